@@ -1,0 +1,122 @@
+r"""The error bound: |p̂ − p| for every input, derived from the widths of a configuration, in exact rationals.
+
+Write w_i = 2^(βx_i), W = Σw_i, p_i = w_i/W, and follow one element through the data path.
+
+1. *Exponential.* ŵ_i = w_i(1 + ε_i), |ε_i| <= ε, with ε measured over every score code (`tables`). For q_i = ŵ_i/Σŵ_j
+   the errors of numerator and sum partly cancel: the worst case has ε_i = ±ε and all others ∓ε, which gives
+   |q_i − p_i| <= 2ε·p(1 − p)/(1 − ε + 2εp) <= a·p(1 − p), a = 2ε/(1 − ε).
+2. *Sum.* With a running reference each of the N − 1 additions truncates at most once, by less than 2^−A of a reference
+   that the sum is never below: the sum is Σŵ·(1 − τ), 0 <= τ <= t = (N − 1)·2^−A. The absolute accumulator has t = 0.
+3. *Divisor.* The normalised sum, in [1, 2), is truncated to D fraction bits: a factor (1 − μ), 0 <= μ <= u = 2^−D.
+4. *Reciprocal* (that normaliser only). r is truncated to R bits: a factor (1 − ρ), 0 <= ρ <= e = 2^(1−R).
+   So v = q(1 − ρ)/((1 − τ)(1 − μ)) and |v − q| <= κ·q, κ = max(1/((1 − t)(1 − u)) − 1, e): the two signs never add.
+5. *Quotient and rounding.* The quotient is truncated and then rounded half up; the truncation costs nothing, for
+   floor((floor(v) + h)/2^s) = floor((v + h)/2^s) for integer h. The rounding costs half an ulp.
+
+In all |p̂ − p| <= ulp/2 + max over p of [a·p(1 − p) + κ·min(1, p + a·p(1 − p))]; the bracket is at most
+a(1 + κ)·p(1 − p) + κp, a parabola whose maximum is taken exactly. A scale beyond `BETA_LIMIT` octaves a step adds
+N·2^−64.
+
+Without a divider (normaliser none) the result is defined as w_i/2^(n+1) with n the exponent of the computed sum, and
+only ε enters: ulp/2 + ε/(1 − ε).
+
+UQ0.P has no code for 1.0: results that round to 1.0 saturate to 1 − 2^−P. As p <= 1, that costs at most 1 ulp.
+"""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from .config import Config
+from .errors import UserError
+from .numerics import Numerics, numerics
+from .tables import BETA_LIMIT
+
+__all__ = ["Bound", "bound"]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The bound and its shares, all in ulp (2^−P), exact."""
+
+    exponential: Fraction
+    accumulator: Fraction
+    normaliser: Fraction
+    rounding: Fraction
+    total: Fraction
+    saturation: Fraction
+    """1 in UQ0.P, where 1.0 becomes 1 − 2^−P; 0 in UQ1.P."""
+
+    @property
+    def worst(self) -> Fraction:
+        """The bound with saturation included."""
+        return max(self.total, self.saturation)
+
+
+def _scale_cap(config: Config) -> Fraction:
+    """What capping the scale may cost, as an absolute error."""
+    capped = config.score_scale * math.log2(math.e) > BETA_LIMIT * (1 - 1e-12)
+    return Fraction(config.max_length, 1 << BETA_LIMIT) if capped else Fraction(0)
+
+
+def _bracket(a: Fraction, kappa: Fraction) -> Fraction:
+    """Maximum over p in [0, 1] of a(1 + κ)·p(1 − p) + κp."""
+    a = a * (1 + kappa)
+    if a <= kappa:  # the parabola still rises at p = 1
+        return kappa
+    return (a + kappa) ** 2 / (4 * a)
+
+
+def bound(config: Config, widths: Numerics | None = None) -> Bound:
+    """The bound of a softmax configuration.
+
+    Raises `UserError` where it exceeds 1 ulp, with the bound that the configuration would have and guard bits that do.
+    """
+    widths = widths or numerics(config)
+    ulp = Fraction(1, 1 << config.probability_width)
+    half = Fraction(1, 2)
+    epsilon = widths.tables.error
+    cap = _scale_cap(config) / ulp
+    if config.normaliser == "none":
+        exponential, accumulator, normaliser = epsilon / (1 - epsilon) / ulp + cap, Fraction(0), Fraction(0)
+        total = half + exponential
+    else:
+        a = 2 * epsilon / (1 - epsilon)
+        truncation = Fraction(0)
+        if not widths.absolute:
+            truncation = Fraction(config.max_length - 1, 1 << widths.accumulator_fraction)
+        divisor = Fraction(1, 1 << widths.divisor_fraction)
+        reciprocal = Fraction(0)
+        if config.normaliser == "reciprocal":
+            reciprocal = Fraction(2, 1 << widths.reciprocal_width)
+        with_sum = max(1 / ((1 - truncation) * (1 - divisor)) - 1, reciprocal)
+        without_sum = max(1 / (1 - divisor) - 1, reciprocal)
+        # Shares: what each step adds to the bound of those before it, so that they sum to the total.
+        exponential = _bracket(a, Fraction(0)) / ulp + cap
+        with_normaliser = _bracket(a, without_sum) / ulp + cap
+        total = half + _bracket(a, with_sum) / ulp + cap
+        normaliser = with_normaliser - exponential
+        accumulator = total - half - with_normaliser
+    if total > 1:
+        raise UserError(
+            f"guard_bits = {config.guard_bits} with probability_width = {config.probability_width}: the error bound would "
+            f"be {float(total):.3f} ulp, at most 1 ulp is allowed; guard_bits = {_enough_guard_bits(config)} would do"
+        )
+    return Bound(
+        exponential=exponential,
+        accumulator=accumulator,
+        normaliser=normaliser,
+        rounding=half,
+        total=total,
+        saturation=Fraction(int(config.probability_format == "UQ0")),
+    )
+
+
+def _enough_guard_bits(config: Config) -> int:
+    for guard_bits in range(config.guard_bits + 1, 9):
+        try:
+            bound(config.replace(guard_bits=guard_bits))
+        except UserError:
+            continue
+        return guard_bits
+    return 4

@@ -1,0 +1,195 @@
+"""The configuration: what is computed (numeric keys) and how it is built (implementation keys).
+
+Two configurations with the same numeric keys give the same bits; the golden model reads nothing else.
+"""
+
+import difflib
+import hashlib
+import json
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from .errors import UserError
+from .formats import QFormat, ceil_log2
+
+__all__ = ["KEYS", "Config", "Key", "load_toml", "nearest", "parse_setting"]
+
+
+@dataclass(frozen=True)
+class Key:
+    """One configuration key as the help text and the README show it."""
+
+    name: str
+    type_text: str
+    unit: str
+    range_text: str
+    default: Any
+    help: str
+    numeric: bool
+    """Whether the key changes bits of the result (numeric) or only how the hardware is built."""
+
+
+KEYS: tuple[Key, ...] = (
+    Key("mode", "text", "–", "argmax, softmax", "softmax", "the winner alone, or probabilities and the winner", True),
+    Key("max_length", "integer", "elements", "1…65536", 1024, "longest vector; any shorter length is free at run time", True),
+    Key("score_width", "integer", "bits", "2…16", 8, "width of a score code", True),
+    Key("score_signed", "boolean", "–", "true, false", True, "whether score codes are two's complement", True),
+    Key("score_scale", "number", "nats per code step", "> 0", 0.0625, "real value of one step of the score code", True),
+    Key("probability_width", "integer", "bits", "2…24", 8, "fraction bits P of a probability code", True),
+    Key("probability_format", "text", "–", "UQ0, UQ1", "UQ0", "UQ0.P saturates 1.0 to 1 − 2^−P; UQ1.P holds 1.0 exactly", True),
+    Key("guard_bits", "integer", "bits", "1…8", 4, "extra bits k inside; the error bound falls as 2^−k", True),
+    Key("normaliser", "text", "–", "divider, reciprocal, none", "divider",
+        "the divider stage: a division per element (no multiplier), a reciprocal per vector and a multiplier, "
+        "or none (exponentials over a power of two)", True),
+    Key("accumulator", "text", "–", "auto, absolute, reference", "auto",
+        "exact sum, or a running power-of-two reference where the scores' range is too wide for it", True),
+    Key("profile", "text", "–", "fast, small", "fast", "one element per cycle at any length, or fewer cells", False),
+)  # fmt: skip
+
+_CHOICES = {
+    "mode": ("argmax", "softmax"),
+    "probability_format": ("UQ0", "UQ1"),
+    "normaliser": ("divider", "reciprocal", "none"),
+    "accumulator": ("auto", "absolute", "reference"),
+    "profile": ("fast", "small"),
+}
+_RANGES = {
+    "max_length": (1, 65536),
+    "score_width": (2, 16),
+    "probability_width": (2, 24),
+    "guard_bits": (1, 8),
+}
+
+
+def nearest(word: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
+    """` (did you mean 'x'?)` for the known word nearest to `word`, or nothing."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """One head. Every field is a key of `KEYS`, with its unit and range there.
+
+    Raises `UserError` at construction: the key, the value given, the rule, and a value that would do.
+    """
+
+    mode: Literal["argmax", "softmax"] = "softmax"
+    max_length: int = 1024
+    score_width: int = 8
+    score_signed: bool = True
+    score_scale: float = 0.0625
+    probability_width: int = 8
+    probability_format: Literal["UQ0", "UQ1"] = "UQ0"
+    guard_bits: int = 4
+    normaliser: Literal["divider", "reciprocal", "none"] = "divider"
+    accumulator: Literal["auto", "absolute", "reference"] = "auto"
+    profile: Literal["fast", "small"] = "fast"
+
+    def __post_init__(self) -> None:
+        for key in KEYS:
+            value = getattr(self, key.name)
+            if key.name in _CHOICES:
+                if value not in _CHOICES[key.name]:
+                    hint = nearest(value, _CHOICES[key.name]) if isinstance(value, str) else ""
+                    raise UserError(
+                        f"{key.name} = {value!r}: must be one of {key.range_text}{hint}; for example {key.default}"
+                    )
+            elif key.name in _RANGES:
+                low, high = _RANGES[key.name]
+                if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+                    raise UserError(
+                        f"{key.name} = {value!r}: must be an integer from {low} to {high} {key.unit}; for example {key.default}"
+                    )
+            elif key.name == "score_signed":
+                if not isinstance(value, bool):
+                    raise UserError(f"score_signed = {value!r}: must be true or false; for example true")
+            else:  # score_scale
+                if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+                    raise UserError(f"score_scale = {value!r}: must be a finite number above 0; for example 0.0625")
+                object.__setattr__(self, "score_scale", float(value))
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> "Config":
+        """A configuration from plain values; a key that is not given has its default.
+
+        Raises `UserError` for an unknown key (naming the nearest) and as the constructor does.
+        """
+        known = {key.name: key for key in KEYS}
+        for name in values:
+            if name not in known:
+                raise UserError(
+                    f"unknown configuration key '{name}'{nearest(name, known)}; the keys are {', '.join(known)}"
+                )
+        return cls(**values)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain values, in the order of `KEYS`: what a TOML file holds."""
+        return {key.name: getattr(self, key.name) for key in KEYS}
+
+    def replace(self, **changes: Any) -> "Config":
+        """The same configuration with some keys changed."""
+        return self.from_mapping({**self.to_mapping(), **changes})
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the resolved keys, as 64 hexadecimal digits: the identity of the configuration."""
+        return hashlib.sha256(json.dumps(self.to_mapping(), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def score_format(self) -> QFormat:
+        """The score code as an integer; its real value is code · score_scale."""
+        return QFormat(self.score_width, 0, self.score_signed)
+
+    @property
+    def probability_qformat(self) -> QFormat:
+        """UQ0.P or UQ1.P. The largest code is 2^P − 1 in UQ0.P and 2^P (that is 1.0) in UQ1.P."""
+        return QFormat(int(self.probability_format == "UQ1"), self.probability_width)
+
+    @property
+    def probability_maximum(self) -> int:
+        """The code that 1.0 becomes."""
+        return (1 << self.probability_width) - (self.probability_format == "UQ0")
+
+    @property
+    def output_width(self) -> int:
+        """Bits of a probability code."""
+        return self.probability_qformat.width
+
+    @property
+    def index_width(self) -> int:
+        """Bits of an element's index, at least one."""
+        return max(1, ceil_log2(self.max_length))
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """`key=value` as on the command line: the value in TOML notation; bare words are text.
+
+    Raises `UserError` where there is no `=`.
+    """
+    name, sign, value = text.partition("=")
+    name, value = name.strip(), value.strip()
+    if not sign or not name or not value:
+        raise UserError(f"--set {text!r}: must be key=value; for example --set max_length=64")
+    try:
+        return name, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name, value
+
+
+def load_toml(path: Path) -> dict[str, Any]:
+    """The keys of a TOML file. Raises `UserError` where it cannot be read or is not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(
+            f"--config {path}: cannot be read ({error.strerror}); give a TOML file of configuration keys"
+        ) from None
+    except UnicodeDecodeError:
+        raise UserError(f"--config {path}: not UTF-8 text; give a TOML file of configuration keys") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"--config {path}: not TOML ({error}); for example: max_length = 64") from None

@@ -1,0 +1,134 @@
+"""The base-2 exponential: position to exponent and significand, or straight to the shifted term of the sum."""
+
+from typing import Any
+
+from amaranth import Module, Mux, ShapeLike, Signal, Value, unsigned
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from .numerics import Numerics
+from .streams import delay, pulse
+from .tables import SPLIT_GUARD
+
+__all__ = ["Exponential", "Terms", "exponential_layout"]
+
+
+def exponential_layout(widths: Numerics, tag: ShapeLike) -> data.StructLayout:
+    """Exponent E, significand M in UQ1.B, and whatever travels along."""
+    return data.StructLayout({"exponent": widths.exponent_width, "significand": widths.significand_width, "tag": tag})
+
+
+def _table(m: Module, name: str, width: int, entries: list[int], address: Value) -> Value:
+    """A table in memory with a registered output: the entry 2 cycles after its address."""
+    store = memory.Memory(shape=unsigned(width), depth=len(entries), init=entries)
+    m.submodules[name] = store
+    port = store.read_port()
+    m.d.comb += port.addr.eq(address)
+    return delay(m, port.data, 1, f"{name}_entry")
+
+
+class _Lookup(wiring.Component):
+    """What the two components share: `i` carries a position and a tag; control and tag are delayed by `latency`."""
+
+    def __init__(self, widths: Numerics, tag: ShapeLike, output: data.StructLayout, latency: int) -> None:
+        self._widths = widths
+        self._latency = latency
+        position = data.StructLayout({"position": widths.tables.score_width, "tag": tag})
+        super().__init__({"i": In(pulse(position)), "o": Out(pulse(output))})
+
+    def _travel(self, m: Module) -> None:
+        m.d.comb += [
+            self.o.valid.eq(delay(m, self.i.valid, self._latency, "valid", reset=True)),
+            Value.cast(self.o.payload.tag).eq(delay(m, Value.cast(self.i.payload.tag), self._latency, "tag")),
+        ]
+
+
+class Exponential(_Lookup):
+    """2^(βi) = 2^E·M: one table up to 10 bits of score; above, two tables and an interpolating product.
+
+    See `tables` for the arithmetic, which this mirrors step by step.
+
+    Ports: `i`, position and tag; `o`, E, M in UQ1.B and the tag; no back-pressure. Latency 2 cycles (one table) or 5 (two
+    tables: read, register, product, sum, rounding), one element per cycle.
+    """
+
+    DIRECT_LATENCY = 2
+    SPLIT_LATENCY = 5
+
+    def __init__(self, widths: Numerics, tag: ShapeLike) -> None:
+        latency = self.SPLIT_LATENCY if widths.tables.low_width else self.DIRECT_LATENCY
+        super().__init__(widths, tag, exponential_layout(widths, tag), latency)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        self._travel(m)
+        widths, tables = self._widths, self._widths.tables
+        fraction = tables.work_fraction if tables.low_width else tables.fraction
+        # The leading one of every significand is implied, not stored.
+        entries = [(e << fraction) | (x - (1 << fraction)) for e, x in tables.high]
+        exponent_width = max(1, max(e for e, _ in tables.high).bit_length())
+        position = self.i.payload.position
+        high = _table(m, "high", exponent_width + fraction, entries, position[tables.low_width :])
+        factor, exponent = (high[:fraction] | (1 << fraction))[: fraction + 1], high[fraction:]
+        if not tables.low_width:
+            m.d.comb += [self.o.payload.exponent.eq(exponent), self.o.payload.significand.eq(factor)]
+            return m
+
+        delta_width = tables.delta_width
+        low_exponent_width = max(1, max(e for e, _ in tables.low).bit_length())
+        entries = [(e << delta_width) | delta for e, delta in tables.low]
+        low = _table(m, "low", low_exponent_width + delta_width, entries, position[: tables.low_width])
+        delta, low_exponent = low[:delta_width], low[delta_width:]
+        zeros = fraction - delta_width
+
+        product = Signal(fraction + 1 - zeros + delta_width, reset_less=True)
+        exponent_sum = Signal(widths.exponent_width, reset_less=True)
+        m.d.sync += [product.eq(factor[zeros:] * delta), exponent_sum.eq(exponent + low_exponent)]
+        factor = delay(m, factor, 1, "factor")
+
+        total = Signal(fraction + 2, reset_less=True)
+        m.d.sync += total.eq(factor + product[fraction - zeros :])
+        exponent_sum = delay(m, exponent_sum, 1, "exponent_sum")
+
+        width = widths.significand_width
+        small = Signal(width + 1)
+        large = Signal(width + 1)
+        m.d.comb += [
+            small.eq((total + (1 << (SPLIT_GUARD - 1)))[SPLIT_GUARD:]),
+            large.eq((total + (1 << SPLIT_GUARD))[SPLIT_GUARD + 1 :]),
+        ]
+        carry = small[-1]
+        significand = Signal(width, reset_less=True)
+        exponent_out = Signal(widths.exponent_width, reset_less=True)
+        m.d.sync += [
+            significand.eq(Mux(carry, Mux(large[-1], (1 << width) - 1, large), small)),
+            exponent_out.eq(exponent_sum + carry),
+        ]
+        m.d.comb += [self.o.payload.exponent.eq(exponent_out), self.o.payload.significand.eq(significand)]
+        return m
+
+
+class Terms(_Lookup):
+    """The exponentials of a narrow score as the absolute accumulator takes them: M·2^E, one table of shifted terms.
+
+    The same bits as `Exponential` and a shifter, without the shifter. Ports: `i`, position and tag; `o`, the term in
+    units of 2^-B and the tag; no back-pressure. Latency 2 cycles, one element per cycle.
+    """
+
+    LATENCY = 2
+
+    def __init__(self, widths: Numerics, tag: ShapeLike) -> None:
+        self._width = term_width(widths)
+        super().__init__(widths, tag, data.StructLayout({"term": self._width, "tag": tag}), self.LATENCY)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        self._travel(m)
+        entries = [significand << exponent for exponent, significand in self._widths.tables.high]
+        m.d.comb += self.o.payload.term.eq(_table(m, "terms", self._width, entries, self.i.payload.position))
+        return m
+
+
+def term_width(widths: Numerics) -> int:
+    """Bits of the largest shifted term of the absolute accumulator."""
+    return widths.significand_width + widths.tables.exponent_maximum

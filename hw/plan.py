@@ -1,0 +1,333 @@
+"""The plan of a configuration: what every stage computes, its formats, latency, interval, tables and share of the bound.
+
+Hardware, documents, `describe`, latency tests and reports read the plan; nothing is derived twice.
+"""
+
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any
+
+from .bound import Bound, bound
+from .config import Config
+from .formats import QFormat
+from .numerics import Numerics, numerics
+from .ports import Port, top_ports
+from .schedule import QUEUE_LATENCY, Schedule, schedule
+
+__all__ = ["Plan", "StagePlan", "plan"]
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """One stage of the data path."""
+
+    name: str
+    """Stem of the stage's file in `hw/` and of its golden model."""
+    computes: str
+    input_format: str
+    output_format: str
+    latency_cycles: int
+    interval: str
+    """How often the stage takes a payload."""
+    table_bits: int = 0
+    bound_share_ulp: float = 0.0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that may be asked of a configuration."""
+
+    config: Config
+    stages: tuple[StagePlan, ...]
+    ports: tuple[Port, ...]
+    fixed_latency_cycles: int
+    """c: the first output beat is transferred N + c cycles after the first input beat, in an idle pipeline without stalls."""
+    best_latency_cycles: int
+    """The same for the winner."""
+    interval_terms: tuple[tuple[str, int, int], ...]
+    """(text, a, b): the interval of back-to-back vectors of N elements is the largest a·N + b."""
+    output_spacing: int
+    """Cycles between two output beats of a vector."""
+    bound: Bound | None
+    warnings: tuple[str, ...]
+
+    @property
+    def latency_formula(self) -> str:
+        """Cycles from a vector's first input beat to its first output beat."""
+        return f"N + {self.fixed_latency_cycles}"
+
+    @property
+    def last_output_formula(self) -> str:
+        """Cycles from a vector's first input beat to its last output beat."""
+        if self.config.mode == "argmax":
+            return self.latency_formula
+        constant = self.fixed_latency_cycles - self.output_spacing
+        return f"{self.output_spacing + 1}N {'+' if constant >= 0 else '−'} {abs(constant)}"
+
+    @property
+    def interval_formula(self) -> str:
+        """Cycles from a vector's first input beat to the next one's, back to back."""
+        texts = [text for text, _, _ in self.interval_terms]
+        return texts[0] if len(texts) == 1 else f"max({', '.join(texts)})"
+
+    def first_output_cycle(self, length: int) -> int:
+        """Cycle of the first output beat's transfer, counted from the first input beat's."""
+        return length + self.fixed_latency_cycles
+
+    def last_output_cycle(self, length: int) -> int:
+        """Cycle of the last output beat's transfer, counted from the first input beat's."""
+        beats = 1 if self.config.mode == "argmax" else length
+        return self.first_output_cycle(length) + self.output_spacing * (beats - 1)
+
+    def best_output_cycle(self, length: int) -> int:
+        """Cycle of the winner's transfer, counted from the first input beat's."""
+        return length + self.best_latency_cycles
+
+    def interval_cycles(self, length: int) -> int:
+        """Sustained cycles per vector, vectors of that length back to back, outputs always taken."""
+        return max(a * length + b for _, a, b in self.interval_terms)
+
+    @property
+    def bound_ulp(self) -> float | None:
+        """|p̂ − p| in ulp for every input, before saturation of 1.0; None in argmax mode, where the result is exact."""
+        return None if self.bound is None else float(self.bound.total)
+
+    @property
+    def worst_ulp(self) -> float | None:
+        """The bound with the saturation of 1.0 in UQ0.P included."""
+        return None if self.bound is None else float(self.bound.worst)
+
+    @property
+    def table_bits(self) -> int:
+        """Bits of all tables, as stored."""
+        return sum(stage.table_bits for stage in self.stages)
+
+    def stage(self, name: str) -> StagePlan:
+        """The first stage of that name."""
+        return next(stage for stage in self.stages if stage.name == name)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `describe --json` and the manifest."""
+        return {
+            "config": self.config.to_mapping(),
+            "digest": self.config.digest,
+            "stages": [asdict(stage) for stage in self.stages],
+            "ports": [asdict(port) for port in self.ports],
+            "latency": {
+                "first_output": self.latency_formula,
+                "last_output": self.last_output_formula,
+                "best_output": f"N + {self.best_latency_cycles}",
+                "interval": self.interval_formula,
+                "at_max_length": {
+                    "first_output": self.first_output_cycle(self.config.max_length),
+                    "last_output": self.last_output_cycle(self.config.max_length),
+                    "interval": self.interval_cycles(self.config.max_length),
+                },
+            },
+            "table_bits": self.table_bits,
+            "bound_ulp": self.bound_ulp,
+            "worst_ulp": self.worst_ulp,
+            "warnings": list(self.warnings),
+        }
+
+
+@lru_cache(maxsize=256)
+def plan(config: Config) -> Plan:
+    """The plan of a configuration.
+
+    Raises `UserError` where its error bound exceeds 1 ulp or its accumulator would be too wide, with a value that would do.
+    """
+    return _argmax_plan(config) if config.mode == "argmax" else _softmax_plan(config)
+
+
+def _frame_row(config: Config) -> StagePlan:
+    code = f"{config.score_format}"
+    return StagePlan(
+        "frame",
+        "position = code − smallest code; cut at max_length",
+        code,
+        f"UQ{config.score_width}.0",
+        1,
+        "1 element/cycle",
+    )
+
+
+def _maximum_row(config: Config) -> StagePlan:
+    return StagePlan(
+        "maximum",
+        "first index of the largest score",
+        f"UQ{config.score_width}.0",
+        f"{config.index_width}-bit index, {config.score_format}",
+        1,
+        "1 element/cycle",
+        note="exact, from the raw scores",
+    )
+
+
+def _argmax_plan(config: Config) -> Plan:
+    stages = [_frame_row(config), _maximum_row(config)]
+    if config.profile == "fast":
+        winner = stages[-1].output_format
+        stages.append(StagePlan("hold", "winner kept until taken", winner, winner, 1, "1 vector/cycle"))
+    constant = sum(stage.latency_cycles for stage in stages) - 1
+    return Plan(
+        config=config,
+        stages=tuple(stages),
+        ports=top_ports(config),
+        fixed_latency_cycles=constant,
+        best_latency_cycles=constant,
+        interval_terms=(("N", 1, 0),),
+        output_spacing=1,
+        bound=None,
+        warnings=(),
+    )
+
+
+def _softmax_plan(config: Config) -> Plan:
+    widths, cycles = numerics(config), schedule(config)
+    limits = bound(config, widths)
+    # The last input beat comes N − 1 cycles after the first.
+    constant = cycles.vector_latency + cycles.emission_latency - 1
+    terms: list[tuple[str, int, int]] = [("N", 1, 0)]
+    if cycles.serial:
+        terms = [(f"N + {cycles.sum_latency}", 1, cycles.sum_latency)]
+        per_vector = max(cycles.normalise_interval, cycles.factor_interval)
+        terms.append((str(per_vector), 0, per_vector))
+        if cycles.quotient_interval > 1:
+            terms.append((f"{cycles.quotient_interval}N", cycles.quotient_interval, 0))
+    return Plan(
+        config=config,
+        stages=tuple(_softmax_stages(config, widths, cycles, limits)),
+        ports=top_ports(config),
+        fixed_latency_cycles=constant,
+        best_latency_cycles=cycles.frame + cycles.maximum + QUEUE_LATENCY - 1,
+        interval_terms=tuple(terms),
+        output_spacing=cycles.quotient_interval,
+        bound=limits,
+        warnings=tuple(_warnings(config, widths)),
+    )
+
+
+def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: Bound) -> list[StagePlan]:
+    tables = widths.tables
+    position = f"UQ{config.score_width}.0"
+    exponential = f"2^E·M, E {widths.exponent_width} bits, M {widths.significand_format}"
+    method = (
+        f"one table of {len(tables.high)} entries"
+        if not tables.low
+        else f"tables of {len(tables.high)} and {len(tables.low)} entries, interpolating product"
+    )
+    direct_terms = cycles.align == 0
+    total = f"{widths.accumulator_format}"
+    factor = {
+        "divider": f"{widths.divisor_format}",
+        "reciprocal": f"{QFormat(0, widths.reciprocal_width)}",
+        "none": "–",
+    }[config.normaliser]
+    per_vector = "1 vector/cycle"
+    rows = [_frame_row(config), _maximum_row(config)]
+    if direct_terms:
+        term = QFormat(1 + tables.exponent_maximum, widths.significand_fraction)
+        rows.append(
+            StagePlan("exponential", "M·2^E, shifted terms from a table", position, f"{term}",
+                      cycles.lookup, "1 element/cycle", len(tables.high) * term.width)
+        )  # fmt: skip
+    else:
+        rows.append(
+            StagePlan("exponential", f"2^(βx): {method}", position, exponential, cycles.lookup, "1 element/cycle",
+                      tables.bits, note="monotone" if tables.monotone else "not monotone; the winner is not affected")
+        )  # fmt: skip
+    rows += [
+        StagePlan(
+            "accumulate",
+            "Σ exact, every octave at once"
+            if widths.absolute
+            else f"Σ against a running reference of {widths.reference_step} octaves",
+            rows[-1].output_format,
+            total,
+            cycles.align + cycles.accumulate,
+            "1 element/cycle",
+            bound_share_ulp=float(limits.accumulator),
+        ),
+        StagePlan(
+            "normalise",
+            "leading one: Σ = 2^n·m",
+            total,
+            f"n {widths.sum_exponent_width} bits, m {widths.divisor_format}",
+            cycles.normalise,
+            f"{cycles.normalise_interval} cycles/vector" if cycles.serial else per_vector,
+        ),
+    ]
+    if config.normaliser == "reciprocal":
+        rows.append(
+            StagePlan("reciprocal", "r = 1/m, one bit a step", f"{widths.divisor_format}", factor, cycles.factor,
+                      f"{cycles.factor_interval} cycles/vector" if cycles.serial else per_vector)
+        )  # fmt: skip
+    element = "1 element/cycle" if cycles.quotient_interval == 1 else f"{cycles.quotient_interval} cycles/element"
+    quotient = {
+        "divider": ("divider", "M / m, one bit a step"),
+        "reciprocal": ("reciprocal", "M · r, one multiplier"),
+        "none": ("unnormalised", "M / 2: over a power of two, no divider"),
+    }[config.normaliser]
+    rows += [
+        StagePlan(
+            "replay",
+            f"raw scores again, {config.max_length + cycles.vector_latency + 4} entries",
+            position,
+            position,
+            QUEUE_LATENCY + cycles.fetch,
+            element,
+            note="a memory, not a table",
+        ),
+        StagePlan(
+            "exponential",
+            f"2^(βx): {method}",
+            position,
+            exponential,
+            cycles.exponential,
+            "1 element/cycle",
+            tables.bits,
+            float(limits.exponential),
+            "monotone" if tables.monotone else "not monotone; the winner is not affected",
+        ),
+        StagePlan(
+            quotient[0],
+            quotient[1],
+            f"M {widths.significand_format}, {factor}",
+            f"{widths.quotient_format}",
+            cycles.distance + cycles.quotient,
+            element,
+            bound_share_ulp=float(limits.normaliser),
+        ),
+        StagePlan(
+            "round",
+            "shift by n − E, round half up, saturate",
+            f"{widths.quotient_format}",
+            f"{config.probability_qformat}",
+            cycles.round + QUEUE_LATENCY,
+            "1 element/cycle",
+            bound_share_ulp=float(limits.rounding),
+            note="with the output queue",
+        ),
+    ]
+    return rows
+
+
+def _warnings(config: Config, widths: Numerics) -> list[str]:
+    found = []
+    if config.max_length > 1 << (config.probability_width - 2) and config.normaliser != "none":
+        found.append(
+            f"max_length = {config.max_length} exceeds 2^(P − 2) = {1 << (config.probability_width - 2)}: in a long vector "
+            f"many probabilities lie below half an ulp and round to 0; probability_width = "
+            f"{min(24, (config.max_length - 1).bit_length() + 2)} would keep them apart"
+        )
+    if (
+        widths.tables.exponent_maximum == 0
+        and config.score_scale * 2**config.score_width < 2.0**-config.probability_width
+    ):
+        found.append(
+            f"score_scale = {config.score_scale}: the whole range of scores changes a probability by less than one ulp; "
+            "check the scale"
+        )
+    return found

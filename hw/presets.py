@@ -1,0 +1,26 @@
+"""The presets: one place for the command line, the tests, the resource table and the README."""
+
+from .config import Config, nearest
+from .errors import UserError
+
+__all__ = ["PRESETS", "preset"]
+
+DIGITS_SCALE = 0.0625
+"""Real value of one score step of the digits classifier that ships with the package."""
+
+PRESETS: dict[str, Config] = {
+    "argmax-int8": Config(mode="argmax"),
+    "softmax-int8": Config(),
+    "softmax-int8-dsp": Config(normaliser="reciprocal"),
+    "softmax-int8-small": Config(profile="small"),
+    "softmax-int16": Config(score_width=16, score_scale=2.0**-11, probability_width=16, normaliser="reciprocal"),
+    "digits-argmax": Config(mode="argmax", max_length=10, score_scale=DIGITS_SCALE),
+    "digits-softmax": Config(max_length=10, score_scale=DIGITS_SCALE),
+}
+
+
+def preset(name: str) -> Config:
+    """The preset of that name. Raises `UserError` naming the nearest."""
+    if name not in PRESETS:
+        raise UserError(f"unknown preset '{name}'{nearest(name, PRESETS)}; the presets are {', '.join(PRESETS)}")
+    return PRESETS[name]

@@ -1,0 +1,95 @@
+"""The last step: the quotient shifted into place, rounded once, saturated."""
+
+from typing import Any
+
+from amaranth import Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from .config import Config
+from .division import quotient_layout
+from .exponential import exponential_layout
+from .normaliser import element_layout
+from .numerics import Numerics
+from .streams import delay, probability_layout, pulse
+
+__all__ = ["Distance", "Round", "emission_layout", "shift_layout"]
+
+
+def emission_layout(widths: Numerics, factor_width: int) -> data.StructLayout:
+    """What travels with an element from the replay to its quotient: its vector's n and factor, last, and the flag."""
+    return data.StructLayout({"exponent": widths.sum_exponent_width, "factor": factor_width, "last": 1, "overlong": 1})
+
+
+def shift_layout(widths: Numerics) -> data.StructLayout:
+    """What travels with an element through the quotient: its final shift, last, and the flag."""
+    return data.StructLayout({"distance": widths.distance_width, "last": 1, "overlong": 1})
+
+
+class Distance(wiring.Component):
+    """d = min(n − E, P + 2): how many octaves the element lies below its vector's sum.
+
+    n >= E, for no term exceeds the sum. Ports: `i`, E and M with the vector's n and factor; `o`, M and the factor with
+    d; no back-pressure. Latency 1 cycle, one element per cycle.
+    """
+
+    def __init__(self, widths: Numerics, factor_width: int) -> None:
+        self._widths = widths
+        super().__init__(
+            {
+                "i": In(pulse(exponential_layout(widths, emission_layout(widths, factor_width)))),
+                "o": Out(pulse(element_layout(widths, factor_width, shift_layout(widths)))),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        element, vector = self.i.payload, self.i.payload.tag
+        limit = self._widths.distance_maximum
+        difference = Signal(self._widths.sum_exponent_width)
+        m.d.comb += difference.eq(vector.exponent - element.exponent)
+        m.d.sync += [
+            self.o.payload.significand.eq(element.significand),
+            self.o.payload.factor.eq(vector.factor),
+            self.o.payload.tag.distance.eq(Mux(difference < limit, difference, limit)),
+            self.o.payload.tag.last.eq(vector.last),
+            self.o.payload.tag.overlong.eq(vector.overlong),
+        ]
+        m.d.comb += self.o.valid.eq(delay(m, self.i.valid, 1, "valid", reset=True))
+        return m
+
+
+class Round(wiring.Component):
+    """probability = min(floor(quotient·2^-(d+1) + 1/2), code of 1.0).
+
+    Shifting by d first and then rounding away the last bit is the same: floor((floor(q/2^d) + 1)/2) =
+    floor((q + 2^d)/2^(d+1)).
+
+    Ports: `i`, the quotient with d; `o`, the probability; no back-pressure. Latency 2 cycles, one element per cycle.
+    """
+
+    def __init__(self, config: Config, widths: Numerics) -> None:
+        self._config, self._widths = config, widths
+        super().__init__(
+            {
+                "i": In(pulse(quotient_layout(widths.quotient_width, shift_layout(widths)))),
+                "o": Out(pulse(probability_layout(config))),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        element = self.i.payload
+        shifted = Signal(self._widths.quotient_width, reset_less=True)
+        rounded = Signal(self._widths.quotient_width)
+        m.d.sync += shifted.eq(element.quotient >> element.tag.distance)
+        m.d.comb += rounded.eq((shifted + 1) >> 1)
+        maximum = self._widths.probability_maximum
+        m.d.sync += self.o.payload.probability.eq(Mux(rounded > maximum, maximum, rounded))
+        m.d.comb += [
+            self.o.valid.eq(delay(m, self.i.valid, 2, "valid", reset=True)),
+            Value.cast(self.o.payload)[self._config.output_width :].eq(
+                delay(m, Value.cast(element.tag)[self._widths.distance_width :], 2, "edges")
+            ),
+        ]
+        return m

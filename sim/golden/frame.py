@@ -1,0 +1,23 @@
+"""Golden model of `hw/frame.py`: vectors cut to max_length, and scores as positions 0 … 2^W − 1."""
+
+import numpy as np
+
+from softstream.hw.config import Config
+
+__all__ = ["frame", "unframe"]
+
+
+def frame(config: Config, scores: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Score codes [V, N] and lengths [V] to (positions [V, N'], lengths [V], overlong [V]), N' = min(N, max_length).
+
+    position = code − smallest code of the format. A vector longer than max_length keeps its first max_length elements
+    and is flagged.
+    """
+    overlong = lengths > config.max_length
+    positions = scores[:, : config.max_length].astype(np.int64) - config.score_format.minimum
+    return positions, np.minimum(lengths, config.max_length), overlong
+
+
+def unframe(config: Config, positions: np.ndarray) -> np.ndarray:
+    """Positions back to score codes."""
+    return positions + config.score_format.minimum

@@ -1,0 +1,17 @@
+"""Golden model of `hw/unnormalised.py`: no divider stage, exponentials over a power of two."""
+
+import numpy as np
+
+from softstream.hw.numerics import Numerics
+
+__all__ = ["factor", "quotient"]
+
+
+def factor(widths: Numerics, divisor: np.ndarray) -> np.ndarray:
+    """Nothing: the power of two is in n."""
+    return np.zeros_like(divisor)
+
+
+def quotient(widths: Numerics, significand: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """floor(M/2 · 2^(P+1)): with the final shift by n − E, each element is w_i / 2^(n+1)."""
+    return significand >> (widths.significand_fraction - widths.probability_width)

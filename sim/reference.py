@@ -1,0 +1,46 @@
+"""The exact softmax in float64, and the golden model's distance from it in ulp."""
+
+import numpy as np
+
+from softstream.hw.config import Config
+from softstream.hw.numerics import numerics
+
+from .golden.accumulate import accumulate
+from .golden.exponential import exponential
+from .golden.frame import frame
+from .golden.normalise import normalise
+
+__all__ = ["error_ulp", "softmax_float64", "valid_elements"]
+
+
+def valid_elements(config: Config, scores: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
+    """Which elements of scores [V, N] belong to their vector after the cut at max_length: bool [V, N]."""
+    columns = np.arange(scores.shape[1])
+    limit = np.full(len(scores), scores.shape[1]) if lengths is None else np.asarray(lengths)
+    return columns < np.minimum(limit, config.max_length)[:, None]
+
+
+def softmax_float64(config: Config, scores: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
+    """What a probability code stands for, in float64: p_i = exp(s·x_i) / Σ exp(s·x_j), 0 beyond each length; [V, N].
+
+    With `normaliser = none` the value is exp(s·x_i) / 2^(n+1) on the scale of the smallest score, n being the exponent of
+    the sum that the model computed: the sum's power of two is part of that result's definition.
+    """
+    valid = valid_elements(config, scores, lengths)
+    shifted = np.where(valid, (scores - np.where(valid, scores, np.iinfo(np.int64).min).max(axis=1, keepdims=True)), 0)
+    weights = np.where(valid, np.exp(shifted * config.score_scale), 0.0)
+    if config.normaliser != "none":
+        return weights / weights.sum(axis=1, keepdims=True)
+    widths = numerics(config)
+    framed = np.where(valid, scores, config.score_format.minimum)
+    positions, _, _ = frame(config, framed, valid.sum(axis=1))
+    kept = valid[:, : positions.shape[1]]
+    sum_exponent, _ = normalise(widths, *accumulate(widths, *exponential(widths, positions), kept))
+    octaves = np.where(kept, positions, 0).max(axis=1) * min(config.score_scale * np.log2(np.e), 64.0)
+    return weights * np.exp2(octaves - (sum_exponent + 1))[:, None]
+
+
+def error_ulp(config: Config, codes: np.ndarray, scores: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
+    """|code − p·2^P| for probability codes [V, N], in ulp of the output; 0 beyond each length."""
+    exact = softmax_float64(config, scores, lengths) * 2.0**config.probability_width
+    return np.abs(codes - exact)
