@@ -24,7 +24,7 @@ def byte_bits(width: int) -> int:
 
 
 def top_ports(config: Config) -> tuple[Port, ...]:
-    """The ports of the AXI4-Stream top of a configuration, in the order of the Verilog's port list.
+    """The ports of the AXI4-Stream top of a configuration.
 
     The primary output m_axis carries probabilities in softmax mode and the winner in argmax mode; in softmax mode the
     winner has its own stream, m_axis_best.

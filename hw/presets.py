@@ -5,7 +5,7 @@ from .errors import UserError
 
 __all__ = ["PRESETS", "preset"]
 
-DIGITS_SCALE = 0.0625
+DIGITS_SCALE = 0.0912
 """Real value of one score step of the digits classifier that ships with the package."""
 
 PRESETS: dict[str, Config] = {

@@ -10,7 +10,7 @@ from .golden.exponential import exponential
 from .golden.frame import frame
 from .golden.normalise import normalise
 
-__all__ = ["error_ulp", "softmax_float64", "valid_elements"]
+__all__ = ["error_ulp", "float64_slack_ulp", "softmax_float64", "valid_elements"]
 
 
 def valid_elements(config: Config, scores: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
@@ -44,3 +44,12 @@ def error_ulp(config: Config, codes: np.ndarray, scores: np.ndarray, lengths: np
     """|code − p·2^P| for probability codes [V, N], in ulp of the output; 0 beyond each length."""
     exact = softmax_float64(config, scores, lengths) * 2.0**config.probability_width
     return np.abs(codes - exact)
+
+
+def float64_slack_ulp(config: Config) -> float:
+    """How far `softmax_float64` itself may be from the exact value, in ulp of the output.
+
+    An argument of exp that does not vanish is at most 745 and carries one rounding; exp, NumPy's pairwise sum of up to
+    2^16 terms and the quotient add some 40 roundings of 2^-53. All are relative, and p <= 1.
+    """
+    return (745 + 40) * 2.0 ** (config.probability_width - 53)

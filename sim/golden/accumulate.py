@@ -18,11 +18,12 @@ def accumulate(
     A fraction bits below c·H, and when H grows the sum so far is shifted right by as much and truncated. Terms between
     two growths of H do not depend on their order, so they are added in one go.
     """
+    if widths.absolute:
+        terms = (significand << exponent) * valid
+        return np.zeros(len(exponent), dtype=np.int64), terms.sum(axis=1)
     step, fraction = widths.reference_step, widths.accumulator_fraction
     coarse = np.where(valid, exponent // step, 0)
     terms = np.where(valid, significand << (exponent % step) << (fraction - widths.significand_fraction), 0)
-    if widths.absolute:
-        return np.zeros(len(exponent), dtype=np.int64), terms.sum(axis=1)
     running = np.maximum.accumulate(coarse, axis=1)
     terms >>= np.minimum(step * (running - coarse), 63)
     # One round per growth of the reference: the sum so far is shifted, then the terms under that reference are added.

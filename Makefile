@@ -1,0 +1,73 @@
+# make demo and make test need git, Python 3.11 or later, make and g++; everything else goes into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# --no-compile: bytecode is written for what is imported, not for all of 800 MB; 10 s less.
+PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c scripts/constraints.txt
+DEMO := build/demo
+# One configuration, two heads: only the mode differs.
+DIGITS := --preset digits-softmax
+ARGMAX := --preset digits-softmax --set mode=argmax
+SCORES := sim/data/digits_scores.npy
+LABELS := sim/data/digits_labels.npy
+
+.PHONY: help demo test lint tables constraints clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo         both heads from one configuration: describe, generate, simulate, compare"
+	@echo "make test         the whole test suite"
+	@echo "make lint         ruff, and mypy on the public API"
+	@echo "make tables       writes the generated tables of the README anew"
+	@echo "make constraints  writes scripts/constraints.txt anew, from the newest versions that pyproject.toml allows"
+	@echo "make clean        removes .venv and build"
+
+demo: $(VENV)/.runtime
+	$(BIN)/softstream describe $(DIGITS)
+	$(BIN)/softstream generate $(DIGITS) -o $(DEMO)/softmax
+	$(BIN)/softstream generate $(ARGMAX) -o $(DEMO)/argmax
+	$(BIN)/softstream simulate $(DIGITS) --scores $(SCORES)
+	$(BIN)/softstream simulate $(ARGMAX) --scores $(SCORES)
+	$(BIN)/softstream compare $(DIGITS) --scores $(SCORES) --labels $(LABELS) -o $(DEMO)/report.html
+
+test: $(VENV)/.dev
+	$(BIN)/pytest -n 2
+
+lint: $(VENV)/.dev build/types/softstream
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+tables: $(VENV)/.dev
+	$(BIN)/python -m softstream.scripts.tables
+
+# What an installed softstream looks like, out of links: mypy does not see through an editable install.
+build/types/softstream: pyproject.toml
+	rm -rf build/types
+	mkdir -p $@
+	for name in hw sim boards scripts; do ln -s ../../../$$name $@/$$name; done
+	for name in __init__.py __main__.py py.typed; do ln -s ../../../scripts/softstream/$$name $@/$$name; done
+
+# The stamp comes last: an installation that was interrupted is made anew.
+$(VENV)/.made: scripts/venv.sh
+	scripts/venv.sh $(VENV) $(PYTHON)
+	touch $@
+
+$(VENV)/.runtime: $(VENV)/.made pyproject.toml scripts/constraints.txt
+	$(PIP_INSTALL) -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.made pyproject.toml scripts/constraints.txt
+	$(PIP_INSTALL) -e '.[dev]'
+	touch $@ $(VENV)/.runtime
+
+constraints:
+	scripts/venv.sh build/newest $(PYTHON)
+	build/newest/bin/pip install --quiet --disable-pip-version-check --no-compile -e '.[dev]'
+	{ echo "# What softstream is measured with, runtime and development packages. Written by: make constraints"; \
+	  build/newest/bin/pip list --format=freeze --exclude-editable | grep -v '^pip=='; } > build/constraints.txt
+	mv build/constraints.txt scripts/constraints.txt
+	rm -rf build/newest
+
+clean:
+	rm -rf $(VENV) build dist softstream.egg-info

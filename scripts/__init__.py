@@ -1,0 +1,3 @@
+"""What a person types: the command line, and the work behind each of its verbs."""
+
+__all__: list[str] = []

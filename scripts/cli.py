@@ -1,0 +1,364 @@
+"""The command line: parses, calls, prints. The work is in the module of each verb, imported when the verb runs."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+import softstream
+from softstream.hw.errors import SoftstreamError, ToolFailure, UserError
+
+from .console import Console
+
+if TYPE_CHECKING:
+    from softstream.hw.config import Config
+    from softstream.sim.runner import Simulator
+
+__all__ = ["main"]
+
+_INTERRUPTED = 130
+_LOG_TAIL_LINES = 15
+_CONFIGURATION = ("config_name", "preset", "config_file", "setting")
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+
+class _InterruptedError(Exception):
+    """Ctrl-C. click would turn it into an Abort after an empty line of its own."""
+
+
+class _Group(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # in the order in which one uses them
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            close = difflib.get_close_matches(args[0], self.commands, n=1) or ["describe"]
+            raise click.UsageError(
+                f"no verb '{args[0]}'; the verbs are {', '.join(self.commands)}; for example {close[0]}"
+            )
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise _InterruptedError from None
+
+
+class _Verb(click.Command):
+    """A verb that takes a configuration, from parts in the order in which they stand on the command line."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not ctx.resilient_parsing:
+            values, _, order = self.make_parser(ctx).parse_args(args=list(args))
+            left = {name: list(values.get(name) or ()) for name in _CONFIGURATION if name != "config_name"}
+            ctx.meta["parts"] = [(p.name, left[p.name].pop(0)) for p in order if left.get(p.name)]
+        return super().parse_args(ctx, args)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from softstream.hw.config import KEYS
+
+        if self.name != "describe":
+            formatter.write_paragraph()
+            formatter.write_text("softstream describe --help lists the configuration keys.")
+            return
+        with formatter.section("Configuration keys (--set KEY=VALUE, or lines of a TOML file)"):
+            rows = []
+            for key in KEYS:
+                unit = "" if key.unit == "–" else f" {key.unit}"
+                default = str(key.default).lower() if isinstance(key.default, bool) else key.default
+                rows.append((key.name, f"{key.help} [{key.type_text}, {key.range_text}{unit}; default {default}]"))
+            formatter.write_dl(rows)
+
+
+def _resolve(ctx: click.Context, name: str | None, default: str | None = None) -> Config:
+    """The configuration: every part in order, a later one winning key by key."""
+    from softstream.hw.config import Config, load_toml, parse_setting
+    from softstream.hw.presets import preset
+
+    parts = list(ctx.meta["parts"])
+    if name is not None:
+        if "=" in name:
+            raise UserError(f"'{name}': a setting needs its option; for example --set {name}")
+        parts.insert(0, ("config_file" if name.endswith(".toml") or Path(name).is_file() else "preset", name))
+    elif default is not None and not any(kind in ("preset", "config_file") for kind, _ in parts):
+        parts.insert(0, ("preset", default))
+    values: dict[str, Any] = {}
+    for kind, text in parts:
+        if kind == "preset":
+            values.update(preset(text).to_mapping())
+        elif kind == "config_file":
+            values.update(load_toml(Path(text)))
+        else:
+            key, value = parse_setting(text)
+            values[key] = value
+    return Config.from_mapping(values)
+
+
+def _echo(config: Config, console: Console) -> None:
+    """The resolved configuration in one line, for a person; the document has a key for it."""
+    settings = " ".join(
+        f"{key}={str(value).lower() if isinstance(value, bool) else value}"
+        for key, value in config.to_mapping().items()
+    )
+    console.line(f"configuration: {settings}")
+
+
+def _configuration_options() -> list[click.Parameter]:
+    help_later = "One key. What stands later wins, among all three."
+    return [
+        click.Argument(["config_name"], metavar="[CONFIG]", required=False),
+        click.Option(
+            ["--preset"], metavar="NAME", multiple=True, help="A configuration by name: see softstream presets."
+        ),
+        click.Option(
+            ["--config", "config_file"], metavar="FILE.toml", multiple=True, help="Configuration keys from a file."
+        ),
+        click.Option(["--set", "setting"], metavar="KEY=VALUE", multiple=True, help=help_later),
+    ]
+
+
+def _print_options() -> list[click.Parameter]:
+    return [
+        click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON document and nothing else."),
+        click.Option(["--quiet"], is_flag=True, help="Print nothing but errors."),
+    ]
+
+
+def _verb(default: str | None = None) -> Callable[[Verb], click.Command]:
+    """A verb of the group: the configuration's options, --json, --quiet; the function gets config and console."""
+
+    def decorate(function: Verb) -> click.Command:
+        def called(
+            config_name: str | None,
+            preset: Sequence[str],
+            config_file: Sequence[str],
+            setting: Sequence[str],
+            as_json: bool,
+            quiet: bool,
+            **options: Any,
+        ) -> None:
+            function(_resolve(click.get_current_context(), config_name, default), Console(as_json, quiet), **options)
+
+        own = getattr(function, "__click_params__", [])[::-1]
+        summary = (function.__doc__ or "").split(";")[0].split("\n")[0].rstrip(".")
+        verb = _Verb(
+            function.__name__.strip("_"),
+            params=[*_configuration_options(), *own, *_print_options()],
+            callback=called,
+            help=function.__doc__,
+            short_help=summary,
+        )
+        _softstream.add_command(verb)
+        return verb
+
+    return decorate
+
+
+@click.group(
+    cls=_Group,
+    invoke_without_command=True,
+    subcommand_metavar="VERB [CONFIG] [OPTIONS]",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(softstream.__version__, prog_name="softstream", message="%(prog)s %(version)s")
+@click.pass_context
+def _softstream(ctx: click.Context) -> None:
+    """Streaming softmax and argmax heads for FPGAs: from one configuration to verified Verilog.
+
+    A configuration is --preset NAME, --config FILE.toml and any --set KEY=VALUE, later wins; a preset's name or a .toml
+    file may also stand alone, right after the verb.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+_SCORES = click.option(
+    "--scores", metavar="F.npy", help="Scores [vectors, N]: integers are codes, floats are quantised."
+)
+_LENGTHS = click.option("--lengths", metavar="L.npy", help="Elements of each vector [vectors]; default: all N.")
+_SIMULATOR = click.option(
+    "--simulator",
+    type=click.Choice(["auto", "icarus", "verilator"]),
+    default="auto",
+    show_default=True,
+    help="auto takes the one that answers soonest.",
+)
+_SEED = click.option(
+    "--seed", type=click.IntRange(0), default=1, show_default=True, metavar="S", help="Seed of what is random."
+)
+
+
+@_verb()
+def _describe(config: Config, console: Console) -> None:
+    """Show the plan: stages in order, formats, latency and interval, tables, error bound in ulp."""
+    from .describe import describe
+
+    describe(config, console)
+
+
+@_verb()
+@click.option("-o", "--output", metavar="DIR", required=True, help="Directory for the files; its other files stay.")
+def _generate(config: Config, console: Console, output: str) -> None:
+    """Write Verilog, the resolved configuration, a manifest and an instantiation template."""
+    from .generate import generate
+
+    _echo(config, console)
+    generate(config, Path(output), console)
+
+
+@_verb()
+@click.option(
+    "--scores", metavar="F.npy", required=True, help="Scores [vectors, N]: integers are codes, floats are quantised."
+)
+@_LENGTHS
+@click.option(
+    "--engine",
+    type=click.Choice(["golden", "rtl"]),
+    default="golden",
+    show_default=True,
+    help="The NumPy model, or the simulated Verilog (checked against the model).",
+)
+@_SIMULATOR
+@_SEED
+@click.option("-o", "--output", metavar="R.npz", required=True, help="File for the result.")
+def _run(
+    config: Config,
+    console: Console,
+    scores: str,
+    lengths: str | None,
+    engine: str,
+    simulator: Simulator,
+    seed: int,
+    output: str,
+) -> None:
+    """Run your own scores through the model or through the simulated Verilog."""
+    from .run import Run, run
+
+    _echo(config, console)
+    run(config, Path(scores), Path(lengths) if lengths else None, Path(output), Run(engine, simulator, seed), console)
+
+
+@_verb()
+@_SCORES
+@_SIMULATOR
+@click.option("--waves", is_flag=True, help="Keep a wave file, and say where it is.")
+@_SEED
+def _simulate(
+    config: Config, console: Console, scores: str | None, simulator: Simulator, waves: bool, seed: int
+) -> None:
+    """Run the cocotb benches on the generated Verilog, against the model; prints the verdict table."""
+    from .simulate import simulate
+
+    _echo(config, console)
+    simulate(config, Path(scores) if scores else None, simulator, waves, seed, console)
+
+
+@_verb(default="digits-softmax")
+@_SCORES
+@_LENGTHS
+@click.option("--labels", metavar="Y.npy", help="The right index of each vector [vectors].")
+@click.option(
+    "-o", "--output", metavar="REPORT.html", help="Also write the report with its plots: one file, no network."
+)
+@click.option("--no-place", is_flag=True, help="Leave out synthesis, place and route.")
+def _compare(
+    config: Config,
+    console: Console,
+    scores: str | None,
+    lengths: str | None,
+    labels: str | None,
+    output: str | None,
+    no_place: bool,
+) -> None:
+    """Compare argmax-only with normalised: accuracy, error, latency, resources and Fmax.
+
+    Without --scores: the handwritten digits that come with softstream.
+    """
+    from .compare import compare
+    from .output import check_file, written_file
+    from .scores import read_labels, read_scores
+
+    _echo(config, console)
+    for option, text in (("--labels", labels), ("--lengths", lengths)):
+        if text and not scores:
+            raise UserError(f"{option} {text}: needs the scores that it belongs to; for example --scores F.npy")
+    if output:
+        check_file("-o", Path(output))
+    given = read_scores(config, Path(scores), Path(lengths) if lengths else None) if scores else None
+    right = read_labels(Path(labels), *given.codes.shape) if given and labels else None
+    with console.progress("comparing") as progress:
+        comparison = compare(
+            config,
+            given.codes if given else None,
+            right,
+            lengths=given.lengths if given else None,
+            place=not no_place,
+            progress=progress,
+        )
+    if output:
+        from .report import write_html
+
+        with written_file("-o", Path(output)) as temporary:
+            write_html(comparison, temporary)
+    console.document({**comparison.to_json(), "report": output})
+    previous = ""
+    rows = []
+    for row in comparison.rows():
+        rows.append(("" if row.section == previous else row.section, *list(vars(row).values())[1:]))
+        previous = row.section
+    console.table("", ("", "", "unit", "argmax", "softmax", "against"), rows, right=("argmax", "softmax"))
+    console.line(comparison.answer)
+    if output:
+        console.line(f"report: {output}")
+
+
+@_softstream.command("presets", params=_print_options())
+def _presets(as_json: bool, quiet: bool) -> None:
+    """List the presets with what sets them apart."""
+    from .describe import presets
+
+    presets(Console(as_json, quiet))
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo("error: " + " ".join(message.split()), err=True)
+    return code
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command and exits: 0, 1 mismatch or failed tool, 2 a person's mistake, 3 a missing tool, 130 Ctrl-C."""
+    sys.exit(_main(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def _main(arguments: list[str]) -> int:
+    try:
+        _softstream.main(arguments, prog_name="softstream", standalone_mode=False)
+    except ToolFailure as error:
+        _fail(str(error), error.exit_code)
+        if error.log is not None:
+            try:
+                tail = error.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_TAIL_LINES:]
+            except OSError:
+                tail = []
+            for text in [*tail, f"log: {error.log}"]:
+                click.echo(text, err=True)
+        return error.exit_code
+    except SoftstreamError as error:
+        return _fail(str(error), error.exit_code)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "softstream"
+        return _fail(f"{error.format_message().rstrip('.')}; {where} --help shows what is possible", 2)
+    except click.ClickException as error:
+        return _fail(error.format_message(), 2)
+    except (_InterruptedError, KeyboardInterrupt, click.Abort):
+        return _fail("interrupted; nothing was written", _INTERRUPTED)
+    return 0

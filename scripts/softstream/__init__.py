@@ -1,0 +1,73 @@
+"""Streaming softmax and argmax heads for FPGAs: one configuration in, verified Verilog out.
+
+    >>> import softstream
+    >>> config = softstream.preset("softmax-int8").replace(max_length=64)
+    >>> softstream.plan(config).bound_ulp < 1
+    True
+    >>> verilog = softstream.verilog(config)                        # the text, byte-stable
+    >>> result = softstream.golden(config, scores)                  # what the hardware answers, bit for bit
+    >>> head = softstream.Head(config)                              # the Amaranth component
+
+Names are loaded when they are first used: the model needs no Amaranth, and `softstream --help` needs neither.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from softstream.hw.config import Config
+    from softstream.hw.emit import verilog
+    from softstream.hw.errors import Mismatch, MissingTool, ToolFailure, UserError
+    from softstream.hw.head import Head
+    from softstream.hw.plan import Plan, plan
+    from softstream.hw.presets import PRESETS, preset
+    from softstream.sim.golden import Result, golden
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Config",
+    "PRESETS",
+    "preset",
+    "Plan",
+    "plan",
+    "Result",
+    "golden",
+    "Head",
+    "verilog",
+    "UserError",
+    "MissingTool",
+    "ToolFailure",
+    "Mismatch",
+    "__version__",
+]
+
+_HOME = {
+    "Config": "softstream.hw.config",
+    "PRESETS": "softstream.hw.presets",
+    "preset": "softstream.hw.presets",
+    "Plan": "softstream.hw.plan",
+    "plan": "softstream.hw.plan",
+    "Result": "softstream.sim.golden",
+    "golden": "softstream.sim.golden",
+    "Head": "softstream.hw.head",
+    "verilog": "softstream.hw.emit",
+    "UserError": "softstream.hw.errors",
+    "MissingTool": "softstream.hw.errors",
+    "ToolFailure": "softstream.hw.errors",
+    "Mismatch": "softstream.hw.errors",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'softstream' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value  # the next access is a plain look-up
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

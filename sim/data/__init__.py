@@ -1,0 +1,17 @@
+"""Scores of a real classifier, made by `python -m softstream.scripts.train_digits`; digits.toml says how."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+__all__ = ["DIGITS_DESCRIPTION", "DIGITS_LABELS", "DIGITS_SCORES"]
+
+_HERE = Path(str(files(__name__)))
+
+DIGITS_SCORES = _HERE / "digits_scores.npy"
+"""int8 [1797, 10]: score codes, one row per handwritten digit."""
+DIGITS_LABELS = _HERE / "digits_labels.npy"
+"""int64 [1797]: the digit that was written."""
+DIGITS_DESCRIPTION = _HERE / "digits.toml"
+"""The scale of one score step, and how the scores were made."""

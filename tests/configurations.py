@@ -1,0 +1,65 @@
+"""Configurations that reach every branch of the data path, small enough to simulate."""
+
+import numpy as np
+
+from softstream.hw.config import Config
+
+__all__ = ["SOFTMAX", "WIDTHS", "beats_of", "vectors"]
+
+SOFTMAX: dict[str, Config] = {
+    "absolute": Config(max_length=16),
+    "reference": Config(max_length=16, score_scale=0.1467),
+    "unsigned": Config(max_length=16, score_scale=1.7, score_signed=False),
+    "reciprocal": Config(max_length=16, normaliser="reciprocal"),
+    "none": Config(max_length=16, normaliser="none"),
+    "split-absolute": Config(max_length=16, score_width=16, score_scale=2.0**-12, probability_width=16),
+    "split-reference": Config(
+        max_length=16,
+        score_width=12,
+        score_scale=0.5,
+        probability_width=12,
+        normaliser="reciprocal",
+        probability_format="UQ1",
+    ),
+    "small": Config(max_length=16, profile="small"),
+    "small-reciprocal": Config(max_length=16, profile="small", normaliser="reciprocal", score_scale=0.3),
+    "small-none": Config(max_length=16, profile="small", normaliser="none"),
+    "tiny": Config(max_length=1, score_width=2, probability_width=2),
+    "wide": Config(max_length=9, score_width=16, score_scale=3.0, probability_width=24, guard_bits=4),
+}
+
+WIDTHS = {name: config for name, config in SOFTMAX.items() if not name.startswith("small")}
+
+
+def vectors(config: Config, seed: int) -> list[np.ndarray]:
+    """Corners (one element, ties, extremes, ramps, overlong, short after long) and random vectors."""
+    rng = np.random.default_rng(seed)
+    low, high = config.score_format.minimum, config.score_format.maximum
+    longest = config.max_length
+    ramp = np.linspace(low, high, longest).astype(int)
+    found = [
+        np.array([low]),
+        np.array([high]),
+        np.full(longest, low),
+        np.full(longest, high),
+        np.full(longest, (low + high) // 2),
+        ramp,
+        ramp[::-1],
+        np.array([high] + [low] * (longest - 1)),
+        np.array([low] * (longest - 1) + [high]),
+        np.full(longest + 1, high),
+        np.full(1, low),
+        rng.integers(low, high + 1, 3 * longest),
+        np.full(1, high),
+        np.full(1, low),
+    ]
+    found += [rng.integers(low, high + 1, rng.integers(1, longest + 2)) for _ in range(12)]
+    near = [rng.integers(max(low, high - 20), high + 1, rng.integers(1, longest + 1)) for _ in range(6)]
+    return found + near
+
+
+def beats_of(found: list[np.ndarray]) -> list[dict[str, int]]:
+    """Vectors as input beats."""
+    return [
+        {"score": int(score), "last": int(k == len(vector) - 1)} for vector in found for k, score in enumerate(vector)
+    ]

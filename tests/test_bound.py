@@ -1,0 +1,186 @@
+"""The error bound, attacked: the golden model against float64 over every kind of input."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from softstream.hw.bound import bound
+from softstream.hw.config import Config
+from softstream.hw.errors import UserError
+from softstream.hw.numerics import numerics
+from softstream.sim.golden import golden
+from softstream.sim.reference import error_ulp, float64_slack_ulp, softmax_float64, valid_elements
+
+SCALES = (2.0**-7, 0.0625, 0.1467, 0.3, 1.0, 5.0)
+NORMALISERS = ("divider", "reciprocal", "none")
+
+
+def worst_error(config: Config, scores: np.ndarray, lengths: np.ndarray | None = None) -> float:
+    """Largest error in ulp of codes that do not saturate; asserts the bounds on the way."""
+    limits = bound(config)
+    codes = golden(config, scores, lengths).probabilities
+    assert codes is not None
+    errors = error_ulp(config, codes, scores, lengths)
+    slack = float64_slack_ulp(config)
+    assert errors.max() <= float(limits.worst) + slack
+    saturated = (codes == config.probability_maximum) & (config.probability_format == "UQ0")
+    worst = float(errors[~saturated].max(initial=0))
+    assert worst <= float(limits.total) + slack
+    return worst
+
+
+def largest_and_smallest_ratio(config: Config) -> tuple[int, int]:
+    """The codes whose tabled exponential is the most above and the most below the exact one."""
+    exponent, significand = numerics(config).tables.all_positions
+    fraction = numerics(config).significand_fraction
+    octaves = np.arange(len(exponent)) * min(config.score_scale * np.log2(np.e), 64.0)
+    ratio = significand * np.exp2(exponent - octaves - fraction)
+    low = config.score_format.minimum
+    return int(ratio.argmax()) + low, int(ratio.argmin()) + low
+
+
+@pytest.mark.parametrize("normaliser", NORMALISERS)
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_pair_of_int8(scale: float, normaliser: str) -> None:
+    config = Config(max_length=2, score_scale=scale, normaliser=normaliser)
+    pairs = np.array(list(itertools.product(range(-128, 128), repeat=2)))
+    worst = worst_error(config, pairs)
+    if scale < 0.2:
+        # With probabilities this dense, rounding alone reaches half an ulp: an attack that stays below attacked nothing.
+        assert worst > 0.49
+
+
+@pytest.mark.parametrize("form", ["UQ0", "UQ1"])
+@pytest.mark.parametrize("guard_bits", [2, 3, 4, 6, 8])
+def test_every_triple_of_four_bit_scores(guard_bits: int, form: str) -> None:
+    for scale, normaliser, accumulator in itertools.product((0.1467, 0.7), NORMALISERS, ("absolute", "reference")):
+        config = Config(
+            max_length=3,
+            score_width=4,
+            score_scale=scale,
+            normaliser=normaliser,
+            guard_bits=guard_bits,
+            accumulator=accumulator,
+            probability_format=form,
+        )
+        triples = np.array(list(itertools.product(range(-8, 8), repeat=3)))
+        assert worst_error(config, triples) > 0.45
+
+
+@pytest.mark.parametrize("normaliser", ["divider", "reciprocal"])
+@pytest.mark.parametrize("accumulator", ["auto", "reference"])
+@pytest.mark.parametrize("length", [10, 64, 1000, 65536])
+@pytest.mark.parametrize(("score_width", "probability_width"), [(8, 8), (8, 16), (12, 16), (16, 24)])
+def test_adversarial(score_width: int, probability_width: int, length: int, accumulator: str, normaliser: str) -> None:
+    config = Config(
+        max_length=length,
+        score_width=score_width,
+        score_scale=2.0 ** (4 - score_width),
+        probability_width=probability_width,
+        accumulator=accumulator,
+        normaliser=normaliser,
+    )
+    low, high = config.score_format.minimum, config.score_format.maximum
+    above, below = largest_and_smallest_ratio(config)
+    rng = np.random.default_rng([score_width, probability_width, length])
+    rows = []
+    # One maximum and N − 1 terms at each of the levels where truncation or the table bites most; the maximum first or last.
+    for level in {low, above, below, (low + high) // 2, high - 1, *rng.integers(low, high, 3).tolist()}:
+        for top in (high, above, below):
+            row = np.full(length, min(level, top))
+            row[0] = max(level, top)
+            rows += [row, row[::-1]]
+    ramp = np.linspace(low, high, length).round().astype(int)
+    ties = np.where(np.arange(length) % 2 == 0, above, below)
+    rows += [ramp, ramp[::-1], ties, np.full(length, high), np.full(length, low), rng.integers(low, high + 1, length)]
+    # Half above, half below: the errors of numerator and sum with opposite signs.
+    half = np.full(length, below)
+    half[0] = above
+    rows += [half, np.where(np.arange(length) == 0, below, above)]
+    assert worst_error(config, np.array(rows)) > 0.3
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("probability_width", [8, 16, 24])
+@pytest.mark.parametrize("scale", [2.0**-9, 2.0**-5, 0.1467])
+def test_random(scale: float, probability_width: int, seed: int) -> None:
+    rng = np.random.default_rng([seed, probability_width])
+    for length, vectors in ((1, 50), (2, 4000), (3, 3000), (17, 800), (300, 40), (4000, 3)):
+        config = Config(
+            max_length=length,
+            score_width=12,
+            score_scale=scale,
+            probability_width=probability_width,
+            normaliser=("divider", "reciprocal")[seed % 2],
+            guard_bits=(3, 4, 5)[seed % 3],
+        )
+        spread = rng.choice([0.5, 1, 2, 4, 8], size=(vectors, 1)) / scale
+        scores = np.clip(np.rint(rng.normal(size=(vectors, length)) * spread), -2048, 2047).astype(int)
+        worst_error(config, scores, rng.integers(1, length + 1, vectors))
+
+
+@pytest.mark.parametrize("scale", [1e-12, 44.0, 50.0, 1e6])
+def test_extreme_scales(scale: float) -> None:
+    """Scales so small that all weights agree, and so large that the cap applies."""
+    config = Config(max_length=40, score_scale=scale, probability_width=24)
+    scores = np.random.default_rng(3).integers(-128, 128, (300, 40))
+    worst_error(config, scores)
+
+
+def test_the_rule() -> None:
+    """The promise on the data sheet: at most 1/2 + 3.75·2^-k ulp, whatever the other keys."""
+    checked, refused = 0, []
+    for k, width, length, scale, normaliser, accumulator, score_width in itertools.product(
+        (2, 3, 4, 6, 8), (8, 24), (2, 65536), (0.0625, 0.1467), NORMALISERS, ("auto", "reference"), (8, 16)
+    ):
+        config = Config(
+            guard_bits=k,
+            probability_width=width,
+            max_length=length,
+            score_scale=scale,
+            normaliser=normaliser,
+            accumulator=accumulator,
+            score_width=score_width,
+        )
+        try:
+            limits = bound(config)
+        except UserError as error:
+            refused.append(str(error))
+            continue
+        checked += 1
+        assert float(limits.total) <= 0.5 + 3.75 * 2.0**-k
+        shares = limits.exponential + limits.accumulator + limits.normaliser + limits.rounding
+        assert shares == limits.total
+    assert checked > 300
+    assert all("at most 62 are available" in text or "1 ulp is allowed" in text for text in refused)
+
+
+def test_one_is_exact_in_uq1_and_saturates_in_uq0() -> None:
+    for form, code in (("UQ0", 255), ("UQ1", 256)):
+        for normaliser in ("divider", "reciprocal"):
+            config = Config(max_length=4, probability_format=form, normaliser=normaliser)
+            result = golden(config, np.arange(-128, 128)[:, None])
+            assert result.probabilities is not None
+            assert set(result.probabilities[:, 0]) == {code}
+
+
+def test_a_bound_over_one_ulp_is_refused_with_a_value_that_would_do() -> None:
+    with pytest.raises(UserError, match=r"would be 1\.05\d ulp.*guard_bits = 2 would do"):
+        bound(Config(guard_bits=1))
+    assert bound(Config(guard_bits=2)).total <= 1
+
+
+def test_reference_of_none_is_the_exponential_over_a_power_of_two() -> None:
+    """Each value is p times a factor in [1/2, 1) common to the vector."""
+    config = Config(max_length=9, normaliser="none")
+    scores = np.random.default_rng(1).integers(-128, 128, (200, 9))
+    ratio = softmax_float64(config, scores) / softmax_float64(config.replace(normaliser="divider"), scores)
+    assert np.ptp(ratio, axis=1).max() < 1e-12
+    assert ratio.min() >= 0.5 * (1 - 2.0**-10)
+    assert ratio.max() < 1 + 2.0**-10
+
+
+def test_valid_elements() -> None:
+    config = Config(max_length=3)
+    assert valid_elements(config, np.zeros((2, 5)), np.array([2, 5])).sum(axis=1).tolist() == [2, 3]

@@ -1,0 +1,55 @@
+"""Framing against its golden model: positions, edges, cut and flag."""
+
+import numpy as np
+import pytest
+from configurations import beats_of, vectors
+from stream_bench import PAUSES, run_component
+
+from softstream.hw.config import Config
+from softstream.hw.frame import Frame
+from softstream.sim.golden.frame import frame, unframe
+
+CONFIGS = [Config(max_length=5), Config(max_length=1), Config(max_length=4, score_signed=False, score_width=3)]
+
+
+def padded(found: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    lengths = np.array([len(vector) for vector in found])
+    scores = np.zeros((len(found), lengths.max()), dtype=np.int64)
+    for row, vector in zip(scores, found, strict=True):
+        row[: len(vector)] = vector
+    return scores, lengths
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"N{c.max_length}")
+@pytest.mark.parametrize("source", PAUSES)
+@pytest.mark.parametrize("sink", PAUSES)
+def test_equals_golden(config: Config, source: str, sink: str) -> None:
+    found = vectors(config, seed=3)
+    positions, lengths, overlong = frame(config, *padded(found))
+    expected = [
+        {
+            "position": int(positions[v, k]),
+            "index": k,
+            "first": int(k == 0),
+            "last": int(k == lengths[v] - 1),
+            "overlong": int(overlong[v] and k == lengths[v] - 1),
+        }
+        for v in range(len(found))
+        for k in range(lengths[v])
+    ]
+    trace = run_component(Frame(config), beats_of(found), len(expected), source=source, sink=sink)
+    assert trace.beats == expected
+
+
+def test_latency() -> None:
+    trace = run_component(Frame(Config(max_length=8)), beats_of([np.arange(8)]), 8)
+    assert [o - i for i, o in zip(trace.inputs, trace.outputs, strict=True)] == [1] * 8
+
+
+def test_unframe_is_the_inverse() -> None:
+    for signed in (True, False):
+        config = Config(score_width=6, score_signed=signed)
+        codes = np.arange(config.score_format.minimum, config.score_format.maximum + 1)[None]
+        positions, _, _ = frame(config, codes, np.array([64]))
+        assert positions.tolist() == [list(range(64))]
+        assert (unframe(config, positions) == codes).all()

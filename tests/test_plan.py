@@ -1,0 +1,79 @@
+"""The plan: its rows name real stages, its formulas agree with its numbers, its table sizes with the tables."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from configurations import SOFTMAX
+
+from softstream.hw.config import Config
+from softstream.hw.errors import UserError
+from softstream.hw.plan import plan
+from softstream.hw.presets import PRESETS
+
+ROOT = Path(__file__).resolve().parents[1]
+ALL = {**PRESETS, **SOFTMAX, "small-argmax": Config(mode="argmax", profile="small")}
+
+
+def evaluate(formula: str, length: int) -> int:
+    """A printed formula at N = length."""
+    terms = re.sub(r"(\d+)N", r"\1*N", formula).replace("−", "-")
+    return int(eval(terms, {"N": length, "max": max}))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_formulas_say_what_the_numbers_are(name: str) -> None:
+    found = plan(ALL[name])
+    for length in (1, 2, 7, 100):
+        assert evaluate(found.latency_formula, length) == found.first_output_cycle(length)
+        assert evaluate(found.last_output_formula, length) == found.last_output_cycle(length)
+        assert evaluate(found.interval_formula, length) == found.interval_cycles(length)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_row_is_a_stage_with_a_file(name: str) -> None:
+    for stage in plan(ALL[name]).stages:
+        stem = stage.name
+        known = (ROOT / "hw" / f"{stem}.py").exists()
+        assert known or stem == "hold"
+        if known and stem != "replay":  # a memory computes nothing
+            assert (ROOT / "sim" / "golden" / f"{stem}.py").exists()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_shares_sum_to_the_bound(name: str) -> None:
+    found = plan(ALL[name])
+    if found.bound_ulp is None:
+        assert ALL[name].mode == "argmax"
+        return
+    assert sum(stage.bound_share_ulp for stage in found.stages) == pytest.approx(found.bound_ulp, abs=1e-12)
+    assert found.worst_ulp is not None
+    assert found.bound_ulp <= found.worst_ulp <= 1
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_path_latency_is_the_sum_of_its_rows(name: str) -> None:
+    """The rows on the path of an element, the winner's aside, add up to the printed latency."""
+    config = ALL[name]
+    found = plan(config)
+    off_path = {"maximum"} if config.mode == "softmax" else set()
+    rows = sum(stage.latency_cycles for stage in found.stages if stage.name not in off_path)
+    assert rows - 1 == found.fixed_latency_cycles
+
+
+def test_json_is_plain() -> None:
+    for config in ALL.values():
+        text = json.dumps(plan(config).to_json(), allow_nan=False)
+        assert json.loads(text)["digest"] == config.digest
+
+
+def test_long_vectors_with_short_codes_are_warned_of() -> None:
+    assert any("would keep them apart" in text for text in plan(Config()).warnings)
+    assert plan(Config(max_length=64)).warnings == ()
+    assert any("check the scale" in text for text in plan(Config(max_length=4, score_scale=1e-9)).warnings)
+
+
+def test_refuses_what_breaks_the_bound() -> None:
+    with pytest.raises(UserError, match="at most 1 ulp is allowed"):
+        plan(Config(guard_bits=1))
