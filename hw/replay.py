@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from .normaliser import factor_layout
 from .numerics import Numerics
 from .round import emission_layout
-from .streams import Queue, delay, pulse
+from .streams import Hold, Queue, delay, pulse
 
 __all__ = ["Replay", "stored_layout"]
 
@@ -28,7 +28,7 @@ class Replay(wiring.Component):
     Ports: `i_element`, elements as they come in, and `i_vector`, one n and factor per vector, both without back-pressure
     (credits elsewhere assure the room); `o`, elements with their vector's n and factor, no back-pressure; `room`, whether
     the output queue behind the emission pipe can take one more element; `element_done` and `vector_done`, credits
-    returned. Elements leave at least `interval` cycles apart. Latency 3 cycles from `i_vector` to the first element, of
+    returned. Elements leave at least `interval` cycles apart. Latency 4 cycles from `i_vector` to the first element, of
     which the queue is 2; one element per `interval` cycles.
     """
 
@@ -56,16 +56,21 @@ class Replay(wiring.Component):
             Value.cast(elements.i.payload).eq(Value.cast(self.i_element.payload)),
         ]
         wiring.connect(m, wiring.flipped(self.i_vector), vectors.i)
-        element, vector = elements.o.payload, vectors.o.payload
+        # Both wait in a register: what a block RAM puts out comes too late in its cycle to decide anything in it.
+        m.submodules.element = next_element = Hold(stored_layout(self._widths))
+        m.submodules.vector = next_vector = Hold(factor_layout(self._widths, self._factor_width))
+        wiring.connect(m, elements.o, next_element.i)
+        wiring.connect(m, vectors.o, next_vector.i)
+        element, vector = next_element.o.payload, next_vector.o.payload
         spaced: Value = Signal(init=1)
         if self._interval > 1:
             wait = Signal(range(self._interval))
             m.d.comb += spaced.eq(wait == 0)
         take = Signal()
         m.d.comb += [
-            take.eq(elements.o.valid & vectors.o.valid & self.room & spaced),
-            elements.o.ready.eq(take),
-            vectors.o.ready.eq(take & element.last),
+            take.eq(next_element.o.valid & next_vector.o.valid & self.room & spaced),
+            next_element.o.ready.eq(take),
+            next_vector.o.ready.eq(take & element.last),
             self.element_done.eq(take),
             self.vector_done.eq(take & element.last),
         ]

@@ -60,6 +60,7 @@ class Schedule:
     normalise: int
     factor: int
     fetch: int
+    """From the queues of elements and vectors to the emission pipe."""
     exponential: int
     distance: int
     quotient: int
@@ -78,12 +79,12 @@ class Schedule:
 
     @property
     def vector_latency(self) -> int:
-        """From the transfer of a vector's last element to the fetch of its first element for emission."""
+        """From the transfer of a vector's last element to its n and factor at the end of their queue."""
         return self.sum_latency + self.normalise + self.factor + self.queue
 
     @property
     def emission_latency(self) -> int:
-        """From the fetch of an element to its probability at the output."""
+        """From an element's leaving its queue to its probability at the output."""
         return self.fetch + self.exponential + self.distance + self.quotient + self.round + self.queue
 
 
@@ -114,7 +115,7 @@ def schedule(config: Config) -> Schedule:
         accumulate=1,
         normalise=by_four + by_one + 1 if serial else normalise_cycles(widths),
         factor=factor,
-        fetch=1,
+        fetch=2,
         exponential=exponential,
         distance=1,
         quotient=quotient,
