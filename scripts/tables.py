@@ -1,0 +1,117 @@
+"""The generated tables of the README: `python -m softstream.scripts.tables` writes them anew, `--check` only compares.
+
+Resources come from `boards/resources.json`, everything else from the plan and from the configuration's own keys.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from softstream.boards.parts import PARTS
+from softstream.hw.config import KEYS
+from softstream.hw.plan import plan
+from softstream.hw.presets import PRESETS
+
+from .resources import recorded
+
+__all__ = ["SECTIONS", "main", "rewritten"]
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+
+
+def _markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _cells(entry: dict[str, Any]) -> str:
+    """`1603 LC, 12 RAM4K, 109 MHz`: the kinds that the part counts, without those that are not used."""
+    counted = [f"{entry['cells'][kind]} {kind}" for kind in entry["available"] if entry["cells"][kind]]
+    fmax = entry["fmax_mhz"]
+    return ", ".join(counted) + ("; does not fit" if fmax is None else f"; {fmax:.0f} MHz")
+
+
+def _presets() -> str:
+    measured = recorded()["presets"]
+    parts = [name for name in PARTS if all(name in entries for entries in measured.values())]
+    rows = []
+    for name, config in PRESETS.items():
+        found = plan(config)
+        if found.bound_ulp is None:
+            error = "exact"
+            form = "index, score"
+        else:
+            error = f"{found.bound_ulp:.3f} ulp"
+            form = f"{config.probability_qformat}"
+        rows.append(
+            (
+                f"`{name}`",
+                f"{'int' if config.score_signed else 'uint'}{config.score_width}, N ≤ {config.max_length}",
+                form,
+                error,
+                found.latency_formula,
+                found.interval_formula,
+                *(_cells(measured[name][part]) for part in parts),
+            )
+        )
+    header = ("preset", "scores", "output", "error bound", "first output", "next vector after", *parts)
+    return _markdown(header, rows)
+
+
+def _keys() -> str:
+    return _markdown(
+        ("key", "range", "unit", "default", "meaning"),
+        [
+            (
+                f"`{key.name}`",
+                key.range_text,
+                key.unit,
+                f"`{str(key.default).lower() if isinstance(key.default, bool) else key.default}`",
+                key.help,
+            )
+            for key in KEYS
+        ],
+    )
+
+
+def _tools() -> str:
+    content = recorded()
+    versions = ", ".join(f"{package} {version}" for package, version in content["tools"].items())
+    parts = "; ".join(f"{name}: {PARTS[name].title}" for name in PARTS)
+    return (
+        f"Cells are exact, Fmax is the median of placement seeds {', '.join(map(str, content['seeds']))}, the whole top with "
+        f"its AXI4-Stream edges, out of context. {parts}. Measured with {versions}."
+    )
+
+
+SECTIONS = {"presets": _presets, "keys": _keys, "tools": _tools}
+"""Section of the README → what writes it."""
+
+
+def rewritten(text: str) -> str:
+    """The README's text with every generated section made anew."""
+    for name, write in SECTIONS.items():
+        begin, end = f"<!-- begin {name}: make tables -->", f"<!-- end {name} -->"
+        before, found, rest = text.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not found or not closed:
+            raise ValueError(f"README.md: no section between '{begin}' and '{end}'")
+        text = f"{before}{begin}\n{write()}\n{end}{after}"
+    return text
+
+
+def main() -> int:
+    """Writes the README, or with --check tells whether it is current; returns the exit code."""
+    old = README.read_text(encoding="utf-8")
+    new = rewritten(old)
+    if "--check" in sys.argv[1:]:
+        print("README.md is current" if new == old else "README.md is out of date: make tables")
+        return int(new != old)
+    README.write_text(new, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

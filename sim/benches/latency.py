@@ -1,0 +1,68 @@
+"""Latency and interval of the hardware equal the plan's to the cycle; faster than planned fails as well."""
+
+from typing import Any
+
+import cocotb
+import numpy as np
+
+from .session import Session
+
+__all__ = ["interval", "single_vector"]
+
+LENGTHS = (1, 2, 3, 10, 16, 100)
+INTERVAL_BUDGET_CYCLES = 6144
+IDLE_CYCLES = 40
+
+
+def _lengths(session: Session) -> list[int]:
+    limit = session.config.max_length
+    return sorted({min(length, limit) for length in LENGTHS} | {limit})
+
+
+def _vector(session: Session, length: int) -> np.ndarray:
+    fmt = session.config.score_format
+    return session.rng.integers(fmt.minimum, fmt.maximum, length, endpoint=True)
+
+
+@cocotb.test()
+async def single_vector(dut: Any) -> None:
+    """One vector at a time through an idle pipeline: cycles to the first and last output beat and to the winner."""
+    with Session(dut, "latency", "single_vector") as session:
+        plan = session.plan
+        await session.harness.reset()
+        for length in _lengths(session):
+            source, sinks = await session.exchange([_vector(session, length)], drain=IDLE_CYCLES)
+            start = source.times[0]
+            primary = sinks["m_axis"].times
+            due = {"first output": plan.first_output_cycle(length), "last output": plan.last_output_cycle(length)}
+            got = {"first output": primary[0] - start, "last output": primary[-1] - start}
+            if "m_axis_best" in sinks:
+                due["winner"] = plan.best_output_cycle(length)
+                got["winner"] = sinks["m_axis_best"].times[0] - start
+            assert got == due, f"length {length}: cycles from the first input beat {got}; the plan says {due}"
+
+
+@cocotb.test()
+async def interval(dut: Any) -> None:
+    """Vectors back to back, outputs always taken: the sustained cycles per vector."""
+    with Session(dut, "latency", "interval") as session:
+        plan = session.plan
+        await session.harness.reset()
+        for length in _lengths(session):
+            due = plan.interval_cycles(length)
+            # Enough vectors to use up the room of every queue, where that is affordable.
+            count = min(INTERVAL_BUDGET_CYCLES // due, 64)
+            if count < 6:
+                continue
+            vectors = [_vector(session, length) for _ in range(count)]
+            source, sinks = await session.exchange(vectors, drain=IDLE_CYCLES)
+            beats = 1 if session.config.mode == "argmax" else length
+            outputs = set(np.diff(sinks["m_axis"].times[::beats])[count // 2 :].tolist())
+            assert outputs == {due}, (
+                f"length {length}: {sorted(outputs)} cycles from one vector's first output beat to the "
+                f"next one's; the plan says {due}"
+            )
+            # Until the queues are full the input runs ahead of the output; it never falls behind.
+            starts = np.array(source.times[::length])
+            behind = int((starts - starts[0] - due * np.arange(count)).max())
+            assert behind == 0, f"length {length}: a first input beat came {behind} cycles later than every {due}"

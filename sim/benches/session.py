@@ -1,0 +1,127 @@
+"""What every bench begins and ends with: the job, the harness, a seed for each test, and a record of what was done."""
+
+import asyncio
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import cocotb
+import numpy as np
+
+from softstream.hw.config import Config
+from softstream.hw.plan import plan
+
+from ..beats import due_beats, output_streams, pad_vectors, score_words
+from ..drivers import Harness, Sink, Source, pattern
+from ..golden import golden
+from ..job import PLUSARG, Job, Outcome
+
+__all__ = ["Session"]
+
+
+class Session:
+    """One test, as a context: `with Session(dut, "stream", "limits") as session`; the name is cocotb's for the test."""
+
+    def __init__(self, dut: Any, bench: str, test: str, *, driven: bool = True) -> None:
+        self.job = Job.load(Path(str(cocotb.plusargs[PLUSARG])))
+        self.config: Config = self.job.config
+        self.plan = plan(self.config)
+        self.rng = np.random.default_rng([self.job.seed, zlib.crc32(f"{bench}.{test}".encode())])
+        """Random numbers that depend on the seed and on the test, not on which tests ran before."""
+        self.harness = Harness(dut, output_streams(self.config), driven=driven)
+        self.vectors = 0
+        self.beats = 0
+        self._bench, self._test = bench, test
+        cocotb.log.info("%s.%s: seed %d, %s", bench, test, self.job.seed, self.config)
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        message = ""
+        if error is not None and not isinstance(error, asyncio.CancelledError):
+            text = (
+                str(error) if isinstance(error, AssertionError) and str(error) else f"{type(error).__name__}: {error}"
+            )
+            message = text.splitlines()[0]
+        outcome = Outcome(self._bench, self._test, self.vectors, self.beats, self.harness.cycle, message)
+        self.job.record(outcome)
+        self.job.tell_progress(0.0)
+
+    @property
+    def drain(self) -> int:
+        """Cycles after the last beat that was due, in which no other may come: more than it takes from end to end."""
+        return 128 + self.plan.last_output_cycle(1)
+
+    def seed(self) -> int:
+        """A seed for a pause pattern."""
+        return int(self.rng.integers(1 << 32))
+
+    def patience(self, longest: int) -> int:
+        """Cycles in which some beat must move, vectors of up to that length under way, with pauses on every stream."""
+        return 8 * self.plan.last_output_cycle(min(longest, self.config.max_length)) + longest + 1000
+
+    def source(self, vectors: Sequence[np.ndarray], pauses: str = "never", *, junk: bool = False) -> Source:
+        """A source of vectors; `junk` puts random bits where s_axis_tdata is ignored."""
+        words = score_words(self.config, np.concatenate(vectors), self.rng if junk else None)
+        lasts = [int(last) for vector in vectors for last in [0] * (len(vector) - 1) + [1]]
+        return Source(words, lasts, pattern(pauses, self.seed()))
+
+    def sinks(self, vectors: Sequence[np.ndarray], *pauses: str) -> dict[str, Sink]:
+        """A sink for each output stream that expects what the golden model says; one pause pattern for each stream."""
+        scores, lengths = pad_vectors(vectors, self.config.score_format.minimum)
+        due = due_beats(self.config, golden(self.config, scores, lengths), lengths)
+        kept = np.minimum(lengths, self.config.max_length)
+        ends = np.cumsum(kept)
+
+        def element(position: int) -> str:
+            row = int(np.searchsorted(ends, position, side="right"))
+            return f"vector {row} of length {lengths[row]}, element {position - (ends[row] - kept[row])}"
+
+        def winner(position: int) -> str:
+            return f"winner of vector {position}, of length {lengths[position]}"
+
+        primary = winner if self.config.mode == "argmax" else element
+        return {
+            prefix: Sink(
+                prefix,
+                beats,
+                None if name == "until_valid" else pattern(name, self.seed()),
+                describe=primary if prefix == "m_axis" else winner,
+            )
+            for (prefix, beats), name in zip(due.items(), pauses, strict=False)
+        }
+
+    async def exchange(
+        self,
+        vectors: Sequence[np.ndarray],
+        source: str = "never",
+        sinks: Sequence[str] = ("never", "never"),
+        *,
+        junk: bool = False,
+        drain: int | None = None,
+    ) -> tuple[Source, dict[str, Sink]]:
+        """Sends the vectors under pause patterns and holds everything that comes out against the golden model."""
+        sender, receivers = self.source(vectors, source, junk=junk), self.sinks(vectors, *sinks)
+        patience = self.patience(max(len(vector) for vector in vectors))
+        try:
+            await self.harness.run(
+                sender,
+                receivers,
+                patience=patience,
+                drain=self.drain if drain is None else drain,
+                progress=self.job.tell_progress,
+            )
+        finally:
+            self.count(sender, receivers)
+        return sender, receivers
+
+    def count(self, source: Source, sinks: dict[str, Sink]) -> None:
+        """Adds what went through to the record: vectors that came out complete, and beats of every stream."""
+        winners = list(sinks.values())[-1]
+        self.vectors += len(winners.times)
+        self.beats += len(source.times) + sum(len(sink.times) for sink in sinks.values())

@@ -1,0 +1,320 @@
+"""Drivers of the generated top under cocotb: one coroutine samples every stream at each clock edge, then drives.
+
+A simulator pays for every wake-up of Python, so there is one per clock cycle, whatever the number of streams. Values
+read after `RisingEdge` are those before the edge; values written then take effect after it.
+"""
+
+import itertools
+import random
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from cocotb.clock import Clock
+from cocotb.triggers import RisingEdge
+
+from .beats import Beat
+from .monitor import Payload, StreamMonitor
+
+__all__ = ["PATTERNS", "Harness", "Sink", "Source", "Tap", "pattern"]
+
+CLOCK_NS = 10
+
+PATTERNS = ("never", "every3", "random", "bursts")
+"""Names of the pause patterns."""
+
+
+def pattern(name: str, seed: int) -> Iterator[bool]:
+    """An endless pause pattern, True for a pause.
+
+    never; every third cycle; at random in phases of different rates; bursts, that is long pauses and long stretches
+    without any, which fill and drain the queues of a design that is itself slower than the other patterns.
+    """
+    if name == "never":
+        return itertools.repeat(False)
+    if name == "every3":
+        return itertools.cycle((False, False, True))
+    if name == "random":
+        return _random_pauses(random.Random(seed))
+    if name == "bursts":
+        return _burst_pauses(random.Random(seed))
+    raise ValueError(f"no pause pattern is called {name!r}")
+
+
+def _random_pauses(rng: random.Random) -> Iterator[bool]:
+    # A constant rate would never fill a queue to the brim and drain it again.
+    while True:
+        rate = rng.choice((0.05, 0.3, 0.5, 0.9))
+        for _ in range(rng.randrange(5, 60)):
+            yield rng.random() < rate
+
+
+def _burst_pauses(rng: random.Random) -> Iterator[bool]:
+    while True:
+        yield from itertools.repeat(True, rng.randrange(20, 300))
+        yield from itertools.repeat(False, rng.randrange(50, 400))
+
+
+class Tap:
+    """The wires of one stream of the top, read once per clock edge into its monitor."""
+
+    def __init__(self, dut: Any, prefix: str, fields: Sequence[str]) -> None:
+        self.monitor = StreamMonitor(prefix, fields)
+        self.valid = getattr(dut, f"{prefix}_tvalid")
+        self.ready = getattr(dut, f"{prefix}_tready")
+        self.payload = tuple(getattr(dut, f"{prefix}_{field}") for field in fields)
+        self.offered = False
+        """Whether valid was 1 at the last clock edge."""
+
+    def sample(self) -> Payload | None:
+        """The beat that this clock edge transfers, or None."""
+        try:
+            valid, ready = int(self.valid.value), int(self.ready.value)
+        except ValueError:
+            self.monitor.observe(_known(self.valid), _known(self.ready), None)
+            raise
+        self.offered = valid == 1
+        if not valid:
+            self.monitor.observe(0, ready, None)
+            return None
+        try:
+            payload: Payload = tuple([int(wire.value) for wire in self.payload])
+        except ValueError:
+            payload = tuple(_known(wire) for wire in self.payload)
+        return payload if self.monitor.observe(1, ready, payload) else None
+
+
+def _known(wire: Any) -> int | None:
+    try:
+        return int(wire.value)
+    except ValueError:
+        return None
+
+
+class Source:
+    """Drives the input stream: one beat after another, with pauses between beats but never inside an offer.
+
+    In a pause the data lines carry the complement of the next beat, so that a design which looks at them shows it.
+    """
+
+    def __init__(self, words: Sequence[int], lasts: Sequence[int], pauses: Iterator[bool]) -> None:
+        self._words, self._pauses = words, pauses
+        self.lasts = list(lasts)
+        """tlast of every beat."""
+        self._next = 0
+        self._offered = False
+        self.count = len(words)
+        """Beats to send."""
+        self.packets = sum(lasts)
+        """Ends of vectors among them."""
+        self.times: list[int] = []
+        """Cycle of every beat's transfer."""
+
+    @property
+    def done(self) -> bool:
+        """Whether every beat has been taken."""
+        return len(self.times) == self.count
+
+    def start(self, tap: Tap) -> None:
+        """Takes the wires over."""
+        self._valid, (self._data, self._last) = tap.valid, tap.payload
+        self._mask = (1 << len(self._data)) - 1
+        self._driven = (-1, -1, -1)
+
+    def step(self, cycle: int, taken: bool) -> None:
+        """After a clock edge: notes a transfer, then offers the next beat or pauses."""
+        if taken:
+            self.times.append(cycle)
+            self._offered = False
+        if self._offered:
+            return
+        if self._next == self.count:
+            self._drive(0, 0, 0)
+        elif next(self._pauses):
+            self._drive(0, self._words[self._next] ^ self._mask, 1 - self.lasts[self._next])
+        else:
+            self._drive(1, self._words[self._next], self.lasts[self._next])
+            self._next += 1
+            self._offered = True
+
+    def _drive(self, valid: int, data: int, last: int) -> None:
+        # A write costs more than a comparison.
+        before = self._driven
+        if valid != before[0]:
+            self._valid.value = valid
+        if data != before[1]:
+            self._data.value = data
+        if last != before[2]:
+            self._last.value = last
+        self._driven = (valid, data, last)
+
+
+class Sink:
+    """Takes beats of an output stream and holds each against the beat that is due.
+
+    With `due` None it collects instead, until `count` beats in `packets` vectors are there. Without `pauses` it is ready
+    only where valid was seen first: a design whose valid waits for ready never ends under it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        due: Sequence[Beat] | None,
+        pauses: Iterator[bool] | None,
+        *,
+        count: int = 0,
+        packets: int = 0,
+        describe: Callable[[int], str] = str,
+    ) -> None:
+        self.name = name
+        """The stream, for messages."""
+        self._pauses, self._describe = pauses, describe
+        self.due = due
+        """The beats to come, where they are known."""
+        self.count = count if due is None else len(due)
+        """Beats that are due."""
+        self.packets = packets if due is None else sum(last for _, last, _ in due)
+        """Ends of vectors among them."""
+        self.times: list[int] = []
+        """Cycle of every beat's transfer."""
+        self.beats: list[Payload] = []
+        """The beats taken, where they are collected."""
+
+    @property
+    def done(self) -> bool:
+        """Whether every beat that is due has come."""
+        return len(self.times) >= self.count
+
+    def start(self, tap: Tap) -> None:
+        """Takes the wires over."""
+        self._tap = tap
+        self._driven: bool | None = None
+
+    def step(self, cycle: int, beat: Payload | None) -> None:
+        """After a clock edge: checks or collects the beat that it transferred, then decides on ready."""
+        if beat is not None:
+            self.take(cycle, beat)
+        ready = not next(self._pauses) if self._pauses is not None else beat is None and self._tap.offered
+        if ready != self._driven:
+            self._tap.ready.value = int(ready)
+            self._driven = ready
+
+    def take(self, cycle: int, beat: Payload) -> None:
+        """Checks or collects one beat. Raises AssertionError where it is not the one that is due."""
+        position = len(self.times)
+        if position >= self.count:
+            raise AssertionError(f"{self.name}: a beat more than the {self.count} that were due: {_text(beat)}")
+        if self.due is None:
+            self.beats.append(beat)
+        elif beat != self.due[position]:
+            where = self._describe(position)
+            raise AssertionError(f"{self.name}: {where}: {_text(beat)}; the model has {_text(self.due[position])}")
+        self.times.append(cycle)
+
+
+def _text(beat: Payload) -> str:
+    return "tdata {:#x}, tlast {}, tuser {}".format(*beat)
+
+
+class Harness:
+    """The generated top with its clock, its reset, a monitor on every stream, and the loop that steps all of them.
+
+    `driven` False leaves the streams to somebody else's drivers and only watches.
+    """
+
+    def __init__(self, dut: Any, outputs: Sequence[str], *, driven: bool = True) -> None:
+        self.cycle = 0
+        """Rising clock edges so far."""
+        self.input = Tap(dut, "s_axis", ("tdata", "tlast"))
+        self.outputs = {prefix: Tap(dut, prefix, ("tdata", "tlast", "tuser")) for prefix in outputs}
+        self._taps = (self.input, *self.outputs.values())
+        self._reset = dut.aresetn
+        self._edge = RisingEdge(dut.aclk)
+        self._driven = driven
+        # Nothing may float: an X on an input would be taken for one of the design's own.
+        self._reset.value = 0
+        if driven:
+            self._release()
+        # Low first: an edge at time 0 would come before the inputs have their values.
+        Clock(dut.aclk, CLOCK_NS, unit="ns").start(start_high=False)
+
+    def _release(self) -> None:
+        self.input.valid.value = 0
+        for wire in self.input.payload:
+            wire.value = 0
+        for tap in self.outputs.values():
+            tap.ready.value = 0
+
+    async def reset(self, cycles: int = 4) -> None:
+        """Holds aresetn low over that many rising edges; valid of every stream must be low before all but the first."""
+        self._reset.value = 0
+        for _ in range(cycles):
+            await self._edge
+            self.cycle += 1
+            for tap in self._taps:
+                tap.monitor.observe_reset(_known(tap.valid))
+            if self._driven:
+                self._release()
+        self._reset.value = 1
+
+    async def run(
+        self,
+        source: Source,
+        sinks: dict[str, Sink],
+        *,
+        patience: int,
+        drain: int = 0,
+        until: Callable[[], bool] | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> None:
+        """Steps until everything due has come (or `until` says so), then `drain` cycles more, in which nothing may come.
+
+        Raises AssertionError where no beat moves on any stream for `patience` cycles.
+        """
+        taps = [self.outputs[prefix] for prefix in sinks]
+        receivers = list(sinks.values())
+        source.start(self.input)
+        for tap, sink in zip(taps, receivers, strict=True):
+            sink.start(tap)
+        for tap in self._taps:
+            tap.monitor.begin()
+        sample_input, samples = self.input.sample, [tap.sample for tap in taps]
+        steps = [sink.step for sink in receivers]
+        edge, moved, left = self._edge, self.cycle, drain
+        while left >= 0:
+            await edge
+            self.cycle = cycle = self.cycle + 1
+            # Everything is sampled before anything is driven.
+            taken = sample_input() is not None
+            beats = [sample() for sample in samples]
+            source.step(cycle, taken)
+            for step, beat in zip(steps, beats, strict=True):
+                step(cycle, beat)
+                if beat is not None:
+                    moved = cycle
+            if taken:
+                moved = cycle
+            if until is not None:
+                if until():
+                    return
+            elif source.done and all(sink.done for sink in receivers):
+                left -= 1
+            if cycle - moved > patience and left == drain:
+                raise AssertionError(f"no beat in {patience} cycles: {self._state(source, sinks)}")
+            if progress is not None and cycle & 1023 == 0:
+                progress(len(source.times) / source.count)
+        self.input.monitor.finish(source.count, source.packets)
+        for tap, sink in zip(taps, receivers, strict=True):
+            tap.monitor.finish(sink.count, sink.packets)
+
+    async def watch(self, cycles: int) -> None:
+        """Only watches, for somebody else's drivers."""
+        for _ in range(cycles):
+            await self._edge
+            self.cycle += 1
+            for tap in self._taps:
+                tap.sample()
+
+    def _state(self, source: Source, sinks: dict[str, Sink]) -> str:
+        counts = [f"s_axis {len(source.times)} of {source.count}"]
+        counts += [f"{prefix} {len(sink.times)} of {sink.count}" for prefix, sink in sinks.items()]
+        return ", ".join(counts)

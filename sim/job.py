@@ -1,0 +1,104 @@
+"""What the runner tells a bench and what a bench tells the runner: files in one directory, no environment variables."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from softstream.hw.config import Config
+
+__all__ = ["PLUSARG", "Job", "Outcome"]
+
+PLUSARG = "softstream_job"
+"""The simulator's argument `+softstream_job=PATH` names the job file."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one test did, whether it passed or not."""
+
+    bench: str
+    test: str
+    vectors: int
+    beats: int
+    cycles: int
+    message: str
+    """First line of what went wrong, empty where nothing did."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of benches in one simulator process."""
+
+    directory: Path
+    config: Config
+    seed: int
+    compare: bool = True
+    """Whether the scores bench holds the results against the golden model, or only records them."""
+
+    @property
+    def path(self) -> Path:
+        """The job file."""
+        return self.directory / "job.json"
+
+    @property
+    def scores_path(self) -> Path:
+        """Scores and lengths for the scores bench."""
+        return self.directory / "scores.npz"
+
+    @property
+    def results_path(self) -> Path:
+        """What the scores bench got out of the hardware."""
+        return self.directory / "hardware.npz"
+
+    def clear(self) -> None:
+        """Removes what an earlier run in the same folder left."""
+        for path in (self.scores_path, self.results_path, self._outcomes_path, self._progress_path):
+            path.unlink(missing_ok=True)
+
+    def save(self, scores: np.ndarray | None = None, lengths: np.ndarray | None = None) -> None:
+        """Writes the job file, and the scores where there are some."""
+        values = {"config": self.config.to_mapping(), "seed": self.seed, "compare": self.compare}
+        self.path.write_text(json.dumps(values), encoding="utf-8")
+        if scores is not None and lengths is not None:
+            np.savez(self.scores_path, scores=scores, lengths=lengths)
+
+    @classmethod
+    def load(cls, path: Path) -> "Job":
+        """The job of a job file."""
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return cls(path.parent, Config.from_mapping(values["config"]), values["seed"], values["compare"])
+
+    def record(self, outcome: Outcome) -> None:
+        """Appends the outcome of a test."""
+        with self._outcomes_path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(vars(outcome)) + "\n")
+
+    def outcomes(self) -> list[Outcome]:
+        """The outcomes recorded so far."""
+        if not self._outcomes_path.exists():
+            return []
+        lines = self._outcomes_path.read_text(encoding="utf-8").splitlines()
+        return [Outcome(**json.loads(line)) for line in lines]
+
+    def tell_progress(self, fraction: float) -> None:
+        """Notes how far the running test is, 0 to 1."""
+        self._progress_path.write_text(f"{fraction:.4f}", encoding="utf-8")
+
+    def progress(self) -> float:
+        """Tests finished, plus the fraction of the running one."""
+        try:
+            fraction = float(self._progress_path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            fraction = 0.0
+        return len(self.outcomes()) + fraction
+
+    @property
+    def _outcomes_path(self) -> Path:
+        return self.directory / "outcomes.jsonl"
+
+    @property
+    def _progress_path(self) -> Path:
+        return self.directory / "progress"

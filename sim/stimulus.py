@@ -1,0 +1,70 @@
+"""Vectors that benches send: corners, vectors at the length limit, and random ones."""
+
+import numpy as np
+
+from softstream.hw.config import Config
+
+__all__ = ["corner_vectors", "limit_vectors", "random_vectors"]
+
+Vectors = list[np.ndarray]
+
+SHORT = 20
+"""Length that short stimuli keep to; a simulation of vectors at the length limit of 1024 or more is costly."""
+
+
+def _uniform(config: Config, rng: np.random.Generator, length: int) -> np.ndarray:
+    return rng.integers(config.score_format.minimum, config.score_format.maximum, length, endpoint=True)
+
+
+def _spread(config: Config, rng: np.random.Generator, length: int) -> np.ndarray:
+    """Scores within a few nats of one another, whose probabilities are neither 0 nor 1 and whose order is random."""
+    low, high = config.score_format.minimum, config.score_format.maximum
+    nats = rng.choice((0.5, 2.0, 6.0))
+    scores = rng.normal(rng.uniform(low, high), nats / config.score_scale, length)
+    return np.clip(np.rint(scores), low, high).astype(np.int64)
+
+
+def random_vectors(config: Config, rng: np.random.Generator, count: int) -> Vectors:
+    """Vectors of random lengths up to `SHORT`, half of them over the whole range, half within a few nats."""
+    longest = min(config.max_length, SHORT)
+    lengths = rng.integers(1, longest, count, endpoint=True)
+    return [(_uniform, _spread)[row % 2](config, rng, int(length)) for row, length in enumerate(lengths)]
+
+
+def corner_vectors(config: Config, rng: np.random.Generator) -> Vectors:
+    """Single elements, equal scores, ties, ramps, extremes, every short length; random vectors between and after them."""
+    low, high = config.score_format.minimum, config.score_format.maximum
+    middle = (low + high + 1) // 2
+    longest = min(config.max_length, SHORT)
+    ramp = np.linspace(low, high, longest).astype(np.int64)
+    step = np.clip(middle + np.arange(longest), low, high)
+    peak = np.full(longest, low)
+    peak[longest // 2] = high
+    ties = _uniform(config, rng, longest)
+    ties[longest // 3 :: 2] = ties.max()
+    vectors = [np.array([value]) for value in (low, high, middle)]
+    vectors += [np.full(length, value) for value in (low, high, middle) for length in {min(2, longest), longest}]
+    vectors += [ramp, ramp[::-1], step, step[::-1], peak, ties, np.resize([low, high], longest)]
+    vectors += [_spread(config, rng, length) for length in range(1, min(5, longest) + 1)]
+    vectors += random_vectors(config, rng, 6)
+    return vectors
+
+
+def limit_vectors(config: Config, rng: np.random.Generator) -> Vectors:
+    """Vectors of max_length and longer, with the shortest ones right behind them.
+
+    The cut parts hold the largest score, which must not win; the flag of a cut vector must not reach its neighbours.
+    """
+    limit = config.max_length
+    low, high = config.score_format.minimum, config.score_format.maximum
+    over = np.minimum(_uniform(config, rng, limit + 1), high - 1)
+    over[-1] = high
+    far = np.full(limit + 2 + min(limit, SHORT), low)
+    far[limit:] = high
+    single = [np.array([high]), np.array([low])]
+    tail = [_spread(config, rng, min(2, limit)), _spread(config, rng, min(3, limit))]
+    vectors = [_spread(config, rng, limit), single[0], over, single[1], *tail, far, *single]
+    if limit <= SHORT:
+        # Where it is cheap: every element the same over the whole length, and overlong vectors back to back.
+        vectors += [np.full(limit, high), over, over, far, np.full(limit, low), _uniform(config, rng, limit)]
+    return vectors

@@ -1,0 +1,80 @@
+"""The checked-in resource table is what the tools measure."""
+
+import json
+
+import pytest
+
+from softstream.boards.parts import PARTS
+from softstream.boards.toolchain import tool_versions
+from softstream.hw.presets import PRESETS
+from softstream.scripts import resources
+from softstream.scripts.resources import FLOOR, SEEDS, differences, measured, recorded
+
+# up5k has the fabric of hx8k and other multipliers: the preset with a multiplier tells whether its row is still true.
+MEASURED = {name: ["hx8k", "ecp5-25k", *(["up5k"] if name == "softmax-int8-dsp" else [])] for name in PRESETS}
+
+
+def test_every_preset_is_recorded_on_every_part():
+    assert {name: set(parts) for name, parts in recorded()["presets"].items()} == {name: set(PARTS) for name in PRESETS}
+
+
+def test_every_entry_is_complete_and_has_its_floor_below_the_median():
+    content = recorded()
+    assert content["seeds"] == list(SEEDS)
+    assert set(content["tools"]) == set(tool_versions(PARTS.values()))
+    for parts in content["presets"].values():
+        for row, entry in parts.items():
+            assert set(entry["cells"]) == {cell.name for cell in PARTS[row].cells}
+            if any(entry["cells"][kind] > number for kind, number in entry["available"].items()):
+                assert entry["fmax_mhz"] is None
+                continue
+            speeds = sorted(entry["fmax_mhz_by_seed"].values())
+            assert len(speeds) == len(SEEDS)
+            assert entry["fmax_mhz"] == speeds[len(SEEDS) // 2]
+            assert entry["floor_mhz"] == pytest.approx(FLOOR * entry["fmax_mhz"], abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(PRESETS, key=lambda name: -PRESETS[name].score_width)
+)  # the slowest begins first
+def test_the_cells_of_a_preset_are_those_recorded(name):
+    old = recorded()
+    versions = tool_versions(PARTS.values())
+    if versions != old["tools"]:
+        pytest.skip(f"recorded with {old['tools']}, installed are {versions}")
+    changed = differences(old, measured([name], MEASURED[name], seeds=(), workers=1))
+    assert not changed, "cells differ; if they should: python -m softstream.scripts.resources --write\n" + "\n".join(
+        changed
+    )
+
+
+def entry(cells, fmax_mhz=None, floor_mhz=None):
+    return {"cells": cells, "fmax_mhz": fmax_mhz, "floor_mhz": floor_mhz}
+
+
+def test_a_difference_shows_old_and_new():
+    old = {"presets": {"a": {"hx8k": entry({"LC": 100, "DFF": 50, "RAM4K": 1}, 90.0, 76.5)}}}
+    same = {"presets": {"a": {"hx8k": entry({"LC": 100, "DFF": 50, "RAM4K": 1}, 80.0)}}}
+    assert differences(old, same) == []
+    new = {"presets": {"a": {"hx8k": entry({"LC": 101, "DFF": 50, "RAM4K": 2}, 70.0)}, "b": {"hx8k": entry({})}}}
+    assert differences(old, new) == [
+        "a on hx8k: LC 100 → 101, RAM4K 1 → 2",
+        "a on hx8k: Fmax 70.0 MHz, below its floor of 76.5 MHz",
+        "b on hx8k: not in the file",
+    ]
+
+
+def test_the_command_says_what_differs_and_fails(monkeypatch, capsys):
+    changed = json.loads(json.dumps(recorded()))
+    cells = changed["presets"]["digits-argmax"]["hx8k"]["cells"]
+    cells["LC"] += 1
+    monkeypatch.setattr(resources, "measured", lambda *_, **__: changed)
+    assert resources.main([]) == 1
+    assert capsys.readouterr().out == f"digits-argmax on hx8k: LC {cells['LC'] - 1} → {cells['LC']}\n"
+    monkeypatch.setattr(resources, "measured", lambda *_, **__: recorded())
+    assert resources.main([]) == 0
+
+
+def test_the_command_refuses_an_unknown_preset(capsys):
+    assert resources.main(["--presets", "digits-softmux"]) == 2
+    assert "unknown preset 'digits-softmux' (did you mean 'digits-softmax'?)" in capsys.readouterr().err
