@@ -1,6 +1,7 @@
 """Verilog of a configuration: the same bytes from the same configuration, on every machine."""
 
 import warnings
+from functools import lru_cache
 
 from amaranth.back import verilog as backend
 from amaranth.hdl import UnusedElaboratable
@@ -16,6 +17,7 @@ TOP = "softstream_top"
 """Name of the generated module."""
 
 
+@lru_cache(maxsize=32)
 def verilog(config: Config) -> str:
     """The generated top as Verilog text, with AXI4-Stream ports (see `ports.top_ports`).
 
