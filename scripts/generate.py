@@ -25,7 +25,7 @@ __all__ = ["generate", "manifest", "template", "texts"]
 def texts(config: Config) -> dict[str, str]:
     """File name → text of all that is generated. No times and no paths: the configuration alone decides the bytes."""
     derived = plan(config)
-    text = verilog(config)
+    text = f"{_header(config)}\n{verilog(config)}"
     return {
         f"{TOP}.v": text,
         f"{TOP}_inst.v": template(derived),
@@ -34,11 +34,18 @@ def texts(config: Config) -> dict[str, str]:
     }
 
 
+def _header(config: Config) -> str:
+    return (
+        f"// {TOP}: {config.mode} head, configuration {config.digest[:16]}, made by softstream {softstream.__version__}.\n"
+        "// This file belongs to whoever generated it; no condition is attached to its use."
+    )
+
+
 def manifest(derived: Plan, text: str) -> dict[str, Any]:
     """What the Verilog is, for a build system: version, digest, ports, formats, cycles, bound in ulp."""
     config, facts = derived.config, derived.to_json()
     return {
-        "softstream": softstream.__version__,
+        "version": softstream.__version__,
         "digest": config.digest,
         "config": facts["config"],
         "verilog": {"file": f"{TOP}.v", "module": TOP, "sha256": hashlib.sha256(text.encode()).hexdigest()},

@@ -256,10 +256,13 @@ def test_generate(cli, tmp_path):
         assert str(tmp_path / "out" / name) in out
     config = softstream.Config(max_length=4, score_width=4)
     assert tomllib.loads(made["config.toml"]) == config.to_mapping()
-    assert made["softstream_top.v"] == softstream.verilog(config)
+    header, _, text = made["softstream_top.v"].partition("/*")
+    assert f"/*{text}" == softstream.verilog(config)
+    assert config.digest[:16] in header
+    assert "belongs to whoever generated it" in header
     manifest = json.loads(made["manifest.json"])
     derived = softstream.plan(config)
-    assert manifest["softstream"] == softstream.__version__
+    assert manifest["version"] == softstream.__version__
     assert manifest["digest"] == config.digest
     assert manifest["latency"]["first_output"] == derived.latency_formula
     assert manifest["latency"]["interval"] == derived.interval_formula
