@@ -298,9 +298,8 @@ def _compare(
     with console.progress("comparing") as progress:
         comparison = compare(
             config,
-            given.codes if given else None,
+            given,
             right,
-            lengths=given.lengths if given else None,
             place=not no_place,
             progress=progress,
         )

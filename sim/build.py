@@ -92,10 +92,11 @@ class VerilatorBuild:
         """Whether the run-time library is there, so that a build is a matter of a few seconds."""
         return self._library_directory.is_dir() and any(self._library_directory.glob("*.o"))
 
-    def ensure(self) -> Path:
+    def ensure(self, log: Path | None = None) -> Path:
         """The folder with the executable, built if it is not there yet.
 
-        Raises `MissingTool` without a compiler, `ToolFailure` where Verilator or the compiler fails.
+        Raises `MissingTool` without a compiler, `ToolFailure` where Verilator or the compiler fails; what they said is
+        then in `log`, or in a temporary file.
         """
         if not self.is_cached:
             toolbox.compiler()
@@ -107,7 +108,7 @@ class VerilatorBuild:
                 ) from None
             with _locked(self._cache / "lock"):
                 if not self.is_cached:
-                    self._build()
+                    self._build(log)
         os.utime(self.directory)
         return self.directory
 
@@ -116,7 +117,7 @@ class VerilatorBuild:
         facts = (self._tool.version, str(self._tool.root), *toolbox.compiler(), _OPTIMISE_REST, repr(_OPTIMISE))
         return self._cache / f"library-{_digest(*facts)[:16]}"
 
-    def _build(self) -> None:
+    def _build(self, kept_log: Path | None) -> None:
         _prune(self._cache)
         work = Path(tempfile.mkdtemp(prefix="building-", dir=self._cache))
         log = work / "build.log"
@@ -127,9 +128,9 @@ class VerilatorBuild:
             (work / self._top).rename(done / self._top)
             done.rename(self.directory)
         except ToolFailure as error:
-            kept = Path(tempfile.mkdtemp(prefix="softstream-")) / "build.log"
-            shutil.copy(log, kept)
-            raise ToolFailure(str(error), kept) from None
+            kept_log = kept_log or Path(tempfile.mkdtemp(prefix="softstream-")) / "build.log"
+            shutil.copy(log, kept_log)
+            raise ToolFailure(str(error), kept_log) from None
         finally:
             shutil.rmtree(work, ignore_errors=True)
 

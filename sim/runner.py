@@ -26,6 +26,7 @@ from softstream.hw.plan import plan
 from . import toolbox
 from .benches import BENCHES, TESTS
 from .build import VerilatorBuild, kill_group
+from .golden.head import checked
 from .job import PLUSARG, Job, Outcome
 
 __all__ = ["SIMULATORS", "RtlResult", "Simulator", "Verdict", "run_rtl", "simulate"]
@@ -102,12 +103,13 @@ def simulate(
         if bench not in BENCHES:
             raise UserError(f"bench {bench!r}: must be one of {', '.join(BENCHES)}")
     modules = [*benches, *(["scores"] if scores is not None else [])]
-    checked = None if scores is None else _checked(config, scores, lengths)
-    beats = 0 if checked is None else int(checked[1].sum())
+    # The golden model's own check: what it refuses, the hardware is not asked.
+    given = None if scores is None else checked(config, scores, lengths)
+    beats = 0 if given is None else int(given[1].sum())
     cycles = (beats + (_BENCH_CYCLES + 10 * config.max_length if benches else 0)) * _spacing(config)
     run = _Run(config, simulator, cycles, seed=seed, waves=waves, directory=directory, verilog=verilog)
     with run:
-        return run.execute(modules, checked, progress)
+        return run.execute(modules, given, progress)
 
 
 def run_rtl(
@@ -125,13 +127,13 @@ def run_rtl(
     The result is what the hardware gave, compared with nothing. Raises as `simulate` does, and `Mismatch` where the
     hardware broke the stream law, lost or added beats, so that there is no result to tell.
     """
-    checked = _checked(config, scores, lengths)
-    if len(checked[0]) == 0:
+    given = checked(config, scores, lengths)
+    if len(given[0]) == 0:
         raise UserError("scores: no vectors; give at least one row")
-    cycles = int(checked[1].sum()) * _spacing(config)
+    cycles = int(given[1].sum()) * _spacing(config)
     run = _Run(config, simulator, cycles, seed=seed, compare=False, verilog=verilog)
     with run:
-        verdict = run.execute(["scores"], checked, progress)[0]
+        verdict = run.execute(["scores"], given, progress)[0]
         if not verdict.passed:
             raise Mismatch(f"simulated hardware ({verdict.simulator}): {verdict.detail}")
         with np.load(run.job.results_path) as file:
@@ -145,13 +147,6 @@ def run_rtl(
         last_output_cycle=arrays["last_output_cycle"],
         simulator=verdict.simulator,
     )
-
-
-def _checked(config: Config, scores: np.ndarray, lengths: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    # The golden model's own check: what it refuses, the hardware is not asked.
-    from .golden.head import _checked as check
-
-    return check(config, scores, lengths)
 
 
 def _spacing(config: Config) -> int:
@@ -214,7 +209,7 @@ class _Run:
         directory = self.job.directory
         self.job.clear()
         self.job.save(*(scores or ()))
-        build = self._build.ensure() if self._simulator == "verilator" else directory
+        build = self._build.ensure(directory / "build.log") if self._simulator == "verilator" else directory
         source = directory / f"{self._top}.v"
         source.write_text(self._verilog, encoding="utf-8")
         results, log, spec = (directory / name for name in ("results.xml", "simulation.log", "spec.json"))

@@ -33,6 +33,12 @@ CONFIGS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def temporary_folder(tmp_path_factory, monkeypatch):
+    """What runs that failed on purpose leave behind goes where pytest cleans up."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path_factory.mktemp("runs")))
+
+
 def needs(simulator):
     if simulator not in installed_simulators():
         pytest.skip(f"{simulator} is not installed here")

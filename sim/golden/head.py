@@ -17,7 +17,7 @@ from .maximum import maximum
 from .normalise import normalise
 from .round import distance, round_quotient
 
-__all__ = ["NORMALISERS", "Result", "golden"]
+__all__ = ["NORMALISERS", "Result", "checked", "golden"]
 
 NORMALISERS: dict[str, ModuleType] = {"divider": divider, "reciprocal": reciprocal, "none": unnormalised}
 
@@ -39,7 +39,8 @@ class Result:
     """Probability codes, int64 [V, N], 0 beyond each length; None in argmax mode."""
 
 
-def _checked(config: Config, scores: np.ndarray, lengths: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def checked(config: Config, scores: np.ndarray, lengths: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and lengths as arrays, every length given. Raises `UserError` as `golden` does."""
     scores = np.asarray(scores)
     if scores.ndim != 2 or scores.shape[1] == 0 or not np.issubdtype(scores.dtype, np.integer):
         raise UserError(
@@ -74,7 +75,7 @@ def golden(config: Config, scores: np.ndarray, lengths: np.ndarray | None = None
     `lengths` [V] tells how many elements of each row count (default: all); a length over max_length is cut and flagged,
     as in hardware. Raises `UserError` for other than integer codes within the score format and lengths of 1 to N.
     """
-    scores, lengths = _checked(config, scores, lengths)
+    scores, lengths = checked(config, scores, lengths)
     block = max(1, _BLOCK_ELEMENTS // scores.shape[1])
     argmax = np.zeros(len(scores), dtype=np.int64)
     best = np.zeros(len(scores), dtype=np.int64)
