@@ -1,11 +1,11 @@
-"""The four ways in which a request can fail, each with its exit code.
+"""The ways in which a request can fail, each with its exit code.
 
 A message is one line: what was given; what the rule is; a value that would do.
 """
 
 from pathlib import Path
 
-__all__ = ["Mismatch", "MissingTool", "SoftstreamError", "ToolFailure", "UserError"]
+__all__ = ["LinkError", "Mismatch", "MissingTool", "SoftstreamError", "ToolFailure", "UserError"]
 
 
 class SoftstreamError(Exception):
@@ -24,6 +24,12 @@ class MissingTool(SoftstreamError):
     """A program or package that is not installed; the message names the package that brings it."""
 
     exit_code = 3
+
+
+class LinkError(SoftstreamError):
+    """The link to a board failed: no port, no answer, another configuration, a frame that did not arrive intact."""
+
+    exit_code = 4
 
 
 class Mismatch(SoftstreamError):

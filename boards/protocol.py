@@ -1,0 +1,271 @@
+"""The link between a host and a board: frames, their bytes on the wire, and what they carry. The page is PROTOCOL.md.
+
+    frame   = type, sequence, acknowledge, payload (0 to 60 bytes), CRC-16 (high byte first)
+    on wire = COBS(frame), 0x00
+
+Both sides read their constants here; nothing here knows of Amaranth or of a serial port.
+"""
+
+import binascii
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+from cobs import cobs
+
+from softstream.hw.config import Config
+
+__all__ = [
+    "BOARD_WINDOW",
+    "HEADER_BYTES",
+    "HOST_WINDOW",
+    "MAGIC",
+    "PAYLOAD_BYTES",
+    "TRAILER_BYTES",
+    "VERSION",
+    "Corrupt",
+    "Decoder",
+    "Fault",
+    "Frame",
+    "Info",
+    "Trailer",
+    "Type",
+    "crc16",
+    "encode",
+    "probability_bytes",
+    "score_bytes",
+]
+
+MAGIC = b"sfst"
+VERSION = 1
+
+PAYLOAD_BYTES = 60
+"""Most bytes of a payload: a multiple of 1, 2, 3 and 4, so that no element is ever split between two frames."""
+HEADER_BYTES = 3
+CRC_BYTES = 2
+HOST_WINDOW = 4
+"""RUN frames that may be on their way to the board, not yet acknowledged: all of them fit into its memory of 256 bytes."""
+BOARD_WINDOW = 16
+"""RESULT frames that may be on their way to the host, not yet acknowledged: 1088 bytes, a quarter of a tty's buffer."""
+
+
+class Type(IntEnum):
+    """What a frame is. The host sends INFO, RUN, RUN_END and ACK; the board INFO, RESULT, RESULT_END, ERROR and ACK."""
+
+    INFO = 1
+    """From the host: begin anew, whatever was before. From the board, with the same sequence number: what it is."""
+    RUN = 2
+    """Scores of a vector that goes on in the next frame."""
+    RUN_END = 3
+    """Scores to the end of a vector."""
+    RESULT = 4
+    """Probabilities of a vector."""
+    RESULT_END = 5
+    """The trailer of a vector: its winner. Nothing more comes of it."""
+    ERROR = 6
+    """One byte: a `Fault`. The board takes nothing but INFO from now on."""
+    ACK = 7
+    """No payload: its acknowledge field is all it says."""
+
+
+class Fault(IntEnum):
+    """Why the board refused a frame."""
+
+    CORRUPT = 1
+    """The check sum, the framing or a stop bit was wrong."""
+    SEQUENCE = 2
+    """A frame is missing before this one."""
+    LENGTH = 3
+    """A payload that is empty, too long, or not whole scores."""
+    OVERFLOW = 4
+    """More frames than the window allows."""
+    TYPE = 5
+    """A type that a host does not send."""
+
+
+def crc16(data: bytes) -> int:
+    """CRC-16/GENIBUS: polynomial 0x1021, from 0xFFFF, inverted at the end.
+
+    The inversion is what shows zeros that were added at the end, such as a doubled last byte of the wire.
+    """
+    return binascii.crc_hqx(data, 0xFFFF) ^ 0xFFFF
+
+
+_LONGEST_HELD = 256
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame that arrived intact."""
+
+    type: int
+    sequence: int
+    acknowledge: int
+    """Data frames (RUN, RESULT) of the other side that were taken since INFO, modulo 256."""
+    payload: bytes = b""
+
+
+@dataclass(frozen=True)
+class Corrupt:
+    """Bytes between two delimiters that are no frame."""
+
+    reason: str
+
+
+def encode(frame: Frame) -> bytes:
+    """The bytes on the wire, delimiter included."""
+    if len(frame.payload) > PAYLOAD_BYTES:
+        raise ValueError(f"payload of {len(frame.payload)} bytes: at most {PAYLOAD_BYTES}")
+    body = bytes((frame.type, frame.sequence & 0xFF, frame.acknowledge & 0xFF)) + frame.payload
+    return cobs.encode(body + crc16(body).to_bytes(CRC_BYTES, "big")) + b"\0"
+
+
+class Decoder:
+    """Bytes from the wire, in pieces of any size, to frames."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Frame | Corrupt]:
+        """The frames that `data` completes, in order; an empty one (a delimiter more) is none."""
+        *whole, rest = data.split(b"\0")
+        for piece in whole:
+            wire = bytes(self._held) + piece
+            self._held.clear()
+            if wire:
+                yield _decoded(wire)
+        self._held += rest
+        # No frame is that long: what goes on without a delimiter is remembered as broken, not byte by byte.
+        del self._held[_LONGEST_HELD:]
+
+    def clear(self) -> None:
+        """Forgets the beginning of a frame."""
+        self._held.clear()
+
+
+def _decoded(wire: bytes) -> Frame | Corrupt:
+    try:
+        body = cobs.decode(wire)
+    except cobs.DecodeError:
+        return Corrupt("its framing is broken")
+    if len(body) < HEADER_BYTES + CRC_BYTES or len(body) > HEADER_BYTES + PAYLOAD_BYTES + CRC_BYTES:
+        return Corrupt(f"it has {len(body)} bytes")
+    if crc16(body[:-CRC_BYTES]) != int.from_bytes(body[-CRC_BYTES:], "big"):
+        return Corrupt("its check sum is wrong")
+    return Frame(body[0], body[1], body[2], body[HEADER_BYTES:-CRC_BYTES])
+
+
+# Payloads -------------------------------------------------------------------------------------------------------------
+
+
+def score_bytes(config: Config) -> int:
+    """Bytes of one score in RUN, low byte first."""
+    return 1 if config.score_width <= 8 else 2
+
+
+def probability_bytes(config: Config) -> int:
+    """Bytes of one probability code in RESULT, low byte first; 0 in argmax mode."""
+    return 0 if config.mode == "argmax" else -(-config.output_width // 8)
+
+
+_INFO = struct.Struct("<4sB32s5BIIBBB")
+
+
+@dataclass(frozen=True)
+class Info:
+    """The payload of a board's INFO: what it is made of and how fast it runs."""
+
+    version: int
+    digest: str
+    """Digest of the configuration that the board was built from, 64 hexadecimal digits."""
+    mode: str
+    score_width: int
+    score_signed: bool
+    probability_width: int
+    probability_integer_bits: int
+    """0 for UQ0.P, 1 for UQ1.P."""
+    max_length: int
+    clock_hz: int
+    payload_bytes: int = PAYLOAD_BYTES
+    host_window: int = HOST_WINDOW
+    board_window: int = BOARD_WINDOW
+
+    @classmethod
+    def of(cls, config: Config, clock_hz: float) -> "Info":
+        """What a board with this configuration and clock says."""
+        return cls(
+            version=VERSION,
+            digest=config.digest,
+            mode=config.mode,
+            score_width=config.score_width,
+            score_signed=config.score_signed,
+            probability_width=config.probability_width,
+            probability_integer_bits=config.probability_qformat.width - config.probability_width,
+            max_length=config.max_length,
+            clock_hz=round(clock_hz),
+        )
+
+    def to_bytes(self) -> bytes:
+        """The payload."""
+        return _INFO.pack(
+            MAGIC,
+            self.version,
+            bytes.fromhex(self.digest),
+            int(self.mode == "softmax"),
+            self.score_width,
+            self.score_signed,
+            self.probability_width,
+            self.probability_integer_bits,
+            self.max_length,
+            self.clock_hz,
+            self.payload_bytes,
+            self.host_window,
+            self.board_window,
+        )
+
+    @classmethod
+    def from_bytes(cls, payload: bytes) -> "Info":
+        """Reads a payload. Raises `ValueError`, in words, where it is none of this protocol and version."""
+        if payload[: len(MAGIC)] != MAGIC:
+            raise ValueError(f"it says {payload[: len(MAGIC)]!r} where a softstream board says {MAGIC!r}")
+        version = payload[len(MAGIC)] if len(payload) > len(MAGIC) else 0
+        if version != VERSION:
+            raise ValueError(f"it speaks version {version} of the protocol, this program version {VERSION}")
+        if len(payload) != _INFO.size:
+            raise ValueError(f"its INFO has {len(payload)} bytes instead of {_INFO.size}")
+        _, version, digest, softmax, *formats, max_length, clock_hz, size, host, board = _INFO.unpack(payload)
+        width, signed, fraction, integer = formats
+        mode = "softmax" if softmax else "argmax"
+        return cls(
+            version, digest.hex(), mode, width, bool(signed), fraction, integer, max_length, clock_hz, size, host, board
+        )
+
+
+_TRAILER = struct.Struct("<HHB3s")
+TRAILER_BYTES = _TRAILER.size
+
+
+@dataclass(frozen=True)
+class Trailer:
+    """The payload of RESULT_END."""
+
+    index: int
+    score: int
+    """The winner's score code, without its sign: the low `score_width` bits."""
+    overlong: bool
+    cycles: int
+    """Clock cycles from the transfer of a vector's first score to the cycle in which its first result is there, modulo 2^24;
+    of this vector where it was alone in the head."""
+
+    def to_bytes(self) -> bytes:
+        """The payload."""
+        return _TRAILER.pack(self.index, self.score, self.overlong, self.cycles.to_bytes(3, "little"))
+
+    @classmethod
+    def from_bytes(cls, payload: bytes) -> "Trailer":
+        """Reads a payload. Raises `ValueError` for another length."""
+        if len(payload) != _TRAILER.size:
+            raise ValueError(f"a trailer of {len(payload)} bytes instead of {_TRAILER.size}")
+        index, score, flags, cycles = _TRAILER.unpack(payload)
+        return cls(index, score, bool(flags & 1), int.from_bytes(cycles, "little"))

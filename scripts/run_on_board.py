@@ -1,0 +1,235 @@
+"""`softstream run-on-board`: the self-test of a board over its link, every result compared with the golden model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softstream.hw.config import Config
+from softstream.hw.errors import Mismatch
+
+from .console import Console
+from .scores import Scores, read_scores
+
+if TYPE_CHECKING:
+    from softstream.boards.host import Answer, Link
+
+__all__ = ["Difference", "Group", "differences", "run", "self_test"]
+
+RANDOM_VECTORS = 100
+_LONGEST_LIMIT = 4096
+"""Beyond this length the vectors at the length limit are left out: they take minutes on the line."""
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One value in which the board and the model differ."""
+
+    group: str
+    vector: int
+    what: str
+    board: int
+    model: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """What one part of the self-test gave."""
+
+    name: str
+    vectors: int
+    elements: int
+    differences: tuple[Difference, ...]
+    seconds: float
+    bytes_sent: int
+    bytes_received: int
+
+    @property
+    def vectors_per_second(self) -> float:
+        """Over the link, everything included."""
+        return self.vectors / self.seconds if self.seconds else 0.0
+
+
+def run(
+    config: Config,
+    console: Console,
+    *,
+    port: str = "auto",
+    baud: int | None = None,
+    scores: Path | None = None,
+    lengths: Path | None = None,
+    seed: int = 1,
+    vectors: int = RANDOM_VECTORS,
+    timeout: float = 2.0,
+) -> None:
+    """Handshake, then corner vectors, random vectors and the person's scores; a table, or one JSON document.
+
+    Raises `LinkError` for every fault of the link, `Mismatch` after the report where the board and the model differ, and
+    `UserError` for scores that will not do, before the port is opened.
+    """
+    from softstream.boards.host import DEFAULT_BAUD, open_link
+    from softstream.hw.plan import plan
+
+    given = read_scores(config, scores, lengths) if scores else None
+    if given is not None and given.quantised:
+        console.note(f"{scores}: quantised in steps of {config.score_scale}; {given.saturated} saturated")
+    with open_link(port, DEFAULT_BAUD if baud is None else baud, timeout=timeout) as link:
+        info = link.handshake(config)
+        console.line(
+            f"{link.port}: softstream board, {info.mode}, digest {info.digest[:12]}, {info.clock_hz / 1e6:g} MHz; seed {seed}"
+        )
+        with console.progress("self-test") as progress:
+            groups = self_test(config, link, given, seed=seed, vectors=vectors, progress=progress)
+            cycles = _cycles(config, link, seed)
+    found = [difference for group in groups for difference in group.differences]
+    planned = {length: plan(config).first_output_cycle(length) for length in cycles}
+    console.document(
+        {
+            "config": config.to_mapping(),
+            "digest": config.digest,
+            "port": link.port,
+            "clock_hz": info.clock_hz,
+            "seed": seed,
+            "passed": not found,
+            "groups": [
+                {
+                    "name": group.name,
+                    "vectors": group.vectors,
+                    "elements": group.elements,
+                    "mismatches": len(group.differences),
+                    "seconds": round(group.seconds, 6),
+                    "bytes_sent": group.bytes_sent,
+                    "bytes_received": group.bytes_received,
+                    "vectors_per_second": round(group.vectors_per_second, 3),
+                }
+                for group in groups
+            ],
+            "mismatches": [vars(difference) for difference in found],
+            "first_result_cycles": [
+                {"length": length, "measured": measured, "planned": planned[length]}
+                for length, measured in cycles.items()
+            ],
+        }
+    )
+    console.table(
+        "board against the model, bit for bit",
+        ("vectors", "number", "scores", "verdict", "mismatches", "s", "vectors/s", "bytes/s"),
+        [
+            (
+                group.name,
+                group.vectors,
+                group.elements,
+                "FAIL" if group.differences else "pass",
+                len(group.differences),
+                f"{group.seconds:.2f}",
+                f"{group.vectors_per_second:.1f}",
+                f"{(group.bytes_sent + group.bytes_received) / max(group.seconds, 1e-9):.0f}",
+            )
+            for group in groups
+        ],
+        right=("number", "scores", "mismatches", "s", "vectors/s", "bytes/s"),
+    )
+    for length, measured in cycles.items():
+        console.line(
+            f"in the core: {measured} cycles ({measured / info.clock_hz * 1e6:.2f} µs) from the first of {length} scores "
+            f"to the first result; the plan says {planned[length]}"
+        )
+    if found:
+        console.table(
+            f"the first {_SHOWN} of {len(found)} mismatches" if len(found) > _SHOWN else "mismatches",
+            ("vectors", "vector", "value", "board", "model"),
+            [tuple(vars(difference).values()) for difference in found[:_SHOWN]],
+            right=("vector", "board", "model"),
+        )
+        first = found[0]
+        raise Mismatch(
+            f"{link.port}: {len(found)} values differ from the model, first {first.what} of {first.group} vector "
+            f"{first.vector}: the board gave {first.board}, the model {first.model}; seed {seed}"
+        )
+
+
+def self_test(
+    config: Config,
+    link: Link,
+    given: Scores | None = None,
+    *,
+    seed: int = 1,
+    vectors: int = RANDOM_VECTORS,
+    progress: Callable[[float, str], None] | None = None,
+) -> list[Group]:
+    """Corners, random vectors and the given scores through a link that has shaken hands."""
+    from softstream.sim.beats import pad_vectors
+    from softstream.sim.golden import golden
+    from softstream.sim.stimulus import corner_vectors, limit_vectors, random_vectors
+
+    rng = np.random.default_rng(seed)
+    corners = corner_vectors(config, rng)
+    if config.max_length <= _LONGEST_LIMIT:
+        corners += limit_vectors(config, rng)
+    parts = [("corner", *pad_vectors(corners, config.score_format.minimum))]
+    if vectors:
+        parts.append(("random", *pad_vectors(random_vectors(config, rng, vectors), config.score_format.minimum)))
+    if given is not None:
+        parts.append(("given", given.codes, given.lengths))
+    total = sum(int(lengths.sum()) for _, _, lengths in parts)
+    groups: list[Group] = []
+    before = 0
+    for name, codes, lengths in parts:
+        elements = int(lengths.sum())
+
+        def report(fraction: float, name: str = name, before: int = before, elements: int = elements) -> None:
+            if progress is not None:
+                progress((before + fraction * elements) / total, f"{name} vectors")
+
+        answer = link.run(codes, lengths, report)
+        found = differences(name, answer, golden(config, codes, lengths))
+        groups.append(
+            Group(name, len(codes), elements, tuple(found), answer.seconds, answer.bytes_sent, answer.bytes_received)
+        )
+        before += elements
+    return groups
+
+
+def differences(group: str, answer: Answer, model: Any) -> list[Difference]:
+    """Every value in which an answer differs from the model's result, vector by vector."""
+    found: list[Difference] = []
+    for name in ("argmax", "best", "overlong"):
+        board, expected = getattr(answer, name), getattr(model, name)
+        found += [
+            Difference(group, int(row), name, int(board[row]), int(expected[row]))
+            for row in np.flatnonzero(board != expected)
+        ]
+    if model.probabilities is not None and answer.probabilities is not None:
+        found += [
+            Difference(
+                group,
+                int(row),
+                f"probability {column}",
+                int(answer.probabilities[row, column]),
+                int(model.probabilities[row, column]),
+            )
+            for row, column in np.argwhere(answer.probabilities != model.probabilities)
+        ]
+    return sorted(found, key=lambda difference: difference.vector)
+
+
+def _cycles(config: Config, link: Link, seed: int) -> dict[int, int]:
+    """Length to the cycles that the head takes, for single vectors that one frame holds: then the line makes none wait."""
+    assert link.info is not None
+    from softstream.boards.protocol import score_bytes
+
+    rng = np.random.default_rng(seed)
+    longest = min(config.max_length, link.info.payload_bytes // score_bytes(config))
+    lengths: Sequence[int] = sorted({1, longest})
+    low, high = config.score_format.minimum, config.score_format.maximum
+    measured = {}
+    for length in lengths:
+        answer = link.run(rng.integers(low, high, (1, length), endpoint=True))
+        # A score of two bytes is a score every second cycle: what the link adds is taken off again.
+        measured[length] = int(answer.cycles[0]) - (score_bytes(config) - 1) * (length - 1)
+    return measured

@@ -1,0 +1,192 @@
+"""The whole board in a simulator, and the host program, as it is, at the other end of a serial port; with faults between."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import tty
+
+import numpy as np
+import pytest
+from amaranth.back import verilog
+
+from softstream.boards.host import open_link
+from softstream.boards.link import LinkCore
+from softstream.boards.protocol import Frame, Type, encode
+from softstream.hw.errors import LinkError
+from softstream.hw.presets import preset
+from softstream.sim.board import SimulatedBoard
+from softstream.sim.data import DIGITS_SCORES
+from softstream.sim.golden import golden
+
+pytestmark = pytest.mark.boards
+
+DIVISOR = 8
+CONFIG = preset("digits-softmax")
+SCORES = np.load(DIGITS_SCORES)
+SILENCE = 1.5  # seconds; the simulated line makes some 500 bytes in one
+GREETING = 8  # bytes of the request for INFO, delimiter before it included
+INFORMATION = 60  # bytes of the answer
+
+
+@pytest.fixture(scope="module")
+def board():
+    core = LinkCore(CONFIG, clock_hz=DIVISOR * 1e6, baud=1_000_000)
+    ports = [core.rx, core.tx, core.winner, core.winner_valid, core.busy]
+    text = verilog.convert(core, name="board_top", ports=ports, emit_src=False, strip_internal_attrs=True)
+    with SimulatedBoard(text, "board_top", divisor=DIVISOR) as board:
+        yield board
+    # No byte was ever lost for want of room, whatever the hosts did.
+    assert board.totals["lost"] == 0
+    assert board.totals["to_board"] > 1000 < board.totals["to_host"]
+
+
+def command(board, *options, scores=None, timeout=5.0):
+    given = ["--scores", str(scores)] if scores is not None else []
+    shape = ["--vectors", "3", "--timeout", str(timeout), "--json"]
+    return [sys.executable, "-m", "softstream", "run-on-board", "--port", board.port, *shape, *given, *options]
+
+
+def host(board, *options, **more):
+    return subprocess.run(command(board, *options, **more), capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture
+def digits(tmp_path):
+    path = tmp_path / "digits.npy"
+    np.save(path, SCORES[:15])
+    return path
+
+
+def test_the_host_program_finds_the_digits_scores_equal_to_the_model(board, digits):
+    done = host(board, scores=digits)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["passed"] is True
+    assert report["mismatches"] == []
+    assert report["digest"] == CONFIG.digest
+    assert {group["name"]: group["vectors"] for group in report["groups"] if group["name"] != "corner"} == {
+        "random": 3,
+        "given": 15,
+    }
+    assert all(group["bytes_received"] > group["elements"] for group in report["groups"])
+    assert [row["length"] for row in report["first_result_cycles"]] == [1, 10]
+    assert all(row["measured"] == row["planned"] for row in report["first_result_cycles"])
+
+
+def test_another_configuration_is_told_in_one_line(board):
+    done = host(board, "--set", "max_length=11")
+    assert done.returncode == 4
+    assert done.stderr.count("\n") == 1
+    assert "the board holds another configuration (softmax, 8-bit scores, max_length 10, digest" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (("to_board", GREETING + 4, "drop", 0), "damaged at the board"),
+        (("to_host", INFORMATION + 9, "flip", 3), "damaged at the host"),
+    ],
+    ids=["to the board", "to the host"],
+)
+def test_the_host_program_tells_a_fault_in_one_line_and_succeeds_the_next_time(board, fault, says):
+    board.damage(fault)
+    done = host(board)
+    assert done.returncode == 4
+    assert done.stderr.count("\n") == 1
+    assert says in done.stderr
+    assert len(board.hits()) == 1
+    board.damage()
+    again = host(board)
+    assert again.returncode == 0, again.stderr
+
+
+def attempt(link, rows):
+    """Whether the request succeeded; a result that is not the model's is no success and no fault, but a failure."""
+    try:
+        answer = link.run(SCORES[rows])
+    except LinkError as error:
+        return str(error)
+    model = golden(CONFIG, SCORES[rows])
+    assert np.array_equal(answer.argmax, model.argmax)
+    assert np.array_equal(answer.best, model.best)
+    assert np.array_equal(answer.probabilities, model.probabilities)
+    return ""
+
+
+def test_faults_anywhere_on_the_wire_are_got_over(board):
+    rng = np.random.default_rng(20)
+    told = []
+    with open_link(board.port, timeout=SILENCE) as link:
+        link.handshake(CONFIG)
+        for turn in range(18):
+            kind = ("flip", "drop", "double")[turn % 3]
+            way = ("to_board", "to_host")[turn // 3 % 2]
+            # The first half of 6 requests of 17 bytes, or of what answers them.
+            board.damage((way, int(rng.integers(2, 50)), kind, int(rng.integers(0, 10))))
+            told.append(attempt(link, slice(turn, turn + 6)))
+            assert len(board.hits()) == 1, "the fault did not happen"
+            board.damage()
+            assert attempt(link, slice(40, 43)) == "", (turn, kind, way)
+    assert sum(map(bool, told)) >= 12, told
+    for words in ("damaged at the board", "damaged at the host"):
+        assert any(words in text for text in told), told
+
+
+def test_a_damaged_handshake_is_made_again(board):
+    for fault in (("to_board", 3, "flip", 4), ("to_host", 20, "drop", 0)):
+        board.damage(fault)
+        with open_link(board.port, timeout=SILENCE) as link:
+            link.handshake(CONFIG)
+            assert len(board.hits()) == 1
+            assert attempt(link, slice(0, 2)) == ""
+    board.damage()
+
+
+def test_a_host_that_leaves_in_the_middle_of_a_vector_and_of_a_frame(board):
+    part = encode(Frame(Type.RUN, 0, 0, b"\x05\x06\x07"))
+    for rest in (b"", part[:4]):
+        line = os.open(board.port, os.O_RDWR | os.O_NOCTTY)
+        tty.setraw(line)
+        os.write(line, b"\0" + encode(Frame(Type.INFO, 1, 0)) + part + rest)
+        time.sleep(0.5)
+        os.close(line)
+        with open_link(board.port, timeout=SILENCE) as link:
+            link.handshake(CONFIG)
+            assert attempt(link, slice(5, 8)) == ""
+
+
+def started(board, tmp_path):
+    """A host program with much to do, in the middle of it."""
+    path = tmp_path / "many.npy"
+    np.save(path, SCORES[:60])
+    board.damage(("to_host", INFORMATION + 400, "mark", 0))
+    process = subprocess.Popen(
+        command(board, scores=path, timeout=30.0), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 100
+    while not board.hits() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert board.hits()
+    assert process.poll() is None, process.communicate()
+    return process
+
+
+def test_a_host_program_that_is_killed_leaves_a_board_that_works(board, tmp_path):
+    process = started(board, tmp_path)
+    process.kill()
+    process.communicate()
+    done = host(board)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_host_program_that_stops_reading_misses_nothing(board, tmp_path):
+    process = started(board, tmp_path)
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(3)
+    process.send_signal(signal.SIGCONT)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert json.loads(out)["passed"] is True

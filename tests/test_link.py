@@ -1,0 +1,287 @@
+"""The gateware of the link in Amaranth's simulator: results equal to the model, and every fault named and got over."""
+
+import gc
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+
+from softstream.boards.link import LinkCore
+from softstream.boards.protocol import (
+    BOARD_WINDOW,
+    HOST_WINDOW,
+    PAYLOAD_BYTES,
+    Decoder,
+    Fault,
+    Frame,
+    Info,
+    Trailer,
+    Type,
+    encode,
+    probability_bytes,
+    score_bytes,
+)
+from softstream.hw.config import Config
+from softstream.hw.errors import UserError
+from softstream.hw.plan import plan
+from softstream.hw.presets import preset
+from softstream.sim.golden import golden
+
+DIVISOR = 4
+CLOCK = 1e6
+SMALL = Config(max_length=10, score_scale=0.0912, profile="small", normaliser="none")
+ARGMAX = preset("digits-argmax")
+
+
+class Line:
+    """The far end of the wires: bytes out, frames in."""
+
+    def __init__(self, ctx, dut):
+        self.ctx, self.dut = ctx, dut
+        self.frames = []
+        self.cycle = 0
+
+    async def send(self, wire):
+        levels = [b for byte in wire for b in [0, *((byte >> k) & 1 for k in range(8)), 1]]
+        for level in levels:
+            self.ctx.set(self.dut.rx, level)
+            await self.ctx.tick().repeat(DIVISOR)
+
+    async def frame(self, count, patience=200_000):
+        """The frames so far, at least `count`."""
+        for _ in range(patience // 50):
+            if len(self.frames) >= count:
+                return self.frames
+            await self.ctx.tick().repeat(50)
+        raise AssertionError(f"only {self.frames} came")
+
+    async def quiet(self, byte_times):
+        await self.ctx.tick().repeat(byte_times * 10 * DIVISOR)
+
+
+def link(config, script):
+    """Runs `script(line)` against a core."""
+    dut = LinkCore(config, clock_hz=CLOCK, baud=int(CLOCK / DIVISOR))
+    lines = []
+    winners = []
+
+    async def drive(ctx):
+        line = Line(ctx, dut)
+        lines.append(line)
+        await ctx.tick().repeat(5)
+        await script(line)
+
+    async def listen(ctx):
+        decoder = Decoder()
+        while True:
+            await ctx.negedge(dut.tx)
+            await ctx.tick().repeat(DIVISOR // 2)
+            byte = 0
+            for bit in range(8):
+                await ctx.tick().repeat(DIVISOR)
+                byte |= ctx.get(dut.tx) << bit
+            await ctx.tick().repeat(DIVISOR)
+            assert ctx.get(dut.tx) == 1, "stop bit"
+            lines[0].frames += decoder.feed(bytes([byte]))
+
+    async def watch(ctx):
+        while True:
+            _, _, valid = await ctx.tick().sample(dut.winner_valid)
+            if valid:
+                winners.append(ctx.get(dut.winner))
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1 / CLOCK)
+    simulator.add_testbench(listen, background=True)
+    simulator.add_testbench(watch, background=True)
+    simulator.add_testbench(drive)
+    simulator.run()
+    return winners
+
+
+def run_frames(config, vector, sequence=0, acknowledge=0):
+    """The frames of one vector."""
+    size = score_bytes(config)
+    wire = b"".join((int(score) & (256**size - 1)).to_bytes(size, "little") for score in vector)
+    parts = [wire[i : i + PAYLOAD_BYTES] for i in range(0, len(wire), PAYLOAD_BYTES)]
+    return [
+        Frame(Type.RUN_END if k == len(parts) - 1 else Type.RUN, sequence + k, acknowledge, part)
+        for k, part in enumerate(parts)
+    ]
+
+
+def check(config, vector, frames):
+    """The frames of a vector's result against the model; returns its trailer."""
+    model = golden(config, np.array([vector]))
+    *body, end = [frame for frame in frames if frame.type in (Type.RESULT, Type.RESULT_END)]
+    assert end.type == Type.RESULT_END
+    trailer = Trailer.from_bytes(end.payload)
+    assert trailer.index == model.argmax[0]
+    assert trailer.score == model.best[0] % (1 << config.score_width)
+    assert trailer.overlong == model.overlong[0]
+    size = probability_bytes(config)
+    if size:
+        wire = b"".join(frame.payload for frame in body)
+        codes = [int.from_bytes(wire[i : i + size], "little") for i in range(0, len(wire), size)]
+        assert codes == model.probabilities[0][: config.max_length].tolist()
+    else:
+        assert not body
+    return trailer
+
+
+CONFIGS = {
+    "argmax": ARGMAX,
+    "softmax": preset("digits-softmax"),
+    "small": SMALL,
+    "narrow": Config(max_length=5, score_width=2, probability_width=2, score_signed=False),
+    "wide": Config(max_length=40, score_width=16, score_scale=2.0**-11, probability_width=16, normaliser="reciprocal"),
+    "widest": Config(max_length=9, score_width=16, score_scale=3.0, probability_width=24, probability_format="UQ1"),
+    "long": Config(mode="argmax", max_length=100, score_width=9),
+}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_vector_gives_what_the_model_gives_in_the_cycles_of_the_plan(name):
+    config = CONFIGS[name]
+    rng = np.random.default_rng(11)
+    low, high = config.score_format.minimum, config.score_format.maximum
+    vectors = [rng.integers(low, high + 1, n) for n in (config.max_length, 1, config.max_length + 1)]
+    trailers = []
+
+    async def script(line):
+        await line.send(encode(Frame(Type.INFO, 77, 0)))
+        [info] = await line.frame(1)
+        assert (info.type, info.sequence, info.acknowledge) == (Type.INFO, 77, 0)
+        assert Info.from_bytes(info.payload) == Info.of(config, CLOCK)
+        sequence = acknowledge = 0
+        for vector in vectors:
+            line.frames.clear()
+            for frame in run_frames(config, vector, sequence, acknowledge):
+                await line.send(encode(frame))
+                sequence += 1
+            while not any(frame.type == Type.RESULT_END for frame in line.frames):
+                await line.frame(len(line.frames) + 1)
+            results = [f for f in line.frames if f.type in (Type.RESULT, Type.RESULT_END)]
+            assert [f.sequence for f in results] == list(range(acknowledge, acknowledge + len(results)))
+            assert results[-1].acknowledge == sequence
+            acknowledge += len(results)
+            trailers.append(check(config, vector, line.frames))
+
+    winners = link(config, script)
+    assert winners == [trailer.index for trailer in trailers]
+    for vector, trailer in zip(vectors, trailers, strict=True):
+        kept = min(len(vector), config.max_length)
+        if len(vector) * score_bytes(config) <= PAYLOAD_BYTES:
+            # A score of two bytes comes every second cycle.
+            slower = (score_bytes(config) - 1) * (kept - 1)
+            assert trailer.cycles == plan(config).first_output_cycle(kept) + slower
+
+
+VECTOR = np.array([3, -7, 99, 99, 0, -128, 5, 1, 2, 4])
+GOOD = b"\0" + encode(Frame(Type.INFO, 9, 0))
+
+
+def faulty(wire, expected, config=ARGMAX, quiet=60):
+    """After `wire` comes the fault `expected` once (None: nothing), and then INFO and a vector go as if nothing had been."""
+
+    async def script(line):
+        await line.send(encode(Frame(Type.INFO, 1, 0)))
+        await line.frame(1)
+        line.frames.clear()
+        await line.send(wire)
+        await line.quiet(quiet)
+        errors = [frame for frame in line.frames if frame.type == Type.ERROR]
+        assert [frame.payload[0] for frame in errors] == ([] if expected is None else [expected])
+        await line.send(GOOD)
+        while not (line.frames and (line.frames[-1].type, line.frames[-1].sequence) == (Type.INFO, 9)):
+            await line.frame(len(line.frames) + 1)
+        line.frames.clear()
+        for frame in run_frames(config, VECTOR):
+            await line.send(encode(frame))
+        while not any(frame.type == Type.RESULT_END for frame in line.frames):
+            await line.frame(len(line.frames) + 1)
+        check(config, VECTOR, line.frames)
+
+    link(config, script)
+
+
+WHOLE = b"".join(map(encode, run_frames(SMALL, VECTOR)))
+OPEN = encode(Frame(Type.RUN, 0, 0, b"\x01\x02\x03"))
+
+
+@pytest.mark.parametrize(
+    ("wire", "fault"),
+    [
+        (WHOLE[:5] + bytes([WHOLE[5] ^ 0x10]) + WHOLE[6:], Fault.CORRUPT),
+        (WHOLE[:5] + WHOLE[6:], Fault.CORRUPT),
+        (WHOLE[:5] + WHOLE[4:], Fault.CORRUPT),
+        (WHOLE + WHOLE, Fault.SEQUENCE),
+        (encode(Frame(Type.RUN, 1, 0, b"abc")) + WHOLE, Fault.SEQUENCE),
+        (encode(Frame(Type.RUN_END, 0, 0)), Fault.LENGTH),
+        (encode(Frame(Type.RESULT, 0, 0, b"x")), Fault.TYPE),
+        (bytes(range(1, 255)) + b"\0", Fault.CORRUPT),
+        (b"\x01" * 300 + b"\0", Fault.CORRUPT),
+        (WHOLE[:7], None),  # a host that left in the middle of a frame
+        (OPEN, None),  # and in the middle of a vector
+        (b"\0\0\0", None),
+    ],
+    ids=[
+        "flipped", "dropped", "doubled", "frame twice", "frame missing", "empty", "type", "noise", "zeros",
+        "half a frame", "half a vector", "delimiters",
+    ],
+)  # fmt: skip
+def test_faults_are_named_once_and_got_over(wire, fault):
+    faulty(wire, fault)
+
+
+def test_a_softmax_head_forgets_half_a_vector_too():
+    faulty(OPEN, None, SMALL)
+
+
+def test_half_a_score_is_refused():
+    config = Config(mode="argmax", max_length=10, score_width=12)
+    faulty(encode(Frame(Type.RUN_END, 0, 0, b"abc")), Fault.LENGTH, config)
+
+
+def test_a_host_that_disregards_its_window_is_told():
+    # Nothing of the results is acknowledged, so the head stops, then the store is full.
+    wire = b"".join(encode(Frame(Type.RUN_END, k, 0, b"\x07")) for k in range(24))
+    wire += b"".join(encode(Frame(Type.RUN, 24 + k, 0, b"\x07" * 60)) for k in range(6))
+    faulty(wire, Fault.OVERFLOW, ARGMAX)
+
+
+def test_the_board_stops_at_its_window_and_nothing_is_lost():
+    rng = np.random.default_rng(2)
+    vectors = [rng.integers(-128, 128, 2) for _ in range(2 * BOARD_WINDOW)]
+
+    async def script(line):
+        await line.send(encode(Frame(Type.INFO, 1, 0)))
+        await line.frame(1)
+        line.frames.clear()
+        taken = 0
+        done = lambda: [f for f in line.frames if f.type == Type.RESULT_END]  # noqa: E731
+        for sequence, vector in enumerate(vectors):
+            while sequence - taken >= HOST_WINDOW:
+                before = len(line.frames)
+                await line.quiet(40)
+                taken = line.frames[-1].acknowledge
+                if len(line.frames) == before:
+                    # Not a byte, and the host may not send: the board waits for its credits.
+                    assert len(done()) % BOARD_WINDOW == 0
+                    await line.send(encode(Frame(Type.ACK, 0, len(done()))))
+            await line.send(encode(run_frames(ARGMAX, vector, sequence, len(done()) // BOARD_WINDOW * BOARD_WINDOW)[0]))
+        while len(done()) < len(vectors):
+            await line.send(encode(Frame(Type.ACK, 0, len(done()))))
+            await line.quiet(40)
+        for vector, frame in zip(vectors, done(), strict=True):
+            check(ARGMAX, vector, [frame])
+
+    link(ARGMAX, script)
+
+
+@pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
+def test_a_rate_that_the_clock_does_not_make_is_refused_at_construction():
+    with pytest.raises(UserError, match="for example --baud") as error:
+        LinkCore(ARGMAX, clock_hz=12e6, baud=12_000_000)
+    del error  # its traceback holds the core; Amaranth complains of unused ones when they go
+    gc.collect()

@@ -1,0 +1,121 @@
+"""Frames: what is encoded is decoded, and whatever happens to a byte of the wire is seen."""
+
+import numpy as np
+import pytest
+from amaranth.lib.crc.catalog import CRC16_GENIBUS
+
+from softstream.boards import protocol
+from softstream.boards.protocol import Corrupt, Decoder, Frame, Info, Trailer, Type, crc16, encode
+from softstream.hw.config import Config
+from softstream.hw.presets import PRESETS
+
+
+def frames(count=200, seed=5):
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        payload = rng.integers(0, rng.choice((2, 256)), rng.integers(0, protocol.PAYLOAD_BYTES + 1), dtype=np.uint8)
+        yield Frame(*(int(x) for x in rng.integers(0, 256, 3)), payload.tobytes())
+
+
+def test_the_check_sum_is_the_gateware_s():
+    assert crc16(b"123456789") == 0xD64E  # the catalogue's check value
+    data = bytes(range(256))
+    assert crc16(data) == CRC16_GENIBUS(data_width=8).compute(data)
+
+
+@pytest.mark.parametrize("piece", [1, 7, 10**6])
+def test_what_is_encoded_is_decoded_in_pieces_of_any_size(piece):
+    sent = list(frames())
+    wire = b"".join(map(encode, sent))
+    decoder = Decoder()
+    assert [f for i in range(0, len(wire), piece) for f in decoder.feed(wire[i : i + piece])] == sent
+
+
+def test_a_frame_has_no_zero_but_its_delimiter_and_a_known_size():
+    for frame in frames():
+        wire = encode(frame)
+        assert wire.find(0) == len(wire) - 1
+        assert len(wire) == len(frame.payload) + 7
+
+
+def test_every_damaged_byte_is_seen():
+    seen = 0
+    for frame in frames(40):
+        wire = encode(frame)
+        damaged = [wire[:i] + wire[i + 1 :] for i in range(len(wire) - 1)]
+        damaged += [wire[: i + 1] + wire[i:] for i in range(len(wire) - 1)]
+        damaged += [
+            wire[:i] + bytes([wire[i] ^ (1 << b)]) + wire[i + 1 :] for i in range(len(wire) - 1) for b in range(8)
+        ]
+        for bad in damaged:
+            if bad == wire or (bad[:-1] == wire[:-1]):
+                continue
+            found = list(Decoder().feed(bad))
+            # Dropping or doubling one of several equal bytes can only leave the same bytes, and is no damage then.
+            assert frame not in found
+            assert not [f for f in found if isinstance(f, Frame)], bad.hex()
+            seen += 1
+    assert seen > 10_000
+
+
+def test_a_frame_after_a_damaged_one_arrives():
+    first, second = list(frames(2))
+    found = list(Decoder().feed(encode(first)[3:] + encode(second)))
+    assert isinstance(found[0], Corrupt)
+    assert found[1:] == [second]
+
+
+def test_delimiters_alone_are_no_frames_and_noise_does_not_grow():
+    assert list(Decoder().feed(b"\0\0\0")) == []
+    decoder = Decoder()
+    for _ in range(100):
+        assert list(decoder.feed(b"x" * 1000)) == []
+    assert [type(found) for found in decoder.feed(b"\0")] == [Corrupt]
+
+
+def test_a_payload_too_long_is_not_sent():
+    with pytest.raises(ValueError, match="at most 60"):
+        encode(Frame(Type.RUN, 0, 0, bytes(61)))
+
+
+@pytest.mark.parametrize("config", [*PRESETS.values(), Config(probability_width=24, probability_format="UQ1")])
+def test_info_says_what_the_board_is(config):
+    info = Info.of(config, 12e6)
+    assert len(info.to_bytes()) == 53 <= protocol.PAYLOAD_BYTES
+    again = Info.from_bytes(info.to_bytes())
+    assert again == info
+    assert (again.digest, again.mode, again.max_length, again.clock_hz) == (
+        config.digest,
+        config.mode,
+        config.max_length,
+        12_000_000,
+    )
+
+
+@pytest.mark.parametrize(
+    ("payload", "says"),
+    [
+        (b"", "it says b'' where"),
+        (b"what", "it says b'what' where"),
+        (b"sfst", "version 0 of the protocol, this program version 1"),
+        (b"sfst\x09", "version 9 of the protocol"),
+        (b"sfst\x01", "its INFO has 5 bytes instead of 53"),
+    ],
+)
+def test_another_thing_at_the_port_is_told_apart(payload, says):
+    with pytest.raises(ValueError, match=says.replace("'", "'")):
+        Info.from_bytes(payload)
+
+
+def test_trailers_and_sizes():
+    trailer = Trailer(65535, 0x8000, True, 2**24 - 1)
+    assert len(trailer.to_bytes()) == protocol.TRAILER_BYTES == 8
+    assert Trailer.from_bytes(trailer.to_bytes()) == trailer
+    with pytest.raises(ValueError, match="7 bytes"):
+        Trailer.from_bytes(bytes(7))
+    assert [protocol.score_bytes(Config(score_width=width)) for width in (2, 8, 9, 16)] == [1, 1, 2, 2]
+    widths = [Config(probability_width=p, probability_format=f, guard_bits=4) for p, f in
+              ((8, "UQ0"), (8, "UQ1"), (16, "UQ0"), (16, "UQ1"), (24, "UQ0"), (24, "UQ1"))]  # fmt: skip
+    assert [protocol.probability_bytes(config) for config in widths] == [1, 2, 2, 3, 3, 4]
+    assert protocol.probability_bytes(Config(mode="argmax")) == 0
+    assert all(protocol.PAYLOAD_BYTES % size == 0 for size in (1, 2, 3, 4))
