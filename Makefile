@@ -11,12 +11,13 @@ ARGMAX := --preset digits-softmax --set mode=argmax
 SCORES := sim/data/digits_scores.npy
 LABELS := sim/data/digits_labels.npy
 
-.PHONY: help demo test lint tables constraints clean
+.PHONY: help demo test test-boards lint tables constraints clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo         both heads from one configuration: describe, generate, simulate, compare"
-	@echo "make test         the whole test suite"
+	@echo "make test         the test suite"
+	@echo "make test-boards  whole boards: bitstreams, their decoded form, and the link, simulated"
 	@echo "make lint         ruff, and mypy on the public API"
 	@echo "make tables       writes the generated tables of the README anew"
 	@echo "make constraints  writes scripts/constraints.txt anew, from the newest versions that pyproject.toml allows"
@@ -31,7 +32,10 @@ demo: $(VENV)/.runtime
 	$(BIN)/softstream compare $(DIGITS) --scores $(SCORES) --labels $(LABELS) -o $(DEMO)/report.html
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 -m "not boards"
+
+test-boards: $(VENV)/.dev
+	$(BIN)/pytest -n 2 -m boards
 
 lint: $(VENV)/.dev build/types/softstream
 	$(BIN)/ruff check .

@@ -133,8 +133,13 @@ def _print_options() -> list[click.Parameter]:
     ]
 
 
-def _verb(default: str | None = None) -> Callable[[Verb], click.Command]:
-    """A verb of the group: the configuration's options, --json, --quiet; the function gets config and console."""
+def _verb(
+    default: str | Callable[[dict[str, Any]], str] | None = None, name: str | None = None
+) -> Callable[[Verb], click.Command]:
+    """A verb of the group: the configuration's options, --json, --quiet; the function gets config and console.
+
+    `default` is the preset where nothing is given, or a function that tells it from the verb's other options.
+    """
 
     def decorate(function: Verb) -> click.Command:
         def called(
@@ -146,12 +151,14 @@ def _verb(default: str | None = None) -> Callable[[Verb], click.Command]:
             quiet: bool,
             **options: Any,
         ) -> None:
-            function(_resolve(click.get_current_context(), config_name, default), Console(as_json, quiet), **options)
+            preset_name = default(options) if callable(default) else default
+            config = _resolve(click.get_current_context(), config_name, preset_name)
+            function(config, Console(as_json, quiet), **options)
 
         own = getattr(function, "__click_params__", [])[::-1]
         summary = (function.__doc__ or "").split(";")[0].split("\n")[0].rstrip(".")
         verb = _Verb(
-            function.__name__.strip("_"),
+            name or function.__name__.strip("_"),
             params=[*_configuration_options(), *own, *_print_options()],
             callback=called,
             help=function.__doc__,
@@ -320,6 +327,132 @@ def _compare(
         console.line(f"report: {output}")
 
 
+_BOARD = click.option("--board", "board_name", metavar="B", required=True, help="Which board: see softstream boards.")
+
+
+def _preset_of_board(options: dict[str, Any]) -> str:
+    from softstream.boards.registry import board
+
+    return board(options["board_name"]).preset
+
+
+@_softstream.command("boards", short_help="List the boards and what fits on them", params=_print_options())
+def _boards(as_json: bool, quiet: bool) -> None:
+    """List the boards: part, clock, link, which presets fit, how far each was verified."""
+    from .boards import boards
+
+    boards(Console(as_json, quiet))
+
+
+@_verb(default=_preset_of_board)
+@_BOARD
+@click.option("-o", "--output", metavar="DIR", help="Directory for the bitstream; default build/B.")
+@click.option("--clock", metavar="MHZ", help="Clock of the core, from the board's oscillator or its PLL.")
+@click.option("--baud", type=click.IntRange(1), metavar="BAUD", help="Rate of the link; default that of the board.")
+@click.option("--demo", is_flag=True, help="Stand-alone: plays stored digits, the winner on the LEDs; no link.")
+@click.option("--plan-only", is_flag=True, help="Only the build plan, as an archive with the command to run.")
+def _build(
+    config: Config,
+    console: Console,
+    board_name: str,
+    output: str | None,
+    clock: str | None,
+    baud: int | None,
+    demo: bool,
+    plan_only: bool,
+) -> None:
+    """Build the bitstream for a board; reports clock, cells and critical path.
+
+    Without a configuration: the board's own preset. Vivado and Quartus boards give a plan to run there.
+    """
+    from .boards import build
+
+    _echo(config, console)
+    build(config, board_name, output, clock=clock, baud=baud, demo=demo, plan_only=plan_only, console=console)
+
+
+@_softstream.command(
+    "flash",
+    short_help="Program a board with what was built",
+    params=[
+        click.Argument(["path"], metavar="[DIR|FILE]", required=False),
+        click.Option(["--board", "board_name"], metavar="B", required=True, help="Which board: see softstream boards."),
+        click.Option(["--dry-run"], is_flag=True, help="Print the command and do nothing."),
+        *_print_options(),
+    ],
+)
+def _flash(path: str | None, board_name: str, dry_run: bool, as_json: bool, quiet: bool) -> None:
+    """Program a board with what softstream build left in build/B, in DIR, or with FILE."""
+    from .boards import flash
+
+    flash(board_name, path, dry_run, Console(as_json, quiet))
+
+
+def _preset_of_link(options: dict[str, Any]) -> str:
+    return _preset_of_board(options) if options["board_name"] else "digits-softmax"
+
+
+@_verb(default=_preset_of_link, name="run-on-board")
+@click.option("--board", "board_name", metavar="B", help="Takes that board's preset and rate where none are given.")
+@click.option("--port", metavar="auto|PATH", default="auto", show_default=True, help="Serial port of the board.")
+@click.option("--baud", type=click.IntRange(1), metavar="BAUD", help="Rate of the link, as it was built.")
+@_SCORES
+@_LENGTHS
+@_SEED
+@click.option(
+    "--vectors", type=click.IntRange(0), default=100, show_default=True, metavar="V", help="Number of random vectors."
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=2.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Silence after which the board is given up.",
+)
+def _run_on_board(
+    config: Config,
+    console: Console,
+    board_name: str | None,
+    port: str,
+    baud: int | None,
+    scores: str | None,
+    lengths: str | None,
+    seed: int,
+    vectors: int,
+    timeout: float,
+) -> None:
+    """Self-test of a board over its link: corner, random and your own scores, each result against the model."""
+    from .run_on_board import run
+
+    _echo(config, console)
+    if lengths and not scores:
+        raise UserError(f"--lengths {lengths}: needs the scores that it belongs to; for example --scores F.npy")
+    if board_name and baud is None:
+        from softstream.boards.registry import board
+
+        baud = board(board_name).baud
+    run(
+        config,
+        console,
+        port=port,
+        baud=baud,
+        scores=Path(scores) if scores else None,
+        lengths=Path(lengths) if lengths else None,
+        seed=seed,
+        vectors=vectors,
+        timeout=timeout,
+    )
+
+
+@_softstream.command("doctor", short_help="Show every tool and what is missing", params=_print_options())
+def _doctor(as_json: bool, quiet: bool) -> None:
+    """Show every tool: version, where it comes from, and the command that brings what is missing."""
+    from .boards import doctor
+
+    doctor(Console(as_json, quiet))
+
+
 @_softstream.command("presets", params=_print_options())
 def _presets(as_json: bool, quiet: bool) -> None:
     """List the presets with what sets them apart."""
@@ -334,7 +467,8 @@ def _fail(message: str, code: int) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command and exits: 0, 1 mismatch or failed tool, 2 a person's mistake, 3 a missing tool, 130 Ctrl-C."""
+    """Runs the command and exits: 0, 1 mismatch or failed tool, 2 a person's mistake, 3 a missing tool, 4 a fault of the link
+    to a board, 130 Ctrl-C."""
     sys.exit(_main(list(sys.argv[1:] if arguments is None else arguments)))
 
 

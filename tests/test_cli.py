@@ -66,7 +66,8 @@ def test_no_arguments_is_help(cli):
     code, out, err = cli()
     assert (code, err) == (0, "")
     assert out == cli("--help")[1]
-    verbs = ["describe", "generate", "run", "simulate", "compare", "presets"]
+    boards = ["boards", "build", "flash", "run-on-board", "doctor"]
+    verbs = ["describe", "generate", "run", "simulate", "compare", *boards, "presets"]
     assert [
         line.split()[0] for line in out.split("Commands:")[1].splitlines() if line.startswith("  ") and line[2] != " "
     ] == verbs
@@ -155,7 +156,7 @@ def test_the_resolved_configuration_is_echoed(cli, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("nope",), "no verb 'nope'; the verbs are describe, generate, run, simulate, compare, presets; for example "),
+        (("nope",), "no verb 'nope'; the verbs are describe, generate, run, simulate, compare, boards, build, "),
         (("simulat",), "for example simulate"),
         (("--nope",), "No such option '--nope'; softstream --help shows what is possible"),
         (("describe", "--nope"), "softstream describe --help shows what is possible"),

@@ -19,6 +19,7 @@ COMMANDS = [
     if line.startswith("softstream")
 ]
 QUICK = ("describe", "presets", "generate", "run")
+BOARDS = ("boards", "build", "flash", "run-on-board", "doctor")
 
 
 def test_generated_sections_are_current() -> None:
@@ -27,7 +28,7 @@ def test_generated_sections_are_current() -> None:
 
 
 def test_there_are_commands_for_every_verb() -> None:
-    assert {shlex.split(line)[1] for line in COMMANDS} == {*QUICK, "simulate", "compare"}
+    assert {shlex.split(line)[1] for line in COMMANDS} == {*QUICK, *BOARDS, "simulate", "compare"}
 
 
 @pytest.mark.parametrize("line", COMMANDS)

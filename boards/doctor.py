@@ -1,0 +1,100 @@
+"""Which tools are there, of which version, from where, and the one command that brings what is missing.
+
+A flow takes all its tools from one source: those of a bitstream from the Python package index, whatever else is on PATH.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .build import PACKAGES
+from .registry import BOARDS
+
+__all__ = ["Finding", "examine"]
+
+_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One tool."""
+
+    tool: str
+    purpose: str
+    version: str | None
+    """None where it is missing."""
+    source: str
+    mend: str
+    """The command that brings it; empty where it is there."""
+    required: bool
+    """Whether anything that softstream builds itself needs it."""
+
+
+def _packages() -> dict[str, str]:
+    purposes: dict[str, list[str]] = {}
+    for chain, packages in PACKAGES.items():
+        for package in packages:
+            purposes.setdefault(package, []).append(chain)
+    found = {package: f"bitstreams: {', '.join(chains)}" for package, chains in purposes.items()}
+    return {
+        "amaranth": "the hardware",
+        "amaranth-boards": "pins of the boards",
+        **found,
+        "pyserial": "the link to a board",
+    }
+
+
+def _programs() -> dict[str, tuple[str, str]]:
+    found: dict[str, tuple[list[str], str]] = {}
+    for row in BOARDS.values():
+        found.setdefault(row.programmer.tool, ([], row.programmer.brings))[0].append(row.name)
+    return {tool: (f"flash: {', '.join(names)}", brings) for tool, (names, brings) in found.items()}
+
+
+_OTHERS: Mapping[str, tuple[str, str, Sequence[str]]] = {
+    "iverilog": ("simulation", "apt install iverilog", ("-V",)),
+    "g++": ("simulation with Verilator", "apt install g++", ("--version",)),
+    "vivado": ("bitstreams of plans for Xilinx", "install Vivado ML Standard from the vendor", ("-version",)),
+    "quartus_sh": ("bitstreams of plans for Intel", "install Quartus Prime Lite from the vendor", ("--version",)),
+}
+_OPTIONS: Mapping[str, Sequence[str]] = {"openFPGALoader": ("-V",), "dfu-util": ("-V",), "quartus_pgm": ("--version",)}
+
+
+def _version(program: str, options: Sequence[str] | None) -> str:
+    """First line of what a program says of itself; iceprog says nothing, and asking it would look for a board."""
+    if options is None:
+        return "present"
+    try:
+        done = subprocess.run(
+            [program, *options], capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "present, tells no version"
+    lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    return lines[0][:60] if lines else "present, tells no version"
+
+
+def examine() -> list[Finding]:
+    """Every tool, in the order of a build: packages first, then programs."""
+    findings = []
+    for package, purpose in _packages().items():
+        try:
+            version: str | None = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            version = None
+        source = f"Python package in {os.path.basename(sys.prefix)}"
+        findings.append(
+            Finding(package, purpose, version, source, "" if version else f"pip install {package}", required=True)
+        )
+    programs = {tool: (*known, _OPTIONS.get(tool)) for tool, known in _programs().items()}
+    for tool, (purpose, brings, options) in {**programs, **_OTHERS}.items():
+        path = shutil.which(tool)
+        version = _version(path, options) if path else None
+        findings.append(Finding(tool, purpose, version, path or "PATH", "" if path else brings, required=False))
+    return findings

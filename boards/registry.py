@@ -1,0 +1,424 @@
+"""The boards, one row each: part, clock, link, programmer. Needs no Amaranth; the platform class is loaded when asked for.
+
+Adding a board is a row in `BOARDS` and, where amaranth-boards lacks it, a class in `platforms.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal
+
+from softstream.hw.config import nearest
+from softstream.hw.errors import UserError
+
+if TYPE_CHECKING:
+    from amaranth.build import Platform
+
+__all__ = ["BOARDS", "Board", "Header", "Programmer", "board"]
+
+Toolchain = Literal["ice40", "ecp5", "gowin", "vivado", "quartus"]
+
+
+@dataclass(frozen=True)
+class Header:
+    """A UART on header pins, 3.3 V: wire a USB-serial adapter there."""
+
+    connector: tuple[str, int]
+    rx: str
+    """Pin of the connector at which the board receives."""
+    tx: str
+    where: str
+    """The two pins as they are called on the board."""
+
+
+@dataclass(frozen=True)
+class Programmer:
+    """How a bitstream gets onto the board. `{bitstream}` in an argument is the file."""
+
+    tool: str
+    arguments: tuple[str, ...]
+    brings: str
+    """The command that installs the tool."""
+
+    def command(self, bitstream: str) -> list[str]:
+        """Program and arguments for one file."""
+        return [self.tool, *(argument.replace("{bitstream}", bitstream) for argument in self.arguments)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """One board. Frequencies in Hz."""
+
+    name: str
+    title: str
+    platform: str
+    """`module:Class` of the Amaranth platform."""
+    device: str
+    toolchain: Toolchain
+    part: str | None = None
+    """The row of `boards/parts.py` of the same fabric, whose measured cells tell what fits; None where there is none."""
+    cells: int
+    """Logic cells (LUT with flip-flop) of the part."""
+    memory_bits: int
+    """Bits of block RAM of the part."""
+    oscillator: str
+    """Clock resource, or the part's own oscillator by its primitive's name."""
+    oscillator_hz: int
+    clock_at_pll: bool = False
+    """Whether the oscillator's pin is the PLL's own (iCE40): then the PLL takes the pad."""
+    clock_hz: int
+    """What the core runs at where nothing else is asked for: the oscillator or what the PLL makes of it."""
+    preset: str = "digits-softmax"
+    """The configuration where none is given."""
+    header: Header | None = None
+    """Where the link goes on a board without a UART of its own."""
+    extra: str = ""
+    """Attribute of the platform with resources to add, such as a section of the board that can be broken off."""
+    baud: int = 115200
+    programmer: Programmer
+    usb: tuple[int, int]
+    """Vendor and product id under which the board (or its programmer) shows up."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Overrides of the platform's build."""
+    bitstream: str = ""
+    """Suffix of the file that is flashed."""
+    note: str = ""
+    built: bool = True
+    """Whether place and route was ever seen to succeed on the board's own preset with the link."""
+
+    @property
+    def link(self) -> str:
+        """How the host reaches the core, in words."""
+        return "UART" if self.header is None else f"UART on {self.header.where}"
+
+    @property
+    def vendor(self) -> bool:
+        """Whether a vendor's tools make the bitstream: then there is a plan, and nothing is built here."""
+        return self.toolchain in ("vivado", "quartus")
+
+    @property
+    def verified(self) -> str:
+        """The furthest that this row was ever taken. No physical board was run."""
+        if self.vendor or not self.built:
+            return "plan"
+        return "decoded bitstream" if self.name == "icestick" else "bitstream"
+
+    def make_platform(self) -> Platform:
+        """A fresh platform: Amaranth allows one build each. With the row's extra resources and the link's header pins."""
+        module, _, name = self.platform.partition(":")
+        platform = getattr(import_module(module), name)()
+        if self.extra:
+            platform.add_resources(getattr(platform, self.extra))
+        if self.header is not None:
+            from amaranth.build import Attrs
+            from amaranth_boards.resources import UARTResource
+
+            attrs = {
+                "ice40": Attrs(IO_STANDARD="SB_LVCMOS", PULLUP=1),
+                "ecp5": Attrs(IO_TYPE="LVCMOS33", PULLMODE="UP"),
+            }[self.toolchain]
+            pins = {"rx": self.header.rx, "tx": self.header.tx}
+            platform.add_resources([UARTResource(0, **pins, conn=self.header.connector, attrs=attrs)])
+        return platform
+
+
+def _iceprog(*options: str) -> Programmer:
+    return Programmer("iceprog", (*options, "{bitstream}"), "apt install fpga-icestorm")
+
+
+def _loader(*options: str) -> Programmer:
+    return Programmer("openFPGALoader", (*options, "{bitstream}"), "apt install openfpgaloader")
+
+
+_FT2232 = (0x0403, 0x6010)
+_UP5K = "iCE40 UP5K"
+
+BOARDS: dict[str, Board] = {
+    row.name: row
+    for row in (
+        Board(
+            name="icebreaker",
+            title="1BitSquared iCEBreaker",
+            platform="amaranth_boards.icebreaker:ICEBreakerPlatform",
+            device=_UP5K,
+            toolchain="ice40",
+            part="up5k",
+            cells=5280,
+            memory_bits=30 * 4096,
+            oscillator="clk12",
+            oscillator_hz=12_000_000,
+            clock_at_pll=True,
+            clock_hz=12_000_000,
+            extra="break_off_pmod",
+            programmer=_iceprog(),
+            usb=_FT2232,
+            options={"synth_opts": "-dsp"},
+            bitstream="bin",
+        ),
+        Board(
+            name="icestick",
+            title="Lattice iCEstick",
+            platform="amaranth_boards.icestick:ICEStickPlatform",
+            device="iCE40 HX1K",
+            toolchain="ice40",
+            part="hx8k",
+            cells=1280,
+            memory_bits=16 * 4096,
+            oscillator="clk12",
+            oscillator_hz=12_000_000,
+            clock_hz=12_000_000,
+            preset="digits-argmax",
+            programmer=_iceprog(),
+            usb=_FT2232,
+            bitstream="bin",
+        ),
+        Board(
+            name="hx8k-evn",
+            title="Lattice iCE40-HX8K-B-EVN",
+            platform="amaranth_boards.ice40_hx8k_b_evn:ICE40HX8KBEVNPlatform",
+            device="iCE40 HX8K",
+            toolchain="ice40",
+            part="hx8k",
+            cells=7680,
+            memory_bits=32 * 4096,
+            oscillator="clk12",
+            oscillator_hz=12_000_000,
+            clock_hz=12_000_000,
+            programmer=_iceprog("-S"),
+            usb=_FT2232,
+            bitstream="bin",
+        ),
+        Board(
+            name="upduino-v3",
+            title="tinyVision UPduino v3",
+            platform="amaranth_boards.upduino_v3:UpduinoV3Platform",
+            device=_UP5K,
+            toolchain="ice40",
+            part="up5k",
+            cells=5280,
+            memory_bits=30 * 4096,
+            oscillator="clk12",
+            oscillator_hz=12_000_000,
+            clock_hz=12_000_000,
+            header=Header(("j", 0), "19", "20", "header pins 38 (rx) and 28 (tx)"),
+            programmer=_iceprog(),
+            usb=(0x0403, 0x6014),
+            options={"synth_opts": "-dsp"},
+            bitstream="bin",
+            note="close the OSC jumper: the clock comes from it, the part's own oscillator is too loose for a UART",
+        ),
+        *(
+            Board(
+                name=f"ulx3s-{size}f",
+                title=f"Radiona ULX3S {size}F",
+                platform=f"amaranth_boards.ulx3s:ULX3S_{size}F_Platform",
+                device=f"ECP5 LFE5U-{size}F",
+                toolchain="ecp5",
+                part="ecp5-25k",
+                cells=cells,
+                memory_bits=blocks * 18432,
+                oscillator="clk25",
+                oscillator_hz=25_000_000,
+                clock_hz=25_000_000,
+                programmer=_loader("-b", "ulx3s"),
+                usb=(0x0403, 0x6015),
+                bitstream="bit",
+            )
+            # The 12F is a 25F whose data sheet promises half: only half is counted on.
+            for size, cells, blocks in (("12", 12_096, 32), ("85", 83_640, 208))
+        ),
+        Board(
+            name="orangecrab",
+            title="OrangeCrab r0.2 (25F)",
+            platform="amaranth_boards.orangecrab_r0_2:OrangeCrabR0_2_25FPlatform",
+            device="ECP5 LFE5U-25F",
+            toolchain="ecp5",
+            part="ecp5-25k",
+            cells=24_288,
+            memory_bits=56 * 18432,
+            oscillator="clk",
+            oscillator_hz=48_000_000,
+            clock_hz=48_000_000,
+            header=Header(("io", 0), "0", "1", "header pins 0 (rx) and 1 (tx)"),
+            programmer=Programmer(
+                "dfu-util", ("-d", "1209:5af0", "-a", "0", "-D", "{bitstream}"), "apt install dfu-util"
+            ),
+            usb=(0x1209, 0x5AF0),
+            bitstream="bit",
+            note="hold the button while plugging it in: the boot loader takes the bitstream",
+        ),
+        Board(
+            name="ecpix5",
+            title="LambdaConcept ECPIX-5 (85F)",
+            platform="amaranth_boards.ecpix5:ECPIX585Platform",
+            device="ECP5 LFE5UM5G-85F",
+            toolchain="ecp5",
+            part="ecp5-25k",
+            cells=83_640,
+            memory_bits=208 * 18432,
+            oscillator="clk100",
+            oscillator_hz=100_000_000,
+            clock_hz=50_000_000,
+            programmer=_loader("-b", "ecpix5"),
+            usb=_FT2232,
+            bitstream="bit",
+        ),
+        Board(
+            name="colorlight-5a75b",
+            title="Colorlight 5A-75B v7.0",
+            platform="amaranth_boards.colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform",
+            device="ECP5 LFE5U-25F",
+            toolchain="ecp5",
+            part="ecp5-25k",
+            cells=24_288,
+            memory_bits=56 * 18432,
+            oscillator="clk25",
+            oscillator_hz=25_000_000,
+            clock_hz=25_000_000,
+            programmer=_loader("-c", "ft232"),
+            usb=(0x0403, 0x6014),
+            bitstream="bit",
+            note="the UART is on J19, in the place of the LED and of the key",
+        ),
+        Board(
+            name="colorlight-i5",
+            title="Colorlight i5 v7.0 with extension board",
+            platform="softstream.boards.platforms:ColorlightI5Platform",
+            device="ECP5 LFE5U-25F",
+            toolchain="ecp5",
+            part="ecp5-25k",
+            cells=24_288,
+            memory_bits=56 * 18432,
+            oscillator="clk25",
+            oscillator_hz=25_000_000,
+            clock_hz=25_000_000,
+            programmer=_loader("-b", "colorlight-i5"),
+            usb=(0x0D28, 0x0204),
+            bitstream="bit",
+        ),
+        Board(
+            name="tang-nano-9k",
+            title="Sipeed Tang Nano 9K",
+            platform="amaranth_boards.tang_nano_9k:TangNano9kPlatform",
+            device="Gowin GW1NR-9C",
+            toolchain="gowin",
+            cells=8640,
+            memory_bits=26 * 18432,
+            oscillator="clk27",
+            oscillator_hz=27_000_000,
+            clock_hz=27_000_000,
+            programmer=_loader("-b", "tangnano9k"),
+            usb=_FT2232,
+            bitstream="fs",
+        ),
+        Board(
+            name="tang-nano-20k",
+            title="Sipeed Tang Nano 20K",
+            platform="softstream.boards.platforms:TangNano20kPlatform",
+            device="Gowin GW2AR-18C",
+            toolchain="gowin",
+            cells=20_736,
+            memory_bits=46 * 18432,
+            oscillator="clk27",
+            oscillator_hz=27_000_000,
+            clock_hz=27_000_000,
+            programmer=_loader("-b", "tangnano20k"),
+            usb=_FT2232,
+            bitstream="fs",
+            built=False,
+            note="place and route of the link ends with hold violations in this version of nextpnr; the plan is made",
+        ),
+        Board(
+            name="tang-primer-20k",
+            title="Sipeed Tang Primer 20K Dock",
+            platform="amaranth_boards.tang_primer_20k:TangPrimer20kDockPlatform",
+            device="Gowin GW2A-18C",
+            toolchain="gowin",
+            cells=20_736,
+            memory_bits=46 * 18432,
+            oscillator="clk27",
+            oscillator_hz=27_000_000,
+            clock_hz=27_000_000,
+            programmer=_loader("-b", "tangprimer20k"),
+            usb=_FT2232,
+            bitstream="fs",
+            built=False,
+            note="place and route of the link ends with hold violations in this version of nextpnr; the plan is made",
+        ),
+        *(
+            Board(
+                name=name,
+                title=title,
+                platform=platform,
+                device=device,
+                toolchain="vivado",
+                cells=cells,
+                memory_bits=blocks * 36864,
+                oscillator="clk100",
+                oscillator_hz=100_000_000,
+                clock_hz=100_000_000,
+                programmer=_loader("-b", loader),
+                usb=_FT2232,
+                bitstream="bit",
+            )
+            for name, title, platform, device, cells, blocks, loader in (
+                (
+                    "arty-a7-35",
+                    "Digilent Arty A7-35",
+                    "amaranth_boards.arty_a7:ArtyA7_35Platform",
+                    "Artix-7 XC7A35T",
+                    20_800,
+                    50,
+                    "arty_a7_35t",
+                ),
+                (
+                    "nexys4-ddr",
+                    "Digilent Nexys 4 DDR",
+                    "amaranth_boards.nexys4ddr:Nexys4DDRPlatform",
+                    "Artix-7 XC7A100T",
+                    63_400,
+                    135,
+                    "nexys_a7_100",
+                ),
+                (
+                    "arty-s7-50",
+                    "Digilent Arty S7-50",
+                    "amaranth_boards.arty_s7:ArtyS7_50Platform",
+                    "Spartan-7 XC7S50",
+                    32_600,
+                    75,
+                    "arty_s7_50",
+                ),
+            )
+        ),
+        Board(
+            name="de10-lite",
+            title="Terasic DE10-Lite",
+            platform="amaranth_boards.de10_lite:DE10LitePlatform",
+            device="MAX 10 10M50DA",
+            toolchain="quartus",
+            cells=49_760,
+            memory_bits=182 * 9216,
+            oscillator="clk50",
+            oscillator_hz=50_000_000,
+            clock_hz=50_000_000,
+            programmer=Programmer(
+                "quartus_pgm", ("--mode", "JTAG", "--operation", "P;{bitstream}"), "install Quartus Prime Lite"
+            ),
+            usb=(0x09FB, 0x6001),
+            bitstream="sof",
+        ),
+    )
+}
+
+
+def board(name: str) -> Board:
+    """The row of `BOARDS` called `name`. Raises `UserError` naming the nearest where there is none."""
+    if name not in BOARDS:
+        raise UserError(
+            f"unknown board '{name}'{nearest(name, tuple(BOARDS))}: must be one of {', '.join(BOARDS)}; "
+            "for example icebreaker"
+        )
+    return BOARDS[name]

@@ -1,0 +1,198 @@
+"""Bitstreams per family, what is refused before a tool starts, failed tools and clocks, the cache, plans as archives."""
+
+import json
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from softstream.boards import build as module
+from softstream.boards import shim
+from softstream.boards.build import build, check_fit, fitting_presets, make_plan, memory_bits
+from softstream.boards.registry import BOARDS, board
+from softstream.hw.errors import MissingTool, ToolFailure, UserError
+from softstream.hw.presets import preset
+from softstream.sim.data import DIGITS_SCORES
+
+ARGMAX = preset("digits-argmax")
+DEMO = np.load(DIGITS_SCORES)[:4].tolist()
+# One per family: iCE40 HX and UP, ECP5, Gowin. The first bytes of what each part loads.
+FAMILIES = {
+    "icestick": b"\xff\x00\x00\xff\x7e\xaa\x99\x7e",
+    "icebreaker": b"\xff\x00\x00\xff\x7e\xaa\x99\x7e",
+    "ulx3s-12f": b"\xff\x00",
+    "tang-nano-9k": b"1111",
+}
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "cache_directory", lambda: tmp_path / "cache" / "boards")
+
+
+def stand_in(monkeypatch, name, script):
+    """Another program in the place of one tool of the flow."""
+    install = shim.install
+
+    def installed(directory):
+        install(directory)
+        (directory / name).write_text(f"#!/bin/sh\n{script}\n")
+
+    monkeypatch.setattr(module.shim, "install", installed)
+
+
+def left(directory):
+    return sorted(path.name for path in directory.iterdir())
+
+
+@pytest.mark.boards
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_family_yields_a_bitstream_that_meets_its_clock_and_the_same_build_again_takes_no_tool(
+    name, tmp_path, monkeypatch
+):
+    row = board(name)
+    made = build(ARGMAX, row, tmp_path / "out")
+    assert not made.cached
+    assert made.report is not None
+    assert made.report.asked_mhz == row.clock_hz / 1e6
+    assert made.report.reached_mhz >= made.report.asked_mhz
+    logic = next(iter(set(made.report.used) & {"logic cells", "LUTs and carries", "LUTs"}))
+    used, available = made.report.used[logic]
+    assert 300 < used < available
+    assert made.report.path
+    assert 0 < made.report.path_ns <= 1e3 / made.report.asked_mhz
+    content = made.bitstream.read_bytes()
+    assert content.startswith(FAMILIES[name])
+    assert left(tmp_path / "out") == sorted(["build.json", "build.log", made.bitstream.name])
+    told = json.loads((tmp_path / "out" / "build.json").read_text())
+    assert (told["board"], told["digest"], told["demo"]) == (name, ARGMAX.digest, False)
+    # Again, with tools that would fail: from the cache, byte for byte.
+    stand_in(monkeypatch, "yosys", "exit 1")
+    again = build(ARGMAX, row, tmp_path / "again")
+    assert again.cached
+    assert again.report == made.report
+    assert again.bitstream.read_bytes() == content
+
+
+def test_a_clock_that_is_not_met_leaves_nothing_that_looks_finished(tmp_path):
+    row, out = board("icestick"), tmp_path / "out"
+    out.mkdir()
+    (out / "icestick.bin").write_bytes(b"an earlier build")
+    (out / "build.json").write_text("{}")
+    with pytest.raises(ToolFailure) as failed:
+        build(ARGMAX, row, out, clock_hz=250e6, demo=DEMO)
+    text = str(failed.value)
+    assert "MHz reached, 250" in text or "MHz reached, 249" in text
+    assert "what helps: a lower clock (--clock " in text
+    assert "a larger or faster part" in text
+    assert "Max frequency" in failed.value.log.read_text()
+    assert left(out) == []
+    # And nothing was kept that a second build would take for good.
+    with pytest.raises(ToolFailure):
+        build(ARGMAX, row, out, clock_hz=250e6, demo=DEMO)
+
+
+@pytest.mark.parametrize(
+    ("tool", "script", "why"),
+    [
+        ("yosys", "echo 'ERROR: it broke'; exit 1", "it broke"),
+        ("nextpnr-ice40", "echo {} > report.json; kill -9 $$", "see its log"),
+        ("icepack", "echo half > top.bin; exit 1", "see its log"),
+        ("icepack", ": > top.bin", "see its log"),
+    ],
+)
+def test_a_tool_that_fails_or_is_killed_leaves_nothing(tool, script, why, tmp_path, monkeypatch):
+    for name in ("yosys", "nextpnr-ice40", "icepack"):
+        if name == tool:
+            break
+        # What comes before is not the point, and is quick.
+        made = {"yosys": "echo {} > top.json", "nextpnr-ice40": "echo {} > report.json; echo > top.asc"}[name]
+        stand_in(monkeypatch, name, made)
+    stand_in(monkeypatch, tool, script)
+    with pytest.raises(ToolFailure, match=f"build for icestick failed: {why}") as failed:
+        build(ARGMAX, board("icestick"), tmp_path / "out", demo=DEMO)
+    assert failed.value.log.is_file()
+    assert left(tmp_path / "out") == []
+    assert not [path for path in (tmp_path / "cache" / "boards").glob("*") if path.is_dir()]
+
+
+def test_a_missing_package_is_named_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.setitem(module.PACKAGES, "ice40", ("pyosys", "yowasp-nextpnr-nothing"))
+    with pytest.raises(MissingTool, match=r"pip install yowasp-nextpnr-nothing, or --plan-only"):
+        build(ARGMAX, board("icestick"), tmp_path / "out", demo=DEMO)
+    assert not (tmp_path / "out").exists()
+    assert build(ARGMAX, board("icestick"), tmp_path / "out", demo=DEMO, plan_only=True).bitstream is None
+
+
+def test_memory_that_the_part_lacks_is_refused_before_the_tools(tmp_path, monkeypatch):
+    config = preset("softmax-int8").replace(max_length=16384)
+    row = board("icestick")
+    assert memory_bits(config) == 16384 * 9
+    stand_in(monkeypatch, "yosys", "echo ran > ran; exit 1")
+    with pytest.raises(
+        UserError, match=r"max_length = 16384 on icestick: .* 81920 are missing; for example --set max_length=4096"
+    ):
+        build(config, row, tmp_path / "out")
+    check_fit(config.replace(max_length=4096), row)
+    check_fit(config.replace(mode="argmax"), row)
+
+
+def test_logic_that_the_part_lacks_is_refused_where_it_was_measured(monkeypatch):
+    measured = {"softmax-int8": {"hx8k": {"cells": {"LC": 1700}}}, "digits-argmax": {"hx8k": {"cells": {"LC": 150}}}}
+    monkeypatch.setattr(module, "_recorded", lambda: measured)
+    row = board("icestick")
+    with pytest.raises(UserError, match=r"needs about 2300 logic cells, iCE40 HX1K has 1280, 1020 are missing"):
+        check_fit(preset("softmax-int8"), row)
+    assert "softmax-int8" not in fitting_presets(row)
+    assert "digits-argmax" in fitting_presets(row)
+    assert "softmax-int8" in fitting_presets(board("hx8k-evn"))
+
+
+def test_a_rate_that_the_clock_cannot_make_is_refused():
+    with pytest.raises(UserError):
+        make_plan(ARGMAX, board("icestick"), baud=10_000_000)
+
+
+def test_a_plan_is_the_same_wherever_softstream_lies():
+    plan = make_plan(ARGMAX, board("icestick"), demo=DEMO)
+    assert plan.digest == make_plan(ARGMAX, board("icestick"), demo=DEMO).digest
+    text = plan.plan.files["top.il"]
+    assert "softstream/hw/maximum.py:" in text
+    assert str(Path(module.__file__).parents[1]) not in text
+    assert sys.prefix not in text
+    assert plan.digest != make_plan(ARGMAX, board("icestick"), clock_hz=24e6, demo=DEMO).digest
+
+
+def test_the_environment_does_not_reach_a_plan(monkeypatch):
+    digest = make_plan(ARGMAX, board("icestick"), demo=DEMO).digest
+    name = "AMARANTH_nextpnr_opts"  # as Amaranth spells it
+    monkeypatch.setenv(name, "--seed 7")
+    assert make_plan(ARGMAX, board("icestick"), demo=DEMO).digest == digest
+    assert os.environ[name] == "--seed 7"
+
+
+@pytest.mark.parametrize("name", [name for name, row in BOARDS.items() if row.vendor])
+def test_a_vendor_board_gives_an_archive_without_paths(name, tmp_path):
+    made = build(ARGMAX, board(name), tmp_path / "out", demo=DEMO)
+    assert made.bitstream is None
+    with zipfile.ZipFile(tmp_path / "out" / f"{name}-plan.zip") as archive:
+        names = archive.namelist()
+        assert {"build_top.sh", "top.v" if board(name).toolchain == "vivado" else "top.qsf"} <= set(names)
+        text = "".join(archive.read(entry).decode() for entry in names)
+    assert str(Path(module.__file__).parents[1]) not in text
+    assert json.loads((tmp_path / "out" / "build.json").read_text())["bitstream"] is None
+
+
+def test_the_dfu_suffix_is_one(tmp_path):
+    import binascii
+
+    path = tmp_path / "top.bit"
+    path.write_bytes(b"configuration")
+    assert shim.TOOLS["dfu-suffix"](["-v", "1209", "-p", "5af0", "-a", str(path)]) == 0
+    content = path.read_bytes()
+    assert content[:-16] == b"configuration"
+    assert content[-16:-4] == bytes.fromhex("ffff f05a 0912 0001") + b"UFD\x10"
+    assert int.from_bytes(content[-4:], "little") == ~binascii.crc32(content[:-4]) & 0xFFFFFFFF

@@ -1,0 +1,140 @@
+"""flash against a stand-in programmer on PATH: the right arguments, and one line for each way to fail."""
+
+import hashlib
+import json
+import sys
+
+import pytest
+
+from softstream.boards.flash import find_bitstream, flash, udev_rule
+from softstream.boards.registry import BOARDS, board
+from softstream.hw.errors import MissingTool, ToolFailure, UserError
+
+
+@pytest.fixture
+def programmer(tmp_path, monkeypatch):
+    """Puts a program on PATH that keeps its arguments, says `text` and ends with `code`; gives the kept arguments."""
+    place = tmp_path / "path"
+    place.mkdir()
+    monkeypatch.setenv("PATH", str(place))
+    kept = tmp_path / "arguments"
+
+    def install(tool, text="", code=0):
+        program = place / tool
+        program.write_text(
+            f"#!{sys.executable}\nimport json, sys\n"
+            f"json.dump(sys.argv[1:], open({str(kept)!r}, 'w'))\nprint({text!r})\nsys.exit({code})\n"
+        )
+        program.chmod(0o755)
+        return lambda: json.loads(kept.read_text()) if kept.exists() else None
+
+    return install
+
+
+def built(tmp_path, name):
+    """What a build leaves, as far as flash looks."""
+    row, place = board(name), tmp_path / name
+    place.mkdir()
+    content = b"bitstream"
+    (place / f"{name}.{row.bitstream}").write_bytes(content)
+    entry = {"file": f"{name}.{row.bitstream}", "sha256": hashlib.sha256(content).hexdigest()}
+    (place / "build.json").write_text(json.dumps({"board": name, "bitstream": entry}))
+    return place
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("icebreaker", ["FILE"]),
+        ("hx8k-evn", ["-S", "FILE"]),
+        ("ulx3s-85f", ["-b", "ulx3s", "FILE"]),
+        ("orangecrab", ["-d", "1209:5af0", "-a", "0", "-D", "FILE"]),
+        ("tang-nano-9k", ["-b", "tangnano9k", "FILE"]),
+        ("colorlight-5a75b", ["-c", "ft232", "FILE"]),
+    ],
+)
+def test_the_programmer_gets_the_right_arguments(name, arguments, tmp_path, programmer):
+    row, place = board(name), built(tmp_path, name)
+    kept = programmer(row.programmer.tool)
+    file = str(place / f"{name}.{row.bitstream}")
+    expected = [file if argument == "FILE" else argument for argument in arguments]
+    assert flash(row, place, dry_run=True) == [row.programmer.tool, *expected]
+    assert kept() is None
+    flash(row, place)
+    assert kept() == expected
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_programmer_that_is_not_installed_is_named_with_what_brings_it(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    row = board(name)
+    place = built(tmp_path, name)
+    with pytest.raises(MissingTool) as missing:
+        flash(row, place)
+    assert str(missing.value).startswith(f"{row.programmer.tool}: not installed")
+    assert str(missing.value).endswith(row.programmer.brings)
+    assert flash(row, place, dry_run=True)[0] == row.programmer.tool
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "told"),
+    [
+        (
+            "icebreaker",
+            "init..\nCan't find iCE FTDI USB device (vendor_id 0x0403, device_id 0x6010 or 0x6014).",
+            "no board found",
+        ),
+        ("ulx3s-12f", "unable to open ftdi device: -3 (device not found)\nJTAG init failed", "no board found"),
+        ("orangecrab", "dfu-util: No DFU capable USB device available", "no board found"),
+        ("icebreaker", "ftdi_usb_open() failed: -4 (usb_open() failed: -4 Permission denied)", "no permission"),
+        (
+            "ulx3s-12f",
+            "unable to open ftdi device: -4 (usb_open() failed)\nError: insufficient permissions",
+            "no permission",
+        ),
+        (
+            "orangecrab",
+            "dfu-util: Cannot open DFU device 1209:5af0 found on devnum 7 (LIBUSB_ERROR_ACCESS)",
+            "no permission",
+        ),
+        ("ulx3s-12f", "Error: IDCODE mismatch: bitstream 0x21111043, device 0x41113043", "another board"),
+        ("tang-nano-9k", "mismatch between target's idcode and fs idcode", "another board"),
+        ("icebreaker", "something else", "ended with exit code 3"),
+    ],
+)
+def test_each_failure_has_its_line(name, said, told, tmp_path, programmer):
+    row, place = board(name), built(tmp_path, name)
+    programmer(row.programmer.tool, said, 3)
+    with pytest.raises(ToolFailure) as failed:
+        flash(row, place)
+    text = str(failed.value)
+    assert told in text
+    assert "\n" not in text
+    assert said.splitlines()[-1] in failed.value.log.read_text()
+    ids = f"{row.usb[0]:04x}", f"{row.usb[1]:04x}"
+    if told == "no permission":
+        assert udev_rule(row) in text
+        assert 'TAG+="uaccess"' in text
+        assert all(number in text for number in ids)
+    if told == "no board found":
+        assert ":".join(ids) in text
+    failed.value.log.unlink()
+
+
+def test_what_cannot_be_flashed_is_refused(tmp_path):
+    place = built(tmp_path, "icebreaker")
+    row = board("icebreaker")
+    assert find_bitstream(row, place) == place / "icebreaker.bin"
+    assert find_bitstream(row, place / "icebreaker.bin") == place / "icebreaker.bin"
+    with pytest.raises(UserError, match="built for the board icebreaker, not for icestick"):
+        find_bitstream(board("icestick"), place)
+    with pytest.raises(UserError, match=r"tang-nano-9k takes a \.fs file"):
+        find_bitstream(board("tang-nano-9k"), place / "icebreaker.bin")
+    (place / "icebreaker.bin").write_bytes(b"half")
+    with pytest.raises(UserError, match="not what the build wrote"):
+        find_bitstream(row, place)
+    with pytest.raises(UserError, match="holds no finished build; for example softstream build --board icebreaker"):
+        find_bitstream(row, tmp_path)
+    (place / "build.json").write_text(json.dumps({"board": "icebreaker", "bitstream": None}))
+    with pytest.raises(UserError, match="holds a plan"):
+        find_bitstream(row, place)
