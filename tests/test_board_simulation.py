@@ -40,7 +40,8 @@ def board():
         yield board
     # No byte was ever lost for want of room, whatever the hosts did.
     assert board.totals["lost"] == 0
-    assert board.totals["to_board"] > 1000 < board.totals["to_host"]
+    # Every worker of a parallel run has a board of its own, and may have been given one test only.
+    assert board.totals["to_board"] > 0 < board.totals["to_host"]
 
 
 def command(board, *options, scores=None, timeout=5.0):
