@@ -42,6 +42,7 @@ from softstream.hw.presets import PRESETS
 from . import shim
 from .clock import Clock, choose
 from .registry import Board
+from .toolchain import keep_log
 
 if TYPE_CHECKING:
     from amaranth.build.run import BuildPlan
@@ -326,7 +327,7 @@ def build(
             _run(plan, source, report)
         result = _read(source / "report.json", plan.clock)
         if not result.met:
-            raise _too_slow(plan, result, _keep_log(row, key, source / "log"))
+            raise _too_slow(plan, result, keep_log(cache_directory(), row.name, key, source / "log"))
         if not cached:
             _store(source, kept, row)
         bitstream = directory / f"{row.name}.{row.bitstream}"
@@ -382,7 +383,7 @@ def _run(plan: BoardPlan, place: Path, report: Progress) -> None:
     why = f"still running after {_TOOL_SECONDS} s" if code is None else (errors or ["see its log"])[0]
     if code is not None and code < 0:
         why = f"killed by signal {-code}"
-    raise ToolFailure(f"build for {row.name} failed: {why}", _keep_log(row, plan.digest, log))
+    raise ToolFailure(f"build for {row.name} failed: {why}", keep_log(cache_directory(), row.name, plan.digest, log))
 
 
 @contextlib.contextmanager
@@ -402,16 +403,6 @@ def _alone(row: Board) -> Iterator[None]:
         yield
         with contextlib.suppress(OSError):
             ready.touch()
-
-
-def _keep_log(row: Board, key: str, log: Path) -> Path | None:
-    kept = cache_directory().parent / "logs" / f"{row.name}-{key[:16]}.log"
-    try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(log, kept)
-    except OSError:
-        return None
-    return kept
 
 
 def _store(source: Path, kept: Path, row: Board) -> None:

@@ -44,7 +44,7 @@ from softstream.hw.errors import MissingTool, ToolFailure
 
 from .parts import Part
 
-__all__ = ["CriticalPath", "Job", "Measurement", "Placement", "cache_directory", "measure", "tool_versions"]
+__all__ = ["CriticalPath", "Job", "Measurement", "Placement", "cache_directory", "keep_log", "measure", "tool_versions"]
 
 Progress = Callable[[float, str], None]
 """Called with the fraction that is done, from 0 to 1, and with what is being done."""
@@ -148,6 +148,17 @@ def tool_versions(parts: Iterable[Part]) -> dict[str, str]:
 # Running a tool ------------------------------------------------------------------------------------------------------
 
 
+def keep_log(cache: Path, name: str, key: str, log: Path) -> Path | None:
+    """Copies a failed tool's log beside the cache, where it outlives its folder; None where that cannot be written."""
+    kept = cache.parent / "logs" / f"{name}-{key[:16]}.log"
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(log, kept)
+    except OSError:
+        return None
+    return kept
+
+
 class _StoppedError(Exception):
     """The caller has left; whoever still works on its behalf gives up."""
 
@@ -220,16 +231,8 @@ class _Workplace:
         lines = log.read_text(errors="replace").splitlines()
         errors = [line.partition("ERROR:")[2].strip() for line in lines if "ERROR:" in line]
         why = f"still running after {_TOOL_SECONDS} s" if exit_code is None else (errors or ["see its log"])[-1]
-        raise ToolFailure(f"{step} for {self.job.part.name} failed: {why}", self._keep(log))
-
-    def _keep(self, log: Path) -> Path | None:
-        kept = cache_directory().parent / "logs" / f"{self.job.part.name}-{self.key[:16]}.log"
-        try:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(log, kept)
-        except OSError:
-            return None
-        return kept
+        kept = keep_log(cache_directory(), self.job.part.name, self.key, log)
+        raise ToolFailure(f"{step} for {self.job.part.name} failed: {why}", kept)
 
 
 # Synthesis -----------------------------------------------------------------------------------------------------------

@@ -120,7 +120,7 @@ class Head(wiring.Component):
 
         # Once per vector: the divisor, and what the normaliser makes of it.
         m.submodules.factor = factor = normaliser.Factor(widths, factor_width, serial=cycles.serial)
-        elements = config.max_length + cycles.vector_latency + 4
+        elements = cycles.replay_entries(config.max_length)
         m.submodules.replay = replay = Replay(
             widths, factor_width, elements=elements, vectors=vectors, interval=cycles.quotient_interval
         )

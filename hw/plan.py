@@ -273,7 +273,7 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
     rows += [
         StagePlan(
             "replay",
-            f"raw scores again, {config.max_length + cycles.vector_latency + 4} entries",
+            f"raw scores again, {cycles.replay_entries(config.max_length)} entries",
             position,
             position,
             QUEUE_LATENCY + cycles.fetch,

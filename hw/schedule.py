@@ -82,6 +82,10 @@ class Schedule:
         """From the transfer of a vector's last element to its n and factor at the end of their queue."""
         return self.sum_latency + self.normalise + self.factor + self.queue
 
+    def replay_entries(self, max_length: int) -> int:
+        """Scores that the replay holds: one vector, and what comes in before the first of it leaves."""
+        return max_length + self.vector_latency + 4
+
     @property
     def emission_latency(self) -> int:
         """From an element's leaving its queue to its probability at the output."""
