@@ -315,6 +315,7 @@ class _Run:
 
 _BENCH_CYCLES = 14_000
 # Seconds, measured; only their order matters, for the choice between simulators.
+_ICARUS_SECONDS_PER_CYCLE = 1.5e-4
 _ICARUS_SECONDS_PER_LINE_AND_CYCLE = 1e-7
 _VERILATOR_SECONDS_PER_CYCLE = 5e-5
 _VERILATOR_SECONDS_MODEL = 4.0
@@ -342,7 +343,9 @@ def _choose(verilog: str, cycles: int, waves: bool) -> str:
                 + cycles * _VERILATOR_SECONDS_PER_CYCLE
             )
     if "icarus" in found:
-        seconds["icarus"] = cycles * verilog.count("\n") * _ICARUS_SECONDS_PER_LINE_AND_CYCLE
+        seconds["icarus"] = cycles * (
+            _ICARUS_SECONDS_PER_CYCLE + verilog.count("\n") * _ICARUS_SECONDS_PER_LINE_AND_CYCLE
+        )
     if not seconds:
         raise MissingTool(
             "simulation: no simulator found; apt install g++ (for the verilator package of Python) or apt install iverilog"

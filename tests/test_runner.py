@@ -237,8 +237,8 @@ def test_asking_for_a_missing_simulator(monkeypatch, clean_toolbox, temporary_fo
         (("icarus", "verilator"), False, True, 100, "icarus"),
         (("icarus", "verilator"), False, True, 100_000, "verilator"),
         # Without its library Verilator needs longer, and Icarus answers sooner for longer.
-        (("icarus", "verilator"), False, True, 25_000, "verilator"),
-        (("icarus", "verilator"), False, False, 25_000, "icarus"),
+        (("icarus", "verilator"), False, True, 15_000, "verilator"),
+        (("icarus", "verilator"), False, False, 15_000, "icarus"),
         (("verilator",), False, False, 100, "verilator"),
         (("icarus",), False, False, 100_000, "icarus"),
         # Where the compiler has gone, what it built has not.
@@ -322,15 +322,15 @@ def test_old_builds_are_removed(cache, monkeypatch):
 
 
 def _processes_in(folder):
-    """Command lines of the processes that name a folder."""
+    """Argument lists of the other processes that name a folder."""
     found = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            text = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            arguments = entry.read_bytes().decode(errors="replace").split("\0")
         except OSError:
             continue
-        if str(folder) in text and int(entry.parent.name) != os.getpid():
-            found.append(text)
+        if any(str(folder) in argument for argument in arguments) and int(entry.parent.name) != os.getpid():
+            found.append(arguments)
     return found
 
 
@@ -346,9 +346,12 @@ run_rtl(Config(mode="argmax", max_length=8), np.zeros((100000, 8), dtype=int), s
 """
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
-        deadline = time.monotonic() + 60
-        # The folder of the run is an argument of the simulator itself.
-        while not any("launch" not in text for text in _processes_in(tmp_path / "softstream-") if "-c" not in text):
+        deadline = time.monotonic() + 240
+        # The folder of the run is an argument of the simulator itself, not only of the Python that launches it. Whole
+        # arguments are compared: the folder's random name may hold any letters.
+        while all(
+            {"-c", "softstream.sim.launch"} & set(arguments) for arguments in _processes_in(tmp_path / "softstream-")
+        ):
             assert time.monotonic() < deadline, "the simulator did not start"
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.05)
