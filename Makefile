@@ -35,7 +35,7 @@ test: $(VENV)/.dev
 	$(BIN)/pytest -n 2 -m "not boards"
 
 test-boards: $(VENV)/.dev
-	$(BIN)/pytest -n 2 -m boards
+	$(BIN)/pytest -n 2 --dist loadgroup -m boards
 
 lint: $(VENV)/.dev build/types/softstream
 	$(BIN)/ruff check .

@@ -395,6 +395,7 @@ def _preset_of_link(options: dict[str, Any]) -> str:
 @_verb(default=_preset_of_link, name="run-on-board")
 @click.option("--board", "board_name", metavar="B", help="Takes that board's preset and rate where none are given.")
 @click.option("--port", metavar="auto|PATH", default="auto", show_default=True, help="Serial port of the board.")
+@click.option("--simulated", is_flag=True, help="Nothing attached: simulate what build --board B would put there.")
 @click.option("--baud", type=click.IntRange(1), metavar="BAUD", help="Rate of the link, as it was built.")
 @_SCORES
 @_LENGTHS
@@ -405,38 +406,45 @@ def _preset_of_link(options: dict[str, Any]) -> str:
 @click.option(
     "--timeout",
     type=click.FloatRange(0, min_open=True),
-    default=2.0,
-    show_default=True,
     metavar="SECONDS",
-    help="Silence after which the board is given up.",
+    help="Silence after which the board is given up; default 2, or 30 for a simulated one.",
 )
 def _run_on_board(
     config: Config,
     console: Console,
     board_name: str | None,
     port: str,
+    simulated: bool,
     baud: int | None,
     scores: str | None,
     lengths: str | None,
     seed: int,
     vectors: int,
-    timeout: float,
+    timeout: float | None,
 ) -> None:
     """Self-test of a board over its link: corner, random and your own scores, each result against the model."""
+    from softstream.boards.registry import board
+
     from .run_on_board import run
 
     _echo(config, console)
     if lengths and not scores:
         raise UserError(f"--lengths {lengths}: needs the scores that it belongs to; for example --scores F.npy")
-    if board_name and baud is None:
-        from softstream.boards.registry import board
-
-        baud = board(board_name).baud
+    row = board(board_name) if board_name else None
+    if simulated and row is None:
+        raise UserError("--simulated: needs the board that is to be simulated; for example --board icestick")
+    if simulated and port != "auto":
+        raise UserError(
+            f"--port {port}: a simulated board has a port of its own; for example --simulated without --port"
+        )
+    if row and baud is None:
+        baud = row.baud
     run(
         config,
         console,
         port=port,
         baud=baud,
+        simulated=row if simulated else None,
         scores=Path(scores) if scores else None,
         lengths=Path(lengths) if lengths else None,
         seed=seed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,14 @@ from .scores import Scores, read_scores
 
 if TYPE_CHECKING:
     from softstream.boards.host import Answer, Link
+    from softstream.boards.registry import Board
 
 __all__ = ["Difference", "Group", "differences", "run", "self_test"]
 
 RANDOM_VECTORS = 100
+TIMEOUT = 2.0
+SIMULATED_TIMEOUT = 30.0
+"""A simulator may share its machine with much else."""
 _LONGEST_LIMIT = 4096
 """Beyond this length the vectors at the length limit are left out: they take minutes on the line."""
 _SHOWN = 20
@@ -61,13 +66,17 @@ def run(
     *,
     port: str = "auto",
     baud: int | None = None,
+    simulated: Board | None = None,
     scores: Path | None = None,
     lengths: Path | None = None,
     seed: int = 1,
     vectors: int = RANDOM_VECTORS,
-    timeout: float = 2.0,
+    timeout: float | None = None,
 ) -> None:
     """Handshake, then corner vectors, random vectors and the person's scores; a table, or one JSON document.
+
+    With `simulated` that board is simulated, in the place of one at `port`. `timeout` is in seconds of silence; default
+    `TIMEOUT`, or `SIMULATED_TIMEOUT`.
 
     Raises `LinkError` for every fault of the link, `Mismatch` after the report where the board and the model differ, and
     `UserError` for scores that will not do, before the port is opened.
@@ -78,7 +87,13 @@ def run(
     given = read_scores(config, scores, lengths) if scores else None
     if given is not None and given.quantised:
         console.note(f"{scores}: quantised in steps of {config.score_scale}; {given.saturated} saturated")
-    with open_link(port, DEFAULT_BAUD if baud is None else baud, timeout=timeout) as link:
+    with ExitStack() as stack:
+        if simulated is not None:
+            from .simulated import simulated_board
+
+            port = stack.enter_context(simulated_board(config, simulated, baud, console)).port
+        silence = timeout or (SIMULATED_TIMEOUT if simulated else TIMEOUT)
+        link = stack.enter_context(open_link(port, DEFAULT_BAUD if baud is None else baud, timeout=silence))
         info = link.handshake(config)
         console.line(
             f"{link.port}: softstream board, {info.mode}, digest {info.digest[:12]}, {info.clock_hz / 1e6:g} MHz; seed {seed}"
@@ -93,6 +108,7 @@ def run(
             "config": config.to_mapping(),
             "digest": config.digest,
             "port": link.port,
+            "simulated": simulated is not None,
             "clock_hz": info.clock_hz,
             "seed": seed,
             "passed": not found,
@@ -117,7 +133,9 @@ def run(
         }
     )
     console.table(
-        "board against the model, bit for bit",
+        "simulated board against the model, bit for bit; the seconds are the simulator's"
+        if simulated
+        else "board against the model, bit for bit",
         ("vectors", "number", "scores", "verdict", "mismatches", "s", "vectors/s", "bytes/s"),
         [
             (

@@ -1,10 +1,10 @@
 """A whole board in a simulator, at a pseudo-terminal: any program that talks to a serial port can talk to it.
 
-    with SimulatedBoard(verilog, "top", divisor=8) as board:
+    with SimulatedBoard(verilog, "softstream_board", divisor=8) as board:
         board.damage(("to_board", 12, "flip", 3))
         subprocess.run([... , "--port", board.port])
 
-The Verilog is a text with one clock, a line in and a line out; nothing here knows what they carry.
+The top of the Verilog has three ports: `clk`, `rx`, a line in, and `tx`, a line out. Nothing here knows what they carry.
 """
 
 import contextlib
@@ -47,12 +47,7 @@ class BoardJob:
     directory: Path
     divisor: int
     """Clock cycles per bit."""
-    clock: str = "clk"
-    reset: str = "rst"
-    """Synchronous, active high; empty where there is none."""
-    rx: str = "rx"
-    tx: str = "tx"
-    owner: int = 0
+    owner: int
     """Process without which the bench ends."""
 
     @property
@@ -115,17 +110,13 @@ class SimulatedBoard:
         *,
         divisor: int,
         simulator: str = "verilator",
-        clock: str = "clk",
-        reset: str = "rst",
-        rx: str = "rx",
-        tx: str = "tx",
         directory: Path | None = None,
     ) -> None:
         self._verilog, self._top, self._simulator = verilog, top, simulator
         self._temporary = directory is None
         place = Path(tempfile.mkdtemp(prefix="softstream-")) if directory is None else Path(directory).resolve()
         place.mkdir(parents=True, exist_ok=True)
-        self.job = BoardJob(place, divisor, clock, reset, rx, tx, os.getpid())
+        self.job = BoardJob(place, divisor, os.getpid())
         self.totals: dict[str, int] = {}
 
     def __enter__(self) -> "SimulatedBoard":

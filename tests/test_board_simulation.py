@@ -1,7 +1,9 @@
-"""The whole board in a simulator, and the host program, as it is, at the other end of a serial port; with faults between."""
+"""The whole board in a simulator, the top that the tools get, and the host program, as it is, at the other end of a serial
+port; with faults between."""
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,12 +12,14 @@ import tty
 
 import numpy as np
 import pytest
-from amaranth.back import verilog
 
+from softstream.boards import registry
+from softstream.boards.build import make_plan
 from softstream.boards.host import open_link
-from softstream.boards.link import LinkCore
 from softstream.boards.protocol import Frame, Type, encode
-from softstream.hw.errors import LinkError
+from softstream.boards.simulation import BOARD, board_verilog
+from softstream.boards.uart import divisor
+from softstream.hw.errors import LinkError, UserError
 from softstream.hw.presets import preset
 from softstream.sim.board import SimulatedBoard
 from softstream.sim.data import DIGITS_SCORES
@@ -23,30 +27,44 @@ from softstream.sim.golden import golden
 
 pytestmark = pytest.mark.boards
 
-DIVISOR = 8
-CONFIG = preset("digits-softmax")
 SCORES = np.load(DIGITS_SCORES)
-SILENCE = 1.5  # seconds; the simulated line makes some 500 bytes in one
+CLOCKS_PER_BIT = 8
+SILENCE = 1.5  # seconds; the simulated line makes some 2000 bytes in one
 GREETING = 8  # bytes of the request for INFO, delimiter before it included
 INFORMATION = 60  # bytes of the answer
 
 
-@pytest.fixture(scope="module")
-def board():
-    core = LinkCore(CONFIG, clock_hz=DIVISOR * 1e6, baud=1_000_000)
-    ports = [core.rx, core.tx, core.winner, core.winner_valid, core.busy]
-    text = verilog.convert(core, name="board_top", ports=ports, emit_src=False, strip_internal_attrs=True)
-    with SimulatedBoard(text, "board_top", divisor=DIVISOR) as board:
+def simulated(name, preset_name, clock_hz=None, simulator="verilator"):
+    """The board as the tools would get it, but for the rate of its link, and its configuration."""
+    config, row = preset(preset_name), registry.board(name)
+    baud = round((clock_hz or row.clock_hz) / CLOCKS_PER_BIT)
+    plan = make_plan(config, row, clock_hz=clock_hz, baud=baud)
+    assert divisor(plan.clock.hz, plan.baud) == CLOCKS_PER_BIT
+    return SimulatedBoard(board_verilog(plan), BOARD, divisor=CLOCKS_PER_BIT, simulator=simulator), config
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        # About 25 s each on one core, 5 of them until the simulated board is there.
+        pytest.param(("hx8k-evn", "digits-softmax"), marks=pytest.mark.xdist_group("softmax")),
+        pytest.param(("icestick", "digits-argmax"), marks=pytest.mark.xdist_group("argmax")),
+    ],
+    ids=lambda param: param[1],
+)
+def board(request):
+    made, config = simulated(*request.param)
+    with made as board:
+        board.config, board.name = config, request.param[0]
         yield board
     # No byte was ever lost for want of room, whatever the hosts did.
     assert board.totals["lost"] == 0
-    # Every worker of a parallel run has a board of its own, and may have been given one test only.
     assert board.totals["to_board"] > 0 < board.totals["to_host"]
 
 
 def command(board, *options, scores=None, timeout=5.0):
     given = ["--scores", str(scores)] if scores is not None else []
-    shape = ["--vectors", "3", "--timeout", str(timeout), "--json"]
+    shape = ["--board", board.name, "--vectors", "3", "--timeout", str(timeout), "--json"]
     return [sys.executable, "-m", "softstream", "run-on-board", "--port", board.port, *shape, *given, *options]
 
 
@@ -67,7 +85,7 @@ def test_the_host_program_finds_the_digits_scores_equal_to_the_model(board, digi
     report = json.loads(done.stdout)
     assert report["passed"] is True
     assert report["mismatches"] == []
-    assert report["digest"] == CONFIG.digest
+    assert report["digest"] == board.config.digest
     assert {group["name"]: group["vectors"] for group in report["groups"] if group["name"] != "corner"} == {
         "random": 3,
         "given": 15,
@@ -81,7 +99,10 @@ def test_another_configuration_is_told_in_one_line(board):
     done = host(board, "--set", "max_length=11")
     assert done.returncode == 4
     assert done.stderr.count("\n") == 1
-    assert "the board holds another configuration (softmax, 8-bit scores, max_length 10, digest" in done.stderr
+    assert (
+        f"the board holds another configuration ({board.config.mode}, 8-bit scores, max_length 10, digest"
+        in done.stderr
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,16 +125,17 @@ def test_the_host_program_tells_a_fault_in_one_line_and_succeeds_the_next_time(b
     assert again.returncode == 0, again.stderr
 
 
-def attempt(link, rows):
+def attempt(board, link, rows):
     """Whether the request succeeded; a result that is not the model's is no success and no fault, but a failure."""
     try:
         answer = link.run(SCORES[rows])
     except LinkError as error:
         return str(error)
-    model = golden(CONFIG, SCORES[rows])
+    model = golden(board.config, SCORES[rows])
     assert np.array_equal(answer.argmax, model.argmax)
     assert np.array_equal(answer.best, model.best)
-    assert np.array_equal(answer.probabilities, model.probabilities)
+    assert (answer.probabilities is None) == (board.config.mode == "argmax")
+    assert answer.probabilities is None or np.array_equal(answer.probabilities, model.probabilities)
     return ""
 
 
@@ -121,16 +143,16 @@ def test_faults_anywhere_on_the_wire_are_got_over(board):
     rng = np.random.default_rng(20)
     told = []
     with open_link(board.port, timeout=SILENCE) as link:
-        link.handshake(CONFIG)
+        link.handshake(board.config)
         for turn in range(18):
             kind = ("flip", "drop", "double")[turn % 3]
             way = ("to_board", "to_host")[turn // 3 % 2]
             # The first half of 6 requests of 17 bytes, or of what answers them.
             board.damage((way, int(rng.integers(2, 50)), kind, int(rng.integers(0, 10))))
-            told.append(attempt(link, slice(turn, turn + 6)))
+            told.append(attempt(board, link, slice(turn, turn + 6)))
             assert len(board.hits()) == 1, "the fault did not happen"
             board.damage()
-            assert attempt(link, slice(40, 43)) == "", (turn, kind, way)
+            assert attempt(board, link, slice(40, 43)) == "", (turn, kind, way)
     assert sum(map(bool, told)) >= 12, told
     for words in ("damaged at the board", "damaged at the host"):
         assert any(words in text for text in told), told
@@ -140,9 +162,9 @@ def test_a_damaged_handshake_is_made_again(board):
     for fault in (("to_board", 3, "flip", 4), ("to_host", 20, "drop", 0)):
         board.damage(fault)
         with open_link(board.port, timeout=SILENCE) as link:
-            link.handshake(CONFIG)
+            link.handshake(board.config)
             assert len(board.hits()) == 1
-            assert attempt(link, slice(0, 2)) == ""
+            assert attempt(board, link, slice(0, 2)) == ""
     board.damage()
 
 
@@ -155,8 +177,8 @@ def test_a_host_that_leaves_in_the_middle_of_a_vector_and_of_a_frame(board):
         time.sleep(0.5)
         os.close(line)
         with open_link(board.port, timeout=SILENCE) as link:
-            link.handshake(CONFIG)
-            assert attempt(link, slice(5, 8)) == ""
+            link.handshake(board.config)
+            assert attempt(board, link, slice(5, 8)) == ""
 
 
 def started(board, tmp_path):
@@ -191,3 +213,50 @@ def test_a_host_program_that_stops_reading_misses_nothing(board, tmp_path):
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert json.loads(out)["passed"] is True
+
+
+@pytest.mark.parametrize(
+    ("name", "clock_hz", "simulator"),
+    [
+        # One PLL per family, whose lock the reset waits for: at the pad, ECP5, Gowin. About 8 s each on one core.
+        ("icebreaker", 24e6, "verilator"),
+        ("ecpix5", None, "verilator"),
+        ("tang-nano-9k", 24e6, "verilator"),
+        # Where what is undriven, or read before it is written, is unknown. 15 s.
+        pytest.param(
+            "icestick",
+            None,
+            "icarus",
+            marks=pytest.mark.skipif(shutil.which("iverilog") is None, reason="apt install iverilog"),
+        ),
+    ],
+    ids=lambda value: str(value),
+)
+def test_every_family_answers_the_digits_scores_like_the_model(name, clock_hz, simulator):
+    made, config = simulated(name, "digits-argmax", clock_hz, simulator)
+    with made as board, open_link(board.port, timeout=60) as link:
+        assert link.handshake(config).clock_hz == (clock_hz or registry.board(name).clock_hz)
+        answer = link.run(SCORES[:10])
+    model = golden(config, SCORES[:10])
+    assert np.array_equal(answer.argmax, model.argmax)
+    assert np.array_equal(answer.best, model.best)
+    assert len(set(answer.argmax.tolist())) > 5
+
+
+def test_the_command_simulates_the_board_and_says_so(tmp_path):
+    options = ["--board", "icestick", "--simulated", "--baud", "1500000", "--vectors", "3"]
+    done = subprocess.run(
+        [sys.executable, "-m", "softstream", "run-on-board", *options], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    plan = make_plan(preset("digits-argmax"), registry.board("icestick"), baud=1_500_000)
+    assert f"SIMULATED, nothing is attached: the plan {plan.digest[:12]} of icestick" in done.stdout
+    assert "simulated board against the model" in done.stdout
+
+
+def test_what_has_no_stand_ins_or_no_link_is_not_simulated():
+    config = preset("digits-argmax")
+    with pytest.raises(UserError, match="arty-a7-35 simulated: its plan is for a vendor's tools; for example"):
+        board_verilog(make_plan(config, registry.board("arty-a7-35")))
+    with pytest.raises(UserError, match="icestick simulated: the stand-alone demo has no link; for example"):
+        board_verilog(make_plan(config, registry.board("icestick"), demo=[[1, 2]]))

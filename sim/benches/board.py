@@ -24,6 +24,8 @@ __all__ = ["wires"]
 
 _CLOCK_NS = 10
 _IDLE_BITS = 20
+_POWER_ON_CLOCKS = 4096
+"""Boards hold their own reset for 15 µs after power-on, so that a block RAM is ready, and until a PLL has locked."""
 _OWNER_SECONDS = 1.0
 
 
@@ -31,7 +33,7 @@ class _Wires:
     def __init__(self, dut: Any, job: BoardJob) -> None:
         self.dut, self.job = dut, job
         self.bit = job.divisor * _CLOCK_NS
-        self.rx, self.tx = getattr(dut, job.rx), getattr(dut, job.tx)
+        self.rx, self.tx = dut.rx, dut.tx
         self.master, self.slave = os.openpty()
         tty.setraw(self.slave)  # held open: a host that leaves does not end the terminal
         os.set_blocking(self.master, False)
@@ -123,14 +125,8 @@ async def wires(dut: Any) -> None:
     job = BoardJob.load(Path(str(cocotb.plusargs[PLUSARG])))
     ends = _Wires(dut, job)
     ends.rx.value = 1
-    clock = getattr(dut, job.clock)
-    if job.reset:
-        getattr(dut, job.reset).value = 1
-    cocotb.start_soon(Clock(clock, _CLOCK_NS, "ns").start())
-    await Timer(20 * _CLOCK_NS + 3, "ns")  # away from the edges of the clock
-    if job.reset:
-        getattr(dut, job.reset).value = 0
-    await Timer(20 * _CLOCK_NS, "ns")
+    cocotb.start_soon(Clock(dut.clk, _CLOCK_NS, "ns").start())
+    await Timer(_POWER_ON_CLOCKS * _CLOCK_NS + 3, "ns")  # away from the edges of the clock
     cocotb.start_soon(ends.to_host())
     job.publish(os.ttyname(ends.slave))
     await ends.to_board()

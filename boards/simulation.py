@@ -1,0 +1,112 @@
+"""A board for a simulator: the top of its build plan, with stand-ins for its pads and its PLL.
+
+    text = board_verilog(make_plan(config, board("icestick")))    # module softstream_board (clk, rx, tx)
+
+What the tools get is what is simulated, down to the pads: the plan's own netlist, written as Verilog. Around it is a socket
+with three wires: `clk` at the oscillator's pin, `rx` and `tx` at the link's. A reset button is released; lamps stay open.
+
+A PLL's stand-in passes its reference on, so `clk` counts as the core's clock; it locks late, so that the reset waits for
+it. No delay, pull-up or frequency is played.
+
+Errors: `UserError` for a plan that a vendor's tools take, and for a stand-alone demo, which has no link.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from importlib import resources
+from pathlib import Path
+
+from softstream.hw.errors import ToolFailure, UserError
+
+from . import shim
+from .build import BoardPlan, cache_directory
+from .toolchain import keep_log
+
+__all__ = ["BOARD", "board_verilog"]
+
+BOARD = "softstream_board"
+"""Name of the module with the wires `clk`, `rx` and `tx`."""
+
+# Processes stay processes, as where Amaranth writes Verilog itself.
+_SCRIPT = """\
+read_rtlil top.il
+proc -nomux -norom
+memory_collect
+write_verilog -norename -noattr top.v
+"""
+_YOSYS_SECONDS = 300
+
+
+def board_verilog(plan: BoardPlan, design: str | None = None, module: str = "top") -> str:
+    """Verilog of the module `BOARD`: the plan's top; or `design`, the plan's at a later stage, complete with its primitives,
+    whose top is `module` and has the same pins."""
+    row = plan.row
+    if row.vendor or plan.demo:
+        why = "its plan is for a vendor's tools" if row.vendor else "the stand-alone demo has no link"
+        raise UserError(f"{row.name} simulated: {why}; for example --board icestick")
+    if design is None:
+        design = _verilog(plan) + (resources.files("softstream.boards") / "primitives.v").read_text(encoding="utf-8")
+    return design + _socket(plan, module)
+
+
+def _netlist(plan: BoardPlan) -> str:
+    content = plan.plan.files["top.il"]
+    return content if isinstance(content, str) else content.decode()
+
+
+def _verilog(plan: BoardPlan) -> str:
+    """The plan's netlist as Verilog."""
+    with tempfile.TemporaryDirectory(prefix="softstream-") as name:
+        place = Path(name)
+        (place / "top.il").write_text(_netlist(plan), encoding="utf-8")
+        (place / "top.ys").write_text(_SCRIPT, encoding="utf-8")
+        command = [sys.executable, "-P", "-m", shim.__name__, "yosys", "-l", "yosys.log", "top.ys"]
+        log = place / "output"
+        with log.open("wb") as output:
+            done = subprocess.run(
+                command,
+                cwd=place,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=_YOSYS_SECONDS,
+                check=False,
+            )
+        if done.returncode:
+            raise ToolFailure(
+                f"Verilog of {plan.row.name}: yosys ended with exit code {done.returncode}",
+                keep_log(cache_directory(), plan.row.name, plan.digest, log),
+            )
+        return (place / "top.v").read_text(encoding="utf-8")
+
+
+def _socket(plan: BoardPlan, module: str) -> str:
+    """The module `BOARD` around the pins that the plan's top has."""
+    row = plan.row
+    wires = {f"{row.oscillator}_0__io": "clk", "uart_0__rx__io": "rx", "uart_0__tx__io": "tx"}
+    platform = row.make_platform()
+    if platform.default_rst is not None:
+        [button] = platform.lookup(platform.default_rst).ios
+        wires[f"{platform.default_rst}_0__io"] = "1'b1" if button.invert else "1'b0"
+    found = re.search(r"^module \\top$(.*?)^end$", _netlist(plan), re.MULTILINE | re.DOTALL)
+    assert found is not None
+    pins = re.findall(r"^  wire width (\d+) (?:input|output|inout) \d+ +\\(\S+)$", found[1], re.MULTILINE)
+    # A wire of its own for each: a pad that may drive takes no constant and no input.
+    lines = [f"  wire [{int(width) - 1}:0] pin_{number};" for number, (width, _) in enumerate(pins)]
+    connections = []
+    for number, (_, pin) in enumerate(pins):
+        wire = wires.get(pin)
+        if wire == "tx":
+            lines.append(f"  assign tx = pin_{number};")
+        elif wire is not None:
+            lines.append(f"  assign pin_{number} = {wire};")
+        connections.append(f".\\{pin} (pin_{number})")
+    body = "\n".join(lines)
+    return (
+        f"\nmodule {BOARD} (input clk, input rx, output tx);\n{body}\n"
+        f"  {module} board ({', '.join(connections)});\nendmodule\n"
+    )
