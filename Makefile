@@ -8,6 +8,8 @@ DEMO := build/demo
 # One configuration, two heads: only the mode differs.
 DIGITS := --preset digits-softmax
 ARGMAX := --preset digits-softmax --set mode=argmax
+# At this rate of the link a simulated board answers soon; the bitstream is built for the same, so that it is the same plan.
+BOARD := --board icestick --baud 1000000
 SCORES := sim/data/digits_scores.npy
 LABELS := sim/data/digits_labels.npy
 
@@ -15,9 +17,9 @@ LABELS := sim/data/digits_labels.npy
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo         both heads from one configuration: describe, generate, simulate, compare"
+	@echo "make demo         both heads from one configuration: describe, generate, simulate, compare; a bitstream, simulated"
 	@echo "make test         the test suite"
-	@echo "make test-boards  whole boards: bitstreams, their decoded form, and the link, simulated"
+	@echo "make test-boards  whole boards: bitstreams, their decoded form, and the host program at simulated ones"
 	@echo "make lint         ruff, and mypy on the public API"
 	@echo "make tables       writes the generated tables of the README anew"
 	@echo "make constraints  writes scripts/constraints.txt anew, from the newest versions that pyproject.toml allows"
@@ -30,6 +32,9 @@ demo: $(VENV)/.runtime
 	$(BIN)/softstream simulate $(DIGITS) --scores $(SCORES)
 	$(BIN)/softstream simulate $(ARGMAX) --scores $(SCORES)
 	$(BIN)/softstream compare $(DIGITS) --scores $(SCORES) --labels $(LABELS) -o $(DEMO)/report.html
+	$(BIN)/softstream build $(BOARD) -o $(DEMO)/icestick
+	$(BIN)/softstream flash --board icestick --dry-run $(DEMO)/icestick
+	$(BIN)/softstream run-on-board $(BOARD) --simulated --vectors 10
 
 test: $(VENV)/.dev
 	$(BIN)/pytest -n 2 -m "not boards"

@@ -133,7 +133,7 @@ def build(
     _print_report(result, console)
     if row.note:
         console.line(f"{row.name}: {row.note}")
-    console.line(f"{result.bitstream}{' (from the cache)' if result.cached else ''}")
+    console.line(f"{result.bitstream}{' (from the cache)' if result.cached else ''}, plan {result.plan.digest[:12]}")
     console.line(f"next: softstream flash --board {row.name} {directory}")
 
 
