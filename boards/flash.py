@@ -56,6 +56,8 @@ def find_bitstream(row: Board, path: Path) -> Path:
                 f"{path}: {row.name} takes a .{row.bitstream} file; for example build/{row.name}/{row.name}.{row.bitstream}"
             )
         return path
+    if path.suffix == f".{row.bitstream}":
+        raise UserError(f"{path}: there is no such file; for example build/{row.name}/{row.name}.{row.bitstream}")
     example = f"for example softstream build --board {row.name} -o {path}"
     try:
         made = json.loads((path / "build.json").read_text(encoding="utf-8"))

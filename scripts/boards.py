@@ -72,13 +72,16 @@ def boards(console: Console) -> None:
 
 
 def parse_clock(text: str | None) -> float | None:
-    """Hz of `--clock`, which is in MHz. Raises `UserError` for what is no number."""
+    """Hz of `--clock`, which is in MHz. Raises `UserError` for what is no number above 0."""
     if text is None:
         return None
     try:
-        return float(text) * 1e6
+        mhz = float(text)
     except ValueError:
-        raise UserError(f"--clock {text}: must be a number of MHz; for example --clock 24") from None
+        mhz = 0.0
+    if not 0 < mhz < float("inf"):
+        raise UserError(f"--clock {text}: must be a number of MHz above 0; for example --clock 24")
+    return mhz * 1e6
 
 
 def demo_scores() -> list[list[int]]:
@@ -127,7 +130,8 @@ def build(
         command = f"python3 -m zipfile -e {archive.name} plan && cd plan && sh build_top.sh"
         console.document({**document, "plan_archive": archive.name, "command": command})
         console.line(f"{archive}")
-        console.line(f"on a machine with {tool}: {command}" if tool else f"to run it: {command}")
+        tools = [tool] if tool else row.make_platform().required_tools
+        console.line(f"with {', '.join(tools)} on PATH: {command}")
         return
     console.document(document)
     _print_report(result, console)

@@ -197,6 +197,18 @@ def started(board, tmp_path):
     return process
 
 
+def test_a_board_that_is_unplugged_is_one_line(tmp_path):
+    made, config = simulated("icestick", "digits-argmax")
+    with made as board:
+        board.config, board.name = config, "icestick"
+        process = started(board, tmp_path)
+        board.unplug()
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 4
+        assert told.count("\n") == 1
+        assert f"{board.port}: the port vanished" in told
+
+
 def test_a_host_program_that_is_killed_leaves_a_board_that_works(board, tmp_path):
     process = started(board, tmp_path)
     process.kill()

@@ -133,7 +133,9 @@ def test_memory_that_the_part_lacks_is_refused_before_the_tools(tmp_path, monkey
     assert memory_bits(config) == 16384 * 9
     stand_in(monkeypatch, "yosys", "echo ran > ran; exit 1")
     with pytest.raises(
-        UserError, match=r"max_length = 16384 on icestick: .* 81920 are missing; for example --set max_length=4096"
+        UserError,
+        match=r"max_length = 16384 on icestick: .* 81920 are missing; it holds 7281 elements; presets that fit: argmax-int8, "
+        "digits-argmax; for example --preset digits-argmax",
     ):
         build(config, row, tmp_path / "out")
     check_fit(config.replace(max_length=4096), row)
@@ -149,6 +151,22 @@ def test_logic_that_the_part_lacks_is_refused_where_it_was_measured(monkeypatch)
     assert "softmax-int8" not in fitting_presets(row)
     assert "digits-argmax" in fitting_presets(row)
     assert "softmax-int8" in fitting_presets(board("hx8k-evn"))
+
+
+def test_what_only_packing_tells_is_told_with_the_resource_and_what_fits(tmp_path, monkeypatch):
+    stand_in(monkeypatch, "yosys", "echo {} > top.json")
+    counted = "Info: \\t ICESTORM_LC:  2293/  1280   179%\\nInfo: \\t ICESTORM_RAM:  13/  16   81%"
+    stand_in(
+        monkeypatch, "nextpnr-ice40", f"printf '{counted}\\n' > top.tim; echo 'ERROR: Unable to place cell'; exit 1"
+    )
+    config = preset("digits-softmax").replace(max_length=11)
+    with pytest.raises(
+        UserError,
+        match="this configuration on icestick: needs 2293 logic cells, the part has 1280, 1013 are missing; "
+        "presets that fit: argmax-int8, digits-argmax; for example --preset digits-argmax",
+    ):
+        build(config, board("icestick"), tmp_path / "out")
+    assert left(tmp_path / "out") == []
 
 
 def test_a_rate_that_the_clock_cannot_make_is_refused():

@@ -189,6 +189,19 @@ def test_the_resolved_configuration_is_echoed(cli, tmp_path):
         (("run", "--scores", "s.npy", "-o", "r.npz", "--engine", "x"), "'x' is not one of 'golden', 'rtl'"),
         (("simulate", "--simulator", "x"), "'x' is not one of 'auto', 'icarus', 'verilator'"),
         (("simulate", "--seed", "x"), "Invalid value for '--seed'"),
+        (("build", "--board", "icestik"), "unknown board 'icestik' (did you mean 'icestick'?)"),
+        (("build", "--board", "icestick", "--clock", "x"), "--clock x: must be a number of MHz above 0; for example"),
+        (
+            ("build", "--board", "icestick", "--clock", "nan"),
+            "--clock nan: must be a number of MHz above 0; for example",
+        ),
+        (("build", "--board", "icestick", "--baud", "7000000"), "--baud 7000000: at a clock of 12 MHz needs 4 clock"),
+        (("run-on-board", "--simulated"), "--simulated: needs the board that is to be simulated; for example --board"),
+        (
+            ("run-on-board", "--board", "icestick", "--simulated", "--port", "/dev/ttyUSB0"),
+            "--port /dev/ttyUSB0: a simulated board has a port of its own; for example --simulated without --port",
+        ),
+        (("run-on-board", "--board", "de10-lite", "--simulated"), "de10-lite simulated: its plan is for a vendor's"),
         (
             ("compare", "--labels", "y.npy"),
             "--labels y.npy: needs the scores that it belongs to; for example --scores F.npy",

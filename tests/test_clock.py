@@ -69,12 +69,12 @@ def test_a_known_setting_of_the_ice40():
 @pytest.mark.parametrize(
     ("name", "mhz", "example"),
     [
-        ("icebreaker", 8, "--clock 16"),
+        ("icebreaker", 8, "--clock 12"),
         ("icebreaker", 500, r"--clock 2\d\d"),
         ("ulx3s-12f", 1, "--clock 3.125"),
         ("tang-nano-9k", 1000, r"--clock 4\d\d"),
         ("arty-a7-35", 50, "--clock 100"),
-        ("icebreaker", 0, "--clock 16"),
+        ("icebreaker", 15, "--clock 16"),
         ("icebreaker", float("nan"), "--clock"),
     ],
 )

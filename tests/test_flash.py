@@ -133,6 +133,10 @@ def test_what_cannot_be_flashed_is_refused(tmp_path):
     (place / "icebreaker.bin").write_bytes(b"half")
     with pytest.raises(UserError, match="not what the build wrote"):
         find_bitstream(row, place)
+    with pytest.raises(
+        UserError, match=r"none.bin: there is no such file; for example build/icebreaker/icebreaker.bin"
+    ):
+        find_bitstream(row, place / "none.bin")
     with pytest.raises(UserError, match="holds no finished build; for example softstream build --board icebreaker"):
         find_bitstream(row, tmp_path)
     (place / "build.json").write_text(json.dumps({"board": "icebreaker", "bitstream": None}))
