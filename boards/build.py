@@ -380,12 +380,14 @@ def _run(plan: BoardPlan, place: Path, report: Progress) -> None:
             process.wait()
     bitstream = place / f"{_NAME}.{row.bitstream}"
     if code == 0 and bitstream.is_file() and bitstream.stat().st_size and (place / "report.json").is_file():
+        _add_sources(row, place)
         return
     if not log.is_file():
         raise ToolFailure(f"build for {row.name} failed: its temporary directory {place} was taken away; run it again")
     lines = log.read_text(errors="replace").splitlines()
     errors = [line.partition("ERROR:")[2].strip() for line in lines if "ERROR:" in line]
     if any(error.startswith("Max frequency") for error in errors) and (place / "report.json").is_file():
+        _add_sources(row, place)
         return  # told from the report
     over = _overfull(place / f"{_NAME}.tim")
     if over:
@@ -394,6 +396,25 @@ def _run(plan: BoardPlan, place: Path, report: Progress) -> None:
     if code is not None and code < 0:
         why = f"killed by signal {-code}"
     raise ToolFailure(f"build for {row.name} failed: {why}", keep_log(cache_directory(), row.name, plan.digest, log))
+
+
+def _add_sources(row: Board, place: Path) -> None:
+    """Adds to the report the lines of Python that synthesis lost: a net `a.b_SB_LUT4_I0_O` of its making is named after the
+    signal `a.b`, of which the netlist tells the line."""
+    report = json.loads((place / "report.json").read_text(encoding="utf-8"))
+    netlist = place / (f"{_NAME}.syn.json" if row.toolchain == "gowin" else f"{_NAME}.json")
+    modules = json.loads(netlist.read_text(encoding="utf-8")).get("modules", {})
+    signals = modules.get(_NAME, {}).get("netnames", {})
+    for path in report.get("critical_paths", ()):
+        for step in path["path"]:
+            name = step.get("net", "").partition("[")[0]
+            while name:
+                line = signals.get(name, {}).get("attributes", {}).get("src", "").partition("|")[0]
+                if line.startswith("softstream/"):
+                    step["sources"] = [line, *step.get("sources", ())]
+                    break
+                name = name.rpartition("_")[0]
+    (place / "report.json").write_text(json.dumps(report), encoding="utf-8")
 
 
 def _overfull(log: Path) -> str:

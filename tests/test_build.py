@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -63,6 +64,7 @@ def test_a_family_yields_a_bitstream_that_meets_its_clock_and_the_same_build_aga
     used, available = made.report.used[logic]
     assert 300 < used < available
     assert made.report.path
+    assert all(re.fullmatch(r"softstream/(hw|boards)/\w+\.py:\d+", line) for line in made.report.path)
     assert 0 < made.report.path_ns <= 1e3 / made.report.asked_mhz
     content = made.bitstream.read_bytes()
     assert content.startswith(FAMILIES[name])
