@@ -1,24 +1,30 @@
 """What answers the host: UART, frames, credits and the head, as one core. The protocol is in PROTOCOL.md.
 
-    rx ─► Receiver ─► Unframer ─► Store ─► Scores ─► Head ─► Reporter ─► Framer ─► Transmitter ─► tx
+    rx ─► Receiver ─► Unframer ─► Store ─► Scores ─► Head ─► Reporter ─► Transmitter ─► tx
                           │        └─────── reset by INFO ───────┘
                           └── control: numbers, credits, faults
 
-A frame's scores are written to the Store as they come and belong to it only once the frame's CRC and number were found
-right; otherwise the next frame overwrites them. The Reporter makes a frame byte by byte as the head delivers, the Framer
-sends only whole ones, so what INFO interrupts never leaves.
+A frame's scores are written to a slot of the Store as they come; the slot counts once the frame's CRC and number were found
+right, otherwise the next frame overwrites it. The Reporter makes a frame byte by byte as the head delivers and sends only
+whole ones, so what INFO interrupts never leaves.
+
+A byte takes ten bits of line, forty clock cycles at the least. So what can be done bit by bit, or by a program in a block
+RAM, is: that is what keeps the link small.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from amaranth import Array, Cat, Const, Module, Mux, ResetInserter, Signal, Value
+from amaranth import Cat, Const, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import data, memory, stream, wiring
-from amaranth.lib.crc.catalog import CRC16_GENIBUS
 from amaranth.lib.wiring import In, Out
 
 from softstream.hw.config import Config
+from softstream.hw.formats import ceil_log2
 from softstream.hw.head import Head
-from softstream.hw.streams import Hold, probability_layout, score_layout, winner_layout
+from softstream.hw.plan import plan
+from softstream.hw.streams import probability_layout, score_layout, winner_layout
 
 from .protocol import (
     BOARD_WINDOW,
@@ -30,154 +36,189 @@ from .protocol import (
     Fault,
     Info,
     Type,
+    crc16,
     probability_bytes,
     score_bytes,
 )
 from .uart import Receiver, Transmitter, divisor
 
-__all__ = ["LinkCore"]
+__all__ = ["Link", "LinkCore", "cycle_bits"]
 
-_STORED_BYTES = 256
-assert HOST_WINDOW * PAYLOAD_BYTES <= _STORED_BYTES
+_SLOT_BYTES = 64
+_COUNT_BITS = 7
+_LONGEST = HEADER_BYTES + PAYLOAD_BYTES + CRC_BYTES
+assert PAYLOAD_BYTES + HEADER_BYTES < _SLOT_BYTES
+assert HOST_WINDOW & (HOST_WINDOW - 1) == 0
 assert BOARD_WINDOW & (BOARD_WINDOW - 1) == 0
-_CYCLE_BITS = 24
+# Without it synthesis adds registers and a comparator, for a read of what is being written to give the old content. Here
+# such a read is never used.
+_NO_COLLISION = {"no_rw_check": 1}
 
-_STORED = data.StructLayout({"byte": 8, "frame_end": 1, "vector_end": 1})
+_STORED = data.StructLayout({"byte": 8, "frame_end": 1, "vector_end": 1, "none": 6})
+
+
+# CRC, bit by bit -----------------------------------------------------------------------------------------------------
+
+
+def _undone(crc: int, bits: int) -> int:
+    """What the register held `bits` zeros before."""
+    for _ in range(bits):
+        crc = ((crc ^ 0x8408) << 1 | 1) & 0xFFFF if crc & 0x8000 else crc << 1
+    return crc
+
+
+def _zeros(crc: int, bits: int) -> int:
+    """What the register holds `bits` zeros later."""
+    for _ in range(bits):
+        crc = crc >> 1 ^ (0x8408 if crc & 1 else 0)
+    return crc
+
+
+# COBS puts a byte before every frame, which goes through the register as a zero, and so does the delimiter.
+_CRC_START = _undone(0xFFFF, 8)
+# The same for every intact frame, so for the one of no bytes, whose CRC is 0.
+_CRC_INTACT = _zeros(0xFFFF, 8 * CRC_BYTES + 8)
+assert crc16(b"") == 0
+
+
+def _shifted(crc: Value, feedback: Value) -> Value:
+    """The register one bit later; `feedback`: its lowest bit ^ the bit that comes."""
+    following = [crc[k + 1] if k < 15 else Const(0, 1) for k in range(16)]
+    return Cat(bit ^ feedback if 0x8408 >> k & 1 else bit for k, bit in enumerate(following))
+
+
+# From the host -------------------------------------------------------------------------------------------------------
 
 
 class _Unframer(wiring.Component):
-    """Bytes of the line to frames: COBS and CRC undone, header taken off, CRC held back.
+    """Bytes of the line to bytes of frames: COBS undone, and the CRC checked while the bits come.
 
-    Ports: `data`, `valid`, `broken` as the receiver has them. `payload` with `write` for each byte of the payload; with
-    `done`, in the cycle after the delimiter, `type`, `sequence` and `acknowledge`, `length` of the payload, `intact`, and
-    `payload` its last byte, which was not written yet. `length` counts on to the largest that it can hold and stays.
+    Ports: `bit` to `broken` as the receiver has them. `byte` with `write` for each byte of a frame, header and CRC too, and
+    `count`, the number of bytes before it. With `done`, in the cycle after the delimiter, `count` of the whole frame
+    and `intact`. `count` stops at one more than a frame may have.
     """
 
     def __init__(self) -> None:
         super().__init__(
             {
+                "bit": In(1),
+                "bit_valid": In(1),
                 "data": In(8),
                 "valid": In(1),
                 "broken": In(1),
-                "payload": Out(8),
+                "byte": Out(8),
                 "write": Out(1),
+                "count": Out(_COUNT_BITS),
+                "too_long": Out(1),
                 "done": Out(1),
-                "type": Out(8),
-                "sequence": Out(8),
-                "acknowledge": Out(8),
-                "length": Out(7),
                 "intact": Out(1),
             }
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.crc = crc = CRC16_GENIBUS(data_width=8).create()
-        left = Signal(8)  # bytes until the next code byte; none: this is one
-        begun, wrong = Signal(), Signal()
-        count = Signal(7)  # bytes of the frame so far
-        tail = [Signal(8, name=f"tail_{age}", reset_less=True) for age in range(CRC_BYTES + 1)]
-        header = [self.type, self.sequence, self.acknowledge]
-        before = HEADER_BYTES + CRC_BYTES
-
-        delimiter = Signal()
-        code = Signal()
-        byte = Signal()
+        crc = Signal(16, init=_CRC_START)
+        left = Signal(_COUNT_BITS, init=1)  # bytes to the next code byte, which counts
+        begun, wrong, ended = Signal(), Signal(), Signal()
+        at_code, delimiter = Signal(), Signal()
         m.d.comb += [
+            at_code.eq(left == 1),
             delimiter.eq(self.valid & (self.data == 0)),
-            code.eq(self.valid & ~delimiter & (left == 0)),
             # A zero stands before each code byte but the first.
-            byte.eq(self.valid & ~delimiter & ((left != 0) | begun)),
-            crc.data.eq(Mux(code, 0, self.data)),
-            crc.valid.eq(byte),
-            crc.start.eq(self.done),
-            self.payload.eq(tail[CRC_BYTES]),
-            self.write.eq(byte & (count > before)),
-            self.length.eq(count - before),
-            self.intact.eq(~wrong & (left == 0) & (count >= before) & crc.match_detected),
+            self.byte.eq(Mux(at_code, 0, self.data)),
+            self.write.eq(self.valid & ~delimiter & (begun | ~at_code)),
+            # The first number with these two bits.
+            self.too_long.eq(self.count[6] & self.count[1]),
+            self.done.eq(ended & (begun | wrong)),
+            self.intact.eq(~wrong & at_code & (self.count >= HEADER_BYTES + CRC_BYTES) & (crc == _CRC_INTACT)),
         ]
-        m.d.sync += self.done.eq(delimiter & (begun | wrong))
-        with m.If(self.done):
-            m.d.sync += [begun.eq(0), wrong.eq(0), count.eq(0), left.eq(0)]
-        with m.Elif(self.valid & ~delimiter):
-            m.d.sync += [begun.eq(1), left.eq(Mux(code, self.data, left) - 1)]
+        m.d.sync += ended.eq(delimiter)
+        with m.If(self.bit_valid):
+            m.d.sync += crc.eq(_shifted(crc, crc[0] ^ (self.bit & ~at_code)))
+        with m.If(self.valid):
+            m.d.sync += [begun.eq(1), left.eq(Mux(at_code, self.data, left - 1))]
+            with m.If(at_code & self.data[7]):
+                m.d.sync += wrong.eq(1)
+        with m.If(self.write & ~self.too_long):
+            m.d.sync += self.count.eq(self.count + 1)
         with m.If(self.broken):
             m.d.sync += wrong.eq(1)
-        with m.If(byte):
-            m.d.sync += [count.eq(count + 1), Cat(tail).eq(Cat(crc.data, tail[:-1]))]
-            with m.If(count.all()):
-                m.d.sync += [count.eq(count), wrong.eq(1)]
-            for index, field in enumerate(header):
-                with m.If(count == index):
-                    m.d.sync += field.eq(crc.data)
+        with m.If(delimiter):
+            m.d.sync += [begun.eq(begun), left.eq(left), wrong.eq(wrong)]
+        with m.If(ended):
+            m.d.sync += [begun.eq(0), wrong.eq(0), self.count.eq(0), left.eq(1), crc.eq(_CRC_START)]
         return m
 
 
 class _Store(wiring.Component):
-    """First in, first out, of 256 bytes, whose entries count once they are committed.
+    """A slot of memory for each frame of the host's window; scores in order of arrival.
 
-    Ports: `entry`, with `write`; `commit`, all that was written counts, `entry` of the same cycle with it; `discard`, what
-    was not committed is forgotten; `o`, stream of entries. `full`: an entry would overwrite one that counts.
+    Ports: `byte` with `write`, byte number `position` of a frame; `commit`, the frame of `position` bytes counts, and ends a
+    vector where `vector_end`; `o`, stream of entries; `committed` and `taken`, frames so far; `full`: no slot is free, and
+    what is written is not kept.
     """
 
     def __init__(self) -> None:
         super().__init__(
             {
-                "entry": In(_STORED),
+                "byte": In(8),
+                "position": In(_COUNT_BITS),
                 "write": In(1),
                 "commit": In(1),
-                "discard": In(1),
+                "vector_end": In(1),
                 "full": Out(1),
+                "committed": Out(8),
+                "taken": Out(8),
                 "o": Out(stream.Signature(_STORED)),
             }
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.memory = entries = memory.Memory(shape=_STORED, depth=_STORED_BYTES, init=[])
-        write, read = entries.write_port(), entries.read_port()
-        bits = (_STORED_BYTES - 1).bit_length() + 1
-        written, committed, taken = (Signal(bits, name=name) for name in ("written", "committed", "taken"))
-        following, next_taken = Signal(bits), Signal(bits)
+        m.submodules.memory = entries = memory.Memory(
+            shape=16, depth=HOST_WINDOW * _SLOT_BYTES, init=[], attrs=_NO_COLLISION
+        )
+        write, read = entries.write_port(granularity=8), entries.read_port(domain="comb")
+        place = ceil_log2(_SLOT_BYTES)
+        slot = ceil_log2(HOST_WINDOW)
+        address, following = Signal(place, init=HEADER_BYTES), Signal(place)
+        entry = Signal(_STORED, reset_less=True)
+        waiting = Signal()  # a frame to take
+        take = self.o.valid & self.o.ready
+        # The end is marked at the last byte of the payload: two bytes of CRC came after it.
+        last = (self.position - CRC_BYTES - 1)[:place]
         m.d.comb += [
-            self.full.eq((written ^ taken) == _STORED_BYTES),
-            write.addr.eq(written),
-            Value.cast(write.data).eq(Value.cast(self.entry)),
-            write.en.eq(self.write & ~self.full),
-            following.eq(written + write.en),
-            next_taken.eq(taken + (self.o.valid & self.o.ready)),
-            read.addr.eq(next_taken),
-            Value.cast(self.o.payload).eq(Value.cast(read.data)),
+            waiting.eq(self.committed[: slot + 1] != self.taken[: slot + 1]),
+            self.full.eq((self.committed ^ self.taken)[: slot + 1] == HOST_WINDOW),
+            write.addr.eq(Cat(Mux(self.commit, last, self.position[:place]), self.committed[:slot])),
+            # A byte clears the marks that an earlier frame left there.
+            write.data.eq(Cat(self.byte, self.commit, self.commit & self.vector_end)),
+            write.en.eq(Cat(self.write & ~self.full, (self.write & ~self.full) | self.commit)),
+            following.eq(address + take),
+            read.addr.eq(Cat(following, self.taken[:slot])),
+            self.o.payload.eq(entry),
         ]
-        m.d.sync += [written.eq(Mux(self.discard, committed, following)), taken.eq(next_taken)]
-        m.d.sync += self.o.valid.eq(next_taken != committed)
+        m.d.sync += [Value.cast(entry).eq(read.data), address.eq(following), self.o.valid.eq(waiting)]
+        with m.If(take & entry.frame_end):
+            m.d.sync += [self.taken.eq(self.taken + 1), address.eq(HEADER_BYTES), self.o.valid.eq(0)]
         with m.If(self.commit):
-            m.d.sync += committed.eq(following)
+            m.d.sync += self.committed.eq(self.committed + 1)
         return m
 
 
 class _Scores(wiring.Component):
     """Entries of the store to scores: low byte first where a score has two.
 
-    Ports: `i`, stream of entries; `o`, stream of scores, from a register; `frame_taken` for one cycle when a frame's last
-    entry has left the store.
+    Ports: `i`, stream of entries; `o`, stream of scores, in the same cycle.
     """
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        super().__init__(
-            {
-                "i": In(stream.Signature(_STORED)),
-                "o": Out(stream.Signature(score_layout(config))),
-                "frame_taken": Out(1),
-            }
-        )
+        super().__init__({"i": In(stream.Signature(_STORED)), "o": Out(stream.Signature(score_layout(config)))})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         entry = self.i.payload
-        m.submodules.hold = hold = Hold(score_layout(self._config))
-        wiring.connect(m, hold.o, wiring.flipped(self.o))
         whole: Value = Const(1)
         score: Value = entry.byte
         if score_bytes(self._config) == 2:
@@ -189,22 +230,104 @@ class _Scores(wiring.Component):
             with m.If(self.i.valid & self.i.ready):
                 m.d.sync += whole.eq(~whole)
         m.d.comb += [
-            hold.i.valid.eq(self.i.valid & whole),
-            Value.cast(hold.i.payload).eq(Cat(score[: self._config.score_width], entry.vector_end)),
-            self.i.ready.eq(hold.i.ready | ~whole),
-            self.frame_taken.eq(self.i.valid & self.i.ready & entry.frame_end),
+            self.o.valid.eq(self.i.valid & whole),
+            Value.cast(self.o.payload).eq(Cat(score[: self._config.score_width], entry.vector_end)),
+            self.i.ready.eq(self.o.ready | ~whole),
         ]
         return m
 
 
+# To the host ---------------------------------------------------------------------------------------------------------
+
+# What is written into a frame, step by step. The first is the place of the first COBS code; then what `Type` says, of which
+# the last step leads to the CRC and the delimiter.
+_CRC_LOW, _CRC_HIGH, _DELIMITER = 0, 3, 2
+assert not {_CRC_LOW, _CRC_HIGH, _DELIMITER} & {
+    Type.INFO,
+    Type.RESULT,
+    Type.RESULT_END,
+    Type.ERROR,
+    Type.ACK,
+}
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One byte of a frame: the constant `byte`, or a `source` by its name."""
+
+    byte: int = 0
+    source: str = "constant"
+    last: bool = False
+    """The part of the frame ends here, whatever else may end it."""
+    takes: bool = False
+    """A probability's last byte: the next one follows."""
+    waits: bool = False
+    """For a probability to be there."""
+
+
+def _program(config: Config, clock_hz: float) -> dict[int, list[_Step]]:
+    """What is sent → its steps, from the place of the first code on."""
+    place = [_Step()]
+
+    def header(kind: Type) -> list[_Step]:
+        number = _Step(source="info_sequence") if kind == Type.INFO else _Step(source="sent")
+        return [*place, _Step(kind), number, _Step(source="taken", last=kind == Type.ACK)]
+
+    size = probability_bytes(config)
+    code = [_Step(source=f"code_{part}", waits=True, takes=part == size - 1) for part in range(size)]
+    filled = code * (PAYLOAD_BYTES // size) if size else []
+    info = [_Step(byte) for byte in Info.of(config, clock_hz).to_bytes()]
+    trailer = [_Step(source=name) for name in ("index_0", "index_1", "score_0", "score_1", "overlong")]
+    trailer += [_Step(source=f"cycles_{part}") for part in range(3)]
+    assert len(trailer) == TRAILER_BYTES
+
+    def ended(steps: list[_Step]) -> list[_Step]:
+        return [*steps[:-1], *(replace(step, last=True) for step in steps[-1:])]
+
+    # The position of what closes a frame is not known: it stands everywhere.
+    anywhere = _SLOT_BYTES
+    return {
+        Type.INFO: header(Type.INFO) + ended(info),
+        Type.RESULT: header(Type.RESULT) + ended(filled),
+        Type.RESULT_END: header(Type.RESULT_END) + ended(trailer),
+        Type.ERROR: [*header(Type.ERROR), _Step(source="fault", last=True)],
+        Type.ACK: header(Type.ACK),
+        _CRC_LOW: [_Step(source="crc", last=True)] * anywhere,
+        _CRC_HIGH: [_Step(source="crc", last=True)] * anywhere,
+        _DELIMITER: [_Step(last=True)] * anywhere,
+    }
+
+
+def _selected(choices: Sequence[Value], select: Value) -> Value:
+    """`choices[select]` as a tree of two to one: two LUTs per four choices and bit."""
+    if len(choices) == 1:
+        return choices[0]
+    pairs = [
+        Mux(select[0], choices[k + 1], choices[k]) if k + 1 < len(choices) else choices[k]
+        for k in range(0, len(choices), 2)
+    ]
+    return _selected(pairs, select[1:])
+
+
+def cycle_bits(config: Config) -> int:
+    """Bits that hold the cycles of the longest vector that fits into one frame, from its first score to its first result."""
+    longest = min(config.max_length, PAYLOAD_BYTES // score_bytes(config))
+    slower = (score_bytes(config) - 1) * (longest - 1)  # a score of two bytes comes every second cycle
+    return min(24, (plan(config).first_output_cycle(longest) + slower).bit_length())
+
+
 class _Reporter(wiring.Component):
-    """What the board has to say, as the bytes of one frame after the other, without the CRC.
+    """What the board has to say, as bytes of frames: made in a memory, stuffed there, then sent.
+
+    1. Fill: for every byte a step of the program is read, the byte selected, shifted through the CRC, and written.
+    2. Stuff, from the end to the beginning: each zero is replaced by the distance to the next, as COBS has it.
+    3. Send, up to the delimiter, which is the only zero left.
 
     Ports: `code`, stream of probabilities (softmax mode), and `winner`, stream of winners; `info`, an INFO is due, with its
     number `info_sequence`; `fault`, an ERROR is due, with its `fault_code`; `told_info` and `told_fault` for one cycle when
-    it was told; `acknowledge`, for every frame; `acknowledged`, what the host took; `cycles`, for the trailer. To the
-    framer: `byte` with `strobe`, in every second cycle at most; `begin` with `idle`, no frame is being made; `end` after
-    its last byte; `free`, the framer takes another frame.
+    it was told; `taken`, the host's frames, and `frame_taken` when they are one more; `acknowledged`, the low bits of what
+    the host took; `cycles`, for the trailer; `flush`, what is being made is dropped and all counts are 0. `o`, stream of
+    bytes.
     """
 
     def __init__(self, config: Config, clock_hz: float) -> None:
@@ -219,225 +342,338 @@ class _Reporter(wiring.Component):
                 "fault": In(1),
                 "fault_code": In(3),
                 "told_fault": Out(1),
-                "acknowledge": In(8),
-                "acknowledged": In(8),
-                "cycles": In(_CYCLE_BITS),
-                "idle": Out(1),
-                "byte": Out(8),
-                "strobe": Out(1),
-                "end": Out(1),
-                "free": In(1),
-            }
-        )
-
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        config = self._config
-        size = probability_bytes(config)
-        rom = list(Info.of(config, self._clock_hz).to_bytes())
-        # In a block RAM: as logic it is the largest part of the link.
-        attributes = {"ram_style": "block"}
-        m.submodules.information = information = memory.Memory(shape=8, depth=64, init=rom, attrs=attributes)
-        told = information.read_port()
-
-        kind = Signal(3)
-        sent = Signal(8)  # data frames since INFO
-        told_acknowledge = Signal(8)  # the last that the host was told
-        step = Signal(range(64))  # byte of the header or of the payload
-        part = Signal(range(max(2, size)))  # byte of the element
-        trailer_due = Signal(init=int(size == 0))  # the vector's probabilities are out
-        outstanding = Signal(8)
-        m.d.comb += outstanding.eq(sent - self.acknowledged)
-        window_open = outstanding < BOARD_WINDOW
-
-        code = self.code.payload
-        padded = Cat(code.probability, Const(0, 8 * max(1, size) - len(code.probability) if size else 0))
-        whole = part == max(1, size) - 1
-        winner = Value.cast(self.winner.payload)
-        index, score, overlong = (
-            winner[: config.index_width],
-            winner[config.index_width : config.index_width + config.score_width],
-            winner[-1],
-        )
-        trailer = Cat(
-            index,
-            Const(0, 16 - config.index_width),
-            score,
-            Const(0, 16 - config.score_width),
-            overlong,
-            Const(0, 7),
-            self.cycles,
-        )
-        assert len(trailer) == 8 * TRAILER_BYTES
-        number = Mux(kind == Type.INFO, self.info_sequence, sent)
-        header = Array([Cat(kind, Const(0, 5)), number, self.acknowledge])
-        last = Signal()
-
-        with m.FSM():
-            with m.State("IDLE"):
-                m.d.comb += self.idle.eq(1)
-                m.d.sync += step.eq(0)
-                with m.If(self.free):
-                    with m.If(self.info):
-                        m.d.sync += kind.eq(Type.INFO)
-                        m.next = "HEADER"
-                    with m.Elif(self.fault):
-                        m.d.sync += kind.eq(Type.ERROR)
-                        m.next = "HEADER"
-                    with m.Elif(window_open & trailer_due & self.winner.valid):
-                        m.d.sync += kind.eq(Type.RESULT_END)
-                        m.next = "HEADER"
-                    with m.Elif(window_open & ~trailer_due & self.code.valid):
-                        m.d.sync += kind.eq(Type.RESULT)
-                        m.next = "HEADER"
-                    with m.Elif(told_acknowledge != self.acknowledge):
-                        m.d.sync += kind.eq(Type.ACK)
-                        m.next = "HEADER"
-            with m.State("HEADER"):
-                m.d.sync += self.byte.eq(header[step[:2]])
-                m.next = "HEADER WRITE"
-            with m.State("HEADER WRITE"):
-                m.d.comb += self.strobe.eq(1)
-                m.d.sync += step.eq(step + 1)
-                m.next = "HEADER"
-                with m.If(step == 2):
-                    # Of the byte that was written: a credit that came since is still to be told.
-                    m.d.sync += [step.eq(0), told_acknowledge.eq(self.byte)]
-                    m.next = "PAYLOAD"
-                    with m.If(kind == Type.ACK):
-                        m.next = "END"
-            with m.State("PAYLOAD"):
-                m.next = "PAYLOAD WRITE"
-                with m.Switch(kind):
-                    with m.Case(Type.INFO):
-                        m.d.sync += self.byte.eq(told.data)
-                    with m.Case(Type.ERROR):
-                        m.d.sync += self.byte.eq(self.fault_code)
-                    with m.Case(Type.RESULT):
-                        m.d.sync += self.byte.eq(padded.word_select(part, 8))
-                        with m.If(~self.code.valid):
-                            m.next = "PAYLOAD"
-                    with m.Default():
-                        m.d.sync += self.byte.eq(trailer.word_select(step[:3], 8))
-            with m.State("PAYLOAD WRITE"):
-                m.d.comb += [self.strobe.eq(1), told.addr.eq(step + 1)]
-                m.d.sync += step.eq(step + 1)
-                with m.Switch(kind):
-                    with m.Case(Type.INFO):
-                        m.d.comb += [last.eq(step == len(rom) - 1), self.told_info.eq(last)]
-                    with m.Case(Type.ERROR):
-                        m.d.comb += [last.eq(1), self.told_fault.eq(1)]
-                    with m.Case(Type.RESULT):
-                        m.d.comb += [
-                            self.code.ready.eq(whole),
-                            last.eq(whole & (code.last | (step == PAYLOAD_BYTES - 1))),
-                        ]
-                        m.d.sync += [part.eq(Mux(whole, 0, part + 1)), trailer_due.eq(whole & code.last)]
-                    with m.Default():
-                        m.d.comb += [last.eq(step == TRAILER_BYTES - 1), self.winner.ready.eq(last)]
-                        m.d.sync += trailer_due.eq(~last | int(size == 0))
-                m.next = "PAYLOAD"
-                with m.If(last):
-                    m.next = "END"
-            with m.State("END"):
-                m.d.comb += self.end.eq(1)
-                with m.If((kind == Type.RESULT) | (kind == Type.RESULT_END)):
-                    m.d.sync += sent.eq(sent + 1)
-                m.next = "IDLE"
-        return m
-
-
-class _Framer(wiring.Component):
-    """Bytes of a frame to the line: the CRC is added, and zeros are stuffed in place.
-
-    Where a zero stands, or the frame begins, the distance to the next zero or the end is written as soon as that is known,
-    so every byte costs one write. Ports: `byte` with `strobe`; `idle`, no frame is being made; `end`, the frame is
-    complete; `free`, another may be made; `o`, stream of bytes to the transmitter. One frame at a time: made while it
-    takes to send a byte, then sent.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(
-            {
-                "byte": In(8),
-                "strobe": In(1),
-                "idle": In(1),
-                "end": In(1),
-                "free": Out(1),
+                "taken": In(8),
+                "frame_taken": In(1),
+                "acknowledged": In(BOARD_WINDOW.bit_length()),
+                "cycles": In(cycle_bits(config)),
+                "flush": In(1),
                 "o": Out(stream.Signature(8)),
             }
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        longest = 1 + HEADER_BYTES + PAYLOAD_BYTES + CRC_BYTES + 1
-        m.submodules.memory = frame = memory.Memory(shape=8, depth=1 << (longest - 1).bit_length(), init=[])
-        write, read = frame.write_port(), frame.read_port()
-        m.submodules.crc = crc = CRC16_GENIBUS(data_width=8).create()
-        where, group = Signal(len(write.addr), init=1), Signal(len(write.addr))
-        address = Signal(len(read.addr))
-        settled = Signal()
-        byte, put, close = Signal(8), Signal(), Signal()
-        m.d.comb += [
-            byte.eq(self.byte),
-            put.eq(self.strobe),
-            crc.data.eq(self.byte),
-            crc.valid.eq(self.strobe),
-            write.addr.eq(Mux(close | (put & (byte == 0)), group, where)),
-            write.data.eq(Mux(close | (byte == 0), where - group, byte)),
-            write.en.eq(put | close),
-            read.addr.eq(address),
-            self.o.payload.eq(read.data),
+        config = self._config
+        softmax = config.mode == "softmax"
+
+        kind = Signal(3)
+        where = Signal(range(1 + _LONGEST + 1))
+        # A byte takes ten phases in Fill: the program is read, the byte is selected, eight bits go through the CRC. In the
+        # other states there are two, for the memory to be read and for what it gives to be used.
+        phase = Signal(4, init=6)
+        selected, shifting, shifted = phase[0] & ~phase[3], phase[3], phase.all()
+        sent = Signal(8)  # data frames since INFO
+        trailer_due = Signal(init=int(not softmax))  # the vector's probabilities are out
+        news = Signal()  # credits that the host was not told
+        crc = Signal(16, init=_CRC_START)
+        byte = Signal(8, reset_less=True)
+
+        # The program.
+        code, winner = self.code.payload.probability, self.winner.payload
+        sources: dict[str, Value] = {"constant": Const(0, 8)}
+        for name, value in (
+            ("sent", sent),
+            ("info_sequence", self.info_sequence),
+            ("taken", self.taken),
+            ("fault", self.fault_code),
+            ("crc", ~crc[:8]),
+            ("code", code),
+            ("index", winner.index),
+            ("score", Value.cast(winner.score)[: config.score_width]),
+            ("overlong", winner.overlong),
+            ("cycles", self.cycles),
+        ):
+            parts = [value[k : k + 8] for k in range(0, len(value), 8)]
+            sources |= {f"{name}_{k}" if name in ("code", "index", "score", "cycles") else name: part
+                        for k, part in enumerate(parts)}  # fmt: skip
+        program = _program(config, self._clock_hz)
+        used = {step.source for steps in program.values() for step in steps}
+        names = [name for name in sources if name in used]
+        # A part that no value has is a zero.
+        number = {name: names.index(name) if name in names else 0 for name in used}
+        select_bits = ceil_log2(len(names))
+        layout = data.StructLayout({"byte": 8, "select": select_bits, "last": 1, "takes": 1, "waits": 1})
+        rows = [
+            layout.const(
+                {
+                    "byte": step.byte,
+                    "select": number[step.source],
+                    "last": step.last,
+                    "takes": step.takes,
+                    "waits": step.waits,
+                }
+            )
+            for start in range(8)
+            for step in (program.get(start, []) + [_Step()] * _SLOT_BYTES)[:_SLOT_BYTES]
         ]
-        with m.If(put):
-            m.d.sync += where.eq(where + 1)
-            with m.If(byte == 0):
-                m.d.sync += group.eq(where)
+        m.submodules.program = rom = memory.Memory(
+            shape=layout, depth=len(rows), init=rows, attrs={"ram_style": "block"}
+        )
+        fetched = rom.read_port()
+        step = fetched.data
+        sources["constant"] = step.byte
+        m.d.comb += fetched.addr.eq(Cat(where[: ceil_log2(_SLOT_BYTES)], kind))
+
+        # The frame.
+        m.submodules.frame = frame = memory.Memory(
+            shape=8, depth=1 << len(where), init=[], attrs={"ram_style": "block", **_NO_COLLISION}
+        )
+        write, read = frame.write_port(), frame.read_port(domain="comb")
+        found = Signal(8, reset_less=True)
+        zero = Signal()
+        gap = Signal(_COUNT_BITS, init=1)  # bytes to the next zero
+        filling, stuffing, down, forward = Signal(), Signal(), Signal(), Signal()
+        m.d.sync += found.eq(read.data)
+        m.d.comb += [
+            zero.eq(found == 0),
+            read.addr.eq(where),
+            write.addr.eq(where),
+            write.data.eq(Mux(stuffing, gap, byte)),
+            write.en.eq((filling & shifted) | (stuffing & phase[0] & zero)),
+            self.o.payload.eq(found),
+        ]
+
+        outstanding = Signal(BOARD_WINDOW.bit_length())
+        m.d.comb += outstanding.eq(sent[: len(outstanding)] - self.acknowledged)
+        window_open = ~outstanding[-1]
+        closing = ~kind[2] & (~kind[0] | kind[1])  # CRC or delimiter
+        done = Signal()  # a step is
+        ends = Signal()  # and the part of the frame with it
+        m.d.comb += [
+            done.eq(filling & shifted),
+            ends.eq(done & (step.last | (step.takes & self.code.payload.last))),
+            self.told_info.eq(ends & (kind == Type.INFO)),
+            self.told_fault.eq(ends & (kind == Type.ERROR)),
+            self.code.ready.eq(done & step.takes),
+            self.winner.ready.eq(ends & (kind == Type.RESULT_END)),
+            down.eq(stuffing | (kind == _DELIMITER)),
+        ]
+        with m.If(shifting & filling):
+            bit = byte.bit_select(phase[:3], 1)
+            m.d.sync += crc.eq(_shifted(crc, (crc[0] ^ bit) & ~closing))
+        with m.If(forward):
+            m.d.sync += where.eq(where + Mux(down, -1, 1))
+        with m.If(selected):
+            m.d.sync += byte.eq(_selected([sources[name] for name in names], step.select))
+        with m.If(self.code.ready):
+            m.d.sync += trailer_due.eq(self.code.payload.last)
+        with m.If(self.winner.ready):
+            m.d.sync += trailer_due.eq(int(not softmax))
+        with m.If(ends & ((kind == Type.RESULT) | (kind == Type.RESULT_END))):
+            m.d.sync += sent.eq(sent + 1)
+        # Told when it is read: a credit that comes in the meantime is still to be told.
+        with m.If(filling & selected & (where == HEADER_BYTES) & ~closing):
+            m.d.sync += news.eq(0)
+        with m.If(self.frame_taken):
+            m.d.sync += news.eq(1)
+
         with m.FSM():
+            with m.State("IDLE"):
+                m.d.sync += [where.eq(0), phase.eq(6), crc.eq(_CRC_START), gap.eq(1)]
+                m.next = "FILL"
+                with m.If(self.info):
+                    m.d.sync += kind.eq(Type.INFO)
+                with m.Elif(self.fault):
+                    m.d.sync += kind.eq(Type.ERROR)
+                with m.Elif(window_open & trailer_due & self.winner.valid):
+                    m.d.sync += kind.eq(Type.RESULT_END)
+                with m.Elif(window_open & ~trailer_due & self.code.valid):
+                    m.d.sync += kind.eq(Type.RESULT)
+                with m.Elif(news):
+                    m.d.sync += kind.eq(Type.ACK)
+                with m.Else():
+                    m.next = "IDLE"
             with m.State("FILL"):
-                m.d.comb += self.free.eq(1)
-                with m.If(self.idle):
-                    m.d.comb += crc.start.eq(1)
-                    m.d.sync += [where.eq(1), group.eq(0)]
-                with m.If(self.end):
-                    m.next = "CRC HIGH"
-            with m.State("CRC HIGH"):
-                m.d.comb += [byte.eq(crc.crc[8:]), put.eq(1)]
-                m.next = "CRC LOW"
-            with m.State("CRC LOW"):
-                m.d.comb += [byte.eq(crc.crc[:8]), put.eq(1)]
-                m.next = "CLOSE"
-            with m.State("CLOSE"):
-                m.d.comb += close.eq(1)
-                m.next = "DELIMIT"
-            with m.State("DELIMIT"):
-                m.d.comb += [write.data.eq(0), write.addr.eq(where), write.en.eq(1)]
-                m.d.sync += [address.eq(0), settled.eq(0)]
-                m.next = "SEND"
+                m.d.comb += [filling.eq(1), forward.eq(shifted)]
+                m.d.sync += phase.eq(phase + 1)
+                with m.If(selected & step.waits & ~self.code.valid):
+                    m.d.sync += phase.eq(phase)
+                with m.If(shifted):
+                    m.d.sync += phase.eq(6)
+                with m.If(ends):
+                    m.d.sync += kind.eq(_CRC_LOW)
+                    with m.If(closing):
+                        m.d.sync += kind.eq(Mux(kind[0], _DELIMITER, _CRC_HIGH))
+                        with m.If(kind == _DELIMITER):
+                            m.next = "STUFF"
+                with m.If(self.flush):
+                    m.next = "IDLE"
+            with m.State("STUFF"):
+                m.d.comb += [stuffing.eq(1), forward.eq(phase[0] & (where != 0))]
+                m.d.sync += phase[0].eq(~phase[0])
+                with m.If(phase[0]):
+                    m.d.sync += gap.eq(Mux(zero, 1, gap + 1))
+                    with m.If(where == 0):
+                        m.next = "SEND"
             with m.State("SEND"):
-                m.d.sync += settled.eq(1)
-                m.d.comb += self.o.valid.eq(settled)
-                with m.If(settled & self.o.ready):
-                    m.d.sync += [address.eq(address + 1), settled.eq(0)]
-                    with m.If(address == where):
-                        m.next = "FILL"
+                m.d.comb += [self.o.valid.eq(phase[0]), forward.eq(phase[0] & self.o.ready)]
+                m.d.sync += phase[0].eq(~phase[0])
+                with m.If(phase[0] & ~self.o.ready):
+                    m.d.sync += phase[0].eq(1)
+                with m.If(phase[0] & self.o.ready & zero):
+                    m.next = "IDLE"
+        with m.If(self.flush):
+            m.d.sync += [sent.eq(0), news.eq(0), trailer_due.eq(int(not softmax))]
         return m
 
 
-class LinkCore(wiring.Component):
-    """The whole of the board behind two wires.
+# The whole -----------------------------------------------------------------------------------------------------------
+
+
+class Link(wiring.Component):
+    """Everything between the two wires and the head.
 
     Parameters: `config` of the head; `clock_hz` of domain sync; `baud`, bits per second. Raises `UserError` where the rate
-    cannot be met within 2 %. Ports: `rx`, `tx`, the lines; `winner`, the index of the latest winner, with `winner_valid` for
-    one cycle when it is new; `busy`, from a vector's first score until a winner is reported.
+    cannot be met within 2 %. Ports: `rx`, `tx`, the lines; `scores`, stream to the head; `code` (softmax mode) and
+    `best`, streams of its probabilities and winners; `first_result`, the head has the first result of a vector; `flush`, for
+    one cycle, resets the head. `busy`, from a vector's first score until a winner is reported.
 
-    Beside the head: some 800 logic cells of an iCE40 and three block RAMs. The link is slower than the head by far: what
-    limits is ten bits of line for each byte.
+    What it costs is in resources.json. It is slower than the head by far: what limits is ten bits of line for each byte.
     """
 
     def __init__(self, config: Config, *, clock_hz: float, baud: int) -> None:
         self._config, self._clock_hz = config, clock_hz
         self._divisor = divisor(clock_hz, baud)
+        ports: dict[str, Any] = {
+            "rx": In(1, init=1),
+            "tx": Out(1, init=1),
+            "scores": Out(stream.Signature(score_layout(config))),
+            "best": In(stream.Signature(winner_layout(config))),
+            "first_result": In(1),
+            "flush": Out(1),
+            "busy": Out(1),
+        }
+        if config.mode == "softmax":
+            ports["code"] = In(stream.Signature(probability_layout(config)))
+        super().__init__(ports)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self._config
+        flush = self.flush
+        m.submodules.receiver = receiver = Receiver(self._divisor)
+        m.submodules.unframer = unframer = _Unframer()
+        store, scores = _Store(), _Scores(config)
+        m.submodules.store = ResetInserter(flush)(store)
+        m.submodules.scores = ResetInserter(flush)(scores)
+        m.submodules.reporter = reporter = _Reporter(config, self._clock_hz)
+        m.submodules.transmitter = transmitter = Transmitter(self._divisor)
+        m.d.comb += [receiver.rx.eq(self.rx), self.tx.eq(transmitter.tx)]
+        for name in ("bit", "bit_valid", "data", "valid", "broken"):
+            m.d.comb += getattr(unframer, name).eq(getattr(receiver, name))
+        wiring.connect(m, store.o, scores.i)
+        wiring.connect(m, scores.o, wiring.flipped(self.scores))
+        wiring.connect(m, wiring.flipped(self.best), reporter.winner)
+        if config.mode == "softmax":
+            wiring.connect(m, wiring.flipped(self.code), reporter.code)
+        wiring.connect(m, reporter.o, transmitter.i)
+
+        # The header.
+        kind, unknown, in_order = Signal(3), Signal(), Signal()
+        info_sequence = Signal(8, reset_less=True)
+        acknowledge, acknowledged = (Signal(len(reporter.acknowledged), name=f"acknowledge{end}") for end in ("", "d"))
+        byte, number = unframer.byte, store.committed
+        with m.If(unframer.write), m.Switch(unframer.count):
+            with m.Case(0):
+                m.d.sync += [kind.eq(byte), unknown.eq(byte[3:].any())]
+            with m.Case(1):
+                m.d.sync += in_order.eq(byte == number)
+                with m.If(kind == Type.INFO):
+                    m.d.sync += info_sequence.eq(byte)
+            with m.Case(2):
+                m.d.sync += acknowledge.eq(byte)
+
+        # What comes: scores into the store, credits, INFO; or the first fault.
+        overflow, info_due, fault_due = Signal(), Signal(), Signal()
+        fault, found = Signal(3), Signal(3)
+        good_run = Signal()
+        done, count = unframer.done, unframer.count
+        is_run = (kind[1:] == Type.RUN >> 1) & ~unknown
+        is_info = (kind == Type.INFO) & ~unknown
+        assert Type.RUN >> 1 == Type.RUN_END >> 1
+        sized = (count != HEADER_BYTES + CRC_BYTES) & ~unframer.too_long
+        if score_bytes(config) == 2:
+            sized &= ~(count - HEADER_BYTES - CRC_BYTES)[0]
+        with m.If(~unframer.intact):
+            m.d.comb += found.eq(Fault.CORRUPT)
+        with m.Elif(is_run):
+            with m.If(~in_order):
+                m.d.comb += found.eq(Fault.SEQUENCE)
+            with m.Elif(~sized):
+                m.d.comb += found.eq(Fault.LENGTH)
+            with m.Elif(overflow):
+                m.d.comb += found.eq(Fault.OVERFLOW)
+        with m.Elif(unknown | ((kind != Type.ACK) & (kind != Type.INFO))):
+            m.d.comb += found.eq(Fault.TYPE)
+        m.d.comb += [
+            good_run.eq(done & is_run & (found == 0) & (fault == 0)),
+            store.byte.eq(byte),
+            store.position.eq(count),
+            store.write.eq(unframer.write),
+            store.commit.eq(good_run),
+            store.vector_end.eq(kind[0]),
+        ]
+        with m.If(unframer.write & store.full):
+            m.d.sync += overflow.eq(1)
+        with m.If(reporter.told_info):
+            m.d.sync += info_due.eq(0)
+        with m.If(reporter.told_fault):
+            m.d.sync += fault_due.eq(0)
+        m.d.sync += flush.eq(0)
+        with m.If(done):
+            m.d.sync += overflow.eq(0)
+            with m.If(found == 0):
+                m.d.sync += acknowledged.eq(acknowledge)
+            with m.Elif(fault == 0):
+                m.d.sync += [fault.eq(found), fault_due.eq(1)]
+            with m.If(unframer.intact & is_info):
+                m.d.sync += [flush.eq(1), info_due.eq(1), fault.eq(0), fault_due.eq(0)]
+        with m.If(flush):
+            m.d.sync += acknowledged.eq(0)
+
+        # How long the head takes, for a vector alone in it.
+        cycles = Signal(cycle_bits(config), reset_less=True)
+        counting, at_start = Signal(), Signal(init=1)
+        moves = self.scores.valid & self.scores.ready
+        with m.If(moves):
+            m.d.sync += at_start.eq(self.scores.payload.last)
+        with m.If(moves & at_start):
+            m.d.sync += [counting.eq(1), cycles.eq(1)]
+        with m.Elif(counting):
+            m.d.sync += counting.eq(~self.first_result)
+            with m.If(~self.first_result):
+                m.d.sync += cycles.eq(cycles + 1)
+        reported = self.best.valid & self.best.ready
+        with m.If(moves):
+            m.d.sync += self.busy.eq(1)
+        with m.Elif(reported):
+            m.d.sync += self.busy.eq(0)
+        with m.If(flush):
+            m.d.sync += [self.busy.eq(0), at_start.eq(1), counting.eq(0)]
+        m.d.comb += [
+            reporter.info.eq(info_due),
+            reporter.info_sequence.eq(info_sequence),
+            reporter.fault.eq(fault_due),
+            reporter.fault_code.eq(fault),
+            reporter.taken.eq(store.taken),
+            reporter.frame_taken.eq(store.o.valid & store.o.ready & store.o.payload.frame_end),
+            reporter.acknowledged.eq(acknowledged),
+            reporter.cycles.eq(cycles),
+            reporter.flush.eq(flush),
+        ]
+        return m
+
+
+class LinkCore(wiring.Component):
+    """The whole of the board behind two wires: the link and the head.
+
+    Parameters as `Link` has them. Ports: `rx`, `tx`, the lines; `winner`, the index of a winner, in the one cycle of
+    `winner_valid`; `busy`, from a vector's first score until a winner is reported.
+    """
+
+    def __init__(self, config: Config, *, clock_hz: float, baud: int) -> None:
+        self._config = config
+        self._link = Link(config, clock_hz=clock_hz, baud=baud)
         super().__init__(
             {
                 "rx": In(1, init=1),
@@ -450,124 +686,21 @@ class LinkCore(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config = self._config
-        flush = Signal()
-        m.submodules.receiver = receiver = Receiver(self._divisor)
-        m.submodules.unframer = unframer = _Unframer()
-        store, scores, head = _Store(), _Scores(config), Head(config)
-        reporter = _Reporter(config, self._clock_hz)
-        m.submodules.store = ResetInserter(flush)(store)
-        m.submodules.scores = ResetInserter(flush)(scores)
-        m.submodules.head = ResetInserter(flush)(head)
-        m.submodules.reporter = ResetInserter(flush)(reporter)
-        m.submodules.framer = framer = _Framer()
-        m.submodules.transmitter = transmitter = Transmitter(self._divisor)
+        m.submodules.link = link = self._link
+        head = Head(self._config)
+        m.submodules.head = ResetInserter(link.flush)(head)
+        wiring.connect(m, link.scores, head.i)
+        best = head.o
+        if self._config.mode == "softmax":
+            best = head.o_best
+            wiring.connect(m, head.o, link.code)
+        wiring.connect(m, best, link.best)
         m.d.comb += [
-            receiver.rx.eq(self.rx),
-            unframer.data.eq(receiver.data),
-            unframer.valid.eq(receiver.valid),
-            unframer.broken.eq(receiver.broken),
-            self.tx.eq(transmitter.tx),
+            link.first_result.eq(head.o.valid),
+            link.rx.eq(self.rx),
+            self.tx.eq(link.tx),
+            self.winner.eq(best.payload.index),
+            self.winner_valid.eq(best.valid & best.ready),
+            self.busy.eq(link.busy),
         ]
-        wiring.connect(m, store.o, scores.i)
-        wiring.connect(m, scores.o, head.i)
-        winner = head.o if config.mode == "argmax" else head.o_best
-        wiring.connect(m, winner, reporter.winner)
-        first_result = head.o.valid
-        if config.mode == "softmax":
-            wiring.connect(m, head.o, reporter.code)
-        for name in ("byte", "strobe", "idle", "end"):
-            m.d.comb += getattr(framer, name).eq(getattr(reporter, name))
-        m.d.comb += reporter.free.eq(framer.free)
-        wiring.connect(m, framer.o, transmitter.i)
-
-        # What comes: scores into the store, credits, INFO; or the first fault.
-        expected, taken, acknowledged = Signal(8), Signal(8), Signal(8)
-        overflow, info_due, fault_due = Signal(), Signal(), Signal()
-        info_sequence = Signal(8, reset_less=True)
-        fault = Signal(3)
-        found = Signal(3)
-        good_run = Signal()
-        done = unframer.done
-        is_run = (unframer.type == Type.RUN) | (unframer.type == Type.RUN_END)
-        sized = (unframer.length != 0) & (unframer.length <= PAYLOAD_BYTES)
-        if score_bytes(config) == 2:
-            sized &= ~unframer.length[0]
-        with m.If(~unframer.intact):
-            m.d.comb += found.eq(Fault.CORRUPT)
-        with m.Elif(is_run):
-            with m.If(unframer.sequence != expected):
-                m.d.comb += found.eq(Fault.SEQUENCE)
-            with m.Elif(~sized):
-                m.d.comb += found.eq(Fault.LENGTH)
-            with m.Elif(overflow | store.full):
-                m.d.comb += found.eq(Fault.OVERFLOW)
-            with m.Else():
-                m.d.comb += good_run.eq(done & (fault == 0))
-        with m.Elif((unframer.type != Type.ACK) & (unframer.type != Type.INFO)):
-            m.d.comb += found.eq(Fault.TYPE)
-        m.d.comb += [
-            store.entry.byte.eq(unframer.payload),
-            store.entry.frame_end.eq(good_run),
-            store.entry.vector_end.eq(good_run & unframer.type[0]),
-            store.write.eq(unframer.write | good_run),
-            store.commit.eq(good_run),
-            store.discard.eq(done & ~good_run),
-        ]
-        with m.If(unframer.write & store.full):
-            m.d.sync += overflow.eq(1)
-        with m.If(scores.frame_taken):
-            m.d.sync += taken.eq(taken + 1)
-        with m.If(reporter.told_info):
-            m.d.sync += info_due.eq(0)
-        with m.If(reporter.told_fault):
-            m.d.sync += fault_due.eq(0)
-        m.d.sync += flush.eq(0)
-        with m.If(done):
-            m.d.sync += overflow.eq(0)
-            with m.If(found == 0):
-                m.d.sync += acknowledged.eq(unframer.acknowledge)
-            with m.Elif(fault == 0):
-                m.d.sync += [fault.eq(found), fault_due.eq(1)]
-            with m.If(good_run):
-                m.d.sync += expected.eq(expected + 1)
-            with m.If(unframer.intact & (unframer.type == Type.INFO)):
-                m.d.sync += [flush.eq(1), info_due.eq(1), info_sequence.eq(unframer.sequence)]
-                m.d.sync += [fault.eq(0), fault_due.eq(0)]
-        with m.If(flush):
-            m.d.sync += [expected.eq(0), taken.eq(0), acknowledged.eq(0)]
-
-        # How long the head takes, for a vector alone in it.
-        cycles = Signal(_CYCLE_BITS, reset_less=True)
-        counting, at_start = Signal(), Signal(init=1)
-        moves = head.i.valid & head.i.ready
-        with m.If(moves):
-            m.d.sync += at_start.eq(head.i.payload.last)
-        with m.If(moves & at_start):
-            m.d.sync += [counting.eq(1), cycles.eq(1)]
-        with m.Elif(counting):
-            m.d.sync += counting.eq(~first_result)
-            with m.If(~first_result):
-                m.d.sync += cycles.eq(cycles + 1)
-        m.d.comb += [
-            reporter.info.eq(info_due),
-            reporter.info_sequence.eq(info_sequence),
-            reporter.fault.eq(fault_due),
-            reporter.fault_code.eq(fault),
-            reporter.acknowledge.eq(taken),
-            reporter.acknowledged.eq(acknowledged),
-            reporter.cycles.eq(cycles),
-        ]
-
-        # For lamps.
-        reported = winner.valid & winner.ready
-        m.d.sync += self.winner_valid.eq(reported)
-        with m.If(reported):
-            m.d.sync += self.winner.eq(winner.payload.index)
-        with m.If(moves):
-            m.d.sync += self.busy.eq(1)
-        with m.Elif(reported):
-            m.d.sync += self.busy.eq(0)
-        with m.If(flush):
-            m.d.sync += [self.busy.eq(0), at_start.eq(1), counting.eq(0)]
         return m

@@ -1,6 +1,6 @@
 """The link between a host and a board: frames, their bytes on the wire, and what they carry. The page is PROTOCOL.md.
 
-    frame   = type, sequence, acknowledge, payload (0 to 60 bytes), CRC-16 (high byte first)
+    frame   = type, sequence, acknowledge, payload (0 to 60 bytes), CRC-16 (low byte first)
     on wire = COBS(frame), 0x00
 
 Both sides read their constants here; nothing here knows of Amaranth or of a serial port.
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 MAGIC = b"sfst"
-VERSION = 1
+VERSION = 2
 
 PAYLOAD_BYTES = 60
 """Most bytes of a payload: a multiple of 1, 2, 3 and 4, so that no element is ever split between two frames."""
@@ -84,12 +84,18 @@ class Fault(IntEnum):
     """A type that a host does not send."""
 
 
-def crc16(data: bytes) -> int:
-    """CRC-16/GENIBUS: polynomial 0x1021, from 0xFFFF, inverted at the end.
+_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
-    The inversion is what shows zeros that were added at the end, such as a doubled last byte of the wire.
+
+def crc16(data: bytes) -> int:
+    """CRC-16/IBM-SDLC: polynomial 0x1021, from 0xFFFF, inverted at the end, the lowest bit of each byte first.
+
+    That is the order in which a UART sends them, so the board needs no more than a shift register. The inversion is what
+    shows zeros that were added at the end, such as a doubled last byte of the wire.
     """
-    return binascii.crc_hqx(data, 0xFFFF) ^ 0xFFFF
+    # The library's is the same with the bits of every byte, and of the result, the other way round.
+    high, low = (binascii.crc_hqx(data.translate(_MIRRORED), 0xFFFF) ^ 0xFFFF).to_bytes(2, "big")
+    return _MIRRORED[low] << 8 | _MIRRORED[high]
 
 
 _LONGEST_HELD = 256
@@ -118,7 +124,7 @@ def encode(frame: Frame) -> bytes:
     if len(frame.payload) > PAYLOAD_BYTES:
         raise ValueError(f"payload of {len(frame.payload)} bytes: at most {PAYLOAD_BYTES}")
     body = bytes((frame.type, frame.sequence & 0xFF, frame.acknowledge & 0xFF)) + frame.payload
-    return cobs.encode(body + crc16(body).to_bytes(CRC_BYTES, "big")) + b"\0"
+    return cobs.encode(body + crc16(body).to_bytes(CRC_BYTES, "little")) + b"\0"
 
 
 class Decoder:
@@ -151,7 +157,7 @@ def _decoded(wire: bytes) -> Frame | Corrupt:
         return Corrupt("its framing is broken")
     if len(body) < HEADER_BYTES + CRC_BYTES or len(body) > HEADER_BYTES + PAYLOAD_BYTES + CRC_BYTES:
         return Corrupt(f"it has {len(body)} bytes")
-    if crc16(body[:-CRC_BYTES]) != int.from_bytes(body[-CRC_BYTES:], "big"):
+    if crc16(body[:-CRC_BYTES]) != int.from_bytes(body[-CRC_BYTES:], "little"):
         return Corrupt("its check sum is wrong")
     return Frame(body[0], body[1], body[2], body[HEADER_BYTES:-CRC_BYTES])
 
@@ -255,8 +261,8 @@ class Trailer:
     """The winner's score code, without its sign: the low `score_width` bits."""
     overlong: bool
     cycles: int
-    """Clock cycles from the transfer of a vector's first score to the cycle in which its first result is there, modulo 2^24;
-    of this vector where it was alone in the head."""
+    """Clock cycles from the transfer of a vector's first score to the cycle in which its first result is there; of this
+    vector where one frame held it and it was alone in the head."""
 
     def to_bytes(self) -> bytes:
         """The payload."""

@@ -43,13 +43,23 @@ class Receiver(wiring.Component):
     """Bytes from the line. Each bit is sampled once, in its middle.
 
     Parameters: `divisor`, clock cycles per bit. Ports: `rx`, the line, not synchronous to the clock; `data`, with `valid`
-    for one cycle; `broken` for one cycle in place of `valid` where the stop bit is low. A start bit that is gone by its
-    middle is none. After a byte the next start bit may come half a bit early, so the sender's clock may be the faster one.
+    for one cycle; `broken` for one cycle in place of `valid` where the stop bit is low; before that each `bit` of the byte as
+    it comes, the lowest first, with `bit_valid` for one cycle. A start bit that is gone by its middle is none. After a byte
+    the next start bit may come half a bit early, so the sender's clock may be the faster one.
     """
 
     def __init__(self, divisor: int) -> None:
         self._divisor = divisor
-        super().__init__({"rx": In(1, init=1), "data": Out(8), "valid": Out(1), "broken": Out(1)})
+        super().__init__(
+            {
+                "rx": In(1, init=1),
+                "bit": Out(1),
+                "bit_valid": Out(1),
+                "data": Out(8),
+                "valid": Out(1),
+                "broken": Out(1),
+            }
+        )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -62,13 +72,20 @@ class Receiver(wiring.Component):
         shift = Signal(9, init=0x1FF)
         sample = busy & (timer == 0)
         stop = sample & ~shift[0]
-        m.d.comb += [self.data.eq(shift[1:]), self.valid.eq(stop & line), self.broken.eq(stop & ~line)]
+        start = shift.all()
+        m.d.comb += [
+            self.bit.eq(line),
+            self.bit_valid.eq(sample & shift[0] & ~start),
+            self.data.eq(shift[1:]),
+            self.valid.eq(stop & line),
+            self.broken.eq(stop & ~line),
+        ]
         with m.If(~busy):
             m.d.sync += [timer.eq(self._divisor // 2 - 1), shift.eq(0x1FF), broken.eq(broken & ~line)]
             m.d.sync += busy.eq(~line & ~broken)
         with m.Elif(timer == 0):
             m.d.sync += [timer.eq(self._divisor - 1), shift.eq(Cat(shift[1:], line))]
-            with m.If(stop | (shift.all() & line)):
+            with m.If(stop | (start & line)):
                 m.d.sync += [busy.eq(0), broken.eq(~line)]
         with m.Else():
             m.d.sync += timer.eq(timer - 1)

@@ -223,7 +223,7 @@ def test_silence_in_the_middle_is_a_time_out():
     [
         (None, lambda frame: b"", r"no answer to 5 handshakes in 0.5 s at 115200 bit/s; is this the board's port"),
         (None, lambda frame: b"login: \r\n\0", r"something answers, but no softstream board at 115200 bit/s"),
-        (b"sfst\x02", encode, r"it speaks version 2 of the protocol, this program version 1"),
+        (b"sfst\x03", encode, r"it speaks version 3 of the protocol, this program version 2"),
         (b"else", encode, r"it says b'else' where"),
         (Info.of(CONFIGS["argmax"], 1e6).to_bytes(), encode, r"another configuration \(argmax, 7-bit scores, max_length 70"),
     ],

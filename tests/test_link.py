@@ -86,9 +86,9 @@ def link(config, script):
 
     async def watch(ctx):
         while True:
-            _, _, valid = await ctx.tick().sample(dut.winner_valid)
+            _, _, valid, winner = await ctx.tick().sample(dut.winner_valid, dut.winner)
             if valid:
-                winners.append(ctx.get(dut.winner))
+                winners.append(winner)
 
     simulator = Simulator(dut)
     simulator.add_clock(1 / CLOCK)
