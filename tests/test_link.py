@@ -238,6 +238,31 @@ def test_a_softmax_head_forgets_half_a_vector_too():
     faulty(OPEN, None, SMALL)
 
 
+def test_info_at_any_moment_begins_anew_and_no_frame_is_ever_cut():
+    config = SMALL
+    rng = np.random.default_rng(8)
+    waits = rng.permutation(np.arange(1, 12 * 40 * DIVISOR, 173))
+
+    async def script(line):
+        for turn, wait in enumerate(waits):
+            line.frames.clear()
+            await line.send(encode(Frame(Type.INFO, turn, 0)))
+            while not (line.frames and line.frames[-1].type == Type.INFO and line.frames[-1].sequence == turn):
+                await line.frame(len(line.frames) + 1)
+            # What was on its way arrives whole, and nothing of it after INFO.
+            assert all(isinstance(frame, Frame) and frame.type != Type.ERROR for frame in line.frames), line.frames
+            line.frames.clear()
+            for frame in run_frames(config, VECTOR):
+                await line.send(encode(frame))
+            await line.ctx.tick().repeat(int(wait))
+            model = golden(config, np.array([VECTOR]))
+            for frame in line.frames:
+                if frame.type == Type.RESULT:
+                    assert list(frame.payload) == model.probabilities[0].tolist()
+
+    link(config, script)
+
+
 def test_half_a_score_is_refused():
     config = Config(mode="argmax", max_length=10, score_width=12)
     faulty(encode(Frame(Type.RUN_END, 0, 0, b"abc")), Fault.LENGTH, config)
