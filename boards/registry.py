@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal
 from softstream.hw.config import nearest
 from softstream.hw.errors import UserError
 
+from . import gowin
+
 if TYPE_CHECKING:
     from amaranth.build import Platform
 
@@ -85,8 +87,8 @@ class Board:
     bitstream: str = ""
     """Suffix of the file that is flashed."""
     note: str = ""
-    built: bool = True
-    """Whether place and route was ever seen to succeed on the board's own preset with the link."""
+    decoded: bool = False
+    """Whether the tests decode its bitstream and simulate that."""
 
     @property
     def link(self) -> str:
@@ -100,10 +102,10 @@ class Board:
 
     @property
     def verified(self) -> str:
-        """The furthest that this row was ever taken. No physical board was run."""
-        if self.vendor or not self.built:
+        """How far the tests take this board: to the plan, a bitstream, or that decoded and simulated. Never to the board."""
+        if self.vendor:
             return "plan"
-        return "decoded bitstream" if self.name == "icestick" else "bitstream"
+        return "decoded bitstream" if self.decoded else "bitstream"
 
     def make_platform(self) -> Platform:
         """A fresh platform: Amaranth allows one build each. With the row's extra resources and the link's header pins."""
@@ -111,6 +113,8 @@ class Board:
         platform = getattr(import_module(module), name)()
         if self.extra:
             platform.add_resources(getattr(platform, self.extra))
+        if self.toolchain == "gowin":
+            platform.add_file(gowin.LIBRARY_FILE, gowin.LIBRARY)
         if self.header is not None:
             from amaranth.build import Attrs
             from amaranth_boards.resources import UARTResource
@@ -160,6 +164,7 @@ BOARDS: dict[str, Board] = {
         Board(
             name="icestick",
             title="Lattice iCEstick",
+            decoded=True,
             platform="amaranth_boards.icestick:ICEStickPlatform",
             device="iCE40 HX1K",
             toolchain="ice40",
@@ -311,6 +316,7 @@ BOARDS: dict[str, Board] = {
             clock_hz=27_000_000,
             programmer=_loader("-b", "tangnano9k"),
             usb=_FT2232,
+            options=gowin.OPTIONS,
             bitstream="fs",
         ),
         Board(
@@ -326,9 +332,8 @@ BOARDS: dict[str, Board] = {
             clock_hz=27_000_000,
             programmer=_loader("-b", "tangnano20k"),
             usb=_FT2232,
+            options=gowin.OPTIONS,
             bitstream="fs",
-            built=False,
-            note="place and route of the link ends with hold violations in this version of nextpnr; the plan is made",
         ),
         Board(
             name="tang-primer-20k",
@@ -343,9 +348,8 @@ BOARDS: dict[str, Board] = {
             clock_hz=27_000_000,
             programmer=_loader("-b", "tangprimer20k"),
             usb=_FT2232,
+            options=gowin.OPTIONS,
             bitstream="fs",
-            built=False,
-            note="place and route of the link ends with hold violations in this version of nextpnr; the plan is made",
         ),
         *(
             Board(

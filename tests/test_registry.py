@@ -4,6 +4,8 @@ import warnings
 
 import numpy as np
 import pytest
+import test_bitstream
+import test_build
 
 from softstream.boards.clock import choose
 from softstream.boards.registry import BOARDS, board
@@ -53,3 +55,11 @@ def test_a_row_agrees_with_its_platform(name):
     assert platform.lookup(row.oscillator).clock.frequency == row.oscillator_hz
     uart = platform.lookup("uart", 0)
     assert {"rx", "tx"} <= {signal.name for signal in uart.ios}
+
+
+def test_verified_is_what_the_tests_do():
+    said = {name: row.verified for name, row in BOARDS.items()}
+    assert {name for name, far in said.items() if far != "plan"} == set(test_build.BUILT)
+    assert {name for name, far in said.items() if far == "decoded bitstream"} == {
+        case[0] for case in test_bitstream.CASES
+    }
