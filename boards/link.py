@@ -16,11 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from amaranth import Cat, Const, Module, Mux, ResetInserter, Signal, Value
+from amaranth import Cat, ClockDomain, Const, Module, Mux, ResetInserter, Signal, Value
+from amaranth.back import verilog
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from softstream.hw.config import Config
+from softstream.hw.emit import TOP
 from softstream.hw.formats import ceil_log2
 from softstream.hw.head import Head
 from softstream.hw.plan import plan
@@ -42,7 +44,10 @@ from .protocol import (
 )
 from .uart import Receiver, Transmitter, divisor
 
-__all__ = ["Link", "LinkCore", "cycle_bits"]
+__all__ = ["MEASURED_BAUD", "MEASURED_HZ", "Link", "LinkCore", "cycle_bits", "link_verilog"]
+
+MEASURED_HZ, MEASURED_BAUD = 12e6, 115200
+"""Clock and rate of the link in resources.json: the divider's width is all that depends on them."""
 
 _SLOT_BYTES = 64
 _COUNT_BITS = 7
@@ -704,3 +709,15 @@ class LinkCore(wiring.Component):
             self.busy.eq(link.busy),
         ]
         return m
+
+
+def link_verilog(config: Config) -> str:
+    """The link alone as Verilog, with the module's and the clock's name of a generated head, to be measured as one is."""
+    link = Link(config, clock_hz=MEASURED_HZ, baud=MEASURED_BAUD)
+    m = Module()
+    m.domains.sync = domain = ClockDomain()
+    aclk, reset = Signal(), Signal()
+    m.d.comb += [domain.clk.eq(aclk), domain.rst.eq(reset)]
+    m.submodules.link = link
+    ports = [Value.cast(value) for _, _, value in link.signature.flatten(link)]
+    return verilog.convert(m, name=TOP, ports=[aclk, reset, *ports], emit_src=False, strip_internal_attrs=True)

@@ -59,8 +59,8 @@ class Board:
     """`module:Class` of the Amaranth platform."""
     device: str
     toolchain: Toolchain
-    part: str | None = None
-    """The row of `boards/parts.py` of the same fabric, whose measured cells tell what fits; None where there is none."""
+    part: str = "ecp5-25k"
+    """The row of `boards/parts.py` whose measured cells tell what fits: of the same fabric where one is `measured`."""
     cells: int
     """Logic cells (LUT with flip-flop) of the part."""
     memory_bits: int
@@ -101,6 +101,11 @@ class Board:
         return self.toolchain in ("vivado", "quartus")
 
     @property
+    def measured(self) -> bool:
+        """Whether the cells of `part` are those of the board's own fabric."""
+        return self.toolchain in ("ice40", "ecp5")
+
+    @property
     def verified(self) -> str:
         """How far the tests take this board: to the plan, a bitstream, or that decoded and simulated. Never to the board."""
         if self.vendor:
@@ -126,6 +131,12 @@ class Board:
             pins = {"rx": self.header.rx, "tx": self.header.tx}
             platform.add_resources([UARTResource(0, **pins, conn=self.header.connector, attrs=attrs)])
         return platform
+
+
+# Programmers and USB ids: iceprog's own help (boards with an FT2232H or FT232H; the breakout board's two modes),
+# openFPGALoader's src/board.hpp (names and their cables) and src/cable.hpp (USB ids), version 1.1; dfu-util's ids from its
+# row for the OrangeCrab. Where amaranth-boards has a board, they agree with its `toolchain_program`, but for openocd, xc3sprog
+# and Vivado, in the place of which openFPGALoader stands.
 
 
 def _iceprog(*options: str) -> Programmer:
@@ -194,6 +205,7 @@ BOARDS: dict[str, Board] = {
             programmer=_iceprog("-S"),
             usb=_FT2232,
             bitstream="bin",
+            note="set its jumpers for the SRAM: the bitstream goes there and is gone with the power",
         ),
         Board(
             name="upduino-v3",
@@ -269,6 +281,7 @@ BOARDS: dict[str, Board] = {
             programmer=_loader("-b", "ecpix5"),
             usb=_FT2232,
             bitstream="bit",
+            note="from revision 3 on it has another bridge: openFPGALoader -b ecpix5_r03",
         ),
         Board(
             name="colorlight-5a75b",
@@ -330,7 +343,8 @@ BOARDS: dict[str, Board] = {
             oscillator="clk27",
             oscillator_hz=27_000_000,
             clock_hz=27_000_000,
-            programmer=_loader("-b", "tangnano20k"),
+            # By its cable: its name is unknown to version 0.10, which Debian 12 has.
+            programmer=_loader("-c", "ft2232"),
             usb=_FT2232,
             options=gowin.OPTIONS,
             bitstream="fs",

@@ -2,6 +2,7 @@
 
     python -m softstream.scripts.resources            # compare the cells with the file; exit code 1 where they differ
     python -m softstream.scripts.resources --write    # measure everything anew and write the file
+    python -m softstream.scripts.resources --write --links    # only what the link of a board adds to each preset
 
 Cells are exact: the same Verilog, part and tool versions give the same numbers on every machine. Fmax is the median of
 three seeds with a floor below it: it moves with every change of the netlist, and only falling below the floor is a defect.
@@ -15,6 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from softstream.boards.link import link_verilog
 from softstream.boards.parts import PARTS
 from softstream.boards.toolchain import Job, measure, tool_versions
 from softstream.hw.config import nearest
@@ -37,7 +39,7 @@ def recorded() -> dict[str, Any]:
     """The content of `boards/resources.json`:
 
     `tools` (package → version), `seeds`, and `presets`: preset → part → `cells` (by kind), `available` (what the part has),
-    `fmax_mhz` (median), `fmax_mhz_by_seed`, `floor_mhz`.
+    `fmax_mhz` (median), `fmax_mhz_by_seed`, `floor_mhz`, and `link_cells`, of the link that a board has beside the head.
     """
     return json.loads((resources.files("softstream.boards") / "resources.json").read_text(encoding="utf-8"))
 
@@ -47,11 +49,17 @@ def measured(
     parts: Sequence[str] = tuple(PARTS),
     seeds: Sequence[int] = SEEDS,
     *,
+    heads: bool = True,
     workers: int = 2,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """The same content, measured now. Without seeds there are cells only, which is quicker."""
-    jobs = [Job(verilog(PRESETS[name]), PARTS[row], tuple(seeds), name) for name in presets for row in parts]
+    """The same content, measured now. Without seeds there are cells only, which is quicker; without `heads`, only the links'."""
+    jobs = []
+    for name in presets:
+        for row in parts:
+            if heads:
+                jobs.append(Job(verilog(PRESETS[name]), PARTS[row], tuple(seeds), name))
+            jobs.append(Job(link_verilog(PRESETS[name]), PARTS[row], (), f"the link of {name}"))
     results = iter(measure(jobs, workers=workers, progress=progress))
     content: dict[str, Any] = {
         "tools": tool_versions(PARTS[row] for row in parts),
@@ -60,13 +68,16 @@ def measured(
     }
     for name in presets:
         for row in parts:
-            result = next(results)
-            entry: dict[str, Any] = {"cells": dict(result.cells), "available": dict(result.available)}
-            if seeds:
+            entry: dict[str, Any] = {}
+            if heads:
+                result = next(results)
+                entry |= {"cells": dict(result.cells), "available": dict(result.available)}
+            if heads and seeds:
                 mhz = result.fmax_mhz
                 entry["fmax_mhz"] = mhz
                 entry["fmax_mhz_by_seed"] = {str(placed.seed): placed.fmax_mhz for placed in result.placements}
                 entry["floor_mhz"] = None if mhz is None else round(FLOOR * mhz, 1)
+            entry["link_cells"] = dict(next(results).cells)
             content["presets"][name][row] = entry
     return content
 
@@ -80,14 +91,17 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
             if before is None:
                 found.append(f"{name} on {row}: not in the file")
                 continue
-            kinds = {**before["cells"], **entry["cells"]}
-            changed = [
-                f"{kind} {before['cells'].get(kind)} → {entry['cells'].get(kind)}"
-                for kind in kinds
-                if before["cells"].get(kind) != entry["cells"].get(kind)
-            ]
-            if changed:
-                found.append(f"{name} on {row}: {', '.join(changed)}")
+            for what, of in (("cells", name), ("link_cells", f"the link of {name}")):
+                if what not in entry:
+                    continue
+                then, now = before.get(what, {}), entry[what]
+                changed = [
+                    f"{kind} {then.get(kind)} → {now.get(kind)}"
+                    for kind in {**then, **now}
+                    if then.get(kind) != now.get(kind)
+                ]
+                if changed:
+                    found.append(f"{of} on {row}: {', '.join(changed)}")
             mhz, floor = entry.get("fmax_mhz"), before["floor_mhz"]
             if floor is not None and mhz is not None and mhz < floor:
                 found.append(f"{name} on {row}: Fmax {mhz:.1f} MHz, below its floor of {floor:.1f} MHz")
@@ -113,15 +127,18 @@ def _work(options: argparse.Namespace) -> int:
         print("\n".join(changed) or "the cells are as recorded")
         return int(bool(changed))
     path = Path(str(resources.files("softstream.boards") / "resources.json"))
-    new = measured(presets, parts, progress=_tell)
+    new = measured(presets, parts, heads=not options.links, progress=_tell)
     if path.exists():
         print("\n".join(differences(recorded(), new)) or "the cells are as recorded before")
-    if options.presets or options.parts:  # the others stay, if they were measured with the same tools
+    if options.presets or options.parts or options.links:  # the others stay, if they were measured with the same tools
         old = recorded()
         if any(old["tools"].get(package, version) != version for package, version in new["tools"].items()):
-            raise UserError("--presets, --parts: the file was made with other tool versions; measure everything anew")
+            raise UserError(
+                "--presets, --parts, --links: the file was made with other tool versions; measure everything anew"
+            )
         for name, entries in new["presets"].items():
-            old["presets"].setdefault(name, {}).update(entries)
+            for row, entry in entries.items():
+                old["presets"].setdefault(name, {}).setdefault(row, {}).update(entry)
         new = {**old, "tools": {**old["tools"], **new["tools"]}}
     with written_file("--write", path) as temporary:
         temporary.write_text(json.dumps(new, indent=2) + "\n", encoding="utf-8")
@@ -135,6 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m softstream.scripts.resources", description="Cells and Fmax of presets."
     )
     parser.add_argument("--write", action="store_true", help="measure with all seeds and write boards/resources.json")
+    parser.add_argument("--links", action="store_true", help="with --write: only the links, heads stay as recorded")
     parser.add_argument("--presets", nargs="+", metavar="NAME", help="only these")
     parser.add_argument("--parts", nargs="+", metavar="NAME", help="only these")
     try:

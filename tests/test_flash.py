@@ -50,6 +50,7 @@ def built(tmp_path, name):
         ("ulx3s-85f", ["-b", "ulx3s", "FILE"]),
         ("orangecrab", ["-d", "1209:5af0", "-a", "0", "-D", "FILE"]),
         ("tang-nano-9k", ["-b", "tangnano9k", "FILE"]),
+        ("tang-nano-20k", ["-c", "ft2232", "FILE"]),
         ("colorlight-5a75b", ["-c", "ft232", "FILE"]),
     ],
 )

@@ -29,7 +29,7 @@ def test_every_entry_is_complete_and_has_its_floor_below_the_median():
     assert set(content["tools"]) == set(tool_versions(PARTS.values()))
     for parts in content["presets"].values():
         for row, entry in parts.items():
-            assert set(entry["cells"]) == {cell.name for cell in PARTS[row].cells}
+            assert set(entry["cells"]) == set(entry["link_cells"]) == {cell.name for cell in PARTS[row].cells}
             if any(entry["cells"][kind] > number for kind, number in entry["available"].items()):
                 assert entry["fmax_mhz"] is None
                 continue
@@ -53,17 +53,25 @@ def test_the_cells_of_a_preset_are_those_recorded(name):
     )
 
 
-def entry(cells, fmax_mhz=None, floor_mhz=None):
-    return {"cells": cells, "fmax_mhz": fmax_mhz, "floor_mhz": floor_mhz}
+def test_the_link_leaves_room_on_the_smallest_part():
+    # An iCEstick has 1280 cells, and a head takes its share.
+    assert all(parts["hx8k"]["link_cells"]["LC"] <= 600 for parts in recorded()["presets"].values())
+
+
+def entry(cells, fmax_mhz=None, floor_mhz=None, link=()):
+    return {"cells": cells, "link_cells": dict(link), "fmax_mhz": fmax_mhz, "floor_mhz": floor_mhz}
 
 
 def test_a_difference_shows_old_and_new():
-    old = {"presets": {"a": {"hx8k": entry({"LC": 100, "DFF": 50, "RAM4K": 1}, 90.0, 76.5)}}}
-    same = {"presets": {"a": {"hx8k": entry({"LC": 100, "DFF": 50, "RAM4K": 1}, 80.0)}}}
+    link = {"LC": 450}
+    old = {"presets": {"a": {"hx8k": entry({"LC": 100, "DFF": 50, "RAM4K": 1}, 90.0, 76.5, link)}}}
+    same = {"presets": {"a": {"hx8k": entry({"LC": 100, "DFF": 50, "RAM4K": 1}, 80.0, None, link)}}}
     assert differences(old, same) == []
-    new = {"presets": {"a": {"hx8k": entry({"LC": 101, "DFF": 50, "RAM4K": 2}, 70.0)}, "b": {"hx8k": entry({})}}}
+    larger = entry({"LC": 101, "DFF": 50, "RAM4K": 2}, 70.0, None, {"LC": 451})
+    new = {"presets": {"a": {"hx8k": larger}, "b": {"hx8k": entry({})}}}
     assert differences(old, new) == [
         "a on hx8k: LC 100 → 101, RAM4K 1 → 2",
+        "the link of a on hx8k: LC 450 → 451",
         "a on hx8k: Fmax 70.0 MHz, below its floor of 76.5 MHz",
         "b on hx8k: not in the file",
     ]
