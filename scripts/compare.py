@@ -30,6 +30,7 @@ from softstream.hw.plan import Plan, plan
 from softstream.sim.golden import Result, golden
 from softstream.sim.reference import softmax_float64, valid_elements
 
+from .accuracy import Sweep, signed_errors, sweep_pairs
 from .run import verify
 from .scores import Scores, to_codes
 
@@ -38,8 +39,6 @@ __all__ = ["Bin", "Comparison", "Data", "Decisions", "Probabilities", "Row", "Si
 Progress = Callable[[float, str], None]
 
 RELIABILITY_BINS = 10
-_SWEEP_PAIRS_LOG2 = 16
-"""The sweep over two scores takes every pair up to this many, and beyond it every difference once."""
 _MODEL_SHARE = 0.1  # of the progress bar; place and route has the rest
 
 
@@ -86,18 +85,6 @@ class Bin:
     """Mean confidence of the bin's vectors; the middle of the bin where it is empty."""
     accuracy: float
     """Fraction of them decided as labelled; 0 where it is empty."""
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """Two scores, over all their differences: the extreme errors of the first one's probability, in ulp, signed."""
-
-    difference: np.ndarray
-    """Real difference first − second, in nats."""
-    lowest: np.ndarray
-    highest: np.ndarray
-    exhaustive: bool
-    """Whether every pair of codes was tried, or every difference once."""
 
 
 @dataclass(frozen=True)
@@ -445,36 +432,6 @@ def _reliability(confidence: np.ndarray, right: np.ndarray) -> tuple[tuple[Bin, 
     return tuple(bins), error / len(confidence)
 
 
-def _signed_error(config: Config, codes: np.ndarray, exact: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Errors in ulp, code − p·2^P, and which of them the saturation of 1.0 made."""
-    ideal = exact * 2.0**config.probability_width
-    top = config.probability_maximum
-    return codes - ideal, (codes == top) & (ideal > top + 0.5) & (config.probability_format == "UQ0")
-
-
-def _sweep(config: Config) -> tuple[Sweep, np.ndarray, np.ndarray] | None:
-    """Two scores over all their differences; the error of every first probability, and whether saturation made it."""
-    if config.max_length < 2:
-        return None
-    low, high = config.score_format.minimum, config.score_format.maximum
-    codes = np.arange(low, high + 1)
-    exhaustive = 2 * config.score_width <= _SWEEP_PAIRS_LOG2
-    if exhaustive:
-        first, second = (grid.ravel() for grid in np.meshgrid(codes, codes))
-    else:  # one of the two is the largest code
-        first, second = np.append(codes, np.full_like(codes, high)), np.append(np.full_like(codes, high), codes)
-    pairs = np.stack([first, second], axis=1)
-    found = golden(config, pairs).probabilities
-    assert found is not None
-    error, saturated = (both[:, 0] for both in _signed_error(config, found, softmax_float64(config, pairs)))
-    span = high - low
-    lowest, highest = np.full(2 * span + 1, np.inf), np.full(2 * span + 1, -np.inf)
-    np.minimum.at(lowest, first - second + span, error)
-    np.maximum.at(highest, first - second + span, error)
-    difference = np.arange(-span, span + 1) * config.score_scale
-    return Sweep(difference, lowest, highest, exhaustive), error, saturated
-
-
 def _judge(
     config: Config, scores: Scores, labels: np.ndarray | None, results: tuple[Result, Result], head: Plan
 ) -> tuple[Decisions, Probabilities]:
@@ -502,8 +459,8 @@ def _judge(
         probability_accuracy=accuracy(by_codes),
         float64_accuracy=accuracy(by_float),
     )
-    error, saturated = (both[valid] for both in _signed_error(config, codes, exact))
-    swept = _sweep(config)
+    error, saturated = (both[valid] for both in signed_errors(config, codes, exact))
+    swept = sweep_pairs(config)
     every, cut = (error, saturated) if swept is None else (np.append(error, swept[1]), np.append(saturated, swept[2]))
     real = codes / 2.0**config.probability_width
     sums = real.sum(axis=1)

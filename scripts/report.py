@@ -6,38 +6,22 @@ The same comparison gives the same bytes. Plots are inline SVG whose colours and
 light and dark schemes.
 """
 
-import html
-import io
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .compare import Comparison, Row
 from .output import written_file
+from .page import ARGMAX, BOUND, GRID, MUTED, SOFTMAX, captioned, dots, escape, page, raised, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["render", "write_html"]
-
-# Matplotlib draws in these; the page's style sheet says what they are.
-_INK, _MUTED, _GRID, _ARGMAX, _SOFTMAX, _BOUND = ("#010101", "#020202", "#030303", "#040404", "#050505", "#060606")
-_STYLE = {
-    _INK: "currentColor",
-    _MUTED: "var(--muted)",
-    _GRID: "var(--line)",
-    _ARGMAX: "var(--argmax)",
-    _SOFTMAX: "var(--softmax)",
-    _BOUND: "var(--bound)",
-}
-_WIDTH_INCHES = 5.0  # 360 units: as wide as a phone, so that its letters stay legible there
-_RESOLUTION = (420, 240)
-"""Points of a scatter plot that fall into the same of these cells are drawn once."""
 
 
 def write_html(comparison: Comparison, path: Path) -> None:
@@ -50,78 +34,14 @@ def write_html(comparison: Comparison, path: Path) -> None:
 # Plots ---------------------------------------------------------------------------------------------------------------
 
 
-def _svg(name: str, label: str, height_inches: float, draw: Callable[["Figure"], None]) -> str:
-    """The plot as an SVG element without ids of its own that another plot could have too."""
-    import matplotlib
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    settings: Any = {  # a union of 300 literals otherwise
-        "svg.hashsalt": name,
-        "svg.fonttype": "none",
-        "path.simplify": False,
-        "font.family": "DejaVu Sans",  # ships with matplotlib: the layout is the same on every machine
-        "font.size": 10.0,
-        "text.color": _INK,
-        "axes.edgecolor": _MUTED,
-        "axes.labelcolor": _INK,
-        "axes.titlesize": 10.0,
-        "axes.linewidth": 0.8,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.unicode_minus": True,
-        "xtick.color": _MUTED,
-        "ytick.color": _MUTED,
-        "xtick.labelcolor": _INK,
-        "ytick.labelcolor": _INK,
-        "legend.frameon": False,
-    }
-    with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(_WIDTH_INCHES, height_inches), layout="constrained")
-        FigureCanvasSVG(figure)
-        draw(figure)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
-    text = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{name}-", text)
-    text = re.sub(
-        r"font(?:-family)?: (?:([\d.]+px) )?'DejaVu Sans'[^;\"]*", lambda m: f"font-size: {m[1]}" if m[1] else "", text
-    )
-    text = re.sub(r' d="[^"]*"', lambda m: re.sub(r"(\.\d\d)\d+", r"\1", m[0]), text)
-    for color, style in _STYLE.items():
-        text = text.replace(color, style)
-    view = re.search(r'viewBox="[^"]*"', text)
-    assert view is not None
-    head = f'<svg {view[0]} role="img" aria-label="{html.escape(label)}" xmlns="http://www.w3.org/2000/svg" '
-    head += 'xmlns:xlink="http://www.w3.org/1999/xlink">'
-    return head + text[text.index(">") + 1 :].rstrip()
-
-
-def _dots(axes: "Axes", x: np.ndarray, y: np.ndarray, limits: tuple[float, float, float, float], color: str) -> None:
-    """A scatter plot as one path of dots, one per cell of the picture that has a point."""
-    left, right, low, high = limits
-    cells = np.stack([(x - left) / (right - left) * _RESOLUTION[0], (y - low) / (high - low) * _RESOLUTION[1]], axis=1)
-    _, first = np.unique(np.rint(cells).astype(np.int64), axis=0, return_index=True)
-    gap = np.full(len(first), np.nan)
-    lines = [np.stack([values[first], values[first], gap], axis=1).ravel() for values in (x, y)]
-    size = 1.5 if len(first) > 500 else 3.0
-    axes.plot(*lines, color=color, linewidth=size, solid_capstyle="round", alpha=0.75)
-
-
-def _raised(exponent: int) -> str:
-    return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-
-
 def _bounds(axes: "Axes", comparison: Comparison) -> None:
     """The derived bound, above and below; and the deeper one of a saturated 1.0, which errs downwards only."""
     p = comparison.probabilities
     for sign in (1, -1):
-        axes.axhline(sign * p.bound_ulp, color=_BOUND, linewidth=1.1)
+        axes.axhline(sign * p.bound_ulp, color=BOUND, linewidth=1.1)
     places = [(p.bound_ulp, f"bound {p.bound_ulp:.3f}", "bottom")]
     if p.worst_ulp > p.bound_ulp:
-        axes.axhline(-p.worst_ulp, color=_BOUND, linewidth=1.1, linestyle=(0, (4, 3)))
+        axes.axhline(-p.worst_ulp, color=BOUND, linewidth=1.1, linestyle=(0, (4, 3)))
         places.append((-p.worst_ulp, f"bound where 1.0 saturates, {p.worst_ulp:.0f}", "top"))
     for height, text, where in places:
         axes.annotate(
@@ -131,10 +51,10 @@ def _bounds(axes: "Axes", comparison: Comparison) -> None:
             xytext=(0, 2 if where == "bottom" else -2),
             textcoords="offset points",
             va=where,
-            color=_BOUND,
+            color=BOUND,
             fontsize=9.5,
         )
-    axes.axhline(0, color=_GRID, linewidth=0.8, zorder=0)
+    axes.axhline(0, color=GRID, linewidth=0.8, zorder=0)
     axes.set_ylim(*_error_limits(comparison))
     axes.set_ylabel("error, ulp")
 
@@ -150,11 +70,11 @@ def _draw_error(figure: "Figure", comparison: Comparison) -> None:
     axes = figure.subplots()
     smallest = -(comparison.config.probability_width + 5) * np.log10(2)
     x = np.log10(np.maximum(p.exact, 10.0**smallest))
-    _dots(axes, x, p.error_ulp, (smallest, 0.0, *_error_limits(comparison)), _SOFTMAX)
+    dots(axes, x, p.error_ulp, (smallest, 0.0, *_error_limits(comparison)), SOFTMAX)
     _bounds(axes, comparison)
     decades = np.arange(np.ceil(smallest), 1)
     ticks = decades[:: -max(1, -(-len(decades) // 5))].astype(int)
-    axes.set_xticks(ticks, ["1" if tick == 0 else f"10{_raised(tick)}" for tick in ticks])
+    axes.set_xticks(ticks, ["1" if tick == 0 else f"10{raised(tick)}" for tick in ticks])
     axes.set_xlim(smallest - 0.05, 0.05)
     axes.set_xlabel("true probability")
 
@@ -169,9 +89,9 @@ def _draw_sweep(figure: "Figure", comparison: Comparison) -> None:
     group = max(1, -(-len(x) // 600))
     starts = np.arange(0, len(x), group)
     x, low, high = x[starts], np.minimum.reduceat(low, starts), np.maximum.reduceat(high, starts)
-    axes.fill_between(x, low, high, color=_SOFTMAX, alpha=0.35, linewidth=0)
+    axes.fill_between(x, low, high, color=SOFTMAX, alpha=0.35, linewidth=0)
     for edge in (low, high):
-        axes.plot(x, edge, "o-" if len(x) < 50 else "-", color=_SOFTMAX, linewidth=0.8, markersize=3)
+        axes.plot(x, edge, "o-" if len(x) < 50 else "-", color=SOFTMAX, linewidth=0.8, markersize=3)
     _bounds(axes, comparison)
     axes.set_xlim(x[0], x[-1])
     axes.set_xlabel("first score − second score, nats")
@@ -182,14 +102,14 @@ def _draw_reliability(figure: "Figure", comparison: Comparison) -> None:
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     width = [b.high - b.low for b in bins]
     upper.bar(
-        [b.low for b in bins], [b.accuracy for b in bins], width, align="edge", color=_SOFTMAX, alpha=0.35, linewidth=0
+        [b.low for b in bins], [b.accuracy for b in bins], width, align="edge", color=SOFTMAX, alpha=0.35, linewidth=0
     )
-    upper.plot([0, 1], [0, 1], color=_MUTED, linewidth=1, linestyle=(0, (4, 3)))
-    upper.plot([b.confidence for b in bins], [b.accuracy for b in bins], "o", markersize=4, color=_SOFTMAX)
+    upper.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+    upper.plot([b.confidence for b in bins], [b.accuracy for b in bins], "o", markersize=4, color=SOFTMAX)
     upper.set_ylim(0, 1.04)
     upper.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
     upper.set_ylabel("as labelled")
-    lower.bar([b.low for b in bins], [b.count for b in bins], width, align="edge", color=_MUTED, alpha=0.5, linewidth=0)
+    lower.bar([b.low for b in bins], [b.count for b in bins], width, align="edge", color=MUTED, alpha=0.5, linewidth=0)
     most = max(b.count for b in bins)
     for b in bins:
         lower.annotate(
@@ -244,7 +164,7 @@ def _draw_resources(figure: "Figure", comparison: Comparison) -> None:
     for row, (title, pairs) in enumerate(panels):
         for column, (part, pair) in enumerate(zip(comparison.parts, pairs, strict=True)):
             axes = grid[row][column]
-            for place, (value, color) in enumerate(zip(pair, (_ARGMAX, _SOFTMAX), strict=True)):
+            for place, (value, color) in enumerate(zip(pair, (ARGMAX, SOFTMAX), strict=True)):
                 axes.barh(place, value, height=0.72, color=color, linewidth=0)
                 text = f"{value:.1f}" if "MHz" in title else f"{value:.0f}"
                 axes.annotate(
@@ -256,66 +176,10 @@ def _draw_resources(figure: "Figure", comparison: Comparison) -> None:
             axes.spines["bottom"].set_visible(False)
             axes.set_yticks([0, 1], ["argmax", "softmax"] if column == 0 else ["", ""])
             axes.tick_params(length=0)
-            axes.set_title(f"{part.name}: {title}", loc="left", color=_MUTED, fontsize=9.5)
+            axes.set_title(f"{part.name}: {title}", loc="left", color=MUTED, fontsize=9.5)
 
 
 # The page ------------------------------------------------------------------------------------------------------------
-
-
-_CSS = """
-:root { color-scheme: light dark; --paper: #fcfcfb; --card: #ffffff; --ink: #1b2026; --muted: #66707b; --line: #dfe3e7;
-  --argmax: #b4690e; --softmax: #1f63b5; --bound: #b3261e; --good: #1d7a46; }
-@media (prefers-color-scheme: dark) { :root { --paper: #14171a; --card: #1b1f24; --ink: #e8eaed; --muted: #9aa4ae;
-  --line: #323940; --argmax: #e5a04b; --softmax: #75aef0; --bound: #f28b82; --good: #6fcf97; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--paper); color: var(--ink);
-  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
-main { max-width: 66rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
-.kicker { color: var(--muted); margin: 0; font-size: .875rem; letter-spacing: .02em; }
-h1 { font-size: clamp(1.6rem, 5vw, 2.3rem); line-height: 1.2; margin: .2rem 0 1rem; letter-spacing: -.01em; }
-h2 { font-size: 1.25rem; margin: 3rem 0 .5rem; padding-top: 1rem; border-top: 1px solid var(--line); }
-h3 { font-size: 1rem; margin: 1.75rem 0 .25rem; }
-figure h3 { margin-top: 0; }
-p { max-width: 46rem; margin: .5rem 0; overflow-wrap: anywhere; }
-.answer { font-size: 1.15rem; max-width: 50rem; }
-.word { white-space: nowrap; }
-.muted, small, figcaption { color: var(--muted); }
-small { font-size: .84rem; display: block; line-height: 1.35; }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 11rem), 1fr)); gap: .75rem;
-  margin: 1.75rem 0 0; padding: 0; list-style: none; }
-.facts li { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .8rem 1rem; }
-.facts b { display: block; font-size: 1.4rem; line-height: 1.3; font-weight: 600; font-variant-numeric: tabular-nums; }
-.facts small { margin-top: .15rem; }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 25rem), 1fr)); gap: 1.25rem;
-  margin: 1.25rem 0; }
-figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .9rem 1rem;
-  min-width: 0; }
-figure svg * { stroke-linejoin: round; stroke-linecap: butt; }
-figure svg { display: block; width: 100%; height: auto; max-width: 34rem; margin: .4rem auto; }
-figcaption { font-size: .875rem; line-height: 1.45; }
-.scroll { overflow-x: auto; max-width: 46rem; }
-table { border-collapse: collapse; width: 100%; margin: .75rem 0; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .42rem .5rem .42rem 0; border-bottom: 1px solid var(--line); vertical-align: baseline; }
-th { font-weight: 600; }
-td:nth-child(n+2), thead th:nth-child(n+2) { text-align: right; white-space: nowrap; padding-left: .75rem;
-  padding-right: 0; width: 7.5rem; }
-tbody th { font-weight: 400; }
-tbody th small { display: inline; }
-.key { display: inline-block; width: .7em; height: .7em; border-radius: .15em; margin-right: .4em; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.25rem; margin: .75rem 0; }
-dt { color: var(--muted); }
-dd { margin: 0; overflow-wrap: anywhere; min-width: 0; }
-code { font: .9em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
-.bad { color: var(--bound); font-weight: 600; }
-@media (max-width: 34rem) { body { font-size: 15px; } main { padding-top: 1.5rem; }
-  td:nth-child(n+2), thead th:nth-child(n+2) { width: auto; padding-left: .5rem; } dl { grid-template-columns: 1fr; gap: 0; }
-  dd { margin-bottom: .4rem; } figure { padding: .75rem .6rem; } }
-@media print { main { max-width: none; } figure, .facts li { break-inside: avoid; } }
-"""
-
-
-def _escape(text: object) -> str:
-    return html.escape(str(text))
 
 
 def _table(rows: Sequence[Row]) -> str:
@@ -325,15 +189,11 @@ def _table(rows: Sequence[Row]) -> str:
     lines = [f'<div class="scroll"><table><thead><tr><th scope="col"></th>{titles}</tr></thead><tbody>']
     for row in rows:
         notes = ", ".join(note for note in (row.unit, row.reference) if note)
-        small = f" <small>{_escape(notes)}</small>" if notes else ""
-        cells = "".join(f"<td>{_escape(getattr(row, head) or '–')}</td>" for head in heads)
-        lines.append(f'<tr><th scope="row">{_escape(row.quantity)}{small}</th>{cells}</tr>')
+        small = f" <small>{escape(notes)}</small>" if notes else ""
+        cells = "".join(f"<td>{escape(getattr(row, head) or '–')}</td>" for head in heads)
+        lines.append(f'<tr><th scope="row">{escape(row.quantity)}{small}</th>{cells}</tr>')
     lines.append("</tbody></table></div>")
     return "\n".join(lines)
-
-
-def _figure(title: str, svg: str, caption: str) -> str:
-    return f"<figure><h3>{_escape(title)}</h3>\n{svg}\n<figcaption>{_escape(caption)}</figcaption></figure>"
 
 
 def _facts(comparison: Comparison) -> Iterator[tuple[str, str]]:
@@ -354,10 +214,10 @@ def _facts(comparison: Comparison) -> Iterator[tuple[str, str]]:
 
 def _error_figures(comparison: Comparison) -> Iterator[str]:
     p = comparison.probabilities
-    ulp = f"1 ulp is 2{_raised(-comparison.config.probability_width)}"
-    yield _figure(
+    ulp = f"1 ulp is 2{raised(-comparison.config.probability_width)}"
+    yield captioned(
         "Error of every probability",
-        _svg(
+        svg(
             "error", "Error in ulp over the true probability, with the bound", 3.1, lambda f: _draw_error(f, comparison)
         ),
         f"{len(p.exact)} probabilities of {comparison.data.vectors} vectors against float64; {ulp}.",
@@ -366,9 +226,9 @@ def _error_figures(comparison: Comparison) -> Iterator[str]:
         tried = (
             "every pair of codes" if p.sweep.exhaustive else "every difference of two codes, the larger at its maximum"
         )
-        yield _figure(
+        yield captioned(
             "Error over the input range, two scores",
-            _svg("sweep", "Error in ulp over the difference of two scores", 3.1, lambda f: _draw_sweep(f, comparison)),
+            svg("sweep", "Error in ulp over the difference of two scores", 3.1, lambda f: _draw_sweep(f, comparison)),
             f"Smallest and largest error of the first probability over {tried}.",
         )
 
@@ -392,9 +252,9 @@ def _sections(comparison: Comparison) -> Iterator[str]:
     if p.reliability:
         assert p.calibration_error is not None
         figures.append(
-            _figure(
+            captioned(
                 "Reliability of the decision",
-                _svg("reliability", "Accuracy over confidence", 3.6, lambda f: _draw_reliability(f, comparison)),
+                svg("reliability", "Accuracy over confidence", 3.6, lambda f: _draw_reliability(f, comparison)),
                 "Vectors by the probability of their winner. On the dashed line confidence equals accuracy; expected "
                 f"calibration error {100 * p.calibration_error:.1f} %.",
             )
@@ -402,9 +262,9 @@ def _sections(comparison: Comparison) -> Iterator[str]:
     if comparison.parts:
         height = 0.55 + 0.72 * len(_resource_panels(comparison))
         figures.append(
-            _figure(
+            captioned(
                 "What it costs",
-                _svg("resources", "Cells and Fmax of both heads", height, lambda f: _draw_resources(f, comparison)),
+                svg("resources", "Cells and Fmax of both heads", height, lambda f: _draw_resources(f, comparison)),
                 "After synthesis and place and route; every panel has a scale of its own.",
             )
         )
@@ -413,7 +273,7 @@ def _sections(comparison: Comparison) -> Iterator[str]:
     if not comparison.parts:
         yield "<p>Place and route was left out of this run, so there are no cells and no Fmax.</p>"
     for section, rows in tables.items():
-        yield f"<h3>{_escape(section)}</h3>{_table(rows)}"
+        yield f"<h3>{escape(section)}</h3>{_table(rows)}"
 
 
 def _provenance(comparison: Comparison) -> Iterator[tuple[str, str]]:
@@ -449,33 +309,19 @@ def _provenance(comparison: Comparison) -> Iterator[tuple[str, str]]:
 def render(comparison: Comparison) -> str:
     """The report's HTML."""
     facts = "".join(
-        f"<li><b>{_escape(value)}</b><small>{_escape(what)}</small></li>" for value, what in _facts(comparison)
+        f"<li><b>{escape(value)}</b><small>{escape(what)}</small></li>" for value, what in _facts(comparison)
     )
-    provenance = "".join(
-        f"<dt>{_escape(name)}</dt><dd>{_escape(value)}</dd>" for name, value in _provenance(comparison)
-    )
+    provenance = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in _provenance(comparison))
     body = "\n".join(_sections(comparison))
-    answer = _escape(comparison.answer)
+    answer = escape(comparison.answer)
     for part in comparison.parts:
         answer = answer.replace(part.name, f'<span class="word">{part.name}</span>')
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>softstream: argmax alone against softmax</title>
-<style>{_CSS}</style>
-</head>
-<body>
-<main>
-<p class="kicker">softstream · comparison of two heads from one configuration</p>
+    title = "softstream: argmax alone against softmax"
+    main = f"""<p class="kicker">softstream · comparison of two heads from one configuration</p>
 <h1>Argmax alone, or softmax?</h1>
 <p class="answer">{answer}</p>
 <ul class="facts">{facts}</ul>
 {body}
 <h2>How it was measured</h2>
-<dl>{provenance}</dl>
-</main>
-</body>
-</html>
-"""
+<dl>{provenance}</dl>"""
+    return page(title, main)

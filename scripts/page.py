@@ -1,0 +1,194 @@
+"""What the HTML reports share: plots as inline SVG in the page's own colours and fonts, figures, and the page itself.
+
+The same content gives the same bytes. Plots follow the light and dark schemes of the page, or of the reader where a plot
+is a file of its own.
+"""
+
+import html
+import io
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "ARGMAX", "BOUND", "GRID", "INK", "MUTED", "SOFTMAX", "captioned", "dots", "escape", "page", "raised", "standalone", "svg",
+]  # fmt: skip
+
+# Matplotlib draws in these; the page's style sheet says what they are.
+INK, MUTED, GRID, ARGMAX, SOFTMAX, BOUND = ("#010101", "#020202", "#030303", "#040404", "#050505", "#060606")
+_STYLE = {
+    INK: "currentColor",
+    MUTED: "var(--muted)",
+    GRID: "var(--line)",
+    ARGMAX: "var(--argmax)",
+    SOFTMAX: "var(--softmax)",
+    BOUND: "var(--bound)",
+}
+_WIDTH_INCHES = 5.0  # 360 units: as wide as a phone, so that its letters stay legible there
+_RESOLUTION = (420, 240)
+"""Points of a scatter plot that fall into the same of these cells are drawn once."""
+
+
+def svg(name: str, label: str, height_inches: float, draw: Callable[["Figure"], None]) -> str:
+    """The plot as an SVG element without ids of its own that another plot could have too."""
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    settings: Any = {  # a union of 300 literals otherwise
+        "svg.hashsalt": name,
+        "svg.fonttype": "none",
+        "path.simplify": False,
+        "font.family": "DejaVu Sans",  # ships with matplotlib: the layout is the same on every machine
+        "font.size": 10.0,
+        "text.color": INK,
+        "axes.edgecolor": MUTED,
+        "axes.labelcolor": INK,
+        "axes.titlesize": 10.0,
+        "axes.linewidth": 0.8,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.unicode_minus": True,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "xtick.labelcolor": INK,
+        "ytick.labelcolor": INK,
+        "legend.frameon": False,
+    }
+    with matplotlib.rc_context(settings):
+        figure = Figure(figsize=(_WIDTH_INCHES, height_inches), layout="constrained")
+        FigureCanvasSVG(figure)
+        draw(figure)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
+    text = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{name}-", text)
+    text = re.sub(
+        r"font(?:-family)?: (?:([\d.]+px) )?'DejaVu Sans'[^;\"]*", lambda m: f"font-size: {m[1]}" if m[1] else "", text
+    )
+    text = re.sub(r' d="[^"]*"', lambda m: re.sub(r"(\.\d\d)\d+", r"\1", m[0]), text)
+    for color, style in _STYLE.items():
+        text = text.replace(color, style)
+    view = re.search(r'viewBox="[^"]*"', text)
+    assert view is not None
+    head = f'<svg {view[0]} role="img" aria-label="{html.escape(label)}" xmlns="http://www.w3.org/2000/svg" '
+    head += 'xmlns:xlink="http://www.w3.org/1999/xlink">'
+    return head + text[text.index(">") + 1 :].rstrip()
+
+
+_ALONE = (
+    "<style>svg{color:#1b2026;--muted:#66707b;--line:#dfe3e7;--argmax:#b4690e;--softmax:#1f63b5;--bound:#b3261e}"
+    "@media (prefers-color-scheme:dark){svg{color:#e8eaed;--muted:#9aa4ae;--line:#323940;--argmax:#e5a04b;"
+    "--softmax:#75aef0;--bound:#f28b82}}text{font-family:system-ui,sans-serif}</style>"
+)
+
+
+def standalone(plot: str) -> str:
+    """A plot of `svg` as the content of a file of its own, with the page's colours in it."""
+    end = plot.index(">") + 1
+    return f"{plot[:end]}{_ALONE}{plot[end:]}\n"
+
+
+def dots(axes: "Axes", x: np.ndarray, y: np.ndarray, limits: tuple[float, float, float, float], color: str) -> None:
+    """A scatter plot as one path of dots, one per cell of the picture that has a point."""
+    left, right, low, high = limits
+    cells = np.stack([(x - left) / (right - left) * _RESOLUTION[0], (y - low) / (high - low) * _RESOLUTION[1]], axis=1)
+    _, first = np.unique(np.rint(cells).astype(np.int64), axis=0, return_index=True)
+    gap = np.full(len(first), np.nan)
+    lines = [np.stack([values[first], values[first], gap], axis=1).ravel() for values in (x, y)]
+    size = 1.5 if len(first) > 500 else 3.0
+    axes.plot(*lines, color=color, linewidth=size, solid_capstyle="round", alpha=0.75)
+
+
+def raised(exponent: int) -> str:
+    """An integer in superscript."""
+    return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+_CSS = """
+:root { color-scheme: light dark; --paper: #fcfcfb; --card: #ffffff; --ink: #1b2026; --muted: #66707b; --line: #dfe3e7;
+  --argmax: #b4690e; --softmax: #1f63b5; --bound: #b3261e; --good: #1d7a46; }
+@media (prefers-color-scheme: dark) { :root { --paper: #14171a; --card: #1b1f24; --ink: #e8eaed; --muted: #9aa4ae;
+  --line: #323940; --argmax: #e5a04b; --softmax: #75aef0; --bound: #f28b82; --good: #6fcf97; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--paper); color: var(--ink);
+  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
+main { max-width: 66rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
+.kicker { color: var(--muted); margin: 0; font-size: .875rem; letter-spacing: .02em; }
+h1 { font-size: clamp(1.6rem, 5vw, 2.3rem); line-height: 1.2; margin: .2rem 0 1rem; letter-spacing: -.01em; }
+h2 { font-size: 1.25rem; margin: 3rem 0 .5rem; padding-top: 1rem; border-top: 1px solid var(--line); }
+h3 { font-size: 1rem; margin: 1.75rem 0 .25rem; }
+figure h3 { margin-top: 0; }
+p { max-width: 46rem; margin: .5rem 0; overflow-wrap: anywhere; }
+.answer { font-size: 1.15rem; max-width: 50rem; }
+.word { white-space: nowrap; }
+.muted, small, figcaption { color: var(--muted); }
+small { font-size: .84rem; display: block; line-height: 1.35; }
+.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 11rem), 1fr)); gap: .75rem;
+  margin: 1.75rem 0 0; padding: 0; list-style: none; }
+.facts li { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .8rem 1rem; }
+.facts b { display: block; font-size: 1.4rem; line-height: 1.3; font-weight: 600; font-variant-numeric: tabular-nums; }
+.facts small { margin-top: .15rem; }
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 25rem), 1fr)); gap: 1.25rem;
+  margin: 1.25rem 0; }
+figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .9rem 1rem;
+  min-width: 0; }
+figure svg * { stroke-linejoin: round; stroke-linecap: butt; }
+figure svg { display: block; width: 100%; height: auto; max-width: 34rem; margin: .4rem auto; }
+figcaption { font-size: .875rem; line-height: 1.45; }
+.scroll { overflow-x: auto; max-width: 46rem; }
+table { border-collapse: collapse; width: 100%; margin: .75rem 0; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: .42rem .5rem .42rem 0; border-bottom: 1px solid var(--line); vertical-align: baseline; }
+th { font-weight: 600; }
+td:nth-child(n+2), thead th:nth-child(n+2) { text-align: right; white-space: nowrap; padding-left: .75rem;
+  padding-right: 0; width: 7.5rem; }
+tbody th { font-weight: 400; }
+tbody th small { display: inline; }
+.key { display: inline-block; width: .7em; height: .7em; border-radius: .15em; margin-right: .4em; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.25rem; margin: .75rem 0; }
+dt { color: var(--muted); }
+dd { margin: 0; overflow-wrap: anywhere; min-width: 0; }
+code { font: .9em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
+.bad { color: var(--bound); font-weight: 600; }
+@media (max-width: 34rem) { body { font-size: 15px; } main { padding-top: 1.5rem; }
+  td:nth-child(n+2), thead th:nth-child(n+2) { width: auto; padding-left: .5rem; } dl { grid-template-columns: 1fr; gap: 0; }
+  dd { margin-bottom: .4rem; } figure { padding: .75rem .6rem; } }
+@media print { main { max-width: none; } figure, .facts li { break-inside: avoid; } }
+"""
+
+
+def escape(text: object) -> str:
+    """Text as HTML shows it."""
+    return html.escape(str(text))
+
+
+def captioned(title: str, plot: str, caption: str) -> str:
+    """A plot with a title above and a caption below, as HTML."""
+    return f"<figure><h3>{escape(title)}</h3>\n{plot}\n<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def page(title: str, main: str) -> str:
+    """A page that opens from disk, without a network; `main` is HTML."""
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title>
+<style>{_CSS}</style>
+</head>
+<body>
+<main>
+{main}
+</main>
+</body>
+</html>
+"""
