@@ -32,7 +32,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -50,9 +50,10 @@ Progress = Callable[[float, str], None]
 """Called with the fraction that is done, from 0 to 1, and with what is being done."""
 
 _TOP = "softstream_top"
+_SOURCE = "top.v"
 _CLOCK = "aclk"
 _TOOL_SECONDS = 900  # an order of magnitude over the slowest preset
-_CACHE_FORMAT = 1  # raise it when the meaning of a stored field changes
+_CACHE_FORMAT = 2  # raise it when the meaning of a stored field changes
 
 # Every tool begins with this: Linux kills it when the thread that started it is gone (PR_SET_PDEATHSIG, SIGKILL), so that
 # none goes on working for nobody after a kill that leaves the caller no time.
@@ -83,6 +84,8 @@ class CriticalPath:
     routing_ns: float
     nets: tuple[str, ...]
     """The nets that it takes time on, in order."""
+    lines: tuple[int, ...] = ()
+    """Lines of the Verilog text, from 1, that declare or compute those nets, in order."""
 
     @property
     def total_ns(self) -> float:
@@ -242,8 +245,8 @@ def _synthesise(place: _Workplace) -> dict[str, int]:
     """Write `netlist.json`; returns how many cells of each type it has."""
     part = place.job.part
     place.report(f"{place.job.title}: synthesis for {part.name}")
-    (place.directory / "top.v").write_text(place.job.verilog, encoding="utf-8")
-    place.run("synthesis", _YOSYS, "read_verilog top.v", f"{part.synthesis} -top {_TOP} -json netlist.json")
+    (place.directory / _SOURCE).write_text(place.job.verilog, encoding="utf-8")
+    place.run("synthesis", _YOSYS, f"read_verilog {_SOURCE}", f"{part.synthesis} -top {_TOP} -json netlist.json")
     path = place.directory / "netlist.json"
     netlist = json.loads(path.read_text())
     top = netlist["modules"][_TOP]
@@ -312,6 +315,14 @@ def _pack(place: _Workplace, netlist: Mapping[str, int]) -> dict[str, dict[str, 
     return {"cells": used, "available": available}
 
 
+def _lines(sources: Iterable[str]) -> Iterator[int]:
+    """Of sources such as `top.v:12.3-12.9` and `…/cells_map.v:6.21-6.22`, the first lines of those in our text."""
+    for source in sources:
+        name, _, place = source.rpartition(":")
+        if name == _SOURCE:
+            yield int(place.partition(".")[0])
+
+
 def _place(place: _Workplace, seed: int) -> dict[str, Any]:
     """Fmax and critical path with one seed."""
     place.report(f"{place.job.title}: placing on {place.job.part.name}, seed {seed}")
@@ -327,6 +338,7 @@ def _place(place: _Workplace, seed: int) -> dict[str, Any]:
         logic_ns=round(sum(step["delay"] for step in path) - routing_ns, 3),
         routing_ns=round(routing_ns, 3),
         nets=tuple(step["net"] for step in routing if step["delay"] > 0),
+        lines=tuple(dict.fromkeys(_lines(source for step in routing for source in step.get("sources", ())))),
     )
     return {"fmax_mhz": round(fmax["achieved"], 2), "critical_path": asdict(critical)}
 
@@ -362,7 +374,9 @@ def _store(name: str, value: Mapping[str, Any]) -> None:
 
 def _placement(seed: int, stored: Mapping[str, Any]) -> Placement:
     path = dict(stored["critical_path"])
-    return Placement(seed, stored["fmax_mhz"], CriticalPath(**{**path, "nets": tuple(path["nets"])}))
+    return Placement(
+        seed, stored["fmax_mhz"], CriticalPath(**{**path, "nets": tuple(path["nets"]), "lines": tuple(path["lines"])})
+    )
 
 
 def _measure(processes: _Processes, job: Job, key: str, events: "queue.SimpleQueue[str | int]") -> Measurement:

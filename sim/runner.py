@@ -68,6 +68,8 @@ class RtlResult:
     """Whether the vector was longer than max_length and was cut, bool [V]."""
     probabilities: np.ndarray | None
     """Probability codes, int64 [V, N], 0 beyond each length; None in argmax mode."""
+    start_cycle: np.ndarray
+    """Clock cycles from the transfer of the first vector's first input beat to that of each vector's, int64 [V]."""
     first_output_cycle: np.ndarray
     """Clock cycles from the transfer of the vector's first input beat to that of its first output beat, int64 [V]."""
     last_output_cycle: np.ndarray
@@ -143,6 +145,7 @@ def run_rtl(
         best=arrays["best"],
         overlong=arrays["overlong"],
         probabilities=arrays.get("probabilities"),
+        start_cycle=arrays["start_cycle"],
         first_output_cycle=arrays["first_output_cycle"],
         last_output_cycle=arrays["last_output_cycle"],
         simulator=verdict.simulator,

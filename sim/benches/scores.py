@@ -56,6 +56,7 @@ async def scores(dut: Any) -> None:
         arrays = {name: value for name, value in vars(result).items() if value is not None}
         np.savez(
             session.job.results_path,
+            start_cycle=starts - starts[0],
             first_output_cycle=times[last - beats + 1] - starts,
             last_output_cycle=times[last] - starts,
             **arrays,
