@@ -13,7 +13,7 @@ BOARD := --board icestick --baud 1000000
 SCORES := sim/data/digits_scores.npy
 LABELS := sim/data/digits_labels.npy
 
-.PHONY: help demo test test-boards lint tables constraints clean
+.PHONY: help demo test test-boards lint bench tables constraints clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make test         the test suite"
 	@echo "make test-boards  whole boards: bitstreams, their decoded form, and the host program at simulated ones"
 	@echo "make lint         ruff, and mypy on the public API"
+	@echo "make bench        measures every variant anew: boards/bench.json, the README's tables, build/bench/bench.html"
 	@echo "make tables       writes the generated tables of the README anew"
 	@echo "make constraints  writes scripts/constraints.txt anew, from the newest versions that pyproject.toml allows"
 	@echo "make clean        removes .venv and build"
@@ -46,6 +47,11 @@ lint: $(VENV)/.dev build/types/softstream
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	$(BIN)/softstream bench -o build/bench
+	cp build/bench/bench.json boards/bench.json
+	$(BIN)/python -m softstream.scripts.tables
 
 tables: $(VENV)/.dev
 	$(BIN)/python -m softstream.scripts.tables

@@ -49,8 +49,8 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise _InterruptedError from None
+        except KeyboardInterrupt as interrupt:
+            raise _InterruptedError(*interrupt.args) from None
 
 
 class _Verb(click.Command):
@@ -327,6 +327,83 @@ def _compare(
         console.line(f"report: {output}")
 
 
+_JOBS = click.Option(
+    ["--jobs"], type=click.IntRange(1), default=2, show_default=True, metavar="J", help="Tools at a time."
+)
+
+
+@_softstream.command(
+    "bench",
+    short_help="Measure every variant: cells, Fmax, cycles, errors",
+    params=[
+        click.Option(["--only"], metavar="NAME", multiple=True, help="Only this variant; may be given several times."),
+        click.Option(
+            ["--seeds"], type=click.IntRange(1), default=5, show_default=True, metavar="S", help="Placements of each."
+        ),
+        click.Option(["--quick"], is_flag=True, help="One seed, no curves, not the tool's own speed."),
+        _JOBS,
+        click.Option(["-o", "--output"], metavar="DIR", help="Also write bench.json and bench.html there."),
+        *_print_options(),
+    ],
+)
+def _bench(
+    only: Sequence[str], seeds: int, quick: bool, jobs: int, output: str | None, as_json: bool, quiet: bool
+) -> None:
+    """Measure every variant: cells, Fmax over placement seeds, critical path, cycles, errors.
+
+    Synthesis and placement are kept from run to run; everything anew is a matter of minutes.
+    """
+    from .bench import run
+
+    run(only, seeds, quick, jobs, Path(output) if output else None, Console(as_json, quiet))
+
+
+@_verb()
+@click.option("--sweep", "sweeps", metavar="KEY=A,B,C", multiple=True, help="A key and its values; all combinations.")
+@click.option(
+    "--part", "part_name", metavar="PART", default="hx8k", show_default=True, help="What it is for: hx8k, ecp5-25k …"
+)
+@click.option("--fmax", type=click.FloatRange(0, min_open=True), metavar="MHZ", help="Clock to reach, median of seeds.")
+@click.option("--max-ulp", type=click.FloatRange(0, min_open=True), metavar="ULP", help="Error bound to keep.")
+@click.option("--max-cells", type=click.IntRange(1), metavar="N", help="Logic cells to keep to (LC or COMB).")
+@click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, metavar="S", help="Placements of each.")
+@click.option("--no-place", is_flag=True, help="Cells only: synthesis and packing, no Fmax.")
+@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, metavar="J", help="Points at a time.")
+@click.option("--scheduler", metavar="ADDRESS", help="A dask scheduler, whose workers do the points instead.")
+def _explore(
+    config: Config,
+    console: Console,
+    sweeps: Sequence[str],
+    part_name: str,
+    fmax: float | None,
+    max_ulp: float | None,
+    max_cells: int | None,
+    seeds: int,
+    no_place: bool,
+    jobs: int,
+    scheduler: str | None,
+) -> None:
+    """Sweep keys on a part: the Pareto front of area, speed and error, and the smallest that meets your limits.
+
+    The other keys are those of the configuration. Every point is kept: Ctrl-C, and the same command goes on.
+    """
+    from .explore import Wish, run
+
+    _echo(config, console)
+    wish = Wish(fmax, max_ulp, max_cells)
+    run(
+        config.to_mapping(),
+        sweeps,
+        part_name,
+        wish,
+        console,
+        seeds=seeds,
+        place=not no_place,
+        jobs=jobs,
+        scheduler=scheduler,
+    )
+
+
 _BOARD = click.option("--board", "board_name", metavar="B", required=True, help="Which board: see softstream boards.")
 
 
@@ -500,6 +577,6 @@ def _main(arguments: list[str]) -> int:
         return _fail(f"{error.format_message().rstrip('.')}; {where} --help shows what is possible", 2)
     except click.ClickException as error:
         return _fail(error.format_message(), 2)
-    except (_InterruptedError, KeyboardInterrupt, click.Abort):
-        return _fail("interrupted; nothing was written", _INTERRUPTED)
+    except (_InterruptedError, KeyboardInterrupt, click.Abort) as interrupt:
+        return _fail(f"interrupted; {interrupt or 'nothing was written'}", _INTERRUPTED)
     return 0

@@ -145,6 +145,7 @@ figure svg * { stroke-linejoin: round; stroke-linecap: butt; }
 figure svg { display: block; width: 100%; height: auto; max-width: 34rem; margin: .4rem auto; }
 figcaption { font-size: .875rem; line-height: 1.45; }
 .scroll { overflow-x: auto; max-width: 46rem; }
+.scroll.wide { max-width: none; }
 table { border-collapse: collapse; width: 100%; margin: .75rem 0; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .42rem .5rem .42rem 0; border-bottom: 1px solid var(--line); vertical-align: baseline; }
 th { font-weight: 600; }

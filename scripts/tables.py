@@ -1,6 +1,7 @@
 """The generated tables of the README: `python -m softstream.scripts.tables` writes them anew, `--check` only compares.
 
-Resources come from `boards/resources.json`, everything else from the plan and from the configuration's own keys.
+Resources come from `boards/resources.json`, the benchmark and its plot, `boards/bench.svg`, from `boards/bench.json`, everything
+else from the plan and from the configuration's own keys.
 """
 
 from __future__ import annotations
@@ -14,11 +15,16 @@ from softstream.hw.config import KEYS
 from softstream.hw.plan import plan
 from softstream.hw.presets import PRESETS
 
+from . import bench
+from .bench_report import throughput_plot
+from .peers import PEERS
 from .resources import recorded
 
-__all__ = ["SECTIONS", "main", "rewritten"]
+__all__ = ["PLOT", "SECTIONS", "main", "rewritten"]
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+_ROOT = Path(__file__).resolve().parents[1]
+README = _ROOT / "README.md"
+PLOT = _ROOT / "boards" / "bench.svg"
 
 
 def _markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -86,7 +92,25 @@ def _tools() -> str:
     )
 
 
-SECTIONS = {"presets": _presets, "keys": _keys, "tools": _tools}
+def _bench() -> str:
+    content = bench.recorded()
+    seeds = content["seeds"]
+    found = (
+        f"Fmax is minimum / median / maximum over placement seeds {', '.join(map(str, seeds))}"
+        if len(seeds) > 1
+        else f"Fmax is of placement seed {seeds[0]} alone"
+    )
+    lines = [_markdown(bench.COLUMNS, bench.rows(content)), "", f"{found}; the largest error is beside its bound."]
+    if "speed" in content:
+        lines[-1] += f" The tool itself: {bench.speed_sentence(content['speed'])}."
+    return "\n".join(lines)
+
+
+def _peers() -> str:
+    return " · ".join(f"[{peer.name}]({peer.source}), {peer.formats}".replace("<", "\\<") for peer in PEERS)
+
+
+SECTIONS = {"presets": _presets, "keys": _keys, "tools": _tools, "bench": _bench, "peers": _peers}
 """Section of the README → what writes it."""
 
 
@@ -103,13 +127,16 @@ def rewritten(text: str) -> str:
 
 
 def main() -> int:
-    """Writes the README, or with --check tells whether it is current; returns the exit code."""
-    old = README.read_text(encoding="utf-8")
-    new = rewritten(old)
+    """Writes the README and its plot, or with --check tells whether they are current; returns the exit code."""
+    new = {README: rewritten(README.read_text(encoding="utf-8")), PLOT: throughput_plot(bench.recorded())}
+    stale = [path for path, text in new.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     if "--check" in sys.argv[1:]:
-        print("README.md is current" if new == old else "README.md is out of date: make tables")
-        return int(new != old)
-    README.write_text(new, encoding="utf-8")
+        print(
+            "".join(f"{path.name} is out of date: make tables\n" for path in stale) or "everything is current\n", end=""
+        )
+        return int(bool(stale))
+    for path in stale:
+        path.write_text(new[path], encoding="utf-8")
     return 0
 
 

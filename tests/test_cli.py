@@ -67,13 +67,13 @@ def test_no_arguments_is_help(cli):
     assert (code, err) == (0, "")
     assert out == cli("--help")[1]
     boards = ["boards", "build", "flash", "run-on-board", "doctor"]
-    verbs = ["describe", "generate", "run", "simulate", "compare", *boards, "presets"]
+    verbs = ["describe", "generate", "run", "simulate", "compare", "bench", "explore", *boards, "presets"]
     assert [
         line.split()[0] for line in out.split("Commands:")[1].splitlines() if line.startswith("  ") and line[2] != " "
     ] == verbs
 
 
-@pytest.mark.parametrize("verb", ["describe", "generate", "run", "simulate", "compare"])
+@pytest.mark.parametrize("verb", ["describe", "generate", "run", "simulate", "compare", "explore"])
 def test_every_verb_has_the_common_options(cli, verb):
     code, out, _ = cli(verb, "--help")
     assert code == 0

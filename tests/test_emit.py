@@ -4,11 +4,13 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import softstream.hw
 from softstream.hw.config import Config
-from softstream.hw.emit import TOP, verilog
+from softstream.hw.emit import TOP, source_lines, verilog
 from softstream.hw.errors import UserError
 from softstream.hw.ports import top_ports
 from softstream.hw.presets import PRESETS
@@ -52,6 +54,17 @@ def test_no_paths_and_no_sources() -> None:
     text = verilog(PRESETS["digits-softmax"])
     assert "src" not in re.findall(r"\(\* (\w+)", text)
     assert ".py" not in text
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_line_of_verilog_has_its_line_of_python_beside_it(name: str) -> None:
+    lines = verilog(PRESETS[name]).splitlines()
+    sources = source_lines(PRESETS[name])
+    assert len(sources) == len(lines)
+    [text] = {source for line, source in zip(lines, sources, strict=True) if " > best;" in line}
+    file, number = text.split(":")
+    assert file == "hw/maximum.py"
+    assert ">" in (Path(softstream.hw.__path__[0]) / "maximum.py").read_text().splitlines()[int(number) - 1]
 
 
 def test_keys_that_do_not_matter_in_argmax_mode_do_not_show() -> None:

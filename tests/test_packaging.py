@@ -16,6 +16,7 @@ import softstream
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+REQUIRED = [*PROJECT["dependencies"], *(text for extra in PROJECT["optional-dependencies"].values() for text in extra)]
 ROOMS = ("hw", "sim", "boards", "scripts")
 # What the repository needs and an installed softstream does not.
 TREE_ONLY = {"scripts/constraints.txt", "scripts/venv.sh"}
@@ -114,13 +115,12 @@ def test_constraints_are_versions_and_nothing_else(line):
 def test_constraints_cover_every_requirement():
     pinned = {normalised(line.partition("==")[0]) for line in PINS}
     assert len(pinned) == len(PINS)
-    required = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
-    assert {normalised(re.match(r"[\w.-]+", text)[0]) for text in required} <= pinned
+    assert {normalised(re.match(r"[\w.-]+", text)[0]) for text in REQUIRED} <= pinned
 
 
 def test_every_requirement_says_what_for():
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    for requirement in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]:
+    for requirement in REQUIRED:
         assert re.search(re.escape(f'"{requirement}",') + r"\s+# \w", text), requirement
 
 
@@ -134,3 +134,8 @@ def test_the_venv_script_refuses_in_one_line(tmp_path):
         "error: there is no 'no-such-python'; softstream needs Python 3.11 or later, for example make PYTHON=python3.12\n"
     )
     assert not target.exists()
+
+
+def test_the_development_extra_holds_every_other():
+    extras = PROJECT["optional-dependencies"]
+    assert {text for extra in extras.values() for text in extra} == set(extras["dev"])

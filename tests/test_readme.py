@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from softstream.scripts.tables import SECTIONS, rewritten
+from softstream.scripts import bench
+from softstream.scripts.bench_report import throughput_plot
+from softstream.scripts.tables import PLOT, SECTIONS, rewritten
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -24,11 +26,12 @@ BOARDS = ("boards", "build", "flash", "run-on-board", "doctor")
 
 def test_generated_sections_are_current() -> None:
     assert rewritten(TEXT) == TEXT, "make tables"
-    assert len(SECTIONS) == 3
+    assert set(re.findall(r"<!-- begin (\w+): make tables -->", TEXT)) == set(SECTIONS)
+    assert PLOT.read_text(encoding="utf-8") == throughput_plot(bench.recorded()), "make tables"
 
 
 def test_there_are_commands_for_every_verb() -> None:
-    assert {shlex.split(line)[1] for line in COMMANDS} == {*QUICK, *BOARDS, "simulate", "compare"}
+    assert {shlex.split(line)[1] for line in COMMANDS} == {*QUICK, *BOARDS, "simulate", "compare", "explore", "bench"}
 
 
 @pytest.mark.parametrize("line", COMMANDS)
@@ -54,4 +57,4 @@ def test_python(tmp_path: Path) -> None:
 
 def test_links_lead_somewhere() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
-        assert (ROOT / target).exists(), target
+        assert target.startswith("https://") or (ROOT / target).exists(), target

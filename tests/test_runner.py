@@ -90,6 +90,9 @@ def test_cycles_count_from_each_vectors_own_first_beat():
     scores = np.zeros((30, 4), dtype=int)
     found = run_rtl(ARGMAX, scores, simulator=SOME)
     assert set(found.first_output_cycle.tolist()) == {plan(ARGMAX).first_output_cycle(4)}
+    assert found.start_cycle.tolist() == [
+        plan(ARGMAX).interval_cycles(4) * row for row in range(len(found.start_cycle))
+    ]
 
 
 def test_the_scores_bench_names_the_first_difference():
