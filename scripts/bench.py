@@ -177,7 +177,7 @@ def _cycles(config: Config) -> list[Content]:
     """
     rng = np.random.default_rng(SEED)
     fmt = config.score_format
-    measured = []
+    measured: list[Content] = []
     for limit, count in _SIMULATED:
         length = min(limit, config.max_length)
         if any(length == row["length"] for row in measured):
@@ -386,7 +386,7 @@ COLUMNS = (
 
 def rows(content: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """The table's rows as text, a variant on a part each; see `COLUMNS`."""
-    table = []
+    table: list[tuple[str, ...]] = []
     for name, entry in content["variants"].items():
         error = "exact" if entry["bound_ulp"] is None else f"{entry['seen_ulp']:.3f} ≤ {entry['bound_ulp']:.3f}"
         for part, found in entry["parts"].items():

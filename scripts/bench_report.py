@@ -5,6 +5,7 @@ throughput_plot(content)   # SVG, a file of its own
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -178,9 +179,7 @@ def _sections(content: Content) -> Iterator[str]:
         plots.append(
             captioned(
                 f"Cost against {curve['title']}",
-                svg(
-                    f"curve-{curve['key']}", curve["title"], 4.0, lambda figure, curve=curve: _draw_curve(figure, curve)
-                ),  # type: ignore[misc]
+                svg(f"curve-{curve['key']}", curve["title"], 4.0, partial(_draw_curve, curve=curve)),
                 f"{PARTS[curve['part']].title}, synthesised and packed.",
             )
         )

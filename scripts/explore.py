@@ -112,8 +112,8 @@ def sweep(base: Mapping[str, Any], settings: Sequence[str]) -> Sweep:
         axes[name] = [parse_setting(f"{name}={value}")[1] for value in values.split(",")]
     configs: dict[Config, None] = {}
     impossible = []
-    for values in itertools.product(*axes.values()):
-        chosen = dict(zip(axes, values, strict=True))
+    for combination in itertools.product(*axes.values()):
+        chosen = dict(zip(axes, combination, strict=True))
         try:
             config = Config.from_mapping({**base, **chosen})
             plan(config)

@@ -6,8 +6,6 @@ from softstream.hw.numerics import Numerics
 
 __all__ = ["accumulate"]
 
-_NEVER = np.iinfo(np.int64).max
-
 
 def accumulate(
     widths: Numerics, exponent: np.ndarray, significand: np.ndarray, valid: np.ndarray
@@ -22,17 +20,21 @@ def accumulate(
         terms = (significand << exponent) * valid
         return np.zeros(len(exponent), dtype=np.int64), terms.sum(axis=1)
     step, fraction = widths.reference_step, widths.accumulator_fraction
-    coarse = np.where(valid, exponent // step, 0)
-    terms = np.where(valid, significand << (exponent % step) << (fraction - widths.significand_fraction), 0)
+    # The step is a power of two, and shifts and masks are several times quicker than // and %.
+    coarse = (exponent >> (step.bit_length() - 1)) * valid
     running = np.maximum.accumulate(coarse, axis=1)
+    terms = significand << ((exponent & (step - 1)) + (fraction - widths.significand_fraction))
     terms >>= np.minimum(step * (running - coarse), 63)
-    # One round per growth of the reference: the sum so far is shifted, then the terms under that reference are added.
-    reference, total = running[:, 0].copy(), np.zeros(len(exponent), dtype=np.int64)
-    grows = np.ones(len(exponent), dtype=bool)
-    while grows.any():
-        total += np.where((running == reference[:, None]) & grows[:, None], terms, 0).sum(axis=1)
-        larger = np.where(running > reference[:, None], running, _NEVER).min(axis=1)
-        grows = larger != _NEVER
-        total >>= np.where(grows, np.minimum(step * (larger - reference), 63), 0)
-        reference = np.where(grows, larger, reference)
-    return reference, total
+    upto = np.cumsum(terms * valid, axis=1)
+    # One round per growth of the reference: the terms under it are added, then the sum is shifted to the next.
+    rows, last = np.arange(len(running)), running.shape[1] - 1
+    reference, total, before = running[:, 0], np.zeros(len(running), dtype=np.int64), 0
+    while True:
+        end = np.count_nonzero(running <= reference[:, None], axis=1)
+        total += upto[rows, end - 1] - before
+        before = upto[rows, end - 1]
+        if (end > last).all():
+            return reference, total
+        larger = running[rows, np.minimum(end, last)]
+        total >>= np.minimum(step * (larger - reference), 63)
+        reference = larger
