@@ -2,20 +2,20 @@
 
 from typing import Any
 
-from amaranth import Const, Module, Mux, Signal, Value
-from amaranth.lib import data, stream, wiring
+from amaranth import C, Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from .exponential import exponential_layout, term_width
 from .numerics import Numerics
 from .streams import delay, pulse
 
-__all__ = ["Accumulate", "Align", "edges_layout", "sum_layout", "term_layout"]
+__all__ = ["Accumulate", "Align", "edges_layout", "term_layout"]
 
 
 def edges_layout() -> data.StructLayout:
     """What travels along with an element on its way into the sum."""
-    return data.StructLayout({"first": 1, "last": 1, "overlong": 1})
+    return data.StructLayout({"first": 1, "last": 1})
 
 
 def term_layout(widths: Numerics) -> data.StructLayout:
@@ -28,11 +28,6 @@ def term_layout(widths: Numerics) -> data.StructLayout:
             "edges": edges_layout(),
         }
     )
-
-
-def sum_layout(widths: Numerics) -> data.StructLayout:
-    """A vector's sum, its reference H and its flag: Σ 2^E·M = sum · 2^(c·H − A)."""
-    return data.StructLayout({"sum": widths.accumulator_width, "reference": max(1, widths.coarse_width), "overlong": 1})
 
 
 def _aligned_width(widths: Numerics) -> int:
@@ -131,29 +126,51 @@ class Align(wiring.Component):
 class Accumulate(wiring.Component):
     """sum = Σ terms of a vector, in the order in which they come.
 
-    sum_i = floor(sum_(i−1) / 2^(c·shift_i)) + term_i; in the absolute form there is no shift and the sum is exact.
+    Absolute: the sum is exact, cut into segments of the given widths. A segment's carry is registered, and the next
+    segment works one cycle later, so that no carry chain is longer than a segment. Reference: one segment,
+    sum_i = floor(sum_(i−1) / 2^(c·shift_i)) + term_i.
 
-    Ports: `i`, aligned terms, no back-pressure; `o`, stream of sums, one per vector, which holds until taken: the next
-    vector's first term must not come before. Latency 1 cycle, one element per cycle.
+    Σ 2^E·M = sum · 2^(c·H − A). Ports: `i`, aligned terms, no back-pressure; `sum`, whose segment j is that of a whole
+    vector in the cycle in which bit j of `ends` is set, which is j + 1 cycles after the vector's last term; `reference`,
+    H along with segment 0. One element per cycle, no bubble between vectors.
     """
 
-    LATENCY = 1
-
-    def __init__(self, widths: Numerics) -> None:
-        self._widths = widths
-        super().__init__({"i": In(pulse(term_layout(widths))), "o": Out(stream.Signature(sum_layout(widths)))})
+    def __init__(self, widths: Numerics, segments: tuple[int, ...]) -> None:
+        if sum(segments) != widths.accumulator_width or (len(segments) > 1 and not widths.absolute):
+            raise ValueError(f"segments {segments} do not make up the accumulator")
+        self._widths, self._segments = widths, segments
+        super().__init__(
+            {
+                "i": In(pulse(term_layout(widths))),
+                "sum": Out(widths.accumulator_width),
+                "ends": Out(len(segments)),
+                "reference": Out(max(1, widths.coarse_width)),
+            }
+        )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         term = self.i.payload
-        kept = self.o.payload.sum
-        if not self._widths.absolute:
-            kept = _shift_steps(m, kept, term.shift, self._widths, "kept")
+        low = 0
+        carry: Value = Const(0, 1)
+        for j, width in enumerate(self._segments):
+            kept = Signal(width, name=f"sum_{j}", reset_less=True)
+            addend = delay(m, term.term[low : low + width], j, f"term_{j}")
+            valid = delay(m, self.i.valid, j, f"valid_{j}", reset=True)
+            edges = delay(m, Value.cast(term.edges), j, f"edges_{j}")
+            first, last = edges[0], edges[1]
+            moved: Value = kept
+            if not self._widths.absolute:
+                moved = _shift_steps(m, kept, term.shift, self._widths, "kept")
+            # The carry comes in through one bit below: one carry chain, whatever the fabric.
+            total = Signal(width + 2, name=f"total_{j}")
+            m.d.comb += total.eq(Cat(C(1, 1), Mux(first, 0, moved)) + Cat(carry, addend))
+            with m.If(valid):
+                m.d.sync += kept.eq(total[1:-1])
+            carry = Signal(name=f"carry_{j}", reset_less=True)
+            m.d.sync += [carry.eq(total[-1]), self.ends[j].eq(valid & last)]
+            m.d.comb += self.sum[low : low + width].eq(kept)
+            low += width
         with m.If(self.i.valid):
-            m.d.sync += [
-                self.o.payload.sum.eq(Mux(term.edges.first, Const(0, len(kept)), kept) + term.term),
-                self.o.payload.reference.eq(term.reference),
-                self.o.payload.overlong.eq(term.edges.overlong),
-            ]
-        m.d.sync += self.o.valid.eq((self.i.valid & term.edges.last) | (self.o.valid & ~self.o.ready))
+            m.d.sync += self.reference.eq(term.reference)
         return m

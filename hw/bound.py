@@ -17,6 +17,9 @@ In all |p̂ − p| <= ulp/2 + max over p of [a·p(1 − p) + κ·min(1, p + a·p
 a(1 + κ)·p(1 − p) + κp, a parabola whose maximum is taken exactly. A scale beyond `BETA_LIMIT` octaves a step adds
 N·2^−64.
 
+With logarithms, p̂ is an entry of a table; the error of each entry over all that can lead to it is evaluated exactly, with
+the measured rounding of both logarithms and a sum that is off by a factor in [(1 − t)(1 − ε), 1 + ε] (`log_tables`).
+
 Without a divider (normaliser none) the result is defined as w_i/2^(n+1) with n the exponent of the computed sum, and
 only ε enters: ulp/2 + ε/(1 − ε).
 
@@ -77,7 +80,22 @@ def bound(config: Config, widths: Numerics | None = None) -> Bound:
     half = Fraction(1, 2)
     epsilon = widths.tables.error
     cap = _scale_cap(config) / ulp
-    if config.normaliser == "none":
+    if widths.logarithms is not None:
+        p = config.probability_width
+        truncation = (
+            Fraction(0) if widths.absolute else Fraction(config.max_length - 1, 1 << widths.accumulator_fraction)
+        )
+        one = Fraction(1)
+        ideal, alone, all_in = (
+            widths.logarithms.error(p, *widths.logarithms.range_with(low, high)) + cap
+            for low, high in (
+                (one, one),
+                (1 - epsilon, 1 + epsilon),
+                ((1 - truncation) * (1 - epsilon), 1 + epsilon),
+            )
+        )
+        exponential, accumulator, normaliser, total = alone - ideal, all_in - alone, ideal - half, all_in
+    elif config.normaliser == "none":
         exponential, accumulator, normaliser = epsilon / (1 - epsilon) / ulp + cap, Fraction(0), Fraction(0)
         total = half + exponential
     else:
@@ -100,7 +118,7 @@ def bound(config: Config, widths: Numerics | None = None) -> Bound:
     if total > 1:
         raise UserError(
             f"guard_bits = {config.guard_bits} with probability_width = {config.probability_width}: the error bound would "
-            f"be {float(total):.3f} ulp, at most 1 ulp is allowed; guard_bits = {_enough_guard_bits(config)} would do"
+            f"be {float(total):.3f} ulp, at most 1 ulp is allowed; {_remedy(config)} would do"
         )
     return Bound(
         exponential=exponential,
@@ -112,11 +130,11 @@ def bound(config: Config, widths: Numerics | None = None) -> Bound:
     )
 
 
-def _enough_guard_bits(config: Config) -> int:
+def _remedy(config: Config) -> str:
     for guard_bits in range(config.guard_bits + 1, 9):
         try:
             bound(config.replace(guard_bits=guard_bits))
         except UserError:
             continue
-        return guard_bits
-    return 4
+        return f"guard_bits = {guard_bits}"
+    return "normaliser = 'divider' with guard_bits = 4"

@@ -42,9 +42,9 @@ KEYS: tuple[Key, ...] = (
     Key("probability_width", "integer", "bits", "2…24", 8, "fraction bits P of a probability code", True),
     Key("probability_format", "text", "–", "UQ0, UQ1", "UQ0", "UQ0.P saturates 1.0 to 1 − 2^−P; UQ1.P holds 1.0 exactly", True),
     Key("guard_bits", "integer", "bits", "1…8", 4, "extra bits k inside; the error bound falls as 2^−k", True),
-    Key("normaliser", "text", "–", "divider, reciprocal, none", "divider",
-        "the divider stage: a division per element (no multiplier), a reciprocal per vector and a multiplier, "
-        "or none (exponentials over a power of two)", True),
+    Key("normaliser", "text", "–", "divider, reciprocal, logarithm, none", "divider",
+        "the divider stage: a division per element (no multiplier), a reciprocal per vector and a multiplier, a difference of "
+        "logarithms (tables only), or none (exponentials over a power of two)", True),
     Key("accumulator", "text", "–", "auto, absolute, reference", "auto",
         "exact sum, or a running power-of-two reference where the scores' range is too wide for it", True),
     Key("profile", "text", "–", "fast, small", "fast", "one element per cycle at any length, or fewer cells", False),
@@ -53,7 +53,7 @@ KEYS: tuple[Key, ...] = (
 _CHOICES = {
     "mode": ("argmax", "softmax"),
     "probability_format": ("UQ0", "UQ1"),
-    "normaliser": ("divider", "reciprocal", "none"),
+    "normaliser": ("divider", "reciprocal", "logarithm", "none"),
     "accumulator": ("auto", "absolute", "reference"),
     "profile": ("fast", "small"),
 }
@@ -86,7 +86,7 @@ class Config:
     probability_width: int = 8
     probability_format: Literal["UQ0", "UQ1"] = "UQ0"
     guard_bits: int = 4
-    normaliser: Literal["divider", "reciprocal", "none"] = "divider"
+    normaliser: Literal["divider", "reciprocal", "logarithm", "none"] = "divider"
     accumulator: Literal["auto", "absolute", "reference"] = "auto"
     profile: Literal["fast", "small"] = "fast"
 

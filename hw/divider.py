@@ -5,10 +5,11 @@ from typing import Any
 from amaranth import Module, Value
 
 from .division import PipelinedDivision, SerialDivision
+from .emission import emission
 from .normaliser import PassFactor, QuotientInterface
 from .numerics import Numerics
 
-__all__ = ["Factor", "Quotient", "factor_width"]
+__all__ = ["Emission", "Factor", "Quotient", "factor_width"]
 
 Factor = PassFactor
 
@@ -22,7 +23,7 @@ class Quotient(QuotientInterface):
     """quotient = floor(M·2^-B / (m·2^-D) · 2^(P+1)), T = P + 2 bits.
 
     M < 2 <= 2m, so M as initial remainder is below the divisor (D = B + 1), and T steps give the integer bit and P + 1
-    fraction bits. Latency T cycles and one element per cycle; serial: T + 1 cycles, one element per T + 2.
+    fraction bits. Latency T cycles and one element per cycle; serial: T + 1 cycles, one element per T + 1.
     """
 
     def elaborate(self, platform: Any) -> Module:
@@ -40,6 +41,7 @@ class Quotient(QuotientInterface):
             self.o.valid.eq(division.o.valid),
             Value.cast(self.o.payload).eq(Value.cast(division.o.payload)),
         ]
-        if self._serial:
-            m.d.comb += division.o.ready.eq(1)
         return m
+
+
+Emission = emission(Quotient, factor_width)

@@ -8,7 +8,7 @@ is one adder/subtractor without a multiplexer. (B. Parhami, "Computer Arithmetic
 from typing import Any
 
 from amaranth import Cat, Module, ShapeLike, Signal, Value, signed
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from .streams import delay, pulse
@@ -74,16 +74,16 @@ class PipelinedDivision(wiring.Component):
 class SerialDivision(wiring.Component):
     """The same quotient from one adder, one bit per cycle.
 
-    Ports: `i`, stream of remainder, divisor and tag; `o`, stream of quotient and tag. Latency T + 1 cycles, interval
-    T + 2. Cuts the ready path.
+    Ports: `i`, remainder, divisor and tag; `o`, quotient and tag, which stay until the next; no back-pressure. Latency
+    and interval T + 1 cycles; what comes sooner spoils what is under way.
     """
 
     def __init__(self, divisor_width: int, quotient_width: int, tag: ShapeLike) -> None:
         self._divisor_width, self._quotient_width = divisor_width, quotient_width
         super().__init__(
             {
-                "i": In(stream.Signature(dividend_layout(divisor_width, tag))),
-                "o": Out(stream.Signature(quotient_layout(quotient_width, tag))),
+                "i": In(pulse(dividend_layout(divisor_width, tag))),
+                "o": Out(pulse(quotient_layout(quotient_width, tag))),
             }
         )
 
@@ -94,18 +94,15 @@ class SerialDivision(wiring.Component):
         quotient = Signal(self._quotient_width, reset_less=True)
         tag = Signal.like(Value.cast(self.i.payload.tag), reset_less=True)
         step = Signal(range(self._quotient_width + 1))
-        busy = Signal()
         following = Signal(self._divisor_width + 1)
         m.d.comb += [
-            self.i.ready.eq(~busy),
-            self.o.valid.eq(busy & (step == 0)),
             self.o.payload.quotient.eq(quotient),
             Value.cast(self.o.payload.tag).eq(tag),
             following.eq(_step(remainder, Cat(divisor, 0))),
         ]
-        with m.If(~busy):
+        m.d.sync += self.o.valid.eq(step == 1)
+        with m.If(self.i.valid):
             m.d.sync += [
-                busy.eq(self.i.valid),
                 step.eq(self._quotient_width),
                 remainder.eq(self.i.payload.remainder),
                 divisor.eq(self.i.payload.divisor),
@@ -113,6 +110,4 @@ class SerialDivision(wiring.Component):
             ]
         with m.Elif(step != 0):
             m.d.sync += [step.eq(step - 1), remainder.eq(following), quotient.eq(Cat(~following[-1], quotient))]
-        with m.Elif(self.o.ready):
-            m.d.sync += busy.eq(0)
         return m

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from amaranth import Module, Mux, ShapeLike, Signal, Value, unsigned
-from amaranth.lib import data, memory, wiring
+from amaranth import Module, Mux, ShapeLike, Signal, Value
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from .numerics import Numerics
-from .streams import delay, pulse
+from .streams import delay, pulse, table
 from .tables import SPLIT_GUARD
 
 __all__ = ["Exponential", "Terms", "exponential_layout"]
@@ -16,15 +16,6 @@ __all__ = ["Exponential", "Terms", "exponential_layout"]
 def exponential_layout(widths: Numerics, tag: ShapeLike) -> data.StructLayout:
     """Exponent E, significand M in UQ1.B, and whatever travels along."""
     return data.StructLayout({"exponent": widths.exponent_width, "significand": widths.significand_width, "tag": tag})
-
-
-def _table(m: Module, name: str, width: int, entries: list[int], address: Value) -> Value:
-    """A table in memory with a registered output: the entry 2 cycles after its address."""
-    store = memory.Memory(shape=unsigned(width), depth=len(entries), init=entries)
-    m.submodules[name] = store
-    port = store.read_port()
-    m.d.comb += port.addr.eq(address)
-    return delay(m, port.data, 1, f"{name}_entry")
 
 
 class _Lookup(wiring.Component):
@@ -68,7 +59,7 @@ class Exponential(_Lookup):
         entries = [(e << fraction) | (x - (1 << fraction)) for e, x in tables.high]
         exponent_width = max(1, max(e for e, _ in tables.high).bit_length())
         position = self.i.payload.position
-        high = _table(m, "high", exponent_width + fraction, entries, position[tables.low_width :])
+        high = table(m, "high", exponent_width + fraction, entries, position[tables.low_width :])
         factor, exponent = (high[:fraction] | (1 << fraction))[: fraction + 1], high[fraction:]
         if not tables.low_width:
             m.d.comb += [self.o.payload.exponent.eq(exponent), self.o.payload.significand.eq(factor)]
@@ -77,7 +68,7 @@ class Exponential(_Lookup):
         delta_width = tables.delta_width
         low_exponent_width = max(1, max(e for e, _ in tables.low).bit_length())
         entries = [(e << delta_width) | delta for e, delta in tables.low]
-        low = _table(m, "low", low_exponent_width + delta_width, entries, position[: tables.low_width])
+        low = table(m, "low", low_exponent_width + delta_width, entries, position[: tables.low_width])
         delta, low_exponent = low[:delta_width], low[delta_width:]
         zeros = fraction - delta_width
 
@@ -125,7 +116,7 @@ class Terms(_Lookup):
         m = Module()
         self._travel(m)
         entries = [significand << exponent for exponent, significand in self._widths.tables.high]
-        m.d.comb += self.o.payload.term.eq(_table(m, "terms", self._width, entries, self.i.payload.position))
+        m.d.comb += self.o.payload.term.eq(table(m, "terms", self._width, entries, self.i.payload.position))
         return m
 
 

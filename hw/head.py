@@ -3,7 +3,8 @@
     scores ─► frame ─┬─► maximum ──────────────────────────────────────────────────────► winner
                      ├─► exponential ─► accumulate ─► normalise ─► factor ─┐ one per vector
                      └─► replay ◄──────────────────────────────────────────┘
-                           └─► exponential ─► distance ─► quotient ─► round ─► probabilities
+                           └─► emission: exponential ─► distance ─► quotient ─► round, or a difference of logarithms
+                                 └─► probabilities
 
 Elastic at the edges, rigid between: `frame` lets an element in only if credits assure room for it, for its vector and
 for its winner, so no stage in between ever waits.
@@ -12,26 +13,36 @@ for its winner, so no stage in between ever waits.
 from types import ModuleType
 from typing import Any
 
-from amaranth import Module, Value
-from amaranth.lib import stream, wiring
+from amaranth import Module, Signal, Value
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from . import divider, reciprocal, unnormalised
+from . import divider, logarithm, reciprocal, unnormalised
 from .accumulate import Accumulate, Align, edges_layout
 from .config import Config
 from .exponential import Exponential, Terms
 from .frame import Frame
 from .maximum import Maximum
-from .normalise import Normalise, SerialNormalise
+from .normalise import Normalise
+from .normaliser import factor_layout
 from .numerics import numerics
-from .replay import Replay
-from .round import Distance, Round, emission_layout, shift_layout
+from .replay import Factors, Replay, entries
 from .schedule import schedule
-from .streams import Credit, Hold, Queue, probability_layout, score_layout, winner_layout
+from .streams import Credit, Hold, Queue, Spacing, probability_layout, score_layout, winner_layout
 
 __all__ = ["NORMALISERS", "Head"]
 
-NORMALISERS: dict[str, ModuleType] = {"divider": divider, "reciprocal": reciprocal, "none": unnormalised}
+NORMALISERS: dict[str, ModuleType] = {
+    "divider": divider,
+    "reciprocal": reciprocal,
+    "logarithm": logarithm,
+    "none": unnormalised,
+}
+
+
+def vector_layout(elements: int) -> data.StructLayout:
+    """What belongs to a vector on its way from the sum to the factor: its flag, and the address behind its last element."""
+    return data.StructLayout({"overlong": 1, "end": range(entries(elements))})
 
 
 class Head(wiring.Component):
@@ -78,26 +89,34 @@ class Head(wiring.Component):
         widths, cycles = numerics(config), schedule(config)
         normaliser = NORMALISERS[config.normaliser]
         factor_width = normaliser.factor_width(widths)
+        elements = cycles.replay_entries(config.max_length)
+        vector = vector_layout(elements)
         framed = frame.o.payload
-        ends = frame.o.valid & framed.last
-        m.d.comb += frame.o.ready.eq(1)
+        element, ends = Signal(), Signal()
+        m.d.comb += [element.eq(frame.o.valid & frame.o.ready), ends.eq(element & framed.last)]
+
+        # What works once per vector takes its time: a vector's last element waits where it would come too soon.
+        m.submodules.spacing = spacing = Spacing(cycles.vector_interval)
+        m.d.comb += [spacing.taken.eq(ends), frame.o.ready.eq(spacing.free | ~framed.last)]
 
         # The winner: a queue that never overflows, because its credits are taken before a vector comes in.
         reported = 2  # cycles between the decision to accept a vector's last element and its credit's being counted
-        vectors = cycles.vector_latency + 4
-        m.submodules.winners = winners = Queue(winner_layout(config), vectors)
-        m.submodules.winner_credit = winner_credit = Credit(vectors + reported, reported)
+        winners_waiting = max(4, -(-cycles.vector_latency // cycles.vector_interval) + 2)
+        m.submodules.winners = winners = Queue(winner_layout(config), winners_waiting + reported)
+        m.submodules.winner_credit = winner_credit = Credit(winners_waiting + reported, reported)
         m.d.comb += [
-            maximum.i.valid.eq(frame.o.valid),
+            maximum.i.valid.eq(element),
             Value.cast(maximum.i.payload).eq(Value.cast(framed)),
+            maximum.o.ready.eq(1),
+            winners.i.valid.eq(maximum.o.valid),
+            Value.cast(winners.i.payload).eq(Value.cast(maximum.o.payload)),
             winner_credit.take.eq(ends),
             winner_credit.give.eq(self.o_best.valid & self.o_best.ready),
         ]
-        wiring.connect(m, maximum.o, winners.i)
         wiring.connect(m, winners.o, wiring.flipped(self.o_best))
 
         # First pass: the sum.
-        m.submodules.accumulate = accumulate = Accumulate(widths)
+        m.submodules.accumulate = accumulate = Accumulate(widths, cycles.segments)
         if cycles.align:
             m.submodules.exponential = lookup = Exponential(widths, edges_layout())
             m.submodules.align = align = Align(widths)
@@ -111,71 +130,62 @@ class Head(wiring.Component):
                 Value.cast(accumulate.i.payload.edges).eq(Value.cast(lookup.o.payload.tag)),
             ]
         m.d.comb += [
-            lookup.i.valid.eq(frame.o.valid),
+            lookup.i.valid.eq(element),
             lookup.i.payload.position.eq(framed.position),
             lookup.i.payload.tag.first.eq(framed.first),
             lookup.i.payload.tag.last.eq(framed.last),
-            lookup.i.payload.tag.overlong.eq(framed.overlong),
         ]
 
         # Once per vector: the divisor, and what the normaliser makes of it.
-        m.submodules.factor = factor = normaliser.Factor(widths, factor_width, serial=cycles.serial)
-        elements = cycles.replay_entries(config.max_length)
-        m.submodules.replay = replay = Replay(
-            widths, factor_width, elements=elements, vectors=vectors, interval=cycles.quotient_interval
-        )
-        m.submodules.normalise = normalise = (SerialNormalise if cycles.serial else Normalise)(widths)
+        m.submodules.replay = replay = Replay(widths, elements=elements, interval=cycles.quotient_interval)
+        m.submodules.normalise = normalise = Normalise(widths, cycles.segments, vector)
+        m.submodules.factor = factor = normaliser.Factor(widths, factor_width, vector)
+        vectors = cycles.vectors(config.max_length) + reported
+        m.submodules.factors = factors = Factors(factor_layout(widths, factor_width, 1), vectors)
         wiring.connect(m, normalise.o, factor.i)
+        waiting = Signal(vector)
+        with m.If(ends):
+            m.d.sync += [waiting.overlong.eq(framed.overlong), waiting.end.eq(replay.following)]
+        made = factor.o.payload
         m.d.comb += [
-            normalise.i.valid.eq(accumulate.o.valid),
-            Value.cast(normalise.i.payload).eq(Value.cast(accumulate.o.payload)),
-            accumulate.o.ready.eq(normalise.i.ready),
-            replay.i_vector.valid.eq(factor.o.valid),
-            Value.cast(replay.i_vector.payload).eq(Value.cast(factor.o.payload)),
-            replay.i_element.valid.eq(frame.o.valid),
-            replay.i_element.payload.position.eq(framed.position),
-            replay.i_element.payload.last.eq(framed.last),
+            replay.i.valid.eq(element),
+            replay.i.payload.position.eq(framed.position),
+            replay.i.payload.last.eq(framed.last),
+            normalise.sum.eq(accumulate.sum),
+            normalise.ends.eq(accumulate.ends),
+            normalise.reference.eq(accumulate.reference),
+            Value.cast(normalise.tag).eq(Value.cast(waiting)),
+            factors.i.valid.eq(factor.o.valid),
+            factors.i.payload.exponent.eq(made.exponent),
+            factors.i.payload.factor.eq(made.factor),
+            factors.i.payload.tag.eq(made.tag.overlong),
+            replay.complete.valid.eq(factor.o.valid),
+            replay.complete.payload.eq(made.tag.end),
         ]
-        if cycles.serial:
-            m.d.comb += factor.o.ready.eq(replay.i_vector.ready)
-        m.submodules.element_credit = element_credit = Credit(elements, 1)
-        m.submodules.vector_credit = vector_credit = Credit(vectors + reported, reported)
-        m.d.comb += [
-            element_credit.take.eq(frame.o.valid),
-            element_credit.give.eq(replay.element_done),
-            vector_credit.take.eq(ends),
-            vector_credit.give.eq(replay.vector_done),
-        ]
-        room = element_credit.available & vector_credit.available & winner_credit.available
-        if cycles.serial:
-            # The sum stays in the accumulator until the serial normaliser takes it: no element of the next vector before.
-            m.submodules.sum_credit = sum_credit = Credit(1)
-            m.d.comb += [
-                sum_credit.take.eq(frame.ends),
-                sum_credit.give.eq(accumulate.o.valid & normalise.i.ready),
-            ]
-            room = room & sum_credit.available
-        m.d.comb += frame.room.eq(room)
 
         # Second pass: the probabilities.
-        m.submodules.emission = exponential = Exponential(widths, emission_layout(widths, factor_width))
-        m.submodules.distance = distance = Distance(widths, factor_width)
-        m.submodules.quotient = quotient = normaliser.Quotient(
-            widths, factor_width, shift_layout(widths), serial=cycles.serial
-        )
-        m.submodules.round = rounding = Round(config, widths)
+        m.submodules.emission = emission = normaliser.Emission(config, widths)
         in_flight = cycles.emission_latency + 2
         m.submodules.output = output = Queue(probability_layout(config), in_flight)
         m.submodules.output_credit = output_credit = Credit(in_flight)
-        wiring.connect(m, replay.o, exponential.i)
-        wiring.connect(m, exponential.o, distance.i)
-        wiring.connect(m, distance.o, quotient.i)
-        wiring.connect(m, quotient.o, rounding.i)
+        wiring.connect(m, replay.o, emission.i)
+        wiring.connect(m, emission.o, output.i)
         wiring.connect(m, output.o, wiring.flipped(self.o))
         m.d.comb += [
-            output.i.valid.eq(rounding.o.valid),
-            Value.cast(output.i.payload).eq(Value.cast(rounding.o.payload)),
-            output_credit.take.eq(replay.element_done),
+            factors.next.eq(emission.next),
+            Value.cast(emission.factor).eq(Value.cast(factors.o)),
+            output_credit.take.eq(replay.taken),
             output_credit.give.eq(self.o.valid & self.o.ready),
             replay.room.eq(output_credit.available),
+        ]
+
+        # Room for what comes in.
+        m.submodules.element_credit = element_credit = Credit(elements, 1)
+        m.submodules.vector_credit = vector_credit = Credit(vectors, reported)
+        m.d.comb += [
+            element_credit.take.eq(element),
+            element_credit.give.eq(replay.taken),
+            vector_credit.take.eq(ends),
+            vector_credit.give.eq(factors.next),
+            frame.room.eq(element_credit.available & vector_credit.available & winner_credit.available),
         ]

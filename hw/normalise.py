@@ -2,118 +2,106 @@
 
 from typing import Any
 
-from amaranth import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import data, stream, wiring
+from amaranth import Cat, Const, Module, Mux, ShapeLike, Signal, Value
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from .accumulate import sum_layout
 from .numerics import Numerics
-from .schedule import LEVELS_PER_CYCLE, normalise_cycles, serial_steps, shift_levels
+from .schedule import DIGIT, normalise_digits
 from .streams import delay, pulse
 
-__all__ = ["Normalise", "SerialNormalise", "divisor_layout"]
+__all__ = ["Normalise", "divisor_layout"]
 
 
-def divisor_layout(widths: Numerics) -> data.StructLayout:
-    """n on the scale of E, m in UQ1.D, and the vector's flag."""
-    return data.StructLayout({"exponent": widths.sum_exponent_width, "divisor": widths.divisor_width, "overlong": 1})
-
-
-def _top(widths: Numerics, total: Value) -> Value:
-    """The divisor: the top bits of a sum whose leading one is its topmost bit."""
-    missing = widths.divisor_width - len(total)
-    return Cat(Const(0, missing), total) if missing > 0 else total[-widths.divisor_width :]
-
-
-def _exponent(widths: Numerics, reference: Value, shifted: Value) -> Value:
-    """n = c·H + (position of the leading one) − A, with that position = accumulator_width − 1 − shifted."""
-    return reference * widths.reference_step + (widths.accumulator_width - 1 - widths.accumulator_fraction - shifted)
+def divisor_layout(widths: Numerics, tag: ShapeLike) -> data.StructLayout:
+    """n on the scale of E, m in UQ1.D, and whatever belongs to the vector."""
+    return data.StructLayout({"exponent": widths.sum_exponent_width, "divisor": widths.divisor_width, "tag": tag})
 
 
 class Normalise(wiring.Component):
-    """2^n <= sum < 2^(n+1), m = floor(sum / 2^(n−D)): leading zeros found and shifted out by halves.
+    """2^n <= sum < 2^(n+1), m = floor(sum / 2^(n−D)): the sum moves up four bits a cycle.
 
-    Each level tests and shifts by a power of two; `LEVELS_PER_CYCLE` levels lie between two registers.
+    The bits at the top are noted until a one is among the first four; the last shift, by less than four, is a selection
+    from what was noted. n is the number of bits below the leading one: position within the accumulator − A + c·H.
 
-    Ports: `i`, sums, no back-pressure; `o`, n and m. Latency `normalise_cycles`, one vector per cycle.
+    Ports: `sum`, `ends`, `reference` as `Accumulate` puts them out, `tag` along with the last segment; `o`, n, m and the
+    tag, which stay until the next vector's. With K = `normalise_digits` and S segments the latency is K + 1 cycles from
+    the last segment, the interval K + S cycles; closer vectors spoil each other.
     """
 
-    def __init__(self, widths: Numerics) -> None:
-        self._widths = widths
-        super().__init__({"i": In(pulse(sum_layout(widths))), "o": Out(pulse(divisor_layout(widths)))})
-
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        widths = self._widths
-        count_width = max(1, shift_levels(widths))
-        cycles = normalise_cycles(widths)
-        total: Value = self.i.payload.sum
-        shifted: Value = Const(0, count_width)
-        others: Value = Cat(self.i.payload.reference, self.i.payload.overlong)
-        levels = list(reversed(range(shift_levels(widths))))
-        for cycle in range(cycles):
-            for level in levels[cycle * LEVELS_PER_CYCLE : (cycle + 1) * LEVELS_PER_CYCLE]:
-                bits = 1 << level
-                zeros = ~total[-bits:].any()
-                moved = Signal(len(total), name=f"moved_{bits}")
-                count = Signal(count_width, name=f"shifted_{bits}")
-                m.d.comb += [moved.eq(Mux(zeros, total << bits, total)), count.eq(shifted | (zeros << level))]
-                total, shifted = moved, count
-            total = delay(m, total, 1, f"sum_{cycle}")
-            shifted = delay(m, shifted, 1, f"shift_{cycle}")
-            others = delay(m, others, 1, f"others_{cycle}")
-        m.d.comb += [
-            self.o.valid.eq(delay(m, self.i.valid, cycles, "valid", reset=True)),
-            self.o.payload.divisor.eq(_top(widths, total)),
-            self.o.payload.exponent.eq(_exponent(widths, others[:-1], shifted)),
-            self.o.payload.overlong.eq(others[-1]),
-        ]
-        return m
-
-
-class SerialNormalise(wiring.Component):
-    """The same n and m, one small shift per cycle: by four while four zeros lead, then by one while a zero leads.
-
-    The number of cycles does not depend on the sum. Ports: `i`, stream of sums; `o`, stream of n and m. With s =
-    sum(serial_steps) the latency is s + 1 cycles and the interval s + 2. Cuts the ready path.
-    """
-
-    def __init__(self, widths: Numerics) -> None:
-        self._widths = widths
+    def __init__(self, widths: Numerics, segments: tuple[int, ...], tag: ShapeLike) -> None:
+        self._widths, self._segments = widths, segments
         super().__init__(
-            {"i": In(stream.Signature(sum_layout(widths))), "o": Out(stream.Signature(divisor_layout(widths)))}
+            {
+                "sum": In(widths.accumulator_width),
+                "ends": In(len(segments)),
+                "reference": In(max(1, widths.coarse_width)),
+                "tag": In(tag),
+                "o": Out(pulse(divisor_layout(widths, tag))),
+            }
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         widths = self._widths
-        by_four, by_one = serial_steps(widths)
-        total = Signal(widths.accumulator_width, reset_less=True)
-        shifted = Signal(max(1, shift_levels(widths)), reset_less=True)
-        reference = Signal.like(self.i.payload.reference, reset_less=True)
-        step = Signal(range(by_four + by_one + 1))
-        busy = Signal()
-        m.d.comb += [
-            self.i.ready.eq(~busy),
-            self.o.valid.eq(busy & (step == 0)),
-            self.o.payload.divisor.eq(_top(widths, total)),
-            self.o.payload.exponent.eq(_exponent(widths, reference, shifted)),
-        ]
-        with m.If(~busy):
+        digits, first_digit, padding = normalise_digits(widths)
+        loaded = self.ends[-1]
+
+        total = Signal(widths.accumulator_width + padding, reset_less=True)
+        raised = Cat(Const(0, DIGIT), total[:-DIGIT])
+        low = 0
+        for j, width in enumerate(self._segments):
+            part = slice(low, low + width)
+            # Until the last segment is there, what has been loaded stays.
+            with m.If(self.ends[j]):
+                m.d.sync += total[part].eq(self.sum[part])
+            with m.Elif(~self.ends[j + 1 :].any()):
+                m.d.sync += total[part].eq(raised[part])
+            low += width
+        with m.If(loaded):
+            m.d.sync += total[low:].eq(0)
+        with m.Else():
+            m.d.sync += total[low:].eq(raised[low:])
+
+        wanted = widths.divisor_width + DIGIT - 1
+        missing = max(0, wanted - len(total))
+        top = Cat(Const(0, missing), total[max(0, len(total) - wanted) :])
+        noted = Signal(wanted, reset_less=True)
+        searching = Signal()
+        digit = Signal((first_digit + digits).bit_length(), reset_less=True)
+        tag = Signal.like(Value.cast(self.tag), reset_less=True)
+        reference = Signal.like(self.reference, reset_less=True)
+        with m.If(loaded):
             m.d.sync += [
-                busy.eq(self.i.valid),
-                step.eq(by_four + by_one),
-                total.eq(self.i.payload.sum),
-                shifted.eq(0),
-                reference.eq(self.i.payload.reference),
-                self.o.payload.overlong.eq(self.i.payload.overlong),
+                searching.eq(1),
+                digit.eq(first_digit),
+                tag.eq(Value.cast(self.tag)),
+                reference.eq(self.reference),
             ]
-        with m.Elif(step != 0):
-            m.d.sync += step.eq(step - 1)
-            with m.If((step > by_one) & ~total[-4:].any()):
-                m.d.sync += [total.eq(total << 4), shifted.eq(shifted + 4)]
-            with m.Elif((step <= by_one) & ~total[-1]):
-                m.d.sync += [total.eq(total << 1), shifted.eq(shifted + 1)]
-        with m.Elif(self.o.ready):
-            m.d.sync += busy.eq(0)
+        with m.Elif(searching):
+            m.d.sync += noted.eq(top)
+            with m.If(total[-DIGIT:].any()):
+                m.d.sync += searching.eq(0)
+            with m.Else():
+                m.d.sync += digit.eq(digit + 1)
+
+        fine = Signal(range(DIGIT))
+        divisor = Signal(widths.divisor_width)
+        m.d.comb += [
+            fine.eq(Mux(noted[-1], 0, Mux(noted[-2], 1, Mux(noted[-3], 2, 3)))),
+            divisor.eq(noted.bit_select(~fine, widths.divisor_width)),
+            self.o.valid.eq(delay(m, loaded, digits + 1, "loaded", reset=True)),
+            self.o.payload.divisor.eq(divisor),
+            # Positions count from a power of two down: their complement counts from 0 up.
+            self.o.payload.exponent.eq(~Cat(fine, digit)[: _position_width(widths)] + _above(widths, reference)),
+            Value.cast(self.o.payload.tag).eq(tag),
+        ]
         return m
+
+
+def _position_width(widths: Numerics) -> int:
+    return max(2, (widths.accumulator_width - 1 - widths.accumulator_fraction).bit_length())
+
+
+def _above(widths: Numerics, reference: Value) -> Value:
+    return Const(0, 1) if widths.absolute else reference * widths.reference_step

@@ -1,28 +1,37 @@
 """What every normaliser has in common: the streams that it joins.
 
 A normaliser is a module with `factor_width(widths)`, the bits that a vector hands to each of its elements; `Factor`, the
-component that makes them from the divisor, once per vector; and `Quotient`, the component that turns an element's
-significand and its vector's factor into a quotient in UQ1.(P+1). `head` chooses the module by the configuration's
-`normaliser`; the golden model has a module of the same stem for each.
+component that makes them from the divisor, once per vector; and `Emission`, the component that turns stored elements
+into probabilities. `head` chooses the module by the configuration's `normaliser`; the golden model has a module of the
+same stem for each.
 """
 
 from typing import Any
 
-from amaranth import Module, ShapeLike
-from amaranth.lib import data, stream, wiring
+from amaranth import Module, ShapeLike, Signal, Value
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from .config import Config
 from .division import quotient_layout
 from .normalise import divisor_layout
 from .numerics import Numerics
-from .streams import pulse
+from .replay import stored_layout
+from .streams import probability_layout, pulse
 
-__all__ = ["FactorInterface", "PassFactor", "QuotientInterface", "element_layout", "factor_layout"]
+__all__ = [
+    "EmissionInterface",
+    "FactorInterface",
+    "PassFactor",
+    "QuotientInterface",
+    "element_layout",
+    "factor_layout",
+]
 
 
-def factor_layout(widths: Numerics, factor_width: int) -> data.StructLayout:
-    """What a vector hands to its elements: n, the normaliser's factor, and the vector's flag."""
-    return data.StructLayout({"exponent": widths.sum_exponent_width, "factor": factor_width, "overlong": 1})
+def factor_layout(widths: Numerics, factor_width: int, tag: ShapeLike) -> data.StructLayout:
+    """What a vector hands to its elements: n, the normaliser's factor, and whatever belongs to the vector."""
+    return data.StructLayout({"exponent": widths.sum_exponent_width, "factor": factor_width, "tag": tag})
 
 
 def element_layout(widths: Numerics, factor_width: int, tag: ShapeLike) -> data.StructLayout:
@@ -31,13 +40,20 @@ def element_layout(widths: Numerics, factor_width: int, tag: ShapeLike) -> data.
 
 
 class FactorInterface(wiring.Component):
-    """Once per vector: `i`, n and m; `o`, n and the factor; with back-pressure where `serial`."""
+    """Once per vector: `i`, n, m and a tag; `o`, n, the factor and the tag; no back-pressure.
 
-    def __init__(self, widths: Numerics, factor_width: int, *, serial: bool) -> None:
+    Vectors come no closer than the schedule's `vector_interval`, which its user observes.
+    """
+
+    def __init__(self, widths: Numerics, factor_width: int, tag: ShapeLike) -> None:
         self._widths = widths
-        self._serial = serial
-        kind = stream.Signature if serial else pulse
-        super().__init__({"i": In(kind(divisor_layout(widths))), "o": Out(kind(factor_layout(widths, factor_width)))})
+        self._tag = tag
+        super().__init__(
+            {
+                "i": In(pulse(divisor_layout(widths, tag))),
+                "o": Out(pulse(factor_layout(widths, factor_width, tag))),
+            }
+        )
 
 
 class PassFactor(FactorInterface):
@@ -49,11 +65,35 @@ class PassFactor(FactorInterface):
             self.o.valid.eq(self.i.valid),
             self.o.payload.exponent.eq(self.i.payload.exponent),
             self.o.payload.factor.eq(self.i.payload.divisor),
-            self.o.payload.overlong.eq(self.i.payload.overlong),
+            Value.cast(self.o.payload.tag).eq(Value.cast(self.i.payload.tag)),
         ]
-        if self._serial:
-            m.d.comb += self.i.ready.eq(self.o.ready)
         return m
+
+
+class EmissionInterface(wiring.Component):
+    """Once per element: `i`, position and last of a stored element; `o`, its probability; no back-pressure.
+
+    `next` asks for the vector's factor, which is on `factor` from `FACTOR_READ` cycles later on; its tag is the vector's
+    flag. Elements come no closer than the schedule's `quotient_interval`, which its user observes.
+    """
+
+    def __init__(self, config: Config, widths: Numerics, factor_width: int) -> None:
+        self._config, self._widths = config, widths
+        super().__init__(
+            {
+                "i": In(pulse(stored_layout(widths))),
+                "next": Out(1),
+                "factor": In(factor_layout(widths, factor_width, 1)),
+                "o": Out(pulse(probability_layout(config))),
+            }
+        )
+
+    def _first(self, m: Module) -> Value:
+        """Whether the element at `i` is its vector's first."""
+        starts = Signal(init=1)
+        with m.If(self.i.valid):
+            m.d.sync += starts.eq(self.i.payload.last)
+        return self.i.valid & starts
 
 
 class QuotientInterface(wiring.Component):

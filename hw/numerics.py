@@ -11,23 +11,31 @@ significand fraction B P + k − 1                    M rounded to B bits: relat
 accumulator fraction A P + ceil(log2 N) + k, or B   at most N − 1 truncations of 2^−A; none in the absolute form
 divisor fraction D     P + k                        the sum truncated to D bits: relative error below 2^−D
 reciprocal bits R      P + k + 1                    1/m truncated to R bits: relative error below 2^−(R−1)
+logarithms' fraction G P + k − 1                    see `log_tables`
 quotient fraction      P + 1                        one rounding bit; further bits would change nothing: rounding
                                                     floor(v) and v agree, floor((floor(v) + h)/2^s) = floor((v + h)/2^s)
 ====================== ============================ ==========================================================
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from fractions import Fraction
+from functools import cached_property, lru_cache
+
+import numpy as np
 
 from .config import Config
 from .errors import UserError
 from .formats import QFormat, ceil_log2
-from .tables import ExponentialTables, exponential_tables
+from .log_tables import LogTables, log_tables
+from .tables import DIRECT_WIDTH, ExponentialTables, exponential_tables
 
-__all__ = ["ACCUMULATOR_LIMIT", "Numerics", "numerics"]
+__all__ = ["ACCUMULATOR_LIMIT", "LOGARITHM_LIMIT", "Numerics", "numerics"]
 
 ACCUMULATOR_LIMIT = 62
 """Widest accumulator: the golden model computes in 64-bit signed integers and keeps one bit in hand."""
+
+LOGARITHM_LIMIT = 14
+"""Largest P + k of the logarithmic normaliser: its last table has 2^(P + k − 1) entries."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,14 @@ class Numerics:
     accumulator_width: int
     divisor_fraction: int
     reciprocal_width: int
+    logarithms: LogTables | None
+    """Tables of the logarithmic normaliser, where that is the one."""
+
+    @cached_property
+    def antilogarithm(self) -> np.ndarray:
+        """Probability codes by address, of the logarithmic normaliser."""
+        assert self.logarithms is not None
+        return self.logarithms.antilogarithm(self.probability_width, self.probability_maximum)
 
     @property
     def significand_width(self) -> int:
@@ -117,10 +133,24 @@ def _numerics(
     probability_maximum: int,
     guard_bits: int,
     accumulator: str,
+    logarithmic: bool,
 ) -> Numerics:
     length_bits = ceil_log2(max_length)
     fraction = probability_width + guard_bits - 1
-    tables = exponential_tables(score_width, score_scale, fraction)
+    logarithms = None
+    if logarithmic:
+        if score_width > DIRECT_WIDTH:
+            raise UserError(
+                f"normaliser = 'logarithm' with score_width = {score_width}: takes scores of at most {DIRECT_WIDTH} bits; "
+                "normaliser = 'reciprocal' would do"
+            )
+        if probability_width + guard_bits > LOGARITHM_LIMIT:
+            raise UserError(
+                f"normaliser = 'logarithm' with probability_width = {probability_width}, guard_bits = {guard_bits}: their "
+                f"sum must be at most {LOGARITHM_LIMIT}, for the table has 2^(P + k − 1) entries; normaliser = 'divider' would do"
+            )
+        logarithms = log_tables(score_width, score_scale, probability_width, guard_bits)
+    tables = exponential_tables(score_width, score_scale, fraction, logarithms.offset if logarithms else Fraction(0))
     span = tables.exponent_maximum + 1
     absolute_width = fraction + span + length_bits
     absolute = accumulator == "absolute" or (accumulator == "auto" and absolute_width <= ACCUMULATOR_LIMIT)
@@ -156,13 +186,15 @@ def _numerics(
         accumulator_width=width,
         divisor_fraction=probability_width + guard_bits,
         reciprocal_width=probability_width + guard_bits + 1,
+        logarithms=logarithms,
     )
 
 
 def numerics(config: Config) -> Numerics:
     """The widths for a configuration, from its numeric keys alone.
 
-    Raises `UserError` where the accumulator would be wider than `ACCUMULATOR_LIMIT`, with a value that would do.
+    Raises `UserError` where the accumulator would be wider than `ACCUMULATOR_LIMIT` or the logarithmic normaliser cannot hold
+    the configuration, with a value that would do.
     """
     return _numerics(
         config.score_width,
@@ -172,4 +204,5 @@ def numerics(config: Config) -> Numerics:
         config.probability_maximum,
         config.guard_bits,
         config.accumulator,
+        config.normaliser == "logarithm",
     )

@@ -188,14 +188,11 @@ def _softmax_plan(config: Config) -> Plan:
     widths, cycles = numerics(config), schedule(config)
     limits = bound(config, widths)
     # The last input beat comes N − 1 cycles after the first.
-    constant = cycles.vector_latency + cycles.emission_latency - 1
+    constant = cycles.vector_latency + cycles.emission_latency
     terms: list[tuple[str, int, int]] = [("N", 1, 0)]
-    if cycles.serial:
-        terms = [(f"N + {cycles.sum_latency}", 1, cycles.sum_latency)]
-        per_vector = max(cycles.normalise_interval, cycles.factor_interval)
-        terms.append((str(per_vector), 0, per_vector))
-        if cycles.quotient_interval > 1:
-            terms.append((f"{cycles.quotient_interval}N", cycles.quotient_interval, 0))
+    if cycles.quotient_interval > 1:
+        terms = [(f"{cycles.quotient_interval}N", cycles.quotient_interval, 0)]
+    terms.append((str(cycles.vector_interval), 0, cycles.vector_interval))
     return Plan(
         config=config,
         stages=tuple(_softmax_stages(config, widths, cycles, limits)),
@@ -223,9 +220,9 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
     factor = {
         "divider": f"{widths.divisor_format}",
         "reciprocal": f"{QFormat(0, widths.reciprocal_width)}",
+        "logarithm": f"{QFormat(0, widths.divisor_fraction - 1)}",
         "none": "–",
     }[config.normaliser]
-    per_vector = "1 vector/cycle"
     rows = [_frame_row(config), _maximum_row(config)]
     if direct_terms:
         term = QFormat(1 + tables.exponent_maximum, widths.significand_fraction)
@@ -256,30 +253,54 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
             total,
             f"n {widths.sum_exponent_width} bits, m {widths.divisor_format}",
             cycles.normalise,
-            f"{cycles.normalise_interval} cycles/vector" if cycles.serial else per_vector,
+            f"{cycles.normalise_interval} cycles/vector",
         ),
     ]
     if config.normaliser == "reciprocal":
         rows.append(
             StagePlan("reciprocal", "r = 1/m, one bit a step", f"{widths.divisor_format}", factor, cycles.factor,
-                      f"{cycles.factor_interval} cycles/vector" if cycles.serial else per_vector)
+                      f"{cycles.factor_interval} cycles/vector")
+        )  # fmt: skip
+    logarithms = widths.logarithms
+    if logarithms is not None:
+        rows.append(
+            StagePlan("logarithm", f"log2 m, one table of {1 << logarithms.fraction} entries", f"{widths.divisor_format}",
+                      factor, cycles.factor, "1 vector/cycle", len(logarithms.logarithm) * logarithms.working_fraction)
         )  # fmt: skip
     element = "1 element/cycle" if cycles.quotient_interval == 1 else f"{cycles.quotient_interval} cycles/element"
+    rows.append(
+        StagePlan(
+            "replay",
+            f"raw scores again, {cycles.replay_entries(config.max_length)} entries",
+            position,
+            position,
+            cycles.replay,
+            element,
+            note="a memory, not a table",
+        )
+    )
+    if logarithms is not None:
+        rows.append(
+            StagePlan(
+                "logarithm",
+                f"2^-(log2 Σ − βx), tables of {len(logarithms.position)} and {2 << logarithms.fraction} entries",
+                f"{position}, {factor}",
+                f"{config.probability_qformat}",
+                cycles.exponential + cycles.distance + cycles.quotient + cycles.round + QUEUE_LATENCY,
+                "1 element/cycle",
+                len(logarithms.position) * int(logarithms.position.max()).bit_length()
+                + (2 << logarithms.fraction) * config.output_width,
+                float(limits.exponential + limits.normaliser + limits.rounding),
+                "with the output queue",
+            )
+        )
+        return rows
     quotient = {
         "divider": ("divider", "M / m, one bit a step"),
         "reciprocal": ("reciprocal", "M · r, one multiplier"),
         "none": ("unnormalised", "M / 2: over a power of two, no divider"),
     }[config.normaliser]
     rows += [
-        StagePlan(
-            "replay",
-            f"raw scores again, {cycles.replay_entries(config.max_length)} entries",
-            position,
-            position,
-            QUEUE_LATENCY + cycles.fetch,
-            element,
-            note="a memory, not a table",
-        ),
         StagePlan(
             "exponential",
             f"2^(βx): {method}",

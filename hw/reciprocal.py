@@ -5,12 +5,13 @@ from typing import Any
 from amaranth import Module, Signal, Value, unsigned
 from amaranth.lib import data
 
-from .division import PipelinedDivision, SerialDivision
+from .division import SerialDivision
+from .emission import emission
 from .normaliser import FactorInterface, QuotientInterface
 from .numerics import Numerics
 from .streams import delay
 
-__all__ = ["Factor", "Quotient", "factor_width"]
+__all__ = ["Emission", "Factor", "Quotient", "factor_width"]
 
 
 def factor_width(widths: Numerics) -> int:
@@ -19,31 +20,27 @@ def factor_width(widths: Numerics) -> int:
 
 
 class Factor(FactorInterface):
-    """r = min(floor(2^(R+D) / m), 2^R − 1): 1/m in UQ0.R.
+    """r = min(floor(2^(R+D) / m), 2^R − 1): 1/m in UQ0.R, one bit a cycle.
 
-    The dividend 1.0 is the initial remainder 2^D, at most the divisor. Latency R cycles, one vector per cycle; serial:
-    R + 1 cycles, one vector per R + 2.
+    The dividend 1.0 is the initial remainder 2^D, at most the divisor. Latency and interval R + 1 cycles.
     """
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         widths = self._widths
-        tag = data.StructLayout({"exponent": widths.sum_exponent_width, "overlong": 1})
-        kind = SerialDivision if self._serial else PipelinedDivision
-        m.submodules.division = division = kind(widths.divisor_width, widths.reciprocal_width, tag)
+        tag = data.StructLayout({"exponent": widths.sum_exponent_width, "tag": self._tag})
+        m.submodules.division = division = SerialDivision(widths.divisor_width, widths.reciprocal_width, tag)
         m.d.comb += [
             division.i.valid.eq(self.i.valid),
             division.i.payload.remainder.eq(1 << widths.divisor_fraction),
             division.i.payload.divisor.eq(self.i.payload.divisor),
             division.i.payload.tag.exponent.eq(self.i.payload.exponent),
-            division.i.payload.tag.overlong.eq(self.i.payload.overlong),
+            Value.cast(division.i.payload.tag.tag).eq(Value.cast(self.i.payload.tag)),
             self.o.valid.eq(division.o.valid),
             self.o.payload.exponent.eq(division.o.payload.tag.exponent),
             self.o.payload.factor.eq(division.o.payload.quotient),
-            self.o.payload.overlong.eq(division.o.payload.tag.overlong),
+            Value.cast(self.o.payload.tag).eq(Value.cast(division.o.payload.tag.tag)),
         ]
-        if self._serial:
-            m.d.comb += [self.i.ready.eq(division.i.ready), division.o.ready.eq(self.o.ready)]
         return m
 
 
@@ -68,3 +65,6 @@ class Quotient(QuotientInterface):
             ),
         ]
         return m
+
+
+Emission = emission(Quotient, factor_width)

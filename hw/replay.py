@@ -1,17 +1,16 @@
-"""Replay of the raw scores: each element again, once its vector's sum is known."""
+"""Elements again, once their vector's sum is known: a ring of raw scores, and a queue of what the sums became."""
 
 from typing import Any
 
-from amaranth import Module, Signal, Value
-from amaranth.lib import data, stream, wiring
+from amaranth import Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from .normaliser import factor_layout
+from .formats import ceil_log2
 from .numerics import Numerics
-from .round import emission_layout
-from .streams import Hold, Queue, delay, pulse
+from .streams import Spacing, delay, pulse
 
-__all__ = ["Replay", "stored_layout"]
+__all__ = ["Factors", "Replay", "entries", "stored_layout"]
 
 
 def stored_layout(widths: Numerics) -> data.StructLayout:
@@ -19,72 +18,101 @@ def stored_layout(widths: Numerics) -> data.StructLayout:
     return data.StructLayout({"position": widths.tables.score_width, "last": 1})
 
 
+def entries(needed: int) -> int:
+    """Entries of a memory that holds `needed`: a power of two keeps its pointers plain, where it costs no memory."""
+    return 1 << max(1, ceil_log2(needed)) if needed <= 1 << 11 else needed
+
+
+def _following(pointer: Value, depth: int) -> Value:
+    if depth & (depth - 1) == 0:
+        return (pointer + 1)[: len(pointer)]
+    return Mux(pointer == depth - 1, 0, pointer + 1)
+
+
 class Replay(wiring.Component):
-    """Joins each stored element with its vector's n and factor, in order.
+    """Stores the elements as they come and gives out those of the vectors that are complete, in order.
 
-    Raw scores are stored, not exponentials: the narrowest thing that says everything. The memory of max_length + c
-    elements, c the latency of the sum's path, is the least that keeps one element per cycle going in and out at once.
+    Raw scores are stored, not exponentials: the narrowest thing that says everything. A vector is complete once the
+    address behind its last element comes in at `complete`; what lies before that address may leave.
 
-    Ports: `i_element`, elements as they come in, and `i_vector`, one n and factor per vector, both without back-pressure
-    (credits elsewhere assure the room); `o`, elements with their vector's n and factor, no back-pressure; `room`, whether
-    the output queue behind the emission pipe can take one more element; `element_done` and `vector_done`, credits
-    returned. Elements leave at least `interval` cycles apart. Latency 4 cycles from `i_vector` to the first element, of
-    which the queue is 2; one element per `interval` cycles.
+    Ports: `i`, elements as they come in, and `complete`, both without back-pressure (credits elsewhere assure the room);
+    `following`, the address behind the element that comes in now; `o`, elements, no back-pressure; `room`, whether the
+    output queue behind can take one more element; `taken`, a credit returned. Elements leave at least `interval` cycles
+    apart. Latency 3 cycles from `complete` to the first element; one element per `interval` cycles.
     """
 
-    def __init__(self, widths: Numerics, factor_width: int, *, elements: int, vectors: int, interval: int) -> None:
-        self._widths, self._factor_width = widths, factor_width
-        self._elements, self._vectors, self._interval = elements, vectors, interval
-        emission = emission_layout(widths, factor_width)
+    def __init__(self, widths: Numerics, *, elements: int, interval: int) -> None:
+        self._widths, self._interval = widths, interval
+        self._depth = entries(elements)
         super().__init__(
             {
-                "i_element": In(pulse(stored_layout(widths))),
-                "i_vector": In(stream.Signature(factor_layout(widths, factor_width))),
-                "o": Out(pulse(data.StructLayout({"position": widths.tables.score_width, "tag": emission}))),
+                "i": In(pulse(stored_layout(widths))),
+                "following": Out(range(self._depth)),
+                "complete": In(pulse(range(self._depth))),
+                "o": Out(pulse(stored_layout(widths))),
                 "room": In(1),
-                "element_done": Out(1),
-                "vector_done": Out(1),
+                "taken": Out(1),
             }
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.elements = elements = Queue(stored_layout(self._widths), self._elements)
-        m.submodules.vectors = vectors = Queue(factor_layout(self._widths, self._factor_width), self._vectors)
+        payload = Value.cast(self.i.payload)
+        m.submodules.ring = ring = memory.Memory(shape=unsigned(len(payload)), depth=self._depth, init=[])
+        write, read = ring.write_port(), ring.read_port()
+        written, end, reached = (Signal(range(self._depth), name=name) for name in ("written", "end", "reached"))
         m.d.comb += [
-            elements.i.valid.eq(self.i_element.valid),
-            Value.cast(elements.i.payload).eq(Value.cast(self.i_element.payload)),
+            write.addr.eq(written),
+            write.data.eq(payload),
+            write.en.eq(self.i.valid),
+            self.following.eq(_following(written, self._depth)),
+            read.addr.eq(reached),
         ]
-        wiring.connect(m, wiring.flipped(self.i_vector), vectors.i)
-        # Both wait in a register: what a block RAM puts out comes too late in its cycle to decide anything in it.
-        m.submodules.element = next_element = Hold(stored_layout(self._widths))
-        m.submodules.vector = next_vector = Hold(factor_layout(self._widths, self._factor_width))
-        wiring.connect(m, elements.o, next_element.i)
-        wiring.connect(m, vectors.o, next_vector.i)
-        element, vector = next_element.o.payload, next_vector.o.payload
-        spaced: Value = Signal(init=1)
-        if self._interval > 1:
-            wait = Signal(range(self._interval))
-            m.d.comb += spaced.eq(wait == 0)
-        take = Signal()
+        with m.If(self.i.valid):
+            m.d.sync += written.eq(self.following)
+        with m.If(self.complete.valid):
+            m.d.sync += end.eq(self.complete.payload)
+        m.submodules.spacing = spacing = Spacing(self._interval)
         m.d.comb += [
-            take.eq(next_element.o.valid & next_vector.o.valid & self.room & spaced),
-            next_element.o.ready.eq(take),
-            next_vector.o.ready.eq(take & element.last),
-            self.element_done.eq(take),
-            self.vector_done.eq(take & element.last),
+            spacing.taken.eq(self.taken),
+            self.taken.eq((reached != end) & self.room & spacing.free),
         ]
-        if self._interval > 1:
-            with m.If(take):
-                m.d.sync += wait.eq(self._interval - 1)
-            with m.Elif(wait != 0):
-                m.d.sync += wait.eq(wait - 1)
-        m.d.comb += self.o.valid.eq(delay(m, take, 1, "taken", reset=True))
+        with m.If(self.taken):
+            m.d.sync += reached.eq(_following(reached, self._depth))
+        m.d.comb += [
+            self.o.valid.eq(delay(m, self.taken, 2, "taken", reset=True)),
+            Value.cast(self.o.payload).eq(delay(m, read.data, 1, "element")),
+        ]
+        return m
+
+
+class Factors(wiring.Component):
+    """What each vector hands to its elements, until its first element is on its way.
+
+    Ports: `i`, one payload per vector, no back-pressure; `o`, the payload of a vector from 2 cycles after `next` until 2
+    cycles after the following `next`.
+    """
+
+    def __init__(self, shape: data.StructLayout, depth: int) -> None:
+        self._depth = entries(depth)
+        super().__init__({"i": In(pulse(shape)), "next": In(1), "o": Out(shape)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        payload = Value.cast(self.i.payload)
+        m.submodules.store = store = memory.Memory(shape=unsigned(len(payload)), depth=self._depth, init=[])
+        write, read = store.write_port(), store.read_port()
+        written, taken = Signal(range(self._depth)), Signal(range(self._depth))
+        m.d.comb += [
+            write.addr.eq(written),
+            write.data.eq(payload),
+            write.en.eq(self.i.valid),
+            read.addr.eq(taken),
+            read.en.eq(self.next),
+            Value.cast(self.o).eq(delay(m, read.data, 1, "factor")),
+        ]
         m.d.sync += [
-            self.o.payload.position.eq(element.position),
-            self.o.payload.tag.exponent.eq(vector.exponent),
-            self.o.payload.tag.factor.eq(vector.factor),
-            self.o.payload.tag.last.eq(element.last),
-            self.o.payload.tag.overlong.eq(vector.overlong),
+            written.eq(Mux(self.i.valid, _following(written, self._depth), written)),
+            taken.eq(Mux(self.next, _following(taken, self._depth), taken)),
         ]
         return m

@@ -10,41 +10,38 @@ from functools import lru_cache
 from .config import Config
 from .numerics import Numerics, numerics
 
-__all__ = [
-    "LEVELS_PER_CYCLE",
-    "QUEUE_LATENCY",
-    "Schedule",
-    "normalise_cycles",
-    "schedule",
-    "serial_steps",
-    "shift_levels",
-]
+__all__ = ["DIGIT", "FACTOR_READ", "QUEUE_LATENCY", "Schedule", "normalise_digits", "schedule", "segments"]
 
 QUEUE_LATENCY = 2
 """From the cycle in which an entry is written to an empty queue to the cycle in which it can be taken."""
 
-LEVELS_PER_CYCLE = 2
-"""Shifter levels between two registers of the pipelined normaliser."""
+FACTOR_READ = 2
+"""From asking for a vector's factor to having it."""
+
+DIGIT = 4
+"""Bits by which the normaliser moves the sum up in a cycle."""
+
+SEGMENT = 11
+"""Longest carry chain of the absolute accumulator, in bits, where one element comes in every cycle."""
 
 
-def _shift_maximum(widths: Numerics) -> int:
-    # The sum is at least 2^A, so its leading one is never below.
-    return widths.accumulator_width - 1 - widths.accumulator_fraction
+def segments(config: Config, widths: Numerics) -> tuple[int, ...]:
+    """Widths of the accumulator's segments, lowest first."""
+    width = widths.accumulator_width
+    count = -(-width // SEGMENT) if widths.absolute and config.profile == "fast" else 1
+    return tuple(width * (j + 1) // count - width * j // count for j in range(count))
 
 
-def shift_levels(widths: Numerics) -> int:
-    """Levels of the sum's shifter: powers of two up to the largest shift that the leading one may need."""
-    return _shift_maximum(widths).bit_length()
+def normalise_digits(widths: Numerics) -> tuple[int, int, int]:
+    """(K, first, z): cycles until the leading one is among the top `DIGIT` bits at the latest; number of the first digit;
+    zeros above the sum.
 
-
-def normalise_cycles(widths: Numerics) -> int:
-    """Latency of the pipelined normaliser of the sum."""
-    return max(1, -(-shift_levels(widths) // LEVELS_PER_CYCLE))
-
-
-def serial_steps(widths: Numerics) -> tuple[int, int]:
-    """Cycles that the serial normaliser spends on shifts by four and on shifts by one: together any shift is reached."""
-    return _shift_maximum(widths) // 4, min(3, _shift_maximum(widths))
+    The sum is at least 2^A, so its leading one lies in one of span = width − A positions. Digits are numbered such that
+    2^b − 1 − position, b the bits of a position, is digit·DIGIT + a remainder.
+    """
+    span = widths.accumulator_width - 1 - widths.accumulator_fraction
+    above = (1 << max(2, span.bit_length())) - 1 - span
+    return (span + above % DIGIT) // DIGIT + 1, above // DIGIT, above % DIGIT
 
 
 @dataclass(frozen=True)
@@ -59,15 +56,16 @@ class Schedule:
     accumulate: int
     normalise: int
     factor: int
-    fetch: int
-    """From the queues of elements and vectors to the emission pipe."""
+    replay: int
+    """From a vector's factor to its first stored element."""
     exponential: int
     distance: int
     quotient: int
     round: int
+    """In the logarithmic emission the table of scores is the exponential, the difference the distance, the shift the
+    quotient, and the last table the rounding."""
     queue: int
-    serial: bool
-    """Whether the parts that work once per vector, and the divider, are serial."""
+    segments: tuple[int, ...]
     normalise_interval: int
     factor_interval: int
     quotient_interval: int
@@ -79,54 +77,63 @@ class Schedule:
 
     @property
     def vector_latency(self) -> int:
-        """From the transfer of a vector's last element to its n and factor at the end of their queue."""
-        return self.sum_latency + self.normalise + self.factor + self.queue
+        """From the transfer of a vector's last element to its factor."""
+        return self.sum_latency + self.normalise + self.factor
 
-    def replay_entries(self, max_length: int) -> int:
-        """Scores that the replay holds: one vector, and what comes in before the first of it leaves."""
-        return max_length + self.vector_latency + 4
+    @property
+    def vector_interval(self) -> int:
+        """Cycles between the last elements of two vectors, at the least: the parts that work once per vector are serial."""
+        # The vector's end and flag wait in one register while the sum is on its way.
+        return max(self.normalise_interval, self.factor_interval, self.sum_latency - self.frame)
 
     @property
     def emission_latency(self) -> int:
-        """From an element's leaving its queue to its probability at the output."""
-        return self.fetch + self.exponential + self.distance + self.quotient + self.round + self.queue
+        """From an element's leaving the ring to its probability at the output."""
+        return self.replay - 1 + self.exponential + self.distance + self.quotient + self.round + self.queue
+
+    def replay_entries(self, max_length: int) -> int:
+        """Scores that the ring holds: one vector, and what comes in before the first of it leaves."""
+        return max_length + self.vector_latency + 4
+
+    def vectors(self, max_length: int) -> int:
+        """Vectors whose elements may be in the ring at once with none waiting: those of `vector_interval` elements."""
+        return self.replay_entries(max_length) // self.vector_interval + 3
 
 
 @lru_cache(maxsize=256)
 def schedule(config: Config) -> Schedule:
     """The schedule of a softmax head."""
     widths = numerics(config)
-    serial = config.profile == "small"
     split = widths.tables.low_width > 0
     exponential = 5 if split else 2
-    by_four, by_one = serial_steps(widths)
+    parts = segments(config, widths)
+    digits, _, _ = normalise_digits(widths)
     factor, factor_interval = {
         "divider": (0, 1),
-        "reciprocal": (widths.reciprocal_width + serial, widths.reciprocal_width + 2 if serial else 1),
+        "reciprocal": (widths.reciprocal_width + 1, widths.reciprocal_width + 1),
+        "logarithm": (2, 1),
         "none": (0, 1),
     }[config.normaliser]
-    quotient, quotient_interval = {
-        "divider": (widths.quotient_width + serial, widths.quotient_width + 2 if serial else 1),
-        "reciprocal": (2, 1),
-        "none": (0, 1),
-    }[config.normaliser]
+    serial = config.profile == "small" and config.normaliser == "divider"
+    quotient = {"divider": widths.quotient_width + serial, "reciprocal": 2, "logarithm": 2, "none": 0}
     return Schedule(
         frame=1,
         maximum=1,
         lookup=exponential,
         # A narrow score's table of terms for the absolute accumulator is already shifted.
         align=0 if widths.absolute and not split else 2,
-        accumulate=1,
-        normalise=by_four + by_one + 1 if serial else normalise_cycles(widths),
+        accumulate=len(parts),
+        normalise=digits + 1,
         factor=factor,
-        fetch=2,
+        replay=3,
         exponential=exponential,
         distance=1,
-        quotient=quotient,
+        quotient=quotient[config.normaliser],
         round=2,
         queue=QUEUE_LATENCY,
-        serial=serial,
-        normalise_interval=by_four + by_one + 2 if serial else 1,
+        segments=parts,
+        # The first segment must not come before the last vector's bits are noted.
+        normalise_interval=digits + len(parts),
         factor_interval=factor_interval,
-        quotient_interval=quotient_interval,
+        quotient_interval=widths.quotient_width + 1 if serial else 1,
     )

@@ -5,10 +5,11 @@ elastic edges the pipe is rigid: a stage whose streams are `pulse` streams takes
 valid, and room downstream is assured by credits before a payload enters.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-from amaranth import Module, ShapeLike, Signal, Value, signed, unsigned
-from amaranth.lib import data, fifo, stream, wiring
+from amaranth import C, Module, Mux, ShapeLike, Signal, Value, signed, unsigned
+from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .config import Config
@@ -18,11 +19,13 @@ __all__ = [
     "Credit",
     "Hold",
     "Queue",
+    "Spacing",
     "delay",
     "framed_layout",
     "probability_layout",
     "pulse",
     "score_layout",
+    "table",
     "winner_layout",
 ]
 
@@ -65,43 +68,62 @@ def delay(m: Module, value: Value, cycles: int, name: str, *, reset: bool = Fals
     return value
 
 
-class Queue(wiring.Component):
-    """First in, first out, at least `depth` entries in a block RAM and an output register.
+def table(m: Module, name: str, width: int, entries: Sequence[int], address: Value) -> Value:
+    """A table in memory with a registered output: the entry 2 cycles after its address.
 
-    Ports: `i`, `o`, streams of `shape`. Latency 2 cycles, one payload per cycle. Cuts the ready path.
+    The register behind the memory is the memory's own on fabrics that have one.
+    """
+    store = memory.Memory(shape=unsigned(width), depth=len(entries), init=list(entries))
+    m.submodules[name] = store
+    port = store.read_port()
+    m.d.comb += port.addr.eq(address)
+    return delay(m, port.data, 1, f"{name}_entry")
+
+
+class Queue(wiring.Component):
+    """First in, first out, behind a rigid pipe: `depth` entries, room assured by credits elsewhere.
+
+    Ports: `i`, pulse, and `o`, stream of `shape`. Latency 2 cycles, one payload per cycle. Cuts the ready path.
     """
 
     def __init__(self, shape: ShapeLike, depth: int) -> None:
         self._shape = shape
-        # The output register holds one entry; a power of two for the rest keeps the address counters plain.
-        self._depth = (1 << ceil_log2(max(2, depth - 1))) + 1 if depth <= 1 << 10 else depth
-        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
+        # Plain binary pointers; one entry is at the output, so the memory never holds `depth` of them.
+        self._depth = 1 << max(1, ceil_log2(depth))
+        super().__init__({"i": In(pulse(shape)), "o": Out(stream.Signature(shape))})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         payload = Value.cast(self.i.payload)
-        m.submodules.fifo = queue = fifo.SyncFIFOBuffered(width=len(payload), depth=self._depth)
+        m.submodules.store = store = memory.Memory(shape=unsigned(len(payload)), depth=self._depth, init=[])
+        write, read = store.write_port(), store.read_port()
+        written, taken = Signal(range(self._depth)), Signal(range(self._depth))
+        advance = Signal()
         m.d.comb += [
-            queue.w_data.eq(payload),
-            queue.w_en.eq(self.i.valid),
-            self.i.ready.eq(queue.w_rdy),
-            Value.cast(self.o.payload).eq(queue.r_data),
-            self.o.valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.o.ready),
+            write.addr.eq(written),
+            write.data.eq(payload),
+            write.en.eq(self.i.valid),
+            advance.eq(self.o.ready | ~self.o.valid),
+            read.addr.eq(taken),
+            read.en.eq(advance),
+            Value.cast(self.o.payload).eq(read.data),
         ]
+        m.d.sync += written.eq(written + self.i.valid)
+        with m.If(advance):
+            m.d.sync += [self.o.valid.eq(written != taken), taken.eq(taken + (written != taken))]
         return m
 
 
 class Credit(wiring.Component):
     """Room counter of a queue behind a rigid pipe: `limit` credits, one less per `take`, one more per `give`.
 
-    `available` comes from a register and tells, for this very cycle, whether more than `margin` credits are left after
+    `available` is a register's sign bit and tells, for this very cycle, whether more than `margin` credits are left after
     all takes and gives of earlier cycles. A take that is reported c cycles after it was decided needs margin = c.
     """
 
     take: In(1)
     give: In(1)
-    available: Out(1, init=1)
+    available: Out(1)
 
     def __init__(self, limit: int, margin: int = 0) -> None:
         if limit <= margin:
@@ -111,10 +133,34 @@ class Credit(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        free = Signal(range(self._limit + 1), init=self._limit)
-        following = Signal.like(free)
-        m.d.comb += following.eq(free - self.take + self.give)
-        m.d.sync += [free.eq(following), self.available.eq(following > self._margin)]
+        # Credits beyond margin + 1; negative where there are fewer.
+        spare = Signal(range(-self._margin - 1, self._limit - self._margin), init=self._limit - self._margin - 1)
+        with m.If(self.take ^ self.give):
+            m.d.sync += spare.eq(spare + Mux(self.take, C(-1, 2), C(1, 2)))
+        m.d.comb += self.available.eq(~spare[-1])
+        return m
+
+
+class Spacing(wiring.Component):
+    """Tells when something may come again: `free` unless `taken` was set in one of the last `interval` − 1 cycles."""
+
+    taken: In(1)
+    free: Out(1, init=1)
+
+    def __init__(self, interval: int) -> None:
+        self._interval = interval
+        super().__init__()
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        if self._interval < 2:
+            m.d.comb += self.free.eq(1)
+            return m
+        left = Signal(range(self._interval), init=0)
+        with m.If(self.taken):
+            m.d.sync += [left.eq(self._interval - 2), self.free.eq(0)]
+        with m.Elif(~self.free):
+            m.d.sync += [left.eq(left - 1), self.free.eq(left == 0)]
         return m
 
 

@@ -20,7 +20,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-__all__ = ["BETA_LIMIT", "DIRECT_WIDTH", "ExponentialTables", "exponential_tables"]
+__all__ = ["BETA_LIMIT", "DIRECT_WIDTH", "ExponentialTables", "exponential_tables", "scale_in_octaves"]
 
 DIRECT_WIDTH = 10
 """Widest score that addresses one table directly: 1024 entries."""
@@ -39,9 +39,15 @@ _CONTEXT = Context(prec=50, Emin=-(10**9), Emax=10**9)
 _EXACT_BITS = 100
 
 
-def _exact(position: int, beta: Decimal) -> tuple[int, int]:
-    """(E, X) with 2^(β·position) = 2^E · X/2^100, X in [2^100, 2^101), to some 45 decimal digits."""
-    octaves = _CONTEXT.multiply(beta, Decimal(position))
+def scale_in_octaves(score_scale: float) -> Decimal:
+    """β: octaves per score step, capped at `BETA_LIMIT`, to 50 digits."""
+    log2e = _CONTEXT.divide(Decimal(1), _CONTEXT.ln(Decimal(2)))
+    return min(_CONTEXT.multiply(Decimal(score_scale), log2e), Decimal(BETA_LIMIT))
+
+
+def _exact(position: int, beta: Decimal, offset: Decimal = Decimal(0)) -> tuple[int, int]:
+    """(E, X) with 2^(β·position + offset) = 2^E · X/2^100, X in [2^100, 2^101), to some 45 decimal digits."""
+    octaves = _CONTEXT.add(_CONTEXT.multiply(beta, Decimal(position)), offset)
     exponent = int(octaves)  # octaves >= 0: truncation is the floor
     natural = _CONTEXT.multiply(_CONTEXT.subtract(octaves, Decimal(exponent)), _CONTEXT.ln(Decimal(2)))
     significand = _CONTEXT.multiply(_CONTEXT.exp(natural), Decimal(1 << _EXACT_BITS))
@@ -128,22 +134,27 @@ def split_product(tables: ExponentialTables, high: np.ndarray, low: np.ndarray) 
     return exponent.reshape(-1), np.where(carry, large, small).reshape(-1)
 
 
-def _direct_entry(position: int, beta: Decimal, fraction: int) -> tuple[int, int]:
-    exponent, exact = _exact(position, beta)
+def _direct_entry(position: int, beta: Decimal, offset: Decimal, fraction: int) -> tuple[int, int]:
+    exponent, exact = _exact(position, beta, offset)
     significand = _round_shift(exact, _EXACT_BITS - fraction)
     return (exponent + 1, 1 << fraction) if significand == 2 << fraction else (exponent, significand)
 
 
 @lru_cache(maxsize=64)
-def exponential_tables(score_width: int, score_scale: float, fraction: int) -> ExponentialTables:
-    """Tables for scores of `score_width` bits with steps of `score_scale` nats and M of `fraction` bits."""
-    log2e = _CONTEXT.divide(Decimal(1), _CONTEXT.ln(Decimal(2)))
-    beta = min(_CONTEXT.multiply(Decimal(score_scale), log2e), Decimal(BETA_LIMIT))
+def exponential_tables(
+    score_width: int, score_scale: float, fraction: int, offset: Fraction = Fraction(0)
+) -> ExponentialTables:
+    """Tables for scores of `score_width` bits with steps of `score_scale` nats and M of `fraction` bits.
+
+    With an `offset` in octaves (a dyadic fraction) every exponential is 2^(βi + offset).
+    """
+    beta = scale_in_octaves(score_scale)
+    raised = Decimal(offset.numerator) / Decimal(offset.denominator)
     low_width = max(0, score_width - DIRECT_WIDTH)
     high_positions = range(0, 1 << score_width, 1 << low_width)
-    exact_high = [_exact(position, beta) for position in high_positions]
+    exact_high = [_exact(position, beta, raised) for position in high_positions]
     if not low_width:
-        high = tuple(_direct_entry(position, beta, fraction) for position in high_positions)
+        high = tuple(_direct_entry(position, beta, raised, fraction) for position in high_positions)
         draft = ExponentialTables(score_width, fraction, 0, high, (), Fraction(0))
         exact_low = [(0, 1 << _EXACT_BITS)]
     else:

@@ -4,10 +4,11 @@ from typing import Any
 
 from amaranth import Module, Value
 
+from .emission import emission
 from .normaliser import PassFactor, QuotientInterface
 from .numerics import Numerics
 
-__all__ = ["Factor", "Quotient", "factor_width"]
+__all__ = ["Emission", "Factor", "Quotient", "factor_width"]
 
 Factor = PassFactor
 
@@ -35,3 +36,6 @@ class Quotient(QuotientInterface):
             ),
         ]
         return m
+
+
+Emission = emission(Quotient, factor_width)

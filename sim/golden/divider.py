@@ -4,7 +4,9 @@ import numpy as np
 
 from softstream.hw.numerics import Numerics
 
-__all__ = ["factor", "quotient"]
+from .emission import emission
+
+__all__ = ["emit", "factor", "quotient"]
 
 
 def factor(widths: Numerics, divisor: np.ndarray) -> np.ndarray:
@@ -16,3 +18,6 @@ def quotient(widths: Numerics, significand: np.ndarray, factor: np.ndarray) -> n
     """floor(M·2^-B / (m·2^-D) · 2^(P+1)), in UQ1.(P+1)."""
     shift = widths.probability_width + 1 + widths.divisor_fraction - widths.significand_fraction
     return (significand << shift) // factor
+
+
+emit = emission(quotient)

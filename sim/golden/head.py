@@ -9,17 +9,21 @@ from softstream.hw.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.numerics import numerics
 
-from . import divider, reciprocal, unnormalised
+from . import divider, logarithm, reciprocal, unnormalised
 from .accumulate import accumulate
 from .exponential import exponential
 from .frame import frame, unframe
 from .maximum import maximum
 from .normalise import normalise
-from .round import distance, round_quotient
 
 __all__ = ["NORMALISERS", "Result", "checked", "golden"]
 
-NORMALISERS: dict[str, ModuleType] = {"divider": divider, "reciprocal": reciprocal, "none": unnormalised}
+NORMALISERS: dict[str, ModuleType] = {
+    "divider": divider,
+    "reciprocal": reciprocal,
+    "logarithm": logarithm,
+    "none": unnormalised,
+}
 
 _BLOCK_ELEMENTS = 1 << 16
 """Elements per block: intermediate arrays then stay in the processor's cache."""
@@ -102,10 +106,7 @@ def _softmax(config: Config, positions: np.ndarray, valid: np.ndarray) -> np.nda
     # positions, each position is worked out once and looked up.
     every = np.arange(1 << config.score_width)[None]
     repeated = positions.shape[1] > every.shape[1]
-    exponent, significand = exponential(widths, every if repeated else positions)
-    # Positions that do not occur may lie above the sum; nobody looks them up.
-    shift = np.maximum(distance(widths, sum_exponent[:, None], exponent), 0)
-    codes = round_quotient(widths, normaliser.quotient(widths, significand, factor[:, None]), shift)
+    codes = normaliser.emit(widths, sum_exponent[:, None], factor[:, None], every if repeated else positions)
     if repeated:
         # Row by row within the flat array: several times quicker than take_along_axis.
         codes = codes.ravel()[positions + np.arange(len(positions))[:, None] * every.shape[1]]

@@ -4,7 +4,9 @@ import numpy as np
 
 from softstream.hw.numerics import Numerics
 
-__all__ = ["factor", "quotient"]
+from .emission import emission
+
+__all__ = ["emit", "factor", "quotient"]
 
 
 def factor(widths: Numerics, divisor: np.ndarray) -> np.ndarray:
@@ -17,3 +19,6 @@ def quotient(widths: Numerics, significand: np.ndarray, factor: np.ndarray) -> n
     """floor(M·2^-B · r·2^-R · 2^(P+1)), in UQ1.(P+1)."""
     shift = widths.significand_fraction + widths.reciprocal_width - widths.probability_width - 1
     return (significand * factor) >> shift
+
+
+emit = emission(quotient)

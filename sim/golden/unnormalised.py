@@ -4,7 +4,9 @@ import numpy as np
 
 from softstream.hw.numerics import Numerics
 
-__all__ = ["factor", "quotient"]
+from .emission import emission
+
+__all__ = ["emit", "factor", "quotient"]
 
 
 def factor(widths: Numerics, divisor: np.ndarray) -> np.ndarray:
@@ -15,3 +17,6 @@ def factor(widths: Numerics, divisor: np.ndarray) -> np.ndarray:
 def quotient(widths: Numerics, significand: np.ndarray, factor: np.ndarray) -> np.ndarray:
     """floor(M/2 · 2^(P+1)): with the final shift by n − E, each element is w_i / 2^(n+1)."""
     return significand >> (widths.significand_fraction - widths.probability_width)
+
+
+emit = emission(quotient)

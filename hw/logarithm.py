@@ -1,0 +1,92 @@
+"""Normaliser by a difference of logarithms: no multiplier, no division, only tables."""
+
+from typing import Any
+
+from amaranth import C, Cat, Module, Mux, Signal, Value
+
+from .config import Config
+from .normaliser import EmissionInterface, FactorInterface
+from .numerics import Numerics
+from .streams import delay, table
+
+__all__ = ["Emission", "Factor", "factor_width"]
+
+
+def factor_width(widths: Numerics) -> int:
+    """Bits of log2 m: a table's entry, and the bit that is added to it."""
+    assert widths.logarithms is not None
+    return widths.logarithms.working_fraction + 1
+
+
+class Factor(FactorInterface):
+    """log2 m = T[first F fraction bits of m] + b, b the bit below them, in units of 2^-G (see `log_tables`).
+
+    The factor is {T, b}, b lowest: the addition is left to the carry of the subtraction that follows. Latency 2 cycles.
+    """
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        tables = self._widths.logarithms
+        assert tables is not None
+        bit = self._widths.divisor_fraction - tables.working_fraction
+        divisor = self.i.payload.divisor
+        address = divisor[bit + 1 : bit + 1 + tables.fraction]
+        entry = table(m, "logarithm", tables.working_fraction, tables.logarithm.tolist(), address)
+        m.d.comb += [
+            self.o.valid.eq(delay(m, self.i.valid, 2, "valid", reset=True)),
+            self.o.payload.exponent.eq(delay(m, self.i.payload.exponent, 2, "exponent")),
+            self.o.payload.factor.eq(Cat(delay(m, divisor[bit], 2, "bit"), entry)),
+            Value.cast(self.o.payload.tag).eq(delay(m, Value.cast(self.i.payload.tag), 2, "tag")),
+        ]
+        return m
+
+
+class Emission(EmissionInterface):
+    """p = antilogarithm[{1, f} >> (zi + 1)], z = zi + f = n + log2 m − β·i − 2^-G (see `log_tables`).
+
+    Latency 7 cycles: the score's logarithm 2, the difference 1, the shift 2, the last table 2. One element per cycle.
+    """
+
+    def __init__(self, config: Config, widths: Numerics) -> None:
+        super().__init__(config, widths, factor_width(widths))
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        widths, tables = self._widths, self._widths.logarithms
+        assert tables is not None
+        working = tables.working_fraction
+        positions = tables.position.tolist()
+        position_width = max(1, max(positions).bit_length())
+        logarithm = table(m, "position", position_width, positions, self.i.payload.position)
+        # {n, T} + ~Y + b: b comes in as a carry, through one bit below.
+        width = widths.sum_exponent_width + working
+        bit, total = self.factor.factor[0], Cat(self.factor.factor[1:], self.factor.exponent)
+        complement = Cat(~logarithm, C(-1, width)[: width - position_width])
+        z = Signal(width, reset_less=True)
+        difference = Signal(width + 2)
+        m.d.comb += difference.eq(Cat(C(1, 1), total) + Cat(bit, complement))
+        m.d.sync += z.eq(difference[1:])
+
+        fraction, octave = z[:working], z[working:]
+        address_width = tables.fraction + 1
+        start = Cat(fraction, 1)[1:]
+        # Two bits of the shift in each of two cycles; all others make it 0.
+        low, high = octave[:2], octave[2:4]
+        halfway = Signal(address_width, reset_less=True)
+        address = Signal(address_width, reset_less=True)
+        high_later = delay(m, high, 1, "high")
+        beyond = Signal(reset_less=True)
+        m.d.sync += [
+            halfway.eq(start >> low),
+            beyond.eq(octave[4:].any()),
+            address.eq(Mux(beyond, 0, halfway >> Cat(C(0, 2), high_later))),
+        ]
+        codes = widths.antilogarithm.tolist()
+        m.d.comb += [
+            self.next.eq(self._first(m)),
+            self.o.valid.eq(delay(m, self.i.valid, 7, "valid", reset=True)),
+            self.o.payload.probability.eq(table(m, "antilogarithm", self._config.output_width, codes, address)),
+            self.o.payload.last.eq(delay(m, self.i.payload.last, 7, "last")),
+            self.o.payload.overlong.eq(delay(m, self.factor.tag, 5, "overlong")),
+        ]
+        return m
