@@ -32,6 +32,9 @@ from .streams import Credit, Hold, Queue, Spacing, probability_layout, score_lay
 
 __all__ = ["NORMALISERS", "Head"]
 
+_WINNERS = 2
+"""Winners that may wait: one of the vector that goes out, one of the vector that comes in."""
+
 NORMALISERS: dict[str, ModuleType] = {
     "divider": divider,
     "reciprocal": reciprocal,
@@ -89,7 +92,7 @@ class Head(wiring.Component):
         widths, cycles = numerics(config), schedule(config)
         normaliser = NORMALISERS[config.normaliser]
         factor_width = normaliser.factor_width(widths)
-        elements = cycles.replay_entries(config.max_length)
+        elements, vectors = cycles.replay_entries(config.max_length), cycles.vectors(config.max_length)
         vector = vector_layout(elements)
         framed = frame.o.payload
         element, ends = Signal(), Signal()
@@ -97,23 +100,27 @@ class Head(wiring.Component):
 
         # What works once per vector takes its time: a vector's last element waits where it would come too soon.
         m.submodules.spacing = spacing = Spacing(cycles.vector_interval)
-        m.d.comb += [spacing.taken.eq(ends), frame.o.ready.eq(spacing.free | ~framed.last)]
+        m.submodules.element_credit = element_credit = Credit(elements, 1)
+        m.submodules.vector_credit = vector_credit = Credit(vectors)
+        m.submodules.winner_credit = winner_credit = Credit(_WINNERS)
+        m.d.comb += [
+            spacing.taken.eq(ends),
+            spacing.allowed.eq(vector_credit.available & winner_credit.available),
+            frame.o.ready.eq(element_credit.available & (spacing.free | ~framed.last)),
+        ]
 
-        # The winner: a queue that never overflows, because its credits are taken before a vector comes in.
-        reported = 2  # cycles between the decision to accept a vector's last element and its credit's being counted
-        winners_waiting = max(4, -(-cycles.vector_latency // cycles.vector_interval) + 2)
-        m.submodules.winners = winners = Queue(winner_layout(config), winners_waiting + reported)
-        m.submodules.winner_credit = winner_credit = Credit(winners_waiting + reported, reported)
+        # The winner waits in registers; its credit was taken before its vector's last element came in.
+        m.submodules.maximum_hold = first = Hold(winner_layout(config))
+        m.submodules.winner_hold = second = Hold(winner_layout(config))
         m.d.comb += [
             maximum.i.valid.eq(element),
             Value.cast(maximum.i.payload).eq(Value.cast(framed)),
-            maximum.o.ready.eq(1),
-            winners.i.valid.eq(maximum.o.valid),
-            Value.cast(winners.i.payload).eq(Value.cast(maximum.o.payload)),
             winner_credit.take.eq(ends),
             winner_credit.give.eq(self.o_best.valid & self.o_best.ready),
         ]
-        wiring.connect(m, winners.o, wiring.flipped(self.o_best))
+        wiring.connect(m, maximum.o, first.i)
+        wiring.connect(m, first.o, second.i)
+        wiring.connect(m, second.o, wiring.flipped(self.o_best))
 
         # First pass: the sum.
         m.submodules.accumulate = accumulate = Accumulate(widths, cycles.segments)
@@ -140,7 +147,6 @@ class Head(wiring.Component):
         m.submodules.replay = replay = Replay(widths, elements=elements, interval=cycles.quotient_interval)
         m.submodules.normalise = normalise = Normalise(widths, cycles.segments, vector)
         m.submodules.factor = factor = normaliser.Factor(widths, factor_width, vector)
-        vectors = cycles.vectors(config.max_length) + reported
         m.submodules.factors = factors = Factors(factor_layout(widths, factor_width, 1), vectors)
         wiring.connect(m, normalise.o, factor.i)
         waiting = Signal(vector)
@@ -165,9 +171,9 @@ class Head(wiring.Component):
 
         # Second pass: the probabilities.
         m.submodules.emission = emission = normaliser.Emission(config, widths)
-        in_flight = cycles.emission_latency + 2
+        in_flight = cycles.emission_latency + 4  # credits are counted two cycles late, on either side
         m.submodules.output = output = Queue(probability_layout(config), in_flight)
-        m.submodules.output_credit = output_credit = Credit(in_flight)
+        m.submodules.output_credit = output_credit = Credit(in_flight, 1)
         wiring.connect(m, replay.o, emission.i)
         wiring.connect(m, emission.o, output.i)
         wiring.connect(m, output.o, wiring.flipped(self.o))
@@ -180,12 +186,9 @@ class Head(wiring.Component):
         ]
 
         # Room for what comes in.
-        m.submodules.element_credit = element_credit = Credit(elements, 1)
-        m.submodules.vector_credit = vector_credit = Credit(vectors, reported)
         m.d.comb += [
             element_credit.take.eq(element),
             element_credit.give.eq(replay.taken),
             vector_credit.take.eq(ends),
             vector_credit.give.eq(factors.next),
-            frame.room.eq(element_credit.available & vector_credit.available & winner_credit.available),
         ]

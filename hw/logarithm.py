@@ -21,7 +21,8 @@ def factor_width(widths: Numerics) -> int:
 class Factor(FactorInterface):
     """log2 m = T[first F fraction bits of m] + b, b the bit below them, in units of 2^-G (see `log_tables`).
 
-    The factor is {T, b}, b lowest: the addition is left to the carry of the subtraction that follows. Latency 2 cycles.
+    The factor is {T, b}, b lowest: the addition is left to the carry of the subtraction that follows.
+    Latency 2 cycles, during which the payload of `i` has to stay.
     """
 
     def elaborate(self, platform: Any) -> Module:
@@ -34,9 +35,9 @@ class Factor(FactorInterface):
         entry = table(m, "logarithm", tables.working_fraction, tables.logarithm.tolist(), address)
         m.d.comb += [
             self.o.valid.eq(delay(m, self.i.valid, 2, "valid", reset=True)),
-            self.o.payload.exponent.eq(delay(m, self.i.payload.exponent, 2, "exponent")),
-            self.o.payload.factor.eq(Cat(delay(m, divisor[bit], 2, "bit"), entry)),
-            Value.cast(self.o.payload.tag).eq(delay(m, Value.cast(self.i.payload.tag), 2, "tag")),
+            self.o.payload.exponent.eq(self.i.payload.exponent),
+            self.o.payload.factor.eq(Cat(divisor[bit], entry)),
+            Value.cast(self.o.payload.tag).eq(Value.cast(self.i.payload.tag)),
         ]
         return m
 

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from .formats import ceil_log2
 from .numerics import Numerics
-from .streams import Spacing, delay, pulse
+from .streams import UNCHECKED, Spacing, delay, pulse
 
 __all__ = ["Factors", "Replay", "entries", "stored_layout"]
 
@@ -58,7 +58,9 @@ class Replay(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         payload = Value.cast(self.i.payload)
-        m.submodules.ring = ring = memory.Memory(shape=unsigned(len(payload)), depth=self._depth, init=[])
+        m.submodules.ring = ring = memory.Memory(
+            shape=unsigned(len(payload)), depth=self._depth, init=[], attrs=UNCHECKED
+        )
         write, read = ring.write_port(), ring.read_port()
         written, end, reached = (Signal(range(self._depth), name=name) for name in ("written", "end", "reached"))
         m.d.comb += [
@@ -72,11 +74,10 @@ class Replay(wiring.Component):
             m.d.sync += written.eq(self.following)
         with m.If(self.complete.valid):
             m.d.sync += end.eq(self.complete.payload)
-        m.submodules.spacing = spacing = Spacing(self._interval)
-        m.d.comb += [
-            spacing.taken.eq(self.taken),
-            self.taken.eq((reached != end) & self.room & spacing.free),
-        ]
+        m.d.comb += self.taken.eq((reached != end) & self.room)
+        if self._interval > 1:
+            m.submodules.spacing = spacing = Spacing(self._interval)
+            m.d.comb += [spacing.taken.eq(self.taken), self.taken.eq((reached != end) & self.room & spacing.free)]
         with m.If(self.taken):
             m.d.sync += reached.eq(_following(reached, self._depth))
         m.d.comb += [
@@ -100,7 +101,9 @@ class Factors(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         payload = Value.cast(self.i.payload)
-        m.submodules.store = store = memory.Memory(shape=unsigned(len(payload)), depth=self._depth, init=[])
+        m.submodules.store = store = memory.Memory(
+            shape=unsigned(len(payload)), depth=self._depth, init=[], attrs=UNCHECKED
+        )
         write, read = store.write_port(), store.read_port()
         written, taken = Signal(range(self._depth)), Signal(range(self._depth))
         m.d.comb += [

@@ -83,8 +83,8 @@ class Schedule:
     @property
     def vector_interval(self) -> int:
         """Cycles between the last elements of two vectors, at the least: the parts that work once per vector are serial."""
-        # The vector's end and flag wait in one register while the sum is on its way.
-        return max(self.normalise_interval, self.factor_interval, self.sum_latency - self.frame)
+        # The vector's end and flag wait in one register while the sum is on its way; credits are counted in three cycles.
+        return max(self.normalise_interval, self.factor_interval, self.sum_latency - self.frame, 4)
 
     @property
     def emission_latency(self) -> int:
@@ -93,7 +93,7 @@ class Schedule:
 
     def replay_entries(self, max_length: int) -> int:
         """Scores that the ring holds: one vector, and what comes in before the first of it leaves."""
-        return max_length + self.vector_latency + 4
+        return max_length + self.vector_latency + 6
 
     def vectors(self, max_length: int) -> int:
         """Vectors whose elements may be in the ring at once with none waiting: those of `vector_interval` elements."""
@@ -132,8 +132,8 @@ def schedule(config: Config) -> Schedule:
         round=2,
         queue=QUEUE_LATENCY,
         segments=parts,
-        # The first segment must not come before the last vector's bits are noted.
-        normalise_interval=digits + len(parts),
+        # The first segment must not come before the last vector's bits are noted, nor before they are used.
+        normalise_interval=digits + max(len(parts), factor + 1 if config.normaliser == "logarithm" else 1),
         factor_interval=factor_interval,
         quotient_interval=widths.quotient_width + 1 if serial else 1,
     )

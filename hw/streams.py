@@ -16,6 +16,7 @@ from .config import Config
 from .formats import ceil_log2
 
 __all__ = [
+    "UNCHECKED",
     "Credit",
     "Hold",
     "Queue",
@@ -28,6 +29,13 @@ __all__ = [
     "table",
     "winner_layout",
 ]
+
+
+UNCHECKED = {"no_rw_check": 1}
+"""Attribute of a memory of which no entry is ever used that is read in the cycle in which it is written.
+
+It keeps Yosys from building logic around the block RAM that would tell what is read then.
+"""
 
 
 def score_layout(config: Config) -> data.StructLayout:
@@ -95,7 +103,9 @@ class Queue(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         payload = Value.cast(self.i.payload)
-        m.submodules.store = store = memory.Memory(shape=unsigned(len(payload)), depth=self._depth, init=[])
+        m.submodules.store = store = memory.Memory(
+            shape=unsigned(len(payload)), depth=self._depth, init=[], attrs=UNCHECKED
+        )
         write, read = store.write_port(), store.read_port()
         written, taken = Signal(range(self._depth)), Signal(range(self._depth))
         advance = Signal()
@@ -117,8 +127,8 @@ class Queue(wiring.Component):
 class Credit(wiring.Component):
     """Room counter of a queue behind a rigid pipe: `limit` credits, one less per `take`, one more per `give`.
 
-    `available` is a register's sign bit and tells, for this very cycle, whether more than `margin` credits are left after
-    all takes and gives of earlier cycles. A take that is reported c cycles after it was decided needs margin = c.
+    `available` is a register's sign bit: more than `margin` credits are left after the takes and gives of two cycles ago
+    and before. So where a take may follow a take in the next cycle, margin has to be 1.
     """
 
     take: In(1)
@@ -135,32 +145,44 @@ class Credit(wiring.Component):
         m = Module()
         # Credits beyond margin + 1; negative where there are fewer.
         spare = Signal(range(-self._margin - 1, self._limit - self._margin), init=self._limit - self._margin - 1)
-        with m.If(self.take ^ self.give):
-            m.d.sync += spare.eq(spare + Mux(self.take, C(-1, 2), C(1, 2)))
+        # Takes and gives are decided late in their cycle: they are counted in the next.
+        change, less = Signal(), Signal(reset_less=True)
+        m.d.sync += [change.eq(self.take ^ self.give), less.eq(self.take)]
+        with m.If(change):
+            m.d.sync += spare.eq(spare + Mux(less, C(-1, 2), C(1, 2)))
         m.d.comb += self.available.eq(~spare[-1])
         return m
 
 
 class Spacing(wiring.Component):
-    """Tells when something may come again: `free` unless `taken` was set in one of the last `interval` − 1 cycles."""
+    """Tells when something may come again: `free` unless `taken` was set in one of the last `interval` − 1 cycles.
+
+    Nor where `allowed` was 0 in the cycle before. The interval is 4 at least.
+    """
 
     taken: In(1)
-    free: Out(1, init=1)
+    allowed: In(1, init=1)
+    free: Out(1)
 
     def __init__(self, interval: int) -> None:
+        if interval < 4:
+            raise ValueError(f"interval {interval} must be at least 4")
         self._interval = interval
         super().__init__()
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        if self._interval < 2:
-            m.d.comb += self.free.eq(1)
-            return m
-        left = Signal(range(self._interval), init=0)
-        with m.If(self.taken):
-            m.d.sync += [left.eq(self._interval - 2), self.free.eq(0)]
-        with m.Elif(~self.free):
-            m.d.sync += [left.eq(left - 1), self.free.eq(left == 0)]
+        # Cycles to go; negative where there are none. The load comes a cycle late, off the path that decides `taken`.
+        left = Signal(range(-1, self._interval - 2), init=-1)
+        loading = Signal()
+        m.d.sync += [
+            loading.eq(self.taken),
+            self.free.eq(~self.taken & ~loading & left[-1] & self.allowed),
+        ]
+        with m.If(loading):
+            m.d.sync += left.eq(self._interval - 4)
+        with m.Elif(~left[-1]):
+            m.d.sync += left.eq(left - 1)
         return m
 
 
