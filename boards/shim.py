@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import binascii
 import ctypes
+import json
 import shlex
 import struct
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from .hard_registers import absorb
 
 __all__ = ["TOOLS", "install", "main"]
 
@@ -25,7 +28,20 @@ def _yosys(arguments: Sequence[str]) -> int:
     log = arguments[arguments.index("-l") + 1]
     script = next(argument for argument in arguments if argument.endswith(".ys"))
     libyosys.run_pass(f"tee -q -o {log} script {script}", libyosys.Design())
+    for line in Path(script).read_text().splitlines():
+        # What Amaranth's ECP5 platforms write for place and route.
+        command, _, name = line.strip().partition(" ")
+        if command == "write_json":
+            _absorb(Path(name))
     return 0
+
+
+def _absorb(path: Path) -> None:
+    netlist = json.loads(path.read_text())
+    for module in netlist["modules"].values():
+        if any(cell["type"] == "TRELLIS_FF" for cell in module["cells"].values()):
+            absorb(module)
+    path.write_text(json.dumps(netlist))
 
 
 def _nextpnr_ice40(arguments: Sequence[str]) -> int:

@@ -42,6 +42,7 @@ import platformdirs
 
 from softstream.hw.errors import MissingTool, ToolFailure
 
+from .hard_registers import absorb
 from .parts import Part
 
 __all__ = ["CriticalPath", "Job", "Measurement", "Placement", "cache_directory", "keep_log", "measure", "tool_versions"]
@@ -250,9 +251,11 @@ def _synthesise(place: _Workplace) -> dict[str, int]:
     path = place.directory / "netlist.json"
     netlist = json.loads(path.read_text())
     top = netlist["modules"][_TOP]
+    if part.family == "ecp5":
+        absorb(top)
     if not part.keep_ports:
         top["ports"] = {name: port for name, port in top["ports"].items() if name == _CLOCK}
-        path.write_text(json.dumps(netlist))
+    path.write_text(json.dumps(netlist))
     counts: dict[str, int] = {}
     for cell in top["cells"].values():
         counts[cell["type"]] = counts.get(cell["type"], 0) + 1

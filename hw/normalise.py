@@ -21,12 +21,11 @@ def divisor_layout(widths: Numerics, tag: ShapeLike) -> data.StructLayout:
 class Normalise(wiring.Component):
     """2^n <= sum < 2^(n+1), m = floor(sum / 2^(n−D)): the sum moves up four bits a cycle.
 
-    The bits at the top are noted until a one is among the first four; the last shift, by less than four, is a selection
-    from what was noted. n is the number of bits below the leading one: position within the accumulator − A + c·H.
+    It stops as soon as a one is among the first four; the last shift, by less than four, is a selection. n is the number of bits below the leading one: position within the accumulator − A + c·H.
 
     Ports: `sum`, `ends`, `reference` as `Accumulate` puts them out, `tag` along with the last segment; `o`, n, m and the
-    tag, which stay until the next vector's. With K = `normalise_digits` and S segments the latency is K + 1 cycles from
-    the last segment, the interval K + S cycles; closer vectors spoil each other.
+    tag, which stay until the next vector's. With K = `normalise_digits` and S segments the latency is K + 2 cycles from
+    the last segment, and vectors that come closer than the schedule's `normalise_interval` spoil each other.
     """
 
     def __init__(self, widths: Numerics, segments: tuple[int, ...], tag: ShapeLike) -> None:
@@ -47,54 +46,46 @@ class Normalise(wiring.Component):
         digits, first_digit, padding = normalise_digits(widths)
         loaded = self.ends[-1]
 
+        # Zeros above the sum, so that its digits end where the numbers of positions want it.
         total = Signal(widths.accumulator_width + padding, reset_less=True)
         raised = Cat(Const(0, DIGIT), total[:-DIGIT])
+        moving = Signal()
         low = 0
         for j, width in enumerate(self._segments):
-            part = slice(low, low + width)
-            # Until the last segment is there, what has been loaded stays.
+            high = low + width if j < len(self._segments) - 1 else len(total)
             with m.If(self.ends[j]):
-                m.d.sync += total[part].eq(self.sum[part])
-            with m.Elif(~self.ends[j + 1 :].any()):
-                m.d.sync += total[part].eq(raised[part])
-            low += width
-        with m.If(loaded):
-            m.d.sync += total[low:].eq(0)
-        with m.Else():
-            m.d.sync += total[low:].eq(raised[low:])
+                m.d.sync += total[low:high].eq(self.sum[low:high])
+            with m.Elif(moving):
+                m.d.sync += total[low:high].eq(raised[low:high])
+            low = high
 
-        wanted = widths.divisor_width + DIGIT - 1
-        missing = max(0, wanted - len(total))
-        top = Cat(Const(0, missing), total[max(0, len(total) - wanted) :])
-        noted = Signal(wanted, reset_less=True)
-        searching = Signal()
+        # Decided a cycle ahead, from the digit that comes to the top.
         digit = Signal((first_digit + digits).bit_length(), reset_less=True)
         tag = Signal.like(Value.cast(self.tag), reset_less=True)
         reference = Signal.like(self.reference, reset_less=True)
         with m.If(loaded):
             m.d.sync += [
-                searching.eq(1),
+                moving.eq(~self.sum[padding - DIGIT :].any()),
                 digit.eq(first_digit),
                 tag.eq(Value.cast(self.tag)),
                 reference.eq(self.reference),
             ]
-        with m.Elif(searching):
-            m.d.sync += noted.eq(top)
-            with m.If(total[-DIGIT:].any()):
-                m.d.sync += searching.eq(0)
-            with m.Else():
-                m.d.sync += digit.eq(digit + 1)
+        with m.Elif(moving):
+            m.d.sync += [moving.eq(~total[-2 * DIGIT : -DIGIT].any()), digit.eq(digit + 1)]
 
+        wanted = widths.divisor_width + DIGIT - 1
+        missing = max(0, wanted - len(total))
+        noted = Cat(Const(0, missing), total[max(0, len(total) - wanted) :])
         fine = Signal(range(DIGIT))
-        divisor = Signal(widths.divisor_width)
         m.d.comb += [
             fine.eq(Mux(noted[-1], 0, Mux(noted[-2], 1, Mux(noted[-3], 2, 3)))),
-            divisor.eq(noted.bit_select(~fine, widths.divisor_width)),
-            self.o.valid.eq(delay(m, loaded, digits + 1, "loaded", reset=True)),
-            self.o.payload.divisor.eq(divisor),
+            self.o.valid.eq(delay(m, loaded, digits + 2, "loaded", reset=True)),
+            Value.cast(self.o.payload.tag).eq(tag),
+        ]
+        m.d.sync += [
+            self.o.payload.divisor.eq(noted.bit_select(~fine, widths.divisor_width)),
             # Positions count from a power of two down: their complement counts from 0 up.
             self.o.payload.exponent.eq(~Cat(fine, digit)[: _position_width(widths)] + _above(widths, reference)),
-            Value.cast(self.o.payload.tag).eq(tag),
         ]
         return m
 

@@ -123,7 +123,7 @@ def schedule(config: Config) -> Schedule:
         # A narrow score's table of terms for the absolute accumulator is already shifted.
         align=0 if widths.absolute and not split else 2,
         accumulate=len(parts),
-        normalise=digits + 1,
+        normalise=digits + 2,
         factor=factor,
         replay=3,
         exponential=exponential,
@@ -132,8 +132,8 @@ def schedule(config: Config) -> Schedule:
         round=2,
         queue=QUEUE_LATENCY,
         segments=parts,
-        # The first segment must not come before the last vector's bits are noted, nor before they are used.
-        normalise_interval=digits + max(len(parts), factor + 1 if config.normaliser == "logarithm" else 1),
+        # The first segment must not come before the last vector's bits are noted, nor its tag before that is used.
+        normalise_interval=digits + max(len(parts), 2 + (factor if config.normaliser == "logarithm" else 0)),
         factor_interval=factor_interval,
         quotient_interval=widths.quotient_width + 1 if serial else 1,
     )

@@ -1,0 +1,177 @@
+"""ECP5: the registers inside block RAMs and multipliers, which Yosys leaves idle.
+
+A block RAM whose data go straight to flip-flops has its data 5.8 ns after the clock's edge without its own output register
+and 1 ns with it; a multiplier is likewise several times slower without its registers. The netlist says the same either
+way: a plain flip-flop behind an output, or before an input, is what the block's own register is. So flip-flops that nothing
+else looks at move into the block. (Lattice, ECP5 and ECP5-5G Memory Usage Guide, FPGA-TN-02204, and sysDSP Usage
+Guide, FPGA-TN-02205: REGMODE and REG_*_CLK.)
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = ["absorb"]
+
+_RAM, _MULTIPLIER, _FLIP_FLOP = "DP16KD", "MULT18X18D", "TRELLIS_FF"
+_WIDE = 36
+_OUTPUT_BITS, _FACTOR_BITS, _PRODUCT_BITS = 18, 18, 36
+
+
+def absorb(module: dict[str, Any]) -> int:
+    """Moves registers of a flattened module of a Yosys netlist (its JSON, as a dictionary) into hard blocks.
+
+    A register moves only as a whole: every bit of an output that goes anywhere goes to one flip-flop, with the block's
+    clock, without enable, set or reset, and nowhere else; for the inputs of a multiplier the same the other way round. The
+    netlist's behaviour from reset on does not change. Returns the number of flip-flops that moved.
+    """
+    moved = 0
+    netlist = _Netlist(module)
+    for cell in [cell for cell in module["cells"].values() if cell["type"] in (_RAM, _MULTIPLIER)]:
+        moved += _ram(netlist, cell) if cell["type"] == _RAM else _multiplier(netlist, cell)
+    return moved
+
+
+class _Netlist:
+    """Who drives and who looks at each bit."""
+
+    def __init__(self, module: dict[str, Any]) -> None:
+        self.cells = module["cells"]
+        self.sinks: dict[Any, list[tuple[str, str]]] = defaultdict(list)
+        self.driver: dict[Any, str] = {}
+        for name, cell in self.cells.items():
+            for port, bits in cell["connections"].items():
+                for bit in bits:
+                    if cell["port_directions"][port] == "input":
+                        self.sinks[bit].append((name, port))
+                    else:
+                        self.driver[bit] = name
+        for port in module["ports"].values():
+            if port["direction"] != "input":
+                for bit in port["bits"]:
+                    self.sinks[bit].append(("", "port"))
+
+    def plain(self, name: str, clock: Any) -> bool:
+        """Whether a cell is a flip-flop of that clock that begins at 0 and does nothing but delay."""
+        cell = self.cells.get(name)
+        if cell is None or cell["type"] != _FLIP_FLOP:
+            return False
+        parameters, wires = cell["parameters"], cell["connections"]
+        enabled = parameters.get("CEMUX", "1").strip() == "1" or wires.get("CE", ["1"]) == ["1"]
+        return (
+            wires["CLK"] == [clock]
+            and parameters.get("CLKMUX", "CLK") == "CLK"
+            and parameters.get("REGSET", "RESET") == "RESET"
+            and enabled
+            and wires.get("LSR", ["0"]) == ["0"]
+        )
+
+    def after(self, bits: Iterable[Any], clock: Any) -> dict[Any, str] | None:
+        """The flip-flop behind each bit that goes anywhere; None where one of them is not there or not alone."""
+        found = {}
+        for bit in bits:
+            sinks = self.sinks.get(bit, [])
+            if not sinks:
+                continue
+            [(name, port), *others] = sinks
+            if others or port != "DI" or not self.plain(name, clock):
+                return None
+            found[bit] = name
+        return found
+
+    def before(self, bits: Iterable[Any], clock: Any, block: Any) -> dict[Any, str] | None:
+        """The flip-flop before each bit that is not constant 0; None where one is not there or feeds another cell."""
+        found = {}
+        for bit in bits:
+            if bit == "0":
+                continue
+            name = self.driver.get(bit, "")
+            if not self.plain(name, clock) or any(self.cells.get(sink) is not block for sink, _ in self.sinks[bit]):
+                return None
+            found[bit] = name
+        return found
+
+    def bypass(self, cell: Any, ports: Iterable[str], registers: dict[Any, str], *, output: bool) -> None:
+        """Connects the ports to the far side of their registers, and removes those."""
+        near, far = ("DI", "Q") if output else ("Q", "DI")
+        for port in ports:
+            wires = cell["connections"].get(port, [])
+            cell["connections"][port] = [
+                self.cells[registers[bit]]["connections"][far][0] if bit in registers else bit for bit in wires
+            ]
+        for bit, name in registers.items():
+            flip_flop = self.cells.pop(name)
+            assert flip_flop["connections"][near] == [bit]
+            moved = flip_flop["connections"][far][0]
+            if output:
+                self.driver[moved] = next(key for key, value in self.cells.items() if value is cell)
+            else:
+                self.sinks[moved] = [sink for sink in self.sinks[moved] if sink[0] != name] + [("", "moved")]
+
+
+def _number(text: str) -> int:
+    return int(text, 2) if set(text) <= {"0", "1"} else int(text)
+
+
+def _ram(netlist: _Netlist, cell: dict[str, Any]) -> int:
+    wires, parameters = cell["connections"], cell["parameters"]
+    moved = 0
+    # Where the read port is 36 bits wide, both halves of the outputs belong to it.
+    wide = _number(parameters["DATA_WIDTH_B"]) == _WIDE
+    groups = [("B", ("A", "B"))] if wide else [("A", ("A",)), ("B", ("B",))]
+    for clock_side, sides in groups:
+        ports = [f"DO{side}{index}" for side in sides for index in range(_OUTPUT_BITS)]
+        bits = [bit for port in ports for bit in wires.get(port, [])]
+        idle = parameters.get(f"CLK{clock_side}MUX", f"CLK{clock_side}") != f"CLK{clock_side}" or any(
+            parameters.get(f"REGMODE_{side}", "NOREG") != "NOREG" for side in sides
+        )
+        registers = None if idle else netlist.after(bits, wires[f"CLK{clock_side}"][0])
+        if not registers:
+            continue
+        netlist.bypass(cell, ports, registers, output=True)
+        for side in sides:
+            parameters[f"REGMODE_{side}"] = "OUTREG"
+            wires[f"OCE{side}"] = ["1"]
+        moved += len(registers)
+    return moved
+
+
+def _multiplier(netlist: _Netlist, cell: dict[str, Any]) -> int:
+    wires, parameters = cell["connections"], cell["parameters"]
+    factors = {side: [f"{side}{index}" for index in range(_FACTOR_BITS)] for side in "AB"}
+    products = [f"P{index}" for index in range(_PRODUCT_BITS)]
+
+    def bits(ports: Iterable[str]) -> list[Any]:
+        return [bit for port in ports for bit in wires.get(port, [])]
+
+    # Its clock is that of whatever flip-flop is behind it or before it.
+    clocks = {
+        netlist.cells[name]["connections"]["CLK"][0]
+        for bit in bits(products)
+        for name, _ in netlist.sinks.get(bit, [])
+        if netlist.cells.get(name, {}).get("type") == _FLIP_FLOP
+    }
+    if len(clocks) != 1 or any(parameters.get(f"REG_{what}_CLK", "NONE") != "NONE" for what in ("INPUTA", "OUTPUT")):
+        return 0
+    [clock] = clocks
+    moved = 0
+
+    def use(what: str) -> None:
+        parameters.update({f"REG_{what}_CLK": "CLK0", f"REG_{what}_CE": "CE0", f"REG_{what}_RST": "RST0"})
+        for port, bit in (("CLK0", clock), ("CE0", "1"), ("RST0", "0")):
+            wires[port] = [bit]
+            cell["port_directions"][port] = "input"
+
+    behind = netlist.after(bits(products), clock)
+    if behind:
+        netlist.bypass(cell, products, behind, output=True)
+        use("OUTPUT")
+        moved += len(behind)
+    # Place and route knows the timing with both inputs registered or with none.
+    before = {side: netlist.before(bits(ports), clock, cell) for side, ports in factors.items()}
+    if all(before.values()):
+        for side, ports in factors.items():
+            netlist.bypass(cell, ports, before[side] or {}, output=False)
+            use(f"INPUT{side}")
+            moved += len(before[side] or {})
+    return moved
