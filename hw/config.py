@@ -47,7 +47,8 @@ KEYS: tuple[Key, ...] = (
         "logarithms (tables only), or none (exponentials over a power of two)", True),
     Key("accumulator", "text", "–", "auto, absolute, reference", "auto",
         "exact sum, or a running power-of-two reference where the scores' range is too wide for it", True),
-    Key("profile", "text", "–", "fast, small", "fast", "one element per cycle at any length, or fewer cells", False),
+    Key("profile", "text", "–", "fast, fastest, small", "fast",
+        "one element per cycle; the same with more registers; or fewer cells", False),
 )  # fmt: skip
 
 _CHOICES = {
@@ -55,7 +56,7 @@ _CHOICES = {
     "probability_format": ("UQ0", "UQ1"),
     "normaliser": ("divider", "reciprocal", "logarithm", "none"),
     "accumulator": ("auto", "absolute", "reference"),
-    "profile": ("fast", "small"),
+    "profile": ("fast", "fastest", "small"),
 }
 _RANGES = {
     "max_length": (1, 65536),
@@ -88,7 +89,7 @@ class Config:
     guard_bits: int = 4
     normaliser: Literal["divider", "reciprocal", "logarithm", "none"] = "divider"
     accumulator: Literal["auto", "absolute", "reference"] = "auto"
-    profile: Literal["fast", "small"] = "fast"
+    profile: Literal["fast", "fastest", "small"] = "fast"
 
     def __post_init__(self) -> None:
         for key in KEYS:

@@ -11,7 +11,7 @@ from .exponential import Exponential
 from .normaliser import EmissionInterface
 from .numerics import Numerics
 from .round import Distance, Round, shift_layout
-from .schedule import FACTOR_READ, schedule
+from .schedule import schedule
 from .streams import delay
 
 __all__ = ["emission"]
@@ -32,7 +32,7 @@ def emission(
         def elaborate(self, platform: Any) -> Module:
             m = Module()
             widths, cycles = self._widths, schedule(self._config)
-            m.submodules.exponential = exponential = Exponential(widths, 1)
+            m.submodules.exponential = exponential = Exponential(widths, 1, cycles.memory)
             m.submodules.distance = distance = Distance(widths, self._factor_width)
             m.submodules.quotient = divide = quotient(
                 widths, self._factor_width, shift_layout(widths), serial=cycles.quotient_interval > 1
@@ -44,7 +44,7 @@ def emission(
                 exponential.i.valid.eq(self.i.valid),
                 exponential.i.payload.position.eq(self.i.payload.position),
                 exponential.i.payload.tag.eq(self.i.payload.last),
-                self.next.eq(delay(m, first, cycles.exponential - FACTOR_READ, "first", reset=True)),
+                self.next.eq(delay(m, first, cycles.exponential - cycles.memory, "first", reset=True)),
                 distance.i.valid.eq(exponential.o.valid),
                 distance.i.payload.exponent.eq(element.exponent),
                 distance.i.payload.significand.eq(element.significand),

@@ -21,9 +21,9 @@ def exponential_layout(widths: Numerics, tag: ShapeLike) -> data.StructLayout:
 class _Lookup(wiring.Component):
     """What the two components share: `i` carries a position and a tag; control and tag are delayed by `latency`."""
 
-    def __init__(self, widths: Numerics, tag: ShapeLike, output: data.StructLayout, latency: int) -> None:
+    def __init__(self, widths: Numerics, tag: ShapeLike, output: data.StructLayout, memory: int, more: int) -> None:
         self._widths = widths
-        self._latency = latency
+        self._memory, self._latency = memory, memory + more
         position = data.StructLayout({"position": widths.tables.score_width, "tag": tag})
         super().__init__({"i": In(pulse(position)), "o": Out(pulse(output))})
 
@@ -39,16 +39,12 @@ class Exponential(_Lookup):
 
     See `tables` for the arithmetic, which this mirrors step by step.
 
-    Ports: `i`, position and tag; `o`, E, M in UQ1.B and the tag; no back-pressure. Latency 2 cycles (one table) or 5 (two
-    tables: read, register, product, sum, rounding), one element per cycle.
+    Ports: `i`, position and tag; `o`, E, M in UQ1.B and the tag; no back-pressure. Latency `memory` cycles (one table) or
+    3 more (two tables: product, sum, rounding), one element per cycle.
     """
 
-    DIRECT_LATENCY = 2
-    SPLIT_LATENCY = 5
-
-    def __init__(self, widths: Numerics, tag: ShapeLike) -> None:
-        latency = self.SPLIT_LATENCY if widths.tables.low_width else self.DIRECT_LATENCY
-        super().__init__(widths, tag, exponential_layout(widths, tag), latency)
+    def __init__(self, widths: Numerics, tag: ShapeLike, memory: int) -> None:
+        super().__init__(widths, tag, exponential_layout(widths, tag), memory, 3 if widths.tables.low_width else 0)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -59,7 +55,7 @@ class Exponential(_Lookup):
         entries = [(e << fraction) | (x - (1 << fraction)) for e, x in tables.high]
         exponent_width = max(1, max(e for e, _ in tables.high).bit_length())
         position = self.i.payload.position
-        high = table(m, "high", exponent_width + fraction, entries, position[tables.low_width :])
+        high = table(m, "high", exponent_width + fraction, entries, position[tables.low_width :], self._memory)
         factor, exponent = (high[:fraction] | (1 << fraction))[: fraction + 1], high[fraction:]
         if not tables.low_width:
             m.d.comb += [self.o.payload.exponent.eq(exponent), self.o.payload.significand.eq(factor)]
@@ -68,7 +64,7 @@ class Exponential(_Lookup):
         delta_width = tables.delta_width
         low_exponent_width = max(1, max(e for e, _ in tables.low).bit_length())
         entries = [(e << delta_width) | delta for e, delta in tables.low]
-        low = table(m, "low", low_exponent_width + delta_width, entries, position[: tables.low_width])
+        low = table(m, "low", low_exponent_width + delta_width, entries, position[: tables.low_width], self._memory)
         delta, low_exponent = low[:delta_width], low[delta_width:]
         zeros = fraction - delta_width
 
@@ -103,20 +99,20 @@ class Terms(_Lookup):
     """The exponentials of a narrow score as the absolute accumulator takes them: M·2^E, one table of shifted terms.
 
     The same bits as `Exponential` and a shifter, without the shifter. Ports: `i`, position and tag; `o`, the term in
-    units of 2^-B and the tag; no back-pressure. Latency 2 cycles, one element per cycle.
+    units of 2^-B and the tag; no back-pressure. Latency `memory` cycles, one element per cycle.
     """
 
-    LATENCY = 2
-
-    def __init__(self, widths: Numerics, tag: ShapeLike) -> None:
+    def __init__(self, widths: Numerics, tag: ShapeLike, memory: int) -> None:
         self._width = term_width(widths)
-        super().__init__(widths, tag, data.StructLayout({"term": self._width, "tag": tag}), self.LATENCY)
+        super().__init__(widths, tag, data.StructLayout({"term": self._width, "tag": tag}), memory, 0)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         self._travel(m)
         entries = [significand << exponent for exponent, significand in self._widths.tables.high]
-        m.d.comb += self.o.payload.term.eq(table(m, "terms", self._width, entries, self.i.payload.position))
+        m.d.comb += self.o.payload.term.eq(
+            table(m, "terms", self._width, entries, self.i.payload.position, self._memory)
+        )
         return m
 
 

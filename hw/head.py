@@ -125,12 +125,12 @@ class Head(wiring.Component):
         # First pass: the sum.
         m.submodules.accumulate = accumulate = Accumulate(widths, cycles.segments)
         if cycles.align:
-            m.submodules.exponential = lookup = Exponential(widths, edges_layout())
+            m.submodules.exponential = lookup = Exponential(widths, edges_layout(), cycles.memory)
             m.submodules.align = align = Align(widths)
             wiring.connect(m, lookup.o, align.i)
             wiring.connect(m, align.o, accumulate.i)
         else:
-            m.submodules.terms = lookup = Terms(widths, edges_layout())
+            m.submodules.terms = lookup = Terms(widths, edges_layout(), cycles.memory)
             m.d.comb += [
                 accumulate.i.valid.eq(lookup.o.valid),
                 accumulate.i.payload.term.eq(lookup.o.payload.term),
@@ -144,10 +144,12 @@ class Head(wiring.Component):
         ]
 
         # Once per vector: the divisor, and what the normaliser makes of it.
-        m.submodules.replay = replay = Replay(widths, elements=elements, interval=cycles.quotient_interval)
+        m.submodules.replay = replay = Replay(
+            widths, elements=elements, interval=cycles.quotient_interval, memory=cycles.memory
+        )
         m.submodules.normalise = normalise = Normalise(widths, cycles.segments, vector)
-        m.submodules.factor = factor = normaliser.Factor(widths, factor_width, vector)
-        m.submodules.factors = factors = Factors(factor_layout(widths, factor_width, 1), vectors)
+        m.submodules.factor = factor = normaliser.Factor(widths, factor_width, vector, cycles.memory)
+        m.submodules.factors = factors = Factors(factor_layout(widths, factor_width, 1), vectors, cycles.memory)
         wiring.connect(m, normalise.o, factor.i)
         waiting = Signal(vector)
         with m.If(ends):

@@ -7,6 +7,7 @@ from amaranth import C, Cat, Module, Mux, Signal, Value
 from .config import Config
 from .normaliser import EmissionInterface, FactorInterface
 from .numerics import Numerics
+from .schedule import schedule
 from .streams import delay, table
 
 __all__ = ["Emission", "Factor", "factor_width"]
@@ -22,7 +23,7 @@ class Factor(FactorInterface):
     """log2 m = T[first F fraction bits of m] + b, b the bit below them, in units of 2^-G (see `log_tables`).
 
     The factor is {T, b}, b lowest: the addition is left to the carry of the subtraction that follows.
-    Latency 2 cycles, during which the payload of `i` has to stay.
+    Latency `memory` cycles, during which the payload of `i` has to stay.
     """
 
     def elaborate(self, platform: Any) -> Module:
@@ -32,9 +33,9 @@ class Factor(FactorInterface):
         bit = self._widths.divisor_fraction - tables.working_fraction
         divisor = self.i.payload.divisor
         address = divisor[bit + 1 : bit + 1 + tables.fraction]
-        entry = table(m, "logarithm", tables.working_fraction, tables.logarithm.tolist(), address)
+        entry = table(m, "logarithm", tables.working_fraction, tables.logarithm.tolist(), address, self._memory)
         m.d.comb += [
-            self.o.valid.eq(delay(m, self.i.valid, 2, "valid", reset=True)),
+            self.o.valid.eq(delay(m, self.i.valid, self._memory, "valid", reset=True)),
             self.o.payload.exponent.eq(self.i.payload.exponent),
             self.o.payload.factor.eq(Cat(divisor[bit], entry)),
             Value.cast(self.o.payload.tag).eq(Value.cast(self.i.payload.tag)),
@@ -45,7 +46,8 @@ class Factor(FactorInterface):
 class Emission(EmissionInterface):
     """p = antilogarithm[{1, f} >> (zi + 1)], z = zi + f = n + log2 m − β·i − 2^-G (see `log_tables`).
 
-    Latency 7 cycles: the score's logarithm 2, the difference 1, the shift 2, the last table 2. One element per cycle.
+    Latency 3 cycles and two memories: the score's logarithm, the difference 1, the shift 2, the last table. One element
+    per cycle.
     """
 
     def __init__(self, config: Config, widths: Numerics) -> None:
@@ -55,10 +57,10 @@ class Emission(EmissionInterface):
         m = Module()
         widths, tables = self._widths, self._widths.logarithms
         assert tables is not None
-        working = tables.working_fraction
+        working, memory = tables.working_fraction, schedule(self._config).memory
         positions = tables.position.tolist()
         position_width = max(1, max(positions).bit_length())
-        logarithm = table(m, "position", position_width, positions, self.i.payload.position)
+        logarithm = table(m, "position", position_width, positions, self.i.payload.position, memory)
         # {n, T} + ~Y + b: b comes in as a carry, through one bit below.
         width = widths.sum_exponent_width + working
         bit, total = self.factor.factor[0], Cat(self.factor.factor[1:], self.factor.exponent)
@@ -85,9 +87,9 @@ class Emission(EmissionInterface):
         codes = widths.antilogarithm.tolist()
         m.d.comb += [
             self.next.eq(self._first(m)),
-            self.o.valid.eq(delay(m, self.i.valid, 7, "valid", reset=True)),
-            self.o.payload.probability.eq(table(m, "antilogarithm", self._config.output_width, codes, address)),
-            self.o.payload.last.eq(delay(m, self.i.payload.last, 7, "last")),
-            self.o.payload.overlong.eq(delay(m, self.factor.tag, 5, "overlong")),
+            self.o.valid.eq(delay(m, self.i.valid, 2 * memory + 3, "valid", reset=True)),
+            self.o.payload.probability.eq(table(m, "antilogarithm", self._config.output_width, codes, address, memory)),
+            self.o.payload.last.eq(delay(m, self.i.payload.last, 2 * memory + 3, "last")),
+            self.o.payload.overlong.eq(delay(m, self.factor.tag, memory + 3, "overlong")),
         ]
         return m

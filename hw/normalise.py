@@ -21,7 +21,8 @@ def divisor_layout(widths: Numerics, tag: ShapeLike) -> data.StructLayout:
 class Normalise(wiring.Component):
     """2^n <= sum < 2^(n+1), m = floor(sum / 2^(n−D)): the sum moves up four bits a cycle.
 
-    It stops as soon as a one is among the first four; the last shift, by less than four, is a selection. n is the number of bits below the leading one: position within the accumulator − A + c·H.
+    It stops as soon as a one is among the first four; the last shift, by less than four, is a selection. n is the
+    number of bits below the leading one: position within the accumulator − A + c·H.
 
     Ports: `sum`, `ends`, `reference` as `Accumulate` puts them out, `tag` along with the last segment; `o`, n, m and the
     tag, which stay until the next vector's. With K = `normalise_digits` and S segments the latency is K + 2 cycles from

@@ -45,9 +45,10 @@ class FactorInterface(wiring.Component):
     Vectors come no closer than the schedule's `vector_interval`, which its user observes.
     """
 
-    def __init__(self, widths: Numerics, factor_width: int, tag: ShapeLike) -> None:
+    def __init__(self, widths: Numerics, factor_width: int, tag: ShapeLike, memory: int) -> None:
         self._widths = widths
         self._tag = tag
+        self._memory = memory
         super().__init__(
             {
                 "i": In(pulse(divisor_layout(widths, tag))),
@@ -73,8 +74,8 @@ class PassFactor(FactorInterface):
 class EmissionInterface(wiring.Component):
     """Once per element: `i`, position and last of a stored element; `o`, its probability; no back-pressure.
 
-    `next` asks for the vector's factor, which is on `factor` from `FACTOR_READ` cycles later on; its tag is the vector's
-    flag. Elements come no closer than the schedule's `quotient_interval`, which its user observes.
+    `next` asks for the vector's factor, which is on `factor` from the schedule's `memory` cycles later on; its tag is the
+    vector's flag. Elements come no closer than the schedule's `quotient_interval`, which its user observes.
     """
 
     def __init__(self, config: Config, widths: Numerics, factor_width: int) -> None:

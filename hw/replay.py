@@ -38,11 +38,11 @@ class Replay(wiring.Component):
     Ports: `i`, elements as they come in, and `complete`, both without back-pressure (credits elsewhere assure the room);
     `following`, the address behind the element that comes in now; `o`, elements, no back-pressure; `room`, whether the
     output queue behind can take one more element; `taken`, a credit returned. Elements leave at least `interval` cycles
-    apart. Latency 3 cycles from `complete` to the first element; one element per `interval` cycles.
+    apart. Latency `memory` + 1 cycles from `complete` to the first element; one element per `interval` cycles.
     """
 
-    def __init__(self, widths: Numerics, *, elements: int, interval: int) -> None:
-        self._widths, self._interval = widths, interval
+    def __init__(self, widths: Numerics, *, elements: int, interval: int, memory: int) -> None:
+        self._widths, self._interval, self._memory = widths, interval, memory
         self._depth = entries(elements)
         super().__init__(
             {
@@ -81,8 +81,8 @@ class Replay(wiring.Component):
         with m.If(self.taken):
             m.d.sync += reached.eq(_following(reached, self._depth))
         m.d.comb += [
-            self.o.valid.eq(delay(m, self.taken, 2, "taken", reset=True)),
-            Value.cast(self.o.payload).eq(delay(m, read.data, 1, "element")),
+            self.o.valid.eq(delay(m, self.taken, self._memory, "taken", reset=True)),
+            Value.cast(self.o.payload).eq(delay(m, read.data, self._memory - 1, "element")),
         ]
         return m
 
@@ -90,12 +90,12 @@ class Replay(wiring.Component):
 class Factors(wiring.Component):
     """What each vector hands to its elements, until its first element is on its way.
 
-    Ports: `i`, one payload per vector, no back-pressure; `o`, the payload of a vector from 2 cycles after `next` until 2
-    cycles after the following `next`.
+    Ports: `i`, one payload per vector, no back-pressure; `o`, the payload of a vector from `memory` cycles after `next`
+    until `memory` cycles after the following `next`.
     """
 
-    def __init__(self, shape: data.StructLayout, depth: int) -> None:
-        self._depth = entries(depth)
+    def __init__(self, shape: data.StructLayout, depth: int, memory: int) -> None:
+        self._depth, self._memory = entries(depth), memory
         super().__init__({"i": In(pulse(shape)), "next": In(1), "o": Out(shape)})
 
     def elaborate(self, platform: Any) -> Module:
@@ -112,7 +112,7 @@ class Factors(wiring.Component):
             write.en.eq(self.i.valid),
             read.addr.eq(taken),
             read.en.eq(self.next),
-            Value.cast(self.o).eq(delay(m, read.data, 1, "factor")),
+            Value.cast(self.o).eq(delay(m, read.data, self._memory - 1, "factor")),
         ]
         m.d.sync += [
             written.eq(Mux(self.i.valid, _following(written, self._depth), written)),

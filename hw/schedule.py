@@ -10,13 +10,10 @@ from functools import lru_cache
 from .config import Config
 from .numerics import Numerics, numerics
 
-__all__ = ["DIGIT", "FACTOR_READ", "QUEUE_LATENCY", "Schedule", "normalise_digits", "schedule", "segments"]
+__all__ = ["DIGIT", "QUEUE_LATENCY", "Schedule", "normalise_digits", "schedule", "segments"]
 
 QUEUE_LATENCY = 2
 """From the cycle in which an entry is written to an empty queue to the cycle in which it can be taken."""
-
-FACTOR_READ = 2
-"""From asking for a vector's factor to having it."""
 
 DIGIT = 4
 """Bits by which the normaliser moves the sum up in a cycle."""
@@ -28,7 +25,7 @@ SEGMENT = 11
 def segments(config: Config, widths: Numerics) -> tuple[int, ...]:
     """Widths of the accumulator's segments, lowest first."""
     width = widths.accumulator_width
-    count = -(-width // SEGMENT) if widths.absolute and config.profile == "fast" else 1
+    count = -(-width // SEGMENT) if widths.absolute and config.profile != "small" else 1
     return tuple(width * (j + 1) // count - width * j // count for j in range(count))
 
 
@@ -48,6 +45,8 @@ def normalise_digits(widths: Numerics) -> tuple[int, int, int]:
 class Schedule:
     """Latencies in clock cycles, and the intervals of the parts that do not take a payload in every cycle."""
 
+    memory: int
+    """From an address to the entry of a memory, registers behind it included."""
     frame: int
     maximum: int
     lookup: int
@@ -105,18 +104,20 @@ def schedule(config: Config) -> Schedule:
     """The schedule of a softmax head."""
     widths = numerics(config)
     split = widths.tables.low_width > 0
-    exponential = 5 if split else 2
+    memory = 3 if config.profile == "fastest" else 2
+    exponential = memory + 3 if split else memory
     parts = segments(config, widths)
     digits, _, _ = normalise_digits(widths)
     factor, factor_interval = {
         "divider": (0, 1),
         "reciprocal": (widths.reciprocal_width + 1, widths.reciprocal_width + 1),
-        "logarithm": (2, 1),
+        "logarithm": (memory, 1),
         "none": (0, 1),
     }[config.normaliser]
     serial = config.profile == "small" and config.normaliser == "divider"
     quotient = {"divider": widths.quotient_width + serial, "reciprocal": 2, "logarithm": 2, "none": 0}
     return Schedule(
+        memory=memory,
         frame=1,
         maximum=1,
         lookup=exponential,
@@ -125,11 +126,11 @@ def schedule(config: Config) -> Schedule:
         accumulate=len(parts),
         normalise=digits + 2,
         factor=factor,
-        replay=3,
+        replay=1 + memory,
         exponential=exponential,
         distance=1,
         quotient=quotient[config.normaliser],
-        round=2,
+        round=memory if config.normaliser == "logarithm" else 2,
         queue=QUEUE_LATENCY,
         segments=parts,
         # The first segment must not come before the last vector's bits are noted, nor its tag before that is used.

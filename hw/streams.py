@@ -76,16 +76,16 @@ def delay(m: Module, value: Value, cycles: int, name: str, *, reset: bool = Fals
     return value
 
 
-def table(m: Module, name: str, width: int, entries: Sequence[int], address: Value) -> Value:
-    """A table in memory with a registered output: the entry 2 cycles after its address.
+def table(m: Module, name: str, width: int, entries: Sequence[int], address: Value, cycles: int) -> Value:
+    """A table in memory: the entry `cycles` cycles after its address.
 
-    The register behind the memory is the memory's own on fabrics that have one.
+    The first of the registers behind the memory is the memory's own on fabrics that have one.
     """
     store = memory.Memory(shape=unsigned(width), depth=len(entries), init=list(entries))
     m.submodules[name] = store
     port = store.read_port()
     m.d.comb += port.addr.eq(address)
-    return delay(m, port.data, 1, f"{name}_entry")
+    return delay(m, port.data, cycles - 1, f"{name}_entry")
 
 
 class Queue(wiring.Component):
