@@ -156,6 +156,7 @@ BOARDS: dict[str, Board] = {
         Board(
             name="icebreaker",
             title="1BitSquared iCEBreaker",
+            decoded=True,
             platform="amaranth_boards.icebreaker:ICEBreakerPlatform",
             device=_UP5K,
             toolchain="ice40",
@@ -193,6 +194,7 @@ BOARDS: dict[str, Board] = {
         Board(
             name="hx8k-evn",
             title="Lattice iCE40-HX8K-B-EVN",
+            decoded=True,
             platform="amaranth_boards.ice40_hx8k_b_evn:ICE40HX8KBEVNPlatform",
             device="iCE40 HX8K",
             toolchain="ice40",

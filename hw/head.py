@@ -26,7 +26,7 @@ from .maximum import Maximum
 from .normalise import Normalise
 from .normaliser import factor_layout
 from .numerics import numerics
-from .replay import Factors, Replay, entries
+from .replay import Factors, Replay, addresses
 from .schedule import schedule
 from .streams import Credit, Hold, Queue, Spacing, probability_layout, score_layout, winner_layout
 
@@ -45,7 +45,7 @@ NORMALISERS: dict[str, ModuleType] = {
 
 def vector_layout(elements: int) -> data.StructLayout:
     """What belongs to a vector on its way from the sum to the factor: its flag, and the address behind its last element."""
-    return data.StructLayout({"overlong": 1, "end": range(entries(elements))})
+    return data.StructLayout({"overlong": 1, "end": addresses(elements)})
 
 
 class Head(wiring.Component):

@@ -10,7 +10,7 @@ from .formats import ceil_log2
 from .numerics import Numerics
 from .streams import UNCHECKED, Spacing, delay, pulse
 
-__all__ = ["Factors", "Replay", "entries", "stored_layout"]
+__all__ = ["Factors", "Replay", "addresses", "entries", "stored_layout"]
 
 
 def stored_layout(widths: Numerics) -> data.StructLayout:
@@ -21,6 +21,11 @@ def stored_layout(widths: Numerics) -> data.StructLayout:
 def entries(needed: int) -> int:
     """Entries of a memory that holds `needed`: a power of two keeps its pointers plain, where it costs no memory."""
     return 1 << max(1, ceil_log2(needed)) if needed <= 1 << 11 else needed
+
+
+def addresses(elements: int) -> range:
+    """Addresses of a ring of that many elements: one more at the least, for full and complete must not look empty."""
+    return range(entries(elements + 1))
 
 
 def _following(pointer: Value, depth: int) -> Value:
@@ -43,12 +48,12 @@ class Replay(wiring.Component):
 
     def __init__(self, widths: Numerics, *, elements: int, interval: int, memory: int) -> None:
         self._widths, self._interval, self._memory = widths, interval, memory
-        self._depth = entries(elements)
+        self._depth = len(addresses(elements))
         super().__init__(
             {
                 "i": In(pulse(stored_layout(widths))),
-                "following": Out(range(self._depth)),
-                "complete": In(pulse(range(self._depth))),
+                "following": Out(addresses(elements)),
+                "complete": In(pulse(addresses(elements))),
                 "o": Out(pulse(stored_layout(widths))),
                 "room": In(1),
                 "taken": Out(1),

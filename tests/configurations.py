@@ -11,6 +11,10 @@ SOFTMAX: dict[str, Config] = {
     "reference": Config(max_length=16, score_scale=0.1467),
     "unsigned": Config(max_length=16, score_scale=1.7, score_signed=False),
     "reciprocal": Config(max_length=16, normaliser="reciprocal"),
+    "logarithm": Config(max_length=16, normaliser="logarithm"),
+    "logarithm-reference": Config(
+        max_length=16, normaliser="logarithm", score_scale=0.3, guard_bits=5, probability_format="UQ1"
+    ),
     "none": Config(max_length=16, normaliser="none"),
     "split-absolute": Config(max_length=16, score_width=16, score_scale=2.0**-12, probability_width=16),
     "split-reference": Config(
@@ -23,6 +27,9 @@ SOFTMAX: dict[str, Config] = {
     ),
     "small": Config(max_length=16, profile="small"),
     "small-reciprocal": Config(max_length=16, profile="small", normaliser="reciprocal", score_scale=0.3),
+    "small-logarithm": Config(
+        max_length=16, profile="small", normaliser="logarithm", score_width=10, score_scale=0.05, score_signed=False
+    ),
     "small-none": Config(max_length=16, profile="small", normaliser="none"),
     "tiny": Config(max_length=1, score_width=2, probability_width=2),
     "wide": Config(max_length=9, score_width=16, score_scale=3.0, probability_width=24, guard_bits=4),

@@ -1,13 +1,20 @@
 """The whole head in Amaranth's simulator: equal to the golden model, to the plan's latency and to its interval."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from amaranth import Module
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
 from configurations import SOFTMAX, beats_of, vectors
 from stream_bench import run_component
 
 from softstream.hw.config import Config
 from softstream.hw.head import NORMALISERS, Head
 from softstream.hw.plan import plan
+from softstream.hw.schedule import schedule
+from softstream.hw.streams import probability_layout, score_layout, winner_layout
 from softstream.sim import golden as golden_package
 from softstream.sim.golden import golden
 from softstream.sim.golden.head import NORMALISERS as GOLDEN_NORMALISERS
@@ -54,6 +61,28 @@ def test_equals_golden(name: str, source: str, sink: str) -> None:
     assert [beat for _, beat in run.drained["o_best"]] == winners
 
 
+@pytest.mark.parametrize("accumulator", ["absolute", "reference"])
+@pytest.mark.parametrize("profile", ["fast", "small"])
+@pytest.mark.parametrize("normaliser", NORMALISERS)
+def test_every_combination(normaliser: str, profile: str, accumulator: str) -> None:
+    config = Config(
+        max_length=5,
+        score_width=4,
+        score_scale=1.1,
+        probability_width=4,
+        normaliser=normaliser,
+        profile=profile,
+        accumulator=accumulator,
+    )
+    found = vectors(config, seed=42)
+    probabilities, winners = expected_beats(config, found)
+    run = run_component(Head(config), beats_of(found), len(probabilities), sink="random", drain=("o_best",))
+    assert run.beats == probabilities
+    assert [beat for _, beat in run.drained["o_best"]] == winners
+    # From an idle pipe: the first vector has one element.
+    assert run.drained["o_best"][0][0] - run.inputs[0] == plan(config).best_output_cycle(1)
+
+
 @pytest.mark.parametrize("name", ["absolute", "small"])
 def test_a_slow_taker_of_winners_loses_nothing(name: str) -> None:
     config = HEADS[name]
@@ -65,7 +94,62 @@ def test_a_slow_taker_of_winners_loses_nothing(name: str) -> None:
     assert [beat for _, beat in run.drained["o"]] == probabilities
 
 
-@pytest.mark.parametrize("length", [1, 2, 10, 16])
+class Joined(wiring.Component):
+    """A head whose winner is taken with its vector's last probability, and neither without the other."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        both = data.StructLayout({"element": probability_layout(config), "winner": winner_layout(config)})
+        super().__init__({"i": In(stream.Signature(score_layout(config))), "o": Out(stream.Signature(both))})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.head = head = Head(self._config)
+        wiring.connect(m, wiring.flipped(self.i), head.i)
+        last = head.o.payload.last
+        m.d.comb += [
+            self.o.valid.eq(head.o.valid & (~last | head.o_best.valid)),
+            self.o.payload.element.eq(head.o.payload),
+            self.o.payload.winner.eq(head.o_best.payload),
+            head.o.ready.eq(self.o.ready & (~last | head.o_best.valid)),
+            head.o_best.ready.eq(self.o.ready & head.o.valid & last),
+        ]
+        return m
+
+
+@pytest.mark.parametrize("sink", ["never", "random"])
+@pytest.mark.parametrize("name", ["absolute", "logarithm", "small", "small-reciprocal"])
+def test_a_winner_taken_with_the_last_probability_blocks_nothing(name: str, sink: str) -> None:
+    config = HEADS[name]
+    found = vectors(config, seed=47)
+    probabilities, winners = expected_beats(config, found)
+    run = run_component(Joined(config), beats_of(found), len(probabilities), sink=sink)
+    assert [beat["element"] for beat in run.beats] == probabilities
+    assert [beat["winner"] for beat in run.beats if beat["element"]["last"]] == winners
+
+
+@pytest.mark.parametrize("normaliser", NORMALISERS)
+def test_a_full_ring_of_complete_vectors_runs_on(normaliser: str) -> None:
+    """The output waits until the input has stopped; where it stops, a vector has just ended."""
+    base = Config(normaliser=normaliser)
+    rings = {n: schedule(base.replace(max_length=n)).replay_entries(n) for n in range(20, 120)}
+    longest = next(n for n, ring in rings.items() if ring & (ring - 1) == 0)
+    config = base.replace(max_length=longest)
+    cycles = schedule(config)
+    fill = cycles.replay_entries(longest) + cycles.emission_latency + 4  # the ring, and the credits of the output queue
+    lengths = [longest] * (fill // longest) + [fill % longest] * (fill % longest > 0)
+    if lengths[-1] < cycles.vector_interval:
+        lengths[-2:] = [lengths[-2] - cycles.vector_interval, lengths[-1] + cycles.vector_interval]
+    rng = np.random.default_rng(48)
+    found = [rng.integers(-128, 128, n) for n in [*lengths, *lengths]]
+    probabilities, _ = expected_beats(config, found)
+    run = run_component(Head(config), beats_of(found), len(probabilities), sink="first 400", drain=("o_best",))
+    assert run.beats == probabilities
+    # The input stopped exactly there.
+    assert [cycle < 400 for cycle in run.inputs].count(True) - fill in (0, 1)
+
+
+@pytest.mark.parametrize("length", [1, 10, 16])
 @pytest.mark.parametrize("name", HEADS)
 def test_latency_and_interval_are_the_plans(name: str, length: int) -> None:
     config = HEADS[name]
