@@ -33,7 +33,7 @@ from softstream.hw.presets import PRESETS, preset
         ({"probability_width": 25}, "probability_width = 25: must be an integer from 2 to 24 bits"),
         ({"probability_format": "UQ2"}, "probability_format = 'UQ2': must be one of UQ0, UQ1"),
         ({"guard_bits": 9}, "guard_bits = 9: must be an integer from 1 to 8"),
-        ({"normaliser": "newton"}, "normaliser = 'newton': must be one of divider, reciprocal, none"),
+        ({"normaliser": "newton"}, "normaliser = 'newton': must be one of divider, reciprocal, logarithm, none"),
         ({"accumulator": "kulisch"}, "accumulator = 'kulisch': must be one of auto, absolute, reference"),
         ({"profile": "quick"}, "profile = 'quick': must be one of fast, small"),
         (
