@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """The sum: golden against Python's integers, hardware against golden."""
 
 from collections.abc import Callable
