@@ -181,7 +181,12 @@ def needed_cells(config: Config, row: Board, *, link: bool = True) -> tuple[int,
 
 
 def check_fit(config: Config, row: Board, *, link: bool = True) -> None:
-    """Raises `UserError` where the part surely lacks memory or logic: what is missing and which presets fit."""
+    """Raises `UserError` where the part surely lacks memory or logic: what is missing and which presets fit; and for
+    several lanes, which nothing on a board can fill."""
+    if config.lanes > 1:
+        raise UserError(
+            f"lanes = {config.lanes} on {row.name}: a board's scores come one at a time; for example --set lanes=1"
+        )
     missing = _missing(config, row, link)
     if missing:
         raise UserError(f"{missing}; {_what_fits(row)}")

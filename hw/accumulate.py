@@ -7,10 +7,11 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from .exponential import exponential_layout, term_width
+from .formats import ceil_log2
 from .numerics import Numerics
 from .streams import delay, pulse
 
-__all__ = ["Accumulate", "Align", "edges_layout", "term_layout"]
+__all__ = ["Accumulate", "Align", "Merge", "edges_layout", "term_layout"]
 
 
 def edges_layout() -> data.StructLayout:
@@ -18,11 +19,14 @@ def edges_layout() -> data.StructLayout:
     return data.StructLayout({"first": 1, "last": 1})
 
 
-def term_layout(widths: Numerics) -> data.StructLayout:
-    """A term of the sum, aligned to the reference, and by how much the sum so far has to be shifted before."""
+def term_layout(widths: Numerics, lanes: int = 1) -> data.StructLayout:
+    """A term of the sum, aligned to the reference, and by how much the sum so far has to be shifted before.
+
+    With several lanes the term is the sum of a beat's.
+    """
     return data.StructLayout(
         {
-            "term": _aligned_width(widths),
+            "term": _aligned_width(widths) + ceil_log2(lanes),
             "shift": _steps(widths).bit_length(),
             "reference": max(1, widths.coarse_width),
             "edges": edges_layout(),
@@ -123,6 +127,41 @@ class Align(wiring.Component):
         return m
 
 
+class Merge(wiring.Component):
+    """The sum of a beat's terms, in a tree of `ceil_log2(lanes)` registered levels; exact, so any order is the same.
+
+    Ports: `i`, lane 0's terms and edges; `others`, the other lanes' terms, 0 where a lane holds no element; `o`, the sum
+    and the edges; no back-pressure. One beat per cycle.
+    """
+
+    def __init__(self, widths: Numerics, lanes: int) -> None:
+        self._lanes = lanes
+        super().__init__(
+            {
+                "i": In(pulse(term_layout(widths))),
+                "others": In(data.ArrayLayout(_aligned_width(widths), lanes - 1)),
+                "o": Out(pulse(term_layout(widths, lanes))),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        terms: list[Value] = [self.i.payload.term, *(self.others[lane] for lane in range(self._lanes - 1))]
+        levels = 0
+        while len(terms) > 1:
+            sums = [
+                Signal(len(terms[0]) + 1, name=f"level{levels}_{k}", reset_less=True) for k in range(len(terms) // 2)
+            ]
+            m.d.sync += [sums[k].eq(terms[2 * k] + terms[2 * k + 1]) for k in range(len(sums))]
+            terms, levels = list(sums), levels + 1
+        m.d.comb += [
+            self.o.valid.eq(delay(m, self.i.valid, levels, "valid", reset=True)),
+            self.o.payload.term.eq(terms[0]),
+            Value.cast(self.o.payload.edges).eq(delay(m, Value.cast(self.i.payload.edges), levels, "edges")),
+        ]
+        return m
+
+
 class Accumulate(wiring.Component):
     """sum = Σ terms of a vector, in the order in which they come.
 
@@ -135,13 +174,13 @@ class Accumulate(wiring.Component):
     H along with segment 0. One element per cycle, no bubble between vectors.
     """
 
-    def __init__(self, widths: Numerics, segments: tuple[int, ...]) -> None:
+    def __init__(self, widths: Numerics, segments: tuple[int, ...], lanes: int = 1) -> None:
         if sum(segments) != widths.accumulator_width or (len(segments) > 1 and not widths.absolute):
             raise ValueError(f"segments {segments} do not make up the accumulator")
         self._widths, self._segments = widths, segments
         super().__init__(
             {
-                "i": In(pulse(term_layout(widths))),
+                "i": In(pulse(term_layout(widths, lanes))),
                 "sum": Out(widths.accumulator_width),
                 "ends": Out(len(segments)),
                 "reference": Out(max(1, widths.coarse_width)),

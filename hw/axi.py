@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from .config import Config
 from .head import Head
 from .ports import byte_bits, top_ports
+from .streams import each_lane, keep_names
 
 __all__ = ["AxiTop"]
 
@@ -17,7 +18,8 @@ class AxiTop(wiring.Component):
     """Plain wires with the names that AXI4-Stream tools infer; `ports.top_ports` lists and explains them.
 
     tdata fields are byte-aligned: codes are zero-extended, scores sign-extended where they are signed; the upper bits of
-    s_axis_tdata are ignored. aresetn is synchronous and active low. The wrapper adds no latency.
+    s_axis_tdata are ignored. With several lanes tkeep tells which of them hold something, as `streams.score_layout` says.
+    aresetn is synchronous and active low. The wrapper adds no latency.
     """
 
     def __init__(self, config: Config) -> None:
@@ -28,20 +30,34 @@ class AxiTop(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
+        lanes, score_width = self._config.lanes, self._config.score_width
+        score_bits, code_bits = byte_bits(score_width), byte_bits(self._config.output_width)
+        names = each_lane("score", lanes)
         m.domains.sync = domain = ClockDomain(local=True)
         m.submodules.head = head = Head(self._config)
         m.d.comb += [
             domain.clk.eq(self.aclk),
             domain.rst.eq(~self.aresetn),
-            Value.cast(head.i.payload.score).eq(self.s_axis_tdata[: self._config.score_width]),
+            *(
+                Value.cast(head.i.payload[name]).eq(self.s_axis_tdata[lane * score_bits :][:score_width])
+                for lane, name in enumerate(names)
+            ),
             head.i.payload.last.eq(self.s_axis_tlast),
             head.i.valid.eq(self.s_axis_tvalid),
             self.s_axis_tready.eq(head.i.ready),
         ]
+        for lane, name in enumerate(keep_names(lanes), 1):
+            # The lowest byte of a lane speaks for the lane.
+            m.d.comb += head.i.payload[name].eq(self.s_axis_tkeep[lane * score_bits // 8])
         if self._config.mode == "argmax":
             self._outgoing(m, "m_axis", head.o, self._winner(head.o.payload), 1)
         else:
-            self._outgoing(m, "m_axis", head.o, head.o.payload.probability, head.o.payload.last)
+            padding = Const(0, unsigned(code_bits - self._config.output_width))
+            codes = [Cat(head.o.payload[name], padding) for name in each_lane("probability", lanes)]
+            self._outgoing(m, "m_axis", head.o, Cat(codes), head.o.payload.last)
+            if lanes > 1:
+                keeps = [Const(1), *(head.o.payload[name] for name in keep_names(lanes))]
+                m.d.comb += self.m_axis_tkeep.eq(Cat(keep.replicate(code_bits // 8) for keep in keeps))
             self._outgoing(m, "m_axis_best", head.o_best, self._winner(head.o_best.payload), 1)
         return m
 

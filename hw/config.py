@@ -49,6 +49,7 @@ KEYS: tuple[Key, ...] = (
         "exact sum, or a running power-of-two reference where the scores' range is too wide for it", True),
     Key("profile", "text", "–", "fast, fastest, small", "fast",
         "one element per cycle; the same with more registers; or fewer cells", False),
+    Key("lanes", "integer", "scores per beat", "1, 2, 4, 8, 16", 1, "scores that one beat carries", False),
 )  # fmt: skip
 
 _CHOICES = {
@@ -57,6 +58,7 @@ _CHOICES = {
     "normaliser": ("divider", "reciprocal", "logarithm", "none"),
     "accumulator": ("auto", "absolute", "reference"),
     "profile": ("fast", "fastest", "small"),
+    "lanes": (1, 2, 4, 8, 16),
 }
 _RANGES = {
     "max_length": (1, 65536),
@@ -66,9 +68,9 @@ _RANGES = {
 }
 
 
-def nearest(word: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
+def nearest(word: str, known: Mapping[str, object] | tuple[Any, ...]) -> str:
     """` (did you mean 'x'?)` for the known word nearest to `word`, or nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(word, [*map(str, known)], n=1, cutoff=0.5)
     return f" (did you mean '{close[0]}'?)" if close else ""
 
 
@@ -90,12 +92,14 @@ class Config:
     normaliser: Literal["divider", "reciprocal", "logarithm", "none"] = "divider"
     accumulator: Literal["auto", "absolute", "reference"] = "auto"
     profile: Literal["fast", "fastest", "small"] = "fast"
+    lanes: Literal[1, 2, 4, 8, 16] = 1
 
     def __post_init__(self) -> None:
         for key in KEYS:
             value = getattr(self, key.name)
             if key.name in _CHOICES:
-                if value not in _CHOICES[key.name]:
+                # By type as well: True == 1 and 4.0 == 4.
+                if (type(value), value) not in [(type(choice), choice) for choice in _CHOICES[key.name]]:
                     hint = nearest(value, _CHOICES[key.name]) if isinstance(value, str) else ""
                     raise UserError(
                         f"{key.name} = {value!r}: must be one of {key.range_text}{hint}; for example {key.default}"
@@ -113,6 +117,11 @@ class Config:
                 if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
                     raise UserError(f"score_scale = {value!r}: must be a finite number above 0; for example 0.0625")
                 object.__setattr__(self, "score_scale", float(value))
+        if self.lanes >= 2 * self.max_length:
+            raise UserError(
+                f"lanes = {self.lanes}: must be below 2 · max_length = {2 * self.max_length}, more would never be used; "
+                f"for example {1 << ceil_log2(self.max_length)}"
+            )
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> "Config":
@@ -165,6 +174,15 @@ class Config:
     def index_width(self) -> int:
         """Bits of an element's index, at least one."""
         return max(1, ceil_log2(self.max_length))
+
+    def beats(self, length: Any) -> Any:
+        """Beats that carry a vector of `length` scores, an integer or an array of them: ⌈length / lanes⌉."""
+        return -(-length // self.lanes)
+
+    @property
+    def beat_width(self) -> int:
+        """Bits of a beat's index in its vector, at least one."""
+        return max(1, ceil_log2(self.beats(self.max_length)))
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

@@ -9,8 +9,8 @@ from amaranth.back import verilog as backend
 from amaranth.hdl import UnusedElaboratable
 
 from .axi import AxiTop
-from .bound import bound
 from .config import Config
+from .plan import plan
 from .ports import top_ports
 
 __all__ = ["TOP", "source_lines", "verilog"]
@@ -24,10 +24,9 @@ def verilog(config: Config) -> str:
     """The generated top as Verilog text, with AXI4-Stream ports (see `ports.top_ports`).
 
     No source locations and no tool attributes are written, so the text depends on the configuration and on the pinned
-    versions of Amaranth and its Yosys alone. Raises `UserError` for a configuration whose error bound exceeds 1 ulp.
+    versions of Amaranth and its Yosys alone. Raises `UserError` as `plan` does.
     """
-    if config.mode == "softmax":
-        bound(config)
+    plan(config)
     return _converted(config, emit_src=False, strip_internal_attrs=True)
 
 

@@ -13,12 +13,12 @@ for its winner, so no stage in between ever waits.
 from types import ModuleType
 from typing import Any
 
-from amaranth import Module, Signal, Value
+from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from . import divider, logarithm, reciprocal, unnormalised
-from .accumulate import Accumulate, Align, edges_layout
+from .accumulate import Accumulate, Align, Merge, edges_layout, term_layout
 from .config import Config
 from .exponential import Exponential, Terms
 from .frame import Frame
@@ -26,9 +26,20 @@ from .maximum import Maximum
 from .normalise import Normalise
 from .normaliser import factor_layout
 from .numerics import numerics
-from .replay import Factors, Replay, addresses
+from .replay import Factors, Replay, addresses, stored_layout
 from .schedule import schedule
-from .streams import Credit, Hold, Queue, Spacing, probability_layout, score_layout, winner_layout
+from .streams import (
+    Credit,
+    Hold,
+    Queue,
+    Spacing,
+    each_lane,
+    keep_names,
+    probability_layout,
+    pulse,
+    score_layout,
+    winner_layout,
+)
 
 __all__ = ["NORMALISERS", "Head"]
 
@@ -52,8 +63,9 @@ class Head(wiring.Component):
     """A streaming argmax or softmax head, to instantiate in an Amaranth design.
 
     Ports: `i`, stream of {score, last}. Argmax mode: `o`, stream of {index, score, overlong}, one per vector. Softmax
-    mode: `o`, stream of {probability, last, overlong}, one per element, and `o_best`, stream of winners, one per vector;
-    both have to be taken. Latency and interval are those of `plan(config)`.
+    mode: `o`, stream of {probability, last, overlong}, one beat per beat of scores, and `o_best`, stream of winners, one
+    per vector; both have to be taken. With several lanes there are also `score_1`, `keep_1`, `probability_1` and so on,
+    see `streams`. Latency and interval are those of `plan(config)`.
     """
 
     def __init__(self, config: Config) -> None:
@@ -92,15 +104,16 @@ class Head(wiring.Component):
         widths, cycles = numerics(config), schedule(config)
         normaliser = NORMALISERS[config.normaliser]
         factor_width = normaliser.factor_width(widths)
-        elements, vectors = cycles.replay_entries(config.max_length), cycles.vectors(config.max_length)
-        vector = vector_layout(elements)
+        longest = config.beats(config.max_length)
+        beats, vectors = cycles.replay_entries(longest), cycles.vectors(longest)
+        vector = vector_layout(beats)
         framed = frame.o.payload
         element, ends = Signal(), Signal()
         m.d.comb += [element.eq(frame.o.valid & frame.o.ready), ends.eq(element & framed.last)]
 
         # What works once per vector takes its time: a vector's last element waits where it would come too soon.
         m.submodules.spacing = spacing = Spacing(cycles.vector_interval)
-        m.submodules.element_credit = element_credit = Credit(elements, 1)
+        m.submodules.element_credit = element_credit = Credit(beats, 1)
         m.submodules.vector_credit = vector_credit = Credit(vectors)
         m.submodules.winner_credit = winner_credit = Credit(_WINNERS)
         m.d.comb += [
@@ -123,29 +136,24 @@ class Head(wiring.Component):
         wiring.connect(m, second.o, wiring.flipped(self.o_best))
 
         # First pass: the sum.
-        m.submodules.accumulate = accumulate = Accumulate(widths, cycles.segments)
-        if cycles.align:
-            m.submodules.exponential = lookup = Exponential(widths, edges_layout(), cycles.memory)
-            m.submodules.align = align = Align(widths)
-            wiring.connect(m, lookup.o, align.i)
-            wiring.connect(m, align.o, accumulate.i)
+        m.submodules.accumulate = accumulate = Accumulate(widths, cycles.segments, config.lanes)
+        lanes = [self._terms(m, lane, framed, element) for lane in range(config.lanes)]
+        if config.lanes == 1:
+            wiring.connect(m, lanes[0], accumulate.i)
         else:
-            m.submodules.terms = lookup = Terms(widths, edges_layout(), cycles.memory)
+            m.submodules.merge = merge = Merge(widths, config.lanes)
+            wiring.connect(m, lanes[0], merge.i)
+            # Only lane 0 always holds an element; the others' presence travels in the place of the vector's edges.
             m.d.comb += [
-                accumulate.i.valid.eq(lookup.o.valid),
-                accumulate.i.payload.term.eq(lookup.o.payload.term),
-                Value.cast(accumulate.i.payload.edges).eq(Value.cast(lookup.o.payload.tag)),
+                merge.others[lane].eq(Mux(terms.payload.edges.first, terms.payload.term, 0))
+                for lane, terms in enumerate(lanes[1:])
             ]
-        m.d.comb += [
-            lookup.i.valid.eq(element),
-            lookup.i.payload.position.eq(framed.position),
-            lookup.i.payload.tag.first.eq(framed.first),
-            lookup.i.payload.tag.last.eq(framed.last),
-        ]
+            wiring.connect(m, merge.o, accumulate.i)
 
         # Once per vector: the divisor, and what the normaliser makes of it.
+        stored = stored_layout(widths, config.lanes)
         m.submodules.replay = replay = Replay(
-            widths, elements=elements, interval=cycles.quotient_interval, memory=cycles.memory
+            stored, beats=beats, interval=cycles.quotient_interval, memory=cycles.memory
         )
         m.submodules.normalise = normalise = Normalise(widths, cycles.segments, vector)
         m.submodules.factor = factor = normaliser.Factor(widths, factor_width, vector, cycles.memory)
@@ -157,8 +165,7 @@ class Head(wiring.Component):
         made = factor.o.payload
         m.d.comb += [
             replay.i.valid.eq(element),
-            replay.i.payload.position.eq(framed.position),
-            replay.i.payload.last.eq(framed.last),
+            *(replay.i.payload[name].eq(framed[name]) for name in stored.members),
             normalise.sum.eq(accumulate.sum),
             normalise.ends.eq(accumulate.ends),
             normalise.reference.eq(accumulate.reference),
@@ -172,16 +179,39 @@ class Head(wiring.Component):
         ]
 
         # Second pass: the probabilities.
-        m.submodules.emission = emission = normaliser.Emission(config, widths)
         in_flight = cycles.emission_latency + 4  # credits are counted two cycles late, on either side
         m.submodules.output = output = Queue(probability_layout(config), in_flight)
         m.submodules.output_credit = output_credit = Credit(in_flight, 1)
-        wiring.connect(m, replay.o, emission.i)
-        wiring.connect(m, emission.o, output.i)
         wiring.connect(m, output.o, wiring.flipped(self.o))
+        out = output.i.payload
+        for lane in range(config.lanes):
+            emission = normaliser.Emission(config.replace(lanes=1), widths)
+            m.submodules["emission" if lane == 0 else f"emission_{lane}"] = emission
+            made = emission.o.payload
+            m.d.comb += [
+                emission.i.valid.eq(replay.o.valid),
+                emission.i.payload.position.eq(replay.o.payload[each_lane("position", config.lanes)[lane]]),
+                Value.cast(emission.factor).eq(Value.cast(factors.o)),
+            ]
+            probability = out[each_lane("probability", config.lanes)[lane]]
+            if lane == 0:
+                m.d.comb += [
+                    emission.i.payload.last.eq(replay.o.payload.last),
+                    factors.next.eq(emission.next),
+                    output.i.valid.eq(emission.o.valid),
+                    probability.eq(made.probability),
+                    out.last.eq(made.last),
+                    out.overlong.eq(made.overlong),
+                ]
+            else:
+                # Whether the lane holds an element travels in the place of the vector's end.
+                keep = keep_names(config.lanes)[lane - 1]
+                m.d.comb += [
+                    emission.i.payload.last.eq(replay.o.payload[keep]),
+                    probability.eq(Mux(made.last, made.probability, 0)),
+                    out[keep].eq(made.last),
+                ]
         m.d.comb += [
-            factors.next.eq(emission.next),
-            Value.cast(emission.factor).eq(Value.cast(factors.o)),
             output_credit.take.eq(replay.taken),
             output_credit.give.eq(self.o.valid & self.o.ready),
             replay.room.eq(output_credit.available),
@@ -194,3 +224,30 @@ class Head(wiring.Component):
             vector_credit.take.eq(ends),
             vector_credit.give.eq(factors.next),
         ]
+
+    def _terms(self, m: Module, lane: int, framed: Any, element: Value) -> Any:
+        """The stream of a lane's terms; its `first` tells, but for lane 0, whether the lane holds an element."""
+        config = self._config
+        widths, cycles = numerics(config), schedule(config)
+        suffix = "" if lane == 0 else f"_{lane}"
+        if cycles.align:
+            lookup = Exponential(widths, edges_layout(), cycles.memory)
+            m.submodules[f"exponential{suffix}"] = lookup
+            m.submodules[f"align{suffix}"] = align = Align(widths)
+            wiring.connect(m, lookup.o, align.i)
+            terms = align.o
+        else:
+            m.submodules[f"terms{suffix}"] = lookup = Terms(widths, edges_layout(), cycles.memory)
+            terms = pulse(term_layout(widths)).create(path=(f"term{suffix}",))
+            m.d.comb += [
+                terms.valid.eq(lookup.o.valid),
+                terms.payload.term.eq(lookup.o.payload.term),
+                Value.cast(terms.payload.edges).eq(Value.cast(lookup.o.payload.tag)),
+            ]
+        m.d.comb += [
+            lookup.i.valid.eq(element),
+            lookup.i.payload.position.eq(framed[each_lane("position", config.lanes)[lane]]),
+            lookup.i.payload.tag.first.eq(framed.first if lane == 0 else framed[keep_names(config.lanes)[lane - 1]]),
+            lookup.i.payload.tag.last.eq(framed.last),
+        ]
+        return terms

@@ -12,7 +12,7 @@ from .config import Config
 from .formats import QFormat
 from .numerics import Numerics, numerics
 from .ports import Port, top_ports
-from .schedule import QUEUE_LATENCY, Schedule, schedule
+from .schedule import QUEUE_LATENCY, Schedule, maximum_cycles, schedule
 
 __all__ = ["Plan", "StagePlan", "plan"]
 
@@ -42,11 +42,12 @@ class Plan:
     stages: tuple[StagePlan, ...]
     ports: tuple[Port, ...]
     fixed_latency_cycles: int
-    """c: the first output beat is transferred N + c cycles after the first input beat, in an idle pipeline without stalls."""
+    """c: the first output beat is transferred B + c cycles after the first input beat, in an idle pipeline without stalls,
+    where B = ⌈N/lanes⌉ is the number of the vector's beats."""
     best_latency_cycles: int
     """The same for the winner."""
     interval_terms: tuple[tuple[str, int, int], ...]
-    """(text, a, b): the interval of back-to-back vectors of N elements is the largest a·N + b."""
+    """(text, a, b): the interval of back-to-back vectors of B beats is the largest a·B + b."""
     output_spacing: int
     """Cycles between two output beats of a vector."""
     bound: Bound | None
@@ -55,7 +56,12 @@ class Plan:
     @property
     def latency_formula(self) -> str:
         """Cycles from a vector's first input beat to its first output beat."""
-        return f"N + {self.fixed_latency_cycles}"
+        return f"{_beats(self.config)} + {self.fixed_latency_cycles}"
+
+    @property
+    def best_formula(self) -> str:
+        """Cycles from a vector's first input beat to its winner."""
+        return f"{_beats(self.config)} + {self.best_latency_cycles}"
 
     @property
     def last_output_formula(self) -> str:
@@ -63,7 +69,7 @@ class Plan:
         if self.config.mode == "argmax":
             return self.latency_formula
         constant = self.fixed_latency_cycles - self.output_spacing
-        return f"{self.output_spacing + 1}N {'+' if constant >= 0 else '−'} {abs(constant)}"
+        return f"{self.output_spacing + 1}{_beats(self.config)} {'+' if constant >= 0 else '−'} {abs(constant)}"
 
     @property
     def interval_formula(self) -> str:
@@ -73,20 +79,20 @@ class Plan:
 
     def first_output_cycle(self, length: int) -> int:
         """Cycle of the first output beat's transfer, counted from the first input beat's."""
-        return length + self.fixed_latency_cycles
+        return self.config.beats(length) + self.fixed_latency_cycles
 
     def last_output_cycle(self, length: int) -> int:
         """Cycle of the last output beat's transfer, counted from the first input beat's."""
-        beats = 1 if self.config.mode == "argmax" else length
+        beats = 1 if self.config.mode == "argmax" else self.config.beats(length)
         return self.first_output_cycle(length) + self.output_spacing * (beats - 1)
 
     def best_output_cycle(self, length: int) -> int:
         """Cycle of the winner's transfer, counted from the first input beat's."""
-        return length + self.best_latency_cycles
+        return self.config.beats(length) + self.best_latency_cycles
 
     def interval_cycles(self, length: int) -> int:
         """Sustained cycles per vector, vectors of that length back to back, outputs always taken."""
-        return max(a * length + b for _, a, b in self.interval_terms)
+        return max(a * self.config.beats(length) + b for _, a, b in self.interval_terms)
 
     @property
     def bound_ulp(self) -> float | None:
@@ -117,7 +123,7 @@ class Plan:
             "latency": {
                 "first_output": self.latency_formula,
                 "last_output": self.last_output_formula,
-                "best_output": f"N + {self.best_latency_cycles}",
+                "best_output": self.best_formula,
                 "interval": self.interval_formula,
                 "at_max_length": {
                     "first_output": self.first_output_cycle(self.config.max_length),
@@ -141,6 +147,15 @@ def plan(config: Config) -> Plan:
     return _argmax_plan(config) if config.mode == "argmax" else _softmax_plan(config)
 
 
+def _beats(config: Config) -> str:
+    """The number of beats of a vector of N elements, in formulas."""
+    return "N" if config.lanes == 1 else f"⌈N/{config.lanes}⌉"
+
+
+def _each_cycle(config: Config) -> str:
+    return "1 element/cycle" if config.lanes == 1 else f"{config.lanes} elements/cycle"
+
+
 def _frame_row(config: Config) -> StagePlan:
     code = f"{config.score_format}"
     return StagePlan(
@@ -149,7 +164,7 @@ def _frame_row(config: Config) -> StagePlan:
         code,
         f"UQ{config.score_width}.0",
         1,
-        "1 element/cycle",
+        _each_cycle(config),
     )
 
 
@@ -159,8 +174,8 @@ def _maximum_row(config: Config) -> StagePlan:
         "first index of the largest score",
         f"UQ{config.score_width}.0",
         f"{config.index_width}-bit index, {config.score_format}",
-        1,
-        "1 element/cycle",
+        maximum_cycles(config),
+        _each_cycle(config),
         note="exact, from the raw scores",
     )
 
@@ -177,7 +192,7 @@ def _argmax_plan(config: Config) -> Plan:
         ports=top_ports(config),
         fixed_latency_cycles=constant,
         best_latency_cycles=constant,
-        interval_terms=(("N", 1, 0),),
+        interval_terms=((_beats(config), 1, 0),),
         output_spacing=1,
         bound=None,
         warnings=(),
@@ -187,11 +202,12 @@ def _argmax_plan(config: Config) -> Plan:
 def _softmax_plan(config: Config) -> Plan:
     widths, cycles = numerics(config), schedule(config)
     limits = bound(config, widths)
-    # The last input beat comes N − 1 cycles after the first.
+    beats = _beats(config)
+    # The last of B input beats comes B − 1 cycles after the first.
     constant = cycles.vector_latency + cycles.emission_latency
-    terms: list[tuple[str, int, int]] = [("N", 1, 0)]
+    terms: list[tuple[str, int, int]] = [(beats, 1, 0)]
     if cycles.quotient_interval > 1:
-        terms = [(f"{cycles.quotient_interval}N", cycles.quotient_interval, 0)]
+        terms = [(f"{cycles.quotient_interval}{beats}", cycles.quotient_interval, 0)]
     terms.append((str(cycles.vector_interval), 0, cycles.vector_interval))
     return Plan(
         config=config,
@@ -223,16 +239,17 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
         "logarithm": f"{QFormat(0, widths.divisor_fraction - 1)}",
         "none": "–",
     }[config.normaliser]
+    each = _each_cycle(config)
     rows = [_frame_row(config), _maximum_row(config)]
     if direct_terms:
         term = QFormat(1 + tables.exponent_maximum, widths.significand_fraction)
         rows.append(
             StagePlan("exponential", "M·2^E, shifted terms from a table", position, f"{term}",
-                      cycles.lookup, "1 element/cycle", len(tables.high) * term.width)
+                      cycles.lookup, each, len(tables.high) * term.width)
         )  # fmt: skip
     else:
         rows.append(
-            StagePlan("exponential", f"2^(βx): {method}", position, exponential, cycles.lookup, "1 element/cycle",
+            StagePlan("exponential", f"2^(βx): {method}", position, exponential, cycles.lookup, each,
                       tables.bits, note="monotone" if tables.monotone else "not monotone; the winner is not affected")
         )  # fmt: skip
     rows += [
@@ -243,8 +260,8 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
             else f"Σ against a running reference of {widths.reference_step} octaves",
             rows[-1].output_format,
             total,
-            cycles.align + cycles.accumulate,
-            "1 element/cycle",
+            cycles.align + cycles.merge + cycles.accumulate,
+            each,
             bound_share_ulp=float(limits.accumulator),
         ),
         StagePlan(
@@ -267,11 +284,15 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
             StagePlan("logarithm", f"log2 m, one table of {1 << logarithms.fraction} entries", f"{widths.divisor_format}",
                       factor, cycles.factor, "1 vector/cycle", len(logarithms.logarithm) * logarithms.working_fraction)
         )  # fmt: skip
-    element = "1 element/cycle" if cycles.quotient_interval == 1 else f"{cycles.quotient_interval} cycles/element"
+    element = (
+        each
+        if cycles.quotient_interval == 1
+        else f"{cycles.quotient_interval} cycles/{'element' if config.lanes == 1 else 'beat'}"
+    )
     rows.append(
         StagePlan(
             "replay",
-            f"raw scores again, {cycles.replay_entries(config.max_length)} entries",
+            f"raw scores again, {cycles.replay_entries(config.beats(config.max_length))} entries",
             position,
             position,
             cycles.replay,
@@ -287,7 +308,7 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
                 f"{position}, {factor}",
                 f"{config.probability_qformat}",
                 cycles.exponential + cycles.distance + cycles.quotient + cycles.round + QUEUE_LATENCY,
-                "1 element/cycle",
+                each,
                 len(logarithms.position) * int(logarithms.position.max()).bit_length()
                 + (2 << logarithms.fraction) * config.output_width,
                 float(limits.exponential + limits.normaliser + limits.rounding),
@@ -307,7 +328,7 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
             position,
             exponential,
             cycles.exponential,
-            "1 element/cycle",
+            each,
             tables.bits,
             float(limits.exponential),
             "monotone" if tables.monotone else "not monotone; the winner is not affected",
@@ -327,7 +348,7 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
             f"{widths.quotient_format}",
             f"{config.probability_qformat}",
             cycles.round + QUEUE_LATENCY,
-            "1 element/cycle",
+            each,
             bound_share_ulp=float(limits.rounding),
             note="with the output queue",
         ),

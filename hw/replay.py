@@ -8,14 +8,15 @@ from amaranth.lib.wiring import In, Out
 
 from .formats import ceil_log2
 from .numerics import Numerics
-from .streams import UNCHECKED, Spacing, delay, pulse
+from .streams import UNCHECKED, Spacing, delay, each_lane, keep_names, pulse
 
 __all__ = ["Factors", "Replay", "addresses", "entries", "stored_layout"]
 
 
-def stored_layout(widths: Numerics) -> data.StructLayout:
-    """One stored element: the position (the raw score), and whether it is its vector's last."""
-    return data.StructLayout({"position": widths.tables.score_width, "last": 1})
+def stored_layout(widths: Numerics, lanes: int = 1) -> data.StructLayout:
+    """One stored beat: the positions (the raw scores), which lanes hold one, and whether it is its vector's last."""
+    positions = dict.fromkeys(each_lane("position", lanes), widths.tables.score_width)
+    return data.StructLayout({**positions, **dict.fromkeys(keep_names(lanes), 1), "last": 1})
 
 
 def entries(needed: int) -> int:
@@ -46,15 +47,15 @@ class Replay(wiring.Component):
     apart. Latency `memory` + 1 cycles from `complete` to the first element; one element per `interval` cycles.
     """
 
-    def __init__(self, widths: Numerics, *, elements: int, interval: int, memory: int) -> None:
-        self._widths, self._interval, self._memory = widths, interval, memory
-        self._depth = len(addresses(elements))
+    def __init__(self, shape: data.StructLayout, *, beats: int, interval: int, memory: int) -> None:
+        self._interval, self._memory = interval, memory
+        self._depth = len(addresses(beats))
         super().__init__(
             {
-                "i": In(pulse(stored_layout(widths))),
-                "following": Out(addresses(elements)),
-                "complete": In(pulse(addresses(elements))),
-                "o": Out(pulse(stored_layout(widths))),
+                "i": In(pulse(shape)),
+                "following": Out(addresses(beats)),
+                "complete": In(pulse(addresses(beats))),
+                "o": Out(pulse(shape)),
                 "room": In(1),
                 "taken": Out(1),
             }

@@ -8,9 +8,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from .config import Config
+from .errors import UserError
+from .formats import ceil_log2
 from .numerics import Numerics, numerics
 
-__all__ = ["DIGIT", "QUEUE_LATENCY", "Schedule", "normalise_digits", "schedule", "segments"]
+__all__ = [
+    "DIGIT",
+    "QUEUE_LATENCY",
+    "Schedule",
+    "maximum_cycles",
+    "normalise_digits",
+    "schedule",
+    "segments",
+]
 
 QUEUE_LATENCY = 2
 """From the cycle in which an entry is written to an empty queue to the cycle in which it can be taken."""
@@ -27,6 +37,11 @@ def segments(config: Config, widths: Numerics) -> tuple[int, ...]:
     width = widths.accumulator_width
     count = -(-width // SEGMENT) if widths.absolute and config.profile != "small" else 1
     return tuple(width * (j + 1) // count - width * j // count for j in range(count))
+
+
+def maximum_cycles(config: Config) -> int:
+    """From a vector's last framed beat to its winner: a cycle for each level of the tree over the lanes, and the loop."""
+    return ceil_log2(config.lanes) + 1
 
 
 def normalise_digits(widths: Numerics) -> tuple[int, int, int]:
@@ -52,6 +67,8 @@ class Schedule:
     lookup: int
     """From a framed element to its aligned term, or to its exponent and significand where the sum takes no shift."""
     align: int
+    merge: int
+    """From the terms of a beat to their sum."""
     accumulate: int
     normalise: int
     factor: int
@@ -72,7 +89,7 @@ class Schedule:
     @property
     def sum_latency(self) -> int:
         """From the transfer of a vector's last element to its sum."""
-        return self.frame + self.lookup + self.align + self.accumulate
+        return self.frame + self.lookup + self.align + self.merge + self.accumulate
 
     @property
     def vector_latency(self) -> int:
@@ -90,19 +107,27 @@ class Schedule:
         """From an element's leaving the ring to its probability at the output."""
         return self.replay - 1 + self.exponential + self.distance + self.quotient + self.round + self.queue
 
-    def replay_entries(self, max_length: int) -> int:
-        """Scores that the ring holds: one vector, and what comes in before the first of it leaves."""
-        return max_length + self.vector_latency + 6
+    def replay_entries(self, beats: int) -> int:
+        """Beats that the ring holds: a vector of that many, and what comes in before the first of it leaves."""
+        return beats + self.vector_latency + 6
 
-    def vectors(self, max_length: int) -> int:
-        """Vectors whose elements may be in the ring at once with none waiting: those of `vector_interval` elements."""
-        return self.replay_entries(max_length) // self.vector_interval + 3
+    def vectors(self, beats: int) -> int:
+        """Vectors whose beats may be in the ring at once with none waiting: those of `vector_interval` beats."""
+        return self.replay_entries(beats) // self.vector_interval + 3
 
 
 @lru_cache(maxsize=256)
 def schedule(config: Config) -> Schedule:
-    """The schedule of a softmax head."""
+    """The schedule of a softmax head.
+
+    Raises `UserError` for several lanes with a running reference: its truncated sum depends on the order of additions.
+    """
     widths = numerics(config)
+    if config.lanes > 1 and not widths.absolute:
+        raise UserError(
+            f"lanes = {config.lanes}: the sum against a running reference depends on the order of additions and takes one "
+            "element after the other; lanes = 1 would do, or a smaller score_scale with the absolute accumulator"
+        )
     split = widths.tables.low_width > 0
     memory = 3 if config.profile == "fastest" else 2
     exponential = memory + 3 if split else memory
@@ -119,10 +144,11 @@ def schedule(config: Config) -> Schedule:
     return Schedule(
         memory=memory,
         frame=1,
-        maximum=1,
+        maximum=maximum_cycles(config),
         lookup=exponential,
         # A narrow score's table of terms for the absolute accumulator is already shifted.
         align=0 if widths.absolute and not split else 2,
+        merge=ceil_log2(config.lanes),
         accumulate=len(parts),
         normalise=digits + 2,
         factor=factor,

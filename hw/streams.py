@@ -22,7 +22,9 @@ __all__ = [
     "Queue",
     "Spacing",
     "delay",
+    "each_lane",
     "framed_layout",
+    "keep_names",
     "probability_layout",
     "pulse",
     "score_layout",
@@ -38,16 +40,43 @@ It keeps Yosys from building logic around the block RAM that would tell what is 
 """
 
 
+def each_lane(name: str, lanes: int) -> list[str]:
+    """Names of a field that a beat has once per lane: `score`, `score_1`, `score_2`, …"""
+    return [name, *(f"{name}_{lane}" for lane in range(1, lanes))]
+
+
+def keep_names(lanes: int) -> list[str]:
+    """Names of the bits that tell which lanes hold an element: `keep_1`, `keep_2`, …; lane 0 always does."""
+    return each_lane("keep", lanes)[1:]
+
+
+def _beat(name: str, shape: ShapeLike, lanes: int) -> dict[str, ShapeLike]:
+    return {**dict.fromkeys(each_lane(name, lanes), shape), **dict.fromkeys(keep_names(lanes), 1)}
+
+
 def score_layout(config: Config) -> data.StructLayout:
-    """One input beat: a score code, and whether it is the vector's last."""
+    """One input beat: a score code per lane, and whether the beat is the vector's last.
+
+    A vector's last beat holds scores in the lanes up to the first whose `keep` is 0; its other beats hold one in every
+    lane, whatever `keep` says.
+    """
     shape = signed(config.score_width) if config.score_signed else unsigned(config.score_width)
-    return data.StructLayout({"score": shape, "last": 1})
+    return data.StructLayout({**_beat("score", shape, config.lanes), "last": 1})
 
 
 def framed_layout(config: Config) -> data.StructLayout:
-    """One beat after framing: position = code − smallest code, index in the vector, its edges, and its flag."""
+    """One beat after framing: position = code − smallest code per lane, the beat's index in the vector, its edges, its flag.
+
+    Where a lane's `keep` is 0, its position is 0, and no lane above has `keep` 1.
+    """
     return data.StructLayout(
-        {"position": config.score_width, "index": config.index_width, "first": 1, "last": 1, "overlong": 1}
+        {
+            **_beat("position", config.score_width, config.lanes),
+            "index": config.beat_width,
+            "first": 1,
+            "last": 1,
+            "overlong": 1,
+        }
     )
 
 
@@ -58,8 +87,11 @@ def winner_layout(config: Config) -> data.StructLayout:
 
 
 def probability_layout(config: Config) -> data.StructLayout:
-    """One output beat: a probability code, whether it is the vector's last, and the vector's flag."""
-    return data.StructLayout({"probability": config.output_width, "last": 1, "overlong": 1})
+    """One output beat: a probability code per lane, whether it is the vector's last beat, and the vector's flag.
+
+    `keep` is that of the beat of scores; a lane without an element carries anything.
+    """
+    return data.StructLayout({**_beat("probability", config.output_width, config.lanes), "last": 1, "overlong": 1})
 
 
 def pulse(shape: ShapeLike) -> stream.Signature:

@@ -6,7 +6,7 @@ read after `RisingEdge` are those before the edge; values written then take effe
 
 import itertools
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cocotb.clock import Clock
@@ -96,15 +96,13 @@ class Source:
     In a pause the data lines carry the complement of the next beat, so that a design which looks at them shows it.
     """
 
-    def __init__(self, words: Sequence[int], lasts: Sequence[int], pauses: Iterator[bool]) -> None:
-        self._words, self._pauses = words, pauses
-        self.lasts = list(lasts)
-        """tlast of every beat."""
+    def __init__(self, beats: Sequence[Beat], pauses: Iterator[bool]) -> None:
+        self._beats, self._pauses = beats, pauses
         self._next = 0
         self._offered = False
-        self.count = len(words)
+        self.count = len(beats)
         """Beats to send."""
-        self.packets = sum(lasts)
+        self.packets = sum(beat[-1] for beat in beats)
         """Ends of vectors among them."""
         self.times: list[int] = []
         """Cycle of every beat's transfer."""
@@ -116,9 +114,11 @@ class Source:
 
     def start(self, tap: Tap) -> None:
         """Takes the wires over."""
-        self._valid, (self._data, self._last) = tap.valid, tap.payload
-        self._mask = (1 << len(self._data)) - 1
-        self._driven = (-1, -1, -1)
+        self._valid, self._wires = tap.valid, tap.payload
+        self._masks = [(1 << len(wire)) - 1 for wire in self._wires]
+        self._nothing: Beat = (0,) * len(self._wires)
+        self._driven_valid = -1
+        self._driven: Beat = (-1,) * len(self._wires)
 
     def step(self, cycle: int, taken: bool) -> None:
         """After a clock edge: notes a transfer, then offers the next beat or pauses."""
@@ -128,29 +128,31 @@ class Source:
         if self._offered:
             return
         if self._next == self.count:
-            self._drive(0, 0, 0)
+            self._drive(0, self._nothing)
         elif next(self._pauses):
-            self._drive(0, self._words[self._next] ^ self._mask, 1 - self.lasts[self._next])
+            beat = self._beats[self._next]
+            self._drive(0, tuple([value ^ mask for value, mask in zip(beat, self._masks, strict=True)]))
         else:
-            self._drive(1, self._words[self._next], self.lasts[self._next])
+            self._drive(1, self._beats[self._next])
             self._next += 1
             self._offered = True
 
-    def _drive(self, valid: int, data: int, last: int) -> None:
+    def _drive(self, valid: int, beat: Beat) -> None:
         # A write costs more than a comparison.
-        before = self._driven
-        if valid != before[0]:
+        if valid != self._driven_valid:
             self._valid.value = valid
-        if data != before[1]:
-            self._data.value = data
-        if last != before[2]:
-            self._last.value = last
-        self._driven = (valid, data, last)
+            self._driven_valid = valid
+        if beat != self._driven:
+            for wire, value, before in zip(self._wires, beat, self._driven, strict=True):
+                if value != before:
+                    wire.value = value
+            self._driven = beat
 
 
 class Sink:
     """Takes beats of an output stream and holds each against the beat that is due.
 
+    Bytes of tdata that tkeep leaves out are not looked at: `due` has 0 for them, and so have the beats that are collected.
     With `due` None it collects instead, until `count` beats in `packets` vectors are there. Without `pauses` it is ready
     only where valid was seen first: a design whose valid waits for ready never ends under it.
     """
@@ -161,6 +163,7 @@ class Sink:
         due: Sequence[Beat] | None,
         pauses: Iterator[bool] | None,
         *,
+        fields: Sequence[str] = ("tdata", "tlast", "tuser"),
         count: int = 0,
         packets: int = 0,
         describe: Callable[[int], str] = str,
@@ -168,11 +171,13 @@ class Sink:
         self.name = name
         """The stream, for messages."""
         self._pauses, self._describe = pauses, describe
+        self._fields = tuple(fields)
+        self._last, self._keeps = self._fields.index("tlast"), "tkeep" in self._fields
         self.due = due
         """The beats to come, where they are known."""
         self.count = count if due is None else len(due)
         """Beats that are due."""
-        self.packets = packets if due is None else sum(last for _, last, _ in due)
+        self.packets = packets if due is None else sum(beat[self._last] for beat in due)
         """Ends of vectors among them."""
         self.times: list[int] = []
         """Cycle of every beat's transfer."""
@@ -200,32 +205,43 @@ class Sink:
 
     def take(self, cycle: int, beat: Payload) -> None:
         """Checks or collects one beat. Raises AssertionError where it is not the one that is due."""
+        if self._keeps:
+            beat = (_kept_bytes(beat[0], beat[1]), *beat[1:])
         position = len(self.times)
         if position >= self.count:
-            raise AssertionError(f"{self.name}: a beat more than the {self.count} that were due: {_text(beat)}")
+            raise AssertionError(f"{self.name}: a beat more than the {self.count} that were due: {self._text(beat)}")
         if self.due is None:
             self.beats.append(beat)
         elif beat != self.due[position]:
             where = self._describe(position)
-            raise AssertionError(f"{self.name}: {where}: {_text(beat)}; the model has {_text(self.due[position])}")
+            raise AssertionError(
+                f"{self.name}: {where}: {self._text(beat)}; the model has {self._text(self.due[position])}"
+            )
         self.times.append(cycle)
 
+    def _text(self, beat: Payload) -> str:
+        shown = [hex(beat[0] or 0), *map(str, beat[1:])]
+        return ", ".join(f"{name} {value}" for name, value in zip(self._fields, shown, strict=True))
 
-def _text(beat: Payload) -> str:
-    return "tdata {:#x}, tlast {}, tuser {}".format(*beat)
+
+def _kept_bytes(data: int | None, keep: int | None) -> int:
+    mask = int.from_bytes(bytes(255 * int(bit) for bit in reversed(f"{keep or 0:b}")), "little")
+    return (data or 0) & mask
 
 
 class Harness:
     """The generated top with its clock, its reset, a monitor on every stream, and the loop that steps all of them.
 
-    `driven` False leaves the streams to somebody else's drivers and only watches.
+    `streams` names the fields of each, s_axis among them. `driven` False leaves the streams to somebody else's drivers and
+    only watches.
     """
 
-    def __init__(self, dut: Any, outputs: Sequence[str], *, driven: bool = True) -> None:
+    def __init__(self, dut: Any, streams: Mapping[str, Sequence[str]], *, driven: bool = True) -> None:
         self.cycle = 0
         """Rising clock edges so far."""
-        self.input = Tap(dut, "s_axis", ("tdata", "tlast"))
-        self.outputs = {prefix: Tap(dut, prefix, ("tdata", "tlast", "tuser")) for prefix in outputs}
+        taps = {prefix: Tap(dut, prefix, fields) for prefix, fields in streams.items()}
+        self.input = taps.pop("s_axis")
+        self.outputs = taps
         self._taps = (self.input, *self.outputs.values())
         self._reset = dut.aresetn
         self._edge = RisingEdge(dut.aclk)

@@ -65,8 +65,19 @@ def vectors(config: Config, seed: int) -> list[np.ndarray]:
     return found + near
 
 
-def beats_of(found: list[np.ndarray]) -> list[dict[str, int]]:
-    """Vectors as input beats."""
-    return [
-        {"score": int(score), "last": int(k == len(vector) - 1)} for vector in found for k, score in enumerate(vector)
-    ]
+def beats_of(found: list[np.ndarray], lanes: int = 1) -> list[dict[str, int]]:
+    """Vectors as input beats. Lanes beyond a vector's end hold its largest score, and bits of `keep` that nobody may look
+    at are random."""
+    rng = np.random.default_rng(len(found))
+    beats = []
+    for vector in found:
+        for start in range(0, len(vector), lanes):
+            held = vector[start : start + lanes]
+            last = start + lanes >= len(vector)
+            beat = {"score": int(held[0]), "last": int(last)}
+            for lane in range(1, lanes):
+                keep = lane < len(held) if last and lane <= len(held) else rng.integers(0, 2)
+                beat[f"score_{lane}"] = int(held[lane] if lane < len(held) else max(vector))
+                beat[f"keep_{lane}"] = int(keep)
+            beats.append(beat)
+    return beats

@@ -16,6 +16,8 @@ SIMULATORS = ("icarus", "verilator")
 
 CONFIGS = {
     "argmax": Config(mode="argmax", max_length=16),
+    "argmax-lanes-2": Config(mode="argmax", max_length=21, score_width=12, lanes=2),
+    "argmax-lanes-16": Config(mode="argmax", max_length=37, score_width=5, lanes=16, profile="small"),
     "argmax-small": Config(mode="argmax", max_length=40, score_width=12, score_signed=False, profile="small"),
     "divider-absolute": Config(max_length=16),
     "divider-reference-small": Config(max_length=10, score_scale=0.1467, accumulator="reference", profile="small"),

@@ -187,6 +187,11 @@ def test_memory_that_the_part_lacks_is_refused_before_the_tools(tmp_path, monkey
     check_fit(config.replace(mode="argmax"), row)
 
 
+def test_lanes_that_nothing_fills_are_refused():
+    with pytest.raises(UserError, match=r"^lanes = 4 on icebreaker: a board's scores come one at a time; .* lanes=1$"):
+        make_plan(ARGMAX.replace(lanes=4), board("icebreaker"), demo=DEMO)
+
+
 def test_logic_that_the_part_lacks_is_refused_where_it_was_measured(monkeypatch):
     measured = {
         "softmax-int8": {"hx8k": {"cells": {"LC": 900}, "link_cells": {"LC": 500}}},

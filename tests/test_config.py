@@ -36,6 +36,14 @@ from softstream.hw.presets import PRESETS, preset
         ({"normaliser": "newton"}, "normaliser = 'newton': must be one of divider, reciprocal, logarithm, none"),
         ({"accumulator": "kulisch"}, "accumulator = 'kulisch': must be one of auto, absolute, reference"),
         ({"profile": "quick"}, "profile = 'quick': must be one of fast, small"),
+        ({"lanes": 3}, "lanes = 3: must be one of 1, 2, 4, 8, 16; for example 1"),
+        ({"lanes": True}, "lanes = True: must be one of 1, 2, 4, 8, 16"),
+        ({"lanes": 4.0}, "lanes = 4.0: must be one of"),
+        (
+            {"lanes": 8, "max_length": 4},
+            "lanes = 8: must be below 2 · max_length = 8, more would never .* for example 4",
+        ),
+        ({"lanes": 16, "max_length": 1}, "lanes = 16: must be below 2 · max_length = 2, .* for example 1"),
         (
             {"max_lenght": 4},
             r"unknown configuration key 'max_lenght' \(did you mean 'max_length'\?\); the keys are mode, ",

@@ -9,7 +9,15 @@ from softstream.hw.config import Config
 from softstream.hw.frame import Frame
 from softstream.sim.golden.frame import frame, unframe
 
-CONFIGS = [Config(max_length=5), Config(max_length=1), Config(max_length=4, score_signed=False, score_width=3)]
+CONFIGS = [
+    Config(max_length=5),
+    Config(max_length=1),
+    Config(max_length=4, score_signed=False, score_width=3),
+    *(Config(max_length=length, lanes=2) for length in (2, 5, 6)),
+    *(Config(max_length=length, lanes=4, score_width=3) for length in (3, 4, 5, 6, 7, 8, 13)),
+    Config(max_length=9, lanes=16),
+    Config(max_length=33, lanes=16),
+]
 
 
 def padded(found: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -20,24 +28,29 @@ def padded(found: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return scores, lengths
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"N{c.max_length}")
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"N{c.max_length}-L{c.lanes}")
 @pytest.mark.parametrize("source", PAUSES)
 @pytest.mark.parametrize("sink", PAUSES)
 def test_equals_golden(config: Config, source: str, sink: str) -> None:
     found = vectors(config, seed=3)
     positions, lengths, overlong = frame(config, *padded(found))
-    expected = [
-        {
-            "position": int(positions[v, k]),
-            "index": k,
-            "first": int(k == 0),
-            "last": int(k == lengths[v] - 1),
-            "overlong": int(overlong[v] and k == lengths[v] - 1),
-        }
-        for v in range(len(found))
-        for k in range(lengths[v])
-    ]
-    trace = run_component(Frame(config), beats_of(found), len(expected), source=source, sink=sink)
+    expected = []
+    for v in range(len(found)):
+        beats = config.beats(lengths[v])
+        for k in range(beats):
+            held = positions[v, k * config.lanes : lengths[v]][: config.lanes]
+            beat = {
+                "position": int(held[0]),
+                "index": k,
+                "first": int(k == 0),
+                "last": int(k == beats - 1),
+                "overlong": int(overlong[v] and k == beats - 1),
+            }
+            for lane in range(1, config.lanes):
+                beat[f"position_{lane}"] = int(held[lane]) if lane < len(held) else 0
+                beat[f"keep_{lane}"] = int(lane < len(held))
+            expected.append(beat)
+    trace = run_component(Frame(config), beats_of(found, config.lanes), len(expected), source=source, sink=sink)
     assert trace.beats == expected
 
 

@@ -20,6 +20,10 @@ from softstream.sim.golden import golden
 from softstream.sim.golden.head import NORMALISERS as GOLDEN_NORMALISERS
 
 ARGMAX = {f"argmax-{profile}": Config(mode="argmax", max_length=16, profile=profile) for profile in ("fast", "small")}
+ARGMAX |= {
+    f"argmax-{profile}-{lanes}": Config(mode="argmax", max_length=limit, profile=profile, lanes=lanes, score_width=5)
+    for profile, lanes, limit in (("fast", 2, 5), ("fast", 4, 16), ("fast", 16, 37), ("small", 4, 9), ("small", 8, 5))
+}
 HEADS = {**ARGMAX, **SOFTMAX}
 
 
@@ -52,7 +56,7 @@ def test_equals_golden(name: str, source: str, sink: str) -> None:
     config = HEADS[name]
     found = vectors(config, seed=41)
     probabilities, winners = expected_beats(config, found)
-    beats = beats_of(found)
+    beats = beats_of(found, config.lanes)
     if config.mode == "argmax":
         assert run_component(Head(config), beats, len(winners), source=source, sink=sink).beats == winners
         return
@@ -158,19 +162,21 @@ def test_latency_and_interval_are_the_plans(name: str, length: int) -> None:
     promised = plan(config)
     rng = np.random.default_rng(length)
     low, high = config.score_format.minimum, config.score_format.maximum
-    per_vector = 1 if config.mode == "argmax" else length
+    sent = config.beats(length)
+    per_vector = 1 if config.mode == "argmax" else sent
     drain = () if config.mode == "argmax" else ("o_best",)
 
-    alone = run_component(Head(config), beats_of([rng.integers(low, high + 1, length)]), per_vector, drain=drain)
+    single = beats_of([rng.integers(low, high + 1, length)], config.lanes)
+    alone = run_component(Head(config), single, per_vector, drain=drain)
     assert alone.outputs[0] - alone.inputs[0] == promised.first_output_cycle(length)
     assert alone.outputs[-1] - alone.inputs[0] == promised.last_output_cycle(length)
 
     found = [rng.integers(low, high + 1, length) for _ in range(30)]
-    many = run_component(Head(config), beats_of(found), 30 * per_vector, drain=drain)
+    many = run_component(Head(config), beats_of(found, config.lanes), 30 * per_vector, drain=drain)
     assert set(np.diff(many.outputs[::per_vector])[-10:]) == {promised.interval_cycles(length)}
-    if promised.output_spacing == 1 and promised.interval_cycles(length) == length:
-        # No bubble: input and output both move one element in every cycle.
-        assert many.inputs == list(range(many.inputs[0], many.inputs[0] + 30 * length))
+    if promised.output_spacing == 1 and promised.interval_cycles(length) == sent:
+        # No bubble: input and output both move one beat in every cycle.
+        assert many.inputs == list(range(many.inputs[0], many.inputs[0] + 30 * sent))
 
     if drain:
         assert alone.drained["o_best"][0][0] - alone.inputs[0] == promised.best_output_cycle(length)

@@ -1,6 +1,7 @@
 """The winner against NumPy's argmax, exhaustively at a small width."""
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -8,17 +9,29 @@ from stream_bench import PAUSES, run_component
 
 from softstream.hw.config import Config
 from softstream.hw.maximum import Maximum
+from softstream.hw.schedule import maximum_cycles
 from softstream.sim.golden.maximum import maximum
 
 ALL = [vector for length in (1, 2, 3, 4) for vector in itertools.product(range(4), repeat=length)]
 
 
-def framed(vector: tuple[int, ...], overlong: int = 0) -> list[dict[str, int]]:
-    last = len(vector) - 1
-    return [
-        {"position": p, "index": k, "first": int(k == 0), "last": int(k == last), "overlong": overlong & int(k == last)}
-        for k, p in enumerate(vector)
-    ]
+def framed(vector: tuple[int, ...], overlong: int = 0, lanes: int = 1) -> list[dict[str, int]]:
+    beats = []
+    for start in range(0, len(vector), lanes):
+        held = vector[start : start + lanes]
+        last = int(start + lanes >= len(vector))
+        beat = {
+            "position": held[0],
+            "index": start // lanes,
+            "first": int(start == 0),
+            "last": last,
+            "overlong": overlong & last,
+        }
+        for lane in range(1, lanes):
+            beat[f"position_{lane}"] = held[lane] if lane < len(held) else 0
+            beat[f"keep_{lane}"] = int(lane < len(held))
+        beats.append(beat)
+    return beats
 
 
 def test_golden_is_numpy_first_index() -> None:
@@ -33,26 +46,48 @@ def test_golden_ignores_what_lies_beyond_the_length() -> None:
     assert (index[0], best[0]) == (1, 3)
 
 
+def expected(config: Config, vectors: Sequence[tuple[int, ...]]) -> list[dict[str, int]]:
+    """Winners of the vectors, of which every second is flagged."""
+    return [
+        {"index": int(np.argmax(vector)), "score": max(vector) + config.score_format.minimum, "overlong": number % 2}
+        for number, vector in enumerate(vectors)
+    ]
+
+
+def feed(config: Config, vectors: Sequence[tuple[int, ...]]) -> list[dict[str, int]]:
+    return [beat for number, vector in enumerate(vectors) for beat in framed(vector, number % 2, config.lanes)]
+
+
 @pytest.mark.parametrize(("source", "sink"), [("never", p) for p in PAUSES] + [("random", "every third")])
 @pytest.mark.parametrize("signed", [True, False])
-def test_equals_golden(source: str, sink: str, signed: bool) -> None:
-    config = Config(max_length=4, score_width=2, score_signed=signed)
-    expected = [
-        {
-            "index": int(np.argmax(vector)),
-            "score": max(vector) + config.score_format.minimum,
-            "overlong": number % 2,
-        }
-        for number, vector in enumerate(ALL)
+@pytest.mark.parametrize("lanes", [1, 2, 4])
+def test_equals_golden(lanes: int, source: str, sink: str, signed: bool) -> None:
+    config = Config(max_length=4, score_width=2, score_signed=signed, lanes=lanes)
+    trace = run_component(Maximum(config), feed(config, ALL), len(ALL), source=source, sink=sink)
+    assert trace.beats == expected(config, ALL)
+
+
+@pytest.mark.parametrize(("lanes", "longest"), [(2, 7), (8, 9), (16, 33)])
+def test_first_index_wins_across_lanes_and_beats(lanes: int, longest: int) -> None:
+    """Two equal maxima at every pair of places, in vectors of every length."""
+    config = Config(max_length=longest, score_width=2, lanes=lanes)
+    lengths = range(1, longest + 1) if longest < 10 else (1, 15, 16, 17, 31, 32, 33)
+    vectors = [
+        tuple(int(k in (first, second)) for k in range(length))
+        for length in lengths
+        for first in range(length)
+        for second in range(first, length)
     ]
-    beats = [beat for number, vector in enumerate(ALL) for beat in framed(vector, number % 2)]
-    trace = run_component(Maximum(config), beats, len(ALL), source=source, sink=sink)
-    assert trace.beats == expected
+    trace = run_component(Maximum(config), feed(config, vectors), len(vectors), sink="random")
+    assert trace.beats == expected(config, vectors)
 
 
-def test_no_bubble_and_one_cycle() -> None:
-    beats = framed((3,)) * 5 + framed((1, 2)) * 3
-    trace = run_component(Maximum(Config(max_length=4, score_width=2)), beats, 8)
+@pytest.mark.parametrize(("lanes", "cycles"), [(1, 1), (2, 2), (4, 3), (8, 4), (16, 5)])
+def test_no_bubble_and_the_promised_latency(lanes: int, cycles: int) -> None:
+    config = Config(max_length=40, score_width=2, lanes=lanes)
+    beats = feed(config, [(3,)] * 5 + [(1, 2)] * 3 + [(0,) * 33] * 2)
+    trace = run_component(Maximum(config), beats, 10)
     assert trace.inputs == list(range(trace.inputs[0], trace.inputs[0] + len(beats)))
     lasts = [cycle for cycle, beat in zip(trace.inputs, beats, strict=True) if beat["last"]]
-    assert trace.outputs == [cycle + 1 for cycle in lasts]
+    assert maximum_cycles(config) == cycles
+    assert trace.outputs == [cycle + cycles for cycle in lasts]

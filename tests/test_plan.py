@@ -13,12 +13,20 @@ from softstream.hw.plan import plan
 from softstream.hw.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parents[1]
-ALL = {**PRESETS, **SOFTMAX, "small-argmax": Config(mode="argmax", profile="small")}
+ALL = {
+    **PRESETS,
+    **SOFTMAX,
+    "small-argmax": Config(mode="argmax", profile="small"),
+    "argmax-4": Config(mode="argmax", lanes=4),
+    "softmax-8": Config(lanes=8),
+    "small-2": Config(profile="small", lanes=2),
+}
 
 
 def evaluate(formula: str, length: int) -> int:
     """A printed formula at N = length."""
-    terms = re.sub(r"(\d+)N", r"\1*N", formula).replace("−", "-")
+    terms = re.sub(r"⌈N/(\d+)⌉", r"(-(-N//\1))", formula)
+    terms = re.sub(r"(\d+)([N(])", r"\1*\2", terms).replace("−", "-")
     return int(eval(terms, {"N": length, "max": max}))
 
 
@@ -72,6 +80,18 @@ def test_long_vectors_with_short_codes_are_warned_of() -> None:
     assert any("would keep them apart" in text for text in plan(Config()).warnings)
     assert plan(Config(max_length=64)).warnings == ()
     assert any("check the scale" in text for text in plan(Config(max_length=4, score_scale=1e-9)).warnings)
+
+
+def test_several_lanes_need_a_sum_without_an_order() -> None:
+    with pytest.raises(UserError, match=r"^lanes = 2: the sum against a running reference .*; lanes = 1 would do, or"):
+        plan(Config(lanes=2, accumulator="reference"))
+    assert plan(Config(lanes=2, accumulator="reference", mode="argmax")).bound is None
+
+
+def test_lanes_shorten_the_way_by_beats() -> None:
+    one, four = plan(Config(mode="argmax", profile="small")), plan(Config(mode="argmax", profile="small", lanes=4))
+    assert four.latency_formula == f"⌈N/4⌉ + {one.fixed_latency_cycles + 2}"
+    assert [four.interval_cycles(length) for length in (1, 4, 5, 1024)] == [1, 1, 2, 256]
 
 
 def test_refuses_what_breaks_the_bound() -> None:

@@ -3,9 +3,11 @@
 from typing import Any
 
 import cocotb
-from cocotbext.axi import AxiStreamBus, AxiStreamSink, AxiStreamSource
+from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
 
-from ..beats import output_streams, score_words
+from softstream.hw.ports import byte_bits
+
+from ..beats import Beat, output_streams, score_fields
 from ..drivers import pattern
 from ..stimulus import corner_vectors
 from .session import Session
@@ -13,6 +15,17 @@ from .session import Session
 __all__ = ["cocotbext_axi"]
 
 WATCH_CYCLES = 50
+
+
+def _beats(frame: AxiStreamFrame, size: int, keeps: bool) -> list[Beat]:
+    """The beats that a received frame was made of, `size` of its words each; with tkeep, its words are bytes."""
+    found = []
+    for start in range(0, len(frame.tdata), size):
+        stop = start + size
+        data = sum(word << 8 * place for place, word in enumerate(frame.tdata[start:stop]))
+        keep = sum(int(bit) << place for place, bit in enumerate(frame.tkeep[start:stop]))
+        found.append((data, *([keep] if keeps else []), int(stop >= len(frame.tdata)), frame.tuser[start]))
+    return found
 
 
 @cocotb.test()
@@ -23,9 +36,11 @@ async def cocotbext_axi(dut: Any, source: str, sink: str) -> None:
         config = session.config
 
         def attach(driver: type, prefix: str, pauses: str) -> Any:
-            # Without tkeep the driver splits tdata into bytes; one lane of full width keeps a word a word.
+            # Without tkeep the driver splits tdata into bytes; one lane of full width keeps a word a word. With it, a frame
+            # is of bytes.
+            whole = {} if "tkeep" in session.fields[prefix] else {"byte_lanes": 1}
             bus = AxiStreamBus.from_prefix(dut, prefix)
-            made = driver(bus, dut.aclk, dut.aresetn, reset_active_level=False, byte_lanes=1)
+            made = driver(bus, dut.aclk, dut.aresetn, reset_active_level=False, **whole)
             made.set_pause_generator(pattern(pauses, session.seed()))
             return made
 
@@ -38,7 +53,9 @@ async def cocotbext_axi(dut: Any, source: str, sink: str) -> None:
         for tap in (session.harness.input, *session.harness.outputs.values()):
             tap.monitor.begin()
         for vector in vectors:
-            sender.send_nowait(score_words(config, vector))
+            fields = score_fields(config, vector)
+            field = f"<u{byte_bits(config.score_width) // 8}"
+            sender.send_nowait(fields.tolist() if config.lanes == 1 else fields.astype(field).tobytes())
         monitors = {prefix: session.harness.outputs[prefix].monitor for prefix in prefixes}
         idle = 0
         before = -1
@@ -49,13 +66,13 @@ async def cocotbext_axi(dut: Any, source: str, sink: str) -> None:
             before = total
             assert idle < session.patience(max(map(len, vectors))), f"no beat in {idle} cycles, {total} so far"
         await session.harness.watch(session.drain)
-        session.harness.input.monitor.finish(sum(map(len, vectors)), len(vectors))
+        session.harness.input.monitor.finish(sum(config.beats(len(vector)) for vector in vectors), len(vectors))
         for prefix, receiver in receivers.items():
             monitors[prefix].finish(expected[prefix].count, expected[prefix].packets)
             while not receiver.empty():
                 frame = receiver.recv_nowait(compact=False)
-                for place, (data, user) in enumerate(zip(frame.tdata, frame.tuser, strict=True)):
-                    expected[prefix].take(0, (data, int(place == len(frame.tdata) - 1), user))
+                for beat in _beats(frame, receiver.byte_lanes, "tkeep" in session.fields[prefix]):
+                    expected[prefix].take(0, beat)
             assert expected[prefix].done, f"{prefix}: frames hold fewer beats than the {expected[prefix].count} due"
         session.vectors = len(vectors)
-        session.beats = sum(map(len, vectors)) + sum(sink.count for sink in expected.values())
+        session.beats = session.harness.input.monitor.beats + sum(sink.count for sink in expected.values())

@@ -21,7 +21,10 @@ async def _interrupt(session: Session, vectors: list, pauses: tuple[str, ...], u
     """Sends vectors until `until` says so, resets, and sends fresh vectors that must come out intact and alone."""
     source, sinks = session.source(vectors, pauses[0]), session.sinks(vectors, *pauses[1:])
     if blocked:
-        sinks = {prefix: Sink(prefix, sink.due, itertools.repeat(True)) for prefix, sink in sinks.items()}
+        sinks = {
+            prefix: Sink(prefix, sink.due, itertools.repeat(True), fields=session.fields[prefix])
+            for prefix, sink in sinks.items()
+        }
     patience = session.patience(max(map(len, vectors)))
     await session.harness.run(source, sinks, patience=patience, until=lambda: until(sinks))
     session.count(source, sinks)
@@ -35,17 +38,20 @@ async def in_vector(dut: Any) -> None:
     with Session(dut, "reset", "in_vector") as session:
         await session.harness.reset()
         limit = session.config.max_length
+        lanes = session.config.lanes
         lengths = {1, 2, min(7, limit), limit + 2 if limit < 100 else 3}
-        for length in sorted(lengths):
+        # A beat that is not its vector's last is full.
+        for length in sorted({lanes * session.config.beats(length) for length in lengths}):
             fmt = session.config.score_format
             open_vector = session.rng.integers(fmt.minimum, fmt.maximum, length, endpoint=True)
-            source = session.source([open_vector])
-            source.lasts[-1] = 0
+            source = session.source([open_vector], ended=False)
             # At the limit an open vector is cut and has its result, though its end has not come.
             sinks = session.sinks([np.append(open_vector, fmt.minimum)], "never", "never")
             if length < limit:
                 # Before it there is no result, and so nothing may come out.
-                sinks = {prefix: Sink(prefix, [], itertools.repeat(False)) for prefix in sinks}
+                sinks = {
+                    prefix: Sink(prefix, [], itertools.repeat(False), fields=session.fields[prefix]) for prefix in sinks
+                }
             end = session.harness.cycle + length + SETTLE_CYCLES
             await session.harness.run(source, sinks, patience=10**6, until=lambda end=end: session.harness.cycle >= end)
             session.count(source, sinks)

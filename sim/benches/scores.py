@@ -6,7 +6,9 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from ..beats import score_words, unpack_winner
+from softstream.hw.ports import byte_bits
+
+from ..beats import score_beats, unpack_probabilities, unpack_winner
 from ..drivers import Sink, Source
 from ..golden import Result, golden
 from .session import Session
@@ -21,20 +23,21 @@ async def scores(dut: Any) -> None:
         with np.load(session.job.scores_path) as file:
             values, lengths = file["scores"], file["lengths"]
         config, limit = session.config, session.config.max_length
-        column = np.arange(values.shape[1])
-        sent = column < lengths[:, None]
         kept = np.minimum(lengths, limit)
-        source = Source(
-            score_words(config, values[sent]),
-            (column == lengths[:, None] - 1)[sent].astype(int).tolist(),
-            repeat(False),
-        )
+        source = Source(score_beats(config, values, lengths), repeat(False))
         count = len(values)
         winner = Sink("winner", None, repeat(False), count=count, packets=count)
         sinks = {"m_axis": winner}
         if config.mode == "softmax":
             sinks = {
-                "m_axis": Sink("m_axis", None, repeat(False), count=int(kept.sum()), packets=count),
+                "m_axis": Sink(
+                    "m_axis",
+                    None,
+                    repeat(False),
+                    fields=session.fields["m_axis"],
+                    count=int(config.beats(kept).sum()),
+                    packets=count,
+                ),
                 "m_axis_best": winner,
             }
         await session.harness.reset()
@@ -49,9 +52,10 @@ async def scores(dut: Any) -> None:
         finally:
             session.count(source, sinks)
         result = _result(session, values.shape, kept, sinks)
-        starts = np.array(source.times)[np.cumsum(lengths) - lengths]
+        sent = config.beats(lengths)
+        starts = np.array(source.times)[np.cumsum(sent) - sent]
         times = np.array(sinks["m_axis"].times)
-        beats = kept if config.mode == "softmax" else np.ones(count, dtype=np.int64)
+        beats = config.beats(kept) if config.mode == "softmax" else np.ones(count, dtype=np.int64)
         last = np.cumsum(beats) - 1
         arrays = {name: value for name, value in vars(result).items() if value is not None}
         np.savez(
@@ -74,15 +78,24 @@ def _result(session: Session, shape: tuple[int, ...], kept: np.ndarray, sinks: d
     assert winners[:, 1].all(), f"winner of vector {int(np.argmin(winners[:, 1]))}: tlast is 0"
     if config.mode == "argmax":
         return Result(argmax, best, overlong, None)
-    beats = np.array(sinks["m_axis"].beats, dtype=np.int64)
-    inside = np.arange(shape[1]) < kept[:, None]
-    probabilities, lasts, flags = (np.zeros(shape, dtype=np.int64) for _ in range(3))
-    for array, column in zip((probabilities, lasts, flags), beats.T, strict=True):
-        array[inside] = column
-    misplaced = np.flatnonzero(((np.arange(shape[1]) == kept[:, None] - 1) != lasts).any(axis=1))
+    beats = sinks["m_axis"].beats
+    *keeps, lasts, flags = (np.array(column, dtype=object) for column in list(zip(*beats, strict=True))[1:])
+    rows = np.repeat(np.arange(len(kept)), config.beats(kept))
+    place = np.arange(len(rows)) - np.repeat(np.cumsum(config.beats(kept)) - config.beats(kept), config.beats(kept))
+    misplaced = rows[(place == config.beats(kept)[rows] - 1) != lasts]
     assert not len(misplaced), f"m_axis: tlast is not at the end of vector {misplaced[0]}"
-    unlike = np.flatnonzero(((flags != overlong[:, None]) & inside).any(axis=1))
+    unlike = rows[overlong[rows] != flags]
     assert not len(unlike), f"vector {unlike[0]}: tuser differs between m_axis and m_axis_best"
+    columns = place[:, None] * config.lanes + np.arange(config.lanes)
+    held = columns < kept[rows][:, None]
+    if keeps:
+        bits = byte_bits(config.output_width) // 8
+        due = [(1 << bits * int(lanes)) - 1 for lanes in held.sum(axis=1)]
+        wrong = rows[np.array(due, dtype=object) != keeps[0]]
+        assert not len(wrong), f"m_axis: tkeep is not that of the scores in vector {wrong[0]}"
+    probabilities = np.zeros(shape, dtype=np.int64)
+    fields = unpack_probabilities(config, [beat[0] for beat in beats])
+    probabilities[np.broadcast_to(rows[:, None], held.shape)[held], columns[held]] = fields[held]
     return Result(argmax, best, overlong, probabilities)
 
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from softstream.hw.config import Config
 from softstream.hw.plan import plan
+from softstream.hw.ports import stream_fields
 
-from ..beats import due_beats, output_streams, pad_vectors, score_words
+from ..beats import due_beats, output_streams, pad_vectors, score_beats
 from ..drivers import Harness, Sink, Source, pattern
 from ..golden import golden
 from ..job import PLUSARG, Job, Outcome
@@ -30,7 +31,11 @@ class Session:
         self.plan = plan(self.config)
         self.rng = np.random.default_rng([self.job.seed, zlib.crc32(f"{bench}.{test}".encode())])
         """Random numbers that depend on the seed and on the test, not on which tests ran before."""
-        self.harness = Harness(dut, output_streams(self.config), driven=driven)
+        self.fields = {
+            prefix: stream_fields(self.config, prefix) for prefix in ("s_axis", *output_streams(self.config))
+        }
+        """Signals of each stream, in the order of its beats."""
+        self.harness = Harness(dut, self.fields, driven=driven)
         self.vectors = 0
         self.beats = 0
         self._bench, self._test = bench, test
@@ -65,32 +70,37 @@ class Session:
         """Cycles in which some beat must move, vectors of up to that length under way, with pauses on every stream."""
         return 8 * self.plan.last_output_cycle(min(longest, self.config.max_length)) + longest + 1000
 
-    def source(self, vectors: Sequence[np.ndarray], pauses: str = "never", *, junk: bool = False) -> Source:
-        """A source of vectors; `junk` puts random bits where s_axis_tdata is ignored."""
-        words = score_words(self.config, np.concatenate(vectors), self.rng if junk else None)
-        lasts = [int(last) for vector in vectors for last in [0] * (len(vector) - 1) + [1]]
-        return Source(words, lasts, pattern(pauses, self.seed()))
+    def source(
+        self, vectors: Sequence[np.ndarray], pauses: str = "never", *, junk: bool = False, ended: bool = True
+    ) -> Source:
+        """A source of vectors; `junk` puts random bits where s_axis is ignored; `ended` False leaves the last vector open."""
+        padded = pad_vectors(vectors, self.config.score_format.minimum)
+        beats = score_beats(self.config, *padded, self.rng if junk else None)
+        if not ended:
+            beats[-1] = (*beats[-1][:-1], 0)
+        return Source(beats, pattern(pauses, self.seed()))
 
     def sinks(self, vectors: Sequence[np.ndarray], *pauses: str) -> dict[str, Sink]:
         """A sink for each output stream that expects what the golden model says; one pause pattern for each stream."""
         scores, lengths = pad_vectors(vectors, self.config.score_format.minimum)
         due = due_beats(self.config, golden(self.config, scores, lengths), lengths)
-        kept = np.minimum(lengths, self.config.max_length)
-        ends = np.cumsum(kept)
+        beats_of = self.config.beats(np.minimum(lengths, self.config.max_length))
+        ends = np.cumsum(beats_of)
 
-        def element(position: int) -> str:
+        def place(position: int) -> str:
             row = int(np.searchsorted(ends, position, side="right"))
-            return f"vector {row} of length {lengths[row]}, element {position - (ends[row] - kept[row])}"
+            return f"vector {row} of length {lengths[row]}, beat {position - (ends[row] - beats_of[row])}"
 
         def winner(position: int) -> str:
             return f"winner of vector {position}, of length {lengths[position]}"
 
-        primary = winner if self.config.mode == "argmax" else element
+        primary = winner if self.config.mode == "argmax" else place
         return {
             prefix: Sink(
                 prefix,
                 beats,
                 None if name == "until_valid" else pattern(name, self.seed()),
+                fields=self.fields[prefix],
                 describe=primary if prefix == "m_axis" else winner,
             )
             for (prefix, beats), name in zip(due.items(), pauses, strict=False)
