@@ -37,7 +37,10 @@ class Frame(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, lanes = self._config, self._config.lanes
+        final = config.beats(config.max_length) - 1
         index = Signal(config.beat_width)
+        # What the index is compared with is known a beat before, so that nothing waits for the comparison.
+        at_first, at_limit = Signal(init=1), Signal(init=final == 0)
         dropping = Signal()
         beat, framed = self.i.payload, self.o.payload
         last = beat.last
@@ -48,8 +51,7 @@ class Frame(wiring.Component):
         keeps = Cat(beat[name] for name in keep_names(lanes))
         goes_on = [~last | keeps[:lane].all() for lane in range(1, lanes)] + [~last]
         # Lanes that the last beat of a vector of max_length fills.
-        limit = config.max_length - lanes * (config.beats(config.max_length) - 1)
-        at_limit = index == config.beats(config.max_length) - 1
+        limit = config.max_length - lanes * final
         cut = at_limit & goes_on[limit - 1]
         kept = [after if lane < limit else after & ~at_limit for lane, after in enumerate(goes_on[:-1], 1)]
         advance = self.o.ready | ~self.o.valid
@@ -59,12 +61,11 @@ class Frame(wiring.Component):
             self.ends.eq(taken & ~dropping & (last | cut)),
         ]
         with m.If(advance):
-            m.d.sync += self.o.valid.eq(self.i.valid & self.room & ~dropping)
-        with m.If(taken):
             m.d.sync += [
+                self.o.valid.eq(self.i.valid & self.room & ~dropping),
                 framed.position.eq(positions[0]),
                 framed.index.eq(index),
-                framed.first.eq(index == 0),
+                framed.first.eq(at_first),
                 framed.last.eq(last | cut),
                 framed.overlong.eq(cut),
             ]
@@ -73,11 +74,13 @@ class Frame(wiring.Component):
                     framed[f"position_{lane}"].eq(Mux(keep, positions[lane], 0)),
                     framed[f"keep_{lane}"].eq(keep),
                 ]
-            with m.If(dropping):
-                m.d.sync += dropping.eq(~last)
-            with m.Elif(last | cut):
-                # A vector that is cut inside its own last beat has nothing left to drop.
-                m.d.sync += [index.eq(0), dropping.eq(cut if limit == lanes else cut & ~last)]
-            with m.Else():
-                m.d.sync += index.eq(index + 1)
+        with m.If(taken):
+            # A vector that is cut inside its own last beat has nothing left to drop.
+            m.d.sync += dropping.eq(~last & (dropping | at_limit))
+            with m.If(~dropping):
+                m.d.sync += [
+                    index.eq(Mux(last | cut, 0, index + 1)),
+                    at_first.eq(last | cut),
+                    at_limit.eq(Mux(last | cut, final == 0, index == final - 1)),
+                ]
         return m
