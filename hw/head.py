@@ -43,9 +43,6 @@ from .streams import (
 
 __all__ = ["NORMALISERS", "Head"]
 
-_WINNERS = 2
-"""Winners that may wait: one of the vector that goes out, one of the vector that comes in."""
-
 NORMALISERS: dict[str, ModuleType] = {
     "divider": divider,
     "reciprocal": reciprocal,
@@ -115,7 +112,7 @@ class Head(wiring.Component):
         m.submodules.spacing = spacing = Spacing(cycles.vector_interval)
         m.submodules.element_credit = element_credit = Credit(beats, 1)
         m.submodules.vector_credit = vector_credit = Credit(vectors)
-        m.submodules.winner_credit = winner_credit = Credit(_WINNERS)
+        m.submodules.winner_credit = winner_credit = Credit(cycles.winners)
         m.d.comb += [
             spacing.taken.eq(ends),
             spacing.allowed.eq(vector_credit.available & winner_credit.available),
@@ -123,17 +120,18 @@ class Head(wiring.Component):
         ]
 
         # The winner waits in registers; its credit was taken before its vector's last element came in.
-        m.submodules.maximum_hold = first = Hold(winner_layout(config))
-        m.submodules.winner_hold = second = Hold(winner_layout(config))
         m.d.comb += [
             maximum.i.valid.eq(element),
             Value.cast(maximum.i.payload).eq(Value.cast(framed)),
             winner_credit.take.eq(ends),
             winner_credit.give.eq(self.o_best.valid & self.o_best.ready),
         ]
-        wiring.connect(m, maximum.o, first.i)
-        wiring.connect(m, first.o, second.i)
-        wiring.connect(m, second.o, wiring.flipped(self.o_best))
+        waiting: Any = maximum.o
+        for place in range(cycles.winners):
+            m.submodules[f"winner_{place}"] = hold = Hold(winner_layout(config))
+            wiring.connect(m, waiting, hold.i)
+            waiting = hold.o
+        wiring.connect(m, waiting, wiring.flipped(self.o_best))
 
         # First pass: the sum.
         m.submodules.accumulate = accumulate = Accumulate(widths, cycles.segments, config.lanes)
@@ -159,9 +157,9 @@ class Head(wiring.Component):
         m.submodules.factor = factor = normaliser.Factor(widths, factor_width, vector, cycles.memory)
         m.submodules.factors = factors = Factors(factor_layout(widths, factor_width, 1), vectors, cycles.memory)
         wiring.connect(m, normalise.o, factor.i)
-        waiting = Signal(vector)
+        ended = Signal(vector)
         with m.If(ends):
-            m.d.sync += [waiting.overlong.eq(framed.overlong), waiting.end.eq(replay.following)]
+            m.d.sync += [ended.overlong.eq(framed.overlong), ended.end.eq(replay.following)]
         made = factor.o.payload
         m.d.comb += [
             replay.i.valid.eq(element),
@@ -169,7 +167,7 @@ class Head(wiring.Component):
             normalise.sum.eq(accumulate.sum),
             normalise.ends.eq(accumulate.ends),
             normalise.reference.eq(accumulate.reference),
-            Value.cast(normalise.tag).eq(Value.cast(waiting)),
+            Value.cast(normalise.tag).eq(Value.cast(ended)),
             factors.i.valid.eq(factor.o.valid),
             factors.i.payload.exponent.eq(made.exponent),
             factors.i.payload.factor.eq(made.factor),

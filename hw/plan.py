@@ -214,7 +214,7 @@ def _softmax_plan(config: Config) -> Plan:
         stages=tuple(_softmax_stages(config, widths, cycles, limits)),
         ports=top_ports(config),
         fixed_latency_cycles=constant,
-        best_latency_cycles=cycles.frame + cycles.maximum + QUEUE_LATENCY - 1,
+        best_latency_cycles=cycles.frame + cycles.maximum + cycles.winners - 1,
         interval_terms=tuple(terms),
         output_spacing=cycles.quotient_interval,
         bound=limits,

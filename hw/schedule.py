@@ -28,14 +28,14 @@ QUEUE_LATENCY = 2
 DIGIT = 4
 """Bits by which the normaliser moves the sum up in a cycle."""
 
-SEGMENT = 11
-"""Longest carry chain of the absolute accumulator, in bits, where one element comes in every cycle."""
+SEGMENT = {"small": 22, "fast": 11, "fastest": 11}
+"""Longest carry chain of the absolute accumulator, in bits, by profile."""
 
 
 def segments(config: Config, widths: Numerics) -> tuple[int, ...]:
     """Widths of the accumulator's segments, lowest first."""
     width = widths.accumulator_width
-    count = -(-width // SEGMENT) if widths.absolute and config.profile != "small" else 1
+    count = -(-width // SEGMENT[config.profile]) if widths.absolute else 1
     return tuple(width * (j + 1) // count - width * j // count for j in range(count))
 
 
@@ -64,6 +64,8 @@ class Schedule:
     """From an address to the entry of a memory, registers behind it included."""
     frame: int
     maximum: int
+    winners: int
+    """Registers behind, in which winners wait: one for the vector that comes in, another for the one that goes out."""
     lookup: int
     """From a framed element to its aligned term, or to its exponent and significand where the sum takes no shift."""
     align: int
@@ -129,7 +131,7 @@ def schedule(config: Config) -> Schedule:
             "element after the other; lanes = 1 would do, or a smaller score_scale with the absolute accumulator"
         )
     split = widths.tables.low_width > 0
-    memory = 3 if config.profile == "fastest" else 2
+    memory = {"small": 1, "fast": 2, "fastest": 3}[config.profile]
     exponential = memory + 3 if split else memory
     parts = segments(config, widths)
     digits, _, _ = normalise_digits(widths)
@@ -145,6 +147,7 @@ def schedule(config: Config) -> Schedule:
         memory=memory,
         frame=1,
         maximum=maximum_cycles(config),
+        winners=1 if config.profile == "small" else 2,
         lookup=exponential,
         # A narrow score's table of terms for the absolute accumulator is already shifted.
         align=0 if widths.absolute and not split else 2,
