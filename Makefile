@@ -9,7 +9,7 @@ DEMO := build/demo
 DIGITS := --preset digits-softmax
 ARGMAX := --preset digits-softmax --set mode=argmax
 # At this rate of the link a simulated board answers soon; the bitstream is built for the same, so that it is the same plan.
-BOARD := --board icestick --baud 1000000
+BOARD := --board icestick --baud 3000000
 SCORES := sim/data/digits_scores.npy
 LABELS := sim/data/digits_labels.npy
 
