@@ -9,7 +9,7 @@ from softstream.hw.config import Config
 from softstream.hw.numerics import numerics
 from softstream.hw.schedule import normalise_digits, schedule
 
-__all__ = ["check_factor", "check_quotient", "divisors"]
+__all__ = ["check_factor", "check_quotient", "divisors", "stored"]
 
 
 def _span(fraction: int, count: int, seed: int) -> np.ndarray:
@@ -24,6 +24,17 @@ def _span(fraction: int, count: int, seed: int) -> np.ndarray:
 def divisors(config: Config) -> np.ndarray:
     """Divisors m."""
     return _span(numerics(config).divisor_fraction, 60, 21)
+
+
+def stored(config: Config, factor: np.ndarray) -> np.ndarray:
+    """Golden factors as the hardware hands them on: a logarithm T + b as {T, b}, at random where b may be 0 or 1."""
+    if config.normaliser != "logarithm":
+        return factor
+    tables = numerics(config).logarithms
+    assert tables is not None
+    bit = np.random.default_rng(23).integers(0, 2, factor.shape)
+    bit = np.where(factor == 0, 0, np.where(factor >> tables.working_fraction, 1, bit))
+    return (factor - bit) << 1 | bit
 
 
 def check_factor(config: Config, hardware: ModuleType, golden: ModuleType, found: np.ndarray | None = None) -> None:
@@ -43,7 +54,9 @@ def check_factor(config: Config, hardware: ModuleType, golden: ModuleType, found
         assert interval <= cycles.normalise_interval - digits
     trace = run_component(component, beats, len(beats), spacing=interval)
     factors = golden.factor(widths, found)
-    assert factors.max() < 1 << max(1, hardware.factor_width(widths))
+    if config.normaliser == "logarithm":
+        for beat in trace.beats:  # {T, b}: the sum is left to what follows
+            beat["factor"] = (beat["factor"] >> 1) + (beat["factor"] & 1)
     assert trace.beats == [{"exponent": k % 2, "factor": int(f), "tag": k & 7} for k, f in enumerate(factors)]
     assert {o - i for i, o in zip(trace.inputs, trace.outputs, strict=True)} == {cycles.factor}
 
