@@ -30,6 +30,8 @@ class Normalise(wiring.Component):
     """
 
     def __init__(self, widths: Numerics, segments: tuple[int, ...], tag: ShapeLike) -> None:
+        if len(segments) > 1 and segments[-1] < DIGIT:
+            raise ValueError(f"segments {segments}: the last must hold the first {DIGIT} bits that are looked at")
         self._widths, self._segments = widths, segments
         super().__init__(
             {

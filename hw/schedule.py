@@ -163,7 +163,7 @@ def schedule(config: Config) -> Schedule:
         queue=QUEUE_LATENCY,
         segments=parts,
         # The first segment must not come before the last vector's bits are noted, nor its tag before that is used.
-        normalise_interval=digits + max(len(parts), 2 + (factor if config.normaliser == "logarithm" else 0)),
+        normalise_interval=digits + max(len(parts), 3 + factor if config.normaliser == "logarithm" else 2),
         factor_interval=factor_interval,
         quotient_interval=widths.quotient_width + 1 if serial else 1,
     )

@@ -45,13 +45,13 @@ def check_factor(config: Config, hardware: ModuleType, golden: ModuleType, found
     """
     widths, cycles = numerics(config), schedule(config)
     found = divisors(config) if found is None else found
-    component = hardware.Factor(widths, hardware.factor_width(widths), 3)
+    component = hardware.Factor(widths, hardware.factor_width(widths), 3, cycles.memory)
     beats = [{"exponent": k % 2, "divisor": int(m), "tag": k & 7} for k, m in enumerate(found)]
     interval = cycles.factor_interval
     if interval == 1:
         interval = cycles.factor + 1
         digits, _, _ = normalise_digits(widths)
-        assert interval <= cycles.normalise_interval - digits
+        assert interval <= cycles.normalise_interval - digits - 1
     trace = run_component(component, beats, len(beats), spacing=interval)
     factors = golden.factor(widths, found)
     if config.normaliser == "logarithm":

@@ -192,8 +192,9 @@ def test_segments_are_no_longer_than_they_may_be() -> None:
     for config in SOFTMAX.values():
         widths, parts = numerics(config), schedule(config).segments
         assert sum(parts) == widths.accumulator_width
-        if config.profile == "fast" and widths.absolute:
-            assert max(parts) <= SEGMENT
-            assert (len(parts) - 1) * SEGMENT < widths.accumulator_width  # and not more of them than that takes
+        if widths.absolute:
+            longest = SEGMENT[config.profile]
+            assert max(parts) <= longest
+            assert (len(parts) - 1) * longest < widths.accumulator_width  # and not more of them than that takes
         else:
             assert len(parts) == 1

@@ -11,7 +11,7 @@ from stream_bench import run_cycles
 
 from softstream.hw.head import NORMALISERS
 from softstream.hw.numerics import numerics
-from softstream.hw.schedule import FACTOR_READ, QUEUE_LATENCY, schedule
+from softstream.hw.schedule import QUEUE_LATENCY, schedule
 from softstream.sim.golden import golden
 from softstream.sim.golden.accumulate import accumulate
 from softstream.sim.golden.exponential import exponential
@@ -49,7 +49,7 @@ def test_equals_golden(name: str, gaps: float) -> None:
         cycle = len(found)
         if found and found[-1]["next"]:
             asked.append(cycle - 1)
-        there = sum(at + FACTOR_READ <= cycle for at in asked)
+        there = sum(at + cycles.memory <= cycle for at in asked)
         inputs: dict[str, Any] = {"i.valid": 0, "factor": factors[max(0, there - 1)]}
         due = not sent or cycle - sent[-1] >= cycles.quotient_interval
         if len(sent) < len(elements) and due and rng.random() >= gaps:

@@ -53,7 +53,7 @@ def test_equals_golden(name: str) -> None:
     positions = np.arange(count) if count <= 4096 else np.concatenate([[0, count - 1], rng.integers(0, count, 3000)])
     exponent, significand = exponential(widths, positions)
     beats = [{"position": int(p), "tag": int(p) & 1} for p in positions]
-    trace = run_component(Exponential(widths, 1), beats, len(beats))
+    trace = run_component(Exponential(widths, 1, schedule(config).memory), beats, len(beats))
     assert [(b["exponent"], b["significand"], b["tag"]) for b in trace.beats] == [
         (int(e), int(s), int(p) & 1) for e, s, p in zip(exponent, significand, positions, strict=True)
     ]
@@ -66,6 +66,7 @@ def test_terms_are_shifted_significands(source: str) -> None:
     config = Config(max_length=16)
     widths = numerics(config)
     exponent, significand = widths.tables.all_positions
-    trace = run_component(Terms(widths, 1), [{"position": p, "tag": 1} for p in range(256)], 256, source=source)
+    terms = Terms(widths, 1, schedule(config).memory)
+    trace = run_component(terms, [{"position": p, "tag": 1} for p in range(256)], 256, source=source)
     assert [b["term"] for b in trace.beats] == (significand << exponent).tolist()
     assert {o - i for i, o in zip(trace.inputs, trace.outputs, strict=True)} == {schedule(config).lookup}

@@ -10,12 +10,13 @@ from stream_bench import run_cycles
 from softstream.hw.config import Config
 from softstream.hw.normaliser import factor_layout
 from softstream.hw.numerics import numerics
-from softstream.hw.replay import Factors, Replay, addresses, entries
-from softstream.hw.schedule import FACTOR_READ, schedule
+from softstream.hw.replay import Factors, Replay, addresses, entries, stored_layout
+from softstream.hw.schedule import schedule
 
 CONFIG = Config(max_length=16)
 WIDTHS = numerics(CONFIG)
 LATENCY = schedule(CONFIG).replay
+MEMORY = schedule(CONFIG).memory
 
 ROOM: dict[str, Callable[[int, np.random.Generator], bool]] = {
     "always": lambda cycle, rng: True,
@@ -65,7 +66,7 @@ def test_complete_vectors_leave_once_and_in_order(
                 completions[due] = now("following"), sent[0]
         return inputs
 
-    dut = Replay(WIDTHS, elements=elements, interval=interval)
+    dut = Replay(stored_layout(WIDTHS), beats=elements, interval=interval, memory=MEMORY)
     cycles = 200 + len(waiting) * {"always": interval, "random": 2 + interval, "late": 1, "rare": 7}[pattern]
     found = run_cycles(dut, cycles, drive, ["taken", "o.valid", "o.payload"])
     assert [row["o.payload"] for row in found if row["o.valid"]] == [as_payload(element) for element in waiting]
@@ -86,7 +87,7 @@ def test_complete_vectors_leave_once_and_in_order(
 
 @pytest.mark.parametrize("elements", [2, 16, 64, 1000])
 def test_a_full_ring_of_complete_vectors_is_not_an_empty_one(elements: int) -> None:
-    dut = Replay(WIDTHS, elements=elements, interval=1)
+    dut = Replay(stored_layout(WIDTHS), beats=elements, interval=1, memory=MEMORY)
 
     def drive(found: list[dict[str, Any]], now: Callable[[str], int]) -> dict[str, Any]:
         cycle = len(found)
@@ -130,9 +131,9 @@ def test_factors_stay_until_the_next_is_asked_for(depth: int, monkeypatch: pytes
             asked.append(cycle)
         return inputs
 
-    found = run_cycles(Factors(shape, depth), 260, drive, ["o"])
+    found = run_cycles(Factors(shape, depth, MEMORY), 260, drive, ["o"])
     assert len(asked) == len(payloads)
     assert 1 in np.diff(asked)
     for number, cycle in enumerate(asked):
         until = asked[number + 1] if number + 1 < len(asked) else cycle + 5
-        assert all(row["o"] == payloads[number] for row in found[cycle + FACTOR_READ : until + FACTOR_READ])
+        assert all(row["o"] == payloads[number] for row in found[cycle + MEMORY : until + MEMORY])
