@@ -30,6 +30,15 @@ def by_definition(config: Config, vector: list[int]) -> tuple[int, int, bool, li
     n = w.reference_step * (0 if w.absolute else reference) + leading - w.accumulator_fraction
     m = total * 2**w.divisor_fraction // 2**leading
     codes = []
+    if w.logarithms is not None:
+        t, last = w.logarithms, len(w.antilogarithm) // 2  # 2^F entries of T, twice as many codes
+        whole = n * 2 * last + int(t.logarithm[m * last // 2**w.divisor_fraction - last])
+        whole += m * 2 * last // 2**w.divisor_fraction % 2
+        for x in vector:
+            z = whole - int(t.position[x - config.score_format.minimum]) - 1
+            assert z >= 0
+            codes.append(int(w.antilogarithm[(2 * last + z % (2 * last)) // 2 ** (z // (2 * last) + 1)]))
+        elements = []
     for e, s in elements:
         if config.normaliser == "divider":
             quotient = s * 2 ** (w.probability_width + 1 + w.divisor_fraction - w.significand_fraction) // m
