@@ -88,11 +88,11 @@ class ExponentialTables:
     @property
     def bits(self) -> int:
         """Storage in bits of the (E, M) tables."""
-        high_exponent = max(e for e, _ in self.high).bit_length()
+        high_exponent = max(1, max(e for e, _ in self.high).bit_length())
         width = self.fraction if not self.low else self.work_fraction
         total = len(self.high) * (high_exponent + width)
         if self.low:
-            total += len(self.low) * (max(e for e, _ in self.low).bit_length() + self.delta_width)
+            total += len(self.low) * (max(1, max(e for e, _ in self.low).bit_length()) + self.delta_width)
         return total
 
     @cached_property

@@ -5,12 +5,15 @@ import re
 from pathlib import Path
 
 import pytest
+from amaranth.back import rtlil
 from configurations import SOFTMAX
 
 from softstream.hw.config import Config
 from softstream.hw.errors import UserError
+from softstream.hw.head import Head
 from softstream.hw.plan import plan
 from softstream.hw.presets import PRESETS
+from softstream.hw.schedule import schedule
 
 ROOT = Path(__file__).resolve().parents[1]
 ALL = {
@@ -68,6 +71,60 @@ def test_path_latency_is_the_sum_of_its_rows(name: str) -> None:
     off_path = {"maximum"} if config.mode == "softmax" else set()
     rows = sum(stage.latency_cycles for stage in found.stages if stage.name not in off_path)
     assert rows - 1 == found.fixed_latency_cycles
+
+
+@pytest.mark.parametrize("name", SOFTMAX)
+def test_table_bits_are_those_of_the_hardware(name: str) -> None:
+    """Every memory of the head that has contents."""
+    bits = 0
+    for cell in re.findall(r"cell \$meminit_v2 .*?end\n", rtlil.convert(Head(SOFTMAX[name])), re.DOTALL):
+        if "1" in re.search(r"\\DATA \d+'([01]*)", cell)[1]:  # type: ignore[index]
+            width, words = (int(re.search(rf"\\{word} (\d+)", cell)[1]) for word in ("WIDTH", "WORDS"))  # type: ignore[index]
+            bits += width * words
+    assert bits == plan(SOFTMAX[name]).table_bits > 0
+
+
+@pytest.mark.parametrize("name", SOFTMAX)
+def test_no_bubble_from_the_vector_interval_on(name: str) -> None:
+    config = SOFTMAX[name]
+    found, least = plan(config), schedule(config).vector_interval
+    spacing = found.output_spacing
+    assert [found.interval_cycles(n) for n in range(1, 40)] == [max(spacing * n, least) for n in range(1, 40)]
+    assert found.interval_formula == f"max({'' if spacing == 1 else spacing}N, {least})"
+    assert spacing == 1 or (config.profile, config.normaliser) == ("small", "divider")
+
+
+def rows_of(normaliser: str) -> list[tuple[str, str, str]]:
+    """Name, text and interval of the rows that belong to a normaliser, with P = 8, k = 4 and int8 scores."""
+    stages = plan(Config(max_length=16, normaliser=normaliser)).stages
+    return [(stage.name, stage.computes, stage.interval) for stage in stages[4:]]
+
+
+def test_rows_say_what_is_computed() -> None:
+    normalise = "leading one: Σ = 2^n·m"
+    exponential = ("exponential", "2^(βx): one table of 256 entries", "1 element/cycle")
+    rounding = ("round", "shift by n − E, round half up, saturate", "1 element/cycle")
+    per_vector = {
+        "divider": [],
+        "reciprocal": [("reciprocal", "r = 1/m, one bit a step", "14 cycles/vector")],
+        "logarithm": [("logarithm", "log2 m, one table of 1024 entries", "1 vector/cycle")],
+        "none": [],
+    }
+    per_element = {
+        "divider": [exponential, ("divider", "M / m, one bit a step", "1 element/cycle"), rounding],
+        "reciprocal": [exponential, ("reciprocal", "M · r, one multiplier", "1 element/cycle"), rounding],
+        "logarithm": [("logarithm", "2^-(log2 Σ − βx), tables of 256 and 2048 entries", "1 element/cycle")],
+        "none": [exponential, ("unnormalised", "M / 2: over a power of two, no divider", "1 element/cycle"), rounding],
+    }
+    for normaliser in per_element:
+        config = Config(max_length=16, normaliser=normaliser)
+        cycles = schedule(config)
+        assert rows_of(normaliser) == [
+            ("normalise", normalise, f"{cycles.normalise_interval} cycles/vector"),
+            *per_vector[normaliser],
+            ("replay", f"raw scores again, {cycles.replay_entries(16)} entries", "1 element/cycle"),
+            *per_element[normaliser],
+        ]
 
 
 def test_json_is_plain() -> None:
