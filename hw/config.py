@@ -48,7 +48,7 @@ KEYS: tuple[Key, ...] = (
     Key("accumulator", "text", "–", "auto, absolute, reference", "auto",
         "exact sum, or a running power-of-two reference where the scores' range is too wide for it", True),
     Key("profile", "text", "–", "fast, fastest, small", "fast",
-        "one element per cycle; the same with more registers; or fewer cells", False),
+        "one element per cycle in vectors that are long enough; the same with more registers; or fewer cells", False),
     Key("lanes", "integer", "scores per beat", "1, 2, 4, 8, 16", 1, "scores that one beat carries", False),
 )  # fmt: skip
 
