@@ -44,12 +44,12 @@ def test_emission_of_every_address(config: Config) -> None:
     unit = 1 << tables.working_fraction
     most = (1 << widths.sum_exponent_width) * unit
     rng = np.random.default_rng(53)
-    # Few positions for each z, many z for each position.
-    wanted = np.arange((tables.fraction + 3) * unit)
-    position = np.concatenate(
-        [rng.integers(0, 1 << config.score_width, len(wanted)), np.arange(1 << config.score_width)]
+    # Every z through some position, then every position with some z, however large.
+    wanted, every = np.arange((tables.fraction + 3) * unit), np.arange(1 << config.score_width)
+    position = np.concatenate([rng.integers(0, len(every), len(wanted)), every, every])
+    wanted = np.concatenate(
+        [wanted, rng.integers(0, 3 * unit, len(every)), rng.integers(0, most - 1 - tables.position[every])]
     )
-    wanted = np.concatenate([wanted, rng.integers(0, 3 * unit, 1 << config.score_width)])
     total = wanted + 1 + tables.position[position]
     position, total = position[total < most], total[total < most]
     n, fraction = total // unit, total % unit
