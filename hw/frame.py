@@ -1,15 +1,37 @@
 """Framing: cuts the score stream into vectors of at most max_length elements."""
 
+from functools import cache, reduce
+from operator import xor
 from typing import Any
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .config import Config
 from .streams import each_lane, framed_layout, keep_names, score_layout
 
-__all__ = ["Frame"]
+__all__ = ["TAPS", "Frame", "shifted"]
+
+TAPS = {
+    1: (0,), 2: (1, 0), 3: (2, 1), 4: (3, 2), 5: (4, 2), 6: (5, 4), 7: (6, 5), 8: (7, 5, 4, 3), 9: (8, 4), 10: (9, 6),
+    11: (10, 8), 12: (11, 5, 3, 0), 13: (12, 3, 2, 0), 14: (13, 4, 2, 0), 15: (14, 13), 16: (15, 14, 12, 3),
+}  # fmt: skip
+"""Width → bits whose sum modulo 2 is shifted in, so that a shift register goes through every state but 0."""
+
+
+@cache
+def shifted(width: int, steps: int) -> int:
+    """State of the shift register that many steps after 1."""
+    state = 1
+    for _ in range(steps):
+        state = (state << 1 | reduce(xor, (state >> bit & 1 for bit in TAPS[width]))) & ((1 << width) - 1)
+    return state
+
+
+def _gates(choice: Value, one: Value, other: Value) -> Value:
+    """A multiplexer of which synthesis makes no enable: where everything has an enable already, a second one is slow."""
+    return (one & choice.replicate(len(one))) | (other & ~choice.replicate(len(one)))
 
 
 class Frame(wiring.Component):
@@ -21,10 +43,13 @@ class Frame(wiring.Component):
     Ports: `i`, stream of scores; `o`, stream of framed beats; `room`, whether the pipe behind can take one more beat;
     `ends`, whether the beat taken in this very cycle is its vector's last, cut or not.
     Latency 1 cycle, one beat per cycle. Passes the ready path from `o` to `i`.
+
+    With `indexed` False the index is 0 throughout: a shift register counts in its place, without a carry, and everything is
+    made for a clock enable that comes from elsewhere.
     """
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    def __init__(self, config: Config, *, indexed: bool = True) -> None:
+        self._config, self._indexed = config, indexed
         super().__init__(
             {
                 "i": In(stream.Signature(score_layout(config))),
@@ -38,9 +63,12 @@ class Frame(wiring.Component):
         m = Module()
         config, lanes = self._config, self._config.lanes
         final = config.beats(config.max_length) - 1
-        index = Signal(config.beat_width)
+        # The index starts anew behind a vector's first beat, where it is not looked at: as it needs no reset then, its
+        # registers can be loaded with a constant beside the adder.
+        index = Signal(config.beat_width, reset_less=True)
         # What the index is compared with is known a beat before, so that nothing waits for the comparison.
-        at_first, at_limit = Signal(init=1), Signal(init=final == 0)
+        at_first = Signal(init=1)
+        at_limit = Signal(init=final == 0)
         dropping = Signal()
         beat, framed = self.i.payload, self.o.payload
         last = beat.last
@@ -54,33 +82,42 @@ class Frame(wiring.Component):
         limit = config.max_length - lanes * final
         cut = at_limit & goes_on[limit - 1]
         kept = [after if lane < limit else after & ~at_limit for lane, after in enumerate(goes_on[:-1], 1)]
+        ends = last | cut
         advance = self.o.ready | ~self.o.valid
         taken = self.i.valid & self.i.ready
-        m.d.comb += [
-            self.i.ready.eq(advance & self.room),
-            self.ends.eq(taken & ~dropping & (last | cut)),
-        ]
+        step = taken & ~dropping
+        m.d.comb += [self.i.ready.eq(advance & self.room), self.ends.eq(step & ends)]
+        content = {
+            "position": positions[0],
+            "index": Mux(at_first, 0, index) if self._indexed else Const(0, len(index)),
+            "first": at_first,
+            "last": ends,
+            "overlong": cut,
+            **{f"position_{lane}": Mux(keep, positions[lane], 0) for lane, keep in enumerate(kept, 1)},
+            **{f"keep_{lane}": keep for lane, keep in enumerate(kept, 1)},
+        }
         with m.If(advance):
-            m.d.sync += [
-                self.o.valid.eq(self.i.valid & self.room & ~dropping),
-                framed.position.eq(positions[0]),
-                framed.index.eq(index),
-                framed.first.eq(at_first),
-                framed.last.eq(last | cut),
-                framed.overlong.eq(cut),
-            ]
-            for lane, keep in enumerate(kept, 1):
-                m.d.sync += [
-                    framed[f"position_{lane}"].eq(Mux(keep, positions[lane], 0)),
-                    framed[f"keep_{lane}"].eq(keep),
-                ]
-        with m.If(taken):
+            m.d.sync += self.o.valid.eq(step)
+        for name, value in content.items():
+            register = Signal(len(framed[name]), name=f"framed_{name}", reset_less=True)
+            m.d.comb += framed[name].eq(register)
+            with m.If(advance):
+                m.d.sync += register.eq(value)
+        choose: Any
+        if self._indexed:
+            following, before_limit, choose = index + 1, index == final - 1, Mux
+        else:
+            following = Cat(reduce(xor, (index[bit] for bit in TAPS[len(index)])), index[:-1])
+            # Below two beats there is none between the first and the last; the register is never 0.
+            before_limit = index == (shifted(len(index), final - 2) if final > 1 else 0)
+            choose = _gates
+        # A beat at the limit ends its vector, and then the index is none that comes before the limit.
+        approaches = Mux(at_first, final == 1, before_limit) & ~last if final else Const(1)
+        m.d.sync += [
+            index.eq(choose(step, Mux(at_first, 1, following), index)),
+            at_first.eq(choose(step, ends, at_first)),
+            at_limit.eq(Mux(step, approaches, at_limit)),
             # A vector that is cut inside its own last beat has nothing left to drop.
-            m.d.sync += dropping.eq(~last & (dropping | at_limit))
-            with m.If(~dropping):
-                m.d.sync += [
-                    index.eq(Mux(last | cut, 0, index + 1)),
-                    at_first.eq(last | cut),
-                    at_limit.eq(Mux(last | cut, final == 0, index == final - 1)),
-                ]
+            dropping.eq(choose(taken, ~last & (dropping | at_limit), dropping)),
+        ]
         return m

@@ -13,7 +13,7 @@ for its winner, so no stage in between ever waits.
 from types import ModuleType
 from typing import Any
 
-from amaranth import Module, Mux, Signal, Value
+from amaranth import EnableInserter, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -22,16 +22,17 @@ from .accumulate import Accumulate, Align, Merge, edges_layout, term_layout
 from .config import Config
 from .exponential import Exponential, Terms
 from .frame import Frame
-from .maximum import Maximum
+from .maximum import Maximum, SkewedMaximum
 from .normalise import Normalise
 from .normaliser import factor_layout
 from .numerics import numerics
-from .replay import Factors, Replay, addresses, stored_layout
-from .schedule import schedule
+from .replay import Factors, Replay, entries, stored_layout
+from .schedule import schedule, skewed
 from .streams import (
     Credit,
     Hold,
     Queue,
+    Skid,
     Spacing,
     each_lane,
     keep_names,
@@ -52,8 +53,8 @@ NORMALISERS: dict[str, ModuleType] = {
 
 
 def vector_layout(elements: int) -> data.StructLayout:
-    """What belongs to a vector on its way from the sum to the factor: its flag, and the address behind its last element."""
-    return data.StructLayout({"overlong": 1, "end": addresses(elements)})
+    """What belongs to a vector on its way from the sum to the factor: its flag, and the address of its last element."""
+    return data.StructLayout({"overlong": 1, "last": range(entries(elements))})
 
 
 class Head(wiring.Component):
@@ -77,26 +78,40 @@ class Head(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.frame = frame = Frame(self._config)
-        m.submodules.maximum = maximum = Maximum(self._config)
+        config = self._config
+        frame = Frame(config, indexed=not skewed(config))
+        maximum = (SkewedMaximum if skewed(config) else Maximum)(config)
+        if config.mode == "argmax" and skewed(config):
+            self._skewed_argmax(m, frame, maximum)
+            return m
+        m.submodules.frame = frame
+        m.submodules.maximum = maximum
         wiring.connect(m, wiring.flipped(self.i), frame.i)
-        if self._config.mode == "argmax":
-            self._argmax(m, frame, maximum)
-        else:
+        if config.mode == "softmax":
             self._softmax(m, frame, maximum)
+        else:
+            wiring.connect(m, frame.o, maximum.i)
+            wiring.connect(m, maximum.o, wiring.flipped(self.o))
         return m
 
-    def _argmax(self, m: Module, frame: Frame, maximum: Maximum) -> None:
-        wiring.connect(m, frame.o, maximum.i)
-        if self._config.profile == "small":
-            wiring.connect(m, maximum.o, wiring.flipped(self.o))
-            return
-        # With a register more, the next vector runs on while its predecessor's winner waits.
-        m.submodules.hold = hold = Hold(winner_layout(self._config))
-        wiring.connect(m, maximum.o, hold.i)
-        wiring.connect(m, hold.o, wiring.flipped(self.o))
+    def _skewed_argmax(self, m: Module, frame: Frame, maximum: Any) -> None:
+        m.submodules.skid = skid = Skid(winner_layout(self._config))
+        # One register stops all of it at once, and no ready path runs through the stages.
+        m.submodules.frame = EnableInserter(skid.i.ready)(frame)
+        m.submodules.maximum = EnableInserter(skid.i.ready)(maximum)
+        m.d.comb += [
+            self.i.ready.eq(skid.i.ready),
+            frame.i.valid.eq(self.i.valid),
+            Value.cast(frame.i.payload).eq(Value.cast(self.i.payload)),
+            frame.o.ready.eq(1),
+            maximum.i.valid.eq(frame.o.valid),
+            Value.cast(maximum.i.payload).eq(Value.cast(frame.o.payload)),
+            skid.i.valid.eq(maximum.o.valid),
+            Value.cast(skid.i.payload).eq(Value.cast(maximum.o.payload)),
+        ]
+        wiring.connect(m, skid.o, wiring.flipped(self.o))
 
-    def _softmax(self, m: Module, frame: Frame, maximum: Maximum) -> None:
+    def _softmax(self, m: Module, frame: Frame, maximum: Any) -> None:
         config = self._config
         widths, cycles = numerics(config), schedule(config)
         normaliser = NORMALISERS[config.normaliser]
@@ -129,7 +144,11 @@ class Head(wiring.Component):
         waiting: Any = maximum.o
         for place in range(cycles.winners):
             m.submodules[f"winner_{place}"] = hold = Hold(winner_layout(config))
-            wiring.connect(m, waiting, hold.i)
+            m.d.comb += [
+                hold.i.valid.eq(waiting.valid),
+                Value.cast(hold.i.payload).eq(Value.cast(waiting.payload)),
+                waiting.ready.eq(hold.i.ready) if place or not skewed(config) else [],
+            ]
             waiting = hold.o
         wiring.connect(m, waiting, wiring.flipped(self.o_best))
 
@@ -159,7 +178,7 @@ class Head(wiring.Component):
         wiring.connect(m, normalise.o, factor.i)
         ended = Signal(vector)
         with m.If(ends):
-            m.d.sync += [ended.overlong.eq(framed.overlong), ended.end.eq(replay.following)]
+            m.d.sync += [ended.overlong.eq(framed.overlong), ended.last.eq(replay.address)]
         made = factor.o.payload
         m.d.comb += [
             replay.i.valid.eq(element),
@@ -173,7 +192,7 @@ class Head(wiring.Component):
             factors.i.payload.factor.eq(made.factor),
             factors.i.payload.tag.eq(made.tag.overlong),
             replay.complete.valid.eq(factor.o.valid),
-            replay.complete.payload.eq(made.tag.end),
+            replay.complete.payload.eq(made.tag.last),
         ]
 
         # Second pass: the probabilities.

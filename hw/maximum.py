@@ -7,9 +7,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .config import Config
-from .streams import each_lane, framed_layout, winner_layout
+from .formats import ceil_log2
+from .schedule import skewed_cycles
+from .streams import delay, each_lane, framed_layout, pulse, winner_layout
 
-__all__ = ["Duel", "Maximum", "contenders_layout"]
+__all__ = ["Duel", "Maximum", "SkewedMaximum", "contenders_layout"]
 
 
 def contenders_layout(config: Config, count: int) -> data.StructLayout:
@@ -75,7 +77,7 @@ class Maximum(wiring.Component):
     A later element replaces the winner only where it is strictly larger, so the first index wins a tie (NumPy's and
     ONNX's rule): across lanes in a tree of `Duel`s, across beats in a loop behind it.
 
-    Ports: `i`, stream of framed beats; `o`, stream of winners, one per vector. Latency `latency(config)` cycles from the
+    Ports: `i`, stream of framed beats; `o`, stream of winners, one per vector. Latency `maximum_cycles(config)` cycles from the
     vector's last beat, 1 for one lane and 1 more whenever the lanes double; one beat per cycle, no bubble between
     vectors. A winner that is not taken stops `i`. Passes the ready path from `o` to `i`.
     """
@@ -89,7 +91,9 @@ class Maximum(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
-        best = Signal(config.score_width)
+        # What the largest position so far lacks to all ones: x + rest carries exactly if x is larger. With the position itself
+        # the comparison would begin with an inverter.
+        rest = Signal(config.score_width)
         beats: Any = self.i
         count: int = config.lanes
         while count > 1:
@@ -102,15 +106,110 @@ class Maximum(wiring.Component):
             beats, count = duel.o, count // 2
         element = beats.payload
         index = Cat(element.lane, element.index) if config.lanes > 1 else element.index
+        larger = (element.position + rest)[-1]
         advance = self.o.ready | ~self.o.valid
         m.d.comb += [
             beats.ready.eq(advance),
-            self.o.payload.score.eq(Cat(best[:-1], best[-1] ^ config.score_signed)),
+            self.o.payload.score.eq(Cat(~rest[:-1], rest[-1] ^ (not config.score_signed))),
         ]
         with m.If(advance):
-            m.d.sync += self.o.valid.eq(beats.valid & element.last)
-            with m.If(beats.valid):
-                with m.If(element.first | (element.position > best)):
-                    m.d.sync += [best.eq(element.position), self.o.payload.index.eq(index)]
-                m.d.sync += self.o.payload.overlong.eq(element.overlong)
+            m.d.sync += [
+                self.o.valid.eq(beats.valid & element.last),
+                self.o.payload.overlong.eq(element.overlong),
+            ]
+            with m.If(beats.valid & (element.first | larger)):
+                m.d.sync += [rest.eq(~element.position), self.o.payload.index.eq(index)]
         return m
+
+
+class SkewedMaximum(wiring.Component):
+    """The same winners, from comparisons of single bits, each a cycle after the one above it.
+
+    Stage d of the loop holds bit d of the largest position so far, m, the highest bit first, and works on a beat d cycles
+    after stage 0 does. From the stage above comes, through a register, what is known of the beat's position x:
+    `greater` (it exceeds m in a bit above), `equal` (no bit above differs) or neither (it is smaller). Then
+
+        greater' = greater or (equal and x_d > m_d)      equal' = equal and x_d = m_d      m_d' = x_d if greater' else m_d
+
+    and the first beat of a vector begins as `greater`, a cycle without a beat as neither.
+
+    That is max(m, x), bit by bit, as long as stage d holds bit d of m when x arrives; it does, for the beat before left
+    it one cycle ago. Let b be the highest bit in which x and m differ. Above b, x and m are equal and nothing is replaced.
+    If x_b > m_b, bit b is replaced and, with `greater` from above, so is every bit below. If x_b < m_b, neither flag
+    is set below b, and nothing is replaced. If no bit differs, nothing is replaced. So m becomes x where x > m and stays
+    where not; the `greater` behind the last bit tells which, and as it means strictly, the first of equal maxima stays.
+
+    Two neighbouring lanes are compared in the same way, the lower lane in the place of m, and the larger bit goes on to
+    the next level of the tree a cycle later: a level costs one cycle, not one per bit.
+
+    Ports: `i`, framed beats, and `o`, winners, both without back-pressure. Latency `skewed_cycles(config)` cycles from the
+    vector's last beat, one beat per cycle.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        super().__init__({"i": In(pulse(framed_layout(config))), "o": Out(pulse(winner_layout(config)))})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config, beat = self._config, self.i.payload
+        width, levels = config.score_width, ceil_log2(config.lanes)
+        contenders = [
+            [delay(m, beat[name][width - 1 - bit], bit, f"{name}_bit{bit}") for bit in range(width)]
+            for name in each_lane("position", config.lanes)
+        ]
+        lanes: list[list[Value]] = [[] for _ in contenders]
+        for level in range(levels):
+            pairs = list(zip(contenders[::2], contenders[1::2], strict=True))
+            found = [_compare(m, *pair, f"level{level}_{place}") for place, pair in enumerate(pairs)]
+            contenders = [[delay(m, bit, 1, "larger") for bit in larger] for larger, _ in found]
+            # What the levels below have found waits for what this one finds.
+            kept = [[delay(m, bit, 1, "lane") for bit in lane] for lane in lanes]
+            lanes = [
+                [*(Mux(upper, b, a) for a, b in zip(kept[2 * place], kept[2 * place + 1], strict=True)), upper]
+                for place, (_, upper) in enumerate(found)
+            ]
+        valid = delay(m, self.i.valid, levels, "valid", reset=True)
+        first = delay(m, beat.first, levels, "first")
+        best = [Signal(name=f"best_bit{bit}", reset_less=True) for bit in range(width)]
+        following, replaced = _compare(m, best, contenders[0], "best", valid & first, valid & ~first)
+        m.d.sync += [bit.eq(larger) for bit, larger in zip(best, following, strict=True)]
+
+        # Counted anew, which is cheaper than the index delayed. At reset as behind a vector's last beat: the index then needs
+        # no reset of its own.
+        cycles = skewed_cycles(config)
+        ends = delay(m, self.i.valid & beat.last, cycles - 2, "ends", reset=True)
+        counted = delay(m, valid, cycles - 1 - levels, "counted", reset=True)
+        at_last = Signal(init=1)
+        index = Signal(config.beat_width, reset_less=True)
+        m.d.sync += [at_last.eq(ends), index.eq(Mux(at_last, 0, index + counted))]
+        lane = Cat(delay(m, bit, 1, "lane") for bit in lanes[0])
+        winner_index = Signal.like(index, name="winner_index")
+        winner_lane = Signal(len(lane), reset_less=True)
+        with m.If(replaced):
+            m.d.sync += [winner_index.eq(index), winner_lane.eq(lane)]
+        # The highest bit is there first and waits for the others.
+        score = [delay(m, bit, width - place, f"score_bit{place}") for place, bit in enumerate(best)]
+        m.d.comb += [
+            self.o.valid.eq(delay(m, ends, 2, "done", reset=True)),
+            self.o.payload.index.eq(Cat(winner_lane, winner_index)),
+            self.o.payload.score.eq(Cat(*reversed(score[1:]), score[0] ^ config.score_signed)),
+            self.o.payload.overlong.eq(delay(m, beat.overlong, cycles, "overlong")),
+        ]
+        return m
+
+
+def _compare(
+    m: Module, lower: list[Value], upper: list[Value], name: str, greater: Value | int = 0, equal: Value | int = 1
+) -> tuple[list[Value], Value]:
+    """Bits of the larger of two numbers, the highest first and each a cycle after the one above it; and, a cycle after the
+    last, whether `upper` was the larger one. `greater` and `equal` are what is known of it before the first bit."""
+    larger: list[Value] = []
+    exceeds, same = Value.cast(greater), Value.cast(equal)
+    for bit, (low, high) in enumerate(zip(lower, upper, strict=True)):
+        # Gates and no multiplexer: with one, synthesis would make an enable of each bit, slower than the bit itself.
+        larger.append((low & ~exceeds) | (high & (exceeds | same)))
+        exceeds, same = exceeds | (same & high & ~low), same & ~(high ^ low)
+        exceeds = delay(m, exceeds, 1, f"{name}_greater{bit}")
+        same = delay(m, same, 1, f"{name}_equal{bit}")
+    return larger, exceeds

@@ -12,7 +12,7 @@ from .config import Config
 from .formats import QFormat
 from .numerics import Numerics, numerics
 from .ports import Port, top_ports
-from .schedule import QUEUE_LATENCY, Schedule, maximum_cycles, schedule
+from .schedule import QUEUE_LATENCY, Schedule, maximum_latency, schedule, skewed
 
 __all__ = ["Plan", "StagePlan", "plan"]
 
@@ -168,23 +168,23 @@ def _frame_row(config: Config) -> StagePlan:
     )
 
 
-def _maximum_row(config: Config) -> StagePlan:
+def _maximum_row(config: Config, cycles: int) -> StagePlan:
     return StagePlan(
         "maximum",
         "first index of the largest score",
         f"UQ{config.score_width}.0",
         f"{config.index_width}-bit index, {config.score_format}",
-        maximum_cycles(config),
+        cycles,
         _each_cycle(config),
         note="exact, from the raw scores",
     )
 
 
 def _argmax_plan(config: Config) -> Plan:
-    stages = [_frame_row(config), _maximum_row(config)]
-    if config.profile == "fast":
+    stages = [_frame_row(config), _maximum_row(config, maximum_latency(config))]
+    if skewed(config):
         winner = stages[-1].output_format
-        stages.append(StagePlan("hold", "winner kept until taken", winner, winner, 1, "1 vector/cycle"))
+        stages.append(StagePlan("skid", "winner kept until taken", winner, winner, 1, "1 vector/cycle"))
     constant = sum(stage.latency_cycles for stage in stages) - 1
     return Plan(
         config=config,
@@ -240,7 +240,7 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
         "none": "–",
     }[config.normaliser]
     each = _each_cycle(config)
-    rows = [_frame_row(config), _maximum_row(config)]
+    rows = [_frame_row(config), _maximum_row(config, cycles.maximum)]
     if direct_terms:
         term = QFormat(1 + tables.exponent_maximum, widths.significand_fraction)
         rows.append(

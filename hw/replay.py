@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Module, Mux, Signal, Value, unsigned
+from amaranth import Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,7 +10,7 @@ from .formats import ceil_log2
 from .numerics import Numerics
 from .streams import UNCHECKED, Spacing, delay, each_lane, keep_names, pulse
 
-__all__ = ["Factors", "Replay", "addresses", "entries", "stored_layout"]
+__all__ = ["Factors", "Replay", "entries", "stored_layout"]
 
 
 def stored_layout(widths: Numerics, lanes: int = 1) -> data.StructLayout:
@@ -24,11 +24,6 @@ def entries(needed: int) -> int:
     return 1 << max(1, ceil_log2(needed)) if needed <= 1 << 11 else needed
 
 
-def addresses(elements: int) -> range:
-    """Addresses of a ring of that many elements: one more at the least, for full and complete must not look empty."""
-    return range(entries(elements + 1))
-
-
 def _following(pointer: Value, depth: int) -> Value:
     if depth & (depth - 1) == 0:
         return (pointer + 1)[: len(pointer)]
@@ -39,22 +34,22 @@ class Replay(wiring.Component):
     """Stores the elements as they come and gives out those of the vectors that are complete, in order.
 
     Raw scores are stored, not exponentials: the narrowest thing that says everything. A vector is complete once the
-    address behind its last element comes in at `complete`; what lies before that address may leave.
+    address of its last element comes in at `complete`; what lies up to that address may leave.
 
     Ports: `i`, elements as they come in, and `complete`, both without back-pressure (credits elsewhere assure the room);
-    `following`, the address behind the element that comes in now; `o`, elements, no back-pressure; `room`, whether the
+    `address`, that of the element that comes in now; `o`, elements, no back-pressure; `room`, whether the
     output queue behind can take one more element; `taken`, a credit returned. Elements leave at least `interval` cycles
     apart. Latency `memory` + 1 cycles from `complete` to the first element; one element per `interval` cycles.
     """
 
     def __init__(self, shape: data.StructLayout, *, beats: int, interval: int, memory: int) -> None:
         self._interval, self._memory = interval, memory
-        self._depth = len(addresses(beats))
+        self._depth = entries(beats)
         super().__init__(
             {
                 "i": In(pulse(shape)),
-                "following": Out(addresses(beats)),
-                "complete": In(pulse(addresses(beats))),
+                "address": Out(range(self._depth)),
+                "complete": In(pulse(range(self._depth))),
                 "o": Out(pulse(shape)),
                 "room": In(1),
                 "taken": Out(1),
@@ -68,24 +63,30 @@ class Replay(wiring.Component):
             shape=unsigned(len(payload)), depth=self._depth, init=[], attrs=UNCHECKED
         )
         write, read = ring.write_port(), ring.read_port()
-        written, end, reached = (Signal(range(self._depth), name=name) for name in ("written", "end", "reached"))
+        written, last, reached = (Signal(range(self._depth), name=name) for name in ("written", "last", "reached"))
         m.d.comb += [
             write.addr.eq(written),
             write.data.eq(payload),
             write.en.eq(self.i.valid),
-            self.following.eq(_following(written, self._depth)),
+            self.address.eq(written),
             read.addr.eq(reached),
         ]
         with m.If(self.i.valid):
-            m.d.sync += written.eq(self.following)
-        with m.If(self.complete.valid):
-            m.d.sync += end.eq(self.complete.payload)
-        m.d.comb += self.taken.eq((reached != end) & self.room)
+            m.d.sync += written.eq(_following(written, self._depth))
+        # Whether anything may leave is known from a register: no comparison of addresses stands before an element.
+        some = Signal()
+        spaced: Value = Const(1, 1)
         if self._interval > 1:
             m.submodules.spacing = spacing = Spacing(self._interval)
-            m.d.comb += [spacing.taken.eq(self.taken), self.taken.eq((reached != end) & self.room & spacing.free)]
+            m.d.comb += spacing.taken.eq(self.taken)
+            spaced = spacing.free
+        m.d.comb += self.taken.eq(some & self.room & spaced)
         with m.If(self.taken):
             m.d.sync += reached.eq(_following(reached, self._depth))
+        with m.If(self.complete.valid):
+            m.d.sync += [last.eq(self.complete.payload), some.eq(1)]
+        with m.Elif(self.taken & (reached == last)):
+            m.d.sync += some.eq(0)
         m.d.comb += [
             self.o.valid.eq(delay(m, self.taken, self._memory, "taken", reset=True)),
             Value.cast(self.o.payload).eq(delay(m, read.data, self._memory - 1, "element")),

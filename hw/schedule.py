@@ -17,9 +17,12 @@ __all__ = [
     "QUEUE_LATENCY",
     "Schedule",
     "maximum_cycles",
+    "maximum_latency",
     "normalise_digits",
     "schedule",
     "segments",
+    "skewed",
+    "skewed_cycles",
 ]
 
 QUEUE_LATENCY = 2
@@ -44,6 +47,16 @@ def maximum_cycles(config: Config) -> int:
     return ceil_log2(config.lanes) + 1
 
 
+def skewed(config: Config) -> bool:
+    """Whether the comparison of the maximum is skewed: in argmax mode, where it is the slowest part, but for the smallest."""
+    return config.profile == "fastest" or (config.mode == "argmax" and config.profile == "fast")
+
+
+def skewed_cycles(config: Config) -> int:
+    """The same with the skewed comparison: a cycle for each level of the tree, for each bit of a score, and for the index."""
+    return ceil_log2(config.lanes) + config.score_width + 1
+
+
 def normalise_digits(widths: Numerics) -> tuple[int, int, int]:
     """(K, first, z): cycles until the leading one is among the top `DIGIT` bits at the latest; number of the first digit;
     zeros above the sum.
@@ -54,6 +67,11 @@ def normalise_digits(widths: Numerics) -> tuple[int, int, int]:
     span = widths.accumulator_width - 1 - widths.accumulator_fraction
     above = (1 << max(2, span.bit_length())) - 1 - span
     return (span + above % DIGIT) // DIGIT + 1, above // DIGIT, above % DIGIT
+
+
+def maximum_latency(config: Config) -> int:
+    """From a vector's last framed beat to its winner, with the comparison that the configuration has."""
+    return skewed_cycles(config) if skewed(config) else maximum_cycles(config)
 
 
 @dataclass(frozen=True)
@@ -146,7 +164,7 @@ def schedule(config: Config) -> Schedule:
     return Schedule(
         memory=memory,
         frame=1,
-        maximum=maximum_cycles(config),
+        maximum=maximum_latency(config),
         winners=1 if config.profile == "small" else 2,
         lookup=exponential,
         # A narrow score's table of terms for the absolute accumulator is already shifted.

@@ -20,6 +20,7 @@ __all__ = [
     "Credit",
     "Hold",
     "Queue",
+    "Skid",
     "Spacing",
     "delay",
     "each_lane",
@@ -140,19 +141,24 @@ class Queue(wiring.Component):
         )
         write, read = store.write_port(), store.read_port()
         written, taken = Signal(range(self._depth)), Signal(range(self._depth))
-        advance = Signal()
+        # Entries in the memory less one: its sign tells in no time whether there are any.
+        stored = Signal(range(-1, self._depth), init=-1)
+        advance, leaving = Signal(), Signal()
         m.d.comb += [
             write.addr.eq(written),
             write.data.eq(payload),
             write.en.eq(self.i.valid),
             advance.eq(self.o.ready | ~self.o.valid),
+            leaving.eq(advance & ~stored[-1]),
             read.addr.eq(taken),
             read.en.eq(advance),
             Value.cast(self.o.payload).eq(read.data),
         ]
-        m.d.sync += written.eq(written + self.i.valid)
+        m.d.sync += [written.eq(written + self.i.valid), taken.eq(taken + leaving)]
+        with m.If(self.i.valid ^ leaving):
+            m.d.sync += stored.eq(stored + Mux(leaving, C(-1, 2), C(1, 2)))
         with m.If(advance):
-            m.d.sync += [self.o.valid.eq(written != taken), taken.eq(taken + (written != taken))]
+            m.d.sync += self.o.valid.eq(~stored[-1])
         return m
 
 
@@ -215,6 +221,32 @@ class Spacing(wiring.Component):
             m.d.sync += left.eq(self._interval - 4)
         with m.Elif(~left[-1]):
             m.d.sync += left.eq(left - 1)
+        return m
+
+
+class Skid(wiring.Component):
+    """A register, and a second one for what is under way when the first is not taken.
+
+    Ports: `i`, `o`, streams of `shape`. Latency 1 cycle, one payload per cycle. Cuts the ready path: `i.ready` comes from a
+    register and from nothing else.
+    """
+
+    def __init__(self, shape: ShapeLike) -> None:
+        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        # Low at reset, and so is nothing but a flip-flop on parts whose flip-flops begin with 0.
+        ready = Signal()
+        kept = Signal(len(Value.cast(self.i.payload)), reset_less=True)
+        offered = Signal.like(kept)
+        m.d.comb += [self.i.ready.eq(ready), Value.cast(self.o.payload).eq(offered)]
+        m.d.sync += ready.eq(self.o.ready | ~self.o.valid | (ready & ~self.i.valid))
+        with m.If(ready):
+            m.d.sync += kept.eq(Value.cast(self.i.payload))
+        m.d.sync += self.o.valid.eq((self.i.valid & ready) | (self.o.valid & ~(self.o.ready & ready)))
+        with m.If(self.o.ready | ~self.o.valid):
+            m.d.sync += offered.eq(Mux(ready, Value.cast(self.i.payload), kept))
         return m
 
 

@@ -17,6 +17,7 @@ SIMULATORS = ("icarus", "verilator")
 CONFIGS = {
     "argmax": Config(mode="argmax", max_length=16),
     "argmax-lanes-2": Config(mode="argmax", max_length=21, score_width=12, lanes=2),
+    "argmax-lanes-4": Config(mode="argmax", max_length=10, score_width=8, lanes=4),
     "argmax-lanes-16": Config(mode="argmax", max_length=37, score_width=5, lanes=16, profile="small"),
     "argmax-small": Config(mode="argmax", max_length=40, score_width=12, score_signed=False, profile="small"),
     "divider-absolute": Config(max_length=16),
@@ -179,7 +180,7 @@ def test_x_fails_in_a_simulator_that_knows_x(message, faults):
 
 @pytest.mark.parametrize(("said", "made"), [("fast", "small"), ("small", "fast")])
 def test_latency_that_differs_from_the_plan_fails_either_way(said, made):
-    """The small argmax head is a cycle faster than the fast one."""
+    """The small argmax head has the shorter latency, the fast one the shorter cycle."""
     config = CONFIGS["argmax"].replace(profile=said)
     simulator = installed_simulators()[0]
     text = verilog(config.replace(profile=made))

@@ -6,7 +6,7 @@ from configurations import beats_of, vectors
 from stream_bench import PAUSES, run_component
 
 from softstream.hw.config import Config
-from softstream.hw.frame import Frame
+from softstream.hw.frame import TAPS, Frame, shifted
 from softstream.sim.golden.frame import frame, unframe
 
 CONFIGS = [
@@ -29,9 +29,10 @@ def padded(found: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"N{c.max_length}-L{c.lanes}")
+@pytest.mark.parametrize("indexed", [True, False])
 @pytest.mark.parametrize("source", PAUSES)
 @pytest.mark.parametrize("sink", PAUSES)
-def test_equals_golden(config: Config, source: str, sink: str) -> None:
+def test_equals_golden(config: Config, source: str, sink: str, indexed: bool) -> None:
     found = vectors(config, seed=3)
     positions, lengths, overlong = frame(config, *padded(found))
     expected = []
@@ -41,7 +42,7 @@ def test_equals_golden(config: Config, source: str, sink: str) -> None:
             held = positions[v, k * config.lanes : lengths[v]][: config.lanes]
             beat = {
                 "position": int(held[0]),
-                "index": k,
+                "index": k if indexed else 0,
                 "first": int(k == 0),
                 "last": int(k == beats - 1),
                 "overlong": int(overlong[v] and k == beats - 1),
@@ -50,8 +51,36 @@ def test_equals_golden(config: Config, source: str, sink: str) -> None:
                 beat[f"position_{lane}"] = int(held[lane]) if lane < len(held) else 0
                 beat[f"keep_{lane}"] = int(lane < len(held))
             expected.append(beat)
-    trace = run_component(Frame(config), beats_of(found, config.lanes), len(expected), source=source, sink=sink)
+    trace = run_component(
+        Frame(config, indexed=indexed), beats_of(found, config.lanes), len(expected), source=source, sink=sink
+    )
     assert trace.beats == expected
+
+
+@pytest.mark.parametrize("width", TAPS)
+def test_the_shift_register_goes_through_every_state_but_0(width: int) -> None:
+    states, state = set(), 1
+    while state not in states:
+        states.add(state)
+        state = (state << 1 | sum(state >> bit & 1 for bit in TAPS[width]) % 2) & ((1 << width) - 1)
+        assert width > 8 or state == shifted(width, len(states))
+    assert len(states) == (1 << width) - 1
+    assert 0 not in states
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+@pytest.mark.parametrize("length", [*range(1, 18), 31, 32, 33, 64, 127, 300])
+def test_the_limit_is_where_it_should_be(length: int, indexed: bool) -> None:
+    """Vectors around max_length, one behind the other."""
+    lengths = [n for n in (length, 1, length - 1, length + 1, 2, length + 2, length - 2, 2 * length + 1, 1) if n > 0]
+    beats = beats_of([np.arange(n) % 16 - 8 for n in lengths])
+    due = [min(n, length) for n in lengths]
+    dut = Frame(Config(max_length=length, score_width=4), indexed=indexed)
+    found = run_component(dut, beats, sum(due), idle=4).beats
+    ends = [k + 1 for k, beat in enumerate(found) if beat["last"]]
+    assert ends == np.cumsum(due).tolist()
+    assert [found[end - 1]["overlong"] for end in ends] == [int(n > length) for n in lengths]
+    assert [k for k, beat in enumerate(found) if beat["first"]] == [0, *ends[:-1]]
 
 
 def test_latency() -> None:

@@ -8,8 +8,8 @@ import pytest
 from stream_bench import PAUSES, run_component
 
 from softstream.hw.config import Config
-from softstream.hw.maximum import Maximum
-from softstream.hw.schedule import maximum_cycles
+from softstream.hw.maximum import Maximum, SkewedMaximum
+from softstream.hw.schedule import maximum_cycles, skewed_cycles
 from softstream.sim.golden.maximum import maximum
 
 ALL = [vector for length in (1, 2, 3, 4) for vector in itertools.product(range(4), repeat=length)]
@@ -67,17 +67,21 @@ def test_equals_golden(lanes: int, source: str, sink: str, signed: bool) -> None
     assert trace.beats == expected(config, ALL)
 
 
-@pytest.mark.parametrize(("lanes", "longest"), [(2, 7), (8, 9), (16, 33)])
-def test_first_index_wins_across_lanes_and_beats(lanes: int, longest: int) -> None:
-    """Two equal maxima at every pair of places, in vectors of every length."""
-    config = Config(max_length=longest, score_width=2, lanes=lanes)
+def tied(longest: int) -> list[tuple[int, ...]]:
+    """Two equal maxima at every pair of places."""
     lengths = range(1, longest + 1) if longest < 10 else (1, 15, 16, 17, 31, 32, 33)
-    vectors = [
+    return [
         tuple(int(k in (first, second)) for k in range(length))
         for length in lengths
         for first in range(length)
         for second in range(first, length)
     ]
+
+
+@pytest.mark.parametrize(("lanes", "longest"), [(2, 7), (8, 9), (16, 33)])
+def test_first_index_wins_across_lanes_and_beats(lanes: int, longest: int) -> None:
+    config = Config(max_length=longest, score_width=2, lanes=lanes)
+    vectors = tied(longest)
     trace = run_component(Maximum(config), feed(config, vectors), len(vectors), sink="random")
     assert trace.beats == expected(config, vectors)
 
@@ -91,3 +95,42 @@ def test_no_bubble_and_the_promised_latency(lanes: int, cycles: int) -> None:
     lasts = [cycle for cycle, beat in zip(trace.inputs, beats, strict=True) if beat["last"]]
     assert maximum_cycles(config) == cycles
     assert trace.outputs == [cycle + cycles for cycle in lasts]
+
+
+SKEWED = [
+    Config(max_length=4, score_width=2),
+    Config(max_length=4, score_width=2, score_signed=False, lanes=2),
+    Config(max_length=4, score_width=3, lanes=4),
+]
+
+
+@pytest.mark.parametrize("source", PAUSES)
+@pytest.mark.parametrize("config", SKEWED, ids=lambda c: f"W{c.score_width}-L{c.lanes}")
+def test_skewed_equals_golden(config: Config, source: str) -> None:
+    """Every vector of up to four positions of two bits; of up to three of three bits."""
+    width = config.score_width
+    every = [v for n in range(1, 7 - width) for v in itertools.product(range(1 << width), repeat=n)]
+    trace = run_component(SkewedMaximum(config), feed(config, every), len(every), source=source)
+    assert trace.beats == expected(config, every)
+
+
+@pytest.mark.parametrize(("lanes", "longest", "width"), [(1, 9, 8), (2, 7, 16), (8, 9, 5), (16, 33, 8)])
+def test_skewed_first_index_wins_across_lanes_and_beats(lanes: int, longest: int, width: int) -> None:
+    config = Config(max_length=longest, score_width=width, lanes=lanes)
+    rng = np.random.default_rng(lanes)
+    vectors = tied(longest)
+    for length in rng.integers(1, longest + 1, 60):
+        middle, spread = rng.integers(0, 1 << width), rng.choice([2, 20, 1 << width])
+        vectors.append(tuple(np.clip(middle + rng.integers(-spread, spread, length), 0, (1 << width) - 1).tolist()))
+    trace = run_component(SkewedMaximum(config), feed(config, vectors), len(vectors), source="random")
+    assert trace.beats == expected(config, vectors)
+
+
+@pytest.mark.parametrize(("lanes", "width"), [(1, 2), (1, 8), (4, 8), (16, 5)])
+def test_skewed_latency(lanes: int, width: int) -> None:
+    config = Config(max_length=40, score_width=width, lanes=lanes)
+    beats = feed(config, [(3,)] * 5 + [(1, 2)] * 3 + [(0,) * 33] * 2)
+    trace = run_component(SkewedMaximum(config), beats, 10)
+    lasts = [cycle for cycle, beat in zip(trace.inputs, beats, strict=True) if beat["last"]]
+    assert trace.outputs == [cycle + skewed_cycles(config) for cycle in lasts]
+    assert skewed_cycles(config) == width + 1 + (lanes - 1).bit_length()

@@ -47,7 +47,7 @@ def test_every_row_is_a_stage_with_a_file(name: str) -> None:
     for stage in plan(ALL[name]).stages:
         stem = stage.name
         known = (ROOT / "hw" / f"{stem}.py").exists()
-        assert known or stem == "hold"
+        assert known or stem == "skid"
         if known and stem != "replay":  # a memory computes nothing
             assert (ROOT / "sim" / "golden" / f"{stem}.py").exists()
 
@@ -149,6 +149,12 @@ def test_lanes_shorten_the_way_by_beats() -> None:
     one, four = plan(Config(mode="argmax", profile="small")), plan(Config(mode="argmax", profile="small", lanes=4))
     assert four.latency_formula == f"⌈N/4⌉ + {one.fixed_latency_cycles + 2}"
     assert [four.interval_cycles(length) for length in (1, 4, 5, 1024)] == [1, 1, 2, 256]
+
+
+def test_the_fast_argmax_spends_a_cycle_per_bit_of_a_score() -> None:
+    assert plan(Config(mode="argmax", profile="small")).latency_formula == "N + 1"
+    assert plan(Config(mode="argmax")).latency_formula == "N + 10"
+    assert plan(Config(mode="argmax", score_width=16, lanes=4)).latency_formula == "⌈N/4⌉ + 20"
 
 
 def test_refuses_what_breaks_the_bound() -> None:

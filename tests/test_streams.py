@@ -13,7 +13,7 @@ from amaranth.lib.wiring import In, Out
 from stream_bench import PAUSES, run_component, run_cycles
 
 from softstream.hw.schedule import QUEUE_LATENCY
-from softstream.hw.streams import Credit, Hold, Queue, Spacing, delay, pulse
+from softstream.hw.streams import Credit, Hold, Queue, Skid, Spacing, delay, pulse
 
 Drive = Callable[[list[dict[str, Any]], Callable[[str], int]], dict[str, Any]]
 
@@ -158,3 +158,16 @@ def test_hold(source: str, sink: str) -> None:
 def test_pulses_need_no_ready() -> None:
     assert pulse(4).always_ready
     assert not stream.Signature(4).always_ready
+
+
+@pytest.mark.parametrize("source", PAUSES)
+@pytest.mark.parametrize("sink", PAUSES)
+def test_a_skid_hands_on_what_it_got(source: str, sink: str) -> None:
+    beats = [(7 * k) % 251 for k in range(200)]
+    assert run_component(Skid(8), beats, len(beats), source=source, sink=sink).beats == beats
+
+
+def test_a_skid_takes_one_cycle_and_a_payload_in_each() -> None:
+    trace = run_component(Skid(8), list(range(50)), 50)
+    assert trace.inputs == list(range(trace.inputs[0], trace.inputs[0] + 50))
+    assert trace.outputs == [cycle + 1 for cycle in trace.inputs]
