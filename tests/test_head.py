@@ -132,6 +132,15 @@ def test_a_winner_taken_with_the_last_probability_blocks_nothing(name: str, sink
     assert [beat["winner"] for beat in run.beats if beat["element"]["last"]] == winners
 
 
+def test_two_winners_may_wait_so_long_vectors_come_without_a_bubble() -> None:
+    """While the probabilities of one vector go out, its successor comes in to its end."""
+    config = Config(max_length=64)
+    assert plan(config).fixed_latency_cycles < 64
+    run = run_component(Joined(config), beats_of([np.arange(64)] * 4), 256)
+    assert run.inputs == list(range(run.inputs[0], run.inputs[0] + 256))
+    assert run.outputs == list(range(run.outputs[0], run.outputs[0] + 256))
+
+
 @pytest.mark.parametrize("normaliser", NORMALISERS)
 def test_a_full_ring_of_complete_vectors_runs_on(normaliser: str) -> None:
     """The output waits until the input has stopped; where it stops, a vector has just ended."""
