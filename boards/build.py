@@ -218,7 +218,7 @@ def _what_fits(row: Board) -> str:
 
 def fitting_presets(row: Board) -> list[str]:
     """Presets that are not known not to fit."""
-    return [name for name, config in PRESETS.items() if not _missing(config, row, link=True)]
+    return [name for name, config in PRESETS.items() if config.lanes == 1 and not _missing(config, row, link=True)]
 
 
 # Plan ----------------------------------------------------------------------------------------------------------------

@@ -132,6 +132,7 @@ def _ram(netlist: _Netlist, cell: dict[str, Any]) -> int:
         for side in sides:
             parameters[f"REGMODE_{side}"] = "OUTREG"
             wires[f"OCE{side}"] = ["1"]
+            cell["port_directions"][f"OCE{side}"] = "input"
         moved += len(registers)
     return moved
 

@@ -87,13 +87,24 @@ class Frame(wiring.Component):
         taken = self.i.valid & self.i.ready
         step = taken & ~dropping
         m.d.comb += [self.i.ready.eq(advance & self.room), self.ends.eq(step & ends)]
+        choose: Any
+        if self._indexed:
+            following, before_limit, choose = index + 1, index == final - 1, Mux
+        else:
+            following = Cat(reduce(xor, (index[bit] for bit in TAPS[len(index)])), index[:-1])
+            # Below two beats there is none between the first and the last; the register is never 0.
+            before_limit = index == (shifted(len(index), final - 2) if final > 1 else 0)
+            choose = _gates
         content = {
             "position": positions[0],
             "index": Mux(at_first, 0, index) if self._indexed else Const(0, len(index)),
             "first": at_first,
             "last": ends,
             "overlong": cut,
-            **{f"position_{lane}": Mux(keep, positions[lane], 0) for lane, keep in enumerate(kept, 1)},
+            **{
+                f"position_{lane}": choose(keep, positions[lane], Const(0, len(positions[lane])))
+                for lane, keep in enumerate(kept, 1)
+            },
             **{f"keep_{lane}": keep for lane, keep in enumerate(kept, 1)},
         }
         with m.If(advance):
@@ -103,14 +114,6 @@ class Frame(wiring.Component):
             m.d.comb += framed[name].eq(register)
             with m.If(advance):
                 m.d.sync += register.eq(value)
-        choose: Any
-        if self._indexed:
-            following, before_limit, choose = index + 1, index == final - 1, Mux
-        else:
-            following = Cat(reduce(xor, (index[bit] for bit in TAPS[len(index)])), index[:-1])
-            # Below two beats there is none between the first and the last; the register is never 0.
-            before_limit = index == (shifted(len(index), final - 2) if final > 1 else 0)
-            choose = _gates
         # A beat at the limit ends its vector, and then the index is none that comes before the limit.
         approaches = Mux(at_first, final == 1, before_limit) & ~last if final else Const(1)
         m.d.sync += [

@@ -14,7 +14,6 @@ PRESETS: dict[str, Config] = {
     "softmax-int8": Config(),
     "softmax-int8-log": Config(normaliser="logarithm"),
     "softmax-int8-fastest": Config(normaliser="logarithm", profile="fastest"),
-    "softmax-int8-x4": Config(normaliser="logarithm", lanes=4),
     "softmax-int8-dsp": Config(normaliser="reciprocal"),
     "softmax-int8-small": Config(profile="small"),
     "softmax-int16": Config(score_width=16, score_scale=2.0**-11, probability_width=16, normaliser="reciprocal"),

@@ -58,15 +58,27 @@ _ANYWHERE: Mapping[str, Goal | None] = {"hx8k": None, "ecp5-25k": None}
 VARIANTS: dict[str, Variant] = {
     row.name: row
     for row in (
+        Variant("softmax-int8", _SOFTMAX, {"ecp5-25k": None, "hx8k": None, "up5k": None}),
         Variant(
-            "softmax-int8",
-            _SOFTMAX,
+            "softmax-int8-log",
+            PRESETS["softmax-int8-log"],
             {
-                "ecp5-25k": Goal(fmax_mhz=250, cells={"COMB": 450, "FF": 750, "DP16KD": 7}, first_output=1024 + 40),
+                "ecp5-25k": None,
                 "hx8k": Goal(fmax_mhz=180, cells={"LC": 750, "RAM4K": 19}, first_output=1024 + 40),
                 "up5k": Goal(fmax_mhz=60, cells={"LC": 800}, first_output=1024 + 40),
             },
         ),
+        Variant(
+            "softmax-int8-fastest",
+            PRESETS["softmax-int8-fastest"],
+            {"ecp5-25k": Goal(fmax_mhz=250, cells={"COMB": 450, "FF": 750, "DP16KD": 7}, first_output=1024 + 40)},
+        ),
+        Variant(
+            "softmax-int8-x4",
+            PRESETS["softmax-int8-log"].replace(lanes=4),
+            {"ecp5-25k": Goal(fmax_mhz=200, cells={"COMB": 4 * 350}, elements_per_cycle=4, first_output=256 + 44)},
+        ),
+        Variant("softmax-int8-log-small", PRESETS["softmax-int8-log"].replace(profile="small"), {"hx8k": None}),
         Variant("softmax-int8-dsp", PRESETS["softmax-int8-dsp"], {"ecp5-25k": None, "up5k": None}),
         Variant(
             "softmax-int8-small",
@@ -75,7 +87,7 @@ VARIANTS: dict[str, Variant] = {
         ),
         Variant(
             "argmax-int8-small",
-            PRESETS["argmax-int8"].replace(profile="small"),
+            PRESETS["argmax-int8-small"],
             {
                 "ecp5-25k": Goal(fmax_mhz=200, cells={"COMB": 65}, first_output=1024 + 3),
                 "hx8k": Goal(fmax_mhz=140, cells={"LC": 100}, first_output=1024 + 3),
@@ -102,4 +114,5 @@ VARIANTS: dict[str, Variant] = {
 CURVES: tuple[Curve, ...] = (
     Curve("max_length", "longest vector N", _SOFTMAX, "ecp5-25k", (16, 64, 256, 1024, 4096)),
     Curve("probability_width", "fraction bits P", _SOFTMAX, "ecp5-25k", (4, 8, 12, 16)),
+    Curve("lanes", "lanes L", PRESETS["softmax-int8-log"], "ecp5-25k", (1, 2, 4, 8)),
 )
