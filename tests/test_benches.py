@@ -31,7 +31,7 @@ CONFIGS = {
         normaliser="reciprocal",
     ),
     "reciprocal-small": Config(max_length=9, normaliser="reciprocal", score_scale=0.3, profile="small"),
-    "logarithm": Config(max_length=24, normaliser="logarithm", probability_width=6, score_scale=0.1, guard_bits=5),
+    "logarithm": Config(max_length=9, normaliser="logarithm", probability_width=6, score_scale=0.1, guard_bits=5),
     "none-unsigned": Config(max_length=16, score_width=4, score_scale=0.9, score_signed=False, normaliser="none"),
     "one-element": Config(max_length=1, score_width=2, probability_width=2),
 }

@@ -11,7 +11,7 @@ from stream_bench import run_cycles
 from softstream.hw import logarithm as hardware
 from softstream.hw.config import Config
 from softstream.hw.numerics import numerics
-from softstream.hw.schedule import FACTOR_READ, schedule
+from softstream.hw.schedule import schedule
 from softstream.sim.golden import logarithm as golden
 
 CONFIGS = [
@@ -64,7 +64,7 @@ def test_emission_of_every_address(config: Config) -> None:
 
     def drive(found: list[dict[str, Any]], now: Callable[[str], int]) -> dict[str, Any]:
         cycle = len(found)
-        number = cycle - FACTOR_READ
+        number = cycle - cycles.memory
         inputs: dict[str, Any] = {"i.valid": int(cycle < len(position))}
         if cycle < len(position):
             inputs["i.payload"] = {"position": int(position[cycle]), "last": 1}
