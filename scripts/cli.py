@@ -578,5 +578,5 @@ def _main(arguments: list[str]) -> int:
     except click.ClickException as error:
         return _fail(error.format_message(), 2)
     except (_InterruptedError, KeyboardInterrupt, click.Abort) as interrupt:
-        return _fail(f"interrupted; {interrupt or 'nothing was written'}", _INTERRUPTED)
+        return _fail(f"interrupted; {str(interrupt) or 'nothing was written'}", _INTERRUPTED)
     return 0

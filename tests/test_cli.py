@@ -156,7 +156,10 @@ def test_the_resolved_configuration_is_echoed(cli, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("nope",), "no verb 'nope'; the verbs are describe, generate, run, simulate, compare, boards, build, "),
+        (
+            ("nope",),
+            "no verb 'nope'; the verbs are describe, generate, run, simulate, compare, bench, explore, boards, build, ",
+        ),
         (("simulat",), "for example simulate"),
         (("--nope",), "No such option '--nope'; softstream --help shows what is possible"),
         (("describe", "--nope"), "softstream describe --help shows what is possible"),

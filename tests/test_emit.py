@@ -61,10 +61,13 @@ def test_every_line_of_verilog_has_its_line_of_python_beside_it(name: str) -> No
     lines = verilog(PRESETS[name]).splitlines()
     sources = source_lines(PRESETS[name])
     assert len(sources) == len(lines)
-    [text] = {source for line, source in zip(lines, sources, strict=True) if " > best;" in line}
+    [text] = {source for line, source in zip(lines, sources, strict=True) if line.strip() == "reg dropping = 1'h0;"}
     file, number = text.split(":")
-    assert file == "hw/maximum.py"
-    assert ">" in (Path(softstream.hw.__path__[0]) / "maximum.py").read_text().splitlines()[int(number) - 1]
+    assert file == "hw/frame.py"
+    assert (
+        "dropping = Signal()"
+        in (Path(softstream.hw.__path__[0]) / "frame.py").read_text().splitlines()[int(number) - 1]
+    )
 
 
 def test_keys_that_do_not_matter_in_argmax_mode_do_not_show() -> None:
