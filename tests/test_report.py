@@ -106,7 +106,7 @@ def test_the_page_tells_where_its_numbers_come_from(of_digits, page):
         of_digits.argmax.plan.config.digest,
         f"score_scale = {of_digits.config.score_scale}",
         "1797 vectors, N = 10, with labels",
-        "synth_ice40 -device hx; nextpnr-ice40 --hx8k --package ct256 --freq 200",
+        f"synth_ice40 -device hx; nextpnr-ice40 --hx8k --package ct256 --freq {PARTS['hx8k'].target_mhz}",
         "pyosys 0.70",
         "register to register, out of context",
     ):

@@ -99,7 +99,8 @@ def test_cells_are_counted_by_kind_and_a_placement_made_per_seed(row):
         # nextpnr's own Fmax is one over the path that it reports
         assert placed.critical_path.total_ns == pytest.approx(1000 / placed.fmax_mhz, rel=0.01)
         assert placed.critical_path.nets[0].startswith("count[")
-        assert COUNTER.splitlines()[placed.critical_path.lines[0] - 1].startswith("  reg [15:0] count")
+        touched = [COUNTER.splitlines()[number - 1] for number in placed.critical_path.lines]
+        assert any("count" in line for line in touched)
 
 
 @pytest.mark.parametrize("row", FAMILIES, ids=lambda row: row.name)
