@@ -1,5 +1,6 @@
 """How far the probabilities of the model are from float64: over given scores, over pairs of scores, and under attack."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,7 +97,7 @@ def _errors(config: Config, scores: np.ndarray, lengths: np.ndarray | None = Non
 def _biased(config: Config, length: int) -> np.ndarray:
     """Vectors of the codes whose significand is rounded up and down the most, one against all the others."""
     exponent, significand = numerics(config).tables.all_positions
-    octaves = np.arange(len(exponent)) * min(config.score_scale * np.log2(np.e), 64.0)
+    octaves = np.arange(len(exponent)) * min(config.score_scale * math.log2(math.e), 64.0)
     ratio = significand * np.exp2(exponent - octaves)
     order = np.argsort(ratio)
     extremes = np.concatenate([order[:4], order[-4:]]) + config.score_format.minimum

@@ -1,5 +1,7 @@
 """The exact softmax in float64, and the golden model's distance from it in ulp."""
 
+import math
+
 import numpy as np
 
 from softstream.hw.config import Config
@@ -36,7 +38,7 @@ def softmax_float64(config: Config, scores: np.ndarray, lengths: np.ndarray | No
     positions, _, _ = frame(config, framed, valid.sum(axis=1))
     kept = valid[:, : positions.shape[1]]
     sum_exponent, _ = normalise(widths, *accumulate(widths, *exponential(widths, positions), kept))
-    octaves = np.where(kept, positions, 0).max(axis=1) * min(config.score_scale * np.log2(np.e), 64.0)
+    octaves = np.where(kept, positions, 0).max(axis=1) * min(config.score_scale * math.log2(math.e), 64.0)
     return weights * np.exp2(octaves - (sum_exponent + 1))[:, None]
 
 
