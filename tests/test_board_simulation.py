@@ -46,7 +46,7 @@ def simulated(name, preset_name, clock_hz=None, simulator="verilator"):
 @pytest.fixture(
     scope="module",
     params=[
-        # About 25 s each on one core, 5 of them until the simulated board is there.
+        # All of the tests: some 20 s of one core for each board, once Verilator has built it.
         pytest.param(("hx8k-evn", "digits-softmax"), marks=pytest.mark.xdist_group("softmax")),
         pytest.param(("icestick", "digits-argmax"), marks=pytest.mark.xdist_group("argmax")),
     ],
@@ -230,11 +230,12 @@ def test_a_host_program_that_stops_reading_misses_nothing(board, tmp_path):
 @pytest.mark.parametrize(
     ("name", "clock_hz", "simulator"),
     [
-        # One PLL per family, whose lock the reset waits for: at the pad, ECP5, Gowin. About 8 s each on one core.
+        # One PLL per family, whose lock the reset waits for: iCE40 at its pad, ECP5, Gowin.
+        # 2 s of one core each, once Verilator has built it.
         ("icebreaker", 24e6, "verilator"),
         ("ecpix5", None, "verilator"),
         ("tang-nano-9k", 24e6, "verilator"),
-        # Where what is undriven, or read before it is written, is unknown. 15 s.
+        # Where what is undriven, or read before it is written, is unknown. 3 s.
         pytest.param(
             "icestick",
             None,
