@@ -1,0 +1,197 @@
+"""Cross-entropy of a vector and a label: one result per vector, no ring and no second pass."""
+
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from amaranth import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .config import Config
+from .first_pass import sum_of
+from .formats import ceil_log2
+from .frame import Frame
+from .log_numerics import LogNumerics
+from .log_softmax import magnitude, position_cycles, saturated, scaled_position
+from .log_sum import LogSum, log_sum_cycles
+from .normalise import Normalise
+from .schedule import QUEUE_LATENCY, normalise_digits, schedule
+from .streams import Credit, Queue, Spacing, delay, each_lane, framed_layout, keep_names, pulse, score_layout
+
+__all__ = ["CrossEntropy", "Label", "loss_cycles", "loss_interval", "labelled_layout", "loss_layout"]
+
+
+def labelled_layout(config: Config) -> data.StructLayout:
+    """A beat of scores, and the vector's label, which counts in its first beat."""
+    return data.StructLayout({**score_layout(config).members, "label": config.index_width})
+
+
+def loss_layout(numbers: LogNumerics) -> data.StructLayout:
+    """One beat per vector: the loss code, whether the label is none of the vector's elements, and the vector's flag."""
+    return data.StructLayout({"loss": numbers.format.width, "unlabelled": 1, "overlong": 1})
+
+
+def _labelled_vector(config: Config) -> data.StructLayout:
+    """What belongs to a vector on its way from its last element to its loss: the label's position, and both flags."""
+    return data.StructLayout({"position": config.score_width, "unlabelled": 1, "overlong": 1})
+
+
+def _loss_parts(config: Config, numbers: LogNumerics) -> tuple[int, int]:
+    """Cycles from the divisor to L, and from L to the loss."""
+    memory = schedule(config).memory
+    logarithm = log_sum_cycles(memory)
+    # The label's position is scaled while the logarithm is looked up.
+    assert position_cycles(numbers, memory) <= logarithm
+    return logarithm, 2
+
+
+def loss_cycles(config: Config, numbers: LogNumerics) -> int:
+    """From the transfer of a vector's last beat to that of its loss."""
+    cycles = schedule(config)
+    return cycles.sum_latency + cycles.normalise + sum(_loss_parts(config, numbers)) + QUEUE_LATENCY
+
+
+def loss_interval(config: Config, numbers: LogNumerics) -> int:
+    """Cycles between the last beats of two vectors, at the least."""
+    cycles = schedule(config)
+    digits, _, _ = normalise_digits(numbers.widths)
+    logarithm, _ = _loss_parts(config, numbers)
+    # The divisor and what belongs to the vector stay until L is there; the rest as in `schedule`.
+    return max(digits + max(len(cycles.segments), 3 + logarithm), cycles.sum_latency - cycles.frame, 4)
+
+
+class Label(wiring.Component):
+    """The position of the labelled element, caught while its vector passes.
+
+    Ports: `label`, of the vector whose beat is framed now, looked at in its first; `i`, framed beats, no back-pressure;
+    `position` and `found`, whether there was such an element, in the cycle of the vector's last beat. Latency 0.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "label": In(config.index_width),
+                "i": In(pulse(framed_layout(config))),
+                "position": Out(config.score_width),
+                "found": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        lanes, beat = self._config.lanes, self.i.payload
+        lane_bits = ceil_log2(lanes)
+        kept = Signal.like(self.label, name="kept", reset_less=True)
+        label = Signal.like(self.label, name="wanted")
+        m.d.comb += label.eq(Mux(beat.first, self.label, kept))
+        keeps = [Const(1), *(beat[name] for name in keep_names(lanes))]
+        hits = [
+            (label == Cat(Const(lane, lane_bits), beat.index)[: len(label)]) & keep for lane, keep in enumerate(keeps)
+        ]
+        positions = [beat[name] for name in each_lane("position", lanes)]
+        position = reduce(or_, (at & hit.replicate(len(at)) for at, hit in zip(positions, hits, strict=True)))
+        here = reduce(or_, hits)
+        caught, before = Signal(self._config.score_width, reset_less=True), Signal(reset_less=True)
+        m.d.comb += [
+            self.position.eq(Mux(here, position, caught)),
+            self.found.eq(here | (before & ~beat.first)),
+        ]
+        with m.If(self.i.valid):
+            m.d.sync += [kept.eq(label), caught.eq(self.position), before.eq(self.found)]
+        return m
+
+
+class CrossEntropy(wiring.Component):
+    """loss = ln Σ exp(s·x_j) − s·x_label in UQm.P: min(max(0, floor((L − Y[label]) / 2^(k + 1))), largest code).
+
+    The same bits as the label's log-softmax, negated. A label that is none of the vector's elements (its length or more,
+    or beyond the cut of an overlong vector) sets `unlabelled`, and its loss is the largest code of the format.
+
+    Ports: `i`, stream of {score, last, label}, the label looked at in a vector's first beat; `o`, stream of {loss,
+    unlabelled, overlong}, one per vector. Latency `loss_cycles` from the vector's last beat, one beat per cycle;
+    vectors end at least `loss_interval` cycles apart. No element is stored: only the label's score is kept while its
+    vector passes.
+    """
+
+    def __init__(self, config: Config, numbers: LogNumerics) -> None:
+        self._config, self._numbers = config, numbers
+        super().__init__(
+            {"i": In(stream.Signature(labelled_layout(config))), "o": Out(stream.Signature(loss_layout(numbers)))}
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config, numbers, cycles = self._config, self._numbers, schedule(self._config)
+        widths, interval = numbers.widths, loss_interval(config, numbers)
+        m.submodules.frame = frame = Frame(config)
+        framed = frame.o.payload
+        arriving = Signal(config.index_width, reset_less=True)
+        element, ends = Signal(), Signal()
+        m.d.comb += [
+            frame.i.valid.eq(self.i.valid),
+            *(frame.i.payload[name].eq(self.i.payload[name]) for name in frame.i.payload.shape().members),
+            self.i.ready.eq(frame.i.ready),
+            element.eq(frame.o.valid & frame.o.ready),
+            ends.eq(element & framed.last),
+        ]
+        with m.If(frame.i.ready):  # along with the beat in the frame
+            m.d.sync += arriving.eq(self.i.payload.label)
+
+        # Room for the loss is assured before its vector's last element comes in.
+        waiting = -(-loss_cycles(config, numbers) // interval) + 2
+        m.submodules.spacing = spacing = Spacing(interval)
+        m.submodules.loss_credit = credit = Credit(waiting)
+        m.d.comb += [
+            spacing.taken.eq(ends),
+            spacing.allowed.eq(credit.available),
+            frame.o.ready.eq(spacing.free | ~framed.last),
+            credit.take.eq(ends),
+            credit.give.eq(self.o.valid & self.o.ready),
+        ]
+
+        m.submodules.label = label = Label(config)
+        ended = Signal(_labelled_vector(config))
+        m.d.comb += [
+            label.label.eq(arriving),
+            label.i.valid.eq(element),
+            Value.cast(label.i.payload).eq(Value.cast(framed)),
+        ]
+        with m.If(ends):
+            m.d.sync += [
+                ended.position.eq(label.position),
+                ended.unlabelled.eq(~label.found),
+                ended.overlong.eq(framed.overlong),
+            ]
+
+        accumulate = sum_of(m, config, framed, element)
+        m.submodules.normalise = normalise = Normalise(widths, cycles.segments, ended.shape())
+        m.submodules.log_sum = log_sum = LogSum(numbers, ended.shape(), cycles.memory)
+        wiring.connect(m, normalise.o, log_sum.i)
+        m.d.comb += [
+            normalise.sum.eq(accumulate.sum),
+            normalise.ends.eq(accumulate.ends),
+            normalise.reference.eq(accumulate.reference),
+            Value.cast(normalise.tag).eq(Value.cast(ended)),
+        ]
+
+        made = log_sum.o.payload
+        scaled = scaled_position(m, numbers, normalise.o.payload.tag.position, cycles.memory)
+        found = magnitude(numbers, Cat(made.factor, made.exponent), scaled)
+        difference = Signal.like(found, reset_less=True)
+        unlabelled = delay(m, made.tag.unlabelled, 1, "unlabelled")
+        m.submodules.output = output = Queue(loss_layout(numbers), waiting)
+        loss = Signal(numbers.format.width, reset_less=True)
+        m.d.sync += [
+            difference.eq(found),
+            loss.eq(Mux(unlabelled, numbers.limit, saturated(numbers, difference))),
+        ]
+        m.d.comb += [
+            output.i.valid.eq(delay(m, log_sum.o.valid, 2, "valid", reset=True)),
+            output.i.payload.loss.eq(loss),
+            output.i.payload.unlabelled.eq(delay(m, unlabelled, 1, "loss_unlabelled")),
+            output.i.payload.overlong.eq(delay(m, made.tag.overlong, 2, "overlong")),
+        ]
+        wiring.connect(m, output.o, wiring.flipped(self.o))
+        return m
