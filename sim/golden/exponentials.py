@@ -1,0 +1,31 @@
+"""Golden model of `hw/exponentials.py`: the exponential of each score relative to a constant, and their sum."""
+
+import numpy as np
+
+from softstream.hw.exponential_codes import ExponentialCodes
+
+from .exponential import exponential
+from .round import distance, round_quotient
+
+__all__ = ["emit", "exponentials", "quotient"]
+
+
+def quotient(codes: ExponentialCodes, significand: np.ndarray) -> np.ndarray:
+    """M in UQ1.(P+1), cut."""
+    widths = codes.widths
+    return (significand << 1) >> (widths.significand_fraction - widths.probability_width)
+
+
+def emit(codes: ExponentialCodes, position: np.ndarray) -> np.ndarray:
+    """min(1, exp(s·(x − c))) as codes."""
+    if codes.codes is not None:
+        return codes.codes[position]
+    exponent, significand = exponential(codes.widths, np.minimum(position, codes.reference))
+    shift = distance(codes.widths, np.array(codes.octaves), exponent)
+    return round_quotient(codes.widths, quotient(codes, significand), shift)
+
+
+def exponentials(codes: ExponentialCodes, positions: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(codes [V, N], 0 where not valid; their exact sums [V]) of positions [V, N]."""
+    emitted = np.where(valid, emit(codes, positions), 0)
+    return emitted, emitted.sum(axis=1)
