@@ -34,7 +34,9 @@ class Key:
 
 
 KEYS: tuple[Key, ...] = (
-    Key("mode", "text", "–", "argmax, softmax", "softmax", "the winner alone, or probabilities and the winner", True),
+    Key("mode", "text", "–", "argmax, softmax, log_softmax, cross_entropy, exponential", "softmax",
+        "the winner alone; probabilities, their logarithms, or unnormalised exponentials, and the winner; or the loss of a label",
+        True),
     Key("max_length", "integer", "elements", "1…65536", 1024, "longest vector; any shorter length is free at run time", True),
     Key("score_width", "integer", "bits", "2…16", 8, "width of a score code", True),
     Key("score_signed", "boolean", "–", "true, false", True, "whether score codes are two's complement", True),
@@ -47,13 +49,17 @@ KEYS: tuple[Key, ...] = (
         "logarithms (tables only), or none (exponentials over a power of two)", True),
     Key("accumulator", "text", "–", "auto, absolute, reference", "auto",
         "exact sum, or a running power-of-two reference where the scores' range is too wide for it", True),
+    Key("integer_bits", "integer", "bits", "0…26", 0,
+        "of logarithmic results: 0 takes as many as hold every result, fewer saturate", True),
+    Key("reference_offset", "integer", "code steps", "0…65535", 0,
+        "of unnormalised exponentials: how far below the largest score code lies the one whose exponential is 1", True),
     Key("profile", "text", "–", "fast, fastest, small", "fast",
         "one element per cycle in vectors that are long enough; the same with more registers; or fewer cells", False),
     Key("lanes", "integer", "scores per beat", "1, 2, 4, 8, 16", 1, "scores that one beat carries", False),
 )  # fmt: skip
 
 _CHOICES = {
-    "mode": ("argmax", "softmax"),
+    "mode": ("argmax", "softmax", "log_softmax", "cross_entropy", "exponential"),
     "probability_format": ("UQ0", "UQ1"),
     "normaliser": ("divider", "reciprocal", "logarithm", "none"),
     "accumulator": ("auto", "absolute", "reference"),
@@ -65,6 +71,8 @@ _RANGES = {
     "score_width": (2, 16),
     "probability_width": (2, 24),
     "guard_bits": (1, 8),
+    "integer_bits": (0, 26),
+    "reference_offset": (0, 65535),
 }
 
 
@@ -81,7 +89,7 @@ class Config:
     Raises `UserError` at construction: the key, the value given, the rule, and a value that would do.
     """
 
-    mode: Literal["argmax", "softmax"] = "softmax"
+    mode: Literal["argmax", "softmax", "log_softmax", "cross_entropy", "exponential"] = "softmax"
     max_length: int = 1024
     score_width: int = 8
     score_signed: bool = True
@@ -91,6 +99,8 @@ class Config:
     guard_bits: int = 4
     normaliser: Literal["divider", "reciprocal", "logarithm", "none"] = "divider"
     accumulator: Literal["auto", "absolute", "reference"] = "auto"
+    integer_bits: int = 0
+    reference_offset: int = 0
     profile: Literal["fast", "fastest", "small"] = "fast"
     lanes: Literal[1, 2, 4, 8, 16] = 1
 
@@ -144,6 +154,11 @@ class Config:
     def replace(self, **changes: Any) -> "Config":
         """The same configuration with some keys changed."""
         return self.from_mapping({**self.to_mapping(), **changes})
+
+    @property
+    def division(self) -> str:
+        """What the exponentials meet their sum in: the `normaliser`, or `natural` where it is a natural logarithm."""
+        return "natural" if self.mode in ("log_softmax", "cross_entropy") else self.normaliser
 
     @property
     def digest(self) -> str:

@@ -5,60 +5,28 @@ from operator import or_
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from .config import Config
 from .first_pass import sum_of
 from .formats import ceil_log2
 from .frame import Frame
-from .log_numerics import LogNumerics
-from .log_softmax import magnitude, position_cycles, saturated, scaled_position
-from .log_sum import LogSum, log_sum_cycles
+from .interface import HeadInterface
+from .log_numerics import log_numerics
+from .log_softmax import magnitude, saturated, scaled_position
+from .log_sum import LogSum
 from .normalise import Normalise
-from .schedule import QUEUE_LATENCY, normalise_digits, schedule
-from .streams import Credit, Queue, Spacing, delay, each_lane, framed_layout, keep_names, pulse, score_layout
+from .ports import outputs
+from .schedule import loss_schedule, schedule
+from .streams import Credit, Queue, Spacing, delay, each_lane, framed_layout, keep_names, output_layout, pulse
 
-__all__ = ["CrossEntropy", "Label", "loss_cycles", "loss_interval", "labelled_layout", "loss_layout"]
-
-
-def labelled_layout(config: Config) -> data.StructLayout:
-    """A beat of scores, and the vector's label, which counts in its first beat."""
-    return data.StructLayout({**score_layout(config).members, "label": config.index_width})
-
-
-def loss_layout(numbers: LogNumerics) -> data.StructLayout:
-    """One beat per vector: the loss code, whether the label is none of the vector's elements, and the vector's flag."""
-    return data.StructLayout({"loss": numbers.format.width, "unlabelled": 1, "overlong": 1})
+__all__ = ["CrossEntropy", "Label"]
 
 
 def _labelled_vector(config: Config) -> data.StructLayout:
     """What belongs to a vector on its way from its last element to its loss: the label's position, and both flags."""
     return data.StructLayout({"position": config.score_width, "unlabelled": 1, "overlong": 1})
-
-
-def _loss_parts(config: Config, numbers: LogNumerics) -> tuple[int, int]:
-    """Cycles from the divisor to L, and from L to the loss."""
-    memory = schedule(config).memory
-    logarithm = log_sum_cycles(memory)
-    # The label's position is scaled while the logarithm is looked up.
-    assert position_cycles(numbers, memory) <= logarithm
-    return logarithm, 2
-
-
-def loss_cycles(config: Config, numbers: LogNumerics) -> int:
-    """From the transfer of a vector's last beat to that of its loss."""
-    cycles = schedule(config)
-    return cycles.sum_latency + cycles.normalise + sum(_loss_parts(config, numbers)) + QUEUE_LATENCY
-
-
-def loss_interval(config: Config, numbers: LogNumerics) -> int:
-    """Cycles between the last beats of two vectors, at the least."""
-    cycles = schedule(config)
-    digits, _, _ = normalise_digits(numbers.widths)
-    logarithm, _ = _loss_parts(config, numbers)
-    # The divisor and what belongs to the vector stay until L is there; the rest as in `schedule`.
-    return max(digits + max(len(cycles.segments), 3 + logarithm), cycles.sum_latency - cycles.frame, 4)
 
 
 class Label(wiring.Component):
@@ -103,28 +71,22 @@ class Label(wiring.Component):
         return m
 
 
-class CrossEntropy(wiring.Component):
+class CrossEntropy(HeadInterface):
     """loss = ln Σ exp(s·x_j) − s·x_label in UQm.P: min(max(0, floor((L − Y[label]) / 2^(k + 1))), largest code).
 
     The same bits as the label's log-softmax, negated. A label that is none of the vector's elements (its length or more,
     or beyond the cut of an overlong vector) sets `unlabelled`, and its loss is the largest code of the format.
 
     Ports: `i`, stream of {score, last, label}, the label looked at in a vector's first beat; `o`, stream of {loss,
-    unlabelled, overlong}, one per vector. Latency `loss_cycles` from the vector's last beat, one beat per cycle;
-    vectors end at least `loss_interval` cycles apart. No element is stored: only the label's score is kept while its
-    vector passes.
+    overlong, unlabelled}, one per vector. Latency and interval are those of `plan(config)`. No element is stored: only the
+    label's score is kept while its vector passes.
     """
-
-    def __init__(self, config: Config, numbers: LogNumerics) -> None:
-        self._config, self._numbers = config, numbers
-        super().__init__(
-            {"i": In(stream.Signature(labelled_layout(config))), "o": Out(stream.Signature(loss_layout(numbers)))}
-        )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config, numbers, cycles = self._config, self._numbers, schedule(self._config)
-        widths, interval = numbers.widths, loss_interval(config, numbers)
+        config, cycles, times = self._config, schedule(self._config), loss_schedule(self._config)
+        numbers = log_numerics(config, signed=False)
+        layout = output_layout(config, outputs(config)[0])
         m.submodules.frame = frame = Frame(config)
         framed = frame.o.payload
         arriving = Signal(config.index_width, reset_less=True)
@@ -140,8 +102,8 @@ class CrossEntropy(wiring.Component):
             m.d.sync += arriving.eq(self.i.payload.label)
 
         # Room for the loss is assured before its vector's last element comes in.
-        waiting = -(-loss_cycles(config, numbers) // interval) + 2
-        m.submodules.spacing = spacing = Spacing(interval)
+        waiting = -(-times.vector // times.interval) + 2
+        m.submodules.spacing = spacing = Spacing(times.interval)
         m.submodules.loss_credit = credit = Credit(waiting)
         m.d.comb += [
             spacing.taken.eq(ends),
@@ -166,7 +128,7 @@ class CrossEntropy(wiring.Component):
             ]
 
         accumulate = sum_of(m, config, framed, element)
-        m.submodules.normalise = normalise = Normalise(widths, cycles.segments, ended.shape())
+        m.submodules.normalise = normalise = Normalise(numbers.widths, cycles.segments, ended.shape())
         m.submodules.log_sum = log_sum = LogSum(numbers, ended.shape(), cycles.memory)
         wiring.connect(m, normalise.o, log_sum.i)
         m.d.comb += [
@@ -181,7 +143,7 @@ class CrossEntropy(wiring.Component):
         found = magnitude(numbers, Cat(made.factor, made.exponent), scaled)
         difference = Signal.like(found, reset_less=True)
         unlabelled = delay(m, made.tag.unlabelled, 1, "unlabelled")
-        m.submodules.output = output = Queue(loss_layout(numbers), waiting)
+        m.submodules.output = output = Queue(layout, waiting)
         loss = Signal(numbers.format.width, reset_less=True)
         m.d.sync += [
             difference.eq(found),

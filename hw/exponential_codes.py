@@ -1,6 +1,6 @@
 r"""Codes of unnormalised exponentials: their tables, exact on every machine, and their error, over every score.
 
-w(x) = min(1, exp(s·(x − c))) with a constant score code c, the largest one unless another is chosen: what softmax would
+w(x) = min(1, exp(s·(x − c))) with a constant score code c, `reference_offset` steps below the largest: what softmax would
 divide by its sum, in one pass, rounded to P fraction bits. Scores above c saturate.
 
 * Up to `DIRECT_WIDTH` bits of score one table holds the code of each, correctly rounded, so it rises with the score.
@@ -25,7 +25,7 @@ from .formats import QFormat
 from .numerics import Numerics, numerics
 from .tables import BETA_LIMIT, DIRECT_WIDTH, exponential_tables, scale_in_octaves
 
-__all__ = ["ExponentialCodes", "exponential_bound", "exponential_codes"]
+__all__ = ["ExponentialCodes", "exponential_bound", "exponential_codes", "sum_format"]
 
 _CONTEXT = Context(prec=50, Emin=-(10**9), Emax=10**9)
 _OFFSET_BITS = 80
@@ -51,27 +51,25 @@ class ExponentialCodes:
         """The code of 1.0: larger results saturate to it."""
         return self.config.probability_maximum
 
-    @property
-    def sum_format(self) -> QFormat:
-        """Of the exact sum of max_length codes."""
-        width = (self.config.max_length * self.maximum).bit_length()
-        return QFormat(width - self.config.probability_width, self.config.probability_width)
+
+def sum_format(config: Config) -> QFormat:
+    """Of the exact sum of max_length codes."""
+    width = (config.max_length * config.probability_maximum).bit_length()
+    return QFormat(width - config.probability_width, config.probability_width)
 
 
 @lru_cache(maxsize=64)
-def exponential_codes(config: Config, reference: int | None = None) -> ExponentialCodes:
-    """Tables for exponentials relative to the score code `reference`, by default the largest of the format.
+def exponential_codes(config: Config) -> ExponentialCodes:
+    """Tables for exponentials relative to the score code that lies `reference_offset` below the largest of the format.
 
-    Raises `UserError` for a reference outside of the score format, and as `numerics` does.
+    Raises `UserError` for an offset that leaves the score format, and as `numerics` does.
     """
-    form = config.score_format
-    reference = form.maximum if reference is None else reference
-    if not form.minimum <= reference <= form.maximum:
+    position = (1 << config.score_width) - 1 - config.reference_offset
+    if position < 0:
         raise UserError(
-            f"exponential_reference = {reference}: must be a score code, {form.minimum} to {form.maximum}; for example "
-            f"{form.maximum}"
+            f"reference_offset = {config.reference_offset}: must be from 0 to {(1 << config.score_width) - 1}, a step for each "
+            f"score code of {config.score_width} bits; for example 0"
         )
-    position = reference - form.minimum
     widths = numerics(config)
     if config.score_width <= DIRECT_WIDTH:
         codes = np.array(_direct(config, position), dtype=np.int64)

@@ -3,17 +3,18 @@
 from typing import Any
 
 from amaranth import Const, Module, Mux, Signal, Value
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .emission import emission
-from .exponential_codes import ExponentialCodes
+from .exponential_codes import ExponentialCodes, exponential_codes, sum_format
 from .formats import ceil_log2
 from .frame import Frame
+from .interface import HeadInterface
 from .maximum import Maximum, SkewedMaximum
 from .normaliser import QuotientInterface
 from .numerics import Numerics
-from .schedule import QUEUE_LATENCY, maximum_latency, schedule, skewed
+from .schedule import QUEUE_LATENCY, exponential_schedule, schedule, skewed
 from .streams import (
     Credit,
     Hold,
@@ -24,51 +25,11 @@ from .streams import (
     keep_names,
     probability_layout,
     pulse,
-    score_layout,
     table,
     winner_layout,
 )
 
-__all__ = ["Exponentials", "Lookup", "element_cycles", "sum_layout", "vector_cycles", "vector_interval"]
-
-
-def sum_layout(codes: ExponentialCodes) -> data.StructLayout:
-    """One beat per vector: its winner, and the exact sum of its codes."""
-    return data.StructLayout({**winner_layout(codes.config).members, "sum": codes.sum_format.width})
-
-
-def _lookup_cycles(codes: ExponentialCodes) -> int:
-    cycles = schedule(codes.config.replace(normaliser="none"))
-    if codes.codes is not None:
-        return cycles.memory
-    return _clipped(codes) + cycles.exponential + cycles.distance + cycles.quotient + cycles.round
-
-
-def _clipped(codes: ExponentialCodes) -> bool:
-    """Whether a wide score has to be compared with the constant."""
-    return codes.codes is None and codes.reference < (1 << codes.config.score_width) - 1
-
-
-def element_cycles(codes: ExponentialCodes) -> int:
-    """From the transfer of an element to that of its exponential, whatever its place in the vector."""
-    return schedule(codes.config).frame + _lookup_cycles(codes) + QUEUE_LATENCY
-
-
-def _both_cycles(codes: ExponentialCodes) -> int:
-    """From a vector's last framed beat to when its sum and its winner are there."""
-    return max(_lookup_cycles(codes) + ceil_log2(codes.config.lanes) + 1, maximum_latency(codes.config))
-
-
-def vector_cycles(codes: ExponentialCodes) -> int:
-    """From the transfer of a vector's last element to that of its sum and winner."""
-    cycles = schedule(codes.config)
-    return cycles.frame + _both_cycles(codes) + cycles.winners
-
-
-def vector_interval(codes: ExponentialCodes) -> int:
-    """Cycles between the last elements of two vectors, at the least: so long are the registers of a result in use."""
-    winners = schedule(codes.config).winners
-    return max(4, -(-(_both_cycles(codes) + winners + 3) // winners))
+__all__ = ["Exponentials", "Lookup"]
 
 
 class _Quotient(QuotientInterface):
@@ -106,7 +67,7 @@ class Lookup(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         codes, config = self._codes, self._codes.config
-        cycles = schedule(config)
+        cycles = schedule(config.replace(lanes=1))
         if codes.codes is not None:
             entries = codes.codes.tolist()
             m.d.comb += [
@@ -115,11 +76,13 @@ class Lookup(wiring.Component):
             ]
             return m
         position, valid = self.i.payload, self.i.valid
-        if _clipped(codes):
+        if config.reference_offset:
             position = Mux(position > codes.reference, codes.reference, position)
             position = delay(m, position, 1, "clipped")
             valid = delay(m, valid, 1, "clipped_valid", reset=True)
-        m.submodules.emission = lookup = _Emission(config.replace(normaliser="none", lanes=1), codes.widths)
+        m.submodules.emission = lookup = _Emission(
+            config.replace(mode="softmax", normaliser="none", lanes=1), codes.widths
+        )
         m.d.comb += [
             lookup.i.valid.eq(valid),
             lookup.i.payload.position.eq(position),
@@ -130,7 +93,7 @@ class Lookup(wiring.Component):
         return m
 
 
-class Exponentials(wiring.Component):
+class Exponentials(HeadInterface):
     """min(1, exp(s·(x_i − c))) of each score as it comes, and at the end the exact sum of the vector's codes.
 
     The winner beside the sum comes from the raw scores, as in every mode, so it is that of softmax; and since no larger
@@ -140,28 +103,15 @@ class Exponentials(wiring.Component):
     A sum of 0 says that every score lay so far below c that its code is 0. The sum of the codes is off by at most the
     vector's length times the bound of one.
 
-    Ports: `i`, stream of scores; `o`, stream of {probability, last, overlong}, the code in the place of a probability, one
-    beat per beat of scores; the flag of a vector that was cut is on its last beat, for before nobody knows. `o_best`,
-    stream of {index, score, overlong, sum}, one per vector. Both have to be taken. Latency `element_cycles` from each
-    element to its code, `vector_cycles` from a vector's last element to its sum; vectors end at least `vector_interval`
-    cycles apart. Nothing is stored but what is under way.
+    `o`: stream of {exponential, last, overlong}, one beat per beat of scores; the flag of a vector that was cut is on its
+    last beat, for before nobody knows. `o_best`: stream of {index, score, overlong, sum}, one per vector. Both have to be
+    taken. Latency and interval are those of `plan(config)`. Nothing is stored but what is under way.
     """
-
-    def __init__(self, codes: ExponentialCodes) -> None:
-        self._codes = codes
-        config = codes.config
-        super().__init__(
-            {
-                "i": In(stream.Signature(score_layout(config))),
-                "o": Out(stream.Signature(probability_layout(config))),
-                "o_best": Out(stream.Signature(sum_layout(codes))),
-            }
-        )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        codes, config = self._codes, self._codes.config
-        cycles, lookup_cycles = schedule(config), _lookup_cycles(codes)
+        config, codes = self._config, exponential_codes(self._config)
+        cycles, lookup_cycles = schedule(config.replace(lanes=1)), exponential_schedule(config).lookup
         m.submodules.frame = frame = Frame(config, indexed=not skewed(config))
         m.submodules.maximum = maximum = (SkewedMaximum if skewed(config) else Maximum)(config)
         wiring.connect(m, wiring.flipped(self.i), frame.i)
@@ -171,7 +121,7 @@ class Exponentials(wiring.Component):
 
         # Room for an element in the output queue, and for its vector's result in the registers.
         in_flight = lookup_cycles + QUEUE_LATENCY + 4  # credits are counted two cycles late, on either side
-        m.submodules.spacing = spacing = Spacing(vector_interval(codes))
+        m.submodules.spacing = spacing = Spacing(exponential_schedule(config).interval)
         m.submodules.element_credit = element_credit = Credit(in_flight, 1)
         m.submodules.vector_credit = vector_credit = Credit(cycles.winners)
         m.d.comb += [
@@ -191,15 +141,15 @@ class Exponentials(wiring.Component):
         present: list[Value] = [Const(1), *(framed[name] for name in keep_names(config.lanes))]
         kept = [delay(m, keep, lookup_cycles, f"keep_{lane}") for lane, keep in enumerate(present)]
         emitted: list[Value] = []
-        for lane, (position, probability) in enumerate(
-            zip(each_lane("position", config.lanes), each_lane("probability", config.lanes), strict=True)
+        for lane, (position, exponential) in enumerate(
+            zip(each_lane("position", config.lanes), each_lane("exponential", config.lanes), strict=True)
         ):
             m.submodules[f"lookup_{lane}"] = lookup = Lookup(codes)
             emitted.append(Mux(kept[lane], lookup.o.payload, 0) if lane else lookup.o.payload)
             m.d.comb += [
                 lookup.i.valid.eq(element),
                 lookup.i.payload.eq(framed[position]),
-                out[probability].eq(emitted[lane]),
+                out[exponential].eq(emitted[lane]),
             ]
             if lane == 0:
                 m.d.comb += output.i.valid.eq(lookup.o.valid)
@@ -220,7 +170,7 @@ class Exponentials(wiring.Component):
             emitted = list(sums)
         first, last = (delay(m, edges[name], levels, f"sum_{name}") for name in ("first", "last"))
         valid = delay(m, output.i.valid, levels, "sum_valid", reset=True)
-        total, done = Signal(codes.sum_format.width, reset_less=True), Signal()
+        total, done = Signal(sum_format(config).width, reset_less=True), Signal()
         with m.If(valid):
             m.d.sync += total.eq(Mux(first, 0, total) + emitted[0])
         m.d.sync += done.eq(valid & last)

@@ -2,12 +2,21 @@
 
 from .argmax import Argmax
 from .config import Config
+from .cross_entropy import CrossEntropy
+from .exponentials import Exponentials
 from .interface import HeadInterface
+from .log_softmax import LogSoftmax
 from .softmax import Softmax
 
 __all__ = ["HEADS", "Head"]
 
-HEADS: dict[str, type[HeadInterface]] = {"argmax": Argmax, "softmax": Softmax}
+HEADS: dict[str, type[HeadInterface]] = {
+    "argmax": Argmax,
+    "softmax": Softmax,
+    "log_softmax": LogSoftmax,
+    "cross_entropy": CrossEntropy,
+    "exponential": Exponentials,
+}
 """Mode → its component."""
 
 

@@ -118,12 +118,14 @@ class LnTables:
         return max(1, int(self.positions(np.array([(1 << self._position_bits) - 1]))[0]).bit_length())
 
     @property
-    def bits(self) -> int:
-        """Storage of all tables in bits."""
-        stored = [self.octave, self.logarithm]
-        if self.position_shift is None:
-            stored += [self.position_high, self.position_low]
-        return sum(len(entries) * max(1, int(entries.max()).bit_length()) for entries in stored if len(entries))
+    def sum_bits(self) -> int:
+        """Storage of the tables of octaves and of logarithms in bits."""
+        return _bits(self.octave) + _bits(self.logarithm)
+
+    @property
+    def position_bits(self) -> int:
+        """Storage of the tables of positions in bits."""
+        return 0 if self.position_shift is not None else _bits(self.position_high) + _bits(self.position_low)
 
     def positions(self, position: np.ndarray) -> np.ndarray:
         """Y of score positions, in units of 2^-H."""
@@ -139,6 +141,10 @@ class LnTables:
         )
         worst = max(-(self.low + below), self.high + above) + _SLACK
         return Fraction(1, 2) + Fraction(worst) / (1 << self.shift)
+
+
+def _bits(entries: np.ndarray) -> int:
+    return len(entries) * max(1, int(entries.max()).bit_length()) if len(entries) else 0
 
 
 def _refuse(score_width: int, score_scale: float, probability_width: int, guard_bits: int) -> None:

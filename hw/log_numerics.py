@@ -38,11 +38,11 @@ class LogNumerics:
 
 
 @lru_cache(maxsize=256)
-def log_numerics(config: Config, *, signed: bool, integer_bits: int = 0) -> LogNumerics:
+def log_numerics(config: Config, *, signed: bool) -> LogNumerics:
     """Numbers of a log-softmax (`signed`) or of a cross-entropy (not).
 
-    `integer_bits` of 0 takes as many as no input overflows, that is for scale·(2^W − 1) + ln(max_length) nats; fewer
-    saturate, more would never be used.
+    `integer_bits` of 0 takes as many as no input overflows, that is for scale·(2^W − 1) + ln(max_length) nats, and of a
+    log-softmax its sign; fewer saturate, more would never be used.
 
     Raises `UserError` as `numerics` and `ln_tables` do, and for more integer bits than are of use.
     """
@@ -51,12 +51,12 @@ def log_numerics(config: Config, *, signed: bool, integer_bits: int = 0) -> LogN
     octaves = widths.tables.exponent_maximum + ceil_log2(config.max_length) + 1
     tables = ln_tables(*keys, octaves, config.probability_width, config.guard_bits)
     form = (signed_format if signed else magnitude_format)(*keys, config.max_length, config.probability_width)
-    if not 0 <= integer_bits <= form.integer_bits:
+    if config.integer_bits > form.integer_bits:
         raise UserError(
-            f"integer_bits = {integer_bits}: must be from 0 to {form.integer_bits}, with which nothing overflows; "
+            f"integer_bits = {config.integer_bits}: must be from 0 to {form.integer_bits}, with which nothing overflows; "
             f"{form.integer_bits} would do"
         )
-    chosen = QFormat(integer_bits or form.integer_bits, form.fraction_bits, signed)
+    chosen = QFormat(config.integer_bits or form.integer_bits, form.fraction_bits, signed)
     numbers = LogNumerics(widths, tables, chosen, chosen != form)
     # The integer part of L fits the place of n: ln 2 < 1.
     assert int(tables.octave[-1] + tables.logarithm.max()) + 4 < 1 << numbers.logarithm_width

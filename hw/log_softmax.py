@@ -2,21 +2,35 @@
 
 from typing import Any
 
-from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth import Cat, Const, Module, Mux, ShapeLike, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from .log_numerics import LogNumerics
+from .config import Config
+from .log_numerics import LogNumerics, log_numerics
+from .log_sum import LogSum
 from .normaliser import factor_layout
+from .numerics import Numerics
 from .replay import stored_layout
+from .schedule import schedule
+from .softmax import Softmax
 from .streams import delay, pulse, table
 
-__all__ = ["Emission", "emission_cycles", "log_layout", "magnitude", "position_cycles", "scaled_position"]
+__all__ = [
+    "Emission",
+    "LogSoftmax",
+    "emission_cycles",
+    "log_layout",
+    "magnitude",
+    "position_cycles",
+    "saturated",
+    "scaled_position",
+]
 
 
 def log_layout(numbers: LogNumerics) -> data.StructLayout:
     """One element's log-softmax code, whether it is its vector's last, and the vector's flag."""
-    return data.StructLayout({"code": signed(numbers.format.width), "last": 1, "overlong": 1})
+    return data.StructLayout({"log_probability": signed(numbers.format.width), "last": 1, "overlong": 1})
 
 
 def position_cycles(numbers: LogNumerics, memory: int) -> int:
@@ -93,7 +107,7 @@ class Emission(wiring.Component):
         difference = Signal.like(found, reset_less=True)
         m.d.sync += [
             difference.eq(found),
-            self.o.payload.code.eq(-saturated(numbers, difference)),
+            self.o.payload.log_probability.eq(-saturated(numbers, difference)),
         ]
         m.d.comb += [
             self.o.valid.eq(delay(m, self.i.valid, cycles + 2, "valid", reset=True)),
@@ -101,3 +115,30 @@ class Emission(wiring.Component):
             self.o.payload.overlong.eq(delay(m, self.factor.tag, 2, "overlong")),
         ]
         return m
+
+
+class _Natural:
+    """The logarithm of the sum and the difference in the places of a normaliser's factor and emission."""
+
+    def __init__(self, config: Config) -> None:
+        self._numbers, self._memory = log_numerics(config, signed=True), schedule(config).memory
+
+    def factor_width(self, widths: Numerics) -> int:
+        return self._numbers.tables.working_fraction
+
+    def Factor(self, widths: Numerics, factor_width: int, tag: ShapeLike, memory: int) -> LogSum:
+        return LogSum(self._numbers, tag, memory)
+
+    def Emission(self, config: Config, widths: Numerics) -> Emission:
+        return Emission(self._numbers, self._memory)
+
+
+class LogSoftmax(Softmax):
+    """Streaming log-softmax. `o`: stream of {log_probability, last, overlong}, one beat per beat of scores; `o_best`: stream
+    of winners, one per vector; both have to be taken. Latency and interval are those of `plan(config)`.
+
+    The softmax head, but for what is once per vector, `LogSum`, and once per element, `Emission`.
+    """
+
+    def _normaliser(self) -> Any:
+        return _Natural(self._config)

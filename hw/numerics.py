@@ -204,5 +204,5 @@ def numerics(config: Config) -> Numerics:
         config.probability_maximum,
         config.guard_bits,
         config.accumulator,
-        config.normaliser == "logarithm",
+        config.division == "logarithm",
     )

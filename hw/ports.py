@@ -5,15 +5,28 @@ from `outputs`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 
 from .config import Config
+from .exponential_codes import sum_format
+from .log_numerics import log_numerics
 
-__all__ = ["OUTPUTS", "Field", "Output", "Port", "byte_bits", "outputs", "stream_fields", "top_ports"]
+__all__ = [
+    "OUTPUTS",
+    "Field",
+    "Output",
+    "Port",
+    "byte_bits",
+    "outputs",
+    "sideband",
+    "stream_fields",
+    "top_ports",
+    "winner_output",
+]
 
 
 @dataclass(frozen=True)
@@ -56,6 +69,8 @@ class Output:
     """What one beat holds."""
     flags: tuple[Field, ...] = ()
     """In tuser, lowest first: one bit each, of the vector."""
+    flags_at_last: bool = False
+    """Whether only a vector's last beat has its flags: where the others leave before they are known."""
 
     def beats(self, config: Config, lengths: Any) -> Any:
         """Beats that vectors of these lengths [V] have, [V]."""
@@ -76,7 +91,8 @@ def byte_bits(width: int) -> int:
 _OVERLONG = Field("overlong", "overlong", 1, "overlong: the vector was longer than max_length and was cut")
 
 
-def _winner(config: Config, prefix: str, port: str) -> Output:
+def winner_output(config: Config, prefix: str, port: str) -> Output:
+    """The stream of winners, one per vector."""
     fields = (
         Field("index", "argmax", config.index_width, "index of the maximum"),
         Field("score", "best", config.score_width, "its score code", config.score_signed),
@@ -85,19 +101,59 @@ def _winner(config: Config, prefix: str, port: str) -> Output:
 
 
 def _argmax(config: Config) -> tuple[Output, ...]:
-    return (_winner(config, "m_axis", "o"),)
+    return (winner_output(config, "m_axis", "o"),)
 
 
 def _softmax(config: Config) -> tuple[Output, ...]:
     code = Field("probability", "probabilities", config.output_width, f"probability code, {config.probability_qformat}")
     return (
         Output("m_axis", "o", (code,), "element", "probability", (_OVERLONG,)),
-        _winner(config, "m_axis_best", "o_best"),
+        winner_output(config, "m_axis_best", "o_best"),
     )
 
 
-OUTPUTS: dict[str, Callable[[Config], tuple[Output, ...]]] = {"argmax": _argmax, "softmax": _softmax}
+def _log_softmax(config: Config) -> tuple[Output, ...]:
+    form = log_numerics(config, signed=True).format
+    code = Field("log_probability", "log_probabilities", form.width, f"log-softmax code in nats, {form}", signed=True)
+    return (
+        Output("m_axis", "o", (code,), "element", "log-softmax", (_OVERLONG,)),
+        winner_output(config, "m_axis_best", "o_best"),
+    )
+
+
+def _exponential(config: Config) -> tuple[Output, ...]:
+    code = Field("exponential", "exponentials", config.output_width, f"exponential code, {config.probability_qformat}")
+    form = sum_format(config)
+    total = Field("sum", "sums", form.width, f"the exact sum of the vector's codes, {form}")
+    winner = winner_output(config, "m_axis_best", "o_best")
+    return (
+        Output("m_axis", "o", (code,), "element", "exponential", (_OVERLONG,), flags_at_last=True),
+        replace(winner, fields=(*winner.fields, total), noun="winner and sum"),
+    )
+
+
+def _cross_entropy(config: Config) -> tuple[Output, ...]:
+    form = log_numerics(config, signed=False).format
+    flags = (_OVERLONG, Field("unlabelled", "unlabelled", 1, "unlabelled: the label is none of the vector's elements"))
+    loss = Field("loss", "losses", form.width, f"cross-entropy code in nats, {form}")
+    return (Output("m_axis", "o", (loss,), "vector", "loss", flags),)
+
+
+OUTPUTS: dict[str, Callable[[Config], tuple[Output, ...]]] = {
+    "argmax": _argmax,
+    "softmax": _softmax,
+    "log_softmax": _log_softmax,
+    "cross_entropy": _cross_entropy,
+    "exponential": _exponential,
+}
 """Mode → its output streams; the one whose latency the plan states comes first, the one that tells vectors apart last."""
+
+
+def sideband(config: Config) -> Field | None:
+    """What a vector brings besides its scores: in its first beat, in s_axis_tuser and in a field of the head's `i`."""
+    if config.mode != "cross_entropy":
+        return None
+    return Field("label", "labels", config.index_width, "label: index of the element whose loss is wanted")
 
 
 @lru_cache(maxsize=256)
@@ -126,15 +182,17 @@ def _outgoing(config: Config, output: Output) -> list[Port]:
         content = _per_lane(lanes, content, bits)
         last = f"the {output.noun if lanes == 1 else 'beat'} is its vector's last"
     meaning = f"bytes of the lanes that hold a {output.noun}; the others hold anything"
+    flags = ", ".join(f"[{bit}] {flag.meaning}" for bit, flag in enumerate(output.flags))
+    if output.flags_at_last:
+        flags = f"with tlast, else 0: {flags}"
     return [
         Port(f"{prefix}_tdata", "output", lanes * bits, content),
         *_keep(prefix, "output", lanes, bits, meaning),
         Port(f"{prefix}_tvalid", "output", 1, "tdata, tlast and tuser hold until tready"),
         Port(f"{prefix}_tready", "input", 1, "the beat is taken"),
         Port(f"{prefix}_tlast", "output", 1, last),
-        Port(f"{prefix}_tuser", "output", len(output.flags),
-             ", ".join(f"[{bit}] {flag.meaning}" for bit, flag in enumerate(output.flags))),
-    ]  # fmt: skip
+        Port(f"{prefix}_tuser", "output", len(output.flags), flags),
+    ]
 
 
 def _per_lane(lanes: int, content: str, bits: int) -> str:
@@ -152,7 +210,7 @@ def top_ports(config: Config) -> tuple[Port, ...]:
     winner has its own stream, m_axis_best. Streams of scores and probabilities carry a field per lane, and where there is
     more than one lane, tkeep.
     """
-    lanes, bits = config.lanes, byte_bits(config.score_width)
+    lanes, bits, side = config.lanes, byte_bits(config.score_width), sideband(config)
     one, noun = ("a score", "score") if lanes == 1 else ("a beat of scores", "beat")
     ports = [
         Port("aclk", "input", 1, "clock, rising edge"),
@@ -162,6 +220,8 @@ def top_ports(config: Config) -> tuple[Port, ...]:
         *_keep("s_axis", "input", lanes, bits,
                "looked at in a vector's last beat, the lowest bit of each lane: from the first lane above 0 that has it 0, "
                "lanes are ignored"),
+        *([] if side is None else [Port("s_axis_tuser", "input", side.width,
+                                        f"looked at in a vector's first beat: {side.meaning}")]),
         Port("s_axis_tvalid", "input", 1, f"{one} is offered"),
         Port("s_axis_tready", "output", 1, f"the {noun} is taken"),
         Port("s_axis_tlast", "input", 1, f"the {noun} is its vector's last"),

@@ -17,14 +17,14 @@ from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 
 from . import divider, logarithm, reciprocal, unnormalised
-from .accumulate import Accumulate, Align, Merge, edges_layout, term_layout
-from .exponential import Exponential, Terms
+from .first_pass import sum_of
 from .frame import Frame
 from .interface import HeadInterface
 from .maximum import Maximum, SkewedMaximum
 from .normalise import Normalise
 from .normaliser import factor_layout
 from .numerics import numerics
+from .ports import outputs
 from .replay import Factors, Replay, entries, stored_layout
 from .schedule import schedule, skewed
 from .streams import (
@@ -35,7 +35,6 @@ from .streams import (
     each_lane,
     keep_names,
     probability_layout,
-    pulse,
     winner_layout,
 )
 
@@ -59,11 +58,16 @@ class Softmax(HeadInterface):
     winners, one per vector; both have to be taken. Latency and interval are those of `plan(config)`.
     """
 
+    def _normaliser(self) -> Any:
+        """What turns sums and elements into probabilities: see `normaliser`."""
+        return NORMALISERS[self._config.normaliser]
+
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
         widths, cycles = numerics(config), schedule(config)
-        normaliser = NORMALISERS[config.normaliser]
+        normaliser = self._normaliser()
+        (code,) = outputs(config)[0].fields
         factor_width = normaliser.factor_width(widths)
         longest = config.beats(config.max_length)
         beats, vectors = cycles.replay_entries(longest), cycles.vectors(longest)
@@ -105,19 +109,7 @@ class Softmax(HeadInterface):
         wiring.connect(m, waiting, wiring.flipped(self.o_best))
 
         # First pass: the sum.
-        m.submodules.accumulate = accumulate = Accumulate(widths, cycles.segments, config.lanes)
-        lanes = [self._terms(m, lane, framed, element) for lane in range(config.lanes)]
-        if config.lanes == 1:
-            wiring.connect(m, lanes[0], accumulate.i)
-        else:
-            m.submodules.merge = merge = Merge(widths, config.lanes)
-            wiring.connect(m, lanes[0], merge.i)
-            # Only lane 0 always holds an element; the others' presence travels in the place of the vector's edges.
-            m.d.comb += [
-                merge.others[lane].eq(Mux(terms.payload.edges.first, terms.payload.term, 0))
-                for lane, terms in enumerate(lanes[1:])
-            ]
-            wiring.connect(m, merge.o, accumulate.i)
+        accumulate = sum_of(m, config, framed, element)
 
         # Once per vector: the divisor, and what the normaliser makes of it.
         stored = stored_layout(widths, config.lanes)
@@ -162,13 +154,13 @@ class Softmax(HeadInterface):
                 emission.i.payload.position.eq(replay.o.payload[each_lane("position", config.lanes)[lane]]),
                 Value.cast(emission.factor).eq(Value.cast(factors.o)),
             ]
-            probability = out[each_lane("probability", config.lanes)[lane]]
+            probability = out[each_lane(code.name, config.lanes)[lane]]
             if lane == 0:
                 m.d.comb += [
                     emission.i.payload.last.eq(replay.o.payload.last),
                     factors.next.eq(emission.next),
                     output.i.valid.eq(emission.o.valid),
-                    probability.eq(made.probability),
+                    probability.eq(made[code.name]),
                     out.last.eq(made.last),
                     out.overlong.eq(made.overlong),
                 ]
@@ -177,7 +169,7 @@ class Softmax(HeadInterface):
                 keep = keep_names(config.lanes)[lane - 1]
                 m.d.comb += [
                     emission.i.payload.last.eq(replay.o.payload[keep]),
-                    probability.eq(Mux(made.last, made.probability, 0)),
+                    probability.eq(Mux(made.last, made[code.name], 0)),
                     out[keep].eq(made.last),
                 ]
         m.d.comb += [
@@ -194,30 +186,3 @@ class Softmax(HeadInterface):
             vector_credit.give.eq(factors.next),
         ]
         return m
-
-    def _terms(self, m: Module, lane: int, framed: Any, element: Value) -> Any:
-        """The stream of a lane's terms; its `first` tells, but for lane 0, whether the lane holds an element."""
-        config = self._config
-        widths, cycles = numerics(config), schedule(config)
-        suffix = "" if lane == 0 else f"_{lane}"
-        if cycles.align:
-            lookup = Exponential(widths, edges_layout(), cycles.memory)
-            m.submodules[f"exponential{suffix}"] = lookup
-            m.submodules[f"align{suffix}"] = align = Align(widths)
-            wiring.connect(m, lookup.o, align.i)
-            terms = align.o
-        else:
-            m.submodules[f"terms{suffix}"] = lookup = Terms(widths, edges_layout(), cycles.memory)
-            terms = pulse(term_layout(widths)).create(path=(f"term{suffix}",))
-            m.d.comb += [
-                terms.valid.eq(lookup.o.valid),
-                terms.payload.term.eq(lookup.o.payload.term),
-                Value.cast(terms.payload.edges).eq(Value.cast(lookup.o.payload.tag)),
-            ]
-        m.d.comb += [
-            lookup.i.valid.eq(element),
-            lookup.i.payload.position.eq(framed[each_lane("position", config.lanes)[lane]]),
-            lookup.i.payload.tag.first.eq(framed.first if lane == 0 else framed[keep_names(config.lanes)[lane - 1]]),
-            lookup.i.payload.tag.last.eq(framed.last),
-        ]
-        return terms

@@ -14,7 +14,7 @@ from amaranth.lib.wiring import In, Out
 
 from .config import Config
 from .formats import ceil_log2
-from .ports import Output, outputs
+from .ports import Output, outputs, sideband, winner_output
 
 __all__ = [
     "UNCHECKED",
@@ -26,6 +26,7 @@ __all__ = [
     "delay",
     "each_lane",
     "framed_layout",
+    "input_layout",
     "keep_names",
     "output_layout",
     "probability_layout",
@@ -67,6 +68,13 @@ def score_layout(config: Config) -> data.StructLayout:
     return data.StructLayout({**_beat("score", shape, config.lanes), "last": 1})
 
 
+def input_layout(config: Config) -> data.StructLayout:
+    """One input beat of a head: scores, and of some modes what belongs to the vector, looked at in its first beat."""
+    side = sideband(config)
+    more = {} if side is None else {side.name: unsigned(side.width)}
+    return data.StructLayout({**score_layout(config).members, **more})
+
+
 def framed_layout(config: Config) -> data.StructLayout:
     """One beat after framing: position = code − smallest code per lane, the beat's index in the vector, its edges, its flag.
 
@@ -98,7 +106,7 @@ def output_layout(config: Config, output: Output) -> data.StructLayout:
 
 def winner_layout(config: Config) -> data.StructLayout:
     """One beat per vector: first index of the largest score, that score's code, and the vector's flag."""
-    return output_layout(config, outputs(config)[-1])
+    return output_layout(config, winner_output(config, "m_axis", "o"))
 
 
 def probability_layout(config: Config) -> data.StructLayout:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from softstream.hw.config import Config
-from softstream.hw.ports import Output, byte_bits, outputs
+from softstream.hw.ports import Output, byte_bits, outputs, sideband
 
 __all__ = [
     "Beat",
@@ -18,7 +18,7 @@ __all__ = [
 
 Beat = tuple[int, ...]
 """One beat, a number for each signal that `ports.stream_fields` names: (tdata, tlast, tuser) of an output, (tdata, tlast)
-of the input, and behind tdata of several lanes tkeep. tlast of the input comes last."""
+of the input, behind tdata of several lanes tkeep, and before tlast of the input tuser where it has one."""
 
 
 def pad_vectors(vectors: Sequence[np.ndarray], fill: int) -> tuple[np.ndarray, np.ndarray]:
@@ -41,12 +41,18 @@ def score_fields(config: Config, scores: np.ndarray, rng: np.random.Generator | 
 
 
 def score_beats(
-    config: Config, scores: np.ndarray, lengths: np.ndarray, rng: np.random.Generator | None = None
+    config: Config,
+    scores: np.ndarray,
+    lengths: np.ndarray,
+    rng: np.random.Generator | None = None,
+    labels: np.ndarray | None = None,
 ) -> list[Beat]:
-    """Vectors [V, N] of lengths [V] as beats of s_axis: (tdata, tlast), or (tdata, tkeep, tlast) with several lanes.
+    """Vectors [V, N] of lengths [V] as beats of s_axis: (tdata, tlast), or (tdata, tkeep, tlast) with several lanes, and
+    before tlast tuser in a mode with a sideband: each vector's label [V] (default: 0) in its first beat.
 
     Lanes beyond a vector's end hold the largest code. With `rng`, everything that is ignored is random: those lanes, upper
-    bits of fields, tkeep but in a last beat, and there all of it but the lowest bit of each lane up to the first that is 0.
+    bits of fields, tuser but in a first beat, tkeep but in a last one, and there all of it but the lowest bit of each lane up
+    to the first that is 0.
     """
     lanes, field_bytes = config.lanes, byte_bits(config.score_width) // 8
     blocks, held = _blocks(config, scores, lengths, config.score_format.maximum)
@@ -56,14 +62,27 @@ def score_beats(
         codes = rng.integers(config.score_format.minimum, config.score_format.maximum, blocks.shape, endpoint=True)
         blocks = np.where(free, codes, blocks)
     words = _words(score_fields(config, blocks, rng), [field_bytes] * lanes)
+    columns: list[list[int]] = [words, last.tolist()]
+    side = sideband(config)
+    if side is not None:
+        columns.insert(1, _sideband(side.width, last, np.zeros(len(lengths)) if labels is None else labels, rng))
     if lanes == 1:
-        return list(zip(words, last.tolist(), strict=True))
+        return list(zip(*columns, strict=True))
     keep = np.repeat(np.arange(lanes) < count[:, None], field_bytes, axis=1)
     if rng is not None:
         byte = np.arange(lanes * field_bytes)
         speaks = (byte % field_bytes == 0) & (byte > 0) & (byte <= count[:, None] * field_bytes) & (last[:, None] == 1)
         keep = np.where(speaks, keep, rng.integers(0, 2, keep.shape))
-    return list(zip(words, _keep_words(keep), last.tolist(), strict=True))
+    columns.insert(1, _keep_words(keep))
+    return list(zip(*columns, strict=True))
+
+
+def _sideband(width: int, last: np.ndarray, labels: np.ndarray, rng: np.random.Generator | None) -> list[int]:
+    """Each vector's label in its first beat; in others 0, or anything."""
+    others = np.zeros(len(last), dtype=np.int64) if rng is None else rng.integers(0, 1 << width, len(last))
+    others[np.concatenate([[True], last[:-1] == 1])] = labels
+    found: list[int] = others.tolist()
+    return found
 
 
 def _blocks(config: Config, values: np.ndarray, lengths: np.ndarray, fill: int) -> tuple[np.ndarray, np.ndarray]:
@@ -106,7 +125,11 @@ def due_beats(config: Config, result: Mapping[str, np.ndarray], lengths: np.ndar
     for output in outputs(config):
         sizes = [byte_bits(field.width) // 8 for field in output.fields]
         flags = sum(np.asarray(result[flag.array], dtype=np.int64) << bit for bit, flag in enumerate(output.flags))
-        user = np.repeat(flags, output.beats(config, kept)).tolist()
+        beats = output.beats(config, kept)
+        repeated = np.repeat(flags, beats)
+        if output.flags_at_last:
+            repeated *= np.isin(np.arange(len(repeated)), np.cumsum(beats) - 1)
+        user = repeated.tolist()
         if output.per == "vector":
             words = _words(np.stack(_fields(output, result), axis=1), sizes)
             due[output.prefix] = [(word, 1, flag) for word, flag in zip(words, user, strict=True)]

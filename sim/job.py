@@ -45,7 +45,7 @@ class Job:
 
     @property
     def scores_path(self) -> Path:
-        """Scores and lengths for the scores bench."""
+        """Scores, lengths and labels for the scores bench."""
         return self.directory / "scores.npz"
 
     @property
@@ -58,12 +58,17 @@ class Job:
         for path in (self.scores_path, self.results_path, self._outcomes_path, self._progress_path):
             path.unlink(missing_ok=True)
 
-    def save(self, scores: np.ndarray | None = None, lengths: np.ndarray | None = None) -> None:
+    def save(
+        self,
+        scores: np.ndarray | None = None,
+        lengths: np.ndarray | None = None,
+        labels: np.ndarray | None = None,
+    ) -> None:
         """Writes the job file, and the scores where there are some."""
         values = {"config": self.config.to_mapping(), "seed": self.seed, "compare": self.compare}
         self.path.write_text(json.dumps(values), encoding="utf-8")
-        if scores is not None and lengths is not None:
-            np.savez(self.scores_path, scores=scores, lengths=lengths)
+        if scores is not None and lengths is not None and labels is not None:
+            np.savez(self.scores_path, scores=scores, lengths=lengths, labels=labels)
 
     @classmethod
     def load(cls, path: Path) -> "Job":

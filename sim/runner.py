@@ -26,7 +26,7 @@ from softstream.hw.plan import plan
 from . import toolbox
 from .benches import BENCHES, TESTS
 from .build import VerilatorBuild, kill_group
-from .golden.head import Result, checked
+from .golden.head import Result, checked, checked_labels
 from .job import PLUSARG, Job, Outcome
 
 __all__ = ["SIMULATORS", "RtlResult", "Simulator", "Verdict", "run_rtl", "simulate"]
@@ -77,6 +77,7 @@ def simulate(
     *,
     scores: np.ndarray | None = None,
     lengths: np.ndarray | None = None,
+    labels: np.ndarray | None = None,
     simulator: Simulator = "auto",
     waves: bool = False,
     seed: int = 1,
@@ -87,7 +88,7 @@ def simulate(
 ) -> list[Verdict]:
     """Runs benches on the Verilog of a configuration and tells the verdict of each test.
 
-    With integer `scores` [V, N] (and `lengths` [V]) the scores bench runs as well. `verilog` stands in for the generated
+    With integer `scores` [V, N] (and `lengths` [V], and `labels` [V] for a cross-entropy) the scores bench runs as well. `verilog` stands in for the generated
     text, for example a synthesised netlist with the same ports. Log, results and waves are kept in `directory`; without
     one they go to a temporary folder that stays only if a test failed or waves were asked for. `progress` is called with
     numbers from 0 to 1.
@@ -100,7 +101,7 @@ def simulate(
             raise UserError(f"bench {bench!r}: must be one of {', '.join(BENCHES)}")
     modules = [*benches, *(["scores"] if scores is not None else [])]
     # The golden model's own check: what it refuses, the hardware is not asked.
-    given = None if scores is None else checked(config, scores, lengths)
+    given = None if scores is None else _given(config, scores, lengths, labels)
     beats = 0 if given is None else int(given[1].sum())
     cycles = (beats + (_BENCH_CYCLES + 10 * config.max_length if benches else 0)) * _spacing(config)
     run = _Run(config, simulator, cycles, seed=seed, waves=waves, directory=directory, verilog=verilog)
@@ -113,6 +114,7 @@ def run_rtl(
     scores: np.ndarray,
     lengths: np.ndarray | None = None,
     *,
+    labels: np.ndarray | None = None,
     simulator: Simulator = "auto",
     seed: int = 1,
     progress: Callable[[float], None] | None = None,
@@ -123,7 +125,7 @@ def run_rtl(
     The result is what the hardware gave, compared with nothing. Raises as `simulate` does, and `Mismatch` where the
     hardware broke the stream law, lost or added beats, so that there is no result to tell.
     """
-    given = checked(config, scores, lengths)
+    given = _given(config, scores, lengths, labels)
     if len(given[0]) == 0:
         raise UserError("scores: no vectors; give at least one row")
     cycles = int(given[1].sum()) * _spacing(config)
@@ -135,6 +137,12 @@ def run_rtl(
         with np.load(run.job.results_path) as file:
             arrays = {name: file[name] for name in file.files}
     return RtlResult(arrays, verdict.simulator)
+
+
+def _given(
+    config: Config, scores: np.ndarray, lengths: np.ndarray | None, labels: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return *checked(config, scores, lengths), checked_labels(config, labels, len(scores))
 
 
 def _spacing(config: Config) -> int:
@@ -190,7 +198,7 @@ class _Run:
     def execute(
         self,
         benches: Sequence[str],
-        scores: tuple[np.ndarray, np.ndarray] | None,
+        scores: tuple[np.ndarray, np.ndarray, np.ndarray] | None,
         progress: Callable[[float], None] | None,
     ) -> list[Verdict]:
         """Builds, runs, reads the results."""

@@ -4,7 +4,7 @@ import numpy as np
 
 from softstream.hw.config import Config
 
-__all__ = ["corner_vectors", "limit_vectors", "random_vectors"]
+__all__ = ["corner_vectors", "limit_vectors", "random_vectors", "vector_labels"]
 
 Vectors = list[np.ndarray]
 
@@ -68,3 +68,10 @@ def limit_vectors(config: Config, rng: np.random.Generator) -> Vectors:
         # Where it is cheap: every element the same over the whole length, and overlong vectors back to back.
         vectors += [np.full(limit, high), over, over, far, np.full(limit, low), _uniform(config, rng, limit)]
     return vectors
+
+
+def vector_labels(config: Config, scores: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """A label for each of the vectors [V, N], that follows from its scores alone: any of its elements, or one too large."""
+    valid = np.arange(scores.shape[1]) < lengths[:, None]
+    sums = np.where(valid, scores - config.score_format.minimum, 0).sum(axis=1)
+    return np.minimum(sums % (lengths + 1), (1 << config.index_width) - 1)

@@ -86,7 +86,7 @@ def test_emission_equals_golden(name: str, memory: int, gaps: float, integer_bit
     )
     assert len(asked) == len(logarithm)
     assert [row["o.payload"] for row in found if row["o.valid"]] == [
-        {"code": int(code), "last": int(end), "overlong": int(number & 1)}
+        {"log_probability": int(code), "last": int(end), "overlong": int(number & 1)}
         for code, end, number in zip(codes, last, vector, strict=True)
     ]
     latency = emission_cycles(numbers, memory)

@@ -5,11 +5,11 @@ from typing import Any
 import cocotb
 from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
 
-from softstream.hw.ports import byte_bits
+from softstream.hw.ports import byte_bits, sideband
 
-from ..beats import Beat, score_fields
+from ..beats import Beat, pad_vectors, score_fields
 from ..drivers import pattern
-from ..stimulus import corner_vectors
+from ..stimulus import corner_vectors, vector_labels
 from .session import Session
 
 __all__ = ["cocotbext_axi"]
@@ -52,10 +52,12 @@ async def cocotbext_axi(dut: Any, source: str, sink: str) -> None:
         await session.harness.reset()
         for tap in (session.harness.input, *session.harness.outputs.values()):
             tap.monitor.begin()
-        for vector in vectors:
+        labels = vector_labels(config, *pad_vectors(vectors, config.score_format.minimum)).tolist()
+        for vector, label in zip(vectors, labels, strict=True):
             fields = score_fields(config, vector)
             field = f"<u{byte_bits(config.score_width) // 8}"
-            sender.send_nowait(fields.tolist() if config.lanes == 1 else fields.astype(field).tobytes())
+            words = fields.tolist() if config.lanes == 1 else fields.astype(field).tobytes()
+            sender.send_nowait(words if sideband(config) is None else AxiStreamFrame(words, tuser=label))
         monitors = {prefix: session.harness.outputs[prefix].monitor for prefix in prefixes}
         idle = 0
         before = -1

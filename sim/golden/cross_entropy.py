@@ -2,22 +2,24 @@
 
 import numpy as np
 
-from softstream.hw.log_numerics import LogNumerics
+from softstream.hw.config import Config
+from softstream.hw.log_numerics import log_numerics
 
-from .log_softmax import magnitude, vector_logarithm
+from .frame import Block
+from .log_softmax import magnitude
+from .log_sum import vector_logarithm
 
 __all__ = ["cross_entropy"]
 
 
-def cross_entropy(
-    numbers: LogNumerics, positions: np.ndarray, valid: np.ndarray, labels: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """(loss codes [V], unlabelled [V]) of positions [V, N] where valid, and labels [V] from 0 on.
+def cross_entropy(config: Config, block: Block) -> dict[str, np.ndarray]:
+    """The loss code of each vector, and whether its label is none of its elements, [V].
 
-    A label that is none of its vector's elements is flagged, and its loss is the largest code.
+    Such a label has the largest code for its loss.
     """
-    inside = labels < valid.sum(axis=1)
-    kept = np.where(inside, labels, 0)
-    labelled = np.take_along_axis(positions, kept[:, None], axis=1)[:, 0]
-    losses = magnitude(numbers, vector_logarithm(numbers, positions, valid), labelled)
-    return np.where(inside, losses, numbers.limit), ~inside
+    numbers = log_numerics(config, signed=False)
+    inside = block.labels < block.lengths
+    kept = np.where(inside, block.labels, 0)
+    labelled = np.take_along_axis(block.positions, kept[:, None], axis=1)[:, 0]
+    losses = magnitude(numbers, vector_logarithm(numbers, block.positions, block.valid), labelled)
+    return {"losses": np.where(inside, losses, numbers.limit), "unlabelled": ~inside}

@@ -2,9 +2,12 @@
 
 import numpy as np
 
-from softstream.hw.exponential_codes import ExponentialCodes
+from softstream.hw.config import Config
+from softstream.hw.exponential_codes import ExponentialCodes, exponential_codes
 
+from .argmax import argmax
 from .exponential import exponential
+from .frame import Block
 from .round import distance, round_quotient
 
 __all__ = ["emit", "exponentials", "quotient"]
@@ -25,7 +28,7 @@ def emit(codes: ExponentialCodes, position: np.ndarray) -> np.ndarray:
     return round_quotient(codes.widths, quotient(codes, significand), shift)
 
 
-def exponentials(codes: ExponentialCodes, positions: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(codes [V, N], 0 where not valid; their exact sums [V]) of positions [V, N]."""
-    emitted = np.where(valid, emit(codes, positions), 0)
-    return emitted, emitted.sum(axis=1)
+def exponentials(config: Config, block: Block) -> dict[str, np.ndarray]:
+    """The winner, the code of each element, [V, N], 0 beyond each length, and their exact sums, [V]."""
+    emitted = np.where(block.valid, emit(exponential_codes(config), block.positions), 0)
+    return {**argmax(config, block), "exponentials": emitted, "sums": emitted.sum(axis=1)}

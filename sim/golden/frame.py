@@ -17,6 +17,8 @@ class Block:
     """Score codes above the smallest, int64 [V, N]; what they are beyond a vector's length is not looked at."""
     lengths: np.ndarray
     """Elements of each vector, cut at max_length, [V]."""
+    labels: np.ndarray
+    """What each vector brings besides (`ports.sideband`), [V]; of no meaning in other modes."""
 
     @property
     def valid(self) -> np.ndarray:

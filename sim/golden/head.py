@@ -9,12 +9,21 @@ from softstream.hw.errors import UserError
 from softstream.hw.ports import outputs
 
 from .argmax import argmax
+from .cross_entropy import cross_entropy
+from .exponentials import exponentials
 from .frame import Block, frame
+from .log_softmax import log_softmax
 from .softmax import softmax
 
-__all__ = ["MODELS", "Result", "checked", "golden"]
+__all__ = ["MODELS", "Result", "checked", "checked_labels", "golden"]
 
-MODELS: dict[str, Callable[[Config, Block], dict[str, np.ndarray]]] = {"argmax": argmax, "softmax": softmax}
+MODELS: dict[str, Callable[[Config, Block], dict[str, np.ndarray]]] = {
+    "argmax": argmax,
+    "softmax": softmax,
+    "log_softmax": log_softmax,
+    "cross_entropy": cross_entropy,
+    "exponential": exponentials,
+}
 """Mode → its model: framed vectors in, the arrays of the mode's outputs out, all but `overlong`."""
 
 _BLOCK_ELEMENTS = 1 << 16
@@ -83,13 +92,33 @@ def checked(config: Config, scores: np.ndarray, lengths: np.ndarray | None) -> t
     return scores, lengths.astype(np.int64)
 
 
-def golden(config: Config, scores: np.ndarray, lengths: np.ndarray | None = None) -> Result:
+def checked_labels(config: Config, labels: np.ndarray | None, vectors: int) -> np.ndarray:
+    """Labels of that many vectors, 0 where none are given. Raises `UserError` as `golden` does."""
+    if labels is None:
+        return np.zeros(vectors, dtype=np.int64)
+    labels = np.asarray(labels)
+    if labels.shape != (vectors,) or not np.issubdtype(labels.dtype, np.integer):
+        raise UserError(
+            f"labels: an array of {labels.dtype} with shape {labels.shape}; must be {vectors} integers, one per vector"
+        )
+    most = (1 << config.index_width) - 1
+    wrong = np.flatnonzero((labels < 0) | (labels > most))
+    if len(wrong):
+        raise UserError(f"labels[{wrong[0]}] = {labels[wrong[0]]}: must be from 0 to {most}; for example 0")
+    return labels.astype(np.int64)
+
+
+def golden(
+    config: Config, scores: np.ndarray, lengths: np.ndarray | None = None, labels: np.ndarray | None = None
+) -> Result:
     """The result of a head, bit for bit: integer score codes [V, N] in, integer codes out.
 
     `lengths` [V] tells how many elements of each row count (default: all); a length over max_length is cut and flagged,
-    as in hardware. Raises `UserError` for other than integer codes within the score format and lengths of 1 to N.
+    as in hardware. `labels` [V] are those of a cross-entropy (default: 0), from 0 to what s_axis_tuser holds. Raises
+    `UserError` for other than integer codes within the score format, lengths of 1 to N and such labels.
     """
     scores, lengths = checked(config, scores, lengths)
+    labels = checked_labels(config, labels, len(scores))
     model = MODELS[config.mode]
     arrays: dict[str, np.ndarray] = {}
     for output in outputs(config):
@@ -100,7 +129,7 @@ def golden(config: Config, scores: np.ndarray, lengths: np.ndarray | None = None
     for start in range(0, len(scores), block):
         rows = slice(start, start + block)
         positions, framed, overlong = frame(config, scores[rows], lengths[rows])
-        made = {**model(config, Block(positions, framed)), "overlong": overlong}
+        made = {**model(config, Block(positions, framed, labels[rows])), "overlong": overlong}
         for name, values in made.items():
             # Columns beyond max_length were cut and stay 0.
             arrays[name][rows][..., : values.shape[-1]] = values

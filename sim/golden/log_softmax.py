@@ -1,29 +1,15 @@
-"""Golden model of `hw/log_sum.py` and `hw/log_softmax.py`: the logarithm of the sum, less each element's score."""
+"""Golden model of `hw/log_softmax.py`: each element's score less the logarithm of its vector's sum."""
 
 import numpy as np
 
-from softstream.hw.log_numerics import LogNumerics
+from softstream.hw.config import Config
+from softstream.hw.log_numerics import LogNumerics, log_numerics
 
-from .accumulate import accumulate
-from .exponential import exponential
-from .normalise import normalise
+from .argmax import argmax
+from .frame import Block
+from .log_sum import vector_logarithm
 
-__all__ = ["emit", "log_softmax", "log_sum", "magnitude", "vector_logarithm"]
-
-
-def log_sum(numbers: LogNumerics, sum_exponent: np.ndarray, divisor: np.ndarray) -> np.ndarray:
-    """L = ln(2^n·m) and half an ulp, in units of 2^-H: O at n, T at the first F fraction bits of m, and the bit below."""
-    tables = numbers.tables
-    cut = divisor >> (numbers.widths.divisor_fraction - tables.fraction - 1)
-    worth = tables.working_fraction - tables.fraction - 1
-    entry = tables.logarithm[(cut >> 1) - (1 << tables.fraction)]
-    return tables.octave[sum_exponent] + entry + ((cut & 1) << worth)
-
-
-def vector_logarithm(numbers: LogNumerics, positions: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """L of the vectors [V, N]; int64 [V]."""
-    widths = numbers.widths
-    return log_sum(numbers, *normalise(widths, *accumulate(widths, *exponential(widths, positions), valid)))
+__all__ = ["emit", "log_softmax", "magnitude"]
 
 
 def magnitude(numbers: LogNumerics, logarithm: np.ndarray, position: np.ndarray) -> np.ndarray:
@@ -37,7 +23,9 @@ def emit(numbers: LogNumerics, logarithm: np.ndarray, position: np.ndarray) -> n
     return -magnitude(numbers, logarithm, position)
 
 
-def log_softmax(numbers: LogNumerics, positions: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Log-softmax codes of positions [V, N] where valid, 0 elsewhere."""
-    logarithm = vector_logarithm(numbers, positions, valid)
-    return np.where(valid, emit(numbers, logarithm[:, None], positions), 0)
+def log_softmax(config: Config, block: Block) -> dict[str, np.ndarray]:
+    """The winner, and the log-softmax code of each element, [V, N], 0 beyond each length."""
+    numbers = log_numerics(config, signed=True)
+    logarithm = vector_logarithm(numbers, block.positions, block.valid)
+    codes = np.where(block.valid, emit(numbers, logarithm[:, None], block.positions), 0)
+    return {**argmax(config, block), "log_probabilities": codes}
