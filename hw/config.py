@@ -49,6 +49,8 @@ KEYS: tuple[Key, ...] = (
         "exact sum, or a running power-of-two reference where the scores' range is too wide for it", True),
     Key("profile", "text", "–", "fast, fastest, small", "fast",
         "one element per cycle in vectors that are long enough; the same with more registers; or fewer cells", False),
+    Key("mask", "boolean", "–", "true, false", False,
+        "a bit beside each score excludes its element: probability 0, never the winner", True),
     Key("lanes", "integer", "scores per beat", "1, 2, 4, 8, 16", 1, "scores that one beat carries", False),
 )  # fmt: skip
 
@@ -92,6 +94,7 @@ class Config:
     normaliser: Literal["divider", "reciprocal", "logarithm", "none"] = "divider"
     accumulator: Literal["auto", "absolute", "reference"] = "auto"
     profile: Literal["fast", "fastest", "small"] = "fast"
+    mask: bool = False
     lanes: Literal[1, 2, 4, 8, 16] = 1
 
     def __post_init__(self) -> None:
@@ -110,9 +113,11 @@ class Config:
                     raise UserError(
                         f"{key.name} = {value!r}: must be an integer from {low} to {high} {key.unit}; for example {key.default}"
                     )
-            elif key.name == "score_signed":
+            elif key.type_text == "boolean":
                 if not isinstance(value, bool):
-                    raise UserError(f"score_signed = {value!r}: must be true or false; for example true")
+                    raise UserError(
+                        f"{key.name} = {value!r}: must be true or false; for example {str(key.default).lower()}"
+                    )
             else:  # score_scale
                 if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
                     raise UserError(f"score_scale = {value!r}: must be a finite number above 0; for example 0.0625")
@@ -121,6 +126,11 @@ class Config:
             raise UserError(
                 f"lanes = {self.lanes}: must be below 2 · max_length = {2 * self.max_length}, more would never be used; "
                 f"for example {1 << ceil_log2(self.max_length)}"
+            )
+
+        if self.lanes > 1 and self.mask:
+            raise UserError(
+                f"lanes = {self.lanes} with mask: what comes beside the scores takes one per beat; lanes = 1 would do"
             )
 
     @classmethod
@@ -154,6 +164,11 @@ class Config:
     def score_format(self) -> QFormat:
         """The score code as an integer; its real value is code · score_scale."""
         return QFormat(self.score_width, 0, self.score_signed)
+
+    @property
+    def contender_width(self) -> int:
+        """Bits that decide on the winner: whether the element takes part, where one may not, above its score."""
+        return self.score_width + self.mask
 
     @property
     def probability_qformat(self) -> QFormat:

@@ -13,10 +13,13 @@ from .streams import UNCHECKED, Spacing, delay, each_lane, keep_names, pulse
 __all__ = ["Factors", "Replay", "entries", "stored_layout"]
 
 
-def stored_layout(widths: Numerics, lanes: int = 1) -> data.StructLayout:
-    """One stored beat: the positions (the raw scores), which lanes hold one, and whether it is its vector's last."""
+def stored_layout(widths: Numerics, lanes: int = 1, *, mask: bool = False) -> data.StructLayout:
+    """One stored beat: the positions (the raw scores), which lanes hold one, whether it is its vector's last, and its
+    `mask`, where it may have one.
+    """
     positions = dict.fromkeys(each_lane("position", lanes), widths.tables.score_width)
-    return data.StructLayout({**positions, **dict.fromkeys(keep_names(lanes), 1), "last": 1})
+    masks = {"mask": 1} if mask else {}
+    return data.StructLayout({**positions, **dict.fromkeys(keep_names(lanes), 1), "last": 1, **masks})
 
 
 def entries(needed: int) -> int:

@@ -53,8 +53,8 @@ def skewed(config: Config) -> bool:
 
 
 def skewed_cycles(config: Config) -> int:
-    """The same with the skewed comparison: a cycle for each level of the tree, for each bit of a score, and for the index."""
-    return ceil_log2(config.lanes) + config.score_width + 1
+    """The same with the skewed comparison: a cycle for each level of the tree, for each bit of a contender, and for the index."""
+    return ceil_log2(config.lanes) + config.contender_width + 1
 
 
 def normalise_digits(widths: Numerics) -> tuple[int, int, int]:

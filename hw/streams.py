@@ -14,7 +14,7 @@ from amaranth.lib.wiring import In, Out
 
 from .config import Config
 from .formats import ceil_log2
-from .ports import Output, outputs
+from .ports import Output, outputs, sidebands
 
 __all__ = [
     "UNCHECKED",
@@ -64,7 +64,7 @@ def score_layout(config: Config) -> data.StructLayout:
     lane, whatever `keep` says.
     """
     shape = signed(config.score_width) if config.score_signed else unsigned(config.score_width)
-    return data.StructLayout({**_beat("score", shape, config.lanes), "last": 1})
+    return data.StructLayout({**_beat("score", shape, config.lanes), "last": 1, **_beside(config)})
 
 
 def framed_layout(config: Config) -> data.StructLayout:
@@ -79,8 +79,13 @@ def framed_layout(config: Config) -> data.StructLayout:
             "first": 1,
             "last": 1,
             "overlong": 1,
+            **_beside(config),
         }
     )
+
+
+def _beside(config: Config) -> dict[str, ShapeLike]:
+    return {field.name: unsigned(field.width) for field in sidebands(config)}
 
 
 def output_layout(config: Config, output: Output) -> data.StructLayout:

@@ -228,6 +228,12 @@ def _generate(config: Config, console: Console, output: str) -> None:
 )
 @_LENGTHS
 @click.option(
+    "--beside",
+    metavar="NAME=F.npy",
+    multiple=True,
+    help="What comes beside the scores, for a head that takes it: [vectors, N], or [vectors]; for example mask=M.npy.",
+)
+@click.option(
     "--engine",
     type=click.Choice(["golden", "rtl"]),
     default="golden",
@@ -242,6 +248,7 @@ def _run(
     console: Console,
     scores: str,
     lengths: str | None,
+    beside: tuple[str, ...],
     engine: str,
     simulator: Simulator,
     seed: int,
@@ -251,7 +258,8 @@ def _run(
     from .run import Run, run
 
     _echo(config, console)
-    run(config, Path(scores), Path(lengths) if lengths else None, Path(output), Run(engine, simulator, seed), console)
+    how = Run(engine, simulator, seed)
+    run(config, Path(scores), Path(lengths) if lengths else None, beside, Path(output), how, console)
 
 
 @_verb()
