@@ -69,7 +69,8 @@ class Job:
         values = {"config": self.config.to_mapping(), "seed": self.seed, "compare": self.compare}
         self.path.write_text(json.dumps(values), encoding="utf-8")
         if scores is not None and lengths is not None:
-            np.savez(self.scores_path, scores=scores, lengths=lengths, **(beside or {}))
+            arrays: dict[str, Any] = {"scores": scores, "lengths": lengths, **(beside or {})}
+            np.savez(self.scores_path, **arrays)
 
     @classmethod
     def load(cls, path: Path) -> "Job":

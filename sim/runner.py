@@ -89,9 +89,9 @@ def simulate(
     """Runs benches on the Verilog of a configuration and tells the verdict of each test.
 
     With integer `scores` [V, N] (and `lengths` [V], and what comes `beside` them, random by default) the scores bench runs
-    as well. `verilog` stands in for the generated text, for example a synthesised netlist with the same ports. Log, results and waves are kept in `directory`; without
-    one they go to a temporary folder that stays only if a test failed or waves were asked for. `progress` is called with
-    numbers from 0 to 1.
+    as well. `verilog` stands in for the generated text, for example a synthesised netlist with the same ports. Log, results
+    and waves are kept in `directory`; without one they go to a temporary folder that stays only if a test failed or waves
+    were asked for. `progress` is called with numbers from 0 to 1.
 
     Raises `UserError` for bad scores or an unknown simulator or bench, `MissingTool` for a simulator that is not there,
     `ToolFailure` where a simulator fails or reports nothing. A failing test raises nothing: its verdict says so.

@@ -20,16 +20,16 @@ def beside(config: Config, scores: np.ndarray) -> dict[str, np.ndarray]:
     """
     found: dict[str, np.ndarray] = {}
     for number, field in enumerate(sidebands(config)):
-        values = []
+        values: list[np.ndarray] = []
         for row, first in enumerate(scores[:, 0]):
             rng = np.random.default_rng([number, row, int(first) & 0xFFFF])
             if field.per == "vector":
-                values.append(rng.integers(0, field.limit, endpoint=True))
+                values.append(rng.integers(0, field.limit, (), endpoint=True))
             else:
                 often = rng.choice((0.0, 0.5, 0.9, 1.0))
                 # An element takes one random number, so that those in front stay the same however long the vector is.
                 part = rng.random(scores.shape[1])
-                values.append(np.where(part < often, 1 + (part / (often or 1) * field.limit).astype(np.int64), 0))
+                values.append(np.where(part < often, 1 + np.floor(part / (often or 1) * field.limit), 0))
         found[field.array] = np.array(values, dtype=np.int64)
     return found
 
