@@ -16,13 +16,11 @@ __all__ = [
     "DIGIT",
     "QUEUE_LATENCY",
     "Schedule",
-    "maximum_cycles",
     "maximum_latency",
     "normalise_digits",
     "schedule",
     "segments",
     "skewed",
-    "skewed_cycles",
 ]
 
 QUEUE_LATENCY = 2
@@ -42,19 +40,15 @@ def segments(config: Config, widths: Numerics) -> tuple[int, ...]:
     return tuple(width * (j + 1) // count - width * j // count for j in range(count))
 
 
-def maximum_cycles(config: Config) -> int:
-    """From a vector's last framed beat to its winner: a cycle for each level of the tree over the lanes, and the loop."""
-    return ceil_log2(config.lanes) + 1
-
-
 def skewed(config: Config) -> bool:
     """Whether the comparison of the maximum is skewed: in argmax mode, where it is the slowest part, but for the smallest."""
     return config.profile == "fastest" or (config.mode == "argmax" and config.profile == "fast")
 
 
-def skewed_cycles(config: Config) -> int:
-    """The same with the skewed comparison: a cycle for each level of the tree, for each bit of a score, and for the index."""
-    return ceil_log2(config.lanes) + config.score_width + 1
+def maximum_latency(config: Config) -> int:
+    """From a vector's last framed beat to its winner: a cycle for each level of the tree over the lanes, and one for the loop;
+    with the skewed comparison also one for each bit of a score."""
+    return ceil_log2(config.lanes) + 1 + (config.score_width if skewed(config) else 0)
 
 
 def normalise_digits(widths: Numerics) -> tuple[int, int, int]:
@@ -67,11 +61,6 @@ def normalise_digits(widths: Numerics) -> tuple[int, int, int]:
     span = widths.accumulator_width - 1 - widths.accumulator_fraction
     above = (1 << max(2, span.bit_length())) - 1 - span
     return (span + above % DIGIT) // DIGIT + 1, above // DIGIT, above % DIGIT
-
-
-def maximum_latency(config: Config) -> int:
-    """From a vector's last framed beat to its winner, with the comparison that the configuration has."""
-    return skewed_cycles(config) if skewed(config) else maximum_cycles(config)
 
 
 @dataclass(frozen=True)
