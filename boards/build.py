@@ -42,6 +42,7 @@ from softstream.hw.presets import PRESETS
 
 from . import shim
 from .clock import Clock, choose
+from .parts import part as find_part
 from .registry import Board
 from .toolchain import keep_log
 
@@ -244,6 +245,8 @@ def make_plan(
     clock = choose(row, clock_hz)
     rate = row.baud if baud is None else baud
     options = dict(row.options)
+    if row.measured:  # what is built is what was measured
+        options["synth_opts"] = find_part(row.part).synthesis_options
     if not row.vendor:
         target = f"--freq {clock.hz / 1e6:g} " if row.toolchain == "gowin" else ""  # no constraint file tells it
         options["nextpnr_opts"] = f"{target}--report report.json"

@@ -58,6 +58,11 @@ class Part:
         """The package of the Python package index that places this family."""
         return f"yowasp-nextpnr-{self.family}"
 
+    @property
+    def synthesis_options(self) -> str:
+        """The options of the synthesis command, for flows that bring the command's name themselves."""
+        return self.synthesis.partition(" ")[2]
+
     def cell(self, group: Group) -> Cell | None:
         """The cell that stands for `group`, or None where the part has none."""
         return next((cell for cell in self.cells if cell.group == group), None)

@@ -14,6 +14,7 @@ import pytest
 from softstream.boards import build as module
 from softstream.boards import shim
 from softstream.boards.build import build, check_fit, fitting_presets, make_plan, memory_bits, needed_cells
+from softstream.boards.parts import PARTS
 from softstream.boards.registry import BOARDS, board
 from softstream.hw.errors import MissingTool, ToolFailure, UserError
 from softstream.hw.presets import preset
@@ -277,3 +278,18 @@ def test_the_dfu_suffix_is_one(tmp_path):
     assert content[:-16] == b"configuration"
     assert content[-16:-4] == bytes.fromhex("ffff f05a 0912 0001") + b"UFD\x10"
     assert int.from_bytes(content[-4:], "little") == ~binascii.crc32(content[:-4]) & 0xFFFFFFFF
+
+
+@pytest.mark.parametrize("name", [name for name, row in BOARDS.items() if row.measured])
+def test_a_board_is_synthesised_as_its_part_was_measured(name):
+    row = board(name)
+    plan = make_plan(ARGMAX, row, demo=DEMO)
+    lines = [line.strip() for line in plan.plan.files["top.ys"].splitlines()]
+    [line] = [line for line in lines if line.startswith("synth_")]
+    assert line.split(" -top ")[0] == PARTS[row.part].synthesis
+    assert PARTS[row.part].family == row.toolchain
+
+
+def test_an_ecp5_board_takes_no_wide_multiplexers_and_an_up5k_its_multipliers():
+    assert PARTS["ecp5-25k"].synthesis_options == "-nowidelut"
+    assert "-dsp" in PARTS["up5k"].synthesis_options.split()
