@@ -30,9 +30,9 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib import resources, util
+from importlib import util
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import platformdirs
 
@@ -44,6 +44,7 @@ from . import shim
 from .clock import Clock, choose
 from .parts import part as find_part
 from .registry import Board
+from .room import DOUBT, recorded
 from .toolchain import keep_log
 
 if TYPE_CHECKING:
@@ -75,8 +76,6 @@ VENDOR_COMMANDS = {"vivado": "vivado", "quartus": "quartus_sh"}
 
 _NAME = "top"
 _TOOL_SECONDS = 1800
-_DOUBT = 2
-"""How many times over the cells of a part that is not measured may be estimated; a test holds it against a build."""
 _CELL_NAMES = {
     "ICESTORM_LC": "logic cells",
     "ICESTORM_RAM": "block RAMs",
@@ -161,18 +160,12 @@ def memory_bits(config: Config) -> int:
     return config.max_length * (config.score_width + 1)
 
 
-def _recorded() -> dict[str, Any]:
-    """Measured cells of the presets: preset → part → entry; empty where they were never measured."""
-    file = resources.files("softstream.boards") / "resources.json"
-    return json.loads(file.read_text(encoding="utf-8"))["presets"] if file.is_file() else {}
-
-
 def needed_cells(config: Config, row: Board, *, link: bool = True) -> tuple[int, int] | None:
     """Logic cells of the head and of the link on the fabric of the board's part, where a preset tells; else None.
 
     On a part that is not measured they are those of an ECP5, which has LUTs of four inputs and carries in their place too.
     """
-    for name, entries in _recorded().items():
+    for name, entries in recorded().items():
         known = PRESETS.get(name)
         if known is not None and known.replace(score_scale=config.score_scale) == config and row.part in entries:
             kinds = [entries[row.part].get(what, {}) for what in ("cells", "link_cells")]
@@ -204,7 +197,7 @@ def _missing(config: Config, row: Board, link: bool) -> str:
         )
     cells = needed_cells(config, row, link=link)
     # Of a part that is not measured only what is over by far is refused.
-    total = 0 if cells is None else sum(cells) if row.measured else sum(cells) // _DOUBT
+    total = 0 if cells is None else sum(cells) if row.measured else sum(cells) // DOUBT
     if total > row.cells:
         return (
             f"this configuration on {row.name}: needs about {total} logic cells, {row.device} has {row.cells}, "

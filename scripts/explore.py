@@ -30,11 +30,13 @@ from typing import Any
 
 from softstream.boards.parts import Part
 from softstream.boards.parts import part as find_part
+from softstream.boards.room import room_of_part
 from softstream.boards.toolchain import Job, cache_directory, measure, tool_versions
 from softstream.hw.config import KEYS, Config, nearest, parse_setting
 from softstream.hw.emit import verilog
 from softstream.hw.errors import MissingTool, SoftstreamError, ToolFailure, UserError
 from softstream.hw.plan import plan
+from softstream.hw.profiles import Room, resolve
 
 from .console import Console
 from .output import written_file
@@ -91,8 +93,8 @@ class Point:
     failure: str = ""
 
 
-def sweep(base: Mapping[str, Any], settings: Sequence[str]) -> Sweep:
-    """Every combination of `key=a,b,c`, the other keys from `base`.
+def sweep(base: Mapping[str, Any], settings: Sequence[str], room: Room | None = None) -> Sweep:
+    """Every combination of `key=a,b,c`, the other keys from `base`; `profile=auto` is picked for each, for the part of `room`.
 
     Raises `UserError` for an unknown key, a key given twice, and where no combination is possible.
     """
@@ -115,7 +117,7 @@ def sweep(base: Mapping[str, Any], settings: Sequence[str]) -> Sweep:
     for combination in itertools.product(*axes.values()):
         chosen = dict(zip(axes, combination, strict=True))
         try:
-            config = Config.from_mapping({**base, **chosen})
+            config, _ = resolve({**base, **chosen}, room)
             plan(config)
         except UserError as error:
             impossible.append((_settings(chosen), str(error)))
@@ -421,7 +423,7 @@ def run(
             f"--fmax {wish.fmax_mhz:g}: the clock of {part.name} runs at most at {part.ceiling_mhz} MHz ({part.ceiling_source}); "
             f"for example --fmax {part.ceiling_mhz}"
         )
-    asked = sweep(base, settings)
+    asked = sweep(base, settings, room_of_part(part_name))
     with console.progress("exploring") as progress:
         points = explore(
             asked,

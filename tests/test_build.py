@@ -84,7 +84,7 @@ def test_a_family_yields_a_bitstream_that_meets_its_clock_and_the_same_build_aga
         assert 0.9 * expected < used < expected + 150
     else:
         used += made.report.used["carries"][0]
-        assert expected / module._DOUBT < used < expected * module._DOUBT
+        assert expected / module.DOUBT < used < expected * module.DOUBT
     assert used < available
     assert made.report.path
     assert all(re.fullmatch(r"softstream/(hw|boards)/\w+\.py:\d+", line) for line in made.report.path)
@@ -198,7 +198,7 @@ def test_logic_that_the_part_lacks_is_refused_where_it_was_measured(monkeypatch)
         "softmax-int8": {"hx8k": {"cells": {"LC": 900}, "link_cells": {"LC": 500}}},
         "digits-argmax": {"hx8k": {"cells": {"LC": 150}, "link_cells": {"LC": 450}}},
     }
-    monkeypatch.setattr(module, "_recorded", lambda: measured)
+    monkeypatch.setattr(module, "recorded", lambda: measured)
     row = board("icestick")
     with pytest.raises(UserError, match=r"needs about 1400 logic cells, iCE40 HX1K has 1280, 120 are missing"):
         check_fit(preset("softmax-int8"), row)
@@ -229,7 +229,7 @@ def test_a_part_that_is_not_measured_is_judged_by_half_of_an_ecp5(monkeypatch):
     assert not row.measured
     for cells, fits in ((2 * 8640, True), (2 * 8640 + 2, False)):
         measured = {"softmax-int8": {"ecp5-25k": {"cells": {"COMB": cells - 400}, "link_cells": {"COMB": 400}}}}
-        monkeypatch.setattr(module, "_recorded", lambda measured=measured: measured)
+        monkeypatch.setattr(module, "recorded", lambda measured=measured: measured)
         assert ("softmax-int8" in fitting_presets(row)) is fits
 
 
