@@ -38,13 +38,15 @@ import platformdirs
 
 from softstream.hw.config import Config
 from softstream.hw.errors import MissingTool, ToolFailure, UserError
+from softstream.hw.plan import plan as derive
 from softstream.hw.presets import PRESETS
+from softstream.hw.profiles import measured_profiles, nearest_measured
 
 from . import shim
 from .clock import Clock, choose
 from .parts import part as find_part
 from .registry import Board
-from .room import DOUBT, recorded
+from .room import DOUBT, recorded, room_of_board
 from .toolchain import keep_log
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ __all__ = [
     "BuildResult",
     "build",
     "cache_directory",
+    "check_clock",
     "check_fit",
     "fitting_presets",
     "make_plan",
@@ -95,6 +98,11 @@ _CELL_NAMES = {
     "MULT18X18": "multipliers",
     "rPLL": "PLLs",
 }
+
+_LENGTH_ALONE = 0.9
+"""What configurations that differ in `max_length` alone may differ by in cells, as a fraction: see the curve in `bench.json`."""
+_REACH = 1.5
+"""How many times the measured Fmax a board may be asked for before it is refused untried: more than seeds and speed grades do."""
 
 Progress = Callable[[float, str], None]
 
@@ -183,7 +191,32 @@ def check_fit(config: Config, row: Board, *, link: bool = True) -> None:
         )
     missing = _missing(config, row, link)
     if missing:
-        raise UserError(f"{missing}; {_what_fits(row)}")
+        raise UserError(f"{missing}; {_what_fits(config, row, link)}")
+
+
+def check_clock(config: Config, row: Board, clock_hz: float | None) -> None:
+    """Raises `UserError` for a clock far beyond what was measured of the nearest configuration, with one that it reaches."""
+    nearest = nearest_measured(config, room_of_board(row)) if row.measured else None
+    if clock_hz is None or nearest is None or clock_hz <= _REACH * nearest.mhz * 1e6:
+        return
+    lower = int(nearest.mhz * 0.95)
+    try:
+        choose(row, lower * 1e6)
+    except UserError:  # what the PLL cannot make
+        lower = row.oscillator_hz // 1_000_000
+    raise UserError(
+        f"clock {clock_hz / 1e6:g} MHz on {row.name}: the nearest configuration measured reaches {nearest.mhz:.0f} MHz on "
+        f"{find_part(row.part).title}; for example --clock {lower}{_quicker(config, row)}"
+    )
+
+
+def _quicker(config: Config, row: Board) -> str:
+    """The profile with the highest measured clock, as an addition to what helps; empty where it is the configuration's own."""
+    found = measured_profiles(config, room_of_board(row)) if row.measured else {}
+    best = max(found, key=lambda profile: found[profile].mhz, default=config.profile)
+    if config.profile not in found or found[best].mhz <= found[config.profile].mhz:
+        return ""
+    return f", or the profile that reaches {found[best].mhz:.0f} MHz (--set profile={best})"
 
 
 def _missing(config: Config, row: Board, link: bool) -> str:
@@ -197,7 +230,7 @@ def _missing(config: Config, row: Board, link: bool) -> str:
         )
     cells = needed_cells(config, row, link=link)
     # Of a part that is not measured only what is over by far is refused.
-    total = 0 if cells is None else sum(cells) if row.measured else sum(cells) // DOUBT
+    total = _at_least(config, row, link) if cells is None else sum(cells) if row.measured else sum(cells) // DOUBT
     if total > row.cells:
         return (
             f"this configuration on {row.name}: needs about {total} logic cells, {row.device} has {row.cells}, "
@@ -206,8 +239,50 @@ def _missing(config: Config, row: Board, link: bool) -> str:
     return ""
 
 
-def _what_fits(row: Board) -> str:
-    return f"presets that fit: {', '.join(fitting_presets(row))}; for example --preset {row.preset}"
+def _at_least(config: Config, row: Board, link: bool) -> int:
+    """Logic cells that a configuration surely needs: most of those of the nearest that was measured, where that is no wider."""
+    nearest = nearest_measured(config, room_of_board(row, link=link))
+    return int(_LENGTH_ALONE * nearest.cells) if nearest is not None and _no_wider(nearest.config, config) else 0
+
+
+def _no_wider(config: Config, other: Config) -> bool:
+    widths = ("score_width", "probability_width", "guard_bits", "lanes")
+    return all(getattr(config, width) <= getattr(other, width) for width in widths)
+
+
+def _what_fits(config: Config, row: Board, link: bool) -> str:
+    return f"presets that fit: {', '.join(fitting_presets(row))}; for example {_nearest_that_fits(config, row, link)}"
+
+
+def _nearest_that_fits(config: Config, row: Board, link: bool) -> str:
+    """The options that make a configuration fit: what was measured to fit the part, with as little changed as may be.
+
+    First the profile, which changes no bit of the result, then the normaliser, then the mode. Scores that are too many are cut
+    to a quarter of the memory, which leaves room for the tables.
+    """
+    longest = config.max_length
+    if memory_bits(config) > row.memory_bits:
+        longest = 1 << ((row.memory_bits // (4 * (config.score_width + 1))).bit_length() - 1)
+    able = []
+    for entry in room_of_board(row, link=link).measured:
+        if entry.cells > row.cells or not _no_wider(config, entry.config):
+            continue
+        keys = {"profile": entry.config.profile}
+        if entry.config.mode == "softmax":
+            keys["normaliser"] = entry.config.normaliser
+        if entry.config.mode != config.mode:
+            keys["mode"] = entry.config.mode
+        length = config.max_length if entry.config.mode == "argmax" else longest
+        changed = {key: value for key, value in {"max_length": length, **keys}.items() if value != getattr(config, key)}
+        with contextlib.suppress(UserError):
+            candidate = config.replace(**changed)
+            derive(candidate)
+            if changed and not _missing(candidate, row, link):
+                able.append(("mode" in changed, "normaliser" in changed, len(changed), entry.cells, changed))
+    if not able:
+        return f"--preset {row.preset}"
+    *_, changed = min(able, key=lambda found: found[:4])
+    return " ".join(f"--set {key}={value}" for key, value in changed.items())
 
 
 def fitting_presets(row: Board) -> list[str]:
@@ -235,6 +310,7 @@ def make_plan(
     from .top import BoardTop
 
     check_fit(config, row, link=demo is None)
+    check_clock(config, row, clock_hz)
     clock = choose(row, clock_hz)
     rate = row.baud if baud is None else baud
     options = dict(row.options)
@@ -398,7 +474,7 @@ def _run(plan: BoardPlan, place: Path, report: Progress) -> None:
         return  # told from the report
     over = _overfull(place / f"{_NAME}.tim")
     if over:
-        raise UserError(f"this configuration on {row.name}: {over}; {_what_fits(row)}")
+        raise UserError(f"this configuration on {row.name}: {over}; {_what_fits(plan.config, row, not plan.demo)}")
     why = f"still running after {_TOOL_SECONDS} s" if code is None else (errors or ["see its log"])[0]
     if code is not None and code < 0:
         why = f"killed by signal {-code}"
@@ -507,14 +583,10 @@ def _read(path: Path, clock: Clock) -> BuildReport:
 def _too_slow(plan: BoardPlan, report: BuildReport, log: Path | None) -> ToolFailure:
     where = f", slowest at {report.path[-1]}" if report.path else ""
     lower = int(report.reached_mhz * 0.95)
-    helps = [f"a lower clock (--clock {lower})"]
-    if plan.config.mode == "softmax":
-        other = "small" if plan.config.profile == "fast" else "fast"
-        helps.append(f"the other profile (--set profile={other})")
-    helps.append("a larger or faster part")
     return ToolFailure(
         f"clock on {plan.row.name}: {report.reached_mhz:g} MHz reached, {report.asked_mhz:g} MHz asked for{where}; "
-        f"no bitstream was kept; what helps: {', '.join(helps)}",
+        f"no bitstream was kept; what helps: a lower clock (--clock {lower}){_quicker(plan.config, plan.row)}, "
+        "or a larger or faster part",
         log,
     )
 

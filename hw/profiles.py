@@ -16,7 +16,7 @@ from typing import Any
 from .config import Config
 from .plan import plan
 
-__all__ = ["AUTO", "Measured", "Room", "resolve"]
+__all__ = ["AUTO", "Measured", "Room", "measured_profiles", "nearest_measured", "resolve"]
 
 AUTO = "auto"
 _DEFAULT, _SMALLEST = "fast", "small"
@@ -61,7 +61,7 @@ def resolve(values: Mapping[str, Any], room: Room | None = None) -> tuple[Config
 def _picked(config: Config, room: Room | None) -> tuple[str, str]:
     if room is None:
         return _DEFAULT, "as no part is given; with one, what was measured there decides"
-    found = _nearest(config, room)
+    found = measured_profiles(config, room)
     if not found:
         kind = config.mode if config.mode == "argmax" else f"normaliser = {config.normaliser}"
         return _DEFAULT, f"as nothing with {kind} was measured on {room.name}"
@@ -86,20 +86,33 @@ def _picked(config: Config, room: Room | None) -> tuple[str, str]:
     return best, f"the fastest{' that fits' if len(able) < len(found) else ''} {told}"
 
 
-def _nearest(config: Config, room: Room) -> dict[str, Measured]:
-    """Profile → what was measured of a configuration that differs in nothing else; the group that has most in common with
-    `config` and, of equals, most profiles."""
-    wanted = config.to_mapping()
+def nearest_measured(config: Config, room: Room) -> Measured | None:
+    """What was measured with the same mode, normaliser and profile, and has most in common with `config`; or nothing."""
+    able = [entry for entry in room.measured if _kind(entry.config) == _kind(config)]
+    able = [entry for entry in able if entry.config.profile == config.profile]
+    return max(able, key=lambda entry: _common(entry.config, config), default=None)
+
+
+def _kind(config: Config) -> tuple[str, str]:
+    return config.mode, "" if config.mode == "argmax" else config.normaliser
+
+
+def _common(measured: Config, config: Config) -> int:
+    """How many keys two configurations have in common."""
+    values, wanted = measured.to_mapping(), config.to_mapping()
+    return sum(values[name] == wanted[name] for name in wanted.keys() - _IGNORED)
+
+
+def measured_profiles(config: Config, room: Room) -> dict[str, Measured]:
+    """Profile → what was measured of configurations that differ in nothing else: with several profiles rather than one, and of
+    such groups the one that has most in common with `config`."""
     groups: dict[tuple[Any, ...], dict[str, Measured]] = {}
     for entry in room.measured:
-        if (entry.config.mode, entry.config.normaliser) == (config.mode, config.normaliser) or (
-            entry.config.mode == config.mode == "argmax"
-        ):
+        if _kind(entry.config) == _kind(config):
             key = tuple(value for name, value in entry.config.to_mapping().items() if name not in _IGNORED)
             groups.setdefault(key, {})[entry.config.profile] = entry
-
-    def common(group: dict[str, Measured]) -> tuple[int, int]:
-        values = next(iter(group.values())).config.to_mapping()
-        return len(group) > 1, sum(values[name] == wanted[name] for name in wanted.keys() - _IGNORED)
-
-    return max(groups.values(), key=common, default={})
+    return max(
+        groups.values(),
+        key=lambda group: (len(group) > 1, _common(next(iter(group.values())).config, config)),
+        default={},
+    )

@@ -133,9 +133,14 @@ def schedule(config: Config) -> Schedule:
     """
     widths = numerics(config)
     if config.lanes > 1 and not widths.absolute:
+        try:
+            numerics(config.replace(accumulator="absolute"))
+            other = "accumulator = absolute"
+        except UserError:
+            other = "a smaller score_scale with the absolute accumulator"
         raise UserError(
             f"lanes = {config.lanes}: the sum against a running reference depends on the order of additions and takes one "
-            "element after the other; lanes = 1 would do, or a smaller score_scale with the absolute accumulator"
+            f"element after the other; lanes = 1 would do, or {other}"
         )
     split = widths.tables.low_width > 0
     memory = {"small": 1, "fast": 2, "fastest": 3}[config.profile]

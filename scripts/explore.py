@@ -123,6 +123,8 @@ def sweep(base: Mapping[str, Any], settings: Sequence[str], room: Room | None = 
             impossible.append((_settings(chosen), str(error)))
         else:
             configs[config] = None
+    if not axes and impossible:
+        raise UserError(impossible[0][1])
     if not configs:
         raise UserError(f"--sweep: no combination is possible; {impossible[0][0]}: {impossible[0][1]}")
     return Sweep(tuple(axes), tuple(configs), tuple(impossible))

@@ -370,3 +370,8 @@ def test_a_missing_extra_is_one_line_and_exit_code_3(cache, monkeypatch, capsys)
     assert ended.value.code == 3
     expected = "error: distributed: not installed, and --scheduler needs it; pip install 'softstream[cluster]'\n"
     assert capsys.readouterr().err == expected
+
+
+def test_a_single_impossible_configuration_is_refused_with_its_own_words():
+    with pytest.raises(UserError, match=r"^lanes = 4: .* lanes = 1 would do"):
+        sweep({"lanes": 4, "accumulator": "reference"}, [])
