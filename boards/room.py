@@ -55,20 +55,22 @@ def _logic(row: Part) -> str:
 
 def _measured(row: Part, *, link: bool) -> tuple[Measured, ...]:
     logic = _logic(row)
-    found: dict[Config, tuple[int, float | None]] = {}
+    found: dict[Config, tuple[int, float]] = {}
+
+    def take(config: Config, cells: dict[str, int], mhz: float | None) -> None:
+        if mhz is not None:
+            found.setdefault(config, (cells[logic], min(mhz, row.limit(cells).mhz)))
+
     beside: dict[str, int] = {"argmax": 0, "softmax": 0}
     for name, entries in recorded().items():
         if name in PRESETS and row.name in entries:
             config, entry = PRESETS[name], entries[row.name]
-            found[config] = (entry["cells"][logic], entry["fmax_mhz"])
+            take(config, entry["cells"], entry["fmax_mhz"])
             beside[config.mode] = max(beside[config.mode], entry.get("link_cells", {}).get(logic, 0))
     for variant in _content("bench.json").get("variants", {}).values():
         entry = variant["parts"].get(row.name)
         if entry is not None and entry["fits"]:
-            config = Config.from_mapping(variant["config"])
-            found.setdefault(config, (entry["cells"][logic], entry["fmax_mhz"]["median"]))
+            take(Config.from_mapping(variant["config"]), entry["cells"], entry["fmax_mhz"]["median"])
     return tuple(
-        Measured(config, cells + (beside[config.mode] if link else 0), min(mhz, row.ceiling_mhz))
-        for config, (cells, mhz) in found.items()
-        if mhz is not None
+        Measured(config, cells + (beside[config.mode] if link else 0), mhz) for config, (cells, mhz) in found.items()
     )

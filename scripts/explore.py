@@ -85,7 +85,8 @@ class Point:
     elements_per_cycle: float
     """Vectors of `max_length` back to back."""
     speed: float
-    """Million elements per second at Fmax, at most the limit of the part's clock; elements per cycle without placement."""
+    """Million elements per second at Fmax, or at the limit of the part where that is lower; without placement, elements per
+    cycle."""
     bound_ulp: float | None
     """None in argmax mode, where the result is exact."""
     error: float
@@ -340,8 +341,8 @@ def _point(config: Config, part: Part, outcome: Outcome, placed: bool) -> Point:
     logic = part.cell("logic")
     assert logic is not None  # every part has logic
     mhz = outcome.get("fmax_mhz")
-    speed = per_cycle if not placed else 0.0 if mhz is None else per_cycle * min(mhz, part.ceiling_mhz)
     cells = outcome.get("cells", {})
+    speed = per_cycle if not placed else 0.0 if mhz is None else per_cycle * min(mhz, part.limit(cells).mhz)
     return Point(
         config=config,
         cells=cells,
@@ -420,10 +421,11 @@ def run(
     part = find_part(part_name)
     if wish.fmax_mhz is not None and not place:
         raise UserError(f"--fmax {wish.fmax_mhz:g}: needs place and route; leave out --no-place")
-    if wish.fmax_mhz is not None and wish.fmax_mhz > part.ceiling_mhz:
+    limit = part.limit({})
+    if wish.fmax_mhz is not None and wish.fmax_mhz > limit.mhz:
         raise UserError(
-            f"--fmax {wish.fmax_mhz:g}: the clock of {part.name} runs at most at {part.ceiling_mhz} MHz ({part.ceiling_source}); "
-            f"for example --fmax {part.ceiling_mhz}"
+            f"--fmax {wish.fmax_mhz:g}: the clock of {part.name} runs at most at {limit.mhz} MHz ({limit.source}); "
+            f"for example --fmax {limit.mhz}"
         )
     asked = sweep(base, settings, room_of_part(part_name))
     with console.progress("exploring") as progress:

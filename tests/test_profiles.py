@@ -98,8 +98,8 @@ def test_the_room_of_a_part_is_what_was_measured_on_it(name: str) -> None:
     entry = recorded()["softmax-int8"][name]
     [fast] = [measured for measured in found.measured if measured.config == DIVIDER]
     assert (fast.cells, found.cells) == (entry["cells"][logic], entry["available"][logic])
-    assert fast.mhz == min(entry["fmax_mhz"], PARTS[name].ceiling_mhz)
-    assert all(measured.mhz <= PARTS[name].ceiling_mhz for measured in found.measured)
+    assert fast.mhz == min(entry["fmax_mhz"], PARTS[name].limit(entry["cells"]).mhz)
+    assert all(measured.mhz <= PARTS[name].limit({}).mhz for measured in found.measured)
 
 
 def test_a_board_has_its_link_beside_the_head_and_an_unmeasured_part_is_doubted() -> None:
