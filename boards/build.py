@@ -38,9 +38,8 @@ import platformdirs
 
 from softstream.hw.config import Config
 from softstream.hw.errors import MissingTool, ToolFailure, UserError
-from softstream.hw.plan import plan as derive
 from softstream.hw.presets import PRESETS
-from softstream.hw.profiles import measured_profiles, nearest_measured
+from softstream.hw.profiles import measured_profiles, nearest_measured, nearest_that_fits, no_wider
 
 from . import shim
 from .clock import Clock, choose
@@ -183,8 +182,8 @@ def needed_cells(config: Config, row: Board, *, link: bool = True) -> tuple[int,
 
 
 def check_fit(config: Config, row: Board, *, link: bool = True) -> None:
-    """Raises `UserError` where the part surely lacks memory or logic: what is missing and which presets fit; and for
-    several lanes, which nothing on a board can fill."""
+    """Raises `UserError` where the part surely lacks memory or logic: what is missing, which presets fit, and the nearest
+    configuration that does; and for several lanes, which nothing on a board can fill."""
     if config.lanes > 1:
         raise UserError(
             f"lanes = {config.lanes} on {row.name}: a board's scores come one at a time; for example --set lanes=1"
@@ -242,12 +241,7 @@ def _missing(config: Config, row: Board, link: bool) -> str:
 def _at_least(config: Config, row: Board, link: bool) -> int:
     """Logic cells that a configuration surely needs: most of those of the nearest that was measured, where that is no wider."""
     nearest = nearest_measured(config, room_of_board(row, link=link))
-    return int(_LENGTH_ALONE * nearest.cells) if nearest is not None and _no_wider(nearest.config, config) else 0
-
-
-def _no_wider(config: Config, other: Config) -> bool:
-    widths = ("score_width", "probability_width", "guard_bits", "lanes")
-    return all(getattr(config, width) <= getattr(other, width) for width in widths)
+    return int(_LENGTH_ALONE * nearest.cells) if nearest is not None and no_wider(nearest.config, config) else 0
 
 
 def _what_fits(config: Config, row: Board, link: bool) -> str:
@@ -255,34 +249,15 @@ def _what_fits(config: Config, row: Board, link: bool) -> str:
 
 
 def _nearest_that_fits(config: Config, row: Board, link: bool) -> str:
-    """The options that make a configuration fit: what was measured to fit the part, with as little changed as may be.
+    """The options that make a configuration fit, from what was measured.
 
-    First the profile, which changes no bit of the result, then the normaliser, then the mode. Scores that are too many are cut
-    to a quarter of the memory, which leaves room for the tables.
+    Scores that are too many are cut to a quarter of the memory, which leaves room for the tables.
     """
     longest = config.max_length
     if memory_bits(config) > row.memory_bits:
         longest = 1 << ((row.memory_bits // (4 * (config.score_width + 1))).bit_length() - 1)
-    able = []
-    for entry in room_of_board(row, link=link).measured:
-        if entry.cells > row.cells or not _no_wider(config, entry.config):
-            continue
-        keys = {"profile": entry.config.profile}
-        if entry.config.mode == "softmax":
-            keys["normaliser"] = entry.config.normaliser
-        if entry.config.mode != config.mode:
-            keys["mode"] = entry.config.mode
-        length = config.max_length if entry.config.mode == "argmax" else longest
-        changed = {key: value for key, value in {"max_length": length, **keys}.items() if value != getattr(config, key)}
-        with contextlib.suppress(UserError):
-            candidate = config.replace(**changed)
-            derive(candidate)
-            if changed and not _missing(candidate, row, link):
-                able.append(("mode" in changed, "normaliser" in changed, len(changed), entry.cells, changed))
-    if not able:
-        return f"--preset {row.preset}"
-    *_, changed = min(able, key=lambda found: found[:4])
-    return " ".join(f"--set {key}={value}" for key, value in changed.items())
+    changed = nearest_that_fits(config, room_of_board(row, link=link), longest)
+    return " ".join(f"--set {key}={value}" for key, value in changed.items()) or f"--preset {row.preset}"
 
 
 def fitting_presets(row: Board) -> list[str]:

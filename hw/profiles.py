@@ -14,9 +14,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from .config import Config
+from .errors import UserError
 from .plan import plan
 
-__all__ = ["AUTO", "Measured", "Room", "measured_profiles", "nearest_measured", "resolve"]
+__all__ = [
+    "AUTO",
+    "Measured",
+    "Room",
+    "measured_profiles",
+    "nearest_measured",
+    "nearest_that_fits",
+    "no_wider",
+    "resolve",
+]
 
 AUTO = "auto"
 _DEFAULT, _SMALLEST = "fast", "small"
@@ -91,6 +101,38 @@ def nearest_measured(config: Config, room: Room) -> Measured | None:
     able = [entry for entry in room.measured if _kind(entry.config) == _kind(config)]
     able = [entry for entry in able if entry.config.profile == config.profile]
     return max(able, key=lambda entry: _common(entry.config, config), default=None)
+
+
+def nearest_that_fits(config: Config, room: Room, longest: int | None = None) -> dict[str, Any]:
+    """Keys to change so that a configuration fits: what was measured to fit the part and is no narrower; nothing where none is.
+
+    As little is changed as may be: first the profile, which changes no bit of the result, then lanes and normaliser, then the
+    mode. With `longest`, `max_length` is at most that where scores are stored.
+    """
+    able = []
+    for entry in room.measured:
+        if entry.cells > room.cells or not no_wider(config.replace(lanes=1), entry.config):
+            continue
+        keys: dict[str, Any] = {"profile": entry.config.profile, "lanes": min(config.lanes, entry.config.lanes)}
+        if entry.config.mode == "softmax":
+            keys["normaliser"] = entry.config.normaliser
+            keys["max_length"] = min(config.max_length, longest or config.max_length)
+        keys["mode"] = entry.config.mode
+        changed = {key: value for key, value in keys.items() if value != getattr(config, key)}
+        try:
+            plan(config.replace(**changed))
+        except UserError:
+            continue
+        if changed:
+            order = ("mode" in changed, "normaliser" in changed, "lanes" in changed, len(changed), entry.cells)
+            able.append((order, changed))
+    return min(able, key=lambda found: found[0])[1] if able else {}
+
+
+def no_wider(config: Config, other: Config) -> bool:
+    """Whether no width of `config` exceeds that of `other`: then it hardly takes more cells."""
+    widths = ("score_width", "probability_width", "guard_bits", "lanes")
+    return all(getattr(config, width) <= getattr(other, width) for width in widths)
 
 
 def _kind(config: Config) -> tuple[str, str]:

@@ -36,7 +36,7 @@ from softstream.hw.config import KEYS, Config, nearest, parse_setting
 from softstream.hw.emit import verilog
 from softstream.hw.errors import MissingTool, SoftstreamError, ToolFailure, UserError
 from softstream.hw.plan import plan
-from softstream.hw.profiles import Room, resolve
+from softstream.hw.profiles import Room, nearest_that_fits, resolve
 
 from .console import Console
 from .output import written_file
@@ -373,17 +373,24 @@ def pareto(points: Sequence[Point]) -> list[Point]:
     return sorted(front, key=lambda point: (point.logic, -point.speed, point.error))
 
 
-def answer(points: Sequence[Point], wish: Wish) -> tuple[Point, bool]:
+def answer(points: Sequence[Point], wish: Wish, room: Room | None = None) -> tuple[Point, bool]:
     """(point, whether it meets the wish): the smallest that does, the faster of equals; or the one that misses by the least.
 
-    Missing is counted as the sum of the factors by which each limit is missed. Raises `UserError` where nothing fits the part.
+    Missing is counted as the sum of the factors by which each limit is missed. Raises `UserError` where nothing fits the part,
+    with what was measured to fit its `room`.
     """
     able = [point for point in points if point.fits]
     if not able:
         reasons = [point.failure for point in points if point.failure]
         if reasons:
             raise ToolFailure(reasons[0])
-        raise UserError("no point of the sweep fits the part; take a larger part, or sweep smaller configurations")
+        smallest = min(points, key=lambda point: point.logic)
+        changed = nearest_that_fits(smallest.config, room) if room else {}
+        example = f", for example {_settings(changed)}" if changed else ""
+        raise UserError(
+            f"no point of the sweep fits the part, the smallest has {smallest.logic} logic cells; take a larger part, or sweep "
+            f"smaller configurations{example}"
+        )
 
     def missed(point: Point) -> float:
         ratios = []
@@ -427,7 +434,8 @@ def run(
             f"--fmax {wish.fmax_mhz:g}: the clock of {part.name} runs at most at {limit.mhz} MHz ({limit.source}); "
             f"for example --fmax {limit.mhz}"
         )
-    asked = sweep(base, settings, room_of_part(part_name))
+    room = room_of_part(part_name)
+    asked = sweep(base, settings, room)
     with console.progress("exploring") as progress:
         points = explore(
             asked,
@@ -441,7 +449,7 @@ def run(
     failure: SoftstreamError | None = None
     found, meets = None, False
     try:
-        found, meets = answer(points, wish)
+        found, meets = answer(points, wish, room)
     except SoftstreamError as error:
         failure = error
     keys = asked.keys or ("mode",)

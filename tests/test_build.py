@@ -181,7 +181,7 @@ def test_memory_that_the_part_lacks_is_refused_before_the_tools(tmp_path, monkey
     with pytest.raises(
         UserError,
         match=r"max_length = 16384 on icestick: .* 81920 are missing; it holds 7281 elements; presets that fit: argmax-int8, "
-        r"argmax-int8-small, .*digits-argmax.*; for example --set max_length=1024 --set profile=small$",
+        r"argmax-int8-small, .*digits-argmax.*; for example --set profile=small --set max_length=1024$",
     ):
         build(config, row, tmp_path / "out")
     check_fit(config.replace(max_length=4096, profile="small"), row)

@@ -10,7 +10,7 @@ from softstream.boards.room import recorded, room_of_board, room_of_part
 from softstream.hw.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.plan import plan
-from softstream.hw.profiles import Measured, Room, resolve
+from softstream.hw.profiles import Measured, Room, nearest_that_fits, resolve
 from softstream.scripts.cli import main
 
 DIVIDER, LOGARITHM = Config(), Config(normaliser="logarithm")
@@ -173,3 +173,24 @@ def test_build_says_what_was_picked_for_its_board(capsys, tmp_path) -> None:
     assert code == 0
     assert "profile = auto: small, " in out
     assert json.loads((tmp_path / "build.json").read_text())["config"]["profile"] == "small"
+
+
+def test_what_fits_is_found_with_as_little_changed_as_may_be() -> None:
+    measured = (
+        *room(0, DIVIDER, fast=(1800, 100.0), small=(1200, 60.0)).measured,
+        *room(0, LOGARITHM, fast=(1250, 100.0), small=(1100, 90.0)).measured,
+        *room(0, Config(mode="argmax"), fast=(700, 200.0)).measured,
+    )
+
+    def nearest(cells: int, config: Config, longest: int | None = None) -> dict[str, object]:
+        return nearest_that_fits(config, Room("a part", cells, measured), longest)
+
+    assert nearest(1280, DIVIDER) == {"profile": "small"}
+    assert nearest(1280, DIVIDER, 256) == {"profile": "small", "max_length": 256}
+    assert nearest(1280, Config(normaliser="reciprocal")) == {"normaliser": "logarithm"}
+    assert nearest(1150, DIVIDER) == {"profile": "small", "normaliser": "logarithm"}
+    assert nearest(1280, DIVIDER.replace(lanes=4)) == {"profile": "small", "lanes": 1}
+    assert nearest(1000, DIVIDER) == {"mode": "argmax"}
+    # Wider than all that was measured: nothing is known to fit.
+    assert nearest(1280, DIVIDER.replace(score_width=9)) == {}
+    assert nearest(600, DIVIDER) == {}
