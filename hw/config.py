@@ -47,8 +47,9 @@ KEYS: tuple[Key, ...] = (
         "logarithms (tables only), or none (exponentials over a power of two)", True),
     Key("accumulator", "text", "–", "auto, absolute, reference", "auto",
         "exact sum, or a running power-of-two reference where the scores' range is too wide for it", True),
-    Key("profile", "text", "–", "fast, fastest, small", "fast",
-        "one element per cycle in vectors that are long enough; the same with more registers; or fewer cells", False),
+    Key("profile", "text", "–", "auto, fast, fastest, small", "fast",
+        "one element per cycle in vectors that are long enough; the same with more registers; or fewer cells; auto picks by "
+        "what was measured on the part, and by max_length, and says why", False),
     Key("mask", "boolean", "–", "true, false", False,
         "a bit beside each score excludes its element: probability 0, never the winner", True),
     Key("lanes", "integer", "scores per beat", "1, 2, 4, 8, 16", 1, "scores that one beat carries", False),
@@ -78,7 +79,8 @@ def nearest(word: str, known: Mapping[str, object] | tuple[Any, ...]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """One head. Every field is a key of `KEYS`, with its unit and range there.
+    """One head. Every field is a key of `KEYS`, with its unit and range there; `profile` is the one that was picked, never
+    auto (see `profiles.resolve`).
 
     Raises `UserError` at construction: the key, the value given, the rule, and a value that would do.
     """
@@ -103,6 +105,11 @@ class Config:
             if key.name in _CHOICES:
                 # By type as well: True == 1 and 4.0 == 4.
                 if (type(value), value) not in [(type(choice), choice) for choice in _CHOICES[key.name]]:
+                    if (key.name, value) == ("profile", "auto"):
+                        raise UserError(
+                            "profile = 'auto': a configuration holds the profile that was picked, one of fast, fastest, small; "
+                            "profiles.resolve picks it, for example fast"
+                        )
                     hint = nearest(value, _CHOICES[key.name]) if isinstance(value, str) else ""
                     raise UserError(
                         f"{key.name} = {value!r}: must be one of {key.range_text}{hint}; for example {key.default}"

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from .config import Config
 from .formats import ceil_log2
-from .schedule import skewed_cycles
+from .schedule import maximum_latency
 from .streams import delay, each_lane, framed_layout, pulse, winner_layout
 
 __all__ = ["Duel", "Maximum", "SkewedMaximum", "contenders_layout"]
@@ -77,7 +77,7 @@ class Maximum(wiring.Component):
     A later element replaces the winner only where it is strictly larger, so the first index wins a tie (NumPy's and
     ONNX's rule): across lanes in a tree of `Duel`s, across beats in a loop behind it.
 
-    Ports: `i`, stream of framed beats; `o`, stream of winners, one per vector. Latency `maximum_cycles(config)` cycles from the
+    Ports: `i`, stream of framed beats; `o`, stream of winners, one per vector. Latency `maximum_latency(config)` cycles from the
     vector's last beat, 1 for one lane and 1 more whenever the lanes double; one beat per cycle, no bubble between
     vectors. A winner that is not taken stops `i`. Passes the ready path from `o` to `i`.
     """
@@ -146,8 +146,8 @@ class SkewedMaximum(wiring.Component):
     Two neighbouring lanes are compared in the same way, the lower lane in the place of m, and the larger bit goes on to
     the next level of the tree a cycle later: a level costs one cycle, not one per bit.
 
-    Ports: `i`, framed beats, and `o`, winners, both without back-pressure. Latency `skewed_cycles(config)` cycles from the
-    vector's last beat, one beat per cycle.
+    Ports: `i`, framed beats, and `o`, winners, both without back-pressure. Latency `maximum_latency(config)` cycles from the
+    vector's last beat, one beat per cycle. The configuration is one whose comparison is `skewed`.
     """
 
     def __init__(self, config: Config) -> None:
@@ -185,7 +185,7 @@ class SkewedMaximum(wiring.Component):
 
         # Counted anew, which is cheaper than the index delayed. At reset as behind a vector's last beat: the index then needs
         # no reset of its own.
-        cycles = skewed_cycles(config)
+        cycles = maximum_latency(config)
         ends = delay(m, self.i.valid & beat.last, cycles - 2, "ends", reset=True)
         counted = delay(m, valid, cycles - 1 - levels, "counted", reset=True)
         at_last = Signal(init=1)

@@ -31,6 +31,7 @@ __all__ = [
     "probability_layout",
     "pulse",
     "score_layout",
+    "store",
     "table",
     "winner_layout",
 ]
@@ -137,6 +138,16 @@ def table(m: Module, name: str, width: int, entries: Sequence[int], address: Val
     return delay(m, port.data, cycles - 1, f"{name}_entry")
 
 
+def store(m: Module, name: str, payload: Value, valid: Value, written: Value, depth: int) -> tuple[Any, list[Any]]:
+    """(read port, statements) of a memory of `depth` entries; the statements write the payload to `written` where it is valid.
+
+    No entry that is read in the cycle in which it is written may be used.
+    """
+    m.submodules[name] = made = memory.Memory(shape=unsigned(len(payload)), depth=depth, init=[], attrs=UNCHECKED)
+    write, read = made.write_port(), made.read_port()
+    return read, [write.addr.eq(written), write.data.eq(payload), write.en.eq(valid)]
+
+
 class Queue(wiring.Component):
     """First in, first out, behind a rigid pipe: `depth` entries, room assured by credits elsewhere.
 
@@ -151,19 +162,13 @@ class Queue(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        payload = Value.cast(self.i.payload)
-        m.submodules.store = store = memory.Memory(
-            shape=unsigned(len(payload)), depth=self._depth, init=[], attrs=UNCHECKED
-        )
-        write, read = store.write_port(), store.read_port()
         written, taken = Signal(range(self._depth)), Signal(range(self._depth))
+        read, writing = store(m, "store", Value.cast(self.i.payload), self.i.valid, written, self._depth)
         # Entries in the memory less one: its sign tells in no time whether there are any.
         stored = Signal(range(-1, self._depth), init=-1)
         advance, leaving = Signal(), Signal()
         m.d.comb += [
-            write.addr.eq(written),
-            write.data.eq(payload),
-            write.en.eq(self.i.valid),
+            *writing,
             advance.eq(self.o.ready | ~self.o.valid),
             leaving.eq(advance & ~stored[-1]),
             read.addr.eq(taken),
