@@ -240,8 +240,8 @@ def test_asking_for_a_missing_simulator(monkeypatch, clean_toolbox, temporary_fo
         (("icarus", "verilator"), False, True, 100, "icarus"),
         (("icarus", "verilator"), False, True, 100_000, "verilator"),
         # Without its library Verilator needs longer, and Icarus answers sooner for longer.
-        (("icarus", "verilator"), False, True, 15_000, "verilator"),
-        (("icarus", "verilator"), False, False, 15_000, "icarus"),
+        (("icarus", "verilator"), False, True, 10_000, "verilator"),
+        (("icarus", "verilator"), False, False, 10_000, "icarus"),
         (("verilator",), False, False, 100, "verilator"),
         (("icarus",), False, False, 100_000, "icarus"),
         # Where the compiler has gone, what it built has not.
