@@ -153,7 +153,9 @@ class VerilatorBuild:
         library = self._library_directory
         library.mkdir(exist_ok=True)
         headers = library / _HEADERS
-        headers.write_text(_HEADERS_TEXT, encoding="utf-8")
+        if not headers.exists():
+            (work / _HEADERS).write_text(_HEADERS_TEXT, encoding="utf-8")
+            (work / _HEADERS).replace(headers)
         # All of the model and cocotb's main in one unit: the headers take longer than both.
         unit = work / "unit.cpp"
         parts = [file.name for file in sorted(model.glob("*.cpp"))] + [str(self._main)]
