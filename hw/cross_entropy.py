@@ -9,7 +9,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from .config import Config
-from .first_pass import sum_of
+from .first_pass import lane_terms, sum_of
 from .formats import ceil_log2
 from .frame import Frame
 from .interface import HeadInterface
@@ -32,15 +32,14 @@ def _labelled_vector(config: Config) -> data.StructLayout:
 class Label(wiring.Component):
     """The position of the labelled element, caught while its vector passes.
 
-    Ports: `label`, of the vector whose beat is framed now, looked at in its first; `i`, framed beats, no back-pressure;
-    `position` and `found`, whether there was such an element, in the cycle of the vector's last beat. Latency 0.
+    Ports: `i`, framed beats, no back-pressure, the label looked at in a vector's first; `position` and `found`, whether
+    there was such an element, in the cycle of the vector's last beat. Latency 0.
     """
 
     def __init__(self, config: Config) -> None:
         self._config = config
         super().__init__(
             {
-                "label": In(config.index_width),
                 "i": In(pulse(framed_layout(config))),
                 "position": Out(config.score_width),
                 "found": Out(1),
@@ -51,9 +50,9 @@ class Label(wiring.Component):
         m = Module()
         lanes, beat = self._config.lanes, self.i.payload
         lane_bits = ceil_log2(lanes)
-        kept = Signal.like(self.label, name="kept", reset_less=True)
-        label = Signal.like(self.label, name="wanted")
-        m.d.comb += label.eq(Mux(beat.first, self.label, kept))
+        kept = Signal(self._config.index_width, reset_less=True)
+        label = Signal.like(kept, name="wanted")
+        m.d.comb += label.eq(Mux(beat.first, beat.label, kept))
         keeps = [Const(1), *(beat[name] for name in keep_names(lanes))]
         hits = [
             (label == Cat(Const(lane, lane_bits), beat.index)[: len(label)]) & keep for lane, keep in enumerate(keeps)
@@ -89,17 +88,9 @@ class CrossEntropy(HeadInterface):
         layout = output_layout(config, outputs(config)[0])
         m.submodules.frame = frame = Frame(config)
         framed = frame.o.payload
-        arriving = Signal(config.index_width, reset_less=True)
         element, ends = Signal(), Signal()
-        m.d.comb += [
-            frame.i.valid.eq(self.i.valid),
-            *(frame.i.payload[name].eq(self.i.payload[name]) for name in frame.i.payload.shape().members),
-            self.i.ready.eq(frame.i.ready),
-            element.eq(frame.o.valid & frame.o.ready),
-            ends.eq(element & framed.last),
-        ]
-        with m.If(frame.i.ready):  # along with the beat in the frame
-            m.d.sync += arriving.eq(self.i.payload.label)
+        wiring.connect(m, wiring.flipped(self.i), frame.i)
+        m.d.comb += [element.eq(frame.o.valid & frame.o.ready), ends.eq(element & framed.last)]
 
         # Room for the loss is assured before its vector's last element comes in.
         waiting = -(-times.vector // times.interval) + 2
@@ -116,7 +107,6 @@ class CrossEntropy(HeadInterface):
         m.submodules.label = label = Label(config)
         ended = Signal(_labelled_vector(config))
         m.d.comb += [
-            label.label.eq(arriving),
             label.i.valid.eq(element),
             Value.cast(label.i.payload).eq(Value.cast(framed)),
         ]
@@ -127,7 +117,7 @@ class CrossEntropy(HeadInterface):
                 ended.overlong.eq(framed.overlong),
             ]
 
-        accumulate = sum_of(m, config, framed, element)
+        accumulate = sum_of(m, config, (lane_terms(m, config, k, framed, element) for k in range(config.lanes)))
         m.submodules.normalise = normalise = Normalise(numbers.widths, cycles.segments, ended.shape())
         m.submodules.log_sum = log_sum = LogSum(numbers, ended.shape(), cycles.memory)
         wiring.connect(m, normalise.o, log_sum.i)

@@ -5,13 +5,13 @@ from amaranth.lib.wiring import In, Out
 
 from .config import Config
 from .ports import outputs
-from .streams import input_layout, output_layout
+from .streams import output_layout, score_layout
 
 __all__ = ["HeadInterface"]
 
 
 class HeadInterface(wiring.Component):
-    """Ports: `i`, stream of {score, last} and what `ports.sideband` tells, and a stream for each of `ports.outputs(config)`.
+    """Ports: `i`, stream of {score, last}, and a stream for each of `ports.outputs(config)`.
 
     With several lanes there are also `score_1`, `keep_1`, `probability_1` and so on, see `streams`.
     """
@@ -19,4 +19,4 @@ class HeadInterface(wiring.Component):
     def __init__(self, config: Config) -> None:
         self._config = config
         made = {output.port: Out(stream.Signature(output_layout(config, output))) for output in outputs(config)}
-        super().__init__({"i": In(stream.Signature(input_layout(config))), **made})
+        super().__init__({"i": In(stream.Signature(score_layout(config))), **made})

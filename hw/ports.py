@@ -17,12 +17,14 @@ from .log_numerics import log_numerics
 
 __all__ = [
     "OUTPUTS",
+    "SIDEBANDS",
     "Field",
     "Output",
     "Port",
+    "Sideband",
     "byte_bits",
     "outputs",
-    "sideband",
+    "sidebands",
     "stream_fields",
     "top_ports",
     "winner_output",
@@ -51,6 +53,15 @@ class Field:
     width: int
     meaning: str
     signed: bool = False
+
+
+@dataclass(frozen=True)
+class Sideband(Field):
+    """One field of s_axis_tuser: what comes beside the scores, from 0 to `limit`."""
+
+    per: Literal["element", "vector"] = "element"
+    """Whether each beat has its own, or the vector one, in its first beat."""
+    limit: int = 1
 
 
 @dataclass(frozen=True)
@@ -88,6 +99,12 @@ def byte_bits(width: int) -> int:
     return 8 * -(-width // 8)
 
 
+_ALL_MASKED = Field(
+    "all_masked",
+    "all_masked",
+    1,
+    "all masked: no element takes part; index 0 and the smallest score stand for the winner",
+)
 _OVERLONG = Field("overlong", "overlong", 1, "overlong: the vector was longer than max_length and was cut")
 
 
@@ -97,7 +114,8 @@ def winner_output(config: Config, prefix: str, port: str) -> Output:
         Field("index", "argmax", config.index_width, "index of the maximum"),
         Field("score", "best", config.score_width, "its score code", config.score_signed),
     )
-    return Output(prefix, port, fields, "vector", "winner", (_OVERLONG,))
+    flags = (_OVERLONG, _ALL_MASKED) if config.mask else (_OVERLONG,)
+    return Output(prefix, port, fields, "vector", "winner", flags)
 
 
 def _argmax(config: Config) -> tuple[Output, ...]:
@@ -149,17 +167,30 @@ OUTPUTS: dict[str, Callable[[Config], tuple[Output, ...]]] = {
 """Mode → its output streams; the one whose latency the plan states comes first, the one that tells vectors apart last."""
 
 
-def sideband(config: Config) -> Field | None:
-    """What a vector brings besides its scores: in its first beat, in s_axis_tuser and in a field of the head's `i`."""
-    if config.mode != "cross_entropy":
-        return None
-    return Field("label", "labels", config.index_width, "label: index of the element whose loss is wanted")
+def _label(config: Config) -> tuple[Sideband, ...]:
+    most = (1 << config.index_width) - 1
+    meaning = "label: index of the element whose loss is wanted"
+    return (Sideband("label", "labels", config.index_width, meaning, per="vector", limit=most),)
 
 
 @lru_cache(maxsize=256)
 def outputs(config: Config) -> tuple[Output, ...]:
     """The output streams of a configuration."""
     return OUTPUTS[config.mode](config)
+
+
+SIDEBANDS: dict[str, Callable[[Config], tuple[Sideband, ...]]] = {"cross_entropy": _label}
+"""Mode → what comes beside its scores, where something does."""
+
+
+@lru_cache(maxsize=256)
+def sidebands(config: Config) -> tuple[Sideband, ...]:
+    """The fields of s_axis_tuser, lowest first. A head that has one for each element takes one score per beat."""
+    found = SIDEBANDS[config.mode](config) if config.mode in SIDEBANDS else ()
+    if config.mask:
+        meaning = "mask: the element is excluded, its probability is 0 and it never wins"
+        found += (Sideband("mask", "mask", 1, meaning),)
+    return found
 
 
 def _content(fields: tuple[Field, ...]) -> str:
@@ -203,6 +234,15 @@ def _keep(prefix: str, direction: str, lanes: int, bits: int, meaning: str) -> l
     return [Port(f"{prefix}_tkeep", direction, lanes * bits // 8, meaning)] if lanes > 1 else []
 
 
+def _sideband(config: Config) -> list[Port]:
+    texts, low = [], 0
+    for field in sidebands(config):
+        when = "in every beat" if field.per == "element" else "in a vector's first beat"
+        texts.append(f"[{low + field.width - 1}:{low}] {when}, {field.meaning}")
+        low += field.width
+    return [Port("s_axis_tuser", "input", low, "; ".join(texts))] if low else []
+
+
 def top_ports(config: Config) -> tuple[Port, ...]:
     """The ports of the AXI4-Stream top of a configuration.
 
@@ -210,7 +250,7 @@ def top_ports(config: Config) -> tuple[Port, ...]:
     winner has its own stream, m_axis_best. Streams of scores and probabilities carry a field per lane, and where there is
     more than one lane, tkeep.
     """
-    lanes, bits, side = config.lanes, byte_bits(config.score_width), sideband(config)
+    lanes, bits = config.lanes, byte_bits(config.score_width)
     one, noun = ("a score", "score") if lanes == 1 else ("a beat of scores", "beat")
     ports = [
         Port("aclk", "input", 1, "clock, rising edge"),
@@ -220,10 +260,9 @@ def top_ports(config: Config) -> tuple[Port, ...]:
         *_keep("s_axis", "input", lanes, bits,
                "looked at in a vector's last beat, the lowest bit of each lane: from the first lane above 0 that has it 0, "
                "lanes are ignored"),
-        *([] if side is None else [Port("s_axis_tuser", "input", side.width,
-                                        f"looked at in a vector's first beat: {side.meaning}")]),
         Port("s_axis_tvalid", "input", 1, f"{one} is offered"),
         Port("s_axis_tready", "output", 1, f"the {noun} is taken"),
+        *_sideband(config),
         Port("s_axis_tlast", "input", 1, f"the {noun} is its vector's last"),
     ]  # fmt: skip
     return (*ports, *(port for output in outputs(config) for port in _outgoing(config, output)))

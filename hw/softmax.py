@@ -17,7 +17,7 @@ from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 
 from . import divider, logarithm, reciprocal, unnormalised
-from .first_pass import sum_of
+from .first_pass import lane_terms, sum_of
 from .frame import Frame
 from .interface import HeadInterface
 from .maximum import Maximum, SkewedMaximum
@@ -32,6 +32,7 @@ from .streams import (
     Hold,
     Queue,
     Spacing,
+    delay,
     each_lane,
     keep_names,
     probability_layout,
@@ -67,7 +68,7 @@ class Softmax(HeadInterface):
         config = self._config
         widths, cycles = numerics(config), schedule(config)
         normaliser = self._normaliser()
-        (code,) = outputs(config)[0].fields
+        (field,) = outputs(config)[0].fields
         factor_width = normaliser.factor_width(widths)
         longest = config.beats(config.max_length)
         beats, vectors = cycles.replay_entries(longest), cycles.vectors(longest)
@@ -109,10 +110,10 @@ class Softmax(HeadInterface):
         wiring.connect(m, waiting, wiring.flipped(self.o_best))
 
         # First pass: the sum.
-        accumulate = sum_of(m, config, framed, element)
+        accumulate = sum_of(m, config, (lane_terms(m, config, k, framed, element) for k in range(config.lanes)))
 
         # Once per vector: the divisor, and what the normaliser makes of it.
-        stored = stored_layout(widths, config.lanes)
+        stored = stored_layout(widths, config.lanes, mask=config.mask)
         m.submodules.replay = replay = Replay(
             stored, beats=beats, interval=cycles.quotient_interval, memory=cycles.memory
         )
@@ -154,13 +155,20 @@ class Softmax(HeadInterface):
                 emission.i.payload.position.eq(replay.o.payload[each_lane("position", config.lanes)[lane]]),
                 Value.cast(emission.factor).eq(Value.cast(factors.o)),
             ]
-            probability = out[each_lane(code.name, config.lanes)[lane]]
+            probability = out[each_lane(field.name, config.lanes)[lane]]
+            if config.mask:
+                masked = delay(
+                    m, replay.o.payload.mask, cycles.emission_latency - cycles.replay + 1 - cycles.queue, "masked"
+                )
+                code = Mux(masked, 0, made[field.name])
+            else:
+                code = made[field.name]
             if lane == 0:
                 m.d.comb += [
                     emission.i.payload.last.eq(replay.o.payload.last),
                     factors.next.eq(emission.next),
                     output.i.valid.eq(emission.o.valid),
-                    probability.eq(made[code.name]),
+                    probability.eq(code),
                     out.last.eq(made.last),
                     out.overlong.eq(made.overlong),
                 ]
@@ -169,7 +177,7 @@ class Softmax(HeadInterface):
                 keep = keep_names(config.lanes)[lane - 1]
                 m.d.comb += [
                     emission.i.payload.last.eq(replay.o.payload[keep]),
-                    probability.eq(Mux(made.last, made[code.name], 0)),
+                    probability.eq(Mux(made.last, made[field.name], 0)),
                     out[keep].eq(made.last),
                 ]
         m.d.comb += [

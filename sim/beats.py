@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from softstream.hw.config import Config
-from softstream.hw.ports import Output, byte_bits, outputs, sideband
+from softstream.hw.ports import Output, byte_bits, outputs, sidebands
 
 __all__ = [
     "Beat",
@@ -18,7 +18,7 @@ __all__ = [
 
 Beat = tuple[int, ...]
 """One beat, a number for each signal that `ports.stream_fields` names: (tdata, tlast, tuser) of an output, (tdata, tlast)
-of the input, behind tdata of several lanes tkeep, and before tlast of the input tuser where it has one."""
+of the input, and behind tdata of several lanes tkeep. tlast of the input comes last."""
 
 
 def pad_vectors(vectors: Sequence[np.ndarray], fill: int) -> tuple[np.ndarray, np.ndarray]:
@@ -45,14 +45,13 @@ def score_beats(
     scores: np.ndarray,
     lengths: np.ndarray,
     rng: np.random.Generator | None = None,
-    labels: np.ndarray | None = None,
+    beside: Mapping[str, np.ndarray] | None = None,
 ) -> list[Beat]:
-    """Vectors [V, N] of lengths [V] as beats of s_axis: (tdata, tlast), or (tdata, tkeep, tlast) with several lanes, and
-    before tlast tuser in a mode with a sideband: each vector's label [V] (default: 0) in its first beat.
+    """Vectors [V, N] of lengths [V] as beats of s_axis: (tdata, tlast), with several lanes tkeep behind tdata, and before
+    tlast tuser where something comes `beside` the scores, in arrays [V, N] and [V].
 
     Lanes beyond a vector's end hold the largest code. With `rng`, everything that is ignored is random: those lanes, upper
-    bits of fields, tuser but in a first beat, tkeep but in a last one, and there all of it but the lowest bit of each lane up
-    to the first that is 0.
+    bits of fields, tkeep but in a last beat, and there all of it but the lowest bit of each lane up to the first that is 0.
     """
     lanes, field_bytes = config.lanes, byte_bits(config.score_width) // 8
     blocks, held = _blocks(config, scores, lengths, config.score_format.maximum)
@@ -63,9 +62,8 @@ def score_beats(
         blocks = np.where(free, codes, blocks)
     words = _words(score_fields(config, blocks, rng), [field_bytes] * lanes)
     columns: list[list[int]] = [words, last.tolist()]
-    side = sideband(config)
-    if side is not None:
-        columns.insert(1, _sideband(side.width, last, np.zeros(len(lengths)) if labels is None else labels, rng))
+    if beside:
+        columns.insert(1, _user(config, beside, lengths, rng).tolist())
     if lanes == 1:
         return list(zip(*columns, strict=True))
     keep = np.repeat(np.arange(lanes) < count[:, None], field_bytes, axis=1)
@@ -77,12 +75,21 @@ def score_beats(
     return list(zip(*columns, strict=True))
 
 
-def _sideband(width: int, last: np.ndarray, labels: np.ndarray, rng: np.random.Generator | None) -> list[int]:
-    """Each vector's label in its first beat; in others 0, or anything."""
-    others = np.zeros(len(last), dtype=np.int64) if rng is None else rng.integers(0, 1 << width, len(last))
-    others[np.concatenate([[True], last[:-1] == 1])] = labels
-    found: list[int] = others.tolist()
-    return found
+def _user(
+    config: Config, beside: Mapping[str, np.ndarray], lengths: np.ndarray, rng: np.random.Generator | None
+) -> np.ndarray:
+    """tuser of every beat; what belongs to a vector is in its first beat, and elsewhere 0 or random."""
+    lengths = config.beats(lengths)
+    index = np.arange(lengths.max())
+    words, low = np.zeros((len(lengths), len(index)), dtype=np.int64), 0
+    for field in sidebands(config):
+        values = beside[field.array]
+        if field.per == "vector":
+            junk = 0 if rng is None else rng.integers(0, 1 << field.width, words.shape)
+            values = np.where(index == 0, values[:, None], junk)
+        words |= values[:, : len(index)] << low
+        low += field.width
+    return words[index < lengths[:, None]]
 
 
 def _blocks(config: Config, values: np.ndarray, lengths: np.ndarray, fill: int) -> tuple[np.ndarray, np.ndarray]:

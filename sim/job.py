@@ -1,6 +1,7 @@
 """What the runner tells a bench and what a bench tells the runner: files in one directory, no environment variables."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ class Job:
 
     @property
     def scores_path(self) -> Path:
-        """Scores, lengths and labels for the scores bench."""
+        """Scores and lengths for the scores bench."""
         return self.directory / "scores.npz"
 
     @property
@@ -62,13 +63,14 @@ class Job:
         self,
         scores: np.ndarray | None = None,
         lengths: np.ndarray | None = None,
-        labels: np.ndarray | None = None,
+        beside: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        """Writes the job file, and the scores where there are some."""
+        """Writes the job file, and the scores and what comes beside them where there are some."""
         values = {"config": self.config.to_mapping(), "seed": self.seed, "compare": self.compare}
         self.path.write_text(json.dumps(values), encoding="utf-8")
-        if scores is not None and lengths is not None and labels is not None:
-            np.savez(self.scores_path, scores=scores, lengths=lengths, labels=labels)
+        if scores is not None and lengths is not None:
+            arrays: dict[str, Any] = {"scores": scores, "lengths": lengths, **(beside or {})}
+            np.savez(self.scores_path, **arrays)
 
     @classmethod
     def load(cls, path: Path) -> "Job":

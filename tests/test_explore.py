@@ -17,6 +17,7 @@ from softstream.boards.toolchain import Job, measure
 from softstream.hw.config import Config
 from softstream.hw.emit import verilog
 from softstream.hw.errors import MissingTool, ToolFailure, UserError
+from softstream.hw.profiles import Measured, Room
 from softstream.scripts import explore as module
 from softstream.scripts.cli import main
 from softstream.scripts.explore import Point, Wish, answer, explore, pareto, sweep
@@ -370,3 +371,17 @@ def test_a_missing_extra_is_one_line_and_exit_code_3(cache, monkeypatch, capsys)
     assert ended.value.code == 3
     expected = "error: distributed: not installed, and --scheduler needs it; pip install 'softstream[cluster]'\n"
     assert capsys.readouterr().err == expected
+
+
+def test_a_single_impossible_configuration_is_refused_with_its_own_words():
+    with pytest.raises(UserError, match=r"^lanes = 4: .* lanes = 1 would do"):
+        sweep({"lanes": 4, "accumulator": "reference"}, [])
+
+
+def test_where_nothing_fits_the_smallest_is_told_and_what_was_measured_to_fit():
+    config = Config(mode="softmax")
+    fitting = config.replace(profile="small")
+    points = [point(9000, None, 0.6, config=config, fits=False)]
+    room = Room("a part", 1000, (Measured(fitting, 900, 50.0),))
+    with pytest.raises(UserError, match=r"the smallest has 9000 logic cells; .* for example profile=small$"):
+        answer(points, Wish(), room)

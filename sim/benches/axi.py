@@ -1,15 +1,16 @@
 """The top driven by AXI4-Stream drivers that nobody here wrote: those of cocotbext-axi."""
 
+import itertools
 from typing import Any
 
 import cocotb
 from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
 
-from softstream.hw.ports import byte_bits, sideband
+from softstream.hw.ports import byte_bits
 
-from ..beats import Beat, pad_vectors, score_fields
+from ..beats import Beat, pad_vectors, score_beats, score_fields
 from ..drivers import pattern
-from ..stimulus import corner_vectors, vector_labels
+from ..stimulus import beside, corner_vectors
 from .session import Session
 
 __all__ = ["cocotbext_axi"]
@@ -49,15 +50,25 @@ async def cocotbext_axi(dut: Any, source: str, sink: str) -> None:
         sender = attach(AxiStreamSource, "s_axis", source)
         prefixes = tuple(expected)
         receivers = {prefix: attach(AxiStreamSink, prefix, sink) for prefix in prefixes}
+        scores, lengths = pad_vectors(vectors, config.score_format.minimum)
+        sent = score_beats(config, scores, lengths, beside=beside(config, scores))
+        users = iter([beat[-2] for beat in sent])
         await session.harness.reset()
         for tap in (session.harness.input, *session.harness.outputs.values()):
             tap.monitor.begin()
-        labels = vector_labels(config, *pad_vectors(vectors, config.score_format.minimum)).tolist()
-        for vector, label in zip(vectors, labels, strict=True):
+        for vector in vectors:
             fields = score_fields(config, vector)
             field = f"<u{byte_bits(config.score_width) // 8}"
             words = fields.tolist() if config.lanes == 1 else fields.astype(field).tobytes()
-            sender.send_nowait(words if sideband(config) is None else AxiStreamFrame(words, tuser=label))
+            # Of several lanes a frame is of bytes, and what is beside is the vector's.
+            user = (
+                list(itertools.islice(users, config.beats(len(vector))))
+                if "tuser" in session.fields["s_axis"]
+                else None
+            )
+            if config.lanes > 1 and user:
+                user = user[0]
+            sender.send_nowait(AxiStreamFrame(words, tuser=user))
         monitors = {prefix: session.harness.outputs[prefix].monitor for prefix in prefixes}
         idle = 0
         before = -1

@@ -17,9 +17,9 @@ def cross_entropy(config: Config, block: Block) -> dict[str, np.ndarray]:
 
     Such a label has the largest code for its loss.
     """
-    numbers = log_numerics(config, signed=False)
-    inside = block.labels < block.lengths
-    kept = np.where(inside, block.labels, 0)
+    numbers, labels = log_numerics(config, signed=False), block.beside["labels"]
+    inside = labels < block.lengths
+    kept = np.where(inside, labels, 0)
     labelled = np.take_along_axis(block.positions, kept[:, None], axis=1)[:, 0]
     losses = magnitude(numbers, vector_logarithm(numbers, block.positions, block.valid), labelled)
     return {"losses": np.where(inside, losses, numbers.limit), "unlabelled": ~inside}
