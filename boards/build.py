@@ -512,7 +512,7 @@ def _too_slow(plan: BoardPlan, report: BuildReport, log: Path | None) -> ToolFai
     where = f", slowest at {report.path[-1]}" if report.path else ""
     lower = int(report.reached_mhz * 0.95)
     helps = [f"a lower clock (--clock {lower})"]
-    if plan.config.mode == "softmax":
+    if plan.config.mode == "softmax" and plan.config.accumulator != "two_pass":
         other = "small" if plan.config.profile == "fast" else "fast"
         helps.append(f"the other profile (--set profile={other})")
     helps.append("a larger or faster part")

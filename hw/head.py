@@ -20,6 +20,7 @@ from amaranth.lib.wiring import In, Out
 from . import divider, logarithm, reciprocal, unnormalised
 from .accumulate import Accumulate, Align, Merge, edges_layout, term_layout
 from .config import Config
+from .differences import differences
 from .exponential import Exponential, Terms
 from .frame import Frame
 from .maximum import Maximum, SkewedMaximum
@@ -41,6 +42,7 @@ from .streams import (
     score_layout,
     winner_layout,
 )
+from .two_pass import TwoPass
 
 __all__ = ["NORMALISERS", "Head"]
 
@@ -79,6 +81,12 @@ class Head(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
+        if config.mode == "softmax" and config.accumulator == "two_pass":
+            m.submodules.two_pass = passes = TwoPass(config, differences(config))
+            wiring.connect(m, wiring.flipped(self.i), passes.i)
+            wiring.connect(m, passes.o, wiring.flipped(self.o))
+            wiring.connect(m, passes.o_best, wiring.flipped(self.o_best))
+            return m
         frame = Frame(config, indexed=not skewed(config))
         maximum = (SkewedMaximum if skewed(config) else Maximum)(config)
         if config.mode == "argmax" and skewed(config):

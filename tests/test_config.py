@@ -34,7 +34,7 @@ from softstream.hw.presets import PRESETS, preset
         ({"probability_format": "UQ2"}, "probability_format = 'UQ2': must be one of UQ0, UQ1"),
         ({"guard_bits": 9}, "guard_bits = 9: must be an integer from 1 to 8"),
         ({"normaliser": "newton"}, "normaliser = 'newton': must be one of divider, reciprocal, logarithm, none"),
-        ({"accumulator": "kulisch"}, "accumulator = 'kulisch': must be one of auto, absolute, reference"),
+        ({"accumulator": "kulisch"}, "accumulator = 'kulisch': must be one of auto, absolute, reference, two_pass"),
         ({"profile": "quick"}, "profile = 'quick': must be one of fast, fastest, small"),
         ({"lanes": 3}, "lanes = 3: must be one of 1, 2, 4, 8, 16; for example 1"),
         ({"lanes": True}, "lanes = True: must be one of 1, 2, 4, 8, 16"),

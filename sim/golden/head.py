@@ -6,6 +6,7 @@ from types import ModuleType
 import numpy as np
 
 from softstream.hw.config import Config
+from softstream.hw.differences import differences
 from softstream.hw.errors import UserError
 from softstream.hw.numerics import numerics
 
@@ -15,6 +16,7 @@ from .exponential import exponential
 from .frame import frame, unframe
 from .maximum import maximum
 from .normalise import normalise
+from .two_pass import two_pass
 
 __all__ = ["NORMALISERS", "Result", "checked", "golden"]
 
@@ -97,6 +99,8 @@ def golden(config: Config, scores: np.ndarray, lengths: np.ndarray | None = None
 
 
 def _softmax(config: Config, positions: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    if config.accumulator == "two_pass":
+        return two_pass(differences(config), positions, valid)
     widths = numerics(config)
     normaliser = NORMALISERS[config.normaliser]
     reference, total = accumulate(widths, *exponential(widths, positions), valid)
