@@ -72,7 +72,9 @@ class TwoPass(wiring.Component):
         m.d.comb += self.i.ready.eq(taking)
         with m.If(taken):
             m.d.sync += dropping.eq(~self.i.payload.last & (dropping | at_limit))
-        with m.If(kept & (position > best)):
+        # The carry of position − best − 1: a comparison would be made of the same carries and a test for equality.
+        larger = (position + ~best)[-1]
+        with m.If(kept & larger):
             m.d.sync += [best.eq(position), index.eq(address)]
         m.d.sync += self.o_best.valid.eq(ends | (self.o_best.valid & ~self.o_best.ready))
         m.d.comb += [
@@ -91,9 +93,10 @@ class TwoPass(wiring.Component):
             write.en.eq(kept),
             read.addr.eq(address),
         ]
-        difference = Signal(config.score_width, reset_less=True)
-        m.d.sync += difference.eq(best - read.data)
-        exponential = table(m, "exponentials", self._widths.fraction, self._widths.entries, difference, 1)
+        # best − score is ~(score + ~best): the table is turned round instead, and ~best is what the comparison takes as well.
+        turned = Signal(config.score_width, reset_less=True)
+        m.d.sync += turned.eq(read.data + ~best)
+        exponential = table(m, "exponentials", self._widths.fraction, self._widths.entries[::-1], turned, 1)
 
         # Second pass.
         found = summing & address[-1]
