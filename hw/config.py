@@ -45,8 +45,9 @@ KEYS: tuple[Key, ...] = (
     Key("normaliser", "text", "–", "divider, reciprocal, logarithm, none", "divider",
         "the divider stage: a division per element (no multiplier), a reciprocal per vector and a multiplier, a difference of "
         "logarithms (tables only), or none (exponentials over a power of two)", True),
-    Key("accumulator", "text", "–", "auto, absolute, reference", "auto",
-        "exact sum, or a running power-of-two reference where the scores' range is too wide for it", True),
+    Key("accumulator", "text", "–", "auto, absolute, reference, two_pass", "auto",
+        "exact sum, or a running power-of-two reference where the scores' range is too wide for it; or the sum relative to the "
+        "maximum in a pass of its own, one vector after the other (with profile small, normaliser divider)", True),
     Key("profile", "text", "–", "auto, fast, fastest, small", "fast",
         "one element per cycle in vectors that are long enough; the same with more registers; or fewer cells; auto picks by "
         "what was measured on the part, and by max_length, and says why", False),
@@ -59,7 +60,7 @@ _CHOICES = {
     "mode": ("argmax", "softmax"),
     "probability_format": ("UQ0", "UQ1"),
     "normaliser": ("divider", "reciprocal", "logarithm", "none"),
-    "accumulator": ("auto", "absolute", "reference"),
+    "accumulator": ("auto", "absolute", "reference", "two_pass"),
     "profile": ("fast", "fastest", "small"),
     "lanes": (1, 2, 4, 8, 16),
 }
@@ -94,7 +95,7 @@ class Config:
     probability_format: Literal["UQ0", "UQ1"] = "UQ0"
     guard_bits: int = 4
     normaliser: Literal["divider", "reciprocal", "logarithm", "none"] = "divider"
-    accumulator: Literal["auto", "absolute", "reference"] = "auto"
+    accumulator: Literal["auto", "absolute", "reference", "two_pass"] = "auto"
     profile: Literal["fast", "fastest", "small"] = "fast"
     mask: bool = False
     lanes: Literal[1, 2, 4, 8, 16] = 1

@@ -4,6 +4,7 @@ from .argmax import Argmax
 from .config import Config
 from .interface import HeadInterface
 from .softmax import Softmax
+from .two_pass import TwoPass
 
 __all__ = ["HEADS", "Head"]
 
@@ -17,4 +18,6 @@ def Head(config: Config) -> HeadInterface:
     Ports: `i`, stream of {score, last}, and the mode's output streams, the first of them `o` (see `ports.outputs`).
     Latency and interval are those of `plan(config)`.
     """
+    if config.mode == "softmax" and config.accumulator == "two_pass":
+        return TwoPass(config)
     return HEADS[config.mode](config)
