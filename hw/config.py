@@ -47,8 +47,9 @@ KEYS: tuple[Key, ...] = (
     Key("normaliser", "text", "–", "divider, reciprocal, logarithm, none", "divider",
         "the divider stage: a division per element (no multiplier), a reciprocal per vector and a multiplier, a difference of "
         "logarithms (tables only), or none (exponentials over a power of two)", True),
-    Key("accumulator", "text", "–", "auto, absolute, reference", "auto",
-        "exact sum, or a running power-of-two reference where the scores' range is too wide for it", True),
+    Key("accumulator", "text", "–", "auto, absolute, reference, two_pass", "auto",
+        "exact sum, or a running power-of-two reference where the scores' range is too wide for it; or the sum relative to the "
+        "maximum in a pass of its own, one vector after the other (with profile small, normaliser divider)", True),
     Key("integer_bits", "integer", "bits", "0…26", 0,
         "of logarithmic results: 0 takes as many as hold every result, fewer saturate", True),
     Key("reference_offset", "integer", "code steps", "0…65535", 0,
@@ -65,7 +66,7 @@ _CHOICES = {
     "mode": ("argmax", "softmax", "log_softmax", "cross_entropy", "exponential"),
     "probability_format": ("UQ0", "UQ1"),
     "normaliser": ("divider", "reciprocal", "logarithm", "none"),
-    "accumulator": ("auto", "absolute", "reference"),
+    "accumulator": ("auto", "absolute", "reference", "two_pass"),
     "profile": ("fast", "fastest", "small"),
     "lanes": (1, 2, 4, 8, 16),
 }
@@ -102,7 +103,7 @@ class Config:
     probability_format: Literal["UQ0", "UQ1"] = "UQ0"
     guard_bits: int = 4
     normaliser: Literal["divider", "reciprocal", "logarithm", "none"] = "divider"
-    accumulator: Literal["auto", "absolute", "reference"] = "auto"
+    accumulator: Literal["auto", "absolute", "reference", "two_pass"] = "auto"
     integer_bits: int = 0
     reference_offset: int = 0
     profile: Literal["fast", "fastest", "small"] = "fast"
@@ -147,6 +148,10 @@ class Config:
 
         if self.mask and self.mode not in ("argmax", "softmax"):
             raise UserError(f"mask with mode = {self.mode!r}: a mask takes argmax or softmax; mask = false would do")
+        if self.accumulator == "two_pass" and self.mode not in ("argmax", "softmax"):
+            raise UserError(
+                f"accumulator = 'two_pass' with mode = {self.mode!r}: takes softmax; accumulator = 'auto' would do"
+            )
         if self.lanes > 1 and self.mask:
             raise UserError(
                 f"lanes = {self.lanes} with mask: what comes beside the scores takes one per beat; lanes = 1 would do"

@@ -7,6 +7,7 @@ from .exponentials import Exponentials
 from .interface import HeadInterface
 from .log_softmax import LogSoftmax
 from .softmax import Softmax
+from .two_pass import TwoPass
 
 __all__ = ["HEADS", "Head"]
 
@@ -26,4 +27,6 @@ def Head(config: Config) -> HeadInterface:
     Ports: `i`, stream of {score, last}, and the mode's output streams, the first of them `o` (see `ports.outputs`).
     Latency and interval are those of `plan(config)`.
     """
+    if config.mode == "softmax" and config.accumulator == "two_pass":
+        return TwoPass(config)
     return HEADS[config.mode](config)

@@ -11,12 +11,22 @@ from typing import Any
 
 from .bound import Bound, bound
 from .config import Config
+from .differences import differences
 from .exponential_codes import exponential_bound, exponential_codes, sum_format
 from .formats import QFormat
 from .log_numerics import LogNumerics, log_bound, log_numerics
 from .numerics import Numerics, numerics
 from .ports import Port, outputs, top_ports
-from .schedule import QUEUE_LATENCY, Schedule, exponential_schedule, loss_schedule, maximum_latency, schedule, skewed
+from .schedule import (
+    QUEUE_LATENCY,
+    Schedule,
+    exponential_schedule,
+    loss_schedule,
+    maximum_latency,
+    schedule,
+    skewed,
+    two_pass_schedule,
+)
 
 __all__ = ["PLANS", "Plan", "StagePlan", "plan"]
 
@@ -46,25 +56,24 @@ class Plan:
     stages: tuple[StagePlan, ...]
     ports: tuple[Port, ...]
     fixed_latency_cycles: int
-    """c: the first output beat is transferred B + c cycles after the first input beat, in an idle pipeline without stalls,
-    where B = ⌈N/lanes⌉ is the number of the vector's beats."""
+    """c: the first output beat is transferred a·B + c cycles after the first input beat, in an idle pipeline without stalls,
+    where B = ⌈N/lanes⌉ is the number of the vector's beats, and a `passes`."""
     best_latency_cycles: int
-    """The same for the winner."""
+    """The same for the winner, with a = 1."""
     interval_terms: tuple[tuple[str, int, int], ...]
     """(text, a, b): the interval of back-to-back vectors of B beats is the largest a·B + b."""
     output_spacing: int
     """Cycles between two output beats of a vector."""
     bound: Bound | None
     warnings: tuple[str, ...]
-    one_pass: bool = False
-    """Whether elements leave as they come: then the first output is transferred c cycles after the first input beat."""
+    passes: int = 1
+    """Cycles for each beat of a vector before its first output beat: 0 where elements leave as they come."""
 
     @property
     def latency_formula(self) -> str:
         """Cycles from a vector's first input beat to its first output beat."""
-        return (
-            f"{self.fixed_latency_cycles}" if self.one_pass else f"{_beats(self.config)} + {self.fixed_latency_cycles}"
-        )
+        beats = f"{self.passes if self.passes > 1 else ''}{_beats(self.config)} + " if self.passes else ""
+        return f"{beats}{self.fixed_latency_cycles}"
 
     @property
     def best_formula(self) -> str:
@@ -76,8 +85,8 @@ class Plan:
         """Cycles from a vector's first input beat to its last output beat."""
         if outputs(self.config)[0].per == "vector":
             return self.latency_formula
-        constant, slope = self.fixed_latency_cycles - self.output_spacing, self.output_spacing + (not self.one_pass)
-        return f"{'' if slope == 1 else slope}{_beats(self.config)} {'+' if constant >= 0 else '−'} {abs(constant)}"
+        constant, slope = self.fixed_latency_cycles - self.output_spacing, self.output_spacing + self.passes
+        return f"{slope if slope > 1 else ''}{_beats(self.config)} {'+' if constant >= 0 else '−'} {abs(constant)}"
 
     @property
     def interval_formula(self) -> str:
@@ -87,11 +96,11 @@ class Plan:
 
     def first_output_cycle(self, length: int) -> int:
         """Cycle of the first output beat's transfer, counted from the first input beat's."""
-        return (0 if self.one_pass else self.config.beats(length)) + self.fixed_latency_cycles
+        return self.passes * self.config.beats(length) + self.fixed_latency_cycles
 
     def last_output_cycle(self, length: int) -> int:
         """Cycle of the last output beat's transfer, counted from the first input beat's."""
-        beats = int(outputs(self.config)[0].beats(self.config, length))
+        beats = self.config.beats(length) if outputs(self.config)[0].per == "element" else 1
         return self.first_output_cycle(length) + self.output_spacing * (beats - 1)
 
     def best_output_cycle(self, length: int) -> int:
@@ -207,7 +216,52 @@ def _argmax_plan(config: Config) -> Plan:
     )
 
 
+def _two_pass_plan(config: Config) -> Plan:
+    table, cycles, limits = differences(config), two_pass_schedule(config), bound(config)
+    position, total = f"UQ{config.score_width}.0", f"{QFormat(table.sum_width - table.fraction, table.fraction)}"
+    exponential = f"{QFormat(0, table.fraction)}"
+    spacing = f"{cycles.element} cycles/element"
+    stages = (
+        _maximum_row(config, 1),
+        StagePlan(
+            "two_pass",
+            f"Σ 2^(−βd), d = maximum − score: one table of {len(table.entries)} entries",
+            position,
+            total,
+            1 + cycles.lookup,
+            "1 element/cycle",
+            table.bits,
+            float(limits.exponential),
+        ),
+        StagePlan(
+            "two_pass",
+            f"2^(−βd) / Σ, one bit a step, without the lowest {table.dropped} bits",
+            f"{exponential}, {total}",
+            f"{config.probability_qformat}",
+            cycles.output + 1,
+            spacing,
+            bound_share_ulp=float(limits.normaliser + limits.rounding),
+            note="rounded half up, saturated",
+        ),
+    )
+    beats, slope = _beats(config), cycles.element + 2
+    return Plan(
+        config=config,
+        stages=stages,
+        ports=top_ports(config),
+        fixed_latency_cycles=cycles.first_output,
+        best_latency_cycles=0,
+        interval_terms=((f"{slope}{beats} + {cycles.vector}", slope, cycles.vector),),
+        output_spacing=cycles.element,
+        bound=limits,
+        warnings=tuple(_warnings(config)),
+        passes=2,
+    )
+
+
 def _softmax_plan(config: Config) -> Plan:
+    if config.accumulator == "two_pass":
+        return _two_pass_plan(config)
     widths, cycles = numerics(config), schedule(config)
     limits = bound(config, widths)
     beats = _beats(config)
@@ -226,7 +280,7 @@ def _softmax_plan(config: Config) -> Plan:
         interval_terms=tuple(terms),
         output_spacing=cycles.quotient_interval,
         bound=limits,
-        warnings=tuple(_warnings(config, widths)),
+        warnings=tuple(_warnings(config)),
     )
 
 
@@ -383,7 +437,7 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
     return rows
 
 
-def _warnings(config: Config, widths: Numerics) -> list[str]:
+def _warnings(config: Config) -> list[str]:
     found = []
     if config.max_length > 1 << (config.probability_width - 2) and config.normaliser != "none":
         found.append(
@@ -391,10 +445,7 @@ def _warnings(config: Config, widths: Numerics) -> list[str]:
             f"many probabilities lie below half an ulp and round to 0; probability_width = "
             f"{min(24, (config.max_length - 1).bit_length() + 2)} would keep them apart"
         )
-    if (
-        widths.tables.exponent_maximum == 0
-        and config.score_scale * 2**config.score_width < 2.0**-config.probability_width
-    ):
+    if config.score_scale * 2**config.score_width < 2.0**-config.probability_width:
         found.append(
             f"score_scale = {config.score_scale}: the whole range of scores changes a probability by less than one ulp; "
             "check the scale"
@@ -523,7 +574,7 @@ def _exponential_plan(config: Config) -> Plan:
         output_spacing=1,
         bound=limits,
         warnings=(),
-        one_pass=True,
+        passes=0,
     )
 
 

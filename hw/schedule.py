@@ -18,6 +18,7 @@ __all__ = [
     "QUEUE_LATENCY",
     "PassSchedule",
     "Schedule",
+    "TwoPassSchedule",
     "exponential_schedule",
     "loss_schedule",
     "maximum_latency",
@@ -25,6 +26,7 @@ __all__ = [
     "schedule",
     "segments",
     "skewed",
+    "two_pass_schedule",
 ]
 
 QUEUE_LATENCY = 2
@@ -231,3 +233,50 @@ def loss_schedule(config: Config) -> PassSchedule:
         vector=cycles.vector_latency + lookup + QUEUE_LATENCY,
         interval=cycles.vector_interval,
     )
+
+
+@dataclass(frozen=True)
+class TwoPassSchedule:
+    """Cycles of the head in two passes (`two_pass`), which takes a vector only when the one before is out."""
+
+    lookup: int
+    """From an address to the exponential of the element that is stored there."""
+    element: int
+    """Cycles for each division: a quotient bit in each, and one that rounds."""
+    output: int
+    """From an element's load to its probability."""
+    clear: int
+    """From the transfer of a vector's last probability to the first in which the next vector's first score is taken."""
+
+    @property
+    def first_output(self) -> int:
+        """Cycles beyond two per element from a vector's first score to its first probability."""
+        # The pass over the exponentials ends with an address beyond the last.
+        return 1 + self.lookup + self.output
+
+    @property
+    def vector(self) -> int:
+        """Cycles beyond two and `element` per element from a vector's first score to the next one's."""
+        return self.first_output - self.element + self.clear
+
+
+def two_pass_schedule(config: Config) -> TwoPassSchedule:
+    """The schedule of a softmax head in two passes.
+
+    Raises `UserError` for several lanes, a mask, and for other profiles than the small one.
+    """
+    if config.lanes > 1:
+        raise UserError(
+            f"lanes = {config.lanes} with accumulator = 'two_pass': takes one element after the other; lanes = 1 would do"
+        )
+    if config.mask:
+        raise UserError(
+            "mask = true with accumulator = 'two_pass': every element counts; accumulator = 'auto' would do"
+        )
+    if config.profile != "small":
+        raise UserError(
+            f"profile = {config.profile!r} with accumulator = 'two_pass': takes one vector after the other; "
+            "profile = 'small' would do, or accumulator = 'auto'"
+        )
+    element = config.probability_width + 1
+    return TwoPassSchedule(lookup=3, element=element, output=element + 1, clear=2)

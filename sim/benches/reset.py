@@ -56,7 +56,7 @@ async def in_vector(dut: Any) -> None:
                     output.prefix: Sink(
                         output.prefix,
                         (sinks[output.prefix].due or [])[:-1]
-                        if output.per == "element" and session.plan.one_pass
+                        if output.per == "element" and session.plan.passes == 0
                         else [],
                         itertools.repeat(False),
                         fields=session.fields[output.prefix],
@@ -77,7 +77,7 @@ async def in_stalled_output(dut: Any) -> None:
         await session.harness.reset()
         offers = [tap.valid for tap in session.harness.outputs.values()]
         # In one pass a long vector waits for its first elements to be taken, and has no result till then.
-        longest = 2 if session.plan.one_pass else None
+        longest = 2 if session.plan.passes == 0 else None
         for _ in range(2):
             await _interrupt(
                 session,
