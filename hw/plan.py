@@ -238,7 +238,7 @@ def _two_pass_plan(config: Config) -> Plan:
             f"2^(−βd) / Σ, one bit a step, without the lowest {table.dropped} bits",
             f"{exponential}, {total}",
             f"{config.probability_qformat}",
-            cycles.output + 1,
+            cycles.output + 2,
             spacing,
             bound_share_ulp=float(limits.normaliser + limits.rounding),
             note="rounded half up, saturated",

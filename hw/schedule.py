@@ -251,8 +251,8 @@ class TwoPassSchedule:
     @property
     def first_output(self) -> int:
         """Cycles beyond two per element from a vector's first score to its first probability."""
-        # The pass over the exponentials ends with an address beyond the last.
-        return 1 + self.lookup + self.output
+        # The pass over the exponentials ends with an address beyond the last, and a register stands before the division.
+        return 2 + self.lookup + self.output
 
     @property
     def vector(self) -> int:

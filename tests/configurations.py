@@ -43,7 +43,7 @@ TWO_PASS: dict[str, Config] = {
         "two-pass": {"max_length": 16},
         "two-pass-unsigned": {"max_length": 13, "score_scale": 0.3, "score_signed": False, "probability_format": "UQ1"},
         "two-pass-wide": {"max_length": 9, "score_width": 10, "score_scale": 2.0**-7, "probability_width": 16},
-        "two-pass-tiny": {"max_length": 1, "score_width": 2, "probability_width": 3},
+        "two-pass-tiny": {"max_length": 1, "score_width": 2, "probability_width": 4},
     }.items()
 }
 """Heads that are one stage of their own."""
