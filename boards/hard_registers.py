@@ -80,19 +80,29 @@ class _Netlist:
         return found
 
     def before(self, bits: Iterable[Any], clock: Any, block: Any) -> dict[Any, str] | None:
-        """The flip-flop before each bit that is not constant 0; None where one is not there or feeds another cell."""
+        """The flip-flop before each bit that is not constant 0; None where one is not there or feeds another cell.
+
+        One of a constant may feed others, for each block can have its own.
+        """
         found = {}
         for bit in bits:
             if bit == "0":
                 continue
             name = self.driver.get(bit, "")
-            if not self.plain(name, clock) or any(self.cells.get(sink) is not block for sink, _ in self.sinks[bit]):
+            if not self.plain(name, clock):
+                return None
+            constant = self.cells[name]["connections"]["DI"] in (["0"], ["1"])
+            if not constant and self.others(bit, block):
                 return None
             found[bit] = name
         return found
 
+    def others(self, bit: Any, block: Any) -> list[tuple[str, str]]:
+        """Who looks at a bit besides `block`."""
+        return [sink for sink in self.sinks[bit] if self.cells.get(sink[0]) is not block]
+
     def bypass(self, cell: Any, ports: Iterable[str], registers: dict[Any, str], *, output: bool) -> None:
-        """Connects the ports to the far side of their registers, and removes those."""
+        """Connects the ports to the far side of their registers, and removes those that nobody else looks at."""
         near, far = ("DI", "Q") if output else ("Q", "DI")
         for port in ports:
             wires = cell["connections"].get(port, [])
@@ -100,8 +110,13 @@ class _Netlist:
                 self.cells[registers[bit]]["connections"][far][0] if bit in registers else bit for bit in wires
             ]
         for bit, name in registers.items():
-            flip_flop = self.cells.pop(name)
+            flip_flop = self.cells[name]
             assert flip_flop["connections"][near] == [bit]
+            others = [] if output else self.others(bit, cell)
+            if others:
+                self.sinks[bit] = others
+                continue
+            del self.cells[name]
             moved = flip_flop["connections"][far][0]
             if output:
                 self.driver[moved] = next(key for key, value in self.cells.items() if value is cell)
