@@ -160,11 +160,7 @@ class Head(wiring.Component):
         else:
             m.submodules.merge = merge = Merge(widths, config.lanes)
             wiring.connect(m, lanes[0], merge.i)
-            # Only lane 0 always holds an element; the others' presence travels in the place of the vector's edges.
-            m.d.comb += [
-                merge.others[lane].eq(Mux(terms.payload.edges.first, terms.payload.term, 0))
-                for lane, terms in enumerate(lanes[1:])
-            ]
+            m.d.comb += [merge.others[lane].eq(terms.payload.term) for lane, terms in enumerate(lanes[1:])]
             wiring.connect(m, merge.o, accumulate.i)
 
         # Once per vector: the divisor, and what the normaliser makes of it.
@@ -243,18 +239,19 @@ class Head(wiring.Component):
         ]
 
     def _terms(self, m: Module, lane: int, framed: Any, element: Value) -> Any:
-        """The stream of a lane's terms; its `first` tells, but for lane 0, whether the lane holds an element."""
+        """The stream of a lane's terms; but for lane 0, which always holds an element, they are 0 where it holds none."""
         config = self._config
         widths, cycles = numerics(config), schedule(config)
         suffix = "" if lane == 0 else f"_{lane}"
+        present = element if lane == 0 else element & framed[keep_names(config.lanes)[lane - 1]]
         if cycles.align:
             lookup = Exponential(widths, edges_layout(), cycles.memory)
             m.submodules[f"exponential{suffix}"] = lookup
-            m.submodules[f"align{suffix}"] = align = Align(widths)
+            m.submodules[f"align{suffix}"] = align = Align(widths, gated=lane > 0)
             wiring.connect(m, lookup.o, align.i)
             terms = align.o
         else:
-            m.submodules[f"terms{suffix}"] = lookup = Terms(widths, edges_layout(), cycles.memory)
+            m.submodules[f"terms{suffix}"] = lookup = Terms(widths, edges_layout(), cycles.memory, gated=lane > 0)
             terms = pulse(term_layout(widths)).create(path=(f"term{suffix}",))
             m.d.comb += [
                 terms.valid.eq(lookup.o.valid),
@@ -262,9 +259,9 @@ class Head(wiring.Component):
                 Value.cast(terms.payload.edges).eq(Value.cast(lookup.o.payload.tag)),
             ]
         m.d.comb += [
-            lookup.i.valid.eq(element),
+            lookup.i.valid.eq(present),
             lookup.i.payload.position.eq(framed[each_lane("position", config.lanes)[lane]]),
-            lookup.i.payload.tag.first.eq(framed.first if lane == 0 else framed[keep_names(config.lanes)[lane - 1]]),
+            lookup.i.payload.tag.first.eq(framed.first),
             lookup.i.payload.tag.last.eq(framed.last),
         ]
         return terms

@@ -273,10 +273,14 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
             f"{cycles.normalise_interval} cycles/vector",
         ),
     ]
+    chords = widths.reciprocals
     if config.normaliser == "reciprocal":
         rows.append(
             StagePlan("reciprocal", "r = 1/m, one bit a step", f"{widths.divisor_format}", factor, cycles.factor,
                       f"{cycles.factor_interval} cycles/vector")
+            if chords is None
+            else StagePlan("reciprocal", f"r = 1/m, by {len(chords.start)} chords", f"{widths.divisor_format}", factor,
+                           cycles.factor, "1 vector/cycle", chords.bits)
         )  # fmt: skip
     logarithms = widths.logarithms
     if logarithms is not None:

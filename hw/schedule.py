@@ -16,9 +16,11 @@ __all__ = [
     "DIGIT",
     "QUEUE_LATENCY",
     "Schedule",
+    "align_cycles",
     "maximum_cycles",
     "maximum_latency",
     "normalise_digits",
+    "round_cycles",
     "schedule",
     "segments",
     "skewed",
@@ -40,6 +42,11 @@ def segments(config: Config, widths: Numerics) -> tuple[int, ...]:
     width = widths.accumulator_width
     count = -(-width // SEGMENT[config.profile]) if widths.absolute else 1
     return tuple(width * (j + 1) // count - width * j // count for j in range(count))
+
+
+def align_cycles(widths: Numerics) -> int:
+    """From an exponent and a significand to the aligned term."""
+    return 3 if widths.absolute else 2
 
 
 def maximum_cycles(config: Config) -> int:
@@ -72,6 +79,11 @@ def normalise_digits(widths: Numerics) -> tuple[int, int, int]:
 def maximum_latency(config: Config) -> int:
     """From a vector's last framed beat to its winner, with the comparison that the configuration has."""
     return skewed_cycles(config) if skewed(config) else maximum_cycles(config)
+
+
+def round_cycles(config: Config) -> int:
+    """From a quotient to the rounded probability: two cycles for the shift where clocks are the fastest."""
+    return 3 if config.profile == "fastest" else 2
 
 
 @dataclass(frozen=True)
@@ -153,14 +165,15 @@ def schedule(config: Config) -> Schedule:
     exponential = memory + 3 if split else memory
     parts = segments(config, widths)
     digits, _, _ = normalise_digits(widths)
+    chords = widths.reciprocals is not None
     factor, factor_interval = {
         "divider": (0, 1),
-        "reciprocal": (widths.reciprocal_width + 1, widths.reciprocal_width + 1),
+        "reciprocal": (memory + 2, 1) if chords else (widths.reciprocal_width + 1, widths.reciprocal_width + 1),
         "logarithm": (memory, 1),
         "none": (0, 1),
     }[config.normaliser]
     serial = config.profile == "small" and config.normaliser == "divider"
-    quotient = {"divider": widths.quotient_width + serial, "reciprocal": 2, "logarithm": 2, "none": 0}
+    quotient = {"divider": widths.quotient_width + serial, "reciprocal": 3 if chords else 2, "logarithm": 2, "none": 0}
     return Schedule(
         memory=memory,
         frame=1,
@@ -168,7 +181,7 @@ def schedule(config: Config) -> Schedule:
         winners=1 if config.profile == "small" else 2,
         lookup=exponential,
         # A narrow score's table of terms for the absolute accumulator is already shifted.
-        align=0 if widths.absolute and not split else 2,
+        align=0 if widths.absolute and not split else align_cycles(widths),
         merge=ceil_log2(config.lanes),
         accumulate=len(parts),
         normalise=digits + 2,
@@ -177,11 +190,11 @@ def schedule(config: Config) -> Schedule:
         exponential=exponential,
         distance=1,
         quotient=quotient[config.normaliser],
-        round=memory if config.normaliser == "logarithm" else 2,
+        round=memory if config.normaliser == "logarithm" else round_cycles(config),
         queue=QUEUE_LATENCY,
         segments=parts,
         # The first segment must not come before the last vector's bits are noted, nor its tag before that is used.
-        normalise_interval=digits + max(len(parts), 3 + factor if config.normaliser == "logarithm" else 2),
+        normalise_interval=digits + max(len(parts), 3 + factor if config.normaliser == "logarithm" or chords else 2),
         factor_interval=factor_interval,
         quotient_interval=widths.quotient_width + 1 if serial else 1,
     )
