@@ -173,7 +173,11 @@ def needed_cells(config: Config, row: Board, *, link: bool = True) -> tuple[int,
     """
     for name, entries in _recorded().items():
         known = PRESETS.get(name)
-        if known is not None and known.replace(score_scale=config.score_scale) == config and row.part in entries:
+        if (
+            known is not None
+            and known.replace(score_scale=config.score_scale, temperature=config.temperature) == config
+            and row.part in entries
+        ):
             kinds = [entries[row.part].get(what, {}) for what in ("cells", "link_cells")]
             head, beside = (int(cells.get("LC", cells.get("COMB", 0))) for cells in kinds)
             return head, beside if link else 0

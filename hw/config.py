@@ -39,6 +39,8 @@ KEYS: tuple[Key, ...] = (
     Key("score_width", "integer", "bits", "2…16", 8, "width of a score code", True),
     Key("score_signed", "boolean", "–", "true, false", True, "whether score codes are two's complement", True),
     Key("score_scale", "number", "nats per code step", "> 0", 0.0625, "real value of one step of the score code", True),
+    Key("temperature", "number", "–", "> 0", 1.0,
+        "T in softmax(x / T): below 1 sharper, above 1 flatter; in the tables, so it costs nothing", True),
     Key("probability_width", "integer", "bits", "2…24", 8, "fraction bits P of a probability code", True),
     Key("probability_format", "text", "–", "UQ0, UQ1", "UQ0", "UQ0.P saturates 1.0 to 1 − 2^−P; UQ1.P holds 1.0 exactly", True),
     Key("guard_bits", "integer", "bits", "1…8", 4, "extra bits k inside; the error bound falls as 2^−k", True),
@@ -86,6 +88,7 @@ class Config:
     score_width: int = 8
     score_signed: bool = True
     score_scale: float = 0.0625
+    temperature: float = 1.0
     probability_width: int = 8
     probability_format: Literal["UQ0", "UQ1"] = "UQ0"
     guard_bits: int = 4
@@ -113,10 +116,17 @@ class Config:
             elif key.name == "score_signed":
                 if not isinstance(value, bool):
                     raise UserError(f"score_signed = {value!r}: must be true or false; for example true")
-            else:  # score_scale
+            else:  # score_scale, temperature
                 if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-                    raise UserError(f"score_scale = {value!r}: must be a finite number above 0; for example 0.0625")
-                object.__setattr__(self, "score_scale", float(value))
+                    limit = "; mode = 'argmax' is the limit at 0" if key.name == "temperature" else ""
+                    raise UserError(
+                        f"{key.name} = {value!r}: must be a finite number above 0; for example {key.default}{limit}"
+                    )
+                object.__setattr__(self, key.name, float(value))
+        if not 0 < self.effective_scale < math.inf:
+            raise UserError(
+                f"{self.scale_text}: their quotient must be a finite number above 0; for example temperature = 1.0"
+            )
         if self.lanes >= 2 * self.max_length:
             raise UserError(
                 f"lanes = {self.lanes}: must be below 2 · max_length = {2 * self.max_length}, more would never be used; "
@@ -154,6 +164,20 @@ class Config:
     def score_format(self) -> QFormat:
         """The score code as an integer; its real value is code · score_scale."""
         return QFormat(self.score_width, 0, self.score_signed)
+
+    @property
+    def effective_scale(self) -> float:
+        """Nats per step of the score code after the temperature: score_scale / temperature, all that tables and bounds see.
+
+        Rounded to float64 once; with temperature 1 it is score_scale itself.
+        """
+        return self.score_scale / self.temperature
+
+    @property
+    def scale_text(self) -> str:
+        """What `effective_scale` comes from, as messages put it."""
+        with_temperature = f" with temperature = {self.temperature}" if self.temperature != 1 else ""
+        return f"score_scale = {self.score_scale}{with_temperature}"
 
     @property
     def probability_qformat(self) -> QFormat:

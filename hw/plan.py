@@ -366,10 +366,10 @@ def _warnings(config: Config, widths: Numerics) -> list[str]:
         )
     if (
         widths.tables.exponent_maximum == 0
-        and config.score_scale * 2**config.score_width < 2.0**-config.probability_width
+        and config.effective_scale * 2**config.score_width < 2.0**-config.probability_width
     ):
         found.append(
-            f"score_scale = {config.score_scale}: the whole range of scores changes a probability by less than one ulp; "
+            f"{config.scale_text}: the whole range of scores changes a probability by less than one ulp; "
             "check the scale"
         )
     return found

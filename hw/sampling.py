@@ -18,8 +18,9 @@ the winner of N elements has a v of about 1/N, and there they are as fine in rel
 segment G = −ln(−ln(1 − v)) is a straight line in d: value = base + floor(slope·d / 2^`FRACTION`), from a table of
 (base, slope).
 
-**Unit.** The noise is stored in units of score_scale·2^−shift nats, at most 2^−`RESOLUTION`; the score is then just shifted, and
-adds no error at all. The classes are compared by code·2^shift + noise; of equal ones the first index wins.
+**Unit.** The noise is stored in units of 2^−shift steps of the score, at most 2^−`RESOLUTION` nats (a step is score_scale /
+temperature nats); the score is then just shifted, and adds no error at all. The classes are compared by code·2^shift + noise;
+of equal ones the first index wins.
 
 **Distance from softmax.** For every vector of at most N scores the total variation distance between the law of the draw and
 softmax is at most the sum of three terms. Couple each element's noise with the exact G of the v that it stands for; N·2^−O, O
@@ -84,7 +85,7 @@ UPPER_OCTAVES = 8
 
 RESOLUTION = 11
 COARSEST, FINEST = 16.0, 2.0**-16
-"""Limits of score_scale: coarser, all but equal scores would never be drawn; finer, the noise would need too many bits."""
+"""Limits of score_scale / temperature: coarser, a step below the maximum is never drawn; finer, the noise needs too many bits."""
 
 _CONTEXT = Context(prec=40, Emin=-(10**9), Emax=10**9)
 
@@ -105,7 +106,7 @@ class GumbelTable:
     shift: int
     """The score is multiplied by 2^shift."""
     unit: float
-    """Nats per unit of noise: score_scale·2^−shift."""
+    """Nats per unit of noise: score_scale / temperature · 2^−shift."""
     lower_octaves: int
     base: np.ndarray
     """int64 [octaves·SEGMENTS], in units, above the least noise there is."""
@@ -202,11 +203,12 @@ def gumbel_table(config: Config) -> GumbelTable:
 
     Raises `UserError` for a scale that is too coarse or too fine, with one that would do.
     """
-    scale = config.score_scale
+    scale = config.effective_scale
     if not FINEST <= scale <= COARSEST:
-        remedy = "mode = 'argmax' or score_scale = 16" if scale > COARSEST else f"score_scale = {FINEST}"
+        limit = (COARSEST if scale > COARSEST else FINEST) * config.temperature
+        remedy = f"score_scale = {limit}" + (" or mode = 'argmax'" if scale > COARSEST else "")
         raise UserError(
-            f"score_scale = {scale}: sampling takes {FINEST} to {COARSEST:g} nats per code step; {remedy} would do"
+            f"{config.scale_text}: sampling takes {FINEST:g} to {COARSEST:g} nats per code step; {remedy} would do"
         )
     return _gumbel_table(scale, config.max_length)
 

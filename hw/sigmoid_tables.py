@@ -1,9 +1,9 @@
 r"""Codes of the logistic function, exact on every machine: σ(x) = 1/(1 + e^−x), each correctly rounded.
 
-x = code · score_scale. One table of at most 2^`TABLE_WIDTH` codes: narrow scores address it themselves. Of wider ones the
-middle 2^`TABLE_WIDTH` score codes do, and a score beyond either end takes the entry of that end. That changes nothing where
-the code no longer changes from there on, and only then is the configuration taken: at the lower end the code has to be 0,
-at the upper end the largest. So every result is the nearest code, |p̂ − σ(x)| <= ½ ulp before saturation of 1.0.
+x = code · score_scale / temperature. One table of at most 2^`TABLE_WIDTH` codes: narrow scores address it themselves. Of
+wider ones the middle 2^`TABLE_WIDTH` score codes do, and a score beyond either end takes the entry of that end. That changes
+nothing where the code no longer changes from there on, and only then is the configuration taken: at the lower end the code
+has to be 0, at the upper end the largest. So every result is the nearest code, |p̂ − σ(x)| <= ½ ulp before saturation of 1.0.
 
 No value lies halfway between two codes: e^x is transcendental for every rational x but 0 (Lindemann), where σ = ½ is a code.
 How near to it the nearest one comes is checked as the table is made.
@@ -40,14 +40,14 @@ def sigmoid_codes(config: Config) -> np.ndarray:
     codes = _codes(
         address_width(config),
         config.score_signed,
-        config.score_scale,
+        config.effective_scale,
         config.probability_width,
         config.probability_maximum,
     )
     lowest_is_flat = not config.score_signed or codes[0] == 0
     if config.score_width > TABLE_WIDTH and not (lowest_is_flat and codes[-1] == config.probability_maximum):
         raise UserError(
-            f"score_width = {config.score_width} with score_scale = {config.score_scale}: a sigmoid of more than "
+            f"score_width = {config.score_width}, {config.scale_text}: a sigmoid of more than "
             f"{TABLE_WIDTH} bits needs scores of which the middle {1 << TABLE_WIDTH} codes reach both ends of the "
             f"probabilities; score_width = {TABLE_WIDTH} would do, or score_scale = {_coarse_enough(config)}"
         )
@@ -55,11 +55,11 @@ def sigmoid_codes(config: Config) -> np.ndarray:
 
 
 def _coarse_enough(config: Config) -> float:
-    """A power of two that is coarse enough for a wide score: its last entry is beyond the last change of the code."""
-    scale = 1.0
+    """A power of two, times the temperature, that is coarse enough for a wide score: no code changes beyond the last entry."""
+    scale = config.temperature
     reach = (1 << (TABLE_WIDTH - config.score_signed)) - 1
     # σ(−x) < e^−x <= 2^−(P + 1) there.
-    while scale / 2 * reach >= 0.6932 * (config.probability_width + 1):
+    while scale / 2 / config.temperature * reach >= 0.6932 * (config.probability_width + 1):
         scale /= 2
     return scale
 

@@ -25,6 +25,7 @@ CONFIGS = {
     "wide-unsigned": Config(max_length=16, score_width=13, score_signed=False, score_scale=0.01, profile="small"),
     "coarse": Config(max_length=3, score_width=2, score_scale=1e300, probability_width=2),
     "lanes": Config(max_length=13, lanes=4, score_scale=0.1467),
+    "temperature": Config(max_length=16, score_scale=0.11, temperature=3.0),
     "lanes-small": Config(max_length=5, lanes=2, score_width=14, score_scale=0.5, profile="small"),
 }
 
@@ -35,7 +36,7 @@ def every_code(config: Config) -> np.ndarray:
 
 def exact(config: Config, code: int) -> Decimal:
     """2^P·σ(code · score_scale), to 70 digits."""
-    x = EXACT.multiply(Decimal(config.score_scale), Decimal(int(code)))
+    x = EXACT.multiply(Decimal(config.effective_scale), Decimal(int(code)))
     x = max(Decimal(-(10**6)), min(Decimal(10**6), x))
     sigma = EXACT.divide(Decimal(1), EXACT.add(Decimal(1), EXACT.exp(-x)))
     return EXACT.multiply(sigma, Decimal(1 << config.probability_width))
@@ -60,7 +61,7 @@ def test_close_to_float64(name: str) -> None:
     """By another way: float64 carries some roundings of 2^-53, a table of P bits is off by half a step."""
     config = CONFIGS[name]
     scores = every_code(config)
-    x = np.clip(scores * config.score_scale, -700, 700)
+    x = np.clip(scores * config.effective_scale, -700, 700)
     expected = np.minimum(2.0**config.probability_width / (1 + np.exp(-x)), config.probability_maximum)
     found = sigmoid(config, scores - config.score_format.minimum)
     assert np.abs(found - expected).max() <= 0.5 + 2.0 ** (config.probability_width - 40)
@@ -159,7 +160,9 @@ def test_scores_too_wide_and_too_fine_are_refused_with_what_would_do(
     values: dict[str, object], would_do: float
 ) -> None:
     config = Config.from_mapping(values)
-    text = rf"score_width = {config.score_width} with score_scale = .*; score_width = 12 would do, or score_scale = {would_do}"
+    text = (
+        rf"score_width = {config.score_width}, score_scale = .*; score_width = 12 would do, or score_scale = {would_do}"
+    )
     with pytest.raises(UserError, match=text):
         sigmoid_codes(config)
     with warnings.catch_warnings(action="ignore"), pytest.raises(UserError, match=text):

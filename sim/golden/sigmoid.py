@@ -9,7 +9,7 @@ __all__ = ["sigmoid"]
 
 
 def sigmoid(config: Config, positions: np.ndarray) -> np.ndarray:
-    """Positions (score code − smallest code) to probability codes, same shape, int64: σ(code · score_scale).
+    """Positions (score code − smallest code) to probability codes, same shape, int64: σ(code · score_scale / temperature).
 
     Scores wider than the table are cut to its ends, around code 0 where they are signed.
     """
