@@ -34,7 +34,9 @@ class Key:
 
 
 KEYS: tuple[Key, ...] = (
-    Key("mode", "text", "–", "argmax, softmax", "softmax", "the winner alone, or probabilities and the winner", True),
+    Key("mode", "text", "–", "argmax, softmax, sigmoid, sample", "softmax",
+        "the winner alone; probabilities and the winner; a probability for each score by itself; or a random draw with the "
+        "probabilities of softmax", True),
     Key("max_length", "integer", "elements", "1…65536", 1024, "longest vector; any shorter length is free at run time", True),
     Key("score_width", "integer", "bits", "2…16", 8, "width of a score code", True),
     Key("score_signed", "boolean", "–", "true, false", True, "whether score codes are two's complement", True),
@@ -49,13 +51,14 @@ KEYS: tuple[Key, ...] = (
         "logarithms (tables only), or none (exponentials over a power of two)", True),
     Key("accumulator", "text", "–", "auto, absolute, reference", "auto",
         "exact sum, or a running power-of-two reference where the scores' range is too wide for it", True),
+    Key("seed", "integer", "–", "0…4294967295", 1, "where the random sequence of mode sample starts after reset", True),
     Key("profile", "text", "–", "fast, fastest, small", "fast",
         "one element per cycle in vectors that are long enough; the same with more registers; or fewer cells", False),
     Key("lanes", "integer", "scores per beat", "1, 2, 4, 8, 16", 1, "scores that one beat carries", False),
 )  # fmt: skip
 
 _CHOICES = {
-    "mode": ("argmax", "softmax"),
+    "mode": ("argmax", "softmax", "sigmoid", "sample"),
     "probability_format": ("UQ0", "UQ1"),
     "normaliser": ("divider", "reciprocal", "logarithm", "none"),
     "accumulator": ("auto", "absolute", "reference"),
@@ -67,6 +70,7 @@ _RANGES = {
     "score_width": (2, 16),
     "probability_width": (2, 24),
     "guard_bits": (1, 8),
+    "seed": (0, (1 << 32) - 1),
 }
 
 
@@ -83,7 +87,7 @@ class Config:
     Raises `UserError` at construction: the key, the value given, the rule, and a value that would do.
     """
 
-    mode: Literal["argmax", "softmax"] = "softmax"
+    mode: Literal["argmax", "softmax", "sigmoid", "sample"] = "softmax"
     max_length: int = 1024
     score_width: int = 8
     score_signed: bool = True
@@ -94,6 +98,7 @@ class Config:
     guard_bits: int = 4
     normaliser: Literal["divider", "reciprocal", "logarithm", "none"] = "divider"
     accumulator: Literal["auto", "absolute", "reference"] = "auto"
+    seed: int = 1
     profile: Literal["fast", "fastest", "small"] = "fast"
     lanes: Literal[1, 2, 4, 8, 16] = 1
 
@@ -110,8 +115,9 @@ class Config:
             elif key.name in _RANGES:
                 low, high = _RANGES[key.name]
                 if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+                    unit = "" if key.unit == "–" else f" {key.unit}"
                     raise UserError(
-                        f"{key.name} = {value!r}: must be an integer from {low} to {high} {key.unit}; for example {key.default}"
+                        f"{key.name} = {value!r}: must be an integer from {low} to {high}{unit}; for example {key.default}"
                     )
             elif key.name == "score_signed":
                 if not isinstance(value, bool):

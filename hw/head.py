@@ -3,11 +3,18 @@
 from .argmax import Argmax
 from .config import Config
 from .interface import HeadInterface
+from .sample import Sample
+from .sigmoid import Sigmoid
 from .softmax import Softmax
 
 __all__ = ["HEADS", "Head"]
 
-HEADS: dict[str, type[HeadInterface]] = {"argmax": Argmax, "softmax": Softmax}
+HEADS: dict[str, type[HeadInterface]] = {
+    "argmax": Argmax,
+    "softmax": Softmax,
+    "sigmoid": Sigmoid,
+    "sample": Sample,
+}
 """Mode → its component."""
 
 

@@ -5,6 +5,7 @@ Hardware, documents, `describe`, latency tests and reports read the plan; nothin
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +14,18 @@ from .config import Config
 from .formats import QFormat
 from .numerics import Numerics, numerics
 from .ports import Port, outputs, top_ports
-from .schedule import QUEUE_LATENCY, Schedule, maximum_latency, schedule, skewed
+from .sampling import WORD, gumbel_table
+from .schedule import (
+    QUEUE_LATENCY,
+    Schedule,
+    maximum_latency,
+    memory_cycles,
+    sample_latency,
+    schedule,
+    sigmoid_latency,
+    skewed,
+)
+from .sigmoid_tables import sigmoid_codes
 
 __all__ = ["PLANS", "Plan", "StagePlan", "plan"]
 
@@ -43,8 +55,8 @@ class Plan:
     stages: tuple[StagePlan, ...]
     ports: tuple[Port, ...]
     fixed_latency_cycles: int
-    """c: the first output beat is transferred B + c cycles after the first input beat, in an idle pipeline without stalls,
-    where B = ⌈N/lanes⌉ is the number of the vector's beats."""
+    """c: the first output beat is transferred B + c cycles after the first input beat, in an idle pipeline without stalls
+    (or c cycles, see `streaming`), where B = ⌈N/lanes⌉ is the number of the vector's beats."""
     best_latency_cycles: int
     """The same for the winner."""
     interval_terms: tuple[tuple[str, int, int], ...]
@@ -53,10 +65,16 @@ class Plan:
     """Cycles between two output beats of a vector."""
     bound: Bound | None
     warnings: tuple[str, ...]
+    streaming: bool = False
+    """Whether outputs leave before their vector has ended: c then counts from the first input beat alone, without B."""
+    distance: float | None = None
+    """In sample mode: no vector's draws have a law farther from softmax than this, in total variation."""
 
     @property
     def latency_formula(self) -> str:
         """Cycles from a vector's first input beat to its first output beat."""
+        if self.streaming:
+            return str(self.fixed_latency_cycles)
         return f"{_beats(self.config)} + {self.fixed_latency_cycles}"
 
     @property
@@ -70,6 +88,8 @@ class Plan:
         if outputs(self.config)[0].per == "vector":
             return self.latency_formula
         constant = self.fixed_latency_cycles - self.output_spacing
+        if self.streaming:
+            return f"{_beats(self.config)} + {constant}"
         return f"{self.output_spacing + 1}{_beats(self.config)} {'+' if constant >= 0 else '−'} {abs(constant)}"
 
     @property
@@ -80,7 +100,7 @@ class Plan:
 
     def first_output_cycle(self, length: int) -> int:
         """Cycle of the first output beat's transfer, counted from the first input beat's."""
-        return self.config.beats(length) + self.fixed_latency_cycles
+        return self.fixed_latency_cycles + (0 if self.streaming else self.config.beats(length))
 
     def last_output_cycle(self, length: int) -> int:
         """Cycle of the last output beat's transfer, counted from the first input beat's."""
@@ -97,7 +117,7 @@ class Plan:
 
     @property
     def bound_ulp(self) -> float | None:
-        """|p̂ − p| in ulp for every input, before saturation of 1.0; None in argmax mode, where the result is exact."""
+        """|p̂ − p| in ulp for every input, before saturation of 1.0; None in modes without probabilities."""
         return None if self.bound is None else float(self.bound.total)
 
     @property
@@ -135,6 +155,7 @@ class Plan:
             "table_bits": self.table_bits,
             "bound_ulp": self.bound_ulp,
             "worst_ulp": self.worst_ulp,
+            "total_variation": self.distance,
             "warnings": list(self.warnings),
         }
 
@@ -376,5 +397,88 @@ def _warnings(config: Config, widths: Numerics) -> list[str]:
     return found
 
 
-PLANS: dict[str, Callable[[Config], Plan]] = {"argmax": _argmax_plan, "softmax": _softmax_plan}
+def _sigmoid_plan(config: Config) -> Plan:
+    codes = sigmoid_codes(config)
+    constant = sigmoid_latency(config)
+    half = Fraction(1, 2)
+    limits = Bound(
+        exponential=Fraction(0),
+        accumulator=Fraction(0),
+        normaliser=Fraction(0),
+        rounding=half,
+        total=half,
+        saturation=Fraction(int(config.probability_format == "UQ0")),
+    )
+    result = f"{config.probability_qformat}"
+    rows = [
+        _frame_row(config),
+        StagePlan(
+            "sigmoid",
+            f"1/(1 + e^−x), one table of {len(codes)} entries",
+            f"UQ{config.score_width}.0",
+            result,
+            memory_cycles(config),
+            _each_cycle(config),
+            len(codes) * config.output_width,
+            float(half),
+            "correctly rounded",
+        ),
+    ]
+    if config.profile != "small":
+        rows.append(StagePlan("skid", "probability kept until taken", result, result, 1, _each_cycle(config)))
+    return Plan(
+        config=config,
+        stages=tuple(rows),
+        ports=top_ports(config),
+        fixed_latency_cycles=constant,
+        best_latency_cycles=constant,
+        interval_terms=((_beats(config), 1, 0),),
+        output_spacing=1,
+        bound=limits,
+        warnings=(),
+        streaming=True,
+    )
+
+
+def _sample_plan(config: Config) -> Plan:
+    latency, noise = sample_latency(config), gumbel_table(config)
+    each, position = _each_cycle(config), f"UQ{config.score_width}.0"
+    units = f"UQ{noise.noise_maximum.bit_length()}.0 in units of {noise.unit:.3g} nats"
+    winner = f"{config.index_width}-bit index, {config.score_format}"
+    rows = [
+        _frame_row(config),
+        StagePlan("generator", "a random word per element", "–", f"{WORD} bits", 1, each, note=f"seed {config.seed}"),
+        StagePlan(
+            "sample",
+            f"first index of the largest x − ln(−ln u), {len(noise.base)} segments of a straight line",
+            f"{position}, {units}",
+            winner,
+            4 + memory_cycles(config),
+            each,
+            noise.bits,
+            note=f"total variation from softmax at most {noise.bound:.2g}, for every vector",
+        ),
+    ]
+    if config.profile != "small":
+        rows.append(StagePlan("skid", "draw kept until taken", winner, winner, 1, "1 vector/cycle"))
+    return Plan(
+        config=config,
+        stages=tuple(rows),
+        ports=top_ports(config),
+        fixed_latency_cycles=latency - 1,
+        best_latency_cycles=latency - 1,
+        interval_terms=((_beats(config), 1, 0),),
+        output_spacing=1,
+        bound=None,
+        warnings=(),
+        distance=noise.bound,
+    )
+
+
+PLANS: dict[str, Callable[[Config], Plan]] = {
+    "argmax": _argmax_plan,
+    "softmax": _softmax_plan,
+    "sigmoid": _sigmoid_plan,
+    "sample": _sample_plan,
+}
 """Mode → what plans it."""

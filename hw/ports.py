@@ -56,6 +56,9 @@ class Output:
     """What one beat holds."""
     flags: tuple[Field, ...] = ()
     """In tuser, lowest first: one bit each, of the vector."""
+    flagged: Literal["every beat", "last beat"] = "every beat"
+    """Which beats have the flags: where a vector's first beats leave before it has ended, only its last can; the others
+    have 0."""
 
     def beats(self, config: Config, lengths: Any) -> Any:
         """Beats that vectors of these lengths [V] have, [V]."""
@@ -96,7 +99,25 @@ def _softmax(config: Config) -> tuple[Output, ...]:
     )
 
 
-OUTPUTS: dict[str, Callable[[Config], tuple[Output, ...]]] = {"argmax": _argmax, "softmax": _softmax}
+def _sigmoid(config: Config) -> tuple[Output, ...]:
+    code = Field("probability", "probabilities", config.output_width, f"probability code, {config.probability_qformat}")
+    return (Output("m_axis", "o", (code,), "element", "probability", (_OVERLONG,), "last beat"),)
+
+
+def _sample(config: Config) -> tuple[Output, ...]:
+    fields = (
+        Field("index", "sample", config.index_width, "index of the class drawn"),
+        Field("score", "score", config.score_width, "its score code", config.score_signed),
+    )
+    return (Output("m_axis", "o", fields, "vector", "draw", (_OVERLONG,)),)
+
+
+OUTPUTS: dict[str, Callable[[Config], tuple[Output, ...]]] = {
+    "argmax": _argmax,
+    "softmax": _softmax,
+    "sigmoid": _sigmoid,
+    "sample": _sample,
+}
 """Mode → its output streams; the one whose latency the plan states comes first, the one that tells vectors apart last."""
 
 
@@ -133,7 +154,8 @@ def _outgoing(config: Config, output: Output) -> list[Port]:
         Port(f"{prefix}_tready", "input", 1, "the beat is taken"),
         Port(f"{prefix}_tlast", "output", 1, last),
         Port(f"{prefix}_tuser", "output", len(output.flags),
-             ", ".join(f"[{bit}] {flag.meaning}" for bit, flag in enumerate(output.flags))),
+             ", ".join(f"[{bit}] {flag.meaning}" for bit, flag in enumerate(output.flags))
+             + ("; in the vector's last beat, 0 before" if output.flagged == "last beat" else "")),
     ]  # fmt: skip
 
 
@@ -148,9 +170,9 @@ def _keep(prefix: str, direction: str, lanes: int, bits: int, meaning: str) -> l
 def top_ports(config: Config) -> tuple[Port, ...]:
     """The ports of the AXI4-Stream top of a configuration.
 
-    The primary output m_axis carries probabilities in softmax mode and the winner in argmax mode; in softmax mode the
-    winner has its own stream, m_axis_best. Streams of scores and probabilities carry a field per lane, and where there is
-    more than one lane, tkeep.
+    The primary output m_axis carries probabilities in softmax and sigmoid mode, the winner in argmax mode and the draw in
+    sample mode; in softmax mode the winner has its own stream, m_axis_best. Streams of scores and probabilities carry a
+    field per lane, and where there is more than one lane, tkeep.
     """
     lanes, bits = config.lanes, byte_bits(config.score_width)
     one, noun = ("a score", "score") if lanes == 1 else ("a beat of scores", "beat")

@@ -3,41 +3,32 @@
 from typing import Any
 
 from amaranth import C, Cat, EnableInserter, Module, Mux, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .config import Config
-from .errors import UserError
 from .frame import Frame
 from .generator import Generator
+from .interface import HeadInterface
 from .sampling import FRACTION, MANTISSA, UPPER_OCTAVES, gumbel_table
-from .streams import Skid, delay, framed_layout, pulse, score_layout, table, winner_layout
+from .schedule import memory_cycles
+from .streams import Skid, delay, framed_layout, pulse, table, winner_layout
 
-__all__ = ["Sample", "sample_latency"]
-
-_MEMORY = {"small": 1, "fast": 2, "fastest": 3}
-
-
-def sample_latency(config: Config) -> int:
-    """From the transfer of a vector's last element to that of its draw.
-
-    Framing, the word, its octave, the memory, product, sum, comparison, and a register that may stop.
-    """
-    return 6 + _MEMORY[config.profile] + (config.profile != "small")
+__all__ = ["Sample"]
 
 
 class _Draw(wiring.Component):
     """Framed elements to draws. No back-pressure: everything stops at once by a clock enable from elsewhere."""
 
-    def __init__(self, config: Config, seed: int) -> None:
-        self._config, self._seed = config, seed
+    def __init__(self, config: Config) -> None:
+        self._config = config
         super().__init__({"i": In(pulse(framed_layout(config))), "o": Out(pulse(winner_layout(config)))})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, noise = self._config, gumbel_table(self._config)
-        memory = _MEMORY[config.profile]
-        m.submodules.generator = generator = Generator(self._seed)
+        memory = memory_cycles(config)
+        m.submodules.generator = generator = Generator(config.seed)
         m.d.comb += generator.step.eq(self.i.valid)
 
         # The word, then its octave: {octave, mantissa} is the address.
@@ -90,7 +81,7 @@ def _zeros(bits: Value) -> Value:
     return found
 
 
-class Sample(wiring.Component):
+class Sample(HeadInterface):
     """A draw per vector: index = argmax_i (x_i + G_i), the G_i independent with P(G <= g) = exp(−e^−g).
 
     So class i comes with probability softmax(x)_i, but for what `sampling` bounds. Of equal sums the first index wins. The
@@ -98,26 +89,15 @@ class Sample(wiring.Component):
     take no word. The n-th element after reset has the n-th word of `seed`, whatever stalls, lengths and ends there are, so
     that the draws are those of the golden model, and the same after every reset.
 
-    Ports: `i`, stream of scores; `o`, stream of {index, score, overlong}, score being the drawn class's. Latency
+    `o`: stream of {index, score, overlong}, one per vector, score being that of the class drawn. Latency
     `sample_latency(config)` cycles from the vector's last element, one element per cycle, no bubble between vectors. Cuts the
-    ready path but in profile small, which passes it. Raises `UserError` for several lanes and as `gumbel_table` does.
+    ready path but in profile small, which passes it.
     """
-
-    def __init__(self, config: Config, seed: int = 1) -> None:
-        if config.lanes > 1:
-            raise UserError(
-                f"lanes = {config.lanes}: sampling takes one random word per element, one after the other; lanes = 1 would do"
-            )
-        self._config, self._seed = config, seed
-        gumbel_table(config)
-        super().__init__(
-            {"i": In(stream.Signature(score_layout(config))), "o": Out(stream.Signature(winner_layout(config)))}
-        )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
-        frame, draw = Frame(config, indexed=False), _Draw(config, self._seed)
+        frame, draw = Frame(config, indexed=False), _Draw(config)
         if config.profile == "small":
             made: Any = self.o
         else:

@@ -3,22 +3,17 @@
 from typing import Any
 
 from amaranth import Cat, EnableInserter, Module, Mux, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .config import Config
 from .frame import Frame
+from .interface import HeadInterface
+from .schedule import memory_cycles
 from .sigmoid_tables import TABLE_WIDTH, address_width, sigmoid_codes
-from .streams import Skid, delay, each_lane, framed_layout, keep_names, probability_layout, pulse, score_layout, table
+from .streams import Skid, delay, each_lane, framed_layout, keep_names, probability_layout, pulse, table
 
-__all__ = ["Sigmoid", "sigmoid_latency"]
-
-_MEMORY = {"small": 1, "fast": 2, "fastest": 3}
-
-
-def sigmoid_latency(config: Config) -> int:
-    """From an element's transfer to that of its probability: framing, the memory, and a register that may stop."""
-    return 1 + _MEMORY[config.profile] + (config.profile != "small")
+__all__ = ["Sigmoid"]
 
 
 class _Lookup(wiring.Component):
@@ -31,7 +26,7 @@ class _Lookup(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
-        memory, beat, out = _MEMORY[config.profile], self.i.payload, self.o.payload
+        memory, beat, out = memory_cycles(config), self.i.payload, self.o.payload
         codes = sigmoid_codes(config).tolist()
         m.d.comb += self.o.valid.eq(delay(m, self.i.valid, memory, "valid", reset=True))
         for position, probability in zip(
@@ -60,24 +55,16 @@ class _Lookup(wiring.Component):
         return address
 
 
-class Sigmoid(wiring.Component):
+class Sigmoid(HeadInterface):
     """p_i = σ(x_i) = 1/(1 + e^−x_i), every element by itself, the nearest code: ½ ulp (see `sigmoid_tables`).
 
     It is softmax over the two scores {x, 0}: a score for each of several classes that do not exclude each other.
 
-    Ports: `i`, stream of scores; `o`, stream of {probability, last, overlong}, one beat per beat of scores. A vector's end
-    passes through. An overlong vector is cut to max_length elements; as its elements have left by then, `overlong` is
-    set in its last beat alone. Latency `sigmoid_latency(config)` cycles whatever the length, one beat per cycle, no bubble
-    between vectors. Cuts the ready path but in profile small, which passes it.
-    Raises `UserError` as `sigmoid_codes` does.
+    `o`: stream of {probability, last, overlong}, one beat per beat of scores. A vector's end passes through. An overlong
+    vector is cut to max_length elements; as the others have left by then, `overlong` is set in its last beat alone. Latency
+    `sigmoid_latency(config)` cycles whatever the length, one beat per cycle, no bubble between vectors. Cuts the ready path
+    but in profile small, which passes it.
     """
-
-    def __init__(self, config: Config) -> None:
-        self._config = config
-        sigmoid_codes(config)
-        super().__init__(
-            {"i": In(stream.Signature(score_layout(config))), "o": Out(stream.Signature(probability_layout(config)))}
-        )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

@@ -97,12 +97,12 @@ def output_layout(config: Config, output: Output) -> data.StructLayout:
 
 
 def winner_layout(config: Config) -> data.StructLayout:
-    """One beat per vector: first index of the largest score, that score's code, and the vector's flag."""
+    """One beat per vector: first index of the largest score, or of the draw, that score's code, and the vector's flag."""
     return output_layout(config, outputs(config)[-1])
 
 
 def probability_layout(config: Config) -> data.StructLayout:
-    """One output beat of softmax mode: a probability code per lane, whether it is the vector's last beat, and its flag."""
+    """One beat of softmax or sigmoid mode: a probability code per lane, whether it is the vector's last, and the flag."""
     return output_layout(config, outputs(config)[0])
 
 

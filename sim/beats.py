@@ -106,7 +106,13 @@ def due_beats(config: Config, result: Mapping[str, np.ndarray], lengths: np.ndar
     for output in outputs(config):
         sizes = [byte_bits(field.width) // 8 for field in output.fields]
         flags = sum(np.asarray(result[flag.array], dtype=np.int64) << bit for bit, flag in enumerate(output.flags))
-        user = np.repeat(flags, output.beats(config, kept)).tolist()
+        count = output.beats(config, kept)
+        raised = np.repeat(flags, count)
+        if output.flagged == "last beat":
+            ends = np.zeros(len(raised), dtype=np.int64)
+            ends[np.cumsum(count) - 1] = 1
+            raised *= ends
+        user = raised.tolist()
         if output.per == "vector":
             words = _words(np.stack(_fields(output, result), axis=1), sizes)
             due[output.prefix] = [(word, 1, flag) for word, flag in zip(words, user, strict=True)]

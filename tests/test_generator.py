@@ -92,6 +92,17 @@ def test_the_model_follows_the_recurrences(seed: int) -> None:
     assert words(seed, 1).tolist() == reference(seed, 1)
 
 
+@pytest.mark.parametrize("start", [1, 2, 63, 1000, 65537])
+def test_the_model_begins_anywhere(start: int) -> None:
+    assert words(4, 5, start).tolist() == words(4, start + 5)[start:].tolist()
+
+
+def test_the_first_words_come_again_after_the_period() -> None:
+    period = math.prod((1 << n) - 1 for n, _ in REGISTERS)
+    assert words(5, 3, period).tolist() == words(5, 3).tolist()
+    assert words(5, 3, period - 1)[1:].tolist() == words(5, 2).tolist()
+
+
 def test_blocks_join() -> None:
     """Across the model's blocks the recurrences go on."""
     found = words(3, (1 << 16) + 200)

@@ -1,7 +1,6 @@
 """The sampling head: the draws of the model bit for bit, reproducible, and by frequency those of softmax."""
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -13,20 +12,24 @@ from stream_bench import PAUSES, run_component
 
 from softstream.hw.config import Config
 from softstream.hw.errors import UserError
-from softstream.hw.sample import Sample, sample_latency
+from softstream.hw.head import Head
+from softstream.hw.plan import plan
 from softstream.hw.sampling import gumbel_table
+from softstream.hw.schedule import sample_latency
 from softstream.sim.golden.frame import frame, unframe
 from softstream.sim.golden.generator import words
-from softstream.sim.golden.sample import noise, sample
+from softstream.sim.golden.sample import draw, noise
 from softstream.sim.law import sample_law, softmax_law, total_variation
 
 CONFIGS = {
-    "int8": Config(max_length=16),
-    "unsigned": Config(max_length=10, score_signed=False, score_width=5, score_scale=0.3, profile="small"),
-    "int16": Config(max_length=16, score_width=16, score_scale=2.0**-11, profile="fastest"),
-    "one": Config(max_length=1, score_width=2, score_scale=2.0**-16),
-    "coarse": Config(max_length=7, score_width=2, score_scale=16.0, profile="small"),
-    "long": Config(max_length=100, score_scale=1.0),
+    "int8": Config(mode="sample", max_length=16),
+    "unsigned": Config(
+        mode="sample", max_length=10, score_signed=False, score_width=5, score_scale=0.3, profile="small"
+    ),
+    "int16": Config(mode="sample", max_length=16, score_width=16, score_scale=2.0**-11, profile="fastest"),
+    "one": Config(mode="sample", max_length=1, score_width=2, score_scale=2.0**-16),
+    "coarse": Config(mode="sample", max_length=7, score_width=2, score_scale=16.0, profile="small"),
+    "long": Config(mode="sample", max_length=100, score_scale=1.0),
 }
 
 
@@ -37,7 +40,7 @@ def draws(config: Config, found: list[np.ndarray], seed: int) -> list[dict[str, 
     beats = []
     for vector, length in zip(found, lengths, strict=True):
         positions, _, overlong = frame(config, vector[None], np.array([len(vector)]))
-        index, best = sample(
+        index, best = draw(
             gumbel_table(config), positions, np.ones_like(positions, dtype=bool), stream[at : at + length]
         )
         at += length
@@ -51,15 +54,15 @@ def draws(config: Config, found: list[np.ndarray], seed: int) -> list[dict[str, 
 def test_equals_golden(name: str, source: str, sink: str) -> None:
     config = CONFIGS[name]
     found = vectors(config, seed=81)
-    trace = run_component(Sample(config, 5), beats_of(found), len(found), source=source, sink=sink)
+    trace = run_component(Head(config.replace(seed=5)), beats_of(found), len(found), source=source, sink=sink)
     assert trace.beats == draws(config, found, 5)
 
 
 def test_every_score_of_two_bits_many_times() -> None:
     """Every vector of up to three scores, and draws that differ from the maximum."""
-    config = Config(max_length=3, score_width=2, score_scale=0.8)
+    config = Config(mode="sample", max_length=3, score_width=2, score_scale=0.8)
     every = [np.array(v) - 2 for n in (1, 2, 3) for v in np.ndindex(*(4,) * n)] * 4
-    trace = run_component(Sample(config, 9), beats_of(every), len(every), sink="random")
+    trace = run_component(Head(config.replace(seed=9)), beats_of(every), len(every), sink="random")
     due = draws(config, every, 9)
     assert trace.beats == due
     others = sum(beat["index"] != int(np.argmax(vector)) for beat, vector in zip(due, every, strict=True))
@@ -73,34 +76,34 @@ def test_arrays_of_vectors_take_words_in_order() -> None:
     scores = rng.integers(-128, 128, (50, 16))
     found = [row[:n] for row, n in zip(scores, lengths, strict=True)]
     valid = np.arange(16) < lengths[:, None]
-    index, best = sample(gumbel_table(config), scores + 128, valid, words(2, int(lengths.sum())))
+    index, best = draw(gumbel_table(config), scores + 128, valid, words(2, int(lengths.sum())))
     assert [beat["index"] for beat in draws(config, found, 2)] == index.tolist()
     assert [beat["score"] + 128 for beat in draws(config, found, 2)] == best.tolist()
 
 
 def test_first_index_wins_a_tie() -> None:
     """Two elements with the same word, by hand: then the later one a unit above."""
-    table = gumbel_table(Config(max_length=2, score_scale=2.0**-12))
+    table = gumbel_table(Config(mode="sample", max_length=2, score_scale=2.0**-12))
     word = np.array([12345678, 12345678])
     assert noise(table, word)[0] == noise(table, word)[1]
     for positions, winner in (([3, 3], 0), ([3, 4], 1), ([4, 3], 0)):
-        index, _ = sample(table, np.array([positions]), np.ones((1, 2), dtype=bool), word)
+        index, _ = draw(table, np.array([positions]), np.ones((1, 2), dtype=bool), word)
         assert index[0] == winner
 
 
 def test_dropped_elements_take_no_word() -> None:
-    config = Config(max_length=4, score_width=3, score_scale=0.5)
+    config = Config(mode="sample", max_length=4, score_width=3, score_scale=0.5)
     long, cut, after = np.arange(9) - 4, np.arange(4) - 4, np.zeros(4, dtype=int)
     with_dropped = draws(config, [long, after], 3)
     assert [b["index"] for b in with_dropped] == [b["index"] for b in draws(config, [cut, after], 3)]
-    assert run_component(Sample(config, 3), beats_of([long, after]), 2).beats == with_dropped
+    assert run_component(Head(config.replace(seed=3)), beats_of([long, after]), 2).beats == with_dropped
 
 
 @pytest.mark.parametrize("profile", ["small", "fast", "fastest"])
 def test_latency_and_no_bubble(profile: str) -> None:
-    config = Config(max_length=40, profile=profile)
+    config = Config(mode="sample", max_length=40, profile=profile)
     beats = beats_of([np.arange(n) for n in (1, 1, 1, 33, 2, 40, 1)])
-    trace = run_component(Sample(config), beats, 7)
+    trace = run_component(Head(config), beats, 7)
     latency = {"small": 7, "fast": 9, "fastest": 10}[profile]
     assert sample_latency(config) == latency
     assert trace.inputs == list(range(trace.inputs[0], trace.inputs[0] + len(beats)))
@@ -110,11 +113,11 @@ def test_latency_and_no_bubble(profile: str) -> None:
 
 @pytest.mark.parametrize("profile", ["small", "fast"])
 def test_reset_starts_the_sequence_again_and_leaves_nothing_behind(profile: str) -> None:
-    config = Config(max_length=8, profile=profile)
+    config = Config(mode="sample", max_length=8, profile=profile)
     found = [np.zeros(n, dtype=int) for n in (8, 3, 5, 8, 8, 2, 7)]
     due = draws(config, found, 1)
     beats = beats_of(found)
-    m, restart, dut = Module(), Signal(), Sample(config)
+    m, restart, dut = Module(), Signal(), Head(config)
     m.submodules.dut = ResetInserter(restart)(dut)
     seen: list[dict[str, int]] = []
 
@@ -158,11 +161,11 @@ def misses_once_in_a_million(cells: int, count: int) -> float:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_frequencies_are_those_of_softmax(seed: int) -> None:
-    config = Config(max_length=10)
+    config = Config(mode="sample", max_length=10)
     count = 200_000
     positions = np.array([128, 128, 100, 140, 144, 90, 128, 150, 20, 0])
     stream = words(seed, 10 * count)
-    index, _ = sample(gumbel_table(config), np.tile(positions, (count, 1)), np.ones((count, 10), dtype=bool), stream)
+    index, _ = draw(gumbel_table(config), np.tile(positions, (count, 1)), np.ones((count, 10), dtype=bool), stream)
     law = sample_law(gumbel_table(config), positions)
     exact = softmax_law(config.score_scale, positions)
     found = np.bincount(index, minlength=10) / count
@@ -172,10 +175,10 @@ def test_frequencies_are_those_of_softmax(seed: int) -> None:
 
 
 def test_successive_draws_are_independent() -> None:
-    config = Config(max_length=5)
+    config = Config(mode="sample", max_length=5)
     count = 200_000
     positions = np.array([16, 0, 8, 16, 12])
-    index, _ = sample(
+    index, _ = draw(
         gumbel_table(config), np.tile(positions, (count, 1)), np.ones((count, 5), dtype=bool), words(6, 5 * count)
     )
     law = sample_law(gumbel_table(config), positions)
@@ -186,5 +189,5 @@ def test_successive_draws_are_independent() -> None:
 
 
 def test_lanes_are_refused() -> None:
-    with warnings.catch_warnings(action="ignore"), pytest.raises(UserError, match=r"lanes = 2: .* lanes = 1 would do"):
-        Sample(Config(lanes=2))
+    with pytest.raises(UserError, match=r"lanes = 2: .* lanes = 1 would do"):
+        plan(Config(mode="sample", lanes=2))

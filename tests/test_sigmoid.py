@@ -1,6 +1,5 @@
 """The sigmoid: every code is the nearest one, and the hardware gives just these, at the promised cycle."""
 
-import warnings
 from decimal import Context, Decimal
 
 import numpy as np
@@ -10,23 +9,38 @@ from stream_bench import PAUSES, run_component
 
 from softstream.hw.config import Config
 from softstream.hw.errors import UserError
-from softstream.hw.sigmoid import Sigmoid, sigmoid_latency
+from softstream.hw.head import Head
+from softstream.hw.plan import plan
+from softstream.hw.schedule import sigmoid_latency
 from softstream.hw.sigmoid_tables import sigmoid_codes
 from softstream.sim.golden.frame import frame
-from softstream.sim.golden.sigmoid import sigmoid
+from softstream.sim.golden.sigmoid import codes as sigmoid
 
 EXACT = Context(prec=70, Emin=-(10**9), Emax=10**9)
 
+SIGMOID = Config(mode="sigmoid")
+
 CONFIGS = {
-    "int8": Config(max_length=16),
-    "unsigned": Config(max_length=16, score_signed=False, score_width=6, score_scale=0.3, profile="small"),
-    "fine": Config(max_length=16, score_width=12, score_scale=2.0**-9, probability_width=16, probability_format="UQ1"),
-    "wide": Config(max_length=16, score_width=16, score_scale=2.0**-8, profile="fastest"),
-    "wide-unsigned": Config(max_length=16, score_width=13, score_signed=False, score_scale=0.01, profile="small"),
-    "coarse": Config(max_length=3, score_width=2, score_scale=1e300, probability_width=2),
-    "lanes": Config(max_length=13, lanes=4, score_scale=0.1467),
-    "temperature": Config(max_length=16, score_scale=0.11, temperature=3.0),
-    "lanes-small": Config(max_length=5, lanes=2, score_width=14, score_scale=0.5, profile="small"),
+    "int8": SIGMOID.replace(max_length=16),
+    "unsigned": Config(
+        mode="sigmoid", max_length=16, score_signed=False, score_width=6, score_scale=0.3, profile="small"
+    ),
+    "fine": Config(
+        mode="sigmoid",
+        max_length=16,
+        score_width=12,
+        score_scale=2.0**-9,
+        probability_width=16,
+        probability_format="UQ1",
+    ),
+    "wide": SIGMOID.replace(max_length=16, score_width=16, score_scale=2.0**-8, profile="fastest"),
+    "wide-unsigned": Config(
+        mode="sigmoid", max_length=16, score_width=13, score_signed=False, score_scale=0.01, profile="small"
+    ),
+    "coarse": SIGMOID.replace(max_length=3, score_width=2, score_scale=1e300, probability_width=2),
+    "lanes": SIGMOID.replace(max_length=13, lanes=4, score_scale=0.1467),
+    "temperature": SIGMOID.replace(max_length=16, score_scale=0.11, temperature=3.0),
+    "lanes-small": SIGMOID.replace(max_length=5, lanes=2, score_width=14, score_scale=0.5, profile="small"),
 }
 
 
@@ -69,7 +83,7 @@ def test_close_to_float64(name: str) -> None:
 
 def test_mirrored_scores_add_up_to_one() -> None:
     """σ(−x) = 1 − σ(x), also of the codes, where 1.0 has a code."""
-    config = Config(probability_format="UQ1", score_scale=0.0371)
+    config = Config(mode="sigmoid", probability_format="UQ1", score_scale=0.0371)
     codes = sigmoid_codes(config)
     middle = 128
     assert codes[middle] == 128
@@ -80,9 +94,11 @@ def test_mirrored_scores_add_up_to_one() -> None:
 @pytest.mark.parametrize("signed", [True, False])
 @pytest.mark.parametrize("width", [2, 8])
 def test_every_score_through_the_hardware(width: int, signed: bool, lanes: int) -> None:
-    config = Config(max_length=256, score_width=width, score_signed=signed, score_scale=0.11, lanes=lanes)
+    config = Config(
+        mode="sigmoid", max_length=256, score_width=width, score_signed=signed, score_scale=0.11, lanes=lanes
+    )
     scores = every_code(config)
-    trace = run_component(Sigmoid(config), beats_of([scores], lanes), len(scores) // lanes)
+    trace = run_component(Head(config), beats_of([scores], lanes), len(scores) // lanes)
     names = ["probability", "probability_1"][:lanes]
     found = [beat[name] for beat in trace.beats for name in names]
     assert found == sigmoid(config, scores - config.score_format.minimum).tolist()
@@ -90,11 +106,11 @@ def test_every_score_through_the_hardware(width: int, signed: bool, lanes: int) 
 
 def test_every_wide_score_about_the_ends_of_the_table() -> None:
     for signed, ends in ((True, (-2048, 2048)), (False, (0, 4096))):
-        config = Config(max_length=1024, score_width=14, score_signed=signed, score_scale=0.004)
+        config = Config(mode="sigmoid", max_length=1024, score_width=14, score_signed=signed, score_scale=0.004)
         low, high = config.score_format.minimum, config.score_format.maximum
         scores = np.concatenate([np.arange(end - 20, end + 20) for end in (*ends, low + 20, high - 20, 0)])
         scores = scores[(scores >= low) & (scores <= high)]
-        trace = run_component(Sigmoid(config), beats_of([scores]), len(scores))
+        trace = run_component(Head(config), beats_of([scores]), len(scores))
         assert [beat["probability"] for beat in trace.beats] == sigmoid(config, scores - low).tolist()
 
 
@@ -133,15 +149,15 @@ def test_equals_golden(name: str, source: str, sink: str) -> None:
     config = CONFIGS[name]
     found = vectors(config, seed=71)
     expected = expected_beats(config, found)
-    trace = run_component(Sigmoid(config), beats_of(found, config.lanes), len(expected), source=source, sink=sink)
+    trace = run_component(Head(config), beats_of(found, config.lanes), len(expected), source=source, sink=sink)
     assert [held(beat) for beat in trace.beats] == expected
 
 
 @pytest.mark.parametrize("profile", ["small", "fast", "fastest"])
 def test_latency_is_constant_and_there_is_no_bubble(profile: str) -> None:
-    config = Config(max_length=40, profile=profile)
+    config = Config(mode="sigmoid", max_length=40, profile=profile)
     beats = beats_of([np.arange(n) for n in (1, 1, 33, 2, 40, 1)])
-    trace = run_component(Sigmoid(config), beats, len(beats))
+    trace = run_component(Head(config), beats, len(beats))
     latency = {"small": 2, "fast": 4, "fastest": 5}[profile]
     assert sigmoid_latency(config) == latency
     assert trace.inputs == list(range(trace.inputs[0], trace.inputs[0] + len(beats)))
@@ -159,13 +175,13 @@ def test_latency_is_constant_and_there_is_no_bubble(profile: str) -> None:
 def test_scores_too_wide_and_too_fine_are_refused_with_what_would_do(
     values: dict[str, object], would_do: float
 ) -> None:
-    config = Config.from_mapping(values)
+    config = Config.from_mapping({"mode": "sigmoid", **values})
     text = (
         rf"score_width = {config.score_width}, score_scale = .*; score_width = 12 would do, or score_scale = {would_do}"
     )
     with pytest.raises(UserError, match=text):
         sigmoid_codes(config)
-    with warnings.catch_warnings(action="ignore"), pytest.raises(UserError, match=text):
-        Sigmoid(config)
+    with pytest.raises(UserError, match=text):
+        plan(config)
     sigmoid_codes(config.replace(score_width=12))
     sigmoid_codes(config.replace(score_scale=would_do))

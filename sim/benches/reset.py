@@ -48,9 +48,15 @@ async def in_vector(dut: Any) -> None:
             # At the limit an open vector is cut and has its result, though its end has not come.
             sinks = session.sinks([np.append(open_vector, fmt.minimum)], "never", "never")
             if length < limit:
-                # Before it there is no result, and so nothing may come out.
+                # Before it there is no result, and so nothing may come out; of a head that streams, what has come in may.
                 sinks = {
-                    prefix: Sink(prefix, [], itertools.repeat(False), fields=session.fields[prefix]) for prefix in sinks
+                    prefix: Sink(
+                        prefix,
+                        (sink.due or [])[:-1] if session.plan.streaming else [],
+                        itertools.repeat(False),
+                        fields=session.fields[prefix],
+                    )
+                    for prefix, sink in sinks.items()
                 }
             end = session.harness.cycle + length + SETTLE_CYCLES
             await session.harness.run(source, sinks, patience=10**6, until=lambda end=end: session.harness.cycle >= end)

@@ -17,6 +17,8 @@ class Block:
     """Score codes above the smallest, int64 [V, N]; what they are beyond a vector's length is not looked at."""
     lengths: np.ndarray
     """Elements of each vector, cut at max_length, [V]."""
+    before: int = 0
+    """Elements of all vectors before them since reset, cut at max_length as well."""
 
     @property
     def valid(self) -> np.ndarray:

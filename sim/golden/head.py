@@ -10,11 +10,18 @@ from softstream.hw.ports import outputs
 
 from .argmax import argmax
 from .frame import Block, frame
+from .sample import sample
+from .sigmoid import sigmoid
 from .softmax import softmax
 
 __all__ = ["MODELS", "Result", "checked", "golden"]
 
-MODELS: dict[str, Callable[[Config, Block], dict[str, np.ndarray]]] = {"argmax": argmax, "softmax": softmax}
+MODELS: dict[str, Callable[[Config, Block], dict[str, np.ndarray]]] = {
+    "argmax": argmax,
+    "softmax": softmax,
+    "sigmoid": sigmoid,
+    "sample": sample,
+}
 """Mode → its model: framed vectors in, the arrays of the mode's outputs out, all but `overlong`."""
 
 _BLOCK_ELEMENTS = 1 << 16
@@ -28,7 +35,7 @@ class Result(Mapping[str, np.ndarray]):
     """
 
     argmax: np.ndarray
-    """First index of the largest score, int64 [V]."""
+    """First index of the largest score, int64 [V]; in the modes that tell it, as the others here."""
     best: np.ndarray
     """The largest score's code, int64 [V]."""
     overlong: np.ndarray
@@ -83,11 +90,13 @@ def checked(config: Config, scores: np.ndarray, lengths: np.ndarray | None) -> t
     return scores, lengths.astype(np.int64)
 
 
-def golden(config: Config, scores: np.ndarray, lengths: np.ndarray | None = None) -> Result:
+def golden(config: Config, scores: np.ndarray, lengths: np.ndarray | None = None, *, before: int = 0) -> Result:
     """The result of a head, bit for bit: integer score codes [V, N] in, integer codes out.
 
     `lengths` [V] tells how many elements of each row count (default: all); a length over max_length is cut and flagged,
-    as in hardware. Raises `UserError` for other than integer codes within the score format and lengths of 1 to N.
+    as in hardware. `before` elements have come since reset, those that were cut not counted: in sample mode the random
+    sequence goes on behind them, in all others it does not matter. Raises `UserError` for other than integer codes within the
+    score format and lengths of 1 to N.
     """
     scores, lengths = checked(config, scores, lengths)
     model = MODELS[config.mode]
@@ -100,7 +109,8 @@ def golden(config: Config, scores: np.ndarray, lengths: np.ndarray | None = None
     for start in range(0, len(scores), block):
         rows = slice(start, start + block)
         positions, framed, overlong = frame(config, scores[rows], lengths[rows])
-        made = {**model(config, Block(positions, framed)), "overlong": overlong}
+        made = {**model(config, Block(positions, framed, before)), "overlong": overlong}
+        before += int(framed.sum())
         for name, values in made.items():
             # Columns beyond max_length were cut and stay 0.
             arrays[name][rows][..., : values.shape[-1]] = values

@@ -2,17 +2,21 @@
 
 import numpy as np
 
+from softstream.hw.config import Config
 from softstream.hw.sampling import (
     FRACTION,
     MANTISSA,
     SEGMENTS,
     UPPER_OCTAVES,
     GumbelTable,
+    gumbel_table,
 )
 
+from .frame import Block, unframe
+from .generator import words
 from .maximum import maximum
 
-__all__ = ["noise", "sample"]
+__all__ = ["draw", "noise", "sample"]
 
 
 def noise(table: GumbelTable, words: np.ndarray) -> np.ndarray:
@@ -27,14 +31,21 @@ def noise(table: GumbelTable, words: np.ndarray) -> np.ndarray:
     return table.values[np.where(upper == 1, upper_octave, lower_octave) * SEGMENTS + mantissa, fraction]
 
 
-def sample(
-    table: GumbelTable, positions: np.ndarray, valid: np.ndarray, words: np.ndarray
+def draw(
+    table: GumbelTable, positions: np.ndarray, valid: np.ndarray, stream: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """(index [V], position [V]) of the classes drawn from positions [V, N] where valid.
 
-    `words` holds one word for each valid element, vector by vector, in the order of the elements.
+    `stream` holds one word for each valid element, vector by vector, in the order of the elements.
     """
     perturbed = positions << table.shift
-    perturbed[valid] += noise(table, words)
+    perturbed[valid] += noise(table, stream)
     index, _ = maximum(perturbed, valid)
     return index, np.take_along_axis(positions, index[:, None], axis=1)[:, 0]
+
+
+def sample(config: Config, block: Block) -> dict[str, np.ndarray]:
+    """The class drawn for each vector and its score code, [V]: every element takes the next word of the sequence."""
+    stream = words(config.seed, int(block.lengths.sum()), block.before)
+    index, position = draw(gumbel_table(config), block.positions, block.valid, stream)
+    return {"sample": index, "score": unframe(config, position)}
