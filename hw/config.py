@@ -52,8 +52,11 @@ KEYS: tuple[Key, ...] = (
     Key("accumulator", "text", "–", "auto, absolute, reference", "auto",
         "exact sum, or a running power-of-two reference where the scores' range is too wide for it", True),
     Key("seed", "integer", "–", "0…4294967295", 1, "where the random sequence of mode sample starts after reset", True),
-    Key("profile", "text", "–", "fast, fastest, small", "fast",
-        "one element per cycle in vectors that are long enough; the same with more registers; or fewer cells", False),
+    Key("profile", "text", "–", "auto, fast, fastest, small", "fast",
+        "one element per cycle in vectors that are long enough; the same with more registers; or fewer cells; auto picks by "
+        "what was measured on the part, and by max_length, and says why", False),
+    Key("mask", "boolean", "–", "true, false", False,
+        "a bit beside each score excludes its element: probability 0, never the winner", True),
     Key("lanes", "integer", "scores per beat", "1, 2, 4, 8, 16", 1, "scores that one beat carries", False),
 )  # fmt: skip
 
@@ -82,7 +85,8 @@ def nearest(word: str, known: Mapping[str, object] | tuple[Any, ...]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """One head. Every field is a key of `KEYS`, with its unit and range there.
+    """One head. Every field is a key of `KEYS`, with its unit and range there; `profile` is the one that was picked, never
+    auto (see `profiles.resolve`).
 
     Raises `UserError` at construction: the key, the value given, the rule, and a value that would do.
     """
@@ -100,6 +104,7 @@ class Config:
     accumulator: Literal["auto", "absolute", "reference"] = "auto"
     seed: int = 1
     profile: Literal["fast", "fastest", "small"] = "fast"
+    mask: bool = False
     lanes: Literal[1, 2, 4, 8, 16] = 1
 
     def __post_init__(self) -> None:
@@ -108,6 +113,11 @@ class Config:
             if key.name in _CHOICES:
                 # By type as well: True == 1 and 4.0 == 4.
                 if (type(value), value) not in [(type(choice), choice) for choice in _CHOICES[key.name]]:
+                    if (key.name, value) == ("profile", "auto"):
+                        raise UserError(
+                            "profile = 'auto': a configuration holds the profile that was picked, one of fast, fastest, small; "
+                            "profiles.resolve picks it, for example fast"
+                        )
                     hint = nearest(value, _CHOICES[key.name]) if isinstance(value, str) else ""
                     raise UserError(
                         f"{key.name} = {value!r}: must be one of {key.range_text}{hint}; for example {key.default}"
@@ -119,9 +129,11 @@ class Config:
                     raise UserError(
                         f"{key.name} = {value!r}: must be an integer from {low} to {high}{unit}; for example {key.default}"
                     )
-            elif key.name == "score_signed":
+            elif key.type_text == "boolean":
                 if not isinstance(value, bool):
-                    raise UserError(f"score_signed = {value!r}: must be true or false; for example true")
+                    raise UserError(
+                        f"{key.name} = {value!r}: must be true or false; for example {str(key.default).lower()}"
+                    )
             else:  # score_scale, temperature
                 if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
                     limit = "; mode = 'argmax' is the limit at 0" if key.name == "temperature" else ""
@@ -137,6 +149,14 @@ class Config:
             raise UserError(
                 f"lanes = {self.lanes}: must be below 2 · max_length = {2 * self.max_length}, more would never be used; "
                 f"for example {1 << ceil_log2(self.max_length)}"
+            )
+        if self.mask and self.mode in ("sigmoid", "sample"):
+            raise UserError(
+                f"mask = true with mode = '{self.mode}': only argmax and softmax take a mask; mask = false would do"
+            )
+        if self.lanes > 1 and self.mask:
+            raise UserError(
+                f"lanes = {self.lanes} with mask: what comes beside the scores takes one per beat; lanes = 1 would do"
             )
 
     @classmethod
@@ -184,6 +204,11 @@ class Config:
         """What `effective_scale` comes from, as messages put it."""
         with_temperature = f" with temperature = {self.temperature}" if self.temperature != 1 else ""
         return f"score_scale = {self.score_scale}{with_temperature}"
+
+    @property
+    def contender_width(self) -> int:
+        """Bits that decide on the winner: whether the element takes part, where one may not, above its score."""
+        return self.score_width + self.mask
 
     @property
     def probability_qformat(self) -> QFormat:

@@ -47,8 +47,10 @@ WITHOUT_AMARANTH = [
             "schedule",
             "plan",
             "ports",
+            "profiles",
         )
     ),
+    "softstream.boards.room",
     "softstream.sim.golden",
     "softstream.sim.reference",
     "softstream.sim.law",

@@ -46,6 +46,6 @@ def draw(
 
 def sample(config: Config, block: Block) -> dict[str, np.ndarray]:
     """The class drawn for each vector and its score code, [V]: every element takes the next word of the sequence."""
-    stream = words(config.seed, int(block.lengths.sum()), block.before)
+    stream = words(config.seed, int(block.lengths.sum()), block.elements_before)
     index, position = draw(gumbel_table(config), block.positions, block.valid, stream)
     return {"sample": index, "score": unframe(config, position)}
