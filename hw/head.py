@@ -6,6 +6,8 @@ from .cross_entropy import CrossEntropy
 from .exponentials import Exponentials
 from .interface import HeadInterface
 from .log_softmax import LogSoftmax
+from .sample import Sample
+from .sigmoid import Sigmoid
 from .softmax import Softmax
 from .two_pass import TwoPass
 
@@ -17,6 +19,8 @@ HEADS: dict[str, type[HeadInterface]] = {
     "log_softmax": LogSoftmax,
     "cross_entropy": CrossEntropy,
     "exponential": Exponentials,
+    "sigmoid": Sigmoid,
+    "sample": Sample,
 }
 """Mode → its component."""
 
