@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from amaranth import Cat, ClockDomain, Const, Module, Value, unsigned
+from amaranth import Cat, ClockDomain, Const, Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .config import Config
 from .head import Head
-from .ports import byte_bits, top_ports
+from .ports import Field, Output, byte_bits, outputs, top_ports
 from .streams import each_lane, keep_names
 
 __all__ = ["AxiTop"]
@@ -31,7 +31,7 @@ class AxiTop(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         lanes, score_width = self._config.lanes, self._config.score_width
-        score_bits, code_bits = byte_bits(score_width), byte_bits(self._config.output_width)
+        score_bits = byte_bits(score_width)
         names = each_lane("score", lanes)
         m.domains.sync = domain = ClockDomain(local=True)
         m.submodules.head = head = Head(self._config)
@@ -49,31 +49,35 @@ class AxiTop(wiring.Component):
         for lane, name in enumerate(keep_names(lanes), 1):
             # The lowest byte of a lane speaks for the lane.
             m.d.comb += head.i.payload[name].eq(self.s_axis_tkeep[lane * score_bits // 8])
-        if self._config.mode == "argmax":
-            self._outgoing(m, "m_axis", head.o, self._winner(head.o.payload), 1)
-        else:
-            padding = Const(0, unsigned(code_bits - self._config.output_width))
-            codes = [Cat(head.o.payload[name], padding) for name in each_lane("probability", lanes)]
-            self._outgoing(m, "m_axis", head.o, Cat(codes), head.o.payload.last)
-            if lanes > 1:
-                keeps = [Const(1), *(head.o.payload[name] for name in keep_names(lanes))]
-                m.d.comb += self.m_axis_tkeep.eq(Cat(keep.replicate(code_bits // 8) for keep in keeps))
-            self._outgoing(m, "m_axis_best", head.o_best, self._winner(head.o_best.payload), 1)
+        for output in outputs(self._config):
+            self._outgoing(m, output, getattr(head, output.port))
         return m
 
-    def _winner(self, winner: Any) -> Value:
-        padding = Const(0, unsigned(byte_bits(self._config.index_width) - self._config.index_width))
-        return Cat(winner.index, padding, winner.score, *self._extension(winner.score))
-
-    def _extension(self, score: Value) -> list[Value]:
-        missing = byte_bits(self._config.score_width) - self._config.score_width
-        return [score[-1] if self._config.score_signed else Const(0, 1)] * missing
-
-    def _outgoing(self, m: Module, prefix: str, source: Any, tdata: Value, tlast: Value | int) -> None:
+    def _outgoing(self, m: Module, output: Output, source: Any) -> None:
+        payload, lanes = source.payload, output.lanes(self._config)
+        names = {field.name: each_lane(field.name, lanes) for field in output.fields}
+        data = Cat(
+            Cat(payload[names[field.name][lane]], *_extension(field, payload[names[field.name][lane]]))
+            for lane in range(lanes)
+            for field in output.fields
+        )
+        if lanes > 1:
+            keeps = [Const(1), *(payload[name] for name in keep_names(lanes))]
+            lane_bytes = len(data) // lanes // 8
+            m.d.comb += self._port(output, "tkeep").eq(Cat(keep.replicate(lane_bytes) for keep in keeps))
         m.d.comb += [
-            getattr(self, f"{prefix}_tdata").eq(tdata),
-            getattr(self, f"{prefix}_tvalid").eq(source.valid),
-            getattr(self, f"{prefix}_tlast").eq(tlast),
-            getattr(self, f"{prefix}_tuser").eq(source.payload.overlong),
-            source.ready.eq(getattr(self, f"{prefix}_tready")),
+            self._port(output, "tdata").eq(data),
+            self._port(output, "tvalid").eq(source.valid),
+            self._port(output, "tlast").eq(1 if output.per == "vector" else payload.last),
+            self._port(output, "tuser").eq(Cat(payload[flag.name] for flag in output.flags)),
+            source.ready.eq(self._port(output, "tready")),
         ]
+
+    def _port(self, output: Output, signal: str) -> Any:
+        return getattr(self, f"{output.prefix}_{signal}")
+
+
+def _extension(field: Field, value: Value) -> list[Value]:
+    """The bits above a field up to a whole byte."""
+    missing = byte_bits(field.width) - field.width
+    return [value[-1]] * missing if field.signed else [Const(0, missing)]

@@ -40,8 +40,7 @@ class Frame(wiring.Component):
     A vector that has not ended at its max_length-th element ends there with `overlong` set, inside a beat where
     max_length is no multiple of the lanes; what follows up to its own `last` is taken and dropped.
 
-    Ports: `i`, stream of scores; `o`, stream of framed beats; `room`, whether the pipe behind can take one more beat;
-    `ends`, whether the beat taken in this very cycle is its vector's last, cut or not.
+    Ports: `i`, stream of scores; `o`, stream of framed beats.
     Latency 1 cycle, one beat per cycle. Passes the ready path from `o` to `i`.
 
     With `indexed` False the index is 0 throughout: a shift register counts in its place, without a carry, and everything is
@@ -51,12 +50,7 @@ class Frame(wiring.Component):
     def __init__(self, config: Config, *, indexed: bool = True) -> None:
         self._config, self._indexed = config, indexed
         super().__init__(
-            {
-                "i": In(stream.Signature(score_layout(config))),
-                "o": Out(stream.Signature(framed_layout(config))),
-                "room": In(1, init=1),
-                "ends": Out(1),
-            }
+            {"i": In(stream.Signature(score_layout(config))), "o": Out(stream.Signature(framed_layout(config)))}
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -86,7 +80,7 @@ class Frame(wiring.Component):
         advance = self.o.ready | ~self.o.valid
         taken = self.i.valid & self.i.ready
         step = taken & ~dropping
-        m.d.comb += [self.i.ready.eq(advance & self.room), self.ends.eq(step & ends)]
+        m.d.comb += self.i.ready.eq(advance)
         choose: Any
         if self._indexed:
             following, before_limit, choose = index + 1, index == final - 1, Mux

@@ -3,6 +3,7 @@
 Hardware, documents, `describe`, latency tests and reports read the plan; nothing is derived twice.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -11,10 +12,10 @@ from .bound import Bound, bound
 from .config import Config
 from .formats import QFormat
 from .numerics import Numerics, numerics
-from .ports import Port, top_ports
+from .ports import Port, outputs, top_ports
 from .schedule import QUEUE_LATENCY, Schedule, maximum_latency, schedule, skewed
 
-__all__ = ["Plan", "StagePlan", "plan"]
+__all__ = ["PLANS", "Plan", "StagePlan", "plan"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Plan:
     @property
     def last_output_formula(self) -> str:
         """Cycles from a vector's first input beat to its last output beat."""
-        if self.config.mode == "argmax":
+        if outputs(self.config)[0].per == "vector":
             return self.latency_formula
         constant = self.fixed_latency_cycles - self.output_spacing
         return f"{self.output_spacing + 1}{_beats(self.config)} {'+' if constant >= 0 else '−'} {abs(constant)}"
@@ -83,7 +84,7 @@ class Plan:
 
     def last_output_cycle(self, length: int) -> int:
         """Cycle of the last output beat's transfer, counted from the first input beat's."""
-        beats = 1 if self.config.mode == "argmax" else self.config.beats(length)
+        beats = int(outputs(self.config)[0].beats(self.config, length))
         return self.first_output_cycle(length) + self.output_spacing * (beats - 1)
 
     def best_output_cycle(self, length: int) -> int:
@@ -144,7 +145,7 @@ def plan(config: Config) -> Plan:
 
     Raises `UserError` where its error bound exceeds 1 ulp or its accumulator would be too wide, with a value that would do.
     """
-    return _argmax_plan(config) if config.mode == "argmax" else _softmax_plan(config)
+    return PLANS[config.mode](config)
 
 
 def _beats(config: Config) -> str:
@@ -373,3 +374,7 @@ def _warnings(config: Config, widths: Numerics) -> list[str]:
             "check the scale"
         )
     return found
+
+
+PLANS: dict[str, Callable[[Config], Plan]] = {"argmax": _argmax_plan, "softmax": _softmax_plan}
+"""Mode → what plans it."""

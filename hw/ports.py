@@ -1,10 +1,19 @@
-"""The ports of the generated top: names, widths and meanings, for the Verilog, the manifest and the documents alike."""
+"""What a head puts out, mode by mode: streams, their fields, the arrays that hold them; and the ports of the generated top.
 
+The layouts of the component, the ports of the Verilog, the beats that a bench expects and the arrays of a result all follow
+from `outputs`.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
 
 from .config import Config
 
-__all__ = ["Port", "byte_bits", "stream_fields", "top_ports"]
+__all__ = ["OUTPUTS", "Field", "Output", "Port", "byte_bits", "outputs", "stream_fields", "top_ports"]
 
 
 @dataclass(frozen=True)
@@ -18,9 +27,122 @@ class Port:
     meaning: str
 
 
+@dataclass(frozen=True)
+class Field:
+    """One field of a stream's payload."""
+
+    name: str
+    """In the component's payload."""
+    array: str
+    """In the results: [V], or [V, N] where each element has one, in integers."""
+    width: int
+    meaning: str
+    signed: bool = False
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output stream of a head."""
+
+    prefix: str
+    """Of the top's ports; the first output of a head is m_axis."""
+    port: str
+    """Of the component."""
+    fields: tuple[Field, ...]
+    """In tdata, lowest first, each in whole bytes."""
+    per: Literal["element", "vector"]
+    """Whether each element has a place in a beat, lane by lane, or each vector one beat."""
+    noun: str
+    """What one beat holds."""
+    flags: tuple[Field, ...] = ()
+    """In tuser, lowest first: one bit each, of the vector."""
+
+    def beats(self, config: Config, lengths: Any) -> Any:
+        """Beats that vectors of these lengths [V] have, [V]."""
+        if self.per == "vector":
+            return np.ones_like(lengths)
+        return config.beats(np.minimum(lengths, config.max_length))
+
+    def lanes(self, config: Config) -> int:
+        """Elements in a beat."""
+        return config.lanes if self.per == "element" else 1
+
+
 def byte_bits(width: int) -> int:
     """Bits of a byte-aligned field that holds `width` bits."""
     return 8 * -(-width // 8)
+
+
+_OVERLONG = Field("overlong", "overlong", 1, "overlong: the vector was longer than max_length and was cut")
+
+
+def _winner(config: Config, prefix: str, port: str) -> Output:
+    fields = (
+        Field("index", "argmax", config.index_width, "index of the maximum"),
+        Field("score", "best", config.score_width, "its score code", config.score_signed),
+    )
+    return Output(prefix, port, fields, "vector", "winner", (_OVERLONG,))
+
+
+def _argmax(config: Config) -> tuple[Output, ...]:
+    return (_winner(config, "m_axis", "o"),)
+
+
+def _softmax(config: Config) -> tuple[Output, ...]:
+    code = Field("probability", "probabilities", config.output_width, f"probability code, {config.probability_qformat}")
+    return (
+        Output("m_axis", "o", (code,), "element", "probability", (_OVERLONG,)),
+        _winner(config, "m_axis_best", "o_best"),
+    )
+
+
+OUTPUTS: dict[str, Callable[[Config], tuple[Output, ...]]] = {"argmax": _argmax, "softmax": _softmax}
+"""Mode → its output streams; the one whose latency the plan states comes first, the one that tells vectors apart last."""
+
+
+@lru_cache(maxsize=256)
+def outputs(config: Config) -> tuple[Output, ...]:
+    """The output streams of a configuration."""
+    return OUTPUTS[config.mode](config)
+
+
+def _content(fields: tuple[Field, ...]) -> str:
+    """The fields of tdata, with their bits."""
+    texts, low = [], 0
+    for field in fields:
+        width = byte_bits(field.width)
+        extended = "sign" if field.signed else "zero"
+        texts.append(f"[{low + width - 1}:{low}] {field.meaning}, {extended}-extended")
+        low += width
+    return "; ".join(texts)
+
+
+def _outgoing(config: Config, output: Output) -> list[Port]:
+    prefix, lanes = output.prefix, output.lanes(config)
+    bits = sum(byte_bits(field.width) for field in output.fields)
+    content = _content(output.fields)
+    last = "always 1: one beat per vector"
+    if output.per == "element":
+        content = _per_lane(lanes, content, bits)
+        last = f"the {output.noun if lanes == 1 else 'beat'} is its vector's last"
+    meaning = f"bytes of the lanes that hold a {output.noun}; the others hold anything"
+    return [
+        Port(f"{prefix}_tdata", "output", lanes * bits, content),
+        *_keep(prefix, "output", lanes, bits, meaning),
+        Port(f"{prefix}_tvalid", "output", 1, "tdata, tlast and tuser hold until tready"),
+        Port(f"{prefix}_tready", "input", 1, "the beat is taken"),
+        Port(f"{prefix}_tlast", "output", 1, last),
+        Port(f"{prefix}_tuser", "output", len(output.flags),
+             ", ".join(f"[{bit}] {flag.meaning}" for bit, flag in enumerate(output.flags))),
+    ]  # fmt: skip
+
+
+def _per_lane(lanes: int, content: str, bits: int) -> str:
+    return content if lanes == 1 else f"a field of {bits} bits per lane, lane 0 lowest; in each {content}"
+
+
+def _keep(prefix: str, direction: str, lanes: int, bits: int, meaning: str) -> list[Port]:
+    return [Port(f"{prefix}_tkeep", direction, lanes * bits // 8, meaning)] if lanes > 1 else []
 
 
 def top_ports(config: Config) -> tuple[Port, ...]:
@@ -30,54 +152,21 @@ def top_ports(config: Config) -> tuple[Port, ...]:
     winner has its own stream, m_axis_best. Streams of scores and probabilities carry a field per lane, and where there is
     more than one lane, tkeep.
     """
-    lanes = config.lanes
-    score_bits, index_bits = byte_bits(config.score_width), byte_bits(config.index_width)
-    extended = "sign" if config.score_signed else "zero"
-    winner = (
-        f"[{index_bits - 1}:0] index of the maximum, [{index_bits + score_bits - 1}:{index_bits}] its score code, "
-        f"{extended}-extended"
-    )
-
-    def per_lane(content: str, bits: int) -> str:
-        return content if lanes == 1 else f"a field of {bits} bits per lane, lane 0 lowest; in each {content}"
-
-    def keep(prefix: str, direction: str, bits: int, meaning: str) -> list[Port]:
-        return [Port(f"{prefix}_tkeep", direction, lanes * bits // 8, meaning)] if lanes > 1 else []
-
-    def outgoing(prefix: str, width: int, content: str, last: str, *kept: Port) -> list[Port]:
-        return [
-            Port(f"{prefix}_tdata", "output", width, content),
-            *kept,
-            Port(f"{prefix}_tvalid", "output", 1, "tdata, tlast and tuser hold until tready"),
-            Port(f"{prefix}_tready", "input", 1, "the beat is taken"),
-            Port(f"{prefix}_tlast", "output", 1, last),
-            Port(f"{prefix}_tuser", "output", 1, "[0] overlong: the vector was longer than max_length and was cut"),
-        ]
-
+    lanes, bits = config.lanes, byte_bits(config.score_width)
     one, noun = ("a score", "score") if lanes == 1 else ("a beat of scores", "beat")
     ports = [
         Port("aclk", "input", 1, "clock, rising edge"),
         Port("aresetn", "input", 1, "reset, synchronous, active low"),
-        Port("s_axis_tdata", "input", lanes * score_bits,
-             per_lane(f"[{config.score_width - 1}:0] score code, upper bits ignored", score_bits)),
-        *keep("s_axis", "input", score_bits,
-              "looked at in a vector's last beat, the lowest bit of each lane: from the first lane above 0 that has it 0, "
-              "lanes are ignored"),
+        Port("s_axis_tdata", "input", lanes * bits,
+             _per_lane(lanes, f"[{config.score_width - 1}:0] score code, upper bits ignored", bits)),
+        *_keep("s_axis", "input", lanes, bits,
+               "looked at in a vector's last beat, the lowest bit of each lane: from the first lane above 0 that has it 0, "
+               "lanes are ignored"),
         Port("s_axis_tvalid", "input", 1, f"{one} is offered"),
         Port("s_axis_tready", "output", 1, f"the {noun} is taken"),
         Port("s_axis_tlast", "input", 1, f"the {noun} is its vector's last"),
     ]  # fmt: skip
-    if config.mode == "argmax":
-        return (*ports, *outgoing("m_axis", index_bits + score_bits, winner, "always 1: one beat per vector"))
-    code = f"[{config.output_width - 1}:0] probability code, {config.probability_qformat}, zero-extended"
-    code_bits = byte_bits(config.output_width)
-    kept = keep("m_axis", "output", code_bits, "bytes of the lanes that hold a probability; the others hold anything")
-    result = "probability" if lanes == 1 else "beat"
-    return (
-        *ports,
-        *outgoing("m_axis", lanes * code_bits, per_lane(code, code_bits), f"the {result} is its vector's last", *kept),
-        *outgoing("m_axis_best", index_bits + score_bits, winner, "always 1: one beat per vector"),
-    )
+    return (*ports, *(port for output in outputs(config) for port in _outgoing(config, output)))
 
 
 def stream_fields(config: Config, prefix: str) -> tuple[str, ...]:

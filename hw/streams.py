@@ -14,6 +14,7 @@ from amaranth.lib.wiring import In, Out
 
 from .config import Config
 from .formats import ceil_log2
+from .ports import Output, outputs
 
 __all__ = [
     "UNCHECKED",
@@ -26,6 +27,7 @@ __all__ = [
     "each_lane",
     "framed_layout",
     "keep_names",
+    "output_layout",
     "probability_layout",
     "pulse",
     "score_layout",
@@ -81,18 +83,27 @@ def framed_layout(config: Config) -> data.StructLayout:
     )
 
 
-def winner_layout(config: Config) -> data.StructLayout:
-    """One beat per vector: first index of the largest score, that score's code, and the vector's flag."""
-    shape = signed(config.score_width) if config.score_signed else unsigned(config.score_width)
-    return data.StructLayout({"index": config.index_width, "score": shape, "overlong": 1})
-
-
-def probability_layout(config: Config) -> data.StructLayout:
-    """One output beat: a probability code per lane, whether it is the vector's last beat, and the vector's flag.
+def output_layout(config: Config, output: Output) -> data.StructLayout:
+    """One output beat: its fields, those of an element once per lane, `last` where a vector has several beats, its flags.
 
     `keep` is that of the beat of scores; a lane without an element carries anything.
     """
-    return data.StructLayout({**_beat("probability", config.output_width, config.lanes), "last": 1, "overlong": 1})
+    lanes = output.lanes(config)
+    shapes = {field.name: signed(field.width) if field.signed else unsigned(field.width) for field in output.fields}
+    fields = {name: shape for field, shape in shapes.items() for name in each_lane(field, lanes)}
+    keeps = dict.fromkeys(keep_names(lanes), 1)
+    last = {} if output.per == "vector" else {"last": 1}
+    return data.StructLayout({**fields, **keeps, **last, **{flag.name: 1 for flag in output.flags}})
+
+
+def winner_layout(config: Config) -> data.StructLayout:
+    """One beat per vector: first index of the largest score, that score's code, and the vector's flag."""
+    return output_layout(config, outputs(config)[-1])
+
+
+def probability_layout(config: Config) -> data.StructLayout:
+    """One output beat of softmax mode: a probability code per lane, whether it is the vector's last beat, and its flag."""
+    return output_layout(config, outputs(config)[0])
 
 
 def pulse(shape: ShapeLike) -> stream.Signature:

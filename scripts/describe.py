@@ -18,10 +18,10 @@ def describe(config: Config, console: Console) -> None:
     console.table(
         "configuration", ("key", "value"), [(key, _plain(value)) for key, value in config.to_mapping().items()]
     )
-    softmax = config.mode == "softmax"
+    bounded = derived.bound is not None
     console.table(
         "stages, in data-path order",
-        ("stage", "computes", "in", "out", "latency", "interval", "table bits") + (("error, ulp",) if softmax else ()),
+        ("stage", "computes", "in", "out", "latency", "interval", "table bits") + (("error, ulp",) if bounded else ()),
         [
             (
                 stage.name,
@@ -31,7 +31,7 @@ def describe(config: Config, console: Console) -> None:
                 stage.latency_cycles,
                 stage.interval,
                 stage.table_bits or "–",
-                *((f"{stage.bound_share_ulp:.4f}" if stage.bound_share_ulp else "–",) if softmax else ()),
+                *((f"{stage.bound_share_ulp:.4f}" if stage.bound_share_ulp else "–",) if bounded else ()),
             )
             for stage in derived.stages
         ],
@@ -75,7 +75,7 @@ def presets(console: Console) -> None:
             (
                 name,
                 f"{derived.config.score_format} × {derived.config.score_scale}",
-                derived.config.probability_qformat if derived.config.mode == "softmax" else "–",
+                "–" if derived.bound is None else derived.config.probability_qformat,
                 derived.config.max_length,
                 derived.latency_formula,
                 derived.interval_formula,

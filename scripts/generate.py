@@ -53,7 +53,7 @@ def manifest(derived: Plan, text: str) -> dict[str, Any]:
         "formats": {
             "score": str(config.score_format),
             "nats_per_score_step": config.score_scale,
-            "probability": str(config.probability_qformat) if config.mode == "softmax" else None,
+            "probability": None if derived.bound is None else str(config.probability_qformat),
             "index_bits": config.index_width,
         },
         "latency": facts["latency"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,8 +36,8 @@ class Run:
 
 
 def run(config: Config, scores: Path, lengths: Path | None, output: Path, how: Run, console: Console) -> None:
-    """Writes `output` (.npz): argmax, best, overlong [V], probabilities [V, N] in softmax mode, and with `rtl`
-    first_output_cycle and last_output_cycle [V], counted from the vector's first input beat.
+    """Writes `output` (.npz): the arrays of the mode's outputs, such as argmax, best, overlong [V] and in softmax mode
+    probabilities [V, N], and with `rtl` first_output_cycle and last_output_cycle [V], counted from the vector's first input beat.
 
     Raises `Mismatch`, and writes nothing, where the simulated Verilog differs from the golden model.
     """
@@ -81,20 +82,23 @@ def run(config: Config, scores: Path, lengths: Path | None, output: Path, how: R
 
 def _arrays(config: Config, given: Scores, how: Run, progress: Progress) -> dict[str, np.ndarray]:
     model = golden(config, given.codes, given.lengths)
-    fields = ["argmax", "best", "overlong"] + (["probabilities"] if config.mode == "softmax" else [])
     if how.engine == "golden":
-        return {name: getattr(model, name) for name in fields}
+        return dict(model)
     from softstream.sim.runner import run_rtl
 
     measured = run_rtl(config, given.codes, given.lengths, simulator=how.simulator, seed=how.seed, progress=progress)
-    verify(measured, model, fields)
-    return {name: getattr(measured, name) for name in [*fields, "first_output_cycle", "last_output_cycle"]}
+    verify(measured, model)
+    return {
+        **measured,
+        "first_output_cycle": measured.first_output_cycle,
+        "last_output_cycle": measured.last_output_cycle,
+    }
 
 
-def verify(measured: Any, model: Any, fields: list[str]) -> None:
-    """Raises `Mismatch` with the first difference between two results, field by field."""
-    for name in fields:
-        got, expected = np.asarray(getattr(measured, name)), np.asarray(getattr(model, name))
+def verify(measured: Mapping[str, np.ndarray], model: Mapping[str, np.ndarray]) -> None:
+    """Raises `Mismatch` with the first difference between two results, array by array."""
+    for name, expected in model.items():
+        got = measured[name]
         if got.shape != expected.shape:
             raise Mismatch(f"{name}: the Verilog gave shape {got.shape}, the model {expected.shape}")
         different = np.argwhere(got != expected)

@@ -1,33 +1,24 @@
 """Vectors of scores as beats of the streams, and the beats that the golden model demands."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from softstream.hw.config import Config
-from softstream.hw.ports import byte_bits
-
-from .golden import Result
+from softstream.hw.ports import Output, byte_bits, outputs
 
 __all__ = [
     "Beat",
     "due_beats",
-    "output_streams",
     "pad_vectors",
     "score_beats",
     "score_fields",
-    "unpack_probabilities",
-    "unpack_winner",
+    "unpack",
 ]
 
 Beat = tuple[int, ...]
 """One beat, a number for each signal that `ports.stream_fields` names: (tdata, tlast, tuser) of an output, (tdata, tlast)
 of the input, and behind tdata of several lanes tkeep. tlast of the input comes last."""
-
-
-def output_streams(config: Config) -> tuple[str, ...]:
-    """Prefixes of the top's output streams; the primary one comes first."""
-    return ("m_axis",) if config.mode == "argmax" else ("m_axis", "m_axis_best")
 
 
 def pad_vectors(vectors: Sequence[np.ndarray], fill: int) -> tuple[np.ndarray, np.ndarray]:
@@ -64,7 +55,7 @@ def score_beats(
         free = np.arange(lanes) >= count[:, None]
         codes = rng.integers(config.score_format.minimum, config.score_format.maximum, blocks.shape, endpoint=True)
         blocks = np.where(free, codes, blocks)
-    words = _words(score_fields(config, blocks, rng), field_bytes)
+    words = _words(score_fields(config, blocks, rng), [field_bytes] * lanes)
     if lanes == 1:
         return list(zip(words, last.tolist(), strict=True))
     keep = np.repeat(np.arange(lanes) < count[:, None], field_bytes, axis=1)
@@ -87,11 +78,11 @@ def _blocks(config: Config, values: np.ndarray, lengths: np.ndarray, fill: int) 
     return padded.reshape(len(values), beats, lanes)[present], np.stack([count[present], last[present]], axis=1)
 
 
-def _words(fields: np.ndarray, field_bytes: int) -> list[int]:
-    """Fields [beats, lanes] as one integer per beat, lane 0 lowest."""
+def _words(fields: np.ndarray, sizes: Sequence[int]) -> list[int]:
+    """Fields [beats, fields] of these sizes in bytes as one integer per beat, the first lowest."""
     wide = np.ascontiguousarray(fields, dtype="<u8").view(np.uint8).reshape(*fields.shape, 8)
-    size = fields.shape[1] * field_bytes
-    raw = wide[:, :, :field_bytes].tobytes()
+    size = sum(sizes)
+    raw = wide[:, np.arange(8) < np.asarray(sizes)[:, None]].tobytes()
     return [int.from_bytes(raw[at : at + size], "little") for at in range(0, len(raw), size)]
 
 
@@ -101,44 +92,45 @@ def _keep_words(keep: np.ndarray) -> list[int]:
     return [int.from_bytes(row.tobytes(), "little") for row in packed]
 
 
-def _winner_word(config: Config, index: int, score: int) -> int:
-    return index | (score & ((1 << byte_bits(config.score_width)) - 1)) << byte_bits(config.index_width)
-
-
-def unpack_winner(config: Config, words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Words of the winner's tdata as (index, score code)."""
-    words = np.asarray(words, dtype=np.int64)
-    index_bits, score_bits = byte_bits(config.index_width), byte_bits(config.score_width)
-    score = words >> index_bits & ((1 << score_bits) - 1)
-    if config.score_signed:
-        score = score - (score >> (score_bits - 1) << score_bits)
-    return words & ((1 << index_bits) - 1), score
-
-
-def due_beats(config: Config, result: Result, lengths: np.ndarray) -> dict[str, list[Beat]]:
-    """The beats that every output stream must carry for a result of the golden model, in order."""
-    flags = np.asarray(result.overlong, dtype=np.int64)
-    winners: list[Beat] = [
-        (_winner_word(config, index, score), 1, flag)
-        for index, score, flag in zip(result.argmax.tolist(), result.best.tolist(), flags.tolist(), strict=True)
+def _fields(output: Output, result: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """The arrays of an output's fields, as they are in tdata: sign- or zero-extended to whole bytes."""
+    return [
+        np.asarray(result[field.array], dtype=np.int64) & ((1 << byte_bits(field.width)) - 1) for field in output.fields
     ]
-    if result.probabilities is None:
-        return {"m_axis": winners}
+
+
+def due_beats(config: Config, result: Mapping[str, np.ndarray], lengths: np.ndarray) -> dict[str, list[Beat]]:
+    """The beats that every output stream must carry for a result of the golden model, in order."""
+    due: dict[str, list[Beat]] = {}
     kept = np.minimum(np.asarray(lengths), config.max_length)
-    field_bytes = byte_bits(config.output_width) // 8
-    # What a lane without an element holds is not compared: 0 stands for it.
-    blocks, held = _blocks(config, result.probabilities, kept, 0)
-    rows = np.repeat(flags, -(-kept // config.lanes)).tolist()
-    words, last = _words(blocks, field_bytes), held[:, 1].tolist()
-    if config.lanes == 1:
-        return {"m_axis": list(zip(words, last, rows, strict=True)), "m_axis_best": winners}
-    keep = _keep_words(np.repeat(np.arange(config.lanes) < held[:, :1], field_bytes, axis=1))
-    return {"m_axis": list(zip(words, keep, last, rows, strict=True)), "m_axis_best": winners}
+    for output in outputs(config):
+        sizes = [byte_bits(field.width) // 8 for field in output.fields]
+        flags = sum(np.asarray(result[flag.array], dtype=np.int64) << bit for bit, flag in enumerate(output.flags))
+        user = np.repeat(flags, output.beats(config, kept)).tolist()
+        if output.per == "vector":
+            words = _words(np.stack(_fields(output, result), axis=1), sizes)
+            due[output.prefix] = [(word, 1, flag) for word, flag in zip(words, user, strict=True)]
+            continue
+        # What a lane without an element holds is not compared: 0 stands for it.
+        blocks, held = zip(*(_blocks(config, values, kept, 0) for values in _fields(output, result)), strict=True)
+        words = _words(np.stack(blocks, axis=2).reshape(len(blocks[0]), -1), sizes * config.lanes)
+        last = held[0][:, 1].tolist()
+        if config.lanes == 1:
+            due[output.prefix] = list(zip(words, last, user, strict=True))
+        else:
+            keep = _keep_words(np.repeat(np.arange(config.lanes) < held[0][:, :1], sum(sizes), axis=1))
+            due[output.prefix] = list(zip(words, keep, last, user, strict=True))
+    return due
 
 
-def unpack_probabilities(config: Config, words: list[int]) -> np.ndarray:
-    """Words of m_axis_tdata in softmax mode as fields [beats, lanes]."""
-    field_bytes = byte_bits(config.output_width) // 8
-    raw = b"".join(word.to_bytes(config.lanes * field_bytes, "little") for word in words)
-    fields = np.frombuffer(raw, dtype=np.uint8).reshape(len(words), config.lanes, field_bytes).astype(np.int64)
-    return (fields << 8 * np.arange(field_bytes)).sum(axis=2)
+def unpack(output: Output, words: Sequence[int], lanes: int = 1) -> list[np.ndarray]:
+    """Words of an output's tdata as the values of its fields, each int64 [beats, lanes]."""
+    sizes = [byte_bits(field.width) // 8 for field in output.fields]
+    raw = b"".join(word.to_bytes(lanes * sum(sizes), "little") for word in words)
+    rows = np.frombuffer(raw, dtype=np.uint8).reshape(len(words), lanes, sum(sizes)).astype(np.int64)
+    values = []
+    for field, size in zip(output.fields, sizes, strict=True):
+        value = (rows[:, :, :size] << 8 * np.arange(size)).sum(axis=2)
+        rows = rows[:, :, size:]
+        values.append(value - (value >> (8 * size - 1) << 8 * size) if field.signed else value)
+    return values

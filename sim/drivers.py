@@ -189,6 +189,12 @@ class Sink:
         """Whether every beat that is due has come."""
         return len(self.times) >= self.count
 
+    @property
+    def vectors(self) -> int:
+        """Vectors whose last beat has come."""
+        came = self.beats if self.due is None else self.due[: len(self.times)]
+        return sum(beat[self._last] or 0 for beat in came)
+
     def start(self, tap: Tap) -> None:
         """Takes the wires over."""
         self._tap = tap

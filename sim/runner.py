@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -26,7 +26,7 @@ from softstream.hw.plan import plan
 from . import toolbox
 from .benches import BENCHES, TESTS
 from .build import VerilatorBuild, kill_group
-from .golden.head import checked
+from .golden.head import Result, checked
 from .job import PLUSARG, Job, Outcome
 
 __all__ = ["SIMULATORS", "RtlResult", "Simulator", "Verdict", "run_rtl", "simulate"]
@@ -56,26 +56,20 @@ class Verdict:
     """First line of what went wrong and where the log is; or the path of the waves, where they were asked for."""
 
 
-@dataclass(frozen=True)
-class RtlResult:
+class RtlResult(Result):
     """What the hardware put out for V vectors, as the golden model's `Result`, and when."""
 
-    argmax: np.ndarray
-    """First index of the largest score, int64 [V]."""
-    best: np.ndarray
-    """The largest score's code, int64 [V]."""
-    overlong: np.ndarray
-    """Whether the vector was longer than max_length and was cut, bool [V]."""
-    probabilities: np.ndarray | None
-    """Probability codes, int64 [V, N], 0 beyond each length; None in argmax mode."""
-    start_cycle: np.ndarray
-    """Clock cycles from the transfer of the first vector's first input beat to that of each vector's, int64 [V]."""
-    first_output_cycle: np.ndarray
-    """Clock cycles from the transfer of the vector's first input beat to that of its first output beat, int64 [V]."""
-    last_output_cycle: np.ndarray
-    """The same to its last output beat, int64 [V]."""
-    simulator: str
-    """Which simulator ran."""
+    def __init__(self, arrays: Mapping[str, np.ndarray], simulator: str) -> None:
+        times = ("start_cycle", "first_output_cycle", "last_output_cycle")
+        super().__init__({name: values for name, values in arrays.items() if name not in times})
+        self.start_cycle = arrays["start_cycle"]
+        """Clock cycles from the transfer of the first vector's first input beat to that of each vector's, int64 [V]."""
+        self.first_output_cycle = arrays["first_output_cycle"]
+        """Clock cycles from the transfer of the vector's first input beat to that of its first output beat, int64 [V]."""
+        self.last_output_cycle = arrays["last_output_cycle"]
+        """The same to its last output beat, int64 [V]."""
+        self.simulator = simulator
+        """Which simulator ran."""
 
 
 def simulate(
@@ -140,16 +134,7 @@ def run_rtl(
             raise Mismatch(f"simulated hardware ({verdict.simulator}): {verdict.detail}")
         with np.load(run.job.results_path) as file:
             arrays = {name: file[name] for name in file.files}
-    return RtlResult(
-        argmax=arrays["argmax"],
-        best=arrays["best"],
-        overlong=arrays["overlong"],
-        probabilities=arrays.get("probabilities"),
-        start_cycle=arrays["start_cycle"],
-        first_output_cycle=arrays["first_output_cycle"],
-        last_output_cycle=arrays["last_output_cycle"],
-        simulator=verdict.simulator,
-    )
+    return RtlResult(arrays, verdict.simulator)
 
 
 def _spacing(config: Config) -> int:

@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 
 from softstream.hw.config import Config
+from softstream.hw.ports import outputs
 from softstream.sim.beats import (
     due_beats,
-    output_streams,
     pad_vectors,
     score_beats,
-    unpack_probabilities,
-    unpack_winner,
+    unpack,
 )
-from softstream.sim.golden import Result, golden
+from softstream.sim.golden import golden
 
 
 def words(config, codes, rng=None):
@@ -69,10 +68,10 @@ def test_what_a_beat_of_lanes_ignores_may_hold_anything():
 @pytest.mark.parametrize(("signed", "score", "word"), [(True, -3, 0xFFFD_0105), (False, 3, 0x0003_0105)])
 def test_winner_is_index_below_score(signed, score, word):
     config = Config(mode="argmax", max_length=300, score_width=12, score_signed=signed)
-    result = Result(np.array([0x105]), np.array([score]), np.array([True]), None)
+    result = {"argmax": np.array([0x105]), "best": np.array([score]), "overlong": np.array([True])}
     assert due_beats(config, result, np.array([400])) == {"m_axis": [(word, 1, 1)]}
-    index, found = unpack_winner(config, np.array([word]))
-    assert (index[0], found[0]) == (0x105, score)
+    index, found = unpack(outputs(config)[0], [word])
+    assert (index, found) == ([[0x105]], [[score]])
 
 
 def test_probabilities_end_where_the_vector_ends_or_is_cut():
@@ -81,7 +80,7 @@ def test_probabilities_end_where_the_vector_ends_or_is_cut():
     assert scores.tolist() == [[1, 2, -128, -128], [3, -128, -128, -128], [0, 0, 0, 9]]
     result = golden(config, scores, lengths)
     due = due_beats(config, result, lengths)
-    assert tuple(due) == output_streams(config) == ("m_axis", "m_axis_best")
+    assert tuple(due) == ("m_axis", "m_axis_best")
     assert [(last, flag) for _, last, flag in due["m_axis"]] == [(0, 0), (1, 0), (1, 0), (0, 1), (0, 1), (1, 1)]
     assert [code for code, _, _ in due["m_axis"]] == [
         int(p) for row, n in zip(result.probabilities, (2, 1, 3), strict=False) for p in row[:n]
@@ -97,6 +96,6 @@ def test_probabilities_of_lanes_come_in_beats():
     assert [beat[1:] for beat in due["m_axis"]] == [
         (0xF, 0, 0), (0xF, 0, 0), (0x3, 1, 0), (0x3, 1, 0), (0xF, 0, 1), (0xF, 0, 1), (0x3, 1, 1)
     ]  # fmt: skip
-    fields = unpack_probabilities(config, [data for data, *_ in due["m_axis"]])
+    [fields] = unpack(outputs(config)[0], [data for data, *_ in due["m_axis"]], config.lanes)
     expected = [[*row[:4].reshape(2, 2), (row[4], 0)] for row in result.probabilities[:, :5]]
     np.testing.assert_array_equal(fields, [*expected[0], (1024, 0), *expected[2]])

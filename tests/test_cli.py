@@ -20,6 +20,7 @@ from softstream.scripts.cli import main
 from softstream.scripts.console import Console
 from softstream.sim.data import DIGITS_LABELS, DIGITS_SCORES
 from softstream.sim.golden import golden
+from softstream.sim.runner import RtlResult
 
 SMALL = ("--set", "max_length=4", "--set", "score_width=4")
 
@@ -371,7 +372,8 @@ def fake_rtl(monkeypatch, **changed):
 
     def run_rtl(config, codes, lengths, *, simulator, seed, progress):
         cycles = {"first_output_cycle": lengths + 9, "last_output_cycle": 2 * lengths + 9}
-        return SimpleNamespace(**{**vars(golden(config, codes, lengths)), **cycles, **changed})
+        cycles["start_cycle"] = np.zeros_like(lengths)
+        return RtlResult({**golden(config, codes, lengths), **cycles, **changed}, simulator)
 
     monkeypatch.setattr("softstream.sim.runner.run_rtl", run_rtl)
 

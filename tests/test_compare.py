@@ -3,7 +3,6 @@
 import json
 import math
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +19,7 @@ from softstream.scripts.compare import compare, digits
 from softstream.scripts.resources import recorded
 from softstream.scripts.scores import Scores
 from softstream.sim import runner
-from softstream.sim.golden import golden
+from softstream.sim.golden import Result, golden
 
 SMALL = Config(max_length=16, score_scale=0.1467)
 RNG = np.random.default_rng(7)
@@ -254,7 +253,7 @@ def test_the_simulated_verilog_is_held_against_the_model(monkeypatch):
 
     def errs(config, codes, lengths):
         result = golden(config, codes, lengths)
-        return SimpleNamespace(argmax=result.argmax, best=result.best + 1, probabilities=result.probabilities)
+        return Result({**result, "best": result.best + 1})
 
     monkeypatch.setattr(runner, "run_rtl", errs)
     with pytest.raises(Mismatch, match=r"best\[0\]"):

@@ -9,14 +9,14 @@ from configurations import SOFTMAX, vectors
 from normaliser_bench import stored
 from stream_bench import run_cycles
 
-from softstream.hw.head import NORMALISERS
 from softstream.hw.numerics import numerics
 from softstream.hw.schedule import QUEUE_LATENCY, schedule
+from softstream.hw.softmax import NORMALISERS
 from softstream.sim.golden import golden
 from softstream.sim.golden.accumulate import accumulate
 from softstream.sim.golden.exponential import exponential
-from softstream.sim.golden.head import NORMALISERS as GOLDEN
 from softstream.sim.golden.normalise import normalise
+from softstream.sim.golden.softmax import NORMALISERS as GOLDEN
 
 
 @pytest.mark.parametrize("gaps", [0.0, 0.4])

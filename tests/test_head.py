@@ -11,13 +11,17 @@ from configurations import SOFTMAX, beats_of, vectors
 from stream_bench import run_component
 
 from softstream.hw.config import Config
-from softstream.hw.head import NORMALISERS, Head
-from softstream.hw.plan import plan
+from softstream.hw.head import HEADS as HEAD_OF
+from softstream.hw.head import Head
+from softstream.hw.plan import PLANS, plan
+from softstream.hw.ports import OUTPUTS
 from softstream.hw.schedule import schedule
+from softstream.hw.softmax import NORMALISERS
 from softstream.hw.streams import probability_layout, score_layout, winner_layout
 from softstream.sim import golden as golden_package
 from softstream.sim.golden import golden
-from softstream.sim.golden.head import NORMALISERS as GOLDEN_NORMALISERS
+from softstream.sim.golden.head import MODELS
+from softstream.sim.golden.softmax import NORMALISERS as GOLDEN_NORMALISERS
 
 ARGMAX = {f"argmax-{profile}": Config(mode="argmax", max_length=16, profile=profile) for profile in ("fast", "small")}
 ARGMAX |= {
@@ -206,6 +210,7 @@ def test_short_vectors_behind_a_long_one_are_not_lost() -> None:
 
 
 def test_every_normaliser_has_its_mirror() -> None:
+    assert list(HEAD_OF) == list(MODELS) == list(OUTPUTS) == list(PLANS)
     assert list(NORMALISERS) == list(GOLDEN_NORMALISERS)
     for key, module in NORMALISERS.items():
         assert module.__name__.split(".")[-1] == GOLDEN_NORMALISERS[key].__name__.split(".")[-1]

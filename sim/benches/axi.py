@@ -7,7 +7,7 @@ from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStream
 
 from softstream.hw.ports import byte_bits
 
-from ..beats import Beat, output_streams, score_fields
+from ..beats import Beat, score_fields
 from ..drivers import pattern
 from ..stimulus import corner_vectors
 from .session import Session
@@ -44,11 +44,11 @@ async def cocotbext_axi(dut: Any, source: str, sink: str) -> None:
             made.set_pause_generator(pattern(pauses, session.seed()))
             return made
 
-        sender = attach(AxiStreamSource, "s_axis", source)
-        prefixes = output_streams(config)
-        receivers = {prefix: attach(AxiStreamSink, prefix, sink) for prefix in prefixes}
         vectors = corner_vectors(config, session.rng)
         expected = session.sinks(vectors, "never", "never")
+        sender = attach(AxiStreamSource, "s_axis", source)
+        prefixes = tuple(expected)
+        receivers = {prefix: attach(AxiStreamSink, prefix, sink) for prefix in prefixes}
         await session.harness.reset()
         for tap in (session.harness.input, *session.harness.outputs.values()):
             tap.monitor.begin()

@@ -36,9 +36,9 @@ async def single_vector(dut: Any) -> None:
             primary = sinks["m_axis"].times
             due = {"first output": plan.first_output_cycle(length), "last output": plan.last_output_cycle(length)}
             got = {"first output": primary[0] - start, "last output": primary[-1] - start}
-            if "m_axis_best" in sinks:
+            if len(sinks) > 1:
                 due["winner"] = plan.best_output_cycle(length)
-                got["winner"] = sinks["m_axis_best"].times[0] - start
+                got["winner"] = list(sinks.values())[-1].times[0] - start
             assert got == due, f"length {length}: cycles from the first input beat {got}; the plan says {due}"
 
 
@@ -57,10 +57,10 @@ async def interval(dut: Any) -> None:
             vectors = [_vector(session, length) for _ in range(count)]
             source, sinks = await session.exchange(vectors, drain=IDLE_CYCLES)
             sent = session.config.beats(length)
-            beats = 1 if session.config.mode == "argmax" else sent
-            outputs = set(np.diff(sinks["m_axis"].times[::beats])[count // 2 :].tolist())
-            assert outputs == {due}, (
-                f"length {length}: {sorted(outputs)} cycles from one vector's first output beat to the "
+            beats = len(sinks["m_axis"].times) // count
+            intervals = set(np.diff(sinks["m_axis"].times[::beats])[count // 2 :].tolist())
+            assert intervals == {due}, (
+                f"length {length}: {sorted(intervals)} cycles from one vector's first output beat to the "
                 f"next one's; the plan says {due}"
             )
             # Until the queues are full the input runs ahead of the output; it never falls behind.

@@ -2,7 +2,7 @@
 
 import asyncio
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,9 +12,9 @@ import numpy as np
 
 from softstream.hw.config import Config
 from softstream.hw.plan import plan
-from softstream.hw.ports import stream_fields
+from softstream.hw.ports import Output, outputs, stream_fields
 
-from ..beats import due_beats, output_streams, pad_vectors, score_beats
+from ..beats import due_beats, pad_vectors, score_beats
 from ..drivers import Harness, Sink, Source, pattern
 from ..golden import golden
 from ..job import PLUSARG, Job, Outcome
@@ -32,7 +32,8 @@ class Session:
         self.rng = np.random.default_rng([self.job.seed, zlib.crc32(f"{bench}.{test}".encode())])
         """Random numbers that depend on the seed and on the test, not on which tests ran before."""
         self.fields = {
-            prefix: stream_fields(self.config, prefix) for prefix in ("s_axis", *output_streams(self.config))
+            prefix: stream_fields(self.config, prefix)
+            for prefix in ("s_axis", *(output.prefix for output in outputs(self.config)))
         }
         """Signals of each stream, in the order of its beats."""
         self.harness = Harness(dut, self.fields, driven=driven)
@@ -84,27 +85,30 @@ class Session:
         """A sink for each output stream that expects what the golden model says; one pause pattern for each stream."""
         scores, lengths = pad_vectors(vectors, self.config.score_format.minimum)
         due = due_beats(self.config, golden(self.config, scores, lengths), lengths)
-        beats_of = self.config.beats(np.minimum(lengths, self.config.max_length))
-        ends = np.cumsum(beats_of)
+        return {
+            output.prefix: Sink(
+                output.prefix,
+                due[output.prefix],
+                None if name == "until_valid" else pattern(name, self.seed()),
+                fields=self.fields[output.prefix],
+                describe=self._describe(output, lengths),
+            )
+            for output, name in zip(outputs(self.config), pauses, strict=False)
+        }
+
+    def _describe(self, output: Output, lengths: np.ndarray) -> Callable[[int], str]:
+        """What the beat of an output at a position in the stream is, in words."""
+        beats = output.beats(self.config, lengths)
+        ends = np.cumsum(beats)
 
         def place(position: int) -> str:
             row = int(np.searchsorted(ends, position, side="right"))
-            return f"vector {row} of length {lengths[row]}, beat {position - (ends[row] - beats_of[row])}"
+            return f"vector {row} of length {lengths[row]}, beat {position - (ends[row] - beats[row])}"
 
-        def winner(position: int) -> str:
-            return f"winner of vector {position}, of length {lengths[position]}"
+        def whole(position: int) -> str:
+            return f"{output.noun} of vector {position}, of length {lengths[position]}"
 
-        primary = winner if self.config.mode == "argmax" else place
-        return {
-            prefix: Sink(
-                prefix,
-                beats,
-                None if name == "until_valid" else pattern(name, self.seed()),
-                fields=self.fields[prefix],
-                describe=primary if prefix == "m_axis" else winner,
-            )
-            for (prefix, beats), name in zip(due.items(), pauses, strict=False)
-        }
+        return whole if output.per == "vector" else place
 
     async def exchange(
         self,
@@ -132,6 +136,5 @@ class Session:
 
     def count(self, source: Source, sinks: dict[str, Sink]) -> None:
         """Adds what went through to the record: vectors that came out complete, and beats of every stream."""
-        winners = list(sinks.values())[-1]
-        self.vectors += len(winners.times)
+        self.vectors += list(sinks.values())[-1].vectors
         self.beats += len(source.times) + sum(len(sink.times) for sink in sinks.values())

@@ -1,10 +1,27 @@
 """Golden model of `hw/frame.py`: vectors cut to max_length, and scores as positions 0 … 2^W − 1."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from softstream.hw.config import Config
 
-__all__ = ["frame", "unframe"]
+__all__ = ["Block", "frame", "unframe"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some vectors of the stream, framed: what the model of a head is given."""
+
+    positions: np.ndarray
+    """Score codes above the smallest, int64 [V, N]; what they are beyond a vector's length is not looked at."""
+    lengths: np.ndarray
+    """Elements of each vector, cut at max_length, [V]."""
+
+    @property
+    def valid(self) -> np.ndarray:
+        """Which positions are elements, bool [V, N]."""
+        return np.arange(self.positions.shape[1]) < self.lengths[:, None]
 
 
 def frame(config: Config, scores: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,37 +1,31 @@
-"""The golden model: the stages of `hw/head.py` in data-path order, on whole arrays of vectors."""
+"""The golden model of a head: what the hardware of a configuration answers, bit for bit."""
 
-from dataclasses import dataclass
-from types import ModuleType
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
 from softstream.hw.config import Config
 from softstream.hw.errors import UserError
-from softstream.hw.numerics import numerics
+from softstream.hw.ports import outputs
 
-from . import divider, logarithm, reciprocal, unnormalised
-from .accumulate import accumulate
-from .exponential import exponential
-from .frame import frame, unframe
-from .maximum import maximum
-from .normalise import normalise
+from .argmax import argmax
+from .frame import Block, frame
+from .softmax import softmax
 
-__all__ = ["NORMALISERS", "Result", "checked", "golden"]
+__all__ = ["MODELS", "Result", "checked", "golden"]
 
-NORMALISERS: dict[str, ModuleType] = {
-    "divider": divider,
-    "reciprocal": reciprocal,
-    "logarithm": logarithm,
-    "none": unnormalised,
-}
+MODELS: dict[str, Callable[[Config, Block], dict[str, np.ndarray]]] = {"argmax": argmax, "softmax": softmax}
+"""Mode → its model: framed vectors in, the arrays of the mode's outputs out, all but `overlong`."""
 
 _BLOCK_ELEMENTS = 1 << 16
 """Elements per block: intermediate arrays then stay in the processor's cache."""
 
 
-@dataclass(frozen=True)
-class Result:
-    """What a head puts out for V vectors of at most N elements."""
+class Result(Mapping[str, np.ndarray]):
+    """What a head puts out for V vectors of at most N elements: the arrays that `ports.outputs` names, also as attributes.
+
+    An array of a mode's element stream is [V, N], 0 beyond each length, all others [V]; int64, flags bool.
+    """
 
     argmax: np.ndarray
     """First index of the largest score, int64 [V]."""
@@ -39,8 +33,24 @@ class Result:
     """The largest score's code, int64 [V]."""
     overlong: np.ndarray
     """Whether the vector was longer than max_length and was cut, bool [V]."""
-    probabilities: np.ndarray | None
-    """Probability codes, int64 [V, N], 0 beyond each length; None in argmax mode."""
+
+    def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self._arrays = dict(arrays)
+        vars(self).update(self._arrays)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    @property
+    def probabilities(self) -> np.ndarray | None:
+        """Probability codes, int64 [V, N], 0 beyond each length; None in a mode without."""
+        return self._arrays.get("probabilities")
 
 
 def checked(config: Config, scores: np.ndarray, lengths: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -80,34 +90,18 @@ def golden(config: Config, scores: np.ndarray, lengths: np.ndarray | None = None
     as in hardware. Raises `UserError` for other than integer codes within the score format and lengths of 1 to N.
     """
     scores, lengths = checked(config, scores, lengths)
+    model = MODELS[config.mode]
+    arrays: dict[str, np.ndarray] = {}
+    for output in outputs(config):
+        shape = scores.shape if output.per == "element" else (len(scores),)
+        arrays |= {field.array: np.zeros(shape, dtype=np.int64) for field in output.fields}
+        arrays |= {flag.array: np.zeros(len(scores), dtype=bool) for flag in output.flags}
     block = max(1, _BLOCK_ELEMENTS // scores.shape[1])
-    argmax = np.zeros(len(scores), dtype=np.int64)
-    best = np.zeros(len(scores), dtype=np.int64)
-    overlong = np.zeros(len(scores), dtype=bool)
-    probabilities = np.zeros(scores.shape, dtype=np.int64) if config.mode == "softmax" else None
     for start in range(0, len(scores), block):
         rows = slice(start, start + block)
-        positions, framed, overlong[rows] = frame(config, scores[rows], lengths[rows])
-        valid = np.arange(positions.shape[1]) < framed[:, None]
-        argmax[rows], winner = maximum(positions, valid)
-        best[rows] = unframe(config, winner)
-        if probabilities is not None:
-            probabilities[rows, : positions.shape[1]] = _softmax(config, positions, valid)
-    return Result(argmax, best, overlong, probabilities)
-
-
-def _softmax(config: Config, positions: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    widths = numerics(config)
-    normaliser = NORMALISERS[config.normaliser]
-    reference, total = accumulate(widths, *exponential(widths, positions), valid)
-    sum_exponent, divisor = normalise(widths, reference, total)
-    factor = normaliser.factor(widths, divisor)
-    # A probability depends on its vector's sum and its own position alone: where vectors are longer than there are
-    # positions, each position is worked out once and looked up.
-    every = np.arange(1 << config.score_width)[None]
-    repeated = positions.shape[1] > every.shape[1]
-    codes = normaliser.emit(widths, sum_exponent[:, None], factor[:, None], every if repeated else positions)
-    if repeated:
-        # Row by row within the flat array: several times quicker than take_along_axis.
-        codes = codes.ravel()[positions + np.arange(len(positions))[:, None] * every.shape[1]]
-    return np.where(valid, codes, 0)
+        positions, framed, overlong = frame(config, scores[rows], lengths[rows])
+        made = {**model(config, Block(positions, framed)), "overlong": overlong}
+        for name, values in made.items():
+            # Columns beyond max_length were cut and stay 0.
+            arrays[name][rows][..., : values.shape[-1]] = values
+    return Result(arrays)

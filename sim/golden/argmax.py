@@ -1,0 +1,16 @@
+"""The argmax head: the winner alone."""
+
+import numpy as np
+
+from softstream.hw.config import Config
+
+from .frame import Block, unframe
+from .maximum import maximum
+
+__all__ = ["argmax"]
+
+
+def argmax(config: Config, block: Block) -> dict[str, np.ndarray]:
+    """First index of the largest score, and that score's code, [V]."""
+    index, position = maximum(block.positions, block.valid)
+    return {"argmax": index, "best": unframe(config, position)}

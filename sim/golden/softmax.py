@@ -1,0 +1,43 @@
+"""The softmax head: the stages of `hw/softmax.py` in data-path order, on whole arrays of vectors."""
+
+from types import ModuleType
+
+import numpy as np
+
+from softstream.hw.config import Config
+from softstream.hw.numerics import numerics
+
+from . import divider, logarithm, reciprocal, unnormalised
+from .accumulate import accumulate
+from .argmax import argmax
+from .exponential import exponential
+from .frame import Block
+from .normalise import normalise
+
+__all__ = ["NORMALISERS", "softmax"]
+
+NORMALISERS: dict[str, ModuleType] = {
+    "divider": divider,
+    "reciprocal": reciprocal,
+    "logarithm": logarithm,
+    "none": unnormalised,
+}
+
+
+def softmax(config: Config, block: Block) -> dict[str, np.ndarray]:
+    """The winner, and the probability code of each element, [V, N], 0 beyond each length."""
+    positions, valid = block.positions, block.valid
+    widths = numerics(config)
+    normaliser = NORMALISERS[config.normaliser]
+    reference, total = accumulate(widths, *exponential(widths, positions), valid)
+    sum_exponent, divisor = normalise(widths, reference, total)
+    factor = normaliser.factor(widths, divisor)
+    # A probability depends on its vector's sum and its own position alone: where vectors are longer than there are
+    # positions, each position is worked out once and looked up.
+    every = np.arange(1 << config.score_width)[None]
+    repeated = positions.shape[1] > every.shape[1]
+    codes = normaliser.emit(widths, sum_exponent[:, None], factor[:, None], every if repeated else positions)
+    if repeated:
+        # Row by row within the flat array: several times quicker than take_along_axis.
+        codes = codes.ravel()[positions + np.arange(len(positions))[:, None] * every.shape[1]]
+    return {**argmax(config, block), "probabilities": np.where(valid, codes, 0)}
