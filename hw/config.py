@@ -34,7 +34,10 @@ class Key:
 
 
 KEYS: tuple[Key, ...] = (
-    Key("mode", "text", "–", "argmax, softmax", "softmax", "the winner alone, or probabilities and the winner", True),
+    Key("mode", "text", "–", "argmax, softmax, hardmax, top_k, softmax_top_k", "softmax",
+        "the winner alone; probabilities and the winner; 1.0 for the winner and 0 for all others; the largest scores in order; "
+        "or those with their probabilities", True),
+    Key("top_k", "integer", "elements", "1…16", 5, "K of the Top-K modes: how many of the largest scores", True),
     Key("max_length", "integer", "elements", "1…65536", 1024, "longest vector; any shorter length is free at run time", True),
     Key("score_width", "integer", "bits", "2…16", 8, "width of a score code", True),
     Key("score_signed", "boolean", "–", "true, false", True, "whether score codes are two's complement", True),
@@ -53,7 +56,7 @@ KEYS: tuple[Key, ...] = (
 )  # fmt: skip
 
 _CHOICES = {
-    "mode": ("argmax", "softmax"),
+    "mode": ("argmax", "softmax", "hardmax", "top_k", "softmax_top_k"),
     "probability_format": ("UQ0", "UQ1"),
     "normaliser": ("divider", "reciprocal", "logarithm", "none"),
     "accumulator": ("auto", "absolute", "reference"),
@@ -61,6 +64,7 @@ _CHOICES = {
     "lanes": (1, 2, 4, 8, 16),
 }
 _RANGES = {
+    "top_k": (1, 16),
     "max_length": (1, 65536),
     "score_width": (2, 16),
     "probability_width": (2, 24),
@@ -81,7 +85,8 @@ class Config:
     Raises `UserError` at construction: the key, the value given, the rule, and a value that would do.
     """
 
-    mode: Literal["argmax", "softmax"] = "softmax"
+    mode: Literal["argmax", "softmax", "hardmax", "top_k", "softmax_top_k"] = "softmax"
+    top_k: int = 5
     max_length: int = 1024
     score_width: int = 8
     score_signed: bool = True
@@ -121,6 +126,12 @@ class Config:
             raise UserError(
                 f"lanes = {self.lanes}: must be below 2 · max_length = {2 * self.max_length}, more would never be used; "
                 f"for example {1 << ceil_log2(self.max_length)}"
+            )
+
+        if self.lanes > 1 and self.mode in ("top_k", "softmax_top_k"):
+            raise UserError(
+                f"lanes = {self.lanes} with mode = '{self.mode}': the list of the largest takes one element after the other; "
+                "lanes = 1 would do"
             )
 
     @classmethod

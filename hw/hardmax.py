@@ -10,8 +10,9 @@ from .config import Config
 from .formats import ceil_log2
 from .frame import Frame
 from .hardmax_schedule import HARDMAX_VECTORS, hardmax_maximum, hardmax_skewed
+from .interface import HeadInterface
 from .maximum import Maximum, SkewedMaximum
-from .streams import Credit, Queue, delay, each_lane, keep_names, probability_layout, score_layout
+from .streams import Credit, Queue, delay, each_lane, keep_names, probability_layout
 
 __all__ = ["Hardmax", "OneHot", "one_hot_layout"]
 
@@ -73,7 +74,7 @@ class OneHot(wiring.Component):
         return m
 
 
-class Hardmax(wiring.Component):
+class Hardmax(HeadInterface):
     """o_i = 1 for i = min{j : x_j = max x}, else 0: N elements per vector in the code of a probability.
 
         scores ─► frame ─► maximum ─► queue of winners and lengths ─► one-hot
@@ -83,12 +84,6 @@ class Hardmax(wiring.Component):
     and the last score of the one behind them waits. Latency B + `hardmax_latency(config)` cycles, B the vector's beats; one
     beat per cycle, no bubble between vectors of equal length. Cuts the ready path.
     """
-
-    def __init__(self, config: Config) -> None:
-        self._config = config
-        super().__init__(
-            {"i": In(stream.Signature(score_layout(config))), "o": Out(stream.Signature(probability_layout(config)))}
-        )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

@@ -2,12 +2,21 @@
 
 from .argmax import Argmax
 from .config import Config
+from .hardmax import Hardmax
 from .interface import HeadInterface
 from .softmax import Softmax
+from .softmax_top_k import SoftmaxTopK
+from .top_k import TopK
 
 __all__ = ["HEADS", "Head"]
 
-HEADS: dict[str, type[HeadInterface]] = {"argmax": Argmax, "softmax": Softmax}
+HEADS: dict[str, type[HeadInterface]] = {
+    "argmax": Argmax,
+    "softmax": Softmax,
+    "hardmax": Hardmax,
+    "top_k": TopK,
+    "softmax_top_k": SoftmaxTopK,
+}
 """Mode → its component."""
 
 

@@ -5,7 +5,7 @@ from `outputs`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from .config import Config
 
-__all__ = ["OUTPUTS", "Field", "Output", "Port", "byte_bits", "outputs", "stream_fields", "top_ports"]
+__all__ = ["OUTPUTS", "Field", "Output", "Port", "byte_bits", "outputs", "stream_fields", "top_ports", "winner_output"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Field:
     name: str
     """In the component's payload."""
     array: str
-    """In the results: [V], or [V, N] where each element has one, in integers."""
+    """In the results: [V], [V, N] where each element has one, or [V, K] where each of the K largest has, in integers."""
     width: int
     meaning: str
     signed: bool = False
@@ -50,18 +50,28 @@ class Output:
     """Of the component."""
     fields: tuple[Field, ...]
     """In tdata, lowest first, each in whole bytes."""
-    per: Literal["element", "vector"]
-    """Whether each element has a place in a beat, lane by lane, or each vector one beat."""
+    per: Literal["element", "vector", "rank"]
+    """Whether each element has a place in a beat, lane by lane, each vector one beat, or each of its K largest one."""
     noun: str
     """What one beat holds."""
     flags: tuple[Field, ...] = ()
     """In tuser, lowest first: one bit each, of the vector."""
 
-    def beats(self, config: Config, lengths: Any) -> Any:
-        """Beats that vectors of these lengths [V] have, [V]."""
+    def places(self, config: Config, lengths: Any) -> Any:
+        """How many values each field has for vectors of these lengths [V], [V]."""
         if self.per == "vector":
             return np.ones_like(lengths)
-        return config.beats(np.minimum(lengths, config.max_length))
+        limit = config.max_length if self.per == "element" else min(config.top_k, config.max_length)
+        return np.minimum(lengths, limit)
+
+    def beats(self, config: Config, lengths: Any) -> Any:
+        """Beats that vectors of these lengths [V] have, [V]."""
+        places = self.places(config, lengths)
+        return config.beats(places) if self.per == "element" else places
+
+    def shape(self, config: Config, scores: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of a field's array, for scores of shape [V, N]."""
+        return {"vector": scores[:1], "element": scores, "rank": (*scores[:1], config.top_k)}[self.per]
 
     def lanes(self, config: Config) -> int:
         """Elements in a beat."""
@@ -76,7 +86,8 @@ def byte_bits(width: int) -> int:
 _OVERLONG = Field("overlong", "overlong", 1, "overlong: the vector was longer than max_length and was cut")
 
 
-def _winner(config: Config, prefix: str, port: str) -> Output:
+def winner_output(config: Config, prefix: str, port: str) -> Output:
+    """The stream of winners, one per vector."""
     fields = (
         Field("index", "argmax", config.index_width, "index of the maximum"),
         Field("score", "best", config.score_width, "its score code", config.score_signed),
@@ -85,18 +96,45 @@ def _winner(config: Config, prefix: str, port: str) -> Output:
 
 
 def _argmax(config: Config) -> tuple[Output, ...]:
-    return (_winner(config, "m_axis", "o"),)
+    return (winner_output(config, "m_axis", "o"),)
 
 
 def _softmax(config: Config) -> tuple[Output, ...]:
     code = Field("probability", "probabilities", config.output_width, f"probability code, {config.probability_qformat}")
     return (
         Output("m_axis", "o", (code,), "element", "probability", (_OVERLONG,)),
-        _winner(config, "m_axis_best", "o_best"),
+        winner_output(config, "m_axis_best", "o_best"),
     )
 
 
-OUTPUTS: dict[str, Callable[[Config], tuple[Output, ...]]] = {"argmax": _argmax, "softmax": _softmax}
+def _hardmax(config: Config) -> tuple[Output, ...]:
+    meaning = f"code of 1.0 or 0, {config.probability_qformat}"
+    code = Field("probability", "one_hot", config.output_width, meaning)
+    return (Output("m_axis", "o", (code,), "element", "element", (_OVERLONG,)),)
+
+
+def _top_k(config: Config) -> tuple[Output, ...]:
+    fields = (
+        Field("index", "top_indices", config.index_width, "index of one of the largest, in order"),
+        Field("score", "top_scores", config.score_width, "its score code", config.score_signed),
+    )
+    return (Output("m_axis", "o", fields, "rank", "element", (_OVERLONG,)),)
+
+
+def _softmax_top_k(config: Config) -> tuple[Output, ...]:
+    (ranked,) = _top_k(config)
+    meaning = f"its probability code, {config.probability_qformat}"
+    code = Field("probability", "top_probabilities", config.output_width, meaning)
+    return (replace(ranked, fields=(*ranked.fields, code)),)
+
+
+OUTPUTS: dict[str, Callable[[Config], tuple[Output, ...]]] = {
+    "argmax": _argmax,
+    "softmax": _softmax,
+    "hardmax": _hardmax,
+    "top_k": _top_k,
+    "softmax_top_k": _softmax_top_k,
+}
 """Mode → its output streams; the one whose latency the plan states comes first, the one that tells vectors apart last."""
 
 
@@ -122,7 +160,7 @@ def _outgoing(config: Config, output: Output) -> list[Port]:
     bits = sum(byte_bits(field.width) for field in output.fields)
     content = _content(output.fields)
     last = "always 1: one beat per vector"
-    if output.per == "element":
+    if output.per != "vector":
         content = _per_lane(lanes, content, bits)
         last = f"the {output.noun if lanes == 1 else 'beat'} is its vector's last"
     meaning = f"bytes of the lanes that hold a {output.noun}; the others hold anything"
@@ -149,8 +187,8 @@ def top_ports(config: Config) -> tuple[Port, ...]:
     """The ports of the AXI4-Stream top of a configuration.
 
     The primary output m_axis carries probabilities in softmax mode and the winner in argmax mode; in softmax mode the
-    winner has its own stream, m_axis_best. Streams of scores and probabilities carry a field per lane, and where there is
-    more than one lane, tkeep.
+    winner has its own stream, m_axis_best; other modes have m_axis alone. Streams with a beat per beat of scores carry a
+    field per lane, and where there is more than one lane, tkeep.
     """
     lanes, bits = config.lanes, byte_bits(config.score_width)
     one, noun = ("a score", "score") if lanes == 1 else ("a beat of scores", "beat")

@@ -3,35 +3,27 @@
 from typing import Any
 
 from amaranth import Cat, Module, Signal, Value
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import data, wiring
 
-from .accumulate import Accumulate, Align, edges_layout, term_layout
-from .config import Config
-from .exponential import Exponential, Terms
+from .first_pass import sum_of
 from .frame import Frame
-from .head import NORMALISERS
+from .insertion import Insertion
+from .interface import HeadInterface
+from .kept import Kept
 from .normalise import Normalise
 from .normaliser import factor_layout
 from .numerics import numerics
 from .replay import Factors
 from .schedule import schedule
-from .streams import Credit, Queue, Spacing, delay, probability_layout, pulse, score_layout
-from .top_k import Insertion, Kept, code_of, ranked_layout
-from .top_k_schedule import check_top_k, kept_vectors, softmax_top_k_vectors
+from .softmax import NORMALISERS
+from .streams import Credit, Queue, Spacing, delay, probability_layout
+from .top_k import code_of
+from .top_k_schedule import kept_vectors, softmax_top_k_vectors
 
-__all__ = ["SoftmaxTopK", "ranked_probability_layout"]
-
-
-def ranked_probability_layout(config: Config) -> data.StructLayout:
-    """One output beat: index, score code and probability code of an element, the end of its vector's list, the flag."""
-    found = ranked_layout(config).members
-    return data.StructLayout(
-        {"index": found["index"], "score": found["score"], "probability": config.output_width, "last": 1, "overlong": 1}
-    )
+__all__ = ["SoftmaxTopK"]
 
 
-class SoftmaxTopK(wiring.Component):
+class SoftmaxTopK(HeadInterface):
     r"""p_i = 2^(βx_i) / Σ 2^(βx_j), the sum over all N elements, for the K elements i with the largest scores, in order.
 
         scores ─► frame ─┬─► exponential ─► accumulate ─► normalise ─► factor ─┐ one per vector
@@ -43,31 +35,20 @@ class SoftmaxTopK(wiring.Component):
     and so is the error bound, `bound.bound(config)`.
 
     Ports: `i`, stream of scores; `o`, stream of {index, score, probability, last, overlong}, `last` on a vector's last beat;
-    the first beat is the winner. Latency N + `softmax_top_k_latency` cycles to the first beat, interval
-    `softmax_top_k_interval`: no bubble between vectors of `vector_interval` elements or more, and a serial divider takes its
-    cycles for K elements of a vector only. K and what else is refused: `check_top_k`, and what `plan(config)` refuses.
+    the first beat is the winner. Latency N + `softmax_top_k_latency` cycles to the first beat. No bubble between vectors of
+    `vector_interval` elements or more, and a serial divider takes its cycles for K elements of a vector only.
     """
-
-    def __init__(self, config: Config, count: int) -> None:
-        check_top_k(config, count)
-        self._config, self._count = config, count
-        super().__init__(
-            {
-                "i": In(stream.Signature(score_layout(config))),
-                "o": Out(stream.Signature(ranked_probability_layout(config))),
-            }
-        )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config, count = self._config, self._count
+        config = self._config
         widths, cycles = numerics(config), schedule(config)
         normaliser = NORMALISERS[config.normaliser]
         factor_width = normaliser.factor_width(widths)
-        vectors = kept_vectors(softmax_top_k_vectors(cycles, count))
+        vectors = kept_vectors(softmax_top_k_vectors(config, cycles))
         m.submodules.frame = frame = Frame(config)
-        m.submodules.insertion = insertion = Insertion(config, count)
-        m.submodules.kept = kept = Kept(config, count, vectors)
+        m.submodules.insertion = insertion = Insertion(config)
+        m.submodules.kept = kept = Kept(config, vectors)
         wiring.connect(m, wiring.flipped(self.i), frame.i)
         framed = frame.o.payload
         element, ends = Signal(), Signal()
@@ -90,8 +71,7 @@ class SoftmaxTopK(wiring.Component):
         wiring.connect(m, insertion.o, kept.order)
 
         # The sum, and once per vector what the normaliser makes of it.
-        m.submodules.accumulate = accumulate = Accumulate(widths, cycles.segments)
-        wiring.connect(m, self._terms(m, framed, element), accumulate.i)
+        accumulate = sum_of(m, config, framed, element)
         m.submodules.normalise = normalise = Normalise(widths, cycles.segments, 1)
         m.submodules.factor = factor = normaliser.Factor(widths, factor_width, 1, cycles.memory)
         m.submodules.factors = factors = Factors(factor_layout(widths, factor_width, 1), vectors, cycles.memory)
@@ -115,8 +95,9 @@ class SoftmaxTopK(wiring.Component):
         # The elements that were kept, once more: what the emission does not need waits in a queue of its own.
         in_flight = cycles.memory + cycles.emission_latency + 4  # credits are counted two cycles late, on either side
         m.submodules.room = room = Credit(in_flight, 1)
-        m.submodules.emission = emission = normaliser.Emission(config, widths)
-        m.submodules.output = output = Queue(probability_layout(config), in_flight)
+        softmax = config.replace(mode="softmax")  # whose emission it is
+        m.submodules.emission = emission = normaliser.Emission(softmax, widths)
+        m.submodules.output = output = Queue(probability_layout(softmax), in_flight)
         named = data.StructLayout({"index": config.index_width, "position": config.score_width})
         m.submodules.names = names = Queue(named, in_flight)
         found, taken = kept.o.payload, Signal()
@@ -152,27 +133,3 @@ class SoftmaxTopK(wiring.Component):
             self.o.payload.overlong.eq(made.overlong),
         ]
         return m
-
-    def _terms(self, m: Module, framed: Any, element: Value) -> Any:
-        """The stream of terms of the sum."""
-        widths, cycles = numerics(self._config), schedule(self._config)
-        lookup: Any = (Exponential if cycles.align else Terms)(widths, edges_layout(), cycles.memory)
-        m.d.comb += [
-            lookup.i.valid.eq(element),
-            lookup.i.payload.position.eq(framed.position),
-            lookup.i.payload.tag.first.eq(framed.first),
-            lookup.i.payload.tag.last.eq(framed.last),
-        ]
-        if cycles.align:
-            m.submodules.exponential = lookup
-            m.submodules.align = align = Align(widths)
-            wiring.connect(m, lookup.o, align.i)
-            return align.o
-        m.submodules.terms = lookup
-        terms = pulse(term_layout(widths)).create(path=("term",))
-        m.d.comb += [
-            terms.valid.eq(lookup.o.valid),
-            terms.payload.term.eq(lookup.o.payload.term),
-            Value.cast(terms.payload.edges).eq(Value.cast(lookup.o.payload.tag)),
-        ]
-        return terms

@@ -1,16 +1,13 @@
 """Schedule and sizes of Top-K: what the plan states and the hardware is built to, without the hardware description."""
 
 from .config import Config
-from .errors import UserError
 from .formats import ceil_log2
 from .schedule import QUEUE_LATENCY, Schedule
 
 __all__ = [
+    "INSERTION_LATENCY",
     "KEPT_LATENCY",
-    "TOP_K_MAXIMUM",
-    "check_top_k",
     "kept_vectors",
-    "softmax_top_k_interval",
     "softmax_top_k_latency",
     "softmax_top_k_vectors",
     "tag_width",
@@ -18,25 +15,11 @@ __all__ = [
     "top_k_vectors",
 ]
 
-TOP_K_MAXIMUM = 16
-"""Largest K: the list is in registers, and its order goes into a queue in one word."""
-
 INSERTION_LATENCY = 2
 """From a framed element to the list that holds it: a cycle for the comparisons, one for the insertion."""
 
 KEPT_LATENCY = 2
 """From a vector's order at the queue's output to its first element: a cycle into the shift register, one for the memory."""
-
-
-def check_top_k(config: Config, count: int) -> None:
-    """Raises `UserError` for a K outside 1…16 and for several lanes, with a value that would do."""
-    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= TOP_K_MAXIMUM:
-        raise UserError(f"top_k = {count!r}: must be an integer from 1 to {TOP_K_MAXIMUM} elements; for example 5")
-    if config.lanes > 1:
-        raise UserError(
-            f"lanes = {config.lanes} with top_k = {count}: the list of the best takes one element after the other; lanes = 1 "
-            "would do"
-        )
 
 
 def tag_width(count: int) -> int:
@@ -55,14 +38,14 @@ def top_k_latency() -> int:
     return INSERTION_LATENCY + QUEUE_LATENCY + KEPT_LATENCY
 
 
-def top_k_vectors(count: int) -> int:
+def top_k_vectors(config: Config) -> int:
     """Complete vectors that wait at most while input and output both move in every cycle.
 
     A vector of K or more elements leaves K of them; while these go out, vectors of one element may come in at one per cycle.
     What is put out for a vector is never more than came in, so no more than K elements ever wait for the output, and K
     vectors. To these come those on the way from the frame to the shift register, and the cycles that credits take.
     """
-    return count + top_k_latency()
+    return config.top_k + top_k_latency()
 
 
 def softmax_top_k_latency(cycles: Schedule) -> int:
@@ -72,12 +55,7 @@ def softmax_top_k_latency(cycles: Schedule) -> int:
     return cycles.vector_latency + 1 + KEPT_LATENCY + cycles.memory - 1 + emission - 1
 
 
-def softmax_top_k_interval(cycles: Schedule, count: int, length: int) -> int:
-    """Cycles per vector, vectors of that length back to back: a serial divider takes its cycles for K elements only."""
-    return max(length, cycles.vector_interval, cycles.quotient_interval * min(length, count))
-
-
-def softmax_top_k_vectors(cycles: Schedule, count: int) -> int:
+def softmax_top_k_vectors(config: Config, cycles: Schedule) -> int:
     """Complete vectors that wait at most while no input waits for the output."""
-    waiting = cycles.vector_latency + KEPT_LATENCY + cycles.quotient_interval * count
+    waiting = cycles.vector_latency + KEPT_LATENCY + cycles.quotient_interval * config.top_k
     return waiting // cycles.vector_interval + 4

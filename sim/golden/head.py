@@ -10,11 +10,20 @@ from softstream.hw.ports import outputs
 
 from .argmax import argmax
 from .frame import Block, frame
+from .hardmax import hardmax
 from .softmax import softmax
+from .softmax_top_k import softmax_top_k
+from .top_k import top_k
 
 __all__ = ["MODELS", "Result", "checked", "golden"]
 
-MODELS: dict[str, Callable[[Config, Block], dict[str, np.ndarray]]] = {"argmax": argmax, "softmax": softmax}
+MODELS: dict[str, Callable[[Config, Block], dict[str, np.ndarray]]] = {
+    "argmax": argmax,
+    "softmax": softmax,
+    "hardmax": hardmax,
+    "top_k": top_k,
+    "softmax_top_k": softmax_top_k,
+}
 """Mode → its model: framed vectors in, the arrays of the mode's outputs out, all but `overlong`."""
 
 _BLOCK_ELEMENTS = 1 << 16
@@ -24,7 +33,8 @@ _BLOCK_ELEMENTS = 1 << 16
 class Result(Mapping[str, np.ndarray]):
     """What a head puts out for V vectors of at most N elements: the arrays that `ports.outputs` names, also as attributes.
 
-    An array of a mode's element stream is [V, N], 0 beyond each length, all others [V]; int64, flags bool.
+    An array of a mode's element stream is [V, N], 0 beyond each length, one of the K largest [V, K], 0 beyond as many as there
+    are, all others [V]; int64, flags bool.
     """
 
     argmax: np.ndarray
@@ -93,7 +103,7 @@ def golden(config: Config, scores: np.ndarray, lengths: np.ndarray | None = None
     model = MODELS[config.mode]
     arrays: dict[str, np.ndarray] = {}
     for output in outputs(config):
-        shape = scores.shape if output.per == "element" else (len(scores),)
+        shape = output.shape(config, scores.shape)
         arrays |= {field.array: np.zeros(shape, dtype=np.int64) for field in output.fields}
         arrays |= {flag.array: np.zeros(len(scores), dtype=bool) for flag in output.flags}
     block = max(1, _BLOCK_ELEMENTS // scores.shape[1])

@@ -1,11 +1,19 @@
-"""Golden model of `hw/softmax_top_k.py`: the probabilities of the K largest scores."""
+"""The head of the K largest scores with their probabilities."""
 
 import numpy as np
+
+from softstream.hw.config import Config
+
+from .frame import Block
+from .softmax import softmax
+from .top_k import top_k
 
 __all__ = ["softmax_top_k"]
 
 
-def softmax_top_k(indices: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Codes [V, K]: of the softmax's codes [V, N] those at the indices [V, K] that `top_k` gives, 0 where there is none."""
-    codes = np.take_along_axis(probabilities, np.maximum(indices, 0), axis=1)
-    return np.where(indices < 0, 0, codes)
+def softmax_top_k(config: Config, block: Block) -> dict[str, np.ndarray]:
+    """What `top_k` gives, and of the softmax's probability codes those at its indices, [V, K], 0 beyond."""
+    ranked = top_k(config, block)
+    codes = np.take_along_axis(softmax(config, block)["probabilities"], ranked["top_indices"], axis=1)
+    there = np.arange(config.top_k) < block.lengths[:, None]
+    return {**ranked, "top_probabilities": np.where(there, codes, 0)}

@@ -1,17 +1,17 @@
-"""Golden model of `hw/top_k.py`: the K largest scores of each vector, in order."""
+"""The Top-K head: the largest scores in order."""
 
 import numpy as np
+
+from softstream.hw.config import Config
+
+from .frame import Block, unframe
+from .insertion import insertion
 
 __all__ = ["top_k"]
 
 
-def top_k(positions: np.ndarray, valid: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """(indices [V, K], positions [V, K]) of the K largest positions [V, N] where valid, largest first; of equal ones the
-    first index comes first. Beyond a vector's min(K, N) elements the index is −1 and the position 0.
-    """
-    missing = max(0, count - positions.shape[1])
-    ranked = np.where(valid, positions, -1)
-    order = np.argsort(-ranked, axis=1, kind="stable")[:, :count]
-    best = np.take_along_axis(ranked, order, axis=1)
-    indices = np.pad(np.where(best < 0, -1, order), ((0, 0), (0, missing)), constant_values=-1)
-    return indices, np.pad(np.maximum(best, 0), ((0, 0), (0, missing)))
+def top_k(config: Config, block: Block) -> dict[str, np.ndarray]:
+    """Indices and score codes of each vector's K largest scores, [V, K], 0 beyond its min(K, N) elements."""
+    indices, positions = insertion(block.positions, block.valid, config.top_k)
+    there = np.arange(config.top_k) < block.lengths[:, None]
+    return {"top_indices": indices, "top_scores": np.where(there, unframe(config, positions), 0)}
