@@ -38,7 +38,7 @@ demo: $(VENV)/.runtime
 	$(BIN)/softstream run-on-board $(BOARD) --simulated --vectors 10
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n 2 -m "not boards"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not boards"
 
 test-boards: $(VENV)/.dev
 	$(BIN)/pytest -n 2 --dist loadgroup -m boards

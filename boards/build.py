@@ -30,19 +30,22 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib import resources, util
+from importlib import util
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import platformdirs
 
 from softstream.hw.config import Config
 from softstream.hw.errors import MissingTool, ToolFailure, UserError
 from softstream.hw.presets import PRESETS
+from softstream.hw.profiles import measured_profiles, nearest_measured, nearest_that_fits, no_wider
 
 from . import shim
 from .clock import Clock, choose
+from .parts import part as find_part
 from .registry import Board
+from .room import DOUBT, recorded, room_of_board
 from .toolchain import keep_log
 
 if TYPE_CHECKING:
@@ -55,6 +58,7 @@ __all__ = [
     "BuildResult",
     "build",
     "cache_directory",
+    "check_clock",
     "check_fit",
     "fitting_presets",
     "make_plan",
@@ -74,8 +78,6 @@ VENDOR_COMMANDS = {"vivado": "vivado", "quartus": "quartus_sh"}
 
 _NAME = "top"
 _TOOL_SECONDS = 1800
-_DOUBT = 2
-"""How many times over the cells of a part that is not measured may be estimated; a test holds it against a build."""
 _CELL_NAMES = {
     "ICESTORM_LC": "logic cells",
     "ICESTORM_RAM": "block RAMs",
@@ -95,6 +97,11 @@ _CELL_NAMES = {
     "MULT18X18": "multipliers",
     "rPLL": "PLLs",
 }
+
+_LENGTH_ALONE = 0.9
+"""What configurations that differ in `max_length` alone may differ by in cells, as a fraction: see the curve in `bench.json`."""
+_REACH = 1.5
+"""How many times the measured Fmax a board may be asked for before it is refused untried: more than seeds and speed grades do."""
 
 Progress = Callable[[float, str], None]
 
@@ -160,18 +167,12 @@ def memory_bits(config: Config) -> int:
     return config.max_length * (config.score_width + 1)
 
 
-def _recorded() -> dict[str, Any]:
-    """Measured cells of the presets: preset → part → entry; empty where they were never measured."""
-    file = resources.files("softstream.boards") / "resources.json"
-    return json.loads(file.read_text(encoding="utf-8"))["presets"] if file.is_file() else {}
-
-
 def needed_cells(config: Config, row: Board, *, link: bool = True) -> tuple[int, int] | None:
     """Logic cells of the head and of the link on the fabric of the board's part, where a preset tells; else None.
 
     On a part that is not measured they are those of an ECP5, which has LUTs of four inputs and carries in their place too.
     """
-    for name, entries in _recorded().items():
+    for name, entries in recorded().items():
         known = PRESETS.get(name)
         if known is not None and known.replace(score_scale=config.score_scale) == config and row.part in entries:
             kinds = [entries[row.part].get(what, {}) for what in ("cells", "link_cells")]
@@ -181,15 +182,40 @@ def needed_cells(config: Config, row: Board, *, link: bool = True) -> tuple[int,
 
 
 def check_fit(config: Config, row: Board, *, link: bool = True) -> None:
-    """Raises `UserError` where the part surely lacks memory or logic: what is missing and which presets fit; and for
-    several lanes, which nothing on a board can fill."""
+    """Raises `UserError` where the part surely lacks memory or logic: what is missing, which presets fit, and the nearest
+    configuration that does; and for several lanes, which nothing on a board can fill."""
     if config.lanes > 1:
         raise UserError(
             f"lanes = {config.lanes} on {row.name}: a board's scores come one at a time; for example --set lanes=1"
         )
     missing = _missing(config, row, link)
     if missing:
-        raise UserError(f"{missing}; {_what_fits(row)}")
+        raise UserError(f"{missing}; {_what_fits(config, row, link)}")
+
+
+def check_clock(config: Config, row: Board, clock_hz: float | None) -> None:
+    """Raises `UserError` for a clock far beyond what was measured of the nearest configuration, with one that it reaches."""
+    nearest = nearest_measured(config, room_of_board(row)) if row.measured else None
+    if clock_hz is None or nearest is None or clock_hz <= _REACH * nearest.mhz * 1e6:
+        return
+    lower = int(nearest.mhz * 0.95)
+    try:
+        choose(row, lower * 1e6)
+    except UserError:  # what the PLL cannot make
+        lower = row.oscillator_hz // 1_000_000
+    raise UserError(
+        f"clock {clock_hz / 1e6:g} MHz on {row.name}: the nearest configuration measured reaches {nearest.mhz:.0f} MHz on "
+        f"{find_part(row.part).title}; for example --clock {lower}{_quicker(config, row)}"
+    )
+
+
+def _quicker(config: Config, row: Board) -> str:
+    """The profile with the highest measured clock, as an addition to what helps; empty where it is the configuration's own."""
+    found = measured_profiles(config, room_of_board(row)) if row.measured else {}
+    best = max(found, key=lambda profile: found[profile].mhz, default=config.profile)
+    if config.profile not in found or found[best].mhz <= found[config.profile].mhz:
+        return ""
+    return f", or the profile that reaches {found[best].mhz:.0f} MHz (--set profile={best})"
 
 
 def _missing(config: Config, row: Board, link: bool) -> str:
@@ -203,7 +229,7 @@ def _missing(config: Config, row: Board, link: bool) -> str:
         )
     cells = needed_cells(config, row, link=link)
     # Of a part that is not measured only what is over by far is refused.
-    total = 0 if cells is None else sum(cells) if row.measured else sum(cells) // _DOUBT
+    total = _at_least(config, row, link) if cells is None else sum(cells) if row.measured else sum(cells) // DOUBT
     if total > row.cells:
         return (
             f"this configuration on {row.name}: needs about {total} logic cells, {row.device} has {row.cells}, "
@@ -212,8 +238,26 @@ def _missing(config: Config, row: Board, link: bool) -> str:
     return ""
 
 
-def _what_fits(row: Board) -> str:
-    return f"presets that fit: {', '.join(fitting_presets(row))}; for example --preset {row.preset}"
+def _at_least(config: Config, row: Board, link: bool) -> int:
+    """Logic cells that a configuration surely needs: most of those of the nearest that was measured, where that is no wider."""
+    nearest = nearest_measured(config, room_of_board(row, link=link))
+    return int(_LENGTH_ALONE * nearest.cells) if nearest is not None and no_wider(nearest.config, config) else 0
+
+
+def _what_fits(config: Config, row: Board, link: bool) -> str:
+    return f"presets that fit: {', '.join(fitting_presets(row))}; for example {_nearest_that_fits(config, row, link)}"
+
+
+def _nearest_that_fits(config: Config, row: Board, link: bool) -> str:
+    """The options that make a configuration fit, from what was measured.
+
+    Scores that are too many are cut to a quarter of the memory, which leaves room for the tables.
+    """
+    longest = config.max_length
+    if memory_bits(config) > row.memory_bits:
+        longest = 1 << ((row.memory_bits // (4 * (config.score_width + 1))).bit_length() - 1)
+    changed = nearest_that_fits(config, room_of_board(row, link=link), longest)
+    return " ".join(f"--set {key}={value}" for key, value in changed.items()) or f"--preset {row.preset}"
 
 
 def fitting_presets(row: Board) -> list[str]:
@@ -241,9 +285,12 @@ def make_plan(
     from .top import BoardTop
 
     check_fit(config, row, link=demo is None)
+    check_clock(config, row, clock_hz)
     clock = choose(row, clock_hz)
     rate = row.baud if baud is None else baud
     options = dict(row.options)
+    if row.measured:  # what is built is what was measured
+        options["synth_opts"] = find_part(row.part).synthesis_options
     if not row.vendor:
         target = f"--freq {clock.hz / 1e6:g} " if row.toolchain == "gowin" else ""  # no constraint file tells it
         options["nextpnr_opts"] = f"{target}--report report.json"
@@ -402,7 +449,7 @@ def _run(plan: BoardPlan, place: Path, report: Progress) -> None:
         return  # told from the report
     over = _overfull(place / f"{_NAME}.tim")
     if over:
-        raise UserError(f"this configuration on {row.name}: {over}; {_what_fits(row)}")
+        raise UserError(f"this configuration on {row.name}: {over}; {_what_fits(plan.config, row, not plan.demo)}")
     why = f"still running after {_TOOL_SECONDS} s" if code is None else (errors or ["see its log"])[0]
     if code is not None and code < 0:
         why = f"killed by signal {-code}"
@@ -511,14 +558,10 @@ def _read(path: Path, clock: Clock) -> BuildReport:
 def _too_slow(plan: BoardPlan, report: BuildReport, log: Path | None) -> ToolFailure:
     where = f", slowest at {report.path[-1]}" if report.path else ""
     lower = int(report.reached_mhz * 0.95)
-    helps = [f"a lower clock (--clock {lower})"]
-    if plan.config.mode == "softmax":
-        other = "small" if plan.config.profile == "fast" else "fast"
-        helps.append(f"the other profile (--set profile={other})")
-    helps.append("a larger or faster part")
     return ToolFailure(
         f"clock on {plan.row.name}: {report.reached_mhz:g} MHz reached, {report.asked_mhz:g} MHz asked for{where}; "
-        f"no bitstream was kept; what helps: {', '.join(helps)}",
+        f"no bitstream was kept; what helps: a lower clock (--clock {lower}){_quicker(plan.config, plan.row)}, "
+        "or a larger or faster part",
         log,
     )
 

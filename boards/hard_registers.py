@@ -27,8 +27,9 @@ def absorb(module: dict[str, Any]) -> int:
     """
     moved = 0
     netlist = _Netlist(module)
-    for cell in [cell for cell in module["cells"].values() if cell["type"] in (_RAM, _MULTIPLIER)]:
-        moved += _ram(netlist, cell) if cell["type"] == _RAM else _multiplier(netlist, cell)
+    for name, cell in list(module["cells"].items()):
+        if cell["type"] in (_RAM, _MULTIPLIER):
+            moved += (_ram if cell["type"] == _RAM else _multiplier)(netlist, name)
     return moved
 
 
@@ -79,41 +80,45 @@ class _Netlist:
             found[bit] = name
         return found
 
-    def before(self, bits: Iterable[Any], clock: Any, block: Any) -> dict[Any, str] | None:
+    def before(self, bits: Iterable[Any], clock: Any, block: str) -> dict[Any, str] | None:
         """The flip-flop before each bit that is not constant 0; None where one is not there or feeds another cell."""
         found = {}
         for bit in bits:
             if bit == "0":
                 continue
             name = self.driver.get(bit, "")
-            if not self.plain(name, clock) or any(self.cells.get(sink) is not block for sink, _ in self.sinks[bit]):
+            if not self.plain(name, clock) or any(sink != block for sink, _ in self.sinks[bit]):
                 return None
             found[bit] = name
         return found
 
-    def bypass(self, cell: Any, ports: Iterable[str], registers: dict[Any, str], *, output: bool) -> None:
-        """Connects the ports to the far side of their registers, and removes those."""
+    def bypass(self, block: str, ports: Iterable[str], registers: dict[Any, str], *, output: bool) -> None:
+        """Connects the block's ports to the far side of their registers, and removes those."""
         near, far = ("DI", "Q") if output else ("Q", "DI")
+        connections = self.cells[block]["connections"]
         for port in ports:
-            wires = cell["connections"].get(port, [])
-            cell["connections"][port] = [
-                self.cells[registers[bit]]["connections"][far][0] if bit in registers else bit for bit in wires
-            ]
+            for place, bit in enumerate(connections.get(port, [])):
+                if bit not in registers:
+                    continue
+                moved = self.cells[registers[bit]]["connections"][far][0]
+                connections[port][place] = moved
+                if output:
+                    self.driver[moved] = block
+                else:
+                    self.sinks[moved].append((block, port))
         for bit, name in registers.items():
             flip_flop = self.cells.pop(name)
             assert flip_flop["connections"][near] == [bit]
-            moved = flip_flop["connections"][far][0]
-            if output:
-                self.driver[moved] = next(key for key, value in self.cells.items() if value is cell)
-            else:
-                self.sinks[moved] = [sink for sink in self.sinks[moved] if sink[0] != name] + [("", "moved")]
+            data = flip_flop["connections"]["DI"][0]
+            self.sinks[data] = [sink for sink in self.sinks[data] if sink[0] != name]
 
 
 def _number(text: str) -> int:
     return int(text, 2) if set(text) <= {"0", "1"} else int(text)
 
 
-def _ram(netlist: _Netlist, cell: dict[str, Any]) -> int:
+def _ram(netlist: _Netlist, name: str) -> int:
+    cell = netlist.cells[name]
     wires, parameters = cell["connections"], cell["parameters"]
     moved = 0
     # Where the read port is 36 bits wide, both halves of the outputs belong to it.
@@ -128,7 +133,7 @@ def _ram(netlist: _Netlist, cell: dict[str, Any]) -> int:
         registers = None if idle else netlist.after(bits, wires[f"CLK{clock_side}"][0])
         if not registers:
             continue
-        netlist.bypass(cell, ports, registers, output=True)
+        netlist.bypass(name, ports, registers, output=True)
         for side in sides:
             parameters[f"REGMODE_{side}"] = "OUTREG"
             wires[f"OCE{side}"] = ["1"]
@@ -137,7 +142,8 @@ def _ram(netlist: _Netlist, cell: dict[str, Any]) -> int:
     return moved
 
 
-def _multiplier(netlist: _Netlist, cell: dict[str, Any]) -> int:
+def _multiplier(netlist: _Netlist, name: str) -> int:
+    cell = netlist.cells[name]
     wires, parameters = cell["connections"], cell["parameters"]
     factors = {side: [f"{side}{index}" for index in range(_FACTOR_BITS)] for side in "AB"}
     products = [f"P{index}" for index in range(_PRODUCT_BITS)]
@@ -147,10 +153,10 @@ def _multiplier(netlist: _Netlist, cell: dict[str, Any]) -> int:
 
     # Its clock is that of whatever flip-flop is behind it or before it.
     clocks = {
-        netlist.cells[name]["connections"]["CLK"][0]
+        netlist.cells[sink]["connections"]["CLK"][0]
         for bit in bits(products)
-        for name, _ in netlist.sinks.get(bit, [])
-        if netlist.cells.get(name, {}).get("type") == _FLIP_FLOP
+        for sink, _ in netlist.sinks.get(bit, [])
+        if netlist.cells.get(sink, {}).get("type") == _FLIP_FLOP
     }
     if len(clocks) != 1 or any(parameters.get(f"REG_{what}_CLK", "NONE") != "NONE" for what in ("INPUTA", "OUTPUT")):
         return 0
@@ -165,14 +171,16 @@ def _multiplier(netlist: _Netlist, cell: dict[str, Any]) -> int:
 
     behind = netlist.after(bits(products), clock)
     if behind:
-        netlist.bypass(cell, products, behind, output=True)
+        netlist.bypass(name, products, behind, output=True)
         use("OUTPUT")
         moved += len(behind)
     # Place and route knows the timing with both inputs registered or with none.
-    before = {side: netlist.before(bits(ports), clock, cell) for side, ports in factors.items()}
+    before = {side: netlist.before(bits(ports), clock, name) for side, ports in factors.items()}
     if all(before.values()):
-        for side, ports in factors.items():
-            netlist.bypass(cell, ports, before[side] or {}, output=False)
+        # In one step: a square has the same registers on both sides.
+        registers = {bit: found for side in before.values() for bit, found in (side or {}).items()}
+        netlist.bypass(name, [*factors["A"], *factors["B"]], registers, output=False)
+        for side in factors:
             use(f"INPUT{side}")
-            moved += len(before[side] or {})
+        moved += len(registers)
     return moved

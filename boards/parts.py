@@ -4,13 +4,14 @@ A part is everything that a measurement depends on besides the Verilog: the synt
 and route, and what the cells of the fabric are called. Adding a part is adding a row to `PARTS`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from softstream.hw.config import nearest
 from softstream.hw.errors import UserError
 
-__all__ = ["PARTS", "Cell", "Part", "part"]
+__all__ = ["PARTS", "Cell", "Limit", "Part", "part"]
 
 Group = Literal["logic", "registers", "memory", "multipliers"]
 
@@ -32,6 +33,16 @@ class Cell:
     netlist: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Limit:
+    """A clock that the data sheet states as the most, whatever a register-to-register path would allow."""
+
+    mhz: int
+    source: str
+    cell: str | None = None
+    """The kind of cell that it is stated for, by its name in the part's row; None where it is the clock network's."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Part:
     """One FPGA in one package and speed grade, and how it is measured, always out of context (without IO cells)."""
@@ -49,14 +60,23 @@ class Part:
     keep_ports: bool
     """Whether nextpnr can leave the ports of the top alone (`--out-of-context`). Otherwise every port but the clock is
     taken off the netlist first: no IO cell is placed, and no pad pulls the logic towards the edge."""
-    ceiling_mhz: int
-    """No clock of this part runs faster, whatever a register-to-register path would allow."""
-    ceiling_source: str
+    limits: tuple[Limit, ...]
 
     @property
     def package(self) -> str:
         """The package of the Python package index that places this family."""
         return f"yowasp-nextpnr-{self.family}"
+
+    def limit(self, cells: Mapping[str, int]) -> Limit:
+        """The lowest of the limits that hold for a design with these cells, by kind."""
+        return min(
+            (limit for limit in self.limits if limit.cell is None or cells.get(limit.cell)), key=lambda limit: limit.mhz
+        )
+
+    @property
+    def synthesis_options(self) -> str:
+        """The options of the synthesis command, for flows that bring the command's name themselves."""
+        return self.synthesis.partition(" ")[2]
 
     def cell(self, group: Group) -> Cell | None:
         """The cell that stands for `group`, or None where the part has none."""
@@ -79,6 +99,12 @@ _ECP5_CELLS = (
     Cell("MULT18", "18 × 18 multipliers", "multipliers", placed="MULT18X18D"),
 )
 
+_HX_SHEET = "iCE40 LP/HX family data sheet (FPGA-DS-02029)"
+# Its 50 MHz of a multiplier are of one without its pipeline register, which synthesis uses.
+_UP_SHEET = "iCE40 UltraPlus family data sheet (FPGA-DS-02008)"
+# Its table of block RAM and multipliers is of the fastest grade alone: a slower grade is at most as fast.
+_ECP5_SHEET = "ECP5 family data sheet (FPGA-DS-02012), speed 8, the fastest grade"
+
 PARTS: dict[str, Part] = {
     row.name: row
     for row in (
@@ -91,8 +117,10 @@ PARTS: dict[str, Part] = {
             target_mhz=350,
             cells=_ICE40_CELLS,
             keep_ports=False,
-            ceiling_mhz=275,
-            ceiling_source="global buffer clock network, iCE40 LP/HX family data sheet (FPGA-DS-02029)",
+            limits=(
+                Limit(275, f"global buffer clock network, {_HX_SHEET}"),
+                Limit(403, f"256 × 16 block RAM, {_HX_SHEET}", "RAM4K"),
+            ),
         ),
         Part(
             name="up5k",
@@ -106,8 +134,10 @@ PARTS: dict[str, Part] = {
                 Cell("MAC16", "16 × 16 multiplier-accumulators", "multipliers", placed="ICESTORM_DSP"),
             ),
             keep_ports=False,
-            ceiling_mhz=185,
-            ceiling_source="global buffer clock network, iCE40 UltraPlus family data sheet (FPGA-DS-02008)",
+            limits=(
+                Limit(185, f"global buffer clock network, {_UP_SHEET}"),
+                Limit(150, f"256 × 16 block RAM, {_UP_SHEET}", "RAM4K"),
+            ),
         ),
         Part(
             name="ecp5-25k",
@@ -118,8 +148,11 @@ PARTS: dict[str, Part] = {
             target_mhz=350,
             cells=_ECP5_CELLS,
             keep_ports=True,
-            ceiling_mhz=400,
-            ceiling_source="output of the clock PLL, ECP5 family data sheet (FPGA-DS-02012)",
+            limits=(
+                Limit(370, f"primary clock tree, {_ECP5_SHEET}"),
+                Limit(272, f"block RAM with output registers, {_ECP5_SHEET}", "DP16KD"),
+                Limit(225, f"18 × 18 multiplier with all registers, {_ECP5_SHEET}", "MULT18"),
+            ),
         ),
     )
 }

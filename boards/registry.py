@@ -60,7 +60,8 @@ class Board:
     device: str
     toolchain: Toolchain
     part: str = "ecp5-25k"
-    """The row of `boards/parts.py` whose measured cells tell what fits: of the same fabric where one is `measured`."""
+    """The row of `boards/parts.py` whose measured cells tell what fits. Of the same fabric where one is `measured`: then the
+    board's synthesis is that row's too."""
     cells: int
     """Logic cells (LUT with flip-flop) of the part."""
     memory_bits: int
@@ -170,7 +171,6 @@ BOARDS: dict[str, Board] = {
             extra="break_off_pmod",
             programmer=_iceprog(),
             usb=_FT2232,
-            options={"synth_opts": "-dsp"},
             bitstream="bin",
         ),
         Board(
@@ -224,7 +224,6 @@ BOARDS: dict[str, Board] = {
             header=Header(("j", 0), "19", "20", "header pins 38 (rx) and 28 (tx)"),
             programmer=_iceprog(),
             usb=(0x0403, 0x6014),
-            options={"synth_opts": "-dsp"},
             bitstream="bin",
             note="close the OSC jumper: the clock comes from it, the part's own oscillator is too loose for a UART",
         ),

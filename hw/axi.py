@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from .config import Config
 from .head import Head
-from .ports import Field, Output, byte_bits, outputs, top_ports
+from .ports import Field, Output, byte_bits, outputs, sidebands, top_ports
 from .streams import each_lane, keep_names
 
 __all__ = ["AxiTop"]
@@ -49,6 +49,10 @@ class AxiTop(wiring.Component):
         for lane, name in enumerate(keep_names(lanes), 1):
             # The lowest byte of a lane speaks for the lane.
             m.d.comb += head.i.payload[name].eq(self.s_axis_tkeep[lane * score_bits // 8])
+        low = 0
+        for field in sidebands(self._config):
+            m.d.comb += head.i.payload[field.name].eq(self.s_axis_tuser[low:][: field.width])
+            low += field.width
         for output in outputs(self._config):
             self._outgoing(m, output, getattr(head, output.port))
         return m

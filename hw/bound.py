@@ -80,29 +80,18 @@ def bound(config: Config, widths: Numerics | None = None) -> Bound:
     half = Fraction(1, 2)
     epsilon = widths.tables.error
     cap = _scale_cap(config) / ulp
+    truncation = Fraction(0 if widths.absolute else config.max_length - 1, 1 << widths.accumulator_fraction)
     if widths.logarithms is not None:
-        p = config.probability_width
-        truncation = (
-            Fraction(0) if widths.absolute else Fraction(config.max_length - 1, 1 << widths.accumulator_fraction)
-        )
-        one = Fraction(1)
-        ideal, alone, all_in = (
-            widths.logarithms.error(p, *widths.logarithms.range_with(low, high)) + cap
-            for low, high in (
-                (one, one),
-                (1 - epsilon, 1 + epsilon),
-                ((1 - truncation) * (1 - epsilon), 1 + epsilon),
-            )
-        )
+        logarithms, one = widths.logarithms, Fraction(1)
+        ideal = logarithms.error(one, one) + cap
+        alone = logarithms.error(1 - epsilon, 1 + epsilon) + cap
+        all_in = logarithms.error((1 - truncation) * (1 - epsilon), 1 + epsilon) + cap if truncation else alone
         exponential, accumulator, normaliser, total = alone - ideal, all_in - alone, ideal - half, all_in
     elif config.normaliser == "none":
         exponential, accumulator, normaliser = epsilon / (1 - epsilon) / ulp + cap, Fraction(0), Fraction(0)
         total = half + exponential
     else:
         a = 2 * epsilon / (1 - epsilon)
-        truncation = Fraction(0)
-        if not widths.absolute:
-            truncation = Fraction(config.max_length - 1, 1 << widths.accumulator_fraction)
         divisor = Fraction(1, 1 << widths.divisor_fraction)
         reciprocal = Fraction(0)
         if config.normaliser == "reciprocal":

@@ -50,8 +50,11 @@ KEYS: tuple[Key, ...] = (
         "logarithms (tables only), or none (exponentials over a power of two)", True),
     Key("accumulator", "text", "–", "auto, absolute, reference", "auto",
         "exact sum, or a running power-of-two reference where the scores' range is too wide for it", True),
-    Key("profile", "text", "–", "fast, fastest, small", "fast",
-        "one element per cycle in vectors that are long enough; the same with more registers; or fewer cells", False),
+    Key("profile", "text", "–", "auto, fast, fastest, small", "fast",
+        "one element per cycle in vectors that are long enough; the same with more registers; or fewer cells; auto picks by "
+        "what was measured on the part, and by max_length, and says why", False),
+    Key("mask", "boolean", "–", "true, false", False,
+        "a bit beside each score excludes its element: probability 0, never the winner", True),
     Key("lanes", "integer", "scores per beat", "1, 2, 4, 8, 16", 1, "scores that one beat carries", False),
 )  # fmt: skip
 
@@ -80,7 +83,8 @@ def nearest(word: str, known: Mapping[str, object] | tuple[Any, ...]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """One head. Every field is a key of `KEYS`, with its unit and range there.
+    """One head. Every field is a key of `KEYS`, with its unit and range there; `profile` is the one that was picked, never
+    auto (see `profiles.resolve`).
 
     Raises `UserError` at construction: the key, the value given, the rule, and a value that would do.
     """
@@ -97,6 +101,7 @@ class Config:
     normaliser: Literal["divider", "reciprocal", "logarithm", "none"] = "divider"
     accumulator: Literal["auto", "absolute", "reference"] = "auto"
     profile: Literal["fast", "fastest", "small"] = "fast"
+    mask: bool = False
     lanes: Literal[1, 2, 4, 8, 16] = 1
 
     def __post_init__(self) -> None:
@@ -105,6 +110,11 @@ class Config:
             if key.name in _CHOICES:
                 # By type as well: True == 1 and 4.0 == 4.
                 if (type(value), value) not in [(type(choice), choice) for choice in _CHOICES[key.name]]:
+                    if (key.name, value) == ("profile", "auto"):
+                        raise UserError(
+                            "profile = 'auto': a configuration holds the profile that was picked, one of fast, fastest, small; "
+                            "profiles.resolve picks it, for example fast"
+                        )
                     hint = nearest(value, _CHOICES[key.name]) if isinstance(value, str) else ""
                     raise UserError(
                         f"{key.name} = {value!r}: must be one of {key.range_text}{hint}; for example {key.default}"
@@ -115,9 +125,11 @@ class Config:
                     raise UserError(
                         f"{key.name} = {value!r}: must be an integer from {low} to {high} {key.unit}; for example {key.default}"
                     )
-            elif key.name == "score_signed":
+            elif key.type_text == "boolean":
                 if not isinstance(value, bool):
-                    raise UserError(f"score_signed = {value!r}: must be true or false; for example true")
+                    raise UserError(
+                        f"{key.name} = {value!r}: must be true or false; for example {str(key.default).lower()}"
+                    )
             else:  # score_scale
                 if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
                     raise UserError(f"score_scale = {value!r}: must be a finite number above 0; for example 0.0625")
@@ -132,6 +144,14 @@ class Config:
             raise UserError(
                 f"lanes = {self.lanes} with mode = '{self.mode}': the list of the largest takes one element after the other; "
                 "lanes = 1 would do"
+            )
+        if self.mask and self.mode in ("hardmax", "top_k", "softmax_top_k"):
+            raise UserError(
+                f"mask with mode = '{self.mode}': every element takes part there; mode = 'softmax' or mask = false would do"
+            )
+        if self.lanes > 1 and self.mask:
+            raise UserError(
+                f"lanes = {self.lanes} with mask: what comes beside the scores takes one per beat; lanes = 1 would do"
             )
 
     @classmethod
@@ -165,6 +185,11 @@ class Config:
     def score_format(self) -> QFormat:
         """The score code as an integer; its real value is code · score_scale."""
         return QFormat(self.score_width, 0, self.score_signed)
+
+    @property
+    def contender_width(self) -> int:
+        """Bits that decide on the winner: whether the element takes part, where one may not, above its score."""
+        return self.score_width + self.mask
 
     @property
     def probability_qformat(self) -> QFormat:

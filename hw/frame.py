@@ -9,6 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .config import Config
+from .ports import sidebands
 from .streams import each_lane, framed_layout, keep_names, score_layout
 
 __all__ = ["TAPS", "Frame", "shifted"]
@@ -35,7 +36,8 @@ def _gates(choice: Value, one: Value, other: Value) -> Value:
 
 
 class Frame(wiring.Component):
-    """position = code − smallest code; index, first and last of each beat; cut and flag of overlong vectors.
+    """position = code − smallest code, 0 where the element is masked; index, first and last of each beat; cut and flag of
+    overlong vectors.
 
     A vector that has not ended at its max_length-th element ends there with `overlong` set, inside a beat where
     max_length is no multiple of the lanes; what follows up to its own `last` is taken and dropped.
@@ -69,6 +71,8 @@ class Frame(wiring.Component):
         # Subtracting the smallest code of a two's complement format flips its sign bit.
         scores = [beat[name] for name in each_lane("score", lanes)]
         positions = [Cat(score[:-1], score[-1] ^ config.score_signed) for score in scores]
+        if config.mask:
+            positions = [position & ~beat.mask.replicate(len(position)) for position in positions]
         # Bit j: the vector goes on after lane j, in lane j + 1 or, after the last lane, in a beat to come.
         keeps = Cat(beat[name] for name in keep_names(lanes))
         goes_on = [~last | keeps[:lane].all() for lane in range(1, lanes)] + [~last]
@@ -100,6 +104,7 @@ class Frame(wiring.Component):
                 for lane, keep in enumerate(kept, 1)
             },
             **{f"keep_{lane}": keep for lane, keep in enumerate(kept, 1)},
+            **{field.name: beat[field.name] for field in sidebands(config)},
         }
         with m.If(advance):
             m.d.sync += self.o.valid.eq(step)

@@ -9,9 +9,10 @@ from amaranth.lib.wiring import In, Out
 from .config import Config
 from .formats import ceil_log2
 from .frame import Frame
-from .hardmax_schedule import HARDMAX_VECTORS, hardmax_maximum, hardmax_skewed
+from .hardmax_schedule import HARDMAX_VECTORS
 from .interface import HeadInterface
 from .maximum import Maximum, SkewedMaximum
+from .schedule import maximum_latency, skewed
 from .streams import Credit, Queue, delay, each_lane, keep_names, probability_layout
 
 __all__ = ["Hardmax", "OneHot", "one_hot_layout"]
@@ -87,9 +88,10 @@ class Hardmax(HeadInterface):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config, skewed = self._config, hardmax_skewed(self._config)
-        m.submodules.frame = frame = Frame(config, indexed=not skewed)
-        m.submodules.maximum = maximum = (SkewedMaximum if skewed else Maximum)(config)
+        config = self._config
+        is_skewed = skewed(config)
+        m.submodules.frame = frame = Frame(config, indexed=not is_skewed)
+        m.submodules.maximum = maximum = (SkewedMaximum if is_skewed else Maximum)(config)
         m.submodules.credit = credit = Credit(HARDMAX_VECTORS, 1)
         m.submodules.queue = queue = Queue(one_hot_layout(config), HARDMAX_VECTORS)
         m.submodules.one_hot = one_hot = OneHot(config)
@@ -104,10 +106,10 @@ class Hardmax(HeadInterface):
             maximum.i.valid.eq(element),
             Value.cast(maximum.i.payload).eq(Value.cast(framed)),
             # The winner is taken at once: its credit was there before.
-            [] if skewed else maximum.o.ready.eq(1),
+            [] if is_skewed else maximum.o.ready.eq(1),
         ]
         # The length is counted beside the winner, which is cheaper than a length delayed.
-        cycles = hardmax_maximum(config) - 1
+        cycles = maximum_latency(config) - 1
         counted = delay(m, element, cycles, "counted", reset=True)
         at_last = delay(m, ends, cycles, "ends", reset=True)
         starts, alone = Signal(init=1), Signal(reset_less=True)
@@ -125,7 +127,7 @@ class Hardmax(HeadInterface):
             vector.alone.eq(alone),
             vector.leads.eq(before == 0),
             *(
-                vector[name].eq(delay(m, framed[name], hardmax_maximum(config), name))
+                vector[name].eq(delay(m, framed[name], maximum_latency(config), name))
                 for name in keep_names(config.lanes)
             ),
             vector.overlong.eq(winner.overlong),

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from amaranth import Cat, Module, Mux, Signal, Value, unsigned
-from amaranth.lib import data, memory, stream, wiring
+from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .config import Config
 from .insertion import order_layout, write_layout
-from .streams import UNCHECKED, Queue, pulse
+from .streams import Queue, pulse, store
 from .top_k_schedule import tag_width
 
 __all__ = ["Kept", "kept_layout"]
@@ -46,20 +46,12 @@ class Kept(wiring.Component):
         m = Module()
         config, count = self._config, self._config.top_k
         width = tag_width(config.top_k)
-        m.submodules.store = store = memory.Memory(
-            shape=unsigned(config.index_width + config.score_width),
-            depth=self._vectors << width,
-            init=[],
-            attrs=UNCHECKED,
-        )
-        write, read = store.write_port(), store.read_port()
         coming, going = Signal(range(self._vectors)), Signal(range(self._vectors))
         entry = self.write.payload
-        m.d.comb += [
-            write.addr.eq(Cat(entry.tag, coming)),
-            write.data.eq(Cat(entry.index, entry.position)),
-            write.en.eq(entry.enters),
-        ]
+        read, writing = store(
+            m, "store", Cat(entry.index, entry.position), entry.enters, Cat(entry.tag, coming), self._vectors << width
+        )
+        m.d.comb += writing
         m.d.sync += coming.eq(coming + (self.write.valid & entry.last))
 
         m.submodules.orders = orders = Queue(order_layout(config), self._vectors)

@@ -23,7 +23,7 @@ leading one is that of a floating-point number.)
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -53,6 +53,8 @@ def _round(value: Decimal) -> int:
 class LogTables:
     """The three tables of one (score width, scale, P, k), and what they can be off by."""
 
+    probability_width: int
+    """P: fraction bits of a probability code."""
     fraction: int
     """F: address bits of the table of logarithms; the last table has one more."""
     position: np.ndarray
@@ -73,22 +75,24 @@ class LogTables:
         """G: fraction bits of all logarithms."""
         return self.fraction + 1
 
-    def antilogarithm(self, probability_width: int, maximum: int) -> np.ndarray:
-        """Probability codes by address, int64 [2^(F+1)]."""
-        one = 1 << probability_width
-        spread = self.range_with(1 - Fraction(self.epsilon), 1 + Fraction(self.epsilon))
+    @cached_property
+    def antilogarithm(self) -> np.ndarray:
+        """Probability codes by address, at most 2^P, int64 [2^(F+1)]."""
+        one = 1 << self.probability_width
+        spread = self._range_with(1 - Fraction(self.epsilon), 1 + Fraction(self.epsilon))
         codes = [_round((least + largest) / 2 * one) for least, largest in _reached(self, *spread)]
-        return np.minimum(np.array(codes, dtype=np.int64), maximum)
+        return np.minimum(np.array(codes, dtype=np.int64), one)
 
-    def error(self, probability_width: int, low: Decimal, high: Decimal) -> Fraction:
-        """Largest |code − p·2^P| over every address, saturation apart, where z − z* − offset is in [low, high]."""
-        one = 1 << probability_width
-        codes = self.antilogarithm(probability_width, one).tolist()
-        reached = _reached(self, low, high)
+    def error(self, sum_low: Fraction, sum_high: Fraction) -> Fraction:
+        """Largest |code − p·2^P| over every address, saturation apart, where the computed sum is off by a factor in
+        [sum_low, sum_high]."""
+        one = 1 << self.probability_width
+        reached = _reached(self, *self._range_with(sum_low, sum_high))
+        codes = self.antilogarithm.tolist()
         worst = max(abs(code - p * one) for code, both in zip(codes, reached, strict=True) for p in both)
         return Fraction(worst + _SLACK)
 
-    def range_with(self, sum_low: Fraction, sum_high: Fraction) -> tuple[Decimal, Decimal]:
+    def _range_with(self, sum_low: Fraction, sum_high: Fraction) -> tuple[Decimal, Decimal]:
         """[least, largest] of z − z* − offset where the computed sum is off by a factor in [sum_low, sum_high]."""
         unit = 1 << self.working_fraction
         below, above = (
@@ -142,6 +146,7 @@ def log_tables(score_width: int, score_scale: float, probability_width: int, gua
     need = -low - _CONTEXT.multiply(_log2(1 - epsilon), Decimal(unit)) + _SLACK
     quarters = int((need * 4).to_integral_value(ROUND_CEILING))
     return LogTables(
+        probability_width=probability_width,
         fraction=fraction,
         position=np.array(position, dtype=np.int64),
         logarithm=np.array(logarithm, dtype=np.int64),

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from .config import Config
 from .formats import ceil_log2
-from .schedule import skewed_cycles
+from .schedule import maximum_latency
 from .streams import delay, each_lane, framed_layout, pulse, winner_layout
 
 __all__ = ["Duel", "Maximum", "SkewedMaximum", "contenders_layout"]
@@ -77,7 +77,7 @@ class Maximum(wiring.Component):
     A later element replaces the winner only where it is strictly larger, so the first index wins a tie (NumPy's and
     ONNX's rule): across lanes in a tree of `Duel`s, across beats in a loop behind it.
 
-    Ports: `i`, stream of framed beats; `o`, stream of winners, one per vector. Latency `maximum_cycles(config)` cycles from the
+    Ports: `i`, stream of framed beats; `o`, stream of winners, one per vector. Latency `maximum_latency(config)` cycles from the
     vector's last beat, 1 for one lane and 1 more whenever the lanes double; one beat per cycle, no bubble between
     vectors. A winner that is not taken stops `i`. Passes the ready path from `o` to `i`.
     """
@@ -93,7 +93,7 @@ class Maximum(wiring.Component):
         config = self._config
         # What the largest position so far lacks to all ones: x + rest carries exactly if x is larger. With the position itself
         # the comparison would begin with an inverter.
-        rest = Signal(config.score_width)
+        rest = Signal(config.contender_width)
         beats: Any = self.i
         count: int = config.lanes
         while count > 1:
@@ -105,12 +105,16 @@ class Maximum(wiring.Component):
             ]
             beats, count = duel.o, count // 2
         element = beats.payload
+        width = config.score_width
         index = Cat(element.lane, element.index) if config.lanes > 1 else element.index
-        larger = (element.position + rest)[-1]
+        # What is masked never exceeds what is not.
+        contender = Cat(element.position, ~element.mask) if config.mask else element.position
+        larger = (contender + rest)[-1]
         advance = self.o.ready | ~self.o.valid
         m.d.comb += [
             beats.ready.eq(advance),
-            self.o.payload.score.eq(Cat(~rest[:-1], rest[-1] ^ (not config.score_signed))),
+            self.o.payload.score.eq(Cat(~rest[: width - 1], rest[width - 1] ^ (not config.score_signed))),
+            self.o.payload.all_masked.eq(rest[width]) if config.mask else [],
         ]
         with m.If(advance):
             m.d.sync += [
@@ -118,7 +122,7 @@ class Maximum(wiring.Component):
                 self.o.payload.overlong.eq(element.overlong),
             ]
             with m.If(beats.valid & (element.first | larger)):
-                m.d.sync += [rest.eq(~element.position), self.o.payload.index.eq(index)]
+                m.d.sync += [rest.eq(~contender), self.o.payload.index.eq(index)]
         return m
 
 
@@ -142,8 +146,8 @@ class SkewedMaximum(wiring.Component):
     Two neighbouring lanes are compared in the same way, the lower lane in the place of m, and the larger bit goes on to
     the next level of the tree a cycle later: a level costs one cycle, not one per bit.
 
-    Ports: `i`, framed beats, and `o`, winners, both without back-pressure. Latency `skewed_cycles(config)` cycles from the
-    vector's last beat, one beat per cycle.
+    Ports: `i`, framed beats, and `o`, winners, both without back-pressure. Latency `maximum_latency(config)` cycles from the
+    vector's last beat, one beat per cycle. The configuration is one whose comparison is `skewed`.
     """
 
     def __init__(self, config: Config) -> None:
@@ -153,10 +157,14 @@ class SkewedMaximum(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, beat = self._config, self.i.payload
-        width, levels = config.score_width, ceil_log2(config.lanes)
+        width, levels = config.contender_width, ceil_log2(config.lanes)
+        positions = [beat[name] for name in each_lane("position", config.lanes)]
+        if config.mask:
+            # What is masked never exceeds what is not.
+            positions = [Cat(position, ~beat.mask) for position in positions]
         contenders = [
-            [delay(m, beat[name][width - 1 - bit], bit, f"{name}_bit{bit}") for bit in range(width)]
-            for name in each_lane("position", config.lanes)
+            [delay(m, position[width - 1 - bit], bit, f"{name}_bit{bit}") for bit in range(width)]
+            for name, position in zip(each_lane("position", config.lanes), positions, strict=True)
         ]
         lanes: list[list[Value]] = [[] for _ in contenders]
         for level in range(levels):
@@ -177,7 +185,7 @@ class SkewedMaximum(wiring.Component):
 
         # Counted anew, which is cheaper than the index delayed. At reset as behind a vector's last beat: the index then needs
         # no reset of its own.
-        cycles = skewed_cycles(config)
+        cycles = maximum_latency(config)
         ends = delay(m, self.i.valid & beat.last, cycles - 2, "ends", reset=True)
         counted = delay(m, valid, cycles - 1 - levels, "counted", reset=True)
         at_last = Signal(init=1)
@@ -189,11 +197,13 @@ class SkewedMaximum(wiring.Component):
         with m.If(replaced):
             m.d.sync += [winner_index.eq(index), winner_lane.eq(lane)]
         # The highest bit is there first and waits for the others.
+        top = width - config.score_width
         score = [delay(m, bit, width - place, f"score_bit{place}") for place, bit in enumerate(best)]
         m.d.comb += [
             self.o.valid.eq(delay(m, ends, 2, "done", reset=True)),
             self.o.payload.index.eq(Cat(winner_lane, winner_index)),
-            self.o.payload.score.eq(Cat(*reversed(score[1:]), score[0] ^ config.score_signed)),
+            self.o.payload.score.eq(Cat(*reversed(score[top + 1 :]), score[top] ^ config.score_signed)),
+            self.o.payload.all_masked.eq(~score[0]) if config.mask else [],
             self.o.payload.overlong.eq(delay(m, beat.overlong, cycles, "overlong")),
         ]
         return m

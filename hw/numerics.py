@@ -66,7 +66,7 @@ class Numerics:
     def antilogarithm(self) -> np.ndarray:
         """Probability codes by address, of the logarithmic normaliser."""
         assert self.logarithms is not None
-        return self.logarithms.antilogarithm(self.probability_width, self.probability_maximum)
+        return np.minimum(self.logarithms.antilogarithm, self.probability_maximum)
 
     @property
     def significand_width(self) -> int:

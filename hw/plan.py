@@ -11,7 +11,7 @@ from typing import Any
 from .bound import Bound, bound
 from .config import Config
 from .formats import QFormat
-from .hardmax_schedule import HARDMAX_VECTORS, hardmax_latency, hardmax_maximum
+from .hardmax_schedule import HARDMAX_VECTORS, hardmax_latency
 from .numerics import Numerics, numerics
 from .ports import Port, outputs, top_ports
 from .schedule import QUEUE_LATENCY, Schedule, maximum_latency, schedule, skewed
@@ -242,7 +242,7 @@ def _softmax_plan(config: Config) -> Plan:
 
 
 def _hardmax_plan(config: Config) -> Plan:
-    maximum, code = _maximum_row(config, hardmax_maximum(config)), f"{config.probability_qformat}"
+    maximum, code = _maximum_row(config, maximum_latency(config)), f"{config.probability_qformat}"
     stages = (
         _frame_row(config),
         maximum,

@@ -13,7 +13,20 @@ import numpy as np
 
 from .config import Config
 
-__all__ = ["OUTPUTS", "Field", "Output", "Port", "byte_bits", "outputs", "stream_fields", "top_ports", "winner_output"]
+__all__ = [
+    "OUTPUTS",
+    "SIDEBANDS",
+    "Field",
+    "Output",
+    "Port",
+    "Sideband",
+    "byte_bits",
+    "outputs",
+    "sidebands",
+    "stream_fields",
+    "top_ports",
+    "winner_output",
+]
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,15 @@ class Field:
     width: int
     meaning: str
     signed: bool = False
+
+
+@dataclass(frozen=True)
+class Sideband(Field):
+    """One field of s_axis_tuser: what comes beside the scores, from 0 to `limit`."""
+
+    per: Literal["element", "vector"] = "element"
+    """Whether each beat has its own, or the vector one, in its first beat."""
+    limit: int = 1
 
 
 @dataclass(frozen=True)
@@ -83,6 +105,12 @@ def byte_bits(width: int) -> int:
     return 8 * -(-width // 8)
 
 
+_ALL_MASKED = Field(
+    "all_masked",
+    "all_masked",
+    1,
+    "all masked: no element takes part; index 0 and the smallest score stand for the winner",
+)
 _OVERLONG = Field("overlong", "overlong", 1, "overlong: the vector was longer than max_length and was cut")
 
 
@@ -92,7 +120,8 @@ def winner_output(config: Config, prefix: str, port: str) -> Output:
         Field("index", "argmax", config.index_width, "index of the maximum"),
         Field("score", "best", config.score_width, "its score code", config.score_signed),
     )
-    return Output(prefix, port, fields, "vector", "winner", (_OVERLONG,))
+    flags = (_OVERLONG, _ALL_MASKED) if config.mask else (_OVERLONG,)
+    return Output(prefix, port, fields, "vector", "winner", flags)
 
 
 def _argmax(config: Config) -> tuple[Output, ...]:
@@ -144,6 +173,20 @@ def outputs(config: Config) -> tuple[Output, ...]:
     return OUTPUTS[config.mode](config)
 
 
+SIDEBANDS: dict[str, Callable[[Config], tuple[Sideband, ...]]] = {}
+"""Mode → what comes beside its scores, where something does."""
+
+
+@lru_cache(maxsize=256)
+def sidebands(config: Config) -> tuple[Sideband, ...]:
+    """The fields of s_axis_tuser, lowest first. A head that has some takes one score per beat."""
+    found = SIDEBANDS[config.mode](config) if config.mode in SIDEBANDS else ()
+    if config.mask:
+        meaning = "mask: the element is excluded, its probability is 0 and it never wins"
+        found += (Sideband("mask", "mask", 1, meaning),)
+    return found
+
+
 def _content(fields: tuple[Field, ...]) -> str:
     """The fields of tdata, with their bits."""
     texts, low = [], 0
@@ -183,6 +226,15 @@ def _keep(prefix: str, direction: str, lanes: int, bits: int, meaning: str) -> l
     return [Port(f"{prefix}_tkeep", direction, lanes * bits // 8, meaning)] if lanes > 1 else []
 
 
+def _sideband(config: Config) -> list[Port]:
+    texts, low = [], 0
+    for field in sidebands(config):
+        when = "in every beat" if field.per == "element" else "in a vector's first beat"
+        texts.append(f"[{low + field.width - 1}:{low}] {when}, {field.meaning}")
+        low += field.width
+    return [Port("s_axis_tuser", "input", low, "; ".join(texts))] if low else []
+
+
 def top_ports(config: Config) -> tuple[Port, ...]:
     """The ports of the AXI4-Stream top of a configuration.
 
@@ -202,6 +254,7 @@ def top_ports(config: Config) -> tuple[Port, ...]:
                "lanes are ignored"),
         Port("s_axis_tvalid", "input", 1, f"{one} is offered"),
         Port("s_axis_tready", "output", 1, f"the {noun} is taken"),
+        *_sideband(config),
         Port("s_axis_tlast", "input", 1, f"the {noun} is its vector's last"),
     ]  # fmt: skip
     return (*ports, *(port for output in outputs(config) for port in _outgoing(config, output)))

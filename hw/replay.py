@@ -2,21 +2,24 @@
 
 from typing import Any
 
-from amaranth import Const, Module, Mux, Signal, Value, unsigned
-from amaranth.lib import data, memory, wiring
+from amaranth import Const, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from .formats import ceil_log2
 from .numerics import Numerics
-from .streams import UNCHECKED, Spacing, delay, each_lane, keep_names, pulse
+from .streams import Spacing, delay, each_lane, keep_names, pulse, store
 
 __all__ = ["Factors", "Replay", "entries", "stored_layout"]
 
 
-def stored_layout(widths: Numerics, lanes: int = 1) -> data.StructLayout:
-    """One stored beat: the positions (the raw scores), which lanes hold one, and whether it is its vector's last."""
+def stored_layout(widths: Numerics, lanes: int = 1, *, mask: bool = False) -> data.StructLayout:
+    """One stored beat: the positions (the raw scores), which lanes hold one, whether it is its vector's last, and its
+    `mask`, where it may have one.
+    """
     positions = dict.fromkeys(each_lane("position", lanes), widths.tables.score_width)
-    return data.StructLayout({**positions, **dict.fromkeys(keep_names(lanes), 1), "last": 1})
+    masks = {"mask": 1} if mask else {}
+    return data.StructLayout({**positions, **dict.fromkeys(keep_names(lanes), 1), "last": 1, **masks})
 
 
 def entries(needed: int) -> int:
@@ -58,19 +61,9 @@ class Replay(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        payload = Value.cast(self.i.payload)
-        m.submodules.ring = ring = memory.Memory(
-            shape=unsigned(len(payload)), depth=self._depth, init=[], attrs=UNCHECKED
-        )
-        write, read = ring.write_port(), ring.read_port()
         written, last, reached = (Signal(range(self._depth), name=name) for name in ("written", "last", "reached"))
-        m.d.comb += [
-            write.addr.eq(written),
-            write.data.eq(payload),
-            write.en.eq(self.i.valid),
-            self.address.eq(written),
-            read.addr.eq(reached),
-        ]
+        read, writing = store(m, "ring", Value.cast(self.i.payload), self.i.valid, written, self._depth)
+        m.d.comb += [*writing, self.address.eq(written), read.addr.eq(reached)]
         with m.If(self.i.valid):
             m.d.sync += written.eq(_following(written, self._depth))
         # Whether anything may leave is known from a register: no comparison of addresses stands before an element.
@@ -107,16 +100,10 @@ class Factors(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        payload = Value.cast(self.i.payload)
-        m.submodules.store = store = memory.Memory(
-            shape=unsigned(len(payload)), depth=self._depth, init=[], attrs=UNCHECKED
-        )
-        write, read = store.write_port(), store.read_port()
         written, taken = Signal(range(self._depth)), Signal(range(self._depth))
+        read, writing = store(m, "store", Value.cast(self.i.payload), self.i.valid, written, self._depth)
         m.d.comb += [
-            write.addr.eq(written),
-            write.data.eq(payload),
-            write.en.eq(self.i.valid),
+            *writing,
             read.addr.eq(taken),
             read.en.eq(self.next),
             Value.cast(self.o).eq(delay(m, read.data, self._memory - 1, "factor")),

@@ -16,13 +16,11 @@ __all__ = [
     "DIGIT",
     "QUEUE_LATENCY",
     "Schedule",
-    "maximum_cycles",
     "maximum_latency",
     "normalise_digits",
     "schedule",
     "segments",
     "skewed",
-    "skewed_cycles",
 ]
 
 QUEUE_LATENCY = 2
@@ -42,19 +40,15 @@ def segments(config: Config, widths: Numerics) -> tuple[int, ...]:
     return tuple(width * (j + 1) // count - width * j // count for j in range(count))
 
 
-def maximum_cycles(config: Config) -> int:
-    """From a vector's last framed beat to its winner: a cycle for each level of the tree over the lanes, and the loop."""
-    return ceil_log2(config.lanes) + 1
-
-
 def skewed(config: Config) -> bool:
-    """Whether the comparison of the maximum is skewed: in argmax mode, where it is the slowest part, but for the smallest."""
-    return config.profile == "fastest" or (config.mode == "argmax" and config.profile == "fast")
+    """Whether the comparison of the maximum is skewed: where nothing is slower, in argmax and hardmax, but for the smallest."""
+    return config.profile == "fastest" or (config.mode in ("argmax", "hardmax") and config.profile == "fast")
 
 
-def skewed_cycles(config: Config) -> int:
-    """The same with the skewed comparison: a cycle for each level of the tree, for each bit of a score, and for the index."""
-    return ceil_log2(config.lanes) + config.score_width + 1
+def maximum_latency(config: Config) -> int:
+    """From a vector's last framed beat to its winner: a cycle for each level of the tree over the lanes, and one for the loop;
+    with the skewed comparison also one for each bit of a contender."""
+    return ceil_log2(config.lanes) + 1 + (config.contender_width if skewed(config) else 0)
 
 
 def normalise_digits(widths: Numerics) -> tuple[int, int, int]:
@@ -67,11 +61,6 @@ def normalise_digits(widths: Numerics) -> tuple[int, int, int]:
     span = widths.accumulator_width - 1 - widths.accumulator_fraction
     above = (1 << max(2, span.bit_length())) - 1 - span
     return (span + above % DIGIT) // DIGIT + 1, above // DIGIT, above % DIGIT
-
-
-def maximum_latency(config: Config) -> int:
-    """From a vector's last framed beat to its winner, with the comparison that the configuration has."""
-    return skewed_cycles(config) if skewed(config) else maximum_cycles(config)
 
 
 @dataclass(frozen=True)
@@ -144,9 +133,14 @@ def schedule(config: Config) -> Schedule:
     """
     widths = numerics(config)
     if config.lanes > 1 and not widths.absolute:
+        try:
+            numerics(config.replace(accumulator="absolute"))
+            other = "accumulator = absolute"
+        except UserError:
+            other = "a smaller score_scale with the absolute accumulator"
         raise UserError(
             f"lanes = {config.lanes}: the sum against a running reference depends on the order of additions and takes one "
-            "element after the other; lanes = 1 would do, or a smaller score_scale with the absolute accumulator"
+            f"element after the other; lanes = 1 would do, or {other}"
         )
     split = widths.tables.low_width > 0
     memory = {"small": 1, "fast": 2, "fastest": 3}[config.profile]

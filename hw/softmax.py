@@ -32,6 +32,7 @@ from .streams import (
     Hold,
     Queue,
     Spacing,
+    delay,
     each_lane,
     keep_names,
     probability_layout,
@@ -120,7 +121,7 @@ class Softmax(HeadInterface):
             wiring.connect(m, merge.o, accumulate.i)
 
         # Once per vector: the divisor, and what the normaliser makes of it.
-        stored = stored_layout(widths, config.lanes)
+        stored = stored_layout(widths, config.lanes, mask=config.mask)
         m.submodules.replay = replay = Replay(
             stored, beats=beats, interval=cycles.quotient_interval, memory=cycles.memory
         )
@@ -163,12 +164,19 @@ class Softmax(HeadInterface):
                 Value.cast(emission.factor).eq(Value.cast(factors.o)),
             ]
             probability = out[each_lane("probability", config.lanes)[lane]]
+            if config.mask:
+                masked = delay(
+                    m, replay.o.payload.mask, cycles.emission_latency - cycles.replay + 1 - cycles.queue, "masked"
+                )
+                code = Mux(masked, 0, made.probability)
+            else:
+                code = made.probability
             if lane == 0:
                 m.d.comb += [
                     emission.i.payload.last.eq(replay.o.payload.last),
                     factors.next.eq(emission.next),
                     output.i.valid.eq(emission.o.valid),
-                    probability.eq(made.probability),
+                    probability.eq(code),
                     out.last.eq(made.last),
                     out.overlong.eq(made.overlong),
                 ]
@@ -220,4 +228,20 @@ class Softmax(HeadInterface):
             lookup.i.payload.tag.first.eq(framed.first if lane == 0 else framed[keep_names(config.lanes)[lane - 1]]),
             lookup.i.payload.tag.last.eq(framed.last),
         ]
-        return terms
+        if not config.mask:
+            return terms
+        # What is masked counts as nothing; but a sum is never 0, for that has no leading one: where all is masked, and
+        # nothing depends on the sum, the last element counts.
+        counted = pulse(term_layout(widths)).create(path=("counted",))
+        some = Signal()
+        before = some & ~framed.first
+        with m.If(element):
+            m.d.sync += some.eq(before | ~framed.mask)
+        skipped = framed.mask & (before | ~framed.last)
+        masked = delay(m, skipped, cycles.lookup + cycles.align, "term_masked")
+        m.d.comb += [
+            counted.valid.eq(terms.valid),
+            Value.cast(counted.payload).eq(Value.cast(terms.payload)),
+            counted.payload.term.eq(Mux(masked, 0, terms.payload.term)),
+        ]
+        return counted

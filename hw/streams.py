@@ -14,7 +14,7 @@ from amaranth.lib.wiring import In, Out
 
 from .config import Config
 from .formats import ceil_log2
-from .ports import Output, outputs, winner_output
+from .ports import Output, outputs, sidebands, winner_output
 
 __all__ = [
     "UNCHECKED",
@@ -31,6 +31,7 @@ __all__ = [
     "probability_layout",
     "pulse",
     "score_layout",
+    "store",
     "table",
     "winner_layout",
 ]
@@ -64,7 +65,7 @@ def score_layout(config: Config) -> data.StructLayout:
     lane, whatever `keep` says.
     """
     shape = signed(config.score_width) if config.score_signed else unsigned(config.score_width)
-    return data.StructLayout({**_beat("score", shape, config.lanes), "last": 1})
+    return data.StructLayout({**_beat("score", shape, config.lanes), "last": 1, **_beside(config)})
 
 
 def framed_layout(config: Config) -> data.StructLayout:
@@ -79,8 +80,13 @@ def framed_layout(config: Config) -> data.StructLayout:
             "first": 1,
             "last": 1,
             "overlong": 1,
+            **_beside(config),
         }
     )
+
+
+def _beside(config: Config) -> dict[str, ShapeLike]:
+    return {field.name: unsigned(field.width) for field in sidebands(config)}
 
 
 def output_layout(config: Config, output: Output) -> data.StructLayout:
@@ -132,6 +138,16 @@ def table(m: Module, name: str, width: int, entries: Sequence[int], address: Val
     return delay(m, port.data, cycles - 1, f"{name}_entry")
 
 
+def store(m: Module, name: str, payload: Value, valid: Value, written: Value, depth: int) -> tuple[Any, list[Any]]:
+    """(read port, statements) of a memory of `depth` entries; the statements write the payload to `written` where it is valid.
+
+    No entry that is read in the cycle in which it is written may be used.
+    """
+    m.submodules[name] = made = memory.Memory(shape=unsigned(len(payload)), depth=depth, init=[], attrs=UNCHECKED)
+    write, read = made.write_port(), made.read_port()
+    return read, [write.addr.eq(written), write.data.eq(payload), write.en.eq(valid)]
+
+
 class Queue(wiring.Component):
     """First in, first out, behind a rigid pipe: `depth` entries, room assured by credits elsewhere.
 
@@ -146,19 +162,13 @@ class Queue(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        payload = Value.cast(self.i.payload)
-        m.submodules.store = store = memory.Memory(
-            shape=unsigned(len(payload)), depth=self._depth, init=[], attrs=UNCHECKED
-        )
-        write, read = store.write_port(), store.read_port()
         written, taken = Signal(range(self._depth)), Signal(range(self._depth))
+        read, writing = store(m, "store", Value.cast(self.i.payload), self.i.valid, written, self._depth)
         # Entries in the memory less one: its sign tells in no time whether there are any.
         stored = Signal(range(-1, self._depth), init=-1)
         advance, leaving = Signal(), Signal()
         m.d.comb += [
-            write.addr.eq(written),
-            write.data.eq(payload),
-            write.en.eq(self.i.valid),
+            *writing,
             advance.eq(self.o.ready | ~self.o.valid),
             leaving.eq(advance & ~stored[-1]),
             read.addr.eq(taken),

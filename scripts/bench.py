@@ -47,6 +47,7 @@ __all__ = [
     "bench",
     "chosen",
     "located",
+    "margin_sentence",
     "place_once",
     "print_bench",
     "recorded",
@@ -218,7 +219,7 @@ def _placed(variant: Variant, entry: Content, part: Part, goal: Goal | None, fou
     if found.placements:
         speeds = sorted(placed.fmax_mhz for placed in found.placements)
         median = statistics.median(speeds)
-        clock = min(median, part.ceiling_mhz)
+        clock = min(median, part.limit(found.cells).mhz)
         slowest = min(found.placements, key=lambda placed: placed.fmax_mhz)
         result |= {
             "fmax_mhz": {"minimum": speeds[0], "median": round(median, 2), "maximum": speeds[-1]},
@@ -449,15 +450,21 @@ def print_bench(content: Mapping[str, Any], console: Console) -> None:
     for name, entry in content["variants"].items():
         for part, found in entry["parts"].items():
             if found.get("margin_mhz"):
-                console.line(
-                    f"{name} on {part}: {found['margin_mhz']:g} MHz of Fmax are margin, not a clock to run at: "
-                    f"{PARTS[part].ceiling_mhz} MHz is the limit of the {PARTS[part].ceiling_source}"
-                )
+                console.line(margin_sentence(name, part, found))
             if "misses" in found:
                 goal = "; ".join(found["misses"]) or "reached"
                 console.line(f"{name} on {part}, goal: {goal}")
     if "speed" in content:
         console.line(speed_sentence(content["speed"]))
+
+
+def margin_sentence(name: str, part: str, found: Mapping[str, Any]) -> str:
+    """What of a variant's Fmax lies above what the part is specified for, with the source."""
+    limit = PARTS[part].limit(found["cells"])
+    return (
+        f"{name} on {part}: {found['margin_mhz']:g} MHz of Fmax are margin, not a clock to run at: {limit.mhz} MHz is the "
+        f"limit of the {limit.source}"
+    )
 
 
 def speed_sentence(speed: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from softstream.boards.parts import PARTS
 
-from .bench import COLUMNS, rows, speed_sentence
+from .bench import COLUMNS, margin_sentence, rows, speed_sentence
 from .page import ARGMAX, BOUND, GRID, INK, MUTED, SOFTMAX, captioned, escape, page, standalone, svg
 from .peers import PEERS
 
@@ -105,7 +105,7 @@ def _draw_seeds(figure: "Figure", content: Content) -> None:
         speeds = list(found["fmax_mhz_by_seed"].values())
         axes.plot(speeds, [place] * len(speeds), "o", markersize=4, alpha=0.7, color=_COLOURS[entry["config"]["mode"]])
         axes.plot([found["fmax_mhz"]["median"]] * 2, [place - 0.35, place + 0.35], color=INK, linewidth=1.1)
-        axes.plot([PARTS[part].ceiling_mhz] * 2, [place - 0.5, place + 0.5], color=BOUND, linewidth=1.1)
+        axes.plot([PARTS[part].limit(found["cells"]).mhz] * 2, [place - 0.5, place + 0.5], color=BOUND, linewidth=1.1)
     axes.set_yticks(range(len(placed)), [f"{name}, {part}" for name, part, _, _ in placed], fontsize=8)
     axes.set_ylim(len(placed) - 0.5, -0.5)
     axes.set_xlim(left=0)
@@ -162,7 +162,7 @@ def _sections(content: Content) -> Iterator[str]:
         captioned(
             "Throughput against area",
             svg("throughput", "Throughput against area", 4.2, lambda figure: _draw_throughput(figure, content)),
-            "ECP5, at the median Fmax or the limit of the part's clock, whichever is lower; grey: the others.",
+            "ECP5, at the median Fmax or the limit of clock network and hard blocks, whichever is lower; grey: the others.",
         ),
         captioned(
             "Fmax per placement seed",
@@ -172,7 +172,7 @@ def _sections(content: Content) -> Iterator[str]:
                 0.9 + 0.24 * len(list(_placed(content))),
                 lambda figure: _draw_seeds(figure, content),
             ),
-            "The tick is the median, the red line the limit of the part's clock; what lies above it is margin.",
+            "The tick is the median, the red line the specified limit of clock network and hard blocks; above it is margin.",
         ),
     ]
     for curve in content["curves"]:
@@ -200,6 +200,9 @@ def _sections(content: Content) -> Iterator[str]:
             for name, part, _, found in _placed(content)
         ],
     )
+    above = [margin_sentence(name, part, found) for name, part, _, found in _placed(content) if found["margin_mhz"]]
+    if above:
+        yield f"<h2>Margin</h2><ul>{''.join(f'<li>{escape(text)}.</li>' for text in above)}</ul>"
     goals = [(name, part, found) for name, part, _, found in _placed(content) if "misses" in found]
     if goals:
         yield "<h2>Goals</h2>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +17,7 @@ from .console import Console
 
 if TYPE_CHECKING:
     from softstream.hw.config import Config
+    from softstream.hw.profiles import Room
     from softstream.sim.runner import Simulator
 
 __all__ = ["main"]
@@ -79,10 +80,13 @@ class _Verb(click.Command):
             formatter.write_dl(rows)
 
 
-def _resolve(ctx: click.Context, name: str | None, default: str | None = None) -> Config:
-    """The configuration: every part in order, a later one winning key by key."""
-    from softstream.hw.config import Config, load_toml, parse_setting
+def _resolve(
+    ctx: click.Context, name: str | None, default: str | None = None, options: Mapping[str, Any] | None = None
+) -> tuple[Config, str]:
+    """(configuration, what `profile = auto` became and why): every part in order, a later one winning key by key."""
+    from softstream.hw.config import load_toml, parse_setting
     from softstream.hw.presets import preset
+    from softstream.hw.profiles import resolve
 
     parts = list(ctx.meta["parts"])
     if name is not None:
@@ -100,7 +104,17 @@ def _resolve(ctx: click.Context, name: str | None, default: str | None = None) -
         else:
             key, value = parse_setting(text)
             values[key] = value
-    return Config.from_mapping(values)
+    return resolve(values, _room(options or {}))
+
+
+def _room(options: Mapping[str, Any]) -> Room | None:
+    """What is known of the part that a verb's other options name."""
+    from softstream.boards.registry import board
+    from softstream.boards.room import room_of_board, room_of_part
+
+    if options.get("board_name"):
+        return room_of_board(board(options["board_name"]), link=not options.get("demo"))
+    return room_of_part(options["part_name"]) if options.get("part_name") else None
 
 
 def _echo(config: Config, console: Console) -> None:
@@ -152,8 +166,11 @@ def _verb(
             **options: Any,
         ) -> None:
             preset_name = default(options) if callable(default) else default
-            config = _resolve(click.get_current_context(), config_name, preset_name)
-            function(config, Console(as_json, quiet), **options)
+            config, picked = _resolve(click.get_current_context(), config_name, preset_name, options)
+            console = Console(as_json, quiet)
+            if picked:
+                console.line(picked)
+            function(config, console, **options)
 
         own = getattr(function, "__click_params__", [])[::-1]
         summary = (function.__doc__ or "").split(";")[0].split("\n")[0].rstrip(".")
@@ -204,8 +221,12 @@ _SEED = click.option(
 )
 
 
+_PART = click.option("--part", "part_name", metavar="PART", help="Decides profile=auto: hx8k, up5k, ecp5-25k.")
+
+
 @_verb()
-def _describe(config: Config, console: Console) -> None:
+@_PART
+def _describe(config: Config, console: Console, part_name: str | None) -> None:
     """Show the plan: stages in order, formats, latency and interval, tables, error bound in ulp."""
     from .describe import describe
 
@@ -214,7 +235,8 @@ def _describe(config: Config, console: Console) -> None:
 
 @_verb()
 @click.option("-o", "--output", metavar="DIR", required=True, help="Directory for the files; its other files stay.")
-def _generate(config: Config, console: Console, output: str) -> None:
+@_PART
+def _generate(config: Config, console: Console, output: str, part_name: str | None) -> None:
     """Write Verilog, the resolved configuration, a manifest and an instantiation template."""
     from .generate import generate
 
@@ -227,6 +249,12 @@ def _generate(config: Config, console: Console, output: str) -> None:
     "--scores", metavar="F.npy", required=True, help="Scores [vectors, N]: integers are codes, floats are quantised."
 )
 @_LENGTHS
+@click.option(
+    "--beside",
+    metavar="NAME=F.npy",
+    multiple=True,
+    help="What comes beside the scores, for a head that takes it: [vectors, N], or [vectors]; for example mask=M.npy.",
+)
 @click.option(
     "--engine",
     type=click.Choice(["golden", "rtl"]),
@@ -242,6 +270,7 @@ def _run(
     console: Console,
     scores: str,
     lengths: str | None,
+    beside: tuple[str, ...],
     engine: str,
     simulator: Simulator,
     seed: int,
@@ -251,7 +280,8 @@ def _run(
     from .run import Run, run
 
     _echo(config, console)
-    run(config, Path(scores), Path(lengths) if lengths else None, Path(output), Run(engine, simulator, seed), console)
+    how = Run(engine, simulator, seed)
+    run(config, Path(scores), Path(lengths) if lengths else None, beside, Path(output), how, console)
 
 
 @_verb()

@@ -284,9 +284,10 @@ class Comparison:
                     counts = [str(measured.cells[cell.name]) for measured in pair]
                     rows.append(Row(section, cell.meaning, cell.name, counts[0], counts[1], has))
             speeds = [measured.fmax_mhz for measured in pair]
-            limit = f"the part's clock: at most {part.ceiling_mhz}"
+            limits = [part.limit(measured.cells).mhz for measured in pair]
+            limit = f"the part: at most {' and '.join(map(str, dict.fromkeys(limits)))}"
             rows.append(Row(section, "Fmax, register to register", "MHz", _mhz(speeds[0]), _mhz(speeds[1]), limit))
-            speeds = [None if mhz is None else min(mhz, part.ceiling_mhz) for mhz in speeds]
+            speeds = [None if mhz is None else min(mhz, most) for mhz, most in zip(speeds, limits, strict=True)]
             flows, delays = [], []
             for head, mhz in zip((self.argmax, self.softmax), speeds, strict=True):
                 flows.append("" if mhz is None else f"{mhz * self.length / head.interval_cycles:.1f}")
@@ -343,13 +344,15 @@ class Comparison:
 
     def _resources(self, head: Side, part: Part) -> dict[str, Any]:
         measured = head.measurements[part.name]
-        mhz = None if measured.fmax_mhz is None else min(measured.fmax_mhz, part.ceiling_mhz)
+        limit = part.limit(measured.cells)
+        mhz = None if measured.fmax_mhz is None else min(measured.fmax_mhz, limit.mhz)
         return {
             "cells": dict(measured.cells),
             "available": dict(measured.available),
             "fits": not measured.over,
             "fmax_mhz": measured.fmax_mhz,
-            "ceiling_mhz": part.ceiling_mhz,
+            "limit_mhz": limit.mhz,
+            "limit_source": limit.source,
             "fmax_mhz_by_seed": {str(placement.seed): placement.fmax_mhz for placement in measured.placements},
             "megaelements_per_second": None if mhz is None else mhz * self.length / head.interval_cycles,
             "critical_path": [

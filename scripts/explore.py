@@ -30,11 +30,13 @@ from typing import Any
 
 from softstream.boards.parts import Part
 from softstream.boards.parts import part as find_part
+from softstream.boards.room import room_of_part
 from softstream.boards.toolchain import Job, cache_directory, measure, tool_versions
 from softstream.hw.config import KEYS, Config, nearest, parse_setting
 from softstream.hw.emit import verilog
 from softstream.hw.errors import MissingTool, SoftstreamError, ToolFailure, UserError
 from softstream.hw.plan import plan
+from softstream.hw.profiles import Room, nearest_that_fits, resolve
 
 from .console import Console
 from .output import written_file
@@ -83,7 +85,8 @@ class Point:
     elements_per_cycle: float
     """Vectors of `max_length` back to back."""
     speed: float
-    """Million elements per second at Fmax, at most the limit of the part's clock; elements per cycle without placement."""
+    """Million elements per second at Fmax, or at the limit of the part where that is lower; without placement, elements per
+    cycle."""
     bound_ulp: float | None
     """None in argmax mode, where the result is exact."""
     error: float
@@ -91,8 +94,8 @@ class Point:
     failure: str = ""
 
 
-def sweep(base: Mapping[str, Any], settings: Sequence[str]) -> Sweep:
-    """Every combination of `key=a,b,c`, the other keys from `base`.
+def sweep(base: Mapping[str, Any], settings: Sequence[str], room: Room | None = None) -> Sweep:
+    """Every combination of `key=a,b,c`, the other keys from `base`; `profile=auto` is picked for each, for the part of `room`.
 
     Raises `UserError` for an unknown key, a key given twice, and where no combination is possible.
     """
@@ -115,12 +118,14 @@ def sweep(base: Mapping[str, Any], settings: Sequence[str]) -> Sweep:
     for combination in itertools.product(*axes.values()):
         chosen = dict(zip(axes, combination, strict=True))
         try:
-            config = Config.from_mapping({**base, **chosen})
+            config, _ = resolve({**base, **chosen}, room)
             plan(config)
         except UserError as error:
             impossible.append((_settings(chosen), str(error)))
         else:
             configs[config] = None
+    if not axes and impossible:
+        raise UserError(impossible[0][1])
     if not configs:
         raise UserError(f"--sweep: no combination is possible; {impossible[0][0]}: {impossible[0][1]}")
     return Sweep(tuple(axes), tuple(configs), tuple(impossible))
@@ -336,8 +341,8 @@ def _point(config: Config, part: Part, outcome: Outcome, placed: bool) -> Point:
     logic = part.cell("logic")
     assert logic is not None  # every part has logic
     mhz = outcome.get("fmax_mhz")
-    speed = per_cycle if not placed else 0.0 if mhz is None else per_cycle * min(mhz, part.ceiling_mhz)
     cells = outcome.get("cells", {})
+    speed = per_cycle if not placed else 0.0 if mhz is None else per_cycle * min(mhz, part.limit(cells).mhz)
     return Point(
         config=config,
         cells=cells,
@@ -368,17 +373,24 @@ def pareto(points: Sequence[Point]) -> list[Point]:
     return sorted(front, key=lambda point: (point.logic, -point.speed, point.error))
 
 
-def answer(points: Sequence[Point], wish: Wish) -> tuple[Point, bool]:
+def answer(points: Sequence[Point], wish: Wish, room: Room | None = None) -> tuple[Point, bool]:
     """(point, whether it meets the wish): the smallest that does, the faster of equals; or the one that misses by the least.
 
-    Missing is counted as the sum of the factors by which each limit is missed. Raises `UserError` where nothing fits the part.
+    Missing is counted as the sum of the factors by which each limit is missed. Raises `UserError` where nothing fits the part,
+    with what was measured to fit its `room`.
     """
     able = [point for point in points if point.fits]
     if not able:
         reasons = [point.failure for point in points if point.failure]
         if reasons:
             raise ToolFailure(reasons[0])
-        raise UserError("no point of the sweep fits the part; take a larger part, or sweep smaller configurations")
+        smallest = min(points, key=lambda point: point.logic)
+        changed = nearest_that_fits(smallest.config, room) if room else {}
+        example = f", for example {_settings(changed)}" if changed else ""
+        raise UserError(
+            f"no point of the sweep fits the part, the smallest has {smallest.logic} logic cells; take a larger part, or sweep "
+            f"smaller configurations{example}"
+        )
 
     def missed(point: Point) -> float:
         ratios = []
@@ -416,12 +428,14 @@ def run(
     part = find_part(part_name)
     if wish.fmax_mhz is not None and not place:
         raise UserError(f"--fmax {wish.fmax_mhz:g}: needs place and route; leave out --no-place")
-    if wish.fmax_mhz is not None and wish.fmax_mhz > part.ceiling_mhz:
+    limit = part.limit({})
+    if wish.fmax_mhz is not None and wish.fmax_mhz > limit.mhz:
         raise UserError(
-            f"--fmax {wish.fmax_mhz:g}: the clock of {part.name} runs at most at {part.ceiling_mhz} MHz ({part.ceiling_source}); "
-            f"for example --fmax {part.ceiling_mhz}"
+            f"--fmax {wish.fmax_mhz:g}: the clock of {part.name} runs at most at {limit.mhz} MHz ({limit.source}); "
+            f"for example --fmax {limit.mhz}"
         )
-    asked = sweep(base, settings)
+    room = room_of_part(part_name)
+    asked = sweep(base, settings, room)
     with console.progress("exploring") as progress:
         points = explore(
             asked,
@@ -435,7 +449,7 @@ def run(
     failure: SoftstreamError | None = None
     found, meets = None, False
     try:
-        found, meets = answer(points, wish)
+        found, meets = answer(points, wish, room)
     except SoftstreamError as error:
         failure = error
     keys = asked.keys or ("mode",)

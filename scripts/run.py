@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from softstream.sim.golden import golden
 
 from .console import Console, Progress
 from .output import check_file, written_file
-from .scores import Scores, read_scores
+from .scores import Scores, read_beside, read_scores
 
 if TYPE_CHECKING:
     from softstream.sim.runner import Simulator
@@ -35,21 +35,29 @@ class Run:
     seed: int = 1
 
 
-def run(config: Config, scores: Path, lengths: Path | None, output: Path, how: Run, console: Console) -> None:
+def run(
+    config: Config,
+    scores: Path,
+    lengths: Path | None,
+    beside: Sequence[str],
+    output: Path,
+    how: Run,
+    console: Console,
+) -> None:
     """Writes `output` (.npz): the arrays of the mode's outputs, such as argmax, best, overlong [V] and in softmax mode
     probabilities [V, N], and with `rtl` first_output_cycle and last_output_cycle [V], counted from the vector's first input beat.
 
     Raises `Mismatch`, and writes nothing, where the simulated Verilog differs from the golden model.
     """
     check_file("-o", output)
-    given = read_scores(config, scores, lengths)
+    given, others = read_scores(config, scores, lengths), read_beside(beside)
     if given.quantised:
         console.note(
             f"{scores}: {int(given.lengths.sum())} floats quantised in steps of {config.score_scale}; "
             f"{given.saturated} saturated"
         )
     with console.progress(f"running {len(given.codes)} vectors") as progress:
-        arrays = _arrays(config, given, how, progress)
+        arrays = _arrays(config, given, others, how, progress)
     with written_file("-o", output) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]  # its last keyword is a bool
     summary: dict[str, Any] = {
@@ -80,13 +88,17 @@ def run(config: Config, scores: Path, lengths: Path | None, output: Path, how: R
     )
 
 
-def _arrays(config: Config, given: Scores, how: Run, progress: Progress) -> dict[str, np.ndarray]:
-    model = golden(config, given.codes, given.lengths)
+def _arrays(
+    config: Config, given: Scores, beside: dict[str, np.ndarray], how: Run, progress: Progress
+) -> dict[str, np.ndarray]:
+    model = golden(config, given.codes, given.lengths, beside)
     if how.engine == "golden":
         return dict(model)
     from softstream.sim.runner import run_rtl
 
-    measured = run_rtl(config, given.codes, given.lengths, simulator=how.simulator, seed=how.seed, progress=progress)
+    measured = run_rtl(
+        config, given.codes, given.lengths, beside, simulator=how.simulator, seed=how.seed, progress=progress
+    )
     verify(measured, model)
     return {
         **measured,

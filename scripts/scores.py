@@ -5,6 +5,7 @@ Quantisation of a real score x: code = round_half_to_even(x / score_scale), satu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 from softstream.hw.config import Config
 from softstream.hw.errors import UserError
 
-__all__ = ["Scores", "quantise", "read_labels", "read_scores", "to_codes", "to_lengths"]
+__all__ = ["Scores", "quantise", "read_beside", "read_labels", "read_scores", "to_codes", "to_lengths"]
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,17 @@ def read_labels(path: Path, vectors: int, columns: int) -> np.ndarray:
     if len(wrong):
         raise UserError(f"{path}[{wrong[0]}] = {labels[wrong[0]]}: must be an index, 0 to {columns - 1}; for example 0")
     return labels.astype(np.int64)
+
+
+def read_beside(given: Sequence[str]) -> dict[str, np.ndarray]:
+    """Arrays of what comes beside the scores, from `name=FILE`. Raises `UserError` for another form or a bad file."""
+    found = {}
+    for text in given:
+        name, sign, path = text.partition("=")
+        if not (name and sign and path):
+            raise UserError(f"--beside {text}: must be name=FILE; for example --beside mask=M.npy")
+        found[name] = _load("--beside", Path(path))
+    return found
 
 
 def _load(option: str, path: Path) -> np.ndarray:

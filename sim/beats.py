@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from softstream.hw.config import Config
-from softstream.hw.ports import Output, byte_bits, outputs
+from softstream.hw.ports import Output, byte_bits, outputs, sidebands
 
 __all__ = [
     "Beat",
@@ -41,9 +41,14 @@ def score_fields(config: Config, scores: np.ndarray, rng: np.random.Generator | 
 
 
 def score_beats(
-    config: Config, scores: np.ndarray, lengths: np.ndarray, rng: np.random.Generator | None = None
+    config: Config,
+    scores: np.ndarray,
+    lengths: np.ndarray,
+    rng: np.random.Generator | None = None,
+    beside: Mapping[str, np.ndarray] | None = None,
 ) -> list[Beat]:
-    """Vectors [V, N] of lengths [V] as beats of s_axis: (tdata, tlast), or (tdata, tkeep, tlast) with several lanes.
+    """Vectors [V, N] of lengths [V] as beats of s_axis: (tdata, tlast), or (tdata, tkeep, tlast) with several lanes, or
+    (tdata, tuser, tlast) where something comes `beside` the scores, in arrays [V, N] and [V].
 
     Lanes beyond a vector's end hold the largest code. With `rng`, everything that is ignored is random: those lanes, upper
     bits of fields, tkeep but in a last beat, and there all of it but the lowest bit of each lane up to the first that is 0.
@@ -56,6 +61,8 @@ def score_beats(
         codes = rng.integers(config.score_format.minimum, config.score_format.maximum, blocks.shape, endpoint=True)
         blocks = np.where(free, codes, blocks)
     words = _words(score_fields(config, blocks, rng), [field_bytes] * lanes)
+    if beside:
+        return list(zip(words, _user(config, beside, lengths, rng).tolist(), last.tolist(), strict=True))
     if lanes == 1:
         return list(zip(words, last.tolist(), strict=True))
     keep = np.repeat(np.arange(lanes) < count[:, None], field_bytes, axis=1)
@@ -64,6 +71,22 @@ def score_beats(
         speaks = (byte % field_bytes == 0) & (byte > 0) & (byte <= count[:, None] * field_bytes) & (last[:, None] == 1)
         keep = np.where(speaks, keep, rng.integers(0, 2, keep.shape))
     return list(zip(words, _keep_words(keep), last.tolist(), strict=True))
+
+
+def _user(
+    config: Config, beside: Mapping[str, np.ndarray], lengths: np.ndarray, rng: np.random.Generator | None
+) -> np.ndarray:
+    """tuser of every beat; what belongs to a vector is in its first beat, and elsewhere 0 or random."""
+    index = np.arange(lengths.max())
+    words, low = np.zeros((len(lengths), len(index)), dtype=np.int64), 0
+    for field in sidebands(config):
+        values = beside[field.array]
+        if field.per == "vector":
+            junk = 0 if rng is None else rng.integers(0, 1 << field.width, words.shape)
+            values = np.where(index == 0, values[:, None], junk)
+        words |= values[:, : len(index)] << low
+        low += field.width
+    return words[index < lengths[:, None]]
 
 
 def _blocks(config: Config, values: np.ndarray, lengths: np.ndarray, fill: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,8 +1,8 @@
 """Verilog to a simulator's executable with Verilator, kept between runs.
 
 Two parts are kept apart. Verilator's run-time library does not depend on the design and takes most of the time: it is
-compiled once for a compiler and a Verilator. The model of a design takes a few seconds. make is not involved: it refuses
-folders with spaces, and it would compile the library again for every design.
+compiled once for a compiler and a Verilator, and so are its headers. The model of a design takes a second or two. make is
+not involved: it refuses folders with spaces, and it would compile the library again for every design.
 """
 
 import contextlib
@@ -41,6 +41,10 @@ _VERILATOR_FLAGS = (
     *("-Wno-fatal", "-Wno-lint", "-Wno-style"),
 )
 _DEFINES = ("-DVERILATOR=1", *(f"-DVM_{name}=0" for name in ("COVERAGE", "SC", "TIMING", "TRACE_FST", "TRACE_SAIF")))
+# What every unit includes first. Reading it takes longer than the model, so it is kept precompiled beside the library; g++
+# and clang++ take it where it stands for their flags, and read the text where it does not.
+_HEADERS = "headers.h"
+_HEADERS_TEXT = '#include "verilated.h"\n#include "verilated_vpi.h"\n'
 _KEPT_BUILDS = 100
 
 
@@ -146,17 +150,24 @@ class VerilatorBuild:
         base = [compiler, "-c", *_DEFINES, f"-I{include}", f"-I{include / 'vltstd'}"]
         # The library does not look at these: it is the same with and without waves.
         own = [*base, f"-DVM_TRACE={int(self._waves)}", f"-DVM_TRACE_VCD={int(self._waves)}", f"-I{model}"]
-        # All of the model in one unit: the headers take longer than the model.
-        unit = work / "unit.cpp"
-        unit.write_text("".join(f'#include "{file.name}"\n' for file in sorted(model.glob("*.cpp"))), encoding="utf-8")
-        objects = [work / "unit.o", work / "main.o"]
-        commands = [
-            [*own, _OPTIMISE_REST, str(unit), "-o", str(objects[0])],
-            [*own, _OPTIMISE_REST, str(self._main), "-o", str(objects[1])],
-        ]
         library = self._library_directory
         library.mkdir(exist_ok=True)
+        headers = library / _HEADERS
+        if not headers.exists():
+            (work / _HEADERS).write_text(_HEADERS_TEXT, encoding="utf-8")
+            (work / _HEADERS).replace(headers)
+        # All of the model and cocotb's main in one unit: the headers take longer than both.
+        unit = work / "unit.cpp"
+        parts = [file.name for file in sorted(model.glob("*.cpp"))] + [str(self._main)]
+        unit.write_text("".join(f'#include "{part}"\n' for part in parts), encoding="utf-8")
+        objects = [work / "unit.o"]
+        commands = [[*own, _OPTIMISE_REST, "-include", str(headers), str(unit), "-o", str(objects[0])]]
         missing = []
+        precompiled = library / f"{_HEADERS}.gch"
+        if not precompiled.exists():
+            # The first model does not wait for them.
+            missing.append((work / precompiled.name, precompiled))
+            commands.append([*base, _OPTIMISE_REST, "-x", "c++-header", str(headers), "-o", str(missing[-1][0])])
         for name in _library_files(model / f"{_PREFIX}_classes.mk"):
             kept = library / f"{name}.o"
             objects.append(kept)

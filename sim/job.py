@@ -1,6 +1,7 @@
 """What the runner tells a bench and what a bench tells the runner: files in one directory, no environment variables."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,12 +59,18 @@ class Job:
         for path in (self.scores_path, self.results_path, self._outcomes_path, self._progress_path):
             path.unlink(missing_ok=True)
 
-    def save(self, scores: np.ndarray | None = None, lengths: np.ndarray | None = None) -> None:
-        """Writes the job file, and the scores where there are some."""
+    def save(
+        self,
+        scores: np.ndarray | None = None,
+        lengths: np.ndarray | None = None,
+        beside: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        """Writes the job file, and the scores and what comes beside them where there are some."""
         values = {"config": self.config.to_mapping(), "seed": self.seed, "compare": self.compare}
         self.path.write_text(json.dumps(values), encoding="utf-8")
         if scores is not None and lengths is not None:
-            np.savez(self.scores_path, scores=scores, lengths=lengths)
+            arrays: dict[str, Any] = {"scores": scores, "lengths": lengths, **(beside or {})}
+            np.savez(self.scores_path, **arrays)
 
     @classmethod
     def load(cls, path: Path) -> "Job":

@@ -23,10 +23,10 @@ from softstream.hw.config import Config
 from softstream.hw.errors import Mismatch, MissingTool, ToolFailure, UserError
 from softstream.hw.plan import plan
 
-from . import toolbox
+from . import stimulus, toolbox
 from .benches import BENCHES, TESTS
 from .build import VerilatorBuild, kill_group
-from .golden.head import Result, checked
+from .golden.head import Result, checked, checked_beside
 from .job import PLUSARG, Job, Outcome
 
 __all__ = ["SIMULATORS", "RtlResult", "Simulator", "Verdict", "run_rtl", "simulate"]
@@ -77,6 +77,7 @@ def simulate(
     *,
     scores: np.ndarray | None = None,
     lengths: np.ndarray | None = None,
+    beside: Mapping[str, np.ndarray] | None = None,
     simulator: Simulator = "auto",
     waves: bool = False,
     seed: int = 1,
@@ -87,10 +88,10 @@ def simulate(
 ) -> list[Verdict]:
     """Runs benches on the Verilog of a configuration and tells the verdict of each test.
 
-    With integer `scores` [V, N] (and `lengths` [V]) the scores bench runs as well. `verilog` stands in for the generated
-    text, for example a synthesised netlist with the same ports. Log, results and waves are kept in `directory`; without
-    one they go to a temporary folder that stays only if a test failed or waves were asked for. `progress` is called with
-    numbers from 0 to 1.
+    With integer `scores` [V, N] (and `lengths` [V], and what comes `beside` them, random by default) the scores bench runs
+    as well. `verilog` stands in for the generated text, for example a synthesised netlist with the same ports. Log, results
+    and waves are kept in `directory`; without one they go to a temporary folder that stays only if a test failed or waves
+    were asked for. `progress` is called with numbers from 0 to 1.
 
     Raises `UserError` for bad scores or an unknown simulator or bench, `MissingTool` for a simulator that is not there,
     `ToolFailure` where a simulator fails or reports nothing. A failing test raises nothing: its verdict says so.
@@ -100,7 +101,9 @@ def simulate(
             raise UserError(f"bench {bench!r}: must be one of {', '.join(BENCHES)}")
     modules = [*benches, *(["scores"] if scores is not None else [])]
     # The golden model's own check: what it refuses, the hardware is not asked.
-    given = None if scores is None else checked(config, scores, lengths)
+    if scores is not None and beside is None:
+        beside = stimulus.beside(config, checked(config, scores, lengths)[0])
+    given = None if scores is None else _given(config, scores, lengths, beside)
     beats = 0 if given is None else int(given[1].sum())
     cycles = (beats + (_BENCH_CYCLES + 10 * config.max_length if benches else 0)) * _spacing(config)
     run = _Run(config, simulator, cycles, seed=seed, waves=waves, directory=directory, verilog=verilog)
@@ -112,18 +115,20 @@ def run_rtl(
     config: Config,
     scores: np.ndarray,
     lengths: np.ndarray | None = None,
+    beside: Mapping[str, np.ndarray] | None = None,
     *,
     simulator: Simulator = "auto",
     seed: int = 1,
     progress: Callable[[float], None] | None = None,
     verilog: str | None = None,
 ) -> RtlResult:
-    """Integer score codes [V, N] through the simulated hardware: vectors back to back, sinks always ready.
+    """Integer score codes [V, N] through the simulated hardware: vectors back to back, sinks always ready, with what
+    comes `beside` them where the head takes something.
 
     The result is what the hardware gave, compared with nothing. Raises as `simulate` does, and `Mismatch` where the
     hardware broke the stream law, lost or added beats, so that there is no result to tell.
     """
-    given = checked(config, scores, lengths)
+    given = _given(config, scores, lengths, beside)
     if len(given[0]) == 0:
         raise UserError("scores: no vectors; give at least one row")
     cycles = int(given[1].sum()) * _spacing(config)
@@ -135,6 +140,16 @@ def run_rtl(
         with np.load(run.job.results_path) as file:
             arrays = {name: file[name] for name in file.files}
     return RtlResult(arrays, verdict.simulator)
+
+
+_Given = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
+
+
+def _given(
+    config: Config, scores: np.ndarray, lengths: np.ndarray | None, beside: Mapping[str, np.ndarray] | None
+) -> _Given:
+    scores, lengths = checked(config, scores, lengths)
+    return scores, lengths, checked_beside(config, beside, scores.shape)
 
 
 def _spacing(config: Config) -> int:
@@ -190,7 +205,7 @@ class _Run:
     def execute(
         self,
         benches: Sequence[str],
-        scores: tuple[np.ndarray, np.ndarray] | None,
+        scores: _Given | None,
         progress: Callable[[float], None] | None,
     ) -> list[Verdict]:
         """Builds, runs, reads the results."""
@@ -306,7 +321,7 @@ _BENCH_CYCLES = 14_000
 _ICARUS_SECONDS_PER_CYCLE = 1.5e-4
 _ICARUS_SECONDS_PER_LINE_AND_CYCLE = 1e-7
 _VERILATOR_SECONDS_PER_CYCLE = 5e-5
-_VERILATOR_SECONDS_MODEL = 4.0
+_VERILATOR_SECONDS_MODEL = 2.0
 _VERILATOR_SECONDS_LIBRARY = 10.0 / 3  # 10 s, once per machine: shared by the first few models that it serves
 
 

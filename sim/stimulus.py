@@ -3,13 +3,35 @@
 import numpy as np
 
 from softstream.hw.config import Config
+from softstream.hw.ports import sidebands
 
-__all__ = ["corner_vectors", "limit_vectors", "random_vectors"]
+__all__ = ["beside", "corner_vectors", "limit_vectors", "random_vectors"]
 
 Vectors = list[np.ndarray]
 
 SHORT = 20
 """Length that short stimuli keep to; a simulation of vectors at the length limit of 1024 or more is costly."""
+
+
+def beside(config: Config, scores: np.ndarray) -> dict[str, np.ndarray]:
+    """Something beside scores [V, N], random but always the same beside the same scores, whatever comes behind them.
+
+    What elements have is not 0 in no element of a vector, in half, in nearly all, or in all of them.
+    """
+    found: dict[str, np.ndarray] = {}
+    for number, field in enumerate(sidebands(config)):
+        values: list[np.ndarray] = []
+        for row, first in enumerate(scores[:, 0]):
+            rng = np.random.default_rng([number, row, int(first) & 0xFFFF])
+            if field.per == "vector":
+                values.append(rng.integers(0, field.limit, (), endpoint=True))
+            else:
+                often = rng.choice((0.0, 0.5, 0.9, 1.0))
+                # An element takes one random number, so that those in front stay the same however long the vector is.
+                part = rng.random(scores.shape[1])
+                values.append(np.where(part < often, 1 + np.floor(part / (often or 1) * field.limit), 0))
+        found[field.array] = np.array(values, dtype=np.int64)
+    return found
 
 
 def _uniform(config: Config, rng: np.random.Generator, length: int) -> np.ndarray:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from amaranth import ClockDomain, Module
+from amaranth import Cat, ClockDomain, Module, Value
+from amaranth.hdl import Shape
 from amaranth.lib import data, wiring
 from amaranth.sim import Simulator
 
@@ -42,11 +43,37 @@ class Trace:
     """Cycle and beat of every transfer of the streams that were always taken."""
 
 
-def plain(value: Any) -> Any:
-    """A payload as a dictionary of integers."""
-    if isinstance(value, data.Const):
-        return {name: plain(value[name]) for name in value.shape().members}
-    return int(value)
+# A simulator settles after every assignment, and makes Python objects of every field that it is asked for: so all inputs of a
+# cycle are assigned at once, as one number, and all outputs are sampled as numbers.
+
+
+def encoder(port: Any) -> Callable[[Any], int]:
+    """What turns a port's value, a dictionary where it has fields, into its bits."""
+    shape, mask = port.shape(), (1 << len(Value.cast(port))) - 1
+    if isinstance(shape, data.Layout):
+        return lambda value: Value.cast(shape.const(value)).value & mask
+    return lambda value: int(value) & mask
+
+
+def decoder(shape: Any) -> Callable[[int], Any]:
+    """What turns bits into an integer, or into a dictionary of integers."""
+    if isinstance(shape, data.Layout):
+        fields = [
+            (name, field.offset, (1 << Shape.cast(field.shape).width) - 1, decoder(field.shape))
+            for name, field in shape
+        ]
+        return lambda bits: {name: decode(bits >> offset & mask) for name, offset, mask, decode in fields}
+    cast = Shape.cast(shape)
+    if cast.signed:
+        return lambda bits: bits - (bits >> (cast.width - 1) << cast.width)
+    return lambda bits: bits
+
+
+def sampled(ctx: Any, *ports: Any) -> Any:
+    """The ports' bits at each clock edge, asynchronously."""
+    values = [Value.cast(port) for port in ports]
+    # `await ctx.tick().sample(…)` would make the trigger anew in each cycle.
+    return aiter(ctx.tick().sample(*[value.as_unsigned() if value.shape().signed else value for value in values]))
 
 
 def run_component(
@@ -61,10 +88,12 @@ def run_component(
     o: str = "o",
     drain: tuple[str, ...] = (),
     spacing: int = 1,
+    waits: Mapping[int, int] = {},
     idle: int = 12,
 ) -> Trace:
     """Feeds `beats` into stream `i`, at least `spacing` cycles apart, and collects `expected` beats of stream `o`.
 
+    Beat k of `waits` is not offered before `waits[k]` beats are out, and `idle` cycles more.
     Streams named in `drain` are always taken and recorded. Some idle cycles later nothing more may have come.
     """
     trace = Trace([], [], [], {name: [] for name in drain})
@@ -79,47 +108,65 @@ def run_component(
             assert cycle[0] < LIMIT, f"only {len(trace.beats)} of {expected} beats came (seed {seed})"
 
     async def feed(ctx: Any) -> None:
-        for beat in beats:
-            while pause_source(cycle[0]) or (trace.inputs and cycle[0] - trace.inputs[-1] < spacing):
-                await ctx.tick()
-            ctx.set(incoming.payload, beat)
-            ctx.set(incoming.valid, 1)
+        offer = Cat(incoming.valid, Value.cast(incoming.payload))
+        encode, edges, bits, offered = encoder(incoming.payload), sampled(ctx, incoming.ready), 0, False
+
+        def early(number: int) -> bool:
+            if trace.inputs and cycle[0] - trace.inputs[-1] < spacing:
+                return True
+            out = waits.get(number, 0)
+            return len(trace.outputs) < out or (out > 0 and cycle[0] - trace.outputs[-1] < idle)
+
+        for number, beat in enumerate(beats):
+            while pause_source(cycle[0]) or early(number):
+                if offered:
+                    ctx.set(offer, bits)  # what is not valid stays on the lines
+                    offered = False
+                await anext(edges)
+            bits, offered = encode(beat) << 1, True
+            ctx.set(offer, bits | 1)
             while True:
                 now = cycle[0]
-                _, _, ready = await ctx.tick().sample(incoming.ready)
+                _, _, ready = await anext(edges)
                 if ready or always_ready[0]:
                     break
             trace.inputs.append(now)
-            ctx.set(incoming.valid, 0)
+        ctx.set(offer, bits)
 
     async def take(ctx: Any) -> None:
-        held = None
+        held = before = None
         patience = idle
+        decode = decoder(outgoing.payload.shape())
+        edges = sampled(ctx, outgoing.valid, outgoing.payload)
         while patience:
             ready = 1 if always_ready[1] else int(not pause_sink(cycle[0]))
-            if not always_ready[1]:
+            if not always_ready[1] and ready != before:
                 ctx.set(outgoing.ready, ready)
+                before = ready
             now = cycle[0]
-            _, _, valid, payload = await ctx.tick().sample(outgoing.valid, outgoing.payload)
-            beat = plain(payload) if valid else None
+            _, _, valid, payload = await anext(edges)
             if held is not None:
-                assert beat == held, f"cycle {now}: {held} was not taken, then came {beat} (seed {seed})"
-            held = beat if valid and not ready else None
+                came = decode(payload) if valid else None
+                assert came == decode(held), (
+                    f"cycle {now}: {decode(held)} was not taken, then came {came} (seed {seed})"
+                )
+            held = payload if valid and not ready else None
             if valid and ready:
                 trace.outputs.append(now)
-                trace.beats.append(beat)
+                trace.beats.append(decode(payload))
             if len(trace.beats) >= expected and len(trace.inputs) == len(beats):
                 patience -= 1
 
     def drainer(name: str) -> Callable[[Any], Any]:
         async def drain_stream(ctx: Any) -> None:
             drained = getattr(dut, name)
+            decode, edges = decoder(drained.payload.shape()), sampled(ctx, drained.valid, drained.payload)
             ctx.set(drained.ready, 1)
             while True:
                 now = cycle[0]
-                _, _, valid, payload = await ctx.tick().sample(drained.valid, drained.payload)
+                _, _, valid, payload = await anext(edges)
                 if valid:
-                    trace.drained[name].append((now, plain(payload)))
+                    trace.drained[name].append((now, decode(payload)))
 
         return drain_stream
 
@@ -157,14 +204,26 @@ def run_cycles(
             value = getattr(value, part)
         return value
 
-    signals = [port(name) for name in watched]
-
     async def run(ctx: Any) -> None:
+        edges = sampled(ctx, *map(port, watched))
+        decoders = [(name, decoder(port(name).shape())) for name in watched]
+        driven: dict[str, tuple[Callable[[Any], int], Value]] = {}
+        bits: dict[str, int] = {}
         for _ in range(cycles):
+            before = dict(bits)
             for name, value in drive(found, lambda name: int(ctx.get(port(name)))).items():
-                ctx.set(port(name), value)
-            _, _, *values = await ctx.tick().sample(*signals)
-            found.append({name: plain(value) for name, value in zip(watched, values, strict=True)})
+                if name not in driven:
+                    driven[name] = encoder(port(name)), Value.cast(port(name))
+                bits[name] = driven[name][0](value)
+            changed = [name for name in bits if bits[name] != before.get(name)]
+            if changed:
+                total = width = 0
+                for name in changed:
+                    total |= bits[name] << width
+                    width += len(driven[name][1])
+                ctx.set(Cat(*[driven[name][1] for name in changed]), total)
+            _, _, *values = await anext(edges)
+            found.append({name: decode(value) for (name, decode), value in zip(decoders, values, strict=True)})
 
     m = Module()
     m.domains.sync = ClockDomain()

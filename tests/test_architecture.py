@@ -45,8 +45,10 @@ WITHOUT_AMARANTH = [
             "schedule",
             "plan",
             "ports",
+            "profiles",
         )
     ),
+    "softstream.boards.room",
     "softstream.sim.golden",
     "softstream.sim.reference",
     "softstream.scripts.cli",

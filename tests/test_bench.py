@@ -14,7 +14,7 @@ from softstream.hw.errors import Mismatch, UserError
 from softstream.hw.plan import plan
 from softstream.hw.presets import PRESETS
 from softstream.scripts import bench as module
-from softstream.scripts.bench import bench, chosen, located, recorded, rows, run
+from softstream.scripts.bench import bench, chosen, located, margin_sentence, recorded, rows, run
 from softstream.scripts.bench_report import render
 from softstream.scripts.console import Console
 from softstream.scripts.peers import PEERS
@@ -133,10 +133,37 @@ def test_throughput_is_the_median_clock_over_the_measured_interval():
 
 
 def test_what_is_above_the_limit_of_the_part_is_margin():
-    limit = PARTS["ecp5-25k"].ceiling_mhz
-    found = placed(measurement(limit + 50.0))
-    assert (found["clock_mhz"], found["margin_mhz"]) == (limit, 50.0)
-    assert found["megaelements_per_second"] == limit
+    limit = PARTS["ecp5-25k"].limit({"COMB": 50})
+    found = placed(measurement(limit.mhz + 50.0))
+    assert (found["clock_mhz"], found["margin_mhz"]) == (limit.mhz, 50.0)
+    assert found["megaelements_per_second"] == limit.mhz
+    told = margin_sentence("a head", "ecp5-25k", found)
+    assert (
+        f"50 MHz of Fmax are margin, not a clock to run at: {limit.mhz} MHz is the limit of the primary clock tree"
+        in told
+    )
+    assert "FPGA-DS-02012" in told
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_hard_block_sets_a_limit_only_where_it_is_used(name):
+    part = PARTS[name]
+    [network] = [limit for limit in part.limits if limit.cell is None]
+    assert part.limit({}) == part.limit(dict.fromkeys((cell.name for cell in part.cells), 0)) == network
+    known = {cell.name for cell in part.cells}
+    for limit in part.limits:
+        assert limit.cell is None or limit.cell in known
+        used = part.limit({} if limit.cell is None else {limit.cell: 1})
+        assert used.mhz == min(limit.mhz, network.mhz)
+
+
+def test_the_recorded_clocks_are_within_the_limits_of_their_parts():
+    for entry in recorded()["variants"].values():
+        for name, found in entry["parts"].items():
+            limit = PARTS[name].limit(found["cells"]).mhz
+            median = found["fmax_mhz"]["median"]
+            assert found["clock_mhz"] == min(median, limit)
+            assert found["margin_mhz"] == round(median - found["clock_mhz"], 2)
 
 
 def test_what_a_goal_misses_is_said_with_both_numbers():

@@ -12,8 +12,6 @@ from softstream.sim.benches import BENCHES, TESTS
 from softstream.sim.runner import simulate
 from softstream.sim.toolbox import installed_simulators
 
-SIMULATORS = ("icarus", "verilator")
-
 CONFIGS = {
     "argmax": Config(mode="argmax", max_length=16),
     "argmax-lanes-2": Config(mode="argmax", max_length=21, score_width=12, lanes=2),
@@ -56,13 +54,20 @@ def needs(simulator):
         pytest.skip(f"{simulator} is not installed here")
 
 
-@pytest.mark.parametrize("simulator", SIMULATORS)
-@pytest.mark.parametrize("name", CONFIGS)
-def test_hardware_equals_the_model(name, simulator):
+# The text is the same in both simulators, so what Icarus adds is X: what is read before it is written shows behind a reset.
+RUNS = [("verilator", name, BENCHES) for name in CONFIGS]
+RUNS += [("icarus", name, BENCHES) for name in ("argmax-lanes-4", "one-element")]
+RUNS += [("icarus", name, ("reset",)) for name in CONFIGS if ("icarus", name, BENCHES) not in RUNS]
+
+
+@pytest.mark.parametrize(
+    ("simulator", "name", "benches"), RUNS, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_hardware_equals_the_model(simulator, name, benches):
     needs(simulator)
-    verdicts = simulate(CONFIGS[name], simulator=simulator, seed=len(name))
+    verdicts = simulate(CONFIGS[name], simulator=simulator, seed=len(name), benches=benches)
     assert [verdict for verdict in verdicts if not verdict.passed] == []
-    assert [verdict.bench for verdict in verdicts] == [bench for bench in BENCHES for _ in range(TESTS[bench])]
+    assert [verdict.bench for verdict in verdicts] == [bench for bench in benches for _ in range(TESTS[bench])]
     assert all(verdict.simulator == simulator and verdict.vectors and verdict.cycles for verdict in verdicts)
 
 

@@ -14,6 +14,7 @@ import pytest
 from softstream.boards import build as module
 from softstream.boards import shim
 from softstream.boards.build import build, check_fit, fitting_presets, make_plan, memory_bits, needed_cells
+from softstream.boards.parts import PARTS
 from softstream.boards.registry import BOARDS, board
 from softstream.hw.errors import MissingTool, ToolFailure, UserError
 from softstream.hw.presets import preset
@@ -83,7 +84,7 @@ def test_a_family_yields_a_bitstream_that_meets_its_clock_and_the_same_build_aga
         assert 0.9 * expected < used < expected + 150
     else:
         used += made.report.used["carries"][0]
-        assert expected / module._DOUBT < used < expected * module._DOUBT
+        assert expected / module.DOUBT < used < expected * module.DOUBT
     assert used < available
     assert made.report.path
     assert all(re.fullmatch(r"softstream/(hw|boards)/\w+\.py:\d+", line) for line in made.report.path)
@@ -180,10 +181,10 @@ def test_memory_that_the_part_lacks_is_refused_before_the_tools(tmp_path, monkey
     with pytest.raises(
         UserError,
         match=r"max_length = 16384 on icestick: .* 81920 are missing; it holds 7281 elements; presets that fit: argmax-int8, "
-        r"argmax-int8-small, .*digits-argmax.*; for example --preset digits-argmax",
+        r"argmax-int8-small, .*digits-argmax.*; for example --set profile=small --set max_length=1024$",
     ):
         build(config, row, tmp_path / "out")
-    check_fit(config.replace(max_length=4096), row)
+    check_fit(config.replace(max_length=4096, profile="small"), row)
     check_fit(config.replace(mode="argmax"), row)
 
 
@@ -197,7 +198,7 @@ def test_logic_that_the_part_lacks_is_refused_where_it_was_measured(monkeypatch)
         "softmax-int8": {"hx8k": {"cells": {"LC": 900}, "link_cells": {"LC": 500}}},
         "digits-argmax": {"hx8k": {"cells": {"LC": 150}, "link_cells": {"LC": 450}}},
     }
-    monkeypatch.setattr(module, "_recorded", lambda: measured)
+    monkeypatch.setattr(module, "recorded", lambda: measured)
     row = board("icestick")
     with pytest.raises(UserError, match=r"needs about 1400 logic cells, iCE40 HX1K has 1280, 120 are missing"):
         check_fit(preset("softmax-int8"), row)
@@ -213,11 +214,13 @@ def test_what_only_packing_tells_is_told_with_the_resource_and_what_fits(tmp_pat
     stand_in(
         monkeypatch, "nextpnr-ice40", f"printf '{counted}\\n' > top.tim; echo 'ERROR: Unable to place cell'; exit 1"
     )
-    config = preset("digits-softmax").replace(max_length=11)
+    config = preset("digits-softmax").replace(
+        score_width=4
+    )  # narrower than what was measured: nothing is known to be missing
     with pytest.raises(
         UserError,
         match=r"this configuration on icestick: needs 2293 logic cells, the part has 1280, 1013 are missing; "
-        r"presets that fit: argmax-int8, argmax-int8-small, .*digits-argmax.*; for example --preset digits-argmax",
+        r"presets that fit: argmax-int8, argmax-int8-small, .*digits-argmax.*; for example --set profile=small$",
     ):
         build(config, board("icestick"), tmp_path / "out")
     assert left(tmp_path / "out") == []
@@ -228,7 +231,7 @@ def test_a_part_that_is_not_measured_is_judged_by_half_of_an_ecp5(monkeypatch):
     assert not row.measured
     for cells, fits in ((2 * 8640, True), (2 * 8640 + 2, False)):
         measured = {"softmax-int8": {"ecp5-25k": {"cells": {"COMB": cells - 400}, "link_cells": {"COMB": 400}}}}
-        monkeypatch.setattr(module, "_recorded", lambda measured=measured: measured)
+        monkeypatch.setattr(module, "recorded", lambda measured=measured: measured)
         assert ("softmax-int8" in fitting_presets(row)) is fits
 
 
@@ -277,3 +280,65 @@ def test_the_dfu_suffix_is_one(tmp_path):
     assert content[:-16] == b"configuration"
     assert content[-16:-4] == bytes.fromhex("ffff f05a 0912 0001") + b"UFD\x10"
     assert int.from_bytes(content[-4:], "little") == ~binascii.crc32(content[:-4]) & 0xFFFFFFFF
+
+
+@pytest.mark.parametrize("name", [name for name, row in BOARDS.items() if row.measured])
+def test_a_board_is_synthesised_as_its_part_was_measured(name):
+    row = board(name)
+    plan = make_plan(ARGMAX, row, demo=DEMO)
+    lines = [line.strip() for line in plan.plan.files["top.ys"].splitlines()]
+    [line] = [line for line in lines if line.startswith("synth_")]
+    assert line.split(" -top ")[0] == PARTS[row.part].synthesis
+    assert PARTS[row.part].family == row.toolchain
+
+
+def test_an_ecp5_board_takes_no_wide_multiplexers_and_an_up5k_its_multipliers():
+    assert PARTS["ecp5-25k"].synthesis_options == "-nowidelut"
+    assert "-dsp" in PARTS["up5k"].synthesis_options.split()
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "needed", "nearest"),
+    [
+        ("softmax-int8", {}, r"needs about \d+ logic cells", "--set profile=small"),
+        # Not measured with this length, but at least as wide as what was.
+        ("softmax-int8", {"max_length": 30}, r"needs about \d+ logic cells", "--set profile=small"),
+        ("softmax-int8-dsp", {"max_length": 30}, r"needs about \d+ logic cells", "--set normaliser=logarithm"),
+        ("softmax-int16", {}, r"needs about \d+ logic cells", "--preset digits-argmax"),
+    ],
+)
+def test_a_profile_or_normaliser_that_the_part_cannot_hold_is_refused_with_the_nearest_that_fits(
+    name, changes, needed, nearest, tmp_path
+):
+    row, config = board("icestick"), preset(name).replace(**changes)
+    with pytest.raises(UserError, match=rf"^this configuration on icestick: {needed}.*; for example {nearest}$"):
+        build(config, row, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    settings = dict(text.split("=") for text in nearest.removeprefix("--set ").split(" --set ") if "=" in text)
+    check_fit(config.replace(**settings) if settings else ARGMAX, row)
+
+
+def test_what_is_narrower_than_anything_measured_is_not_refused_unseen():
+    check_fit(preset("softmax-int8").replace(score_width=4, max_length=30), board("icestick"))
+
+
+def test_a_clock_far_out_of_reach_is_refused_before_the_tools_with_one_that_is_reached(tmp_path):
+    for asked, text in ((90e6, "90"), (400e6, "400")):
+        with pytest.raises(
+            UserError, match=rf"^clock {text} MHz on icebreaker: .* reaches (\d+) MHz .*; for example --clock (\d+)$"
+        ) as told:
+            build(preset("digits-softmax"), board("icebreaker"), tmp_path / "out", clock_hz=asked)
+        reached, lower = map(int, re.search(r"reaches (\d+) MHz.*--clock (\d+)", str(told.value)).groups())
+        assert 0.9 * reached < lower < reached
+        module.choose(board("icebreaker"), lower * 1e6)
+    assert not (tmp_path / "out").exists()
+    # What seeds or a faster grade might reach is left to the tools.
+    module.check_clock(preset("digits-softmax"), board("icebreaker"), 70e6)
+    module.check_clock(preset("digits-softmax"), board("tang-nano-9k"), 900e6)
+
+
+def test_a_clock_out_of_reach_names_the_profile_that_is_measured_to_be_quicker():
+    with pytest.raises(UserError, match=r"or the profile that reaches \d+ MHz \(--set profile=fastest\)$"):
+        make_plan(preset("softmax-int8-log"), board("colorlight-i5"), clock_hz=390e6)
+    with pytest.raises(UserError, match=r"\(--set profile=fast\)$"):
+        make_plan(preset("softmax-int8-small"), board("colorlight-i5"), clock_hz=390e6)

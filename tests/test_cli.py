@@ -370,7 +370,7 @@ def test_run_says_how_many_floats_saturated(cli, tmp_path):
 def fake_rtl(monkeypatch, **changed):
     """A simulator that answers what the model says, but for what is changed."""
 
-    def run_rtl(config, codes, lengths, *, simulator, seed, progress):
+    def run_rtl(config, codes, lengths, beside=None, *, simulator, seed, progress):
         cycles = {"first_output_cycle": lengths + 9, "last_output_cycle": 2 * lengths + 9}
         cycles["start_cycle"] = np.zeros_like(lengths)
         return RtlResult({**golden(config, codes, lengths), **cycles, **changed}, simulator)
@@ -403,6 +403,17 @@ def test_run_with_a_file_that_is_not_there(refused, tmp_path, scores, argument):
     message = refused("run", *SMALL, *arguments, "-o", tmp_path / "r.npz")
     assert message.startswith(f"{argument} {tmp_path / 'nothing.npy'}: cannot be read (No such file or directory); ")
     assert not (tmp_path / "r.npz").exists()
+
+
+def test_run_takes_what_comes_beside_the_scores(cli, refused, tmp_path, scores):
+    np.save(tmp_path / "mask.npy", np.array([[1, 0, 0, 0], [0, 0, 0, 1]]))
+    arguments = ("run", *SMALL, "--set", "mask=true", "--scores", scores, "-o", tmp_path / "r.npz")
+    assert cli(*arguments, "--beside", f"mask={tmp_path / 'mask.npy'}")[0] == 0
+    with np.load(tmp_path / "r.npz") as result:
+        assert (result["probabilities"] == 0).sum() >= 2
+        assert result["all_masked"].tolist() == [False, False]
+    assert "mask: missing" in refused(*arguments)
+    assert "must be name=FILE" in refused(*arguments, "--beside", "mask.npy")
 
 
 def test_run_into_a_directory_is_refused_before_anything_is_read(refused, tmp_path):

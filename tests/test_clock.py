@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """PLL settings within their limits, refused clocks, the reset until lock, and the lamps."""
 
 import pytest
@@ -161,7 +162,6 @@ def test_the_demo_plays_its_scores_in_turn(name):
         ({"score_width": 4}, [[100, 2]], "for example --set score_width=8"),
     ],
 )
-@pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
 def test_scores_that_the_head_cannot_take_are_refused(changes, scores, text):
     with pytest.raises(UserError, match=text):
         Demo(preset("digits-softmax").replace(**changes), scores, 10)

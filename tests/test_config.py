@@ -15,9 +15,14 @@ from softstream.hw.presets import PRESETS, preset
     [
         (
             {"mode": "softmx"},
-            r"mode = 'softmx': must be one of argmax, softmax \(did you mean 'softmax'\?\); for example softmax",
+            r"mode = 'softmx': must be one of argmax, softmax, .* \(did you mean 'softmax'\?\); for example softmax",
         ),
-        ({"mode": 3}, "mode = 3: must be one of argmax, softmax; for example softmax"),
+        ({"mode": 3}, "mode = 3: must be one of argmax, softmax, .*; for example softmax"),
+        ({"top_k": 0}, "top_k = 0: must be an integer from 1 to 16 elements; for example 5"),
+        (
+            {"mode": "hardmax", "mask": True},
+            "mask with mode = 'hardmax': .*; mode = 'softmax' or mask = false would do",
+        ),
         ({"max_length": 0}, "max_length = 0: must be an integer from 1 to 65536 elements; for example 1024"),
         ({"max_length": 65537}, "max_length = 65537"),
         ({"max_length": 8.0}, "max_length = 8.0: must be an integer"),
@@ -35,7 +40,7 @@ from softstream.hw.presets import PRESETS, preset
         ({"guard_bits": 9}, "guard_bits = 9: must be an integer from 1 to 8"),
         ({"normaliser": "newton"}, "normaliser = 'newton': must be one of divider, reciprocal, logarithm, none"),
         ({"accumulator": "kulisch"}, "accumulator = 'kulisch': must be one of auto, absolute, reference"),
-        ({"profile": "quick"}, "profile = 'quick': must be one of fast, fastest, small"),
+        ({"profile": "quick"}, "profile = 'quick': must be one of auto, fast, fastest, small"),
         ({"lanes": 3}, "lanes = 3: must be one of 1, 2, 4, 8, 16; for example 1"),
         ({"lanes": True}, "lanes = True: must be one of 1, 2, 4, 8, 16"),
         ({"lanes": 4.0}, "lanes = 4.0: must be one of"),

@@ -1,5 +1,6 @@
 """Sweeps: what is asked, the Pareto front, the answer; interrupted and resumed, and on a cluster that loses a worker."""
 
+import functools
 import json
 import os
 import signal
@@ -17,13 +18,14 @@ from softstream.boards.toolchain import Job, measure
 from softstream.hw.config import Config
 from softstream.hw.emit import verilog
 from softstream.hw.errors import MissingTool, ToolFailure, UserError
+from softstream.hw.profiles import Measured, Room
 from softstream.scripts import explore as module
 from softstream.scripts.cli import main
 from softstream.scripts.explore import Point, Wish, answer, explore, pareto, sweep
 
 BASE = Config(mode="argmax", score_width=2).to_mapping()
 # Small argmax heads: synthesised in about a second each.
-LENGTHS = "max_length=2,3,5,9,17"
+LENGTHS = "max_length=2,3,5,9"
 
 
 def lengths(points):
@@ -113,14 +115,26 @@ def test_an_argmax_head_keeps_every_error_bound():
 # On this machine -----------------------------------------------------------------------------------------------------
 
 
+COMPILED = platformdirs.user_cache_path("wasmtime", appauthor=False)
+
+
+def with_compiled_tools(cache):
+    """An empty cache but for the compiled Yosys of Amaranth, which would take every process 20 s to compile."""
+    COMPILED.mkdir(parents=True, exist_ok=True)
+    cache.mkdir()
+    (cache / "wasmtime").symlink_to(COMPILED)
+
+
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """An empty cache of results, for this process and those that it starts; compiled tools are still found."""
     monkeypatch.setenv("YOWASP_CACHE_DIR", platformdirs.user_cache_dir("YoWASP", appauthor=False))
+    with_compiled_tools(tmp_path / "cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 
+@functools.cache
 def cells_of(config):
     """What the point must give, measured directly."""
     [found] = measure([Job(verilog(config), PARTS["hx8k"], ())])
@@ -227,14 +241,14 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(cache, folder):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     before = len(kept(cache))
-    assert 2 <= before < 5
-    assert err == f"error: interrupted; {before} of 5 points are kept; the same command goes on from there\n"
+    assert 2 <= before < 4
+    assert err == f"error: interrupted; {before} of 4 points are kept; the same command goes on from there\n"
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below), 20)
     first = {path: path.stat().st_mtime_ns for path in kept(cache)}
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     document = json.loads(done.stdout)
-    assert [entry["config"]["max_length"] for entry in document["points"]] == [2, 3, 5, 9, 17]
-    assert len(kept(cache)) == 5
+    assert [entry["config"]["max_length"] for entry in document["points"]] == [2, 3, 5, 9]
+    assert len(kept(cache)) == 4
     assert all(path.stat().st_mtime_ns == then for path, then in first.items())
 
 
@@ -296,6 +310,7 @@ class Cluster:
         alone = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--death-timeout", "60")
         environment = os.environ.get("XDG_CACHE_HOME")
         # A cache of its own: nothing reaches the client but through the scheduler.
+        with_compiled_tools(place / "cache")
         os.environ["XDG_CACHE_HOME"] = str(place / "cache")
         try:
             self._start(name, "worker", self.address, "--name", name, "--host", "127.0.0.1", *alone, *cache)
@@ -332,7 +347,7 @@ def test_a_killed_worker_costs_no_point_and_spoils_none(cluster):
     points = explore(asked, "hx8k", (), scheduler=cluster.address, progress=watch)
     assert cluster.processes["one"].wait() == -signal.SIGKILL
     assert cluster.processes["two"].poll() is None
-    assert lengths(points) == [2, 3, 5, 9, 17]
+    assert lengths(points) == [2, 3, 5, 9]
     for found in points:
         assert not found.failure
         assert found.cells == cells_of(found.config)
@@ -370,3 +385,17 @@ def test_a_missing_extra_is_one_line_and_exit_code_3(cache, monkeypatch, capsys)
     assert ended.value.code == 3
     expected = "error: distributed: not installed, and --scheduler needs it; pip install 'softstream[cluster]'\n"
     assert capsys.readouterr().err == expected
+
+
+def test_a_single_impossible_configuration_is_refused_with_its_own_words():
+    with pytest.raises(UserError, match=r"^lanes = 4: .* lanes = 1 would do"):
+        sweep({"lanes": 4, "accumulator": "reference"}, [])
+
+
+def test_where_nothing_fits_the_smallest_is_told_and_what_was_measured_to_fit():
+    config = Config(mode="softmax")
+    fitting = config.replace(profile="small")
+    points = [point(9000, None, 0.6, config=config, fits=False)]
+    room = Room("a part", 1000, (Measured(fitting, 900, 50.0),))
+    with pytest.raises(UserError, match=r"the smallest has 9000 logic cells; .* for example profile=small$"):
+        answer(points, Wish(), room)

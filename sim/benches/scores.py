@@ -21,9 +21,10 @@ async def scores(dut: Any) -> None:
     """All vectors back to back, sinks always ready; compared with the golden model where the job says so."""
     with Session(dut, "scores", "scores") as session:
         with np.load(session.job.scores_path) as file:
-            values, lengths = file["scores"], file["lengths"]
+            beside = dict(file)
+        values, lengths = beside.pop("scores"), beside.pop("lengths")
         config = session.config
-        source = Source(score_beats(config, values, lengths), repeat(False))
+        source = Source(score_beats(config, values, lengths, beside=beside), repeat(False))
         sinks = {
             output.prefix: Sink(
                 output.prefix,
@@ -59,7 +60,7 @@ async def scores(dut: Any) -> None:
             **result,
         )
         if session.job.compare:
-            _compare(result, golden(config, values, lengths))
+            _compare(result, golden(config, values, lengths, beside))
 
 
 def _result(session: Session, shape: tuple[int, ...], lengths: np.ndarray, sinks: dict[str, Sink]) -> Result:

@@ -18,6 +18,7 @@ from ..beats import due_beats, pad_vectors, score_beats
 from ..drivers import Harness, Sink, Source, pattern
 from ..golden import golden
 from ..job import PLUSARG, Job, Outcome
+from ..stimulus import beside
 
 __all__ = ["Session"]
 
@@ -75,8 +76,8 @@ class Session:
         self, vectors: Sequence[np.ndarray], pauses: str = "never", *, junk: bool = False, ended: bool = True
     ) -> Source:
         """A source of vectors; `junk` puts random bits where s_axis is ignored; `ended` False leaves the last vector open."""
-        padded = pad_vectors(vectors, self.config.score_format.minimum)
-        beats = score_beats(self.config, *padded, self.rng if junk else None)
+        scores, lengths = pad_vectors(vectors, self.config.score_format.minimum)
+        beats = score_beats(self.config, scores, lengths, self.rng if junk else None, beside(self.config, scores))
         if not ended:
             beats[-1] = (*beats[-1][:-1], 0)
         return Source(beats, pattern(pauses, self.seed()))
@@ -84,7 +85,7 @@ class Session:
     def sinks(self, vectors: Sequence[np.ndarray], *pauses: str) -> dict[str, Sink]:
         """A sink for each output stream that expects what the golden model says; one pause pattern for each stream."""
         scores, lengths = pad_vectors(vectors, self.config.score_format.minimum)
-        due = due_beats(self.config, golden(self.config, scores, lengths), lengths)
+        due = due_beats(self.config, golden(self.config, scores, lengths, beside(self.config, scores)), lengths)
         return {
             output.prefix: Sink(
                 output.prefix,

@@ -1,5 +1,6 @@
 """Golden model of `hw/frame.py`: vectors cut to max_length, and scores as positions 0 … 2^W − 1."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +15,18 @@ class Block:
     """Some vectors of the stream, framed: what the model of a head is given."""
 
     positions: np.ndarray
-    """Score codes above the smallest, int64 [V, N]; what they are beyond a vector's length is not looked at."""
+    """Score codes above the smallest, 0 where masked, int64 [V, N]; what they are beyond a vector's length is not looked at."""
     lengths: np.ndarray
     """Elements of each vector, cut at max_length, [V]."""
+    beside: Mapping[str, np.ndarray]
+    """What comes beside the scores, [V, N] or [V]."""
+    elements_before: int
+    """Elements of the stream that were taken before these vectors', those that were cut included."""
+
+    @property
+    def taking_part(self) -> np.ndarray:
+        """Which positions are elements that are not masked, bool [V, N]."""
+        return self.valid & (self.beside["mask"] == 0) if "mask" in self.beside else self.valid
 
     @property
     def valid(self) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from softstream.hw.config import Config
 from softstream.hw.errors import UserError
-from softstream.hw.ports import outputs
+from softstream.hw.ports import outputs, sidebands
 
 from .argmax import argmax
 from .frame import Block, frame
@@ -15,7 +15,7 @@ from .softmax import softmax
 from .softmax_top_k import softmax_top_k
 from .top_k import top_k
 
-__all__ = ["MODELS", "Result", "checked", "golden"]
+__all__ = ["MODELS", "Result", "checked", "checked_beside", "golden"]
 
 MODELS: dict[str, Callable[[Config, Block], dict[str, np.ndarray]]] = {
     "argmax": argmax,
@@ -93,13 +93,48 @@ def checked(config: Config, scores: np.ndarray, lengths: np.ndarray | None) -> t
     return scores, lengths.astype(np.int64)
 
 
-def golden(config: Config, scores: np.ndarray, lengths: np.ndarray | None = None) -> Result:
+def checked_beside(
+    config: Config, beside: Mapping[str, np.ndarray] | None, shape: tuple[int, ...]
+) -> dict[str, np.ndarray]:
+    """What comes beside scores [V, N] of that shape, as integers. Raises `UserError` as `golden` does."""
+    given, fields = dict(beside or {}), {field.array: field for field in sidebands(config)}
+    for name in [*given, *fields]:
+        if name not in fields:
+            raise UserError(f"{name}: nothing of that name comes beside the scores; leave it out, or set its key")
+        field = fields[name]
+        wanted = shape if field.per == "element" else shape[:1]
+        if name not in given:
+            raise UserError(
+                f"{name}: missing; must be an array of integers, {field.meaning}; for example zeros of shape {wanted}"
+            )
+        values = np.asarray(given[name])
+        if values.shape != wanted or values.dtype.kind not in "iub":
+            raise UserError(
+                f"{name}: an array of {values.dtype} with shape {values.shape}; must be integers of shape {wanted}"
+            )
+        values = given[name] = values.astype(np.int64)
+        wrong = np.argwhere((values < 0) | (values > field.limit))
+        if len(wrong):
+            place = tuple(int(i) for i in wrong[0])
+            raise UserError(f"{name}{list(place)} = {values[place]}: must be 0 to {field.limit}; for example 0")
+    return given
+
+
+def golden(
+    config: Config,
+    scores: np.ndarray,
+    lengths: np.ndarray | None = None,
+    beside: Mapping[str, np.ndarray] | None = None,
+) -> Result:
     """The result of a head, bit for bit: integer score codes [V, N] in, integer codes out.
 
     `lengths` [V] tells how many elements of each row count (default: all); a length over max_length is cut and flagged,
-    as in hardware. Raises `UserError` for other than integer codes within the score format and lengths of 1 to N.
+    as in hardware. `beside` holds what comes beside the scores, by name, for a head that takes it (`ports.sidebands`).
+    Raises `UserError` for other than integer codes within the score format and lengths of 1 to N.
     """
     scores, lengths = checked(config, scores, lengths)
+    beside = checked_beside(config, beside, scores.shape)
+    before = np.cumsum(lengths) - lengths
     model = MODELS[config.mode]
     arrays: dict[str, np.ndarray] = {}
     for output in outputs(config):
@@ -110,7 +145,10 @@ def golden(config: Config, scores: np.ndarray, lengths: np.ndarray | None = None
     for start in range(0, len(scores), block):
         rows = slice(start, start + block)
         positions, framed, overlong = frame(config, scores[rows], lengths[rows])
-        made = {**model(config, Block(positions, framed)), "overlong": overlong}
+        if config.mask:
+            positions = positions * (1 - beside["mask"][rows][:, : positions.shape[1]])
+        taken = {name: values[rows][..., : positions.shape[1]] for name, values in beside.items()}
+        made = {**model(config, Block(positions, framed, taken, int(before[start]))), "overlong": overlong}
         for name, values in made.items():
             # Columns beyond max_length were cut and stay 0.
             arrays[name][rows][..., : values.shape[-1]] = values

@@ -26,10 +26,12 @@ NORMALISERS: dict[str, ModuleType] = {
 
 def softmax(config: Config, block: Block) -> dict[str, np.ndarray]:
     """The winner, and the probability code of each element, [V, N], 0 beyond each length."""
-    positions, valid = block.positions, block.valid
+    positions, valid = block.positions, block.taking_part
     widths = numerics(config)
     normaliser = NORMALISERS[config.normaliser]
     reference, total = accumulate(widths, *exponential(widths, positions), valid)
+    # Where all is masked nothing depends on the sum; 1 stands for it.
+    total = np.where(valid.any(axis=1), total, 1)
     sum_exponent, divisor = normalise(widths, reference, total)
     factor = normaliser.factor(widths, divisor)
     # A probability depends on its vector's sum and its own position alone: where vectors are longer than there are
