@@ -17,6 +17,9 @@ PRESETS: dict[str, Config] = {
     "softmax-int8-dsp": Config(normaliser="reciprocal"),
     "softmax-int8-small": Config(profile="small"),
     "softmax-int16": Config(score_width=16, score_scale=2.0**-11, probability_width=16, normaliser="reciprocal"),
+    "hardmax-int8": Config(mode="hardmax"),
+    "top-k-int8": Config(mode="top_k"),
+    "softmax-top-k-int8": Config(mode="softmax_top_k", normaliser="logarithm"),
     "digits-argmax": Config(mode="argmax", max_length=10, score_scale=DIGITS_SCALE),
     "digits-softmax": Config(max_length=10, score_scale=DIGITS_SCALE),
 }
