@@ -34,9 +34,9 @@ class Key:
 
 
 KEYS: tuple[Key, ...] = (
-    Key("mode", "text", "–", "argmax, softmax, hardmax, top_k, softmax_top_k", "softmax",
-        "the winner alone; probabilities and the winner; 1.0 for the winner and 0 for all others; the largest scores in order; "
-        "or those with their probabilities", True),
+    Key("mode", "text", "–", "argmax, softmax, log_softmax, cross_entropy, exponential, hardmax, top_k, softmax_top_k", "softmax",
+        "the winner alone; probabilities, their logarithms, or unnormalised exponentials, and the winner; the loss of a label; "
+        "1.0 for the winner and 0 for all others; the K largest scores in order; or those with their probabilities", True),
     Key("top_k", "integer", "elements", "1…16", 5, "K of the Top-K modes: how many of the largest scores", True),
     Key("max_length", "integer", "elements", "1…65536", 1024, "longest vector; any shorter length is free at run time", True),
     Key("score_width", "integer", "bits", "2…16", 8, "width of a score code", True),
@@ -48,8 +48,13 @@ KEYS: tuple[Key, ...] = (
     Key("normaliser", "text", "–", "divider, reciprocal, logarithm, none", "divider",
         "the divider stage: a division per element (no multiplier), a reciprocal per vector and a multiplier, a difference of "
         "logarithms (tables only), or none (exponentials over a power of two)", True),
-    Key("accumulator", "text", "–", "auto, absolute, reference", "auto",
-        "exact sum, or a running power-of-two reference where the scores' range is too wide for it", True),
+    Key("accumulator", "text", "–", "auto, absolute, reference, two_pass", "auto",
+        "exact sum, or a running power-of-two reference where the scores' range is too wide for it; or the sum relative to the "
+        "maximum in a pass of its own, one vector after the other (with profile small, normaliser divider)", True),
+    Key("integer_bits", "integer", "bits", "0…26", 0,
+        "of logarithmic results: 0 takes as many as hold every result, fewer saturate", True),
+    Key("reference_offset", "integer", "code steps", "0…65535", 0,
+        "of unnormalised exponentials: how far below the largest score code lies the one whose exponential is 1", True),
     Key("profile", "text", "–", "auto, fast, fastest, small", "fast",
         "one element per cycle in vectors that are long enough; the same with more registers; or fewer cells; auto picks by "
         "what was measured on the part, and by max_length, and says why", False),
@@ -59,10 +64,10 @@ KEYS: tuple[Key, ...] = (
 )  # fmt: skip
 
 _CHOICES = {
-    "mode": ("argmax", "softmax", "hardmax", "top_k", "softmax_top_k"),
+    "mode": ("argmax", "softmax", "log_softmax", "cross_entropy", "exponential", "hardmax", "top_k", "softmax_top_k"),
     "probability_format": ("UQ0", "UQ1"),
     "normaliser": ("divider", "reciprocal", "logarithm", "none"),
-    "accumulator": ("auto", "absolute", "reference"),
+    "accumulator": ("auto", "absolute", "reference", "two_pass"),
     "profile": ("fast", "fastest", "small"),
     "lanes": (1, 2, 4, 8, 16),
 }
@@ -72,6 +77,8 @@ _RANGES = {
     "score_width": (2, 16),
     "probability_width": (2, 24),
     "guard_bits": (1, 8),
+    "integer_bits": (0, 26),
+    "reference_offset": (0, 65535),
 }
 
 
@@ -89,7 +96,9 @@ class Config:
     Raises `UserError` at construction: the key, the value given, the rule, and a value that would do.
     """
 
-    mode: Literal["argmax", "softmax", "hardmax", "top_k", "softmax_top_k"] = "softmax"
+    mode: Literal[
+        "argmax", "softmax", "log_softmax", "cross_entropy", "exponential", "hardmax", "top_k", "softmax_top_k"
+    ] = "softmax"
     top_k: int = 5
     max_length: int = 1024
     score_width: int = 8
@@ -99,7 +108,9 @@ class Config:
     probability_format: Literal["UQ0", "UQ1"] = "UQ0"
     guard_bits: int = 4
     normaliser: Literal["divider", "reciprocal", "logarithm", "none"] = "divider"
-    accumulator: Literal["auto", "absolute", "reference"] = "auto"
+    accumulator: Literal["auto", "absolute", "reference", "two_pass"] = "auto"
+    integer_bits: int = 0
+    reference_offset: int = 0
     profile: Literal["fast", "fastest", "small"] = "fast"
     mask: bool = False
     lanes: Literal[1, 2, 4, 8, 16] = 1
@@ -145,9 +156,11 @@ class Config:
                 f"lanes = {self.lanes} with mode = '{self.mode}': the list of the largest takes one element after the other; "
                 "lanes = 1 would do"
             )
-        if self.mask and self.mode in ("hardmax", "top_k", "softmax_top_k"):
+        if self.mask and self.mode not in ("argmax", "softmax"):
+            raise UserError(f"mask with mode = {self.mode!r}: a mask takes argmax or softmax; mask = false would do")
+        if self.accumulator == "two_pass" and self.mode not in ("argmax", "softmax"):
             raise UserError(
-                f"mask with mode = '{self.mode}': every element takes part there; mode = 'softmax' or mask = false would do"
+                f"accumulator = 'two_pass' with mode = {self.mode!r}: takes softmax; accumulator = 'auto' would do"
             )
         if self.lanes > 1 and self.mask:
             raise UserError(
@@ -175,6 +188,11 @@ class Config:
     def replace(self, **changes: Any) -> "Config":
         """The same configuration with some keys changed."""
         return self.from_mapping({**self.to_mapping(), **changes})
+
+    @property
+    def division(self) -> str:
+        """What the exponentials meet their sum in: the `normaliser`, or `natural` where it is a natural logarithm."""
+        return "natural" if self.mode in ("log_softmax", "cross_entropy") else self.normaliser
 
     @property
     def digest(self) -> str:

@@ -1,8 +1,9 @@
 """The sum of a vector's exponentials from its framed beats: exponential, alignment, merge and accumulator, joined."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from amaranth import Module, Mux, Value
+from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 
 from .accumulate import Accumulate, Align, Merge, edges_layout, term_layout
@@ -10,17 +11,16 @@ from .config import Config
 from .exponential import Exponential, Terms
 from .numerics import numerics
 from .schedule import schedule
-from .streams import each_lane, keep_names, pulse
+from .streams import delay, each_lane, keep_names, pulse
 
-__all__ = ["sum_of"]
+__all__ = ["lane_terms", "sum_of"]
 
 
-def sum_of(m: Module, config: Config, framed: Any, element: Value) -> Accumulate:
-    """The accumulator of the framed beats, each taken where `element` is set; its sum comes with the schedule's
-    `sum_latency`."""
+def sum_of(m: Module, config: Config, terms: Iterable[Any]) -> Accumulate:
+    """The accumulator of the lanes' `lane_terms`; its sum comes with the schedule's `sum_latency`."""
     widths, cycles = numerics(config), schedule(config)
     m.submodules.accumulate = accumulate = Accumulate(widths, cycles.segments, config.lanes)
-    lanes = [_terms(m, config, lane, framed, element) for lane in range(config.lanes)]
+    lanes = list(terms)
     if config.lanes == 1:
         wiring.connect(m, lanes[0], accumulate.i)
         return accumulate
@@ -28,15 +28,18 @@ def sum_of(m: Module, config: Config, framed: Any, element: Value) -> Accumulate
     wiring.connect(m, lanes[0], merge.i)
     # Only lane 0 always holds an element; the others' presence travels in the place of the vector's edges.
     m.d.comb += [
-        merge.others[lane].eq(Mux(terms.payload.edges.first, terms.payload.term, 0))
-        for lane, terms in enumerate(lanes[1:])
+        merge.others[lane].eq(Mux(other.payload.edges.first, other.payload.term, 0))
+        for lane, other in enumerate(lanes[1:])
     ]
     wiring.connect(m, merge.o, accumulate.i)
     return accumulate
 
 
-def _terms(m: Module, config: Config, lane: int, framed: Any, element: Value) -> Any:
-    """The stream of a lane's terms; its `first` tells, but for lane 0, whether the lane holds an element."""
+def lane_terms(m: Module, config: Config, lane: int, framed: Any, element: Value) -> Any:
+    """The stream of a lane's terms of the framed beats, each taken where `element` is set.
+
+    Its `first` tells, but for lane 0, whether the lane holds an element.
+    """
     widths, cycles = numerics(config), schedule(config)
     suffix = "" if lane == 0 else f"_{lane}"
     if cycles.align:
@@ -59,4 +62,20 @@ def _terms(m: Module, config: Config, lane: int, framed: Any, element: Value) ->
         lookup.i.payload.tag.first.eq(framed.first if lane == 0 else framed[keep_names(config.lanes)[lane - 1]]),
         lookup.i.payload.tag.last.eq(framed.last),
     ]
-    return terms
+    if not config.mask:
+        return terms
+    # What is masked counts as nothing; but a sum is never 0, for that has no leading one: where all is masked, and
+    # nothing depends on the sum, the last element counts.
+    counted = pulse(term_layout(widths)).create(path=("counted",))
+    some = Signal()
+    before = some & ~framed.first
+    with m.If(element):
+        m.d.sync += some.eq(before | ~framed.mask)
+    skipped = framed.mask & (before | ~framed.last)
+    masked = delay(m, skipped, cycles.lookup + cycles.align, "term_masked")
+    m.d.comb += [
+        counted.valid.eq(terms.valid),
+        Value.cast(counted.payload).eq(Value.cast(terms.payload)),
+        counted.payload.term.eq(Mux(masked, 0, terms.payload.term)),
+    ]
+    return counted

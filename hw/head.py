@@ -2,17 +2,24 @@
 
 from .argmax import Argmax
 from .config import Config
+from .cross_entropy import CrossEntropy
+from .exponentials import Exponentials
 from .hardmax import Hardmax
 from .interface import HeadInterface
+from .log_softmax import LogSoftmax
 from .softmax import Softmax
 from .softmax_top_k import SoftmaxTopK
 from .top_k import TopK
+from .two_pass import TwoPass
 
 __all__ = ["HEADS", "Head"]
 
 HEADS: dict[str, type[HeadInterface]] = {
     "argmax": Argmax,
     "softmax": Softmax,
+    "log_softmax": LogSoftmax,
+    "cross_entropy": CrossEntropy,
+    "exponential": Exponentials,
     "hardmax": Hardmax,
     "top_k": TopK,
     "softmax_top_k": SoftmaxTopK,
@@ -26,4 +33,6 @@ def Head(config: Config) -> HeadInterface:
     Ports: `i`, stream of {score, last}, and the mode's output streams, the first of them `o` (see `ports.outputs`).
     Latency and interval are those of `plan(config)`.
     """
+    if config.mode == "softmax" and config.accumulator == "two_pass":
+        return TwoPass(config)
     return HEADS[config.mode](config)

@@ -191,7 +191,7 @@ def _numerics(
 
 
 def numerics(config: Config) -> Numerics:
-    """The widths for a configuration, from its numeric keys alone.
+    """The widths for a configuration, from its numeric keys alone; those in two passes are `differences.differences`.
 
     Raises `UserError` where the accumulator would be wider than `ACCUMULATOR_LIMIT` or the logarithmic normaliser cannot hold
     the configuration, with a value that would do.
@@ -204,5 +204,5 @@ def numerics(config: Config) -> Numerics:
         config.probability_maximum,
         config.guard_bits,
         config.accumulator,
-        config.normaliser == "logarithm",
+        config.division == "logarithm",
     )

@@ -12,6 +12,8 @@ from typing import Any, Literal
 import numpy as np
 
 from .config import Config
+from .exponential_codes import sum_format
+from .log_numerics import log_numerics
 
 __all__ = [
     "OUTPUTS",
@@ -78,6 +80,8 @@ class Output:
     """What one beat holds."""
     flags: tuple[Field, ...] = ()
     """In tuser, lowest first: one bit each, of the vector."""
+    flags_at_last: bool = False
+    """Whether only a vector's last beat has its flags: where the others leave before they are known."""
 
     def places(self, config: Config, lengths: Any) -> Any:
         """How many values each field has for vectors of these lengths [V], [V]."""
@@ -157,14 +161,50 @@ def _softmax_top_k(config: Config) -> tuple[Output, ...]:
     return (replace(ranked, fields=(*ranked.fields, code)),)
 
 
+def _log_softmax(config: Config) -> tuple[Output, ...]:
+    form = log_numerics(config, signed=True).format
+    code = Field("log_probability", "log_probabilities", form.width, f"log-softmax code in nats, {form}", signed=True)
+    return (
+        Output("m_axis", "o", (code,), "element", "log-softmax", (_OVERLONG,)),
+        winner_output(config, "m_axis_best", "o_best"),
+    )
+
+
+def _exponential(config: Config) -> tuple[Output, ...]:
+    code = Field("exponential", "exponentials", config.output_width, f"exponential code, {config.probability_qformat}")
+    form = sum_format(config)
+    total = Field("sum", "sums", form.width, f"the exact sum of the vector's codes, {form}")
+    winner = winner_output(config, "m_axis_best", "o_best")
+    return (
+        Output("m_axis", "o", (code,), "element", "exponential", (_OVERLONG,), flags_at_last=True),
+        replace(winner, fields=(*winner.fields, total), noun="winner and sum"),
+    )
+
+
+def _cross_entropy(config: Config) -> tuple[Output, ...]:
+    form = log_numerics(config, signed=False).format
+    flags = (_OVERLONG, Field("unlabelled", "unlabelled", 1, "unlabelled: the label is none of the vector's elements"))
+    loss = Field("loss", "losses", form.width, f"cross-entropy code in nats, {form}")
+    return (Output("m_axis", "o", (loss,), "vector", "loss", flags),)
+
+
 OUTPUTS: dict[str, Callable[[Config], tuple[Output, ...]]] = {
     "argmax": _argmax,
     "softmax": _softmax,
+    "log_softmax": _log_softmax,
+    "cross_entropy": _cross_entropy,
+    "exponential": _exponential,
     "hardmax": _hardmax,
     "top_k": _top_k,
     "softmax_top_k": _softmax_top_k,
 }
 """Mode → its output streams; the one whose latency the plan states comes first, the one that tells vectors apart last."""
+
+
+def _label(config: Config) -> tuple[Sideband, ...]:
+    most = (1 << config.index_width) - 1
+    meaning = "label: index of the element whose loss is wanted"
+    return (Sideband("label", "labels", config.index_width, meaning, per="vector", limit=most),)
 
 
 @lru_cache(maxsize=256)
@@ -173,13 +213,13 @@ def outputs(config: Config) -> tuple[Output, ...]:
     return OUTPUTS[config.mode](config)
 
 
-SIDEBANDS: dict[str, Callable[[Config], tuple[Sideband, ...]]] = {}
+SIDEBANDS: dict[str, Callable[[Config], tuple[Sideband, ...]]] = {"cross_entropy": _label}
 """Mode → what comes beside its scores, where something does."""
 
 
 @lru_cache(maxsize=256)
 def sidebands(config: Config) -> tuple[Sideband, ...]:
-    """The fields of s_axis_tuser, lowest first. A head that has some takes one score per beat."""
+    """The fields of s_axis_tuser, lowest first. A head that has one for each element takes one score per beat."""
     found = SIDEBANDS[config.mode](config) if config.mode in SIDEBANDS else ()
     if config.mask:
         meaning = "mask: the element is excluded, its probability is 0 and it never wins"
@@ -207,15 +247,17 @@ def _outgoing(config: Config, output: Output) -> list[Port]:
         content = _per_lane(lanes, content, bits)
         last = f"the {output.noun if lanes == 1 else 'beat'} is its vector's last"
     meaning = f"bytes of the lanes that hold a {output.noun}; the others hold anything"
+    flags = ", ".join(f"[{bit}] {flag.meaning}" for bit, flag in enumerate(output.flags))
+    if output.flags_at_last:
+        flags = f"with tlast, else 0: {flags}"
     return [
         Port(f"{prefix}_tdata", "output", lanes * bits, content),
         *_keep(prefix, "output", lanes, bits, meaning),
         Port(f"{prefix}_tvalid", "output", 1, "tdata, tlast and tuser hold until tready"),
         Port(f"{prefix}_tready", "input", 1, "the beat is taken"),
         Port(f"{prefix}_tlast", "output", 1, last),
-        Port(f"{prefix}_tuser", "output", len(output.flags),
-             ", ".join(f"[{bit}] {flag.meaning}" for bit, flag in enumerate(output.flags))),
-    ]  # fmt: skip
+        Port(f"{prefix}_tuser", "output", len(output.flags), flags),
+    ]
 
 
 def _per_lane(lanes: int, content: str, bits: int) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from amaranth import Cat, Module, Signal, Value
 from amaranth.lib import data, wiring
 
-from .first_pass import sum_of
+from .first_pass import lane_terms, sum_of
 from .frame import Frame
 from .insertion import Insertion
 from .interface import HeadInterface
@@ -71,7 +71,7 @@ class SoftmaxTopK(HeadInterface):
         wiring.connect(m, insertion.o, kept.order)
 
         # The sum, and once per vector what the normaliser makes of it.
-        accumulate = sum_of(m, config, framed, element)
+        accumulate = sum_of(m, config, [lane_terms(m, config, 0, framed, element)])
         m.submodules.normalise = normalise = Normalise(widths, cycles.segments, 1)
         m.submodules.factor = factor = normaliser.Factor(widths, factor_width, 1, cycles.memory)
         m.submodules.factors = factors = Factors(factor_layout(widths, factor_width, 1), vectors, cycles.memory)

@@ -39,6 +39,17 @@ CONFIGS = {
     "top-k-16": Config(mode="top_k", top_k=16, max_length=10, score_signed=False),
     "softmax-top-k": Config(mode="softmax_top_k", max_length=16, score_scale=0.3, normaliser="logarithm"),
     "softmax-top-k-small": Config(mode="softmax_top_k", top_k=2, max_length=12, score_width=10, profile="small"),
+    "two-pass": Config(max_length=21, score_scale=0.1467, profile="small", accumulator="two_pass"),
+    "two-pass-unsigned-uq1": Config(
+        max_length=9,
+        score_width=10,
+        score_scale=0.02,
+        score_signed=False,
+        probability_width=11,
+        probability_format="UQ1",
+        profile="small",
+        accumulator="two_pass",
+    ),
     "one-element": Config(max_length=1, score_width=2, probability_width=2),
 }
 

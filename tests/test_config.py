@@ -21,7 +21,7 @@ from softstream.hw.presets import PRESETS, preset
         ({"top_k": 0}, "top_k = 0: must be an integer from 1 to 16 elements; for example 5"),
         (
             {"mode": "hardmax", "mask": True},
-            "mask with mode = 'hardmax': .*; mode = 'softmax' or mask = false would do",
+            "mask with mode = 'hardmax': .*; mask = false would do",
         ),
         ({"max_length": 0}, "max_length = 0: must be an integer from 1 to 65536 elements; for example 1024"),
         ({"max_length": 65537}, "max_length = 65537"),
@@ -39,8 +39,8 @@ from softstream.hw.presets import PRESETS, preset
         ({"probability_format": "UQ2"}, "probability_format = 'UQ2': must be one of UQ0, UQ1"),
         ({"guard_bits": 9}, "guard_bits = 9: must be an integer from 1 to 8"),
         ({"normaliser": "newton"}, "normaliser = 'newton': must be one of divider, reciprocal, logarithm, none"),
-        ({"accumulator": "kulisch"}, "accumulator = 'kulisch': must be one of auto, absolute, reference"),
         ({"profile": "quick"}, "profile = 'quick': must be one of auto, fast, fastest, small"),
+        ({"accumulator": "kulisch"}, "accumulator = 'kulisch': must be one of auto, absolute, reference, two_pass"),
         ({"lanes": 3}, "lanes = 3: must be one of 1, 2, 4, 8, 16; for example 1"),
         ({"lanes": True}, "lanes = True: must be one of 1, 2, 4, 8, 16"),
         ({"lanes": 4.0}, "lanes = 4.0: must be one of"),

@@ -9,8 +9,11 @@ from softstream.hw.errors import UserError
 from softstream.hw.ports import outputs, sidebands
 
 from .argmax import argmax
+from .cross_entropy import cross_entropy
+from .exponentials import exponentials
 from .frame import Block, frame
 from .hardmax import hardmax
+from .log_softmax import log_softmax
 from .softmax import softmax
 from .softmax_top_k import softmax_top_k
 from .top_k import top_k
@@ -20,6 +23,9 @@ __all__ = ["MODELS", "Result", "checked", "checked_beside", "golden"]
 MODELS: dict[str, Callable[[Config, Block], dict[str, np.ndarray]]] = {
     "argmax": argmax,
     "softmax": softmax,
+    "log_softmax": log_softmax,
+    "cross_entropy": cross_entropy,
+    "exponential": exponentials,
     "hardmax": hardmax,
     "top_k": top_k,
     "softmax_top_k": softmax_top_k,
@@ -147,7 +153,8 @@ def golden(
         positions, framed, overlong = frame(config, scores[rows], lengths[rows])
         if config.mask:
             positions = positions * (1 - beside["mask"][rows][:, : positions.shape[1]])
-        taken = {name: values[rows][..., : positions.shape[1]] for name, values in beside.items()}
+        columns = (slice(None), slice(positions.shape[1]))
+        taken = {name: values[rows][columns[: values.ndim]] for name, values in beside.items()}
         made = {**model(config, Block(positions, framed, taken, int(before[start]))), "overlong": overlong}
         for name, values in made.items():
             # Columns beyond max_length were cut and stay 0.
