@@ -198,6 +198,14 @@ def test_lanes_that_nothing_fills_are_refused():
         make_plan(ARGMAX.replace(lanes=4), board("icebreaker"), demo=DEMO)
 
 
+@pytest.mark.parametrize("mode", ["hardmax", "top_k", "softmax_top_k"])
+def test_modes_that_the_link_does_not_carry_are_refused(mode):
+    row = board("icebreaker")
+    with pytest.raises(UserError, match=rf"^mode = '{mode}' on icebreaker: a board's link .* --set mode=softmax$"):
+        make_plan(ARGMAX.replace(mode=mode), row, demo=DEMO)
+    assert not [name for name in fitting_presets(row) if preset(name).mode == mode]
+
+
 def test_logic_that_the_part_lacks_is_refused_where_it_was_measured(monkeypatch):
     measured = {
         "softmax-int8": {"hx8k": {"cells": {"LC": 900}, "link_cells": {"LC": 500}}},
