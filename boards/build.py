@@ -184,6 +184,11 @@ def needed_cells(config: Config, row: Board, *, link: bool = True) -> tuple[int,
 def check_fit(config: Config, row: Board, *, link: bool = True) -> None:
     """Raises `UserError` where the part surely lacks memory or logic: what is missing, which presets fit, and the nearest
     configuration that does; and for several lanes, which nothing on a board can fill."""
+    if config.mode not in ("argmax", "softmax"):
+        raise UserError(
+            f"mode = {config.mode} on {row.name}: a board's link and display take argmax and softmax, whose presets are listed "
+            "by `presets`; the Verilog of others comes from `generate`, for example --set mode=softmax"
+        )
     if config.lanes > 1:
         raise UserError(
             f"lanes = {config.lanes} on {row.name}: a board's scores come one at a time; for example --set lanes=1"

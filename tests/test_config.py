@@ -15,9 +15,13 @@ from softstream.hw.presets import PRESETS, preset
     [
         (
             {"mode": "softmx"},
-            r"mode = 'softmx': must be one of argmax, softmax \(did you mean 'softmax'\?\); for example softmax",
+            r"mode = 'softmx': must be one of argmax, softmax, log_softmax, cross_entropy, exponential "
+            r"\(did you mean 'softmax'\?\); for example softmax",
         ),
-        ({"mode": 3}, "mode = 3: must be one of argmax, softmax; for example softmax"),
+        (
+            {"mode": 3},
+            "mode = 3: must be one of argmax, softmax, log_softmax, cross_entropy, exponential; for example softmax",
+        ),
         ({"max_length": 0}, "max_length = 0: must be an integer from 1 to 65536 elements; for example 1024"),
         ({"max_length": 65537}, "max_length = 65537"),
         ({"max_length": 8.0}, "max_length = 8.0: must be an integer"),
