@@ -47,7 +47,7 @@ from softstream.hw.presets import PRESETS, preset
             "score_scale = 1e-200 with temperature = 1e.200: their quotient .* for example temperature = 1.0",
         ),
         ({"temperature": 1e-200, "score_scale": 1e200}, "their quotient must be a finite number above 0"),
-        ({"mode": "sample", "mask": True}, "mask = true with mode = 'sample': .*; mask = false would do"),
+        ({"mode": "sample", "mask": True}, "mask with mode = 'sample': .*; mask = false would do"),
         ({"seed": -1}, "seed = -1: must be an integer from 0 to 4294967295; for example 1"),
         ({"seed": 2**32}, "seed = 4294967296: must be"),
         ({"probability_width": 25}, "probability_width = 25: must be an integer from 2 to 24 bits"),
