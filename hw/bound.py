@@ -20,6 +20,21 @@ N·2^−64.
 With logarithms, p̂ is an entry of a table; the error of each entry over all that can lead to it is evaluated exactly, with
 the measured rounding of both logarithms and a sum that is off by a factor in [(1 − t)(1 − ε), 1 + ε] (`log_tables`).
 
+In two passes (`differences`) the exponentials are those of differences from the maximum, w_i = 2^(−βd_i) <= 1, and the table
+is off by |δ(d)| <= η in absolute terms, δ(0) = 0: ŵ_i = w_i + δ_i, Ŵ = W + Δ, and
+
+    q_i − p_i = (δ_i − p_i·Δ)/Ŵ,   with W >= 1 and Ŵ >= 1, for the maximum's own term is 1 in both.
+
+* The maximum has δ_i = 0, p_i = 1/W. The at most N − 1 other terms give |Δ|/W <= Σ|δ_j|/(1 + Σw_j), a mediant of
+  |δ_j|/(1/n + w_j) for n terms, so below the largest of n|δ(d)|/(1 + n·w(d)), which grows with n: |q_i − p_i| <= A, the
+  largest over d with n = N − 1.
+* Any other element has its own term and those of at most N − 2 others, Δ = δ_i + Δ_o: (1 − p_i)|δ_i|/Ŵ <= η, and
+  p_i·|Δ_o|/Ŵ = (|Δ_o|/W)·w_i/Ŵ <= A·w_i/(1 + w_i − η) <= A/(2 − η).
+* The division drops c bits of both: (e − a)/(S − b) with 0 <= a, b <= 2^c − 1 and S >= 2^F − 1 is off from e/S <= 1 by
+  (b·e/S − a)/(S − b), at most (2^c − 1)/(2^F − 2^c) either way.
+
+|p̂ − p| <= ulp/2 + max(A, η + A/(2 − η)) + (2^c − 1)/(2^F − 2^c); of one element, only the half is left.
+
 Without a divider (normaliser none) the result is defined as w_i/2^(n+1) with n the exponent of the computed sum, and
 only ε enters: ulp/2 + ε/(1 − ε).
 
@@ -31,6 +46,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from .config import Config
+from .differences import differences
 from .errors import UserError
 from .numerics import Numerics, numerics
 from .tables import BETA_LIMIT
@@ -75,11 +91,20 @@ def bound(config: Config, widths: Numerics | None = None) -> Bound:
 
     Raises `UserError` where it exceeds 1 ulp, with the bound that the configuration would have and guard bits that do.
     """
-    widths = widths or numerics(config)
     ulp = Fraction(1, 1 << config.probability_width)
     half = Fraction(1, 2)
-    epsilon = widths.tables.error
     cap = _scale_cap(config) / ulp
+    if config.accumulator == "two_pass":
+        table = differences(config)
+        eta, of_sum, drop = table.largest_error, table.sum_error, 1 << table.dropped
+        several = config.max_length > 1
+        exponential = max(of_sum, eta + of_sum / (2 - eta)) / ulp + cap if several else Fraction(0)
+        accumulator = Fraction(0)
+        normaliser = Fraction(drop - 1, (1 << table.fraction) - drop) / ulp if drop > 1 else Fraction(0)
+        total = half + exponential + normaliser
+        return _checked(config, Bound(exponential, accumulator, normaliser, half, total, _saturation(config)))
+    widths = widths or numerics(config)
+    epsilon = widths.tables.error
     truncation = Fraction(0 if widths.absolute else config.max_length - 1, 1 << widths.accumulator_fraction)
     if widths.logarithms is not None:
         logarithms, one = widths.logarithms, Fraction(1)
@@ -104,19 +129,20 @@ def bound(config: Config, widths: Numerics | None = None) -> Bound:
         total = half + _bracket(a, with_sum) / ulp + cap
         normaliser = with_normaliser - exponential
         accumulator = total - half - with_normaliser
-    if total > 1:
+    return _checked(config, Bound(exponential, accumulator, normaliser, half, total, _saturation(config)))
+
+
+def _saturation(config: Config) -> Fraction:
+    return Fraction(int(config.probability_format == "UQ0"))
+
+
+def _checked(config: Config, found: Bound) -> Bound:
+    if found.total > 1:
         raise UserError(
             f"guard_bits = {config.guard_bits} with probability_width = {config.probability_width}: the error bound would "
-            f"be {float(total):.3f} ulp, at most 1 ulp is allowed; {_remedy(config)} would do"
+            f"be {float(found.total):.3f} ulp, at most 1 ulp is allowed; {_remedy(config)} would do"
         )
-    return Bound(
-        exponential=exponential,
-        accumulator=accumulator,
-        normaliser=normaliser,
-        rounding=half,
-        total=total,
-        saturation=Fraction(int(config.probability_format == "UQ0")),
-    )
+    return found
 
 
 def _remedy(config: Config) -> str:

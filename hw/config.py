@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from .errors import UserError
 from .formats import QFormat, ceil_log2
+from .tables import BETA_LIMIT
 
 __all__ = ["KEYS", "Config", "Key", "load_toml", "nearest", "parse_setting"]
 
@@ -34,9 +35,10 @@ class Key:
 
 
 KEYS: tuple[Key, ...] = (
-    Key("mode", "text", "–", "argmax, softmax, sigmoid, sample", "softmax",
-        "the winner alone; probabilities and the winner; a probability for each score by itself; or a random draw with the "
-        "probabilities of softmax", True),
+    Key("mode", "text", "–", "argmax, softmax, log_softmax, cross_entropy, exponential, sigmoid, sample",
+        "softmax",
+        "the winner alone; probabilities, their logarithms, or unnormalised exponentials, and the winner; the loss of a label; a "
+        "probability for each score by itself; or a random draw with the probabilities of softmax", True),
     Key("max_length", "integer", "elements", "1…65536", 1024, "longest vector; any shorter length is free at run time", True),
     Key("score_width", "integer", "bits", "2…16", 8, "width of a score code", True),
     Key("score_signed", "boolean", "–", "true, false", True, "whether score codes are two's complement", True),
@@ -49,8 +51,13 @@ KEYS: tuple[Key, ...] = (
     Key("normaliser", "text", "–", "divider, reciprocal, logarithm, none", "divider",
         "the divider stage: a division per element (no multiplier), a reciprocal per vector and a multiplier, a difference of "
         "logarithms (tables only), or none (exponentials over a power of two)", True),
-    Key("accumulator", "text", "–", "auto, absolute, reference", "auto",
-        "exact sum, or a running power-of-two reference where the scores' range is too wide for it", True),
+    Key("accumulator", "text", "–", "auto, absolute, reference, two_pass", "auto",
+        "exact sum, or a running power-of-two reference where the scores' range is too wide for it; or the sum relative to the "
+        "maximum in a pass of its own, one vector after the other (with profile small, normaliser divider)", True),
+    Key("integer_bits", "integer", "bits", "0…26", 0,
+        "of logarithmic results: 0 takes as many as hold every result, fewer saturate", True),
+    Key("reference_offset", "integer", "code steps", "0…65535", 0,
+        "of unnormalised exponentials: how far below the largest score code lies the one whose exponential is 1", True),
     Key("seed", "integer", "–", "0…4294967295", 1, "where the random sequence of mode sample starts after reset", True),
     Key("profile", "text", "–", "auto, fast, fastest, small", "fast",
         "one element per cycle in vectors that are long enough; the same with more registers; or fewer cells; auto picks by "
@@ -61,10 +68,10 @@ KEYS: tuple[Key, ...] = (
 )  # fmt: skip
 
 _CHOICES = {
-    "mode": ("argmax", "softmax", "sigmoid", "sample"),
+    "mode": ("argmax", "softmax", "log_softmax", "cross_entropy", "exponential", "sigmoid", "sample"),
     "probability_format": ("UQ0", "UQ1"),
     "normaliser": ("divider", "reciprocal", "logarithm", "none"),
-    "accumulator": ("auto", "absolute", "reference"),
+    "accumulator": ("auto", "absolute", "reference", "two_pass"),
     "profile": ("fast", "fastest", "small"),
     "lanes": (1, 2, 4, 8, 16),
 }
@@ -73,6 +80,8 @@ _RANGES = {
     "score_width": (2, 16),
     "probability_width": (2, 24),
     "guard_bits": (1, 8),
+    "integer_bits": (0, 26),
+    "reference_offset": (0, 65535),
     "seed": (0, (1 << 32) - 1),
 }
 
@@ -91,7 +100,7 @@ class Config:
     Raises `UserError` at construction: the key, the value given, the rule, and a value that would do.
     """
 
-    mode: Literal["argmax", "softmax", "sigmoid", "sample"] = "softmax"
+    mode: Literal["argmax", "softmax", "log_softmax", "cross_entropy", "exponential", "sigmoid", "sample"] = "softmax"
     max_length: int = 1024
     score_width: int = 8
     score_signed: bool = True
@@ -101,7 +110,9 @@ class Config:
     probability_format: Literal["UQ0", "UQ1"] = "UQ0"
     guard_bits: int = 4
     normaliser: Literal["divider", "reciprocal", "logarithm", "none"] = "divider"
-    accumulator: Literal["auto", "absolute", "reference"] = "auto"
+    accumulator: Literal["auto", "absolute", "reference", "two_pass"] = "auto"
+    integer_bits: int = 0
+    reference_offset: int = 0
     seed: int = 1
     profile: Literal["fast", "fastest", "small"] = "fast"
     mask: bool = False
@@ -145,14 +156,27 @@ class Config:
             raise UserError(
                 f"{self.scale_text}: their quotient must be a finite number above 0; for example temperature = 1.0"
             )
+        coarsest = BETA_LIMIT * math.log(2)
+        if self.temperature != 1 and self.mode != "argmax" and self.effective_scale > coarsest:
+            # Rounded up to a number that a person would write.
+            least = self.score_scale / coarsest
+            digit = 10.0 ** math.floor(math.log10(least))
+            warmer = math.ceil(least / digit + 1e-9) * digit
+            raise UserError(
+                f"{self.scale_text}: a step of the score would be {self.effective_scale:.3g} nats, at most {coarsest:.3g} are "
+                f"of any use; temperature = {warmer:.3g} would do, or mode = 'argmax', the limit at 0"
+            )
         if self.lanes >= 2 * self.max_length:
             raise UserError(
                 f"lanes = {self.lanes}: must be below 2 · max_length = {2 * self.max_length}, more would never be used; "
                 f"for example {1 << ceil_log2(self.max_length)}"
             )
-        if self.mask and self.mode in ("sigmoid", "sample"):
+
+        if self.mask and self.mode not in ("argmax", "softmax"):
+            raise UserError(f"mask with mode = {self.mode!r}: a mask takes argmax or softmax; mask = false would do")
+        if self.accumulator == "two_pass" and self.mode not in ("argmax", "softmax"):
             raise UserError(
-                f"mask = true with mode = '{self.mode}': only argmax and softmax take a mask; mask = false would do"
+                f"accumulator = 'two_pass' with mode = {self.mode!r}: takes softmax; accumulator = 'auto' would do"
             )
         if self.lanes > 1 and self.mask:
             raise UserError(
@@ -180,6 +204,11 @@ class Config:
     def replace(self, **changes: Any) -> "Config":
         """The same configuration with some keys changed."""
         return self.from_mapping({**self.to_mapping(), **changes})
+
+    @property
+    def division(self) -> str:
+        """What the exponentials meet their sum in: the `normaliser`, or `natural` where it is a natural logarithm."""
+        return "natural" if self.mode in ("log_softmax", "cross_entropy") else self.normaliser
 
     @property
     def digest(self) -> str:

@@ -2,16 +2,23 @@
 
 from .argmax import Argmax
 from .config import Config
+from .cross_entropy import CrossEntropy
+from .exponentials import Exponentials
 from .interface import HeadInterface
+from .log_softmax import LogSoftmax
 from .sample import Sample
 from .sigmoid import Sigmoid
 from .softmax import Softmax
+from .two_pass import TwoPass
 
 __all__ = ["HEADS", "Head"]
 
 HEADS: dict[str, type[HeadInterface]] = {
     "argmax": Argmax,
     "softmax": Softmax,
+    "log_softmax": LogSoftmax,
+    "cross_entropy": CrossEntropy,
+    "exponential": Exponentials,
     "sigmoid": Sigmoid,
     "sample": Sample,
 }
@@ -24,4 +31,6 @@ def Head(config: Config) -> HeadInterface:
     Ports: `i`, stream of {score, last}, and the mode's output streams, the first of them `o` (see `ports.outputs`).
     Latency and interval are those of `plan(config)`.
     """
+    if config.mode == "softmax" and config.accumulator == "two_pass":
+        return TwoPass(config)
     return HEADS[config.mode](config)

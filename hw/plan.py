@@ -11,19 +11,25 @@ from typing import Any
 
 from .bound import Bound, bound
 from .config import Config
+from .differences import differences
+from .exponential_codes import exponential_bound, exponential_codes, sum_format
 from .formats import QFormat
+from .log_numerics import LogNumerics, log_bound, log_numerics
 from .numerics import Numerics, numerics
 from .ports import Port, outputs, top_ports
 from .sampling import WORD, gumbel_table
 from .schedule import (
     QUEUE_LATENCY,
     Schedule,
+    exponential_schedule,
+    loss_schedule,
     maximum_latency,
     memory_cycles,
     sample_latency,
     schedule,
     sigmoid_latency,
     skewed,
+    two_pass_schedule,
 )
 from .sigmoid_tables import sigmoid_codes
 
@@ -55,27 +61,26 @@ class Plan:
     stages: tuple[StagePlan, ...]
     ports: tuple[Port, ...]
     fixed_latency_cycles: int
-    """c: the first output beat is transferred B + c cycles after the first input beat, in an idle pipeline without stalls
-    (or c cycles, see `streaming`), where B = ⌈N/lanes⌉ is the number of the vector's beats."""
+    """c: the first output beat is transferred a·B + c cycles after the first input beat, in an idle pipeline without stalls,
+    where B = ⌈N/lanes⌉ is the number of the vector's beats, and a `passes`."""
     best_latency_cycles: int
-    """The same for the winner."""
+    """The same for the winner, with a = 1."""
     interval_terms: tuple[tuple[str, int, int], ...]
     """(text, a, b): the interval of back-to-back vectors of B beats is the largest a·B + b."""
     output_spacing: int
     """Cycles between two output beats of a vector."""
     bound: Bound | None
     warnings: tuple[str, ...]
-    streaming: bool = False
-    """Whether outputs leave before their vector has ended: c then counts from the first input beat alone, without B."""
+    passes: int = 1
+    """Cycles for each beat of a vector before its first output beat: 0 where elements leave as they come."""
     distance: float | None = None
     """In sample mode: no vector's draws have a law farther from softmax than this, in total variation."""
 
     @property
     def latency_formula(self) -> str:
         """Cycles from a vector's first input beat to its first output beat."""
-        if self.streaming:
-            return str(self.fixed_latency_cycles)
-        return f"{_beats(self.config)} + {self.fixed_latency_cycles}"
+        beats = f"{self.passes if self.passes > 1 else ''}{_beats(self.config)} + " if self.passes else ""
+        return f"{beats}{self.fixed_latency_cycles}"
 
     @property
     def best_formula(self) -> str:
@@ -87,10 +92,8 @@ class Plan:
         """Cycles from a vector's first input beat to its last output beat."""
         if outputs(self.config)[0].per == "vector":
             return self.latency_formula
-        constant = self.fixed_latency_cycles - self.output_spacing
-        if self.streaming:
-            return f"{_beats(self.config)} + {constant}"
-        return f"{self.output_spacing + 1}{_beats(self.config)} {'+' if constant >= 0 else '−'} {abs(constant)}"
+        constant, slope = self.fixed_latency_cycles - self.output_spacing, self.output_spacing + self.passes
+        return f"{slope if slope > 1 else ''}{_beats(self.config)} {'+' if constant >= 0 else '−'} {abs(constant)}"
 
     @property
     def interval_formula(self) -> str:
@@ -100,11 +103,11 @@ class Plan:
 
     def first_output_cycle(self, length: int) -> int:
         """Cycle of the first output beat's transfer, counted from the first input beat's."""
-        return self.fixed_latency_cycles + (0 if self.streaming else self.config.beats(length))
+        return self.passes * self.config.beats(length) + self.fixed_latency_cycles
 
     def last_output_cycle(self, length: int) -> int:
         """Cycle of the last output beat's transfer, counted from the first input beat's."""
-        beats = int(outputs(self.config)[0].beats(self.config, length))
+        beats = self.config.beats(length) if outputs(self.config)[0].per == "element" else 1
         return self.first_output_cycle(length) + self.output_spacing * (beats - 1)
 
     def best_output_cycle(self, length: int) -> int:
@@ -221,7 +224,52 @@ def _argmax_plan(config: Config) -> Plan:
     )
 
 
+def _two_pass_plan(config: Config) -> Plan:
+    table, cycles, limits = differences(config), two_pass_schedule(config), bound(config)
+    position, total = f"UQ{config.score_width}.0", f"{QFormat(table.sum_width - table.fraction, table.fraction)}"
+    exponential = f"{QFormat(0, table.fraction)}"
+    spacing = f"{cycles.element} cycles/element"
+    stages = (
+        _maximum_row(config, 1),
+        StagePlan(
+            "two_pass",
+            f"Σ 2^(−βd), d = maximum − score: one table of {len(table.entries)} entries",
+            position,
+            total,
+            1 + cycles.lookup,
+            "1 element/cycle",
+            table.bits,
+            float(limits.exponential),
+        ),
+        StagePlan(
+            "two_pass",
+            f"2^(−βd) / Σ, one bit a step, without the lowest {table.dropped} bits",
+            f"{exponential}, {total}",
+            f"{config.probability_qformat}",
+            cycles.output + 1,
+            spacing,
+            bound_share_ulp=float(limits.normaliser + limits.rounding),
+            note="rounded half up, saturated",
+        ),
+    )
+    beats, slope = _beats(config), cycles.element + 2
+    return Plan(
+        config=config,
+        stages=stages,
+        ports=top_ports(config),
+        fixed_latency_cycles=cycles.first_output,
+        best_latency_cycles=0,
+        interval_terms=((f"{slope}{beats} + {cycles.vector}", slope, cycles.vector),),
+        output_spacing=cycles.element,
+        bound=limits,
+        warnings=tuple(_warnings(config)),
+        passes=2,
+    )
+
+
 def _softmax_plan(config: Config) -> Plan:
+    if config.accumulator == "two_pass":
+        return _two_pass_plan(config)
     widths, cycles = numerics(config), schedule(config)
     limits = bound(config, widths)
     beats = _beats(config)
@@ -240,29 +288,20 @@ def _softmax_plan(config: Config) -> Plan:
         interval_terms=tuple(terms),
         output_spacing=cycles.quotient_interval,
         bound=limits,
-        warnings=tuple(_warnings(config, widths)),
+        warnings=tuple(_warnings(config)),
     )
 
 
-def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: Bound) -> list[StagePlan]:
+def _sum_stages(
+    config: Config, widths: Numerics, cycles: Schedule, accumulator: Fraction, maximum: bool
+) -> list[StagePlan]:
+    """The rows up to the normalised sum, with or without that of the winner."""
     tables = widths.tables
     position = f"UQ{config.score_width}.0"
-    exponential = f"2^E·M, E {widths.exponent_width} bits, M {widths.significand_format}"
-    method = (
-        f"one table of {len(tables.high)} entries"
-        if not tables.low
-        else f"tables of {len(tables.high)} and {len(tables.low)} entries, interpolating product"
-    )
     direct_terms = cycles.align == 0
     total = f"{widths.accumulator_format}"
-    factor = {
-        "divider": f"{widths.divisor_format}",
-        "reciprocal": f"{QFormat(0, widths.reciprocal_width)}",
-        "logarithm": f"{QFormat(0, widths.divisor_fraction - 1)}",
-        "none": "–",
-    }[config.normaliser]
     each = _each_cycle(config)
-    rows = [_frame_row(config), _maximum_row(config, cycles.maximum)]
+    rows = [_frame_row(config), *([_maximum_row(config, cycles.maximum)] if maximum else [])]
     if direct_terms:
         term = QFormat(1 + tables.exponent_maximum, widths.significand_fraction)
         rows.append(
@@ -271,7 +310,7 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
         )  # fmt: skip
     else:
         rows.append(
-            StagePlan("exponential", f"2^(βx): {method}", position, exponential, cycles.lookup, each,
+            StagePlan("exponential", f"2^(βx): {_method(widths)}", position, _exponential_format(widths), cycles.lookup, each,
                       tables.bits, note="monotone" if tables.monotone else "not monotone; the winner is not affected")
         )  # fmt: skip
     rows += [
@@ -284,7 +323,7 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
             total,
             cycles.align + cycles.merge + cycles.accumulate,
             each,
-            bound_share_ulp=float(limits.accumulator),
+            bound_share_ulp=float(accumulator),
         ),
         StagePlan(
             "normalise",
@@ -295,6 +334,44 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
             f"{cycles.normalise_interval} cycles/vector",
         ),
     ]
+    return rows
+
+
+def _replay_row(config: Config, cycles: Schedule, element: str) -> StagePlan:
+    position = f"UQ{config.score_width}.0"
+    return StagePlan(
+        "replay",
+        f"raw scores again, {cycles.replay_entries(config.beats(config.max_length))} entries",
+        position,
+        position,
+        cycles.replay,
+        element,
+        note="a memory, not a table",
+    )
+
+
+def _method(widths: Numerics) -> str:
+    tables = widths.tables
+    if not tables.low:
+        return f"one table of {len(tables.high)} entries"
+    return f"tables of {len(tables.high)} and {len(tables.low)} entries, interpolating product"
+
+
+def _exponential_format(widths: Numerics) -> str:
+    return f"2^E·M, E {widths.exponent_width} bits, M {widths.significand_format}"
+
+
+def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: Bound) -> list[StagePlan]:
+    tables = widths.tables
+    position = f"UQ{config.score_width}.0"
+    factor = {
+        "divider": f"{widths.divisor_format}",
+        "reciprocal": f"{QFormat(0, widths.reciprocal_width)}",
+        "logarithm": f"{QFormat(0, widths.divisor_fraction - 1)}",
+        "none": "–",
+    }[config.normaliser]
+    each = _each_cycle(config)
+    rows = _sum_stages(config, widths, cycles, limits.accumulator, True)
     if config.normaliser == "reciprocal":
         rows.append(
             StagePlan("reciprocal", "r = 1/m, one bit a step", f"{widths.divisor_format}", factor, cycles.factor,
@@ -311,17 +388,7 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
         if cycles.quotient_interval == 1
         else f"{cycles.quotient_interval} cycles/{'element' if config.lanes == 1 else 'beat'}"
     )
-    rows.append(
-        StagePlan(
-            "replay",
-            f"raw scores again, {cycles.replay_entries(config.beats(config.max_length))} entries",
-            position,
-            position,
-            cycles.replay,
-            element,
-            note="a memory, not a table",
-        )
-    )
+    rows.append(_replay_row(config, cycles, element))
     if logarithms is not None:
         rows.append(
             StagePlan(
@@ -346,9 +413,9 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
     rows += [
         StagePlan(
             "exponential",
-            f"2^(βx): {method}",
+            f"2^(βx): {_method(widths)}",
             position,
-            exponential,
+            _exponential_format(widths),
             cycles.exponential,
             each,
             tables.bits,
@@ -378,7 +445,7 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
     return rows
 
 
-def _warnings(config: Config, widths: Numerics) -> list[str]:
+def _warnings(config: Config) -> list[str]:
     found = []
     if config.max_length > 1 << (config.probability_width - 2) and config.normaliser != "none":
         found.append(
@@ -386,15 +453,137 @@ def _warnings(config: Config, widths: Numerics) -> list[str]:
             f"many probabilities lie below half an ulp and round to 0; probability_width = "
             f"{min(24, (config.max_length - 1).bit_length() + 2)} would keep them apart"
         )
-    if (
-        widths.tables.exponent_maximum == 0
-        and config.effective_scale * 2**config.score_width < 2.0**-config.probability_width
-    ):
+    if config.effective_scale * 2**config.score_width < 2.0**-config.probability_width:
         found.append(
             f"{config.scale_text}: the whole range of scores changes a probability by less than one ulp; "
             "check the scale"
         )
     return found
+
+
+def _log_sum_row(config: Config, numbers: LogNumerics, limits: Bound) -> StagePlan:
+    cycles, tables = schedule(config), numbers.tables
+    return StagePlan(
+        "log_sum",
+        f"ln Σ, tables of {len(tables.octave)} and {1 << tables.fraction} entries",
+        f"{numbers.widths.divisor_format}",
+        f"{QFormat(numbers.widths.sum_exponent_width, tables.working_fraction)}",
+        cycles.factor,
+        "1 vector/cycle",
+        tables.sum_bits,
+        float(limits.exponential + limits.normaliser),
+    )
+
+
+def _positions(numbers: LogNumerics) -> str:
+    """How a position becomes nats."""
+    tables = numbers.tables
+    if tables.position_shift is not None:
+        return "the position shifted"
+    parts = [len(entries) for entries in (tables.position_high, tables.position_low) if len(entries)]
+    return f"{'table' if len(parts) == 1 else 'tables'} of {' and '.join(map(str, parts))} entries"
+
+
+def _log_softmax_plan(config: Config) -> Plan:
+    numbers, cycles = log_numerics(config, signed=True), schedule(config)
+    limits, each, beats = log_bound(config), _each_cycle(config), _beats(config)
+    stages = [
+        *_sum_stages(config, numbers.widths, cycles, limits.accumulator, True),
+        _log_sum_row(config, numbers, limits),
+        _replay_row(config, cycles, each),
+        StagePlan(
+            "log_softmax",
+            f"x − ln Σ, {_positions(numbers)}; rounded half away from zero",
+            f"UQ{config.score_width}.0, {QFormat(numbers.widths.sum_exponent_width, numbers.tables.working_fraction)}",
+            f"{numbers.format}",
+            cycles.emission_latency - (cycles.replay - 1),
+            each,
+            config.lanes * numbers.tables.position_bits,
+            float(limits.rounding),
+            "with the output queue",
+        ),
+    ]
+    return Plan(
+        config=config,
+        stages=tuple(stages),
+        ports=top_ports(config),
+        fixed_latency_cycles=cycles.vector_latency + cycles.emission_latency,
+        best_latency_cycles=cycles.frame + cycles.maximum + cycles.winners - 1,
+        interval_terms=((beats, 1, 0), (str(cycles.vector_interval), 0, cycles.vector_interval)),
+        output_spacing=1,
+        bound=limits,
+        warnings=(),
+    )
+
+
+def _cross_entropy_plan(config: Config) -> Plan:
+    numbers, cycles, times = log_numerics(config, signed=False), schedule(config), loss_schedule(config)
+    limits = log_bound(config)
+    stages = [
+        *_sum_stages(config, numbers.widths, cycles, limits.accumulator, False),
+        _log_sum_row(config, numbers, limits),
+        StagePlan(
+            "cross_entropy",
+            f"ln Σ − x of the label, {_positions(numbers)}; rounded half up",
+            f"UQ{config.score_width}.0, {QFormat(numbers.widths.sum_exponent_width, numbers.tables.working_fraction)}",
+            f"{numbers.format}",
+            times.lookup + QUEUE_LATENCY,
+            "1 vector/cycle",
+            numbers.tables.position_bits,
+            float(limits.rounding),
+            "with the output queue; the label's score is caught while its vector passes",
+        ),
+    ]
+    return Plan(
+        config=config,
+        stages=tuple(stages),
+        ports=top_ports(config),
+        fixed_latency_cycles=times.vector - 1,
+        best_latency_cycles=times.vector - 1,
+        interval_terms=((_beats(config), 1, 0), (str(times.interval), 0, times.interval)),
+        output_spacing=1,
+        bound=limits,
+        warnings=(),
+    )
+
+
+def _exponential_plan(config: Config) -> Plan:
+    codes = exponential_codes(config)
+    limits, cycles, each = exponential_bound(codes), exponential_schedule(config), _each_cycle(config)
+    narrow = codes.codes is not None
+    tables = codes.widths.tables
+    lookup = (
+        f"min(1, e^(s(x − c))), one table of {1 << config.score_width} entries"
+        if narrow
+        else f"min(1, e^(s(x − c))), {_method(codes.widths)}, shift and rounding"
+    )
+    stages = [
+        _frame_row(config),
+        _maximum_row(config, maximum_latency(config)),
+        StagePlan(
+            "exponentials",
+            lookup,
+            f"UQ{config.score_width}.0",
+            f"{config.probability_qformat}",
+            cycles.lookup + QUEUE_LATENCY,
+            each,
+            config.lanes * ((1 << config.score_width) * config.output_width if narrow else tables.bits),
+            float(limits.total),
+            f"with the output queue; Σ of the codes beside the winner, {sum_format(config)}",
+        ),
+    ]
+    return Plan(
+        config=config,
+        stages=tuple(stages),
+        ports=top_ports(config),
+        fixed_latency_cycles=cycles.element,
+        best_latency_cycles=cycles.vector - 1,
+        interval_terms=((_beats(config), 1, 0), (str(cycles.interval), 0, cycles.interval)),
+        output_spacing=1,
+        bound=limits,
+        warnings=(),
+        passes=0,
+    )
 
 
 def _sigmoid_plan(config: Config) -> Plan:
@@ -436,7 +625,7 @@ def _sigmoid_plan(config: Config) -> Plan:
         output_spacing=1,
         bound=limits,
         warnings=(),
-        streaming=True,
+        passes=0,
     )
 
 
@@ -478,6 +667,9 @@ def _sample_plan(config: Config) -> Plan:
 PLANS: dict[str, Callable[[Config], Plan]] = {
     "argmax": _argmax_plan,
     "softmax": _softmax_plan,
+    "log_softmax": _log_softmax_plan,
+    "cross_entropy": _cross_entropy_plan,
+    "exponential": _exponential_plan,
     "sigmoid": _sigmoid_plan,
     "sample": _sample_plan,
 }

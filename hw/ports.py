@@ -5,13 +5,15 @@ from `outputs`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 
 from .config import Config
+from .exponential_codes import sum_format
+from .log_numerics import log_numerics
 
 __all__ = [
     "OUTPUTS",
@@ -25,6 +27,7 @@ __all__ = [
     "sidebands",
     "stream_fields",
     "top_ports",
+    "winner_output",
 ]
 
 
@@ -77,9 +80,8 @@ class Output:
     """What one beat holds."""
     flags: tuple[Field, ...] = ()
     """In tuser, lowest first: one bit each, of the vector."""
-    flagged: Literal["every beat", "last beat"] = "every beat"
-    """Which beats have the flags: where a vector's first beats leave before it has ended, only its last can; the others
-    have 0."""
+    flags_at_last: bool = False
+    """Whether only a vector's last beat has its flags: where the others leave before they are known."""
 
     def beats(self, config: Config, lengths: Any) -> Any:
         """Beats that vectors of these lengths [V] have, [V]."""
@@ -106,7 +108,8 @@ _ALL_MASKED = Field(
 _OVERLONG = Field("overlong", "overlong", 1, "overlong: the vector was longer than max_length and was cut")
 
 
-def _winner(config: Config, prefix: str, port: str) -> Output:
+def winner_output(config: Config, prefix: str, port: str) -> Output:
+    """The stream of winners, one per vector."""
     fields = (
         Field("index", "argmax", config.index_width, "index of the maximum"),
         Field("score", "best", config.score_width, "its score code", config.score_signed),
@@ -116,20 +119,47 @@ def _winner(config: Config, prefix: str, port: str) -> Output:
 
 
 def _argmax(config: Config) -> tuple[Output, ...]:
-    return (_winner(config, "m_axis", "o"),)
+    return (winner_output(config, "m_axis", "o"),)
 
 
 def _softmax(config: Config) -> tuple[Output, ...]:
     code = Field("probability", "probabilities", config.output_width, f"probability code, {config.probability_qformat}")
     return (
         Output("m_axis", "o", (code,), "element", "probability", (_OVERLONG,)),
-        _winner(config, "m_axis_best", "o_best"),
+        winner_output(config, "m_axis_best", "o_best"),
     )
+
+
+def _log_softmax(config: Config) -> tuple[Output, ...]:
+    form = log_numerics(config, signed=True).format
+    code = Field("log_probability", "log_probabilities", form.width, f"log-softmax code in nats, {form}", signed=True)
+    return (
+        Output("m_axis", "o", (code,), "element", "log-softmax", (_OVERLONG,)),
+        winner_output(config, "m_axis_best", "o_best"),
+    )
+
+
+def _exponential(config: Config) -> tuple[Output, ...]:
+    code = Field("exponential", "exponentials", config.output_width, f"exponential code, {config.probability_qformat}")
+    form = sum_format(config)
+    total = Field("sum", "sums", form.width, f"the exact sum of the vector's codes, {form}")
+    winner = winner_output(config, "m_axis_best", "o_best")
+    return (
+        Output("m_axis", "o", (code,), "element", "exponential", (_OVERLONG,), flags_at_last=True),
+        replace(winner, fields=(*winner.fields, total), noun="winner and sum"),
+    )
+
+
+def _cross_entropy(config: Config) -> tuple[Output, ...]:
+    form = log_numerics(config, signed=False).format
+    flags = (_OVERLONG, Field("unlabelled", "unlabelled", 1, "unlabelled: the label is none of the vector's elements"))
+    loss = Field("loss", "losses", form.width, f"cross-entropy code in nats, {form}")
+    return (Output("m_axis", "o", (loss,), "vector", "loss", flags),)
 
 
 def _sigmoid(config: Config) -> tuple[Output, ...]:
     code = Field("probability", "probabilities", config.output_width, f"probability code, {config.probability_qformat}")
-    return (Output("m_axis", "o", (code,), "element", "probability", (_OVERLONG,), "last beat"),)
+    return (Output("m_axis", "o", (code,), "element", "probability", (_OVERLONG,), flags_at_last=True),)
 
 
 def _sample(config: Config) -> tuple[Output, ...]:
@@ -143,10 +173,19 @@ def _sample(config: Config) -> tuple[Output, ...]:
 OUTPUTS: dict[str, Callable[[Config], tuple[Output, ...]]] = {
     "argmax": _argmax,
     "softmax": _softmax,
+    "log_softmax": _log_softmax,
+    "cross_entropy": _cross_entropy,
+    "exponential": _exponential,
     "sigmoid": _sigmoid,
     "sample": _sample,
 }
 """Mode → its output streams; the one whose latency the plan states comes first, the one that tells vectors apart last."""
+
+
+def _label(config: Config) -> tuple[Sideband, ...]:
+    most = (1 << config.index_width) - 1
+    meaning = "label: index of the element whose loss is wanted"
+    return (Sideband("label", "labels", config.index_width, meaning, per="vector", limit=most),)
 
 
 @lru_cache(maxsize=256)
@@ -155,13 +194,13 @@ def outputs(config: Config) -> tuple[Output, ...]:
     return OUTPUTS[config.mode](config)
 
 
-SIDEBANDS: dict[str, Callable[[Config], tuple[Sideband, ...]]] = {}
+SIDEBANDS: dict[str, Callable[[Config], tuple[Sideband, ...]]] = {"cross_entropy": _label}
 """Mode → what comes beside its scores, where something does."""
 
 
 @lru_cache(maxsize=256)
 def sidebands(config: Config) -> tuple[Sideband, ...]:
-    """The fields of s_axis_tuser, lowest first. A head that has some takes one score per beat."""
+    """The fields of s_axis_tuser, lowest first. A head that has one for each element takes one score per beat."""
     found = SIDEBANDS[config.mode](config) if config.mode in SIDEBANDS else ()
     if config.mask:
         meaning = "mask: the element is excluded, its probability is 0 and it never wins"
@@ -189,16 +228,17 @@ def _outgoing(config: Config, output: Output) -> list[Port]:
         content = _per_lane(lanes, content, bits)
         last = f"the {output.noun if lanes == 1 else 'beat'} is its vector's last"
     meaning = f"bytes of the lanes that hold a {output.noun}; the others hold anything"
+    flags = ", ".join(f"[{bit}] {flag.meaning}" for bit, flag in enumerate(output.flags))
+    if output.flags_at_last:
+        flags = f"with tlast, else 0: {flags}"
     return [
         Port(f"{prefix}_tdata", "output", lanes * bits, content),
         *_keep(prefix, "output", lanes, bits, meaning),
         Port(f"{prefix}_tvalid", "output", 1, "tdata, tlast and tuser hold until tready"),
         Port(f"{prefix}_tready", "input", 1, "the beat is taken"),
         Port(f"{prefix}_tlast", "output", 1, last),
-        Port(f"{prefix}_tuser", "output", len(output.flags),
-             ", ".join(f"[{bit}] {flag.meaning}" for bit, flag in enumerate(output.flags))
-             + ("; in the vector's last beat, 0 before" if output.flagged == "last beat" else "")),
-    ]  # fmt: skip
+        Port(f"{prefix}_tuser", "output", len(output.flags), flags),
+    ]
 
 
 def _per_lane(lanes: int, content: str, bits: int) -> str:

@@ -15,7 +15,7 @@ PRESETS: dict[str, Config] = {
     "softmax-int8-log": Config(normaliser="logarithm"),
     "softmax-int8-fastest": Config(normaliser="logarithm", profile="fastest"),
     "softmax-int8-dsp": Config(normaliser="reciprocal"),
-    "softmax-int8-small": Config(profile="small"),
+    "softmax-int8-small": Config(profile="small", accumulator="two_pass"),
     "softmax-int16": Config(score_width=16, score_scale=2.0**-11, probability_width=16, normaliser="reciprocal"),
     "digits-argmax": Config(mode="argmax", max_length=10, score_scale=DIGITS_SCALE),
     "digits-softmax": Config(max_length=10, score_scale=DIGITS_SCALE),

@@ -11,11 +11,16 @@ from .config import Config
 from .errors import UserError
 from .formats import ceil_log2
 from .numerics import Numerics, numerics
+from .tables import DIRECT_WIDTH
 
 __all__ = [
     "DIGIT",
     "QUEUE_LATENCY",
+    "PassSchedule",
     "Schedule",
+    "TwoPassSchedule",
+    "exponential_schedule",
+    "loss_schedule",
     "maximum_latency",
     "memory_cycles",
     "normalise_digits",
@@ -24,6 +29,7 @@ __all__ = [
     "segments",
     "sigmoid_latency",
     "skewed",
+    "two_pass_schedule",
 ]
 
 QUEUE_LATENCY = 2
@@ -114,7 +120,7 @@ class Schedule:
     quotient: int
     round: int
     """In the logarithmic emission the table of scores is the exponential, the difference the distance, the shift the
-    quotient, and the last table the rounding."""
+    quotient, and the last table the rounding. Of a log-softmax the position in nats is the exponential."""
     queue: int
     segments: tuple[int, ...]
     normalise_interval: int
@@ -178,9 +184,11 @@ def schedule(config: Config) -> Schedule:
         "reciprocal": (widths.reciprocal_width + 1, widths.reciprocal_width + 1),
         "logarithm": (memory, 1),
         "none": (0, 1),
-    }[config.normaliser]
-    serial = config.profile == "small" and config.normaliser == "divider"
-    quotient = {"divider": widths.quotient_width + serial, "reciprocal": 2, "logarithm": 2, "none": 0}
+        "natural": (memory + 2, 1),
+    }[config.division]
+    serial = config.profile == "small" and config.division == "divider"
+    quotient = {"divider": widths.quotient_width + serial, "reciprocal": 2, "logarithm": 2, "none": 0, "natural": 0}
+    tables = config.division in ("logarithm", "natural")
     return Schedule(
         memory=memory,
         frame=1,
@@ -194,14 +202,107 @@ def schedule(config: Config) -> Schedule:
         normalise=digits + 2,
         factor=factor,
         replay=1 + memory,
-        exponential=exponential,
+        # Of a natural logarithm the position in nats: one table, or two and a sum.
+        exponential=memory + split if config.division == "natural" else exponential,
         distance=1,
-        quotient=quotient[config.normaliser],
-        round=memory if config.normaliser == "logarithm" else 2,
+        quotient=quotient[config.division],
+        round={"logarithm": memory, "natural": 1}.get(config.division, 2),
         queue=QUEUE_LATENCY,
         segments=parts,
         # The first segment must not come before the last vector's bits are noted, nor its tag before that is used.
-        normalise_interval=digits + max(len(parts), 3 + factor if config.normaliser == "logarithm" else 2),
+        normalise_interval=digits + max(len(parts), 3 + factor if tables else 2),
         factor_interval=factor_interval,
         quotient_interval=widths.quotient_width + 1 if serial else 1,
     )
+
+
+@dataclass(frozen=True)
+class PassSchedule:
+    """Cycles of a head that has no second pass."""
+
+    lookup: int
+    """Of exponentials, from a framed element to its code; of a cross-entropy, from L to the loss."""
+    element: int
+    """Of exponentials, from the transfer of an element to that of its code, whatever its place in the vector."""
+    vector: int
+    """From the transfer of a vector's last element to that of its result."""
+    interval: int
+    """Between the last elements of two vectors, at the least."""
+
+
+@lru_cache(maxsize=256)
+def exponential_schedule(config: Config) -> PassSchedule:
+    """The schedule of a head of unnormalised exponentials."""
+    cycles = schedule(config.replace(normaliser="none", lanes=1))
+    lookup = cycles.memory
+    if config.score_width > DIRECT_WIDTH:
+        # What lies above the constant is cut to it before.
+        clip = config.reference_offset > 0
+        lookup = clip + cycles.exponential + cycles.distance + cycles.quotient + cycles.round
+    both = max(lookup + ceil_log2(config.lanes) + 1, maximum_latency(config))
+    return PassSchedule(
+        lookup=lookup,
+        element=cycles.frame + lookup + QUEUE_LATENCY,
+        vector=cycles.frame + both + cycles.winners,
+        # So long are the registers of a result in use, and credits are counted in three cycles.
+        interval=max(4, -(-(both + cycles.winners + 3) // cycles.winners)),
+    )
+
+
+@lru_cache(maxsize=256)
+def loss_schedule(config: Config) -> PassSchedule:
+    """The schedule of a cross-entropy head: that of the sum, its logarithm, and a difference."""
+    cycles, lookup = schedule(config), 2
+    return PassSchedule(
+        lookup=lookup,
+        element=0,
+        vector=cycles.vector_latency + lookup + QUEUE_LATENCY,
+        interval=cycles.vector_interval,
+    )
+
+
+@dataclass(frozen=True)
+class TwoPassSchedule:
+    """Cycles of the head in two passes (`two_pass`), which takes a vector only when the one before is out."""
+
+    lookup: int
+    """From an address to the exponential of the element that is stored there."""
+    element: int
+    """Cycles for each division: a quotient bit in each, and one that rounds."""
+    output: int
+    """From an element's load to its probability."""
+    clear: int
+    """From the transfer of a vector's last probability to the first in which the next vector's first score is taken."""
+
+    @property
+    def first_output(self) -> int:
+        """Cycles beyond two per element from a vector's first score to its first probability."""
+        # The pass over the exponentials ends with an address beyond the last.
+        return 1 + self.lookup + self.output
+
+    @property
+    def vector(self) -> int:
+        """Cycles beyond two and `element` per element from a vector's first score to the next one's."""
+        return self.first_output - self.element + self.clear
+
+
+def two_pass_schedule(config: Config) -> TwoPassSchedule:
+    """The schedule of a softmax head in two passes.
+
+    Raises `UserError` for several lanes, a mask, and for other profiles than the small one.
+    """
+    if config.lanes > 1:
+        raise UserError(
+            f"lanes = {config.lanes} with accumulator = 'two_pass': takes one element after the other; lanes = 1 would do"
+        )
+    if config.mask:
+        raise UserError(
+            "mask = true with accumulator = 'two_pass': every element counts; accumulator = 'auto' would do"
+        )
+    if config.profile != "small":
+        raise UserError(
+            f"profile = {config.profile!r} with accumulator = 'two_pass': takes one vector after the other; "
+            "profile = 'small' would do, or accumulator = 'auto'"
+        )
+    element = config.probability_width + 1
+    return TwoPassSchedule(lookup=3, element=element, output=element + 1, clear=2)

@@ -17,14 +17,14 @@ from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 
 from . import divider, logarithm, reciprocal, unnormalised
-from .accumulate import Accumulate, Align, Merge, edges_layout, term_layout
-from .exponential import Exponential, Terms
+from .first_pass import lane_terms, sum_of
 from .frame import Frame
 from .interface import HeadInterface
 from .maximum import Maximum, SkewedMaximum
 from .normalise import Normalise
 from .normaliser import factor_layout
 from .numerics import numerics
+from .ports import outputs
 from .replay import Factors, Replay, entries, stored_layout
 from .schedule import schedule, skewed
 from .streams import (
@@ -36,7 +36,6 @@ from .streams import (
     each_lane,
     keep_names,
     probability_layout,
-    pulse,
     winner_layout,
 )
 
@@ -60,11 +59,16 @@ class Softmax(HeadInterface):
     winners, one per vector; both have to be taken. Latency and interval are those of `plan(config)`.
     """
 
+    def _normaliser(self) -> Any:
+        """What turns sums and elements into probabilities: see `normaliser`."""
+        return NORMALISERS[self._config.normaliser]
+
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
         widths, cycles = numerics(config), schedule(config)
-        normaliser = NORMALISERS[config.normaliser]
+        normaliser = self._normaliser()
+        (field,) = outputs(config)[0].fields
         factor_width = normaliser.factor_width(widths)
         longest = config.beats(config.max_length)
         beats, vectors = cycles.replay_entries(longest), cycles.vectors(longest)
@@ -106,19 +110,7 @@ class Softmax(HeadInterface):
         wiring.connect(m, waiting, wiring.flipped(self.o_best))
 
         # First pass: the sum.
-        m.submodules.accumulate = accumulate = Accumulate(widths, cycles.segments, config.lanes)
-        lanes = [self._terms(m, lane, framed, element) for lane in range(config.lanes)]
-        if config.lanes == 1:
-            wiring.connect(m, lanes[0], accumulate.i)
-        else:
-            m.submodules.merge = merge = Merge(widths, config.lanes)
-            wiring.connect(m, lanes[0], merge.i)
-            # Only lane 0 always holds an element; the others' presence travels in the place of the vector's edges.
-            m.d.comb += [
-                merge.others[lane].eq(Mux(terms.payload.edges.first, terms.payload.term, 0))
-                for lane, terms in enumerate(lanes[1:])
-            ]
-            wiring.connect(m, merge.o, accumulate.i)
+        accumulate = sum_of(m, config, (lane_terms(m, config, k, framed, element) for k in range(config.lanes)))
 
         # Once per vector: the divisor, and what the normaliser makes of it.
         stored = stored_layout(widths, config.lanes, mask=config.mask)
@@ -163,14 +155,14 @@ class Softmax(HeadInterface):
                 emission.i.payload.position.eq(replay.o.payload[each_lane("position", config.lanes)[lane]]),
                 Value.cast(emission.factor).eq(Value.cast(factors.o)),
             ]
-            probability = out[each_lane("probability", config.lanes)[lane]]
+            probability = out[each_lane(field.name, config.lanes)[lane]]
             if config.mask:
                 masked = delay(
                     m, replay.o.payload.mask, cycles.emission_latency - cycles.replay + 1 - cycles.queue, "masked"
                 )
-                code = Mux(masked, 0, made.probability)
+                code = Mux(masked, 0, made[field.name])
             else:
-                code = made.probability
+                code = made[field.name]
             if lane == 0:
                 m.d.comb += [
                     emission.i.payload.last.eq(replay.o.payload.last),
@@ -185,7 +177,7 @@ class Softmax(HeadInterface):
                 keep = keep_names(config.lanes)[lane - 1]
                 m.d.comb += [
                     emission.i.payload.last.eq(replay.o.payload[keep]),
-                    probability.eq(Mux(made.last, made.probability, 0)),
+                    probability.eq(Mux(made.last, made[field.name], 0)),
                     out[keep].eq(made.last),
                 ]
         m.d.comb += [
@@ -202,46 +194,3 @@ class Softmax(HeadInterface):
             vector_credit.give.eq(factors.next),
         ]
         return m
-
-    def _terms(self, m: Module, lane: int, framed: Any, element: Value) -> Any:
-        """The stream of a lane's terms; its `first` tells, but for lane 0, whether the lane holds an element."""
-        config = self._config
-        widths, cycles = numerics(config), schedule(config)
-        suffix = "" if lane == 0 else f"_{lane}"
-        if cycles.align:
-            lookup = Exponential(widths, edges_layout(), cycles.memory)
-            m.submodules[f"exponential{suffix}"] = lookup
-            m.submodules[f"align{suffix}"] = align = Align(widths)
-            wiring.connect(m, lookup.o, align.i)
-            terms = align.o
-        else:
-            m.submodules[f"terms{suffix}"] = lookup = Terms(widths, edges_layout(), cycles.memory)
-            terms = pulse(term_layout(widths)).create(path=(f"term{suffix}",))
-            m.d.comb += [
-                terms.valid.eq(lookup.o.valid),
-                terms.payload.term.eq(lookup.o.payload.term),
-                Value.cast(terms.payload.edges).eq(Value.cast(lookup.o.payload.tag)),
-            ]
-        m.d.comb += [
-            lookup.i.valid.eq(element),
-            lookup.i.payload.position.eq(framed[each_lane("position", config.lanes)[lane]]),
-            lookup.i.payload.tag.first.eq(framed.first if lane == 0 else framed[keep_names(config.lanes)[lane - 1]]),
-            lookup.i.payload.tag.last.eq(framed.last),
-        ]
-        if not config.mask:
-            return terms
-        # What is masked counts as nothing; but a sum is never 0, for that has no leading one: where all is masked, and
-        # nothing depends on the sum, the last element counts.
-        counted = pulse(term_layout(widths)).create(path=("counted",))
-        some = Signal()
-        before = some & ~framed.first
-        with m.If(element):
-            m.d.sync += some.eq(before | ~framed.mask)
-        skipped = framed.mask & (before | ~framed.last)
-        masked = delay(m, skipped, cycles.lookup + cycles.align, "term_masked")
-        m.d.comb += [
-            counted.valid.eq(terms.valid),
-            Value.cast(counted.payload).eq(Value.cast(terms.payload)),
-            counted.payload.term.eq(Mux(masked, 0, terms.payload.term)),
-        ]
-        return counted

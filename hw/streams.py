@@ -14,7 +14,7 @@ from amaranth.lib.wiring import In, Out
 
 from .config import Config
 from .formats import ceil_log2
-from .ports import Output, outputs, sidebands
+from .ports import Output, outputs, sidebands, winner_output
 
 __all__ = [
     "UNCHECKED",
@@ -103,8 +103,8 @@ def output_layout(config: Config, output: Output) -> data.StructLayout:
 
 
 def winner_layout(config: Config) -> data.StructLayout:
-    """One beat per vector: first index of the largest score, or of the draw, that score's code, and the vector's flag."""
-    return output_layout(config, outputs(config)[-1])
+    """One beat per vector: first index of the largest score, that score's code, and the vector's flag."""
+    return output_layout(config, winner_output(config, "m_axis", "o"))
 
 
 def probability_layout(config: Config) -> data.StructLayout:

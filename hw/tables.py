@@ -20,7 +20,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-__all__ = ["BETA_LIMIT", "DIRECT_WIDTH", "ExponentialTables", "exponential_tables", "scale_in_octaves"]
+__all__ = ["BETA_LIMIT", "DIRECT_WIDTH", "ExponentialTables", "decay", "exponential_tables", "scale_in_octaves"]
 
 DIRECT_WIDTH = 10
 """Widest score that addresses one table directly: 1024 entries."""
@@ -52,6 +52,14 @@ def _exact(position: int, beta: Decimal, offset: Decimal = Decimal(0)) -> tuple[
     natural = _CONTEXT.multiply(_CONTEXT.subtract(octaves, Decimal(exponent)), _CONTEXT.ln(Decimal(2)))
     significand = _CONTEXT.multiply(_CONTEXT.exp(natural), Decimal(1 << _EXACT_BITS))
     return exponent, int(significand)
+
+
+@lru_cache(maxsize=64)
+def decay(score_width: int, score_scale: float, fraction: int) -> tuple[int, ...]:
+    """2^(−βd) in UQ1.`fraction` for d = 0 … 2^W − 1, cut, each to some 30 decimal digits."""
+    beta = scale_in_octaves(score_scale)
+    exact = (_exact(difference, beta) for difference in range(1 << score_width))
+    return tuple((1 << (fraction + _EXACT_BITS)) // (significand << exponent) for exponent, significand in exact)
 
 
 def _round_shift(value: int, bits: int) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from softstream.hw.config import Config
+from softstream.hw.differences import differences
 from softstream.hw.numerics import numerics
 from softstream.sim.beats import pad_vectors
 from softstream.sim.golden import golden
@@ -95,12 +96,16 @@ def _errors(config: Config, scores: np.ndarray, lengths: np.ndarray | None = Non
 
 
 def _biased(config: Config, length: int) -> np.ndarray:
-    """Vectors of the codes whose significand is rounded up and down the most, one against all the others."""
-    exponent, significand = numerics(config).tables.all_positions
-    octaves = np.arange(len(exponent)) * min(config.effective_scale * math.log2(math.e), 64.0)
-    ratio = significand * np.exp2(exponent - octaves)
-    order = np.argsort(ratio)
-    extremes = np.concatenate([order[:4], order[-4:]]) + config.score_format.minimum
+    """Vectors of the codes whose exponential is rounded up and down the most, one against all the others."""
+    octaves = np.arange(1 << config.score_width) * min(config.effective_scale * math.log2(math.e), 64.0)
+    if config.accumulator == "two_pass":
+        table = differences(config).exponential
+        order = np.argsort(table / table[0] - np.exp2(-octaves))
+        extremes = config.score_format.maximum - np.concatenate([order[:4], order[-4:], [0]])
+    else:
+        exponent, significand = numerics(config).tables.all_positions
+        order = np.argsort(significand * np.exp2(exponent - octaves))
+        extremes = np.concatenate([order[:4], order[-4:]]) + config.score_format.minimum
     one, many = (grid.ravel() for grid in np.meshgrid(extremes, extremes))
     vectors = np.repeat(many[:, None], length, axis=1)
     vectors[:, 0] = one

@@ -78,6 +78,7 @@ VARIANTS: dict[str, Variant] = {
             PRESETS["softmax-int8-log"].replace(lanes=4),
             {"ecp5-25k": Goal(fmax_mhz=200, cells={"COMB": 4 * 350}, elements_per_cycle=4, first_output=256 + 44)},
         ),
+        Variant("softmax-int8-serial", _SOFTMAX.replace(profile="small"), {"hx8k": None}),
         Variant("softmax-int8-log-small", PRESETS["softmax-int8-log"].replace(profile="small"), {"hx8k": None}),
         Variant("softmax-int8-dsp", PRESETS["softmax-int8-dsp"], {"ecp5-25k": None, "up5k": None}),
         Variant(

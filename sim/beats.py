@@ -47,8 +47,8 @@ def score_beats(
     rng: np.random.Generator | None = None,
     beside: Mapping[str, np.ndarray] | None = None,
 ) -> list[Beat]:
-    """Vectors [V, N] of lengths [V] as beats of s_axis: (tdata, tlast), or (tdata, tkeep, tlast) with several lanes, or
-    (tdata, tuser, tlast) where something comes `beside` the scores, in arrays [V, N] and [V].
+    """Vectors [V, N] of lengths [V] as beats of s_axis: (tdata, tlast), with several lanes tkeep behind tdata, and before
+    tlast tuser where something comes `beside` the scores, in arrays [V, N] and [V].
 
     Lanes beyond a vector's end hold the largest code. With `rng`, everything that is ignored is random: those lanes, upper
     bits of fields, tkeep but in a last beat, and there all of it but the lowest bit of each lane up to the first that is 0.
@@ -61,22 +61,25 @@ def score_beats(
         codes = rng.integers(config.score_format.minimum, config.score_format.maximum, blocks.shape, endpoint=True)
         blocks = np.where(free, codes, blocks)
     words = _words(score_fields(config, blocks, rng), [field_bytes] * lanes)
+    columns: list[list[int]] = [words, last.tolist()]
     if beside:
-        return list(zip(words, _user(config, beside, lengths, rng).tolist(), last.tolist(), strict=True))
+        columns.insert(1, _user(config, beside, lengths, rng).tolist())
     if lanes == 1:
-        return list(zip(words, last.tolist(), strict=True))
+        return list(zip(*columns, strict=True))
     keep = np.repeat(np.arange(lanes) < count[:, None], field_bytes, axis=1)
     if rng is not None:
         byte = np.arange(lanes * field_bytes)
         speaks = (byte % field_bytes == 0) & (byte > 0) & (byte <= count[:, None] * field_bytes) & (last[:, None] == 1)
         keep = np.where(speaks, keep, rng.integers(0, 2, keep.shape))
-    return list(zip(words, _keep_words(keep), last.tolist(), strict=True))
+    columns.insert(1, _keep_words(keep))
+    return list(zip(*columns, strict=True))
 
 
 def _user(
     config: Config, beside: Mapping[str, np.ndarray], lengths: np.ndarray, rng: np.random.Generator | None
 ) -> np.ndarray:
     """tuser of every beat; what belongs to a vector is in its first beat, and elsewhere 0 or random."""
+    lengths = config.beats(lengths)
     index = np.arange(lengths.max())
     words, low = np.zeros((len(lengths), len(index)), dtype=np.int64), 0
     for field in sidebands(config):
@@ -129,13 +132,11 @@ def due_beats(config: Config, result: Mapping[str, np.ndarray], lengths: np.ndar
     for output in outputs(config):
         sizes = [byte_bits(field.width) // 8 for field in output.fields]
         flags = sum(np.asarray(result[flag.array], dtype=np.int64) << bit for bit, flag in enumerate(output.flags))
-        count = output.beats(config, kept)
-        raised = np.repeat(flags, count)
-        if output.flagged == "last beat":
-            ends = np.zeros(len(raised), dtype=np.int64)
-            ends[np.cumsum(count) - 1] = 1
-            raised *= ends
-        user = raised.tolist()
+        beats = output.beats(config, kept)
+        repeated = np.repeat(flags, beats)
+        if output.flags_at_last:
+            repeated *= np.isin(np.arange(len(repeated)), np.cumsum(beats) - 1)
+        user = repeated.tolist()
         if output.per == "vector":
             words = _words(np.stack(_fields(output, result), axis=1), sizes)
             due[output.prefix] = [(word, 1, flag) for word, flag in zip(words, user, strict=True)]

@@ -31,6 +31,17 @@ CONFIGS = {
     "reciprocal-small": Config(max_length=9, normaliser="reciprocal", score_scale=0.3, profile="small"),
     "logarithm": Config(max_length=9, normaliser="logarithm", probability_width=6, score_scale=0.1, guard_bits=5),
     "none-unsigned": Config(max_length=16, score_width=4, score_scale=0.9, score_signed=False, normaliser="none"),
+    "two-pass": Config(max_length=21, score_scale=0.1467, profile="small", accumulator="two_pass"),
+    "two-pass-unsigned-uq1": Config(
+        max_length=9,
+        score_width=10,
+        score_scale=0.02,
+        score_signed=False,
+        probability_width=11,
+        probability_format="UQ1",
+        profile="small",
+        accumulator="two_pass",
+    ),
     "sigmoid": Config(mode="sigmoid", max_length=9, score_scale=0.1, temperature=1.7),
     "sigmoid-wide-lanes": Config(
         mode="sigmoid", max_length=30, score_width=14, score_scale=0.05, probability_width=10, lanes=4, profile="small"

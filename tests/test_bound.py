@@ -8,6 +8,7 @@ import pytest
 
 from softstream.hw.bound import bound
 from softstream.hw.config import Config
+from softstream.hw.differences import differences
 from softstream.hw.errors import UserError
 from softstream.hw.numerics import numerics
 from softstream.sim.golden import golden
@@ -156,6 +157,93 @@ def test_the_rule() -> None:
         assert shares == limits.total
     assert checked > 300
     assert all("at most 62 are available" in text or "1 ulp is allowed" in text for text in refused)
+
+
+TWO_PASS = Config(accumulator="two_pass", profile="small")
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_pair_of_int8_in_two_passes(scale: float) -> None:
+    config = TWO_PASS.replace(max_length=2, score_scale=scale)
+    # Only the difference counts, but for which of the two is the maximum.
+    pairs = np.array([(127, 127 - d) for d in range(256)] + [(-128, d - 128) for d in range(256)])
+    assert worst_error(config, pairs) > (0.45 if scale < 0.2 else 0.2)
+
+
+@pytest.mark.parametrize("form", ["UQ0", "UQ1"])
+@pytest.mark.parametrize("guard_bits", [3, 4, 6, 8])
+def test_every_triple_of_four_bit_scores_in_two_passes(guard_bits: int, form: str) -> None:
+    for scale, width in itertools.product((0.1467, 0.7), (3, 8, 13)):
+        config = TWO_PASS.replace(
+            max_length=3,
+            score_width=4,
+            score_scale=scale,
+            guard_bits=guard_bits,
+            probability_width=width,
+            probability_format=form,
+        )
+        triples = np.array(list(itertools.product(range(-8, 8), repeat=3)))
+        assert worst_error(config, triples) > 0.4
+
+
+@pytest.mark.parametrize("guard_bits", [3, 4, 8])
+@pytest.mark.parametrize("scale", [2.0**-7, 0.0625, 0.1467, 0.5])
+@pytest.mark.parametrize("length", [1, 5, 10, 64, 1000, 65536])
+@pytest.mark.parametrize("probability_width", [8, 16, 24])
+def test_adversarial_in_two_passes(probability_width: int, length: int, scale: float, guard_bits: int) -> None:
+    """One maximum, and N − 1 terms, or as many of two kinds, at each of the differences where the table is most off."""
+    config = TWO_PASS.replace(
+        max_length=length, score_scale=scale, probability_width=probability_width, guard_bits=guard_bits
+    )
+    table = differences(config)
+    exact = np.exp2(-np.arange(256) * min(scale * math.log2(math.e), 64.0))
+    error = table.exponential / table.entries[0] - exact
+    relative = error / (1 + (length - 1) * exact)
+    worst = {int(place) for value in (error, relative) for place in (*value.argsort()[:3], *value.argsort()[-3:])}
+    # In long vectors one kind with another is enough: they cost most.
+    others = [0, 255] if length > 1000 else [*sorted(worst), 0, 255]
+    rows = []
+    for level, other in itertools.product(sorted(worst), others):
+        row = np.full(length, 127 - level)
+        row[0], row[-1] = 127 - other, 127
+        rows.append(row)
+        row = np.where(np.arange(length) % 2, 127 - level, 127 - other)
+        row[0] = 127
+        rows.append(row)
+    rows += [np.linspace(-128, 127, length).round().astype(int), np.full(length, -128)]
+    worst_seen = worst_error(config, np.array(rows))
+    if length in range(2, 1001):
+        # In longer vectors every probability may be far below an ulp.
+        assert worst_seen > 0.3
+
+
+def test_the_attack_in_two_passes_comes_close_to_the_bound() -> None:
+    """What is off in the sum is off in the maximum's probability, to nine tenths of what the bound allows for."""
+    for scale in (0.0625, 0.1467):
+        config = TWO_PASS.replace(score_scale=scale, probability_width=16, guard_bits=3)
+        table, limits = differences(config), bound(config)
+        exact = np.exp2(-np.arange(256) * scale * math.log2(math.e))
+        error = np.abs(table.exponential / table.entries[0] - exact) / (1 + 1023 * exact)
+        level = int(error.argmax())
+        row = np.full((1, 1024), 127 - level)
+        row[0, 0] = 127
+        codes = golden(config, row).probabilities
+        assert codes is not None
+        without_rounding = error_ulp(config, codes, row)[0, 0] + 0.5
+        assert without_rounding >= 0.9 * float(limits.exponential)
+
+
+def test_the_rule_in_two_passes() -> None:
+    """The same promise: at most 1/2 + 3·2^-k ulp, whatever the other keys, and the shares sum to the bound."""
+    for k, width, length, scale in itertools.product(
+        (3, 4, 6, 8), (3, 8, 24), (1, 2, 3, 5, 1024, 65536), (1e-12, 0.0625, 0.1467, 1e6)
+    ):
+        config = TWO_PASS.replace(guard_bits=k, probability_width=width, max_length=length, score_scale=scale)
+        limits = bound(config)
+        assert float(limits.total) <= 0.5 + 3.05 * 2.0**-k
+        assert limits.exponential + limits.accumulator + limits.normaliser + limits.rounding == limits.total
+    with pytest.raises(UserError, match=r"would be 1\.2\d\d ulp.*guard_bits = 3 would do"):
+        bound(TWO_PASS.replace(guard_bits=2))
 
 
 def test_one_is_exact_in_uq1_and_saturates_in_uq0() -> None:

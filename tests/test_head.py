@@ -7,7 +7,7 @@ import pytest
 from amaranth import Module
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from configurations import SOFTMAX, beats_of, vectors
+from configurations import SOFTMAX, TWO_PASS, beats_of, vectors
 from stream_bench import run_component
 
 from softstream.hw.config import Config
@@ -28,7 +28,7 @@ ARGMAX |= {
     f"argmax-{profile}-{lanes}": Config(mode="argmax", max_length=limit, profile=profile, lanes=lanes, score_width=5)
     for profile, lanes, limit in (("fast", 2, 5), ("fast", 4, 16), ("fast", 16, 37), ("small", 4, 9), ("small", 8, 5))
 }
-HEADS = {**ARGMAX, **SOFTMAX}
+HEADS = {**ARGMAX, **SOFTMAX, **TWO_PASS}
 
 
 def expected_beats(config: Config, found: list[np.ndarray]) -> tuple[list[dict[str, int]], list[dict[str, int]]]:
@@ -91,7 +91,7 @@ def test_every_combination(normaliser: str, profile: str, accumulator: str) -> N
     assert run.drained["o_best"][0][0] - run.inputs[0] == plan(config).best_output_cycle(1)
 
 
-@pytest.mark.parametrize("name", ["absolute", "small"])
+@pytest.mark.parametrize("name", ["absolute", "small", "two-pass"])
 def test_a_slow_taker_of_winners_loses_nothing(name: str) -> None:
     config = HEADS[name]
     found = vectors(config, seed=43)
@@ -126,7 +126,7 @@ class Joined(wiring.Component):
 
 
 @pytest.mark.parametrize("sink", ["never", "random"])
-@pytest.mark.parametrize("name", ["absolute", "logarithm", "small", "small-reciprocal"])
+@pytest.mark.parametrize("name", ["absolute", "logarithm", "small", "small-reciprocal", "two-pass"])
 def test_a_winner_taken_with_the_last_probability_blocks_nothing(name: str, sink: str) -> None:
     config = HEADS[name]
     found = vectors(config, seed=47)

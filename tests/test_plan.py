@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from amaranth.back import rtlil
-from configurations import SOFTMAX
+from configurations import SOFTMAX, TWO_PASS
 
 from softstream.hw.config import Config
 from softstream.hw.errors import UserError
@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ALL = {
     **PRESETS,
     **SOFTMAX,
+    **TWO_PASS,
     "small-argmax": Config(mode="argmax", profile="small"),
     "argmax-4": Config(mode="argmax", lanes=4),
     "softmax-8": Config(lanes=8),
@@ -73,15 +74,15 @@ def test_path_latency_is_the_sum_of_its_rows(name: str) -> None:
     assert rows - 1 == found.fixed_latency_cycles
 
 
-@pytest.mark.parametrize("name", SOFTMAX)
+@pytest.mark.parametrize("name", [*SOFTMAX, *TWO_PASS])
 def test_table_bits_are_those_of_the_hardware(name: str) -> None:
     """Every memory of the head that has contents."""
     bits = 0
-    for cell in re.findall(r"cell \$meminit_v2 .*?end\n", rtlil.convert(Head(SOFTMAX[name])), re.DOTALL):
+    for cell in re.findall(r"cell \$meminit_v2 .*?end\n", rtlil.convert(Head(ALL[name])), re.DOTALL):
         if "1" in re.search(r"\\DATA \d+'([01]*)", cell)[1]:  # type: ignore[index]
             width, words = (int(re.search(rf"\\{word} (\d+)", cell)[1]) for word in ("WIDTH", "WORDS"))  # type: ignore[index]
             bits += width * words
-    assert bits == plan(SOFTMAX[name]).table_bits > 0
+    assert bits == plan(ALL[name]).table_bits > 0
 
 
 @pytest.mark.parametrize("name", SOFTMAX)
@@ -155,6 +156,19 @@ def test_the_fast_argmax_spends_a_cycle_per_bit_of_a_score() -> None:
     assert plan(Config(mode="argmax", profile="small")).latency_formula == "N + 1"
     assert plan(Config(mode="argmax")).latency_formula == "N + 10"
     assert plan(Config(mode="argmax", score_width=16, lanes=4)).latency_formula == "⌈N/4⌉ + 20"
+
+
+def test_two_passes_take_one_vector_after_the_other() -> None:
+    found = plan(TWO_PASS["two-pass"])
+    assert (found.latency_formula, found.best_formula) == ("2N + 14", "N + 0")
+    assert (found.last_output_formula, found.interval_formula) == ("11N + 5", "11N + 7")
+    with pytest.raises(
+        UserError, match=r"^profile = 'fast' with accumulator = 'two_pass': .*; profile = 'small' would do"
+    ):
+        plan(Config(accumulator="two_pass"))
+    with pytest.raises(UserError, match=r"^lanes = 2 with accumulator = 'two_pass': .*; lanes = 1 would do"):
+        plan(TWO_PASS["two-pass"].replace(lanes=2))
+    assert plan(Config(accumulator="two_pass", mode="argmax")) != plan(TWO_PASS["two-pass"])
 
 
 def test_refuses_what_breaks_the_bound() -> None:

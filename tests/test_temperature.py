@@ -59,15 +59,15 @@ def test_sigmoid_and_sampling_read_the_quotient() -> None:
 
 
 def test_too_cold_is_refused_with_what_would_do() -> None:
-    cold = Config(temperature=0.001)
+    cold = Config(mode="argmax", temperature=0.001)
     with pytest.raises(
         UserError,
         match=r"score_scale = 0.0625 with temperature = 0.001: a step of the score would be 62.5 nats, at most 44.4 are of "
         r"any use; temperature = 0.002 would do, or mode = 'argmax', the limit at 0",
     ):
-        plan(cold)
-    plan(cold.replace(temperature=0.002))
-    plan(cold.replace(mode="argmax"))
+        cold.replace(mode="softmax")
+    plan(cold)
+    plan(cold.replace(mode="softmax", temperature=0.002))
 
 
 def test_too_hot_is_warned_of() -> None:
@@ -83,7 +83,7 @@ def test_wide_scores_of_sigmoid_and_sampling_name_what_would_do() -> None:
         sigmoid_codes(fine)
     sigmoid_codes(fine.replace(score_scale=0.01171875))
     with pytest.raises(
-        UserError, match=r"score_scale = 0.0625 with temperature = 0.001: .*; score_scale = 0.016 or mode"
+        UserError, match=r"score_scale = 0.0625 with temperature = 0.003: .*; score_scale = 0.048 or mode"
     ):
-        gumbel_table(Config(temperature=0.001))
-    gumbel_table(Config(temperature=0.001, score_scale=0.016))
+        gumbel_table(Config(temperature=0.003))
+    gumbel_table(Config(temperature=0.003, score_scale=0.048))

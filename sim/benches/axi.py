@@ -52,7 +52,7 @@ async def cocotbext_axi(dut: Any, source: str, sink: str) -> None:
         receivers = {prefix: attach(AxiStreamSink, prefix, sink) for prefix in prefixes}
         scores, lengths = pad_vectors(vectors, config.score_format.minimum)
         sent = score_beats(config, scores, lengths, beside=beside(config, scores))
-        users = iter([beat[1] for beat in sent])
+        users = iter([beat[-2] for beat in sent])
         await session.harness.reset()
         for tap in (session.harness.input, *session.harness.outputs.values()):
             tap.monitor.begin()
@@ -60,7 +60,14 @@ async def cocotbext_axi(dut: Any, source: str, sink: str) -> None:
             fields = score_fields(config, vector)
             field = f"<u{byte_bits(config.score_width) // 8}"
             words = fields.tolist() if config.lanes == 1 else fields.astype(field).tobytes()
-            user = list(itertools.islice(users, len(vector))) if "tuser" in session.fields["s_axis"] else None
+            # Of several lanes a frame is of bytes, and what is beside is the vector's.
+            user = (
+                list(itertools.islice(users, config.beats(len(vector))))
+                if "tuser" in session.fields["s_axis"]
+                else None
+            )
+            if config.lanes > 1 and user:
+                user = user[0]
             sender.send_nowait(AxiStreamFrame(words, tuser=user))
         monitors = {prefix: session.harness.outputs[prefix].monitor for prefix in prefixes}
         idle = 0

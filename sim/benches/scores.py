@@ -80,11 +80,11 @@ def _result(session: Session, shape: tuple[int, ...], lengths: np.ndarray, sinks
         for bit, flag in enumerate(output.flags):
             found = (flags >> bit & 1).astype(bool)
             told = arrays.setdefault(flag.array, found[np.cumsum(beats) - 1])
-            # Beats before the last have the same flag, or none yet.
-            due = told[rows] if output.flagged == "every beat" else told[rows] & (place == beats[rows] - 1)
-            unlike = rows[due != found]
-            wrong = "not the same in all beats" if output.flagged == "every beat" else "set before the last beat"
-            assert not len(unlike), f"{prefix}: tuser, {flag.name}, is {wrong} of vector {unlike[0]}"
+            flagged = told[rows] & ((place == beats[rows] - 1) | (not output.flags_at_last))
+            unlike = rows[flagged != found]
+            assert not len(unlike), (
+                f"{prefix}: tuser, {flag.name}, is not as it should be in all beats of vector {unlike[0]}"
+            )
         values = unpack(output, words.tolist(), lanes)
         if output.per == "vector":
             arrays |= {field.array: value[:, 0] for field, value in zip(output.fields, values, strict=True)}

@@ -9,7 +9,10 @@ from softstream.hw.errors import UserError
 from softstream.hw.ports import outputs, sidebands
 
 from .argmax import argmax
+from .cross_entropy import cross_entropy
+from .exponentials import exponentials
 from .frame import Block, frame
+from .log_softmax import log_softmax
 from .sample import sample
 from .sigmoid import sigmoid
 from .softmax import softmax
@@ -19,6 +22,9 @@ __all__ = ["MODELS", "Result", "checked", "checked_beside", "golden"]
 MODELS: dict[str, Callable[[Config, Block], dict[str, np.ndarray]]] = {
     "argmax": argmax,
     "softmax": softmax,
+    "log_softmax": log_softmax,
+    "cross_entropy": cross_entropy,
+    "exponential": exponentials,
     "sigmoid": sigmoid,
     "sample": sample,
 }
@@ -149,7 +155,8 @@ def golden(
         positions, framed, overlong = frame(config, scores[rows], lengths[rows])
         if config.mask:
             positions = positions * (1 - beside["mask"][rows][:, : positions.shape[1]])
-        taken = {name: values[rows][..., : positions.shape[1]] for name, values in beside.items()}
+        columns = (slice(None), slice(positions.shape[1]))
+        taken = {name: values[rows][columns[: values.ndim]] for name, values in beside.items()}
         made = {**model(config, Block(positions, framed, taken, int(earlier[start]))), "overlong": overlong}
         for name, values in made.items():
             # Columns beyond max_length were cut and stay 0.

@@ -5,6 +5,7 @@ from types import ModuleType
 import numpy as np
 
 from softstream.hw.config import Config
+from softstream.hw.differences import differences
 from softstream.hw.numerics import numerics
 
 from . import divider, logarithm, reciprocal, unnormalised
@@ -13,6 +14,7 @@ from .argmax import argmax
 from .exponential import exponential
 from .frame import Block
 from .normalise import normalise
+from .two_pass import two_pass
 
 __all__ = ["NORMALISERS", "softmax"]
 
@@ -27,6 +29,8 @@ NORMALISERS: dict[str, ModuleType] = {
 def softmax(config: Config, block: Block) -> dict[str, np.ndarray]:
     """The winner, and the probability code of each element, [V, N], 0 beyond each length."""
     positions, valid = block.positions, block.taking_part
+    if config.accumulator == "two_pass":
+        return {**argmax(config, block), "probabilities": two_pass(differences(config), positions, valid)}
     widths = numerics(config)
     normaliser = NORMALISERS[config.normaliser]
     reference, total = accumulate(widths, *exponential(widths, positions), valid)

@@ -1,0 +1,81 @@
+"""The sum of a vector's exponentials from its framed beats: exponential, alignment, merge and accumulator, joined."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from amaranth import Module, Mux, Signal, Value
+from amaranth.lib import wiring
+
+from .accumulate import Accumulate, Align, Merge, edges_layout, term_layout
+from .config import Config
+from .exponential import Exponential, Terms
+from .numerics import numerics
+from .schedule import schedule
+from .streams import delay, each_lane, keep_names, pulse
+
+__all__ = ["lane_terms", "sum_of"]
+
+
+def sum_of(m: Module, config: Config, terms: Iterable[Any]) -> Accumulate:
+    """The accumulator of the lanes' `lane_terms`; its sum comes with the schedule's `sum_latency`."""
+    widths, cycles = numerics(config), schedule(config)
+    m.submodules.accumulate = accumulate = Accumulate(widths, cycles.segments, config.lanes)
+    lanes = list(terms)
+    if config.lanes == 1:
+        wiring.connect(m, lanes[0], accumulate.i)
+        return accumulate
+    m.submodules.merge = merge = Merge(widths, config.lanes)
+    wiring.connect(m, lanes[0], merge.i)
+    # Only lane 0 always holds an element; the others' presence travels in the place of the vector's edges.
+    m.d.comb += [
+        merge.others[lane].eq(Mux(other.payload.edges.first, other.payload.term, 0))
+        for lane, other in enumerate(lanes[1:])
+    ]
+    wiring.connect(m, merge.o, accumulate.i)
+    return accumulate
+
+
+def lane_terms(m: Module, config: Config, lane: int, framed: Any, element: Value) -> Any:
+    """The stream of a lane's terms of the framed beats, each taken where `element` is set.
+
+    Its `first` tells, but for lane 0, whether the lane holds an element.
+    """
+    widths, cycles = numerics(config), schedule(config)
+    suffix = "" if lane == 0 else f"_{lane}"
+    if cycles.align:
+        lookup = Exponential(widths, edges_layout(), cycles.memory)
+        m.submodules[f"exponential{suffix}"] = lookup
+        m.submodules[f"align{suffix}"] = align = Align(widths)
+        wiring.connect(m, lookup.o, align.i)
+        terms = align.o
+    else:
+        m.submodules[f"terms{suffix}"] = lookup = Terms(widths, edges_layout(), cycles.memory)
+        terms = pulse(term_layout(widths)).create(path=(f"term{suffix}",))
+        m.d.comb += [
+            terms.valid.eq(lookup.o.valid),
+            terms.payload.term.eq(lookup.o.payload.term),
+            Value.cast(terms.payload.edges).eq(Value.cast(lookup.o.payload.tag)),
+        ]
+    m.d.comb += [
+        lookup.i.valid.eq(element),
+        lookup.i.payload.position.eq(framed[each_lane("position", config.lanes)[lane]]),
+        lookup.i.payload.tag.first.eq(framed.first if lane == 0 else framed[keep_names(config.lanes)[lane - 1]]),
+        lookup.i.payload.tag.last.eq(framed.last),
+    ]
+    if not config.mask:
+        return terms
+    # What is masked counts as nothing; but a sum is never 0, for that has no leading one: where all is masked, and
+    # nothing depends on the sum, the last element counts.
+    counted = pulse(term_layout(widths)).create(path=("counted",))
+    some = Signal()
+    before = some & ~framed.first
+    with m.If(element):
+        m.d.sync += some.eq(before | ~framed.mask)
+    skipped = framed.mask & (before | ~framed.last)
+    masked = delay(m, skipped, cycles.lookup + cycles.align, "term_masked")
+    m.d.comb += [
+        counted.valid.eq(terms.valid),
+        Value.cast(counted.payload).eq(Value.cast(terms.payload)),
+        counted.payload.term.eq(Mux(masked, 0, terms.payload.term)),
+    ]
+    return counted

@@ -1,0 +1,26 @@
+"""Golden model of `hw/log_sum.py`: the natural logarithm of a vector's sum."""
+
+import numpy as np
+
+from softstream.hw.log_numerics import LogNumerics
+
+from .accumulate import accumulate
+from .exponential import exponential
+from .normalise import normalise
+
+__all__ = ["log_sum", "vector_logarithm"]
+
+
+def log_sum(numbers: LogNumerics, sum_exponent: np.ndarray, divisor: np.ndarray) -> np.ndarray:
+    """L = ln(2^n·m) and half an ulp, in units of 2^-H: O at n, T at the first F fraction bits of m, and the bit below."""
+    tables = numbers.tables
+    cut = divisor >> (numbers.widths.divisor_fraction - tables.fraction - 1)
+    worth = tables.working_fraction - tables.fraction - 1
+    entry = tables.logarithm[(cut >> 1) - (1 << tables.fraction)]
+    return tables.octave[sum_exponent] + entry + ((cut & 1) << worth)
+
+
+def vector_logarithm(numbers: LogNumerics, positions: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """L of the vectors [V, N]; int64 [V]."""
+    widths = numbers.widths
+    return log_sum(numbers, *normalise(widths, *accumulate(widths, *exponential(widths, positions), valid)))
