@@ -28,8 +28,8 @@ from .tables import DIRECT_WIDTH, decay
 
 __all__ = ["SMALLEST_PROBABILITY_WIDTH", "Differences", "differences"]
 
-SMALLEST_PROBABILITY_WIDTH = 3
-"""The next element's exponential is looked up while P + 1 bits of a quotient are found, which takes four cycles."""
+SMALLEST_PROBABILITY_WIDTH = 4
+"""The next element's exponential is looked up while P + 1 bits of a quotient are found, and that takes five cycles."""
 
 _WORKING = 128
 _UNIT = 1 << _WORKING

@@ -246,7 +246,7 @@ def _two_pass_plan(config: Config) -> Plan:
             f"2^(−βd) / Σ, one bit a step, without the lowest {table.dropped} bits",
             f"{exponential}, {total}",
             f"{config.probability_qformat}",
-            cycles.output + 1,
+            cycles.output + 2,
             spacing,
             bound_share_ulp=float(limits.normaliser + limits.rounding),
             note="rounded half up, saturated",
@@ -371,11 +371,15 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
         "none": "–",
     }[config.normaliser]
     each = _each_cycle(config)
+    chords = widths.reciprocals
     rows = _sum_stages(config, widths, cycles, limits.accumulator, True)
     if config.normaliser == "reciprocal":
         rows.append(
             StagePlan("reciprocal", "r = 1/m, one bit a step", f"{widths.divisor_format}", factor, cycles.factor,
                       f"{cycles.factor_interval} cycles/vector")
+            if chords is None
+            else StagePlan("reciprocal", f"r = 1/m, by {len(chords.start)} chords", f"{widths.divisor_format}", factor,
+                           cycles.factor, "1 vector/cycle", chords.bits)
         )  # fmt: skip
     logarithms = widths.logarithms
     if logarithms is not None:

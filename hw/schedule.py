@@ -21,9 +21,11 @@ __all__ = [
     "TwoPassSchedule",
     "exponential_schedule",
     "loss_schedule",
+    "align_cycles",
     "maximum_latency",
     "memory_cycles",
     "normalise_digits",
+    "round_cycles",
     "sample_latency",
     "schedule",
     "segments",
@@ -72,6 +74,11 @@ def segments(config: Config, widths: Numerics) -> tuple[int, ...]:
     return tuple(width * (j + 1) // count - width * j // count for j in range(count))
 
 
+def align_cycles(widths: Numerics) -> int:
+    """From an exponent and a significand to the aligned term."""
+    return 3 if widths.absolute else 2
+
+
 def skewed(config: Config) -> bool:
     """Whether the comparison of the maximum is skewed: in argmax mode, where it is the slowest part, but for the smallest."""
     return config.profile == "fastest" or (config.mode == "argmax" and config.profile == "fast")
@@ -93,6 +100,11 @@ def normalise_digits(widths: Numerics) -> tuple[int, int, int]:
     span = widths.accumulator_width - 1 - widths.accumulator_fraction
     above = (1 << max(2, span.bit_length())) - 1 - span
     return (span + above % DIGIT) // DIGIT + 1, above // DIGIT, above % DIGIT
+
+
+def round_cycles(config: Config) -> int:
+    """From a quotient to the rounded probability: two cycles for the shift where clocks are the fastest."""
+    return 3 if config.profile == "fastest" else 2
 
 
 @dataclass(frozen=True)
@@ -179,15 +191,22 @@ def schedule(config: Config) -> Schedule:
     exponential = memory + 3 if split else memory
     parts = segments(config, widths)
     digits, _, _ = normalise_digits(widths)
+    chords = widths.reciprocals is not None
     factor, factor_interval = {
         "divider": (0, 1),
-        "reciprocal": (widths.reciprocal_width + 1, widths.reciprocal_width + 1),
+        "reciprocal": (memory + 2, 1) if chords else (widths.reciprocal_width + 1, widths.reciprocal_width + 1),
         "logarithm": (memory, 1),
         "none": (0, 1),
         "natural": (memory + 2, 1),
     }[config.division]
     serial = config.profile == "small" and config.division == "divider"
-    quotient = {"divider": widths.quotient_width + serial, "reciprocal": 2, "logarithm": 2, "none": 0, "natural": 0}
+    quotient = {
+        "divider": widths.quotient_width + serial,
+        "reciprocal": 3 if chords else 2,
+        "logarithm": 2,
+        "none": 0,
+        "natural": 0,
+    }
     tables = config.division in ("logarithm", "natural")
     return Schedule(
         memory=memory,
@@ -196,7 +215,7 @@ def schedule(config: Config) -> Schedule:
         winners=1 if config.profile == "small" else 2,
         lookup=exponential,
         # A narrow score's table of terms for the absolute accumulator is already shifted.
-        align=0 if widths.absolute and not split else 2,
+        align=0 if widths.absolute and not split else align_cycles(widths),
         merge=ceil_log2(config.lanes),
         accumulate=len(parts),
         normalise=digits + 2,
@@ -206,11 +225,11 @@ def schedule(config: Config) -> Schedule:
         exponential=memory + split if config.division == "natural" else exponential,
         distance=1,
         quotient=quotient[config.division],
-        round={"logarithm": memory, "natural": 1}.get(config.division, 2),
+        round={"logarithm": memory, "natural": 1}.get(config.division, round_cycles(config)),
         queue=QUEUE_LATENCY,
         segments=parts,
         # The first segment must not come before the last vector's bits are noted, nor its tag before that is used.
-        normalise_interval=digits + max(len(parts), 3 + factor if tables else 2),
+        normalise_interval=digits + max(len(parts), 3 + factor if tables or chords else 2),
         factor_interval=factor_interval,
         quotient_interval=widths.quotient_width + 1 if serial else 1,
     )
@@ -277,8 +296,8 @@ class TwoPassSchedule:
     @property
     def first_output(self) -> int:
         """Cycles beyond two per element from a vector's first score to its first probability."""
-        # The pass over the exponentials ends with an address beyond the last.
-        return 1 + self.lookup + self.output
+        # The pass over the exponentials ends with an address beyond the last, and a register stands before the division.
+        return 2 + self.lookup + self.output
 
     @property
     def vector(self) -> int:

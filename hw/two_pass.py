@@ -135,32 +135,33 @@ class TwoPass(HeadInterface):
     def _division(
         self, m: Module, exponential: Value, total: Value, moves: Value, dividing: Value, load: Signal
     ) -> Value:
-        """The quotient's register, which is the output until the step after `load`; `load`, while `dividing`, is set here."""
+        """The quotient's register, which is the output in the cycle after `load`, a register that is set here."""
         config, widths, cycles = self._config, self._widths, two_pass_schedule(self._config)
         dividend, divisor = exponential[widths.dropped :], total[widths.dropped :]
-        # Steps that are left before the next load; negative in the cycle of the load.
-        step = Signal(signed(max(3, cycles.element.bit_length() + 1)), reset_less=True)
+        # Steps that are left before the next load.
+        step = Signal(range(cycles.element), reset_less=True)
+        final = step == 0
         remainder = Signal(signed(widths.divisor_width + 1), reset_less=True)
         negative = remainder[-1]
-        quotient = Signal(config.output_width, reset_less=True)
-        following = Signal(len(remainder))
+        # The dividend is 0 but for the cycle of the load, and the lower bits of the remainder are 0 in that cycle.
+        loaded = Signal(len(dividend), reset_less=True)
+        begun = Cat(remainder[: len(dividend)] | loaded, remainder[len(dividend) :])
         subtract = load | ~negative
-        # The lower bits of the remainder are 0 in the cycle of the load.
-        begun = Cat(remainder[: len(dividend)] | (dividend & load.replicate(len(dividend))), remainder[len(dividend) :])
-        m.d.comb += [
-            load.eq(dividing & step[-1]),
-            following.eq(Cat(subtract, begun[:-1]) + (Cat(divisor, 0) ^ subtract.replicate(len(remainder)))),
-        ]
+        following = Signal(len(remainder))
+        m.d.comb += following.eq(Cat(subtract, begun[:-1]) + (Cat(divisor, 0) ^ subtract.replicate(len(remainder))))
+        m.d.sync += [load.eq(final & dividing), loaded.eq(Mux(final, dividend, 0))]
+        with m.If(moves):
+            m.d.sync += [remainder.eq(following), step.eq(Mux(final, cycles.element - 1, step - 1))]
+            with m.If(final):
+                m.d.sync += remainder[:-1].eq(0)
+        with m.If(~dividing):
+            m.d.sync += step.eq(cycles.lookup)
+
+        quotient = Signal(config.output_width, reset_less=True)
         rounded = ~negative
         if config.probability_format == "UQ0":
             rounded &= ~quotient.all()
         shifted = Cat(~negative, quotient[: config.probability_width - 1])
-        with m.If(moves):
-            m.d.sync += [remainder.eq(following), step.eq(Mux(load, cycles.element - 2, step - 1))]
-            with m.If(step == 0):
-                m.d.sync += remainder[:-1].eq(0)
         with m.If(moves & dividing):
             m.d.sync += quotient.eq(Mux(load, quotient + rounded, shifted))
-        with m.If(~dividing):
-            m.d.sync += step.eq(cycles.lookup - 1)
         return quotient

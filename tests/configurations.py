@@ -25,6 +25,16 @@ SOFTMAX: dict[str, Config] = {
         normaliser="reciprocal",
         probability_format="UQ1",
     ),
+    "chords": Config(
+        max_length=16,
+        score_width=16,
+        score_scale=2.0**-12,
+        probability_width=16,
+        guard_bits=3,
+        normaliser="reciprocal",
+        profile="fastest",
+    ),
+    "fastest": Config(max_length=16, profile="fastest"),
     "small": Config(max_length=16, profile="small"),
     "small-reciprocal": Config(max_length=16, profile="small", normaliser="reciprocal", score_scale=0.3),
     "small-logarithm": Config(
@@ -43,7 +53,7 @@ TWO_PASS: dict[str, Config] = {
         "two-pass": {"max_length": 16},
         "two-pass-unsigned": {"max_length": 13, "score_scale": 0.3, "score_signed": False, "probability_format": "UQ1"},
         "two-pass-wide": {"max_length": 9, "score_width": 10, "score_scale": 2.0**-7, "probability_width": 16},
-        "two-pass-tiny": {"max_length": 1, "score_width": 2, "probability_width": 3},
+        "two-pass-tiny": {"max_length": 1, "score_width": 2, "probability_width": 4},
     }.items()
 }
 """Heads that are one stage of their own."""

@@ -58,7 +58,7 @@ def test_one_element_has_no_error_in_its_sum() -> None:
     [
         ({"normaliser": "reciprocal"}, "with normaliser = 'reciprocal': .*; normaliser = 'divider' would do"),
         ({"score_width": 11}, "with score_width = 11: .* at most 10 bits; accumulator = 'auto' would do"),
-        ({"probability_width": 2}, "with probability_width = 2: .* at least 3 .*; probability_width = 3 would do"),
+        ({"probability_width": 3}, "with probability_width = 3: .* at least 4 .*; probability_width = 4 would do"),
     ],
 )
 def test_refusals_say_what_would_do(keys: dict[str, object], text: str) -> None:

@@ -1,29 +1,38 @@
 """Temperature: softmax(x / T) by tables of another scale, everywhere that a scale is read."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from configurations import vectors
 
-from softstream.hw.bound import bound
 from softstream.hw.config import Config
 from softstream.hw.emit import verilog
 from softstream.hw.errors import UserError
 from softstream.hw.numerics import numerics
-from softstream.hw.plan import plan
+from softstream.hw.plan import PLANS, plan
 from softstream.hw.sampling import gumbel_table
 from softstream.hw.sigmoid_tables import sigmoid_codes
 from softstream.sim.golden import golden
 from softstream.sim.reference import error_ulp, float64_slack_ulp, softmax_float64
 
+EVERY = [
+    *({"mode": mode} for mode in PLANS),
+    {"normaliser": "logarithm"},
+    {"accumulator": "two_pass", "profile": "small"},
+    {"mode": "exponential", "score_width": 12},
+]
 
-@pytest.mark.parametrize("normaliser", ["divider", "logarithm"])
-def test_the_hardware_is_that_of_the_quotient(normaliser: str) -> None:
+
+@pytest.mark.parametrize("keys", EVERY, ids=lambda keys: "-".join(map(str, keys.values())))
+def test_the_hardware_is_that_of_the_quotient(keys: dict[str, Any]) -> None:
     """To the byte, and with its bound: nothing reads the scale alone."""
-    hot = Config(max_length=20, score_scale=0.125, temperature=2.0, normaliser=normaliser)
-    plain = Config(max_length=20, score_scale=0.0625, normaliser=normaliser)
+    hot = Config(max_length=20, score_scale=0.125, temperature=2.0).replace(**keys)
+    plain = Config(max_length=20, score_scale=0.0625).replace(**keys)
     assert verilog(hot) == verilog(plain)
-    assert bound(hot) == bound(plain)
+    assert plan(hot).bound == plan(plain).bound
     assert plan(hot).stages == plan(plain).stages
+    assert plan(hot).warnings == plan(plain).warnings
     assert hot.digest != plain.digest
 
 
