@@ -53,6 +53,13 @@ class Field:
     width: int
     meaning: str
     signed: bool = False
+    form: str = ""
+    """Q-format of a code; nothing of an index or a score."""
+
+    @property
+    def text(self) -> str:
+        """What it is, with the format of a code."""
+        return f"{self.meaning}, {self.form}" if self.form else self.meaning
 
 
 @dataclass(frozen=True)
@@ -133,7 +140,9 @@ def _argmax(config: Config) -> tuple[Output, ...]:
 
 
 def _softmax(config: Config) -> tuple[Output, ...]:
-    code = Field("probability", "probabilities", config.output_width, f"probability code, {config.probability_qformat}")
+    code = Field(
+        "probability", "probabilities", config.output_width, "probability code", form=str(config.probability_qformat)
+    )
     return (
         Output("m_axis", "o", (code,), "element", "probability", (_OVERLONG,)),
         winner_output(config, "m_axis_best", "o_best"),
@@ -141,8 +150,8 @@ def _softmax(config: Config) -> tuple[Output, ...]:
 
 
 def _hardmax(config: Config) -> tuple[Output, ...]:
-    meaning = f"code of 1.0 or 0, {config.probability_qformat}"
-    code = Field("probability", "one_hot", config.output_width, meaning)
+    meaning, form = "code of 1.0 or 0", str(config.probability_qformat)
+    code = Field("probability", "one_hot", config.output_width, meaning, form=form)
     return (Output("m_axis", "o", (code,), "element", "element", (_OVERLONG,)),)
 
 
@@ -156,14 +165,16 @@ def _top_k(config: Config) -> tuple[Output, ...]:
 
 def _softmax_top_k(config: Config) -> tuple[Output, ...]:
     (ranked,) = _top_k(config)
-    meaning = f"its probability code, {config.probability_qformat}"
-    code = Field("probability", "top_probabilities", config.output_width, meaning)
+    meaning, form = "its probability code", str(config.probability_qformat)
+    code = Field("probability", "top_probabilities", config.output_width, meaning, form=form)
     return (replace(ranked, fields=(*ranked.fields, code)),)
 
 
 def _log_softmax(config: Config) -> tuple[Output, ...]:
     form = log_numerics(config, signed=True).format
-    code = Field("log_probability", "log_probabilities", form.width, f"log-softmax code in nats, {form}", signed=True)
+    code = Field(
+        "log_probability", "log_probabilities", form.width, "log-softmax code in nats", signed=True, form=str(form)
+    )
     return (
         Output("m_axis", "o", (code,), "element", "log-softmax", (_OVERLONG,)),
         winner_output(config, "m_axis_best", "o_best"),
@@ -171,9 +182,11 @@ def _log_softmax(config: Config) -> tuple[Output, ...]:
 
 
 def _exponential(config: Config) -> tuple[Output, ...]:
-    code = Field("exponential", "exponentials", config.output_width, f"exponential code, {config.probability_qformat}")
+    code = Field(
+        "exponential", "exponentials", config.output_width, "exponential code", form=str(config.probability_qformat)
+    )
     form = sum_format(config)
-    total = Field("sum", "sums", form.width, f"the exact sum of the vector's codes, {form}")
+    total = Field("sum", "sums", form.width, "the exact sum of the vector's codes", form=str(form))
     winner = winner_output(config, "m_axis_best", "o_best")
     return (
         Output("m_axis", "o", (code,), "element", "exponential", (_OVERLONG,), flags_at_last=True),
@@ -184,12 +197,14 @@ def _exponential(config: Config) -> tuple[Output, ...]:
 def _cross_entropy(config: Config) -> tuple[Output, ...]:
     form = log_numerics(config, signed=False).format
     flags = (_OVERLONG, Field("unlabelled", "unlabelled", 1, "unlabelled: the label is none of the vector's elements"))
-    loss = Field("loss", "losses", form.width, f"cross-entropy code in nats, {form}")
+    loss = Field("loss", "losses", form.width, "cross-entropy code in nats", form=str(form))
     return (Output("m_axis", "o", (loss,), "vector", "loss", flags),)
 
 
 def _sigmoid(config: Config) -> tuple[Output, ...]:
-    code = Field("probability", "probabilities", config.output_width, f"probability code, {config.probability_qformat}")
+    code = Field(
+        "probability", "probabilities", config.output_width, "probability code", form=str(config.probability_qformat)
+    )
     return (Output("m_axis", "o", (code,), "element", "probability", (_OVERLONG,), flags_at_last=True),)
 
 
@@ -248,7 +263,7 @@ def _content(fields: tuple[Field, ...]) -> str:
     for field in fields:
         width = byte_bits(field.width)
         extended = "sign" if field.signed else "zero"
-        texts.append(f"[{low + width - 1}:{low}] {field.meaning}, {extended}-extended")
+        texts.append(f"[{low + width - 1}:{low}] {field.text}, {extended}-extended")
         low += width
     return "; ".join(texts)
 

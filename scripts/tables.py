@@ -47,8 +47,9 @@ def _presets() -> str:
     for name, config in PRESETS.items():
         found = plan(config)
         error = "exact" if found.bound_ulp is None else f"{found.bound_ulp:.3f} ulp"
-        names = [field.name for field in outputs(config)[0].fields]
-        form = ", ".join(f"{config.probability_qformat}" if name == "probability" else name for name in names)
+        if found.distance is not None:
+            error = f"{found.distance:.4f} total variation"
+        form = ", ".join(field.form or field.name for field in outputs(config)[0].fields)
         rows.append(
             (
                 f"`{name}`",
