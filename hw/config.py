@@ -35,8 +35,7 @@ class Key:
 
 
 KEYS: tuple[Key, ...] = (
-    Key("mode", "text", "–", "argmax, softmax, log_softmax, cross_entropy, exponential, sigmoid, sample",
-        "softmax",
+    Key("mode", "text", "–", "argmax, softmax, log_softmax, cross_entropy, exponential, sigmoid, sample", "softmax",
         "the winner alone; probabilities, their logarithms, or unnormalised exponentials, and the winner; the loss of a label; a "
         "probability for each score by itself; or a random draw with the probabilities of softmax", True),
     Key("max_length", "integer", "elements", "1…65536", 1024, "longest vector; any shorter length is free at run time", True),
@@ -58,10 +57,10 @@ KEYS: tuple[Key, ...] = (
         "of logarithmic results: 0 takes as many as hold every result, fewer saturate", True),
     Key("reference_offset", "integer", "code steps", "0…65535", 0,
         "of unnormalised exponentials: how far below the largest score code lies the one whose exponential is 1", True),
-    Key("seed", "integer", "–", "0…4294967295", 1, "where the random sequence of mode sample starts after reset", True),
     Key("profile", "text", "–", "auto, fast, fastest, small", "fast",
         "one element per cycle in vectors that are long enough; the same with more registers; or fewer cells; auto picks by "
         "what was measured on the part, and by max_length, and says why", False),
+    Key("seed", "integer", "–", "0…4294967295", 1, "where the random sequence of mode sample starts after reset", True),
     Key("mask", "boolean", "–", "true, false", False,
         "a bit beside each score excludes its element: probability 0, never the winner", True),
     Key("lanes", "integer", "scores per beat", "1, 2, 4, 8, 16", 1, "scores that one beat carries", False),
