@@ -35,9 +35,12 @@ class Key:
 
 
 KEYS: tuple[Key, ...] = (
-    Key("mode", "text", "–", "argmax, softmax, log_softmax, cross_entropy, exponential, sigmoid, sample", "softmax",
+    Key("mode", "text", "–",
+        "argmax, softmax, log_softmax, cross_entropy, exponential, sigmoid, sample, hardmax, top_k, softmax_top_k", "softmax",
         "the winner alone; probabilities, their logarithms, or unnormalised exponentials, and the winner; the loss of a label; a "
-        "probability for each score by itself; or a random draw with the probabilities of softmax", True),
+        "probability for each score by itself; a random draw with the probabilities of softmax; 1.0 for the winner and 0 for all "
+        "others; the K largest scores in order; or those with their probabilities", True),
+    Key("top_k", "integer", "elements", "1…16", 5, "K of the Top-K modes: how many of the largest scores", True),
     Key("max_length", "integer", "elements", "1…65536", 1024, "longest vector; any shorter length is free at run time", True),
     Key("score_width", "integer", "bits", "2…16", 8, "width of a score code", True),
     Key("score_signed", "boolean", "–", "true, false", True, "whether score codes are two's complement", True),
@@ -67,7 +70,18 @@ KEYS: tuple[Key, ...] = (
 )  # fmt: skip
 
 _CHOICES = {
-    "mode": ("argmax", "softmax", "log_softmax", "cross_entropy", "exponential", "sigmoid", "sample"),
+    "mode": (
+        "argmax",
+        "softmax",
+        "log_softmax",
+        "cross_entropy",
+        "exponential",
+        "sigmoid",
+        "sample",
+        "hardmax",
+        "top_k",
+        "softmax_top_k",
+    ),
     "probability_format": ("UQ0", "UQ1"),
     "normaliser": ("divider", "reciprocal", "logarithm", "none"),
     "accumulator": ("auto", "absolute", "reference", "two_pass"),
@@ -75,6 +89,7 @@ _CHOICES = {
     "lanes": (1, 2, 4, 8, 16),
 }
 _RANGES = {
+    "top_k": (1, 16),
     "max_length": (1, 65536),
     "score_width": (2, 16),
     "probability_width": (2, 24),
@@ -99,7 +114,19 @@ class Config:
     Raises `UserError` at construction: the key, the value given, the rule, and a value that would do.
     """
 
-    mode: Literal["argmax", "softmax", "log_softmax", "cross_entropy", "exponential", "sigmoid", "sample"] = "softmax"
+    mode: Literal[
+        "argmax",
+        "softmax",
+        "log_softmax",
+        "cross_entropy",
+        "exponential",
+        "sigmoid",
+        "sample",
+        "hardmax",
+        "top_k",
+        "softmax_top_k",
+    ] = "softmax"
+    top_k: int = 5
     max_length: int = 1024
     score_width: int = 8
     score_signed: bool = True
@@ -171,6 +198,11 @@ class Config:
                 f"for example {1 << ceil_log2(self.max_length)}"
             )
 
+        if self.lanes > 1 and self.mode in ("top_k", "softmax_top_k"):
+            raise UserError(
+                f"lanes = {self.lanes} with mode = '{self.mode}': the list of the largest takes one element after the other; "
+                "lanes = 1 would do"
+            )
         if self.mask and self.mode not in ("argmax", "softmax"):
             raise UserError(f"mask with mode = {self.mode!r}: a mask takes argmax or softmax; mask = false would do")
         if self.accumulator == "two_pass" and self.mode not in ("argmax", "softmax"):

@@ -14,6 +14,7 @@ from .config import Config
 from .differences import differences
 from .exponential_codes import exponential_bound, exponential_codes, sum_format
 from .formats import QFormat
+from .hardmax_schedule import HARDMAX_VECTORS, hardmax_latency
 from .log_numerics import LogNumerics, log_bound, log_numerics
 from .numerics import Numerics, numerics
 from .ports import Port, outputs, top_ports
@@ -32,6 +33,16 @@ from .schedule import (
     two_pass_schedule,
 )
 from .sigmoid_tables import sigmoid_codes
+from .top_k_schedule import (
+    INSERTION_LATENCY,
+    KEPT_LATENCY,
+    kept_vectors,
+    softmax_top_k_latency,
+    softmax_top_k_vectors,
+    tag_width,
+    top_k_latency,
+    top_k_vectors,
+)
 
 __all__ = ["PLANS", "Plan", "StagePlan", "plan"]
 
@@ -66,7 +77,8 @@ class Plan:
     best_latency_cycles: int
     """The same for the winner, with a = 1."""
     interval_terms: tuple[tuple[str, int, int], ...]
-    """(text, a, b): the interval of back-to-back vectors of B beats is the largest a·B + b."""
+    """(text, a, b): the interval of back-to-back vectors of B beats is the largest a·B + b, or `output_spacing` times the
+    beats that come out, where that is more."""
     output_spacing: int
     """Cycles between two output beats of a vector."""
     bound: Bound | None
@@ -90,8 +102,13 @@ class Plan:
     @property
     def last_output_formula(self) -> str:
         """Cycles from a vector's first input beat to its last output beat."""
-        if outputs(self.config)[0].per == "vector":
+        per = outputs(self.config)[0].per
+        if per == "vector":
             return self.latency_formula
+        if per == "rank":
+            constant, spacing = self.fixed_latency_cycles - self.output_spacing, self.output_spacing
+            emitted = f"{spacing if spacing > 1 else ''}min(N, {self.config.top_k})"
+            return f"N + {emitted} {'+' if constant >= 0 else '−'} {abs(constant)}"
         constant, slope = self.fixed_latency_cycles - self.output_spacing, self.output_spacing + self.passes
         return f"{slope if slope > 1 else ''}{_beats(self.config)} {'+' if constant >= 0 else '−'} {abs(constant)}"
 
@@ -107,8 +124,12 @@ class Plan:
 
     def last_output_cycle(self, length: int) -> int:
         """Cycle of the last output beat's transfer, counted from the first input beat's."""
-        beats = self.config.beats(length) if outputs(self.config)[0].per == "element" else 1
-        return self.first_output_cycle(length) + self.output_spacing * (beats - 1)
+        return self.first_output_cycle(length) + self.output_spacing * (self._emitted(length) - 1)
+
+    def _emitted(self, length: int) -> int:
+        """Beats that come out for a vector."""
+        per = outputs(self.config)[0].per
+        return {"element": self.config.beats(length), "vector": 1, "rank": min(length, self.config.top_k)}[per]
 
     def best_output_cycle(self, length: int) -> int:
         """Cycle of the winner's transfer, counted from the first input beat's."""
@@ -116,7 +137,8 @@ class Plan:
 
     def interval_cycles(self, length: int) -> int:
         """Sustained cycles per vector, vectors of that length back to back, outputs always taken."""
-        return max(a * self.config.beats(length) + b for _, a, b in self.interval_terms)
+        emitted = self.output_spacing * self._emitted(length)
+        return max(emitted, *(a * self.config.beats(length) + b for _, a, b in self.interval_terms))
 
     @property
     def bound_ulp(self) -> float | None:
@@ -292,6 +314,88 @@ def _softmax_plan(config: Config) -> Plan:
     )
 
 
+def _hardmax_plan(config: Config) -> Plan:
+    maximum, code = _maximum_row(config, maximum_latency(config)), f"{config.probability_qformat}"
+    stages = (
+        _frame_row(config),
+        maximum,
+        StagePlan("hardmax", "1.0 at the winner's index, 0 elsewhere", maximum.output_format, code, QUEUE_LATENCY + 1,
+                  _each_cycle(config), note=f"with a queue of {HARDMAX_VECTORS} winners and lengths"),
+    )  # fmt: skip
+    return _exact_plan(config, stages, hardmax_latency(config))
+
+
+def _insertion_row(config: Config) -> StagePlan:
+    return StagePlan(
+        "insertion",
+        f"sorted list of the {config.top_k} largest",
+        f"UQ{config.score_width}.0",
+        f"{config.top_k} tags of {tag_width(config.top_k)} bits",
+        INSERTION_LATENCY,
+        _each_cycle(config),
+        note="exact, from the raw scores",
+    )
+
+
+def _kept_row(config: Config, vectors: int, cycles: int) -> StagePlan:
+    return StagePlan(
+        "kept",
+        f"index and score by tag, {vectors} · {1 << tag_width(config.top_k)} entries",
+        _insertion_row(config).output_format,
+        f"{config.index_width}-bit index, UQ{config.score_width}.0",
+        cycles,
+        _each_cycle(config),
+        note="a memory, not a table",
+    )
+
+
+def _top_k_plan(config: Config) -> Plan:
+    kept = _kept_row(config, kept_vectors(top_k_vectors(config)), QUEUE_LATENCY + KEPT_LATENCY)
+    return _exact_plan(config, (_frame_row(config), _insertion_row(config), kept), top_k_latency())
+
+
+def _exact_plan(config: Config, stages: tuple[StagePlan, ...], constant: int) -> Plan:
+    """The plan of a mode that compares scores only and takes a beat in every cycle."""
+    return Plan(
+        config=config,
+        stages=stages,
+        ports=top_ports(config),
+        fixed_latency_cycles=constant,
+        best_latency_cycles=constant,
+        interval_terms=((_beats(config), 1, 0),),
+        output_spacing=1,
+        bound=None,
+        warnings=(),
+    )
+
+
+def _softmax_top_k_plan(config: Config) -> Plan:
+    widths, cycles = numerics(config), schedule(config)
+    limits = bound(config, widths)
+    constant = softmax_top_k_latency(cycles)
+    terms: list[tuple[str, int, int]] = [("N", 1, 0), (str(cycles.vector_interval), 0, cycles.vector_interval)]
+    if cycles.quotient_interval > 1:
+        terms.append((f"{cycles.quotient_interval}min(N, {config.top_k})", 0, 0))
+    # The sum and the emission are the softmax's; the list stands in the place of the winner, and of the ring of scores.
+    kept = kept_vectors(softmax_top_k_vectors(config, cycles))
+    instead = {
+        "maximum": _insertion_row(config),
+        "replay": _kept_row(config, kept, 1 + KEPT_LATENCY + cycles.memory - 1),
+    }
+    stages = [instead.get(row.name, row) for row in _softmax_stages(config, widths, cycles, limits)]
+    return Plan(
+        config=config,
+        stages=tuple(stages),
+        ports=top_ports(config),
+        fixed_latency_cycles=constant,
+        best_latency_cycles=constant,
+        interval_terms=tuple(terms),
+        output_spacing=cycles.quotient_interval,
+        bound=limits,
+        warnings=tuple(_warnings(config)),
+    )
+
+
 def _sum_stages(
     config: Config, widths: Numerics, cycles: Schedule, accumulator: Fraction, maximum: bool
 ) -> list[StagePlan]:
@@ -306,12 +410,13 @@ def _sum_stages(
         term = QFormat(1 + tables.exponent_maximum, widths.significand_fraction)
         rows.append(
             StagePlan("exponential", "M·2^E, shifted terms from a table", position, f"{term}",
-                      cycles.lookup, each, len(tables.high) * term.width)
+                      cycles.lookup, each, config.lanes * len(tables.high) * term.width)
         )  # fmt: skip
     else:
         rows.append(
             StagePlan("exponential", f"2^(βx): {_method(widths)}", position, _exponential_format(widths), cycles.lookup, each,
-                      tables.bits, note="monotone" if tables.monotone else "not monotone; the winner is not affected")
+                      config.lanes * tables.bits,
+                      note="monotone" if tables.monotone else "not monotone; the winner is not affected")
         )  # fmt: skip
     rows += [
         StagePlan(
@@ -402,8 +507,11 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
                 f"{config.probability_qformat}",
                 cycles.exponential + cycles.distance + cycles.quotient + cycles.round + QUEUE_LATENCY,
                 each,
-                len(logarithms.position) * int(logarithms.position.max()).bit_length()
-                + (2 << logarithms.fraction) * config.output_width,
+                config.lanes
+                * (
+                    len(logarithms.position) * int(logarithms.position.max()).bit_length()
+                    + (2 << logarithms.fraction) * config.output_width
+                ),
                 float(limits.exponential + limits.normaliser + limits.rounding),
                 "with the output queue",
             )
@@ -422,7 +530,7 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
             _exponential_format(widths),
             cycles.exponential,
             each,
-            tables.bits,
+            config.lanes * tables.bits,
             float(limits.exponential),
             "monotone" if tables.monotone else "not monotone; the winner is not affected",
         ),
@@ -676,5 +784,8 @@ PLANS: dict[str, Callable[[Config], Plan]] = {
     "exponential": _exponential_plan,
     "sigmoid": _sigmoid_plan,
     "sample": _sample_plan,
+    "hardmax": _hardmax_plan,
+    "top_k": _top_k_plan,
+    "softmax_top_k": _softmax_top_k_plan,
 }
 """Mode → what plans it."""

@@ -49,7 +49,7 @@ class Field:
     name: str
     """In the component's payload."""
     array: str
-    """In the results: [V], or [V, N] where each element has one, in integers."""
+    """In the results: [V], [V, N] where each element has one, or [V, K] where each of the K largest has, in integers."""
     width: int
     meaning: str
     signed: bool = False
@@ -74,8 +74,8 @@ class Output:
     """Of the component."""
     fields: tuple[Field, ...]
     """In tdata, lowest first, each in whole bytes."""
-    per: Literal["element", "vector"]
-    """Whether each element has a place in a beat, lane by lane, or each vector one beat."""
+    per: Literal["element", "vector", "rank"]
+    """Whether each element has a place in a beat, lane by lane, each vector one beat, or each of its K largest one."""
     noun: str
     """What one beat holds."""
     flags: tuple[Field, ...] = ()
@@ -83,11 +83,21 @@ class Output:
     flags_at_last: bool = False
     """Whether only a vector's last beat has its flags: where the others leave before they are known."""
 
-    def beats(self, config: Config, lengths: Any) -> Any:
-        """Beats that vectors of these lengths [V] have, [V]."""
+    def places(self, config: Config, lengths: Any) -> Any:
+        """How many values each field has for vectors of these lengths [V], [V]."""
         if self.per == "vector":
             return np.ones_like(lengths)
-        return config.beats(np.minimum(lengths, config.max_length))
+        limit = config.max_length if self.per == "element" else min(config.top_k, config.max_length)
+        return np.minimum(lengths, limit)
+
+    def beats(self, config: Config, lengths: Any) -> Any:
+        """Beats that vectors of these lengths [V] have, [V]."""
+        places = self.places(config, lengths)
+        return config.beats(places) if self.per == "element" else places
+
+    def shape(self, config: Config, scores: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of a field's array, for scores of shape [V, N]."""
+        return {"vector": scores[:1], "element": scores, "rank": (*scores[:1], config.top_k)}[self.per]
 
     def lanes(self, config: Config) -> int:
         """Elements in a beat."""
@@ -128,6 +138,27 @@ def _softmax(config: Config) -> tuple[Output, ...]:
         Output("m_axis", "o", (code,), "element", "probability", (_OVERLONG,)),
         winner_output(config, "m_axis_best", "o_best"),
     )
+
+
+def _hardmax(config: Config) -> tuple[Output, ...]:
+    meaning = f"code of 1.0 or 0, {config.probability_qformat}"
+    code = Field("probability", "one_hot", config.output_width, meaning)
+    return (Output("m_axis", "o", (code,), "element", "element", (_OVERLONG,)),)
+
+
+def _top_k(config: Config) -> tuple[Output, ...]:
+    fields = (
+        Field("index", "top_indices", config.index_width, "index of one of the largest, in order"),
+        Field("score", "top_scores", config.score_width, "its score code", config.score_signed),
+    )
+    return (Output("m_axis", "o", fields, "rank", "element", (_OVERLONG,)),)
+
+
+def _softmax_top_k(config: Config) -> tuple[Output, ...]:
+    (ranked,) = _top_k(config)
+    meaning = f"its probability code, {config.probability_qformat}"
+    code = Field("probability", "top_probabilities", config.output_width, meaning)
+    return (replace(ranked, fields=(*ranked.fields, code)),)
 
 
 def _log_softmax(config: Config) -> tuple[Output, ...]:
@@ -178,6 +209,9 @@ OUTPUTS: dict[str, Callable[[Config], tuple[Output, ...]]] = {
     "exponential": _exponential,
     "sigmoid": _sigmoid,
     "sample": _sample,
+    "hardmax": _hardmax,
+    "top_k": _top_k,
+    "softmax_top_k": _softmax_top_k,
 }
 """Mode → its output streams; the one whose latency the plan states comes first, the one that tells vectors apart last."""
 
@@ -224,7 +258,7 @@ def _outgoing(config: Config, output: Output) -> list[Port]:
     bits = sum(byte_bits(field.width) for field in output.fields)
     content = _content(output.fields)
     last = "always 1: one beat per vector"
-    if output.per == "element":
+    if output.per != "vector":
         content = _per_lane(lanes, content, bits)
         last = f"the {output.noun if lanes == 1 else 'beat'} is its vector's last"
     meaning = f"bytes of the lanes that hold a {output.noun}; the others hold anything"

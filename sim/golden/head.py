@@ -12,10 +12,13 @@ from .argmax import argmax
 from .cross_entropy import cross_entropy
 from .exponentials import exponentials
 from .frame import Block, frame
+from .hardmax import hardmax
 from .log_softmax import log_softmax
 from .sample import sample
 from .sigmoid import sigmoid
 from .softmax import softmax
+from .softmax_top_k import softmax_top_k
+from .top_k import top_k
 
 __all__ = ["MODELS", "Result", "checked", "checked_beside", "golden"]
 
@@ -27,6 +30,9 @@ MODELS: dict[str, Callable[[Config, Block], dict[str, np.ndarray]]] = {
     "exponential": exponentials,
     "sigmoid": sigmoid,
     "sample": sample,
+    "hardmax": hardmax,
+    "top_k": top_k,
+    "softmax_top_k": softmax_top_k,
 }
 """Mode → its model: framed vectors in, the arrays of the mode's outputs out, all but `overlong`."""
 
@@ -37,7 +43,8 @@ _BLOCK_ELEMENTS = 1 << 16
 class Result(Mapping[str, np.ndarray]):
     """What a head puts out for V vectors of at most N elements: the arrays that `ports.outputs` names, also as attributes.
 
-    An array of a mode's element stream is [V, N], 0 beyond each length, all others [V]; int64, flags bool.
+    An array of a mode's element stream is [V, N], 0 beyond each length, one of the K largest [V, K], 0 beyond as many as there
+    are, all others [V]; int64, flags bool.
     """
 
     argmax: np.ndarray
@@ -146,7 +153,7 @@ def golden(
     model = MODELS[config.mode]
     arrays: dict[str, np.ndarray] = {}
     for output in outputs(config):
-        shape = scores.shape if output.per == "element" else (len(scores),)
+        shape = output.shape(config, scores.shape)
         arrays |= {field.array: np.zeros(shape, dtype=np.int64) for field in output.fields}
         arrays |= {flag.array: np.zeros(len(scores), dtype=bool) for flag in output.flags}
     block = max(1, _BLOCK_ELEMENTS // scores.shape[1])
