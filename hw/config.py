@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from .errors import UserError
 from .formats import QFormat, ceil_log2
+from .tables import BETA_LIMIT
 
 __all__ = ["KEYS", "Config", "Key", "load_toml", "nearest", "parse_setting"]
 
@@ -180,6 +181,16 @@ class Config:
         if not 0 < self.effective_scale < math.inf:
             raise UserError(
                 f"{self.scale_text}: their quotient must be a finite number above 0; for example temperature = 1.0"
+            )
+        coarsest = BETA_LIMIT * math.log(2)
+        if self.temperature != 1 and self.mode != "argmax" and self.effective_scale > coarsest:
+            # Rounded up to a number that a person would write.
+            least = self.score_scale / coarsest
+            digit = 10.0 ** math.floor(math.log10(least))
+            warmer = math.ceil(least / digit + 1e-9) * digit
+            raise UserError(
+                f"{self.scale_text}: a step of the score would be {self.effective_scale:.3g} nats, at most {coarsest:.3g} are "
+                f"of any use; temperature = {warmer:.3g} would do, or mode = 'argmax', the limit at 0"
             )
         if self.lanes >= 2 * self.max_length:
             raise UserError(

@@ -18,7 +18,6 @@ quotient fraction      P + 1                        one rounding bit; further bi
 ====================== ============================ ==========================================================
 """
 
-import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -30,7 +29,7 @@ from .errors import UserError
 from .formats import QFormat, ceil_log2
 from .log_tables import LogTables, log_tables
 from .reciprocal_tables import ReciprocalTables, reciprocal_tables
-from .tables import BETA_LIMIT, DIRECT_WIDTH, ExponentialTables, exponential_tables
+from .tables import DIRECT_WIDTH, ExponentialTables, exponential_tables
 
 __all__ = ["ACCUMULATOR_LIMIT", "CHORDS", "LOGARITHM_LIMIT", "Numerics", "numerics"]
 
@@ -206,19 +205,9 @@ def _numerics(
 def numerics(config: Config) -> Numerics:
     """The widths for a configuration, from its numeric keys alone; those in two passes are `differences.differences`.
 
-    Raises `UserError` where the accumulator would be wider than `ACCUMULATOR_LIMIT`, where the logarithmic normaliser cannot
-    hold the configuration, or where a temperature brings a step of the score beyond `BETA_LIMIT`, with a value that would do.
+    Raises `UserError` where the accumulator would be wider than `ACCUMULATOR_LIMIT` or the logarithmic normaliser cannot hold
+    the configuration, with a value that would do.
     """
-    coarsest = BETA_LIMIT * math.log(2)
-    if config.temperature != 1 and config.effective_scale > coarsest:
-        # Rounded up to a number that a person would write.
-        least = config.score_scale / coarsest
-        digit = 10.0 ** math.floor(math.log10(least))
-        warmer = math.ceil(least / digit + 1e-9) * digit
-        raise UserError(
-            f"{config.scale_text}: a step of the score would be {config.effective_scale:.3g} nats, at most {coarsest:.3g} are "
-            f"of any use; temperature = {warmer:.3g} would do, or mode = 'argmax', the limit at 0"
-        )
     return _numerics(
         config.score_width,
         config.effective_scale,

@@ -1,29 +1,38 @@
 """Temperature: softmax(x / T) by tables of another scale, everywhere that a scale is read."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from configurations import vectors
 
-from softstream.hw.bound import bound
 from softstream.hw.config import Config
 from softstream.hw.emit import verilog
 from softstream.hw.errors import UserError
 from softstream.hw.numerics import numerics
-from softstream.hw.plan import plan
+from softstream.hw.plan import PLANS, plan
 from softstream.hw.sampling import gumbel_table
 from softstream.hw.sigmoid_tables import sigmoid_codes
 from softstream.sim.golden import golden
 from softstream.sim.reference import error_ulp, float64_slack_ulp, softmax_float64
 
+EVERY = [
+    *({"mode": mode} for mode in PLANS),
+    {"normaliser": "logarithm"},
+    {"accumulator": "two_pass", "profile": "small"},
+    {"mode": "exponential", "score_width": 12},
+]
 
-@pytest.mark.parametrize("normaliser", ["divider", "logarithm"])
-def test_the_hardware_is_that_of_the_quotient(normaliser: str) -> None:
+
+@pytest.mark.parametrize("keys", EVERY, ids=lambda keys: "-".join(map(str, keys.values())))
+def test_the_hardware_is_that_of_the_quotient(keys: dict[str, Any]) -> None:
     """To the byte, and with its bound: nothing reads the scale alone."""
-    hot = Config(max_length=20, score_scale=0.125, temperature=2.0, normaliser=normaliser)
-    plain = Config(max_length=20, score_scale=0.0625, normaliser=normaliser)
+    hot = Config(max_length=20, score_scale=0.125, temperature=2.0).replace(**keys)
+    plain = Config(max_length=20, score_scale=0.0625).replace(**keys)
     assert verilog(hot) == verilog(plain)
-    assert bound(hot) == bound(plain)
+    assert plan(hot).bound == plan(plain).bound
     assert plan(hot).stages == plan(plain).stages
+    assert plan(hot).warnings == plan(plain).warnings
     assert hot.digest != plain.digest
 
 
@@ -59,15 +68,15 @@ def test_sigmoid_and_sampling_read_the_quotient() -> None:
 
 
 def test_too_cold_is_refused_with_what_would_do() -> None:
-    cold = Config(temperature=0.001)
+    cold = Config(mode="argmax", temperature=0.001)
     with pytest.raises(
         UserError,
         match=r"score_scale = 0.0625 with temperature = 0.001: a step of the score would be 62.5 nats, at most 44.4 are of "
         r"any use; temperature = 0.002 would do, or mode = 'argmax', the limit at 0",
     ):
-        plan(cold)
-    plan(cold.replace(temperature=0.002))
-    plan(cold.replace(mode="argmax"))
+        cold.replace(mode="softmax")
+    plan(cold)
+    plan(cold.replace(mode="softmax", temperature=0.002))
 
 
 def test_too_hot_is_warned_of() -> None:
@@ -83,7 +92,7 @@ def test_wide_scores_of_sigmoid_and_sampling_name_what_would_do() -> None:
         sigmoid_codes(fine)
     sigmoid_codes(fine.replace(score_scale=0.01171875))
     with pytest.raises(
-        UserError, match=r"score_scale = 0.0625 with temperature = 0.001: .*; score_scale = 0.016 or mode"
+        UserError, match=r"score_scale = 0.0625 with temperature = 0.003: .*; score_scale = 0.048 or mode"
     ):
-        gumbel_table(Config(temperature=0.001))
-    gumbel_table(Config(temperature=0.001, score_scale=0.016))
+        gumbel_table(Config(temperature=0.003))
+    gumbel_table(Config(temperature=0.003, score_scale=0.048))
