@@ -173,7 +173,11 @@ def needed_cells(config: Config, row: Board, *, link: bool = True) -> tuple[int,
     """
     for name, entries in recorded().items():
         known = PRESETS.get(name)
-        if known is not None and known.replace(score_scale=config.score_scale) == config and row.part in entries:
+        if (
+            known is not None
+            and known.replace(score_scale=config.score_scale, temperature=config.temperature) == config
+            and row.part in entries
+        ):
             kinds = [entries[row.part].get(what, {}) for what in ("cells", "link_cells")]
             head, beside = (int(cells.get("LC", cells.get("COMB", 0))) for cells in kinds)
             return head, beside if link else 0
@@ -182,10 +186,10 @@ def needed_cells(config: Config, row: Board, *, link: bool = True) -> tuple[int,
 
 def check_fit(config: Config, row: Board, *, link: bool = True) -> None:
     """Raises `UserError` where the part surely lacks memory or logic: what is missing, which presets fit, and the nearest
-    configuration that does; and for several lanes, which nothing on a board can fill, and modes that its link cannot carry."""
+    configuration that does; for several lanes, which nothing on a board can fill; and for a mode that the link cannot carry."""
     if config.mode not in MODES:
         raise UserError(
-            f"mode = '{config.mode}' on {row.name}: a board's link carries a winner and probabilities; for example "
+            f"mode = '{config.mode}' on {row.name}: a board's link carries the results of argmax and softmax; for example "
             "--set mode=softmax"
         )
     if config.lanes > 1:

@@ -81,19 +81,29 @@ class _Netlist:
         return found
 
     def before(self, bits: Iterable[Any], clock: Any, block: str) -> dict[Any, str] | None:
-        """The flip-flop before each bit that is not constant 0; None where one is not there or feeds another cell."""
+        """The flip-flop before each bit that is not constant 0; None where one is not there or feeds another cell.
+
+        One of a constant may feed others, for each block can have its own.
+        """
         found = {}
         for bit in bits:
             if bit == "0":
                 continue
             name = self.driver.get(bit, "")
-            if not self.plain(name, clock) or any(sink != block for sink, _ in self.sinks[bit]):
+            if not self.plain(name, clock):
+                return None
+            constant = self.cells[name]["connections"]["DI"] in (["0"], ["1"])
+            if not constant and self.others(bit, block):
                 return None
             found[bit] = name
         return found
 
+    def others(self, bit: Any, block: str) -> list[tuple[str, str]]:
+        """Who looks at a bit besides `block`."""
+        return [sink for sink in self.sinks[bit] if sink[0] != block]
+
     def bypass(self, block: str, ports: Iterable[str], registers: dict[Any, str], *, output: bool) -> None:
-        """Connects the block's ports to the far side of their registers, and removes those."""
+        """Connects the block's ports to the far side of their registers, and removes those that nobody else looks at."""
         near, far = ("DI", "Q") if output else ("Q", "DI")
         connections = self.cells[block]["connections"]
         for port in ports:
@@ -107,8 +117,13 @@ class _Netlist:
                 else:
                     self.sinks[moved].append((block, port))
         for bit, name in registers.items():
-            flip_flop = self.cells.pop(name)
+            flip_flop = self.cells[name]
             assert flip_flop["connections"][near] == [bit]
+            others = [] if output else self.others(bit, block)
+            if others:
+                self.sinks[bit] = others
+                continue
+            del self.cells[name]
             data = flip_flop["connections"]["DI"][0]
             self.sinks[data] = [sink for sink in self.sinks[data] if sink[0] != name]
 

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from .exponential import exponential_layout, term_width
 from .formats import ceil_log2
 from .numerics import Numerics
+from .schedule import align_cycles
 from .streams import delay, pulse
 
 __all__ = ["Accumulate", "Align", "Merge", "edges_layout", "term_layout"]
@@ -59,39 +60,42 @@ def _shift_steps(m: Module, value: Value, steps: Value, widths: Numerics, name: 
 class Align(wiring.Component):
     """Exponent and significand to a term of the sum.
 
-    Absolute: term = M·2^E, shifted in two cycles. Reference: H_i = max(H_(i−1), E_i // c) with c = reference_step,
+    Absolute: term = M·2^E, shifted in three cycles. Reference: H_i = max(H_(i−1), E_i // c) with c = reference_step,
     term = floor(M·2^(E mod c)·2^(A−B) / 2^(c·(H_i − E // c))), and shift = H_i − H_(i−1) tells the accumulator how far the
     sum so far moves down. The loop is a compare of coarse exponents only.
 
-    Ports: `i`, E, M and the element's edges; `o`, the aligned term; no back-pressure. Latency 2 cycles, one element per
-    cycle.
+    Ports: `i`, E, M and the element's edges; `o`, the aligned term; no back-pressure. With `gated`, for the absolute form,
+    the term is 0 where `o` is not valid. Latency `align_cycles(widths)` cycles, one element per cycle.
     """
 
-    LATENCY = 2
-
-    def __init__(self, widths: Numerics) -> None:
-        self._widths = widths
+    def __init__(self, widths: Numerics, *, gated: bool = False) -> None:
+        self._widths, self._gated = widths, gated
         super().__init__(
             {"i": In(pulse(exponential_layout(widths, edges_layout()))), "o": Out(pulse(term_layout(widths)))}
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        widths, element = self._widths, self.i.payload
+        widths, element, cycles = self._widths, self.i.payload, align_cycles(self._widths)
         m.d.comb += [
-            self.o.valid.eq(delay(m, self.i.valid, 2, "valid", reset=True)),
-            Value.cast(self.o.payload.edges).eq(delay(m, Value.cast(element.tag), 2, "edges")),
+            self.o.valid.eq(delay(m, self.i.valid, cycles, "valid", reset=True)),
+            Value.cast(self.o.payload.edges).eq(delay(m, Value.cast(element.tag), cycles, "edges")),
         ]
         term = Signal(_aligned_width(widths), reset_less=True)
         m.d.comb += self.o.payload.term.eq(term)
         if widths.absolute:
-            # Low exponent bits first, high ones a cycle later: two shifters of moderate depth.
-            low_bits = min(3, widths.exponent_width)
-            low = Signal(widths.significand_width + (1 << low_bits) - 1, reset_less=True)
-            high_bits = delay(m, element.exponent[low_bits:], 1, "high_bits")
+            # Two bits of the exponent in each of two cycles, all others in the third: shifters of little depth.
+            low = Signal(widths.significand_width + 3, reset_less=True)
+            middle = Signal(widths.significand_width + 15, reset_less=True)
+            middle_bits = delay(m, element.exponent[2:4], 1, "middle_bits")
+            high_bits = delay(m, element.exponent[4:], 2, "high_bits")
+            shifted: Value = (middle << Cat(C(0, 4), high_bits))[: len(term)]
+            if self._gated:
+                shifted = Mux(delay(m, self.i.valid, 2, "present", reset=True), shifted, 0)
             m.d.sync += [
-                low.eq(element.significand << element.exponent[:low_bits]),
-                term.eq(low << (high_bits << low_bits)) if len(high_bits) else term.eq(low),
+                low.eq(element.significand << element.exponent[:2]),
+                middle.eq(low << Cat(C(0, 2), middle_bits)),
+                term.eq(shifted),
             ]
             return m
 
@@ -178,6 +182,8 @@ class Accumulate(wiring.Component):
         if sum(segments) != widths.accumulator_width or (len(segments) > 1 and not widths.absolute):
             raise ValueError(f"segments {segments} do not make up the accumulator")
         self._widths, self._segments = widths, segments
+        # Long sums: a second register per bit is less than a multiplexer that begins each vector at 0.
+        self._cleared = widths.absolute and (lanes > 1 or widths.tables.low_width > 0)
         super().__init__(
             {
                 "i": In(pulse(term_layout(widths, lanes))),
@@ -193,7 +199,7 @@ class Accumulate(wiring.Component):
         low = 0
         carry: Value = Const(0, 1)
         for j, width in enumerate(self._segments):
-            kept = Signal(width, name=f"sum_{j}", reset_less=True)
+            kept = Signal(width, name=f"sum_{j}", reset_less=not self._cleared)
             addend = delay(m, term.term[low : low + width], j, f"term_{j}")
             valid = delay(m, self.i.valid, j, f"valid_{j}", reset=True)
             edges = delay(m, Value.cast(term.edges), j, f"edges_{j}")
@@ -203,12 +209,18 @@ class Accumulate(wiring.Component):
                 moved = _shift_steps(m, kept, term.shift, self._widths, "kept")
             # The carry comes in through one bit below: one carry chain, whatever the fabric.
             total = Signal(width + 2, name=f"total_{j}")
-            m.d.comb += total.eq(Cat(C(1, 1), Mux(first, 0, moved)) + Cat(carry, addend))
+            m.d.comb += total.eq(Cat(C(1, 1), moved if self._cleared else Mux(first, 0, moved)) + Cat(carry, addend))
             with m.If(valid):
                 m.d.sync += kept.eq(total[1:-1])
+            whole = kept
+            if self._cleared:
+                whole = Signal(width, name=f"whole_{j}", reset_less=True)
+                m.d.sync += whole.eq(total[1:-1])
+                with m.If(delay(m, self.i.valid & term.edges.last, j, f"clear_{j}", reset=True)):
+                    m.d.sync += kept.eq(0)
             carry = Signal(name=f"carry_{j}", reset_less=True)
             m.d.sync += [carry.eq(total[-1]), self.ends[j].eq(valid & last)]
-            m.d.comb += self.sum[low : low + width].eq(kept)
+            m.d.comb += self.sum[low : low + width].eq(whole)
             low += width
         with m.If(self.i.valid):
             m.d.sync += self.reference.eq(term.reference)

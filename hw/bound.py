@@ -9,6 +9,8 @@ Write w_i = 2^(βx_i), W = Σw_i, p_i = w_i/W, and follow one element through th
    that the sum is never below: the sum is Σŵ·(1 − τ), 0 <= τ <= t = (N − 1)·2^−A. The absolute accumulator has t = 0.
 3. *Divisor.* The normalised sum, in [1, 2), is truncated to D fraction bits: a factor (1 − μ), 0 <= μ <= u = 2^−D.
 4. *Reciprocal* (that normaliser only). r is truncated to R bits: a factor (1 − ρ), 0 <= ρ <= e = 2^(1−R).
+   By chords it is r = (1 + ρ)/m' for the sum m' before its truncation, −e2 <= ρ <= e1, both measured over every divisor
+   (`reciprocal_tables`): then 1/(1 − t)·(1 + e1) − 1 and e2 take the place of the two terms in κ.
    So v = q(1 − ρ)/((1 − τ)(1 − μ)) and |v − q| <= κ·q, κ = max(1/((1 − t)(1 − u)) − 1, e): the two signs never add.
 5. *Quotient and rounding.* The quotient is truncated and then rounded half up; the truncation costs nothing, for
    floor((floor(v) + h)/2^s) = floor((v + h)/2^s) for integer h. The rounding costs half an ulp.
@@ -74,7 +76,7 @@ class Bound:
 
 def _scale_cap(config: Config) -> Fraction:
     """What capping the scale may cost, as an absolute error."""
-    capped = config.score_scale * math.log2(math.e) > BETA_LIMIT * (1 - 1e-12)
+    capped = config.effective_scale * math.log2(math.e) > BETA_LIMIT * (1 - 1e-12)
     return Fraction(config.max_length, 1 << BETA_LIMIT) if capped else Fraction(0)
 
 
@@ -121,8 +123,11 @@ def bound(config: Config, widths: Numerics | None = None) -> Bound:
         reciprocal = Fraction(0)
         if config.normaliser == "reciprocal":
             reciprocal = Fraction(2, 1 << widths.reciprocal_width)
-        with_sum = max(1 / ((1 - truncation) * (1 - divisor)) - 1, reciprocal)
-        without_sum = max(1 / (1 - divisor) - 1, reciprocal)
+        above = 1 / (1 - divisor)
+        if widths.reciprocals is not None:
+            above, reciprocal = 1 + widths.reciprocals.above, widths.reciprocals.below
+        with_sum = max(above / (1 - truncation) - 1, reciprocal)
+        without_sum = max(above - 1, reciprocal)
         # Shares: what each step adds to the bound of those before it, so that they sum to the total.
         exponential = _bracket(a, Fraction(0)) / ulp + cap
         with_normaliser = _bracket(a, without_sum) / ulp + cap

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Module, Mux, ShapeLike, Signal, Value
+from amaranth import Cat, Module, Mux, ShapeLike, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -40,7 +40,7 @@ class Exponential(_Lookup):
     See `tables` for the arithmetic, which this mirrors step by step.
 
     Ports: `i`, position and tag; `o`, E, M in UQ1.B and the tag; no back-pressure. Latency `memory` cycles (one table) or
-    3 more (two tables: product, sum, rounding), one element per cycle.
+    3 more (two tables: product, sum, normalisation), one element per cycle.
     """
 
     def __init__(self, widths: Numerics, tag: ShapeLike, memory: int) -> None:
@@ -55,7 +55,10 @@ class Exponential(_Lookup):
         entries = [(e << fraction) | (x - (1 << fraction)) for e, x in tables.high]
         exponent_width = max(1, max(e for e, _ in tables.high).bit_length())
         position = self.i.payload.position
-        high = table(m, "high", exponent_width + fraction, entries, position[tables.low_width :], self._memory)
+        # Where there is a third register behind the tables, the multiplier has its own.
+        registered = bool(tables.low_width) and self._memory > 2
+        memory = self._memory - registered
+        high = table(m, "high", exponent_width + fraction, entries, position[tables.low_width :], memory)
         factor, exponent = (high[:fraction] | (1 << fraction))[: fraction + 1], high[fraction:]
         if not tables.low_width:
             m.d.comb += [self.o.payload.exponent.eq(exponent), self.o.payload.significand.eq(factor)]
@@ -64,34 +67,38 @@ class Exponential(_Lookup):
         delta_width = tables.delta_width
         low_exponent_width = max(1, max(e for e, _ in tables.low).bit_length())
         entries = [(e << delta_width) | delta for e, delta in tables.low]
-        low = table(m, "low", low_exponent_width + delta_width, entries, position[: tables.low_width], self._memory)
+        low = table(
+            m, "low", low_exponent_width + delta_width, entries, position[: tables.low_width], memory, block=True
+        )
         delta, low_exponent = low[:delta_width], low[delta_width:]
         zeros = fraction - delta_width
 
+        multiplicand, multiplier = factor[zeros:], delta
+        if registered:
+            multiplicand, multiplier = delay(m, multiplicand, 1, "multiplicand"), delay(m, multiplier, 1, "multiplier")
+            # With a reset these are no copies of the multiplier's own, so synthesis leaves it those.
+            factor = delay(m, factor, 1, "factor_beside", reset=True)
+            exponent, low_exponent = delay(m, exponent, 1, "high_exponent"), delay(m, low_exponent, 1, "low_exponent")
         product = Signal(fraction + 1 - zeros + delta_width, reset_less=True)
         exponent_sum = Signal(widths.exponent_width, reset_less=True)
-        m.d.sync += [product.eq(factor[zeros:] * delta), exponent_sum.eq(exponent + low_exponent)]
+        m.d.sync += [product.eq(multiplicand * multiplier), exponent_sum.eq(exponent + low_exponent)]
         factor = delay(m, factor, 1, "factor")
 
         total = Signal(fraction + 2, reset_less=True)
-        m.d.sync += total.eq(factor + product[fraction - zeros :])
+        raised = Signal(widths.exponent_width, reset_less=True)
+        m.d.sync += [total.eq(factor + product[fraction - zeros :]), raised.eq(exponent_sum + 1)]
         exponent_sum = delay(m, exponent_sum, 1, "exponent_sum")
 
         width = widths.significand_width
-        small = Signal(width + 1)
-        large = Signal(width + 1)
-        m.d.comb += [
-            small.eq((total + (1 << (SPLIT_GUARD - 1)))[SPLIT_GUARD:]),
-            large.eq((total + (1 << SPLIT_GUARD))[SPLIT_GUARD + 1 :]),
-        ]
-        carry = small[-1]
-        significand = Signal(width, reset_less=True)
+        large = total[-1]
+        significand = Signal(width - 1, reset_less=True)
         exponent_out = Signal(widths.exponent_width, reset_less=True)
         m.d.sync += [
-            significand.eq(Mux(carry, Mux(large[-1], (1 << width) - 1, large), small)),
-            exponent_out.eq(exponent_sum + carry),
+            significand.eq(Mux(large, total[SPLIT_GUARD + 1 :], total[SPLIT_GUARD:])),
+            exponent_out.eq(Mux(large, raised, exponent_sum)),
         ]
-        m.d.comb += [self.o.payload.exponent.eq(exponent_out), self.o.payload.significand.eq(significand)]
+        # The leading one is where it has to be.
+        m.d.comb += [self.o.payload.exponent.eq(exponent_out), self.o.payload.significand.eq(Cat(significand, 1))]
         return m
 
 
@@ -99,20 +106,29 @@ class Terms(_Lookup):
     """The exponentials of a narrow score as the absolute accumulator takes them: M·2^E, one table of shifted terms.
 
     The same bits as `Exponential` and a shifter, without the shifter. Ports: `i`, position and tag; `o`, the term in
-    units of 2^-B and the tag; no back-pressure. Latency `memory` cycles, one element per cycle.
+    units of 2^-B and the tag; no back-pressure. With `gated` the term is 0 where `o` is not valid. Latency `memory`
+    cycles, one element per cycle.
     """
 
-    def __init__(self, widths: Numerics, tag: ShapeLike, memory: int) -> None:
-        self._width = term_width(widths)
+    def __init__(self, widths: Numerics, tag: ShapeLike, memory: int, *, gated: bool = False) -> None:
+        self._width, self._gated = term_width(widths), gated
         super().__init__(widths, tag, data.StructLayout({"term": self._width, "tag": tag}), memory, 0)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         self._travel(m)
         entries = [significand << exponent for exponent, significand in self._widths.tables.high]
-        m.d.comb += self.o.payload.term.eq(
-            table(m, "terms", self._width, entries, self.i.payload.position, self._memory)
-        )
+        # A register of our own clears the term for nothing; one that the memory may have as its own cannot.
+        clears = self._gated and self._memory > 2
+        term = table(m, "terms", self._width, entries, self.i.payload.position, self._memory - clears)
+        if clears:
+            held = Signal(self._width, reset_less=True)
+            present = delay(m, self.i.valid, self._memory - 1, "present", reset=True)
+            m.d.sync += held.eq(Mux(present, term, 0))
+            term = held
+        elif self._gated:
+            term = Mux(self.o.valid, term, 0)
+        m.d.comb += self.o.payload.term.eq(term)
         return m
 
 

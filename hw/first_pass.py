@@ -42,14 +42,15 @@ def lane_terms(m: Module, config: Config, lane: int, framed: Any, element: Value
     """
     widths, cycles = numerics(config), schedule(config)
     suffix = "" if lane == 0 else f"_{lane}"
+    present = element if lane == 0 else element & framed[keep_names(config.lanes)[lane - 1]]
     if cycles.align:
         lookup = Exponential(widths, edges_layout(), cycles.memory)
         m.submodules[f"exponential{suffix}"] = lookup
-        m.submodules[f"align{suffix}"] = align = Align(widths)
+        m.submodules[f"align{suffix}"] = align = Align(widths, gated=lane > 0)
         wiring.connect(m, lookup.o, align.i)
         terms = align.o
     else:
-        m.submodules[f"terms{suffix}"] = lookup = Terms(widths, edges_layout(), cycles.memory)
+        m.submodules[f"terms{suffix}"] = lookup = Terms(widths, edges_layout(), cycles.memory, gated=lane > 0)
         terms = pulse(term_layout(widths)).create(path=(f"term{suffix}",))
         m.d.comb += [
             terms.valid.eq(lookup.o.valid),
@@ -57,9 +58,9 @@ def lane_terms(m: Module, config: Config, lane: int, framed: Any, element: Value
             Value.cast(terms.payload.edges).eq(Value.cast(lookup.o.payload.tag)),
         ]
     m.d.comb += [
-        lookup.i.valid.eq(element),
+        lookup.i.valid.eq(present),
         lookup.i.payload.position.eq(framed[each_lane("position", config.lanes)[lane]]),
-        lookup.i.payload.tag.first.eq(framed.first if lane == 0 else framed[keep_names(config.lanes)[lane - 1]]),
+        lookup.i.payload.tag.first.eq(framed.first),
         lookup.i.payload.tag.last.eq(framed.last),
     ]
     if not config.mask:

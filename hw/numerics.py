@@ -1,6 +1,6 @@
 r"""Every bit width of the softmax data path, derived once from the numeric keys of the configuration.
 
-With p = 2^(βx)/Σ2^(βx) and β = score_scale·log2(e), each exponential is held as 2^E·M with an integer E and a
+With p = 2^(βx)/Σ2^(βx) and β = score_scale/temperature·log2(e), each exponential is held as 2^E·M with an integer E and a
 significand M in [1, 2). The relative errors of M cancel between numerator and sum, so no table or multiplier grows with
 the vector's length; only the accumulator does (P, k and N = max_length below):
 
@@ -10,13 +10,15 @@ width                  value                        why
 significand fraction B P + k − 1                    M rounded to B bits: relative error 2^−(B+1)
 accumulator fraction A P + ceil(log2 N) + k, or B   at most N − 1 truncations of 2^−A; none in the absolute form
 divisor fraction D     P + k                        the sum truncated to D bits: relative error below 2^−D
-reciprocal bits R      P + k + 1                    1/m truncated to R bits: relative error below 2^−(R−1)
+reciprocal bits R      P + k + 1, or P + k          1/m truncated to R bits: relative error below 2^−(R−1); or by chords,
+                                                    rounded, see `reciprocal_tables`
 logarithms' fraction G P + k − 1                    see `log_tables`
 quotient fraction      P + 1                        one rounding bit; further bits would change nothing: rounding
                                                     floor(v) and v agree, floor((floor(v) + h)/2^s) = floor((v + h)/2^s)
 ====================== ============================ ==========================================================
 """
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -27,15 +29,21 @@ from .config import Config
 from .errors import UserError
 from .formats import QFormat, ceil_log2
 from .log_tables import LogTables, log_tables
-from .tables import DIRECT_WIDTH, ExponentialTables, exponential_tables
+from .reciprocal_tables import ReciprocalTables, reciprocal_tables
+from .tables import BETA_LIMIT, DIRECT_WIDTH, ExponentialTables, exponential_tables
 
-__all__ = ["ACCUMULATOR_LIMIT", "LOGARITHM_LIMIT", "Numerics", "numerics"]
+__all__ = ["ACCUMULATOR_LIMIT", "CHORDS", "LOGARITHM_LIMIT", "Numerics", "numerics"]
 
 ACCUMULATOR_LIMIT = 62
 """Widest accumulator: the golden model computes in 64-bit signed integers and keeps one bit in hand."""
 
 LOGARITHM_LIMIT = 14
 """Largest P + k of the logarithmic normaliser: its last table has 2^(P + k − 1) entries."""
+
+
+CHORDS = range(16, 21)
+"""P + k for which the reciprocal comes from a table of chords: below, a division bit by bit is quick enough, and above,
+a chord of the table's length is not near enough to the curve."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,8 @@ class Numerics:
     accumulator_width: int
     divisor_fraction: int
     reciprocal_width: int
+    reciprocals: ReciprocalTables | None
+    """Chords of the reciprocal normaliser, where that is the one and its results are wide."""
     logarithms: LogTables | None
     """Tables of the logarithmic normaliser, where that is the one."""
 
@@ -133,12 +143,12 @@ def _numerics(
     probability_maximum: int,
     guard_bits: int,
     accumulator: str,
-    logarithmic: bool,
+    normaliser: str,
 ) -> Numerics:
     length_bits = ceil_log2(max_length)
     fraction = probability_width + guard_bits - 1
     logarithms = None
-    if logarithmic:
+    if normaliser == "logarithm":
         if score_width > DIRECT_WIDTH:
             raise UserError(
                 f"normaliser = 'logarithm' with score_width = {score_width}: takes scores of at most {DIRECT_WIDTH} bits; "
@@ -173,6 +183,8 @@ def _numerics(
                 f"probability_width = {probability_width}, guard_bits = {guard_bits}, max_length = {max_length}: the "
                 f"accumulator would need {width} bits, at most {ACCUMULATOR_LIMIT} are available; guard_bits = {fewer} would do"
             )
+    precise = probability_width + guard_bits
+    chords = normaliser == "reciprocal" and precise in CHORDS
     return Numerics(
         tables=tables,
         probability_width=probability_width,
@@ -184,8 +196,9 @@ def _numerics(
         reference_step=step,
         accumulator_fraction=accumulator_fraction,
         accumulator_width=width,
-        divisor_fraction=probability_width + guard_bits,
-        reciprocal_width=probability_width + guard_bits + 1,
+        divisor_fraction=precise,
+        reciprocal_width=precise if chords else precise + 1,
+        reciprocals=reciprocal_tables(precise) if chords else None,
         logarithms=logarithms,
     )
 
@@ -193,16 +206,27 @@ def _numerics(
 def numerics(config: Config) -> Numerics:
     """The widths for a configuration, from its numeric keys alone; those in two passes are `differences.differences`.
 
-    Raises `UserError` where the accumulator would be wider than `ACCUMULATOR_LIMIT` or the logarithmic normaliser cannot hold
-    the configuration, with a value that would do.
+    Raises `UserError` where the accumulator would be wider than `ACCUMULATOR_LIMIT`, where the logarithmic normaliser cannot
+    hold the configuration, or where a temperature brings a step of the score beyond `BETA_LIMIT`, with a value that would do.
     """
+    coarsest = BETA_LIMIT * math.log(2)
+    if config.temperature != 1 and config.effective_scale > coarsest:
+        # Rounded up to a number that a person would write.
+        least = config.score_scale / coarsest
+        digit = 10.0 ** math.floor(math.log10(least))
+        warmer = math.ceil(least / digit + 1e-9) * digit
+        raise UserError(
+            f"{config.scale_text}: a step of the score would be {config.effective_scale:.3g} nats, at most {coarsest:.3g} are "
+            f"of any use; temperature = {warmer:.3g} would do, or mode = 'argmax', the limit at 0"
+        )
     return _numerics(
         config.score_width,
-        config.score_scale,
+        config.effective_scale,
         config.max_length,
         config.probability_width,
         config.probability_maximum,
         config.guard_bits,
         config.accumulator,
-        config.division == "logarithm",
+        # The others share their numbers, and what is kept of them.
+        config.division if config.division in ("logarithm", "reciprocal") else "",
     )

@@ -18,16 +18,21 @@ from .hardmax_schedule import HARDMAX_VECTORS, hardmax_latency
 from .log_numerics import LogNumerics, log_bound, log_numerics
 from .numerics import Numerics, numerics
 from .ports import Port, outputs, top_ports
+from .sampling import WORD, gumbel_table
 from .schedule import (
     QUEUE_LATENCY,
     Schedule,
     exponential_schedule,
     loss_schedule,
     maximum_latency,
+    memory_cycles,
+    sample_latency,
     schedule,
+    sigmoid_latency,
     skewed,
     two_pass_schedule,
 )
+from .sigmoid_tables import sigmoid_codes
 from .top_k_schedule import (
     INSERTION_LATENCY,
     KEPT_LATENCY,
@@ -80,6 +85,8 @@ class Plan:
     warnings: tuple[str, ...]
     passes: int = 1
     """Cycles for each beat of a vector before its first output beat: 0 where elements leave as they come."""
+    distance: float | None = None
+    """In sample mode: no vector's draws have a law farther from softmax than this, in total variation."""
 
     @property
     def latency_formula(self) -> str:
@@ -135,7 +142,7 @@ class Plan:
 
     @property
     def bound_ulp(self) -> float | None:
-        """|p̂ − p| in ulp for every input, before saturation of 1.0; None in argmax mode, where the result is exact."""
+        """|p̂ − p| in ulp for every input, before saturation of 1.0; None in modes without probabilities."""
         return None if self.bound is None else float(self.bound.total)
 
     @property
@@ -173,6 +180,7 @@ class Plan:
             "table_bits": self.table_bits,
             "bound_ulp": self.bound_ulp,
             "worst_ulp": self.worst_ulp,
+            "total_variation": self.distance,
             "warnings": list(self.warnings),
         }
 
@@ -467,11 +475,15 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
         "none": "–",
     }[config.normaliser]
     each = _each_cycle(config)
+    chords = widths.reciprocals
     rows = _sum_stages(config, widths, cycles, limits.accumulator, True)
     if config.normaliser == "reciprocal":
         rows.append(
             StagePlan("reciprocal", "r = 1/m, one bit a step", f"{widths.divisor_format}", factor, cycles.factor,
                       f"{cycles.factor_interval} cycles/vector")
+            if chords is None
+            else StagePlan("reciprocal", f"r = 1/m, by {len(chords.start)} chords", f"{widths.divisor_format}", factor,
+                           cycles.factor, "1 vector/cycle", chords.bits)
         )  # fmt: skip
     logarithms = widths.logarithms
     if logarithms is not None:
@@ -549,9 +561,9 @@ def _warnings(config: Config) -> list[str]:
             f"many probabilities lie below half an ulp and round to 0; probability_width = "
             f"{min(24, (config.max_length - 1).bit_length() + 2)} would keep them apart"
         )
-    if config.score_scale * 2**config.score_width < 2.0**-config.probability_width:
+    if config.effective_scale * 2**config.score_width < 2.0**-config.probability_width:
         found.append(
-            f"score_scale = {config.score_scale}: the whole range of scores changes a probability by less than one ulp; "
+            f"{config.scale_text}: the whole range of scores changes a probability by less than one ulp; "
             "check the scale"
         )
     return found
@@ -682,12 +694,92 @@ def _exponential_plan(config: Config) -> Plan:
     )
 
 
+def _sigmoid_plan(config: Config) -> Plan:
+    codes = sigmoid_codes(config)
+    constant = sigmoid_latency(config)
+    half = Fraction(1, 2)
+    limits = Bound(
+        exponential=Fraction(0),
+        accumulator=Fraction(0),
+        normaliser=Fraction(0),
+        rounding=half,
+        total=half,
+        saturation=Fraction(int(config.probability_format == "UQ0")),
+    )
+    result = f"{config.probability_qformat}"
+    rows = [
+        _frame_row(config),
+        StagePlan(
+            "sigmoid",
+            f"1/(1 + e^−x), one table of {len(codes)} entries",
+            f"UQ{config.score_width}.0",
+            result,
+            memory_cycles(config),
+            _each_cycle(config),
+            len(codes) * config.output_width,
+            float(half),
+            "correctly rounded",
+        ),
+    ]
+    if config.profile != "small":
+        rows.append(StagePlan("skid", "probability kept until taken", result, result, 1, _each_cycle(config)))
+    return Plan(
+        config=config,
+        stages=tuple(rows),
+        ports=top_ports(config),
+        fixed_latency_cycles=constant,
+        best_latency_cycles=constant,
+        interval_terms=((_beats(config), 1, 0),),
+        output_spacing=1,
+        bound=limits,
+        warnings=(),
+        passes=0,
+    )
+
+
+def _sample_plan(config: Config) -> Plan:
+    latency, noise = sample_latency(config), gumbel_table(config)
+    each, position = _each_cycle(config), f"UQ{config.score_width}.0"
+    units = f"UQ{noise.noise_maximum.bit_length()}.0 in units of {noise.unit:.3g} nats"
+    winner = f"{config.index_width}-bit index, {config.score_format}"
+    rows = [
+        _frame_row(config),
+        StagePlan("generator", "a random word per element", "–", f"{WORD} bits", 1, each, note=f"seed {config.seed}"),
+        StagePlan(
+            "sample",
+            f"first index of the largest x − ln(−ln u), {len(noise.base)} segments of a straight line",
+            f"{position}, {units}",
+            winner,
+            4 + memory_cycles(config),
+            each,
+            noise.bits,
+            note=f"total variation from softmax at most {noise.bound:.2g}, for every vector",
+        ),
+    ]
+    if config.profile != "small":
+        rows.append(StagePlan("skid", "draw kept until taken", winner, winner, 1, "1 vector/cycle"))
+    return Plan(
+        config=config,
+        stages=tuple(rows),
+        ports=top_ports(config),
+        fixed_latency_cycles=latency - 1,
+        best_latency_cycles=latency - 1,
+        interval_terms=((_beats(config), 1, 0),),
+        output_spacing=1,
+        bound=None,
+        warnings=(),
+        distance=noise.bound,
+    )
+
+
 PLANS: dict[str, Callable[[Config], Plan]] = {
     "argmax": _argmax_plan,
     "softmax": _softmax_plan,
     "log_softmax": _log_softmax_plan,
     "cross_entropy": _cross_entropy_plan,
     "exponential": _exponential_plan,
+    "sigmoid": _sigmoid_plan,
+    "sample": _sample_plan,
     "hardmax": _hardmax_plan,
     "top_k": _top_k_plan,
     "softmax_top_k": _softmax_top_k_plan,

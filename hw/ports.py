@@ -188,12 +188,27 @@ def _cross_entropy(config: Config) -> tuple[Output, ...]:
     return (Output("m_axis", "o", (loss,), "vector", "loss", flags),)
 
 
+def _sigmoid(config: Config) -> tuple[Output, ...]:
+    code = Field("probability", "probabilities", config.output_width, f"probability code, {config.probability_qformat}")
+    return (Output("m_axis", "o", (code,), "element", "probability", (_OVERLONG,), flags_at_last=True),)
+
+
+def _sample(config: Config) -> tuple[Output, ...]:
+    fields = (
+        Field("index", "sample", config.index_width, "index of the class drawn"),
+        Field("score", "score", config.score_width, "its score code", config.score_signed),
+    )
+    return (Output("m_axis", "o", fields, "vector", "draw", (_OVERLONG,)),)
+
+
 OUTPUTS: dict[str, Callable[[Config], tuple[Output, ...]]] = {
     "argmax": _argmax,
     "softmax": _softmax,
     "log_softmax": _log_softmax,
     "cross_entropy": _cross_entropy,
     "exponential": _exponential,
+    "sigmoid": _sigmoid,
+    "sample": _sample,
     "hardmax": _hardmax,
     "top_k": _top_k,
     "softmax_top_k": _softmax_top_k,
@@ -280,8 +295,8 @@ def _sideband(config: Config) -> list[Port]:
 def top_ports(config: Config) -> tuple[Port, ...]:
     """The ports of the AXI4-Stream top of a configuration.
 
-    The primary output m_axis carries probabilities in softmax mode and the winner in argmax mode; in softmax mode the
-    winner has its own stream, m_axis_best; other modes have m_axis alone. Streams with a beat per beat of scores carry a
+    The primary output m_axis carries probabilities in softmax and sigmoid mode, the winner in argmax mode and the draw in
+    sample mode; in softmax mode the winner has its own stream, m_axis_best. Streams with a beat per beat of scores carry a
     field per lane, and where there is more than one lane, tkeep.
     """
     lanes, bits = config.lanes, byte_bits(config.score_width)

@@ -16,7 +16,14 @@ PRESETS: dict[str, Config] = {
     "softmax-int8-fastest": Config(normaliser="logarithm", profile="fastest"),
     "softmax-int8-dsp": Config(normaliser="reciprocal"),
     "softmax-int8-small": Config(profile="small", accumulator="two_pass"),
-    "softmax-int16": Config(score_width=16, score_scale=2.0**-11, probability_width=16, normaliser="reciprocal"),
+    "softmax-int16": Config(
+        score_width=16,
+        score_scale=2.0**-12,  # 16 nats from the smallest score to the largest, as with 8 bits
+        probability_width=16,
+        guard_bits=3,
+        normaliser="reciprocal",
+        profile="fastest",
+    ),
     "hardmax-int8": Config(mode="hardmax"),
     "top-k-int8": Config(mode="top_k"),
     "softmax-top-k-int8": Config(mode="softmax_top_k", normaliser="logarithm"),

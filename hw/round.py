@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Module, Mux, Signal, Value
+from amaranth import C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,6 +11,7 @@ from .division import quotient_layout
 from .exponential import exponential_layout
 from .normaliser import element_layout
 from .numerics import Numerics
+from .schedule import round_cycles
 from .streams import delay, probability_layout, pulse
 
 __all__ = ["Distance", "Round", "emission_layout", "shift_layout"]
@@ -23,14 +24,22 @@ def emission_layout(widths: Numerics, factor_width: int) -> data.StructLayout:
 
 def shift_layout(widths: Numerics) -> data.StructLayout:
     """What travels with an element through the quotient: its final shift, last, and the flag."""
-    return data.StructLayout({"distance": widths.distance_width, "last": 1, "overlong": 1})
+    width = widths.distance_width if _saturates(widths) else widths.sum_exponent_width
+    return data.StructLayout({"distance": width, "last": 1, "overlong": 1})
+
+
+def _saturates(widths: Numerics) -> bool:
+    """Whether d is cut to what matters, for narrow registers; beside a wide multiplication the comparison is too slow."""
+    return widths.reciprocals is None
 
 
 class Distance(wiring.Component):
-    """d = min(n − E, P + 2): how many octaves the element lies below its vector's sum.
+    """d = min(n − E, P + 2), or n − E by chords: how many octaves the element lies below its vector's sum.
 
-    n >= E, for no term exceeds the sum. Ports: `i`, E and M with the vector's n and factor; `o`, M and the factor with
-    d; no back-pressure. Latency 1 cycle, one element per cycle.
+    From P + 2 on the result is 0, whatever d is. n >= E, for no term exceeds the sum.
+
+    Ports: `i`, E and M with the vector's n and factor; `o`, M and the factor with d; no back-pressure. Latency 1 cycle, one
+    element per cycle.
     """
 
     def __init__(self, widths: Numerics, factor_width: int) -> None:
@@ -47,11 +56,12 @@ class Distance(wiring.Component):
         element, vector = self.i.payload, self.i.payload.tag
         limit = self._widths.distance_maximum
         difference = Signal(self._widths.sum_exponent_width)
+        saturated = Mux(difference < limit, difference, limit) if _saturates(self._widths) else difference
         m.d.comb += difference.eq(vector.exponent - element.exponent)
         m.d.sync += [
             self.o.payload.significand.eq(element.significand),
             self.o.payload.factor.eq(vector.factor),
-            self.o.payload.tag.distance.eq(Mux(difference < limit, difference, limit)),
+            self.o.payload.tag.distance.eq(saturated),
             self.o.payload.tag.last.eq(vector.last),
             self.o.payload.tag.overlong.eq(vector.overlong),
         ]
@@ -65,7 +75,8 @@ class Round(wiring.Component):
     Shifting by d first and then rounding away the last bit is the same: floor((floor(q/2^d) + 1)/2) =
     floor((q + 2^d)/2^(d+1)).
 
-    Ports: `i`, the quotient with d; `o`, the probability; no back-pressure. Latency 2 cycles, one element per cycle.
+    Ports: `i`, the quotient with d; `o`, the probability; no back-pressure. Latency `round_cycles(config)` cycles, one
+    element per cycle.
     """
 
     def __init__(self, config: Config, widths: Numerics) -> None:
@@ -82,14 +93,22 @@ class Round(wiring.Component):
         element = self.i.payload
         shifted = Signal(self._widths.quotient_width, reset_less=True)
         rounded = Signal(self._widths.quotient_width)
-        m.d.sync += shifted.eq(element.quotient >> element.tag.distance)
+        cycles = round_cycles(self._config)
+        quotient: Value = element.quotient
+        distance: Value = element.tag.distance
+        if cycles > 2:
+            # Whole fours first.
+            halfway = Signal(self._widths.quotient_width, reset_less=True)
+            m.d.sync += halfway.eq(quotient >> Cat(C(0, 2), distance[2:]))
+            quotient, distance = halfway, delay(m, distance[:2], 1, "distance")
+        m.d.sync += shifted.eq(quotient >> distance)
         m.d.comb += rounded.eq((shifted + 1) >> 1)
         maximum = self._widths.probability_maximum
         m.d.sync += self.o.payload.probability.eq(Mux(rounded > maximum, maximum, rounded))
         m.d.comb += [
-            self.o.valid.eq(delay(m, self.i.valid, 2, "valid", reset=True)),
+            self.o.valid.eq(delay(m, self.i.valid, cycles, "valid", reset=True)),
             Value.cast(self.o.payload)[self._config.output_width :].eq(
-                delay(m, Value.cast(element.tag)[self._widths.distance_width :], 2, "edges")
+                delay(m, Value.cast(element.tag)[len(element.tag.distance) :], cycles, "edges")
             ),
         ]
         return m

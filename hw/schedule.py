@@ -21,10 +21,15 @@ __all__ = [
     "TwoPassSchedule",
     "exponential_schedule",
     "loss_schedule",
+    "align_cycles",
     "maximum_latency",
+    "memory_cycles",
     "normalise_digits",
+    "round_cycles",
+    "sample_latency",
     "schedule",
     "segments",
+    "sigmoid_latency",
     "skewed",
     "two_pass_schedule",
 ]
@@ -39,11 +44,39 @@ SEGMENT = {"small": 22, "fast": 11, "fastest": 11}
 """Longest carry chain of the absolute accumulator, in bits, by profile."""
 
 
+def memory_cycles(config: Config) -> int:
+    """From an address to the entry of a memory, registers behind it included."""
+    return {"small": 1, "fast": 2, "fastest": 3}[config.profile]
+
+
+def sigmoid_latency(config: Config) -> int:
+    """From an element's transfer to that of its sigmoid: framing, the memory, and a register that may stop."""
+    return 1 + memory_cycles(config) + (config.profile != "small")
+
+
+def sample_latency(config: Config) -> int:
+    """From the transfer of a vector's last element to that of its draw.
+
+    Framing, the word, its octave, the memory, product, sum, comparison, and a register that may stop. Raises `UserError` for
+    several lanes: each element takes the word after that of the one before.
+    """
+    if config.lanes > 1:
+        raise UserError(
+            f"lanes = {config.lanes}: sampling takes one random word per element, one after the other; lanes = 1 would do"
+        )
+    return 6 + memory_cycles(config) + (config.profile != "small")
+
+
 def segments(config: Config, widths: Numerics) -> tuple[int, ...]:
     """Widths of the accumulator's segments, lowest first."""
     width = widths.accumulator_width
     count = -(-width // SEGMENT[config.profile]) if widths.absolute else 1
     return tuple(width * (j + 1) // count - width * j // count for j in range(count))
+
+
+def align_cycles(widths: Numerics) -> int:
+    """From an exponent and a significand to the aligned term."""
+    return 3 if widths.absolute else 2
 
 
 def skewed(config: Config) -> bool:
@@ -67,6 +100,11 @@ def normalise_digits(widths: Numerics) -> tuple[int, int, int]:
     span = widths.accumulator_width - 1 - widths.accumulator_fraction
     above = (1 << max(2, span.bit_length())) - 1 - span
     return (span + above % DIGIT) // DIGIT + 1, above // DIGIT, above % DIGIT
+
+
+def round_cycles(config: Config) -> int:
+    """From a quotient to the rounded probability: two cycles for the shift where clocks are the fastest."""
+    return 3 if config.profile == "fastest" else 2
 
 
 @dataclass(frozen=True)
@@ -149,19 +187,26 @@ def schedule(config: Config) -> Schedule:
             f"element after the other; lanes = 1 would do, or {other}"
         )
     split = widths.tables.low_width > 0
-    memory = {"small": 1, "fast": 2, "fastest": 3}[config.profile]
+    memory = memory_cycles(config)
     exponential = memory + 3 if split else memory
     parts = segments(config, widths)
     digits, _, _ = normalise_digits(widths)
+    chords = widths.reciprocals is not None
     factor, factor_interval = {
         "divider": (0, 1),
-        "reciprocal": (widths.reciprocal_width + 1, widths.reciprocal_width + 1),
+        "reciprocal": (memory + 2, 1) if chords else (widths.reciprocal_width + 1, widths.reciprocal_width + 1),
         "logarithm": (memory, 1),
         "none": (0, 1),
         "natural": (memory + 2, 1),
     }[config.division]
     serial = config.profile == "small" and config.division == "divider"
-    quotient = {"divider": widths.quotient_width + serial, "reciprocal": 2, "logarithm": 2, "none": 0, "natural": 0}
+    quotient = {
+        "divider": widths.quotient_width + serial,
+        "reciprocal": 3 if chords else 2,
+        "logarithm": 2,
+        "none": 0,
+        "natural": 0,
+    }
     tables = config.division in ("logarithm", "natural")
     return Schedule(
         memory=memory,
@@ -170,7 +215,7 @@ def schedule(config: Config) -> Schedule:
         winners=1 if config.profile == "small" else 2,
         lookup=exponential,
         # A narrow score's table of terms for the absolute accumulator is already shifted.
-        align=0 if widths.absolute and not split else 2,
+        align=0 if widths.absolute and not split else align_cycles(widths),
         merge=ceil_log2(config.lanes),
         accumulate=len(parts),
         normalise=digits + 2,
@@ -180,11 +225,11 @@ def schedule(config: Config) -> Schedule:
         exponential=memory + split if config.division == "natural" else exponential,
         distance=1,
         quotient=quotient[config.division],
-        round={"logarithm": memory, "natural": 1}.get(config.division, 2),
+        round={"logarithm": memory, "natural": 1}.get(config.division, round_cycles(config)),
         queue=QUEUE_LATENCY,
         segments=parts,
         # The first segment must not come before the last vector's bits are noted, nor its tag before that is used.
-        normalise_interval=digits + max(len(parts), 3 + factor if tables else 2),
+        normalise_interval=digits + max(len(parts), 3 + factor if tables or chords else 2),
         factor_interval=factor_interval,
         quotient_interval=widths.quotient_width + 1 if serial else 1,
     )

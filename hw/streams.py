@@ -108,7 +108,7 @@ def winner_layout(config: Config) -> data.StructLayout:
 
 
 def probability_layout(config: Config) -> data.StructLayout:
-    """One output beat of softmax mode: a probability code per lane, whether it is the vector's last beat, and its flag."""
+    """One beat of softmax or sigmoid mode: a probability code per lane, whether it is the vector's last, and the flag."""
     return output_layout(config, outputs(config)[0])
 
 
@@ -126,12 +126,16 @@ def delay(m: Module, value: Value, cycles: int, name: str, *, reset: bool = Fals
     return value
 
 
-def table(m: Module, name: str, width: int, entries: Sequence[int], address: Value, cycles: int) -> Value:
+def table(
+    m: Module, name: str, width: int, entries: Sequence[int], address: Value, cycles: int, *, block: bool = False
+) -> Value:
     """A table in memory: the entry `cycles` cycles after its address.
 
-    The first of the registers behind the memory is the memory's own on fabrics that have one.
+    The first of the registers behind the memory is the memory's own on fabrics that have one. With `block` the table goes
+    to a block RAM even if synthesis would make it of logic for its few entries.
     """
-    store = memory.Memory(shape=unsigned(width), depth=len(entries), init=list(entries))
+    attributes = {"rom_style": "block"} if block else {}
+    store = memory.Memory(shape=unsigned(width), depth=len(entries), init=list(entries), attrs=attributes)
     m.submodules[name] = store
     port = store.read_port()
     m.d.comb += port.addr.eq(address)

@@ -26,7 +26,14 @@ DIRECT_WIDTH = 10
 """Widest score that addresses one table directly: 1024 entries."""
 
 SPLIT_GUARD = 3
-"""Extra fraction bits of both factors and of their product before M is rounded."""
+"""Extra fraction bits of both factors and of their product before M is cut off."""
+
+SPLIT_ROUNDING = 5
+"""What every X of a split table is raised by, in its last bits, so that cutting off rounds.
+
+Below 2 the product loses `SPLIT_GUARD` bits, from 2 on one more: between half of 8 and half of 16, where neither is off by
+much more than half a step of M. So nothing is added behind the product, and no carry decides which of both it is.
+"""
 
 BETA_LIMIT = 64
 """Octaves per score step beyond which the scale is capped.
@@ -77,7 +84,7 @@ class ExponentialTables:
     low_width: int
     """l: bits of the position that the second table sees; 0 for the direct table."""
     high: tuple[tuple[int, int], ...]
-    """(E, X) for each high part: M itself for the direct table, else X in UQ1.(B + SPLIT_GUARD)."""
+    """(E, X) for each high part: M itself for the direct table, else X in UQ1.(B + SPLIT_GUARD), raised for rounding."""
     low: tuple[tuple[int, int], ...]
     """(E, δ) for each low part, δ in UQ0.(B + SPLIT_GUARD); empty for the direct table."""
     error: Fraction
@@ -126,20 +133,17 @@ class ExponentialTables:
 
 
 def split_product(tables: ExponentialTables, high: np.ndarray, low: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(E, M) from the two factors: X·(1 + δ), normalised to [1, 2) and rounded to B bits.
+    """(E, M) from the two factors: X·(1 + δ), normalised to [1, 2) and cut off to B bits (X is raised for that).
 
     With F = B + SPLIT_GUARD and z = F − delta_width the leading zeros of every δ, the product is
-    X + floor(floor(X / 2^z) · δ / 2^(F−z)); from 2 on it is halved and E grows by one; a result that would round up to
-    2 after the halving stays at the largest M.
+    X + floor(floor(X / 2^z) · δ / 2^(F−z)); from 2 on it is halved and E grows by one. It is below 4.
     """
     zeros = tables.work_fraction - tables.delta_width
     factor, delta = high[..., 1], low[..., 1]
     product = factor + (((factor >> zeros) * delta) >> (tables.work_fraction - zeros))
-    small = (product + (1 << (SPLIT_GUARD - 1))) >> SPLIT_GUARD
-    large = np.minimum((product + (1 << SPLIT_GUARD)) >> (SPLIT_GUARD + 1), (2 << tables.fraction) - 1)
-    carry = small >= (2 << tables.fraction)
+    carry = product >> (tables.work_fraction + 1)
     exponent = high[..., 0] + low[..., 0] + carry
-    return exponent.reshape(-1), np.where(carry, large, small).reshape(-1)
+    return exponent.reshape(-1), (product >> (SPLIT_GUARD + carry)).reshape(-1)
 
 
 def _direct_entry(position: int, beta: Decimal, offset: Decimal, fraction: int) -> tuple[int, int]:
@@ -168,8 +172,10 @@ def exponential_tables(
     else:
         work = fraction + SPLIT_GUARD
         exact_low = [_exact(position, beta) for position in range(1 << low_width)]
-        # A factor that would round up to 2 stays at the largest value below: off by half a step at most, as any other.
-        high = tuple((e, min(_round_shift(x, _EXACT_BITS - work), (2 << work) - 1)) for e, x in exact_high)
+        # A factor that would be 2 or more stays at the largest value below.
+        high = tuple(
+            (e, min(_round_shift(x, _EXACT_BITS - work) + SPLIT_ROUNDING, (2 << work) - 1)) for e, x in exact_high
+        )
         low = tuple((e, min(_round_shift(x, _EXACT_BITS - work), (2 << work) - 1) - (1 << work)) for e, x in exact_low)
         draft = ExponentialTables(score_width, fraction, low_width, high, low, Fraction(0))
     error = _largest_error(draft, exact_high, exact_low)

@@ -25,6 +25,16 @@ SOFTMAX: dict[str, Config] = {
         normaliser="reciprocal",
         probability_format="UQ1",
     ),
+    "chords": Config(
+        max_length=16,
+        score_width=16,
+        score_scale=2.0**-12,
+        probability_width=16,
+        guard_bits=3,
+        normaliser="reciprocal",
+        profile="fastest",
+    ),
+    "fastest": Config(max_length=16, profile="fastest"),
     "small": Config(max_length=16, profile="small"),
     "small-reciprocal": Config(max_length=16, profile="small", normaliser="reciprocal", score_scale=0.3),
     "small-logarithm": Config(

@@ -15,7 +15,7 @@ from stream_bench import PAUSES, pauses, run_cycles
 from softstream.hw.accumulate import Accumulate, Align, edges_layout
 from softstream.hw.exponential import exponential_layout, term_width
 from softstream.hw.numerics import Numerics, numerics
-from softstream.hw.schedule import SEGMENT, schedule
+from softstream.hw.schedule import SEGMENT, align_cycles, schedule
 from softstream.hw.streams import pulse
 from softstream.sim.golden.accumulate import accumulate
 from softstream.sim.golden.exponential import exponential
@@ -149,7 +149,7 @@ def test_equals_golden(name: str, source: str) -> None:
                 for k, (e, s) in enumerate(zip(exponent[0], significand[0], strict=True))
             ]
         )
-    latency = Align.LATENCY + 1
+    latency = align_cycles(widths) + 1
     check_sums(Chain(widths, cycles.segments), cycles.segments, found, expected, latency=latency, source=source)
     assert cycles.accumulate == len(cycles.segments)
 

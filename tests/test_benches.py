@@ -50,6 +50,14 @@ CONFIGS = {
         profile="small",
         accumulator="two_pass",
     ),
+    "sigmoid": Config(mode="sigmoid", max_length=9, score_scale=0.1, temperature=1.7),
+    "sigmoid-wide-lanes": Config(
+        mode="sigmoid", max_length=30, score_width=14, score_scale=0.05, probability_width=10, lanes=4, profile="small"
+    ),
+    "sample": Config(mode="sample", max_length=40, seed=3),
+    "sample-small": Config(
+        mode="sample", max_length=1000, score_width=5, score_signed=False, score_scale=0.4, profile="small"
+    ),
     "one-element": Config(max_length=1, score_width=2, probability_width=2),
 }
 

@@ -1,11 +1,12 @@
 """The exponential: tables against exact arithmetic, hardware against the golden model."""
 
 from fractions import Fraction
+from typing import Literal
 
 import numpy as np
 import pytest
 from configurations import WIDTHS
-from stream_bench import PAUSES, run_component
+from stream_bench import PAUSES, run_component, run_cycles
 
 from softstream.hw.config import Config
 from softstream.hw.exponential import Exponential, Terms
@@ -70,3 +71,36 @@ def test_terms_are_shifted_significands(source: str) -> None:
     trace = run_component(terms, [{"position": p, "tag": 1} for p in range(256)], 256, source=source)
     assert [b["term"] for b in trace.beats] == (significand << exponent).tolist()
     assert {o - i for i, o in zip(trace.inputs, trace.outputs, strict=True)} == {schedule(config).lookup}
+
+
+@pytest.mark.parametrize("profile", ["small", "fast", "fastest"])
+def test_gated_terms_are_0_where_there_is_none(profile: Literal["small", "fast", "fastest"]) -> None:
+    config = Config(max_length=16, profile=profile)
+    widths, cycles = numerics(config), schedule(config)
+    exponent, significand = widths.tables.all_positions
+    valid = [int(x) for x in np.random.default_rng(6).integers(0, 2, 200)]
+    found = run_cycles(
+        Terms(widths, 1, cycles.memory, gated=True),
+        200,
+        lambda found, now: {
+            "i.valid": valid[len(found)],
+            "i.payload": {"position": len(found) + 40, "tag": 0},
+        },
+        ["o.valid", "o.payload"],
+    )
+    expected = [int(significand[k + 40]) << int(exponent[k + 40]) if there else 0 for k, there in enumerate(valid)]
+    assert [row["o.payload"]["term"] for row in found[cycles.lookup :]] == expected[: -cycles.lookup]
+
+
+@pytest.mark.parametrize("profile", ["small", "fastest"])
+def test_split_tables_of_other_profiles(profile: Literal["small", "fastest"]) -> None:
+    config = WIDTHS["chords"].replace(profile=profile)
+    widths = numerics(config)
+    positions = np.random.default_rng(7).integers(0, 1 << config.score_width, 2000)
+    exponent, significand = exponential(widths, positions)
+    trace = run_component(
+        Exponential(widths, 1, schedule(config).memory), [{"position": int(p), "tag": 0} for p in positions], 2000
+    )
+    found = [(b["exponent"], b["significand"]) for b in trace.beats]
+    assert found == list(zip(exponent.tolist(), significand.tolist(), strict=True))
+    assert {o - i for i, o in zip(trace.inputs, trace.outputs, strict=True)} == {schedule(config).exponential}

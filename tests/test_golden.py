@@ -9,6 +9,7 @@ from softstream.hw.differences import differences
 from softstream.hw.errors import UserError
 from softstream.hw.numerics import numerics
 from softstream.hw.presets import PRESETS
+from softstream.hw.reciprocal_tables import GUARD
 from softstream.sim.golden import golden
 
 
@@ -47,6 +48,10 @@ def by_definition(config: Config, vector: list[int]) -> tuple[int, int, bool, li
             quotient = s * 2 ** (w.probability_width + 1 + w.divisor_fraction - w.significand_fraction) // m
         elif config.normaliser == "reciprocal":
             r = min(2 ** (w.reciprocal_width + w.divisor_fraction) // m, 2**w.reciprocal_width - 1)
+            if w.reciprocals is not None:
+                chord, low = divmod(m - 2**w.divisor_fraction, 2**w.reciprocals.low_width)
+                fall = int(w.reciprocals.slope[chord]) * low // 2**w.reciprocals.low_width
+                r = (int(w.reciprocals.start[chord]) - fall) // 2**GUARD
             quotient = s * r // 2 ** (w.significand_fraction + w.reciprocal_width - w.probability_width - 1)
         else:
             quotient = s // 2 ** (w.significand_fraction - w.probability_width)

@@ -148,3 +148,18 @@ def test_of_two_registers_in_a_row_behind_a_multiplier_one_moves_and_the_next_fe
     assert absorb(netlist) == 4 + 3
     assert set(netlist["cells"]) == {"product", "second"}
     assert netlist["cells"]["second"]["connections"]["A0"] == netlist["cells"]["product"]["connections"]["P0"] == [22]
+
+
+def test_a_register_of_a_constant_is_shared_and_each_multiplier_has_its_own() -> None:
+    netlist = multiplier_module()
+    cells = netlist["cells"]
+    cells["a"]["connections"]["DI"] = ["1"]
+    second = copy.deepcopy(cells["product"])
+    second["connections"] |= {"B0": [14], "P0": [15], "P1": [16]}
+    cells |= {"second": second, "b1": flip_flop(24, 14), "p2": flip_flop(15, 25), "p3": flip_flop(16, 26)}
+    netlist["ports"]["out"]["bits"] += [25, 26]
+    assert absorb(copy.deepcopy(netlist)) == 8
+    absorb(netlist)
+    assert set(cells) == {"product", "second"}
+    assert [cells[name]["connections"]["A0"] for name in ("product", "second")] == [["1"], ["1"]]
+    assert cells["second"]["parameters"]["REG_INPUTA_CLK"] == "CLK0"

@@ -1,4 +1,4 @@
-"""The normaliser of `hw/reciprocal.py` against its golden model, in both profiles."""
+"""The normaliser of `hw/reciprocal.py` against its golden model, in every profile."""
 
 import pytest
 from normaliser_bench import check_factor, check_quotient
@@ -8,17 +8,17 @@ from softstream.hw.config import Config
 from softstream.sim.golden import reciprocal as golden
 
 CONFIGS = [
-    Config(max_length=16, normaliser="reciprocal", probability_width=width, profile=profile)
-    for width in (2, 8, 16, 24)
-    for profile in ("fast", "small")
+    Config(max_length=16, normaliser="reciprocal", probability_width=width, guard_bits=guard_bits, profile=profile)
+    for width, guard_bits in ((2, 4), (8, 4), (13, 3), (16, 3), (16, 4), (24, 4))
+    for profile in ("fast", "fastest", "small")
 ]
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"P{c.probability_width}-{c.profile}")
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"P{c.probability_width}-k{c.guard_bits}-{c.profile}")
 def test_factor_equals_golden(config: Config) -> None:
     check_factor(config, hardware, golden)
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"P{c.probability_width}-{c.profile}")
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"P{c.probability_width}-k{c.guard_bits}-{c.profile}")
 def test_quotient_equals_golden(config: Config) -> None:
     check_quotient(config, hardware, golden)

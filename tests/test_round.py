@@ -13,13 +13,14 @@ from softstream.hw.schedule import schedule
 from softstream.sim.golden.round import distance, round_quotient
 
 CONFIGS = [
-    Config(max_length=4, probability_width=width, probability_format=form)
+    Config(max_length=4, probability_width=width, probability_format=form, profile=profile)
     for width in (2, 4)
     for form in ("UQ0", "UQ1")
+    for profile in ("fast", "fastest")
 ]
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: str(c.probability_qformat))
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"{c.probability_qformat}-{c.profile}")
 def test_round_equals_golden_and_its_definition(config: Config) -> None:
     widths = numerics(config)
     pairs = [(q, d) for q in range(1 << widths.quotient_width) for d in range(widths.distance_maximum + 1)]

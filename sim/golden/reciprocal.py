@@ -10,7 +10,9 @@ __all__ = ["emit", "factor", "quotient"]
 
 
 def factor(widths: Numerics, divisor: np.ndarray) -> np.ndarray:
-    """r = min(floor(2^(R+D) / m), 2^R − 1), that is 1/m in UQ0.R with 1.0 saturated."""
+    """r = min(floor(2^(R+D) / m), 2^R − 1), that is 1/m in UQ0.R with 1.0 saturated; or by chords, where there are some."""
+    if widths.reciprocals is not None:
+        return widths.reciprocals.reciprocal(divisor)
     reciprocal = (1 << (widths.reciprocal_width + widths.divisor_fraction)) // divisor
     return np.minimum(reciprocal, (1 << widths.reciprocal_width) - 1)
 
