@@ -186,10 +186,10 @@ def needed_cells(config: Config, row: Board, *, link: bool = True) -> tuple[int,
 
 def check_fit(config: Config, row: Board, *, link: bool = True) -> None:
     """Raises `UserError` where the part surely lacks memory or logic: what is missing, which presets fit, and the nearest
-    configuration that does; for several lanes, which nothing on a board can fill; and for a mode that the link cannot carry."""
+    configuration that does; and for several lanes, which nothing on a board can fill, and modes that its link cannot carry."""
     if config.mode not in MODES:
         raise UserError(
-            f"mode = '{config.mode}' on {row.name}: a board's link carries the results of argmax and softmax; for example "
+            f"mode = '{config.mode}' on {row.name}: a board's link carries a winner and probabilities; for example "
             "--set mode=softmax"
         )
     if config.lanes > 1:

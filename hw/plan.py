@@ -410,12 +410,13 @@ def _sum_stages(
         term = QFormat(1 + tables.exponent_maximum, widths.significand_fraction)
         rows.append(
             StagePlan("exponential", "M·2^E, shifted terms from a table", position, f"{term}",
-                      cycles.lookup, each, len(tables.high) * term.width)
+                      cycles.lookup, each, config.lanes * len(tables.high) * term.width)
         )  # fmt: skip
     else:
         rows.append(
             StagePlan("exponential", f"2^(βx): {_method(widths)}", position, _exponential_format(widths), cycles.lookup, each,
-                      tables.bits, note="monotone" if tables.monotone else "not monotone; the winner is not affected")
+                      config.lanes * tables.bits,
+                      note="monotone" if tables.monotone else "not monotone; the winner is not affected")
         )  # fmt: skip
     rows += [
         StagePlan(
@@ -506,8 +507,11 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
                 f"{config.probability_qformat}",
                 cycles.exponential + cycles.distance + cycles.quotient + cycles.round + QUEUE_LATENCY,
                 each,
-                len(logarithms.position) * int(logarithms.position.max()).bit_length()
-                + (2 << logarithms.fraction) * config.output_width,
+                config.lanes
+                * (
+                    len(logarithms.position) * int(logarithms.position.max()).bit_length()
+                    + (2 << logarithms.fraction) * config.output_width
+                ),
                 float(limits.exponential + limits.normaliser + limits.rounding),
                 "with the output queue",
             )
@@ -526,7 +530,7 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
             _exponential_format(widths),
             cycles.exponential,
             each,
-            tables.bits,
+            config.lanes * tables.bits,
             float(limits.exponential),
             "monotone" if tables.monotone else "not monotone; the winner is not affected",
         ),

@@ -296,7 +296,7 @@ def top_ports(config: Config) -> tuple[Port, ...]:
     """The ports of the AXI4-Stream top of a configuration.
 
     The primary output m_axis carries probabilities in softmax and sigmoid mode, the winner in argmax mode and the draw in
-    sample mode; in softmax mode the winner has its own stream, m_axis_best. Streams with a beat per beat of scores carry a
+    sample mode; in softmax mode the winner has its own stream, m_axis_best. Streams of scores and probabilities carry a
     field per lane, and where there is more than one lane, tkeep.
     """
     lanes, bits = config.lanes, byte_bits(config.score_width)

@@ -4,7 +4,7 @@ import numpy as np
 
 from softstream.hw.config import Config
 
-__all__ = ["SOFTMAX", "TWO_PASS", "WIDTHS", "beats_of", "vectors"]
+__all__ = ["MEMBERS", "SOFTMAX", "TWO_PASS", "WIDTHS", "beats_of", "vectors"]
 
 SOFTMAX: dict[str, Config] = {
     "absolute": Config(max_length=16),
@@ -44,6 +44,22 @@ SOFTMAX: dict[str, Config] = {
     "tiny": Config(max_length=1, score_width=2, probability_width=2),
     "wide": Config(max_length=9, score_width=16, score_scale=3.0, probability_width=24, guard_bits=4),
 }
+
+MEMBERS: dict[str, Config] = {
+    "log_softmax": Config(mode="log_softmax", max_length=16),
+    "log_softmax-reference": Config(
+        mode="log_softmax", max_length=16, score_scale=0.1467, guard_bits=3, score_signed=False, integer_bits=5
+    ),
+    "log_softmax-fastest-4": Config(mode="log_softmax", max_length=13, lanes=4, profile="fastest"),
+    "log_softmax-small-split": Config(
+        mode="log_softmax", max_length=9, profile="small", score_width=12, score_scale=0.011, normaliser="logarithm"
+    ),
+    "cross_entropy": Config(mode="cross_entropy", max_length=16, score_scale=0.1),
+    "cross_entropy-4": Config(mode="cross_entropy", max_length=13, lanes=4, profile="fastest"),
+    "exponential": Config(mode="exponential", max_length=16, reference_offset=30),
+    "exponential-split-2": Config(mode="exponential", max_length=16, lanes=2, score_width=12, score_scale=0.01),
+}
+"""Other members of the softmax family."""
 
 WIDTHS = {name: config for name, config in SOFTMAX.items() if not name.startswith("small")}
 

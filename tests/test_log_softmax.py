@@ -6,12 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from configurations import MEMBERS, beats_of, vectors
 from stream_bench import run_component, run_cycles
 
 from softstream.hw.config import Config
+from softstream.hw.head import Head
 from softstream.hw.log_numerics import log_numerics
 from softstream.hw.log_softmax import Emission, emission_cycles
 from softstream.hw.log_sum import LogSum, log_sum_cycles
+from softstream.hw.plan import plan
+from softstream.sim.beats import pad_vectors
+from softstream.sim.golden import golden
 from softstream.sim.golden.log_softmax import emit
 from softstream.sim.golden.log_sum import log_sum
 
@@ -92,3 +97,33 @@ def test_emission_equals_golden(name: str, memory: int, gaps: float, integer_bit
     ]
     latency = emission_cycles(numbers, memory)
     assert [cycle for cycle, row in enumerate(found) if row["o.valid"]] == [cycle + latency for cycle in sent]
+
+
+@pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "every third")])
+@pytest.mark.parametrize("name", [name for name in MEMBERS if name.startswith("log_softmax")])
+def test_the_head_equals_golden(name: str, source: str, sink: str) -> None:
+    config = MEMBERS[name]
+    lanes, found = config.lanes, vectors(config, seed=82)
+    scores, lengths = pad_vectors(found, config.score_format.minimum)
+    result = golden(config, scores, lengths)
+    elements = []
+    for row, length, flag in zip(
+        result["log_probabilities"].tolist(), np.minimum(lengths, config.max_length), result.overlong, strict=True
+    ):
+        for start in range(0, length, lanes):
+            beat = {"log_probability": row[start], "last": int(start + lanes >= length), "overlong": int(flag)}
+            for lane in range(1, lanes):
+                beat[f"log_probability_{lane}"] = row[start + lane] if start + lane < length else 0
+                beat[f"keep_{lane}"] = int(start + lane < length)
+            elements.append(beat)
+    winners = [
+        {"index": int(i), "score": int(b), "overlong": int(o)}
+        for i, b, o in zip(result.argmax, result.best, result.overlong, strict=True)
+    ]
+    beats = beats_of(found, lanes)
+    trace = run_component(Head(config), beats, len(elements), source=source, sink=sink, drain=("o_best",))
+    assert trace.beats == elements
+    assert [beat for _, beat in trace.drained["o_best"]] == winners
+    if source == sink == "never":
+        assert trace.outputs[0] - trace.inputs[0] == plan(config).first_output_cycle(1)
+        assert trace.drained["o_best"][0][0] - trace.inputs[0] == plan(config).best_output_cycle(1)
