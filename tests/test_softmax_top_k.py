@@ -137,6 +137,6 @@ def test_formulas() -> None:
     found, whole = plan(config), plan(config.replace(mode="softmax"))
     assert found.latency_formula == "N + 32"
     assert found.last_output_formula == "N + 11min(N, 3) + 21"
-    assert (found.interval_formula, whole.interval_formula) == ("max(N, 11, 11min(N, 3))", "max(11N, 11)")
+    assert (found.interval_formula, whole.interval_formula) == ("max(N, 9, 11min(N, 3))", "max(11N, 9)")
     assert [found.interval_cycles(n) for n in (1, 3, 40)] == [11, 33, 40]
     assert found.bound == whole.bound
