@@ -26,11 +26,7 @@ def sum_of(m: Module, config: Config, terms: Iterable[Any]) -> Accumulate:
         return accumulate
     m.submodules.merge = merge = Merge(widths, config.lanes)
     wiring.connect(m, lanes[0], merge.i)
-    # Only lane 0 always holds an element; the others' presence travels in the place of the vector's edges.
-    m.d.comb += [
-        merge.others[lane].eq(Mux(other.payload.edges.first, other.payload.term, 0))
-        for lane, other in enumerate(lanes[1:])
-    ]
+    m.d.comb += [merge.others[lane].eq(other.payload.term) for lane, other in enumerate(lanes[1:])]
     wiring.connect(m, merge.o, accumulate.i)
     return accumulate
 
@@ -38,7 +34,7 @@ def sum_of(m: Module, config: Config, terms: Iterable[Any]) -> Accumulate:
 def lane_terms(m: Module, config: Config, lane: int, framed: Any, element: Value) -> Any:
     """The stream of a lane's terms of the framed beats, each taken where `element` is set.
 
-    Its `first` tells, but for lane 0, whether the lane holds an element.
+    But for lane 0, which always holds an element, they are 0 where the lane holds none.
     """
     widths, cycles = numerics(config), schedule(config)
     suffix = "" if lane == 0 else f"_{lane}"
