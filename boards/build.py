@@ -44,6 +44,7 @@ from softstream.hw.profiles import measured_profiles, nearest_measured, nearest_
 from . import shim
 from .clock import Clock, choose
 from .parts import part as find_part
+from .protocol import MODES
 from .registry import Board
 from .room import DOUBT, recorded, room_of_board
 from .toolchain import keep_log
@@ -162,9 +163,7 @@ class BuildResult:
 
 def memory_bits(config: Config) -> int:
     """Bits that a head keeps of a vector while its sum is made: every element once, in softmax mode; else none."""
-    if config.mode == "argmax":
-        return 0
-    return config.max_length * (config.score_width + 1)
+    return config.max_length * (config.score_width + 1) if config.mode == "softmax" else 0
 
 
 def needed_cells(config: Config, row: Board, *, link: bool = True) -> tuple[int, int] | None:
@@ -174,7 +173,11 @@ def needed_cells(config: Config, row: Board, *, link: bool = True) -> tuple[int,
     """
     for name, entries in recorded().items():
         known = PRESETS.get(name)
-        if known is not None and known.replace(score_scale=config.score_scale) == config and row.part in entries:
+        if (
+            known is not None
+            and known.replace(score_scale=config.score_scale, temperature=config.temperature) == config
+            and row.part in entries
+        ):
             kinds = [entries[row.part].get(what, {}) for what in ("cells", "link_cells")]
             head, beside = (int(cells.get("LC", cells.get("COMB", 0))) for cells in kinds)
             return head, beside if link else 0
@@ -183,11 +186,11 @@ def needed_cells(config: Config, row: Board, *, link: bool = True) -> tuple[int,
 
 def check_fit(config: Config, row: Board, *, link: bool = True) -> None:
     """Raises `UserError` where the part surely lacks memory or logic: what is missing, which presets fit, and the nearest
-    configuration that does; and for several lanes, which nothing on a board can fill."""
-    if config.mode not in ("argmax", "softmax"):
+    configuration that does; and for several lanes, which nothing on a board can fill, and modes that its link cannot carry."""
+    if config.mode not in MODES:
         raise UserError(
-            f"mode = {config.mode} on {row.name}: a board's link and display take argmax and softmax, whose presets are listed "
-            "by `presets`; the Verilog of others comes from `generate`, for example --set mode=softmax"
+            f"mode = '{config.mode}' on {row.name}: a board's link carries a winner and probabilities; for example "
+            "--set mode=softmax"
         )
     if config.lanes > 1:
         raise UserError(
@@ -267,7 +270,8 @@ def _nearest_that_fits(config: Config, row: Board, link: bool) -> str:
 
 def fitting_presets(row: Board) -> list[str]:
     """Presets that are not known not to fit."""
-    return [name for name, config in PRESETS.items() if config.lanes == 1 and not _missing(config, row, link=True)]
+    able = {name: config for name, config in PRESETS.items() if config.mode in MODES and config.lanes == 1}
+    return [name for name, config in able.items() if not _missing(config, row, link=True)]
 
 
 # Plan ----------------------------------------------------------------------------------------------------------------

@@ -339,7 +339,8 @@ class _Reporter(wiring.Component):
         self._config, self._clock_hz = config, clock_hz
         super().__init__(
             {
-                "code": In(stream.Signature(probability_layout(config))),
+                # There in argmax mode too, where nobody drives it.
+                "code": In(stream.Signature(probability_layout(config.replace(mode="softmax")))),
                 "winner": In(stream.Signature(winner_layout(config))),
                 "info": In(1),
                 "info_sequence": In(8),

@@ -21,6 +21,7 @@ __all__ = [
     "HEADER_BYTES",
     "HOST_WINDOW",
     "MAGIC",
+    "MODES",
     "PAYLOAD_BYTES",
     "TRAILER_BYTES",
     "VERSION",
@@ -39,6 +40,8 @@ __all__ = [
 
 MAGIC = b"sfst"
 VERSION = 2
+MODES = ("argmax", "softmax")
+"""What a board's link carries: a winner per vector, and a probability per element."""
 
 PAYLOAD_BYTES = 60
 """Most bytes of a payload: a multiple of 1, 2, 3 and 4, so that no element is ever split between two frames."""

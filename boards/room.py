@@ -6,6 +6,7 @@ from importlib import resources
 from typing import Any
 
 from softstream.hw.config import Config
+from softstream.hw.ports import OUTPUTS
 from softstream.hw.presets import PRESETS
 from softstream.hw.profiles import Measured, Room
 
@@ -61,7 +62,7 @@ def _measured(row: Part, *, link: bool) -> tuple[Measured, ...]:
         if mhz is not None:
             found.setdefault(config, (cells[logic], min(mhz, row.limit(cells).mhz)))
 
-    beside: dict[str, int] = {"argmax": 0, "softmax": 0}
+    beside = dict.fromkeys(OUTPUTS, 0)
     for name, entries in recorded().items():
         if name in PRESETS and row.name in entries:
             config, entry = PRESETS[name], entries[row.name]

@@ -76,7 +76,7 @@ class Bound:
 
 def _scale_cap(config: Config) -> Fraction:
     """What capping the scale may cost, as an absolute error."""
-    capped = config.score_scale * math.log2(math.e) > BETA_LIMIT * (1 - 1e-12)
+    capped = config.effective_scale * math.log2(math.e) > BETA_LIMIT * (1 - 1e-12)
     return Fraction(config.max_length, 1 << BETA_LIMIT) if capped else Fraction(0)
 
 

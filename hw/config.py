@@ -34,13 +34,18 @@ class Key:
 
 
 KEYS: tuple[Key, ...] = (
-    Key("mode", "text", "–", "argmax, softmax, log_softmax, cross_entropy, exponential", "softmax",
-        "the winner alone; probabilities, their logarithms, or unnormalised exponentials, and the winner; or the loss of a label",
-        True),
+    Key("mode", "text", "–",
+        "argmax, softmax, log_softmax, cross_entropy, exponential, sigmoid, sample, hardmax, top_k, softmax_top_k", "softmax",
+        "the winner alone; probabilities, their logarithms, or unnormalised exponentials, and the winner; the loss of a label; a "
+        "probability for each score by itself; a random draw with the probabilities of softmax; 1.0 for the winner and 0 for all "
+        "others; the K largest scores in order; or those with their probabilities", True),
+    Key("top_k", "integer", "elements", "1…16", 5, "K of the Top-K modes: how many of the largest scores", True),
     Key("max_length", "integer", "elements", "1…65536", 1024, "longest vector; any shorter length is free at run time", True),
     Key("score_width", "integer", "bits", "2…16", 8, "width of a score code", True),
     Key("score_signed", "boolean", "–", "true, false", True, "whether score codes are two's complement", True),
     Key("score_scale", "number", "nats per code step", "> 0", 0.0625, "real value of one step of the score code", True),
+    Key("temperature", "number", "–", "> 0", 1.0,
+        "T in softmax(x / T): below 1 sharper, above 1 flatter; in the tables, so it costs nothing", True),
     Key("probability_width", "integer", "bits", "2…24", 8, "fraction bits P of a probability code", True),
     Key("probability_format", "text", "–", "UQ0, UQ1", "UQ0", "UQ0.P saturates 1.0 to 1 − 2^−P; UQ1.P holds 1.0 exactly", True),
     Key("guard_bits", "integer", "bits", "1…8", 4, "extra bits k inside; the error bound falls as 2^−k", True),
@@ -57,13 +62,25 @@ KEYS: tuple[Key, ...] = (
     Key("profile", "text", "–", "auto, fast, fastest, small", "fast",
         "one element per cycle in vectors that are long enough; the same with more registers; or fewer cells; auto picks by "
         "what was measured on the part, and by max_length, and says why", False),
+    Key("seed", "integer", "–", "0…4294967295", 1, "where the random sequence of mode sample starts after reset", True),
     Key("mask", "boolean", "–", "true, false", False,
         "a bit beside each score excludes its element: probability 0, never the winner", True),
     Key("lanes", "integer", "scores per beat", "1, 2, 4, 8, 16", 1, "scores that one beat carries", False),
 )  # fmt: skip
 
 _CHOICES = {
-    "mode": ("argmax", "softmax", "log_softmax", "cross_entropy", "exponential"),
+    "mode": (
+        "argmax",
+        "softmax",
+        "log_softmax",
+        "cross_entropy",
+        "exponential",
+        "sigmoid",
+        "sample",
+        "hardmax",
+        "top_k",
+        "softmax_top_k",
+    ),
     "probability_format": ("UQ0", "UQ1"),
     "normaliser": ("divider", "reciprocal", "logarithm", "none"),
     "accumulator": ("auto", "absolute", "reference", "two_pass"),
@@ -71,12 +88,14 @@ _CHOICES = {
     "lanes": (1, 2, 4, 8, 16),
 }
 _RANGES = {
+    "top_k": (1, 16),
     "max_length": (1, 65536),
     "score_width": (2, 16),
     "probability_width": (2, 24),
     "guard_bits": (1, 8),
     "integer_bits": (0, 26),
     "reference_offset": (0, 65535),
+    "seed": (0, (1 << 32) - 1),
 }
 
 
@@ -94,11 +113,24 @@ class Config:
     Raises `UserError` at construction: the key, the value given, the rule, and a value that would do.
     """
 
-    mode: Literal["argmax", "softmax", "log_softmax", "cross_entropy", "exponential"] = "softmax"
+    mode: Literal[
+        "argmax",
+        "softmax",
+        "log_softmax",
+        "cross_entropy",
+        "exponential",
+        "sigmoid",
+        "sample",
+        "hardmax",
+        "top_k",
+        "softmax_top_k",
+    ] = "softmax"
+    top_k: int = 5
     max_length: int = 1024
     score_width: int = 8
     score_signed: bool = True
     score_scale: float = 0.0625
+    temperature: float = 1.0
     probability_width: int = 8
     probability_format: Literal["UQ0", "UQ1"] = "UQ0"
     guard_bits: int = 4
@@ -106,6 +138,7 @@ class Config:
     accumulator: Literal["auto", "absolute", "reference", "two_pass"] = "auto"
     integer_bits: int = 0
     reference_offset: int = 0
+    seed: int = 1
     profile: Literal["fast", "fastest", "small"] = "fast"
     mask: bool = False
     lanes: Literal[1, 2, 4, 8, 16] = 1
@@ -128,26 +161,41 @@ class Config:
             elif key.name in _RANGES:
                 low, high = _RANGES[key.name]
                 if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+                    unit = "" if key.unit == "–" else f" {key.unit}"
                     raise UserError(
-                        f"{key.name} = {value!r}: must be an integer from {low} to {high} {key.unit}; for example {key.default}"
+                        f"{key.name} = {value!r}: must be an integer from {low} to {high}{unit}; for example {key.default}"
                     )
             elif key.type_text == "boolean":
                 if not isinstance(value, bool):
                     raise UserError(
                         f"{key.name} = {value!r}: must be true or false; for example {str(key.default).lower()}"
                     )
-            else:  # score_scale
+            else:  # score_scale, temperature
                 if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-                    raise UserError(f"score_scale = {value!r}: must be a finite number above 0; for example 0.0625")
-                object.__setattr__(self, "score_scale", float(value))
+                    limit = "; mode = 'argmax' is the limit at 0" if key.name == "temperature" else ""
+                    raise UserError(
+                        f"{key.name} = {value!r}: must be a finite number above 0; for example {key.default}{limit}"
+                    )
+                object.__setattr__(self, key.name, float(value))
+        if not 0 < self.effective_scale < math.inf:
+            raise UserError(
+                f"{self.scale_text}: their quotient must be a finite number above 0; for example temperature = 1.0"
+            )
         if self.lanes >= 2 * self.max_length:
             raise UserError(
                 f"lanes = {self.lanes}: must be below 2 · max_length = {2 * self.max_length}, more would never be used; "
                 f"for example {1 << ceil_log2(self.max_length)}"
             )
 
+        if self.lanes > 1 and self.mode in ("top_k", "softmax_top_k"):
+            raise UserError(
+                f"lanes = {self.lanes} with mode = '{self.mode}': the list of the largest takes one element after the other; "
+                "lanes = 1 would do"
+            )
         if self.mask and self.mode not in ("argmax", "softmax"):
-            raise UserError(f"mask with mode = {self.mode!r}: a mask takes argmax or softmax; mask = false would do")
+            raise UserError(
+                f"mask = true with mode = {self.mode!r}: a mask takes argmax or softmax; mask = false would do"
+            )
         if self.accumulator == "two_pass" and self.mode not in ("argmax", "softmax"):
             raise UserError(
                 f"accumulator = 'two_pass' with mode = {self.mode!r}: takes softmax; accumulator = 'auto' would do"
@@ -193,6 +241,20 @@ class Config:
     def score_format(self) -> QFormat:
         """The score code as an integer; its real value is code · score_scale."""
         return QFormat(self.score_width, 0, self.score_signed)
+
+    @property
+    def effective_scale(self) -> float:
+        """Nats per step of the score code after the temperature: score_scale / temperature, all that tables and bounds see.
+
+        Rounded to float64 once; with temperature 1 it is score_scale itself.
+        """
+        return self.score_scale / self.temperature
+
+    @property
+    def scale_text(self) -> str:
+        """What `effective_scale` comes from, as messages put it."""
+        with_temperature = f" with temperature = {self.temperature}" if self.temperature != 1 else ""
+        return f"score_scale = {self.score_scale}{with_temperature}"
 
     @property
     def contender_width(self) -> int:

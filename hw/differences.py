@@ -139,7 +139,7 @@ def differences(config: Config) -> Differences:
         )
     return _differences(
         config.score_width,
-        config.score_scale,
+        config.effective_scale,
         config.max_length,
         config.probability_width,
         config.probability_maximum,

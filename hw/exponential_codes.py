@@ -74,18 +74,18 @@ def exponential_codes(config: Config) -> ExponentialCodes:
     if config.score_width <= DIRECT_WIDTH:
         codes = np.array(_direct(config, position), dtype=np.int64)
         return ExponentialCodes(config, position, codes, widths, 0)
-    exact = _CONTEXT.multiply(scale_in_octaves(config.score_scale), Decimal(position))
+    exact = _CONTEXT.multiply(scale_in_octaves(config.effective_scale), Decimal(position))
     octaves = int(exact.to_integral_value(ROUND_CEILING))
     steps = _CONTEXT.multiply(octaves - exact, Decimal(1 << _OFFSET_BITS)).to_integral_value(ROUND_CEILING)
     offset = Fraction(int(steps), 1 << _OFFSET_BITS)
-    tables = exponential_tables(config.score_width, config.score_scale, widths.significand_fraction, offset)
+    tables = exponential_tables(config.score_width, config.effective_scale, widths.significand_fraction, offset)
     assert int(tables.all_positions[0][: position + 1].max()) <= octaves
     raised = replace(widths, tables=tables, exponent_width=max(1, tables.exponent_maximum.bit_length()))
     return ExponentialCodes(config, position, None, raised, octaves)
 
 
 def _direct(config: Config, reference: int) -> list[int]:
-    one, scale = Decimal(1 << config.probability_width), Decimal(config.score_scale)
+    one, scale = Decimal(1 << config.probability_width), Decimal(config.effective_scale)
     codes = []
     for position in range(1 << config.score_width):
         exact = _CONTEXT.multiply(one, _CONTEXT.exp(_CONTEXT.multiply(scale, Decimal(min(position - reference, 0)))))

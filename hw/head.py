@@ -4,9 +4,14 @@ from .argmax import Argmax
 from .config import Config
 from .cross_entropy import CrossEntropy
 from .exponentials import Exponentials
+from .hardmax import Hardmax
 from .interface import HeadInterface
 from .log_softmax import LogSoftmax
+from .sample import Sample
+from .sigmoid import Sigmoid
 from .softmax import Softmax
+from .softmax_top_k import SoftmaxTopK
+from .top_k import TopK
 from .two_pass import TwoPass
 
 __all__ = ["HEADS", "Head"]
@@ -17,6 +22,11 @@ HEADS: dict[str, type[HeadInterface]] = {
     "log_softmax": LogSoftmax,
     "cross_entropy": CrossEntropy,
     "exponential": Exponentials,
+    "sigmoid": Sigmoid,
+    "sample": Sample,
+    "hardmax": Hardmax,
+    "top_k": TopK,
+    "softmax_top_k": SoftmaxTopK,
 }
 """Mode → its component."""
 

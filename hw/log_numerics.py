@@ -47,7 +47,7 @@ def log_numerics(config: Config, *, signed: bool) -> LogNumerics:
     Raises `UserError` as `numerics` and `ln_tables` do, and for more integer bits than are of use.
     """
     widths = numerics(config)
-    keys = (config.score_width, config.score_scale)
+    keys = (config.score_width, config.effective_scale)
     octaves = widths.tables.exponent_maximum + ceil_log2(config.max_length) + 1
     tables = ln_tables(*keys, octaves, config.probability_width, config.guard_bits)
     form = (signed_format if signed else magnitude_format)(*keys, config.max_length, config.probability_width)

@@ -1,6 +1,6 @@
 r"""Every bit width of the softmax data path, derived once from the numeric keys of the configuration.
 
-With p = 2^(βx)/Σ2^(βx) and β = score_scale·log2(e), each exponential is held as 2^E·M with an integer E and a
+With p = 2^(βx)/Σ2^(βx) and β = score_scale/temperature·log2(e), each exponential is held as 2^E·M with an integer E and a
 significand M in [1, 2). The relative errors of M cancel between numerator and sum, so no table or multiplier grows with
 the vector's length; only the accumulator does (P, k and N = max_length below):
 
@@ -18,6 +18,7 @@ quotient fraction      P + 1                        one rounding bit; further bi
 ====================== ============================ ==========================================================
 """
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -29,7 +30,7 @@ from .errors import UserError
 from .formats import QFormat, ceil_log2
 from .log_tables import LogTables, log_tables
 from .reciprocal_tables import ReciprocalTables, reciprocal_tables
-from .tables import DIRECT_WIDTH, ExponentialTables, exponential_tables
+from .tables import BETA_LIMIT, DIRECT_WIDTH, ExponentialTables, exponential_tables
 
 __all__ = ["ACCUMULATOR_LIMIT", "CHORDS", "LOGARITHM_LIMIT", "Numerics", "numerics"]
 
@@ -205,12 +206,22 @@ def _numerics(
 def numerics(config: Config) -> Numerics:
     """The widths for a configuration, from its numeric keys alone; those in two passes are `differences.differences`.
 
-    Raises `UserError` where the accumulator would be wider than `ACCUMULATOR_LIMIT` or the logarithmic normaliser cannot hold
-    the configuration, with a value that would do.
+    Raises `UserError` where the accumulator would be wider than `ACCUMULATOR_LIMIT`, where the logarithmic normaliser cannot
+    hold the configuration, or where a temperature brings a step of the score beyond `BETA_LIMIT`, with a value that would do.
     """
+    coarsest = BETA_LIMIT * math.log(2)
+    if config.temperature != 1 and config.effective_scale > coarsest:
+        # Rounded up to a number that a person would write.
+        least = config.score_scale / coarsest
+        digit = 10.0 ** math.floor(math.log10(least))
+        warmer = math.ceil(least / digit + 1e-9) * digit
+        raise UserError(
+            f"{config.scale_text}: a step of the score would be {config.effective_scale:.3g} nats, at most {coarsest:.3g} are "
+            f"of any use; temperature = {warmer:.3g} would do, or mode = 'argmax', the limit at 0"
+        )
     return _numerics(
         config.score_width,
-        config.score_scale,
+        config.effective_scale,
         config.max_length,
         config.probability_width,
         config.probability_maximum,

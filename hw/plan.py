@@ -14,18 +14,34 @@ from .config import Config
 from .differences import differences
 from .exponential_codes import exponential_bound, exponential_codes, sum_format
 from .formats import QFormat
+from .hardmax_schedule import HARDMAX_VECTORS, hardmax_latency
 from .log_numerics import LogNumerics, log_bound, log_numerics
 from .numerics import Numerics, numerics
 from .ports import Port, outputs, top_ports
+from .sampling import WORD, gumbel_table
 from .schedule import (
     QUEUE_LATENCY,
     Schedule,
     exponential_schedule,
     loss_schedule,
     maximum_latency,
+    memory_cycles,
+    sample_latency,
     schedule,
+    sigmoid_latency,
     skewed,
     two_pass_schedule,
+)
+from .sigmoid_tables import sigmoid_codes
+from .top_k_schedule import (
+    INSERTION_LATENCY,
+    KEPT_LATENCY,
+    kept_vectors,
+    softmax_top_k_latency,
+    softmax_top_k_vectors,
+    tag_width,
+    top_k_latency,
+    top_k_vectors,
 )
 
 __all__ = ["PLANS", "Plan", "StagePlan", "plan"]
@@ -61,13 +77,16 @@ class Plan:
     best_latency_cycles: int
     """The same for the winner, with a = 1."""
     interval_terms: tuple[tuple[str, int, int], ...]
-    """(text, a, b): the interval of back-to-back vectors of B beats is the largest a·B + b."""
+    """(text, a, b): the interval of back-to-back vectors of B beats is the largest a·B + b, or `output_spacing` times the
+    beats that come out, where that is more."""
     output_spacing: int
     """Cycles between two output beats of a vector."""
     bound: Bound | None
     warnings: tuple[str, ...]
     passes: int = 1
     """Cycles for each beat of a vector before its first output beat: 0 where elements leave as they come."""
+    distance: float | None = None
+    """In sample mode: no vector's draws have a law farther from softmax than this, in total variation."""
 
     @property
     def latency_formula(self) -> str:
@@ -83,8 +102,13 @@ class Plan:
     @property
     def last_output_formula(self) -> str:
         """Cycles from a vector's first input beat to its last output beat."""
-        if outputs(self.config)[0].per == "vector":
+        per = outputs(self.config)[0].per
+        if per == "vector":
             return self.latency_formula
+        if per == "rank":
+            constant, spacing = self.fixed_latency_cycles - self.output_spacing, self.output_spacing
+            emitted = f"{spacing if spacing > 1 else ''}min(N, {self.config.top_k})"
+            return f"N + {emitted} {'+' if constant >= 0 else '−'} {abs(constant)}"
         constant, slope = self.fixed_latency_cycles - self.output_spacing, self.output_spacing + self.passes
         return f"{slope if slope > 1 else ''}{_beats(self.config)} {'+' if constant >= 0 else '−'} {abs(constant)}"
 
@@ -100,8 +124,12 @@ class Plan:
 
     def last_output_cycle(self, length: int) -> int:
         """Cycle of the last output beat's transfer, counted from the first input beat's."""
-        beats = self.config.beats(length) if outputs(self.config)[0].per == "element" else 1
-        return self.first_output_cycle(length) + self.output_spacing * (beats - 1)
+        return self.first_output_cycle(length) + self.output_spacing * (self._emitted(length) - 1)
+
+    def _emitted(self, length: int) -> int:
+        """Beats that come out for a vector."""
+        per = outputs(self.config)[0].per
+        return {"element": self.config.beats(length), "vector": 1, "rank": min(length, self.config.top_k)}[per]
 
     def best_output_cycle(self, length: int) -> int:
         """Cycle of the winner's transfer, counted from the first input beat's."""
@@ -109,11 +137,12 @@ class Plan:
 
     def interval_cycles(self, length: int) -> int:
         """Sustained cycles per vector, vectors of that length back to back, outputs always taken."""
-        return max(a * self.config.beats(length) + b for _, a, b in self.interval_terms)
+        emitted = self.output_spacing * self._emitted(length)
+        return max(emitted, *(a * self.config.beats(length) + b for _, a, b in self.interval_terms))
 
     @property
     def bound_ulp(self) -> float | None:
-        """|p̂ − p| in ulp for every input, before saturation of 1.0; None in argmax mode, where the result is exact."""
+        """|p̂ − p| in ulp for every input, before saturation of 1.0; None in modes without probabilities."""
         return None if self.bound is None else float(self.bound.total)
 
     @property
@@ -151,6 +180,7 @@ class Plan:
             "table_bits": self.table_bits,
             "bound_ulp": self.bound_ulp,
             "worst_ulp": self.worst_ulp,
+            "total_variation": self.distance,
             "warnings": list(self.warnings),
         }
 
@@ -277,6 +307,88 @@ def _softmax_plan(config: Config) -> Plan:
         ports=top_ports(config),
         fixed_latency_cycles=constant,
         best_latency_cycles=cycles.frame + cycles.maximum + cycles.winners - 1,
+        interval_terms=tuple(terms),
+        output_spacing=cycles.quotient_interval,
+        bound=limits,
+        warnings=tuple(_warnings(config)),
+    )
+
+
+def _hardmax_plan(config: Config) -> Plan:
+    maximum, code = _maximum_row(config, maximum_latency(config)), f"{config.probability_qformat}"
+    stages = (
+        _frame_row(config),
+        maximum,
+        StagePlan("hardmax", "1.0 at the winner's index, 0 elsewhere", maximum.output_format, code, QUEUE_LATENCY + 1,
+                  _each_cycle(config), note=f"with a queue of {HARDMAX_VECTORS} winners and lengths"),
+    )  # fmt: skip
+    return _exact_plan(config, stages, hardmax_latency(config))
+
+
+def _insertion_row(config: Config) -> StagePlan:
+    return StagePlan(
+        "insertion",
+        f"sorted list of the {config.top_k} largest",
+        f"UQ{config.score_width}.0",
+        f"{config.top_k} tags of {tag_width(config.top_k)} bits",
+        INSERTION_LATENCY,
+        _each_cycle(config),
+        note="exact, from the raw scores",
+    )
+
+
+def _kept_row(config: Config, vectors: int, cycles: int) -> StagePlan:
+    return StagePlan(
+        "kept",
+        f"index and score by tag, {vectors} · {1 << tag_width(config.top_k)} entries",
+        _insertion_row(config).output_format,
+        f"{config.index_width}-bit index, UQ{config.score_width}.0",
+        cycles,
+        _each_cycle(config),
+        note="a memory, not a table",
+    )
+
+
+def _top_k_plan(config: Config) -> Plan:
+    kept = _kept_row(config, kept_vectors(top_k_vectors(config)), QUEUE_LATENCY + KEPT_LATENCY)
+    return _exact_plan(config, (_frame_row(config), _insertion_row(config), kept), top_k_latency())
+
+
+def _exact_plan(config: Config, stages: tuple[StagePlan, ...], constant: int) -> Plan:
+    """The plan of a mode that compares scores only and takes a beat in every cycle."""
+    return Plan(
+        config=config,
+        stages=stages,
+        ports=top_ports(config),
+        fixed_latency_cycles=constant,
+        best_latency_cycles=constant,
+        interval_terms=((_beats(config), 1, 0),),
+        output_spacing=1,
+        bound=None,
+        warnings=(),
+    )
+
+
+def _softmax_top_k_plan(config: Config) -> Plan:
+    widths, cycles = numerics(config), schedule(config)
+    limits = bound(config, widths)
+    constant = softmax_top_k_latency(cycles)
+    terms: list[tuple[str, int, int]] = [("N", 1, 0), (str(cycles.vector_interval), 0, cycles.vector_interval)]
+    if cycles.quotient_interval > 1:
+        terms.append((f"{cycles.quotient_interval}min(N, {config.top_k})", 0, 0))
+    # The sum and the emission are the softmax's; the list stands in the place of the winner, and of the ring of scores.
+    kept = kept_vectors(softmax_top_k_vectors(config, cycles))
+    instead = {
+        "maximum": _insertion_row(config),
+        "replay": _kept_row(config, kept, 1 + KEPT_LATENCY + cycles.memory - 1),
+    }
+    stages = [instead.get(row.name, row) for row in _softmax_stages(config, widths, cycles, limits)]
+    return Plan(
+        config=config,
+        stages=tuple(stages),
+        ports=top_ports(config),
+        fixed_latency_cycles=constant,
+        best_latency_cycles=constant,
         interval_terms=tuple(terms),
         output_spacing=cycles.quotient_interval,
         bound=limits,
@@ -453,9 +565,9 @@ def _warnings(config: Config) -> list[str]:
             f"many probabilities lie below half an ulp and round to 0; probability_width = "
             f"{min(24, (config.max_length - 1).bit_length() + 2)} would keep them apart"
         )
-    if config.score_scale * 2**config.score_width < 2.0**-config.probability_width:
+    if config.effective_scale * 2**config.score_width < 2.0**-config.probability_width:
         found.append(
-            f"score_scale = {config.score_scale}: the whole range of scores changes a probability by less than one ulp; "
+            f"{config.scale_text}: the whole range of scores changes a probability by less than one ulp; "
             "check the scale"
         )
     return found
@@ -586,11 +698,94 @@ def _exponential_plan(config: Config) -> Plan:
     )
 
 
+def _sigmoid_plan(config: Config) -> Plan:
+    codes = sigmoid_codes(config)
+    constant = sigmoid_latency(config)
+    half = Fraction(1, 2)
+    limits = Bound(
+        exponential=Fraction(0),
+        accumulator=Fraction(0),
+        normaliser=Fraction(0),
+        rounding=half,
+        total=half,
+        saturation=Fraction(int(config.probability_format == "UQ0")),
+    )
+    result = f"{config.probability_qformat}"
+    rows = [
+        _frame_row(config),
+        StagePlan(
+            "sigmoid",
+            f"1/(1 + e^−x), one table of {len(codes)} entries",
+            f"UQ{config.score_width}.0",
+            result,
+            memory_cycles(config),
+            _each_cycle(config),
+            len(codes) * config.output_width,
+            float(half),
+            "correctly rounded",
+        ),
+    ]
+    if config.profile != "small":
+        rows.append(StagePlan("skid", "probability kept until taken", result, result, 1, _each_cycle(config)))
+    return Plan(
+        config=config,
+        stages=tuple(rows),
+        ports=top_ports(config),
+        fixed_latency_cycles=constant,
+        best_latency_cycles=constant,
+        interval_terms=((_beats(config), 1, 0),),
+        output_spacing=1,
+        bound=limits,
+        warnings=(),
+        passes=0,
+    )
+
+
+def _sample_plan(config: Config) -> Plan:
+    latency, noise = sample_latency(config), gumbel_table(config)
+    each, position = _each_cycle(config), f"UQ{config.score_width}.0"
+    units = f"UQ{noise.noise_maximum.bit_length()}.0 in units of {noise.unit:.3g} nats"
+    winner = f"{config.index_width}-bit index, {config.score_format}"
+    rows = [
+        _frame_row(config),
+        StagePlan("generator", "a random word per element", "–", f"{WORD} bits", 1, each, note=f"seed {config.seed}"),
+        StagePlan(
+            "sample",
+            f"first index of the largest x − ln(−ln u), {len(noise.base)} segments of a straight line",
+            f"{position}, {units}",
+            winner,
+            4 + memory_cycles(config),
+            each,
+            noise.bits,
+            note=f"total variation from softmax at most {noise.bound:.2g}, for every vector",
+        ),
+    ]
+    if config.profile != "small":
+        rows.append(StagePlan("skid", "draw kept until taken", winner, winner, 1, "1 vector/cycle"))
+    return Plan(
+        config=config,
+        stages=tuple(rows),
+        ports=top_ports(config),
+        fixed_latency_cycles=latency - 1,
+        best_latency_cycles=latency - 1,
+        interval_terms=((_beats(config), 1, 0),),
+        output_spacing=1,
+        bound=None,
+        warnings=(),
+        distance=noise.bound,
+    )
+
+
 PLANS: dict[str, Callable[[Config], Plan]] = {
     "argmax": _argmax_plan,
     "softmax": _softmax_plan,
     "log_softmax": _log_softmax_plan,
     "cross_entropy": _cross_entropy_plan,
     "exponential": _exponential_plan,
+    "sigmoid": _sigmoid_plan,
+    "sample": _sample_plan,
+    "hardmax": _hardmax_plan,
+    "top_k": _top_k_plan,
+    "softmax_top_k": _softmax_top_k_plan,
 }
 """Mode → what plans it."""

@@ -49,7 +49,7 @@ class Field:
     name: str
     """In the component's payload."""
     array: str
-    """In the results: [V], or [V, N] where each element has one, in integers."""
+    """In the results: [V], [V, N] where each element has one, or [V, K] where each of the K largest has, in integers."""
     width: int
     meaning: str
     signed: bool = False
@@ -74,8 +74,8 @@ class Output:
     """Of the component."""
     fields: tuple[Field, ...]
     """In tdata, lowest first, each in whole bytes."""
-    per: Literal["element", "vector"]
-    """Whether each element has a place in a beat, lane by lane, or each vector one beat."""
+    per: Literal["element", "vector", "rank"]
+    """Whether each element has a place in a beat, lane by lane, each vector one beat, or each of its K largest one."""
     noun: str
     """What one beat holds."""
     flags: tuple[Field, ...] = ()
@@ -83,11 +83,21 @@ class Output:
     flags_at_last: bool = False
     """Whether only a vector's last beat has its flags: where the others leave before they are known."""
 
-    def beats(self, config: Config, lengths: Any) -> Any:
-        """Beats that vectors of these lengths [V] have, [V]."""
+    def places(self, config: Config, lengths: Any) -> Any:
+        """How many values each field has for vectors of these lengths [V], [V]."""
         if self.per == "vector":
             return np.ones_like(lengths)
-        return config.beats(np.minimum(lengths, config.max_length))
+        limit = config.max_length if self.per == "element" else min(config.top_k, config.max_length)
+        return np.minimum(lengths, limit)
+
+    def beats(self, config: Config, lengths: Any) -> Any:
+        """Beats that vectors of these lengths [V] have, [V]."""
+        places = self.places(config, lengths)
+        return config.beats(places) if self.per == "element" else places
+
+    def shape(self, config: Config, scores: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of a field's array, for scores of shape [V, N]."""
+        return {"vector": scores[:1], "element": scores, "rank": (*scores[:1], config.top_k)}[self.per]
 
     def lanes(self, config: Config) -> int:
         """Elements in a beat."""
@@ -130,6 +140,27 @@ def _softmax(config: Config) -> tuple[Output, ...]:
     )
 
 
+def _hardmax(config: Config) -> tuple[Output, ...]:
+    meaning = f"code of 1.0 or 0, {config.probability_qformat}"
+    code = Field("probability", "one_hot", config.output_width, meaning)
+    return (Output("m_axis", "o", (code,), "element", "element", (_OVERLONG,)),)
+
+
+def _top_k(config: Config) -> tuple[Output, ...]:
+    fields = (
+        Field("index", "top_indices", config.index_width, "index of one of the largest, in order"),
+        Field("score", "top_scores", config.score_width, "its score code", config.score_signed),
+    )
+    return (Output("m_axis", "o", fields, "rank", "element", (_OVERLONG,)),)
+
+
+def _softmax_top_k(config: Config) -> tuple[Output, ...]:
+    (ranked,) = _top_k(config)
+    meaning = f"its probability code, {config.probability_qformat}"
+    code = Field("probability", "top_probabilities", config.output_width, meaning)
+    return (replace(ranked, fields=(*ranked.fields, code)),)
+
+
 def _log_softmax(config: Config) -> tuple[Output, ...]:
     form = log_numerics(config, signed=True).format
     code = Field("log_probability", "log_probabilities", form.width, f"log-softmax code in nats, {form}", signed=True)
@@ -157,12 +188,30 @@ def _cross_entropy(config: Config) -> tuple[Output, ...]:
     return (Output("m_axis", "o", (loss,), "vector", "loss", flags),)
 
 
+def _sigmoid(config: Config) -> tuple[Output, ...]:
+    code = Field("probability", "probabilities", config.output_width, f"probability code, {config.probability_qformat}")
+    return (Output("m_axis", "o", (code,), "element", "probability", (_OVERLONG,), flags_at_last=True),)
+
+
+def _sample(config: Config) -> tuple[Output, ...]:
+    fields = (
+        Field("index", "sample", config.index_width, "index of the class drawn"),
+        Field("score", "score", config.score_width, "its score code", config.score_signed),
+    )
+    return (Output("m_axis", "o", fields, "vector", "draw", (_OVERLONG,)),)
+
+
 OUTPUTS: dict[str, Callable[[Config], tuple[Output, ...]]] = {
     "argmax": _argmax,
     "softmax": _softmax,
     "log_softmax": _log_softmax,
     "cross_entropy": _cross_entropy,
     "exponential": _exponential,
+    "sigmoid": _sigmoid,
+    "sample": _sample,
+    "hardmax": _hardmax,
+    "top_k": _top_k,
+    "softmax_top_k": _softmax_top_k,
 }
 """Mode → its output streams; the one whose latency the plan states comes first, the one that tells vectors apart last."""
 
@@ -209,7 +258,7 @@ def _outgoing(config: Config, output: Output) -> list[Port]:
     bits = sum(byte_bits(field.width) for field in output.fields)
     content = _content(output.fields)
     last = "always 1: one beat per vector"
-    if output.per == "element":
+    if output.per != "vector":
         content = _per_lane(lanes, content, bits)
         last = f"the {output.noun if lanes == 1 else 'beat'} is its vector's last"
     meaning = f"bytes of the lanes that hold a {output.noun}; the others hold anything"
@@ -246,9 +295,9 @@ def _sideband(config: Config) -> list[Port]:
 def top_ports(config: Config) -> tuple[Port, ...]:
     """The ports of the AXI4-Stream top of a configuration.
 
-    The primary output m_axis carries probabilities in softmax mode and the winner in argmax mode; in softmax mode the
-    winner has its own stream, m_axis_best. Streams of scores and probabilities carry a field per lane, and where there is
-    more than one lane, tkeep.
+    The primary output m_axis carries probabilities in softmax and sigmoid mode, the winner in argmax mode and the draw in
+    sample mode; in softmax mode the winner has its own stream, m_axis_best. Streams of scores and probabilities carry a
+    field per lane, and where there is more than one lane, tkeep.
     """
     lanes, bits = config.lanes, byte_bits(config.score_width)
     one, noun = ("a score", "score") if lanes == 1 else ("a beat of scores", "beat")

@@ -24,6 +24,9 @@ PRESETS: dict[str, Config] = {
         normaliser="reciprocal",
         profile="fastest",
     ),
+    "hardmax-int8": Config(mode="hardmax"),
+    "top-k-int8": Config(mode="top_k"),
+    "softmax-top-k-int8": Config(mode="softmax_top_k", normaliser="logarithm"),
     "digits-argmax": Config(mode="argmax", max_length=10, score_scale=DIGITS_SCALE),
     "digits-softmax": Config(max_length=10, score_scale=DIGITS_SCALE),
 }

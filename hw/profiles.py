@@ -73,7 +73,7 @@ def _picked(config: Config, room: Room | None) -> tuple[str, str]:
         return _DEFAULT, "as no part is given; with one, what was measured there decides"
     found = measured_profiles(config, room)
     if not found:
-        kind = config.mode if config.mode == "argmax" else f"normaliser = {config.normaliser}"
+        kind = config.mode if config.mode != "softmax" else f"normaliser = {config.normaliser}"
         return _DEFAULT, f"as nothing with {kind} was measured on {room.name}"
     flow = {}
     for profile, entry in found.items():
@@ -136,7 +136,7 @@ def no_wider(config: Config, other: Config) -> bool:
 
 
 def _kind(config: Config) -> tuple[str, str]:
-    return config.mode, "" if config.mode == "argmax" else config.normaliser
+    return config.mode, "" if config.mode != "softmax" else config.normaliser
 
 
 def _common(measured: Config, config: Config) -> int:

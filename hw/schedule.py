@@ -23,10 +23,13 @@ __all__ = [
     "loss_schedule",
     "align_cycles",
     "maximum_latency",
+    "memory_cycles",
     "normalise_digits",
     "round_cycles",
+    "sample_latency",
     "schedule",
     "segments",
+    "sigmoid_latency",
     "skewed",
     "two_pass_schedule",
 ]
@@ -39,6 +42,29 @@ DIGIT = 4
 
 SEGMENT = {"small": 22, "fast": 11, "fastest": 11}
 """Longest carry chain of the absolute accumulator, in bits, by profile."""
+
+
+def memory_cycles(config: Config) -> int:
+    """From an address to the entry of a memory, registers behind it included."""
+    return {"small": 1, "fast": 2, "fastest": 3}[config.profile]
+
+
+def sigmoid_latency(config: Config) -> int:
+    """From an element's transfer to that of its sigmoid: framing, the memory, and a register that may stop."""
+    return 1 + memory_cycles(config) + (config.profile != "small")
+
+
+def sample_latency(config: Config) -> int:
+    """From the transfer of a vector's last element to that of its draw.
+
+    Framing, the word, its octave, the memory, product, sum, comparison, and a register that may stop. Raises `UserError` for
+    several lanes: each element takes the word after that of the one before.
+    """
+    if config.lanes > 1:
+        raise UserError(
+            f"lanes = {config.lanes}: sampling takes one random word per element, one after the other; lanes = 1 would do"
+        )
+    return 6 + memory_cycles(config) + (config.profile != "small")
 
 
 def segments(config: Config, widths: Numerics) -> tuple[int, ...]:
@@ -54,8 +80,8 @@ def align_cycles(widths: Numerics) -> int:
 
 
 def skewed(config: Config) -> bool:
-    """Whether the comparison of the maximum is skewed: in argmax mode, where it is the slowest part, but for the smallest."""
-    return config.profile == "fastest" or (config.mode == "argmax" and config.profile == "fast")
+    """Whether the comparison of the maximum is skewed: where nothing is slower, in argmax and hardmax, but for the smallest."""
+    return config.profile == "fastest" or (config.mode in ("argmax", "hardmax") and config.profile == "fast")
 
 
 def maximum_latency(config: Config) -> int:
@@ -161,7 +187,7 @@ def schedule(config: Config) -> Schedule:
             f"element after the other; lanes = 1 would do, or {other}"
         )
     split = widths.tables.low_width > 0
-    memory = {"small": 1, "fast": 2, "fastest": 3}[config.profile]
+    memory = memory_cycles(config)
     exponential = memory + 3 if split else memory
     parts = segments(config, widths)
     digits, _, _ = normalise_digits(widths)

@@ -108,7 +108,7 @@ def winner_layout(config: Config) -> data.StructLayout:
 
 
 def probability_layout(config: Config) -> data.StructLayout:
-    """One output beat of softmax mode: a probability code per lane, whether it is the vector's last beat, and its flag."""
+    """One beat of softmax or sigmoid mode: a probability code per lane, whether it is the vector's last, and the flag."""
     return output_layout(config, outputs(config)[0])
 
 

@@ -57,7 +57,7 @@ def sweep_pairs(config: Config) -> tuple[Sweep, np.ndarray, np.ndarray] | None:
     lowest, highest = np.full(2 * span + 1, np.inf), np.full(2 * span + 1, -np.inf)
     np.minimum.at(lowest, first - second + span, error)
     np.maximum.at(highest, first - second + span, error)
-    difference = np.arange(-span, span + 1) * config.score_scale
+    difference = np.arange(-span, span + 1) * config.effective_scale
     return Sweep(difference, lowest, highest, exhaustive), error, saturated
 
 
@@ -97,7 +97,7 @@ def _errors(config: Config, scores: np.ndarray, lengths: np.ndarray | None = Non
 
 def _biased(config: Config, length: int) -> np.ndarray:
     """Vectors of the codes whose exponential is rounded up and down the most, one against all the others."""
-    octaves = np.arange(1 << config.score_width) * min(config.score_scale * math.log2(math.e), 64.0)
+    octaves = np.arange(1 << config.score_width) * min(config.effective_scale * math.log2(math.e), 64.0)
     if config.accumulator == "two_pass":
         table = differences(config).exponential
         order = np.argsort(table / table[0] - np.exp2(-octaves))
@@ -116,5 +116,5 @@ def _normal(config: Config, rng: np.random.Generator, count: int, length: int) -
     low, high = config.score_format.minimum, config.score_format.maximum
     nats = rng.choice((0.5, 1.0, 2.0, 4.0, 8.0), (count, 1))
     centre = rng.uniform(low, high, (count, 1))
-    scores = centre + rng.standard_normal((count, length)) * nats / config.score_scale
+    scores = centre + rng.standard_normal((count, length)) * nats / config.effective_scale
     return np.clip(np.rint(scores), low, high).astype(np.int64)

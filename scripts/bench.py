@@ -166,8 +166,9 @@ def _described(variant: Variant) -> Content:
         "interval": derived.interval_formula,
         "cycles": _cycles(config),
     }
-    if config.mode == "softmax":
-        entry["seen_ulp"], entry["seen_worst_ulp"] = worst_errors(config, SEED)
+    if derived.bound is not None:
+        # Whatever of its probabilities a mode puts out, they are the softmax's.
+        entry["seen_ulp"], entry["seen_worst_ulp"] = worst_errors(config.replace(mode="softmax"), SEED)
     return entry
 
 

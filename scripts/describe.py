@@ -51,6 +51,8 @@ def describe(config: Config, console: Console) -> None:
             f"error bound: {derived.bound_ulp:.4f} ulp for every input, {derived.worst_ulp:.4f} with 1.0 saturated "
             f"(1 ulp = 2^-{config.probability_width})"
         )
+    if derived.distance is not None:
+        console.line(f"law of a draw: within {derived.distance:.5f} of softmax in total variation, for every vector")
     for warning in derived.warnings:
         console.line(f"note: {warning}")
 

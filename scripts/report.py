@@ -84,7 +84,7 @@ def _draw_sweep(figure: "Figure", comparison: Comparison) -> None:
     assert sweep is not None
     axes = figure.subplots()
     reach = (comparison.config.probability_width + 4) * np.log(2)  # beyond it the smaller probability is below 2^−4 ulp
-    shown = np.abs(sweep.difference) <= max(reach, 2 * comparison.config.score_scale)
+    shown = np.abs(sweep.difference) <= max(reach, 2 * comparison.config.effective_scale)
     x, low, high = sweep.difference[shown], sweep.lowest[shown], sweep.highest[shown]
     group = max(1, -(-len(x) // 600))
     starts = np.arange(0, len(x), group)

@@ -13,6 +13,7 @@ from typing import Any
 from softstream.boards.parts import PARTS
 from softstream.hw.config import KEYS
 from softstream.hw.plan import plan
+from softstream.hw.ports import outputs
 from softstream.hw.presets import PRESETS
 
 from . import bench
@@ -45,12 +46,9 @@ def _presets() -> str:
     rows = []
     for name, config in PRESETS.items():
         found = plan(config)
-        if found.bound_ulp is None:
-            error = "exact"
-            form = "index, score"
-        else:
-            error = f"{found.bound_ulp:.3f} ulp"
-            form = f"{config.probability_qformat}"
+        error = "exact" if found.bound_ulp is None else f"{found.bound_ulp:.3f} ulp"
+        names = [field.name for field in outputs(config)[0].fields]
+        form = ", ".join(f"{config.probability_qformat}" if name == "probability" else name for name in names)
         rows.append(
             (
                 f"`{name}`",
@@ -59,7 +57,7 @@ def _presets() -> str:
                 error,
                 found.latency_formula,
                 found.interval_formula,
-                *(_cells(measured[name][part]) for part in parts),
+                *(_cells(measured[name][part]) if name in measured else "–" for part in parts),
             )
         )
     header = ("preset", "scores", "output", "error bound", "first output", "next vector after", *parts)

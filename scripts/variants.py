@@ -107,6 +107,9 @@ VARIANTS: dict[str, Variant] = {
             PRESETS["softmax-int16"],
             {"ecp5-25k": Goal(fmax_mhz=200, cells={"COMB": 1000, "MULT18": 4}, first_output=1024 + 50)},
         ),
+        Variant("hardmax-int8", PRESETS["hardmax-int8"], _ANYWHERE),
+        Variant("top-k-int8", PRESETS["top-k-int8"], _ANYWHERE),
+        Variant("softmax-top-k-int8", PRESETS["softmax-top-k-int8"], _ANYWHERE),
         Variant("digits-argmax", PRESETS["digits-argmax"], _ANYWHERE),
         Variant("digits-softmax", PRESETS["digits-softmax"], _ANYWHERE),
     )

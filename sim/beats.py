@@ -142,7 +142,8 @@ def due_beats(config: Config, result: Mapping[str, np.ndarray], lengths: np.ndar
             due[output.prefix] = [(word, 1, flag) for word, flag in zip(words, user, strict=True)]
             continue
         # What a lane without an element holds is not compared: 0 stands for it.
-        blocks, held = zip(*(_blocks(config, values, kept, 0) for values in _fields(output, result)), strict=True)
+        places = output.places(config, kept)
+        blocks, held = zip(*(_blocks(config, values, places, 0) for values in _fields(output, result)), strict=True)
         words = _words(np.stack(blocks, axis=2).reshape(len(blocks[0]), -1), sizes * config.lanes)
         last = held[0][:, 1].tolist()
         if config.lanes == 1:

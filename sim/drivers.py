@@ -245,6 +245,8 @@ class Harness:
     def __init__(self, dut: Any, streams: Mapping[str, Sequence[str]], *, driven: bool = True) -> None:
         self.cycle = 0
         """Rising clock edges so far."""
+        self.resets = 0
+        """Resets so far."""
         taps = {prefix: Tap(dut, prefix, fields) for prefix, fields in streams.items()}
         self.input = taps.pop("s_axis")
         self.outputs = taps
@@ -268,6 +270,7 @@ class Harness:
 
     async def reset(self, cycles: int = 4) -> None:
         """Holds aresetn low over that many rising edges; valid of every stream must be low before all but the first."""
+        self.resets += 1
         self._reset.value = 0
         for _ in range(cycles):
             await self._edge

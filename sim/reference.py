@@ -23,14 +23,15 @@ def valid_elements(config: Config, scores: np.ndarray, lengths: np.ndarray | Non
 
 
 def softmax_float64(config: Config, scores: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
-    """What a probability code stands for, in float64: p_i = exp(s·x_i) / Σ exp(s·x_j), 0 beyond each length; [V, N].
+    """What a probability code stands for, in float64: p_i = exp(s·x_i) / Σ exp(s·x_j), 0 beyond each length; [V, N];
+    s is score_scale / temperature.
 
     With `normaliser = none` the value is exp(s·x_i) / 2^(n+1) on the scale of the smallest score, n being the exponent of
     the sum that the model computed: the sum's power of two is part of that result's definition.
     """
     valid = valid_elements(config, scores, lengths)
     shifted = np.where(valid, (scores - np.where(valid, scores, np.iinfo(np.int64).min).max(axis=1, keepdims=True)), 0)
-    weights = np.where(valid, np.exp(shifted * config.score_scale), 0.0)
+    weights = np.where(valid, np.exp(shifted * config.effective_scale), 0.0)
     if config.normaliser != "none":
         return weights / weights.sum(axis=1, keepdims=True)
     widths = numerics(config)
@@ -38,7 +39,7 @@ def softmax_float64(config: Config, scores: np.ndarray, lengths: np.ndarray | No
     positions, _, _ = frame(config, framed, valid.sum(axis=1))
     kept = valid[:, : positions.shape[1]]
     sum_exponent, _ = normalise(widths, *accumulate(widths, *exponential(widths, positions), kept))
-    octaves = np.where(kept, positions, 0).max(axis=1) * min(config.score_scale * math.log2(math.e), 64.0)
+    octaves = np.where(kept, positions, 0).max(axis=1) * min(config.effective_scale * math.log2(math.e), 64.0)
     return weights * np.exp2(octaves - (sum_exponent + 1))[:, None]
 
 

@@ -42,7 +42,7 @@ def _spread(config: Config, rng: np.random.Generator, length: int) -> np.ndarray
     """Scores within a few nats of one another, whose probabilities are neither 0 nor 1 and whose order is random."""
     low, high = config.score_format.minimum, config.score_format.maximum
     nats = rng.choice((0.5, 2.0, 6.0))
-    scores = rng.normal(rng.uniform(low, high), nats / config.score_scale, length)
+    scores = rng.normal(rng.uniform(low, high), nats / config.effective_scale, length)
     return np.clip(np.rint(scores), low, high).astype(np.int64)
 
 

@@ -43,6 +43,8 @@ WITHOUT_AMARANTH = [
             "tables",
             "log_tables",
             "differences",
+            "sampling",
+            "sigmoid_tables",
             "schedule",
             "plan",
             "ports",
@@ -52,6 +54,7 @@ WITHOUT_AMARANTH = [
     "softstream.boards.room",
     "softstream.sim.golden",
     "softstream.sim.reference",
+    "softstream.sim.law",
     "softstream.scripts.cli",
     "softstream.scripts.describe",
 ]
@@ -177,6 +180,8 @@ def test_the_model_reads_numeric_keys_only():
         "softstream.hw.tables",
         "softstream.hw.log_tables",
         "softstream.hw.differences",
+        "softstream.hw.sampling",
+        "softstream.hw.sigmoid_tables",
         "softstream.hw.bound",
     ]:
         tree = ast.parse(SOURCES[module].read_text(encoding="utf-8"))

@@ -31,6 +31,14 @@ CONFIGS = {
     "reciprocal-small": Config(max_length=9, normaliser="reciprocal", score_scale=0.3, profile="small"),
     "logarithm": Config(max_length=9, normaliser="logarithm", probability_width=6, score_scale=0.1, guard_bits=5),
     "none-unsigned": Config(max_length=16, score_width=4, score_scale=0.9, score_signed=False, normaliser="none"),
+    "hardmax": Config(mode="hardmax", max_length=16),
+    "hardmax-lanes-4": Config(
+        mode="hardmax", max_length=10, score_width=5, probability_width=12, lanes=4, profile="small"
+    ),
+    "top-k": Config(mode="top_k", max_length=40, score_width=12),
+    "top-k-16": Config(mode="top_k", top_k=16, max_length=10, score_signed=False),
+    "softmax-top-k": Config(mode="softmax_top_k", max_length=16, score_scale=0.3, normaliser="logarithm"),
+    "softmax-top-k-small": Config(mode="softmax_top_k", top_k=2, max_length=12, score_width=10, profile="small"),
     "two-pass": Config(max_length=21, score_scale=0.1467, profile="small", accumulator="two_pass"),
     "two-pass-unsigned-uq1": Config(
         max_length=9,
@@ -48,6 +56,14 @@ CONFIGS = {
     "cross-entropy-2": Config(mode="cross_entropy", max_length=21, lanes=2, profile="small", integer_bits=3),
     "exponential": Config(mode="exponential", max_length=16, reference_offset=20),
     "exponential-split-2": Config(mode="exponential", max_length=9, lanes=2, score_width=12, score_scale=0.01),
+    "sigmoid": Config(mode="sigmoid", max_length=9, score_scale=0.1, temperature=1.7),
+    "sigmoid-wide-lanes": Config(
+        mode="sigmoid", max_length=30, score_width=14, score_scale=0.05, probability_width=10, lanes=4, profile="small"
+    ),
+    "sample": Config(mode="sample", max_length=40, seed=3),
+    "sample-small": Config(
+        mode="sample", max_length=1000, score_width=5, score_signed=False, score_scale=0.4, profile="small"
+    ),
     "one-element": Config(max_length=1, score_width=2, probability_width=2),
 }
 

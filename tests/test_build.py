@@ -16,6 +16,7 @@ from softstream.boards import shim
 from softstream.boards.build import build, check_fit, fitting_presets, make_plan, memory_bits, needed_cells
 from softstream.boards.parts import PARTS
 from softstream.boards.registry import BOARDS, board
+from softstream.hw.config import Config
 from softstream.hw.errors import MissingTool, ToolFailure, UserError
 from softstream.hw.presets import preset
 from softstream.sim.data import DIGITS_SCORES
@@ -188,16 +189,21 @@ def test_memory_that_the_part_lacks_is_refused_before_the_tools(tmp_path, monkey
     check_fit(config.replace(mode="argmax"), row)
 
 
-def test_modes_that_the_link_does_not_speak_are_refused():
-    with pytest.raises(
-        UserError, match=r"^mode = log_softmax on icebreaker: .* take argmax and softmax, .*mode=softmax$"
-    ):
-        check_fit(ARGMAX.replace(mode="log_softmax"), board("icebreaker"))
-
-
 def test_lanes_that_nothing_fills_are_refused():
+    with pytest.raises(
+        UserError, match=r"^mode = 'sample' on icebreaker: a board's link carries .* --set mode=softmax$"
+    ):
+        check_fit(Config(mode="sample"), board("icebreaker"))
     with pytest.raises(UserError, match=r"^lanes = 4 on icebreaker: a board's scores come one at a time; .* lanes=1$"):
         make_plan(ARGMAX.replace(lanes=4), board("icebreaker"), demo=DEMO)
+
+
+@pytest.mark.parametrize("mode", ["hardmax", "top_k", "softmax_top_k"])
+def test_modes_that_the_link_does_not_carry_are_refused(mode):
+    row = board("icebreaker")
+    with pytest.raises(UserError, match=rf"^mode = '{mode}' on icebreaker: a board's link .* --set mode=softmax$"):
+        make_plan(ARGMAX.replace(mode=mode), row, demo=DEMO)
+    assert not [name for name in fitting_presets(row) if preset(name).mode == mode]
 
 
 def test_logic_that_the_part_lacks_is_refused_where_it_was_measured(monkeypatch):

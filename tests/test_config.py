@@ -15,12 +15,13 @@ from softstream.hw.presets import PRESETS, preset
     [
         (
             {"mode": "softmx"},
-            r"mode = 'softmx': must be one of argmax, softmax, log_softmax, cross_entropy, exponential "
-            r"\(did you mean 'softmax'\?\); for example softmax",
+            r"mode = 'softmx': must be one of argmax, softmax, .* \(did you mean 'softmax'\?\); for example softmax",
         ),
+        ({"mode": 3}, "mode = 3: must be one of argmax, softmax, .*; for example softmax"),
+        ({"top_k": 0}, "top_k = 0: must be an integer from 1 to 16 elements; for example 5"),
         (
-            {"mode": 3},
-            "mode = 3: must be one of argmax, softmax, log_softmax, cross_entropy, exponential; for example softmax",
+            {"mode": "hardmax", "mask": True},
+            "mask = true with mode = 'hardmax': .*; mask = false would do",
         ),
         ({"max_length": 0}, "max_length = 0: must be an integer from 1 to 65536 elements; for example 1024"),
         ({"max_length": 65537}, "max_length = 65537"),
@@ -34,6 +35,21 @@ from softstream.hw.presets import PRESETS, preset
         ({"score_scale": float("nan")}, "score_scale = nan"),
         ({"score_scale": float("inf")}, "score_scale = inf"),
         ({"score_scale": "x"}, "score_scale = 'x'"),
+        (
+            {"temperature": 0},
+            "temperature = 0: must be a finite number above 0; for example 1.0; mode = 'argmax' is the limit at 0",
+        ),
+        ({"temperature": -2.0}, "temperature = -2.0: must be"),
+        ({"temperature": float("inf")}, "temperature = inf: must be"),
+        ({"temperature": "hot"}, "temperature = 'hot': must be"),
+        (
+            {"temperature": 1e200, "score_scale": 1e-200},
+            "score_scale = 1e-200 with temperature = 1e.200: their quotient .* for example temperature = 1.0",
+        ),
+        ({"temperature": 1e-200, "score_scale": 1e200}, "their quotient must be a finite number above 0"),
+        ({"mode": "sample", "mask": True}, "mask = true with mode = 'sample': .*; mask = false would do"),
+        ({"seed": -1}, "seed = -1: must be an integer from 0 to 4294967295; for example 1"),
+        ({"seed": 2**32}, "seed = 4294967296: must be"),
         ({"probability_width": 25}, "probability_width = 25: must be an integer from 2 to 24 bits"),
         ({"probability_format": "UQ2"}, "probability_format = 'UQ2': must be one of UQ0, UQ1"),
         ({"guard_bits": 9}, "guard_bits = 9: must be an integer from 1 to 8"),

@@ -90,14 +90,14 @@ def _result(session: Session, shape: tuple[int, ...], lengths: np.ndarray, sinks
             arrays |= {field.array: value[:, 0] for field, value in zip(output.fields, values, strict=True)}
             continue
         columns = place[:, None] * lanes + np.arange(lanes)
-        held = columns < np.minimum(lengths, config.max_length)[rows][:, None]
+        held = columns < output.places(config, lengths)[rows][:, None]
         if keeps:
             bits = sum(byte_bits(field.width) for field in output.fields) // 8
             due = [(1 << bits * int(count)) - 1 for count in held.sum(axis=1)]
             wrong = rows[np.array(due, dtype=object) != keeps[0]]
             assert not len(wrong), f"{prefix}: tkeep is not that of the scores in vector {wrong[0]}"
         for field, value in zip(output.fields, values, strict=True):
-            arrays[field.array] = np.zeros(shape, dtype=np.int64)
+            arrays[field.array] = np.zeros(output.shape(config, shape), dtype=np.int64)
             arrays[field.array][np.broadcast_to(rows[:, None], held.shape)[held], columns[held]] = value[held]
     return Result(arrays)
 

@@ -40,6 +40,7 @@ class Session:
         self.harness = Harness(dut, self.fields, driven=driven)
         self.vectors = 0
         self.beats = 0
+        self._resets, self._elements = 0, 0
         self._bench, self._test = bench, test
         cocotb.log.info("%s.%s: seed %d, %s", bench, test, self.job.seed, self.config)
 
@@ -85,7 +86,9 @@ class Session:
     def sinks(self, vectors: Sequence[np.ndarray], *pauses: str) -> dict[str, Sink]:
         """A sink for each output stream that expects what the golden model says; one pause pattern for each stream."""
         scores, lengths = pad_vectors(vectors, self.config.score_format.minimum)
-        due = due_beats(self.config, golden(self.config, scores, lengths, beside(self.config, scores)), lengths)
+        extra = beside(self.config, scores)
+        model = golden(self.config, scores, lengths, extra, before=self._before(lengths))
+        due = due_beats(self.config, model, lengths)
         return {
             output.prefix: Sink(
                 output.prefix,
@@ -96,6 +99,13 @@ class Session:
             )
             for output, name in zip(outputs(self.config), pauses, strict=False)
         }
+
+    def _before(self, lengths: np.ndarray) -> int:
+        """Elements since the last reset ahead of vectors of these lengths, which are counted for those to come."""
+        if self._resets != self.harness.resets:
+            self._resets, self._elements = self.harness.resets, 0
+        before, self._elements = self._elements, self._elements + int(np.minimum(lengths, self.config.max_length).sum())
+        return before
 
     def _describe(self, output: Output, lengths: np.ndarray) -> Callable[[int], str]:
         """What the beat of an output at a position in the stream is, in words."""

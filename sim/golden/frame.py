@@ -21,7 +21,7 @@ class Block:
     beside: Mapping[str, np.ndarray]
     """What comes beside the scores, [V, N] or [V]."""
     elements_before: int
-    """Elements of the stream that were taken before these vectors', those that were cut included."""
+    """Elements of all vectors before them since reset, cut at max_length as well."""
 
     @property
     def taking_part(self) -> np.ndarray:

@@ -12,8 +12,13 @@ from .argmax import argmax
 from .cross_entropy import cross_entropy
 from .exponentials import exponentials
 from .frame import Block, frame
+from .hardmax import hardmax
 from .log_softmax import log_softmax
+from .sample import sample
+from .sigmoid import sigmoid
 from .softmax import softmax
+from .softmax_top_k import softmax_top_k
+from .top_k import top_k
 
 __all__ = ["MODELS", "Result", "checked", "checked_beside", "golden"]
 
@@ -23,6 +28,11 @@ MODELS: dict[str, Callable[[Config, Block], dict[str, np.ndarray]]] = {
     "log_softmax": log_softmax,
     "cross_entropy": cross_entropy,
     "exponential": exponentials,
+    "sigmoid": sigmoid,
+    "sample": sample,
+    "hardmax": hardmax,
+    "top_k": top_k,
+    "softmax_top_k": softmax_top_k,
 }
 """Mode → its model: framed vectors in, the arrays of the mode's outputs out, all but `overlong`."""
 
@@ -33,11 +43,12 @@ _BLOCK_ELEMENTS = 1 << 16
 class Result(Mapping[str, np.ndarray]):
     """What a head puts out for V vectors of at most N elements: the arrays that `ports.outputs` names, also as attributes.
 
-    An array of a mode's element stream is [V, N], 0 beyond each length, all others [V]; int64, flags bool.
+    An array of a mode's element stream is [V, N], 0 beyond each length, one of the K largest [V, K], 0 beyond as many as there
+    are, all others [V]; int64, flags bool.
     """
 
     argmax: np.ndarray
-    """First index of the largest score, int64 [V]."""
+    """First index of the largest score, int64 [V]; in the modes that tell it, as the others here."""
     best: np.ndarray
     """The largest score's code, int64 [V]."""
     overlong: np.ndarray
@@ -124,20 +135,25 @@ def golden(
     scores: np.ndarray,
     lengths: np.ndarray | None = None,
     beside: Mapping[str, np.ndarray] | None = None,
+    *,
+    before: int = 0,
 ) -> Result:
     """The result of a head, bit for bit: integer score codes [V, N] in, integer codes out.
 
     `lengths` [V] tells how many elements of each row count (default: all); a length over max_length is cut and flagged,
     as in hardware. `beside` holds what comes beside the scores, by name, for a head that takes it (`ports.sidebands`).
+    `before` elements have come since reset, those that were cut not counted: in sample mode the random sequence goes on
+    behind them, in all others it does not matter.
     Raises `UserError` for other than integer codes within the score format and lengths of 1 to N.
     """
     scores, lengths = checked(config, scores, lengths)
     beside = checked_beside(config, beside, scores.shape)
-    before = np.cumsum(lengths) - lengths
+    kept = np.minimum(lengths, config.max_length)
+    earlier = before + np.cumsum(kept) - kept
     model = MODELS[config.mode]
     arrays: dict[str, np.ndarray] = {}
     for output in outputs(config):
-        shape = scores.shape if output.per == "element" else (len(scores),)
+        shape = output.shape(config, scores.shape)
         arrays |= {field.array: np.zeros(shape, dtype=np.int64) for field in output.fields}
         arrays |= {flag.array: np.zeros(len(scores), dtype=bool) for flag in output.flags}
     block = max(1, _BLOCK_ELEMENTS // scores.shape[1])
@@ -148,7 +164,7 @@ def golden(
             positions = positions * (1 - beside["mask"][rows][:, : positions.shape[1]])
         columns = (slice(None), slice(positions.shape[1]))
         taken = {name: values[rows][columns[: values.ndim]] for name, values in beside.items()}
-        made = {**model(config, Block(positions, framed, taken, int(before[start]))), "overlong": overlong}
+        made = {**model(config, Block(positions, framed, taken, int(earlier[start]))), "overlong": overlong}
         for name, values in made.items():
             # Columns beyond max_length were cut and stay 0.
             arrays[name][rows][..., : values.shape[-1]] = values

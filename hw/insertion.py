@@ -1,0 +1,140 @@
+"""The list of a vector's K largest scores, sorted while they come."""
+
+from typing import Any
+
+from amaranth import C, Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from .config import Config
+from .streams import delay, framed_layout, pulse
+from .top_k_schedule import tag_width
+
+__all__ = ["Insertion", "order_layout", "write_layout"]
+
+
+def write_layout(config: Config) -> data.StructLayout:
+    """An element on its way into the list: whether it is among the K best so far, and if so, where it is stored."""
+    return data.StructLayout(
+        {
+            "enters": 1,
+            "tag": tag_width(config.top_k),
+            "index": config.index_width,
+            "position": config.score_width,
+            "last": 1,
+        }
+    )
+
+
+def order_layout(config: Config) -> data.StructLayout:
+    """A complete vector: the tags of its K best, the first one lowest; how many there are, less one; its flag."""
+    width = tag_width(config.top_k)
+    return data.StructLayout({"tags": width * config.top_k, "left": width, "overlong": 1})
+
+
+class Insertion(wiring.Component):
+    r"""The sorted list of the K best so far: s_0 >= s_1 >= … >= s_(K−1), equal ones in the order of their indices.
+
+    An element x beats slot k, W_k, where the slot is empty or x > s_k; strictly, so the first index stays ahead. With W_k
+    also W_(k+1). Then every slot with W_k takes from the one before it where W_(k−1), and x where not:
+
+        s_k' = s_k                      not W_k
+        s_k' = x                        W_k and not W_(k−1)
+        s_k' = s_(k−1)                  W_k and W_(k−1)
+
+    A vector's first element beats every slot, and all slots behind it are empty then.
+
+    No comparison stands before an insertion: the next element y is compared with the list before x is in it, and with x
+    itself, and what was found moves as the slots do. Let e_k tell whether y beats what slot k holds now; then y beats what
+    it will hold exactly if
+
+        W_k(y) = e_k                    not W_k(x)
+        W_k(y) = y > x                  W_k(x) and not W_(k−1)(x)
+        W_k(y) = e_(k−1)                W_k(x) and W_(k−1)(x)
+
+    Of an element the list holds its score and a tag, the place where its index is stored elsewhere: an element that enters
+    takes the tag of the one that leaves, so the tags are a permutation of 0…K − 1 at all times.
+
+    Ports: `i`, framed elements; `write`, each element a cycle later; `o`, order of a complete vector 2 cycles after its
+    last element; no back-pressure. One element per cycle, no bubble between vectors.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "i": In(pulse(framed_layout(config))),
+                "write": Out(pulse(write_layout(config))),
+                "o": Out(pulse(order_layout(config))),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config, element = self._config, self.i.payload
+        count = config.top_k
+        width, tag_bits = config.score_width, tag_width(config.top_k)
+        # What a score lacks to all ones: y + rest carries exactly if y is larger.
+        coming = Signal(width, reset_less=True)
+        index = Signal(config.index_width, reset_less=True)
+        valid, first, last = Signal(), Signal(), Signal()
+        overlong = Signal(reset_less=True)
+        m.d.sync += [
+            coming.eq(~element.position),
+            index.eq(element.index),
+            overlong.eq(element.overlong),
+            valid.eq(self.i.valid),
+            first.eq(self.i.valid & element.first),
+            last.eq(self.i.valid & element.last),
+        ]
+        rests = [Signal(width, name=f"rest_{k}", reset_less=True) for k in range(count)]
+        tags = [Signal(tag_bits, name=f"tag_{k}", init=k) for k in range(count)]
+        held = Signal(count)  # slots that hold an element
+        beats = [Signal(name=f"beats_{k}") for k in range(count)]
+        larger = self._carry(m, element.position, coming, C(0, 1), "larger")
+        # Behind a first element all slots are empty: whatever comes next beats them.
+        afresh = element.first | first
+        exceeds = []
+        for k in range(count):
+            exceeds.append(self._carry(m, element.position, rests[k], ~held[k] | element.first, f"exceeds_{k}"))
+            stays, moves, before = (Signal(name=f"{name}_{k}") for name in ("stays", "moves", "before"))
+            with m.If(self.i.valid):
+                m.d.sync += [
+                    stays.eq(exceeds[k]),
+                    moves.eq(element.first | larger if k == 0 else afresh | Mux(beats[k - 1], exceeds[k - 1], larger)),
+                ]
+            with m.Else():
+                m.d.sync += [stays.eq(0), moves.eq(0)]
+            m.d.sync += before.eq(beats[k])
+            m.d.comb += beats[k].eq(Mux(before, moves, stays))
+            above = beats[k - 1] if k else C(0, 1)
+            with m.If(beats[k]):
+                m.d.sync += [
+                    rests[k].eq(Mux(above, rests[k - 1], coming) if k else coming),
+                    tags[k].eq(Mux(above, tags[k - 1], tags[-1]) if k else tags[-1]),
+                ]
+        with m.If(valid):
+            m.d.sync += held.eq(Mux(first, 1, Cat(C(1, 1), held[:-1])))
+
+        low = delay(m, index[:tag_bits], 1, "index")
+        m.d.comb += [
+            self.write.valid.eq(valid),
+            self.write.payload.enters.eq(beats[-1]),
+            self.write.payload.tag.eq(tags[-1]),
+            self.write.payload.index.eq(index),
+            self.write.payload.position.eq(~coming),
+            self.write.payload.last.eq(last),
+            self.o.valid.eq(delay(m, last, 1, "ends", reset=True)),
+            self.o.payload.tags.eq(Cat(tags)),
+            self.o.payload.left.eq(Mux(held[-1], count - 1, low)),
+            self.o.payload.overlong.eq(delay(m, overlong, 1, "overlong")),
+        ]
+        return m
+
+    def _carry(self, m: Module, position: Value, rest: Value, always: Value, name: str) -> Value:
+        """Whether a position exceeds the score of which `rest` is known, or `always` is set."""
+        total = Signal(self._config.score_width + 1, name=f"total_{name}")
+        m.d.comb += total.eq(position + rest)
+        found = Signal(name=name)
+        m.d.comb += found.eq(total[-1] | always)
+        return found

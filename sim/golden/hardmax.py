@@ -1,0 +1,17 @@
+"""The hardmax head: 1.0 at the winner, 0 elsewhere."""
+
+import numpy as np
+
+from softstream.hw.config import Config
+
+from .frame import Block
+from .maximum import maximum
+
+__all__ = ["hardmax"]
+
+
+def hardmax(config: Config, block: Block) -> dict[str, np.ndarray]:
+    """The code of 1.0 at the first index of each vector's largest score, 0 elsewhere, [V, N]."""
+    index, _ = maximum(block.positions, block.valid)
+    places = np.arange(block.positions.shape[1])
+    return {"one_hot": np.where(places == index[:, None], config.probability_maximum, 0)}

@@ -1,0 +1,19 @@
+"""The head of the K largest scores with their probabilities."""
+
+import numpy as np
+
+from softstream.hw.config import Config
+
+from .frame import Block
+from .softmax import softmax
+from .top_k import top_k
+
+__all__ = ["softmax_top_k"]
+
+
+def softmax_top_k(config: Config, block: Block) -> dict[str, np.ndarray]:
+    """What `top_k` gives, and of the softmax's probability codes those at its indices, [V, K], 0 beyond."""
+    ranked = top_k(config, block)
+    codes = np.take_along_axis(softmax(config, block)["probabilities"], ranked["top_indices"], axis=1)
+    there = np.arange(config.top_k) < block.lengths[:, None]
+    return {**ranked, "top_probabilities": np.where(there, codes, 0)}

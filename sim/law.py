@@ -1,0 +1,44 @@
+"""The law of a draw, exactly: what the sampling head would give if all random words came equally often, and independently."""
+
+import numpy as np
+
+from softstream.hw.sampling import GumbelTable
+
+__all__ = ["sample_law", "softmax_law", "total_variation"]
+
+
+def sample_law(table: GumbelTable, positions: np.ndarray) -> np.ndarray:
+    """P(index = i) for one vector of positions [N], float64 [N]: from the table's distribution, with the rule of ties.
+
+    P(i) = Σ_y P(y_i = y) · Π_(j<i) P(y_j < y) · Π_(j>i) P(y_j <= y). The probabilities of the table are exact; products and sums
+    carry some 2N roundings of 2^-53.
+    """
+    shifted = np.asarray(positions, dtype=np.int64) << table.shift
+    # Nothing below the least sum of the largest score can win.
+    low, length = int(shifted.max()), len(table.law)
+    at_most = np.concatenate([[0.0], np.cumsum(table.law)])
+
+    def window(values: np.ndarray, score: int) -> np.ndarray:
+        """values[y − score] for y from low on; 0 or the last beyond its ends."""
+        return values[np.clip(np.arange(length) + low - score, 0, len(values) - 1)]
+
+    behind = np.ones((len(shifted) + 1, length))
+    for i in reversed(range(len(shifted))):
+        behind[i] = behind[i + 1] * window(at_most[1:], shifted[i])
+    found, before = np.zeros(len(shifted)), np.ones(length)
+    density = np.append(table.law, 0.0)
+    for i, score in enumerate(shifted):
+        found[i] = (window(density, score) * before * behind[i + 1]).sum()
+        before = before * window(at_most, score)
+    return found
+
+
+def softmax_law(scale: float, positions: np.ndarray) -> np.ndarray:
+    """The exact law: softmax of positions [N] in steps of `scale` nats, float64 [N]."""
+    weights = np.exp((np.asarray(positions) - np.max(positions)) * scale)
+    return weights / weights.sum()
+
+
+def total_variation(one: np.ndarray, other: np.ndarray) -> float:
+    """½·Σ|p_i − q_i|."""
+    return float(np.abs(one - other).sum() / 2)
