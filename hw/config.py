@@ -193,9 +193,7 @@ class Config:
                 "lanes = 1 would do"
             )
         if self.mask and self.mode not in ("argmax", "softmax"):
-            raise UserError(
-                f"mask = true with mode = {self.mode!r}: a mask takes argmax or softmax; mask = false would do"
-            )
+            raise UserError(f"mask with mode = {self.mode!r}: a mask takes argmax or softmax; mask = false would do")
         if self.accumulator == "two_pass" and self.mode not in ("argmax", "softmax"):
             raise UserError(
                 f"accumulator = 'two_pass' with mode = {self.mode!r}: takes softmax; accumulator = 'auto' would do"

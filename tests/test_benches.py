@@ -50,12 +50,6 @@ CONFIGS = {
         profile="small",
         accumulator="two_pass",
     ),
-    "log-softmax": Config(mode="log_softmax", max_length=16, score_scale=0.1467),
-    "log-softmax-4": Config(mode="log_softmax", max_length=21, score_width=6, lanes=4, profile="fastest"),
-    "cross-entropy": Config(mode="cross_entropy", max_length=10, score_scale=0.1),
-    "cross-entropy-2": Config(mode="cross_entropy", max_length=21, lanes=2, profile="small", integer_bits=3),
-    "exponential": Config(mode="exponential", max_length=16, reference_offset=20),
-    "exponential-split-2": Config(mode="exponential", max_length=9, lanes=2, score_width=12, score_scale=0.01),
     "sigmoid": Config(mode="sigmoid", max_length=9, score_scale=0.1, temperature=1.7),
     "sigmoid-wide-lanes": Config(
         mode="sigmoid", max_length=30, score_width=14, score_scale=0.05, probability_width=10, lanes=4, profile="small"
@@ -64,6 +58,12 @@ CONFIGS = {
     "sample-small": Config(
         mode="sample", max_length=1000, score_width=5, score_signed=False, score_scale=0.4, profile="small"
     ),
+    "log-softmax": Config(mode="log_softmax", max_length=16, score_scale=0.1467),
+    "log-softmax-4": Config(mode="log_softmax", max_length=21, score_width=6, lanes=4, profile="fastest"),
+    "cross-entropy": Config(mode="cross_entropy", max_length=10, score_scale=0.1),
+    "cross-entropy-2": Config(mode="cross_entropy", max_length=21, lanes=2, profile="small", integer_bits=3),
+    "exponential": Config(mode="exponential", max_length=16, reference_offset=20),
+    "exponential-split-2": Config(mode="exponential", max_length=9, lanes=2, score_width=12, score_scale=0.01),
     "one-element": Config(max_length=1, score_width=2, probability_width=2),
 }
 
