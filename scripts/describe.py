@@ -47,8 +47,10 @@ def describe(config: Config, console: Console) -> None:
     )
     console.line(f"tables: {derived.table_bits} bits")
     if derived.bound_ulp is not None and derived.worst_ulp is not None:
+        differs = derived.worst_ulp != derived.bound_ulp
+        saturated = f", {derived.worst_ulp:.4f} with 1.0 saturated" if differs else ""
         console.line(
-            f"error bound: {derived.bound_ulp:.4f} ulp for every input, {derived.worst_ulp:.4f} with 1.0 saturated "
+            f"error bound: {derived.bound_ulp:.4f} ulp for every input{saturated} "
             f"(1 ulp = 2^-{config.probability_width})"
         )
     if derived.distance is not None:
@@ -72,12 +74,12 @@ def presets(console: Console) -> None:
     )
     console.table(
         "",
-        ("preset", "score", "probability", "N up to", "first beat out", "interval", "error, ulp"),
+        ("preset", "score", "result", "N up to", "first beat out", "interval", "error, ulp"),
         [
             (
                 name,
                 f"{derived.config.score_format} × {derived.config.score_scale}",
-                "–" if derived.bound is None else derived.config.probability_qformat,
+                "–" if derived.bound is None else derived.stages[-1].output_format,
                 derived.config.max_length,
                 derived.latency_formula,
                 derived.interval_formula,

@@ -73,10 +73,20 @@ VARIANTS: dict[str, Variant] = {
             PRESETS["softmax-int8-fastest"],
             {"ecp5-25k": Goal(fmax_mhz=250, cells={"COMB": 450, "FF": 750, "DP16KD": 7}, first_output=1024 + 40)},
         ),
-        Variant(
-            "softmax-int8-x4",
-            PRESETS["softmax-int8-log"].replace(lanes=4),
-            {"ecp5-25k": Goal(fmax_mhz=200, cells={"COMB": 4 * 350}, elements_per_cycle=4, first_output=256 + 44)},
+        *(
+            Variant(
+                f"softmax-int8-x{lanes}",
+                PRESETS["softmax-int8-fastest"].replace(lanes=lanes),
+                {
+                    "ecp5-25k": Goal(
+                        fmax_mhz=fmax,
+                        cells={"COMB": lanes * 350},
+                        elements_per_cycle=lanes,
+                        first_output=1024 // lanes + 44,
+                    )
+                },
+            )
+            for lanes, fmax in ((4, 200), (8, 180), (16, 160))
         ),
         Variant("softmax-int8-serial", _SOFTMAX.replace(profile="small"), {"hx8k": None}),
         Variant("softmax-int8-log-small", PRESETS["softmax-int8-log"].replace(profile="small"), {"hx8k": None}),
@@ -107,9 +117,11 @@ VARIANTS: dict[str, Variant] = {
             PRESETS["softmax-int16"],
             {"ecp5-25k": Goal(fmax_mhz=200, cells={"COMB": 1000, "MULT18": 4}, first_output=1024 + 50)},
         ),
-        Variant("hardmax-int8", PRESETS["hardmax-int8"], _ANYWHERE),
-        Variant("top-k-int8", PRESETS["top-k-int8"], _ANYWHERE),
-        Variant("softmax-top-k-int8", PRESETS["softmax-top-k-int8"], _ANYWHERE),
+        *(
+            Variant(name, config, _ANYWHERE)
+            for name, config in PRESETS.items()
+            if config.mode not in ("argmax", "softmax") or config.mask
+        ),
         Variant("digits-argmax", PRESETS["digits-argmax"], _ANYWHERE),
         Variant("digits-softmax", PRESETS["digits-softmax"], _ANYWHERE),
     )
