@@ -189,13 +189,6 @@ def test_memory_that_the_part_lacks_is_refused_before_the_tools(tmp_path, monkey
     check_fit(config.replace(mode="argmax"), row)
 
 
-def test_modes_that_the_link_does_not_speak_are_refused():
-    with pytest.raises(
-        UserError, match=r"^mode = log_softmax on icebreaker: .* take argmax and softmax, .*mode=softmax$"
-    ):
-        check_fit(ARGMAX.replace(mode="log_softmax"), board("icebreaker"))
-
-
 def test_lanes_that_nothing_fills_are_refused():
     with pytest.raises(
         UserError, match=r"^mode = 'sample' on icebreaker: a board's link carries .* --set mode=softmax$"
