@@ -58,7 +58,8 @@ def _draw_throughput(figure: "Figure", content: Content) -> None:
     points = [
         (f"{name}", entry["config"]["mode"], found["cells"]["COMB"], found["megaelements_per_second"])
         for name, part, entry, found in _placed(content)
-        if PARTS[part].family == _FAMILY
+        # What the peers compute; other members of the family stand in the table.
+        if PARTS[part].family == _FAMILY and entry["config"]["mode"] in _COLOURS and not entry["config"]["mask"]
     ]
     areas = [point[2] for point in points] + [peer.comb for peer in PEERS]
     flows = [point[3] for point in points] + [peer.megaelements_per_second for peer in PEERS]
