@@ -363,6 +363,43 @@ _JOBS = click.Option(
 
 
 @_softstream.command(
+    "gallery",
+    short_help="The softmax family on one page, each member on a real vector",
+    params=[
+        click.Option(
+            ["-o", "--output"], metavar="GALLERY.html", required=True, help="Where the page goes: one file, no network."
+        ),
+        *_print_options(),
+    ],
+)
+def _gallery(output: str, as_json: bool, quiet: bool) -> None:
+    """Each member of the softmax family: its formula, its output on a real vector beside float64, cost, and command."""
+    from .gallery import shown, write
+    from .output import written_file
+
+    console = Console(as_json, quiet)
+    with written_file("-o", Path(output)) as temporary:
+        write(temporary)
+    differences = [(member, float(abs(values.model - values.exact).max()), values.bound) for member, values in shown()]
+    console.document(
+        {
+            "page": output,
+            "members": [
+                {"member": member.title, "preset": member.preset, "largest_difference": found, "bound": bound}
+                for member, found, bound in differences
+            ],
+        }
+    )
+    console.table(
+        "on one vector of the digits, beside float64",
+        ("member", "preset", "largest difference", "at most"),
+        [(member.title, member.preset, f"{found:.5f}", f"{bound:.5f}") for member, found, bound in differences],
+        right=("largest difference", "at most"),
+    )
+    console.line(f"page: {output}")
+
+
+@_softstream.command(
     "bench",
     short_help="Measure every variant: cells, Fmax, cycles, errors",
     params=[

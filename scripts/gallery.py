@@ -1,0 +1,222 @@
+"""The gallery: each member of the softmax family with its formula, its output on a real vector beside float64, and its cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from softstream.hw.config import Config
+from softstream.hw.plan import plan
+from softstream.hw.presets import DIGITS_SCALE, PRESETS
+from softstream.sim.golden import golden
+
+from .compare import digits
+from .page import INK, MUTED, SOFTMAX, captioned, escape, page, svg
+from .resources import recorded
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["MEMBERS", "Member", "Shown", "render", "shown", "vector", "write"]
+
+VECTOR = 7
+"""Which of the digits' vectors is shown: one with a winner and several rivals."""
+DRAWS = 20_000
+MASKED = (3, 8, 9)
+LABELS = np.arange(10)
+
+Exact = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Values of the model and of float64, one for each place on the axis."""
+
+    model: np.ndarray
+    exact: np.ndarray
+    bound: float
+    """|model − exact| at most, in the unit of the values."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One member of the family."""
+
+    preset: str
+    title: str
+    formula: str
+    shown: Callable[[Config, np.ndarray], Shown]
+    """From a configuration and one vector of score codes."""
+    axis: str = "class"
+    changes: tuple[tuple[str, object], ...] = ()
+    """What the command sets beyond the preset."""
+
+    @property
+    def config(self) -> Config:
+        """The preset as it is shown: for vectors of ten scores with the scale of the digits."""
+        return PRESETS[self.preset].replace(max_length=10, score_scale=DIGITS_SCALE, **dict(self.changes))
+
+    @property
+    def command(self) -> str:
+        """What makes this head."""
+        settings = " ".join(f"--set {key}={value}" for key, value in self.changes)
+        return f"softstream generate --preset {self.preset} {settings}".rstrip() + " -o build/head"
+
+
+def _softmax(x: np.ndarray) -> np.ndarray:
+    e = np.exp(x - x.max())
+    return e / e.sum()
+
+
+def _elements(array: str, exact: Exact) -> Callable[[Config, np.ndarray], Shown]:
+    """A member whose output has a code for each element."""
+
+    def found(config: Config, codes: np.ndarray) -> Shown:
+        values = golden(config, codes[None])[array][0] / 2.0**config.probability_width
+        return Shown(values, exact(codes * config.effective_scale), _bound(config))
+
+    return found
+
+
+def _bound(config: Config) -> float:
+    # Without a bound the code is exact, but for 1.0 in UQ0, which is an ulp less.
+    ulps = plan(config).worst_ulp
+    return (1.0 if ulps is None else ulps) / 2.0**config.probability_width
+
+
+def _masked(config: Config, codes: np.ndarray) -> Shown:
+    mask = np.isin(np.arange(len(codes)), MASKED)
+    values = (
+        golden(config, codes[None], beside={"mask": mask[None]})["probabilities"][0] / 2.0**config.probability_width
+    )
+    exact = np.zeros(len(codes))
+    exact[~mask] = _softmax(codes[~mask] * config.effective_scale)
+    return Shown(values, exact, _bound(config))
+
+
+def _losses(config: Config, codes: np.ndarray) -> Shown:
+    losses = golden(config, np.tile(codes, (len(LABELS), 1)), beside={"labels": LABELS})["losses"]
+    exact = -np.log(_softmax(codes * config.effective_scale))
+    return Shown(losses / 2.0**config.probability_width, exact, _bound(config))
+
+
+def _top(config: Config, codes: np.ndarray) -> Shown:
+    found = golden(config, codes[None])
+    exact = _softmax(codes * config.effective_scale)[found["top_indices"][0]]
+    return Shown(found["top_probabilities"][0] / 2.0**config.probability_width, exact, _bound(config))
+
+
+def _draws(config: Config, codes: np.ndarray) -> Shown:
+    drawn = golden(config, np.tile(codes, (DRAWS, 1)))["sample"]
+    frequency = np.bincount(drawn, minlength=len(codes)) / DRAWS
+    # The law's distance from softmax, and six standard deviations of a frequency.
+    return Shown(frequency, _softmax(codes * config.effective_scale), (plan(config).distance or 0.0) + 3 / DRAWS**0.5)
+
+
+def _one_hot(x: np.ndarray) -> np.ndarray:
+    return (np.arange(len(x)) == x.argmax()).astype(float)
+
+
+MEMBERS: tuple[Member, ...] = (
+    Member("softmax-int8", "Softmax", "p_i = e^x_i / Σ e^x_j", _elements("probabilities", _softmax)),
+    Member(
+        "softmax-int8",
+        "Temperature",
+        "softmax(x / T), T = 3: in the tables, so it costs nothing",
+        _elements("probabilities", _softmax),
+        changes=(("temperature", 3.0),),
+    ),
+    Member("softmax-int8-masked", "Mask", f"softmax of what is left; classes {MASKED} are excluded", _masked),
+    Member("softmax-top-k-int8", "Top-K", "the K largest, with their share of the whole sum", _top, "rank"),
+    Member(
+        "hardmax-int8", "Hardmax", "1.0 for the first largest score, 0 for all others", _elements("one_hot", _one_hot)
+    ),
+    Member(
+        "log-softmax-int8",
+        "Log-softmax",
+        "x_i − ln Σ e^x_j, in nats",
+        _elements("log_probabilities", lambda x: np.log(_softmax(x))),
+    ),
+    Member("cross-entropy-int8", "Cross-entropy", "ln Σ e^x_j − x_label, in nats, for each label", _losses, "label"),
+    Member(
+        "exponential-int8",
+        "Exponentials",
+        "min(1, e^(x_i − c)), c the largest score code; no second pass",
+        _elements("exponentials", lambda x: np.exp(x - 127 * DIGITS_SCALE)),
+    ),
+    Member(
+        "sigmoid-int8",
+        "Sigmoid",
+        "1 / (1 + e^−x_i), each score by itself",
+        _elements("probabilities", lambda x: 1 / (1 + np.exp(-x))),
+    ),
+    Member("sample-int8", "Sampling", f"how often each class is drawn, of {DRAWS} draws", _draws),
+)
+
+
+def vector() -> np.ndarray:
+    """The score codes that are shown."""
+    scores, _ = digits(PRESETS["digits-softmax"])
+    return np.asarray(scores.codes[VECTOR])
+
+
+def shown() -> Iterator[tuple[Member, Shown]]:
+    """Each member with its values."""
+    codes = vector()
+    for member in MEMBERS:
+        yield member, member.shown(member.config, codes)
+
+
+def _plot(member: Member, values: Shown) -> str:
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        places = np.arange(len(values.model))
+        axes.bar(places, values.model, color=SOFTMAX, width=0.7, label="the model, which is the hardware")
+        axes.plot(places, values.exact, "o", markersize=4, markerfacecolor="none", markeredgecolor=INK, label="float64")
+        axes.axhline(0, color=MUTED, linewidth=0.8)
+        axes.set_xticks(places)
+        axes.set_xlabel(member.axis)
+        axes.legend(fontsize=8)
+
+    return svg(f"member-{member.title.lower()}", f"{member.title} on a vector of the digits", 2.4, draw)
+
+
+def _cost(member: Member) -> str:
+    entries = recorded()["presets"].get(member.preset, {})
+    texts = []
+    for part, entry in entries.items():
+        cells = ", ".join(f"{entry['cells'][kind]} {kind}" for kind in entry["available"] if entry["cells"][kind])
+        texts.append(f"{part}: {cells}" + ("" if entry["fmax_mhz"] is None else f", {entry['fmax_mhz']:.0f} MHz"))
+    return "; ".join(texts) or "not measured yet"
+
+
+def _caption(member: Member) -> str:
+    found = plan(PRESETS[member.preset].replace(**dict(member.changes)))
+    if found.distance is not None:
+        error = f"total variation from softmax at most {found.distance:.4f}"
+    else:
+        error = "exact" if found.bound_ulp is None else f"error at most {found.bound_ulp:.3f} ulp"
+    return (
+        f"{member.formula}. {error[0].upper()}{error[1:]}; first output after {found.latency_formula} cycles. "
+        f"The preset, for vectors up to {found.config.max_length}: {_cost(member)}. {member.command}"
+    )
+
+
+def render() -> str:
+    """The page's HTML; the same bytes from the same package."""
+    figures = "\n".join(captioned(member.title, _plot(member, values), _caption(member)) for member, values in shown())
+    scores = ", ".join(f"{code * DIGITS_SCALE:.2f}" for code in vector())
+    main = f"""<p class="kicker">softstream · gallery</p>
+<h1>The softmax family</h1>
+<p class="answer">Each member in hardware, on one vector of a digits classifier: {escape(scores)}.</p>
+<div class="plots">{figures}</div>"""
+    return page("softstream: the softmax family", main)
+
+
+def write(path: Path) -> None:
+    """Writes the page."""
+    path.write_text(render(), encoding="utf-8")
