@@ -68,7 +68,7 @@ def test_no_arguments_is_help(cli):
     assert (code, err) == (0, "")
     assert out == cli("--help")[1]
     boards = ["boards", "build", "flash", "run-on-board", "doctor"]
-    verbs = ["describe", "generate", "run", "simulate", "compare", "bench", "explore", *boards, "presets"]
+    verbs = ["describe", "generate", "run", "simulate", "compare", "gallery", "bench", "explore", *boards, "presets"]
     assert [
         line.split()[0] for line in out.split("Commands:")[1].splitlines() if line.startswith("  ") and line[2] != " "
     ] == verbs
