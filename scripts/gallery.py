@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = ["MEMBERS", "Member", "Shown", "render", "shown", "vector", "write"]
 
-VECTOR = 7
-"""Which of the digits' vectors is shown: one with a winner and several rivals."""
+VECTOR = 1571
+"""Which of the digits' vectors is shown: the one whose classifier is least sure, with a tie for the first place."""
 DRAWS = 20_000
-MASKED = (3, 8, 9)
+MASKED = (0, 8)
 LABELS = np.arange(10)
+OFFSET = 105
+"""How far below the largest score code the exponentials' 1 is put: a little above the vector's scores."""
 
 Exact = Callable[[np.ndarray], np.ndarray]
 
@@ -145,8 +147,9 @@ MEMBERS: tuple[Member, ...] = (
     Member(
         "exponential-int8",
         "Exponentials",
-        "min(1, e^(x_i − c)), c the largest score code; no second pass",
-        _elements("exponentials", lambda x: np.exp(x - 127 * DIGITS_SCALE)),
+        f"min(1, e^(x_i − c)), c the score code {127 - OFFSET}; no second pass",
+        _elements("exponentials", lambda x: np.minimum(1, np.exp(x - (127 - OFFSET) * DIGITS_SCALE))),
+        changes=(("reference_offset", OFFSET),),
     ),
     Member(
         "sigmoid-int8",
@@ -180,7 +183,7 @@ def _plot(member: Member, values: Shown) -> str:
         axes.axhline(0, color=MUTED, linewidth=0.8)
         axes.set_xticks(places)
         axes.set_xlabel(member.axis)
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
 
     return svg(f"member-{member.title.lower()}", f"{member.title} on a vector of the digits", 2.4, draw)
 

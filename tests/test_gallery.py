@@ -1,5 +1,6 @@
 """The gallery: every member within its bound of float64, a figure and a command for each, and one self-contained page."""
 
+import json
 import shlex
 
 import numpy as np
@@ -30,7 +31,7 @@ def test_the_command_makes_the_head(member: gallery.Member) -> None:
     settings = dict(word.split("=") for word in words if "=" in word)
     assert set(settings) <= {key.name for key in KEYS}
     assert PRESETS[member.preset].replace(**dict(member.changes)) == Config.from_mapping(
-        {**PRESETS[member.preset].to_mapping(), **{key: float(value) for key, value in settings.items()}}
+        {**PRESETS[member.preset].to_mapping(), **{key: json.loads(value) for key, value in settings.items()}}
     )
 
 

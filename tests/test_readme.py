@@ -31,7 +31,15 @@ def test_generated_sections_are_current() -> None:
 
 
 def test_there_are_commands_for_every_verb() -> None:
-    assert {shlex.split(line)[1] for line in COMMANDS} == {*QUICK, *BOARDS, "simulate", "compare", "explore", "gallery", "bench"}
+    assert {shlex.split(line)[1] for line in COMMANDS} == {
+        *QUICK,
+        *BOARDS,
+        "simulate",
+        "compare",
+        "explore",
+        "gallery",
+        "bench",
+    }
 
 
 @pytest.mark.parametrize("line", COMMANDS)
