@@ -151,7 +151,7 @@ def test_later_wins(cli, toml, arguments, expected):
 
 def test_the_resolved_configuration_is_echoed(cli, tmp_path):
     out = cli("generate", "digits-argmax", "-o", tmp_path / "out")[1]
-    assert out.startswith("configuration: mode=argmax max_length=10 score_width=8 score_signed=true ")
+    assert out.startswith("configuration: mode=argmax top_k=5 max_length=10 score_width=8 score_signed=true ")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_the_resolved_configuration_is_echoed(cli, tmp_path):
     [
         (
             ("nope",),
-            "no verb 'nope'; the verbs are describe, generate, run, simulate, compare, bench, explore, boards, build, ",
+            "no verb 'nope'; the verbs are describe, generate, run, simulate, compare, gallery, bench, explore, boards, build, ",
         ),
         (("simulat",), "for example simulate"),
         (("--nope",), "No such option '--nope'; softstream --help shows what is possible"),
@@ -182,7 +182,8 @@ def test_the_resolved_configuration_is_echoed(cli, tmp_path):
         ),
         (
             ("describe", "--set", "mode=sotfmax"),
-            "mode = 'sotfmax': must be one of argmax, softmax, log_softmax, cross_entropy, exponential (did you mean 'softmax'?)",
+            "mode = 'sotfmax': must be one of argmax, softmax, log_softmax, cross_entropy, exponential, sigmoid, sample, "
+            "hardmax, top_k, softmax_top_k (did you mean 'softmax'?)",
         ),
         (("describe", "--set", "guard_bits=1"), "guard_bits = "),
         (("describe", "--config", "nothing.toml"), "--config nothing.toml: cannot be read (No such file or directory)"),
