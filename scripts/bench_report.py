@@ -104,7 +104,14 @@ def _draw_seeds(figure: "Figure", content: Content) -> None:
     placed = list(_placed(content))
     for place, (_, part, entry, found) in enumerate(placed):
         speeds = list(found["fmax_mhz_by_seed"].values())
-        axes.plot(speeds, [place] * len(speeds), "o", markersize=4, alpha=0.7, color=_COLOURS[entry["config"]["mode"]])
+        axes.plot(
+            speeds,
+            [place] * len(speeds),
+            "o",
+            markersize=4,
+            alpha=0.7,
+            color=_COLOURS.get(entry["config"]["mode"], SOFTMAX),
+        )
         axes.plot([found["fmax_mhz"]["median"]] * 2, [place - 0.35, place + 0.35], color=INK, linewidth=1.1)
         axes.plot([PARTS[part].limit(found["cells"]).mhz] * 2, [place - 0.5, place + 0.5], color=BOUND, linewidth=1.1)
     axes.set_yticks(range(len(placed)), [f"{name}, {part}" for name, part, _, _ in placed], fontsize=8)
