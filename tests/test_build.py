@@ -354,4 +354,4 @@ def test_a_clock_out_of_reach_names_the_profile_that_is_measured_to_be_quicker()
     with pytest.raises(UserError, match=r"or the profile that reaches \d+ MHz \(--set profile=fastest\)$"):
         make_plan(preset("softmax-int8-log"), board("colorlight-i5"), clock_hz=390e6)
     with pytest.raises(UserError, match=r"\(--set profile=fast\)$"):
-        make_plan(preset("softmax-int8-small"), board("colorlight-i5"), clock_hz=390e6)
+        make_plan(preset("argmax-int8-small"), board("colorlight-i5"), clock_hz=390e6)
