@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import EnableInserter, Module, Value
+from amaranth import Module
 from amaranth.lib import wiring
 
 from .frame import Frame
@@ -35,17 +35,6 @@ class Argmax(HeadInterface):
 
     def _skewed(self, m: Module, frame: Frame, maximum: SkewedMaximum) -> None:
         m.submodules.skid = skid = Skid(winner_layout(self._config))
-        # One register stops all of it at once, and no ready path runs through the stages.
-        m.submodules.frame = EnableInserter(skid.i.ready)(frame)
-        m.submodules.maximum = EnableInserter(skid.i.ready)(maximum)
-        m.d.comb += [
-            self.i.ready.eq(skid.i.ready),
-            frame.i.valid.eq(self.i.valid),
-            Value.cast(frame.i.payload).eq(Value.cast(self.i.payload)),
-            frame.o.ready.eq(1),
-            maximum.i.valid.eq(frame.o.valid),
-            Value.cast(maximum.i.payload).eq(Value.cast(frame.o.payload)),
-            skid.i.valid.eq(maximum.o.valid),
-            Value.cast(skid.i.payload).eq(Value.cast(maximum.o.payload)),
-        ]
+        # One register stops all of it at once.
+        self._stopped(m, skid.i.ready, frame, "maximum", maximum, skid.i)
         wiring.connect(m, skid.o, wiring.flipped(self.o))

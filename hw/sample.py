@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import C, Cat, EnableInserter, Module, Mux, Signal, Value
+from amaranth import C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,7 +12,7 @@ from .generator import Generator
 from .interface import HeadInterface
 from .sampling import FRACTION, MANTISSA, UPPER_OCTAVES, gumbel_table
 from .schedule import memory_cycles
-from .streams import Skid, delay, framed_layout, pulse, table, winner_layout
+from .streams import delay, framed_layout, pulse, table, winner_layout
 
 __all__ = ["Sample"]
 
@@ -97,25 +97,5 @@ class Sample(HeadInterface):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
-        frame, draw = Frame(config, indexed=False), _Draw(config)
-        if config.profile == "small":
-            made: Any = self.o
-        else:
-            m.submodules.skid = skid = Skid(winner_layout(config))
-            made = skid.i
-            wiring.connect(m, skid.o, wiring.flipped(self.o))
-        advance = Signal()
-        m.submodules.frame = EnableInserter(advance)(frame)
-        m.submodules.draw = EnableInserter(advance)(draw)
-        m.d.comb += [
-            advance.eq(made.ready | ~draw.o.valid if config.profile == "small" else made.ready),
-            self.i.ready.eq(advance),
-            frame.i.valid.eq(self.i.valid),
-            Value.cast(frame.i.payload).eq(Value.cast(self.i.payload)),
-            frame.o.ready.eq(1),
-            draw.i.valid.eq(frame.o.valid),
-            Value.cast(draw.i.payload).eq(Value.cast(frame.o.payload)),
-            made.valid.eq(draw.o.valid),
-            Value.cast(made.payload).eq(Value.cast(draw.o.payload)),
-        ]
+        self._streamed(m, Frame(config, indexed=False), "draw", _Draw(config))
         return m

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Cat, EnableInserter, Module, Mux, Signal, Value
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,7 +11,7 @@ from .frame import Frame
 from .interface import HeadInterface
 from .schedule import memory_cycles
 from .sigmoid_tables import TABLE_WIDTH, address_width, sigmoid_codes
-from .streams import Skid, delay, each_lane, framed_layout, keep_names, probability_layout, pulse, table
+from .streams import delay, each_lane, framed_layout, keep_names, probability_layout, pulse, table
 
 __all__ = ["Sigmoid"]
 
@@ -69,25 +69,5 @@ class Sigmoid(HeadInterface):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
-        frame, lookup = Frame(config, indexed=False), _Lookup(config)
-        if config.profile == "small":
-            made: Any = self.o
-        else:
-            m.submodules.skid = skid = Skid(probability_layout(config))
-            made = skid.i
-            wiring.connect(m, skid.o, wiring.flipped(self.o))
-        advance = Signal()
-        m.submodules.frame = EnableInserter(advance)(frame)
-        m.submodules.lookup = EnableInserter(advance)(lookup)
-        m.d.comb += [
-            advance.eq(made.ready | ~lookup.o.valid if config.profile == "small" else made.ready),
-            self.i.ready.eq(advance),
-            frame.i.valid.eq(self.i.valid),
-            Value.cast(frame.i.payload).eq(Value.cast(self.i.payload)),
-            frame.o.ready.eq(1),
-            lookup.i.valid.eq(frame.o.valid),
-            Value.cast(lookup.i.payload).eq(Value.cast(frame.o.payload)),
-            made.valid.eq(lookup.o.valid),
-            Value.cast(made.payload).eq(Value.cast(lookup.o.payload)),
-        ]
+        self._streamed(m, Frame(config, indexed=False), "lookup", _Lookup(config))
         return m
