@@ -11,13 +11,28 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from .errors import UserError
 from .formats import QFormat, ceil_log2
 from .tables import BETA_LIMIT
 
-__all__ = ["KEYS", "Config", "Key", "load_toml", "nearest", "parse_setting"]
+__all__ = ["KEYS", "Config", "Key", "Mode", "load_toml", "nearest", "parse_setting"]
+
+
+Mode = Literal[
+    "argmax",
+    "softmax",
+    "log_softmax",
+    "cross_entropy",
+    "exponential",
+    "sigmoid",
+    "sample",
+    "hardmax",
+    "top_k",
+    "softmax_top_k",
+]
+"""What is computed."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +51,7 @@ class Key:
 
 KEYS: tuple[Key, ...] = (
     Key("mode", "text", "–",
-        "argmax, softmax, log_softmax, cross_entropy, exponential, sigmoid, sample, hardmax, top_k, softmax_top_k", "softmax",
+        ", ".join(get_args(Mode)), "softmax",
         "the winner alone; probabilities, their logarithms, or unnormalised exponentials, and the winner; the loss of a label; a "
         "probability for each score by itself; a random draw with the probabilities of softmax; 1.0 for the winner and 0 for all "
         "others; the K largest scores in order; or those with their probabilities", True),
@@ -70,18 +85,7 @@ KEYS: tuple[Key, ...] = (
 )  # fmt: skip
 
 _CHOICES = {
-    "mode": (
-        "argmax",
-        "softmax",
-        "log_softmax",
-        "cross_entropy",
-        "exponential",
-        "sigmoid",
-        "sample",
-        "hardmax",
-        "top_k",
-        "softmax_top_k",
-    ),
+    "mode": get_args(Mode),
     "probability_format": ("UQ0", "UQ1"),
     "normaliser": ("divider", "reciprocal", "logarithm", "none"),
     "accumulator": ("auto", "absolute", "reference", "two_pass"),
@@ -114,18 +118,7 @@ class Config:
     Raises `UserError` at construction: the key, the value given, the rule, and a value that would do.
     """
 
-    mode: Literal[
-        "argmax",
-        "softmax",
-        "log_softmax",
-        "cross_entropy",
-        "exponential",
-        "sigmoid",
-        "sample",
-        "hardmax",
-        "top_k",
-        "softmax_top_k",
-    ] = "softmax"
+    mode: Mode = "softmax"
     top_k: int = 5
     max_length: int = 1024
     score_width: int = 8

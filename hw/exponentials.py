@@ -17,11 +17,11 @@ from .numerics import Numerics
 from .schedule import QUEUE_LATENCY, exponential_schedule, schedule, skewed
 from .streams import (
     Credit,
-    Hold,
     Queue,
     Spacing,
     delay,
     each_lane,
+    held,
     keep_names,
     probability_layout,
     pulse,
@@ -181,8 +181,8 @@ class Exponentials(HeadInterface):
         m.d.comb += [summed.valid.eq(done), summed.payload.eq(total)]
         for place in range(cycles.winners):
             rigid = place == 0
-            winner = self._hold(m, f"winner_{place}", winner, winner_layout(config), rigid and skewed(config))
-            summed = self._hold(m, f"sum_{place}", summed, len(total), rigid)
+            winner = held(m, f"winner_{place}", winner, winner_layout(config), rigid and skewed(config))
+            summed = held(m, f"sum_{place}", summed, len(total), rigid)
         m.d.comb += [
             self.o_best.valid.eq(winner.valid & summed.valid),
             winner.ready.eq(self.o_best.ready & summed.valid),
@@ -191,10 +191,3 @@ class Exponentials(HeadInterface):
             self.o_best.payload.sum.eq(summed.payload),
         ]
         return m
-
-    def _hold(self, m: Module, name: str, source: Any, shape: Any, rigid: bool) -> Any:
-        m.submodules[name] = hold = Hold(shape)
-        m.d.comb += [hold.i.valid.eq(source.valid), Value.cast(hold.i.payload).eq(Value.cast(source.payload))]
-        if not rigid:
-            m.d.comb += source.ready.eq(hold.i.ready)
-        return hold.o

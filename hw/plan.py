@@ -4,7 +4,7 @@ Hardware, documents, `describe`, latency tests and reports read the plan; nothin
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -227,15 +227,11 @@ def _maximum_row(config: Config, cycles: int) -> StagePlan:
     )
 
 
-def _argmax_plan(config: Config) -> Plan:
-    stages = [_frame_row(config), _maximum_row(config, maximum_latency(config))]
-    if skewed(config):
-        winner = stages[-1].output_format
-        stages.append(StagePlan("skid", "winner kept until taken", winner, winner, 1, "1 vector/cycle"))
-    constant = sum(stage.latency_cycles for stage in stages) - 1
+def _steady_plan(config: Config, stages: tuple[StagePlan, ...], constant: int) -> Plan:
+    """The plan of a mode that takes a beat in every cycle and is exact."""
     return Plan(
         config=config,
-        stages=tuple(stages),
+        stages=stages,
         ports=top_ports(config),
         fixed_latency_cycles=constant,
         best_latency_cycles=constant,
@@ -244,6 +240,14 @@ def _argmax_plan(config: Config) -> Plan:
         bound=None,
         warnings=(),
     )
+
+
+def _argmax_plan(config: Config) -> Plan:
+    stages = [_frame_row(config), _maximum_row(config, maximum_latency(config))]
+    if skewed(config):
+        winner = stages[-1].output_format
+        stages.append(StagePlan("skid", "winner kept until taken", winner, winner, 1, "1 vector/cycle"))
+    return _steady_plan(config, tuple(stages), sum(stage.latency_cycles for stage in stages) - 1)
 
 
 def _two_pass_plan(config: Config) -> Plan:
@@ -322,7 +326,7 @@ def _hardmax_plan(config: Config) -> Plan:
         StagePlan("hardmax", "1.0 at the winner's index, 0 elsewhere", maximum.output_format, code, QUEUE_LATENCY + 1,
                   _each_cycle(config), note=f"with a queue of {HARDMAX_VECTORS} winners and lengths"),
     )  # fmt: skip
-    return _exact_plan(config, stages, hardmax_latency(config))
+    return _steady_plan(config, stages, hardmax_latency(config))
 
 
 def _insertion_row(config: Config) -> StagePlan:
@@ -351,22 +355,7 @@ def _kept_row(config: Config, vectors: int, cycles: int) -> StagePlan:
 
 def _top_k_plan(config: Config) -> Plan:
     kept = _kept_row(config, kept_vectors(top_k_vectors(config)), QUEUE_LATENCY + KEPT_LATENCY)
-    return _exact_plan(config, (_frame_row(config), _insertion_row(config), kept), top_k_latency())
-
-
-def _exact_plan(config: Config, stages: tuple[StagePlan, ...], constant: int) -> Plan:
-    """The plan of a mode that compares scores only and takes a beat in every cycle."""
-    return Plan(
-        config=config,
-        stages=stages,
-        ports=top_ports(config),
-        fixed_latency_cycles=constant,
-        best_latency_cycles=constant,
-        interval_terms=((_beats(config), 1, 0),),
-        output_spacing=1,
-        bound=None,
-        warnings=(),
-    )
+    return _steady_plan(config, (_frame_row(config), _insertion_row(config), kept), top_k_latency())
 
 
 def _softmax_top_k_plan(config: Config) -> Plan:
@@ -700,7 +689,6 @@ def _exponential_plan(config: Config) -> Plan:
 
 def _sigmoid_plan(config: Config) -> Plan:
     codes = sigmoid_codes(config)
-    constant = sigmoid_latency(config)
     half = Fraction(1, 2)
     limits = Bound(
         exponential=Fraction(0),
@@ -727,22 +715,11 @@ def _sigmoid_plan(config: Config) -> Plan:
     ]
     if config.profile != "small":
         rows.append(StagePlan("skid", "probability kept until taken", result, result, 1, _each_cycle(config)))
-    return Plan(
-        config=config,
-        stages=tuple(rows),
-        ports=top_ports(config),
-        fixed_latency_cycles=constant,
-        best_latency_cycles=constant,
-        interval_terms=((_beats(config), 1, 0),),
-        output_spacing=1,
-        bound=limits,
-        warnings=(),
-        passes=0,
-    )
+    return replace(_steady_plan(config, tuple(rows), sigmoid_latency(config)), bound=limits, passes=0)
 
 
 def _sample_plan(config: Config) -> Plan:
-    latency, noise = sample_latency(config), gumbel_table(config)
+    noise = gumbel_table(config)
     each, position = _each_cycle(config), f"UQ{config.score_width}.0"
     units = f"UQ{noise.noise_maximum.bit_length()}.0 in units of {noise.unit:.3g} nats"
     winner = f"{config.index_width}-bit index, {config.score_format}"
@@ -762,18 +739,7 @@ def _sample_plan(config: Config) -> Plan:
     ]
     if config.profile != "small":
         rows.append(StagePlan("skid", "draw kept until taken", winner, winner, 1, "1 vector/cycle"))
-    return Plan(
-        config=config,
-        stages=tuple(rows),
-        ports=top_ports(config),
-        fixed_latency_cycles=latency - 1,
-        best_latency_cycles=latency - 1,
-        interval_terms=((_beats(config), 1, 0),),
-        output_spacing=1,
-        bound=None,
-        warnings=(),
-        distance=noise.bound,
-    )
+    return replace(_steady_plan(config, tuple(rows), sample_latency(config) - 1), distance=noise.bound)
 
 
 PLANS: dict[str, Callable[[Config], Plan]] = {

@@ -29,11 +29,11 @@ from .replay import Factors, Replay, entries, stored_layout
 from .schedule import schedule, skewed
 from .streams import (
     Credit,
-    Hold,
     Queue,
     Spacing,
     delay,
     each_lane,
+    held,
     keep_names,
     probability_layout,
     winner_layout,
@@ -100,13 +100,7 @@ class Softmax(HeadInterface):
         ]
         waiting: Any = maximum.o
         for place in range(cycles.winners):
-            m.submodules[f"winner_{place}"] = hold = Hold(winner_layout(config))
-            m.d.comb += [
-                hold.i.valid.eq(waiting.valid),
-                Value.cast(hold.i.payload).eq(Value.cast(waiting.payload)),
-                waiting.ready.eq(hold.i.ready) if place or not skewed(config) else [],
-            ]
-            waiting = hold.o
+            waiting = held(m, f"winner_{place}", waiting, winner_layout(config), place == 0 and skewed(config))
         wiring.connect(m, waiting, wiring.flipped(self.o_best))
 
         # First pass: the sum.

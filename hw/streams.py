@@ -26,6 +26,7 @@ __all__ = [
     "delay",
     "each_lane",
     "framed_layout",
+    "held",
     "keep_names",
     "output_layout",
     "probability_layout",
@@ -290,3 +291,12 @@ class Hold(wiring.Component):
         with m.If(self.i.ready):
             m.d.sync += [self.o.valid.eq(self.i.valid), Value.cast(self.o.payload).eq(Value.cast(self.i.payload))]
         return m
+
+
+def held(m: Module, name: str, source: Any, shape: ShapeLike, rigid: bool) -> Any:
+    """The stream `source` behind a `Hold` of that name; where the source is `rigid`, credits assure that it need not wait."""
+    m.submodules[name] = hold = Hold(shape)
+    m.d.comb += [hold.i.valid.eq(source.valid), Value.cast(hold.i.payload).eq(Value.cast(source.payload))]
+    if not rigid:
+        m.d.comb += source.ready.eq(hold.i.ready)
+    return hold.o

@@ -374,13 +374,14 @@ _JOBS = click.Option(
 )
 def _gallery(output: str, as_json: bool, quiet: bool) -> None:
     """Each member of the softmax family: its formula, its output on a real vector beside float64, cost, and command."""
-    from .gallery import shown, write
+    from .gallery import render, shown
     from .output import written_file
 
     console = Console(as_json, quiet)
+    members = list(shown())
     with written_file("-o", Path(output)) as temporary:
-        write(temporary)
-    differences = [(member, float(abs(values.model - values.exact).max()), values.bound) for member, values in shown()]
+        temporary.write_text(render(members), encoding="utf-8")
+    differences = [(member, float(abs(values.model - values.exact).max()), values.bound) for member, values in members]
     console.document(
         {
             "page": output,

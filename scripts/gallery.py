@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +20,7 @@ from .resources import recorded
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["MEMBERS", "Member", "Shown", "render", "shown", "vector", "write"]
+__all__ = ["MEMBERS", "Member", "Shown", "render", "shown", "vector"]
 
 VECTOR = 1571
 """Which of the digits' vectors is shown: the one whose classifier is least sure, with a tie for the first place."""
@@ -209,17 +208,12 @@ def _caption(member: Member) -> str:
     )
 
 
-def render() -> str:
-    """The page's HTML; the same bytes from the same package."""
-    figures = "\n".join(captioned(member.title, _plot(member, values), _caption(member)) for member, values in shown())
+def render(members: Iterable[tuple[Member, Shown]]) -> str:
+    """The page's HTML, of what `shown` gives; the same bytes from the same package."""
+    figures = "\n".join(captioned(member.title, _plot(member, values), _caption(member)) for member, values in members)
     scores = ", ".join(f"{code * DIGITS_SCALE:.2f}" for code in vector())
     main = f"""<p class="kicker">softstream · gallery</p>
 <h1>The softmax family</h1>
 <p class="answer">Each member in hardware, on one vector of a digits classifier: {escape(scores)}.</p>
 <div class="plots">{figures}</div>"""
     return page("softstream: the softmax family", main)
-
-
-def write(path: Path) -> None:
-    """Writes the page."""
-    path.write_text(render(), encoding="utf-8")

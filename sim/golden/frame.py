@@ -34,14 +34,18 @@ class Block:
         return np.arange(self.positions.shape[1]) < self.lengths[:, None]
 
 
-def frame(config: Config, scores: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def frame(
+    config: Config, scores: np.ndarray, lengths: np.ndarray, mask: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Score codes [V, N] and lengths [V] to (positions [V, N'], lengths [V], overlong [V]), N' = min(N, max_length).
 
-    position = code − smallest code of the format. A vector longer than max_length keeps its first max_length elements
-    and is flagged.
+    position = code − smallest code of the format, 0 where `mask` [V, N] is set. A vector longer than max_length keeps its
+    first max_length elements and is flagged.
     """
     overlong = lengths > config.max_length
     positions = scores[:, : config.max_length].astype(np.int64) - config.score_format.minimum
+    if mask is not None:
+        positions[mask[:, : config.max_length] != 0] = 0
     return positions, np.minimum(lengths, config.max_length), overlong
 
 

@@ -159,9 +159,8 @@ def golden(
     block = max(1, _BLOCK_ELEMENTS // scores.shape[1])
     for start in range(0, len(scores), block):
         rows = slice(start, start + block)
-        positions, framed, overlong = frame(config, scores[rows], lengths[rows])
-        if config.mask:
-            positions = positions * (1 - beside["mask"][rows][:, : positions.shape[1]])
+        mask = beside["mask"][rows] if config.mask else None
+        positions, framed, overlong = frame(config, scores[rows], lengths[rows], mask)
         columns = (slice(None), slice(positions.shape[1]))
         taken = {name: values[rows][columns[: values.ndim]] for name, values in beside.items()}
         made = {**model(config, Block(positions, framed, taken, int(earlier[start]))), "overlong": overlong}
