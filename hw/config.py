@@ -82,6 +82,9 @@ KEYS: tuple[Key, ...] = (
     Key("mask", "boolean", "–", "true, false", False,
         "a bit beside each score excludes its element: probability 0, never the winner", True),
     Key("lanes", "integer", "scores per beat", "1, 2, 4, 8, 16", 1, "scores that one beat carries", False),
+    Key("per_vector", "text", "–", "serial, pipelined", "serial",
+        "what works once per vector: step by step, and vectors of a few elements wait for it; or in a pipeline, and vectors of any "
+        "length follow each other without a bubble", False),
 )  # fmt: skip
 
 _CHOICES = {
@@ -91,6 +94,7 @@ _CHOICES = {
     "accumulator": ("auto", "absolute", "reference", "two_pass"),
     "profile": ("fast", "fastest", "small"),
     "lanes": (1, 2, 4, 8, 16),
+    "per_vector": ("serial", "pipelined"),
 }
 _RANGES = {
     "top_k": (1, 16),
@@ -136,6 +140,7 @@ class Config:
     profile: Literal["fast", "fastest", "small"] = "fast"
     mask: bool = False
     lanes: Literal[1, 2, 4, 8, 16] = 1
+    per_vector: Literal["serial", "pipelined"] = "serial"
 
     def __post_init__(self) -> None:
         for key in KEYS:
@@ -201,6 +206,11 @@ class Config:
         if self.accumulator == "two_pass" and self.mode not in ("argmax", "softmax"):
             raise UserError(
                 f"accumulator = 'two_pass' with mode = {self.mode!r}: takes softmax; accumulator = 'auto' would do"
+            )
+        if self.accumulator == "two_pass" and self.per_vector == "pipelined":
+            raise UserError(
+                "per_vector = 'pipelined' with accumulator = 'two_pass': takes one vector after the other; "
+                "per_vector = 'serial' would do"
             )
         if self.lanes > 1 and self.mask:
             raise UserError(
