@@ -64,8 +64,8 @@ MEMBERS: dict[str, Config] = {
 PIPELINED: dict[str, Config] = {
     name: {**SOFTMAX, **MEMBERS}[name].replace(per_vector="pipelined")
     for name in (
-        *("absolute", "reference", "reciprocal", "logarithm", "none", "chords", "small", "tiny", "wide"),
-        *("log_softmax", "log_softmax-small-split", "cross_entropy", "cross_entropy-4", "exponential"),
+        *("absolute", "reference", "reciprocal", "chords", "small", "tiny"),
+        *("log_softmax-small-split", "cross_entropy", "cross_entropy-4", "exponential"),
     )
 } | {
     "softmax-4": Config(max_length=13, lanes=4, profile="fastest", normaliser="logarithm", per_vector="pipelined"),
