@@ -83,8 +83,8 @@ KEYS: tuple[Key, ...] = (
         "a bit beside each score excludes its element: probability 0, never the winner", True),
     Key("lanes", "integer", "scores per beat", "1, 2, 4, 8, 16", 1, "scores that one beat carries", False),
     Key("per_vector", "text", "–", "serial, pipelined", "serial",
-        "what works once per vector: step by step, and vectors of a few elements wait for it; or in a pipeline, and vectors of any "
-        "length follow each other without a bubble", False),
+        "what works once per vector: step by step, and vectors of a few elements wait for it; or in a pipeline, and vectors of "
+        "any length follow each other without a bubble", False),
 )  # fmt: skip
 
 _CHOICES = {

@@ -175,7 +175,8 @@ class Exponentials(HeadInterface):
             m.d.sync += total.eq(Mux(first, 0, total) + emitted[0])
         m.d.sync += done.eq(valid & last)
 
-        # Sum and winner wait for each other in registers, or queues; their credit was taken before the vector's last element came in.
+        # Sum and winner wait for each other in registers, or queues; their credit was taken before their vector's last element
+        # came in.
         m.d.comb += [maximum.i.valid.eq(element), Value.cast(maximum.i.payload).eq(Value.cast(framed))]
         winner, summed = maximum.o, pulse(len(total)).create(path=("summed",))
         m.d.comb += [summed.valid.eq(done), summed.payload.eq(total)]

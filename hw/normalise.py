@@ -137,9 +137,7 @@ class PipelinedNormalise(_Interface):
             moved, found = Mux(empty, Cat(Const(0, half), word[:-half]), word), Cat(empty, found)
             if level:
                 following = Signal(name=f"empty_{level}", reset_less=True)
-                m.d.sync += following.eq(
-                    Mux(empty, ~word[-half - quarter : -half].any(), ~word[-quarter:].any())
-                )
+                m.d.sync += following.eq(Mux(empty, ~word[-half - quarter : -half].any(), ~word[-quarter:].any()))
                 word, empty = noted(moved, half - 1, f"word_{level}"), following
                 found = delay(m, found, 1, f"found_{level}")
         missing = max(0, widths.divisor_width - len(moved))

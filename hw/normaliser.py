@@ -60,7 +60,6 @@ class FactorInterface(wiring.Component):
             }
         )
 
-
     def _beside(self, m: Module, value: Value, cycles: int, name: str) -> Value:
         """What comes in, for use some cycles later: it stays, or goes along."""
         return delay(m, value, cycles, name) if self._pipelined else value

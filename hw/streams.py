@@ -334,9 +334,7 @@ def held(m: Module, name: str, source: Any, shape: ShapeLike, rigid: bool) -> An
     return hold.o
 
 
-def waiting(
-    m: Module, sources: Sequence[tuple[str, Any, ShapeLike, bool]], registers: int, room: int
-) -> list[Any]:
+def waiting(m: Module, sources: Sequence[tuple[str, Any, ShapeLike, bool]], registers: int, room: int) -> list[Any]:
     """Streams, given as (name, stream, payload, whether it is rigid), behind that many registers each, or a queue where there has
     to be room for more. Credits assure that none need wait.
     """

@@ -54,7 +54,7 @@ def test_golden_is_the_definition(name: str) -> None:
 def check(
     widths: Numerics, segments: tuple[int, ...], reference: np.ndarray, totals: np.ndarray, *, interval: int, stays: int
 ) -> bool:
-    """Whether the hardware equals golden, sums `interval` cycles apart, each result for `stays` cycles; pipelined with interval 1.
+    """Whether the hardware equals golden, sums `interval` cycles apart, each result for `stays` cycles; the pipelined one with 1.
 
     Everywhere but where `ends` tells that it is to be read, the input is random, as the next vector's sum grows there.
     """

@@ -28,7 +28,9 @@ def test_no_bubble_whatever_the_lengths(name: str) -> None:
     """Vectors of 1, 2 and 3 elements back to back, and short ones right behind long ones; latency and interval are the plan's."""
     config = PIPELINED[name]
     promised, longest = plan(config), config.max_length
-    lengths = [1] * 60 + [min(2, longest)] * 20 + [min(3, longest)] * 20 + [longest, *[1] * 20, longest, 2, 1, longest, 3]
+    lengths = (
+        [1] * 60 + [min(2, longest)] * 20 + [min(3, longest)] * 20 + [longest, *[1] * 20, longest, 2, 1, longest, 3]
+    )
     trace = check_head(config, random_vectors(config, lengths, 92))
     beats, times = outputs(config)[0].beats(config, np.array(lengths)), trace.outputs["m_axis"]
     firsts = np.array(times)[np.cumsum(beats) - beats]
@@ -62,5 +64,5 @@ def test_the_schedule_changes_no_bit_and_only_the_latency() -> None:
 
 
 def test_two_passes_have_nothing_to_pipeline() -> None:
-    with pytest.raises(UserError, match="^per_vector = 'pipelined' with accumulator = 'two_pass'"):
+    with pytest.raises(UserError, match=r"^per_vector = 'pipelined' with accumulator = 'two_pass'"):
         Config(profile="small", accumulator="two_pass", per_vector="pipelined")
