@@ -6,7 +6,7 @@ import numpy as np
 
 from softstream.hw.config import Config
 from softstream.hw.errors import UserError
-from softstream.hw.ports import outputs, sidebands
+from softstream.hw.ports import outputs, sidebands, taking_part
 
 from .argmax import argmax
 from .cross_entropy import cross_entropy
@@ -142,13 +142,13 @@ def golden(
 
     `lengths` [V] tells how many elements of each row count (default: all); a length over max_length is cut and flagged,
     as in hardware. `beside` holds what comes beside the scores, by name, for a head that takes it (`ports.sidebands`).
-    `before` elements have come since reset, those that were cut not counted: in sample mode the random sequence goes on
-    behind them, in all others it does not matter.
+    `before` elements have come since reset, those that were cut or masked not counted: in sample mode the random sequence
+    goes on behind them, in all others it does not matter.
     Raises `UserError` for other than integer codes within the score format and lengths of 1 to N.
     """
     scores, lengths = checked(config, scores, lengths)
     beside = checked_beside(config, beside, scores.shape)
-    kept = np.minimum(lengths, config.max_length)
+    kept = taking_part(config, lengths, beside.get("mask"))
     earlier = before + np.cumsum(kept) - kept
     model = MODELS[config.mode]
     arrays: dict[str, np.ndarray] = {}

@@ -34,7 +34,7 @@ def noise(table: GumbelTable, words: np.ndarray) -> np.ndarray:
 def draw(
     table: GumbelTable, positions: np.ndarray, valid: np.ndarray, stream: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(index [V], position [V]) of the classes drawn from positions [V, N] where valid.
+    """(index [V], position [V]) of the classes drawn from positions [V, N] where valid; index 0 where none is.
 
     `stream` holds one word for each valid element, vector by vector, in the order of the elements.
     """
@@ -45,7 +45,10 @@ def draw(
 
 
 def sample(config: Config, block: Block) -> dict[str, np.ndarray]:
-    """The class drawn for each vector and its score code, [V]: every element takes the next word of the sequence."""
-    stream = words(config.seed, int(block.lengths.sum()), block.elements_before)
-    index, position = draw(gumbel_table(config), block.positions, block.valid, stream)
-    return {"sample": index, "score": unframe(config, position)}
+    """The class drawn for each vector and its score code, [V].
+
+    Every element takes the next word of the sequence, but masked ones take none: the draws are those without them.
+    """
+    stream = words(config.seed, int(block.taking_part.sum()), block.elements_before)
+    index, position = draw(gumbel_table(config), block.positions, block.taking_part, stream)
+    return {"sample": index, "score": unframe(config, position), **block.flags}
