@@ -17,6 +17,7 @@ from softstream.hw.ports import Output, outputs, stream_fields
 from ..beats import due_beats, pad_vectors, score_beats
 from ..drivers import Harness, Sink, Source, pattern
 from ..golden import golden
+from ..golden.sample import words_taken
 from ..job import PLUSARG, Job, Outcome
 from ..stimulus import beside
 
@@ -40,7 +41,7 @@ class Session:
         self.harness = Harness(dut, self.fields, driven=driven)
         self.vectors = 0
         self.beats = 0
-        self._resets, self._elements = 0, 0
+        self._resets, self._words = 0, 0
         self._bench, self._test = bench, test
         cocotb.log.info("%s.%s: seed %d, %s", bench, test, self.job.seed, self.config)
 
@@ -101,10 +102,10 @@ class Session:
         }
 
     def _before(self, lengths: np.ndarray) -> int:
-        """Elements since the last reset ahead of vectors of these lengths, which are counted for those to come."""
+        """Random words since the last reset ahead of vectors of these lengths, which are counted for those to come."""
         if self._resets != self.harness.resets:
-            self._resets, self._elements = self.harness.resets, 0
-        before, self._elements = self._elements, self._elements + int(np.minimum(lengths, self.config.max_length).sum())
+            self._resets, self._words = self.harness.resets, 0
+        before, self._words = self._words, self._words + int(words_taken(self.config, lengths).sum())
         return before
 
     def _describe(self, output: Output, lengths: np.ndarray) -> Callable[[int], str]:

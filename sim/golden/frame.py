@@ -20,8 +20,8 @@ class Block:
     """Elements of each vector, cut at max_length, [V]."""
     beside: Mapping[str, np.ndarray]
     """What comes beside the scores, [V, N] or [V]."""
-    elements_before: int
-    """Elements of all vectors before them since reset, cut at max_length as well."""
+    words_before: int
+    """Random words that all vectors before them took since reset."""
 
     @property
     def taking_part(self) -> np.ndarray:

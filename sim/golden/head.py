@@ -14,7 +14,7 @@ from .exponentials import exponentials
 from .frame import Block, frame
 from .hardmax import hardmax
 from .log_softmax import log_softmax
-from .sample import sample
+from .sample import sample, words_taken
 from .sigmoid import sigmoid
 from .softmax import softmax
 from .softmax_top_k import softmax_top_k
@@ -142,14 +142,14 @@ def golden(
 
     `lengths` [V] tells how many elements of each row count (default: all); a length over max_length is cut and flagged,
     as in hardware. `beside` holds what comes beside the scores, by name, for a head that takes it (`ports.sidebands`).
-    `before` elements have come since reset, those that were cut not counted: in sample mode the random sequence goes on
-    behind them, in all others it does not matter.
+    `before` random words have been taken since reset (`sample.words_taken`): in sample mode the random sequence goes on behind
+    them, in all others it does not matter.
     Raises `UserError` for other than integer codes within the score format and lengths of 1 to N.
     """
     scores, lengths = checked(config, scores, lengths)
     beside = checked_beside(config, beside, scores.shape)
-    kept = np.minimum(lengths, config.max_length)
-    earlier = before + np.cumsum(kept) - kept
+    taken = words_taken(config, lengths)
+    earlier = before + np.cumsum(taken) - taken
     model = MODELS[config.mode]
     arrays: dict[str, np.ndarray] = {}
     for output in outputs(config):
@@ -162,8 +162,8 @@ def golden(
         mask = beside["mask"][rows] if config.mask else None
         positions, framed, overlong = frame(config, scores[rows], lengths[rows], mask)
         columns = (slice(None), slice(positions.shape[1]))
-        taken = {name: values[rows][columns[: values.ndim]] for name, values in beside.items()}
-        made = {**model(config, Block(positions, framed, taken, int(earlier[start]))), "overlong": overlong}
+        extra = {name: values[rows][columns[: values.ndim]] for name, values in beside.items()}
+        made = {**model(config, Block(positions, framed, extra, int(earlier[start]))), "overlong": overlong}
         for name, values in made.items():
             # Columns beyond max_length were cut and stay 0.
             arrays[name][rows][..., : values.shape[-1]] = values
