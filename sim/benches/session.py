@@ -39,6 +39,8 @@ class Session:
         }
         """Signals of each stream, in the order of its beats."""
         self.harness = Harness(dut, self.fields, driven=driven)
+        self.later = np.zeros(0, dtype=np.int64)
+        """By how many cycles the outputs of the vectors that were sent last come later than the plan's first, [V]."""
         self.vectors = 0
         self.beats = 0
         self._resets, self._words = 0, 0
@@ -89,6 +91,7 @@ class Session:
         scores, lengths = pad_vectors(vectors, self.config.score_format.minimum)
         extra = beside(self.config, scores)
         model = golden(self.config, scores, lengths, extra, before=self._before(lengths))
+        self.later = model["sample"] if self.plan.searched else np.zeros_like(lengths)
         due = due_beats(self.config, model, lengths)
         return {
             output.prefix: Sink(
