@@ -182,9 +182,7 @@ class Accumulate(wiring.Component):
     exceeds the limit. The sum then begins at the limit's complement, so that it overflows there, and only there.
     """
 
-    def __init__(
-        self, widths: Numerics, segments: tuple[int, ...], lanes: int = 1, *, limited: bool = False
-    ) -> None:
+    def __init__(self, widths: Numerics, segments: tuple[int, ...], lanes: int = 1, *, limited: bool = False) -> None:
         if sum(segments) != widths.accumulator_width or (len(segments) > 1 and not widths.absolute):
             raise ValueError(f"segments {segments} do not make up the accumulator")
         self._widths, self._segments = widths, segments
@@ -219,7 +217,9 @@ class Accumulate(wiring.Component):
             # The carry comes in through one bit below: one carry chain, whatever the fabric.
             total = Signal(width + 2, name=f"total_{j}")
             begin: Value | int = ~delay(m, self.limit[low : low + width], j, f"limit_{j}") if self._limited else 0
-            m.d.comb += total.eq(Cat(C(1, 1), moved if self._cleared else Mux(first, begin, moved)) + Cat(carry, addend))
+            m.d.comb += total.eq(
+                Cat(C(1, 1), moved if self._cleared else Mux(first, begin, moved)) + Cat(carry, addend)
+            )
             with m.If(valid):
                 m.d.sync += kept.eq(total[1:-1])
             whole = kept

@@ -57,7 +57,7 @@ from .errors import UserError
 from .numerics import Numerics, numerics
 from .tables import BETA_LIMIT
 
-__all__ = ["Bound", "bound", "scale_cap", "unchecked_bound"]
+__all__ = ["Bound", "bound", "unchecked_bound"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Bound:
         return max(self.total, self.saturation)
 
 
-def scale_cap(config: Config) -> Fraction:
+def _scale_cap(config: Config) -> Fraction:
     """What capping the scale may cost, as an absolute error."""
     capped = config.effective_scale * math.log2(math.e) > BETA_LIMIT * (1 - 1e-12)
     return Fraction(config.max_length, 1 << BETA_LIMIT) if capped else Fraction(0)
@@ -134,7 +134,7 @@ def unchecked_bound(config: Config, widths: Numerics | None = None) -> Bound:
     """The bound of a softmax configuration without stages around it, however large."""
     ulp = Fraction(1, 1 << config.probability_width)
     half = Fraction(1, 2)
-    cap = scale_cap(config) / ulp
+    cap = _scale_cap(config) / ulp
     if config.accumulator == "two_pass":
         table = differences(config)
         eta, of_sum, drop = table.largest_error, table.sum_error, 1 << table.dropped

@@ -11,14 +11,12 @@ none with t_i = 0 is ever the first. (Devroye, "Non-Uniform Random Variate Gener
 **Distance from softmax.** Total variation distance, for every vector of at most N scores. With q_i = t_i/S and p = softmax:
 
 * *Resolution of u.* The class is i for ceil(2^U·C_i/S) − ceil(2^U·C_(i−1)/S) of the 2^U words: its probability is
-  q_i + (r_i − r_(i−1))/2^U, where r_i = ceil(c) − c of c = 2^U·C_i/S lies in [0, 1), and r_0 = r_N = 0. The distance is the sum of
-  what is positive of these. A run of neighbours that are all positive adds less than 1, and each run but the last is
-  followed by an element that is not positive, which the last has to be as well, for r falls to 0: at most floor(N/2) runs,
-  so less than floor(N/2)/2^U.
+  q_i + (r_i − r_(i−1))/2^U, where r_i = ceil(c) − c of c = 2^U·C_i/S lies in [0, 1), and r_0 = r_N = 0. The distance is the
+  sum of what is positive of these. A run of neighbours in which r rises adds less than 1, and behind each stands an element in
+  which it does not, for it ends at 0: there are at most floor(N/2) runs. So the distance is less than floor(N/2)/2^U.
 * *Exponentials.* t_i is a common factor times w_i(1 + ε_i), |ε_i| <= ε, ε measured over every score code. For a set of
   probability a under p, its probability under q is at most a(1 + ε)/(a(1 + ε) + (1 − a)(1 − ε)), whose distance from a is
   largest at a = 1/(1 + ρ), ρ² = (1 + ε)/(1 − ε): (ρ − 1)/(ρ + 1) = ε/(1 + sqrt(1 − ε²)) <= ε/(2 − ε²).
-* A scale beyond `BETA_LIMIT` octaves a step adds N·2^−64.
 
 Of a vector of one element both are 0. U = ceil(log2 N) + B + 2, B the fraction bits of M, makes the first share at most a
 quarter of 2^−B and so half of what ε <= 2^−(B+1) may add; a word of the generator has `WORD` bits, which is the most there are.
@@ -28,7 +26,6 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from .bound import scale_cap
 from .config import Config
 from .errors import UserError
 from .formats import ceil_log2
@@ -95,6 +92,6 @@ def cdf_law(config: Config) -> CdfLaw:
     return CdfLaw(
         widths=widths,
         share_bits=share_bits,
-        exponential=epsilon / (2 - epsilon**2) + scale_cap(config) if several else Fraction(0),
+        exponential=epsilon / (2 - epsilon**2) if several else Fraction(0),
         resolution=Fraction(config.max_length // 2, 1 << share_bits),
     )

@@ -32,7 +32,15 @@ def sum_of(m: Module, config: Config, terms: Iterable[Any]) -> Accumulate:
 
 
 def terms_of(
-    m: Module, config: Config, suffix: str, present: Value, position: Value, first: Value, last: Value, *, gated: bool = False
+    m: Module,
+    config: Config,
+    suffix: str,
+    present: Value,
+    position: Value,
+    first: Value,
+    last: Value,
+    *,
+    gated: bool = False,
 ) -> Any:
     """The stream of the terms of positions, each valid where `present` is set; 0 elsewhere if `gated`.
 
@@ -67,7 +75,7 @@ def lane_terms(m: Module, config: Config, lane: int, framed: Any, element: Value
 
     But for lane 0, which always holds an element, they are 0 where the lane holds none.
     """
-    cycles = schedule(config)
+    widths, cycles = numerics(config), schedule(config)
     suffix = "" if lane == 0 else f"_{lane}"
     present = element if lane == 0 else element & framed[keep_names(config.lanes)[lane - 1]]
     position = framed[each_lane("position", config.lanes)[lane]]

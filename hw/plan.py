@@ -100,6 +100,11 @@ class Plan:
         return f"{beats}{self.fixed_latency_cycles}"
 
     @property
+    def latency_text(self) -> str:
+        """The same; for an output that comes as soon as it is found, from the earliest to the latest."""
+        return f"{self.latency_formula} to {self.last_output_formula}" if self.searched else self.latency_formula
+
+    @property
     def best_formula(self) -> str:
         """Cycles from a vector's first input beat to its winner."""
         return f"{_beats(self.config)} + {self.best_latency_cycles}"
@@ -762,17 +767,17 @@ def _inverse_cdf_plan(config: Config) -> Plan:
     law, cycles = cdf_law(config), inverse_cdf_schedule(config)
     inner, sums, widths, each = exact_sum(config), cycles.sums, law.widths, _each_cycle(config)
     first_pass = _sum_stages(inner, widths, sums, Fraction(0), False)[:-1]
-    exponential, total = first_pass[-2], f"{widths.accumulator_format}"
-    interval = f"{cycles.threshold} cycles/vector"
+    position, exponential, total = f"UQ{config.score_width}.0", first_pass[-2], f"{widths.accumulator_format}"
+    interval, share = f"{cycles.threshold} cycles/vector", f"UQ0.{law.share_bits}"
     stages = [
         *first_pass,
         StagePlan("generator", "a random word per vector", "–", f"{law.share_bits} of {WORD} bits", 0, "1 vector/cycle",
                   note=f"seed {config.seed}"),
-        StagePlan("threshold", f"Σ · u, {cycles.digit} of the {law.share_bits} bits of u a step", f"{total}, UQ0.{law.share_bits}",
-                  total, cycles.threshold, interval),
+        StagePlan("threshold", f"Σ · u, {cycles.digit} of the {law.share_bits} bits of u a step", f"{total}, {share}", total,
+                  cycles.threshold, interval),
         replace(_replay_row(inner, sums, each),
                 computes=f"raw scores again, {cycles.elements(config.max_length)} entries"),
-        StagePlan("search", f"first index whose running sum exceeds it; {exponential.computes}", f"UQ{config.score_width}.0, {total}",
+        StagePlan("search", f"first index whose running sum exceeds it; {exponential.computes}", f"{position}, {total}",
                   f"{config.index_width}-bit index, {config.score_format}", cycles.search + QUEUE_LATENCY, each,
                   exponential.table_bits,
                   note=f"with the output queue; total variation from softmax at most {float(law.bound):.2g}, for every vector"),

@@ -163,7 +163,7 @@ def _described(variant: Variant) -> Content:
         "worst_ulp": derived.worst_ulp,
         "seen_ulp": None,
         "seen_worst_ulp": None,
-        "first_output": derived.latency_formula,
+        "first_output": derived.latency_text,
         "interval": derived.interval_formula,
         "cycles": _cycles(config),
     }

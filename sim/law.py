@@ -1,10 +1,10 @@
-"""The law of a draw, exactly: what the sampling head would give if all random words came equally often, and independently."""
+"""The law of a draw, exactly: what a sampling head would give if all random words came equally often, and independently."""
 
 import numpy as np
 
 from softstream.hw.sampling import GumbelTable
 
-__all__ = ["sample_law", "softmax_law", "total_variation"]
+__all__ = ["sample_law", "share_law", "softmax_law", "total_variation"]
 
 
 def sample_law(table: GumbelTable, positions: np.ndarray) -> np.ndarray:
@@ -31,6 +31,16 @@ def sample_law(table: GumbelTable, positions: np.ndarray) -> np.ndarray:
         found[i] = (window(density, score) * before * behind[i + 1]).sum()
         before = before * window(at_most, score)
     return found
+
+
+def share_law(terms: np.ndarray, share_bits: int) -> np.ndarray:
+    """P(index = i) by the inverse of the cumulative distribution, for one vector's terms [N], float64 [N].
+
+    Every u is counted: those that draw i or one before it are u < 2^U·C_i/S. In integers, so each is exact but for its rounding.
+    """
+    running = np.cumsum(np.asarray(terms).astype(object))
+    ends = [-((-int(part) << share_bits) // int(running[-1])) for part in running]
+    return np.diff([0, *ends]).astype(np.float64) / 2.0**share_bits
 
 
 def softmax_law(scale: float, positions: np.ndarray) -> np.ndarray:
