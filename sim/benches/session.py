@@ -17,6 +17,7 @@ from softstream.hw.ports import Output, outputs, stream_fields, taking_part
 from ..beats import due_beats, pad_vectors, score_beats
 from ..drivers import Harness, Sink, Source, pattern
 from ..golden import golden
+from ..golden.sample import words_taken
 from ..job import PLUSARG, Job, Outcome
 from ..stimulus import beside
 
@@ -38,9 +39,11 @@ class Session:
         }
         """Signals of each stream, in the order of its beats."""
         self.harness = Harness(dut, self.fields, driven=driven)
+        self.later = np.zeros(0, dtype=np.int64)
+        """By how many cycles the outputs of the vectors that were sent last come later than the plan's first, [V]."""
         self.vectors = 0
         self.beats = 0
-        self._resets, self._elements = 0, 0
+        self._resets, self._words = 0, 0
         self._bench, self._test = bench, test
         cocotb.log.info("%s.%s: seed %d, %s", bench, test, self.job.seed, self.config)
 
@@ -96,10 +99,17 @@ class Session:
     def sinks(self, vectors: Sequence[np.ndarray], *pauses: str, whole: bool = False) -> dict[str, Sink]:
         """A sink for each output stream that expects what the golden model says; one pause pattern for each stream."""
         scores, lengths = pad_vectors(vectors, self.config.score_format.minimum)
+<<<<<<< HEAD
         extra = beside(self.config, scores, whole=whole)
         mask = extra.get("mask")
         model = golden(self.config, scores, lengths, extra, before=self._before(lengths, mask))
         due = due_beats(self.config, model, lengths, mask)
+=======
+        extra = beside(self.config, scores)
+        model = golden(self.config, scores, lengths, extra, before=self._before(lengths))
+        self.later = model["sample"] if self.plan.searched else np.zeros_like(lengths)
+        due = due_beats(self.config, model, lengths)
+>>>>>>> main
         return {
             output.prefix: Sink(
                 output.prefix,
@@ -111,11 +121,19 @@ class Session:
             for output, name in zip(outputs(self.config), pauses, strict=False)
         }
 
+<<<<<<< HEAD
     def _before(self, lengths: np.ndarray, mask: np.ndarray | None) -> int:
         """Elements taking part since the last reset ahead of vectors of these lengths, which are counted for those to come."""
         if self._resets != self.harness.resets:
             self._resets, self._elements = self.harness.resets, 0
         before, self._elements = self._elements, self._elements + int(taking_part(self.config, lengths, mask).sum())
+=======
+    def _before(self, lengths: np.ndarray) -> int:
+        """Random words since the last reset ahead of vectors of these lengths, which are counted for those to come."""
+        if self._resets != self.harness.resets:
+            self._resets, self._words = self.harness.resets, 0
+        before, self._words = self._words, self._words + int(words_taken(self.config, lengths).sum())
+>>>>>>> main
         return before
 
     def _describe(self, output: Output, lengths: np.ndarray, mask: np.ndarray | None) -> Callable[[int], str]:
