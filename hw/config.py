@@ -79,8 +79,11 @@ KEYS: tuple[Key, ...] = (
         "one element per cycle in vectors that are long enough; the same with more registers; or fewer cells; auto picks by "
         "what was measured on the part, and by max_length, and says why", False),
     Key("seed", "integer", "–", "0…4294967295", 1, "where the random sequence of mode sample starts after reset", True),
+    Key("sampler", "text", "–", "gumbel, inverse_cdf", "gumbel",
+        "how mode sample draws: the largest of score + noise, in one pass; or the first element with which the running sum of "
+        "exponentials exceeds a random share of the whole, nearer to softmax by far", True),
     Key("mask", "boolean", "–", "true, false", False,
-        "a bit beside each score excludes its element: probability 0, never the winner", True),
+        "a bit beside each score excludes its element, as if it were not there: never the winner, probability 0", True),
     Key("smoothing", "list of integers", "–", "an odd number of 0…255, at most 15", (),
         "weights of a kernel that the probabilities are convolved with along the classes, the middle one above 0; empty: none",
         True),
@@ -99,6 +102,7 @@ _CHOICES = {
     "profile": ("fast", "fastest", "small"),
     "smoothing_edges": ("gather", "scatter"),
     "lanes": (1, 2, 4, 8, 16),
+    "sampler": ("gumbel", "inverse_cdf"),
 }
 _RANGES = {
     "top_k": (1, 16),
@@ -162,6 +166,7 @@ class Config:
     integer_bits: int = 0
     reference_offset: int = 0
     seed: int = 1
+    sampler: Literal["gumbel", "inverse_cdf"] = "gumbel"
     profile: Literal["fast", "fastest", "small"] = "fast"
     mask: bool = False
     smoothing: tuple[int, ...] = ()
@@ -230,8 +235,6 @@ class Config:
                 f"lanes = {self.lanes} with mode = '{self.mode}': the list of the largest takes one element after the other; "
                 "lanes = 1 would do"
             )
-        if self.mask and self.mode not in ("argmax", "softmax"):
-            raise UserError(f"mask with mode = {self.mode!r}: a mask takes argmax or softmax; mask = false would do")
         for name, given in (("lanes", self.lanes > 1), ("mask", self.mask)):
             if given and len(self.smoothing) > 1:
                 why = (
@@ -248,10 +251,6 @@ class Config:
         if self.accumulator == "two_pass" and self.mode not in ("argmax", "softmax"):
             raise UserError(
                 f"accumulator = 'two_pass' with mode = {self.mode!r}: takes softmax; accumulator = 'auto' would do"
-            )
-        if self.lanes > 1 and self.mask:
-            raise UserError(
-                f"lanes = {self.lanes} with mask: what comes beside the scores takes one per beat; lanes = 1 would do"
             )
 
     @classmethod
