@@ -8,7 +8,7 @@ import numpy as np
 from softstream.hw.composition import composition
 from softstream.hw.config import Config
 from softstream.hw.errors import UserError
-from softstream.hw.ports import outputs, sidebands
+from softstream.hw.ports import outputs, sidebands, taking_part
 
 from .argmax import argmax
 from .composed import composed
@@ -17,7 +17,7 @@ from .exponentials import exponentials
 from .frame import Block, frame
 from .hardmax import hardmax
 from .log_softmax import log_softmax
-from .sample import sample
+from .sample import sample, words_taken
 from .sigmoid import sigmoid
 from .softmax import softmax
 from .softmax_top_k import softmax_top_k
@@ -145,14 +145,24 @@ def golden(
 
     `lengths` [V] tells how many elements of each row count (default: all); a length over max_length is cut and flagged,
     as in hardware. `beside` holds what comes beside the scores, by name, for a head that takes it (`ports.sidebands`).
-    `before` elements have come since reset, those that were cut not counted: in sample mode the random sequence goes on
-    behind them, in all others it does not matter.
+<<<<<<< HEAD
+    `before` elements have come since reset, those that were cut or masked not counted: in sample mode the random sequence
+    goes on behind them, in all others it does not matter.
+=======
+    `before` random words have been taken since reset (`sample.words_taken`): in sample mode the random sequence goes on behind
+    them, in all others it does not matter.
+>>>>>>> main
     Raises `UserError` for other than integer codes within the score format and lengths of 1 to N.
     """
     scores, lengths = checked(config, scores, lengths)
     beside = checked_beside(config, beside, scores.shape)
-    kept = np.minimum(lengths, config.max_length)
+<<<<<<< HEAD
+    kept = taking_part(config, lengths, beside.get("mask"))
     earlier = before + np.cumsum(kept) - kept
+=======
+    taken = words_taken(config, lengths)
+    earlier = before + np.cumsum(taken) - taken
+>>>>>>> main
     parts = composition(config)
     model = MODELS[config.mode] if parts is None else partial(composed, parts, MODELS)
     arrays: dict[str, np.ndarray] = {}
@@ -166,8 +176,8 @@ def golden(
         mask = beside["mask"][rows] if config.mask else None
         positions, framed, overlong = frame(config, scores[rows], lengths[rows], mask)
         columns = (slice(None), slice(positions.shape[1]))
-        taken = {name: values[rows][columns[: values.ndim]] for name, values in beside.items()}
-        made = {**model(config, Block(positions, framed, taken, int(earlier[start]))), "overlong": overlong}
+        extra = {name: values[rows][columns[: values.ndim]] for name, values in beside.items()}
+        made = {**model(config, Block(positions, framed, extra, int(earlier[start]))), "overlong": overlong}
         for name, values in made.items():
             # Columns beyond max_length were cut and stay 0.
             arrays[name][rows][..., : values.shape[-1]] = values
