@@ -47,21 +47,9 @@ def terms_of(
 ) -> Any:
     """The stream of the terms of positions, each valid where `present` is set; 0 elsewhere if `gated`.
 
-<<<<<<< HEAD
-    But for lane 0, which always holds an element, they are 0 where the lane holds none, or a masked one.
-    """
-    widths, cycles = numerics(config), schedule(config)
-    suffix = "" if lane == 0 else f"_{lane}"
-    present = element
-    if lane:
-        present = element & (
-            ~masks(config, framed)[lane] if config.mask else framed[keep_names(config.lanes)[lane - 1]]
-        )
-=======
     The names of its parts end in `suffix`. Latency `lookup` + `align` of the schedule.
     """
     widths, cycles = numerics(config), schedule(config)
->>>>>>> main
     if cycles.align:
         lookup = Exponential(widths, edges_layout(), cycles.memory)
         m.submodules[f"exponential{suffix}"] = lookup
@@ -82,24 +70,24 @@ def terms_of(
         lookup.i.payload.tag.first.eq(first),
         lookup.i.payload.tag.last.eq(last),
     ]
-<<<<<<< HEAD
-    if not config.mask or lane:
-=======
     return terms
 
 
 def lane_terms(m: Module, config: Config, lane: int, framed: Any, element: Value) -> Any:
     """The stream of a lane's terms of the framed beats, each taken where `element` is set.
 
-    But for lane 0, which always holds an element, they are 0 where the lane holds none.
+    But for lane 0, which always holds an element, they are 0 where the lane holds none, or a masked one.
     """
     widths, cycles = numerics(config), schedule(config)
     suffix = "" if lane == 0 else f"_{lane}"
-    present = element if lane == 0 else element & framed[keep_names(config.lanes)[lane - 1]]
+    present = element
+    if lane:
+        present = element & (
+            ~masks(config, framed)[lane] if config.mask else framed[keep_names(config.lanes)[lane - 1]]
+        )
     position = framed[each_lane("position", config.lanes)[lane]]
     terms = terms_of(m, config, suffix, present, position, framed.first, framed.last, gated=lane > 0)
-    if not config.mask:
->>>>>>> main
+    if not config.mask or lane:
         return terms
     # What is masked counts as nothing; but a sum is never 0, for that has no leading one: where all is masked, and
     # nothing depends on the sum, an element of the last beat counts.
