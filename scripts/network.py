@@ -231,7 +231,7 @@ COLUMNS = (
 def rows(outcomes: Mapping[str, Outcome]) -> list[tuple[str, ...]]:
     """A row for float, one for int8, and one for each title → outcome of the hardware."""
     first = next(iter(outcomes.values()))
-    found = [
+    found: list[tuple[str, ...]] = [
         ("float", percent_text(first.accuracy(first.by_float)), "", "", "", ""),
         ("int8, softmax in float64", percent_text(first.accuracy(first.by_int8)), "", "", "", ""),
     ]

@@ -107,7 +107,8 @@ def _bench() -> str:
 
 def _network() -> str:
     """The network of `softstream network`, with heads of several configurations."""
-    base, changes = PRESETS["digits-softmax"], ({}, {"normaliser": "logarithm"}, {"probability_width": 4})
+    base = PRESETS["digits-softmax"]
+    changes: tuple[dict[str, Any], ...] = ({}, {"normaliser": "logarithm"}, {"probability_width": 4})
     outcomes = {}
     for change in changes:
         settings = ", ".join(f"`{key} = {value}`" for key, value in change.items())

@@ -128,7 +128,7 @@ def main() -> None:
         "made_by": "python -m softstream.scripts.train_network",
     }
     with written_file("sim/data", DIGITS_NETWORK) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **network.weights, pixels=network.pixels, labels=network.labels)
+        np.savez_compressed(file, **network.weights, pixels=network.pixels, labels=network.labels)  # type: ignore[arg-type]  # its last keyword is a bool
     with written_file("sim/data", NETWORK_DESCRIPTION) as temporary:
         temporary.write_text(tomli_w.dumps(description), encoding="utf-8")
 

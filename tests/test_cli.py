@@ -171,7 +171,7 @@ def test_the_resolved_configuration_is_echoed(cli, tmp_path):
     [
         (
             ("nope",),
-            "no verb 'nope'; the verbs are describe, generate, run, simulate, compare, network, gallery, bench, explore, boards, ",
+            "no verb 'nope'; the verbs are describe, generate, run, simulate, compare, network, gallery, bench, explore, ",
         ),
         (("simulat",), "for example simulate"),
         (("--nope",), "No such option '--nope'; softstream --help shows what is possible"),
