@@ -16,7 +16,7 @@ from .numerics import numerics
 from .schedule import schedule
 from .streams import delay, each_lane, keep_names, pulse
 
-__all__ = ["lane_terms", "sum_of", "terms_of"]
+__all__ = ["lane_terms", "sum_of"]
 
 
 def sum_of(m: Module, config: Config, terms: Iterable[Any]) -> Accumulate:
@@ -34,20 +34,9 @@ def sum_of(m: Module, config: Config, terms: Iterable[Any]) -> Accumulate:
     return accumulate
 
 
-def terms_of(
-    m: Module,
-    config: Config,
-    suffix: str,
-    present: Value,
-    position: Value,
-    first: Value,
-    last: Value,
-    *,
-    gated: bool = False,
-) -> Any:
-    """The stream of the terms of positions, each valid where `present` is set; 0 elsewhere if `gated`.
+def lane_terms(m: Module, config: Config, lane: int, framed: Any, element: Value) -> Any:
+    """The stream of a lane's terms of the framed beats, each taken where `element` is set.
 
-<<<<<<< HEAD
     But for lane 0, which always holds an element, they are 0 where the lane holds none, or a masked one.
     """
     widths, cycles = numerics(config), schedule(config)
@@ -57,19 +46,14 @@ def terms_of(
         present = element & (
             ~masks(config, framed)[lane] if config.mask else framed[keep_names(config.lanes)[lane - 1]]
         )
-=======
-    The names of its parts end in `suffix`. Latency `lookup` + `align` of the schedule.
-    """
-    widths, cycles = numerics(config), schedule(config)
->>>>>>> main
     if cycles.align:
         lookup = Exponential(widths, edges_layout(), cycles.memory)
         m.submodules[f"exponential{suffix}"] = lookup
-        m.submodules[f"align{suffix}"] = align = Align(widths, gated=gated)
+        m.submodules[f"align{suffix}"] = align = Align(widths, gated=lane > 0)
         wiring.connect(m, lookup.o, align.i)
         terms = align.o
     else:
-        m.submodules[f"terms{suffix}"] = lookup = Terms(widths, edges_layout(), cycles.memory, gated=gated)
+        m.submodules[f"terms{suffix}"] = lookup = Terms(widths, edges_layout(), cycles.memory, gated=lane > 0)
         terms = pulse(term_layout(widths)).create(path=(f"term{suffix}",))
         m.d.comb += [
             terms.valid.eq(lookup.o.valid),
@@ -78,28 +62,11 @@ def terms_of(
         ]
     m.d.comb += [
         lookup.i.valid.eq(present),
-        lookup.i.payload.position.eq(position),
-        lookup.i.payload.tag.first.eq(first),
-        lookup.i.payload.tag.last.eq(last),
+        lookup.i.payload.position.eq(framed[each_lane("position", config.lanes)[lane]]),
+        lookup.i.payload.tag.first.eq(framed.first),
+        lookup.i.payload.tag.last.eq(framed.last),
     ]
-<<<<<<< HEAD
     if not config.mask or lane:
-=======
-    return terms
-
-
-def lane_terms(m: Module, config: Config, lane: int, framed: Any, element: Value) -> Any:
-    """The stream of a lane's terms of the framed beats, each taken where `element` is set.
-
-    But for lane 0, which always holds an element, they are 0 where the lane holds none.
-    """
-    widths, cycles = numerics(config), schedule(config)
-    suffix = "" if lane == 0 else f"_{lane}"
-    present = element if lane == 0 else element & framed[keep_names(config.lanes)[lane - 1]]
-    position = framed[each_lane("position", config.lanes)[lane]]
-    terms = terms_of(m, config, suffix, present, position, framed.first, framed.last, gated=lane > 0)
-    if not config.mask:
->>>>>>> main
         return terms
     # What is masked counts as nothing; but a sum is never 0, for that has no leading one: where all is masked, and
     # nothing depends on the sum, an element of the last beat counts.

@@ -12,7 +12,7 @@ import numpy as np
 
 from softstream.hw.config import Config
 from softstream.hw.plan import plan
-from softstream.hw.ports import Output, outputs, stream_fields, taking_part
+from softstream.hw.ports import Output, outputs, stream_fields
 
 from ..beats import due_beats, pad_vectors, score_beats
 from ..drivers import Harness, Sink, Source, pattern
@@ -99,17 +99,11 @@ class Session:
     def sinks(self, vectors: Sequence[np.ndarray], *pauses: str, whole: bool = False) -> dict[str, Sink]:
         """A sink for each output stream that expects what the golden model says; one pause pattern for each stream."""
         scores, lengths = pad_vectors(vectors, self.config.score_format.minimum)
-<<<<<<< HEAD
         extra = beside(self.config, scores, whole=whole)
         mask = extra.get("mask")
         model = golden(self.config, scores, lengths, extra, before=self._before(lengths, mask))
-        due = due_beats(self.config, model, lengths, mask)
-=======
-        extra = beside(self.config, scores)
-        model = golden(self.config, scores, lengths, extra, before=self._before(lengths))
         self.later = model["sample"] if self.plan.searched else np.zeros_like(lengths)
-        due = due_beats(self.config, model, lengths)
->>>>>>> main
+        due = due_beats(self.config, model, lengths, mask)
         return {
             output.prefix: Sink(
                 output.prefix,
@@ -121,19 +115,11 @@ class Session:
             for output, name in zip(outputs(self.config), pauses, strict=False)
         }
 
-<<<<<<< HEAD
     def _before(self, lengths: np.ndarray, mask: np.ndarray | None) -> int:
-        """Elements taking part since the last reset ahead of vectors of these lengths, which are counted for those to come."""
-        if self._resets != self.harness.resets:
-            self._resets, self._elements = self.harness.resets, 0
-        before, self._elements = self._elements, self._elements + int(taking_part(self.config, lengths, mask).sum())
-=======
-    def _before(self, lengths: np.ndarray) -> int:
         """Random words since the last reset ahead of vectors of these lengths, which are counted for those to come."""
         if self._resets != self.harness.resets:
             self._resets, self._words = self.harness.resets, 0
-        before, self._words = self._words, self._words + int(words_taken(self.config, lengths).sum())
->>>>>>> main
+        before, self._words = self._words, self._words + int(words_taken(self.config, lengths, mask).sum())
         return before
 
     def _describe(self, output: Output, lengths: np.ndarray, mask: np.ndarray | None) -> Callable[[int], str]:

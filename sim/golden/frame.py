@@ -20,13 +20,8 @@ class Block:
     """Elements of each vector, cut at max_length, [V]."""
     beside: Mapping[str, np.ndarray]
     """What comes beside the scores, [V, N] or [V]."""
-<<<<<<< HEAD
-    elements_before: int
-    """Elements of all vectors before them since reset that took part."""
-=======
     words_before: int
     """Random words that all vectors before them took since reset."""
->>>>>>> main
 
     @property
     def taking_part(self) -> np.ndarray:

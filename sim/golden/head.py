@@ -8,7 +8,7 @@ import numpy as np
 from softstream.hw.composition import composition
 from softstream.hw.config import Config
 from softstream.hw.errors import UserError
-from softstream.hw.ports import outputs, sidebands, taking_part
+from softstream.hw.ports import outputs, sidebands
 
 from .argmax import argmax
 from .composed import composed
@@ -145,24 +145,14 @@ def golden(
 
     `lengths` [V] tells how many elements of each row count (default: all); a length over max_length is cut and flagged,
     as in hardware. `beside` holds what comes beside the scores, by name, for a head that takes it (`ports.sidebands`).
-<<<<<<< HEAD
-    `before` elements have come since reset, those that were cut or masked not counted: in sample mode the random sequence
-    goes on behind them, in all others it does not matter.
-=======
     `before` random words have been taken since reset (`sample.words_taken`): in sample mode the random sequence goes on behind
     them, in all others it does not matter.
->>>>>>> main
     Raises `UserError` for other than integer codes within the score format and lengths of 1 to N.
     """
     scores, lengths = checked(config, scores, lengths)
     beside = checked_beside(config, beside, scores.shape)
-<<<<<<< HEAD
-    kept = taking_part(config, lengths, beside.get("mask"))
-    earlier = before + np.cumsum(kept) - kept
-=======
-    taken = words_taken(config, lengths)
+    taken = words_taken(config, lengths, beside.get("mask"))
     earlier = before + np.cumsum(taken) - taken
->>>>>>> main
     parts = composition(config)
     model = MODELS[config.mode] if parts is None else partial(composed, parts, MODELS)
     arrays: dict[str, np.ndarray] = {}

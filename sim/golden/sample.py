@@ -3,6 +3,7 @@
 import numpy as np
 
 from softstream.hw.config import Config
+from softstream.hw.ports import taking_part
 from softstream.hw.sampling import (
     FRACTION,
     MANTISSA,
@@ -45,25 +46,18 @@ def draw(
     return index, np.take_along_axis(positions, index[:, None], axis=1)[:, 0]
 
 
-def words_taken(config: Config, lengths: np.ndarray) -> np.ndarray:
-    """Random words that vectors of these lengths [V] take in mode sample: one for each element that is not cut, or one in all."""
-    return np.ones_like(lengths) if config.sampler == "inverse_cdf" else np.minimum(lengths, config.max_length)
+def words_taken(config: Config, lengths: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+    """Random words that vectors of these lengths [V] take in mode sample: one for each element that takes part, or one in all."""
+    return np.ones_like(lengths) if config.sampler == "inverse_cdf" else taking_part(config, lengths, mask)
 
 
 def sample(config: Config, block: Block) -> dict[str, np.ndarray]:
-<<<<<<< HEAD
     """The class drawn for each vector and its score code, [V].
 
     Every element takes the next word of the sequence, but masked ones take none: the draws are those without them.
     """
-    stream = words(config.seed, int(block.taking_part.sum()), block.elements_before)
-    index, position = draw(gumbel_table(config), block.positions, block.taking_part, stream)
-    return {"sample": index, "score": unframe(config, position), **block.flags}
-=======
-    """The class drawn for each vector and its score code, [V]: every element takes the next word of the sequence."""
     if config.sampler == "inverse_cdf":
         return inverse_cdf(config, block)
-    stream = words(config.seed, int(block.lengths.sum()), block.words_before)
-    index, position = draw(gumbel_table(config), block.positions, block.valid, stream)
-    return {"sample": index, "score": unframe(config, position)}
->>>>>>> main
+    stream = words(config.seed, int(block.taking_part.sum()), block.words_before)
+    index, position = draw(gumbel_table(config), block.positions, block.taking_part, stream)
+    return {"sample": index, "score": unframe(config, position), **block.flags}
