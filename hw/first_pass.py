@@ -16,7 +16,7 @@ from .numerics import numerics
 from .schedule import schedule
 from .streams import delay, each_lane, keep_names, pulse
 
-__all__ = ["lane_terms", "sum_of"]
+__all__ = ["lane_terms", "normalised", "sum_of"]
 
 
 def sum_of(m: Module, config: Config, terms: Iterable[Any]) -> Accumulate:
@@ -81,3 +81,26 @@ def lane_terms(m: Module, config: Config, lane: int, framed: Any, element: Value
         counted.payload.term.eq(Mux(masked, 0, terms.payload.term)),
     ]
     return counted
+
+
+def normalised(
+    m: Module, config: Config, normalise: Any, accumulate: Accumulate, ends: Value, ended: Any, noted: list[Any]
+) -> list[Any]:
+    """Statements that give the sum to `normalise`, with what `noted` puts into `ended` where a vector `ends` for its tag.
+
+    That waits in registers, or goes along where a vector may end in every cycle.
+    """
+    cycles = schedule(config)
+    tag = Value.cast(ended)
+    if cycles.pipelined:
+        m.d.comb += noted
+        tag = delay(m, tag, cycles.sum_latency - cycles.frame, "ended")
+    else:
+        with m.If(ends):
+            m.d.sync += noted
+    return [
+        normalise.sum.eq(accumulate.sum),
+        normalise.ends.eq(accumulate.ends),
+        normalise.reference.eq(accumulate.reference),
+        Value.cast(normalise.tag).eq(tag),
+    ]
