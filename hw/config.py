@@ -253,10 +253,6 @@ class Config:
                         "True", "true"
                     )
                 )
-        if self.mask and self.mode == "sample" and self.sampler == "inverse_cdf":
-            raise UserError(
-                "mask = true with sampler = 'inverse_cdf': the search counts every element; sampler = 'gumbel' would do"
-            )
         if self.accumulator == "two_pass" and self.mode not in ("argmax", "softmax"):
             raise UserError(
                 f"accumulator = 'two_pass' with mode = {self.mode!r}: takes softmax; accumulator = 'auto' would do"
