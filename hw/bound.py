@@ -40,6 +40,9 @@ is off by |δ(d)| <= η in absolute terms, δ(0) = 0: ŵ_i = w_i + δ_i, Ŵ = W 
 Without a divider (normaliser none) the result is defined as w_i/2^(n+1) with n the exponent of the computed sum, and
 only ε enters: ulp/2 + ε/(1 − ε).
 
+With stages behind the probabilities (`composition`) this is the bound of the inner configuration, in its ulp of 2^−(P+G).
+Each stage says what becomes of an error before it, and the last rounding costs another half an ulp.
+
 UQ0.P has no code for 1.0: results that round to 1.0 saturate to 1 − 2^−P. As p <= 1, that costs at most 1 ulp.
 """
 
@@ -47,13 +50,14 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
+from .composition import POSTS, Composition, composition
 from .config import Config
 from .differences import differences
 from .errors import UserError
 from .numerics import Numerics, numerics
 from .tables import BETA_LIMIT
 
-__all__ = ["Bound", "bound"]
+__all__ = ["Bound", "bound", "unchecked_bound"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ class Bound:
     total: Fraction
     saturation: Fraction
     """1 in UQ0.P, where 1.0 becomes 1 − 2^−P; 0 in UQ1.P."""
+    post: Fraction = Fraction(0)
+    """Of the stages behind the probabilities."""
 
     @property
     def worst(self) -> Fraction:
@@ -93,6 +99,39 @@ def bound(config: Config, widths: Numerics | None = None) -> Bound:
 
     Raises `UserError` where it exceeds 1 ulp, with the bound that the configuration would have and guard bits that do.
     """
+    parts = composition(config)
+    found = unchecked_bound(config, widths) if parts is None else _composed_bound(config, parts)
+    if found.total > 1:
+        raise UserError(
+            f"guard_bits = {config.guard_bits} with probability_width = {config.probability_width}: the error bound would "
+            f"be {float(found.total):.3f} ulp, at most 1 ulp is allowed; {_remedy(config)} would do"
+        )
+    return found
+
+
+def _composed_bound(config: Config, parts: Composition) -> Bound:
+    """That of the inner configuration, through the post stages, and the last rounding."""
+    if not parts.finished:
+        return bound(parts.inner)
+    one, ulp = 1 << parts.inner.probability_width, Fraction(1, 1 << config.probability_width)
+    inner = unchecked_bound(parts.inner)
+    before = error = inner.total / one
+    for name in parts.posts:
+        error = POSTS[name].error(config, parts.inner, error)
+    scale = 1 / (one * ulp)
+    return Bound(
+        exponential=inner.exponential * scale,
+        accumulator=inner.accumulator * scale,
+        normaliser=inner.normaliser * scale,
+        rounding=inner.rounding * scale + Fraction(1, 2),
+        post=(error - before) / ulp,
+        total=error / ulp + Fraction(1, 2),
+        saturation=_saturation(config),
+    )
+
+
+def unchecked_bound(config: Config, widths: Numerics | None = None) -> Bound:
+    """The bound of a softmax configuration without stages around it, however large."""
     ulp = Fraction(1, 1 << config.probability_width)
     half = Fraction(1, 2)
     cap = _scale_cap(config) / ulp
@@ -104,7 +143,7 @@ def bound(config: Config, widths: Numerics | None = None) -> Bound:
         accumulator = Fraction(0)
         normaliser = Fraction(drop - 1, (1 << table.fraction) - drop) / ulp if drop > 1 else Fraction(0)
         total = half + exponential + normaliser
-        return _checked(config, Bound(exponential, accumulator, normaliser, half, total, _saturation(config)))
+        return Bound(exponential, accumulator, normaliser, half, total, _saturation(config))
     widths = widths or numerics(config)
     epsilon = widths.tables.error
     truncation = Fraction(0 if widths.absolute else config.max_length - 1, 1 << widths.accumulator_fraction)
@@ -134,20 +173,11 @@ def bound(config: Config, widths: Numerics | None = None) -> Bound:
         total = half + _bracket(a, with_sum) / ulp + cap
         normaliser = with_normaliser - exponential
         accumulator = total - half - with_normaliser
-    return _checked(config, Bound(exponential, accumulator, normaliser, half, total, _saturation(config)))
+    return Bound(exponential, accumulator, normaliser, half, total, _saturation(config))
 
 
 def _saturation(config: Config) -> Fraction:
     return Fraction(int(config.probability_format == "UQ0"))
-
-
-def _checked(config: Config, found: Bound) -> Bound:
-    if found.total > 1:
-        raise UserError(
-            f"guard_bits = {config.guard_bits} with probability_width = {config.probability_width}: the error bound would "
-            f"be {float(found.total):.3f} ulp, at most 1 ulp is allowed; {_remedy(config)} would do"
-        )
-    return found
 
 
 def _remedy(config: Config) -> str:

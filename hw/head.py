@@ -1,6 +1,8 @@
-"""The head of a configuration: one component per mode."""
+"""The head of a configuration: one component per mode, and one around it where stages stand before or behind."""
 
 from .argmax import Argmax
+from .composed import Composed
+from .composition import composition
 from .config import Config
 from .cross_entropy import CrossEntropy
 from .exponentials import Exponentials
@@ -37,6 +39,9 @@ def Head(config: Config) -> HeadInterface:
     Ports: `i`, stream of {score, last}, and the mode's output streams, the first of them `o` (see `ports.outputs`).
     Latency and interval are those of `plan(config)`.
     """
+    parts = composition(config)
+    if parts is not None:
+        return Composed(config, parts, Head(parts.inner))
     if config.mode == "softmax" and config.accumulator == "two_pass":
         return TwoPass(config)
     return HEADS[config.mode](config)

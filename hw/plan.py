@@ -9,7 +9,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from .bound import Bound, bound
+from .bound import Bound, bound, unchecked_bound
+from .composition import Composition, composition
 from .config import Config
 from .differences import differences
 from .exponential_codes import exponential_bound, exponential_codes, sum_format
@@ -191,7 +192,40 @@ def plan(config: Config) -> Plan:
 
     Raises `UserError` where its error bound exceeds 1 ulp or its accumulator would be too wide, with a value that would do.
     """
-    return PLANS[config.mode](config)
+    parts = composition(config)
+    return PLANS[config.mode](config) if parts is None else _composed_plan(config, parts)
+
+
+def _composed_plan(config: Config, parts: Composition) -> Plan:
+    """The plan of the inner head with the rows of the stages around it."""
+    if not parts.finished:
+        found, posts, limits = plan(parts.inner), [], None
+    else:
+        limits = bound(config)
+        scale = 1 / (1 << (parts.inner.probability_width - config.probability_width))
+        found = _softmax_plan(parts.inner, unchecked_bound(parts.inner))
+        found = replace(
+            found,
+            stages=tuple(replace(row, bound_share_ulp=row.bound_share_ulp * scale) for row in found.stages),
+            warnings=tuple(_warnings(config)),
+        )
+        before, after, each = parts.inner.probability_qformat, f"{config.probability_qformat}", _each_cycle(config)
+        posts = [
+            *(POST_ROWS[name](config, parts.inner) for name in parts.posts),
+            StagePlan("finish", "rounded half up, saturated", f"{before}", after, 1, each, bound_share_ulp=0.5),
+            StagePlan("skid", "probability kept until taken", after, after, 1, each),
+        ]
+    fronts = [FRONT_ROWS[front.name](front.before, front.after) for front in parts.fronts]
+    earlier = sum(row.latency_cycles for row in fronts)
+    return replace(
+        found,
+        config=config,
+        stages=(*fronts, *found.stages, *posts),
+        ports=top_ports(config),
+        fixed_latency_cycles=found.fixed_latency_cycles + earlier + sum(row.latency_cycles for row in posts),
+        best_latency_cycles=found.best_latency_cycles + earlier,
+        bound=limits or found.bound,
+    )
 
 
 def _beats(config: Config) -> str:
@@ -250,8 +284,8 @@ def _argmax_plan(config: Config) -> Plan:
     return _steady_plan(config, tuple(stages), sum(stage.latency_cycles for stage in stages) - 1)
 
 
-def _two_pass_plan(config: Config) -> Plan:
-    table, cycles, limits = differences(config), two_pass_schedule(config), bound(config)
+def _two_pass_plan(config: Config, limits: Bound) -> Plan:
+    table, cycles = differences(config), two_pass_schedule(config)
     position, total = f"UQ{config.score_width}.0", f"{QFormat(table.sum_width - table.fraction, table.fraction)}"
     exponential = f"{QFormat(0, table.fraction)}"
     spacing = f"{cycles.element} cycles/element"
@@ -293,11 +327,12 @@ def _two_pass_plan(config: Config) -> Plan:
     )
 
 
-def _softmax_plan(config: Config) -> Plan:
+def _softmax_plan(config: Config, limits: Bound | None = None) -> Plan:
+    """`limits` where they are not to be checked."""
     if config.accumulator == "two_pass":
-        return _two_pass_plan(config)
+        return _two_pass_plan(config, limits or bound(config))
     widths, cycles = numerics(config), schedule(config)
-    limits = bound(config, widths)
+    limits = limits or bound(config, widths)
     beats = _beats(config)
     # The last of B input beats comes B − 1 cycles after the first.
     constant = cycles.vector_latency + cycles.emission_latency
@@ -741,6 +776,12 @@ def _sample_plan(config: Config) -> Plan:
         rows.append(StagePlan("skid", "draw kept until taken", winner, winner, 1, "1 vector/cycle"))
     return replace(_steady_plan(config, tuple(rows), sample_latency(config) - 1), distance=noise.bound)
 
+
+FRONT_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {}
+"""Front stage → its row, of the configurations before and behind it."""
+
+POST_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {}
+"""Post stage → its row, of the outer and the inner configuration."""
 
 PLANS: dict[str, Callable[[Config], Plan]] = {
     "argmax": _argmax_plan,

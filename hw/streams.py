@@ -5,10 +5,10 @@ elastic edges the pipe is rigid: a stage whose streams are `pulse` streams takes
 valid, and room downstream is assured by credits before a payload enters.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from amaranth import C, Module, Mux, ShapeLike, Signal, Value, signed, unsigned
+from amaranth import C, EnableInserter, Module, Mux, ShapeLike, Signal, Value, signed, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -23,6 +23,7 @@ __all__ = [
     "Queue",
     "Skid",
     "Spacing",
+    "Stopped",
     "delay",
     "each_lane",
     "framed_layout",
@@ -273,6 +274,33 @@ class Skid(wiring.Component):
         m.d.sync += self.o.valid.eq((self.i.valid & ready) | (self.o.valid & ~(self.o.ready & ready)))
         with m.If(self.o.ready | ~self.o.valid):
             m.d.sync += offered.eq(Mux(ready, Value.cast(self.i.payload), kept))
+        return m
+
+
+class Stopped(wiring.Component):
+    """Rigid stages, one behind the other, that stop all at once: their enable is the ready of a skid behind the last.
+
+    Ports: `i`, `o`, streams of what the first stage takes and the last one makes. Latency that of all stages and 1 cycle,
+    one payload per cycle. Cuts the ready path.
+    """
+
+    def __init__(self, stages: Mapping[str, Any]) -> None:
+        self._stages = stages
+        first, *_ = found = list(stages.values())
+        self._shape = found[-1].o.payload.shape()
+        super().__init__({"i": In(stream.Signature(first.i.payload.shape())), "o": Out(stream.Signature(self._shape))})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.skid = skid = Skid(self._shape)
+        made: Any = self.i
+        m.d.comb += self.i.ready.eq(skid.i.ready)
+        for name, stage in self._stages.items():
+            m.submodules[name] = EnableInserter(skid.i.ready)(stage)
+            m.d.comb += [stage.i.valid.eq(made.valid), Value.cast(stage.i.payload).eq(Value.cast(made.payload))]
+            made = stage.o
+        m.d.comb += [skid.i.valid.eq(made.valid), Value.cast(skid.i.payload).eq(Value.cast(made.payload))]
+        wiring.connect(m, skid.o, wiring.flipped(self.o))
         return m
 
 

@@ -1,14 +1,17 @@
 """The golden model of a head: what the hardware of a configuration answers, bit for bit."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import numpy as np
 
+from softstream.hw.composition import composition
 from softstream.hw.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.ports import outputs, sidebands
 
 from .argmax import argmax
+from .composed import composed
 from .cross_entropy import cross_entropy
 from .exponentials import exponentials
 from .frame import Block, frame
@@ -150,7 +153,8 @@ def golden(
     beside = checked_beside(config, beside, scores.shape)
     kept = np.minimum(lengths, config.max_length)
     earlier = before + np.cumsum(kept) - kept
-    model = MODELS[config.mode]
+    parts = composition(config)
+    model = MODELS[config.mode] if parts is None else partial(composed, parts, MODELS)
     arrays: dict[str, np.ndarray] = {}
     for output in outputs(config):
         shape = output.shape(config, scores.shape)

@@ -1,0 +1,38 @@
+"""Golden model of `hw/composed.py`: front stages, the model of the inner configuration, post stages, one rounding."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from softstream.hw.composition import Composition
+from softstream.hw.config import Config
+
+from .finish import finish
+from .frame import Block
+
+__all__ = ["FRONTS", "POSTS", "composed"]
+
+Arrays = dict[str, np.ndarray]
+
+FRONTS: dict[str, Callable[[Config, Config, Block], Block]] = {}
+"""Front stage → its model: the configurations before and behind it, framed vectors in, framed vectors out."""
+
+POSTS: dict[str, Callable[[Config, Config, Block, Arrays], Arrays]] = {}
+"""Post stage → its model: outer and inner configuration, the vectors, the arrays before it in, those behind it out."""
+
+
+def composed(
+    parts: Composition,
+    models: Mapping[str, Callable[[Config, Block], Arrays]],
+    config: Config,
+    block: Block,
+) -> Arrays:
+    """The arrays of a composed head; `models` holds the model of each mode."""
+    for front in parts.fronts:
+        block = FRONTS[front.name](front.before, front.after, block)
+    arrays = models[parts.inner.mode](parts.inner, block)
+    for name in parts.posts:
+        arrays = POSTS[name](config, parts.inner, block, arrays)
+    if parts.finished:
+        arrays = {**arrays, "probabilities": finish(config, parts.inner, arrays["probabilities"])}
+    return arrays
