@@ -14,6 +14,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from .config import Config
+from .ensemble import summed
 from .errors import UserError
 
 __all__ = ["FRONTS", "POSTS", "Composition", "Front", "FrontStep", "Post", "composition", "guarded"]
@@ -51,7 +52,9 @@ class Post:
     """(outer, inner, e) → error of a probability behind the stage where it is at most e before, both absolute."""
 
 
-FRONTS: dict[str, FrontStep] = {}
+FRONTS: dict[str, FrontStep] = {
+    "mean_logits": FrontStep(lambda config: config.ensemble > 1 and config.ensemble_mean == "logits", summed),
+}
 """Front stages by the stem of their file, in data-path order."""
 
 POSTS: dict[str, Post] = {}

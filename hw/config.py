@@ -81,6 +81,10 @@ KEYS: tuple[Key, ...] = (
     Key("seed", "integer", "–", "0…4294967295", 1, "where the random sequence of mode sample starts after reset", True),
     Key("mask", "boolean", "–", "true, false", False,
         "a bit beside each score excludes its element: probability 0, never the winner", True),
+    Key("ensemble", "integer", "members", "1…16", 1,
+        "M of an ensemble: M vectors, one after the other, make one result; 1 is none", True),
+    Key("ensemble_mean", "text", "–", "logits, probabilities", "logits",
+        "of an ensemble: the mean of the members' scores, before softmax; or that of their probabilities, behind it", True),
     Key("lanes", "integer", "scores per beat", "1, 2, 4, 8, 16", 1, "scores that one beat carries", False),
 )  # fmt: skip
 
@@ -89,6 +93,7 @@ _CHOICES = {
     "probability_format": ("UQ0", "UQ1"),
     "normaliser": ("divider", "reciprocal", "logarithm", "none"),
     "accumulator": ("auto", "absolute", "reference", "two_pass"),
+    "ensemble_mean": ("logits", "probabilities"),
     "profile": ("fast", "fastest", "small"),
     "lanes": (1, 2, 4, 8, 16),
 }
@@ -101,6 +106,7 @@ _RANGES = {
     "integer_bits": (0, 26),
     "reference_offset": (0, 65535),
     "seed": (0, (1 << 32) - 1),
+    "ensemble": (1, 16),
 }
 
 
@@ -135,6 +141,8 @@ class Config:
     seed: int = 1
     profile: Literal["fast", "fastest", "small"] = "fast"
     mask: bool = False
+    ensemble: int = 1
+    ensemble_mean: Literal["logits", "probabilities"] = "logits"
     lanes: Literal[1, 2, 4, 8, 16] = 1
 
     def __post_init__(self) -> None:
@@ -205,6 +213,23 @@ class Config:
         if self.lanes > 1 and self.mask:
             raise UserError(
                 f"lanes = {self.lanes} with mask: what comes beside the scores takes one per beat; lanes = 1 would do"
+            )
+        if self.ensemble > 1:
+            self._check_ensemble()
+
+    def _check_ensemble(self) -> None:
+        """Raises `UserError` for an ensemble that the other keys do not go with."""
+        if self.mask:
+            raise UserError(
+                f"ensemble = {self.ensemble} with mask: what one member excludes and another does not has no mean; "
+                "mask = false would do"
+            )
+        _, widest = _RANGES["score_width"]
+        more = ceil_log2(self.ensemble)
+        if self.ensemble_mean == "logits" and self.score_width + more > widest:
+            raise UserError(
+                f"ensemble = {self.ensemble} with score_width = {self.score_width}: sums of scores have {more} bits more, "
+                f"{widest} at most; score_width = {widest - more} would do, or ensemble_mean = 'probabilities'"
             )
 
     @classmethod

@@ -9,7 +9,10 @@ from amaranth.lib.wiring import In, Out
 from .formats import ceil_log2
 from .streams import delay, each_lane, keep_names, pulse, store
 
-__all__ = ["MemberSum", "member_layout", "sum_layout"]
+__all__ = ["FLAGS", "MemberSum", "member_layout", "sum_layout"]
+
+FLAGS = data.StructLayout({"overlong": 1, "uneven": 1})
+"""Flags of an ensemble: whether a member of its length was cut to it; whether a member is of another length."""
 
 
 def member_layout(width: int, lanes: int = 1) -> data.StructLayout:
@@ -22,7 +25,7 @@ def sum_layout(width: int, members: int, lanes: int = 1) -> data.StructLayout:
     """One beat of sums: one per lane, which lanes hold one, the ensemble's end, and, in its last beat, its flags."""
     sums = dict.fromkeys(each_lane("sum", lanes), width + ceil_log2(members))
     keeps = dict.fromkeys(keep_names(lanes), 1)
-    return data.StructLayout({**sums, **keeps, "last": 1, "overlong": 1, "uneven": 1})
+    return data.StructLayout({**sums, **keeps, "last": 1, **FLAGS.members})
 
 
 class MemberSum(wiring.Component):

@@ -74,7 +74,7 @@ class Plan:
     ports: tuple[Port, ...]
     fixed_latency_cycles: int
     """c: the first output beat is transferred a·B + c cycles after the first input beat, in an idle pipeline without stalls,
-    where B = ⌈N/lanes⌉ is the number of the vector's beats, and a `passes`."""
+    where B = ⌈N/lanes⌉ is the number of the vector's beats, and a `passes`. Of an ensemble, after that of the last member."""
     best_latency_cycles: int
     """The same for the winner, with a = 1."""
     interval_terms: tuple[tuple[str, int, int], ...]
@@ -86,19 +86,20 @@ class Plan:
     warnings: tuple[str, ...]
     passes: int = 1
     """Cycles for each beat of a vector before its first output beat: 0 where elements leave as they come."""
+    lead_terms: tuple[tuple[str, int, int], ...] = ()
+    """Of an ensemble, likewise the cycles from its first input beat to the first one of its last member."""
     distance: float | None = None
     """In sample mode: no vector's draws have a law farther from softmax than this, in total variation."""
 
     @property
     def latency_formula(self) -> str:
         """Cycles from a vector's first input beat to its first output beat."""
-        beats = f"{self.passes if self.passes > 1 else ''}{_beats(self.config)} + " if self.passes else ""
-        return f"{beats}{self.fixed_latency_cycles}"
+        return self._formula(self.passes, self.fixed_latency_cycles)
 
     @property
     def best_formula(self) -> str:
         """Cycles from a vector's first input beat to its winner."""
-        return f"{_beats(self.config)} + {self.best_latency_cycles}"
+        return self._formula(1, self.best_latency_cycles)
 
     @property
     def last_output_formula(self) -> str:
@@ -109,19 +110,32 @@ class Plan:
         if per == "rank":
             constant, spacing = self.fixed_latency_cycles - self.output_spacing, self.output_spacing
             emitted = f"{spacing if spacing > 1 else ''}min(N, {self.config.top_k})"
-            return f"N + {emitted} {'+' if constant >= 0 else '−'} {abs(constant)}"
-        constant, slope = self.fixed_latency_cycles - self.output_spacing, self.output_spacing + self.passes
-        return f"{slope if slope > 1 else ''}{_beats(self.config)} {'+' if constant >= 0 else '−'} {abs(constant)}"
+            return self._formula(1, constant, f"{emitted} ")
+        return self._formula(self.output_spacing + self.passes, self.fixed_latency_cycles - self.output_spacing)
+
+    def _formula(self, slope: int, constant: int, between: str = "") -> str:
+        """Cycles from a vector's first input beat: slope·B + constant, behind those before its ensemble's last member."""
+        lead = ""
+        if len(self.lead_terms) == 1 and not self.lead_terms[0][2]:
+            slope += self.lead_terms[0][1]
+        elif self.lead_terms:
+            lead = f"{_largest(self.lead_terms)} + "
+        beats = f"{slope if slope > 1 else ''}{_beats(self.config)} " if slope else ""
+        plus = "+ " if beats or between else ""
+        return f"{lead}{beats}{f'+ {between}' if between else ''}{plus if constant >= 0 else '− '}{abs(constant)}"
 
     @property
     def interval_formula(self) -> str:
         """Cycles from a vector's first input beat to the next one's, back to back."""
-        texts = [text for text, _, _ in self.interval_terms]
-        return texts[0] if len(texts) == 1 else f"max({', '.join(texts)})"
+        return _largest(self.interval_terms)
+
+    def _lead_cycles(self, length: int) -> int:
+        """Cycles from the first input beat to that of an ensemble's last member."""
+        return max((a * self.config.beats(length) + b for _, a, b in self.lead_terms), default=0)
 
     def first_output_cycle(self, length: int) -> int:
         """Cycle of the first output beat's transfer, counted from the first input beat's."""
-        return self.passes * self.config.beats(length) + self.fixed_latency_cycles
+        return self._lead_cycles(length) + self.passes * self.config.beats(length) + self.fixed_latency_cycles
 
     def last_output_cycle(self, length: int) -> int:
         """Cycle of the last output beat's transfer, counted from the first input beat's."""
@@ -134,7 +148,7 @@ class Plan:
 
     def best_output_cycle(self, length: int) -> int:
         """Cycle of the winner's transfer, counted from the first input beat's."""
-        return self.config.beats(length) + self.best_latency_cycles
+        return self._lead_cycles(length) + self.config.beats(length) + self.best_latency_cycles
 
     def interval_cycles(self, length: int) -> int:
         """Sustained cycles per vector, vectors of that length back to back, outputs always taken."""
@@ -217,6 +231,8 @@ def _composed_plan(config: Config, parts: Composition) -> Plan:
         ]
     fronts = [FRONT_ROWS[front.name](front.before, front.after) for front in parts.fronts]
     earlier = sum(row.latency_cycles for row in fronts)
+    if config.ensemble > 1:
+        found = _ensemble_times(config, found)
     return replace(
         found,
         config=config,
@@ -226,6 +242,32 @@ def _composed_plan(config: Config, parts: Composition) -> Plan:
         best_latency_cycles=found.best_latency_cycles + earlier,
         bound=limits or found.bound,
     )
+
+
+def _ensemble_times(config: Config, found: Plan) -> Plan:
+    """The intervals of a head, for the ensembles of a mean in front of it: one beat per cycle of each member."""
+    beats, members = _beats(config), config.ensemble
+    steady = (f"{members}{beats}", members, 0)
+    slower = tuple(term for term in found.interval_terms if term[2] or term[1] > members)
+    return replace(found, lead_terms=((beats, members - 1, 0),), interval_terms=(steady, *slower))
+
+
+def _mean_logits_row(config: Config, after: Config) -> StagePlan:
+    return StagePlan(
+        "mean_logits",
+        f"Σ of the scores of {config.ensemble} members, in steps of {after.score_scale:.4g} nats; cut at max_length",
+        f"{config.score_format}",
+        f"{after.score_format}",
+        memory_cycles(config) + 3,
+        _each_cycle(config),
+        note=f"exact, with a memory of {config.beats(config.max_length)} sums",
+    )
+
+
+def _largest(terms: tuple[tuple[str, int, int], ...]) -> str:
+    """The largest of some terms, in formulas."""
+    texts = [text for text, _, _ in terms]
+    return texts[0] if len(texts) == 1 else f"max({', '.join(texts)})"
 
 
 def _beats(config: Config) -> str:
@@ -777,7 +819,7 @@ def _sample_plan(config: Config) -> Plan:
     return replace(_steady_plan(config, tuple(rows), sample_latency(config) - 1), distance=noise.bound)
 
 
-FRONT_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {}
+FRONT_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {"mean_logits": _mean_logits_row}
 """Front stage → its row, of the configurations before and behind it."""
 
 POST_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {}

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .config import Config
+from .ensemble import result_lengths, summed
 from .exponential_codes import sum_format
 from .log_numerics import log_numerics
 
@@ -91,20 +92,22 @@ class Output:
     """Whether only a vector's last beat has its flags: where the others leave before they are known."""
 
     def places(self, config: Config, lengths: Any) -> Any:
-        """How many values each field has for vectors of these lengths [V], [V]."""
+        """How many values each field has in the results of vectors of these lengths [V], [R]."""
+        lengths = result_lengths(config, lengths)
         if self.per == "vector":
             return np.ones_like(lengths)
         limit = config.max_length if self.per == "element" else min(config.top_k, config.max_length)
         return np.minimum(lengths, limit)
 
     def beats(self, config: Config, lengths: Any) -> Any:
-        """Beats that vectors of these lengths [V] have, [V]."""
+        """Beats that the results of vectors of these lengths [V] have, [R]."""
         places = self.places(config, lengths)
         return config.beats(places) if self.per == "element" else places
 
     def shape(self, config: Config, scores: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of a field's array, for scores of shape [V, N]."""
-        return {"vector": scores[:1], "element": scores, "rank": (*scores[:1], config.top_k)}[self.per]
+        results = scores[0] // config.ensemble
+        return {"vector": (results,), "element": (results, *scores[1:]), "rank": (results, config.top_k)}[self.per]
 
     def lanes(self, config: Config) -> int:
         """Elements in a beat."""
@@ -123,6 +126,9 @@ _ALL_MASKED = Field(
     "all masked: no element takes part; index 0 and the smallest score stand for the winner",
 )
 _OVERLONG = Field("overlong", "overlong", 1, "overlong: the vector was longer than max_length and was cut")
+_UNEVEN = Field(
+    "uneven", "uneven", 1, "uneven: the ensemble's members differ in length; its length is that of the first one"
+)
 
 
 def winner_output(config: Config, prefix: str, port: str) -> Output:
@@ -239,8 +245,10 @@ def _label(config: Config) -> tuple[Sideband, ...]:
 
 @lru_cache(maxsize=256)
 def outputs(config: Config) -> tuple[Output, ...]:
-    """The output streams of a configuration."""
-    return OUTPUTS[config.mode](config)
+    """The output streams of a configuration; of an ensemble those of the head behind the mean, with a flag more."""
+    if config.ensemble == 1:
+        return OUTPUTS[config.mode](config)
+    return tuple(replace(output, flags=(*output.flags, _UNEVEN)) for output in outputs(summed(config)))
 
 
 SIDEBANDS: dict[str, Callable[[Config], tuple[Sideband, ...]]] = {"cross_entropy": _label}

@@ -6,7 +6,7 @@ from amaranth import EnableInserter, Module, Signal
 from stream_bench import run_component
 
 from softstream.hw.members import MemberSum
-from softstream.sim.golden.members import member_sum, uneven_ensembles
+from softstream.sim.golden.members import flags, member_sum
 
 WIDTH = 5
 
@@ -112,10 +112,13 @@ def test_the_model_equals_the_definition() -> None:
     values = rng.integers(0, 99, (len(found), 6))  # what lies beyond a length is not looked at
     for row, vector in zip(values, found, strict=True):
         row[: len(vector)] = vector
-    beats = by_definition(found, 3, 1, 99, 0)
+    beats = by_definition(found, 3, 1, 6, 0)
     sums = member_sum(values, lengths, 3)
     assert [int(s) for row, n in zip(sums, lengths[::3], strict=True) for s in row[:n]] == [b["sum"] for b in beats]
-    assert uneven_ensembles(lengths, 3).tolist() == [bool(b["uneven"]) for b in beats if b["last"]]
+    cut = np.array([len(vector) == 6 and int(vector.sum()) % 2 == 1 for vector in found])
+    for name, told in flags(lengths, cut, 3).items():
+        assert told.tolist() == [bool(beat[name]) for beat in beats if beat["last"]]
+        assert 0 < told.sum() < len(told)
     assert not any(row[n:].any() for row, n in zip(sums, lengths[::3], strict=True))
 
 

@@ -11,6 +11,7 @@ import cocotb
 import numpy as np
 
 from softstream.hw.config import Config
+from softstream.hw.ensemble import result_lengths
 from softstream.hw.plan import plan
 from softstream.hw.ports import Output, outputs, stream_fields
 
@@ -104,12 +105,14 @@ class Session:
         """Elements since the last reset ahead of vectors of these lengths, which are counted for those to come."""
         if self._resets != self.harness.resets:
             self._resets, self._elements = self.harness.resets, 0
-        before, self._elements = self._elements, self._elements + int(np.minimum(lengths, self.config.max_length).sum())
+        counted = np.minimum(result_lengths(self.config, lengths), self.config.max_length)
+        before, self._elements = self._elements, self._elements + int(counted.sum())
         return before
 
     def _describe(self, output: Output, lengths: np.ndarray) -> Callable[[int], str]:
         """What the beat of an output at a position in the stream is, in words."""
         beats = output.beats(self.config, lengths)
+        lengths = result_lengths(self.config, lengths)
         ends = np.cumsum(beats)
 
         def place(position: int) -> str:

@@ -9,12 +9,13 @@ from softstream.hw.config import Config
 
 from .finish import finish
 from .frame import Block
+from .mean_logits import mean_logits
 
 __all__ = ["FRONTS", "POSTS", "composed"]
 
 Arrays = dict[str, np.ndarray]
 
-FRONTS: dict[str, Callable[[Config, Config, Block], Block]] = {}
+FRONTS: dict[str, Callable[[Config, Config, Block], Block]] = {"mean_logits": mean_logits}
 """Front stage → its model: the configurations before and behind it, framed vectors in, framed vectors out."""
 
 POSTS: dict[str, Callable[[Config, Config, Block, Arrays], Arrays]] = {}

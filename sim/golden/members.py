@@ -1,8 +1,8 @@
-"""Golden model of `hw/members.py`: sums over the members of ensembles."""
+"""Golden model of `hw/members.py`: sums over the members of ensembles, and their flags."""
 
 import numpy as np
 
-__all__ = ["member_sum", "uneven_ensembles"]
+__all__ = ["flags", "member_sum"]
 
 
 def member_sum(values: np.ndarray, lengths: np.ndarray, members: int) -> np.ndarray:
@@ -15,7 +15,11 @@ def member_sum(values: np.ndarray, lengths: np.ndarray, members: int) -> np.ndar
     return np.where(there, values, 0).reshape(-1, members, values.shape[1]).sum(axis=1)
 
 
-def uneven_ensembles(lengths: np.ndarray, members: int) -> np.ndarray:
-    """Whether not all members of each ensemble are of the same length, bool [V / members]."""
-    rows = lengths.reshape(-1, members)
-    return (rows != rows[:, :1]).any(axis=1)
+def flags(lengths: np.ndarray, overlong: np.ndarray, members: int) -> dict[str, np.ndarray]:
+    """Flags of the ensembles of vectors of these lengths [V], of which some were cut to it, bool [V / members].
+
+    `overlong`: a member of the first one's length was cut. `uneven`: a member's length is not the first one's.
+    """
+    rows, cut = lengths.reshape(-1, members), overlong.reshape(-1, members)
+    same = rows == rows[:, :1]
+    return {"overlong": (cut & same).any(axis=1), "uneven": ~same.all(axis=1)}
