@@ -19,6 +19,7 @@ from .config import Config
 from .finish import Finish
 from .interface import HeadInterface
 from .mean_logits import MeanLogits
+from .mean_probabilities import MeanProbabilities
 from .ports import outputs
 from .streams import Stopped
 
@@ -30,8 +31,11 @@ FRONTS: dict[str, Callable[[Config, Config], Any]] = {"mean_logits": MeanLogits}
 One that flags vectors has a port `ended` as well: the flags of the vector whose last beat is offered at `o`.
 """
 
-POSTS: dict[str, Callable[[Config, Config], Any]] = {}
-"""Post stage → its component, of the outer and the inner configuration: rigid streams `i` and `o` of guarded beats."""
+POSTS: dict[str, Callable[[Config, Config], Any]] = {"mean_probabilities": MeanProbabilities}
+"""Post stage → its component, of the outer and the inner configuration: rigid streams `i` and `o` of guarded beats.
+
+One that has winners of its own, in the place of the inner head's, has a stream `o_best` as well.
+"""
 
 
 class Composed(HeadInterface):
@@ -63,8 +67,12 @@ class Composed(HeadInterface):
         if parts.finished:
             stages = {name: POSTS[name](config, parts.inner) for name in parts.posts}
             m.submodules.post = post = Stopped({**stages, "finish": Finish(config, parts.inner)})
-            wiring.connect(m, inner.o, post.i)
+            m.d.comb += [post.i.valid.eq(inner.o.valid), inner.o.ready.eq(post.i.ready)]
+            m.d.comb += [post.i.payload[name].eq(inner.o.payload[name]) for name in inner.o.payload.shape().members]
             made["o"] = post.o
+            if "o_best" in post.signature.members:
+                m.d.comb += inner.o_best.ready.eq(1)
+                made["o_best"] = post.o_best
         for stage, onward in flagging:
             made = self._flagged(m, stage, onward, made)
         for port, source in made.items():

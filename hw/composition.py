@@ -14,7 +14,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from .config import Config
-from .ensemble import summed
+from .ensemble import mean_error, summed
 from .errors import UserError
 
 __all__ = ["FRONTS", "POSTS", "Composition", "Front", "FrontStep", "Post", "composition", "guarded"]
@@ -57,7 +57,13 @@ FRONTS: dict[str, FrontStep] = {
 }
 """Front stages by the stem of their file, in data-path order."""
 
-POSTS: dict[str, Post] = {}
+POSTS: dict[str, Post] = {
+    "mean_probabilities": Post(
+        lambda config: config.ensemble > 1 and config.ensemble_mean == "probabilities",
+        lambda config: config.replace(ensemble=1, ensemble_mean="logits"),
+        mean_error,
+    ),
+}
 """Post stages, likewise; behind the last of them stands `finish`."""
 
 

@@ -12,6 +12,8 @@ from typing import Any
 from .bound import Bound, bound, unchecked_bound
 from .composition import Composition, composition
 from .config import Config
+from .ensemble import mean_format
+from .ensemble_schedule import best_mean_latency, mean_latency
 from .differences import differences
 from .exponential_codes import exponential_bound, exponential_codes, sum_format
 from .formats import QFormat
@@ -76,7 +78,7 @@ class Plan:
     """c: the first output beat is transferred a·B + c cycles after the first input beat, in an idle pipeline without stalls,
     where B = ⌈N/lanes⌉ is the number of the vector's beats, and a `passes`. Of an ensemble, after that of the last member."""
     best_latency_cycles: int
-    """The same for the winner, with a = 1."""
+    """The same for the winner, with a `best_passes`."""
     interval_terms: tuple[tuple[str, int, int], ...]
     """(text, a, b): the interval of back-to-back vectors of B beats is the largest a·B + b, or `output_spacing` times the
     beats that come out, where that is more."""
@@ -86,6 +88,8 @@ class Plan:
     warnings: tuple[str, ...]
     passes: int = 1
     """Cycles for each beat of a vector before its first output beat: 0 where elements leave as they come."""
+    best_passes: int = 1
+    """a of the winner."""
     lead_terms: tuple[tuple[str, int, int], ...] = ()
     """Of an ensemble, likewise the cycles from its first input beat to the first one of its last member."""
     distance: float | None = None
@@ -99,7 +103,7 @@ class Plan:
     @property
     def best_formula(self) -> str:
         """Cycles from a vector's first input beat to its winner."""
-        return self._formula(1, self.best_latency_cycles)
+        return self._formula(self.best_passes, self.best_latency_cycles)
 
     @property
     def last_output_formula(self) -> str:
@@ -148,7 +152,7 @@ class Plan:
 
     def best_output_cycle(self, length: int) -> int:
         """Cycle of the winner's transfer, counted from the first input beat's."""
-        return self._lead_cycles(length) + self.config.beats(length) + self.best_latency_cycles
+        return self._lead_cycles(length) + self.best_passes * self.config.beats(length) + self.best_latency_cycles
 
     def interval_cycles(self, length: int) -> int:
         """Sustained cycles per vector, vectors of that length back to back, outputs always taken."""
@@ -245,11 +249,53 @@ def _composed_plan(config: Config, parts: Composition) -> Plan:
 
 
 def _ensemble_times(config: Config, found: Plan) -> Plan:
-    """The intervals of a head, for the ensembles of a mean in front of it: one beat per cycle of each member."""
+    """The times of a head for the ensembles of a mean around it, but for the latency that the mean itself adds.
+
+    In front of it a beat of each member is taken in every cycle; behind it, as the head takes them.
+    """
     beats, members = _beats(config), config.ensemble
+    if config.ensemble_mean == "probabilities":
+        slope = found.passes + found.output_spacing
+        return replace(
+            found,
+            lead_terms=_times(members - 1, beats, found.interval_terms),
+            interval_terms=_times(members, beats, found.interval_terms),
+            best_passes=slope,
+            # From the last member's last probability, which stands for its winner, through the skid.
+            best_latency_cycles=found.fixed_latency_cycles - found.output_spacing + best_mean_latency(config) + 1,
+        )
     steady = (f"{members}{beats}", members, 0)
     slower = tuple(term for term in found.interval_terms if term[2] or term[1] > members)
-    return replace(found, lead_terms=((beats, members - 1, 0),), interval_terms=(steady, *slower))
+    return replace(
+        found,
+        lead_terms=((beats, members - 1, 0),),
+        interval_terms=(steady, *slower),
+        # The flags go beside the head, through a queue.
+        best_latency_cycles=max(found.best_latency_cycles, QUEUE_LATENCY - 1),
+    )
+
+
+def _times(count: int, beats: str, terms: tuple[tuple[str, int, int], ...]) -> tuple[tuple[str, int, int], ...]:
+    """Terms of formulas, each that many times."""
+    found = []
+    for _, a, b in terms:
+        slope, constant = count * a, count * b
+        parts = [f"{slope if slope > 1 else ''}{beats}"] * (a > 0) + [f"{constant}"] * (b > 0)
+        found.append((" + ".join(parts), slope, constant))
+    return tuple(found)
+
+
+def _mean_probabilities_row(config: Config, inner: Config) -> StagePlan:
+    form = f"{inner.probability_qformat}"
+    return StagePlan(
+        "mean_probabilities",
+        f"Σ of the probabilities of {config.ensemble} members, over {config.ensemble}; first index of the largest sum",
+        form,
+        form,
+        mean_latency(config, inner),
+        _each_cycle(config),
+        note=f"sums exact, {mean_format(config, inner)}, with a memory of {config.beats(config.max_length)}",
+    )
 
 
 def _mean_logits_row(config: Config, after: Config) -> StagePlan:
@@ -822,7 +868,7 @@ def _sample_plan(config: Config) -> Plan:
 FRONT_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {"mean_logits": _mean_logits_row}
 """Front stage → its row, of the configurations before and behind it."""
 
-POST_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {}
+POST_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {"mean_probabilities": _mean_probabilities_row}
 """Post stage → its row, of the outer and the inner configuration."""
 
 PLANS: dict[str, Callable[[Config], Plan]] = {

@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .composition import composition
 from .config import Config
-from .ensemble import result_lengths, summed
+from .ensemble import mean_format, result_lengths, summed
 from .exponential_codes import sum_format
 from .log_numerics import log_numerics
 
@@ -237,6 +238,18 @@ OUTPUTS: dict[str, Callable[[Config], tuple[Output, ...]]] = {
 """Mode → its output streams; the one whose latency the plan states comes first, the one that tells vectors apart last."""
 
 
+def _mean_probabilities(config: Config) -> tuple[Output, ...]:
+    """Those of softmax, but that a mean leaves before all is known of its last member, and that its winner has no score."""
+    means, best = _softmax(config)
+    parts = composition(config)
+    assert parts is not None
+    form = mean_format(config, parts.inner)
+    meaning = f"the sum of its {config.ensemble} probabilities, before any rounding of their mean"
+    total = Field("sum", "best_sum", form.width, meaning, form=str(form))
+    index = replace(best.fields[0], meaning="index of the largest mean")
+    return replace(means, flags_at_last=True), replace(best, fields=(index, total))
+
+
 def _label(config: Config) -> tuple[Sideband, ...]:
     most = (1 << config.index_width) - 1
     meaning = "label: index of the element whose loss is wanted"
@@ -245,10 +258,11 @@ def _label(config: Config) -> tuple[Sideband, ...]:
 
 @lru_cache(maxsize=256)
 def outputs(config: Config) -> tuple[Output, ...]:
-    """The output streams of a configuration; of an ensemble those of the head behind the mean, with a flag more."""
+    """The output streams of a configuration."""
     if config.ensemble == 1:
         return OUTPUTS[config.mode](config)
-    return tuple(replace(output, flags=(*output.flags, _UNEVEN)) for output in outputs(summed(config)))
+    found = outputs(summed(config)) if config.ensemble_mean == "logits" else _mean_probabilities(config)
+    return tuple(replace(output, flags=(*output.flags, _UNEVEN)) for output in found)
 
 
 SIDEBANDS: dict[str, Callable[[Config], tuple[Sideband, ...]]] = {"cross_entropy": _label}

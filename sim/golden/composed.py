@@ -10,6 +10,7 @@ from softstream.hw.config import Config
 from .finish import finish
 from .frame import Block
 from .mean_logits import mean_logits
+from .mean_probabilities import mean_probabilities
 
 __all__ = ["FRONTS", "POSTS", "composed"]
 
@@ -18,7 +19,7 @@ Arrays = dict[str, np.ndarray]
 FRONTS: dict[str, Callable[[Config, Config, Block], Block]] = {"mean_logits": mean_logits}
 """Front stage → its model: the configurations before and behind it, framed vectors in, framed vectors out."""
 
-POSTS: dict[str, Callable[[Config, Config, Block, Arrays], Arrays]] = {}
+POSTS: dict[str, Callable[[Config, Config, Block, Arrays], Arrays]] = {"mean_probabilities": mean_probabilities}
 """Post stage → its model: outer and inner configuration, the vectors, the arrays before it in, those behind it out."""
 
 
