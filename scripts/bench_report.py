@@ -14,7 +14,7 @@ import numpy as np
 from softstream.boards.parts import PARTS
 
 from .bench import COLUMNS, margin_sentence, rows, speed_sentence
-from .page import ARGMAX, BOUND, GRID, INK, MUTED, SOFTMAX, captioned, escape, page, standalone, svg
+from .page import ARGMAX, BOUND, GRID, INK, MUTED, SOFTMAX, captioned, escape, page, standalone, svg, table
 from .peers import PEERS
 
 if TYPE_CHECKING:
@@ -140,12 +140,6 @@ def _draw_curve(figure: "Figure", curve: Content) -> None:
 # The page ------------------------------------------------------------------------------------------------------------
 
 
-def _table(header: tuple[str, ...], body: list[tuple[str, ...]]) -> str:
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in header)
-    lines = "".join("<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>" for row in body)
-    return f'<div class="scroll wide"><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'
-
-
 def _peer_rows() -> list[tuple[str, ...]]:
     return [
         (
@@ -165,7 +159,7 @@ def _peer_rows() -> list[tuple[str, ...]]:
 def _sections(content: Content) -> Iterator[str]:
     seeds = ", ".join(map(str, content["seeds"]))
     yield f"<p>Fmax is minimum / median / maximum over placement seeds {escape(seeds)}, out of context.</p>"
-    yield _table(COLUMNS, rows(content))
+    yield table(COLUMNS, rows(content))
     plots = [
         captioned(
             "Throughput against area",
@@ -193,7 +187,7 @@ def _sections(content: Content) -> Iterator[str]:
         )
     yield f'<div class="plots">{"".join(plots)}</div>'
     yield "<h2>Critical paths</h2>"
-    yield _table(
+    yield table(
         ("variant", "part", "seed", "ns", "of it logic", "stages", "lines"),
         [
             (
@@ -214,13 +208,13 @@ def _sections(content: Content) -> Iterator[str]:
     goals = [(name, part, found) for name, part, _, found in _placed(content) if "misses" in found]
     if goals:
         yield "<h2>Goals</h2>"
-        yield _table(
+        yield table(
             ("variant", "part", "not reached"),
             [(name, part, "; ".join(found["misses"]) or "–") for name, part, found in goals],
         )
     yield "<h2>The others</h2>"
     yield "<p>Synthesised and placed for an ECP5 with the same tools, one seed.</p>"
-    yield _table(
+    yield table(
         ("block", "formats", "COMB", "Fmax, MHz", "elements/cycle", "Melements/s", "kelements/s per cell", "source"),
         _peer_rows(),
     )

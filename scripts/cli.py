@@ -209,6 +209,12 @@ _SCORES = click.option(
     "--scores", metavar="F.npy", help="Scores [vectors, N]: integers are codes, floats are quantised."
 )
 _LENGTHS = click.option("--lengths", metavar="L.npy", help="Elements of each vector [vectors]; default: all N.")
+_BESIDE = click.option(
+    "--beside",
+    metavar="NAME=F.npy",
+    multiple=True,
+    help="What comes beside the scores, for a head that takes it: [vectors, N], or [vectors]; for example mask=M.npy.",
+)
 _SIMULATOR = click.option(
     "--simulator",
     type=click.Choice(["auto", "icarus", "verilator"]),
@@ -249,12 +255,7 @@ def _generate(config: Config, console: Console, output: str, part_name: str | No
     "--scores", metavar="F.npy", required=True, help="Scores [vectors, N]: integers are codes, floats are quantised."
 )
 @_LENGTHS
-@click.option(
-    "--beside",
-    metavar="NAME=F.npy",
-    multiple=True,
-    help="What comes beside the scores, for a head that takes it: [vectors, N], or [vectors]; for example mask=M.npy.",
-)
+@_BESIDE
 @click.option(
     "--engine",
     type=click.Choice(["golden", "rtl"]),
@@ -307,6 +308,13 @@ def _simulate(
     "-o", "--output", metavar="REPORT.html", help="Also write the report with its plots: one file, no network."
 )
 @click.option("--no-place", is_flag=True, help="Leave out synthesis, place and route.")
+@click.option(
+    "--modes",
+    metavar="A,B,…",
+    help="Set these side by side instead: modes and presets, any :key=value behind each; for example "
+    "argmax,softmax,softmax:temperature=2,top-k-int8.",
+)
+@_BESIDE
 def _compare(
     config: Config,
     console: Console,
@@ -315,44 +323,47 @@ def _compare(
     labels: str | None,
     output: str | None,
     no_place: bool,
+    modes: str | None,
+    beside: tuple[str, ...],
 ) -> None:
-    """Compare argmax-only with normalised: accuracy, error, latency, resources and Fmax.
+    """Compare argmax-only with normalised, or any of the family: accuracy, error, calibration, latency, resources and Fmax.
 
     Without --scores: the handwritten digits that come with softstream.
     """
-    from .compare import compare
-    from .output import check_file, written_file
-    from .scores import read_labels, read_scores
+    from .compare import Comparison, compare
+    from .family import Family, entries, family
+    from .output import check_file
+    from .scores import read_beside, read_labels, read_scores
 
     _echo(config, console)
     for option, text in (("--labels", labels), ("--lengths", lengths)):
         if text and not scores:
             raise UserError(f"{option} {text}: needs the scores that it belongs to; for example --scores F.npy")
+    if beside and modes is None:
+        raise UserError(f"--beside {beside[0]}: is for members that take it; for example --modes softmax:mask=true")
     if output:
         check_file("-o", Path(output))
+    members = None if modes is None else entries(modes, config)
     given = read_scores(config, Path(scores), Path(lengths) if lengths else None) if scores else None
     right = read_labels(Path(labels), *given.codes.shape) if given and labels else None
+    others = read_beside(beside)
+    found: Comparison | Family
     with console.progress("comparing") as progress:
-        comparison = compare(
-            config,
-            given,
-            right,
-            place=not no_place,
-            progress=progress,
-        )
+        if members is None:
+            found = compare(config, given, right, place=not no_place, progress=progress)
+        else:
+            found = family(config, members, given, right, beside=others, place=not no_place, progress=progress)
     if output:
-        from .report import write_html
+        from . import family_report, report
 
-        with written_file("-o", Path(output)) as temporary:
-            write_html(comparison, temporary)
-    console.document({**comparison.to_json(), "report": output})
-    previous = ""
-    rows = []
-    for row in comparison.rows():
-        rows.append(("" if row.section == previous else row.section, *list(vars(row).values())[1:]))
-        previous = row.section
-    console.table("", ("", "", "unit", "argmax", "softmax", "against"), rows, right=("argmax", "softmax"))
-    console.line(comparison.answer)
+        if isinstance(found, Family):
+            family_report.write_html(found, Path(output))
+        else:
+            report.write_html(found, Path(output))
+    console.document({**found.to_json(), "report": output})
+    columns, rows, right_aligned = found.table()
+    console.table("", columns, rows, right=right_aligned)
+    console.line(found.answer)
     if output:
         console.line(f"report: {output}")
 

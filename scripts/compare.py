@@ -34,11 +34,39 @@ from .accuracy import Sweep, signed_errors, sweep_pairs
 from .run import verify
 from .scores import Scores, to_codes
 
-__all__ = ["Bin", "Comparison", "Data", "Decisions", "Probabilities", "Row", "Side", "Sweep", "compare", "digits"]
+__all__ = [
+    "CALIBRATION",
+    "PARTS",
+    "RELIABILITY_BINS",
+    "Bin",
+    "Comparison",
+    "Data",
+    "Decisions",
+    "Given",
+    "Probabilities",
+    "Row",
+    "Side",
+    "Sweep",
+    "compare",
+    "digits",
+    "given_scores",
+    "measured_heads",
+    "mhz_text",
+    "percent_text",
+    "reliability",
+    "resources_json",
+]
 
 Progress = Callable[[float, str], None]
 
+PARTS = ("hx8k", "ecp5-25k")
+"""What heads are measured on: an iCE40 and an ECP5."""
 RELIABILITY_BINS = 10
+CALIBRATION = (
+    f"expected calibration error: Σ_b (n_b/n)·|accuracy_b − confidence_b| over {RELIABILITY_BINS} bins of equal width on (0, 1] "
+    "(M. P. Naeini et al., AAAI 2015; C. Guo et al., ICML 2017)"
+)
+"""What the calibration error is, in words."""
 _MODEL_SHARE = 0.1  # of the progress bar; place and route has the rest
 
 
@@ -193,6 +221,16 @@ class Comparison:
         """The table, section by section."""
         return [*self._decision_rows(), *self._probability_rows(), *self._timing_rows(), *self._resource_rows()]
 
+    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]], tuple[str, ...]]:
+        """(columns, rows, columns of numbers) as they are printed: a section is named where it begins."""
+        rows: list[tuple[str, ...]] = []
+        previous = ""
+        for row in self.rows():
+            name = "" if row.section == previous else row.section
+            rows.append((name, row.quantity, row.unit, row.argmax, row.softmax, row.reference))
+            previous = row.section
+        return ("", "", "unit", "argmax", "softmax", "against"), rows, ("argmax", "softmax")
+
     def _decision_rows(self) -> list[Row]:
         d, section = self.decisions, "Decision"
         rows = [
@@ -219,9 +257,9 @@ class Comparison:
                     section,
                     "as labelled",
                     "%",
-                    _percent(d.argmax_accuracy),
-                    _percent(d.softmax_accuracy),
-                    f"float64 {_percent(d.float64_accuracy)}",
+                    percent_text(d.argmax_accuracy),
+                    percent_text(d.softmax_accuracy),
+                    f"float64 {percent_text(d.float64_accuracy)}",
                 ),
                 *rows,
                 Row(
@@ -229,7 +267,7 @@ class Comparison:
                     "as labelled, if taken from the probabilities",
                     "%",
                     "",
-                    _percent(d.probability_accuracy),
+                    percent_text(d.probability_accuracy),
                     "",
                 ),
             ]
@@ -253,8 +291,10 @@ class Comparison:
                 for r in rows
             ]
         if p.calibration_error is not None:
-            expected = f"float64 {_percent(p.float64_calibration_error)}"
-            rows.append(Row(section, "expected calibration error", "%", "", _percent(p.calibration_error), expected))
+            expected = f"float64 {percent_text(p.float64_calibration_error)}"
+            rows.append(
+                Row(section, "expected calibration error", "%", "", percent_text(p.calibration_error), expected)
+            )
         return rows
 
     def _timing_rows(self) -> list[Row]:
@@ -286,7 +326,9 @@ class Comparison:
             speeds = [measured.fmax_mhz for measured in pair]
             limits = [part.limit(measured.cells).mhz for measured in pair]
             limit = f"the part: at most {' and '.join(map(str, dict.fromkeys(limits)))}"
-            rows.append(Row(section, "Fmax, register to register", "MHz", _mhz(speeds[0]), _mhz(speeds[1]), limit))
+            rows.append(
+                Row(section, "Fmax, register to register", "MHz", mhz_text(speeds[0]), mhz_text(speeds[1]), limit)
+            )
             speeds = [None if mhz is None else min(mhz, most) for mhz, most in zip(speeds, limits, strict=True)]
             flows, delays = [], []
             for head, mhz in zip((self.argmax, self.softmax), speeds, strict=True):
@@ -324,7 +366,11 @@ class Comparison:
             "length": self.length,
             "cycles": {name: self._cycles(head) for name, head in self._heads()},
             "resources": {
-                part.name: {name: self._resources(head, part) for name, head in self._heads()} for part in self.parts
+                part.name: {
+                    name: resources_json(head.measurements[part.name], part, self.length / head.interval_cycles)
+                    for name, head in self._heads()
+                }
+                for part in self.parts
             },
             "seeds": list(self.seeds),
             "tools": dict(self.tools),
@@ -342,31 +388,34 @@ class Comparison:
             "elements_per_cycle": self.length / head.interval_cycles,
         }
 
-    def _resources(self, head: Side, part: Part) -> dict[str, Any]:
-        measured = head.measurements[part.name]
-        limit = part.limit(measured.cells)
-        mhz = None if measured.fmax_mhz is None else min(measured.fmax_mhz, limit.mhz)
-        return {
-            "cells": dict(measured.cells),
-            "available": dict(measured.available),
-            "fits": not measured.over,
-            "fmax_mhz": measured.fmax_mhz,
-            "limit_mhz": limit.mhz,
-            "limit_source": limit.source,
-            "fmax_mhz_by_seed": {str(placement.seed): placement.fmax_mhz for placement in measured.placements},
-            "megaelements_per_second": None if mhz is None else mhz * self.length / head.interval_cycles,
-            "critical_path": [
-                {"start": c.start, "end": c.end, "logic_ns": c.logic_ns, "routing_ns": c.routing_ns}
-                for c in (placement.critical_path for placement in measured.placements)
-            ],
-        }
+
+def resources_json(measured: Measurement, part: Part, elements_per_cycle: float) -> dict[str, Any]:
+    """What a head costs and reaches on a part, as plain values."""
+    limit = part.limit(measured.cells)
+    mhz = None if measured.fmax_mhz is None else min(measured.fmax_mhz, limit.mhz)
+    return {
+        "cells": dict(measured.cells),
+        "available": dict(measured.available),
+        "fits": not measured.over,
+        "fmax_mhz": measured.fmax_mhz,
+        "limit_mhz": limit.mhz,
+        "limit_source": limit.source,
+        "fmax_mhz_by_seed": {str(placement.seed): placement.fmax_mhz for placement in measured.placements},
+        "megaelements_per_second": None if mhz is None else mhz * elements_per_cycle,
+        "critical_path": [
+            {"start": c.start, "end": c.end, "logic_ns": c.logic_ns, "routing_ns": c.routing_ns}
+            for c in (placement.critical_path for placement in measured.placements)
+        ],
+    }
 
 
-def _percent(fraction: float | None) -> str:
+def percent_text(fraction: float | None) -> str:
+    """A fraction in per cent, nothing of None."""
     return "" if fraction is None else f"{100 * fraction:.2f}"
 
 
-def _mhz(value: float | None) -> str:
+def mhz_text(value: float | None) -> str:
+    """Megahertz, or that there are none."""
     return "does not fit" if value is None else f"{value:.1f}"
 
 
@@ -406,6 +455,48 @@ def _checked_labels(labels: np.ndarray, vectors: int, columns: int) -> np.ndarra
     return labels.astype(np.int64)
 
 
+@dataclass(frozen=True)
+class Given:
+    """Scores as the heads take them, where they come from, and the right index of each vector, where it is known."""
+
+    source: str
+    scores: Scores
+    labels: np.ndarray | None
+
+    @property
+    def data(self) -> Data:
+        """What is told of them."""
+        lengths = self.scores.lengths
+        return Data(
+            self.source,
+            len(lengths),
+            int(lengths.min()),
+            int(lengths.max()),
+            self.scores.saturated,
+            self.labels is not None,
+        )
+
+
+def given_scores(
+    config: Config, scores: np.ndarray | Scores | None, labels: np.ndarray | None, lengths: np.ndarray | None
+) -> Given:
+    """The arguments of `compare`, checked: without scores those of the digits. Raises `UserError` where they do not match."""
+    if isinstance(scores, Scores):
+        if lengths is not None:
+            raise UserError("lengths: given twice; Scores have lengths of their own; leave lengths out")
+        source, taken = "scores given", scores
+    elif scores is not None:
+        source = "scores given"
+        taken = to_codes(config, np.asarray(scores), None if lengths is None else np.asarray(lengths))
+    elif labels is not None or lengths is not None:
+        what = "labels" if labels is not None else "lengths"
+        raise UserError(f"{what} without scores: give the scores that they belong to, or neither, for the digits")
+    else:
+        source = "handwritten digits (UCI), scores of a trained classifier"
+        taken, labels = digits(config)
+    return Given(source, taken, None if labels is None else _checked_labels(labels, *taken.codes.shape))
+
+
 def _run(engine: str, config: Config, scores: Scores) -> Result:
     """What the head answers. The simulated Verilog has to answer as the model does, or `Mismatch` is raised."""
     model = golden(config, scores.codes, scores.lengths)
@@ -419,8 +510,8 @@ def _run(engine: str, config: Config, scores: Scores) -> Result:
 # Judging -------------------------------------------------------------------------------------------------------------
 
 
-def _reliability(confidence: np.ndarray, right: np.ndarray) -> tuple[tuple[Bin, ...], float]:
-    """The reliability diagram and the expected calibration error."""
+def reliability(confidence: np.ndarray, right: np.ndarray) -> tuple[tuple[Bin, ...], float]:
+    """The reliability diagram, and the expected calibration error as `CALIBRATION` says: confidence and whether right, [V]."""
     index = np.clip(np.ceil(confidence * RELIABILITY_BINS).astype(np.int64) - 1, 0, RELIABILITY_BINS - 1)
     bins, error = [], 0.0
     for i in range(RELIABILITY_BINS):
@@ -466,12 +557,12 @@ def _judge(
     every, cut = (error, saturated) if swept is None else (np.append(error, swept[1]), np.append(saturated, swept[2]))
     real = codes / 2.0**config.probability_width
     sums = real.sum(axis=1)
-    reliability: tuple[Bin, ...] = ()
+    bins: tuple[Bin, ...] = ()
     calibration = float_calibration = None
     if labels is not None:
         rows = np.arange(len(labels))
-        reliability, calibration = _reliability(real[rows, normalised.argmax], normalised.argmax == labels)
-        _, float_calibration = _reliability(exact[rows, by_float], by_float == labels)
+        bins, calibration = reliability(real[rows, normalised.argmax], normalised.argmax == labels)
+        _, float_calibration = reliability(exact[rows, by_float], by_float == labels)
     return decisions, Probabilities(
         maximum_error_ulp=float(np.abs(every[~cut]).max(initial=0.0)),
         worst_error_ulp=float(np.abs(every).max()),
@@ -484,7 +575,7 @@ def _judge(
         exact=exact[valid],
         error_ulp=error,
         sweep=None if swept is None else swept[0],
-        reliability=reliability,
+        reliability=bins,
         calibration_error=calibration,
         float64_calibration_error=float_calibration,
     )
@@ -499,7 +590,7 @@ def compare(
     labels: np.ndarray | None = None,
     *,
     lengths: np.ndarray | None = None,
-    parts: Sequence[str] = ("hx8k", "ecp5-25k"),
+    parts: Sequence[str] = PARTS,
     place: bool = True,
     seeds: Sequence[int] = (1,),
     engine: Literal["golden", "rtl"] = "golden",
@@ -522,20 +613,8 @@ def compare(
     tools = tool_versions(chosen) if chosen else {}
     alone, normalised = config.replace(mode="argmax"), config.replace(mode="softmax")
     plans = plan(alone), plan(normalised)
-    if isinstance(scores, Scores):
-        if lengths is not None:
-            raise UserError("lengths: given twice; Scores have lengths of their own; leave lengths out")
-        source, taken = "scores given", scores
-    elif scores is not None:
-        source = "scores given"
-        taken = to_codes(normalised, np.asarray(scores), None if lengths is None else np.asarray(lengths))
-    elif labels is not None or lengths is not None:
-        what = "labels" if labels is not None else "lengths"
-        raise UserError(f"{what} without scores: give the scores that they belong to, or neither, for the digits")
-    else:
-        source = "handwritten digits (UCI), scores of a trained classifier"
-        taken, labels = digits(normalised)
-    truth = None if labels is None else _checked_labels(labels, *taken.codes.shape)
+    given = given_scores(normalised, scores, labels, lengths)
+    taken, truth = given.scores, given.labels
 
     tell = progress or (lambda fraction, what: None)
     tell(0.0, "scores through both heads")
@@ -543,7 +622,10 @@ def compare(
     tell(_MODEL_SHARE / 2, "errors against float64")
     decisions, probabilities = _judge(normalised, taken, truth, results, plans[1])
     tell(_MODEL_SHARE, "Verilog")
-    measured = _measured((alone, normalised), chosen, tuple(seeds), tell)
+    heads: dict[str, Config] = {head.mode: head for head in (alone, normalised)}
+    measured = measured_heads(
+        heads, chosen, tuple(seeds), lambda done, what: tell(_MODEL_SHARE + (1 - _MODEL_SHARE) * done, what)
+    )
     tell(1.0, "done")
 
     length = int(taken.lengths.max())
@@ -560,7 +642,7 @@ def compare(
     ]
     return Comparison(
         config=normalised,
-        data=Data(source, len(taken.codes), int(taken.lengths.min()), length, taken.saturated, truth is not None),
+        data=given.data,
         length=length,
         engine=engine,
         argmax=sides[0],
@@ -574,13 +656,12 @@ def compare(
     )
 
 
-def _measured(
-    heads: tuple[Config, Config], parts: tuple[Part, ...], seeds: tuple[int, ...], tell: Progress
+def measured_heads(
+    heads: Mapping[str, Config], parts: tuple[Part, ...], seeds: tuple[int, ...], tell: Progress
 ) -> list[dict[str, Measurement]]:
-    """For each head part name → measurement."""
+    """For each head, by its title, part name → measurement; `tell` is told how much of it is done."""
     if not parts:
-        return [{}, {}]
-    jobs = [Job(verilog(head), part, seeds, head.mode) for head in heads for part in parts]
-    found = measure(jobs, progress=lambda done, what: tell(_MODEL_SHARE + (1 - _MODEL_SHARE) * done, what))
-    rows = found[: len(parts)], found[len(parts) :]
-    return [{part.name: row for part, row in zip(parts, measured, strict=True)} for measured in rows]
+        return [{} for _ in heads]
+    jobs = [Job(verilog(head), part, seeds, title) for title, head in heads.items() for part in parts]
+    found = iter(measure(jobs, progress=tell))
+    return [{part.name: next(found) for part in parts} for _ in heads]

@@ -7,7 +7,7 @@ is a file of its own.
 import html
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ARGMAX", "BOUND", "GRID", "INK", "MUTED", "SOFTMAX", "captioned", "dots", "escape", "page", "raised", "standalone", "svg",
+    "table",
 ]  # fmt: skip
 
 # Matplotlib draws in these; the page's style sheet says what they are.
@@ -174,6 +175,13 @@ def escape(text: object) -> str:
 def captioned(title: str, plot: str, caption: str) -> str:
     """A plot with a title above and a caption below, as HTML."""
     return f"<figure><h3>{escape(title)}</h3>\n{plot}\n<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """A table as HTML, wider than the text where it must be."""
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in header)
+    lines = "".join("<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>" for row in body)
+    return f'<div class="scroll wide"><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'
 
 
 def page(title: str, main: str) -> str:

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from softstream.hw.sampling import GumbelTable
+from softstream.hw.config import Config
+from softstream.hw.sampling import GumbelTable, gumbel_table
 
-__all__ = ["sample_law", "softmax_law", "total_variation"]
+__all__ = ["draw_law", "sample_law", "softmax_law", "total_variation"]
 
 
 def sample_law(table: GumbelTable, positions: np.ndarray) -> np.ndarray:
@@ -31,6 +32,11 @@ def sample_law(table: GumbelTable, positions: np.ndarray) -> np.ndarray:
         found[i] = (window(density, score) * before * behind[i + 1]).sum()
         before = before * window(at_most, score)
     return found
+
+
+def draw_law(config: Config, scores: np.ndarray) -> np.ndarray:
+    """The law of the draw that a configuration makes from one vector of score codes [N], float64 [N]."""
+    return sample_law(gumbel_table(config), np.asarray(scores) - config.score_format.minimum)
 
 
 def softmax_law(scale: float, positions: np.ndarray) -> np.ndarray:

@@ -22,18 +22,23 @@ def valid_elements(config: Config, scores: np.ndarray, lengths: np.ndarray | Non
     return columns < np.minimum(limit, config.max_length)[:, None]
 
 
-def softmax_float64(config: Config, scores: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
-    """What a probability code stands for, in float64: p_i = exp(s·x_i) / Σ exp(s·x_j), 0 beyond each length; [V, N];
-    s is score_scale / temperature.
+def softmax_float64(
+    config: Config, scores: np.ndarray, lengths: np.ndarray | None = None, mask: np.ndarray | None = None
+) -> np.ndarray:
+    """What a probability code stands for, in float64: p_i = exp(s·x_i) / Σ exp(s·x_j), 0 beyond each length and where a
+    mask [V, N] is not 0; [V, N]; s is score_scale / temperature.
 
     With `normaliser = none` the value is exp(s·x_i) / 2^(n+1) on the scale of the smallest score, n being the exponent of
     the sum that the model computed: the sum's power of two is part of that result's definition.
     """
     valid = valid_elements(config, scores, lengths)
+    if mask is not None:
+        valid &= mask == 0
     shifted = np.where(valid, (scores - np.where(valid, scores, np.iinfo(np.int64).min).max(axis=1, keepdims=True)), 0)
     weights = np.where(valid, np.exp(shifted * config.effective_scale), 0.0)
     if config.normaliser != "none":
-        return weights / weights.sum(axis=1, keepdims=True)
+        total = weights.sum(axis=1, keepdims=True)
+        return weights / np.where(total == 0, 1, total)  # 0 where everything is masked
     widths = numerics(config)
     framed = np.where(valid, scores, config.score_format.minimum)
     positions, _, _ = frame(config, framed, valid.sum(axis=1))

@@ -133,9 +133,7 @@ def test_the_sweep_holds_every_pair_of_narrow_codes_and_every_difference_of_wide
 
 
 def test_reliability_bins_count_confidence_and_accuracy():
-    bins, error = module._reliability(
-        np.array([0.96, 0.94, 0.56, 0.54, 1.0]), np.array([True, True, True, False, True])
-    )
+    bins, error = module.reliability(np.array([0.96, 0.94, 0.56, 0.54, 1.0]), np.array([True, True, True, False, True]))
     filled = {index: (b.count, round(b.confidence, 6), round(b.accuracy, 6)) for index, b in enumerate(bins) if b.count}
     assert filled == {5: (2, 0.55, 0.5), 9: (3, round(2.9 / 3, 6), 1.0)}
     assert error == pytest.approx((2 * 0.05 + 3 * (1 - 2.9 / 3)) / 5)
