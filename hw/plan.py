@@ -120,8 +120,9 @@ class Plan:
     def _formula(self, slope: int, constant: int, between: str = "") -> str:
         """Cycles from a vector's first input beat: slope·B + constant, behind those before its ensemble's last member."""
         lead = ""
-        if len(self.lead_terms) == 1 and not self.lead_terms[0][2]:
-            slope += self.lead_terms[0][1]
+        if len(self.lead_terms) == 1:
+            _, more, later = self.lead_terms[0]
+            slope, constant = slope + more, constant + later
         elif self.lead_terms:
             lead = f"{_largest(self.lead_terms)} + "
         beats = f"{slope if slope > 1 else ''}{_beats(self.config)} " if slope else ""
