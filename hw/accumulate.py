@@ -176,20 +176,27 @@ class Accumulate(wiring.Component):
     Σ 2^E·M = sum · 2^(c·H − A). Ports: `i`, aligned terms, no back-pressure; `sum`, whose segment j is that of a whole
     vector in the cycle in which bit j of `ends` is set, which is j + 1 cycles after the vector's last term; `reference`,
     H along with segment 0. One element per cycle, no bubble between vectors.
+
+    With `limited`, for the absolute form, there are also `limit`, what the sum of the vector whose first term comes in is held
+    against, and `over`: as many cycles after a term as there are segments, whether that term is the first with which the sum
+    exceeds the limit. The sum then begins at the limit's complement, so that it overflows there, and only there.
     """
 
-    def __init__(self, widths: Numerics, segments: tuple[int, ...], lanes: int = 1) -> None:
+    def __init__(self, widths: Numerics, segments: tuple[int, ...], lanes: int = 1, *, limited: bool = False) -> None:
         if sum(segments) != widths.accumulator_width or (len(segments) > 1 and not widths.absolute):
             raise ValueError(f"segments {segments} do not make up the accumulator")
         self._widths, self._segments = widths, segments
         # Long sums: a second register per bit is less than a multiplexer that begins each vector at 0.
-        self._cleared = widths.absolute and (lanes > 1 or widths.tables.low_width > 0)
+        self._cleared = widths.absolute and not limited and (lanes > 1 or widths.tables.low_width > 0)
+        self._limited = limited
+        more = {"limit": In(widths.accumulator_width), "over": Out(1)} if limited else {}
         super().__init__(
             {
                 "i": In(pulse(term_layout(widths, lanes))),
                 "sum": Out(widths.accumulator_width),
                 "ends": Out(len(segments)),
                 "reference": Out(max(1, widths.coarse_width)),
+                **more,
             }
         )
 
@@ -209,7 +216,10 @@ class Accumulate(wiring.Component):
                 moved = _shift_steps(m, kept, term.shift, self._widths, "kept")
             # The carry comes in through one bit below: one carry chain, whatever the fabric.
             total = Signal(width + 2, name=f"total_{j}")
-            m.d.comb += total.eq(Cat(C(1, 1), moved if self._cleared else Mux(first, 0, moved)) + Cat(carry, addend))
+            begin: Value | int = ~delay(m, self.limit[low : low + width], j, f"limit_{j}") if self._limited else 0
+            m.d.comb += total.eq(
+                Cat(C(1, 1), moved if self._cleared else Mux(first, begin, moved)) + Cat(carry, addend)
+            )
             with m.If(valid):
                 m.d.sync += kept.eq(total[1:-1])
             whole = kept
@@ -224,4 +234,6 @@ class Accumulate(wiring.Component):
             low += width
         with m.If(self.i.valid):
             m.d.sync += self.reference.eq(term.reference)
+        if self._limited:
+            m.d.comb += self.over.eq(carry & delay(m, self.i.valid, len(self._segments), "present", reset=True))
         return m

@@ -51,8 +51,9 @@ class AxiTop(wiring.Component):
             m.d.comb += head.i.payload[name].eq(self.s_axis_tkeep[lane * score_bits // 8])
         low = 0
         for field in sidebands(self._config):
-            m.d.comb += head.i.payload[field.name].eq(self.s_axis_tuser[low:][: field.width])
-            low += field.width
+            for name in each_lane(field.name, field.copies(self._config)):
+                m.d.comb += head.i.payload[name].eq(self.s_axis_tuser[low:][: field.width])
+                low += field.width
         for output in outputs(self._config):
             self._outgoing(m, output, getattr(head, output.port))
         return m

@@ -79,8 +79,18 @@ KEYS: tuple[Key, ...] = (
         "one element per cycle in vectors that are long enough; the same with more registers; or fewer cells; auto picks by "
         "what was measured on the part, and by max_length, and says why", False),
     Key("seed", "integer", "–", "0…4294967295", 1, "where the random sequence of mode sample starts after reset", True),
+    Key("sampler", "text", "–", "gumbel, inverse_cdf", "gumbel",
+        "how mode sample draws: the largest of score + noise, in one pass; or the first element with which the running sum of "
+        "exponentials exceeds a random share of the whole, nearer to softmax by far", True),
     Key("mask", "boolean", "–", "true, false", False,
-        "a bit beside each score excludes its element: probability 0, never the winner", True),
+        "a bit beside each score excludes its element, as if it were not there: never the winner, probability 0", True),
+    Key("smoothing", "list of integers", "–", "an odd number of 0…255, at most 15", (),
+        "weights of a kernel that the probabilities are convolved with along the classes, the middle one above 0; empty: none",
+        True),
+    Key("smoothing_edges", "text", "–", "gather, scatter", "gather",
+        "near a vector's ends the kernel's weights within it count as the whole: of each average taken (gather; the sum is no "
+        "longer 1), or of each class's probability handed out (scatter; the sum stays)", True),
+    Key("smoothing_passes", "integer", "–", "1…4", 1, "how many times the probabilities are smoothed", True),
     Key("ensemble", "integer", "members", "1…16", 1,
         "M of an ensemble: M vectors, one after the other, make one result; 1 is none", True),
     Key("ensemble_mean", "text", "–", "logits, probabilities", "logits",
@@ -95,7 +105,9 @@ _CHOICES = {
     "accumulator": ("auto", "absolute", "reference", "two_pass"),
     "ensemble_mean": ("logits", "probabilities"),
     "profile": ("fast", "fastest", "small"),
+    "smoothing_edges": ("gather", "scatter"),
     "lanes": (1, 2, 4, 8, 16),
+    "sampler": ("gumbel", "inverse_cdf"),
 }
 _RANGES = {
     "top_k": (1, 16),
@@ -104,10 +116,31 @@ _RANGES = {
     "probability_width": (2, 24),
     "guard_bits": (1, 8),
     "integer_bits": (0, 26),
+    "smoothing_passes": (1, 4),
     "reference_offset": (0, 65535),
     "seed": (0, (1 << 32) - 1),
     "ensemble": (1, 16),
 }
+
+
+def _weights(name: str, value: Any) -> tuple[int, ...]:
+    """The weights of a kernel. Raises `UserError` for other than an odd number of them, each in its range."""
+    rule = "an odd number of integers from 0 to 255, at most 15, with the middle one above 0"
+    if not isinstance(value, list | tuple) or any(isinstance(w, bool) or not isinstance(w, int) for w in value):
+        raise UserError(f"{name} = {value!r}: must be a list of {rule}; for example [1, 2, 1]")
+    weights = tuple(value)
+    if not weights:
+        return weights
+    if len(weights) % 2 == 0 or len(weights) > 15 or min(weights) < 0 or max(weights) > 255:
+        raise UserError(f"{name} = {list(weights)}: must be {rule}; for example [1, 2, 1]")
+    middle = len(weights) // 2
+    if weights[middle] == 0:
+        would = [*weights[:middle], 1, *weights[middle + 1 :]]
+        raise UserError(
+            f"{name} = {list(weights)}: must be {rule}, for the middle one is all that a vector of one element keeps; "
+            f"{would} would do"
+        )
+    return weights
 
 
 def nearest(word: str, known: Mapping[str, object] | tuple[Any, ...]) -> str:
@@ -139,8 +172,12 @@ class Config:
     integer_bits: int = 0
     reference_offset: int = 0
     seed: int = 1
+    sampler: Literal["gumbel", "inverse_cdf"] = "gumbel"
     profile: Literal["fast", "fastest", "small"] = "fast"
     mask: bool = False
+    smoothing: tuple[int, ...] = ()
+    smoothing_edges: Literal["gather", "scatter"] = "gather"
+    smoothing_passes: int = 1
     ensemble: int = 1
     ensemble_mean: Literal["logits", "probabilities"] = "logits"
     lanes: Literal[1, 2, 4, 8, 16] = 1
@@ -172,6 +209,8 @@ class Config:
                     raise UserError(
                         f"{key.name} = {value!r}: must be true or false; for example {str(key.default).lower()}"
                     )
+            elif key.type_text == "list of integers":
+                object.__setattr__(self, key.name, _weights(key.name, value))
             else:  # score_scale, temperature
                 if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
                     limit = "; mode = 'argmax' is the limit at 0" if key.name == "temperature" else ""
@@ -204,15 +243,26 @@ class Config:
                 f"lanes = {self.lanes} with mode = '{self.mode}': the list of the largest takes one element after the other; "
                 "lanes = 1 would do"
             )
-        if self.mask and self.mode not in ("argmax", "softmax"):
-            raise UserError(f"mask with mode = {self.mode!r}: a mask takes argmax or softmax; mask = false would do")
+        for name, given in (("lanes", self.lanes > 1), ("mask", self.mask)):
+            if given and len(self.smoothing) > 1:
+                why = (
+                    "an excluded class would get of its neighbours'"
+                    if name == "mask"
+                    else "takes one element after the other"
+                )
+                plain = "false" if name == "mask" else "1"
+                raise UserError(
+                    f"smoothing with {name} = {getattr(self, name)!r}: {why}; {name} = {plain} would do".replace(
+                        "True", "true"
+                    )
+                )
+        if self.mask and self.mode == "sample" and self.sampler == "inverse_cdf":
+            raise UserError(
+                "mask = true with sampler = 'inverse_cdf': the search counts every element; sampler = 'gumbel' would do"
+            )
         if self.accumulator == "two_pass" and self.mode not in ("argmax", "softmax"):
             raise UserError(
                 f"accumulator = 'two_pass' with mode = {self.mode!r}: takes softmax; accumulator = 'auto' would do"
-            )
-        if self.lanes > 1 and self.mask:
-            raise UserError(
-                f"lanes = {self.lanes} with mask: what comes beside the scores takes one per beat; lanes = 1 would do"
             )
         if self.ensemble > 1:
             self._check_ensemble()
@@ -248,7 +298,8 @@ class Config:
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain values, in the order of `KEYS`: what a TOML file holds."""
-        return {key.name: getattr(self, key.name) for key in KEYS}
+        values = {key.name: getattr(self, key.name) for key in KEYS}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     def replace(self, **changes: Any) -> "Config":
         """The same configuration with some keys changed."""

@@ -1,7 +1,7 @@
 """Cross-entropy of a vector and a label: one result per vector, no ring and no second pass."""
 
 from functools import reduce
-from operator import or_
+from operator import and_, or_
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, Value
@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from .config import Config
 from .first_pass import lane_terms, sum_of
 from .formats import ceil_log2
-from .frame import Frame
+from .frame import Frame, masks, took_part
 from .interface import HeadInterface
 from .log_numerics import log_numerics
 from .log_softmax import magnitude, saturated, scaled_position
@@ -25,15 +25,16 @@ __all__ = ["CrossEntropy", "Label"]
 
 
 def _labelled_vector(config: Config) -> data.StructLayout:
-    """What belongs to a vector on its way from its last element to its loss: the label's position, and both flags."""
-    return data.StructLayout({"position": config.score_width, "unlabelled": 1, "overlong": 1})
+    """What belongs to a vector on its way from its last element to its loss: the label's position, and its flags."""
+    flags = {flag.name: 1 for flag in outputs(config)[0].flags}
+    return data.StructLayout({"position": config.score_width, "unlabelled": 1, "overlong": 1, **flags})
 
 
 class Label(wiring.Component):
     """The position of the labelled element, caught while its vector passes.
 
     Ports: `i`, framed beats, no back-pressure, the label looked at in a vector's first; `position` and `found`, whether
-    there was such an element, in the cycle of the vector's last beat. Latency 0.
+    there was such an element and it was not masked, in the cycle of the vector's last beat. Latency 0.
     """
 
     def __init__(self, config: Config) -> None:
@@ -53,7 +54,10 @@ class Label(wiring.Component):
         kept = Signal(self._config.index_width, reset_less=True)
         label = Signal.like(kept, name="wanted")
         m.d.comb += label.eq(Mux(beat.first, beat.label, kept))
-        keeps = [Const(1), *(beat[name] for name in keep_names(lanes))]
+        if self._config.mask:
+            keeps = [~mask for mask in masks(self._config, beat)]
+        else:
+            keeps = [Const(1), *(beat[name] for name in keep_names(lanes))]
         hits = [
             (label == Cat(Const(lane, lane_bits), beat.index)[: len(label)]) & keep for lane, keep in enumerate(keeps)
         ]
@@ -74,11 +78,11 @@ class CrossEntropy(HeadInterface):
     """loss = ln Σ exp(s·x_j) − s·x_label in UQm.P: min(max(0, floor((L − Y[label]) / 2^(k + 1))), largest code).
 
     The same bits as the label's log-softmax, negated. A label that is none of the vector's elements (its length or more,
-    or beyond the cut of an overlong vector) sets `unlabelled`, and its loss is the largest code of the format.
+    beyond the cut of an overlong vector, or masked) sets `unlabelled`, and its loss is the largest code of the format.
 
     Ports: `i`, stream of {score, last, label}, the label looked at in a vector's first beat; `o`, stream of {loss,
-    overlong, unlabelled}, one per vector. Latency and interval are those of `plan(config)`. No element is stored: only the
-    label's score is kept while its vector passes.
+    overlong, unlabelled}, and with a mask `all_masked`, one per vector. Latency and interval are those of `plan(config)`. No
+    element is stored: only the label's score is kept while its vector passes.
     """
 
     def elaborate(self, platform: Any) -> Module:
@@ -116,6 +120,10 @@ class CrossEntropy(HeadInterface):
                 ended.unlabelled.eq(~label.found),
                 ended.overlong.eq(framed.overlong),
             ]
+        if config.mask:
+            some = took_part(m, config, framed, element)
+            with m.If(ends):
+                m.d.sync += ended.all_masked.eq(reduce(and_, masks(config, framed), ~some))
 
         accumulate = sum_of(m, config, (lane_terms(m, config, k, framed, element) for k in range(config.lanes)))
         m.submodules.normalise = normalise = Normalise(numbers.widths, cycles.segments, ended.shape())
@@ -145,5 +153,7 @@ class CrossEntropy(HeadInterface):
             output.i.payload.unlabelled.eq(delay(m, unlabelled, 1, "loss_unlabelled")),
             output.i.payload.overlong.eq(delay(m, made.tag.overlong, 2, "overlong")),
         ]
+        if config.mask:
+            m.d.comb += output.i.payload.all_masked.eq(delay(m, made.tag.all_masked, 2, "all_masked"))
         wiring.connect(m, output.o, wiring.flipped(self.o))
         return m

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from .emission import emission
 from .exponential_codes import ExponentialCodes, exponential_codes, sum_format
 from .formats import ceil_log2
-from .frame import Frame
+from .frame import Frame, masks
 from .interface import HeadInterface
 from .maximum import Maximum, SkewedMaximum
 from .normaliser import QuotientInterface
@@ -100,8 +100,8 @@ class Exponentials(HeadInterface):
     score has a smaller exponential, its exponential is the vector's largest (a table of a narrow score is correctly
     rounded). Equal codes do not make a tie.
 
-    A sum of 0 says that every score lay so far below c that its code is 0. The sum of the codes is off by at most the
-    vector's length times the bound of one.
+    A sum of 0 says that every score lay so far below c that its code is 0; and that of a masked element is 0. The sum of
+    the codes is off by at most the vector's length times the bound of one.
 
     `o`: stream of {exponential, last, overlong}, one beat per beat of scores; the flag of a vector that was cut is on its
     last beat, for before nobody knows. `o_best`: stream of {index, score, overlong, sum}, one per vector. Both have to be
@@ -140,12 +140,17 @@ class Exponentials(HeadInterface):
         out = output.i.payload
         present: list[Value] = [Const(1), *(framed[name] for name in keep_names(config.lanes))]
         kept = [delay(m, keep, lookup_cycles, f"keep_{lane}") for lane, keep in enumerate(present)]
+        counts = kept
+        if config.mask:
+            counts = [
+                delay(m, ~mask, lookup_cycles, f"counts_{lane}") for lane, mask in enumerate(masks(config, framed))
+            ]
         emitted: list[Value] = []
         for lane, (position, exponential) in enumerate(
             zip(each_lane("position", config.lanes), each_lane("exponential", config.lanes), strict=True)
         ):
             m.submodules[f"lookup_{lane}"] = lookup = Lookup(codes)
-            emitted.append(Mux(kept[lane], lookup.o.payload, 0) if lane else lookup.o.payload)
+            emitted.append(Mux(counts[lane], lookup.o.payload, 0) if lane or config.mask else lookup.o.payload)
             m.d.comb += [
                 lookup.i.valid.eq(element),
                 lookup.i.payload.eq(framed[position]),

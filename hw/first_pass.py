@@ -1,19 +1,22 @@
 """The sum of a vector's exponentials from its framed beats: exponential, alignment, merge and accumulator, joined."""
 
 from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 from typing import Any
 
-from amaranth import Module, Mux, Signal, Value
+from amaranth import Module, Mux, Value
 from amaranth.lib import wiring
 
 from .accumulate import Accumulate, Align, Merge, edges_layout, term_layout
 from .config import Config
 from .exponential import Exponential, Terms
+from .frame import masks, took_part
 from .numerics import numerics
 from .schedule import schedule
 from .streams import delay, each_lane, keep_names, pulse
 
-__all__ = ["lane_terms", "sum_of"]
+__all__ = ["lane_terms", "sum_of", "terms_of"]
 
 
 def sum_of(m: Module, config: Config, terms: Iterable[Any]) -> Accumulate:
@@ -31,22 +34,30 @@ def sum_of(m: Module, config: Config, terms: Iterable[Any]) -> Accumulate:
     return accumulate
 
 
-def lane_terms(m: Module, config: Config, lane: int, framed: Any, element: Value) -> Any:
-    """The stream of a lane's terms of the framed beats, each taken where `element` is set.
+def terms_of(
+    m: Module,
+    config: Config,
+    suffix: str,
+    present: Value,
+    position: Value,
+    first: Value,
+    last: Value,
+    *,
+    gated: bool = False,
+) -> Any:
+    """The stream of the terms of positions, each valid where `present` is set; 0 elsewhere if `gated`.
 
-    But for lane 0, which always holds an element, they are 0 where the lane holds none.
+    The names of its parts end in `suffix`. Latency `lookup` + `align` of the schedule.
     """
     widths, cycles = numerics(config), schedule(config)
-    suffix = "" if lane == 0 else f"_{lane}"
-    present = element if lane == 0 else element & framed[keep_names(config.lanes)[lane - 1]]
     if cycles.align:
         lookup = Exponential(widths, edges_layout(), cycles.memory)
         m.submodules[f"exponential{suffix}"] = lookup
-        m.submodules[f"align{suffix}"] = align = Align(widths, gated=lane > 0)
+        m.submodules[f"align{suffix}"] = align = Align(widths, gated=gated)
         wiring.connect(m, lookup.o, align.i)
         terms = align.o
     else:
-        m.submodules[f"terms{suffix}"] = lookup = Terms(widths, edges_layout(), cycles.memory, gated=lane > 0)
+        m.submodules[f"terms{suffix}"] = lookup = Terms(widths, edges_layout(), cycles.memory, gated=gated)
         terms = pulse(term_layout(widths)).create(path=(f"term{suffix}",))
         m.d.comb += [
             terms.valid.eq(lookup.o.valid),
@@ -55,20 +66,35 @@ def lane_terms(m: Module, config: Config, lane: int, framed: Any, element: Value
         ]
     m.d.comb += [
         lookup.i.valid.eq(present),
-        lookup.i.payload.position.eq(framed[each_lane("position", config.lanes)[lane]]),
-        lookup.i.payload.tag.first.eq(framed.first),
-        lookup.i.payload.tag.last.eq(framed.last),
+        lookup.i.payload.position.eq(position),
+        lookup.i.payload.tag.first.eq(first),
+        lookup.i.payload.tag.last.eq(last),
     ]
-    if not config.mask:
+    return terms
+
+
+def lane_terms(m: Module, config: Config, lane: int, framed: Any, element: Value) -> Any:
+    """The stream of a lane's terms of the framed beats, each taken where `element` is set.
+
+    But for lane 0, which always holds an element, they are 0 where the lane holds none, or a masked one.
+    """
+    widths, cycles = numerics(config), schedule(config)
+    suffix = "" if lane == 0 else f"_{lane}"
+    present = element
+    if lane:
+        present = element & (
+            ~masks(config, framed)[lane] if config.mask else framed[keep_names(config.lanes)[lane - 1]]
+        )
+    position = framed[each_lane("position", config.lanes)[lane]]
+    terms = terms_of(m, config, suffix, present, position, framed.first, framed.last, gated=lane > 0)
+    if not config.mask or lane:
         return terms
     # What is masked counts as nothing; but a sum is never 0, for that has no leading one: where all is masked, and
-    # nothing depends on the sum, the last element counts.
+    # nothing depends on the sum, an element of the last beat counts.
     counted = pulse(term_layout(widths)).create(path=("counted",))
-    some = Signal()
-    before = some & ~framed.first
-    with m.If(element):
-        m.d.sync += some.eq(before | ~framed.mask)
-    skipped = framed.mask & (before | ~framed.last)
+    before = took_part(m, config, framed, element)
+    others = reduce(or_, (~mask for mask in masks(config, framed)[1:]), before)
+    skipped = framed.mask & (others | ~framed.last)
     masked = delay(m, skipped, cycles.lookup + cycles.align, "term_masked")
     m.d.comb += [
         counted.valid.eq(terms.valid),

@@ -1,7 +1,7 @@
 """Framing: cuts the score stream into vectors of at most max_length elements."""
 
 from functools import cache, reduce
-from operator import xor
+from operator import or_, xor
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, Value
@@ -12,7 +12,7 @@ from .config import Config
 from .ports import sidebands
 from .streams import each_lane, framed_layout, keep_names, score_layout
 
-__all__ = ["TAPS", "Frame", "shifted"]
+__all__ = ["TAPS", "Frame", "masks", "shifted", "took_part"]
 
 TAPS = {
     1: (0,), 2: (1, 0), 3: (2, 1), 4: (3, 2), 5: (4, 2), 6: (5, 4), 7: (6, 5), 8: (7, 5, 4, 3), 9: (8, 4), 10: (9, 6),
@@ -33,6 +33,20 @@ def shifted(width: int, steps: int) -> int:
 def _gates(choice: Value, one: Value, other: Value) -> Value:
     """A multiplexer of which synthesis makes no enable: where everything has an enable already, a second one is slow."""
     return (one & choice.replicate(len(one))) | (other & ~choice.replicate(len(one)))
+
+
+def masks(config: Config, beat: Any) -> list[Value]:
+    """The masks of a beat's lanes."""
+    return [beat[name] for name in each_lane("mask", config.lanes)]
+
+
+def took_part(m: Module, config: Config, framed: Any, element: Value) -> Value:
+    """Whether an element before the framed beat, in its vector, is not masked; the beat is taken where `element` is set."""
+    some = Signal()
+    before = some & ~framed.first
+    with m.If(element):
+        m.d.sync += some.eq(reduce(or_, (~mask for mask in masks(config, framed)), before))
+    return before
 
 
 class Frame(wiring.Component):
@@ -72,7 +86,10 @@ class Frame(wiring.Component):
         scores = [beat[name] for name in each_lane("score", lanes)]
         positions = [Cat(score[:-1], score[-1] ^ config.score_signed) for score in scores]
         if config.mask:
-            positions = [position & ~beat.mask.replicate(len(position)) for position in positions]
+            masked = masks(config, beat)
+            positions = [
+                position & ~mask.replicate(len(position)) for position, mask in zip(positions, masked, strict=True)
+            ]
         # Bit j: the vector goes on after lane j, in lane j + 1 or, after the last lane, in a beat to come.
         keeps = Cat(beat[name] for name in keep_names(lanes))
         goes_on = [~last | keeps[:lane].all() for lane in range(1, lanes)] + [~last]
@@ -104,8 +121,11 @@ class Frame(wiring.Component):
                 for lane, keep in enumerate(kept, 1)
             },
             **{f"keep_{lane}": keep for lane, keep in enumerate(kept, 1)},
-            **{field.name: beat[field.name] for field in sidebands(config)},
+            **{name: beat[name] for field in sidebands(config) for name in each_lane(field.name, field.copies(config))},
         }
+        if config.mask:
+            # What a lane without an element holds takes part no more than what is masked.
+            content |= {f"mask_{lane}": masked[lane] | ~keep for lane, keep in enumerate(kept, 1)}
         with m.If(advance):
             m.d.sync += self.o.valid.eq(step)
         for name, value in content.items():

@@ -12,15 +12,21 @@ from .frame import Frame
 from .hardmax_schedule import HARDMAX_VECTORS
 from .interface import HeadInterface
 from .maximum import Maximum, SkewedMaximum
+from .ports import outputs
 from .schedule import maximum_latency, skewed
 from .streams import Credit, Queue, delay, each_lane, keep_names, probability_layout
 
 __all__ = ["Hardmax", "OneHot", "one_hot_layout"]
 
 
+def flags(config: Config) -> list[str]:
+    """Names of a vector's flags."""
+    return [flag.name for flag in outputs(config)[0].flags]
+
+
 def one_hot_layout(config: Config) -> data.StructLayout:
     """A vector to put out: beats behind its first one, beats before its winner's and the winner's lane; whether they are 0;
-    which lanes of the last beat hold an element; the flag."""
+    which lanes of the last beat hold an element; the flags."""
     return data.StructLayout(
         {
             "left": config.beat_width,
@@ -29,7 +35,7 @@ def one_hot_layout(config: Config) -> data.StructLayout:
             "alone": 1,
             "leads": 1,
             **dict.fromkeys(keep_names(config.lanes), 1),
-            "overlong": 1,
+            **dict.fromkeys(flags(config), 1),
         }
     )
 
@@ -71,12 +77,12 @@ class OneHot(wiring.Component):
         for lane, name in enumerate(each_lane("probability", config.lanes)):
             m.d.comb += out[name].eq(Mux(current.leads & (current.lane == lane), config.probability_maximum, 0))
         m.d.comb += [out[name].eq(~current.alone | current[name]) for name in keep_names(config.lanes)]
-        m.d.comb += [out.last.eq(current.alone), out.overlong.eq(current.overlong)]
+        m.d.comb += [out.last.eq(current.alone), *(out[name].eq(current[name]) for name in flags(config))]
         return m
 
 
 class Hardmax(HeadInterface):
-    """o_i = 1 for i = min{j : x_j = max x}, else 0: N elements per vector in the code of a probability.
+    """o_i = 1 for i = min{j : x_j = max x}, else 0: N elements per vector in the code of a probability; where all is masked, 0.
 
         scores ─► frame ─► maximum ─► queue of winners and lengths ─► one-hot
 
@@ -125,12 +131,13 @@ class Hardmax(HeadInterface):
             vector.before.eq(before),
             vector.lane.eq(winner.index[:lane_bits]),
             vector.alone.eq(alone),
-            vector.leads.eq(before == 0),
+            # Where all is masked no beat comes to be the winner's, for the same reason as behind it.
+            vector.leads.eq((before == 0) & ~winner.all_masked if config.mask else before == 0),
             *(
                 vector[name].eq(delay(m, framed[name], maximum_latency(config), name))
                 for name in keep_names(config.lanes)
             ),
-            vector.overlong.eq(winner.overlong),
+            *(vector[name].eq(winner[name]) for name in flags(config)),
         ]
         wiring.connect(m, queue.o, one_hot.i)
         wiring.connect(m, one_hot.o, wiring.flipped(self.o))

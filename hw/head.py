@@ -8,6 +8,7 @@ from .cross_entropy import CrossEntropy
 from .exponentials import Exponentials
 from .hardmax import Hardmax
 from .interface import HeadInterface
+from .inverse_cdf import InverseCdf
 from .log_softmax import LogSoftmax
 from .sample import Sample
 from .sigmoid import Sigmoid
@@ -44,4 +45,6 @@ def Head(config: Config) -> HeadInterface:
         return Composed(config, parts, Head(parts.inner))
     if config.mode == "softmax" and config.accumulator == "two_pass":
         return TwoPass(config)
+    if config.mode == "sample" and config.sampler == "inverse_cdf":
+        return InverseCdf(config)
     return HEADS[config.mode](config)

@@ -7,6 +7,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from .config import Config
+from .frame import took_part
+from .ports import outputs
 from .streams import delay, framed_layout, pulse
 from .top_k_schedule import tag_width
 
@@ -27,9 +29,10 @@ def write_layout(config: Config) -> data.StructLayout:
 
 
 def order_layout(config: Config) -> data.StructLayout:
-    """A complete vector: the tags of its K best, the first one lowest; how many there are, less one; its flag."""
+    """A complete vector: the tags of its K best, the first one lowest; how many there are, less one; its flags."""
     width = tag_width(config.top_k)
-    return data.StructLayout({"tags": width * config.top_k, "left": width, "overlong": 1})
+    flags = {flag.name: 1 for flag in outputs(config)[0].flags}
+    return data.StructLayout({"tags": width * config.top_k, "left": width, **flags})
 
 
 class Insertion(wiring.Component):
@@ -55,6 +58,9 @@ class Insertion(wiring.Component):
     Of an element the list holds its score and a tag, the place where its index is stored elsewhere: an element that enters
     takes the tag of the one that leaves, so the tags are a permutation of 0…K − 1 at all times.
 
+    A masked element beats no slot. Where all of a vector are masked its last one enters all the same, under index 0: a list
+    is never empty.
+
     Ports: `i`, framed elements; `write`, each element a cycle later; `o`, order of a complete vector 2 cycles after its
     last element; no back-pressure. One element per cycle, no bubble between vectors.
     """
@@ -73,6 +79,14 @@ class Insertion(wiring.Component):
         m = Module()
         config, element = self._config, self.i.payload
         count = config.top_k
+        # Of masked elements only the last one of a vector in which all are enters, as the list of one that stands for it.
+        valid_now, first_now, index_now = self.i.valid, element.first, element.index
+        if config.mask:
+            before = took_part(m, config, element, self.i.valid)
+            alone = element.mask & element.last & ~before
+            valid_now = self.i.valid & (~element.mask | alone)
+            first_now = ~before
+            index_now = Mux(element.mask, 0, element.index)
         width, tag_bits = config.score_width, tag_width(config.top_k)
         # What a score lacks to all ones: y + rest carries exactly if y is larger.
         coming = Signal(width, reset_less=True)
@@ -81,10 +95,10 @@ class Insertion(wiring.Component):
         overlong = Signal(reset_less=True)
         m.d.sync += [
             coming.eq(~element.position),
-            index.eq(element.index),
+            index.eq(index_now),
             overlong.eq(element.overlong),
-            valid.eq(self.i.valid),
-            first.eq(self.i.valid & element.first),
+            valid.eq(valid_now),
+            first.eq(valid_now & first_now),
             last.eq(self.i.valid & element.last),
         ]
         rests = [Signal(width, name=f"rest_{k}", reset_less=True) for k in range(count)]
@@ -93,15 +107,15 @@ class Insertion(wiring.Component):
         beats = [Signal(name=f"beats_{k}") for k in range(count)]
         larger = self._carry(m, element.position, coming, C(0, 1), "larger")
         # Behind a first element all slots are empty: whatever comes next beats them.
-        afresh = element.first | first
+        afresh = first_now | first
         exceeds = []
         for k in range(count):
-            exceeds.append(self._carry(m, element.position, rests[k], ~held[k] | element.first, f"exceeds_{k}"))
+            exceeds.append(self._carry(m, element.position, rests[k], ~held[k] | first_now, f"exceeds_{k}"))
             stays, moves, before = (Signal(name=f"{name}_{k}") for name in ("stays", "moves", "before"))
-            with m.If(self.i.valid):
+            with m.If(valid_now):
                 m.d.sync += [
                     stays.eq(exceeds[k]),
-                    moves.eq(element.first | larger if k == 0 else afresh | Mux(beats[k - 1], exceeds[k - 1], larger)),
+                    moves.eq(first_now | larger if k == 0 else afresh | Mux(beats[k - 1], exceeds[k - 1], larger)),
                 ]
             with m.Else():
                 m.d.sync += [stays.eq(0), moves.eq(0)]
@@ -116,9 +130,18 @@ class Insertion(wiring.Component):
         with m.If(valid):
             m.d.sync += held.eq(Mux(first, 1, Cat(C(1, 1), held[:-1])))
 
-        low = delay(m, index[:tag_bits], 1, "index")
+        passing, low = valid, delay(m, index[:tag_bits], 1, "index")
+        if config.mask:
+            # The index of the last element does not tell how many take part.
+            passing, low = (
+                delay(m, self.i.valid, 1, "passing", reset=True),
+                Signal(tag_bits, name="number", reset_less=True),
+            )
+            with m.If(valid):
+                m.d.sync += low.eq(Mux(first, 0, low + 1))
+            m.d.comb += self.o.payload.all_masked.eq(delay(m, alone, 2, "all_masked"))
         m.d.comb += [
-            self.write.valid.eq(valid),
+            self.write.valid.eq(passing),
             self.write.payload.enters.eq(beats[-1]),
             self.write.payload.tag.eq(tags[-1]),
             self.write.payload.index.eq(index),

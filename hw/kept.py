@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from .config import Config
 from .insertion import order_layout, write_layout
+from .ports import outputs
 from .streams import Queue, pulse, store
 from .top_k_schedule import tag_width
 
@@ -15,8 +16,9 @@ __all__ = ["Kept", "kept_layout"]
 
 
 def kept_layout(config: Config) -> data.StructLayout:
-    """A kept element: its index and position, whether it is its vector's last one kept, the vector's flag."""
-    return data.StructLayout({"index": config.index_width, "position": config.score_width, "last": 1, "overlong": 1})
+    """A kept element: its index and position, whether it is its vector's last one kept, the vector's flags."""
+    flags = {flag.name: 1 for flag in outputs(config)[0].flags}
+    return data.StructLayout({"index": config.index_width, "position": config.score_width, "last": 1, **flags})
 
 
 class Kept(wiring.Component):
@@ -63,7 +65,7 @@ class Kept(wiring.Component):
         order = orders.o.payload
         tags = [Signal(width, name=f"tag_{k}", reset_less=True) for k in range(count)]
         left = Signal(width, reset_less=True)
-        overlong = Signal(reset_less=True)
+        flags = {flag.name: Signal(name=flag.name, reset_less=True) for flag in outputs(config)[0].flags}
         some, step = Signal(), Signal()
         advance = Signal()
         at_last = Signal(reset_less=True)
@@ -79,7 +81,8 @@ class Kept(wiring.Component):
             self.o.payload.position.eq(read.data[config.index_width :]),
         ]
         with m.If(self.begins):
-            m.d.sync += [some.eq(1), left.eq(order.left), at_last.eq(order.left == 0), overlong.eq(order.overlong)]
+            m.d.sync += [some.eq(1), left.eq(order.left), at_last.eq(order.left == 0)]
+            m.d.sync += [flag.eq(order[name]) for name, flag in flags.items()]
         with m.Elif(step):
             m.d.sync += [some.eq(~at_last), left.eq(left - 1), at_last.eq(left == 1)]
         with m.If(self.begins | step):
@@ -90,6 +93,6 @@ class Kept(wiring.Component):
             m.d.sync += [
                 self.o.valid.eq(some),
                 self.o.payload.last.eq(at_last),
-                self.o.payload.overlong.eq(overlong),
+                *(self.o.payload[name].eq(flag) for name, flag in flags.items()),
             ]
         return m

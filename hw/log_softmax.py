@@ -137,8 +137,12 @@ class LogSoftmax(Softmax):
     """Streaming log-softmax. `o`: stream of {log_probability, last, overlong}, one beat per beat of scores; `o_best`: stream
     of winners, one per vector; both have to be taken. Latency and interval are those of `plan(config)`.
 
-    The softmax head, but for what is once per vector, `LogSum`, and once per element, `Emission`.
+    The softmax head, but for what is once per vector, `LogSum`, and once per element, `Emission`. ln 0 is no number: a masked
+    element has the most negative code of the format.
     """
 
     def _normaliser(self) -> Any:
         return _Natural(self._config)
+
+    def _masked_code(self) -> int:
+        return log_numerics(self._config, signed=True).format.minimum

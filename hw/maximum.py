@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from .config import Config
 from .formats import ceil_log2
+from .frame import masks
 from .schedule import maximum_latency
 from .streams import delay, each_lane, framed_layout, pulse, winner_layout
 
@@ -15,13 +16,16 @@ __all__ = ["Duel", "Maximum", "SkewedMaximum", "contenders_layout"]
 
 
 def contenders_layout(config: Config, count: int) -> data.StructLayout:
-    """A framed beat of which `count` positions are left, each with the lane that it came on; at first, a framed beat."""
+    """A framed beat of which `count` positions are left, each with the lane that it came on; at first, a framed beat.
+
+    Where elements may be masked, a position that is left has a bit above that tells that it takes part.
+    """
     if count == config.lanes:
         return framed_layout(config)
     lane_bits = (config.lanes // count - 1).bit_length()
     return data.StructLayout(
         {
-            **dict.fromkeys(each_lane("position", count), config.score_width),
+            **dict.fromkeys(each_lane("position", count), config.contender_width),
             **dict.fromkeys(each_lane("lane", count), lane_bits),
             "index": config.beat_width,
             "first": 1,
@@ -31,17 +35,26 @@ def contenders_layout(config: Config, count: int) -> data.StructLayout:
     )
 
 
+def contenders(config: Config, beat: Any) -> list[Value]:
+    """What a framed beat's lanes are compared by: the position, and above it, where an element may be masked, that it is not."""
+    positions = [beat[name] for name in each_lane("position", config.lanes)]
+    if not config.mask:
+        return positions
+    # What is masked never exceeds what is not.
+    return [Cat(position, ~mask) for position, mask in zip(positions, masks(config, beat), strict=True)]
+
+
 class Duel(wiring.Component):
     """One level of the tree over the lanes: of each two neighbours the larger position, of equal ones the lower lane.
 
-    A lane that holds no element has position 0 and never beats the one below it.
+    A lane that holds no element, or a masked one, never beats the one below it.
 
     Ports: `i`, stream of beats of `count` contenders; `o`, of half as many. Latency 1 cycle, one beat per cycle. Passes
     the ready path from `o` to `i`.
     """
 
     def __init__(self, config: Config, count: int) -> None:
-        self._count = count
+        self._config, self._count = config, count
         super().__init__(
             {
                 "i": In(stream.Signature(contenders_layout(config, count))),
@@ -52,7 +65,10 @@ class Duel(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         before, after = self.i.payload, self.o.payload
-        positions = [before[name] for name in each_lane("position", self._count)]
+        if self._count == self._config.lanes:
+            positions = contenders(self._config, before)
+        else:
+            positions = [before[name] for name in each_lane("position", self._count)]
         # At first, a contender's place is its lane.
         lanes = [before[name] for name in each_lane("lane", self._count) if name in before.shape().members]
         uppers = [upper > lower for lower, upper in zip(positions[::2], positions[1::2], strict=True)]
@@ -107,8 +123,7 @@ class Maximum(wiring.Component):
         element = beats.payload
         width = config.score_width
         index = Cat(element.lane, element.index) if config.lanes > 1 else element.index
-        # What is masked never exceeds what is not.
-        contender = Cat(element.position, ~element.mask) if config.mask else element.position
+        contender = element.position if config.lanes > 1 else contenders(config, element)[0]
         larger = (contender + rest)[-1]
         advance = self.o.ready | ~self.o.valid
         m.d.comb += [
@@ -158,19 +173,15 @@ class SkewedMaximum(wiring.Component):
         m = Module()
         config, beat = self._config, self.i.payload
         width, levels = config.contender_width, ceil_log2(config.lanes)
-        positions = [beat[name] for name in each_lane("position", config.lanes)]
-        if config.mask:
-            # What is masked never exceeds what is not.
-            positions = [Cat(position, ~beat.mask) for position in positions]
-        contenders = [
+        contending = [
             [delay(m, position[width - 1 - bit], bit, f"{name}_bit{bit}") for bit in range(width)]
-            for name, position in zip(each_lane("position", config.lanes), positions, strict=True)
+            for name, position in zip(each_lane("position", config.lanes), contenders(config, beat), strict=True)
         ]
-        lanes: list[list[Value]] = [[] for _ in contenders]
+        lanes: list[list[Value]] = [[] for _ in contending]
         for level in range(levels):
-            pairs = list(zip(contenders[::2], contenders[1::2], strict=True))
+            pairs = list(zip(contending[::2], contending[1::2], strict=True))
             found = [_compare(m, *pair, f"level{level}_{place}") for place, pair in enumerate(pairs)]
-            contenders = [[delay(m, bit, 1, "larger") for bit in larger] for larger, _ in found]
+            contending = [[delay(m, bit, 1, "larger") for bit in larger] for larger, _ in found]
             # What the levels below have found waits for what this one finds.
             kept = [[delay(m, bit, 1, "lane") for bit in lane] for lane in lanes]
             lanes = [
@@ -180,7 +191,7 @@ class SkewedMaximum(wiring.Component):
         valid = delay(m, self.i.valid, levels, "valid", reset=True)
         first = delay(m, beat.first, levels, "first")
         best = [Signal(name=f"best_bit{bit}", reset_less=True) for bit in range(width)]
-        following, replaced = _compare(m, best, contenders[0], "best", valid & first, valid & ~first)
+        following, replaced = _compare(m, best, contending[0], "best", valid & first, valid & ~first)
         m.d.sync += [bit.eq(larger) for bit, larger in zip(best, following, strict=True)]
 
         # Counted anew, which is cheaper than the index delayed. At reset as behind a vector's last beat: the index then needs

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from .bound import Bound, bound, unchecked_bound
+from .cdf_law import cdf_law, exact_sum
 from .composition import Composition, composition
 from .config import Config
 from .ensemble import mean_format
@@ -18,6 +19,7 @@ from .differences import differences
 from .exponential_codes import exponential_bound, exponential_codes, sum_format
 from .formats import QFormat
 from .hardmax_schedule import HARDMAX_VECTORS, hardmax_latency
+from .inverse_cdf_schedule import inverse_cdf_schedule
 from .log_numerics import LogNumerics, log_bound, log_numerics
 from .numerics import Numerics, numerics
 from .ports import Port, outputs, top_ports
@@ -94,11 +96,18 @@ class Plan:
     """Of an ensemble, likewise the cycles from its first input beat to the first one of its last member."""
     distance: float | None = None
     """In sample mode: no vector's draws have a law farther from softmax than this, in total variation."""
+    searched: bool = False
+    """Whether the one output beat of a vector comes as soon as it is found: i cycles later if it is that of element i."""
 
     @property
     def latency_formula(self) -> str:
         """Cycles from a vector's first input beat to its first output beat."""
         return self._formula(self.passes, self.fixed_latency_cycles)
+
+    @property
+    def latency_text(self) -> str:
+        """The same; for an output that comes as soon as it is found, from the earliest to the latest."""
+        return f"{self.latency_formula} to {self.last_output_formula}" if self.searched else self.latency_formula
 
     @property
     def best_formula(self) -> str:
@@ -109,7 +118,7 @@ class Plan:
     def last_output_formula(self) -> str:
         """Cycles from a vector's first input beat to its last output beat."""
         per = outputs(self.config)[0].per
-        if per == "vector":
+        if per == "vector" and not self.searched:
             return self.latency_formula
         if per == "rank":
             constant, spacing = self.fixed_latency_cycles - self.output_spacing, self.output_spacing
@@ -144,7 +153,8 @@ class Plan:
 
     def last_output_cycle(self, length: int) -> int:
         """Cycle of the last output beat's transfer, counted from the first input beat's."""
-        return self.first_output_cycle(length) + self.output_spacing * (self._emitted(length) - 1)
+        last = length if self.searched else self._emitted(length)
+        return self.first_output_cycle(length) + self.output_spacing * (last - 1)
 
     def _emitted(self, length: int) -> int:
         """Beats that come out for a vector."""
@@ -842,7 +852,44 @@ def _sigmoid_plan(config: Config) -> Plan:
     return replace(_steady_plan(config, tuple(rows), sigmoid_latency(config)), bound=limits, passes=0)
 
 
+def _inverse_cdf_plan(config: Config) -> Plan:
+    law, cycles = cdf_law(config), inverse_cdf_schedule(config)
+    inner, sums, widths, each = exact_sum(config), cycles.sums, law.widths, _each_cycle(config)
+    first_pass = _sum_stages(inner, widths, sums, Fraction(0), False)[:-1]
+    position, exponential, total = f"UQ{config.score_width}.0", first_pass[-2], f"{widths.accumulator_format}"
+    interval, share = f"{cycles.threshold} cycles/vector", f"UQ0.{law.share_bits}"
+    stages = [
+        *first_pass,
+        StagePlan("generator", "a random word per vector", "–", f"{law.share_bits} of {WORD} bits", 0, "1 vector/cycle",
+                  note=f"seed {config.seed}"),
+        StagePlan("threshold", f"Σ · u, {cycles.digit} of the {law.share_bits} bits of u a step", f"{total}, {share}", total,
+                  cycles.threshold, interval),
+        replace(_replay_row(inner, sums, each),
+                computes=f"raw scores again, {cycles.elements(config.max_length)} entries"),
+        StagePlan("search", f"first index whose running sum exceeds it; {exponential.computes}", f"{position}, {total}",
+                  f"{config.index_width}-bit index, {config.score_format}", cycles.search + QUEUE_LATENCY, each,
+                  exponential.table_bits,
+                  note=f"with the output queue; total variation from softmax at most {float(law.bound):.2g}, for every vector"),
+    ]  # fmt: skip
+    constant = cycles.vector_latency + cycles.output - 1
+    return Plan(
+        config=config,
+        stages=tuple(stages),
+        ports=top_ports(config),
+        fixed_latency_cycles=constant,
+        best_latency_cycles=constant,
+        interval_terms=((_beats(config), 1, 0), (str(cycles.vector_interval), 0, cycles.vector_interval)),
+        output_spacing=1,
+        bound=None,
+        warnings=(),
+        distance=float(law.bound),
+        searched=True,
+    )
+
+
 def _sample_plan(config: Config) -> Plan:
+    if config.sampler == "inverse_cdf":
+        return _inverse_cdf_plan(config)
     noise = gumbel_table(config)
     each, position = _each_cycle(config), f"UQ{config.score_width}.0"
     units = f"UQ{noise.noise_maximum.bit_length()}.0 in units of {noise.unit:.3g} nats"

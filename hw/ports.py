@@ -28,6 +28,7 @@ __all__ = [
     "outputs",
     "sidebands",
     "stream_fields",
+    "taking_part",
     "top_ports",
     "winner_output",
 ]
@@ -69,8 +70,12 @@ class Sideband(Field):
     """One field of s_axis_tuser: what comes beside the scores, from 0 to `limit`."""
 
     per: Literal["element", "vector"] = "element"
-    """Whether each beat has its own, or the vector one, in its first beat."""
+    """Whether each element has its own, lane by lane, or the vector one, in its first beat."""
     limit: int = 1
+
+    def copies(self, config: Config) -> int:
+        """How many of it a beat has: one for each lane, or one."""
+        return config.lanes if self.per == "element" else 1
 
 
 @dataclass(frozen=True)
@@ -92,17 +97,21 @@ class Output:
     flags_at_last: bool = False
     """Whether only a vector's last beat has its flags: where the others leave before they are known."""
 
-    def places(self, config: Config, lengths: Any) -> Any:
-        """How many values each field has in the results of vectors of these lengths [V], [R]."""
+    def places(self, config: Config, lengths: Any, mask: np.ndarray | None = None) -> Any:
+        """How many values each field has in the results of vectors of these lengths [V], [R].
+
+        Of the K largest those that `mask` [V, N] leaves; where it leaves none, one stands for them.
+        """
         lengths = result_lengths(config, lengths)
         if self.per == "vector":
             return np.ones_like(lengths)
-        limit = config.max_length if self.per == "element" else min(config.top_k, config.max_length)
-        return np.minimum(lengths, limit)
+        if self.per == "element":
+            return np.minimum(lengths, config.max_length)
+        return np.minimum(np.maximum(taking_part(config, lengths, mask), 1), config.top_k)
 
-    def beats(self, config: Config, lengths: Any) -> Any:
+    def beats(self, config: Config, lengths: Any, mask: np.ndarray | None = None) -> Any:
         """Beats that the results of vectors of these lengths [V] have, [R]."""
-        places = self.places(config, lengths)
+        places = self.places(config, lengths, mask)
         return config.beats(places) if self.per == "element" else places
 
     def shape(self, config: Config, scores: tuple[int, ...]) -> tuple[int, ...]:
@@ -115,21 +124,30 @@ class Output:
         return config.lanes if self.per == "element" else 1
 
 
+def taking_part(config: Config, lengths: Any, mask: np.ndarray | None = None) -> Any:
+    """Elements of vectors of these lengths [V] that are neither cut off nor masked, [V]."""
+    kept = np.minimum(lengths, config.max_length)
+    if mask is None:
+        return kept
+    return ((np.arange(mask.shape[1]) < kept[:, None]) & (mask == 0)).sum(axis=1)
+
+
 def byte_bits(width: int) -> int:
     """Bits of a byte-aligned field that holds `width` bits."""
     return 8 * -(-width // 8)
 
 
-_ALL_MASKED = Field(
-    "all_masked",
-    "all_masked",
-    1,
-    "all masked: no element takes part; index 0 and the smallest score stand for the winner",
-)
+_ALL_MASKED = Field("all_masked", "all_masked", 1, "all masked: no element takes part")
 _OVERLONG = Field("overlong", "overlong", 1, "overlong: the vector was longer than max_length and was cut")
 _UNEVEN = Field(
     "uneven", "uneven", 1, "uneven: the ensemble's members differ in length; its length is that of the first one"
 )
+
+
+def _flags(config: Config, stands: str = "") -> tuple[Field, ...]:
+    """The flags of a vector; `stands` tells what stands for a result where all is masked."""
+    all_masked = replace(_ALL_MASKED, meaning=_ALL_MASKED.meaning + stands)
+    return (_OVERLONG, all_masked) if config.mask else (_OVERLONG,)
 
 
 def winner_output(config: Config, prefix: str, port: str) -> Output:
@@ -138,7 +156,7 @@ def winner_output(config: Config, prefix: str, port: str) -> Output:
         Field("index", "argmax", config.index_width, "index of the maximum"),
         Field("score", "best", config.score_width, "its score code", config.score_signed),
     )
-    flags = (_OVERLONG, _ALL_MASKED) if config.mask else (_OVERLONG,)
+    flags = _flags(config, "; index 0 and the smallest score stand for the winner")
     return Output(prefix, port, fields, "vector", "winner", flags)
 
 
@@ -159,7 +177,7 @@ def _softmax(config: Config) -> tuple[Output, ...]:
 def _hardmax(config: Config) -> tuple[Output, ...]:
     meaning, form = "code of 1.0 or 0", str(config.probability_qformat)
     code = Field("probability", "one_hot", config.output_width, meaning, form=form)
-    return (Output("m_axis", "o", (code,), "element", "element", (_OVERLONG,)),)
+    return (Output("m_axis", "o", (code,), "element", "element", _flags(config)),)
 
 
 def _top_k(config: Config) -> tuple[Output, ...]:
@@ -167,7 +185,8 @@ def _top_k(config: Config) -> tuple[Output, ...]:
         Field("index", "top_indices", config.index_width, "index of one of the largest, in order"),
         Field("score", "top_scores", config.score_width, "its score code", config.score_signed),
     )
-    return (Output("m_axis", "o", fields, "rank", "element", (_OVERLONG,)),)
+    flags = _flags(config, "; one beat of index 0 and the smallest score stands for them")
+    return (Output("m_axis", "o", fields, "rank", "element", flags),)
 
 
 def _softmax_top_k(config: Config) -> tuple[Output, ...]:
@@ -182,6 +201,8 @@ def _log_softmax(config: Config) -> tuple[Output, ...]:
     code = Field(
         "log_probability", "log_probabilities", form.width, "log-softmax code in nats", signed=True, form=str(form)
     )
+    if config.mask:
+        code = replace(code, meaning=f"{code.meaning}, the most negative where masked")
     return (
         Output("m_axis", "o", (code,), "element", "log-softmax", (_OVERLONG,)),
         winner_output(config, "m_axis_best", "o_best"),
@@ -203,7 +224,9 @@ def _exponential(config: Config) -> tuple[Output, ...]:
 
 def _cross_entropy(config: Config) -> tuple[Output, ...]:
     form = log_numerics(config, signed=False).format
-    flags = (_OVERLONG, Field("unlabelled", "unlabelled", 1, "unlabelled: the label is none of the vector's elements"))
+    overlong, *all_masked = _flags(config)
+    meaning = "unlabelled: the label is none of the vector's elements" + (", or a masked one" if config.mask else "")
+    flags = (overlong, Field("unlabelled", "unlabelled", 1, meaning), *all_masked)
     loss = Field("loss", "losses", form.width, "cross-entropy code in nats", form=str(form))
     return (Output("m_axis", "o", (loss,), "vector", "loss", flags),)
 
@@ -212,7 +235,7 @@ def _sigmoid(config: Config) -> tuple[Output, ...]:
     code = Field(
         "probability", "probabilities", config.output_width, "probability code", form=str(config.probability_qformat)
     )
-    return (Output("m_axis", "o", (code,), "element", "probability", (_OVERLONG,), flags_at_last=True),)
+    return (Output("m_axis", "o", (code,), "element", "probability", _flags(config), flags_at_last=True),)
 
 
 def _sample(config: Config) -> tuple[Output, ...]:
@@ -220,7 +243,8 @@ def _sample(config: Config) -> tuple[Output, ...]:
         Field("index", "sample", config.index_width, "index of the class drawn"),
         Field("score", "score", config.score_width, "its score code", config.score_signed),
     )
-    return (Output("m_axis", "o", fields, "vector", "draw", (_OVERLONG,)),)
+    flags = _flags(config, "; index 0 and the smallest score stand for the draw")
+    return (Output("m_axis", "o", fields, "vector", "draw", flags),)
 
 
 OUTPUTS: dict[str, Callable[[Config], tuple[Output, ...]]] = {
@@ -271,10 +295,10 @@ SIDEBANDS: dict[str, Callable[[Config], tuple[Sideband, ...]]] = {"cross_entropy
 
 @lru_cache(maxsize=256)
 def sidebands(config: Config) -> tuple[Sideband, ...]:
-    """The fields of s_axis_tuser, lowest first. A head that has one for each element takes one score per beat."""
+    """The fields of s_axis_tuser, lowest first; what elements have is there once per lane, lane 0 lowest."""
     found = SIDEBANDS[config.mode](config) if config.mode in SIDEBANDS else ()
     if config.mask:
-        meaning = "mask: the element is excluded, its probability is 0 and it never wins"
+        meaning = "mask: the element is excluded, as if it were not there; it never wins"
         found += (Sideband("mask", "mask", 1, meaning),)
     return found
 
@@ -323,9 +347,11 @@ def _keep(prefix: str, direction: str, lanes: int, bits: int, meaning: str) -> l
 def _sideband(config: Config) -> list[Port]:
     texts, low = [], 0
     for field in sidebands(config):
-        when = "in every beat" if field.per == "element" else "in a vector's first beat"
-        texts.append(f"[{low + field.width - 1}:{low}] {when}, {field.meaning}")
-        low += field.width
+        copies = field.copies(config)
+        each = "in every beat" if copies == 1 else f"in every beat, {field.width} for each lane, lane 0 lowest"
+        when = each if field.per == "element" else "in a vector's first beat"
+        texts.append(f"[{low + copies * field.width - 1}:{low}] {when}, {field.meaning}")
+        low += copies * field.width
     return [Port("s_axis_tuser", "input", low, "; ".join(texts))] if low else []
 
 

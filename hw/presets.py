@@ -30,6 +30,7 @@ PRESETS: dict[str, Config] = {
     "exponential-int8": Config(mode="exponential"),
     "sigmoid-int8": Config(mode="sigmoid"),
     "sample-int8": Config(mode="sample"),
+    "sample-int8-cdf": Config(mode="sample", sampler="inverse_cdf"),
     "hardmax-int8": Config(mode="hardmax"),
     "top-k-int8": Config(mode="top_k"),
     "softmax-top-k-int8": Config(mode="softmax_top_k", normaliser="logarithm"),

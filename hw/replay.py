@@ -14,11 +14,11 @@ __all__ = ["Factors", "Replay", "entries", "stored_layout"]
 
 
 def stored_layout(widths: Numerics, lanes: int = 1, *, mask: bool = False) -> data.StructLayout:
-    """One stored beat: the positions (the raw scores), which lanes hold one, whether it is its vector's last, and its
-    `mask`, where it may have one.
+    """One stored beat: the positions (the raw scores), which lanes hold one, whether it is its vector's last, and the
+    lanes' `mask`, where they may have one.
     """
     positions = dict.fromkeys(each_lane("position", lanes), widths.tables.score_width)
-    masks = {"mask": 1} if mask else {}
+    masks = dict.fromkeys(each_lane("mask", lanes), 1) if mask else {}
     return data.StructLayout({**positions, **dict.fromkeys(keep_names(lanes), 1), "last": 1, **masks})
 
 

@@ -29,7 +29,7 @@ class _Draw(wiring.Component):
         config, noise = self._config, gumbel_table(self._config)
         memory = memory_cycles(config)
         m.submodules.generator = generator = Generator(config.seed)
-        m.d.comb += generator.step.eq(self.i.valid)
+        m.d.comb += generator.step.eq(self.i.valid & ~self.i.payload.mask if config.mask else self.i.valid)
 
         # The word, then its octave: {octave, mantissa} is the address.
         word = delay(m, generator.word, 1, "word")
@@ -51,8 +51,12 @@ class _Draw(wiring.Component):
         start = Signal(range(largest + 1), reset_less=True)
         rise = Signal(FRACTION + slope_width, reset_less=True)
         m.d.sync += [start.eq(Cat(C(0, noise.shift), position) + base), rise.eq(slope * fraction)]
-        perturbed = Signal.like(start)
-        m.d.sync += perturbed.eq(start + rise[FRACTION:])
+        perturbed = Signal(len(start) + config.mask, reset_less=True)
+        contender: Value = start + rise[FRACTION:]
+        if config.mask:
+            # A masked element is below all others, and equal to every other masked one.
+            contender = Mux(delay(m, self.i.payload.mask, 3 + memory, "masked"), 0, Cat(contender[: len(start)], 1))
+        m.d.sync += perturbed.eq(contender)
 
         # The first index of the largest; what that lacks to all ones is kept, so that a carry tells of a larger one.
         cycles = 4 + memory
@@ -62,6 +66,8 @@ class _Draw(wiring.Component):
         rest = Signal.like(perturbed)
         index = Signal(config.index_width, reset_less=True)  # of the next element
         m.d.sync += [self.o.valid.eq(valid & last), self.o.payload.overlong.eq(overlong)]
+        if config.mask:
+            m.d.comb += self.o.payload.all_masked.eq(rest[-1])
         with m.If(valid):
             m.d.sync += index.eq(Mux(first, 1, index + 1))
             with m.If(first | (perturbed + rest)[-1]):
@@ -85,9 +91,9 @@ class Sample(HeadInterface):
     """A draw per vector: index = argmax_i (x_i + G_i), the G_i independent with P(G <= g) = exp(−e^−g).
 
     So class i comes with probability softmax(x)_i, but for what `sampling` bounds. Of equal sums the first index wins. The
-    noise comes from a generator that steps once for every element that is framed: those beyond max_length are dropped and
-    take no word. The n-th element after reset has the n-th word of `seed`, whatever stalls, lengths and ends there are, so
-    that the draws are those of the golden model, and the same after every reset.
+    noise comes from a generator that steps once for every element that takes part: those beyond max_length are dropped and
+    take no word, and masked ones take none. The n-th of the others after reset has the n-th word of `seed`, whatever stalls,
+    lengths and ends there are, so that the draws are those of the golden model, and the same after every reset.
 
     `o`: stream of {index, score, overlong}, one per vector, score being that of the class drawn. Latency
     `sample_latency(config)` cycles from the vector's last element, one element per cycle, no bubble between vectors. Cuts the

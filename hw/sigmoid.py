@@ -1,5 +1,7 @@
 """The sigmoid head: every score becomes its own probability, 1/(1 + e^−x), from one table."""
 
+from functools import reduce
+from operator import and_
 from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal, Value
@@ -7,7 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .config import Config
-from .frame import Frame
+from .frame import Frame, masks, took_part
 from .interface import HeadInterface
 from .schedule import memory_cycles
 from .sigmoid_tables import TABLE_WIDTH, address_width, sigmoid_codes
@@ -33,9 +35,17 @@ class _Lookup(wiring.Component):
             each_lane("position", config.lanes), each_lane("probability", config.lanes), strict=True
         ):
             address = self._address(m, beat[position], f"address_{position}")
-            m.d.comb += out[probability].eq(table(m, f"codes_{position}", config.output_width, codes, address, memory))
+            code: Value = table(m, f"codes_{position}", config.output_width, codes, address, memory)
+            if config.mask:
+                mask = position.replace("position", "mask")
+                code = Mux(delay(m, beat[mask], memory, mask), 0, code)
+            m.d.comb += out[probability].eq(code)
         for name in ("last", "overlong", *keep_names(config.lanes)):
             m.d.comb += out[name].eq(delay(m, beat[name], memory, name))
+        if config.mask:
+            some = took_part(m, config, beat, self.i.valid)
+            none = reduce(and_, masks(config, beat), beat.last & ~some)
+            m.d.comb += out.all_masked.eq(delay(m, none, memory, "all_masked"))
         return m
 
     def _address(self, m: Module, position: Value, name: str) -> Value:
@@ -61,7 +71,8 @@ class Sigmoid(HeadInterface):
     It is softmax over the two scores {x, 0}: a score for each of several classes that do not exclude each other.
 
     `o`: stream of {probability, last, overlong}, one beat per beat of scores. A vector's end passes through. An overlong
-    vector is cut to max_length elements; as the others have left by then, `overlong` is set in its last beat alone. Latency
+    vector is cut to max_length elements; as the others have left by then, `overlong` is set in its last beat alone, and so is
+    `all_masked`, where there are masks: a masked element has code 0. Latency
     `sigmoid_latency(config)` cycles whatever the length, one beat per cycle, no bubble between vectors. Cuts the ready path
     but in profile small, which passes it.
     """

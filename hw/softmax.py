@@ -63,6 +63,10 @@ class Softmax(HeadInterface):
         """What turns sums and elements into probabilities: see `normaliser`."""
         return NORMALISERS[self._config.normaliser]
 
+    def _masked_code(self) -> int:
+        """The code of a masked element."""
+        return 0
+
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
@@ -149,14 +153,16 @@ class Softmax(HeadInterface):
                 emission.i.payload.position.eq(replay.o.payload[each_lane("position", config.lanes)[lane]]),
                 Value.cast(emission.factor).eq(Value.cast(factors.o)),
             ]
-            probability = out[each_lane(field.name, config.lanes)[lane]]
+            probability, code = out[each_lane(field.name, config.lanes)[lane]], made[field.name]
             if config.mask:
+                name = each_lane("mask", config.lanes)[lane]
                 masked = delay(
-                    m, replay.o.payload.mask, cycles.emission_latency - cycles.replay + 1 - cycles.queue, "masked"
+                    m,
+                    replay.o.payload[name],
+                    cycles.emission_latency - cycles.replay + 1 - cycles.queue,
+                    name.replace("mask", "masked"),
                 )
-                code = Mux(masked, 0, made[field.name])
-            else:
-                code = made[field.name]
+                code = Mux(masked, self._masked_code(), code)
             if lane == 0:
                 m.d.comb += [
                     emission.i.payload.last.eq(replay.o.payload.last),
@@ -171,7 +177,7 @@ class Softmax(HeadInterface):
                 keep = keep_names(config.lanes)[lane - 1]
                 m.d.comb += [
                     emission.i.payload.last.eq(replay.o.payload[keep]),
-                    probability.eq(Mux(made.last, made[field.name], 0)),
+                    probability.eq(Mux(made.last, code, 0)),
                     out[keep].eq(made.last),
                 ]
         m.d.comb += [

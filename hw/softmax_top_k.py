@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Cat, Module, Signal, Value
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 
 from .first_pass import lane_terms, sum_of
@@ -98,9 +98,11 @@ class SoftmaxTopK(HeadInterface):
         softmax = config.replace(mode="softmax")  # whose emission it is
         m.submodules.emission = emission = normaliser.Emission(softmax, widths)
         m.submodules.output = output = Queue(probability_layout(softmax), in_flight)
-        named = data.StructLayout({"index": config.index_width, "position": config.score_width})
+        masked = {"all_masked": 1} if config.mask else {}
+        named = data.StructLayout({"index": config.index_width, "position": config.score_width, **masked})
         m.submodules.names = names = Queue(named, in_flight)
-        found, taken = kept.o.payload, Signal()
+        found = kept.o.payload
+        taken = Signal()
         spaced: Value = room.available
         if cycles.quotient_interval > 1:
             m.submodules.pace = pace = Spacing(cycles.quotient_interval)
@@ -112,7 +114,7 @@ class SoftmaxTopK(HeadInterface):
             room.take.eq(taken),
             room.give.eq(self.o.valid & self.o.ready),
             names.i.valid.eq(taken),
-            Value.cast(names.i.payload).eq(Cat(found.index, found.position)),
+            Value.cast(names.i.payload).eq(Cat(*(found[name] for name in named.members))),
             emission.i.valid.eq(delay(m, taken, cycles.memory - 1, "taken", reset=True)),
             emission.i.payload.position.eq(delay(m, found.position, cycles.memory - 1, "position")),
             emission.i.payload.last.eq(delay(m, found.last, cycles.memory - 1, "last")),
@@ -128,8 +130,12 @@ class SoftmaxTopK(HeadInterface):
             names.o.ready.eq(self.o.ready & output.o.valid),
             self.o.payload.index.eq(name.index),
             self.o.payload.score.eq(code_of(config, name.position)),
-            self.o.payload.probability.eq(made.probability),
+            self.o.payload.probability.eq(
+                Mux(name.all_masked, 0, made.probability) if config.mask else made.probability
+            ),
             self.o.payload.last.eq(made.last),
             self.o.payload.overlong.eq(made.overlong),
         ]
+        if config.mask:
+            m.d.comb += self.o.payload.all_masked.eq(name.all_masked)
         return m

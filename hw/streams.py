@@ -77,7 +77,7 @@ def score_layout(config: Config) -> data.StructLayout:
 def framed_layout(config: Config) -> data.StructLayout:
     """One beat after framing: position = code − smallest code per lane, the beat's index in the vector, its edges, its flag.
 
-    Where a lane's `keep` is 0, its position is 0, and no lane above has `keep` 1.
+    Where a lane's `keep` is 0, its position is 0, its `mask` is 1, if there are masks, and no lane above has `keep` 1.
     """
     return data.StructLayout(
         {
@@ -92,7 +92,11 @@ def framed_layout(config: Config) -> data.StructLayout:
 
 
 def _beside(config: Config) -> dict[str, ShapeLike]:
-    return {field.name: unsigned(field.width) for field in sidebands(config)}
+    return {
+        name: unsigned(field.width)
+        for field in sidebands(config)
+        for name in each_lane(field.name, field.copies(config))
+    }
 
 
 def output_layout(config: Config, output: Output) -> data.StructLayout:

@@ -29,6 +29,8 @@ class TopK(HeadInterface):
     No score but the K best is stored: a memory of K entries per vector holds those of the vectors that wait for the output,
     so nothing grows with N but the index.
 
+    With a mask the list holds what is not masked, so it may be shorter; where all is masked one beat stands for it.
+
     Ports: `i`, stream of scores; `o`, stream of {index, score, last, overlong}, `last` on a vector's last beat. Latency
     N + `top_k_latency()` cycles to the first beat, one element per cycle in, one out, and no bubble whatever the lengths of
     the vectors: for none more comes out than came in. Cuts the ready path.
@@ -61,4 +63,6 @@ class TopK(HeadInterface):
             self.o.payload.last.eq(found.last),
             self.o.payload.overlong.eq(found.overlong),
         ]
+        if config.mask:
+            m.d.comb += self.o.payload.all_masked.eq(found.all_masked)
         return m

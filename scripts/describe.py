@@ -39,7 +39,7 @@ def describe(config: Config, console: Console) -> None:
     )
     lengths = sorted({1, min(10, config.max_length), config.max_length})
     console.table(
-        f"cycles from a vector's first beat in, unstalled: first beat out after {derived.latency_formula}, "
+        f"cycles from a vector's first beat in, unstalled: first beat out after {derived.latency_text}, "
         f"next vector after {derived.interval_formula}",
         ("N", "first beat out", "last beat out", "next vector in"),
         [(n, derived.first_output_cycle(n), derived.last_output_cycle(n), derived.interval_cycles(n)) for n in lengths],
@@ -54,7 +54,7 @@ def describe(config: Config, console: Console) -> None:
             f"(1 ulp = 2^-{config.probability_width})"
         )
     if derived.distance is not None:
-        console.line(f"law of a draw: within {derived.distance:.5f} of softmax in total variation, for every vector")
+        console.line(f"law of a draw: within {derived.distance:.3g} of softmax in total variation, for every vector")
     for warning in derived.warnings:
         console.line(f"note: {warning}")
 
@@ -81,7 +81,7 @@ def presets(console: Console) -> None:
                 f"{derived.config.score_format} × {derived.config.score_scale}",
                 "–" if derived.bound is None else derived.stages[-1].output_format,
                 derived.config.max_length,
-                derived.latency_formula,
+                derived.latency_text,
                 derived.interval_formula,
                 "–" if derived.bound_ulp is None else f"≤ {derived.bound_ulp:.3f}",
             )

@@ -157,6 +157,12 @@ MEMBERS: tuple[Member, ...] = (
         _elements("probabilities", lambda x: 1 / (1 + np.exp(-x))),
     ),
     Member("sample-int8", "Sampling", f"how often each class is drawn, of {DRAWS} draws", _draws),
+    Member(
+        "sample-int8-cdf",
+        "Sampling by the sum",
+        f"first i with e^x_1 + … + e^x_i > u·Σ e^x_j, u one random number; of {DRAWS} draws",
+        _draws,
+    ),
 )
 
 
@@ -199,11 +205,11 @@ def _cost(member: Member) -> str:
 def _caption(member: Member) -> str:
     found = plan(PRESETS[member.preset].replace(**dict(member.changes)))
     if found.distance is not None:
-        error = f"total variation from softmax at most {found.distance:.4f}"
+        error = f"total variation from softmax at most {found.distance:.2g}"
     else:
         error = "exact" if found.bound_ulp is None else f"error at most {found.bound_ulp:.3f} ulp"
     return (
-        f"{member.formula}. {error[0].upper()}{error[1:]}; first output after {found.latency_formula} cycles. "
+        f"{member.formula}. {error[0].upper()}{error[1:]}; first output after {found.latency_text} cycles. "
         f"The preset, for vectors up to {found.config.max_length}: {_cost(member)}. {member.command}"
     )
 

@@ -48,7 +48,7 @@ def _presets() -> str:
         found = plan(config)
         error = "exact" if found.bound_ulp is None else f"{found.bound_ulp:.3f} ulp"
         if found.distance is not None:
-            error = f"{found.distance:.4f} total variation"
+            error = f"{found.distance:.2g} total variation"
         form = ", ".join(field.form or field.name for field in outputs(config)[0].fields)
         rows.append(
             (
@@ -56,7 +56,7 @@ def _presets() -> str:
                 f"{'int' if config.score_signed else 'uint'}{config.score_width}, N ≤ {config.max_length}",
                 form,
                 error,
-                found.latency_formula,
+                found.latency_text,
                 found.interval_formula,
                 *(_cells(measured[name][part]) if name in measured else "–" for part in parts),
             )

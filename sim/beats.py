@@ -78,18 +78,25 @@ def score_beats(
 def _user(
     config: Config, beside: Mapping[str, np.ndarray], lengths: np.ndarray, rng: np.random.Generator | None
 ) -> np.ndarray:
-    """tuser of every beat; what belongs to a vector is in its first beat, and elsewhere 0 or random."""
-    lengths = config.beats(lengths)
-    index = np.arange(lengths.max())
-    words, low = np.zeros((len(lengths), len(index)), dtype=np.int64), 0
+    """tuser of every beat; what belongs to a vector is in its first beat, and elsewhere 0 or random, as behind its end."""
+    count = config.beats(lengths)
+    index = np.arange(count.max())
+    present = index < count[:, None]
+    words, low = np.zeros(int(count.sum()), dtype=np.int64), 0
     for field in sidebands(config):
         values = beside[field.array]
         if field.per == "vector":
-            junk = 0 if rng is None else rng.integers(0, 1 << field.width, words.shape)
-            values = np.where(index == 0, values[:, None], junk)
-        words |= values[:, : len(index)] << low
-        low += field.width
-    return words[index < lengths[:, None]]
+            junk = 0 if rng is None else rng.integers(0, 1 << field.width, present.shape)
+            columns = np.where(index == 0, values[:, None], junk)[present][:, None]
+        else:
+            columns, held = _blocks(config, values[:, : lengths.max()], lengths, 0)
+            if rng is not None:
+                junk = rng.integers(0, 1 << field.width, columns.shape)
+                columns = np.where(np.arange(config.lanes) < held[:, :1], columns, junk)
+        for column in columns.T:
+            words |= column << low
+            low += field.width
+    return words
 
 
 def _blocks(config: Config, values: np.ndarray, lengths: np.ndarray, fill: int) -> tuple[np.ndarray, np.ndarray]:
@@ -125,14 +132,16 @@ def _fields(output: Output, result: Mapping[str, np.ndarray]) -> list[np.ndarray
     ]
 
 
-def due_beats(config: Config, result: Mapping[str, np.ndarray], lengths: np.ndarray) -> dict[str, list[Beat]]:
+def due_beats(
+    config: Config, result: Mapping[str, np.ndarray], lengths: np.ndarray, mask: np.ndarray | None = None
+) -> dict[str, list[Beat]]:
     """The beats that every output stream must carry for a result of the golden model, in order."""
     due: dict[str, list[Beat]] = {}
     kept = np.minimum(np.asarray(lengths), config.max_length)
     for output in outputs(config):
         sizes = [byte_bits(field.width) // 8 for field in output.fields]
         flags = sum(np.asarray(result[flag.array], dtype=np.int64) << bit for bit, flag in enumerate(output.flags))
-        beats = output.beats(config, kept)
+        beats = output.beats(config, kept, mask)
         repeated = np.repeat(flags, beats)
         if output.flags_at_last:
             repeated *= np.isin(np.arange(len(repeated)), np.cumsum(beats) - 1)
@@ -142,7 +151,7 @@ def due_beats(config: Config, result: Mapping[str, np.ndarray], lengths: np.ndar
             due[output.prefix] = [(word, 1, flag) for word, flag in zip(words, user, strict=True)]
             continue
         # What a lane without an element holds is not compared: 0 stands for it.
-        places = output.places(config, kept)
+        places = output.places(config, kept, mask)
         blocks, held = zip(*(_blocks(config, values, places, 0) for values in _fields(output, result)), strict=True)
         words = _words(np.stack(blocks, axis=2).reshape(len(blocks[0]), -1), sizes * config.lanes)
         last = held[0][:, 1].tolist()

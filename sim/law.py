@@ -1,11 +1,14 @@
-"""The law of a draw, exactly: what the sampling head would give if all random words came equally often, and independently."""
+"""The law of a draw, exactly: what a sampling head would give if all random words came equally often, and independently."""
 
 import numpy as np
 
+from softstream.hw.cdf_law import cdf_law
 from softstream.hw.config import Config
 from softstream.hw.sampling import GumbelTable, gumbel_table
 
-__all__ = ["draw_law", "sample_law", "softmax_law", "total_variation"]
+from .golden.inverse_cdf import terms
+
+__all__ = ["draw_law", "sample_law", "share_law", "softmax_law", "total_variation"]
 
 
 def sample_law(table: GumbelTable, positions: np.ndarray) -> np.ndarray:
@@ -34,9 +37,23 @@ def sample_law(table: GumbelTable, positions: np.ndarray) -> np.ndarray:
     return found
 
 
+def share_law(terms: np.ndarray, share_bits: int) -> np.ndarray:
+    """P(index = i) by the inverse of the cumulative distribution, for one vector's terms [N], float64 [N].
+
+    Every u is counted: those that draw i or one before it are u < 2^U·C_i/S. In integers, so each is exact but for its rounding.
+    """
+    running = np.cumsum(np.asarray(terms).astype(object))
+    ends = [-((-int(part) << share_bits) // int(running[-1])) for part in running]
+    return np.diff([0, *ends]).astype(np.float64) / 2.0**share_bits
+
+
 def draw_law(config: Config, scores: np.ndarray) -> np.ndarray:
     """The law of the draw that a configuration makes from one vector of score codes [N], float64 [N]."""
-    return sample_law(gumbel_table(config), np.asarray(scores) - config.score_format.minimum)
+    positions = np.asarray(scores) - config.score_format.minimum
+    if config.sampler == "inverse_cdf":
+        law = cdf_law(config)
+        return share_law(terms(law, positions, np.ones_like(positions, dtype=bool)), law.share_bits)
+    return sample_law(gumbel_table(config), positions)
 
 
 def softmax_law(scale: float, positions: np.ndarray) -> np.ndarray:

@@ -13,10 +13,10 @@ SHORT = 20
 """Length that short stimuli keep to; a simulation of vectors at the length limit of 1024 or more is costly."""
 
 
-def beside(config: Config, scores: np.ndarray) -> dict[str, np.ndarray]:
+def beside(config: Config, scores: np.ndarray, *, whole: bool = False) -> dict[str, np.ndarray]:
     """Something beside scores [V, N], random but always the same beside the same scores, whatever comes behind them.
 
-    What elements have is not 0 in no element of a vector, in half, in nearly all, or in all of them.
+    What elements have is not 0 in no element of a vector, in half, in nearly all, or in all of them; `whole`, in none.
     """
     found: dict[str, np.ndarray] = {}
     for number, field in enumerate(sidebands(config)):
@@ -26,7 +26,7 @@ def beside(config: Config, scores: np.ndarray) -> dict[str, np.ndarray]:
             if field.per == "vector":
                 values.append(rng.integers(0, field.limit, (), endpoint=True))
             else:
-                often = rng.choice((0.0, 0.5, 0.9, 1.0))
+                often = 0.0 if whole else rng.choice((0.0, 0.5, 0.9, 1.0))
                 # An element takes one random number, so that those in front stay the same however long the vector is.
                 part = rng.random(scores.shape[1])
                 values.append(np.where(part < often, 1 + np.floor(part / (often or 1) * field.limit), 0))

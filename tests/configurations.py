@@ -58,6 +58,10 @@ MEMBERS: dict[str, Config] = {
     "cross_entropy-4": Config(mode="cross_entropy", max_length=13, lanes=4, profile="fastest"),
     "exponential": Config(mode="exponential", max_length=16, reference_offset=30),
     "exponential-split-2": Config(mode="exponential", max_length=16, lanes=2, score_width=12, score_scale=0.01),
+    "sample-inverse-cdf": Config(mode="sample", sampler="inverse_cdf", max_length=16),
+    "sample-inverse-cdf-split": Config(
+        mode="sample", sampler="inverse_cdf", max_length=16, score_width=12, score_scale=0.005, profile="small"
+    ),
 }
 """Other members of the softmax family."""
 

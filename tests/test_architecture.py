@@ -44,6 +44,8 @@ WITHOUT_AMARANTH = [
             "log_tables",
             "differences",
             "sampling",
+            "cdf_law",
+            "inverse_cdf_schedule",
             "sigmoid_tables",
             "schedule",
             "plan",

@@ -58,6 +58,10 @@ CONFIGS = {
     "sample-small": Config(
         mode="sample", max_length=1000, score_width=5, score_signed=False, score_scale=0.4, profile="small"
     ),
+    "sample-inverse-cdf": Config(mode="sample", sampler="inverse_cdf", max_length=40, seed=3),
+    "sample-inverse-cdf-small": Config(
+        mode="sample", sampler="inverse_cdf", max_length=9, score_width=12, score_scale=0.005, profile="small"
+    ),
     "log-softmax": Config(mode="log_softmax", max_length=16, score_scale=0.1467),
     "log-softmax-4": Config(mode="log_softmax", max_length=21, score_width=6, lanes=4, profile="fastest"),
     "cross-entropy": Config(mode="cross_entropy", max_length=10, score_scale=0.1),

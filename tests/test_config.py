@@ -19,10 +19,6 @@ from softstream.hw.presets import PRESETS, preset
         ),
         ({"mode": 3}, "mode = 3: must be one of argmax, softmax, .*; for example softmax"),
         ({"top_k": 0}, "top_k = 0: must be an integer from 1 to 16 elements; for example 5"),
-        (
-            {"mode": "hardmax", "mask": True},
-            "mask with mode = 'hardmax': .*; mask = false would do",
-        ),
         ({"max_length": 0}, "max_length = 0: must be an integer from 1 to 65536 elements; for example 1024"),
         ({"max_length": 65537}, "max_length = 65537"),
         ({"max_length": 8.0}, "max_length = 8.0: must be an integer"),
@@ -47,7 +43,6 @@ from softstream.hw.presets import PRESETS, preset
             "score_scale = 1e-200 with temperature = 1e.200: their quotient .* for example temperature = 1.0",
         ),
         ({"temperature": 1e-200, "score_scale": 1e200}, "their quotient must be a finite number above 0"),
-        ({"mode": "sample", "mask": True}, "mask with mode = 'sample': .*; mask = false would do"),
         ({"seed": -1}, "seed = -1: must be an integer from 0 to 4294967295; for example 1"),
         ({"seed": 2**32}, "seed = 4294967296: must be"),
         ({"probability_width": 25}, "probability_width = 25: must be an integer from 2 to 24 bits"),

@@ -1,47 +1,92 @@
-"""Masked elements: probability 0, never the winner, and to all others as if they were not there."""
+"""Masked elements: never the winner, probability 0, and to all others as if they were not there, in every mode."""
 
 import numpy as np
 import pytest
 
 from softstream.hw.config import Config
 from softstream.hw.errors import UserError
-from softstream.hw.ports import top_ports
-from softstream.sim.golden import golden
+from softstream.hw.log_numerics import log_numerics
+from softstream.hw.plan import plan
+from softstream.hw.ports import outputs, top_ports
+from softstream.sim.beats import due_beats, score_beats
+from softstream.sim.golden import Result, golden
 from softstream.sim.runner import run_rtl, simulate
 from softstream.sim.stimulus import beside
 
 CONFIGS = [
     Config(mask=True, max_length=12, mode="argmax"),
     Config(mask=True, max_length=12),
-    Config(mask=True, max_length=12, normaliser="logarithm", profile="fastest"),
+    Config(mask=True, max_length=12, normaliser="logarithm", profile="fastest", lanes=4),
     Config(
         mask=True, max_length=12, accumulator="reference", normaliser="reciprocal", score_width=10, score_scale=0.05
     ),
+    Config(mask=True, max_length=12, mode="log_softmax", lanes=2, integer_bits=4),
+    Config(mask=True, max_length=12, mode="cross_entropy", lanes=4),
+    Config(mask=True, max_length=12, mode="exponential", lanes=2, reference_offset=40),
+    Config(mask=True, max_length=12, mode="sigmoid", lanes=4),
+    Config(mask=True, max_length=12, mode="sample", score_width=5, score_scale=0.3),
+    Config(mask=True, max_length=12, mode="hardmax", lanes=4, score_width=4),
+    Config(mask=True, max_length=12, mode="top_k", top_k=4, score_width=4, score_scale=0.5),
+    Config(mask=True, max_length=12, mode="softmax_top_k", top_k=3, profile="small"),
 ]
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"{c.mode}-{c.normaliser}")
+def name_of(config: Config) -> str:
+    return f"{config.mode}-{config.normaliser}-{config.lanes}"
+
+
+def masked_code(config: Config) -> int:
+    """What comes out for a masked element where each element has something."""
+    return log_numerics(config, signed=True).format.minimum if config.mode == "log_softmax" else 0
+
+
+def due_row(config: Config, alone: Result | None, left: np.ndarray) -> dict[str, np.ndarray]:
+    """What a vector of 12 must have, from the result of the `left` elements alone, or of nothing."""
+    due: dict[str, np.ndarray] = {}
+    for output in outputs(config):
+        for field in output.fields:
+            if output.per == "element":
+                values = np.full(12, masked_code(config))
+            else:
+                # The smallest score stands for one where there is none, and the largest loss.
+                stands = {"score": config.score_format.minimum, "loss": (1 << field.width) - 1}.get(field.name, 0)
+                values = np.zeros(config.top_k if output.per == "rank" else 1, dtype=int)
+                values[0] = stands
+            if alone is not None:
+                there = slice(None) if output.per == "vector" else slice(0, len(left))
+                found = np.atleast_1d(alone[field.array][0])[there]
+                found = left[found] if field.name == "index" else found
+                places = left if output.per == "element" else np.arange(len(values))[: len(found)]
+                values[places] = found[: len(values)]
+            due[field.array] = values
+    return due
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=name_of)
 def test_what_is_left_is_the_result_without_the_masked_elements(config: Config) -> None:
+    """The random numbers of a sample as well: a masked element takes none."""
     rng = np.random.default_rng(5)
     fmt, plain = config.score_format, config.replace(mask=False)
     scores = rng.integers(fmt.minimum, fmt.maximum, (200, 12), endpoint=True)
     mask = rng.random(scores.shape) < rng.random((200, 1))
-    result = golden(config, scores, beside={"mask": mask})
+    beside = {"labels": rng.integers(0, 14, 200)} if config.mode == "cross_entropy" else {}
+    result = golden(config, scores, beside={"mask": mask, **beside})
     np.testing.assert_array_equal(result["all_masked"], mask.all(axis=1))
+    before = 0
     for row in range(len(scores)):
-        left = np.flatnonzero(~mask[row])
-        if not len(left):
-            assert (result.argmax[row], result.best[row]) == (0, fmt.minimum)
-        else:
-            alone = golden(plain, scores[row : row + 1, left])
-            assert (result.argmax[row], result.best[row]) == (left[alone.argmax[0]], alone.best[0])
-        if result.probabilities is not None:
-            due = np.zeros(12, dtype=np.int64)
-            due[left] = golden(plain, scores[row : row + 1, left]).probabilities[0] if len(left) else 0
-            np.testing.assert_array_equal(result.probabilities[row], due)
+        left, extra = np.flatnonzero(~mask[row]), {}
+        if beside:
+            label = beside["labels"][row]
+            assert result["unlabelled"][row] == (label not in left)
+            # Beyond the elements where it is masked.
+            extra = {"labels": np.array([left.tolist().index(label) if label in left else 13])}
+        alone = golden(plain, scores[row : row + 1, left], beside=extra, before=before) if len(left) else None
+        for name, due in due_row(config, alone, left).items():
+            np.testing.assert_array_equal(result[name][row], due if result[name].ndim > 1 else due[0], name)
+        before += len(left)
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"{c.mode}-{c.normaliser}")
+@pytest.mark.parametrize("config", CONFIGS, ids=name_of)
 def test_the_hardware_equals_the_model(config: Config) -> None:
     """Every bench, with masks of which some leave nothing, next to vectors that are whole."""
     failed = [verdict for verdict in simulate(config, simulator="verilator") if not verdict.passed]
@@ -83,9 +128,28 @@ def test_a_wrong_mask_is_refused(given: dict[str, np.ndarray] | None, message: s
         golden(CONFIGS[0], np.array([[1, 2, 3]]), beside=given)
 
 
-def test_lanes_take_no_mask() -> None:
-    with pytest.raises(UserError, match="lanes = 2 with mask"):
-        Config(mask=True, lanes=2)
+def test_two_passes_take_no_mask() -> None:
+    with pytest.raises(UserError, match="mask = true with accumulator = 'two_pass'"):
+        plan(Config(mask=True, accumulator="two_pass", profile="small"))
+
+
+def test_each_lane_has_its_bit_lane_0_lowest() -> None:
+    config = Config(mask=True, lanes=4, max_length=8)
+    mask = np.array([[1, 0, 0, 0, 0, 1, 1, 1], [0, 1, 1, 0, 0, 0, 0, 0]])
+    beats = score_beats(config, np.zeros((2, 8), dtype=int), np.array([6, 2]), beside={"mask": mask})
+    assert [beat[-2] for beat in beats] == [0b0001, 0b0010, 0b0010]
+    [port] = [port for port in top_ports(config) if port.name == "s_axis_tuser"]
+    assert port.width == 4
+    assert port.meaning.startswith("[3:0] in every beat, 1 for each lane, lane 0 lowest, mask")
+
+
+def test_the_list_ends_with_the_last_element_that_is_not_masked() -> None:
+    config = Config(mask=True, mode="top_k", top_k=3)
+    mask = np.array([[0, 1, 0, 1], [1, 1, 1, 1], [0, 0, 0, 0]])
+    model = golden(config, np.array([[4, 9, 5, 9]] * 3), beside={"mask": mask})
+    due = due_beats(config, model, np.full(3, 4), mask)["m_axis"]
+    index = [(word & 0xFFFF, last, user) for word, last, user in due]
+    assert index == [(2, 0, 0), (0, 1, 0), (0, 1, 2), (1, 0, 0), (3, 0, 0), (2, 1, 0)]
 
 
 def test_the_port_is_there_only_where_something_comes_beside_the_scores() -> None:

@@ -4,6 +4,7 @@ import itertools
 from typing import Any
 
 import cocotb
+import numpy as np
 from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
 
 from softstream.hw.ports import byte_bits
@@ -60,14 +61,12 @@ async def cocotbext_axi(dut: Any, source: str, sink: str) -> None:
             fields = score_fields(config, vector)
             field = f"<u{byte_bits(config.score_width) // 8}"
             words = fields.tolist() if config.lanes == 1 else fields.astype(field).tobytes()
-            # Of several lanes a frame is of bytes, and what is beside is the vector's.
-            user = (
-                list(itertools.islice(users, config.beats(len(vector))))
-                if "tuser" in session.fields["s_axis"]
-                else None
-            )
-            if config.lanes > 1 and user:
-                user = user[0]
+            user = None
+            if "tuser" in session.fields["s_axis"]:
+                # Of several lanes a frame is of bytes, of which the last one of a beat speaks for it.
+                size = 1 if config.lanes == 1 else config.lanes * byte_bits(config.score_width) // 8
+                each = np.repeat(list(itertools.islice(users, config.beats(len(vector)))), size)
+                user = each[: len(words)].tolist()
             sender.send_nowait(AxiStreamFrame(words, tuser=user))
         monitors = {prefix: session.harness.outputs[prefix].monitor for prefix in prefixes}
         idle = 0

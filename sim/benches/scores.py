@@ -23,7 +23,7 @@ async def scores(dut: Any) -> None:
         with np.load(session.job.scores_path) as file:
             beside = dict(file)
         values, lengths = beside.pop("scores"), beside.pop("lengths")
-        config = session.config
+        config, mask = session.config, beside.get("mask")
         source = Source(score_beats(config, values, lengths, beside=beside), repeat(False))
         sinks = {
             output.prefix: Sink(
@@ -31,7 +31,7 @@ async def scores(dut: Any) -> None:
                 None,
                 repeat(False),
                 fields=session.fields[output.prefix],
-                count=int(output.beats(config, lengths).sum()),
+                count=int(output.beats(config, lengths, mask).sum()),
                 packets=len(values) // config.ensemble,
             )
             for output in outputs(config)
@@ -47,8 +47,8 @@ async def scores(dut: Any) -> None:
             )
         finally:
             session.count(source, sinks)
-        result = _result(session, values.shape, lengths, sinks)
-        sent, beats = config.beats(lengths), outputs(config)[0].beats(config, lengths)
+        result = _result(session, values.shape, lengths, mask, sinks)
+        sent, beats = config.beats(lengths), outputs(config)[0].beats(config, lengths, mask)
         starts = np.array(source.times)[np.cumsum(sent) - sent][:: config.ensemble]
         times = np.array(sinks["m_axis"].times)
         last = np.cumsum(beats) - 1
@@ -63,7 +63,9 @@ async def scores(dut: Any) -> None:
             _compare(result, golden(config, values, lengths, beside))
 
 
-def _result(session: Session, shape: tuple[int, ...], lengths: np.ndarray, sinks: dict[str, Sink]) -> Result:
+def _result(
+    session: Session, shape: tuple[int, ...], lengths: np.ndarray, mask: np.ndarray | None, sinks: dict[str, Sink]
+) -> Result:
     """Collected beats as arrays. Raises AssertionError where tlast, tkeep or tuser contradict the framing."""
     config = session.config
     arrays: dict[str, np.ndarray] = {}
@@ -72,7 +74,7 @@ def _result(session: Session, shape: tuple[int, ...], lengths: np.ndarray, sinks
         words, *keeps, lasts, flags = (
             np.array(column, dtype=object) for column in zip(*sinks[prefix].beats, strict=True)
         )
-        beats = output.beats(config, lengths)
+        beats = output.beats(config, lengths, mask)
         rows = np.repeat(np.arange(len(beats)), beats)
         place = np.arange(len(rows)) - np.repeat(np.cumsum(beats) - beats, beats)
         misplaced = rows[(place == beats[rows] - 1) != lasts]
@@ -90,7 +92,7 @@ def _result(session: Session, shape: tuple[int, ...], lengths: np.ndarray, sinks
             arrays |= {field.array: value[:, 0] for field, value in zip(output.fields, values, strict=True)}
             continue
         columns = place[:, None] * lanes + np.arange(lanes)
-        held = columns < output.places(config, lengths)[rows][:, None]
+        held = columns < output.places(config, lengths, mask)[rows][:, None]
         if keeps:
             bits = sum(byte_bits(field.width) for field in output.fields) // 8
             due = [(1 << bits * int(count)) - 1 for count in held.sum(axis=1)]

@@ -18,6 +18,7 @@ from softstream.hw.ports import Output, outputs, stream_fields
 from ..beats import due_beats, pad_vectors, score_beats
 from ..drivers import Harness, Sink, Source, pattern
 from ..golden import golden
+from ..golden.sample import words_taken
 from ..job import PLUSARG, Job, Outcome
 from ..stimulus import beside
 
@@ -39,9 +40,11 @@ class Session:
         }
         """Signals of each stream, in the order of its beats."""
         self.harness = Harness(dut, self.fields, driven=driven)
+        self.later = np.zeros(0, dtype=np.int64)
+        """By how many cycles the outputs of the vectors that were sent last come later than the plan's first, [V]."""
         self.vectors = 0
         self.beats = 0
-        self._resets, self._elements = 0, 0
+        self._resets, self._words = 0, 0
         self._bench, self._test = bench, test
         cocotb.log.info("%s.%s: seed %d, %s", bench, test, self.job.seed, self.config)
 
@@ -75,43 +78,55 @@ class Session:
         return 8 * self.plan.last_output_cycle(min(longest, self.config.max_length)) + longest + 1000
 
     def source(
-        self, vectors: Sequence[np.ndarray], pauses: str = "never", *, junk: bool = False, ended: bool = True
+        self,
+        vectors: Sequence[np.ndarray],
+        pauses: str = "never",
+        *,
+        junk: bool = False,
+        ended: bool = True,
+        whole: bool = False,
     ) -> Source:
-        """A source of vectors; `junk` puts random bits where s_axis is ignored; `ended` False leaves the last vector open."""
+        """A source of vectors; `junk` puts random bits where s_axis is ignored; `ended` False leaves the last vector open.
+
+        In `whole` vectors nothing is masked.
+        """
         scores, lengths = pad_vectors(vectors, self.config.score_format.minimum)
-        beats = score_beats(self.config, scores, lengths, self.rng if junk else None, beside(self.config, scores))
+        extra = beside(self.config, scores, whole=whole)
+        beats = score_beats(self.config, scores, lengths, self.rng if junk else None, extra)
         if not ended:
             beats[-1] = (*beats[-1][:-1], 0)
         return Source(beats, pattern(pauses, self.seed()))
 
-    def sinks(self, vectors: Sequence[np.ndarray], *pauses: str) -> dict[str, Sink]:
+    def sinks(self, vectors: Sequence[np.ndarray], *pauses: str, whole: bool = False) -> dict[str, Sink]:
         """A sink for each output stream that expects what the golden model says; one pause pattern for each stream."""
         scores, lengths = pad_vectors(vectors, self.config.score_format.minimum)
-        extra = beside(self.config, scores)
-        model = golden(self.config, scores, lengths, extra, before=self._before(lengths))
-        due = due_beats(self.config, model, lengths)
+        extra = beside(self.config, scores, whole=whole)
+        mask = extra.get("mask")
+        model = golden(self.config, scores, lengths, extra, before=self._before(lengths, mask))
+        self.later = model["sample"] if self.plan.searched else np.zeros_like(result_lengths(self.config, lengths))
+        due = due_beats(self.config, model, lengths, mask)
         return {
             output.prefix: Sink(
                 output.prefix,
                 due[output.prefix],
                 None if name == "until_valid" else pattern(name, self.seed()),
                 fields=self.fields[output.prefix],
-                describe=self._describe(output, lengths),
+                describe=self._describe(output, lengths, mask),
             )
             for output, name in zip(outputs(self.config), pauses, strict=False)
         }
 
-    def _before(self, lengths: np.ndarray) -> int:
-        """Elements since the last reset ahead of vectors of these lengths, which are counted for those to come."""
+    def _before(self, lengths: np.ndarray, mask: np.ndarray | None) -> int:
+        """Random words since the last reset ahead of vectors of these lengths, which are counted for those to come."""
         if self._resets != self.harness.resets:
-            self._resets, self._elements = self.harness.resets, 0
-        counted = np.minimum(result_lengths(self.config, lengths), self.config.max_length)
-        before, self._elements = self._elements, self._elements + int(counted.sum())
+            self._resets, self._words = self.harness.resets, 0
+        taken = words_taken(self.config, result_lengths(self.config, lengths), mask)
+        before, self._words = self._words, self._words + int(taken.sum())
         return before
 
-    def _describe(self, output: Output, lengths: np.ndarray) -> Callable[[int], str]:
+    def _describe(self, output: Output, lengths: np.ndarray, mask: np.ndarray | None) -> Callable[[int], str]:
         """What the beat of an output at a position in the stream is, in words."""
-        beats = output.beats(self.config, lengths)
+        beats = output.beats(self.config, lengths, mask)
         lengths = result_lengths(self.config, lengths)
         ends = np.cumsum(beats)
 
@@ -132,9 +147,13 @@ class Session:
         *,
         junk: bool = False,
         drain: int | None = None,
+        whole: bool = False,
     ) -> tuple[Source, dict[str, Sink]]:
         """Sends the vectors under pause patterns and holds everything that comes out against the golden model."""
-        sender, receivers = self.source(vectors, source, junk=junk), self.sinks(vectors, *sinks)
+        sender, receivers = (
+            self.source(vectors, source, junk=junk, whole=whole),
+            self.sinks(vectors, *sinks, whole=whole),
+        )
         patience = self.patience(max(len(vector) for vector in vectors))
         try:
             await self.harness.run(

@@ -13,5 +13,4 @@ __all__ = ["argmax"]
 def argmax(config: Config, block: Block) -> dict[str, np.ndarray]:
     """First index of the largest score, and that score's code, [V]; and whether all of a vector is masked, if it can be."""
     index, position = maximum(block.positions, block.taking_part)
-    winner = {"argmax": index, "best": unframe(config, position)}
-    return {**winner, "all_masked": np.logical_not(block.taking_part.any(axis=1))} if config.mask else winner
+    return {"argmax": index, "best": unframe(config, position), **block.flags}

@@ -13,13 +13,13 @@ __all__ = ["cross_entropy"]
 
 
 def cross_entropy(config: Config, block: Block) -> dict[str, np.ndarray]:
-    """The loss code of each vector, and whether its label is none of its elements, [V].
+    """The loss code of each vector, and whether its label is none of its elements, or a masked one, [V].
 
     Such a label has the largest code for its loss.
     """
     numbers, labels = log_numerics(config, signed=False), block.beside["labels"]
-    inside = labels < block.lengths
-    kept = np.where(inside, labels, 0)
-    labelled = np.take_along_axis(block.positions, kept[:, None], axis=1)[:, 0]
-    losses = magnitude(numbers, vector_logarithm(numbers, block.positions, block.valid), labelled)
-    return {"losses": np.where(inside, losses, numbers.limit), "unlabelled": ~inside}
+    kept = np.where(labels < block.lengths, labels, 0)[:, None]
+    found = (labels < block.lengths) & np.take_along_axis(block.taking_part, kept, axis=1)[:, 0]
+    labelled = np.take_along_axis(block.positions, kept, axis=1)[:, 0]
+    losses = magnitude(numbers, vector_logarithm(numbers, block.positions, block.taking_part), labelled)
+    return {"losses": np.where(found, losses, numbers.limit), "unlabelled": ~found, **block.flags}

@@ -29,6 +29,6 @@ def emit(codes: ExponentialCodes, position: np.ndarray) -> np.ndarray:
 
 
 def exponentials(config: Config, block: Block) -> dict[str, np.ndarray]:
-    """The winner, the code of each element, [V, N], 0 beyond each length, and their exact sums, [V]."""
-    emitted = np.where(block.valid, emit(exponential_codes(config), block.positions), 0)
+    """The winner, the code of each element, [V, N], 0 beyond each length and where masked, and their exact sums, [V]."""
+    emitted = np.where(block.taking_part, emit(exponential_codes(config), block.positions), 0)
     return {**argmax(config, block), "exponentials": emitted, "sums": emitted.sum(axis=1)}

@@ -20,13 +20,18 @@ class Block:
     """Elements of each vector, cut at max_length, [V]."""
     beside: Mapping[str, np.ndarray]
     """What comes beside the scores, [V, N] or [V]."""
-    elements_before: int
-    """Elements of all vectors before them since reset, cut at max_length as well."""
+    words_before: int
+    """Random words that all vectors before them took since reset."""
 
     @property
     def taking_part(self) -> np.ndarray:
         """Which positions are elements that are not masked, bool [V, N]."""
         return self.valid & (self.beside["mask"] == 0) if "mask" in self.beside else self.valid
+
+    @property
+    def flags(self) -> dict[str, np.ndarray]:
+        """Whether all of a vector is masked, bool [V], if it can be."""
+        return {"all_masked": np.logical_not(self.taking_part.any(axis=1))} if "mask" in self.beside else {}
 
     @property
     def valid(self) -> np.ndarray:

@@ -12,6 +12,6 @@ __all__ = ["hardmax"]
 
 def hardmax(config: Config, block: Block) -> dict[str, np.ndarray]:
     """The code of 1.0 at the first index of each vector's largest score, 0 elsewhere, [V, N]."""
-    index, _ = maximum(block.positions, block.valid)
-    places = np.arange(block.positions.shape[1])
-    return {"one_hot": np.where(places == index[:, None], config.probability_maximum, 0)}
+    index, _ = maximum(block.positions, block.taking_part)
+    wins = block.taking_part & (np.arange(block.positions.shape[1]) == index[:, None])
+    return {"one_hot": np.where(wins, config.probability_maximum, 0), **block.flags}

@@ -19,7 +19,7 @@ from .frame import Block, frame
 from .hardmax import hardmax
 from .log_softmax import log_softmax
 from .members import flags
-from .sample import sample
+from .sample import sample, words_taken
 from .sigmoid import sigmoid
 from .softmax import softmax
 from .softmax_top_k import softmax_top_k
@@ -154,31 +154,31 @@ def golden(
 
     `lengths` [V] tells how many elements of each row count (default: all); a length over max_length is cut and flagged,
     as in hardware. `beside` holds what comes beside the scores, by name, for a head that takes it (`ports.sidebands`).
-    `before` elements have come since reset, those that were cut not counted: in sample mode the random sequence goes on
-    behind them, in all others it does not matter.
+    `before` random words have been taken since reset (`sample.words_taken`): in sample mode the random sequence goes on behind
+    them, in all others it does not matter.
     Raises `UserError` for other than integer codes within the score format and lengths of 1 to N.
     """
     scores, lengths = checked(config, scores, lengths)
     beside = checked_beside(config, beside, scores.shape)
-    kept = np.minimum(result_lengths(config, lengths), config.max_length)
-    earlier = before + np.cumsum(kept) - kept
+    taken = words_taken(config, result_lengths(config, lengths), beside.get("mask"))
+    earlier = before + np.cumsum(taken) - taken
     parts = composition(config)
     model = MODELS[config.mode] if parts is None else partial(composed, parts, MODELS)
     arrays: dict[str, np.ndarray] = {}
     for output in outputs(config):
         shape = output.shape(config, scores.shape)
         arrays |= {field.array: np.zeros(shape, dtype=np.int64) for field in output.fields}
-        arrays |= {flag.array: np.zeros(len(kept), dtype=bool) for flag in output.flags}
+        arrays |= {flag.array: np.zeros(len(taken), dtype=bool) for flag in output.flags}
     members = config.ensemble
     block = max(1, _BLOCK_ELEMENTS // (scores.shape[1] * members))
-    for start in range(0, len(kept), block):
+    for start in range(0, len(taken), block):
         results = slice(start, start + block)
         rows = slice(start * members, (start + block) * members)
         mask = beside["mask"][rows] if config.mask else None
         positions, framed, overlong = frame(config, scores[rows], lengths[rows], mask)
         columns = (slice(None), slice(positions.shape[1]))
-        taken = {name: values[rows][columns[: values.ndim]] for name, values in beside.items()}
-        made = {**model(config, Block(positions, framed, taken, int(earlier[start]))), **_flags(config, framed, overlong)}
+        extra = {name: values[rows][columns[: values.ndim]] for name, values in beside.items()}
+        made = {**model(config, Block(positions, framed, extra, int(earlier[start]))), **_flags(config, framed, overlong)}
         for name, values in made.items():
             # Columns beyond max_length were cut and stay 0.
             arrays[name][results][..., : values.shape[-1]] = values

@@ -24,8 +24,9 @@ def emit(numbers: LogNumerics, logarithm: np.ndarray, position: np.ndarray) -> n
 
 
 def log_softmax(config: Config, block: Block) -> dict[str, np.ndarray]:
-    """The winner, and the log-softmax code of each element, [V, N], 0 beyond each length."""
+    """The winner, and the log-softmax code of each element, [V, N], the most negative where masked, 0 beyond each length."""
     numbers = log_numerics(config, signed=True)
-    logarithm = vector_logarithm(numbers, block.positions, block.valid)
-    codes = np.where(block.valid, emit(numbers, logarithm[:, None], block.positions), 0)
+    logarithm = vector_logarithm(numbers, block.positions, block.taking_part)
+    codes = np.where(block.taking_part, emit(numbers, logarithm[:, None], block.positions), numbers.format.minimum)
+    codes = np.where(block.valid, codes, 0)
     return {**argmax(config, block), "log_probabilities": codes}

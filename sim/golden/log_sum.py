@@ -21,6 +21,9 @@ def log_sum(numbers: LogNumerics, sum_exponent: np.ndarray, divisor: np.ndarray)
 
 
 def vector_logarithm(numbers: LogNumerics, positions: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """L of the vectors [V, N]; int64 [V]."""
+    """L of the vectors [V, N]; int64 [V]; of a vector in which nothing is valid anything."""
     widths = numbers.widths
-    return log_sum(numbers, *normalise(widths, *accumulate(widths, *exponential(widths, positions), valid)))
+    reference, total = accumulate(widths, *exponential(widths, positions), valid)
+    # Where all is masked nothing depends on the sum; 2^A, the least that there is, stands for it.
+    total = np.where(valid.any(axis=1), total, 1 << widths.accumulator_fraction)
+    return log_sum(numbers, *normalise(widths, reference, total))

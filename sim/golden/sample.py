@@ -3,6 +3,7 @@
 import numpy as np
 
 from softstream.hw.config import Config
+from softstream.hw.ports import taking_part
 from softstream.hw.sampling import (
     FRACTION,
     MANTISSA,
@@ -14,9 +15,10 @@ from softstream.hw.sampling import (
 
 from .frame import Block, unframe
 from .generator import words
+from .inverse_cdf import inverse_cdf
 from .maximum import maximum
 
-__all__ = ["draw", "noise", "sample"]
+__all__ = ["draw", "noise", "sample", "words_taken"]
 
 
 def noise(table: GumbelTable, words: np.ndarray) -> np.ndarray:
@@ -34,7 +36,7 @@ def noise(table: GumbelTable, words: np.ndarray) -> np.ndarray:
 def draw(
     table: GumbelTable, positions: np.ndarray, valid: np.ndarray, stream: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(index [V], position [V]) of the classes drawn from positions [V, N] where valid.
+    """(index [V], position [V]) of the classes drawn from positions [V, N] where valid; index 0 where none is.
 
     `stream` holds one word for each valid element, vector by vector, in the order of the elements.
     """
@@ -44,8 +46,18 @@ def draw(
     return index, np.take_along_axis(positions, index[:, None], axis=1)[:, 0]
 
 
+def words_taken(config: Config, lengths: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+    """Random words that vectors of these lengths [V] take in mode sample: one for each element that takes part, or one in all."""
+    return np.ones_like(lengths) if config.sampler == "inverse_cdf" else taking_part(config, lengths, mask)
+
+
 def sample(config: Config, block: Block) -> dict[str, np.ndarray]:
-    """The class drawn for each vector and its score code, [V]: every element takes the next word of the sequence."""
-    stream = words(config.seed, int(block.lengths.sum()), block.elements_before)
-    index, position = draw(gumbel_table(config), block.positions, block.valid, stream)
-    return {"sample": index, "score": unframe(config, position)}
+    """The class drawn for each vector and its score code, [V].
+
+    Every element takes the next word of the sequence, but masked ones take none: the draws are those without them.
+    """
+    if config.sampler == "inverse_cdf":
+        return inverse_cdf(config, block)
+    stream = words(config.seed, int(block.taking_part.sum()), block.words_before)
+    index, position = draw(gumbel_table(config), block.positions, block.taking_part, stream)
+    return {"sample": index, "score": unframe(config, position), **block.flags}

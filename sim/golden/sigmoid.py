@@ -21,5 +21,5 @@ def codes(config: Config, positions: np.ndarray) -> np.ndarray:
 
 
 def sigmoid(config: Config, block: Block) -> dict[str, np.ndarray]:
-    """The probability code of each element, [V, N], 0 beyond each length."""
-    return {"probabilities": np.where(block.valid, codes(config, block.positions), 0)}
+    """The probability code of each element, [V, N], 0 beyond each length and where masked."""
+    return {"probabilities": np.where(block.taking_part, codes(config, block.positions), 0), **block.flags}

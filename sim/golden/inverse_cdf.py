@@ -1,0 +1,34 @@
+"""Golden model of `hw/inverse_cdf.py`: the class whose share of the sum a random number falls into."""
+
+import numpy as np
+
+from softstream.hw.cdf_law import CdfLaw, cdf_law
+from softstream.hw.config import Config
+
+from .exponential import exponential
+from .frame import Block, unframe
+from .generator import words
+from .search import search
+from .threshold import threshold
+
+__all__ = ["draw_share", "inverse_cdf", "terms"]
+
+
+def terms(law: CdfLaw, positions: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """The exponentials as the sum takes them, 0 where not valid; int64 [V, N]."""
+    exponent, significand = exponential(law.widths, positions)
+    return (significand << exponent) * valid
+
+
+def draw_share(law: CdfLaw, positions: np.ndarray, valid: np.ndarray, stream: np.ndarray) -> np.ndarray:
+    """Index of the class drawn from positions [V, N] where valid, with a random word for each vector; int64 [V]."""
+    found = terms(law, positions, valid)
+    return search(found, threshold(law, found.sum(axis=1), stream))
+
+
+def inverse_cdf(config: Config, block: Block) -> dict[str, np.ndarray]:
+    """The class drawn for each vector and its score code, [V]: every vector takes the next word of the sequence."""
+    stream = words(config.seed, len(block.lengths), block.words_before)
+    index = draw_share(cdf_law(config), np.where(block.valid, block.positions, 0), block.valid, stream)
+    drawn = np.take_along_axis(block.positions, index[:, None], axis=1)[:, 0]
+    return {"sample": index, "score": unframe(config, drawn)}
