@@ -18,12 +18,14 @@ VECTORS = 64
 class Beside(wiring.Component):
     """Gives what comes out of one output of a head the flags of its vector, which waited in a queue of `VECTORS` entries.
 
-    Ports: `tag`, the flags of a vector that goes into the head, pulse; `room`, whether one more may come, which may follow another
-    in the next cycle; `i`, beats of the output; `o`, the same with those flags in each beat, or in the last one, as `output`
+    Ports: `tag`, the flags of a vector that goes into the head, pulse; `room`, whether one more may come, even in the cycle
+    after another; `i`, beats of the output; `o`, the same with those flags in each beat, or in the last one, as `output`
     has them. No latency; a beat waits for its flags. Passes the ready path.
     """
 
-    def __init__(self, output: Output, tag: data.StructLayout, given: data.StructLayout, made: data.StructLayout) -> None:
+    def __init__(
+        self, output: Output, tag: data.StructLayout, given: data.StructLayout, made: data.StructLayout
+    ) -> None:
         self._output = output
         super().__init__(
             {

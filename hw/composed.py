@@ -91,7 +91,9 @@ class Composed(HeadInterface):
         flagged: dict[str, Any] = {}
         for output in outputs(self._config):
             source = made[output.port]
-            beside = Beside(output, stage.ended.shape(), source.payload.shape(), getattr(self, output.port).payload.shape())
+            beside = Beside(
+                output, stage.ended.shape(), source.payload.shape(), getattr(self, output.port).payload.shape()
+            )
             m.submodules[f"beside_{output.port}"] = beside
             wiring.connect(m, source, beside.i)
             m.d.comb += [

@@ -5,7 +5,7 @@ from .ensemble import mean_division
 from .formats import ceil_log2
 from .schedule import memory_cycles
 
-__all__ = ["best_mean_latency", "division_latency", "mean_latency", "signed_digits", "sums_latency"]
+__all__ = ["best_mean_latency", "mean_latency", "signed_digits", "sums_latency"]
 
 
 def sums_latency(config: Config) -> int:

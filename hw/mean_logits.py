@@ -42,7 +42,10 @@ class _Sums(wiring.Component):
             *(member[value].eq(framed[position]) for value, position in names),
             *(member[name].eq(framed[name]) for name in ("overlong", *along)),
             self.o.valid.eq(sums.o.valid),
-            *(scores[to].eq(made[of]) for to, of in zip(each_lane("score", lanes), each_lane("sum", lanes), strict=True)),
+            *(
+                scores[to].eq(made[of])
+                for to, of in zip(each_lane("score", lanes), each_lane("sum", lanes), strict=True)
+            ),
             *(scores[name].eq(made[name]) for name in along),
             *(self.o.payload.flags[name].eq(made[name]) for name in FLAGS.members),
             # What is beside a vector comes with each member; that of the last one counts.
@@ -63,8 +66,8 @@ class MeanLogits(wiring.Component):
     has beyond is dropped.
 
     Ports: `i`, stream of scores of `config`; `o`, that of `after`, its `summed`; `ended`, the flags of the ensemble whose last
-    beat is offered at `o`. Latency `memory_cycles(config)` + 3 cycles from a beat of the last member, one beat per cycle. Cuts the
-    ready path.
+    beat is offered at `o`. Latency `memory_cycles(config)` + 3 cycles from a beat of the last member, one beat per cycle. Cuts
+    the ready path.
     """
 
     def __init__(self, config: Config, after: Config) -> None:

@@ -28,8 +28,8 @@ class MeanProbabilities(wiring.Component):
 
     Ports: `i`, guarded beats, not ready while what a short last member lacks is put out; `o`, guarded beats with the flags of the
     ensemble in its last; `o_best`, winners; both without back-pressure. Rigid, so that all of it may stop by an enable.
-    Latency `mean_latency(config, inner)` cycles from a beat of the last member, `best_mean_latency(config)` to the winner from its
-    last; one beat per cycle.
+    Latency `mean_latency(config, inner)` cycles from a beat of the last member, `best_mean_latency(config)` to the winner from
+    its last; one beat per cycle.
     """
 
     def __init__(self, config: Config, inner: Config) -> None:
@@ -59,7 +59,9 @@ class MeanProbabilities(wiring.Component):
             m.d.comb += mean[code].eq(self._divided(m, code, total))
         m.d.comb += [mean[name].eq(delay(m, made[name], cycles, name)) for name in (*along, "uneven")]
         keeps = [made[name] for name in keep_names(lanes)]
-        self._best(m, [totals[0], *(Mux(keep, total, 0) for keep, total in zip(keeps, totals[1:], strict=True))], sums.o)
+        self._best(
+            m, [totals[0], *(Mux(keep, total, 0) for keep, total in zip(keeps, totals[1:], strict=True))], sums.o
+        )
         return m
 
     def _divided(self, m: Module, name: str, total: Value) -> Value:
@@ -71,9 +73,7 @@ class MeanProbabilities(wiring.Component):
         while len(terms) > 1:
             level += 1
             pairs = [terms[k : k + 2] for k in range(0, len(terms), 2)]
-            terms = [
-                (delay(m, _joined(pair), 1, f"{name}_{level}_{k}"), pair[-1][1]) for k, pair in enumerate(pairs)
-            ]
+            terms = [(delay(m, _joined(pair), 1, f"{name}_{level}_{k}"), pair[-1][1]) for k, pair in enumerate(pairs)]
         return terms[0][0][division.shift :]
 
     def _best(self, m: Module, totals: list[Value], sums: Any) -> None:
@@ -85,10 +85,18 @@ class MeanProbabilities(wiring.Component):
             # Of equal ones the lower lane.
             uppers = [upper > lower for lower, upper in zip(totals[::2], totals[1::2], strict=True)]
             places = [
-                [delay(m, bit, 1, "lane") for bit in (*(Mux(upper, b, a) for a, b in zip(places[2 * k], places[2 * k + 1], strict=True)), upper)]
+                [
+                    delay(m, bit, 1, "lane")
+                    for bit in (
+                        *(Mux(upper, b, a) for a, b in zip(places[2 * k], places[2 * k + 1], strict=True)),
+                        upper,
+                    )
+                ]
                 for k, upper in enumerate(uppers)
             ]
-            totals = [delay(m, Mux(upper, totals[2 * k + 1], totals[2 * k]), 1, "larger") for k, upper in enumerate(uppers)]
+            totals = [
+                delay(m, Mux(upper, totals[2 * k + 1], totals[2 * k]), 1, "larger") for k, upper in enumerate(uppers)
+            ]
             valid, ended = delay(m, valid, 1, "there", reset=True), delay(m, ended, 1, "ended")
         last, *flags = ended
         first = Signal(init=1)

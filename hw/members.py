@@ -49,9 +49,7 @@ class MemberSum(wiring.Component):
     def __init__(self, width: int, members: int, beats: int, memory: int, *, lanes: int = 1, start: int = 0) -> None:
         self._members, self._beats, self._memory, self._lanes, self._start = members, beats, memory, lanes, start
         self._layout = sum_layout(width, members, lanes)
-        super().__init__(
-            {"i": In(stream.Signature(member_layout(width, lanes))), "o": Out(pulse(self._layout))}
-        )
+        super().__init__({"i": In(stream.Signature(member_layout(width, lanes))), "o": Out(pulse(self._layout))})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -125,9 +123,7 @@ class MemberSum(wiring.Component):
         valid = delay(m, inside, memory, "valid", reset=True)
         writes = valid & ~delay(m, final, memory, "final")
         added = Signal(lanes * width)
-        read, writing = store(
-            m, "sums", added, writes, delay(m, address, memory, "address"), 1 << len(address)
-        )
+        read, writing = store(m, "sums", added, writes, delay(m, address, memory, "address"), 1 << len(address))
         m.d.comb += [*writing, read.addr.eq(address)]
         so_far = delay(m, read.data, memory - 1, "so_far")
         # The nearest beat of the same place that the memory has not got yet when it is read; the first member needs none.
@@ -135,7 +131,10 @@ class MemberSum(wiring.Component):
         forwarded: list[tuple[Value, Value]] = []
         for distance in range(1, memory + 1):
             before = delay(m, before, 1, f"sum_{distance}_before")
-            earlier, was = delay(m, earlier, 1, f"place_{distance}_before"), delay(m, was, 1, f"was_{distance}", reset=True)
+            earlier, was = (
+                delay(m, earlier, 1, f"place_{distance}_before"),
+                delay(m, was, 1, f"was_{distance}", reset=True),
+            )
             hit = delay(m, was & (earlier == place), memory, f"same_{distance}")
             forwarded.append((hit, before))
         for hit, value in reversed(forwarded):
@@ -146,8 +145,7 @@ class MemberSum(wiring.Component):
         value_width = len(values) // lanes
         m.d.comb += added.eq(
             Cat(
-                (base.word_select(lane, width) + values.word_select(lane, value_width))[:width]
-                for lane in range(lanes)
+                (base.word_select(lane, width) + values.word_select(lane, value_width))[:width] for lane in range(lanes)
             )
         )
         made = self.o.payload

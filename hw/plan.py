@@ -13,9 +13,9 @@ from .bound import Bound, bound, unchecked_bound
 from .cdf_law import cdf_law, exact_sum
 from .composition import Composition, composition
 from .config import Config
+from .differences import differences
 from .ensemble import mean_format
 from .ensemble_schedule import best_mean_latency, mean_latency
-from .differences import differences
 from .exponential_codes import exponential_bound, exponential_codes, sum_format
 from .formats import QFormat
 from .hardmax_schedule import HARDMAX_VECTORS, hardmax_latency

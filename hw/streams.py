@@ -305,7 +305,9 @@ class Stopped(wiring.Component):
         self._stages = stages
         first, *_ = found = list(stages.values())
         self._made = {"o": found[-1].o}
-        self._made |= {"o_best": stage.o_best for stage in found if "o_best" in stage.signature.members}
+        for stage in found:
+            if "o_best" in stage.signature.members:
+                self._made["o_best"] = stage.o_best
         outs = {port: Out(stream.Signature(made.payload.shape())) for port, made in self._made.items()}
         super().__init__({"i": In(stream.Signature(first.i.payload.shape())), **outs})
 
@@ -321,8 +323,8 @@ class Stopped(wiring.Component):
             ]
             wiring.connect(m, skid.o, wiring.flipped(getattr(self, port)))
         enable: Value = reduce(and_, (skid.i.ready for skid in skids.values()))
-        sources = [self.i, *(stage.o for stage in self._stages.values())]
-        for (name, stage), made in reversed([*zip(self._stages.items(), sources)]):
+        sources = [self.i, *(stage.o for stage in [*self._stages.values()][:-1])]
+        for (name, stage), made in reversed([*zip(self._stages.items(), sources, strict=True)]):
             m.submodules[name] = EnableInserter(enable)(stage)
             m.d.comb += [stage.i.valid.eq(made.valid), Value.cast(stage.i.payload).eq(Value.cast(made.payload))]
             if not stage.i.signature.always_ready:

@@ -96,8 +96,8 @@ def test_what_makes_no_sense_is_refused(keys: dict[str, Any], message: str) -> N
 
 def test_vectors_are_members_of_whole_ensembles() -> None:
     scores = np.zeros((7, 4), dtype=int)
-    with pytest.raises(UserError, match="7 vectors with ensemble = 3: .*; 6 vectors would do"):
+    with pytest.raises(UserError, match=r"7 vectors with ensemble = 3: .*; 6 vectors would do"):
         golden(Config(ensemble=3), scores)
-    with pytest.raises(UserError, match="2 vectors with ensemble = 3: .*; 3 vectors would do"):
+    with pytest.raises(UserError, match=r"2 vectors with ensemble = 3: .*; 3 vectors would do"):
         golden(Config(ensemble=3), scores[:2])
     assert golden(Config(ensemble=3), scores[:0])["probabilities"].shape == (0, 4)

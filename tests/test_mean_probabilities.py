@@ -65,7 +65,9 @@ def test_the_stage_equals_its_model(name: str, sink: str) -> None:
     dut = Stopped({"mean": MeanProbabilities(config, inner)})
     run = run_component(dut, beats, int((-(-firsts // lanes)).sum()), sink=sink, drain=("o_best",))
     rows = iter(run.beats)
-    for codes_due, length, group in zip(made["probabilities"], firsts, lengths.reshape(-1, config.ensemble), strict=True):
+    for codes_due, length, group in zip(
+        made["probabilities"], firsts, lengths.reshape(-1, config.ensemble), strict=True
+    ):
         got = []
         for at in range(0, length, lanes):
             beat = next(rows)

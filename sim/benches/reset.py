@@ -79,7 +79,7 @@ async def in_stalled_output(dut: Any) -> None:
     with Session(dut, "reset", "in_stalled_output") as session:
         await session.harness.reset()
         offers = [tap.valid for tap in session.harness.outputs.values()]
-        # Where elements leave before their vector's end, a long vector waits for the first to be taken and has no winner till then.
+        # Where elements leave before their vector's end, that waits for the first to be taken, and so does the winner.
         longest = 2 if outputs(session.config)[0].flags_at_last else None
         for _ in range(2):
             await _interrupt(

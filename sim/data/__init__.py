@@ -1,4 +1,4 @@
-"""Scores of real classifiers, made by `python -m softstream.scripts.train_digits` and `train_ensemble`; the .toml files say how."""
+"""Scores of real classifiers, made by `softstream.scripts.train_digits` and `train_ensemble`; the .toml files say how."""
 
 from __future__ import annotations
 

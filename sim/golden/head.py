@@ -178,7 +178,10 @@ def golden(
         positions, framed, overlong = frame(config, scores[rows], lengths[rows], mask)
         columns = (slice(None), slice(positions.shape[1]))
         extra = {name: values[rows][columns[: values.ndim]] for name, values in beside.items()}
-        made = {**model(config, Block(positions, framed, extra, int(earlier[start]))), **_flags(config, framed, overlong)}
+        made = {
+            **model(config, Block(positions, framed, extra, int(earlier[start]))),
+            **_flags(config, framed, overlong),
+        }
         for name, values in made.items():
             # Columns beyond max_length were cut and stay 0.
             arrays[name][results][..., : values.shape[-1]] = values
