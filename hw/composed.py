@@ -21,6 +21,7 @@ from .interface import HeadInterface
 from .mean_logits import MeanLogits
 from .mean_probabilities import MeanProbabilities
 from .ports import outputs
+from .smoothing import Smoothing
 from .streams import Stopped
 
 __all__ = ["FRONTS", "POSTS", "Composed"]
@@ -31,7 +32,7 @@ FRONTS: dict[str, Callable[[Config, Config], Any]] = {"mean_logits": MeanLogits}
 One that flags vectors has a port `ended` as well: the flags of the vector whose last beat is offered at `o`.
 """
 
-POSTS: dict[str, Callable[[Config, Config], Any]] = {"mean_probabilities": MeanProbabilities}
+POSTS: dict[str, Callable[[Config, Config], Any]] = {"mean_probabilities": MeanProbabilities, "smoothing": Smoothing}
 """Post stage → its component, of the outer and the inner configuration: rigid streams `i` and `o` of guarded beats.
 
 One that has winners of its own, in the place of the inner head's, has a stream `o_best` as well.

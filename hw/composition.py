@@ -16,6 +16,7 @@ from functools import lru_cache
 from .config import Config
 from .ensemble import mean_error, summed
 from .errors import UserError
+from .smoothing_tables import smoothing_error
 
 __all__ = ["FRONTS", "POSTS", "Composition", "Front", "FrontStep", "Post", "composition", "guarded"]
 
@@ -62,6 +63,9 @@ POSTS: dict[str, Post] = {
         lambda config: config.ensemble > 1 and config.ensemble_mean == "probabilities",
         lambda config: config.replace(ensemble=1, ensemble_mean="logits"),
         mean_error,
+    ),
+    "smoothing": Post(
+        lambda config: len(config.smoothing) > 1, lambda config: config.replace(smoothing=()), smoothing_error
     ),
 }
 """Post stages, likewise; behind the last of them stands `finish`."""

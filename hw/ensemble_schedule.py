@@ -2,28 +2,15 @@
 
 from .config import Config
 from .ensemble import mean_division
-from .formats import ceil_log2
+from .formats import ceil_log2, signed_digits
 from .schedule import memory_cycles
 
-__all__ = ["best_mean_latency", "mean_latency", "signed_digits", "sums_latency"]
+__all__ = ["best_mean_latency", "mean_latency", "sums_latency"]
 
 
 def sums_latency(config: Config) -> int:
     """From a beat of the last member to the sums over the members."""
     return memory_cycles(config) + 1
-
-
-def signed_digits(weight: int) -> list[tuple[int, bool]]:
-    """A weight as few powers of two: [(exponent, whether it is subtracted), …]."""
-    found, exponent = [], 0
-    while weight:
-        if weight & 1:
-            negative = weight & 3 == 3
-            found.append((exponent, negative))
-            weight += 1 if negative else -1
-        weight >>= 1
-        exponent += 1
-    return found
 
 
 def mean_latency(config: Config, inner: Config) -> int:

@@ -6,9 +6,11 @@ from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .adders import sum_tree
 from .config import Config
 from .ensemble import mean_division
-from .ensemble_schedule import mean_latency, signed_digits, sums_latency
+from .ensemble_schedule import mean_latency, sums_latency
+from .formats import signed_digits
 from .members import FLAGS, MemberSum
 from .ports import outputs
 from .schedule import memory_cycles
@@ -69,12 +71,8 @@ class MeanProbabilities(wiring.Component):
         division = mean_division(self._config.ensemble, self._inner.probability_width)
         halved = total[division.halvings :]
         terms = [(halved << exponent, negative) for exponent, negative in signed_digits(division.multiplier)]
-        level = 0
-        while len(terms) > 1:
-            level += 1
-            pairs = [terms[k : k + 2] for k in range(0, len(terms), 2)]
-            terms = [(delay(m, _joined(pair), 1, f"{name}_{level}_{k}"), pair[-1][1]) for k, pair in enumerate(pairs)]
-        return terms[0][0][division.shift :]
+        product, _ = sum_tree(m, name, terms)
+        return product[division.shift :]
 
     def _best(self, m: Module, totals: list[Value], sums: Any) -> None:
         """First index of the largest sum, at the ensemble's end."""
@@ -107,11 +105,3 @@ class MeanProbabilities(wiring.Component):
             with m.If(first | (totals[0] > best.sum)):
                 m.d.sync += [best.sum.eq(totals[0]), best.index.eq(Cat(*places[0], Mux(first, 0, index)))]
         m.d.sync += [best[name].eq(flag) for name, flag in zip(FLAGS.members, flags, strict=True)]
-
-
-def _joined(terms: list[tuple[Value, bool]]) -> Value:
-    """One or two terms added up; the sign of the last is that of the sum."""
-    if len(terms) == 1:
-        return terms[0][0]
-    (low, low_negative), (high, high_negative) = terms
-    return high - low if low_negative != high_negative else high + low

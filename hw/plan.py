@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from .bound import Bound, bound, unchecked_bound
+from .bound import Bound, bound, post_shares, unchecked_bound
 from .cdf_law import cdf_law, exact_sum
 from .composition import Composition, composition
 from .config import Config
@@ -38,6 +38,8 @@ from .schedule import (
     two_pass_schedule,
 )
 from .sigmoid_tables import sigmoid_codes
+from .smoothing_schedule import smoothing_ahead, smoothing_latency
+from .smoothing_tables import smoothing_tables
 from .top_k_schedule import (
     INSERTION_LATENCY,
     KEPT_LATENCY,
@@ -94,6 +96,9 @@ class Plan:
     """a of the winner."""
     lead_terms: tuple[tuple[str, int, int], ...] = ()
     """Of an ensemble, likewise the cycles from its first input beat to the first one of its last member."""
+    ahead: int = 0
+    """Output beats behind a vector's first that have to be worked out before it leaves, where it has as many; each is
+    waited for longer where they come `output_spacing` cycles apart."""
     distance: float | None = None
     """In sample mode: no vector's draws have a law farther from softmax than this, in total variation."""
     searched: bool = False
@@ -102,7 +107,9 @@ class Plan:
     @property
     def latency_formula(self) -> str:
         """Cycles from a vector's first input beat to its first output beat."""
-        return self._formula(self.passes, self.fixed_latency_cycles)
+        wait = self.output_spacing - 1 if self.ahead else 0
+        ahead = f" + {wait}min({_beats(self.config)} − 1, {self.ahead})" if wait else ""
+        return self._formula(self.passes, self.fixed_latency_cycles) + ahead
 
     @property
     def latency_text(self) -> str:
@@ -149,12 +156,16 @@ class Plan:
 
     def first_output_cycle(self, length: int) -> int:
         """Cycle of the first output beat's transfer, counted from the first input beat's."""
+        return self._unhindered(length) + (self.output_spacing - 1) * min(self.config.beats(length) - 1, self.ahead)
+
+    def _unhindered(self, length: int) -> int:
+        """The same where all beats came in every cycle."""
         return self._lead_cycles(length) + self.passes * self.config.beats(length) + self.fixed_latency_cycles
 
     def last_output_cycle(self, length: int) -> int:
         """Cycle of the last output beat's transfer, counted from the first input beat's."""
         last = length if self.searched else self._emitted(length)
-        return self.first_output_cycle(length) + self.output_spacing * (last - 1)
+        return self._unhindered(length) + self.output_spacing * (last - 1)
 
     def _emitted(self, length: int) -> int:
         """Beats that come out for a vector."""
@@ -240,7 +251,10 @@ def _composed_plan(config: Config, parts: Composition) -> Plan:
         )
         before, after, each = parts.inner.probability_qformat, f"{config.probability_qformat}", _each_cycle(config)
         posts = [
-            *(POST_ROWS[name](config, parts.inner) for name in parts.posts),
+            *(
+                replace(POST_ROWS[name](config, parts.inner), bound_share_ulp=float(share))
+                for name, share in post_shares(config, parts)
+            ),
             StagePlan("finish", "rounded half up, saturated", f"{before}", after, 1, each, bound_share_ulp=0.5),
             StagePlan("skid", "probability kept until taken", after, after, 1, each),
         ]
@@ -256,6 +270,7 @@ def _composed_plan(config: Config, parts: Composition) -> Plan:
         fixed_latency_cycles=found.fixed_latency_cycles + earlier + sum(row.latency_cycles for row in posts),
         best_latency_cycles=found.best_latency_cycles + earlier,
         bound=limits or found.bound,
+        ahead=smoothing_ahead(config) if "smoothing" in parts.posts else 0,
     )
 
 
@@ -913,10 +928,29 @@ def _sample_plan(config: Config) -> Plan:
     return replace(_steady_plan(config, tuple(rows), sample_latency(config) - 1), distance=noise.bound)
 
 
+def _smoothing_row(config: Config, inner: Config) -> StagePlan:
+    tables, form = smoothing_tables(config, inner), f"{inner.probability_qformat}"
+    computes = "Σ w_k·p_(i+k) / D_(i+k)" if tables.scatter else "Σ w_k·p_(i+k) / D_i"
+    times = f", {tables.passes} times" if tables.passes > 1 else ""
+    return StagePlan(
+        "smoothing",
+        f"{computes}, {len(tables.weights)} weights, {len(tables.sums)} values of D{times}",
+        form,
+        form,
+        smoothing_latency(config, inner),
+        _each_cycle(config),
+        tables.passes * tables.bits,
+        note="mass preserved" if tables.scatter else "local average",
+    )
+
+
 FRONT_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {"mean_logits": _mean_logits_row}
 """Front stage → its row, of the configurations before and behind it."""
 
-POST_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {"mean_probabilities": _mean_probabilities_row}
+POST_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {
+    "mean_probabilities": _mean_probabilities_row,
+    "smoothing": _smoothing_row,
+}
 """Post stage → its row, of the outer and the inner configuration."""
 
 PLANS: dict[str, Callable[[Config], Plan]] = {

@@ -28,11 +28,10 @@ from softstream.hw.errors import UserError
 from softstream.hw.plan import Plan, plan
 from softstream.hw.ports import Field, outputs, sidebands
 from softstream.hw.presets import PRESETS
-from softstream.hw.sampling import gumbel_table
 from softstream.sim.exact import EXACT, Vectors, errors_ulp, exact_values
 from softstream.sim.golden import Result, golden
 from softstream.sim.golden.head import checked_beside
-from softstream.sim.law import draw_law, total_variation
+from softstream.sim.law import draw_law, law_slack, total_variation
 from softstream.sim.reference import float64_slack_ulp
 
 from .compare import (
@@ -46,6 +45,7 @@ from .compare import (
     given_scores,
     measured_heads,
     mhz_text,
+    one_by_one,
     percent_text,
     reliability,
     resources_json,
@@ -293,6 +293,7 @@ def entries(text: str, base: Config) -> dict[str, Config]:
             start = (
                 PRESETS[name].replace(**shared, **changes) if name in PRESETS else base.replace(mode=name, **changes)
             )
+            one_by_one(start)
         except UserError as error:
             raise UserError(f"--modes {entry.strip()}: {error}") from None
         found[entry.strip()] = start
@@ -361,12 +362,12 @@ def _error(vectors: Vectors, derived: Plan, result: Result) -> Error | None:
         return None
     codes = result[code.array]
     exact = exact_values(code.array, vectors)
-    counted = np.ones(codes.shape, dtype=bool)
-    if codes.ndim == 2:
-        # Of elements those that take part, of the K largest as many as there are.
-        places = vectors.valid if codes.shape == vectors.valid.shape else None
-        there = np.arange(codes.shape[1]) < vectors.valid.sum(axis=1)[:, None]
-        counted = there if places is None or code.array == "top_probabilities" else places
+    if codes.shape == vectors.valid.shape and code.array != "top_probabilities":
+        counted = vectors.valid
+    elif codes.ndim == 2:  # of the K largest as many as there are
+        counted = np.arange(codes.shape[1]) < vectors.valid.sum(axis=1)[:, None]
+    else:  # a loss, but of a label that is none of the vector's elements
+        counted = np.isfinite(exact)
     error, saturated = (both[counted] for both in errors_ulp(config, code, codes, exact))
     return Error(
         unit="ulp",
@@ -387,13 +388,15 @@ def _law_error(vectors: Vectors, bound: float) -> Error:
     distances = []
     for row in rows:
         there = vectors.valid[row]
+        if not there.any():
+            continue
         law = draw_law(vectors.config, vectors.scores[row][there])
         distances.append(total_variation(law, vectors.softmax[row][there]))
     found = np.array(distances)
-    # The table's probabilities are exact; the law adds some 2N roundings of 2^-53 for each of its values.
-    slack = vectors.scores.shape[1] * len(gumbel_table(vectors.config).law) * 2.0**-51
     worst = float(found.max())
-    return Error("total variation", len(found), worst, worst, float(found.mean()), bound, bound, slack)
+    return Error(
+        "total variation", len(found), worst, worst, float(found.mean()), bound, bound, law_slack(vectors.config)
+    )
 
 
 def _judged(title: str, vectors: Vectors, labels: np.ndarray | None) -> Judged:

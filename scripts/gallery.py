@@ -73,6 +73,11 @@ def _softmax(x: np.ndarray) -> np.ndarray:
     return e / e.sum()
 
 
+def _smoothed(x: np.ndarray) -> np.ndarray:
+    kernel = np.array([1, 2, 1])
+    return np.convolve(_softmax(x), kernel, mode="same") / np.convolve(np.ones(len(x)), kernel, mode="same")
+
+
 def _elements(array: str, exact: Exact) -> Callable[[Config, np.ndarray], Shown]:
     """A member whose output has a code for each element."""
 
@@ -132,6 +137,12 @@ MEMBERS: tuple[Member, ...] = (
         changes=(("temperature", 3.0),),
     ),
     Member("softmax-int8-masked", "Mask", f"softmax of what is left; classes {MASKED} are excluded", _masked),
+    Member(
+        "softmax-int8-smoothed",
+        "Smoothing",
+        "(p_(i−1) + 2·p_i + p_(i+1)) / the sum of the weights within the vector",
+        _elements("probabilities", _smoothed),
+    ),
     Member("softmax-top-k-int8", "Top-K", "the K largest, with their share of the whole sum", _top, "rank"),
     Member(
         "hardmax-int8", "Hardmax", "1.0 for the first largest score, 0 for all others", _elements("one_hot", _one_hot)

@@ -48,8 +48,10 @@ class Vectors:
     @cached_property
     def log_softmax(self) -> np.ndarray:
         """Its natural logarithm, by x − max − ln Σ e^(x − max), so that nothing underflows: [V, N], −∞ elsewhere."""
-        shifted = self.nats - self.nats.max(axis=1, keepdims=True)
-        return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        peak = self.nats.max(axis=1, keepdims=True)
+        shifted = self.nats - np.where(np.isfinite(peak), peak, 0)
+        total = np.exp(shifted).sum(axis=1, keepdims=True)
+        return shifted - np.log(np.where(total > 0, total, 1))  # where everything is masked there is no sum
 
 
 def _probabilities(vectors: Vectors) -> np.ndarray:

@@ -8,8 +8,8 @@ import pytest
 from softstream.hw.composition import composition
 from softstream.hw.config import Config
 from softstream.hw.ensemble import mean_division, summed
-from softstream.hw.ensemble_schedule import signed_digits
 from softstream.hw.errors import UserError
+from softstream.hw.formats import signed_digits
 from softstream.hw.plan import plan
 from softstream.hw.ports import outputs, top_ports
 from softstream.sim.golden import golden

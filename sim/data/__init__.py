@@ -1,11 +1,22 @@
-"""Scores of real classifiers, made by `softstream.scripts.train_digits` and `train_ensemble`; the .toml files say how."""
+"""Real classifiers of handwritten digits: the scores of one and of an ensemble, and a network with softmax inside.
+
+Made by `python -m softstream.scripts.train_digits`, `train_ensemble` and `train_network`; the .toml files say how.
+"""
 
 from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
 
-__all__ = ["DIGITS_DESCRIPTION", "DIGITS_LABELS", "DIGITS_SCORES", "ENSEMBLE_DESCRIPTION", "ENSEMBLE_SCORES"]
+__all__ = [
+    "DIGITS_DESCRIPTION",
+    "DIGITS_LABELS",
+    "DIGITS_NETWORK",
+    "DIGITS_SCORES",
+    "ENSEMBLE_DESCRIPTION",
+    "ENSEMBLE_SCORES",
+    "NETWORK_DESCRIPTION",
+]
 
 _HERE = Path(str(files(__name__)))
 
@@ -19,3 +30,7 @@ ENSEMBLE_SCORES = _HERE / "ensemble_scores.npy"
 """int8 [5391, 10]: score codes of three weaker classifiers, three rows per handwritten digit, in the order of the labels."""
 ENSEMBLE_DESCRIPTION = _HERE / "ensemble.toml"
 """The scale of one score step of all of them, and how the scores were made."""
+DIGITS_NETWORK = _HERE / "digits_network.npz"
+"""float32 weights w1 [64, 64], b1 [64], w2 [64, 10], b2 [10], and the digits held out: pixels uint8 [600, 64], labels [600]."""
+NETWORK_DESCRIPTION = _HERE / "digits_network.toml"
+"""The scales of hidden and output scores, and how the network was trained."""
