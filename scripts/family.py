@@ -407,10 +407,9 @@ def _judged(title: str, vectors: Vectors, labels: np.ndarray | None) -> Judged:
         if array not in result:
             continue
         chosen = decide(result[array], vectors)
-        by_float = vectors.softmax.argmax(axis=1)
         right = None if labels is None else chosen == labels
         accuracy = None if right is None else float(right.mean())
-        decision = Decision(source, accuracy, int(np.count_nonzero(chosen != by_float)))
+        decision = Decision(source, accuracy, int(np.count_nonzero(chosen != vectors.winners)))
         confident = next((name for name in CONFIDENCES if name in result), None)
         if right is not None and confident is not None:
             calibration = Calibration(*reliability(CONFIDENCES[confident](config, result[confident], chosen), right))
@@ -459,9 +458,9 @@ def family(
     )
     accuracy = calibration = None
     if given.labels is not None:
-        winners = exact.softmax.argmax(axis=1)
-        right = winners == given.labels
-        accuracy, calibration = float(right.mean()), Calibration(*reliability(_at(exact.softmax, winners), right))
+        right = exact.winners == given.labels
+        sure = _at(exact.softmax, exact.winners)
+        accuracy, calibration = float(right.mean()), Calibration(*reliability(sure, right))
     return Family(
         config=base,
         data=given.data,

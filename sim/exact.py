@@ -41,8 +41,13 @@ class Vectors:
         return np.where(self.valid, self.scores * self.config.effective_scale, -np.inf)
 
     @cached_property
+    def winners(self) -> np.ndarray:
+        """First index of the largest score that takes part, [V]: the argmax of float64's softmax, whatever lies behind it."""
+        return np.asarray(self.nats.argmax(axis=1))
+
+    @cached_property
     def softmax(self) -> np.ndarray:
-        """Softmax of what takes part, [V, N], 0 elsewhere."""
+        """Softmax of what takes part, [V, N], 0 elsewhere; with what the configuration puts behind it."""
         return softmax_float64(self.config, self.scores, self.lengths, self.beside.get("mask"))
 
     @cached_property
@@ -74,7 +79,7 @@ def _largest(vectors: Vectors) -> np.ndarray:
 
 
 def _one_hot(vectors: Vectors) -> np.ndarray:
-    return (np.arange(vectors.nats.shape[1]) == vectors.nats.argmax(axis=1)[:, None]).astype(np.float64)
+    return (np.arange(vectors.nats.shape[1]) == vectors.winners[:, None]).astype(np.float64)
 
 
 def _losses(vectors: Vectors) -> np.ndarray:
