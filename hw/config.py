@@ -150,7 +150,8 @@ def _sizes(name: str, value: Any) -> tuple[int, ...]:
     listed = isinstance(value, list | tuple)
     if not listed or any(isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= 65536 for n in value):
         raise UserError(
-            f"{name} = {list(value) if listed else value!r}: must be a list of integers from 1 to 65536, at most 16; for example [8]"
+            f"{name} = {list(value) if listed else value!r}: must be a list of integers from 1 to 65536, at most 16; "
+            "for example [8]"
         )
     if len(value) > 16:
         raise UserError(f"{name}: {len(value)} sizes; must be at most 16; for example [8]")

@@ -1,7 +1,7 @@
 """Groups inside a packet: a front stage that ends them, a head that takes each for a vector, and the packets' ends again.
 
-    scores ─► ends of groups ─► head of vectors ─┬─► packets' ends ─► elements
-                     └─► marks, one per group ───┴─► packets' ends ─► winners
+scores ─► ends of groups ─► head of vectors ─┬─► packets' ends ─► elements
+                 └─► marks, one per group ───┴─► packets' ends ─► winners
 """
 
 from typing import Any
@@ -82,7 +82,7 @@ class Ends(wiring.Component):
 
 
 class Marked(wiring.Component):
-    """Packets' ends for an output of the head of vectors: `last` on a packet's last beat, `ends` on a group's, and there the flags.
+    """Packets' ends for an output of the head of vectors: `last` on a packet's last beat, `ends` and the flags on a group's.
 
     Ports: `i`, stream of the head of vectors; `o`, the same beats; `marks`, one for each group, no back-pressure; `room`, whether
     another may come. Latency 0; passes both valid and ready. A group's last beat waits for its mark, which is there as soon

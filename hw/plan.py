@@ -169,7 +169,7 @@ class Plan:
         return {"element": self.config.beats(length), "vector": 1, "rank": min(length, self.config.top_k)}[per]
 
     def _last_of(self, lengths: list[int]) -> int:
-        """Cycle of the last output beat's transfer of vectors of these lengths back to back, counted from the first input beat."""
+        """Cycle of the last output beat's transfer of vectors of these lengths back to back, from the first input beat's."""
         start, came, gone = 0, -1, -1
         for length in lengths:
             if self.passes > 1:  # the next one comes in when all of this one is out
@@ -258,6 +258,8 @@ def plan(config: Config) -> Plan:
 def _grouped_plan(config: Config) -> Plan:
     """The plan of the head of vectors, each of which is a group."""
     found = plan(config.replace(groups=[]))
+    # A winner has to wait for its group's mark, which goes through a queue.
+    found = replace(found, best_latency_cycles=max(found.best_latency_cycles, QUEUE_LATENCY - 1))
     code = f"{config.score_format}"
     row = StagePlan(
         "groups",

@@ -89,8 +89,8 @@ class Output:
     fields: tuple[Field, ...]
     """In tdata, lowest first, each in whole bytes."""
     per: Literal["element", "vector", "rank", "group"]
-    """Whether each element has a place in a beat, lane by lane, each vector one beat, each of its K largest one, or, of a packet of
-    several vectors, each of its groups one."""
+    """Whether each element has a place in a beat, lane by lane, each vector one beat, each of its K largest one, or each group
+    of a packet one."""
     noun: str
     """What one beat holds."""
     flags: tuple[Field, ...] = ()

@@ -27,8 +27,6 @@ def grouped(
     for output in outputs(config):
         for field in output.fields:
             values = found[field.array]
-            arrays[field.array] = (
-                groups.told(values) if values.ndim == 1 else groups.joined(values, scores.shape[1])
-            )
+            arrays[field.array] = groups.told(values) if values.ndim == 1 else groups.joined(values, scores.shape[1])
         arrays |= {flag.array: groups.told(found[flag.array]) for flag in output.flags if flag.array in found}
     return arrays
