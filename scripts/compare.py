@@ -477,10 +477,20 @@ class Given:
         )
 
 
+def single(config: Config) -> None:
+    """Raises `UserError` where a packet has a winner in each of its groups, and none of its own to be judged."""
+    if config.groups:
+        raise UserError(
+            f"groups = {list(config.groups)}: a packet has a winner for each group; for a comparison groups = [] would do, with "
+            "the groups as vectors"
+        )
+
+
 def given_scores(
     config: Config, scores: np.ndarray | Scores | None, labels: np.ndarray | None, lengths: np.ndarray | None
 ) -> Given:
     """The arguments of `compare`, checked: without scores those of the digits. Raises `UserError` where they do not match."""
+    single(config)
     if isinstance(scores, Scores):
         if lengths is not None:
             raise UserError("lengths: given twice; Scores have lengths of their own; leave lengths out")

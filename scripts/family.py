@@ -48,6 +48,7 @@ from .compare import (
     percent_text,
     reliability,
     resources_json,
+    single,
 )
 from .scores import Scores
 
@@ -300,6 +301,7 @@ def entries(text: str, base: Config) -> dict[str, Config]:
 
 def _vectors(title: str, config: Config, given: Given, beside: Mapping[str, np.ndarray]) -> Vectors:
     """What a head is given: the scores, and of what comes beside them whatever it takes."""
+    single(config)
     others = {**beside} if given.labels is None else {"labels": given.labels, **beside}
     for sideband in sidebands(config):
         if sideband.array not in others:

@@ -131,6 +131,10 @@ def heads(config: Config) -> tuple[Config, Config]:
         what = "mask" if config.mode == "softmax" else f"mode = {config.mode!r}"
         rule = "mode = 'softmax', and mask = false"
         raise UserError(f"{what}: the network's layers are softmax of all their scores; {rule} would do")
+    if config.groups:
+        raise UserError(
+            f"groups = {list(config.groups)}: the network's hidden groups are vectors; groups = [] would do"
+        )
     described = tomllib.loads(NETWORK_DESCRIPTION.read_text(encoding="utf-8"))
     int8 = {"score_width": 8, "score_signed": True}
     return (
