@@ -47,7 +47,7 @@ MODES = ("argmax", "softmax")
 
 def carried(config: Config) -> bool:
     """Whether the link can carry what the head puts out."""
-    return config.mode in MODES and not config.groups
+    return config.mode in MODES and not config.groups and config.ensemble == 1
 
 
 PAYLOAD_BYTES = 60

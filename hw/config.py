@@ -95,6 +95,10 @@ KEYS: tuple[Key, ...] = (
     Key("groups", "list of integers", "elements", "at most 16 of 1…65536", (),
         "sizes of mutually exclusive groups that a packet is cut into, over and over, each a vector by itself; max_length is the "
         "longest; empty: the packet is one vector", True),
+    Key("ensemble", "integer", "members", "1…16", 1,
+        "M of an ensemble: M vectors, one after the other, make one result; 1 is none", True),
+    Key("ensemble_mean", "text", "–", "logits, probabilities", "logits",
+        "of an ensemble: the mean of the members' scores, before softmax; or that of their probabilities, behind it", True),
     Key("lanes", "integer", "scores per beat", "1, 2, 4, 8, 16", 1, "scores that one beat carries", False),
     Key("per_vector", "text", "–", "serial, pipelined", "serial",
         "what works once per vector: step by step, and vectors of a few elements wait for it; or in a pipeline, and vectors of "
@@ -106,6 +110,7 @@ _CHOICES = {
     "probability_format": ("UQ0", "UQ1"),
     "normaliser": ("divider", "reciprocal", "logarithm", "none"),
     "accumulator": ("auto", "absolute", "reference", "two_pass"),
+    "ensemble_mean": ("logits", "probabilities"),
     "profile": ("fast", "fastest", "small"),
     "smoothing_edges": ("gather", "scatter"),
     "lanes": (1, 2, 4, 8, 16),
@@ -122,6 +127,7 @@ _RANGES = {
     "smoothing_passes": (1, 4),
     "reference_offset": (0, 65535),
     "seed": (0, (1 << 32) - 1),
+    "ensemble": (1, 16),
 }
 
 
@@ -197,6 +203,8 @@ class Config:
     smoothing_edges: Literal["gather", "scatter"] = "gather"
     smoothing_passes: int = 1
     groups: tuple[int, ...] = ()
+    ensemble: int = 1
+    ensemble_mean: Literal["logits", "probabilities"] = "logits"
     lanes: Literal[1, 2, 4, 8, 16] = 1
     per_vector: Literal["serial", "pipelined"] = "serial"
 
@@ -290,6 +298,23 @@ class Config:
                 "per_vector = 'pipelined' with accumulator = 'two_pass': takes one vector after the other; "
                 "per_vector = 'serial' would do"
             )
+        if self.ensemble > 1:
+            self._check_ensemble()
+
+    def _check_ensemble(self) -> None:
+        """Raises `UserError` for an ensemble that the other keys do not go with."""
+        if self.mask:
+            raise UserError(
+                f"ensemble = {self.ensemble} with mask: what one member excludes and another does not has no mean; "
+                "mask = false would do"
+            )
+        _, widest = _RANGES["score_width"]
+        more = ceil_log2(self.ensemble)
+        if self.ensemble_mean == "logits" and self.score_width + more > widest:
+            raise UserError(
+                f"ensemble = {self.ensemble} with score_width = {self.score_width}: sums of scores have {more} bits more, "
+                f"{widest} at most; score_width = {widest - more} would do, or ensemble_mean = 'probabilities'"
+            )
 
     def _check_groups(self) -> None:
         text, longest = f"groups = {list(self.groups)}", max(self.groups)
@@ -302,6 +327,10 @@ class Config:
         if self.mode == "sample" and self.sampler == "inverse_cdf":
             raise UserError(
                 f"{text} with sampler = 'inverse_cdf': one draw comes with a packet; sampler = 'gumbel' would do"
+            )
+        if self.ensemble > 1:
+            raise UserError(
+                f"{text} with ensemble = {self.ensemble}: the members of a group are a packet apart; ensemble = 1 would do"
             )
         if longest != self.max_length:
             raise UserError(

@@ -52,6 +52,7 @@ __all__ = [
     "given_scores",
     "measured_heads",
     "mhz_text",
+    "one_by_one",
     "percent_text",
     "reliability",
     "resources_json",
@@ -477,8 +478,13 @@ class Given:
         )
 
 
-def single(config: Config) -> None:
-    """Raises `UserError` where a packet has a winner in each of its groups, and none of its own to be judged."""
+def one_by_one(config: Config) -> None:
+    """Raises `UserError` for a head whose results are not one for each vector."""
+    if config.ensemble > 1:
+        raise UserError(
+            f"ensemble = {config.ensemble}: results are compared vector by vector, and there is one for {config.ensemble}; "
+            "ensemble = 1 would do, and softstream gallery shows an ensemble beside float64"
+        )
     if config.groups:
         raise UserError(
             f"groups = {list(config.groups)}: a packet has a winner for each group; for a comparison groups = [] would do, with "
@@ -490,7 +496,7 @@ def given_scores(
     config: Config, scores: np.ndarray | Scores | None, labels: np.ndarray | None, lengths: np.ndarray | None
 ) -> Given:
     """The arguments of `compare`, checked: without scores those of the digits. Raises `UserError` where they do not match."""
-    single(config)
+    one_by_one(config)
     if isinstance(scores, Scores):
         if lengths is not None:
             raise UserError("lengths: given twice; Scores have lengths of their own; leave lengths out")

@@ -45,10 +45,10 @@ from .compare import (
     given_scores,
     measured_heads,
     mhz_text,
+    one_by_one,
     percent_text,
     reliability,
     resources_json,
-    single,
 )
 from .scores import Scores
 
@@ -293,6 +293,7 @@ def entries(text: str, base: Config) -> dict[str, Config]:
             start = (
                 PRESETS[name].replace(**shared, **changes) if name in PRESETS else base.replace(mode=name, **changes)
             )
+            one_by_one(start)
         except UserError as error:
             raise UserError(f"--modes {entry.strip()}: {error}") from None
         found[entry.strip()] = start
@@ -301,7 +302,6 @@ def entries(text: str, base: Config) -> dict[str, Config]:
 
 def _vectors(title: str, config: Config, given: Given, beside: Mapping[str, np.ndarray]) -> Vectors:
     """What a head is given: the scores, and of what comes beside them whatever it takes."""
-    single(config)
     others = {**beside} if given.labels is None else {"labels": given.labels, **beside}
     for sideband in sidebands(config):
         if sideband.array not in others:

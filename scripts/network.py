@@ -33,7 +33,7 @@ from softstream.sim.data import DIGITS_NETWORK, NETWORK_DESCRIPTION
 from softstream.sim.exact import Vectors, exact_values
 from softstream.sim.golden import golden
 
-from .compare import percent_text
+from .compare import one_by_one, percent_text
 from .run import verify
 from .scores import quantise
 
@@ -127,14 +127,11 @@ def heads(config: Config) -> tuple[Config, Config]:
 
     Raises `UserError` for what the network has no use of.
     """
+    one_by_one(config)
     if config.mode != "softmax" or config.mask:
         what = "mask" if config.mode == "softmax" else f"mode = {config.mode!r}"
         rule = "mode = 'softmax', and mask = false"
         raise UserError(f"{what}: the network's layers are softmax of all their scores; {rule} would do")
-    if config.groups:
-        raise UserError(
-            f"groups = {list(config.groups)}: the network's hidden groups are vectors; groups = [] would do"
-        )
     described = tomllib.loads(NETWORK_DESCRIPTION.read_text(encoding="utf-8"))
     int8 = {"score_width": 8, "score_signed": True}
     return (

@@ -37,7 +37,7 @@ async def scores(dut: Any) -> None:
                 repeat(False),
                 fields=session.fields[output.prefix],
                 count=int(output.beats(config, lengths, mask).sum()),
-                packets=len(values),
+                packets=len(values) // config.ensemble,
             )
             for output in outputs(config)
         }
@@ -55,7 +55,7 @@ async def scores(dut: Any) -> None:
         came = {prefix: sink.beats for prefix, sink in sinks.items()}
         result = _result(config, values.shape, lengths, mask, came)
         sent, beats = config.beats(lengths), outputs(config)[0].beats(config, lengths, mask)
-        starts = np.array(source.times)[np.cumsum(sent) - sent]
+        starts = np.array(source.times)[np.cumsum(sent) - sent][:: config.ensemble]
         times = np.array(sinks["m_axis"].times)
         last = np.cumsum(beats) - 1
         np.savez(
