@@ -490,6 +490,11 @@ def one_by_one(config: Config) -> None:
             f"ensemble = {config.ensemble}: results are compared vector by vector, and there is one for {config.ensemble}; "
             f"ensemble = 1 would do, or softstream compare --modes softmax,softmax:ensemble={config.ensemble}"
         )
+    if config.groups:
+        raise UserError(
+            f"groups = {list(config.groups)}: a packet has a winner for each group; for a comparison groups = [] would do, with "
+            "the groups as vectors"
+        )
 
 
 def given_scores(
