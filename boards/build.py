@@ -196,6 +196,11 @@ def check_fit(config: Config, row: Board, *, link: bool = True) -> None:
         raise UserError(
             f"lanes = {config.lanes} on {row.name}: a board's scores come one at a time; for example --set lanes=1"
         )
+    if config.temperature_bits:
+        raise UserError(
+            f"temperature_bits = {config.temperature_bits} on {row.name}: a board's link carries scores and nothing beside them; "
+            "for example --set temperature_bits=0 --set temperature=2"
+        )
     missing = _missing(config, row, link)
     if missing:
         raise UserError(f"{missing}; {_what_fits(config, row, link)}")
@@ -270,7 +275,11 @@ def _nearest_that_fits(config: Config, row: Board, link: bool) -> str:
 
 def fitting_presets(row: Board) -> list[str]:
     """Presets that are not known not to fit."""
-    able = {name: config for name, config in PRESETS.items() if config.mode in MODES and config.lanes == 1}
+    able = {
+        name: config
+        for name, config in PRESETS.items()
+        if config.mode in MODES and config.lanes == 1 and not config.temperature_bits
+    }
     return [name for name, config in able.items() if not _missing(config, row, link=True)]
 
 
