@@ -62,7 +62,6 @@ CONFIGS = {
     "sample-inverse-cdf-small": Config(
         mode="sample", sampler="inverse_cdf", max_length=9, score_width=12, score_scale=0.005, profile="small"
     ),
-    "temperature": Config(temperature_bits=8, temperature_fraction=5, max_length=16),
     "temperature-lanes-2-small": Config(
         temperature_bits=2,
         temperature_fraction=1,
