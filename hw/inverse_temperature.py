@@ -8,13 +8,13 @@ from amaranth.lib.wiring import In, Out
 
 from .config import Config
 from .streams import Stopped, delay, each_lane, pulse, score_layout
-from .temperatures import INVERSE_TEMPERATURE_LATENCY
+from .temperatures import product_cycles
 
 __all__ = ["InverseTemperature"]
 
 
 class _Product(wiring.Component):
-    """score' = (score − smallest code)·u, u that of the vector's first beat. Latency `INVERSE_TEMPERATURE_LATENCY`."""
+    """score' = (score − smallest code)·u, u that of the vector's first beat. Latency `product_cycles`."""
 
     def __init__(self, before: Config, after: Config) -> None:
         self._before, self._after = before, after
@@ -29,15 +29,16 @@ class _Product(wiring.Component):
         m.d.sync += code.eq(now)
         with m.If(self.i.valid):
             m.d.sync += [starts.eq(beat.last), kept.eq(now)]
-        scores = each_lane("score", self._before.lanes)
+        scores, cycles = each_lane("score", self._before.lanes), product_cycles(self._before)
         for name in scores:
             position = Signal(self._before.score_width, name=f"position_of_{name}", reset_less=True)
+            product = Signal(self._after.score_width, name=f"product_of_{name}", reset_less=True)
             # Subtracting the smallest code of a two's complement format flips its sign bit.
             m.d.sync += [
                 position.eq(Cat(beat[name][:-1], beat[name][-1] ^ self._before.score_signed)),
-                made[name].eq(position * code),
+                product.eq(position * code),
             ]
-        cycles = INVERSE_TEMPERATURE_LATENCY
+            m.d.comb += made[name].eq(delay(m, product, cycles - 2, f"{name}_later"))
         m.d.comb += [
             self.o.valid.eq(delay(m, self.i.valid, cycles, "valid", reset=True)),
             *(made[name].eq(delay(m, beat[name], cycles, name)) for name in made.shape().members if name not in scores),
@@ -49,7 +50,7 @@ class InverseTemperature(Stopped):
     """The product as an elastic stage. Ports: `i`, scores with `temperature`; `o`, scores of the configuration behind it.
 
     Vectors in flight do not share anything: behind the product nothing knows of a temperature. Latency
-    `INVERSE_TEMPERATURE_LATENCY` + 1 cycles, one beat per cycle; one multiplier for each lane. Cuts the ready path.
+    `product_cycles` + 1 cycles, one beat per cycle; one multiplier for each lane. Cuts the ready path.
     """
 
     def __init__(self, before: Config, after: Config) -> None:

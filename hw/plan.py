@@ -40,7 +40,7 @@ from .schedule import (
 from .sigmoid_tables import sigmoid_codes
 from .smoothing_schedule import smoothing_ahead, smoothing_latency
 from .smoothing_tables import smoothing_tables
-from .temperatures import INVERSE_TEMPERATURE_LATENCY, range_text
+from .temperatures import product_cycles, range_text
 from .top_k_schedule import (
     INSERTION_LATENCY,
     KEPT_LATENCY,
@@ -967,7 +967,7 @@ def _inverse_temperature_row(before: Config, after: Config) -> StagePlan:
         f"(code − smallest code) · u, exact; {range_text(before)}",
         f"{before.score_format}, {code}",
         f"UQ{after.score_width}.0",
-        INVERSE_TEMPERATURE_LATENCY + 1,
+        product_cycles(before) + 1,
         _each_cycle(before),
         note="the bound holds for every u",
     )

@@ -14,10 +14,13 @@ import numpy as np
 from .config import Config
 from .errors import UserError
 
-__all__ = ["INVERSE_TEMPERATURE_LATENCY", "range_text", "temperature_codes", "tempered", "untempered"]
+__all__ = ["product_cycles", "range_text", "temperature_codes", "tempered", "untempered"]
 
-INVERSE_TEMPERATURE_LATENCY = 2
-"""From a score to its product: a cycle for the two factors, one for the product."""
+
+def product_cycles(config: Config) -> int:
+    """From a score to its product: a cycle for the two factors, one for the product, and where clocks are the fastest one for
+    the multiplier's own register."""
+    return 3 if config.profile == "fastest" else 2
 
 
 def tempered(config: Config) -> Config:

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from stream_bench import PAUSES, run_component
+from stream_bench import run_component
 
 from softstream.hw.config import Config
 from softstream.hw.head import Head
 from softstream.hw.inverse_temperature import InverseTemperature
 from softstream.hw.plan import plan
 from softstream.hw.ports import outputs
-from softstream.hw.temperatures import INVERSE_TEMPERATURE_LATENCY, tempered
+from softstream.hw.temperatures import product_cycles, tempered
 from softstream.sim.beats import pad_vectors
 from softstream.sim.exact import Vectors, errors_ulp, exact_values
 from softstream.sim.golden import golden
@@ -52,10 +52,10 @@ def beats_of(
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("sink", PAUSES)
-@pytest.mark.parametrize("source", PAUSES)
-def test_the_product_is_exact_and_each_vectors_own(source: str, sink: str) -> None:
-    config = Config(temperature_bits=3, max_length=5, score_width=4)
+@pytest.mark.parametrize("profile", ["fast", "fastest"])
+@pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "every third"), ("every third", "random")])
+def test_the_product_is_exact_and_each_vectors_own(source: str, sink: str, profile: str) -> None:
+    config = Config(temperature_bits=3, max_length=5, score_width=4, profile=profile)
     rng = np.random.default_rng(1)
     vectors = [np.arange(-8, 8)] * 8 + [rng.integers(-8, 8, n) for n in rng.integers(1, 4, 40)]
     codes = [*range(8), *rng.integers(0, 8, 40).tolist()]
@@ -70,7 +70,7 @@ def test_the_product_is_exact_and_each_vectors_own(source: str, sink: str) -> No
     assert trace.beats == due
     if source == sink == "never":
         latencies = {o - i for i, o in zip(trace.inputs, trace.outputs, strict=True)}
-        assert latencies == {INVERSE_TEMPERATURE_LATENCY + 1}
+        assert latencies == {product_cycles(config) + 1}
 
 
 @pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "every third")])
