@@ -171,7 +171,7 @@ def _described(variant: Variant) -> Content:
     }
     if config.mode in ("softmax", "softmax_top_k"):
         # Whichever of its probabilities a head puts out, they are the softmax's.
-        whole = config.replace(mode="softmax", mask=False)
+        whole = config.replace(mode="softmax", mask=False, groups=[])
         if config.temperature_bits:
             whole = tempered(whole)  # its scores are all the products, and more
         entry["seen_ulp"], entry["seen_worst_ulp"] = worst_errors(whole, SEED)

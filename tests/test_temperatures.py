@@ -57,6 +57,7 @@ def test_what_has_no_code_is_refused(given: list[float], text: str) -> None:
         ({"normaliser": "logarithm"}, "and normaliser = 'logarithm': .* at most 10 are taken; temperature_bits = 2 would do"),
         ({"normaliser": "logarithm", "score_width": 10}, "at most 10 are taken; normaliser = 'divider' would do"),
         ({"accumulator": "two_pass", "profile": "small"}, "and accumulator = 'two_pass': .* temperature_bits = 2 would do"),
+        ({"groups": [8], "max_length": 8}, r"temperature_bits = 8 with groups = \[8\]: .* temperature_bits = 0 would do"),
         ({"ensemble": 3}, "temperature_bits = 8 with ensemble = 3: .* temperature_bits = 0 would do"),
         ({"temperature_bits": 15}, "temperature_bits = 15: must be an integer from 0 to 14"),
         ({"temperature_fraction": -1}, "temperature_fraction = -1: must be an integer from 0 to 14"),
