@@ -206,6 +206,11 @@ def check_fit(config: Config, row: Board, *, link: bool = True) -> None:
         raise UserError(
             f"lanes = {config.lanes} on {row.name}: a board's scores come one at a time; for example --set lanes=1"
         )
+    if config.temperature_bits:
+        raise UserError(
+            f"temperature_bits = {config.temperature_bits} on {row.name}: a board's link carries scores and nothing beside them; "
+            "for example --set temperature_bits=0 --set temperature=2"
+        )
     missing = _missing(config, row, link)
     if missing:
         raise UserError(f"{missing}; {_what_fits(config, row, link)}")

@@ -46,8 +46,8 @@ MODES = ("argmax", "softmax")
 
 
 def carried(config: Config) -> bool:
-    """Whether the link can carry what the head puts out."""
-    return config.mode in MODES and not config.groups and config.ensemble == 1
+    """Whether the link can carry what the head takes and puts out."""
+    return config.mode in MODES and not config.groups and config.ensemble == 1 and not config.temperature_bits
 
 
 PAYLOAD_BYTES = 60

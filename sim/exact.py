@@ -74,7 +74,10 @@ class Vectors:
     @cached_property
     def nats(self) -> np.ndarray:
         """The scores in nats, after the temperature, −∞ where an element takes no part: float64 [V, N]."""
-        return np.where(self.valid, self.scores * self.config.effective_scale, -np.inf)
+        scale = np.full((len(self.scores), 1), self.config.effective_scale)
+        if "temperatures" in self.beside:
+            scale *= self.beside["temperatures"][:, None] * 2.0**-self.config.temperature_fraction
+        return np.where(self.valid, self.scores * scale, -np.inf)
 
     @cached_property
     def winners(self) -> np.ndarray:
@@ -85,12 +88,12 @@ class Vectors:
         if self.config.ensemble > 1:
             plain = self.config.replace(smoothing=[])
             return np.asarray(softmax_float64(plain, self.scores, self.lengths).argmax(axis=1))
-        return np.asarray(self.nats.argmax(axis=1))
+        return np.asarray(np.where(self.valid, self.scores, np.iinfo(np.int64).min).argmax(axis=1))
 
     @cached_property
     def softmax(self) -> np.ndarray:
         """Softmax of what takes part, [V, N], 0 elsewhere; with what the configuration puts behind it."""
-        return softmax_float64(self.config, self.scores, self.lengths, self.beside.get("mask"))
+        return softmax_float64(self.config, self.scores, self.lengths, *map(self.beside.get, ("mask", "temperatures")))
 
     @cached_property
     def log_softmax(self) -> np.ndarray:
