@@ -1,7 +1,8 @@
 """A head with stages around it: front stages, the head of the inner configuration, post stages, the final rounding.
 
-    scores ─► front stages ─► inner head ─┬─► post stages ─► finish ─► skid ─► probabilities
-                                          └─► winner
+    scores ─► front stages ─┬─► inner head ─┬─► post stages ─► finish ─► skid ─► probabilities
+                            │               └─► winner  ▲
+                            └─► count of each vector ───┘ where a stage needs it
 
 Front stages are elastic. Post stages are rigid, each with a fixed latency, and stop all at once: the enable of all is the
 ready of the skid behind them, which is a register, so no ready path runs through them and none into the inner head.
@@ -16,6 +17,7 @@ from amaranth.lib import wiring
 from .composition import Composition
 from .config import Config
 from .finish import Finish
+from .floor import Floor, Remainder
 from .interface import HeadInterface
 from .smoothing import Smoothing
 from .streams import Stopped
@@ -25,7 +27,7 @@ __all__ = ["FRONTS", "POSTS", "Composed"]
 FRONTS: dict[str, Callable[[Config, Config], Any]] = {}
 """Front stage → its component, of the configurations before and behind it: elastic streams `i` and `o` of scores."""
 
-POSTS: dict[str, Callable[[Config, Config], Any]] = {"smoothing": Smoothing}
+POSTS: dict[str, Callable[[Config, Config], Any]] = {"smoothing": Smoothing, "floor": Floor}
 """Post stage → its component, of the outer and the inner configuration: rigid streams `i` and `o` of guarded beats."""
 
 
@@ -47,7 +49,12 @@ class Composed(HeadInterface):
             m.submodules[front.name] = stage = FRONTS[front.name](front.before, front.after)
             wiring.connect(m, scores, stage.i)
             scores = stage.o
+        stages = {name: POSTS[name](config, parts.inner) for name in parts.posts}
         m.submodules.inner = inner = self._inner
+        if "floor" in stages:
+            m.submodules.remainder = remainder = Remainder(config, parts.inner)
+            wiring.connect(m, scores, remainder.i)
+            scores = remainder.o
         wiring.connect(m, scores, inner.i)
         for port in self.signature.members:
             if port not in ("i", "o"):
@@ -55,9 +62,14 @@ class Composed(HeadInterface):
         if not parts.finished:
             wiring.connect(m, inner.o, wiring.flipped(self.o))
             return m
-        stages = {name: POSTS[name](config, parts.inner) for name in parts.posts}
         m.submodules.post = post = Stopped({**stages, "finish": Finish(config, parts.inner)})
         wiring.connect(m, inner.o, post.i)
+        if "floor" in stages:
+            # Counted while the vector came in, so long there when its first probability is.
+            m.d.comb += [
+                stages["floor"].vector.eq(remainder.vector.payload),
+                remainder.vector.ready.eq(stages["floor"].next & post.i.ready),
+            ]
         m.d.comb += [
             self.o.valid.eq(post.o.valid),
             Value.cast(self.o.payload).eq(Value.cast(post.o.payload)),

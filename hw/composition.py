@@ -15,6 +15,7 @@ from functools import lru_cache
 
 from .config import Config
 from .errors import UserError
+from .floor_numerics import floor_error
 from .smoothing_tables import smoothing_error
 
 __all__ = ["FRONTS", "POSTS", "Composition", "Front", "FrontStep", "Post", "composition", "guarded"]
@@ -58,6 +59,9 @@ FRONTS: dict[str, FrontStep] = {}
 POSTS: dict[str, Post] = {
     "smoothing": Post(
         lambda config: len(config.smoothing) > 1, lambda config: config.replace(smoothing=()), smoothing_error
+    ),
+    "floor": Post(
+        lambda config: config.probability_floor > 0, lambda config: config.replace(probability_floor=0.0), floor_error
     ),
 }
 """Post stages, likewise; behind the last of them stands `finish`."""

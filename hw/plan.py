@@ -15,6 +15,7 @@ from .composition import Composition, composition
 from .config import Config
 from .differences import differences
 from .exponential_codes import exponential_bound, exponential_codes, sum_format
+from .floor_numerics import floor_code, floor_latency, floor_warning
 from .formats import QFormat
 from .hardmax_schedule import HARDMAX_VECTORS, hardmax_latency
 from .inverse_cdf_schedule import inverse_cdf_schedule
@@ -228,7 +229,7 @@ def _composed_plan(config: Config, parts: Composition) -> Plan:
         found = replace(
             found,
             stages=tuple(replace(row, bound_share_ulp=row.bound_share_ulp * scale) for row in found.stages),
-            warnings=tuple(_warnings(config)),
+            warnings=(*_warnings(config), *_post_warnings(config, parts)),
         )
         before, after, each = parts.inner.probability_qformat, f"{config.probability_qformat}", _each_cycle(config)
         posts = [
@@ -839,6 +840,11 @@ def _sample_plan(config: Config) -> Plan:
     return replace(_steady_plan(config, tuple(rows), sample_latency(config) - 1), distance=noise.bound)
 
 
+def _post_warnings(config: Config, parts: Composition) -> list[str]:
+    found = floor_warning(config, parts.inner) if "floor" in parts.posts else None
+    return [] if found is None else [found]
+
+
 def _smoothing_row(config: Config, inner: Config) -> StagePlan:
     tables, form = smoothing_tables(config, inner), f"{inner.probability_qformat}"
     computes = "Σ w_k·p_(i+k) / D_(i+k)" if tables.scatter else "Σ w_k·p_(i+k) / D_i"
@@ -855,10 +861,24 @@ def _smoothing_row(config: Config, inner: Config) -> StagePlan:
     )
 
 
+def _floor_row(config: Config, inner: Config) -> StagePlan:
+    form = f"{inner.probability_qformat}"
+    code = floor_code(config, inner)
+    return StagePlan(
+        "floor",
+        f"f + (1 − f·N)·p, f = {code}·2^−{inner.probability_width} = {code / (1 << inner.probability_width):.6g}",
+        form,
+        form,
+        floor_latency(config, inner),
+        _each_cycle(config),
+        note="N at run time, counted while the vector comes in",
+    )
+
+
 FRONT_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {}
 """Front stage → its row, of the configurations before and behind it."""
 
-POST_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {"smoothing": _smoothing_row}
+POST_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {"smoothing": _smoothing_row, "floor": _floor_row}
 """Post stage → its row, of the outer and the inner configuration."""
 
 PLANS: dict[str, Callable[[Config], Plan]] = {

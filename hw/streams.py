@@ -24,6 +24,7 @@ __all__ = [
     "Skid",
     "Spacing",
     "Stopped",
+    "added",
     "delay",
     "each_lane",
     "framed_layout",
@@ -146,6 +147,25 @@ def table(
     port = store.read_port()
     m.d.comb += port.addr.eq(address)
     return delay(m, port.data, cycles - 1, f"{name}_entry")
+
+
+def added(m: Module, name: str, terms: Sequence[tuple[Value, bool]]) -> tuple[Value, int]:
+    """(sum of terms, of which those with True are subtracted; cycles): two and two in each cycle. The sum is not negative."""
+    level = 0
+    while len(terms) > 1:
+        level += 1
+        sums: list[tuple[Value, bool]] = []
+        for k in range(0, len(terms) - 1, 2):
+            (one, minus_one), (other, minus_other) = terms[k : k + 2]
+            both = one + other if minus_one == minus_other else other - one if minus_one else one - other
+            sums.append((both, minus_one and minus_other))
+        if len(terms) % 2:
+            sums.append(terms[-1])
+        terms = [
+            (delay(m, Value.cast(value), 1, f"{name}_{level}_{k}"), negative)
+            for k, (value, negative) in enumerate(sums)
+        ]
+    return terms[0][0], level
 
 
 def store(m: Module, name: str, payload: Value, valid: Value, written: Value, depth: int) -> tuple[Any, list[Any]]:

@@ -27,6 +27,8 @@ VECTOR = 1571
 DRAWS = 20_000
 MASKED = (0, 8)
 LABELS = np.arange(10)
+FLOOR = 2.0**-6
+"""A whole number of guarded units."""
 OFFSET = 105
 """How far below the largest score code the exponentials' 1 is put: a little above the vector's scores."""
 
@@ -137,6 +139,13 @@ MEMBERS: tuple[Member, ...] = (
         changes=(("temperature", 3.0),),
     ),
     Member("softmax-int8-masked", "Mask", f"softmax of what is left; classes {MASKED} are excluded", _masked),
+    Member(
+        "softmax-int8-floor",
+        "Probability floor",
+        f"f + (1 − f·N)·p_i, f = {FLOOR:g}: no class is ever excluded",
+        _elements("probabilities", lambda x: FLOOR + (1 - FLOOR * len(x)) * _softmax(x)),
+        changes=(("probability_floor", FLOOR),),
+    ),
     Member(
         "softmax-int8-smoothed",
         "Smoothing",

@@ -4,7 +4,9 @@ import math
 
 import numpy as np
 
+from softstream.hw.composition import composition
 from softstream.hw.config import Config
+from softstream.hw.floor_numerics import floor_code
 from softstream.hw.numerics import numerics
 
 from .golden.accumulate import accumulate
@@ -26,8 +28,8 @@ def softmax_float64(
     config: Config, scores: np.ndarray, lengths: np.ndarray | None = None, mask: np.ndarray | None = None
 ) -> np.ndarray:
     """What a probability code stands for, in float64: p_i = exp(s·x_i) / Σ exp(s·x_j), 0 beyond each length and where a
-    mask [V, N] is not 0; [V, N]; s is score_scale / temperature. Smoothed where the
-    configuration says so.
+    mask [V, N] is not 0; [V, N]; s is score_scale / temperature. Smoothed and
+    above the floor in use where the configuration says so.
 
     With `normaliser = none` the value is exp(s·x_i) / 2^(n+1) on the scale of the smallest score, n being the exponent of
     the sum that the model computed: the sum's power of two is part of that result's definition.
@@ -40,7 +42,8 @@ def softmax_float64(
     if config.normaliser != "none":
         total = weights.sum(axis=1, keepdims=True)
         probabilities = weights / np.where(total == 0, 1, total)  # 0 where everything is masked
-        return _smoothed(config, probabilities, valid.sum(axis=1))
+        lengths = valid.sum(axis=1)
+        return np.where(valid, _raised(config, _smoothed(config, probabilities, lengths), lengths), 0)
     widths = numerics(config)
     framed = np.where(valid, scores, config.score_format.minimum)
     positions, _, _ = frame(config, framed, valid.sum(axis=1))
@@ -48,6 +51,16 @@ def softmax_float64(
     sum_exponent, _ = normalise(widths, *accumulate(widths, *exponential(widths, positions), kept))
     octaves = np.where(kept, positions, 0).max(axis=1) * min(config.effective_scale * math.log2(math.e), 64.0)
     return weights * np.exp2(octaves - (sum_exponent + 1))[:, None]
+
+
+def _raised(config: Config, probabilities: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Probabilities [V, N] above the floor in use."""
+    if not config.probability_floor:
+        return probabilities
+    parts = composition(config)
+    assert parts is not None
+    floor = floor_code(config, parts.inner) / 2.0**parts.inner.probability_width
+    return floor + (1 - floor * lengths[:, None]) * probabilities
 
 
 def _smoothed(config: Config, probabilities: np.ndarray, lengths: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from softstream.hw.composition import Composition
 from softstream.hw.config import Config
 
 from .finish import finish
+from .floor import floor
 from .frame import Block
 from .smoothing import smoothing
 
@@ -18,7 +19,7 @@ Arrays = dict[str, np.ndarray]
 FRONTS: dict[str, Callable[[Config, Config, Block], Block]] = {}
 """Front stage → its model: the configurations before and behind it, framed vectors in, framed vectors out."""
 
-POSTS: dict[str, Callable[[Config, Config, Block, Arrays], Arrays]] = {"smoothing": smoothing}
+POSTS: dict[str, Callable[[Config, Config, Block, Arrays], Arrays]] = {"smoothing": smoothing, "floor": floor}
 """Post stage → its model: outer and inner configuration, the vectors, the arrays before it in, those behind it out."""
 
 
