@@ -8,20 +8,18 @@ from amaranth.lib.wiring import In, Out
 
 from .config import Config
 from .floor_numerics import floor_code
+from .floor_schedule import floor_vectors
 from .formats import ceil_log2
 from .streams import Credit, Queue, added, delay, each_lane, keep_names, probability_layout, pulse, score_layout
 
-__all__ = ["VECTORS", "Floor", "Remainder"]
-
-VECTORS = 16
-"""Vectors whose c may wait for their probabilities: more than come in while one of them is on its way through the head."""
+__all__ = ["Floor", "Remainder"]
 
 
 class Remainder(wiring.Component):
     """Counts the scores of each vector on their way in: c = 2^P' − F·N, N = min(length, max_length).
 
-    Ports: `i`, `o`, streams of scores, in which a vector's last beat waits while `VECTORS` shares do; `vector`, stream of c,
-    one per vector. Latency 0 for the scores, 5 cycles from a vector's last beat for c. Passes the ready path.
+    Ports: `i`, `o`, streams of scores, in which a vector's last beat waits where `floor_vectors` of its kind do; `vector`,
+    stream of c, one per vector. Latency 0 for the scores, 5 cycles from a vector's last beat for c. Passes the ready path.
     """
 
     def __init__(self, config: Config, inner: Config) -> None:
@@ -33,8 +31,9 @@ class Remainder(wiring.Component):
         m = Module()
         config, one = self._config, 1 << self._inner.probability_width
         code, lanes, beat = floor_code(config, self._inner), config.lanes, self.i.payload
-        m.submodules.credit = credit = Credit(VECTORS, 1)
-        m.submodules.queue = queue = Queue(self._inner.output_width, VECTORS)
+        vectors = floor_vectors(config, self._inner)
+        m.submodules.credit = credit = Credit(vectors, 1)
+        m.submodules.queue = queue = Queue(self._inner.output_width, vectors)
         # Whole beats before this one. What is cut off does not count, and the probabilities do not wait for its end.
         before = Signal(range(config.beats(config.max_length)))
         dropping, taken, ends, passed = Signal(), Signal(), Signal(), Signal()

@@ -15,9 +15,8 @@ from fractions import Fraction
 
 from .config import Config
 from .errors import UserError
-from .formats import ceil_log2
 
-__all__ = ["floor_code", "floor_error", "floor_latency", "floor_warning"]
+__all__ = ["floor_code", "floor_error", "floor_warning"]
 
 
 def floor_code(config: Config, inner: Config) -> int:
@@ -47,8 +46,3 @@ def floor_warning(config: Config, inner: Config) -> str | None:
         f"probability_floor = {config.probability_floor} is less than half an ulp: probabilities may still round to 0; "
         f"probability_floor = {2.0**-config.probability_width:.3g} would be 1 ulp"
     )
-
-
-def floor_latency(config: Config, inner: Config) -> int:
-    """From a probability to that above the floor: by a multiplier where the normaliser has one, else by adders alone."""
-    return 3 if config.normaliser == "reciprocal" else 1 + ceil_log2(inner.output_width + 1)

@@ -15,7 +15,8 @@ from .composition import Composition, composition
 from .config import Config
 from .differences import differences
 from .exponential_codes import exponential_bound, exponential_codes, sum_format
-from .floor_numerics import floor_code, floor_latency, floor_warning
+from .floor_numerics import floor_code, floor_warning
+from .floor_schedule import floor_latency
 from .formats import QFormat
 from .hardmax_schedule import HARDMAX_VECTORS, hardmax_latency
 from .inverse_cdf_schedule import inverse_cdf_schedule
@@ -263,6 +264,10 @@ def _each_cycle(config: Config) -> str:
     return "1 element/cycle" if config.lanes == 1 else f"{config.lanes} elements/cycle"
 
 
+def _once(interval: int) -> str:
+    return "1 vector/cycle" if interval == 1 else f"{interval} cycles/vector"
+
+
 def _frame_row(config: Config) -> StagePlan:
     code = f"{config.score_format}"
     return StagePlan(
@@ -285,6 +290,11 @@ def _maximum_row(config: Config, cycles: int) -> StagePlan:
         _each_cycle(config),
         note="exact, from the raw scores",
     )
+
+
+def _serial_term(interval: int) -> list[tuple[str, int, int]]:
+    """What the parts that work once per vector make of the interval of vectors, where they are serial."""
+    return [(str(interval), 0, interval)] if interval > 1 else []
 
 
 def _steady_plan(config: Config, stages: tuple[StagePlan, ...], constant: int) -> Plan:
@@ -365,14 +375,13 @@ def _softmax_plan(config: Config, limits: Bound | None = None) -> Plan:
     terms: list[tuple[str, int, int]] = [(beats, 1, 0)]
     if cycles.quotient_interval > 1:
         terms = [(f"{cycles.quotient_interval}{beats}", cycles.quotient_interval, 0)]
-    terms.append((str(cycles.vector_interval), 0, cycles.vector_interval))
     return Plan(
         config=config,
         stages=tuple(_softmax_stages(config, widths, cycles, limits)),
         ports=top_ports(config),
         fixed_latency_cycles=constant,
         best_latency_cycles=cycles.frame + cycles.maximum + cycles.winners - 1,
-        interval_terms=tuple(terms),
+        interval_terms=(*terms, *_serial_term(cycles.vector_interval)),
         output_spacing=cycles.quotient_interval,
         bound=limits,
         warnings=tuple(_warnings(config)),
@@ -423,7 +432,7 @@ def _softmax_top_k_plan(config: Config) -> Plan:
     widths, cycles = numerics(config), schedule(config)
     limits = bound(config, widths)
     constant = softmax_top_k_latency(cycles)
-    terms: list[tuple[str, int, int]] = [("N", 1, 0), (str(cycles.vector_interval), 0, cycles.vector_interval)]
+    terms: list[tuple[str, int, int]] = [("N", 1, 0), *_serial_term(cycles.vector_interval)]
     if cycles.quotient_interval > 1:
         terms.append((f"{cycles.quotient_interval}min(N, {config.top_k})", 0, 0))
     # The sum and the emission are the softmax's; the list stands in the place of the winner, and of the ring of scores.
@@ -486,7 +495,7 @@ def _sum_stages(
             total,
             f"n {widths.sum_exponent_width} bits, m {widths.divisor_format}",
             cycles.normalise,
-            f"{cycles.normalise_interval} cycles/vector",
+            _once(cycles.normalise_interval),
         ),
     ]
     return rows
@@ -531,7 +540,7 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
     if config.normaliser == "reciprocal":
         rows.append(
             StagePlan("reciprocal", "r = 1/m, one bit a step", f"{widths.divisor_format}", factor, cycles.factor,
-                      f"{cycles.factor_interval} cycles/vector")
+                      _once(cycles.factor_interval))
             if chords is None
             else StagePlan("reciprocal", f"r = 1/m, by {len(chords.start)} chords", f"{widths.divisor_format}", factor,
                            cycles.factor, "1 vector/cycle", chords.bits)
@@ -671,7 +680,7 @@ def _log_softmax_plan(config: Config) -> Plan:
         ports=top_ports(config),
         fixed_latency_cycles=cycles.vector_latency + cycles.emission_latency,
         best_latency_cycles=cycles.frame + cycles.maximum + cycles.winners - 1,
-        interval_terms=((beats, 1, 0), (str(cycles.vector_interval), 0, cycles.vector_interval)),
+        interval_terms=((beats, 1, 0), *_serial_term(cycles.vector_interval)),
         output_spacing=1,
         bound=limits,
         warnings=(),
@@ -702,7 +711,7 @@ def _cross_entropy_plan(config: Config) -> Plan:
         ports=top_ports(config),
         fixed_latency_cycles=times.vector - 1,
         best_latency_cycles=times.vector - 1,
-        interval_terms=((_beats(config), 1, 0), (str(times.interval), 0, times.interval)),
+        interval_terms=((_beats(config), 1, 0), *_serial_term(times.interval)),
         output_spacing=1,
         bound=limits,
         warnings=(),
@@ -740,7 +749,7 @@ def _exponential_plan(config: Config) -> Plan:
         ports=top_ports(config),
         fixed_latency_cycles=cycles.element,
         best_latency_cycles=cycles.vector - 1,
-        interval_terms=((_beats(config), 1, 0), (str(cycles.interval), 0, cycles.interval)),
+        interval_terms=((_beats(config), 1, 0), *_serial_term(cycles.interval)),
         output_spacing=1,
         bound=limits,
         warnings=(),

@@ -4,7 +4,7 @@ import numpy as np
 
 from softstream.hw.config import Config
 
-__all__ = ["MEMBERS", "SOFTMAX", "TWO_PASS", "WIDTHS", "beats_of", "vectors"]
+__all__ = ["MEMBERS", "PIPELINED", "SOFTMAX", "TWO_PASS", "WIDTHS", "beats_of", "vectors"]
 
 SOFTMAX: dict[str, Config] = {
     "absolute": Config(max_length=16),
@@ -69,6 +69,19 @@ MEMBERS: dict[str, Config] = {
     ),
 }
 """Other members of the softmax family."""
+
+PIPELINED: dict[str, Config] = {
+    name: {**SOFTMAX, **MEMBERS}[name].replace(per_vector="pipelined")
+    for name in (
+        *("absolute", "reference", "reciprocal", "chords", "small", "tiny"),
+        *("log_softmax-small-split", "cross_entropy", "cross_entropy-4", "exponential"),
+    )
+} | {
+    "softmax-4": Config(max_length=13, lanes=4, profile="fastest", normaliser="logarithm", per_vector="pipelined"),
+    "softmax_top_k": Config(mode="softmax_top_k", max_length=9, top_k=3, per_vector="pipelined"),
+    "softmax-masked": Config(mask=True, max_length=9, normaliser="logarithm", per_vector="pipelined"),
+}
+"""Heads whose vectors follow each other without a bubble, whatever their length."""
 
 WIDTHS = {name: config for name, config in SOFTMAX.items() if not name.startswith("small")}
 

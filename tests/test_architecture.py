@@ -45,6 +45,7 @@ WITHOUT_AMARANTH = [
             "differences",
             "composition",
             "floor_numerics",
+            "floor_schedule",
             "smoothing_tables",
             "smoothing_schedule",
             "sampling",

@@ -94,18 +94,20 @@ def test_each_lane_has_the_floor_of_its_vector(normaliser: str) -> None:
     assert lane_codes(config, found, sink="random") == due
 
 
-def test_many_short_vectors_wait_for_their_probabilities() -> None:
+@pytest.mark.parametrize("per_vector", ["serial", "pipelined"])
+def test_many_short_vectors_wait_for_their_probabilities(per_vector: str) -> None:
     """Far more than c can be kept of, while nothing is taken; and back to back as the plan promises."""
-    config = CONFIGS["logarithm"]
+    config = CONFIGS["logarithm"].replace(per_vector=per_vector)
     rng = np.random.default_rng(74)
     found = [rng.integers(-128, 128, n) for n in (16, *[1] * 60, 16, 3, *[2] * 40)]
     probabilities, _ = expected_beats(config, found)
     run = run_component(Head(config), beats_of(found), len(probabilities), sink="first 300", drain=("o_best",))
     assert run.beats == probabilities
-    for length in (1, 14, 16):
-        run = run_component(Head(config), beats_of([np.arange(length)] * 30), 30 * length, drain=("o_best",))
+    for length in (1, 16):
+        count = 120 if length == 1 else 30
+        run = run_component(Head(config), beats_of([np.arange(length)] * count), count * length, drain=("o_best",))
         assert run.outputs[0] - run.inputs[0] == plan(config).first_output_cycle(length)
-        assert set(np.diff(run.outputs[::length])) == {plan(config).interval_cycles(length)}
+        assert set(np.diff(run.outputs[::length])[-20:]) == {plan(config).interval_cycles(length)}
 
 
 @pytest.mark.parametrize("lanes", [1, 4])
