@@ -192,6 +192,11 @@ def check_fit(config: Config, row: Board, *, link: bool = True) -> None:
             f"mode = '{config.mode}' on {row.name}: a board's link carries a winner and probabilities; for example "
             "--set mode=softmax"
         )
+    if config.ensemble > 1:
+        raise UserError(
+            f"ensemble = {config.ensemble} on {row.name}: a board's link has one result for each vector; for example "
+            "--set ensemble=1"
+        )
     if config.lanes > 1:
         raise UserError(
             f"lanes = {config.lanes} on {row.name}: a board's scores come one at a time; for example --set lanes=1"

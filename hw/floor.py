@@ -6,17 +6,20 @@ from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .adders import sum_tree
 from .config import Config
 from .floor_numerics import floor_code
 from .floor_schedule import floor_vectors
 from .formats import ceil_log2
-from .streams import Credit, Queue, added, delay, each_lane, keep_names, probability_layout, pulse, score_layout
+from .streams import Credit, Queue, delay, each_lane, guarded_layout, keep_names, pulse, score_layout
 
 __all__ = ["Floor", "Remainder"]
 
 
 class Remainder(wiring.Component):
     """Counts the scores of each vector on their way in: c = 2^P' − F·N, N = min(length, max_length).
+
+    Of an ensemble whose probabilities are averaged the first member counts, for its length is that of the mean.
 
     Ports: `i`, `o`, streams of scores, in which a vector's last beat waits where `floor_vectors` of its kind do; `vector`,
     stream of c, one per vector. Latency 0 for the scores, 5 cycles from a vector's last beat for c. Passes the ready path.
@@ -65,11 +68,16 @@ class Remainder(wiring.Component):
             length.eq(Mux(total > config.max_length, config.max_length, total)),
             left.eq(one - code * length),
         ]
-        ended = taken & ends
+        counted: Value = taken & ends
+        if config.ensemble > 1 and config.ensemble_mean == "probabilities":
+            member = Signal(range(config.ensemble))
+            with m.If(taken & ends):
+                m.d.sync += member.eq(Mux(member == config.ensemble - 1, 0, member + 1))
+            counted = counted & (member == 0)
         m.d.comb += [
-            credit.take.eq(ended),
+            credit.take.eq(counted),
             credit.give.eq(self.vector.valid & self.vector.ready),
-            queue.i.valid.eq(delay(m, ended, 3, "ended", reset=True)),
+            queue.i.valid.eq(delay(m, counted, 3, "counted", reset=True)),
             queue.i.payload.eq(left),
         ]
         wiring.connect(m, queue.o, wiring.flipped(self.vector))
@@ -86,7 +94,7 @@ class Floor(wiring.Component):
 
     def __init__(self, config: Config, inner: Config) -> None:
         self._config, self._inner = config, inner
-        layout = probability_layout(inner)
+        layout = guarded_layout(config, inner)
         super().__init__(
             {"i": In(pulse(layout)), "o": Out(pulse(layout)), "vector": In(inner.output_width), "next": Out(1)}
         )
@@ -108,7 +116,7 @@ class Floor(wiring.Component):
             else:
                 shares = [Mux(bit, self.vector, 0) for bit in given[name]]
                 terms = [(delay(m, share, 1, f"{name}_share_{k}") << k, False) for k, share in enumerate(shares)]
-                total, cycles = added(m, name, [*terms, (Const(floor), False)])
+                total, cycles = sum_tree(m, name, [*terms, (Const(floor), False)])
                 cycles += 1
             m.d.comb += made[name].eq(total >> width)
         m.d.comb += [

@@ -7,11 +7,12 @@ from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from .adders import sum_tree
 from .config import Config
+from .formats import signed_digits
 from .schedule import memory_cycles
-from .smoothing_schedule import signed_digits
 from .smoothing_tables import SmoothingTables, smoothing_tables
-from .streams import added, delay, probability_layout, pulse, table
+from .streams import delay, guarded_layout, pulse, table
 
 __all__ = ["Smoothing", "Window"]
 
@@ -82,7 +83,7 @@ def weigh(m: Module, name: str, tables: SmoothingTables, beat: Any) -> tuple[Val
         gated = Signal.like(value, name=f"{name}_value_{k}", reset_less=True)
         m.d.sync += gated.eq(Mux(within, value, 0))
         terms += [(gated << exponent, negative) for exponent, negative in signed_digits(weight)]
-    total, cycles = added(m, name, terms)
+    total, cycles = sum_tree(m, name, terms)
     return total, 1 + cycles
 
 
@@ -99,7 +100,7 @@ class Smoothing(wiring.Component):
 
     def __init__(self, config: Config, inner: Config) -> None:
         self._config, self._inner = config, inner
-        layout = probability_layout(inner)
+        layout = guarded_layout(config, inner)
         super().__init__({"i": In(pulse(layout)), "o": Out(pulse(layout))})
 
     def _window(self, m: Module, name: str, value: Value, last: Value, tag: Value, valid: Value) -> Any:
@@ -119,7 +120,7 @@ class Smoothing(wiring.Component):
             width = max(entries).bit_length()
             found.append((table(m, f"{name}_{k}", width, entries, address, memory), False))
             start += bits
-        total, cycles = added(m, name, found)
+        total, cycles = sum_tree(m, name, found)
         return total, memory + cycles
 
     def elaborate(self, platform: Any) -> Module:

@@ -187,7 +187,7 @@ def _cycles(config: Config) -> list[Content]:
         length = min(limit, config.max_length)
         if any(length == row["length"] for row in measured):
             continue
-        scores = rng.integers(fmt.minimum, fmt.maximum, (count, length), endpoint=True)
+        scores = rng.integers(fmt.minimum, fmt.maximum, (count * config.ensemble, length), endpoint=True)
         others = beside(config, scores)
         result = run_rtl(config, scores, beside=others, seed=SEED)
         model, derived = golden(config, scores, beside=others), plan(config)

@@ -6,6 +6,7 @@ import numpy as np
 
 from softstream.hw.composition import composition
 from softstream.hw.config import Config
+from softstream.hw.ensemble import summed
 from softstream.hw.floor_numerics import floor_code
 from softstream.hw.numerics import numerics
 
@@ -28,12 +29,16 @@ def softmax_float64(
     config: Config, scores: np.ndarray, lengths: np.ndarray | None = None, mask: np.ndarray | None = None
 ) -> np.ndarray:
     """What a probability code stands for, in float64: p_i = exp(s·x_i) / Σ exp(s·x_j), 0 beyond each length and where a
-    mask [V, N] is not 0; [V, N]; s is score_scale / temperature. Smoothed and
-    above the floor in use where the configuration says so.
+    mask [V, N] is not 0; [V, N]; s is score_scale / temperature. Smoothed, and above the floor in use, where the
+    configuration says so.
 
     With `normaliser = none` the value is exp(s·x_i) / 2^(n+1) on the scale of the smallest score, n being the exponent of
     the sum that the model computed: the sum's power of two is part of that result's definition.
+
+    Of ensembles the softmax of the mean of the members' scores, or the mean of their softmaxes, [V / M, N].
     """
+    if config.ensemble > 1:
+        return _of_ensembles(config, scores, lengths)
     valid = valid_elements(config, scores, lengths)
     if mask is not None:
         valid &= mask == 0
@@ -61,6 +66,20 @@ def _raised(config: Config, probabilities: np.ndarray, lengths: np.ndarray) -> n
     assert parts is not None
     floor = floor_code(config, parts.inner) / 2.0**parts.inner.probability_width
     return floor + (1 - floor * lengths[:, None]) * probabilities
+
+
+def _of_ensembles(config: Config, scores: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+    """What a shorter member lacks counts as the smallest score, or as probability 0; what a longer one has is left out."""
+    members, valid = config.ensemble, valid_elements(config, scores, lengths)
+    shape = (-1, members, scores.shape[1])
+    first = valid[::members]
+    if config.ensemble_mean == "probabilities":
+        alone = config.replace(ensemble=1, smoothing=(), probability_floor=0)
+        each = softmax_float64(alone, scores, lengths).reshape(shape)
+        mean, kept = np.where(first, each.mean(axis=1), 0), first.sum(axis=1)
+        return np.where(first, _raised(config, _smoothed(config, mean, kept), kept), 0)
+    sums = np.where(valid, scores, config.score_format.minimum).reshape(shape).sum(axis=1)
+    return softmax_float64(summed(config), sums, first.sum(axis=1))
 
 
 def _smoothed(config: Config, probabilities: np.ndarray, lengths: np.ndarray) -> np.ndarray:

@@ -159,3 +159,18 @@ def test_the_plan_states_the_floor_in_use() -> None:
 def test_refusals(keys: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         plan(Config.from_mapping({"max_length": 16, **keys}))
+
+
+@pytest.mark.parametrize("mean", ["probabilities", "logits"])
+def test_an_ensemble_has_the_floor_of_its_first_members_length(mean: str) -> None:
+    config = Config(max_length=9, probability_floor=0.03, ensemble=3, ensemble_mean=mean, normaliser="logarithm")
+    rng = np.random.default_rng(76)
+    found = [rng.integers(-128, 128, n) for n in rng.integers(1, 11, 45)]
+    scores, lengths = padded(found)
+    codes, kept = golden(config, scores, lengths).probabilities, np.minimum(lengths, 9)[::3]
+    exact = softmax_float64(config, scores, lengths) * 2.0**config.probability_width
+    assert np.abs(codes - exact).max() <= float(bound(config).worst)
+    due = [int(code) for row, length in zip(codes, kept, strict=True) for code in row[:length]]
+    assert min(due) >= round(0.03 * 256)
+    run = run_component(Head(config), beats_of(found), len(due), sink="random", source="random", drain=("o_best",))
+    assert [beat["probability"] for beat in run.beats] == due
