@@ -485,6 +485,11 @@ def one_by_one(config: Config) -> None:
             f"ensemble = {config.ensemble}: results are compared vector by vector, and there is one for {config.ensemble}; "
             "ensemble = 1 would do, and softstream gallery shows an ensemble beside float64"
         )
+    if config.groups:
+        raise UserError(
+            f"groups = {list(config.groups)}: a packet has a winner for each group; for a comparison groups = [] would do, with "
+            "the groups as vectors"
+        )
 
 
 def given_scores(
