@@ -44,7 +44,6 @@ from softstream.hw.profiles import measured_profiles, nearest_measured, nearest_
 from . import shim
 from .clock import Clock, choose
 from .parts import part as find_part
-from .protocol import MODES
 from .registry import Board
 from .room import DOUBT, recorded, room_of_board
 from .toolchain import keep_log
@@ -162,8 +161,9 @@ class BuildResult:
 
 
 def memory_bits(config: Config) -> int:
-    """Bits that a head keeps of a vector while its sum is made: every element once, in softmax mode; else none."""
-    return config.max_length * (config.score_width + 1) if config.mode == "softmax" else 0
+    """Bits that a head keeps of a vector while its sum is made: every element once, with probabilities of all; else none."""
+    stored = config.mode in ("softmax", "log_softmax")
+    return config.max_length * (config.score_width + 1 + config.mask) if stored else 0
 
 
 def needed_cells(config: Config, row: Board, *, link: bool = True) -> tuple[int, int] | None:
@@ -186,12 +186,7 @@ def needed_cells(config: Config, row: Board, *, link: bool = True) -> tuple[int,
 
 def check_fit(config: Config, row: Board, *, link: bool = True) -> None:
     """Raises `UserError` where the part surely lacks memory or logic: what is missing, which presets fit, and the nearest
-    configuration that does; and for several lanes, which nothing on a board can fill, and modes that its link cannot carry."""
-    if config.mode not in MODES:
-        raise UserError(
-            f"mode = '{config.mode}' on {row.name}: a board's link carries a winner and probabilities; for example "
-            "--set mode=softmax"
-        )
+    configuration that does; and for several lanes, which nothing on a board can fill."""
     if config.lanes > 1:
         raise UserError(
             f"lanes = {config.lanes} on {row.name}: a board's scores come one at a time; for example --set lanes=1"
@@ -270,7 +265,7 @@ def _nearest_that_fits(config: Config, row: Board, link: bool) -> str:
 
 def fitting_presets(row: Board) -> list[str]:
     """Presets that are not known not to fit."""
-    able = {name: config for name, config in PRESETS.items() if config.mode in MODES and config.lanes == 1}
+    able = {name: config for name, config in PRESETS.items() if config.lanes == 1}
     return [name for name, config in able.items() if not _missing(config, row, link=True)]
 
 

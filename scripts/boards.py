@@ -29,10 +29,9 @@ _HONEST = "No physical board was run: 'verified' says how far each was taken."
 def boards(console: Console) -> None:
     """Prints the boards with clock, link, the presets that fit, and how far each was verified."""
     from softstream.boards.build import fitting_presets
-    from softstream.boards.protocol import MODES
     from softstream.hw.presets import PRESETS
 
-    carried = sum(config.mode in MODES for config in PRESETS.values())
+    carried = sum(config.lanes == 1 for config in PRESETS.values())
     rows, documents = [], []
     for row in BOARDS.values():
         fitting = fitting_presets(row)

@@ -18,7 +18,6 @@ from typing import Any
 
 from softstream.boards.link import link_verilog
 from softstream.boards.parts import PARTS
-from softstream.boards.protocol import MODES
 from softstream.boards.toolchain import Job, measure, tool_versions
 from softstream.hw.config import nearest
 from softstream.hw.emit import verilog
@@ -40,8 +39,8 @@ def recorded() -> dict[str, Any]:
     """The content of `boards/resources.json`:
 
     `tools` (package → version), `seeds`, and `presets`: preset → part → `cells` (by kind), `available` (what the part has),
-    `fmax_mhz` (median), `fmax_mhz_by_seed`, `floor_mhz`, and `link_cells`, of the link that a board has beside the head, in modes
-    that it carries.
+    `fmax_mhz` (median), `fmax_mhz_by_seed`, `floor_mhz`, and `link_cells`, of the link that a board has beside the head, where it
+    has one lane.
     """
     return json.loads((resources.files("softstream.boards") / "resources.json").read_text(encoding="utf-8"))
 
@@ -61,7 +60,7 @@ def measured(
         for row in parts:
             if heads:
                 jobs.append(Job(verilog(PRESETS[name]), PARTS[row], tuple(seeds), name))
-            if PRESETS[name].mode in MODES:
+            if PRESETS[name].lanes == 1:
                 jobs.append(Job(link_verilog(PRESETS[name]), PARTS[row], (), f"the link of {name}"))
     results = iter(measure(jobs, workers=workers, progress=progress))
     content: dict[str, Any] = {
@@ -80,7 +79,7 @@ def measured(
                 entry["fmax_mhz"] = mhz
                 entry["fmax_mhz_by_seed"] = {str(placed.seed): placed.fmax_mhz for placed in result.placements}
                 entry["floor_mhz"] = None if mhz is None else round(FLOOR * mhz, 1)
-            if PRESETS[name].mode in MODES:
+            if PRESETS[name].lanes == 1:
                 entry["link_cells"] = dict(next(results).cells)
             content["presets"][name][row] = entry
     return content
