@@ -13,12 +13,13 @@ BOARD := --board icestick --baud 3000000
 SCORES := sim/data/digits_scores.npy
 LABELS := sim/data/digits_labels.npy
 
-.PHONY: help demo test test-boards lint bench tables constraints clean
+.PHONY: help demo test test-long test-boards lint bench tables constraints clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo         both heads from one configuration: describe, generate, simulate, compare; a bitstream, simulated"
 	@echo "make test         the test suite"
+	@echo "make test-long    more of the same: whole benches of many configurations, a cluster, a link with every fault"
 	@echo "make test-boards  whole boards: bitstreams, their decoded form, and the host program at simulated ones"
 	@echo "make lint         ruff, and mypy on the public API"
 	@echo "make bench        measures every variant anew: boards/bench.json, the README's tables, build/bench/bench.html"
@@ -38,7 +39,10 @@ demo: $(VENV)/.runtime
 	$(BIN)/softstream run-on-board $(BOARD) --simulated --vectors 10
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n 2 --dist worksteal -m "not boards"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not boards and not long"
+
+test-long: $(VENV)/.dev
+	$(BIN)/pytest -n 2 --dist worksteal -m long
 
 test-boards: $(VENV)/.dev
 	$(BIN)/pytest -n 2 --dist loadgroup -m boards

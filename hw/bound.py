@@ -57,7 +57,7 @@ from .errors import UserError
 from .numerics import Numerics, numerics
 from .tables import BETA_LIMIT
 
-__all__ = ["Bound", "bound", "unchecked_bound"]
+__all__ = ["Bound", "bound", "post_shares", "unchecked_bound"]
 
 
 @dataclass(frozen=True)
@@ -109,23 +109,31 @@ def bound(config: Config, widths: Numerics | None = None) -> Bound:
     return found
 
 
+def post_shares(config: Config, parts: Composition) -> list[tuple[str, Fraction]]:
+    """What each post stage adds to the error of those before it, in ulp."""
+    error = unchecked_bound(parts.inner).total / (1 << parts.inner.probability_width)
+    shares = []
+    for name in parts.posts:
+        behind = POSTS[name].error(config, parts.inner, error)
+        shares.append((name, (behind - error) * (1 << config.probability_width)))
+        error = behind
+    return shares
+
+
 def _composed_bound(config: Config, parts: Composition) -> Bound:
     """That of the inner configuration, through the post stages, and the last rounding."""
     if not parts.finished:
         return bound(parts.inner)
-    one, ulp = 1 << parts.inner.probability_width, Fraction(1, 1 << config.probability_width)
-    inner = unchecked_bound(parts.inner)
-    before = error = inner.total / one
-    for name in parts.posts:
-        error = POSTS[name].error(config, parts.inner, error)
-    scale = 1 / (one * ulp)
+    inner, half = unchecked_bound(parts.inner), Fraction(1, 2)
+    scale = Fraction(1, 1 << (parts.inner.probability_width - config.probability_width))
+    post = sum((share for _, share in post_shares(config, parts)), Fraction(0))
     return Bound(
         exponential=inner.exponential * scale,
         accumulator=inner.accumulator * scale,
         normaliser=inner.normaliser * scale,
-        rounding=inner.rounding * scale + Fraction(1, 2),
-        post=(error - before) / ulp,
-        total=error / ulp + Fraction(1, 2),
+        rounding=inner.rounding * scale + half,
+        post=post,
+        total=inner.total * scale + post + half,
         saturation=_saturation(config),
     )
 

@@ -17,6 +17,7 @@ from .composition import Composition
 from .config import Config
 from .finish import Finish
 from .interface import HeadInterface
+from .smoothing import Smoothing
 from .streams import Stopped
 
 __all__ = ["FRONTS", "POSTS", "Composed"]
@@ -24,7 +25,7 @@ __all__ = ["FRONTS", "POSTS", "Composed"]
 FRONTS: dict[str, Callable[[Config, Config], Any]] = {}
 """Front stage → its component, of the configurations before and behind it: elastic streams `i` and `o` of scores."""
 
-POSTS: dict[str, Callable[[Config, Config], Any]] = {}
+POSTS: dict[str, Callable[[Config, Config], Any]] = {"smoothing": Smoothing}
 """Post stage → its component, of the outer and the inner configuration: rigid streams `i` and `o` of guarded beats."""
 
 

@@ -15,6 +15,7 @@ from functools import lru_cache
 
 from .config import Config
 from .errors import UserError
+from .smoothing_tables import smoothing_error
 
 __all__ = ["FRONTS", "POSTS", "Composition", "Front", "FrontStep", "Post", "composition", "guarded"]
 
@@ -54,7 +55,11 @@ class Post:
 FRONTS: dict[str, FrontStep] = {}
 """Front stages by the stem of their file, in data-path order."""
 
-POSTS: dict[str, Post] = {}
+POSTS: dict[str, Post] = {
+    "smoothing": Post(
+        lambda config: len(config.smoothing) > 1, lambda config: config.replace(smoothing=()), smoothing_error
+    ),
+}
 """Post stages, likewise; behind the last of them stands `finish`."""
 
 

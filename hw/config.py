@@ -92,6 +92,9 @@ KEYS: tuple[Key, ...] = (
         "longer 1), or of each class's probability handed out (scatter; the sum stays)", True),
     Key("smoothing_passes", "integer", "–", "1…4", 1, "how many times the probabilities are smoothed", True),
     Key("lanes", "integer", "scores per beat", "1, 2, 4, 8, 16", 1, "scores that one beat carries", False),
+    Key("per_vector", "text", "–", "serial, pipelined", "serial",
+        "what works once per vector: step by step, and vectors of a few elements wait for it; or in a pipeline, and vectors of "
+        "any length follow each other without a bubble", False),
 )  # fmt: skip
 
 _CHOICES = {
@@ -102,6 +105,7 @@ _CHOICES = {
     "profile": ("fast", "fastest", "small"),
     "smoothing_edges": ("gather", "scatter"),
     "lanes": (1, 2, 4, 8, 16),
+    "per_vector": ("serial", "pipelined"),
     "sampler": ("gumbel", "inverse_cdf"),
 }
 _RANGES = {
@@ -173,6 +177,7 @@ class Config:
     smoothing_edges: Literal["gather", "scatter"] = "gather"
     smoothing_passes: int = 1
     lanes: Literal[1, 2, 4, 8, 16] = 1
+    per_vector: Literal["serial", "pipelined"] = "serial"
 
     def __post_init__(self) -> None:
         for key in KEYS:
@@ -248,13 +253,19 @@ class Config:
                         "True", "true"
                     )
                 )
-        if self.mask and self.mode == "sample" and self.sampler == "inverse_cdf":
-            raise UserError(
-                "mask = true with sampler = 'inverse_cdf': the search counts every element; sampler = 'gumbel' would do"
-            )
         if self.accumulator == "two_pass" and self.mode not in ("argmax", "softmax"):
             raise UserError(
                 f"accumulator = 'two_pass' with mode = {self.mode!r}: takes softmax; accumulator = 'auto' would do"
+            )
+        if self.mode == "sample" and self.sampler == "inverse_cdf" and self.per_vector == "pipelined":
+            raise UserError(
+                "per_vector = 'pipelined' with sampler = 'inverse_cdf': the share of a vector's sum takes its steps; "
+                "per_vector = 'serial' would do, or sampler = 'gumbel', which takes vectors of any length without a bubble"
+            )
+        if self.accumulator == "two_pass" and self.per_vector == "pipelined":
+            raise UserError(
+                "per_vector = 'pipelined' with accumulator = 'two_pass': takes one vector after the other; "
+                "per_vector = 'serial' would do"
             )
 
     @classmethod

@@ -9,14 +9,14 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from .config import Config
-from .first_pass import lane_terms, sum_of
+from .first_pass import lane_terms, normalised, sum_of
 from .formats import ceil_log2
 from .frame import Frame, masks, took_part
 from .interface import HeadInterface
 from .log_numerics import log_numerics
-from .log_softmax import magnitude, saturated, scaled_position
+from .log_softmax import magnitude, position_cycles, saturated, scaled_position
 from .log_sum import LogSum
-from .normalise import Normalise
+from .normalise import normalise_of
 from .ports import outputs
 from .schedule import loss_schedule, schedule
 from .streams import Credit, Queue, Spacing, delay, each_lane, framed_layout, keep_names, output_layout, pulse
@@ -97,9 +97,9 @@ class CrossEntropy(HeadInterface):
         m.d.comb += [element.eq(frame.o.valid & frame.o.ready), ends.eq(element & framed.last)]
 
         # Room for the loss is assured before its vector's last element comes in.
-        waiting = -(-times.vector // times.interval) + 2
+        waiting = -(-times.vector // times.interval) + (4 if cycles.pipelined else 2)
         m.submodules.spacing = spacing = Spacing(times.interval)
-        m.submodules.loss_credit = credit = Credit(waiting)
+        m.submodules.loss_credit = credit = Credit(waiting, int(cycles.pipelined))
         m.d.comb += [
             spacing.taken.eq(ends),
             spacing.allowed.eq(credit.available),
@@ -114,30 +114,24 @@ class CrossEntropy(HeadInterface):
             label.i.valid.eq(element),
             Value.cast(label.i.payload).eq(Value.cast(framed)),
         ]
-        with m.If(ends):
-            m.d.sync += [
-                ended.position.eq(label.position),
-                ended.unlabelled.eq(~label.found),
-                ended.overlong.eq(framed.overlong),
-            ]
+        accumulate = sum_of(m, config, (lane_terms(m, config, k, framed, element) for k in range(config.lanes)))
+        m.submodules.normalise = normalise = normalise_of(config, numbers.widths, ended.shape())
+        m.submodules.log_sum = log_sum = LogSum(numbers, ended.shape(), cycles.memory, pipelined=cycles.pipelined)
+        wiring.connect(m, normalise.o, log_sum.i)
+        noted = [
+            ended.position.eq(label.position),
+            ended.unlabelled.eq(~label.found),
+            ended.overlong.eq(framed.overlong),
+        ]
         if config.mask:
             some = took_part(m, config, framed, element)
-            with m.If(ends):
-                m.d.sync += ended.all_masked.eq(reduce(and_, masks(config, framed), ~some))
-
-        accumulate = sum_of(m, config, (lane_terms(m, config, k, framed, element) for k in range(config.lanes)))
-        m.submodules.normalise = normalise = Normalise(numbers.widths, cycles.segments, ended.shape())
-        m.submodules.log_sum = log_sum = LogSum(numbers, ended.shape(), cycles.memory)
-        wiring.connect(m, normalise.o, log_sum.i)
-        m.d.comb += [
-            normalise.sum.eq(accumulate.sum),
-            normalise.ends.eq(accumulate.ends),
-            normalise.reference.eq(accumulate.reference),
-            Value.cast(normalise.tag).eq(Value.cast(ended)),
-        ]
+            noted.append(ended.all_masked.eq(reduce(and_, masks(config, framed), ~some)))
+        m.d.comb += normalised(m, config, normalise, accumulate, ends, ended, noted)
 
         made = log_sum.o.payload
         scaled = scaled_position(m, numbers, normalise.o.payload.tag.position, cycles.memory)
+        if cycles.pipelined:
+            scaled = delay(m, scaled, cycles.factor - position_cycles(numbers, cycles.memory), "scaled")
         found = magnitude(numbers, Cat(made.factor, made.exponent), scaled)
         difference = Signal.like(found, reset_less=True)
         unlabelled = delay(m, made.tag.unlabelled, 1, "unlabelled")

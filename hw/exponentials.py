@@ -21,11 +21,11 @@ from .streams import (
     Spacing,
     delay,
     each_lane,
-    held,
     keep_names,
     probability_layout,
     pulse,
     table,
+    waiting,
     winner_layout,
 )
 
@@ -111,7 +111,7 @@ class Exponentials(HeadInterface):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, codes = self._config, exponential_codes(self._config)
-        cycles, lookup_cycles = schedule(config.replace(lanes=1)), exponential_schedule(config).lookup
+        cycles, times = schedule(config.replace(lanes=1)), exponential_schedule(config)
         m.submodules.frame = frame = Frame(config, indexed=not skewed(config))
         m.submodules.maximum = maximum = (SkewedMaximum if skewed(config) else Maximum)(config)
         wiring.connect(m, wiring.flipped(self.i), frame.i)
@@ -119,11 +119,11 @@ class Exponentials(HeadInterface):
         element, ends = Signal(), Signal()
         m.d.comb += [element.eq(frame.o.valid & frame.o.ready), ends.eq(element & framed.last)]
 
-        # Room for an element in the output queue, and for its vector's result in the registers.
-        in_flight = lookup_cycles + QUEUE_LATENCY + 4  # credits are counted two cycles late, on either side
-        m.submodules.spacing = spacing = Spacing(exponential_schedule(config).interval)
+        # Room for an element in the output queue, and for its vector's result.
+        in_flight = times.lookup + QUEUE_LATENCY + 4  # credits are counted two cycles late, on either side
+        m.submodules.spacing = spacing = Spacing(times.interval)
         m.submodules.element_credit = element_credit = Credit(in_flight, 1)
-        m.submodules.vector_credit = vector_credit = Credit(cycles.winners)
+        m.submodules.vector_credit = vector_credit = Credit(times.room, int(cycles.pipelined))
         m.d.comb += [
             spacing.taken.eq(ends),
             spacing.allowed.eq(vector_credit.available),
@@ -139,11 +139,11 @@ class Exponentials(HeadInterface):
         wiring.connect(m, output.o, wiring.flipped(self.o))
         out = output.i.payload
         present: list[Value] = [Const(1), *(framed[name] for name in keep_names(config.lanes))]
-        kept = [delay(m, keep, lookup_cycles, f"keep_{lane}") for lane, keep in enumerate(present)]
+        kept = [delay(m, keep, times.lookup, f"keep_{lane}") for lane, keep in enumerate(present)]
         counts = kept
         if config.mask:
             counts = [
-                delay(m, ~mask, lookup_cycles, f"counts_{lane}") for lane, mask in enumerate(masks(config, framed))
+                delay(m, ~mask, times.lookup, f"counts_{lane}") for lane, mask in enumerate(masks(config, framed))
             ]
         emitted: list[Value] = []
         for lane, (position, exponential) in enumerate(
@@ -158,7 +158,7 @@ class Exponentials(HeadInterface):
             ]
             if lane == 0:
                 m.d.comb += output.i.valid.eq(lookup.o.valid)
-        edges = {name: delay(m, framed[name], lookup_cycles, name) for name in ("first", "last", "overlong")}
+        edges = {name: delay(m, framed[name], times.lookup, name) for name in ("first", "last", "overlong")}
         m.d.comb += [
             out.last.eq(edges["last"]),
             out.overlong.eq(edges["overlong"]),
@@ -180,14 +180,13 @@ class Exponentials(HeadInterface):
             m.d.sync += total.eq(Mux(first, 0, total) + emitted[0])
         m.d.sync += done.eq(valid & last)
 
-        # Sum and winner wait for each other in registers; their credit was taken before the vector's last element came in.
+        # Sum and winner wait for each other in registers, or queues; their credit was taken before their vector's last element
+        # came in.
         m.d.comb += [maximum.i.valid.eq(element), Value.cast(maximum.i.payload).eq(Value.cast(framed))]
         winner, summed = maximum.o, pulse(len(total)).create(path=("summed",))
         m.d.comb += [summed.valid.eq(done), summed.payload.eq(total)]
-        for place in range(cycles.winners):
-            rigid = place == 0
-            winner = held(m, f"winner_{place}", winner, winner_layout(config), rigid and skewed(config))
-            summed = held(m, f"sum_{place}", summed, len(total), rigid)
+        both = [("winner", winner, winner_layout(config), skewed(config)), ("sum", summed, len(total), True)]
+        winner, summed = waiting(m, both, cycles.winners, times.room)
         m.d.comb += [
             self.o_best.valid.eq(winner.valid & summed.valid),
             winner.ready.eq(self.o_best.ready & summed.valid),

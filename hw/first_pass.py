@@ -16,7 +16,7 @@ from .numerics import numerics
 from .schedule import schedule
 from .streams import delay, each_lane, keep_names, pulse
 
-__all__ = ["lane_terms", "sum_of", "terms_of"]
+__all__ = ["lane_terms", "normalised", "sum_of"]
 
 
 def sum_of(m: Module, config: Config, terms: Iterable[Any]) -> Accumulate:
@@ -34,45 +34,6 @@ def sum_of(m: Module, config: Config, terms: Iterable[Any]) -> Accumulate:
     return accumulate
 
 
-def terms_of(
-    m: Module,
-    config: Config,
-    suffix: str,
-    present: Value,
-    position: Value,
-    first: Value,
-    last: Value,
-    *,
-    gated: bool = False,
-) -> Any:
-    """The stream of the terms of positions, each valid where `present` is set; 0 elsewhere if `gated`.
-
-    The names of its parts end in `suffix`. Latency `lookup` + `align` of the schedule.
-    """
-    widths, cycles = numerics(config), schedule(config)
-    if cycles.align:
-        lookup = Exponential(widths, edges_layout(), cycles.memory)
-        m.submodules[f"exponential{suffix}"] = lookup
-        m.submodules[f"align{suffix}"] = align = Align(widths, gated=gated)
-        wiring.connect(m, lookup.o, align.i)
-        terms = align.o
-    else:
-        m.submodules[f"terms{suffix}"] = lookup = Terms(widths, edges_layout(), cycles.memory, gated=gated)
-        terms = pulse(term_layout(widths)).create(path=(f"term{suffix}",))
-        m.d.comb += [
-            terms.valid.eq(lookup.o.valid),
-            terms.payload.term.eq(lookup.o.payload.term),
-            Value.cast(terms.payload.edges).eq(Value.cast(lookup.o.payload.tag)),
-        ]
-    m.d.comb += [
-        lookup.i.valid.eq(present),
-        lookup.i.payload.position.eq(position),
-        lookup.i.payload.tag.first.eq(first),
-        lookup.i.payload.tag.last.eq(last),
-    ]
-    return terms
-
-
 def lane_terms(m: Module, config: Config, lane: int, framed: Any, element: Value) -> Any:
     """The stream of a lane's terms of the framed beats, each taken where `element` is set.
 
@@ -85,8 +46,26 @@ def lane_terms(m: Module, config: Config, lane: int, framed: Any, element: Value
         present = element & (
             ~masks(config, framed)[lane] if config.mask else framed[keep_names(config.lanes)[lane - 1]]
         )
-    position = framed[each_lane("position", config.lanes)[lane]]
-    terms = terms_of(m, config, suffix, present, position, framed.first, framed.last, gated=lane > 0)
+    if cycles.align:
+        lookup = Exponential(widths, edges_layout(), cycles.memory)
+        m.submodules[f"exponential{suffix}"] = lookup
+        m.submodules[f"align{suffix}"] = align = Align(widths, gated=lane > 0)
+        wiring.connect(m, lookup.o, align.i)
+        terms = align.o
+    else:
+        m.submodules[f"terms{suffix}"] = lookup = Terms(widths, edges_layout(), cycles.memory, gated=lane > 0)
+        terms = pulse(term_layout(widths)).create(path=(f"term{suffix}",))
+        m.d.comb += [
+            terms.valid.eq(lookup.o.valid),
+            terms.payload.term.eq(lookup.o.payload.term),
+            Value.cast(terms.payload.edges).eq(Value.cast(lookup.o.payload.tag)),
+        ]
+    m.d.comb += [
+        lookup.i.valid.eq(present),
+        lookup.i.payload.position.eq(framed[each_lane("position", config.lanes)[lane]]),
+        lookup.i.payload.tag.first.eq(framed.first),
+        lookup.i.payload.tag.last.eq(framed.last),
+    ]
     if not config.mask or lane:
         return terms
     # What is masked counts as nothing; but a sum is never 0, for that has no leading one: where all is masked, and
@@ -102,3 +81,26 @@ def lane_terms(m: Module, config: Config, lane: int, framed: Any, element: Value
         counted.payload.term.eq(Mux(masked, 0, terms.payload.term)),
     ]
     return counted
+
+
+def normalised(
+    m: Module, config: Config, normalise: Any, accumulate: Accumulate, ends: Value, ended: Any, noted: list[Any]
+) -> list[Any]:
+    """Statements that give the sum to `normalise`, with what `noted` puts into `ended` where a vector `ends` for its tag.
+
+    That waits in registers, or goes along where a vector may end in every cycle.
+    """
+    cycles = schedule(config)
+    tag = Value.cast(ended)
+    if cycles.pipelined:
+        m.d.comb += noted
+        tag = delay(m, tag, cycles.sum_latency - cycles.frame, "ended")
+    else:
+        with m.If(ends):
+            m.d.sync += noted
+    return [
+        normalise.sum.eq(accumulate.sum),
+        normalise.ends.eq(accumulate.ends),
+        normalise.reference.eq(accumulate.reference),
+        Value.cast(normalise.tag).eq(tag),
+    ]

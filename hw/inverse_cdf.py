@@ -14,11 +14,11 @@ from amaranth.lib import data, wiring
 
 from .cdf_law import cdf_law, exact_sum
 from .first_pass import lane_terms, sum_of
-from .frame import Frame
+from .frame import Frame, took_part
 from .interface import HeadInterface
 from .inverse_cdf_schedule import inverse_cdf_schedule
 from .replay import Factors, Replay, entries, stored_layout
-from .search import Search
+from .search import Search, flags_layout
 from .streams import Credit, Queue, Spacing
 from .threshold import Threshold
 
@@ -61,13 +61,17 @@ class InverseCdf(HeadInterface):
 
         # First pass: the sum, and a share of it.
         accumulate = sum_of(m, inner, [lane_terms(m, inner, 0, framed, element)])
-        stored = stored_layout(law.widths)
+        stored = stored_layout(law.widths, mask=config.mask)
         m.submodules.replay = replay = Replay(stored, beats=elements, interval=1, memory=sums.memory)
-        ended = Signal(data.StructLayout({"overlong": 1, "last": range(entries(elements))}))
+        ended = Signal(data.StructLayout({"flags": flags_layout(config), "last": range(entries(elements))}))
         with m.If(ends):
-            m.d.sync += [ended.overlong.eq(framed.overlong), ended.last.eq(replay.address)]
+            m.d.sync += [ended.flags.overlong.eq(framed.overlong), ended.last.eq(replay.address)]
+        if config.mask:
+            some = took_part(m, config, framed, element)
+            with m.If(ends):
+                m.d.sync += ended.flags.all_masked.eq(framed.mask & ~some)
         m.submodules.threshold = threshold = Threshold(law, cycles, config.seed, ended.shape())
-        shape = data.StructLayout({"threshold": law.widths.accumulator_width, "overlong": 1})
+        shape = data.StructLayout({"threshold": law.widths.accumulator_width, "flags": flags_layout(config)})
         m.submodules.thresholds = thresholds = Factors(shape, vectors, sums.memory)
         made = threshold.o.payload
         m.d.comb += [
@@ -78,7 +82,7 @@ class InverseCdf(HeadInterface):
             Value.cast(threshold.tag).eq(Value.cast(ended)),
             thresholds.i.valid.eq(threshold.o.valid),
             thresholds.i.payload.threshold.eq(made.threshold),
-            thresholds.i.payload.overlong.eq(made.tag.overlong),
+            Value.cast(thresholds.i.payload.flags).eq(Value.cast(made.tag.flags)),
             replay.complete.valid.eq(threshold.o.valid),
             replay.complete.payload.eq(made.tag.last),
         ]
@@ -94,15 +98,15 @@ class InverseCdf(HeadInterface):
         found = search.o.payload
         m.d.comb += [
             search.i.valid.eq(replay.o.valid),
-            search.i.payload.position.eq(replay.o.payload.position),
             search.i.payload.first.eq(starts),
+            *(search.i.payload[name].eq(replay.o.payload[name]) for name in stored.members),
             thresholds.next.eq(search.next),
             search.threshold.eq(thresholds.o.threshold),
-            search.overlong.eq(thresholds.o.overlong),
+            Value.cast(search.flags).eq(Value.cast(thresholds.o.flags)),
             output.i.valid.eq(search.o.valid),
             output.i.payload.index.eq(found.index),
             output.i.payload.score.eq(Cat(found.position[:-1], found.position[-1] ^ config.score_signed)),
-            output.i.payload.overlong.eq(found.overlong),
+            *(output.i.payload[name].eq(found[name]) for name in flags_layout(config).members),
             output_credit.take.eq(replay.o.valid & starts),
             output_credit.give.eq(self.o.valid & self.o.ready),
             replay.room.eq(output_credit.available),

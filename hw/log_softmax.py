@@ -126,8 +126,8 @@ class _Natural:
     def factor_width(self, widths: Numerics) -> int:
         return self._numbers.tables.working_fraction
 
-    def Factor(self, widths: Numerics, factor_width: int, tag: ShapeLike, memory: int) -> LogSum:
-        return LogSum(self._numbers, tag, memory)
+    def Factor(self, widths: Numerics, factor_width: int, tag: ShapeLike, memory: int, *, pipelined: bool) -> LogSum:
+        return LogSum(self._numbers, tag, memory, pipelined=pipelined)
 
     def Emission(self, config: Config, widths: Numerics) -> Emission:
         return Emission(self._numbers, self._memory)

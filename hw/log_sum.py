@@ -3,13 +3,10 @@
 from typing import Any
 
 from amaranth import Module, ShapeLike, Signal, Value
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from .log_numerics import LogNumerics
-from .normalise import divisor_layout
-from .normaliser import factor_layout
-from .streams import delay, pulse, table
+from .normaliser import FactorInterface
+from .streams import delay, table
 
 __all__ = ["LogSum", "log_sum_cycles"]
 
@@ -19,24 +16,18 @@ def log_sum_cycles(memory: int) -> int:
     return memory + 2
 
 
-class LogSum(wiring.Component):
+class LogSum(FactorInterface):
     """L = O[n] + T[first F fraction bits of m] + 4·b, b the bit of m below them: ln 2^n·m and half an ulp (see `ln_tables`).
 
     L is in units of 2^-H, H = F + 3; its integer part goes out in the place of n, its H fraction bits as the factor.
 
     Ports: `i`, n, m and a tag, as `Normalise` puts them out; `o`, L and the tag; no back-pressure. Latency
-    `log_sum_cycles(memory)`, during which the payload of `i` has to stay. Two tables and two adders, one after the other.
+    `log_sum_cycles(memory)`. Two tables and two adders, one after the other.
     """
 
-    def __init__(self, numbers: LogNumerics, tag: ShapeLike, memory: int) -> None:
-        self._numbers, self._memory = numbers, memory
-        widths = numbers.widths
-        super().__init__(
-            {
-                "i": In(pulse(divisor_layout(widths, tag))),
-                "o": Out(pulse(factor_layout(widths, numbers.tables.working_fraction, tag))),
-            }
-        )
+    def __init__(self, numbers: LogNumerics, tag: ShapeLike, memory: int, *, pipelined: bool = False) -> None:
+        self._numbers = numbers
+        super().__init__(numbers.widths, numbers.tables.working_fraction, tag, memory, pipelined=pipelined)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -52,11 +43,14 @@ class LogSum(wiring.Component):
         # Below 2^(H + 1), for ln m <= ln 2.
         significand = Signal(tables.working_fraction + 1, reset_less=True)
         total = Signal(self._numbers.logarithm_width, reset_less=True)
-        m.d.sync += [significand.eq(entry + (vector.divisor[bit] << worth)), total.eq(of_octave + significand)]
+        half = self._beside(m, vector.divisor[bit], self._memory, "half")
+        of_octave = self._beside(m, of_octave, 1, "of_octave")
+        m.d.sync += [significand.eq(entry + (half << worth)), total.eq(of_octave + significand)]
+        cycles = log_sum_cycles(self._memory)
         m.d.comb += [
-            self.o.valid.eq(delay(m, self.i.valid, log_sum_cycles(self._memory), "valid", reset=True)),
+            self.o.valid.eq(delay(m, self.i.valid, cycles, "valid", reset=True)),
             self.o.payload.exponent.eq(total[tables.working_fraction :]),
             self.o.payload.factor.eq(total[: tables.working_fraction]),
-            Value.cast(self.o.payload.tag).eq(Value.cast(vector.tag)),
+            Value.cast(self.o.payload.tag).eq(self._beside(m, Value.cast(vector.tag), cycles, "tag")),
         ]
         return m

@@ -23,7 +23,7 @@ class Factor(FactorInterface):
     """log2 m = T[first F fraction bits of m] + b, b the bit below them, in units of 2^-G (see `log_tables`).
 
     The factor is {T, b}, b lowest: the addition is left to the carry of the subtraction that follows.
-    Latency `memory` cycles, during which the payload of `i` has to stay.
+    Latency `memory` cycles.
     """
 
     def elaborate(self, platform: Any) -> Module:
@@ -36,9 +36,9 @@ class Factor(FactorInterface):
         entry = table(m, "logarithm", tables.working_fraction, tables.logarithm.tolist(), address, self._memory)
         m.d.comb += [
             self.o.valid.eq(delay(m, self.i.valid, self._memory, "valid", reset=True)),
-            self.o.payload.exponent.eq(self.i.payload.exponent),
-            self.o.payload.factor.eq(Cat(divisor[bit], entry)),
-            Value.cast(self.o.payload.tag).eq(Value.cast(self.i.payload.tag)),
+            self.o.payload.exponent.eq(self._beside(m, self.i.payload.exponent, self._memory, "exponent")),
+            self.o.payload.factor.eq(Cat(self._beside(m, divisor[bit], self._memory, "bit"), entry)),
+            Value.cast(self.o.payload.tag).eq(self._beside(m, Value.cast(self.i.payload.tag), self._memory, "tag")),
         ]
         return m
 

@@ -6,11 +6,12 @@ from amaranth import Cat, Const, Module, Mux, ShapeLike, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from .config import Config
 from .numerics import Numerics
-from .schedule import DIGIT, normalise_digits
+from .schedule import DIGIT, normalise_digits, normalise_levels, schedule
 from .streams import delay, pulse
 
-__all__ = ["Normalise", "divisor_layout"]
+__all__ = ["Normalise", "PipelinedNormalise", "divisor_layout", "normalise_of"]
 
 
 def divisor_layout(widths: Numerics, tag: ShapeLike) -> data.StructLayout:
@@ -18,7 +19,21 @@ def divisor_layout(widths: Numerics, tag: ShapeLike) -> data.StructLayout:
     return data.StructLayout({"exponent": widths.sum_exponent_width, "divisor": widths.divisor_width, "tag": tag})
 
 
-class Normalise(wiring.Component):
+class _Interface(wiring.Component):
+    def __init__(self, widths: Numerics, segments: tuple[int, ...], tag: ShapeLike) -> None:
+        self._widths, self._segments = widths, segments
+        super().__init__(
+            {
+                "sum": In(widths.accumulator_width),
+                "ends": In(len(segments)),
+                "reference": In(max(1, widths.coarse_width)),
+                "tag": In(tag),
+                "o": Out(pulse(divisor_layout(widths, tag))),
+            }
+        )
+
+
+class Normalise(_Interface):
     """2^n <= sum < 2^(n+1), m = floor(sum / 2^(n−D)): the sum moves up four bits a cycle.
 
     It stops as soon as a one is among the first four; the last shift, by less than four, is a selection. n is the
@@ -32,16 +47,7 @@ class Normalise(wiring.Component):
     def __init__(self, widths: Numerics, segments: tuple[int, ...], tag: ShapeLike) -> None:
         if len(segments) > 1 and segments[-1] < DIGIT:
             raise ValueError(f"segments {segments}: the last must hold the first {DIGIT} bits that are looked at")
-        self._widths, self._segments = widths, segments
-        super().__init__(
-            {
-                "sum": In(widths.accumulator_width),
-                "ends": In(len(segments)),
-                "reference": In(max(1, widths.coarse_width)),
-                "tag": In(tag),
-                "o": Out(pulse(divisor_layout(widths, tag))),
-            }
-        )
+        super().__init__(widths, segments, tag)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -91,6 +97,65 @@ class Normalise(wiring.Component):
             self.o.payload.exponent.eq(~Cat(fine, digit)[: _position_width(widths)] + _above(widths, reference)),
         ]
         return m
+
+
+class PipelinedNormalise(_Interface):
+    """The same n and m, one sum in every cycle: halves, quarters and so on of what is left are skipped where they are zeros.
+
+    Level l, from the highest down, moves the sum up by 2^l where its first 2^l bits are zeros; whether they are was found a
+    cycle before, from both of what the level above may have left. The bits of n below c·H are the complements of what was found,
+    as the zeros above the sum make the number of positions a power of two.
+
+    Ports as those of `Normalise`; `tag` is looked at with the last segment. With b of `normalise_levels` the latency is b + 1
+    cycles from the last segment: the lower ones wait for it. The registers become fewer from level to level.
+    """
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        widths, last = self._widths, len(self._segments) - 1
+        levels, padding = normalise_levels(widths)
+        parts, low = [], 0
+        for j, width in enumerate(self._segments):
+            parts.append(delay(m, self.sum[low : low + width], last - j, f"segment_{j}"))
+            low += width
+        whole: Value = Cat(*parts, Const(0, padding))
+
+        def noted(value: Value, still: int, name: str) -> Signal:
+            """What the result may need of it, with `still` positions to go."""
+            kept = value[max(0, len(value) - widths.divisor_width - still) :]
+            register = Signal(len(kept), name=name, reset_less=True)
+            m.d.sync += register.eq(kept)
+            return register
+
+        half = 1 << (levels - 1)
+        word = noted(whole, 2 * half - 1, "word")
+        empty = Signal(name="empty", reset_less=True)
+        m.d.sync += empty.eq(~whole[-half:].any())
+        found: Value = Const(0, 0)
+        for level in reversed(range(levels)):
+            half, quarter = 1 << level, 1 << level >> 1
+            moved, found = Mux(empty, Cat(Const(0, half), word[:-half]), word), Cat(empty, found)
+            if level:
+                following = Signal(name=f"empty_{level}", reset_less=True)
+                m.d.sync += following.eq(Mux(empty, ~word[-half - quarter : -half].any(), ~word[-quarter:].any()))
+                word, empty = noted(moved, half - 1, f"word_{level}"), following
+                found = delay(m, found, 1, f"found_{level}")
+        missing = max(0, widths.divisor_width - len(moved))
+        m.d.sync += [
+            self.o.payload.divisor.eq(Cat(Const(0, missing), moved[max(0, len(moved) - widths.divisor_width) :])),
+            self.o.payload.exponent.eq(~found + _above(widths, delay(m, self.reference, levels, "reference"))),
+        ]
+        m.d.comb += [
+            self.o.valid.eq(delay(m, self.ends[-1], levels + 1, "valid", reset=True)),
+            Value.cast(self.o.payload.tag).eq(delay(m, Value.cast(self.tag), levels + 1, "tag")),
+        ]
+        return m
+
+
+def normalise_of(config: Config, widths: Numerics, tag: ShapeLike) -> Normalise | PipelinedNormalise:
+    """That of a configuration's schedule."""
+    cycles = schedule(config)
+    return (PipelinedNormalise if cycles.pipelined else Normalise)(widths, cycles.segments, tag)
 
 
 def _position_width(widths: Numerics) -> int:

@@ -17,7 +17,7 @@ from .division import quotient_layout
 from .normalise import divisor_layout
 from .numerics import Numerics
 from .replay import stored_layout
-from .streams import probability_layout, pulse
+from .streams import delay, probability_layout, pulse
 
 __all__ = [
     "EmissionInterface",
@@ -42,19 +42,27 @@ def element_layout(widths: Numerics, factor_width: int, tag: ShapeLike) -> data.
 class FactorInterface(wiring.Component):
     """Once per vector: `i`, n, m and a tag; `o`, n, the factor and the tag; no back-pressure.
 
-    Vectors come no closer than the schedule's `vector_interval`, which its user observes.
+    Vectors come no closer than the schedule's `vector_interval`, which its user observes; the payload of `i` stays as long,
+    where the component is not `pipelined`: then a vector may come in every cycle.
     """
 
-    def __init__(self, widths: Numerics, factor_width: int, tag: ShapeLike, memory: int) -> None:
+    def __init__(
+        self, widths: Numerics, factor_width: int, tag: ShapeLike, memory: int, *, pipelined: bool = False
+    ) -> None:
         self._widths = widths
         self._tag = tag
         self._memory = memory
+        self._pipelined = pipelined
         super().__init__(
             {
                 "i": In(pulse(divisor_layout(widths, tag))),
                 "o": Out(pulse(factor_layout(widths, factor_width, tag))),
             }
         )
+
+    def _beside(self, m: Module, value: Value, cycles: int, name: str) -> Value:
+        """What comes in, for use some cycles later: it stays, or goes along."""
+        return delay(m, value, cycles, name) if self._pipelined else value
 
 
 class PassFactor(FactorInterface):

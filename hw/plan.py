@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from .bound import Bound, bound, unchecked_bound
+from .bound import Bound, bound, post_shares, unchecked_bound
 from .cdf_law import cdf_law, exact_sum
 from .composition import Composition, composition
 from .config import Config
@@ -36,6 +36,8 @@ from .schedule import (
     two_pass_schedule,
 )
 from .sigmoid_tables import sigmoid_codes
+from .smoothing_schedule import smoothing_ahead, smoothing_latency
+from .smoothing_tables import smoothing_tables
 from .top_k_schedule import (
     INSERTION_LATENCY,
     KEPT_LATENCY,
@@ -88,6 +90,9 @@ class Plan:
     warnings: tuple[str, ...]
     passes: int = 1
     """Cycles for each beat of a vector before its first output beat: 0 where elements leave as they come."""
+    ahead: int = 0
+    """Output beats behind a vector's first that have to be worked out before it leaves, where it has as many; each is
+    waited for longer where they come `output_spacing` cycles apart."""
     distance: float | None = None
     """In sample mode: no vector's draws have a law farther from softmax than this, in total variation."""
     searched: bool = False
@@ -97,7 +102,9 @@ class Plan:
     def latency_formula(self) -> str:
         """Cycles from a vector's first input beat to its first output beat."""
         beats = f"{self.passes if self.passes > 1 else ''}{_beats(self.config)} + " if self.passes else ""
-        return f"{beats}{self.fixed_latency_cycles}"
+        wait = self.output_spacing - 1 if self.ahead else 0
+        ahead = f" + {wait}min({_beats(self.config)} − 1, {self.ahead})" if wait else ""
+        return f"{beats}{self.fixed_latency_cycles}{ahead}"
 
     @property
     def latency_text(self) -> str:
@@ -130,12 +137,16 @@ class Plan:
 
     def first_output_cycle(self, length: int) -> int:
         """Cycle of the first output beat's transfer, counted from the first input beat's."""
+        return self._unhindered(length) + (self.output_spacing - 1) * min(self.config.beats(length) - 1, self.ahead)
+
+    def _unhindered(self, length: int) -> int:
+        """The same where all beats came in every cycle."""
         return self.passes * self.config.beats(length) + self.fixed_latency_cycles
 
     def last_output_cycle(self, length: int) -> int:
         """Cycle of the last output beat's transfer, counted from the first input beat's."""
         last = length if self.searched else self._emitted(length)
-        return self.first_output_cycle(length) + self.output_spacing * (last - 1)
+        return self._unhindered(length) + self.output_spacing * (last - 1)
 
     def _emitted(self, length: int) -> int:
         """Beats that come out for a vector."""
@@ -221,7 +232,10 @@ def _composed_plan(config: Config, parts: Composition) -> Plan:
         )
         before, after, each = parts.inner.probability_qformat, f"{config.probability_qformat}", _each_cycle(config)
         posts = [
-            *(POST_ROWS[name](config, parts.inner) for name in parts.posts),
+            *(
+                replace(POST_ROWS[name](config, parts.inner), bound_share_ulp=float(share))
+                for name, share in post_shares(config, parts)
+            ),
             StagePlan("finish", "rounded half up, saturated", f"{before}", after, 1, each, bound_share_ulp=0.5),
             StagePlan("skid", "probability kept until taken", after, after, 1, each),
         ]
@@ -235,6 +249,7 @@ def _composed_plan(config: Config, parts: Composition) -> Plan:
         fixed_latency_cycles=found.fixed_latency_cycles + earlier + sum(row.latency_cycles for row in posts),
         best_latency_cycles=found.best_latency_cycles + earlier,
         bound=limits or found.bound,
+        ahead=smoothing_ahead(config) if "smoothing" in parts.posts else 0,
     )
 
 
@@ -245,6 +260,10 @@ def _beats(config: Config) -> str:
 
 def _each_cycle(config: Config) -> str:
     return "1 element/cycle" if config.lanes == 1 else f"{config.lanes} elements/cycle"
+
+
+def _once(interval: int) -> str:
+    return "1 vector/cycle" if interval == 1 else f"{interval} cycles/vector"
 
 
 def _frame_row(config: Config) -> StagePlan:
@@ -269,6 +288,11 @@ def _maximum_row(config: Config, cycles: int) -> StagePlan:
         _each_cycle(config),
         note="exact, from the raw scores",
     )
+
+
+def _serial_term(interval: int) -> list[tuple[str, int, int]]:
+    """What the parts that work once per vector make of the interval of vectors, where they are serial."""
+    return [(str(interval), 0, interval)] if interval > 1 else []
 
 
 def _steady_plan(config: Config, stages: tuple[StagePlan, ...], constant: int) -> Plan:
@@ -349,14 +373,13 @@ def _softmax_plan(config: Config, limits: Bound | None = None) -> Plan:
     terms: list[tuple[str, int, int]] = [(beats, 1, 0)]
     if cycles.quotient_interval > 1:
         terms = [(f"{cycles.quotient_interval}{beats}", cycles.quotient_interval, 0)]
-    terms.append((str(cycles.vector_interval), 0, cycles.vector_interval))
     return Plan(
         config=config,
         stages=tuple(_softmax_stages(config, widths, cycles, limits)),
         ports=top_ports(config),
         fixed_latency_cycles=constant,
         best_latency_cycles=cycles.frame + cycles.maximum + cycles.winners - 1,
-        interval_terms=tuple(terms),
+        interval_terms=(*terms, *_serial_term(cycles.vector_interval)),
         output_spacing=cycles.quotient_interval,
         bound=limits,
         warnings=tuple(_warnings(config)),
@@ -407,7 +430,7 @@ def _softmax_top_k_plan(config: Config) -> Plan:
     widths, cycles = numerics(config), schedule(config)
     limits = bound(config, widths)
     constant = softmax_top_k_latency(cycles)
-    terms: list[tuple[str, int, int]] = [("N", 1, 0), (str(cycles.vector_interval), 0, cycles.vector_interval)]
+    terms: list[tuple[str, int, int]] = [("N", 1, 0), *_serial_term(cycles.vector_interval)]
     if cycles.quotient_interval > 1:
         terms.append((f"{cycles.quotient_interval}min(N, {config.top_k})", 0, 0))
     # The sum and the emission are the softmax's; the list stands in the place of the winner, and of the ring of scores.
@@ -470,7 +493,7 @@ def _sum_stages(
             total,
             f"n {widths.sum_exponent_width} bits, m {widths.divisor_format}",
             cycles.normalise,
-            f"{cycles.normalise_interval} cycles/vector",
+            _once(cycles.normalise_interval),
         ),
     ]
     return rows
@@ -515,7 +538,7 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
     if config.normaliser == "reciprocal":
         rows.append(
             StagePlan("reciprocal", "r = 1/m, one bit a step", f"{widths.divisor_format}", factor, cycles.factor,
-                      f"{cycles.factor_interval} cycles/vector")
+                      _once(cycles.factor_interval))
             if chords is None
             else StagePlan("reciprocal", f"r = 1/m, by {len(chords.start)} chords", f"{widths.divisor_format}", factor,
                            cycles.factor, "1 vector/cycle", chords.bits)
@@ -655,7 +678,7 @@ def _log_softmax_plan(config: Config) -> Plan:
         ports=top_ports(config),
         fixed_latency_cycles=cycles.vector_latency + cycles.emission_latency,
         best_latency_cycles=cycles.frame + cycles.maximum + cycles.winners - 1,
-        interval_terms=((beats, 1, 0), (str(cycles.vector_interval), 0, cycles.vector_interval)),
+        interval_terms=((beats, 1, 0), *_serial_term(cycles.vector_interval)),
         output_spacing=1,
         bound=limits,
         warnings=(),
@@ -686,7 +709,7 @@ def _cross_entropy_plan(config: Config) -> Plan:
         ports=top_ports(config),
         fixed_latency_cycles=times.vector - 1,
         best_latency_cycles=times.vector - 1,
-        interval_terms=((_beats(config), 1, 0), (str(times.interval), 0, times.interval)),
+        interval_terms=((_beats(config), 1, 0), *_serial_term(times.interval)),
         output_spacing=1,
         bound=limits,
         warnings=(),
@@ -724,7 +747,7 @@ def _exponential_plan(config: Config) -> Plan:
         ports=top_ports(config),
         fixed_latency_cycles=cycles.element,
         best_latency_cycles=cycles.vector - 1,
-        interval_terms=((_beats(config), 1, 0), (str(cycles.interval), 0, cycles.interval)),
+        interval_terms=((_beats(config), 1, 0), *_serial_term(cycles.interval)),
         output_spacing=1,
         bound=limits,
         warnings=(),
@@ -824,10 +847,26 @@ def _sample_plan(config: Config) -> Plan:
     return replace(_steady_plan(config, tuple(rows), sample_latency(config) - 1), distance=noise.bound)
 
 
+def _smoothing_row(config: Config, inner: Config) -> StagePlan:
+    tables, form = smoothing_tables(config, inner), f"{inner.probability_qformat}"
+    computes = "Σ w_k·p_(i+k) / D_(i+k)" if tables.scatter else "Σ w_k·p_(i+k) / D_i"
+    times = f", {tables.passes} times" if tables.passes > 1 else ""
+    return StagePlan(
+        "smoothing",
+        f"{computes}, {len(tables.weights)} weights, {len(tables.sums)} values of D{times}",
+        form,
+        form,
+        smoothing_latency(config, inner),
+        _each_cycle(config),
+        tables.passes * tables.bits,
+        note="mass preserved" if tables.scatter else "local average",
+    )
+
+
 FRONT_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {}
 """Front stage → its row, of the configurations before and behind it."""
 
-POST_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {}
+POST_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {"smoothing": _smoothing_row}
 """Post stage → its row, of the outer and the inner configuration."""
 
 PLANS: dict[str, Callable[[Config], Plan]] = {

@@ -25,6 +25,7 @@ PRESETS: dict[str, Config] = {
         profile="fastest",
     ),
     "softmax-int8-masked": Config(normaliser="logarithm", mask=True),
+    "softmax-int8-smoothed": Config(normaliser="logarithm", smoothing=(1, 2, 1)),
     "log-softmax-int8": Config(mode="log_softmax"),
     "cross-entropy-int8": Config(mode="cross_entropy"),
     "exponential-int8": Config(mode="exponential"),

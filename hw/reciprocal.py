@@ -5,7 +5,7 @@ from typing import Any
 from amaranth import Cat, Module, Signal, Value, unsigned
 from amaranth.lib import data
 
-from .division import SerialDivision
+from .division import PipelinedDivision, SerialDivision
 from .emission import emission
 from .normaliser import FactorInterface, QuotientInterface
 from .numerics import Numerics
@@ -23,8 +23,8 @@ def factor_width(widths: Numerics) -> int:
 class Factor(FactorInterface):
     """r = min(floor(2^(R+D) / m), 2^R − 1): 1/m in UQ0.R, one bit a cycle; or by chords (see `reciprocal_tables`).
 
-    The dividend 1.0 is the initial remainder 2^D, at most the divisor. Latency and interval R + 1 cycles. By chords the
-    latency is `memory` + 2 cycles, for the table, a product and a difference, during which the payload of `i` has to stay.
+    The dividend 1.0 is the initial remainder 2^D, at most the divisor. Latency and interval R + 1 cycles; pipelined R and 1.
+    By chords the latency is `memory` + 2 cycles, for the table, a product and a difference.
     """
 
     def elaborate(self, platform: Any) -> Module:
@@ -38,7 +38,8 @@ class Factor(FactorInterface):
     def _division(self, m: Module) -> None:
         widths = self._widths
         tag = data.StructLayout({"exponent": widths.sum_exponent_width, "tag": self._tag})
-        m.submodules.division = division = SerialDivision(widths.divisor_width, widths.reciprocal_width, tag)
+        kind = PipelinedDivision if self._pipelined else SerialDivision
+        m.submodules.division = division = kind(widths.divisor_width, widths.reciprocal_width, tag)
         m.d.comb += [
             division.i.valid.eq(self.i.valid),
             division.i.payload.remainder.eq(1 << widths.divisor_fraction),
@@ -61,7 +62,7 @@ class Factor(FactorInterface):
         address = divisor[tables.low_width : -1]
         entry = table(m, "chord", tables.slope_width + bits, entries, address, self._memory - registered)
         start, slope = entry[:bits], entry[bits:]
-        low: Value = divisor[: tables.low_width]
+        low = self._beside(m, divisor[: tables.low_width], self._memory - registered, "low")
         if registered:
             slope, low, start = delay(m, slope, 1, "slope"), delay(m, low, 1, "low"), delay(m, start, 1, "start_beside")
         fall = Signal(tables.slope_width + tables.low_width, reset_less=True)
@@ -70,11 +71,12 @@ class Factor(FactorInterface):
             fall.eq(slope * low),
             reciprocal.eq(delay(m, start, 1, "start") - fall[tables.low_width :]),
         ]
+        cycles = self._memory + 2
         m.d.comb += [
-            self.o.valid.eq(delay(m, self.i.valid, self._memory + 2, "valid", reset=True)),
-            self.o.payload.exponent.eq(self.i.payload.exponent),
+            self.o.valid.eq(delay(m, self.i.valid, cycles, "valid", reset=True)),
+            self.o.payload.exponent.eq(self._beside(m, self.i.payload.exponent, cycles, "exponent")),
             self.o.payload.factor.eq(Cat(reciprocal[GUARD:], 1)),
-            Value.cast(self.o.payload.tag).eq(Value.cast(self.i.payload.tag)),
+            Value.cast(self.o.payload.tag).eq(self._beside(m, Value.cast(self.i.payload.tag), cycles, "tag")),
         ]
 
 

@@ -10,7 +10,7 @@ from .formats import ceil_log2
 from .numerics import Numerics
 from .streams import Spacing, delay, each_lane, keep_names, pulse, store
 
-__all__ = ["Factors", "Replay", "entries", "stored_layout"]
+__all__ = ["Factors", "Replay", "counted", "entries", "stored_layout"]
 
 
 def stored_layout(widths: Numerics, lanes: int = 1, *, mask: bool = False) -> data.StructLayout:
@@ -31,6 +31,14 @@ def _following(pointer: Value, depth: int) -> Value:
     if depth & (depth - 1) == 0:
         return (pointer + 1)[: len(pointer)]
     return Mux(pointer == depth - 1, 0, pointer + 1)
+
+
+def counted(m: Module, name: str, step: Value, depth: int) -> Signal:
+    """The address that the next of `depth` entries has, of which each `step` takes one."""
+    address = Signal(range(depth), name=name)
+    with m.If(step):
+        m.d.sync += address.eq(_following(address, depth))
+    return address
 
 
 class Replay(wiring.Component):

@@ -16,6 +16,7 @@ from .tables import DIRECT_WIDTH
 __all__ = [
     "DIGIT",
     "QUEUE_LATENCY",
+    "VECTORS",
     "PassSchedule",
     "Schedule",
     "TwoPassSchedule",
@@ -25,6 +26,7 @@ __all__ = [
     "maximum_latency",
     "memory_cycles",
     "normalise_digits",
+    "normalise_levels",
     "round_cycles",
     "sample_latency",
     "schedule",
@@ -39,6 +41,9 @@ QUEUE_LATENCY = 2
 
 DIGIT = 4
 """Bits by which the normaliser moves the sum up in a cycle."""
+
+VECTORS = 256
+"""Vectors on their way at once, where they may follow each other at one per cycle: as many as the entries of a block RAM."""
 
 SEGMENT = {"small": 22, "fast": 11, "fastest": 11}
 """Longest carry chain of the absolute accumulator, in bits, by profile."""
@@ -102,6 +107,16 @@ def normalise_digits(widths: Numerics) -> tuple[int, int, int]:
     return (span + above % DIGIT) // DIGIT + 1, above // DIGIT, above % DIGIT
 
 
+def normalise_levels(widths: Numerics) -> tuple[int, int]:
+    """(b, z): bits of a leading one's position, as many shifts find it; zeros above the sum.
+
+    The leading one lies in one of span = width − A positions, as in `normalise_digits`; with z zeros above, there are 2^b.
+    """
+    span = widths.accumulator_width - 1 - widths.accumulator_fraction
+    bits = max(1, span.bit_length())
+    return bits, (1 << bits) - 1 - span
+
+
 def round_cycles(config: Config) -> int:
     """From a quotient to the rounded probability: two cycles for the shift where clocks are the fastest."""
     return 3 if config.profile == "fastest" else 2
@@ -116,7 +131,8 @@ class Schedule:
     frame: int
     maximum: int
     winners: int
-    """Registers behind, in which winners wait: one for the vector that comes in, another for the one that goes out."""
+    """From a winner to the output: registers in which winners wait, one for the vector that comes in, another for the one that
+    goes out; or a queue, where several vectors may be on their way."""
     lookup: int
     """From a framed element to its aligned term, or to its exponent and significand where the sum takes no shift."""
     align: int
@@ -138,6 +154,8 @@ class Schedule:
     normalise_interval: int
     factor_interval: int
     quotient_interval: int
+    pipelined: bool
+    """Whether what works once per vector takes one in every cycle."""
 
     @property
     def sum_latency(self) -> int:
@@ -151,7 +169,9 @@ class Schedule:
 
     @property
     def vector_interval(self) -> int:
-        """Cycles between the last elements of two vectors, at the least: the parts that work once per vector are serial."""
+        """Cycles between the last elements of two vectors, at the least: the parts that work once per vector may be serial."""
+        if self.pipelined:
+            return 1
         # The vector's end and flag wait in one register while the sum is on its way; credits are counted in three cycles.
         return max(self.normalise_interval, self.factor_interval, self.sum_latency - self.frame, 4)
 
@@ -164,8 +184,19 @@ class Schedule:
         """Beats that the ring holds: a vector of that many, and what comes in before the first of it leaves."""
         return beats + self.vector_latency + 6
 
+    def winner_room(self, beats: int) -> int:
+        """Winners that may wait."""
+        return self.vectors(beats) if self.pipelined else self.winners
+
     def vectors(self, beats: int) -> int:
-        """Vectors whose beats may be in the ring at once with none waiting: those of `vector_interval` beats."""
+        """Vectors whose beats may be in the ring at once with none waiting: those of `vector_interval` beats.
+
+        Where these are of one beat, `VECTORS` at most, for each of them has a factor: short ones behind a longer one wait
+        then, and the output has no bubble all the same, for it takes fewer to fill the pipe.
+        """
+        if self.pipelined:
+            # A vector counts until its factor is asked for, behind the ring.
+            return max(min(self.replay_entries(beats), VECTORS), self.vector_latency) + self.emission_latency
         return self.replay_entries(beats) // self.vector_interval + 3
 
 
@@ -192,9 +223,11 @@ def schedule(config: Config) -> Schedule:
     parts = segments(config, widths)
     digits, _, _ = normalise_digits(widths)
     chords = widths.reciprocals is not None
+    pipelined = config.per_vector == "pipelined"
+    by_bits = widths.reciprocal_width + 1
     factor, factor_interval = {
         "divider": (0, 1),
-        "reciprocal": (memory + 2, 1) if chords else (widths.reciprocal_width + 1, widths.reciprocal_width + 1),
+        "reciprocal": (memory + 2, 1) if chords else (by_bits - 1, 1) if pipelined else (by_bits, by_bits),
         "logarithm": (memory, 1),
         "none": (0, 1),
         "natural": (memory + 2, 1),
@@ -212,13 +245,13 @@ def schedule(config: Config) -> Schedule:
         memory=memory,
         frame=1,
         maximum=maximum_latency(config),
-        winners=1 if config.profile == "small" else 2,
+        winners=QUEUE_LATENCY if pipelined else 1 if config.profile == "small" else 2,
         lookup=exponential,
         # A narrow score's table of terms for the absolute accumulator is already shifted.
         align=0 if widths.absolute and not split else align_cycles(widths),
         merge=ceil_log2(config.lanes),
         accumulate=len(parts),
-        normalise=digits + 2,
+        normalise=normalise_levels(widths)[0] + 1 if pipelined else digits + 2,
         factor=factor,
         replay=1 + memory,
         # Of a natural logarithm the position in nats: one table, or two and a sum.
@@ -229,9 +262,10 @@ def schedule(config: Config) -> Schedule:
         queue=QUEUE_LATENCY,
         segments=parts,
         # The first segment must not come before the last vector's bits are noted, nor its tag before that is used.
-        normalise_interval=digits + max(len(parts), 3 + factor if tables or chords else 2),
+        normalise_interval=1 if pipelined else digits + max(len(parts), 3 + factor if tables or chords else 2),
         factor_interval=factor_interval,
         quotient_interval=widths.quotient_width + 1 if serial else 1,
+        pipelined=pipelined,
     )
 
 
@@ -247,6 +281,8 @@ class PassSchedule:
     """From the transfer of a vector's last element to that of its result."""
     interval: int
     """Between the last elements of two vectors, at the least."""
+    room: int = 0
+    """Of exponentials, vectors whose results may be on their way or wait."""
 
 
 @lru_cache(maxsize=256)
@@ -264,7 +300,8 @@ def exponential_schedule(config: Config) -> PassSchedule:
         element=cycles.frame + lookup + QUEUE_LATENCY,
         vector=cycles.frame + both + cycles.winners,
         # So long are the registers of a result in use, and credits are counted in three cycles.
-        interval=max(4, -(-(both + cycles.winners + 3) // cycles.winners)),
+        interval=1 if cycles.pipelined else max(4, -(-(both + cycles.winners + 3) // cycles.winners)),
+        room=both + QUEUE_LATENCY + 4 if cycles.pipelined else cycles.winners,
     )
 
 

@@ -17,15 +17,15 @@ from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 
 from . import divider, logarithm, reciprocal, unnormalised
-from .first_pass import lane_terms, sum_of
+from .first_pass import lane_terms, normalised, sum_of
 from .frame import Frame
 from .interface import HeadInterface
 from .maximum import Maximum, SkewedMaximum
-from .normalise import Normalise
+from .normalise import normalise_of
 from .normaliser import factor_layout
 from .numerics import numerics
 from .ports import outputs
-from .replay import Factors, Replay, entries, stored_layout
+from .replay import Factors, Replay, counted, entries, stored_layout
 from .schedule import schedule, skewed
 from .streams import (
     Credit,
@@ -33,9 +33,9 @@ from .streams import (
     Spacing,
     delay,
     each_lane,
-    held,
     keep_names,
     probability_layout,
+    waiting,
     winner_layout,
 )
 
@@ -49,9 +49,11 @@ NORMALISERS: dict[str, ModuleType] = {
 }
 
 
-def vector_layout(elements: int) -> data.StructLayout:
-    """What belongs to a vector on its way from the sum to the factor: its flag, and the address of its last element."""
-    return data.StructLayout({"overlong": 1, "last": range(entries(elements))})
+def vector_layout(elements: int, *, pipelined: bool) -> data.StructLayout:
+    """What belongs to a vector on its way from the sum to the factor: its flag, and the address of its last element, where it is
+    not counted again.
+    """
+    return data.StructLayout({"overlong": 1, **({} if pipelined else {"last": range(entries(elements))})})
 
 
 class Softmax(HeadInterface):
@@ -76,7 +78,8 @@ class Softmax(HeadInterface):
         factor_width = normaliser.factor_width(widths)
         longest = config.beats(config.max_length)
         beats, vectors = cycles.replay_entries(longest), cycles.vectors(longest)
-        vector = vector_layout(beats)
+        winner_room = cycles.winner_room(longest)
+        vector = vector_layout(beats, pipelined=cycles.pipelined)
         m.submodules.frame = frame = Frame(config, indexed=not skewed(config))
         m.submodules.maximum = maximum = (SkewedMaximum if skewed(config) else Maximum)(config)
         wiring.connect(m, wiring.flipped(self.i), frame.i)
@@ -84,28 +87,27 @@ class Softmax(HeadInterface):
         element, ends = Signal(), Signal()
         m.d.comb += [element.eq(frame.o.valid & frame.o.ready), ends.eq(element & framed.last)]
 
-        # What works once per vector takes its time: a vector's last element waits where it would come too soon.
+        # What works once per vector may take its time: a vector's last element waits where it would come too soon.
+        margin = int(cycles.pipelined)
         m.submodules.spacing = spacing = Spacing(cycles.vector_interval)
         m.submodules.element_credit = element_credit = Credit(beats, 1)
-        m.submodules.vector_credit = vector_credit = Credit(vectors)
-        m.submodules.winner_credit = winner_credit = Credit(cycles.winners)
+        m.submodules.vector_credit = vector_credit = Credit(vectors, margin)
+        m.submodules.winner_credit = winner_credit = Credit(winner_room, margin)
         m.d.comb += [
             spacing.taken.eq(ends),
             spacing.allowed.eq(vector_credit.available & winner_credit.available),
             frame.o.ready.eq(element_credit.available & (spacing.free | ~framed.last)),
         ]
 
-        # The winner waits in registers; its credit was taken before its vector's last element came in.
+        # The winner waits in registers, or a queue; its credit was taken before its vector's last element came in.
         m.d.comb += [
             maximum.i.valid.eq(element),
             Value.cast(maximum.i.payload).eq(Value.cast(framed)),
             winner_credit.take.eq(ends),
             winner_credit.give.eq(self.o_best.valid & self.o_best.ready),
         ]
-        waiting: Any = maximum.o
-        for place in range(cycles.winners):
-            waiting = held(m, f"winner_{place}", waiting, winner_layout(config), place == 0 and skewed(config))
-        wiring.connect(m, waiting, wiring.flipped(self.o_best))
+        winner = ("winner", maximum.o, winner_layout(config), skewed(config))
+        wiring.connect(m, *waiting(m, [winner], cycles.winners, winner_room), wiring.flipped(self.o_best))
 
         # First pass: the sum.
         accumulate = sum_of(m, config, (lane_terms(m, config, k, framed, element) for k in range(config.lanes)))
@@ -115,27 +117,32 @@ class Softmax(HeadInterface):
         m.submodules.replay = replay = Replay(
             stored, beats=beats, interval=cycles.quotient_interval, memory=cycles.memory
         )
-        m.submodules.normalise = normalise = Normalise(widths, cycles.segments, vector)
-        m.submodules.factor = factor = normaliser.Factor(widths, factor_width, vector, cycles.memory)
+        m.submodules.normalise = normalise = normalise_of(config, widths, vector)
+        m.submodules.factor = factor = normaliser.Factor(
+            widths, factor_width, vector, cycles.memory, pipelined=cycles.pipelined
+        )
         m.submodules.factors = factors = Factors(factor_layout(widths, factor_width, 1), vectors, cycles.memory)
         wiring.connect(m, normalise.o, factor.i)
         ended = Signal(vector)
-        with m.If(ends):
-            m.d.sync += [ended.overlong.eq(framed.overlong), ended.last.eq(replay.address)]
+        noted = [ended.overlong.eq(framed.overlong)]
         made = factor.o.payload
+        if cycles.pipelined:
+            # With as many registers as a bit has on its way to the factor, each element is counted once more when that is there.
+            passed = delay(m, element, cycles.vector_latency - cycles.frame, "passing", reset=True)
+            last = counted(m, "passed", passed, entries(beats))
+        else:
+            noted.append(ended.last.eq(replay.address))
+            last = made.tag.last
         m.d.comb += [
             replay.i.valid.eq(element),
             *(replay.i.payload[name].eq(framed[name]) for name in stored.members),
-            normalise.sum.eq(accumulate.sum),
-            normalise.ends.eq(accumulate.ends),
-            normalise.reference.eq(accumulate.reference),
-            Value.cast(normalise.tag).eq(Value.cast(ended)),
+            *normalised(m, config, normalise, accumulate, ends, ended, noted),
             factors.i.valid.eq(factor.o.valid),
             factors.i.payload.exponent.eq(made.exponent),
             factors.i.payload.factor.eq(made.factor),
             factors.i.payload.tag.eq(made.tag.overlong),
             replay.complete.valid.eq(factor.o.valid),
-            replay.complete.payload.eq(made.tag.last),
+            replay.complete.payload.eq(last),
         ]
 
         # Second pass: the probabilities.

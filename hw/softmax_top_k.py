@@ -5,12 +5,12 @@ from typing import Any
 from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 
-from .first_pass import lane_terms, sum_of
+from .first_pass import lane_terms, normalised, sum_of
 from .frame import Frame
 from .insertion import Insertion
 from .interface import HeadInterface
 from .kept import Kept
-from .normalise import Normalise
+from .normalise import normalise_of
 from .normaliser import factor_layout
 from .numerics import numerics
 from .replay import Factors
@@ -53,9 +53,9 @@ class SoftmaxTopK(HeadInterface):
         framed = frame.o.payload
         element, ends = Signal(), Signal()
 
-        # What works once per vector takes its time, and a vector's last element waits where it would come too soon.
+        # What works once per vector may take its time, and a vector's last element waits where it would come too soon.
         m.submodules.spacing = spacing = Spacing(cycles.vector_interval)
-        m.submodules.credit = credit = Credit(vectors - 1)
+        m.submodules.credit = credit = Credit(vectors - 1, int(cycles.pipelined))
         m.d.comb += [
             frame.o.ready.eq(spacing.free | ~framed.last),
             element.eq(frame.o.valid & frame.o.ready),
@@ -72,18 +72,15 @@ class SoftmaxTopK(HeadInterface):
 
         # The sum, and once per vector what the normaliser makes of it.
         accumulate = sum_of(m, config, [lane_terms(m, config, 0, framed, element)])
-        m.submodules.normalise = normalise = Normalise(widths, cycles.segments, 1)
-        m.submodules.factor = factor = normaliser.Factor(widths, factor_width, 1, cycles.memory)
+        m.submodules.normalise = normalise = normalise_of(config, widths, 1)
+        m.submodules.factor = factor = normaliser.Factor(
+            widths, factor_width, 1, cycles.memory, pipelined=cycles.pipelined
+        )
         m.submodules.factors = factors = Factors(factor_layout(widths, factor_width, 1), vectors, cycles.memory)
         wiring.connect(m, normalise.o, factor.i)
         overlong = Signal()
-        with m.If(ends):
-            m.d.sync += overlong.eq(framed.overlong)
         m.d.comb += [
-            normalise.sum.eq(accumulate.sum),
-            normalise.ends.eq(accumulate.ends),
-            normalise.reference.eq(accumulate.reference),
-            normalise.tag.eq(overlong),
+            *normalised(m, config, normalise, accumulate, ends, overlong, [overlong.eq(framed.overlong)]),
             factors.i.valid.eq(factor.o.valid),
             Value.cast(factors.i.payload).eq(Value.cast(factor.o.payload)),
         ]

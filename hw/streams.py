@@ -35,6 +35,7 @@ __all__ = [
     "score_layout",
     "store",
     "table",
+    "waiting",
     "winner_layout",
 ]
 
@@ -226,7 +227,7 @@ class Credit(wiring.Component):
 class Spacing(wiring.Component):
     """Tells when something may come again: `free` unless `taken` was set in one of the last `interval` − 1 cycles.
 
-    Nor where `allowed` was 0 in the cycle before. The interval is 4 at least.
+    Nor where `allowed` was 0 in the cycle before. The interval is 4 at least; or 1, and what is allowed may come at once.
     """
 
     taken: In(1)
@@ -234,13 +235,16 @@ class Spacing(wiring.Component):
     free: Out(1)
 
     def __init__(self, interval: int) -> None:
-        if interval < 4:
-            raise ValueError(f"interval {interval} must be at least 4")
+        if interval < 4 and interval != 1:
+            raise ValueError(f"interval {interval} must be at least 4, or 1")
         self._interval = interval
         super().__init__()
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
+        if self._interval == 1:
+            m.d.comb += self.free.eq(self.allowed)
+            return m
         # Cycles to go; negative where there are none. The load comes a cycle late, off the path that decides `taken`.
         left = Signal(range(-1, self._interval - 2), init=-1)
         loading = Signal()
@@ -332,3 +336,22 @@ def held(m: Module, name: str, source: Any, shape: ShapeLike, rigid: bool) -> An
     if not rigid:
         m.d.comb += source.ready.eq(hold.i.ready)
     return hold.o
+
+
+def waiting(m: Module, sources: Sequence[tuple[str, Any, ShapeLike, bool]], registers: int, room: int) -> list[Any]:
+    """Streams, given as (name, stream, payload, whether it is rigid), behind that many registers each, or a queue where there has
+    to be room for more. Credits assure that none need wait.
+    """
+    found = [source for _, source, _, _ in sources]
+    if room == registers:
+        for place in range(registers):
+            for k, (name, _, shape, rigid) in enumerate(sources):
+                found[k] = held(m, f"{name}_{place}", found[k], shape, rigid and place == 0)
+        return found
+    for k, (name, source, shape, rigid) in enumerate(sources):
+        m.submodules[name] = queue = Queue(shape, room)
+        m.d.comb += [queue.i.valid.eq(source.valid), Value.cast(queue.i.payload).eq(Value.cast(source.payload))]
+        if not rigid:
+            m.d.comb += source.ready.eq(1)
+        found[k] = queue.o
+    return found

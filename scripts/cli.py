@@ -215,6 +215,13 @@ _BESIDE = click.option(
     multiple=True,
     help="What comes beside the scores, for a head that takes it: [vectors, N], or [vectors]; for example mask=M.npy.",
 )
+_ENGINE = click.option(
+    "--engine",
+    type=click.Choice(["golden", "rtl"]),
+    default="golden",
+    show_default=True,
+    help="The NumPy model, or the simulated Verilog (checked against the model).",
+)
 _SIMULATOR = click.option(
     "--simulator",
     type=click.Choice(["auto", "icarus", "verilator"]),
@@ -256,13 +263,7 @@ def _generate(config: Config, console: Console, output: str, part_name: str | No
 )
 @_LENGTHS
 @_BESIDE
-@click.option(
-    "--engine",
-    type=click.Choice(["golden", "rtl"]),
-    default="golden",
-    show_default=True,
-    help="The NumPy model, or the simulated Verilog (checked against the model).",
-)
+@_ENGINE
 @_SIMULATOR
 @_SEED
 @click.option("-o", "--output", metavar="R.npz", required=True, help="File for the result.")
@@ -366,6 +367,19 @@ def _compare(
     console.line(found.answer)
     if output:
         console.line(f"report: {output}")
+
+
+@_verb(default="digits-softmax")
+@_ENGINE
+def _network(config: Config, console: Console, engine: str) -> None:
+    """Run a digits classifier with softmax inside: accuracy with every softmax by the model of the hardware, beside float.
+
+    64 hidden scores as 8 groups of 8, softmax in each, then 10 scores and their softmax; all heads are the configuration.
+    """
+    from .network import network
+
+    _echo(config, console)
+    network(config, engine, console)
 
 
 _JOBS = click.Option(

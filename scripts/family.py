@@ -28,11 +28,10 @@ from softstream.hw.errors import UserError
 from softstream.hw.plan import Plan, plan
 from softstream.hw.ports import Field, outputs, sidebands
 from softstream.hw.presets import PRESETS
-from softstream.hw.sampling import gumbel_table
 from softstream.sim.exact import EXACT, Vectors, errors_ulp, exact_values
 from softstream.sim.golden import Result, golden
 from softstream.sim.golden.head import checked_beside
-from softstream.sim.law import draw_law, total_variation
+from softstream.sim.law import draw_law, law_slack, total_variation
 from softstream.sim.reference import float64_slack_ulp
 
 from .compare import (
@@ -361,12 +360,12 @@ def _error(vectors: Vectors, derived: Plan, result: Result) -> Error | None:
         return None
     codes = result[code.array]
     exact = exact_values(code.array, vectors)
-    counted = np.ones(codes.shape, dtype=bool)
-    if codes.ndim == 2:
-        # Of elements those that take part, of the K largest as many as there are.
-        places = vectors.valid if codes.shape == vectors.valid.shape else None
-        there = np.arange(codes.shape[1]) < vectors.valid.sum(axis=1)[:, None]
-        counted = there if places is None or code.array == "top_probabilities" else places
+    if codes.shape == vectors.valid.shape and code.array != "top_probabilities":
+        counted = vectors.valid
+    elif codes.ndim == 2:  # of the K largest as many as there are
+        counted = np.arange(codes.shape[1]) < vectors.valid.sum(axis=1)[:, None]
+    else:  # a loss, but of a label that is none of the vector's elements
+        counted = np.isfinite(exact)
     error, saturated = (both[counted] for both in errors_ulp(config, code, codes, exact))
     return Error(
         unit="ulp",
@@ -387,13 +386,15 @@ def _law_error(vectors: Vectors, bound: float) -> Error:
     distances = []
     for row in rows:
         there = vectors.valid[row]
+        if not there.any():
+            continue
         law = draw_law(vectors.config, vectors.scores[row][there])
         distances.append(total_variation(law, vectors.softmax[row][there]))
     found = np.array(distances)
-    # The table's probabilities are exact; the law adds some 2N roundings of 2^-53 for each of its values.
-    slack = vectors.scores.shape[1] * len(gumbel_table(vectors.config).law) * 2.0**-51
     worst = float(found.max())
-    return Error("total variation", len(found), worst, worst, float(found.mean()), bound, bound, slack)
+    return Error(
+        "total variation", len(found), worst, worst, float(found.mean()), bound, bound, law_slack(vectors.config)
+    )
 
 
 def _judged(title: str, vectors: Vectors, labels: np.ndarray | None) -> Judged:
@@ -404,10 +405,9 @@ def _judged(title: str, vectors: Vectors, labels: np.ndarray | None) -> Judged:
         if array not in result:
             continue
         chosen = decide(result[array], vectors)
-        by_float = vectors.softmax.argmax(axis=1)
         right = None if labels is None else chosen == labels
         accuracy = None if right is None else float(right.mean())
-        decision = Decision(source, accuracy, int(np.count_nonzero(chosen != by_float)))
+        decision = Decision(source, accuracy, int(np.count_nonzero(chosen != vectors.winners)))
         confident = next((name for name in CONFIDENCES if name in result), None)
         if right is not None and confident is not None:
             calibration = Calibration(*reliability(CONFIDENCES[confident](config, result[confident], chosen), right))
@@ -456,9 +456,9 @@ def family(
     )
     accuracy = calibration = None
     if given.labels is not None:
-        winners = exact.softmax.argmax(axis=1)
-        right = winners == given.labels
-        accuracy, calibration = float(right.mean()), Calibration(*reliability(_at(exact.softmax, winners), right))
+        right = exact.winners == given.labels
+        sure = _at(exact.softmax, exact.winners)
+        accuracy, calibration = float(right.mean()), Calibration(*reliability(sure, right))
     return Family(
         config=base,
         data=given.data,

@@ -73,6 +73,11 @@ def _softmax(x: np.ndarray) -> np.ndarray:
     return e / e.sum()
 
 
+def _smoothed(x: np.ndarray) -> np.ndarray:
+    kernel = np.array([1, 2, 1])
+    return np.convolve(_softmax(x), kernel, mode="same") / np.convolve(np.ones(len(x)), kernel, mode="same")
+
+
 def _elements(array: str, exact: Exact) -> Callable[[Config, np.ndarray], Shown]:
     """A member whose output has a code for each element."""
 
@@ -132,6 +137,12 @@ MEMBERS: tuple[Member, ...] = (
         changes=(("temperature", 3.0),),
     ),
     Member("softmax-int8-masked", "Mask", f"softmax of what is left; classes {MASKED} are excluded", _masked),
+    Member(
+        "softmax-int8-smoothed",
+        "Smoothing",
+        "(p_(i−1) + 2·p_i + p_(i+1)) / the sum of the weights within the vector",
+        _elements("probabilities", _smoothed),
+    ),
     Member("softmax-top-k-int8", "Top-K", "the K largest, with their share of the whole sum", _top, "rank"),
     Member(
         "hardmax-int8", "Hardmax", "1.0 for the first largest score, 0 for all others", _elements("one_hot", _one_hot)
@@ -193,33 +204,32 @@ def _plot(member: Member, values: Shown) -> str:
     return svg(f"member-{member.title.lower()}", f"{member.title} on a vector of the digits", 2.4, draw)
 
 
-def _cost(member: Member) -> str:
-    entries = recorded()["presets"].get(member.preset, {})
-    texts = []
-    for part, entry in entries.items():
-        cells = ", ".join(f"{entry['cells'][kind]} {kind}" for kind in entry["available"] if entry["cells"][kind])
-        texts.append(f"{part}: {cells}" + ("" if entry["fmax_mhz"] is None else f", {entry['fmax_mhz']:.0f} MHz"))
-    return "; ".join(texts) or "not measured yet"
-
-
-def _caption(member: Member) -> str:
+def _facts(member: Member) -> Iterator[tuple[str, str]]:
+    """What is told of a member: of its preset, at the lengths that it is for."""
     found = plan(PRESETS[member.preset].replace(**dict(member.changes)))
     if found.distance is not None:
-        error = f"total variation from softmax at most {found.distance:.2g}"
+        yield "error", f"total variation from softmax at most {found.distance:.2g}"
     else:
-        error = "exact" if found.bound_ulp is None else f"error at most {found.bound_ulp:.3f} ulp"
-    return (
-        f"{member.formula}. {error[0].upper()}{error[1:]}; first output after {found.latency_text} cycles. "
-        f"The preset, for vectors up to {found.config.max_length}: {_cost(member)}. {member.command}"
-    )
+        yield "error", "none" if found.bound_ulp is None else f"at most {found.bound_ulp:.3f} ulp"
+    yield "first output", f"after {found.latency_text} cycles"
+    entries = recorded()["presets"].get(member.preset, {})
+    for part, entry in entries.items():
+        cells = ", ".join(f"{entry['cells'][kind]} {kind}" for kind in entry["available"] if entry["cells"][kind])
+        yield part, cells + ("" if entry["fmax_mhz"] is None else f"; {entry['fmax_mhz']:.0f} MHz")
+    if not entries:
+        yield "cells", "not measured yet"
 
 
 def render(members: Iterable[tuple[Member, Shown]]) -> str:
     """The page's HTML, of what `shown` gives; the same bytes from the same package."""
-    figures = "\n".join(captioned(member.title, _plot(member, values), _caption(member)) for member, values in members)
+    figures = "\n".join(
+        captioned(member.title, _plot(member, values), f"{member.formula}.", list(_facts(member)), member.command)
+        for member, values in members
+    )
     scores = ", ".join(f"{code * DIGITS_SCALE:.2f}" for code in vector())
     main = f"""<p class="kicker">softstream · gallery</p>
 <h1>The softmax family</h1>
 <p class="answer">Each member in hardware, on one vector of a digits classifier: {escape(scores)}.</p>
+<p>What is told is of the preset, which takes vectors up to 1024 elements; the command makes its Verilog.</p>
 <div class="plots">{figures}</div>"""
     return page("softstream: the softmax family", main)

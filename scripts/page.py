@@ -145,6 +145,10 @@ figure { margin: 0; background: var(--card); border: 1px solid var(--line); bord
 figure svg * { stroke-linejoin: round; stroke-linecap: butt; }
 figure svg { display: block; width: 100%; height: auto; max-width: 34rem; margin: .4rem auto; }
 figcaption { font-size: .875rem; line-height: 1.45; }
+figcaption dl { margin: .5rem 0; gap: .1rem .9rem; }
+figcaption dd { color: var(--ink); }
+pre { font: .8rem/1.4 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; margin: .5rem 0 0; padding: .45rem .6rem;
+  border: 1px solid var(--line); border-radius: .35rem; white-space: normal; color: var(--ink); }
 .scroll { overflow-x: auto; max-width: 46rem; }
 .scroll.wide { max-width: none; }
 table { border-collapse: collapse; width: 100%; margin: .75rem 0; font-variant-numeric: tabular-nums; }
@@ -172,9 +176,12 @@ def escape(text: object) -> str:
     return html.escape(str(text))
 
 
-def captioned(title: str, plot: str, caption: str) -> str:
-    """A plot with a title above and a caption below, as HTML."""
-    return f"<figure><h3>{escape(title)}</h3>\n{plot}\n<figcaption>{escape(caption)}</figcaption></figure>"
+def captioned(title: str, plot: str, caption: str, facts: Sequence[tuple[str, str]] = (), code: str = "") -> str:
+    """A plot with a title above; below a caption, (name, text) of what is told of it, and a line to type, as HTML."""
+    told = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts)
+    words = " ".join(f'<span class="word">{escape(word)}</span>' for word in code.split())  # broken at spaces alone
+    below = escape(caption) + (f"<dl>{told}</dl>" if told else "") + (f"<pre>{words}</pre>" if code else "")
+    return f"<figure><h3>{escape(title)}</h3>\n{plot}\n<figcaption>{below}</figcaption></figure>"
 
 
 def table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:

@@ -1,7 +1,7 @@
 """The generated tables of the README: `python -m softstream.scripts.tables` writes them anew, `--check` only compares.
 
-Resources come from `boards/resources.json`, the benchmark and its plot, `boards/bench.svg`, from `boards/bench.json`, everything
-else from the plan and from the configuration's own keys.
+Resources come from `boards/resources.json`, the benchmark and its plot, `boards/bench.svg`, from `boards/bench.json`, the
+accuracy of the network with softmax inside from the model, everything else from the plan and from the configuration's own keys.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from softstream.hw.plan import plan
 from softstream.hw.ports import outputs
 from softstream.hw.presets import PRESETS
 
-from . import bench
+from . import bench, network
 from .bench_report import throughput_plot
 from .peers import PEERS
 from .resources import recorded
@@ -105,11 +105,31 @@ def _bench() -> str:
     return "\n".join(lines)
 
 
+def _network() -> str:
+    """The network of `softstream network`, with heads of several configurations."""
+    base = PRESETS["digits-softmax"]
+    changes: tuple[dict[str, Any], ...] = ({}, {"normaliser": "logarithm"}, {"probability_width": 4})
+    outcomes = {}
+    for change in changes:
+        settings = ", ".join(f"`{key} = {value}`" for key, value in change.items())
+        outcomes["hardware: `digits-softmax`" + (f", {settings}" if settings else "")] = network.evaluate(
+            base.replace(**change)
+        )
+    return _markdown(network.COLUMNS, network.rows(outcomes))
+
+
 def _peers() -> str:
     return " · ".join(f"[{peer.name}]({peer.source}), {peer.formats}".replace("<", "\\<") for peer in PEERS)
 
 
-SECTIONS = {"presets": _presets, "keys": _keys, "tools": _tools, "bench": _bench, "peers": _peers}
+SECTIONS = {
+    "presets": _presets,
+    "keys": _keys,
+    "tools": _tools,
+    "network": _network,
+    "bench": _bench,
+    "peers": _peers,
+}
 """Section of the README → what writes it."""
 
 

@@ -41,15 +41,22 @@ class Vectors:
         return np.where(self.valid, self.scores * self.config.effective_scale, -np.inf)
 
     @cached_property
+    def winners(self) -> np.ndarray:
+        """First index of the largest score that takes part, [V]: the argmax of float64's softmax, whatever lies behind it."""
+        return np.asarray(self.nats.argmax(axis=1))
+
+    @cached_property
     def softmax(self) -> np.ndarray:
-        """Softmax of what takes part, [V, N], 0 elsewhere."""
+        """Softmax of what takes part, [V, N], 0 elsewhere; with what the configuration puts behind it."""
         return softmax_float64(self.config, self.scores, self.lengths, self.beside.get("mask"))
 
     @cached_property
     def log_softmax(self) -> np.ndarray:
         """Its natural logarithm, by x − max − ln Σ e^(x − max), so that nothing underflows: [V, N], −∞ elsewhere."""
-        shifted = self.nats - self.nats.max(axis=1, keepdims=True)
-        return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        peak = self.nats.max(axis=1, keepdims=True)
+        shifted = self.nats - np.where(np.isfinite(peak), peak, 0)
+        total = np.exp(shifted).sum(axis=1, keepdims=True)
+        return shifted - np.log(np.where(total > 0, total, 1))  # where everything is masked there is no sum
 
 
 def _probabilities(vectors: Vectors) -> np.ndarray:
@@ -72,7 +79,7 @@ def _largest(vectors: Vectors) -> np.ndarray:
 
 
 def _one_hot(vectors: Vectors) -> np.ndarray:
-    return (np.arange(vectors.nats.shape[1]) == vectors.nats.argmax(axis=1)[:, None]).astype(np.float64)
+    return (np.arange(vectors.nats.shape[1]) == vectors.winners[:, None]).astype(np.float64)
 
 
 def _losses(vectors: Vectors) -> np.ndarray:

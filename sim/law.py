@@ -8,7 +8,7 @@ from softstream.hw.sampling import GumbelTable, gumbel_table
 
 from .golden.inverse_cdf import terms
 
-__all__ = ["draw_law", "sample_law", "share_law", "softmax_law", "total_variation"]
+__all__ = ["draw_law", "law_slack", "sample_law", "share_law", "softmax_law", "total_variation"]
 
 
 def sample_law(table: GumbelTable, positions: np.ndarray) -> np.ndarray:
@@ -54,6 +54,17 @@ def draw_law(config: Config, scores: np.ndarray) -> np.ndarray:
         law = cdf_law(config)
         return share_law(terms(law, positions, np.ones_like(positions, dtype=bool)), law.share_bits)
     return sample_law(gumbel_table(config), positions)
+
+
+def law_slack(config: Config) -> float:
+    """How far `draw_law` may be from the exact law in total variation: its roundings.
+
+    By the search each of N values is rounded once. By noise each is a sum over the table of products of N values and their
+    sums: 2N roundings of 2^-53 each, of values that sum to 1 over all classes; twice that covers the sums themselves.
+    """
+    if config.sampler == "inverse_cdf":
+        return config.max_length * 2.0**-53
+    return config.max_length * len(gumbel_table(config).law) * 2.0**-51
 
 
 def softmax_law(scale: float, positions: np.ndarray) -> np.ndarray:

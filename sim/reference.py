@@ -26,7 +26,8 @@ def softmax_float64(
     config: Config, scores: np.ndarray, lengths: np.ndarray | None = None, mask: np.ndarray | None = None
 ) -> np.ndarray:
     """What a probability code stands for, in float64: p_i = exp(s·x_i) / Σ exp(s·x_j), 0 beyond each length and where a
-    mask [V, N] is not 0; [V, N]; s is score_scale / temperature.
+    mask [V, N] is not 0; [V, N]; s is score_scale / temperature. Smoothed where the
+    configuration says so.
 
     With `normaliser = none` the value is exp(s·x_i) / 2^(n+1) on the scale of the smallest score, n being the exponent of
     the sum that the model computed: the sum's power of two is part of that result's definition.
@@ -38,7 +39,8 @@ def softmax_float64(
     weights = np.where(valid, np.exp(shifted * config.effective_scale), 0.0)
     if config.normaliser != "none":
         total = weights.sum(axis=1, keepdims=True)
-        return weights / np.where(total == 0, 1, total)  # 0 where everything is masked
+        probabilities = weights / np.where(total == 0, 1, total)  # 0 where everything is masked
+        return _smoothed(config, probabilities, valid.sum(axis=1))
     widths = numerics(config)
     framed = np.where(valid, scores, config.score_format.minimum)
     positions, _, _ = frame(config, framed, valid.sum(axis=1))
@@ -46,6 +48,27 @@ def softmax_float64(
     sum_exponent, _ = normalise(widths, *accumulate(widths, *exponential(widths, positions), kept))
     octaves = np.where(kept, positions, 0).max(axis=1) * min(config.effective_scale * math.log2(math.e), 64.0)
     return weights * np.exp2(octaves - (sum_exponent + 1))[:, None]
+
+
+def _smoothed(config: Config, probabilities: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Probabilities [V, N] convolved with the configuration's kernel, the weights within each vector counting as the whole."""
+    kernel = np.array(config.smoothing, dtype=float)
+    if len(kernel) < 2:
+        return probabilities
+    half = len(kernel) // 2
+    out = probabilities.copy()
+    for row, length in zip(out, lengths, strict=True):
+        # A weight belongs to the place at which it stands, so the kernel is turned round for a convolution.
+        within = slice(half, half + length)
+        for _ in range(config.smoothing_passes):
+            given = row[:length]
+            if config.smoothing_edges == "gather":
+                sums = np.convolve(np.ones(length), kernel[::-1])[within]
+                row[:length] = np.convolve(given, kernel[::-1])[within] / sums
+            else:
+                sums = np.convolve(np.ones(length), kernel)[within]
+                row[:length] = np.convolve(given / sums, kernel[::-1])[within]
+    return out
 
 
 def error_ulp(config: Config, codes: np.ndarray, scores: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 
 from softstream.hw.config import Config
 
-__all__ = ["MEMBERS", "SOFTMAX", "TWO_PASS", "WIDTHS", "beats_of", "vectors"]
+__all__ = ["MEMBERS", "PIPELINED", "SOFTMAX", "TWO_PASS", "WIDTHS", "beats_of", "vectors"]
 
 SOFTMAX: dict[str, Config] = {
     "absolute": Config(max_length=16),
@@ -57,6 +57,10 @@ MEMBERS: dict[str, Config] = {
     "cross_entropy": Config(mode="cross_entropy", max_length=16, score_scale=0.1),
     "cross_entropy-4": Config(mode="cross_entropy", max_length=13, lanes=4, profile="fastest"),
     "exponential": Config(mode="exponential", max_length=16, reference_offset=30),
+    "smoothed": Config(max_length=16, smoothing=(1, 2, 1)),
+    "smoothed-small": Config(
+        max_length=9, profile="small", smoothing=(1, 3, 0), smoothing_edges="scatter", smoothing_passes=2, guard_bits=5
+    ),
     "exponential-split-2": Config(mode="exponential", max_length=16, lanes=2, score_width=12, score_scale=0.01),
     "sample-inverse-cdf": Config(mode="sample", sampler="inverse_cdf", max_length=16),
     "sample-inverse-cdf-split": Config(
@@ -64,6 +68,19 @@ MEMBERS: dict[str, Config] = {
     ),
 }
 """Other members of the softmax family."""
+
+PIPELINED: dict[str, Config] = {
+    name: {**SOFTMAX, **MEMBERS}[name].replace(per_vector="pipelined")
+    for name in (
+        *("absolute", "reference", "reciprocal", "chords", "small", "tiny"),
+        *("log_softmax-small-split", "cross_entropy", "cross_entropy-4", "exponential"),
+    )
+} | {
+    "softmax-4": Config(max_length=13, lanes=4, profile="fastest", normaliser="logarithm", per_vector="pipelined"),
+    "softmax_top_k": Config(mode="softmax_top_k", max_length=9, top_k=3, per_vector="pipelined"),
+    "softmax-masked": Config(mask=True, max_length=9, normaliser="logarithm", per_vector="pipelined"),
+}
+"""Heads whose vectors follow each other without a bubble, whatever their length."""
 
 WIDTHS = {name: config for name, config in SOFTMAX.items() if not name.startswith("small")}
 

@@ -45,10 +45,10 @@ def check_factor(config: Config, hardware: ModuleType, golden: ModuleType, found
     """
     widths, cycles = numerics(config), schedule(config)
     found = divisors(config) if found is None else found
-    component = hardware.Factor(widths, hardware.factor_width(widths), 3, cycles.memory)
+    component = hardware.Factor(widths, hardware.factor_width(widths), 3, cycles.memory, pipelined=cycles.pipelined)
     beats = [{"exponent": k % 2, "divisor": int(m), "tag": k & 7} for k, m in enumerate(found)]
     interval = cycles.factor_interval
-    if interval == 1:
+    if interval == 1 and not cycles.pipelined:
         interval = cycles.factor + 1
         digits, _, _ = normalise_digits(widths)
         assert interval <= cycles.normalise_interval - digits - 1

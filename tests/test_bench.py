@@ -32,7 +32,8 @@ def test_every_variant_and_every_preset_is_recorded():
     assert set(PRESETS) <= set(VARIANTS)
     for name, variant in VARIANTS.items():
         entry = content["variants"][name]
-        assert entry["config"] == variant.config.to_mapping()
+        # A key that came later has its default.
+        assert Config.from_mapping(entry["config"]) == variant.config
         assert list(entry["parts"]) == list(variant.parts)
         for part, goal in variant.parts.items():
             assert ("misses" in entry["parts"][part]) == (goal is not None)

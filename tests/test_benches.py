@@ -87,10 +87,31 @@ def needs(simulator):
 RUNS = [("verilator", name, BENCHES) for name in CONFIGS]
 RUNS += [("icarus", name, BENCHES) for name in ("argmax-lanes-4", "one-element")]
 RUNS += [("icarus", name, ("reset",)) for name in CONFIGS if ("icarus", name, BENCHES) not in RUNS]
+# Other formats and schedules of a head that is there already.
+LONG = {
+    *(
+        "argmax-lanes-2",
+        "argmax-lanes-16",
+        "argmax-small",
+        "divider-reference-small",
+        "reciprocal-small",
+        "none-unsigned",
+    ),
+    *(
+        "hardmax-lanes-4",
+        "top-k-16",
+        "softmax-top-k-small",
+        "two-pass-unsigned-uq1",
+        "sigmoid-wide-lanes",
+        "sample-small",
+    ),
+    *("sample-inverse-cdf-small", "log-softmax-4", "cross-entropy-2", "exponential-split-2"),
+}
 
 
 @pytest.mark.parametrize(
-    ("simulator", "name", "benches"), RUNS, ids=lambda value: value if isinstance(value, str) else ""
+    ("simulator", "name", "benches"),
+    [pytest.param(*run, marks=[pytest.mark.long] if run[1] in LONG else [], id=f"{run[0]}-{run[1]}") for run in RUNS],
 )
 def test_hardware_equals_the_model(simulator, name, benches):
     needs(simulator)

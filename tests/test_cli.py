@@ -68,13 +68,25 @@ def test_no_arguments_is_help(cli):
     assert (code, err) == (0, "")
     assert out == cli("--help")[1]
     boards = ["boards", "build", "flash", "run-on-board", "doctor"]
-    verbs = ["describe", "generate", "run", "simulate", "compare", "gallery", "bench", "explore", *boards, "presets"]
+    verbs = [
+        "describe",
+        "generate",
+        "run",
+        "simulate",
+        "compare",
+        "network",
+        "gallery",
+        "bench",
+        "explore",
+        *boards,
+        "presets",
+    ]
     assert [
         line.split()[0] for line in out.split("Commands:")[1].splitlines() if line.startswith("  ") and line[2] != " "
     ] == verbs
 
 
-@pytest.mark.parametrize("verb", ["describe", "generate", "run", "simulate", "compare", "explore"])
+@pytest.mark.parametrize("verb", ["describe", "generate", "run", "simulate", "compare", "network", "explore"])
 def test_every_verb_has_the_common_options(cli, verb):
     code, out, _ = cli(verb, "--help")
     assert code == 0
@@ -159,7 +171,7 @@ def test_the_resolved_configuration_is_echoed(cli, tmp_path):
     [
         (
             ("nope",),
-            "no verb 'nope'; the verbs are describe, generate, run, simulate, compare, gallery, bench, explore, boards, build, ",
+            "no verb 'nope'; the verbs are describe, generate, run, simulate, compare, network, gallery, bench, explore, ",
         ),
         (("simulat",), "for example simulate"),
         (("--nope",), "No such option '--nope'; softstream --help shows what is possible"),

@@ -224,6 +224,7 @@ def children(pid):
     return found
 
 
+@pytest.mark.long
 def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(cache, folder):
     command = [*EXPLORE, "--sweep", LENGTHS, "--jobs", "1"]
     # A background job ignores SIGINT; Python makes it raise again.
@@ -333,6 +334,7 @@ def cluster(cache, tmp_path):
     started.end()
 
 
+@pytest.mark.long
 def test_a_killed_worker_costs_no_point_and_spoils_none(cluster):
     asked = sweep(BASE, [LENGTHS])
     for name in ("one", "two"):

@@ -67,7 +67,7 @@ def test_an_entry_is_a_mode_or_a_preset_with_any_settings_behind_it():
         ("softmax:guard_bits=9", "--modes softmax:guard_bits=9: guard_bits = 9: must be an integer from 1 to 8"),
         ("softmax:guard_bit=3", "unknown configuration key 'guard_bit' (did you mean 'guard_bits'?)"),
         ("softmax:temperature", "--set 'temperature': must be key=value"),
-        ("sample:lanes=2", "--modes sample:lanes=2: lanes = 2"),
+        ("top_k:lanes=2", "--modes top_k:lanes=2: lanes = 2 with mode = 'top_k'"),
     ],
 )
 def test_what_names_nothing_is_refused(modes, message):
@@ -159,8 +159,20 @@ def test_what_is_masked_never_counts():
     assert masked.decision.accuracy == np.mean(by_hand == LABELS)
 
 
-def test_a_draw_has_the_distance_of_its_law():
-    [member] = judged("sample").members
+@pytest.mark.parametrize("mode", HEADS)
+def test_every_mode_with_a_mask(mode):
+    """One vector of which nothing is left among them."""
+    mask = MASK.copy()
+    mask[3] = 1
+    [member] = judged(f"{mode}:mask=true", labels=LABELS, beside={"mask": mask}).members
+    assert member.error is None or (member.error.within_bound and member.error.largest > 0)
+    if mode not in ("cross_entropy", "sample", "sigmoid"):
+        assert member.decision.flips == 0
+
+
+@pytest.mark.parametrize("sampler", ["gumbel", "inverse_cdf"])
+def test_a_draw_has_the_distance_of_its_law(sampler):
+    [member] = judged(f"sample:sampler={sampler}").members
     assert member.error.unit == "total variation"
     assert 0 < member.error.mean <= member.error.largest < member.error.bound == plan(member.plan.config).distance
 

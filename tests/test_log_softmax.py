@@ -29,9 +29,9 @@ CONFIGS = {
 }
 
 
-@pytest.mark.parametrize("memory", [1, 2, 3])
+@pytest.mark.parametrize(("memory", "pipelined"), [(1, False), (2, False), (3, False), (1, True), (3, True)])
 @pytest.mark.parametrize("name", ["tiny", "table", "shift"])
-def test_logarithm_of_every_divisor(name: str, memory: int) -> None:
+def test_logarithm_of_every_divisor(name: str, memory: int, pipelined: bool) -> None:
     numbers = log_numerics(CONFIGS[name], signed=True)
     one = 1 << numbers.widths.divisor_fraction
     divisors = np.arange(one, 2 * one)
@@ -39,7 +39,8 @@ def test_logarithm_of_every_divisor(name: str, memory: int) -> None:
     beats = [
         {"exponent": int(e), "divisor": int(m), "tag": k & 7} for k, (e, m) in enumerate(zip(n, divisors, strict=True))
     ]
-    trace = run_component(LogSum(numbers, 3, memory), beats, len(beats), spacing=log_sum_cycles(memory) + 1)
+    component = LogSum(numbers, 3, memory, pipelined=pipelined)
+    trace = run_component(component, beats, len(beats), spacing=1 if pipelined else log_sum_cycles(memory) + 1)
     unit = 1 << numbers.tables.working_fraction
     assert [beat["exponent"] * unit + beat["factor"] for beat in trace.beats] == log_sum(numbers, n, divisors).tolist()
     assert [beat["tag"] for beat in trace.beats] == [k & 7 for k in range(len(beats))]

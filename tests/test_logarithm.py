@@ -32,7 +32,8 @@ def name(config: Config) -> str:
 @pytest.mark.parametrize("config", CONFIGS, ids=name)
 def test_factor_of_every_divisor(config: Config) -> None:
     one = 1 << numerics(config).divisor_fraction
-    check_factor(config, hardware, golden, np.arange(one, 2 * one))
+    for per_vector in ("serial", "pipelined"):
+        check_factor(config.replace(per_vector=per_vector), hardware, golden, np.arange(one, 2 * one))
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name)

@@ -10,6 +10,7 @@ from softstream.hw.plan import plan
 from softstream.hw.ports import outputs, top_ports
 from softstream.sim.beats import due_beats, score_beats
 from softstream.sim.golden import Result, golden
+from softstream.sim.golden.sample import words_taken
 from softstream.sim.runner import run_rtl, simulate
 from softstream.sim.stimulus import beside
 
@@ -25,6 +26,7 @@ CONFIGS = [
     Config(mask=True, max_length=12, mode="exponential", lanes=2, reference_offset=40),
     Config(mask=True, max_length=12, mode="sigmoid", lanes=4),
     Config(mask=True, max_length=12, mode="sample", score_width=5, score_scale=0.3),
+    Config(mask=True, max_length=12, mode="sample", sampler="inverse_cdf"),
     Config(mask=True, max_length=12, mode="hardmax", lanes=4, score_width=4),
     Config(mask=True, max_length=12, mode="top_k", top_k=4, score_width=4, score_scale=0.5),
     Config(mask=True, max_length=12, mode="softmax_top_k", top_k=3, profile="small"),
@@ -32,7 +34,7 @@ CONFIGS = [
 
 
 def name_of(config: Config) -> str:
-    return f"{config.mode}-{config.normaliser}-{config.lanes}"
+    return f"{config.mode}-{config.normaliser}-{config.lanes}-{config.sampler}"
 
 
 def masked_code(config: Config) -> int:
@@ -64,7 +66,7 @@ def due_row(config: Config, alone: Result | None, left: np.ndarray) -> dict[str,
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name_of)
 def test_what_is_left_is_the_result_without_the_masked_elements(config: Config) -> None:
-    """The random numbers of a sample as well: a masked element takes none."""
+    """The random numbers of a sample as well: a masked element takes none, or each vector one."""
     rng = np.random.default_rng(5)
     fmt, plain = config.score_format, config.replace(mask=False)
     scores = rng.integers(fmt.minimum, fmt.maximum, (200, 12), endpoint=True)
@@ -83,7 +85,7 @@ def test_what_is_left_is_the_result_without_the_masked_elements(config: Config) 
         alone = golden(plain, scores[row : row + 1, left], beside=extra, before=before) if len(left) else None
         for name, due in due_row(config, alone, left).items():
             np.testing.assert_array_equal(result[name][row], due if result[name].ndim > 1 else due[0], name)
-        before += len(left)
+        before += int(words_taken(config, np.array([12]), mask[row : row + 1])[0])
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name_of)

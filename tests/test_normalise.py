@@ -10,9 +10,9 @@ from stream_bench import run_cycles
 
 from softstream.hw.config import Config
 from softstream.hw.formats import ceil_log2
-from softstream.hw.normalise import Normalise
+from softstream.hw.normalise import Normalise, PipelinedNormalise
 from softstream.hw.numerics import Numerics, numerics
-from softstream.hw.schedule import DIGIT, normalise_digits, schedule
+from softstream.hw.schedule import DIGIT, normalise_digits, normalise_levels, schedule
 from softstream.sim.golden.normalise import normalise
 
 
@@ -54,7 +54,7 @@ def test_golden_is_the_definition(name: str) -> None:
 def check(
     widths: Numerics, segments: tuple[int, ...], reference: np.ndarray, totals: np.ndarray, *, interval: int, stays: int
 ) -> bool:
-    """Whether the hardware equals golden, sums `interval` cycles apart, each result for `stays` cycles.
+    """Whether the hardware equals golden, sums `interval` cycles apart, each result for `stays` cycles; the pipelined one with 1.
 
     Everywhere but where `ends` tells that it is to be read, the input is random, as the next vector's sum grows there.
     """
@@ -79,8 +79,9 @@ def check(
                     inputs |= {"reference": int(reference[vector]), "tag": vector & 7}
         return {**inputs, "sum": total, "ends": ends}
 
-    latency = parts - 1 + digits + 2
-    found = run_cycles(Normalise(widths, segments, 3), count * interval + 20, drive, ["o.valid", "o.payload"])
+    kind, cycles = (Normalise, digits + 2) if interval > 1 else (PipelinedNormalise, normalise_levels(widths)[0] + 1)
+    latency = parts - 1 + cycles
+    found = run_cycles(kind(widths, segments, 3), count * interval + 20, drive, ["o.valid", "o.payload"])
     due = [vector * interval + latency for vector in range(count)]
     assert [cycle for cycle, row in enumerate(found) if row["o.valid"]] == due
     expected = [
@@ -103,6 +104,14 @@ def test_equals_golden_at_the_schedules_interval(name: str) -> None:
     # Where the factor is a table, its address and what goes along with its entry have to stay.
     stays = cycles.factor + 1 if cycles.factor_interval == 1 else 1
     assert check(widths, cycles.segments, *sums(widths), interval=interval, stays=stays)
+
+
+@pytest.mark.parametrize("name", WIDTHS)
+def test_pipelined_equals_golden_in_every_cycle(name: str) -> None:
+    config = WIDTHS[name].replace(per_vector="pipelined")
+    widths, cycles = numerics(config), schedule(config)
+    assert cycles.normalise == normalise_levels(widths)[0] + 1
+    assert check(widths, cycles.segments, *sums(widths), interval=cycles.normalise_interval, stays=1)
 
 
 SMALL = [
@@ -135,7 +144,8 @@ def test_every_sum_of_a_small_accumulator(config: Config, segmented: bool) -> No
     totals = np.arange(1 << low, 1 << width)
     reference, totals = np.zeros_like(totals), totals
     digits, _, _ = normalise_digits(widths)
-    assert check(widths, segments, reference, totals, interval=digits + max(2, len(segments)), stays=1)
+    for interval in (digits + max(2, len(segments)), 1):
+        assert check(widths, segments, reference, totals, interval=interval, stays=1)
 
 
 def test_a_sum_that_comes_sooner_spoils_the_one_before() -> None:

@@ -36,6 +36,7 @@ def test_there_are_commands_for_every_verb() -> None:
         *BOARDS,
         "simulate",
         "compare",
+        "network",
         "explore",
         "gallery",
         "bench",

@@ -14,9 +14,10 @@ CONFIGS = [
 ]
 
 
+@pytest.mark.parametrize("per_vector", ["serial", "pipelined"])
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"P{c.probability_width}-k{c.guard_bits}-{c.profile}")
-def test_factor_equals_golden(config: Config) -> None:
-    check_factor(config, hardware, golden)
+def test_factor_equals_golden(config: Config, per_vector: str) -> None:
+    check_factor(config.replace(per_vector=per_vector), hardware, golden)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"P{c.probability_width}-k{c.guard_bits}-{c.profile}")

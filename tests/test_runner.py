@@ -357,7 +357,7 @@ run_rtl(Config(mode="argmax", max_length=8), np.zeros((100000, 8), dtype=int), s
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=240)
     finally:
         process.kill()
     assert b"KeyboardInterrupt" in errors

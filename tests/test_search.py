@@ -58,7 +58,7 @@ def test_equals_golden(name: str) -> None:
         vector = min(asked, len(vectors)) - 1
         return {
             "i.valid": int(there), "i.payload.position": position, "i.payload.first": first,
-            "threshold": thresholds[vector] if vector >= 0 else 0, "overlong": vector & 1,
+            "threshold": thresholds[vector] if vector >= 0 else 0, "flags": {"overlong": vector & 1},
         }  # fmt: skip
 
     watched = ("next", "o.valid", "o.payload.index", "o.payload.position", "o.payload.overlong")

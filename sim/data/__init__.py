@@ -1,11 +1,14 @@
-"""Scores of a real classifier, made by `python -m softstream.scripts.train_digits`; digits.toml says how."""
+"""Real classifiers of handwritten digits: the scores of one, and a network with softmax inside.
+
+Made by `python -m softstream.scripts.train_digits` and `train_network`; digits.toml and digits_network.toml say how.
+"""
 
 from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
 
-__all__ = ["DIGITS_DESCRIPTION", "DIGITS_LABELS", "DIGITS_SCORES"]
+__all__ = ["DIGITS_DESCRIPTION", "DIGITS_LABELS", "DIGITS_NETWORK", "DIGITS_SCORES", "NETWORK_DESCRIPTION"]
 
 _HERE = Path(str(files(__name__)))
 
@@ -15,3 +18,7 @@ DIGITS_LABELS = _HERE / "digits_labels.npy"
 """int64 [1797]: the digit that was written."""
 DIGITS_DESCRIPTION = _HERE / "digits.toml"
 """The scale of one score step, and how the scores were made."""
+DIGITS_NETWORK = _HERE / "digits_network.npz"
+"""float32 weights w1 [64, 64], b1 [64], w2 [64, 10], b2 [10], and the digits held out: pixels uint8 [600, 64], labels [600]."""
+NETWORK_DESCRIPTION = _HERE / "digits_network.toml"
+"""The scales of hidden and output scores, and how the network was trained."""

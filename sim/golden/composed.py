@@ -9,6 +9,7 @@ from softstream.hw.config import Config
 
 from .finish import finish
 from .frame import Block
+from .smoothing import smoothing
 
 __all__ = ["FRONTS", "POSTS", "composed"]
 
@@ -17,7 +18,7 @@ Arrays = dict[str, np.ndarray]
 FRONTS: dict[str, Callable[[Config, Config, Block], Block]] = {}
 """Front stage → its model: the configurations before and behind it, framed vectors in, framed vectors out."""
 
-POSTS: dict[str, Callable[[Config, Config, Block, Arrays], Arrays]] = {}
+POSTS: dict[str, Callable[[Config, Config, Block, Arrays], Arrays]] = {"smoothing": smoothing}
 """Post stage → its model: outer and inner configuration, the vectors, the arrays before it in, those behind it out."""
 
 

@@ -27,8 +27,11 @@ def draw_share(law: CdfLaw, positions: np.ndarray, valid: np.ndarray, stream: np
 
 
 def inverse_cdf(config: Config, block: Block) -> dict[str, np.ndarray]:
-    """The class drawn for each vector and its score code, [V]: every vector takes the next word of the sequence."""
+    """The class drawn for each vector and its score code, [V]; index 0 where all is masked.
+
+    Every vector takes the next word of the sequence.
+    """
     stream = words(config.seed, len(block.lengths), block.words_before)
-    index = draw_share(cdf_law(config), np.where(block.valid, block.positions, 0), block.valid, stream)
+    index = draw_share(cdf_law(config), block.positions, block.taking_part, stream)
     drawn = np.take_along_axis(block.positions, index[:, None], axis=1)[:, 0]
-    return {"sample": index, "score": unframe(config, drawn)}
+    return {"sample": index, "score": unframe(config, drawn), **block.flags}

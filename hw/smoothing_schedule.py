@@ -1,0 +1,40 @@
+"""How many clock cycles smoothing takes."""
+
+from .config import Config
+from .formats import ceil_log2
+from .schedule import memory_cycles
+from .smoothing_tables import smoothing_tables
+
+__all__ = ["signed_digits", "smoothing_ahead", "smoothing_latency"]
+
+
+def signed_digits(weight: int) -> list[tuple[int, bool]]:
+    """A weight as few powers of two: [(exponent, whether it is subtracted), …]."""
+    found, exponent = [], 0
+    while weight:
+        if weight & 1:
+            negative = weight & 3 == 3
+            found.append((exponent, negative))
+            weight += 1 if negative else -1
+        weight >>= 1
+        exponent += 1
+    return found
+
+
+def smoothing_ahead(config: Config) -> int:
+    """How many elements behind a vector's first have to come before that leaves, where there are as many."""
+    windows = 1 + (config.smoothing_edges == "scatter")
+    return windows * config.smoothing_passes * (len(config.smoothing) // 2)
+
+
+def smoothing_latency(config: Config, inner: Config) -> int:
+    """From a guarded probability to the smoothed one, through all passes, where elements come in every cycle.
+
+    In each the window, the weighted sum, and the tables of the constants; in scatter the tables come first, behind a window
+    of their own, with a cycle that chooses the constant, and a cycle at the end rounds.
+    """
+    tables = smoothing_tables(config, inner)
+    weighted = 1 + ceil_log2(sum(len(signed_digits(weight)) for weight in tables.weights))
+    divided = memory_cycles(config) + ceil_log2(len(tables.digits))
+    windows = (1 + tables.radius) * (1 + tables.scatter)
+    return tables.passes * (windows + weighted + divided + 2 * tables.scatter)
