@@ -462,17 +462,21 @@ def _run(plan: BoardPlan, place: Path, report: Progress) -> None:
 
 def _add_sources(row: Board, place: Path) -> None:
     """Adds to the report the lines of Python that synthesis lost: a net `a.b_SB_LUT4_I0_O` of its making is named after the
-    signal `a.b`, of which the netlist tells the line."""
+    signal `a.b`, of which the netlist tells the line; of a signal that a library made, that of another name of the same net."""
     report = json.loads((place / "report.json").read_text(encoding="utf-8"))
     netlist = place / (f"{_NAME}.syn.json" if row.toolchain == "gowin" else f"{_NAME}.json")
     modules = json.loads(netlist.read_text(encoding="utf-8")).get("modules", {})
     signals = modules.get(_NAME, {}).get("netnames", {})
+    lines = {name: entry.get("attributes", {}).get("src", "").partition("|")[0] for name, entry in signals.items()}
+    ours = {name: line for name, line in lines.items() if line.startswith("softstream/")}
+    of_bit = {bit: line for name, line in ours.items() for bit in signals[name]["bits"]}
     for path in report.get("critical_paths", ()):
         for step in path["path"]:
             name = step.get("net", "").partition("[")[0]
             while name:
-                line = signals.get(name, {}).get("attributes", {}).get("src", "").partition("|")[0]
-                if line.startswith("softstream/"):
+                bits = signals[name]["bits"] if name in signals else ()
+                line = ours.get(name) or next((of_bit[bit] for bit in bits if bit in of_bit), None)
+                if line is not None:
                     step["sources"] = [line, *step.get("sources", ())]
                     break
                 name = name.rpartition("_")[0]
