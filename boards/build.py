@@ -161,8 +161,8 @@ class BuildResult:
 
 
 def memory_bits(config: Config) -> int:
-    """Bits that a head keeps of a vector while its sum is made: every element once, with probabilities of all; else none."""
-    stored = config.mode in ("softmax", "log_softmax")
+    """Bits that a head keeps of a vector while its sum is made: every element once, where it is read again; else none."""
+    stored = config.mode in ("softmax", "log_softmax") or (config.mode, config.sampler) == ("sample", "inverse_cdf")
     return config.max_length * (config.score_width + 1 + config.mask) if stored else 0
 
 
