@@ -44,6 +44,7 @@ from softstream.hw.profiles import measured_profiles, nearest_measured, nearest_
 from . import shim
 from .clock import Clock, choose
 from .parts import part as find_part
+from .protocol import carried
 from .registry import Board
 from .room import DOUBT, recorded, room_of_board
 from .toolchain import keep_log
@@ -186,7 +187,12 @@ def needed_cells(config: Config, row: Board, *, link: bool = True) -> tuple[int,
 
 def check_fit(config: Config, row: Board, *, link: bool = True) -> None:
     """Raises `UserError` where the part surely lacks memory or logic: what is missing, which presets fit, and the nearest
-    configuration that does; and for several lanes, which nothing on a board can fill."""
+    configuration that does; and for several lanes, which nothing on a board can fill, and ensembles."""
+    if config.ensemble > 1:
+        raise UserError(
+            f"ensemble = {config.ensemble} on {row.name}: a board's link has one result for each vector; for example "
+            "--set ensemble=1"
+        )
     if config.lanes > 1:
         raise UserError(
             f"lanes = {config.lanes} on {row.name}: a board's scores come one at a time; for example --set lanes=1"
@@ -265,7 +271,7 @@ def _nearest_that_fits(config: Config, row: Board, link: bool) -> str:
 
 def fitting_presets(row: Board) -> list[str]:
     """Presets that are not known not to fit."""
-    able = {name: config for name, config in PRESETS.items() if config.lanes == 1}
+    able = {name: config for name, config in PRESETS.items() if carried(config)}
     return [name for name, config in able.items() if not _missing(config, row, link=True)]
 
 

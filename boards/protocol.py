@@ -35,6 +35,7 @@ __all__ = [
     "Trailer",
     "Type",
     "beat_bytes",
+    "carried",
     "concluding",
     "crc16",
     "element_bytes",
@@ -183,6 +184,11 @@ def score_bytes(config: Config) -> int:
 def element_bytes(config: Config) -> int:
     """Bytes of one element in RUN: its score, and behind it what comes beside it, the bits of s_axis_tuser in whole bytes."""
     return score_bytes(config) + -(-sum(field.width for field in sidebands(config)) // 8)
+
+
+def carried(config: Config) -> bool:
+    """Whether a link carries it: scores come one at a time, and each vector has a result."""
+    return config.lanes == 1 and config.ensemble == 1
 
 
 def emitted(config: Config) -> Output | None:

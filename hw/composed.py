@@ -10,23 +10,33 @@ ready of the skid behind them, which is a register, so no ready path runs throug
 from collections.abc import Callable
 from typing import Any
 
-from amaranth import Module, Value
+from amaranth import Const, Module, Value
 from amaranth.lib import wiring
 
+from .beside import Beside
 from .composition import Composition
 from .config import Config
 from .finish import Finish
 from .interface import HeadInterface
+from .mean_logits import MeanLogits
+from .mean_probabilities import MeanProbabilities
+from .ports import outputs
 from .smoothing import Smoothing
 from .streams import Stopped
 
 __all__ = ["FRONTS", "POSTS", "Composed"]
 
-FRONTS: dict[str, Callable[[Config, Config], Any]] = {}
-"""Front stage → its component, of the configurations before and behind it: elastic streams `i` and `o` of scores."""
+FRONTS: dict[str, Callable[[Config, Config], Any]] = {"mean_logits": MeanLogits}
+"""Front stage → its component, of the configurations before and behind it: elastic streams `i` and `o` of scores.
 
-POSTS: dict[str, Callable[[Config, Config], Any]] = {"smoothing": Smoothing}
-"""Post stage → its component, of the outer and the inner configuration: rigid streams `i` and `o` of guarded beats."""
+One that flags vectors has a port `ended` as well: the flags of the vector whose last beat is offered at `o`.
+"""
+
+POSTS: dict[str, Callable[[Config, Config], Any]] = {"mean_probabilities": MeanProbabilities, "smoothing": Smoothing}
+"""Post stage → its component, of the outer and the inner configuration: rigid streams `i` and `o` of guarded beats.
+
+One that has winners of its own, in the place of the inner head's, has a stream `o_best` as well.
+"""
 
 
 class Composed(HeadInterface):
@@ -43,24 +53,59 @@ class Composed(HeadInterface):
         m = Module()
         config, parts = self._config, self._parts
         scores: Any = wiring.flipped(self.i)
+        flagging: list[tuple[Any, Any]] = []
         for front in parts.fronts:
             m.submodules[front.name] = stage = FRONTS[front.name](front.before, front.after)
             wiring.connect(m, scores, stage.i)
             scores = stage.o
+            if "ended" in stage.signature.members:
+                # Behind it the flags go another way than the vector.
+                scores = scores.signature.create(path=("flagged",))
+                flagging.append((stage, scores))
         m.submodules.inner = inner = self._inner
         wiring.connect(m, scores, inner.i)
-        for port in self.signature.members:
-            if port not in ("i", "o"):
-                wiring.connect(m, getattr(inner, port), wiring.flipped(getattr(self, port)))
-        if not parts.finished:
-            wiring.connect(m, inner.o, wiring.flipped(self.o))
-            return m
-        stages = {name: POSTS[name](config, parts.inner) for name in parts.posts}
-        m.submodules.post = post = Stopped({**stages, "finish": Finish(config, parts.inner)})
-        wiring.connect(m, inner.o, post.i)
-        m.d.comb += [
-            self.o.valid.eq(post.o.valid),
-            Value.cast(self.o.payload).eq(Value.cast(post.o.payload)),
-            post.o.ready.eq(self.o.ready),
-        ]
+        made: dict[str, Any] = {output.port: getattr(inner, output.port) for output in outputs(config)}
+        if parts.finished:
+            stages = {name: POSTS[name](config, parts.inner) for name in parts.posts}
+            m.submodules.post = post = Stopped({**stages, "finish": Finish(config, parts.inner)})
+            m.d.comb += [post.i.valid.eq(inner.o.valid), inner.o.ready.eq(post.i.ready)]
+            m.d.comb += [post.i.payload[name].eq(inner.o.payload[name]) for name in inner.o.payload.shape().members]
+            made["o"] = post.o
+            if "o_best" in post.signature.members:
+                m.d.comb += inner.o_best.ready.eq(1)
+                made["o_best"] = post.o_best
+        for stage, onward in flagging:
+            made = self._flagged(m, stage, onward, made)
+        for port, source in made.items():
+            target = getattr(self, port)
+            m.d.comb += [
+                target.valid.eq(source.valid),
+                Value.cast(target.payload).eq(Value.cast(source.payload)),
+                source.ready.eq(target.ready),
+            ]
         return m
+
+    def _flagged(self, m: Module, stage: Any, onward: Any, made: dict[str, Any]) -> dict[str, Any]:
+        """The outputs with the flags that a front stage tells; `onward` is what it puts out, where room for them is assured."""
+        last, offered = onward.payload.last, stage.o
+        room: Value = Const(1)
+        flagged: dict[str, Any] = {}
+        for output in outputs(self._config):
+            source = made[output.port]
+            beside = Beside(
+                output, stage.ended.shape(), source.payload.shape(), getattr(self, output.port).payload.shape()
+            )
+            m.submodules[f"beside_{output.port}"] = beside
+            wiring.connect(m, source, beside.i)
+            m.d.comb += [
+                beside.tag.valid.eq(onward.valid & onward.ready & last),
+                Value.cast(beside.tag.payload).eq(Value.cast(stage.ended)),
+            ]
+            room &= beside.room
+            flagged[output.port] = beside.o
+        m.d.comb += [
+            onward.valid.eq(offered.valid & (room | ~last)),
+            Value.cast(onward.payload).eq(Value.cast(offered.payload)),
+            offered.ready.eq(onward.ready & (room | ~last)),
+        ]
+        return flagged

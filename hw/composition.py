@@ -14,6 +14,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from .config import Config
+from .ensemble import mean_error, summed
 from .errors import UserError
 from .smoothing_tables import smoothing_error
 
@@ -52,10 +53,17 @@ class Post:
     """(outer, inner, e) → error of a probability behind the stage where it is at most e before, both absolute."""
 
 
-FRONTS: dict[str, FrontStep] = {}
+FRONTS: dict[str, FrontStep] = {
+    "mean_logits": FrontStep(lambda config: config.ensemble > 1 and config.ensemble_mean == "logits", summed),
+}
 """Front stages by the stem of their file, in data-path order."""
 
 POSTS: dict[str, Post] = {
+    "mean_probabilities": Post(
+        lambda config: config.ensemble > 1 and config.ensemble_mean == "probabilities",
+        lambda config: config.replace(ensemble=1, ensemble_mean="logits"),
+        mean_error,
+    ),
     "smoothing": Post(
         lambda config: len(config.smoothing) > 1, lambda config: config.replace(smoothing=()), smoothing_error
     ),

@@ -91,6 +91,10 @@ KEYS: tuple[Key, ...] = (
         "near a vector's ends the kernel's weights within it count as the whole: of each average taken (gather; the sum is no "
         "longer 1), or of each class's probability handed out (scatter; the sum stays)", True),
     Key("smoothing_passes", "integer", "–", "1…4", 1, "how many times the probabilities are smoothed", True),
+    Key("ensemble", "integer", "members", "1…16", 1,
+        "M of an ensemble: M vectors, one after the other, make one result; 1 is none", True),
+    Key("ensemble_mean", "text", "–", "logits, probabilities", "logits",
+        "of an ensemble: the mean of the members' scores, before softmax; or that of their probabilities, behind it", True),
     Key("lanes", "integer", "scores per beat", "1, 2, 4, 8, 16", 1, "scores that one beat carries", False),
     Key("per_vector", "text", "–", "serial, pipelined", "serial",
         "what works once per vector: step by step, and vectors of a few elements wait for it; or in a pipeline, and vectors of "
@@ -102,6 +106,7 @@ _CHOICES = {
     "probability_format": ("UQ0", "UQ1"),
     "normaliser": ("divider", "reciprocal", "logarithm", "none"),
     "accumulator": ("auto", "absolute", "reference", "two_pass"),
+    "ensemble_mean": ("logits", "probabilities"),
     "profile": ("fast", "fastest", "small"),
     "smoothing_edges": ("gather", "scatter"),
     "lanes": (1, 2, 4, 8, 16),
@@ -118,6 +123,7 @@ _RANGES = {
     "smoothing_passes": (1, 4),
     "reference_offset": (0, 65535),
     "seed": (0, (1 << 32) - 1),
+    "ensemble": (1, 16),
 }
 
 
@@ -176,6 +182,8 @@ class Config:
     smoothing: tuple[int, ...] = ()
     smoothing_edges: Literal["gather", "scatter"] = "gather"
     smoothing_passes: int = 1
+    ensemble: int = 1
+    ensemble_mean: Literal["logits", "probabilities"] = "logits"
     lanes: Literal[1, 2, 4, 8, 16] = 1
     per_vector: Literal["serial", "pipelined"] = "serial"
 
@@ -266,6 +274,23 @@ class Config:
             raise UserError(
                 "per_vector = 'pipelined' with accumulator = 'two_pass': takes one vector after the other; "
                 "per_vector = 'serial' would do"
+            )
+        if self.ensemble > 1:
+            self._check_ensemble()
+
+    def _check_ensemble(self) -> None:
+        """Raises `UserError` for an ensemble that the other keys do not go with."""
+        if self.mask:
+            raise UserError(
+                f"ensemble = {self.ensemble} with mask: what one member excludes and another does not has no mean; "
+                "mask = false would do"
+            )
+        _, widest = _RANGES["score_width"]
+        more = ceil_log2(self.ensemble)
+        if self.ensemble_mean == "logits" and self.score_width + more > widest:
+            raise UserError(
+                f"ensemble = {self.ensemble} with score_width = {self.score_width}: sums of scores have {more} bits more, "
+                f"{widest} at most; score_width = {widest - more} would do, or ensemble_mean = 'probabilities'"
             )
 
     @classmethod

@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .config import Config
-from .streams import delay, each_lane, keep_names, probability_layout, pulse
+from .streams import delay, each_lane, guarded_layout, keep_names, probability_layout, pulse
 
 __all__ = ["Finish"]
 
@@ -21,7 +21,7 @@ class Finish(wiring.Component):
 
     def __init__(self, config: Config, inner: Config) -> None:
         self._config, self._inner = config, inner
-        super().__init__({"i": In(pulse(probability_layout(inner))), "o": Out(pulse(probability_layout(config)))})
+        super().__init__({"i": In(pulse(guarded_layout(config, inner))), "o": Out(pulse(probability_layout(config)))})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

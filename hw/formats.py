@@ -7,7 +7,7 @@ integer bits include the sign.
 from dataclasses import dataclass
 from fractions import Fraction
 
-__all__ = ["QFormat", "ceil_log2"]
+__all__ = ["QFormat", "ceil_log2", "signed_digits"]
 
 
 def ceil_log2(value: int) -> int:
@@ -15,6 +15,19 @@ def ceil_log2(value: int) -> int:
     if value < 1:
         raise ValueError(f"ceil_log2 of {value}: needs a value of at least 1")
     return (value - 1).bit_length()
+
+
+def signed_digits(weight: int) -> list[tuple[int, bool]]:
+    """A weight as few powers of two: [(exponent, whether it is subtracted), …]."""
+    found, exponent = [], 0
+    while weight:
+        if weight & 1:
+            negative = weight & 3 == 3
+            found.append((exponent, negative))
+            weight += 1 if negative else -1
+        weight >>= 1
+        exponent += 1
+    return found
 
 
 @dataclass(frozen=True)

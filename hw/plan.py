@@ -14,6 +14,8 @@ from .cdf_law import cdf_law, exact_sum
 from .composition import Composition, composition
 from .config import Config
 from .differences import differences
+from .ensemble import mean_format
+from .ensemble_schedule import best_mean_latency, mean_latency
 from .exponential_codes import exponential_bound, exponential_codes, sum_format
 from .formats import QFormat
 from .hardmax_schedule import HARDMAX_VECTORS, hardmax_latency
@@ -78,9 +80,9 @@ class Plan:
     ports: tuple[Port, ...]
     fixed_latency_cycles: int
     """c: the first output beat is transferred a·B + c cycles after the first input beat, in an idle pipeline without stalls,
-    where B = ⌈N/lanes⌉ is the number of the vector's beats, and a `passes`."""
+    where B = ⌈N/lanes⌉ is the number of the vector's beats, and a `passes`. Of an ensemble, after that of the last member."""
     best_latency_cycles: int
-    """The same for the winner, with a = 1."""
+    """The same for the winner, with a `best_passes`."""
     interval_terms: tuple[tuple[str, int, int], ...]
     """(text, a, b): the interval of back-to-back vectors of B beats is the largest a·B + b, or `output_spacing` times the
     beats that come out, where that is more."""
@@ -90,6 +92,10 @@ class Plan:
     warnings: tuple[str, ...]
     passes: int = 1
     """Cycles for each beat of a vector before its first output beat: 0 where elements leave as they come."""
+    best_passes: int = 1
+    """a of the winner."""
+    lead_terms: tuple[tuple[str, int, int], ...] = ()
+    """Of an ensemble, likewise the cycles from its first input beat to the first one of its last member."""
     ahead: int = 0
     """Output beats behind a vector's first that have to be worked out before it leaves, where it has as many; each is
     waited for longer where they come `output_spacing` cycles apart."""
@@ -101,10 +107,9 @@ class Plan:
     @property
     def latency_formula(self) -> str:
         """Cycles from a vector's first input beat to its first output beat."""
-        beats = f"{self.passes if self.passes > 1 else ''}{_beats(self.config)} + " if self.passes else ""
         wait = self.output_spacing - 1 if self.ahead else 0
         ahead = f" + {wait}min({_beats(self.config)} − 1, {self.ahead})" if wait else ""
-        return f"{beats}{self.fixed_latency_cycles}{ahead}"
+        return self._formula(self.passes, self.fixed_latency_cycles) + ahead
 
     @property
     def latency_text(self) -> str:
@@ -114,7 +119,7 @@ class Plan:
     @property
     def best_formula(self) -> str:
         """Cycles from a vector's first input beat to its winner."""
-        return f"{_beats(self.config)} + {self.best_latency_cycles}"
+        return self._formula(self.best_passes, self.best_latency_cycles)
 
     @property
     def last_output_formula(self) -> str:
@@ -125,15 +130,29 @@ class Plan:
         if per == "rank":
             constant, spacing = self.fixed_latency_cycles - self.output_spacing, self.output_spacing
             emitted = f"{spacing if spacing > 1 else ''}min(N, {self.config.top_k})"
-            return f"N + {emitted} {'+' if constant >= 0 else '−'} {abs(constant)}"
-        constant, slope = self.fixed_latency_cycles - self.output_spacing, self.output_spacing + self.passes
-        return f"{slope if slope > 1 else ''}{_beats(self.config)} {'+' if constant >= 0 else '−'} {abs(constant)}"
+            return self._formula(1, constant, f"{emitted} ")
+        return self._formula(self.output_spacing + self.passes, self.fixed_latency_cycles - self.output_spacing)
+
+    def _formula(self, slope: int, constant: int, between: str = "") -> str:
+        """Cycles from a vector's first input beat: slope·B + constant, behind those before its ensemble's last member."""
+        lead = ""
+        if len(self.lead_terms) == 1:
+            _, more, later = self.lead_terms[0]
+            slope, constant = slope + more, constant + later
+        elif self.lead_terms:
+            lead = f"{_largest(self.lead_terms)} + "
+        beats = f"{slope if slope > 1 else ''}{_beats(self.config)} " if slope else ""
+        plus = "+ " if beats or between else ""
+        return f"{lead}{beats}{f'+ {between}' if between else ''}{plus if constant >= 0 else '− '}{abs(constant)}"
 
     @property
     def interval_formula(self) -> str:
         """Cycles from a vector's first input beat to the next one's, back to back."""
-        texts = [text for text, _, _ in self.interval_terms]
-        return texts[0] if len(texts) == 1 else f"max({', '.join(texts)})"
+        return _largest(self.interval_terms)
+
+    def _lead_cycles(self, length: int) -> int:
+        """Cycles from the first input beat to that of an ensemble's last member."""
+        return max((a * self.config.beats(length) + b for _, a, b in self.lead_terms), default=0)
 
     def first_output_cycle(self, length: int) -> int:
         """Cycle of the first output beat's transfer, counted from the first input beat's."""
@@ -141,7 +160,7 @@ class Plan:
 
     def _unhindered(self, length: int) -> int:
         """The same where all beats came in every cycle."""
-        return self.passes * self.config.beats(length) + self.fixed_latency_cycles
+        return self._lead_cycles(length) + self.passes * self.config.beats(length) + self.fixed_latency_cycles
 
     def last_output_cycle(self, length: int) -> int:
         """Cycle of the last output beat's transfer, counted from the first input beat's."""
@@ -155,7 +174,7 @@ class Plan:
 
     def best_output_cycle(self, length: int) -> int:
         """Cycle of the winner's transfer, counted from the first input beat's."""
-        return self.config.beats(length) + self.best_latency_cycles
+        return self._lead_cycles(length) + self.best_passes * self.config.beats(length) + self.best_latency_cycles
 
     def interval_cycles(self, length: int) -> int:
         """Sustained cycles per vector, vectors of that length back to back, outputs always taken."""
@@ -241,6 +260,8 @@ def _composed_plan(config: Config, parts: Composition) -> Plan:
         ]
     fronts = [FRONT_ROWS[front.name](front.before, front.after) for front in parts.fronts]
     earlier = sum(row.latency_cycles for row in fronts)
+    if config.ensemble > 1:
+        found = _ensemble_times(config, found)
     return replace(
         found,
         config=config,
@@ -251,6 +272,74 @@ def _composed_plan(config: Config, parts: Composition) -> Plan:
         bound=limits or found.bound,
         ahead=smoothing_ahead(config) if "smoothing" in parts.posts else 0,
     )
+
+
+def _ensemble_times(config: Config, found: Plan) -> Plan:
+    """The times of a head for the ensembles of a mean around it, but for the latency that the mean itself adds.
+
+    In front of it a beat of each member is taken in every cycle; behind it, as the head takes them.
+    """
+    beats, members = _beats(config), config.ensemble
+    if config.ensemble_mean == "probabilities":
+        slope = found.passes + found.output_spacing
+        return replace(
+            found,
+            lead_terms=_times(members - 1, beats, found.interval_terms),
+            interval_terms=_times(members, beats, found.interval_terms),
+            best_passes=slope,
+            # From the last member's last probability, which stands for its winner, through the skid.
+            best_latency_cycles=found.fixed_latency_cycles - found.output_spacing + best_mean_latency(config) + 1,
+        )
+    steady = (f"{members}{beats}", members, 0)
+    slower = tuple(term for term in found.interval_terms if term[2] or term[1] > members)
+    return replace(
+        found,
+        lead_terms=((beats, members - 1, 0),),
+        interval_terms=(steady, *slower),
+        # The flags go beside the head, through a queue.
+        best_latency_cycles=max(found.best_latency_cycles, QUEUE_LATENCY - 1),
+    )
+
+
+def _times(count: int, beats: str, terms: tuple[tuple[str, int, int], ...]) -> tuple[tuple[str, int, int], ...]:
+    """Terms of formulas, each that many times."""
+    found = []
+    for _, a, b in terms:
+        slope, constant = count * a, count * b
+        parts = [f"{slope if slope > 1 else ''}{beats}"] * (a > 0) + [f"{constant}"] * (b > 0)
+        found.append((" + ".join(parts), slope, constant))
+    return tuple(found)
+
+
+def _mean_probabilities_row(config: Config, inner: Config) -> StagePlan:
+    form = f"{inner.probability_qformat}"
+    return StagePlan(
+        "mean_probabilities",
+        f"Σ of the probabilities of {config.ensemble} members, over {config.ensemble}; first index of the largest sum",
+        form,
+        form,
+        mean_latency(config, inner),
+        _each_cycle(config),
+        note=f"sums exact, {mean_format(config, inner)}, with a memory of {config.beats(config.max_length)}",
+    )
+
+
+def _mean_logits_row(config: Config, after: Config) -> StagePlan:
+    return StagePlan(
+        "mean_logits",
+        f"Σ of the scores of {config.ensemble} members, in steps of {after.score_scale:.4g} nats; cut at max_length",
+        f"{config.score_format}",
+        f"{after.score_format}",
+        memory_cycles(config) + 3,
+        _each_cycle(config),
+        note=f"exact, with a memory of {config.beats(config.max_length)} sums",
+    )
+
+
+def _largest(terms: tuple[tuple[str, int, int], ...]) -> str:
+    """The largest of some terms, in formulas."""
+    texts = [text for text, _, _ in terms]
+    return texts[0] if len(texts) == 1 else f"max({', '.join(texts)})"
 
 
 def _beats(config: Config) -> str:
@@ -863,10 +952,13 @@ def _smoothing_row(config: Config, inner: Config) -> StagePlan:
     )
 
 
-FRONT_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {}
+FRONT_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {"mean_logits": _mean_logits_row}
 """Front stage → its row, of the configurations before and behind it."""
 
-POST_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {"smoothing": _smoothing_row}
+POST_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {
+    "mean_probabilities": _mean_probabilities_row,
+    "smoothing": _smoothing_row,
+}
 """Post stage → its row, of the outer and the inner configuration."""
 
 PLANS: dict[str, Callable[[Config], Plan]] = {

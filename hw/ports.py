@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .composition import composition
 from .config import Config
+from .ensemble import mean_format, result_lengths, summed
 from .exponential_codes import sum_format
 from .log_numerics import log_numerics
 
@@ -96,10 +98,11 @@ class Output:
     """Whether only a vector's last beat has its flags: where the others leave before they are known."""
 
     def places(self, config: Config, lengths: Any, mask: np.ndarray | None = None) -> Any:
-        """How many values each field has for vectors of these lengths [V], [V].
+        """How many values each field has in the results of vectors of these lengths [V], [R].
 
         Of the K largest those that `mask` [V, N] leaves; where it leaves none, one stands for them.
         """
+        lengths = result_lengths(config, lengths)
         if self.per == "vector":
             return np.ones_like(lengths)
         if self.per == "element":
@@ -107,13 +110,14 @@ class Output:
         return np.minimum(np.maximum(taking_part(config, lengths, mask), 1), config.top_k)
 
     def beats(self, config: Config, lengths: Any, mask: np.ndarray | None = None) -> Any:
-        """Beats that vectors of these lengths [V] have, [V]."""
+        """Beats that the results of vectors of these lengths [V] have, [R]."""
         places = self.places(config, lengths, mask)
         return config.beats(places) if self.per == "element" else places
 
     def shape(self, config: Config, scores: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of a field's array, for scores of shape [V, N]."""
-        return {"vector": scores[:1], "element": scores, "rank": (*scores[:1], config.top_k)}[self.per]
+        results = scores[0] // config.ensemble
+        return {"vector": (results,), "element": (results, *scores[1:]), "rank": (results, config.top_k)}[self.per]
 
     def lanes(self, config: Config) -> int:
         """Elements in a beat."""
@@ -135,6 +139,9 @@ def byte_bits(width: int) -> int:
 
 _ALL_MASKED = Field("all_masked", "all_masked", 1, "all masked: no element takes part")
 _OVERLONG = Field("overlong", "overlong", 1, "overlong: the vector was longer than max_length and was cut")
+_UNEVEN = Field(
+    "uneven", "uneven", 1, "uneven: the ensemble's members differ in length; its length is that of the first one"
+)
 
 
 def _flags(config: Config, stands: str = "") -> tuple[Field, ...]:
@@ -255,6 +262,18 @@ OUTPUTS: dict[str, Callable[[Config], tuple[Output, ...]]] = {
 """Mode → its output streams; the one whose latency the plan states comes first, the one that tells vectors apart last."""
 
 
+def _mean_probabilities(config: Config) -> tuple[Output, ...]:
+    """Those of softmax, but that a mean leaves before all is known of its last member, and that its winner has no score."""
+    means, best = _softmax(config)
+    parts = composition(config)
+    assert parts is not None
+    form = mean_format(config, parts.inner)
+    meaning = f"the sum of its {config.ensemble} probabilities, before any rounding of their mean"
+    total = Field("sum", "best_sum", form.width, meaning, form=str(form))
+    index = replace(best.fields[0], meaning="index of the largest mean")
+    return replace(means, flags_at_last=True), replace(best, fields=(index, total))
+
+
 def _label(config: Config) -> tuple[Sideband, ...]:
     most = (1 << config.index_width) - 1
     meaning = "label: index of the element whose loss is wanted"
@@ -264,7 +283,10 @@ def _label(config: Config) -> tuple[Sideband, ...]:
 @lru_cache(maxsize=256)
 def outputs(config: Config) -> tuple[Output, ...]:
     """The output streams of a configuration."""
-    return OUTPUTS[config.mode](config)
+    if config.ensemble == 1:
+        return OUTPUTS[config.mode](config)
+    found = outputs(summed(config)) if config.ensemble_mean == "logits" else _mean_probabilities(config)
+    return tuple(replace(output, flags=(*output.flags, _UNEVEN)) for output in found)
 
 
 SIDEBANDS: dict[str, Callable[[Config], tuple[Sideband, ...]]] = {"cross_entropy": _label}

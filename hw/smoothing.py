@@ -1,6 +1,5 @@
 """Smoothing: the probabilities convolved with a kernel along the classes, at the edges with the weights that are within."""
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -8,11 +7,12 @@ from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from .adders import sum_tree
 from .config import Config
+from .formats import signed_digits
 from .schedule import memory_cycles
-from .smoothing_schedule import signed_digits
 from .smoothing_tables import SmoothingTables, smoothing_tables
-from .streams import delay, probability_layout, pulse, table
+from .streams import delay, guarded_layout, pulse, table
 
 __all__ = ["Smoothing", "Window"]
 
@@ -83,27 +83,8 @@ def weigh(m: Module, name: str, tables: SmoothingTables, beat: Any) -> tuple[Val
         gated = Signal.like(value, name=f"{name}_value_{k}", reset_less=True)
         m.d.sync += gated.eq(Mux(within, value, 0))
         terms += [(gated << exponent, negative) for exponent, negative in signed_digits(weight)]
-    total, cycles = _tree(m, name, terms)
+    total, cycles = sum_tree(m, name, terms)
     return total, 1 + cycles
-
-
-def _tree(m: Module, name: str, terms: Sequence[tuple[Value, bool]]) -> tuple[Value, int]:
-    """(sum of terms, some of which are subtracted; cycles): two and two in each cycle. The sum is not negative."""
-    level = 0
-    while len(terms) > 1:
-        level += 1
-        sums: list[tuple[Value, bool]] = []
-        for k in range(0, len(terms) - 1, 2):
-            (one, minus_one), (other, minus_other) = terms[k : k + 2]
-            both = one + other if minus_one == minus_other else other - one if minus_one else one - other
-            sums.append((both, minus_one and minus_other))
-        if len(terms) % 2:
-            sums.append(terms[-1])
-        terms = [
-            (delay(m, Value.cast(value), 1, f"{name}_{level}_{k}"), negative)
-            for k, (value, negative) in enumerate(sums)
-        ]
-    return terms[0][0], level
 
 
 class Smoothing(wiring.Component):
@@ -119,7 +100,7 @@ class Smoothing(wiring.Component):
 
     def __init__(self, config: Config, inner: Config) -> None:
         self._config, self._inner = config, inner
-        layout = probability_layout(inner)
+        layout = guarded_layout(config, inner)
         super().__init__({"i": In(pulse(layout)), "o": Out(pulse(layout))})
 
     def _window(self, m: Module, name: str, value: Value, last: Value, tag: Value, valid: Value) -> Any:
@@ -139,7 +120,7 @@ class Smoothing(wiring.Component):
             width = max(entries).bit_length()
             found.append((table(m, f"{name}_{k}", width, entries, address, memory), False))
             start += bits
-        total, cycles = _tree(m, name, found)
+        total, cycles = sum_tree(m, name, found)
         return total, memory + cycles
 
     def elaborate(self, platform: Any) -> Module:

@@ -1,24 +1,11 @@
 """How many clock cycles smoothing takes."""
 
 from .config import Config
-from .formats import ceil_log2
+from .formats import ceil_log2, signed_digits
 from .schedule import memory_cycles
 from .smoothing_tables import smoothing_tables
 
-__all__ = ["signed_digits", "smoothing_ahead", "smoothing_latency"]
-
-
-def signed_digits(weight: int) -> list[tuple[int, bool]]:
-    """A weight as few powers of two: [(exponent, whether it is subtracted), …]."""
-    found, exponent = [], 0
-    while weight:
-        if weight & 1:
-            negative = weight & 3 == 3
-            found.append((exponent, negative))
-            weight += 1 if negative else -1
-        weight >>= 1
-        exponent += 1
-    return found
+__all__ = ["smoothing_ahead", "smoothing_latency"]
 
 
 def smoothing_ahead(config: Config) -> int:

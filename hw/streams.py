@@ -6,6 +6,9 @@ valid, and room downstream is assured by credits before a payload enters.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import reduce
+from operator import and_
 from typing import Any
 
 from amaranth import C, EnableInserter, Module, Mux, ShapeLike, Signal, Value, signed, unsigned
@@ -27,6 +30,7 @@ __all__ = [
     "delay",
     "each_lane",
     "framed_layout",
+    "guarded_layout",
     "held",
     "keep_names",
     "output_layout",
@@ -117,6 +121,12 @@ def winner_layout(config: Config) -> data.StructLayout:
 def probability_layout(config: Config) -> data.StructLayout:
     """One beat of softmax or sigmoid mode: a probability code per lane, whether it is the vector's last, and the flag."""
     return output_layout(config, outputs(config)[0])
+
+
+def guarded_layout(config: Config, inner: Config) -> data.StructLayout:
+    """One beat between the post stages of `config`: probability codes of its `inner` configuration, flags of its own."""
+    (codes, *_), (made, *_) = outputs(inner), outputs(config)
+    return output_layout(config, replace(made, fields=codes.fields))
 
 
 def pulse(shape: ShapeLike) -> stream.Signature:
@@ -288,27 +298,42 @@ class Skid(wiring.Component):
 class Stopped(wiring.Component):
     """Rigid stages, one behind the other, that stop all at once: their enable is the ready of a skid behind the last.
 
-    Ports: `i`, `o`, streams of what the first stage takes and the last one makes. Latency that of all stages and 1 cycle,
-    one payload per cycle. Cuts the ready path.
+    A stage whose `i` has a ready stops those before it as well; it comes from a register. One may have another output,
+    `o_best`, which then has a skid of its own, and both have to be ready.
+
+    Ports: `i`, `o`, streams of what the first stage takes and the last one makes, and `o_best` where there is one. Latency that
+    of all stages and 1 cycle, one payload per cycle. Cuts the ready path.
     """
 
     def __init__(self, stages: Mapping[str, Any]) -> None:
         self._stages = stages
         first, *_ = found = list(stages.values())
-        self._shape = found[-1].o.payload.shape()
-        super().__init__({"i": In(stream.Signature(first.i.payload.shape())), "o": Out(stream.Signature(self._shape))})
+        self._made = {"o": found[-1].o}
+        for stage in found:
+            if "o_best" in stage.signature.members:
+                self._made["o_best"] = stage.o_best
+        outs = {port: Out(stream.Signature(made.payload.shape())) for port, made in self._made.items()}
+        super().__init__({"i": In(stream.Signature(first.i.payload.shape())), **outs})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.skid = skid = Skid(self._shape)
-        made: Any = self.i
-        m.d.comb += self.i.ready.eq(skid.i.ready)
-        for name, stage in self._stages.items():
-            m.submodules[name] = EnableInserter(skid.i.ready)(stage)
+        skids = {port: Skid(made.payload.shape()) for port, made in self._made.items()}
+        for port, skid in skids.items():
+            m.submodules["skid" if port == "o" else f"skid_{port}"] = skid
+            made, others = self._made[port], [other.i.ready for name, other in skids.items() if name != port]
+            m.d.comb += [
+                skid.i.valid.eq(reduce(and_, others, made.valid)),
+                Value.cast(skid.i.payload).eq(Value.cast(made.payload)),
+            ]
+            wiring.connect(m, skid.o, wiring.flipped(getattr(self, port)))
+        enable: Value = reduce(and_, (skid.i.ready for skid in skids.values()))
+        sources = [self.i, *(stage.o for stage in [*self._stages.values()][:-1])]
+        for (name, stage), made in reversed([*zip(self._stages.items(), sources, strict=True)]):
+            m.submodules[name] = EnableInserter(enable)(stage)
             m.d.comb += [stage.i.valid.eq(made.valid), Value.cast(stage.i.payload).eq(Value.cast(made.payload))]
-            made = stage.o
-        m.d.comb += [skid.i.valid.eq(made.valid), Value.cast(skid.i.payload).eq(Value.cast(made.payload))]
-        wiring.connect(m, skid.o, wiring.flipped(self.o))
+            if not stage.i.signature.always_ready:
+                enable &= stage.i.ready
+        m.d.comb += self.i.ready.eq(enable)
         return m
 
 

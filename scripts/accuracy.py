@@ -7,6 +7,7 @@ import numpy as np
 
 from softstream.hw.config import Config
 from softstream.hw.differences import differences
+from softstream.hw.ensemble import result_lengths
 from softstream.hw.numerics import numerics
 from softstream.sim.beats import pad_vectors
 from softstream.sim.golden import golden
@@ -39,7 +40,10 @@ def signed_errors(config: Config, codes: np.ndarray, exact: np.ndarray) -> tuple
 
 
 def sweep_pairs(config: Config) -> tuple[Sweep, np.ndarray, np.ndarray] | None:
-    """Two scores over all their differences; the error of every first probability, and whether saturation made it."""
+    """Two scores over all their differences; the error of every first probability, and whether saturation made it.
+
+    Of an ensemble, members that are all alike.
+    """
     if config.max_length < 2:
         return None
     low, high = config.score_format.minimum, config.score_format.maximum
@@ -49,7 +53,7 @@ def sweep_pairs(config: Config) -> tuple[Sweep, np.ndarray, np.ndarray] | None:
         first, second = (grid.ravel() for grid in np.meshgrid(codes, codes))
     else:  # one of the two is the largest code
         first, second = np.append(codes, np.full_like(codes, high)), np.append(np.full_like(codes, high), codes)
-    pairs = np.stack([first, second], axis=1)
+    pairs = np.repeat(np.stack([first, second], axis=1), config.ensemble, axis=0)
     found = golden(config, pairs).probabilities
     assert found is not None
     error, saturated = (both[:, 0] for both in signed_errors(config, found, softmax_float64(config, pairs)))
@@ -75,8 +79,9 @@ def worst_errors(config: Config, seed: int) -> tuple[float, float]:
         groups.append(_errors(config, *pad_vectors(vectors, config.score_format.minimum)))
     lengths = sorted({min(length, config.max_length) for length in _LENGTHS} | {config.max_length})
     for length in lengths:
-        groups.append(_errors(config, _biased(config, length)))
-        groups.append(_errors(config, _normal(config, rng, max(1, _ELEMENTS // length), length)))
+        groups.append(_errors(config, np.repeat(_biased(config, length), config.ensemble, axis=0)))
+        count = max(1, _ELEMENTS // (length * config.ensemble)) * config.ensemble
+        groups.append(_errors(config, _normal(config, rng, count, length)))
     whole = max(float(np.abs(error).max()) for error, _ in groups)
     unsaturated = max(float(np.abs(error[~saturated]).max(initial=0.0)) for error, saturated in groups)
     return unsaturated, whole
@@ -90,7 +95,7 @@ _ELEMENTS = 100_000
 def _errors(config: Config, scores: np.ndarray, lengths: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     codes = golden(config, scores, lengths).probabilities
     assert codes is not None
-    valid = valid_elements(config, scores, lengths)
+    valid = result_lengths(config, valid_elements(config, scores, lengths))
     error, saturated = signed_errors(config, codes, softmax_float64(config, scores, lengths))
     return error[valid], saturated[valid]
 

@@ -161,6 +161,7 @@ def _described(variant: Variant) -> Content:
         "verilog_sha256": hashlib.sha256(verilog(config).encode()).hexdigest(),
         "bound_ulp": derived.bound_ulp,
         "worst_ulp": derived.worst_ulp,
+        "total_variation": derived.distance,
         "seen_ulp": None,
         "seen_worst_ulp": None,
         "first_output": derived.latency_text,
@@ -186,7 +187,7 @@ def _cycles(config: Config) -> list[Content]:
         length = min(limit, config.max_length)
         if any(length == row["length"] for row in measured):
             continue
-        scores = rng.integers(fmt.minimum, fmt.maximum, (count, length), endpoint=True)
+        scores = rng.integers(fmt.minimum, fmt.maximum, (count * config.ensemble, length), endpoint=True)
         others = beside(config, scores)
         result = run_rtl(config, scores, beside=others, seed=SEED)
         model, derived = golden(config, scores, beside=others), plan(config)
@@ -395,6 +396,8 @@ def rows(content: Mapping[str, Any]) -> list[tuple[str, ...]]:
     for name, entry in content["variants"].items():
         seen = "" if entry["seen_ulp"] is None else f"{entry['seen_ulp']:.3f} "
         error = "exact" if entry["bound_ulp"] is None else f"{seen}≤ {entry['bound_ulp']:.3f}"
+        if entry["total_variation"] is not None:
+            error = f"≤ {entry['total_variation']:.2g} total variation"
         for part, found in entry["parts"].items():
             counted = [f"{found['cells'][kind]} {kind}" for kind in found["available"] if found["cells"][kind]]
             if found["fits"]:

@@ -4,7 +4,8 @@ render(content)            # content as `bench.bench` gives it
 throughput_plot(content)   # SVG, a file of its own
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -40,17 +41,64 @@ def _placed(content: Content) -> Iterator[tuple[str, str, Content, Content]]:
 # Plots ---------------------------------------------------------------------------------------------------------------
 
 
-def _label(axes: "Axes", text: str, x: float, y: float, colour: str, below: bool) -> None:
-    axes.annotate(
-        text,
-        (x, y),
-        xytext=(0, -6 if below else 5),
-        textcoords="offset points",
-        ha="center",
-        va="top" if below else "bottom",
-        color=colour,
-        fontsize=8,
-    )
+@dataclass(frozen=True)
+class _Label:
+    """A point of the plot of throughput against area, and its name."""
+
+    text: str
+    x: float
+    y: float
+    colour: str
+
+
+_LETTER = (4.5, 9.5)
+"""Width of a letter and height of a line, in points, somewhat more than they are."""
+_PLOT = (300.0, 235.0)
+"""The plot inside its axes, in points, about."""
+
+
+def _name(axes: "Axes", labels: Sequence[_Label]) -> None:
+    """Writes every name where it is in the way of no point and of no other name, as near to its point as may be."""
+    (left, right), (low, high) = np.log(axes.get_xlim()), np.log(axes.get_ylim())
+    places = [
+        ((np.log(label.x) - left) / (right - left) * _PLOT[0], (np.log(label.y) - low) / (high - low) * _PLOT[1])
+        for label in labels
+    ]
+    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in places]
+    ways = [(radius, turn) for radius in (11, 18, 27, 38, 50, 64) for turn in (2, 6, 0, 4, 1, 3, 5, 7)]
+
+    def box(x: float, y: float, text: str, way: tuple[int, int]) -> tuple[float, float, float, float]:
+        """(left, low, right, high) of a name that lies that way from its point."""
+        radius, turn = way
+        width = _LETTER[0] * len(text)
+        across, along = np.cos(turn * np.pi / 4), np.sin(turn * np.pi / 4)
+        centre = (x + across * (radius + width / 2 - 5), y + along * radius)
+        return centre[0] - width / 2, centre[1] - _LETTER[1] / 2, centre[0] + width / 2, centre[1] + _LETTER[1] / 2
+
+    def free(found: tuple[float, float, float, float]) -> bool:
+        inside = found[0] > 0 and found[1] > 0 and found[2] < _PLOT[0] + 12 and found[3] < _PLOT[1]
+        return inside and not any(
+            found[0] < other[2] and other[0] < found[2] and found[1] < other[3] and other[1] < found[3]
+            for other in taken
+        )
+
+    for label, (x, y) in zip(labels, places, strict=True):
+        way = next((way for way in ways if free(box(x, y, label.text, way))), ways[0])
+        found = box(x, y, label.text, way)
+        taken.append(found)
+        axes.annotate(
+            label.text,
+            (label.x, label.y),
+            xytext=((found[0] + found[2]) / 2 - x, (found[1] + found[3]) / 2 - y),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            color=label.colour,
+            fontsize=8,
+            arrowprops={"arrowstyle": "-", "color": label.colour, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3}
+            if way[0] > 11
+            else None,
+        )
 
 
 def _draw_throughput(figure: "Figure", content: Content) -> None:
@@ -81,14 +129,15 @@ def _draw_throughput(figure: "Figure", content: Content) -> None:
             color=MUTED,
             fontsize=8,
         )
-    # Labels of near points above and below in turn.
-    for index, peer in enumerate(sorted(PEERS, key=lambda peer: peer.comb)):
-        x, y = peer.comb, peer.megaelements_per_second
+    for x, y in zip(areas[len(points) :], flows[len(points) :], strict=True):
         axes.plot([x], [y], "o", markersize=5, markerfacecolor="none", markeredgecolor=MUTED)
-        _label(axes, peer.name, x, y, MUTED, below=bool(index % 2))
-    for index, (name, mode, x, y) in enumerate(sorted(points, key=lambda point: point[2])):
+    for _, mode, x, y in points:
         axes.plot([x], [y], "o", markersize=6, color=_COLOURS[mode])
-        _label(axes, name, x, y, _COLOURS[mode], below=bool(index % 2))
+    # What lies at the edge is named first: those in the middle have more ways to go.
+    labels = [_Label(name, x, y, _COLOURS[mode]) for name, mode, x, y in points]
+    labels += [_Label(peer.name, peer.comb, peer.megaelements_per_second, MUTED) for peer in PEERS]
+    middle = np.median([np.log(areas), np.log(flows)], axis=1)
+    _name(axes, sorted(labels, key=lambda label: -float(np.hypot(*(np.log([label.x, label.y]) - middle)))))
     axes.set_xlabel("COMB cells of an ECP5; lines: elements per second and cell")
     axes.set_ylabel("million elements per second")
 

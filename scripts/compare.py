@@ -52,6 +52,7 @@ __all__ = [
     "given_scores",
     "measured_heads",
     "mhz_text",
+    "one_by_one",
     "percent_text",
     "reliability",
     "resources_json",
@@ -477,10 +478,20 @@ class Given:
         )
 
 
+def one_by_one(config: Config) -> None:
+    """Raises `UserError` for a head whose results are not one for each vector."""
+    if config.ensemble > 1:
+        raise UserError(
+            f"ensemble = {config.ensemble}: results are compared vector by vector, and there is one for {config.ensemble}; "
+            "ensemble = 1 would do, and softstream gallery shows an ensemble beside float64"
+        )
+
+
 def given_scores(
     config: Config, scores: np.ndarray | Scores | None, labels: np.ndarray | None, lengths: np.ndarray | None
 ) -> Given:
     """The arguments of `compare`, checked: without scores those of the digits. Raises `UserError` where they do not match."""
+    one_by_one(config)
     if isinstance(scores, Scores):
         if lengths is not None:
             raise UserError("lengths: given twice; Scores have lengths of their own; leave lengths out")

@@ -45,6 +45,7 @@ from .compare import (
     given_scores,
     measured_heads,
     mhz_text,
+    one_by_one,
     percent_text,
     reliability,
     resources_json,
@@ -292,6 +293,7 @@ def entries(text: str, base: Config) -> dict[str, Config]:
             start = (
                 PRESETS[name].replace(**shared, **changes) if name in PRESETS else base.replace(mode=name, **changes)
             )
+            one_by_one(start)
         except UserError as error:
             raise UserError(f"--modes {entry.strip()}: {error}") from None
         found[entry.strip()] = start

@@ -33,7 +33,7 @@ from softstream.sim.data import DIGITS_NETWORK, NETWORK_DESCRIPTION
 from softstream.sim.exact import Vectors, exact_values
 from softstream.sim.golden import golden
 
-from .compare import percent_text
+from .compare import one_by_one, percent_text
 from .run import verify
 from .scores import quantise
 
@@ -127,6 +127,7 @@ def heads(config: Config) -> tuple[Config, Config]:
 
     Raises `UserError` for what the network has no use of.
     """
+    one_by_one(config)
     if config.mode != "softmax" or config.mask:
         what = "mask" if config.mode == "softmax" else f"mode = {config.mode!r}"
         rule = "mode = 'softmax', and mask = false"

@@ -139,7 +139,7 @@ small { font-size: .84rem; display: block; line-height: 1.35; }
 .facts b { display: block; font-size: 1.4rem; line-height: 1.3; font-weight: 600; font-variant-numeric: tabular-nums; }
 .facts small { margin-top: .15rem; }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 25rem), 1fr)); gap: 1.25rem;
-  margin: 1.25rem 0; }
+  margin: 1.25rem 0; align-items: start; }
 figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .9rem 1rem;
   min-width: 0; }
 figure svg * { stroke-linejoin: round; stroke-linecap: butt; }
@@ -158,6 +158,9 @@ td:nth-child(n+2), thead th:nth-child(n+2) { text-align: right; white-space: now
   padding-right: 0; width: 7.5rem; }
 tbody th { font-weight: 400; }
 tbody th small { display: inline; }
+.wide table { font-size: .8rem; line-height: 1.4; }
+.wide td:first-child { white-space: nowrap; }
+.wide td:nth-child(n+2), .wide thead th:nth-child(n+2) { white-space: normal; width: auto; }
 .key { display: inline-block; width: .7em; height: .7em; border-radius: .15em; margin-right: .4em; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.25rem; margin: .75rem 0; }
 dt { color: var(--muted); }
@@ -184,10 +187,15 @@ def captioned(title: str, plot: str, caption: str, facts: Sequence[tuple[str, st
     return f"<figure><h3>{escape(title)}</h3>\n{plot}\n<figcaption>{below}</figcaption></figure>"
 
 
+def _pieces(text: str) -> str:
+    """Text that is broken behind commas, semicolons and arrows alone."""
+    return " ".join(f'<span class="word">{escape(piece)}</span>' for piece in re.split(r"(?<=[,;→]) ", text) if piece)
+
+
 def table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     """A table as HTML, wider than the text where it must be."""
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in header)
-    lines = "".join("<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>" for row in body)
+    lines = "".join("<tr>" + "".join(f"<td>{_pieces(text)}</td>" for text in row) + "</tr>" for row in body)
     return f'<div class="scroll wide"><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'
 
 

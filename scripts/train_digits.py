@@ -20,12 +20,19 @@ from softstream.sim.data import DIGITS_DESCRIPTION, DIGITS_LABELS, DIGITS_SCORES
 from .output import written_file
 from .scores import quantise
 
-__all__ = ["FOLDS", "REGULARISATION", "SEED", "Digits", "main", "train"]
+__all__ = ["DESCRIPTION", "FOLDS", "REGULARISATION", "SEED", "Digits", "main", "out_of_fold", "to_int8", "train"]
 
 SEED = 20
 FOLDS = 10
 REGULARISATION = 0.1
 """scikit-learn's C, per standardised pixel."""
+
+DESCRIPTION = {
+    "data": "UCI Optical Recognition of Handwritten Digits, test set, as in sklearn.datasets.load_digits",
+    "scores": f"logits in nats, out-of-fold: {FOLDS} stratified folds, seed {SEED}",
+    "quantisation": "symmetric int8, scale = max |score| / 127, rounded up to four decimals",
+}
+"""What is the same of all scores that are made in this way."""
 
 
 @dataclass(frozen=True)
@@ -42,24 +49,37 @@ class Digits:
     """Fraction of digits whose largest score, before quantisation, is at the label."""
 
 
-def train() -> Digits:
-    """Trains, scores out-of-fold and quantises; the same on every run."""
-    from sklearn.datasets import load_digits
+def out_of_fold(pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Scores of the classifier, each of one that was trained without its digit, [V, 10]."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits
 
-    pixels, labels = load_digits(return_X_y=True)
     classifier = make_pipeline(StandardScaler(), LogisticRegression(C=REGULARISATION, tol=1e-6, max_iter=10000))
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
     with threadpool_limits(1):  # matrices this small lose more to two threads than they win: 20 s instead of 4
-        scores = cross_val_predict(classifier, pixels, labels, cv=folds, method="decision_function")
+        scores: np.ndarray = cross_val_predict(classifier, pixels, labels, cv=folds, method="decision_function")
+    return scores
+
+
+def to_int8(scores: np.ndarray) -> tuple[np.ndarray, float]:
+    """Score codes and the scale of their steps, in nats."""
     scale = math.ceil(np.abs(scores).max() / 127 * 1e4) / 1e4
     codes, _ = quantise(Config(score_width=8, score_scale=scale), scores)
+    return codes.astype(np.int8), scale
+
+
+def train() -> Digits:
+    """Trains, scores out-of-fold and quantises; the same on every run."""
+    from sklearn.datasets import load_digits
+
+    pixels, labels = load_digits(return_X_y=True)
+    scores = out_of_fold(pixels, labels)
+    codes, scale = to_int8(scores)
     accuracy = float((scores.argmax(axis=1) == labels).mean())
-    return Digits(codes.astype(np.int8), labels.astype(np.int64), scale, accuracy)
+    return Digits(codes, labels.astype(np.int64), scale, accuracy)
 
 
 def main() -> None:
@@ -72,10 +92,8 @@ def main() -> None:
         "classes": digits.scores.shape[1],
         "accuracy_float": round(digits.float_accuracy, 6),
         "accuracy_codes": round(float((digits.scores.argmax(axis=1) == digits.labels).mean()), 6),
-        "data": "UCI Optical Recognition of Handwritten Digits, test set, as in sklearn.datasets.load_digits",
+        **DESCRIPTION,
         "classifier": f"standardised pixels, multinomial logistic regression, C = {REGULARISATION}",
-        "scores": f"logits in nats, out-of-fold: {FOLDS} stratified folds, seed {SEED}",
-        "quantisation": "symmetric int8, scale = max |score| / 127, rounded up to four decimals",
         "made_by": "python -m softstream.scripts.train_digits",
     }
     for path, array in ((DIGITS_SCORES, digits.scores), (DIGITS_LABELS, digits.labels)):

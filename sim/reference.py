@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from softstream.hw.config import Config
+from softstream.hw.ensemble import summed
 from softstream.hw.numerics import numerics
 
 from .golden.accumulate import accumulate
@@ -31,7 +32,11 @@ def softmax_float64(
 
     With `normaliser = none` the value is exp(s·x_i) / 2^(n+1) on the scale of the smallest score, n being the exponent of
     the sum that the model computed: the sum's power of two is part of that result's definition.
+
+    Of ensembles the softmax of the mean of the members' scores, or the mean of their softmaxes, [V / M, N].
     """
+    if config.ensemble > 1:
+        return _of_ensembles(config, scores, lengths)
     valid = valid_elements(config, scores, lengths)
     if mask is not None:
         valid &= mask == 0
@@ -48,6 +53,18 @@ def softmax_float64(
     sum_exponent, _ = normalise(widths, *accumulate(widths, *exponential(widths, positions), kept))
     octaves = np.where(kept, positions, 0).max(axis=1) * min(config.effective_scale * math.log2(math.e), 64.0)
     return weights * np.exp2(octaves - (sum_exponent + 1))[:, None]
+
+
+def _of_ensembles(config: Config, scores: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+    """What a shorter member lacks counts as the smallest score, or as probability 0; what a longer one has is left out."""
+    members, valid = config.ensemble, valid_elements(config, scores, lengths)
+    shape = (-1, members, scores.shape[1])
+    first = valid[::members]
+    if config.ensemble_mean == "probabilities":
+        each = softmax_float64(config.replace(ensemble=1, smoothing=()), scores, lengths).reshape(shape)
+        return _smoothed(config, np.where(first, each.mean(axis=1), 0), first.sum(axis=1))
+    sums = np.where(valid, scores, config.score_format.minimum).reshape(shape).sum(axis=1)
+    return softmax_float64(summed(config), sums, first.sum(axis=1))
 
 
 def _smoothed(config: Config, probabilities: np.ndarray, lengths: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ import numpy as np
 from softstream.hw.config import Config
 from softstream.hw.ports import sidebands
 
-__all__ = ["beside", "corner_vectors", "limit_vectors", "random_vectors"]
+__all__ = ["beside", "corner_vectors", "limit_vectors", "members", "random_vectors"]
 
 Vectors = list[np.ndarray]
 
@@ -46,11 +46,35 @@ def _spread(config: Config, rng: np.random.Generator, length: int) -> np.ndarray
     return np.clip(np.rint(scores), low, high).astype(np.int64)
 
 
+def members(config: Config, rng: np.random.Generator, vectors: Vectors) -> Vectors:
+    """The members of ensembles, in order, of which each vector is one: the same, turned round, and random ones.
+
+    In every other ensemble they are all of its length, in the others each may be of another.
+    """
+    if config.ensemble == 1:
+        return vectors
+    found = []
+    for row, vector in enumerate(vectors):
+        others = [
+            (np.array, np.flip, lambda v: _uniform(config, rng, len(v)))[rng.integers(0, 3)](vector)
+            for _ in range(config.ensemble - 1)
+        ]
+        if row % 2:
+            others = [np.resize(other, rng.integers(1, len(other) + 2)) for other in others]
+        place = int(rng.integers(0, config.ensemble))
+        found += [*others[:place], vector, *others[place:]]
+    return found
+
+
 def random_vectors(config: Config, rng: np.random.Generator, count: int) -> Vectors:
-    """Vectors of random lengths up to `SHORT`, half of them over the whole range, half within a few nats."""
+    """Vectors of random lengths up to `SHORT`, half of them over the whole range, half within a few nats.
+
+    Of ensembles, so many of them, as all of these stimuli.
+    """
     longest = min(config.max_length, SHORT)
     lengths = rng.integers(1, longest, count, endpoint=True)
-    return [(_uniform, _spread)[row % 2](config, rng, int(length)) for row, length in enumerate(lengths)]
+    vectors = [(_uniform, _spread)[row % 2](config, rng, int(length)) for row, length in enumerate(lengths)]
+    return members(config, rng, vectors)
 
 
 def corner_vectors(config: Config, rng: np.random.Generator) -> Vectors:
@@ -68,8 +92,7 @@ def corner_vectors(config: Config, rng: np.random.Generator) -> Vectors:
     vectors += [np.full(length, value) for value in (low, high, middle) for length in {min(2, longest), longest}]
     vectors += [ramp, ramp[::-1], step, step[::-1], peak, ties, np.resize([low, high], longest)]
     vectors += [_spread(config, rng, length) for length in range(1, min(5, longest) + 1)]
-    vectors += random_vectors(config, rng, 6)
-    return vectors
+    return members(config, rng, vectors) + random_vectors(config, rng, 6)
 
 
 def limit_vectors(config: Config, rng: np.random.Generator) -> Vectors:
@@ -89,4 +112,4 @@ def limit_vectors(config: Config, rng: np.random.Generator) -> Vectors:
     if limit <= SHORT:
         # Where it is cheap: every element the same over the whole length, and overlong vectors back to back.
         vectors += [np.full(limit, high), over, over, far, np.full(limit, low), _uniform(config, rng, limit)]
-    return vectors
+    return members(config, rng, vectors)

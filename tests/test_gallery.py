@@ -14,7 +14,7 @@ from softstream.scripts import gallery
 from softstream.scripts.cli import main
 
 
-@pytest.mark.parametrize(("member", "values"), gallery.shown(), ids=lambda value: getattr(value, "title", ""))
+@pytest.mark.parametrize(("member", "values"), list(gallery.shown()), ids=lambda value: getattr(value, "title", ""))
 def test_what_is_shown_is_within_the_bound_of_float64(member: gallery.Member, values: gallery.Shown) -> None:
     assert len(values.model) == len(values.exact)
     assert np.abs(values.model - values.exact).max() <= values.bound + 1e-12

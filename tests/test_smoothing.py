@@ -14,10 +14,10 @@ from softstream.hw.bound import bound
 from softstream.hw.composition import guarded
 from softstream.hw.config import Config
 from softstream.hw.errors import UserError
+from softstream.hw.formats import signed_digits
 from softstream.hw.head import Head
 from softstream.hw.plan import plan
 from softstream.hw.smoothing import Window
-from softstream.hw.smoothing_schedule import signed_digits
 from softstream.hw.smoothing_tables import places, smoothing_error, smoothing_tables
 from softstream.sim.golden import golden
 from softstream.sim.golden.frame import Block

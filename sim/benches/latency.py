@@ -19,9 +19,9 @@ def _lengths(session: Session) -> list[int]:
     return sorted({min(length, limit) for length in LENGTHS} | {limit})
 
 
-def _vector(session: Session, length: int) -> np.ndarray:
-    fmt = session.config.score_format
-    return session.rng.integers(fmt.minimum, fmt.maximum, length, endpoint=True)
+def _vectors(session: Session, length: int, results: int) -> list[np.ndarray]:
+    fmt, count = session.config.score_format, results * session.config.ensemble
+    return [session.rng.integers(fmt.minimum, fmt.maximum, length, endpoint=True) for _ in range(count)]
 
 
 @cocotb.test()
@@ -31,7 +31,7 @@ async def single_vector(dut: Any) -> None:
         plan = session.plan
         await session.harness.reset()
         for length in _lengths(session):
-            source, sinks = await session.exchange([_vector(session, length)], drain=IDLE_CYCLES, whole=True)
+            source, sinks = await session.exchange(_vectors(session, length, 1), drain=IDLE_CYCLES, whole=True)
             start = source.times[0]
             primary = sinks["m_axis"].times
             due = {"first output": plan.first_output_cycle(length), "last output": plan.last_output_cycle(length)}
@@ -56,9 +56,9 @@ async def interval(dut: Any) -> None:
             count = min(INTERVAL_BUDGET_CYCLES // due, 64)
             if count < 6:
                 continue
-            vectors = [_vector(session, length) for _ in range(count)]
+            vectors = _vectors(session, length, count)
             source, sinks = await session.exchange(vectors, drain=IDLE_CYCLES, whole=True)
-            sent = session.config.beats(length)
+            sent = session.config.beats(length) * session.config.ensemble
             beats = len(sinks["m_axis"].times) // count
             firsts = np.array(sinks["m_axis"].times[::beats]) - session.later
             intervals = set(np.diff(firsts)[count // 2 :].tolist())

@@ -31,7 +31,8 @@ async def _interrupt(session: Session, vectors: list, pauses: tuple[str, ...], u
     await session.harness.run(source, sinks, patience=patience, until=lambda: until(sinks))
     session.count(source, sinks)
     await session.harness.reset(int(session.rng.integers(1, 6)))
-    await session.exchange(corner_vectors(session.config, session.rng)[-6:], "never", ("never", "never"))
+    fresh = corner_vectors(session.config, session.rng)[-6 * session.config.ensemble :]
+    await session.exchange(fresh, "never", ("never", "never"))
 
 
 @cocotb.test()
@@ -46,9 +47,11 @@ async def in_vector(dut: Any) -> None:
         for length in sorted({lanes * session.config.beats(length) for length in lengths}):
             fmt = session.config.score_format
             open_vector = session.rng.integers(fmt.minimum, fmt.maximum, length, endpoint=True)
-            source = session.source([open_vector], ended=False)
+            # Of an ensemble, the last member.
+            whole = [np.append(open_vector, fmt.minimum)] * session.config.ensemble
+            source = session.source([*whole[:-1], open_vector], ended=False)
             # At the limit an open vector is cut and has its result, though its end has not come.
-            sinks = session.sinks([np.append(open_vector, fmt.minimum)], "never", "never")
+            sinks = session.sinks(whole, "never", "never")
             if length < limit:
                 # Before it there is no result, and so nothing may come out.
                 # But for elements that leave as they come.
@@ -63,7 +66,7 @@ async def in_vector(dut: Any) -> None:
                     )
                     for output in outputs(session.config)
                 }
-            end = session.harness.cycle + length + SETTLE_CYCLES
+            end = session.harness.cycle + len(whole) * (length + 1) + SETTLE_CYCLES
             await session.harness.run(source, sinks, patience=10**6, until=lambda end=end: session.harness.cycle >= end)
             session.count(source, sinks)
             await session.harness.reset()
@@ -76,8 +79,8 @@ async def in_stalled_output(dut: Any) -> None:
     with Session(dut, "reset", "in_stalled_output") as session:
         await session.harness.reset()
         offers = [tap.valid for tap in session.harness.outputs.values()]
-        # In one pass a long vector waits for its first elements to be taken, and has no result till then.
-        longest = 2 if session.plan.passes == 0 else None
+        # Where elements leave before their vector's end, that waits for the first to be taken, and so does the winner.
+        longest = 2 if outputs(session.config)[0].flags_at_last else None
         for _ in range(2):
             await _interrupt(
                 session,

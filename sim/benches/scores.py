@@ -32,7 +32,7 @@ async def scores(dut: Any) -> None:
                 repeat(False),
                 fields=session.fields[output.prefix],
                 count=int(output.beats(config, lengths, mask).sum()),
-                packets=len(values),
+                packets=len(values) // config.ensemble,
             )
             for output in outputs(config)
         }
@@ -49,7 +49,7 @@ async def scores(dut: Any) -> None:
             session.count(source, sinks)
         result = _result(session, values.shape, lengths, mask, sinks)
         sent, beats = config.beats(lengths), outputs(config)[0].beats(config, lengths, mask)
-        starts = np.array(source.times)[np.cumsum(sent) - sent]
+        starts = np.array(source.times)[np.cumsum(sent) - sent][:: config.ensemble]
         times = np.array(sinks["m_axis"].times)
         last = np.cumsum(beats) - 1
         np.savez(

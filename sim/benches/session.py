@@ -11,6 +11,7 @@ import cocotb
 import numpy as np
 
 from softstream.hw.config import Config
+from softstream.hw.ensemble import result_lengths
 from softstream.hw.plan import plan
 from softstream.hw.ports import Output, outputs, stream_fields
 
@@ -102,7 +103,7 @@ class Session:
         extra = beside(self.config, scores, whole=whole)
         mask = extra.get("mask")
         model = golden(self.config, scores, lengths, extra, before=self._before(lengths, mask))
-        self.later = model["sample"] if self.plan.searched else np.zeros_like(lengths)
+        self.later = model["sample"] if self.plan.searched else np.zeros_like(result_lengths(self.config, lengths))
         due = due_beats(self.config, model, lengths, mask)
         return {
             output.prefix: Sink(
@@ -119,12 +120,14 @@ class Session:
         """Random words since the last reset ahead of vectors of these lengths, which are counted for those to come."""
         if self._resets != self.harness.resets:
             self._resets, self._words = self.harness.resets, 0
-        before, self._words = self._words, self._words + int(words_taken(self.config, lengths, mask).sum())
+        taken = words_taken(self.config, result_lengths(self.config, lengths), mask)
+        before, self._words = self._words, self._words + int(taken.sum())
         return before
 
     def _describe(self, output: Output, lengths: np.ndarray, mask: np.ndarray | None) -> Callable[[int], str]:
         """What the beat of an output at a position in the stream is, in words."""
         beats = output.beats(self.config, lengths, mask)
+        lengths = result_lengths(self.config, lengths)
         ends = np.cumsum(beats)
 
         def place(position: int) -> str:

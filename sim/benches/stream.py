@@ -39,7 +39,7 @@ async def ready_after_valid(dut: Any) -> None:
     """A sink that waits for valid before it is ready: valid must not wait for ready."""
     with Session(dut, "stream", "ready_after_valid") as session:
         await session.harness.reset()
-        vectors = corner_vectors(session.config, session.rng)[:12]
+        vectors = corner_vectors(session.config, session.rng)[: 12 * session.config.ensemble]
         await session.exchange(vectors, "never", ("until_valid", "until_valid"))
 
 

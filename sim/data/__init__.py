@@ -1,6 +1,6 @@
-"""Real classifiers of handwritten digits: the scores of one, and a network with softmax inside.
+"""Real classifiers of handwritten digits: the scores of one and of an ensemble, and a network with softmax inside.
 
-Made by `python -m softstream.scripts.train_digits` and `train_network`; digits.toml and digits_network.toml say how.
+Made by `python -m softstream.scripts.train_digits`, `train_ensemble` and `train_network`; the .toml files say how.
 """
 
 from __future__ import annotations
@@ -8,7 +8,15 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-__all__ = ["DIGITS_DESCRIPTION", "DIGITS_LABELS", "DIGITS_NETWORK", "DIGITS_SCORES", "NETWORK_DESCRIPTION"]
+__all__ = [
+    "DIGITS_DESCRIPTION",
+    "DIGITS_LABELS",
+    "DIGITS_NETWORK",
+    "DIGITS_SCORES",
+    "ENSEMBLE_DESCRIPTION",
+    "ENSEMBLE_SCORES",
+    "NETWORK_DESCRIPTION",
+]
 
 _HERE = Path(str(files(__name__)))
 
@@ -18,6 +26,10 @@ DIGITS_LABELS = _HERE / "digits_labels.npy"
 """int64 [1797]: the digit that was written."""
 DIGITS_DESCRIPTION = _HERE / "digits.toml"
 """The scale of one score step, and how the scores were made."""
+ENSEMBLE_SCORES = _HERE / "ensemble_scores.npy"
+"""int8 [5391, 10]: score codes of three weaker classifiers, three rows per handwritten digit, in the order of the labels."""
+ENSEMBLE_DESCRIPTION = _HERE / "ensemble.toml"
+"""The scale of one score step of all of them, and how the scores were made."""
 DIGITS_NETWORK = _HERE / "digits_network.npz"
 """float32 weights w1 [64, 64], b1 [64], w2 [64, 10], b2 [10], and the digits held out: pixels uint8 [600, 64], labels [600]."""
 NETWORK_DESCRIPTION = _HERE / "digits_network.toml"

@@ -1,6 +1,7 @@
 """Golden model of `hw/composed.py`: front stages, the model of the inner configuration, post stages, one rounding."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,16 +10,21 @@ from softstream.hw.config import Config
 
 from .finish import finish
 from .frame import Block
+from .mean_logits import mean_logits
+from .mean_probabilities import mean_probabilities
 from .smoothing import smoothing
 
 __all__ = ["FRONTS", "POSTS", "composed"]
 
 Arrays = dict[str, np.ndarray]
 
-FRONTS: dict[str, Callable[[Config, Config, Block], Block]] = {}
+FRONTS: dict[str, Callable[[Config, Config, Block], Block]] = {"mean_logits": mean_logits}
 """Front stage → its model: the configurations before and behind it, framed vectors in, framed vectors out."""
 
-POSTS: dict[str, Callable[[Config, Config, Block, Arrays], Arrays]] = {"smoothing": smoothing}
+POSTS: dict[str, Callable[[Config, Config, Block, Arrays], Arrays]] = {
+    "mean_probabilities": mean_probabilities,
+    "smoothing": smoothing,
+}
 """Post stage → its model: outer and inner configuration, the vectors, the arrays before it in, those behind it out."""
 
 
@@ -34,6 +40,11 @@ def composed(
     arrays = models[parts.inner.mode](parts.inner, block)
     for name in parts.posts:
         arrays = POSTS[name](config, parts.inner, block, arrays)
+        if name == "mean_probabilities":
+            # From here on each ensemble is one vector, as long as its first member.
+            block = replace(
+                block, positions=block.positions[:: config.ensemble], lengths=block.lengths[:: config.ensemble]
+            )
     if parts.finished:
         arrays = {**arrays, "probabilities": finish(config, parts.inner, arrays["probabilities"])}
     return arrays

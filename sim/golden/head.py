@@ -7,6 +7,7 @@ import numpy as np
 
 from softstream.hw.composition import composition
 from softstream.hw.config import Config
+from softstream.hw.ensemble import result_lengths
 from softstream.hw.errors import UserError
 from softstream.hw.ports import outputs, sidebands
 
@@ -17,6 +18,7 @@ from .exponentials import exponentials
 from .frame import Block, frame
 from .hardmax import hardmax
 from .log_softmax import log_softmax
+from .members import flags
 from .sample import sample, words_taken
 from .sigmoid import sigmoid
 from .softmax import softmax
@@ -90,6 +92,12 @@ def checked(config: Config, scores: np.ndarray, lengths: np.ndarray | None) -> t
             f"scores[{where[0]}, {where[1]}] = {scores[where]}: outside the score format, {fmt.minimum} to {fmt.maximum}; "
             f"clip it to {fmt.maximum if scores[where] > 0 else fmt.minimum}"
         )
+    if len(scores) % config.ensemble:
+        whole = len(scores) - len(scores) % config.ensemble
+        raise UserError(
+            f"scores: {len(scores)} vectors with ensemble = {config.ensemble}: must be members of whole ensembles, one after the "
+            f"other; {whole or config.ensemble} vectors would do"
+        )
     if lengths is None:
         return scores, np.full(len(scores), scores.shape[1], dtype=np.int64)
     lengths = np.asarray(lengths)
@@ -141,7 +149,8 @@ def golden(
     *,
     before: int = 0,
 ) -> Result:
-    """The result of a head, bit for bit: integer score codes [V, N] in, integer codes out.
+    """The result of a head, bit for bit: integer score codes [V, N] in, integer codes out. Each `ensemble` vectors are the
+    members of one, and have one result.
 
     `lengths` [V] tells how many elements of each row count (default: all); a length over max_length is cut and flagged,
     as in hardware. `beside` holds what comes beside the scores, by name, for a head that takes it (`ports.sidebands`).
@@ -151,7 +160,7 @@ def golden(
     """
     scores, lengths = checked(config, scores, lengths)
     beside = checked_beside(config, beside, scores.shape)
-    taken = words_taken(config, lengths, beside.get("mask"))
+    taken = words_taken(config, result_lengths(config, lengths), beside.get("mask"))
     earlier = before + np.cumsum(taken) - taken
     parts = composition(config)
     model = MODELS[config.mode] if parts is None else partial(composed, parts, MODELS)
@@ -159,16 +168,26 @@ def golden(
     for output in outputs(config):
         shape = output.shape(config, scores.shape)
         arrays |= {field.array: np.zeros(shape, dtype=np.int64) for field in output.fields}
-        arrays |= {flag.array: np.zeros(len(scores), dtype=bool) for flag in output.flags}
-    block = max(1, _BLOCK_ELEMENTS // scores.shape[1])
-    for start in range(0, len(scores), block):
-        rows = slice(start, start + block)
+        arrays |= {flag.array: np.zeros(len(taken), dtype=bool) for flag in output.flags}
+    members = config.ensemble
+    block = max(1, _BLOCK_ELEMENTS // (scores.shape[1] * members))
+    for start in range(0, len(taken), block):
+        results = slice(start, start + block)
+        rows = slice(start * members, (start + block) * members)
         mask = beside["mask"][rows] if config.mask else None
         positions, framed, overlong = frame(config, scores[rows], lengths[rows], mask)
         columns = (slice(None), slice(positions.shape[1]))
         extra = {name: values[rows][columns[: values.ndim]] for name, values in beside.items()}
-        made = {**model(config, Block(positions, framed, extra, int(earlier[start]))), "overlong": overlong}
+        made = {
+            **model(config, Block(positions, framed, extra, int(earlier[start]))),
+            **_flags(config, framed, overlong),
+        }
         for name, values in made.items():
             # Columns beyond max_length were cut and stay 0.
-            arrays[name][rows][..., : values.shape[-1]] = values
+            arrays[name][results][..., : values.shape[-1]] = values
     return Result(arrays)
+
+
+def _flags(config: Config, lengths: np.ndarray, overlong: np.ndarray) -> dict[str, np.ndarray]:
+    """What the framing of vectors says of their results."""
+    return {"overlong": overlong} if config.ensemble == 1 else flags(lengths, overlong, config.ensemble)
