@@ -25,6 +25,7 @@ __all__ = [
     "HOST_WINDOW",
     "MAGIC",
     "MODES",
+    "carried",
     "PAYLOAD_BYTES",
     "VERSION",
     "Corrupt",
@@ -50,6 +51,12 @@ MAGIC = b"sfst"
 VERSION = 3
 MODES: tuple[str, ...] = get_args(Mode)
 """What a board's link carries, in the order of their numbers in INFO."""
+
+
+def carried(config: Config) -> bool:
+    """Whether the link can carry what the head takes and puts out."""
+    return config.mode in MODES and not config.groups and config.ensemble == 1 and not config.temperature_bits
+
 
 PAYLOAD_BYTES = 60
 """Most bytes of a payload. No element is ever split between two frames."""
