@@ -28,6 +28,7 @@ PRESETS: dict[str, Config] = {
     "softmax-int8-masked": Config(normaliser="logarithm", mask=True),
     "softmax-int8-floor": Config(normaliser="logarithm", max_length=64, probability_floor=1 / 256),
     "softmax-int8-smoothed": Config(normaliser="logarithm", smoothing=(1, 2, 1)),
+    "softmax-int8-temperature": Config(temperature_bits=8, temperature_fraction=5),
     "log-softmax-int8": Config(mode="log_softmax"),
     "cross-entropy-int8": Config(mode="cross_entropy"),
     "exponential-int8": Config(mode="exponential"),

@@ -50,6 +50,7 @@ WITHOUT_AMARANTH = [
             "smoothing_schedule",
             "sampling",
             "cdf_law",
+            "temperatures",
             "inverse_cdf_schedule",
             "sigmoid_tables",
             "schedule",
