@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 
 from .errors import UserError
 from .formats import QFormat, ceil_log2
+from .grouping import GROUPED_MODES
 from .tables import BETA_LIMIT
 
 __all__ = ["KEYS", "Config", "Key", "Mode", "load_toml", "nearest", "parse_setting"]
@@ -91,6 +92,9 @@ KEYS: tuple[Key, ...] = (
         "near a vector's ends the kernel's weights within it count as the whole: of each average taken (gather; the sum is no "
         "longer 1), or of each class's probability handed out (scatter; the sum stays)", True),
     Key("smoothing_passes", "integer", "–", "1…4", 1, "how many times the probabilities are smoothed", True),
+    Key("groups", "list of integers", "elements", "at most 16 of 1…65536", (),
+        "sizes of mutually exclusive groups that a packet is cut into, over and over, each a vector by itself; max_length is the "
+        "longest; empty: the packet is one vector", True),
     Key("ensemble", "integer", "members", "1…16", 1,
         "M of an ensemble: M vectors, one after the other, make one result; 1 is none", True),
     Key("ensemble_mean", "text", "–", "logits, probabilities", "logits",
@@ -147,6 +151,22 @@ def _weights(name: str, value: Any) -> tuple[int, ...]:
     return weights
 
 
+def _sizes(name: str, value: Any) -> tuple[int, ...]:
+    """The sizes of groups. Raises `UserError` for more of them, or others, than there may be."""
+    listed = isinstance(value, list | tuple)
+    if not listed or any(isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= 65536 for n in value):
+        raise UserError(
+            f"{name} = {list(value) if listed else value!r}: must be a list of integers from 1 to 65536, at most 16; "
+            "for example [8]"
+        )
+    if len(value) > 16:
+        raise UserError(f"{name}: {len(value)} sizes; must be at most 16; for example [8]")
+    return tuple(value)
+
+
+_LISTS = {"smoothing": _weights, "groups": _sizes}
+
+
 def nearest(word: str, known: Mapping[str, object] | tuple[Any, ...]) -> str:
     """` (did you mean 'x'?)` for the known word nearest to `word`, or nothing."""
     close = difflib.get_close_matches(word, [*map(str, known)], n=1, cutoff=0.5)
@@ -182,6 +202,7 @@ class Config:
     smoothing: tuple[int, ...] = ()
     smoothing_edges: Literal["gather", "scatter"] = "gather"
     smoothing_passes: int = 1
+    groups: tuple[int, ...] = ()
     ensemble: int = 1
     ensemble_mean: Literal["logits", "probabilities"] = "logits"
     lanes: Literal[1, 2, 4, 8, 16] = 1
@@ -215,7 +236,7 @@ class Config:
                         f"{key.name} = {value!r}: must be true or false; for example {str(key.default).lower()}"
                     )
             elif key.type_text == "list of integers":
-                object.__setattr__(self, key.name, _weights(key.name, value))
+                object.__setattr__(self, key.name, _LISTS[key.name](key.name, value))
             else:  # score_scale, temperature
                 if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
                     limit = "; mode = 'argmax' is the limit at 0" if key.name == "temperature" else ""
@@ -243,6 +264,8 @@ class Config:
                 f"for example {1 << ceil_log2(self.max_length)}"
             )
 
+        if self.groups:
+            self._check_groups()
         if self.lanes > 1 and self.mode in ("top_k", "softmax_top_k"):
             raise UserError(
                 f"lanes = {self.lanes} with mode = '{self.mode}': the list of the largest takes one element after the other; "
@@ -291,6 +314,33 @@ class Config:
             raise UserError(
                 f"ensemble = {self.ensemble} with score_width = {self.score_width}: sums of scores have {more} bits more, "
                 f"{widest} at most; score_width = {widest - more} would do, or ensemble_mean = 'probabilities'"
+            )
+
+    def _check_groups(self) -> None:
+        text, longest = f"groups = {list(self.groups)}", max(self.groups)
+        if self.mode not in GROUPED_MODES:
+            why = {
+                "sigmoid": "each score has a probability by itself, whatever stands beside it",
+                "cross_entropy": "one label comes with a packet",
+            }.get(self.mode, "the K largest are of a packet")
+            raise UserError(f"{text} with mode = {self.mode!r}: {why}; mode = 'softmax' would do, or groups = []")
+        if self.mode == "sample" and self.sampler == "inverse_cdf":
+            raise UserError(
+                f"{text} with sampler = 'inverse_cdf': one draw comes with a packet; sampler = 'gumbel' would do"
+            )
+        if self.ensemble > 1:
+            raise UserError(
+                f"{text} with ensemble = {self.ensemble}: the members of a group are a packet apart; ensemble = 1 would do"
+            )
+        if longest != self.max_length:
+            raise UserError(
+                f"max_length = {self.max_length} with {text}: must be the longest group; max_length = {longest} would do"
+            )
+        common = math.gcd(*self.groups)
+        if common % self.lanes:
+            raise UserError(
+                f"lanes = {self.lanes} with {text}: a beat holds elements of one group, so sizes must be multiples of lanes; "
+                f"lanes = {common & -common & 15 or 16} would do"
             )
 
     @classmethod

@@ -6,6 +6,7 @@ from .composition import composition
 from .config import Config
 from .cross_entropy import CrossEntropy
 from .exponentials import Exponentials
+from .groups import Grouped
 from .hardmax import Hardmax
 from .interface import HeadInterface
 from .inverse_cdf import InverseCdf
@@ -40,6 +41,8 @@ def Head(config: Config) -> HeadInterface:
     Ports: `i`, stream of {score, last}, and the mode's output streams, the first of them `o` (see `ports.outputs`).
     Latency and interval are those of `plan(config)`.
     """
+    if config.groups:
+        return Grouped(config, Head(config.replace(groups=[])))
     parts = composition(config)
     if parts is not None:
         return Composed(config, parts, Head(parts.inner))

@@ -24,6 +24,7 @@ PRESETS: dict[str, Config] = {
         normaliser="reciprocal",
         profile="fastest",
     ),
+    "softmax-int8-groups": Config(max_length=8, groups=(8,), normaliser="logarithm", per_vector="pipelined"),
     "softmax-int8-masked": Config(normaliser="logarithm", mask=True),
     "softmax-int8-smoothed": Config(normaliser="logarithm", smoothing=(1, 2, 1)),
     "log-softmax-int8": Config(mode="log_softmax"),

@@ -21,6 +21,7 @@ __all__ = [
     "Schedule",
     "TwoPassSchedule",
     "exponential_schedule",
+    "longest_segment",
     "loss_schedule",
     "align_cycles",
     "cleared",
@@ -48,8 +49,8 @@ DIGIT = 4
 VECTORS = 256
 """Vectors on their way at once, where they may follow each other at one per cycle: as many as the entries of a block RAM."""
 
-SEGMENT = {"small": 22, "fast": 11, "fastest": 9}
-"""Longest carry chain of the absolute accumulator, in bits, by profile."""
+SEGMENT = {"small": 22, "fast": 11, "fastest": 11}
+"""Longest carry chain of the absolute accumulator, in bits, by profile; see `longest_segment`."""
 
 COMPARED = {"fast": 9, "fastest": 2}
 """Most bits that the maximum compares in a cycle, by profile."""
@@ -92,10 +93,15 @@ def sample_latency(config: Config) -> int:
     return 6 + memory_cycles(config) + (config.profile != "small")
 
 
+def longest_segment(config: Config) -> int:
+    """Longest carry chain of the absolute accumulator, in bits: shorter where no other stage of the fastest is slower."""
+    return 9 if config.profile == "fastest" and config.division == "logarithm" else SEGMENT[config.profile]
+
+
 def segments(config: Config, widths: Numerics) -> tuple[int, ...]:
     """Widths of the accumulator's segments, lowest first."""
     width = widths.accumulator_width
-    count = -(-width // SEGMENT[config.profile]) if widths.absolute else 1
+    count = -(-width // longest_segment(config)) if widths.absolute else 1
     return tuple(width * (j + 1) // count - width * j // count for j in range(count))
 
 

@@ -111,7 +111,7 @@ def output_layout(config: Config, output: Output) -> data.StructLayout:
     fields = {name: shape for field, shape in shapes.items() for name in each_lane(field, lanes)}
     keeps = dict.fromkeys(keep_names(lanes), 1)
     last = {} if output.per == "vector" else {"last": 1}
-    return data.StructLayout({**fields, **keeps, **last, **{flag.name: 1 for flag in output.flags}})
+    return data.StructLayout({**fields, **keeps, **last, **dict.fromkeys(output.user, 1)})
 
 
 def winner_layout(config: Config) -> data.StructLayout:

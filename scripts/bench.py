@@ -170,7 +170,7 @@ def _described(variant: Variant) -> Content:
     }
     if config.mode in ("softmax", "softmax_top_k"):
         # Whichever of its probabilities a head puts out, they are the softmax's.
-        whole = config.replace(mode="softmax", mask=False)
+        whole = config.replace(mode="softmax", mask=False, groups=[])
         entry["seen_ulp"], entry["seen_worst_ulp"] = worst_errors(whole, SEED)
     return entry
 

@@ -59,7 +59,9 @@ class Member:
     @property
     def config(self) -> Config:
         """The preset as it is shown: for vectors of ten scores with the scale of the digits."""
-        return PRESETS[self.preset].replace(max_length=10, score_scale=DIGITS_SCALE, **dict(self.changes))
+        preset = PRESETS[self.preset]
+        longest = preset.max_length if preset.groups else 10  # a packet of groups is as long as it is
+        return preset.replace(max_length=longest, score_scale=DIGITS_SCALE, **dict(self.changes))
 
     @property
     def command(self) -> str:
@@ -71,6 +73,10 @@ class Member:
 def _softmax(x: np.ndarray) -> np.ndarray:
     e = np.exp(x - x.max())
     return e / e.sum()
+
+
+def _grouped(x: np.ndarray) -> np.ndarray:
+    return np.concatenate([_softmax(x[:8]), _softmax(x[8:])])
 
 
 def _smoothed(x: np.ndarray) -> np.ndarray:
@@ -135,6 +141,12 @@ MEMBERS: tuple[Member, ...] = (
         "softmax(x / T), T = 3: in the tables, so it costs nothing",
         _elements("probabilities", _softmax),
         changes=(("temperature", 3.0),),
+    ),
+    Member(
+        "softmax-int8-groups",
+        "Groups",
+        "softmax inside each group of 8; of ten scores the last two are a short group",
+        _elements("probabilities", _grouped),
     ),
     Member("softmax-int8-masked", "Mask", f"softmax of what is left; classes {MASKED} are excluded", _masked),
     Member(

@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from softstream.hw.config import Config
+from softstream.hw.ensemble import result_lengths, summed
 from softstream.hw.ports import Field
 
 from .reference import softmax_float64, valid_elements
@@ -30,9 +31,20 @@ class Vectors:
     beside: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @cached_property
+    def behind(self) -> "Vectors":
+        """What the stages in front make of them, for the head behind: for the mean of an ensemble's scores, their sums."""
+        config = self.config
+        if config.ensemble == 1 or config.ensemble_mean != "logits":
+            return self
+        there = valid_elements(config, self.scores, self.lengths)
+        members = np.where(there, self.scores, config.score_format.minimum).reshape(-1, config.ensemble, there.shape[1])
+        beside = {name: values[:: config.ensemble] for name, values in self.beside.items()}
+        return Vectors(summed(config), members.sum(axis=1), result_lengths(config, self.lengths), beside)
+
+    @cached_property
     def valid(self) -> np.ndarray:
-        """Which elements take part, bool [V, N]: those of the vector, after the cut, that are not masked."""
-        found = valid_elements(self.config, self.scores, self.lengths)
+        """Which elements take part in a result, bool [V, N]: those of the vector, after the cut, that are not masked."""
+        found = result_lengths(self.config, valid_elements(self.config, self.scores, self.lengths))
         return found & (self.beside["mask"] == 0) if "mask" in self.beside else found
 
     @cached_property
@@ -42,7 +54,13 @@ class Vectors:
 
     @cached_property
     def winners(self) -> np.ndarray:
-        """First index of the largest score that takes part, [V]: the argmax of float64's softmax, whatever lies behind it."""
+        """First index of the largest score that takes part, [V]: the argmax of float64's softmax, whatever lies behind it; of
+        an ensemble, of the largest mean."""
+        if self.behind is not self:
+            return self.behind.winners
+        if self.config.ensemble > 1:
+            plain = self.config.replace(smoothing=[])
+            return np.asarray(softmax_float64(plain, self.scores, self.lengths).argmax(axis=1))
         return np.asarray(self.nats.argmax(axis=1))
 
     @cached_property
@@ -99,7 +117,7 @@ EXACT: dict[str, Callable[[Vectors], np.ndarray]] = {
 
 def exact_values(array: str, vectors: Vectors) -> np.ndarray:
     """What the codes of an array stand for."""
-    return EXACT[array](vectors)
+    return EXACT[array](vectors.behind)
 
 
 def errors_ulp(config: Config, code: Field, codes: np.ndarray, exact: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

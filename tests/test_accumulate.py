@@ -15,7 +15,7 @@ from stream_bench import PAUSES, pauses, run_cycles
 from softstream.hw.accumulate import Accumulate, Align, edges_layout
 from softstream.hw.exponential import exponential_layout, term_width
 from softstream.hw.numerics import Numerics, numerics
-from softstream.hw.schedule import SEGMENT, align_cycles, cleared, schedule
+from softstream.hw.schedule import align_cycles, cleared, longest_segment, schedule
 from softstream.hw.streams import pulse
 from softstream.sim.golden.accumulate import accumulate
 from softstream.sim.golden.exponential import exponential
@@ -195,7 +195,7 @@ def test_segments_are_no_longer_than_they_may_be() -> None:
         widths, parts = numerics(config), schedule(config).segments
         assert sum(parts) == widths.accumulator_width
         if widths.absolute:
-            longest = SEGMENT[config.profile]
+            longest = longest_segment(config)
             assert max(parts) <= longest
             assert (len(parts) - 1) * longest < widths.accumulator_width  # and not more of them than that takes
         else:

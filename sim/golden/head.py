@@ -16,6 +16,7 @@ from .composed import composed
 from .cross_entropy import cross_entropy
 from .exponentials import exponentials
 from .frame import Block, frame
+from .groups import grouped
 from .hardmax import hardmax
 from .log_softmax import log_softmax
 from .members import flags
@@ -160,6 +161,8 @@ def golden(
     """
     scores, lengths = checked(config, scores, lengths)
     beside = checked_beside(config, beside, scores.shape)
+    if config.groups:
+        return Result(grouped(golden, config, scores, lengths, beside, before))
     taken = words_taken(config, result_lengths(config, lengths), beside.get("mask"))
     earlier = before + np.cumsum(taken) - taken
     parts = composition(config)
