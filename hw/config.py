@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 from .errors import UserError
 from .formats import QFormat, ceil_log2
 from .grouping import GROUPED_MODES
-from .tables import BETA_LIMIT
+from .tables import BETA_LIMIT, DIRECT_WIDTH
 
 __all__ = ["KEYS", "Config", "Key", "Mode", "load_toml", "nearest", "parse_setting"]
 
@@ -63,6 +63,9 @@ KEYS: tuple[Key, ...] = (
     Key("score_scale", "number", "nats per code step", "> 0", 0.0625, "real value of one step of the score code", True),
     Key("temperature", "number", "–", "> 0", 1.0,
         "T in softmax(x / T): below 1 sharper, above 1 flatter; in the tables, so it costs nothing", True),
+    Key("temperature_bits", "integer", "bits", "0…14", 0,
+        "of a code u that comes beside each vector: softmax(x·u·2^−F / T), a temperature for each vector; 0: none", True),
+    Key("temperature_fraction", "integer", "bits", "0…14", 4, "F, the fraction bits of that inverse temperature", True),
     Key("probability_width", "integer", "bits", "2…24", 8, "fraction bits P of a probability code", True),
     Key("probability_format", "text", "–", "UQ0, UQ1", "UQ0", "UQ0.P saturates 1.0 to 1 − 2^−P; UQ1.P holds 1.0 exactly", True),
     Key("guard_bits", "integer", "bits", "1…8", 4, "extra bits k inside; the error bound falls as 2^−k", True),
@@ -105,6 +108,9 @@ KEYS: tuple[Key, ...] = (
         "any length follow each other without a bubble", False),
 )  # fmt: skip
 
+WIDEST_SCORE = 16
+"""Bits of the widest score that an exponential takes."""
+
 _CHOICES = {
     "mode": get_args(Mode),
     "probability_format": ("UQ0", "UQ1"),
@@ -119,6 +125,8 @@ _CHOICES = {
 }
 _RANGES = {
     "top_k": (1, 16),
+    "temperature_bits": (0, 14),
+    "temperature_fraction": (0, 14),
     "max_length": (1, 65536),
     "score_width": (2, 16),
     "probability_width": (2, 24),
@@ -188,6 +196,8 @@ class Config:
     score_signed: bool = True
     score_scale: float = 0.0625
     temperature: float = 1.0
+    temperature_bits: int = 0
+    temperature_fraction: int = 4
     probability_width: int = 8
     probability_format: Literal["UQ0", "UQ1"] = "UQ0"
     guard_bits: int = 4
@@ -284,6 +294,8 @@ class Config:
                         "True", "true"
                     )
                 )
+        if self.temperature_bits:
+            self._check_temperature_bits()
         if self.accumulator == "two_pass" and self.mode not in ("argmax", "softmax"):
             raise UserError(
                 f"accumulator = 'two_pass' with mode = {self.mode!r}: takes softmax; accumulator = 'auto' would do"
@@ -314,6 +326,40 @@ class Config:
             raise UserError(
                 f"ensemble = {self.ensemble} with score_width = {self.score_width}: sums of scores have {more} bits more, "
                 f"{widest} at most; score_width = {widest - more} would do, or ensemble_mean = 'probabilities'"
+            )
+
+    def _check_temperature_bits(self) -> None:
+        """Raises `UserError` where scores cannot be multiplied by a code that comes beside them."""
+        given = f"temperature_bits = {self.temperature_bits}"
+        if self.mode not in ("softmax", "log_softmax", "cross_entropy"):
+            ordered = self.mode in ("argmax", "hardmax", "top_k")
+            why = "the order does not depend on a temperature" if ordered else "takes softmax and its logarithms"
+            raise UserError(
+                f"{given} with mode = {self.mode!r}: {why}; temperature_bits = 0 would do, or mode = 'softmax'"
+            )
+        if self.ensemble > 1:
+            raise UserError(
+                f"{given} with ensemble = {self.ensemble}: a code comes beside each vector, and a mean has several; "
+                "temperature_bits = 0 would do, with temperature for all"
+            )
+        if self.groups:
+            raise UserError(
+                f"{given} with groups = {list(self.groups)}: a code comes beside each packet, and it has several vectors; "
+                "temperature_bits = 0 would do, with temperature for all"
+            )
+        narrow = (self.normaliser == "logarithm" and self.mode == "softmax") or self.accumulator == "two_pass"
+        widest = DIRECT_WIDTH if narrow else WIDEST_SCORE
+        key = "accumulator" if self.accumulator == "two_pass" else "normaliser"
+        what = f" and {key} = {getattr(self, key)!r}" if narrow else ""
+        if self.score_width + self.temperature_bits > widest:
+            fewer = widest - self.score_width
+            remedy = f"temperature_bits = {fewer}"
+            if fewer <= 0:
+                default = "divider" if key == "normaliser" else "auto"
+                remedy = f"{key} = {default!r}" if narrow else f"score_width = {widest - self.temperature_bits}"
+            raise UserError(
+                f"{given} with score_width = {self.score_width}{what}: their product has "
+                f"{self.score_width + self.temperature_bits} bits, at most {widest} are taken; {remedy} would do"
             )
 
     def _check_groups(self) -> None:

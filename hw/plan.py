@@ -43,6 +43,7 @@ from .schedule import (
 from .sigmoid_tables import sigmoid_codes
 from .smoothing_schedule import smoothing_ahead, smoothing_latency
 from .smoothing_tables import smoothing_tables
+from .temperatures import product_cycles, range_text
 from .top_k_schedule import (
     INSERTION_LATENCY,
     KEPT_LATENCY,
@@ -318,13 +319,20 @@ def _composed_plan(config: Config, parts: Composition) -> Plan:
     earlier = sum(row.latency_cycles for row in fronts)
     if config.ensemble > 1:
         found = _ensemble_times(config, found)
+    best = found.best_latency_cycles + earlier
+    for number, front in enumerate(parts.fronts):
+        if front.winner is not None:
+            winner = plan(front.winner)
+            best = winner.fixed_latency_cycles + sum(row.latency_cycles for row in fronts[:number])
+            maximum = winner.stage("maximum")
+            found = replace(found, stages=tuple(maximum if row.name == "maximum" else row for row in found.stages))
     return replace(
         found,
         config=config,
         stages=(*fronts, *found.stages, *posts),
         ports=top_ports(config),
         fixed_latency_cycles=found.fixed_latency_cycles + earlier + sum(row.latency_cycles for row in posts),
-        best_latency_cycles=found.best_latency_cycles + earlier,
+        best_latency_cycles=best,
         bound=limits or found.bound,
         ahead=smoothing_ahead(config) if "smoothing" in parts.posts else 0,
     )
@@ -1010,7 +1018,23 @@ def _smoothing_row(config: Config, inner: Config) -> StagePlan:
     )
 
 
-FRONT_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {"mean_logits": _mean_logits_row}
+def _inverse_temperature_row(before: Config, after: Config) -> StagePlan:
+    code = QFormat(before.temperature_bits - before.temperature_fraction, before.temperature_fraction)
+    return StagePlan(
+        "inverse_temperature",
+        f"(code − smallest code) · u, exact; {range_text(before)}",
+        f"{before.score_format}, {code}",
+        f"UQ{after.score_width}.0",
+        product_cycles(before) + 1,
+        _each_cycle(before),
+        note="the bound holds for every u",
+    )
+
+
+FRONT_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {
+    "mean_logits": _mean_logits_row,
+    "inverse_temperature": _inverse_temperature_row,
+}
 """Front stage → its row, of the configurations before and behind it."""
 
 POST_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {

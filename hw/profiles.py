@@ -148,10 +148,10 @@ def _common(measured: Config, config: Config) -> int:
 def measured_profiles(config: Config, room: Room) -> dict[str, Measured]:
     """Profile → what was measured of configurations that differ in nothing else: with several profiles rather than one, and of
     such groups the one that has most in common with `config`."""
-    groups: dict[tuple[str, ...], dict[str, Measured]] = {}
+    groups: dict[tuple[Any, ...], dict[str, Measured]] = {}
     for entry in room.measured:
         if _kind(entry.config) == _kind(config):
-            key = tuple(str(value) for name, value in entry.config.to_mapping().items() if name not in _IGNORED)
+            key = tuple(getattr(entry.config, name) for name in entry.config.to_mapping() if name not in _IGNORED)
             groups.setdefault(key, {})[entry.config.profile] = entry
     return max(
         groups.values(),

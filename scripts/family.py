@@ -29,7 +29,7 @@ from softstream.hw.plan import Plan, plan
 from softstream.hw.ports import Field, outputs, sidebands
 from softstream.hw.presets import PRESETS
 from softstream.sim.exact import EXACT, Vectors, errors_ulp, exact_values
-from softstream.sim.golden import Result, golden
+from softstream.sim.golden import golden
 from softstream.sim.golden.head import checked_beside
 from softstream.sim.law import draw_law, law_slack, total_variation
 from softstream.sim.reference import float64_slack_ulp
@@ -71,7 +71,7 @@ class Decision:
     flips: int
     """Results in which it differs from float64's argmax, first index on ties."""
     count: int
-    """Results: as many as vectors, or as ensembles."""
+    """Results: as many as vectors, as ensembles, or as groups."""
 
     def flips_of(self, vectors: int) -> str:
         """The flips as text, with what they are of where that is not a result for each vector."""
@@ -185,7 +185,7 @@ class Family:
         d, e, c = member.decision, member.error, member.calibration
         cells = [member.title]
         if self.data.labelled:
-            cells.append("–" if d is None else percent_text(d.accuracy))
+            cells.append("–" if d is None or d.accuracy is None else percent_text(d.accuracy))
         cells.append("–" if d is None else d.flips_of(self.data.vectors))
         if e is None:
             cells += ["exact", "", ""]
@@ -293,15 +293,17 @@ def entries(text: str, base: Config) -> dict[str, Config]:
                     f"--modes {entry.strip()}: {key} is one for all entries, which get the same scores; "
                     f"for example --set {key}={changes[key]}"
                 )
+        start = PRESETS.get(name, base)
         shared = {key: getattr(base, key) for key in SHARED}
+        groups = changes.get("groups", start.groups)
+        if isinstance(groups, list | tuple) and groups:
+            shared["max_length"] = max(groups, default=1)  # a packet has any length
         try:
-            start = (
-                PRESETS[name].replace(**shared, **changes) if name in PRESETS else base.replace(mode=name, **changes)
-            )
-            plan(start)
+            chosen = start.replace(**({} if name in PRESETS else {"mode": name}), **shared, **changes)
+            plan(chosen)
         except UserError as error:
             raise UserError(f"--modes {entry.strip()}: {error}") from None
-        found[entry.strip()] = start
+        found[entry.strip()] = chosen
     return found
 
 
@@ -327,7 +329,7 @@ def _vectors(title: str, config: Config, given: Given, beside: Mapping[str, np.n
 
 def _labels(title: str, config: Config, labels: np.ndarray | None) -> np.ndarray | None:
     """Labels of the results: those of each ensemble's members, which have to agree."""
-    if labels is None:
+    if labels is None or config.groups:  # a label is of a vector, and a packet has a winner for each group
         return None
     together = labels.reshape(-1, config.ensemble)
     wrong = np.flatnonzero((together != together[:, :1]).any(axis=1))
@@ -378,15 +380,15 @@ def _codes(config: Config) -> Field | None:
     return next((field for output in outputs(config) for field in output.fields if field.array in EXACT), None)
 
 
-def _error(vectors: Vectors, derived: Plan, result: Result) -> Error | None:
+def _error(vectors: Vectors, derived: Plan, result: Mapping[str, np.ndarray]) -> Error | None:
     config = vectors.config
     if derived.distance is not None:
         return _law_error(vectors, derived.distance)
     code = _codes(config)
     if code is None or derived.bound_ulp is None or derived.worst_ulp is None:
         return None
-    codes = result[code.array]
-    exact = exact_values(code.array, vectors)
+    codes, exact = result[code.array], exact_values(code.array, vectors)
+    vectors = vectors.behind
     if codes.shape == vectors.valid.shape and code.array != "top_probabilities":
         counted = vectors.valid
     elif codes.ndim == 2:  # of the K largest as many as there are
@@ -427,15 +429,16 @@ def _law_error(vectors: Vectors, bound: float) -> Error:
 
 def _judged(title: str, vectors: Vectors, labels: np.ndarray | None) -> Judged:
     config = vectors.config
-    derived, result = plan(config), golden(config, vectors.scores, vectors.lengths, vectors.beside)
+    derived = plan(config)
+    result = vectors.results(golden(config, vectors.scores, vectors.lengths, vectors.beside))
     decision = calibration = None
     for array, (source, decide) in DECISIONS.items():
         if array not in result:
             continue
-        chosen = decide(result[array], vectors)
+        chosen = decide(result[array], vectors.behind)
         right = None if labels is None else chosen == labels
         accuracy = None if right is None else float(right.mean())
-        decision = Decision(source, accuracy, int(np.count_nonzero(chosen != vectors.winners)), len(chosen))
+        decision = Decision(source, accuracy, int(np.count_nonzero(chosen != vectors.behind.winners)), len(chosen))
         confident = next((name for name in CONFIDENCES if name in result), None)
         if right is not None and confident is not None:
             calibration = Calibration(*reliability(CONFIDENCES[confident](config, result[confident], chosen), right))

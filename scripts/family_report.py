@@ -200,7 +200,7 @@ def _decision_row(member: Judged, labelled: bool, vectors: int) -> tuple[str, ..
     d, c = member.decision, member.calibration
     if d is None:
         return (member.title, "names no class", *["–"] * (3 if labelled else 1))
-    answered = [percent_text(d.accuracy)] if labelled else []
+    answered = [percent_text(d.accuracy) or "–"] if labelled else []
     calibrated = ["–" if c is None else f"{percent_text(c.error)} %"] if labelled else []
     return (member.title, d.source, *answered, d.flips_of(vectors), *calibrated)
 

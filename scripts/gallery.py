@@ -26,6 +26,7 @@ VECTOR = 1571
 """Which of the digits' vectors is shown: the one whose classifier is least sure, with a tie for the first place."""
 DRAWS = 20_000
 MASKED = (0, 8)
+INVERSE_TEMPERATURE = 0.25
 LABELS = np.arange(10)
 OFFSET = 105
 """How far below the largest score code the exponentials' 1 is put: a little above the vector's scores."""
@@ -110,6 +111,14 @@ def _masked(config: Config, codes: np.ndarray) -> Shown:
     return Shown(values, exact, _bound(config))
 
 
+def _tempered(config: Config, codes: np.ndarray) -> Shown:
+    values = golden(config, codes[None], beside={"temperatures": np.array([1 / INVERSE_TEMPERATURE])})["probabilities"][
+        0
+    ]
+    exact = _softmax(codes * config.effective_scale * INVERSE_TEMPERATURE)
+    return Shown(values / 2.0**config.probability_width, exact, _bound(config))
+
+
 def _losses(config: Config, codes: np.ndarray) -> Shown:
     losses = golden(config, np.tile(codes, (len(LABELS), 1)), beside={"labels": LABELS})["losses"]
     exact = -np.log(_softmax(codes * config.effective_scale))
@@ -141,6 +150,12 @@ MEMBERS: tuple[Member, ...] = (
         "softmax(x / T), T = 3: in the tables, so it costs nothing",
         _elements("probabilities", _softmax),
         changes=(("temperature", 3.0),),
+    ),
+    Member(
+        "softmax-int8-temperature",
+        "Temperature of each vector",
+        f"softmax(x / T), T = {1 / INVERSE_TEMPERATURE:g}, from a code beside the vector",
+        _tempered,
     ),
     Member(
         "softmax-int8-groups",

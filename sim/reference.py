@@ -9,6 +9,7 @@ from softstream.hw.ensemble import summed
 from softstream.hw.grouping import Grouping
 from softstream.hw.numerics import numerics
 from softstream.hw.ports import kept
+from softstream.hw.temperatures import tempered
 
 from .golden.accumulate import accumulate
 from .golden.exponential import exponential
@@ -26,11 +27,15 @@ def valid_elements(config: Config, scores: np.ndarray, lengths: np.ndarray | Non
 
 
 def softmax_float64(
-    config: Config, scores: np.ndarray, lengths: np.ndarray | None = None, mask: np.ndarray | None = None
+    config: Config,
+    scores: np.ndarray,
+    lengths: np.ndarray | None = None,
+    mask: np.ndarray | None = None,
+    temperatures: np.ndarray | None = None,
 ) -> np.ndarray:
     """What a probability code stands for, in float64: p_i = exp(s·x_i) / Σ exp(s·x_j), 0 beyond each length and where a
-    mask [V, N] is not 0; [V, N]; s is score_scale / temperature. Smoothed where the
-    configuration says so, and in each group by itself.
+    mask [V, N] is not 0; [V, N]; s is score_scale / temperature, times the inverse temperature that the codes `temperatures` [V]
+    stand for. Smoothed where the configuration says so, and in each group by itself.
 
     With `normaliser = none` the value is exp(s·x_i) / 2^(n+1) on the scale of the smallest score, n being the exponent of
     the sum that the model computed: the sum's power of two is part of that result's definition.
@@ -44,6 +49,10 @@ def softmax_float64(
         return groups.joined(softmax_float64(vectors, groups.split(scores), groups.lengths, split), scores.shape[1])
     if config.ensemble > 1:
         return _of_ensembles(config, scores, lengths)
+    if temperatures is not None:
+        # Exact, and scores of their own: what is common to all of a vector cancels.
+        products = (scores - config.score_format.minimum) * temperatures[:, None]
+        return softmax_float64(tempered(config), products, lengths, mask)
     valid = valid_elements(config, scores, lengths)
     if mask is not None:
         valid &= mask == 0

@@ -10,6 +10,7 @@ from test_report import Page
 
 from softstream.hw.config import Config
 from softstream.hw.errors import UserError
+from softstream.hw.grouping import GROUPED_MODES
 from softstream.hw.head import HEADS
 from softstream.hw.plan import plan
 from softstream.hw.ports import outputs
@@ -179,6 +180,28 @@ def test_every_mode_with_a_mask(mode):
     assert member.error is None or (member.error.within_bound and member.error.largest > 0)
     if mode not in ("cross_entropy", "sample", "sigmoid"):
         assert member.decision.flips == 0
+
+
+@pytest.mark.parametrize("mode", GROUPED_MODES)
+def test_every_mode_of_groups(mode):
+    """Packets of several lengths, the last group of some of them short: each group is a vector by itself."""
+    lengths = RNG.integers(1, 17, 60)
+    [member] = judged(f"{mode}:groups=[3,5]", labels=LABELS % lengths, lengths=lengths).members
+    assert member.plan.config.max_length == 5
+    assert member.error is None or (member.error.within_bound and member.error.largest > 0)
+    if member.error is not None and member.error.unit == "ulp":
+        assert member.error.count == lengths.sum()
+    # A label is of a packet.
+    assert (member.decision.accuracy, member.calibration) == (None, None)
+    assert member.decision.count == sum(2 * (n // 8) + (n % 8 > 0) + (n % 8 > 3) for n in lengths)
+    if mode != "sample":
+        assert member.decision.flips == 0
+
+
+def test_a_preset_of_groups_keeps_its_sizes():
+    assert entries("softmax-int8-groups", BASE)["softmax-int8-groups"].groups == (8,)
+    with pytest.raises(UserError, match="--modes sigmoid:groups="):
+        entries("sigmoid:groups=[5]", BASE)
 
 
 ENSEMBLES = [f"{mode}:ensemble=3" for mode in HEADS] + [
