@@ -44,11 +44,7 @@ from softstream.hw.profiles import measured_profiles, nearest_measured, nearest_
 from . import shim
 from .clock import Clock, choose
 from .parts import part as find_part
-<<<<<<< HEAD
 from .protocol import carried
-=======
-from .protocol import MODES, carried
->>>>>>> main
 from .registry import Board
 from .room import DOUBT, recorded, room_of_board
 from .toolchain import keep_log
@@ -191,21 +187,12 @@ def needed_cells(config: Config, row: Board, *, link: bool = True) -> tuple[int,
 
 def check_fit(config: Config, row: Board, *, link: bool = True) -> None:
     """Raises `UserError` where the part surely lacks memory or logic: what is missing, which presets fit, and the nearest
-<<<<<<< HEAD
-    configuration that does; and for several lanes, which nothing on a board can fill, and ensembles."""
-=======
-    configuration that does; and for several lanes, which nothing on a board can fill, and modes that its link cannot carry."""
-    if config.mode not in MODES:
-        raise UserError(
-            f"mode = '{config.mode}' on {row.name}: a board's link carries a winner and probabilities; for example "
-            "--set mode=softmax"
-        )
+    configuration that does; and for several lanes, which nothing on a board can fill, ensembles, and groups."""
     if config.groups:
         raise UserError(
-            f"groups = {list(config.groups)} on {row.name}: a board's link carries one winner for a vector; for example "
+            f"groups = {list(config.groups)} on {row.name}: a board's link has one result for each vector; for example "
             "--set groups=[]"
         )
->>>>>>> main
     if config.ensemble > 1:
         raise UserError(
             f"ensemble = {config.ensemble} on {row.name}: a board's link has one result for each vector; for example "
@@ -214,11 +201,6 @@ def check_fit(config: Config, row: Board, *, link: bool = True) -> None:
     if config.lanes > 1:
         raise UserError(
             f"lanes = {config.lanes} on {row.name}: a board's scores come one at a time; for example --set lanes=1"
-        )
-    if config.temperature_bits:
-        raise UserError(
-            f"temperature_bits = {config.temperature_bits} on {row.name}: a board's link carries scores and nothing beside them; "
-            "for example --set temperature_bits=0 --set temperature=2"
         )
     missing = _missing(config, row, link)
     if missing:
@@ -294,11 +276,7 @@ def _nearest_that_fits(config: Config, row: Board, link: bool) -> str:
 
 def fitting_presets(row: Board) -> list[str]:
     """Presets that are not known not to fit."""
-<<<<<<< HEAD
     able = {name: config for name, config in PRESETS.items() if carried(config)}
-=======
-    able = {name: config for name, config in PRESETS.items() if carried(config) and config.lanes == 1}
->>>>>>> main
     return [name for name, config in able.items() if not _missing(config, row, link=True)]
 
 

@@ -25,7 +25,6 @@ __all__ = [
     "HOST_WINDOW",
     "MAGIC",
     "MODES",
-    "carried",
     "PAYLOAD_BYTES",
     "VERSION",
     "Corrupt",
@@ -51,11 +50,6 @@ MAGIC = b"sfst"
 VERSION = 3
 MODES: tuple[str, ...] = get_args(Mode)
 """What a board's link carries, in the order of their numbers in INFO."""
-
-
-def carried(config: Config) -> bool:
-    """Whether the link can carry what the head takes and puts out."""
-    return config.mode in MODES and not config.groups and config.ensemble == 1 and not config.temperature_bits
 
 
 PAYLOAD_BYTES = 60
@@ -194,8 +188,8 @@ def element_bytes(config: Config) -> int:
 
 
 def carried(config: Config) -> bool:
-    """Whether a link carries it: scores come one at a time, and each vector has a result."""
-    return config.lanes == 1 and config.ensemble == 1
+    """Whether a link carries it: scores come one at a time, and each vector has one result."""
+    return config.lanes == 1 and config.ensemble == 1 and not config.groups
 
 
 def emitted(config: Config) -> Output | None:

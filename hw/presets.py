@@ -26,6 +26,7 @@ PRESETS: dict[str, Config] = {
     ),
     "softmax-int8-groups": Config(max_length=8, groups=(8,), normaliser="logarithm", per_vector="pipelined"),
     "softmax-int8-masked": Config(normaliser="logarithm", mask=True),
+    "softmax-int8-floor": Config(normaliser="logarithm", max_length=64, probability_floor=1 / 256),
     "softmax-int8-smoothed": Config(normaliser="logarithm", smoothing=(1, 2, 1)),
     "softmax-int8-temperature": Config(temperature_bits=8, temperature_fraction=5),
     "log-softmax-int8": Config(mode="log_softmax"),

@@ -78,14 +78,10 @@ def test_a_payload_too_long_is_not_sent():
         encode(Frame(Type.RUN, 0, 0, bytes(61)))
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize("config", [*PRESETS.values(), Config(probability_width=24, probability_format="UQ1")])
-=======
 CARRIED = [config for config in PRESETS.values() if protocol.carried(config)]
 
 
 @pytest.mark.parametrize("config", [*CARRIED, Config(probability_width=24, probability_format="UQ1")])
->>>>>>> main
 def test_info_says_what_the_board_is(config):
     info = Info.of(config, 12e6)
     assert len(info.to_bytes()) == 53 <= protocol.PAYLOAD_BYTES
