@@ -16,7 +16,9 @@ from functools import lru_cache
 from .config import Config
 from .ensemble import mean_error, summed
 from .errors import UserError
+from .floor_numerics import floor_error
 from .smoothing_tables import smoothing_error
+from .temperatures import tempered, untempered
 
 __all__ = ["FRONTS", "POSTS", "Composition", "Front", "FrontStep", "Post", "composition", "guarded"]
 
@@ -31,6 +33,8 @@ class FrontStep:
     wanted: Callable[[Config], bool]
     without: Callable[[Config], Config]
     """The configuration behind the stage: its option switched off, its scores as the stage puts them out."""
+    winner: Callable[[Config], Config | None] = lambda config: None
+    """The argmax head whose winner is that of the scores before the stage, where it is not that of those behind it."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class Front:
     name: str
     before: Config
     after: Config
+    winner: Config | None = None
+    """What finds the winner among the scores before the stage; None where the inner head does."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +57,13 @@ class Post:
     """The configuration with its option switched off."""
     error: Callable[[Config, Config, Fraction], Fraction]
     """(outer, inner, e) → error of a probability behind the stage where it is at most e before, both absolute."""
+    key: str = ""
+    """The key that asks for it, where that has another name."""
 
 
 FRONTS: dict[str, FrontStep] = {
     "mean_logits": FrontStep(lambda config: config.ensemble > 1 and config.ensemble_mean == "logits", summed),
+    "inverse_temperature": FrontStep(lambda config: config.temperature_bits > 0, tempered, untempered),
 }
 """Front stages by the stem of their file, in data-path order."""
 
@@ -63,9 +72,16 @@ POSTS: dict[str, Post] = {
         lambda config: config.ensemble > 1 and config.ensemble_mean == "probabilities",
         lambda config: config.replace(ensemble=1, ensemble_mean="logits"),
         mean_error,
+        "ensemble_mean",
     ),
     "smoothing": Post(
         lambda config: len(config.smoothing) > 1, lambda config: config.replace(smoothing=()), smoothing_error
+    ),
+    "floor": Post(
+        lambda config: config.probability_floor > 0,
+        lambda config: config.replace(probability_floor=0.0),
+        floor_error,
+        "probability_floor",
     ),
 }
 """Post stages, likewise; behind the last of them stands `finish`."""
@@ -81,6 +97,11 @@ class Composition:
     """Names in data-path order, without `finish`."""
     finished: bool
     """Whether the inner configuration is guarded, so that `finish` ends the data path."""
+
+    @property
+    def winner(self) -> Config | None:
+        """The argmax head that finds the winner, where the inner head does not."""
+        return next((front.winner for front in self.fronts if front.winner is not None), None)
 
 
 def guarded(config: Config, wanted: str = "post stages") -> Config:
@@ -118,13 +139,14 @@ def composition(config: Config) -> Composition | None:
     for name, step in FRONTS.items():
         if step.wanted(inner):
             after = step.without(inner)
-            fronts.append(Front(name, inner, after))
+            fronts.append(Front(name, inner, after, step.winner(inner)))
             inner = after
     if posts:
+        asked = POSTS[posts[0]].key or posts[0]
         for key, value, would in (("mode", config.mode, "softmax"), ("normaliser", config.normaliser, "divider")):
             if (key == "mode" and value != would) or value == "none":
                 raise UserError(
-                    f"{posts[0]} with {key} = {value!r}: takes the probabilities of softmax; {key} = {would!r} would do"
+                    f"{asked} with {key} = {value!r}: takes the probabilities of softmax; {key} = {would!r} would do"
                 )
-        inner = guarded(inner, posts[0])
+        inner = guarded(inner, asked)
     return Composition(tuple(fronts), inner, posts, bool(posts)) if fronts or posts else None

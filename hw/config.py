@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 from .errors import UserError
 from .formats import QFormat, ceil_log2
 from .grouping import GROUPED_MODES
-from .tables import BETA_LIMIT
+from .tables import BETA_LIMIT, DIRECT_WIDTH
 
 __all__ = ["KEYS", "Config", "Key", "Mode", "load_toml", "nearest", "parse_setting"]
 
@@ -63,6 +63,9 @@ KEYS: tuple[Key, ...] = (
     Key("score_scale", "number", "nats per code step", "> 0", 0.0625, "real value of one step of the score code", True),
     Key("temperature", "number", "–", "> 0", 1.0,
         "T in softmax(x / T): below 1 sharper, above 1 flatter; in the tables, so it costs nothing", True),
+    Key("temperature_bits", "integer", "bits", "0…14", 0,
+        "of a code u that comes beside each vector: softmax(x·u·2^−F / T), a temperature for each vector; 0: none", True),
+    Key("temperature_fraction", "integer", "bits", "0…14", 4, "F, the fraction bits of that inverse temperature", True),
     Key("probability_width", "integer", "bits", "2…24", 8, "fraction bits P of a probability code", True),
     Key("probability_format", "text", "–", "UQ0, UQ1", "UQ0", "UQ0.P saturates 1.0 to 1 − 2^−P; UQ1.P holds 1.0 exactly", True),
     Key("guard_bits", "integer", "bits", "1…8", 4, "extra bits k inside; the error bound falls as 2^−k", True),
@@ -85,6 +88,8 @@ KEYS: tuple[Key, ...] = (
         "exponentials exceeds a random share of the whole, nearer to softmax by far", True),
     Key("mask", "boolean", "–", "true, false", False,
         "a bit beside each score excludes its element, as if it were not there: never the winner, probability 0", True),
+    Key("probability_floor", "number", "–", "≥ 0, below 1 / max_length", 0.0,
+        "f: no class gets less, f + (1 − f·N)·p with N the vector's own length; 0: none", True),
     Key("smoothing", "list of integers", "–", "an odd number of 0…255, at most 15", (),
         "weights of a kernel that the probabilities are convolved with along the classes, the middle one above 0; empty: none",
         True),
@@ -105,6 +110,9 @@ KEYS: tuple[Key, ...] = (
         "any length follow each other without a bubble", False),
 )  # fmt: skip
 
+WIDEST_SCORE = 16
+"""Bits of the widest score that an exponential takes."""
+
 _CHOICES = {
     "mode": get_args(Mode),
     "probability_format": ("UQ0", "UQ1"),
@@ -119,6 +127,8 @@ _CHOICES = {
 }
 _RANGES = {
     "top_k": (1, 16),
+    "temperature_bits": (0, 14),
+    "temperature_fraction": (0, 14),
     "max_length": (1, 65536),
     "score_width": (2, 16),
     "probability_width": (2, 24),
@@ -188,6 +198,8 @@ class Config:
     score_signed: bool = True
     score_scale: float = 0.0625
     temperature: float = 1.0
+    temperature_bits: int = 0
+    temperature_fraction: int = 4
     probability_width: int = 8
     probability_format: Literal["UQ0", "UQ1"] = "UQ0"
     guard_bits: int = 4
@@ -199,6 +211,7 @@ class Config:
     sampler: Literal["gumbel", "inverse_cdf"] = "gumbel"
     profile: Literal["fast", "fastest", "small"] = "fast"
     mask: bool = False
+    probability_floor: float = 0.0
     smoothing: tuple[int, ...] = ()
     smoothing_edges: Literal["gather", "scatter"] = "gather"
     smoothing_passes: int = 1
@@ -235,6 +248,18 @@ class Config:
                     raise UserError(
                         f"{key.name} = {value!r}: must be true or false; for example {str(key.default).lower()}"
                     )
+            elif key.name == "probability_floor":
+                if (
+                    isinstance(value, bool)
+                    or not isinstance(value, int | float)
+                    or not 0 <= value * self.max_length < 1
+                ):
+                    raise UserError(
+                        f"probability_floor = {value!r}: must be a number from 0 to below 1 / max_length = "
+                        f"{1 / self.max_length:.3g}, so that floors of as many classes leave something; "
+                        f"for example {0.5 / self.max_length:.3g}"
+                    )
+                object.__setattr__(self, key.name, float(value))
             elif key.type_text == "list of integers":
                 object.__setattr__(self, key.name, _LISTS[key.name](key.name, value))
             else:  # score_scale, temperature
@@ -271,19 +296,18 @@ class Config:
                 f"lanes = {self.lanes} with mode = '{self.mode}': the list of the largest takes one element after the other; "
                 "lanes = 1 would do"
             )
-        for name, given in (("lanes", self.lanes > 1), ("mask", self.mask)):
-            if given and len(self.smoothing) > 1:
-                why = (
-                    "an excluded class would get of its neighbours'"
-                    if name == "mask"
-                    else "takes one element after the other"
-                )
-                plain = "false" if name == "mask" else "1"
-                raise UserError(
-                    f"smoothing with {name} = {getattr(self, name)!r}: {why}; {name} = {plain} would do".replace(
-                        "True", "true"
-                    )
-                )
+        smooth = len(self.smoothing) > 1
+        for option, wanted, name, given, why in (
+            ("smoothing", smooth, "lanes", self.lanes > 1, "takes one element after the other"),
+            ("smoothing", smooth, "mask", self.mask, "an excluded class would get of its neighbours'"),
+            ("probability_floor", self.probability_floor > 0, "mask", self.mask,
+             "it stands behind the sum, where nothing tells an excluded class from an unlikely one"),
+        ):  # fmt: skip
+            if wanted and given:
+                value, plain = ("true", "false") if name == "mask" else (self.lanes, 1)
+                raise UserError(f"{option} with {name} = {value}: {why}; {name} = {plain} would do")
+        if self.temperature_bits:
+            self._check_temperature_bits()
         if self.accumulator == "two_pass" and self.mode not in ("argmax", "softmax"):
             raise UserError(
                 f"accumulator = 'two_pass' with mode = {self.mode!r}: takes softmax; accumulator = 'auto' would do"
@@ -314,6 +338,40 @@ class Config:
             raise UserError(
                 f"ensemble = {self.ensemble} with score_width = {self.score_width}: sums of scores have {more} bits more, "
                 f"{widest} at most; score_width = {widest - more} would do, or ensemble_mean = 'probabilities'"
+            )
+
+    def _check_temperature_bits(self) -> None:
+        """Raises `UserError` where scores cannot be multiplied by a code that comes beside them."""
+        given = f"temperature_bits = {self.temperature_bits}"
+        if self.mode not in ("softmax", "log_softmax", "cross_entropy"):
+            ordered = self.mode in ("argmax", "hardmax", "top_k")
+            why = "the order does not depend on a temperature" if ordered else "takes softmax and its logarithms"
+            raise UserError(
+                f"{given} with mode = {self.mode!r}: {why}; temperature_bits = 0 would do, or mode = 'softmax'"
+            )
+        if self.ensemble > 1:
+            raise UserError(
+                f"{given} with ensemble = {self.ensemble}: a code comes beside each vector, and a mean has several; "
+                "temperature_bits = 0 would do, with temperature for all"
+            )
+        if self.groups:
+            raise UserError(
+                f"{given} with groups = {list(self.groups)}: a code comes beside each packet, and it has several vectors; "
+                "temperature_bits = 0 would do, with temperature for all"
+            )
+        narrow = (self.normaliser == "logarithm" and self.mode == "softmax") or self.accumulator == "two_pass"
+        widest = DIRECT_WIDTH if narrow else WIDEST_SCORE
+        key = "accumulator" if self.accumulator == "two_pass" else "normaliser"
+        what = f" and {key} = {getattr(self, key)!r}" if narrow else ""
+        if self.score_width + self.temperature_bits > widest:
+            fewer = widest - self.score_width
+            remedy = f"temperature_bits = {fewer}"
+            if fewer <= 0:
+                default = "divider" if key == "normaliser" else "auto"
+                remedy = f"{key} = {default!r}" if narrow else f"score_width = {widest - self.temperature_bits}"
+            raise UserError(
+                f"{given} with score_width = {self.score_width}{what}: their product has "
+                f"{self.score_width + self.temperature_bits} bits, at most {widest} are taken; {remedy} would do"
             )
 
     def _check_groups(self) -> None:

@@ -45,7 +45,7 @@ def Head(config: Config) -> HeadInterface:
         return Grouped(config, Head(config.replace(groups=[])))
     parts = composition(config)
     if parts is not None:
-        return Composed(config, parts, Head(parts.inner))
+        return Composed(config, parts, Head)
     if config.mode == "softmax" and config.accumulator == "two_pass":
         return TwoPass(config)
     if config.mode == "sample" and config.sampler == "inverse_cdf":

@@ -19,6 +19,8 @@ from .differences import differences
 from .ensemble import mean_format
 from .ensemble_schedule import best_mean_latency, mean_latency
 from .exponential_codes import exponential_bound, exponential_codes, sum_format
+from .floor_numerics import floor_code, floor_warning
+from .floor_schedule import floor_latency
 from .formats import QFormat
 from .grouping import Grouping
 from .hardmax_schedule import HARDMAX_VECTORS, hardmax_latency
@@ -43,6 +45,7 @@ from .schedule import (
 from .sigmoid_tables import sigmoid_codes
 from .smoothing_schedule import smoothing_ahead, smoothing_latency
 from .smoothing_tables import smoothing_tables
+from .temperatures import product_cycles, range_text
 from .top_k_schedule import (
     INSERTION_LATENCY,
     KEPT_LATENCY,
@@ -303,7 +306,7 @@ def _composed_plan(config: Config, parts: Composition) -> Plan:
         found = replace(
             found,
             stages=tuple(replace(row, bound_share_ulp=row.bound_share_ulp * scale) for row in found.stages),
-            warnings=tuple(_warnings(config)),
+            warnings=(*_warnings(config), *_post_warnings(config, parts)),
         )
         before, after, each = parts.inner.probability_qformat, f"{config.probability_qformat}", _each_cycle(config)
         posts = [
@@ -318,13 +321,20 @@ def _composed_plan(config: Config, parts: Composition) -> Plan:
     earlier = sum(row.latency_cycles for row in fronts)
     if config.ensemble > 1:
         found = _ensemble_times(config, found)
+    best = found.best_latency_cycles + earlier
+    for number, front in enumerate(parts.fronts):
+        if front.winner is not None:
+            winner = plan(front.winner)
+            best = winner.fixed_latency_cycles + sum(row.latency_cycles for row in fronts[:number])
+            maximum = winner.stage("maximum")
+            found = replace(found, stages=tuple(maximum if row.name == "maximum" else row for row in found.stages))
     return replace(
         found,
         config=config,
         stages=(*fronts, *found.stages, *posts),
         ports=top_ports(config),
         fixed_latency_cycles=found.fixed_latency_cycles + earlier + sum(row.latency_cycles for row in posts),
-        best_latency_cycles=found.best_latency_cycles + earlier,
+        best_latency_cycles=best,
         bound=limits or found.bound,
         ahead=smoothing_ahead(config) if "smoothing" in parts.posts else 0,
     )
@@ -992,6 +1002,11 @@ def _sample_plan(config: Config) -> Plan:
     return replace(_steady_plan(config, tuple(rows), sample_latency(config) - 1), distance=noise.bound)
 
 
+def _post_warnings(config: Config, parts: Composition) -> list[str]:
+    found = floor_warning(config, parts.inner) if "floor" in parts.posts else None
+    return [] if found is None else [found]
+
+
 def _smoothing_row(config: Config, inner: Config) -> StagePlan:
     tables, form = smoothing_tables(config, inner), f"{inner.probability_qformat}"
     computes = "Σ w_k·p_(i+k) / D_(i+k)" if tables.scatter else "Σ w_k·p_(i+k) / D_i"
@@ -1008,12 +1023,43 @@ def _smoothing_row(config: Config, inner: Config) -> StagePlan:
     )
 
 
-FRONT_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {"mean_logits": _mean_logits_row}
+def _floor_row(config: Config, inner: Config) -> StagePlan:
+    form = f"{inner.probability_qformat}"
+    code = floor_code(config, inner)
+    return StagePlan(
+        "floor",
+        f"f + (1 − f·N)·p, f = {code}·2^−{inner.probability_width} = {code / (1 << inner.probability_width):.6g}",
+        form,
+        form,
+        floor_latency(config, inner),
+        _each_cycle(config),
+        note="N at run time, counted while the vector comes in",
+    )
+
+
+def _inverse_temperature_row(before: Config, after: Config) -> StagePlan:
+    code = QFormat(before.temperature_bits - before.temperature_fraction, before.temperature_fraction)
+    return StagePlan(
+        "inverse_temperature",
+        f"(code − smallest code) · u, exact; {range_text(before)}",
+        f"{before.score_format}, {code}",
+        f"UQ{after.score_width}.0",
+        product_cycles(before) + 1,
+        _each_cycle(before),
+        note="the bound holds for every u",
+    )
+
+
+FRONT_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {
+    "mean_logits": _mean_logits_row,
+    "inverse_temperature": _inverse_temperature_row,
+}
 """Front stage → its row, of the configurations before and behind it."""
 
 POST_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {
     "mean_probabilities": _mean_probabilities_row,
     "smoothing": _smoothing_row,
+    "floor": _floor_row,
 }
 """Post stage → its row, of the outer and the inner configuration."""
 

@@ -6,7 +6,7 @@ from `outputs`.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ from .ensemble import mean_format, result_lengths, summed
 from .exponential_codes import sum_format
 from .grouping import group_count
 from .log_numerics import log_numerics
+from .temperatures import temperature_codes
 
 __all__ = [
     "OUTPUTS",
@@ -74,6 +75,8 @@ class Sideband(Field):
     per: Literal["element", "vector"] = "element"
     """Whether each element has its own, lane by lane, or the vector one, in its first beat."""
     limit: int = 1
+    quantise: Callable[[np.ndarray], np.ndarray] | None = None
+    """Real numbers to codes, where they may be given in the place of codes."""
 
     def copies(self, config: Config) -> int:
         """How many of it a beat has: one for each lane, or one."""
@@ -327,6 +330,12 @@ SIDEBANDS: dict[str, Callable[[Config], tuple[Sideband, ...]]] = {"cross_entropy
 def sidebands(config: Config) -> tuple[Sideband, ...]:
     """The fields of s_axis_tuser, lowest first; what elements have is there once per lane, lane 0 lowest."""
     found = SIDEBANDS[config.mode](config) if config.mode in SIDEBANDS else ()
+    if config.temperature_bits:
+        most = (1 << config.temperature_bits) - 1
+        meaning = f"temperature: u, the vector's inverse temperature in units of 2^−{config.temperature_fraction}"
+        quantise = partial(temperature_codes, config)
+        field = Sideband("temperature", "temperatures", config.temperature_bits, meaning, per="vector", limit=most)
+        found += (replace(field, quantise=quantise),)
     if config.mask:
         meaning = "mask: the element is excluded, as if it were not there; it never wins"
         found += (Sideband("mask", "mask", 1, meaning),)

@@ -11,7 +11,7 @@ from functools import reduce
 from operator import and_
 from typing import Any
 
-from amaranth import C, EnableInserter, Module, Mux, ShapeLike, Signal, Value, signed, unsigned
+from amaranth import C, Cat, EnableInserter, Module, Mux, ShapeLike, Signal, Value, signed, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -22,6 +22,7 @@ from .ports import Output, outputs, sidebands, winner_output
 __all__ = [
     "UNCHECKED",
     "Credit",
+    "Fork",
     "Hold",
     "Queue",
     "Skid",
@@ -301,8 +302,9 @@ class Stopped(wiring.Component):
     A stage whose `i` has a ready stops those before it as well; it comes from a register. One may have another output,
     `o_best`, which then has a skid of its own, and both have to be ready.
 
-    Ports: `i`, `o`, streams of what the first stage takes and the last one makes, and `o_best` where there is one. Latency that
-    of all stages and 1 cycle, one payload per cycle. Cuts the ready path.
+    Ports: `i`, `o`, streams of what the first stage takes and the last one makes, and `o_best` where there is one; `moves`, set
+    where the stages behind the last one with a ready do not stop. Latency that of all stages and 1 cycle, one payload per
+    cycle. Cuts the ready path.
     """
 
     def __init__(self, stages: Mapping[str, Any]) -> None:
@@ -313,7 +315,7 @@ class Stopped(wiring.Component):
             if "o_best" in stage.signature.members:
                 self._made["o_best"] = stage.o_best
         outs = {port: Out(stream.Signature(made.payload.shape())) for port, made in self._made.items()}
-        super().__init__({"i": In(stream.Signature(first.i.payload.shape())), **outs})
+        super().__init__({"i": In(stream.Signature(first.i.payload.shape())), "moves": Out(1), **outs})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -327,6 +329,7 @@ class Stopped(wiring.Component):
             ]
             wiring.connect(m, skid.o, wiring.flipped(getattr(self, port)))
         enable: Value = reduce(and_, (skid.i.ready for skid in skids.values()))
+        m.d.comb += self.moves.eq(enable)
         sources = [self.i, *(stage.o for stage in [*self._stages.values()][:-1])]
         for (name, stage), made in reversed([*zip(self._stages.items(), sources, strict=True)]):
             m.submodules[name] = EnableInserter(enable)(stage)
@@ -334,6 +337,32 @@ class Stopped(wiring.Component):
             if not stage.i.signature.always_ready:
                 enable &= stage.i.ready
         m.d.comb += self.i.ready.eq(enable)
+        return m
+
+
+class Fork(wiring.Component):
+    """One stream to several: each takes every payload once, when it likes, and the next one comes when all have.
+
+    Ports: `i`, `o_0`, `o_1` and so on, streams of `shape`. Latency 0 cycles, one payload per cycle. Passes the ready paths.
+    """
+
+    def __init__(self, shape: ShapeLike, count: int) -> None:
+        self._count = count
+        copies = {f"o_{number}": Out(stream.Signature(shape)) for number in range(count)}
+        super().__init__({"i": In(stream.Signature(shape)), **copies})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        copies = [getattr(self, f"o_{number}") for number in range(self._count)]
+        have = [Signal(name=f"has_{number}") for number in range(self._count)]
+        taken = Cat(has | copy.ready for has, copy in zip(have, copies, strict=True))
+        m.d.comb += self.i.ready.eq(taken.all())
+        for number, (has, copy) in enumerate(zip(have, copies, strict=True)):
+            m.d.comb += [
+                copy.valid.eq(self.i.valid & ~has),
+                Value.cast(copy.payload).eq(Value.cast(self.i.payload)),
+            ]
+            m.d.sync += has.eq(self.i.valid & taken[number] & ~self.i.ready)
         return m
 
 

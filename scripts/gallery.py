@@ -26,7 +26,10 @@ VECTOR = 1571
 """Which of the digits' vectors is shown: the one whose classifier is least sure, with a tie for the first place."""
 DRAWS = 20_000
 MASKED = (0, 8)
+INVERSE_TEMPERATURE = 0.25
 LABELS = np.arange(10)
+FLOOR = 2.0**-7
+"""A whole number of guarded units."""
 OFFSET = 105
 """How far below the largest score code the exponentials' 1 is put: a little above the vector's scores."""
 
@@ -110,6 +113,14 @@ def _masked(config: Config, codes: np.ndarray) -> Shown:
     return Shown(values, exact, _bound(config))
 
 
+def _tempered(config: Config, codes: np.ndarray) -> Shown:
+    values = golden(config, codes[None], beside={"temperatures": np.array([1 / INVERSE_TEMPERATURE])})["probabilities"][
+        0
+    ]
+    exact = _softmax(codes * config.effective_scale * INVERSE_TEMPERATURE)
+    return Shown(values / 2.0**config.probability_width, exact, _bound(config))
+
+
 def _losses(config: Config, codes: np.ndarray) -> Shown:
     losses = golden(config, np.tile(codes, (len(LABELS), 1)), beside={"labels": LABELS})["losses"]
     exact = -np.log(_softmax(codes * config.effective_scale))
@@ -143,12 +154,25 @@ MEMBERS: tuple[Member, ...] = (
         changes=(("temperature", 3.0),),
     ),
     Member(
+        "softmax-int8-temperature",
+        "Temperature of each vector",
+        f"softmax(x / T), T = {1 / INVERSE_TEMPERATURE:g}, from a code beside the vector",
+        _tempered,
+    ),
+    Member(
         "softmax-int8-groups",
         "Groups",
         "softmax inside each group of 8; of ten scores the last two are a short group",
         _elements("probabilities", _grouped),
     ),
     Member("softmax-int8-masked", "Mask", f"softmax of what is left; classes {MASKED} are excluded", _masked),
+    Member(
+        "softmax-int8-floor",
+        "Probability floor",
+        f"f + (1 − f·N)·p_i, f = {FLOOR:g}: no class is ever excluded",
+        _elements("probabilities", lambda x: FLOOR + (1 - FLOOR * len(x)) * _softmax(x)),
+        changes=(("probability_floor", FLOOR),),
+    ),
     Member(
         "softmax-int8-smoothed",
         "Smoothing",
