@@ -29,7 +29,6 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "temperature": (1.0, 2.5),
     "temperature_bits": (0, 3),
     "temperature_fraction": (4, 2),
-    "probability_floor": (0.0, 0.05),
     "sampler": ("gumbel", "inverse_cdf"),
     "ensemble": (1, 3),
     "ensemble_mean": ("logits", "probabilities"),
