@@ -3,10 +3,12 @@
 from .config import Config, nearest
 from .errors import UserError
 
-__all__ = ["PRESETS", "preset"]
+__all__ = ["DIGITS_SCALE", "ENSEMBLE_SCALE", "PRESETS", "preset"]
 
 DIGITS_SCALE = 0.0912
 """Real value of one score step of the digits classifier that ships with the package."""
+ENSEMBLE_SCALE = 0.0965
+"""The same of the three weaker classifiers of the same digits."""
 
 PRESETS: dict[str, Config] = {
     "argmax-int8": Config(mode="argmax"),
@@ -26,6 +28,8 @@ PRESETS: dict[str, Config] = {
     ),
     "softmax-int8-masked": Config(normaliser="logarithm", mask=True),
     "softmax-int8-smoothed": Config(normaliser="logarithm", smoothing=(1, 2, 1)),
+    "ensemble-logits-int8": Config(normaliser="logarithm", ensemble=3, ensemble_mean="logits"),
+    "ensemble-probabilities-int8": Config(normaliser="logarithm", ensemble=3, ensemble_mean="probabilities"),
     "log-softmax-int8": Config(mode="log_softmax"),
     "cross-entropy-int8": Config(mode="cross_entropy"),
     "exponential-int8": Config(mode="exponential"),

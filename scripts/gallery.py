@@ -10,7 +10,8 @@ import numpy as np
 
 from softstream.hw.config import Config
 from softstream.hw.plan import plan
-from softstream.hw.presets import DIGITS_SCALE, PRESETS
+from softstream.hw.presets import DIGITS_SCALE, ENSEMBLE_SCALE, PRESETS
+from softstream.sim.data import ENSEMBLE_SCORES
 from softstream.sim.golden import golden
 
 from .compare import digits
@@ -25,6 +26,8 @@ __all__ = ["MEMBERS", "Member", "Shown", "render", "shown", "vector"]
 VECTOR = 1571
 """Which of the digits' vectors is shown: the one whose classifier is least sure, with a tie for the first place."""
 DRAWS = 20_000
+DISPUTED = 632
+"""Which digit's ensemble is shown: one on which the two means decide differently."""
 MASKED = (0, 8)
 LABELS = np.arange(10)
 OFFSET = 105
@@ -59,7 +62,7 @@ class Member:
     @property
     def config(self) -> Config:
         """The preset as it is shown: for vectors of ten scores with the scale of the digits."""
-        return PRESETS[self.preset].replace(max_length=10, score_scale=DIGITS_SCALE, **dict(self.changes))
+        return PRESETS[self.preset].replace(**{"max_length": 10, "score_scale": DIGITS_SCALE, **dict(self.changes)})
 
     @property
     def command(self) -> str:
@@ -123,6 +126,17 @@ def _draws(config: Config, codes: np.ndarray) -> Shown:
     return Shown(frequency, _softmax(codes * config.effective_scale), (plan(config).distance or 0.0) + 3 / DRAWS**0.5)
 
 
+def _ensemble(exact: Exact) -> Callable[[Config, np.ndarray], Shown]:
+    """A mean over the members of an ensemble, whose logits are `exact`'s rows; they have vectors of their own."""
+
+    def found(config: Config, _: np.ndarray) -> Shown:
+        members = np.load(ENSEMBLE_SCORES)[DISPUTED * config.ensemble :][: config.ensemble].astype(np.int64)
+        values = golden(config, members)["probabilities"][0] / 2.0**config.probability_width
+        return Shown(values, exact(members * config.effective_scale), _bound(config))
+
+    return found
+
+
 def _one_hot(x: np.ndarray) -> np.ndarray:
     return (np.arange(len(x)) == x.argmax()).astype(float)
 
@@ -142,6 +156,20 @@ MEMBERS: tuple[Member, ...] = (
         "Smoothing",
         "(p_(i−1) + 2·p_i + p_(i+1)) / the sum of the weights within the vector",
         _elements("probabilities", _smoothed),
+    ),
+    Member(
+        "ensemble-logits-int8",
+        "Mean of logits",
+        "softmax((x_1 + … + x_M) / M) of M = 3 classifiers of a digit",
+        _ensemble(lambda x: _softmax(x.mean(axis=0))),
+        changes=(("score_scale", ENSEMBLE_SCALE),),
+    ),
+    Member(
+        "ensemble-probabilities-int8",
+        "Mean of probabilities",
+        "(softmax(x_1) + … + softmax(x_M)) / M of the same M = 3: another class wins",
+        _ensemble(lambda x: np.mean([_softmax(row) for row in x], axis=0)),
+        changes=(("score_scale", ENSEMBLE_SCALE),),
     ),
     Member("softmax-top-k-int8", "Top-K", "the K largest, with their share of the whole sum", _top, "rank"),
     Member(
