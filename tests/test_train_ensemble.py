@@ -37,7 +37,9 @@ def test_together_they_are_better_and_the_hardware_is_as_good_as_float64(mean, n
         probability_format="UQ1",
     )  # fmt: skip
     nats = SCORES.reshape(-1, MEMBERS, 10) * ENSEMBLE_SCALE
-    exact = special.softmax(nats.mean(axis=1), axis=1) if mean == "logits" else special.softmax(nats, axis=2).mean(axis=1)
+    exact = (
+        special.softmax(nats.mean(axis=1), axis=1) if mean == "logits" else special.softmax(nats, axis=2).mean(axis=1)
+    )
     result = golden(config, SCORES)
     error = np.abs(result["probabilities"] / 256 - exact).max() * 256
     assert 0.5 < error <= plan(config).bound_ulp + float64_slack_ulp(config)
