@@ -44,7 +44,7 @@ from softstream.hw.profiles import measured_profiles, nearest_measured, nearest_
 from . import shim
 from .clock import Clock, choose
 from .parts import part as find_part
-from .protocol import MODES
+from .protocol import MODES, carried
 from .registry import Board
 from .room import DOUBT, recorded, room_of_board
 from .toolchain import keep_log
@@ -192,6 +192,11 @@ def check_fit(config: Config, row: Board, *, link: bool = True) -> None:
             f"mode = '{config.mode}' on {row.name}: a board's link carries a winner and probabilities; for example "
             "--set mode=softmax"
         )
+    if config.groups:
+        raise UserError(
+            f"groups = {list(config.groups)} on {row.name}: a board's link carries one winner for a vector; for example "
+            "--set groups=[]"
+        )
     if config.ensemble > 1:
         raise UserError(
             f"ensemble = {config.ensemble} on {row.name}: a board's link has one result for each vector; for example "
@@ -200,6 +205,11 @@ def check_fit(config: Config, row: Board, *, link: bool = True) -> None:
     if config.lanes > 1:
         raise UserError(
             f"lanes = {config.lanes} on {row.name}: a board's scores come one at a time; for example --set lanes=1"
+        )
+    if config.temperature_bits:
+        raise UserError(
+            f"temperature_bits = {config.temperature_bits} on {row.name}: a board's link carries scores and nothing beside them; "
+            "for example --set temperature_bits=0 --set temperature=2"
         )
     missing = _missing(config, row, link)
     if missing:
@@ -275,7 +285,7 @@ def _nearest_that_fits(config: Config, row: Board, link: bool) -> str:
 
 def fitting_presets(row: Board) -> list[str]:
     """Presets that are not known not to fit."""
-    able = {name: config for name, config in PRESETS.items() if config.mode in MODES and config.lanes == 1}
+    able = {name: config for name, config in PRESETS.items() if carried(config) and config.lanes == 1}
     return [name for name, config in able.items() if not _missing(config, row, link=True)]
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "HOST_WINDOW",
     "MAGIC",
     "MODES",
+    "carried",
     "PAYLOAD_BYTES",
     "TRAILER_BYTES",
     "VERSION",
@@ -42,6 +43,12 @@ MAGIC = b"sfst"
 VERSION = 2
 MODES = ("argmax", "softmax")
 """What a board's link carries: a winner per vector, and a probability per element."""
+
+
+def carried(config: Config) -> bool:
+    """Whether the link can carry what the head takes and puts out."""
+    return config.mode in MODES and not config.groups and config.ensemble == 1 and not config.temperature_bits
+
 
 PAYLOAD_BYTES = 60
 """Most bytes of a payload: a multiple of 1, 2, 3 and 4, so that no element is ever split between two frames."""

@@ -74,7 +74,7 @@ class AxiTop(wiring.Component):
             self._port(output, "tdata").eq(data),
             self._port(output, "tvalid").eq(source.valid),
             self._port(output, "tlast").eq(1 if output.per == "vector" else payload.last),
-            self._port(output, "tuser").eq(Cat(payload[flag.name] for flag in output.flags)),
+            self._port(output, "tuser").eq(Cat(payload[name] for name in output.user)),
             source.ready.eq(self._port(output, "tready")),
         ]
 

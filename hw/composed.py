@@ -3,6 +3,9 @@
     scores ─► front stages ─► inner head ─┬─► post stages ─► finish ─► skid ─► probabilities
                                           └─► winner
 
+Where a front stage does not keep the order of the scores, an argmax head beside it finds the winner among those before it,
+and that of the inner head is dropped.
+
 Front stages are elastic. Post stages are rigid, each with a fixed latency, and stop all at once: the enable of all is the
 ready of the skid behind them, which is a register, so no ready path runs through them and none into the inner head.
 """
@@ -18,15 +21,19 @@ from .composition import Composition
 from .config import Config
 from .finish import Finish
 from .interface import HeadInterface
+from .inverse_temperature import InverseTemperature
 from .mean_logits import MeanLogits
 from .mean_probabilities import MeanProbabilities
 from .ports import outputs
 from .smoothing import Smoothing
-from .streams import Stopped
+from .streams import Fork, Stopped, score_layout
 
 __all__ = ["FRONTS", "POSTS", "Composed"]
 
-FRONTS: dict[str, Callable[[Config, Config], Any]] = {"mean_logits": MeanLogits}
+FRONTS: dict[str, Callable[[Config, Config], Any]] = {
+    "mean_logits": MeanLogits,
+    "inverse_temperature": InverseTemperature,
+}
 """Front stage → its component, of the configurations before and behind it: elastic streams `i` and `o` of scores.
 
 One that flags vectors has a port `ended` as well: the flags of the vector whose last beat is offered at `o`.
@@ -42,11 +49,11 @@ One that has winners of its own, in the place of the inner head's, has a stream 
 class Composed(HeadInterface):
     """The head of an outer configuration; the ports are its own. Latency and interval are those of `plan(config)`.
 
-    `inner` is the head of `parts.inner`.
+    `head` makes the heads of other configurations, of `parts.inner` among them.
     """
 
-    def __init__(self, config: Config, parts: Composition, inner: HeadInterface) -> None:
-        self._parts, self._inner = parts, inner
+    def __init__(self, config: Config, parts: Composition, head: Callable[[Config], HeadInterface]) -> None:
+        self._parts, self._head = parts, head
         super().__init__(config)
 
     def elaborate(self, platform: Any) -> Module:
@@ -54,7 +61,10 @@ class Composed(HeadInterface):
         config, parts = self._config, self._parts
         scores: Any = wiring.flipped(self.i)
         flagging: list[tuple[Any, Any]] = []
+        winner: Any = None
         for front in parts.fronts:
+            if front.winner is not None:
+                winner, scores = self._winner(m, front.before, front.winner, scores)
             m.submodules[front.name] = stage = FRONTS[front.name](front.before, front.after)
             wiring.connect(m, scores, stage.i)
             scores = stage.o
@@ -62,9 +72,12 @@ class Composed(HeadInterface):
                 # Behind it the flags go another way than the vector.
                 scores = scores.signature.create(path=("flagged",))
                 flagging.append((stage, scores))
-        m.submodules.inner = inner = self._inner
+        m.submodules.inner = inner = self._head(parts.inner)
         wiring.connect(m, scores, inner.i)
         made: dict[str, Any] = {output.port: getattr(inner, output.port) for output in outputs(config)}
+        if winner is not None:
+            m.d.comb += inner.o_best.ready.eq(1)
+            made["o_best"] = winner.o
         if parts.finished:
             stages = {name: POSTS[name](config, parts.inner) for name in parts.posts}
             m.submodules.post = post = Stopped({**stages, "finish": Finish(config, parts.inner)})
@@ -84,6 +97,18 @@ class Composed(HeadInterface):
                 source.ready.eq(target.ready),
             ]
         return m
+
+    def _winner(self, m: Module, before: Config, found_by: Config, scores: Any) -> tuple[Any, Any]:
+        """An argmax head that takes all scores, and the scores once more."""
+        m.submodules.fork = fork = Fork(score_layout(before), 2)
+        m.submodules.winner = winner = self._head(found_by)
+        wiring.connect(m, scores, fork.i)
+        m.d.comb += [
+            winner.i.valid.eq(fork.o_1.valid),
+            fork.o_1.ready.eq(winner.i.ready),
+            *(winner.i.payload[name].eq(fork.o_1.payload[name]) for name in score_layout(found_by).members),
+        ]
+        return winner, fork.o_0
 
     def _flagged(self, m: Module, stage: Any, onward: Any, made: dict[str, Any]) -> dict[str, Any]:
         """The outputs with the flags that a front stage tells; `onward` is what it puts out, where room for them is assured."""

@@ -17,6 +17,7 @@ from .config import Config
 from .ensemble import mean_error, summed
 from .errors import UserError
 from .smoothing_tables import smoothing_error
+from .temperatures import tempered, untempered
 
 __all__ = ["FRONTS", "POSTS", "Composition", "Front", "FrontStep", "Post", "composition", "guarded"]
 
@@ -31,6 +32,8 @@ class FrontStep:
     wanted: Callable[[Config], bool]
     without: Callable[[Config], Config]
     """The configuration behind the stage: its option switched off, its scores as the stage puts them out."""
+    winner: Callable[[Config], Config | None] = lambda config: None
+    """The argmax head whose winner is that of the scores before the stage, where it is not that of those behind it."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Front:
     name: str
     before: Config
     after: Config
+    winner: Config | None = None
+    """What finds the winner among the scores before the stage; None where the inner head does."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class Post:
 
 FRONTS: dict[str, FrontStep] = {
     "mean_logits": FrontStep(lambda config: config.ensemble > 1 and config.ensemble_mean == "logits", summed),
+    "inverse_temperature": FrontStep(lambda config: config.temperature_bits > 0, tempered, untempered),
 }
 """Front stages by the stem of their file, in data-path order."""
 
@@ -81,6 +87,11 @@ class Composition:
     """Names in data-path order, without `finish`."""
     finished: bool
     """Whether the inner configuration is guarded, so that `finish` ends the data path."""
+
+    @property
+    def winner(self) -> Config | None:
+        """The argmax head that finds the winner, where the inner head does not."""
+        return next((front.winner for front in self.fronts if front.winner is not None), None)
 
 
 def guarded(config: Config, wanted: str = "post stages") -> Config:
@@ -118,7 +129,7 @@ def composition(config: Config) -> Composition | None:
     for name, step in FRONTS.items():
         if step.wanted(inner):
             after = step.without(inner)
-            fronts.append(Front(name, inner, after))
+            fronts.append(Front(name, inner, after, step.winner(inner)))
             inner = after
     if posts:
         for key, value, would in (("mode", config.mode, "softmax"), ("normaliser", config.normaliser, "divider")):

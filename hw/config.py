@@ -15,7 +15,8 @@ from typing import Any, Literal, get_args
 
 from .errors import UserError
 from .formats import QFormat, ceil_log2
-from .tables import BETA_LIMIT
+from .grouping import GROUPED_MODES
+from .tables import BETA_LIMIT, DIRECT_WIDTH
 
 __all__ = ["KEYS", "Config", "Key", "Mode", "load_toml", "nearest", "parse_setting"]
 
@@ -62,6 +63,9 @@ KEYS: tuple[Key, ...] = (
     Key("score_scale", "number", "nats per code step", "> 0", 0.0625, "real value of one step of the score code", True),
     Key("temperature", "number", "–", "> 0", 1.0,
         "T in softmax(x / T): below 1 sharper, above 1 flatter; in the tables, so it costs nothing", True),
+    Key("temperature_bits", "integer", "bits", "0…14", 0,
+        "of a code u that comes beside each vector: softmax(x·u·2^−F / T), a temperature for each vector; 0: none", True),
+    Key("temperature_fraction", "integer", "bits", "0…14", 4, "F, the fraction bits of that inverse temperature", True),
     Key("probability_width", "integer", "bits", "2…24", 8, "fraction bits P of a probability code", True),
     Key("probability_format", "text", "–", "UQ0, UQ1", "UQ0", "UQ0.P saturates 1.0 to 1 − 2^−P; UQ1.P holds 1.0 exactly", True),
     Key("guard_bits", "integer", "bits", "1…8", 4, "extra bits k inside; the error bound falls as 2^−k", True),
@@ -91,6 +95,9 @@ KEYS: tuple[Key, ...] = (
         "near a vector's ends the kernel's weights within it count as the whole: of each average taken (gather; the sum is no "
         "longer 1), or of each class's probability handed out (scatter; the sum stays)", True),
     Key("smoothing_passes", "integer", "–", "1…4", 1, "how many times the probabilities are smoothed", True),
+    Key("groups", "list of integers", "elements", "at most 16 of 1…65536", (),
+        "sizes of mutually exclusive groups that a packet is cut into, over and over, each a vector by itself; max_length is the "
+        "longest; empty: the packet is one vector", True),
     Key("ensemble", "integer", "members", "1…16", 1,
         "M of an ensemble: M vectors, one after the other, make one result; 1 is none", True),
     Key("ensemble_mean", "text", "–", "logits, probabilities", "logits",
@@ -100,6 +107,9 @@ KEYS: tuple[Key, ...] = (
         "what works once per vector: step by step, and vectors of a few elements wait for it; or in a pipeline, and vectors of "
         "any length follow each other without a bubble", False),
 )  # fmt: skip
+
+WIDEST_SCORE = 16
+"""Bits of the widest score that an exponential takes."""
 
 _CHOICES = {
     "mode": get_args(Mode),
@@ -115,6 +125,8 @@ _CHOICES = {
 }
 _RANGES = {
     "top_k": (1, 16),
+    "temperature_bits": (0, 14),
+    "temperature_fraction": (0, 14),
     "max_length": (1, 65536),
     "score_width": (2, 16),
     "probability_width": (2, 24),
@@ -147,6 +159,22 @@ def _weights(name: str, value: Any) -> tuple[int, ...]:
     return weights
 
 
+def _sizes(name: str, value: Any) -> tuple[int, ...]:
+    """The sizes of groups. Raises `UserError` for more of them, or others, than there may be."""
+    listed = isinstance(value, list | tuple)
+    if not listed or any(isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= 65536 for n in value):
+        raise UserError(
+            f"{name} = {list(value) if listed else value!r}: must be a list of integers from 1 to 65536, at most 16; "
+            "for example [8]"
+        )
+    if len(value) > 16:
+        raise UserError(f"{name}: {len(value)} sizes; must be at most 16; for example [8]")
+    return tuple(value)
+
+
+_LISTS = {"smoothing": _weights, "groups": _sizes}
+
+
 def nearest(word: str, known: Mapping[str, object] | tuple[Any, ...]) -> str:
     """` (did you mean 'x'?)` for the known word nearest to `word`, or nothing."""
     close = difflib.get_close_matches(word, [*map(str, known)], n=1, cutoff=0.5)
@@ -168,6 +196,8 @@ class Config:
     score_signed: bool = True
     score_scale: float = 0.0625
     temperature: float = 1.0
+    temperature_bits: int = 0
+    temperature_fraction: int = 4
     probability_width: int = 8
     probability_format: Literal["UQ0", "UQ1"] = "UQ0"
     guard_bits: int = 4
@@ -182,6 +212,7 @@ class Config:
     smoothing: tuple[int, ...] = ()
     smoothing_edges: Literal["gather", "scatter"] = "gather"
     smoothing_passes: int = 1
+    groups: tuple[int, ...] = ()
     ensemble: int = 1
     ensemble_mean: Literal["logits", "probabilities"] = "logits"
     lanes: Literal[1, 2, 4, 8, 16] = 1
@@ -215,7 +246,7 @@ class Config:
                         f"{key.name} = {value!r}: must be true or false; for example {str(key.default).lower()}"
                     )
             elif key.type_text == "list of integers":
-                object.__setattr__(self, key.name, _weights(key.name, value))
+                object.__setattr__(self, key.name, _LISTS[key.name](key.name, value))
             else:  # score_scale, temperature
                 if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
                     limit = "; mode = 'argmax' is the limit at 0" if key.name == "temperature" else ""
@@ -243,6 +274,8 @@ class Config:
                 f"for example {1 << ceil_log2(self.max_length)}"
             )
 
+        if self.groups:
+            self._check_groups()
         if self.lanes > 1 and self.mode in ("top_k", "softmax_top_k"):
             raise UserError(
                 f"lanes = {self.lanes} with mode = '{self.mode}': the list of the largest takes one element after the other; "
@@ -261,6 +294,8 @@ class Config:
                         "True", "true"
                     )
                 )
+        if self.temperature_bits:
+            self._check_temperature_bits()
         if self.accumulator == "two_pass" and self.mode not in ("argmax", "softmax"):
             raise UserError(
                 f"accumulator = 'two_pass' with mode = {self.mode!r}: takes softmax; accumulator = 'auto' would do"
@@ -291,6 +326,67 @@ class Config:
             raise UserError(
                 f"ensemble = {self.ensemble} with score_width = {self.score_width}: sums of scores have {more} bits more, "
                 f"{widest} at most; score_width = {widest - more} would do, or ensemble_mean = 'probabilities'"
+            )
+
+    def _check_temperature_bits(self) -> None:
+        """Raises `UserError` where scores cannot be multiplied by a code that comes beside them."""
+        given = f"temperature_bits = {self.temperature_bits}"
+        if self.mode not in ("softmax", "log_softmax", "cross_entropy"):
+            ordered = self.mode in ("argmax", "hardmax", "top_k")
+            why = "the order does not depend on a temperature" if ordered else "takes softmax and its logarithms"
+            raise UserError(
+                f"{given} with mode = {self.mode!r}: {why}; temperature_bits = 0 would do, or mode = 'softmax'"
+            )
+        if self.ensemble > 1:
+            raise UserError(
+                f"{given} with ensemble = {self.ensemble}: a code comes beside each vector, and a mean has several; "
+                "temperature_bits = 0 would do, with temperature for all"
+            )
+        if self.groups:
+            raise UserError(
+                f"{given} with groups = {list(self.groups)}: a code comes beside each packet, and it has several vectors; "
+                "temperature_bits = 0 would do, with temperature for all"
+            )
+        narrow = (self.normaliser == "logarithm" and self.mode == "softmax") or self.accumulator == "two_pass"
+        widest = DIRECT_WIDTH if narrow else WIDEST_SCORE
+        key = "accumulator" if self.accumulator == "two_pass" else "normaliser"
+        what = f" and {key} = {getattr(self, key)!r}" if narrow else ""
+        if self.score_width + self.temperature_bits > widest:
+            fewer = widest - self.score_width
+            remedy = f"temperature_bits = {fewer}"
+            if fewer <= 0:
+                default = "divider" if key == "normaliser" else "auto"
+                remedy = f"{key} = {default!r}" if narrow else f"score_width = {widest - self.temperature_bits}"
+            raise UserError(
+                f"{given} with score_width = {self.score_width}{what}: their product has "
+                f"{self.score_width + self.temperature_bits} bits, at most {widest} are taken; {remedy} would do"
+            )
+
+    def _check_groups(self) -> None:
+        text, longest = f"groups = {list(self.groups)}", max(self.groups)
+        if self.mode not in GROUPED_MODES:
+            why = {
+                "sigmoid": "each score has a probability by itself, whatever stands beside it",
+                "cross_entropy": "one label comes with a packet",
+            }.get(self.mode, "the K largest are of a packet")
+            raise UserError(f"{text} with mode = {self.mode!r}: {why}; mode = 'softmax' would do, or groups = []")
+        if self.mode == "sample" and self.sampler == "inverse_cdf":
+            raise UserError(
+                f"{text} with sampler = 'inverse_cdf': one draw comes with a packet; sampler = 'gumbel' would do"
+            )
+        if self.ensemble > 1:
+            raise UserError(
+                f"{text} with ensemble = {self.ensemble}: the members of a group are a packet apart; ensemble = 1 would do"
+            )
+        if longest != self.max_length:
+            raise UserError(
+                f"max_length = {self.max_length} with {text}: must be the longest group; max_length = {longest} would do"
+            )
+        common = math.gcd(*self.groups)
+        if common % self.lanes:
+            raise UserError(
+                f"lanes = {self.lanes} with {text}: a beat holds elements of one group, so sizes must be multiples of lanes; "
+                f"lanes = {common & -common & 15 or 16} would do"
             )
 
     @classmethod

@@ -6,6 +6,7 @@ from .composition import composition
 from .config import Config
 from .cross_entropy import CrossEntropy
 from .exponentials import Exponentials
+from .groups import Grouped
 from .hardmax import Hardmax
 from .interface import HeadInterface
 from .inverse_cdf import InverseCdf
@@ -40,9 +41,11 @@ def Head(config: Config) -> HeadInterface:
     Ports: `i`, stream of {score, last}, and the mode's output streams, the first of them `o` (see `ports.outputs`).
     Latency and interval are those of `plan(config)`.
     """
+    if config.groups:
+        return Grouped(config, Head(config.replace(groups=[])))
     parts = composition(config)
     if parts is not None:
-        return Composed(config, parts, Head(parts.inner))
+        return Composed(config, parts, Head)
     if config.mode == "softmax" and config.accumulator == "two_pass":
         return TwoPass(config)
     if config.mode == "sample" and config.sampler == "inverse_cdf":

@@ -10,6 +10,7 @@ from .errors import UserError
 from .formats import QFormat, ceil_log2
 from .ln_tables import LnTables, ln_tables, magnitude_format, signed_format
 from .numerics import Numerics, numerics
+from .temperatures import tempered
 
 __all__ = ["LogNumerics", "log_bound", "log_numerics"]
 
@@ -42,10 +43,13 @@ def log_numerics(config: Config, *, signed: bool) -> LogNumerics:
     """Numbers of a log-softmax (`signed`) or of a cross-entropy (not).
 
     `integer_bits` of 0 takes as many as no input overflows, that is for scale·(2^W − 1) + ln(max_length) nats, and of a
-    log-softmax its sign; fewer saturate, more would never be used.
+    log-softmax its sign; fewer saturate, more would never be used. With temperatures at run time they are the numbers behind
+    the product.
 
     Raises `UserError` as `numerics` and `ln_tables` do, and for more integer bits than are of use.
     """
+    if config.temperature_bits:
+        return log_numerics(tempered(config), signed=signed)
     widths = numerics(config)
     keys = (config.score_width, config.effective_scale)
     octaves = widths.tables.exponent_maximum + ceil_log2(config.max_length) + 1

@@ -9,6 +9,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from .bound import Bound, bound, post_shares, unchecked_bound
 from .cdf_law import cdf_law, exact_sum
 from .composition import Composition, composition
@@ -18,6 +20,7 @@ from .ensemble import mean_format
 from .ensemble_schedule import best_mean_latency, mean_latency
 from .exponential_codes import exponential_bound, exponential_codes, sum_format
 from .formats import QFormat
+from .grouping import Grouping
 from .hardmax_schedule import HARDMAX_VECTORS, hardmax_latency
 from .inverse_cdf_schedule import inverse_cdf_schedule
 from .log_numerics import LogNumerics, log_bound, log_numerics
@@ -40,6 +43,7 @@ from .schedule import (
 from .sigmoid_tables import sigmoid_codes
 from .smoothing_schedule import smoothing_ahead, smoothing_latency
 from .smoothing_tables import smoothing_tables
+from .temperatures import product_cycles, range_text
 from .top_k_schedule import (
     INSERTION_LATENCY,
     KEPT_LATENCY,
@@ -103,6 +107,12 @@ class Plan:
     """In sample mode: no vector's draws have a law farther from softmax than this, in total variation."""
     searched: bool = False
     """Whether the one output beat of a vector comes as soon as it is found: i cycles later if it is that of element i."""
+    vectors: "Plan | None" = None
+    """Of packets of groups, the plan of a group. Formulas are those of a group of N elements, cycles those of a packet."""
+
+    def _of_group(self, length: int) -> int:
+        """Elements of a packet's first group."""
+        return min(length, self.config.groups[0])
 
     @property
     def latency_formula(self) -> str:
@@ -124,6 +134,8 @@ class Plan:
     @property
     def last_output_formula(self) -> str:
         """Cycles from a vector's first input beat to its last output beat."""
+        if self.vectors is not None:
+            return self.vectors.last_output_formula
         per = outputs(self.config)[0].per
         if per == "vector" and not self.searched:
             return self.latency_formula
@@ -156,6 +168,8 @@ class Plan:
 
     def first_output_cycle(self, length: int) -> int:
         """Cycle of the first output beat's transfer, counted from the first input beat's."""
+        if self.vectors is not None:
+            return self.vectors.first_output_cycle(self._of_group(length))
         return self._unhindered(length) + (self.output_spacing - 1) * min(self.config.beats(length) - 1, self.ahead)
 
     def _unhindered(self, length: int) -> int:
@@ -164,6 +178,8 @@ class Plan:
 
     def last_output_cycle(self, length: int) -> int:
         """Cycle of the last output beat's transfer, counted from the first input beat's."""
+        if self.vectors is not None:
+            return self.vectors._last_of(Grouping(self.config.groups, np.array([length])).lengths.tolist())
         last = length if self.searched else self._emitted(length)
         return self._unhindered(length) + self.output_spacing * (last - 1)
 
@@ -172,12 +188,33 @@ class Plan:
         per = outputs(self.config)[0].per
         return {"element": self.config.beats(length), "vector": 1, "rank": min(length, self.config.top_k)}[per]
 
+    def _last_of(self, lengths: list[int]) -> int:
+        """Cycle of the last output beat's transfer of vectors of these lengths back to back, from the first input beat's."""
+        start, came, gone = 0, -1, -1
+        for length in lengths:
+            if self.passes > 1:  # the next one comes in when all of this one is out
+                gone = start + self.last_output_cycle(length)
+                start += self.interval_cycles(length)
+                continue
+            beats = self.config.beats(length)
+            # A vector's last beat comes in no sooner than what works once per vector allows.
+            came += beats if came < 0 else max(a * beats + b for _, a, b in self.interval_terms)
+            first = came + self.fixed_latency_cycles + self.passes
+            span = self.output_spacing * (self._emitted(length) - 1) if self.passes else 0
+            gone = max(first, gone + self.output_spacing) + span
+        return gone
+
     def best_output_cycle(self, length: int) -> int:
-        """Cycle of the winner's transfer, counted from the first input beat's."""
+        """Cycle of the winner's transfer, counted from the first input beat's; of a packet's first."""
+        if self.vectors is not None:
+            return self.vectors.best_output_cycle(self._of_group(length))
         return self._lead_cycles(length) + self.best_passes * self.config.beats(length) + self.best_latency_cycles
 
     def interval_cycles(self, length: int) -> int:
         """Sustained cycles per vector, vectors of that length back to back, outputs always taken."""
+        if self.vectors is not None:
+            lengths = Grouping(self.config.groups, np.array([length])).lengths.tolist()
+            return sum(map(self.vectors.interval_cycles, lengths))
         emitted = self.output_spacing * self._emitted(length)
         return max(emitted, *(a * self.config.beats(length) + b for _, a, b in self.interval_terms))
 
@@ -232,8 +269,28 @@ def plan(config: Config) -> Plan:
 
     Raises `UserError` where its error bound exceeds 1 ulp or its accumulator would be too wide, with a value that would do.
     """
+    if config.groups:
+        return _grouped_plan(config)
     parts = composition(config)
     return PLANS[config.mode](config) if parts is None else _composed_plan(config, parts)
+
+
+def _grouped_plan(config: Config) -> Plan:
+    """The plan of the head of vectors, each of which is a group."""
+    found = plan(config.replace(groups=[]))
+    # A winner has to wait for its group's mark, which goes through a queue.
+    found = replace(found, best_latency_cycles=max(found.best_latency_cycles, QUEUE_LATENCY - 1))
+    code = f"{config.score_format}"
+    row = StagePlan(
+        "groups",
+        f"ends of groups of {', '.join(map(str, config.groups))}, over and over",
+        code,
+        code,
+        0,
+        _each_cycle(config),
+        note="packets' ends and short groups wait beside the head, a mark for each group",
+    )
+    return replace(found, config=config, stages=(row, *found.stages), ports=top_ports(config), vectors=found)
 
 
 def _composed_plan(config: Config, parts: Composition) -> Plan:
@@ -262,13 +319,20 @@ def _composed_plan(config: Config, parts: Composition) -> Plan:
     earlier = sum(row.latency_cycles for row in fronts)
     if config.ensemble > 1:
         found = _ensemble_times(config, found)
+    best = found.best_latency_cycles + earlier
+    for number, front in enumerate(parts.fronts):
+        if front.winner is not None:
+            winner = plan(front.winner)
+            best = winner.fixed_latency_cycles + sum(row.latency_cycles for row in fronts[:number])
+            maximum = winner.stage("maximum")
+            found = replace(found, stages=tuple(maximum if row.name == "maximum" else row for row in found.stages))
     return replace(
         found,
         config=config,
         stages=(*fronts, *found.stages, *posts),
         ports=top_ports(config),
         fixed_latency_cycles=found.fixed_latency_cycles + earlier + sum(row.latency_cycles for row in posts),
-        best_latency_cycles=found.best_latency_cycles + earlier,
+        best_latency_cycles=best,
         bound=limits or found.bound,
         ahead=smoothing_ahead(config) if "smoothing" in parts.posts else 0,
     )
@@ -952,7 +1016,23 @@ def _smoothing_row(config: Config, inner: Config) -> StagePlan:
     )
 
 
-FRONT_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {"mean_logits": _mean_logits_row}
+def _inverse_temperature_row(before: Config, after: Config) -> StagePlan:
+    code = QFormat(before.temperature_bits - before.temperature_fraction, before.temperature_fraction)
+    return StagePlan(
+        "inverse_temperature",
+        f"(code − smallest code) · u, exact; {range_text(before)}",
+        f"{before.score_format}, {code}",
+        f"UQ{after.score_width}.0",
+        product_cycles(before) + 1,
+        _each_cycle(before),
+        note="the bound holds for every u",
+    )
+
+
+FRONT_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {
+    "mean_logits": _mean_logits_row,
+    "inverse_temperature": _inverse_temperature_row,
+}
 """Front stage → its row, of the configurations before and behind it."""
 
 POST_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {

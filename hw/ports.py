@@ -6,7 +6,7 @@ from `outputs`.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +15,9 @@ from .composition import composition
 from .config import Config
 from .ensemble import mean_format, result_lengths, summed
 from .exponential_codes import sum_format
+from .grouping import group_count
 from .log_numerics import log_numerics
+from .temperatures import temperature_codes
 
 __all__ = [
     "OUTPUTS",
@@ -25,6 +27,7 @@ __all__ = [
     "Port",
     "Sideband",
     "byte_bits",
+    "kept",
     "outputs",
     "sidebands",
     "stream_fields",
@@ -72,6 +75,8 @@ class Sideband(Field):
     per: Literal["element", "vector"] = "element"
     """Whether each element has its own, lane by lane, or the vector one, in its first beat."""
     limit: int = 1
+    quantise: Callable[[np.ndarray], np.ndarray] | None = None
+    """Real numbers to codes, where they may be given in the place of codes."""
 
     def copies(self, config: Config) -> int:
         """How many of it a beat has: one for each lane, or one."""
@@ -88,14 +93,22 @@ class Output:
     """Of the component."""
     fields: tuple[Field, ...]
     """In tdata, lowest first, each in whole bytes."""
-    per: Literal["element", "vector", "rank"]
-    """Whether each element has a place in a beat, lane by lane, each vector one beat, or each of its K largest one."""
+    per: Literal["element", "vector", "rank", "group"]
+    """Whether each element has a place in a beat, lane by lane, each vector one beat, each of its K largest one, or each group
+    of a packet one."""
     noun: str
     """What one beat holds."""
     flags: tuple[Field, ...] = ()
     """In tuser, lowest first: one bit each, of the vector."""
     flags_at_last: bool = False
     """Whether only a vector's last beat has its flags: where the others leave before they are known."""
+    ends: bool = False
+    """Whether a bit above the flags tells the last beat of a group, as tlast does of the packet."""
+
+    @property
+    def user(self) -> tuple[str, ...]:
+        """Names of the bits of tuser, in the component's payload."""
+        return (*(flag.name for flag in self.flags), *(["ends"] if self.ends else []))
 
     def places(self, config: Config, lengths: Any, mask: np.ndarray | None = None) -> Any:
         """How many values each field has in the results of vectors of these lengths [V], [R].
@@ -106,7 +119,9 @@ class Output:
         if self.per == "vector":
             return np.ones_like(lengths)
         if self.per == "element":
-            return np.minimum(lengths, config.max_length)
+            return kept(config, lengths)
+        if self.per == "group":
+            return group_count(config.groups, lengths)
         return np.minimum(np.maximum(taking_part(config, lengths, mask), 1), config.top_k)
 
     def beats(self, config: Config, lengths: Any, mask: np.ndarray | None = None) -> Any:
@@ -116,6 +131,8 @@ class Output:
 
     def shape(self, config: Config, scores: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of a field's array, for scores of shape [V, N]."""
+        if self.per == "group":
+            return (*scores[:1], int(group_count(config.groups, scores[1])))
         results = scores[0] // config.ensemble
         return {"vector": (results,), "element": (results, *scores[1:]), "rank": (results, config.top_k)}[self.per]
 
@@ -124,12 +141,17 @@ class Output:
         return config.lanes if self.per == "element" else 1
 
 
+def kept(config: Config, lengths: Any) -> Any:
+    """How many elements of these lengths are not cut off: of a packet of groups all."""
+    return lengths if config.groups else np.minimum(lengths, config.max_length)
+
+
 def taking_part(config: Config, lengths: Any, mask: np.ndarray | None = None) -> Any:
     """Elements of vectors of these lengths [V] that are neither cut off nor masked, [V]."""
-    kept = np.minimum(lengths, config.max_length)
+    lengths = kept(config, lengths)
     if mask is None:
-        return kept
-    return ((np.arange(mask.shape[1]) < kept[:, None]) & (mask == 0)).sum(axis=1)
+        return lengths
+    return ((np.arange(mask.shape[1]) < lengths[:, None]) & (mask == 0)).sum(axis=1)
 
 
 def byte_bits(width: int) -> int:
@@ -138,6 +160,7 @@ def byte_bits(width: int) -> int:
 
 
 _ALL_MASKED = Field("all_masked", "all_masked", 1, "all masked: no element takes part")
+_INCOMPLETE = Field("incomplete", "incomplete", 1, "incomplete: the packet ended inside the group")
 _OVERLONG = Field("overlong", "overlong", 1, "overlong: the vector was longer than max_length and was cut")
 _UNEVEN = Field(
     "uneven", "uneven", 1, "uneven: the ensemble's members differ in length; its length is that of the first one"
@@ -283,10 +306,20 @@ def _label(config: Config) -> tuple[Sideband, ...]:
 @lru_cache(maxsize=256)
 def outputs(config: Config) -> tuple[Output, ...]:
     """The output streams of a configuration."""
+    if config.groups:
+        return tuple(_grouped(output) for output in OUTPUTS[config.mode](config.replace(groups=[])))
     if config.ensemble == 1:
         return OUTPUTS[config.mode](config)
     found = outputs(summed(config)) if config.ensemble_mean == "logits" else _mean_probabilities(config)
     return tuple(replace(output, flags=(*output.flags, _UNEVEN)) for output in found)
+
+
+def _grouped(output: Output) -> Output:
+    """An output of the head of vectors as that of packets of groups: a group, which is never cut, may be short."""
+    flags = tuple(_INCOMPLETE if flag is _OVERLONG else flag for flag in output.flags)
+    if output.per == "vector":
+        return replace(output, per="group", flags=flags)
+    return replace(output, flags=flags, flags_at_last=True, ends=True)
 
 
 SIDEBANDS: dict[str, Callable[[Config], tuple[Sideband, ...]]] = {"cross_entropy": _label}
@@ -297,6 +330,12 @@ SIDEBANDS: dict[str, Callable[[Config], tuple[Sideband, ...]]] = {"cross_entropy
 def sidebands(config: Config) -> tuple[Sideband, ...]:
     """The fields of s_axis_tuser, lowest first; what elements have is there once per lane, lane 0 lowest."""
     found = SIDEBANDS[config.mode](config) if config.mode in SIDEBANDS else ()
+    if config.temperature_bits:
+        most = (1 << config.temperature_bits) - 1
+        meaning = f"temperature: u, the vector's inverse temperature in units of 2^−{config.temperature_fraction}"
+        quantise = partial(temperature_codes, config)
+        field = Sideband("temperature", "temperatures", config.temperature_bits, meaning, per="vector", limit=most)
+        found += (replace(field, quantise=quantise),)
     if config.mask:
         meaning = "mask: the element is excluded, as if it were not there; it never wins"
         found += (Sideband("mask", "mask", 1, meaning),)
@@ -321,10 +360,14 @@ def _outgoing(config: Config, output: Output) -> list[Port]:
     last = "always 1: one beat per vector"
     if output.per != "vector":
         content = _per_lane(lanes, content, bits)
-        last = f"the {output.noun if lanes == 1 else 'beat'} is its vector's last"
+        of = "packet" if config.groups else "vector"
+        last = f"the {output.noun if lanes == 1 else 'beat'} is its {of}'s last"
     meaning = f"bytes of the lanes that hold a {output.noun}; the others hold anything"
     flags = ", ".join(f"[{bit}] {flag.meaning}" for bit, flag in enumerate(output.flags))
-    if output.flags_at_last:
+    if output.ends:
+        ends = len(output.flags)
+        flags = f"[{ends}] the {'beat' if lanes > 1 else output.noun} is its group's last; with it, else 0: {flags}"
+    elif output.flags_at_last:
         flags = f"with tlast, else 0: {flags}"
     return [
         Port(f"{prefix}_tdata", "output", lanes * bits, content),
@@ -332,7 +375,7 @@ def _outgoing(config: Config, output: Output) -> list[Port]:
         Port(f"{prefix}_tvalid", "output", 1, "tdata, tlast and tuser hold until tready"),
         Port(f"{prefix}_tready", "input", 1, "the beat is taken"),
         Port(f"{prefix}_tlast", "output", 1, last),
-        Port(f"{prefix}_tuser", "output", len(output.flags), flags),
+        Port(f"{prefix}_tuser", "output", len(output.user), flags),
     ]
 
 

@@ -26,11 +26,13 @@ PRESETS: dict[str, Config] = {
         normaliser="reciprocal",
         profile="fastest",
     ),
+    "softmax-int8-groups": Config(max_length=8, groups=(8,), normaliser="logarithm", per_vector="pipelined"),
     "softmax-int8-masked": Config(normaliser="logarithm", mask=True),
     "softmax-int8-smoothed": Config(normaliser="logarithm", smoothing=(1, 2, 1)),
     # Sums of 10 bits: a table of shifted terms for each of them would not fit beside the others.
     "ensemble-logits-int8": Config(normaliser="logarithm", accumulator="reference", ensemble=3, ensemble_mean="logits"),
     "ensemble-probabilities-int8": Config(normaliser="logarithm", ensemble=3, ensemble_mean="probabilities"),
+    "softmax-int8-temperature": Config(temperature_bits=8, temperature_fraction=5),
     "log-softmax-int8": Config(mode="log_softmax"),
     "cross-entropy-int8": Config(mode="cross_entropy"),
     "exponential-int8": Config(mode="exponential"),

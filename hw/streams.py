@@ -11,7 +11,7 @@ from functools import reduce
 from operator import and_
 from typing import Any
 
-from amaranth import C, EnableInserter, Module, Mux, ShapeLike, Signal, Value, signed, unsigned
+from amaranth import C, Cat, EnableInserter, Module, Mux, ShapeLike, Signal, Value, signed, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -22,6 +22,7 @@ from .ports import Output, outputs, sidebands, winner_output
 __all__ = [
     "UNCHECKED",
     "Credit",
+    "Fork",
     "Hold",
     "Queue",
     "Skid",
@@ -110,7 +111,7 @@ def output_layout(config: Config, output: Output) -> data.StructLayout:
     fields = {name: shape for field, shape in shapes.items() for name in each_lane(field, lanes)}
     keeps = dict.fromkeys(keep_names(lanes), 1)
     last = {} if output.per == "vector" else {"last": 1}
-    return data.StructLayout({**fields, **keeps, **last, **{flag.name: 1 for flag in output.flags}})
+    return data.StructLayout({**fields, **keeps, **last, **dict.fromkeys(output.user, 1)})
 
 
 def winner_layout(config: Config) -> data.StructLayout:
@@ -334,6 +335,32 @@ class Stopped(wiring.Component):
             if not stage.i.signature.always_ready:
                 enable &= stage.i.ready
         m.d.comb += self.i.ready.eq(enable)
+        return m
+
+
+class Fork(wiring.Component):
+    """One stream to several: each takes every payload once, when it likes, and the next one comes when all have.
+
+    Ports: `i`, `o_0`, `o_1` and so on, streams of `shape`. Latency 0 cycles, one payload per cycle. Passes the ready paths.
+    """
+
+    def __init__(self, shape: ShapeLike, count: int) -> None:
+        self._count = count
+        copies = {f"o_{number}": Out(stream.Signature(shape)) for number in range(count)}
+        super().__init__({"i": In(stream.Signature(shape)), **copies})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        copies = [getattr(self, f"o_{number}") for number in range(self._count)]
+        have = [Signal(name=f"has_{number}") for number in range(self._count)]
+        taken = Cat(has | copy.ready for has, copy in zip(have, copies, strict=True))
+        m.d.comb += self.i.ready.eq(taken.all())
+        for number, (has, copy) in enumerate(zip(have, copies, strict=True)):
+            m.d.comb += [
+                copy.valid.eq(self.i.valid & ~has),
+                Value.cast(copy.payload).eq(Value.cast(self.i.payload)),
+            ]
+            m.d.sync += has.eq(self.i.valid & taken[number] & ~self.i.ready)
         return m
 
 

@@ -33,6 +33,7 @@ from softstream.hw.emit import TOP, source_lines, verilog
 from softstream.hw.errors import Mismatch, ToolFailure, UserError
 from softstream.hw.plan import plan
 from softstream.hw.presets import PRESETS
+from softstream.hw.temperatures import tempered
 from softstream.sim.golden import golden
 from softstream.sim.runner import run_rtl
 from softstream.sim.stimulus import beside
@@ -170,7 +171,9 @@ def _described(variant: Variant) -> Content:
     }
     if config.mode in ("softmax", "softmax_top_k"):
         # Whichever of its probabilities a head puts out, they are the softmax's.
-        whole = config.replace(mode="softmax", mask=False)
+        whole = config.replace(mode="softmax", mask=False, groups=[])
+        if config.temperature_bits:
+            whole = tempered(whole)  # its scores are all the products, and more
         entry["seen_ulp"], entry["seen_worst_ulp"] = worst_errors(whole, SEED)
     return entry
 

@@ -29,10 +29,10 @@ _HONEST = "No physical board was run: 'verified' says how far each was taken."
 def boards(console: Console) -> None:
     """Prints the boards with clock, link, the presets that fit, and how far each was verified."""
     from softstream.boards.build import fitting_presets
-    from softstream.boards.protocol import MODES
+    from softstream.boards.protocol import carried
     from softstream.hw.presets import PRESETS
 
-    carried = sum(config.mode in MODES for config in PRESETS.values())
+    count = sum(map(carried, PRESETS.values()))
     rows, documents = [], []
     for row in BOARDS.values():
         fitting = fitting_presets(row)
@@ -44,7 +44,7 @@ def boards(console: Console) -> None:
                 row.toolchain,
                 f"{row.clock_hz / 1e6:g}",
                 row.link,
-                "all that a link carries" if len(fitting) == carried else ", ".join(fitting),
+                "all that a link carries" if len(fitting) == count else ", ".join(fitting),
                 row.verified,
             )
         )

@@ -14,7 +14,6 @@ and against the bound that the plan derives. Cycles are the plan's; cells and Fm
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any, Literal
 
 import numpy as np
@@ -27,6 +26,13 @@ from softstream.hw.config import Config
 from softstream.hw.emit import verilog
 from softstream.hw.errors import UserError
 from softstream.hw.plan import Plan, plan
+from softstream.sim.data import (
+    DIGITS_DESCRIPTION,
+    DIGITS_LABELS,
+    DIGITS_SCORES,
+    ENSEMBLE_DESCRIPTION,
+    ENSEMBLE_SCORES,
+)
 from softstream.sim.golden import Result, golden
 from softstream.sim.reference import softmax_float64, valid_elements
 
@@ -423,22 +429,21 @@ def mhz_text(value: float | None) -> str:
 # The scores ----------------------------------------------------------------------------------------------------------
 
 
-def digits(config: Config) -> tuple[Scores, np.ndarray]:
-    """The stored scores of the digits classifier as codes of `config`, and their labels.
+def digits(config: Config, *, members: bool = False) -> tuple[Scores, np.ndarray]:
+    """The stored scores of the digits classifier as codes of `config`, and their labels; or those of the ensemble's `members`,
+    as many vectors for each digit.
 
     They are taken as the real numbers that they stand for, so a configuration with the scale and width that they were
     stored with gives the stored codes. An unsigned format gets each vector with its smallest score at 0, which changes
     neither softmax nor argmax.
     """
-    folder = resources.files("softstream.sim.data")
-    with resources.as_file(folder / "digits_scores.npy") as path:
-        stored = np.load(path).astype(np.int64)
-    with resources.as_file(folder / "digits_labels.npy") as path:
-        labels = np.load(path).astype(np.int64)
-    scale = float(tomllib.loads((folder / "digits.toml").read_text(encoding="utf-8"))["score_scale"])
+    scores, description = (ENSEMBLE_SCORES, ENSEMBLE_DESCRIPTION) if members else (DIGITS_SCORES, DIGITS_DESCRIPTION)
+    stored = np.load(scores).astype(np.int64)
+    labels = np.load(DIGITS_LABELS).astype(np.int64)
+    scale = float(tomllib.loads(description.read_text(encoding="utf-8"))["score_scale"])
     if not config.score_signed:
         stored -= stored.min(axis=1, keepdims=True)
-    return to_codes(config, stored * scale, name="the digits"), labels
+    return to_codes(config, stored * scale, name="the digits"), np.repeat(labels, len(stored) // len(labels))
 
 
 def _checked_labels(labels: np.ndarray, vectors: int, columns: int) -> np.ndarray:
@@ -483,14 +488,27 @@ def one_by_one(config: Config) -> None:
     if config.ensemble > 1:
         raise UserError(
             f"ensemble = {config.ensemble}: results are compared vector by vector, and there is one for {config.ensemble}; "
-            "ensemble = 1 would do, and softstream gallery shows an ensemble beside float64"
+            f"ensemble = 1 would do, or softstream compare --modes softmax,softmax:ensemble={config.ensemble}"
+        )
+    if config.groups:
+        raise UserError(
+            f"groups = {list(config.groups)}: a packet has a winner for each group; for a comparison groups = [] would do, with "
+            "the groups as vectors"
         )
 
 
 def given_scores(
-    config: Config, scores: np.ndarray | Scores | None, labels: np.ndarray | None, lengths: np.ndarray | None
+    config: Config,
+    scores: np.ndarray | Scores | None,
+    labels: np.ndarray | None,
+    lengths: np.ndarray | None,
+    *,
+    ensemble: bool = False,
 ) -> Given:
-    """The arguments of `compare`, checked: without scores those of the digits. Raises `UserError` where they do not match."""
+    """The arguments of `compare`, checked: without scores those of the digits, of one classifier or of an `ensemble`.
+
+    Raises `UserError` where they do not match.
+    """
     one_by_one(config)
     if isinstance(scores, Scores):
         if lengths is not None:
@@ -502,6 +520,9 @@ def given_scores(
     elif labels is not None or lengths is not None:
         what = "labels" if labels is not None else "lengths"
         raise UserError(f"{what} without scores: give the scores that they belong to, or neither, for the digits")
+    elif ensemble:
+        source = "handwritten digits (UCI), scores of three trained classifiers, one after the other"
+        taken, labels = digits(config, members=True)
     else:
         source = "handwritten digits (UCI), scores of a trained classifier"
         taken, labels = digits(config)

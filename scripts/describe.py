@@ -37,13 +37,14 @@ def describe(config: Config, console: Console) -> None:
         ],
         right=("latency", "table bits", "error, ulp"),
     )
-    lengths = sorted({1, min(10, config.max_length), config.max_length})
+    lengths = sorted({1, min(10, config.max_length), config.max_length, 8 * sum(config.groups) or 1})
+    what, of = ("packet", ", N the elements of a group") if config.groups else ("vector", "")
     console.table(
-        f"cycles from a vector's first beat in, unstalled: first beat out after {derived.latency_text}, "
-        f"next vector after {derived.interval_formula}",
-        ("N", "first beat out", "last beat out", "next vector in"),
+        f"cycles from a {what}'s first beat in, unstalled: first beat out after {derived.latency_text}, "
+        f"next {'group' if config.groups else 'vector'} after {derived.interval_formula}{of}",
+        ("N", "first beat out", "last beat out", f"next {what} in"),
         [(n, derived.first_output_cycle(n), derived.last_output_cycle(n), derived.interval_cycles(n)) for n in lengths],
-        right=("N", "first beat out", "last beat out", "next vector in"),
+        right=("N", "first beat out", "last beat out", f"next {what} in"),
     )
     console.line(f"tables: {derived.table_bits} bits")
     if derived.bound_ulp is not None and derived.worst_ulp is not None:

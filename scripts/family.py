@@ -29,7 +29,7 @@ from softstream.hw.plan import Plan, plan
 from softstream.hw.ports import Field, outputs, sidebands
 from softstream.hw.presets import PRESETS
 from softstream.sim.exact import EXACT, Vectors, errors_ulp, exact_values
-from softstream.sim.golden import Result, golden
+from softstream.sim.golden import golden
 from softstream.sim.golden.head import checked_beside
 from softstream.sim.law import draw_law, law_slack, total_variation
 from softstream.sim.reference import float64_slack_ulp
@@ -45,7 +45,6 @@ from .compare import (
     given_scores,
     measured_heads,
     mhz_text,
-    one_by_one,
     percent_text,
     reliability,
     resources_json,
@@ -70,7 +69,13 @@ class Decision:
     accuracy: float | None
     """Fraction of the vectors decided as labelled; None without labels."""
     flips: int
-    """Vectors on which it differs from float64's argmax, first index on ties."""
+    """Results in which it differs from float64's argmax, first index on ties."""
+    count: int
+    """Results: as many as vectors, as ensembles, or as groups."""
+
+    def flips_of(self, vectors: int) -> str:
+        """The flips as text, with what they are of where that is not a result for each vector."""
+        return f"{self.flips}" if self.count == vectors else f"{self.flips} of {self.count}"
 
 
 @dataclass(frozen=True)
@@ -128,13 +133,13 @@ class Judged:
 
     @property
     def interval(self) -> int:
-        """Cycles from vector to vector."""
+        """Cycles from result to result."""
         return self.plan.interval_cycles(self.length)
 
     @property
     def elements_per_cycle(self) -> float:
-        """Throughput, vectors back to back."""
-        return self.length / self.interval
+        """Throughput, vectors back to back: an ensemble takes as many as it has members for one result."""
+        return self.length * self.plan.config.ensemble / self.interval
 
 
 @dataclass(frozen=True)
@@ -180,8 +185,8 @@ class Family:
         d, e, c = member.decision, member.error, member.calibration
         cells = [member.title]
         if self.data.labelled:
-            cells.append("–" if d is None else percent_text(d.accuracy))
-        cells.append("–" if d is None else f"{d.flips}")
+            cells.append("–" if d is None or d.accuracy is None else percent_text(d.accuracy))
+        cells.append("–" if d is None else d.flips_of(self.data.vectors))
         if e is None:
             cells += ["exact", "", ""]
         else:
@@ -288,15 +293,17 @@ def entries(text: str, base: Config) -> dict[str, Config]:
                     f"--modes {entry.strip()}: {key} is one for all entries, which get the same scores; "
                     f"for example --set {key}={changes[key]}"
                 )
+        start = PRESETS.get(name, base)
         shared = {key: getattr(base, key) for key in SHARED}
+        groups = changes.get("groups", start.groups)
+        if isinstance(groups, list | tuple) and groups:
+            shared["max_length"] = max(groups, default=1)  # a packet has any length
         try:
-            start = (
-                PRESETS[name].replace(**shared, **changes) if name in PRESETS else base.replace(mode=name, **changes)
-            )
-            one_by_one(start)
+            chosen = start.replace(**({} if name in PRESETS else {"mode": name}), **shared, **changes)
+            plan(chosen)
         except UserError as error:
             raise UserError(f"--modes {entry.strip()}: {error}") from None
-        found[entry.strip()] = start
+        found[entry.strip()] = chosen
     return found
 
 
@@ -312,7 +319,27 @@ def _vectors(title: str, config: Config, given: Given, beside: Mapping[str, np.n
             )
     taken = {sideband.array: others[sideband.array] for sideband in sidebands(config)}
     codes = given.scores.codes
+    if len(codes) % config.ensemble:
+        raise UserError(
+            f"--modes {title}: takes vectors {config.ensemble} by {config.ensemble}, and there are {len(codes)}; without "
+            "--scores there are those of three classifiers, for ensemble=3"
+        )
     return Vectors(config, codes, given.scores.lengths, checked_beside(config, taken, codes.shape))
+
+
+def _labels(title: str, config: Config, labels: np.ndarray | None) -> np.ndarray | None:
+    """Labels of the results: those of each ensemble's members, which have to agree."""
+    if labels is None or config.groups:  # a label is of a vector, and a packet has a winner for each group
+        return None
+    together = labels.reshape(-1, config.ensemble)
+    wrong = np.flatnonzero((together != together[:, :1]).any(axis=1))
+    if len(wrong):
+        first = int(wrong[0]) * config.ensemble
+        raise UserError(
+            f"--modes {title}: vectors {first} to {first + config.ensemble - 1} are the members of one result, and their "
+            f"labels are {together[wrong[0]].tolist()}; they must be the same, for example {together[wrong[0], 0]}"
+        )
+    return together[:, 0]
 
 
 # Judging -------------------------------------------------------------------------------------------------------------
@@ -353,15 +380,15 @@ def _codes(config: Config) -> Field | None:
     return next((field for output in outputs(config) for field in output.fields if field.array in EXACT), None)
 
 
-def _error(vectors: Vectors, derived: Plan, result: Result) -> Error | None:
+def _error(vectors: Vectors, derived: Plan, result: Mapping[str, np.ndarray]) -> Error | None:
     config = vectors.config
     if derived.distance is not None:
         return _law_error(vectors, derived.distance)
     code = _codes(config)
     if code is None or derived.bound_ulp is None or derived.worst_ulp is None:
         return None
-    codes = result[code.array]
-    exact = exact_values(code.array, vectors)
+    codes, exact = result[code.array], exact_values(code.array, vectors)
+    vectors = vectors.behind
     if codes.shape == vectors.valid.shape and code.array != "top_probabilities":
         counted = vectors.valid
     elif codes.ndim == 2:  # of the K largest as many as there are
@@ -383,6 +410,7 @@ def _error(vectors: Vectors, derived: Plan, result: Result) -> Error | None:
 
 def _law_error(vectors: Vectors, bound: float) -> Error:
     """Of the law of a draw, exactly, from softmax: of so many vectors as have `_LAW_ELEMENTS` together."""
+    vectors = vectors.behind
     counts = vectors.valid.sum(axis=1)
     rows = range(max(1, int(np.searchsorted(np.cumsum(counts), _LAW_ELEMENTS, side="right"))))
     distances = []
@@ -401,15 +429,16 @@ def _law_error(vectors: Vectors, bound: float) -> Error:
 
 def _judged(title: str, vectors: Vectors, labels: np.ndarray | None) -> Judged:
     config = vectors.config
-    derived, result = plan(config), golden(config, vectors.scores, vectors.lengths, vectors.beside)
+    derived = plan(config)
+    result = vectors.results(golden(config, vectors.scores, vectors.lengths, vectors.beside))
     decision = calibration = None
     for array, (source, decide) in DECISIONS.items():
         if array not in result:
             continue
-        chosen = decide(result[array], vectors)
+        chosen = decide(result[array], vectors.behind)
         right = None if labels is None else chosen == labels
         accuracy = None if right is None else float(right.mean())
-        decision = Decision(source, accuracy, int(np.count_nonzero(chosen != vectors.winners)))
+        decision = Decision(source, accuracy, int(np.count_nonzero(chosen != vectors.behind.winners)), len(chosen))
         confident = next((name for name in CONFIDENCES if name in result), None)
         if right is not None and confident is not None:
             calibration = Calibration(*reliability(CONFIDENCES[confident](config, result[confident], chosen), right))
@@ -437,17 +466,19 @@ def family(
     scores, for the members that take it. Raises `UserError` before anything runs where a member cannot be served.
     """
     chosen = tuple(find_part(name) for name in parts) if place else ()
-    given = given_scores(base, scores, labels, lengths)
+    ensemble = any(config.ensemble > 1 for config in members.values())
+    given = given_scores(base, scores, labels, lengths, ensemble=ensemble)
     taken = {title: _vectors(title, config, given, beside or {}) for title, config in members.items()}
     for name in beside or {}:
         if not any(name in vectors.beside for vectors in taken.values()):
             raise UserError(f"--beside {name}: none of {', '.join(members)} takes it; leave it out")
+    right_ones = {title: _labels(title, config, given.labels) for title, config in members.items()}
     tools = tool_versions(chosen) if chosen else {}
     tell = progress or (lambda fraction, what: None)
     judged = []
     for index, (title, vectors) in enumerate(taken.items()):
         tell(_MODEL_SHARE * index / len(taken), f"{title}: the model against float64")
-        judged.append(_judged(title, vectors, given.labels))
+        judged.append(_judged(title, vectors, right_ones[title]))
     tell(_MODEL_SHARE, "Verilog")
     measured = measured_heads(
         members, chosen, tuple(seeds), lambda done, what: tell(_MODEL_SHARE + (1 - _MODEL_SHARE) * done, what)

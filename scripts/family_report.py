@@ -196,20 +196,20 @@ def _figures(found: Family) -> Iterator[str]:
         )
 
 
-def _decision_row(member: Judged, labelled: bool) -> tuple[str, ...]:
+def _decision_row(member: Judged, labelled: bool, vectors: int) -> tuple[str, ...]:
     d, c = member.decision, member.calibration
     if d is None:
         return (member.title, "names no class", *["–"] * (3 if labelled else 1))
-    answered = [percent_text(d.accuracy)] if labelled else []
+    answered = [percent_text(d.accuracy) or "–"] if labelled else []
     calibrated = ["–" if c is None else f"{percent_text(c.error)} %"] if labelled else []
-    return (member.title, d.source, *answered, f"{d.flips}", *calibrated)
+    return (member.title, d.source, *answered, d.flips_of(vectors), *calibrated)
 
 
 def _decisions(found: Family) -> str:
     labelled = found.data.labelled
     header = ["", "decided by", *(["as labelled, %"] if labelled else []), f"flips of {found.data.vectors}"]
     header += ["calibration error"] if labelled else []
-    body = [_decision_row(member, labelled) for member in found.members]
+    body = [_decision_row(member, labelled, found.data.vectors) for member in found.members]
     if labelled and found.float64_calibration is not None:
         error = f"{percent_text(found.float64_calibration.error)} %"
         body.insert(0, ("float64 softmax", "its argmax", percent_text(found.float64_accuracy), "0", error))

@@ -29,6 +29,7 @@ DRAWS = 20_000
 DISPUTED = 632
 """Which digit's ensemble is shown: one on which the two means decide differently."""
 MASKED = (0, 8)
+INVERSE_TEMPERATURE = 0.25
 LABELS = np.arange(10)
 OFFSET = 105
 """How far below the largest score code the exponentials' 1 is put: a little above the vector's scores."""
@@ -62,7 +63,9 @@ class Member:
     @property
     def config(self) -> Config:
         """The preset as it is shown: for vectors of ten scores with the scale of the digits."""
-        return PRESETS[self.preset].replace(**{"max_length": 10, "score_scale": DIGITS_SCALE, **dict(self.changes)})
+        preset = PRESETS[self.preset]
+        longest = preset.max_length if preset.groups else 10  # a packet of groups is as long as it is
+        return preset.replace(**{"max_length": longest, "score_scale": DIGITS_SCALE, **dict(self.changes)})
 
     @property
     def command(self) -> str:
@@ -74,6 +77,10 @@ class Member:
 def _softmax(x: np.ndarray) -> np.ndarray:
     e = np.exp(x - x.max())
     return e / e.sum()
+
+
+def _grouped(x: np.ndarray) -> np.ndarray:
+    return np.concatenate([_softmax(x[:8]), _softmax(x[8:])])
 
 
 def _smoothed(x: np.ndarray) -> np.ndarray:
@@ -105,6 +112,14 @@ def _masked(config: Config, codes: np.ndarray) -> Shown:
     exact = np.zeros(len(codes))
     exact[~mask] = _softmax(codes[~mask] * config.effective_scale)
     return Shown(values, exact, _bound(config))
+
+
+def _tempered(config: Config, codes: np.ndarray) -> Shown:
+    values = golden(config, codes[None], beside={"temperatures": np.array([1 / INVERSE_TEMPERATURE])})["probabilities"][
+        0
+    ]
+    exact = _softmax(codes * config.effective_scale * INVERSE_TEMPERATURE)
+    return Shown(values / 2.0**config.probability_width, exact, _bound(config))
 
 
 def _losses(config: Config, codes: np.ndarray) -> Shown:
@@ -149,6 +164,18 @@ MEMBERS: tuple[Member, ...] = (
         "softmax(x / T), T = 3: in the tables, so it costs nothing",
         _elements("probabilities", _softmax),
         changes=(("temperature", 3.0),),
+    ),
+    Member(
+        "softmax-int8-temperature",
+        "Temperature of each vector",
+        f"softmax(x / T), T = {1 / INVERSE_TEMPERATURE:g}, from a code beside the vector",
+        _tempered,
+    ),
+    Member(
+        "softmax-int8-groups",
+        "Groups",
+        "softmax inside each group of 8; of ten scores the last two are a short group",
+        _elements("probabilities", _grouped),
     ),
     Member("softmax-int8-masked", "Mask", f"softmax of what is left; classes {MASKED} are excluded", _masked),
     Member(

@@ -1,9 +1,9 @@
 """`softstream network`: a digits classifier with softmax inside, every softmax by the model of the hardware, beside float.
 
 The network of `train_network`: 64 pixels → 64 hidden scores, 8 groups of 8 with a softmax in each → 10 scores → softmax. In
-hardware each hidden group is a vector of 8 to one head, and the 10 scores a vector to another; both are the configuration at
-hand, at the length and scale of their scores. What lies between is integers: pixels of 0 to 16 and probability codes times
-int8 weights, symmetric, scale = max |w| / 127, summed exactly, and rounded half to even to int8 scores.
+hardware the 64 hidden scores are a packet of groups to one head (`groups = [8]`), and the 10 scores a vector to another; both
+are the configuration at hand, at the length and scale of their scores. What lies between is integers: pixels of 0 to 16 and
+probability codes times int8 weights, symmetric, scale = max |w| / 127, summed exactly, and rounded half to even to int8 scores.
 
 Three networks on the digits that were held out:
 
@@ -30,8 +30,8 @@ from softstream.hw.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.plan import plan
 from softstream.sim.data import DIGITS_NETWORK, NETWORK_DESCRIPTION
-from softstream.sim.exact import Vectors, exact_values
 from softstream.sim.golden import golden
+from softstream.sim.reference import softmax_float64
 
 from .compare import one_by_one, percent_text
 from .run import verify
@@ -53,6 +53,7 @@ class Layer:
     name: str
     config: Config
     vectors: int
+    """Softmaxes: vectors, or groups."""
     saturated: int
     """Scores that were beyond the format."""
     largest_ulp: float
@@ -135,7 +136,9 @@ def heads(config: Config) -> tuple[Config, Config]:
     described = tomllib.loads(NETWORK_DESCRIPTION.read_text(encoding="utf-8"))
     int8 = {"score_width": 8, "score_signed": True}
     return (
-        config.replace(max_length=described["group"], score_scale=described["hidden_scale"], **int8),
+        config.replace(
+            max_length=described["group"], groups=[described["group"]], score_scale=described["hidden_scale"], **int8
+        ),
         config.replace(max_length=10, score_scale=described["output_scale"], **int8),
     )
 
@@ -149,15 +152,11 @@ def _answered(config: Config, codes: np.ndarray, engine: str) -> np.ndarray:
     return model["probabilities"]
 
 
-def _exact(config: Config, codes: np.ndarray) -> np.ndarray:
-    return exact_values("probabilities", Vectors(config, codes, np.full(len(codes), codes.shape[1])))
-
-
 def _layer(name: str, config: Config, codes: np.ndarray, found: np.ndarray, saturated: int) -> Layer:
     worst = plan(config).worst_ulp
     assert worst is not None  # of every softmax
-    error = np.abs(found - _exact(config, codes) * 2.0**config.probability_width)
-    return Layer(name, config, len(codes), saturated, float(error.max()), worst)
+    error = np.abs(found - softmax_float64(config, codes) * 2.0**config.probability_width)
+    return Layer(name, config, codes.size // config.max_length, saturated, float(error.max()), worst)
 
 
 def _float_scores(stored: dict[str, np.ndarray], group: int) -> np.ndarray:
@@ -177,15 +176,13 @@ def evaluate(config: Config, engine: str = "golden") -> Outcome:
     with np.load(DIGITS_NETWORK, allow_pickle=False) as file:
         stored = {name: file[name].astype(np.float64) for name in file.files}
     labels = stored["labels"].astype(np.int64)
-    group, one = hidden_head.max_length, 2.0**config.probability_width
-
+    one = 2.0**config.probability_width
     first = _Weights.of(stored["w1"], stored["b1"], 1 / _PIXEL_STEPS)
     hidden, beyond = quantise(hidden_head, first.scores(stored["pixels"]))
-    hidden = hidden.reshape(-1, group)
     codes = _answered(hidden_head, hidden, engine)
     second = _Weights.of(stored["w2"], stored["b2"], 1 / one)
-    exact_scores = second.scores(_exact(hidden_head, hidden).reshape(len(labels), -1) * one)
-    scores, beyond_output = quantise(output_head, second.scores(codes.reshape(len(labels), -1)))
+    exact_scores = second.scores(softmax_float64(hidden_head, hidden) * one)
+    scores, beyond_output = quantise(output_head, second.scores(codes))
     exact_codes, _ = quantise(output_head, exact_scores)
     result = golden(output_head, scores)
     out = _answered(output_head, scores, engine)
@@ -195,7 +192,7 @@ def evaluate(config: Config, engine: str = "golden") -> Outcome:
     )
     return Outcome(
         labels=labels,
-        by_float=_float_scores(stored, group).argmax(axis=1),
+        by_float=_float_scores(stored, hidden_head.max_length).argmax(axis=1),
         by_int8=exact_codes.argmax(axis=1),
         by_hardware=result["argmax"],
         close=_open(exact_scores, second, layers[0], output_head),

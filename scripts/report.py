@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .compare import Comparison, Row
+from .compare import CALIBRATION, Comparison, Row
 from .output import written_file
 from .page import ARGMAX, BOUND, GRID, MUTED, SOFTMAX, captioned, dots, escape, page, raised, svg
 
@@ -296,6 +296,8 @@ def _provenance(comparison: Comparison) -> Iterator[tuple[str, str]]:
         "Cycles",
         f"the plan's: first output {c.softmax.plan.latency_formula}, interval {c.softmax.plan.interval_formula}",
     )
+    if c.data.labelled:
+        yield "Calibration", CALIBRATION
     for part in c.parts:
         place = f"{part.synthesis}; nextpnr-{part.family} {' '.join(part.arguments)} --freq {part.target_mhz}"
         yield part.title, place

@@ -18,7 +18,7 @@ from typing import Any
 
 from softstream.boards.link import link_verilog
 from softstream.boards.parts import PARTS
-from softstream.boards.protocol import MODES
+from softstream.boards.protocol import carried
 from softstream.boards.toolchain import Job, measure, tool_versions
 from softstream.hw.config import nearest
 from softstream.hw.emit import verilog
@@ -61,7 +61,7 @@ def measured(
         for row in parts:
             if heads:
                 jobs.append(Job(verilog(PRESETS[name]), PARTS[row], tuple(seeds), name))
-            if PRESETS[name].mode in MODES:
+            if carried(PRESETS[name]):
                 jobs.append(Job(link_verilog(PRESETS[name]), PARTS[row], (), f"the link of {name}"))
     results = iter(measure(jobs, workers=workers, progress=progress))
     content: dict[str, Any] = {
@@ -80,7 +80,7 @@ def measured(
                 entry["fmax_mhz"] = mhz
                 entry["fmax_mhz_by_seed"] = {str(placed.seed): placed.fmax_mhz for placed in result.placements}
                 entry["floor_mhz"] = None if mhz is None else round(FLOOR * mhz, 1)
-            if PRESETS[name].mode in MODES:
+            if carried(PRESETS[name]):
                 entry["link_cells"] = dict(next(results).cells)
             content["presets"][name][row] = entry
     return content

@@ -57,7 +57,7 @@ def to_codes(
         example = f"reshape it to (1, {scores.size})" if scores.ndim == 1 and scores.size else "for example (100, 10)"
         raise UserError(f"{name}: shape {scores.shape}; must be [vectors, N] with at least one of each; {example}")
     vectors, columns = scores.shape
-    if lengths is None and columns > config.max_length:
+    if lengths is None and columns > _most(config, columns):
         raise UserError(
             f"{name}: vectors of {columns} elements; must be max_length = {config.max_length} at most; "
             f"for example --set max_length={columns}"
@@ -97,6 +97,11 @@ def quantise(config: Config, scores: np.ndarray) -> tuple[np.ndarray, int]:
     return np.clip(steps, low, high).astype(np.int64), saturated
 
 
+def _most(config: Config, columns: int) -> int:
+    """Elements that a vector may have: a packet of groups has any number of them."""
+    return columns if config.groups else config.max_length
+
+
 def to_lengths(config: Config, lengths: np.ndarray, vectors: int, columns: int, name: str = "lengths") -> np.ndarray:
     """Lengths as int64 [V]. Raises `UserError` for other than one integer per vector, 1 to N and to max_length."""
     if lengths.dtype.kind not in "iu" or lengths.shape != (vectors,):
@@ -104,7 +109,7 @@ def to_lengths(config: Config, lengths: np.ndarray, vectors: int, columns: int, 
             f"{name}: an array of {lengths.dtype} with shape {lengths.shape}; must be one integer per vector, "
             f"for example shape ({vectors},)"
         )
-    highest = min(columns, config.max_length)
+    highest = min(columns, _most(config, columns))
     wrong = np.flatnonzero((lengths < 1) | (lengths > highest))
     if len(wrong):
         rule = "max_length" if highest == config.max_length else "the columns of the scores"

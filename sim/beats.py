@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from softstream.hw.config import Config
+from softstream.hw.grouping import Grouping
 from softstream.hw.ports import Output, byte_bits, outputs, sidebands
 
 __all__ = [
@@ -136,6 +137,8 @@ def due_beats(
     config: Config, result: Mapping[str, np.ndarray], lengths: np.ndarray, mask: np.ndarray | None = None
 ) -> dict[str, list[Beat]]:
     """The beats that every output stream must carry for a result of the golden model, in order."""
+    if config.groups:
+        return _grouped_beats(config, result, np.asarray(lengths), mask)
     due: dict[str, list[Beat]] = {}
     kept = np.minimum(np.asarray(lengths), config.max_length)
     for output in outputs(config):
@@ -160,6 +163,33 @@ def due_beats(
         else:
             keep = _keep_words(np.repeat(np.arange(config.lanes) < held[0][:, :1], sum(sizes), axis=1))
             due[output.prefix] = list(zip(words, keep, last, user, strict=True))
+    return due
+
+
+def _grouped_beats(
+    config: Config, result: Mapping[str, np.ndarray], lengths: np.ndarray, mask: np.ndarray | None
+) -> dict[str, list[Beat]]:
+    """The beats of the groups as vectors, with the packets' ends in tlast, and the groups' ends in tuser."""
+    groups, vectors = Grouping(config.groups, lengths), config.replace(groups=[])
+    arrays = {"overlong": ~groups.complete}  # whose place the flag has
+    for output in outputs(config):
+        for field in (*output.fields, *output.flags):
+            values = result[field.array]
+            of_elements = output.per == "element" and field in output.fields
+            arrays[field.array] = groups.split(values) if of_elements else groups.each(values)
+    due = due_beats(vectors, arrays, groups.lengths, None if mask is None else groups.split(mask))
+    for output, inner in zip(outputs(config), outputs(vectors), strict=True):
+        beats = inner.beats(vectors, groups.lengths)
+        place = np.arange(beats.sum()) - np.repeat(np.cumsum(beats) - beats, beats)
+        ends = place == np.repeat(beats - 1, beats)
+        final = ends & np.repeat(groups.final, beats)
+        user = ends * (int(output.ends) << len(output.flags))
+        due[output.prefix] = [
+            (*beat[:-2], int(packet), (beat[-1] if group else 0) | told)
+            for beat, group, packet, told in zip(
+                due[output.prefix], ends.tolist(), final.tolist(), user.tolist(), strict=True
+            )
+        ]
     return due
 
 

@@ -6,7 +6,10 @@ import numpy as np
 
 from softstream.hw.config import Config
 from softstream.hw.ensemble import summed
+from softstream.hw.grouping import Grouping
 from softstream.hw.numerics import numerics
+from softstream.hw.ports import kept
+from softstream.hw.temperatures import tempered
 
 from .golden.accumulate import accumulate
 from .golden.exponential import exponential
@@ -20,23 +23,36 @@ def valid_elements(config: Config, scores: np.ndarray, lengths: np.ndarray | Non
     """Which elements of scores [V, N] belong to their vector after the cut at max_length: bool [V, N]."""
     columns = np.arange(scores.shape[1])
     limit = np.full(len(scores), scores.shape[1]) if lengths is None else np.asarray(lengths)
-    return columns < np.minimum(limit, config.max_length)[:, None]
+    return columns < kept(config, limit)[:, None]
 
 
 def softmax_float64(
-    config: Config, scores: np.ndarray, lengths: np.ndarray | None = None, mask: np.ndarray | None = None
+    config: Config,
+    scores: np.ndarray,
+    lengths: np.ndarray | None = None,
+    mask: np.ndarray | None = None,
+    temperatures: np.ndarray | None = None,
 ) -> np.ndarray:
     """What a probability code stands for, in float64: p_i = exp(s·x_i) / Σ exp(s·x_j), 0 beyond each length and where a
-    mask [V, N] is not 0; [V, N]; s is score_scale / temperature. Smoothed where the
-    configuration says so.
+    mask [V, N] is not 0; [V, N]; s is score_scale / temperature, times the inverse temperature that the codes `temperatures` [V]
+    stand for. Smoothed where the configuration says so, and in each group by itself.
 
     With `normaliser = none` the value is exp(s·x_i) / 2^(n+1) on the scale of the smallest score, n being the exponent of
     the sum that the model computed: the sum's power of two is part of that result's definition.
 
     Of ensembles the softmax of the mean of the members' scores, or the mean of their softmaxes, [V / M, N].
     """
+    if config.groups:
+        whole = np.full(len(scores), scores.shape[1]) if lengths is None else np.asarray(lengths)
+        groups, vectors = Grouping(config.groups, whole), config.replace(groups=[])
+        split = None if mask is None else groups.split(mask)
+        return groups.joined(softmax_float64(vectors, groups.split(scores), groups.lengths, split), scores.shape[1])
     if config.ensemble > 1:
         return _of_ensembles(config, scores, lengths)
+    if temperatures is not None:
+        # Exact, and scores of their own: what is common to all of a vector cancels.
+        products = (scores - config.score_format.minimum) * temperatures[:, None]
+        return softmax_float64(tempered(config), products, lengths, mask)
     valid = valid_elements(config, scores, lengths)
     if mask is not None:
         valid &= mask == 0
@@ -49,9 +65,9 @@ def softmax_float64(
     widths = numerics(config)
     framed = np.where(valid, scores, config.score_format.minimum)
     positions, _, _ = frame(config, framed, valid.sum(axis=1))
-    kept = valid[:, : positions.shape[1]]
-    sum_exponent, _ = normalise(widths, *accumulate(widths, *exponential(widths, positions), kept))
-    octaves = np.where(kept, positions, 0).max(axis=1) * min(config.effective_scale * math.log2(math.e), 64.0)
+    taken = valid[:, : positions.shape[1]]
+    sum_exponent, _ = normalise(widths, *accumulate(widths, *exponential(widths, positions), taken))
+    octaves = np.where(taken, positions, 0).max(axis=1) * min(config.effective_scale * math.log2(math.e), 64.0)
     return weights * np.exp2(octaves - (sum_exponent + 1))[:, None]
 
 

@@ -34,6 +34,11 @@ def beside(config: Config, scores: np.ndarray, *, whole: bool = False) -> dict[s
     return found
 
 
+def _longest(config: Config) -> int:
+    """Length that most vectors keep to; a packet of groups may have more than one round of them."""
+    return min(sum(config.groups) + config.max_length if config.groups else config.max_length, SHORT)
+
+
 def _uniform(config: Config, rng: np.random.Generator, length: int) -> np.ndarray:
     return rng.integers(config.score_format.minimum, config.score_format.maximum, length, endpoint=True)
 
@@ -71,7 +76,7 @@ def random_vectors(config: Config, rng: np.random.Generator, count: int) -> Vect
 
     Of ensembles, so many of them, as all of these stimuli.
     """
-    longest = min(config.max_length, SHORT)
+    longest = _longest(config)
     lengths = rng.integers(1, longest, count, endpoint=True)
     vectors = [(_uniform, _spread)[row % 2](config, rng, int(length)) for row, length in enumerate(lengths)]
     return members(config, rng, vectors)
@@ -81,7 +86,7 @@ def corner_vectors(config: Config, rng: np.random.Generator) -> Vectors:
     """Single elements, equal scores, ties, ramps, extremes, every short length; random vectors between and after them."""
     low, high = config.score_format.minimum, config.score_format.maximum
     middle = (low + high + 1) // 2
-    longest = min(config.max_length, SHORT)
+    longest = _longest(config)
     ramp = np.linspace(low, high, longest).astype(np.int64)
     step = np.clip(middle + np.arange(longest), low, high)
     peak = np.full(longest, low)

@@ -62,6 +62,11 @@ MEMBERS: dict[str, Config] = {
         max_length=9, profile="small", smoothing=(1, 3, 0), smoothing_edges="scatter", smoothing_passes=2, guard_bits=5
     ),
     "exponential-split-2": Config(mode="exponential", max_length=16, lanes=2, score_width=12, score_scale=0.01),
+    "temperature": Config(temperature_bits=8, temperature_fraction=5, max_length=16),
+    "temperature-lanes-4": Config(
+        temperature_bits=2, max_length=13, lanes=4, normaliser="logarithm", score_scale=0.04, profile="fastest"
+    ),
+    "log_softmax-temperature": Config(mode="log_softmax", temperature_bits=5, temperature_fraction=2, max_length=9),
     "sample-inverse-cdf": Config(mode="sample", sampler="inverse_cdf", max_length=16),
     "sample-inverse-cdf-split": Config(
         mode="sample", sampler="inverse_cdf", max_length=16, score_width=12, score_scale=0.005, profile="small"

@@ -39,7 +39,7 @@ def check_head(
     scores, lengths = pad_vectors(vectors, config.score_format.minimum)
     extra = beside(config, scores)
     beats = score_beats(config, scores, lengths, np.random.default_rng(seed), extra)
-    due = due_beats(config, golden(config, scores, lengths, extra), lengths)
+    due = due_beats(config, golden(config, scores, lengths, extra), lengths, extra.get("mask"))
     return _run(config, beats, due, pauses(source, seed), pauses(sink, seed + 1))
 
 

@@ -48,6 +48,7 @@ WITHOUT_AMARANTH = [
             "smoothing_schedule",
             "sampling",
             "cdf_law",
+            "temperatures",
             "inverse_cdf_schedule",
             "sigmoid_tables",
             "schedule",

@@ -62,6 +62,17 @@ CONFIGS = {
     "sample-inverse-cdf-small": Config(
         mode="sample", sampler="inverse_cdf", max_length=9, score_width=12, score_scale=0.005, profile="small"
     ),
+    "temperature-lanes-2-small": Config(
+        temperature_bits=2,
+        temperature_fraction=1,
+        max_length=21,
+        lanes=2,
+        normaliser="logarithm",
+        score_scale=0.04,
+        profile="small",
+        mask=True,
+    ),
+    "temperature-loss": Config(mode="cross_entropy", temperature_bits=5, temperature_fraction=2, max_length=9),
     "log-softmax": Config(mode="log_softmax", max_length=16, score_scale=0.1467),
     "log-softmax-4": Config(mode="log_softmax", max_length=21, score_width=6, lanes=4, profile="fastest"),
     "cross-entropy": Config(mode="cross_entropy", max_length=10, score_scale=0.1),

@@ -10,6 +10,7 @@ from test_report import Page
 
 from softstream.hw.config import Config
 from softstream.hw.errors import UserError
+from softstream.hw.grouping import GROUPED_MODES
 from softstream.hw.head import HEADS
 from softstream.hw.plan import plan
 from softstream.hw.ports import outputs
@@ -83,6 +84,17 @@ def test_what_names_nothing_is_refused(modes, message):
         ("softmax:mask=true", {}, "--modes softmax:mask=true: takes mask beside the scores"),
         ("softmax", {"beside": {"mask": MASK}}, "--beside mask: none of softmax takes it; leave it out"),
         ("softmax:mask=true", {"beside": {"mask": MASK[:3]}}, "mask: an array of int64 with shape (3, 16)"),
+        ("softmax:ensemble=7", {}, "--modes softmax:ensemble=7: takes vectors 7 by 7, and there are 60"),
+        (
+            "softmax:ensemble=2",
+            {"labels": LABELS},
+            "vectors 0 to 1 are the members of one result, and their labels are",
+        ),
+        (
+            "argmax:ensemble=2:ensemble_mean=probabilities",
+            {},
+            "ensemble_mean=probabilities: mean_probabilities with mode",
+        ),
         ("softmax:max_length=8", {}, "max_length is one for all entries"),
     ],
 )
@@ -168,6 +180,63 @@ def test_every_mode_with_a_mask(mode):
     assert member.error is None or (member.error.within_bound and member.error.largest > 0)
     if mode not in ("cross_entropy", "sample", "sigmoid"):
         assert member.decision.flips == 0
+
+
+@pytest.mark.parametrize("mode", GROUPED_MODES)
+def test_every_mode_of_groups(mode):
+    """Packets of several lengths, the last group of some of them short: each group is a vector by itself."""
+    lengths = RNG.integers(1, 17, 60)
+    [member] = judged(f"{mode}:groups=[3,5]", labels=LABELS % lengths, lengths=lengths).members
+    assert member.plan.config.max_length == 5
+    assert member.error is None or (member.error.within_bound and member.error.largest > 0)
+    if member.error is not None and member.error.unit == "ulp":
+        assert member.error.count == lengths.sum()
+    # A label is of a packet.
+    assert (member.decision.accuracy, member.calibration) == (None, None)
+    assert member.decision.count == sum(2 * (n // 8) + (n % 8 > 0) + (n % 8 > 3) for n in lengths)
+    if mode != "sample":
+        assert member.decision.flips == 0
+
+
+def test_a_preset_of_groups_keeps_its_sizes():
+    assert entries("softmax-int8-groups", BASE)["softmax-int8-groups"].groups == (8,)
+    with pytest.raises(UserError, match="--modes sigmoid:groups="):
+        entries("sigmoid:groups=[5]", BASE)
+
+
+ENSEMBLES = [f"{mode}:ensemble=3" for mode in HEADS] + [
+    "softmax:ensemble=3:ensemble_mean=probabilities:smoothing=[1,2,1]"
+]
+
+
+@pytest.mark.parametrize("entry", ENSEMBLES)
+def test_every_mode_of_an_ensemble(entry):
+    """Members of several lengths; labels are those of a whole ensemble."""
+    labels = np.repeat(LABELS[:20], 3)
+    lengths = np.repeat(RNG.integers(1, 17, 20), 3) if "cross_entropy" not in entry else np.full(60, 16)
+    [member] = judged(entry, labels=labels % lengths, lengths=lengths).members
+    assert member.error is None or (member.error.within_bound and member.error.largest > 0)
+    if member.decision is None:
+        return
+    assert member.decision.count == 20
+    if not entry.startswith(("sample", "sigmoid")):
+        assert member.decision.flips == 0
+        means = [SCORES[row : row + 3, : lengths[row]].mean(axis=0) for row in range(0, 60, 3)]
+        if "probabilities" not in entry:
+            right = [
+                int(np.argmax(mean)) == label for mean, label in zip(means, LABELS[:20] % lengths[::3], strict=True)
+            ]
+            assert member.decision.accuracy == np.mean(right)
+
+
+def test_an_ensemble_takes_the_scores_of_three_classifiers():
+    found = family(BASE, entries("argmax,argmax:ensemble=3", BASE), place=False)
+    assert (found.data.vectors, found.data.labelled) == (3 * 1797, True)
+    alone, together = found.members
+    assert (alone.decision.count, together.decision.count) == (3 * 1797, 1797)
+    assert together.decision.accuracy > alone.decision.accuracy + 0.03
+    assert (together.interval, together.elements_per_cycle) == (30, 1)
+    assert together.decision.flips_of(found.data.vectors) == "0 of 1797"
 
 
 @pytest.mark.parametrize("sampler", ["gumbel", "inverse_cdf"])

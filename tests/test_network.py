@@ -15,6 +15,7 @@ from softstream.scripts.cli import main
 from softstream.scripts.network import evaluate, heads
 from softstream.sim.data import DIGITS_NETWORK, NETWORK_DESCRIPTION
 from softstream.sim.golden import golden
+from softstream.sim.reference import softmax_float64
 
 BASE = preset("digits-softmax")
 DESCRIPTION = tomllib.loads(NETWORK_DESCRIPTION.read_text(encoding="utf-8"))
@@ -93,7 +94,8 @@ def test_float_and_hardware_by_a_plain_computation():
 
         sums = [c1[j] + sum(x * q1[i][j] for i, x in enumerate(pixels)) for j in range(64)]
         scores = np.array([round(value * steps[0] / hidden_head.score_scale) for value in sums])
-        codes = golden(hidden_head, scores.reshape(8, 8))["probabilities"].ravel().tolist()
+        vectors = hidden_head.replace(groups=[])  # what groups are, by definition
+        codes = golden(vectors, scores.reshape(8, 8))["probabilities"].ravel().tolist()
         sums = [c2[j] + sum(x * q2[i][j] for i, x in enumerate(codes)) for j in range(10)]
         assert (
             first_largest([round(value * steps[1] / output_head.score_scale) for value in sums])
@@ -111,16 +113,16 @@ def test_what_is_proved_holds_for_the_worst_that_the_bound_allows(monkeypatch, w
     rng = np.random.default_rng(width)
 
     def moved(head: Config, codes: np.ndarray, engine: str) -> np.ndarray:
-        exact = module._exact(head, codes) * 2.0**width
+        exact = softmax_float64(head, codes) * 2.0**width
         if head != hidden_head:
             return np.rint(exact)
         worst = honest.layers[0].worst_ulp
         step = np.abs(STORED["w2"]).max() / 127
         weights = np.rint(STORED["w2"] / step)
-        scores = exact.reshape(600, 64) @ weights + np.rint(STORED["b2"] / (step / 2**width))
+        scores = exact @ weights + np.rint(STORED["b2"] / (step / 2**width))
         order = np.argsort(-scores, axis=1)
         best, other = order[:, 0], order[np.arange(600), rng.integers(1, 4, 600)]
-        harm = (weights.T[other] - weights.T[best]).reshape(exact.shape)
+        harm = weights.T[other] - weights.T[best]
         return np.where(harm > 0, np.floor(exact + worst), np.ceil(exact - worst))
 
     monkeypatch.setattr(module, "_answered", moved)
@@ -133,7 +135,7 @@ def test_what_is_proved_holds_for_the_worst_that_the_bound_allows(monkeypatch, w
 
 def test_every_head_is_the_configuration_at_the_scale_of_its_scores():
     hidden, output = heads(BASE.replace(normaliser="reciprocal", probability_width=10))
-    assert (hidden.max_length, hidden.score_scale) == (8, DESCRIPTION["hidden_scale"])
+    assert (hidden.groups, hidden.score_scale) == ((8,), DESCRIPTION["hidden_scale"])
     assert (output.max_length, output.score_scale) == (10, DESCRIPTION["output_scale"])
     assert {hidden.normaliser, output.normaliser} == {"reciprocal"}
     assert {hidden.probability_width, output.probability_width} == {10}
@@ -167,4 +169,4 @@ def test_the_simulated_verilog_is_asked_and_held_against_the_model(monkeypatch):
 
     monkeypatch.setattr("softstream.sim.runner.run_rtl", answers)
     evaluate(BASE, "rtl")
-    assert asked == [(heads(BASE)[0], (4800, 8)), (heads(BASE)[1], (600, 10))]
+    assert asked == [(heads(BASE)[0], (600, 64)), (heads(BASE)[1], (600, 10))]

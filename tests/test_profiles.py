@@ -5,7 +5,7 @@ import json
 import pytest
 
 from softstream.boards.parts import PARTS
-from softstream.boards.protocol import MODES
+from softstream.boards.protocol import carried
 from softstream.boards.registry import BOARDS, board
 from softstream.boards.room import recorded, room_of_board, room_of_part
 from softstream.hw.config import Config
@@ -108,7 +108,7 @@ def test_a_board_has_its_link_beside_the_head_and_an_unmeasured_part_is_doubted(
     alone, linked = room_of_board(row, link=False), room_of_board(row)
     assert alone.cells == linked.cells == row.cells
     # Modes that the link does not carry have none beside them.
-    pairs = [(a, b) for a, b in zip(alone.measured, linked.measured, strict=True) if a.config.mode in MODES]
+    pairs = [(a, b) for a, b in zip(alone.measured, linked.measured, strict=True) if carried(a.config)]
     assert pairs
     assert all(a.cells < b.cells for a, b in pairs)
     gowin, ecp5 = room_of_board(board("tang-nano-9k"), link=False), room_of_part("ecp5-25k")

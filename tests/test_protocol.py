@@ -78,7 +78,7 @@ def test_a_payload_too_long_is_not_sent():
         encode(Frame(Type.RUN, 0, 0, bytes(61)))
 
 
-CARRIED = [config for config in PRESETS.values() if config.mode in protocol.MODES]
+CARRIED = [config for config in PRESETS.values() if protocol.carried(config)]
 
 
 @pytest.mark.parametrize("config", [*CARRIED, Config(probability_width=24, probability_format="UQ1")])

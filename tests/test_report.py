@@ -114,6 +114,7 @@ def test_the_page_tells_where_its_numbers_come_from(of_digits, page):
         f"synth_ice40 -device hx; nextpnr-ice40 --hx8k --package ct256 --freq {PARTS['hx8k'].target_mhz}",
         "pyosys 0.70",
         "register to register, out of context",
+        "over 10 bins of equal width on (0, 1]",
     ):
         assert told in page.text
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from softstream.boards.parts import PARTS
-from softstream.boards.protocol import MODES
+from softstream.boards.protocol import carried
 from softstream.boards.toolchain import tool_versions
 from softstream.hw.presets import PRESETS
 from softstream.scripts import resources
@@ -36,7 +36,7 @@ def test_every_entry_is_complete_and_has_its_floor_below_the_median():
     for name, parts in content["presets"].items():
         for row, entry in parts.items():
             assert set(entry["cells"]) == {cell.name for cell in PARTS[row].cells}
-            assert set(entry.get("link_cells", {})) == (set(entry["cells"]) if PRESETS[name].mode in MODES else set())
+            assert set(entry.get("link_cells", {})) == (set(entry["cells"]) if carried(PRESETS[name]) else set())
             if any(entry["cells"][kind] > number for kind, number in entry["available"].items()):
                 assert entry["fmax_mhz"] is None
                 continue

@@ -15,8 +15,10 @@ IDLE_CYCLES = 40
 
 
 def _lengths(session: Session) -> list[int]:
-    limit = session.config.max_length
-    return sorted({min(length, limit) for length in LENGTHS} | {limit})
+    limit, groups = session.config.max_length, session.config.groups
+    # Packets of groups: of whole rounds of the sizes, and one that ends inside a group.
+    rounds = {sum(groups), 2 * sum(groups) + 1} if groups else set()
+    return sorted({min(length, limit) for length in LENGTHS} | {limit} | rounds)
 
 
 def _vectors(session: Session, length: int, results: int) -> list[np.ndarray]:

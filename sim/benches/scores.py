@@ -1,16 +1,21 @@
 """A person's scores through the hardware at full speed: every result and the cycle it came in."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import repeat
 from typing import Any
 
 import cocotb
 import numpy as np
 
-from softstream.hw.ports import byte_bits, outputs
+from softstream.hw.config import Config
+from softstream.hw.grouping import Grouping
+from softstream.hw.ports import Output, byte_bits, outputs
 
 from ..beats import score_beats, unpack
 from ..drivers import Sink, Source
 from ..golden import Result, golden
+from ..monitor import Payload
 from .session import Session
 
 __all__ = ["scores"]
@@ -47,7 +52,8 @@ async def scores(dut: Any) -> None:
             )
         finally:
             session.count(source, sinks)
-        result = _result(session, values.shape, lengths, mask, sinks)
+        came = {prefix: sink.beats for prefix, sink in sinks.items()}
+        result = _result(config, values.shape, lengths, mask, came)
         sent, beats = config.beats(lengths), outputs(config)[0].beats(config, lengths, mask)
         starts = np.array(source.times)[np.cumsum(sent) - sent][:: config.ensemble]
         times = np.array(sinks["m_axis"].times)
@@ -63,17 +69,52 @@ async def scores(dut: Any) -> None:
             _compare(result, golden(config, values, lengths, beside))
 
 
+Beats = Mapping[str, Sequence[Payload]]
+"""The beats of each output stream."""
+
+
 def _result(
-    session: Session, shape: tuple[int, ...], lengths: np.ndarray, mask: np.ndarray | None, sinks: dict[str, Sink]
+    config: Config, shape: tuple[int, ...], lengths: np.ndarray, mask: np.ndarray | None, came: Beats
 ) -> Result:
     """Collected beats as arrays. Raises AssertionError where tlast, tkeep or tuser contradict the framing."""
-    config = session.config
+    if not config.groups:
+        return Result(_arrays(config, outputs(config), shape, lengths, mask, came))
+    groups, vectors = Grouping(config.groups, lengths), config.replace(groups=[])
+    found, inner, told = outputs(config), [], {}
+    for output, before in zip(found, outputs(vectors), strict=True):
+        # As of vectors: the groups' ends in the place of the packets'.
+        ends = [beat[-1] >> len(output.flags) & 1 if output.ends else 1 for beat in came[output.prefix]]
+        final = [beat[-2] for beat, end in zip(came[output.prefix], ends, strict=True) if end]
+        misplaced = np.flatnonzero(np.array(final) != groups.final) if len(final) == len(groups.final) else [0]
+        assert not len(misplaced), f"{output.prefix}: tlast is not as it should be at the end of group {misplaced[0]}"
+        wrong = [beat for beat, end in zip(came[output.prefix], ends, strict=True) if beat[-2] and not end]
+        assert not wrong, f"{output.prefix}: tlast inside a group"
+        told[output.prefix] = [(*beat[:-2], end, beat[-1]) for beat, end in zip(came[output.prefix], ends, strict=True)]
+        inner.append(replace(before, flags_at_last=output.flags_at_last))
+    rows = groups.lengths
+    split = None if mask is None else groups.split(mask)
+    arrays = _arrays(vectors, inner, (len(rows), int(rows.max())), rows, split, told)
+    arrays["incomplete"] = arrays.pop("overlong")
+    return Result(
+        {
+            name: groups.told(values) if values.ndim == 1 else groups.joined(values, shape[1])
+            for name, values in arrays.items()
+        }
+    )
+
+
+def _arrays(
+    config: Config,
+    found_outputs: Sequence[Output],
+    shape: tuple[int, ...],
+    lengths: np.ndarray,
+    mask: np.ndarray | None,
+    came: Beats,
+) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {}
-    for output in outputs(config):
+    for output in found_outputs:
         prefix, lanes = output.prefix, output.lanes(config)
-        words, *keeps, lasts, flags = (
-            np.array(column, dtype=object) for column in zip(*sinks[prefix].beats, strict=True)
-        )
+        words, *keeps, lasts, flags = (np.array(column, dtype=object) for column in zip(*came[prefix], strict=True))
         beats = output.beats(config, lengths, mask)
         rows = np.repeat(np.arange(len(beats)), beats)
         place = np.arange(len(rows)) - np.repeat(np.cumsum(beats) - beats, beats)
@@ -101,7 +142,7 @@ def _result(
         for field, value in zip(output.fields, values, strict=True):
             arrays[field.array] = np.zeros(output.shape(config, shape), dtype=np.int64)
             arrays[field.array][np.broadcast_to(rows[:, None], held.shape)[held], columns[held]] = value[held]
-    return Result(arrays)
+    return arrays
 
 
 def _compare(hardware: Result, model: Result) -> None:

@@ -8,8 +8,10 @@ import numpy as np
 from softstream.hw.composition import Composition
 from softstream.hw.config import Config
 
+from .argmax import argmax
 from .finish import finish
 from .frame import Block
+from .inverse_temperature import inverse_temperature
 from .mean_logits import mean_logits
 from .mean_probabilities import mean_probabilities
 from .smoothing import smoothing
@@ -18,7 +20,10 @@ __all__ = ["FRONTS", "POSTS", "composed"]
 
 Arrays = dict[str, np.ndarray]
 
-FRONTS: dict[str, Callable[[Config, Config, Block], Block]] = {"mean_logits": mean_logits}
+FRONTS: dict[str, Callable[[Config, Config, Block], Block]] = {
+    "mean_logits": mean_logits,
+    "inverse_temperature": inverse_temperature,
+}
 """Front stage → its model: the configurations before and behind it, framed vectors in, framed vectors out."""
 
 POSTS: dict[str, Callable[[Config, Config, Block, Arrays], Arrays]] = {
@@ -35,9 +40,12 @@ def composed(
     block: Block,
 ) -> Arrays:
     """The arrays of a composed head; `models` holds the model of each mode."""
+    winner: Arrays = {}
     for front in parts.fronts:
+        if front.winner is not None:
+            winner = argmax(front.winner, block)
         block = FRONTS[front.name](front.before, front.after, block)
-    arrays = models[parts.inner.mode](parts.inner, block)
+    arrays = {**models[parts.inner.mode](parts.inner, block), **winner}
     for name in parts.posts:
         arrays = POSTS[name](config, parts.inner, block, arrays)
         if name == "mean_probabilities":

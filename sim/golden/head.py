@@ -16,6 +16,7 @@ from .composed import composed
 from .cross_entropy import cross_entropy
 from .exponentials import exponentials
 from .frame import Block, frame
+from .groups import grouped
 from .hardmax import hardmax
 from .log_softmax import log_softmax
 from .members import flags
@@ -117,7 +118,10 @@ def checked(config: Config, scores: np.ndarray, lengths: np.ndarray | None) -> t
 def checked_beside(
     config: Config, beside: Mapping[str, np.ndarray] | None, shape: tuple[int, ...]
 ) -> dict[str, np.ndarray]:
-    """What comes beside scores [V, N] of that shape, as integers. Raises `UserError` as `golden` does."""
+    """What comes beside scores [V, N] of that shape, as integers, real numbers quantised where the field takes them.
+
+    Raises `UserError` as `golden` does.
+    """
     given, fields = dict(beside or {}), {field.array: field for field in sidebands(config)}
     for name in [*given, *fields]:
         if name not in fields:
@@ -129,6 +133,8 @@ def checked_beside(
                 f"{name}: missing; must be an array of integers, {field.meaning}; for example zeros of shape {wanted}"
             )
         values = np.asarray(given[name])
+        if field.quantise is not None and values.dtype.kind == "f" and values.shape == wanted:
+            values = field.quantise(values)
         if values.shape != wanted or values.dtype.kind not in "iub":
             raise UserError(
                 f"{name}: an array of {values.dtype} with shape {values.shape}; must be integers of shape {wanted}"
@@ -160,6 +166,8 @@ def golden(
     """
     scores, lengths = checked(config, scores, lengths)
     beside = checked_beside(config, beside, scores.shape)
+    if config.groups:
+        return Result(grouped(golden, config, scores, lengths, beside, before))
     taken = words_taken(config, result_lengths(config, lengths), beside.get("mask"))
     earlier = before + np.cumsum(taken) - taken
     parts = composition(config)

@@ -1,0 +1,16 @@
+"""Golden model of `hw/inverse_temperature.py`: positions times their vector's code."""
+
+from dataclasses import replace
+
+from softstream.hw.config import Config
+
+from .frame import Block
+
+__all__ = ["inverse_temperature"]
+
+
+def inverse_temperature(before: Config, after: Config, block: Block) -> Block:
+    """The vectors that the configuration behind the product is given."""
+    beside = dict(block.beside)
+    codes = beside.pop("temperatures")
+    return replace(block, positions=block.positions * codes[:, None], beside=beside)
