@@ -44,7 +44,7 @@ from softstream.hw.profiles import measured_profiles, nearest_measured, nearest_
 from . import shim
 from .clock import Clock, choose
 from .parts import part as find_part
-from .protocol import MODES, carried
+from .protocol import carried
 from .registry import Board
 from .room import DOUBT, recorded, room_of_board
 from .toolchain import keep_log
@@ -162,8 +162,9 @@ class BuildResult:
 
 
 def memory_bits(config: Config) -> int:
-    """Bits that a head keeps of a vector while its sum is made: every element once, in softmax mode; else none."""
-    return config.max_length * (config.score_width + 1) if config.mode == "softmax" else 0
+    """Bits that a head keeps of a vector while its sum is made: every element once, where it is read again; else none."""
+    stored = config.mode in ("softmax", "log_softmax") or (config.mode, config.sampler) == ("sample", "inverse_cdf")
+    return config.max_length * (config.score_width + 1 + config.mask) if stored else 0
 
 
 def needed_cells(config: Config, row: Board, *, link: bool = True) -> tuple[int, int] | None:
@@ -186,15 +187,10 @@ def needed_cells(config: Config, row: Board, *, link: bool = True) -> tuple[int,
 
 def check_fit(config: Config, row: Board, *, link: bool = True) -> None:
     """Raises `UserError` where the part surely lacks memory or logic: what is missing, which presets fit, and the nearest
-    configuration that does; and for several lanes, which nothing on a board can fill, and modes that its link cannot carry."""
-    if config.mode not in MODES:
-        raise UserError(
-            f"mode = '{config.mode}' on {row.name}: a board's link carries a winner and probabilities; for example "
-            "--set mode=softmax"
-        )
+    configuration that does; and for several lanes, which nothing on a board can fill, ensembles, and groups."""
     if config.groups:
         raise UserError(
-            f"groups = {list(config.groups)} on {row.name}: a board's link carries one winner for a vector; for example "
+            f"groups = {list(config.groups)} on {row.name}: a board's link has one result for each vector; for example "
             "--set groups=[]"
         )
     if config.ensemble > 1:
@@ -205,11 +201,6 @@ def check_fit(config: Config, row: Board, *, link: bool = True) -> None:
     if config.lanes > 1:
         raise UserError(
             f"lanes = {config.lanes} on {row.name}: a board's scores come one at a time; for example --set lanes=1"
-        )
-    if config.temperature_bits:
-        raise UserError(
-            f"temperature_bits = {config.temperature_bits} on {row.name}: a board's link carries scores and nothing beside them; "
-            "for example --set temperature_bits=0 --set temperature=2"
         )
     missing = _missing(config, row, link)
     if missing:
@@ -285,7 +276,7 @@ def _nearest_that_fits(config: Config, row: Board, link: bool) -> str:
 
 def fitting_presets(row: Board) -> list[str]:
     """Presets that are not known not to fit."""
-    able = {name: config for name, config in PRESETS.items() if carried(config) and config.lanes == 1}
+    able = {name: config for name, config in PRESETS.items() if carried(config)}
     return [name for name, config in able.items() if not _missing(config, row, link=True)]
 
 
@@ -482,17 +473,21 @@ def _run(plan: BoardPlan, place: Path, report: Progress) -> None:
 
 def _add_sources(row: Board, place: Path) -> None:
     """Adds to the report the lines of Python that synthesis lost: a net `a.b_SB_LUT4_I0_O` of its making is named after the
-    signal `a.b`, of which the netlist tells the line."""
+    signal `a.b`, of which the netlist tells the line; of a signal that a library made, that of another name of the same net."""
     report = json.loads((place / "report.json").read_text(encoding="utf-8"))
     netlist = place / (f"{_NAME}.syn.json" if row.toolchain == "gowin" else f"{_NAME}.json")
     modules = json.loads(netlist.read_text(encoding="utf-8")).get("modules", {})
     signals = modules.get(_NAME, {}).get("netnames", {})
+    lines = {name: entry.get("attributes", {}).get("src", "").partition("|")[0] for name, entry in signals.items()}
+    ours = {name: line for name, line in lines.items() if line.startswith("softstream/")}
+    of_bit = {bit: line for name, line in ours.items() for bit in signals[name]["bits"]}
     for path in report.get("critical_paths", ()):
         for step in path["path"]:
             name = step.get("net", "").partition("[")[0]
             while name:
-                line = signals.get(name, {}).get("attributes", {}).get("src", "").partition("|")[0]
-                if line.startswith("softstream/"):
+                bits = signals[name]["bits"] if name in signals else ()
+                line = ours.get(name) or next((of_bit[bit] for bit in bits if bit in of_bit), None)
+                if line is not None:
                     step["sources"] = [line, *step.get("sources", ())]
                     break
                 name = name.rpartition("_")[0]

@@ -2,7 +2,7 @@
 
     with open_link("auto", 115200) as link:
         link.handshake(config)
-        answer = link.run(scores, lengths)     # argmax, best, overlong, probabilities, cycles
+        answer = link.run(scores, lengths)     # the arrays of the golden model's result, and cycles
 
 Every fault raises `LinkError` with one line; the next request begins with a handshake of its own and succeeds, unless the
 fault is still there.
@@ -11,7 +11,7 @@ fault is still there.
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +21,9 @@ from serial.tools import list_ports
 
 from softstream.hw.config import Config
 from softstream.hw.errors import LinkError
+from softstream.hw.ports import sidebands
 
 from .protocol import (
-    TRAILER_BYTES,
     Corrupt,
     Decoder,
     Fault,
@@ -31,9 +31,14 @@ from .protocol import (
     Info,
     Trailer,
     Type,
+    beat_bytes,
+    concluding,
+    element_bytes,
+    emitted,
     encode,
-    probability_bytes,
+    flags,
     score_bytes,
+    unpacked,
 )
 
 __all__ = ["DEFAULT_BAUD", "USB_IDS", "Answer", "Link", "find_port", "open_link"]
@@ -70,19 +75,16 @@ _FAULTS = {
 class Answer:
     """What a board gave for V vectors of at most N elements: as the golden model's result, and how long it took."""
 
-    argmax: np.ndarray
-    """First index of the largest score, int64 [V]."""
-    best: np.ndarray
-    """The largest score's code, int64 [V]."""
-    overlong: np.ndarray
-    """Whether the vector was longer than max_length and was cut, bool [V]."""
-    probabilities: np.ndarray | None
-    """Probability codes, int64 [V, N], 0 beyond each length; None in argmax mode."""
+    arrays: Mapping[str, np.ndarray]
+    """Those of the golden model's result, by name: int64, flags bool."""
     cycles: np.ndarray
     """Clock cycles from a vector's first score to its first result, int64 [V]; true for a vector alone in the head."""
     seconds: float
     bytes_sent: int
     bytes_received: int
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.arrays[name]
 
 
 def find_port(ports: Iterator[Any] | None = None) -> str:
@@ -187,9 +189,13 @@ class Link:
         return info
 
     def run(
-        self, scores: np.ndarray, lengths: np.ndarray | None = None, progress: Callable[[float], None] | None = None
+        self,
+        scores: np.ndarray,
+        lengths: np.ndarray | None = None,
+        progress: Callable[[float], None] | None = None,
+        beside: Mapping[str, np.ndarray] | None = None,
     ) -> Answer:
-        """Integer score codes [V, N] through the board; `lengths` [V] as in the golden model, default all N.
+        """Integer score codes [V, N] through the board; `lengths` [V] and `beside` as in the golden model, default all N.
 
         The handshake comes first where none was made or something went wrong since. Raises `LinkError` for every fault.
         """
@@ -201,7 +207,7 @@ class Link:
             self.handshake(self._config)
         self._sound = False
         begun, sent, received = time.monotonic(), self.bytes_sent, self.bytes_received
-        rows = self._exchange(self._config, scores, counts, progress)
+        rows = self._exchange(self._config, scores, counts, beside or {}, progress)
         self._sound = True
         return _answer(
             self._config,
@@ -245,14 +251,20 @@ class Link:
         )
 
     def _exchange(
-        self, config: Config, scores: np.ndarray, counts: np.ndarray, progress: Callable[[float], None] | None
+        self,
+        config: Config,
+        scores: np.ndarray,
+        counts: np.ndarray,
+        beside: Mapping[str, np.ndarray],
+        progress: Callable[[float], None] | None,
     ) -> list[tuple[bytes, Trailer]]:
         """Sends as the board has room, takes as it comes."""
         assert self.info is not None
-        waiting = _requests(config, scores, counts, self.info.payload_bytes)
+        waiting = _requests(config, scores, counts, beside, self.info.payload_bytes)
         upcoming = next(waiting, None)
-        size = probability_bytes(config)
-        due = deque(int(min(count, config.max_length)) * size for count in counts)
+        output = emitted(config)
+        beats = np.zeros_like(counts) if output is None else output.beats(config, counts, beside.get("mask"))
+        due = deque((beats * beat_bytes(output)).tolist())
         rows: list[tuple[bytes, Trailer]] = []
         body = bytearray()
         deadline = time.monotonic() + self._timeout
@@ -275,11 +287,14 @@ class Link:
                 if frame.type == Type.RESULT:
                     body += frame.payload
                     continue
-                if len(body) != due[0] or len(frame.payload) != TRAILER_BYTES:
+                if len(body) != due[0]:
                     raise LinkError(
-                        f"{self._name}: vector {len(rows)}: {len(body)} bytes of probabilities came, {due[0]} are due; try again"
+                        f"{self._name}: vector {len(rows)}: {len(body)} bytes of its result came, {due[0]} are due; try again"
                     )
-                rows.append((bytes(body), Trailer.from_bytes(frame.payload)))
+                try:
+                    rows.append((bytes(body), Trailer.from_bytes(config, frame.payload)))
+                except ValueError as error:
+                    raise LinkError(f"{self._name}: vector {len(rows)}: {error}; try again") from None
                 due.popleft()
                 body.clear()
                 if progress is not None:
@@ -335,12 +350,21 @@ class Link:
         return f"{self._name}: the port vanished ({str(error).splitlines()[0]}); connect the board again"
 
 
-def _requests(config: Config, scores: np.ndarray, counts: np.ndarray, most: int) -> Iterator[tuple[Type, bytes]]:
-    """Type and payload of each RUN frame, vector by vector."""
-    size = score_bytes(config)
-    mask = (1 << config.score_width) - 1
-    for row, count in zip(scores, counts, strict=True):
-        wire = (row[: int(count)].astype(np.int64) & mask).astype("<u1" if size == 1 else "<u2").tobytes()
+def _requests(
+    config: Config, scores: np.ndarray, counts: np.ndarray, beside: Mapping[str, np.ndarray], most: int
+) -> Iterator[tuple[Type, bytes]]:
+    """Type and payload of each RUN frame, vector by vector: the score of each element, and behind it what comes beside."""
+    low, size = score_bytes(config), element_bytes(config)
+    most -= most % size
+    elements = scores.astype(np.int64) & ((1 << config.score_width) - 1)
+    place = 8 * low
+    for field in sidebands(config):
+        values = np.asarray(beside[field.array], dtype=np.int64)
+        elements = elements | (values if field.per == "element" else values[:, None]) << place
+        place += field.width
+    for row, count in zip(elements, counts, strict=True):
+        held = np.ascontiguousarray(row[: int(count)], dtype="<i8").view(np.uint8).reshape(-1, 8)
+        wire = held[:, :size].tobytes()
         for start in range(0, len(wire), most):
             yield (Type.RUN_END if start + most >= len(wire) else Type.RUN, wire[start : start + most])
 
@@ -349,23 +373,17 @@ def _answer(
     config: Config, rows: list[tuple[bytes, Trailer]], shape: tuple[int, ...], seconds: float, sent: int, received: int
 ) -> Answer:
     trailers = [trailer for _, trailer in rows]
-    best = np.array([trailer.score for trailer in trailers], dtype=np.int64)
-    if config.score_signed:
-        best -= (best >> (config.score_width - 1)) << config.score_width
-    probabilities = None
-    size = probability_bytes(config)
-    if size:
-        probabilities = np.zeros(shape, dtype=np.int64)
+    arrays: dict[str, np.ndarray] = {}
+    if (output := emitted(config)) is not None:
+        for field in output.fields:
+            arrays[field.array] = np.zeros(output.shape(config, shape), dtype=np.int64)
         for row, (body, _) in enumerate(rows):
-            codes = np.frombuffer(body, dtype=np.uint8).reshape(-1, size).astype(np.int64)
-            probabilities[row, : len(codes)] = (codes << (8 * np.arange(size))).sum(axis=1)
-    return Answer(
-        np.array([trailer.index for trailer in trailers], dtype=np.int64),
-        best,
-        np.array([trailer.overlong for trailer in trailers], dtype=bool),
-        probabilities,
-        np.array([trailer.cycles for trailer in trailers], dtype=np.int64),
-        seconds,
-        sent,
-        received,
-    )
+            for field, values in zip(output.fields, unpacked(output, body), strict=True):
+                arrays[field.array][row, : len(values)] = values
+    if (output := concluding(config)) is not None:
+        for number, field in enumerate(output.fields):
+            arrays[field.array] = np.array([trailer.values[number] for trailer in trailers], dtype=np.int64)
+    for bit, flag in enumerate(flags(config)):
+        arrays[flag.array] = np.array([trailer.flags >> bit & 1 for trailer in trailers], dtype=bool)
+    cycles = np.array([trailer.cycles for trailer in trailers], dtype=np.int64)
+    return Answer(arrays, cycles, seconds, sent, received)

@@ -14,6 +14,8 @@ RAM, is: that is what keeps the link small.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from amaranth import Cat, ClockDomain, Const, Module, Mux, ResetInserter, Signal, Value
@@ -21,12 +23,14 @@ from amaranth.back import verilog
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from softstream.hw.axi import extended
 from softstream.hw.config import Config
 from softstream.hw.emit import TOP
 from softstream.hw.formats import ceil_log2
 from softstream.hw.head import Head
 from softstream.hw.plan import plan
-from softstream.hw.streams import probability_layout, score_layout, winner_layout
+from softstream.hw.ports import Field, Output, byte_bits
+from softstream.hw.streams import output_layout, score_layout
 
 from .protocol import (
     BOARD_WINDOW,
@@ -34,14 +38,18 @@ from .protocol import (
     HEADER_BYTES,
     HOST_WINDOW,
     PAYLOAD_BYTES,
-    TRAILER_BYTES,
     Fault,
     Info,
+    Trailer,
     Type,
+    beat_bytes,
+    concluding,
     crc16,
-    probability_bytes,
-    score_bytes,
+    element_bytes,
+    emitted,
+    flags,
 )
+from .shown import shown
 from .uart import Receiver, Transmitter, divisor
 
 __all__ = ["MEASURED_BAUD", "MEASURED_HZ", "Link", "LinkCore", "cycle_bits", "link_verilog"]
@@ -212,7 +220,7 @@ class _Store(wiring.Component):
 
 
 class _Scores(wiring.Component):
-    """Entries of the store to scores: low byte first where a score has two.
+    """Entries of the store to scores and what comes beside them: low byte first where an element has several.
 
     Ports: `i`, stream of entries; `o`, stream of scores, in the same cycle.
     """
@@ -223,20 +231,23 @@ class _Scores(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        entry = self.i.payload
+        config, entry, size = self._config, self.i.payload, element_bytes(self._config)
         whole: Value = Const(1)
-        score: Value = entry.byte
-        if score_bytes(self._config) == 2:
-            whole = Signal()
-            low = Signal(8, reset_less=True)
-            score = Cat(low, entry.byte)
+        element: Value = entry.byte
+        if size > 1:
+            place = Signal(range(size))
+            whole = place == size - 1
+            low = Signal(8 * (size - 1), reset_less=True)
+            element = Cat(low, entry.byte)
             with m.If(self.i.valid & ~whole):
-                m.d.sync += low.eq(entry.byte)
+                m.d.sync += low.eq(element[8:])
             with m.If(self.i.valid & self.i.ready):
-                m.d.sync += whole.eq(~whole)
+                m.d.sync += place.eq(Mux(whole, 0, place + 1))
+        beside = element[byte_bits(config.score_width) :]
         m.d.comb += [
             self.o.valid.eq(self.i.valid & whole),
-            Value.cast(self.o.payload).eq(Cat(score[: self._config.score_width], entry.vector_end)),
+            # The order of `score_layout`.
+            Value.cast(self.o.payload).eq(Cat(element[: config.score_width], entry.vector_end, beside)),
             self.i.ready.eq(self.o.ready | ~whole),
         ]
         return m
@@ -265,9 +276,9 @@ class _Step:
     last: bool = False
     """The part of the frame ends here, whatever else may end it."""
     takes: bool = False
-    """A probability's last byte: the next one follows."""
+    """A result's last byte: the next one follows."""
     waits: bool = False
-    """For a probability to be there."""
+    """For a result to be there."""
 
 
 def _program(config: Config, clock_hz: float) -> dict[int, list[_Step]]:
@@ -278,13 +289,14 @@ def _program(config: Config, clock_hz: float) -> dict[int, list[_Step]]:
         number = _Step(source="info_sequence") if kind == Type.INFO else _Step(source="sent")
         return [*place, _Step(kind), number, _Step(source="taken", last=kind == Type.ACK)]
 
-    size = probability_bytes(config)
+    size = beat_bytes(emitted(config))
     code = [_Step(source=f"code_{part}", waits=True, takes=part == size - 1) for part in range(size)]
     filled = code * (PAYLOAD_BYTES // size) if size else []
     info = [_Step(byte) for byte in Info.of(config, clock_hz).to_bytes()]
-    trailer = [_Step(source=name) for name in ("index_0", "index_1", "score_0", "score_1", "overlong")]
-    trailer += [_Step(source=f"cycles_{part}") for part in range(3)]
-    assert len(trailer) == TRAILER_BYTES
+    trailer = [_Step(source=f"result_{part}") for part in range(beat_bytes(concluding(config)))]
+    trailer += [_Step(source=name) for name in ("flags", "cycles_0", "cycles_1", "cycles_2")]
+    nothing = Trailer((0,) * len(fields(concluding(config))), 0, 0)
+    assert len(trailer) == len(nothing.to_bytes(config))
 
     def ended(steps: list[_Step]) -> list[_Step]:
         return [*steps[:-1], *(replace(step, last=True) for step in steps[-1:])]
@@ -303,6 +315,17 @@ def _program(config: Config, clock_hz: float) -> dict[int, list[_Step]]:
     }
 
 
+def fields(output: Output | None) -> tuple[Field, ...]:
+    """The fields of an output that may not be there."""
+    return () if output is None else output.fields
+
+
+def _bytes(output: Output | None, payload: Any) -> list[Value]:
+    """The bytes of a beat, in the order of the frame: those of tdata."""
+    values = [extended(field, Value.cast(payload[field.name])) for field in fields(output)]
+    return [value[k : k + 8] for value in values for k in range(0, len(value), 8)]
+
+
 def _selected(choices: Sequence[Value], select: Value) -> Value:
     """`choices[select]` as a tree of two to one: two LUTs per four choices and bit."""
     if len(choices) == 1:
@@ -316,8 +339,9 @@ def _selected(choices: Sequence[Value], select: Value) -> Value:
 
 def cycle_bits(config: Config) -> int:
     """Bits that hold the cycles of the longest vector that fits into one frame, from its first score to its first result."""
-    longest = min(config.max_length, PAYLOAD_BYTES // score_bytes(config))
-    slower = (score_bytes(config) - 1) * (longest - 1)  # a score of two bytes comes every second cycle
+    size = element_bytes(config)
+    longest = min(config.max_length, PAYLOAD_BYTES // size)
+    slower = (size - 1) * (longest - 1)  # an element of two bytes comes every second cycle
     return min(24, (plan(config).first_output_cycle(longest) + slower).bit_length())
 
 
@@ -328,20 +352,20 @@ class _Reporter(wiring.Component):
     2. Stuff, from the end to the beginning: each zero is replaced by the distance to the next, as COBS has it.
     3. Send, up to the delimiter, which is the only zero left.
 
-    Ports: `code`, stream of probabilities (softmax mode), and `winner`, stream of winners; `info`, an INFO is due, with its
-    number `info_sequence`; `fault`, an ERROR is due, with its `fault_code`; `told_info` and `told_fault` for one cycle when
-    it was told; `taken`, the host's frames, and `frame_taken` when they are one more; `acknowledged`, the low bits of what
-    the host took; `cycles`, for the trailer; `flush`, what is being made is dropped and all counts are 0. `o`, stream of
-    bytes.
+    Ports: `code`, stream of what there is for each element, and `result`, of what there is for each vector; `info`, an INFO
+    is due, with its number `info_sequence`; `fault`, an ERROR is due, with its `fault_code`; `told_info` and `told_fault` for
+    one cycle when it was told; `taken`, the host's frames, and `frame_taken` when they are one more; `acknowledged`, the low
+    bits of what the host took; `cycles`, for the trailer; `flush`, what is being made is dropped and all counts are 0. `o`,
+    stream of bytes.
     """
 
     def __init__(self, config: Config, clock_hz: float) -> None:
         self._config, self._clock_hz = config, clock_hz
         super().__init__(
             {
-                # There in argmax mode too, where nobody drives it.
-                "code": In(stream.Signature(probability_layout(config.replace(mode="softmax")))),
-                "winner": In(stream.Signature(winner_layout(config))),
+                # There in every mode; nobody drives that which a head has not.
+                "code": In(stream.Signature(_layout(config, emitted(config)))),
+                "result": In(stream.Signature(_layout(config, concluding(config)))),
                 "info": In(1),
                 "info_sequence": In(8),
                 "told_info": Out(1),
@@ -359,8 +383,9 @@ class _Reporter(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config = self._config
-        softmax = config.mode == "softmax"
+        config, concludes = self._config, concluding(self._config)
+        # A vector of which nothing comes for each element is due for its trailer at once.
+        at_once = emitted(config) is None
 
         kind = Signal(3)
         where = Signal(range(1 + _LONGEST + 1))
@@ -369,13 +394,14 @@ class _Reporter(wiring.Component):
         phase = Signal(4, init=6)
         selected, shifting, shifted = phase[0] & ~phase[3], phase[3], phase.all()
         sent = Signal(8)  # data frames since INFO
-        trailer_due = Signal(init=int(not softmax))  # the vector's probabilities are out
+        trailer_due = Signal(init=int(at_once))  # all elements of the vector's result are out
         news = Signal()  # credits that the host was not told
         crc = Signal(16, init=_CRC_START)
         byte = Signal(8, reset_less=True)
 
         # The program.
-        code, winner = self.code.payload.probability, self.winner.payload
+        code, result = self.code.payload, self.result.payload
+        told: Value = Cat(result[flag.name] for flag in flags(config)) if concludes else Signal(len(flags(config)))
         sources: dict[str, Value] = {"constant": Const(0, 8)}
         for name, value in (
             ("sent", sent),
@@ -383,15 +409,15 @@ class _Reporter(wiring.Component):
             ("taken", self.taken),
             ("fault", self.fault_code),
             ("crc", ~crc[:8]),
-            ("code", code),
-            ("index", winner.index),
-            ("score", Value.cast(winner.score)[: config.score_width]),
-            ("overlong", winner.overlong),
-            ("cycles", self.cycles),
+            ("code", _bytes(emitted(config), code)),
+            ("result", _bytes(concludes, result)),
+            ("flags", told),
+            ("cycles", [self.cycles[k : k + 8] for k in range(0, len(self.cycles), 8)]),
         ):
-            parts = [value[k : k + 8] for k in range(0, len(value), 8)]
-            sources |= {f"{name}_{k}" if name in ("code", "index", "score", "cycles") else name: part
-                        for k, part in enumerate(parts)}  # fmt: skip
+            if isinstance(value, list):
+                sources |= {f"{name}_{k}": part for k, part in enumerate(value)}
+            else:
+                sources[name] = value
         program = _program(config, self._clock_hz)
         used = {step.source for steps in program.values() for step in steps}
         names = [name for name in sources if name in used]
@@ -447,11 +473,11 @@ class _Reporter(wiring.Component):
         ends = Signal()  # and the part of the frame with it
         m.d.comb += [
             done.eq(filling & shifted),
-            ends.eq(done & (step.last | (step.takes & self.code.payload.last))),
+            ends.eq(done & (step.last | (step.takes & code.last))),
             self.told_info.eq(ends & (kind == Type.INFO)),
             self.told_fault.eq(ends & (kind == Type.ERROR)),
             self.code.ready.eq(done & step.takes),
-            self.winner.ready.eq(ends & (kind == Type.RESULT_END)),
+            self.result.ready.eq(ends & (kind == Type.RESULT_END)),
             down.eq(stuffing | (kind == _DELIMITER)),
         ]
         with m.If(shifting & filling):
@@ -462,9 +488,12 @@ class _Reporter(wiring.Component):
         with m.If(selected):
             m.d.sync += byte.eq(_selected([sources[name] for name in names], step.select))
         with m.If(self.code.ready):
-            m.d.sync += trailer_due.eq(self.code.payload.last)
-        with m.If(self.winner.ready):
-            m.d.sync += trailer_due.eq(int(not softmax))
+            m.d.sync += trailer_due.eq(code.last)
+            if not concludes:
+                # The flags of a vector are those of its last element.
+                m.d.sync += told.eq(Cat(code[flag.name] for flag in flags(config)))
+        with m.If(self.result.ready):
+            m.d.sync += trailer_due.eq(int(at_once))
         with m.If(ends & ((kind == Type.RESULT) | (kind == Type.RESULT_END))):
             m.d.sync += sent.eq(sent + 1)
         # Told when it is read: a credit that comes in the meantime is still to be told.
@@ -481,7 +510,7 @@ class _Reporter(wiring.Component):
                     m.d.sync += kind.eq(Type.INFO)
                 with m.Elif(self.fault):
                     m.d.sync += kind.eq(Type.ERROR)
-                with m.Elif(window_open & trailer_due & self.winner.valid):
+                with m.Elif(window_open & trailer_due & (self.result.valid if concludes else 1)):
                     m.d.sync += kind.eq(Type.RESULT_END)
                 with m.Elif(window_open & ~trailer_due & self.code.valid):
                     m.d.sync += kind.eq(Type.RESULT)
@@ -519,8 +548,13 @@ class _Reporter(wiring.Component):
                 with m.If(phase[0] & self.o.ready & zero):
                     m.next = "IDLE"
         with m.If(self.flush):
-            m.d.sync += [sent.eq(0), news.eq(0), trailer_due.eq(int(not softmax))]
+            m.d.sync += [sent.eq(0), news.eq(0), trailer_due.eq(int(at_once))]
         return m
+
+
+def _layout(config: Config, output: Output | None) -> data.StructLayout:
+    """A beat of an output; of one that is not there, its last."""
+    return data.StructLayout({"last": 1}) if output is None else output_layout(config, output)
 
 
 # The whole -----------------------------------------------------------------------------------------------------------
@@ -530,9 +564,10 @@ class Link(wiring.Component):
     """Everything between the two wires and the head.
 
     Parameters: `config` of the head; `clock_hz` of domain sync; `baud`, bits per second. Raises `UserError` where the rate
-    cannot be met within 2 %. Ports: `rx`, `tx`, the lines; `scores`, stream to the head; `code` (softmax mode) and
-    `best`, streams of its probabilities and winners; `first_result`, the head has the first result of a vector; `flush`, for
-    one cycle, resets the head. `busy`, from a vector's first score until a winner is reported.
+    cannot be met within 2 %. Ports: `rx`, `tx`, the lines; `scores`, stream to the head; `code` and `result`, its streams of
+    what there is for each element and for each vector, in so far as it has them; `first_result`, the head has the first
+    result of a vector; `flush`, for one cycle, resets the head. `busy`, from a vector's first score until all that came of
+    one is reported.
 
     What it costs is in resources.json. It is slower than the head by far: what limits is ten bits of line for each byte.
     """
@@ -544,13 +579,13 @@ class Link(wiring.Component):
             "rx": In(1, init=1),
             "tx": Out(1, init=1),
             "scores": Out(stream.Signature(score_layout(config))),
-            "best": In(stream.Signature(winner_layout(config))),
             "first_result": In(1),
             "flush": Out(1),
             "busy": Out(1),
         }
-        if config.mode == "softmax":
-            ports["code"] = In(stream.Signature(probability_layout(config)))
+        for name, output in (("code", emitted(config)), ("result", concluding(config))):
+            if output is not None:
+                ports[name] = In(stream.Signature(output_layout(config, output)))
         super().__init__(ports)
 
     def elaborate(self, platform: Any) -> Module:
@@ -569,9 +604,9 @@ class Link(wiring.Component):
             m.d.comb += getattr(unframer, name).eq(getattr(receiver, name))
         wiring.connect(m, store.o, scores.i)
         wiring.connect(m, scores.o, wiring.flipped(self.scores))
-        wiring.connect(m, wiring.flipped(self.best), reporter.winner)
-        if config.mode == "softmax":
-            wiring.connect(m, wiring.flipped(self.code), reporter.code)
+        for name, output in (("code", emitted(config)), ("result", concluding(config))):
+            if output is not None:
+                wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(reporter, name))
         wiring.connect(m, reporter.o, transmitter.i)
 
         # The header.
@@ -598,8 +633,11 @@ class Link(wiring.Component):
         is_info = (kind == Type.INFO) & ~unknown
         assert Type.RUN >> 1 == Type.RUN_END >> 1
         sized = (count != HEADER_BYTES + CRC_BYTES) & ~unframer.too_long
-        if score_bytes(config) == 2:
-            sized &= ~(count - HEADER_BYTES - CRC_BYTES)[0]
+        size, least = element_bytes(config), HEADER_BYTES + CRC_BYTES
+        if size == 2:
+            sized &= ~(count - least)[0]
+        elif size > 2:
+            sized &= reduce(or_, (count == whole for whole in range(least, least + PAYLOAD_BYTES + 1, size)))
         with m.If(~unframer.intact):
             m.d.comb += found.eq(Fault.CORRUPT)
         with m.Elif(is_run):
@@ -649,7 +687,10 @@ class Link(wiring.Component):
             m.d.sync += counting.eq(~self.first_result)
             with m.If(~self.first_result):
                 m.d.sync += cycles.eq(cycles + 1)
-        reported = self.best.valid & self.best.ready
+        if concluding(config) is None:
+            reported = self.code.valid & self.code.ready & self.code.payload.last
+        else:
+            reported = self.result.valid & self.result.ready
         with m.If(moves):
             m.d.sync += self.busy.eq(1)
         with m.Elif(reported):
@@ -673,8 +714,8 @@ class Link(wiring.Component):
 class LinkCore(wiring.Component):
     """The whole of the board behind two wires: the link and the head.
 
-    Parameters as `Link` has them. Ports: `rx`, `tx`, the lines; `winner`, the index of a winner, in the one cycle of
-    `winner_valid`; `busy`, from a vector's first score until a winner is reported.
+    Parameters as `Link` has them. Ports: `rx`, `tx`, the lines; `winner`, the index that is shown of a vector (`shown`), in
+    the one cycle of `winner_valid`; `busy`, from a vector's first score until all that came of one is reported.
     """
 
     def __init__(self, config: Config, *, clock_hz: float, baud: int) -> None:
@@ -696,17 +737,16 @@ class LinkCore(wiring.Component):
         head = Head(self._config)
         m.submodules.head = ResetInserter(link.flush)(head)
         wiring.connect(m, link.scores, head.i)
-        best = head.o
-        if self._config.mode == "softmax":
-            best = head.o_best
-            wiring.connect(m, head.o, link.code)
-        wiring.connect(m, best, link.best)
+        for output, name in ((emitted(self._config), "code"), (concluding(self._config), "result")):
+            if output is not None:
+                wiring.connect(m, getattr(head, output.port), getattr(link, name))
+        winner, winner_valid = shown(m, self._config, head, link.flush)
         m.d.comb += [
             link.first_result.eq(head.o.valid),
             link.rx.eq(self.rx),
             self.tx.eq(link.tx),
-            self.winner.eq(best.payload.index),
-            self.winner_valid.eq(best.valid & best.ready),
+            self.winner.eq(winner),
+            self.winner_valid.eq(winner_valid),
             self.busy.eq(link.busy),
         ]
         return m

@@ -11,10 +11,13 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import get_args
 
+import numpy as np
 from cobs import cobs
 
-from softstream.hw.config import Config
+from softstream.hw.config import Config, Mode
+from softstream.hw.ports import Field, Output, byte_bits, outputs, sidebands
 
 __all__ = [
     "BOARD_WINDOW",
@@ -22,9 +25,7 @@ __all__ = [
     "HOST_WINDOW",
     "MAGIC",
     "MODES",
-    "carried",
     "PAYLOAD_BYTES",
-    "TRAILER_BYTES",
     "VERSION",
     "Corrupt",
     "Decoder",
@@ -33,25 +34,26 @@ __all__ = [
     "Info",
     "Trailer",
     "Type",
+    "beat_bytes",
+    "carried",
+    "concluding",
     "crc16",
+    "element_bytes",
+    "emitted",
     "encode",
-    "probability_bytes",
+    "flags",
     "score_bytes",
+    "unpacked",
 ]
 
 MAGIC = b"sfst"
-VERSION = 2
-MODES = ("argmax", "softmax")
-"""What a board's link carries: a winner per vector, and a probability per element."""
-
-
-def carried(config: Config) -> bool:
-    """Whether the link can carry what the head takes and puts out."""
-    return config.mode in MODES and not config.groups and config.ensemble == 1 and not config.temperature_bits
+VERSION = 3
+MODES: tuple[str, ...] = get_args(Mode)
+"""What a board's link carries, in the order of their numbers in INFO."""
 
 
 PAYLOAD_BYTES = 60
-"""Most bytes of a payload: a multiple of 1, 2, 3 and 4, so that no element is ever split between two frames."""
+"""Most bytes of a payload. No element is ever split between two frames."""
 HEADER_BYTES = 3
 CRC_BYTES = 2
 HOST_WINDOW = 4
@@ -66,13 +68,13 @@ class Type(IntEnum):
     INFO = 1
     """From the host: begin anew, whatever was before. From the board, with the same sequence number: what it is."""
     RUN = 2
-    """Scores of a vector that goes on in the next frame."""
+    """Scores of a vector that goes on in the next frame, and what comes beside them."""
     RUN_END = 3
     """Scores to the end of a vector."""
     RESULT = 4
-    """Probabilities of a vector."""
+    """Elements of a vector's result."""
     RESULT_END = 5
-    """The trailer of a vector: its winner. Nothing more comes of it."""
+    """The trailer of a vector: what there is once for it, its flags, its cycles. Nothing more comes of it."""
     ERROR = 6
     """One byte: a `Fault`. The board takes nothing but INFO from now on."""
     ACK = 7
@@ -87,7 +89,7 @@ class Fault(IntEnum):
     SEQUENCE = 2
     """A frame is missing before this one."""
     LENGTH = 3
-    """A payload that is empty, too long, or not whole scores."""
+    """A payload that is empty, too long, or not whole elements."""
     OVERFLOW = 4
     """More frames than the window allows."""
     TYPE = 5
@@ -180,9 +182,45 @@ def score_bytes(config: Config) -> int:
     return 1 if config.score_width <= 8 else 2
 
 
-def probability_bytes(config: Config) -> int:
-    """Bytes of one probability code in RESULT, low byte first; 0 in argmax mode."""
-    return 0 if config.mode == "argmax" else -(-config.output_width // 8)
+def element_bytes(config: Config) -> int:
+    """Bytes of one element in RUN: its score, and behind it what comes beside it, the bits of s_axis_tuser in whole bytes."""
+    return score_bytes(config) + -(-sum(field.width for field in sidebands(config)) // 8)
+
+
+def carried(config: Config) -> bool:
+    """Whether a link carries it: scores come one at a time, and each vector has one result."""
+    return config.lanes == 1 and config.ensemble == 1 and not config.groups
+
+
+def emitted(config: Config) -> Output | None:
+    """The output whose beats RESULT carries: one for each element, or for each of the K largest."""
+    return next((output for output in outputs(config) if output.per != "vector"), None)
+
+
+def concluding(config: Config) -> Output | None:
+    """The output whose beat RESULT_END carries: one for each vector."""
+    return next((output for output in outputs(config) if output.per == "vector"), None)
+
+
+def flags(config: Config) -> tuple[Field, ...]:
+    """The flags in RESULT_END, lowest first."""
+    return next(output for output in (concluding(config), emitted(config)) if output is not None).flags
+
+
+def beat_bytes(output: Output | None) -> int:
+    """Bytes of a beat of an output: those of its tdata, each field in as few as hold it, low byte first."""
+    return 0 if output is None else sum(byte_bits(field.width) for field in output.fields) // 8
+
+
+def unpacked(output: Output, data: bytes) -> list[np.ndarray]:
+    """The values of an output's fields, int64 [beats] each, from the bytes of its beats."""
+    rows = np.frombuffer(data, dtype=np.uint8).reshape(-1, beat_bytes(output)).astype(np.int64)
+    found = []
+    for field in output.fields:
+        size = byte_bits(field.width) // 8
+        value, rows = (rows[:, :size] << 8 * np.arange(size)).sum(axis=1), rows[:, size:]
+        found.append(value - (value >> (8 * size - 1) << 8 * size) if field.signed else value)
+    return found
 
 
 _INFO = struct.Struct("<4sB32s5BIIBBB")
@@ -228,7 +266,7 @@ class Info:
             MAGIC,
             self.version,
             bytes.fromhex(self.digest),
-            int(self.mode == "softmax"),
+            MODES.index(self.mode),
             self.score_width,
             self.score_signed,
             self.probability_width,
@@ -250,38 +288,44 @@ class Info:
             raise ValueError(f"it speaks version {version} of the protocol, this program version {VERSION}")
         if len(payload) != _INFO.size:
             raise ValueError(f"its INFO has {len(payload)} bytes instead of {_INFO.size}")
-        _, version, digest, softmax, *formats, max_length, clock_hz, size, host, board = _INFO.unpack(payload)
+        _, version, digest, number, *formats, max_length, clock_hz, size, host, board = _INFO.unpack(payload)
         width, signed, fraction, integer = formats
-        mode = "softmax" if softmax else "argmax"
+        mode = MODES[number] if number < len(MODES) else f"mode {number}"
         return cls(
             version, digest.hex(), mode, width, bool(signed), fraction, integer, max_length, clock_hz, size, host, board
         )
 
 
-_TRAILER = struct.Struct("<HHB3s")
-TRAILER_BYTES = _TRAILER.size
+_CYCLES_BYTES = 3
 
 
 @dataclass(frozen=True)
 class Trailer:
     """The payload of RESULT_END."""
 
-    index: int
-    score: int
-    """The winner's score code, without its sign: the low `score_width` bits."""
-    overlong: bool
+    values: tuple[int, ...]
+    """Of the fields of the output that has one beat for each vector; none where there is no such output."""
+    flags: int
+    """A bit for each of `flags`, the first one lowest."""
     cycles: int
     """Clock cycles from the transfer of a vector's first score to the cycle in which its first result is there; of this
     vector where one frame held it and it was alone in the head."""
 
-    def to_bytes(self) -> bytes:
+    def to_bytes(self, config: Config) -> bytes:
         """The payload."""
-        return _TRAILER.pack(self.index, self.score, self.overlong, self.cycles.to_bytes(3, "little"))
+        output = concluding(config)
+        parts = [
+            value.to_bytes(byte_bits(field.width) // 8, "little", signed=field.signed)
+            for value, field in zip(self.values, () if output is None else output.fields, strict=True)
+        ]
+        return b"".join([*parts, bytes([self.flags]), self.cycles.to_bytes(_CYCLES_BYTES, "little")])
 
     @classmethod
-    def from_bytes(cls, payload: bytes) -> "Trailer":
+    def from_bytes(cls, config: Config, payload: bytes) -> "Trailer":
         """Reads a payload. Raises `ValueError` for another length."""
-        if len(payload) != _TRAILER.size:
-            raise ValueError(f"a trailer of {len(payload)} bytes instead of {_TRAILER.size}")
-        index, score, flags, cycles = _TRAILER.unpack(payload)
-        return cls(index, score, bool(flags & 1), int.from_bytes(cycles, "little"))
+        output = concluding(config)
+        size = beat_bytes(output)
+        if len(payload) != size + 1 + _CYCLES_BYTES:
+            raise ValueError(f"a trailer of {len(payload)} bytes instead of {size + 1 + _CYCLES_BYTES}")
+        values = [] if output is None else [int(value[0]) for value in unpacked(output, payload[:size])]
+        return cls(tuple(values), payload[size], int.from_bytes(payload[size + 1 :], "little"))

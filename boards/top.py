@@ -6,7 +6,7 @@
 
 The top asks the platform what it has. Winners: a seven-segment display shows the lowest hexadecimal digit of the index;
 four or more LEDs show its lowest bits, LED 0 the lowest; fewer LEDs flash, all together, once for index 0, twice for
-index 1, up to sixteen times (the lowest four bits), then pause.
+index 1, up to sixteen times (the lowest four bits), then pause. What has no winner (sigmoid, cross-entropy) leaves them dark.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ from amaranth.lib.wiring import In, Out
 from softstream.hw.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.head import Head
+from softstream.hw.ports import outputs
 
 from .clock import Clock, ClockTree
 from .registry import Board
+from .shown import shown
 
 __all__ = ["BoardTop", "Demo", "Flash"]
 
@@ -38,8 +40,9 @@ _DIGITS = (0x3F, 0x06, 0x5B, 0x4F, 0x66, 0x6D, 0x7D, 0x07, 0x7F, 0x6F, 0x77, 0x7
 class Demo(wiring.Component):
     """Plays stored vectors through the head, one every `period` cycles, round and round.
 
-    Ports: `winner` with `winner_valid` for one cycle per vector; `busy` while a vector is on its way. In softmax mode the
-    probabilities are taken and dropped. Raises `UserError` for scores that the configuration cannot take.
+    Ports: `winner` with `winner_valid` for one cycle per vector, see `shown`; `busy` while a vector is on its way. All else
+    that comes out is taken and dropped; what comes beside the scores is 0. Raises `UserError` for scores that the
+    configuration cannot take.
     """
 
     def __init__(self, config: Config, scores: Scores, period: int) -> None:
@@ -99,10 +102,9 @@ class Demo(wiring.Component):
             m.d.sync += [pause.eq(0), sending.eq(1)]
         with m.Else():
             m.d.sync += pause.eq(pause + 1)
-        best = head.o if config.mode == "argmax" else head.o_best
-        m.d.comb += [best.ready.eq(1), self.winner.eq(best.payload.index), self.winner_valid.eq(best.valid)]
-        if config.mode == "softmax":
-            m.d.comb += head.o.ready.eq(1)
+        winner, winner_valid = shown(m, config, head)
+        m.d.comb += [getattr(head, output.port).ready.eq(1) for output in outputs(config)]
+        m.d.comb += [self.winner.eq(winner), self.winner_valid.eq(winner_valid)]
         return m
 
 

@@ -11,7 +11,7 @@ from .head import Head
 from .ports import Field, Output, byte_bits, outputs, sidebands, top_ports
 from .streams import each_lane, keep_names
 
-__all__ = ["AxiTop"]
+__all__ = ["AxiTop", "extended"]
 
 
 class AxiTop(wiring.Component):
@@ -62,9 +62,7 @@ class AxiTop(wiring.Component):
         payload, lanes = source.payload, output.lanes(self._config)
         names = {field.name: each_lane(field.name, lanes) for field in output.fields}
         data = Cat(
-            Cat(payload[names[field.name][lane]], *_extension(field, payload[names[field.name][lane]]))
-            for lane in range(lanes)
-            for field in output.fields
+            extended(field, payload[names[field.name][lane]]) for lane in range(lanes) for field in output.fields
         )
         if lanes > 1:
             keeps = [Const(1), *(payload[name] for name in keep_names(lanes))]
@@ -82,7 +80,7 @@ class AxiTop(wiring.Component):
         return getattr(self, f"{output.prefix}_{signal}")
 
 
-def _extension(field: Field, value: Value) -> list[Value]:
-    """The bits above a field up to a whole byte."""
+def extended(field: Field, value: Value) -> Value:
+    """A field up to a whole byte: its sign above a signed one, zeros above any other."""
     missing = byte_bits(field.width) - field.width
-    return [value[-1]] * missing if field.signed else [Const(0, missing)]
+    return Cat(value, *([value[-1]] * missing if field.signed else [Const(0, missing)]))

@@ -1,7 +1,8 @@
 """A head with stages around it: front stages, the head of the inner configuration, post stages, the final rounding.
 
-    scores ─► front stages ─► inner head ─┬─► post stages ─► finish ─► skid ─► probabilities
-                                          └─► winner
+    scores ─► front stages ─┬─► inner head ─┬─► post stages ─► finish ─► skid ─► probabilities
+                            │               └─► winner  ▲
+                            └─► count of each vector ───┘ where a stage needs it
 
 Where a front stage does not keep the order of the scores, an argmax head beside it finds the winner among those before it,
 and that of the inner head is dropped.
@@ -20,6 +21,7 @@ from .beside import Beside
 from .composition import Composition
 from .config import Config
 from .finish import Finish
+from .floor import Floor, Remainder
 from .interface import HeadInterface
 from .inverse_temperature import InverseTemperature
 from .mean_logits import MeanLogits
@@ -39,7 +41,11 @@ FRONTS: dict[str, Callable[[Config, Config], Any]] = {
 One that flags vectors has a port `ended` as well: the flags of the vector whose last beat is offered at `o`.
 """
 
-POSTS: dict[str, Callable[[Config, Config], Any]] = {"mean_probabilities": MeanProbabilities, "smoothing": Smoothing}
+POSTS: dict[str, Callable[[Config, Config], Any]] = {
+    "mean_probabilities": MeanProbabilities,
+    "smoothing": Smoothing,
+    "floor": Floor,
+}
 """Post stage → its component, of the outer and the inner configuration: rigid streams `i` and `o` of guarded beats.
 
 One that has winners of its own, in the place of the inner head's, has a stream `o_best` as well.
@@ -72,18 +78,28 @@ class Composed(HeadInterface):
                 # Behind it the flags go another way than the vector.
                 scores = scores.signature.create(path=("flagged",))
                 flagging.append((stage, scores))
+        stages = {name: POSTS[name](config, parts.inner) for name in parts.posts}
         m.submodules.inner = inner = self._head(parts.inner)
+        if "floor" in stages:
+            m.submodules.remainder = remainder = Remainder(config, parts.inner)
+            wiring.connect(m, scores, remainder.i)
+            scores = remainder.o
         wiring.connect(m, scores, inner.i)
         made: dict[str, Any] = {output.port: getattr(inner, output.port) for output in outputs(config)}
         if winner is not None:
             m.d.comb += inner.o_best.ready.eq(1)
             made["o_best"] = winner.o
         if parts.finished:
-            stages = {name: POSTS[name](config, parts.inner) for name in parts.posts}
             m.submodules.post = post = Stopped({**stages, "finish": Finish(config, parts.inner)})
             m.d.comb += [post.i.valid.eq(inner.o.valid), inner.o.ready.eq(post.i.ready)]
             m.d.comb += [post.i.payload[name].eq(inner.o.payload[name]) for name in inner.o.payload.shape().members]
             made["o"] = post.o
+            if "floor" in stages:
+                # Counted while the vector came in, so long there when its first probability is.
+                m.d.comb += [
+                    stages["floor"].vector.eq(remainder.vector.payload),
+                    remainder.vector.ready.eq(stages["floor"].next & post.moves),
+                ]
             if "o_best" in post.signature.members:
                 m.d.comb += inner.o_best.ready.eq(1)
                 made["o_best"] = post.o_best

@@ -16,6 +16,7 @@ from functools import lru_cache
 from .config import Config
 from .ensemble import mean_error, summed
 from .errors import UserError
+from .floor_numerics import floor_error
 from .smoothing_tables import smoothing_error
 from .temperatures import tempered, untempered
 
@@ -56,6 +57,8 @@ class Post:
     """The configuration with its option switched off."""
     error: Callable[[Config, Config, Fraction], Fraction]
     """(outer, inner, e) → error of a probability behind the stage where it is at most e before, both absolute."""
+    key: str = ""
+    """The key that asks for it, where that has another name."""
 
 
 FRONTS: dict[str, FrontStep] = {
@@ -69,9 +72,16 @@ POSTS: dict[str, Post] = {
         lambda config: config.ensemble > 1 and config.ensemble_mean == "probabilities",
         lambda config: config.replace(ensemble=1, ensemble_mean="logits"),
         mean_error,
+        "ensemble_mean",
     ),
     "smoothing": Post(
         lambda config: len(config.smoothing) > 1, lambda config: config.replace(smoothing=()), smoothing_error
+    ),
+    "floor": Post(
+        lambda config: config.probability_floor > 0,
+        lambda config: config.replace(probability_floor=0.0),
+        floor_error,
+        "probability_floor",
     ),
 }
 """Post stages, likewise; behind the last of them stands `finish`."""
@@ -132,10 +142,11 @@ def composition(config: Config) -> Composition | None:
             fronts.append(Front(name, inner, after, step.winner(inner)))
             inner = after
     if posts:
+        asked = POSTS[posts[0]].key or posts[0]
         for key, value, would in (("mode", config.mode, "softmax"), ("normaliser", config.normaliser, "divider")):
             if (key == "mode" and value != would) or value == "none":
                 raise UserError(
-                    f"{posts[0]} with {key} = {value!r}: takes the probabilities of softmax; {key} = {would!r} would do"
+                    f"{asked} with {key} = {value!r}: takes the probabilities of softmax; {key} = {would!r} would do"
                 )
-        inner = guarded(inner, posts[0])
+        inner = guarded(inner, asked)
     return Composition(tuple(fronts), inner, posts, bool(posts)) if fronts or posts else None

@@ -88,6 +88,8 @@ KEYS: tuple[Key, ...] = (
         "exponentials exceeds a random share of the whole, nearer to softmax by far", True),
     Key("mask", "boolean", "–", "true, false", False,
         "a bit beside each score excludes its element, as if it were not there: never the winner, probability 0", True),
+    Key("probability_floor", "number", "–", "≥ 0, below 1 / max_length", 0.0,
+        "f: no class gets less, f + (1 − f·N)·p with N the vector's own length; 0: none", True),
     Key("smoothing", "list of integers", "–", "an odd number of 0…255, at most 15", (),
         "weights of a kernel that the probabilities are convolved with along the classes, the middle one above 0; empty: none",
         True),
@@ -209,6 +211,7 @@ class Config:
     sampler: Literal["gumbel", "inverse_cdf"] = "gumbel"
     profile: Literal["fast", "fastest", "small"] = "fast"
     mask: bool = False
+    probability_floor: float = 0.0
     smoothing: tuple[int, ...] = ()
     smoothing_edges: Literal["gather", "scatter"] = "gather"
     smoothing_passes: int = 1
@@ -245,6 +248,18 @@ class Config:
                     raise UserError(
                         f"{key.name} = {value!r}: must be true or false; for example {str(key.default).lower()}"
                     )
+            elif key.name == "probability_floor":
+                if (
+                    isinstance(value, bool)
+                    or not isinstance(value, int | float)
+                    or not 0 <= value * self.max_length < 1
+                ):
+                    raise UserError(
+                        f"probability_floor = {value!r}: must be a number from 0 to below 1 / max_length = "
+                        f"{1 / self.max_length:.3g}, so that floors of as many classes leave something; "
+                        f"for example {0.5 / self.max_length:.3g}"
+                    )
+                object.__setattr__(self, key.name, float(value))
             elif key.type_text == "list of integers":
                 object.__setattr__(self, key.name, _LISTS[key.name](key.name, value))
             else:  # score_scale, temperature
@@ -281,19 +296,16 @@ class Config:
                 f"lanes = {self.lanes} with mode = '{self.mode}': the list of the largest takes one element after the other; "
                 "lanes = 1 would do"
             )
-        for name, given in (("lanes", self.lanes > 1), ("mask", self.mask)):
-            if given and len(self.smoothing) > 1:
-                why = (
-                    "an excluded class would get of its neighbours'"
-                    if name == "mask"
-                    else "takes one element after the other"
-                )
-                plain = "false" if name == "mask" else "1"
-                raise UserError(
-                    f"smoothing with {name} = {getattr(self, name)!r}: {why}; {name} = {plain} would do".replace(
-                        "True", "true"
-                    )
-                )
+        smooth = len(self.smoothing) > 1
+        for option, wanted, name, given, why in (
+            ("smoothing", smooth, "lanes", self.lanes > 1, "takes one element after the other"),
+            ("smoothing", smooth, "mask", self.mask, "an excluded class would get of its neighbours'"),
+            ("probability_floor", self.probability_floor > 0, "mask", self.mask,
+             "it stands behind the sum, where nothing tells an excluded class from an unlikely one"),
+        ):  # fmt: skip
+            if wanted and given:
+                value, plain = ("true", "false") if name == "mask" else (self.lanes, 1)
+                raise UserError(f"{option} with {name} = {value}: {why}; {name} = {plain} would do")
         if self.temperature_bits:
             self._check_temperature_bits()
         if self.accumulator == "two_pass" and self.mode not in ("argmax", "softmax"):

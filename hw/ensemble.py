@@ -57,7 +57,7 @@ def mean_format(config: Config, inner: Config) -> QFormat:
 def mean_error(config: Config, inner: Config, error: Fraction) -> Fraction:
     """Error of the mean of probabilities that are off by `error` at most; its floor counts where another stage follows."""
     floor = Fraction(config.ensemble - 1, config.ensemble << inner.probability_width)
-    return error + (floor if len(config.smoothing) > 1 else 0)
+    return error + (floor if len(config.smoothing) > 1 or config.probability_floor else 0)
 
 
 @dataclass(frozen=True)

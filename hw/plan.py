@@ -19,6 +19,8 @@ from .differences import differences
 from .ensemble import mean_format
 from .ensemble_schedule import best_mean_latency, mean_latency
 from .exponential_codes import exponential_bound, exponential_codes, sum_format
+from .floor_numerics import floor_code, floor_warning
+from .floor_schedule import floor_latency
 from .formats import QFormat
 from .grouping import Grouping
 from .hardmax_schedule import HARDMAX_VECTORS, hardmax_latency
@@ -304,7 +306,7 @@ def _composed_plan(config: Config, parts: Composition) -> Plan:
         found = replace(
             found,
             stages=tuple(replace(row, bound_share_ulp=row.bound_share_ulp * scale) for row in found.stages),
-            warnings=tuple(_warnings(config)),
+            warnings=(*_warnings(config), *_post_warnings(config, parts)),
         )
         before, after, each = parts.inner.probability_qformat, f"{config.probability_qformat}", _each_cycle(config)
         posts = [
@@ -1000,6 +1002,11 @@ def _sample_plan(config: Config) -> Plan:
     return replace(_steady_plan(config, tuple(rows), sample_latency(config) - 1), distance=noise.bound)
 
 
+def _post_warnings(config: Config, parts: Composition) -> list[str]:
+    found = floor_warning(config, parts.inner) if "floor" in parts.posts else None
+    return [] if found is None else [found]
+
+
 def _smoothing_row(config: Config, inner: Config) -> StagePlan:
     tables, form = smoothing_tables(config, inner), f"{inner.probability_qformat}"
     computes = "Σ w_k·p_(i+k) / D_(i+k)" if tables.scatter else "Σ w_k·p_(i+k) / D_i"
@@ -1013,6 +1020,20 @@ def _smoothing_row(config: Config, inner: Config) -> StagePlan:
         _each_cycle(config),
         tables.passes * tables.bits,
         note="mass preserved" if tables.scatter else "local average",
+    )
+
+
+def _floor_row(config: Config, inner: Config) -> StagePlan:
+    form = f"{inner.probability_qformat}"
+    code = floor_code(config, inner)
+    return StagePlan(
+        "floor",
+        f"f + (1 − f·N)·p, f = {code}·2^−{inner.probability_width} = {code / (1 << inner.probability_width):.6g}",
+        form,
+        form,
+        floor_latency(config, inner),
+        _each_cycle(config),
+        note="N at run time, counted while the vector comes in",
     )
 
 
@@ -1038,6 +1059,7 @@ FRONT_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {
 POST_ROWS: dict[str, Callable[[Config, Config], StagePlan]] = {
     "mean_probabilities": _mean_probabilities_row,
     "smoothing": _smoothing_row,
+    "floor": _floor_row,
 }
 """Post stage → its row, of the outer and the inner configuration."""
 

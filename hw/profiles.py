@@ -151,7 +151,7 @@ def measured_profiles(config: Config, room: Room) -> dict[str, Measured]:
     groups: dict[tuple[Any, ...], dict[str, Measured]] = {}
     for entry in room.measured:
         if _kind(entry.config) == _kind(config):
-            key = tuple(value for name, value in entry.config.to_mapping().items() if name not in _IGNORED)
+            key = tuple(getattr(entry.config, name) for name in entry.config.to_mapping() if name not in _IGNORED)
             groups.setdefault(key, {})[entry.config.profile] = entry
     return max(
         groups.values(),

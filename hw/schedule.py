@@ -345,15 +345,11 @@ class TwoPassSchedule:
 def two_pass_schedule(config: Config) -> TwoPassSchedule:
     """The schedule of a softmax head in two passes.
 
-    Raises `UserError` for several lanes, a mask, and for other profiles than the small one.
+    Raises `UserError` for several lanes, and for other profiles than the small one.
     """
     if config.lanes > 1:
         raise UserError(
             f"lanes = {config.lanes} with accumulator = 'two_pass': takes one element after the other; lanes = 1 would do"
-        )
-    if config.mask:
-        raise UserError(
-            "mask = true with accumulator = 'two_pass': every element counts; accumulator = 'auto' would do"
         )
     if config.profile != "small":
         raise UserError(

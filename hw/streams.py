@@ -302,8 +302,9 @@ class Stopped(wiring.Component):
     A stage whose `i` has a ready stops those before it as well; it comes from a register. One may have another output,
     `o_best`, which then has a skid of its own, and both have to be ready.
 
-    Ports: `i`, `o`, streams of what the first stage takes and the last one makes, and `o_best` where there is one. Latency that
-    of all stages and 1 cycle, one payload per cycle. Cuts the ready path.
+    Ports: `i`, `o`, streams of what the first stage takes and the last one makes, and `o_best` where there is one; `moves`, set
+    where the stages behind the last one with a ready do not stop. Latency that of all stages and 1 cycle, one payload per
+    cycle. Cuts the ready path.
     """
 
     def __init__(self, stages: Mapping[str, Any]) -> None:
@@ -314,7 +315,7 @@ class Stopped(wiring.Component):
             if "o_best" in stage.signature.members:
                 self._made["o_best"] = stage.o_best
         outs = {port: Out(stream.Signature(made.payload.shape())) for port, made in self._made.items()}
-        super().__init__({"i": In(stream.Signature(first.i.payload.shape())), **outs})
+        super().__init__({"i": In(stream.Signature(first.i.payload.shape())), "moves": Out(1), **outs})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -328,6 +329,7 @@ class Stopped(wiring.Component):
             ]
             wiring.connect(m, skid.o, wiring.flipped(getattr(self, port)))
         enable: Value = reduce(and_, (skid.i.ready for skid in skids.values()))
+        m.d.comb += self.moves.eq(enable)
         sources = [self.i, *(stage.o for stage in [*self._stages.values()][:-1])]
         for (name, stage), made in reversed([*zip(self._stages.items(), sources, strict=True)]):
             m.submodules[name] = EnableInserter(enable)(stage)

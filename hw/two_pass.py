@@ -28,6 +28,8 @@ __all__ = ["TwoPass"]
 class TwoPass(HeadInterface):
     """probability = min(floor(2^P·(e >> c)/(S >> c) + 1/2), code of 1.0), S = Σe, e from the table of `differences`.
 
+    A masked element takes no part: its exponential counts as 0, and so does its probability.
+
     The division is the non-restoring one of `division`. Its first step, which always subtracts, is the cycle in which the
     exponential is loaded; the last remainder's sign, known in that cycle for the element before, rounds.
 
@@ -47,6 +49,11 @@ class TwoPass(HeadInterface):
         score = self.i.payload.score
         # Subtracting the smallest code of a two's complement format flips its sign bit.
         position = Cat(score[:-1], score[-1] ^ config.score_signed)
+        contender: Value = position
+        if config.mask:
+            # What is masked never exceeds what is not; below, it counts as nothing.
+            mask = self.i.payload.mask
+            contender = Cat(position & ~mask.replicate(len(position)), ~mask)
 
         # What the head does now; in none of the three it waits until all has been taken.
         taking, summing, dividing = Signal(), Signal(), Signal()
@@ -55,7 +62,7 @@ class TwoPass(HeadInterface):
         address = Signal(signed(config.index_width + 1), reset_less=True)
         # Elements that are left in the third pass, less one.
         left = Signal(signed(config.index_width + 1), reset_less=True)
-        best = Signal(config.score_width, reset_less=True)
+        best = Signal(config.contender_width, reset_less=True)
         index = Signal(config.index_width, reset_less=True)
 
         # First pass.
@@ -67,30 +74,35 @@ class TwoPass(HeadInterface):
         with m.If(taken):
             m.d.sync += dropping.eq(~self.i.payload.last & (dropping | at_limit))
         # The carry of position − best − 1: a comparison would be made of the same carries and a test for equality.
-        larger = (position + ~best)[-1]
+        larger = (contender + ~best)[-1]
         with m.If(kept & larger):
-            m.d.sync += [best.eq(position), index.eq(address)]
+            m.d.sync += [best.eq(contender), index.eq(address)]
+        top = best[: config.score_width]
         m.d.sync += self.o_best.valid.eq(ends | (self.o_best.valid & ~self.o_best.ready))
         m.d.comb += [
             self.o_best.payload.index.eq(index),
-            self.o_best.payload.score.eq(Cat(best[:-1], best[-1] ^ config.score_signed)),
+            self.o_best.payload.score.eq(Cat(top[:-1], top[-1] ^ config.score_signed)),
             self.o_best.payload.overlong.eq(dropping),
         ]
+        if config.mask:
+            m.d.comb += self.o_best.payload.all_masked.eq(~best[-1])
 
         m.submodules.scores = scores = memory.Memory(
-            shape=unsigned(config.score_width), depth=config.max_length, init=[], attrs=UNCHECKED
+            shape=unsigned(config.contender_width), depth=config.max_length, init=[], attrs=UNCHECKED
         )
         write, read = scores.write_port(), scores.read_port()
         m.d.comb += [
             write.addr.eq(address),
-            write.data.eq(position),
+            write.data.eq(contender),
             write.en.eq(kept),
             read.addr.eq(address),
         ]
         # best − score is ~(score + ~best): the table is turned round instead, and ~best is what the comparison takes as well.
         turned = Signal(config.score_width, reset_less=True)
-        m.d.sync += turned.eq(read.data + ~best)
-        exponential = table(m, "exponentials", self._widths.fraction, self._widths.entries[::-1], turned, 1)
+        m.d.sync += turned.eq(read.data[: config.score_width] + ~top)
+        exponential: Value = table(m, "exponentials", self._widths.fraction, self._widths.entries[::-1], turned, 1)
+        if config.mask:
+            exponential = Mux(delay(m, read.data[-1], 2, "counts"), exponential, 0)
 
         # Second pass.
         found = summing & address[-1]
@@ -126,7 +138,8 @@ class TwoPass(HeadInterface):
             m.d.sync += pending.eq(0)
         quotient = self._division(m, exponential, total, moves, dividing, load)
         m.d.comb += [
-            self.o.payload.probability.eq(quotient),
+            # Where all is masked the sum is 0, and no quotient of any use.
+            self.o.payload.probability.eq(Mux(best[-1], quotient, 0) if config.mask else quotient),
             self.o.payload.last.eq(last),
             self.o.payload.overlong.eq(dropping),
         ]

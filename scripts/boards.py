@@ -32,7 +32,7 @@ def boards(console: Console) -> None:
     from softstream.boards.protocol import carried
     from softstream.hw.presets import PRESETS
 
-    count = sum(map(carried, PRESETS.values()))
+    linked = sum(map(carried, PRESETS.values()))
     rows, documents = [], []
     for row in BOARDS.values():
         fitting = fitting_presets(row)
@@ -44,7 +44,7 @@ def boards(console: Console) -> None:
                 row.toolchain,
                 f"{row.clock_hz / 1e6:g}",
                 row.link,
-                "all that a link carries" if len(fitting) == count else ", ".join(fitting),
+                "all that a link carries" if len(fitting) == linked else ", ".join(fitting),
                 row.verified,
             )
         )

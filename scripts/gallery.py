@@ -31,6 +31,8 @@ DISPUTED = 632
 MASKED = (0, 8)
 INVERSE_TEMPERATURE = 0.25
 LABELS = np.arange(10)
+FLOOR = 2.0**-7
+"""A whole number of guarded units."""
 OFFSET = 105
 """How far below the largest score code the exponentials' 1 is put: a little above the vector's scores."""
 
@@ -178,6 +180,13 @@ MEMBERS: tuple[Member, ...] = (
         _elements("probabilities", _grouped),
     ),
     Member("softmax-int8-masked", "Mask", f"softmax of what is left; classes {MASKED} are excluded", _masked),
+    Member(
+        "softmax-int8-floor",
+        "Probability floor",
+        f"f + (1 − f·N)·p_i, f = {FLOOR:g}: no class is ever excluded",
+        _elements("probabilities", lambda x: FLOOR + (1 - FLOOR * len(x)) * _softmax(x)),
+        changes=(("probability_floor", FLOOR),),
+    ),
     Member(
         "softmax-int8-smoothed",
         "Smoothing",

@@ -40,8 +40,8 @@ def recorded() -> dict[str, Any]:
     """The content of `boards/resources.json`:
 
     `tools` (package → version), `seeds`, and `presets`: preset → part → `cells` (by kind), `available` (what the part has),
-    `fmax_mhz` (median), `fmax_mhz_by_seed`, `floor_mhz`, and `link_cells`, of the link that a board has beside the head, in modes
-    that it carries.
+    `fmax_mhz` (median), `fmax_mhz_by_seed`, `floor_mhz`, and `link_cells`, of the link that a board has beside the head, where it
+    has one lane.
     """
     return json.loads((resources.files("softstream.boards") / "resources.json").read_text(encoding="utf-8"))
 

@@ -183,7 +183,8 @@ def self_test(
     """Corners, random vectors and the given scores through a link that has shaken hands."""
     from softstream.sim.beats import pad_vectors
     from softstream.sim.golden import golden
-    from softstream.sim.stimulus import corner_vectors, limit_vectors, random_vectors
+    from softstream.sim.golden.sample import words_taken
+    from softstream.sim.stimulus import beside, corner_vectors, limit_vectors, random_vectors
 
     rng = np.random.default_rng(seed)
     corners = corner_vectors(config, rng)
@@ -196,7 +197,7 @@ def self_test(
         parts.append(("given", given.codes, given.lengths))
     total = sum(int(lengths.sum()) for _, _, lengths in parts)
     groups: list[Group] = []
-    before = 0
+    before = words = 0
     for name, codes, lengths in parts:
         elements = int(lengths.sum())
 
@@ -204,8 +205,11 @@ def self_test(
             if progress is not None:
                 progress((before + fraction * elements) / total, f"{name} vectors")
 
-        answer = link.run(codes, lengths, report)
-        found = differences(name, answer, golden(config, codes, lengths))
+        extra = beside(config, codes)
+        answer = link.run(codes, lengths, report, extra)
+        found = differences(name, answer, golden(config, codes, lengths, extra, before=words))
+        # Nothing resets the head between the parts.
+        words += int(words_taken(config, lengths, extra.get("mask")).sum())
         groups.append(
             Group(name, len(codes), elements, tuple(found), answer.seconds, answer.bytes_sent, answer.bytes_received)
         )
@@ -216,38 +220,32 @@ def self_test(
 def differences(group: str, answer: Answer, model: Any) -> list[Difference]:
     """Every value in which an answer differs from the model's result, vector by vector."""
     found: list[Difference] = []
-    for name in ("argmax", "best", "overlong"):
-        board, expected = getattr(answer, name), getattr(model, name)
-        found += [
-            Difference(group, int(row), name, int(board[row]), int(expected[row]))
-            for row in np.flatnonzero(board != expected)
-        ]
-    if model.probabilities is not None and answer.probabilities is not None:
-        found += [
-            Difference(
-                group,
-                int(row),
-                f"probability {column}",
-                int(answer.probabilities[row, column]),
-                int(model.probabilities[row, column]),
-            )
-            for row, column in np.argwhere(answer.probabilities != model.probabilities)
-        ]
+    for name, expected in model.items():
+        board = answer[name]
+        for place in np.argwhere(board != expected):
+            row, *column = (int(number) for number in place)
+            what = f"{name}[{column[0]}]" if column else name
+            found.append(Difference(group, row, what, int(board[row, *column]), int(expected[row, *column])))
     return sorted(found, key=lambda difference: difference.vector)
 
 
 def _cycles(config: Config, link: Link, seed: int) -> dict[int, int]:
     """Length to the cycles that the head takes, for single vectors that one frame holds: then the line makes none wait."""
     assert link.info is not None
-    from softstream.boards.protocol import score_bytes
+    from softstream.boards.protocol import element_bytes
+    from softstream.hw.plan import plan
+    from softstream.sim.stimulus import beside
 
     rng = np.random.default_rng(seed)
-    longest = min(config.max_length, link.info.payload_bytes // score_bytes(config))
+    size = element_bytes(config)
+    longest = min(config.max_length, link.info.payload_bytes // size)
+    # An element of two bytes is one every second cycle: what the link adds is taken off again, where the head waits for all.
+    slower = (size - 1) * (plan(config).passes > 0)
     lengths: Sequence[int] = sorted({1, longest})
     low, high = config.score_format.minimum, config.score_format.maximum
     measured = {}
     for length in lengths:
-        answer = link.run(rng.integers(low, high, (1, length), endpoint=True))
-        # A score of two bytes is a score every second cycle: what the link adds is taken off again.
-        measured[length] = int(answer.cycles[0]) - (score_bytes(config) - 1) * (length - 1)
+        codes = rng.integers(low, high, (1, length), endpoint=True)
+        answer = link.run(codes, beside=beside(config, codes, whole=True))
+        measured[length] = int(answer.cycles[0]) - slower * (length - 1)
     return measured

@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 
+from softstream.hw.composition import composition
 from softstream.hw.config import Config
 from softstream.hw.ensemble import summed
+from softstream.hw.floor_numerics import floor_code
 from softstream.hw.grouping import Grouping
 from softstream.hw.numerics import numerics
 from softstream.hw.ports import kept
@@ -35,7 +37,7 @@ def softmax_float64(
 ) -> np.ndarray:
     """What a probability code stands for, in float64: p_i = exp(s·x_i) / Σ exp(s·x_j), 0 beyond each length and where a
     mask [V, N] is not 0; [V, N]; s is score_scale / temperature, times the inverse temperature that the codes `temperatures` [V]
-    stand for. Smoothed where the configuration says so, and in each group by itself.
+    stand for. Smoothed, and above the floor in use, where the configuration says so, and in each group by itself.
 
     With `normaliser = none` the value is exp(s·x_i) / 2^(n+1) on the scale of the smallest score, n being the exponent of
     the sum that the model computed: the sum's power of two is part of that result's definition.
@@ -61,7 +63,8 @@ def softmax_float64(
     if config.normaliser != "none":
         total = weights.sum(axis=1, keepdims=True)
         probabilities = weights / np.where(total == 0, 1, total)  # 0 where everything is masked
-        return _smoothed(config, probabilities, valid.sum(axis=1))
+        lengths = valid.sum(axis=1)
+        return np.where(valid, _raised(config, _smoothed(config, probabilities, lengths), lengths), 0)
     widths = numerics(config)
     framed = np.where(valid, scores, config.score_format.minimum)
     positions, _, _ = frame(config, framed, valid.sum(axis=1))
@@ -71,14 +74,26 @@ def softmax_float64(
     return weights * np.exp2(octaves - (sum_exponent + 1))[:, None]
 
 
+def _raised(config: Config, probabilities: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Probabilities [V, N] above the floor in use."""
+    if not config.probability_floor:
+        return probabilities
+    parts = composition(config)
+    assert parts is not None
+    floor = floor_code(config, parts.inner) / 2.0**parts.inner.probability_width
+    return floor + (1 - floor * lengths[:, None]) * probabilities
+
+
 def _of_ensembles(config: Config, scores: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
     """What a shorter member lacks counts as the smallest score, or as probability 0; what a longer one has is left out."""
     members, valid = config.ensemble, valid_elements(config, scores, lengths)
     shape = (-1, members, scores.shape[1])
     first = valid[::members]
     if config.ensemble_mean == "probabilities":
-        each = softmax_float64(config.replace(ensemble=1, smoothing=()), scores, lengths).reshape(shape)
-        return _smoothed(config, np.where(first, each.mean(axis=1), 0), first.sum(axis=1))
+        alone = config.replace(ensemble=1, smoothing=(), probability_floor=0)
+        each = softmax_float64(alone, scores, lengths).reshape(shape)
+        mean, kept = np.where(first, each.mean(axis=1), 0), first.sum(axis=1)
+        return np.where(first, _raised(config, _smoothed(config, mean, kept), kept), 0)
     sums = np.where(valid, scores, config.score_format.minimum).reshape(shape).sum(axis=1)
     return softmax_float64(summed(config), sums, first.sum(axis=1))
 

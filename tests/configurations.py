@@ -57,6 +57,7 @@ MEMBERS: dict[str, Config] = {
     "cross_entropy": Config(mode="cross_entropy", max_length=16, score_scale=0.1),
     "cross_entropy-4": Config(mode="cross_entropy", max_length=13, lanes=4, profile="fastest"),
     "exponential": Config(mode="exponential", max_length=16, reference_offset=30),
+    "floor": Config(max_length=16, probability_floor=0.02, lanes=2, normaliser="reciprocal"),
     "smoothed": Config(max_length=16, smoothing=(1, 2, 1)),
     "smoothed-small": Config(
         max_length=9, profile="small", smoothing=(1, 3, 0), smoothing_edges="scatter", smoothing_passes=2, guard_bits=5

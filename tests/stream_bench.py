@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from amaranth import Cat, ClockDomain, Module, Value
+from amaranth import Cat, ClockDomain, Module, ResetInserter, Signal, Value
 from amaranth.hdl import Shape
 from amaranth.lib import data, wiring
 from amaranth.sim import Simulator
 
-__all__ = ["PAUSES", "Trace", "pauses", "run_component", "run_cycles"]
+__all__ = ["PAUSES", "Trace", "beats_after_restart", "pauses", "run_component", "run_cycles"]
 
 PAUSES = ("never", "every third", "random")
 LIMIT = 40_000
@@ -233,3 +233,41 @@ def run_cycles(
     simulator.add_testbench(run)
     simulator.run()
     return found
+
+
+def beats_after_restart(dut: wiring.Component, beats: Sequence[Any], before: int, cycles: int) -> list[Any]:
+    """What comes out of stream `o` when, behind the first `before` beats, a reset comes and then all of them, back to back."""
+    m, restart = Module(), Signal()
+    m.domains.sync = ClockDomain()
+    m.submodules.dut = ResetInserter(restart)(dut)
+    seen: list[Any] = []
+
+    async def take(ctx: Any) -> None:
+        decode, edges = decoder(dut.o.payload.shape()), sampled(ctx, dut.o.valid, dut.o.payload)
+        ctx.set(dut.o.ready, 1)
+        for _ in range(cycles):
+            _, _, valid, payload = await anext(edges)
+            if valid:
+                seen.append(decode(payload))
+
+    async def feed(ctx: Any) -> None:
+        for count in (before, len(beats)):
+            ctx.set(restart, 1)
+            await ctx.tick()
+            ctx.set(restart, 0)
+            seen.clear()
+            for beat in beats[:count]:
+                ctx.set(dut.i.payload, beat)
+                ctx.set(dut.i.valid, 1)
+                while True:
+                    _, _, ready = await ctx.tick().sample(dut.i.ready)
+                    if ready:
+                        break
+            ctx.set(dut.i.valid, 0)
+
+    simulator = Simulator(m)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(take)
+    simulator.add_testbench(feed)
+    simulator.run()
+    return seen

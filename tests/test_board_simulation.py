@@ -21,9 +21,11 @@ from softstream.boards.simulation import BOARD, board_verilog
 from softstream.boards.uart import divisor
 from softstream.hw.errors import LinkError, UserError
 from softstream.hw.presets import preset
+from softstream.scripts.run_on_board import self_test
 from softstream.sim.board import SimulatedBoard
 from softstream.sim.data import DIGITS_SCORES
 from softstream.sim.golden import golden
+from softstream.sim.stimulus import beside
 
 pytestmark = pytest.mark.boards
 
@@ -34,9 +36,9 @@ GREETING = 8  # bytes of the request for INFO, delimiter before it included
 INFORMATION = 60  # bytes of the answer
 
 
-def simulated(name, preset_name, clock_hz=None, simulator="verilator"):
+def simulated(name, preset_name, clock_hz=None, simulator="verilator", **keys):
     """The board as the tools would get it, but for the rate of its link, and its configuration."""
-    config, row = preset(preset_name), registry.board(name)
+    config, row = preset(preset_name).replace(**keys), registry.board(name)
     baud = round((clock_hz or row.clock_hz) / CLOCKS_PER_BIT)
     plan = make_plan(config, row, clock_hz=clock_hz, baud=baud)
     assert divisor(plan.clock.hz, plan.baud) == CLOCKS_PER_BIT
@@ -128,14 +130,12 @@ def test_the_host_program_tells_a_fault_in_one_line_and_succeeds_the_next_time(b
 def attempt(board, link, rows):
     """Whether the request succeeded; a result that is not the model's is no success and no fault, but a failure."""
     try:
-        answer = link.run(SCORES[rows])
+        answer = link.run(SCORES[rows], beside=beside(board.config, SCORES[rows]))
     except LinkError as error:
         return str(error)
-    model = golden(board.config, SCORES[rows])
-    assert np.array_equal(answer.argmax, model.argmax)
-    assert np.array_equal(answer.best, model.best)
-    assert (answer.probabilities is None) == (board.config.mode == "argmax")
-    assert answer.probabilities is None or np.array_equal(answer.probabilities, model.probabilities)
+    model = golden(board.config, SCORES[rows], beside=beside(board.config, SCORES[rows]))
+    assert set(answer.arrays) == set(model)
+    assert all(np.array_equal(answer[name], model[name]) for name in model)
     return ""
 
 
@@ -251,9 +251,21 @@ def test_every_family_answers_the_digits_scores_like_the_model(name, clock_hz, s
         assert link.handshake(config).clock_hz == (clock_hz or registry.board(name).clock_hz)
         answer = link.run(SCORES[:10])
     model = golden(config, SCORES[:10])
-    assert np.array_equal(answer.argmax, model.argmax)
-    assert np.array_equal(answer.best, model.best)
-    assert len(set(answer.argmax.tolist())) > 5
+    assert np.array_equal(answer["argmax"], model.argmax)
+    assert np.array_equal(answer["best"], model.best)
+    assert len(set(answer["argmax"].tolist())) > 5
+
+
+@pytest.mark.parametrize("name", ["log-softmax-int8", "top-k-int8", "cross-entropy-int8"])
+def test_every_mode_goes_over_the_link_with_what_comes_beside_its_scores(name):
+    """An element and one for each vector, one for each of the largest, and one for each vector alone; all of them masked."""
+    made, config = simulated("hx8k-evn", name, max_length=10, mask=True)
+    with made as board, open_link(board.port, timeout=60) as link:
+        board.config = config
+        link.handshake(config)
+        groups = self_test(config, link, vectors=10)
+        assert not [found for group in groups for found in group.differences]
+        assert attempt(board, link, slice(0, 10)) == ""
 
 
 def test_the_command_simulates_the_board_and_says_so(tmp_path):

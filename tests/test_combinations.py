@@ -30,6 +30,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "sampler": ("gumbel", "inverse_cdf"),
     "ensemble": (1, 3),
     "ensemble_mean": ("logits", "probabilities"),
+    "probability_floor": (0.0, 0.07),
     "smoothing": ([], [1, 2, 1]),
     "smoothing_edges": ("gather", "scatter"),
     "smoothing_passes": (1, 2),

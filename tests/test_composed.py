@@ -91,16 +91,24 @@ def test_lanes_are_finished_each_for_itself() -> None:
     config = CONFIGS["lanes"]
     found = vectors(config, seed=52)
     plain = golden(config.replace(lanes=1), *padded(found)).probabilities
-    run = run_component(
-        Head(config), beats_of(found, 4), sum(-(-min(len(v), 13) // 4) for v in found), sink="random", drain=("o_best",)
-    )
-    rows = iter(run.beats)
-    for vector, codes in zip(found, plain, strict=True):
-        got = []
-        for _ in range(0, min(len(vector), 13), 4):
-            beat = next(rows)
-            got += [beat["probability"], *(beat[f"probability_{k}"] for k in (1, 2, 3) if beat[f"keep_{k}"])]
-        assert got == codes[: min(len(vector), 13)].tolist()
+    due = [codes[: min(len(vector), 13)].tolist() for vector, codes in zip(found, plain, strict=True)]
+    assert lane_codes(config, found, sink="random") == due
+
+
+def lane_codes(config: Config, found: list[np.ndarray], sink: str) -> list[list[int]]:
+    """The probability codes of each vector, of a head of four lanes."""
+    lengths = [min(len(vector), config.max_length) for vector in found]
+    count = sum(-(-length // 4) for length in lengths)
+    rows = iter(run_component(Head(config), beats_of(found, 4), count, sink=sink, drain=("o_best",)).beats)
+    codes = []
+    for length in lengths:
+        beats = [next(rows) for _ in range(0, length, 4)]
+        assert [beat["last"] for beat in beats] == [0] * (len(beats) - 1) + [1]
+        held = [
+            [beat["probability"], *(beat[f"probability_{k}"] for k in (1, 2, 3) if beat[f"keep_{k}"])] for beat in beats
+        ]
+        codes.append([code for beat in held for code in beat])
+    return codes
 
 
 def padded(found: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

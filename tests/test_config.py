@@ -75,7 +75,7 @@ def test_refusals(values: dict[str, object], message: str) -> None:
 def test_mapping_round_trip_and_replace() -> None:
     for config in PRESETS.values():
         assert Config.from_mapping(config.to_mapping()) == config
-        assert config.replace(max_length=7).max_length == 7
+        assert config.replace(seed=7).seed == 7
     assert list(Config().to_mapping()) == [key.name for key in KEYS]
 
 

@@ -79,7 +79,7 @@ def test_an_ensemble_of_one_is_none() -> None:
         ({"ensemble": 2, "mask": True}, "ensemble = 2 with mask: .*; mask = false would do"),
         (
             {"ensemble": 2, "ensemble_mean": "probabilities", "mode": "hardmax"},
-            "mean_probabilities with mode = 'hardmax': takes the probabilities of softmax; mode = 'softmax' would do",
+            "ensemble_mean with mode = 'hardmax': takes the probabilities of softmax; mode = 'softmax' would do",
         ),
         (
             {"ensemble": 2, "ensemble_mean": "probabilities", "normaliser": "none"},

@@ -4,10 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from amaranth import Module, ResetInserter, Signal
-from amaranth.sim import Simulator
 from configurations import beats_of, vectors
-from stream_bench import run_component
+from stream_bench import beats_after_restart, run_component
 from test_sample import misses_once_in_a_million
 
 from softstream.hw.cdf_law import cdf_law
@@ -109,39 +107,7 @@ def test_the_model_goes_on_where_it_was() -> None:
 def test_reset_starts_the_sequence_again_and_leaves_nothing_behind(profile: str) -> None:
     config = config_of(max_length=8, profile=profile)
     found = [np.zeros(n, dtype=int) for n in (8, 3, 5, 8, 8, 2, 7)]
-    beats = beats_of(found)
-    m, restart, dut = Module(), Signal(), Head(config)
-    m.submodules.dut = ResetInserter(restart)(dut)
-    seen: list[dict[str, int]] = []
-
-    async def take(ctx: Any) -> None:
-        ctx.set(dut.o.ready, 1)
-        for _ in range(420):
-            _, _, valid, payload = await ctx.tick().sample(dut.o.valid, dut.o.payload)
-            if valid:
-                seen.append({name: int(payload[name]) for name in ("index", "score", "overlong")})
-
-    async def feed(ctx: Any) -> None:
-        for count in (30, len(beats)):
-            ctx.set(restart, 1)
-            await ctx.tick()
-            ctx.set(restart, 0)
-            seen.clear()
-            for beat in beats[:count]:
-                ctx.set(dut.i.payload, beat)
-                ctx.set(dut.i.valid, 1)
-                while True:
-                    _, _, ready = await ctx.tick().sample(dut.i.ready)
-                    if ready:
-                        break
-            ctx.set(dut.i.valid, 0)
-
-    simulator = Simulator(m)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(take)
-    simulator.add_testbench(feed)
-    simulator.run()
-    assert seen == draws(config, found)
+    assert beats_after_restart(Head(config), beats_of(found), 30, 420) == draws(config, found)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

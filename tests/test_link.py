@@ -5,6 +5,7 @@ import gc
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
+from link_frames import result_frames, run_payloads
 
 from softstream.boards.link import LinkCore
 from softstream.boards.protocol import (
@@ -17,15 +18,17 @@ from softstream.boards.protocol import (
     Info,
     Trailer,
     Type,
+    element_bytes,
+    emitted,
     encode,
-    probability_bytes,
-    score_bytes,
 )
 from softstream.hw.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.plan import plan
 from softstream.hw.presets import preset
 from softstream.sim.golden import golden
+from softstream.sim.golden.sample import words_taken
+from softstream.sim.stimulus import beside
 
 DIVISOR = 4
 CLOCK = 1e6
@@ -100,32 +103,26 @@ def link(config, script):
 
 def run_frames(config, vector, sequence=0, acknowledge=0):
     """The frames of one vector."""
-    size = score_bytes(config)
-    wire = b"".join((int(score) & (256**size - 1)).to_bytes(size, "little") for score in vector)
-    parts = [wire[i : i + PAYLOAD_BYTES] for i in range(0, len(wire), PAYLOAD_BYTES)]
+    parts = run_payloads(config, vector, beside(config, np.array([vector])))
     return [
         Frame(Type.RUN_END if k == len(parts) - 1 else Type.RUN, sequence + k, acknowledge, part)
         for k, part in enumerate(parts)
     ]
 
 
-def check(config, vector, frames):
-    """The frames of a vector's result against the model; returns its trailer."""
-    model = golden(config, np.array([vector]))
-    *body, end = [frame for frame in frames if frame.type in (Type.RESULT, Type.RESULT_END)]
-    assert end.type == Type.RESULT_END
-    trailer = Trailer.from_bytes(end.payload)
-    assert trailer.index == model.argmax[0]
-    assert trailer.score == model.best[0] % (1 << config.score_width)
-    assert trailer.overlong == model.overlong[0]
-    size = probability_bytes(config)
-    if size:
-        wire = b"".join(frame.payload for frame in body)
-        codes = [int.from_bytes(wire[i : i + size], "little") for i in range(0, len(wire), size)]
-        assert codes == model.probabilities[0][: config.max_length].tolist()
-    else:
-        assert not body
-    return trailer
+def check(config, vector, frames, words=0):
+    """The frames of a vector's result against the model, behind as many random words; returns its trailer and the result."""
+    extra = beside(config, np.array([vector]))
+    model = golden(config, np.array([vector]), beside=extra, before=words)
+    found = [(frame.type, frame.payload) for frame in frames if frame.type in (Type.RESULT, Type.RESULT_END)]
+    trailer = Trailer.from_bytes(config, found[-1][1])
+    due = result_frames(config, model, len(vector), extra.get("mask"), trailer.cycles)
+    if emitted(config) is not None:
+        # How many of a vector's elements a frame holds depends on when they come.
+        assert b"".join(payload for _, payload in found[:-1]) == b"".join(payload for _, payload in due[:-1])
+        found, due = found[-1:], due[-1:]
+    assert found == due
+    return trailer, model
 
 
 CONFIGS = {
@@ -136,6 +133,16 @@ CONFIGS = {
     "wide": Config(max_length=40, score_width=16, score_scale=2.0**-11, probability_width=16, normaliser="reciprocal"),
     "widest": Config(max_length=9, score_width=16, score_scale=3.0, probability_width=24, probability_format="UQ1"),
     "long": Config(mode="argmax", max_length=100, score_width=9),
+    "log_softmax": Config(mode="log_softmax", max_length=9, mask=True),
+    "cross_entropy": Config(mode="cross_entropy", max_length=19, mask=True, score_width=10, score_scale=0.02),
+    "exponential": Config(mode="exponential", max_length=9),
+    "sigmoid": Config(mode="sigmoid", max_length=9, mask=True, score_width=6),
+    "sample": Config(mode="sample", max_length=9, score_width=5, score_scale=0.3, mask=True),
+    "hardmax": Config(mode="hardmax", max_length=9),
+    "top_k": Config(mode="top_k", max_length=20, score_width=5, mask=True),
+    "softmax_top_k": Config(
+        mode="softmax_top_k", max_length=20, top_k=9, probability_width=16, normaliser="reciprocal"
+    ),
 }
 
 
@@ -145,9 +152,10 @@ def test_a_vector_gives_what_the_model_gives_in_the_cycles_of_the_plan(name):
     rng = np.random.default_rng(11)
     low, high = config.score_format.minimum, config.score_format.maximum
     vectors = [rng.integers(low, high + 1, n) for n in (config.max_length, 1, config.max_length + 1)]
-    trailers = []
+    found = []
 
     async def script(line):
+        words = 0
         await line.send(encode(Frame(Type.INFO, 77, 0)))
         [info] = await line.frame(1)
         assert (info.type, info.sequence, info.acknowledge) == (Type.INFO, 77, 0)
@@ -164,16 +172,26 @@ def test_a_vector_gives_what_the_model_gives_in_the_cycles_of_the_plan(name):
             assert [f.sequence for f in results] == list(range(acknowledge, acknowledge + len(results)))
             assert results[-1].acknowledge == sequence
             acknowledge += len(results)
-            trailers.append(check(config, vector, line.frames))
+            found.append(check(config, vector, line.frames, words))
+            mask = beside(config, np.array([vector])).get("mask")
+            words += int(words_taken(config, np.array([len(vector)]), mask)[0])
 
     winners = link(config, script)
-    assert winners == [trailer.index for trailer in trailers]
-    for vector, trailer in zip(vectors, trailers, strict=True):
+    assert winners == [index for _, model in found for index in lamps(model)]
+    for vector, (trailer, _) in zip(vectors, found, strict=True):
         kept = min(len(vector), config.max_length)
-        if len(vector) * score_bytes(config) <= PAYLOAD_BYTES:
-            # A score of two bytes comes every second cycle.
-            slower = (score_bytes(config) - 1) * (kept - 1)
+        if len(vector) * element_bytes(config) <= PAYLOAD_BYTES:
+            # An element of two bytes comes every second cycle.
+            slower = (element_bytes(config) - 1) * (kept - 1) * plan(config).passes
             assert trailer.cycles == plan(config).first_output_cycle(kept) + slower
+
+
+def lamps(model):
+    """What is shown of a vector."""
+    for name in ("argmax", "sample", "top_indices"):
+        if name in model:
+            return [int(model[name].ravel()[0])]
+    return np.flatnonzero(model["one_hot"][0]).tolist() if "one_hot" in model else []
 
 
 VECTOR = np.array([3, -7, 99, 99, 0, -128, 5, 1, 2, 4])

@@ -107,7 +107,6 @@ def test_a_board_has_its_link_beside_the_head_and_an_unmeasured_part_is_doubted(
     row = board("icestick")
     alone, linked = room_of_board(row, link=False), room_of_board(row)
     assert alone.cells == linked.cells == row.cells
-    # Modes that the link does not carry have none beside them.
     pairs = [(a, b) for a, b in zip(alone.measured, linked.measured, strict=True) if carried(a.config)]
     assert pairs
     assert all(a.cells < b.cells for a, b in pairs)

@@ -100,9 +100,9 @@ def test_info_says_what_the_board_is(config):
     [
         (b"", "it says b'' where"),
         (b"what", "it says b'what' where"),
-        (b"sfst", "version 0 of the protocol, this program version 2"),
+        (b"sfst", "version 0 of the protocol, this program version 3"),
         (b"sfst\x09", "version 9 of the protocol"),
-        (b"sfst\x02", "its INFO has 5 bytes instead of 53"),
+        (b"sfst\x03", "its INFO has 5 bytes instead of 53"),
     ],
 )
 def test_another_thing_at_the_port_is_told_apart(payload, says):
@@ -111,14 +111,24 @@ def test_another_thing_at_the_port_is_told_apart(payload, says):
 
 
 def test_trailers_and_sizes():
-    trailer = Trailer(65535, 0x8000, True, 2**24 - 1)
-    assert len(trailer.to_bytes()) == protocol.TRAILER_BYTES == 8
-    assert Trailer.from_bytes(trailer.to_bytes()) == trailer
-    with pytest.raises(ValueError, match="7 bytes"):
-        Trailer.from_bytes(bytes(7))
+    config = Config(mode="exponential", mask=True, max_length=65536, score_width=16, score_scale=1e-3)
+    trailer = Trailer((65535, -0x8000, 70000), 0b11, 2**24 - 1)
+    # Index, score, sum of 24 bits, flags, cycles.
+    assert len(trailer.to_bytes(config)) == 2 + 2 + 3 + 1 + 3
+    assert Trailer.from_bytes(config, trailer.to_bytes(config)) == trailer
+    with pytest.raises(ValueError, match="7 bytes instead of 11"):
+        Trailer.from_bytes(config, bytes(7))
     assert [protocol.score_bytes(Config(score_width=width)) for width in (2, 8, 9, 16)] == [1, 1, 2, 2]
     widths = [Config(probability_width=p, probability_format=f, guard_bits=4) for p, f in
               ((8, "UQ0"), (8, "UQ1"), (16, "UQ0"), (16, "UQ1"), (24, "UQ0"), (24, "UQ1"))]  # fmt: skip
-    assert [protocol.probability_bytes(config) for config in widths] == [1, 2, 2, 3, 3, 4]
-    assert protocol.probability_bytes(Config(mode="argmax")) == 0
-    assert all(protocol.PAYLOAD_BYTES % size == 0 for size in (1, 2, 3, 4))
+    assert [protocol.beat_bytes(protocol.emitted(config)) for config in widths] == [1, 2, 2, 3, 3, 4]
+    assert protocol.emitted(Config(mode="argmax")) is None
+    assert protocol.concluding(Config(mode="sigmoid")) is None
+    assert [flag.name for flag in protocol.flags(Config(mode="sigmoid", mask=True))] == ["overlong", "all_masked"]
+
+
+def test_an_element_is_its_score_and_what_comes_beside_it():
+    assert protocol.element_bytes(Config(mask=True)) == 2
+    labelled = Config(mode="cross_entropy", mask=True, max_length=65536)
+    assert protocol.element_bytes(labelled) == 1 + 3  # 17 bits of label and mask
+    assert protocol.element_bytes(labelled.replace(score_width=9, score_scale=0.01)) == 2 + 3

@@ -1,14 +1,11 @@
 """The sampling head: the draws of the model bit for bit, reproducible, and by frequency those of softmax."""
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
-from amaranth import Module, ResetInserter, Signal
-from amaranth.sim import Simulator
 from configurations import beats_of, vectors
-from stream_bench import PAUSES, run_component
+from stream_bench import PAUSES, beats_after_restart, run_component
 
 from softstream.hw.config import Config
 from softstream.hw.errors import UserError
@@ -115,40 +112,7 @@ def test_latency_and_no_bubble(profile: str) -> None:
 def test_reset_starts_the_sequence_again_and_leaves_nothing_behind(profile: str) -> None:
     config = Config(mode="sample", max_length=8, profile=profile)
     found = [np.zeros(n, dtype=int) for n in (8, 3, 5, 8, 8, 2, 7)]
-    due = draws(config, found, 1)
-    beats = beats_of(found)
-    m, restart, dut = Module(), Signal(), Head(config)
-    m.submodules.dut = ResetInserter(restart)(dut)
-    seen: list[dict[str, int]] = []
-
-    async def take(ctx: Any) -> None:
-        ctx.set(dut.o.ready, 1)
-        for _ in range(300):
-            _, _, valid, payload = await ctx.tick().sample(dut.o.valid, dut.o.payload)
-            if valid:
-                seen.append({name: int(payload[name]) for name in ("index", "score", "overlong")})
-
-    async def feed(ctx: Any) -> None:
-        for count in (30, len(beats)):
-            ctx.set(restart, 1)
-            await ctx.tick()
-            ctx.set(restart, 0)
-            seen.clear()
-            for beat in beats[:count]:
-                ctx.set(dut.i.payload, beat)
-                ctx.set(dut.i.valid, 1)
-                while True:
-                    _, _, ready = await ctx.tick().sample(dut.i.ready)
-                    if ready:
-                        break
-            ctx.set(dut.i.valid, 0)
-
-    simulator = Simulator(m)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(take)
-    simulator.add_testbench(feed)
-    simulator.run()
-    assert seen == due
+    assert beats_after_restart(Head(config), beats_of(found), 30, 300) == draws(config, found, 1)
 
 
 def misses_once_in_a_million(cells: int, count: int) -> float:

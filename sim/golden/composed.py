@@ -10,6 +10,7 @@ from softstream.hw.config import Config
 
 from .argmax import argmax
 from .finish import finish
+from .floor import floor
 from .frame import Block
 from .inverse_temperature import inverse_temperature
 from .mean_logits import mean_logits
@@ -29,6 +30,7 @@ FRONTS: dict[str, Callable[[Config, Config, Block], Block]] = {
 POSTS: dict[str, Callable[[Config, Config, Block, Arrays], Arrays]] = {
     "mean_probabilities": mean_probabilities,
     "smoothing": smoothing,
+    "floor": floor,
 }
 """Post stage → its model: outer and inner configuration, the vectors, the arrays before it in, those behind it out."""
 
