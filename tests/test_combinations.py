@@ -30,6 +30,8 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "sampler": ("gumbel", "inverse_cdf"),
     "ensemble": (1, 3),
     "ensemble_mean": ("logits", "probabilities"),
+    "clip_minimum": (-65536, -3),
+    "clip_maximum": (65535, 5),
     "probability_floor": (0.0, 0.07),
     "smoothing": ([], [1, 2, 1]),
     "smoothing_edges": ("gather", "scatter"),
