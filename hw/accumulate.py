@@ -182,13 +182,19 @@ class Accumulate(wiring.Component):
     exceeds the limit. The sum then begins at the limit's complement, so that it overflows there, and only there.
     """
 
-    def __init__(self, widths: Numerics, segments: tuple[int, ...], lanes: int = 1, *, limited: bool = False) -> None:
+    def __init__(
+        self,
+        widths: Numerics,
+        segments: tuple[int, ...],
+        lanes: int = 1,
+        *,
+        cleared: bool = False,
+        limited: bool = False,
+    ) -> None:
         if sum(segments) != widths.accumulator_width or (len(segments) > 1 and not widths.absolute):
             raise ValueError(f"segments {segments} do not make up the accumulator")
         self._widths, self._segments = widths, segments
-        # Long sums: a second register per bit is less than a multiplexer that begins each vector at 0.
-        self._cleared = widths.absolute and not limited and (lanes > 1 or widths.tables.low_width > 0)
-        self._limited = limited
+        self._cleared, self._limited = cleared and not limited, limited
         more = {"limit": In(widths.accumulator_width), "over": Out(1)} if limited else {}
         super().__init__(
             {
@@ -216,12 +222,14 @@ class Accumulate(wiring.Component):
                 moved = _shift_steps(m, kept, term.shift, self._widths, "kept")
             # The carry comes in through one bit below: one carry chain, whatever the fabric.
             total = Signal(width + 2, name=f"total_{j}")
-            begin: Value | int = ~delay(m, self.limit[low : low + width], j, f"limit_{j}") if self._limited else 0
-            m.d.comb += total.eq(
-                Cat(C(1, 1), moved if self._cleared else Mux(first, begin, moved)) + Cat(carry, addend)
-            )
+            if self._limited:
+                moved = Mux(first, ~delay(m, self.limit[low : low + width], j, f"limit_{j}"), moved)
+            m.d.comb += total.eq(Cat(C(1, 1), moved) + Cat(carry, addend))
+            begun, carries = total[1:-1], total[-1]
+            if not self._cleared and not self._limited:
+                begun, carries = Mux(first, addend, begun), carries & ~first
             with m.If(valid):
-                m.d.sync += kept.eq(total[1:-1])
+                m.d.sync += kept.eq(begun)
             whole = kept
             if self._cleared:
                 whole = Signal(width, name=f"whole_{j}", reset_less=True)
@@ -229,7 +237,7 @@ class Accumulate(wiring.Component):
                 with m.If(delay(m, self.i.valid & term.edges.last, j, f"clear_{j}", reset=True)):
                     m.d.sync += kept.eq(0)
             carry = Signal(name=f"carry_{j}", reset_less=True)
-            m.d.sync += [carry.eq(total[-1]), self.ends[j].eq(valid & last)]
+            m.d.sync += [carry.eq(carries), self.ends[j].eq(valid & last)]
             m.d.comb += self.sum[low : low + width].eq(whole)
             low += width
         with m.If(self.i.valid):

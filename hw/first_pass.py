@@ -13,7 +13,7 @@ from .config import Config
 from .exponential import Exponential, Terms
 from .frame import masks, took_part
 from .numerics import numerics
-from .schedule import schedule
+from .schedule import cleared, schedule
 from .streams import delay, each_lane, keep_names, pulse
 
 __all__ = ["lane_terms", "normalised", "sum_of"]
@@ -22,7 +22,9 @@ __all__ = ["lane_terms", "normalised", "sum_of"]
 def sum_of(m: Module, config: Config, terms: Iterable[Any]) -> Accumulate:
     """The accumulator of the lanes' `lane_terms`; its sum comes with the schedule's `sum_latency`."""
     widths, cycles = numerics(config), schedule(config)
-    m.submodules.accumulate = accumulate = Accumulate(widths, cycles.segments, config.lanes)
+    m.submodules.accumulate = accumulate = Accumulate(
+        widths, cycles.segments, config.lanes, cleared=cleared(config, widths)
+    )
     lanes = list(terms)
     if config.lanes == 1:
         wiring.connect(m, lanes[0], accumulate.i)
@@ -94,7 +96,7 @@ def normalised(
     tag = Value.cast(ended)
     if cycles.pipelined:
         m.d.comb += noted
-        tag = delay(m, tag, cycles.sum_latency - cycles.frame, "ended")
+        tag = delay(m, tag, cycles.sum_latency - cycles.frame - cycles.entry, "ended")
     else:
         with m.If(ends):
             m.d.sync += noted

@@ -1,7 +1,7 @@
 """Framing: cuts the score stream into vectors of at most max_length elements."""
 
-from functools import cache, reduce
-from operator import or_, xor
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, Value
@@ -10,24 +10,10 @@ from amaranth.lib.wiring import In, Out
 
 from .config import Config
 from .ports import sidebands
+from .shift_register import following, shifted
 from .streams import each_lane, framed_layout, keep_names, score_layout
 
-__all__ = ["TAPS", "Frame", "masks", "shifted", "took_part"]
-
-TAPS = {
-    1: (0,), 2: (1, 0), 3: (2, 1), 4: (3, 2), 5: (4, 2), 6: (5, 4), 7: (6, 5), 8: (7, 5, 4, 3), 9: (8, 4), 10: (9, 6),
-    11: (10, 8), 12: (11, 5, 3, 0), 13: (12, 3, 2, 0), 14: (13, 4, 2, 0), 15: (14, 13), 16: (15, 14, 12, 3),
-}  # fmt: skip
-"""Width → bits whose sum modulo 2 is shifted in, so that a shift register goes through every state but 0."""
-
-
-@cache
-def shifted(width: int, steps: int) -> int:
-    """State of the shift register that many steps after 1."""
-    state = 1
-    for _ in range(steps):
-        state = (state << 1 | reduce(xor, (state >> bit & 1 for bit in TAPS[width]))) & ((1 << width) - 1)
-    return state
+__all__ = ["Frame", "masks", "took_part"]
 
 
 def _gates(choice: Value, one: Value, other: Value) -> Value:
@@ -56,7 +42,8 @@ class Frame(wiring.Component):
     A vector that has not ended at its max_length-th element ends there with `overlong` set, inside a beat where
     max_length is no multiple of the lanes; what follows up to its own `last` is taken and dropped.
 
-    Ports: `i`, stream of scores; `o`, stream of framed beats.
+    Ports: `i`, stream of scores; `o`, stream of framed beats; `ending`, whether the beat at `o` in the
+    next cycle, if there is one, will be its vector's last.
     Latency 1 cycle, one beat per cycle. Passes the ready path from `o` to `i`.
 
     With `indexed` False the index is 0 throughout: a shift register counts in its place, without a carry, and everything is
@@ -66,7 +53,11 @@ class Frame(wiring.Component):
     def __init__(self, config: Config, *, indexed: bool = True) -> None:
         self._config, self._indexed = config, indexed
         super().__init__(
-            {"i": In(stream.Signature(score_layout(config))), "o": Out(stream.Signature(framed_layout(config)))}
+            {
+                "i": In(stream.Signature(score_layout(config))),
+                "o": Out(stream.Signature(framed_layout(config))),
+                "ending": Out(1),
+            }
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -101,15 +92,23 @@ class Frame(wiring.Component):
         advance = self.o.ready | ~self.o.valid
         taken = self.i.valid & self.i.ready
         step = taken & ~dropping
-        m.d.comb += self.i.ready.eq(advance)
+        m.d.comb += [self.i.ready.eq(advance), self.ending.eq(Mux(advance, ends, framed.last))]
+        counted: Value
         choose: Any
         if self._indexed:
-            following, before_limit, choose = index + 1, index == final - 1, Mux
+            counted, choose = index + 1, Mux
+            # A beat at the limit ends its vector, and then the index is none that comes before the limit.
+            approaches: Value = Mux(at_first, final == 1, index == final - 1)
         else:
-            following = Cat(reduce(xor, (index[bit] for bit in TAPS[len(index)])), index[:-1])
-            # Below two beats there is none between the first and the last; the register is never 0.
-            before_limit = index == (shifted(len(index), final - 2) if final > 1 else 0)
-            choose = _gates
+            counted, choose = following(index), _gates
+            # Below three beats there is none that is compared. The comparison is a beat ahead: it takes long.
+            approaches = at_first
+            if final > 1:
+                approaches = Signal()
+                found = ~at_first & (index == shifted(len(index), final - 3)) if final > 2 else at_first
+                m.d.sync += approaches.eq(_gates(step, found & ~last, approaches))
+        if final == 0:
+            approaches = Const(1)
         content = {
             "position": positions[0],
             "index": Mux(at_first, 0, index) if self._indexed else Const(0, len(index)),
@@ -133,12 +132,10 @@ class Frame(wiring.Component):
             m.d.comb += framed[name].eq(register)
             with m.If(advance):
                 m.d.sync += register.eq(value)
-        # A beat at the limit ends its vector, and then the index is none that comes before the limit.
-        approaches = Mux(at_first, final == 1, before_limit) & ~last if final else Const(1)
         m.d.sync += [
-            index.eq(choose(step, Mux(at_first, 1, following), index)),
+            index.eq(choose(step, Mux(at_first, 1, counted), index)),
             at_first.eq(choose(step, ends, at_first)),
-            at_limit.eq(Mux(step, approaches, at_limit)),
+            at_limit.eq(choose(step, approaches & ~last if final else approaches, at_limit)),
             # A vector that is cut inside its own last beat has nothing left to drop.
             dropping.eq(choose(taken, ~last & (dropping | at_limit), dropping)),
         ]

@@ -17,7 +17,7 @@ from .first_pass import lane_terms, sum_of
 from .frame import Frame, took_part
 from .interface import HeadInterface
 from .inverse_cdf_schedule import inverse_cdf_schedule
-from .replay import Factors, Replay, entries, stored_layout
+from .replay import Factors, Replay, end_layout, stored_layout
 from .search import Search, flags_layout
 from .streams import Credit, Queue, Spacing
 from .threshold import Threshold
@@ -62,10 +62,15 @@ class InverseCdf(HeadInterface):
         # First pass: the sum, and a share of it.
         accumulate = sum_of(m, inner, [lane_terms(m, inner, 0, framed, element)])
         stored = stored_layout(law.widths, mask=config.mask)
-        m.submodules.replay = replay = Replay(stored, beats=elements, interval=1, memory=sums.memory)
-        ended = Signal(data.StructLayout({"flags": flags_layout(config), "last": range(entries(elements))}))
+        m.submodules.replay = replay = Replay(stored, beats=elements, interval=1, memory=sums.direct)
+        tag = data.StructLayout({"flags": flags_layout(config), "end": end_layout(elements)})
+        ended = Signal(tag, reset_less=True)
         with m.If(ends):
-            m.d.sync += [ended.flags.overlong.eq(framed.overlong), ended.last.eq(replay.address)]
+            m.d.sync += [
+                ended.flags.overlong.eq(framed.overlong),
+                ended.end.last.eq(replay.address),
+                ended.end.single.eq(framed.first),
+            ]
         if config.mask:
             some = took_part(m, config, framed, element)
             with m.If(ends):
@@ -84,7 +89,7 @@ class InverseCdf(HeadInterface):
             thresholds.i.payload.threshold.eq(made.threshold),
             Value.cast(thresholds.i.payload.flags).eq(Value.cast(made.tag.flags)),
             replay.complete.valid.eq(threshold.o.valid),
-            replay.complete.payload.eq(made.tag.last),
+            Value.cast(replay.complete.payload).eq(Value.cast(made.tag.end)),
         ]
 
         # Second pass: the draw. Room for it is assured before its vector's first element leaves the ring.

@@ -1,6 +1,6 @@
 """Schedule of drawing by the inverse of the cumulative distribution, without the hardware description."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from .cdf_law import cdf_law, exact_sum
@@ -52,11 +52,11 @@ class CdfSchedule:
     @property
     def margin(self) -> int:
         """Vectors whose first element may be on its way out of the ring and is not yet counted."""
-        return self.sums.memory + 1
+        return self.sums.direct + 1
 
     def elements(self, longest: int) -> int:
         """Elements that the ring holds: a vector of that many, and what comes in before the first of it leaves."""
-        return longest + self.vector_latency + 6
+        return longest + self.vector_latency + 7
 
     def vectors(self, longest: int) -> int:
         """Vectors whose elements may be in the ring at once with none waiting: those of `vector_interval` elements."""
@@ -67,4 +67,4 @@ class CdfSchedule:
 def inverse_cdf_schedule(config: Config) -> CdfSchedule:
     """The schedule of a configuration. Raises `UserError` as `cdf_law` does."""
     law, digit = cdf_law(config), SHARE_DIGIT[config.profile]
-    return CdfSchedule(schedule(exact_sum(config)), digit, -(-law.share_bits // digit))
+    return CdfSchedule(replace(schedule(exact_sum(config)), entry=0), digit, -(-law.share_bits // digit))

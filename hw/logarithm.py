@@ -57,39 +57,48 @@ class Emission(EmissionInterface):
         m = Module()
         widths, tables = self._widths, self._widths.logarithms
         assert tables is not None
-        working, memory = tables.working_fraction, schedule(self._config).memory
+        working, cycles = tables.working_fraction, schedule(self._config)
+        latency = cycles.probability
         positions = tables.position.tolist()
         position_width = max(1, max(positions).bit_length())
-        logarithm = table(m, "position", position_width, positions, self.i.payload.position, memory)
-        # {n, T} + ~Y + b: b comes in as a carry, through one bit below.
+        logarithm = table(m, "position", position_width, positions, self.i.payload.position, cycles.memory)
+        # {n, T} + ~Y + b: b comes in as a carry, through one bit below. In several cycles each part takes its carry from the
+        # part below it, a cycle later.
         width = widths.sum_exponent_width + working
-        bit, total = self.factor.factor[0], Cat(self.factor.factor[1:], self.factor.exponent)
+        total, carry = Cat(self.factor.factor[1:], self.factor.exponent), self.factor.factor[0]
         complement = Cat(~logarithm, C(-1, width)[: width - position_width])
-        z = Signal(width, reset_less=True)
-        difference = Signal(width + 2)
-        m.d.comb += difference.eq(Cat(C(1, 1), total) + Cat(bit, complement))
-        m.d.sync += z.eq(difference[1:])
+        parts: list[Value] = []
+        for step in range(cycles.distance):
+            low, high = width * step // cycles.distance, width * (step + 1) // cycles.distance
+            minuend, subtrahend = (delay(m, value[low:high], step, "z") for value in (total, complement))
+            difference = Signal(high - low + 2, name=f"difference_{step}")
+            m.d.comb += difference.eq(Cat(C(1, 1), minuend) + Cat(carry, subtrahend))
+            parts.append(delay(m, difference[1:-1], cycles.distance - step, f"z_{step}"))
+            carry = delay(m, difference[-1], 1, f"carry_{step}")
+        z = Cat(parts)
 
         fraction, octave = z[:working], z[working:]
         address_width = tables.fraction + 1
         start = Cat(fraction, 1)[1:]
         # Two bits of the shift in each of two cycles; all others make it 0.
-        low, high = octave[:2], octave[2:4]
+        ones, fours = octave[:2], octave[2:4]
         halfway = Signal(address_width, reset_less=True)
         address = Signal(address_width, reset_less=True)
-        high_later = delay(m, high, 1, "high")
+        fours_later = delay(m, fours, 1, "fours")
         beyond = Signal(reset_less=True)
         m.d.sync += [
-            halfway.eq(start >> low),
+            halfway.eq(start >> ones),
             beyond.eq(octave[4:].any()),
-            address.eq(Mux(beyond, 0, halfway >> Cat(C(0, 2), high_later))),
+            address.eq(Mux(beyond, 0, halfway >> Cat(C(0, 2), fours_later))),
         ]
         codes = widths.antilogarithm.tolist()
         m.d.comb += [
             self.next.eq(self._first(m)),
-            self.o.valid.eq(delay(m, self.i.valid, 2 * memory + 3, "valid", reset=True)),
-            self.o.payload.probability.eq(table(m, "antilogarithm", self._config.output_width, codes, address, memory)),
-            self.o.payload.last.eq(delay(m, self.i.payload.last, 2 * memory + 3, "last")),
-            self.o.payload.overlong.eq(delay(m, self.factor.tag, memory + 3, "overlong")),
+            self.o.valid.eq(delay(m, self.i.valid, latency, "valid", reset=True)),
+            self.o.payload.probability.eq(
+                table(m, "antilogarithm", self._config.output_width, codes, address, cycles.direct)
+            ),
+            self.o.payload.last.eq(delay(m, self.i.payload.last, latency, "last")),
+            self.o.payload.overlong.eq(delay(m, self.factor.tag, latency - cycles.memory, "overlong")),
         ]
         return m

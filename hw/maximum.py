@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from .config import Config
 from .formats import ceil_log2
 from .frame import masks
-from .schedule import maximum_latency
+from .schedule import comparison, maximum_latency
 from .streams import delay, each_lane, framed_layout, pulse, winner_layout
 
 __all__ = ["Duel", "Maximum", "SkewedMaximum", "contenders_layout"]
@@ -142,10 +142,10 @@ class Maximum(wiring.Component):
 
 
 class SkewedMaximum(wiring.Component):
-    """The same winners, from comparisons of single bits, each a cycle after the one above it.
+    """The same winners, from comparisons of a few bits or a single one (`comparison`), each a cycle after those above it.
 
-    Stage d of the loop holds bit d of the largest position so far, m, the highest bit first, and works on a beat d cycles
-    after stage 0 does. From the stage above comes, through a register, what is known of the beat's position x:
+    With single bits stage d of the loop holds bit d of the largest position so far, m, the highest bit first, and works on a
+    beat d cycles after stage 0 does. From the stage above comes, through a register, what is known of the beat's position x:
     `greater` (it exceeds m in a bit above), `equal` (no bit above differs) or neither (it is smaller). Then
 
         greater' = greater or (equal and x_d > m_d)      equal' = equal and x_d = m_d      m_d' = x_d if greater' else m_d
@@ -157,6 +157,8 @@ class SkewedMaximum(wiring.Component):
     If x_b > m_b, bit b is replaced and, with `greater` from above, so is every bit below. If x_b < m_b, neither flag
     is set below b, and nothing is replaced. If no bit differs, nothing is replaced. So m becomes x where x > m and stays
     where not; the `greater` behind the last bit tells which, and as it means strictly, the first of equal maxima stays.
+
+    With several bits in a stage the same holds for digits in the place of bits.
 
     Two neighbouring lanes are compared in the same way, the lower lane in the place of m, and the larger bit goes on to
     the next level of the tree a cycle later: a level costs one cycle, not one per bit.
@@ -172,9 +174,13 @@ class SkewedMaximum(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, beat = self._config, self.i.payload
-        width, levels = config.contender_width, ceil_log2(config.lanes)
+        digits, levels = comparison(config), ceil_log2(config.lanes)
+        lows = [sum(digits[place + 1 :]) for place in range(len(digits))]
         contending = [
-            [delay(m, position[width - 1 - bit], bit, f"{name}_bit{bit}") for bit in range(width)]
+            [
+                delay(m, position[low : low + digit], place, f"{name}_bit{place}")
+                for place, (low, digit) in enumerate(zip(lows, digits, strict=True))
+            ]
             for name, position in zip(each_lane("position", config.lanes), contenders(config, beat), strict=True)
         ]
         lanes: list[list[Value]] = [[] for _ in contending]
@@ -183,16 +189,20 @@ class SkewedMaximum(wiring.Component):
             found = [_compare(m, *pair, f"level{level}_{place}") for place, pair in enumerate(pairs)]
             contending = [[delay(m, bit, 1, "larger") for bit in larger] for larger, _ in found]
             # What the levels below have found waits for what this one finds.
-            kept = [[delay(m, bit, 1, "lane") for bit in lane] for lane in lanes]
+            waiting = [[delay(m, bit, 1, "lane") for bit in lane] for lane in lanes]
             lanes = [
-                [*(Mux(upper, b, a) for a, b in zip(kept[2 * place], kept[2 * place + 1], strict=True)), upper]
+                [*(Mux(upper, b, a) for a, b in zip(waiting[2 * place], waiting[2 * place + 1], strict=True)), upper]
                 for place, (_, upper) in enumerate(found)
             ]
         valid = delay(m, self.i.valid, levels, "valid", reset=True)
         first = delay(m, beat.first, levels, "first")
-        best = [Signal(name=f"best_bit{bit}", reset_less=True) for bit in range(width)]
+        # Digits that are compared by a carry are kept inverted, so that it begins with no inverter.
+        kept = [Signal(digit, name=f"best_bit{place}", reset_less=True) for place, digit in enumerate(digits)]
+        best = [~digit if len(digit) > 2 else digit for digit in kept]
         following, replaced = _compare(m, best, contending[0], "best", valid & first, valid & ~first)
-        m.d.sync += [bit.eq(larger) for bit, larger in zip(best, following, strict=True)]
+        m.d.sync += [
+            digit.eq(~larger if len(digit) > 2 else larger) for digit, larger in zip(kept, following, strict=True)
+        ]
 
         # Counted anew, which is cheaper than the index delayed. At reset as behind a vector's last beat: the index then needs
         # no reset of its own.
@@ -208,13 +218,15 @@ class SkewedMaximum(wiring.Component):
         with m.If(replaced):
             m.d.sync += [winner_index.eq(index), winner_lane.eq(lane)]
         # The highest bit is there first and waits for the others.
-        top = width - config.score_width
-        score = [delay(m, bit, width - place, f"score_bit{place}") for place, bit in enumerate(best)]
+        score = Cat(
+            reversed([delay(m, digit, len(digits) - place, f"score_bit{place}") for place, digit in enumerate(best)])
+        )
+        sign = config.score_width - 1
         m.d.comb += [
             self.o.valid.eq(delay(m, ends, 2, "done", reset=True)),
             self.o.payload.index.eq(Cat(winner_lane, winner_index)),
-            self.o.payload.score.eq(Cat(*reversed(score[top + 1 :]), score[top] ^ config.score_signed)),
-            self.o.payload.all_masked.eq(~score[0]) if config.mask else [],
+            self.o.payload.score.eq(Cat(score[:sign], score[sign] ^ config.score_signed)),
+            self.o.payload.all_masked.eq(~score[-1]) if config.mask else [],
             self.o.payload.overlong.eq(delay(m, beat.overlong, cycles, "overlong")),
         ]
         return m
@@ -223,14 +235,26 @@ class SkewedMaximum(wiring.Component):
 def _compare(
     m: Module, lower: list[Value], upper: list[Value], name: str, greater: Value | int = 0, equal: Value | int = 1
 ) -> tuple[list[Value], Value]:
-    """Bits of the larger of two numbers, the highest first and each a cycle after the one above it; and, a cycle after the
-    last, whether `upper` was the larger one. `greater` and `equal` are what is known of it before the first bit."""
+    """Digits of the larger of two numbers, the highest first and each a cycle after the one above it; and, a cycle after the
+    last, whether `upper` was the larger one. `greater` and `equal` are what is known of it before the first digit."""
     larger: list[Value] = []
     exceeds, same = Value.cast(greater), Value.cast(equal)
-    for bit, (low, high) in enumerate(zip(lower, upper, strict=True)):
-        # Gates and no multiplexer: with one, synthesis would make an enable of each bit, slower than the bit itself.
-        larger.append((low & ~exceeds) | (high & (exceeds | same)))
-        exceeds, same = exceeds | (same & high & ~low), same & ~(high ^ low)
-        exceeds = delay(m, exceeds, 1, f"{name}_greater{bit}")
-        same = delay(m, same, 1, f"{name}_equal{bit}")
+    for place, (low, high) in enumerate(zip(lower, upper, strict=True)):
+        if len(low) == 1:
+            # Gates and no multiplexer: with one, synthesis would make an enable of each bit, slower than the bit itself.
+            larger.append((low & ~exceeds) | (high & (exceeds | same)))
+            exceeds, same = exceeds | (same & high & ~low), same & ~(high ^ low)
+        else:
+            exceeds = exceeds | (same & _above(high, low))
+            larger.append(Mux(exceeds, high, low))
+            same = same & (high == low)
+        exceeds = delay(m, exceeds, 1, f"{name}_greater{place}")
+        same = delay(m, same, 1, f"{name}_equal{place}")
     return larger, exceeds
+
+
+def _above(high: Value, low: Value) -> Value:
+    if len(low) == 2:
+        return (high[1] & ~low[1]) | (~(high[1] ^ low[1]) & high[0] & ~low[0])
+    # The carry alone: a comparison would be made of the same carries and a test for equality.
+    return (high + ~low)[-1]

@@ -421,14 +421,14 @@ def _once(interval: int) -> str:
     return "1 vector/cycle" if interval == 1 else f"{interval} cycles/vector"
 
 
-def _frame_row(config: Config) -> StagePlan:
+def _frame_row(config: Config, cycles: int = 1) -> StagePlan:
     code = f"{config.score_format}"
     return StagePlan(
         "frame",
         "position = code − smallest code; cut at max_length",
         code,
         f"UQ{config.score_width}.0",
-        1,
+        cycles,
         _each_cycle(config),
     )
 
@@ -523,8 +523,7 @@ def _softmax_plan(config: Config, limits: Bound | None = None) -> Plan:
     widths, cycles = numerics(config), schedule(config)
     limits = limits or bound(config, widths)
     beats = _beats(config)
-    # The last of B input beats comes B − 1 cycles after the first.
-    constant = cycles.vector_latency + cycles.emission_latency
+    constant = cycles.fixed_latency
     terms: list[tuple[str, int, int]] = [(beats, 1, 0)]
     if cycles.quotient_interval > 1:
         terms = [(f"{cycles.quotient_interval}{beats}", cycles.quotient_interval, 0)]
@@ -533,7 +532,7 @@ def _softmax_plan(config: Config, limits: Bound | None = None) -> Plan:
         stages=tuple(_softmax_stages(config, widths, cycles, limits)),
         ports=top_ports(config),
         fixed_latency_cycles=constant,
-        best_latency_cycles=cycles.frame + cycles.maximum + cycles.winners - 1,
+        best_latency_cycles=cycles.frame + cycles.entry + cycles.maximum + cycles.winners - 1,
         interval_terms=(*terms, *_serial_term(cycles.vector_interval)),
         output_spacing=cycles.quotient_interval,
         bound=limits,
@@ -617,16 +616,20 @@ def _sum_stages(
     direct_terms = cycles.align == 0
     total = f"{widths.accumulator_format}"
     each = _each_cycle(config)
-    rows = [_frame_row(config), *([_maximum_row(config, cycles.maximum)] if maximum else [])]
+    rows = [
+        _frame_row(config, cycles.frame + cycles.entry),
+        *([_maximum_row(config, cycles.maximum)] if maximum else []),
+    ]
     if direct_terms:
         term = QFormat(1 + tables.exponent_maximum, widths.significand_fraction)
         rows.append(
-            StagePlan("exponential", "M·2^E, shifted terms from a table", position, f"{term}",
+            StagePlan("exponential", f"M·2^E, shifted terms from a table{_clip_text(config)}", position, f"{term}",
                       cycles.lookup, each, config.lanes * len(tables.high) * term.width)
         )  # fmt: skip
     else:
         rows.append(
-            StagePlan("exponential", f"2^(βx): {_method(widths)}", position, _exponential_format(widths), cycles.lookup, each,
+            StagePlan("exponential", f"2^(βx): {_method(widths)}{_clip_text(config)}", position,
+                      _exponential_format(widths), cycles.lookup, each,
                       config.lanes * tables.bits,
                       note="monotone" if tables.monotone else "not monotone; the winner is not affected")
         )  # fmt: skip
@@ -665,6 +668,10 @@ def _replay_row(config: Config, cycles: Schedule, element: str) -> StagePlan:
         element,
         note="a memory, not a table",
     )
+
+
+def _clip_text(config: Config) -> str:
+    return f", x clipped to {config.clip_minimum}…{config.clip_maximum}" if config.clips else ""
 
 
 def _method(widths: Numerics) -> str:
@@ -737,7 +744,7 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
     rows += [
         StagePlan(
             "exponential",
-            f"2^(βx): {_method(widths)}",
+            f"2^(βx): {_method(widths)}{_clip_text(config)}",
             position,
             _exponential_format(widths),
             cycles.exponential,
@@ -820,7 +827,7 @@ def _log_softmax_plan(config: Config) -> Plan:
             f"x − ln Σ, {_positions(numbers)}; rounded half away from zero",
             f"UQ{config.score_width}.0, {QFormat(numbers.widths.sum_exponent_width, numbers.tables.working_fraction)}",
             f"{numbers.format}",
-            cycles.emission_latency - (cycles.replay - 1),
+            cycles.probability + cycles.queue,
             each,
             config.lanes * numbers.tables.position_bits,
             float(limits.rounding),
@@ -831,8 +838,8 @@ def _log_softmax_plan(config: Config) -> Plan:
         config=config,
         stages=tuple(stages),
         ports=top_ports(config),
-        fixed_latency_cycles=cycles.vector_latency + cycles.emission_latency,
-        best_latency_cycles=cycles.frame + cycles.maximum + cycles.winners - 1,
+        fixed_latency_cycles=cycles.fixed_latency,
+        best_latency_cycles=cycles.frame + cycles.entry + cycles.maximum + cycles.winners - 1,
         interval_terms=((beats, 1, 0), *_serial_term(cycles.vector_interval)),
         output_spacing=1,
         bound=limits,

@@ -8,9 +8,10 @@ from amaranth.lib.wiring import In, Out
 
 from .formats import ceil_log2
 from .numerics import Numerics
+from .shift_register import following
 from .streams import Spacing, delay, each_lane, keep_names, pulse, store
 
-__all__ = ["Factors", "Replay", "counted", "entries", "stored_layout"]
+__all__ = ["Factors", "Replay", "counted", "end_layout", "entries", "stored_layout"]
 
 
 def stored_layout(widths: Numerics, lanes: int = 1, *, mask: bool = False) -> data.StructLayout:
@@ -23,22 +24,29 @@ def stored_layout(widths: Numerics, lanes: int = 1, *, mask: bool = False) -> da
 
 
 def entries(needed: int) -> int:
-    """Entries of a memory that holds `needed`: a power of two keeps its pointers plain, where it costs no memory."""
-    return 1 << max(1, ceil_log2(needed)) if needed <= 1 << 11 else needed
+    """Entries of a memory that holds `needed`: a power of two has pointers without a carry, where it costs no memory."""
+    return 1 << max(2, ceil_log2(needed + 1)) if needed < 1 << 11 else needed
 
 
-def _following(pointer: Value, depth: int) -> Value:
-    if depth & (depth - 1) == 0:
-        return (pointer + 1)[: len(pointer)]
+def _following(pointer: Value, needed: int, depth: int) -> Value:
+    """The pointer's next place in a memory that holds `needed` in `depth` entries; one that is shifted is never 0."""
+    if depth & (depth - 1) == 0 and needed < depth:
+        return following(pointer)
     return Mux(pointer == depth - 1, 0, pointer + 1)
 
 
-def counted(m: Module, name: str, step: Value, depth: int) -> Signal:
-    """The address that the next of `depth` entries has, of which each `step` takes one."""
-    address = Signal(range(depth), name=name)
+def counted(m: Module, name: str, step: Value, needed: int) -> Signal:
+    """The address of the next entry in a memory that holds `needed`, of which each `step` takes one."""
+    depth = entries(needed)
+    address = Signal(range(depth), init=1, name=name)
     with m.If(step):
-        m.d.sync += address.eq(_following(address, depth))
+        m.d.sync += address.eq(_following(address, needed, depth))
     return address
+
+
+def end_layout(beats: int) -> data.StructLayout:
+    """Where a vector ends in a ring for `beats`: the address of its last element, and whether that is its first as well."""
+    return data.StructLayout({"last": range(entries(beats)), "single": 1})
 
 
 class Replay(wiring.Component):
@@ -47,20 +55,21 @@ class Replay(wiring.Component):
     Raw scores are stored, not exponentials: the narrowest thing that says everything. A vector is complete once the
     address of its last element comes in at `complete`; what lies up to that address may leave.
 
-    Ports: `i`, elements as they come in, and `complete`, both without back-pressure (credits elsewhere assure the room);
-    `address`, that of the element that comes in now; `o`, elements, no back-pressure; `room`, whether the
-    output queue behind can take one more element; `taken`, a credit returned. Elements leave at least `interval` cycles
-    apart. Latency `memory` + 1 cycles from `complete` to the first element; one element per `interval` cycles.
+    Ports: `i`, elements as they come in, and `complete`, whose `single` tells that the last element is the only one, both
+    without back-pressure (credits elsewhere assure the room); `address`, that of the element that comes in now; `o`, elements,
+    no back-pressure; `room`, whether the output queue behind can take one more element; `taken`, a credit returned. Elements
+    leave at least `interval` cycles apart. Latency `memory` + 2 cycles from `complete` to the first element; one element per
+    `interval` cycles.
     """
 
     def __init__(self, shape: data.StructLayout, *, beats: int, interval: int, memory: int) -> None:
         self._interval, self._memory = interval, memory
-        self._depth = entries(beats)
+        self._needed, self._depth = beats, entries(beats)
         super().__init__(
             {
                 "i": In(pulse(shape)),
                 "address": Out(range(self._depth)),
-                "complete": In(pulse(range(self._depth))),
+                "complete": In(pulse(end_layout(beats))),
                 "o": Out(pulse(shape)),
                 "room": In(1),
                 "taken": Out(1),
@@ -69,25 +78,31 @@ class Replay(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        written, last, reached = (Signal(range(self._depth), name=name) for name in ("written", "last", "reached"))
+        written, reached = (Signal(range(self._depth), init=1, name=name) for name in ("written", "reached"))
+        last = Signal(range(self._depth), reset_less=True)
         read, writing = store(m, "ring", Value.cast(self.i.payload), self.i.valid, written, self._depth)
         m.d.comb += [*writing, self.address.eq(written), read.addr.eq(reached)]
         with m.If(self.i.valid):
-            m.d.sync += written.eq(_following(written, self._depth))
-        # Whether anything may leave is known from a register: no comparison of addresses stands before an element.
-        some = Signal()
+            m.d.sync += written.eq(_following(written, self._needed, self._depth))
+        # Whether anything may leave, and whether what leaves next is the last of it, is known from registers: no comparison
+        # of addresses stands before an element.
+        some, at_last, fresh = Signal(), Signal(reset_less=True), Signal()
         spaced: Value = Const(1, 1)
         if self._interval > 1:
             m.submodules.spacing = spacing = Spacing(self._interval)
             m.d.comb += spacing.taken.eq(self.taken)
             spaced = spacing.free
         m.d.comb += self.taken.eq(some & self.room & spaced)
-        with m.If(self.taken):
-            m.d.sync += reached.eq(_following(reached, self._depth))
+        next_place = _following(reached, self._needed, self._depth)
+        single = Signal(reset_less=True)
+        m.d.sync += [fresh.eq(self.complete.valid), some.eq(fresh | (some & ~(self.taken & at_last)))]
         with m.If(self.complete.valid):
-            m.d.sync += [last.eq(self.complete.payload), some.eq(1)]
-        with m.Elif(self.taken & (reached == last)):
-            m.d.sync += some.eq(0)
+            m.d.sync += [last.eq(self.complete.payload.last), single.eq(self.complete.payload.single)]
+        with m.If(self.taken):
+            m.d.sync += [reached.eq(next_place), at_last.eq(next_place == last)]
+        with m.Elif(fresh):
+            # Where nothing was left, the place reached is that of the new vector's first element.
+            m.d.sync += at_last.eq(single & ~some)
         m.d.comb += [
             self.o.valid.eq(delay(m, self.taken, self._memory, "taken", reset=True)),
             Value.cast(self.o.payload).eq(delay(m, read.data, self._memory - 1, "element")),
@@ -103,12 +118,12 @@ class Factors(wiring.Component):
     """
 
     def __init__(self, shape: data.StructLayout, depth: int, memory: int) -> None:
-        self._depth, self._memory = entries(depth), memory
+        self._needed, self._depth, self._memory = depth, entries(depth), memory
         super().__init__({"i": In(pulse(shape)), "next": In(1), "o": Out(shape)})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        written, taken = Signal(range(self._depth)), Signal(range(self._depth))
+        written, taken = Signal(range(self._depth), init=1), Signal(range(self._depth), init=1)
         read, writing = store(m, "store", Value.cast(self.i.payload), self.i.valid, written, self._depth)
         m.d.comb += [
             *writing,
@@ -117,7 +132,7 @@ class Factors(wiring.Component):
             Value.cast(self.o).eq(delay(m, read.data, self._memory - 1, "factor")),
         ]
         m.d.sync += [
-            written.eq(Mux(self.i.valid, _following(written, self._depth), written)),
-            taken.eq(Mux(self.next, _following(taken, self._depth), taken)),
+            written.eq(Mux(self.i.valid, _following(written, self._needed, self._depth), written)),
+            taken.eq(Mux(self.next, _following(taken, self._needed, self._depth), taken)),
         ]
         return m

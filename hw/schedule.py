@@ -21,8 +21,12 @@ __all__ = [
     "Schedule",
     "TwoPassSchedule",
     "exponential_schedule",
+    "longest_segment",
     "loss_schedule",
     "align_cycles",
+    "cleared",
+    "comparison",
+    "direct_cycles",
     "maximum_latency",
     "memory_cycles",
     "normalise_digits",
@@ -46,12 +50,29 @@ VECTORS = 256
 """Vectors on their way at once, where they may follow each other at one per cycle: as many as the entries of a block RAM."""
 
 SEGMENT = {"small": 22, "fast": 11, "fastest": 11}
-"""Longest carry chain of the absolute accumulator, in bits, by profile."""
+"""Longest carry chain of the absolute accumulator, in bits, by profile; see `longest_segment`."""
+
+COMPARED = {"fast": 9, "fastest": 2}
+"""Most bits that the maximum compares in a cycle, by profile."""
 
 
 def memory_cycles(config: Config) -> int:
     """From an address to the entry of a memory, registers behind it included."""
     return {"small": 1, "fast": 2, "fastest": 3}[config.profile]
+
+
+def direct_cycles(config: Config) -> int:
+    """The same of a memory with no logic behind it, where its own output register is enough."""
+    return min(memory_cycles(config), 2)
+
+
+def cleared(config: Config, widths: Numerics) -> bool:
+    """Whether the absolute accumulator is cleared behind each vector, and its sum kept in a second register per bit.
+
+    That is off the path of the sum, and less than a multiplexer where terms are long. Otherwise a vector's first term takes
+    the place of the sum, which on some fabrics costs nothing.
+    """
+    return widths.absolute and (config.lanes > 1 or widths.tables.low_width > 0 or config.profile == "fastest")
 
 
 def sigmoid_latency(config: Config) -> int:
@@ -72,10 +93,15 @@ def sample_latency(config: Config) -> int:
     return 6 + memory_cycles(config) + (config.profile != "small")
 
 
+def longest_segment(config: Config) -> int:
+    """Longest carry chain of the absolute accumulator, in bits: shorter where no other stage of the fastest is slower."""
+    return 9 if config.profile == "fastest" and config.division == "logarithm" else SEGMENT[config.profile]
+
+
 def segments(config: Config, widths: Numerics) -> tuple[int, ...]:
     """Widths of the accumulator's segments, lowest first."""
     width = widths.accumulator_width
-    count = -(-width // SEGMENT[config.profile]) if widths.absolute else 1
+    count = -(-width // longest_segment(config)) if widths.absolute else 1
     return tuple(width * (j + 1) // count - width * j // count for j in range(count))
 
 
@@ -85,14 +111,24 @@ def align_cycles(widths: Numerics) -> int:
 
 
 def skewed(config: Config) -> bool:
-    """Whether the comparison of the maximum is skewed: where nothing is slower, in argmax and hardmax, but for the smallest."""
-    return config.profile == "fastest" or (config.mode in ("argmax", "hardmax") and config.profile == "fast")
+    """Whether the comparison of the maximum is skewed: where it has to be no slower than all else."""
+    return config.profile != "small"
+
+
+def comparison(config: Config) -> tuple[int, ...]:
+    """Bits of a contender that the skewed comparison compares in each of its steps, the highest first.
+
+    A bit at a time where nothing else is slower, in argmax and hardmax.
+    """
+    width = config.contender_width
+    count = -(-width // (1 if config.mode in ("argmax", "hardmax") else COMPARED[config.profile]))
+    return tuple(width * (j + 1) // count - width * j // count for j in range(count))
 
 
 def maximum_latency(config: Config) -> int:
     """From a vector's last framed beat to its winner: a cycle for each level of the tree over the lanes, and one for the loop;
-    with the skewed comparison also one for each bit of a contender."""
-    return ceil_log2(config.lanes) + 1 + (config.contender_width if skewed(config) else 0)
+    with the skewed comparison also one for each of its steps."""
+    return ceil_log2(config.lanes) + 1 + (len(comparison(config)) if skewed(config) else 0)
 
 
 def normalise_digits(widths: Numerics) -> tuple[int, int, int]:
@@ -128,7 +164,11 @@ class Schedule:
 
     memory: int
     """From an address to the entry of a memory, registers behind it included."""
+    direct: int
+    """The same of the ring, and of the table of probabilities: there is no logic between them and another memory."""
     frame: int
+    entry: int
+    """From a framed element's being let in to its being there for the stages behind."""
     maximum: int
     winners: int
     """From a winner to the output: registers in which winners wait, one for the vector that comes in, another for the one that
@@ -160,7 +200,7 @@ class Schedule:
     @property
     def sum_latency(self) -> int:
         """From the transfer of a vector's last element to its sum."""
-        return self.frame + self.lookup + self.align + self.merge + self.accumulate
+        return self.frame + self.entry + self.lookup + self.align + self.merge + self.accumulate
 
     @property
     def vector_latency(self) -> int:
@@ -173,16 +213,27 @@ class Schedule:
         if self.pipelined:
             return 1
         # The vector's end and flag wait in one register while the sum is on its way; credits are counted in three cycles.
-        return max(self.normalise_interval, self.factor_interval, self.sum_latency - self.frame, 4)
+        return max(self.normalise_interval, self.factor_interval, self.sum_latency - self.frame - self.entry, 4)
 
     @property
     def emission_latency(self) -> int:
         """From an element's leaving the ring to its probability at the output."""
-        return self.replay - 1 + self.exponential + self.distance + self.quotient + self.round + self.queue
+        return self.replay - 2 + self.probability + self.queue
+
+    @property
+    def probability(self) -> int:
+        """From a stored element to its probability."""
+        return self.exponential + self.distance + self.quotient + self.round
+
+    @property
+    def fixed_latency(self) -> int:
+        """c: an idle pipe's first output beat comes B + c cycles after the first of B input beats."""
+        # The last of B input beats comes B − 1 cycles after the first.
+        return self.vector_latency + self.replay + self.probability + self.queue - 1
 
     def replay_entries(self, beats: int) -> int:
         """Beats that the ring holds: a vector of that many, and what comes in before the first of it leaves."""
-        return beats + self.vector_latency + 6
+        return beats + self.vector_latency + 8
 
     def winner_room(self, beats: int) -> int:
         """Winners that may wait."""
@@ -241,9 +292,12 @@ def schedule(config: Config) -> Schedule:
         "natural": 0,
     }
     tables = config.division in ("logarithm", "natural")
+    logarithm = config.division == "logarithm"
     return Schedule(
         memory=memory,
+        direct=direct_cycles(config),
         frame=1,
+        entry=int(config.profile != "small" and config.mode in ("softmax", "log_softmax")),
         maximum=maximum_latency(config),
         winners=QUEUE_LATENCY if pipelined else 1 if config.profile == "small" else 2,
         lookup=exponential,
@@ -253,12 +307,12 @@ def schedule(config: Config) -> Schedule:
         accumulate=len(parts),
         normalise=normalise_levels(widths)[0] + 1 if pipelined else digits + 2,
         factor=factor,
-        replay=1 + memory,
+        replay=2 + direct_cycles(config),
         # Of a natural logarithm the position in nats: one table, or two and a sum.
         exponential=memory + split if config.division == "natural" else exponential,
-        distance=1,
+        distance=2 if logarithm and config.profile == "fastest" else 1,
         quotient=quotient[config.division],
-        round={"logarithm": memory, "natural": 1}.get(config.division, round_cycles(config)),
+        round={"logarithm": direct_cycles(config), "natural": 1}.get(config.division, round_cycles(config)),
         queue=QUEUE_LATENCY,
         segments=parts,
         # The first segment must not come before the last vector's bits are noted, nor its tag before that is used.

@@ -50,10 +50,10 @@ NORMALISERS: dict[str, ModuleType] = {
 
 
 def vector_layout(elements: int, *, pipelined: bool) -> data.StructLayout:
-    """What belongs to a vector on its way from the sum to the factor: its flag, and the address of its last element, where it is
-    not counted again.
+    """What belongs to a vector on its way from the sum to the factor: its flag, whether it is a single element, and the address
+    of its last element, where it is not counted again.
     """
-    return data.StructLayout({"overlong": 1, **({} if pipelined else {"last": range(entries(elements))})})
+    return data.StructLayout({"overlong": 1, "single": 1, **({} if pipelined else {"last": range(entries(elements))})})
 
 
 class Softmax(HeadInterface):
@@ -83,30 +83,37 @@ class Softmax(HeadInterface):
         m.submodules.frame = frame = Frame(config, indexed=not skewed(config))
         m.submodules.maximum = maximum = (SkewedMaximum if skewed(config) else Maximum)(config)
         wiring.connect(m, wiring.flipped(self.i), frame.i)
-        framed = frame.o.payload
-        element, ends = Signal(), Signal()
-        m.d.comb += [element.eq(frame.o.valid & frame.o.ready), ends.eq(element & framed.last)]
+        # What is let in goes on from registers.
+        entering, leading = Signal(), frame.o.payload
+        framed = data.View(frame.o.payload.shape(), delay(m, Value.cast(leading), cycles.entry, "framed"))
+        element = delay(m, entering, cycles.entry, "element", reset=True)
+        ends = Signal()
+        m.d.comb += [entering.eq(frame.o.valid & frame.o.ready), ends.eq(element & framed.last)]
 
         # What works once per vector may take its time: a vector's last element waits where it would come too soon.
-        margin = int(cycles.pipelined)
+        margin = 2 * cycles.pipelined
         m.submodules.spacing = spacing = Spacing(cycles.vector_interval)
-        m.submodules.element_credit = element_credit = Credit(beats, 1)
+        m.submodules.element_credit = element_credit = Credit(beats, 2)
         m.submodules.vector_credit = vector_credit = Credit(vectors, margin)
         m.submodules.winner_credit = winner_credit = Credit(winner_room, margin)
+        opened = Signal()
+        m.d.sync += opened.eq(element_credit.available & (spacing.ready | ~frame.ending))
         m.d.comb += [
-            spacing.taken.eq(ends),
+            spacing.taken.eq(entering & leading.last),
             spacing.allowed.eq(vector_credit.available & winner_credit.available),
-            frame.o.ready.eq(element_credit.available & (spacing.free | ~framed.last)),
+            frame.o.ready.eq(opened),
         ]
 
         # The winner waits in registers, or a queue; its credit was taken before its vector's last element came in.
         m.d.comb += [
             maximum.i.valid.eq(element),
             Value.cast(maximum.i.payload).eq(Value.cast(framed)),
-            winner_credit.take.eq(ends),
+            winner_credit.take.eq(entering & leading.last),
             winner_credit.give.eq(self.o_best.valid & self.o_best.ready),
         ]
-        winner = ("winner", maximum.o, winner_layout(config), skewed(config))
+        if not skewed(config):
+            m.d.comb += maximum.o.ready.eq(1)
+        winner = ("winner", maximum.o, winner_layout(config), True)
         wiring.connect(m, *waiting(m, [winner], cycles.winners, winner_room), wiring.flipped(self.o_best))
 
         # First pass: the sum.
@@ -115,7 +122,7 @@ class Softmax(HeadInterface):
         # Once per vector: the divisor, and what the normaliser makes of it.
         stored = stored_layout(widths, config.lanes, mask=config.mask)
         m.submodules.replay = replay = Replay(
-            stored, beats=beats, interval=cycles.quotient_interval, memory=cycles.memory
+            stored, beats=beats, interval=cycles.quotient_interval, memory=cycles.direct
         )
         m.submodules.normalise = normalise = normalise_of(config, widths, vector)
         m.submodules.factor = factor = normaliser.Factor(
@@ -123,13 +130,13 @@ class Softmax(HeadInterface):
         )
         m.submodules.factors = factors = Factors(factor_layout(widths, factor_width, 1), vectors, cycles.memory)
         wiring.connect(m, normalise.o, factor.i)
-        ended = Signal(vector)
-        noted = [ended.overlong.eq(framed.overlong)]
+        ended = Signal(vector, reset_less=True)
+        noted = [ended.overlong.eq(framed.overlong), ended.single.eq(framed.first)]
         made = factor.o.payload
         if cycles.pipelined:
             # With as many registers as a bit has on its way to the factor, each element is counted once more when that is there.
-            passed = delay(m, element, cycles.vector_latency - cycles.frame, "passing", reset=True)
-            last = counted(m, "passed", passed, entries(beats))
+            passed = delay(m, element, cycles.vector_latency - cycles.frame - cycles.entry, "passing", reset=True)
+            last = counted(m, "passed", passed, beats)
         else:
             noted.append(ended.last.eq(replay.address))
             last = made.tag.last
@@ -142,7 +149,8 @@ class Softmax(HeadInterface):
             factors.i.payload.factor.eq(made.factor),
             factors.i.payload.tag.eq(made.tag.overlong),
             replay.complete.valid.eq(factor.o.valid),
-            replay.complete.payload.eq(last),
+            replay.complete.payload.last.eq(last),
+            replay.complete.payload.single.eq(made.tag.single),
         ]
 
         # Second pass: the probabilities.
@@ -163,12 +171,7 @@ class Softmax(HeadInterface):
             probability, code = out[each_lane(field.name, config.lanes)[lane]], made[field.name]
             if config.mask:
                 name = each_lane("mask", config.lanes)[lane]
-                masked = delay(
-                    m,
-                    replay.o.payload[name],
-                    cycles.emission_latency - cycles.replay + 1 - cycles.queue,
-                    name.replace("mask", "masked"),
-                )
+                masked = delay(m, replay.o.payload[name], cycles.probability, name.replace("mask", "masked"))
                 code = Mux(masked, self._masked_code(), code)
             if lane == 0:
                 m.d.comb += [
@@ -195,9 +198,9 @@ class Softmax(HeadInterface):
 
         # Room for what comes in.
         m.d.comb += [
-            element_credit.take.eq(element),
+            element_credit.take.eq(entering),
             element_credit.give.eq(replay.taken),
-            vector_credit.take.eq(ends),
+            vector_credit.take.eq(entering & leading.last),
             vector_credit.give.eq(factors.next),
         ]
         return m

@@ -90,7 +90,9 @@ class SoftmaxTopK(HeadInterface):
         m.d.comb += kept.free.eq(due != 0)
 
         # The elements that were kept, once more: what the emission does not need waits in a queue of its own.
-        in_flight = cycles.memory + cycles.emission_latency + 4  # credits are counted two cycles late, on either side
+        in_flight = (
+            2 * cycles.memory + cycles.probability + cycles.queue + 4
+        )  # credits are counted two cycles late, on either side
         m.submodules.room = room = Credit(in_flight, 1)
         softmax = config.replace(mode="softmax")  # whose emission it is
         m.submodules.emission = emission = normaliser.Emission(softmax, widths)

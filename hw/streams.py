@@ -18,6 +18,7 @@ from amaranth.lib.wiring import In, Out
 from .config import Config
 from .formats import ceil_log2
 from .ports import Output, outputs, sidebands, winner_output
+from .shift_register import following, following_of_all, shifted
 
 __all__ = [
     "UNCHECKED",
@@ -178,30 +179,31 @@ class Queue(wiring.Component):
 
     def __init__(self, shape: ShapeLike, depth: int) -> None:
         self._shape = shape
-        # Plain binary pointers; one entry is at the output, so the memory never holds `depth` of them.
-        self._depth = 1 << max(1, ceil_log2(depth))
+        # One entry is at the output, so the memory never holds `depth` of them.
+        self._depth = 1 << max(1, ceil_log2(max(1, depth - 1)))
         super().__init__({"i": In(pulse(shape)), "o": Out(stream.Signature(shape))})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         written, taken = Signal(range(self._depth)), Signal(range(self._depth))
         read, writing = store(m, "store", Value.cast(self.i.payload), self.i.valid, written, self._depth)
-        # Entries in the memory less one: its sign tells in no time whether there are any.
-        stored = Signal(range(-1, self._depth), init=-1)
-        advance, leaving = Signal(), Signal()
+        # Whether the memory holds anything.
+        some, advance, leaving = Signal(), Signal(), Signal()
         m.d.comb += [
             *writing,
             advance.eq(self.o.ready | ~self.o.valid),
-            leaving.eq(advance & ~stored[-1]),
+            leaving.eq(advance & some),
             read.addr.eq(taken),
             read.en.eq(advance),
             Value.cast(self.o.payload).eq(read.data),
         ]
-        m.d.sync += [written.eq(written + self.i.valid), taken.eq(taken + leaving)]
-        with m.If(self.i.valid ^ leaving):
-            m.d.sync += stored.eq(stored + Mux(leaving, C(-1, 2), C(1, 2)))
+        m.d.sync += some.eq(self.i.valid | (some & ~(leaving & (following_of_all(taken) == written))))
+        with m.If(self.i.valid):
+            m.d.sync += written.eq(following_of_all(written))
+        with m.If(leaving):
+            m.d.sync += taken.eq(following_of_all(taken))
         with m.If(advance):
-            m.d.sync += self.o.valid.eq(~stored[-1])
+            m.d.sync += self.o.valid.eq(some)
         return m
 
 
@@ -238,12 +240,14 @@ class Credit(wiring.Component):
 class Spacing(wiring.Component):
     """Tells when something may come again: `free` unless `taken` was set in one of the last `interval` − 1 cycles.
 
-    Nor where `allowed` was 0 in the cycle before. The interval is 4 at least; or 1, and what is allowed may come at once.
+    Nor where `allowed` was 0 in the cycle before. `ready` tells a cycle ahead whether it will be. The interval is 4 at least; or
+    1, and what is allowed may come at once.
     """
 
     taken: In(1)
     allowed: In(1, init=1)
     free: Out(1)
+    ready: Out(1)
 
     def __init__(self, interval: int) -> None:
         if interval < 4 and interval != 1:
@@ -254,19 +258,19 @@ class Spacing(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         if self._interval == 1:
-            m.d.comb += self.free.eq(self.allowed)
+            m.d.comb += [self.free.eq(self.allowed), self.ready.eq(self.allowed)]
             return m
-        # Cycles to go; negative where there are none. The load comes a cycle late, off the path that decides `taken`.
-        left = Signal(range(-1, self._interval - 2), init=-1)
-        loading = Signal()
+        # The load comes a cycle late, off the path that decides `taken`. What counts has no carry, and nothing stops it.
+        steps = self._interval - 4
+        count = Signal((steps + 1).bit_length(), init=1)
+        busy, loading = Signal(), Signal()
         m.d.sync += [
             loading.eq(self.taken),
-            self.free.eq(~self.taken & ~loading & left[-1] & self.allowed),
+            busy.eq(loading | (busy & (count != shifted(len(count), steps)))),
+            count.eq(Mux(loading, 1, following(count))),
+            self.free.eq(self.ready),
         ]
-        with m.If(loading):
-            m.d.sync += left.eq(self._interval - 4)
-        with m.Elif(~left[-1]):
-            m.d.sync += left.eq(left - 1)
+        m.d.comb += self.ready.eq(~self.taken & ~loading & ~busy & self.allowed)
         return m
 
 

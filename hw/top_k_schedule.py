@@ -50,7 +50,7 @@ def top_k_vectors(config: Config) -> int:
 
 def softmax_top_k_latency(cycles: Schedule) -> int:
     """The same for the elements with probabilities: the sum's way to the factor, a cycle to note it, and the emission."""
-    emission = cycles.emission_latency - (cycles.replay - 1)
+    emission = cycles.probability + cycles.queue
     # The last of N elements comes N − 1 cycles after the first.
     return cycles.vector_latency + 1 + KEPT_LATENCY + cycles.memory - 1 + emission - 1
 

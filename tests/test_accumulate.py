@@ -15,7 +15,7 @@ from stream_bench import PAUSES, pauses, run_cycles
 from softstream.hw.accumulate import Accumulate, Align, edges_layout
 from softstream.hw.exponential import exponential_layout, term_width
 from softstream.hw.numerics import Numerics, numerics
-from softstream.hw.schedule import SEGMENT, align_cycles, schedule
+from softstream.hw.schedule import align_cycles, cleared, longest_segment, schedule
 from softstream.hw.streams import pulse
 from softstream.sim.golden.accumulate import accumulate
 from softstream.sim.golden.exponential import exponential
@@ -70,8 +70,8 @@ def test_golden_takes_all_vectors_at_once() -> None:
 class Chain(wiring.Component):
     """Align and accumulate as the head joins them."""
 
-    def __init__(self, widths: Numerics, segments: tuple[int, ...]) -> None:
-        self._widths, self._segments = widths, segments
+    def __init__(self, widths: Numerics, segments: tuple[int, ...], *, cleared: bool) -> None:
+        self._widths, self._segments, self._cleared = widths, segments, cleared
         super().__init__(
             {
                 "i": In(pulse(exponential_layout(widths, edges_layout()))),
@@ -84,7 +84,7 @@ class Chain(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.align = align = Align(self._widths)
-        m.submodules.accumulate = total = Accumulate(self._widths, self._segments)
+        m.submodules.accumulate = total = Accumulate(self._widths, self._segments, cleared=self._cleared)
         wiring.connect(m, wiring.flipped(self.i), align.i)
         wiring.connect(m, align.o, total.i)
         m.d.comb += [self.sum.eq(total.sum), self.ends.eq(total.ends), self.reference.eq(total.reference)]
@@ -150,7 +150,8 @@ def test_equals_golden(name: str, source: str) -> None:
             ]
         )
     latency = align_cycles(widths) + 1
-    check_sums(Chain(widths, cycles.segments), cycles.segments, found, expected, latency=latency, source=source)
+    chain = Chain(widths, cycles.segments, cleared=cleared(SOFTMAX[name], widths))
+    check_sums(chain, cycles.segments, found, expected, latency=latency, source=source)
     assert cycles.accumulate == len(cycles.segments)
 
 
@@ -164,7 +165,8 @@ WIDTH = ABSOLUTE.accumulator_width
     [(WIDTH,), (1, WIDTH - 1), (WIDTH - 1, 1), (9, 10, 9, WIDTH - 28), (3, 17, 1, 1, WIDTH - 22)],
     ids=str,
 )
-def test_carries_cross_every_segment(segments: tuple[int, ...], source: str) -> None:
+@pytest.mark.parametrize("clears", [False, True])
+def test_carries_cross_every_segment(segments: tuple[int, ...], source: str, clears: bool) -> None:
     """Terms as wide as they come, whose carries run through all segments, also into the next vector's first term."""
     bits = term_width(ABSOLUTE)
     ones = (1 << bits) - 1
@@ -178,7 +180,7 @@ def test_carries_cross_every_segment(segments: tuple[int, ...], source: str) -> 
     beats = [[{"term": term, "edges": edges(k, len(vector))} for k, term in enumerate(vector)] for vector in vectors]
     expected = [(0, sum(vector)) for vector in vectors]
     assert max(total for _, total in expected) < 1 << WIDTH
-    check_sums(Accumulate(ABSOLUTE, segments), segments, beats, expected, latency=1, source=source)
+    check_sums(Accumulate(ABSOLUTE, segments, cleared=clears), segments, beats, expected, latency=1, source=source)
 
 
 def test_segments_that_do_not_make_up_the_accumulator_are_refused() -> None:
@@ -193,7 +195,7 @@ def test_segments_are_no_longer_than_they_may_be() -> None:
         widths, parts = numerics(config), schedule(config).segments
         assert sum(parts) == widths.accumulator_width
         if widths.absolute:
-            longest = SEGMENT[config.profile]
+            longest = longest_segment(config)
             assert max(parts) <= longest
             assert (len(parts) - 1) * longest < widths.accumulator_width  # and not more of them than that takes
         else:

@@ -63,5 +63,5 @@ def test_equals_golden(name: str, gaps: float) -> None:
     assert [row["o.payload"] for row in found if row["o.valid"]] == expected
     assert len(asked) == len(factors)
     latency = cycles.exponential + cycles.distance + cycles.quotient + cycles.round
-    assert latency == cycles.emission_latency - (cycles.replay - 1) - QUEUE_LATENCY
+    assert latency == cycles.probability == cycles.emission_latency - (cycles.replay - 2) - QUEUE_LATENCY
     assert [cycle for cycle, row in enumerate(found) if row["o.valid"]] == [cycle + latency for cycle in sent]

@@ -6,7 +6,7 @@ from configurations import beats_of, vectors
 from stream_bench import PAUSES, run_component
 
 from softstream.hw.config import Config
-from softstream.hw.frame import TAPS, Frame, shifted
+from softstream.hw.frame import Frame
 from softstream.sim.golden.frame import frame, unframe
 
 CONFIGS = [
@@ -55,17 +55,6 @@ def test_equals_golden(config: Config, source: str, sink: str, indexed: bool) ->
         Frame(config, indexed=indexed), beats_of(found, config.lanes), len(expected), source=source, sink=sink
     )
     assert trace.beats == expected
-
-
-@pytest.mark.parametrize("width", TAPS)
-def test_the_shift_register_goes_through_every_state_but_0(width: int) -> None:
-    states, state = set(), 1
-    while state not in states:
-        states.add(state)
-        state = (state << 1 | sum(state >> bit & 1 for bit in TAPS[width]) % 2) & ((1 << width) - 1)
-        assert width > 8 or state == shifted(width, len(states))
-    assert len(states) == (1 << width) - 1
-    assert 0 not in states
 
 
 @pytest.mark.parametrize("indexed", [True, False])

@@ -150,7 +150,7 @@ def test_a_full_ring_of_complete_vectors_runs_on(normaliser: str) -> None:
     """The output waits until the input has stopped; where it stops, a vector has just ended."""
     base = Config(normaliser=normaliser)
     rings = {n: schedule(base.replace(max_length=n)).replay_entries(n) for n in range(20, 120)}
-    longest = next(n for n, ring in rings.items() if ring & (ring - 1) == 0)
+    longest = next(n for n, ring in rings.items() if ring & (ring + 1) == 0)
     config = base.replace(max_length=longest)
     cycles = schedule(config)
     fill = cycles.replay_entries(longest) + cycles.emission_latency + 4  # the ring, and the credits of the output queue

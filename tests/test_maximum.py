@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,7 +89,7 @@ def test_first_index_wins_across_lanes_and_beats(lanes: int, longest: int) -> No
 
 @pytest.mark.parametrize(("lanes", "cycles"), [(1, 1), (2, 2), (4, 3), (8, 4), (16, 5)])
 def test_no_bubble_and_the_promised_latency(lanes: int, cycles: int) -> None:
-    config = Config(max_length=40, score_width=2, lanes=lanes)
+    config = Config(profile="small", max_length=40, score_width=2, lanes=lanes)
     beats = feed(config, [(3,)] * 5 + [(1, 2)] * 3 + [(0,) * 33] * 2)
     trace = run_component(Maximum(config), beats, 10)
     assert trace.inputs == list(range(trace.inputs[0], trace.inputs[0] + len(beats)))
@@ -101,6 +102,7 @@ SKEWED = [
     Config(mode="argmax", max_length=4, score_width=2),
     Config(mode="argmax", max_length=4, score_width=2, score_signed=False, lanes=2),
     Config(profile="fastest", max_length=4, score_width=3, lanes=4),
+    Config(max_length=4, score_width=3, score_signed=False, lanes=2),
 ]
 
 
@@ -115,8 +117,10 @@ def test_skewed_equals_golden(config: Config, source: str) -> None:
 
 
 @pytest.mark.parametrize(("lanes", "longest", "width"), [(1, 9, 8), (2, 7, 16), (8, 9, 5), (16, 33, 8)])
-def test_skewed_first_index_wins_across_lanes_and_beats(lanes: int, longest: int, width: int) -> None:
-    config = Config(mode="argmax", max_length=longest, score_width=width, lanes=lanes)
+@pytest.mark.parametrize("kind", [{"mode": "argmax"}, {"profile": "fast"}, {"profile": "fastest"}], ids=str)
+def test_skewed_first_index_wins_across_lanes_and_beats(lanes: int, longest: int, width: int, kind: Any) -> None:
+    """Steps of one bit, of as many as a carry takes, and of two."""
+    config = Config(max_length=longest, score_width=width, lanes=lanes, **kind)
     rng = np.random.default_rng(lanes)
     vectors = tied(longest)
     for length in rng.integers(1, longest + 1, 60):
@@ -127,10 +131,13 @@ def test_skewed_first_index_wins_across_lanes_and_beats(lanes: int, longest: int
 
 
 @pytest.mark.parametrize(("lanes", "width"), [(1, 2), (1, 8), (4, 8), (16, 5)])
-def test_skewed_latency(lanes: int, width: int) -> None:
-    config = Config(mode="argmax", max_length=40, score_width=width, lanes=lanes)
+@pytest.mark.parametrize(
+    ("kind", "bits"), [({"mode": "argmax"}, 1), ({"profile": "fast"}, 9), ({"profile": "fastest"}, 2)]
+)
+def test_skewed_latency(lanes: int, width: int, kind: Any, bits: int) -> None:
+    config = Config(max_length=40, score_width=width, lanes=lanes, **kind)
     beats = feed(config, [(3,)] * 5 + [(1, 2)] * 3 + [(0,) * 33] * 2)
     trace = run_component(SkewedMaximum(config), beats, 10)
     lasts = [cycle for cycle, beat in zip(trace.inputs, beats, strict=True) if beat["last"]]
     assert trace.outputs == [cycle + maximum_latency(config) for cycle in lasts]
-    assert maximum_latency(config) == width + 1 + (lanes - 1).bit_length()
+    assert maximum_latency(config) == -(-width // bits) + 1 + (lanes - 1).bit_length()

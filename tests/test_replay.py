@@ -16,7 +16,7 @@ from softstream.hw.schedule import schedule
 CONFIG = Config(max_length=16)
 WIDTHS = numerics(CONFIG)
 LATENCY = schedule(CONFIG).replay
-MEMORY = schedule(CONFIG).memory
+MEMORY = schedule(CONFIG).direct
 
 ROOM: dict[str, Callable[[int, np.random.Generator], bool]] = {
     "always": lambda cycle, rng: True,
@@ -42,7 +42,8 @@ def test_complete_vectors_leave_once_and_in_order(
     lengths = [elements, 1, 1, *rng.integers(1, elements + 1, 8).tolist(), 1, 1, 1, elements]
     waiting = [(int(p), int(k == n - 1)) for n in lengths for k, p in enumerate(rng.integers(0, 256, n))]
     sent, completed = [0], [0]
-    completions: dict[int, tuple[int, int]] = {}  # cycle → address, elements that are complete from then on
+    # Cycle → where the vector ends, elements that are complete from then on.
+    completions: dict[int, tuple[dict[str, int], int]] = {}
     complete_at: list[int] = []  # completed elements by cycle
     rooms: list[bool] = []
     most = [0]
@@ -62,7 +63,8 @@ def test_complete_vectors_leave_once_and_in_order(
             inputs |= {"i.valid": 1, "i.payload": as_payload(element)}
             if element[1]:
                 due = max([cycle + int(rng.integers(1, 9)), *(c + 1 for c in completions)])
-                completions[due] = now("address"), sent[0]
+                single = sent[0] < 2 or waiting[sent[0] - 2][1]
+                completions[due] = {"last": now("address"), "single": int(single)}, sent[0]
         return inputs
 
     dut = Replay(stored_layout(WIDTHS), beats=elements, interval=interval, memory=MEMORY)
@@ -75,13 +77,13 @@ def test_complete_vectors_leave_once_and_in_order(
     # An element leaves in the first cycle after its vector is complete in which there is room and the last one is far enough.
     due, previous = [], -interval
     for number in range(len(waiting)):
-        cycle = max(previous + interval, next(c for c, count in enumerate(complete_at) if count > number) + 1)
+        cycle = max(previous + interval, next(c for c, count in enumerate(complete_at) if count > number) + 2)
         while not rooms[cycle]:
             cycle += 1
         due.append(cycle)
         previous = cycle
     assert taken == due
-    assert [cycle for cycle, row in enumerate(found) if row["o.valid"]] == [cycle + LATENCY - 1 for cycle in due]
+    assert [cycle for cycle, row in enumerate(found) if row["o.valid"]] == [cycle + LATENCY - 2 for cycle in due]
 
 
 @pytest.mark.parametrize("elements", [2, 16, 64, 1000])
@@ -91,7 +93,7 @@ def test_a_full_ring_of_complete_vectors_is_not_an_empty_one(elements: int) -> N
     def drive(found: list[dict[str, Any]], now: Callable[[str], int]) -> dict[str, Any]:
         cycle = len(found)
         end = cycle == elements - 1
-        behind = {"complete.payload": now("address")} if end else {}
+        behind = {"complete.payload": {"last": now("address"), "single": 0}} if end else {}
         return {
             "i.valid": int(cycle < elements),
             "complete.valid": int(end),
@@ -104,7 +106,16 @@ def test_a_full_ring_of_complete_vectors_is_not_an_empty_one(elements: int) -> N
 
 
 def test_a_power_of_two_where_it_costs_no_memory() -> None:
-    assert [entries(needed) for needed in (1, 2, 3, 1000, 2048, 2049, 70000)] == [2, 2, 4, 1024, 2048, 2049, 70000]
+    assert [entries(needed) for needed in (1, 3, 4, 1000, 2047, 2048, 2049, 70000)] == [
+        4,
+        4,
+        8,
+        1024,
+        2048,
+        2048,
+        2049,
+        70000,
+    ]
 
 
 @pytest.mark.parametrize("depth", [3, 8, 11])
