@@ -11,7 +11,8 @@ import numpy as np
 from softstream.hw.config import Config
 from softstream.hw.ensemble import result_lengths
 from softstream.hw.plan import plan
-from softstream.hw.presets import DIGITS_SCALE, PRESETS
+from softstream.hw.presets import DIGITS_SCALE, ENSEMBLE_SCALE, PRESETS
+from softstream.sim.data import ENSEMBLE_SCORES
 from softstream.sim.exact import Vectors, exact_values
 from softstream.sim.golden import golden
 from softstream.sim.golden.head import checked_beside
@@ -28,6 +29,8 @@ __all__ = ["MEMBERS", "Member", "Shown", "render", "shown", "vector"]
 VECTOR = 1571
 """Which of the digits' vectors is shown: the one whose classifier is least sure, with a tie for the first place."""
 DRAWS = 20_000
+DISPUTED = 632
+"""Which digit's ensemble is shown: one on which the two means decide differently."""
 MASKED = (0, 8)
 _MASK = np.isin(np.arange(10), MASKED)[None].astype(np.int64)
 INVERSE_TEMPERATURE = 0.25
@@ -66,7 +69,7 @@ class Member:
         """The preset as it is shown: for vectors of ten scores with the scale of the digits."""
         preset = PRESETS[self.preset]
         longest = preset.max_length if preset.groups else 10  # a packet of groups is as long as it is
-        return preset.replace(max_length=longest, score_scale=DIGITS_SCALE, **dict(self.changes))
+        return preset.replace(**{"max_length": longest, "score_scale": DIGITS_SCALE, **dict(self.changes)})
 
     @property
     def command(self) -> str:
@@ -96,6 +99,12 @@ def _compared(config: Config, array: str, scores: np.ndarray, beside: Mapping[st
     ulps = plan(config).worst_ulp
     one = 2.0**config.probability_width
     return Shown(codes / one, exact, (1.0 if ulps is None else ulps) / one)
+
+
+def _members(config: Config, _: np.ndarray) -> Shown:
+    """An ensemble, which has vectors of its own."""
+    scores = np.load(ENSEMBLE_SCORES)[DISPUTED * config.ensemble :][: config.ensemble]
+    return _compared(config, "probabilities", scores.astype(np.int64), {})
 
 
 def _draws(config: Config, codes: np.ndarray) -> Shown:
@@ -145,6 +154,20 @@ MEMBERS: tuple[Member, ...] = (
         "Smoothing",
         "(p_(i−1) + 2·p_i + p_(i+1)) / the sum of the weights within the vector",
         _codes("probabilities"),
+    ),
+    Member(
+        "ensemble-logits-int8",
+        "Mean of logits",
+        "softmax((x_1 + … + x_M) / M) of M = 3 classifiers of a digit",
+        _members,
+        changes=(("score_scale", ENSEMBLE_SCALE),),
+    ),
+    Member(
+        "ensemble-probabilities-int8",
+        "Mean of probabilities",
+        "(softmax(x_1) + … + softmax(x_M)) / M of the same M = 3: another class wins",
+        _members,
+        changes=(("score_scale", ENSEMBLE_SCALE),),
     ),
     Member(
         "softmax-top-k-int8",

@@ -27,6 +27,8 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "mask": (False, True),
     "groups": ([], [4, 2], [1, 3, 4]),
     "temperature": (1.0, 2.5),
+    "temperature_bits": (0, 3),
+    "temperature_fraction": (4, 2),
     "sampler": ("gumbel", "inverse_cdf"),
     "ensemble": (1, 3),
     "ensemble_mean": ("logits", "probabilities"),
