@@ -35,7 +35,6 @@ __all__ = [
     "Trailer",
     "Type",
     "beat_bytes",
-    "carried",
     "concluding",
     "crc16",
     "element_bytes",

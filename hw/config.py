@@ -88,6 +88,9 @@ KEYS: tuple[Key, ...] = (
         "exponentials exceeds a random share of the whole, nearer to softmax by far", True),
     Key("mask", "boolean", "–", "true, false", False,
         "a bit beside each score excludes its element, as if it were not there: never the winner, probability 0", True),
+    Key("clip_minimum", "integer", "code steps", "−65536…65535", -65536,
+        "score codes below count as this one before the exponential; the winner is that of the scores as they are", True),
+    Key("clip_maximum", "integer", "code steps", "−65536…65535", 65535, "score codes above count as this one, likewise", True),
     Key("probability_floor", "number", "–", "≥ 0, below 1 / max_length", 0.0,
         "f: no class gets less, f + (1 − f·N)·p with N the vector's own length; 0: none", True),
     Key("smoothing", "list of integers", "–", "an odd number of 0…255, at most 15", (),
@@ -135,6 +138,8 @@ _RANGES = {
     "guard_bits": (1, 8),
     "integer_bits": (0, 26),
     "smoothing_passes": (1, 4),
+    "clip_minimum": (-65536, 65535),
+    "clip_maximum": (-65536, 65535),
     "reference_offset": (0, 65535),
     "seed": (0, (1 << 32) - 1),
     "ensemble": (1, 16),
@@ -211,6 +216,8 @@ class Config:
     sampler: Literal["gumbel", "inverse_cdf"] = "gumbel"
     profile: Literal["fast", "fastest", "small"] = "fast"
     mask: bool = False
+    clip_minimum: int = -65536
+    clip_maximum: int = 65535
     probability_floor: float = 0.0
     smoothing: tuple[int, ...] = ()
     smoothing_edges: Literal["gather", "scatter"] = "gather"
@@ -296,6 +303,7 @@ class Config:
                 f"lanes = {self.lanes} with mode = '{self.mode}': the list of the largest takes one element after the other; "
                 "lanes = 1 would do"
             )
+        self._check_clip()
         smooth = len(self.smoothing) > 1
         for option, wanted, name, given, why in (
             ("smoothing", smooth, "lanes", self.lanes > 1, "takes one element after the other"),
@@ -339,6 +347,54 @@ class Config:
                 f"ensemble = {self.ensemble} with score_width = {self.score_width}: sums of scores have {more} bits more, "
                 f"{widest} at most; score_width = {widest - more} would do, or ensemble_mean = 'probabilities'"
             )
+
+    def _check_clip(self) -> None:
+        """Raises `UserError` for a clip that leaves no scores apart, or that the other keys do not go with."""
+        low, high = self.score_format.minimum, self.score_format.maximum
+        for key, other, fits in (
+            ("clip_minimum", low, self.clip_minimum < min(self.clip_maximum, high)),
+            ("clip_maximum", high, self.clip_maximum > low),
+        ):
+            if not fits:
+                raise UserError(
+                    f"{key} = {getattr(self, key)}: must leave scores apart, clip_minimum below clip_maximum, of the codes from "
+                    f"{low} to {high}; {key} = {other} would do"
+                )
+        if not self.clips:
+            return
+        key = "clip_minimum" if self.clip_minimum > low else "clip_maximum"
+        for name, fits, would, why in (
+            ("mode", self.mode in ("softmax", "softmax_top_k"), "'softmax'", "takes the exponentials of softmax"),
+            (
+                "score_width",
+                self.score_width <= DIRECT_WIDTH,
+                f"{DIRECT_WIDTH}",
+                "is in the entries of tables by score",
+            ),
+            ("accumulator", self.accumulator != "two_pass", "'auto'", "its table is one of differences"),
+            ("temperature_bits", not self.temperature_bits, "0", "what it scales are no codes of the scores any more"),
+            (
+                "ensemble",
+                self.ensemble == 1 or self.ensemble_mean != "logits",
+                "1",
+                "what is summed are scores as they are",
+            ),
+        ):
+            if not fits:
+                raise UserError(
+                    f"{key} = {getattr(self, key)} with {name} = {getattr(self, name)!r}: {why}; {name} = {would} would do"
+                )
+
+    @property
+    def clips(self) -> bool:
+        """Whether any score is clipped."""
+        return self.clip_minimum > self.score_format.minimum or self.clip_maximum < self.score_format.maximum
+
+    @property
+    def clip_positions(self) -> tuple[int, int]:
+        """The lowest and the highest position, codes above the smallest, that clipped scores have."""
+        low, high = self.score_format.minimum, self.score_format.maximum
+        return max(self.clip_minimum, low) - low, min(self.clip_maximum, high) - low
 
     def _check_temperature_bits(self) -> None:
         """Raises `UserError` where scores cannot be multiplied by a code that comes beside them."""

@@ -4,9 +4,11 @@ scores ─► ends of groups ─► head of vectors ─┬─► packets' ends �
                  └─► marks, one per group ───┴─► packets' ends ─► winners
 """
 
+from functools import reduce
+from operator import or_
 from typing import Any
 
-from amaranth import Array, Cat, Const, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -55,9 +57,15 @@ class Ends(wiring.Component):
         size = Signal(range(len(beats)))
         taken, ends = Signal(), Signal()
         following = Mux(size == len(beats) - 1, 0, size + 1)
-        after = [beats[(k + 1) % len(beats)] for k in range(len(beats))]
-        next_left = Mux(given.last, beats[0] - 1, Array(Const(count - 1, len(left)) for count in after)[size])
-        next_at_end = Mux(given.last, beats[0] == 1, Array(Const(count == 1, 1) for count in after)[size])
+        after = [*beats[1:], beats[0]]
+
+        def of_next(facts: list[int], width: int) -> Value:
+            # Gates: a choice among constants, as a process, would not begin at time 0 in every simulator.
+            chosen = (Const(fact, width) & (size == k).replicate(width) for k, fact in enumerate(facts))
+            return reduce(or_, chosen)
+
+        next_left = Mux(given.last, beats[0] - 1, of_next([count - 1 for count in after], len(left)))
+        next_at_end = Mux(given.last, beats[0] == 1, of_next([int(count == 1) for count in after], 1))
         keeps = keep_names(self._config.lanes)
         m.d.comb += [
             taken.eq(self.i.valid & self.i.ready),

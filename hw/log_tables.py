@@ -20,7 +20,7 @@ division using binary logarithms", IRE Trans. EC-11, 1962; here with tables inst
 leading one is that of a floating-point number.)
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -69,6 +69,10 @@ class LogTables:
     """The relative error of an exponential in the sum for which the offset is made."""
     offset: Fraction
     """Octaves by which the exponentials in the sum are raised."""
+
+    def clipped(self, low: int, high: int) -> "LogTables":
+        """The same with the logarithms of positions below `low` and above `high` replaced by theirs."""
+        return replace(self, position=self.position[np.clip(np.arange(len(self.position)), low, high)])
 
     @property
     def working_fraction(self) -> int:

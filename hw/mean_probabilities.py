@@ -14,7 +14,7 @@ from .formats import signed_digits
 from .members import FLAGS, MemberSum
 from .ports import outputs
 from .schedule import memory_cycles
-from .streams import delay, each_lane, guarded_layout, keep_names, output_layout, pulse
+from .streams import Hold, delay, each_lane, guarded_layout, keep_names, output_layout, pulse
 
 __all__ = ["MeanProbabilities"]
 
@@ -22,8 +22,8 @@ __all__ = ["MeanProbabilities"]
 class MeanProbabilities(wiring.Component):
     """mean_i = floor(Σ_m code_m,i / M) of the guarded codes of an ensemble's members, and the first index of the largest sum.
 
-        members ─► sums over the members ─┬─► constant product, a tree of adders ─► means
-                                          └─► tree over the lanes ─► maximum ─────► winner
+        members ─► register ─► sums over the members ─┬─► constant product, a tree of adders ─► means
+                                                      └─► tree over the lanes ─► maximum ─────► winner
 
     The first member's length is the ensemble's. What a shorter one lacks counts as nothing, what a longer one has beyond is
     dropped. The winner is that of the exact sums, so that rounding makes no ties.
@@ -46,12 +46,14 @@ class MeanProbabilities(wiring.Component):
         m.submodules.sums = sums = MemberSum(
             inner.output_width, config.ensemble, config.beats(config.max_length), memory_cycles(config), lanes=lanes
         )
-        beat, member, made, mean = self.i.payload, sums.i.payload, sums.o.payload, self.o.payload
+        m.submodules.hold = hold = Hold(self.i.payload.shape())
+        wiring.connect(m, wiring.flipped(self.i), hold.i)
+        beat, member, made, mean = hold.o.payload, sums.i.payload, sums.o.payload, self.o.payload
         codes, totals = each_lane("probability", lanes), [made[name] for name in each_lane("sum", lanes)]
         along = ("last", "overlong", *keep_names(lanes))
         m.d.comb += [
-            sums.i.valid.eq(self.i.valid),
-            self.i.ready.eq(sums.i.ready),
+            sums.i.valid.eq(hold.o.valid),
+            hold.o.ready.eq(sums.i.ready),
             *(member[to].eq(beat[of]) for to, of in zip(each_lane("value", lanes), codes, strict=True)),
             *(member[name].eq(beat[name]) for name in along),
         ]

@@ -143,6 +143,7 @@ def _numerics(
     guard_bits: int,
     accumulator: str,
     normaliser: str,
+    clip: tuple[int, int] | None,
 ) -> Numerics:
     length_bits = ceil_log2(max_length)
     fraction = probability_width + guard_bits - 1
@@ -160,6 +161,9 @@ def _numerics(
             )
         logarithms = log_tables(score_width, score_scale, probability_width, guard_bits)
     tables = exponential_tables(score_width, score_scale, fraction, logarithms.offset if logarithms else Fraction(0))
+    if clip is not None:
+        # Entries that are left out were evaluated for the error as well: it is one for these.
+        tables, logarithms = tables.clipped(*clip), logarithms and logarithms.clipped(*clip)
     span = tables.exponent_maximum + 1
     absolute_width = fraction + span + length_bits
     absolute = accumulator == "absolute" or (accumulator == "auto" and absolute_width <= ACCUMULATOR_LIMIT)
@@ -218,4 +222,5 @@ def numerics(config: Config) -> Numerics:
         config.accumulator,
         # The others share their numbers, and what is kept of them.
         config.division if config.division in ("logarithm", "reciprocal") else "",
+        config.clip_positions if config.clips else None,
     )

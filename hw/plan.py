@@ -623,12 +623,13 @@ def _sum_stages(
     if direct_terms:
         term = QFormat(1 + tables.exponent_maximum, widths.significand_fraction)
         rows.append(
-            StagePlan("exponential", "M·2^E, shifted terms from a table", position, f"{term}",
+            StagePlan("exponential", f"M·2^E, shifted terms from a table{_clip_text(config)}", position, f"{term}",
                       cycles.lookup, each, config.lanes * len(tables.high) * term.width)
         )  # fmt: skip
     else:
         rows.append(
-            StagePlan("exponential", f"2^(βx): {_method(widths)}", position, _exponential_format(widths), cycles.lookup, each,
+            StagePlan("exponential", f"2^(βx): {_method(widths)}{_clip_text(config)}", position,
+                      _exponential_format(widths), cycles.lookup, each,
                       config.lanes * tables.bits,
                       note="monotone" if tables.monotone else "not monotone; the winner is not affected")
         )  # fmt: skip
@@ -667,6 +668,10 @@ def _replay_row(config: Config, cycles: Schedule, element: str) -> StagePlan:
         element,
         note="a memory, not a table",
     )
+
+
+def _clip_text(config: Config) -> str:
+    return f", x clipped to {config.clip_minimum}…{config.clip_maximum}" if config.clips else ""
 
 
 def _method(widths: Numerics) -> str:
@@ -739,7 +744,7 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
     rows += [
         StagePlan(
             "exponential",
-            f"2^(βx): {_method(widths)}",
+            f"2^(βx): {_method(widths)}{_clip_text(config)}",
             position,
             _exponential_format(widths),
             cycles.exponential,

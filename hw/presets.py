@@ -3,10 +3,12 @@
 from .config import Config, nearest
 from .errors import UserError
 
-__all__ = ["PRESETS", "preset"]
+__all__ = ["DIGITS_SCALE", "ENSEMBLE_SCALE", "PRESETS", "preset"]
 
 DIGITS_SCALE = 0.0912
 """Real value of one score step of the digits classifier that ships with the package."""
+ENSEMBLE_SCALE = 0.0965
+"""The same of the three weaker classifiers of the same digits."""
 
 PRESETS: dict[str, Config] = {
     "argmax-int8": Config(mode="argmax"),
@@ -28,6 +30,9 @@ PRESETS: dict[str, Config] = {
     "softmax-int8-masked": Config(normaliser="logarithm", mask=True),
     "softmax-int8-floor": Config(normaliser="logarithm", max_length=64, probability_floor=1 / 256),
     "softmax-int8-smoothed": Config(normaliser="logarithm", smoothing=(1, 2, 1)),
+    # Sums of 10 bits: a table of shifted terms for each of them would not fit beside the others.
+    "ensemble-logits-int8": Config(normaliser="logarithm", accumulator="reference", ensemble=3, ensemble_mean="logits"),
+    "ensemble-probabilities-int8": Config(normaliser="logarithm", ensemble=3, ensemble_mean="probabilities"),
     "softmax-int8-temperature": Config(temperature_bits=8, temperature_fraction=5),
     "log-softmax-int8": Config(mode="log_softmax"),
     "cross-entropy-int8": Config(mode="cross_entropy"),

@@ -13,7 +13,7 @@ the exponent is never negative: 2^(βi) = 2^E·M. (A common factor of all expone
 The tables are computed in decimal arithmetic of 50 digits, not in floating point: the same digits everywhere.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -109,6 +109,11 @@ class ExponentialTables:
         if self.low:
             total += len(self.low) * (max(1, max(e for e, _ in self.low).bit_length()) + self.delta_width)
         return total
+
+    def clipped(self, low: int, high: int) -> "ExponentialTables":
+        """The direct table with the entries of positions below `low` and above `high` replaced by theirs."""
+        assert not self.low_width
+        return replace(self, high=tuple(self.high[min(max(i, low), high)] for i in range(len(self.high))))
 
     @cached_property
     def all_positions(self) -> tuple[np.ndarray, np.ndarray]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from softstream.hw.config import Config
+from softstream.hw.ensemble import result_lengths
 from softstream.hw.plan import plan
-from softstream.hw.presets import DIGITS_SCALE, PRESETS
+from softstream.hw.presets import DIGITS_SCALE, ENSEMBLE_SCALE, PRESETS
+from softstream.sim.data import ENSEMBLE_SCORES
+from softstream.sim.exact import Vectors, exact_values
 from softstream.sim.golden import golden
+from softstream.sim.golden.head import checked_beside
 
 from .compare import digits
 from .page import INK, MUTED, SOFTMAX, captioned, escape, page, svg
@@ -25,15 +29,17 @@ __all__ = ["MEMBERS", "Member", "Shown", "render", "shown", "vector"]
 VECTOR = 1571
 """Which of the digits' vectors is shown: the one whose classifier is least sure, with a tie for the first place."""
 DRAWS = 20_000
+DISPUTED = 632
+"""Which digit's ensemble is shown: one on which the two means decide differently."""
 MASKED = (0, 8)
+CLIP = (-5, 12)
+_MASK = np.isin(np.arange(10), MASKED)[None].astype(np.int64)
 INVERSE_TEMPERATURE = 0.25
 LABELS = np.arange(10)
 FLOOR = 2.0**-7
 """A whole number of guarded units."""
 OFFSET = 105
 """How far below the largest score code the exponentials' 1 is put: a little above the vector's scores."""
-
-Exact = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ class Member:
         """The preset as it is shown: for vectors of ten scores with the scale of the digits."""
         preset = PRESETS[self.preset]
         longest = preset.max_length if preset.groups else 10  # a packet of groups is as long as it is
-        return preset.replace(max_length=longest, score_scale=DIGITS_SCALE, **dict(self.changes))
+        return preset.replace(**{"max_length": longest, "score_scale": DIGITS_SCALE, **dict(self.changes)})
 
     @property
     def command(self) -> str:
@@ -73,135 +79,137 @@ class Member:
         return f"softstream generate --preset {self.preset} {settings}".rstrip() + " -o build/head"
 
 
-def _softmax(x: np.ndarray) -> np.ndarray:
-    e = np.exp(x - x.max())
-    return e / e.sum()
-
-
-def _grouped(x: np.ndarray) -> np.ndarray:
-    return np.concatenate([_softmax(x[:8]), _softmax(x[8:])])
-
-
-def _smoothed(x: np.ndarray) -> np.ndarray:
-    kernel = np.array([1, 2, 1])
-    return np.convolve(_softmax(x), kernel, mode="same") / np.convolve(np.ones(len(x)), kernel, mode="same")
-
-
-def _elements(array: str, exact: Exact) -> Callable[[Config, np.ndarray], Shown]:
-    """A member whose output has a code for each element."""
+def _codes(array: str, rows: int = 1, **beside: np.ndarray) -> Callable[[Config, np.ndarray], Shown]:
+    """A member whose output is an array of codes, for the vector `rows` times with that beside it."""
 
     def found(config: Config, codes: np.ndarray) -> Shown:
-        values = golden(config, codes[None])[array][0] / 2.0**config.probability_width
-        return Shown(values, exact(codes * config.effective_scale), _bound(config))
+        return _compared(config, array, np.tile(codes, (rows, 1)), beside)
 
     return found
 
 
-def _bound(config: Config) -> float:
+def _compared(config: Config, array: str, scores: np.ndarray, beside: Mapping[str, np.ndarray]) -> Shown:
+    taken = checked_beside(config, beside, scores.shape)
+    vectors = Vectors(config, scores, np.full(len(scores), scores.shape[1]), taken)
+    codes, exact = vectors.results(golden(config, scores, beside=taken))[array], exact_values(array, vectors)
+    if codes.ndim == 2:  # groups one behind the other
+        lengths = result_lengths(vectors.behind.config, vectors.behind.lengths)
+        inside = np.arange(codes.shape[1]) < lengths[:, None]
+        codes, exact = codes[inside], exact[inside]
     # Without a bound the code is exact, but for 1.0 in UQ0, which is an ulp less.
     ulps = plan(config).worst_ulp
-    return (1.0 if ulps is None else ulps) / 2.0**config.probability_width
+    one = 2.0**config.probability_width
+    return Shown(codes / one, exact, (1.0 if ulps is None else ulps) / one)
 
 
-def _masked(config: Config, codes: np.ndarray) -> Shown:
-    mask = np.isin(np.arange(len(codes)), MASKED)
-    values = (
-        golden(config, codes[None], beside={"mask": mask[None]})["probabilities"][0] / 2.0**config.probability_width
-    )
-    exact = np.zeros(len(codes))
-    exact[~mask] = _softmax(codes[~mask] * config.effective_scale)
-    return Shown(values, exact, _bound(config))
-
-
-def _tempered(config: Config, codes: np.ndarray) -> Shown:
-    values = golden(config, codes[None], beside={"temperatures": np.array([1 / INVERSE_TEMPERATURE])})["probabilities"][
-        0
-    ]
-    exact = _softmax(codes * config.effective_scale * INVERSE_TEMPERATURE)
-    return Shown(values / 2.0**config.probability_width, exact, _bound(config))
-
-
-def _losses(config: Config, codes: np.ndarray) -> Shown:
-    losses = golden(config, np.tile(codes, (len(LABELS), 1)), beside={"labels": LABELS})["losses"]
-    exact = -np.log(_softmax(codes * config.effective_scale))
-    return Shown(losses / 2.0**config.probability_width, exact, _bound(config))
-
-
-def _top(config: Config, codes: np.ndarray) -> Shown:
-    found = golden(config, codes[None])
-    exact = _softmax(codes * config.effective_scale)[found["top_indices"][0]]
-    return Shown(found["top_probabilities"][0] / 2.0**config.probability_width, exact, _bound(config))
+def _members(config: Config, _: np.ndarray) -> Shown:
+    """An ensemble, which has vectors of its own."""
+    scores = np.load(ENSEMBLE_SCORES)[DISPUTED * config.ensemble :][: config.ensemble]
+    return _compared(config, "probabilities", scores.astype(np.int64), {})
 
 
 def _draws(config: Config, codes: np.ndarray) -> Shown:
     drawn = golden(config, np.tile(codes, (DRAWS, 1)))["sample"]
     frequency = np.bincount(drawn, minlength=len(codes)) / DRAWS
+    exact = Vectors(config, codes[None], np.array([len(codes)])).softmax[0]
     # The law's distance from softmax, and six standard deviations of a frequency.
-    return Shown(frequency, _softmax(codes * config.effective_scale), (plan(config).distance or 0.0) + 3 / DRAWS**0.5)
-
-
-def _one_hot(x: np.ndarray) -> np.ndarray:
-    return (np.arange(len(x)) == x.argmax()).astype(float)
+    return Shown(frequency, exact, (plan(config).distance or 0.0) + 3 / DRAWS**0.5)
 
 
 MEMBERS: tuple[Member, ...] = (
-    Member("softmax-int8", "Softmax", "p_i = e^x_i / Σ e^x_j", _elements("probabilities", _softmax)),
+    Member("softmax-int8", "Softmax", "p_i = e^x_i / Σ e^x_j", _codes("probabilities")),
     Member(
         "softmax-int8",
         "Temperature",
         "softmax(x / T), T = 3: in the tables, so it costs nothing",
-        _elements("probabilities", _softmax),
+        _codes("probabilities"),
         changes=(("temperature", 3.0),),
     ),
     Member(
         "softmax-int8-temperature",
         "Temperature of each vector",
         f"softmax(x / T), T = {1 / INVERSE_TEMPERATURE:g}, from a code beside the vector",
-        _tempered,
+        _codes("probabilities", temperatures=np.array([1 / INVERSE_TEMPERATURE])),
     ),
     Member(
         "softmax-int8-groups",
         "Groups",
         "softmax inside each group of 8; of ten scores the last two are a short group",
-        _elements("probabilities", _grouped),
+        _codes("probabilities"),
     ),
-    Member("softmax-int8-masked", "Mask", f"softmax of what is left; classes {MASKED} are excluded", _masked),
+    Member(
+        "softmax-int8-masked",
+        "Mask",
+        f"softmax of what is left; classes {MASKED} are excluded",
+        _codes("probabilities", mask=_MASK),
+    ),
+    Member(
+        "softmax-int8",
+        "Clipped logits",
+        f"softmax(min(max(x, a), b)), a and b the score codes {CLIP[0]} and {CLIP[1]}: in the tables as well",
+        _codes("probabilities"),
+        changes=(("clip_minimum", CLIP[0]), ("clip_maximum", CLIP[1])),
+    ),
     Member(
         "softmax-int8-floor",
         "Probability floor",
         f"f + (1 − f·N)·p_i, f = {FLOOR:g}: no class is ever excluded",
-        _elements("probabilities", lambda x: FLOOR + (1 - FLOOR * len(x)) * _softmax(x)),
+        _codes("probabilities"),
         changes=(("probability_floor", FLOOR),),
     ),
     Member(
         "softmax-int8-smoothed",
         "Smoothing",
         "(p_(i−1) + 2·p_i + p_(i+1)) / the sum of the weights within the vector",
-        _elements("probabilities", _smoothed),
+        _codes("probabilities"),
     ),
-    Member("softmax-top-k-int8", "Top-K", "the K largest, with their share of the whole sum", _top, "rank"),
     Member(
-        "hardmax-int8", "Hardmax", "1.0 for the first largest score, 0 for all others", _elements("one_hot", _one_hot)
+        "ensemble-logits-int8",
+        "Mean of logits",
+        "softmax((x_1 + … + x_M) / M) of M = 3 classifiers of a digit",
+        _members,
+        changes=(("score_scale", ENSEMBLE_SCALE),),
     ),
+    Member(
+        "ensemble-probabilities-int8",
+        "Mean of probabilities",
+        "(softmax(x_1) + … + softmax(x_M)) / M of the same M = 3: another class wins",
+        _members,
+        changes=(("score_scale", ENSEMBLE_SCALE),),
+    ),
+    Member(
+        "softmax-top-k-int8",
+        "Top-K",
+        "the K largest, with their share of the whole sum",
+        _codes("top_probabilities"),
+        "rank",
+    ),
+    Member("hardmax-int8", "Hardmax", "1.0 for the first largest score, 0 for all others", _codes("one_hot")),
     Member(
         "log-softmax-int8",
         "Log-softmax",
         "x_i − ln Σ e^x_j, in nats",
-        _elements("log_probabilities", lambda x: np.log(_softmax(x))),
+        _codes("log_probabilities"),
     ),
-    Member("cross-entropy-int8", "Cross-entropy", "ln Σ e^x_j − x_label, in nats, for each label", _losses, "label"),
+    Member(
+        "cross-entropy-int8",
+        "Cross-entropy",
+        "ln Σ e^x_j − x_label, in nats, for each label",
+        _codes("losses", len(LABELS), labels=LABELS),
+        "label",
+    ),
     Member(
         "exponential-int8",
         "Exponentials",
         f"min(1, e^(x_i − c)), c the score code {127 - OFFSET}; no second pass",
-        _elements("exponentials", lambda x: np.minimum(1, np.exp(x - (127 - OFFSET) * DIGITS_SCALE))),
+        _codes("exponentials"),
         changes=(("reference_offset", OFFSET),),
     ),
     Member(
         "sigmoid-int8",
         "Sigmoid",
         "1 / (1 + e^−x_i), each score by itself",
-        _elements("probabilities", lambda x: 1 / (1 + np.exp(-x))),
+        _codes("probabilities"),
     ),
     Member("sample-int8", "Sampling", f"how often each class is drawn, of {DRAWS} draws", _draws),
     Member(
@@ -266,6 +274,6 @@ def render(members: Iterable[tuple[Member, Shown]]) -> str:
     main = f"""<p class="kicker">softstream · gallery</p>
 <h1>The softmax family</h1>
 <p class="answer">Each member in hardware, on one vector of a digits classifier: {escape(scores)}.</p>
-<p>What is told is of the preset, which takes vectors up to 1024 elements; the command makes its Verilog.</p>
+<p>What is told is of the preset, at its own lengths; the command makes its Verilog.</p>
 <div class="plots">{figures}</div>"""
     return page("softstream: the softmax family", main)

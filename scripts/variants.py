@@ -120,7 +120,8 @@ VARIANTS: dict[str, Variant] = {
         *(
             Variant(name, config, _ANYWHERE)
             for name, config in PRESETS.items()
-            if config.mode not in ("argmax", "softmax") or config.mask or config.groups or config.temperature_bits
+            if config.mode not in ("argmax", "softmax")
+            or any((config.mask, config.groups, config.temperature_bits, config.ensemble > 1))
         ),
         Variant("digits-argmax", PRESETS["digits-argmax"], _ANYWHERE),
         Variant("digits-softmax", PRESETS["digits-softmax"], _ANYWHERE),

@@ -37,7 +37,7 @@ def softmax_float64(
 ) -> np.ndarray:
     """What a probability code stands for, in float64: p_i = exp(s·x_i) / Σ exp(s·x_j), 0 beyond each length and where a
     mask [V, N] is not 0; [V, N]; s is score_scale / temperature, times the inverse temperature that the codes `temperatures` [V]
-    stand for. Smoothed, and above the floor in use, where the configuration says so, and in each group by itself.
+    stand for. Clipped, smoothed, and above the floor in use, where the configuration says so, and in each group by itself.
 
     With `normaliser = none` the value is exp(s·x_i) / 2^(n+1) on the scale of the smallest score, n being the exponent of
     the sum that the model computed: the sum's power of two is part of that result's definition.
@@ -58,6 +58,7 @@ def softmax_float64(
     valid = valid_elements(config, scores, lengths)
     if mask is not None:
         valid &= mask == 0
+    scores = np.clip(scores, config.clip_minimum, config.clip_maximum)
     shifted = np.where(valid, (scores - np.where(valid, scores, np.iinfo(np.int64).min).max(axis=1, keepdims=True)), 0)
     weights = np.where(valid, np.exp(shifted * config.effective_scale), 0.0)
     if config.normaliser != "none":

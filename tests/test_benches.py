@@ -79,6 +79,12 @@ CONFIGS = {
     "cross-entropy-2": Config(mode="cross_entropy", max_length=21, lanes=2, profile="small", integer_bits=3),
     "exponential": Config(mode="exponential", max_length=16, reference_offset=20),
     "exponential-split-2": Config(mode="exponential", max_length=9, lanes=2, score_width=12, score_scale=0.01),
+    "ensemble-logits": Config(ensemble=2, max_length=9, score_scale=0.1, lanes=2),
+    "ensemble-logits-loss": Config(mode="cross_entropy", ensemble=3, max_length=9, score_signed=False, profile="small"),
+    "ensemble-probabilities": Config(ensemble=3, ensemble_mean="probabilities", max_length=9, normaliser="logarithm"),
+    "ensemble-probabilities-4": Config(
+        ensemble=4, ensemble_mean="probabilities", max_length=10, lanes=4, profile="fastest", probability_format="UQ1"
+    ),
     "one-element": Config(max_length=1, score_width=2, probability_width=2),
 }
 
@@ -117,6 +123,7 @@ LONG = {
         "sample-small",
     ),
     *("sample-inverse-cdf-small", "log-softmax-4", "cross-entropy-2", "exponential-split-2"),
+    *("ensemble-logits-loss", "ensemble-probabilities-4"),
 }
 
 

@@ -93,7 +93,7 @@ def test_what_names_nothing_is_refused(modes, message):
         (
             "argmax:ensemble=2:ensemble_mean=probabilities",
             {},
-            "ensemble_mean=probabilities: mean_probabilities with mode",
+            "ensemble_mean=probabilities: ensemble_mean with mode",
         ),
         ("softmax:max_length=8", {}, "max_length is one for all entries"),
     ],
@@ -196,6 +196,29 @@ def test_every_mode_of_groups(mode):
     assert member.decision.count == sum(2 * (n // 8) + (n % 8 > 0) + (n % 8 > 3) for n in lengths)
     if mode != "sample":
         assert member.decision.flips == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["probability_floor=0.01", "smoothing=[1,3,2]:smoothing_edges=scatter", "temperature=3", "normaliser=none"],
+)
+def test_what_stands_behind_the_softmax_is_held_against_its_own_float64(options):
+    """Lengths vary; the winner stays that of the scores."""
+    lengths = RNG.integers(1, 17, 60)
+    [member] = judged(f"softmax:{options}", labels=LABELS % lengths, lengths=lengths).members
+    assert member.error.within_bound
+    assert member.error.largest > 0.3
+    assert member.decision.flips == 0
+
+
+def test_a_temperature_beside_each_vector():
+    temperatures = RNG.integers(0, 256, 60)
+    flat, member = judged(
+        "softmax,softmax:temperature_bits=8", labels=LABELS, beside={"temperatures": temperatures}
+    ).members
+    assert member.error.within_bound
+    assert member.decision == flat.decision
+    assert member.error.mean != flat.error.mean
 
 
 def test_a_preset_of_groups_keeps_its_sizes():

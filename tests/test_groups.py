@@ -11,7 +11,9 @@ from softstream.hw.plan import plan
 from softstream.sim.beats import due_beats
 from softstream.sim.benches.scores import _result
 from softstream.sim.golden import golden
+from softstream.sim.runner import run_rtl
 from softstream.sim.stimulus import beside
+from softstream.sim.toolbox import installed_simulators
 
 FIXED = Config(
     groups=(8,), max_length=8, normaliser="logarithm", score_width=6, probability_width=6, per_vector="pipelined"
@@ -153,6 +155,18 @@ def test_beats_become_the_arrays_they_came_from(name: str) -> None:
     (*first, last, user), *rest = due["m_axis"]
     with pytest.raises(AssertionError, match="m_axis: tlast"):
         _result(config, scores.shape, lengths, extra.get("mask"), {**due, "m_axis": [(*first, 1 - last, user), *rest]})
+
+
+def test_packets_through_the_verilog() -> None:
+    """Where the simulator knows of undefined values, as icarus does: nothing is before its first clock edge."""
+    config = Config(mode="argmax", groups=(3, 1, 2), max_length=3, profile="small", score_width=4)
+    scores, lengths = np.stack(packets(config, [13] * 4)), np.array([13, 1, 6, 8])
+    found = run_rtl(config, scores, lengths, simulator="icarus" if "icarus" in installed_simulators() else "auto")
+    due = golden(config, scores, lengths)
+    assert set(found) == set(due)
+    for array, values in due.items():
+        np.testing.assert_array_equal(found[array], values, err_msg=array)
+    assert found.first_output_cycle.tolist()[0] == plan(config).first_output_cycle(13)
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ CONFIGS = {
     "unsigned": Config(max_length=10, score_width=5, score_signed=False, score_scale=0.3, probability_width=2),
     "wide": Config(max_length=70, score_width=12, probability_width=16, score_scale=2.0**-9),
     "widest": Config(max_length=9, score_width=16, score_scale=3.0, probability_width=24, probability_format="UQ1"),
+    "temperature": Config(max_length=20, temperature_bits=4),
     "log_softmax": Config(mode="log_softmax", max_length=70, mask=True),
     "cross_entropy": Config(mode="cross_entropy", max_length=300, mask=True, score_width=9, score_scale=0.02),
     "exponential": Config(mode="exponential", max_length=70),
