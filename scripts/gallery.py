@@ -32,6 +32,7 @@ DRAWS = 20_000
 DISPUTED = 632
 """Which digit's ensemble is shown: one on which the two means decide differently."""
 MASKED = (0, 8)
+CLIP = (-5, 12)
 _MASK = np.isin(np.arange(10), MASKED)[None].astype(np.int64)
 INVERSE_TEMPERATURE = 0.25
 LABELS = np.arange(10)
@@ -141,6 +142,13 @@ MEMBERS: tuple[Member, ...] = (
         "Mask",
         f"softmax of what is left; classes {MASKED} are excluded",
         _codes("probabilities", mask=_MASK),
+    ),
+    Member(
+        "softmax-int8",
+        "Clipped logits",
+        f"softmax(min(max(x, a), b)), a and b the score codes {CLIP[0]} and {CLIP[1]}: in the tables as well",
+        _codes("probabilities"),
+        changes=(("clip_minimum", CLIP[0]), ("clip_maximum", CLIP[1])),
     ),
     Member(
         "softmax-int8-floor",
@@ -266,6 +274,6 @@ def render(members: Iterable[tuple[Member, Shown]]) -> str:
     main = f"""<p class="kicker">softstream · gallery</p>
 <h1>The softmax family</h1>
 <p class="answer">Each member in hardware, on one vector of a digits classifier: {escape(scores)}.</p>
-<p>What is told is of the preset, which takes vectors up to 1024 elements; the command makes its Verilog.</p>
+<p>What is told is of the preset, at its own lengths; the command makes its Verilog.</p>
 <div class="plots">{figures}</div>"""
     return page("softstream: the softmax family", main)

@@ -102,4 +102,6 @@ def generate(config: Config, directory: Path, console: Console) -> None:
         console.line(f"{directory / name}")
     cycles = document["latency"]
     bound = "" if document["bound_ulp"] is None else f", error at most {document['worst_ulp']:.4f} ulp"
-    console.line(f"first beat out after {cycles['first_output']} cycles, next vector after {cycles['interval']}{bound}")
+    console.line(
+        f"first beat out after {plan(config).latency_text} cycles, next vector after {cycles['interval']}{bound}"
+    )

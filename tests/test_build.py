@@ -195,9 +195,9 @@ def test_lanes_that_nothing_fills_are_refused():
         make_plan(ARGMAX.replace(lanes=4), board("icebreaker"), demo=DEMO)
 
 
-@pytest.mark.parametrize("mode", ["hardmax", "top_k", "sigmoid", "cross_entropy"])
+@pytest.mark.parametrize("mode", ["hardmax", "sigmoid"])
 def test_every_mode_has_a_place_on_a_board_with_its_link_and_alone(mode):
-    """With a winner for the lamps, with the first of several, and with none."""
+    """With something for the lamps, and without."""
     row = board("ulx3s-12f")
     plans = [make_plan(ARGMAX.replace(mode=mode), row, demo=demo) for demo in (None, DEMO)]
     assert plans[0].digest != plans[1].digest

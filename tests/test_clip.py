@@ -4,15 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from configurations import beats_of, vectors
-from stream_bench import run_component
-from test_head import expected_beats
+from configurations import vectors
+from head_bench import check_head
 
 from softstream.hw.bound import bound
 from softstream.hw.config import Config
 from softstream.hw.emit import verilog
 from softstream.hw.errors import UserError
-from softstream.hw.head import Head
 from softstream.hw.numerics import numerics
 from softstream.hw.plan import plan
 from softstream.sim.golden import golden
@@ -53,14 +51,9 @@ def test_codes_are_those_of_clipped_scores_and_winners_of_the_scores(name: str) 
     assert name == "none" or off.max() > 5
 
 
-@pytest.mark.parametrize("name", [name for name in CONFIGS if name != "top-k"])
+@pytest.mark.parametrize("name", CONFIGS)
 def test_the_hardware_equals_the_model(name: str) -> None:
-    config = CONFIGS[name]
-    found = vectors(config, seed=82)
-    probabilities, winners = expected_beats(config, found)
-    run = run_component(Head(config), beats_of(found), len(probabilities), sink="random", drain=("o_best",))
-    assert run.beats == probabilities
-    assert [beat for _, beat in run.drained["o_best"]] == winners
+    check_head(CONFIGS[name], vectors(CONFIGS[name], seed=82), sink="random")
 
 
 def test_it_costs_nothing() -> None:

@@ -9,6 +9,7 @@ from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from configurations import beats_of, vectors
+from head_bench import check_head
 from stream_bench import run_component
 from test_head import expected_beats
 
@@ -88,35 +89,7 @@ def test_no_bubble_comes_from_the_stages(name: str) -> None:
 
 
 def test_lanes_are_finished_each_for_itself() -> None:
-    config = CONFIGS["lanes"]
-    found = vectors(config, seed=52)
-    plain = golden(config.replace(lanes=1), *padded(found)).probabilities
-    due = [codes[: min(len(vector), 13)].tolist() for vector, codes in zip(found, plain, strict=True)]
-    assert lane_codes(config, found, sink="random") == due
-
-
-def lane_codes(config: Config, found: list[np.ndarray], sink: str) -> list[list[int]]:
-    """The probability codes of each vector, of a head of four lanes."""
-    lengths = [min(len(vector), config.max_length) for vector in found]
-    count = sum(-(-length // 4) for length in lengths)
-    rows = iter(run_component(Head(config), beats_of(found, 4), count, sink=sink, drain=("o_best",)).beats)
-    codes = []
-    for length in lengths:
-        beats = [next(rows) for _ in range(0, length, 4)]
-        assert [beat["last"] for beat in beats] == [0] * (len(beats) - 1) + [1]
-        held = [
-            [beat["probability"], *(beat[f"probability_{k}"] for k in (1, 2, 3) if beat[f"keep_{k}"])] for beat in beats
-        ]
-        codes.append([code for beat in held for code in beat])
-    return codes
-
-
-def padded(found: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    lengths = np.array([len(vector) for vector in found])
-    scores = np.zeros((len(found), lengths.max()), dtype=np.int64)
-    for row, vector in zip(scores, found, strict=True):
-        row[: len(vector)] = vector
-    return scores, lengths
+    check_head(CONFIGS["lanes"], vectors(CONFIGS["lanes"], seed=52), sink="random")
 
 
 @pytest.mark.parametrize("form", ["UQ0", "UQ1"])

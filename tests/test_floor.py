@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 from configurations import beats_of, vectors
+from head_bench import check_head
 from stream_bench import run_component
-from test_composed import lane_codes, padded
 from test_head import expected_beats
 
 from softstream.hw.bound import bound
@@ -17,6 +17,7 @@ from softstream.hw.floor import Remainder
 from softstream.hw.floor_numerics import floor_code
 from softstream.hw.head import Head
 from softstream.hw.plan import plan
+from softstream.sim.beats import pad_vectors
 from softstream.sim.golden import golden
 from softstream.sim.reference import float64_slack_ulp, softmax_float64
 from softstream.sim.runner import simulate
@@ -32,6 +33,7 @@ CONFIGS = {
     "wide": Config(max_length=9, probability_floor=1e-5, probability_width=16, normaliser="reciprocal", guard_bits=5),
     "single": Config(max_length=1, probability_floor=0.9),
     "lanes": Config(max_length=13, probability_floor=0.05, lanes=4),
+    "lanes-product": Config(max_length=13, probability_floor=0.05, lanes=2, normaliser="reciprocal"),
 }
 
 
@@ -46,7 +48,7 @@ def attacks(config: Config) -> tuple[np.ndarray, np.ndarray]:
         found += [peak, np.full(length, high), np.arange(length) + low]
         found += list(rng.integers(high - 40, high, (40, length), endpoint=True))
         found += list(rng.integers(low, high, (10, length), endpoint=True))
-    return padded(found)
+    return pad_vectors(found, 0)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -73,25 +75,9 @@ def test_every_code_is_near_the_formula_and_above_the_floor(name: str) -> None:
 
 
 @pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "random")])
-@pytest.mark.parametrize("name", [name for name in CONFIGS if name != "lanes"])
+@pytest.mark.parametrize("name", CONFIGS)
 def test_the_hardware_equals_the_model(name: str, source: str, sink: str) -> None:
-    config = CONFIGS[name]
-    found = vectors(config, seed=72)
-    probabilities, winners = expected_beats(config, found)
-    run = run_component(Head(config), beats_of(found), len(probabilities), source=source, sink=sink, drain=("o_best",))
-    assert run.beats == probabilities
-    assert [beat for _, beat in run.drained["o_best"]] == winners
-
-
-@pytest.mark.parametrize("normaliser", ["logarithm", "reciprocal"])
-def test_each_lane_has_the_floor_of_its_vector(normaliser: str) -> None:
-    config = CONFIGS["lanes"].replace(normaliser=normaliser)
-    found = vectors(config, seed=73)
-    due = [
-        codes[: min(len(vector), 13)].tolist()
-        for vector, codes in zip(found, golden(config, *padded(found)).probabilities, strict=True)
-    ]
-    assert lane_codes(config, found, sink="random") == due
+    check_head(CONFIGS[name], vectors(CONFIGS[name], seed=72), source=source, sink=sink)
 
 
 @pytest.mark.parametrize("per_vector", ["serial", "pipelined"])
@@ -166,7 +152,7 @@ def test_an_ensemble_has_the_floor_of_its_first_members_length(mean: str) -> Non
     config = Config(max_length=9, probability_floor=0.03, ensemble=3, ensemble_mean=mean, normaliser="logarithm")
     rng = np.random.default_rng(76)
     found = [rng.integers(-128, 128, n) for n in rng.integers(1, 11, 45)]
-    scores, lengths = padded(found)
+    scores, lengths = pad_vectors(found, 0)
     codes, kept = golden(config, scores, lengths).probabilities, np.minimum(lengths, 9)[::3]
     exact = softmax_float64(config, scores, lengths) * 2.0**config.probability_width
     assert np.abs(codes - exact).max() <= float(bound(config).worst)

@@ -135,7 +135,6 @@ CONFIGS = {
     "long": Config(mode="argmax", max_length=100, score_width=9),
     "log_softmax": Config(mode="log_softmax", max_length=9, mask=True),
     "cross_entropy": Config(mode="cross_entropy", max_length=19, mask=True, score_width=10, score_scale=0.02),
-    "exponential": Config(mode="exponential", max_length=9),
     "sigmoid": Config(mode="sigmoid", max_length=9, mask=True, score_width=6),
     "sample": Config(mode="sample", max_length=9, score_width=5, score_scale=0.3, mask=True),
     "hardmax": Config(mode="hardmax", max_length=9),
