@@ -86,7 +86,7 @@ class Replay(wiring.Component):
             m.d.sync += written.eq(_following(written, self._needed, self._depth))
         # Whether anything may leave, and whether what leaves next is the last of it, is known from registers: no comparison
         # of addresses stands before an element.
-        some, at_last, fresh = Signal(), Signal(reset_less=True), Signal()
+        some, at_last, fresh = Signal(), Signal(), Signal()
         spaced: Value = Const(1, 1)
         if self._interval > 1:
             m.submodules.spacing = spacing = Spacing(self._interval)
@@ -99,10 +99,16 @@ class Replay(wiring.Component):
         with m.If(self.complete.valid):
             m.d.sync += [last.eq(self.complete.payload.last), single.eq(self.complete.payload.single)]
         with m.If(self.taken):
-            m.d.sync += [reached.eq(next_place), at_last.eq(next_place == last)]
-        with m.Elif(fresh):
-            # Where nothing was left, the place reached is that of the new vector's first element.
-            m.d.sync += at_last.eq(single & ~some)
+            m.d.sync += reached.eq(next_place)
+        # The comparison does not wait for what it is chosen by. Where nothing was left, the place reached is that of the new
+        # vector's first element.
+        moved, found, kept = Signal(), Signal(reset_less=True), Signal(reset_less=True)
+        m.d.comb += at_last.eq(Mux(moved, found, kept))
+        m.d.sync += [
+            moved.eq(self.taken),
+            found.eq(next_place == last),
+            kept.eq(Mux(fresh, single & ~some, at_last)),
+        ]
         m.d.comb += [
             self.o.valid.eq(delay(m, self.taken, self._memory, "taken", reset=True)),
             Value.cast(self.o.payload).eq(delay(m, read.data, self._memory - 1, "element")),
