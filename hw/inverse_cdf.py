@@ -62,7 +62,7 @@ class InverseCdf(HeadInterface):
         # First pass: the sum, and a share of it.
         accumulate = sum_of(m, inner, [lane_terms(m, inner, 0, framed, element)])
         stored = stored_layout(law.widths, mask=config.mask)
-        m.submodules.replay = replay = Replay(stored, beats=elements, interval=1, memory=sums.direct)
+        m.submodules.replay = replay = Replay(stored, beats=elements, interval=1, memory=sums.ring)
         tag = data.StructLayout({"flags": flags_layout(config), "end": end_layout(elements)})
         ended = Signal(tag, reset_less=True)
         with m.If(ends):

@@ -52,7 +52,7 @@ class CdfSchedule:
     @property
     def margin(self) -> int:
         """Vectors whose first element may be on its way out of the ring and is not yet counted."""
-        return self.sums.direct + 1
+        return self.sums.ring + 1
 
     def elements(self, longest: int) -> int:
         """Elements that the ring holds: a vector of that many, and what comes in before the first of it leaves."""

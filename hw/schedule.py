@@ -165,7 +165,9 @@ class Schedule:
     memory: int
     """From an address to the entry of a memory, registers behind it included."""
     direct: int
-    """The same of the ring, and of the table of probabilities: there is no logic between them and another memory."""
+    """The same of the table of probabilities, behind which there is no logic but another memory."""
+    ring: int
+    """The same of the ring: what it gives spreads over the lanes, so several have a register more where clocks are the fastest."""
     frame: int
     entry: int
     """From a framed element's being let in to its being there for the stages behind."""
@@ -293,9 +295,11 @@ def schedule(config: Config) -> Schedule:
     }
     tables = config.division in ("logarithm", "natural")
     logarithm = config.division == "logarithm"
+    ring = memory if config.lanes > 1 else direct_cycles(config)
     return Schedule(
         memory=memory,
         direct=direct_cycles(config),
+        ring=ring,
         frame=1,
         entry=int(config.profile != "small" and config.mode in ("softmax", "log_softmax")),
         maximum=maximum_latency(config),
@@ -307,7 +311,7 @@ def schedule(config: Config) -> Schedule:
         accumulate=len(parts),
         normalise=normalise_levels(widths)[0] + 1 if pipelined else digits + 2,
         factor=factor,
-        replay=2 + direct_cycles(config),
+        replay=2 + ring,
         # Of a natural logarithm the position in nats: one table, or two and a sum.
         exponential=memory + split if config.division == "natural" else exponential,
         distance=2 if logarithm and config.profile == "fastest" else 1,

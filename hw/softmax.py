@@ -122,7 +122,7 @@ class Softmax(HeadInterface):
         # Once per vector: the divisor, and what the normaliser makes of it.
         stored = stored_layout(widths, config.lanes, mask=config.mask)
         m.submodules.replay = replay = Replay(
-            stored, beats=beats, interval=cycles.quotient_interval, memory=cycles.direct
+            stored, beats=beats, interval=cycles.quotient_interval, memory=cycles.ring
         )
         m.submodules.normalise = normalise = normalise_of(config, widths, vector)
         m.submodules.factor = factor = normaliser.Factor(
