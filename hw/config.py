@@ -298,11 +298,6 @@ class Config:
 
         if self.groups:
             self._check_groups()
-        if self.lanes > 1 and self.mode in ("top_k", "softmax_top_k"):
-            raise UserError(
-                f"lanes = {self.lanes} with mode = '{self.mode}': the list of the largest takes one element after the other; "
-                "lanes = 1 would do"
-            )
         self._check_clip()
         smooth = len(self.smoothing) > 1
         for option, wanted, name, given, why in (

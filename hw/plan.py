@@ -50,6 +50,8 @@ from .top_k_schedule import (
     INSERTION_LATENCY,
     KEPT_LATENCY,
     kept_vectors,
+    join_latency,
+    list_of,
     softmax_top_k_latency,
     softmax_top_k_vectors,
     tag_width,
@@ -552,11 +554,13 @@ def _hardmax_plan(config: Config) -> Plan:
 
 
 def _insertion_row(config: Config) -> StagePlan:
+    count = list_of(config, 0).top_k
+    tags = f"{count} tags of {tag_width(count)} bits"
     return StagePlan(
         "insertion",
-        f"sorted list of the {config.top_k} largest",
+        f"sorted list of the {count} largest{' of each lane' if config.lanes > 1 else ''}",
         f"UQ{config.score_width}.0",
-        f"{config.top_k} tags of {tag_width(config.top_k)} bits",
+        tags if config.lanes == 1 else f"{config.lanes} times {tags}",
         INSERTION_LATENCY,
         _each_cycle(config),
         note="exact, from the raw scores",
@@ -564,36 +568,49 @@ def _insertion_row(config: Config) -> StagePlan:
 
 
 def _kept_row(config: Config, vectors: int, cycles: int) -> StagePlan:
+    stored = f"{vectors} · {1 << tag_width(list_of(config, 0).top_k)} entries"
+    several = config.lanes > 1
     return StagePlan(
-        "kept",
-        f"index and score by tag, {vectors} · {1 << tag_width(config.top_k)} entries",
+        "merged" if several else "kept",
+        f"the first of {config.lanes} lists' largest, again and again" if several else f"index and score by tag, {stored}",
         _insertion_row(config).output_format,
         f"{config.index_width}-bit index, UQ{config.score_width}.0",
         cycles,
-        _each_cycle(config),
-        note="a memory, not a table",
+        "1 element/cycle",
+        note=f"with {config.lanes} memories, index and score by tag, {stored}" if several else "a memory, not a table",
     )
 
 
+def _ranks_term(config: Config, spacing: int) -> list[tuple[str, int, int]]:
+    """What the beats that come out make of the interval of vectors, where they may take longer than those that come in."""
+    text = f"{spacing if spacing > 1 else ''}min(N, {config.top_k})"
+    return [(text, 0, 0)] if spacing > 1 or config.lanes > 1 else []
+
+
 def _top_k_plan(config: Config) -> Plan:
-    kept = _kept_row(config, kept_vectors(top_k_vectors(config)), QUEUE_LATENCY + KEPT_LATENCY)
-    return _steady_plan(config, (_frame_row(config), _insertion_row(config), kept), top_k_latency())
+    cycles = join_latency(config) + QUEUE_LATENCY + KEPT_LATENCY
+    kept = _kept_row(config, kept_vectors(top_k_vectors(config)), cycles)
+    found = _steady_plan(config, (_frame_row(config), _insertion_row(config), kept), top_k_latency(config))
+    return replace(found, interval_terms=(*found.interval_terms, *_ranks_term(config, 1)))
 
 
 def _softmax_top_k_plan(config: Config) -> Plan:
     widths, cycles = numerics(config), schedule(config)
     limits = bound(config, widths)
     constant = softmax_top_k_latency(cycles)
-    terms: list[tuple[str, int, int]] = [("N", 1, 0), *_serial_term(cycles.vector_interval)]
-    if cycles.quotient_interval > 1:
-        terms.append((f"{cycles.quotient_interval}min(N, {config.top_k})", 0, 0))
+    terms = [
+        (_beats(config), 1, 0),
+        *_serial_term(cycles.vector_interval),
+        *_ranks_term(config, cycles.quotient_interval),
+    ]
     # The sum and the emission are the softmax's; the list stands in the place of the winner, and of the ring of scores.
     kept = kept_vectors(softmax_top_k_vectors(config, cycles))
     instead = {
         "maximum": _insertion_row(config),
         "replay": _kept_row(config, kept, 1 + KEPT_LATENCY + cycles.memory - 1),
     }
-    stages = [instead.get(row.name, row) for row in _softmax_stages(config, widths, cycles, limits)]
+    one = config.replace(lanes=1)  # of whose elements one leaves after the other
+    stages = [instead.get(row.name, row) for row in _softmax_stages(config, widths, cycles, limits, one)]
     return Plan(
         config=config,
         stages=tuple(stages),
@@ -685,7 +702,10 @@ def _exponential_format(widths: Numerics) -> str:
     return f"2^E·M, E {widths.exponent_width} bits, M {widths.significand_format}"
 
 
-def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: Bound) -> list[StagePlan]:
+def _softmax_stages(
+    config: Config, widths: Numerics, cycles: Schedule, limits: Bound, emitting: Config | None = None
+) -> list[StagePlan]:
+    """The rows of a softmax; `emitting` where elements leave in other lanes than they came in."""
     tables = widths.tables
     position = f"UQ{config.score_width}.0"
     factor = {
@@ -694,9 +714,10 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
         "logarithm": f"{QFormat(0, widths.divisor_fraction - 1)}",
         "none": "–",
     }[config.normaliser]
-    each = _each_cycle(config)
     chords = widths.reciprocals
     rows = _sum_stages(config, widths, cycles, limits.accumulator, True)
+    config = emitting or config
+    each = _each_cycle(config)
     if config.normaliser == "reciprocal":
         rows.append(
             StagePlan("reciprocal", "r = 1/m, one bit a step", f"{widths.divisor_format}", factor, cycles.factor,

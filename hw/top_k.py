@@ -7,9 +7,8 @@ from amaranth.lib import wiring
 
 from .config import Config
 from .frame import Frame
-from .insertion import Insertion
 from .interface import HeadInterface
-from .kept import Kept
+from .merged import connect_lists, largest, listed
 from .streams import Credit
 from .top_k_schedule import kept_vectors, top_k_vectors
 
@@ -41,19 +40,16 @@ class TopK(HeadInterface):
         config = self._config
         vectors = kept_vectors(top_k_vectors(config))
         m.submodules.frame = frame = Frame(config)
-        m.submodules.insertion = insertion = Insertion(config)
-        m.submodules.kept = kept = Kept(config, vectors)
+        lists, kept = largest(m, config, vectors)
         # One vector fewer than there is room for: the next one begins at once.
         m.submodules.credit = credit = Credit(vectors - 1, 1)
         wiring.connect(m, wiring.flipped(self.i), frame.i)
-        wiring.connect(m, insertion.write, kept.write)
-        wiring.connect(m, insertion.o, kept.order)
+        connect_lists(m, lists, kept)
         element, found = Signal(), kept.o.payload
         m.d.comb += [
             frame.o.ready.eq(credit.available | ~frame.o.payload.last),
             element.eq(frame.o.valid & frame.o.ready),
-            insertion.i.valid.eq(element),
-            Value.cast(insertion.i.payload).eq(Value.cast(frame.o.payload)),
+            *listed(config, lists, frame.o.payload, element),
             credit.take.eq(element & frame.o.payload.last),
             credit.give.eq(kept.ends),
             self.o.valid.eq(kept.o.valid),
