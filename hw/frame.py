@@ -133,7 +133,7 @@ class Frame(wiring.Component):
             # What a lane without an element holds takes part no more than what is masked.
             content |= {f"mask_{lane}": masked[lane] | ~keep for lane, keep in enumerate(kept, 1)}
         with m.If(advance):
-            m.d.sync += self.o.valid.eq(step)
+            m.d.sync += self.o.valid.eq(self.i.valid & ~dropping)
         for name, value in content.items():
             register = Signal(len(framed[name]), name=f"framed_{name}", reset_less=True)
             m.d.comb += framed[name].eq(register)

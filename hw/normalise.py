@@ -72,22 +72,25 @@ class Normalise(_Interface):
         digit = Signal((first_digit + digits).bit_length(), reset_less=True)
         tag = Signal.like(Value.cast(self.tag), reset_less=True)
         reference = Signal.like(self.reference, reset_less=True)
+        fine = Signal(range(DIGIT), reset_less=True)
+        # The digit at the top, and the one that comes there next.
+        above = Cat(Const(0, DIGIT), self.sum, Const(0, padding))[-DIGIT:]
+        coming = Cat(Const(0, DIGIT), total)[-2 * DIGIT : -DIGIT]
         with m.If(loaded):
             m.d.sync += [
-                moving.eq(~self.sum[padding - DIGIT :].any()),
+                moving.eq(~above.any()),
+                fine.eq(_zeros(above)),
                 digit.eq(first_digit),
                 tag.eq(Value.cast(self.tag)),
                 reference.eq(self.reference),
             ]
         with m.Elif(moving):
-            m.d.sync += [moving.eq(~total[-2 * DIGIT : -DIGIT].any()), digit.eq(digit + 1)]
+            m.d.sync += [moving.eq(~coming.any()), fine.eq(_zeros(coming)), digit.eq(digit + 1)]
 
         wanted = widths.divisor_width + DIGIT - 1
         missing = max(0, wanted - len(total))
         noted = Cat(Const(0, missing), total[max(0, len(total) - wanted) :])
-        fine = Signal(range(DIGIT))
         m.d.comb += [
-            fine.eq(Mux(noted[-1], 0, Mux(noted[-2], 1, Mux(noted[-3], 2, 3)))),
             self.o.valid.eq(delay(m, loaded, digits + 2, "loaded", reset=True)),
             Value.cast(self.o.payload.tag).eq(tag),
         ]
@@ -156,6 +159,11 @@ def normalise_of(config: Config, widths: Numerics, tag: ShapeLike) -> Normalise 
     """That of a configuration's schedule."""
     cycles = schedule(config)
     return (PipelinedNormalise if cycles.pipelined else Normalise)(widths, cycles.segments, tag)
+
+
+def _zeros(digit: Value) -> Value:
+    """Zeros above the leading one of a digit that has one."""
+    return Mux(digit[-1], 0, Mux(digit[-2], 1, Mux(digit[-3], 2, 3)))
 
 
 def _position_width(widths: Numerics) -> int:

@@ -124,6 +124,17 @@ def test_the_memories_of_a_gowin_part_are_those_whose_timing_is_checked(tmp_path
     assert all(int(cell["parameters"]["BIT_WIDTH"], 2) <= 18 for cell in memories if cell["type"] == "SPX9")
 
 
+@pytest.mark.boards
+def test_the_smallest_softmax_fits_the_smallest_part_with_its_link(tmp_path):
+    made = build(preset("softmax-int8-small"), board("icestick"), tmp_path / "out")
+    assert {kind: available for kind, (_, available) in made.report.used.items()} == {
+        "logic cells": 1280,
+        "block RAMs": 16,
+    }
+    assert all(used <= available for used, available in made.report.used.values())
+    assert made.report.reached_mhz >= made.report.asked_mhz
+
+
 def test_a_clock_that_is_not_met_leaves_nothing_that_looks_finished(tmp_path):
     row, out = board("icestick"), tmp_path / "out"
     out.mkdir()

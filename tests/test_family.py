@@ -200,7 +200,13 @@ def test_every_mode_of_groups(mode):
 
 @pytest.mark.parametrize(
     "options",
-    ["probability_floor=0.01", "smoothing=[1,3,2]:smoothing_edges=scatter", "temperature=3", "normaliser=none"],
+    [
+        "probability_floor=0.01",
+        "clip_minimum=-20:clip_maximum=40",
+        "smoothing=[1,3,2]:smoothing_edges=scatter",
+        "temperature=3",
+        "normaliser=none",
+    ],
 )
 def test_what_stands_behind_the_softmax_is_held_against_its_own_float64(options):
     """Lengths vary; the winner stays that of the scores."""
