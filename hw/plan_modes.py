@@ -48,9 +48,10 @@ from .schedule import (
 from .sigmoid_tables import sigmoid_codes
 from .stage_plan import Plan, StagePlan, beats_text, each_cycle, once
 from .top_k_schedule import (
-    KEPT_LATENCY,
-    kept_vectors,
     join_latency,
+    kept_latency,
+    kept_vectors,
+    merged_pause,
     softmax_top_k_latency,
     softmax_top_k_vectors,
     top_k_latency,
@@ -148,21 +149,23 @@ def _hardmax_plan(config: Config) -> Plan:
 
 def _ranks_term(config: Config, spacing: int) -> list[tuple[str, int, int]]:
     """What the beats that come out make of the interval of vectors, where they may take longer than those that come in."""
-    text = f"{spacing if spacing > 1 else ''}min(N, {config.top_k})"
+    pause = merged_pause(config, spacing)
+    text = f"{spacing if spacing > 1 else ''}min(N, {config.top_k}){f' + {pause}' if pause else ''}"
     return [(text, 0, 0)] if spacing > 1 or config.lanes > 1 else []
 
 
 def _top_k_plan(config: Config) -> Plan:
-    cycles = join_latency(config) + QUEUE_LATENCY + KEPT_LATENCY
+    cycles = join_latency(config) + QUEUE_LATENCY + kept_latency(config)
     kept = kept_row(config, kept_vectors(top_k_vectors(config)), cycles)
     found = steady_plan(config, (frame_row(config), insertion_row(config), kept), top_k_latency(config))
-    return replace(found, interval_terms=(*found.interval_terms, *_ranks_term(config, 1)))
+    terms = (*found.interval_terms, *_ranks_term(config, 1))
+    return replace(found, interval_terms=terms, output_pause=merged_pause(config, 1))
 
 
 def _softmax_top_k_plan(config: Config) -> Plan:
     widths, cycles = numerics(config), schedule(config)
     limits = bound(config, widths)
-    constant = softmax_top_k_latency(cycles)
+    constant = softmax_top_k_latency(config, cycles)
     terms = [
         (beats_text(config), 1, 0),
         *serial_term(cycles.vector_interval),
@@ -172,7 +175,7 @@ def _softmax_top_k_plan(config: Config) -> Plan:
     kept = kept_vectors(softmax_top_k_vectors(config, cycles))
     instead = {
         "maximum": insertion_row(config),
-        "replay": kept_row(config, kept, 1 + KEPT_LATENCY + cycles.memory - 1),
+        "replay": kept_row(config, kept, 1 + kept_latency(config) + cycles.memory - 1),
     }
     one = config.replace(lanes=1)  # of whose elements one leaves after the other
     stages = [instead.get(row.name, row) for row in _softmax_stages(config, widths, cycles, limits, one)]
@@ -184,6 +187,7 @@ def _softmax_top_k_plan(config: Config) -> Plan:
         best_latency_cycles=constant,
         interval_terms=tuple(terms),
         output_spacing=cycles.quotient_interval,
+        output_pause=merged_pause(config, cycles.quotient_interval),
         bound=limits,
         warnings=tuple(length_warnings(config)),
     )

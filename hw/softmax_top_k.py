@@ -36,7 +36,8 @@ class SoftmaxTopK(HeadInterface):
 
     Ports: `i`, stream of scores; `o`, stream of {index, score, probability, last, overlong}, `last` on a vector's last beat;
     the first beat is the winner. Latency N + `softmax_top_k_latency` cycles to the first beat. No bubble between vectors of
-    `vector_interval` elements or more, and a serial divider takes its cycles for K elements of a vector only.
+    `vector_interval` elements or more, and a serial divider takes its cycles for K elements of a vector only. With several lanes
+    B beats come in, each lane has a list, and `Merged` gives out one element per cycle.
     """
 
     def elaborate(self, platform: Any) -> Module:

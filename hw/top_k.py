@@ -23,7 +23,7 @@ def code_of(config: Config, position: Value) -> Value:
 class TopK(HeadInterface):
     """The K largest scores of each vector, largest first, of equal ones the first index first.
 
-        scores ─► frame ─► insertion ─► kept ─► index, score; min(K, N) beats per vector
+        scores ─► frame ─► insertion, one for each lane ─► kept ─► index, score; min(K, N) beats per vector
 
     No score but the K best is stored: a memory of K entries per vector holds those of the vectors that wait for the output,
     so nothing grows with N but the index.
@@ -31,8 +31,9 @@ class TopK(HeadInterface):
     With a mask the list holds what is not masked, so it may be shorter; where all is masked one beat stands for it.
 
     Ports: `i`, stream of scores; `o`, stream of {index, score, last, overlong}, `last` on a vector's last beat. Latency
-    N + `top_k_latency()` cycles to the first beat, one element per cycle in, one out, and no bubble whatever the lengths of
-    the vectors: for none more comes out than came in. Cuts the ready path.
+    N + `top_k_latency(config)` cycles to the first beat, one element per cycle in, one out, and no bubble whatever the lengths of
+    the vectors: for none more comes out than came in. With several lanes B beats come in, and `Merged` puts out: elements one
+    per cycle, with `merged_pause` between vectors, so short vectors wait for the output. Cuts the ready path.
     """
 
     def elaborate(self, platform: Any) -> Module:
