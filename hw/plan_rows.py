@@ -93,7 +93,9 @@ def kept_row(config: Config, vectors: int, cycles: int) -> StagePlan:
     several = config.lanes > 1
     return StagePlan(
         "merged" if several else "kept",
-        f"the first of {config.lanes} lists' largest, again and again" if several else f"index and score by tag, {stored}",
+        f"the first of {config.lanes} lists' largest, again and again"
+        if several
+        else f"index and score by tag, {stored}",
         insertion_row(config).output_format,
         f"{config.index_width}-bit index, UQ{config.score_width}.0",
         cycles,

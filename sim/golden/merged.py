@@ -5,9 +5,7 @@ import numpy as np
 __all__ = ["merged"]
 
 
-def merged(
-    indices: np.ndarray, positions: np.ndarray, there: np.ndarray, count: int
-) -> tuple[np.ndarray, np.ndarray]:
+def merged(indices: np.ndarray, positions: np.ndarray, there: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """(indices [V, K], positions [V, K]) of the lists [V, L, k], of which each holds what is `there`: rank by rank the largest
     of the lists' first elements; of equal ones the first index. Beyond as many as there are both are 0.
 
