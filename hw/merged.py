@@ -5,14 +5,14 @@ from operator import and_, or_
 from typing import Any
 
 from amaranth import C, Cat, Module, Mux, Signal, Value
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In
 
 from .config import Config
 from .formats import ceil_log2
 from .frame import takes_part
 from .insertion import Insertion, order_layout, write_layout
-from .kept import Kept, kept_layout
+from .kept import Kept, kept_layout, leaving_ports
 from .streams import Queue, delay, each_lane, pulse, store
 from .top_k_schedule import FILL_CYCLES, JOIN_LATENCY, list_of, tag_width
 
@@ -64,10 +64,7 @@ class Merged(wiring.Component):
             {
                 **{name: In(pulse(write_layout(lane))) for name, lane in writes},
                 **{name: In(pulse(order_layout(lane))) for name, lane in orders},
-                "free": In(1, init=1),
-                "begins": Out(1),
-                "ends": Out(1),
-                "o": Out(stream.Signature(kept_layout(config))),
+                **leaving_ports(config),
             }
         )
 
