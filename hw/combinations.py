@@ -38,11 +38,6 @@ def check_combination(config: "Config") -> None:
         )
     if config.groups:
         _check_groups(config)
-    if config.lanes > 1 and config.mode in ("top_k", "softmax_top_k"):
-        raise UserError(
-            f"lanes = {config.lanes} with mode = '{config.mode}': the list of the largest takes one element after the other; "
-            "lanes = 1 would do"
-        )
     _check_clip(config)
     smooth = len(config.smoothing) > 1
     for option, wanted, name, given, why in (

@@ -11,10 +11,10 @@ from amaranth.lib import wiring
 from .accumulate import Accumulate, Align, Merge, edges_layout, term_layout
 from .config import Config
 from .exponential import Exponential, Terms
-from .frame import masks, took_part
+from .frame import masks, takes_part, took_part
 from .numerics import numerics
 from .schedule import cleared, schedule
-from .streams import delay, each_lane, keep_names, pulse
+from .streams import delay, each_lane, pulse
 
 __all__ = ["lane_terms", "normalised", "sum_of"]
 
@@ -45,9 +45,7 @@ def lane_terms(m: Module, config: Config, lane: int, framed: Any, element: Value
     suffix = "" if lane == 0 else f"_{lane}"
     present = element
     if lane:
-        present = element & (
-            ~masks(config, framed)[lane] if config.mask else framed[keep_names(config.lanes)[lane - 1]]
-        )
+        present = element & takes_part(config, framed, lane)
     if cycles.align:
         lookup = Exponential(widths, edges_layout(), cycles.memory)
         m.submodules[f"exponential{suffix}"] = lookup

@@ -4,7 +4,7 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from amaranth import Cat, Const, Module, Mux, Signal, Value
+from amaranth import C, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,7 +13,7 @@ from .ports import sidebands
 from .shift_register import following, shifted
 from .streams import each_lane, framed_layout, keep_names, score_layout
 
-__all__ = ["Frame", "masks", "took_part"]
+__all__ = ["Frame", "masks", "takes_part", "took_part"]
 
 
 def _gates(choice: Value, one: Value, other: Value) -> Value:
@@ -24,6 +24,13 @@ def _gates(choice: Value, one: Value, other: Value) -> Value:
 def masks(config: Config, beat: Any) -> list[Value]:
     """The masks of a beat's lanes."""
     return [beat[name] for name in each_lane("mask", config.lanes)]
+
+
+def takes_part(config: Config, framed: Any, lane: int) -> Value:
+    """Whether a lane of a framed beat holds an element, and no masked one; lane 0 always holds one."""
+    if config.mask:
+        return ~masks(config, framed)[lane]
+    return framed[keep_names(config.lanes)[lane - 1]] if lane else C(1)
 
 
 def took_part(m: Module, config: Config, framed: Any, element: Value) -> Value:

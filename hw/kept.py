@@ -12,13 +12,23 @@ from .ports import outputs
 from .streams import Queue, pulse, store
 from .top_k_schedule import tag_width
 
-__all__ = ["Kept", "kept_layout"]
+__all__ = ["Kept", "kept_layout", "leaving_ports"]
 
 
 def kept_layout(config: Config) -> data.StructLayout:
     """A kept element: its index and position, whether it is its vector's last one kept, the vector's flags."""
     flags = {flag.name: 1 for flag in outputs(config)[0].flags}
     return data.StructLayout({"index": config.index_width, "position": config.score_width, "last": 1, **flags})
+
+
+def leaving_ports(config: Config) -> dict[str, Any]:
+    """The ports of what gives out the kept elements: whether a vector may begin to leave, that it does, its end, its elements."""
+    return {
+        "free": In(1, init=1),
+        "begins": Out(1),
+        "ends": Out(1),
+        "o": Out(stream.Signature(kept_layout(config))),
+    }
 
 
 class Kept(wiring.Component):
@@ -37,10 +47,7 @@ class Kept(wiring.Component):
             {
                 "write": In(pulse(write_layout(config))),
                 "order": In(pulse(order_layout(config))),
-                "free": In(1, init=1),
-                "begins": Out(1),
-                "ends": Out(1),
-                "o": Out(stream.Signature(kept_layout(config))),
+                **leaving_ports(config),
             }
         )
 

@@ -48,8 +48,10 @@ from .schedule import (
 from .sigmoid_tables import sigmoid_codes
 from .stage_plan import Plan, StagePlan, beats_text, each_cycle, once
 from .top_k_schedule import (
-    KEPT_LATENCY,
+    join_latency,
+    kept_latency,
     kept_vectors,
+    merged_pause,
     softmax_top_k_latency,
     softmax_top_k_vectors,
     top_k_latency,
@@ -145,25 +147,38 @@ def _hardmax_plan(config: Config) -> Plan:
     return steady_plan(config, stages, hardmax_latency(config))
 
 
+def _ranks_term(config: Config, spacing: int) -> list[tuple[str, int, int]]:
+    """What the beats that come out make of the interval of vectors, where they may take longer than those that come in."""
+    pause = merged_pause(config, spacing)
+    text = f"{spacing if spacing > 1 else ''}min(N, {config.top_k}){f' + {pause}' if pause else ''}"
+    return [(text, 0, 0)] if spacing > 1 or config.lanes > 1 else []
+
+
 def _top_k_plan(config: Config) -> Plan:
-    kept = kept_row(config, kept_vectors(top_k_vectors(config)), QUEUE_LATENCY + KEPT_LATENCY)
-    return steady_plan(config, (frame_row(config), insertion_row(config), kept), top_k_latency())
+    cycles = join_latency(config) + QUEUE_LATENCY + kept_latency(config)
+    kept = kept_row(config, kept_vectors(top_k_vectors(config)), cycles)
+    found = steady_plan(config, (frame_row(config), insertion_row(config), kept), top_k_latency(config))
+    terms = (*found.interval_terms, *_ranks_term(config, 1))
+    return replace(found, interval_terms=terms, output_pause=merged_pause(config, 1))
 
 
 def _softmax_top_k_plan(config: Config) -> Plan:
     widths, cycles = numerics(config), schedule(config)
     limits = bound(config, widths)
-    constant = softmax_top_k_latency(cycles)
-    terms: list[tuple[str, int, int]] = [("N", 1, 0), *serial_term(cycles.vector_interval)]
-    if cycles.quotient_interval > 1:
-        terms.append((f"{cycles.quotient_interval}min(N, {config.top_k})", 0, 0))
+    constant = softmax_top_k_latency(config, cycles)
+    terms = [
+        (beats_text(config), 1, 0),
+        *serial_term(cycles.vector_interval),
+        *_ranks_term(config, cycles.quotient_interval),
+    ]
     # The sum and the emission are the softmax's; the list stands in the place of the winner, and of the ring of scores.
     kept = kept_vectors(softmax_top_k_vectors(config, cycles))
     instead = {
         "maximum": insertion_row(config),
-        "replay": kept_row(config, kept, 1 + KEPT_LATENCY + cycles.memory - 1),
+        "replay": kept_row(config, kept, 1 + kept_latency(config) + cycles.memory - 1),
     }
-    stages = [instead.get(row.name, row) for row in _softmax_stages(config, widths, cycles, limits)]
+    one = config.replace(lanes=1)  # of whose elements one leaves after the other
+    stages = [instead.get(row.name, row) for row in _softmax_stages(config, widths, cycles, limits, one)]
     return Plan(
         config=config,
         stages=tuple(stages),
@@ -172,12 +187,16 @@ def _softmax_top_k_plan(config: Config) -> Plan:
         best_latency_cycles=constant,
         interval_terms=tuple(terms),
         output_spacing=cycles.quotient_interval,
+        output_pause=merged_pause(config, cycles.quotient_interval),
         bound=limits,
         warnings=tuple(length_warnings(config)),
     )
 
 
-def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: Bound) -> list[StagePlan]:
+def _softmax_stages(
+    config: Config, widths: Numerics, cycles: Schedule, limits: Bound, emitting: Config | None = None
+) -> list[StagePlan]:
+    """The rows of a softmax; `emitting` where elements leave in other lanes than they came in."""
     tables = widths.tables
     position = f"UQ{config.score_width}.0"
     factor = {
@@ -186,9 +205,10 @@ def _softmax_stages(config: Config, widths: Numerics, cycles: Schedule, limits: 
         "logarithm": f"{QFormat(0, widths.divisor_fraction - 1)}",
         "none": "–",
     }[config.normaliser]
-    each = each_cycle(config)
     chords = widths.reciprocals
     rows = sum_stages(config, widths, cycles, limits.accumulator, True)
+    config = emitting or config
+    each = each_cycle(config)
     if config.normaliser == "reciprocal":
         rows.append(
             StagePlan("reciprocal", "r = 1/m, one bit a step", f"{widths.divisor_format}", factor, cycles.factor,

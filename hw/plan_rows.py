@@ -10,7 +10,7 @@ from .numerics import Numerics
 from .ports import top_ports
 from .schedule import Schedule, schedule
 from .stage_plan import Plan, StagePlan, beats_text, each_cycle, once
-from .top_k_schedule import INSERTION_LATENCY, tag_width
+from .top_k_schedule import INSERTION_LATENCY, list_of, tag_width
 
 __all__ = [
     "clip_text",
@@ -75,11 +75,13 @@ def steady_plan(config: Config, stages: tuple[StagePlan, ...], constant: int) ->
 
 
 def insertion_row(config: Config) -> StagePlan:
+    count = list_of(config, 0).top_k
+    tags = f"{count} tags of {tag_width(count)} bits"
     return StagePlan(
         "insertion",
-        f"sorted list of the {config.top_k} largest",
+        f"sorted list of the {count} largest{' of each lane' if config.lanes > 1 else ''}",
         f"UQ{config.score_width}.0",
-        f"{config.top_k} tags of {tag_width(config.top_k)} bits",
+        tags if config.lanes == 1 else f"{config.lanes} times {tags}",
         INSERTION_LATENCY,
         each_cycle(config),
         note="exact, from the raw scores",
@@ -87,14 +89,18 @@ def insertion_row(config: Config) -> StagePlan:
 
 
 def kept_row(config: Config, vectors: int, cycles: int) -> StagePlan:
+    stored = f"{vectors} · {1 << tag_width(list_of(config, 0).top_k)} entries"
+    several = config.lanes > 1
     return StagePlan(
-        "kept",
-        f"index and score by tag, {vectors} · {1 << tag_width(config.top_k)} entries",
+        "merged" if several else "kept",
+        f"the first of {config.lanes} lists' largest, again and again"
+        if several
+        else f"index and score by tag, {stored}",
         insertion_row(config).output_format,
         f"{config.index_width}-bit index, UQ{config.score_width}.0",
         cycles,
-        each_cycle(config),
-        note="a memory, not a table",
+        "1 element/cycle",
+        note=f"with {config.lanes} memories, index and score by tag, {stored}" if several else "a memory, not a table",
     )
 
 

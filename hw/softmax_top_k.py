@@ -1,5 +1,6 @@
 """Top-K with probabilities: the K largest scores of each vector, each with its probability among all N elements."""
 
+from functools import partial
 from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal, Value
@@ -7,9 +8,8 @@ from amaranth.lib import data, wiring
 
 from .first_pass import lane_terms, normalised, sum_of
 from .frame import Frame
-from .insertion import Insertion
 from .interface import HeadInterface
-from .kept import Kept
+from .merged import connect_lists, largest, listed
 from .normalise import normalise_of
 from .normaliser import factor_layout
 from .numerics import numerics
@@ -36,7 +36,8 @@ class SoftmaxTopK(HeadInterface):
 
     Ports: `i`, stream of scores; `o`, stream of {index, score, probability, last, overlong}, `last` on a vector's last beat;
     the first beat is the winner. Latency N + `softmax_top_k_latency` cycles to the first beat. No bubble between vectors of
-    `vector_interval` elements or more, and a serial divider takes its cycles for K elements of a vector only.
+    `vector_interval` elements or more, and a serial divider takes its cycles for K elements of a vector only. With several lanes
+    B beats come in, each lane has a list, and `Merged` gives out one element per cycle.
     """
 
     def elaborate(self, platform: Any) -> Module:
@@ -47,8 +48,7 @@ class SoftmaxTopK(HeadInterface):
         factor_width = normaliser.factor_width(widths)
         vectors = kept_vectors(softmax_top_k_vectors(config, cycles))
         m.submodules.frame = frame = Frame(config)
-        m.submodules.insertion = insertion = Insertion(config)
-        m.submodules.kept = kept = Kept(config, vectors)
+        lists, kept = largest(m, config, vectors)
         wiring.connect(m, wiring.flipped(self.i), frame.i)
         framed = frame.o.payload
         element, ends = Signal(), Signal()
@@ -64,14 +64,13 @@ class SoftmaxTopK(HeadInterface):
             spacing.allowed.eq(credit.available),
             credit.take.eq(ends),
             credit.give.eq(kept.ends),
-            insertion.i.valid.eq(element),
-            Value.cast(insertion.i.payload).eq(Value.cast(framed)),
+            *listed(config, lists, framed, element),
         ]
-        wiring.connect(m, insertion.write, kept.write)
-        wiring.connect(m, insertion.o, kept.order)
+        connect_lists(m, lists, kept)
 
         # The sum, and once per vector what the normaliser makes of it.
-        accumulate = sum_of(m, config, [lane_terms(m, config, 0, framed, element)])
+        of_lane = partial(lane_terms, m, config, framed=framed, element=element)
+        accumulate = sum_of(m, config, [*map(of_lane, range(config.lanes))])
         m.submodules.normalise = normalise = normalise_of(config, widths, 1)
         m.submodules.factor = factor = normaliser.Factor(
             widths, factor_width, 1, cycles.memory, pipelined=cycles.pipelined
@@ -94,7 +93,7 @@ class SoftmaxTopK(HeadInterface):
             2 * cycles.memory + cycles.probability + cycles.queue + 4
         )  # credits are counted two cycles late, on either side
         m.submodules.room = room = Credit(in_flight, 1)
-        softmax = config.replace(mode="softmax")  # whose emission it is
+        softmax = config.replace(mode="softmax", lanes=1)  # whose emission it is
         m.submodules.emission = emission = normaliser.Emission(softmax, widths)
         m.submodules.output = output = Queue(probability_layout(softmax), in_flight)
         masked = {"all_masked": 1} if config.mask else {}

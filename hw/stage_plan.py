@@ -58,6 +58,8 @@ class Plan:
     ahead: int = 0
     """Output beats behind a vector's first that have to be worked out before it leaves, where it has as many; each is
     waited for longer where they come `output_spacing` cycles apart."""
+    output_pause: int = 0
+    """Cycles between the last output beat of a vector and the first of the next one, at the least, beyond that spacing."""
     distance: float | None = None
     """In sample mode: no vector's draws have a law farther from softmax than this, in total variation."""
     searched: bool = False
@@ -170,7 +172,7 @@ class Plan:
         if self.vectors is not None:
             lengths = Grouping(self.config.groups, np.array([length])).lengths.tolist()
             return sum(map(self.vectors.interval_cycles, lengths))
-        emitted = self.output_spacing * self._emitted(length)
+        emitted = self.output_spacing * self._emitted(length) + self.output_pause
         return max(emitted, *(a * self.config.beats(length) + b for _, a, b in self.interval_terms))
 
     @property

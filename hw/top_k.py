@@ -7,9 +7,8 @@ from amaranth.lib import wiring
 
 from .config import Config
 from .frame import Frame
-from .insertion import Insertion
 from .interface import HeadInterface
-from .kept import Kept
+from .merged import connect_lists, largest, listed
 from .streams import Credit
 from .top_k_schedule import kept_vectors, top_k_vectors
 
@@ -24,7 +23,7 @@ def code_of(config: Config, position: Value) -> Value:
 class TopK(HeadInterface):
     """The K largest scores of each vector, largest first, of equal ones the first index first.
 
-        scores ─► frame ─► insertion ─► kept ─► index, score; min(K, N) beats per vector
+        scores ─► frame ─► insertion, one for each lane ─► kept ─► index, score; min(K, N) beats per vector
 
     No score but the K best is stored: a memory of K entries per vector holds those of the vectors that wait for the output,
     so nothing grows with N but the index.
@@ -32,8 +31,9 @@ class TopK(HeadInterface):
     With a mask the list holds what is not masked, so it may be shorter; where all is masked one beat stands for it.
 
     Ports: `i`, stream of scores; `o`, stream of {index, score, last, overlong}, `last` on a vector's last beat. Latency
-    N + `top_k_latency()` cycles to the first beat, one element per cycle in, one out, and no bubble whatever the lengths of
-    the vectors: for none more comes out than came in. Cuts the ready path.
+    N + `top_k_latency(config)` cycles to the first beat, one element per cycle in, one out, and no bubble whatever the lengths of
+    the vectors: for none more comes out than came in. With several lanes B beats come in, and `Merged` puts out: elements one
+    per cycle, with `merged_pause` between vectors, so short vectors wait for the output. Cuts the ready path.
     """
 
     def elaborate(self, platform: Any) -> Module:
@@ -41,19 +41,16 @@ class TopK(HeadInterface):
         config = self._config
         vectors = kept_vectors(top_k_vectors(config))
         m.submodules.frame = frame = Frame(config)
-        m.submodules.insertion = insertion = Insertion(config)
-        m.submodules.kept = kept = Kept(config, vectors)
+        lists, kept = largest(m, config, vectors)
         # One vector fewer than there is room for: the next one begins at once.
         m.submodules.credit = credit = Credit(vectors - 1, 1)
         wiring.connect(m, wiring.flipped(self.i), frame.i)
-        wiring.connect(m, insertion.write, kept.write)
-        wiring.connect(m, insertion.o, kept.order)
+        connect_lists(m, lists, kept)
         element, found = Signal(), kept.o.payload
         m.d.comb += [
             frame.o.ready.eq(credit.available | ~frame.o.payload.last),
             element.eq(frame.o.valid & frame.o.ready),
-            insertion.i.valid.eq(element),
-            Value.cast(insertion.i.payload).eq(Value.cast(frame.o.payload)),
+            *listed(config, lists, frame.o.payload, element),
             credit.take.eq(element & frame.o.payload.last),
             credit.give.eq(kept.ends),
             self.o.valid.eq(kept.o.valid),

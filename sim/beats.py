@@ -55,7 +55,7 @@ def score_beats(
     bits of fields, tkeep but in a last beat, and there all of it but the lowest bit of each lane up to the first that is 0.
     """
     lanes, field_bytes = config.lanes, byte_bits(config.score_width) // 8
-    blocks, held = _blocks(config, scores, lengths, config.score_format.maximum)
+    blocks, held = _blocks(lanes, scores, lengths, config.score_format.maximum)
     count, last = held.T
     if rng is not None:
         free = np.arange(lanes) >= count[:, None]
@@ -90,7 +90,7 @@ def _user(
             junk = 0 if rng is None else rng.integers(0, 1 << field.width, present.shape)
             columns = np.where(index == 0, values[:, None], junk)[present][:, None]
         else:
-            columns, held = _blocks(config, values[:, : lengths.max()], lengths, 0)
+            columns, held = _blocks(config.lanes, values[:, : lengths.max()], lengths, 0)
             if rng is not None:
                 junk = rng.integers(0, 1 << field.width, columns.shape)
                 columns = np.where(np.arange(config.lanes) < held[:, :1], columns, junk)
@@ -100,10 +100,9 @@ def _user(
     return words
 
 
-def _blocks(config: Config, values: np.ndarray, lengths: np.ndarray, fill: int) -> tuple[np.ndarray, np.ndarray]:
+def _blocks(lanes: int, values: np.ndarray, lengths: np.ndarray, fill: int) -> tuple[np.ndarray, np.ndarray]:
     """Values [V, N] of lengths [V] as beats of all vectors, [beats, lanes], and for each (lanes held, 1 for the last)."""
-    lanes = config.lanes
-    beats = config.beats(values.shape[1])
+    beats = -(-values.shape[1] // lanes)
     padded = np.full((len(values), beats * lanes), fill, dtype=np.int64)
     padded[:, : values.shape[1]] = np.where(np.arange(values.shape[1]) < lengths[:, None], values, fill)
     count = np.clip(lengths[:, None] - lanes * np.arange(beats), 0, lanes)
@@ -154,14 +153,15 @@ def due_beats(
             due[output.prefix] = [(word, 1, flag) for word, flag in zip(words, user, strict=True)]
             continue
         # What a lane without an element holds is not compared: 0 stands for it.
+        lanes = output.lanes(config)
         places = output.places(config, kept, mask)
-        blocks, held = zip(*(_blocks(config, values, places, 0) for values in _fields(output, result)), strict=True)
-        words = _words(np.stack(blocks, axis=2).reshape(len(blocks[0]), -1), sizes * config.lanes)
+        blocks, held = zip(*(_blocks(lanes, values, places, 0) for values in _fields(output, result)), strict=True)
+        words = _words(np.stack(blocks, axis=2).reshape(len(blocks[0]), -1), sizes * lanes)
         last = held[0][:, 1].tolist()
-        if config.lanes == 1:
+        if lanes == 1:
             due[output.prefix] = list(zip(words, last, user, strict=True))
         else:
-            keep = _keep_words(np.repeat(np.arange(config.lanes) < held[0][:, :1], sum(sizes), axis=1))
+            keep = _keep_words(np.repeat(np.arange(lanes) < held[0][:, :1], sum(sizes), axis=1))
             due[output.prefix] = list(zip(words, keep, last, user, strict=True))
     return due
 

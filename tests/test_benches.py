@@ -37,6 +37,10 @@ CONFIGS = {
     ),
     "top-k": Config(mode="top_k", max_length=40, score_width=12),
     "top-k-16": Config(mode="top_k", top_k=16, max_length=10, score_signed=False),
+    "top-k-lanes-4": Config(mode="top_k", max_length=21, lanes=4, score_width=5),
+    "softmax-top-k-lanes-2": Config(
+        mode="softmax_top_k", top_k=3, max_length=15, lanes=2, mask=True, normaliser="logarithm"
+    ),
     "softmax-top-k": Config(mode="softmax_top_k", max_length=16, score_scale=0.3, normaliser="logarithm"),
     "softmax-top-k-small": Config(mode="softmax_top_k", top_k=2, max_length=12, score_width=10, profile="small"),
     "two-pass": Config(max_length=21, score_scale=0.1467, profile="small", accumulator="two_pass"),
@@ -117,6 +121,8 @@ LONG = {
     *(
         "hardmax-lanes-4",
         "top-k-16",
+        "top-k-lanes-4",
+        "softmax-top-k-lanes-2",
         "softmax-top-k-small",
         "two-pass-unsigned-uq1",
         "sigmoid-wide-lanes",

@@ -68,7 +68,7 @@ def test_an_entry_is_a_mode_or_a_preset_with_any_settings_behind_it():
         ("softmax:guard_bits=9", "--modes softmax:guard_bits=9: guard_bits = 9: must be an integer from 1 to 8"),
         ("softmax:guard_bit=3", "unknown configuration key 'guard_bit' (did you mean 'guard_bits'?)"),
         ("softmax:temperature", "--set 'temperature': must be key=value"),
-        ("top_k:lanes=2", "--modes top_k:lanes=2: lanes = 2 with mode = 'top_k'"),
+        ("softmax:smoothing=[1,2,1]:lanes=2", ":lanes=2: smoothing with lanes = 2"),
     ],
 )
 def test_what_names_nothing_is_refused(modes, message):

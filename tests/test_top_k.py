@@ -176,9 +176,3 @@ def test_formulas() -> None:
 def test_refuses_what_is_no_count(count: object) -> None:
     with pytest.raises(UserError, match=r"^top_k = .*: must be an integer from 1 to 16 elements; for example 5$"):
         Config(mode="top_k", top_k=count)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("mode", ["top_k", "softmax_top_k"])
-def test_refuses_several_lanes(mode: str) -> None:
-    with pytest.raises(UserError, match=rf"^lanes = 4 with mode = '{mode}': .*; lanes = 1 would do$"):
-        Config(mode=mode, lanes=4)  # type: ignore[arg-type]
