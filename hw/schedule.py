@@ -167,7 +167,7 @@ class Schedule:
     direct: int
     """The same of the table of probabilities, behind which there is no logic but another memory."""
     ring: int
-    """The same of the ring: what it gives spreads over the lanes, so several have a register more where clocks are the fastest."""
+    """The same of the ring: what it gives spreads over the lanes, so several have a register more in `fastest`."""
     frame: int
     entry: int
     """From a framed element's being let in to its being there for the stages behind."""
