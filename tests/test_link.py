@@ -145,7 +145,12 @@ CONFIGS = {
 }
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+LONG = {"small", "wide", "widest", "long", "cross_entropy", "sigmoid", "hardmax", "softmax_top_k"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long if name in LONG else []) for name in CONFIGS]
+)
 def test_a_vector_gives_what_the_model_gives_in_the_cycles_of_the_plan(name):
     config = CONFIGS[name]
     rng = np.random.default_rng(11)
@@ -249,6 +254,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("of", FAULTS)
 def test_faults_are_named_once_and_got_over(of):
     faulty(FAULTS[of], quiet=25)
@@ -258,6 +264,7 @@ def test_a_softmax_head_forgets_half_a_vector_too():
     faulty([("half a vector", OPEN, None)], SMALL, quiet=25)
 
 
+@pytest.mark.long
 def test_info_at_any_moment_begins_anew_and_no_frame_is_ever_cut():
     config = SMALL
     rng = np.random.default_rng(8)

@@ -56,6 +56,7 @@ def test_the_two_means_are_two_decisions():
     assert np.count_nonzero(logits["argmax"] != means["argmax"]) == 22
 
 
+@pytest.mark.long
 def test_the_script_makes_this_data():
     pytest.importorskip("sklearn")
     from softstream.scripts.train_ensemble import train
