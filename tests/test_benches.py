@@ -109,31 +109,14 @@ RUNS = [("verilator", name, BENCHES) for name in CONFIGS]
 RUNS += [("icarus", name, BENCHES) for name in ("argmax-lanes-4", "one-element")]
 RUNS += [("icarus", name, ("reset",)) for name in CONFIGS if ("icarus", name, BENCHES) not in RUNS]
 # Other formats and schedules of a head that is there already.
-LONG = set(
-    [
-        "argmax-lanes-2",
-        "argmax-lanes-16",
-        "argmax-small",
-        "divider-reference-small",
-        "reciprocal-small",
-        "none-unsigned",
-        "hardmax-lanes-4",
-        "top-k-16",
-        "top-k-lanes-4",
-        "softmax-top-k-lanes-2",
-        "softmax-top-k-small",
-        "two-pass-unsigned-uq1",
-        "sigmoid-wide-lanes",
-        "sample-small",
-        "sample-inverse-cdf-small",
-        "log-softmax-4",
-        "cross-entropy-2",
-        "exponential-split-2",
-        "ensemble-logits-loss",
-        "ensemble-probabilities-4",
-        "temperature-loss",
-    ]
-)
+LONG = {
+    *("argmax-lanes-2", "argmax-lanes-16", "argmax-small", "divider-reference-small"),
+    *("reciprocal-small", "none-unsigned", "hardmax-lanes-4", "top-k-16"),
+    *("top-k-lanes-4", "softmax-top-k-lanes-2", "softmax-top-k-small", "two-pass-unsigned-uq1"),
+    *("sigmoid-wide-lanes", "sample-small", "sample-inverse-cdf-small", "log-softmax-4"),
+    *("cross-entropy-2", "exponential-split-2", "ensemble-logits-loss", "ensemble-probabilities-4"),
+    *("temperature-loss"),
+}
 
 assert set(CONFIGS) >= LONG
 
