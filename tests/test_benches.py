@@ -115,7 +115,7 @@ LONG = {
     *("top-k-lanes-4", "softmax-top-k-lanes-2", "softmax-top-k-small", "two-pass-unsigned-uq1"),
     *("sigmoid-wide-lanes", "sample-small", "sample-inverse-cdf-small", "log-softmax-4"),
     *("cross-entropy-2", "exponential-split-2", "ensemble-logits-loss", "ensemble-probabilities-4"),
-    *("temperature-loss"),
+    "temperature-loss",
 }
 
 assert set(CONFIGS) >= LONG
