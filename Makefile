@@ -13,7 +13,7 @@ BOARD := --board icestick --baud 3000000
 SCORES := sim/data/digits_scores.npy
 LABELS := sim/data/digits_labels.npy
 
-.PHONY: help demo test test-long test-boards lint bench tables constraints clean
+.PHONY: help demo test test-long test-boards lint bench tables hashes constraints clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,8 +22,9 @@ help:
 	@echo "make test-long    more of the same: whole benches of many configurations, a cluster, a link with every fault"
 	@echo "make test-boards  whole boards: bitstreams, their decoded form, and the host program at simulated ones"
 	@echo "make lint         ruff, and mypy on the public API"
-	@echo "make bench        measures every variant anew: boards/bench.json, the README's tables, build/bench/bench.html"
+	@echo "make bench        measures every variant anew: boards/measured/bench.json, the README's tables, build/bench/bench.html"
 	@echo "make tables       writes the generated tables of the README anew"
+	@echo "make hashes       stores the hashes of the hardware of all configurations anew, and names what changed"
 	@echo "make constraints  writes scripts/constraints.txt anew, from the newest versions that pyproject.toml allows"
 	@echo "make clean        removes .venv and build"
 
@@ -54,11 +55,14 @@ lint: $(VENV)/.dev build/types/softstream
 
 bench: $(VENV)/.dev
 	$(BIN)/softstream bench -o build/bench
-	cp build/bench/bench.json boards/bench.json
-	$(BIN)/python -m softstream.scripts.tables
+	cp build/bench/bench.json boards/measured/bench.json
+	$(BIN)/python -m softstream.scripts.generated_tables
 
 tables: $(VENV)/.dev
-	$(BIN)/python -m softstream.scripts.tables
+	$(BIN)/python -m softstream.scripts.generated_tables
+
+hashes: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python -m support.rtlil_hashes --write
 
 # What an installed softstream looks like, out of links: mypy does not see through an editable install.
 build/types/softstream: pyproject.toml

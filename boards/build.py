@@ -36,18 +36,17 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from softstream.hw.config import Config
+from softstream.boards.capacity import DOUBT, recorded, room_of_board
+from softstream.boards.link.protocol import carried
+from softstream.boards.registry import Board
+from softstream.boards.tools import shim
+from softstream.boards.tools.clock import Clock, choose
+from softstream.boards.tools.measure import keep_log
+from softstream.boards.tools.parts import part as find_part
+from softstream.hw.config.config import Config
+from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import MissingTool, ToolFailure, UserError
-from softstream.hw.presets import PRESETS
-from softstream.hw.profiles import measured_profiles, nearest_measured, nearest_that_fits, no_wider
-
-from . import shim
-from .clock import Clock, choose
-from .parts import part as find_part
-from .protocol import carried
-from .registry import Board
-from .room import DOUBT, recorded, room_of_board
-from .toolchain import keep_log
+from softstream.hw.plan.profiles import measured_profiles, nearest_measured, nearest_that_fits, no_wider
 
 if TYPE_CHECKING:
     from amaranth.build.run import BuildPlan
@@ -297,7 +296,7 @@ def make_plan(
     """
     from amaranth.hdl import UnusedElaboratable
 
-    from .top import BoardTop
+    from softstream.boards.top import BoardTop
 
     check_fit(config, row, link=demo is None)
     check_clock(config, row, clock_hz)

@@ -13,8 +13,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .build import PACKAGES
-from .registry import BOARDS
+from softstream.boards.build import PACKAGES
+from softstream.boards.registry import BOARDS
 
 __all__ = ["Finding", "examine"]
 

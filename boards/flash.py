@@ -17,9 +17,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from softstream.boards.registry import Board
 from softstream.hw.errors import MissingTool, ToolFailure, UserError
-
-from .registry import Board
 
 __all__ = ["find_bitstream", "flash", "udev_rule"]
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
-from softstream.hw.config import nearest
+from softstream.boards import gowin
+from softstream.hw.config.config import nearest
 from softstream.hw.errors import UserError
-
-from . import gowin
 
 if TYPE_CHECKING:
     from amaranth.build import Platform
@@ -60,8 +59,9 @@ class Board:
     device: str
     toolchain: Toolchain
     part: str = "ecp5-25k"
-    """The row of `boards/parts.py` whose measured cells tell what fits. Of the same fabric where one is `measured`: then the
-    board's synthesis is that row's too."""
+    """The row of `boards/tools/parts.py` whose measured cells tell what fits.
+
+    Of the same fabric where one is `measured`: then the board's synthesis is that row's too."""
     cells: int
     """Logic cells (LUT with flip-flop) of the part."""
     memory_bits: int

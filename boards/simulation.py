@@ -20,11 +20,10 @@ import tempfile
 from importlib import resources
 from pathlib import Path
 
+from softstream.boards.build import BoardPlan, cache_directory
+from softstream.boards.tools import shim
+from softstream.boards.tools.measure import keep_log
 from softstream.hw.errors import ToolFailure, UserError
-
-from . import shim
-from .build import BoardPlan, cache_directory
-from .toolchain import keep_log
 
 __all__ = ["BOARD", "board_verilog"]
 
@@ -49,7 +48,9 @@ def board_verilog(plan: BoardPlan, design: str | None = None, module: str = "top
         why = "its plan is for a vendor's tools" if row.vendor else "the stand-alone demo has no link"
         raise UserError(f"{row.name} simulated: {why}; for example --board icestick")
     if design is None:
-        design = _verilog(plan) + (resources.files("softstream.boards") / "primitives.v").read_text(encoding="utf-8")
+        design = _verilog(plan) + (resources.files("softstream.boards.tools") / "primitives.v").read_text(
+            encoding="utf-8"
+        )
     return design + _socket(plan, module)
 
 

@@ -20,14 +20,13 @@ from amaranth.lib import io, memory, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
-from softstream.hw.config import Config
+from softstream.boards.registry import Board
+from softstream.boards.tools.clock import Clock, ClockTree
+from softstream.boards.winner_display import shown
+from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.head import Head
-from softstream.hw.ports import outputs
-
-from .clock import Clock, ClockTree
-from .registry import Board
-from .shown import shown
+from softstream.hw.plan.ports import outputs
 
 __all__ = ["BoardTop", "Demo", "Flash"]
 
@@ -150,7 +149,7 @@ class BoardTop(Elaboratable):
         if demo is not None:
             self._core = Demo(config, demo, max(1, round(2 * clock.hz)))
         else:
-            from .link import LinkCore
+            from softstream.boards.link.core import LinkCore
 
             self._core = LinkCore(config, clock_hz=clock.hz, baud=row.baud if baud is None else baud)
         self._demo = demo is not None

@@ -6,10 +6,10 @@ from amaranth import Cat, ClockDomain, Const, Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .config import Config
-from .head import Head
-from .ports import Field, Output, byte_bits, outputs, sidebands, top_ports
-from .streams import each_lane, keep_names
+from softstream.hw.config.config import Config
+from softstream.hw.head import Head
+from softstream.hw.plan.ports import Field, Output, byte_bits, outputs, sidebands, top_ports
+from softstream.hw.streams.streams import each_lane, keep_names
 
 __all__ = ["AxiTop", "extended"]
 

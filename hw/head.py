@@ -1,22 +1,22 @@
 """The head of a configuration: one component per mode, and one around it where stages stand before or behind."""
 
-from .argmax import Argmax
-from .composed import Composed
-from .composition import composition
-from .config import Config
-from .cross_entropy import CrossEntropy
-from .exponentials import Exponentials
-from .groups import Grouped
-from .hardmax import Hardmax
-from .interface import HeadInterface
-from .inverse_cdf import InverseCdf
-from .log_softmax import LogSoftmax
-from .sample import Sample
-from .sigmoid import Sigmoid
-from .softmax import Softmax
-from .softmax_top_k import SoftmaxTopK
-from .top_k import TopK
-from .two_pass import TwoPass
+from softstream.hw.config.config import Config
+from softstream.hw.modes.argmax import Argmax
+from softstream.hw.modes.cross_entropy import CrossEntropy
+from softstream.hw.modes.gumbel import Sample
+from softstream.hw.modes.hardmax import Hardmax
+from softstream.hw.modes.interface import HeadInterface
+from softstream.hw.modes.inverse_cdf import InverseCdf
+from softstream.hw.modes.log_softmax import LogSoftmax
+from softstream.hw.modes.sigmoid import Sigmoid
+from softstream.hw.modes.softmax import Softmax
+from softstream.hw.modes.softmax_top_k import SoftmaxTopK
+from softstream.hw.modes.top_k import TopK
+from softstream.hw.modes.two_pass import TwoPass
+from softstream.hw.modes.unnormalised import Exponentials
+from softstream.hw.numbers.composition import composition
+from softstream.hw.options.composed import Composed
+from softstream.hw.options.groups import Grouped
 
 __all__ = ["HEADS", "Head"]
 

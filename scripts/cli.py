@@ -12,13 +12,12 @@ import click
 
 import softstream
 from softstream.hw.errors import SoftstreamError, ToolFailure, UserError
-
-from .console import Console
+from softstream.scripts.console import Console
 
 if TYPE_CHECKING:
-    from softstream.hw.config import Config
-    from softstream.hw.profiles import Room
-    from softstream.sim.runner import Simulator
+    from softstream.hw.config.config import Config
+    from softstream.hw.plan.profiles import Room
+    from softstream.sim.simulators.runner import Simulator
 
 __all__ = ["main"]
 
@@ -65,7 +64,7 @@ class _Verb(click.Command):
         return super().parse_args(ctx, args)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from softstream.hw.config import KEYS
+        from softstream.hw.config.config import KEYS
 
         if self.name != "describe":
             formatter.write_paragraph()
@@ -84,9 +83,9 @@ def _resolve(
     ctx: click.Context, name: str | None, default: str | None = None, options: Mapping[str, Any] | None = None
 ) -> tuple[Config, str]:
     """(configuration, what `profile = auto` became and why): every part in order, a later one winning key by key."""
-    from softstream.hw.config import load_toml, parse_setting
-    from softstream.hw.presets import preset
-    from softstream.hw.profiles import resolve
+    from softstream.hw.config.config import load_toml, parse_setting
+    from softstream.hw.config.presets import preset
+    from softstream.hw.plan.profiles import resolve
 
     parts = list(ctx.meta["parts"])
     if name is not None:
@@ -109,8 +108,8 @@ def _resolve(
 
 def _room(options: Mapping[str, Any]) -> Room | None:
     """What is known of the part that a verb's other options name."""
+    from softstream.boards.capacity import room_of_board, room_of_part
     from softstream.boards.registry import board
-    from softstream.boards.room import room_of_board, room_of_part
 
     if options.get("board_name"):
         return room_of_board(board(options["board_name"]), link=not options.get("demo"))
@@ -241,7 +240,7 @@ _PART = click.option("--part", "part_name", metavar="PART", help="Decides profil
 @_PART
 def _describe(config: Config, console: Console, part_name: str | None) -> None:
     """Show the plan: stages in order, formats, latency and interval, tables, error bound in ulp."""
-    from .describe import describe
+    from softstream.scripts.verbs.describe import describe
 
     describe(config, console)
 
@@ -251,7 +250,7 @@ def _describe(config: Config, console: Console, part_name: str | None) -> None:
 @_PART
 def _generate(config: Config, console: Console, output: str, part_name: str | None) -> None:
     """Write Verilog, the resolved configuration, a manifest and an instantiation template."""
-    from .generate import generate
+    from softstream.scripts.verbs.generate import generate
 
     _echo(config, console)
     generate(config, Path(output), console)
@@ -279,7 +278,7 @@ def _run(
     output: str,
 ) -> None:
     """Run your own scores through the model or through the simulated Verilog."""
-    from .run import Run, run
+    from softstream.scripts.verbs.run import Run, run
 
     _echo(config, console)
     how = Run(engine, simulator, seed)
@@ -295,7 +294,7 @@ def _simulate(
     config: Config, console: Console, scores: str | None, simulator: Simulator, waves: bool, seed: int
 ) -> None:
     """Run the cocotb benches on the generated Verilog, against the model; prints the verdict table."""
-    from .simulate import simulate
+    from softstream.scripts.verbs.simulate import simulate
 
     _echo(config, console)
     simulate(config, Path(scores) if scores else None, simulator, waves, seed, console)
@@ -331,10 +330,10 @@ def _compare(
 
     Without --scores: the handwritten digits that come with softstream.
     """
-    from .compare import Comparison, compare
-    from .family import Family, entries, family
-    from .output import check_file
-    from .scores import read_beside, read_labels, read_scores
+    from softstream.scripts.output import check_file
+    from softstream.scripts.scores import read_beside, read_labels, read_scores
+    from softstream.scripts.verbs.compare import Comparison, compare
+    from softstream.scripts.verbs.family import Family, entries, family
 
     _echo(config, console)
     for option, text in (("--labels", labels), ("--lengths", lengths)):
@@ -355,7 +354,8 @@ def _compare(
         else:
             found = family(config, members, given, right, beside=others, place=not no_place, progress=progress)
     if output:
-        from . import family_report, report
+        from softstream.scripts.reports import compare_report as report
+        from softstream.scripts.reports import family_report
 
         if isinstance(found, Family):
             family_report.write_html(found, Path(output))
@@ -376,7 +376,7 @@ def _network(config: Config, console: Console, engine: str) -> None:
 
     64 hidden scores as 8 groups of 8, softmax in each, then 10 scores and their softmax; all heads are the configuration.
     """
-    from .network import network
+    from softstream.scripts.verbs.network import network
 
     _echo(config, console)
     network(config, engine, console)
@@ -399,8 +399,8 @@ _JOBS = click.Option(
 )
 def _gallery(output: str, as_json: bool, quiet: bool) -> None:
     """Each member of the softmax family: its formula, its output on a real vector beside float64, cost, and command."""
-    from .gallery import render, shown
-    from .output import written_file
+    from softstream.scripts.output import written_file
+    from softstream.scripts.verbs.gallery import render, shown
 
     console = Console(as_json, quiet)
     members = list(shown())
@@ -446,9 +446,10 @@ def _bench(
 
     Synthesis and placement are kept from run to run; everything anew is a matter of minutes.
     """
-    from .bench import run
+    from softstream.scripts.reports.bench_report import render
+    from softstream.scripts.verbs.bench import run
 
-    run(only, seeds, quick, jobs, Path(output) if output else None, Console(as_json, quiet))
+    run(only, seeds, quick, jobs, Path(output) if output else None, render, Console(as_json, quiet))
 
 
 @_verb()
@@ -480,7 +481,7 @@ def _explore(
 
     The other keys are those of the configuration. Every point is kept: Ctrl-C, and the same command goes on.
     """
-    from .explore import Wish, run
+    from softstream.scripts.verbs.explore import Wish, run
 
     _echo(config, console)
     wish = Wish(fmax, max_ulp, max_cells)
@@ -509,7 +510,7 @@ def _preset_of_board(options: dict[str, Any]) -> str:
 @_softstream.command("boards", short_help="List the boards and what fits on them", params=_print_options())
 def _boards(as_json: bool, quiet: bool) -> None:
     """List the boards: part, clock, link, which presets fit, how far each was verified."""
-    from .boards import boards
+    from softstream.scripts.verbs.boards import boards
 
     boards(Console(as_json, quiet))
 
@@ -535,7 +536,7 @@ def _build(
 
     Without a configuration: the board's own preset. Vivado and Quartus boards give a plan to run there.
     """
-    from .boards import build
+    from softstream.scripts.verbs.boards import build
 
     _echo(config, console)
     build(config, board_name, output, clock=clock, baud=baud, demo=demo, plan_only=plan_only, console=console)
@@ -553,7 +554,7 @@ def _build(
 )
 def _flash(path: str | None, board_name: str, dry_run: bool, as_json: bool, quiet: bool) -> None:
     """Program a board with what softstream build left in build/B, in DIR, or with FILE."""
-    from .boards import flash
+    from softstream.scripts.verbs.boards import flash
 
     flash(board_name, path, dry_run, Console(as_json, quiet))
 
@@ -594,8 +595,7 @@ def _run_on_board(
 ) -> None:
     """Self-test of a board over its link: corner, random and your own scores, each result against the model."""
     from softstream.boards.registry import board
-
-    from .run_on_board import run
+    from softstream.scripts.verbs.run_on_board import run
 
     _echo(config, console)
     if lengths and not scores:
@@ -626,7 +626,7 @@ def _run_on_board(
 @_softstream.command("doctor", short_help="Show every tool and what is missing", params=_print_options())
 def _doctor(as_json: bool, quiet: bool) -> None:
     """Show every tool: version, where it comes from, and the command that brings what is missing."""
-    from .boards import doctor
+    from softstream.scripts.verbs.boards import doctor
 
     doctor(Console(as_json, quiet))
 
@@ -634,7 +634,7 @@ def _doctor(as_json: bool, quiet: bool) -> None:
 @_softstream.command("presets", params=_print_options())
 def _presets(as_json: bool, quiet: bool) -> None:
     """List the presets with what sets them apart."""
-    from .describe import presets
+    from softstream.scripts.verbs.describe import presets
 
     presets(Console(as_json, quiet))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from softstream.hw.config import Config
+from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 
 __all__ = ["Scores", "quantise", "read_beside", "read_labels", "read_scores", "to_codes", "to_lengths"]

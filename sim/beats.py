@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from softstream.hw.config import Config
-from softstream.hw.grouping import Grouping
-from softstream.hw.ports import Output, byte_bits, outputs, sidebands
+from softstream.hw.config.config import Config
+from softstream.hw.numbers.groups import Grouping
+from softstream.hw.plan.ports import Output, byte_bits, outputs, sidebands
 
 __all__ = [
     "Beat",

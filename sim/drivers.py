@@ -12,8 +12,8 @@ from typing import Any
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
-from .beats import Beat
-from .monitor import Payload, StreamMonitor
+from softstream.sim.beats import Beat
+from softstream.sim.monitor import Payload, StreamMonitor
 
 __all__ = ["PATTERNS", "Harness", "Sink", "Source", "Tap", "pattern"]
 

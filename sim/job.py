@@ -8,12 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from softstream.hw.config import Config
+from softstream.hw.config.config import Config
 
-__all__ = ["PLUSARG", "Job", "Outcome"]
+__all__ = ["BENCHES", "PLUSARG", "TESTS", "Job", "Outcome"]
 
 PLUSARG = "softstream_job"
 """The simulator's argument `+softstream_job=PATH` names the job file."""
+
+TESTS = {"stream": 12, "latency": 2, "axi": 3, "reset": 3, "scores": 1}
+"""Bench (a module of `sim.benches`) to the number of its tests; the runner accepts no fewer, so that none is lost in silence."""
+
+BENCHES = tuple(name for name in TESTS if name != "scores")
+"""The benches that need nothing but a configuration."""
 
 
 @dataclass(frozen=True)

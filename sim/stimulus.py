@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from softstream.hw.config import Config
-from softstream.hw.ports import sidebands
+from softstream.hw.config.config import Config
+from softstream.hw.plan.ports import sidebands
 
 __all__ = ["beside", "corner_vectors", "limit_vectors", "members", "random_vectors"]
 

@@ -17,12 +17,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from softstream.hw.config import Config
-    from softstream.hw.emit import verilog
+    from softstream.hw.config.config import Config
+    from softstream.hw.config.presets import PRESETS, preset
     from softstream.hw.errors import Mismatch, MissingTool, ToolFailure, UserError
     from softstream.hw.head import Head
-    from softstream.hw.plan import Plan, plan
-    from softstream.hw.presets import PRESETS, preset
+    from softstream.hw.plan.derive import Plan, plan
+    from softstream.hw.verilog import verilog
     from softstream.sim.golden import Result, golden
 
 __version__ = "0.1.0"
@@ -45,15 +45,15 @@ __all__ = [
 ]
 
 _HOME = {
-    "Config": "softstream.hw.config",
-    "PRESETS": "softstream.hw.presets",
-    "preset": "softstream.hw.presets",
-    "Plan": "softstream.hw.plan",
-    "plan": "softstream.hw.plan",
+    "Config": "softstream.hw.config.config",
+    "PRESETS": "softstream.hw.config.presets",
+    "preset": "softstream.hw.config.presets",
+    "Plan": "softstream.hw.plan.derive",
+    "plan": "softstream.hw.plan.derive",
     "Result": "softstream.sim.golden",
     "golden": "softstream.sim.golden",
     "Head": "softstream.hw.head",
-    "verilog": "softstream.hw.emit",
+    "verilog": "softstream.hw.verilog",
     "UserError": "softstream.hw.errors",
     "MissingTool": "softstream.hw.errors",
     "ToolFailure": "softstream.hw.errors",

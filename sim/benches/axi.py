@@ -7,12 +7,11 @@ import cocotb
 import numpy as np
 from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
 
-from softstream.hw.ports import byte_bits
-
-from ..beats import Beat, pad_vectors, score_beats, score_fields
-from ..drivers import pattern
-from ..stimulus import beside, corner_vectors
-from .session import Session
+from softstream.hw.plan.ports import byte_bits
+from softstream.sim.beats import Beat, pad_vectors, score_beats, score_fields
+from softstream.sim.benches.session import Session
+from softstream.sim.drivers import pattern
+from softstream.sim.stimulus import beside, corner_vectors
 
 __all__ = ["cocotbext_axi"]
 

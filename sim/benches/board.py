@@ -18,7 +18,7 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
-from ..board import PLUSARG, BoardJob
+from softstream.sim.board_job import PLUSARG, BoardJob
 
 __all__ = ["wires"]
 

@@ -5,7 +5,7 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from .session import Session
+from softstream.sim.benches.session import Session
 
 __all__ = ["interval", "single_vector"]
 

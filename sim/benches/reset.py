@@ -7,11 +7,10 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from softstream.hw.ports import outputs
-
-from ..drivers import Sink
-from ..stimulus import corner_vectors, limit_vectors, random_vectors
-from .session import Session
+from softstream.hw.plan.ports import outputs
+from softstream.sim.benches.session import Session
+from softstream.sim.drivers import Sink
+from softstream.sim.stimulus import corner_vectors, limit_vectors, random_vectors
 
 __all__ = ["anywhere", "in_stalled_output", "in_vector"]
 

@@ -8,15 +8,14 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from softstream.hw.config import Config
-from softstream.hw.grouping import Grouping
-from softstream.hw.ports import Output, byte_bits, outputs
-
-from ..beats import score_beats, unpack
-from ..drivers import Sink, Source
-from ..golden import Result, golden
-from ..monitor import Payload
-from .session import Session
+from softstream.hw.config.config import Config
+from softstream.hw.numbers.groups import Grouping
+from softstream.hw.plan.ports import Output, byte_bits, outputs
+from softstream.sim.beats import score_beats, unpack
+from softstream.sim.benches.session import Session
+from softstream.sim.drivers import Sink, Source
+from softstream.sim.golden import Result, golden
+from softstream.sim.monitor import Payload
 
 __all__ = ["scores"]
 

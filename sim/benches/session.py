@@ -10,17 +10,16 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from softstream.hw.config import Config
-from softstream.hw.ensemble import result_lengths
-from softstream.hw.plan import plan
-from softstream.hw.ports import Output, outputs, stream_fields
-
-from ..beats import due_beats, pad_vectors, score_beats
-from ..drivers import Harness, Sink, Source, pattern
-from ..golden import golden
-from ..golden.sample import words_taken
-from ..job import PLUSARG, Job, Outcome
-from ..stimulus import beside
+from softstream.hw.config.config import Config
+from softstream.hw.numbers.ensemble import result_lengths
+from softstream.hw.plan.derive import plan
+from softstream.hw.plan.ports import Output, outputs, stream_fields
+from softstream.sim.beats import due_beats, pad_vectors, score_beats
+from softstream.sim.drivers import Harness, Sink, Source, pattern
+from softstream.sim.golden import golden
+from softstream.sim.golden.modes.gumbel import words_taken
+from softstream.sim.job import PLUSARG, Job, Outcome
+from softstream.sim.stimulus import beside
 
 __all__ = ["Session"]
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import cocotb
 
-from ..stimulus import corner_vectors, limit_vectors
-from .session import Session
+from softstream.sim.benches.session import Session
+from softstream.sim.stimulus import corner_vectors, limit_vectors
 
 __all__ = ["corners", "limits", "limits_throttled", "ready_after_valid"]
 

@@ -1,6 +1,6 @@
 """Real classifiers of handwritten digits: the scores of one and of an ensemble, and a network with softmax inside.
 
-Made by `python -m softstream.scripts.train_digits`, `train_ensemble` and `train_network`; the .toml files say how.
+Made by `python -m softstream.scripts.training.digits`, `train_ensemble` and `train_network`; the .toml files say how.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """The golden model: pure integers in NumPy, one file per stage under the same stem as in `hw/`."""
 
-from .head import Result, golden
+from softstream.sim.golden.head import Result, golden
 
 __all__ = ["Result", "golden"]

@@ -5,26 +5,25 @@ from functools import partial
 
 import numpy as np
 
-from softstream.hw.composition import composition
-from softstream.hw.config import Config
-from softstream.hw.ensemble import result_lengths
+from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
-from softstream.hw.ports import outputs, sidebands
-
-from .argmax import argmax
-from .composed import composed
-from .cross_entropy import cross_entropy
-from .exponentials import exponentials
-from .frame import Block, frame
-from .groups import grouped
-from .hardmax import hardmax
-from .log_softmax import log_softmax
-from .members import flags
-from .sample import sample, words_taken
-from .sigmoid import sigmoid
-from .softmax import softmax
-from .softmax_top_k import softmax_top_k
-from .top_k import top_k
+from softstream.hw.numbers.composition import composition
+from softstream.hw.numbers.ensemble import result_lengths
+from softstream.hw.plan.ports import outputs, sidebands
+from softstream.sim.golden.modes.argmax import argmax
+from softstream.sim.golden.modes.cross_entropy import cross_entropy
+from softstream.sim.golden.modes.gumbel import sample, words_taken
+from softstream.sim.golden.modes.hardmax import hardmax
+from softstream.sim.golden.modes.log_softmax import log_softmax
+from softstream.sim.golden.modes.sigmoid import sigmoid
+from softstream.sim.golden.modes.softmax import softmax
+from softstream.sim.golden.modes.softmax_top_k import softmax_top_k
+from softstream.sim.golden.modes.top_k import top_k
+from softstream.sim.golden.modes.unnormalised import exponentials
+from softstream.sim.golden.options.composed import composed
+from softstream.sim.golden.options.groups import grouped
+from softstream.sim.golden.options.member_sum import flags
+from softstream.sim.golden.stages.frame import Block, frame
 
 __all__ = ["MODELS", "Result", "checked", "checked_beside", "golden"]
 

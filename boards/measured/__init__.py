@@ -1,0 +1,3 @@
+"""Measured cells and clocks: the data behind the tables."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""The tool chain: synthesis, place and route, and their reports."""
+
+__all__: list[str] = []

@@ -1,0 +1,441 @@
+"""Synthesis (yosys, as pyosys) and place and route (nextpnr, as YoWASP), both from the Python package index.
+
+Formula:  Verilog, part, seeds → cells by kind (exact), Fmax and critical path per seed.
+
+    [small, fast] = measure([Job(verilog, part("hx8k"), seeds=()), Job(verilog, part("ecp5-25k"), seeds=(1, 2, 3))])
+    small.cells["LC"]       # synthesis and packing alone, no seed
+    fast.fmax_mhz           # median of three placements
+
+Everything is measured *out of context*: the head alone, without IO cells, as a block inside a larger design. Fmax is
+that of the one clock `aclk` over the paths from register to register; paths that begin or end at a port are in no
+number here.
+
+* The tools run in processes of their own, in a temporary directory, and end with the caller (Ctrl-C included).
+* Results come from the netlist and from nextpnr's JSON report. Logs are only ever shown to a person.
+* A result is kept in the user's cache directory under a digest of all that it depends on: Verilog, part, seed,
+  arguments, tool versions. The tools are deterministic, so a kept result is the result.
+
+Errors: `MissingTool` names the package that brings the tool; `ToolFailure` carries the path of the log. A head that is
+too large for its part is not an error but a `Measurement` that does not fit.
+"""
+
+import fcntl
+import fnmatch
+import hashlib
+import importlib.metadata
+import json
+import os
+import queue
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from softstream.boards.tools.hard_registers import absorb
+from softstream.boards.tools.parts import Part
+from softstream.hw.errors import MissingTool, ToolFailure
+
+__all__ = ["CriticalPath", "Job", "Measurement", "Placement", "cache_directory", "keep_log", "measure", "tool_versions"]
+
+Progress = Callable[[float, str], None]
+"""Called with the fraction that is done, from 0 to 1, and with what is being done."""
+
+_TOP = "softstream_top"
+_SOURCE = "top.v"
+_CLOCK = "aclk"
+_TOOL_SECONDS = 900  # an order of magnitude over the slowest preset
+_CACHE_FORMAT = 2  # raise it when the meaning of a stored field changes
+
+# Every tool begins with this: Linux kills it when the thread that started it is gone (PR_SET_PDEATHSIG, SIGKILL), so that
+# none goes on working for nobody after a kill that leaves the caller no time.
+_DIE_WITH_CALLER = "import ctypes; ctypes.CDLL(None).prctl(1, 9); "
+_YOSYS = "import sys; from pyosys import libyosys as y; d = y.Design(); [y.run_pass(c, d) for c in sys.argv[1:]]"
+_NEXTPNR = "import sys; from yowasp_nextpnr_{0} import run_nextpnr_{0} as run; sys.exit(run(sys.argv[1:]))"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One Verilog text on one part, placed once per seed; without seeds it is only synthesised and packed."""
+
+    verilog: str
+    part: Part
+    seeds: tuple[int, ...] = (1,)
+    title: str = "the head"
+    """What to call it in the progress."""
+
+
+@dataclass(frozen=True)
+class CriticalPath:
+    """The slowest path from register to register."""
+
+    start: str
+    """Cell and port that it starts from."""
+    end: str
+    logic_ns: float
+    routing_ns: float
+    nets: tuple[str, ...]
+    """The nets that it takes time on, in order."""
+    lines: tuple[int, ...] = ()
+    """Lines of the Verilog text, from 1, that declare or compute those nets, in order."""
+
+    @property
+    def total_ns(self) -> float:
+        """The whole path, in nanoseconds."""
+        return round(self.logic_ns + self.routing_ns, 3)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What place and route reached with one seed."""
+
+    seed: int
+    fmax_mhz: float
+    critical_path: CriticalPath
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The result of one `Job`."""
+
+    part: str
+    cells: Mapping[str, int]
+    """Cells by kind, named as in the part's row: exact, and the same for every seed."""
+    available: Mapping[str, int]
+    """What the part has of the kinds that it counts."""
+    placements: tuple[Placement, ...] = ()
+    """One per seed; none where the head does not fit."""
+
+    @property
+    def over(self) -> tuple[str, ...]:
+        """The kinds of which the head needs more than the part has, as text; empty where it fits."""
+        return tuple(
+            f"{self.cells[name]} of {number} {name}"
+            for name, number in self.available.items()
+            if self.cells[name] > number
+        )
+
+    @property
+    def fmax_mhz(self) -> float | None:
+        """Median over the seeds, or None where nothing was placed."""
+        if not self.placements:
+            return None
+        return statistics.median(placement.fmax_mhz for placement in self.placements)
+
+
+def cache_directory() -> Path:
+    """Where results are kept; the logs of failed runs are in `logs` beside it."""
+    return Path(platformdirs.user_cache_dir("softstream", appauthor=False)) / "place"
+
+
+def tool_versions(parts: Iterable[Part]) -> dict[str, str]:
+    """Package → version of the tools that measure `parts`. Raises `MissingTool` for one that is not installed."""
+    versions = {}
+    for package in ["pyosys", *sorted({part.package for part in parts})]:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            step = "synthesis" if package == "pyosys" else "place and route"
+            raise MissingTool(f"{package}: not installed, and {step} needs it; pip install {package}") from None
+    return versions
+
+
+# Running a tool ------------------------------------------------------------------------------------------------------
+
+
+def keep_log(cache: Path, name: str, key: str, log: Path) -> Path | None:
+    """Copies a failed tool's log beside the cache, where it outlives its folder; None where that cannot be written."""
+    kept = cache.parent / "logs" / f"{name}-{key[:16]}.log"
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(log, kept)
+    except OSError:
+        return None
+    return kept
+
+
+class _StoppedError(Exception):
+    """The caller has left; whoever still works on its behalf gives up."""
+
+
+@dataclass
+class _Processes:
+    """The tools that are running, so that whoever leaves early can end them all."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    running: set[subprocess.Popen[bytes]] = field(default_factory=set)
+    stopped: bool = False
+
+    def run(self, command: Sequence[str], directory: Path, log: Path) -> int | None:
+        """The exit code, or None where the tool ran too long. Its output goes to `log`."""
+        # YoWASP makes a directory per run; inside ours it goes when ours goes, even after a kill.
+        environment = {**os.environ, "TMPDIR": str(directory)}
+        with log.open("wb") as output:
+            with self.lock:
+                if self.stopped:
+                    raise _StoppedError
+                process = subprocess.Popen(
+                    command,
+                    cwd=directory,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                )
+                self.running.add(process)
+            try:
+                return process.wait(_TOOL_SECONDS)
+            except subprocess.TimeoutExpired:
+                return None
+            finally:
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
+                with self.lock:
+                    self.running.discard(process)
+
+    def stop(self) -> None:
+        """End what runs and start no more."""
+        with self.lock:
+            self.stopped = True
+            for process in self.running:
+                process.kill()
+
+
+@dataclass(frozen=True)
+class _Workplace:
+    """One job's temporary directory and what names its results."""
+
+    processes: _Processes
+    job: Job
+    key: str
+    directory: Path
+    report: Callable[[str], None]
+
+    def run(self, step: str, code: str, *arguments: str) -> None:
+        """Run Python `code` with `arguments` here. Raises `ToolFailure` with a log that stays."""
+        log = self.directory / "log"
+        # -P: a json.py in the directory where the command was started must not shadow the library's.
+        exit_code = self.processes.run(
+            [sys.executable, "-P", "-c", _DIE_WITH_CALLER + code, *arguments], self.directory, log
+        )
+        if exit_code == 0:
+            return
+        if self.processes.stopped:
+            raise _StoppedError
+        lines = log.read_text(errors="replace").splitlines()
+        errors = [line.partition("ERROR:")[2].strip() for line in lines if "ERROR:" in line]
+        why = f"still running after {_TOOL_SECONDS} s" if exit_code is None else (errors or ["see its log"])[-1]
+        kept = keep_log(cache_directory(), self.job.part.name, self.key, log)
+        raise ToolFailure(f"{step} for {self.job.part.name} failed: {why}", kept)
+
+
+# Synthesis -----------------------------------------------------------------------------------------------------------
+
+
+def _synthesise(place: _Workplace) -> dict[str, int]:
+    """Write `netlist.json`; returns how many cells of each type it has."""
+    part = place.job.part
+    place.report(f"{place.job.title}: synthesis for {part.name}")
+    (place.directory / _SOURCE).write_text(place.job.verilog, encoding="utf-8")
+    place.run("synthesis", _YOSYS, f"read_verilog {_SOURCE}", f"{part.synthesis} -top {_TOP} -json netlist.json")
+    path = place.directory / "netlist.json"
+    netlist = json.loads(path.read_text())
+    top = netlist["modules"][_TOP]
+    if part.family == "ecp5":
+        absorb(top)
+    if not part.keep_ports:
+        top["ports"] = {name: port for name, port in top["ports"].items() if name == _CLOCK}
+    path.write_text(json.dumps(netlist))
+    counts: dict[str, int] = {}
+    for cell in top["cells"].values():
+        counts[cell["type"]] = counts.get(cell["type"], 0) + 1
+    return counts
+
+
+# Place and route -----------------------------------------------------------------------------------------------------
+
+
+def _options(part: Part) -> list[str]:
+    context = "--out-of-context" if part.keep_ports else "--pcf-allow-unconstrained"
+    return [*part.arguments, context, "--freq", str(part.target_mhz), "--timing-allow-fail"]
+
+
+def _prepare(place: _Workplace) -> None:
+    """The first call of a nextpnr compiles it, for some seconds, and keeps the result: let one process do that alone.
+
+    Two at once would do it twice, and the second would rewrite a file that others may already have mapped.
+    """
+    part = place.job.part
+    ready = cache_directory() / f"{part.package}-{importlib.metadata.version(part.package)}.ready"
+    if ready.exists():
+        return
+    try:
+        ready.parent.mkdir(parents=True, exist_ok=True)
+        lock = ready.with_suffix(".lock").open("w")
+    except OSError:  # a cache that cannot be written costs time, nothing else
+        return
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ready.exists():
+            place.report(f"first use of {part.package}: preparing it")
+            place.run("preparing place and route", _NEXTPNR.format(part.family), "--version")
+            ready.touch()
+
+
+def _nextpnr(place: _Workplace, *arguments: str) -> dict[str, Any]:
+    """The JSON report of one run on the netlist."""
+    _prepare(place)
+    part = place.job.part
+    # Relative names: YoWASP shows the tool a /tmp of its own.
+    files = ("--json", "netlist.json", "--report", "report.json", "--quiet")
+    place.run("place and route", _NEXTPNR.format(part.family), *files, *_options(part), *arguments)
+    return json.loads((place.directory / "report.json").read_text())
+
+
+def _pack(place: _Workplace, netlist: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """Cells used and available, by the names of the part's row."""
+    place.report(f"{place.job.title}: packing for {place.job.part.name}")
+    utilization = _nextpnr(place, "--pack-only")["utilization"]
+    used, available = {}, {}
+    for cell in place.job.part.cells:
+        if cell.placed is None:
+            used[cell.name] = sum(
+                number for kind, number in netlist.items() if any(fnmatch.fnmatchcase(kind, p) for p in cell.netlist)
+            )
+        else:
+            used[cell.name] = utilization[cell.placed]["used"]
+            available[cell.name] = utilization[cell.placed]["available"]
+    return {"cells": used, "available": available}
+
+
+def _lines(sources: Iterable[str]) -> Iterator[int]:
+    """Of sources such as `top.v:12.3-12.9` and `…/cells_map.v:6.21-6.22`, the first lines of those in our text."""
+    for source in sources:
+        name, _, place = source.rpartition(":")
+        if name == _SOURCE:
+            yield int(place.partition(".")[0])
+
+
+def _place(place: _Workplace, seed: int) -> dict[str, Any]:
+    """Fmax and critical path with one seed."""
+    place.report(f"{place.job.title}: placing on {place.job.part.name}, seed {seed}")
+    report = _nextpnr(place, "--seed", str(seed))
+    [(clock, fmax)] = report["fmax"].items()  # the top has one clock, and paths from and to ports are not in it
+    edge = f"posedge {clock}"
+    [path] = [p["path"] for p in report["critical_paths"] if p["from"] == edge and p["to"] == edge]
+    routing = [step for step in path if step["type"] == "routing"]
+    routing_ns = sum(step["delay"] for step in routing)
+    critical = CriticalPath(
+        start=f"{path[0]['from']['cell']}.{path[0]['from']['port']}",
+        end=f"{path[-1]['to']['cell']}.{path[-1]['to']['port']}",
+        logic_ns=round(sum(step["delay"] for step in path) - routing_ns, 3),
+        routing_ns=round(routing_ns, 3),
+        nets=tuple(step["net"] for step in routing if step["delay"] > 0),
+        lines=tuple(dict.fromkeys(_lines(source for step in routing for source in step.get("sources", ())))),
+    )
+    return {"fmax_mhz": round(fmax["achieved"], 2), "critical_path": asdict(critical)}
+
+
+# Kept results --------------------------------------------------------------------------------------------------------
+
+
+def _key(job: Job, versions: Mapping[str, str]) -> str:
+    part = job.part
+    cells = [(cell.name, cell.placed, cell.netlist) for cell in part.cells]
+    tools = {package: versions[package] for package in ("pyosys", part.package)}
+    facts = [_CACHE_FORMAT, job.verilog, part.family, part.synthesis, part.keep_ports, _options(part), cells, tools]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _load(name: str) -> dict[str, Any] | None:
+    try:
+        return json.loads((cache_directory() / name).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _store(name: str, value: Mapping[str, Any]) -> None:
+    path = cache_directory() / name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as handle:
+            json.dump(value, handle)
+        os.replace(handle.name, path)
+    except OSError:  # as above
+        return
+
+
+def _placement(seed: int, stored: Mapping[str, Any]) -> Placement:
+    path = dict(stored["critical_path"])
+    return Placement(
+        seed, stored["fmax_mhz"], CriticalPath(**{**path, "nets": tuple(path["nets"]), "lines": tuple(path["lines"])})
+    )
+
+
+def _measure(processes: _Processes, job: Job, key: str, events: "queue.SimpleQueue[str | int]") -> Measurement:
+    """One job. Puts on `events` what it begins (text), and how many of its 1 + len(seeds) steps it has just finished."""
+    left = 1 + len(job.seeds)
+    packed = _load(f"{key}.json")
+    placed = {seed: _load(f"{key}-{seed}.json") for seed in job.seeds}
+    if packed is None or (None in placed.values() and not Measurement(job.part.name, **packed).over):
+        with tempfile.TemporaryDirectory(prefix="softstream-", ignore_cleanup_errors=True) as directory:
+            place = _Workplace(processes, job, key, Path(directory), events.put)
+            netlist = _synthesise(place)
+            if packed is None:
+                packed = _pack(place, netlist)
+                _store(f"{key}.json", packed)
+            events.put(1)
+            left -= 1
+            if not Measurement(job.part.name, **packed).over:
+                for seed in (seed for seed, stored in placed.items() if stored is None):
+                    placed[seed] = stored = _place(place, seed)
+                    _store(f"{key}-{seed}.json", stored)
+                    events.put(1)
+                    left -= 1
+    events.put(left)  # what was kept already, or needs no doing as the head does not fit
+    placements = tuple(_placement(seed, stored) for seed, stored in placed.items() if stored is not None)
+    return Measurement(job.part.name, **packed, placements=placements)
+
+
+def measure(jobs: Sequence[Job], *, workers: int = 2, progress: Progress | None = None) -> list[Measurement]:
+    """Measure every job, `workers` at a time; the results are in the order of `jobs` and do not depend on `workers`.
+
+    Raises `MissingTool` before anything runs, and `ToolFailure` for the first tool that fails; the others are ended
+    then, as they are when the caller is interrupted.
+    """
+    versions = tool_versions(job.part for job in jobs)
+    processes = _Processes()
+    events: queue.SimpleQueue[str | int] = queue.SimpleQueue()  # progress is called from here, never from a worker
+    steps = sum(1 + len(job.seeds) for job in jobs)
+    futures: list[Future[Measurement]] = []
+    finished, what = 0, ""
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        try:
+            for job in jobs:
+                futures.append(pool.submit(_measure, processes, job, _key(job, versions), events))
+            while not all(future.done() for future in futures):
+                for future in futures:
+                    if future.done():
+                        future.result()  # raises what it failed with
+                try:
+                    event = events.get(timeout=0.1)
+                except queue.Empty:
+                    continue
+                finished, what = (finished, event) if isinstance(event, str) else (finished + event, what)
+                if progress is not None:
+                    progress(finished / steps, what)
+            return [future.result() for future in futures]
+        except BaseException:
+            processes.stop()
+            for future in futures:
+                future.cancel()
+            raise

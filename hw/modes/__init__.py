@@ -1,0 +1,3 @@
+"""One head per mode."""
+
+__all__: list[str] = []

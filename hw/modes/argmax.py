@@ -1,0 +1,40 @@
+"""The argmax head: the winner alone, exact, from the raw scores."""
+
+from typing import Any
+
+from amaranth import Module
+from amaranth.lib import wiring
+
+from softstream.hw.modes.interface import HeadInterface
+from softstream.hw.plan.schedule import skewed
+from softstream.hw.stages.frame import Frame
+from softstream.hw.stages.maximum import Maximum, SkewedMaximum
+from softstream.hw.streams.streams import Skid, winner_layout
+
+__all__ = ["Argmax"]
+
+
+class Argmax(HeadInterface):
+    """Streaming argmax. `o`: stream of {index, score, overlong}, one per vector. Latency and interval are those of
+    `plan(config)`.
+    """
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self._config
+        frame = Frame(config, indexed=not skewed(config))
+        if skewed(config):
+            self._skewed(m, frame, SkewedMaximum(config))
+            return m
+        m.submodules.frame = frame
+        m.submodules.maximum = maximum = Maximum(config)
+        wiring.connect(m, wiring.flipped(self.i), frame.i)
+        wiring.connect(m, frame.o, maximum.i)
+        wiring.connect(m, maximum.o, wiring.flipped(self.o))
+        return m
+
+    def _skewed(self, m: Module, frame: Frame, maximum: SkewedMaximum) -> None:
+        m.submodules.skid = skid = Skid(winner_layout(self._config))
+        # One register stops all of it at once.
+        self._stopped(m, skid.i.ready, frame, "maximum", maximum, skid.i)
+        wiring.connect(m, skid.o, wiring.flipped(self.o))

@@ -1,0 +1,107 @@
+"""The sampling head: a class is drawn with the probability that softmax would give it, without a sum."""
+
+from typing import Any
+
+from amaranth import C, Cat, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from softstream.hw.config.config import Config
+from softstream.hw.modes.interface import HeadInterface
+from softstream.hw.numbers.gumbel import FRACTION, MANTISSA, UPPER_OCTAVES, gumbel_table
+from softstream.hw.plan.schedule import memory_cycles
+from softstream.hw.stages.frame import Frame
+from softstream.hw.stages.random_words import Generator
+from softstream.hw.streams.streams import delay, framed_layout, pulse, table, winner_layout
+
+__all__ = ["Sample"]
+
+
+class _Draw(wiring.Component):
+    """Framed elements to draws. No back-pressure: everything stops at once by a clock enable from elsewhere."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        super().__init__({"i": In(pulse(framed_layout(config))), "o": Out(pulse(winner_layout(config)))})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config, noise = self._config, gumbel_table(self._config)
+        memory = memory_cycles(config)
+        m.submodules.generator = generator = Generator(config.seed)
+        m.d.comb += generator.step.eq(self.i.valid & ~self.i.payload.mask if config.mask else self.i.valid)
+
+        # The word, then its octave: {octave, mantissa} is the address.
+        word = delay(m, generator.word, 1, "word")
+        fraction, mantissa = word[:FRACTION], word[FRACTION:][:MANTISSA]
+        side, zeros = word[FRACTION + MANTISSA], word[FRACTION + MANTISSA + 1 :]
+        address = Signal(noise.address_width, reset_less=True)
+        lower = _zeros(zeros[: noise.lower_octaves - 1])
+        upper = _zeros(zeros[: UPPER_OCTAVES - 1])
+        m.d.sync += address.eq(Cat(mantissa, Mux(side, upper + noise.lower_octaves, lower)))
+        fraction = delay(m, fraction, 1 + memory, "fraction")
+
+        # A straight line over the segment, above the score.
+        base_width, slope_width = noise.base_width, noise.slope_width
+        entries = (noise.base | noise.slope << base_width).tolist()
+        entry = table(m, "gumbel", base_width + slope_width, entries, address, memory)
+        base, slope = entry[:base_width], entry[base_width:]
+        position = delay(m, self.i.payload.position, 2 + memory, "position")
+        largest = (((1 << config.score_width) - 1) << noise.shift) + noise.noise_maximum
+        start = Signal(range(largest + 1), reset_less=True)
+        rise = Signal(FRACTION + slope_width, reset_less=True)
+        m.d.sync += [start.eq(Cat(C(0, noise.shift), position) + base), rise.eq(slope * fraction)]
+        perturbed = Signal(len(start) + config.mask, reset_less=True)
+        contender: Value = start + rise[FRACTION:]
+        if config.mask:
+            # A masked element is below all others, and equal to every other masked one.
+            contender = Mux(delay(m, self.i.payload.mask, 3 + memory, "masked"), 0, Cat(contender[: len(start)], 1))
+        m.d.sync += perturbed.eq(contender)
+
+        # The first index of the largest; what that lacks to all ones is kept, so that a carry tells of a larger one.
+        cycles = 4 + memory
+        valid = delay(m, self.i.valid, cycles, "valid", reset=True)
+        first, last, overlong = (delay(m, self.i.payload[name], cycles, name) for name in ("first", "last", "overlong"))
+        position = delay(m, position, 2, "position_later")
+        rest = Signal.like(perturbed)
+        index = Signal(config.index_width, reset_less=True)  # of the next element
+        m.d.sync += [self.o.valid.eq(valid & last), self.o.payload.overlong.eq(overlong)]
+        if config.mask:
+            m.d.comb += self.o.payload.all_masked.eq(rest[-1])
+        with m.If(valid):
+            m.d.sync += index.eq(Mux(first, 1, index + 1))
+            with m.If(first | (perturbed + rest)[-1]):
+                m.d.sync += [
+                    rest.eq(~perturbed),
+                    self.o.payload.index.eq(Mux(first, 0, index)),
+                    self.o.payload.score.eq(Cat(position[:-1], position[-1] ^ config.score_signed)),
+                ]
+        return m
+
+
+def _zeros(bits: Value) -> Value:
+    """Zeros below the lowest one; all of them where there is none."""
+    found: Value = C(len(bits))
+    for place in reversed(range(len(bits))):
+        found = Mux(bits[place], place, found)
+    return found
+
+
+class Sample(HeadInterface):
+    """A draw per vector: index = argmax_i (x_i + G_i), the G_i independent with P(G <= g) = exp(−e^−g).
+
+    So class i comes with probability softmax(x)_i, but for what `sampling` bounds. Of equal sums the first index wins. The
+    noise comes from a generator that steps once for every element that takes part: those beyond max_length are dropped and
+    take no word, and masked ones take none. The n-th of the others after reset has the n-th word of `seed`, whatever stalls,
+    lengths and ends there are, so that the draws are those of the golden model, and the same after every reset.
+
+    `o`: stream of {index, score, overlong}, one per vector, score being that of the class drawn. Latency
+    `sample_latency(config)` cycles from the vector's last element, one element per cycle, no bubble between vectors. Cuts the
+    ready path but in profile small, which passes it.
+    """
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self._config
+        self._streamed(m, Frame(config, indexed=False), "draw", _Draw(config))
+        return m

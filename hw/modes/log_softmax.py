@@ -1,0 +1,148 @@
+"""Log-softmax of each stored element: its score less the logarithm of its vector's sum."""
+
+from typing import Any
+
+from amaranth import Cat, Const, Module, Mux, ShapeLike, Signal, Value, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from softstream.hw.config.config import Config
+from softstream.hw.modes.softmax import Softmax
+from softstream.hw.normalisers.interface import factor_layout
+from softstream.hw.normalisers.log_sum import LogSum
+from softstream.hw.numbers.log_softmax import LogNumerics, log_numerics
+from softstream.hw.numbers.softmax import Numerics
+from softstream.hw.plan.schedule import schedule
+from softstream.hw.stages.replay import stored_layout
+from softstream.hw.streams.streams import delay, pulse, table
+
+__all__ = [
+    "Emission",
+    "LogSoftmax",
+    "emission_cycles",
+    "log_layout",
+    "magnitude",
+    "position_cycles",
+    "saturated",
+    "scaled_position",
+]
+
+
+def log_layout(numbers: LogNumerics) -> data.StructLayout:
+    """One element's log-softmax code, whether it is its vector's last, and the vector's flag."""
+    return data.StructLayout({"log_probability": signed(numbers.format.width), "last": 1, "overlong": 1})
+
+
+def position_cycles(numbers: LogNumerics, memory: int) -> int:
+    """From a position to Y where an entry takes `memory` cycles: two entries have to be added."""
+    return memory + (numbers.tables.low_width > 0)
+
+
+def emission_cycles(numbers: LogNumerics, memory: int) -> int:
+    """Latency of `Emission`."""
+    return position_cycles(numbers, memory) + 2
+
+
+def scaled_position(m: Module, numbers: LogNumerics, position: Value, memory: int) -> Value:
+    """Y, the position in nats and units of 2^-H, `position_cycles` later: shifted where the scale is a power of two."""
+    tables, cycles = numbers.tables, position_cycles(numbers, memory)
+    if tables.position_shift is not None:
+        return Cat(Const(0, tables.position_shift), delay(m, position, cycles, "position"))
+    high_entries, low_entries = tables.position_high.tolist(), tables.position_low.tolist()
+    high_width = max(high_entries).bit_length()
+    high = table(m, "position", high_width, high_entries, position[tables.low_width :], memory)
+    if not tables.low_width:
+        return high
+    low_width = max(1, max(low_entries).bit_length())
+    low = table(m, "position_low", low_width, low_entries, position[: tables.low_width], memory)
+    total = Signal(tables.position_width, name="scaled", reset_less=True)
+    m.d.sync += total.eq(high + low)
+    return total
+
+
+def magnitude(numbers: LogNumerics, logarithm: Value, scaled: Value) -> Value:
+    """(L − Y) cut to P fraction bits, negative where the errors brought it below 0; L holds the half ulp of the rounding."""
+    return (logarithm - scaled)[numbers.tables.shift :].as_signed()
+
+
+def saturated(numbers: LogNumerics, value: Value) -> Value:
+    """A magnitude within 0 and what the format holds."""
+    limit, positive = numbers.limit, value[:-1]
+    if numbers.saturates:
+        positive = Mux(positive > limit, limit, positive)
+    return Mux(value[-1], 0, positive[: limit.bit_length()])
+
+
+class Emission(wiring.Component):
+    """code = −max(0, floor((L − Y[i]) / 2^(k + 1))): s·x_i − ln Σ exp(s·x_j) in Qm.P, rounded half away from zero.
+
+    Where the configuration narrows m, what is below −2^(m − 1) nats saturates to it.
+
+    Ports: `i`, position and last of a stored element; `next` asks for the vector's L, which is on `factor` from `memory`
+    cycles later on, its tag the vector's flag; `o`, the code; no back-pressure. Latency `emission_cycles`: the table of
+    positions, where there is one, the difference 1, the sign 1. One element per cycle. No table but that one.
+    """
+
+    def __init__(self, numbers: LogNumerics, memory: int) -> None:
+        self._numbers, self._memory = numbers, memory
+        super().__init__(
+            {
+                "i": In(pulse(stored_layout(numbers.widths))),
+                "next": Out(1),
+                "factor": In(factor_layout(numbers.widths, numbers.tables.working_fraction, 1)),
+                "o": Out(pulse(log_layout(numbers))),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        numbers, cycles = self._numbers, position_cycles(self._numbers, self._memory)
+        starts = Signal(init=1)
+        with m.If(self.i.valid):
+            m.d.sync += starts.eq(self.i.payload.last)
+        scaled = scaled_position(m, numbers, self.i.payload.position, self._memory)
+        # L comes `memory` cycles after it was asked for, when Y is there.
+        m.d.comb += self.next.eq(delay(m, self.i.valid & starts, cycles - self._memory, "first", reset=True))
+        found = magnitude(numbers, Cat(self.factor.factor, self.factor.exponent), scaled)
+        difference = Signal.like(found, reset_less=True)
+        m.d.sync += [
+            difference.eq(found),
+            self.o.payload.log_probability.eq(-saturated(numbers, difference)),
+        ]
+        m.d.comb += [
+            self.o.valid.eq(delay(m, self.i.valid, cycles + 2, "valid", reset=True)),
+            self.o.payload.last.eq(delay(m, self.i.payload.last, cycles + 2, "last")),
+            self.o.payload.overlong.eq(delay(m, self.factor.tag, 2, "overlong")),
+        ]
+        return m
+
+
+class _Natural:
+    """The logarithm of the sum and the difference in the places of a normaliser's factor and emission."""
+
+    def __init__(self, config: Config) -> None:
+        self._numbers, self._memory = log_numerics(config, signed=True), schedule(config).memory
+
+    def factor_width(self, widths: Numerics) -> int:
+        return self._numbers.tables.working_fraction
+
+    def Factor(self, widths: Numerics, factor_width: int, tag: ShapeLike, memory: int, *, pipelined: bool) -> LogSum:
+        return LogSum(self._numbers, tag, memory, pipelined=pipelined)
+
+    def Emission(self, config: Config, widths: Numerics) -> Emission:
+        return Emission(self._numbers, self._memory)
+
+
+class LogSoftmax(Softmax):
+    """Streaming log-softmax. `o`: stream of {log_probability, last, overlong}, one beat per beat of scores; `o_best`: stream
+    of winners, one per vector; both have to be taken. Latency and interval are those of `plan(config)`.
+
+    The softmax head, but for what is once per vector, `LogSum`, and once per element, `Emission`. ln 0 is no number: a masked
+    element has the most negative code of the format.
+    """
+
+    def _normaliser(self) -> Any:
+        return _Natural(self._config)
+
+    def _masked_code(self) -> int:
+        return log_numerics(self._config, signed=True).format.minimum

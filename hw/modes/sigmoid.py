@@ -1,0 +1,84 @@
+"""The sigmoid head: every score becomes its own probability, 1/(1 + e^−x), from one table."""
+
+from functools import reduce
+from operator import and_
+from typing import Any
+
+from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from softstream.hw.config.config import Config
+from softstream.hw.modes.interface import HeadInterface
+from softstream.hw.numbers.sigmoid import TABLE_WIDTH, address_width, sigmoid_codes
+from softstream.hw.plan.schedule import memory_cycles
+from softstream.hw.stages.frame import Frame, masks, took_part
+from softstream.hw.streams.streams import delay, each_lane, framed_layout, keep_names, probability_layout, pulse, table
+
+__all__ = ["Sigmoid"]
+
+
+class _Lookup(wiring.Component):
+    """Framed beats to probabilities. No back-pressure: everything stops at once by a clock enable from elsewhere."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        super().__init__({"i": In(pulse(framed_layout(config))), "o": Out(pulse(probability_layout(config)))})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self._config
+        memory, beat, out = memory_cycles(config), self.i.payload, self.o.payload
+        codes = sigmoid_codes(config).tolist()
+        m.d.comb += self.o.valid.eq(delay(m, self.i.valid, memory, "valid", reset=True))
+        for position, probability in zip(
+            each_lane("position", config.lanes), each_lane("probability", config.lanes), strict=True
+        ):
+            address = self._address(m, beat[position], f"address_{position}")
+            code: Value = table(m, f"codes_{position}", config.output_width, codes, address, memory)
+            if config.mask:
+                mask = position.replace("position", "mask")
+                code = Mux(delay(m, beat[mask], memory, mask), 0, code)
+            m.d.comb += out[probability].eq(code)
+        for name in ("last", "overlong", *keep_names(config.lanes)):
+            m.d.comb += out[name].eq(delay(m, beat[name], memory, name))
+        if config.mask:
+            some = took_part(m, config, beat, self.i.valid)
+            none = reduce(and_, masks(config, beat), beat.last & ~some)
+            m.d.comb += out.all_masked.eq(delay(m, none, memory, "all_masked"))
+        return m
+
+    def _address(self, m: Module, position: Value, name: str) -> Value:
+        """The position, cut to the table around the middle (signed scores) or from 0 on (unsigned)."""
+        config = self._config
+        if config.score_width <= TABLE_WIDTH:
+            return position
+        inside = address_width(config) - config.score_signed
+        # All ones or all zeros above what the table holds: of a position whose top bit is 0 the others are 1 near the middle.
+        above, top = position[inside:], position[-1]
+        address = Signal(TABLE_WIDTH, name=name)
+        if config.score_signed:
+            near = (above[:-1] ^ (~top).replicate(len(above) - 1)) == 0
+            m.d.comb += address.eq(Cat(Mux(near, position[:inside], top.replicate(inside)), top))
+        else:
+            m.d.comb += address.eq(Mux(above == 0, position[:inside], (1 << inside) - 1))
+        return address
+
+
+class Sigmoid(HeadInterface):
+    """p_i = σ(x_i) = 1/(1 + e^−x_i), every element by itself, the nearest code: ½ ulp (see `sigmoid_tables`).
+
+    It is softmax over the two scores {x, 0}: a score for each of several classes that do not exclude each other.
+
+    `o`: stream of {probability, last, overlong}, one beat per beat of scores. A vector's end passes through. An overlong
+    vector is cut to max_length elements; as the others have left by then, `overlong` is set in its last beat alone, and so is
+    `all_masked`, where there are masks: a masked element has code 0. Latency
+    `sigmoid_latency(config)` cycles whatever the length, one beat per cycle, no bubble between vectors. Cuts the ready path
+    but in profile small, which passes it.
+    """
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self._config
+        self._streamed(m, Frame(config, indexed=False), "lookup", _Lookup(config))
+        return m

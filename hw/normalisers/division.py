@@ -1,0 +1,113 @@
+"""Unsigned division by the non-restoring recurrence, one quotient bit a step: pipelined or serial, the same bits.
+
+With |remainder| <= divisor, a step doubles the remainder and subtracts the divisor where it was not negative, else adds it;
+the quotient bit tells whether the new remainder is not negative. The bits are those of restoring division, and each step
+is one adder/subtractor without a multiplexer. (B. Parhami, "Computer Arithmetic", 2nd ed., section 13.4.)
+"""
+
+from typing import Any
+
+from amaranth import Cat, Module, ShapeLike, Signal, Value, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from softstream.hw.streams.streams import delay, pulse
+
+__all__ = ["PipelinedDivision", "SerialDivision", "dividend_layout", "quotient_layout"]
+
+
+def dividend_layout(divisor_width: int, tag: ShapeLike) -> data.StructLayout:
+    """Initial remainder (at most the divisor), divisor, and whatever travels along."""
+    return data.StructLayout({"remainder": divisor_width, "divisor": divisor_width, "tag": tag})
+
+
+def quotient_layout(quotient_width: int, tag: ShapeLike) -> data.StructLayout:
+    """Quotient, and whatever travels along."""
+    return data.StructLayout({"quotient": quotient_width, "tag": tag})
+
+
+def _step(remainder: Value, divisor: Value) -> Value:
+    """2·remainder ∓ divisor, as wide as `remainder` (signed, one bit more than the divisor).
+
+    The doubled remainder's lowest bit is 0, so it takes the +1 of the two's complement subtraction: a single carry chain.
+    """
+    subtract = ~remainder[-1]
+    return (Cat(subtract, remainder[:-1]) + (divisor ^ subtract.replicate(len(remainder))))[: len(remainder)]
+
+
+class PipelinedDivision(wiring.Component):
+    """quotient = min(floor(2^T · remainder / divisor), 2^T − 1), T = quotient_width, for remainder <= divisor.
+
+    Ports: `i`, remainder, divisor and tag; `o`, quotient and tag; no back-pressure. Latency T cycles, one division per
+    cycle.
+    """
+
+    def __init__(self, divisor_width: int, quotient_width: int, tag: ShapeLike) -> None:
+        self._divisor_width, self._quotient_width = divisor_width, quotient_width
+        super().__init__(
+            {
+                "i": In(pulse(dividend_layout(divisor_width, tag))),
+                "o": Out(pulse(quotient_layout(quotient_width, tag))),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        width = self._divisor_width
+        remainder: Value = Cat(self.i.payload.remainder, 0)
+        divisor: Value = self.i.payload.divisor
+        bits: Value = Signal(0)
+        for step in range(self._quotient_width):
+            following = Signal(signed(width + 1), name=f"remainder_{step + 1}", reset_less=True)
+            m.d.sync += following.eq(_step(remainder, Cat(divisor, 0)))
+            divisor = delay(m, divisor, 1, f"divisor_{step}") if step < self._quotient_width - 1 else divisor
+            bits = Cat(~following[-1], delay(m, bits, 1, f"bits_{step}"))
+            remainder = following
+        m.d.comb += [
+            self.o.valid.eq(delay(m, self.i.valid, self._quotient_width, "valid", reset=True)),
+            Value.cast(self.o.payload.tag).eq(delay(m, Value.cast(self.i.payload.tag), self._quotient_width, "tag")),
+            self.o.payload.quotient.eq(bits),
+        ]
+        return m
+
+
+class SerialDivision(wiring.Component):
+    """The same quotient from one adder, one bit per cycle.
+
+    Ports: `i`, remainder, divisor and tag; `o`, quotient and tag, which stay until the next; no back-pressure. Latency
+    and interval T + 1 cycles; what comes sooner spoils what is under way.
+    """
+
+    def __init__(self, divisor_width: int, quotient_width: int, tag: ShapeLike) -> None:
+        self._divisor_width, self._quotient_width = divisor_width, quotient_width
+        super().__init__(
+            {
+                "i": In(pulse(dividend_layout(divisor_width, tag))),
+                "o": Out(pulse(quotient_layout(quotient_width, tag))),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        remainder = Signal(signed(self._divisor_width + 1), reset_less=True)
+        divisor = Signal(self._divisor_width, reset_less=True)
+        quotient = Signal(self._quotient_width, reset_less=True)
+        tag = Signal.like(Value.cast(self.i.payload.tag), reset_less=True)
+        step = Signal(range(self._quotient_width + 1))
+        following = Signal(self._divisor_width + 1)
+        m.d.comb += [
+            self.o.payload.quotient.eq(quotient),
+            Value.cast(self.o.payload.tag).eq(tag),
+            following.eq(_step(remainder, Cat(divisor, 0))),
+        ]
+        m.d.sync += self.o.valid.eq(step == 1)
+        with m.If(self.i.valid):
+            m.d.sync += [
+                step.eq(self._quotient_width),
+                remainder.eq(self.i.payload.remainder),
+                divisor.eq(self.i.payload.divisor),
+                tag.eq(Value.cast(self.i.payload.tag)),
+            ]
+        with m.Elif(step != 0):
+            m.d.sync += [step.eq(step - 1), remainder.eq(following), quotient.eq(Cat(~following[-1], quotient))]
+        return m

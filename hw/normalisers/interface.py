@@ -1,0 +1,123 @@
+"""What every normaliser has in common: the streams that it joins.
+
+A normaliser is a module with `factor_width(widths)`, the bits that a vector hands to each of its elements; `Factor`, the
+component that makes them from the divisor, once per vector; and `Emission`, the component that turns stored elements
+into probabilities. `head` chooses the module by the configuration's `normaliser`; the golden model has a module of the
+same stem for each.
+"""
+
+from typing import Any
+
+from amaranth import Module, ShapeLike, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from softstream.hw.config.config import Config
+from softstream.hw.normalisers.division import quotient_layout
+from softstream.hw.numbers.softmax import Numerics
+from softstream.hw.stages.leading_one import divisor_layout
+from softstream.hw.stages.replay import stored_layout
+from softstream.hw.streams.streams import delay, probability_layout, pulse
+
+__all__ = [
+    "EmissionInterface",
+    "FactorInterface",
+    "PassFactor",
+    "QuotientInterface",
+    "element_layout",
+    "factor_layout",
+]
+
+
+def factor_layout(widths: Numerics, factor_width: int, tag: ShapeLike) -> data.StructLayout:
+    """What a vector hands to its elements: n, the normaliser's factor, and whatever belongs to the vector."""
+    return data.StructLayout({"exponent": widths.sum_exponent_width, "factor": factor_width, "tag": tag})
+
+
+def element_layout(widths: Numerics, factor_width: int, tag: ShapeLike) -> data.StructLayout:
+    """One element before the quotient: M in UQ1.B, its vector's factor, and whatever travels along."""
+    return data.StructLayout({"significand": widths.significand_width, "factor": factor_width, "tag": tag})
+
+
+class FactorInterface(wiring.Component):
+    """Once per vector: `i`, n, m and a tag; `o`, n, the factor and the tag; no back-pressure.
+
+    Vectors come no closer than the schedule's `vector_interval`, which its user observes; the payload of `i` stays as long,
+    where the component is not `pipelined`: then a vector may come in every cycle.
+    """
+
+    def __init__(
+        self, widths: Numerics, factor_width: int, tag: ShapeLike, memory: int, *, pipelined: bool = False
+    ) -> None:
+        self._widths = widths
+        self._tag = tag
+        self._memory = memory
+        self._pipelined = pipelined
+        super().__init__(
+            {
+                "i": In(pulse(divisor_layout(widths, tag))),
+                "o": Out(pulse(factor_layout(widths, factor_width, tag))),
+            }
+        )
+
+    def _beside(self, m: Module, value: Value, cycles: int, name: str) -> Value:
+        """What comes in, for use some cycles later: it stays, or goes along."""
+        return delay(m, value, cycles, name) if self._pipelined else value
+
+
+class PassFactor(FactorInterface):
+    """factor = m, or nothing where the factor has no bits. Latency 0."""
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.d.comb += [
+            self.o.valid.eq(self.i.valid),
+            self.o.payload.exponent.eq(self.i.payload.exponent),
+            self.o.payload.factor.eq(self.i.payload.divisor),
+            Value.cast(self.o.payload.tag).eq(Value.cast(self.i.payload.tag)),
+        ]
+        return m
+
+
+class EmissionInterface(wiring.Component):
+    """Once per element: `i`, position and last of a stored element; `o`, its probability; no back-pressure.
+
+    `next` asks for the vector's factor, which is on `factor` from the schedule's `memory` cycles later on; its tag is the
+    vector's flag. Elements come no closer than the schedule's `quotient_interval`, which its user observes.
+    """
+
+    def __init__(self, config: Config, widths: Numerics, factor_width: int) -> None:
+        self._config, self._widths = config, widths
+        super().__init__(
+            {
+                "i": In(pulse(stored_layout(widths))),
+                "next": Out(1),
+                "factor": In(factor_layout(widths, factor_width, 1)),
+                "o": Out(pulse(probability_layout(config))),
+            }
+        )
+
+    def _first(self, m: Module) -> Value:
+        """Whether the element at `i` is its vector's first."""
+        starts = Signal(init=1)
+        with m.If(self.i.valid):
+            m.d.sync += starts.eq(self.i.payload.last)
+        return self.i.valid & starts
+
+
+class QuotientInterface(wiring.Component):
+    """Once per element: `i`, M, the factor and a tag; `o`, a quotient in UQ1.(P+1) and the tag; no back-pressure.
+
+    A serial one takes elements no closer than the schedule's `quotient_interval`, which its user observes.
+    """
+
+    def __init__(self, widths: Numerics, factor_width: int, tag: ShapeLike, *, serial: bool) -> None:
+        self._widths = widths
+        self._tag = tag
+        self._serial = serial
+        super().__init__(
+            {
+                "i": In(pulse(element_layout(widths, factor_width, tag))),
+                "o": Out(pulse(quotient_layout(widths.quotient_width, tag))),
+            }
+        )

@@ -1,0 +1,104 @@
+"""Normaliser by a difference of logarithms: no multiplier, no division, only tables."""
+
+from typing import Any
+
+from amaranth import C, Cat, Module, Mux, Signal, Value
+
+from softstream.hw.config.config import Config
+from softstream.hw.normalisers.interface import EmissionInterface, FactorInterface
+from softstream.hw.numbers.softmax import Numerics
+from softstream.hw.plan.schedule import schedule
+from softstream.hw.streams.streams import delay, table
+
+__all__ = ["Emission", "Factor", "factor_width"]
+
+
+def factor_width(widths: Numerics) -> int:
+    """Bits of log2 m: a table's entry, and the bit that is added to it."""
+    assert widths.logarithms is not None
+    return widths.logarithms.working_fraction + 1
+
+
+class Factor(FactorInterface):
+    """log2 m = T[first F fraction bits of m] + b, b the bit below them, in units of 2^-G (see `log_tables`).
+
+    The factor is {T, b}, b lowest: the addition is left to the carry of the subtraction that follows.
+    Latency `memory` cycles.
+    """
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        tables = self._widths.logarithms
+        assert tables is not None
+        bit = self._widths.divisor_fraction - tables.working_fraction
+        divisor = self.i.payload.divisor
+        address = divisor[bit + 1 : bit + 1 + tables.fraction]
+        entry = table(m, "logarithm", tables.working_fraction, tables.logarithm.tolist(), address, self._memory)
+        m.d.comb += [
+            self.o.valid.eq(delay(m, self.i.valid, self._memory, "valid", reset=True)),
+            self.o.payload.exponent.eq(self._beside(m, self.i.payload.exponent, self._memory, "exponent")),
+            self.o.payload.factor.eq(Cat(self._beside(m, divisor[bit], self._memory, "bit"), entry)),
+            Value.cast(self.o.payload.tag).eq(self._beside(m, Value.cast(self.i.payload.tag), self._memory, "tag")),
+        ]
+        return m
+
+
+class Emission(EmissionInterface):
+    """p = antilogarithm[{1, f} >> (zi + 1)], z = zi + f = n + log2 m − β·i − 2^-G (see `log_tables`).
+
+    Latency 3 cycles and two memories: the score's logarithm, the difference 1, the shift 2, the last table. One element
+    per cycle.
+    """
+
+    def __init__(self, config: Config, widths: Numerics) -> None:
+        super().__init__(config, widths, factor_width(widths))
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        widths, tables = self._widths, self._widths.logarithms
+        assert tables is not None
+        working, cycles = tables.working_fraction, schedule(self._config)
+        latency = cycles.probability
+        positions = tables.position.tolist()
+        position_width = max(1, max(positions).bit_length())
+        logarithm = table(m, "position", position_width, positions, self.i.payload.position, cycles.memory)
+        # {n, T} + ~Y + b: b comes in as a carry, through one bit below. In several cycles each part takes its carry from the
+        # part below it, a cycle later.
+        width = widths.sum_exponent_width + working
+        total, carry = Cat(self.factor.factor[1:], self.factor.exponent), self.factor.factor[0]
+        complement = Cat(~logarithm, C(-1, width)[: width - position_width])
+        parts: list[Value] = []
+        for step in range(cycles.distance):
+            low, high = width * step // cycles.distance, width * (step + 1) // cycles.distance
+            minuend, subtrahend = (delay(m, value[low:high], step, "z") for value in (total, complement))
+            difference = Signal(high - low + 2, name=f"difference_{step}")
+            m.d.comb += difference.eq(Cat(C(1, 1), minuend) + Cat(carry, subtrahend))
+            parts.append(delay(m, difference[1:-1], cycles.distance - step, f"z_{step}"))
+            carry = delay(m, difference[-1], 1, f"carry_{step}")
+        z = Cat(parts)
+
+        fraction, octave = z[:working], z[working:]
+        address_width = tables.fraction + 1
+        start = Cat(fraction, 1)[1:]
+        # Two bits of the shift in each of two cycles; all others make it 0.
+        ones, fours = octave[:2], octave[2:4]
+        halfway = Signal(address_width, reset_less=True)
+        address = Signal(address_width, reset_less=True)
+        fours_later = delay(m, fours, 1, "fours")
+        beyond = Signal(reset_less=True)
+        m.d.sync += [
+            halfway.eq(start >> ones),
+            beyond.eq(octave[4:].any()),
+            address.eq(Mux(beyond, 0, halfway >> Cat(C(0, 2), fours_later))),
+        ]
+        codes = widths.antilogarithm.tolist()
+        m.d.comb += [
+            self.next.eq(self._first(m)),
+            self.o.valid.eq(delay(m, self.i.valid, latency, "valid", reset=True)),
+            self.o.payload.probability.eq(
+                table(m, "antilogarithm", self._config.output_width, codes, address, cycles.direct)
+            ),
+            self.o.payload.last.eq(delay(m, self.i.payload.last, latency, "last")),
+            self.o.payload.overlong.eq(delay(m, self.factor.tag, latency - cycles.memory, "overlong")),
+        ]
+        return m

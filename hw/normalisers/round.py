@@ -1,0 +1,114 @@
+"""The last step: the quotient shifted into place, rounded once, saturated."""
+
+from typing import Any
+
+from amaranth import C, Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from softstream.hw.config.config import Config
+from softstream.hw.normalisers.division import quotient_layout
+from softstream.hw.normalisers.interface import element_layout
+from softstream.hw.numbers.softmax import Numerics
+from softstream.hw.plan.schedule import round_cycles
+from softstream.hw.stages.exponential import exponential_layout
+from softstream.hw.streams.streams import delay, probability_layout, pulse
+
+__all__ = ["Distance", "Round", "emission_layout", "shift_layout"]
+
+
+def emission_layout(widths: Numerics, factor_width: int) -> data.StructLayout:
+    """What travels with an element from the replay to its quotient: its vector's n and factor, last, and the flag."""
+    return data.StructLayout({"exponent": widths.sum_exponent_width, "factor": factor_width, "last": 1, "overlong": 1})
+
+
+def shift_layout(widths: Numerics) -> data.StructLayout:
+    """What travels with an element through the quotient: its final shift, last, and the flag."""
+    width = widths.distance_width if _saturates(widths) else widths.sum_exponent_width
+    return data.StructLayout({"distance": width, "last": 1, "overlong": 1})
+
+
+def _saturates(widths: Numerics) -> bool:
+    """Whether d is cut to what matters, for narrow registers; beside a wide multiplication the comparison is too slow."""
+    return widths.reciprocals is None
+
+
+class Distance(wiring.Component):
+    """d = min(n − E, P + 2), or n − E by chords: how many octaves the element lies below its vector's sum.
+
+    From P + 2 on the result is 0, whatever d is. n >= E, for no term exceeds the sum.
+
+    Ports: `i`, E and M with the vector's n and factor; `o`, M and the factor with d; no back-pressure. Latency 1 cycle, one
+    element per cycle.
+    """
+
+    def __init__(self, widths: Numerics, factor_width: int) -> None:
+        self._widths = widths
+        super().__init__(
+            {
+                "i": In(pulse(exponential_layout(widths, emission_layout(widths, factor_width)))),
+                "o": Out(pulse(element_layout(widths, factor_width, shift_layout(widths)))),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        element, vector = self.i.payload, self.i.payload.tag
+        limit = self._widths.distance_maximum
+        difference = Signal(self._widths.sum_exponent_width)
+        saturated = Mux(difference < limit, difference, limit) if _saturates(self._widths) else difference
+        m.d.comb += difference.eq(vector.exponent - element.exponent)
+        m.d.sync += [
+            self.o.payload.significand.eq(element.significand),
+            self.o.payload.factor.eq(vector.factor),
+            self.o.payload.tag.distance.eq(saturated),
+            self.o.payload.tag.last.eq(vector.last),
+            self.o.payload.tag.overlong.eq(vector.overlong),
+        ]
+        m.d.comb += self.o.valid.eq(delay(m, self.i.valid, 1, "valid", reset=True))
+        return m
+
+
+class Round(wiring.Component):
+    """probability = min(floor(quotient·2^-(d+1) + 1/2), code of 1.0).
+
+    Shifting by d first and then rounding away the last bit is the same: floor((floor(q/2^d) + 1)/2) =
+    floor((q + 2^d)/2^(d+1)).
+
+    Ports: `i`, the quotient with d; `o`, the probability; no back-pressure. Latency `round_cycles(config)` cycles, one
+    element per cycle.
+    """
+
+    def __init__(self, config: Config, widths: Numerics) -> None:
+        self._config, self._widths = config, widths
+        super().__init__(
+            {
+                "i": In(pulse(quotient_layout(widths.quotient_width, shift_layout(widths)))),
+                "o": Out(pulse(probability_layout(config))),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        element = self.i.payload
+        shifted = Signal(self._widths.quotient_width, reset_less=True)
+        rounded = Signal(self._widths.quotient_width)
+        cycles = round_cycles(self._config)
+        quotient: Value = element.quotient
+        distance: Value = element.tag.distance
+        if cycles > 2:
+            # Whole fours first.
+            halfway = Signal(self._widths.quotient_width, reset_less=True)
+            m.d.sync += halfway.eq(quotient >> Cat(C(0, 2), distance[2:]))
+            quotient, distance = halfway, delay(m, distance[:2], 1, "distance")
+        m.d.sync += shifted.eq(quotient >> distance)
+        m.d.comb += rounded.eq((shifted + 1) >> 1)
+        maximum = self._widths.probability_maximum
+        m.d.sync += self.o.payload.probability.eq(Mux(rounded > maximum, maximum, rounded))
+        m.d.comb += [
+            self.o.valid.eq(delay(m, self.i.valid, cycles, "valid", reset=True)),
+            Value.cast(self.o.payload)[self._config.output_width :].eq(
+                delay(m, Value.cast(element.tag)[len(element.tag.distance) :], cycles, "edges")
+            ),
+        ]
+        return m

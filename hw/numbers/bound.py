@@ -1,0 +1,198 @@
+r"""The error bound: |p̂ − p| for every input, derived from the widths of a configuration, in exact rationals.
+
+Write w_i = 2^(βx_i), W = Σw_i, p_i = w_i/W, and follow one element through the data path.
+
+1. *Exponential.* ŵ_i = w_i(1 + ε_i), |ε_i| <= ε, with ε measured over every score code (`tables`). For q_i = ŵ_i/Σŵ_j
+   the errors of numerator and sum partly cancel: the worst case has ε_i = ±ε and all others ∓ε, which gives
+   |q_i − p_i| <= 2ε·p(1 − p)/(1 − ε + 2εp) <= a·p(1 − p), a = 2ε/(1 − ε).
+2. *Sum.* With a running reference each of the N − 1 additions truncates at most once, by less than 2^−A of a reference
+   that the sum is never below: the sum is Σŵ·(1 − τ), 0 <= τ <= t = (N − 1)·2^−A. The absolute accumulator has t = 0.
+3. *Divisor.* The normalised sum, in [1, 2), is truncated to D fraction bits: a factor (1 − μ), 0 <= μ <= u = 2^−D.
+4. *Reciprocal* (that normaliser only). r is truncated to R bits: a factor (1 − ρ), 0 <= ρ <= e = 2^(1−R).
+   By chords it is r = (1 + ρ)/m' for the sum m' before its truncation, −e2 <= ρ <= e1, both measured over every divisor
+   (`reciprocal_tables`): then 1/(1 − t)·(1 + e1) − 1 and e2 take the place of the two terms in κ.
+   So v = q(1 − ρ)/((1 − τ)(1 − μ)) and |v − q| <= κ·q, κ = max(1/((1 − t)(1 − u)) − 1, e): the two signs never add.
+5. *Quotient and rounding.* The quotient is truncated and then rounded half up; the truncation costs nothing, for
+   floor((floor(v) + h)/2^s) = floor((v + h)/2^s) for integer h. The rounding costs half an ulp.
+
+In all |p̂ − p| <= ulp/2 + max over p of [a·p(1 − p) + κ·min(1, p + a·p(1 − p))]; the bracket is at most
+a(1 + κ)·p(1 − p) + κp, a parabola whose maximum is taken exactly. A scale beyond `BETA_LIMIT` octaves a step adds
+N·2^−64.
+
+With logarithms, p̂ is an entry of a table; the error of each entry over all that can lead to it is evaluated exactly, with
+the measured rounding of both logarithms and a sum that is off by a factor in [(1 − t)(1 − ε), 1 + ε] (`log_tables`).
+
+In two passes (`differences`) the exponentials are those of differences from the maximum, w_i = 2^(−βd_i) <= 1, and the table
+is off by |δ(d)| <= η in absolute terms, δ(0) = 0: ŵ_i = w_i + δ_i, Ŵ = W + Δ, and
+
+    q_i − p_i = (δ_i − p_i·Δ)/Ŵ,   with W >= 1 and Ŵ >= 1, for the maximum's own term is 1 in both.
+
+* The maximum has δ_i = 0, p_i = 1/W. The at most N − 1 other terms give |Δ|/W <= Σ|δ_j|/(1 + Σw_j), a mediant of
+  |δ_j|/(1/n + w_j) for n terms, so below the largest of n|δ(d)|/(1 + n·w(d)), which grows with n: |q_i − p_i| <= A, the
+  largest over d with n = N − 1.
+* Any other element has its own term and those of at most N − 2 others, Δ = δ_i + Δ_o: (1 − p_i)|δ_i|/Ŵ <= η, and
+  p_i·|Δ_o|/Ŵ = (|Δ_o|/W)·w_i/Ŵ <= A·w_i/(1 + w_i − η) <= A/(2 − η).
+* The division drops c bits of both: (e − a)/(S − b) with 0 <= a, b <= 2^c − 1 and S >= 2^F − 1 is off from e/S <= 1 by
+  (b·e/S − a)/(S − b), at most (2^c − 1)/(2^F − 2^c) either way.
+
+|p̂ − p| <= ulp/2 + max(A, η + A/(2 − η)) + (2^c − 1)/(2^F − 2^c); of one element, only the half is left.
+
+Without a divider (normaliser none) the result is defined as w_i/2^(n+1) with n the exponent of the computed sum, and
+only ε enters: ulp/2 + ε/(1 − ε).
+
+With stages behind the probabilities (`composition`) this is the bound of the inner configuration, in its ulp of 2^−(P+G).
+Each stage says what becomes of an error before it, and the last rounding costs another half an ulp.
+
+UQ0.P has no code for 1.0: results that round to 1.0 saturate to 1 − 2^−P. As p <= 1, that costs at most 1 ulp.
+"""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from softstream.hw.config.config import Config
+from softstream.hw.config.limits import BETA_LIMIT
+from softstream.hw.errors import UserError
+from softstream.hw.numbers.composition import POSTS, Composition, composition
+from softstream.hw.numbers.softmax import Numerics, numerics
+from softstream.hw.numbers.two_pass import differences
+
+__all__ = ["Bound", "bound", "post_shares", "unchecked_bound"]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The bound and its shares, all in ulp (2^−P), exact."""
+
+    exponential: Fraction
+    accumulator: Fraction
+    normaliser: Fraction
+    rounding: Fraction
+    total: Fraction
+    saturation: Fraction
+    """1 in UQ0.P, where 1.0 becomes 1 − 2^−P; 0 in UQ1.P."""
+    post: Fraction = Fraction(0)
+    """Of the stages behind the probabilities."""
+
+    @property
+    def worst(self) -> Fraction:
+        """The bound with saturation included."""
+        return max(self.total, self.saturation)
+
+
+def _scale_cap(config: Config) -> Fraction:
+    """What capping the scale may cost, as an absolute error."""
+    capped = config.effective_scale * math.log2(math.e) > BETA_LIMIT * (1 - 1e-12)
+    return Fraction(config.max_length, 1 << BETA_LIMIT) if capped else Fraction(0)
+
+
+def _bracket(a: Fraction, kappa: Fraction) -> Fraction:
+    """Maximum over p in [0, 1] of a(1 + κ)·p(1 − p) + κp."""
+    a = a * (1 + kappa)
+    if a <= kappa:  # the parabola still rises at p = 1
+        return kappa
+    return (a + kappa) ** 2 / (4 * a)
+
+
+def bound(config: Config, widths: Numerics | None = None) -> Bound:
+    """The bound of a softmax configuration.
+
+    Raises `UserError` where it exceeds 1 ulp, with the bound that the configuration would have and guard bits that do.
+    """
+    parts = composition(config)
+    found = unchecked_bound(config, widths) if parts is None else _composed_bound(config, parts)
+    if found.total > 1:
+        raise UserError(
+            f"guard_bits = {config.guard_bits} with probability_width = {config.probability_width}: the error bound would "
+            f"be {float(found.total):.3f} ulp, at most 1 ulp is allowed; {_remedy(config)} would do"
+        )
+    return found
+
+
+def post_shares(config: Config, parts: Composition) -> list[tuple[str, Fraction]]:
+    """What each post stage adds to the error of those before it, in ulp."""
+    error = unchecked_bound(parts.inner).total / (1 << parts.inner.probability_width)
+    shares = []
+    for name in parts.posts:
+        behind = POSTS[name].error(config, parts.inner, error)
+        shares.append((name, (behind - error) * (1 << config.probability_width)))
+        error = behind
+    return shares
+
+
+def _composed_bound(config: Config, parts: Composition) -> Bound:
+    """That of the inner configuration, through the post stages, and the last rounding."""
+    if not parts.finished:
+        return bound(parts.inner)
+    inner, half = unchecked_bound(parts.inner), Fraction(1, 2)
+    scale = Fraction(1, 1 << (parts.inner.probability_width - config.probability_width))
+    post = sum((share for _, share in post_shares(config, parts)), Fraction(0))
+    return Bound(
+        exponential=inner.exponential * scale,
+        accumulator=inner.accumulator * scale,
+        normaliser=inner.normaliser * scale,
+        rounding=inner.rounding * scale + half,
+        post=post,
+        total=inner.total * scale + post + half,
+        saturation=_saturation(config),
+    )
+
+
+def unchecked_bound(config: Config, widths: Numerics | None = None) -> Bound:
+    """The bound of a softmax configuration without stages around it, however large."""
+    ulp = Fraction(1, 1 << config.probability_width)
+    half = Fraction(1, 2)
+    cap = _scale_cap(config) / ulp
+    if config.accumulator == "two_pass":
+        table = differences(config)
+        eta, of_sum, drop = table.largest_error, table.sum_error, 1 << table.dropped
+        several = config.max_length > 1
+        exponential = max(of_sum, eta + of_sum / (2 - eta)) / ulp + cap if several else Fraction(0)
+        accumulator = Fraction(0)
+        normaliser = Fraction(drop - 1, (1 << table.fraction) - drop) / ulp if drop > 1 else Fraction(0)
+        total = half + exponential + normaliser
+        return Bound(exponential, accumulator, normaliser, half, total, _saturation(config))
+    widths = widths or numerics(config)
+    epsilon = widths.tables.error
+    truncation = Fraction(0 if widths.absolute else config.max_length - 1, 1 << widths.accumulator_fraction)
+    if widths.logarithms is not None:
+        logarithms, one = widths.logarithms, Fraction(1)
+        ideal = logarithms.error(one, one) + cap
+        alone = logarithms.error(1 - epsilon, 1 + epsilon) + cap
+        all_in = logarithms.error((1 - truncation) * (1 - epsilon), 1 + epsilon) + cap if truncation else alone
+        exponential, accumulator, normaliser, total = alone - ideal, all_in - alone, ideal - half, all_in
+    elif config.normaliser == "none":
+        exponential, accumulator, normaliser = epsilon / (1 - epsilon) / ulp + cap, Fraction(0), Fraction(0)
+        total = half + exponential
+    else:
+        a = 2 * epsilon / (1 - epsilon)
+        divisor = Fraction(1, 1 << widths.divisor_fraction)
+        reciprocal = Fraction(0)
+        if config.normaliser == "reciprocal":
+            reciprocal = Fraction(2, 1 << widths.reciprocal_width)
+        above = 1 / (1 - divisor)
+        if widths.reciprocals is not None:
+            above, reciprocal = 1 + widths.reciprocals.above, widths.reciprocals.below
+        with_sum = max(above / (1 - truncation) - 1, reciprocal)
+        without_sum = max(above - 1, reciprocal)
+        # Shares: what each step adds to the bound of those before it, so that they sum to the total.
+        exponential = _bracket(a, Fraction(0)) / ulp + cap
+        with_normaliser = _bracket(a, without_sum) / ulp + cap
+        total = half + _bracket(a, with_sum) / ulp + cap
+        normaliser = with_normaliser - exponential
+        accumulator = total - half - with_normaliser
+    return Bound(exponential, accumulator, normaliser, half, total, _saturation(config))
+
+
+def _saturation(config: Config) -> Fraction:
+    return Fraction(int(config.probability_format == "UQ0"))
+
+
+def _remedy(config: Config) -> str:
+    for guard_bits in range(config.guard_bits + 1, 9):
+        try:
+            bound(config.replace(guard_bits=guard_bits))
+        except UserError:
+            continue
+        return f"guard_bits = {guard_bits}"
+    return "normaliser = 'divider' with guard_bits = 4"

@@ -1,0 +1,152 @@
+"""What stands around the head of a configuration: stages on the scores before it, stages on the probabilities behind it.
+
+    scores ─► front stages ─► head of the inner configuration ─► post stages ─► finish ─► output
+
+Each option of the outer configuration is one stage; the inner configuration is the outer one with the options switched off.
+Where there are post stages it is *guarded*: its probabilities have G = k − 1 bits more and are not saturated, so that all
+is rounded to P bits once, at the end. With P + k inside, as ever: P' = P + G, k' = k − G = 1. So no table, no sum and no
+factor is wider than without, only the quotient is.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+from softstream.hw.config.config import Config
+from softstream.hw.errors import UserError
+from softstream.hw.numbers.ensemble import mean_error, summed
+from softstream.hw.numbers.floor import floor_error
+from softstream.hw.numbers.smoothing import smoothing_error
+from softstream.hw.numbers.temperature import tempered, untempered
+
+__all__ = ["FRONTS", "POSTS", "Composition", "Front", "FrontStep", "Post", "composition", "guarded"]
+
+WIDEST = 24
+"""Largest `probability_width`."""
+
+
+@dataclass(frozen=True)
+class FrontStep:
+    """A kind of front stage."""
+
+    wanted: Callable[[Config], bool]
+    without: Callable[[Config], Config]
+    """The configuration behind the stage: its option switched off, its scores as the stage puts them out."""
+    winner: Callable[[Config], Config | None] = lambda config: None
+    """The argmax head whose winner is that of the scores before the stage, where it is not that of those behind it."""
+
+
+@dataclass(frozen=True)
+class Front:
+    """One front stage of a configuration."""
+
+    name: str
+    before: Config
+    after: Config
+    winner: Config | None = None
+    """What finds the winner among the scores before the stage; None where the inner head does."""
+
+
+@dataclass(frozen=True)
+class Post:
+    """A kind of post stage."""
+
+    wanted: Callable[[Config], bool]
+    without: Callable[[Config], Config]
+    """The configuration with its option switched off."""
+    error: Callable[[Config, Config, Fraction], Fraction]
+    """(outer, inner, e) → error of a probability behind the stage where it is at most e before, both absolute."""
+    key: str = ""
+    """The key that asks for it, where that has another name."""
+
+
+FRONTS: dict[str, FrontStep] = {
+    "mean_logits": FrontStep(lambda config: config.ensemble > 1 and config.ensemble_mean == "logits", summed),
+    "inverse_temperature": FrontStep(lambda config: config.temperature_bits > 0, tempered, untempered),
+}
+"""Front stages by the stem of their file, in data-path order."""
+
+POSTS: dict[str, Post] = {
+    "mean_probabilities": Post(
+        lambda config: config.ensemble > 1 and config.ensemble_mean == "probabilities",
+        lambda config: config.replace(ensemble=1, ensemble_mean="logits"),
+        mean_error,
+        "ensemble_mean",
+    ),
+    "smoothing": Post(
+        lambda config: len(config.smoothing) > 1, lambda config: config.replace(smoothing=()), smoothing_error
+    ),
+    "floor": Post(
+        lambda config: config.probability_floor > 0,
+        lambda config: config.replace(probability_floor=0.0),
+        floor_error,
+        "probability_floor",
+    ),
+}
+"""Post stages, likewise; behind the last of them stands `finish`."""
+
+
+@dataclass(frozen=True)
+class Composition:
+    """The stages around an inner head."""
+
+    fronts: tuple[Front, ...]
+    inner: Config
+    posts: tuple[str, ...]
+    """Names in data-path order, without `finish`."""
+    finished: bool
+    """Whether the inner configuration is guarded, so that `finish` ends the data path."""
+
+    @property
+    def winner(self) -> Config | None:
+        """The argmax head that finds the winner, where the inner head does not."""
+        return next((front.winner for front in self.fronts if front.winner is not None), None)
+
+
+def guarded(config: Config, wanted: str = "post stages") -> Config:
+    """The configuration with the probabilities that post stages take: UQ1.(P + G), the same P + k inside.
+
+    Raises `UserError` where fewer than two bits would be guarded, with a value that would do.
+    """
+    extra = min(config.guard_bits - 1, WIDEST - config.probability_width)
+    if extra < 2:
+        key, value = ("guard_bits", 4) if config.guard_bits < 3 else ("probability_width", WIDEST - 2)
+        raise UserError(
+            f"{key} = {getattr(config, key)} with {wanted}: probabilities need 2 guard "
+            f"bits more between the stages, {WIDEST} bits in all at most; {key} = {value} would do"
+        )
+    return config.replace(
+        probability_width=config.probability_width + extra,
+        guard_bits=config.guard_bits - extra,
+        probability_format="UQ1",
+    )
+
+
+def _posts(config: Config) -> tuple[str, ...]:
+    return tuple(name for name, post in POSTS.items() if post.wanted(config))
+
+
+@lru_cache(maxsize=256)
+def composition(config: Config) -> Composition | None:
+    """The stages around the head of a configuration; None where there are none.
+
+    Raises `UserError` for post stages in modes without probabilities, with a value that would do.
+    """
+    inner, fronts, posts = config, [], _posts(config)
+    for name in posts:
+        inner = POSTS[name].without(inner)
+    for name, step in FRONTS.items():
+        if step.wanted(inner):
+            after = step.without(inner)
+            fronts.append(Front(name, inner, after, step.winner(inner)))
+            inner = after
+    if posts:
+        asked = POSTS[posts[0]].key or posts[0]
+        for key, value, would in (("mode", config.mode, "softmax"), ("normaliser", config.normaliser, "divider")):
+            if (key == "mode" and value != would) or value == "none":
+                raise UserError(
+                    f"{asked} with {key} = {value!r}: takes the probabilities of softmax; {key} = {would!r} would do"
+                )
+        inner = guarded(inner, asked)
+    return Composition(tuple(fronts), inner, posts, bool(posts)) if fronts or posts else None

@@ -1,0 +1,85 @@
+r"""Ensembles in numbers: which vectors make one result, and the two means.
+
+**The mean of the logits**, Σ_m x_m / M over the M members: the sums of score codes are exact and M times too large, so they are
+what the head behind them takes for its scores, in steps of score_scale / M: nothing is rounded and nothing is divided. It is
+the logarithm of the geometric mean of the members' distributions, but for a constant that softmax does not see.
+
+**The mean of the probabilities**, Σ_m p_m / M: the members' guarded codes c_m (`composition`), each off by e at most, are summed
+exactly, S = Σ c_m, and floor(S / M) goes on. So the mean is off by e as well, whatever M is, and the floor costs nothing where
+the last rounding comes next, for floor((floor(S/M) + h)/2^G) = floor((S/M + h)/2^G) with the integer h = 2^(G−1): one rounding in
+all. A stage between the two sees the floor: an error below 1 − 1/M of the guarded code's step.
+
+floor(S/M) is exact as well, without a division. Let M = 2^a·d, d odd, x = floor(S/2^a) <= d·2^Q, Q the guarded codes' fraction
+bits. With m = ceil(2^s/d) and r = m·d − 2^s, in [0, d),
+
+    x·m/2^s = x/d + x·r/(d·2^s),
+
+and floor(x/d) follows as long as the last term is below 1/d, the least distance of x/d from the next integer: x·r < 2^s. The
+least s for which that holds with x = d·2^Q is taken. (T. Granlund, P. Montgomery, "Division by invariant integers using
+multiplication", PLDI 1994, section 4.) The product with the constant m is a few shifts, added and subtracted.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+from softstream.hw.config.config import Config
+from softstream.hw.formats import QFormat, ceil_log2
+
+__all__ = ["MeanDivision", "mean_division", "mean_error", "mean_format", "result_lengths", "sum_offset", "summed"]
+
+
+def result_lengths(config: Config, lengths: Any) -> Any:
+    """Lengths of the results for vectors of these lengths [V]: those of each ensemble's first member, [V / M]."""
+    return lengths[:: config.ensemble]
+
+
+def summed(config: Config) -> Config:
+    """The configuration behind the sums of an ensemble's scores: ceil(log2 M) bits more, steps of 1/M."""
+    return config.replace(
+        ensemble=1,
+        score_width=config.score_width + ceil_log2(config.ensemble),
+        score_scale=config.score_scale / config.ensemble,
+    )
+
+
+def sum_offset(config: Config) -> int:
+    """The sum of the members' smallest score codes: a sum of codes is that of the codes above the smallest, and this."""
+    return config.ensemble * config.score_format.minimum
+
+
+def mean_format(config: Config, inner: Config) -> QFormat:
+    """Sums of the members' probabilities, of which M stand for 1: codes of the guarded `inner` configuration."""
+    return QFormat(1 + ceil_log2(config.ensemble), inner.probability_width)
+
+
+def mean_error(config: Config, inner: Config, error: Fraction) -> Fraction:
+    """Error of the mean of probabilities that are off by `error` at most; its floor counts where another stage follows."""
+    floor = Fraction(config.ensemble - 1, config.ensemble << inner.probability_width)
+    return error + (floor if len(config.smoothing) > 1 or config.probability_floor else 0)
+
+
+@dataclass(frozen=True)
+class MeanDivision:
+    """floor(S / M) = floor(floor(S / 2^a)·m / 2^s)."""
+
+    halvings: int
+    """a."""
+    multiplier: int
+    """m."""
+    shift: int
+    """s."""
+
+
+@lru_cache(maxsize=64)
+def mean_division(members: int, fraction: int) -> MeanDivision:
+    """The division of sums of `members` codes of at most 2^`fraction`."""
+    halvings = (members & -members).bit_length() - 1
+    odd = members >> halvings
+    shift = 0
+    while True:
+        multiplier = -(-(1 << shift) // odd)
+        if (odd << fraction) * (multiplier * odd - (1 << shift)) < 1 << shift:
+            return MeanDivision(halvings, multiplier, shift)
+        shift += 1

@@ -1,0 +1,76 @@
+"""Groups: a packet cut into vectors of given sizes, over and over.
+
+With sizes s_0, s_1, … the packet's first s_0 elements are a vector, the next s_1 another one, and so on; behind the last size
+comes the first again. What is left at the packet's end is a vector too, a short one.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Grouping", "group_count"]
+
+
+def _ends(sizes: Sequence[int], longest: int) -> np.ndarray:
+    """Ends of groups up to that of element `longest` − 1, int64."""
+    rounds = -(-longest // sum(sizes))
+    ends = np.cumsum(np.tile(np.asarray(sizes, dtype=np.int64), rounds))
+    return ends[: int(np.searchsorted(ends, longest)) + 1]
+
+
+def group_count(sizes: Sequence[int], lengths: Any) -> Any:
+    """Groups of packets of these lengths, [V]; the last of each may be a short one."""
+    lengths = np.asarray(lengths)
+    return np.searchsorted(_ends(sizes, int(lengths.max(initial=1))), lengths) + 1
+
+
+class Grouping:
+    """The groups of packets of lengths [V], one behind the other: R of them in all."""
+
+    packet: np.ndarray
+    """Packet of each group, [R]."""
+    place: np.ndarray
+    """Its number in the packet, [R]."""
+    lengths: np.ndarray
+    """Its elements, [R]."""
+    complete: np.ndarray
+    """Whether it has as many as its size says, [R]."""
+    final: np.ndarray
+    """Whether it is its packet's last, [R]."""
+
+    def __init__(self, sizes: Sequence[int], lengths: np.ndarray) -> None:
+        counts = group_count(sizes, lengths)
+        ends = _ends(sizes, int(np.max(lengths, initial=1)))
+        self._shape = len(lengths), int(np.max(counts, initial=1))
+        self.packet = np.repeat(np.arange(len(lengths)), counts)
+        self.place = np.arange(len(self.packet)) - np.repeat(np.cumsum(counts) - counts, counts)
+        starts = np.concatenate([[0], ends[:-1]])[self.place]
+        self.lengths = np.minimum(ends[self.place], np.asarray(lengths)[self.packet]) - starts
+        self.complete = self.lengths == ends[self.place] - starts
+        self.final = self.place == counts[self.packet] - 1
+        self._columns = starts[:, None] + np.arange(int(np.max(self.lengths, initial=1)))
+        self._inside = self._columns < (starts + self.lengths)[:, None]
+
+    def split(self, values: np.ndarray) -> np.ndarray:
+        """Values of elements, [V, N], group by group, [R, S], 0 beyond each length."""
+        columns = np.minimum(self._columns, values.shape[1] - 1)
+        return np.where(self._inside, values[self.packet[:, None], columns], 0)
+
+    def joined(self, values: np.ndarray, columns: int) -> np.ndarray:
+        """Values of elements, [R, S], packet by packet, [V, N], 0 beyond each length."""
+        whole = np.zeros((self._shape[0], columns), dtype=values.dtype)
+        rows = np.broadcast_to(self.packet[:, None], self._columns.shape)
+        whole[rows[self._inside], self._columns[self._inside]] = values[self._inside]
+        return whole
+
+    def told(self, values: np.ndarray) -> np.ndarray:
+        """Values of groups, [R], packet by packet, [V, G], 0 beyond each packet's groups."""
+        whole = np.zeros(self._shape, dtype=values.dtype)
+        whole[self.packet, self.place] = values
+        return whole
+
+    def each(self, values: np.ndarray) -> np.ndarray:
+        """Values of groups, [V, G], one behind the other, [R]."""
+        found: np.ndarray = values[self.packet, self.place]
+        return found

@@ -1,0 +1,259 @@
+r"""What sampling is made of: random words, the table that turns one into Gumbel noise, and how near its law is to softmax.
+
+The class i with the largest x_i + G_i, the G_i independent with P(G <= g) = exp(−e^−g), is drawn with probability
+exp(x_i)/Σ exp(x_j): softmax without a sum and without a division (the Gumbel-max trick; E. J. Gumbel, "Statistical theory
+of extreme values", NBS 1954; C. Maddison, D. Tarlow, T. Minka, "A* sampling", NIPS 2014, section 2).
+
+**Random words.** Two linear feedback shift registers, s[t + n] = s[t + k] + s[t] modulo 2 with n, k of `REGISTERS`, advance by
+`WORD` bits for each element; the word is the sum modulo 2 of their next `WORD` bits. Both polynomials are primitive and neither
+period shares a factor with the other or with `WORD`: (2^63 − 1)(2^65 − 1) words, that is about 2^128, come before the first one
+comes again. 128 bits in a row are a one-to-one image of the registers, so over the period every value of three successive words
+comes equally often, to one part in 2^62. (R. C. Tausworthe, Math. Comp. 19, 1965; P. L'Ecuyer, Math. Comp. 65, 1996, for the
+sum of two, which hides the three-term recurrence that each has.) It is no generator for secrets.
+
+**Noise.** A word holds {octave bits, side, mantissa m, fraction d}, d lowest. Of a uniform number v in (0, 1) the side tells
+whether it is below a half; the zeros before the first one among the octave bits tell in which octave v, or 1 − v in the
+upper half, lies; the mantissa in which of `SEGMENTS` equal segments of the octave. So the segments halve towards both ends:
+the winner of N elements has a v of about 1/N, and there they are as fine in relation to v as anywhere. Within a
+segment G = −ln(−ln(1 − v)) is a straight line in d: value = base + floor(slope·d / 2^`FRACTION`), from a table of
+(base, slope).
+
+**Unit.** The noise is stored in units of 2^−shift steps of the score, at most 2^−`RESOLUTION` nats (a step is score_scale /
+temperature nats); the score is then just shifted, and adds no error at all. The classes are compared by code·2^shift + noise;
+of equal ones the first index wins.
+
+**Distance from softmax.** For every vector of at most N scores the total variation distance between the law of the draw and
+softmax is at most the sum of three terms. Couple each element's noise with the exact G of the v that it stands for; N·2^−O, O
+the octaves of the lower half, is more than the probability that any v lies in the last of them, and w = 2^−L that one 1 − v
+lies in the last of the L octaves of the upper half. Elsewhere noise and G differ by at most δ, measured at both ends of every
+word's interval. Then the winners are the same unless
+
+* a v lies in the last octave of the lower half: N·2^−O; or
+* the two largest x_i + G_i are less than 2δ apart: given that i wins, the gap exceeds 2δ with probability
+  e^−2δ/(1 − p_i + p_i·e^−2δ) >= e^−2δ, so this has probability 1 − e^−2δ at most; or
+* an element j with 1 − v in the last octave of the upper half matters, that is, the largest of the others less x_j lies
+  between min(G_j, g_min) − δ and U = max(g_0 + g_max − g_min, g_max) + δ, where g_0 is the largest exact value there, g_min and
+  g_max the least and the largest of the table. (Above U, j loses against an exact winner, wherever that one's v lies; below,
+  j wins either way.) The largest of the others less x_j is at most g with probability exp(−c·e^−g), c = (1 − p_j)/p_j,
+  and −ln(1 − v) is exponential beyond e^−g_0, so with α = e^−U and β = e^δ·(b + e^(e^−g_0 − b)), b = e^−g_min, Jensen's
+  inequality bounds the probability by w·(e^−cα − e^−cβ). Summed over all j with 1 = Σp_j it is at most the largest
+  w·(1 + c)·(e^−cα − e^−cβ).
+"""
+
+import hashlib
+import math
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import cached_property, lru_cache
+from itertools import pairwise
+
+import numpy as np
+
+from softstream.hw.config.config import Config
+from softstream.hw.errors import UserError
+from softstream.hw.formats import ceil_log2
+
+__all__ = [
+    "FRACTION",
+    "MANTISSA",
+    "OCTAVE_BITS",
+    "REGISTERS",
+    "SEGMENTS",
+    "WORD",
+    "GumbelTable",
+    "gumbel_table",
+    "initial_states",
+]
+
+REGISTERS = ((63, 1), (65, 18))
+"""(n, k) of the shift registers: x^n + x^k + 1 is primitive modulo 2."""
+
+WORD = 40
+"""Bits by which both registers advance, and bits of a word: no more than n − k, so that each new bit comes from old ones."""
+
+FRACTION = 6
+"""Bits of d."""
+MANTISSA = 5
+SEGMENTS = 1 << MANTISSA
+"""Segments of an octave."""
+OCTAVE_BITS = WORD - FRACTION - MANTISSA - 1
+
+LOWER_MARGIN = 10
+"""Octaves of v below a half beyond log2 N."""
+UPPER_OCTAVES = 8
+"""Octaves of 1 − v."""
+
+RESOLUTION = 11
+COARSEST, FINEST = 16.0, 2.0**-16
+"""Limits of score_scale / temperature: coarser, a step below the maximum is never drawn; finer, the noise needs too many bits."""
+
+_CONTEXT = Context(prec=40, Emin=-(10**9), Emax=10**9)
+
+
+def initial_states(seed: int) -> tuple[int, ...]:
+    """The registers after reset, none of them 0; bit t of a register is s[t]. Seeds that are close give states that are not."""
+    found = []
+    for number, (n, _) in enumerate(REGISTERS):
+        digest = hashlib.sha256(f"{seed}/{number}".encode()).digest()
+        found.append(1 + int.from_bytes(digest, "little") % ((1 << n) - 1))
+    return tuple(found)
+
+
+@dataclass(frozen=True, eq=False)
+class GumbelTable:
+    """The table of one (scale, max_length). Octaves of the lower half come first, then those of the upper half."""
+
+    shift: int
+    """The score is multiplied by 2^shift."""
+    unit: float
+    """Nats per unit of noise: score_scale / temperature · 2^−shift."""
+    lower_octaves: int
+    base: np.ndarray
+    """int64 [octaves·SEGMENTS], in units, above the least noise there is."""
+    slope: np.ndarray
+    """int64 [octaves·SEGMENTS], units over the whole segment."""
+    least: int
+    """What was taken off every base to make the least one 0."""
+    max_length: int
+
+    @property
+    def octaves(self) -> int:
+        """Octaves of both halves."""
+        return self.lower_octaves + UPPER_OCTAVES
+
+    @property
+    def address_width(self) -> int:
+        """Bits of {octave, mantissa}."""
+        return ceil_log2(len(self.base))
+
+    @property
+    def base_width(self) -> int:
+        """Bits of the largest base."""
+        return int(self.base.max()).bit_length()
+
+    @property
+    def slope_width(self) -> int:
+        """Bits of the largest slope."""
+        return int(self.slope.max()).bit_length()
+
+    @property
+    def bits(self) -> int:
+        """Storage."""
+        return len(self.base) * (self.base_width + self.slope_width)
+
+    @property
+    def noise_maximum(self) -> int:
+        """The largest noise."""
+        return int(self.values.max())
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """Noise for every address and d, int64 [octaves·SEGMENTS, 2^FRACTION]."""
+        return self.base[:, None] + ((self.slope[:, None] * np.arange(1 << FRACTION)) >> FRACTION)
+
+    @cached_property
+    def law(self) -> np.ndarray:
+        """P(noise = k) for k from 0 to the largest, float64, each exact: multiples of 2^-(octaves + MANTISSA + FRACTION + 1)."""
+        weights = np.repeat(_octave_weights(self.lower_octaves), SEGMENTS << FRACTION) / (SEGMENTS << FRACTION)
+        return np.bincount(self.values.ravel(), weights=weights)
+
+    @cached_property
+    def deviation(self) -> float:
+        """δ in nats: the largest distance of noise and exact G where v is in no last octave; in float64, raised by 2^-30."""
+        worst = 0.0
+        parts = np.arange((1 << FRACTION) + 1) / (1 << FRACTION)
+        noise = (self.values + self.least) * self.unit
+        for octave in (*range(self.lower_octaves - 1), *range(self.lower_octaves, self.octaves - 1)):
+            upper = octave >= self.lower_octaves
+            low = 2.0 ** -((octave - self.lower_octaves if upper else octave) + 2)
+            edges = low * (1 + (np.arange(SEGMENTS)[:, None] + (parts if upper else 1 - parts)) / SEGMENTS)
+            exact = -np.log(-np.log(edges) if upper else -np.log1p(-edges))
+            rows = noise[octave * SEGMENTS : (octave + 1) * SEGMENTS]
+            worst = max(worst, float(np.abs(rows - exact[:, 1:]).max()), float(np.abs(rows - exact[:, :-1]).max()))
+        return worst + 2.0**-30
+
+    @cached_property
+    def bound(self) -> float:
+        """The largest total variation distance of a draw's law from softmax, over all vectors of at most max_length scores."""
+        delta = self.deviation
+        w = 2.0**-UPPER_OCTAVES
+        tail = (self.values[-SEGMENTS:] + self.least) * self.unit
+        lowest, highest = float(tail.min()), float(tail.max())
+        exponential = UPPER_OCTAVES * math.log(2)  # e^-g_0
+        alpha = math.exp(-(max(-math.log(exponential) + highest - lowest, highest) + delta))
+        b = max(math.exp(-lowest), exponential)
+        beta = math.exp(delta) * (b + math.exp(exponential - b))
+        assert alpha > 1  # beyond c = 20 the product below only falls
+        step = 2.0**-10
+        c = np.arange(0, 20, step)
+        largest = float(((1 + c) * (np.exp(-c * alpha) - np.exp(-c * beta))).max()) + step * (1 + beta)
+        return self.max_length * 2.0**-self.lower_octaves + (1 - math.exp(-2 * delta)) + w * largest
+
+
+def _octave_weights(lower_octaves: int) -> np.ndarray:
+    """The probability of each octave, lower half first."""
+    halves = []
+    for count in (lower_octaves, UPPER_OCTAVES):
+        halves += [2.0 ** -(octave + 2) for octave in range(count - 1)] + [2.0**-count]
+    return np.array(halves)
+
+
+def gumbel_table(config: Config) -> GumbelTable:
+    """The table of a configuration.
+
+    Raises `UserError` for a scale that is too coarse or too fine, with one that would do.
+    """
+    scale = config.effective_scale
+    if not FINEST <= scale <= COARSEST:
+        limit = (COARSEST if scale > COARSEST else FINEST) * config.temperature
+        remedy = f"score_scale = {limit}" + (" or mode = 'argmax'" if scale > COARSEST else "")
+        raise UserError(
+            f"{config.scale_text}: sampling takes {FINEST:g} to {COARSEST:g} nats per code step; {remedy} would do"
+        )
+    return _gumbel_table(scale, config.max_length)
+
+
+@lru_cache(maxsize=16)
+def _gumbel_table(scale: float, max_length: int) -> GumbelTable:
+    shift = 0
+    while scale * 2.0**-shift > 2.0**-RESOLUTION:
+        shift += 1
+    unit = Decimal(scale) / (1 << shift)
+    lower = ceil_log2(max_length) + LOWER_MARGIN
+    one = Decimal(1)
+
+    def lower_half(v: Decimal) -> Decimal:
+        return -_CONTEXT.ln(-_CONTEXT.ln(_CONTEXT.subtract(one, v)))
+
+    def upper_half(v: Decimal) -> Decimal:
+        return -_CONTEXT.ln(-_CONTEXT.ln(v))
+
+    base, slope = [], []
+    for count, gumbel in ((lower, lower_half), (UPPER_OCTAVES, upper_half)):
+        for octave in range(count):
+            last = octave == count - 1
+            size = Decimal(2) ** -(octave + (1 if last else 2))
+            start = Decimal(0) if last else size
+            edges = [start + size * m / SEGMENTS for m in range(SEGMENTS + 1)]
+            # The segment at the very end is infinite: it stops in its middle.
+            edges[0] = edges[0] or edges[1] / 2
+            values = [gumbel(edge) / unit for edge in edges]
+            for one_end, other_end in pairwise(values):
+                height = _round(abs(other_end - one_end))
+                # The middle of the first of the equal parts, and a half for what the floor of slope·d takes away.
+                base.append(_round(min(one_end, other_end) + Decimal(height) / (2 << FRACTION) + Decimal("0.5")))
+                slope.append(height)
+    least = min(base)
+    return GumbelTable(
+        shift=shift,
+        unit=scale * 2.0**-shift,
+        lower_octaves=lower,
+        base=np.array(base, dtype=np.int64) - least,
+        slope=np.array(slope, dtype=np.int64),
+        least=least,
+        max_length=max_length,
+    )
+
+
+def _round(value: Decimal) -> int:
+    return int(value.to_integral_value(ROUND_HALF_EVEN))

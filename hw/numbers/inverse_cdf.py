@@ -1,0 +1,92 @@
+r"""What drawing by the inverse of the cumulative distribution is made of, and how near its law is to softmax.
+
+A vector's exponentials are integers t_i = M·2^E (`tables`), C_i = t_1 + … + t_i, and S = C_N their exact sum. With U random
+bits u, uniform on 0 … 2^U − 1, the class drawn is the first i with
+
+    C_i > τ,   τ = floor(u·S / 2^U).
+
+C_i is an integer, so C_i > τ is C_i > u·S/2^U. As 0 <= τ <= S − 1, there always is such an i, for u = 0 as for the largest u; and
+none with t_i = 0 is ever the first. (Devroye, "Non-Uniform Random Variate Generation", 1986, section III.2.)
+
+**Distance from softmax.** Total variation distance, for every vector of at most N scores. With q_i = t_i/S and p = softmax:
+
+* *Resolution of u.* The class is i for ceil(2^U·C_i/S) − ceil(2^U·C_(i−1)/S) of the 2^U words: its probability is
+  q_i + (r_i − r_(i−1))/2^U, where r_i = ceil(c) − c of c = 2^U·C_i/S lies in [0, 1), and r_0 = r_N = 0. The distance is the
+  sum of what is positive of these. A run of neighbours in which r rises adds less than 1, and behind each stands an element in
+  which it does not, for it ends at 0: there are at most floor(N/2) runs. So the distance is less than floor(N/2)/2^U.
+* *Exponentials.* t_i is a common factor times w_i(1 + ε_i), |ε_i| <= ε, ε measured over every score code. For a set of
+  probability a under p, its probability under q is at most a(1 + ε)/(a(1 + ε) + (1 − a)(1 − ε)), whose distance from a is
+  largest at a = 1/(1 + ρ), ρ² = (1 + ε)/(1 − ε): (ρ − 1)/(ρ + 1) = ε/(1 + sqrt(1 − ε²)) <= ε/(2 − ε²).
+
+Of a vector of one element both are 0. U = ceil(log2 N) + B + 2, B the fraction bits of M, makes the first share at most a
+quarter of 2^−B and so half of what ε <= 2^−(B+1) may add; a word of the generator has `WORD` bits, which is the most there are.
+"""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from softstream.hw.config.config import Config
+from softstream.hw.errors import UserError
+from softstream.hw.formats import ceil_log2
+from softstream.hw.numbers.gumbel import WORD
+from softstream.hw.numbers.softmax import ACCUMULATOR_LIMIT, Numerics, numerics
+
+__all__ = ["CdfLaw", "cdf_law", "exact_sum"]
+
+
+@dataclass(frozen=True)
+class CdfLaw:
+    """Numbers of one configuration."""
+
+    widths: Numerics
+    """Of the exponentials and of their exact sum."""
+    share_bits: int
+    """U: bits of u, the lowest of a random word."""
+    exponential: Fraction
+    """Share of the exponentials' error in the distance."""
+    resolution: Fraction
+    """Share of the resolution of u."""
+
+    @property
+    def bound(self) -> Fraction:
+        """The largest total variation distance of a draw's law from softmax, over all vectors of at most max_length scores."""
+        return self.exponential + self.resolution
+
+
+def exact_sum(config: Config) -> Config:
+    """The configuration whose exponentials and sum these draws take."""
+    return config.replace(mode="softmax", normaliser="none", accumulator="absolute", sampler="gumbel")
+
+
+def cdf_law(config: Config) -> CdfLaw:
+    """The numbers of a configuration.
+
+    Raises `UserError` for another accumulator than the exact one, and scores whose exact sum is too wide.
+    """
+    if config.accumulator == "reference":
+        raise UserError(
+            "accumulator = 'reference' with sampler = 'inverse_cdf': both passes have to add up to the same sum, so it is exact; "
+            "accumulator = 'auto' would do"
+        )
+    try:
+        widths = numerics(exact_sum(config))
+    except UserError:
+        fraction, length_bits = config.probability_width + config.guard_bits - 1, ceil_log2(config.max_length)
+        octaves = ACCUMULATOR_LIMIT - fraction - length_bits
+        # One octave less: a significand that is rounded up to 2 raises the exponent.
+        scale = (octaves - 1) * math.log(2) / ((1 << config.score_width) - 1) * config.temperature
+        digit = 10.0 ** (math.floor(math.log10(scale)) - 1)
+        raise UserError(
+            f"{config.scale_text} with sampler = 'inverse_cdf': the exact sum of exponentials has room for scores that span "
+            f"{octaves} octaves, in {ACCUMULATOR_LIMIT} bits; score_scale = {math.floor(scale / digit) * digit:.2g} would do, or "
+            "sampler = 'gumbel'"
+        ) from None
+    share_bits = min(WORD, ceil_log2(config.max_length) + widths.significand_fraction + 2)
+    epsilon, several = widths.tables.error, config.max_length > 1
+    return CdfLaw(
+        widths=widths,
+        share_bits=share_bits,
+        exponential=epsilon / (2 - epsilon**2) if several else Fraction(0),
+        resolution=Fraction(config.max_length // 2, 1 << share_bits),
+    )

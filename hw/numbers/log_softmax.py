@@ -1,0 +1,107 @@
+"""Widths, tables and error bound of log-softmax and cross-entropy, from the numeric keys of the configuration."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+from softstream.hw.config.config import Config
+from softstream.hw.errors import UserError
+from softstream.hw.formats import QFormat, ceil_log2
+from softstream.hw.numbers.bound import Bound
+from softstream.hw.numbers.natural_logarithm import LnTables, ln_tables, magnitude_format, signed_format
+from softstream.hw.numbers.softmax import Numerics, numerics
+from softstream.hw.numbers.temperature import tempered
+
+__all__ = ["LogNumerics", "log_bound", "log_numerics"]
+
+
+@dataclass(frozen=True)
+class LogNumerics:
+    """Formats and tables of one configuration; P, its fraction bits, is `probability_width`."""
+
+    widths: Numerics
+    """Those of the sum, which is that of softmax."""
+    tables: LnTables
+    format: QFormat
+    """Of the result: Qm.P of a log-softmax, UQm.P of a cross-entropy."""
+    saturates: bool
+    """Whether the format is narrower than the largest magnitude."""
+
+    @property
+    def limit(self) -> int:
+        """The largest magnitude that the format holds: what is larger saturates to it."""
+        return max(-self.format.minimum, self.format.maximum)
+
+    @property
+    def logarithm_width(self) -> int:
+        """Bits of L, the logarithm of the sum and half an ulp."""
+        return self.widths.sum_exponent_width + self.tables.working_fraction
+
+
+@lru_cache(maxsize=256)
+def log_numerics(config: Config, *, signed: bool) -> LogNumerics:
+    """Numbers of a log-softmax (`signed`) or of a cross-entropy (not).
+
+    `integer_bits` of 0 takes as many as no input overflows, that is for scale·(2^W − 1) + ln(max_length) nats, and of a
+    log-softmax its sign; fewer saturate, more would never be used. With temperatures at run time they are the numbers behind
+    the product.
+
+    Raises `UserError` as `numerics` and `ln_tables` do, and for more integer bits than are of use.
+    """
+    if config.temperature_bits:
+        return log_numerics(tempered(config), signed=signed)
+    widths = numerics(config)
+    keys = (config.score_width, config.effective_scale)
+    octaves = widths.tables.exponent_maximum + ceil_log2(config.max_length) + 1
+    tables = ln_tables(*keys, octaves, config.probability_width, config.guard_bits)
+    form = (signed_format if signed else magnitude_format)(*keys, config.max_length, config.probability_width)
+    if config.integer_bits > form.integer_bits:
+        raise UserError(
+            f"integer_bits = {config.integer_bits}: must be from 0 to {form.integer_bits}, with which nothing overflows; "
+            f"{form.integer_bits} would do"
+        )
+    chosen = QFormat(config.integer_bits or form.integer_bits, form.fraction_bits, signed)
+    numbers = LogNumerics(widths, tables, chosen, chosen != form)
+    # The integer part of L fits the place of n: ln 2 < 1.
+    assert int(tables.octave[-1] + tables.logarithm.max()) + 4 < 1 << numbers.logarithm_width
+    return numbers
+
+
+def log_bound(config: Config) -> Bound:
+    """The bound |code − a·2^P| in ulp of both, before saturation; see `ln_tables`.
+
+    Nothing cancels here: the sum's relative error is the result's absolute one. Raises `UserError` where the bound exceeds
+    1 ulp, with guard bits that do.
+    """
+    limits = _log_bound(config)
+    if limits.total > 1:
+        better = next(
+            (k for k in range(config.guard_bits + 1, 9) if _log_bound(config.replace(guard_bits=k)).total <= 1), 8
+        )
+        raise UserError(
+            f"guard_bits = {config.guard_bits} with probability_width = {config.probability_width}: the error bound would be "
+            f"{float(limits.total):.3f} ulp, at most 1 ulp is allowed; guard_bits = {better} would do"
+        )
+    return limits
+
+
+@lru_cache(maxsize=256)
+def _log_bound(config: Config) -> Bound:
+    numbers = log_numerics(config, signed=True)
+    widths, tables = numbers.widths, numbers.tables
+    epsilon, truncation, one = widths.tables.error, Fraction(0), Fraction(1)
+    if not widths.absolute:
+        truncation = Fraction(config.max_length - 1, 1 << widths.accumulator_fraction)
+    # Shares: what each step adds to the bound of those before it, so that they sum to the total.
+    ideal = tables.error(one, one)
+    with_exponential = tables.error(1 - epsilon, 1 + epsilon)
+    total = tables.error((1 - truncation) * (1 - epsilon), 1 + epsilon)
+    half = Fraction(1, 2)
+    return Bound(
+        exponential=with_exponential - ideal,
+        accumulator=total - with_exponential,
+        normaliser=ideal - half,
+        rounding=half,
+        total=total,
+        saturation=Fraction(0),
+    )

@@ -1,0 +1,161 @@
+r"""Tables of the logarithmic normaliser, exact on every machine, and their error, measured over every entry.
+
+A probability is a difference of logarithms, p_i = 2^-(L − y_i) with L = log2 Σ2^(y_j) and y_i = β·i: no multiplier and no
+division. With F = P + k − 2 and G = F + 1 fraction bits, all logarithms in units of 2^-G:
+
+* Y[i] = round(β·i), one entry per score position.
+* The sum is 2^n·m with m in [1, 2). The first F fraction bits of m address T, the next bit b is added to the entry:
+  L = n + T[m] + b. One bit more of m for nothing, as the slope of log2 lies between 0.72 and 1.44. T[m] is the integer
+  nearest to the middle of what its interval needs.
+* z = L − Y[i] − 2^-G = zi + f: the complement of Y is added, with b as its carry. The address {1, f} >> (zi + 1), cut to
+  F + 1 bits, keeps fewer bits of f the smaller the probability is, in proportion: one table of 2^(F+1) entries serves
+  every octave. From zi = F + 1 on it is 0.
+* The entry of an address is the code nearest to the middle of the probabilities that can lead there.
+
+z must not be negative, for a negative one would wrap round. So the exponentials in the sum are those of y + offset, with
+an offset just above what the errors can take away; the last table knows of it.
+
+(A single logarithm conversion and an antilogarithm in place of a divider: J. N. Mitchell, "Computer multiplication and
+division using binary logarithms", IRE Trans. EC-11, 1962; here with tables instead of straight lines. The address with a
+leading one is that of a floating-point number.)
+"""
+
+from dataclasses import dataclass, replace
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal
+from fractions import Fraction
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from softstream.hw.numbers.exponential import scale_in_octaves
+
+__all__ = ["LogTables", "log_tables"]
+
+_CONTEXT = Context(prec=32, Emin=-(10**9), Emax=10**9)
+_LN2 = _CONTEXT.ln(Decimal(2))
+_SLACK = Decimal(1).scaleb(-24)
+"""Far more than all rounding of the decimal arithmetic below, far less than any bound's last printed digit."""
+
+
+def _log2(value: Decimal) -> Decimal:
+    return _CONTEXT.divide(_CONTEXT.ln(value), _LN2)
+
+
+def _exp2(value: Decimal) -> Decimal:
+    return _CONTEXT.exp(_CONTEXT.multiply(value, _LN2))
+
+
+def _round(value: Decimal) -> int:
+    return int(value.to_integral_value(ROUND_HALF_EVEN))
+
+
+@dataclass(frozen=True, eq=False)
+class LogTables:
+    """The three tables of one (score width, scale, P, k), and what they can be off by."""
+
+    probability_width: int
+    """P: fraction bits of a probability code."""
+    fraction: int
+    """F: address bits of the table of logarithms; the last table has one more."""
+    position: np.ndarray
+    """Y[i] in units of 2^-G, int64 [2^W]."""
+    logarithm: np.ndarray
+    """T[m] in units of 2^-G, below 2^G, int64 [2^F]."""
+    low: Decimal
+    """Least of z − z* − offset in units of 2^-G, z* the exact difference of logarithms of the computed sum."""
+    high: Decimal
+    """Largest of the same."""
+    epsilon: Decimal
+    """The relative error of an exponential in the sum for which the offset is made."""
+    offset: Fraction
+    """Octaves by which the exponentials in the sum are raised."""
+
+    def clipped(self, low: int, high: int) -> "LogTables":
+        """The same with the logarithms of positions below `low` and above `high` replaced by theirs."""
+        return replace(self, position=self.position[np.clip(np.arange(len(self.position)), low, high)])
+
+    @property
+    def working_fraction(self) -> int:
+        """G: fraction bits of all logarithms."""
+        return self.fraction + 1
+
+    @cached_property
+    def antilogarithm(self) -> np.ndarray:
+        """Probability codes by address, at most 2^P, int64 [2^(F+1)]."""
+        one = 1 << self.probability_width
+        spread = self._range_with(1 - Fraction(self.epsilon), 1 + Fraction(self.epsilon))
+        codes = [_round((least + largest) / 2 * one) for least, largest in _reached(self, *spread)]
+        return np.minimum(np.array(codes, dtype=np.int64), one)
+
+    def error(self, sum_low: Fraction, sum_high: Fraction) -> Fraction:
+        """Largest |code − p·2^P| over every address, saturation apart, where the computed sum is off by a factor in
+        [sum_low, sum_high]."""
+        one = 1 << self.probability_width
+        reached = _reached(self, *self._range_with(sum_low, sum_high))
+        codes = self.antilogarithm.tolist()
+        worst = max(abs(code - p * one) for code, both in zip(codes, reached, strict=True) for p in both)
+        return Fraction(worst + _SLACK)
+
+    def _range_with(self, sum_low: Fraction, sum_high: Fraction) -> tuple[Decimal, Decimal]:
+        """[least, largest] of z − z* − offset where the computed sum is off by a factor in [sum_low, sum_high]."""
+        unit = 1 << self.working_fraction
+        below, above = (
+            _CONTEXT.multiply(_log2(Decimal(x.numerator) / Decimal(x.denominator)), Decimal(unit))
+            for x in (sum_low, sum_high)
+        )
+        return self.low + below - _SLACK, self.high + above + _SLACK
+
+
+def _reached(tables: LogTables, low: Decimal, high: Decimal) -> list[tuple[Decimal, Decimal]]:
+    """For each address, the least and the largest exact probability that can lead there."""
+    fraction, unit = tables.fraction, 1 << tables.working_fraction
+    offset = Decimal(tables.offset.numerator) / Decimal(tables.offset.denominator) * unit
+
+    def probability(z: Decimal, deviation: Decimal) -> Decimal:
+        exact = max(Decimal(0), z - offset - deviation)  # no probability exceeds 1
+        return _exp2(-exact / unit)
+
+    found = [(Decimal(0), probability(Decimal((fraction + 1) * unit), high))]
+    for address in range(1, 2 << fraction):
+        octave = fraction - (address.bit_length() - 1)
+        first = octave * unit + ((address - (1 << (fraction - octave))) << (octave + 1))
+        last = first + (1 << (octave + 1)) - 1
+        found.append((probability(Decimal(last), low), probability(Decimal(first), high)))
+    return found
+
+
+@lru_cache(maxsize=64)
+def log_tables(score_width: int, score_scale: float, probability_width: int, guard_bits: int) -> LogTables:
+    """Tables for scores of `score_width` bits with steps of `score_scale` nats, P and k."""
+    fraction = probability_width + guard_bits - 2
+    unit = 1 << (fraction + 1)
+    beta = _CONTEXT.multiply(scale_in_octaves(score_scale), Decimal(unit))
+    exact = [_CONTEXT.multiply(beta, Decimal(i)) for i in range(1 << score_width)]
+    position = [_round(y) for y in exact]
+    rounding = [y - e for y, e in zip(position, exact, strict=True)]
+
+    steps = 2 << fraction  # halves of the intervals of the table of logarithms
+    edges = [_CONTEXT.multiply(_log2(Decimal(steps + i) / steps), Decimal(unit)) for i in range(steps + 1)]
+    logarithm, low, high = [], Decimal(0), Decimal(0)
+    for start in range(0, steps, 2):
+        # In the upper half 1 is added: the entry has to do for [start, start + 1] and, less 1, for [start + 1, start + 2].
+        least, largest = min(edges[start], edges[start + 1] - 1), max(edges[start + 1], edges[start + 2] - 1)
+        entry = min(_round((least + largest) / 2), unit - 1)
+        logarithm.append(entry)
+        low, high = min(low, entry - largest), max(high, entry - least)
+    low, high = low - max(rounding) - 1, high - min(rounding) - 1
+
+    # M is correctly rounded to P + k − 1 fraction bits.
+    epsilon = Decimal(2) ** -(probability_width + guard_bits)
+    need = -low - _CONTEXT.multiply(_log2(1 - epsilon), Decimal(unit)) + _SLACK
+    quarters = int((need * 4).to_integral_value(ROUND_CEILING))
+    return LogTables(
+        probability_width=probability_width,
+        fraction=fraction,
+        position=np.array(position, dtype=np.int64),
+        logarithm=np.array(logarithm, dtype=np.int64),
+        low=low,
+        high=high,
+        epsilon=epsilon,
+        offset=Fraction(quarters, 4 * unit),
+    )

@@ -1,0 +1,230 @@
+r"""Tables of natural logarithms for log-softmax and cross-entropy, exact on every machine, and their error.
+
+The magnitude of a log-softmax is a = ln Σ exp(s·j) − s·i over positions i, j: one logarithm per vector, one subtraction
+per element, no exponential and no multiplication. The result has P fraction bits. With F = P + k − 2, all logarithms are
+integers in units of 2^-H, H = F + 3:
+
+* Y[i] = round(s·i), one entry per score position; above `DIRECT_WIDTH` bits of score the sum of two entries, one for the
+  position's high part and one for its low part.
+* The sum is 2^n·m with m in [1, 2). O[n] = round(n·ln 2), one entry per octave, half an ulp of the result included.
+* The first F fraction bits of m address T, and a quarter of 2^-F is not lost: the next bit b is worth half an entry's
+  interval, L = O[n] + T[m] + 4·b. The slope of ln lies between 1/2 and 1 there, so adding a whole half interval is off by
+  no more than leaving it would be. T[m] is the integer nearest to the middle of what its interval needs.
+* magnitude = max(0, floor((L − Y[i]) / 2^(k + 1))), rounded half up by the half ulp in O. No log-softmax exceeds 0, so
+  what the errors would carry above it becomes 0.
+
+**Error.** L − Y differs from the exact a of the *computed* sum by what was measured over every entry: e in [low, high],
+the errors of O, T and Y added, each over all that can lead to its entry (for T every real m, so the bits of m below b
+cost nothing more). The computed sum is off by a factor in [(1 − t)(1 − ε), 1 + ε] (see `bound`: ε the relative error of
+an exponential, t the truncation of a running reference), which shifts a by its logarithm. Then one rounding:
+
+    |code − a·2^P| <= 1/2 + max |e + ln factor · 2^H| / 2^(k + 1)
+
+and the lower end of 0 only brings a code nearer. In units of 2^-H the tables cost at most 2 + 1/2 (T), 1/2 (O) and 1/2
+(Y), 1 where it is split; where s·2^H is an integer Y is exact.
+"""
+
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+
+from softstream.hw.config.limits import DIRECT_WIDTH
+from softstream.hw.errors import UserError
+from softstream.hw.formats import QFormat
+
+__all__ = ["RANGE_LIMIT", "STEP_LIMIT", "WIDTH_LIMIT", "LnTables", "ln_tables", "magnitude_format", "signed_format"]
+
+RANGE_LIMIT = 512
+"""Nats that the scores may span: the table of octaves then has fewer than a thousand entries."""
+
+STEP_LIMIT = 32
+"""Largest scale in nats: below `BETA_LIMIT` octaves, where the exponential's own scale is capped."""
+
+WIDTH_LIMIT = 14
+"""Largest P + k: the table of logarithms has 2^(P + k − 2) entries."""
+
+_CONTEXT = Context(prec=40, Emin=-(10**9), Emax=10**9)
+_LN2 = _CONTEXT.ln(Decimal(2))
+_SLACK = Decimal(1).scaleb(-24)
+"""Far more than all rounding of the decimal arithmetic below, far less than any bound's last printed digit."""
+
+_BELOW = 2
+"""Fraction bits of an entry below the bit b of m."""
+
+
+def _round(value: Decimal) -> int:
+    return int(value.to_integral_value(ROUND_HALF_EVEN))
+
+
+def _rounded(exact: list[Decimal]) -> tuple[list[int], Decimal, Decimal]:
+    """Entries, and the least and the largest of entry − exact."""
+    entries = [_round(value) for value in exact]
+    errors = [entry - value for entry, value in zip(entries, exact, strict=True)]
+    return entries, min(errors), max(errors)
+
+
+@dataclass(frozen=True, eq=False)
+class LnTables:
+    """The tables of one (score width, scale, octaves, P, k), and what they can be off by."""
+
+    fraction: int
+    """F: address bits of the table of logarithms."""
+    guard_bits: int
+    """k."""
+    low_width: int
+    """Bits of the position that the second table of positions sees; 0 where there is one table."""
+    position_high: np.ndarray
+    """Y of each high part in units of 2^-H, int64."""
+    position_low: np.ndarray
+    """Y of each low part in units of 2^-H, int64; empty where there is one table."""
+    octave: np.ndarray
+    """O[n] + half an ulp in units of 2^-H, int64."""
+    logarithm: np.ndarray
+    """T[m] in units of 2^-H, int64 [2^F]."""
+    low: Decimal
+    """Least of the computed magnitude − the exact one of the computed sum, in units of 2^-H, before it is rounded."""
+    high: Decimal
+    """Largest of the same."""
+
+    @property
+    def working_fraction(self) -> int:
+        """H: fraction bits of all logarithms."""
+        return self.fraction + 1 + _BELOW
+
+    @property
+    def shift(self) -> int:
+        """k + 1: bits that the rounding takes away."""
+        return self.guard_bits + 1
+
+    @property
+    def position_shift(self) -> int | None:
+        """Where Y[i] is i times a power of two and no table is needed, its exponent."""
+        step = int(self.position_high[1]) if not self.low_width else int(self.position_low[1])
+        if step < 1 or step & (step - 1):
+            return None
+        exact = np.arange(1 << self._position_bits) * step
+        return step.bit_length() - 1 if np.array_equal(self.positions(np.arange(len(exact))), exact) else None
+
+    @property
+    def _position_bits(self) -> int:
+        return (len(self.position_high) - 1).bit_length() + self.low_width
+
+    @property
+    def position_width(self) -> int:
+        """Bits of the largest Y."""
+        return max(1, int(self.positions(np.array([(1 << self._position_bits) - 1]))[0]).bit_length())
+
+    @property
+    def sum_bits(self) -> int:
+        """Storage of the tables of octaves and of logarithms in bits."""
+        return _bits(self.octave) + _bits(self.logarithm)
+
+    @property
+    def position_bits(self) -> int:
+        """Storage of the tables of positions in bits."""
+        return 0 if self.position_shift is not None else _bits(self.position_high) + _bits(self.position_low)
+
+    def positions(self, position: np.ndarray) -> np.ndarray:
+        """Y of score positions, in units of 2^-H."""
+        high = self.position_high[position >> self.low_width]
+        return high + self.position_low[position & ((1 << self.low_width) - 1)] if self.low_width else high
+
+    def error(self, sum_low: Fraction, sum_high: Fraction) -> Fraction:
+        """Largest |code − a·2^P| where the computed sum is off by a factor in [sum_low, sum_high]."""
+        unit = Decimal(1 << self.working_fraction)
+        below, above = (
+            _CONTEXT.multiply(_CONTEXT.ln(_CONTEXT.divide(Decimal(x.numerator), Decimal(x.denominator))), unit)
+            for x in (sum_low, sum_high)
+        )
+        worst = max(-(self.low + below), self.high + above) + _SLACK
+        return Fraction(1, 2) + Fraction(worst) / (1 << self.shift)
+
+
+def _bits(entries: np.ndarray) -> int:
+    return len(entries) * max(1, int(entries.max()).bit_length()) if len(entries) else 0
+
+
+def _refuse(score_width: int, score_scale: float, probability_width: int, guard_bits: int) -> None:
+    span = score_scale * ((1 << score_width) - 1)
+    if span > RANGE_LIMIT or score_scale > STEP_LIMIT:
+        most = min(Decimal(STEP_LIMIT), Decimal(RANGE_LIMIT) / ((1 << score_width) - 1))
+        most = most.quantize(Decimal(1).scaleb(most.adjusted() - 2), ROUND_FLOOR)
+        raise UserError(
+            f"score_scale = {score_scale} with score_width = {score_width}: the scores would span {span:.6g} nats; at most "
+            f"{RANGE_LIMIT} in steps of at most {STEP_LIMIT} have a table of logarithms; score_scale = {float(most)} would do"
+        )
+    if probability_width + guard_bits > WIDTH_LIMIT:
+        raise UserError(
+            f"probability_width = {probability_width}, guard_bits = {guard_bits}: their sum must be at most {WIDTH_LIMIT}, "
+            f"for the table of logarithms has 2^(P + k − 2) entries; probability_width = {WIDTH_LIMIT - guard_bits} would do"
+        )
+
+
+@lru_cache(maxsize=64)
+def ln_tables(score_width: int, score_scale: float, octaves: int, probability_width: int, guard_bits: int) -> LnTables:
+    """Tables for scores of `score_width` bits with steps of `score_scale` nats, sums below 2^octaves, P and k.
+
+    Raises `UserError` for scores that span too much and for a table that would be too large, with a value that would do.
+    """
+    _refuse(score_width, score_scale, probability_width, guard_bits)
+    fraction = probability_width + guard_bits - 2
+    unit = Decimal(1 << (fraction + 1 + _BELOW))
+    step = _CONTEXT.multiply(Decimal(score_scale), unit)
+    low_width = max(0, score_width - DIRECT_WIDTH)
+    position_high, least_high, largest_high = _rounded(
+        [_CONTEXT.multiply(step, Decimal(i)) for i in range(0, 1 << score_width, 1 << low_width)]
+    )
+    position_low: list[int] = []
+    least_low = largest_low = Decimal(0)
+    if low_width:
+        position_low, least_low, largest_low = _rounded(
+            [_CONTEXT.multiply(step, Decimal(i)) for i in range(1 << low_width)]
+        )
+    octave, least_octave, largest_octave = _rounded(
+        [_CONTEXT.multiply(_CONTEXT.multiply(_LN2, Decimal(n)), unit) for n in range(octaves)]
+    )
+
+    steps = 2 << fraction  # halves of the intervals of the table of logarithms
+    edges = [_CONTEXT.multiply(_CONTEXT.ln(Decimal(steps + i) / steps), unit) for i in range(steps + 1)]
+    half = 1 << _BELOW
+    logarithm, low, high = [], Decimal(0), Decimal(0)
+    for start in range(0, steps, 2):
+        # In the upper half b is added: the entry has to do for its lower half and, less that, for its upper one.
+        least, largest = min(edges[start], edges[start + 1] - half), max(edges[start + 1], edges[start + 2] - half)
+        entry = _round((least + largest) / 2)
+        logarithm.append(entry)
+        low, high = min(low, entry - largest), max(high, entry - least)
+    return LnTables(
+        fraction=fraction,
+        guard_bits=guard_bits,
+        low_width=low_width,
+        position_high=np.array(position_high, dtype=np.int64),
+        position_low=np.array(position_low, dtype=np.int64),
+        octave=np.array(octave, dtype=np.int64) + (1 << guard_bits),
+        logarithm=np.array(logarithm, dtype=np.int64),
+        low=low + least_octave - largest_high - largest_low,
+        high=high + largest_octave - least_high - least_low,
+    )
+
+
+def _largest_magnitude(score_width: int, score_scale: float, max_length: int, probability_width: int) -> int:
+    """The largest magnitude that can occur: s·(2^W − 1) + ln N, and an error below 1 ulp."""
+    spread = _CONTEXT.multiply(Decimal(score_scale), Decimal((1 << score_width) - 1))
+    exact = _CONTEXT.add(spread, _CONTEXT.ln(Decimal(max_length)))
+    code = _CONTEXT.multiply(exact, Decimal(1 << probability_width)) + 1 + _SLACK
+    return int(code.to_integral_value(ROUND_CEILING))
+
+
+def magnitude_format(score_width: int, score_scale: float, max_length: int, probability_width: int) -> QFormat:
+    """UQm.P with the fewest integer bits that hold every magnitude: s·(2^W − 1) + ln N nats and the error."""
+    largest = _largest_magnitude(score_width, score_scale, max_length, probability_width)
+    return QFormat(max(0, largest.bit_length() - probability_width), probability_width)
+
+
+def signed_format(score_width: int, score_scale: float, max_length: int, probability_width: int) -> QFormat:
+    """Qm.P, its sign included, with the fewest integer bits that hold every negative magnitude."""
+    largest = _largest_magnitude(score_width, score_scale, max_length, probability_width)
+    return QFormat(max(1, (largest - 1).bit_length() + 1 - probability_width), probability_width, signed=True)

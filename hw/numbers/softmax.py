@@ -1,0 +1,227 @@
+r"""Every bit width of the softmax data path, derived once from the numeric keys of the configuration.
+
+With p = 2^(βx)/Σ2^(βx) and β = score_scale/temperature·log2(e), each exponential is held as 2^E·M with an integer E and a
+significand M in [1, 2). The relative errors of M cancel between numerator and sum, so no table or multiplier grows with
+the vector's length; only the accumulator does (P, k and N = max_length below):
+
+====================== ============================ ==========================================================
+width                  value                        why
+====================== ============================ ==========================================================
+significand fraction B P + k − 1                    M rounded to B bits: relative error 2^−(B+1)
+accumulator fraction A P + ceil(log2 N) + k, or B   at most N − 1 truncations of 2^−A; none in the absolute form
+divisor fraction D     P + k                        the sum truncated to D bits: relative error below 2^−D
+reciprocal bits R      P + k + 1, or P + k          1/m truncated to R bits: relative error below 2^−(R−1); or by chords,
+                                                    rounded, see `reciprocal_tables`
+logarithms' fraction G P + k − 1                    see `log_tables`
+quotient fraction      P + 1                        one rounding bit; further bits would change nothing: rounding
+                                                    floor(v) and v agree, floor((floor(v) + h)/2^s) = floor((v + h)/2^s)
+====================== ============================ ==========================================================
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from softstream.hw.config.config import Config
+from softstream.hw.config.limits import DIRECT_WIDTH
+from softstream.hw.errors import UserError
+from softstream.hw.formats import QFormat, ceil_log2
+from softstream.hw.numbers.exponential import ExponentialTables, exponential_tables
+from softstream.hw.numbers.logarithm import LogTables, log_tables
+from softstream.hw.numbers.reciprocal import ReciprocalTables, reciprocal_tables
+
+__all__ = ["ACCUMULATOR_LIMIT", "CHORDS", "LOGARITHM_LIMIT", "Numerics", "numerics"]
+
+ACCUMULATOR_LIMIT = 62
+"""Widest accumulator: the golden model computes in 64-bit signed integers and keeps one bit in hand."""
+
+LOGARITHM_LIMIT = 14
+"""Largest P + k of the logarithmic normaliser: its last table has 2^(P + k − 1) entries."""
+
+
+CHORDS = range(16, 21)
+"""P + k for which the reciprocal comes from a table of chords: below, a division bit by bit is quick enough, and above,
+a chord of the table's length is not near enough to the curve."""
+
+
+@dataclass(frozen=True)
+class Numerics:
+    """Formats and integer constants of one softmax configuration; see the module's table."""
+
+    tables: ExponentialTables
+    probability_width: int
+    probability_maximum: int
+    """Code of 1.0: larger results saturate to it."""
+    max_length: int
+    significand_fraction: int
+    """B: M is an integer in [2^B, 2^(B+1))."""
+    exponent_width: int
+    """Bits of E, which runs from 0 (smallest score) to `tables.exponent_maximum`."""
+    absolute: bool
+    """Whether the accumulator spans every exponent at once: no reference, no truncation."""
+    reference_step: int
+    """Octaves between two values of the running reference; in the absolute form the span of all exponents."""
+    accumulator_fraction: int
+    accumulator_width: int
+    divisor_fraction: int
+    reciprocal_width: int
+    reciprocals: ReciprocalTables | None
+    """Chords of the reciprocal normaliser, where that is the one and its results are wide."""
+    logarithms: LogTables | None
+    """Tables of the logarithmic normaliser, where that is the one."""
+
+    @cached_property
+    def antilogarithm(self) -> np.ndarray:
+        """Probability codes by address, of the logarithmic normaliser."""
+        assert self.logarithms is not None
+        return np.minimum(self.logarithms.antilogarithm, self.probability_maximum)
+
+    @property
+    def significand_width(self) -> int:
+        """Bits of M, its leading one included."""
+        return self.significand_fraction + 1
+
+    @property
+    def coarse_width(self) -> int:
+        """Bits of the coarse exponent E // reference_step (0 in the absolute form)."""
+        return (self.tables.exponent_maximum // self.reference_step).bit_length()
+
+    @property
+    def divisor_width(self) -> int:
+        """Bits of the normalised sum m, an integer in [2^D, 2^(D+1))."""
+        return self.divisor_fraction + 1
+
+    @property
+    def sum_exponent_width(self) -> int:
+        """Bits of n with 2^n <= sum < 2^(n+1), on the scale of E."""
+        return (self.tables.exponent_maximum + 1 + ceil_log2(self.max_length)).bit_length()
+
+    @property
+    def quotient_width(self) -> int:
+        """Bits of the quotient M/m in (1/2, 2): one integer bit, P + 1 fraction bits."""
+        return self.probability_width + 2
+
+    @property
+    def distance_maximum(self) -> int:
+        """Shift from which on the result is 0: larger ones saturate to it."""
+        return self.probability_width + 2
+
+    @property
+    def distance_width(self) -> int:
+        """Bits of the final shift."""
+        return self.distance_maximum.bit_length()
+
+    @property
+    def significand_format(self) -> QFormat:
+        """UQ1.B."""
+        return QFormat(1, self.significand_fraction)
+
+    @property
+    def accumulator_format(self) -> QFormat:
+        """Integer bits for reference_step octaves and max_length terms."""
+        return QFormat(self.accumulator_width - self.accumulator_fraction, self.accumulator_fraction)
+
+    @property
+    def divisor_format(self) -> QFormat:
+        """UQ1.D."""
+        return QFormat(1, self.divisor_fraction)
+
+    @property
+    def quotient_format(self) -> QFormat:
+        """UQ1.(P+1)."""
+        return QFormat(1, self.probability_width + 1)
+
+
+@lru_cache(maxsize=256)
+def _numerics(
+    score_width: int,
+    score_scale: float,
+    max_length: int,
+    probability_width: int,
+    probability_maximum: int,
+    guard_bits: int,
+    accumulator: str,
+    normaliser: str,
+    clip: tuple[int, int] | None,
+) -> Numerics:
+    length_bits = ceil_log2(max_length)
+    fraction = probability_width + guard_bits - 1
+    logarithms = None
+    if normaliser == "logarithm":
+        if score_width > DIRECT_WIDTH:
+            raise UserError(
+                f"normaliser = 'logarithm' with score_width = {score_width}: takes scores of at most {DIRECT_WIDTH} bits; "
+                "normaliser = 'reciprocal' would do"
+            )
+        if probability_width + guard_bits > LOGARITHM_LIMIT:
+            raise UserError(
+                f"normaliser = 'logarithm' with probability_width = {probability_width}, guard_bits = {guard_bits}: their "
+                f"sum must be at most {LOGARITHM_LIMIT}, for the table has 2^(P + k − 1) entries; normaliser = 'divider' would do"
+            )
+        logarithms = log_tables(score_width, score_scale, probability_width, guard_bits)
+    tables = exponential_tables(score_width, score_scale, fraction, logarithms.offset if logarithms else Fraction(0))
+    if clip is not None:
+        # Entries that are left out were evaluated for the error as well: it is one for these.
+        tables, logarithms = tables.clipped(*clip), logarithms and logarithms.clipped(*clip)
+    span = tables.exponent_maximum + 1
+    absolute_width = fraction + span + length_bits
+    absolute = accumulator == "absolute" or (accumulator == "auto" and absolute_width <= ACCUMULATOR_LIMIT)
+    if absolute:
+        if absolute_width > ACCUMULATOR_LIMIT:
+            raise UserError(
+                f"accumulator = 'absolute': scores that span {span} octaves need {absolute_width} bits, at most "
+                f"{ACCUMULATOR_LIMIT} are available; accumulator = 'auto' would do"
+            )
+        step, accumulator_fraction, width = span, fraction, absolute_width
+    else:
+        accumulator_fraction = probability_width + length_bits + guard_bits
+        for step in (16, 8, 4, 2, 1):
+            width = accumulator_fraction + step + length_bits
+            if width <= ACCUMULATOR_LIMIT:
+                break
+        else:
+            fewer = guard_bits - (width - ACCUMULATOR_LIMIT)
+            raise UserError(
+                f"probability_width = {probability_width}, guard_bits = {guard_bits}, max_length = {max_length}: the "
+                f"accumulator would need {width} bits, at most {ACCUMULATOR_LIMIT} are available; guard_bits = {fewer} would do"
+            )
+    precise = probability_width + guard_bits
+    chords = normaliser == "reciprocal" and precise in CHORDS
+    return Numerics(
+        tables=tables,
+        probability_width=probability_width,
+        probability_maximum=probability_maximum,
+        max_length=max_length,
+        significand_fraction=fraction,
+        exponent_width=max(1, tables.exponent_maximum.bit_length()),
+        absolute=absolute,
+        reference_step=step,
+        accumulator_fraction=accumulator_fraction,
+        accumulator_width=width,
+        divisor_fraction=precise,
+        reciprocal_width=precise if chords else precise + 1,
+        reciprocals=reciprocal_tables(precise) if chords else None,
+        logarithms=logarithms,
+    )
+
+
+def numerics(config: Config) -> Numerics:
+    """The widths for a configuration, from its numeric keys alone; those in two passes are `differences.differences`.
+
+    Raises `UserError` where the accumulator would be wider than `ACCUMULATOR_LIMIT` or the logarithmic normaliser cannot hold
+    the configuration, with a value that would do.
+    """
+    return _numerics(
+        config.score_width,
+        config.effective_scale,
+        config.max_length,
+        config.probability_width,
+        config.probability_maximum,
+        config.guard_bits,
+        config.accumulator,
+        # The others share their numbers, and what is kept of them.
+        config.division if config.division in ("logarithm", "reciprocal") else "",
+        config.clip_positions if config.clips else None,
+    )

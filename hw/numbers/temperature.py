@@ -1,0 +1,74 @@
+"""Temperatures at run time: the code that comes beside a vector, what it stands for, and the configuration behind the product.
+
+u, of U = `temperature_bits`, is the inverse temperature: 1/T = u·2^−F, F = `temperature_fraction`, so that
+
+    softmax(x / T)_i = softmax(s·2^−F·(position·u))_i,   position = score code − smallest code, s nats a step.
+
+position·u is an integer of W + U bits. It is not rounded: it is the score of a configuration of scores that wide and steps
+2^F times as fine, whose bound holds for every vector of such scores, and so for every u. u = 0 is T = ∞, where all scores are
+equal: 1/N each. T = 0 has no code: the limit is the argmax, which is put out beside in any case, and comes from the raw scores.
+"""
+
+import numpy as np
+
+from softstream.hw.config.config import Config
+from softstream.hw.errors import UserError
+
+__all__ = ["range_text", "temperature_codes", "tempered", "untempered"]
+
+
+def tempered(config: Config) -> Config:
+    """The configuration behind the product."""
+    return _without(config).replace(
+        score_width=config.score_width + config.temperature_bits,
+        score_signed=False,
+        score_scale=config.score_scale * 2.0**-config.temperature_fraction,
+    )
+
+
+def untempered(config: Config) -> Config | None:
+    """The argmax head before the product, in modes with a winner: where u is 0, the products are all the same."""
+    if config.mode == "cross_entropy":
+        return None
+    return _without(config).replace(mode="argmax", accumulator="auto")
+
+
+def _without(config: Config) -> Config:
+    return config.replace(temperature_bits=0, temperature_fraction=Config.temperature_fraction)
+
+
+def _least(config: Config) -> float:
+    """The lowest temperature that has a code."""
+    return 2.0**config.temperature_fraction / ((1 << config.temperature_bits) - 1)
+
+
+def range_text(config: Config) -> str:
+    """Range and step of T, in words."""
+    return (
+        f"1/T in steps of 2^−{config.temperature_fraction}, T from {_least(config):.3g} to {1 << config.temperature_fraction}, "
+        "and infinite"
+    )
+
+
+def temperature_codes(config: Config, temperatures: np.ndarray) -> np.ndarray:
+    """Codes of temperatures, float64 [V] to int64 [V]: 1/T rounded to the nearest step, halves to even; 0 for infinite ones.
+
+    Raises `UserError` where one is no number above 0, or too low for the codes, with what would do.
+    """
+    found = np.asarray(temperatures, dtype=np.float64)
+    least = _least(config)
+    wrong = np.flatnonzero(~(found > 0))
+    if len(wrong):
+        raise UserError(
+            f"temperatures[{wrong[0]}] = {found[wrong[0]]:g}: must be above 0; for example {max(1.0, least):g}; "
+            "mode = 'argmax' is the limit at 0"
+        )
+    codes = np.rint(2.0**config.temperature_fraction / found)
+    wrong = np.flatnonzero(codes >= 1 << config.temperature_bits)
+    if len(wrong):
+        raise UserError(
+            f"temperatures[{wrong[0]}] = {found[wrong[0]]:g}: the lowest of temperature_bits = {config.temperature_bits}, "
+            f"temperature_fraction = {config.temperature_fraction} is {least:.4g}; a smaller temperature_fraction reaches lower, "
+            "mode = 'argmax' is the limit at 0"
+        )
+    return codes.astype(np.int64)

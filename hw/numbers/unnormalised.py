@@ -1,0 +1,113 @@
+r"""Codes of unnormalised exponentials: their tables, exact on every machine, and their error, over every score.
+
+w(x) = min(1, exp(s·(x − c))) with a constant score code c, `reference_offset` steps below the largest: what softmax would
+divide by its sum, in one pass, rounded to P fraction bits. Scores above c saturate.
+
+* Up to `DIRECT_WIDTH` bits of score one table holds the code of each, correctly rounded, so it rises with the score.
+* Above, w = 2^(E − e)·M from the tables of `tables`, raised by the offset that makes c's exponential the power of two
+  2^e: a shift by d = e − E, and one rounding half up.
+
+**Error.** Before saturation |code − w·2^P| <= 1/2 + 2^P·ε': ε' = 0 for the direct table; else the relative error of 2^E·M,
+measured over every position, and that of the offset, as w <= 1. The scale's cap (`BETA_LIMIT`) adds less than 2^-64.
+"""
+
+from dataclasses import dataclass, replace
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+
+from softstream.hw.config.config import Config
+from softstream.hw.config.limits import BETA_LIMIT, DIRECT_WIDTH
+from softstream.hw.errors import UserError
+from softstream.hw.formats import QFormat
+from softstream.hw.numbers.bound import Bound
+from softstream.hw.numbers.exponential import exponential_tables, scale_in_octaves
+from softstream.hw.numbers.softmax import Numerics, numerics
+
+__all__ = ["ExponentialCodes", "exponential_bound", "exponential_codes", "sum_format"]
+
+_CONTEXT = Context(prec=50, Emin=-(10**9), Emax=10**9)
+_OFFSET_BITS = 80
+"""Fraction bits of the offset: it is rounded up, so that the exponential of c is not below its power of two."""
+
+
+@dataclass(frozen=True, eq=False)
+class ExponentialCodes:
+    """Formats and tables of one configuration."""
+
+    config: Config
+    reference: int
+    """c as a position: its exponential is 1."""
+    codes: np.ndarray | None
+    """The code of each position, int64 [2^W]; None where the score is too wide for one table."""
+    widths: Numerics
+    """With the tables of a wide score, raised by the offset; those of a narrow one are not used."""
+    octaves: int
+    """e: c's exponential is 2^e; of a wide score."""
+
+    @property
+    def maximum(self) -> int:
+        """The code of 1.0: larger results saturate to it."""
+        return self.config.probability_maximum
+
+
+def sum_format(config: Config) -> QFormat:
+    """Of the exact sum of max_length codes."""
+    width = (config.max_length * config.probability_maximum).bit_length()
+    return QFormat(width - config.probability_width, config.probability_width)
+
+
+@lru_cache(maxsize=64)
+def exponential_codes(config: Config) -> ExponentialCodes:
+    """Tables for exponentials relative to the score code that lies `reference_offset` below the largest of the format.
+
+    Raises `UserError` for an offset that leaves the score format, and as `numerics` does.
+    """
+    position = (1 << config.score_width) - 1 - config.reference_offset
+    if position < 0:
+        raise UserError(
+            f"reference_offset = {config.reference_offset}: must be from 0 to {(1 << config.score_width) - 1}, a step for each "
+            f"score code of {config.score_width} bits; for example 0"
+        )
+    widths = numerics(config)
+    if config.score_width <= DIRECT_WIDTH:
+        codes = np.array(_direct(config, position), dtype=np.int64)
+        return ExponentialCodes(config, position, codes, widths, 0)
+    exact = _CONTEXT.multiply(scale_in_octaves(config.effective_scale), Decimal(position))
+    octaves = int(exact.to_integral_value(ROUND_CEILING))
+    steps = _CONTEXT.multiply(octaves - exact, Decimal(1 << _OFFSET_BITS)).to_integral_value(ROUND_CEILING)
+    offset = Fraction(int(steps), 1 << _OFFSET_BITS)
+    tables = exponential_tables(config.score_width, config.effective_scale, widths.significand_fraction, offset)
+    assert int(tables.all_positions[0][: position + 1].max()) <= octaves
+    raised = replace(widths, tables=tables, exponent_width=max(1, tables.exponent_maximum.bit_length()))
+    return ExponentialCodes(config, position, None, raised, octaves)
+
+
+def _direct(config: Config, reference: int) -> list[int]:
+    one, scale = Decimal(1 << config.probability_width), Decimal(config.effective_scale)
+    codes = []
+    for position in range(1 << config.score_width):
+        exact = _CONTEXT.multiply(one, _CONTEXT.exp(_CONTEXT.multiply(scale, Decimal(min(position - reference, 0)))))
+        codes.append(min(int((exact + Decimal("0.5")).to_integral_value(ROUND_FLOOR)), config.probability_maximum))
+    return codes
+
+
+def exponential_bound(codes: ExponentialCodes) -> Bound:
+    """The bound |code − w·2^P| in ulp for every score, derived in the module's text.
+
+    Raises `UserError` where it exceeds 1 ulp.
+    """
+    config, half = codes.config, Fraction(1, 2)
+    share = Fraction(0)
+    if codes.codes is None:
+        offset = Fraction(1, 1 << _OFFSET_BITS)  # 2^x − 1 < x for 0 < x < 1
+        epsilon = (1 + codes.widths.tables.error) * (1 + offset) - 1
+        share = (epsilon + Fraction(1, 1 << BETA_LIMIT)) * (1 << config.probability_width)
+    if half + share > 1:
+        raise UserError(
+            f"guard_bits = {config.guard_bits}: the error bound would be {float(half + share):.3f} ulp, at most 1 ulp is "
+            "allowed; guard_bits = 4 would do"
+        )
+    return Bound(share, Fraction(0), Fraction(0), half, half + share, Fraction(int(config.probability_format == "UQ0")))

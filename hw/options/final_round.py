@@ -1,0 +1,42 @@
+"""The end of a composed head: guarded probabilities rounded to P bits, once in all, and saturated."""
+
+from typing import Any
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from softstream.hw.config.config import Config
+from softstream.hw.streams.streams import delay, each_lane, guarded_layout, keep_names, probability_layout, pulse
+
+__all__ = ["Finish"]
+
+
+class Finish(wiring.Component):
+    """p = min(floor((code + 2^(G−1))·2^−G), code of 1.0), G = P' − P.
+
+    Ports: `i`, guarded probabilities of the inner configuration; `o`, probabilities; no back-pressure. Latency 1 cycle, one
+    beat per cycle. What else is in a beat goes along.
+    """
+
+    def __init__(self, config: Config, inner: Config) -> None:
+        self._config, self._inner = config, inner
+        super().__init__({"i": In(pulse(guarded_layout(config, inner))), "o": Out(pulse(probability_layout(config)))})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self._config
+        extra = self._inner.probability_width - config.probability_width
+        given, made = self.i.payload, self.o.payload
+        codes = each_lane("probability", config.lanes)
+        keeps = keep_names(config.lanes)
+        for lane, code in enumerate(codes):
+            rounded = Signal(self._inner.output_width - extra + 1, name=f"rounded_{lane}")
+            m.d.comb += rounded.eq((given[code] + (1 << (extra - 1))) >> extra)
+            maximum = config.probability_maximum
+            saturated = Mux(rounded > maximum, maximum, rounded)
+            # Lanes without an element hold 0, as they do without post stages.
+            m.d.sync += made[code].eq(saturated if lane == 0 else Mux(given[keeps[lane - 1]], saturated, 0))
+        m.d.sync += [made[name].eq(given[name]) for name in made.shape().members if name not in codes]
+        m.d.comb += self.o.valid.eq(delay(m, self.i.valid, 1, "valid", reset=True))
+        return m

@@ -1,0 +1,136 @@
+"""The probability floor: what is left of 1 above the floors of a vector's classes, shared out by the probabilities."""
+
+from typing import Any
+
+from amaranth import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from softstream.hw.config.config import Config
+from softstream.hw.formats import ceil_log2
+from softstream.hw.numbers.floor import floor_code
+from softstream.hw.options.adders import sum_tree
+from softstream.hw.plan.floor import floor_vectors
+from softstream.hw.streams.streams import (
+    Credit,
+    Queue,
+    delay,
+    each_lane,
+    guarded_layout,
+    keep_names,
+    pulse,
+    score_layout,
+)
+
+__all__ = ["Floor", "Remainder"]
+
+
+class Remainder(wiring.Component):
+    """Counts the scores of each vector on their way in: c = 2^P' − F·N, N = min(length, max_length).
+
+    Of an ensemble whose probabilities are averaged the first member counts, for its length is that of the mean.
+
+    Ports: `i`, `o`, streams of scores, in which a vector's last beat waits where `floor_vectors` of its kind do; `vector`,
+    stream of c, one per vector. Latency 0 for the scores, 5 cycles from a vector's last beat for c. Passes the ready path.
+    """
+
+    def __init__(self, config: Config, inner: Config) -> None:
+        self._config, self._inner = config, inner
+        scores = stream.Signature(score_layout(inner))
+        super().__init__({"i": In(scores), "o": Out(scores), "vector": Out(stream.Signature(inner.output_width))})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config, one = self._config, 1 << self._inner.probability_width
+        code, lanes, beat = floor_code(config, self._inner), config.lanes, self.i.payload
+        vectors = floor_vectors(config, self._inner)
+        m.submodules.credit = credit = Credit(vectors, 1)
+        m.submodules.queue = queue = Queue(self._inner.output_width, vectors)
+        # Whole beats before this one. What is cut off does not count, and the probabilities do not wait for its end.
+        before = Signal(range(config.beats(config.max_length)))
+        dropping, taken, ends, passed = Signal(), Signal(), Signal(), Signal()
+        limit = before == config.beats(config.max_length) - 1
+        m.d.comb += [
+            ends.eq((beat.last | limit) & ~dropping),
+            passed.eq(~ends | credit.available),
+            self.o.valid.eq(self.i.valid & passed),
+            self.o.payload.eq(self.i.payload),
+            self.i.ready.eq(self.o.ready & passed),
+            taken.eq(self.i.valid & self.i.ready),
+        ]
+        with m.If(taken):
+            m.d.sync += [
+                before.eq(Mux(ends | dropping, 0, before + 1)),
+                dropping.eq(~beat.last & (dropping | limit)),
+            ]
+        # Elements of a last beat: up to the first lane that holds none.
+        held: Value = Const(1)
+        whole: Value = Const(1)
+        for name in keep_names(lanes):
+            whole = whole & beat[name]
+            held = held + whole
+        total = Signal(range(config.beats(config.max_length) * lanes + 1), reset_less=True)
+        length = Signal(range(config.max_length + 1), reset_less=True)
+        left = Signal(self._inner.output_width, reset_less=True)
+        m.d.sync += [
+            total.eq(Cat(Const(0, ceil_log2(lanes)), before) + Mux(beat.last, held, lanes)),
+            length.eq(Mux(total > config.max_length, config.max_length, total)),
+            left.eq(one - code * length),
+        ]
+        counted: Value = taken & ends
+        if config.ensemble > 1 and config.ensemble_mean == "probabilities":
+            member = Signal(range(config.ensemble))
+            with m.If(taken & ends):
+                m.d.sync += member.eq(Mux(member == config.ensemble - 1, 0, member + 1))
+            counted = counted & (member == 0)
+        m.d.comb += [
+            credit.take.eq(counted),
+            credit.give.eq(self.vector.valid & self.vector.ready),
+            queue.i.valid.eq(delay(m, counted, 3, "counted", reset=True)),
+            queue.i.payload.eq(left),
+        ]
+        wiring.connect(m, queue.o, wiring.flipped(self.vector))
+        return m
+
+
+class Floor(wiring.Component):
+    """out = F + floor(c·p·2^−P' + 1/2), c the vector's own.
+
+    Ports: `i`, `o`, guarded probabilities of the inner configuration; `vector`, c of the vector that the beat at `i` belongs
+    to, and `next`, set with its last beat; no back-pressure. Latency `floor_latency`, one beat per cycle. With normaliser
+    reciprocal the product is a multiplier's, with the others a sum of the bits' shares; it is the same.
+    """
+
+    def __init__(self, config: Config, inner: Config) -> None:
+        self._config, self._inner = config, inner
+        layout = guarded_layout(config, inner)
+        super().__init__(
+            {"i": In(pulse(layout)), "o": Out(pulse(layout)), "vector": In(inner.output_width), "next": Out(1)}
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config, width = self._config, self._inner.probability_width
+        floor = (floor_code(config, self._inner) << width) + (1 << (width - 1))
+        given, made = self.i.payload, self.o.payload
+        codes = each_lane("probability", config.lanes)
+        cycles = 0
+        for name in codes:
+            if config.normaliser == "reciprocal":
+                code, left = delay(m, given[name], 1, name), delay(m, self.vector, 1, f"{name}_left")
+                product = Signal(2 * self._inner.output_width, name=f"{name}_product", reset_less=True)
+                raised = Signal(len(product), name=f"{name}_raised", reset_less=True)
+                m.d.sync += [product.eq(code * left), raised.eq(product + floor)]
+                total, cycles = raised, 3
+            else:
+                shares = [Mux(bit, self.vector, 0) for bit in given[name]]
+                terms = [(delay(m, share, 1, f"{name}_share_{k}") << k, False) for k, share in enumerate(shares)]
+                total, cycles = sum_tree(m, name, [*terms, (Const(floor), False)])
+                cycles += 1
+            m.d.comb += made[name].eq(total >> width)
+        m.d.comb += [
+            self.next.eq(self.i.valid & given.last),
+            self.o.valid.eq(delay(m, self.i.valid, cycles, "valid", reset=True)),
+            *(made[name].eq(delay(m, given[name], cycles, name)) for name in made.shape().members if name not in codes),
+        ]
+        return m

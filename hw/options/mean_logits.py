@@ -1,0 +1,103 @@
+"""The mean of an ensemble's logits: before the head, the sums of its members' scores."""
+
+from typing import Any
+
+from amaranth import Cat, EnableInserter, Module, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from softstream.hw.config.config import Config
+from softstream.hw.numbers.ensemble import sum_offset
+from softstream.hw.options.member_sum import FLAGS, MemberSum
+from softstream.hw.plan.ports import sidebands
+from softstream.hw.plan.schedule import memory_cycles
+from softstream.hw.stages.frame import Frame
+from softstream.hw.streams.streams import Skid, delay, each_lane, framed_layout, keep_names, pulse, score_layout
+
+__all__ = ["MeanLogits"]
+
+
+class _Sums(wiring.Component):
+    """Framed beats of the members to beats of sums and the flags of each. Rigid, so that all of it may stop by an enable."""
+
+    def __init__(self, config: Config, after: Config) -> None:
+        self._config = config
+        layout = data.StructLayout({"scores": score_layout(after), "flags": FLAGS})
+        super().__init__({"i": In(stream.Signature(framed_layout(config))), "o": Out(pulse(layout))})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config, framed, scores = self._config, self.i.payload, self.o.payload.scores
+        lanes, memory = config.lanes, memory_cycles(config)
+        beats = config.beats(config.max_length)
+        m.submodules.sums = sums = MemberSum(
+            config.score_width, config.ensemble, beats, memory, lanes=lanes, start=sum_offset(config)
+        )
+        member, made = sums.i.payload, sums.o.payload
+        along = ("last", *keep_names(lanes))
+        names = zip(each_lane("value", lanes), each_lane("position", lanes), strict=True)
+        m.d.comb += [
+            sums.i.valid.eq(self.i.valid),
+            self.i.ready.eq(sums.i.ready),
+            *(member[value].eq(framed[position]) for value, position in names),
+            *(member[name].eq(framed[name]) for name in ("overlong", *along)),
+            self.o.valid.eq(sums.o.valid),
+            *(
+                scores[to].eq(made[of])
+                for to, of in zip(each_lane("score", lanes), each_lane("sum", lanes), strict=True)
+            ),
+            *(scores[name].eq(made[name]) for name in along),
+            *(self.o.payload.flags[name].eq(made[name]) for name in FLAGS.members),
+            # What is beside a vector comes with each member; that of the last one counts.
+            *(
+                scores[field.name].eq(delay(m, framed[field.name], memory + 1, field.name))
+                for field in sidebands(config)
+            ),
+        ]
+        return m
+
+
+class MeanLogits(wiring.Component):
+    """score_i = Σ_m code_m,i over the M members of an ensemble, in steps of score_scale / M: the mean of their logits, exact.
+
+        scores ─► frame ─► sums over the members ─► skid ─► scores of one vector per ensemble
+
+    The first member's length is the ensemble's. What a shorter one lacks counts as its smallest score code, what a longer one
+    has beyond is dropped.
+
+    Ports: `i`, stream of scores of `config`; `o`, that of `after`, its `summed`; `ended`, the flags of the ensemble whose last
+    beat is offered at `o`. Latency `memory_cycles(config)` + 3 cycles from a beat of the last member, one beat per cycle. Cuts
+    the ready path.
+    """
+
+    def __init__(self, config: Config, after: Config) -> None:
+        self._config, self._after = config, after
+        super().__init__(
+            {
+                "i": In(stream.Signature(score_layout(config))),
+                "o": Out(stream.Signature(score_layout(after))),
+                "ended": Out(FLAGS),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        frame, sums = Frame(self._config, indexed=False), _Sums(self._config, self._after)
+        m.submodules.skid = skid = Skid(sums.o.payload.shape())
+        # One register stops all of it at once, another what comes before the sums.
+        m.submodules.frame = EnableInserter(skid.i.ready & sums.i.ready)(frame)
+        m.submodules.sums = EnableInserter(skid.i.ready)(sums)
+        m.d.comb += [
+            self.i.ready.eq(skid.i.ready & sums.i.ready),
+            frame.i.valid.eq(self.i.valid),
+            Value.cast(frame.i.payload).eq(Value.cast(self.i.payload)),
+            frame.o.ready.eq(1),
+            sums.i.valid.eq(frame.o.valid),
+            Value.cast(sums.i.payload).eq(Value.cast(frame.o.payload)),
+            skid.i.valid.eq(sums.o.valid),
+            Value.cast(skid.i.payload).eq(Value.cast(sums.o.payload)),
+            self.o.valid.eq(skid.o.valid),
+            skid.o.ready.eq(self.o.ready),
+            Cat(Value.cast(self.o.payload), Value.cast(self.ended)).eq(Value.cast(skid.o.payload)),
+        ]
+        return m

@@ -1,0 +1,109 @@
+"""The mean of an ensemble's probabilities: behind the head, the sums of its members' guarded codes, over M."""
+
+from typing import Any
+
+from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from softstream.hw.config.config import Config
+from softstream.hw.formats import signed_digits
+from softstream.hw.numbers.ensemble import mean_division
+from softstream.hw.options.adders import sum_tree
+from softstream.hw.options.member_sum import FLAGS, MemberSum
+from softstream.hw.plan.ensemble import mean_latency, sums_latency
+from softstream.hw.plan.ports import outputs
+from softstream.hw.plan.schedule import memory_cycles
+from softstream.hw.streams.streams import Hold, delay, each_lane, guarded_layout, keep_names, output_layout, pulse
+
+__all__ = ["MeanProbabilities"]
+
+
+class MeanProbabilities(wiring.Component):
+    """mean_i = floor(Σ_m code_m,i / M) of the guarded codes of an ensemble's members, and the first index of the largest sum.
+
+        members ─► register ─► sums over the members ─┬─► constant product, a tree of adders ─► means
+                                                      └─► tree over the lanes ─► maximum ─────► winner
+
+    The first member's length is the ensemble's. What a shorter one lacks counts as nothing, what a longer one has beyond is
+    dropped. The winner is that of the exact sums, so that rounding makes no ties.
+
+    Ports: `i`, guarded beats, not ready while what a short last member lacks is put out; `o`, guarded beats with the flags of the
+    ensemble in its last; `o_best`, winners; both without back-pressure. Rigid, so that all of it may stop by an enable.
+    Latency `mean_latency(config, inner)` cycles from a beat of the last member, `best_mean_latency(config)` to the winner from
+    its last; one beat per cycle.
+    """
+
+    def __init__(self, config: Config, inner: Config) -> None:
+        self._config, self._inner = config, inner
+        layout = guarded_layout(config, inner)
+        best = output_layout(config, outputs(config)[-1])
+        super().__init__({"i": In(stream.Signature(layout)), "o": Out(pulse(layout)), "o_best": Out(pulse(best))})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config, inner, lanes = self._config, self._inner, self._config.lanes
+        m.submodules.sums = sums = MemberSum(
+            inner.output_width, config.ensemble, config.beats(config.max_length), memory_cycles(config), lanes=lanes
+        )
+        m.submodules.hold = hold = Hold(self.i.payload.shape())
+        wiring.connect(m, wiring.flipped(self.i), hold.i)
+        beat, member, made, mean = hold.o.payload, sums.i.payload, sums.o.payload, self.o.payload
+        codes, totals = each_lane("probability", lanes), [made[name] for name in each_lane("sum", lanes)]
+        along = ("last", "overlong", *keep_names(lanes))
+        m.d.comb += [
+            sums.i.valid.eq(hold.o.valid),
+            hold.o.ready.eq(sums.i.ready),
+            *(member[to].eq(beat[of]) for to, of in zip(each_lane("value", lanes), codes, strict=True)),
+            *(member[name].eq(beat[name]) for name in along),
+        ]
+        cycles = mean_latency(config, inner) - sums_latency(config)
+        m.d.comb += self.o.valid.eq(delay(m, sums.o.valid, cycles, "valid", reset=True))
+        for code, total in zip(codes, totals, strict=True):
+            m.d.comb += mean[code].eq(self._divided(m, code, total))
+        m.d.comb += [mean[name].eq(delay(m, made[name], cycles, name)) for name in (*along, "uneven")]
+        keeps = [made[name] for name in keep_names(lanes)]
+        self._best(
+            m, [totals[0], *(Mux(keep, total, 0) for keep, total in zip(keeps, totals[1:], strict=True))], sums.o
+        )
+        return m
+
+    def _divided(self, m: Module, name: str, total: Value) -> Value:
+        """floor(total / M)."""
+        division = mean_division(self._config.ensemble, self._inner.probability_width)
+        halved = total[division.halvings :]
+        terms = [(halved << exponent, negative) for exponent, negative in signed_digits(division.multiplier)]
+        product, _ = sum_tree(m, name, terms)
+        return product[division.shift :]
+
+    def _best(self, m: Module, totals: list[Value], sums: Any) -> None:
+        """First index of the largest sum, at the ensemble's end."""
+        best, valid = self.o_best.payload, sums.valid
+        ended = Cat(sums.payload[name] for name in ("last", *FLAGS.members))
+        places: list[list[Value]] = [[] for _ in totals]
+        while len(totals) > 1:
+            # Of equal ones the lower lane.
+            uppers = [upper > lower for lower, upper in zip(totals[::2], totals[1::2], strict=True)]
+            places = [
+                [
+                    delay(m, bit, 1, "lane")
+                    for bit in (
+                        *(Mux(upper, b, a) for a, b in zip(places[2 * k], places[2 * k + 1], strict=True)),
+                        upper,
+                    )
+                ]
+                for k, upper in enumerate(uppers)
+            ]
+            totals = [
+                delay(m, Mux(upper, totals[2 * k + 1], totals[2 * k]), 1, "larger") for k, upper in enumerate(uppers)
+            ]
+            valid, ended = delay(m, valid, 1, "there", reset=True), delay(m, ended, 1, "ended")
+        last, *flags = ended
+        first = Signal(init=1)
+        index = Signal(self._config.beat_width, reset_less=True)
+        m.d.sync += self.o_best.valid.eq(valid & last)
+        with m.If(valid):
+            m.d.sync += [first.eq(last), index.eq(Mux(first, 1, index + 1))]
+            with m.If(first | (totals[0] > best.sum)):
+                m.d.sync += [best.sum.eq(totals[0]), best.index.eq(Cat(*places[0], Mux(first, 0, index)))]
+        m.d.sync += [best[name].eq(flag) for name, flag in zip(FLAGS.members, flags, strict=True)]

@@ -1,0 +1,156 @@
+"""Sums over the members of ensembles: one vector of sums for each M vectors that come in."""
+
+from typing import Any
+
+from amaranth import C, Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from softstream.hw.formats import ceil_log2
+from softstream.hw.streams.streams import delay, each_lane, keep_names, pulse, store
+
+__all__ = ["FLAGS", "MemberSum", "member_layout", "sum_layout"]
+
+FLAGS = data.StructLayout({"overlong": 1, "uneven": 1})
+"""Flags of an ensemble: whether a member of its length was cut to it; whether a member is of another length."""
+
+
+def member_layout(width: int, lanes: int = 1) -> data.StructLayout:
+    """One beat of a member: a value per lane, which lanes hold one, its end, and, in its last beat, whether it was cut."""
+    values = dict.fromkeys(each_lane("value", lanes), width)
+    return data.StructLayout({**values, **dict.fromkeys(keep_names(lanes), 1), "last": 1, "overlong": 1})
+
+
+def sum_layout(width: int, members: int, lanes: int = 1) -> data.StructLayout:
+    """One beat of sums: one per lane, which lanes hold one, the ensemble's end, and, in its last beat, its flags."""
+    sums = dict.fromkeys(each_lane("sum", lanes), width + ceil_log2(members))
+    keeps = dict.fromkeys(keep_names(lanes), 1)
+    return data.StructLayout({**sums, **keeps, "last": 1, **FLAGS.members})
+
+
+class MemberSum(wiring.Component):
+    """sum_i = start + Σ_m value_m,i modulo 2^width over the M members of an ensemble, i below the first member's length.
+
+    Members come one after the other. The first one's length is the ensemble's: where another is shorter, what it lacks
+    counts as nothing, where it is longer, the rest is taken and dropped, and `uneven` is set. `overlong` is set where a member
+    of the ensemble's length was cut to it.
+
+        member ─► place ─► memory of sums ─┬─► start, sum so far or forwarded ─► adder ─┬─► sums, with the last member
+                              └────────────┼──── written back, but for the last ◄───────┘
+                                           └──── those of the last few beats, which are not in the memory yet
+
+    The first member's values are written over what an earlier ensemble left, so that nothing is cleared.
+
+    Ports: `i`, a stream of beats of members: not ready while what a short last member lacks is put out; `o`, sums, without
+    back-pressure. Rigid, so all of it may stop by an enable. Latency `memory` + 1 cycles from a beat of the last member,
+    one beat per cycle, vectors of one element included.
+    """
+
+    def __init__(self, width: int, members: int, beats: int, memory: int, *, lanes: int = 1, start: int = 0) -> None:
+        self._members, self._beats, self._memory, self._lanes, self._start = members, beats, memory, lanes, start
+        self._layout = sum_layout(width, members, lanes)
+        super().__init__({"i": In(stream.Signature(member_layout(width, lanes))), "o": Out(pulse(self._layout))})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        lanes, beat = self._lanes, self.i.payload
+        # Counted from −1: the sign of what is left then tells the ensemble's last place, without a comparison.
+        place, left = (Signal(range(-1, max(1, self._beats - 1)), name=name, init=-1) for name in ("place", "left"))
+        limit = Signal.like(place, reset_less=True)
+        keeps, limit_keeps = Cat(beat[name] for name in keep_names(lanes)), Signal(lanes - 1, reset_less=True)
+        member = Signal(range(self._members))
+        first, final = Signal(init=1), Signal()
+        filling, dropping, overlong, uneven = Signal(), Signal(), Signal(), Signal()
+
+        taken, inside, at_limit, ends, short, done = (
+            Signal(name=name) for name in ("taken", "inside", "at_limit", "ends", "short", "done")
+        )
+        cut, unlike, other_keeps = Signal(), Signal(), keeps != limit_keeps
+        m.d.comb += [
+            self.i.ready.eq(~filling),
+            taken.eq(self.i.valid & ~filling),
+            inside.eq(filling | (taken & ~dropping)),
+            at_limit.eq(left[-1] & ~first),
+            ends.eq(taken & beat.last),
+            short.eq(ends & ~dropping & ~first & ~left[-1]),
+            # Behind the last member's end the ensemble goes on to its own.
+            done.eq(Mux(filling, at_limit, ends & ~(short & final))),
+            cut.eq(ends & ~dropping & (first | (at_limit & ~other_keeps)) & beat.overlong),
+            unlike.eq(taken & ~dropping & at_limit & (~beat.last | other_keeps)),
+        ]
+        m.d.sync += [
+            filling.eq(Mux(filling, ~at_limit, short & final)),
+            dropping.eq(~done & (dropping | (inside & at_limit))),
+        ]
+        with m.If(inside):
+            m.d.sync += [
+                overlong.eq((overlong & ~first) | cut),
+                uneven.eq((uneven & ~first) | short | unlike),
+            ]
+        with m.If(ends & first):
+            m.d.sync += [limit.eq(place), limit_keeps.eq(keeps)]
+        with m.If(done):
+            m.d.sync += [
+                place.eq(-1),
+                left.eq(Mux(first, place, limit)),
+                member.eq(Mux(final, 0, member + 1)),
+                first.eq(final),
+                final.eq(member == self._members - 2),
+            ]
+        with m.Elif(inside):
+            m.d.sync += [place.eq(place + 1), left.eq(left - 1)]
+
+        present = [~filling, *(keep & ~filling for keep in keeps)]
+        values = Cat(Mux(there, beat[name], 0) for name, there in zip(each_lane("value", lanes), present, strict=True))
+        closes = at_limit & final
+        edges = Cat(
+            ~(closes.replicate(lanes - 1) & ~limit_keeps),
+            closes,
+            closes & (overlong | cut),
+            closes & (uneven | unlike),
+        )
+        self._added(m, inside, place, first, final, values, edges)
+        return m
+
+    def _added(
+        self, m: Module, inside: Value, place: Value, first: Value, final: Value, values: Value, edges: Value
+    ) -> None:
+        """The memory of sums, the adders, and what goes along."""
+        lanes, memory = self._lanes, self._memory
+        names = each_lane("sum", lanes)
+        width = self._layout[names[0]].width
+        address = place[: max(1, ceil_log2(self._beats))]
+        valid = delay(m, inside, memory, "valid", reset=True)
+        writes = valid & ~delay(m, final, memory, "final")
+        added = Signal(lanes * width)
+        read, writing = store(m, "sums", added, writes, delay(m, address, memory, "address"), 1 << len(address))
+        m.d.comb += [*writing, read.addr.eq(address)]
+        so_far = delay(m, read.data, memory - 1, "so_far")
+        # The nearest beat of the same place that the memory has not got yet when it is read; the first member needs none.
+        before, earlier, was = added, place, inside
+        forwarded: list[tuple[Value, Value]] = []
+        for distance in range(1, memory + 1):
+            before = delay(m, before, 1, f"sum_{distance}_before")
+            earlier, was = (
+                delay(m, earlier, 1, f"place_{distance}_before"),
+                delay(m, was, 1, f"was_{distance}", reset=True),
+            )
+            hit = delay(m, was & (earlier == place), memory, f"same_{distance}")
+            forwarded.append((hit, before))
+        for hit, value in reversed(forwarded):
+            so_far = Mux(hit, value, so_far)
+        start = Cat(C(self._start % (1 << width), width) for _ in range(lanes))
+        base = Mux(delay(m, first, memory, "first"), start, so_far)
+        values = delay(m, values, memory, "values")
+        value_width = len(values) // lanes
+        m.d.comb += added.eq(
+            Cat(
+                (base.word_select(lane, width) + values.word_select(lane, value_width))[:width] for lane in range(lanes)
+            )
+        )
+        made = self.o.payload
+        m.d.sync += self.o.valid.eq(valid & delay(m, final, memory, "final_out"))
+        m.d.comb += [
+            Cat(made[name] for name in names).eq(forwarded[0][1]),
+            Value.cast(made)[lanes * width :].eq(delay(m, edges, memory + 1, "edges")),
+        ]

@@ -1,0 +1,70 @@
+"""Schedule of drawing by the inverse of the cumulative distribution, without the hardware description."""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from softstream.hw.config.config import Config
+from softstream.hw.numbers.inverse_cdf import cdf_law, exact_sum
+from softstream.hw.plan.schedule import QUEUE_LATENCY, Schedule, schedule
+
+__all__ = ["CdfSchedule", "inverse_cdf_schedule"]
+
+SHARE_DIGIT = {"small": 1, "fast": 2, "fastest": 2}
+"""Bits of u that one cycle multiplies by, by profile."""
+
+
+@dataclass(frozen=True)
+class CdfSchedule:
+    """Latencies in clock cycles, and sizes of the queues."""
+
+    sums: Schedule
+    """That of the exponentials and of their sum."""
+    digit: int
+    """Bits of u that one cycle multiplies by."""
+    steps: int
+    """Cycles of the multiplication u·S."""
+
+    @property
+    def threshold(self) -> int:
+        """From a vector's sum to its threshold: the multiplication, and a carry that goes through the sum's segments."""
+        return self.steps + 1 + len(self.sums.segments)
+
+    @property
+    def vector_latency(self) -> int:
+        """From the transfer of a vector's last element to its threshold."""
+        return self.sums.sum_latency + self.threshold
+
+    @property
+    def vector_interval(self) -> int:
+        """Cycles between the last elements of two vectors, at the least: the multiplication is serial."""
+        return max(self.threshold, self.sums.sum_latency - self.sums.frame, 4)
+
+    @property
+    def search(self) -> int:
+        """From a stored element to whether it is the one drawn: its term, and the carry through the sum's segments."""
+        return self.sums.lookup + self.sums.align + self.sums.accumulate
+
+    @property
+    def output(self) -> int:
+        """From the threshold of a vector to the transfer of its draw, where that is the first element."""
+        return self.sums.replay + self.search + QUEUE_LATENCY
+
+    @property
+    def margin(self) -> int:
+        """Vectors whose first element may be on its way out of the ring and is not yet counted."""
+        return self.sums.ring + 1
+
+    def elements(self, longest: int) -> int:
+        """Elements that the ring holds: a vector of that many, and what comes in before the first of it leaves."""
+        return longest + self.vector_latency + 7
+
+    def vectors(self, longest: int) -> int:
+        """Vectors whose elements may be in the ring at once with none waiting: those of `vector_interval` elements."""
+        return self.elements(longest) // self.vector_interval + 3
+
+
+@lru_cache(maxsize=256)
+def inverse_cdf_schedule(config: Config) -> CdfSchedule:
+    """The schedule of a configuration. Raises `UserError` as `cdf_law` does."""
+    law, digit = cdf_law(config), SHARE_DIGIT[config.profile]
+    return CdfSchedule(replace(schedule(exact_sum(config)), entry=0), digit, -(-law.share_bits // digit))

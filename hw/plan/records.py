@@ -1,0 +1,239 @@
+"""What a plan says of a head: a row for each stage, and cycles as formulas and as numbers."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from softstream.hw.config.config import Config
+from softstream.hw.numbers.bound import Bound
+from softstream.hw.numbers.groups import Grouping
+from softstream.hw.plan.ports import Port, outputs
+
+__all__ = ["Plan", "StagePlan", "beats_text", "each_cycle", "once"]
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """One stage of the data path."""
+
+    name: str
+    """Stem of the stage's file in `hw/` and of its golden model."""
+    computes: str
+    input_format: str
+    output_format: str
+    latency_cycles: int
+    interval: str
+    """How often the stage takes a payload."""
+    table_bits: int = 0
+    bound_share_ulp: float = 0.0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that may be asked of a configuration."""
+
+    config: Config
+    stages: tuple[StagePlan, ...]
+    ports: tuple[Port, ...]
+    fixed_latency_cycles: int
+    """c: the first output beat is transferred a·B + c cycles after the first input beat, in an idle pipeline without stalls,
+    where B = ⌈N/lanes⌉ is the number of the vector's beats, and a `passes`. Of an ensemble, after that of the last member."""
+    best_latency_cycles: int
+    """The same for the winner, with a `best_passes`."""
+    interval_terms: tuple[tuple[str, int, int], ...]
+    """(text, a, b): the interval of back-to-back vectors of B beats is the largest a·B + b, or `output_spacing` times the
+    beats that come out, where that is more."""
+    output_spacing: int
+    """Cycles between two output beats of a vector."""
+    bound: Bound | None
+    warnings: tuple[str, ...]
+    passes: int = 1
+    """Cycles for each beat of a vector before its first output beat: 0 where elements leave as they come."""
+    best_passes: int = 1
+    """a of the winner."""
+    lead_terms: tuple[tuple[str, int, int], ...] = ()
+    """Of an ensemble, likewise the cycles from its first input beat to the first one of its last member."""
+    ahead: int = 0
+    """Output beats behind a vector's first that have to be worked out before it leaves, where it has as many; each is
+    waited for longer where they come `output_spacing` cycles apart."""
+    output_pause: int = 0
+    """Cycles between the last output beat of a vector and the first of the next one, at the least, beyond that spacing."""
+    distance: float | None = None
+    """In sample mode: no vector's draws have a law farther from softmax than this, in total variation."""
+    searched: bool = False
+    """Whether the one output beat of a vector comes as soon as it is found: i cycles later if it is that of element i."""
+    vectors: "Plan | None" = None
+    """Of packets of groups, the plan of a group. Formulas are those of a group of N elements, cycles those of a packet."""
+
+    def _of_group(self, length: int) -> int:
+        """Elements of a packet's first group."""
+        return min(length, self.config.groups[0])
+
+    @property
+    def latency_formula(self) -> str:
+        """Cycles from a vector's first input beat to its first output beat."""
+        wait = self.output_spacing - 1 if self.ahead else 0
+        ahead = f" + {wait}min({beats_text(self.config)} − 1, {self.ahead})" if wait else ""
+        return self._formula(self.passes, self.fixed_latency_cycles) + ahead
+
+    @property
+    def latency_text(self) -> str:
+        """The same; for an output that comes as soon as it is found, from the earliest to the latest."""
+        return f"{self.latency_formula} to {self.last_output_formula}" if self.searched else self.latency_formula
+
+    @property
+    def best_formula(self) -> str:
+        """Cycles from a vector's first input beat to its winner."""
+        return self._formula(self.best_passes, self.best_latency_cycles)
+
+    @property
+    def last_output_formula(self) -> str:
+        """Cycles from a vector's first input beat to its last output beat."""
+        if self.vectors is not None:
+            return self.vectors.last_output_formula
+        per = outputs(self.config)[0].per
+        if per == "vector" and not self.searched:
+            return self.latency_formula
+        if per == "rank":
+            constant, spacing = self.fixed_latency_cycles - self.output_spacing, self.output_spacing
+            emitted = f"{spacing if spacing > 1 else ''}min(N, {self.config.top_k})"
+            return self._formula(1, constant, f"{emitted} ")
+        return self._formula(self.output_spacing + self.passes, self.fixed_latency_cycles - self.output_spacing)
+
+    def _formula(self, slope: int, constant: int, between: str = "") -> str:
+        """Cycles from a vector's first input beat: slope·B + constant, behind those before its ensemble's last member."""
+        lead = ""
+        if len(self.lead_terms) == 1:
+            _, more, later = self.lead_terms[0]
+            slope, constant = slope + more, constant + later
+        elif self.lead_terms:
+            lead = f"{_largest(self.lead_terms)} + "
+        beats = f"{slope if slope > 1 else ''}{beats_text(self.config)} " if slope else ""
+        plus = "+ " if beats or between else ""
+        return f"{lead}{beats}{f'+ {between}' if between else ''}{plus if constant >= 0 else '− '}{abs(constant)}"
+
+    @property
+    def interval_formula(self) -> str:
+        """Cycles from a vector's first input beat to the next one's, back to back."""
+        return _largest(self.interval_terms)
+
+    def _lead_cycles(self, length: int) -> int:
+        """Cycles from the first input beat to that of an ensemble's last member."""
+        return max((a * self.config.beats(length) + b for _, a, b in self.lead_terms), default=0)
+
+    def first_output_cycle(self, length: int) -> int:
+        """Cycle of the first output beat's transfer, counted from the first input beat's."""
+        if self.vectors is not None:
+            return self.vectors.first_output_cycle(self._of_group(length))
+        return self._unhindered(length) + (self.output_spacing - 1) * min(self.config.beats(length) - 1, self.ahead)
+
+    def _unhindered(self, length: int) -> int:
+        """The same where all beats came in every cycle."""
+        return self._lead_cycles(length) + self.passes * self.config.beats(length) + self.fixed_latency_cycles
+
+    def last_output_cycle(self, length: int) -> int:
+        """Cycle of the last output beat's transfer, counted from the first input beat's."""
+        if self.vectors is not None:
+            return self.vectors._last_of(Grouping(self.config.groups, np.array([length])).lengths.tolist())
+        last = length if self.searched else self._emitted(length)
+        return self._unhindered(length) + self.output_spacing * (last - 1)
+
+    def _emitted(self, length: int) -> int:
+        """Beats that come out for a vector."""
+        per = outputs(self.config)[0].per
+        return {"element": self.config.beats(length), "vector": 1, "rank": min(length, self.config.top_k)}[per]
+
+    def _last_of(self, lengths: list[int]) -> int:
+        """Cycle of the last output beat's transfer of vectors of these lengths back to back, from the first input beat's."""
+        start, came, gone = 0, -1, -1
+        for length in lengths:
+            if self.passes > 1:  # the next one comes in when all of this one is out
+                gone = start + self.last_output_cycle(length)
+                start += self.interval_cycles(length)
+                continue
+            beats = self.config.beats(length)
+            # A vector's last beat comes in no sooner than what works once per vector allows.
+            came += beats if came < 0 else max(a * beats + b for _, a, b in self.interval_terms)
+            first = came + self.fixed_latency_cycles + self.passes
+            span = self.output_spacing * (self._emitted(length) - 1) if self.passes else 0
+            gone = max(first, gone + self.output_spacing) + span
+        return gone
+
+    def best_output_cycle(self, length: int) -> int:
+        """Cycle of the winner's transfer, counted from the first input beat's; of a packet's first."""
+        if self.vectors is not None:
+            return self.vectors.best_output_cycle(self._of_group(length))
+        return self._lead_cycles(length) + self.best_passes * self.config.beats(length) + self.best_latency_cycles
+
+    def interval_cycles(self, length: int) -> int:
+        """Sustained cycles per vector, vectors of that length back to back, outputs always taken."""
+        if self.vectors is not None:
+            lengths = Grouping(self.config.groups, np.array([length])).lengths.tolist()
+            return sum(map(self.vectors.interval_cycles, lengths))
+        emitted = self.output_spacing * self._emitted(length) + self.output_pause
+        return max(emitted, *(a * self.config.beats(length) + b for _, a, b in self.interval_terms))
+
+    @property
+    def bound_ulp(self) -> float | None:
+        """|p̂ − p| in ulp for every input, before saturation of 1.0; None in modes without probabilities."""
+        return None if self.bound is None else float(self.bound.total)
+
+    @property
+    def worst_ulp(self) -> float | None:
+        """The bound with the saturation of 1.0 in UQ0.P included."""
+        return None if self.bound is None else float(self.bound.worst)
+
+    @property
+    def table_bits(self) -> int:
+        """Bits of all tables, as stored."""
+        return sum(stage.table_bits for stage in self.stages)
+
+    def stage(self, name: str) -> StagePlan:
+        """The first stage of that name."""
+        return next(stage for stage in self.stages if stage.name == name)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `describe --json` and the manifest."""
+        return {
+            "config": self.config.to_mapping(),
+            "digest": self.config.digest,
+            "stages": [asdict(stage) for stage in self.stages],
+            "ports": [asdict(port) for port in self.ports],
+            "latency": {
+                "first_output": self.latency_formula,
+                "last_output": self.last_output_formula,
+                "best_output": self.best_formula,
+                "interval": self.interval_formula,
+                "at_max_length": {
+                    "first_output": self.first_output_cycle(self.config.max_length),
+                    "last_output": self.last_output_cycle(self.config.max_length),
+                    "interval": self.interval_cycles(self.config.max_length),
+                },
+            },
+            "table_bits": self.table_bits,
+            "bound_ulp": self.bound_ulp,
+            "worst_ulp": self.worst_ulp,
+            "total_variation": self.distance,
+            "warnings": list(self.warnings),
+        }
+
+
+def _largest(terms: tuple[tuple[str, int, int], ...]) -> str:
+    """The largest of some terms, in formulas."""
+    texts = [text for text, _, _ in terms]
+    return texts[0] if len(texts) == 1 else f"max({', '.join(texts)})"
+
+
+def beats_text(config: Config) -> str:
+    """The number of beats of a vector of N elements, in formulas."""
+    return "N" if config.lanes == 1 else f"⌈N/{config.lanes}⌉"
+
+
+def each_cycle(config: Config) -> str:
+    return "1 element/cycle" if config.lanes == 1 else f"{config.lanes} elements/cycle"
+
+
+def once(interval: int) -> str:
+    return "1 vector/cycle" if interval == 1 else f"{interval} cycles/vector"

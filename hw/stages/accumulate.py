@@ -1,0 +1,247 @@
+"""The sum of a vector's exponentials: absolute, or against a running power-of-two reference."""
+
+from typing import Any
+
+from amaranth import C, Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from softstream.hw.formats import ceil_log2
+from softstream.hw.numbers.softmax import Numerics
+from softstream.hw.plan.schedule import align_cycles
+from softstream.hw.stages.exponential import exponential_layout, term_width
+from softstream.hw.streams.streams import delay, pulse
+
+__all__ = ["Accumulate", "Align", "Merge", "edges_layout", "term_layout"]
+
+
+def edges_layout() -> data.StructLayout:
+    """What travels along with an element on its way into the sum."""
+    return data.StructLayout({"first": 1, "last": 1})
+
+
+def term_layout(widths: Numerics, lanes: int = 1) -> data.StructLayout:
+    """A term of the sum, aligned to the reference, and by how much the sum so far has to be shifted before.
+
+    With several lanes the term is the sum of a beat's.
+    """
+    return data.StructLayout(
+        {
+            "term": _aligned_width(widths) + ceil_log2(lanes),
+            "shift": _steps(widths).bit_length(),
+            "reference": max(1, widths.coarse_width),
+            "edges": edges_layout(),
+        }
+    )
+
+
+def _aligned_width(widths: Numerics) -> int:
+    """Bits of one term: A fraction bits, and the octaves above the reference."""
+    return term_width(widths) if widths.absolute else widths.accumulator_fraction + widths.reference_step
+
+
+def _steps(widths: Numerics) -> int:
+    """Reference steps after which a term or a sum is shifted out altogether."""
+    return 0 if widths.absolute else -(-widths.accumulator_width // widths.reference_step)
+
+
+def _shift_steps(m: Module, value: Value, steps: Value, widths: Numerics, name: str) -> Value:
+    """`value` >> (reference_step · steps), with steps saturated at `_steps`, where nothing is left."""
+    shifted = Signal(len(value), name=name)
+    with m.Switch(steps):
+        for count in range(_steps(widths)):
+            with m.Case(count):
+                m.d.comb += shifted.eq(value >> (widths.reference_step * count))
+        with m.Default():
+            m.d.comb += shifted.eq(0)
+    return shifted
+
+
+class Align(wiring.Component):
+    """Exponent and significand to a term of the sum.
+
+    Absolute: term = M·2^E, shifted in three cycles. Reference: H_i = max(H_(i−1), E_i // c) with c = reference_step,
+    term = floor(M·2^(E mod c)·2^(A−B) / 2^(c·(H_i − E // c))), and shift = H_i − H_(i−1) tells the accumulator how far the
+    sum so far moves down. The loop is a compare of coarse exponents only.
+
+    Ports: `i`, E, M and the element's edges; `o`, the aligned term; no back-pressure. With `gated`, for the absolute form,
+    the term is 0 where `o` is not valid. Latency `align_cycles(widths)` cycles, one element per cycle.
+    """
+
+    def __init__(self, widths: Numerics, *, gated: bool = False) -> None:
+        self._widths, self._gated = widths, gated
+        super().__init__(
+            {"i": In(pulse(exponential_layout(widths, edges_layout()))), "o": Out(pulse(term_layout(widths)))}
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        widths, element, cycles = self._widths, self.i.payload, align_cycles(self._widths)
+        m.d.comb += [
+            self.o.valid.eq(delay(m, self.i.valid, cycles, "valid", reset=True)),
+            Value.cast(self.o.payload.edges).eq(delay(m, Value.cast(element.tag), cycles, "edges")),
+        ]
+        term = Signal(_aligned_width(widths), reset_less=True)
+        m.d.comb += self.o.payload.term.eq(term)
+        if widths.absolute:
+            # Two bits of the exponent in each of two cycles, all others in the third: shifters of little depth.
+            low = Signal(widths.significand_width + 3, reset_less=True)
+            middle = Signal(widths.significand_width + 15, reset_less=True)
+            middle_bits = delay(m, element.exponent[2:4], 1, "middle_bits")
+            high_bits = delay(m, element.exponent[4:], 2, "high_bits")
+            shifted: Value = (middle << Cat(C(0, 4), high_bits))[: len(term)]
+            if self._gated:
+                shifted = Mux(delay(m, self.i.valid, 2, "present", reset=True), shifted, 0)
+            m.d.sync += [
+                low.eq(element.significand << element.exponent[:2]),
+                middle.eq(low << Cat(C(0, 2), middle_bits)),
+                term.eq(shifted),
+            ]
+            return m
+
+        fine_bits = (widths.reference_step - 1).bit_length()
+        fine, coarse = element.exponent[:fine_bits], element.exponent[fine_bits:]
+        running = Signal(max(1, widths.coarse_width), reset_less=True)
+        shifted = Signal(_aligned_width(widths), reset_less=True)
+        steps = _steps(widths)
+        below = Signal(steps.bit_length(), reset_less=True)
+        grown = Signal(steps.bit_length(), reset_less=True)
+        larger = Signal()
+        rise = Signal(len(coarse) + 1)
+        fall = Signal(len(coarse) + 1)
+        m.d.comb += [
+            larger.eq(element.tag.first | (coarse > running)),
+            rise.eq(coarse - running),
+            fall.eq(running - coarse),
+        ]
+        with m.If(self.i.valid):
+            m.d.sync += [
+                running.eq(Mux(larger, coarse, running)),
+                below.eq(Mux(larger, 0, Mux(fall < steps, fall, steps))),
+                grown.eq(Mux(element.tag.first | ~larger, 0, Mux(rise < steps, rise, steps))),
+                shifted.eq(
+                    (element.significand << fine) << (widths.accumulator_fraction - widths.significand_fraction)
+                ),
+            ]
+        m.d.sync += term.eq(_shift_steps(m, shifted, below, widths, "aligned"))
+        m.d.comb += [
+            self.o.payload.shift.eq(delay(m, grown, 1, "grown")),
+            self.o.payload.reference.eq(delay(m, running, 1, "reference")),
+        ]
+        return m
+
+
+class Merge(wiring.Component):
+    """The sum of a beat's terms, in a tree of `ceil_log2(lanes)` registered levels; exact, so any order is the same.
+
+    Ports: `i`, lane 0's terms and edges; `others`, the other lanes' terms, 0 where a lane holds no element; `o`, the sum
+    and the edges; no back-pressure. One beat per cycle.
+    """
+
+    def __init__(self, widths: Numerics, lanes: int) -> None:
+        self._lanes = lanes
+        super().__init__(
+            {
+                "i": In(pulse(term_layout(widths))),
+                "others": In(data.ArrayLayout(_aligned_width(widths), lanes - 1)),
+                "o": Out(pulse(term_layout(widths, lanes))),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        terms: list[Value] = [self.i.payload.term, *(self.others[lane] for lane in range(self._lanes - 1))]
+        levels = 0
+        while len(terms) > 1:
+            sums = [
+                Signal(len(terms[0]) + 1, name=f"level{levels}_{k}", reset_less=True) for k in range(len(terms) // 2)
+            ]
+            m.d.sync += [sums[k].eq(terms[2 * k] + terms[2 * k + 1]) for k in range(len(sums))]
+            terms, levels = list(sums), levels + 1
+        m.d.comb += [
+            self.o.valid.eq(delay(m, self.i.valid, levels, "valid", reset=True)),
+            self.o.payload.term.eq(terms[0]),
+            Value.cast(self.o.payload.edges).eq(delay(m, Value.cast(self.i.payload.edges), levels, "edges")),
+        ]
+        return m
+
+
+class Accumulate(wiring.Component):
+    """sum = Σ terms of a vector, in the order in which they come.
+
+    Absolute: the sum is exact, cut into segments of the given widths. A segment's carry is registered, and the next
+    segment works one cycle later, so that no carry chain is longer than a segment. Reference: one segment,
+    sum_i = floor(sum_(i−1) / 2^(c·shift_i)) + term_i.
+
+    Σ 2^E·M = sum · 2^(c·H − A). Ports: `i`, aligned terms, no back-pressure; `sum`, whose segment j is that of a whole
+    vector in the cycle in which bit j of `ends` is set, which is j + 1 cycles after the vector's last term; `reference`,
+    H along with segment 0. One element per cycle, no bubble between vectors.
+
+    With `limited`, for the absolute form, there are also `limit`, what the sum of the vector whose first term comes in is held
+    against, and `over`: as many cycles after a term as there are segments, whether that term is the first with which the sum
+    exceeds the limit. The sum then begins at the limit's complement, so that it overflows there, and only there.
+    """
+
+    def __init__(
+        self,
+        widths: Numerics,
+        segments: tuple[int, ...],
+        lanes: int = 1,
+        *,
+        cleared: bool = False,
+        limited: bool = False,
+    ) -> None:
+        if sum(segments) != widths.accumulator_width or (len(segments) > 1 and not widths.absolute):
+            raise ValueError(f"segments {segments} do not make up the accumulator")
+        self._widths, self._segments = widths, segments
+        self._cleared, self._limited = cleared and not limited, limited
+        more = {"limit": In(widths.accumulator_width), "over": Out(1)} if limited else {}
+        super().__init__(
+            {
+                "i": In(pulse(term_layout(widths, lanes))),
+                "sum": Out(widths.accumulator_width),
+                "ends": Out(len(segments)),
+                "reference": Out(max(1, widths.coarse_width)),
+                **more,
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        term = self.i.payload
+        low = 0
+        carry: Value = Const(0, 1)
+        for j, width in enumerate(self._segments):
+            kept = Signal(width, name=f"sum_{j}", reset_less=not self._cleared)
+            addend = delay(m, term.term[low : low + width], j, f"term_{j}")
+            valid = delay(m, self.i.valid, j, f"valid_{j}", reset=True)
+            edges = delay(m, Value.cast(term.edges), j, f"edges_{j}")
+            first, last = edges[0], edges[1]
+            moved: Value = kept
+            if not self._widths.absolute:
+                moved = _shift_steps(m, kept, term.shift, self._widths, "kept")
+            # The carry comes in through one bit below: one carry chain, whatever the fabric.
+            total = Signal(width + 2, name=f"total_{j}")
+            if self._limited:
+                moved = Mux(first, ~delay(m, self.limit[low : low + width], j, f"limit_{j}"), moved)
+            m.d.comb += total.eq(Cat(C(1, 1), moved) + Cat(carry, addend))
+            begun, carries = total[1:-1], total[-1]
+            if not self._cleared and not self._limited:
+                begun, carries = Mux(first, addend, begun), carries & ~first
+            with m.If(valid):
+                m.d.sync += kept.eq(begun)
+            whole = kept
+            if self._cleared:
+                whole = Signal(width, name=f"whole_{j}", reset_less=True)
+                m.d.sync += whole.eq(total[1:-1])
+                with m.If(delay(m, self.i.valid & term.edges.last, j, f"clear_{j}", reset=True)):
+                    m.d.sync += kept.eq(0)
+            carry = Signal(name=f"carry_{j}", reset_less=True)
+            m.d.sync += [carry.eq(carries), self.ends[j].eq(valid & last)]
+            m.d.comb += self.sum[low : low + width].eq(whole)
+            low += width
+        with m.If(self.i.valid):
+            m.d.sync += self.reference.eq(term.reference)
+        if self._limited:
+            m.d.comb += self.over.eq(carry & delay(m, self.i.valid, len(self._segments), "present", reset=True))
+        return m

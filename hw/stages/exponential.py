@@ -1,0 +1,137 @@
+"""The base-2 exponential: position to exponent and significand, or straight to the shifted term of the sum."""
+
+from typing import Any
+
+from amaranth import Cat, Module, Mux, ShapeLike, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from softstream.hw.numbers.exponential import SPLIT_GUARD
+from softstream.hw.numbers.softmax import Numerics
+from softstream.hw.streams.streams import delay, pulse, table
+
+__all__ = ["Exponential", "Terms", "exponential_layout"]
+
+
+def exponential_layout(widths: Numerics, tag: ShapeLike) -> data.StructLayout:
+    """Exponent E, significand M in UQ1.B, and whatever travels along."""
+    return data.StructLayout({"exponent": widths.exponent_width, "significand": widths.significand_width, "tag": tag})
+
+
+class _Lookup(wiring.Component):
+    """What the two components share: `i` carries a position and a tag; control and tag are delayed by `latency`."""
+
+    def __init__(self, widths: Numerics, tag: ShapeLike, output: data.StructLayout, memory: int, more: int) -> None:
+        self._widths = widths
+        self._memory, self._latency = memory, memory + more
+        position = data.StructLayout({"position": widths.tables.score_width, "tag": tag})
+        super().__init__({"i": In(pulse(position)), "o": Out(pulse(output))})
+
+    def _travel(self, m: Module) -> None:
+        m.d.comb += [
+            self.o.valid.eq(delay(m, self.i.valid, self._latency, "valid", reset=True)),
+            Value.cast(self.o.payload.tag).eq(delay(m, Value.cast(self.i.payload.tag), self._latency, "tag")),
+        ]
+
+
+class Exponential(_Lookup):
+    """2^(βi) = 2^E·M: one table up to 10 bits of score; above, two tables and an interpolating product.
+
+    See `tables` for the arithmetic, which this mirrors step by step.
+
+    Ports: `i`, position and tag; `o`, E, M in UQ1.B and the tag; no back-pressure. Latency `memory` cycles (one table) or
+    3 more (two tables: product, sum, normalisation), one element per cycle.
+    """
+
+    def __init__(self, widths: Numerics, tag: ShapeLike, memory: int) -> None:
+        super().__init__(widths, tag, exponential_layout(widths, tag), memory, 3 if widths.tables.low_width else 0)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        self._travel(m)
+        widths, tables = self._widths, self._widths.tables
+        fraction = tables.work_fraction if tables.low_width else tables.fraction
+        # The leading one of every significand is implied, not stored.
+        entries = [(e << fraction) | (x - (1 << fraction)) for e, x in tables.high]
+        exponent_width = max(1, max(e for e, _ in tables.high).bit_length())
+        position = self.i.payload.position
+        # Where there is a third register behind the tables, the multiplier has its own.
+        registered = bool(tables.low_width) and self._memory > 2
+        memory = self._memory - registered
+        high = table(m, "high", exponent_width + fraction, entries, position[tables.low_width :], memory)
+        factor, exponent = (high[:fraction] | (1 << fraction))[: fraction + 1], high[fraction:]
+        if not tables.low_width:
+            m.d.comb += [self.o.payload.exponent.eq(exponent), self.o.payload.significand.eq(factor)]
+            return m
+
+        delta_width = tables.delta_width
+        low_exponent_width = max(1, max(e for e, _ in tables.low).bit_length())
+        entries = [(e << delta_width) | delta for e, delta in tables.low]
+        low = table(
+            m, "low", low_exponent_width + delta_width, entries, position[: tables.low_width], memory, block=True
+        )
+        delta, low_exponent = low[:delta_width], low[delta_width:]
+        zeros = fraction - delta_width
+
+        multiplicand, multiplier = factor[zeros:], delta
+        if registered:
+            multiplicand, multiplier = delay(m, multiplicand, 1, "multiplicand"), delay(m, multiplier, 1, "multiplier")
+            # With a reset these are no copies of the multiplier's own, so synthesis leaves it those.
+            factor = delay(m, factor, 1, "factor_beside", reset=True)
+            exponent, low_exponent = delay(m, exponent, 1, "high_exponent"), delay(m, low_exponent, 1, "low_exponent")
+        product = Signal(fraction + 1 - zeros + delta_width, reset_less=True)
+        exponent_sum = Signal(widths.exponent_width, reset_less=True)
+        m.d.sync += [product.eq(multiplicand * multiplier), exponent_sum.eq(exponent + low_exponent)]
+        factor = delay(m, factor, 1, "factor")
+
+        total = Signal(fraction + 2, reset_less=True)
+        raised = Signal(widths.exponent_width, reset_less=True)
+        m.d.sync += [total.eq(factor + product[fraction - zeros :]), raised.eq(exponent_sum + 1)]
+        exponent_sum = delay(m, exponent_sum, 1, "exponent_sum")
+
+        width = widths.significand_width
+        large = total[-1]
+        significand = Signal(width - 1, reset_less=True)
+        exponent_out = Signal(widths.exponent_width, reset_less=True)
+        m.d.sync += [
+            significand.eq(Mux(large, total[SPLIT_GUARD + 1 :], total[SPLIT_GUARD:])),
+            exponent_out.eq(Mux(large, raised, exponent_sum)),
+        ]
+        # The leading one is where it has to be.
+        m.d.comb += [self.o.payload.exponent.eq(exponent_out), self.o.payload.significand.eq(Cat(significand, 1))]
+        return m
+
+
+class Terms(_Lookup):
+    """The exponentials of a narrow score as the absolute accumulator takes them: M·2^E, one table of shifted terms.
+
+    The same bits as `Exponential` and a shifter, without the shifter. Ports: `i`, position and tag; `o`, the term in
+    units of 2^-B and the tag; no back-pressure. With `gated` the term is 0 where `o` is not valid. Latency `memory`
+    cycles, one element per cycle.
+    """
+
+    def __init__(self, widths: Numerics, tag: ShapeLike, memory: int, *, gated: bool = False) -> None:
+        self._width, self._gated = term_width(widths), gated
+        super().__init__(widths, tag, data.StructLayout({"term": self._width, "tag": tag}), memory, 0)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        self._travel(m)
+        entries = [significand << exponent for exponent, significand in self._widths.tables.high]
+        # A register of our own clears the term for nothing; one that the memory may have as its own cannot.
+        clears = self._gated and self._memory > 2
+        term = table(m, "terms", self._width, entries, self.i.payload.position, self._memory - clears)
+        if clears:
+            held = Signal(self._width, reset_less=True)
+            present = delay(m, self.i.valid, self._memory - 1, "present", reset=True)
+            m.d.sync += held.eq(Mux(present, term, 0))
+            term = held
+        elif self._gated:
+            term = Mux(self.o.valid, term, 0)
+        m.d.comb += self.o.payload.term.eq(term)
+        return m
+
+
+def term_width(widths: Numerics) -> int:
+    """Bits of the largest shifted term of the absolute accumulator."""
+    return widths.significand_width + widths.tables.exponent_maximum

@@ -1,0 +1,174 @@
+"""Leading one of the sum: the sum as 2^n times a divisor m in [1, 2)."""
+
+from typing import Any
+
+from amaranth import Cat, Const, Module, Mux, ShapeLike, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from softstream.hw.config.config import Config
+from softstream.hw.numbers.softmax import Numerics
+from softstream.hw.plan.schedule import DIGIT, normalise_digits, normalise_levels, schedule
+from softstream.hw.streams.streams import delay, pulse
+
+__all__ = ["Normalise", "PipelinedNormalise", "divisor_layout", "normalise_of"]
+
+
+def divisor_layout(widths: Numerics, tag: ShapeLike) -> data.StructLayout:
+    """n on the scale of E, m in UQ1.D, and whatever belongs to the vector."""
+    return data.StructLayout({"exponent": widths.sum_exponent_width, "divisor": widths.divisor_width, "tag": tag})
+
+
+class _Interface(wiring.Component):
+    def __init__(self, widths: Numerics, segments: tuple[int, ...], tag: ShapeLike) -> None:
+        self._widths, self._segments = widths, segments
+        super().__init__(
+            {
+                "sum": In(widths.accumulator_width),
+                "ends": In(len(segments)),
+                "reference": In(max(1, widths.coarse_width)),
+                "tag": In(tag),
+                "o": Out(pulse(divisor_layout(widths, tag))),
+            }
+        )
+
+
+class Normalise(_Interface):
+    """2^n <= sum < 2^(n+1), m = floor(sum / 2^(n−D)): the sum moves up four bits a cycle.
+
+    It stops as soon as a one is among the first four; the last shift, by less than four, is a selection. n is the
+    number of bits below the leading one: position within the accumulator − A + c·H.
+
+    Ports: `sum`, `ends`, `reference` as `Accumulate` puts them out, `tag` along with the last segment; `o`, n, m and the
+    tag, which stay until the next vector's. With K = `normalise_digits` and S segments the latency is K + 2 cycles from
+    the last segment, and vectors that come closer than the schedule's `normalise_interval` spoil each other.
+    """
+
+    def __init__(self, widths: Numerics, segments: tuple[int, ...], tag: ShapeLike) -> None:
+        if len(segments) > 1 and segments[-1] < DIGIT:
+            raise ValueError(f"segments {segments}: the last must hold the first {DIGIT} bits that are looked at")
+        super().__init__(widths, segments, tag)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        widths = self._widths
+        digits, first_digit, padding = normalise_digits(widths)
+        loaded = self.ends[-1]
+
+        # Zeros above the sum, so that its digits end where the numbers of positions want it.
+        total = Signal(widths.accumulator_width + padding, reset_less=True)
+        raised = Cat(Const(0, DIGIT), total[:-DIGIT])
+        moving = Signal()
+        low = 0
+        for j, width in enumerate(self._segments):
+            high = low + width if j < len(self._segments) - 1 else len(total)
+            with m.If(self.ends[j]):
+                m.d.sync += total[low:high].eq(self.sum[low:high])
+            with m.Elif(moving):
+                m.d.sync += total[low:high].eq(raised[low:high])
+            low = high
+
+        # Decided a cycle ahead, from the digit that comes to the top.
+        digit = Signal((first_digit + digits).bit_length(), reset_less=True)
+        tag = Signal.like(Value.cast(self.tag), reset_less=True)
+        reference = Signal.like(self.reference, reset_less=True)
+        fine = Signal(range(DIGIT), reset_less=True)
+        # The digit at the top, and the one that comes there next.
+        above = Cat(Const(0, DIGIT), self.sum, Const(0, padding))[-DIGIT:]
+        coming = Cat(Const(0, DIGIT), total)[-2 * DIGIT : -DIGIT]
+        with m.If(loaded):
+            m.d.sync += [
+                moving.eq(~above.any()),
+                fine.eq(_zeros(above)),
+                digit.eq(first_digit),
+                tag.eq(Value.cast(self.tag)),
+                reference.eq(self.reference),
+            ]
+        with m.Elif(moving):
+            m.d.sync += [moving.eq(~coming.any()), fine.eq(_zeros(coming)), digit.eq(digit + 1)]
+
+        wanted = widths.divisor_width + DIGIT - 1
+        missing = max(0, wanted - len(total))
+        noted = Cat(Const(0, missing), total[max(0, len(total) - wanted) :])
+        m.d.comb += [
+            self.o.valid.eq(delay(m, loaded, digits + 2, "loaded", reset=True)),
+            Value.cast(self.o.payload.tag).eq(tag),
+        ]
+        m.d.sync += [
+            self.o.payload.divisor.eq(noted.bit_select(~fine, widths.divisor_width)),
+            # Positions count from a power of two down: their complement counts from 0 up.
+            self.o.payload.exponent.eq(~Cat(fine, digit)[: _position_width(widths)] + _above(widths, reference)),
+        ]
+        return m
+
+
+class PipelinedNormalise(_Interface):
+    """The same n and m, one sum in every cycle: halves, quarters and so on of what is left are skipped where they are zeros.
+
+    Level l, from the highest down, moves the sum up by 2^l where its first 2^l bits are zeros; whether they are was found a
+    cycle before, from both of what the level above may have left. The bits of n below c·H are the complements of what was found,
+    as the zeros above the sum make the number of positions a power of two.
+
+    Ports as those of `Normalise`; `tag` is looked at with the last segment. With b of `normalise_levels` the latency is b + 1
+    cycles from the last segment: the lower ones wait for it. The registers become fewer from level to level.
+    """
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        widths, last = self._widths, len(self._segments) - 1
+        levels, padding = normalise_levels(widths)
+        parts, low = [], 0
+        for j, width in enumerate(self._segments):
+            parts.append(delay(m, self.sum[low : low + width], last - j, f"segment_{j}"))
+            low += width
+        whole: Value = Cat(*parts, Const(0, padding))
+
+        def noted(value: Value, still: int, name: str) -> Signal:
+            """What the result may need of it, with `still` positions to go."""
+            kept = value[max(0, len(value) - widths.divisor_width - still) :]
+            register = Signal(len(kept), name=name, reset_less=True)
+            m.d.sync += register.eq(kept)
+            return register
+
+        half = 1 << (levels - 1)
+        word = noted(whole, 2 * half - 1, "word")
+        empty = Signal(name="empty", reset_less=True)
+        m.d.sync += empty.eq(~whole[-half:].any())
+        found: Value = Const(0, 0)
+        for level in reversed(range(levels)):
+            half, quarter = 1 << level, 1 << level >> 1
+            moved, found = Mux(empty, Cat(Const(0, half), word[:-half]), word), Cat(empty, found)
+            if level:
+                following = Signal(name=f"empty_{level}", reset_less=True)
+                m.d.sync += following.eq(Mux(empty, ~word[-half - quarter : -half].any(), ~word[-quarter:].any()))
+                word, empty = noted(moved, half - 1, f"word_{level}"), following
+                found = delay(m, found, 1, f"found_{level}")
+        missing = max(0, widths.divisor_width - len(moved))
+        m.d.sync += [
+            self.o.payload.divisor.eq(Cat(Const(0, missing), moved[max(0, len(moved) - widths.divisor_width) :])),
+            self.o.payload.exponent.eq(~found + _above(widths, delay(m, self.reference, levels, "reference"))),
+        ]
+        m.d.comb += [
+            self.o.valid.eq(delay(m, self.ends[-1], levels + 1, "valid", reset=True)),
+            Value.cast(self.o.payload.tag).eq(delay(m, Value.cast(self.tag), levels + 1, "tag")),
+        ]
+        return m
+
+
+def normalise_of(config: Config, widths: Numerics, tag: ShapeLike) -> Normalise | PipelinedNormalise:
+    """That of a configuration's schedule."""
+    cycles = schedule(config)
+    return (PipelinedNormalise if cycles.pipelined else Normalise)(widths, cycles.segments, tag)
+
+
+def _zeros(digit: Value) -> Value:
+    """Zeros above the leading one of a digit that has one."""
+    return Mux(digit[-1], 0, Mux(digit[-2], 1, Mux(digit[-3], 2, 3)))
+
+
+def _position_width(widths: Numerics) -> int:
+    return max(2, (widths.accumulator_width - 1 - widths.accumulator_fraction).bit_length())
+
+
+def _above(widths: Numerics, reference: Value) -> Value:
+    return Const(0, 1) if widths.absolute else reference * widths.reference_step

@@ -1,0 +1,36 @@
+"""Random words: two linear feedback shift registers, a word of their sum for each element."""
+
+from typing import Any
+
+from amaranth import Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from softstream.hw.numbers.gumbel import REGISTERS, WORD, initial_states
+
+__all__ = ["Generator"]
+
+
+class Generator(wiring.Component):
+    """word = the next `WORD` bits of both registers, added modulo 2 (see `sampling`).
+
+    Ports: `step`, take the word: the next one is there in the next cycle; `word`. Reset starts the sequence of `seed` again.
+    """
+
+    step: In(1)
+    word: Out(WORD)
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        super().__init__()
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        bits = []
+        for (n, k), init in zip(REGISTERS, initial_states(self._seed), strict=True):
+            register = Signal(n, name=f"register_{n}", init=init)
+            with m.If(self.step):
+                m.d.sync += register.eq(Cat(register[WORD:], register[k : k + WORD] ^ register[:WORD]))
+            bits.append(register[:WORD])
+        m.d.comb += self.word.eq(bits[0] ^ bits[1])
+        return m

@@ -1,0 +1,105 @@
+"""What belongs to the K largest scores of each vector: stored while they come, given out in order."""
+
+from typing import Any
+
+from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from softstream.hw.config.config import Config
+from softstream.hw.plan.ports import outputs
+from softstream.hw.plan.top_k import tag_width
+from softstream.hw.stages.insertion import order_layout, write_layout
+from softstream.hw.streams.streams import Queue, pulse, store
+
+__all__ = ["Kept", "kept_layout", "leaving_ports"]
+
+
+def kept_layout(config: Config) -> data.StructLayout:
+    """A kept element: its index and position, whether it is its vector's last one kept, the vector's flags."""
+    flags = {flag.name: 1 for flag in outputs(config)[0].flags}
+    return data.StructLayout({"index": config.index_width, "position": config.score_width, "last": 1, **flags})
+
+
+def leaving_ports(config: Config) -> dict[str, Any]:
+    """The ports of what gives out the kept elements: whether a vector may begin to leave, that it does, its end, its elements."""
+    return {
+        "free": In(1, init=1),
+        "begins": Out(1),
+        "ends": Out(1),
+        "o": Out(stream.Signature(kept_layout(config))),
+    }
+
+
+class Kept(wiring.Component):
+    """The K best of each vector, stored by their tags while they come and read in their order once it is known.
+
+    Ports: `write` and `order`, what `Insertion` puts out, both without back-pressure: credits elsewhere see to it that of
+    `vectors` vectors one is coming in and the others are complete. `free`, whether a complete vector may begin to leave;
+    `begins` in the cycle in which one does, `ends` in that in which its last element is read. `o`, stream of kept elements,
+    min(K, N) for each vector. Latency `QUEUE_LATENCY` + `KEPT_LATENCY` cycles from the order to the first element, one element
+    per cycle, no bubble between vectors. Cuts the ready path.
+    """
+
+    def __init__(self, config: Config, vectors: int) -> None:
+        self._config, self._vectors = config, vectors
+        super().__init__(
+            {
+                "write": In(pulse(write_layout(config))),
+                "order": In(pulse(order_layout(config))),
+                **leaving_ports(config),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config, count = self._config, self._config.top_k
+        width = tag_width(config.top_k)
+        coming, going = Signal(range(self._vectors)), Signal(range(self._vectors))
+        entry = self.write.payload
+        read, writing = store(
+            m, "store", Cat(entry.index, entry.position), entry.enters, Cat(entry.tag, coming), self._vectors << width
+        )
+        m.d.comb += writing
+        m.d.sync += coming.eq(coming + (self.write.valid & entry.last))
+
+        m.submodules.orders = orders = Queue(order_layout(config), self._vectors)
+        m.d.comb += [
+            orders.i.valid.eq(self.order.valid),
+            Value.cast(orders.i.payload).eq(Value.cast(self.order.payload)),
+        ]
+        # The vector that goes out: its tags move up as its elements are read.
+        order = orders.o.payload
+        tags = [Signal(width, name=f"tag_{k}", reset_less=True) for k in range(count)]
+        left = Signal(width, reset_less=True)
+        flags = {flag.name: Signal(name=flag.name, reset_less=True) for flag in outputs(config)[0].flags}
+        some, step = Signal(), Signal()
+        advance = Signal()
+        at_last = Signal(reset_less=True)
+        m.d.comb += [
+            advance.eq(self.o.ready | ~self.o.valid),
+            step.eq(some & advance),
+            self.ends.eq(step & at_last),
+            self.begins.eq(orders.o.valid & self.free & (~some | self.ends)),
+            orders.o.ready.eq(self.begins),
+            read.addr.eq(Cat(tags[0], going)),
+            read.en.eq(advance),
+            self.o.payload.index.eq(read.data[: config.index_width]),
+            self.o.payload.position.eq(read.data[config.index_width :]),
+        ]
+        with m.If(self.begins):
+            m.d.sync += [some.eq(1), left.eq(order.left), at_last.eq(order.left == 0)]
+            m.d.sync += [flag.eq(order[name]) for name, flag in flags.items()]
+        with m.Elif(step):
+            m.d.sync += [some.eq(~at_last), left.eq(left - 1), at_last.eq(left == 1)]
+        with m.If(self.begins | step):
+            for k, tag in enumerate(tags):
+                m.d.sync += tag.eq(Mux(self.begins, order.tags.word_select(k, width), tags[min(k + 1, count - 1)]))
+        m.d.sync += going.eq(going + self.ends)
+        with m.If(advance):
+            m.d.sync += [
+                self.o.valid.eq(some),
+                self.o.payload.last.eq(at_last),
+                *(self.o.payload[name].eq(flag) for name, flag in flags.items()),
+            ]
+        return m

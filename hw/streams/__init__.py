@@ -1,0 +1,3 @@
+"""How payloads move: layouts, queues, credits, delays and counters."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""What measures presets, variants and other blocks."""
+
+__all__: list[str] = []

@@ -1,0 +1,134 @@
+"""What the benchmark measures: a row per variant, with the parts that it is placed on and the goals that it is held against.
+
+A new variant is a row in `VARIANTS`, a new curve of cost a row in `CURVES`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from softstream.hw.config.config import Config
+from softstream.hw.config.presets import PRESETS
+
+__all__ = ["CURVES", "VARIANTS", "Curve", "Goal", "Variant"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """What a variant is meant to reach on one part; what is not given is not asked for."""
+
+    fmax_mhz: float
+    """Median over the placement seeds, at least."""
+    cells: Mapping[str, int]
+    """Cells by kind, at most."""
+    elements_per_cycle: float = 1.0
+    """Vectors of `max_length` back to back, at least."""
+    first_output: int | None = None
+    """Cycles from the first input beat to the first output beat of a vector of `max_length`, at most."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One configuration and where it is placed."""
+
+    name: str
+    config: Config
+    parts: Mapping[str, Goal | None]
+    """Part → what is to be reached there, or nothing in particular."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Cells over the values of one key, everything else as in `config`; synthesised and packed, not placed."""
+
+    key: str
+    title: str
+    config: Config
+    part: str
+    values: Sequence[Any] = field(default_factory=tuple)
+
+    def configs(self) -> list[Config]:
+        """One configuration for each value."""
+        return [self.config.replace(**{self.key: value}) for value in self.values]
+
+
+_SOFTMAX = PRESETS["softmax-int8"]
+_ANYWHERE: Mapping[str, Goal | None] = {"hx8k": None, "ecp5-25k": None}
+
+_HELD = (
+    Variant("softmax-int8", _SOFTMAX, {"ecp5-25k": None, "hx8k": None, "up5k": None}),
+    Variant(
+        "softmax-int8-log",
+        PRESETS["softmax-int8-log"],
+        {
+            "ecp5-25k": None,
+            "hx8k": Goal(fmax_mhz=180, cells={"LC": 750, "RAM4K": 19}, first_output=1024 + 40),
+            "up5k": Goal(fmax_mhz=60, cells={"LC": 800}, first_output=1024 + 40),
+        },
+    ),
+    Variant(
+        "softmax-int8-fastest",
+        PRESETS["softmax-int8-fastest"],
+        {"ecp5-25k": Goal(fmax_mhz=250, cells={"COMB": 450, "FF": 750, "DP16KD": 7}, first_output=1024 + 40)},
+    ),
+    *(
+        Variant(
+            f"softmax-int8-x{lanes}",
+            PRESETS["softmax-int8-fastest"].replace(lanes=lanes),
+            {
+                "ecp5-25k": Goal(
+                    fmax_mhz=fmax,
+                    cells={"COMB": lanes * 350},
+                    elements_per_cycle=lanes,
+                    first_output=1024 // lanes + 44,
+                )
+            },
+        )
+        for lanes, fmax in ((4, 200), (8, 180), (16, 160))
+    ),
+    Variant("softmax-int8-serial", _SOFTMAX.replace(profile="small"), {"hx8k": None}),
+    Variant("softmax-int8-log-small", PRESETS["softmax-int8-log"].replace(profile="small"), {"hx8k": None}),
+    Variant("softmax-int8-dsp", PRESETS["softmax-int8-dsp"], {"ecp5-25k": None, "up5k": None}),
+    Variant(
+        "softmax-int8-small",
+        PRESETS["softmax-int8-small"],
+        {"hx8k": Goal(fmax_mhz=100, cells={"LC": 320, "RAM4K": 4}, elements_per_cycle=1 / 12), "ecp5-25k": None},
+    ),
+    Variant(
+        "argmax-int8-small",
+        PRESETS["argmax-int8-small"],
+        {
+            "ecp5-25k": Goal(fmax_mhz=200, cells={"COMB": 65}, first_output=1024 + 3),
+            "hx8k": Goal(fmax_mhz=140, cells={"LC": 100}, first_output=1024 + 3),
+        },
+    ),
+    Variant(
+        "argmax-int8",
+        PRESETS["argmax-int8"],
+        {
+            "ecp5-25k": Goal(fmax_mhz=300, cells={"COMB": 90}, first_output=1024 + 14),
+            "hx8k": Goal(fmax_mhz=230, cells={"LC": 250}, first_output=1024 + 14),
+        },
+    ),
+    Variant(
+        "softmax-int16",
+        PRESETS["softmax-int16"],
+        {"ecp5-25k": Goal(fmax_mhz=200, cells={"COMB": 1000, "MULT18": 4}, first_output=1024 + 50)},
+    ),
+)
+"""What is held against goals or measured on other parts than the rest."""
+
+VARIANTS: dict[str, Variant] = {
+    **{row.name: row for row in _HELD},
+    **{
+        name: Variant(name, config, _ANYWHERE)
+        for name, config in PRESETS.items()
+        if name not in {row.name for row in _HELD}
+    },
+}
+
+CURVES: tuple[Curve, ...] = (
+    Curve("max_length", "longest vector N", _SOFTMAX, "ecp5-25k", (16, 64, 256, 1024, 4096)),
+    Curve("probability_width", "fraction bits P", _SOFTMAX, "ecp5-25k", (4, 8, 12, 16)),
+    Curve("lanes", "lanes L", PRESETS["softmax-int8-log"], "ecp5-25k", (1, 2, 4, 8)),
+)

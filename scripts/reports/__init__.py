@@ -1,0 +1,3 @@
+"""The pages that verbs write."""
+
+__all__: list[str] = []

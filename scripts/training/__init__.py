@@ -1,0 +1,3 @@
+"""The classifiers behind `sim/data`."""
+
+__all__: list[str] = []

@@ -1,0 +1,518 @@
+"""`softstream bench`: what every variant costs and reaches, measured; with the speed of the tool itself.
+
+    content = bench(list(VARIANTS.values()), seeds=(1, 2, 3, 4, 5))
+    write(content, Path("build/bench"))       # bench.json and bench.html
+
+Cells and Fmax come from synthesis and place and route, cycles from simulating the same Verilog, whose results must be those
+of the model, and errors from the model against float64. Results of the tools are kept by digest of the Verilog, tool versions
+and seed (`boards.toolchain`). `boards/measured/bench.json` is one such content, checked in, for the README.
+"""
+
+import hashlib
+import json
+import math
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+import softstream
+from softstream.boards.tools.measure import CriticalPath, Job, Measurement, measure, tool_versions
+from softstream.boards.tools.parts import PARTS, Part
+from softstream.hw.config.config import Config, nearest
+from softstream.hw.config.presets import PRESETS
+from softstream.hw.errors import Mismatch, ToolFailure, UserError
+from softstream.hw.numbers.temperature import tempered
+from softstream.hw.plan.derive import plan
+from softstream.hw.verilog import TOP, source_lines, verilog
+from softstream.scripts.console import Console
+from softstream.scripts.measure.variants import CURVES, VARIANTS, Curve, Goal, Variant
+from softstream.scripts.output import check_directory, write_directory
+from softstream.scripts.verbs.accuracy import worst_errors
+from softstream.scripts.verbs.run import verify
+from softstream.sim.golden import golden
+from softstream.sim.simulators.runner import run_rtl
+from softstream.sim.stimulus import beside
+
+__all__ = [
+    "COLUMNS",
+    "bench",
+    "chosen",
+    "located",
+    "margin_sentence",
+    "place_once",
+    "print_bench",
+    "recorded",
+    "rows",
+    "run",
+    "speed_sentence",
+]
+
+SEED = 1
+"""Seed of scores and simulations."""
+SPEED_CONFIG = PRESETS["softmax-int8"]
+"""The configuration that the tool's own speed is measured on."""
+SPEED_PART = "hx8k"
+_GOLDEN_SHAPE = (4000, 1000)
+# (length, vectors): short ones, of which many are under way at once, and the longest.
+_SIMULATED = ((16, 64), (1 << 16, 4))
+
+Content = dict[str, Any]
+
+
+class Tell(Protocol):
+    """Takes the fraction that is done, and what is being done."""
+
+    def __call__(self, fraction: float, what: str, /) -> None: ...
+
+
+def recorded() -> Content:
+    """The content of `boards/measured/bench.json`, as `bench` gave it."""
+    return json.loads((resources.files("softstream.boards.measured") / "bench.json").read_text(encoding="utf-8"))
+
+
+def chosen(names: Sequence[str]) -> list[Variant]:
+    """The variants of these names, all without any. Raises `UserError` naming the nearest."""
+    for name in names:
+        if name not in VARIANTS:
+            raise UserError(
+                f"--only {name}: no such variant{nearest(name, VARIANTS)}; must be one of {', '.join(VARIANTS)}"
+            )
+    return [VARIANTS[name] for name in names or VARIANTS]
+
+
+def bench(
+    variants: Sequence[Variant],
+    seeds: Sequence[int],
+    *,
+    curves: Sequence[Curve] = (),
+    speed: bool = False,
+    jobs: int = 2,
+    progress: Tell | None = None,
+) -> Content:
+    """Measures the variants, `jobs` tools at a time, and cells along the curves; with `speed` also the tool itself.
+
+    Raises `Mismatch` where the simulated Verilog differs from the model in a bit or from the plan in a cycle, `MissingTool` and
+    `ToolFailure` as simulation, synthesis and place and route do.
+    """
+    tell = progress or (lambda fraction, what: None)
+    parts = [PARTS[name] for variant in variants for name in variant.parts]
+    parts += [PARTS[curve.part] for curve in curves]
+    content: Content = {
+        "softstream": softstream.__version__,
+        "tools": tool_versions(parts),
+        "seeds": list(seeds),
+        "variants": {},
+        "curves": [],
+    }
+    # Shares of the progress bar, from how long each takes.
+    simulated, placed = 0.2, 0.9 if speed else 1.0
+    for index, variant in enumerate(variants):
+        tell(simulated * index / len(variants), f"{variant.name}: errors and cycles")
+        content["variants"][variant.name] = _described(variant)
+    work = [
+        Job(verilog(variant.config), PARTS[name], tuple(seeds), variant.name)
+        for variant in variants
+        for name in variant.parts
+    ]
+    pairs = [(curve, config) for curve in curves for config in curve.configs()]
+    work += [
+        Job(verilog(config), PARTS[curve.part], (), f"{curve.key} = {getattr(config, curve.key)}")
+        for curve, config in pairs
+    ]
+    found = iter(
+        measure(work, workers=jobs, progress=lambda done, what: tell(simulated + (placed - simulated) * done, what))
+    )
+    for variant in variants:
+        entry = content["variants"][variant.name]
+        entry["parts"] = {
+            name: _placed(variant, entry, PARTS[name], goal, next(found)) for name, goal in variant.parts.items()
+        }
+    for curve in curves:
+        cells = [dict(next(found).cells) for _ in curve.values]
+        content["curves"].append(
+            {"key": curve.key, "title": curve.title, "part": curve.part, "values": list(curve.values), "cells": cells}
+        )
+    if speed:
+        tell(placed, "the speed of the tool")
+        content["speed"] = _speed()
+    tell(1.0, "done")
+    return content
+
+
+# One variant ---------------------------------------------------------------------------------------------------------
+
+
+def _described(variant: Variant) -> Content:
+    """What does not depend on the part: configuration, errors, cycles."""
+    config = variant.config
+    derived = plan(config)
+    entry: Content = {
+        "config": config.to_mapping(),
+        "verilog_sha256": hashlib.sha256(verilog(config).encode()).hexdigest(),
+        "bound_ulp": derived.bound_ulp,
+        "worst_ulp": derived.worst_ulp,
+        "total_variation": derived.distance,
+        "seen_ulp": None,
+        "seen_worst_ulp": None,
+        "first_output": derived.latency_text,
+        "interval": derived.interval_formula,
+        "cycles": _cycles(config),
+    }
+    if config.mode in ("softmax", "softmax_top_k"):
+        # Whichever of its probabilities a head puts out, they are the softmax's.
+        whole = config.replace(mode="softmax", mask=False, groups=[])
+        if config.temperature_bits:
+            whole = tempered(whole)  # its scores are all the products, and more
+        entry["seen_ulp"], entry["seen_worst_ulp"] = worst_errors(whole, SEED)
+    return entry
+
+
+def _cycles(config: Config) -> list[Content]:
+    """Cycles to the first output and from vector to vector, of the Verilog in a simulator, by length.
+
+    Raises `Mismatch` where they, or the results, are not what plan and model say.
+    """
+    rng = np.random.default_rng(SEED)
+    fmt = config.score_format
+    measured: list[Content] = []
+    for limit, count in _SIMULATED:
+        length = min(limit, config.max_length)
+        if any(length == row["length"] for row in measured):
+            continue
+        scores = rng.integers(fmt.minimum, fmt.maximum, (count * config.ensemble, length), endpoint=True)
+        others = beside(config, scores)
+        result = run_rtl(config, scores, beside=others, seed=SEED)
+        model, derived = golden(config, scores, beside=others), plan(config)
+        verify(result, model)
+        first = result.first_output_cycle - (model["sample"] if derived.searched else 0)
+        outputs = result.start_cycle + first
+        row = {
+            "length": length,
+            "first_output": int(first[0]),
+            # Until the queues are full the first vectors may run ahead.
+            "interval": int(np.diff(outputs)[count // 2 :].max()),
+            "simulator": result.simulator,
+        }
+        due = {"first_output": derived.first_output_cycle(length), "interval": derived.interval_cycles(length)}
+        for name, cycles in due.items():
+            if row[name] != cycles:
+                raise Mismatch(f"{name} at length {length}: {row[name]} cycles simulated, {cycles} planned")
+        measured.append(row)
+    return measured
+
+
+def _placed(variant: Variant, entry: Content, part: Part, goal: Goal | None, found: Measurement) -> Content:
+    """What the variant costs and reaches on one part."""
+    longest = entry["cycles"][-1]
+    per_cycle = longest["length"] / longest["interval"]
+    logic = part.cell("logic")
+    assert logic is not None  # every part has logic
+    result: Content = {
+        "cells": dict(found.cells),
+        "available": dict(found.available),
+        "fits": not found.over,
+        "elements_per_cycle": per_cycle,
+    }
+    if found.placements:
+        speeds = sorted(placed.fmax_mhz for placed in found.placements)
+        median = statistics.median(speeds)
+        clock = min(median, part.limit(found.cells).mhz)
+        slowest = min(found.placements, key=lambda placed: placed.fmax_mhz)
+        result |= {
+            "fmax_mhz": {"minimum": speeds[0], "median": round(median, 2), "maximum": speeds[-1]},
+            "fmax_mhz_by_seed": {str(placed.seed): placed.fmax_mhz for placed in found.placements},
+            "clock_mhz": round(clock, 2),
+            "margin_mhz": round(median - clock, 2),
+            "megaelements_per_second": round(clock * per_cycle, 3),
+            "kiloelements_per_second_per_cell": round(1e3 * clock * per_cycle / found.cells[logic.name], 1),
+            "critical_path": {"seed": slowest.seed, **_path(variant.config, slowest.critical_path)},
+        }
+    if goal is not None:
+        result["misses"] = _misses(goal, result, longest["first_output"])
+    return result
+
+
+def _path(config: Config, path: CriticalPath) -> Content:
+    stages, lines = located(config, path)
+    return {
+        "ns": path.total_ns,
+        "logic_ns": path.logic_ns,
+        "stages": list(stages),
+        "lines": list(lines),
+        "start": path.start,
+        "end": path.end,
+    }
+
+
+def located(config: Config, path: CriticalPath) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(stages, lines): the modules of the hierarchy that a critical path runs through, and lines of Python, in order.
+
+    A stage is named by its place below the head, `accumulate` or `replay.queue`; the edges around it are `edge`.
+    """
+    text = verilog(config)
+    declared = _declared(text)
+    modules = sorted(declared, key=len, reverse=True)
+
+    def split(name: str) -> tuple[str, str]:
+        module = next((module for module in modules if name.startswith(f"{module}.")), "")
+        return module, name[len(module) + 1 :] if module else name
+
+    names = [split(name) for name in (path.start, *path.nets, path.end)]
+    stages = tuple(dict.fromkeys(module.partition(".")[2] or "edge" for module, _ in names))
+    numbers = list(path.lines)
+    if not numbers:
+        # Synthesis lost the locations: a net that it named after a signal, as `total_LUT4_A_Z[3]`, still tells that one.
+        for module, rest in names:
+            known = declared.get(module, {})
+            signal = max((signal for signal in known if rest.startswith(signal)), key=len, default=None)
+            numbers += [] if signal is None else [known[signal]]
+    sources = source_lines(config)
+    lines = [sources[number - 1] for number in numbers]
+    if not any(lines):
+        # Nothing but memories and what the library brings: where the stages are put together.
+        for number, line in enumerate(text.splitlines()):
+            instance = re.match(rf"  \\?{TOP}\.([\w.]+)\s", line)
+            lines += [sources[number]] if instance and instance[1] in {module for module, _ in names} else []
+    return stages, tuple(dict.fromkeys(filter(None, lines)))
+
+
+def _declared(text: str) -> dict[str, dict[str, int]]:
+    """Module below the top (by its place in the hierarchy) → signal → line of its declaration, from 1."""
+    found: dict[str, dict[str, int]] = {}
+    signals: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if module := re.match(rf"module \\?{TOP}(?:\.([\w.]+))?", line):
+            signals = found.setdefault(module[1] or "", {})
+        elif signal := re.match(r"  (?:reg|wire) (?:\[[\d:]+\] )?\\?([^\s;=]+)", line):
+            signals[signal[1]] = number
+    found.pop("", None)
+    return found
+
+
+def _misses(goal: Goal, result: Content, first_output: int) -> list[str]:
+    """What of the goal is not reached, each as `Fmax 128.0 of 250 MHz`."""
+    found = []
+    if not result["fits"] or result["fmax_mhz"]["median"] < goal.fmax_mhz:
+        reached = f"{result['fmax_mhz']['median']:.1f}" if result["fits"] else "none"
+        found.append(f"Fmax {reached} of {goal.fmax_mhz:g} MHz")
+    for kind, most in goal.cells.items():
+        if result["cells"][kind] > most:
+            found.append(f"{result['cells'][kind]} of {most} {kind}")
+    if result["elements_per_cycle"] < goal.elements_per_cycle:
+        found.append(f"{result['elements_per_cycle']:.3g} of {goal.elements_per_cycle:.3g} elements/cycle")
+    if goal.first_output is not None and first_output > goal.first_output:
+        found.append(f"first output after {first_output} of {goal.first_output} cycles")
+    return found
+
+
+# The tool itself -----------------------------------------------------------------------------------------------------
+
+
+def _speed() -> Content:
+    """Seconds that a person waits, each step in a process of its own with an empty cache; the model in this one."""
+    with tempfile.TemporaryDirectory(prefix="softstream-bench-", ignore_cleanup_errors=True) as folder:
+        preset = next(name for name, config in PRESETS.items() if config == SPEED_CONFIG)
+        cli = ("-m", "softstream")
+        generate = _seconds(folder, *cli, "generate", "--preset", preset, "--quiet", "-o", f"{folder}/out")
+        simulate = (*cli, "simulate", "--preset", preset, "--quiet")
+        first, second = _seconds(folder, *simulate), _seconds(folder, *simulate)
+        # The very first call of a nextpnr also prepares it: that is not counted.
+        place = "from softstream.scripts.verbs.bench import place_once; place_once({})"
+        _seconds(folder, "-c", place.format("'argmax-int8'"))
+        placement = _seconds(folder, "-c", place.format(repr(preset)))
+    return {
+        "config": SPEED_CONFIG.to_mapping(),
+        "generate_seconds": generate,
+        "first_simulation_seconds": first,
+        "second_simulation_seconds": second,
+        "placement_part": SPEED_PART,
+        "synthesis_and_placement_seconds": placement,
+        "golden_scores_per_second": _golden_speed(SPEED_CONFIG),
+    }
+
+
+def place_once(preset: str) -> None:
+    """Synthesis and one placement of a preset, for the stopwatch."""
+    measure([Job(verilog(PRESETS[preset]), PARTS[SPEED_PART], (1,))])
+
+
+def _seconds(cache: str, *arguments: str) -> float:
+    begun = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        env={**os.environ, "XDG_CACHE_HOME": cache},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise ToolFailure(
+            f"{' '.join(arguments)}: exit code {done.returncode}: {(done.stderr.splitlines() or [''])[0]}"
+        )
+    return round(time.perf_counter() - begun, 2)
+
+
+def _golden_speed(config: Config) -> float:
+    """Scores per second of one core: the best of five runs, in processor time."""
+    fmt = config.score_format
+    shape = (_GOLDEN_SHAPE[0], min(_GOLDEN_SHAPE[1], config.max_length))
+    scores = np.random.default_rng(SEED).integers(fmt.minimum, fmt.maximum, shape, endpoint=True)
+    golden(config, scores[:10])
+    best = math.inf
+    for _ in range(5):
+        begun = time.process_time()
+        golden(config, scores)
+        best = min(best, time.process_time() - begun)
+    return round(scores.size / best, -3)
+
+
+# What a person sees --------------------------------------------------------------------------------------------------
+
+COLUMNS = (
+    "variant",
+    "part",
+    "elements/cycle",
+    "Fmax, MHz",
+    "cells",
+    "first output",
+    "Melements/s",
+    "kelements/s per cell",
+    "largest error, ulp",
+)
+
+
+def rows(content: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The table's rows as text, a variant on a part each; see `COLUMNS`."""
+    table: list[tuple[str, ...]] = []
+    for name, entry in content["variants"].items():
+        seen = "" if entry["seen_ulp"] is None else f"{entry['seen_ulp']:.3f} "
+        error = "exact" if entry["bound_ulp"] is None else f"{seen}≤ {entry['bound_ulp']:.3f}"
+        if entry["total_variation"] is not None:
+            error = f"≤ {entry['total_variation']:.2g} total variation"
+        for part, found in entry["parts"].items():
+            counted = [f"{found['cells'][kind]} {kind}" for kind in found["available"] if found["cells"][kind]]
+            if found["fits"]:
+                fmax = found["fmax_mhz"]
+                speeds = (
+                    (fmax["minimum"], fmax["median"], fmax["maximum"])
+                    if len(content["seeds"]) > 1
+                    else (fmax["median"],)
+                )
+                speed = " / ".join(f"{mhz:.0f}" for mhz in speeds)
+                flow, density = (
+                    f"{found['megaelements_per_second']:.1f}",
+                    f"{found['kiloelements_per_second_per_cell']:.0f}",
+                )
+            else:
+                speed, flow, density = "does not fit", "–", "–"
+            table.append(
+                (
+                    name,
+                    part,
+                    f"{found['elements_per_cycle']:.3g}",
+                    speed,
+                    ", ".join(counted),
+                    entry["first_output"],
+                    flow,
+                    density,
+                    error,
+                )
+            )
+    return table
+
+
+def print_bench(content: Mapping[str, Any], console: Console) -> None:
+    """The tables, or the JSON document."""
+    console.document(content)
+    seeds = ", ".join(map(str, content["seeds"]))
+    console.table(
+        f"measured, Fmax minimum / median / maximum over seeds {seeds}",
+        COLUMNS,
+        rows(content),
+        right=("elements/cycle", "Melements/s", "kelements/s per cell"),
+    )
+    paths = [
+        (
+            name,
+            part,
+            f"{found['critical_path']['ns']:.2f}",
+            " → ".join(found["critical_path"]["stages"]),
+            " ".join(found["critical_path"]["lines"]),
+        )
+        for name, entry in content["variants"].items()
+        for part, found in entry["parts"].items()
+        if found["fits"]
+    ]
+    console.table(
+        "critical path of the slowest seed", ("variant", "part", "ns", "stages", "lines"), paths, right=("ns",)
+    )
+    for name, entry in content["variants"].items():
+        for part, found in entry["parts"].items():
+            if found.get("margin_mhz"):
+                console.line(margin_sentence(name, part, found))
+            if "misses" in found:
+                goal = "; ".join(found["misses"]) or "reached"
+                console.line(f"{name} on {part}, goal: {goal}")
+    if "speed" in content:
+        console.line(speed_sentence(content["speed"]))
+
+
+def margin_sentence(name: str, part: str, found: Mapping[str, Any]) -> str:
+    """What of a variant's Fmax lies above what the part is specified for, with the source."""
+    limit = PARTS[part].limit(found["cells"])
+    return (
+        f"{name} on {part}: {found['margin_mhz']:g} MHz of Fmax are margin, not a clock to run at: {limit.mhz} MHz is the "
+        f"limit of the {limit.source}"
+    )
+
+
+def speed_sentence(speed: Mapping[str, Any]) -> str:
+    """The tool's own speed in one sentence."""
+    return (
+        f"generate {speed['generate_seconds']:.1f} s, first simulation {speed['first_simulation_seconds']:.1f} s, second "
+        f"{speed['second_simulation_seconds']:.1f} s, synthesis and one placement on {speed['placement_part']} "
+        f"{speed['synthesis_and_placement_seconds']:.1f} s, model {speed['golden_scores_per_second'] / 1e6:.0f} million scores "
+        "per second on one core"
+    )
+
+
+def run(
+    names: Sequence[str],
+    seeds: int,
+    quick: bool,
+    jobs: int,
+    output: Path | None,
+    render: Callable[[Mapping[str, Any]], str],
+    console: Console,
+) -> None:
+    """The verb: measures, prints, and writes `bench.json` and, as `render` gives it, `bench.html` into `output`."""
+    variants = chosen(names)
+    if output is not None:
+        check_directory("-o", output)
+    everything = not names and not quick
+    with console.progress("measuring") as progress:
+        content = bench(
+            variants,
+            (1,) if quick else tuple(range(1, seeds + 1)),
+            curves=CURVES if everything else (),
+            speed=everything,
+            jobs=jobs,
+            progress=progress,
+        )
+    if output is not None:
+        text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        write_directory("-o", output, {"bench.json": text, "bench.html": render(content)})
+    print_bench(content, console)
+    if output is not None:
+        console.line(f"report: {output / 'bench.html'}")

@@ -1,0 +1,199 @@
+"""`softstream boards`, `build`, `flash` and `doctor`: what they print."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from softstream.boards.registry import BOARDS, board
+from softstream.hw.config.config import Config
+from softstream.hw.errors import MissingTool, UserError
+from softstream.scripts.console import Console
+from softstream.scripts.output import check_directory
+
+if TYPE_CHECKING:
+    from softstream.boards.build import BuildResult
+
+__all__ = ["DEMO_VECTORS", "boards", "build", "demo_scores", "doctor", "flash", "parse_clock", "serial_ports"]
+
+DEMO_VECTORS = 16
+"""How many of the stored digits the stand-alone demo plays."""
+
+_HONEST = "No physical board was run: 'verified' says how far each was taken."
+
+
+def boards(console: Console) -> None:
+    """Prints the boards with clock, link, the presets that fit, and how far each was verified."""
+    from softstream.boards.build import fitting_presets
+    from softstream.boards.link.protocol import carried
+    from softstream.hw.config.presets import PRESETS
+
+    linked = sum(map(carried, PRESETS.values()))
+    rows, documents = [], []
+    for row in BOARDS.values():
+        fitting = fitting_presets(row)
+        rows.append(
+            (
+                row.name,
+                row.title,
+                row.device,
+                row.toolchain,
+                f"{row.clock_hz / 1e6:g}",
+                row.link,
+                "all that a link carries" if len(fitting) == linked else ", ".join(fitting),
+                row.verified,
+            )
+        )
+        documents.append(
+            {
+                "name": row.name,
+                "title": row.title,
+                "device": row.device,
+                "toolchain": row.toolchain,
+                "clock_hz": row.clock_hz,
+                "oscillator_hz": row.oscillator_hz,
+                "link": row.link,
+                "baud": row.baud,
+                "preset": row.preset,
+                "presets": fitting,
+                "verified": row.verified,
+                "programmer": row.programmer.tool,
+                "note": row.note,
+            }
+        )
+    console.document({"boards": documents})
+    console.table("", ("board", "", "device", "tools", "MHz", "link", "presets", "verified"), rows, right=("MHz",))
+    for row in BOARDS.values():
+        if row.note:
+            console.line(f"{row.name}: {row.note}")
+    console.line(_HONEST)
+
+
+def parse_clock(text: str | None) -> float | None:
+    """Hz of `--clock`, which is in MHz. Raises `UserError` for what is no number above 0."""
+    if text is None:
+        return None
+    try:
+        mhz = float(text)
+    except ValueError:
+        mhz = 0.0
+    if not 0 < mhz < float("inf"):
+        raise UserError(f"--clock {text}: must be a number of MHz above 0; for example --clock 24")
+    return mhz * 1e6
+
+
+def demo_scores() -> list[list[int]]:
+    """The first of the digits that ship with softstream, for the stand-alone demo."""
+    import numpy as np
+
+    from softstream.sim.data import DIGITS_SCORES
+
+    return np.load(DIGITS_SCORES)[:DEMO_VECTORS].tolist()
+
+
+def build(
+    config: Config,
+    name: str,
+    output: str | None,
+    *,
+    clock: str | None,
+    baud: int | None,
+    demo: bool,
+    plan_only: bool,
+    console: Console,
+) -> None:
+    """Builds for a board and prints the report, or writes the plan and says how to run it."""
+    from softstream.boards.build import VENDOR_COMMANDS
+    from softstream.boards.build import build as build_board
+
+    row = board(name)
+    directory = Path(output) if output else Path("build") / row.name
+    check_directory("-o", directory)
+    with console.progress(f"building for {row.name}") as progress:
+        result = build_board(
+            config,
+            row,
+            directory,
+            clock_hz=parse_clock(clock),
+            baud=baud,
+            demo=demo_scores() if demo else None,
+            plan_only=plan_only,
+            progress=progress,
+        )
+    document: dict[str, Any] = json.loads((directory / "build.json").read_text(encoding="utf-8"))
+    document |= {"directory": str(directory), "cached": result.cached}
+    if result.report is None:
+        archive = directory / f"{row.name}-plan.zip"
+        tool = VENDOR_COMMANDS.get(row.toolchain)
+        command = f"python3 -m zipfile -e {archive.name} plan && cd plan && sh build_top.sh"
+        console.document({**document, "plan_archive": archive.name, "command": command})
+        console.line(f"{archive}")
+        tools = [tool] if tool else row.make_platform().required_tools
+        console.line(f"with {', '.join(tools)} on PATH: {command}")
+        return
+    console.document(document)
+    _print_report(result, console)
+    if row.note:
+        console.line(f"{row.name}: {row.note}")
+    console.line(f"{result.bitstream}{' (from the cache)' if result.cached else ''}, plan {result.plan.digest[:12]}")
+    console.line(f"next: softstream flash --board {row.name} {directory}")
+
+
+def _print_report(result: BuildResult, console: Console) -> None:
+    report = result.report
+    assert report is not None
+    rows: list[tuple[object, ...]] = [
+        ("clock asked for", f"{report.asked_mhz:g} MHz", ""),
+        ("clock reached", f"{report.reached_mhz:g} MHz", ""),
+        *((kind, used, available) for kind, (used, available) in report.used.items()),
+        (
+            "critical path",
+            f"{report.path_ns:g} ns",
+            " → ".join((report.path[0], *report.path[1:][-2:])) if report.path else "",
+        ),
+    ]
+    console.table("", (result.plan.row.name, "used", "available"), rows, right=("used",))
+
+
+def flash(name: str, path: str | None, dry_run: bool, console: Console) -> None:
+    """Programs the board, or prints the command that would."""
+    from softstream.boards.flash import flash as program
+
+    row = board(name)
+    command = program(row, Path(path) if path else Path("build") / row.name, dry_run=dry_run)
+    console.document({"board": row.name, "command": command, "dry_run": dry_run})
+    console.line(shlex.join(command) if dry_run else f"{row.name}: programmed with {command[0]}")
+    if not dry_run and row.note:
+        console.line(f"{row.name}: {row.note}")
+
+
+def serial_ports() -> list[str]:
+    """Paths of the serial ports that are there; none where pyserial is missing."""
+    try:
+        from serial.tools import list_ports
+    except ImportError:
+        return []
+    return sorted(port.device for port in list_ports.comports())
+
+
+def doctor(console: Console) -> None:
+    """Prints every tool with version and source. Raises `MissingTool` where one is missing that a build here needs."""
+    from softstream.boards.doctor import examine
+
+    findings = examine()
+    missing = [finding for finding in findings if finding.version is None and finding.required]
+    ports = serial_ports()
+    console.document({"complete": not missing, "tools": [vars(finding) for finding in findings], "ports": ports})
+    console.table(
+        "",
+        ("tool", "for", "version", "from", "to get it"),
+        [(f.tool, f.purpose, f.version or "–", f.source if f.version else "–", f.mend) for f in findings],
+    )
+    console.line("Bitstreams are built with the Python packages alone, whatever else is installed.")
+    console.line(f"serial ports: {', '.join(ports) if ports else 'none'}")
+    if missing:
+        packages: Sequence[str] = [finding.tool for finding in missing]
+        raise MissingTool(f"{', '.join(packages)}: not installed; pip install {' '.join(packages)}")

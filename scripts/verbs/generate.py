@@ -1,0 +1,106 @@
+"""`softstream generate`: Verilog, its configuration, a manifest, an instantiation template; same bytes everywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+import softstream
+from softstream.hw.config.config import Config
+from softstream.hw.plan.derive import Plan, plan
+from softstream.hw.plan.ports import Port
+from softstream.hw.verilog import TOP, verilog
+from softstream.scripts.console import Console
+from softstream.scripts.output import check_directory, write_directory
+
+__all__ = ["generate", "manifest", "template", "texts"]
+
+
+def texts(config: Config) -> dict[str, str]:
+    """File name → text of all that is generated. No times and no paths: the configuration alone decides the bytes."""
+    derived = plan(config)
+    text = f"{_header(config)}\n{verilog(config)}"
+    return {
+        f"{TOP}.v": text,
+        f"{TOP}_inst.v": template(derived),
+        "config.toml": tomli_w.dumps(config.to_mapping()),
+        "manifest.json": json.dumps(manifest(derived, text), indent=2, ensure_ascii=False) + "\n",
+    }
+
+
+def _header(config: Config) -> str:
+    return (
+        f"// {TOP}: {config.mode} head, configuration {config.digest[:16]}, made by softstream {softstream.__version__}.\n"
+        "// This file belongs to whoever generated it; no condition is attached to its use."
+    )
+
+
+def manifest(derived: Plan, text: str) -> dict[str, Any]:
+    """What the Verilog is, for a build system: version, digest, ports, formats, cycles, bound in ulp."""
+    config, facts = derived.config, derived.to_json()
+    return {
+        "version": softstream.__version__,
+        "digest": config.digest,
+        "config": facts["config"],
+        "verilog": {"file": f"{TOP}.v", "module": TOP, "sha256": hashlib.sha256(text.encode()).hexdigest()},
+        "ports": facts["ports"],
+        "formats": {
+            "score": str(config.score_format),
+            "nats_per_score_step": config.score_scale,
+            "probability": None if derived.bound is None else str(config.probability_qformat),
+            "index_bits": config.index_width,
+        },
+        "latency": facts["latency"],
+        "bound_ulp": derived.bound_ulp,
+        "worst_ulp": derived.worst_ulp,
+    }
+
+
+def template(derived: Plan) -> str:
+    """The instance to paste into one's own Verilog: a wire per port, and the port list by name."""
+    ports = list(derived.ports)
+    made = f"digest {derived.config.digest[:16]}; made by softstream {softstream.__version__}"
+    wires = [f"{_range(port):<9}{port.name};  // {port.direction}: {port.meaning}" for port in ports]
+    return "\n".join(
+        [
+            f"// {TOP}: {derived.config.mode}, {made}",
+            *(f"wire {wire}" for wire in wires),
+            "",
+            f"{TOP} head (",
+            *_listed(ports),
+            ");",
+            "",
+        ]
+    )
+
+
+def _range(port: Port) -> str:
+    return f"[{port.width - 1}:0] " if port.width > 1 else ""
+
+
+def _listed(ports: Iterable[Port]) -> list[str]:
+    names = [port.name for port in ports]
+    pad = max(map(len, names))
+    return [f"    .{name:<{pad}} ({name}){',' if name != names[-1] else ''}" for name in names]
+
+
+def generate(config: Config, directory: Path, console: Console) -> None:
+    """Writes the generated files into `directory`: all of them or none."""
+    check_directory("-o", directory)
+    with console.progress("generating"):
+        contents = texts(config)
+    write_directory("-o", directory, contents)
+    document = json.loads(contents["manifest.json"])
+    console.document({**document, "directory": str(directory), "files": sorted(contents)})
+    for name in contents:
+        console.line(f"{directory / name}")
+    cycles = document["latency"]
+    bound = "" if document["bound_ulp"] is None else f", error at most {document['worst_ulp']:.4f} ulp"
+    console.line(
+        f"first beat out after {plan(config).latency_text} cycles, next vector after {cycles['interval']}{bound}"
+    )

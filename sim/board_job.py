@@ -1,0 +1,68 @@
+"""What a simulated board is told, and what it tells: files in one directory."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["PLUSARG", "BoardJob"]
+
+PLUSARG = "softstream_board"
+"""The simulator's argument `+softstream_board=PATH` names the job file."""
+
+
+@dataclass(frozen=True)
+class BoardJob:
+    """What the bench is told, and the files that it shares with whoever started it."""
+
+    directory: Path
+    divisor: int
+    """Clock cycles per bit."""
+    owner: int
+    """Process without which the bench ends."""
+
+    @property
+    def path(self) -> Path:
+        """The job file."""
+        return self.directory / "board.json"
+
+    @property
+    def port_path(self) -> Path:
+        """Holds the terminal's name once the board is there."""
+        return self.directory / "port"
+
+    @property
+    def faults_path(self) -> Path:
+        """Damage to do; gone when the bench has taken it."""
+        return self.directory / "faults.json"
+
+    @property
+    def hits_path(self) -> Path:
+        """A line for each damage that was done."""
+        return self.directory / "hits"
+
+    @property
+    def totals_path(self) -> Path:
+        """Bytes each way, and bytes lost, at the end."""
+        return self.directory / "totals.json"
+
+    @property
+    def stop_path(self) -> Path:
+        """Its presence ends the bench."""
+        return self.directory / "stop"
+
+    def save(self) -> None:
+        """Writes the job file."""
+        self.path.write_text(json.dumps({**asdict(self), "directory": str(self.directory)}), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> "BoardJob":
+        """The job of a job file."""
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return cls(**{**values, "directory": Path(values["directory"])})
+
+    def publish(self, port: str) -> None:
+        """Tells the terminal's name."""
+        beside = self.port_path.with_suffix(".new")
+        beside.write_text(port, encoding="utf-8")
+        beside.rename(self.port_path)

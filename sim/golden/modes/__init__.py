@@ -1,0 +1,3 @@
+"""The integer model of `hw/modes`."""
+
+__all__: list[str] = []

@@ -1,0 +1,24 @@
+"""Golden model of `hw/modes/cross_entropy.py`: the labelled element's log-softmax, negated."""
+
+import numpy as np
+
+from softstream.hw.config.config import Config
+from softstream.hw.numbers.log_softmax import log_numerics
+from softstream.sim.golden.modes.log_softmax import magnitude
+from softstream.sim.golden.normalisers.log_sum import vector_logarithm
+from softstream.sim.golden.stages.frame import Block
+
+__all__ = ["cross_entropy"]
+
+
+def cross_entropy(config: Config, block: Block) -> dict[str, np.ndarray]:
+    """The loss code of each vector, and whether its label is none of its elements, or a masked one, [V].
+
+    Such a label has the largest code for its loss.
+    """
+    numbers, labels = log_numerics(config, signed=False), block.beside["labels"]
+    kept = np.where(labels < block.lengths, labels, 0)[:, None]
+    found = (labels < block.lengths) & np.take_along_axis(block.taking_part, kept, axis=1)[:, 0]
+    labelled = np.take_along_axis(block.positions, kept, axis=1)[:, 0]
+    losses = magnitude(numbers, vector_logarithm(numbers, block.positions, block.taking_part), labelled)
+    return {"losses": np.where(found, losses, numbers.limit), "unlabelled": ~found, **block.flags}

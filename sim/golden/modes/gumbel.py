@@ -1,0 +1,55 @@
+"""Golden model of `hw/modes/gumbel.py`: Gumbel noise from random words, and the first index of the largest sum."""
+
+import numpy as np
+
+from softstream.hw.config.config import Config
+from softstream.hw.numbers.gumbel import FRACTION, MANTISSA, SEGMENTS, UPPER_OCTAVES, GumbelTable, gumbel_table
+from softstream.hw.plan.ports import taking_part
+from softstream.sim.golden.modes.inverse_cdf import inverse_cdf
+from softstream.sim.golden.stages.frame import Block, unframe
+from softstream.sim.golden.stages.maximum import maximum
+from softstream.sim.golden.stages.random_words import words
+
+__all__ = ["draw", "noise", "sample", "words_taken"]
+
+
+def noise(table: GumbelTable, words: np.ndarray) -> np.ndarray:
+    """Words, int64, to Gumbel noise in units of the table, above the least: same shape, int64."""
+    fraction, rest = words & ((1 << FRACTION) - 1), words >> FRACTION
+    mantissa, rest = rest & (SEGMENTS - 1), rest >> MANTISSA
+    upper, rest = rest & 1, rest >> 1
+    # Zeros below the lowest one; many where there is none.
+    zeros = np.where(rest == 0, 63, np.frexp((rest & -rest).astype(np.float64))[1] - 1)
+    lower_octave = np.minimum(zeros, table.lower_octaves - 1)
+    upper_octave = np.minimum(zeros, UPPER_OCTAVES - 1) + table.lower_octaves
+    return table.values[np.where(upper == 1, upper_octave, lower_octave) * SEGMENTS + mantissa, fraction]
+
+
+def draw(
+    table: GumbelTable, positions: np.ndarray, valid: np.ndarray, stream: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(index [V], position [V]) of the classes drawn from positions [V, N] where valid; index 0 where none is.
+
+    `stream` holds one word for each valid element, vector by vector, in the order of the elements.
+    """
+    perturbed = positions << table.shift
+    perturbed[valid] += noise(table, stream)
+    index, _ = maximum(perturbed, valid)
+    return index, np.take_along_axis(positions, index[:, None], axis=1)[:, 0]
+
+
+def words_taken(config: Config, lengths: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+    """Random words that vectors of these lengths [V] take in mode sample: one for each element that takes part, or one in all."""
+    return np.ones_like(lengths) if config.sampler == "inverse_cdf" else taking_part(config, lengths, mask)
+
+
+def sample(config: Config, block: Block) -> dict[str, np.ndarray]:
+    """The class drawn for each vector and its score code, [V].
+
+    Every element takes the next word of the sequence, but masked ones take none: the draws are those without them.
+    """
+    if config.sampler == "inverse_cdf":
+        return inverse_cdf(config, block)
+    stream = words(config.seed, int(block.taking_part.sum()), block.words_before)
+    index, position = draw(gumbel_table(config), block.positions, block.taking_part, stream)
+    return {"sample": index, "score": unframe(config, position), **block.flags}

@@ -1,0 +1,16 @@
+"""The hardmax head: 1.0 at the winner, 0 elsewhere."""
+
+import numpy as np
+
+from softstream.hw.config.config import Config
+from softstream.sim.golden.stages.frame import Block
+from softstream.sim.golden.stages.maximum import maximum
+
+__all__ = ["hardmax"]
+
+
+def hardmax(config: Config, block: Block) -> dict[str, np.ndarray]:
+    """The code of 1.0 at the first index of each vector's largest score, 0 elsewhere, [V, N]."""
+    index, _ = maximum(block.positions, block.taking_part)
+    wins = block.taking_part & (np.arange(block.positions.shape[1]) == index[:, None])
+    return {"one_hot": np.where(wins, config.probability_maximum, 0), **block.flags}

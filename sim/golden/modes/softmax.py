@@ -1,0 +1,49 @@
+"""The softmax head: the stages of `hw/modes/softmax.py` in data-path order, on whole arrays of vectors."""
+
+from types import ModuleType
+
+import numpy as np
+
+from softstream.hw.config.config import Config
+from softstream.hw.numbers.softmax import numerics
+from softstream.hw.numbers.two_pass import differences
+from softstream.sim.golden.modes.argmax import argmax
+from softstream.sim.golden.modes.two_pass import two_pass
+from softstream.sim.golden.normalisers import divider, logarithm, reciprocal
+from softstream.sim.golden.normalisers import power_of_two as unnormalised
+from softstream.sim.golden.stages.accumulate import accumulate
+from softstream.sim.golden.stages.exponential import exponential
+from softstream.sim.golden.stages.frame import Block
+from softstream.sim.golden.stages.leading_one import normalise
+
+__all__ = ["NORMALISERS", "softmax"]
+
+NORMALISERS: dict[str, ModuleType] = {
+    "divider": divider,
+    "reciprocal": reciprocal,
+    "logarithm": logarithm,
+    "none": unnormalised,
+}
+
+
+def softmax(config: Config, block: Block) -> dict[str, np.ndarray]:
+    """The winner, and the probability code of each element, [V, N], 0 beyond each length."""
+    positions, valid = block.positions, block.taking_part
+    if config.accumulator == "two_pass":
+        return {**argmax(config, block), "probabilities": two_pass(differences(config), positions, valid)}
+    widths = numerics(config)
+    normaliser = NORMALISERS[config.normaliser]
+    reference, total = accumulate(widths, *exponential(widths, positions), valid)
+    # Where all is masked nothing depends on the sum; 1 stands for it.
+    total = np.where(valid.any(axis=1), total, 1)
+    sum_exponent, divisor = normalise(widths, reference, total)
+    factor = normaliser.factor(widths, divisor)
+    # A probability depends on its vector's sum and its own position alone: where vectors are longer than there are
+    # positions, each position is worked out once and looked up.
+    every = np.arange(1 << config.score_width)[None]
+    repeated = positions.shape[1] > every.shape[1]
+    codes = normaliser.emit(widths, sum_exponent[:, None], factor[:, None], every if repeated else positions)
+    if repeated:
+        # Row by row within the flat array: several times quicker than take_along_axis.
+        codes = codes.ravel()[positions + np.arange(len(positions))[:, None] * every.shape[1]]
+    return {**argmax(config, block), "probabilities": np.where(valid, codes, 0)}

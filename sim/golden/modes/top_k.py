@@ -1,0 +1,19 @@
+"""The Top-K head: the largest scores in order."""
+
+import numpy as np
+
+from softstream.hw.config.config import Config
+from softstream.sim.golden.stages.frame import Block, unframe
+from softstream.sim.golden.stages.insertion import insertion
+
+__all__ = ["top_k"]
+
+
+def top_k(config: Config, block: Block) -> dict[str, np.ndarray]:
+    """Indices and score codes of each vector's K largest scores, [V, K], 0 beyond as many as there are.
+
+    Where all is masked, index 0 and the smallest score stand for the first.
+    """
+    indices, positions = insertion(block.positions, block.taking_part, config.top_k)
+    there = np.arange(config.top_k) < np.maximum(block.taking_part.sum(axis=1), 1)[:, None]
+    return {"top_indices": indices, "top_scores": np.where(there, unframe(config, positions), 0), **block.flags}

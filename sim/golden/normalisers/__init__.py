@@ -1,0 +1,3 @@
+"""The integer model of `hw/normalisers`."""
+
+__all__: list[str] = []

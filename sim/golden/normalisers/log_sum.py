@@ -1,0 +1,28 @@
+"""Golden model of `hw/normalisers/log_sum.py`: the natural logarithm of a vector's sum."""
+
+import numpy as np
+
+from softstream.hw.numbers.log_softmax import LogNumerics
+from softstream.sim.golden.stages.accumulate import accumulate
+from softstream.sim.golden.stages.exponential import exponential
+from softstream.sim.golden.stages.leading_one import normalise
+
+__all__ = ["log_sum", "vector_logarithm"]
+
+
+def log_sum(numbers: LogNumerics, sum_exponent: np.ndarray, divisor: np.ndarray) -> np.ndarray:
+    """L = ln(2^n·m) and half an ulp, in units of 2^-H: O at n, T at the first F fraction bits of m, and the bit below."""
+    tables = numbers.tables
+    cut = divisor >> (numbers.widths.divisor_fraction - tables.fraction - 1)
+    worth = tables.working_fraction - tables.fraction - 1
+    entry = tables.logarithm[(cut >> 1) - (1 << tables.fraction)]
+    return tables.octave[sum_exponent] + entry + ((cut & 1) << worth)
+
+
+def vector_logarithm(numbers: LogNumerics, positions: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """L of the vectors [V, N]; int64 [V]; of a vector in which nothing is valid anything."""
+    widths = numbers.widths
+    reference, total = accumulate(widths, *exponential(widths, positions), valid)
+    # Where all is masked nothing depends on the sum; 2^A, the least that there is, stands for it.
+    total = np.where(valid.any(axis=1), total, 1 << widths.accumulator_fraction)
+    return log_sum(numbers, *normalise(widths, reference, total))

@@ -1,0 +1,27 @@
+"""Golden model of `hw/normalisers/logarithm.py`: a difference of logarithms, and back, by tables."""
+
+import numpy as np
+
+from softstream.hw.numbers.softmax import Numerics
+
+__all__ = ["emit", "factor"]
+
+
+def factor(widths: Numerics, divisor: np.ndarray) -> np.ndarray:
+    """log2 m in units of 2^-G: T at the first F fraction bits of m, plus the next one."""
+    tables = widths.logarithms
+    assert tables is not None
+    cut = divisor >> (widths.divisor_fraction - tables.working_fraction)
+    return tables.logarithm[(cut >> 1) - (1 << tables.fraction)] + (cut & 1)
+
+
+def emit(widths: Numerics, sum_exponent: np.ndarray, factor: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Probability codes: the entry at {1, f} >> (zi + 1), where z = zi + f = n + log2 m − β·i − 2^-G."""
+    tables = widths.logarithms
+    assert tables is not None
+    working = tables.working_fraction
+    z = (sum_exponent << working) + factor - tables.position[position] - 1
+    # Positions above the maximum do not occur in a vector; where all positions are worked out they lie below 0.
+    octave = np.clip(z >> working, 0, tables.fraction + 1)
+    address = ((1 << working) | (z & ((1 << working) - 1))) >> (octave + 1)
+    return widths.antilogarithm[address]

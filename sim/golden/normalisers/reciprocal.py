@@ -1,0 +1,25 @@
+"""Golden model of `hw/normalisers/reciprocal.py`: one reciprocal per vector, one product per element."""
+
+import numpy as np
+
+from softstream.hw.numbers.softmax import Numerics
+from softstream.sim.golden.normalisers.emission import emission
+
+__all__ = ["emit", "factor", "quotient"]
+
+
+def factor(widths: Numerics, divisor: np.ndarray) -> np.ndarray:
+    """r = min(floor(2^(R+D) / m), 2^R − 1), that is 1/m in UQ0.R with 1.0 saturated; or by chords, where there are some."""
+    if widths.reciprocals is not None:
+        return widths.reciprocals.reciprocal(divisor)
+    reciprocal = (1 << (widths.reciprocal_width + widths.divisor_fraction)) // divisor
+    return np.minimum(reciprocal, (1 << widths.reciprocal_width) - 1)
+
+
+def quotient(widths: Numerics, significand: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """floor(M·2^-B · r·2^-R · 2^(P+1)), in UQ1.(P+1)."""
+    shift = widths.significand_fraction + widths.reciprocal_width - widths.probability_width - 1
+    return (significand * factor) >> shift
+
+
+emit = emission(quotient)

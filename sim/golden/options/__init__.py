@@ -1,0 +1,3 @@
+"""The integer model of `hw/options`."""
+
+__all__: list[str] = []

@@ -1,0 +1,15 @@
+"""Golden model of `hw/options/inverse_temperature.py`: positions times their vector's code."""
+
+from dataclasses import replace
+
+from softstream.hw.config.config import Config
+from softstream.sim.golden.stages.frame import Block
+
+__all__ = ["inverse_temperature"]
+
+
+def inverse_temperature(before: Config, after: Config, block: Block) -> Block:
+    """The vectors that the configuration behind the product is given."""
+    beside = dict(block.beside)
+    codes = beside.pop("temperatures")
+    return replace(block, positions=block.positions * codes[:, None], beside=beside)

@@ -1,0 +1,20 @@
+"""Golden model of `hw/options/mean_logits.py`: an ensemble's vectors of scores become one of their sums."""
+
+from dataclasses import replace
+
+from softstream.hw.config.config import Config
+from softstream.hw.numbers.ensemble import result_lengths, sum_offset
+from softstream.hw.plan.ports import sidebands
+from softstream.sim.golden.options.member_sum import member_sum
+from softstream.sim.golden.stages.frame import Block
+
+__all__ = ["mean_logits"]
+
+
+def mean_logits(config: Config, after: Config, block: Block) -> Block:
+    """Sums of score codes as positions of the format behind, [V / M, N]; what is beside a vector is that of the last member."""
+    members = config.ensemble
+    positions = member_sum(block.positions, block.lengths, members)
+    positions += sum_offset(config) - after.score_format.minimum
+    beside = {field.array: block.beside[field.array][members - 1 :: members] for field in sidebands(config)}
+    return replace(block, positions=positions, lengths=result_lengths(config, block.lengths), beside=beside)

@@ -1,0 +1,3 @@
+"""The integer model of `hw/stages`."""
+
+__all__: list[str] = []

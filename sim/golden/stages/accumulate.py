@@ -1,0 +1,40 @@
+"""Golden model of `hw/stages/accumulate.py`: the sum of each vector's exponentials."""
+
+import numpy as np
+
+from softstream.hw.numbers.softmax import Numerics
+
+__all__ = ["accumulate"]
+
+
+def accumulate(
+    widths: Numerics, exponent: np.ndarray, significand: np.ndarray, valid: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(reference H [V], sum [V]): Σ 2^E·M = sum · 2^(c·H − A), over the valid elements in order; c = reference_step.
+
+    Absolute: H = 0 and the sum is exact. Otherwise H is the largest E // c so far, a term is M·2^(E mod c), truncated to
+    A fraction bits below c·H, and when H grows the sum so far is shifted right by as much and truncated. Terms between
+    two growths of H do not depend on their order, so they are added in one go.
+    """
+    if widths.absolute:
+        terms = (significand << exponent) * valid
+        return np.zeros(len(exponent), dtype=np.int64), terms.sum(axis=1)
+    step, fraction = widths.reference_step, widths.accumulator_fraction
+    # The step is a power of two, and shifts and masks are several times quicker than // and %.
+    coarse = (exponent >> (step.bit_length() - 1)) * valid
+    running = np.maximum.accumulate(coarse, axis=1)
+    terms = significand << ((exponent & (step - 1)) + (fraction - widths.significand_fraction))
+    terms >>= np.minimum(step * (running - coarse), 63)
+    upto = np.cumsum(terms * valid, axis=1)
+    # One round per growth of the reference: the terms under it are added, then the sum is shifted to the next.
+    rows, last = np.arange(len(running)), running.shape[1] - 1
+    reference, total, before = running[:, 0], np.zeros(len(running), dtype=np.int64), 0
+    while True:
+        end = np.count_nonzero(running <= reference[:, None], axis=1)
+        total += upto[rows, end - 1] - before
+        before = upto[rows, end - 1]
+        if (end > last).all():
+            return reference, total
+        larger = running[rows, np.minimum(end, last)]
+        total >>= np.minimum(step * (larger - reference), 63)
+        reference = larger

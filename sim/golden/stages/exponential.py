@@ -1,0 +1,13 @@
+"""Golden model of `hw/stages/exponential.py`: 2^(β·position) as an integer exponent and a significand."""
+
+import numpy as np
+
+from softstream.hw.numbers.softmax import Numerics
+
+__all__ = ["exponential"]
+
+
+def exponential(widths: Numerics, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(E, M) with 2^(βi) ~ 2^E·M·2^-B, M an integer in [2^B, 2^(B+1)); same shape as positions, int64."""
+    exponent, significand = widths.tables.all_positions
+    return exponent[positions], significand[positions]

@@ -1,0 +1,59 @@
+"""Golden model of `hw/stages/frame.py`: vectors cut to max_length, and scores as positions 0 … 2^W − 1."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from softstream.hw.config.config import Config
+
+__all__ = ["Block", "frame", "unframe"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some vectors of the stream, framed: what the model of a head is given."""
+
+    positions: np.ndarray
+    """Score codes above the smallest, 0 where masked, int64 [V, N]; what they are beyond a vector's length is not looked at."""
+    lengths: np.ndarray
+    """Elements of each vector, cut at max_length, [V]."""
+    beside: Mapping[str, np.ndarray]
+    """What comes beside the scores, [V, N] or [V]."""
+    words_before: int
+    """Random words that all vectors before them took since reset."""
+
+    @property
+    def taking_part(self) -> np.ndarray:
+        """Which positions are elements that are not masked, bool [V, N]."""
+        return self.valid & (self.beside["mask"] == 0) if "mask" in self.beside else self.valid
+
+    @property
+    def flags(self) -> dict[str, np.ndarray]:
+        """Whether all of a vector is masked, bool [V], if it can be."""
+        return {"all_masked": np.logical_not(self.taking_part.any(axis=1))} if "mask" in self.beside else {}
+
+    @property
+    def valid(self) -> np.ndarray:
+        """Which positions are elements, bool [V, N]."""
+        return np.arange(self.positions.shape[1]) < self.lengths[:, None]
+
+
+def frame(
+    config: Config, scores: np.ndarray, lengths: np.ndarray, mask: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Score codes [V, N] and lengths [V] to (positions [V, N'], lengths [V], overlong [V]), N' = min(N, max_length).
+
+    position = code − smallest code of the format, 0 where `mask` [V, N] is set. A vector longer than max_length keeps its
+    first max_length elements and is flagged.
+    """
+    overlong = lengths > config.max_length
+    positions = scores[:, : config.max_length].astype(np.int64) - config.score_format.minimum
+    if mask is not None:
+        positions[mask[:, : config.max_length] != 0] = 0
+    return positions, np.minimum(lengths, config.max_length), overlong
+
+
+def unframe(config: Config, positions: np.ndarray) -> np.ndarray:
+    """Positions back to score codes."""
+    return positions + config.score_format.minimum

@@ -1,0 +1,16 @@
+"""Golden model of `hw/stages/insertion.py`: the K largest of each vector, in order."""
+
+import numpy as np
+
+__all__ = ["insertion"]
+
+
+def insertion(positions: np.ndarray, valid: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """(indices [V, K], positions [V, K]) of the K largest positions [V, N] where valid, largest first; of equal ones the
+    first index comes first. Beyond a vector's min(K, N) elements both are 0.
+    """
+    ranked = np.where(valid, positions, -1)
+    order = np.argsort(-ranked, axis=1, kind="stable")[:, :count]
+    best = np.take_along_axis(ranked, order, axis=1)
+    missing = ((0, 0), (0, count - order.shape[1]))
+    return np.pad(np.where(best < 0, 0, order), missing), np.pad(np.maximum(best, 0), missing)

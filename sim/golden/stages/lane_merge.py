@@ -1,0 +1,27 @@
+"""Golden model of `hw/stages/lane_merge.py`: the K largest of each vector from the sorted lists of its lanes."""
+
+import numpy as np
+
+__all__ = ["merged"]
+
+
+def merged(indices: np.ndarray, positions: np.ndarray, there: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """(indices [V, K], positions [V, K]) of the lists [V, L, k], of which each holds what is `there`: rank by rank the largest
+    of the lists' first elements; of equal ones the first index. Beyond as many as there are both are 0.
+
+    Indices are those in the vector: index · L + lane of the index in the list.
+    """
+    vectors, lanes, places = positions.shape
+    whole = indices * lanes + np.arange(lanes)[:, None]
+    row, taken = np.arange(vectors), np.zeros((vectors, lanes), dtype=np.int64)
+    found = np.zeros((2, vectors, count), dtype=np.int64)
+    for rank in range(count):
+        head = (row[:, None], np.arange(lanes), np.minimum(taken, places - 1))
+        some = there[head] & (taken < places)
+        best = np.where(some, positions[head], -1)
+        leads = best == best.max(axis=1, keepdims=True)
+        lane = np.where(leads, whole[head], whole.max() + 1).argmin(axis=1)
+        left = some[row, lane]
+        found[:, :, rank] = [np.where(left, values[head][row, lane], 0) for values in (whole, positions)]
+        taken[row, lane] += left
+    return found[0], found[1]

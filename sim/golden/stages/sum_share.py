@@ -1,0 +1,18 @@
+"""Golden model of `hw/stages/sum_share.py`: a random share of each vector's sum."""
+
+import numpy as np
+
+from softstream.hw.numbers.inverse_cdf import CdfLaw
+
+__all__ = ["threshold"]
+
+
+def threshold(law: CdfLaw, total: np.ndarray, words: np.ndarray) -> np.ndarray:
+    """floor(u·S / 2^U) for sums S and random words, int64 [V], u the lowest U bits of the word.
+
+    Bit by bit, the lowest first, so that nothing is wider than S.
+    """
+    found = np.zeros_like(total)
+    for bit in range(law.share_bits):
+        found = (found + (words >> bit & 1) * total) >> 1
+    return found

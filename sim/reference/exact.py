@@ -1,0 +1,153 @@
+"""What the codes of every member of the family stand for, in float64: one row for each array that a head puts out.
+
+    exact_values("log_probabilities", vectors)             # real numbers, in the shape of vectors.results(golden(…))
+    errors_ulp(config, field, codes, exact)                # how far the codes are from them
+
+The rows know nothing of how the hardware computes; the distance of the model from them is what each member's bound is about.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from softstream.hw.config.config import Config
+from softstream.hw.numbers.ensemble import result_lengths, summed
+from softstream.hw.numbers.groups import Grouping
+from softstream.hw.plan.ports import Field, outputs
+from softstream.sim.reference.softmax import softmax_float64, valid_elements
+
+__all__ = ["EXACT", "Vectors", "errors_ulp", "exact_values"]
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """What a head is given: score codes [V, N], lengths [V], and what comes beside them."""
+
+    config: Config
+    scores: np.ndarray
+    lengths: np.ndarray
+    beside: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @cached_property
+    def groups(self) -> Grouping | None:
+        """Of packets of groups, where their groups are."""
+        return Grouping(self.config.groups, self.lengths) if self.config.groups else None
+
+    @cached_property
+    def behind(self) -> "Vectors":
+        """What the stages in front make of them, result by result, for the head behind: each group a vector; for the mean of
+        an ensemble's scores, their sums."""
+        config, groups = self.config, self.groups
+        if groups is not None:
+            split = {name: groups.split(values) for name, values in self.beside.items()}
+            return Vectors(config.replace(groups=[]), groups.split(self.scores), groups.lengths, split)
+        if config.ensemble == 1 or config.ensemble_mean != "logits":
+            return self
+        there = valid_elements(config, self.scores, self.lengths)
+        members = np.where(there, self.scores, config.score_format.minimum).reshape(-1, config.ensemble, there.shape[1])
+        beside = {name: values[:: config.ensemble] for name, values in self.beside.items()}
+        return Vectors(summed(config), members.sum(axis=1), result_lengths(config, self.lengths), beside)
+
+    def results(self, found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The arrays that a head puts out for these vectors, result by result: those of packets, group by group."""
+        groups = self.groups
+        if groups is None:
+            return dict(found)
+        elements = {
+            field.array for output in outputs(self.config) if output.per == "element" for field in output.fields
+        }
+        return {
+            name: groups.split(values) if name in elements else groups.each(values)
+            for name, values in found.items()
+            if name in elements or values.ndim == 2
+        }
+
+    @cached_property
+    def valid(self) -> np.ndarray:
+        """Which elements take part in a result, bool [V, N]: those of the vector, after the cut, that are not masked."""
+        found = result_lengths(self.config, valid_elements(self.config, self.scores, self.lengths))
+        return found & (self.beside["mask"] == 0) if "mask" in self.beside else found
+
+    @cached_property
+    def nats(self) -> np.ndarray:
+        """The scores in nats, after the temperature, −∞ where an element takes no part: float64 [V, N]."""
+        scale = np.full((len(self.scores), 1), self.config.effective_scale)
+        if "temperatures" in self.beside:
+            scale *= self.beside["temperatures"][:, None] * 2.0**-self.config.temperature_fraction
+        return np.where(self.valid, self.scores * scale, -np.inf)
+
+    @cached_property
+    def winners(self) -> np.ndarray:
+        """First index of the largest score that takes part, [V]: the argmax of float64's softmax, whatever lies behind it; of
+        an ensemble, of the largest mean."""
+        if self.behind is not self:
+            return self.behind.winners
+        if self.config.ensemble > 1:
+            plain = self.config.replace(smoothing=[])
+            return np.asarray(softmax_float64(plain, self.scores, self.lengths).argmax(axis=1))
+        return np.asarray(np.where(self.valid, self.scores, np.iinfo(np.int64).min).argmax(axis=1))
+
+    @cached_property
+    def softmax(self) -> np.ndarray:
+        """Softmax of what takes part, [V, N], 0 elsewhere; with what the configuration puts behind it."""
+        return softmax_float64(self.config, self.scores, self.lengths, *map(self.beside.get, ("mask", "temperatures")))
+
+    @cached_property
+    def log_softmax(self) -> np.ndarray:
+        """Its natural logarithm, by x − max − ln Σ e^(x − max), so that nothing underflows: [V, N], −∞ elsewhere."""
+        peak = self.nats.max(axis=1, keepdims=True)
+        shifted = self.nats - np.where(np.isfinite(peak), peak, 0)
+        total = np.exp(shifted).sum(axis=1, keepdims=True)
+        return shifted - np.log(np.where(total > 0, total, 1))  # where everything is masked there is no sum
+
+
+def _probabilities(vectors: Vectors) -> np.ndarray:
+    if vectors.config.mode == "sigmoid":
+        # By tanh, which overflows nowhere: 1/(1 + e^−x) = (1 + tanh(x/2))/2.
+        return (1 + np.tanh(vectors.nats / 2)) / 2
+    return vectors.softmax
+
+
+def _exponentials(vectors: Vectors) -> np.ndarray:
+    config = vectors.config
+    reference = (config.score_format.maximum - config.reference_offset) * config.effective_scale
+    return np.exp(np.minimum(vectors.nats - reference, 0))
+
+
+def _largest(vectors: Vectors) -> np.ndarray:
+    """The K largest probabilities, in order; 0 where there are fewer."""
+    ranked = -np.sort(-vectors.softmax, axis=1)[:, : vectors.config.top_k]
+    return np.pad(ranked, ((0, 0), (0, vectors.config.top_k - ranked.shape[1])))
+
+
+def _one_hot(vectors: Vectors) -> np.ndarray:
+    return (np.arange(vectors.nats.shape[1]) == vectors.winners[:, None]).astype(np.float64)
+
+
+def _losses(vectors: Vectors) -> np.ndarray:
+    return -np.take_along_axis(vectors.log_softmax, vectors.beside["labels"][:, None], axis=1)[:, 0]
+
+
+EXACT: dict[str, Callable[[Vectors], np.ndarray]] = {
+    "probabilities": _probabilities,
+    "log_probabilities": lambda vectors: vectors.log_softmax,
+    "exponentials": _exponentials,
+    "top_probabilities": _largest,
+    "one_hot": _one_hot,
+    "losses": _losses,
+}
+"""Array of codes → the real numbers that they stand for, in its shape; whatever lies beyond a vector's end is not looked at."""
+
+
+def exact_values(array: str, vectors: Vectors) -> np.ndarray:
+    """What the codes of an array stand for, result by result."""
+    return EXACT[array](vectors.behind)
+
+
+def errors_ulp(config: Config, code: Field, codes: np.ndarray, exact: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Errors in ulp, code − value·2^P, and which of them are those of a value beyond the format, whose code saturated."""
+    ideal = exact * 2.0**config.probability_width
+    low, high = (-(1 << code.width - 1), (1 << code.width - 1) - 1) if code.signed else (0, (1 << code.width) - 1)
+    return codes - ideal, ((codes == high) & (ideal > high + 0.5)) | ((codes == low) & (ideal < low - 0.5))

@@ -1,0 +1,77 @@
+"""The law of a draw, exactly: what a sampling head would give if all random words came equally often, and independently."""
+
+import numpy as np
+
+from softstream.hw.config.config import Config
+from softstream.hw.numbers.gumbel import GumbelTable, gumbel_table
+from softstream.hw.numbers.inverse_cdf import cdf_law
+from softstream.sim.golden.modes.inverse_cdf import terms
+
+__all__ = ["draw_law", "law_slack", "sample_law", "share_law", "softmax_law", "total_variation"]
+
+
+def sample_law(table: GumbelTable, positions: np.ndarray) -> np.ndarray:
+    """P(index = i) for one vector of positions [N], float64 [N]: from the table's distribution, with the rule of ties.
+
+    P(i) = Σ_y P(y_i = y) · Π_(j<i) P(y_j < y) · Π_(j>i) P(y_j <= y). The probabilities of the table are exact; products and sums
+    carry some 2N roundings of 2^-53.
+    """
+    shifted = np.asarray(positions, dtype=np.int64) << table.shift
+    # Nothing below the least sum of the largest score can win.
+    low, length = int(shifted.max()), len(table.law)
+    at_most = np.concatenate([[0.0], np.cumsum(table.law)])
+
+    def window(values: np.ndarray, score: int) -> np.ndarray:
+        """values[y − score] for y from low on; 0 or the last beyond its ends."""
+        return values[np.clip(np.arange(length) + low - score, 0, len(values) - 1)]
+
+    behind = np.ones((len(shifted) + 1, length))
+    for i in reversed(range(len(shifted))):
+        behind[i] = behind[i + 1] * window(at_most[1:], shifted[i])
+    found, before = np.zeros(len(shifted)), np.ones(length)
+    density = np.append(table.law, 0.0)
+    for i, score in enumerate(shifted):
+        found[i] = (window(density, score) * before * behind[i + 1]).sum()
+        before = before * window(at_most, score)
+    return found
+
+
+def share_law(terms: np.ndarray, share_bits: int) -> np.ndarray:
+    """P(index = i) by the inverse of the cumulative distribution, for one vector's terms [N], float64 [N].
+
+    Every u is counted: those that draw i or one before it are u < 2^U·C_i/S. In integers, so each is exact but for its rounding.
+    """
+    running = np.cumsum(np.asarray(terms).astype(object))
+    ends = [-((-int(part) << share_bits) // int(running[-1])) for part in running]
+    return np.diff([0, *ends]).astype(np.float64) / 2.0**share_bits
+
+
+def draw_law(config: Config, scores: np.ndarray) -> np.ndarray:
+    """The law of the draw that a configuration makes from one vector of score codes [N], float64 [N]."""
+    positions = np.asarray(scores) - config.score_format.minimum
+    if config.sampler == "inverse_cdf":
+        law = cdf_law(config)
+        return share_law(terms(law, positions, np.ones_like(positions, dtype=bool)), law.share_bits)
+    return sample_law(gumbel_table(config), positions)
+
+
+def law_slack(config: Config) -> float:
+    """How far `draw_law` may be from the exact law in total variation: its roundings.
+
+    By the search each of N values is rounded once. By noise each is a sum over the table of products of N values and their
+    sums: 2N roundings of 2^-53 each, of values that sum to 1 over all classes; twice that covers the sums themselves.
+    """
+    if config.sampler == "inverse_cdf":
+        return config.max_length * 2.0**-53
+    return config.max_length * len(gumbel_table(config).law) * 2.0**-51
+
+
+def softmax_law(scale: float, positions: np.ndarray) -> np.ndarray:
+    """The exact law: softmax of positions [N] in steps of `scale` nats, float64 [N]."""
+    weights = np.exp((np.asarray(positions) - np.max(positions)) * scale)
+    return weights / weights.sum()
+
+
+def total_variation(one: np.ndarray, other: np.ndarray) -> float:
+    """½·Σ|p_i − q_i|."""
+    return float(np.abs(one - other).sum() / 2)

@@ -1,0 +1,134 @@
+"""The exact softmax in float64, and the golden model's distance from it in ulp."""
+
+import math
+
+import numpy as np
+
+from softstream.hw.config.config import Config
+from softstream.hw.numbers.composition import composition
+from softstream.hw.numbers.ensemble import summed
+from softstream.hw.numbers.floor import floor_code
+from softstream.hw.numbers.groups import Grouping
+from softstream.hw.numbers.softmax import numerics
+from softstream.hw.numbers.temperature import tempered
+from softstream.hw.plan.ports import kept
+from softstream.sim.golden.stages.accumulate import accumulate
+from softstream.sim.golden.stages.exponential import exponential
+from softstream.sim.golden.stages.frame import frame
+from softstream.sim.golden.stages.leading_one import normalise
+
+__all__ = ["error_ulp", "float64_slack_ulp", "softmax_float64", "valid_elements"]
+
+
+def valid_elements(config: Config, scores: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
+    """Which elements of scores [V, N] belong to their vector after the cut at max_length: bool [V, N]."""
+    columns = np.arange(scores.shape[1])
+    limit = np.full(len(scores), scores.shape[1]) if lengths is None else np.asarray(lengths)
+    return columns < kept(config, limit)[:, None]
+
+
+def softmax_float64(
+    config: Config,
+    scores: np.ndarray,
+    lengths: np.ndarray | None = None,
+    mask: np.ndarray | None = None,
+    temperatures: np.ndarray | None = None,
+) -> np.ndarray:
+    """What a probability code stands for, in float64: p_i = exp(s·x_i) / Σ exp(s·x_j), 0 beyond each length and where a
+    mask [V, N] is not 0; [V, N]; s is score_scale / temperature, times the inverse temperature that the codes `temperatures` [V]
+    stand for. Clipped, smoothed, and above the floor in use, where the configuration says so, and in each group by itself.
+
+    With `normaliser = none` the value is exp(s·x_i) / 2^(n+1) on the scale of the smallest score, n being the exponent of
+    the sum that the model computed: the sum's power of two is part of that result's definition.
+
+    Of ensembles the softmax of the mean of the members' scores, or the mean of their softmaxes, [V / M, N].
+    """
+    if config.groups:
+        whole = np.full(len(scores), scores.shape[1]) if lengths is None else np.asarray(lengths)
+        groups, vectors = Grouping(config.groups, whole), config.replace(groups=[])
+        split = None if mask is None else groups.split(mask)
+        return groups.joined(softmax_float64(vectors, groups.split(scores), groups.lengths, split), scores.shape[1])
+    if config.ensemble > 1:
+        return _of_ensembles(config, scores, lengths)
+    if temperatures is not None:
+        # Exact, and scores of their own: what is common to all of a vector cancels.
+        products = (scores - config.score_format.minimum) * temperatures[:, None]
+        return softmax_float64(tempered(config), products, lengths, mask)
+    valid = valid_elements(config, scores, lengths)
+    if mask is not None:
+        valid &= mask == 0
+    scores = np.clip(scores, config.clip_minimum, config.clip_maximum)
+    shifted = np.where(valid, (scores - np.where(valid, scores, np.iinfo(np.int64).min).max(axis=1, keepdims=True)), 0)
+    weights = np.where(valid, np.exp(shifted * config.effective_scale), 0.0)
+    if config.normaliser != "none":
+        total = weights.sum(axis=1, keepdims=True)
+        probabilities = weights / np.where(total == 0, 1, total)  # 0 where everything is masked
+        lengths = valid.sum(axis=1)
+        return np.where(valid, _raised(config, _smoothed(config, probabilities, lengths), lengths), 0)
+    widths = numerics(config)
+    framed = np.where(valid, scores, config.score_format.minimum)
+    positions, _, _ = frame(config, framed, valid.sum(axis=1))
+    taken = valid[:, : positions.shape[1]]
+    sum_exponent, _ = normalise(widths, *accumulate(widths, *exponential(widths, positions), taken))
+    octaves = np.where(taken, positions, 0).max(axis=1) * min(config.effective_scale * math.log2(math.e), 64.0)
+    return weights * np.exp2(octaves - (sum_exponent + 1))[:, None]
+
+
+def _raised(config: Config, probabilities: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Probabilities [V, N] above the floor in use."""
+    if not config.probability_floor:
+        return probabilities
+    parts = composition(config)
+    assert parts is not None
+    floor = floor_code(config, parts.inner) / 2.0**parts.inner.probability_width
+    return floor + (1 - floor * lengths[:, None]) * probabilities
+
+
+def _of_ensembles(config: Config, scores: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+    """What a shorter member lacks counts as the smallest score, or as probability 0; what a longer one has is left out."""
+    members, valid = config.ensemble, valid_elements(config, scores, lengths)
+    shape = (-1, members, scores.shape[1])
+    first = valid[::members]
+    if config.ensemble_mean == "probabilities":
+        alone = config.replace(ensemble=1, smoothing=(), probability_floor=0)
+        each = softmax_float64(alone, scores, lengths).reshape(shape)
+        mean, kept = np.where(first, each.mean(axis=1), 0), first.sum(axis=1)
+        return np.where(first, _raised(config, _smoothed(config, mean, kept), kept), 0)
+    sums = np.where(valid, scores, config.score_format.minimum).reshape(shape).sum(axis=1)
+    return softmax_float64(summed(config), sums, first.sum(axis=1))
+
+
+def _smoothed(config: Config, probabilities: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Probabilities [V, N] convolved with the configuration's kernel, the weights within each vector counting as the whole."""
+    kernel = np.array(config.smoothing, dtype=float)
+    if len(kernel) < 2:
+        return probabilities
+    half = len(kernel) // 2
+    out = probabilities.copy()
+    for row, length in zip(out, lengths, strict=True):
+        # A weight belongs to the place at which it stands, so the kernel is turned round for a convolution.
+        within = slice(half, half + length)
+        for _ in range(config.smoothing_passes):
+            given = row[:length]
+            if config.smoothing_edges == "gather":
+                sums = np.convolve(np.ones(length), kernel[::-1])[within]
+                row[:length] = np.convolve(given, kernel[::-1])[within] / sums
+            else:
+                sums = np.convolve(np.ones(length), kernel)[within]
+                row[:length] = np.convolve(given / sums, kernel[::-1])[within]
+    return out
+
+
+def error_ulp(config: Config, codes: np.ndarray, scores: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
+    """|code − p·2^P| for probability codes [V, N], in ulp of the output; 0 beyond each length."""
+    exact = softmax_float64(config, scores, lengths) * 2.0**config.probability_width
+    return np.abs(codes - exact)
+
+
+def float64_slack_ulp(config: Config) -> float:
+    """How far `softmax_float64` itself may be from the exact value, in ulp of the output.
+
+    An argument of exp that does not vanish is at most 745 and carries one rounding; exp, NumPy's pairwise sum of up to
+    2^16 terms and the quotient add some 40 roundings of 2^-53. All are relative, and p <= 1.
+    """
+    return (745 + 40) * 2.0 ** (config.probability_width - 53)

@@ -1,0 +1,164 @@
+"""A whole board in a simulator, at a pseudo-terminal: any program that talks to a serial port can talk to it.
+
+    with SimulatedBoard(verilog, "softstream_board", divisor=8) as board:
+        board.damage(("to_board", 12, "flip", 3))
+        subprocess.run([... , "--port", board.port])
+
+The top of the Verilog has three ports: `clk`, `rx`, a line in, and `tx`, a line out. Nothing here knows what they carry.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from xml.etree import ElementTree
+
+from softstream.hw.errors import ToolFailure
+from softstream.sim.board_job import PLUSARG, BoardJob
+from softstream.sim.simulators import toolbox
+from softstream.sim.simulators.build import VerilatorBuild, kill_group
+
+__all__ = ["Damage", "SimulatedBoard"]
+
+Damage = tuple[str, int, str, int]
+"""Way (`to_board`, `to_host`), byte counted from the order, what is done to it, and for `flip` the bit on the wire, 0 the
+start bit, 9 the stop bit. What is done: `flip`, `drop`, `double`, or `mark`, which only tells that it came by."""
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 20.0
+
+
+class SimulatedBoard:
+    """One simulator process with a board in it, as a context; `totals` holds the bytes each way after it."""
+
+    port: str
+    """Path of the pseudo-terminal."""
+
+    def __init__(
+        self,
+        verilog: str,
+        top: str,
+        *,
+        divisor: int,
+        simulator: str = "verilator",
+        directory: Path | None = None,
+    ) -> None:
+        self._verilog, self._top, self._simulator = verilog, top, simulator
+        self._temporary = directory is None
+        place = Path(tempfile.mkdtemp(prefix="softstream-")) if directory is None else Path(directory).resolve()
+        place.mkdir(parents=True, exist_ok=True)
+        self.job = BoardJob(place, divisor, os.getpid())
+        self.totals: dict[str, int] = {}
+        self._unplugged = False
+
+    def __enter__(self) -> "SimulatedBoard":
+        job = self.job
+        toolbox.libpython()
+        build = job.directory
+        if self._simulator == "verilator":
+            build = VerilatorBuild(self._verilog, self._top, waves=False).ensure()
+        else:
+            toolbox.icarus()
+        source = job.directory / f"{self._top}.v"
+        source.write_text(self._verilog, encoding="utf-8")
+        job.save()
+        spec = job.directory / "spec.json"
+        content = {
+            "simulator": self._simulator,
+            "verilog": str(source),
+            "top": self._top,
+            "build": str(build),
+            "directory": str(job.directory),
+            "modules": ["softstream.sim.benches.board"],
+            "results": str(self._results),
+            "seed": 1,
+            "waves": False,
+            "plusargs": [f"+{PLUSARG}={job.path}"],
+        }
+        spec.write_text(json.dumps(content), encoding="utf-8")
+        ours = {"LIBPYTHON_LOC": str(toolbox.libpython())}
+        kept = {name: text for name, text in os.environ.items() if not name.startswith(("COCOTB_", "PYGPI_", "GPI_"))}
+        kept.pop("PYTEST_CURRENT_TEST", None)
+        with self._log.open("w", encoding="utf-8") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "softstream.sim.simulators.launch", str(spec)],
+                cwd=job.directory,
+                env=kept | ours,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            self._await(job.port_path.exists, _START_SECONDS, "the board did not start")
+        except BaseException:
+            kill_group(self._process)
+            raise
+        self.port = job.port_path.read_text(encoding="utf-8")
+        return self
+
+    def damage(self, *faults: Damage) -> None:
+        """Does this damage from now on, counting from the next byte each way; without arguments, none."""
+        self.job.hits_path.unlink(missing_ok=True)
+        beside = self.job.faults_path.with_suffix(".new")
+        beside.write_text(json.dumps(faults), encoding="utf-8")
+        beside.rename(self.job.faults_path)
+        self._await(lambda: not self.job.faults_path.exists(), _START_SECONDS, "the board does not listen")
+
+    def unplug(self) -> None:
+        """Ends the board at once, and its port with it; no verdict is asked of it then."""
+        self._unplugged = True
+        kill_group(self._process)
+
+    def hits(self) -> Sequence[str]:
+        """The damage done since it was ordered, a line each: way, byte, kind."""
+        with contextlib.suppress(FileNotFoundError):
+            return self.job.hits_path.read_text(encoding="utf-8").splitlines()
+        return []
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.job.stop_path.touch()
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_STOP_SECONDS)
+        finally:
+            kill_group(self._process)
+        if kind is None and not self._unplugged:
+            self._read()
+        if self._temporary and not isinstance(error, ToolFailure):
+            shutil.rmtree(self.job.directory, ignore_errors=True)
+
+    def _read(self) -> None:
+        """The bench's own verdict: one test, passed."""
+        try:
+            cases = list(ElementTree.parse(self._results).iter("testcase"))
+            self.totals = json.loads(self.job.totals_path.read_text(encoding="utf-8"))
+        except (OSError, ElementTree.ParseError):
+            raise ToolFailure("the simulated board ended without results", self._log) from None
+        if len(cases) != 1 or any(child.tag in ("failure", "error", "skipped") for child in cases[0]):
+            raise ToolFailure("the simulated board failed", self._log)
+
+    def _await(self, what: Any, seconds: float, otherwise: str) -> None:
+        deadline = time.monotonic() + seconds
+        while not what():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise ToolFailure(f"{self._simulator}: {otherwise}", self._log)
+            time.sleep(0.01)
+
+    @property
+    def _results(self) -> Path:
+        return self.job.directory / "results.xml"
+
+    @property
+    def _log(self) -> Path:
+        return self.job.directory / "simulation.log"

@@ -1,0 +1,252 @@
+"""Verilog to a simulator's executable with Verilator, kept between runs.
+
+Two parts are kept apart. Verilator's run-time library does not depend on the design and takes most of the time: it is
+compiled once for a compiler and a Verilator, and so are its headers. The model of a design takes a second or two. make is
+not involved: it refuses folders with spaces, and it would compile the library again for every design.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import platformdirs
+
+from softstream.hw.errors import ToolFailure
+from softstream.sim.simulators import toolbox
+
+__all__ = ["TIMESCALE", "VerilatorBuild", "kill_group"]
+
+TIMESCALE = ("1ns", "1ps")
+
+_PREFIX = "Vtop"
+# Measured on a softmax head: -O1 on vpi, through which Python reads every value, doubles the cycles per second;
+# optimising anything else costs more seconds than it saves in the longest of our benches.
+_OPTIMISE = {"verilated_vpi": "-O1"}
+_OPTIMISE_REST = "-O0"
+# Only the ports are public to cocotb. With every signal public, Verilator could not simplify the design.
+_VERILATOR_FLAGS = (
+    *("--cc", "--vpi", "--public-depth", "1", "--prefix", _PREFIX, "--timescale", "/".join(TIMESCALE)),
+    *("-Wno-fatal", "-Wno-lint", "-Wno-style"),
+)
+_DEFINES = ("-DVERILATOR=1", *(f"-DVM_{name}=0" for name in ("COVERAGE", "SC", "TIMING", "TRACE_FST", "TRACE_SAIF")))
+# What every unit includes first. Reading it takes longer than the model, so it is kept precompiled beside the library; g++
+# and clang++ take it where it stands for their flags, and read the text where it does not.
+_HEADERS = "headers.h"
+_HEADERS_TEXT = '#include "verilated.h"\n#include "verilated_vpi.h"\n'
+_KEPT_BUILDS = 100
+
+
+class VerilatorBuild:
+    """The executable of one Verilog text, from the cache of the user or built into it.
+
+    An executable appears in the cache under the hash of all it depends on, complete or not at all: it is built in a
+    temporary folder beside and renamed. Processes that build at the same time wait for one another.
+    """
+
+    def __init__(self, verilog: str, top: str, *, waves: bool = False, cache: Path | None = None) -> None:
+        import cocotb
+        import cocotb_tools.config
+
+        self._verilog, self._top, self._waves = verilog, top, waves
+        self._tool = toolbox.verilator()
+        self._cache = (cache or platformdirs.user_cache_path("softstream")) / "verilator"
+        self._libraries = Path(cocotb_tools.config.libs_dir)
+        self._main = Path(cocotb_tools.config.share_dir) / "lib" / "verilator" / "verilator.cpp"
+        self._flags = (*_VERILATOR_FLAGS, "--top-module", top, *(("--trace-vcd",) if waves else ()))
+        self._key_facts = (
+            *(
+                self._tool.version,
+                cocotb.__version__,
+                version("cocotb"),
+                platform.python_version(),
+                str(self._libraries),
+            ),
+            *(_OPTIMISE_REST, repr(_OPTIMISE), *self._flags),
+        )
+
+    @property
+    def directory(self) -> Path:
+        """Folder of the finished build; the executable in it is called as the top module is."""
+        return self._cache / _digest(self._verilog, *self._key_facts)
+
+    @property
+    def executable(self) -> Path:
+        """The simulator."""
+        return self.directory / self._top
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether the executable is there."""
+        return self.executable.exists()
+
+    @property
+    def has_library(self) -> bool:
+        """Whether the run-time library is there, so that a build is a matter of a few seconds."""
+        return self._library_directory.is_dir() and any(self._library_directory.glob("*.o"))
+
+    def ensure(self, log: Path | None = None) -> Path:
+        """The folder with the executable, built if it is not there yet.
+
+        Raises `MissingTool` without a compiler, `ToolFailure` where Verilator or the compiler fails; what they said is
+        then in `log`, or in a temporary file.
+        """
+        if not self.is_cached:
+            toolbox.compiler()
+            try:
+                self._cache.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ToolFailure(
+                    f"{self._cache}: cannot be written ({error.strerror}); XDG_CACHE_HOME sets another place"
+                ) from None
+            with _locked(self._cache / "lock"):
+                if not self.is_cached:
+                    self._build(log)
+        os.utime(self.directory)
+        return self.directory
+
+    @property
+    def _library_directory(self) -> Path:
+        facts = (self._tool.version, str(self._tool.root), *toolbox.compiler(), _OPTIMISE_REST, repr(_OPTIMISE))
+        return self._cache / f"library-{_digest(*facts)[:16]}"
+
+    def _build(self, kept_log: Path | None) -> None:
+        _prune(self._cache)
+        work = Path(tempfile.mkdtemp(prefix="building-", dir=self._cache))
+        log = work / "build.log"
+        try:
+            self._compile(work, log)
+            done = work / "done"
+            done.mkdir()
+            (work / self._top).rename(done / self._top)
+            done.rename(self.directory)
+        except ToolFailure as error:
+            kept_log = kept_log or Path(tempfile.mkdtemp(prefix="softstream-")) / "build.log"
+            shutil.copy(log, kept_log)
+            raise ToolFailure(str(error), kept_log) from None
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+    def _compile(self, work: Path, log: Path) -> None:
+        source = work / f"{self._top}.v"
+        source.write_text(self._verilog, encoding="utf-8")
+        environment = {**os.environ, "VERILATOR_ROOT": str(self._tool.root)}
+        model = work / "model"
+        _run_all([[str(self._tool.program), *self._flags, "-Mdir", str(model), str(source)]], log, environment)
+
+        compiler, _ = toolbox.compiler()
+        include = self._tool.root / "include"
+        base = [compiler, "-c", *_DEFINES, f"-I{include}", f"-I{include / 'vltstd'}"]
+        # The library does not look at these: it is the same with and without waves.
+        own = [*base, f"-DVM_TRACE={int(self._waves)}", f"-DVM_TRACE_VCD={int(self._waves)}", f"-I{model}"]
+        library = self._library_directory
+        library.mkdir(exist_ok=True)
+        headers = library / _HEADERS
+        if not headers.exists():
+            (work / _HEADERS).write_text(_HEADERS_TEXT, encoding="utf-8")
+            (work / _HEADERS).replace(headers)
+        # All of the model and cocotb's main in one unit: the headers take longer than both.
+        unit = work / "unit.cpp"
+        parts = [file.name for file in sorted(model.glob("*.cpp"))] + [str(self._main)]
+        unit.write_text("".join(f'#include "{part}"\n' for part in parts), encoding="utf-8")
+        objects = [work / "unit.o"]
+        commands = [[*own, _OPTIMISE_REST, "-include", str(headers), str(unit), "-o", str(objects[0])]]
+        missing = []
+        precompiled = library / f"{_HEADERS}.gch"
+        if not precompiled.exists():
+            # The first model does not wait for them.
+            missing.append((work / precompiled.name, precompiled))
+            commands.append([*base, _OPTIMISE_REST, "-x", "c++-header", str(headers), "-o", str(missing[-1][0])])
+        for name in _library_files(model / f"{_PREFIX}_classes.mk"):
+            kept = library / f"{name}.o"
+            objects.append(kept)
+            if not kept.exists():
+                missing.append((work / f"{name}.o", kept))
+                optimise = _OPTIMISE.get(name, _OPTIMISE_REST)
+                commands.append([*base, optimise, str(include / f"{name}.cpp"), "-o", str(missing[-1][0])])
+        # The slowest first, so that no core is idle at the end.
+        commands.sort(key=lambda command: "-O1" not in command)
+        _run_all(commands, log)
+        for made, kept in missing:
+            made.replace(kept)
+        link = [f"-Wl,-rpath,{self._libraries}", f"-L{self._libraries}", "-lcocotbvpi_verilator", "-pthread"]
+        _run_all([[compiler, *map(str, objects), *link, "-o", str(work / self._top)]], log)
+
+
+def _digest(*facts: str) -> str:
+    return hashlib.sha256("\0".join(facts).encode()).hexdigest()
+
+
+def _library_files(makefile: Path) -> list[str]:
+    """Stems of the run-time sources that Verilator names for a model."""
+    text = makefile.read_text(encoding="utf-8").replace("\\\n", " ")
+    found = re.findall(r"^VM_GLOBAL_(?:FAST|SLOW) \+=(.*)$", text, re.MULTILINE)
+    return [name for names in found for name in names.split()]
+
+
+def _prune(cache: Path) -> None:
+    """Removes what killed builds left behind, and the builds longest unused where there are many."""
+    for leftover in cache.glob("building-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    builds = [entry for entry in cache.iterdir() if re.fullmatch("[0-9a-f]{64}", entry.name)]
+    for old in sorted(builds, key=lambda entry: entry.stat().st_mtime)[: -_KEPT_BUILDS or None]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    # The system lets go of the lock when its holder dies, however it dies.
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def kill_group(process: subprocess.Popen) -> None:
+    """Ends a process that was started in a session of its own, with all of its children."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, 9)
+    process.wait()
+
+
+def _run_all(commands: Sequence[Sequence[str]], log: Path, environment: dict[str, str] | None = None) -> None:
+    """Runs commands, as many at once as there are cores; everything they say goes to the log."""
+    waiting = list(commands)
+    running: list[subprocess.Popen] = []
+    try:
+        with log.open("a", encoding="utf-8") as output:
+            while waiting or running:
+                while waiting and len(running) < (os.cpu_count() or 1):
+                    command = waiting.pop(0)
+                    output.write(shlex.join(command) + "\n")
+                    output.flush()
+                    running.append(
+                        subprocess.Popen(
+                            command,
+                            stdin=subprocess.DEVNULL,
+                            stdout=output,
+                            stderr=subprocess.STDOUT,
+                            env=environment,
+                            start_new_session=True,
+                        )
+                    )
+                for process in [process for process in running if process.poll() is not None]:
+                    running.remove(process)
+                    if process.returncode:
+                        program = Path(str(process.args[0])).name  # type: ignore[index]
+                        raise ToolFailure(
+                            f"building the simulation: {program} ended with exit code {process.returncode}", log
+                        )
+                time.sleep(0.01)
+    finally:
+        for process in running:
+            kill_group(process)

@@ -1,0 +1,357 @@
+"""Runs the generated Verilog in a simulator: the benches against the golden model, or a person's scores through it.
+
+A simulation is one process of the simulator, whatever the number of benches, in a session of its own that is ended with
+the caller. Its result is read from the results file and never assumed.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from xml.etree import ElementTree
+
+import numpy as np
+
+from softstream.hw.config.config import Config
+from softstream.hw.errors import Mismatch, MissingTool, ToolFailure, UserError
+from softstream.hw.plan.derive import plan
+from softstream.sim import stimulus
+from softstream.sim.golden.head import Result, checked, checked_beside
+from softstream.sim.job import BENCHES, PLUSARG, TESTS, Job, Outcome
+from softstream.sim.simulators import toolbox
+from softstream.sim.simulators.build import VerilatorBuild, kill_group
+
+__all__ = ["SIMULATORS", "RtlResult", "Simulator", "Verdict", "run_rtl", "simulate"]
+
+Simulator = Literal["auto", "icarus", "verilator"]
+SIMULATORS: tuple[Simulator, ...] = ("auto", "icarus", "verilator")
+
+_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome of one test of one bench."""
+
+    bench: str
+    test: str
+    simulator: str
+    passed: bool
+    vectors: int
+    """Vectors that came out complete and were compared."""
+    beats: int
+    """Beats transferred, of all streams together."""
+    cycles: int
+    """Clock cycles simulated."""
+    seconds: float
+    detail: str
+    """First line of what went wrong and where the log is; or the path of the waves, where they were asked for."""
+
+
+class RtlResult(Result):
+    """What the hardware put out for V vectors, as the golden model's `Result`, and when."""
+
+    def __init__(self, arrays: Mapping[str, np.ndarray], simulator: str) -> None:
+        times = ("start_cycle", "first_output_cycle", "last_output_cycle")
+        super().__init__({name: values for name, values in arrays.items() if name not in times})
+        self.start_cycle = arrays["start_cycle"]
+        """Clock cycles from the transfer of the first vector's first input beat to that of each vector's, int64 [V]."""
+        self.first_output_cycle = arrays["first_output_cycle"]
+        """Clock cycles from the transfer of the vector's first input beat to that of its first output beat, int64 [V]."""
+        self.last_output_cycle = arrays["last_output_cycle"]
+        """The same to its last output beat, int64 [V]."""
+        self.simulator = simulator
+        """Which simulator ran."""
+
+
+def simulate(
+    config: Config,
+    *,
+    scores: np.ndarray | None = None,
+    lengths: np.ndarray | None = None,
+    beside: Mapping[str, np.ndarray] | None = None,
+    simulator: Simulator = "auto",
+    waves: bool = False,
+    seed: int = 1,
+    directory: Path | None = None,
+    progress: Callable[[float], None] | None = None,
+    benches: Sequence[str] = BENCHES,
+    verilog: str | None = None,
+) -> list[Verdict]:
+    """Runs benches on the Verilog of a configuration and tells the verdict of each test.
+
+    With integer `scores` [V, N] (and `lengths` [V], and what comes `beside` them, random by default) the scores bench runs
+    as well. `verilog` stands in for the generated text, for example a synthesised netlist with the same ports. Log, results
+    and waves are kept in `directory`; without one they go to a temporary folder that stays only if a test failed or waves
+    were asked for. `progress` is called with numbers from 0 to 1.
+
+    Raises `UserError` for bad scores or an unknown simulator or bench, `MissingTool` for a simulator that is not there,
+    `ToolFailure` where a simulator fails or reports nothing. A failing test raises nothing: its verdict says so.
+    """
+    for bench in benches:
+        if bench not in BENCHES:
+            raise UserError(f"bench {bench!r}: must be one of {', '.join(BENCHES)}")
+    modules = [*benches, *(["scores"] if scores is not None else [])]
+    # The golden model's own check: what it refuses, the hardware is not asked.
+    if scores is not None and beside is None:
+        beside = stimulus.beside(config, checked(config, scores, lengths)[0])
+    given = None if scores is None else _given(config, scores, lengths, beside)
+    beats = 0 if given is None else int(given[1].sum())
+    cycles = (beats + (_BENCH_CYCLES + 10 * config.max_length if benches else 0)) * _spacing(config)
+    run = _Run(config, simulator, cycles, seed=seed, waves=waves, directory=directory, verilog=verilog)
+    with run:
+        return run.execute(modules, given, progress)
+
+
+def run_rtl(
+    config: Config,
+    scores: np.ndarray,
+    lengths: np.ndarray | None = None,
+    beside: Mapping[str, np.ndarray] | None = None,
+    *,
+    simulator: Simulator = "auto",
+    seed: int = 1,
+    progress: Callable[[float], None] | None = None,
+    verilog: str | None = None,
+) -> RtlResult:
+    """Integer score codes [V, N] through the simulated hardware: vectors back to back, sinks always ready, with what
+    comes `beside` them where the head takes something.
+
+    The result is what the hardware gave, compared with nothing. Raises as `simulate` does, and `Mismatch` where the
+    hardware broke the stream law, lost or added beats, so that there is no result to tell.
+    """
+    given = _given(config, scores, lengths, beside)
+    if len(given[0]) == 0:
+        raise UserError("scores: no vectors; give at least one row")
+    cycles = int(given[1].sum()) * _spacing(config)
+    run = _Run(config, simulator, cycles, seed=seed, compare=False, verilog=verilog)
+    with run:
+        verdict = run.execute(["scores"], given, progress)[0]
+        if not verdict.passed:
+            raise Mismatch(f"simulated hardware ({verdict.simulator}): {verdict.detail}")
+        with np.load(run.job.results_path) as file:
+            arrays = {name: file[name] for name in file.files}
+    return RtlResult(arrays, verdict.simulator)
+
+
+_Given = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
+
+
+def _given(
+    config: Config, scores: np.ndarray, lengths: np.ndarray | None, beside: Mapping[str, np.ndarray] | None
+) -> _Given:
+    scores, lengths = checked(config, scores, lengths)
+    return scores, lengths, checked_beside(config, beside, scores.shape)
+
+
+def _spacing(config: Config) -> int:
+    return plan(config).output_spacing
+
+
+class _Run:
+    """One simulation in one folder, as a context that cleans up after itself."""
+
+    def __init__(
+        self,
+        config: Config,
+        simulator: str,
+        cycles: int,
+        *,
+        seed: int,
+        compare: bool = True,
+        waves: bool = False,
+        directory: Path | None = None,
+        verilog: str | None = None,
+    ) -> None:
+        from softstream.hw.verilog import TOP
+        from softstream.hw.verilog import verilog as generate
+
+        if simulator not in SIMULATORS:
+            raise UserError(f"simulator {simulator!r}: must be one of {', '.join(SIMULATORS)}")
+        self._libpython = toolbox.libpython()
+        self._top = TOP
+        self._verilog = generate(config) if verilog is None else verilog
+        self._waves = waves
+        self._simulator = _choose(self._verilog, cycles, waves) if simulator == "auto" else simulator
+        # Before anything is written: a missing tool leaves nothing behind.
+        if self._simulator == "icarus":
+            toolbox.icarus()
+        else:
+            self._build = VerilatorBuild(self._verilog, self._top, waves=waves)
+        self._keep = directory is not None or waves
+        if directory is None:
+            directory = Path(tempfile.mkdtemp(prefix="softstream-"))
+        else:
+            directory = Path(directory).resolve()
+            directory.mkdir(parents=True, exist_ok=True)
+        self.job = Job(directory, config, seed, compare)
+
+    def __enter__(self) -> "_Run":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        # A failed tool's and a failed test's log are wanted; an interrupted run's are not.
+        if not self._keep and not isinstance(error, ToolFailure | Mismatch):
+            shutil.rmtree(self.job.directory, ignore_errors=True)
+
+    def execute(
+        self,
+        benches: Sequence[str],
+        scores: _Given | None,
+        progress: Callable[[float], None] | None,
+    ) -> list[Verdict]:
+        """Builds, runs, reads the results."""
+        directory = self.job.directory
+        self.job.clear()
+        self.job.save(*(scores or ()))
+        build = self._build.ensure(directory / "build.log") if self._simulator == "verilator" else directory
+        source = directory / f"{self._top}.v"
+        source.write_text(self._verilog, encoding="utf-8")
+        results, log, spec = (directory / name for name in ("results.xml", "simulation.log", "spec.json"))
+        results.unlink(missing_ok=True)
+        spec.write_text(
+            json.dumps(
+                {
+                    "simulator": self._simulator,
+                    "verilog": str(source),
+                    "top": self._top,
+                    "build": str(build),
+                    "directory": str(directory),
+                    "modules": [f"softstream.sim.benches.{bench}" for bench in benches],
+                    "results": str(results),
+                    "seed": self.job.seed,
+                    "waves": self._waves,
+                    "plusargs": [f"+{PLUSARG}={self.job.path}"],
+                }
+            ),
+            encoding="utf-8",
+        )
+        tests = sum(TESTS[bench] for bench in benches)
+        code = self._watch(
+            [sys.executable, "-P", "-m", "softstream.sim.simulators.launch", str(spec)], log, progress, tests
+        )
+        verdicts = self._read(results, log, code)
+        if progress is not None:
+            progress(1.0)
+        for bench in benches:
+            ran = sum(verdict.bench == bench for verdict in verdicts)
+            if ran != TESTS[bench]:
+                raise ToolFailure(f"{self._simulator}: bench {bench} ran {ran} of {TESTS[bench]} tests", log)
+        if not all(verdict.passed for verdict in verdicts):
+            self._keep = True
+        return verdicts
+
+    def _watch(self, command: list[str], log: Path, progress: Callable[[float], None] | None, tests: int) -> int:
+        with log.open("w", encoding="utf-8") as output:
+            process = subprocess.Popen(
+                command,
+                cwd=self.job.directory,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            done = 0.0
+            try:
+                while True:
+                    try:
+                        return process.wait(_POLL_SECONDS)
+                    except subprocess.TimeoutExpired:
+                        if progress is not None:
+                            # The file may be caught empty: what was told stays told.
+                            done = max(done, min(1.0, self.job.progress() / tests))
+                            progress(done)
+            finally:
+                kill_group(process)
+
+    def _environment(self) -> dict[str, str]:
+        # cocotb and its runner take orders from the environment too; only ours count here.
+        ours = {"LIBPYTHON_LOC": str(self._libpython)}
+        theirs = ("COCOTB_", "PYGPI_", "GPI_")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
+        for name in ("WAVES", "GUI", "PYTEST_CURRENT_TEST", "TOPLEVEL", "MODULE", "RANDOM_SEED"):
+            kept.pop(name, None)
+        return kept | ours
+
+    def _read(self, results: Path, log: Path, code: int) -> list[Verdict]:
+        """The verdicts of a results file. Raises `ToolFailure` where there is none or the simulator failed."""
+        try:
+            cases = list(ElementTree.parse(results).iter("testcase"))
+        except (OSError, ElementTree.ParseError):
+            raise ToolFailure(f"{self._simulator}: ended with exit code {code} and no results", log) from None
+        if code:
+            raise ToolFailure(f"{self._simulator}: ended with exit code {code}", log)
+        # A test that failed before its session began left no outcome.
+        outcomes = {(outcome.bench, outcome.test): outcome for outcome in self.job.outcomes()}
+        return [self._verdict(case, outcomes, log) for case in cases]
+
+    def _verdict(self, case: ElementTree.Element, outcomes: dict[tuple[str, str], Outcome], log: Path) -> Verdict:
+        bench, test = case.get("classname", "").rpartition(".")[2], case.get("name", "")
+        outcome = outcomes.get((bench, test), Outcome(bench, test, 0, 0, 0, ""))
+        failure = next((child for child in case if child.tag in ("failure", "error", "skipped")), None)
+        detail = ""
+        if failure is not None:
+            reason = outcome.message or (failure.get("message") or failure.tag).splitlines()[0]
+            detail = f"{reason} (seed {self.job.seed}; {log})"
+        elif self._waves:
+            waves = f"{self._top}.fst" if self._simulator == "icarus" else "dump.vcd"
+            detail = f"waves: {self.job.directory / waves}"
+        return Verdict(
+            bench=bench,
+            test=test,
+            simulator=self._simulator,
+            passed=failure is None,
+            vectors=outcome.vectors,
+            beats=outcome.beats,
+            cycles=outcome.cycles,
+            seconds=float(case.get("time", 0.0)),
+            detail=detail,
+        )
+
+
+_BENCH_CYCLES = 14_000
+# Seconds, measured; only their order matters, for the choice between simulators.
+_ICARUS_SECONDS_PER_CYCLE = 1.5e-4
+_ICARUS_SECONDS_PER_LINE_AND_CYCLE = 1e-7
+_VERILATOR_SECONDS_PER_CYCLE = 5e-5
+_VERILATOR_SECONDS_MODEL = 2.0
+_VERILATOR_SECONDS_LIBRARY = 10.0 / 3  # 10 s, once per machine: shared by the first few models that it serves
+
+
+def _choose(verilog: str, cycles: int, waves: bool) -> str:
+    """The simulator that answers soonest.
+
+    A build of Verilator in the cache; else Icarus where it is installed and the work is small; else Verilator. Raises
+    `MissingTool` where neither is there.
+    """
+    from softstream.hw.verilog import TOP
+
+    found = toolbox.installed_simulators()
+    seconds: dict[str, float] = {}
+    with contextlib.suppress(MissingTool):
+        build = VerilatorBuild(verilog, TOP, waves=waves)
+        if build.is_cached:
+            return "verilator"
+        if "verilator" in found:
+            seconds["verilator"] = (
+                _VERILATOR_SECONDS_MODEL
+                + (0 if build.has_library else _VERILATOR_SECONDS_LIBRARY)
+                + cycles * _VERILATOR_SECONDS_PER_CYCLE
+            )
+    if "icarus" in found:
+        seconds["icarus"] = cycles * (
+            _ICARUS_SECONDS_PER_CYCLE + verilog.count("\n") * _ICARUS_SECONDS_PER_LINE_AND_CYCLE
+        )
+    if not seconds:
+        raise MissingTool(
+            "simulation: no simulator found; apt install g++ (for the verilator package of Python) or apt install iverilog"
+        )
+    return min(seconds, key=lambda name: seconds[name])

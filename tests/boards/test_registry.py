@@ -1,0 +1,62 @@
+"""Every board yields a plan without any tool, and an unknown one is told the nearest."""
+
+import warnings
+
+import numpy as np
+import pytest
+from support.board_builds import BUILT, CASES
+
+from softstream.boards.registry import BOARDS, board
+from softstream.boards.tools.clock import choose
+from softstream.boards.top import BoardTop
+from softstream.hw.config.presets import PRESETS, preset
+from softstream.hw.errors import UserError
+from softstream.sim.data import DIGITS_SCORES
+
+DEMANDED = {
+    "icebreaker", "icestick", "hx8k-evn", "upduino-v3", "ulx3s-12f", "ulx3s-85f", "orangecrab", "ecpix5",
+    "colorlight-5a75b", "colorlight-i5", "tang-nano-9k", "tang-nano-20k", "tang-primer-20k",
+    "arty-a7-35", "nexys4-ddr", "arty-s7-50", "de10-lite",
+}  # fmt: skip
+SCORES = np.load(DIGITS_SCORES)[:2].tolist()
+CONSTRAINTS = {"ice40": "top.pcf", "ecp5": "top.lpf", "gowin": "top.cst", "vivado": "top.xdc", "quartus": "top.qsf"}
+
+
+def test_the_boards_are_there():
+    assert set(BOARDS) >= DEMANDED
+    assert all(row.name == name and row.preset in PRESETS for name, row in BOARDS.items())
+
+
+def test_an_unknown_board_is_told_the_nearest():
+    with pytest.raises(UserError, match=r"unknown board 'icebraker' \(did you mean 'icebreaker'\?\): must be one of "):
+        board("icebraker")
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_every_board_yields_a_plan_without_tools(name, monkeypatch):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    row = board(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        top = BoardTop(preset(row.preset), row, choose(row), demo=SCORES)
+        plan = row.make_platform().build(top, do_build=False, **row.options)
+    text = plan.files[CONSTRAINTS[row.toolchain]]
+    assert row.oscillator in text
+    # The winner is shown on every board.
+    assert any(lamp in text for lamp in ("led_", "display_7seg"))
+    assert "build_top.sh" in plan.files
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_row_agrees_with_its_platform(name):
+    row = board(name)
+    platform = row.make_platform()
+    assert platform.lookup(row.oscillator).clock.frequency == row.oscillator_hz
+    uart = platform.lookup("uart", 0)
+    assert {"rx", "tx"} <= {signal.name for signal in uart.ios}
+
+
+def test_verified_is_what_the_tests_do():
+    said = {name: row.verified for name, row in BOARDS.items()}
+    assert {name for name, far in said.items() if far != "plan"} == set(BUILT)
+    assert {name for name, far in said.items() if far == "decoded bitstream"} == set(CASES)

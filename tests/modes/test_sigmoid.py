@@ -1,0 +1,187 @@
+"""The sigmoid: every code is the nearest one, and the hardware gives just these, at the promised cycle."""
+
+from decimal import Context, Decimal
+
+import numpy as np
+import pytest
+from support.configurations import beats_of, vectors
+from support.stream_bench import PAUSES, run_component
+
+from softstream.hw.config.config import Config
+from softstream.hw.errors import UserError
+from softstream.hw.head import Head
+from softstream.hw.numbers.sigmoid import sigmoid_codes
+from softstream.hw.plan.derive import plan
+from softstream.hw.plan.schedule import sigmoid_latency
+from softstream.sim.golden.modes.sigmoid import codes as sigmoid
+from softstream.sim.golden.stages.frame import frame
+
+EXACT = Context(prec=70, Emin=-(10**9), Emax=10**9)
+
+SIGMOID = Config(mode="sigmoid")
+
+CONFIGS = {
+    "int8": SIGMOID.replace(max_length=16),
+    "unsigned": Config(
+        mode="sigmoid", max_length=16, score_signed=False, score_width=6, score_scale=0.3, profile="small"
+    ),
+    "fine": Config(
+        mode="sigmoid",
+        max_length=16,
+        score_width=12,
+        score_scale=2.0**-9,
+        probability_width=16,
+        probability_format="UQ1",
+    ),
+    "wide": SIGMOID.replace(max_length=16, score_width=16, score_scale=2.0**-8, profile="fastest"),
+    "wide-unsigned": Config(
+        mode="sigmoid", max_length=16, score_width=13, score_signed=False, score_scale=0.01, profile="small"
+    ),
+    "coarse": SIGMOID.replace(max_length=3, score_width=2, score_scale=1e300, probability_width=2),
+    "lanes": SIGMOID.replace(max_length=13, lanes=4, score_scale=0.1467),
+    "temperature": SIGMOID.replace(max_length=16, score_scale=0.11, temperature=3.0),
+    "lanes-small": SIGMOID.replace(max_length=5, lanes=2, score_width=14, score_scale=0.5, profile="small"),
+}
+
+
+def every_code(config: Config) -> np.ndarray:
+    return np.arange(config.score_format.minimum, config.score_format.maximum + 1)
+
+
+def exact(config: Config, code: int) -> Decimal:
+    """2^P·σ(code · score_scale), to 70 digits."""
+    x = EXACT.multiply(Decimal(config.effective_scale), Decimal(int(code)))
+    x = max(Decimal(-(10**6)), min(Decimal(10**6), x))
+    sigma = EXACT.divide(Decimal(1), EXACT.add(Decimal(1), EXACT.exp(-x)))
+    return EXACT.multiply(sigma, Decimal(1 << config.probability_width))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_code_is_the_nearest(name: str) -> None:
+    config = CONFIGS[name]
+    scores = every_code(config)
+    codes = sigmoid(config, scores - config.score_format.minimum)
+    # Of a wide score's flat ends some are enough.
+    shown = np.unique(np.concatenate([np.arange(0, len(scores), 1 + len(scores) // 3000), [0, 1, len(scores) - 1]]))
+    top = config.probability_maximum
+    for place in shown:
+        value = exact(config, scores[place])
+        assert abs(int(codes[place]) - value) <= Decimal("0.5") or (codes[place] == top and value > top)
+    assert (np.diff(codes) >= 0).all()
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_close_to_float64(name: str) -> None:
+    """By another way: float64 carries some roundings of 2^-53, a table of P bits is off by half a step."""
+    config = CONFIGS[name]
+    scores = every_code(config)
+    x = np.clip(scores * config.effective_scale, -700, 700)
+    expected = np.minimum(2.0**config.probability_width / (1 + np.exp(-x)), config.probability_maximum)
+    found = sigmoid(config, scores - config.score_format.minimum)
+    assert np.abs(found - expected).max() <= 0.5 + 2.0 ** (config.probability_width - 40)
+
+
+def test_mirrored_scores_add_up_to_one() -> None:
+    """σ(−x) = 1 − σ(x), also of the codes, where 1.0 has a code."""
+    config = Config(mode="sigmoid", probability_format="UQ1", score_scale=0.0371)
+    codes = sigmoid_codes(config)
+    middle = 128
+    assert codes[middle] == 128
+    assert (codes[middle:] + codes[middle:0:-1] == 256).all()
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("width", [2, 8])
+def test_every_score_through_the_hardware(width: int, signed: bool, lanes: int) -> None:
+    config = Config(
+        mode="sigmoid", max_length=256, score_width=width, score_signed=signed, score_scale=0.11, lanes=lanes
+    )
+    scores = every_code(config)
+    trace = run_component(Head(config), beats_of([scores], lanes), len(scores) // lanes)
+    names = ["probability", "probability_1"][:lanes]
+    found = [beat[name] for beat in trace.beats for name in names]
+    assert found == sigmoid(config, scores - config.score_format.minimum).tolist()
+
+
+def test_every_wide_score_about_the_ends_of_the_table() -> None:
+    for signed, ends in ((True, (-2048, 2048)), (False, (0, 4096))):
+        config = Config(mode="sigmoid", max_length=1024, score_width=14, score_signed=signed, score_scale=0.004)
+        low, high = config.score_format.minimum, config.score_format.maximum
+        scores = np.concatenate([np.arange(end - 20, end + 20) for end in (*ends, low + 20, high - 20, 0)])
+        scores = scores[(scores >= low) & (scores <= high)]
+        trace = run_component(Head(config), beats_of([scores]), len(scores))
+        assert [beat["probability"] for beat in trace.beats] == sigmoid(config, scores - low).tolist()
+
+
+def expected_beats(config: Config, found: list[np.ndarray]) -> list[dict[str, int]]:
+    """Beats of the golden model: vectors framed, each beat's lanes, the flag in the last beat."""
+    beats = []
+    for vector in found:
+        positions, lengths, overlong = frame(config, vector[None], np.array([len(vector)]))
+        codes = sigmoid(config, positions)[0]
+        count = config.beats(int(lengths[0]))
+        for k in range(count):
+            held = codes[k * config.lanes : (k + 1) * config.lanes]
+            beat = {"probability": int(held[0]), "last": int(k == count - 1)}
+            beat["overlong"] = int(overlong[0] and k == count - 1)
+            for lane in range(1, config.lanes):
+                beat[f"keep_{lane}"] = int(lane < len(held))
+                if lane < len(held):
+                    beat[f"probability_{lane}"] = int(held[lane])
+            beats.append(beat)
+    return beats
+
+
+def held(beat: dict[str, int]) -> dict[str, int]:
+    """A beat without what lanes that hold nothing carry."""
+    return {
+        name: value
+        for name, value in beat.items()
+        if not name.startswith("probability_") or beat["keep" + name.removeprefix("probability")]
+    }
+
+
+@pytest.mark.parametrize("sink", PAUSES)
+@pytest.mark.parametrize("source", PAUSES)
+@pytest.mark.parametrize("name", CONFIGS)
+def test_equals_golden(name: str, source: str, sink: str) -> None:
+    config = CONFIGS[name]
+    found = vectors(config, seed=71)
+    expected = expected_beats(config, found)
+    trace = run_component(Head(config), beats_of(found, config.lanes), len(expected), source=source, sink=sink)
+    assert [held(beat) for beat in trace.beats] == expected
+
+
+@pytest.mark.parametrize("profile", ["small", "fast", "fastest"])
+def test_latency_is_constant_and_there_is_no_bubble(profile: str) -> None:
+    config = Config(mode="sigmoid", max_length=40, profile=profile)
+    beats = beats_of([np.arange(n) for n in (1, 1, 33, 2, 40, 1)])
+    trace = run_component(Head(config), beats, len(beats))
+    latency = {"small": 2, "fast": 4, "fastest": 5}[profile]
+    assert sigmoid_latency(config) == latency
+    assert trace.inputs == list(range(trace.inputs[0], trace.inputs[0] + len(beats)))
+    assert trace.outputs == [cycle + latency for cycle in trace.inputs]
+
+
+@pytest.mark.parametrize(
+    ("values", "would_do"),
+    [
+        ({"score_width": 13, "score_scale": 2.0**-9}, 2.0**-8),
+        ({"score_width": 16, "score_scale": 2.0**-11, "probability_width": 16}, 2.0**-7),
+        ({"score_width": 14, "score_scale": 2.0**-12, "score_signed": False}, 2.0**-9),
+    ],
+)
+def test_scores_too_wide_and_too_fine_are_refused_with_what_would_do(
+    values: dict[str, object], would_do: float
+) -> None:
+    config = Config.from_mapping({"mode": "sigmoid", **values})
+    text = (
+        rf"score_width = {config.score_width}, score_scale = .*; score_width = 12 would do, or score_scale = {would_do}"
+    )
+    with pytest.raises(UserError, match=text):
+        sigmoid_codes(config)
+    with pytest.raises(UserError, match=text):
+        plan(config)
+    sigmoid_codes(config.replace(score_width=12))
+    sigmoid_codes(config.replace(score_scale=would_do))

@@ -1,0 +1,195 @@
+"""Unnormalised exponentials against their golden model and float64: bit for bit, latency, sums, winners."""
+
+import itertools
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from support.configurations import beats_of, vectors
+from support.stream_bench import PAUSES, run_component
+
+from softstream.hw.config.config import Config
+from softstream.hw.errors import UserError
+from softstream.hw.modes.unnormalised import Exponentials
+from softstream.hw.numbers.unnormalised import exponential_bound, exponential_codes, sum_format
+from softstream.hw.plan.derive import plan
+from softstream.hw.plan.schedule import exponential_schedule
+from softstream.sim.beats import pad_vectors
+from softstream.sim.golden import golden
+from softstream.sim.golden.modes.unnormalised import emit
+
+CONFIGS = {
+    "plain": Config(mode="exponential", max_length=16),
+    "constant": Config(mode="exponential", max_length=16, score_scale=0.1467, reference_offset=117),
+    "small": Config(
+        mode="exponential", max_length=16, profile="small", probability_format="UQ1", reference_offset=255
+    ),
+    "fastest-4": Config(mode="exponential", max_length=13, profile="fastest", lanes=4, score_scale=0.02),
+    "split-2": Config(
+        mode="exponential", max_length=16, lanes=2, score_width=12, score_scale=2.0**-9, probability_width=6
+    ),
+    "split-constant": Config(
+        mode="exponential", max_length=5, score_width=12, score_scale=0.012, probability_width=16, guard_bits=3,
+        score_signed=False, reference_offset=3795,
+    ),
+    "split-fastest": Config(
+        mode="exponential", max_length=9, score_width=16, score_scale=2.0**-12, probability_width=16, profile="fastest"
+    ),
+    "one": Config(mode="exponential", max_length=1, score_width=2, probability_width=2),
+}  # fmt: skip
+
+
+def model(config: Config, found: list[np.ndarray]) -> tuple[list[dict[str, int]], list[dict[str, int]]]:
+    """Beats of both outputs."""
+    lanes = config.lanes
+    scores, lengths = pad_vectors(found, config.score_format.minimum)
+    result = golden(config, scores, lengths)
+    softmax = golden(config.replace(mode="softmax"), scores, lengths)
+    assert all(np.array_equal(result[name], softmax[name]) for name in ("argmax", "best", "overlong"))
+    elements = []
+    rows = zip(result["exponentials"].tolist(), np.minimum(lengths, config.max_length), result["overlong"], strict=True)
+    for row, length, flag in rows:
+        for start in range(0, length, lanes):
+            last = int(start + lanes >= length)
+            beat = {"exponential": row[start], "last": last, "overlong": int(flag) & last}
+            for lane in range(1, lanes):
+                beat[f"exponential_{lane}"] = row[start + lane] if start + lane < length else 0
+                beat[f"keep_{lane}"] = int(start + lane < length)
+            elements.append(beat)
+    names = {"index": "argmax", "score": "best", "sum": "sums", "overlong": "overlong"}
+    sums = [{field: int(result[name][k]) for field, name in names.items()} for k in range(len(found))]
+    return elements, sums
+
+
+@pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "every third"), ("never", "random")])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_equals_golden(name: str, source: str, sink: str) -> None:
+    config = CONFIGS[name]
+    found = vectors(config, seed=96)
+    elements, sums = model(config, found)
+    beats = beats_of(found, config.lanes)
+    trace = run_component(Exponentials(config), beats, len(elements), source=source, sink=sink, drain=("o_best",))
+    assert trace.beats == elements
+    assert [beat for _, beat in trace.drained["o_best"]] == sums
+
+
+@pytest.mark.parametrize("name", ["plain", "small", "fastest-4", "split-2"])
+def test_a_slow_taker_of_sums_loses_nothing(name: str) -> None:
+    config = CONFIGS[name]
+    found = vectors(config, seed=97)
+    elements, sums = model(config, found)
+    beats = beats_of(found, config.lanes)
+    trace = run_component(Exponentials(config), beats, len(sums), sink="random", o="o_best", drain=("o",), idle=80)
+    assert trace.beats == sums
+    assert [beat for _, beat in trace.drained["o"]] == elements
+
+
+@pytest.mark.parametrize("source", PAUSES)
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_same_latency_from_every_element_to_its_code(name: str, source: str) -> None:
+    config = CONFIGS[name]
+    found = [np.full(n, config.score_format.maximum) for n in (1, config.max_length, 1, config.max_length, 1)]
+    beats = beats_of(found, config.lanes)
+    trace: Any = run_component(Exponentials(config), beats, len(beats), source=source, drain=("o_best",))
+    times = exponential_schedule(config)
+    cycles, ends = times.element, [k for k, beat in enumerate(beats) if beat["last"]]
+    # An element that waits in the frame for the vector before it is later by as much; no other is.
+    late = [o - i - cycles for i, o in zip(trace.inputs, trace.outputs, strict=True)]
+    assert all(wait == 0 for k, wait in enumerate(late) if k not in ends)
+    assert all(wait >= 0 for wait in late)
+    assert late[0] == 0
+    lasts = [trace.outputs[k] - cycles for k in ends]
+    assert [at for at, _ in trace.drained["o_best"]] == [at + times.vector for at in lasts]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_interval(name: str) -> None:
+    config = CONFIGS[name]
+    for length in {1, config.max_length, 64}:
+        chosen = config.replace(max_length=max(length, config.max_length))
+        found = [np.full(length, config.score_format.minimum)] * 9
+        beats = config.beats(length)
+        trace = run_component(Exponentials(chosen), beats_of(found, config.lanes), 9 * beats, drain=("o_best",))
+        assert set(np.diff([at for at, _ in trace.drained["o_best"]])) == {plan(chosen).interval_cycles(length)}
+
+
+def test_every_short_vector() -> None:
+    """Up to three elements of two bits: sums, codes and the first of equal winners."""
+    config = Config(mode="exponential", max_length=3, score_width=2, score_scale=0.9, probability_width=4)
+    found = [np.array(v) - 2 for n in (1, 2, 3) for v in itertools.product(range(4), repeat=n)]
+    elements, sums = model(config, found)
+    trace = run_component(Exponentials(config), beats_of(found), len(elements), drain=("o_best",))
+    assert trace.beats == elements
+    assert [beat for _, beat in trace.drained["o_best"]] == sums
+
+
+SWEEP = [
+    (width, scale, p, k, form)
+    for width, scale in (
+        (2, 0.7),
+        (8, 0.0625),
+        (8, 1e-6),
+        (8, 300.0),
+        (10, 0.013),
+        (12, 0.01),
+        (16, 2.0**-13),
+        (16, 0.3),
+    )
+    for p, k, form in ((2, 3, "UQ1"), (8, 4, "UQ0"), (16, 4, "UQ1"), (20, 2, "UQ0"))
+]
+
+
+@pytest.mark.parametrize(("width", "scale", "p", "k", "form"), SWEEP)
+def test_every_score_is_within_the_bound_of_float64(width: int, scale: float, p: int, k: int, form: str) -> None:
+    config = Config(
+        max_length=4, score_width=width, score_scale=scale, probability_width=p, guard_bits=k, probability_format=form,  # type: ignore[arg-type]
+    )  # fmt: skip
+    for offset in (0, 1 << (width - 1), (1 << width) - 1):
+        codes = exponential_codes(config.replace(reference_offset=offset))
+        limits = exponential_bound(codes)
+        position = np.arange(1 << width)
+        exact = np.exp(scale * np.minimum(position - codes.reference, 0)) * 2.0**p
+        found = emit(codes, position)
+        saturated = found == codes.maximum
+        errors = np.abs(found - exact)
+        assert errors[~saturated].max(initial=0) <= float(limits.total) + 1e-6
+        assert errors.max() <= float(limits.worst) + 1e-6
+        assert found[codes.reference] == codes.maximum
+        assert (found[codes.reference :] == codes.maximum).all()
+        if width <= 10:
+            assert limits.total == limits.rounding
+            assert (np.diff(found) >= 0).all()
+
+
+def test_the_winner_has_the_largest_exponential() -> None:
+    """Of narrow scores: the table rises. The winner is the first largest score even where codes are equal."""
+    config = Config(mode="exponential", max_length=40, score_scale=0.3)
+    scores = np.random.default_rng(98).integers(-128, 128, (500, 40))
+    result = golden(config, scores)
+    codes = result["exponentials"]
+    assert np.array_equal(result.argmax, np.argmax(scores, axis=1))
+    assert (codes[np.arange(500), result.argmax] == codes.max(axis=1)).all()
+    assert (np.argmax(codes, axis=1) != result.argmax).any()
+    assert np.array_equal(result["sums"], codes.sum(axis=1))
+
+
+def test_the_sum_of_the_largest_codes_fits() -> None:
+    for form, length in (("UQ0", 1), ("UQ1", 16), ("UQ0", 1000)):
+        config = Config(max_length=length, probability_format=form)  # type: ignore[arg-type]
+        most = length * config.probability_maximum
+        assert most <= sum_format(config).maximum
+        assert most > sum_format(config).maximum // 2
+
+
+def test_a_constant_outside_of_the_scores_is_refused() -> None:
+    message = "reference_offset = 256: must be from 0 to 255, a step for each score code of 8 bits; for example 0"
+    with pytest.raises(UserError, match=re.escape(message)):
+        exponential_codes(Config(reference_offset=256))
+
+
+def test_too_few_guard_bits_of_a_wide_score_are_refused() -> None:
+    config = Config(score_width=16, score_scale=2.0**-12, guard_bits=1)
+    with pytest.raises(UserError, match="guard_bits = 4 would do"):
+        exponential_bound(exponential_codes(config))
+    assert exponential_bound(exponential_codes(config.replace(guard_bits=4))).total < 1

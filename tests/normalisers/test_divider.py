@@ -1,0 +1,24 @@
+"""The normaliser of `hw/normalisers/divider.py` against its golden model, in both profiles."""
+
+import pytest
+from support.normaliser_bench import check_factor, check_quotient
+
+from softstream.hw.config.config import Config
+from softstream.hw.normalisers import divider as hardware
+from softstream.sim.golden.normalisers import divider as golden
+
+CONFIGS = [
+    Config(max_length=16, normaliser="divider", probability_width=width, profile=profile)
+    for width in (2, 8, 16, 24)
+    for profile in ("fast", "small")
+]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"P{c.probability_width}-{c.profile}")
+def test_factor_equals_golden(config: Config) -> None:
+    check_factor(config, hardware, golden)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"P{c.probability_width}-{c.profile}")
+def test_quotient_equals_golden(config: Config) -> None:
+    check_quotient(config, hardware, golden)

@@ -1,0 +1,150 @@
+"""Temperatures at run time: each vector its own, within the bound at every code; the winner of the raw scores."""
+
+import numpy as np
+import pytest
+from support.stream_bench import run_component
+
+from softstream.hw.config.config import Config
+from softstream.hw.head import Head
+from softstream.hw.numbers.temperature import tempered
+from softstream.hw.options.inverse_temperature import InverseTemperature
+from softstream.hw.plan.derive import plan
+from softstream.hw.plan.ports import outputs
+from softstream.hw.plan.temperature import product_cycles
+from softstream.sim.beats import pad_vectors
+from softstream.sim.golden import golden
+from softstream.sim.reference.exact import Vectors, errors_ulp, exact_values
+from softstream.sim.reference.softmax import float64_slack_ulp
+
+CONFIGS = {
+    "int8": Config(temperature_bits=8, temperature_fraction=5, max_length=12),
+    "lanes": Config(
+        temperature_bits=2, temperature_fraction=1, max_length=13, lanes=4, normaliser="logarithm", score_scale=0.04
+    ),
+    "unsigned-reciprocal": Config(
+        temperature_bits=4,
+        temperature_fraction=2,
+        max_length=9,
+        score_width=5,
+        score_signed=False,
+        score_scale=0.3,
+        normaliser="reciprocal",
+        profile="fastest",
+        mask=True,
+    ),
+    "two-pass": Config(
+        temperature_bits=3, temperature_fraction=2, max_length=7, score_width=6, profile="small", accumulator="two_pass"
+    ),
+    "log": Config(mode="log_softmax", temperature_bits=5, temperature_fraction=2, max_length=9),
+    "loss": Config(mode="cross_entropy", temperature_bits=5, temperature_fraction=2, max_length=9),
+    "smoothed": Config(temperature_bits=4, temperature_fraction=2, max_length=9, smoothing=[1, 2, 1]),
+}
+
+
+def beats_of(
+    config: Config, vectors: list[np.ndarray], codes: list[int], rng: np.random.Generator
+) -> list[dict[str, int]]:
+    """Beats of one lane; the temperature is anything but in a vector's first beat."""
+    return [
+        {"score": int(score), "last": int(i == len(vector) - 1),
+         "temperature": code if i == 0 else int(rng.integers(1 << config.temperature_bits))}
+        for vector, code in zip(vectors, codes, strict=True)
+        for i, score in enumerate(vector)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("profile", ["fast", "fastest"])
+@pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "every third"), ("every third", "random")])
+def test_the_product_is_exact_and_each_vectors_own(source: str, sink: str, profile: str) -> None:
+    config = Config(temperature_bits=3, max_length=5, score_width=4, profile=profile)
+    rng = np.random.default_rng(1)
+    vectors = [np.arange(-8, 8)] * 8 + [rng.integers(-8, 8, n) for n in rng.integers(1, 4, 40)]
+    codes = [*range(8), *rng.integers(0, 8, 40).tolist()]
+    dut = InverseTemperature(config, tempered(config))
+    beats = beats_of(config, vectors, codes, rng)
+    trace = run_component(dut, beats, len(beats), source=source, sink=sink)
+    due = [
+        {"score": (int(x) + 8) * code, "last": int(i == len(v) - 1)}
+        for v, code in zip(vectors, codes, strict=True)
+        for i, x in enumerate(v)
+    ]
+    assert trace.beats == due
+    if source == sink == "never":
+        latencies = {o - i for i, o in zip(trace.inputs, trace.outputs, strict=True)}
+        assert latencies == {product_cycles(config) + 1}
+
+
+@pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "every third")])
+def test_vectors_in_flight_do_not_share_a_temperature(source: str, sink: str) -> None:
+    """The same scores again and again, short ones in a row behind long ones, the codes all different."""
+    config = CONFIGS["int8"]
+    rng = np.random.default_rng(7)
+    whole = np.array([0, 20, -30, 20, 7, -100, 3, 3, 19, 20, 0, 1])
+    vectors = [whole[:n] for n in (12, 1, 2, 1, 12, 3, 3, 3, 12, 2, 2)]
+    codes = [0, 255, 1, 32, 16, 0, 255, 8, 255, 3, 0]
+    count = sum(map(len, vectors))
+    trace = run_component(
+        Head(config), beats_of(config, vectors, codes, rng), count, source=source, sink=sink, drain=("o_best",)
+    )
+    model = golden(config, *pad_vectors(vectors, -128), beside={"temperatures": np.array(codes)})
+    due = np.concatenate([row[: len(v)] for row, v in zip(model["probabilities"], vectors, strict=True)])
+    assert [beat["probability"] for beat in trace.beats] == due.tolist()
+    winners = [(beat["index"], beat["score"]) for _, beat in trace.drained["o_best"]]
+    assert winners == [(int(np.argmax(v)), int(max(v))) for v in vectors]
+    if source == sink == "never":
+        assert trace.outputs[0] == plan(config).first_output_cycle(12) + trace.inputs[0]
+        assert trace.drained["o_best"][0][0] == plan(config).best_output_cycle(12) + trace.inputs[0]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_within_the_bound_at_every_temperature(name: str) -> None:
+    """Every code, on scores that are equal, spread over the range, within a few nats at that temperature, and far apart."""
+    config = CONFIGS[name]
+    fmt, rng = config.score_format, np.random.default_rng(3)
+    codes = np.repeat(np.arange(1 << config.temperature_bits), 40)
+    length = config.max_length
+    nats = config.effective_scale * np.maximum(codes, 1)[:, None] * 2.0**-config.temperature_fraction
+    near = rng.normal(0, 1.5, (len(codes), length)) / nats
+    scores = np.where(np.arange(len(codes))[:, None] % 2, near, rng.uniform(fmt.minimum, fmt.maximum, near.shape))
+    scores[::40] = fmt.maximum
+    scores[1::40] = fmt.minimum
+    scores[2::40, 1:] = fmt.minimum
+    scores[2::40, 0] = fmt.maximum
+    scores = np.clip(np.rint(scores), fmt.minimum, fmt.maximum).astype(np.int64)
+    beside = {"temperatures": codes}
+    if config.mask:
+        beside["mask"] = (rng.random(scores.shape) < 0.3).astype(np.int64)
+    if config.mode == "cross_entropy":
+        beside["labels"] = rng.integers(0, length, len(codes))
+    result = golden(config, scores, beside=beside)
+    vectors = Vectors(config, scores, np.full(len(codes), length), beside)
+    code = outputs(config)[0].fields[0]
+    errors, saturated = errors_ulp(config, code, result[code.array], exact_values(code.array, vectors))
+    counted = ~saturated & (vectors.valid if errors.ndim > 1 else np.ones(len(codes), dtype=bool))
+    bound = plan(config).bound_ulp
+    assert bound is not None
+    worst = float(np.abs(errors[counted]).max())
+    # The logarithms reach some hundred nats.
+    assert 0.4 < worst <= bound + float64_slack_ulp(config) + 1e-9
+    if "argmax" in result:
+        np.testing.assert_array_equal(result.argmax, vectors.winners)
+
+
+def test_an_infinite_temperature_is_uniform() -> None:
+    config = CONFIGS["int8"]
+    scores = np.random.default_rng(2).integers(-128, 128, (12, 12))
+    lengths = np.arange(1, 13)
+    result = golden(config, scores, lengths, {"temperatures": np.zeros(12, dtype=int)})
+    for row, length in zip(result["probabilities"], lengths, strict=True):
+        assert row[:length].tolist() == [min(255, int(256 / length + 0.5))] * length
+    assert result.argmax.tolist() == [int(np.argmax(row[:n])) for row, n in zip(scores, lengths, strict=True)]
+
+
+def test_temperature_one_is_what_it_is_without() -> None:
+    """u = 2^F: the same scores, so the results of two heads within their bounds, and nowhere more than a code apart."""
+    config = CONFIGS["int8"]
+    scores = np.random.default_rng(2).integers(-128, 128, (500, 12))
+    one = golden(config, scores, beside={"temperatures": np.full(500, 32)})["probabilities"]
+    other = golden(config.replace(temperature_bits=0), scores)["probabilities"]
+    assert np.abs(one - other).max() <= 1
+    assert (one == other).mean() > 0.98

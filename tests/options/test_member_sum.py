@@ -1,0 +1,148 @@
+"""Sums over members against a reading in plain Python: forwarding, uneven and overlong members, lanes, pauses, resets."""
+
+import numpy as np
+import pytest
+from amaranth import EnableInserter, Module, Signal
+from support.stream_bench import run_component
+
+from softstream.hw.options.member_sum import MemberSum
+from softstream.sim.golden.options.member_sum import flags, member_sum
+
+WIDTH = 5
+
+
+def ensembles(rng: np.random.Generator, members: int, longest: int, count: int) -> list[np.ndarray]:
+    """Members in order: even ensembles of every short length, uneven ones among them."""
+    found = []
+    for turn in range(count):
+        length = 1 + turn % longest if turn < 2 * longest else int(rng.integers(1, longest + 1))
+        lengths = np.full(members, length)
+        if turn % 3 == 2:
+            lengths = rng.integers(1, longest + 1, members)
+        found += [rng.integers(0, 1 << WIDTH, n) for n in lengths]
+    return found
+
+
+def beats_of(rng: np.random.Generator, found: list[np.ndarray], lanes: int, longest: int) -> list[dict[str, int]]:
+    beats = []
+    for vector in found:
+        for at in range(0, len(vector), lanes):
+            last = at + lanes >= len(vector)
+            # Flags count with the last beat alone; a lane without a value holds anything.
+            overlong = bool(rng.integers(0, 2)) if not last else len(vector) == longest and int(vector.sum()) % 2 == 1
+            beat = {"last": int(last), "overlong": int(overlong)}
+            for lane in range(lanes):
+                there = at + lane < len(vector)
+                name = "value" if lane == 0 else f"value_{lane}"
+                beat[name] = int(vector[at + lane]) if there else int(rng.integers(0, 1 << WIDTH))
+                if lane:
+                    beat[f"keep_{lane}"] = int(there)
+            beats.append(beat)
+    return beats
+
+
+def by_definition(found: list[np.ndarray], members: int, lanes: int, longest: int, start: int) -> list[dict[str, int]]:
+    width = WIDTH + (members - 1).bit_length()
+    beats = []
+    for at in range(0, len(found), members):
+        group = found[at : at + members]
+        length = len(group[0])
+        sums = [(start + sum(int(v[i]) for v in group if i < len(v))) % (1 << width) for i in range(length)]
+        cut = length == longest and any(len(v) == longest and int(v.sum()) % 2 == 1 for v in group)
+        for place in range(0, length, lanes):
+            last = place + lanes >= length
+            beat = {"last": int(last), "overlong": int(last and cut)}
+            beat["uneven"] = int(last and any(len(v) != length for v in group))
+            for lane in range(lanes):
+                there = place + lane < length
+                beat["sum" if lane == 0 else f"sum_{lane}"] = sums[place + lane] if there else 0
+                if lane:
+                    beat[f"keep_{lane}"] = int(there)
+            beats.append(beat)
+    return beats
+
+
+def looked_at(beats: list[dict[str, int]], lanes: int) -> list[dict[str, int]]:
+    """What counts: sums of lanes that hold none do not."""
+    return [
+        {**beat, **{f"sum_{lane}": beat[f"sum_{lane}"] * beat[f"keep_{lane}"] for lane in range(1, lanes)}}
+        for beat in beats
+    ]
+
+
+@pytest.mark.parametrize(
+    ("members", "longest", "memory", "lanes", "source"),
+    [
+        (2, 4, 1, 1, "never"),
+        (3, 5, 2, 1, "never"),
+        (3, 5, 3, 1, "random"),
+        (4, 1, 3, 1, "never"),
+        (2, 2, 2, 1, "every third"),
+        (5, 9, 2, 2, "never"),
+        (3, 12, 3, 4, "random"),
+        (16, 3, 1, 1, "never"),
+    ],
+)
+def test_equals_the_definition(members: int, longest: int, memory: int, lanes: int, source: str) -> None:
+    rng = np.random.default_rng([members, longest, memory, lanes])
+    found = ensembles(rng, members, longest, 40)
+    start = -members * (1 << WIDTH - 1)
+    due = by_definition(found, members, lanes, longest, start)
+    dut = MemberSum(WIDTH, members, -(-longest // lanes), memory, lanes=lanes, start=start)
+    run = run_component(dut, beats_of(rng, found, lanes, longest), len(due), source=source)
+    assert looked_at(run.beats, lanes) == due
+
+
+@pytest.mark.parametrize("memory", [1, 2, 3])
+def test_latency_and_no_bubble(memory: int) -> None:
+    """One beat per cycle for every length, those that have to be forwarded included."""
+    for length in (1, 2, 3, 4, 7):
+        found = [np.arange(length)] * 12
+        beats = beats_of(np.random.default_rng(1), found, 1, 99)
+        run = run_component(MemberSum(WIDTH, 3, 8, memory), beats, 4 * length)
+        assert run.inputs == list(range(run.inputs[0], run.inputs[0] + 12 * length))
+        finals = [cycle for at in range(2, 12, 3) for cycle in run.inputs[at * length :][:length]]
+        assert run.outputs == [cycle + memory + 1 for cycle in finals]
+
+
+def test_the_model_equals_the_definition() -> None:
+    rng = np.random.default_rng(7)
+    found = ensembles(rng, 3, 6, 50)
+    lengths = np.array([len(vector) for vector in found])
+    values = rng.integers(0, 99, (len(found), 6))  # what lies beyond a length is not looked at
+    for row, vector in zip(values, found, strict=True):
+        row[: len(vector)] = vector
+    beats = by_definition(found, 3, 1, 6, 0)
+    sums = member_sum(values, lengths, 3)
+    assert [int(s) for row, n in zip(sums, lengths[::3], strict=True) for s in row[:n]] == [b["sum"] for b in beats]
+    cut = np.array([len(vector) == 6 and int(vector.sum()) % 2 == 1 for vector in found])
+    for name, told in flags(lengths, cut, 3).items():
+        assert told.tolist() == [bool(beat[name]) for beat in beats if beat["last"]]
+        assert 0 < told.sum() < len(told)
+    assert not any(row[n:].any() for row, n in zip(sums, lengths[::3], strict=True))
+
+
+def test_stops_anywhere() -> None:
+    """Under an enable that comes and goes, the sums are the same."""
+    rng = np.random.default_rng(9)
+    found = ensembles(rng, 3, 4, 30)
+    due = by_definition(found, 3, 1, 4, 0)
+
+    class Throttled(MemberSum):
+        def elaborate(self, platform: object) -> Module:
+            m = Module()
+            inner = MemberSum(WIDTH, 3, 4, 2)
+            shift = Signal(7, init=1)
+            m.d.sync += shift.eq(shift << 1 | (shift[6] ^ shift[5]))
+            m.submodules.inner = EnableInserter(shift[0])(inner)
+            m.d.comb += [
+                inner.i.valid.eq(self.i.valid),
+                inner.i.payload.eq(self.i.payload),
+                self.i.ready.eq(inner.i.ready & shift[0]),
+                self.o.valid.eq(inner.o.valid & shift[0]),
+                self.o.payload.eq(inner.o.payload),
+            ]
+            return m
+
+    run = run_component(Throttled(WIDTH, 3, 4, 2), beats_of(rng, found, 1, 4), len(due))
+    assert run.beats == due

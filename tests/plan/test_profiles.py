@@ -1,0 +1,199 @@
+"""profile = auto: what is picked by part and length, that a configuration never holds it, and that the reason is told."""
+
+import json
+
+import pytest
+
+from softstream.boards.capacity import recorded, room_of_board, room_of_part
+from softstream.boards.link.protocol import carried
+from softstream.boards.registry import BOARDS, board
+from softstream.boards.tools.parts import PARTS
+from softstream.hw.config.config import Config
+from softstream.hw.errors import UserError
+from softstream.hw.plan.derive import plan
+from softstream.hw.plan.profiles import Measured, Room, nearest_that_fits, resolve
+from softstream.scripts.cli import main
+
+DIVIDER, LOGARITHM = Config(), Config(normaliser="logarithm")
+
+
+def room(cells: int, base: Config, **measured: tuple[int, float]) -> Room:
+    return Room("a part", cells, tuple(Measured(base.replace(profile=p), n, mhz) for p, (n, mhz) in measured.items()))
+
+
+def picked(values: dict[str, object], found: Room | None = None) -> str:
+    config, why = resolve({**values, "profile": "auto"}, found)
+    assert why.startswith(f"profile = auto: {config.profile}, ")
+    assert config == Config.from_mapping({**values, "profile": config.profile})
+    return config.profile
+
+
+def test_what_is_not_auto_stays_and_needs_no_reason() -> None:
+    found = room(1, DIVIDER, fast=(900, 100.0), small=(500, 100.0))
+    for profile in ("fast", "fastest", "small"):
+        assert resolve({"profile": profile}, found) == (Config(profile=profile), "")
+    assert resolve({}) == (Config(), "")
+
+
+def test_without_a_part_or_without_a_measurement_it_is_fast() -> None:
+    assert picked({}) == picked({"max_length": 1, "mode": "argmax"}) == "fast"
+    found = room(1000, DIVIDER, fast=(900, 100.0), small=(500, 100.0))
+    assert picked({"normaliser": "none"}, found) == "fast"
+    assert "normaliser = none" in resolve({"normaliser": "none", "profile": "auto"}, found)[1]
+
+
+def test_the_throughput_counts_and_so_does_the_length() -> None:
+    """By division small takes 11 cycles an element: at N = 1 hardly more than fast needs from vector to vector."""
+    intervals = [plan(Config(max_length=1, profile=profile)).interval_cycles(1) for profile in ("small", "fast")]
+    assert intervals == [11, 10]
+    found = room(1000, DIVIDER, fast=(900, 100.0), small=(500, 100.0))
+    assert picked({}, found) == picked({"max_length": 2}, found) == "fast"
+    assert picked({"max_length": 1}, found) == "small"
+    assert picked({"max_length": 1}, room(1000, DIVIDER, fast=(900, 100.0), small=(500, 90.0))) == "fast"
+
+
+def test_of_what_is_as_fast_within_a_tenth_the_smallest_is_taken() -> None:
+    for mhz, profile in ((91.0, "small"), (89.0, "fast")):
+        found = room(1000, LOGARITHM, fast=(700, 100.0), fastest=(900, 100.0), small=(500, mhz))
+        assert picked({"normaliser": "logarithm"}, found) == profile
+    found = room(1000, LOGARITHM, fast=(700, 100.0), fastest=(900, 120.0), small=(500, 100.0))
+    assert picked({"normaliser": "logarithm"}, found) == "fastest"
+
+
+def test_what_does_not_fit_is_not_taken_and_where_nothing_does_it_is_small() -> None:
+    measured = {"fast": (900, 100.0), "small": (500, 60.0)}
+    assert [picked({}, room(cells, DIVIDER, **measured)) for cells in (900, 899, 500, 499)] == [
+        "fast",
+        "small",
+        "small",
+        "small",
+    ]
+    assert "nothing that was measured fits" in resolve({"profile": "auto"}, room(499, DIVIDER, **measured))[1]
+    assert "that fits" in resolve({"profile": "auto"}, room(899, DIVIDER, **measured))[1]
+
+
+def test_the_nearest_that_was_measured_decides() -> None:
+    found = Room(
+        "a part",
+        1000,
+        (
+            *room(0, DIVIDER, fast=(900, 100.0), small=(500, 99.0)).measured,
+            *room(0, DIVIDER.replace(max_length=10), fast=(2000, 100.0), small=(600, 99.0)).measured,
+        ),
+    )
+    assert picked({"max_length": 10}, found) == "small"
+    assert picked({"max_length": 1024}, found) == "fast"
+
+
+def test_a_configuration_never_holds_auto() -> None:
+    with pytest.raises(UserError, match=r"^profile = 'auto': .* picked.* for example fast$"):
+        Config(profile="auto")  # type: ignore[arg-type]
+    config, _ = resolve({"profile": "auto"})
+    assert config.digest == Config().digest
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_the_room_of_a_part_is_what_was_measured_on_it(name: str) -> None:
+    found = room_of_part(name)
+    logic = PARTS[name].cell("logic").name  # type: ignore[union-attr]
+    entry = recorded()["softmax-int8"][name]
+    [fast] = [measured for measured in found.measured if measured.config == DIVIDER]
+    assert (fast.cells, found.cells) == (entry["cells"][logic], entry["available"][logic])
+    assert fast.mhz == min(entry["fmax_mhz"], PARTS[name].limit(entry["cells"]).mhz)
+    assert all(measured.mhz <= PARTS[name].limit({}).mhz for measured in found.measured)
+
+
+def test_a_board_has_its_link_beside_the_head_and_an_unmeasured_part_is_doubted() -> None:
+    row = board("icestick")
+    alone, linked = room_of_board(row, link=False), room_of_board(row)
+    assert alone.cells == linked.cells == row.cells
+    pairs = [(a, b) for a, b in zip(alone.measured, linked.measured, strict=True) if carried(a.config)]
+    assert pairs
+    assert all(a.cells < b.cells for a, b in pairs)
+    gowin, ecp5 = room_of_board(board("tang-nano-9k"), link=False), room_of_part("ecp5-25k")
+    assert [entry.cells for entry in gowin.measured] == [entry.cells // 2 for entry in ecp5.measured]
+
+
+def test_the_divider_is_small_on_the_smallest_board_and_fast_on_every_other() -> None:
+    """As measured: beside the link only the small one goes into 1280 logic cells."""
+    for name, row in BOARDS.items():
+        assert picked({}, room_of_board(row)) == ("small" if name == "icestick" else "fast"), name
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    told = capsys.readouterr()
+    return int(ended.value.code or 0), told.out, told.err
+
+
+def test_describe_and_generate_say_what_was_picked_and_write_only_that(capsys, tmp_path) -> None:
+    part = ("--preset", "softmax-int8-log", "--set", "profile=auto", "--part", "ecp5-25k")
+    expected, why = resolve({**LOGARITHM.to_mapping(), "profile": "auto"}, room_of_part("ecp5-25k"))
+    code, out, _ = run(capsys, "describe", *part)
+    assert code == 0
+    assert " ".join(why.split()) in " ".join(out.split())
+    code, out, _ = run(capsys, "describe", *part, "--json")
+    assert json.loads(out)["config"]["profile"] == expected.profile
+    code, out, _ = run(capsys, "generate", *part, "-o", str(tmp_path / "auto"))
+    assert code == 0
+    assert out.count("profile = auto") == 1
+    code, _, _ = run(
+        capsys,
+        "generate",
+        "--preset",
+        "softmax-int8-log",
+        "--set",
+        f"profile={expected.profile}",
+        "-o",
+        str(tmp_path / "given"),
+    )
+    assert code == 0
+    for path in (tmp_path / "given").iterdir():
+        assert path.read_bytes() == (tmp_path / "auto" / path.name).read_bytes()
+
+
+def test_an_unknown_part_is_refused_whether_it_decides_or_not(capsys) -> None:
+    for setting in ("profile=auto", "profile=fast"):
+        code, _, err = run(capsys, "describe", "--set", setting, "--part", "ecp5-25")
+        assert code == 2
+        assert err.startswith("error: unknown part 'ecp5-25' (did you mean 'ecp5-25k'?)")
+
+
+def test_explore_picks_for_every_point() -> None:
+    from softstream.scripts.verbs.explore import sweep
+
+    found = room(1000, DIVIDER, fast=(900, 100.0), small=(500, 100.0))
+    asked = sweep({"profile": "auto"}, ["max_length=1,64"], found)
+    assert [(config.max_length, config.profile) for config in asked.configs] == [(1, "small"), (64, "fast")]
+    asked = sweep(Config().to_mapping(), ["profile=auto,fast"], found)
+    assert [config.profile for config in asked.configs] == ["fast"]
+
+
+def test_build_says_what_was_picked_for_its_board(capsys, tmp_path) -> None:
+    arguments = ("--set", "profile=auto", "--set", "max_length=64", "--plan-only", "-o", str(tmp_path))
+    code, out, _ = run(capsys, "build", "--board", "icestick", "--preset", "softmax-int8", *arguments)
+    assert code == 0
+    assert "profile = auto: small, " in out
+    assert json.loads((tmp_path / "build.json").read_text())["config"]["profile"] == "small"
+
+
+def test_what_fits_is_found_with_as_little_changed_as_may_be() -> None:
+    measured = (
+        *room(0, DIVIDER, fast=(1800, 100.0), small=(1200, 60.0)).measured,
+        *room(0, LOGARITHM, fast=(1250, 100.0), small=(1100, 90.0)).measured,
+        *room(0, Config(mode="argmax"), fast=(700, 200.0)).measured,
+    )
+
+    def nearest(cells: int, config: Config, longest: int | None = None) -> dict[str, object]:
+        return nearest_that_fits(config, Room("a part", cells, measured), longest)
+
+    assert nearest(1280, DIVIDER) == {"profile": "small"}
+    assert nearest(1280, DIVIDER, 256) == {"profile": "small", "max_length": 256}
+    assert nearest(1280, Config(normaliser="reciprocal")) == {"normaliser": "logarithm"}
+    assert nearest(1150, DIVIDER) == {"profile": "small", "normaliser": "logarithm"}
+    assert nearest(1280, DIVIDER.replace(lanes=4)) == {"profile": "small", "lanes": 1}
+    assert nearest(1000, DIVIDER) == {"mode": "argmax"}
+    # Wider than all that was measured: nothing is known to fit.
+    assert nearest(1280, DIVIDER.replace(score_width=9)) == {}
+    assert nearest(600, DIVIDER) == {}

@@ -1,0 +1,98 @@
+"""Temperature: softmax(x / T) by tables of another scale, everywhere that a scale is read."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from support.configurations import vectors
+
+from softstream.hw.config.config import Config
+from softstream.hw.errors import UserError
+from softstream.hw.numbers.gumbel import gumbel_table
+from softstream.hw.numbers.sigmoid import sigmoid_codes
+from softstream.hw.numbers.softmax import numerics
+from softstream.hw.plan.derive import PLANS, plan
+from softstream.hw.verilog import verilog
+from softstream.sim.golden import golden
+from softstream.sim.reference.softmax import error_ulp, float64_slack_ulp, softmax_float64
+
+EVERY = [
+    *({"mode": mode} for mode in PLANS),
+    {"normaliser": "logarithm"},
+    {"accumulator": "two_pass", "profile": "small"},
+    {"mode": "exponential", "score_width": 12},
+]
+
+
+@pytest.mark.parametrize("keys", EVERY, ids=lambda keys: "-".join(map(str, keys.values())))
+def test_the_hardware_is_that_of_the_quotient(keys: dict[str, Any]) -> None:
+    """To the byte, and with its bound: nothing reads the scale alone."""
+    hot = Config(max_length=20, score_scale=0.125, temperature=2.0).replace(**keys)
+    plain = Config(max_length=20, score_scale=0.0625).replace(**keys)
+    assert verilog(hot) == verilog(plain)
+    assert plan(hot).bound == plan(plain).bound
+    assert plan(hot).stages == plan(plain).stages
+    assert plan(hot).warnings == plan(plain).warnings
+    assert hot.digest != plain.digest
+
+
+def test_one_is_the_default_and_changes_nothing() -> None:
+    assert Config(temperature=1) == Config()
+    assert Config(score_scale=0.0912).effective_scale == 0.0912
+    assert Config().scale_text == "score_scale = 0.0625"
+    # A scale beyond every table is capped, as it always was.
+    numerics(Config(score_scale=1e6))
+
+
+@pytest.mark.parametrize("temperature", [0.1, 0.7, 1.3, 3.0, 50.0])
+@pytest.mark.parametrize("normaliser", ["divider", "reciprocal", "logarithm", "none"])
+def test_within_the_bound_of_softmax_of_scores_over_temperature(normaliser: str, temperature: float) -> None:
+    config = Config(max_length=16, score_scale=0.0912, temperature=temperature, normaliser=normaliser)
+    limit = float(plan(config).bound_ulp or 0) + float64_slack_ulp(config)
+    for vector in vectors(config, seed=91):
+        scores = vector[None, :16]
+        codes = golden(config, scores).probabilities
+        assert codes is not None
+        unsaturated = codes < config.probability_maximum
+        assert error_ulp(config, codes, scores)[unsaturated].max(initial=0) <= limit
+        if normaliser != "none":
+            x = scores * 0.0912 / temperature
+            weights = np.exp(x - x.max())
+            assert np.allclose(softmax_float64(config, scores), weights / weights.sum(), rtol=1e-12, atol=0)
+
+
+def test_sigmoid_and_sampling_read_the_quotient() -> None:
+    hot, plain = Config(score_scale=0.5, temperature=4.0), Config(score_scale=0.125)
+    assert (sigmoid_codes(hot) == sigmoid_codes(plain)).all()
+    assert (gumbel_table(hot).values == gumbel_table(plain).values).all()
+
+
+def test_too_cold_is_refused_with_what_would_do() -> None:
+    cold = Config(mode="argmax", temperature=0.001)
+    with pytest.raises(
+        UserError,
+        match=r"score_scale = 0.0625 with temperature = 0.001: a step of the score would be 62.5 nats, at most 44.4 are of "
+        r"any use; temperature = 0.002 would do, or mode = 'argmax', the limit at 0",
+    ):
+        cold.replace(mode="softmax")
+    plan(cold)
+    plan(cold.replace(mode="softmax", temperature=0.002))
+
+
+def test_too_hot_is_warned_of() -> None:
+    (found,) = [text for text in plan(Config(max_length=16, temperature=1e6)).warnings if "check the scale" in text]
+    assert found.startswith("score_scale = 0.0625 with temperature = 1000000.0: the whole range of scores changes")
+
+
+def test_wide_scores_of_sigmoid_and_sampling_name_what_would_do() -> None:
+    fine = Config(score_width=16, score_scale=2.0**-9, temperature=3.0)
+    with pytest.raises(
+        UserError, match=r"score_scale = 0.001953125 with temperature = 3.0: .*, or score_scale = 0.01171875"
+    ):
+        sigmoid_codes(fine)
+    sigmoid_codes(fine.replace(score_scale=0.01171875))
+    with pytest.raises(
+        UserError, match=r"score_scale = 0.0625 with temperature = 0.003: .*; score_scale = 0.048 or mode"
+    ):
+        gumbel_table(Config(temperature=0.003))
+    gumbel_table(Config(temperature=0.003, score_scale=0.048))

@@ -1,0 +1,141 @@
+"""The wheel holds all of softstream and nothing else, and works alone, outside the tree."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import softstream
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+REQUIRED = [*PROJECT["dependencies"], *(text for extra in PROJECT["optional-dependencies"].values() for text in extra)]
+ROOMS = ("hw", "sim", "boards", "scripts")
+# What the repository needs and an installed softstream does not.
+TREE_ONLY = {"scripts/constraints.txt", "scripts/venv.sh"}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel of this tree, built from a copy: a build leaves files behind that the next one would pack."""
+    place = tmp_path_factory.mktemp("wheel")
+    tree = place / "tree"
+    tree.mkdir()
+    for name in ROOMS:
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tree)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    command = [*pip, "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "-w", str(place), str(tree)]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+    [path] = place.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """An environment of a process that sees the wheel, its requirements, and not the tree."""
+    place = tmp_path_factory.mktemp("installed")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(place)
+    return {**os.environ, "PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"}, place
+
+
+def tree_files():
+    found = set()
+    for room in ROOMS:
+        for path in (ROOT / room).rglob("*"):
+            name = path.relative_to(ROOT).as_posix()
+            if path.is_file() and "__pycache__" not in name and name not in TREE_ONLY:
+                found.add("softstream/" + name.removeprefix("scripts/softstream/"))
+    return found
+
+
+def test_the_wheel_holds_the_tree_and_nothing_else(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert held == tree_files()
+
+
+def test_the_wheel_brings_the_licence_and_the_command(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        [entry_points] = [name for name in names if name.endswith(".dist-info/entry_points.txt")]
+        assert "softstream = softstream.scripts.cli:main" in archive.read(entry_points).decode()
+        [licence] = [name for name in names if name.endswith("/LICENSE")]
+        assert archive.read(licence) == (ROOT / "LICENSE").read_bytes()
+    assert wheel.name == f"softstream-{softstream.__version__}-py3-none-any.whl"
+
+
+def test_the_wheel_works_alone(installed, tmp_path):
+    environment, place = installed
+
+    def python(*arguments):
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    everything = (
+        "import importlib, pkgutil, softstream\n"
+        "for module in pkgutil.walk_packages(softstream.__path__, 'softstream.'):\n"
+        "    if module.name != 'softstream.__main__': print(importlib.import_module(module.name).__file__)\n"
+    )
+    origins = python("-c", everything).split()
+    assert len(origins) > 20
+    assert all(Path(origin).is_relative_to(place) for origin in origins)
+    run = ["-m", "softstream"]
+    python(*run, "generate", "digits-softmax", "-o", "generated")
+    assert "module softstream_top" in (tmp_path / "generated" / "softstream_top.v").read_text()
+    compared = json.loads(python(*run, "compare", "--no-place", "--json", "-o", "report.html"))
+    assert compared["decisions"]["head_flips"] == 0
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").lstrip().lower().startswith("<!doctype html>")
+
+
+def normalised(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+PINS = [line for line in (ROOT / "scripts" / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+
+
+@pytest.mark.parametrize("line", PINS)
+def test_constraints_are_versions_and_nothing_else(line):
+    assert re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*", line)
+
+
+def test_constraints_cover_every_requirement():
+    pinned = {normalised(line.partition("==")[0]) for line in PINS}
+    assert len(pinned) == len(PINS)
+    assert {normalised(re.match(r"[\w.-]+", text)[0]) for text in REQUIRED} <= pinned
+
+
+def test_every_requirement_says_what_for():
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    for requirement in REQUIRED:
+        assert re.search(re.escape(f'"{requirement}",') + r"\s+# \w", text), requirement
+
+
+def test_the_venv_script_refuses_in_one_line(tmp_path):
+    target = tmp_path / "venv"
+    done = subprocess.run(
+        ["sh", ROOT / "scripts" / "venv.sh", target, "no-such-python"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 3
+    assert done.stderr == (
+        "error: there is no 'no-such-python'; softstream needs Python 3.11 or later, for example make PYTHON=python3.12\n"
+    )
+    assert not target.exists()
+
+
+def test_the_development_extra_holds_every_other():
+    extras = PROJECT["optional-dependencies"]
+    assert {text for extra in extras.values() for text in extra} == set(extras["dev"])

@@ -1,0 +1,239 @@
+"""The benchmark: what it measures is what it says, and what is checked in is of today's variants."""
+
+import hashlib
+import json
+from dataclasses import replace
+
+import pytest
+
+from softstream.boards.tools.measure import CriticalPath, Measurement, Placement
+from softstream.boards.tools.parts import PARTS
+from softstream.hw.config.config import Config
+from softstream.hw.config.presets import PRESETS
+from softstream.hw.errors import Mismatch, UserError
+from softstream.hw.plan.derive import plan
+from softstream.hw.verilog import verilog
+from softstream.scripts.console import Console
+from softstream.scripts.measure.peers import PEERS
+from softstream.scripts.measure.resources import recorded as resources
+from softstream.scripts.measure.variants import CURVES, VARIANTS, Goal, Variant
+from softstream.scripts.reports.bench_report import render
+from softstream.scripts.verbs import bench as module
+from softstream.scripts.verbs.bench import bench, chosen, located, margin_sentence, recorded, rows, run
+
+TINY = Config(mode="argmax", max_length=4, score_width=2)
+
+# What is checked in --------------------------------------------------------------------------------------------------
+
+
+def test_every_variant_and_every_preset_is_recorded():
+    content = recorded()
+    assert list(content["variants"]) == list(VARIANTS)
+    assert set(PRESETS) <= set(VARIANTS)
+    for name, variant in VARIANTS.items():
+        entry = content["variants"][name]
+        # A key that came later has its default.
+        assert Config.from_mapping(entry["config"]) == variant.config
+        assert list(entry["parts"]) == list(variant.parts)
+        for part, goal in variant.parts.items():
+            assert ("misses" in entry["parts"][part]) == (goal is not None)
+    assert [(curve["key"], curve["values"]) for curve in content["curves"]] == [(c.key, list(c.values)) for c in CURVES]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_recorded_numbers_are_of_todays_verilog(name):
+    today = hashlib.sha256(verilog(VARIANTS[name].config).encode()).hexdigest()
+    assert recorded()["variants"][name]["verilog_sha256"] == today, "make bench"
+
+
+def test_the_two_checked_in_files_agree():
+    content, presets = recorded(), resources()
+    if content["tools"] != presets["tools"]:
+        pytest.skip("measured with different tools")
+    for name, variant in VARIANTS.items():
+        for part in variant.parts:
+            if name in presets["presets"]:
+                assert content["variants"][name]["parts"][part]["cells"] == presets["presets"][name][part]["cells"]
+
+
+def test_every_peer_has_a_source():
+    assert all(peer.source.startswith("https://") for peer in PEERS)
+    assert len({peer.name for peer in PEERS}) == len(PEERS)
+
+
+def test_an_unknown_variant_is_told_the_nearest():
+    assert chosen(["argmax-int8"]) == [VARIANTS["argmax-int8"]]
+    assert chosen([]) == list(VARIANTS.values())
+    with pytest.raises(
+        UserError, match=r"--only argmax-int: no such variant \(did you mean 'argmax-int8'\?\); must be one of"
+    ):
+        chosen(["argmax-int"])
+
+
+# Critical paths ------------------------------------------------------------------------------------------------------
+
+
+def path(*nets, start="head.maximum.rest_SB_DFF_Q.Q", lines=()):
+    return CriticalPath(start, "m_axis_tdata_SB_DFF_D.D", 1.0, 1.0, nets, lines)
+
+
+def source(line):
+    file, number = line.split(":")
+    from importlib import resources as files
+
+    room, _, name = file.partition("/")
+    return files.files(f"softstream.{room}").joinpath(name).read_text(encoding="utf-8").splitlines()[int(number) - 1]
+
+
+def test_a_path_is_told_by_stage_and_by_the_line_of_python_of_its_line_of_verilog():
+    config = PRESETS["argmax-int8-small"]
+    [number] = [n for n, line in enumerate(verilog(config).splitlines(), 1) if line.endswith("+ rest;")]
+    stages, lines = located(config, path("head.frame.index[3]", lines=(number,)))
+    assert stages == ("maximum", "frame", "edge")
+    assert len(lines) == 1
+    assert "+ rest" in source(lines[0])
+
+
+def test_where_synthesis_lost_the_line_the_signal_tells_it():
+    stages, lines = located(
+        PRESETS["argmax-int8-small"], path("head.maximum.rest_LUT4_A_Z[3]", "head.frame.index_CCU2C_S0[1]")
+    )
+    assert stages == ("maximum", "frame", "edge")
+    assert ["rest" in source(line) for line in lines] == [True, False]
+    assert "index" in source(lines[1])
+
+
+def test_where_there_is_no_signal_the_place_of_the_stage_tells_it():
+    stages, lines = located(PRESETS["argmax-int8-small"], path("head.maximum._0_[3]", start="head.maximum._1_.Q"))
+    assert stages == ("maximum", "edge")
+    assert [source(line).strip() for line in lines] == ["m.submodules.maximum = maximum = Maximum(config)"]
+
+
+# Numbers -------------------------------------------------------------------------------------------------------------
+
+
+def measurement(*speeds, comb=50):
+    cells = {"COMB": comb, "FF": 40, "RAMW": 0, "DP16KD": 0, "MULT18": 0}
+    placed = tuple(Placement(seed, mhz, path()) for seed, mhz in enumerate(speeds, 1))
+    return Measurement("ecp5-25k", cells, {"COMB": 24288}, placed)
+
+
+def placed(found, goal=None, interval=4):
+    entry = {"cycles": [{"length": 4, "first_output": 9, "interval": interval}]}
+    return module._placed(Variant("tiny", TINY, {}), entry, PARTS["ecp5-25k"], goal, found)
+
+
+def test_throughput_is_the_median_clock_over_the_measured_interval():
+    found = placed(measurement(90.0, 120.0, 100.0), interval=8)
+    assert found["fmax_mhz"] == {"minimum": 90.0, "median": 100.0, "maximum": 120.0}
+    assert found["elements_per_cycle"] == 0.5
+    assert found["megaelements_per_second"] == 50.0
+    assert found["kiloelements_per_second_per_cell"] == 1000.0
+    assert found["margin_mhz"] == 0
+    assert found["critical_path"]["seed"] == 1
+
+
+def test_what_is_above_the_limit_of_the_part_is_margin():
+    limit = PARTS["ecp5-25k"].limit({"COMB": 50})
+    found = placed(measurement(limit.mhz + 50.0))
+    assert (found["clock_mhz"], found["margin_mhz"]) == (limit.mhz, 50.0)
+    assert found["megaelements_per_second"] == limit.mhz
+    told = margin_sentence("a head", "ecp5-25k", found)
+    assert (
+        f"50 MHz of Fmax are margin, not a clock to run at: {limit.mhz} MHz is the limit of the primary clock tree"
+        in told
+    )
+    assert "FPGA-DS-02012" in told
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_hard_block_sets_a_limit_only_where_it_is_used(name):
+    part = PARTS[name]
+    [network] = [limit for limit in part.limits if limit.cell is None]
+    assert part.limit({}) == part.limit(dict.fromkeys((cell.name for cell in part.cells), 0)) == network
+    known = {cell.name for cell in part.cells}
+    for limit in part.limits:
+        assert limit.cell is None or limit.cell in known
+        used = part.limit({} if limit.cell is None else {limit.cell: 1})
+        assert used.mhz == min(limit.mhz, network.mhz)
+
+
+def test_the_recorded_clocks_are_within_the_limits_of_their_parts():
+    for entry in recorded()["variants"].values():
+        for name, found in entry["parts"].items():
+            limit = PARTS[name].limit(found["cells"]).mhz
+            median = found["fmax_mhz"]["median"]
+            assert found["clock_mhz"] == min(median, limit)
+            assert found["margin_mhz"] == round(median - found["clock_mhz"], 2)
+
+
+def test_what_a_goal_misses_is_said_with_both_numbers():
+    goal = Goal(fmax_mhz=110, cells={"COMB": 45, "FF": 40}, first_output=8)
+    assert placed(measurement(100.0), goal, interval=5)["misses"] == [
+        "Fmax 100.0 of 110 MHz",
+        "50 of 45 COMB",
+        "0.8 of 1 elements/cycle",
+        "first output after 9 of 8 cycles",
+    ]
+    assert placed(measurement(120.0, comb=45), replace(goal, first_output=9))["misses"] == []
+    assert placed(measurement(comb=30000), goal)["misses"][0] == "Fmax none of 110 MHz"
+
+
+# A whole run ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    variants = {"tiny": Variant("tiny", TINY, {"hx8k": None, "ecp5-25k": Goal(fmax_mhz=1, cells={"COMB": 1000})})}
+    monkeypatch.setattr(module, "VARIANTS", variants)
+    return list(variants.values())
+
+
+def test_a_run_measures_writes_and_prints(tiny, tmp_path, capsys):
+    run([], 1, True, 2, tmp_path / "out", render, Console())
+    content = json.loads((tmp_path / "out" / "bench.json").read_text(encoding="utf-8"))
+    page = (tmp_path / "out" / "bench.html").read_text(encoding="utf-8")
+    assert page == render(content)
+    assert page.count("<svg") == 2
+    entry = content["variants"]["tiny"]
+    derived = plan(TINY)
+    assert entry["cycles"] == [
+        {
+            "length": 4,
+            "first_output": derived.first_output_cycle(4),
+            "interval": derived.interval_cycles(4),
+            "simulator": entry["cycles"][0]["simulator"],
+        }
+    ]
+    assert entry["parts"]["ecp5-25k"]["misses"] == []
+    for found in entry["parts"].values():
+        assert list(found["fmax_mhz_by_seed"]) == ["1"]
+        # A path between ports alone has no line of a stage.
+        path = found["critical_path"]
+        assert path["lines"] or path["stages"] == ["edge"]
+    assert [row[:2] for row in rows(content)] == [("tiny", "hx8k"), ("tiny", "ecp5-25k")]
+    out = capsys.readouterr().out
+    assert "tiny on ecp5-25k, goal: reached" in out
+    assert "bench.html" in out
+
+
+def test_cycles_that_are_not_the_plans_are_a_mismatch(tiny, monkeypatch):
+    late = replace(plan(TINY), fixed_latency_cycles=99)
+    monkeypatch.setattr(module, "plan", lambda config: late)
+    with pytest.raises(Mismatch, match=r"first_output at length 4: \d+ cycles simulated, 103 planned"):
+        bench(tiny, ())
+
+
+def test_curves_count_cells_without_placing(monkeypatch):
+    jobs = []
+
+    def counted(given, **_):
+        jobs.extend(given)
+        return [Measurement("hx8k", {"LC": len(jobs)}, {}) for _ in given]
+
+    monkeypatch.setattr(module, "measure", counted)
+    curve = replace(CURVES[0], config=TINY, values=(2, 4))
+    content = bench([], (1, 2), curves=[curve])
+    assert [job.seeds for job in jobs] == [(), ()]
+    assert content["curves"][0]["values"] == [2, 4]
+    assert len(content["curves"][0]["cells"]) == 2

@@ -1,0 +1,603 @@
+"""What a person types and what comes back: results, one-line errors, exit codes."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+import tomllib
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import softstream
+from softstream.hw.config.config import KEYS
+from softstream.hw.errors import MissingTool, ToolFailure
+from softstream.scripts import console as console_module
+from softstream.scripts.cli import main
+from softstream.scripts.console import Console
+from softstream.sim.data import DIGITS_LABELS, DIGITS_SCORES
+from softstream.sim.golden import golden
+from softstream.sim.simulators.runner import RtlResult
+
+SMALL = ("--set", "max_length=4", "--set", "score_width=4")
+
+
+@pytest.fixture
+def cli(capsys):
+    """Runs the command in this process: exit code, stdout, stderr."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return ended.value.code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def refused(cli):
+    """Runs the command, which must fail with one line on stderr and nothing on stdout but the echo; gives that line."""
+
+    def run(*arguments, code=2):
+        found, _, err = cli(*arguments)
+        assert found == code, err
+        assert err.startswith("error: ")
+        assert err.endswith("\n")
+        assert err.count("\n") == 1, err
+        return err.removeprefix("error: ").rstrip("\n")
+
+    return run
+
+
+@pytest.fixture
+def scores(tmp_path):
+    path = tmp_path / "scores.npy"
+    np.save(path, np.array([[1, 7, 7, -8], [0, 0, 0, 0]]))
+    return path
+
+
+# Help ----------------------------------------------------------------------------------------------------------------
+
+
+def test_no_arguments_is_help(cli):
+    code, out, err = cli()
+    assert (code, err) == (0, "")
+    assert out == cli("--help")[1]
+    boards = ["boards", "build", "flash", "run-on-board", "doctor"]
+    verbs = [
+        "describe",
+        "generate",
+        "run",
+        "simulate",
+        "compare",
+        "network",
+        "gallery",
+        "bench",
+        "explore",
+        *boards,
+        "presets",
+    ]
+    assert [
+        line.split()[0] for line in out.split("Commands:")[1].splitlines() if line.startswith("  ") and line[2] != " "
+    ] == verbs
+
+
+@pytest.mark.parametrize("verb", ["describe", "generate", "run", "simulate", "compare", "network", "explore"])
+def test_every_verb_has_the_common_options(cli, verb):
+    code, out, _ = cli(verb, "--help")
+    assert code == 0
+    for option in ("--preset", "--config", "--set", "--json", "--quiet", "--help"):
+        assert option in out
+
+
+def test_describe_help_lists_every_key_with_range_unit_and_default(cli):
+    text = " ".join(cli("describe", "--help")[1].split())
+    for key in KEYS:
+        assert key.name in text
+        assert f"{key.range_text}" in text
+        default = str(key.default).lower() if isinstance(key.default, bool) else key.default
+        assert f"default {default}]" in text
+
+
+def test_version(cli):
+    assert cli("--version") == (0, f"softstream {softstream.__version__}\n", "")
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys\nfrom softstream.scripts.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "print(*({'numpy', 'amaranth', 'matplotlib', 'rich', 'cocotb'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "\n"
+
+
+def test_the_module_is_the_command():
+    done = subprocess.run([sys.executable, "-m", "softstream", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"softstream {softstream.__version__}\n"
+
+
+# The configuration ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def toml(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('max_length = 33\nmode = "argmax"\n')
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("", {"max_length": 1024, "mode": "softmax"}),
+        ("--preset digits-softmax", {"max_length": 10, "mode": "softmax"}),
+        ("digits-softmax", {"max_length": 10, "mode": "softmax"}),
+        ("--config TOML", {"max_length": 33, "mode": "argmax"}),
+        ("TOML", {"max_length": 33, "mode": "argmax"}),
+        ("--set max_length=5 --set max_length=6", {"max_length": 6}),
+        ("--preset digits-softmax --set max_length=5", {"max_length": 5}),
+        ("--set max_length=5 --preset digits-softmax", {"max_length": 10}),
+        ("--config TOML --set max_length=5", {"max_length": 5, "mode": "argmax"}),
+        ("--set max_length=5 --config TOML", {"max_length": 33, "mode": "argmax"}),
+        ("--config TOML --preset digits-softmax", {"max_length": 10, "mode": "softmax"}),
+        ("--preset digits-softmax --config TOML", {"max_length": 33, "mode": "argmax"}),
+        (
+            "--set mode=softmax --config TOML --set max_length=5 --preset softmax-int16",
+            {"max_length": 1024, "score_width": 16},
+        ),
+        ("--set max_length=5 digits-softmax", {"max_length": 5}),  # what stands alone is the ground, wherever it stands
+    ],
+)
+def test_later_wins(cli, toml, arguments, expected):
+    code, out, err = cli("describe", "--json", *arguments.replace("TOML", str(toml)).split())
+    assert (code, err) == (0, "")
+    config = json.loads(out)["config"]
+    assert {key: config[key] for key in expected} == expected
+
+
+def test_the_resolved_configuration_is_echoed(cli, tmp_path):
+    out = cli("generate", "digits-argmax", "-o", tmp_path / "out")[1]
+    assert out.startswith("configuration: mode=argmax top_k=5 max_length=10 score_width=8 score_signed=true ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("nope",),
+            "no verb 'nope'; the verbs are describe, generate, run, simulate, compare, network, gallery, bench, explore, ",
+        ),
+        (("simulat",), "for example simulate"),
+        (("--nope",), "No such option '--nope'; softstream --help shows what is possible"),
+        (("describe", "--nope"), "softstream describe --help shows what is possible"),
+        (("describe", "a", "b"), "unexpected extra argument (b)"),
+        (("describe", "--set"), "'--set' requires an argument"),
+        (("describe", "softmax-int9"), "unknown preset 'softmax-int9' (did you mean 'softmax-int8'?)"),
+        (("describe", "--preset", "softmax-int9"), "unknown preset 'softmax-int9' (did you mean 'softmax-int8'?)"),
+        (("describe", "max_length=3"), "'max_length=3': a setting needs its option; for example --set max_length=3"),
+        (("describe", "--set", "max_length"), "--set 'max_length': must be key=value; for example --set max_length=64"),
+        (("describe", "--set", "max_lenght=3"), "unknown configuration key 'max_lenght' (did you mean 'max_length'?)"),
+        (("describe", "--set", "max_length=0"), "max_length = 0: must be an integer from 1 to 65536"),
+        (
+            ("describe", "--set", "score_scale=nan"),
+            "score_scale = nan: must be a finite number above 0; for example 0.0625",
+        ),
+        (
+            ("describe", "--set", "score_scale=-1"),
+            "score_scale = -1: must be a finite number above 0; for example 0.0625",
+        ),
+        (
+            ("describe", "--set", "mode=sotfmax"),
+            "mode = 'sotfmax': must be one of argmax, softmax, log_softmax, cross_entropy, exponential, sigmoid, sample, "
+            "hardmax, top_k, softmax_top_k (did you mean 'softmax'?)",
+        ),
+        (("describe", "--set", "guard_bits=1"), "guard_bits = "),
+        (("describe", "--config", "nothing.toml"), "--config nothing.toml: cannot be read (No such file or directory)"),
+        (("describe", "nothing.toml"), "--config nothing.toml: cannot be read"),
+        (("describe", "--config", "."), "--config .: cannot be read (Is a directory)"),
+        (("generate",), "Missing option '-o' / '--output'"),
+        (("run", "-o", "r.npz"), "Missing option '--scores'"),
+        (("run", "--scores", "s.npy", "-o", "r.npz", "--engine", "x"), "'x' is not one of 'golden', 'rtl'"),
+        (("simulate", "--simulator", "x"), "'x' is not one of 'auto', 'icarus', 'verilator'"),
+        (("simulate", "--seed", "x"), "Invalid value for '--seed'"),
+        (("build", "--board", "icestik"), "unknown board 'icestik' (did you mean 'icestick'?)"),
+        (("build", "--board", "icestick", "--clock", "x"), "--clock x: must be a number of MHz above 0; for example"),
+        (
+            ("build", "--board", "icestick", "--clock", "nan"),
+            "--clock nan: must be a number of MHz above 0; for example",
+        ),
+        (("build", "--board", "icestick", "--baud", "7000000"), "--baud 7000000: at a clock of 12 MHz needs 4 clock"),
+        (("run-on-board", "--simulated"), "--simulated: needs the board that is to be simulated; for example --board"),
+        (
+            ("run-on-board", "--board", "icestick", "--simulated", "--port", "/dev/ttyUSB0"),
+            "--port /dev/ttyUSB0: a simulated board has a port of its own; for example --simulated without --port",
+        ),
+        (("run-on-board", "--board", "de10-lite", "--simulated"), "de10-lite simulated: its plan is for a vendor's"),
+        (
+            ("compare", "--labels", "y.npy"),
+            "--labels y.npy: needs the scores that it belongs to; for example --scores F.npy",
+        ),
+    ],
+)
+def test_mistakes(refused, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert message in refused(*arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"a = [", b"\xff", b"max_length = 3\nmax_length = 4\n"])
+def test_broken_toml(refused, tmp_path, content):
+    path = tmp_path / "bad.toml"
+    path.write_bytes(content)
+    assert refused("describe", path).startswith(f"--config {path}: not ")
+
+
+def test_an_unknown_key_in_a_file_is_named_with_the_nearest(refused, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("max_len = 3\n")
+    assert "unknown configuration key 'max_len' (did you mean 'max_length'?)" in refused("describe", "--config", path)
+
+
+# describe, presets ---------------------------------------------------------------------------------------------------
+
+
+def test_describe_shows_the_plan(cli):
+    derived = softstream.plan(softstream.preset("digits-softmax"))
+    code, out, err = cli("describe", "digits-softmax")
+    assert (code, err) == (0, "")
+    positions = [out.index(f"\n {stage.name} ") for stage in derived.stages]
+    assert positions[:4] == sorted(positions[:4])
+    for text in (
+        derived.latency_formula,
+        derived.interval_formula,
+        f"{derived.bound_ulp:.4f} ulp",
+        f"{derived.table_bits} bits",
+    ):
+        assert text in out
+    assert f" {derived.first_output_cycle(10)} " in out
+
+
+def test_describe_json_is_the_plan(cli):
+    derived = softstream.plan(softstream.preset("digits-softmax"))
+    assert json.loads(cli("describe", "digits-softmax", "--json")[1]) == json.loads(json.dumps(derived.to_json()))
+
+
+def test_presets_lists_them_all(cli):
+    out = cli("presets")[1]
+    for name in softstream.PRESETS:
+        assert f"\n {name} " in out
+    assert list(json.loads(cli("presets", "--json")[1])) == list(softstream.PRESETS)
+
+
+# generate ------------------------------------------------------------------------------------------------------------
+
+
+def test_generate(cli, tmp_path):
+    code, out, err = cli("generate", *SMALL, "-o", tmp_path / "out")
+    assert (code, err) == (0, "")
+    made = {path.name: path.read_text() for path in (tmp_path / "out").iterdir()}
+    assert sorted(made) == ["config.toml", "manifest.json", "softstream_top.v", "softstream_top_inst.v"]
+    for name in made:
+        assert str(tmp_path / "out" / name) in out
+    config = softstream.Config(max_length=4, score_width=4)
+    assert tomllib.loads(made["config.toml"]) == config.to_mapping()
+    header, _, text = made["softstream_top.v"].partition("/*")
+    assert f"/*{text}" == softstream.verilog(config)
+    assert config.digest[:16] in header
+    assert "belongs to whoever generated it" in header
+    manifest = json.loads(made["manifest.json"])
+    derived = softstream.plan(config)
+    assert manifest["version"] == softstream.__version__
+    assert manifest["digest"] == config.digest
+    assert manifest["latency"]["first_output"] == derived.latency_formula
+    assert manifest["latency"]["interval"] == derived.interval_formula
+    assert manifest["bound_ulp"] == derived.bound_ulp
+    assert [port["name"] for port in manifest["ports"]] == [port.name for port in derived.ports]
+    for port in derived.ports:
+        assert f".{port.name} " in made["softstream_top_inst.v"]
+        assert f" {port.name}" in made["softstream_top.v"]
+
+
+def test_the_generated_configuration_gives_the_same_bytes(cli, tmp_path):
+    assert cli("generate", *SMALL, "--set", "score_scale=0.1467", "-o", tmp_path / "one")[0] == 0
+    assert cli("generate", "--config", tmp_path / "one" / "config.toml", "-o", tmp_path / "two")[0] == 0
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+def test_generated_files_know_no_place_and_no_time(cli, tmp_path):
+    assert cli("generate", *SMALL, "-o", tmp_path / "out")[0] == 0
+    for path in (tmp_path / "out").iterdir():
+        text = path.read_text()
+        assert str(tmp_path) not in text
+        assert time.strftime("%Y-%m-%d") not in text
+
+
+def test_an_output_is_kept_when_generation_fails(refused, cli, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    assert cli("generate", *SMALL, "-o", out)[0] == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+
+    def failing(config):
+        raise ToolFailure("Yosys ended with exit code 1")
+
+    monkeypatch.setattr("softstream.scripts.verbs.generate.verilog", failing)
+    assert refused("generate", *SMALL, "-o", out, code=1) == "Yosys ended with exit code 1"
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_generate_into_a_file_is_refused(refused, scores):
+    message = refused("generate", *SMALL, "-o", scores)
+    assert message == f"-o {scores}: is a file; must be a directory, for example {scores}.d"
+    assert scores.is_file()
+
+
+# run -----------------------------------------------------------------------------------------------------------------
+
+
+def test_run_writes_what_the_model_says(cli, tmp_path, scores):
+    code, out, err = cli("run", *SMALL, "--scores", scores, "-o", tmp_path / "r.npz")
+    assert (code, err) == (0, "")
+    assert "2 vectors through the model" in out
+    expected = golden(softstream.Config(max_length=4, score_width=4), np.load(scores))
+    with np.load(tmp_path / "r.npz") as result:
+        assert sorted(result.files) == ["argmax", "best", "overlong", "probabilities"]
+        for name in result.files:
+            np.testing.assert_array_equal(result[name], getattr(expected, name))
+    assert not result.fid
+
+
+def test_run_in_argmax_mode_has_no_probabilities(cli, tmp_path, scores):
+    assert cli("run", *SMALL, "--set", "mode=argmax", "--scores", scores, "-o", tmp_path / "r.npz")[0] == 0
+    with np.load(tmp_path / "r.npz") as result:
+        assert sorted(result.files) == ["argmax", "best", "overlong"]
+        np.testing.assert_array_equal(result["argmax"], [1, 0])
+
+
+def test_run_honours_lengths(cli, tmp_path, scores):
+    np.save(tmp_path / "lengths.npy", np.array([1, 4]))
+    arguments = ("--scores", scores, "--lengths", tmp_path / "lengths.npy", "-o", tmp_path / "r.npz")
+    assert cli("run", *SMALL, *arguments)[0] == 0
+    with np.load(tmp_path / "r.npz") as result:
+        np.testing.assert_array_equal(result["argmax"], [0, 0])
+        np.testing.assert_array_equal(result["probabilities"][0, 1:], [0, 0, 0])
+
+
+def test_run_says_how_many_floats_saturated(cli, tmp_path):
+    path = tmp_path / "floats.npy"
+    np.save(path, np.array([[0.25, 99.0, -99.0]]))
+    arguments = ("run", *SMALL, "--scores", path, "-o", tmp_path / "r.npz")
+    assert cli(*arguments)[2] == f"{path}: 3 floats quantised in steps of 0.0625; 2 saturated\n"
+    document = json.loads(cli(*arguments, "--json")[1])
+    assert (document["quantised"], document["saturated"], document["vectors"]) == (True, 2, 1)
+    assert document["arrays"]["probabilities"]["shape"] == [1, 3]
+
+
+def fake_rtl(monkeypatch, **changed):
+    """A simulator that answers what the model says, but for what is changed."""
+
+    def run_rtl(config, codes, lengths, beside=None, *, simulator, seed, progress):
+        cycles = {"first_output_cycle": lengths + 9, "last_output_cycle": 2 * lengths + 9}
+        cycles["start_cycle"] = np.zeros_like(lengths)
+        return RtlResult({**golden(config, codes, lengths), **cycles, **changed}, simulator)
+
+    monkeypatch.setattr("softstream.sim.simulators.runner.run_rtl", run_rtl)
+
+
+def test_run_on_rtl_adds_the_cycles(cli, tmp_path, scores, monkeypatch):
+    fake_rtl(monkeypatch)
+    assert cli("run", *SMALL, "--engine", "rtl", "--scores", scores, "-o", tmp_path / "r.npz")[0] == 0
+    with np.load(tmp_path / "r.npz") as result:
+        assert sorted(set(result.files)) == [
+            "argmax", "best", "first_output_cycle", "last_output_cycle", "overlong", "probabilities"
+        ]  # fmt: skip
+        np.testing.assert_array_equal(result["first_output_cycle"], [13, 13])
+
+
+def test_run_on_rtl_that_differs_writes_nothing(refused, tmp_path, scores, monkeypatch):
+    fake_rtl(monkeypatch, best=np.array([7, 5]))
+    (tmp_path / "r.npz").write_text("old")
+    message = refused("run", *SMALL, "--engine", "rtl", "--scores", scores, "-o", tmp_path / "r.npz", code=1)
+    assert message == "best[1]: the Verilog gave 5, the model 0; 1 of 2 differ"
+    assert (tmp_path / "r.npz").read_text() == "old"
+
+
+@pytest.mark.parametrize("argument", ["--scores", "--lengths"])
+def test_run_with_a_file_that_is_not_there(refused, tmp_path, scores, argument):
+    given = {"--scores": scores, "--lengths": scores, argument: tmp_path / "nothing.npy"}
+    arguments = [text for pair in given.items() for text in pair]
+    message = refused("run", *SMALL, *arguments, "-o", tmp_path / "r.npz")
+    assert message.startswith(f"{argument} {tmp_path / 'nothing.npy'}: cannot be read (No such file or directory); ")
+    assert not (tmp_path / "r.npz").exists()
+
+
+def test_run_takes_what_comes_beside_the_scores(cli, refused, tmp_path, scores):
+    np.save(tmp_path / "mask.npy", np.array([[1, 0, 0, 0], [0, 0, 0, 1]]))
+    arguments = ("run", *SMALL, "--set", "mask=true", "--scores", scores, "-o", tmp_path / "r.npz")
+    assert cli(*arguments, "--beside", f"mask={tmp_path / 'mask.npy'}")[0] == 0
+    with np.load(tmp_path / "r.npz") as result:
+        assert (result["probabilities"] == 0).sum() >= 2
+        assert result["all_masked"].tolist() == [False, False]
+    assert "mask: missing" in refused(*arguments)
+    assert "must be name=FILE" in refused(*arguments, "--beside", "mask.npy")
+
+
+def test_run_into_a_directory_is_refused_before_anything_is_read(refused, tmp_path):
+    assert "is a directory; must be a file" in refused("run", "--scores", "nothing.npy", "-o", tmp_path)
+
+
+# simulate ------------------------------------------------------------------------------------------------------------
+
+
+def fake_simulate(monkeypatch, *passed):
+    def simulate(config, *, scores, simulator, waves, seed, progress):
+        return [
+            SimpleNamespace(
+                bench="stream",
+                test=f"test_{i}",
+                simulator="icarus",
+                passed=good,
+                cycles=10,
+                vectors=2,
+                beats=9,
+                seconds=0.5,
+                detail=f"d{i}",
+            )
+            for i, good in enumerate(passed)
+        ]
+
+    monkeypatch.setattr("softstream.sim.simulators.runner.simulate", simulate)
+
+
+def test_simulate_prints_the_verdicts(cli, monkeypatch):
+    fake_simulate(monkeypatch, True, True)
+    code, out, err = cli("simulate", *SMALL)
+    assert (code, err) == (0, "")
+    assert out.count(" pass ") == 2
+
+
+def test_simulate_with_a_failure_ends_with_1(cli, monkeypatch):
+    fake_simulate(monkeypatch, True, False)
+    code, out, err = cli("simulate", *SMALL, "--seed", "5")
+    assert code == 1
+    assert out.count(" FAIL ") == 1
+    assert err == "error: 1 of 2 tests failed, first stream.test_1: d1; seed 5\n"
+    code, out, err = cli("simulate", *SMALL, "--json")
+    assert code == 1
+    assert json.loads(out)["passed"] is False
+    assert [verdict["passed"] for verdict in json.loads(out)["verdicts"]] == [True, False]
+
+
+# compare -------------------------------------------------------------------------------------------------------------
+
+
+def test_compare_defaults_to_the_digits(cli, tmp_path):
+    code, out, err = cli("compare", "--no-place", "--json", "-o", tmp_path / "report.html")
+    assert (code, err) == (0, "")
+    document = json.loads(out)
+    assert document["data"]["vectors"] == 1797
+    assert document["probabilities"]["within_bound"] is True
+    assert (tmp_path / "report.html").stat().st_size > 10_000
+    same = cli(
+        "compare", "digits-softmax", "--no-place", "--scores", DIGITS_SCORES, "--labels", DIGITS_LABELS, "--json"
+    )
+    assert json.loads(same[1])["decisions"] == document["decisions"]
+
+
+def test_compare_in_words(cli):
+    code, out, _ = cli("compare", "--no-place")
+    assert code == 0
+    assert "as labelled" in out
+    assert "largest error" in out
+
+
+# Failures of tools, Ctrl-C, quiet, terminals ---------------------------------------------------------------------------
+
+
+def raising(monkeypatch, error):
+    def describe(config, console):
+        raise error
+
+    monkeypatch.setattr("softstream.scripts.verbs.describe.describe", describe)
+
+
+def test_a_missing_tool_ends_with_3(refused, monkeypatch):
+    raising(monkeypatch, MissingTool("icarus: not found; Debian's package iverilog brings it"))
+    assert refused("describe", code=3) == "icarus: not found; Debian's package iverilog brings it"
+
+
+def test_a_failed_tool_shows_the_end_of_its_log_and_where_it_is(cli, monkeypatch, tmp_path):
+    log = tmp_path / "tool.log"
+    log.write_text("\n".join(f"line {i}" for i in range(100)))
+    raising(monkeypatch, ToolFailure("nextpnr ended with exit code 1", log))
+    code, out, err = cli("describe")
+    assert (code, out) == (1, "")
+    lines = err.splitlines()
+    assert lines[0] == "error: nextpnr ended with exit code 1"
+    assert lines[-2:] == ["line 99", f"log: {log}"]
+    assert len(lines) < 25
+
+
+def test_ctrl_c_ends_with_130_and_one_line(refused, monkeypatch):
+    raising(monkeypatch, KeyboardInterrupt())
+    assert refused("describe", code=130) == "interrupted; nothing was written"
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch):
+    raising(monkeypatch, ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        main(["describe"])
+
+
+@pytest.mark.parametrize("verb", ["describe", "presets", "generate", "run", "simulate", "compare"])
+def test_quiet_prints_nothing(cli, verb, scores, tmp_path, monkeypatch):
+    fake_simulate(monkeypatch, True)
+    arguments = {
+        "describe": SMALL,
+        "presets": (),
+        "generate": (*SMALL, "-o", tmp_path / "out"),
+        "run": (*SMALL, "--scores", scores, "-o", tmp_path / "r.npz"),
+        "simulate": SMALL,
+        "compare": ("--no-place",),
+    }[verb]
+    assert cli(verb, *arguments, "--quiet") == (0, "", "")
+    code, out, err = cli(verb, *arguments, "--quiet", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("no_color", "coloured"), [(None, True), ("1", False)])
+def test_colours_follow_the_terminal_and_no_color(monkeypatch, no_color, coloured):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_color:
+        monkeypatch.setenv("NO_COLOR", no_color)
+    terminal, file = Terminal(), io.StringIO()
+    for stream in (terminal, file):
+        monkeypatch.setattr(sys, "stdout", stream)
+        Console().table("", ("verdict",), [("pass",)])
+    assert ("\x1b[32mpass" in terminal.getvalue()) == coloured
+    assert "pass" in terminal.getvalue()
+    assert "\x1b" not in file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "stream", "quiet", "shown"),
+    [
+        (0.4, Terminal, False, True),
+        (0.0, Terminal, False, False),
+        (0.4, io.StringIO, False, False),
+        (0.4, Terminal, True, False),
+    ],
+)
+def test_a_progress_bar_on_what_takes_long(monkeypatch, seconds, stream, quiet, shown):
+    monkeypatch.setattr(console_module, "PROGRESS_AFTER_SECONDS", 0.1)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    errors = stream()
+    monkeypatch.setattr(sys, "stderr", errors)
+    with Console(quiet=quiet).progress("simulating") as report:
+        report(0.5, "bench 2")
+        time.sleep(seconds)
+    assert ("simulating: bench 2" in errors.getvalue()) == shown
+
+
+def test_an_output_that_is_closed_early_is_no_traceback():
+    command = f"{sys.executable} -m softstream describe --json | head -c 1"
+    done = subprocess.run(
+        ["sh", "-c", command], capture_output=True, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+    )
+    assert done.stdout == "{"
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,403 @@
+"""Sweeps: what is asked, the Pareto front, the answer; interrupted and resumed, and on a cluster that loses a worker."""
+
+import functools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from softstream.boards.tools.measure import Job, measure
+from softstream.boards.tools.parts import PARTS
+from softstream.hw.config.config import Config
+from softstream.hw.errors import MissingTool, ToolFailure, UserError
+from softstream.hw.plan.profiles import Measured, Room
+from softstream.hw.verilog import verilog
+from softstream.scripts.cli import main
+from softstream.scripts.verbs import explore as module
+from softstream.scripts.verbs.explore import Point, Wish, answer, explore, pareto, sweep
+
+BASE = Config(mode="argmax", score_width=2).to_mapping()
+# Small argmax heads: synthesised in about a second each.
+LENGTHS = "max_length=2,3,5,9"
+
+
+def lengths(points):
+    return [point.config.max_length for point in points]
+
+
+# What is asked -------------------------------------------------------------------------------------------------------
+
+
+def test_a_sweep_is_every_combination_over_the_base():
+    asked = sweep(BASE, ["max_length=2,4", "profile=fast, small", "score_signed=true"])
+    assert asked.keys == ("max_length", "profile", "score_signed")
+    assert [(c.max_length, c.profile) for c in asked.configs] == [(2, "fast"), (2, "small"), (4, "fast"), (4, "small")]
+    assert all(c.mode == "argmax" and c.score_width == 2 and c.score_signed is True for c in asked.configs)
+    assert sweep(BASE, []).configs == (Config.from_mapping(BASE),)
+
+
+def test_what_no_head_can_be_is_left_out_with_the_reason():
+    asked = sweep(Config().to_mapping(), ["guard_bits=1,4"])
+    assert [config.guard_bits for config in asked.configs] == [4]
+    [(settings, why)] = asked.impossible
+    assert settings == "guard_bits=1"
+    assert "1 ulp" in why
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["guard_bits"], r"--sweep guard_bits: must be key=a,b,c; for example --sweep guard_bits=2,3,4"),
+        (["guard_bits=2,,3"], r"must be key=a,b,c"),
+        (["gard_bits=2"], r"unknown configuration key 'gard_bits' \(did you mean 'guard_bits'\?\)"),
+        (["guard_bits=2", "guard_bits=3"], r"guard_bits is swept already; give all its values at once"),
+        (["guard_bits=1"], r"no combination is possible; guard_bits=1: .*1 ulp"),
+    ],
+)
+def test_a_wrong_sweep_is_one_line(settings, message):
+    with pytest.raises(UserError, match=message):
+        sweep(Config().to_mapping(), settings)
+
+
+# Front and answer ----------------------------------------------------------------------------------------------------
+
+
+def point(logic, fmax, ulp, **changes):
+    config = Config(max_length=logic)
+    return replace(Point(config, {"LC": logic}, logic, True, fmax, 1.0, fmax, ulp, ulp / 256), **changes)
+
+
+SMALL, FAST, EXACT, BEATEN = point(100, 50, 0.7), point(200, 90, 0.7), point(150, 50, 0.5), point(210, 80, 0.7)
+HUGE = point(9000, 300, 0.5, fits=False)
+
+
+def test_the_front_holds_what_nothing_beats():
+    assert pareto([FAST, BEATEN, EXACT, HUGE, SMALL]) == [SMALL, EXACT, FAST]
+
+
+def test_equal_points_are_both_on_the_front():
+    assert pareto([SMALL, replace(SMALL, config=Config())]) == [SMALL, replace(SMALL, config=Config())]
+
+
+@pytest.mark.parametrize(
+    ("wish", "best", "meets"),
+    [
+        (Wish(), SMALL, True),
+        (Wish(fmax_mhz=80), FAST, True),
+        (Wish(max_ulp=0.6), EXACT, True),
+        (Wish(fmax_mhz=80, max_cells=190), FAST, False),
+        (Wish(max_ulp=0.4), EXACT, False),
+    ],
+)
+def test_the_answer_is_the_smallest_that_meets_the_wish_or_the_nearest(wish, best, meets):
+    assert answer([FAST, BEATEN, EXACT, HUGE, SMALL], wish) == (best, meets)
+
+
+def test_no_answer_where_nothing_fits_or_everything_failed():
+    with pytest.raises(UserError, match="no point of the sweep fits the part"):
+        answer([HUGE], Wish())
+    with pytest.raises(ToolFailure, match="synthesis failed"):
+        answer([replace(HUGE, failure="synthesis failed")], Wish())
+
+
+def test_an_argmax_head_keeps_every_error_bound():
+    exact = point(100, 50, 0.0, bound_ulp=None)
+    assert answer([exact], Wish(max_ulp=0.01)) == (exact, True)
+
+
+# On this machine -----------------------------------------------------------------------------------------------------
+
+
+COMPILED = platformdirs.user_cache_path("wasmtime", appauthor=False)
+
+
+def with_compiled_tools(cache):
+    """An empty cache but for the compiled Yosys of Amaranth, which would take every process 20 s to compile."""
+    COMPILED.mkdir(parents=True, exist_ok=True)
+    cache.mkdir()
+    (cache / "wasmtime").symlink_to(COMPILED)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache of results, for this process and those that it starts; compiled tools are still found."""
+    monkeypatch.setenv("YOWASP_CACHE_DIR", platformdirs.user_cache_dir("YoWASP", appauthor=False))
+    with_compiled_tools(tmp_path / "cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@functools.cache
+def cells_of(config):
+    """What the point must give, measured directly."""
+    [found] = measure([Job(verilog(config), PARTS["hx8k"], ())])
+    return found.cells
+
+
+def test_points_are_measured_once_and_kept(cache, monkeypatch):
+    asked = sweep(BASE, ["max_length=2,9"])
+    seen = []
+    points = explore(asked, "hx8k", (), jobs=2, progress=lambda done, what: seen.append(done))
+    assert lengths(points) == [2, 9]
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+    monkeypatch.setattr(module, "_locally", None)
+    assert explore(asked, "hx8k", ()) == points
+    for found in points:
+        assert found.cells == cells_of(found.config)
+        assert found.fits
+        assert found.fmax_mhz is None
+
+
+def test_a_failing_tool_is_an_outcome_and_is_tried_again(cache, monkeypatch):
+    asked = sweep(BASE, ["max_length=2,9"])
+    monkeypatch.setattr(
+        module, "_locally", lambda tasks, jobs: ((i, {"failure": "no luck"}) for i, _ in enumerate(tasks))
+    )
+    assert [found.failure for found in explore(asked, "hx8k", ())] == ["no luck", "no luck"]
+    good = {"cells": {"LC": 1}, "fits": True, "fmax_mhz": None}
+    monkeypatch.setattr(module, "_locally", lambda tasks, jobs: ((i, good) for i, _ in enumerate(tasks)))
+    assert [found.failure for found in explore(asked, "hx8k", ())] == ["", ""]
+
+
+def test_other_versions_and_other_hardware_are_other_results(cache, monkeypatch):
+    asked = sweep(BASE, ["max_length=2"])
+    good = {"cells": {"LC": 1}, "fits": True, "fmax_mhz": None}
+    asked_for = []
+
+    def counted(tasks, jobs):
+        asked_for.extend(tasks)
+        return ((i, good) for i, _ in enumerate(tasks))
+
+    monkeypatch.setattr(module, "_locally", counted)
+    signature = module._signature(PARTS["hx8k"])
+    for name in (None, "pyosys", "the generator"):
+        changed = signature if name is None else {**signature, name: "other"}
+        monkeypatch.setattr(module, "_signature", lambda part, changed=changed: changed)
+        explore(asked, "hx8k", ())
+        explore(asked, "hx8k", ())
+    assert len(asked_for) == 3
+    explore(asked, "ecp5-25k", ())
+    assert len(asked_for) == 4
+
+
+EXPLORE = [sys.executable, "-m", "softstream", "explore", "--config", "base.toml", "--no-place", "--json"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "base.toml").write_text('mode = "argmax"\nscore_width = 2\n')
+    return tmp_path
+
+
+def kept(cache):
+    return list((cache / "softstream" / "explore").glob("*.json"))
+
+
+def wait_for(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def children(pid):
+    """Processes below `pid`, at any depth."""
+    found, parents = set(), {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if fields[0] != "Z":
+            parents[int(path.parent.name)] = int(fields[1])
+    level = {pid}
+    while level := {child for child, parent in parents.items() if parent in level}:
+        found |= level
+    return found
+
+
+@pytest.mark.long
+def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(cache, folder):
+    command = [*EXPLORE, "--sweep", LENGTHS, "--jobs", "1"]
+    # A background job ignores SIGINT; Python makes it raise again.
+    script = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        f"os.execv(sys.executable, {command!r})"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait_for(lambda: len(kept(cache)) >= 2)
+    below = children(process.pid)
+    assert below
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    before = len(kept(cache))
+    assert 2 <= before < 4
+    assert err == f"error: interrupted; {before} of 4 points are kept; the same command goes on from there\n"
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below), 20)
+    first = {path: path.stat().st_mtime_ns for path in kept(cache)}
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    document = json.loads(done.stdout)
+    assert [entry["config"]["max_length"] for entry in document["points"]] == [2, 3, 5, 9]
+    assert len(kept(cache)) == 4
+    assert all(path.stat().st_mtime_ns == then for path, then in first.items())
+
+
+# On a cluster --------------------------------------------------------------------------------------------------------
+
+pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
+
+# What a worker does before it begins: hold each point for a moment, so that one can be killed while it has some.
+SLOW = """
+import time
+from softstream.scripts import explore
+def dask_setup(worker):
+    evaluate = explore._evaluate
+    explore._evaluate = lambda task: time.sleep(1) or evaluate(task)
+"""
+# … or have another yosys, or none.
+OTHER_YOSYS = """
+import importlib.metadata as metadata
+def dask_setup(worker):
+    version = metadata.version
+    def other(name):
+        if name == "pyosys":
+            {what}
+        return version(name)
+    metadata.version = other
+"""
+
+
+class Cluster:
+    """A scheduler and workers as processes of their own, on loopback."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.processes = {}
+        self._start(
+            "scheduler",
+            "scheduler",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--no-dashboard",
+            "--scheduler-file",
+            "s.json",
+        )
+        wait_for(lambda: (folder / "s.json").exists() and (folder / "s.json").read_text().endswith("}"))
+        self.address = json.loads((folder / "s.json").read_text())["address"]
+
+    def _start(self, name, *arguments):
+        log = (self.folder / f"{name}.log").open("w")
+        command = [sys.executable, "-m", "dask", *arguments]
+        self.processes[name] = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log)
+
+    def worker(self, name, preload=""):
+        place = self.folder / name
+        place.mkdir()
+        (place / "preload.py").write_text(preload)
+        cache = ("--local-directory", str(place), "--preload", str(place / "preload.py"))
+        alone = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--death-timeout", "60")
+        environment = os.environ.get("XDG_CACHE_HOME")
+        # A cache of its own: nothing reaches the client but through the scheduler.
+        with_compiled_tools(place / "cache")
+        os.environ["XDG_CACHE_HOME"] = str(place / "cache")
+        try:
+            self._start(name, "worker", self.address, "--name", name, "--host", "127.0.0.1", *alone, *cache)
+        finally:
+            if environment is None:
+                del os.environ["XDG_CACHE_HOME"]
+            else:
+                os.environ["XDG_CACHE_HOME"] = environment
+
+    def end(self):
+        for process in self.processes.values():
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def cluster(cache, tmp_path):
+    started = Cluster(tmp_path)
+    yield started
+    started.end()
+
+
+@pytest.mark.long
+def test_a_killed_worker_costs_no_point_and_spoils_none(cluster):
+    asked = sweep(BASE, [LENGTHS])
+    for name in ("one", "two"):
+        cluster.worker(name, SLOW)
+    arrived = []
+
+    def watch(done, what):
+        arrived.append(done)
+        if len(arrived) == 3:  # two points are there: the middle of the sweep
+            cluster.processes["one"].kill()
+
+    points = explore(asked, "hx8k", (), scheduler=cluster.address, progress=watch)
+    assert cluster.processes["one"].wait() == -signal.SIGKILL
+    assert cluster.processes["two"].poll() is None
+    assert lengths(points) == [2, 3, 5, 9]
+    for found in points:
+        assert not found.failure
+        assert found.cells == cells_of(found.config)
+
+
+def test_a_worker_without_a_tool_is_named(cluster):
+    cluster.worker("bare", OTHER_YOSYS.format(what="raise metadata.PackageNotFoundError(name)"))
+    with pytest.raises(
+        MissingTool, match=r"^worker bare at tcp://127\.0\.0\.1:\d+: pyosys: not installed, and synthesis needs it"
+    ):
+        explore(sweep(BASE, ["max_length=2"]), "hx8k", (), scheduler=cluster.address)
+
+
+def test_a_worker_with_another_version_is_named(cluster):
+    cluster.worker("old", OTHER_YOSYS.format(what="return '0.1'"))
+    with pytest.raises(
+        UserError, match=r"^worker old at .*: pyosys is 0\.1, here it is .*; must be the same everywhere"
+    ):
+        explore(sweep(BASE, ["max_length=2"]), "hx8k", (), scheduler=cluster.address)
+
+
+def test_no_workers_and_no_scheduler_are_one_line(cluster, monkeypatch):
+    monkeypatch.setattr(module, "_WORKERS_SECONDS", 0.5)
+    asked = sweep(BASE, ["max_length=2"])
+    with pytest.raises(UserError, match=r"it has no workers; start some, for example: dask worker tcp://127"):
+        explore(asked, "hx8k", (), scheduler=cluster.address)
+    with pytest.raises(UserError, match=r"--scheduler nonsense://x: no scheduler answers there"):
+        explore(asked, "hx8k", (), scheduler="nonsense://x")
+
+
+def test_a_missing_extra_is_one_line_and_exit_code_3(cache, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(SystemExit) as ended:
+        main(["explore", "--preset", "digits-argmax", "--no-place", "--quiet", "--scheduler", "tcp://127.0.0.1:1"])
+    assert ended.value.code == 3
+    expected = "error: distributed: not installed, and --scheduler needs it; pip install 'softstream[cluster]'\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_a_single_impossible_configuration_is_refused_with_its_own_words():
+    with pytest.raises(UserError, match=r"^lanes = 4: .* lanes = 1 would do"):
+        sweep({"lanes": 4, "accumulator": "reference"}, [])
+
+
+def test_where_nothing_fits_the_smallest_is_told_and_what_was_measured_to_fit():
+    config = Config(mode="softmax")
+    fitting = config.replace(profile="small")
+    points = [point(9000, None, 0.6, config=config, fits=False)]
+    room = Room("a part", 1000, (Measured(fitting, 900, 50.0),))
+    with pytest.raises(UserError, match=r"the smallest has 9000 logic cells; .* for example profile=small$"):
+        answer(points, Wish(), room)

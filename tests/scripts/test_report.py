@@ -1,0 +1,199 @@
+"""The HTML report: complete, self-contained, well-formed, and the same bytes from the same comparison."""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.html_page import Page
+
+from softstream.boards.tools.measure import CriticalPath, Measurement, Placement
+from softstream.boards.tools.parts import PARTS
+from softstream.hw.config.config import Config
+from softstream.hw.config.presets import preset
+from softstream.hw.errors import UserError
+from softstream.scripts.reports import compare_report as report
+from softstream.scripts.reports.compare_report import render, write_html
+from softstream.scripts.verbs.compare import Comparison, compare
+
+CONFIG = Config(max_length=16, score_scale=0.1467)
+SCORES = np.random.default_rng(5).integers(-128, 128, (30, 16))
+
+
+def with_parts(comparison: Comparison, *names: str, logic: int = 900) -> Comparison:
+    """The comparison as if its heads had been placed."""
+    parts = tuple(PARTS[name] for name in names)
+
+    def results(side, logic, mhz):
+        path = CriticalPath("a.O", "b.I", 3.0, 2.0, ())
+        found = {}
+        for part in parts:
+            cells = {cell.name: 0 for cell in part.cells} | {part.cell("logic").name: logic}
+            found[part.name] = Measurement(
+                part.name, cells, {part.cell("logic").name: 7680}, (Placement(1, mhz, path),)
+            )
+            if found[part.name].over:
+                found[part.name] = replace(found[part.name], placements=())
+        return replace(side, measurements=found)
+
+    return replace(
+        comparison,
+        argmax=results(comparison.argmax, 100, 200.0),
+        softmax=results(comparison.softmax, logic, 120.5),
+        parts=parts,
+        seeds=(1,),
+        tools={"pyosys": "0.70"},
+    )
+
+
+@pytest.fixture(scope="module")
+def of_digits() -> Comparison:
+    return with_parts(compare(preset("digits-softmax"), place=False), "hx8k", "ecp5-25k")
+
+
+@pytest.fixture(scope="module")
+def text(of_digits) -> str:
+    return render(of_digits)
+
+
+@pytest.fixture(scope="module")
+def page(text) -> Page:
+    return Page(text)
+
+
+def test_the_page_tells_every_number_of_the_table_and_the_answer(of_digits, page):
+    assert of_digits.answer in page.text
+    for row in of_digits.rows():
+        assert row.quantity in page.text
+        for value in (row.argmax, row.softmax, row.reference):
+            assert value in page.text
+
+
+def test_the_page_tells_where_its_numbers_come_from(of_digits, page):
+    for told in (
+        of_digits.config.digest,
+        of_digits.argmax.plan.config.digest,
+        f"score_scale = {of_digits.config.score_scale}",
+        "1797 vectors, N = 10, with labels",
+        f"synth_ice40 -device hx; nextpnr-ice40 --hx8k --package ct256 --freq {PARTS['hx8k'].target_mhz}",
+        "pyosys 0.70",
+        "register to register, out of context",
+        "over 10 bins of equal width on (0, 1]",
+    ):
+        assert told in page.text
+
+
+def test_the_page_has_every_plot_with_a_name_for_who_cannot_see_it(page):
+    assert page.tags["svg"] == 4
+    assert sum(name == "aria-label" for tag, name, _ in page.attributes if tag == "svg") == 4
+    for label in (
+        "true probability",
+        "first score − second score, nats",
+        "confidence: probability of the winner",
+        "Fmax, MHz",
+    ):
+        assert label in page.text
+    assert "bound 0." in page.text
+
+
+def test_the_page_needs_nothing_but_itself(page, text):
+    assert not page.tags.keys() & {"script", "link", "img", "iframe", "object", "image", "foreignobject"}
+    targets = {value for _, name, value in page.attributes if name in ("href", "xlink:href", "src", "srcset")}
+    assert all(target.startswith("#") for target in targets)
+    assert set(re.findall(r"https?://[^\s\"<]*", text)) == {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
+    assert "@import" not in text
+    assert "@font-face" not in text
+
+
+def test_ids_are_unique_and_references_lead_to_them(page, text):
+    ids = Counter(value for _, name, value in page.attributes if name == "id")
+    assert max(ids.values()) == 1
+    assert set(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", text)) <= ids.keys()
+
+
+def test_plots_take_the_colours_and_fonts_of_the_page(text):
+    assert not re.search(r"#0[1-6]0[1-6]0[1-6]", text)
+    assert "DejaVu" not in text
+    svgs = "".join(re.findall(r"<svg.*?</svg>", text, re.DOTALL))
+    assert not re.search(r"(fill|stroke): #", svgs)
+    assert "var(--softmax)" in svgs
+
+
+def test_the_same_comparison_gives_the_same_bytes():
+    # In a process of its own: the hash seed, at random here, and the order of imports must not show.
+    code = (
+        "import hashlib; from softstream.hw.config.presets import preset; from softstream.scripts.verbs.compare import compare; "
+        "from softstream.scripts.reports.compare_report import render; "
+        "print(hashlib.sha256(render(compare(preset('digits-softmax'), place=False)).encode()).hexdigest())"
+    )
+    there = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONHASHSEED": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    here = render(compare(preset("digits-softmax"), place=False))
+    assert there == hashlib.sha256(here.encode()).hexdigest()
+
+
+def test_many_scores_make_no_large_page():
+    scores = np.random.default_rng(1).integers(-128, 128, (3000, 100))
+    assert len(render(compare(Config(max_length=100), scores, place=False))) < 1_000_000
+
+
+def test_what_was_left_out_is_said_or_absent():
+    bare = compare(CONFIG, SCORES, place=False)
+    page = Page(render(bare))
+    assert "Place and route was left out of this run" in page.text
+    assert "Reliability" not in page.text
+    assert "without labels" in page.text
+    assert page.tags["svg"] == 2
+    single = Page(render(compare(CONFIG.replace(max_length=1), SCORES[:, :1], place=False)))
+    assert "two scores" not in single.text
+    assert single.tags["svg"] == 1
+
+
+def test_a_head_that_does_not_fit_is_drawn_and_told():
+    page = Page(render(with_parts(compare(CONFIG, SCORES, place=False), "hx8k", logic=9000)))
+    assert "does not fit" in page.text
+    assert "9000" in page.text
+
+
+def test_an_error_beyond_the_bound_is_told_in_the_text():
+    comparison = compare(CONFIG, SCORES, place=False)
+    assert "exceeds the bound" not in render(comparison)
+    wrong = replace(
+        comparison, probabilities=replace(comparison.probabilities, maximum_error_ulp=3.0, worst_error_ulp=3.0)
+    )
+    assert "An error exceeds the bound" in render(wrong)
+
+
+def test_text_is_escaped():
+    comparison = compare(CONFIG, SCORES, place=False)
+    page = Page(render(replace(comparison, data=replace(comparison.data, source="<script>1 < 2 & 3</script>"))))
+    assert "<script>1 < 2 & 3</script>" in page.text
+    assert not page.tags["script"]
+
+
+def test_the_file_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
+    comparison = compare(CONFIG, SCORES, place=False)
+    path = tmp_path / "report.html"
+    write_html(comparison, path)
+    assert path.read_text(encoding="utf-8") == render(comparison)
+    monkeypatch.setattr(report, "render", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_html(comparison, path)
+    monkeypatch.undo()
+    assert path.read_text(encoding="utf-8") == render(comparison)
+    assert [found.name for found in tmp_path.iterdir()] == ["report.html"]
+    with pytest.raises(UserError, match="is a directory"):
+        write_html(comparison, tmp_path)

@@ -1,0 +1,158 @@
+"""The family against third parties: SciPy's softmax, log_softmax and expit, and NumPy's argmax and sort, within the bound."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from softstream.hw.config.config import Config
+from softstream.hw.head import HEADS
+from softstream.hw.plan.derive import plan
+from softstream.hw.plan.ports import outputs, sidebands
+from softstream.sim.beats import pad_vectors
+from softstream.sim.golden import Result, golden
+from softstream.sim.reference.exact import EXACT, Vectors, errors_ulp, exact_values
+from softstream.sim.reference.softmax import float64_slack_ulp
+from softstream.sim.stimulus import corner_vectors
+
+special = pytest.importorskip("scipy.special")
+
+LENGTH = 12
+BASES = {
+    "": Config(max_length=LENGTH, score_scale=0.1),
+    "-unsigned": Config(max_length=LENGTH, score_signed=False, score_scale=0.04, temperature=0.5, probability_width=10),
+    "-UQ1": Config(max_length=LENGTH, probability_format="UQ1", reference_offset=40, normaliser="logarithm"),
+}
+
+
+def vectors(config: Config) -> Vectors:
+    """Corners and random scores of every length, a label beside each."""
+    rng = np.random.default_rng(3)
+    given = corner_vectors(config, rng)
+    low, high = config.score_format.minimum, config.score_format.maximum
+    for length in [*range(1, LENGTH + 1)] * 4:
+        given.append(
+            np.clip(np.rint(rng.normal((low + high) / 2, rng.choice((3, 30, 300)), length)), low, high).astype(int)
+        )
+    scores, lengths = pad_vectors([vector[:LENGTH] for vector in given], high)
+    beside = {"labels": rng.integers(0, lengths)} if sidebands(config) else {}
+    return Vectors(config, scores, lengths, beside)
+
+
+def rows(found: Vectors) -> list[np.ndarray]:
+    """Each vector's scores, in nats."""
+    return [row[:n] * found.config.effective_scale for row, n in zip(found.scores, found.lengths, strict=True)]
+
+
+def filled(found: Vectors, values: list[np.ndarray], fill: float = 0.0) -> np.ndarray:
+    result = np.full(found.scores.shape, fill)
+    for row, value in zip(result, values, strict=True):
+        row[: len(value)] = value
+    return result
+
+
+def softmax(found: Vectors) -> np.ndarray:
+    return filled(found, [special.softmax(row) for row in rows(found)])
+
+
+def log_softmax(found: Vectors) -> np.ndarray:
+    return filled(found, [special.log_softmax(row) for row in rows(found)], -np.inf)
+
+
+def exponentials(found: Vectors) -> np.ndarray:
+    config = found.config
+    one = (config.score_format.maximum - config.reference_offset) * config.effective_scale
+    return filled(found, [np.minimum(np.exp(np.minimum(row - one, 0)), 1) for row in rows(found)])
+
+
+def largest(found: Vectors) -> np.ndarray:
+    return filled(found, [np.sort(special.softmax(row))[::-1] for row in rows(found)])[:, : found.config.top_k]
+
+
+def one_hot(found: Vectors) -> np.ndarray:
+    return filled(found, [(np.arange(len(row)) == np.argmax(row)).astype(float) for row in rows(found)])
+
+
+def losses(found: Vectors) -> np.ndarray:
+    return -np.take_along_axis(log_softmax(found), found.beside["labels"][:, None], axis=1)[:, 0]
+
+
+THEIRS: dict[str, Callable[[Vectors], np.ndarray]] = {
+    "softmax": softmax,
+    "log_softmax": log_softmax,
+    "cross_entropy": losses,
+    "exponential": exponentials,
+    "sigmoid": lambda found: filled(found, [special.expit(row) for row in rows(found)]),
+    "hardmax": one_hot,
+    "softmax_top_k": largest,
+}
+"""Mode → what its codes stand for, by SciPy and NumPy."""
+
+CASES = [pytest.param(base.replace(mode=mode), id=f"{mode}{name}") for name, base in BASES.items() for mode in HEADS]
+
+
+def counted(found: Vectors, exact: np.ndarray) -> np.ndarray:
+    """Which values are there."""
+    return np.isfinite(exact) if exact.ndim == 1 else np.arange(exact.shape[1]) < found.lengths[:, None]
+
+
+@pytest.mark.parametrize("config", CASES)
+def test_codes_are_within_the_bound_of_scipy_and_numpy(config: Config) -> None:
+    if config.mode not in THEIRS:
+        assert not any(field.form for output in outputs(config) for field in output.fields), (
+            "codes, but nobody's word on them"
+        )
+        return
+    found = vectors(config)
+    code = next(field for output in outputs(config) for field in output.fields if field.array in EXACT)
+    codes = golden(config, found.scores, found.lengths, found.beside)[code.array]
+    exact = THEIRS[config.mode](found)
+    there = counted(found, exact)
+    error, saturated = (both[there] for both in errors_ulp(config, code, codes, exact))
+    derived = plan(config)
+    if derived.bound_ulp is None:  # 1.0 and 0, exactly, as far as the format holds 1.0
+        assert set(error[~saturated]) <= {0.0}
+        assert saturated.any() == (config.probability_format == "UQ0")
+        return
+    assert np.abs(error[~saturated]).max() <= derived.bound_ulp + float64_slack_ulp(config)
+    assert np.abs(error).max() <= derived.worst_ulp + float64_slack_ulp(config)
+    # What is within half an ulp of everything would be no table of roundings: something comes near.
+    assert np.abs(error[~saturated]).max() > 0.4
+
+
+@pytest.mark.parametrize("config", CASES)
+def test_our_float64_is_theirs(config: Config) -> None:
+    found = vectors(config)
+    for output in outputs(config):
+        for field in output.fields:
+            if field.array in EXACT and config.mode in THEIRS:
+                ours, theirs = exact_values(field.array, found), THEIRS[config.mode](found)
+                there = counted(found, theirs)
+                # Both in float64: some roundings of results up to 1, or of logarithms up to 30.
+                np.testing.assert_allclose(ours[there], theirs[there], rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.parametrize("config", CASES)
+def test_winners_and_orders_are_numpys(config: Config) -> None:
+    found = vectors(config)
+    result: Result = golden(config, found.scores, found.lengths, found.beside)
+    if "argmax" in result:
+        assert result["argmax"].tolist() == [int(np.argmax(row)) for row in rows(found)]
+    if "top_indices" in result:
+        # A stable sort of the negated scores: the first index first among equals.
+        orders = [np.argsort(-row, kind="stable")[: config.top_k].tolist() for row in rows(found)]
+        assert [found[: len(due)].tolist() for found, due in zip(result["top_indices"], orders, strict=True)] == orders
+    if "one_hot" in result:
+        assert np.argmax(result["one_hot"], axis=1).tolist() == [int(np.argmax(row)) for row in rows(found)]
+
+
+def test_a_mask_leaves_softmax_of_the_others() -> None:
+    config = BASES[""].replace(mask=True)
+    found = vectors(config.replace(mask=False))
+    mask = np.random.default_rng(1).random(found.scores.shape) < 0.5
+    masked = Vectors(config, found.scores, found.lengths, {"mask": mask})
+    for row, mine, out, n in zip(found.scores, masked.softmax, mask, found.lengths, strict=True):
+        left = ~out & (np.arange(LENGTH) < n)
+        assert mine[~left].tolist() == [0.0] * np.count_nonzero(~left)
+        if left.any():
+            np.testing.assert_allclose(mine[left], special.softmax(row[left] * config.score_scale), rtol=1e-13)

@@ -1,0 +1,146 @@
+"""The golden model as a whole: against its definition in unbounded integers, and its answers to wrong input."""
+
+import numpy as np
+import pytest
+from support.configurations import SOFTMAX, TWO_PASS, vectors
+
+from softstream.hw.config.config import Config
+from softstream.hw.config.presets import PRESETS
+from softstream.hw.errors import UserError
+from softstream.hw.numbers.reciprocal import GUARD
+from softstream.hw.numbers.softmax import numerics
+from softstream.hw.numbers.two_pass import differences
+from softstream.sim.golden import golden
+from softstream.sim.stimulus import beside
+
+
+def by_definition(config: Config, vector: list[int]) -> tuple[int, int, bool, list[int]]:
+    """One vector, element by element, in Python's integers: an independent reading of the documents."""
+    if config.accumulator == "two_pass":
+        return relative_to_the_maximum(config, vector)
+    w = numerics(config)
+    overlong, vector = len(vector) > config.max_length, vector[: config.max_length]
+    exponents, significands = (values.tolist() for values in w.tables.all_positions)
+    elements = [
+        (exponents[x - config.score_format.minimum], significands[x - config.score_format.minimum]) for x in vector
+    ]
+    reference, total = elements[0][0] // w.reference_step, 0
+    for e, s in elements:
+        coarse = e // w.reference_step
+        total >>= w.reference_step * max(0, coarse - reference)
+        reference = max(reference, coarse)
+        term = s << (e % w.reference_step) << (w.accumulator_fraction - w.significand_fraction)
+        total += term >> (w.reference_step * (reference - coarse))
+    leading = total.bit_length() - 1
+    n = w.reference_step * (0 if w.absolute else reference) + leading - w.accumulator_fraction
+    m = total * 2**w.divisor_fraction // 2**leading
+    codes = []
+    if w.logarithms is not None:
+        t, last = w.logarithms, len(w.antilogarithm) // 2  # 2^F entries of T, twice as many codes
+        whole = n * 2 * last + int(t.logarithm[m * last // 2**w.divisor_fraction - last])
+        whole += m * 2 * last // 2**w.divisor_fraction % 2
+        for x in vector:
+            z = whole - int(t.position[x - config.score_format.minimum]) - 1
+            assert z >= 0
+            codes.append(int(w.antilogarithm[(2 * last + z % (2 * last)) // 2 ** (z // (2 * last) + 1)]))
+        elements = []
+    for e, s in elements:
+        if config.normaliser == "divider":
+            quotient = s * 2 ** (w.probability_width + 1 + w.divisor_fraction - w.significand_fraction) // m
+        elif config.normaliser == "reciprocal":
+            r = min(2 ** (w.reciprocal_width + w.divisor_fraction) // m, 2**w.reciprocal_width - 1)
+            if w.reciprocals is not None:
+                chord, low = divmod(m - 2**w.divisor_fraction, 2**w.reciprocals.low_width)
+                fall = int(w.reciprocals.slope[chord]) * low // 2**w.reciprocals.low_width
+                r = (int(w.reciprocals.start[chord]) - fall) // 2**GUARD
+            quotient = s * r // 2 ** (w.significand_fraction + w.reciprocal_width - w.probability_width - 1)
+        else:
+            quotient = s // 2 ** (w.significand_fraction - w.probability_width)
+        code = (quotient + 2 ** (n - e)) // 2 ** (n - e + 1)
+        codes.append(min(code, config.probability_maximum))
+    best = max(vector)
+    return vector.index(best), best, overlong, codes
+
+
+def relative_to_the_maximum(config: Config, vector: list[int]) -> tuple[int, int, bool, list[int]]:
+    """The same in two passes."""
+    table = differences(config)
+    overlong, vector = len(vector) > config.max_length, vector[: config.max_length]
+    best = max(vector)
+    terms = [table.entries[best - x] for x in vector]
+    divisor = sum(terms) // 2**table.dropped
+    halves = [2 * (e // 2**table.dropped) * 2**config.probability_width for e in terms]
+    codes = [min((half + divisor) // (2 * divisor), config.probability_maximum) for half in halves]
+    return vector.index(best), best, overlong, codes
+
+
+@pytest.mark.parametrize("name", [*SOFTMAX, *TWO_PASS])
+def test_equals_the_definition(name: str) -> None:
+    config = {**SOFTMAX, **TWO_PASS}[name]
+    found = vectors(config, seed=31)
+    lengths = np.array([len(vector) for vector in found])
+    scores = np.full((len(found), lengths.max()), config.score_format.minimum)
+    for row, vector in zip(scores, found, strict=True):
+        row[: len(vector)] = vector
+    result = golden(config, scores, lengths)
+    assert result.probabilities is not None
+    for v, vector in enumerate(found):
+        argmax, best, overlong, codes = by_definition(config, [int(x) for x in vector])
+        assert (result.argmax[v], result.best[v], result.overlong[v]) == (argmax, best, overlong)
+        assert result.probabilities[v].tolist() == codes + [0] * (scores.shape[1] - len(codes))
+
+
+def test_implementation_keys_change_nothing() -> None:
+    scores = np.random.default_rng(4).integers(-128, 128, (96, 30))  # whole ensembles
+    for config in PRESETS.values():
+        if config.score_width == 8:
+            cut = scores[:, : config.max_length]
+            others = beside(config, cut)
+            fast, small = (golden(config.replace(profile=p), cut, beside=others) for p in ("fast", "small"))
+            assert set(fast) == set(small)
+            assert all(np.array_equal(fast[name], small[name]) for name in fast)
+
+
+def test_decision_comes_from_the_scores_where_probabilities_tie() -> None:
+    """A thousand near-equal scores: every probability rounds to the same code, the winner is still the maximum."""
+    scores = np.zeros((1, 1000), dtype=int)
+    scores[0, 700] = 1
+    result = golden(Config(), scores)
+    assert result.probabilities is not None
+    assert np.ptp(result.probabilities) == 0
+    assert result.argmax[0] == 700
+
+
+def test_blocks_do_not_show() -> None:
+    scores = np.random.default_rng(6).integers(-128, 128, (300, 1000))
+    whole = golden(Config(), scores)
+    one = golden(Config(), scores[299:])
+    assert whole.probabilities is not None
+    assert one.probabilities is not None
+    assert np.array_equal(whole.probabilities[299], one.probabilities[0])
+
+
+def test_no_vectors() -> None:
+    result = golden(Config(), np.zeros((0, 5), dtype=int))
+    assert result.probabilities is not None
+    assert result.probabilities.shape == (0, 5)
+    assert len(result.argmax) == 0
+
+
+@pytest.mark.parametrize(
+    ("scores", "lengths", "message"),
+    [
+        (np.zeros(4, dtype=int), None, r"shape \(4,\); must be integer codes \[vectors, N\]"),
+        (np.zeros((2, 0), dtype=int), None, r"shape \(2, 0\)"),
+        (np.zeros((2, 2)), None, "float64"),
+        (np.array([[0, 1], [0, 128]]), None, r"scores\[1, 1\] = 128: outside the score format, -128 to 127"),
+        (np.array([[-129]]), None, r"clip it to -128"),
+        (np.zeros((2, 3), dtype=int), np.array([1, 0]), r"lengths\[1\] = 0: must be from 1 to 3"),
+        (np.zeros((2, 3), dtype=int), np.array([4, 1]), r"lengths\[0\] = 4"),
+        (np.zeros((2, 3), dtype=int), np.array([1.0, 1.0]), "one per vector"),
+        (np.zeros((2, 3), dtype=int), np.array([1]), "2 integers, one per vector"),
+    ],
+)
+def test_wrong_input(scores: np.ndarray, lengths: np.ndarray | None, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        golden(Config(), scores, lengths)

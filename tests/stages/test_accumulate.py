@@ -1,0 +1,202 @@
+# amaranth: UnusedElaboratable=no
+"""The sum: golden against Python's integers, hardware against golden."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from amaranth import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from support.configurations import SOFTMAX, WIDTHS, vectors
+from support.stream_bench import PAUSES, pauses, run_cycles
+
+from softstream.hw.numbers.softmax import Numerics, numerics
+from softstream.hw.plan.schedule import align_cycles, cleared, longest_segment, schedule
+from softstream.hw.stages.accumulate import Accumulate, Align, edges_layout
+from softstream.hw.stages.exponential import exponential_layout, term_width
+from softstream.hw.streams.streams import pulse
+from softstream.sim.golden.stages.accumulate import accumulate
+from softstream.sim.golden.stages.exponential import exponential
+
+
+def one_by_one(widths: Numerics, elements: list[tuple[int, int]]) -> tuple[int, int]:
+    """The definition, element by element, in unbounded integers."""
+    step, fraction = widths.reference_step, widths.accumulator_fraction
+    reference, total = elements[0][0] // step, 0
+    for exponent, significand in elements:
+        coarse = exponent // step
+        if coarse > reference:
+            total >>= step * (coarse - reference)
+            reference = coarse
+        term = significand << (exponent % step) << (fraction - widths.significand_fraction)
+        total += term >> (step * (reference - coarse))
+    return (0 if widths.absolute else reference), total
+
+
+def positions_of(name: str) -> list[np.ndarray]:
+    config = SOFTMAX[name]
+    cut = [vector[: config.max_length] for vector in vectors(config, seed=11)]
+    return [vector - config.score_format.minimum for vector in cut]
+
+
+@pytest.mark.parametrize("name", WIDTHS)
+def test_golden_is_the_definition(name: str) -> None:
+    widths = numerics(SOFTMAX[name])
+    for positions in positions_of(name):
+        exponent, significand = exponential(widths, positions[None])
+        reference, total = accumulate(widths, exponent, significand, np.ones_like(exponent, dtype=bool))
+        pairs = list(zip(exponent[0].tolist(), significand[0].tolist(), strict=True))
+        assert (reference[0], total[0]) == one_by_one(widths, pairs)
+        assert total[0] < 1 << widths.accumulator_width
+        assert total[0] >= 1 << widths.accumulator_fraction
+
+
+def test_golden_takes_all_vectors_at_once() -> None:
+    """Rows whose reference has stopped growing are not touched by the rounds of the others."""
+    widths = numerics(SOFTMAX["reference"])
+    rng = np.random.default_rng(2)
+    positions = np.sort(rng.integers(0, 256, (50, 16)), axis=1)[:, ::1]
+    positions[::2] = positions[::2, ::-1]
+    valid = np.arange(16) < rng.integers(1, 17, (50, 1))
+    exponent, significand = exponential(widths, positions)
+    reference, total = accumulate(widths, exponent, significand, valid)
+    for row in range(50):
+        alone = accumulate(widths, exponent[row : row + 1], significand[row : row + 1], valid[row : row + 1])
+        assert (reference[row], total[row]) == (alone[0][0], alone[1][0])
+
+
+class Chain(wiring.Component):
+    """Align and accumulate as the head joins them."""
+
+    def __init__(self, widths: Numerics, segments: tuple[int, ...], *, cleared: bool) -> None:
+        self._widths, self._segments, self._cleared = widths, segments, cleared
+        super().__init__(
+            {
+                "i": In(pulse(exponential_layout(widths, edges_layout()))),
+                "sum": Out(widths.accumulator_width),
+                "ends": Out(len(segments)),
+                "reference": Out(max(1, widths.coarse_width)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.align = align = Align(self._widths)
+        m.submodules.accumulate = total = Accumulate(self._widths, self._segments, cleared=self._cleared)
+        wiring.connect(m, wiring.flipped(self.i), align.i)
+        wiring.connect(m, align.o, total.i)
+        m.d.comb += [self.sum.eq(total.sum), self.ends.eq(total.ends), self.reference.eq(total.reference)]
+        return m
+
+
+def check_sums(
+    dut: wiring.Component,
+    segments: tuple[int, ...],
+    vectors: list[list[dict[str, Any]]],
+    expected: list[tuple[int, int]],
+    *,
+    latency: int,
+    source: str,
+) -> None:
+    """Each segment of each sum is there when `ends` tells, `latency` and the segment's number after the last beat."""
+    beats = [(beat, k == len(vector) - 1) for vector in vectors for k, beat in enumerate(vector)]
+    paused = pauses(source, 3)
+    lasts: list[int] = []
+    sent = [0]
+
+    def drive(found: list[dict[str, Any]], now: Callable[[str], int]) -> dict[str, Any]:
+        cycle = len(found)
+        if sent[0] == len(beats) or paused(cycle):
+            return {"i.valid": 0, "i.payload": beats[cycle % len(beats)][0]}  # what is not valid does not count
+        beat, last = beats[sent[0]]
+        sent[0] += 1
+        if last:
+            lasts.append(cycle)
+        return {"i.valid": 1, "i.payload": beat}
+
+    cycles = 3 * len(beats) + len(segments) + 20
+    found = run_cycles(dut, cycles, drive, ["sum", "ends", "reference"])
+    assert sent[0] == len(beats)
+    low = 0
+    for j, width in enumerate(segments):
+        due = [cycle + latency + j for cycle in lasts]
+        assert [cycle for cycle, row in enumerate(found) if row["ends"] >> j & 1] == due
+        mask = (1 << width) - 1
+        assert [found[cycle]["sum"] >> low & mask for cycle in due] == [total >> low & mask for _, total in expected]
+        if j == 0:
+            assert [found[cycle]["reference"] for cycle in due] == [reference for reference, _ in expected]
+        low += width
+
+
+def edges(k: int, length: int) -> dict[str, int]:
+    return {"first": int(k == 0), "last": int(k == length - 1)}
+
+
+@pytest.mark.parametrize("source", PAUSES)
+@pytest.mark.parametrize("name", WIDTHS)
+def test_equals_golden(name: str, source: str) -> None:
+    widths, cycles = numerics(SOFTMAX[name]), schedule(SOFTMAX[name])
+    found, expected = [], []
+    for positions in positions_of(name):
+        exponent, significand = exponential(widths, positions[None])
+        reference, total = accumulate(widths, exponent, significand, np.ones_like(exponent, dtype=bool))
+        expected.append((int(reference[0]), int(total[0])))
+        found.append(
+            [
+                {"exponent": int(e), "significand": int(s), "tag": edges(k, len(positions))}
+                for k, (e, s) in enumerate(zip(exponent[0], significand[0], strict=True))
+            ]
+        )
+    latency = align_cycles(widths) + 1
+    chain = Chain(widths, cycles.segments, cleared=cleared(SOFTMAX[name], widths))
+    check_sums(chain, cycles.segments, found, expected, latency=latency, source=source)
+    assert cycles.accumulate == len(cycles.segments)
+
+
+ABSOLUTE = numerics(SOFTMAX["absolute"])
+WIDTH = ABSOLUTE.accumulator_width
+
+
+@pytest.mark.parametrize("source", ["never", "random"])
+@pytest.mark.parametrize(
+    "segments",
+    [(WIDTH,), (1, WIDTH - 1), (WIDTH - 1, 1), (9, 10, 9, WIDTH - 28), (3, 17, 1, 1, WIDTH - 22)],
+    ids=str,
+)
+@pytest.mark.parametrize("clears", [False, True])
+def test_carries_cross_every_segment(segments: tuple[int, ...], source: str, clears: bool) -> None:
+    """Terms as wide as they come, whose carries run through all segments, also into the next vector's first term."""
+    bits = term_width(ABSOLUTE)
+    ones = (1 << bits) - 1
+    rng = np.random.default_rng(13)
+    vectors = [[ones] * 16, [ones], [1], [ones, 1], [1, ones], [ones, 1, ones, 1], [0], [1] * 16, [ones, 0, 1]]
+    for _ in range(12):
+        length = int(rng.integers(1, 17))
+        # Runs of ones at random places: x + y carries far.
+        vectors.append([ones >> int(rng.integers(bits)) << int(a) & ones for a in rng.integers(0, bits, length)])
+        vectors.append([int(x) for x in rng.integers(0, ones, length, endpoint=True)])
+    beats = [[{"term": term, "edges": edges(k, len(vector))} for k, term in enumerate(vector)] for vector in vectors]
+    expected = [(0, sum(vector)) for vector in vectors]
+    assert max(total for _, total in expected) < 1 << WIDTH
+    check_sums(Accumulate(ABSOLUTE, segments, cleared=clears), segments, beats, expected, latency=1, source=source)
+
+
+def test_segments_that_do_not_make_up_the_accumulator_are_refused() -> None:
+    reference = numerics(SOFTMAX["reference"])
+    for widths, segments in ((ABSOLUTE, (WIDTH - 1,)), (reference, (20, reference.accumulator_width - 20))):
+        with pytest.raises(ValueError, match="do not make up the accumulator"):
+            Accumulate(widths, segments)
+
+
+def test_segments_are_no_longer_than_they_may_be() -> None:
+    for config in SOFTMAX.values():
+        widths, parts = numerics(config), schedule(config).segments
+        assert sum(parts) == widths.accumulator_width
+        if widths.absolute:
+            longest = longest_segment(config)
+            assert max(parts) <= longest
+            assert (len(parts) - 1) * longest < widths.accumulator_width  # and not more of them than that takes
+        else:
+            assert len(parts) == 1

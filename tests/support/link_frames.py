@@ -1,0 +1,56 @@
+"""What goes over the link for a vector, from the golden model: payloads of RUN, and the frames of a result."""
+
+import numpy as np
+
+from softstream.boards.link.protocol import PAYLOAD_BYTES, Type, beat_bytes, concluding, element_bytes, emitted, flags
+from softstream.hw.config.config import Config
+from softstream.hw.plan.ports import sidebands
+from softstream.sim.beats import due_beats
+
+__all__ = ["elements_of", "result_frames", "run_payloads"]
+
+
+def run_payloads(config: Config, vector: np.ndarray, beside: dict[str, np.ndarray]) -> list[bytes]:
+    """Payloads of the RUN frames of one vector [N], with what comes beside it, [1, N] and [1]."""
+    size, wire = element_bytes(config), b""
+    score = 1 if config.score_width <= 8 else 2
+    for place, code in enumerate(vector):
+        user = low = 0
+        for field in sidebands(config):
+            value = beside[field.array][0]
+            user |= int(value[place] if field.per == "element" else value) << low
+            low += field.width
+        wire += int(code % 256**score).to_bytes(score, "little") + user.to_bytes(size - score, "little")
+    most = PAYLOAD_BYTES // size * size
+    return [wire[start : start + most] for start in range(0, len(wire), most)]
+
+
+def elements_of(config: Config, wire: bytes) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """(scores [1, N], beside) of the payloads of a vector."""
+    size, width = element_bytes(config), config.score_width
+    rows = np.frombuffer(wire, np.uint8).reshape(-1, size).astype(np.int64)
+    words = (rows << 8 * np.arange(size)).sum(axis=1)
+    scores, words = words & ((1 << width) - 1), words >> (8 if width <= 8 else 16)
+    if config.score_signed:
+        scores -= scores >> (width - 1) << width
+    beside = {}
+    for field in sidebands(config):
+        values, words = words & ((1 << field.width) - 1), words >> field.width
+        beside[field.array] = values[None] if field.per == "element" else values[:1]
+    return scores[None], beside
+
+
+def result_frames(config: Config, model, length: int, mask: np.ndarray | None, cycles: int) -> list[tuple[Type, bytes]]:
+    """Type and payload of each frame of one vector's result."""
+    due = due_beats(config, model, np.array([length]), mask)
+    found = []
+    if (output := emitted(config)) is not None:
+        size = beat_bytes(output)
+        body = b"".join(word.to_bytes(size, "little") for word, *_ in due[output.prefix])
+        most = PAYLOAD_BYTES // size * size
+        found = [(Type.RESULT, body[start : start + most]) for start in range(0, len(body), most)]
+    values = b""
+    if (output := concluding(config)) is not None:
+        values = due[output.prefix][0][0].to_bytes(beat_bytes(output), "little")
+    told = sum(int(model[flag.array][0]) << bit for bit, flag in enumerate(flags(config)))
+    return [*found, (Type.RESULT_END, values + bytes([told]) + cycles.to_bytes(3, "little"))]

@@ -1,0 +1,26 @@
+"""Placements whose results are known, in the place of the tool chain."""
+
+from softstream.boards.tools.measure import CriticalPath, Measurement, Placement
+
+__all__ = ["faked"]
+
+
+def faked(speeds, cells=(100, 900), available=7680):
+    """`measure` with results that are known: one per (head, part), in the order of the jobs."""
+
+    def measure(jobs, progress):
+        progress(0.5, "halfway")
+        results = []
+        for index, job in enumerate(jobs):
+            logic = cells[index // 2]
+            counts = {cell.name: 0 for cell in job.part.cells} | {job.part.cell("logic").name: logic}
+            placed = [Placement(seed, speeds[index], CriticalPath("a.O", "b.I", 3.0, 2.0, ())) for seed in job.seeds]
+            fits = logic <= available
+            results.append(
+                Measurement(
+                    job.part.name, counts, {job.part.cell("logic").name: available}, tuple(placed) if fits else ()
+                )
+            )
+        return results
+
+    return measure
