@@ -162,8 +162,7 @@ class BuildResult:
 
 def memory_bits(config: Config) -> int:
     """Bits that a head keeps of a vector while its sum is made: every element once, where it is read again; else none."""
-    stored = config.mode in ("softmax", "log_softmax") or (config.mode, config.sampler) == ("sample", "inverse_cdf")
-    return config.max_length * (config.score_width + 1 + config.mask) if stored else 0
+    return config.max_length * (config.score_width + 1 + config.mask) if config.stores_scores else 0
 
 
 def needed_cells(config: Config, row: Board, *, link: bool = True) -> tuple[int, int] | None:

@@ -17,7 +17,7 @@ def shown(m: Module, config: Config, head: Any, flush: Value | int = 0) -> tuple
     cross-entropy, which have none, nothing, so lamps stay dark. `flush` says that the head was reset.
     """
     output = next((found for found in outputs(config) if any(field.name == "index" for field in found.fields)), None)
-    if output is None and config.mode != "hardmax":
+    if output is None and not config.traits.one_hot:
         return Const(0, config.index_width), Const(0)
     source = getattr(head, "o" if output is None else output.port)
     taken = source.valid & source.ready

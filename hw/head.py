@@ -46,8 +46,8 @@ def Head(config: Config) -> HeadInterface:
     parts = composition(config)
     if parts is not None:
         return Composed(config, parts, Head)
-    if config.mode == "softmax" and config.accumulator == "two_pass":
+    if config.two_pass:
         return TwoPass(config)
-    if config.mode == "sample" and config.sampler == "inverse_cdf":
+    if config.inverse_cdf:
         return InverseCdf(config)
     return HEADS[config.mode](config)

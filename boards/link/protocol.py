@@ -11,12 +11,12 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import get_args
 
 import numpy as np
 from cobs import cobs
 
-from softstream.hw.config.config import Config, Mode
+from softstream.hw.config.config import Config
+from softstream.hw.config.modes import MODES as MODE_TRAITS
 from softstream.hw.plan.ports import Field, Output, byte_bits, outputs, sidebands
 
 __all__ = [
@@ -47,7 +47,7 @@ __all__ = [
 
 MAGIC = b"sfst"
 VERSION = 3
-MODES: tuple[str, ...] = get_args(Mode)
+MODES: tuple[str, ...] = tuple(MODE_TRAITS)
 """What a board's link carries, in the order of their numbers in INFO."""
 
 

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from softstream.hw.config.keys import KEYS, Key, Mode, checked_value, nearest
+from softstream.hw.config.keys import KEYS, Key, checked_value, nearest
+from softstream.hw.config.modes import MODES, Mode, ModeTraits
 from softstream.hw.config.rules import check_combination
 from softstream.hw.errors import UserError
 from softstream.hw.formats import QFormat, ceil_log2
 
-__all__ = ["KEYS", "Config", "Key", "Mode", "load_toml", "nearest", "parse_setting"]
+__all__ = ["KEYS", "Config", "Key", "load_toml", "nearest", "parse_setting"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,26 @@ class Config:
         check_combination(self)
 
     @property
+    def traits(self) -> ModeTraits:
+        """The facts of the mode."""
+        return MODES[self.mode]
+
+    @property
+    def inverse_cdf(self) -> bool:
+        """Whether a draw compares the running sum of exponentials with a random share of the whole."""
+        return self.traits.random and self.sampler == "inverse_cdf"
+
+    @property
+    def two_pass(self) -> bool:
+        """Whether the exponentials are relative to the maximum, which a pass of its own finds."""
+        return self.traits.normalised and self.accumulator == "two_pass"
+
+    @property
+    def stores_scores(self) -> bool:
+        """Whether the head stores a vector's scores until their sum is complete."""
+        return self.traits.stores_scores or self.inverse_cdf
+
+    @property
     def clips(self) -> bool:
         """Whether any score is clipped."""
         return self.clip_minimum > self.score_format.minimum or self.clip_maximum < self.score_format.maximum
@@ -101,7 +122,7 @@ class Config:
     @property
     def division(self) -> str:
         """What the exponentials meet their sum in: the `normaliser`, or `natural` where it is a natural logarithm."""
-        return "natural" if self.mode in ("log_softmax", "cross_entropy") else self.normaliser
+        return "natural" if self.traits.logarithmic else self.normaliser
 
     @property
     def digest(self) -> str:

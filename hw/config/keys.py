@@ -4,26 +4,12 @@ import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
+from softstream.hw.config.modes import MODES
 from softstream.hw.errors import UserError
 
-__all__ = ["KEYS", "Key", "Mode", "checked_value", "nearest"]
-
-
-Mode = Literal[
-    "argmax",
-    "softmax",
-    "log_softmax",
-    "cross_entropy",
-    "exponential",
-    "sigmoid",
-    "sample",
-    "hardmax",
-    "top_k",
-    "softmax_top_k",
-]
-"""What is computed."""
+__all__ = ["KEYS", "Key", "checked_value", "nearest"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +28,7 @@ class Key:
 
 KEYS: tuple[Key, ...] = (
     Key("mode", "text", "–",
-        ", ".join(get_args(Mode)), "softmax",
+        ", ".join(MODES), "softmax",
         "the winner alone; probabilities, their logarithms, or unnormalised exponentials, and the winner; the loss of a label; a "
         "probability for each score by itself; a random draw with the probabilities of softmax; 1.0 for the winner and 0 for all "
         "others; the K largest scores in order; or those with their probabilities", True),
@@ -104,7 +90,7 @@ KEYS: tuple[Key, ...] = (
 )  # fmt: skip
 
 _CHOICES = {
-    "mode": get_args(Mode),
+    "mode": tuple(MODES),
     "probability_format": ("UQ0", "UQ1"),
     "normaliser": ("divider", "reciprocal", "logarithm", "none"),
     "accumulator": ("auto", "absolute", "reference", "two_pass"),

@@ -1,6 +1,6 @@
 """Limits that both the rules between keys and the numbers refer to."""
 
-__all__ = ["BETA_LIMIT", "DIRECT_WIDTH", "GROUPED_MODES", "WIDEST_SCORE"]
+__all__ = ["BETA_LIMIT", "DIRECT_WIDTH", "WIDEST_SCORE"]
 
 DIRECT_WIDTH = 10
 """Bits of the widest score that addresses one table directly: 1024 entries."""
@@ -11,9 +11,6 @@ BETA_LIMIT = 64
 One step then changes the weight by 2^64, so a score below the maximum has a probability under 2^-64: the cap moves no
 result by more than N·2^-64 and keeps the exponent field finite for every positive scale.
 """
-
-GROUPED_MODES = ("argmax", "softmax", "log_softmax", "exponential", "sample", "hardmax")
-"""Modes with groups: each has a result for each element, or one for the vector."""
 
 WIDEST_SCORE = 16
 """Bits of the widest score that an exponential takes."""

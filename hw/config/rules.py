@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING
 
-from softstream.hw.config.limits import BETA_LIMIT, DIRECT_WIDTH, GROUPED_MODES, WIDEST_SCORE
+from softstream.hw.config.limits import BETA_LIMIT, DIRECT_WIDTH, WIDEST_SCORE
 from softstream.hw.errors import UserError
 from softstream.hw.formats import ceil_log2
 
@@ -20,7 +20,7 @@ def check_combination(config: "Config") -> None:
             f"{config.scale_text}: their quotient must be a finite number above 0; for example temperature = 1.0"
         )
     coarsest = BETA_LIMIT * math.log(2)
-    if config.temperature != 1 and config.mode != "argmax" and config.effective_scale > coarsest:
+    if config.temperature != 1 and not config.traits.order_only and config.effective_scale > coarsest:
         # Rounded up to a number that a person would write.
         least = config.score_scale / coarsest
         digit = 10.0 ** math.floor(math.log10(least))
@@ -49,16 +49,16 @@ def check_combination(config: "Config") -> None:
             raise UserError(f"{option} with {name} = {value}: {why}; {name} = {plain} would do")
     if config.temperature_bits:
         _check_temperature_bits(config)
-    if config.accumulator == "two_pass" and config.mode not in ("argmax", "softmax"):
+    if config.accumulator == "two_pass" and not config.traits.two_pass:
         raise UserError(
             f"accumulator = 'two_pass' with mode = {config.mode!r}: takes softmax; accumulator = 'auto' would do"
         )
-    if config.mode == "sample" and config.sampler == "inverse_cdf" and config.lanes > 1:
+    if config.inverse_cdf and config.lanes > 1:
         raise UserError(
             f"lanes = {config.lanes} with sampler = 'inverse_cdf': the running sum is looked at element by element; lanes = 1 "
             "would do"
         )
-    if config.mode == "sample" and config.sampler == "inverse_cdf" and config.per_vector == "pipelined":
+    if config.inverse_cdf and config.per_vector == "pipelined":
         raise UserError(
             "per_vector = 'pipelined' with sampler = 'inverse_cdf': the share of a vector's sum takes its steps; "
             "per_vector = 'serial' would do, or sampler = 'gumbel', which takes vectors of any length without a bubble"
@@ -103,7 +103,7 @@ def _check_clip(config: "Config") -> None:
         return
     key = "clip_minimum" if config.clip_minimum > low else "clip_maximum"
     for name, fits, would, why in (
-        ("mode", config.mode in ("softmax", "softmax_top_k"), "'softmax'", "takes the exponentials of softmax"),
+        ("mode", config.traits.normalised, "'softmax'", "takes the exponentials of softmax"),
         (
             "score_width",
             config.score_width <= DIRECT_WIDTH,
@@ -128,9 +128,12 @@ def _check_clip(config: "Config") -> None:
 def _check_temperature_bits(config: "Config") -> None:
     """Raises `UserError` where scores cannot be multiplied by a code that comes beside them."""
     given = f"temperature_bits = {config.temperature_bits}"
-    if config.mode not in ("softmax", "log_softmax", "cross_entropy"):
-        ordered = config.mode in ("argmax", "hardmax", "top_k")
-        why = "the order does not depend on a temperature" if ordered else "takes softmax and its logarithms"
+    if not config.traits.vector_temperature:
+        why = (
+            "the order does not depend on a temperature"
+            if config.traits.order_only
+            else "takes softmax and its logarithms"
+        )
         raise UserError(
             f"{given} with mode = {config.mode!r}: {why}; temperature_bits = 0 would do, or mode = 'softmax'"
         )
@@ -144,7 +147,7 @@ def _check_temperature_bits(config: "Config") -> None:
             f"{given} with groups = {list(config.groups)}: a code comes beside each packet, and it has several vectors; "
             "temperature_bits = 0 would do, with temperature for all"
         )
-    narrow = (config.normaliser == "logarithm" and config.mode == "softmax") or config.accumulator == "two_pass"
+    narrow = config.division == "logarithm" or config.accumulator == "two_pass"
     widest = DIRECT_WIDTH if narrow else WIDEST_SCORE
     key = "accumulator" if config.accumulator == "two_pass" else "normaliser"
     what = f" and {key} = {getattr(config, key)!r}" if narrow else ""
@@ -162,13 +165,10 @@ def _check_temperature_bits(config: "Config") -> None:
 
 def _check_groups(config: "Config") -> None:
     text, longest = f"groups = {list(config.groups)}", max(config.groups)
-    if config.mode not in GROUPED_MODES:
-        why = {
-            "sigmoid": "each score has a probability by itself, whatever stands beside it",
-            "cross_entropy": "one label comes with a packet",
-        }.get(config.mode, "the K largest are of a packet")
+    if config.traits.groups_refusal:
+        why = config.traits.groups_refusal
         raise UserError(f"{text} with mode = {config.mode!r}: {why}; mode = 'softmax' would do, or groups = []")
-    if config.mode == "sample" and config.sampler == "inverse_cdf":
+    if config.inverse_cdf:
         raise UserError(
             f"{text} with sampler = 'inverse_cdf': one draw comes with a packet; sampler = 'gumbel' would do"
         )

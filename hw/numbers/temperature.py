@@ -28,7 +28,7 @@ def tempered(config: Config) -> Config:
 
 def untempered(config: Config) -> Config | None:
     """The argmax head before the product, in modes with a winner: where u is 0, the products are all the same."""
-    if config.mode == "cross_entropy":
+    if not config.traits.winner:
         return None
     return _without(config).replace(mode="argmax", accumulator="auto")
 

@@ -73,7 +73,7 @@ def _picked(config: Config, room: Room | None) -> tuple[str, str]:
         return _DEFAULT, "as no part is given; with one, what was measured there decides"
     found = measured_profiles(config, room)
     if not found:
-        kind = config.mode if config.mode != "softmax" else f"normaliser = {config.normaliser}"
+        kind = f"normaliser = {config.normaliser}" if config.traits.normalised else config.mode
         return _DEFAULT, f"as nothing with {kind} was measured on {room.name}"
     flow = {}
     for profile, entry in found.items():
@@ -114,8 +114,9 @@ def nearest_that_fits(config: Config, room: Room, longest: int | None = None) ->
         if entry.cells > room.cells or not no_wider(config.replace(lanes=1), entry.config):
             continue
         keys: dict[str, Any] = {"profile": entry.config.profile, "lanes": min(config.lanes, entry.config.lanes)}
-        if entry.config.mode == "softmax":
+        if entry.config.traits.normalised:
             keys["normaliser"] = entry.config.normaliser
+        if entry.config.stores_scores:
             keys["max_length"] = min(config.max_length, longest or config.max_length)
         keys["mode"] = entry.config.mode
         changed = {key: value for key, value in keys.items() if value != getattr(config, key)}
@@ -136,7 +137,7 @@ def no_wider(config: Config, other: Config) -> bool:
 
 
 def _kind(config: Config) -> tuple[str, str]:
-    return config.mode, "" if config.mode != "softmax" else config.normaliser
+    return config.mode, config.normaliser if config.traits.normalised else ""
 
 
 def _common(measured: Config, config: Config) -> int:

@@ -121,7 +121,7 @@ def comparison(config: Config) -> tuple[int, ...]:
     A bit at a time where nothing else is slower, in argmax and hardmax.
     """
     width = config.contender_width
-    count = -(-width // (1 if config.mode in ("argmax", "hardmax") else COMPARED[config.profile]))
+    count = -(-width // (1 if config.traits.order_only else COMPARED[config.profile]))
     return tuple(width * (j + 1) // count - width * j // count for j in range(count))
 
 
@@ -301,7 +301,7 @@ def schedule(config: Config) -> Schedule:
         direct=direct_cycles(config),
         ring=ring,
         frame=1,
-        entry=int(config.profile != "small" and config.mode in ("softmax", "log_softmax")),
+        entry=int(config.profile != "small" and config.traits.stores_scores),
         maximum=maximum_latency(config),
         winners=QUEUE_LATENCY if pipelined else 1 if config.profile == "small" else 2,
         lookup=exponential,

@@ -168,7 +168,7 @@ def _described(variant: Variant) -> Content:
         "interval": derived.interval_formula,
         "cycles": _cycles(config),
     }
-    if config.mode in ("softmax", "softmax_top_k"):
+    if config.traits.normalised:
         # Whichever of its probabilities a head puts out, they are the softmax's.
         whole = config.replace(mode="softmax", mask=False, groups=[])
         if config.temperature_bits:

@@ -15,7 +15,7 @@ that it decides on, one of `CONFIDENCES` for how sure it is, and one of `sim.exa
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +23,8 @@ import softstream
 from softstream.boards.tools.measure import Measurement, tool_versions
 from softstream.boards.tools.parts import Part
 from softstream.boards.tools.parts import part as find_part
-from softstream.hw.config.config import Config, Mode, nearest, parse_setting
+from softstream.hw.config.config import Config, nearest, parse_setting
+from softstream.hw.config.modes import MODES
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import UserError
 from softstream.hw.plan.derive import Plan, plan
@@ -277,11 +278,11 @@ def entries(text: str, base: Config) -> dict[str, Config]:
             raise UserError(
                 f"--modes {text!r}: an entry is empty; for example --modes argmax,softmax,softmax:temperature=2"
             )
-        known = (*get_args(Mode), *PRESETS)
+        known = (*MODES, *PRESETS)
         if name not in known:
             raise UserError(
                 f"--modes {name}: no mode or preset of that name{nearest(name, known)}; the modes are "
-                f"{', '.join(get_args(Mode))}, and softstream presets lists the presets"
+                f"{', '.join(MODES)}, and softstream presets lists the presets"
             )
         if entry.strip() in found:
             raise UserError(f"--modes {entry.strip()}: given twice; once would do")

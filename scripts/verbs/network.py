@@ -128,8 +128,9 @@ def heads(config: Config) -> tuple[Config, Config]:
     Raises `UserError` for what the network has no use of.
     """
     one_by_one(config)
-    if config.mode != "softmax" or config.mask:
-        what = "mask" if config.mode == "softmax" else f"mode = {config.mode!r}"
+    softmax = config.traits.normalised and config.traits.per_element
+    if not softmax or config.mask:
+        what = "mask" if softmax else f"mode = {config.mode!r}"
         rule = "mode = 'softmax', and mask = false"
         raise UserError(f"{what}: the network's layers are softmax of all their scores; {rule} would do")
     described = tomllib.loads(NETWORK_DESCRIPTION.read_text(encoding="utf-8"))

@@ -104,7 +104,7 @@ class Vectors:
 
 
 def _probabilities(vectors: Vectors) -> np.ndarray:
-    if vectors.config.mode == "sigmoid":
+    if not vectors.config.traits.normalised:
         # By tanh, which overflows nowhere: 1/(1 + e^−x) = (1 + tanh(x/2))/2.
         return (1 + np.tanh(vectors.nats / 2)) / 2
     return vectors.softmax

@@ -3,13 +3,14 @@
 import itertools
 import random
 from functools import cache
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
 from support.head_bench import check_head
 
-from softstream.hw.config.config import KEYS, Config, Mode
+from softstream.hw.config.config import KEYS, Config
+from softstream.hw.config.modes import MODES
 from softstream.hw.errors import UserError
 from softstream.hw.plan.derive import plan
 from softstream.hw.verilog import verilog
@@ -18,7 +19,7 @@ TINY = {"max_length": 4, "score_width": 4, "score_scale": 0.4, "probability_widt
 """What makes every table small; keys that only change widths are not walked."""
 
 VALUES: dict[str, tuple[Any, ...]] = {
-    "mode": ("softmax", *sorted(set(get_args(Mode)) - {"softmax"})),
+    "mode": ("softmax", *sorted(set(MODES) - {"softmax"})),
     "normaliser": ("divider", "reciprocal", "logarithm", "none"),
     "accumulator": ("auto", "absolute", "reference", "two_pass"),
     "profile": ("fast", "fastest", "small"),

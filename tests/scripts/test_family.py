@@ -9,7 +9,7 @@ from support.html_page import Page
 from support.placements import faked
 
 from softstream.hw.config.config import Config
-from softstream.hw.config.limits import GROUPED_MODES
+from softstream.hw.config.modes import MODES
 from softstream.hw.config.presets import PRESETS, preset
 from softstream.hw.errors import UserError
 from softstream.hw.head import HEADS
@@ -182,7 +182,7 @@ def test_every_mode_with_a_mask(mode):
         assert member.decision.flips == 0
 
 
-@pytest.mark.parametrize("mode", GROUPED_MODES)
+@pytest.mark.parametrize("mode", [name for name, traits in MODES.items() if traits.groups])
 def test_every_mode_of_groups(mode):
     """Packets of several lengths, the last group of some of them short: each group is a vector by itself."""
     lengths = RNG.integers(1, 17, 60)

@@ -1,0 +1,140 @@
+"""The modes: one row each, with the facts that all other modules ask for instead of a mode's name."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["MODES", "Mode", "ModeTraits"]
+
+Mode = Literal[
+    "argmax",
+    "softmax",
+    "log_softmax",
+    "cross_entropy",
+    "exponential",
+    "sigmoid",
+    "sample",
+    "hardmax",
+    "top_k",
+    "softmax_top_k",
+]
+"""The names of `MODES`, spelled out for the type checker; a test compares the two."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModeTraits:
+    """The facts of one mode. No other module compares a mode's name with text."""
+
+    name: Mode
+    summary: str
+    """The results, for help texts."""
+    per_element: bool = False
+    """Whether each element of a vector has a result."""
+    winner: bool = False
+    """Whether the results name the first of the largest scores."""
+    order_only: bool = False
+    """Whether the order of the scores decides alone, so that neither scale nor temperature changes a bit."""
+    one_hot: bool = False
+    """Whether the winner is marked by the only probability that is not 0."""
+    probabilities: bool = False
+    """Whether the results contain probabilities."""
+    normalised: bool = False
+    """Whether the results are exponentials over their sum, by the stages of `normaliser`."""
+    logarithmic: bool = False
+    """Whether the results are natural logarithms of probabilities, in nats."""
+    exponentials: bool = False
+    """Whether the results are exponentials relative to a constant, without their sum."""
+    top_k: bool = False
+    """Whether the results are the K largest elements in order."""
+    random: bool = False
+    """Whether the result is drawn at random."""
+    stores_scores: bool = False
+    """Whether the head stores a vector's scores until their sum is complete (see also `Config.stores_scores`)."""
+    vector_temperature: bool = False
+    """Whether each vector may have a temperature of its own (`temperature_bits`)."""
+    two_pass: bool = False
+    """Whether `accumulator = two_pass` is accepted; in argmax, which has no sum, it changes nothing."""
+    groups_refusal: str = ""
+    """Why the mode takes no `groups`; empty where it takes them."""
+
+    @property
+    def groups(self) -> bool:
+        """Whether a packet may consist of several groups, each a vector by itself."""
+        return not self.groups_refusal
+
+
+_K_LARGEST = "the K largest elements are those of a packet"
+
+_ROWS = (
+    ModeTraits(name="argmax", summary="the index and score of the winner", winner=True, order_only=True, two_pass=True),
+    ModeTraits(
+        name="softmax",
+        summary="the probability of each element, and the winner",
+        per_element=True,
+        winner=True,
+        probabilities=True,
+        normalised=True,
+        stores_scores=True,
+        vector_temperature=True,
+        two_pass=True,
+    ),
+    ModeTraits(
+        name="log_softmax",
+        summary="the natural logarithm of each probability, and the winner",
+        per_element=True,
+        winner=True,
+        logarithmic=True,
+        stores_scores=True,
+        vector_temperature=True,
+    ),
+    ModeTraits(
+        name="cross_entropy",
+        summary="the loss of a label, −ln of its probability",
+        logarithmic=True,
+        vector_temperature=True,
+        groups_refusal="one label comes with a packet",
+    ),
+    ModeTraits(
+        name="exponential",
+        summary="the exponential of each score without normalisation, and the winner",
+        per_element=True,
+        winner=True,
+        exponentials=True,
+    ),
+    ModeTraits(
+        name="sigmoid",
+        summary="1/(1 + e^−x) of each score by itself",
+        per_element=True,
+        probabilities=True,
+        groups_refusal="each score has a probability by itself, whatever the other scores are",
+    ),
+    ModeTraits(name="sample", summary="a random index, drawn with the probabilities of softmax", random=True),
+    ModeTraits(
+        name="hardmax",
+        summary="1.0 for the winner and 0 for all other elements",
+        per_element=True,
+        winner=True,
+        order_only=True,
+        one_hot=True,
+        probabilities=True,
+    ),
+    ModeTraits(
+        name="top_k",
+        summary="the K largest scores and their indices, in order",
+        winner=True,
+        order_only=True,
+        top_k=True,
+        groups_refusal=_K_LARGEST,
+    ),
+    ModeTraits(
+        name="softmax_top_k",
+        summary="the K largest probabilities and their indices, in order",
+        winner=True,
+        probabilities=True,
+        normalised=True,
+        top_k=True,
+        groups_refusal=_K_LARGEST,
+    ),
+)
+
+MODES: dict[str, ModeTraits] = {row.name: row for row in _ROWS}
+"""Mode → its facts."""
