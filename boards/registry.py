@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
-from softstream.boards import gowin
+from softstream.boards.tools import gowin
 from softstream.hw.config.config import nearest
 from softstream.hw.errors import UserError
 

@@ -108,7 +108,7 @@ def _resolve(
 
 def _room(options: Mapping[str, Any]) -> Room | None:
     """What is known of the part that a verb's other options name."""
-    from softstream.boards.capacity import room_of_board, room_of_part
+    from softstream.boards.flow.capacity import room_of_board, room_of_part
     from softstream.boards.registry import board
 
     if options.get("board_name"):

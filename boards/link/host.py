@@ -1,4 +1,4 @@
-"""The host's side of the link: finds the port, shakes hands, sends scores, takes results. The protocol is in PROTOCOL.md.
+"""The host's side of the link: finds the port, shakes hands, sends scores, takes results. The protocol is in README.md.
 
     with open_link("auto", 115200) as link:
         link.handshake(config)
@@ -28,13 +28,13 @@ from softstream.boards.link.protocol import (
     Trailer,
     Type,
     beat_bytes,
-    concluding,
     element_bytes,
-    emitted,
+    element_output,
     encode,
+    field_values,
     flags,
     score_bytes,
-    unpacked,
+    vector_output,
 )
 from softstream.hw.config.config import Config
 from softstream.hw.errors import LinkError
@@ -261,7 +261,7 @@ class Link:
         assert self.info is not None
         waiting = _requests(config, scores, counts, beside, self.info.payload_bytes)
         upcoming = next(waiting, None)
-        output = emitted(config)
+        output = element_output(config)
         beats = np.zeros_like(counts) if output is None else output.beats(config, counts, beside.get("mask"))
         due = deque((beats * beat_bytes(output)).tolist())
         rows: list[tuple[bytes, Trailer]] = []
@@ -373,13 +373,13 @@ def _answer(
 ) -> Answer:
     trailers = [trailer for _, trailer in rows]
     arrays: dict[str, np.ndarray] = {}
-    if (output := emitted(config)) is not None:
+    if (output := element_output(config)) is not None:
         for field in output.fields:
             arrays[field.array] = np.zeros(output.shape(config, shape), dtype=np.int64)
         for row, (body, _) in enumerate(rows):
-            for field, values in zip(output.fields, unpacked(output, body), strict=True):
+            for field, values in zip(output.fields, field_values(output, body), strict=True):
                 arrays[field.array][row, : len(values)] = values
-    if (output := concluding(config)) is not None:
+    if (output := vector_output(config)) is not None:
         for number, field in enumerate(output.fields):
             arrays[field.array] = np.array([trailer.values[number] for trailer in trailers], dtype=np.int64)
     for bit, flag in enumerate(flags(config)):

@@ -1,4 +1,4 @@
-"""The link between a host and a board: frames, their bytes on the wire, and what they carry. The page is PROTOCOL.md.
+"""The link between a host and a board: frames, their bytes on the wire, and what they carry. The page is README.md.
 
     frame   = type, sequence, acknowledge, payload (0 to 60 bytes), CRC-16 (low byte first)
     on wire = COBS(frame), 0x00
@@ -35,14 +35,14 @@ __all__ = [
     "Trailer",
     "Type",
     "beat_bytes",
-    "concluding",
+    "vector_output",
     "crc16",
     "element_bytes",
-    "emitted",
+    "element_output",
     "encode",
     "flags",
     "score_bytes",
-    "unpacked",
+    "field_values",
 ]
 
 MAGIC = b"sfst"
@@ -186,24 +186,24 @@ def element_bytes(config: Config) -> int:
     return score_bytes(config) + -(-sum(field.width for field in sidebands(config)) // 8)
 
 
-def carried(config: Config) -> bool:
+def link_supports(config: Config) -> bool:
     """Whether a link carries it: scores come one at a time, and each vector has one result."""
     return config.lanes == 1 and config.ensemble == 1 and not config.groups
 
 
-def emitted(config: Config) -> Output | None:
+def element_output(config: Config) -> Output | None:
     """The output whose beats RESULT carries: one for each element, or for each of the K largest."""
     return next((output for output in outputs(config) if output.per != "vector"), None)
 
 
-def concluding(config: Config) -> Output | None:
+def vector_output(config: Config) -> Output | None:
     """The output whose beat RESULT_END carries: one for each vector."""
     return next((output for output in outputs(config) if output.per == "vector"), None)
 
 
 def flags(config: Config) -> tuple[Field, ...]:
     """The flags in RESULT_END, lowest first."""
-    return next(output for output in (concluding(config), emitted(config)) if output is not None).flags
+    return next(output for output in (vector_output(config), element_output(config)) if output is not None).flags
 
 
 def beat_bytes(output: Output | None) -> int:
@@ -211,7 +211,7 @@ def beat_bytes(output: Output | None) -> int:
     return 0 if output is None else sum(byte_bits(field.width) for field in output.fields) // 8
 
 
-def unpacked(output: Output, data: bytes) -> list[np.ndarray]:
+def field_values(output: Output, data: bytes) -> list[np.ndarray]:
     """The values of an output's fields, int64 [beats] each, from the bytes of its beats."""
     rows = np.frombuffer(data, dtype=np.uint8).reshape(-1, beat_bytes(output)).astype(np.int64)
     found = []
@@ -312,7 +312,7 @@ class Trailer:
 
     def to_bytes(self, config: Config) -> bytes:
         """The payload."""
-        output = concluding(config)
+        output = vector_output(config)
         parts = [
             value.to_bytes(byte_bits(field.width) // 8, "little", signed=field.signed)
             for value, field in zip(self.values, () if output is None else output.fields, strict=True)
@@ -322,9 +322,9 @@ class Trailer:
     @classmethod
     def from_bytes(cls, config: Config, payload: bytes) -> "Trailer":
         """Reads a payload. Raises `ValueError` for another length."""
-        output = concluding(config)
+        output = vector_output(config)
         size = beat_bytes(output)
         if len(payload) != size + 1 + _CYCLES_BYTES:
             raise ValueError(f"a trailer of {len(payload)} bytes instead of {size + 1 + _CYCLES_BYTES}")
-        values = [] if output is None else [int(value[0]) for value in unpacked(output, payload[:size])]
+        values = [] if output is None else [int(value[0]) for value in field_values(output, payload[:size])]
         return cls(tuple(values), payload[size], int.from_bytes(payload[size + 1 :], "little"))

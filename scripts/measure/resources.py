@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from softstream.boards.link.core import link_verilog
-from softstream.boards.link.protocol import carried
+from softstream.boards.link.protocol import link_supports
 from softstream.boards.tools.measure import Job, measure, tool_versions
 from softstream.boards.tools.parts import PARTS
 from softstream.hw.config.config import nearest
@@ -60,7 +60,7 @@ def measured(
         for row in parts:
             if heads:
                 jobs.append(Job(verilog(PRESETS[name]), PARTS[row], tuple(seeds), name))
-            if carried(PRESETS[name]):
+            if link_supports(PRESETS[name]):
                 jobs.append(Job(link_verilog(PRESETS[name]), PARTS[row], (), f"the link of {name}"))
     results = iter(measure(jobs, workers=workers, progress=progress))
     content: dict[str, Any] = {
@@ -79,7 +79,7 @@ def measured(
                 entry["fmax_mhz"] = mhz
                 entry["fmax_mhz_by_seed"] = {str(placed.seed): placed.fmax_mhz for placed in result.placements}
                 entry["floor_mhz"] = None if mhz is None else round(FLOOR * mhz, 1)
-            if carried(PRESETS[name]):
+            if link_supports(PRESETS[name]):
                 entry["link_cells"] = dict(next(results).cells)
             content["presets"][name][row] = entry
     return content

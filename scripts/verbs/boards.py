@@ -15,7 +15,7 @@ from softstream.scripts.console import Console
 from softstream.scripts.output import check_directory
 
 if TYPE_CHECKING:
-    from softstream.boards.build import BuildResult
+    from softstream.boards.flow.build import BuildResult
 
 __all__ = ["DEMO_VECTORS", "boards", "build", "demo_scores", "doctor", "flash", "parse_clock", "serial_ports"]
 
@@ -27,11 +27,11 @@ _HONEST = "No physical board was run: 'verified' says how far each was taken."
 
 def boards(console: Console) -> None:
     """Prints the boards with clock, link, the presets that fit, and how far each was verified."""
-    from softstream.boards.build import fitting_presets
-    from softstream.boards.link.protocol import carried
+    from softstream.boards.flow.build import fitting_presets
+    from softstream.boards.link.protocol import link_supports
     from softstream.hw.config.presets import PRESETS
 
-    linked = sum(map(carried, PRESETS.values()))
+    linked = sum(map(link_supports, PRESETS.values()))
     rows, documents = [], []
     for row in BOARDS.values():
         fitting = fitting_presets(row)
@@ -106,8 +106,8 @@ def build(
     console: Console,
 ) -> None:
     """Builds for a board and prints the report, or writes the plan and says how to run it."""
-    from softstream.boards.build import VENDOR_COMMANDS
-    from softstream.boards.build import build as build_board
+    from softstream.boards.flow.build import VENDOR_COMMANDS
+    from softstream.boards.flow.build import build as build_board
 
     row = board(name)
     directory = Path(output) if output else Path("build") / row.name
@@ -160,7 +160,7 @@ def _print_report(result: BuildResult, console: Console) -> None:
 
 def flash(name: str, path: str | None, dry_run: bool, console: Console) -> None:
     """Programs the board, or prints the command that would."""
-    from softstream.boards.flash import flash as program
+    from softstream.boards.flow.flash import flash as program
 
     row = board(name)
     command = program(row, Path(path) if path else Path("build") / row.name, dry_run=dry_run)
@@ -181,7 +181,7 @@ def serial_ports() -> list[str]:
 
 def doctor(console: Console) -> None:
     """Prints every tool with version and source. Raises `MissingTool` where one is missing that a build here needs."""
-    from softstream.boards.doctor import examine
+    from softstream.boards.flow.doctor import examine
 
     findings = examine()
     missing = [finding for finding in findings if finding.version is None and finding.required]

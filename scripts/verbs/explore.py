@@ -28,7 +28,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from softstream.boards.capacity import room_of_part
+from softstream.boards.flow.capacity import room_of_part
 from softstream.boards.tools.measure import Job, cache_directory, measure, tool_versions
 from softstream.boards.tools.parts import Part
 from softstream.boards.tools.parts import part as find_part

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from support.board_builds import BUILT, CASES
 
+from softstream.boards.gateware.clock import choose
+from softstream.boards.gateware.top import BoardTop
 from softstream.boards.registry import BOARDS, board
-from softstream.boards.tools.clock import choose
-from softstream.boards.top import BoardTop
 from softstream.hw.config.presets import PRESETS, preset
 from softstream.hw.errors import UserError
 from softstream.sim.data import DIGITS_SCORES

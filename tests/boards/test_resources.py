@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from softstream.boards.link.protocol import carried
+from softstream.boards.link.protocol import link_supports
 from softstream.boards.tools.measure import tool_versions
 from softstream.boards.tools.parts import PARTS
 from softstream.hw.config.presets import PRESETS
@@ -36,7 +36,7 @@ def test_every_entry_is_complete_and_has_its_floor_below_the_median():
     for name, parts in content["presets"].items():
         for row, entry in parts.items():
             assert set(entry["cells"]) == {cell.name for cell in PARTS[row].cells}
-            assert set(entry.get("link_cells", {})) == (set(entry["cells"]) if carried(PRESETS[name]) else set())
+            assert set(entry.get("link_cells", {})) == (set(entry["cells"]) if link_supports(PRESETS[name]) else set())
             if any(entry["cells"][kind] > number for kind, number in entry["available"].items()):
                 assert entry["fmax_mhz"] is None
                 continue

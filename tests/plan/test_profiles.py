@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from softstream.boards.capacity import recorded, room_of_board, room_of_part
-from softstream.boards.link.protocol import carried
+from softstream.boards.flow.capacity import recorded, room_of_board, room_of_part
+from softstream.boards.link.protocol import link_supports
 from softstream.boards.registry import BOARDS, board
 from softstream.boards.tools.parts import PARTS
 from softstream.hw.config.config import Config
@@ -107,7 +107,7 @@ def test_a_board_has_its_link_beside_the_head_and_an_unmeasured_part_is_doubted(
     row = board("icestick")
     alone, linked = room_of_board(row, link=False), room_of_board(row)
     assert alone.cells == linked.cells == row.cells
-    pairs = [(a, b) for a, b in zip(alone.measured, linked.measured, strict=True) if carried(a.config)]
+    pairs = [(a, b) for a, b in zip(alone.measured, linked.measured, strict=True) if link_supports(a.config)]
     assert pairs
     assert all(a.cells < b.cells for a, b in pairs)
     gowin, ecp5 = room_of_board(board("tang-nano-9k"), link=False), room_of_part("ecp5-25k")

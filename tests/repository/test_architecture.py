@@ -28,7 +28,7 @@ GENERATED = {
 LAYERS = {
     "hw": "errors formats config numbers plan streams stages normalisers modes options head axi verilog",
     "sim": "beats stimulus monitor drivers job board_job golden reference data benches simulators",
-    "boards": "measured gowin platforms registry tools capacity winner_display link top build doctor flash simulation",
+    "boards": "measured tools platforms registry link gateware flow",
     "scripts": "console output page scores measure training verbs reports generated_tables cli",
 }
 """Folders, and files, of a room, each of which may import what stands before it, and itself."""
@@ -147,7 +147,7 @@ def test_the_rooms_are_imported_as_parts_of_softstream(path):
 def test_what_needs_no_amaranth_loads_none():
     without = [name for name in SOURCES if place_of(name)[0] == "hw" and place_of(name)[1] not in WITH_AMARANTH]
     without += [*MODEL, *(name for name in SOURCES if name.startswith("softstream.sim.reference"))]
-    without += ["softstream.boards.capacity", "softstream.scripts.cli", "softstream.scripts.verbs.describe"]
+    without += ["softstream.boards.flow.capacity", "softstream.scripts.cli", "softstream.scripts.verbs.describe"]
     lines = "\n".join(
         f"import {name}; assert 'amaranth' not in sys.modules, '{name} loads amaranth'" for name in without
     )

@@ -13,7 +13,7 @@ FAMILIES = {
     "tang-nano-9k": b"1111",
 }
 # The others of which the registry says that they were built. One with the memories that a softmax head has: the part's are
-# what place and route has trouble with (boards/gowin.py).
+# what place and route has trouble with (boards/tools/gowin.py).
 OTHERS = {
     "hx8k-evn": ARGMAX,
     "upduino-v3": ARGMAX,

@@ -2,7 +2,15 @@
 
 import numpy as np
 
-from softstream.boards.link.protocol import PAYLOAD_BYTES, Type, beat_bytes, concluding, element_bytes, emitted, flags
+from softstream.boards.link.protocol import (
+    PAYLOAD_BYTES,
+    Type,
+    beat_bytes,
+    element_bytes,
+    element_output,
+    flags,
+    vector_output,
+)
 from softstream.hw.config.config import Config
 from softstream.hw.plan.ports import sidebands
 from softstream.sim.beats import due_beats
@@ -44,13 +52,13 @@ def result_frames(config: Config, model, length: int, mask: np.ndarray | None, c
     """Type and payload of each frame of one vector's result."""
     due = due_beats(config, model, np.array([length]), mask)
     found = []
-    if (output := emitted(config)) is not None:
+    if (output := element_output(config)) is not None:
         size = beat_bytes(output)
         body = b"".join(word.to_bytes(size, "little") for word, *_ in due[output.prefix])
         most = PAYLOAD_BYTES // size * size
         found = [(Type.RESULT, body[start : start + most]) for start in range(0, len(body), most)]
     values = b""
-    if (output := concluding(config)) is not None:
+    if (output := vector_output(config)) is not None:
         values = due[output.prefix][0][0].to_bytes(beat_bytes(output), "little")
     told = sum(int(model[flag.array][0]) << bit for bit, flag in enumerate(flags(config)))
     return [*found, (Type.RESULT_END, values + bytes([told]) + cycles.to_bytes(3, "little"))]

@@ -7,7 +7,7 @@ import pytest
 from amaranth.sim import Simulator
 from support.link_frames import result_frames, run_payloads
 
-from softstream.boards.link.core import LinkCore
+from softstream.boards.gateware.core import LinkCore
 from softstream.boards.link.protocol import (
     BOARD_WINDOW,
     HOST_WINDOW,
@@ -19,7 +19,7 @@ from softstream.boards.link.protocol import (
     Trailer,
     Type,
     element_bytes,
-    emitted,
+    element_output,
     encode,
 )
 from softstream.hw.config.config import Config
@@ -117,7 +117,7 @@ def check(config, vector, frames, words=0):
     found = [(frame.type, frame.payload) for frame in frames if frame.type in (Type.RESULT, Type.RESULT_END)]
     trailer = Trailer.from_bytes(config, found[-1][1])
     due = result_frames(config, model, len(vector), extra.get("mask"), trailer.cycles)
-    if emitted(config) is not None:
+    if element_output(config) is not None:
         # How many of a vector's elements a frame holds depends on when they come.
         assert b"".join(payload for _, payload in found[:-1]) == b"".join(payload for _, payload in due[:-1])
         found, due = found[-1:], due[-1:]

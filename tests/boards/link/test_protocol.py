@@ -78,7 +78,7 @@ def test_a_payload_too_long_is_not_sent():
         encode(Frame(Type.RUN, 0, 0, bytes(61)))
 
 
-CARRIED = [config for config in PRESETS.values() if protocol.carried(config)]
+CARRIED = [config for config in PRESETS.values() if protocol.link_supports(config)]
 
 
 @pytest.mark.parametrize("config", [*CARRIED, Config(probability_width=24, probability_format="UQ1")])
@@ -121,9 +121,9 @@ def test_trailers_and_sizes():
     assert [protocol.score_bytes(Config(score_width=width)) for width in (2, 8, 9, 16)] == [1, 1, 2, 2]
     widths = [Config(probability_width=p, probability_format=f, guard_bits=4) for p, f in
               ((8, "UQ0"), (8, "UQ1"), (16, "UQ0"), (16, "UQ1"), (24, "UQ0"), (24, "UQ1"))]  # fmt: skip
-    assert [protocol.beat_bytes(protocol.emitted(config)) for config in widths] == [1, 2, 2, 3, 3, 4]
-    assert protocol.emitted(Config(mode="argmax")) is None
-    assert protocol.concluding(Config(mode="sigmoid")) is None
+    assert [protocol.beat_bytes(protocol.element_output(config)) for config in widths] == [1, 2, 2, 3, 3, 4]
+    assert protocol.element_output(Config(mode="argmax")) is None
+    assert protocol.vector_output(Config(mode="sigmoid")) is None
     assert [flag.name for flag in protocol.flags(Config(mode="sigmoid", mask=True))] == ["overlong", "all_masked"]
 
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from softstream.boards.flash import find_bitstream, flash, udev_rule
+from softstream.boards.flow.flash import find_bitstream, flash, udev_rule
 from softstream.boards.registry import BOARDS, board
 from softstream.hw.errors import MissingTool, ToolFailure, UserError
 

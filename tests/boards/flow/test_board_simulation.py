@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from softstream.boards import registry
-from softstream.boards.build import make_plan
+from softstream.boards.flow.build import make_plan
+from softstream.boards.flow.simulation import BOARD, board_verilog
 from softstream.boards.link.host import open_link
 from softstream.boards.link.protocol import Frame, Type, encode
 from softstream.boards.link.uart import divisor
-from softstream.boards.simulation import BOARD, board_verilog
 from softstream.hw.config.presets import preset
 from softstream.hw.errors import LinkError, UserError
 from softstream.scripts.verbs.run_on_board import self_test

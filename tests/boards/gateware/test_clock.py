@@ -4,9 +4,10 @@
 import pytest
 from amaranth.sim import Simulator
 
+from softstream.boards.gateware.clock import TOLERANCE, ResetHold, choose
+from softstream.boards.gateware.core import DemoCore
+from softstream.boards.gateware.winner_display import BlinkCode
 from softstream.boards.registry import BOARDS, board
-from softstream.boards.tools.clock import TOLERANCE, ResetHold, choose
-from softstream.boards.top import Demo, Flash
 from softstream.hw.config.presets import preset
 from softstream.hw.errors import UserError
 
@@ -117,7 +118,7 @@ def test_reset_is_held_until_lock_and_comes_back_when_lock_is_lost():
 
 @pytest.mark.parametrize("number", [0, 1, 3, 15])
 def test_the_lamp_flashes_once_more_than_the_index(number):
-    flash = Flash(4, 3)
+    flash = BlinkCode(4, 3)
 
     async def bench(ctx):
         ctx.set(flash.number, number)
@@ -141,7 +142,7 @@ def test_the_lamp_flashes_once_more_than_the_index(number):
 @pytest.mark.parametrize("name", ["digits-argmax", "digits-softmax"])
 def test_the_demo_plays_its_scores_in_turn(name):
     scores = [[1, 5, -3], [9, 2], [-128, -127, 0, 127], [4]]
-    demo = Demo(preset(name), scores, period=60)
+    demo = DemoCore(preset(name), scores, period=60)
 
     async def bench(ctx):
         winners = []
@@ -164,4 +165,4 @@ def test_the_demo_plays_its_scores_in_turn(name):
 )
 def test_scores_that_the_head_cannot_take_are_refused(changes, scores, text):
     with pytest.raises(UserError, match=text):
-        Demo(preset("digits-softmax").replace(**changes), scores, 10)
+        DemoCore(preset("digits-softmax").replace(**changes), scores, 10)

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from softstream.boards import doctor as module
-from softstream.boards.doctor import examine
+from softstream.boards.flow import doctor as module
+from softstream.boards.flow.doctor import examine
 from softstream.boards.registry import BOARDS
 from softstream.hw.errors import MissingTool
 from softstream.scripts.console import Console

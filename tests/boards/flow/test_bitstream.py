@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from support.board_builds import CASES
 
-from softstream.boards import build as module
-from softstream.boards.build import build
+from softstream.boards.flow import build as module
+from softstream.boards.flow.build import build
+from softstream.boards.flow.simulation import BOARD, board_verilog
 from softstream.boards.registry import board
-from softstream.boards.simulation import BOARD, board_verilog
 from softstream.boards.tools import shim
 from softstream.sim.data import DIGITS_SCORES
 from softstream.sim.simulators.board import SimulatedBoard
@@ -39,7 +39,7 @@ def cells(pads):
     text = (Path(spec.submodule_search_locations[0]) / "share" / "ice40" / "cells_sim.v").read_text()
     if not pads:
         return text
-    ours = (Path(module.__file__).parent / "tools" / "primitives.v").read_text()
+    ours = (Path(module.__file__).parents[1] / "tools" / "primitives.v").read_text()
     return re.sub(r"^module SB_(GB_)?IO \(.*?^endmodule", "", text, flags=re.MULTILINE | re.DOTALL) + ours
 
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from softstream.boards.build import PACKAGES
+from softstream.boards.flow.build import PACKAGES
 from softstream.boards.registry import BOARDS
 
 __all__ = ["Finding", "examine"]

@@ -36,11 +36,11 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from softstream.boards.capacity import DOUBT, recorded, room_of_board
-from softstream.boards.link.protocol import carried
+from softstream.boards.flow.capacity import DOUBT, recorded, room_of_board
+from softstream.boards.gateware.clock import Clock, choose
+from softstream.boards.link.protocol import link_supports
 from softstream.boards.registry import Board
 from softstream.boards.tools import shim
-from softstream.boards.tools.clock import Clock, choose
 from softstream.boards.tools.measure import keep_log
 from softstream.boards.tools.parts import part as find_part
 from softstream.hw.config.config import Config
@@ -274,7 +274,7 @@ def _nearest_that_fits(config: Config, row: Board, link: bool) -> str:
 
 def fitting_presets(row: Board) -> list[str]:
     """Presets that are not known not to fit."""
-    able = {name: config for name, config in PRESETS.items() if carried(config)}
+    able = {name: config for name, config in PRESETS.items() if link_supports(config)}
     return [name for name, config in able.items() if not _missing(config, row, link=True)]
 
 
@@ -295,7 +295,7 @@ def make_plan(
     """
     from amaranth.hdl import UnusedElaboratable
 
-    from softstream.boards.top import BoardTop
+    from softstream.boards.gateware.top import BoardTop
 
     check_fit(config, row, link=demo is None)
     check_clock(config, row, clock_hz)
