@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from softstream.hw.config.config import Config
 from softstream.hw.head import Head
 from softstream.hw.plan.ports import Field, Output, byte_bits, outputs, sidebands, top_ports
-from softstream.hw.streams.streams import each_lane, keep_names
+from softstream.hw.streams.layouts import each_lane, keep_names
 
 __all__ = ["AxiTop", "extended"]
 

@@ -30,7 +30,7 @@ from softstream.boards.link.receive import FrameStore, ScoreReader, Unframer
 from softstream.boards.link.transmit import Framer, cycle_bits
 from softstream.boards.link.uart import Receiver, Transmitter, divisor
 from softstream.hw.config.config import Config
-from softstream.hw.streams.streams import output_layout, score_layout
+from softstream.hw.streams.layouts import output_layout, score_layout
 from softstream.hw.verilog import TOP
 
 __all__ = ["MEASURED_BAUD", "MEASURED_HZ", "Link", "link_verilog"]

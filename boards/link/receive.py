@@ -17,7 +17,7 @@ from softstream.boards.link.protocol import CRC_BYTES, HEADER_BYTES, HOST_WINDOW
 from softstream.hw.config.config import Config
 from softstream.hw.formats import ceil_log2
 from softstream.hw.plan.ports import byte_bits
-from softstream.hw.streams.streams import score_layout
+from softstream.hw.streams.layouts import score_layout
 
 __all__ = ["COUNT_BITS", "NO_COLLISION", "SLOT_BYTES", "STORED_BYTE", "FrameStore", "ScoreReader", "Unframer"]
 

@@ -38,7 +38,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.formats import ceil_log2
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import Field, Output
-from softstream.hw.streams.streams import output_layout
+from softstream.hw.streams.layouts import output_layout
 
 __all__ = ["Framer", "cycle_bits"]
 

@@ -9,7 +9,8 @@ from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.plan.schedule import skewed
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
-from softstream.hw.streams.streams import Skid, winner_layout
+from softstream.hw.streams.flow import Skid
+from softstream.hw.streams.layouts import winner_layout
 
 __all__ = ["Argmax"]
 

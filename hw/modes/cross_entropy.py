@@ -19,17 +19,9 @@ from softstream.hw.plan.schedule import loss_schedule, schedule
 from softstream.hw.stages.exponential_sum import lane_terms, normalised, sum_of
 from softstream.hw.stages.frame import Frame, masks, took_part
 from softstream.hw.stages.leading_one import normalise_of
-from softstream.hw.streams.streams import (
-    Credit,
-    Queue,
-    Spacing,
-    delay,
-    each_lane,
-    framed_layout,
-    keep_names,
-    output_layout,
-    pulse,
-)
+from softstream.hw.streams.flow import Credit, Queue, Spacing
+from softstream.hw.streams.layouts import each_lane, framed_layout, keep_names, output_layout, pulse
+from softstream.hw.streams.registers import delay
 
 __all__ = ["CrossEntropy", "Label"]
 

@@ -12,7 +12,8 @@ from softstream.hw.numbers.gumbel import FRACTION, MANTISSA, UPPER_OCTAVES, gumb
 from softstream.hw.plan.schedule import memory_cycles
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.random_words import Generator
-from softstream.hw.streams.streams import delay, framed_layout, pulse, table, winner_layout
+from softstream.hw.streams.layouts import framed_layout, pulse, winner_layout
+from softstream.hw.streams.registers import delay, table
 
 __all__ = ["Sample"]
 

@@ -14,7 +14,9 @@ from softstream.hw.plan.ports import outputs
 from softstream.hw.plan.schedule import maximum_latency, skewed
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
-from softstream.hw.streams.streams import Credit, Queue, delay, each_lane, keep_names, probability_layout
+from softstream.hw.streams.flow import Credit, Queue
+from softstream.hw.streams.layouts import each_lane, keep_names, probability_layout
+from softstream.hw.streams.registers import delay
 
 __all__ = ["Hardmax", "OneHot", "one_hot_layout"]
 

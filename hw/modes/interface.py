@@ -8,7 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 from softstream.hw.config.config import Config
 from softstream.hw.plan.ports import outputs
-from softstream.hw.streams.streams import Skid, output_layout, score_layout
+from softstream.hw.streams.flow import Skid
+from softstream.hw.streams.layouts import output_layout, score_layout
 
 __all__ = ["HeadInterface"]
 

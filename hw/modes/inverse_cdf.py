@@ -20,7 +20,7 @@ from softstream.hw.stages.exponential_sum import lane_terms, sum_of
 from softstream.hw.stages.frame import Frame, took_part
 from softstream.hw.stages.replay import Factors, Replay, end_layout, stored_layout
 from softstream.hw.stages.sum_share import Threshold
-from softstream.hw.streams.streams import Credit, Queue, Spacing
+from softstream.hw.streams.flow import Credit, Queue, Spacing
 
 __all__ = ["DRAWS", "InverseCdf"]
 

@@ -14,7 +14,8 @@ from softstream.hw.numbers.log_softmax import LogNumerics, log_numerics
 from softstream.hw.numbers.softmax import Numerics
 from softstream.hw.plan.schedule import schedule
 from softstream.hw.stages.replay import stored_layout
-from softstream.hw.streams.streams import delay, pulse, table
+from softstream.hw.streams.layouts import pulse
+from softstream.hw.streams.registers import delay, table
 
 __all__ = [
     "Emission",

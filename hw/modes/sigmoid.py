@@ -13,7 +13,8 @@ from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.numbers.sigmoid import TABLE_WIDTH, address_width, sigmoid_codes
 from softstream.hw.plan.schedule import memory_cycles
 from softstream.hw.stages.frame import Frame, masks, took_part
-from softstream.hw.streams.streams import delay, each_lane, framed_layout, keep_names, probability_layout, pulse, table
+from softstream.hw.streams.layouts import each_lane, framed_layout, keep_names, probability_layout, pulse
+from softstream.hw.streams.registers import delay, table
 
 __all__ = ["Sigmoid"]
 

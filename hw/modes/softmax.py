@@ -28,17 +28,9 @@ from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.leading_one import normalise_of
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
 from softstream.hw.stages.replay import Factors, Replay, counted, entries, stored_layout
-from softstream.hw.streams.streams import (
-    Credit,
-    Queue,
-    Spacing,
-    delay,
-    each_lane,
-    keep_names,
-    probability_layout,
-    waiting,
-    winner_layout,
-)
+from softstream.hw.streams.flow import Buffered, Credit, Queue, Spacing, vector_buffers
+from softstream.hw.streams.layouts import each_lane, keep_names, probability_layout, winner_layout
+from softstream.hw.streams.registers import delay
 
 __all__ = ["NORMALISERS", "Softmax"]
 
@@ -114,8 +106,8 @@ class Softmax(HeadInterface):
         ]
         if not skewed(config):
             m.d.comb += maximum.o.ready.eq(1)
-        winner = ("winner", maximum.o, winner_layout(config), True)
-        wiring.connect(m, *waiting(m, [winner], cycles.winners, winner_room), wiring.flipped(self.o_best))
+        winner = Buffered("winner", maximum.o, winner_layout(config), rigid=True)
+        wiring.connect(m, *vector_buffers(m, [winner], cycles.winners, winner_room), wiring.flipped(self.o_best))
 
         # First pass: the sum.
         accumulate = sum_of(m, config, (lane_terms(m, config, k, framed, element) for k in range(config.lanes)))

@@ -18,7 +18,9 @@ from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.lane_merge import connect_lists, largest, listed
 from softstream.hw.stages.leading_one import normalise_of
 from softstream.hw.stages.replay import Factors
-from softstream.hw.streams.streams import Credit, Queue, Spacing, delay, probability_layout
+from softstream.hw.streams.flow import Credit, Queue, Spacing
+from softstream.hw.streams.layouts import probability_layout
+from softstream.hw.streams.registers import delay
 
 __all__ = ["SoftmaxTopK"]
 

@@ -10,7 +10,7 @@ from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.plan.top_k import kept_vectors, top_k_vectors
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.lane_merge import connect_lists, largest, listed
-from softstream.hw.streams.streams import Credit
+from softstream.hw.streams.flow import Credit
 
 __all__ = ["TopK", "code_of"]
 

@@ -20,7 +20,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.numbers.two_pass import differences
 from softstream.hw.plan.schedule import two_pass_schedule
-from softstream.hw.streams.streams import UNCHECKED, delay, table
+from softstream.hw.streams.registers import UNCHECKED, delay, table
 
 __all__ = ["TwoPass"]
 

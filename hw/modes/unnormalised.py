@@ -15,19 +15,9 @@ from softstream.hw.numbers.unnormalised import ExponentialCodes, exponential_cod
 from softstream.hw.plan.schedule import QUEUE_LATENCY, exponential_schedule, schedule, skewed
 from softstream.hw.stages.frame import Frame, masks
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
-from softstream.hw.streams.streams import (
-    Credit,
-    Queue,
-    Spacing,
-    delay,
-    each_lane,
-    keep_names,
-    probability_layout,
-    pulse,
-    table,
-    waiting,
-    winner_layout,
-)
+from softstream.hw.streams.flow import Buffered, Credit, Queue, Spacing, vector_buffers
+from softstream.hw.streams.layouts import each_lane, keep_names, probability_layout, pulse, winner_layout
+from softstream.hw.streams.registers import delay, table
 
 __all__ = ["Exponentials", "Lookup"]
 
@@ -185,8 +175,11 @@ class Exponentials(HeadInterface):
         m.d.comb += [maximum.i.valid.eq(element), Value.cast(maximum.i.payload).eq(Value.cast(framed))]
         winner, summed = maximum.o, pulse(len(total)).create(path=("summed",))
         m.d.comb += [summed.valid.eq(done), summed.payload.eq(total)]
-        both = [("winner", winner, winner_layout(config), skewed(config)), ("sum", summed, len(total), True)]
-        winner, summed = waiting(m, both, cycles.winners, times.room)
+        results = [
+            Buffered("winner", winner, winner_layout(config), skewed(config)),
+            Buffered("sum", summed, len(total), rigid=True),
+        ]
+        winner, summed = vector_buffers(m, results, cycles.winners, times.room)
         m.d.comb += [
             self.o_best.valid.eq(winner.valid & summed.valid),
             winner.ready.eq(self.o_best.ready & summed.valid),

@@ -11,7 +11,8 @@ from amaranth import Cat, Module, ShapeLike, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from softstream.hw.streams.streams import delay, pulse
+from softstream.hw.streams.layouts import pulse
+from softstream.hw.streams.registers import delay
 
 __all__ = ["PipelinedDivision", "SerialDivision", "dividend_layout", "quotient_layout"]
 

@@ -12,7 +12,7 @@ from softstream.hw.normalisers.round import Distance, Round, shift_layout
 from softstream.hw.numbers.softmax import Numerics
 from softstream.hw.plan.schedule import schedule
 from softstream.hw.stages.exponential import Exponential
-from softstream.hw.streams.streams import delay
+from softstream.hw.streams.registers import delay
 
 __all__ = ["emission"]
 

@@ -17,7 +17,8 @@ from softstream.hw.normalisers.division import quotient_layout
 from softstream.hw.numbers.softmax import Numerics
 from softstream.hw.stages.leading_one import divisor_layout
 from softstream.hw.stages.replay import stored_layout
-from softstream.hw.streams.streams import delay, probability_layout, pulse
+from softstream.hw.streams.layouts import probability_layout, pulse
+from softstream.hw.streams.registers import delay
 
 __all__ = [
     "EmissionInterface",

@@ -6,7 +6,7 @@ from amaranth import Module, ShapeLike, Signal, Value
 
 from softstream.hw.normalisers.interface import FactorInterface
 from softstream.hw.numbers.log_softmax import LogNumerics
-from softstream.hw.streams.streams import delay, table
+from softstream.hw.streams.registers import delay, table
 
 __all__ = ["LogSum", "log_sum_cycles"]
 

@@ -8,7 +8,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.normalisers.interface import EmissionInterface, FactorInterface
 from softstream.hw.numbers.softmax import Numerics
 from softstream.hw.plan.schedule import schedule
-from softstream.hw.streams.streams import delay, table
+from softstream.hw.streams.registers import delay, table
 
 __all__ = ["Emission", "Factor", "factor_width"]
 

@@ -10,7 +10,7 @@ from softstream.hw.normalisers.emission import emission
 from softstream.hw.normalisers.interface import FactorInterface, QuotientInterface
 from softstream.hw.numbers.reciprocal import GUARD, ReciprocalTables
 from softstream.hw.numbers.softmax import Numerics
-from softstream.hw.streams.streams import delay, table
+from softstream.hw.streams.registers import delay, table
 
 __all__ = ["Emission", "Factor", "Quotient", "factor_width"]
 

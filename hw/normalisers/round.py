@@ -12,7 +12,8 @@ from softstream.hw.normalisers.interface import element_layout
 from softstream.hw.numbers.softmax import Numerics
 from softstream.hw.plan.schedule import round_cycles
 from softstream.hw.stages.exponential import exponential_layout
-from softstream.hw.streams.streams import delay, probability_layout, pulse
+from softstream.hw.streams.layouts import probability_layout, pulse
+from softstream.hw.streams.registers import delay
 
 __all__ = ["Distance", "Round", "emission_layout", "shift_layout"]
 

@@ -28,7 +28,8 @@ from softstream.hw.options.mean_probabilities import MeanProbabilities
 from softstream.hw.options.smoothing import Smoothing
 from softstream.hw.options.vector_flags import Beside
 from softstream.hw.plan.ports import outputs
-from softstream.hw.streams.streams import Fork, Stopped, score_layout
+from softstream.hw.streams.flow import Fork, RigidPipe
+from softstream.hw.streams.layouts import score_layout
 
 __all__ = ["FRONTS", "POSTS", "Composed"]
 
@@ -90,7 +91,7 @@ class Composed(HeadInterface):
             m.d.comb += inner.o_best.ready.eq(1)
             made["o_best"] = winner.o
         if parts.finished:
-            m.submodules.post = post = Stopped({**stages, "finish": Finish(config, parts.inner)})
+            m.submodules.post = post = RigidPipe({**stages, "finish": Finish(config, parts.inner)})
             m.d.comb += [post.i.valid.eq(inner.o.valid), inner.o.ready.eq(post.i.ready)]
             m.d.comb += [post.i.payload[name].eq(inner.o.payload[name]) for name in inner.o.payload.shape().members]
             made["o"] = post.o

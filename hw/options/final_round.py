@@ -7,7 +7,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from softstream.hw.config.config import Config
-from softstream.hw.streams.streams import delay, each_lane, guarded_layout, keep_names, probability_layout, pulse
+from softstream.hw.streams.layouts import each_lane, guarded_layout, keep_names, probability_layout, pulse
+from softstream.hw.streams.registers import delay
 
 __all__ = ["Finish"]
 

@@ -16,7 +16,8 @@ from softstream.hw.config.config import Config
 from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import Output, outputs
-from softstream.hw.streams.streams import Credit, Queue, keep_names, output_layout, pulse, score_layout
+from softstream.hw.streams.flow import Credit, Queue
+from softstream.hw.streams.layouts import keep_names, output_layout, pulse, score_layout
 
 __all__ = ["Ends", "Grouped", "Marked", "mark_layout"]
 

@@ -8,7 +8,9 @@ from amaranth.lib.wiring import In, Out
 
 from softstream.hw.config.config import Config
 from softstream.hw.plan.temperature import product_cycles
-from softstream.hw.streams.streams import Stopped, delay, each_lane, pulse, score_layout
+from softstream.hw.streams.flow import RigidPipe
+from softstream.hw.streams.layouts import each_lane, pulse, score_layout
+from softstream.hw.streams.registers import delay
 
 __all__ = ["InverseTemperature"]
 
@@ -46,7 +48,7 @@ class _Product(wiring.Component):
         return m
 
 
-class InverseTemperature(Stopped):
+class InverseTemperature(RigidPipe):
     """The product as an elastic stage. Ports: `i`, scores with `temperature`; `o`, scores of the configuration behind it.
 
     Vectors in flight do not share anything: behind the product nothing knows of a temperature. Latency

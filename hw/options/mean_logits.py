@@ -12,7 +12,9 @@ from softstream.hw.options.member_sum import FLAGS, MemberSum
 from softstream.hw.plan.ports import sidebands
 from softstream.hw.plan.schedule import memory_cycles
 from softstream.hw.stages.frame import Frame
-from softstream.hw.streams.streams import Skid, delay, each_lane, framed_layout, keep_names, pulse, score_layout
+from softstream.hw.streams.flow import Skid
+from softstream.hw.streams.layouts import each_lane, framed_layout, keep_names, pulse, score_layout
+from softstream.hw.streams.registers import delay
 
 __all__ = ["MeanLogits"]
 

@@ -9,12 +9,14 @@ from amaranth.lib.wiring import In, Out
 from softstream.hw.config.config import Config
 from softstream.hw.formats import signed_digits
 from softstream.hw.numbers.ensemble import mean_division
-from softstream.hw.options.adders import sum_tree
 from softstream.hw.options.member_sum import FLAGS, MemberSum
 from softstream.hw.plan.ensemble import mean_latency, sums_latency
 from softstream.hw.plan.ports import outputs
 from softstream.hw.plan.schedule import memory_cycles
-from softstream.hw.streams.streams import Hold, delay, each_lane, guarded_layout, keep_names, output_layout, pulse
+from softstream.hw.streams.adders import sum_tree
+from softstream.hw.streams.flow import Hold
+from softstream.hw.streams.layouts import each_lane, guarded_layout, keep_names, output_layout, pulse
+from softstream.hw.streams.registers import delay
 
 __all__ = ["MeanProbabilities"]
 

@@ -7,7 +7,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from softstream.hw.formats import ceil_log2
-from softstream.hw.streams.streams import delay, each_lane, keep_names, pulse, store
+from softstream.hw.streams.layouts import each_lane, keep_names, pulse
+from softstream.hw.streams.registers import delay, store
 
 __all__ = ["FLAGS", "MemberSum", "member_layout", "sum_layout"]
 

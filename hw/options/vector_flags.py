@@ -7,7 +7,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from softstream.hw.plan.ports import Output
-from softstream.hw.streams.streams import Credit, Queue, pulse
+from softstream.hw.streams.flow import Credit, Queue
+from softstream.hw.streams.layouts import pulse
 
 __all__ = ["VECTORS", "Beside"]
 

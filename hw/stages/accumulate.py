@@ -10,7 +10,8 @@ from softstream.hw.formats import ceil_log2
 from softstream.hw.numbers.softmax import Numerics
 from softstream.hw.plan.schedule import align_cycles
 from softstream.hw.stages.exponential import exponential_layout, term_width
-from softstream.hw.streams.streams import delay, pulse
+from softstream.hw.streams.layouts import pulse
+from softstream.hw.streams.registers import delay
 
 __all__ = ["Accumulate", "Align", "Merge", "edges_layout", "term_layout"]
 

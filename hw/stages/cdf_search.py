@@ -12,7 +12,8 @@ from softstream.hw.plan.inverse_cdf import CdfSchedule
 from softstream.hw.plan.ports import outputs
 from softstream.hw.stages.accumulate import Accumulate
 from softstream.hw.stages.exponential_sum import lane_terms
-from softstream.hw.streams.streams import delay, pulse
+from softstream.hw.streams.layouts import pulse
+from softstream.hw.streams.registers import delay
 
 __all__ = ["Search", "flags_layout", "found_layout", "replayed_layout"]
 

@@ -8,7 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 from softstream.hw.numbers.exponential import SPLIT_GUARD
 from softstream.hw.numbers.softmax import Numerics
-from softstream.hw.streams.streams import delay, pulse, table
+from softstream.hw.streams.layouts import pulse
+from softstream.hw.streams.registers import delay, table
 
 __all__ = ["Exponential", "Terms", "exponential_layout"]
 

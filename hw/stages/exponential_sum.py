@@ -14,7 +14,8 @@ from softstream.hw.plan.schedule import cleared, schedule
 from softstream.hw.stages.accumulate import Accumulate, Align, Merge, edges_layout, term_layout
 from softstream.hw.stages.exponential import Exponential, Terms
 from softstream.hw.stages.frame import masks, takes_part, took_part
-from softstream.hw.streams.streams import delay, each_lane, pulse
+from softstream.hw.streams.layouts import each_lane, pulse
+from softstream.hw.streams.registers import delay
 
 __all__ = ["lane_terms", "normalised", "sum_of"]
 

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from softstream.hw.config.config import Config
 from softstream.hw.plan.ports import sidebands
 from softstream.hw.streams.counters import following, shifted
-from softstream.hw.streams.streams import each_lane, framed_layout, keep_names, score_layout
+from softstream.hw.streams.layouts import each_lane, framed_layout, keep_names, score_layout
 
 __all__ = ["Frame", "masks", "takes_part", "took_part"]
 

@@ -10,7 +10,8 @@ from softstream.hw.config.config import Config
 from softstream.hw.plan.ports import outputs
 from softstream.hw.plan.top_k import tag_width
 from softstream.hw.stages.frame import took_part
-from softstream.hw.streams.streams import delay, framed_layout, pulse
+from softstream.hw.streams.layouts import framed_layout, pulse
+from softstream.hw.streams.registers import delay
 
 __all__ = ["Insertion", "order_layout", "write_layout"]
 

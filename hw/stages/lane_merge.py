@@ -14,7 +14,9 @@ from softstream.hw.plan.top_k import FILL_CYCLES, JOIN_LATENCY, list_of, tag_wid
 from softstream.hw.stages.frame import takes_part
 from softstream.hw.stages.insertion import Insertion, order_layout, write_layout
 from softstream.hw.stages.ranked_store import Kept, kept_layout, leaving_ports
-from softstream.hw.streams.streams import Queue, delay, each_lane, pulse, store
+from softstream.hw.streams.flow import Queue
+from softstream.hw.streams.layouts import each_lane, pulse
+from softstream.hw.streams.registers import delay, store
 
 __all__ = ["Merged", "connect_lists", "largest", "listed"]
 

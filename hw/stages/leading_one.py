@@ -9,7 +9,8 @@ from amaranth.lib.wiring import In, Out
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.softmax import Numerics
 from softstream.hw.plan.schedule import DIGIT, normalise_digits, normalise_levels, schedule
-from softstream.hw.streams.streams import delay, pulse
+from softstream.hw.streams.layouts import pulse
+from softstream.hw.streams.registers import delay
 
 __all__ = ["Normalise", "PipelinedNormalise", "divisor_layout", "normalise_of"]
 

@@ -10,7 +10,8 @@ from softstream.hw.config.config import Config
 from softstream.hw.formats import ceil_log2
 from softstream.hw.plan.schedule import comparison, maximum_latency
 from softstream.hw.stages.frame import masks
-from softstream.hw.streams.streams import delay, each_lane, framed_layout, pulse, winner_layout
+from softstream.hw.streams.layouts import each_lane, framed_layout, pulse, winner_layout
+from softstream.hw.streams.registers import delay
 
 __all__ = ["Duel", "Maximum", "SkewedMaximum", "contenders_layout"]
 

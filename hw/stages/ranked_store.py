@@ -10,7 +10,9 @@ from softstream.hw.config.config import Config
 from softstream.hw.plan.ports import outputs
 from softstream.hw.plan.top_k import tag_width
 from softstream.hw.stages.insertion import order_layout, write_layout
-from softstream.hw.streams.streams import Queue, pulse, store
+from softstream.hw.streams.flow import Queue
+from softstream.hw.streams.layouts import pulse
+from softstream.hw.streams.registers import store
 
 __all__ = ["Kept", "kept_layout", "leaving_ports"]
 

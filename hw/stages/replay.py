@@ -9,7 +9,9 @@ from amaranth.lib.wiring import In, Out
 from softstream.hw.formats import ceil_log2
 from softstream.hw.numbers.softmax import Numerics
 from softstream.hw.streams.counters import following
-from softstream.hw.streams.streams import Spacing, delay, each_lane, keep_names, pulse, store
+from softstream.hw.streams.flow import Spacing
+from softstream.hw.streams.layouts import each_lane, keep_names, pulse
+from softstream.hw.streams.registers import delay, store
 
 __all__ = ["Factors", "Replay", "counted", "end_layout", "entries", "stored_layout"]
 

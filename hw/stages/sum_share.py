@@ -9,7 +9,8 @@ from amaranth.lib.wiring import In, Out
 from softstream.hw.numbers.inverse_cdf import CdfLaw
 from softstream.hw.plan.inverse_cdf import CdfSchedule
 from softstream.hw.stages.random_words import Generator
-from softstream.hw.streams.streams import delay, pulse
+from softstream.hw.streams.layouts import pulse
+from softstream.hw.streams.registers import delay
 
 __all__ = ["Threshold", "threshold_layout"]
 

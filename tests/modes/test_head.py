@@ -18,7 +18,7 @@ from softstream.hw.modes.softmax import NORMALISERS
 from softstream.hw.plan.derive import PLANS, plan
 from softstream.hw.plan.ports import OUTPUTS
 from softstream.hw.plan.schedule import schedule
-from softstream.hw.streams.streams import probability_layout, score_layout, winner_layout
+from softstream.hw.streams.layouts import probability_layout, score_layout, winner_layout
 from softstream.sim import golden as golden_package
 from softstream.sim.golden import golden
 from softstream.sim.golden.head import MODELS

@@ -24,7 +24,8 @@ from softstream.hw.options import composed
 from softstream.hw.options.final_round import Finish
 from softstream.hw.plan import derive as plan
 from softstream.hw.plan.derive import StagePlan
-from softstream.hw.streams.streams import delay, probability_layout, pulse
+from softstream.hw.streams.layouts import probability_layout, pulse
+from softstream.hw.streams.registers import delay
 from softstream.sim.golden import golden
 from softstream.sim.golden.options import composed as composed_model
 from softstream.sim.golden.options.final_round import finish

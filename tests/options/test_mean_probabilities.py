@@ -15,7 +15,7 @@ from softstream.hw.numbers.composition import composition
 from softstream.hw.options.mean_probabilities import MeanProbabilities
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ensemble import best_mean_latency, mean_latency
-from softstream.hw.streams.streams import Stopped
+from softstream.hw.streams.flow import RigidPipe
 from softstream.sim.golden import golden
 from softstream.sim.golden.options.mean_probabilities import mean_probabilities
 from softstream.sim.golden.stages.frame import Block
@@ -62,7 +62,7 @@ def test_the_stage_equals_its_model(name: str, sink: str) -> None:
                 beat[f"probability_{lane}"] = int(row[at + lane]) if there else int(rng.integers(0, 1 << 11))
             beats.append(beat)
     firsts = lengths[:: config.ensemble]
-    dut = Stopped({"mean": MeanProbabilities(config, inner)})
+    dut = RigidPipe({"mean": MeanProbabilities(config, inner)})
     run = run_component(dut, beats, int((-(-firsts // lanes)).sum()), sink=sink, drain=("o_best",))
     rows = iter(run.beats)
     for codes_due, length, group in zip(

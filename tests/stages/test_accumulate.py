@@ -16,7 +16,7 @@ from softstream.hw.numbers.softmax import Numerics, numerics
 from softstream.hw.plan.schedule import align_cycles, cleared, longest_segment, schedule
 from softstream.hw.stages.accumulate import Accumulate, Align, edges_layout
 from softstream.hw.stages.exponential import exponential_layout, term_width
-from softstream.hw.streams.streams import pulse
+from softstream.hw.streams.layouts import pulse
 from softstream.sim.golden.stages.accumulate import accumulate
 from softstream.sim.golden.stages.exponential import exponential
 

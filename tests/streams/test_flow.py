@@ -13,7 +13,9 @@ from amaranth.lib.wiring import In, Out
 from support.stream_bench import PAUSES, run_component, run_cycles
 
 from softstream.hw.plan.schedule import QUEUE_LATENCY
-from softstream.hw.streams.streams import Credit, Hold, Queue, Skid, Spacing, delay, pulse
+from softstream.hw.streams.flow import Credit, Hold, Queue, Skid, Spacing
+from softstream.hw.streams.layouts import pulse
+from softstream.hw.streams.registers import delay
 
 Drive = Callable[[list[dict[str, Any]], Callable[[str], int]], dict[str, Any]]
 

@@ -1,16 +1,19 @@
-"""Sums of several terms, in a pipeline."""
+"""Pipelined sums of several terms."""
 
 from collections.abc import Sequence
 
 from amaranth import Module, Value
 
-from softstream.hw.streams.streams import delay
+from softstream.hw.streams.registers import delay
 
 __all__ = ["sum_tree"]
 
 
 def sum_tree(m: Module, name: str, terms: Sequence[tuple[Value, bool]]) -> tuple[Value, int]:
-    """(sum of terms, some of which are subtracted; cycles): two and two in each cycle. The sum is not negative."""
+    """(sum, latency in cycles) of terms (value, whether it is subtracted), added in pairs, one level per cycle.
+
+    The sum must not be negative. The tree takes new terms in every cycle.
+    """
     level = 0
     while len(terms) > 1:
         level += 1

@@ -1,0 +1,287 @@
+"""Flow control between stages: queues, credits, spacing, registers with back-pressure, forks and stoppable pipes.
+
+Every stream follows Amaranth's stream law: valid and payload hold until ready, and valid never waits for ready. Between
+the elastic edges the pipe is rigid: a stage with `pulse` streams takes a payload in every cycle in which it is valid.
+Credits assure room downstream before a payload enters such a pipe.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import and_
+from typing import Any, NamedTuple
+
+from amaranth import C, Cat, EnableInserter, Module, Mux, ShapeLike, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from softstream.hw.formats import ceil_log2
+from softstream.hw.streams.counters import following, following_of_all, shifted
+from softstream.hw.streams.layouts import pulse
+from softstream.hw.streams.registers import store
+
+__all__ = ["Buffered", "Credit", "Fork", "Hold", "Queue", "RigidPipe", "Skid", "Spacing", "vector_buffers"]
+
+
+class Queue(wiring.Component):
+    """First in, first out, behind a rigid pipe: `depth` entries, for which credits elsewhere assure the room.
+
+    Ports: `i`, pulse, and `o`, stream of `shape`. Latency 2 cycles, one payload per cycle. Cuts the ready path.
+    """
+
+    def __init__(self, shape: ShapeLike, depth: int) -> None:
+        self._shape = shape
+        # The output register holds one entry, so the memory never holds `depth` of them.
+        self._depth = 1 << max(1, ceil_log2(max(1, depth - 1)))
+        super().__init__({"i": In(pulse(shape)), "o": Out(stream.Signature(shape))})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        write_address, read_address = Signal(range(self._depth)), Signal(range(self._depth))
+        read, writing = store(m, "store", Value.cast(self.i.payload), self.i.valid, write_address, self._depth)
+        filled, advance, leaving = Signal(), Signal(), Signal()  # `filled`: the memory holds an entry
+        m.d.comb += [
+            *writing,
+            advance.eq(self.o.ready | ~self.o.valid),
+            leaving.eq(advance & filled),
+            read.addr.eq(read_address),
+            read.en.eq(advance),
+            Value.cast(self.o.payload).eq(read.data),
+        ]
+        emptied = leaving & (following_of_all(read_address) == write_address)
+        m.d.sync += filled.eq(self.i.valid | (filled & ~emptied))
+        with m.If(self.i.valid):
+            m.d.sync += write_address.eq(following_of_all(write_address))
+        with m.If(leaving):
+            m.d.sync += read_address.eq(following_of_all(read_address))
+        with m.If(advance):
+            m.d.sync += self.o.valid.eq(filled)
+        return m
+
+
+class Credit(wiring.Component):
+    """Room counter of a queue behind a rigid pipe: `limit` credits, one less per `take`, one more per `give`.
+
+    Ports: `take`, `give`; `available`, the sign bit of a register: more than `margin` credits remain after the takes and
+    gives up to two cycles ago. A margin of 1 is needed where a take may follow a take in the next cycle.
+    """
+
+    take: In(1)
+    give: In(1)
+    available: Out(1)
+
+    def __init__(self, limit: int, margin: int = 0) -> None:
+        if limit <= margin:
+            raise ValueError(f"credit limit {limit} must exceed the margin {margin}")
+        self._limit, self._margin = limit, margin
+        super().__init__()
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        # Credits beyond margin + 1; negative where there are fewer.
+        spare = Signal(range(-self._margin - 1, self._limit - self._margin), init=self._limit - self._margin - 1)
+        # Takes and gives settle late in their cycle, so the counter sees them in the next.
+        change, decrement = Signal(), Signal(reset_less=True)
+        m.d.sync += [change.eq(self.take ^ self.give), decrement.eq(self.take)]
+        with m.If(change):
+            m.d.sync += spare.eq(spare + Mux(decrement, C(-1, 2), C(1, 2)))
+        m.d.comb += self.available.eq(~spare[-1])
+        return m
+
+
+class Spacing(wiring.Component):
+    """Keeps events apart: `free` unless an event was `taken` in one of the last `interval` − 1 cycles.
+
+    Ports: `taken`, an event; `allowed`, which must have been set in the cycle before for `free`; `free`, an event may come;
+    `ready`, the value of `free` in the next cycle. The interval is at least 4; or it is 1, and `free` and `ready` follow
+    `allowed` at once.
+    """
+
+    taken: In(1)
+    allowed: In(1, init=1)
+    free: Out(1)
+    ready: Out(1)
+
+    def __init__(self, interval: int) -> None:
+        if interval < 4 and interval != 1:
+            raise ValueError(f"interval {interval} must be at least 4, or 1")
+        self._interval = interval
+        super().__init__()
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        if self._interval == 1:
+            m.d.comb += [self.free.eq(self.allowed), self.ready.eq(self.allowed)]
+            return m
+        # The counter loads a cycle late, off the path that decides `taken`. It has no carry and no enable.
+        steps = self._interval - 4
+        count = Signal((steps + 1).bit_length(), init=1)
+        busy, loading = Signal(), Signal()
+        m.d.sync += [
+            loading.eq(self.taken),
+            busy.eq(loading | (busy & (count != shifted(len(count), steps)))),
+            count.eq(Mux(loading, 1, following(count))),
+            self.free.eq(self.ready),
+        ]
+        m.d.comb += self.ready.eq(~self.taken & ~loading & ~busy & self.allowed)
+        return m
+
+
+class Skid(wiring.Component):
+    """A skid buffer: an output register, and a second register for the payload that arrives while the first one waits.
+
+    Ports: `i`, `o`, streams of `shape`. Latency 1 cycle, one payload per cycle. Cuts the ready path: `i.ready` is a
+    register.
+    """
+
+    def __init__(self, shape: ShapeLike) -> None:
+        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        # Low at reset: some parts have no flip-flops that begin with 1, and `ready` must stay a flip-flop's bare output.
+        ready = Signal()
+        spare = Signal(len(Value.cast(self.i.payload)), reset_less=True)
+        output = Signal.like(spare)
+        m.d.comb += [self.i.ready.eq(ready), Value.cast(self.o.payload).eq(output)]
+        m.d.sync += ready.eq(self.o.ready | ~self.o.valid | (ready & ~self.i.valid))
+        with m.If(ready):
+            m.d.sync += spare.eq(Value.cast(self.i.payload))
+        m.d.sync += self.o.valid.eq((self.i.valid & ready) | (self.o.valid & ~(self.o.ready & ready)))
+        with m.If(self.o.ready | ~self.o.valid):
+            m.d.sync += output.eq(Mux(ready, Value.cast(self.i.payload), spare))
+        return m
+
+
+class Hold(wiring.Component):
+    """One register that holds a payload until its sink takes it, so that the source need not wait.
+
+    Ports: `i`, `o`, streams of `shape`. Latency 1 cycle, one payload per cycle. Passes the ready path.
+    """
+
+    def __init__(self, shape: ShapeLike) -> None:
+        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.d.comb += self.i.ready.eq(self.o.ready | ~self.o.valid)
+        with m.If(self.i.ready):
+            m.d.sync += [self.o.valid.eq(self.i.valid), Value.cast(self.o.payload).eq(Value.cast(self.i.payload))]
+        return m
+
+
+class Fork(wiring.Component):
+    """One stream to several: every sink takes each payload once, at its own time, before the next payload comes.
+
+    Ports: `i`, `o_0`, `o_1` and so on, streams of `shape`. Latency 0 cycles, one payload per cycle. Passes the ready
+    paths.
+    """
+
+    def __init__(self, shape: ShapeLike, count: int) -> None:
+        self._count = count
+        copies = {f"o_{number}": Out(stream.Signature(shape)) for number in range(count)}
+        super().__init__({"i": In(stream.Signature(shape)), **copies})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        copies = [getattr(self, f"o_{number}") for number in range(self._count)]
+        # Which sinks took the current payload in an earlier cycle.
+        served = [Signal(name=f"served_{number}") for number in range(self._count)]
+        finished = Cat(before | copy.ready for before, copy in zip(served, copies, strict=True))
+        m.d.comb += self.i.ready.eq(finished.all())
+        for number, (before, copy) in enumerate(zip(served, copies, strict=True)):
+            m.d.comb += [
+                copy.valid.eq(self.i.valid & ~before),
+                Value.cast(copy.payload).eq(Value.cast(self.i.payload)),
+            ]
+            m.d.sync += before.eq(self.i.valid & finished[number] & ~self.i.ready)
+        return m
+
+
+class RigidPipe(wiring.Component):
+    """Rigid stages in a row under one clock enable, which is the ready of a skid buffer behind the last stage.
+
+    A stage whose `i` has a ready, which must come from a register, stops the stages before it as well. One stage may have a
+    second output, `o_best`. That output gets a skid buffer of its own, and both buffers must be ready.
+
+    Ports: `i`, `o`, streams of the first stage's input and the last stage's output, and `o_best` where a stage has it;
+    `moves`, set where the stages behind the last one with a ready advance. Latency that of all stages and 1 cycle, one
+    payload per cycle. Cuts the ready path.
+    """
+
+    def __init__(self, stages: Mapping[str, Any]) -> None:
+        self._stages = stages
+        first, *_ = components = list(stages.values())
+        self._results = {"o": components[-1].o}
+        for stage in components:
+            if "o_best" in stage.signature.members:
+                self._results["o_best"] = stage.o_best
+        outputs = {port: Out(stream.Signature(result.payload.shape())) for port, result in self._results.items()}
+        super().__init__({"i": In(stream.Signature(first.i.payload.shape())), "moves": Out(1), **outputs})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        skids = {port: Skid(result.payload.shape()) for port, result in self._results.items()}
+        for port, skid in skids.items():
+            m.submodules["skid" if port == "o" else f"skid_{port}"] = skid
+            result, others = self._results[port], [other.i.ready for name, other in skids.items() if name != port]
+            m.d.comb += [
+                skid.i.valid.eq(reduce(and_, others, result.valid)),
+                Value.cast(skid.i.payload).eq(Value.cast(result.payload)),
+            ]
+            wiring.connect(m, skid.o, wiring.flipped(getattr(self, port)))
+        enable: Value = reduce(and_, (skid.i.ready for skid in skids.values()))
+        m.d.comb += self.moves.eq(enable)
+        sources = [self.i, *(stage.o for stage in [*self._stages.values()][:-1])]
+        for (name, stage), source in reversed([*zip(self._stages.items(), sources, strict=True)]):
+            m.submodules[name] = EnableInserter(enable)(stage)
+            m.d.comb += [stage.i.valid.eq(source.valid), Value.cast(stage.i.payload).eq(Value.cast(source.payload))]
+            if not stage.i.signature.always_ready:
+                enable &= stage.i.ready
+        m.d.comb += self.i.ready.eq(enable)
+        return m
+
+
+class Buffered(NamedTuple):
+    """A stream with one payload per vector that waits in a buffer of its own; see `vector_buffers`."""
+
+    name: str
+    """Name of the buffer's submodule."""
+    source: Any
+    """The stream."""
+    shape: ShapeLike
+    """Shape of its payload."""
+    rigid: bool
+    """Whether the stream has no ready."""
+
+
+def _hold(m: Module, name: str, source: Any, shape: ShapeLike, rigid: bool) -> Any:
+    """The stream `source` behind a `Hold`."""
+    m.submodules[name] = hold = Hold(shape)
+    m.d.comb += [hold.i.valid.eq(source.valid), Value.cast(hold.i.payload).eq(Value.cast(source.payload))]
+    if not rigid:
+        m.d.comb += source.ready.eq(hold.i.ready)
+    return hold.o
+
+
+def vector_buffers(m: Module, streams: Sequence[Buffered], registers: int, room: int) -> list[Any]:
+    """The streams behind `registers` registers each, or behind a queue each where `room` exceeds the registers.
+
+    Credits elsewhere must assure the room, so that no stream needs to wait.
+    """
+    outputs = [entry.source for entry in streams]
+    if room == registers:
+        for place in range(registers):
+            for k, entry in enumerate(streams):
+                rigid = entry.rigid and place == 0
+                outputs[k] = _hold(m, f"{entry.name}_{place}", outputs[k], entry.shape, rigid)
+        return outputs
+    for k, entry in enumerate(streams):
+        m.submodules[entry.name] = queue = Queue(entry.shape, room)
+        m.d.comb += [
+            queue.i.valid.eq(entry.source.valid),
+            Value.cast(queue.i.payload).eq(Value.cast(entry.source.payload)),
+        ]
+        if not entry.rigid:
+            m.d.comb += entry.source.ready.eq(1)
+        outputs[k] = queue.o
+    return outputs
