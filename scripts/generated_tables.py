@@ -1,15 +1,16 @@
-"""The generated tables of the README.
+"""The generated tables and pictures of the pages.
 
 `python -m softstream.scripts.generated_tables` writes them anew, `--check` only compares.
 
-Resources come from `boards/measured/resources.json`, the benchmark and its plot, `boards/measured/bench.svg`, from
-`boards/measured/bench.json`, the accuracy of the network with softmax inside from the model, everything else from the
-plan and from the configuration's own keys.
+Resources come from `boards/measured/resources.json`, the benchmark and its plot from `boards/measured/bench.json`, the
+accuracy of the network with softmax inside from the model, everything else from the plan and from the keys themselves.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,12 @@ from softstream.hw.plan.ports import outputs
 from softstream.scripts.measure.peers import PEERS
 from softstream.scripts.measure.resources import recorded
 from softstream.scripts.reports.bench_report import throughput_plot
+from softstream.scripts.reports.datapath import datapath
 from softstream.scripts.verbs import bench, network
 
-__all__ = ["PLOT", "SECTIONS", "main", "rewritten"]
+__all__ = ["PICTURES", "ROOT", "SECTIONS", "Section", "main", "pages", "rewritten"]
 
-_ROOT = Path(__file__).resolve().parents[1]
-README = _ROOT / "README.md"
-PLOT = _ROOT / "boards" / "measured" / "bench.svg"
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def _markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -40,6 +40,31 @@ def _cells(entry: dict[str, Any]) -> str:
     counted = [f"{entry['cells'][kind]} {kind}" for kind in entry["available"] if entry["cells"][kind]]
     fmax = entry["fmax_mhz"]
     return ", ".join(counted) + ("; does not fit" if fmax is None else f"; {fmax:.0f} MHz")
+
+
+_CHOICES = {
+    "only the class": "argmax-int8",
+    "probabilities with a small error, without a multiplier": "softmax-int8",
+    "probabilities at the highest clock": "softmax-int8-fastest",
+    "probabilities on the smallest part": "softmax-int8-small",
+    "16-bit scores and probabilities": "softmax-int16",
+}
+"""What a reader needs → the preset that suits."""
+
+
+def _choice() -> str:
+    """The short table of presets: what suits whom, on the two parts that most readers know."""
+    measured = recorded()["presets"]
+    rows = []
+    for need, name in _CHOICES.items():
+        derived = plan(PRESETS[name])
+        bound = "exact" if derived.bound_ulp is None else f"{derived.bound_ulp:.2f} ulp"
+        cells = (_cells(measured[name][part]) for part in ("hx8k", "ecp5-25k"))
+        rows.append((need, f"`{name}`", bound, derived.latency_text, derived.interval_formula, *cells))
+    return _markdown(
+        ("you need", "preset", "error at most", "latency", "interval", "iCE40 HX8K", "ECP5 25F"),
+        rows,
+    )
 
 
 def _presets() -> str:
@@ -124,40 +149,74 @@ def _peers() -> str:
     return " · ".join(f"[{peer.name}]({peer.source}), {peer.formats}".replace("<", "\\<") for peer in PEERS)
 
 
-SECTIONS = {
-    "presets": _presets,
-    "keys": _keys,
-    "tools": _tools,
-    "network": _network,
-    "bench": _bench,
-    "peers": _peers,
+@dataclass(frozen=True)
+class Section:
+    """A generated part of a page, between its two markers."""
+
+    page: str
+    """Path of the page from the root of the repository."""
+    write: Callable[[], str]
+
+
+SECTIONS: dict[str, Section] = {
+    "choice": Section("README.md", _choice),
+    "presets": Section("hw/config/README.md", _presets),
+    "keys": Section("hw/config/README.md", _keys),
+    "tools": Section("hw/config/README.md", _tools),
+    "network": Section("scripts/README.md", _network),
+    "bench": Section("boards/measured/README.md", _bench),
+    "peers": Section("boards/measured/README.md", _peers),
 }
-"""Section of the README → what writes it."""
+"""Name in the markers → page and content."""
+
+PICTURES: dict[str, Callable[[], str]] = {
+    "hw/datapath.svg": lambda: datapath(PRESETS["softmax-int8"]),
+    "boards/measured/bench.svg": lambda: throughput_plot(bench.recorded()),
+}
+"""Path of a generated picture from the root of the repository → its content."""
+
+_ROOMS = ("hw", "sim", "boards", "scripts", "tests", ".github")
 
 
-def rewritten(text: str) -> str:
-    """The README's text with every generated section made anew."""
-    for name, write in SECTIONS.items():
+def pages() -> list[Path]:
+    """Every page of the repository: the README, those of the folders, and those for contributors."""
+    return [ROOT / "README.md", *(path for room in _ROOMS for path in sorted((ROOT / room).rglob("*.md")))]
+
+
+def rewritten(page: str, text: str) -> str:
+    """The text of a page with every generated section of it made anew.
+
+    Raises `ValueError` if the page lacks the markers of one of its sections.
+    """
+    for name, section in SECTIONS.items():
+        if section.page != page:
+            continue
         begin, end = f"<!-- begin {name}: make tables -->", f"<!-- end {name} -->"
-        before, found, rest = text.partition(begin)
-        _, closed, after = rest.partition(end)
-        if not found or not closed:
-            raise ValueError(f"README.md: no section between '{begin}' and '{end}'")
-        text = f"{before}{begin}\n{write()}\n{end}{after}"
+        before, opening, rest = text.partition(begin)
+        _, closing, after = rest.partition(end)
+        if not opening or not closing:
+            raise ValueError(f"{page}: no section between '{begin}' and '{end}'")
+        text = f"{before}{begin}\n{section.write()}\n{end}{after}"
     return text
 
 
 def main() -> int:
-    """Writes the README and its plot, or with --check tells whether they are current; returns the exit code."""
-    new = {README: rewritten(README.read_text(encoding="utf-8")), PLOT: throughput_plot(bench.recorded())}
-    stale = [path for path, text in new.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
+    """Writes the generated parts, or with --check only says which are stale; returns the exit code."""
+    texts = {
+        page: rewritten(page, (ROOT / page).read_text(encoding="utf-8"))
+        for page in sorted({section.page for section in SECTIONS.values()})
+    }
+    texts |= {name: draw() for name, draw in PICTURES.items()}
+    stale = [
+        name
+        for name, text in texts.items()
+        if not (ROOT / name).is_file() or (ROOT / name).read_text(encoding="utf-8") != text
+    ]
     if "--check" in sys.argv[1:]:
-        print(
-            "".join(f"{path.name} is out of date: make tables\n" for path in stale) or "everything is current\n", end=""
-        )
+        print("".join(f"{name} is out of date: make tables\n" for name in stale) or "everything is current\n", end="")
         return int(bool(stale))
-    for path in stale:
-        path.write_text(new[path], encoding="utf-8")
+    for name in stale:
+        (ROOT / name).write_text(texts[name], encoding="utf-8")
     return 0
 
 

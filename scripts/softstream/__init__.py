@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from softstream.hw.verilog import verilog
     from softstream.sim.golden import Result, golden
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Config",

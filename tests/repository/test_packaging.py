@@ -18,8 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 REQUIRED = [*PROJECT["dependencies"], *(text for extra in PROJECT["optional-dependencies"].values() for text in extra)]
 ROOMS = ("hw", "sim", "boards", "scripts")
-# What the repository needs and an installed softstream does not.
+# What the repository needs and an installed softstream does not: among others the pages and their pictures.
 TREE_ONLY = {"scripts/constraints.txt", "scripts/venv.sh"}
+TREE_ONLY_SUFFIXES = {".md", ".svg", ".png"}
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +49,16 @@ def installed(wheel, tmp_path_factory):
     return {**os.environ, "PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"}, place
 
 
+def tree_only(name):
+    return name in TREE_ONLY or Path(name).suffix in TREE_ONLY_SUFFIXES
+
+
 def tree_files():
     found = set()
     for room in ROOMS:
         for path in (ROOT / room).rglob("*"):
             name = path.relative_to(ROOT).as_posix()
-            if path.is_file() and "__pycache__" not in name and name not in TREE_ONLY:
+            if path.is_file() and "__pycache__" not in name and not tree_only(name):
                 found.add("softstream/" + name.removeprefix("scripts/softstream/"))
     return found
 

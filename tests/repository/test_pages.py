@@ -1,0 +1,143 @@
+"""The pages say what is true today: tables are current, links lead somewhere, commands exist, Python runs."""
+
+import re
+import shlex
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from softstream.scripts.generated_tables import PICTURES, ROOT, SECTIONS, pages, rewritten
+
+PAGES = [page.relative_to(ROOT).as_posix() for page in pages()]
+
+
+@cache
+def text_of(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """Contents of the fenced blocks of a language, in the order of the page."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text_of(page), re.DOTALL | re.MULTILINE)
+
+
+def shown_commands() -> list[str]:
+    lines = [line for page in PAGES for block in blocks(page, "sh") for line in block.splitlines()]
+    return sorted({line for line in lines if line})
+
+
+COMMANDS = [line for line in shown_commands() if line.startswith("softstream")]
+QUICK = ("describe", "presets", "generate", "run", "boards")
+SLOW = (
+    "simulate", "compare", "explore", "gallery", "network", "bench", "build", "flash", "run-on-board", "doctor",
+)  # fmt: skip
+
+
+def test_every_folder_that_people_open_has_its_page() -> None:
+    folders = ["hw", *(f"hw/{name}" for name in ("config", "numbers", "plan", "modes", "options"))]
+    folders += ["sim", "tests", "boards", "boards/link", "boards/measured", "scripts"]
+    expected = {f"{folder}/README.md" for folder in folders}
+    expected |= {
+        "README.md",
+        *(f".github/{name}.md" for name in ("CONTRIBUTING", "CHANGELOG", "PULL_REQUEST_TEMPLATE")),
+    }
+    assert expected == set(PAGES)
+
+
+def test_the_readme_is_short_and_names_every_page() -> None:
+    text = text_of("README.md")
+    assert len(text.splitlines()) <= 150
+    glossary = text.partition("\n## Glossary\n")[2].partition("\n## ")[0]
+    assert 10 <= len([line for line in glossary.splitlines() if line.startswith("|")]) - 2 <= 20
+    for page in set(PAGES) - {"README.md", ".github/PULL_REQUEST_TEMPLATE.md"}:
+        assert f"]({page})" in text, page
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_generated_sections_are_current(page: str) -> None:
+    assert rewritten(page, text_of(page)) == text_of(page), "make tables"
+    marked = set(re.findall(r"<!-- begin (\w+): make tables -->", text_of(page)))
+    assert marked == {name for name, section in SECTIONS.items() if section.page == page}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_generated_pictures_are_current(name: str) -> None:
+    assert (ROOT / name).read_text(encoding="utf-8") == PICTURES[name](), "make tables"
+
+
+def anchors(page: str) -> set[str]:
+    """Names of the headings of a page, as forges derive them."""
+    prose = re.sub(r"^```.*?^```$", "", text_of(page), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", text_of(page)):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        file = ((ROOT / page).parent / path).resolve() if path else ROOT / page
+        assert file.exists(), target
+        assert file.is_relative_to(ROOT), target
+        if anchor:
+            assert anchor in anchors(file.relative_to(ROOT).as_posix()), target
+
+
+@pytest.mark.parametrize("page", sorted(set(PAGES) - {".github/CHANGELOG.md"}))
+def test_named_files_exist(page: str) -> None:
+    """A path in backquotes is one from the root, or from the folder of the page. The changelog names what was."""
+    for name in re.findall(r"`([\w.-]+/[\w./-]+\.(?:py|md|json|svg|v|toml|txt|npy|npz))`", text_of(page)):
+        assert name.startswith("build/") or (ROOT / name).exists() or ((ROOT / page).parent / name).exists(), name
+
+
+def test_every_verb_is_shown() -> None:
+    assert {shlex.split(line)[1] for line in COMMANDS} == {*QUICK, *SLOW}
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_commands(line: str, tmp_path: Path) -> None:
+    """Quick commands run as they are shown. For slow ones, --help behind them checks verb and options."""
+    words = shlex.split(line)[1:]
+    if words[0] not in QUICK or "rtl" in words:
+        words.append("--help")
+    (tmp_path / "sim").symlink_to(ROOT / "sim")
+    (tmp_path / "build").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "softstream", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_make_targets_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    prose = "\n".join(text_of(page) for page in PAGES if page != ".github/CHANGELOG.md")
+    shown = set(re.findall(r"`make ([\w-]+)`", prose)) | {
+        line.split()[1] for line in shown_commands() if line.startswith("make ")
+    }
+    assert {"demo", "test"} <= shown
+    for target in shown:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")])
+def test_python(page: str, tmp_path: Path) -> None:
+    """The Python blocks of a page, one after the other, are a program that runs."""
+    program = tmp_path / "page.py"
+    program.write_text("\n".join(blocks(page, "python")), encoding="utf-8")
+    done = subprocess.run([sys.executable, program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    if page == "scripts/README.md":
+        assert 0.5 < float(done.stdout) < 1
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_lines_are_short(page: str) -> None:
+    """Prose wraps at 130 columns; tables, commands and generated sections cannot."""
+    prose = re.sub(r"^<!-- begin .*?^<!-- end", "", text_of(page), flags=re.DOTALL | re.MULTILINE)
+    for line in prose.splitlines():
+        assert len(line) <= 130 or line.startswith(("|", "softstream ")), line
