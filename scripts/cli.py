@@ -208,11 +208,24 @@ _SCORES = click.option(
     "--scores", metavar="F.npy", help="Scores [vectors, N]: integers are codes, floats are quantised."
 )
 _LENGTHS = click.option("--lengths", metavar="L.npy", help="Elements of each vector [vectors]; default: all N.")
-_BESIDE = click.option(
+
+
+class _SidebandOption(click.Option):
+    """`--sideband`, whose former name `--beside` still works and is not shown in the help."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        record = super().get_help_record(ctx)
+        return record and (record[0].replace(", --beside", ""), record[1])
+
+
+_SIDEBAND = click.option(
+    "--sideband",
     "--beside",
+    "sideband",
+    cls=_SidebandOption,
     metavar="NAME=F.npy",
     multiple=True,
-    help="What comes beside the scores, for a head that takes it: [vectors, N], or [vectors]; for example mask=M.npy.",
+    help="Sideband input of a head that takes one: [vectors, N], or [vectors]; for example mask=M.npy.",
 )
 _ENGINE = click.option(
     "--engine",
@@ -261,7 +274,7 @@ def _generate(config: Config, console: Console, output: str, part_name: str | No
     "--scores", metavar="F.npy", required=True, help="Scores [vectors, N]: integers are codes, floats are quantised."
 )
 @_LENGTHS
-@_BESIDE
+@_SIDEBAND
 @_ENGINE
 @_SIMULATOR
 @_SEED
@@ -271,7 +284,7 @@ def _run(
     console: Console,
     scores: str,
     lengths: str | None,
-    beside: tuple[str, ...],
+    sideband: tuple[str, ...],
     engine: str,
     simulator: Simulator,
     seed: int,
@@ -282,7 +295,7 @@ def _run(
 
     _echo(config, console)
     how = Run(engine, simulator, seed)
-    run(config, Path(scores), Path(lengths) if lengths else None, beside, Path(output), how, console)
+    run(config, Path(scores), Path(lengths) if lengths else None, sideband, Path(output), how, console)
 
 
 @_verb()
@@ -314,7 +327,7 @@ def _simulate(
     help="Set these side by side instead: modes and presets, any :key=value behind each; for example "
     "argmax,softmax,softmax:temperature=2,top-k-int8.",
 )
-@_BESIDE
+@_SIDEBAND
 def _compare(
     config: Config,
     console: Console,
@@ -324,14 +337,14 @@ def _compare(
     output: str | None,
     no_place: bool,
     modes: str | None,
-    beside: tuple[str, ...],
+    sideband: tuple[str, ...],
 ) -> None:
     """Compare argmax-only with normalised, or any of the family: accuracy, error, calibration, latency, resources and Fmax.
 
     Without --scores: the handwritten digits that come with softstream.
     """
     from softstream.scripts.output import check_file
-    from softstream.scripts.scores import read_beside, read_labels, read_scores
+    from softstream.scripts.scores import read_labels, read_scores, read_sidebands
     from softstream.scripts.verbs.compare import Comparison, compare
     from softstream.scripts.verbs.family import Family, entries, family
 
@@ -339,32 +352,33 @@ def _compare(
     for option, text in (("--labels", labels), ("--lengths", lengths)):
         if text and not scores:
             raise UserError(f"{option} {text}: needs the scores that it belongs to; for example --scores F.npy")
-    if beside and modes is None:
-        raise UserError(f"--beside {beside[0]}: is for members that take it; for example --modes softmax:mask=true")
+    if sideband and modes is None:
+        raise UserError(
+            f"--sideband {sideband[0]}: needs a member that takes it; for example --modes softmax:mask=true"
+        )
     if output:
         check_file("-o", Path(output))
     members = None if modes is None else entries(modes, config)
-    given = read_scores(config, Path(scores), Path(lengths) if lengths else None) if scores else None
-    right = read_labels(Path(labels), *given.codes.shape) if given and labels else None
-    others = read_beside(beside)
-    found: Comparison | Family
+    codes = read_scores(config, Path(scores), Path(lengths) if lengths else None) if scores else None
+    truth = read_labels(Path(labels), *codes.codes.shape) if codes and labels else None
+    arrays = read_sidebands(sideband)
+    result: Comparison | Family
     with console.progress("comparing") as progress:
         if members is None:
-            found = compare(config, given, right, place=not no_place, progress=progress)
+            result = compare(config, codes, truth, place=not no_place, progress=progress)
         else:
-            found = family(config, members, given, right, beside=others, place=not no_place, progress=progress)
+            result = family(config, members, codes, truth, sideband=arrays, place=not no_place, progress=progress)
     if output:
-        from softstream.scripts.reports import compare_report as report
-        from softstream.scripts.reports import family_report
+        from softstream.scripts.reports import compare_report, family_report
 
-        if isinstance(found, Family):
-            family_report.write_html(found, Path(output))
+        if isinstance(result, Family):
+            family_report.write_html(result, Path(output))
         else:
-            report.write_html(found, Path(output))
-    console.document({**found.to_json(), "report": output})
-    columns, rows, right_aligned = found.table()
+            compare_report.write_html(result, Path(output))
+    console.document({**result.to_json(), "report": output})
+    columns, rows, right_aligned = result.table()
     console.table("", columns, rows, right=right_aligned)
-    console.line(found.answer)
+    console.line(result.answer)
     if output:
         console.line(f"report: {output}")
 
@@ -400,27 +414,28 @@ _JOBS = click.Option(
 def _gallery(output: str, as_json: bool, quiet: bool) -> None:
     """Each member of the softmax family: its formula, its output on a real vector beside float64, cost, and command."""
     from softstream.scripts.output import written_file
-    from softstream.scripts.verbs.gallery import render, shown
+    from softstream.scripts.reports.gallery_report import render
+    from softstream.scripts.verbs.gallery import evaluated
 
     console = Console(as_json, quiet)
-    members = list(shown())
+    members = list(evaluated())
     with written_file("-o", Path(output)) as temporary:
         temporary.write_text(render(members), encoding="utf-8")
-    differences = [(member, float(abs(values.model - values.exact).max()), values.bound) for member, values in members]
+    errors = [(member, float(abs(values.model - values.exact).max()), values.bound) for member, values in members]
     console.document(
         {
             "page": output,
             "members": [
-                {"member": member.title, "preset": member.preset, "largest_difference": found, "bound": bound}
-                for member, found, bound in differences
+                {"member": member.title, "preset": member.preset, "largest_difference": error, "bound": bound}
+                for member, error, bound in errors
             ],
         }
     )
     console.table(
-        "on one vector of the digits, beside float64",
-        ("member", "preset", "largest difference", "at most"),
-        [(member.title, member.preset, f"{found:.5f}", f"{bound:.5f}") for member, found, bound in differences],
-        right=("largest difference", "at most"),
+        "on one vector of the digits, compared with float64",
+        ("member", "preset", "largest error", "bound"),
+        [(member.title, member.preset, f"{error:.5f}", f"{bound:.5f}") for member, error, bound in errors],
+        right=("largest error", "bound"),
     )
     console.line(f"page: {output}")
 

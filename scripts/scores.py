@@ -15,7 +15,7 @@ import numpy as np
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 
-__all__ = ["Scores", "quantise", "read_beside", "read_labels", "read_scores", "to_codes", "to_lengths"]
+__all__ = ["Scores", "quantise", "read_labels", "read_scores", "read_sidebands", "to_codes", "to_lengths"]
 
 
 @dataclass(frozen=True)
@@ -133,15 +133,15 @@ def read_labels(path: Path, vectors: int, columns: int) -> np.ndarray:
     return labels.astype(np.int64)
 
 
-def read_beside(given: Sequence[str]) -> dict[str, np.ndarray]:
-    """Arrays of what comes beside the scores, from `name=FILE`. Raises `UserError` for another form or a bad file."""
-    found = {}
-    for text in given:
+def read_sidebands(texts: Sequence[str]) -> dict[str, np.ndarray]:
+    """Sideband arrays from `name=FILE`. Raises `UserError` for another form or a bad file."""
+    arrays = {}
+    for text in texts:
         name, sign, path = text.partition("=")
         if not (name and sign and path):
-            raise UserError(f"--beside {text}: must be name=FILE; for example --beside mask=M.npy")
-        found[name] = _load("--beside", Path(path))
-    return found
+            raise UserError(f"--sideband {text}: must be name=FILE; for example --sideband mask=M.npy")
+        arrays[name] = _load("--sideband", Path(path))
+    return arrays
 
 
 def _load(option: str, path: Path) -> np.ndarray:

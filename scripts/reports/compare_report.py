@@ -1,8 +1,8 @@
-"""The comparison as one HTML file: tables, plots and where every number comes from; it opens from disk, without a network.
+"""The comparison as one HTML file with tables, plots and provenance; it opens from disk, without a network.
 
     write_html(compare(preset("digits-softmax")), Path("report.html"))
 
-The same comparison gives the same bytes. Plots are inline SVG whose colours and fonts are the page's, so they follow its
+The same comparison gives the same bytes. Plots are inline SVG with the colours and fonts of the page, so they follow its
 light and dark schemes.
 """
 
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from softstream.scripts.measure.statistics import CALIBRATION
 from softstream.scripts.output import written_file
 from softstream.scripts.page import ARGMAX, BOUND, GRID, MUTED, SOFTMAX, captioned, dots, escape, page, raised, svg
-from softstream.scripts.verbs.compare import CALIBRATION, Comparison, Row
+from softstream.scripts.verbs.compare import Comparison, Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +36,7 @@ def write_html(comparison: Comparison, path: Path) -> None:
 
 
 def _bounds(axes: "Axes", comparison: Comparison) -> None:
-    """The derived bound, above and below; and the deeper one of a saturated 1.0, which errs downwards only."""
+    """Lines at the proved bound, above and below, and at that of a saturated 1.0, which errs downwards only."""
     p = comparison.probabilities
     for sign in (1, -1):
         axes.axhline(sign * p.bound_ulp, color=BOUND, linewidth=1.1)
@@ -108,7 +109,7 @@ def _draw_reliability(figure: "Figure", comparison: Comparison) -> None:
     upper.plot([b.confidence for b in bins], [b.accuracy for b in bins], "o", markersize=4, color=SOFTMAX)
     upper.set_ylim(0, 1.04)
     upper.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
-    upper.set_ylabel("as labelled")
+    upper.set_ylabel("accuracy")
     lower.bar([b.low for b in bins], [b.count for b in bins], width, align="edge", color=MUTED, alpha=0.5, linewidth=0)
     most = max(b.count for b in bins)
     for b in bins:
@@ -131,7 +132,7 @@ def _draw_reliability(figure: "Figure", comparison: Comparison) -> None:
 
 
 def _resource_panels(comparison: Comparison) -> list[tuple[str, list[tuple[float, float]]]]:
-    """(quantity, one (argmax, softmax) per part), for what any part uses."""
+    """(quantity, (argmax, softmax) of each part), for the resources that any part uses."""
     titles = {
         "logic": "logic cells",
         "registers": "flip-flops",
@@ -183,7 +184,7 @@ def _draw_resources(figure: "Figure", comparison: Comparison) -> None:
 
 
 def _table(rows: Sequence[Row]) -> str:
-    """A table of the heads that have an answer in it; what to hold it against stands under the quantity."""
+    """A table with a column for each head that has a value; units and references stand behind the quantity."""
     heads = [head for head in ("argmax", "softmax") if any(getattr(row, head) for row in rows)]
     titles = "".join(f'<th scope="col"><span class="key" style="background: var(--{h})"></span>{h}</th>' for h in heads)
     lines = [f'<div class="scroll"><table><thead><tr><th scope="col"></th>{titles}</tr></thead><tbody>']
@@ -200,7 +201,7 @@ def _facts(comparison: Comparison) -> Iterator[tuple[str, str]]:
     c, d, p = comparison, comparison.decisions, comparison.probabilities
     yield f"{d.argmax_flips} of {c.data.vectors}", "decisions of argmax alone differ from float64"
     saturated = f", {p.worst_ulp:.0f} where 1.0 saturates" if p.worst_ulp > p.bound_ulp else ""
-    yield f"{p.maximum_error_ulp:.3f} ulp", f"largest error of a probability; proved: {p.bound_ulp:.3f}{saturated}"
+    yield f"{p.maximum_error_ulp:.3f} ulp", f"largest error of a probability; proved bound {p.bound_ulp:.3f}{saturated}"
     yield (
         f"{c.argmax.last_output_cycle} → {c.softmax.last_output_cycle}",
         f"cycles from first input to last output, N = {c.length}",
@@ -238,15 +239,14 @@ def _sections(comparison: Comparison) -> Iterator[str]:
     d, p = comparison.decisions, comparison.probabilities
     yield "<h2>The decision</h2>"
     yield (
-        "<p>Both heads find the winner among the raw scores, first index on ties. Whoever takes the argmax of the "
-        "quantised probabilities instead decides otherwise than float64 in "
-        f"{d.probability_flips} of {comparison.data.vectors} vectors.</p>"
+        "<p>Both heads find the winner among the raw scores, first index on ties. The argmax of the quantised "
+        f"probabilities instead would differ from float64 in {d.probability_flips} of {comparison.data.vectors} vectors.</p>"
     )
     yield _table(tables.pop("Decision"))
     yield "<h2>The probabilities</h2>"
     if not p.within_bound:
         yield '<p class="bad">An error exceeds the bound: hardware, model or proof is wrong.</p>'
-    yield "<p>Errors are against the float64 softmax of the same codes; the bounds are derived, and hold for every input.</p>"
+    yield "<p>Errors are against the float64 softmax of the same codes; the bounds are proved for every input.</p>"
     yield _table(tables.pop("Probabilities"))
     figures = list(_error_figures(comparison))
     if p.reliability:
@@ -265,7 +265,7 @@ def _sections(comparison: Comparison) -> Iterator[str]:
             captioned(
                 "What it costs",
                 svg("resources", "Cells and Fmax of both heads", height, lambda f: _draw_resources(f, comparison)),
-                "After synthesis and place and route; every panel has a scale of its own.",
+                "After synthesis and place and route; each panel has its own scale.",
             )
         )
     yield f'<div class="plots">{"".join(figures)}</div>'
@@ -278,23 +278,16 @@ def _sections(comparison: Comparison) -> Iterator[str]:
 
 def _provenance(comparison: Comparison) -> Iterator[tuple[str, str]]:
     c = comparison
-    lengths = (
-        f"N = {c.data.longest}"
-        if c.data.shortest == c.data.longest
-        else f"N from {c.data.shortest} to {c.data.longest}"
-    )
-    labels = "with labels" if c.data.labelled else "without labels"
-    saturated = f"; {c.data.saturated} scores saturated" if c.data.saturated else ""
-    yield "Scores", f"{c.data.source}: {c.data.vectors} vectors, {lengths}, {labels}{saturated}"
+    yield "Scores", c.data.text
     settings = (f"{key} = {value}" for key, value in c.config.to_mapping().items() if key != "mode")
     yield "Both heads", ", ".join(settings)
     yield "Digest, argmax", c.argmax.plan.config.digest
     yield "Digest, softmax", c.softmax.plan.config.digest
-    answered = {"golden": "the integer model", "rtl": "the simulated Verilog, equal to the integer model"}
-    yield "Answers from", answered[c.engine]
+    engines = {"golden": "the integer model", "rtl": "the simulated Verilog, equal to the integer model"}
+    yield "Results from", engines[c.engine]
     yield (
         "Cycles",
-        f"the plan's: first output {c.softmax.plan.latency_formula}, interval {c.softmax.plan.interval_formula}",
+        f"from the plan: first output {c.softmax.plan.latency_formula}, interval {c.softmax.plan.interval_formula}",
     )
     if c.data.labelled:
         yield "Calibration", CALIBRATION
@@ -302,7 +295,10 @@ def _provenance(comparison: Comparison) -> Iterator[tuple[str, str]]:
         place = f"{part.synthesis}; nextpnr-{part.family} {' '.join(part.arguments)} --freq {part.target_mhz}"
         yield part.title, place
     if c.parts:
-        yield "Fmax", "register to register, out of context: paths from and to the ports and IO cells are not in it"
+        yield (
+            "Fmax",
+            "register to register, out of context: without the paths from and to the ports, and without IO cells",
+        )
         yield ("Seeds", ", ".join(map(str, c.seeds))) if len(c.seeds) > 1 else ("Seed", str(c.seeds[0]))
         yield "Tools", ", ".join(f"{name} {version}" for name, version in c.tools.items())
     yield "softstream", c.version

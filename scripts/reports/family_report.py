@@ -1,4 +1,4 @@
-"""Members of the softmax family side by side, as one HTML file that opens from disk, without a network.
+"""The comparison of members of the softmax family as one HTML file that opens from disk, without a network.
 
     write_html(family(base, entries("argmax,softmax,sigmoid", base)), Path("report.html"))
 
@@ -10,10 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from softstream.scripts.measure.heads import mhz_text
+from softstream.scripts.measure.statistics import CALIBRATION, percent_text
 from softstream.scripts.output import written_file
 from softstream.scripts.page import BOUND, INK, MUTED, SOFTMAX, captioned, escape, page, svg, table
-from softstream.scripts.verbs.compare import CALIBRATION, mhz_text, percent_text
-from softstream.scripts.verbs.family import SHARED, Calibration, Error, Family, Judged
+from softstream.scripts.verbs.family import SHARED, Calibration, Error, Family, MemberResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,9 +25,9 @@ __all__ = ["render", "write_html"]
 _PANEL_COLUMNS = 3
 
 
-def write_html(found: Family, path: Path) -> None:
+def write_html(result: Family, path: Path) -> None:
     """Write the report, whole or not at all. Raises `UserError` where `path` cannot be written."""
-    text = render(found)
+    text = render(result)
     with written_file("-o", path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
@@ -34,8 +35,8 @@ def write_html(found: Family, path: Path) -> None:
 # Plots ---------------------------------------------------------------------------------------------------------------
 
 
-def _calibrated(found: Family) -> dict[str, Calibration]:
-    return {member.title: member.calibration for member in found.members if member.calibration is not None}
+def _calibrated(result: Family) -> dict[str, Calibration]:
+    return {member.title: member.calibration for member in result.members if member.calibration is not None}
 
 
 def _curve(axes: "Axes", calibration: Calibration, color: str, marker: str) -> None:
@@ -45,9 +46,9 @@ def _curve(axes: "Axes", calibration: Calibration, color: str, marker: str) -> N
     )
 
 
-def _draw_reliability(figure: "Figure", found: Family) -> None:
-    """A panel for each: curves that lie on each other would hide each other."""
-    calibrated = _calibrated(found)
+def _draw_reliability(figure: "Figure", result: Family) -> None:
+    """A panel for each member, because nearly equal curves in one panel would hide each other."""
+    calibrated = _calibrated(result)
     columns = min(_PANEL_COLUMNS, len(calibrated))
     rows = -(-len(calibrated) // columns)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
@@ -55,27 +56,28 @@ def _draw_reliability(figure: "Figure", found: Family) -> None:
         axes.set_visible(False)
     for axes, (title, calibration) in zip(grid.flat, calibrated.items(), strict=False):
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
-        if found.float64_calibration is not None:
-            _curve(axes, found.float64_calibration, MUTED, "-")
+        if result.float64_calibration is not None:
+            _curve(axes, result.float64_calibration, MUTED, "-")
         _curve(axes, calibration, SOFTMAX, "o-")
-        axes.set_title(_folded(title), loc="left", fontsize=8.5)
+        # Outside the layout, or a long title would make its column wider than the others.
+        axes.set_title(_folded(title), loc="left", fontsize=8.5).set_in_layout(axes in grid[0])
         axes.set_xlim(0, 1.02)
         axes.set_ylim(0, 1.04)
         axes.set_xticks([0, 0.5, 1], ["0", "50 %", "100 %"], fontsize=8)
         axes.set_yticks([0, 0.5, 1], ["0", "50 %", "100 %"], fontsize=8)
     figure.supxlabel("confidence", fontsize=9)
-    figure.supylabel("as labelled", fontsize=9)
+    figure.supylabel("accuracy", fontsize=9)
 
 
 def _folded(title: str) -> str:
-    """A title in lines of one setting each."""
+    """A title with one setting on each line."""
     return title.replace(":", "\n")
 
 
 def _bars(
     axes: "Axes", values: Mapping[str, float | None], text: Mapping[str, str], color: str = SOFTMAX, names: bool = True
 ) -> None:
-    """A horizontal bar for each, the first on top, with its number at its end."""
+    """Horizontal bars, the first on top, each with its number at its end."""
     for place, (title, value) in enumerate(values.items()):
         axes.barh(place, value or 0.0, height=0.72, color=color, linewidth=0)
         axes.annotate(
@@ -89,52 +91,63 @@ def _bars(
     axes.tick_params(length=0)
 
 
-def _draw_calibration(figure: "Figure", found: Family) -> None:
+def _draw_calibration(figure: "Figure", result: Family) -> None:
     values: dict[str, float | None] = {}
-    if found.float64_calibration is not None:
-        values["float64"] = found.float64_calibration.error
-    values |= {title: calibration.error for title, calibration in _calibrated(found).items()}
+    if result.float64_calibration is not None:
+        values["float64"] = result.float64_calibration.error
+    values |= {title: calibration.error for title, calibration in _calibrated(result).items()}
     _bars(figure.subplots(), values, {title: f"{percent_text(value)} %" for title, value in values.items()})
 
 
-def _in_ulp(found: Family) -> dict[str, Error]:
-    return {m.title: m.error for m in found.members if m.error is not None and m.error.unit == "ulp"}
+def _in_ulp(result: Family) -> dict[str, Error]:
+    return {m.title: m.error for m in result.members if m.error is not None and m.error.unit == "ulp"}
 
 
-def _draw_errors(figure: "Figure", found: Family) -> None:
-    errors = _in_ulp(found)
+def _draw_errors(figure: "Figure", result: Family) -> None:
+    errors = _in_ulp(result)
     axes = figure.subplots()
-    texts = {title: error.text(error.largest) for title, error in errors.items()}
+    limit = 1.3 * max(max(error.bound, error.largest) for error in errors.values())
     for place, error in enumerate(errors.values()):
         axes.plot([error.bound] * 2, [place - 0.42, place + 0.42], color=BOUND, linewidth=1.6)
         axes.plot([error.mean] * 2, [place - 0.36, place + 0.36], color=INK, linewidth=1.1)
         axes.barh(place, error.largest, height=0.72, color=SOFTMAX, alpha=0.45, linewidth=0)
+        inside = error.largest > 0.3 * limit  # a number inside a short bar would cover the mean
         axes.annotate(
-            texts[list(errors)[place]],
+            error.text(error.largest),
+            (error.largest, place),
+            xytext=(-3 if inside else 3, 0),
+            textcoords="offset points",
+            ha="right" if inside else "left",
+            va="center",
+            fontsize=8.5,
+        )
+        axes.annotate(
+            error.text(error.bound),
             (max(error.bound, error.largest), place),
             xytext=(4, 0),
             textcoords="offset points",
             va="center",
+            color=BOUND,
             fontsize=8.5,
         )
-    axes.set_xlim(0, 1.25 * max(max(error.bound, error.largest) for error in errors.values()))
+    axes.set_xlim(0, limit)
     axes.set_ylim(len(errors) - 0.4, -0.6)
     axes.set_yticks(range(len(errors)), list(errors), fontsize=8.5)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("ulp")
 
 
-def _draw_resources(figure: "Figure", found: Family, part: str) -> None:
-    row = next(p for p in found.parts if p.name == part)
+def _draw_resources(figure: "Figure", result: Family, part: str) -> None:
+    row = next(p for p in result.parts if p.name == part)
     logic, memory = row.cell("logic"), row.cell("memory")
     assert logic is not None  # every part has logic
     cells = [cell for cell in (logic, memory) if cell is not None]
-    panels = figure.subplots(1, len(cells) + 1, squeeze=False, width_ratios=[1.4, *[1] * len(cells)])[0]
+    panels = figure.subplots(1, len(cells) + 1, squeeze=False)[0]
     for axes, cell in zip(panels, cells, strict=False):
-        values: dict[str, float | None] = {m.title: m.measurements[part].cells[cell.name] for m in found.members}
+        values: dict[str, float | None] = {m.title: m.measurements[part].cells[cell.name] for m in result.members}
         _bars(axes, values, {title: f"{value}" for title, value in values.items()}, names=cell is logic)
         axes.set_title(cell.name, loc="left", color=MUTED, fontsize=8.5)
-    values = {m.title: m.measurements[part].fmax_mhz for m in found.members}
+    values = {m.title: m.measurements[part].fmax_mhz for m in result.members}
     _bars(panels[-1], values, {title: mhz_text(value) for title, value in values.items()}, names=False)
     panels[-1].set_title("Fmax, MHz", loc="left", color=MUTED, fontsize=8.5)
 
@@ -143,12 +156,12 @@ def _draw_resources(figure: "Figure", found: Family, part: str) -> None:
 
 
 def _height(bars: int) -> float:
-    """Inches that so many bars take."""
+    """The height of so many bars, in inches."""
     return 0.7 + 0.26 * bars
 
 
-def _figures(found: Family) -> Iterator[str]:
-    calibrated = _calibrated(found)
+def _figures(result: Family) -> Iterator[str]:
+    calibrated = _calibrated(result)
     if calibrated:
         rows = -(-len(calibrated) // _PANEL_COLUMNS)
         yield captioned(
@@ -157,9 +170,9 @@ def _figures(found: Family) -> Iterator[str]:
                 "reliability",
                 "Accuracy over confidence, member by member",
                 0.6 + 1.55 * rows,
-                lambda f: _draw_reliability(f, found),
+                lambda f: _draw_reliability(f, result),
             ),
-            "Vectors by the probability of what was decided, blue; the float64 softmax, grey. On the dashed line confidence "
+            "Vectors by the probability of the decision, blue; the float64 softmax, grey. On the dashed line confidence "
             "equals accuracy.",
         )
         yield captioned(
@@ -168,81 +181,82 @@ def _figures(found: Family) -> Iterator[str]:
                 "calibration",
                 "Expected calibration error",
                 _height(len(calibrated) + 1),
-                lambda f: _draw_calibration(f, found),
+                lambda f: _draw_calibration(f, result),
             ),
             f"{CALIBRATION[0].upper()}{CALIBRATION[1:]}.",
         )
-    if _in_ulp(found):
+    if _in_ulp(result):
         yield captioned(
             "Error against the bound",
             svg(
                 "errors",
                 "Largest and mean error in ulp, with the bound",
-                _height(len(_in_ulp(found))) + 0.3,
-                lambda f: _draw_errors(f, found),
+                _height(len(_in_ulp(result))) + 0.3,
+                lambda f: _draw_errors(f, result),
             ),
-            "Bar and number: the largest on these scores, before saturation; black: the mean; red: the proved bound.",
+            "Bar: the largest error on these scores, before saturation; black: the mean; red: the proved bound.",
         )
-    for part in found.parts:
+    for part in result.parts:
         yield captioned(
             f"What it costs: {part.title}",
             svg(
                 f"resources-{part.name}",
                 f"Cells and Fmax on {part.name}",
-                _height(len(found.members)) + 0.2,
-                partial(_draw_resources, found=found, part=part.name),
+                _height(len(result.members)) + 0.2,
+                partial(_draw_resources, result=result, part=part.name),
             ),
-            "After synthesis and place and route; every panel has a scale of its own.",
+            "After synthesis and place and route; each panel has its own scale.",
         )
 
 
-def _decision_row(member: Judged, labelled: bool, vectors: int) -> tuple[str, ...]:
+def _decision_row(member: MemberResult, labelled: bool, vectors: int) -> tuple[str, ...]:
     d, c = member.decision, member.calibration
     if d is None:
-        return (member.title, "names no class", *["–"] * (3 if labelled else 1))
+        return (member.title, "gives no class", *["–"] * (3 if labelled else 1))
     answered = [percent_text(d.accuracy) or "–"] if labelled else []
     calibrated = ["–" if c is None else f"{percent_text(c.error)} %"] if labelled else []
     return (member.title, d.source, *answered, d.flips_of(vectors), *calibrated)
 
 
-def _decisions(found: Family) -> str:
-    labelled = found.data.labelled
-    header = ["", "decided by", *(["as labelled, %"] if labelled else []), f"flips of {found.data.vectors}"]
+def _decisions(result: Family) -> str:
+    labelled = result.data.labelled
+    header = ["", "decided by", *(["accuracy, %"] if labelled else []), f"flips of {result.data.vectors}"]
     header += ["calibration error"] if labelled else []
-    body = [_decision_row(member, labelled, found.data.vectors) for member in found.members]
-    if labelled and found.float64_calibration is not None:
-        error = f"{percent_text(found.float64_calibration.error)} %"
-        body.insert(0, ("float64 softmax", "its argmax", percent_text(found.float64_accuracy), "0", error))
+    body = [_decision_row(member, labelled, result.data.vectors) for member in result.members]
+    if labelled and result.float64_calibration is not None:
+        error = f"{percent_text(result.float64_calibration.error)} %"
+        body.insert(0, ("float64 softmax", "its argmax", percent_text(result.float64_accuracy), "0", error))
     return table(header, body)
 
 
-def _errors(found: Family) -> str:
+def _errors(result: Family) -> str:
     body: list[tuple[str, ...]] = []
-    for member in found.members:
+    for member in result.members:
         e = member.error
         if e is None:
             body.append((member.title, "exact", "", "", "", ""))
             continue
         values = [e.text(value) for value in (e.largest, e.bound, e.worst, e.mean)]
-        body.append((member.title, *values, f"{e.unit}, {e.count} {'laws' if e.unit != 'ulp' else 'codes'}"))
+        body.append((member.title, *values, f"{e.unit}, {e.count} {'distributions' if e.unit != 'ulp' else 'codes'}"))
     return table(("", "largest error", "bound", "with saturation", "mean", "of"), body)
 
 
-def _cycles(found: Family) -> str:
+def _cycles(result: Family) -> str:
     body = []
-    for member in found.members:
+    for member in result.members:
         derived = member.plan
         first, last = derived.first_output_cycle(member.length), derived.last_output_cycle(member.length)
         flow = f"{member.elements_per_cycle:.3g}"
-        body.append((member.title, f"{derived.latency_formula}: {first}", f"{last}", f"{member.interval}", flow))
-    return table(("", "first output", "last output", "vector to vector", "elements/cycle"), body)
+        formula = derived.latency_formula if "N" in derived.latency_formula else ""
+        body.append((member.title, formula, f"{first}", f"{last}", f"{member.interval}", flow))
+    return table(("", "formula", "first output", "last output", "interval", "elements/cycle"), body)
 
 
-def _cells(found: Family) -> Iterator[str]:
-    for part in found.parts:
-        used = [c for c in part.cells if any(m.measurements[part.name].cells[c.name] for m in found.members)]
+def _cells(result: Family) -> Iterator[str]:
+    for part in result.parts:
+        used = [c for c in part.cells if any(m.measurements[part.name].cells[c.name] for m in result.members)]
         body = []
-        for member in found.members:
+        for member in result.members:
             measured = member.measurements[part.name]
             clock = None if measured.fmax_mhz is None else min(measured.fmax_mhz, part.limit(measured.cells).mhz)
             flow = "" if clock is None else f"{clock * member.elements_per_cycle:.1f}"
@@ -252,58 +266,57 @@ def _cells(found: Family) -> Iterator[str]:
         yield table(("", *(cell.name for cell in used), "Fmax, MHz", "Melements/s"), body)
 
 
-def _provenance(found: Family) -> Iterator[tuple[str, str]]:
-    data = found.data
-    lengths = f"N = {data.longest}" if data.shortest == data.longest else f"N from {data.shortest} to {data.longest}"
-    saturated = f"; {data.saturated} scores saturated" if data.saturated else ""
-    labels = "with labels" if data.labelled else "without labels"
-    yield "Scores", f"{data.source}: {data.vectors} vectors, {lengths}, {labels}{saturated}"
-    yield "In common", ", ".join(f"{key} = {getattr(found.config, key)}" for key in SHARED)
-    for member in found.members:
-        config, default = member.plan.config, type(found.config)()
+def _provenance(result: Family) -> Iterator[tuple[str, str]]:
+    yield "Scores", result.data.text
+    yield "In common", ", ".join(f"{key} = {getattr(result.config, key)}" for key in SHARED)
+    for member in result.members:
+        config, default = member.plan.config, type(result.config)()
         changed = (f"{k} = {v}" for k, v in config.to_mapping().items() if k not in SHARED and v != getattr(default, k))
-        yield member.title, f"{', '.join(changed) or 'as the defaults are'}; digest {config.digest[:12]}"
-    yield "Cycles", f"the plan's, for vectors of {data.longest}"
-    for part in found.parts:
+        yield member.title, f"{', '.join(changed) or 'defaults'}; digest {config.digest[:12]}"
+    yield "Cycles", f"from the plan, for vectors of {result.data.longest}"
+    for part in result.parts:
         yield part.title, f"{part.synthesis}; nextpnr-{part.family} {' '.join(part.arguments)} --freq {part.target_mhz}"
-    if found.parts:
-        yield "Fmax", "register to register, out of context; Melements/s counts no more than the part is specified for"
-        yield "Seeds", ", ".join(map(str, found.seeds))
-        yield "Tools", ", ".join(f"{name} {version}" for name, version in found.tools.items())
-    yield "softstream", found.version
+    if result.parts:
+        yield (
+            "Fmax",
+            "register to register, out of context; Melements/s is at Fmax or at the device limit, whichever is lower",
+        )
+        yield "Seeds", ", ".join(map(str, result.seeds))
+        yield "Tools", ", ".join(f"{name} {version}" for name, version in result.tools.items())
+    yield "softstream", result.version
 
 
-def _sections(found: Family) -> Iterator[str]:
+def _sections(result: Family) -> Iterator[str]:
     yield "<h2>The decision</h2>"
     yield (
-        "<p>Flips are vectors on which the class differs from the argmax of the float64 softmax of the same codes, first "
-        "index on ties.</p>"
+        "<p>Flips are vectors whose class differs from the argmax of the float64 softmax of the same codes, first index on "
+        "ties.</p>"
     )
-    yield _decisions(found)
+    yield _decisions(result)
     yield "<h2>The distance from float64</h2>"
-    if any(member.error is not None and not member.error.within_bound for member in found.members):
+    if any(member.error is not None and not member.error.within_bound for member in result.members):
         yield '<p class="bad">An error exceeds its bound: hardware, model or proof is wrong.</p>'
     yield (
-        "<p>The bounds are derived, and hold for every input before saturation; a draw is exact but for its law, whose "
-        "distance from softmax is in total variation.</p>"
+        "<p>The bounds are proved for every input before saturation. For sampling the error is the total-variation distance "
+        "of the sampling distribution from softmax.</p>"
     )
-    yield _errors(found)
-    yield f'<div class="plots">{"".join(_figures(found))}</div>'
+    yield _errors(result)
+    yield f'<div class="plots">{"".join(_figures(result))}</div>'
     yield "<h2>Cycles</h2>"
-    yield _cycles(found)
+    yield _cycles(result)
     yield "<h2>Cells</h2>"
-    if not found.parts:
+    if not result.parts:
         yield "<p>Place and route was left out of this run, so there are no cells and no Fmax.</p>"
-    yield from _cells(found)
+    yield from _cells(result)
 
 
-def render(found: Family) -> str:
+def render(result: Family) -> str:
     """The report's HTML."""
-    provenance = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in _provenance(found))
-    body = "\n".join(_sections(found))
+    provenance = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in _provenance(result))
+    body = "\n".join(_sections(result))
     main = f"""<p class="kicker">softstream · members of the softmax family on the same scores</p>
 <h1>Side by side</h1>
-<p class="answer">{escape(found.answer)}</p>
+<p class="answer">{escape(result.answer)}</p>
 {body}
 <h2>How it was measured</h2>
 <dl>{provenance}</dl>"""

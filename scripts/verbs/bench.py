@@ -35,10 +35,10 @@ from softstream.hw.numbers.temperature import tempered
 from softstream.hw.plan.derive import plan
 from softstream.hw.verilog import TOP, source_lines, verilog
 from softstream.scripts.console import Console
+from softstream.scripts.measure.accuracy import worst_errors
+from softstream.scripts.measure.heads import verify
 from softstream.scripts.measure.variants import CURVES, VARIANTS, Curve, Goal, Variant
 from softstream.scripts.output import check_directory, write_directory
-from softstream.scripts.verbs.accuracy import worst_errors
-from softstream.scripts.verbs.run import verify
 from softstream.sim.golden import golden
 from softstream.sim.simulators.runner import run_rtl
 from softstream.sim.stimulus import beside

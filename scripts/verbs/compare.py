@@ -1,4 +1,4 @@
-"""Argmax alone against softmax: what does normalising a classifier's scores buy, and what does it cost?
+"""Argmax alone against softmax: benefit and cost of normalising the scores of a classifier.
 
     comparison = compare(preset("digits-softmax"))
     comparison.answer            # one sentence
@@ -6,87 +6,40 @@
     comparison.to_json()         # for machines
     report.write_html(comparison, path)
 
-Both heads come from one configuration and get the same score codes. Decisions are judged against the labels and against
+Both heads come from one configuration and receive the same score codes. Decisions are judged against the labels and against
 float64 (the argmax of the float64 softmax of the same codes, first index on ties), probabilities against float64 in ulp
-and against the bound that the plan derives. Cycles are the plan's; cells and Fmax are measured with yosys and nextpnr.
+and against the bound from the plan. Cycles come from the plan; cells and Fmax are measured with yosys and nextpnr.
 """
 
-import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 import softstream
-from softstream.boards.tools.measure import Job, Measurement, measure, tool_versions
+from softstream.boards.tools.measure import Measurement, tool_versions
 from softstream.boards.tools.parts import Part
 from softstream.boards.tools.parts import part as find_part
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.plan.derive import Plan, plan
-from softstream.hw.verilog import verilog
-from softstream.scripts.scores import Scores, to_codes
-from softstream.scripts.verbs.accuracy import Sweep, signed_errors, sweep_pairs
-from softstream.scripts.verbs.run import verify
-from softstream.sim.data import DIGITS_DESCRIPTION, DIGITS_LABELS, DIGITS_SCORES, ENSEMBLE_DESCRIPTION, ENSEMBLE_SCORES
+from softstream.scripts.measure.accuracy import Sweep, signed_errors, sweep_pairs
+from softstream.scripts.measure.datasets import DataSummary, dataset
+from softstream.scripts.measure.heads import PARTS, Progress, measure_heads, mhz_text, resources_json, verify
+from softstream.scripts.measure.statistics import Bin, percent_text, reliability
+from softstream.scripts.scores import Scores
 from softstream.sim.golden import Result, golden
 from softstream.sim.reference.softmax import softmax_float64, valid_elements
 
-__all__ = [
-    "CALIBRATION",
-    "PARTS",
-    "RELIABILITY_BINS",
-    "Bin",
-    "Comparison",
-    "Data",
-    "Decisions",
-    "Given",
-    "Probabilities",
-    "Row",
-    "Side",
-    "Sweep",
-    "compare",
-    "digits",
-    "given_scores",
-    "measured_heads",
-    "mhz_text",
-    "one_by_one",
-    "percent_text",
-    "reliability",
-    "resources_json",
-]
+__all__ = ["Comparison", "Decisions", "Probabilities", "Row", "Side", "Sweep", "compare"]
 
-Progress = Callable[[float, str], None]
-
-PARTS = ("hx8k", "ecp5-25k")
-"""What heads are measured on: an iCE40 and an ECP5."""
-RELIABILITY_BINS = 10
-CALIBRATION = (
-    f"expected calibration error: Σ_b (n_b/n)·|accuracy_b − confidence_b| over {RELIABILITY_BINS} bins of equal width on (0, 1] "
-    "(M. P. Naeini et al., AAAI 2015; C. Guo et al., ICML 2017)"
-)
-"""What the calibration error is, in words."""
 _MODEL_SHARE = 0.1  # of the progress bar; place and route has the rest
 
 
 @dataclass(frozen=True)
-class Data:
-    """What went into both heads."""
-
-    source: str
-    vectors: int
-    shortest: int
-    longest: int
-    """Elements of the shortest and of the longest vector."""
-    saturated: int
-    """Real scores that were outside the score format and became its smallest or largest code."""
-    labelled: bool
-
-
-@dataclass(frozen=True)
 class Decisions:
-    """Who decides what. Accuracies are fractions of the vectors, None without labels."""
+    """Differing decisions and accuracies. Accuracies are fractions of the vectors, None without labels."""
 
     head_flips: int
     """Vectors on which the two heads decide differently."""
@@ -100,19 +53,6 @@ class Decisions:
     softmax_accuracy: float | None
     probability_accuracy: float | None
     float64_accuracy: float | None
-
-
-@dataclass(frozen=True)
-class Bin:
-    """One bin of the reliability diagram: vectors whose confidence lies in (low, high]."""
-
-    low: float
-    high: float
-    count: int
-    confidence: float
-    """Mean confidence of the bin's vectors; the middle of the bin where it is empty."""
-    accuracy: float
-    """Fraction of them decided as labelled; 0 where it is empty."""
 
 
 @dataclass(frozen=True)
@@ -132,8 +72,9 @@ class Probabilities:
     """Smallest sum of one vector's probabilities."""
     sum_maximum: float
     exact: np.ndarray
-    """True probability of every element, flat; and beside it the signed error in ulp."""
+    """Exact probability of every element, flat."""
     error_ulp: np.ndarray
+    """Signed error of every element."""
     sweep: Sweep | None
     """None where vectors have one element."""
     reliability: tuple[Bin, ...]
@@ -156,7 +97,7 @@ class Side:
     first_output_cycle: int
     last_output_cycle: int
     best_output_cycle: int
-    """When the winner comes out. All three count from the vector's first input beat."""
+    """Cycle of the winner. All three count from the vector's first input beat."""
     interval_cycles: int
     measurements: Mapping[str, Measurement]
     """By part; empty without place and route."""
@@ -172,7 +113,7 @@ class Row:
     argmax: str
     softmax: str
     reference: str
-    """What it is to be held against: float64's value, or the bound."""
+    """Value to compare with: that of float64, the bound, or the size of the part."""
 
 
 @dataclass(frozen=True)
@@ -180,9 +121,9 @@ class Comparison:
     """The result of `compare`."""
 
     config: Config
-    data: Data
+    data: DataSummary
     length: int
-    """Elements per vector that cycles and throughput are given for: those of the longest."""
+    """Elements of the longest vector; cycles and throughput are those of this length."""
     engine: str
     argmax: Side
     softmax: Side
@@ -199,7 +140,7 @@ class Comparison:
         """The comparison in two sentences: what argmax alone decides, and what softmax adds at what cost."""
         n, d, p = self.data.vectors, self.decisions, self.probabilities
         if d.head_flips == 0 == d.argmax_flips:
-            decided = f"Argmax alone decides identically: 0 flips of {n} against softmax, and 0 against float64."
+            decided = f"Argmax alone makes the same {n} decisions as softmax and as float64."
         else:
             decided = (
                 f"Argmax alone flips {d.head_flips} of {n} decisions against softmax, {d.argmax_flips} against float64."
@@ -255,7 +196,7 @@ class Comparison:
             rows = [
                 Row(
                     section,
-                    "as labelled",
+                    "accuracy",
                     "%",
                     percent_text(d.argmax_accuracy),
                     percent_text(d.softmax_accuracy),
@@ -264,7 +205,7 @@ class Comparison:
                 *rows,
                 Row(
                     section,
-                    "as labelled, if taken from the probabilities",
+                    "accuracy, if taken from the probabilities",
                     "%",
                     "",
                     percent_text(d.probability_accuracy),
@@ -308,7 +249,7 @@ class Comparison:
             row("first input to the winner", "cycles", [str(head.best_output_cycle) for head in heads]),
             row("first input to first output", "cycles", [str(head.first_output_cycle) for head in heads]),
             row("first input to last output", "cycles", [str(head.last_output_cycle) for head in heads]),
-            row("from vector to vector", "cycles", [str(head.interval_cycles) for head in heads]),
+            row("interval between vectors", "cycles", [str(head.interval_cycles) for head in heads]),
             row("throughput", "elements/cycle", [f"{self.length / head.interval_cycles:.3g}" for head in heads]),
         ]
 
@@ -325,7 +266,7 @@ class Comparison:
                     rows.append(Row(section, cell.meaning, cell.name, counts[0], counts[1], has))
             speeds = [measured.fmax_mhz for measured in pair]
             limits = [part.limit(measured.cells).mhz for measured in pair]
-            limit = f"the part: at most {' and '.join(map(str, dict.fromkeys(limits)))}"
+            limit = f"device limit {' and '.join(map(str, dict.fromkeys(limits)))}"
             rows.append(
                 Row(section, "Fmax, register to register", "MHz", mhz_text(speeds[0]), mhz_text(speeds[1]), limit)
             )
@@ -389,141 +330,8 @@ class Comparison:
         }
 
 
-def resources_json(measured: Measurement, part: Part, elements_per_cycle: float) -> dict[str, Any]:
-    """What a head costs and reaches on a part, as plain values."""
-    limit = part.limit(measured.cells)
-    mhz = None if measured.fmax_mhz is None else min(measured.fmax_mhz, limit.mhz)
-    return {
-        "cells": dict(measured.cells),
-        "available": dict(measured.available),
-        "fits": not measured.over,
-        "fmax_mhz": measured.fmax_mhz,
-        "limit_mhz": limit.mhz,
-        "limit_source": limit.source,
-        "fmax_mhz_by_seed": {str(placement.seed): placement.fmax_mhz for placement in measured.placements},
-        "megaelements_per_second": None if mhz is None else mhz * elements_per_cycle,
-        "critical_path": [
-            {"start": c.start, "end": c.end, "logic_ns": c.logic_ns, "routing_ns": c.routing_ns}
-            for c in (placement.critical_path for placement in measured.placements)
-        ],
-    }
-
-
-def percent_text(fraction: float | None) -> str:
-    """A fraction in per cent, nothing of None."""
-    return "" if fraction is None else f"{100 * fraction:.2f}"
-
-
-def mhz_text(value: float | None) -> str:
-    """Megahertz, or that there are none."""
-    return "does not fit" if value is None else f"{value:.1f}"
-
-
-# The scores ----------------------------------------------------------------------------------------------------------
-
-
-def digits(config: Config, *, members: bool = False) -> tuple[Scores, np.ndarray]:
-    """The stored scores of the digits classifier as codes of `config`, and their labels; or those of the ensemble's `members`,
-    as many vectors for each digit.
-
-    They are taken as the real numbers that they stand for, so a configuration with the scale and width that they were
-    stored with gives the stored codes. An unsigned format gets each vector with its smallest score at 0, which changes
-    neither softmax nor argmax.
-    """
-    scores, description = (ENSEMBLE_SCORES, ENSEMBLE_DESCRIPTION) if members else (DIGITS_SCORES, DIGITS_DESCRIPTION)
-    stored = np.load(scores).astype(np.int64)
-    labels = np.load(DIGITS_LABELS).astype(np.int64)
-    scale = float(tomllib.loads(description.read_text(encoding="utf-8"))["score_scale"])
-    if not config.score_signed:
-        stored -= stored.min(axis=1, keepdims=True)
-    return to_codes(config, stored * scale, name="the digits"), np.repeat(labels, len(stored) // len(labels))
-
-
-def _checked_labels(labels: np.ndarray, vectors: int, columns: int) -> np.ndarray:
-    labels = np.asarray(labels)
-    if labels.shape != (vectors,) or not np.issubdtype(labels.dtype, np.integer):
-        raise UserError(
-            f"labels: an array of {labels.dtype} with shape {labels.shape}; must be one integer per vector, "
-            f"shape ({vectors},)"
-        )
-    wrong = np.flatnonzero((labels < 0) | (labels >= columns))
-    if len(wrong):
-        raise UserError(
-            f"labels[{wrong[0]}] = {labels[wrong[0]]}: must be an index, 0 to {columns - 1}; for example {columns - 1}"
-        )
-    return labels.astype(np.int64)
-
-
-@dataclass(frozen=True)
-class Given:
-    """Scores as the heads take them, where they come from, and the right index of each vector, where it is known."""
-
-    source: str
-    scores: Scores
-    labels: np.ndarray | None
-
-    @property
-    def data(self) -> Data:
-        """What is told of them."""
-        lengths = self.scores.lengths
-        return Data(
-            self.source,
-            len(lengths),
-            int(lengths.min()),
-            int(lengths.max()),
-            self.scores.saturated,
-            self.labels is not None,
-        )
-
-
-def one_by_one(config: Config) -> None:
-    """Raises `UserError` for a head whose results are not one for each vector."""
-    if config.ensemble > 1:
-        raise UserError(
-            f"ensemble = {config.ensemble}: results are compared vector by vector, and there is one for {config.ensemble}; "
-            f"ensemble = 1 would do, or softstream compare --modes softmax,softmax:ensemble={config.ensemble}"
-        )
-    if config.groups:
-        raise UserError(
-            f"groups = {list(config.groups)}: a packet has a winner for each group; for a comparison groups = [] would do, with "
-            "the groups as vectors"
-        )
-
-
-def given_scores(
-    config: Config,
-    scores: np.ndarray | Scores | None,
-    labels: np.ndarray | None,
-    lengths: np.ndarray | None,
-    *,
-    ensemble: bool = False,
-) -> Given:
-    """The arguments of `compare`, checked: without scores those of the digits, of one classifier or of an `ensemble`.
-
-    Raises `UserError` where they do not match.
-    """
-    one_by_one(config)
-    if isinstance(scores, Scores):
-        if lengths is not None:
-            raise UserError("lengths: given twice; Scores have lengths of their own; leave lengths out")
-        source, taken = "scores given", scores
-    elif scores is not None:
-        source = "scores given"
-        taken = to_codes(config, np.asarray(scores), None if lengths is None else np.asarray(lengths))
-    elif labels is not None or lengths is not None:
-        what = "labels" if labels is not None else "lengths"
-        raise UserError(f"{what} without scores: give the scores that they belong to, or neither, for the digits")
-    elif ensemble:
-        source = "handwritten digits (UCI), scores of three trained classifiers, one after the other"
-        taken, labels = digits(config, members=True)
-    else:
-        source = "handwritten digits (UCI), scores of a trained classifier"
-        taken, labels = digits(config)
-    return Given(source, taken, None if labels is None else _checked_labels(labels, *taken.codes.shape))
-
-
 def _run(engine: str, config: Config, scores: Scores) -> Result:
-    """What the head answers. The simulated Verilog has to answer as the model does, or `Mismatch` is raised."""
+    """The results of a head. Raises `Mismatch` where the simulated Verilog differs from the model."""
     model = golden(config, scores.codes, scores.lengths)
     if engine == "rtl":
         from softstream.sim.simulators.runner import run_rtl
@@ -533,21 +341,6 @@ def _run(engine: str, config: Config, scores: Scores) -> Result:
 
 
 # Judging -------------------------------------------------------------------------------------------------------------
-
-
-def reliability(confidence: np.ndarray, right: np.ndarray) -> tuple[tuple[Bin, ...], float]:
-    """The reliability diagram, and the expected calibration error as `CALIBRATION` says: confidence and whether right, [V]."""
-    index = np.clip(np.ceil(confidence * RELIABILITY_BINS).astype(np.int64) - 1, 0, RELIABILITY_BINS - 1)
-    bins, error = [], 0.0
-    for i in range(RELIABILITY_BINS):
-        inside = index == i
-        count = int(np.count_nonzero(inside))
-        low, high = i / RELIABILITY_BINS, (i + 1) / RELIABILITY_BINS
-        mean = float(confidence[inside].mean()) if count else (low + high) / 2
-        accuracy = float(right[inside].mean()) if count else 0.0
-        error += count * abs(accuracy - mean)
-        bins.append(Bin(low, high, count, mean, accuracy))
-    return tuple(bins), error / len(confidence)
 
 
 def _judge(
@@ -624,10 +417,10 @@ def compare(
     """Compare `config` in argmax mode with `config` in softmax mode.
 
     `scores` [vectors, N] are score codes, real numbers that are quantised with the configured scale, or `Scores` as
-    `scripts.scores` reads them; by default those of the digits classifier with their `labels` [vectors]. Scores without
-    labels leave accuracy and reliability out. `lengths` [vectors] counts the elements that matter. `engine` says who
-    answers: the model, or the simulated Verilog, which is held against the model. Without `place` the resources are left
-    out; `seeds` are those of place and route, and Fmax is their median.
+    `scripts.scores` reads them; by default those of the digits classifier with their `labels` [vectors]. Without labels
+    accuracy and reliability are None. `lengths` [vectors] counts the valid elements of each vector. `engine` selects the
+    model, or the simulated Verilog, whose results must equal those of the model. Without `place` the resources are empty;
+    `seeds` are those of place and route, and Fmax is their median.
 
     Raises `UserError` for scores, labels and lengths that do not match, and for unknown parts, before anything runs;
     `Mismatch` where Verilog and model differ; `MissingTool` and `ToolFailure` as `boards.toolchain.measure` does.
@@ -638,22 +431,22 @@ def compare(
     tools = tool_versions(chosen) if chosen else {}
     alone, normalised = config.replace(mode="argmax"), config.replace(mode="softmax")
     plans = plan(alone), plan(normalised)
-    given = given_scores(normalised, scores, labels, lengths)
-    taken, truth = given.scores, given.labels
+    data = dataset(normalised, scores, labels, lengths)
+    codes, truth = data.scores, data.labels
 
     tell = progress or (lambda fraction, what: None)
     tell(0.0, "scores through both heads")
-    results = _run(engine, alone, taken), _run(engine, normalised, taken)
+    results = _run(engine, alone, codes), _run(engine, normalised, codes)
     tell(_MODEL_SHARE / 2, "errors against float64")
-    decisions, probabilities = _judge(normalised, taken, truth, results, plans[1])
+    decisions, probabilities = _judge(normalised, codes, truth, results, plans[1])
     tell(_MODEL_SHARE, "Verilog")
     heads: dict[str, Config] = {head.mode: head for head in (alone, normalised)}
-    measured = measured_heads(
+    measured = measure_heads(
         heads, chosen, tuple(seeds), lambda done, what: tell(_MODEL_SHARE + (1 - _MODEL_SHARE) * done, what)
     )
     tell(1.0, "done")
 
-    length = int(taken.lengths.max())
+    length = int(codes.lengths.max())
     sides = [
         Side(
             plan=head,
@@ -661,13 +454,13 @@ def compare(
             last_output_cycle=head.last_output_cycle(length),
             best_output_cycle=head.best_output_cycle(length),
             interval_cycles=head.interval_cycles(length),
-            measurements=found,
+            measurements=measurements,
         )
-        for head, found in zip(plans, measured, strict=True)
+        for head, measurements in zip(plans, measured, strict=True)
     ]
     return Comparison(
         config=normalised,
-        data=given.data,
+        data=data.summary,
         length=length,
         engine=engine,
         argmax=sides[0],
@@ -679,14 +472,3 @@ def compare(
         tools=tools,
         version=softstream.__version__,
     )
-
-
-def measured_heads(
-    heads: Mapping[str, Config], parts: tuple[Part, ...], seeds: tuple[int, ...], tell: Progress
-) -> list[dict[str, Measurement]]:
-    """For each head, by its title, part name → measurement; `tell` is told how much of it is done."""
-    if not parts:
-        return [{} for _ in heads]
-    jobs = [Job(verilog(head), part, seeds, title) for title, head in heads.items() for part in parts]
-    found = iter(measure(jobs, progress=tell))
-    return [{part.name: next(found) for part in parts} for _ in heads]

@@ -1,15 +1,16 @@
-"""Members of the softmax family side by side on the same scores: what each decides, how far off it is, what it costs.
+"""Members of the softmax family on the same scores: decisions, errors, calibration, cycles and cells of each.
 
-    found = family(preset("digits-softmax"), entries("argmax,softmax,softmax:temperature=2,top-k-int8", base))
-    found.rows()            # a table, a row for each
-    found.to_json()         # for machines
-    family_report.write_html(found, path)
+    result = family(preset("digits-softmax"), entries("argmax,softmax,softmax:temperature=2,top-k-int8", base))
+    result.rows()           # a table with a row for each member
+    result.to_json()        # for machines
+    family_report.write_html(result, path)
 
 An entry names a mode or a preset, and may set keys behind colons. A mode is the base configuration in that mode; a preset
-keeps its own keys. All get the same score codes, so what says what the scores are is the base's: `SHARED`.
+keeps its own keys. All members receive the same score codes, so the keys that describe the scores, `SHARED`, are those of
+the base configuration.
 
-What a head can be asked follows from the arrays that it puts out (`ports.outputs`): one row of `DECISIONS` for the class
-that it decides on, one of `CONFIDENCES` for how sure it is, and one of `sim.exact.EXACT` for what its codes stand for.
+The arrays in a head's output (`ports.outputs`) select the row of `DECISIONS` that gives its class, the row of
+`CONFIDENCES` that gives the probability of that class, and the row of `sim.reference.exact.EXACT` that gives the exact values.
 """
 
 import re
@@ -29,62 +30,50 @@ from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import UserError
 from softstream.hw.plan.derive import Plan, plan
 from softstream.hw.plan.ports import Field, outputs, sidebands
+from softstream.scripts.measure.datasets import Dataset, DataSummary, dataset
+from softstream.scripts.measure.heads import PARTS, Progress, measure_heads, mhz_text, resources_json
+from softstream.scripts.measure.statistics import CALIBRATION, RELIABILITY_BINS, Bin, percent_text, reliability
 from softstream.scripts.scores import Scores
-from softstream.scripts.verbs.compare import (
-    CALIBRATION,
-    PARTS,
-    RELIABILITY_BINS,
-    Bin,
-    Data,
-    Given,
-    Progress,
-    given_scores,
-    measured_heads,
-    mhz_text,
-    percent_text,
-    reliability,
-    resources_json,
-)
 from softstream.sim.golden import golden
 from softstream.sim.golden.head import checked_beside
 from softstream.sim.reference.exact import EXACT, Vectors, errors_ulp, exact_values
 from softstream.sim.reference.law import draw_law, law_slack, total_variation
 from softstream.sim.reference.softmax import float64_slack_ulp
 
-__all__ = ["CONFIDENCES", "DECISIONS", "SHARED", "Calibration", "Error", "Family", "Judged", "entries", "family"]
+__all__ = ["CONFIDENCES", "DECISIONS", "SHARED", "Calibration", "Error", "Family", "MemberResult", "entries", "family"]
 
 SHARED = ("max_length", "score_width", "score_signed", "score_scale")
-"""Keys that all entries have in common: they say what the scores are."""
+"""Keys that describe the scores; all entries share them."""
 _MODEL_SHARE = 0.15  # of the progress bar; place and route has the rest
 _LAW_ELEMENTS = 1 << 11
-"""Elements of the vectors whose law of a draw is computed: some milliseconds each."""
+"""Elements of the vectors whose sampling distribution is computed: some milliseconds each."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Which class a head decides on."""
+    """The classes that a head decides on."""
 
     source: str
-    """What of its output says so."""
+    """The part of the output that gives the class, in words."""
     accuracy: float | None
-    """Fraction of the vectors decided as labelled; None without labels."""
+    """Fraction of the decisions that equal the label; None without labels."""
     flips: int
-    """Results in which it differs from float64's argmax, first index on ties."""
+    """Results that differ from the argmax of float64, first index on ties."""
     count: int
-    """Results: as many as vectors, as ensembles, or as groups."""
+    """Results: one for each vector, ensemble or group."""
 
     def flips_of(self, vectors: int) -> str:
-        """The flips as text, with what they are of where that is not a result for each vector."""
+        """The flips as text, with the number of results where it differs from that of the vectors."""
         return f"{self.flips}" if self.count == vectors else f"{self.flips} of {self.count}"
 
 
 @dataclass(frozen=True)
 class Error:
-    """How far a head is from float64, in ulp; a draw's law from softmax in total variation."""
+    """The distance of a head from float64 in ulp, or of a sampling distribution from softmax in total variation."""
 
     unit: str
     count: int
-    """Values that were looked at: codes, or laws of draws, which are those of the first vectors."""
+    """Values compared: codes, or sampling distributions of the first vectors."""
     largest: float
     """Before saturation, which `bound` bounds."""
     worst: float
@@ -93,35 +82,35 @@ class Error:
     bound: float
     worst_bound: float
     slack: float
-    """What float64 itself may be off."""
+    """Error of the float64 reference itself."""
 
     def text(self, value: float) -> str:
-        """One of the values in as many places as tell it apart."""
+        """One of the values, with enough places to tell members apart."""
         return f"{value:.4f}" if self.unit == "ulp" else f"{value:.2g}"
 
     @property
     def within_bound(self) -> bool:
-        """Whether it is as near as was proved."""
+        """Whether both errors are within their proved bounds."""
         return self.largest <= self.bound + self.slack and self.worst <= self.worst_bound + self.slack
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Reliability diagram and expected calibration error, as `compare.CALIBRATION` says."""
+    """Reliability diagram and expected calibration error, as `CALIBRATION` defines it."""
 
     bins: tuple[Bin, ...]
     error: float
 
 
 @dataclass(frozen=True)
-class Judged:
-    """One entry with what was found."""
+class MemberResult:
+    """One entry with its plan, decisions, errors and measurements."""
 
     title: str
-    """As it was given."""
+    """The text of the entry."""
     plan: Plan
     length: int
-    """Elements per vector that cycles are given for."""
+    """Elements per vector that the cycles are computed for."""
     decision: Decision | None
     """None where the head names no class."""
     error: Error | None
@@ -138,7 +127,7 @@ class Judged:
 
     @property
     def elements_per_cycle(self) -> float:
-        """Throughput, vectors back to back: an ensemble takes as many as it has members for one result."""
+        """Throughput of back-to-back vectors; an ensemble consumes one vector per member for one result."""
         return self.length * self.plan.config.ensemble / self.interval
 
 
@@ -147,8 +136,8 @@ class Family:
     """The result of `family`."""
 
     config: Config
-    data: Data
-    members: tuple[Judged, ...]
+    data: DataSummary
+    members: tuple[MemberResult, ...]
     float64_accuracy: float | None
     float64_calibration: Calibration | None
     """Of the float64 softmax of the base configuration."""
@@ -161,7 +150,7 @@ class Family:
     def columns(self) -> tuple[str, ...]:
         """Headings of `rows`."""
         labelled = self.data.labelled
-        columns = ["", *(["as labelled, %"] if labelled else []), f"flips of {self.data.vectors}"]
+        columns = ["", *(["accuracy, %"] if labelled else []), f"flips of {self.data.vectors}"]
         columns += ["largest error", "mean", "bound", *(["calibration error, %"] if labelled else [])]
         columns += ["first output", "last", "interval"]
         for part in self.parts:
@@ -173,15 +162,15 @@ class Family:
         return self.columns, self.rows(), tuple(name for name in self.columns[1:] if not name.endswith("cells"))
 
     def rows(self) -> list[tuple[str, ...]]:
-        """A row for each entry, and before them float64 where there are labels; – where one has no answer."""
-        found = []
+        """A row for each entry, after one for float64 where there are labels; – where a member has no such value."""
+        rows = []
         if self.float64_calibration is not None:
             reference = ["float64", percent_text(self.float64_accuracy), "0", "", "", ""]
             reference.append(percent_text(self.float64_calibration.error))
-            found.append((*reference, *[""] * (len(self.columns) - len(reference))))
-        return found + [self._row(member) for member in self.members]
+            rows.append((*reference, *[""] * (len(self.columns) - len(reference))))
+        return rows + [self._row(member) for member in self.members]
 
-    def _row(self, member: Judged) -> tuple[str, ...]:
+    def _row(self, member: MemberResult) -> tuple[str, ...]:
         d, e, c = member.decision, member.error, member.calibration
         cells = [member.title]
         if self.data.labelled:
@@ -190,7 +179,7 @@ class Family:
         if e is None:
             cells += ["exact", "", ""]
         else:
-            # Before saturation: that costs up to an ulp in every UQ0, and tells no member from another.
+            # Before saturation, because saturation costs every UQ0 member up to an ulp.
             cells += [f"{e.text(e.largest)} {e.unit}", e.text(e.mean), e.text(e.bound)]
         if self.data.labelled:
             cells.append("–" if c is None else percent_text(c.error))
@@ -205,18 +194,23 @@ class Family:
 
     @property
     def answer(self) -> str:
-        """What stands out, in a sentence."""
+        """Flips, bounds and the best calibration, in a sentence."""
         deciding = {member.title: member.decision.flips for member in self.members if member.decision is not None}
         same = sum(not flips for flips in deciding.values())
-        texts = [f"{same} of the {len(deciding)} that name a class decide every vector as float64 does"]
+        texts = [f"{same} of the {len(deciding)} members that give a class decide every vector as float64 does"]
         outside = [m.title for m in self.members if m.error is not None and not m.error.within_bound]
         texts.append(
-            f"{', '.join(outside)}: MORE than the proved bound off" if outside else "all are within their bound"
+            f"{', '.join(outside)}: error ABOVE the proved bound" if outside else "all errors are within their bounds"
         )
         calibrated = {m.title: m.calibration.error for m in self.members if m.calibration is not None}
         if len(calibrated) > 1:
             best = min(calibrated, key=lambda title: calibrated[title])
-            texts.append(f"{best} is calibrated best, with an error of {percent_text(calibrated[best])} %")
+            worst = max(calibrated.values())
+            texts.append(
+                f"calibration errors are {percent_text(calibrated[best])} % ({best}) to {percent_text(worst)} %"
+                if worst > calibrated[best]
+                else f"all calibration errors are {percent_text(worst)} %"
+            )
         return "; ".join(texts) + "."
 
     def to_json(self) -> dict[str, Any]:
@@ -237,7 +231,7 @@ class Family:
             "tools": dict(self.tools),
         }
 
-    def _member(self, member: Judged) -> dict[str, Any]:
+    def _member(self, member: MemberResult) -> dict[str, Any]:
         derived, error = member.plan, member.error
         return {
             "member": member.title,
@@ -259,20 +253,22 @@ class Family:
         }
 
 
-def _calibration_json(found: Calibration | None) -> dict[str, Any] | None:
-    return None if found is None else {"error": found.error, "bins": [dict(vars(b)) for b in found.bins]}
+def _calibration_json(calibration: Calibration | None) -> dict[str, Any] | None:
+    if calibration is None:
+        return None
+    return {"error": calibration.error, "bins": [dict(vars(b)) for b in calibration.bins]}
 
 
-# What is compared ----------------------------------------------------------------------------------------------------
+# The members ------------------------------------------------------------------------------------------------------
 
 
 def entries(text: str, base: Config) -> dict[str, Config]:
-    """Entries separated by commas, each `mode` or `preset` with any `:key=value` behind it, as title → configuration.
+    """Title → configuration of entries separated by commas, each `mode` or `preset` with any `:key=value` behind it.
 
-    Raises `UserError` for what names neither, and as the configuration does, with the entry.
+    Raises `UserError`, naming the entry, for an unknown name, for a `mode` behind a colon, and as the configuration does.
     """
-    found: dict[str, Config] = {}
-    for entry in re.split(r",(?![^\[]*\])", text):  # a list as a value has commas of its own
+    members: dict[str, Config] = {}
+    for entry in re.split(r",(?![^\[]*\])", text):  # a list as a value contains commas
         name, *settings = entry.strip().split(":")
         if not name:
             raise UserError(
@@ -284,13 +280,17 @@ def entries(text: str, base: Config) -> dict[str, Config]:
                 f"--modes {name}: no mode or preset of that name{nearest(name, known)}; the modes are "
                 f"{', '.join(MODES)}, and softstream presets lists the presets"
             )
-        if entry.strip() in found:
+        if entry.strip() in members:
             raise UserError(f"--modes {entry.strip()}: given twice; once would do")
         changes = dict(map(parse_setting, settings))
+        if "mode" in changes:
+            raise UserError(
+                f"--modes {entry.strip()}: the entry names its mode already; for example --modes {changes['mode']}"
+            )
         for key in changes:
             if key in SHARED:
                 raise UserError(
-                    f"--modes {entry.strip()}: {key} is one for all entries, which get the same scores; "
+                    f"--modes {entry.strip()}: all entries share {key}, because they get the same scores; "
                     f"for example --set {key}={changes[key]}"
                 )
         start = PRESETS.get(name, base)
@@ -303,33 +303,33 @@ def entries(text: str, base: Config) -> dict[str, Config]:
             plan(chosen)
         except UserError as error:
             raise UserError(f"--modes {entry.strip()}: {error}") from None
-        found[entry.strip()] = chosen
-    return found
+        members[entry.strip()] = chosen
+    return members
 
 
-def _vectors(title: str, config: Config, given: Given, beside: Mapping[str, np.ndarray]) -> Vectors:
-    """What a head is given: the scores, and of what comes beside them whatever it takes."""
-    others = {**beside} if given.labels is None else {"labels": given.labels, **beside}
+def _vectors(title: str, config: Config, data: Dataset, arrays: Mapping[str, np.ndarray]) -> Vectors:
+    """The inputs of a head: the scores, and those of the sideband `arrays` that it takes."""
+    available = {**arrays} if data.labels is None else {"labels": data.labels, **arrays}
     for sideband in sidebands(config):
-        if sideband.array not in others:
-            option = "--labels Y.npy" if sideband.array == "labels" else f"--beside {sideband.array}=F.npy"
+        if sideband.array not in available:
+            option = "--labels Y.npy" if sideband.array == "labels" else f"--sideband {sideband.array}=F.npy"
             raise UserError(
-                f"--modes {title}: takes {sideband.array} beside the scores, {sideband.meaning}, and none are given; for example "
+                f"--modes {title}: takes the sideband input {sideband.array}, {sideband.meaning}, and none is given; for example "
                 f"{option}, with their --scores"
             )
-    taken = {sideband.array: others[sideband.array] for sideband in sidebands(config)}
-    codes = given.scores.codes
+    inputs = {sideband.array: available[sideband.array] for sideband in sidebands(config)}
+    codes = data.scores.codes
     if len(codes) % config.ensemble:
         raise UserError(
-            f"--modes {title}: takes vectors {config.ensemble} by {config.ensemble}, and there are {len(codes)}; without "
-            "--scores there are those of three classifiers, for ensemble=3"
+            f"--modes {title}: takes {config.ensemble} vectors for each result, and there are {len(codes)} vectors; "
+            "without --scores the input is that of three classifiers, for ensemble=3"
         )
-    return Vectors(config, codes, given.scores.lengths, checked_beside(config, taken, codes.shape))
+    return Vectors(config, codes, data.scores.lengths, checked_beside(config, inputs, codes.shape))
 
 
 def _labels(title: str, config: Config, labels: np.ndarray | None) -> np.ndarray | None:
-    """Labels of the results: those of each ensemble's members, which have to agree."""
-    if labels is None or config.groups:  # a label is of a vector, and a packet has a winner for each group
+    """Labels of the results; the labels of an ensemble's members must agree."""
+    if labels is None or config.groups:  # a label belongs to a vector, a packet has a winner for each group
         return None
     together = labels.reshape(-1, config.ensemble)
     wrong = np.flatnonzero((together != together[:, :1]).any(axis=1))
@@ -342,33 +342,33 @@ def _labels(title: str, config: Config, labels: np.ndarray | None) -> np.ndarray
     return together[:, 0]
 
 
-# Judging -------------------------------------------------------------------------------------------------------------
+# Evaluation ----------------------------------------------------------------------------------------------------------
 
 
-def _of_codes(codes: np.ndarray, vectors: Vectors) -> np.ndarray:
-    """The first largest code among the elements that take part."""
+def _first_largest(codes: np.ndarray, vectors: Vectors) -> np.ndarray:
+    """The index of the first largest code among the valid elements."""
     return np.asarray(np.where(vectors.valid, codes, codes.min() - 1).argmax(axis=1))
 
 
-def _as_it_is(index: np.ndarray, vectors: Vectors) -> np.ndarray:
+def _identity(index: np.ndarray, vectors: Vectors) -> np.ndarray:
     return index
 
 
 DECISIONS: dict[str, tuple[str, Callable[[np.ndarray, Vectors], np.ndarray]]] = {
-    "argmax": ("its winner", _as_it_is),
-    "sample": ("its draw", _as_it_is),
+    "argmax": ("its winner", _identity),
+    "sample": ("its draw", _identity),
     "top_indices": ("the first in order", lambda indices, vectors: indices[:, 0]),
-    "one_hot": ("its one", _of_codes),
-    "probabilities": ("its first largest code", _of_codes),
+    "one_hot": ("its one", _first_largest),
+    "probabilities": ("its first largest code", _first_largest),
 }
-"""Array of a result → what it is called, and the class decided on, [V]; the first of them that a head has."""
+"""Array of a result → (its description, function to the class decided on [V]); the first match counts."""
 
 CONFIDENCES: dict[str, Callable[[Config, np.ndarray, np.ndarray], np.ndarray]] = {
     "probabilities": lambda config, codes, chosen: _at(codes, chosen) / 2.0**config.probability_width,
     "log_probabilities": lambda config, codes, chosen: np.exp(_at(codes, chosen) / 2.0**config.probability_width),
     "top_probabilities": lambda config, codes, chosen: codes[:, 0] / 2.0**config.probability_width,
 }
-"""Array of a result → the probability that it gives the class decided on, [V]."""
+"""Array of a result → function to the probability of the class decided on [V]."""
 
 
 def _at(values: np.ndarray, index: np.ndarray) -> np.ndarray:
@@ -391,9 +391,9 @@ def _error(vectors: Vectors, derived: Plan, result: Mapping[str, np.ndarray]) ->
     vectors = vectors.behind
     if codes.shape == vectors.valid.shape and code.array != "top_probabilities":
         counted = vectors.valid
-    elif codes.ndim == 2:  # of the K largest as many as there are
+    elif codes.ndim == 2:  # Top-K of a vector with fewer than K elements
         counted = np.arange(codes.shape[1]) < vectors.valid.sum(axis=1)[:, None]
-    else:  # a loss, but of a label that is none of the vector's elements
+    else:  # the loss of a label outside the vector is infinite
         counted = np.isfinite(exact)
     error, saturated = (both[counted] for both in errors_ulp(config, code, codes, exact))
     return Error(
@@ -409,25 +409,22 @@ def _error(vectors: Vectors, derived: Plan, result: Mapping[str, np.ndarray]) ->
 
 
 def _law_error(vectors: Vectors, bound: float) -> Error:
-    """Of the law of a draw, exactly, from softmax: of so many vectors as have `_LAW_ELEMENTS` together."""
+    """Exact distance of the sampling distribution from softmax, for the first vectors up to `_LAW_ELEMENTS` elements."""
     vectors = vectors.behind
     counts = vectors.valid.sum(axis=1)
     rows = range(max(1, int(np.searchsorted(np.cumsum(counts), _LAW_ELEMENTS, side="right"))))
     distances = []
     for row in rows:
-        there = vectors.valid[row]
-        if not there.any():
+        valid = vectors.valid[row]
+        if not valid.any():
             continue
-        law = draw_law(vectors.config, vectors.scores[row][there])
-        distances.append(total_variation(law, vectors.softmax[row][there]))
-    found = np.array(distances)
-    worst = float(found.max())
-    return Error(
-        "total variation", len(found), worst, worst, float(found.mean()), bound, bound, law_slack(vectors.config)
-    )
+        law = draw_law(vectors.config, vectors.scores[row][valid])
+        distances.append(total_variation(law, vectors.softmax[row][valid]))
+    worst, mean = float(np.max(distances)), float(np.mean(distances))
+    return Error("total variation", len(distances), worst, worst, mean, bound, bound, law_slack(vectors.config))
 
 
-def _judged(title: str, vectors: Vectors, labels: np.ndarray | None) -> Judged:
+def _evaluate(title: str, vectors: Vectors, labels: np.ndarray | None) -> MemberResult:
     config = vectors.config
     derived = plan(config)
     result = vectors.results(golden(config, vectors.scores, vectors.lengths, vectors.beside))
@@ -436,15 +433,15 @@ def _judged(title: str, vectors: Vectors, labels: np.ndarray | None) -> Judged:
         if array not in result:
             continue
         chosen = decide(result[array], vectors.behind)
-        right = None if labels is None else chosen == labels
-        accuracy = None if right is None else float(right.mean())
+        correct = None if labels is None else chosen == labels
+        accuracy = None if correct is None else float(correct.mean())
         decision = Decision(source, accuracy, int(np.count_nonzero(chosen != vectors.behind.winners)), len(chosen))
         confident = next((name for name in CONFIDENCES if name in result), None)
-        if right is not None and confident is not None:
-            calibration = Calibration(*reliability(CONFIDENCES[confident](config, result[confident], chosen), right))
+        if correct is not None and confident is not None:
+            calibration = Calibration(*reliability(CONFIDENCES[confident](config, result[confident], chosen), correct))
         break
     length = int(vectors.lengths.max())
-    return Judged(title, derived, length, decision, _error(vectors, derived, result), calibration, {})
+    return MemberResult(title, derived, length, decision, _error(vectors, derived, result), calibration, {})
 
 
 def family(
@@ -454,48 +451,49 @@ def family(
     labels: np.ndarray | None = None,
     *,
     lengths: np.ndarray | None = None,
-    beside: Mapping[str, np.ndarray] | None = None,
+    sideband: Mapping[str, np.ndarray] | None = None,
     parts: Sequence[str] = PARTS,
     place: bool = True,
     seeds: Sequence[int] = (1,),
     progress: Progress | None = None,
 ) -> Family:
-    """Judge every member, title → configuration as `entries` gives them, on the same scores.
+    """Evaluate every member, title → configuration as `entries` gives them, on the same scores.
 
-    Scores, labels, lengths, parts, place and seeds as `compare.compare` takes them; `beside` holds what comes beside the
-    scores, for the members that take it. Raises `UserError` before anything runs where a member cannot be served.
+    Scores, labels, lengths, parts, place and seeds are those of `compare.compare`; `sideband` holds the sideband arrays of
+    the members that take any. Raises `UserError` before anything runs where an input is missing or does not match.
     """
+    arrays = sideband or {}
     chosen = tuple(find_part(name) for name in parts) if place else ()
     ensemble = any(config.ensemble > 1 for config in members.values())
-    given = given_scores(base, scores, labels, lengths, ensemble=ensemble)
-    taken = {title: _vectors(title, config, given, beside or {}) for title, config in members.items()}
-    for name in beside or {}:
-        if not any(name in vectors.beside for vectors in taken.values()):
-            raise UserError(f"--beside {name}: none of {', '.join(members)} takes it; leave it out")
-    right_ones = {title: _labels(title, config, given.labels) for title, config in members.items()}
+    data = dataset(base, scores, labels, lengths, ensemble=ensemble)
+    inputs = {title: _vectors(title, config, data, arrays) for title, config in members.items()}
+    for name in arrays:
+        if not any(name in vectors.beside for vectors in inputs.values()):
+            raise UserError(f"--sideband {name}: none of {', '.join(members)} takes it; leave it out")
+    truth = {title: _labels(title, config, data.labels) for title, config in members.items()}
     tools = tool_versions(chosen) if chosen else {}
     tell = progress or (lambda fraction, what: None)
-    judged = []
-    for index, (title, vectors) in enumerate(taken.items()):
-        tell(_MODEL_SHARE * index / len(taken), f"{title}: the model against float64")
-        judged.append(_judged(title, vectors, right_ones[title]))
+    results = []
+    for index, (title, vectors) in enumerate(inputs.items()):
+        tell(_MODEL_SHARE * index / len(inputs), f"{title}: the model against float64")
+        results.append(_evaluate(title, vectors, truth[title]))
     tell(_MODEL_SHARE, "Verilog")
-    measured = measured_heads(
+    measured = measure_heads(
         members, chosen, tuple(seeds), lambda done, what: tell(_MODEL_SHARE + (1 - _MODEL_SHARE) * done, what)
     )
     tell(1.0, "done")
     exact = Vectors(
-        base.replace(mode="softmax", mask=False, normaliser="divider"), given.scores.codes, given.scores.lengths
+        base.replace(mode="softmax", mask=False, normaliser="divider"), data.scores.codes, data.scores.lengths
     )
     accuracy = calibration = None
-    if given.labels is not None:
-        right = exact.winners == given.labels
-        sure = _at(exact.softmax, exact.winners)
-        accuracy, calibration = float(right.mean()), Calibration(*reliability(sure, right))
+    if data.labels is not None:
+        correct = exact.winners == data.labels
+        confidence = _at(exact.softmax, exact.winners)
+        accuracy, calibration = float(correct.mean()), Calibration(*reliability(confidence, correct))
     return Family(
         config=base,
-        data=given.data,
-        members=tuple(replace(member, measurements=found) for member, found in zip(judged, measured, strict=True)),
+        data=data.summary,
+        members=tuple(replace(member, measurements=by_part) for member, by_part in zip(results, measured, strict=True)),
         float64_accuracy=accuracy,
         float64_calibration=calibration,
         parts=chosen,

@@ -29,9 +29,10 @@ import numpy as np
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.plan.derive import plan
+from softstream.scripts.measure.datasets import check_one_result_per_vector
+from softstream.scripts.measure.heads import verify
+from softstream.scripts.measure.statistics import percent_text
 from softstream.scripts.scores import quantise
-from softstream.scripts.verbs.compare import one_by_one, percent_text
-from softstream.scripts.verbs.run import verify
 from softstream.sim.data import DIGITS_NETWORK, NETWORK_DESCRIPTION
 from softstream.sim.golden import golden
 from softstream.sim.reference.softmax import softmax_float64
@@ -127,7 +128,7 @@ def heads(config: Config) -> tuple[Config, Config]:
 
     Raises `UserError` for what the network has no use of.
     """
-    one_by_one(config)
+    check_one_result_per_vector(config)
     softmax = config.traits.normalised and config.traits.per_element
     if not softmax or config.mask:
         what = "mask" if softmax else f"mode = {config.mode!r}"

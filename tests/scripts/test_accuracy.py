@@ -6,7 +6,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.numbers.temperature import tempered
 from softstream.hw.plan.derive import plan
-from softstream.scripts.verbs.accuracy import worst_errors
+from softstream.scripts.measure.accuracy import worst_errors
 from softstream.sim.reference.softmax import float64_slack_ulp
 
 SOFTMAX = {

@@ -418,15 +418,16 @@ def test_run_with_a_file_that_is_not_there(refused, tmp_path, scores, argument):
     assert not (tmp_path / "r.npz").exists()
 
 
-def test_run_takes_what_comes_beside_the_scores(cli, refused, tmp_path, scores):
+@pytest.mark.parametrize("option", ["--sideband", "--beside"])
+def test_run_takes_sideband_inputs(cli, refused, tmp_path, scores, option):
     np.save(tmp_path / "mask.npy", np.array([[1, 0, 0, 0], [0, 0, 0, 1]]))
     arguments = ("run", *SMALL, "--set", "mask=true", "--scores", scores, "-o", tmp_path / "r.npz")
-    assert cli(*arguments, "--beside", f"mask={tmp_path / 'mask.npy'}")[0] == 0
+    assert cli(*arguments, option, f"mask={tmp_path / 'mask.npy'}")[0] == 0
     with np.load(tmp_path / "r.npz") as result:
         assert (result["probabilities"] == 0).sum() >= 2
         assert result["all_masked"].tolist() == [False, False]
     assert "mask: missing" in refused(*arguments)
-    assert "must be name=FILE" in refused(*arguments, "--beside", "mask.npy")
+    assert "must be name=FILE" in refused(*arguments, "--sideband", "mask.npy")
 
 
 def test_run_into_a_directory_is_refused_before_anything_is_read(refused, tmp_path):
@@ -494,7 +495,7 @@ def test_compare_defaults_to_the_digits(cli, tmp_path):
 def test_compare_in_words(cli):
     code, out, _ = cli("compare", "--no-place")
     assert code == 0
-    assert "as labelled" in out
+    assert "accuracy" in out
     assert "largest error" in out
 
 

@@ -14,10 +14,13 @@ from softstream.hw.config.config import Config
 from softstream.hw.config.presets import preset
 from softstream.hw.errors import Mismatch, UserError
 from softstream.hw.plan.derive import plan
+from softstream.scripts.measure import heads
+from softstream.scripts.measure.datasets import digits
 from softstream.scripts.measure.resources import recorded
+from softstream.scripts.measure.statistics import reliability
 from softstream.scripts.scores import Scores
 from softstream.scripts.verbs import compare as module
-from softstream.scripts.verbs.compare import compare, digits
+from softstream.scripts.verbs.compare import compare
 from softstream.sim.golden import Result, golden
 from softstream.sim.simulators import runner
 
@@ -45,9 +48,7 @@ def test_on_the_digits_argmax_alone_decides_as_softmax_and_float64_do(of_digits)
     assert (d.head_flips, d.argmax_flips, d.softmax_flips) == (0, 0, 0)
     assert d.argmax_accuracy == d.softmax_accuracy == d.float64_accuracy
     assert d.argmax_accuracy > 0.9
-    assert of_digits.answer.startswith(
-        "Argmax alone decides identically: 0 flips of 1797 against softmax, and 0 against float64."
-    )
+    assert of_digits.answer.startswith("Argmax alone makes the same 1797 decisions as softmax and as float64.")
 
 
 def test_the_argmax_of_quantised_probabilities_flips_where_they_tie():
@@ -66,7 +67,7 @@ def test_accuracies_are_the_fractions_that_a_count_gives():
     comparison = compare(SMALL, SCORES, LABELS, place=False)
     right = sum(int(row.argmax()) == label for row, label in zip(SCORES, LABELS, strict=True))
     assert comparison.decisions.argmax_accuracy == right / 40
-    assert texts(comparison, "Decision", "as labelled")[0] == f"{100 * right / 40:.2f}"
+    assert texts(comparison, "Decision", "accuracy")[0] == f"{100 * right / 40:.2f}"
 
 
 def test_scores_without_labels_leave_accuracy_and_reliability_out():
@@ -133,7 +134,7 @@ def test_the_sweep_holds_every_pair_of_narrow_codes_and_every_difference_of_wide
 
 
 def test_reliability_bins_count_confidence_and_accuracy():
-    bins, error = module.reliability(np.array([0.96, 0.94, 0.56, 0.54, 1.0]), np.array([True, True, True, False, True]))
+    bins, error = reliability(np.array([0.96, 0.94, 0.56, 0.54, 1.0]), np.array([True, True, True, False, True]))
     filled = {index: (b.count, round(b.confidence, 6), round(b.accuracy, 6)) for index, b in enumerate(bins) if b.count}
     assert filled == {5: (2, 0.55, 0.5), 9: (3, round(2.9 / 3, 6), 1.0)}
     assert error == pytest.approx((2 * 0.05 + 3 * (1 - 2.9 / 3)) / 5)
@@ -229,7 +230,7 @@ def test_real_scores_are_quantised_and_codes_with_their_count_are_taken_as_they_
 )
 def test_what_does_not_match_is_refused_before_anything_runs(monkeypatch, arguments, message):
     monkeypatch.setattr(module, "golden", None)
-    monkeypatch.setattr(module, "measure", None)
+    monkeypatch.setattr(heads, "measure", None)
     with pytest.raises(UserError, match=message):
         compare(SMALL, **arguments)
 
@@ -263,12 +264,12 @@ def test_the_simulated_verilog_is_held_against_the_model(monkeypatch):
 
 @pytest.fixture
 def no_verilog(monkeypatch):
-    monkeypatch.setattr(module, "verilog", lambda config: config.mode)  # nobody reads it below
+    monkeypatch.setattr(heads, "verilog", lambda config: config.mode)  # nobody reads it below
 
 
 @pytest.mark.usefixtures("no_verilog")
 def test_cells_and_fmax_stand_beside_each_other(monkeypatch):
-    monkeypatch.setattr(module, "measure", faked([200.0, 250.0, 100.0, 150.0]))
+    monkeypatch.setattr(heads, "measure", faked([200.0, 250.0, 100.0, 150.0]))
     seen = []
     comparison = compare(SMALL, SCORES, seeds=(3,), progress=lambda done, what: seen.append((done, what)))
     hx8k, ecp5 = (PARTS[name] for name in ("hx8k", "ecp5-25k"))
@@ -286,11 +287,11 @@ def test_cells_and_fmax_stand_beside_each_other(monkeypatch):
 
 @pytest.mark.usefixtures("no_verilog")
 def test_a_clock_that_the_part_cannot_make_is_not_counted_on(monkeypatch):
-    monkeypatch.setattr(module, "measure", faked([300.0, 250.0, 100.0, 150.0]))
+    monkeypatch.setattr(heads, "measure", faked([300.0, 250.0, 100.0, 150.0]))
     comparison = compare(SMALL, SCORES)
     assert texts(comparison, PARTS["hx8k"].title, "Fmax, register to register")[::2] == (
         "300.0",
-        "the part: at most 275",
+        "device limit 275",
     )
     assert texts(comparison, PARTS["hx8k"].title, "throughput at Fmax")[0] == "275.0"
     assert comparison.to_json()["resources"]["hx8k"]["argmax"]["megaelements_per_second"] == 275.0
@@ -298,7 +299,7 @@ def test_a_clock_that_the_part_cannot_make_is_not_counted_on(monkeypatch):
 
 @pytest.mark.usefixtures("no_verilog")
 def test_a_head_that_does_not_fit_says_so(monkeypatch):
-    monkeypatch.setattr(module, "measure", faked([200.0] * 4, cells=(100, 9000)))
+    monkeypatch.setattr(heads, "measure", faked([200.0] * 4, cells=(100, 9000)))
     comparison = compare(SMALL, SCORES)
     assert texts(comparison, PARTS["hx8k"].title, "Fmax, register to register")[:2] == ("200.0", "does not fit")
     assert texts(comparison, PARTS["hx8k"].title, "throughput at Fmax")[:2] == ("200.0", "")

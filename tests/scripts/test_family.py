@@ -16,9 +16,10 @@ from softstream.hw.head import HEADS
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import outputs
 from softstream.scripts.cli import main
+from softstream.scripts.measure import heads as heads_module
+from softstream.scripts.measure.statistics import RELIABILITY_BINS
 from softstream.scripts.reports.family_report import render, write_html
-from softstream.scripts.verbs import compare as compare_module
-from softstream.scripts.verbs.compare import RELIABILITY_BINS, compare
+from softstream.scripts.verbs.compare import compare
 from softstream.scripts.verbs.family import CONFIDENCES, DECISIONS, Family, entries, family
 from softstream.sim.golden import golden
 from softstream.sim.reference.exact import EXACT
@@ -64,7 +65,11 @@ def test_an_entry_is_a_mode_or_a_preset_with_any_settings_behind_it():
         ("sofmax-int8", "(did you mean 'softmax-int8'?)"),
         ("argmax,,softmax", "an entry is empty; for example --modes argmax,softmax"),
         ("argmax,argmax", "--modes argmax: given twice; once would do"),
-        ("softmax:score_scale=0.5", "--modes softmax:score_scale=0.5: score_scale is one for all entries"),
+        ("softmax:score_scale=0.5", "--modes softmax:score_scale=0.5: all entries share score_scale"),
+        (
+            "softmax:mode=argmax",
+            "--modes softmax:mode=argmax: the entry names its mode already; for example --modes argmax",
+        ),
         ("softmax:guard_bits=9", "--modes softmax:guard_bits=9: guard_bits = 9: must be an integer from 1 to 8"),
         ("softmax:guard_bit=3", "unknown configuration key 'guard_bit' (did you mean 'guard_bits'?)"),
         ("softmax:temperature", "--set 'temperature': must be key=value"),
@@ -80,11 +85,15 @@ def test_what_names_nothing_is_refused(modes, message):
 @pytest.mark.parametrize(
     ("modes", "arguments", "message"),
     [
-        ("argmax,cross_entropy", {}, "--modes cross_entropy: takes labels beside the scores, label: index"),
-        ("softmax:mask=true", {}, "--modes softmax:mask=true: takes mask beside the scores"),
-        ("softmax", {"beside": {"mask": MASK}}, "--beside mask: none of softmax takes it; leave it out"),
-        ("softmax:mask=true", {"beside": {"mask": MASK[:3]}}, "mask: an array of int64 with shape (3, 16)"),
-        ("softmax:ensemble=7", {}, "--modes softmax:ensemble=7: takes vectors 7 by 7, and there are 60"),
+        ("argmax,cross_entropy", {}, "--modes cross_entropy: takes the sideband input labels, label: index"),
+        ("softmax:mask=true", {}, "--modes softmax:mask=true: takes the sideband input mask"),
+        ("softmax", {"sideband": {"mask": MASK}}, "--sideband mask: none of softmax takes it; leave it out"),
+        ("softmax:mask=true", {"sideband": {"mask": MASK[:3]}}, "mask: an array of int64 with shape (3, 16)"),
+        (
+            "softmax:ensemble=7",
+            {},
+            "--modes softmax:ensemble=7: takes 7 vectors for each result, and there are 60 vectors",
+        ),
         (
             "softmax:ensemble=2",
             {"labels": LABELS},
@@ -95,7 +104,7 @@ def test_what_names_nothing_is_refused(modes, message):
             {},
             "ensemble_mean=probabilities: ensemble_mean with mode",
         ),
-        ("softmax:max_length=8", {}, "max_length is one for all entries"),
+        ("softmax:max_length=8", {}, "all entries share max_length"),
     ],
 )
 def test_what_the_scores_cannot_serve_is_refused_before_anything_runs(monkeypatch, modes, arguments, message):
@@ -162,7 +171,7 @@ def test_flips_and_accuracy_of_what_ties_by_a_count():
 
 
 def test_what_is_masked_never_counts():
-    masked, plain = judged("softmax:mask=true,softmax", labels=LABELS, beside={"mask": MASK}).members
+    masked, plain = judged("softmax:mask=true,softmax", labels=LABELS, sideband={"mask": MASK}).members
     assert masked.decision.flips == 0
     assert masked.error.within_bound
     assert masked.error.count == np.count_nonzero(MASK == 0)
@@ -176,7 +185,7 @@ def test_every_mode_with_a_mask(mode):
     """One vector of which nothing is left among them."""
     mask = MASK.copy()
     mask[3] = 1
-    [member] = judged(f"{mode}:mask=true", labels=LABELS, beside={"mask": mask}).members
+    [member] = judged(f"{mode}:mask=true", labels=LABELS, sideband={"mask": mask}).members
     assert member.error is None or (member.error.within_bound and member.error.largest > 0)
     if mode not in ("cross_entropy", "sample", "sigmoid"):
         assert member.decision.flips == 0
@@ -220,7 +229,7 @@ def test_what_stands_behind_the_softmax_is_held_against_its_own_float64(options)
 def test_a_temperature_beside_each_vector():
     temperatures = RNG.integers(0, 256, 60)
     flat, member = judged(
-        "softmax,softmax:temperature_bits=8", labels=LABELS, beside={"temperatures": temperatures}
+        "softmax,softmax:temperature_bits=8", labels=LABELS, sideband={"temperatures": temperatures}
     ).members
     assert member.error.within_bound
     assert member.decision == flat.decision
@@ -288,7 +297,7 @@ def test_lengths_cut_what_is_counted():
 def test_an_error_beyond_the_bound_is_told(of_digits):
     member = of_digits.members[1]
     wrong = replace(of_digits, members=(replace(member, error=replace(member.error, largest=0.6)),))
-    assert "softmax: MORE than the proved bound off" in wrong.answer
+    assert "softmax: error ABOVE the proved bound" in wrong.answer
     assert "An error exceeds its bound" in render(wrong)
     assert wrong.to_json()["members"][0]["error"]["within_bound"] is False
     assert "MORE" not in of_digits.answer
@@ -298,8 +307,8 @@ def test_an_error_beyond_the_bound_is_told(of_digits):
 
 
 def test_resources_stand_beside_each_other(monkeypatch):
-    monkeypatch.setattr(compare_module, "verilog", lambda config: config.mode)
-    monkeypatch.setattr(compare_module, "measure", faked([200.0, 250.0, 100.0, 150.0]))
+    monkeypatch.setattr(heads_module, "verilog", lambda config: config.mode)
+    monkeypatch.setattr(heads_module, "measure", faked([200.0, 250.0, 100.0, 150.0]))
     found = family(SMALL, entries("argmax,log_softmax", SMALL), SCORES)
     columns, rows, _ = found.table()
     told = [dict(zip(columns, row, strict=True)) for row in rows]
@@ -352,8 +361,8 @@ def test_the_json_is_plain_and_the_table_has_a_row_for_each(of_digits):
     ("arguments", "message"),
     [
         (("--modes", "argmx"), "--modes argmx: no mode or preset of that name (did you mean 'argmax'?)"),
-        (("--beside", "mask=M.npy"), "--beside mask=M.npy: is for members that take it"),
-        (("--modes", "softmax:mask=true"), "takes mask beside the scores"),
+        (("--sideband", "mask=M.npy"), "--sideband mask=M.npy: needs a member that takes it"),
+        (("--modes", "softmax:mask=true"), "takes the sideband input mask"),
         (("--modes", "argmax", "--set", "max_length=5"), "vectors of 10 elements"),
     ],
 )

@@ -1,0 +1,70 @@
+"""Heads on the tools: cells and Fmax of several heads, results of the simulated Verilog held against the model."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from softstream.boards.tools.measure import Job, Measurement, measure
+from softstream.boards.tools.parts import Part
+from softstream.hw.config.config import Config
+from softstream.hw.errors import Mismatch
+from softstream.hw.verilog import verilog
+
+__all__ = ["PARTS", "Progress", "measure_heads", "mhz_text", "resources_json", "verify"]
+
+Progress = Callable[[float, str], None]
+
+PARTS = ("hx8k", "ecp5-25k")
+"""The parts that heads are measured on by default: an iCE40 and an ECP5."""
+
+
+def measure_heads(
+    heads: Mapping[str, Config], parts: tuple[Part, ...], seeds: tuple[int, ...], progress: Progress
+) -> list[dict[str, Measurement]]:
+    """For each head, by its title: part name → measurement. Raises as `boards.tools.measure.measure` does."""
+    if not parts:
+        return [{} for _ in heads]
+    jobs = [Job(verilog(head), part, seeds, title) for title, head in heads.items() for part in parts]
+    results = iter(measure(jobs, progress=progress))
+    return [{part.name: next(results) for part in parts} for _ in heads]
+
+
+def resources_json(measured: Measurement, part: Part, elements_per_cycle: float) -> dict[str, Any]:
+    """Cells, Fmax, throughput and critical paths of a head on a part, as plain values."""
+    limit = part.limit(measured.cells)
+    mhz = None if measured.fmax_mhz is None else min(measured.fmax_mhz, limit.mhz)
+    return {
+        "cells": dict(measured.cells),
+        "available": dict(measured.available),
+        "fits": not measured.over,
+        "fmax_mhz": measured.fmax_mhz,
+        "limit_mhz": limit.mhz,
+        "limit_source": limit.source,
+        "fmax_mhz_by_seed": {str(placement.seed): placement.fmax_mhz for placement in measured.placements},
+        "megaelements_per_second": None if mhz is None else mhz * elements_per_cycle,
+        "critical_path": [
+            {"start": c.start, "end": c.end, "logic_ns": c.logic_ns, "routing_ns": c.routing_ns}
+            for c in (placement.critical_path for placement in measured.placements)
+        ],
+    }
+
+
+def mhz_text(value: float | None) -> str:
+    """A clock in MHz; None is a head that does not fit the part."""
+    return "does not fit" if value is None else f"{value:.1f}"
+
+
+def verify(simulated: Mapping[str, np.ndarray], model: Mapping[str, np.ndarray]) -> None:
+    """Raises `Mismatch` with the first difference between two results, array by array."""
+    for name, expected in model.items():
+        actual = simulated[name]
+        if actual.shape != expected.shape:
+            raise Mismatch(f"{name}: the Verilog gave shape {actual.shape}, the model {expected.shape}")
+        different = np.argwhere(actual != expected)
+        if len(different):
+            where = tuple(int(i) for i in different[0])
+            raise Mismatch(
+                f"{name}[{', '.join(map(str, where))}]: the Verilog gave {actual[where]}, the model {expected[where]}; "
+                f"{len(different)} of {actual.size} differ"
+            )
