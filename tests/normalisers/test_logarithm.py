@@ -1,11 +1,11 @@
-"""The logarithmic normaliser against its golden model: every address of every table."""
+"""The emission of the logarithmic normaliser equals its golden model at every address of every table."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from support.normaliser_bench import check_factor, stored
+from support.normaliser_bench import stored
 from support.stream_bench import run_cycles
 
 from softstream.hw.config.config import Config
@@ -27,13 +27,6 @@ CONFIGS = [
 
 def name(config: Config) -> str:
     return f"P{config.probability_width}-k{config.guard_bits}-{config.score_scale}"
-
-
-@pytest.mark.parametrize("config", CONFIGS, ids=name)
-def test_factor_of_every_divisor(config: Config) -> None:
-    one = 1 << numerics(config).divisor_fraction
-    for per_vector in ("serial", "pipelined"):
-        check_factor(config.replace(per_vector=per_vector), hardware, golden, np.arange(one, 2 * one))
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name)
