@@ -1,91 +1,269 @@
-"""Files that are there whole or not at all: written beside their target, then renamed over it."""
+"""Files that appear whole or not at all: written to a temporary name in the same folder, synced, then renamed.
+
+The earlier output survives until the rename, whatever ends the process before it, a full disk and SIGKILL included. A
+folder of several files is swapped with its successor in one system call, where the file system can do that and the folder
+has no folders in it; otherwise its files are replaced one by one, and all of them come back if one fails.
+
+A link is followed: its target changes, the link stays. A character device or a FIFO receives the content and stays what it
+is. What a killed process leaves (`.softstream-….part`) is removed by the next write into the same folder.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import errno
+import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from softstream.hw.errors import UserError
 
 __all__ = ["check_directory", "check_file", "write_directory", "written_file"]
 
+_PREFIX, _SUFFIX = ".softstream-", ".part"
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+_SHOWN_CHARACTERS = 200
+"""Characters of a path that a message repeats."""
+
 
 def check_file(option: str, path: Path) -> None:
     """Raises `UserError` where no file can be written at `path`; called before the work that fills it."""
-    if path.is_dir():
-        raise UserError(f"{option} {path}: is a directory; must be a file, for example {path / 'result'}{path.suffix}")
-    _check_parent(option, path)
+    status = _status(option, path)
+    if status is None:
+        _check_parent(option, path)
+    elif stat.S_ISDIR(status.st_mode):
+        raise UserError(
+            f"{option} {_cut(path)}: is a directory; must be a file, for example {path / 'result'}{path.suffix}"
+        )
+    elif stat.S_ISREG(status.st_mode):
+        _check_parent(option, _target(path))
+    elif _takes_bytes(status):
+        if not os.access(path, os.W_OK):
+            raise UserError(f"{option} {_cut(path)}: not writable; must be a file of your own, for example result")
+    else:
+        raise UserError(f"{option} {_cut(path)}: is no regular file; must be a file, for example result{path.suffix}")
 
 
 def check_directory(option: str, path: Path) -> None:
     """Raises `UserError` where no directory can be written at `path`."""
-    if path.exists() and not path.is_dir():
-        raise UserError(f"{option} {path}: is a file; must be a directory, for example {path}.d")
-    _check_parent(option, path)
-    if path.is_dir() and not os.access(path, os.W_OK | os.X_OK):
-        raise UserError(f"{option} {path}: not writable; give a directory of your own, for example build")
+    status = _status(option, path)
+    if status is not None and not stat.S_ISDIR(status.st_mode):
+        raise UserError(f"{option} {_cut(path)}: is a file; must be a directory, for example {_cut(path)}.d")
+    if status is None:
+        _check_parent(option, path)
+    elif not os.access(path, os.W_OK | os.X_OK):
+        raise UserError(f"{option} {_cut(path)}: not writable; give a directory of your own, for example build")
 
 
 @contextmanager
 def written_file(option: str, path: Path) -> Iterator[Path]:
-    """A path to write to, which becomes `path` when the block ends and vanishes when it fails."""
+    """A path to write to, whose content `path` has when the block ends; if the block fails, `path` stays as it was."""
     check_file(option, path)
     with _reported(option, path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        try:
+        status = _status(option, path)
+        special = status is not None and not stat.S_ISREG(status.st_mode)
+        target = path if special else _target(path)
+        folder = Path(tempfile.gettempdir()) if special else target.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with _temporary(folder, directory=False) as temporary:
             yield temporary
+            if special:
+                _copy(temporary, path)
+                return
             temporary.chmod(0o666 & ~_umask())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+            _sync(temporary)
+            os.replace(temporary, target)
+            _sync(folder)
 
 
 def write_directory(option: str, path: Path, contents: Mapping[str, str]) -> None:
-    """Writes the named texts into the directory `path`: all of them or none.
-
-    A directory that is there keeps its other files; if one file cannot be replaced, those replaced before it come back.
-    """
+    """Writes the named texts into the directory `path`: all of them or none. The other files of the directory stay."""
     check_directory(option, path)
     with _reported(option, path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        try:
-            new, old = stage / "new", stage / "old"
+        target = _target(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _temporary(_stage_folder(target), directory=True) as stage:
+            new = stage / "new"
             new.mkdir(mode=0o777 & ~_umask())
-            old.mkdir()
             for name, text in contents.items():
                 (new / name).write_text(text, encoding="utf-8", newline="\n")
-            if path.exists():
-                _exchange(path, new, old, list(contents))
-            else:
-                os.rename(new, path)
-        finally:
-            shutil.rmtree(stage, ignore_errors=True)
+                _sync(new / name)
+            with _locked(target.parent):
+                if not target.exists():
+                    _sync(new)
+                    os.rename(new, target)
+                elif not _swapped(target, new):
+                    _replace_one_by_one(target, new, stage / "old", list(contents))
+                _sync(target.parent)
 
 
-def _exchange(target: Path, new: Path, old: Path, names: list[str]) -> None:
+def _stage_folder(target: Path) -> Path:
+    """The folder of temporary files: that of the target, or the target itself where its own folder is closed."""
+    return target.parent if os.access(target.parent, os.W_OK | os.X_OK) else target
+
+
+def _swapped(target: Path, new: Path) -> bool:
+    """Swaps a directory with its successor, which receives the other files first; False where that is not possible."""
+    if _is_in_use(target) or any(entry.is_dir(follow_symlinks=False) for entry in os.scandir(target)):
+        return False
+    links: list[Path] = []
+    try:
+        for name in set(os.listdir(target)) - set(os.listdir(new)):
+            os.link(target / name, new / name, follow_symlinks=False)
+            links.append(new / name)
+        status = target.stat()
+        if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+            os.chown(new, status.st_uid, status.st_gid)
+        shutil.copystat(target, new)
+        _sync(new)
+        _exchange(target, new)
+    except (OSError, AttributeError):  # no links, another owner, or a kernel or file system that cannot swap
+        for link in links:
+            link.unlink(missing_ok=True)
+        return False
+    for name in set(os.listdir(new)) - set(os.listdir(target)):  # came in after the links
+        os.rename(new / name, target / name)
+    return True
+
+
+def _is_in_use(target: Path) -> bool:
+    """Whether a swap would leave this process, and the shell that started it, in the old directory."""
+    try:
+        return os.path.ismount(target) or Path.cwd().is_relative_to(target)
+    except OSError:  # this process stands in a directory that was removed
+        return False
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keeps two processes from changing directories of the same folder at the same time."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Exchanges two paths in one system call."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def _replace_one_by_one(target: Path, new: Path, old: Path, names: list[str]) -> None:
+    """Replaces the named files; if one cannot be replaced, those replaced before it come back."""
+    old.mkdir()
     undo: list[Callable[[], None]] = []
     try:
         for name in names:
             if (target / name).is_dir():
                 raise IsADirectoryError(21, "a directory is in the place of a file", str(target / name))
-            if (target / name).exists():
-                os.link(target / name, old / name)
+            if os.path.lexists(target / name):
+                os.link(target / name, old / name, follow_symlinks=False)
                 undo.append(lambda name=name: os.replace(old / name, target / name))  # type: ignore[misc]
             else:
                 undo.append(lambda name=name: (target / name).unlink(missing_ok=True))  # type: ignore[misc]
             os.replace(new / name, target / name)
+        _sync(target)
     except BaseException:
         for step in reversed(undo):
             step()
         raise
+
+
+@contextmanager
+def _temporary(folder: Path, *, directory: bool) -> Iterator[Path]:
+    """A temporary file or directory that this process holds locked, and removes at the end."""
+    _sweep(folder)
+    if directory:
+        path = Path(tempfile.mkdtemp(_SUFFIX, _PREFIX, folder))
+        handle = os.open(path, os.O_RDONLY)
+    else:
+        handle, name = tempfile.mkstemp(_SUFFIX, _PREFIX, folder)
+        path = Path(name)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield path
+    finally:
+        if directory:
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _sweep(folder: Path) -> None:
+    """Removes the temporary files of processes that were killed: nobody holds their lock any more."""
+    for path in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        except OSError:
+            pass
+        finally:
+            os.close(handle)
+
+
+def _copy(source: Path, path: Path) -> None:
+    """Copies a file's bytes into a device or a FIFO. A FIFO without a reader is an error: nobody would ever read them."""
+    handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    os.set_blocking(handle, True)
+    with open(handle, "wb") as sink, source.open("rb") as content:
+        shutil.copyfileobj(content, sink)
+
+
+def _sync(path: Path) -> None:
+    """Waits until a file, or the entries of a directory, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EROFS):  # a file system that cannot
+            raise
+    finally:
+        os.close(handle)
+
+
+def _status(option: str, path: Path) -> os.stat_result | None:
+    """The status of what a path leads to, None where there is nothing. Raises `UserError` for a path that cannot be one."""
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            raise UserError(
+                f"{option} {_cut(path)}: is a link to {_cut(os.readlink(path))}, which does not exist; "
+                "give a path without the link, or remove it"
+            ) from None
+        return None
+    except (OSError, ValueError) as error:  # too long, a loop of links, a folder that cannot be entered; a NUL
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise UserError(f"{option} {_cut(path)}: is no possible path ({reason}); for example build/result") from None
+
+
+def _takes_bytes(status: os.stat_result) -> bool:
+    """Whether bytes can be written into something that is no regular file."""
+    return stat.S_ISCHR(status.st_mode) or stat.S_ISFIFO(status.st_mode)
+
+
+def _target(path: Path) -> Path:
+    """The path behind any links, absolute: renaming over a link would replace the link."""
+    return Path(os.path.realpath(path))
 
 
 def _check_parent(option: str, path: Path) -> None:
@@ -93,10 +271,10 @@ def _check_parent(option: str, path: Path) -> None:
     while not parent.exists():
         parent = parent.parent
     if not parent.is_dir():
-        raise UserError(f"{option} {path}: {parent} is a file; must be a directory, for example {parent}.d")
+        raise UserError(f"{option} {_cut(path)}: {parent} is a file; must be a directory, for example {parent}.d")
     if not os.access(parent, os.W_OK | os.X_OK):
         raise UserError(
-            f"{option} {path}: {parent} is not writable; give a path of your own, for example build/{path.name}"
+            f"{option} {_cut(path)}: {parent} is not writable; give a path of your own, for example build/{path.name}"
         )
 
 
@@ -106,9 +284,19 @@ def _reported(option: str, path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
+        if error.errno == errno.ENXIO:
+            reason = "no process reads from it"
         raise UserError(
-            f"{option} {path}: cannot be written ({reason}); give a path that can be, for example build/{path.name}"
+            f"{option} {_cut(path)}: cannot be written ({reason}); give a path that can be, for example "
+            f"build/{path.name if len(path.name) < _SHOWN_CHARACTERS else 'result'}"
         ) from None
+
+
+def _cut(path: Path | str) -> str:
+    """A path as a message shows it, its middle left out where it is long."""
+    text = str(path)
+    half = _SHOWN_CHARACTERS // 2
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:half]}…{text[-half:]}"
 
 
 def _umask() -> int:

@@ -1,10 +1,18 @@
 """Files are there whole or not at all, and what was there before survives a failure."""
 
+import errno
 import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from contextlib import suppress
 
 import pytest
 
 from softstream.hw.errors import UserError
+from softstream.scripts import output
 from softstream.scripts.output import check_directory, check_file, write_directory, written_file
 
 
@@ -49,7 +57,7 @@ def test_files_get_the_usual_permissions(tmp_path):
     assert (tmp_path / "directory").stat().st_mode == usual.stat().st_mode
 
 
-def test_a_directory_keeps_its_other_files(tmp_path):
+def test_a_directory_keeps_its_other_files(tmp_path, manner):
     target = tmp_path / "out"
     write_directory("-o", target, {"a": "1", "b": "2"})
     (target / "own.txt").write_text("mine")
@@ -63,8 +71,21 @@ def test_a_directory_keeps_its_other_files(tmp_path):
     assert names(tmp_path) == ["out"]
 
 
+@pytest.fixture(params=["one by one", "swapped"])
+def manner(request, monkeypatch):
+    """Both ways in which a directory is written: as one, and file by file where a swap is not possible."""
+    if request.param == "one by one":
+
+        def unknown(one, other):
+            raise OSError(errno.ENOSYS, "Function not implemented")
+
+        monkeypatch.setattr(output, "_exchange", unknown)
+    return request.param
+
+
 @pytest.mark.parametrize("failing", [1, 2, 3])
 def test_a_directory_is_as_before_when_a_file_cannot_be_replaced(tmp_path, monkeypatch, failing):
+    (tmp_path / "out" / "folder").mkdir(parents=True)  # a directory with a folder in it is not swapped
     target = tmp_path / "out"
     write_directory("-o", target, {"a": "1", "b": "2"})
     replace, calls = os.replace, []
@@ -78,7 +99,7 @@ def test_a_directory_is_as_before_when_a_file_cannot_be_replaced(tmp_path, monke
     monkeypatch.setattr(os, "replace", failing_replace)
     with pytest.raises(UserError, match=r"-o .*out: cannot be written \(No space left on device\)"):
         write_directory("-o", target, {"a": "3", "new": "4", "b": "5"})
-    assert {path.name: path.read_text() for path in target.iterdir()} == {"a": "1", "b": "2"}
+    assert {path.name: path.read_text() for path in target.iterdir() if path.is_file()} == {"a": "1", "b": "2"}
     assert names(tmp_path) == ["out"]
 
 
@@ -119,3 +140,217 @@ def test_unwritable_directories_are_refused_before_the_work(tmp_path):
             check("-o", closed / "new")
     with pytest.raises(UserError, match="not writable"):
         check_directory("-o", closed)
+
+
+# Kills ---------------------------------------------------------------------------------------------------------------
+
+
+def killed_at(number, work):
+    """Runs `work` in a child that ends at its `number`-th file operation as if it was killed there; whether it was."""
+    child = os.fork()
+    if not child:
+        left = number
+
+        def count(event, arguments):
+            nonlocal left
+            if event in (
+                "open",
+                "os.rename",
+                "os.link",
+                "os.mkdir",
+                "os.remove",
+                "os.rmdir",
+                "os.chmod",
+                "ctypes.dlsym",
+            ):
+                left -= 1
+                if not left:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(count)
+        try:
+            work()
+        finally:
+            os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def content(directory):
+    return {path.name: path.read_text() for path in directory.iterdir()}
+
+
+def test_a_directory_is_old_or_new_whenever_the_process_is_killed(tmp_path):
+    target = tmp_path / "out"
+    old, new = {"a": "1", "b": "2", "own.txt": "mine"}, {"a": "3", "b": "4", "c": "5", "own.txt": "mine"}
+    number, seen = 0, []
+    killed = True
+    while killed:
+        number += 1
+        write_directory("-o", target, old)
+        (target / "c").unlink(missing_ok=True)
+        killed = killed_at(number, lambda: write_directory("-o", target, {"a": "3", "b": "4", "c": "5"}))
+        assert content(target) in (old, new), number
+        seen.append(content(target) == new)
+    assert number > 10
+    assert seen == sorted(seen), "the new one came and went"
+    assert seen[-1]
+    write_directory("-o", target, old)
+    assert names(tmp_path) == ["out"], "what killed processes left is removed by the next one"
+
+
+def test_a_file_is_old_or_new_whenever_the_process_is_killed(tmp_path):
+    target = tmp_path / "file"
+
+    def write(text):
+        with written_file("-o", target) as temporary:
+            temporary.write_text(text)
+
+    number = 0
+    killed = True
+    while killed:
+        number += 1
+        write("old")
+        killed = killed_at(number, lambda: write("new"))
+        assert target.read_text() in ("old", "new")
+    assert number > 4
+    assert target.read_text() == "new"
+    write("old")
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_file_that_another_process_is_writing_is_not_swept(tmp_path):
+    with written_file("-o", tmp_path / "one") as first:
+        first.write_text("1")
+        with written_file("-o", tmp_path / "two") as second:
+            second.write_text("2")
+    assert content(tmp_path) == {"one": "1", "two": "2"}
+
+
+@pytest.mark.parametrize("failing", range(1, 7))
+def test_a_full_disk_leaves_the_old_directory(tmp_path, monkeypatch, failing, manner):
+    target = tmp_path / "out"
+    write_directory("-o", target, {"a": "1", "b": "2"})
+    sync, calls = output._sync, []
+
+    def full(path):
+        calls.append(path)
+        if len(calls) == failing:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(path)
+
+    monkeypatch.setattr(output, "_sync", full)
+    with suppress(UserError):  # a failing sync of the folder of a swap is no reason to undo it
+        write_directory("-o", target, {"a": "3", "b": "4"})
+    monkeypatch.undo()
+    assert content(target) in ({"a": "1", "b": "2"}, {"a": "3", "b": "4"})
+    assert names(tmp_path) == ["out"]
+
+
+def test_two_processes_into_one_directory(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from softstream.scripts.output import write_directory\n"
+        "for n in range(30): write_directory('-o', Path(sys.argv[1]), {sys.argv[2]: str(n), sys.argv[2] + '2': str(n)})"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "out")]
+    children = [subprocess.Popen([*command, name]) for name in "ab"]
+    assert [child.wait(60) for child in children] == [0, 0]
+    assert content(tmp_path / "out") == {"a": "29", "a2": "29", "b": "29", "b2": "29"}
+    assert names(tmp_path) == ["out"]
+
+
+def test_the_directory_of_the_shell_is_not_swapped_away(tmp_path, monkeypatch):
+    write_directory("-o", tmp_path / "out", {"a": "1"})
+    monkeypatch.chdir(tmp_path / "out")
+    write_directory("-o", tmp_path / "out", {"a": "2"})
+    assert os.listdir() == ["a"]
+    assert (tmp_path / "out").samefile(".")
+
+
+def test_a_directory_keeps_its_mode(tmp_path, manner):
+    write_directory("-o", tmp_path / "out", {"a": "1"})
+    (tmp_path / "out").chmod(0o750)
+    write_directory("-o", tmp_path / "out", {"a": "2"})
+    assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o750
+
+
+# Paths that are no regular files -------------------------------------------------------------------------------------
+
+
+def write(path, text="text"):
+    with written_file("-o", path) as temporary:
+        temporary.write_text(text)
+
+
+def test_a_link_stays_and_its_target_changes(tmp_path):
+    (tmp_path / "target").write_text("old")
+    (tmp_path / "link").symlink_to("target")
+    write(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_text() == "text"
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder link").symlink_to("folder")
+    write_directory("-o", tmp_path / "folder link", {"a": "1"})
+    assert (tmp_path / "folder link").is_symlink()
+    assert content(tmp_path / "folder") == {"a": "1"}
+
+
+@pytest.mark.parametrize("check", [check_file, check_directory])
+def test_paths_that_cannot_be_are_refused(tmp_path, check):
+    (tmp_path / "link").symlink_to("nothing")
+    with pytest.raises(UserError, match=r"^-o .*link: is a link to nothing, which does not exist; give a path without"):
+        check("-o", tmp_path / "link")
+    (tmp_path / "loop").symlink_to("loop")
+    long = tmp_path / ("x" * 256)
+    deep = tmp_path.joinpath(*["y" * 100] * 60)
+    for path in (tmp_path / "loop", long, deep, tmp_path / "nul\0"):
+        with pytest.raises(
+            UserError, match=r"^-o .*: is no possible path \(.*\); for example build/result$"
+        ) as refused:
+            check("-o", path)
+        assert len(str(refused.value)) < 700
+
+
+def test_a_fifo_receives_the_content(tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with pytest.raises(UserError, match="no process reads from it"):
+        write(fifo)
+    received = []
+    reader = threading.Thread(target=lambda: received.append(fifo.read_text()))
+    reader.start()
+    while not received:
+        try:
+            write(fifo, "through")
+            break
+        except UserError:  # the reader has not opened it yet
+            pass
+    reader.join(10)
+    assert received == ["through"]
+    assert stat.S_ISFIFO(fifo.stat().st_mode)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes device nodes")
+def test_a_device_receives_the_content_and_stays_a_device(tmp_path):
+    null, full, disk = (tmp_path / name for name in ("null", "full", "disk"))
+    try:
+        os.mknod(null, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        os.mknod(full, 0o666 | stat.S_IFCHR, os.makedev(1, 7))
+        os.mknod(disk, 0o600 | stat.S_IFBLK, os.makedev(7, 250))
+        write(null)
+    except (PermissionError, UserError) as error:
+        pytest.skip(f"devices are not allowed here: {error}")
+    with pytest.raises(UserError, match="No space left on device"):
+        write(full)
+    with pytest.raises(UserError, match="is no regular file"):
+        write(disk)
+    assert all(stat.S_ISCHR(path.stat().st_mode) for path in (null, full))
+    with pytest.raises(UserError, match="is a file; must be a directory"):
+        write_directory("-o", null, {"a": ""})
+    assert names(tmp_path) == ["disk", "full", "null"]
+
+
+def test_dev_null_and_dev_full_are_written_through():
+    write(output.Path("/dev/null"))
+    with pytest.raises(UserError, match="No space left on device"):
+        write(output.Path("/dev/full"))
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
