@@ -1,18 +1,21 @@
-"""The host's side of the link: finds the port, shakes hands, sends scores, takes results. The protocol is in README.md.
+"""The host's side of the link: finds the port, shakes hands, sends scores, collects results. README.md has the protocol.
 
     with open_link("auto", 115200) as link:
         link.handshake(config)
         answer = link.run(scores, lengths)     # the arrays of the golden model's result, and cycles
 
-Every fault raises `LinkError` with one line; the next request begins with a handshake of its own and succeeds, unless the
+Every fault raises `LinkError` with one line. The next request begins with a handshake of its own and succeeds, unless the
 fault is still there.
+
+The host does not trust the board. A wait ends when the board makes no progress for `timeout` seconds, however much it talks:
+progress is a credit, a result frame that is as full as its vector allows, or a trailer. Memory holds the results of the
+vectors that were sent and nothing more, because a frame beyond them is a fault.
 """
 
 import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,7 @@ import serial
 from serial.tools import list_ports
 
 from softstream.boards.link.protocol import (
+    PAYLOAD_BYTES,
     Corrupt,
     Decoder,
     Fault,
@@ -44,7 +48,7 @@ __all__ = ["DEFAULT_BAUD", "USB_IDS", "Answer", "Link", "find_port", "open_link"
 
 DEFAULT_BAUD = 115200
 HANDSHAKES = 5
-"""How often a handshake is tried: what an earlier program left on the line may swallow the first."""
+"""Attempts at a handshake: bytes that an earlier program left on the line may swallow the first."""
 
 USB_IDS: dict[tuple[int, int], str] = {
     (0x0403, 0x6010): "FTDI FT2232H (iCEBreaker, iCEstick, iCE40-HX8K, ECPIX-5, Arty, Nexys)",
@@ -59,7 +63,7 @@ USB_IDS: dict[tuple[int, int], str] = {
     (0x1A86, 0x5523): "CH341",
     (0x067B, 0x2303): "PL2303",
 }
-"""USB vendor and product to the bridge, and the boards that carry it."""
+"""USB vendor and product id → the bridge, and the boards that carry it."""
 
 _FAULTS = {
     Fault.CORRUPT: "a frame arrived damaged at the board",
@@ -72,12 +76,12 @@ _FAULTS = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What a board gave for V vectors of at most N elements: as the golden model's result, and how long it took."""
+    """A board's results for V vectors of at most N elements, in the form of the golden model, and their times."""
 
     arrays: Mapping[str, np.ndarray]
-    """Those of the golden model's result, by name: int64, flags bool."""
+    """The arrays of the golden model's result, by name: int64, flags bool."""
     cycles: np.ndarray
-    """Clock cycles from a vector's first score to its first result, int64 [V]; true for a vector alone in the head."""
+    """Clock cycles from a vector's first score to its first result, int64 [V]; exact for a vector alone in the head."""
     seconds: float
     bytes_sent: int
     bytes_received: int
@@ -86,33 +90,33 @@ class Answer:
         return self.arrays[name]
 
 
-def find_port(ports: Iterator[Any] | None = None) -> str:
+def find_port(ports: Iterable[Any] | None = None) -> str:
     """The one serial port whose USB ids are in `USB_IDS`; of a bridge with several channels the last, which is the UART.
 
-    Raises `LinkError` where there is none, and where there are several boards.
+    Raises `LinkError` for no such port, and for several boards.
     """
-    found: dict[str, list[str]] = {}
+    devices_of: dict[str, list[str]] = {}
     for port in sorted(list_ports.comports() if ports is None else ports, key=lambda port: port.device):
         if (port.vid, port.pid) in USB_IDS:
-            key = f"{port.vid:04x}:{port.pid:04x} {port.serial_number or (port.location or port.device).partition(':')[0]}"
-            found.setdefault(key, []).append(port.device)
-    if not found:
+            place = port.serial_number or (port.location or port.device).partition(":")[0]
+            devices_of.setdefault(f"{port.vid:04x}:{port.pid:04x} {place}", []).append(port.device)
+    if not devices_of:
         raise LinkError(
             "--port auto: no serial port with the USB ids of a known board; connect one, or name its port; "
             "for example --port /dev/ttyUSB1"
         )
-    if len(found) > 1:
-        some = ", ".join(devices[-1] for devices in found.values())
+    uarts = [devices[-1] for devices in devices_of.values()]
+    if len(uarts) > 1:
         raise LinkError(
-            f"--port auto: {len(found)} boards are connected ({some}); name one; for example --port {some.split(',')[0]}"
+            f"--port auto: {len(uarts)} boards are connected ({', '.join(uarts)}); name one; for example --port {uarts[0]}"
         )
-    return next(iter(found.values()))[-1]
+    return uarts[0]
 
 
 def open_link(port: str = "auto", baud: int = DEFAULT_BAUD, *, timeout: float = 2.0) -> "Link":
-    """The link at a serial port, exclusively. `timeout`: seconds without a sign of life after which the board is silent.
+    """The link at a serial port, opened exclusively. `timeout`: seconds without progress after which a request fails.
 
-    Raises `LinkError` where the port is not there, may not be used, or is in use.
+    Raises `LinkError` for a port that does not exist, may not be used, or is in use.
     """
     path = find_port() if port == "auto" else port
     try:
@@ -126,11 +130,64 @@ def _opening(path: str, baud: int, error: Exception) -> str:
     if isinstance(error, ValueError):
         return f"--port {path}: does not take {baud} bit/s ({error}); for example --baud {DEFAULT_BAUD}"
     if not os.path.exists(path):
-        there = ", ".join(sorted(port.device for port in list_ports.comports())) or "none"
-        return f"--port {path}: there is no such port (serial ports here: {there}); for example --port auto"
+        ports = ", ".join(sorted(port.device for port in list_ports.comports())) or "none"
+        return f"--port {path}: there is no such port (serial ports here: {ports}); for example --port auto"
     if not os.access(path, os.R_OK | os.W_OK):
         return f"--port {path}: no permission; a udev rule with uaccess, or the group that owns the port, gives it"
     return f"--port {path}: cannot be opened ({error}); it must be a serial port that no other program uses"
+
+
+@dataclass
+class _Results:
+    """The results of one request: what is due of each vector, and what arrived so far. Its memory is bounded by the former.
+
+    Raises `ValueError`, in words, for a frame that goes beyond what is due.
+    """
+
+    config: Config
+    sizes: list[int]
+    """Bytes in the RESULT frames of each vector."""
+    last_frames: list[int] = field(default_factory=list)
+    """Number of the RUN_END frame of each vector that was sent, counted from 1."""
+    rows: list[tuple[bytes, Trailer]] = field(default_factory=list)
+    """Body and trailer of each vector that is complete."""
+    body: bytearray = field(default_factory=bytearray)
+    """The RESULT payloads of the vector at hand."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is due any more."""
+        return len(self.rows) == len(self.sizes)
+
+    def add(self, frame: Frame, consumed: int) -> None:
+        """A RESULT or RESULT_END frame; `consumed`, the RUN frames that the board has consumed."""
+        if self.complete:
+            raise ValueError("the board sent more results than it got vectors")
+        vector, size = len(self.rows), self.sizes[len(self.rows)]
+        if frame.type == Type.RESULT:
+            # A board fills each frame, so a vector has no more frames than its size asks for.
+            beat = beat_bytes(element_output(self.config))
+            most = PAYLOAD_BYTES // beat * beat if beat else 0
+            payload, left = len(frame.payload), size - len(self.body)
+            if payload > left:
+                come = len(self.body) + payload
+                raise ValueError(f"vector {vector}: {come} bytes of its result came, {size} are due")
+            if payload < min(most, left):
+                raise ValueError(
+                    f"vector {vector}: a frame of {payload} bytes came in its result, {min(most, left)} are due"
+                )
+            self.body += frame.payload
+            return
+        if len(self.body) != size:
+            raise ValueError(f"vector {vector}: {len(self.body)} bytes of its result came, {size} are due")
+        if vector >= len(self.last_frames) or consumed < self.last_frames[vector]:
+            raise ValueError(f"vector {vector}: its result came before the board had all of its scores")
+        try:
+            trailer = Trailer.from_bytes(self.config, frame.payload)
+        except ValueError as error:
+            raise ValueError(f"vector {vector}: {error}") from None
+        self.rows.append((bytes(self.body), trailer))
+        self.body.clear()
 
 
 class Link:
@@ -144,11 +201,16 @@ class Link:
         self._nonce = os.urandom(1)[0]
         self._sound = False  # a handshake was made and nothing has gone wrong since
         self._config: Config | None = None
-        self._sent = self._received = 0  # data frames since INFO
-        self._acknowledged = 0  # of those received, what the board was told
-        self._taken = 0  # of those sent, what the board has taken
+        self._begin()
         self.info: Info | None = None
         self.bytes_sent = self.bytes_received = 0
+
+    def _begin(self) -> None:
+        """The counts after INFO. They count data frames without bound; a frame carries their lowest eight bits."""
+        self._sent = 0  # RUN frames
+        self._consumed = 0  # of those, by the board
+        self._received = 0  # RESULT frames
+        self._acknowledged = 0  # of those, the board knows
 
     def __enter__(self) -> "Link":
         return self
@@ -162,15 +224,16 @@ class Link:
         return self._name
 
     def close(self) -> None:
-        """Gives the port back."""
+        """Closes the port."""
         self._line.close()
 
     # Requests ---------------------------------------------------------------------------------------------------------
 
     def handshake(self, config: Config) -> Info:
-        """Resets the link and the head, and makes sure that the board was built from this configuration.
+        """Resets the link and the head, and checks that the board was built from this configuration.
 
-        Raises `LinkError`: silence, something else than a softstream board, another version, another configuration.
+        Raises `LinkError`: silence, something else than a softstream board, another version, another configuration, an INFO
+        that contradicts itself.
         """
         self._config = config
         self._sound = False
@@ -183,6 +246,10 @@ class Link:
                 f"{self._name}: the board holds another configuration ({board}) than the one given (digest "
                 f"{config.digest[:12]}); give that one, or softstream build and softstream flash this one"
             )
+        try:
+            info.check(config)
+        except ValueError as error:
+            raise LinkError(f"{self._name}: {error}; flash the board with this program's build") from None
         self.info = info
         self._sound = True
         return info
@@ -192,11 +259,11 @@ class Link:
         scores: np.ndarray,
         lengths: np.ndarray | None = None,
         progress: Callable[[float], None] | None = None,
-        beside: Mapping[str, np.ndarray] | None = None,
+        sideband: Mapping[str, np.ndarray] | None = None,
     ) -> Answer:
-        """Integer score codes [V, N] through the board; `lengths` [V] and `beside` as in the golden model, default all N.
+        """Integer score codes [V, N] through the board; `lengths` [V] and `sideband` as in the golden model, default all N.
 
-        The handshake comes first where none was made or something went wrong since. Raises `LinkError` for every fault.
+        The handshake comes first if none was made or something went wrong since. Raises `LinkError` for every fault.
         """
         if self._config is None:
             raise LinkError(f"{self._name}: no handshake was made; call handshake(config) first")
@@ -205,21 +272,21 @@ class Link:
         if not self._sound:
             self.handshake(self._config)
         self._sound = False
-        begun, sent, received = time.monotonic(), self.bytes_sent, self.bytes_received
-        rows = self._exchange(self._config, scores, counts, beside or {}, progress)
+        start, sent, received = time.monotonic(), self.bytes_sent, self.bytes_received
+        rows = self._exchange(self._config, scores, counts, sideband or {}, progress)
         self._sound = True
         return _answer(
             self._config,
             rows,
             scores.shape,
-            time.monotonic() - begun,
+            time.monotonic() - start,
             self.bytes_sent - sent,
             self.bytes_received - received,
         )
 
     def _greet(self) -> Info:
-        """INFO, asked until it comes."""
-        heard = False
+        """Asks for INFO until it arrives."""
+        received = self.bytes_received
         for _ in range(HANDSHAKES):
             self._nonce = (self._nonce + 1) & 0xFF
             self._decoder.clear()
@@ -227,19 +294,18 @@ class Link:
             self._write(b"\0" + encode(Frame(Type.INFO, self._nonce, 0)))
             deadline = time.monotonic() + self._timeout
             while time.monotonic() < deadline:
-                for found in self._read():
-                    heard = True
-                    if isinstance(found, Frame) and (found.type, found.sequence) == (Type.INFO, self._nonce):
+                for frame in self._read():
+                    if isinstance(frame, Frame) and (frame.type, frame.sequence) == (Type.INFO, self._nonce):
                         try:
-                            info = Info.from_bytes(found.payload)
+                            info = Info.from_bytes(frame.payload)
                         except ValueError as error:
                             raise LinkError(
                                 f"{self._name}: {error}; flash the board with this program's build"
                             ) from None
-                        self._sent = self._received = self._acknowledged = self._taken = 0
+                        self._begin()
                         return info
         rate = self._line.baudrate
-        if heard:
+        if self.bytes_received > received:
             raise LinkError(
                 f"{self._name}: something answers, but no softstream board at {rate} bit/s; "
                 "flash it, or give the rate that it was built for with --baud"
@@ -254,75 +320,70 @@ class Link:
         config: Config,
         scores: np.ndarray,
         counts: np.ndarray,
-        beside: Mapping[str, np.ndarray],
+        sideband: Mapping[str, np.ndarray],
         progress: Callable[[float], None] | None,
     ) -> list[tuple[bytes, Trailer]]:
-        """Sends as the board has room, takes as it comes."""
+        """Sends while the board gives credits, and collects its results."""
         assert self.info is not None
-        waiting = _requests(config, scores, counts, beside, self.info.payload_bytes)
-        upcoming = next(waiting, None)
         output = element_output(config)
-        beats = np.zeros_like(counts) if output is None else output.beats(config, counts, beside.get("mask"))
-        due = deque((beats * beat_bytes(output)).tolist())
-        rows: list[tuple[bytes, Trailer]] = []
-        body = bytearray()
+        beats = np.zeros_like(counts) if output is None else output.beats(config, counts, sideband.get("mask"))
+        results = _Results(config, (beats * beat_bytes(output)).tolist())
+        requests = _requests(config, scores, counts, sideband, self.info.payload_bytes)
+        request = next(requests, None)
         deadline = time.monotonic() + self._timeout
-        while due:
-            while upcoming is not None and (self._sent - self._taken) & 0xFF < self.info.host_window:
-                self._write(encode(Frame(upcoming[0], self._sent, self._received, upcoming[1])))
-                self._acknowledged = self._received
-                self._sent = (self._sent + 1) & 0xFF
-                upcoming = next(waiting, None)
-            if (self._received - self._acknowledged) & 0xFF >= self.info.board_window // 2:
+        while not results.complete:
+            while request is not None and self._sent - self._consumed < self.info.host_window:
+                self._send(*request)
+                if request[0] == Type.RUN_END:
+                    results.last_frames.append(self._sent)
+                request = next(requests, None)
+            if self._received - self._acknowledged >= max(1, self.info.board_window // 2):
                 self._write(encode(Frame(Type.ACK, 0, self._received)))
                 self._acknowledged = self._received
-            for found in self._read():
-                deadline = time.monotonic() + self._timeout
-                frame = self._checked(found)
-                if frame.type not in (Type.RESULT, Type.RESULT_END):
-                    continue
-                if not due:
-                    raise LinkError(f"{self._name}: the board sent more results than it was given vectors; try again")
-                if frame.type == Type.RESULT:
-                    body += frame.payload
-                    continue
-                if len(body) != due[0]:
-                    raise LinkError(
-                        f"{self._name}: vector {len(rows)}: {len(body)} bytes of its result came, {due[0]} are due; try again"
-                    )
-                try:
-                    rows.append((bytes(body), Trailer.from_bytes(config, frame.payload)))
-                except ValueError as error:
-                    raise LinkError(f"{self._name}: vector {len(rows)}: {error}; try again") from None
-                due.popleft()
-                body.clear()
-                if progress is not None:
-                    progress(len(rows) / len(counts))
-            if due and time.monotonic() > deadline:
+            for item in self._read():
+                consumed = self._consumed
+                frame = self._checked(item)
+                if frame.type != Type.ACK:
+                    try:
+                        results.add(frame, self._consumed)
+                    except ValueError as error:
+                        raise LinkError(f"{self._name}: {error}; try again") from None
+                if frame.type != Type.ACK or self._consumed > consumed:
+                    deadline = time.monotonic() + self._timeout
+                if frame.type == Type.RESULT_END and progress is not None:
+                    progress(len(results.rows) / len(counts))
+            if not results.complete and time.monotonic() > deadline:
                 raise LinkError(
-                    f"{self._name}: no answer for {self._timeout:g} s, {len(rows)} of {len(counts)} vectors done; "
+                    f"{self._name}: no progress for {self._timeout:g} s, {len(results.rows)} of {len(counts)} vectors done; "
                     "a frame was lost, or the board was reset; try again"
                 )
-        return rows
+        return results.rows
 
-    def _checked(self, found: Frame | Corrupt) -> Frame:
+    def _send(self, kind: Type, payload: bytes) -> None:
+        """A data frame, which also carries the host's credit."""
+        self._write(encode(Frame(kind, self._sent, self._received, payload)))
+        self._acknowledged = self._received
+        self._sent += 1
+
+    def _checked(self, item: Frame | Corrupt) -> Frame:
         """A frame with its credits counted. Raises `LinkError` for one that is damaged, out of order, or an ERROR."""
-        if isinstance(found, Corrupt):
-            raise LinkError(f"{self._name}: a frame arrived damaged at the host ({found.reason}); try again")
-        if found.type == Type.ERROR:
-            code = found.payload[0] if found.payload else 0
-            what = _FAULTS[Fault(code)] if code in _FAULTS else f"the board reports fault {code}"
-            raise LinkError(f"{self._name}: {what}; try again")
-        if found.type not in (Type.RESULT, Type.RESULT_END, Type.ACK):
-            raise LinkError(f"{self._name}: the board sent a frame of type {found.type}, out of place; try again")
-        if (self._sent - found.acknowledge) & 0xFF > (self._sent - self._taken) & 0xFF:
-            raise LinkError(f"{self._name}: the board acknowledged what it was not sent; try again")
-        self._taken = found.acknowledge
-        if found.type != Type.ACK:
-            if found.sequence != self._received:
+        if isinstance(item, Corrupt):
+            raise LinkError(f"{self._name}: a frame arrived damaged at the host ({item.reason}); try again")
+        if item.type == Type.ERROR:
+            code = item.payload[0] if item.payload else 0
+            fault = _FAULTS[Fault(code)] if code in _FAULTS else f"the board reports fault {code}"
+            raise LinkError(f"{self._name}: {fault}; try again")
+        if item.type not in (Type.RESULT, Type.RESULT_END, Type.ACK):
+            raise LinkError(f"{self._name}: the board sent a frame of type {item.type}, out of place; try again")
+        outstanding = (self._sent - item.acknowledge) & 0xFF
+        if outstanding > self._sent - self._consumed:
+            raise LinkError(f"{self._name}: the board acknowledged a frame that it was not sent; try again")
+        self._consumed = self._sent - outstanding
+        if item.type != Type.ACK:
+            if item.sequence != self._received & 0xFF:
                 raise LinkError(f"{self._name}: a frame was lost on the way to the host; try again")
-            self._received = (self._received + 1) & 0xFF
-        return found
+            self._received += 1
+        return item
 
     # Bytes ------------------------------------------------------------------------------------------------------------
 
@@ -336,7 +397,7 @@ class Link:
         self.bytes_sent += len(wire)
 
     def _read(self) -> list[Frame | Corrupt]:
-        """What has come, after at least one byte or a moment."""
+        """The frames that arrived, after at least one byte or a moment."""
         try:
             data = self._line.read(1)
             data += self._line.read(self._line.in_waiting)
@@ -350,20 +411,20 @@ class Link:
 
 
 def _requests(
-    config: Config, scores: np.ndarray, counts: np.ndarray, beside: Mapping[str, np.ndarray], most: int
+    config: Config, scores: np.ndarray, counts: np.ndarray, sideband: Mapping[str, np.ndarray], most: int
 ) -> Iterator[tuple[Type, bytes]]:
-    """Type and payload of each RUN frame, vector by vector: the score of each element, and behind it what comes beside."""
+    """Type and payload of each RUN frame, vector by vector: each element is its score and then its sideband."""
     low, size = score_bytes(config), element_bytes(config)
     most -= most % size
     elements = scores.astype(np.int64) & ((1 << config.score_width) - 1)
     place = 8 * low
-    for field in sidebands(config):
-        values = np.asarray(beside[field.array], dtype=np.int64)
-        elements = elements | (values if field.per == "element" else values[:, None]) << place
-        place += field.width
-    for row, count in zip(elements, counts, strict=True):
-        held = np.ascontiguousarray(row[: int(count)], dtype="<i8").view(np.uint8).reshape(-1, 8)
-        wire = held[:, :size].tobytes()
+    for row in sidebands(config):
+        values = np.asarray(sideband[row.array], dtype=np.int64)
+        elements = elements | (values if row.per == "element" else values[:, None]) << place
+        place += row.width
+    for vector, count in zip(elements, counts, strict=True):
+        words = np.ascontiguousarray(vector[: int(count)], dtype="<i8").view(np.uint8).reshape(-1, 8)
+        wire = words[:, :size].tobytes()
         for start in range(0, len(wire), most):
             yield (Type.RUN_END if start + most >= len(wire) else Type.RUN, wire[start : start + most])
 
@@ -374,14 +435,14 @@ def _answer(
     trailers = [trailer for _, trailer in rows]
     arrays: dict[str, np.ndarray] = {}
     if (output := element_output(config)) is not None:
-        for field in output.fields:
-            arrays[field.array] = np.zeros(output.shape(config, shape), dtype=np.int64)
-        for row, (body, _) in enumerate(rows):
-            for field, values in zip(output.fields, field_values(output, body), strict=True):
-                arrays[field.array][row, : len(values)] = values
+        for row in output.fields:
+            arrays[row.array] = np.zeros(output.shape(config, shape), dtype=np.int64)
+        for vector, (body, _) in enumerate(rows):
+            for row, values in zip(output.fields, field_values(output, body), strict=True):
+                arrays[row.array][vector, : len(values)] = values
     if (output := vector_output(config)) is not None:
-        for number, field in enumerate(output.fields):
-            arrays[field.array] = np.array([trailer.values[number] for trailer in trailers], dtype=np.int64)
+        for number, row in enumerate(output.fields):
+            arrays[row.array] = np.array([trailer.values[number] for trailer in trailers], dtype=np.int64)
     for bit, flag in enumerate(flags(config)):
         arrays[flag.array] = np.array([trailer.flags >> bit & 1 for trailer in trailers], dtype=bool)
     cycles = np.array([trailer.cycles for trailer in trailers], dtype=np.int64)

@@ -1,9 +1,9 @@
-"""The link between a host and a board: frames, their bytes on the wire, and what they carry. The page is README.md.
+"""The protocol between a host and a board: frames, their bytes on the wire, and their payloads. README.md describes it.
 
     frame   = type, sequence, acknowledge, payload (0 to 60 bytes), CRC-16 (low byte first)
     on wire = COBS(frame), 0x00
 
-Both sides read their constants here; nothing here knows of Amaranth or of a serial port.
+Both sides take their constants from here. The module needs neither Amaranth nor a serial port.
 """
 
 import binascii
@@ -21,6 +21,7 @@ from softstream.hw.plan.ports import Field, Output, byte_bits, outputs, sideband
 
 __all__ = [
     "BOARD_WINDOW",
+    "CLOCK_HZ",
     "HEADER_BYTES",
     "HOST_WINDOW",
     "MAGIC",
@@ -48,51 +49,54 @@ __all__ = [
 MAGIC = b"sfst"
 VERSION = 3
 MODES: tuple[str, ...] = tuple(MODE_TRAITS)
-"""What a board's link carries, in the order of their numbers in INFO."""
-
+"""The modes in the order of their numbers in INFO."""
 
 PAYLOAD_BYTES = 60
-"""Most bytes of a payload. No element is ever split between two frames."""
+"""Most bytes of a payload. No element is split between two frames."""
 HEADER_BYTES = 3
 CRC_BYTES = 2
 HOST_WINDOW = 4
-"""RUN frames that may be on their way to the board, not yet acknowledged: all of them fit into its memory of 256 bytes."""
+"""RUN frames that the host may send ahead of the board's credits: the board's memory of 256 bytes holds them."""
 BOARD_WINDOW = 16
-"""RESULT frames that may be on their way to the host, not yet acknowledged: 1088 bytes, a quarter of a tty's buffer."""
+"""RESULT frames that the board may send ahead of the host's credits: 1088 bytes, a quarter of a tty's buffer."""
+MOST_WINDOW = 127
+"""Most that a window may be: a frame counts modulo 256, so a larger one could not be told from a smaller."""
+CLOCK_HZ = (1_000, 1_000_000_000)
+"""Least and most clock of a board, in hertz."""
 
 
 class Type(IntEnum):
-    """What a frame is. The host sends INFO, RUN, RUN_END and ACK; the board INFO, RESULT, RESULT_END, ERROR and ACK."""
+    """Type of a frame. The host sends INFO, RUN, RUN_END and ACK; the board INFO, RESULT, RESULT_END, ERROR and ACK."""
 
     INFO = 1
-    """From the host: begin anew, whatever was before. From the board, with the same sequence number: what it is."""
+    """From the host: reset. From the board, with the same sequence number: its description."""
     RUN = 2
-    """Scores of a vector that goes on in the next frame, and what comes beside them."""
+    """Scores of a vector, with their sideband; the vector continues in the next frame."""
     RUN_END = 3
-    """Scores to the end of a vector."""
+    """Scores up to the end of a vector, with their sideband."""
     RESULT = 4
-    """Elements of a vector's result."""
+    """Beats of the output with one beat per element. Every frame of a vector but the last is full."""
     RESULT_END = 5
-    """The trailer of a vector: what there is once for it, its flags, its cycles. Nothing more comes of it."""
+    """The trailer of a vector: the beat of the output with one beat per vector, the flags, the cycles."""
     ERROR = 6
-    """One byte: a `Fault`. The board takes nothing but INFO from now on."""
+    """One byte: a `Fault`. The board ignores everything but INFO from now on."""
     ACK = 7
-    """No payload: its acknowledge field is all it says."""
+    """No payload: the frame carries the acknowledge field alone."""
 
 
 class Fault(IntEnum):
     """Why the board refused a frame."""
 
     CORRUPT = 1
-    """The check sum, the framing or a stop bit was wrong."""
+    """The CRC, the framing or a stop bit was wrong."""
     SEQUENCE = 2
-    """A frame is missing before this one."""
+    """The sequence number was not the next one: a frame is missing."""
     LENGTH = 3
-    """A payload that is empty, too long, or not whole elements."""
+    """The payload was empty, too long, or did not hold whole elements."""
     OVERFLOW = 4
-    """More frames than the window allows."""
+    """The host sent more frames than the window allows."""
     TYPE = 5
-    """A type that a host does not send."""
+    """The type was none that a host sends."""
 
 
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
@@ -101,37 +105,38 @@ _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 def crc16(data: bytes) -> int:
     """CRC-16/IBM-SDLC: polynomial 0x1021, from 0xFFFF, inverted at the end, the lowest bit of each byte first.
 
-    That is the order in which a UART sends them, so the board needs no more than a shift register. The inversion is what
-    shows zeros that were added at the end, such as a doubled last byte of the wire.
+    A UART sends the bits in this order, so the board needs no more than a shift register. The inversion detects zeros that were
+    added at the end, for instance by a doubled last byte of the wire.
     """
-    # The library's is the same with the bits of every byte, and of the result, the other way round.
+    # The library has the same CRC with the bits of every byte and of the result in reverse order.
     high, low = (binascii.crc_hqx(data.translate(_MIRRORED), 0xFFFF) ^ 0xFFFF).to_bytes(2, "big")
     return _MIRRORED[low] << 8 | _MIRRORED[high]
 
 
-_LONGEST_HELD = 256
+_LONGEST_WIRE = 256
+"""Bytes without a delimiter that the decoder keeps. No frame is that long, so longer ones need not be kept whole."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame that arrived intact."""
+    """One intact frame."""
 
     type: int
     sequence: int
     acknowledge: int
-    """Data frames (RUN, RESULT) of the other side that were taken since INFO, modulo 256."""
+    """Data frames (RUN, RESULT) of the other side that the sender has consumed since INFO, modulo 256."""
     payload: bytes = b""
 
 
 @dataclass(frozen=True)
 class Corrupt:
-    """Bytes between two delimiters that are no frame."""
+    """Bytes between two delimiters that form no frame."""
 
     reason: str
 
 
 def encode(frame: Frame) -> bytes:
-    """The bytes on the wire, delimiter included."""
+    """The bytes on the wire, delimiter included. Raises `ValueError` for a payload of more than `PAYLOAD_BYTES`."""
     if len(frame.payload) > PAYLOAD_BYTES:
         raise ValueError(f"payload of {len(frame.payload)} bytes: at most {PAYLOAD_BYTES}")
     body = bytes((frame.type, frame.sequence & 0xFF, frame.acknowledge & 0xFF)) + frame.payload
@@ -139,13 +144,13 @@ def encode(frame: Frame) -> bytes:
 
 
 class Decoder:
-    """Bytes from the wire, in pieces of any size, to frames."""
+    """Bytes from the wire, in pieces of any size, to frames. Memory: `_LONGEST_WIRE` bytes and the piece at hand."""
 
     def __init__(self) -> None:
         self._held = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Frame | Corrupt]:
-        """The frames that `data` completes, in order; an empty one (a delimiter more) is none."""
+        """The frames that `data` completes, in order. A second delimiter behind a frame means nothing."""
         *whole, rest = data.split(b"\0")
         for piece in whole:
             wire = bytes(self._held) + piece
@@ -153,11 +158,10 @@ class Decoder:
             if wire:
                 yield _decoded(wire)
         self._held += rest
-        # No frame is that long: what goes on without a delimiter is remembered as broken, not byte by byte.
-        del self._held[_LONGEST_HELD:]
+        del self._held[_LONGEST_WIRE:]
 
     def clear(self) -> None:
-        """Forgets the beginning of a frame."""
+        """Drops the beginning of a frame."""
         self._held.clear()
 
 
@@ -182,22 +186,22 @@ def score_bytes(config: Config) -> int:
 
 
 def element_bytes(config: Config) -> int:
-    """Bytes of one element in RUN: its score, and behind it what comes beside it, the bits of s_axis_tuser in whole bytes."""
+    """Bytes of one element in RUN: its score, then its sideband (the bits of s_axis_tuser) in whole bytes."""
     return score_bytes(config) + -(-sum(field.width for field in sidebands(config)) // 8)
 
 
 def link_supports(config: Config) -> bool:
-    """Whether a link carries it: scores come one at a time, and each vector has one result."""
+    """Whether a link can serve a head: scores enter one at a time, and each vector has one result."""
     return config.lanes == 1 and config.ensemble == 1 and not config.groups
 
 
 def element_output(config: Config) -> Output | None:
-    """The output whose beats RESULT carries: one for each element, or for each of the K largest."""
+    """The output whose beats RESULT carries: one beat per element, or per element of the Top-K list."""
     return next((output for output in outputs(config) if output.per != "vector"), None)
 
 
 def vector_output(config: Config) -> Output | None:
-    """The output whose beat RESULT_END carries: one for each vector."""
+    """The output whose beat RESULT_END carries: one beat per vector."""
     return next((output for output in outputs(config) if output.per == "vector"), None)
 
 
@@ -207,19 +211,19 @@ def flags(config: Config) -> tuple[Field, ...]:
 
 
 def beat_bytes(output: Output | None) -> int:
-    """Bytes of a beat of an output: those of its tdata, each field in as few as hold it, low byte first."""
+    """Bytes of an output's beat: each field in as few bytes as hold it, low byte first, like its tdata."""
     return 0 if output is None else sum(byte_bits(field.width) for field in output.fields) // 8
 
 
 def field_values(output: Output, data: bytes) -> list[np.ndarray]:
     """The values of an output's fields, int64 [beats] each, from the bytes of its beats."""
     rows = np.frombuffer(data, dtype=np.uint8).reshape(-1, beat_bytes(output)).astype(np.int64)
-    found = []
+    columns = []
     for field in output.fields:
         size = byte_bits(field.width) // 8
         value, rows = (rows[:, :size] << 8 * np.arange(size)).sum(axis=1), rows[:, size:]
-        found.append(value - (value >> (8 * size - 1) << 8 * size) if field.signed else value)
-    return found
+        columns.append(value - (value >> (8 * size - 1) << 8 * size) if field.signed else value)
+    return columns
 
 
 _INFO = struct.Struct("<4sB32s5BIIBBB")
@@ -227,7 +231,7 @@ _INFO = struct.Struct("<4sB32s5BIIBBB")
 
 @dataclass(frozen=True)
 class Info:
-    """The payload of a board's INFO: what it is made of and how fast it runs."""
+    """The payload of a board's INFO: its configuration, its clock and its limits."""
 
     version: int
     digest: str
@@ -246,7 +250,7 @@ class Info:
 
     @classmethod
     def of(cls, config: Config, clock_hz: float) -> "Info":
-        """What a board with this configuration and clock says."""
+        """The INFO of a board with this configuration and clock."""
         return cls(
             version=VERSION,
             digest=config.digest,
@@ -279,7 +283,7 @@ class Info:
 
     @classmethod
     def from_bytes(cls, payload: bytes) -> "Info":
-        """Reads a payload. Raises `ValueError`, in words, where it is none of this protocol and version."""
+        """Reads a payload. Raises `ValueError`, in words, for another protocol or version, and for limits out of range."""
         if payload[: len(MAGIC)] != MAGIC:
             raise ValueError(f"it says {payload[: len(MAGIC)]!r} where a softstream board says {MAGIC!r}")
         version = payload[len(MAGIC)] if len(payload) > len(MAGIC) else 0
@@ -288,11 +292,38 @@ class Info:
         if len(payload) != _INFO.size:
             raise ValueError(f"its INFO has {len(payload)} bytes instead of {_INFO.size}")
         _, version, digest, number, *formats, max_length, clock_hz, size, host, board = _INFO.unpack(payload)
+        for what, value, (least, most) in (
+            ("clock in hertz", clock_hz, CLOCK_HZ),
+            ("most bytes of a payload", size, (1, PAYLOAD_BYTES)),
+            ("window of the host", host, (1, MOST_WINDOW)),
+            ("window of the board", board, (1, MOST_WINDOW)),
+        ):
+            if not least <= value <= most:
+                raise ValueError(f"its INFO has {value} as {what}, must be {least} to {most}")
         width, signed, fraction, integer = formats
         mode = MODES[number] if number < len(MODES) else f"mode {number}"
         return cls(
             version, digest.hex(), mode, width, bool(signed), fraction, integer, max_length, clock_hz, size, host, board
         )
+
+    def check(self, config: Config) -> None:
+        """Raises `ValueError`, in words, where a field differs from the configuration whose digest it gives."""
+        expected = Info.of(config, self.clock_hz)
+        for name in (
+            "mode",
+            "score_width",
+            "score_signed",
+            "probability_width",
+            "probability_integer_bits",
+            "max_length",
+        ):
+            value, own = getattr(self, name), getattr(expected, name)
+            if value != own:
+                raise ValueError(f"its INFO has {name} = {value}, the configuration of its digest has {own}")
+        if self.payload_bytes < element_bytes(config):
+            raise ValueError(
+                f"its INFO has {self.payload_bytes} as most bytes of a payload, one element has {element_bytes(config)}"
+            )
 
 
 _CYCLES_BYTES = 3
@@ -303,12 +334,12 @@ class Trailer:
     """The payload of RESULT_END."""
 
     values: tuple[int, ...]
-    """Of the fields of the output that has one beat for each vector; none where there is no such output."""
+    """Values of the fields of `vector_output`; none for a mode without it."""
     flags: int
-    """A bit for each of `flags`, the first one lowest."""
+    """One bit for each of `flags`, the first one lowest."""
     cycles: int
-    """Clock cycles from the transfer of a vector's first score to the cycle in which its first result is there; of this
-    vector where one frame held it and it was alone in the head."""
+    """Clock cycles from the transfer of a vector's first score to the cycle in which the head offers its first result. They are
+    exact for a vector that one frame held and that was alone in the head."""
 
     def to_bytes(self, config: Config) -> bytes:
         """The payload."""

@@ -245,6 +245,6 @@ def _cycles(config: Config, link: Link, seed: int) -> dict[int, int]:
     measured = {}
     for length in lengths:
         codes = rng.integers(low, high, (1, length), endpoint=True)
-        answer = link.run(codes, beside=beside(config, codes, whole=True))
+        answer = link.run(codes, sideband=beside(config, codes, whole=True))
         measured[length] = int(answer.cycles[0]) - slower * (length - 1)
     return measured

@@ -130,7 +130,7 @@ def test_the_host_program_tells_a_fault_in_one_line_and_succeeds_the_next_time(b
 def attempt(board, link, rows):
     """Whether the request succeeded; a result that is not the model's is no success and no fault, but a failure."""
     try:
-        answer = link.run(SCORES[rows], beside=beside(board.config, SCORES[rows]))
+        answer = link.run(SCORES[rows], sideband=beside(board.config, SCORES[rows]))
     except LinkError as error:
         return str(error)
     model = golden(board.config, SCORES[rows], beside=beside(board.config, SCORES[rows]))

@@ -1,13 +1,11 @@
 """The host's side against a board that is played in Python: ports found, credits kept, every fault one line."""
 
 import os
-import threading
-import tty
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from support.link_frames import elements_of, result_frames
+from support.model_board import ModelBoard
 
 from softstream.boards.link import host
 from softstream.boards.link.host import find_port, open_link
@@ -15,9 +13,6 @@ from softstream.boards.link.protocol import (
     BOARD_WINDOW,
     HOST_WINDOW,
     PAYLOAD_BYTES,
-    Corrupt,
-    Decoder,
-    Fault,
     Frame,
     Info,
     Trailer,
@@ -28,7 +23,6 @@ from softstream.hw.config.config import Config
 from softstream.hw.errors import LinkError
 from softstream.scripts.verbs.run_on_board import differences, self_test
 from softstream.sim.golden import golden
-from softstream.sim.golden.modes.gumbel import words_taken
 
 SILENCE = 0.3
 CONFIGS = {
@@ -51,80 +45,10 @@ CONFIGS = {
 }
 
 
-class Board(threading.Thread):
-    """Answers at a pseudo-terminal as the protocol says, with the model in place of a head; `mischief(frame)` gives the
-    bytes that are sent instead of a frame's."""
-
-    def __init__(self, config, mischief=encode, info=None):
-        super().__init__(daemon=True)
-        self.config, self.mischief = config, mischief
-        self.info = Info.of(config, 12e6).to_bytes() if info is None else info
-        self.master, self.slave = os.openpty()
-        tty.setraw(self.slave)
-        self.port = os.ttyname(self.slave)
-        self.most_unacknowledged = 0
-        self.begin()
-        self.start()
-
-    def begin(self):
-        self.vector, self.queue, self.fault = b"", [], False
-        self.expected = self.sent = self.acknowledged = self.words = 0
-
-    def put(self, kind, payload=b"", sequence=0):
-        os.write(self.master, self.mischief(Frame(kind, sequence, self.expected, payload)))
-
-    def run(self):
-        decoder = Decoder()
-        try:
-            while data := os.read(self.master, 1000):
-                for frame in decoder.feed(data):
-                    self.take(frame)
-        except OSError:
-            return
-
-    def take(self, frame):
-        if isinstance(frame, Frame) and frame.type == Type.INFO:
-            self.begin()
-            self.put(Type.INFO, self.info, frame.sequence)
-            return
-        if self.fault:
-            return
-        code = 0
-        if isinstance(frame, Corrupt):
-            code = Fault.CORRUPT
-        elif frame.type in (Type.RUN, Type.RUN_END):
-            code = Fault.SEQUENCE if frame.sequence != self.expected else 0
-        if code:
-            self.fault = True
-            self.put(Type.ERROR, bytes([code]))
-            return
-        self.acknowledged = frame.acknowledge
-        if frame.type in (Type.RUN, Type.RUN_END):
-            self.expected = (self.expected + 1) & 0xFF
-            self.vector += frame.payload
-            if frame.type == Type.RUN_END:
-                self.queue += self.results()
-                self.vector = b""
-            elif not self.queue:
-                self.put(Type.ACK)
-        while self.queue and (self.sent - self.acknowledged) & 0xFF < BOARD_WINDOW:
-            self.put(*self.queue.pop(0), self.sent)
-            self.sent = (self.sent + 1) & 0xFF
-        self.most_unacknowledged = max(self.most_unacknowledged, (self.sent - self.acknowledged) & 0xFF)
-
-    def results(self):
-        scores, beside = elements_of(self.config, self.vector)
-        mask = beside.get("mask")
-        lengths = np.array([scores.shape[1]])
-        model = golden(self.config, scores, lengths, beside, before=self.words)
-        self.words += int(words_taken(self.config, lengths, mask)[0])
-        return result_frames(self.config, model, scores.shape[1], mask, 42)
-
-
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_self_test_passes_on_a_board_that_is_right(name):
     config = CONFIGS[name]
-    board = Board(config)
+    board = ModelBoard(config)
     with open_link(board.port, timeout=2) as link:
         assert link.handshake(config).clock_hz == 12_000_000
         groups = self_test(config, link, seed=3, vectors=40)
@@ -148,7 +72,7 @@ def test_a_board_that_is_wrong_is_shown_with_both_values():
             frame = Frame(frame.type, frame.sequence, frame.acknowledge, changed)
         return encode(frame)
 
-    board = Board(config, mischief)
+    board = ModelBoard(config, mischief)
     scores = np.array([[4, 9, 2]])
     with open_link(board.port, timeout=2) as link:
         link.handshake(config)
@@ -186,19 +110,20 @@ def flipped(frame):
         (lambda frame: encode(Frame(Type.ERROR, 0, 0, b"\x01")), "a frame arrived damaged at the board; try again"),
         (lambda frame: encode(Frame(Type.ERROR, 0, 0, b"\x63")), "the board reports fault 99; try again"),
         (lambda frame: encode(Frame(Type.RUN, 0, 0, b"\x01")), "the board sent a frame of type 2, out of place"),
-        (lambda frame: encode(Frame(Type.ACK, 0, 200)), "the board acknowledged what it was not sent; try again"),
-        (lambda frame: encode(Frame(frame.type, 0, frame.acknowledge, b"x")), "vector 0: 1 bytes"),
+        (lambda frame: encode(Frame(Type.ACK, 0, 200)), "the board acknowledged a frame that it was not sent; try again"),
+        (
+            lambda frame: encode(Frame(frame.type, 0, frame.acknowledge, b"x")),
+            "vector 0: a frame of 1 bytes came in its result, 3 are due; try again",
+        ),
     ],
     ids=["flipped", "lost", "twice", "error", "unknown error", "type", "credit", "size"],
 )  # fmt: skip
 def test_every_fault_is_one_line_and_the_next_request_succeeds(change, says):
     config = CONFIGS["softmax"]
-    board = Board(config, once(change))
+    board = ModelBoard(config, once(change))
     scores = np.arange(12).reshape(4, 3)
     with open_link(board.port, timeout=SILENCE) as link:
         link.handshake(config)
-        if "1 bytes" in says:  # a short RESULT, then the trailer
-            says = "vector 0: 1 bytes of its result came, 3 are due; try again"
         with pytest.raises(LinkError) as error:
             link.run(scores)
         assert str(error.value) == f"{board.port}: {says}" or says in str(error.value)
@@ -211,11 +136,11 @@ def test_every_fault_is_one_line_and_the_next_request_succeeds(change, says):
 def test_silence_in_the_middle_is_a_time_out():
     config = CONFIGS["argmax"]
     silent = {"on": True}
-    board = Board(config, lambda frame: b"" if silent["on"] and frame.type != Type.INFO else encode(frame))
+    board = ModelBoard(config, lambda frame: b"" if silent["on"] and frame.type != Type.INFO else encode(frame))
     scores = np.arange(6).reshape(2, 3)
     with open_link(board.port, timeout=SILENCE) as link:
         link.handshake(config)
-        with pytest.raises(LinkError, match=r"no answer for 0.3 s, 0 of 2 vectors done"):
+        with pytest.raises(LinkError, match=r"no progress for 0.3 s, 0 of 2 vectors done"):
             link.run(scores)
         silent["on"] = False
         assert link.run(scores)["argmax"].tolist() == [2, 2]
@@ -233,13 +158,13 @@ def test_silence_in_the_middle_is_a_time_out():
     ids=["silent", "something else", "version", "magic", "digest"],
 )  # fmt: skip
 def test_a_handshake_that_fails_says_why(info, mischief, says):
-    board = Board(CONFIGS["softmax"], mischief, info)
+    board = ModelBoard(CONFIGS["softmax"], mischief, info)
     with open_link(board.port, timeout=0.1) as link, pytest.raises(LinkError, match=says):
         link.handshake(CONFIGS["softmax"])
 
 
 def test_a_port_that_vanishes():
-    board = Board(CONFIGS["argmax"])
+    board = ModelBoard(CONFIGS["argmax"])
     with open_link(board.port, timeout=SILENCE) as link:
         link.handshake(CONFIGS["argmax"])
         board.mischief = lambda frame: os.close(board.slave) or os.close(board.master) or b""
@@ -253,7 +178,7 @@ def test_ports_that_cannot_be_opened(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(LinkError, match="it must be a serial port that no other program uses"):
         open_link(str(tmp_path / "file"))
-    board = Board(CONFIGS["argmax"])
+    board = ModelBoard(CONFIGS["argmax"])
     with open_link(board.port), pytest.raises(LinkError, match="no other program uses"):
         open_link(board.port)
 
@@ -270,7 +195,7 @@ def test_the_port_is_found_by_its_usb_ids(monkeypatch):
         find_port(noise)
     with pytest.raises(LinkError, match=r"2 boards are connected \(/dev/ttyUSB1, /dev/ttyUSB9\); name one"):
         find_port([*channels, usb("/dev/ttyUSB9", 0x10C4, 0xEA60, "B")])
-    board = Board(CONFIGS["argmax"])
+    board = ModelBoard(CONFIGS["argmax"])
     monkeypatch.setattr(host.list_ports, "comports", lambda: [usb(board.port, 0x0403, 0x6014)])
     with open_link("auto", timeout=SILENCE) as link:
         assert link.port == board.port
