@@ -4,8 +4,6 @@ A simulator pays for every wake-up of Python, so there is one per clock cycle, w
 read after `RisingEdge` are those before the edge; values written then take effect after it.
 """
 
-import itertools
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,43 +13,9 @@ from cocotb.triggers import RisingEdge
 from softstream.sim.beats import Beat
 from softstream.sim.monitor import Payload, StreamMonitor
 
-__all__ = ["PATTERNS", "Harness", "Sink", "Source", "Tap", "pattern"]
+__all__ = ["Harness", "Sink", "Source", "Tap"]
 
 CLOCK_NS = 10
-
-PATTERNS = ("never", "every3", "random", "bursts")
-"""Names of the pause patterns."""
-
-
-def pattern(name: str, seed: int) -> Iterator[bool]:
-    """An endless pause pattern, True for a pause.
-
-    never; every third cycle; at random in phases of different rates; bursts, that is long pauses and long stretches
-    without any, which fill and drain the queues of a design that is itself slower than the other patterns.
-    """
-    if name == "never":
-        return itertools.repeat(False)
-    if name == "every3":
-        return itertools.cycle((False, False, True))
-    if name == "random":
-        return _random_pauses(random.Random(seed))
-    if name == "bursts":
-        return _burst_pauses(random.Random(seed))
-    raise ValueError(f"no pause pattern is called {name!r}")
-
-
-def _random_pauses(rng: random.Random) -> Iterator[bool]:
-    # A constant rate would never fill a queue to the brim and drain it again.
-    while True:
-        rate = rng.choice((0.05, 0.3, 0.5, 0.9))
-        for _ in range(rng.randrange(5, 60)):
-            yield rng.random() < rate
-
-
-def _burst_pauses(rng: random.Random) -> Iterator[bool]:
-    while True:
-        yield from itertools.repeat(True, rng.randrange(20, 300))
-        yield from itertools.repeat(False, rng.randrange(50, 400))
 
 
 class Tap:

@@ -10,7 +10,7 @@ from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStream
 from softstream.hw.plan.ports import byte_bits
 from softstream.sim.beats import Beat, pad_vectors, score_beats, score_fields
 from softstream.sim.benches.session import Session
-from softstream.sim.drivers import pattern
+from softstream.sim.stalls import stall_iterator
 from softstream.sim.stimulus import beside, corner_vectors
 
 __all__ = ["cocotbext_axi"]
@@ -42,7 +42,7 @@ async def cocotbext_axi(dut: Any, source: str, sink: str) -> None:
             whole = {} if "tkeep" in session.fields[prefix] else {"byte_lanes": 1}
             bus = AxiStreamBus.from_prefix(dut, prefix)
             made = driver(bus, dut.aclk, dut.aresetn, reset_active_level=False, **whole)
-            made.set_pause_generator(pattern(pauses, session.seed()))
+            made.set_pause_generator(stall_iterator(pauses, session.seed()))
             return made
 
         vectors = corner_vectors(config, session.rng)

@@ -15,10 +15,11 @@ from softstream.hw.numbers.ensemble import result_lengths
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import Output, outputs, stream_fields
 from softstream.sim.beats import due_beats, pad_vectors, score_beats
-from softstream.sim.drivers import Harness, Sink, Source, pattern
+from softstream.sim.drivers import Harness, Sink, Source
 from softstream.sim.golden import golden
 from softstream.sim.golden.modes.gumbel import words_taken
 from softstream.sim.job import PLUSARG, Job, Outcome
+from softstream.sim.stalls import stall_iterator
 from softstream.sim.stimulus import beside
 
 __all__ = ["Session"]
@@ -94,7 +95,7 @@ class Session:
         beats = score_beats(self.config, scores, lengths, self.rng if junk else None, extra)
         if not ended:
             beats[-1] = (*beats[-1][:-1], 0)
-        return Source(beats, pattern(pauses, self.seed()))
+        return Source(beats, stall_iterator(pauses, self.seed()))
 
     def sinks(self, vectors: Sequence[np.ndarray], *pauses: str, whole: bool = False) -> dict[str, Sink]:
         """A sink for each output stream that expects what the golden model says; one pause pattern for each stream."""
@@ -108,7 +109,7 @@ class Session:
             output.prefix: Sink(
                 output.prefix,
                 due[output.prefix],
-                None if name == "until_valid" else pattern(name, self.seed()),
+                None if name == "until_valid" else stall_iterator(name, self.seed()),
                 fields=self.fields[output.prefix],
                 describe=self._describe(output, lengths, mask),
             )
