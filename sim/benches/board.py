@@ -18,7 +18,7 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
-from softstream.sim.board_job import PLUSARG, BoardJob
+from softstream.sim.simulators.board_job import PLUSARG, BoardJob
 
 __all__ = ["wires"]
 

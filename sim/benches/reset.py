@@ -8,8 +8,8 @@ import cocotb
 import numpy as np
 
 from softstream.hw.plan.ports import outputs
+from softstream.sim.benches.drivers import Sink
 from softstream.sim.benches.session import Session
-from softstream.sim.drivers import Sink
 from softstream.sim.stimulus import corner_vectors, limit_vectors, random_vectors
 
 __all__ = ["anywhere", "in_stalled_output", "in_vector"]

@@ -12,10 +12,10 @@ from softstream.hw.config.config import Config
 from softstream.hw.numbers.groups import Grouping
 from softstream.hw.plan.ports import Output, byte_bits, outputs
 from softstream.sim.beats import score_beats, unpack
+from softstream.sim.benches.drivers import Sink, Source
+from softstream.sim.benches.monitor import Payload
 from softstream.sim.benches.session import Session
-from softstream.sim.drivers import Sink, Source
 from softstream.sim.golden import Result, golden
-from softstream.sim.monitor import Payload
 
 __all__ = ["scores"]
 

@@ -15,10 +15,10 @@ from softstream.hw.numbers.ensemble import result_lengths
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import Output, outputs, stream_fields
 from softstream.sim.beats import due_beats, pad_vectors, score_beats
-from softstream.sim.drivers import Harness, Sink, Source
+from softstream.sim.benches.drivers import Harness, Sink, Source
 from softstream.sim.golden import golden
 from softstream.sim.golden.modes.gumbel import words_taken
-from softstream.sim.job import PLUSARG, Job, Outcome
+from softstream.sim.simulators.job import PLUSARG, Job, Outcome
 from softstream.sim.stalls import stall_iterator
 from softstream.sim.stimulus import beside
 

@@ -22,8 +22,8 @@ from typing import Any
 from xml.etree import ElementTree
 
 from softstream.hw.errors import ToolFailure
-from softstream.sim.board_job import PLUSARG, BoardJob
 from softstream.sim.simulators import toolbox
+from softstream.sim.simulators.board_job import PLUSARG, BoardJob
 from softstream.sim.simulators.build import VerilatorBuild, kill_group
 
 __all__ = ["Damage", "SimulatedBoard"]

@@ -24,9 +24,9 @@ from softstream.hw.errors import Mismatch, MissingTool, ToolFailure, UserError
 from softstream.hw.plan.derive import plan
 from softstream.sim import stimulus
 from softstream.sim.golden.head import Result, checked, checked_beside
-from softstream.sim.job import BENCHES, PLUSARG, TESTS, Job, Outcome
 from softstream.sim.simulators import toolbox
 from softstream.sim.simulators.build import VerilatorBuild, kill_group
+from softstream.sim.simulators.job import BENCHES, PLUSARG, TESTS, Job, Outcome
 
 __all__ = ["SIMULATORS", "RtlResult", "Simulator", "Verdict", "run_rtl", "simulate"]
 

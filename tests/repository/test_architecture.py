@@ -27,7 +27,7 @@ GENERATED = {
 
 LAYERS = {
     "hw": "errors formats config numbers plan streams stages normalisers modes options head axi verilog",
-    "sim": "stalls beats stimulus monitor drivers job board_job golden reference data benches simulators",
+    "sim": "stalls beats stimulus golden reference data simulators benches",
     "boards": "measured tools platforms registry link gateware flow",
     "scripts": "console output page scores measure training verbs reports generated_tables cli",
 }

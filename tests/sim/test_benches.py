@@ -8,7 +8,7 @@ import pytest
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.verilog import verilog
-from softstream.sim.job import BENCHES, TESTS
+from softstream.sim.simulators.job import BENCHES, TESTS
 from softstream.sim.simulators.runner import simulate
 from softstream.sim.simulators.toolbox import installed_simulators
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from softstream.sim.monitor import StreamMonitor, StreamViolation
+from softstream.sim.benches.monitor import StreamMonitor, StreamViolation
 
 
 def observed(*edges):

@@ -11,7 +11,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
 from softstream.sim.beats import Beat
-from softstream.sim.monitor import Payload, StreamMonitor
+from softstream.sim.benches.monitor import Payload, StreamMonitor
 
 __all__ = ["Harness", "Sink", "Source", "Tap"]
 
