@@ -46,10 +46,10 @@ def score_beats(
     scores: np.ndarray,
     lengths: np.ndarray,
     rng: np.random.Generator | None = None,
-    beside: Mapping[str, np.ndarray] | None = None,
+    sideband: Mapping[str, np.ndarray] | None = None,
 ) -> list[Beat]:
     """Vectors [V, N] of lengths [V] as beats of s_axis: (tdata, tlast), with several lanes tkeep behind tdata, and before
-    tlast tuser where something comes `beside` the scores, in arrays [V, N] and [V].
+    tlast tuser where the scores have a `sideband`, in arrays [V, N] and [V].
 
     Lanes beyond a vector's end hold the largest code. With `rng`, everything that is ignored is random: those lanes, upper
     bits of fields, tkeep but in a last beat, and there all of it but the lowest bit of each lane up to the first that is 0.
@@ -63,8 +63,8 @@ def score_beats(
         blocks = np.where(free, codes, blocks)
     words = _words(score_fields(config, blocks, rng), [field_bytes] * lanes)
     columns: list[list[int]] = [words, last.tolist()]
-    if beside:
-        columns.insert(1, _user(config, beside, lengths, rng).tolist())
+    if sideband:
+        columns.insert(1, _user(config, sideband, lengths, rng).tolist())
     if lanes == 1:
         return list(zip(*columns, strict=True))
     keep = np.repeat(np.arange(lanes) < count[:, None], field_bytes, axis=1)
@@ -77,7 +77,7 @@ def score_beats(
 
 
 def _user(
-    config: Config, beside: Mapping[str, np.ndarray], lengths: np.ndarray, rng: np.random.Generator | None
+    config: Config, sideband: Mapping[str, np.ndarray], lengths: np.ndarray, rng: np.random.Generator | None
 ) -> np.ndarray:
     """tuser of every beat; what belongs to a vector is in its first beat, and elsewhere 0 or random, as behind its end."""
     count = config.beats(lengths)
@@ -85,7 +85,7 @@ def _user(
     present = index < count[:, None]
     words, low = np.zeros(int(count.sum()), dtype=np.int64), 0
     for field in sidebands(config):
-        values = beside[field.array]
+        values = sideband[field.array]
         if field.per == "vector":
             junk = 0 if rng is None else rng.integers(0, 1 << field.width, present.shape)
             columns = np.where(index == 0, values[:, None], junk)[present][:, None]

@@ -5,7 +5,7 @@ import numpy as np
 from softstream.hw.config.config import Config
 from softstream.hw.plan.ports import sidebands
 
-__all__ = ["beside", "corner_vectors", "limit_vectors", "members", "random_vectors"]
+__all__ = ["corner_vectors", "limit_vectors", "members", "random_sideband", "random_vectors"]
 
 Vectors = list[np.ndarray]
 
@@ -13,10 +13,11 @@ SHORT = 20
 """Length that short stimuli keep to; a simulation of vectors at the length limit of 1024 or more is costly."""
 
 
-def beside(config: Config, scores: np.ndarray, *, whole: bool = False) -> dict[str, np.ndarray]:
-    """Something beside scores [V, N], random but always the same beside the same scores, whatever comes behind them.
+def random_sideband(config: Config, scores: np.ndarray, *, whole: bool = False) -> dict[str, np.ndarray]:
+    """A random sideband of scores [V, N], the same for the same scores, whatever vectors follow them.
 
-    What elements have is not 0 in no element of a vector, in half, in nearly all, or in all of them; `whole`, in none.
+    A field of elements (the mask) is nonzero in no element of a vector, in half, in nearly all, or in all of them; with
+    `whole`, in none.
     """
     found: dict[str, np.ndarray] = {}
     for number, field in enumerate(sidebands(config)):

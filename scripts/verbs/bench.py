@@ -41,7 +41,7 @@ from softstream.scripts.measure.variants import CURVES, VARIANTS, Curve, Goal, V
 from softstream.scripts.output import check_directory, write_directory
 from softstream.sim.golden import golden
 from softstream.sim.simulators.runner import run_rtl
-from softstream.sim.stimulus import beside
+from softstream.sim.stimulus import random_sideband
 
 __all__ = [
     "COLUMNS",
@@ -190,9 +190,9 @@ def _cycles(config: Config) -> list[Content]:
         if any(length == row["length"] for row in measured):
             continue
         scores = rng.integers(fmt.minimum, fmt.maximum, (count * config.ensemble, length), endpoint=True)
-        others = beside(config, scores)
-        result = run_rtl(config, scores, beside=others, seed=SEED)
-        model, derived = golden(config, scores, beside=others), plan(config)
+        others = random_sideband(config, scores)
+        result = run_rtl(config, scores, sideband=others, seed=SEED)
+        model, derived = golden(config, scores, sideband=others), plan(config)
         verify(result, model)
         first = result.first_output_cycle - (model["sample"] if derived.searched else 0)
         outputs = result.start_cycle + first

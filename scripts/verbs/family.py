@@ -35,7 +35,7 @@ from softstream.scripts.measure.heads import PARTS, Progress, measure_heads, mhz
 from softstream.scripts.measure.statistics import CALIBRATION, RELIABILITY_BINS, Bin, percent_text, reliability
 from softstream.scripts.scores import Scores
 from softstream.sim.golden import golden
-from softstream.sim.golden.head import checked_beside
+from softstream.sim.golden.head import checked_sideband
 from softstream.sim.reference.exact import EXACT, Vectors, errors_ulp, exact_values
 from softstream.sim.reference.law import draw_law, law_slack, total_variation
 from softstream.sim.reference.softmax import float64_slack_ulp
@@ -324,7 +324,7 @@ def _vectors(title: str, config: Config, data: Dataset, arrays: Mapping[str, np.
             f"--modes {title}: takes {config.ensemble} vectors for each result, and there are {len(codes)} vectors; "
             "without --scores the input is that of three classifiers, for ensemble=3"
         )
-    return Vectors(config, codes, data.scores.lengths, checked_beside(config, inputs, codes.shape))
+    return Vectors(config, codes, data.scores.lengths, checked_sideband(config, inputs, codes.shape))
 
 
 def _labels(title: str, config: Config, labels: np.ndarray | None) -> np.ndarray | None:
@@ -427,7 +427,7 @@ def _law_error(vectors: Vectors, bound: float) -> Error:
 def _evaluate(title: str, vectors: Vectors, labels: np.ndarray | None) -> MemberResult:
     config = vectors.config
     derived = plan(config)
-    result = vectors.results(golden(config, vectors.scores, vectors.lengths, vectors.beside))
+    result = vectors.results(golden(config, vectors.scores, vectors.lengths, vectors.sideband))
     decision = calibration = None
     for array, (source, decide) in DECISIONS.items():
         if array not in result:
@@ -468,7 +468,7 @@ def family(
     data = dataset(base, scores, labels, lengths, ensemble=ensemble)
     inputs = {title: _vectors(title, config, data, arrays) for title, config in members.items()}
     for name in arrays:
-        if not any(name in vectors.beside for vectors in inputs.values()):
+        if not any(name in vectors.sideband for vectors in inputs.values()):
             raise UserError(f"--sideband {name}: none of {', '.join(members)} takes it; leave it out")
     truth = {title: _labels(title, config, data.labels) for title, config in members.items()}
     tools = tool_versions(chosen) if chosen else {}

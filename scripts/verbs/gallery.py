@@ -14,7 +14,7 @@ from softstream.hw.plan.derive import plan
 from softstream.scripts.measure.datasets import digits
 from softstream.sim.data import ENSEMBLE_SCORES
 from softstream.sim.golden import golden
-from softstream.sim.golden.head import checked_beside
+from softstream.sim.golden.head import checked_sideband
 from softstream.sim.reference.exact import Vectors, exact_values
 
 __all__ = ["MEMBERS", "Member", "Values", "evaluated", "vector"]
@@ -82,7 +82,7 @@ def _codes(array: str, rows: int = 1, **sidebands: np.ndarray) -> Callable[[Conf
 
 
 def _compared(config: Config, array: str, scores: np.ndarray, sidebands: Mapping[str, np.ndarray]) -> Values:
-    checked = checked_beside(config, sidebands, scores.shape)
+    checked = checked_sideband(config, sidebands, scores.shape)
     vectors = Vectors(config, scores, np.full(len(scores), scores.shape[1]), checked)
     codes, exact = vectors.results(golden(config, scores, None, checked))[array], exact_values(array, vectors)
     if codes.ndim == 2:  # the results of groups, concatenated

@@ -183,7 +183,7 @@ def self_test(
     from softstream.sim.beats import pad_vectors
     from softstream.sim.golden import golden
     from softstream.sim.golden.modes.gumbel import words_taken
-    from softstream.sim.stimulus import beside, corner_vectors, limit_vectors, random_vectors
+    from softstream.sim.stimulus import corner_vectors, limit_vectors, random_sideband, random_vectors
 
     rng = np.random.default_rng(seed)
     corners = corner_vectors(config, rng)
@@ -204,7 +204,7 @@ def self_test(
             if progress is not None:
                 progress((before + fraction * elements) / total, f"{name} vectors")
 
-        extra = beside(config, codes)
+        extra = random_sideband(config, codes)
         answer = link.run(codes, lengths, report, extra)
         found = differences(name, answer, golden(config, codes, lengths, extra, before=words))
         # Nothing resets the head between the parts.
@@ -233,7 +233,7 @@ def _cycles(config: Config, link: Link, seed: int) -> dict[int, int]:
     assert link.info is not None
     from softstream.boards.link.protocol import element_bytes
     from softstream.hw.plan.derive import plan
-    from softstream.sim.stimulus import beside
+    from softstream.sim.stimulus import random_sideband
 
     rng = np.random.default_rng(seed)
     size = element_bytes(config)
@@ -245,6 +245,6 @@ def _cycles(config: Config, link: Link, seed: int) -> dict[int, int]:
     measured = {}
     for length in lengths:
         codes = rng.integers(low, high, (1, length), endpoint=True)
-        answer = link.run(codes, sideband=beside(config, codes, whole=True))
+        answer = link.run(codes, sideband=random_sideband(config, codes, whole=True))
         measured[length] = int(answer.cycles[0]) - slower * (length - 1)
     return measured

@@ -11,7 +11,7 @@ from softstream.hw.plan.ports import byte_bits
 from softstream.sim.beats import Beat, pad_vectors, score_beats, score_fields
 from softstream.sim.benches.session import Session
 from softstream.sim.stalls import stall_iterator
-from softstream.sim.stimulus import beside, corner_vectors
+from softstream.sim.stimulus import corner_vectors, random_sideband
 
 __all__ = ["cocotbext_axi"]
 
@@ -51,7 +51,7 @@ async def cocotbext_axi(dut: Any, source: str, sink: str) -> None:
         prefixes = tuple(expected)
         receivers = {prefix: attach(AxiStreamSink, prefix, sink) for prefix in prefixes}
         scores, lengths = pad_vectors(vectors, config.score_format.minimum)
-        sent = score_beats(config, scores, lengths, beside=beside(config, scores))
+        sent = score_beats(config, scores, lengths, sideband=random_sideband(config, scores))
         users = iter([beat[-2] for beat in sent])
         await session.harness.reset()
         for tap in (session.harness.input, *session.harness.outputs.values()):

@@ -25,10 +25,10 @@ async def scores(dut: Any) -> None:
     """All vectors back to back, sinks always ready; compared with the golden model where the job says so."""
     with Session(dut, "scores", "scores") as session:
         with np.load(session.job.scores_path) as file:
-            beside = dict(file)
-        values, lengths = beside.pop("scores"), beside.pop("lengths")
-        config, mask = session.config, beside.get("mask")
-        source = Source(score_beats(config, values, lengths, beside=beside), repeat(False))
+            sideband = dict(file)
+        values, lengths = sideband.pop("scores"), sideband.pop("lengths")
+        config, mask = session.config, sideband.get("mask")
+        source = Source(score_beats(config, values, lengths, sideband=sideband), repeat(False))
         sinks = {
             output.prefix: Sink(
                 output.prefix,
@@ -65,7 +65,7 @@ async def scores(dut: Any) -> None:
             **result,
         )
         if session.job.compare:
-            _compare(result, golden(config, values, lengths, beside))
+            _compare(result, golden(config, values, lengths, sideband))
 
 
 Beats = Mapping[str, Sequence[Payload]]

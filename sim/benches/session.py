@@ -20,7 +20,7 @@ from softstream.sim.golden import golden
 from softstream.sim.golden.modes.gumbel import words_taken
 from softstream.sim.simulators.job import PLUSARG, Job, Outcome
 from softstream.sim.stalls import stall_iterator
-from softstream.sim.stimulus import beside
+from softstream.sim.stimulus import random_sideband
 
 __all__ = ["Session"]
 
@@ -91,7 +91,7 @@ class Session:
         In `whole` vectors nothing is masked.
         """
         scores, lengths = pad_vectors(vectors, self.config.score_format.minimum)
-        extra = beside(self.config, scores, whole=whole)
+        extra = random_sideband(self.config, scores, whole=whole)
         beats = score_beats(self.config, scores, lengths, self.rng if junk else None, extra)
         if not ended:
             beats[-1] = (*beats[-1][:-1], 0)
@@ -100,7 +100,7 @@ class Session:
     def sinks(self, vectors: Sequence[np.ndarray], *pauses: str, whole: bool = False) -> dict[str, Sink]:
         """A sink for each output stream that expects what the golden model says; one pause pattern for each stream."""
         scores, lengths = pad_vectors(vectors, self.config.score_format.minimum)
-        extra = beside(self.config, scores, whole=whole)
+        extra = random_sideband(self.config, scores, whole=whole)
         mask = extra.get("mask")
         model = golden(self.config, scores, lengths, extra, before=self._before(lengths, mask))
         self.later = model["sample"] if self.plan.searched else np.zeros_like(result_lengths(self.config, lengths))

@@ -1,4 +1,4 @@
-"""The golden model of a head: what the hardware of a configuration answers, bit for bit."""
+"""The golden model of a head: the outputs of a configuration's hardware, bit for bit."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -25,7 +25,7 @@ from softstream.sim.golden.options.groups import grouped
 from softstream.sim.golden.options.member_sum import flags
 from softstream.sim.golden.stages.frame import Block, frame
 
-__all__ = ["MODELS", "Result", "checked", "checked_beside", "golden"]
+__all__ = ["MODELS", "Result", "checked", "checked_sideband", "golden"]
 
 MODELS: dict[str, Callable[[Config, Block], dict[str, np.ndarray]]] = {
     "argmax": argmax,
@@ -44,16 +44,19 @@ MODELS: dict[str, Callable[[Config, Block], dict[str, np.ndarray]]] = {
 _BLOCK_ELEMENTS = 1 << 16
 """Elements per block: intermediate arrays then stay in the processor's cache."""
 
+BEFORE_LIMIT = 1 << 62
+"""Random words since reset are below this, so that their number and those of a call fit 64 bits."""
+
 
 class Result(Mapping[str, np.ndarray]):
-    """What a head puts out for V vectors of at most N elements: the arrays that `ports.outputs` names, also as attributes.
+    """The outputs of a head for V vectors of at most N elements: the arrays that `ports.outputs` names, also as attributes.
 
-    An array of a mode's element stream is [V, N], 0 beyond each length, one of the K largest [V, K], 0 beyond as many as there
-    are, all others [V]; int64, flags bool.
+    The array of an element stream is [V, N], 0 beyond each length. That of the K largest is [V, K], 0 beyond the number of
+    elements. All others are [V]. Codes are int64, flags bool.
     """
 
     argmax: np.ndarray
-    """First index of the largest score, int64 [V]; in the modes that tell it, as the others here."""
+    """First index of the largest score, int64 [V]; this and the next ones in modes that have such an output."""
     best: np.ndarray
     """The largest score's code, int64 [V]."""
     overlong: np.ndarray
@@ -78,9 +81,25 @@ class Result(Mapping[str, np.ndarray]):
         return self._arrays.get("probabilities")
 
 
+def _array(name: str, values: object) -> np.ndarray:
+    """Values as an array. Raises `UserError` for rows of unequal lengths, and for masked elements."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        remedy = f"pass {name}.filled(1)"
+        if name == "scores":
+            remedy = "pass scores.filled(0) and sideband={'mask': scores.mask} to a head with mask = true"
+        hidden = np.ma.count_masked(values)
+        raise UserError(f"{name}: a masked array with {hidden} masked elements, whose mask would be ignored; {remedy}")
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise UserError(
+            f"{name}: rows of unequal lengths; must be an array; pad the rows, for example with 0, and pass their lengths"
+        ) from None
+
+
 def checked(config: Config, scores: np.ndarray, lengths: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Scores and lengths as arrays, every length given. Raises `UserError` as `golden` does."""
-    scores = np.asarray(scores)
+    """Scores and lengths as arrays, with a length for every vector. Raises `UserError` as `golden` does."""
+    scores = _array("scores", scores)
     if scores.ndim != 2 or scores.shape[1] == 0 or not np.issubdtype(scores.dtype, np.integer):
         raise UserError(
             f"scores: an array of {scores.dtype} with shape {scores.shape}; must be integer codes [vectors, N] with N >= 1"
@@ -100,101 +119,120 @@ def checked(config: Config, scores: np.ndarray, lengths: np.ndarray | None) -> t
         )
     if lengths is None:
         return scores, np.full(len(scores), scores.shape[1], dtype=np.int64)
-    lengths = np.asarray(lengths)
+    lengths = _array("lengths", lengths)
     if lengths.shape != (len(scores),) or not np.issubdtype(lengths.dtype, np.integer):
         raise UserError(
             f"lengths: an array of {lengths.dtype} with shape {lengths.shape}; must be {len(scores)} integers, one per vector"
         )
-    wrong = np.flatnonzero((lengths < 1) | (lengths > scores.shape[1]))
-    if len(wrong):
+    outside = np.flatnonzero((lengths < 1) | (lengths > scores.shape[1]))
+    if len(outside):
         raise UserError(
-            f"lengths[{wrong[0]}] = {lengths[wrong[0]]}: must be from 1 to {scores.shape[1]}, the columns of the scores; "
+            f"lengths[{outside[0]}] = {lengths[outside[0]]}: must be from 1 to {scores.shape[1]}, the columns of the scores; "
             f"for example {scores.shape[1]}"
         )
     return scores, lengths.astype(np.int64)
 
 
-def checked_beside(
-    config: Config, beside: Mapping[str, np.ndarray] | None, shape: tuple[int, ...]
+def checked_sideband(
+    config: Config, sideband: Mapping[str, np.ndarray] | None, shape: tuple[int, ...]
 ) -> dict[str, np.ndarray]:
-    """What comes beside scores [V, N] of that shape, as integers, real numbers quantised where the field takes them.
+    """The sideband of scores of a shape [V, N] as int64 arrays; a field that has real values quantises them.
 
     Raises `UserError` as `golden` does.
     """
-    given, fields = dict(beside or {}), {field.array: field for field in sidebands(config)}
-    for name in [*given, *fields]:
+    arrays, fields = dict(sideband or {}), {field.array: field for field in sidebands(config)}
+    for name in [*arrays, *fields]:
         if name not in fields:
-            raise UserError(f"{name}: nothing of that name comes beside the scores; leave it out, or set its key")
+            raise UserError(
+                f"{name}: this head has no such sideband input, its inputs are {', '.join(fields) or 'none'}; leave it out"
+            )
         field = fields[name]
-        wanted = shape if field.per == "element" else shape[:1]
-        if name not in given:
+        due = shape if field.per == "element" else shape[:1]
+        if name not in arrays:
             raise UserError(
-                f"{name}: missing; must be an array of integers, {field.meaning}; for example zeros of shape {wanted}"
+                f"{name}: missing; must be an array of integers, {field.meaning}; for example zeros of shape {due}"
             )
-        values = np.asarray(given[name])
-        if field.quantise is not None and values.dtype.kind == "f" and values.shape == wanted:
+        values = _array(name, arrays[name])
+        if field.quantise is not None and values.dtype.kind == "f" and values.shape == due:
             values = field.quantise(values)
-        if values.shape != wanted or values.dtype.kind not in "iub":
+        if values.shape != due or values.dtype.kind not in "iub":
             raise UserError(
-                f"{name}: an array of {values.dtype} with shape {values.shape}; must be integers of shape {wanted}"
+                f"{name}: an array of {values.dtype} with shape {values.shape}; must be integers of shape {due}"
             )
-        values = given[name] = values.astype(np.int64)
-        wrong = np.argwhere((values < 0) | (values > field.limit))
-        if len(wrong):
-            place = tuple(int(i) for i in wrong[0])
+        outside = np.argwhere((values < 0) | (values > field.limit))
+        if len(outside):
+            place = tuple(int(i) for i in outside[0])
             raise UserError(f"{name}{list(place)} = {values[place]}: must be 0 to {field.limit}; for example 0")
-    return given
+        arrays[name] = values.astype(np.int64)
+    return arrays
+
+
+def _checked_before(before: int) -> int:
+    """The number of words as an int. Raises `UserError` where it is none."""
+    if isinstance(before, int | np.integer) and not isinstance(before, bool) and 0 <= before < BEFORE_LIMIT:
+        return int(before)
+    raise UserError(f"before = {before!r}: must be an integer from 0 to 2^62 − 1, words since reset; for example 0")
 
 
 def golden(
     config: Config,
     scores: np.ndarray,
     lengths: np.ndarray | None = None,
-    beside: Mapping[str, np.ndarray] | None = None,
+    sideband: Mapping[str, np.ndarray] | None = None,
     *,
     before: int = 0,
+    beside: Mapping[str, np.ndarray] | None = None,
 ) -> Result:
-    """The result of a head, bit for bit: integer score codes [V, N] in, integer codes out. Each `ensemble` vectors are the
-    members of one, and have one result.
+    """The result of a head, bit for bit: integer score codes [V, N] in, integer codes out.
 
-    `lengths` [V] tells how many elements of each row count (default: all); a length over max_length is cut and flagged,
-    as in hardware. `beside` holds what comes beside the scores, by name, for a head that takes it (`ports.sidebands`).
-    `before` random words have been taken since reset (`sample.words_taken`): in sample mode the random sequence goes on behind
-    them, in all others it does not matter.
-    Raises `UserError` for other than integer codes within the score format and lengths of 1 to N.
+    With `ensemble` = M, each M vectors are the members of one ensemble and have one result.
+
+    * `lengths` [V]: elements of each row that count, 1 to N; all by default. The model cuts a vector longer than max_length
+      and sets its flag, as the hardware does.
+    * `sideband`: name → array of each input that accompanies the scores, [V, N] or [V], for a head that has some
+      (`ports.sidebands`): `mask`, `labels`, `temperatures`. `beside` is the former name of this argument.
+    * `before`: random words drawn since reset (`words_taken`). In mode sample the random sequence continues behind them; other
+      modes ignore it.
+
+    Raises `UserError` for scores that are no integer codes of the score format, lengths outside 1 to N, a sideband that the
+    head has not or lacks, masked arrays, and a `before` that is no number of words.
     """
+    if beside is not None:
+        if sideband is not None:
+            raise UserError("beside: the former name of sideband, which is given as well; leave it out")
+        sideband = beside
     scores, lengths = checked(config, scores, lengths)
-    beside = checked_beside(config, beside, scores.shape)
+    sideband, before = checked_sideband(config, sideband, scores.shape), _checked_before(before)
     if config.groups:
-        return Result(grouped(golden, config, scores, lengths, beside, before))
-    taken = words_taken(config, result_lengths(config, lengths), beside.get("mask"))
-    earlier = before + np.cumsum(taken) - taken
+        return Result(grouped(golden, config, scores, lengths, sideband, before))
+    words = words_taken(config, result_lengths(config, lengths), sideband.get("mask"))
+    earlier = before + np.cumsum(words) - words
     parts = composition(config)
     model = MODELS[config.mode] if parts is None else partial(composed, parts, MODELS)
     arrays: dict[str, np.ndarray] = {}
     for output in outputs(config):
         shape = output.shape(config, scores.shape)
         arrays |= {field.array: np.zeros(shape, dtype=np.int64) for field in output.fields}
-        arrays |= {flag.array: np.zeros(len(taken), dtype=bool) for flag in output.flags}
+        arrays |= {flag.array: np.zeros(len(words), dtype=bool) for flag in output.flags}
     members = config.ensemble
     block = max(1, _BLOCK_ELEMENTS // (scores.shape[1] * members))
-    for start in range(0, len(taken), block):
+    for start in range(0, len(words), block):
         results = slice(start, start + block)
         rows = slice(start * members, (start + block) * members)
-        mask = beside["mask"][rows] if config.mask else None
+        mask = sideband["mask"][rows] if config.mask else None
         positions, framed, overlong = frame(config, scores[rows], lengths[rows], mask)
         columns = (slice(None), slice(positions.shape[1]))
-        extra = {name: values[rows][columns[: values.ndim]] for name, values in beside.items()}
-        made = {
+        extra = {name: values[rows][columns[: values.ndim]] for name, values in sideband.items()}
+        outcome = {
             **model(config, Block(positions, framed, extra, int(earlier[start]))),
             **_flags(config, framed, overlong),
         }
-        for name, values in made.items():
+        for name, values in outcome.items():
             # Columns beyond max_length were cut and stay 0.
             arrays[name][results][..., : values.shape[-1]] = values
     return Result(arrays)
 
 
 def _flags(config: Config, lengths: np.ndarray, overlong: np.ndarray) -> dict[str, np.ndarray]:
-    """What the framing of vectors says of their results."""
+    """Flags of the results that follow from the framing of the vectors."""
     return {"overlong": overlong} if config.ensemble == 1 else flags(lengths, overlong, config.ensemble)

@@ -23,12 +23,12 @@ __all__ = ["EXACT", "Vectors", "errors_ulp", "exact_values"]
 
 @dataclass(frozen=True)
 class Vectors:
-    """What a head is given: score codes [V, N], lengths [V], and what comes beside them."""
+    """The inputs of a head: score codes [V, N], lengths [V], and their sideband."""
 
     config: Config
     scores: np.ndarray
     lengths: np.ndarray
-    beside: Mapping[str, np.ndarray] = field(default_factory=dict)
+    sideband: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @cached_property
     def groups(self) -> Grouping | None:
@@ -41,14 +41,14 @@ class Vectors:
         an ensemble's scores, their sums."""
         config, groups = self.config, self.groups
         if groups is not None:
-            split = {name: groups.split(values) for name, values in self.beside.items()}
+            split = {name: groups.split(values) for name, values in self.sideband.items()}
             return Vectors(config.replace(groups=[]), groups.split(self.scores), groups.lengths, split)
         if config.ensemble == 1 or config.ensemble_mean != "logits":
             return self
         there = valid_elements(config, self.scores, self.lengths)
         members = np.where(there, self.scores, config.score_format.minimum).reshape(-1, config.ensemble, there.shape[1])
-        beside = {name: values[:: config.ensemble] for name, values in self.beside.items()}
-        return Vectors(summed(config), members.sum(axis=1), result_lengths(config, self.lengths), beside)
+        sideband = {name: values[:: config.ensemble] for name, values in self.sideband.items()}
+        return Vectors(summed(config), members.sum(axis=1), result_lengths(config, self.lengths), sideband)
 
     def results(self, found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The arrays that a head puts out for these vectors, result by result: those of packets, group by group."""
@@ -68,14 +68,14 @@ class Vectors:
     def valid(self) -> np.ndarray:
         """Which elements take part in a result, bool [V, N]: those of the vector, after the cut, that are not masked."""
         found = result_lengths(self.config, valid_elements(self.config, self.scores, self.lengths))
-        return found & (self.beside["mask"] == 0) if "mask" in self.beside else found
+        return found & (self.sideband["mask"] == 0) if "mask" in self.sideband else found
 
     @cached_property
     def nats(self) -> np.ndarray:
         """The scores in nats, after the temperature, −∞ where an element takes no part: float64 [V, N]."""
         scale = np.full((len(self.scores), 1), self.config.effective_scale)
-        if "temperatures" in self.beside:
-            scale *= self.beside["temperatures"][:, None] * 2.0**-self.config.temperature_fraction
+        if "temperatures" in self.sideband:
+            scale *= self.sideband["temperatures"][:, None] * 2.0**-self.config.temperature_fraction
         return np.where(self.valid, self.scores * scale, -np.inf)
 
     @cached_property
@@ -92,7 +92,9 @@ class Vectors:
     @cached_property
     def softmax(self) -> np.ndarray:
         """Softmax of what takes part, [V, N], 0 elsewhere; with what the configuration puts behind it."""
-        return softmax_float64(self.config, self.scores, self.lengths, *map(self.beside.get, ("mask", "temperatures")))
+        return softmax_float64(
+            self.config, self.scores, self.lengths, *map(self.sideband.get, ("mask", "temperatures"))
+        )
 
     @cached_property
     def log_softmax(self) -> np.ndarray:
@@ -127,7 +129,7 @@ def _one_hot(vectors: Vectors) -> np.ndarray:
 
 
 def _losses(vectors: Vectors) -> np.ndarray:
-    return -np.take_along_axis(vectors.log_softmax, vectors.beside["labels"][:, None], axis=1)[:, 0]
+    return -np.take_along_axis(vectors.log_softmax, vectors.sideband["labels"][:, None], axis=1)[:, 0]
 
 
 EXACT: dict[str, Callable[[Vectors], np.ndarray]] = {

@@ -108,9 +108,9 @@ class SimulatedBoard:
     def damage(self, *faults: Damage) -> None:
         """Does this damage from now on, counting from the next byte each way; without arguments, none."""
         self.job.hits_path.unlink(missing_ok=True)
-        beside = self.job.faults_path.with_suffix(".new")
-        beside.write_text(json.dumps(faults), encoding="utf-8")
-        beside.rename(self.job.faults_path)
+        partial = self.job.faults_path.with_suffix(".new")
+        partial.write_text(json.dumps(faults), encoding="utf-8")
+        partial.rename(self.job.faults_path)
         self._await(lambda: not self.job.faults_path.exists(), _START_SECONDS, "the board does not listen")
 
     def unplug(self) -> None:

@@ -63,6 +63,6 @@ class BoardJob:
 
     def publish(self, port: str) -> None:
         """Tells the terminal's name."""
-        beside = self.port_path.with_suffix(".new")
-        beside.write_text(port, encoding="utf-8")
-        beside.rename(self.port_path)
+        partial = self.port_path.with_suffix(".new")
+        partial.write_text(port, encoding="utf-8")
+        partial.rename(self.port_path)

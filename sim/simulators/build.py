@@ -40,8 +40,8 @@ _VERILATOR_FLAGS = (
     *("-Wno-fatal", "-Wno-lint", "-Wno-style"),
 )
 _DEFINES = ("-DVERILATOR=1", *(f"-DVM_{name}=0" for name in ("COVERAGE", "SC", "TIMING", "TRACE_FST", "TRACE_SAIF")))
-# What every unit includes first. Reading it takes longer than the model, so it is kept precompiled beside the library; g++
-# and clang++ take it where it stands for their flags, and read the text where it does not.
+# What every unit includes first. Reading it takes longer than the model, so the cache holds it precompiled next to the
+# library; g++ and clang++ take it where it stands for their flags, and read the text where it does not.
 _HEADERS = "headers.h"
 _HEADERS_TEXT = '#include "verilated.h"\n#include "verilated_vpi.h"\n'
 _KEPT_BUILDS = 100
@@ -51,7 +51,7 @@ class VerilatorBuild:
     """The executable of one Verilog text, from the cache of the user or built into it.
 
     An executable appears in the cache under the hash of all it depends on, complete or not at all: it is built in a
-    temporary folder beside and renamed. Processes that build at the same time wait for one another.
+    temporary folder next to it and renamed. Processes that build at the same time wait for one another.
     """
 
     def __init__(self, verilog: str, top: str, *, waves: bool = False, cache: Path | None = None) -> None:

@@ -69,13 +69,13 @@ class Job:
         self,
         scores: np.ndarray | None = None,
         lengths: np.ndarray | None = None,
-        beside: Mapping[str, np.ndarray] | None = None,
+        sideband: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        """Writes the job file, and the scores and what comes beside them where there are some."""
+        """Writes the job file, and scores with lengths and sideband where the job has scores."""
         values = {"config": self.config.to_mapping(), "seed": self.seed, "compare": self.compare}
         self.path.write_text(json.dumps(values), encoding="utf-8")
         if scores is not None and lengths is not None:
-            arrays: dict[str, Any] = {"scores": scores, "lengths": lengths, **(beside or {})}
+            arrays: dict[str, Any] = {"scores": scores, "lengths": lengths, **(sideband or {})}
             np.savez(self.scores_path, **arrays)
 
     @classmethod

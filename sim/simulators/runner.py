@@ -23,7 +23,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.errors import Mismatch, MissingTool, ToolFailure, UserError
 from softstream.hw.plan.derive import plan
 from softstream.sim import stimulus
-from softstream.sim.golden.head import Result, checked, checked_beside
+from softstream.sim.golden.head import Result, checked, checked_sideband
 from softstream.sim.simulators import toolbox
 from softstream.sim.simulators.build import VerilatorBuild, kill_group
 from softstream.sim.simulators.job import BENCHES, PLUSARG, TESTS, Job, Outcome
@@ -76,7 +76,7 @@ def simulate(
     *,
     scores: np.ndarray | None = None,
     lengths: np.ndarray | None = None,
-    beside: Mapping[str, np.ndarray] | None = None,
+    sideband: Mapping[str, np.ndarray] | None = None,
     simulator: Simulator = "auto",
     waves: bool = False,
     seed: int = 1,
@@ -87,7 +87,7 @@ def simulate(
 ) -> list[Verdict]:
     """Runs benches on the Verilog of a configuration and tells the verdict of each test.
 
-    With integer `scores` [V, N] (and `lengths` [V], and what comes `beside` them, random by default) the scores bench runs
+    With integer `scores` [V, N] (and `lengths` [V], and their `sideband`, random by default) the scores bench runs
     as well. `verilog` stands in for the generated text, for example a synthesised netlist with the same ports. Log, results
     and waves are kept in `directory`; without one they go to a temporary folder that stays only if a test failed or waves
     were asked for. `progress` is called with numbers from 0 to 1.
@@ -100,9 +100,9 @@ def simulate(
             raise UserError(f"bench {bench!r}: must be one of {', '.join(BENCHES)}")
     modules = [*benches, *(["scores"] if scores is not None else [])]
     # The golden model's own check: what it refuses, the hardware is not asked.
-    if scores is not None and beside is None:
-        beside = stimulus.beside(config, checked(config, scores, lengths)[0])
-    given = None if scores is None else _given(config, scores, lengths, beside)
+    if scores is not None and sideband is None:
+        sideband = stimulus.random_sideband(config, checked(config, scores, lengths)[0])
+    given = None if scores is None else _given(config, scores, lengths, sideband)
     beats = 0 if given is None else int(given[1].sum())
     cycles = (beats + (_BENCH_CYCLES + 10 * config.max_length if benches else 0)) * _spacing(config)
     run = _Run(config, simulator, cycles, seed=seed, waves=waves, directory=directory, verilog=verilog)
@@ -114,20 +114,20 @@ def run_rtl(
     config: Config,
     scores: np.ndarray,
     lengths: np.ndarray | None = None,
-    beside: Mapping[str, np.ndarray] | None = None,
+    sideband: Mapping[str, np.ndarray] | None = None,
     *,
     simulator: Simulator = "auto",
     seed: int = 1,
     progress: Callable[[float], None] | None = None,
     verilog: str | None = None,
 ) -> RtlResult:
-    """Integer score codes [V, N] through the simulated hardware: vectors back to back, sinks always ready, with what
-    comes `beside` them where the head takes something.
+    """Integer score codes [V, N] through the simulated hardware: vectors back to back, sinks always ready, with
+    their `sideband` where the head has one.
 
     The result is what the hardware gave, compared with nothing. Raises as `simulate` does, and `Mismatch` where the
     hardware broke the stream law, lost or added beats, so that there is no result to tell.
     """
-    given = _given(config, scores, lengths, beside)
+    given = _given(config, scores, lengths, sideband)
     if len(given[0]) == 0:
         raise UserError("scores: no vectors; give at least one row")
     cycles = int(given[1].sum()) * _spacing(config)
@@ -145,10 +145,10 @@ _Given = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
 
 
 def _given(
-    config: Config, scores: np.ndarray, lengths: np.ndarray | None, beside: Mapping[str, np.ndarray] | None
+    config: Config, scores: np.ndarray, lengths: np.ndarray | None, sideband: Mapping[str, np.ndarray] | None
 ) -> _Given:
     scores, lengths = checked(config, scores, lengths)
-    return scores, lengths, checked_beside(config, beside, scores.shape)
+    return scores, lengths, checked_sideband(config, sideband, scores.shape)
 
 
 def _spacing(config: Config) -> int:

@@ -25,8 +25,8 @@ def test_codes_are_the_nearest_inverse_temperatures() -> None:
 def test_the_model_takes_floats_and_codes_alike() -> None:
     scores = np.random.default_rng(1).integers(-128, 128, (4, 16))
     given = np.array([1.0, 0.25, 7.0, np.inf])
-    one = golden(CONFIG, scores, beside={"temperatures": given})
-    other = golden(CONFIG, scores, beside={"temperatures": temperature_codes(CONFIG, given)})
+    one = golden(CONFIG, scores, sideband={"temperatures": given})
+    other = golden(CONFIG, scores, sideband={"temperatures": temperature_codes(CONFIG, given)})
     np.testing.assert_array_equal(one["probabilities"], other["probabilities"])
 
 
@@ -44,7 +44,7 @@ def test_the_model_takes_floats_and_codes_alike() -> None:
 )
 def test_what_has_no_code_is_refused(given: list[float], text: str) -> None:
     with pytest.raises(UserError, match=text):
-        golden(CONFIG, np.zeros((len(given), 3), dtype=int), beside={"temperatures": np.array(given)})
+        golden(CONFIG, np.zeros((len(given), 3), dtype=int), sideband={"temperatures": np.array(given)})
 
 
 @pytest.mark.parametrize(

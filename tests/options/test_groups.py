@@ -13,7 +13,7 @@ from softstream.sim.benches.scores import _result
 from softstream.sim.golden import golden
 from softstream.sim.simulators.runner import run_rtl
 from softstream.sim.simulators.toolbox import installed_simulators
-from softstream.sim.stimulus import beside
+from softstream.sim.stimulus import random_sideband
 
 FIXED = Config(
     groups=(8,), max_length=8, normaliser="logarithm", score_width=6, probability_width=6, per_vector="pipelined"
@@ -81,7 +81,7 @@ def test_the_model_is_that_of_each_group(name: str) -> None:
     scores = np.zeros((4, 23), dtype=np.int64)
     for row, packet in zip(scores, found, strict=True):
         row[: len(packet)] = packet
-    extra = beside(config, scores)
+    extra = random_sideband(config, scores)
     result = golden(config, scores, np.array([1, 23, 12, 6]), extra)
     words = 0
     for row, packet in enumerate(found):
@@ -145,7 +145,7 @@ def test_one_element_per_cycle(config: Config, length: int) -> None:
 def test_beats_become_the_arrays_they_came_from(name: str) -> None:
     config, lengths = CONFIGS[name], np.array([1, 23, 12, 18])
     scores = np.stack(packets(config, [23] * 4))
-    extra = beside(config, scores)
+    extra = random_sideband(config, scores)
     result = golden(config, scores, lengths, extra)
     due = due_beats(config, result, lengths, extra.get("mask"))
     found = _result(config, scores.shape, lengths, extra.get("mask"), due)

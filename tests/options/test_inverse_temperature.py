@@ -86,7 +86,7 @@ def test_vectors_in_flight_do_not_share_a_temperature(source: str, sink: str) ->
     trace = run_component(
         Head(config), beats_of(config, vectors, codes, rng), count, source=source, sink=sink, drain=("o_best",)
     )
-    model = golden(config, *pad_vectors(vectors, -128), beside={"temperatures": np.array(codes)})
+    model = golden(config, *pad_vectors(vectors, -128), sideband={"temperatures": np.array(codes)})
     due = np.concatenate([row[: len(v)] for row, v in zip(model["probabilities"], vectors, strict=True)])
     assert [beat["probability"] for beat in trace.beats] == due.tolist()
     winners = [(beat["index"], beat["score"]) for _, beat in trace.drained["o_best"]]
@@ -111,13 +111,13 @@ def test_within_the_bound_at_every_temperature(name: str) -> None:
     scores[2::40, 1:] = fmt.minimum
     scores[2::40, 0] = fmt.maximum
     scores = np.clip(np.rint(scores), fmt.minimum, fmt.maximum).astype(np.int64)
-    beside = {"temperatures": codes}
+    sideband = {"temperatures": codes}
     if config.mask:
-        beside["mask"] = (rng.random(scores.shape) < 0.3).astype(np.int64)
+        sideband["mask"] = (rng.random(scores.shape) < 0.3).astype(np.int64)
     if config.mode == "cross_entropy":
-        beside["labels"] = rng.integers(0, length, len(codes))
-    result = golden(config, scores, beside=beside)
-    vectors = Vectors(config, scores, np.full(len(codes), length), beside)
+        sideband["labels"] = rng.integers(0, length, len(codes))
+    result = golden(config, scores, sideband=sideband)
+    vectors = Vectors(config, scores, np.full(len(codes), length), sideband)
     code = outputs(config)[0].fields[0]
     errors, saturated = errors_ulp(config, code, result[code.array], exact_values(code.array, vectors))
     counted = ~saturated & (vectors.valid if errors.ndim > 1 else np.ones(len(codes), dtype=bool))
@@ -144,7 +144,7 @@ def test_temperature_one_is_what_it_is_without() -> None:
     """u = 2^F: the same scores, so the results of two heads within their bounds, and nowhere more than a code apart."""
     config = CONFIGS["int8"]
     scores = np.random.default_rng(2).integers(-128, 128, (500, 12))
-    one = golden(config, scores, beside={"temperatures": np.full(500, 32)})["probabilities"]
+    one = golden(config, scores, sideband={"temperatures": np.full(500, 32)})["probabilities"]
     other = golden(config.replace(temperature_bits=0), scores)["probabilities"]
     assert np.abs(one - other).max() <= 1
     assert (one == other).mean() > 0.98

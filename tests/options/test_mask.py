@@ -11,7 +11,7 @@ from softstream.sim.beats import due_beats, score_beats
 from softstream.sim.golden import Result, golden
 from softstream.sim.golden.modes.gumbel import words_taken
 from softstream.sim.simulators.runner import run_rtl, simulate
-from softstream.sim.stimulus import beside
+from softstream.sim.stimulus import random_sideband
 
 CONFIGS = [
     Config(mask=True, max_length=12, mode="argmax"),
@@ -71,18 +71,18 @@ def test_what_is_left_is_the_result_without_the_masked_elements(config: Config) 
     fmt, plain = config.score_format, config.replace(mask=False)
     scores = rng.integers(fmt.minimum, fmt.maximum, (200, 12), endpoint=True)
     mask = rng.random(scores.shape) < rng.random((200, 1))
-    beside = {"labels": rng.integers(0, 14, 200)} if config.mode == "cross_entropy" else {}
-    result = golden(config, scores, beside={"mask": mask, **beside})
+    sideband = {"labels": rng.integers(0, 14, 200)} if config.mode == "cross_entropy" else {}
+    result = golden(config, scores, sideband={"mask": mask, **sideband})
     np.testing.assert_array_equal(result["all_masked"], mask.all(axis=1))
     before = 0
     for row in range(len(scores)):
         left, extra = np.flatnonzero(~mask[row]), {}
-        if beside:
-            label = beside["labels"][row]
+        if sideband:
+            label = sideband["labels"][row]
             assert result["unlabelled"][row] == (label not in left)
             # Beyond the elements where it is masked.
             extra = {"labels": np.array([left.tolist().index(label) if label in left else 13])}
-        alone = golden(plain, scores[row : row + 1, left], beside=extra, before=before) if len(left) else None
+        alone = golden(plain, scores[row : row + 1, left], sideband=extra, before=before) if len(left) else None
         for name, due in due_row(config, alone, left).items():
             np.testing.assert_array_equal(result[name][row], due if result[name].ndim > 1 else due[0], name)
         before += int(words_taken(config, np.array([12]), mask[row : row + 1])[0])
@@ -106,18 +106,21 @@ def test_the_hardware_equals_the_model(config: Config) -> None:
 def test_masks_of_a_person_reach_the_hardware() -> None:
     scores = np.array([[5, 9, 9, 1], [1, 2, 3, 4], [7, 7, 7, 7]])
     mask = np.array([[0, 1, 0, 0], [1, 1, 1, 1], [0, 0, 0, 1]])
-    result = run_rtl(CONFIGS[1], scores, beside={"mask": mask}, simulator="verilator")
+    result = run_rtl(CONFIGS[1], scores, sideband={"mask": mask}, simulator="verilator")
     assert result.argmax.tolist() == [2, 0, 0]
     assert result["all_masked"].tolist() == [False, True, False]
     assert (
-        result["probabilities"].tolist() == golden(CONFIGS[1], scores, beside={"mask": mask})["probabilities"].tolist()
+        result["probabilities"].tolist()
+        == golden(CONFIGS[1], scores, sideband={"mask": mask})["probabilities"].tolist()
     )
 
 
 def test_stimuli_mask_nothing_something_and_everything() -> None:
-    mask = beside(CONFIGS[0], np.tile(np.arange(40)[:, None], (1, 12)))["mask"]
+    mask = random_sideband(CONFIGS[0], np.tile(np.arange(40)[:, None], (1, 12)))["mask"]
     assert {0, 12} < set(mask.sum(axis=1).tolist())
-    np.testing.assert_array_equal(beside(CONFIGS[0], np.tile(np.arange(40)[:, None], (1, 5)))["mask"], mask[:, :5])
+    np.testing.assert_array_equal(
+        random_sideband(CONFIGS[0], np.tile(np.arange(40)[:, None], (1, 5)))["mask"], mask[:, :5]
+    )
 
 
 @pytest.mark.parametrize(
@@ -130,18 +133,18 @@ def test_stimuli_mask_nothing_something_and_everything() -> None:
         ),
         ({"mask": np.zeros((1, 2), dtype=int)}, r"must be integers of shape \(1, 3\)"),
         ({"mask": [[0, 2, 0]]}, r"mask\[0, 1\] = 2: must be 0 to 1; for example 0"),
-        ({"mask": [[0, 1, 0]], "label": [0]}, "label: nothing of that name comes beside the scores"),
+        ({"mask": [[0, 1, 0]], "label": [0]}, "label: this head has no such sideband input"),
     ],
 )
 def test_a_wrong_mask_is_refused(given: dict[str, np.ndarray] | None, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        golden(CONFIGS[0], np.array([[1, 2, 3]]), beside=given)
+        golden(CONFIGS[0], np.array([[1, 2, 3]]), sideband=given)
 
 
 def test_each_lane_has_its_bit_lane_0_lowest() -> None:
     config = Config(mask=True, lanes=4, max_length=8)
     mask = np.array([[1, 0, 0, 0, 0, 1, 1, 1], [0, 1, 1, 0, 0, 0, 0, 0]])
-    beats = score_beats(config, np.zeros((2, 8), dtype=int), np.array([6, 2]), beside={"mask": mask})
+    beats = score_beats(config, np.zeros((2, 8), dtype=int), np.array([6, 2]), sideband={"mask": mask})
     assert [beat[-2] for beat in beats] == [0b0001, 0b0010, 0b0010]
     [port] = [port for port in top_ports(config) if port.name == "s_axis_tuser"]
     assert port.width == 4
@@ -151,7 +154,7 @@ def test_each_lane_has_its_bit_lane_0_lowest() -> None:
 def test_the_list_ends_with_the_last_element_that_is_not_masked() -> None:
     config = Config(mask=True, mode="top_k", top_k=3)
     mask = np.array([[0, 1, 0, 1], [1, 1, 1, 1], [0, 0, 0, 0]])
-    model = golden(config, np.array([[4, 9, 5, 9]] * 3), beside={"mask": mask})
+    model = golden(config, np.array([[4, 9, 5, 9]] * 3), sideband={"mask": mask})
     due = due_beats(config, model, np.full(3, 4), mask)["m_axis"]
     index = [(word & 0xFFFF, last, user) for word, last, user in due]
     assert index == [(2, 0, 0), (0, 1, 0), (0, 1, 2), (1, 0, 0), (3, 0, 0), (2, 1, 0)]

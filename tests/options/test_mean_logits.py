@@ -15,7 +15,7 @@ from softstream.hw.plan.ports import outputs
 from softstream.sim.beats import pad_vectors
 from softstream.sim.golden import golden
 from softstream.sim.reference.softmax import error_ulp, float64_slack_ulp, softmax_float64
-from softstream.sim.stimulus import beside
+from softstream.sim.stimulus import random_sideband
 
 CONFIGS = {
     "two": Config(ensemble=2, max_length=9, score_scale=0.1),
@@ -76,8 +76,8 @@ def test_the_label_is_that_of_the_last_member() -> None:
     config = Config(mode="cross_entropy", ensemble=2, max_length=4)
     scores = np.array([[3, 1, 2, 0], [1, 5, 5, 2]])
     labels = np.array([0, 2])
-    loss = golden(config, scores, beside={"labels": labels})["losses"]
-    assert loss == golden(summed(config), scores.sum(axis=0)[None], beside={"labels": labels[1:]})["losses"]
+    loss = golden(config, scores, sideband={"labels": labels})["losses"]
+    assert loss == golden(summed(config), scores.sum(axis=0)[None], sideband={"labels": labels[1:]})["losses"]
 
 
 @pytest.mark.parametrize("sink", ["never", "random"])
@@ -98,7 +98,7 @@ def test_flags_come_out_with_their_vector(name: str, sink: str) -> None:
 def test_flags_of_elements_that_left_before_come_with_the_last(mode: str) -> None:
     config = Config(mode=mode, ensemble=2, max_length=5)
     found, scores, lengths = members(config, 64)
-    result = golden(config, scores, lengths, beside(config, scores))
+    result = golden(config, scores, lengths, random_sideband(config, scores))
     sums, flags = by_hand(config, found)
     drain = ("o_best",) if len(outputs(config)) > 1 else ()
     run = run_component(Head(config), beats_of(found), sum(map(len, sums)), sink="every third", drain=drain)

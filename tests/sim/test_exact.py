@@ -35,8 +35,8 @@ def vectors(config: Config) -> Vectors:
             np.clip(np.rint(rng.normal((low + high) / 2, rng.choice((3, 30, 300)), length)), low, high).astype(int)
         )
     scores, lengths = pad_vectors([vector[:LENGTH] for vector in given], high)
-    beside = {"labels": rng.integers(0, lengths)} if sidebands(config) else {}
-    return Vectors(config, scores, lengths, beside)
+    sideband = {"labels": rng.integers(0, lengths)} if sidebands(config) else {}
+    return Vectors(config, scores, lengths, sideband)
 
 
 def rows(found: Vectors) -> list[np.ndarray]:
@@ -74,7 +74,7 @@ def one_hot(found: Vectors) -> np.ndarray:
 
 
 def losses(found: Vectors) -> np.ndarray:
-    return -np.take_along_axis(log_softmax(found), found.beside["labels"][:, None], axis=1)[:, 0]
+    return -np.take_along_axis(log_softmax(found), found.sideband["labels"][:, None], axis=1)[:, 0]
 
 
 THEIRS: dict[str, Callable[[Vectors], np.ndarray]] = {
@@ -105,7 +105,7 @@ def test_codes_are_within_the_bound_of_scipy_and_numpy(config: Config) -> None:
         return
     found = vectors(config)
     code = next(field for output in outputs(config) for field in output.fields if field.array in EXACT)
-    codes = golden(config, found.scores, found.lengths, found.beside)[code.array]
+    codes = golden(config, found.scores, found.lengths, found.sideband)[code.array]
     exact = THEIRS[config.mode](found)
     there = counted(found, exact)
     error, saturated = (both[there] for both in errors_ulp(config, code, codes, exact))
@@ -135,7 +135,7 @@ def test_our_float64_is_theirs(config: Config) -> None:
 @pytest.mark.parametrize("config", CASES)
 def test_winners_and_orders_are_numpys(config: Config) -> None:
     found = vectors(config)
-    result: Result = golden(config, found.scores, found.lengths, found.beside)
+    result: Result = golden(config, found.scores, found.lengths, found.sideband)
     if "argmax" in result:
         assert result["argmax"].tolist() == [int(np.argmax(row)) for row in rows(found)]
     if "top_indices" in result:

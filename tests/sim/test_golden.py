@@ -11,7 +11,7 @@ from softstream.hw.numbers.reciprocal import GUARD
 from softstream.hw.numbers.softmax import numerics
 from softstream.hw.numbers.two_pass import differences
 from softstream.sim.golden import golden
-from softstream.sim.stimulus import beside
+from softstream.sim.stimulus import random_sideband
 
 
 def by_definition(config: Config, vector: list[int]) -> tuple[int, int, bool, list[int]]:
@@ -95,8 +95,8 @@ def test_implementation_keys_change_nothing() -> None:
     for config in PRESETS.values():
         if config.score_width == 8:
             cut = scores[:, : config.max_length]
-            others = beside(config, cut)
-            fast, small = (golden(config.replace(profile=p), cut, beside=others) for p in ("fast", "small"))
+            others = random_sideband(config, cut)
+            fast, small = (golden(config.replace(profile=p), cut, sideband=others) for p in ("fast", "small"))
             assert set(fast) == set(small)
             assert all(np.array_equal(fast[name], small[name]) for name in fast)
 
@@ -144,3 +144,51 @@ def test_no_vectors() -> None:
 def test_wrong_input(scores: np.ndarray, lengths: np.ndarray | None, message: str) -> None:
     with pytest.raises(UserError, match=message):
         golden(Config(), scores, lengths)
+
+
+SAMPLE = Config(mode="sample", max_length=4, score_scale=0.1)
+
+
+@pytest.mark.parametrize("before", [-1, 1.5, 2**62, 2**64, "1", True, None, float("nan")])
+def test_words_before_that_are_no_number_of_words(before):
+    with pytest.raises(UserError, match=r"before = .*: must be an integer from 0 to 2\^62 − 1.*for example 0"):
+        golden(SAMPLE, [[1, 2, 3]], before=before)
+
+
+def test_words_before_at_the_limits():
+    for before in (0, np.int64(3), 2**62 - 1):
+        assert golden(SAMPLE, [[1, 2, 3]], before=before)["sample"].shape == (1,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (([[1, 2], [3]],), "scores"),
+        (([[1, 2], [3, 4]], [[1], [1, 2]]), "lengths"),
+        (([[1, 2], [3, 4]], None, {"mask": [[1, 2], [0]]}), "mask"),
+    ],
+)
+def test_ragged_lists(arguments, name):
+    with pytest.raises(UserError, match=f"^{name}: rows of unequal lengths; must be an array; [^\n]*$"):
+        golden(Config(max_length=4, mask=True), *arguments)
+
+
+def test_masked_arrays_are_refused_with_a_call_that_works():
+    config, hidden = Config(max_length=4), [[False, True, False]]
+    scores = np.ma.masked_array([[1, 9, 3]], hidden)
+    with pytest.raises(
+        UserError, match=r"^scores: a masked array with 1 masked elements.*scores\.filled\(0\)"
+    ) as refusal:
+        golden(config, scores)
+    assert "\n" not in str(refusal.value)
+    assert golden(config.replace(mask=True), scores.filled(0), sideband={"mask": scores.mask}).argmax == 2
+    assert golden(config, np.ma.masked_array([[1, 9, 3]])).argmax == 1  # nothing is masked
+    with pytest.raises(UserError, match=r"^lengths: a masked array"):
+        golden(config, [[1, 9, 3]], np.ma.masked_array([2], [True]))
+
+
+def test_the_former_name_of_the_sideband():
+    config, mask = Config(max_length=4, mask=True), np.array([[0, 1, 0]])
+    assert golden(config, [[1, 9, 3]], beside={"mask": mask}).argmax == 2
+    with pytest.raises(UserError, match="beside: the former name of sideband"):
+        golden(config, [[1, 9, 3]], sideband={"mask": mask}, beside={"mask": mask})

@@ -18,7 +18,7 @@ from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import outputs, stream_fields
 from softstream.sim.beats import Beat, due_beats, pad_vectors, score_beats
 from softstream.sim.golden import golden
-from softstream.sim.stimulus import beside
+from softstream.sim.stimulus import random_sideband
 
 __all__ = ["HeadTrace", "check_head"]
 
@@ -37,7 +37,7 @@ def check_head(
 ) -> HeadTrace:
     """Sends vectors under pauses on both sides; all that comes out, and nothing more, is what the golden model says."""
     scores, lengths = pad_vectors(vectors, config.score_format.minimum)
-    extra = beside(config, scores)
+    extra = random_sideband(config, scores)
     beats = score_beats(config, scores, lengths, np.random.default_rng(seed), extra)
     due = due_beats(config, golden(config, scores, lengths, extra), lengths, extra.get("mask"))
     return _run(config, beats, due, pauses(source, seed), pauses(sink, seed + 1))

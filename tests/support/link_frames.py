@@ -18,14 +18,14 @@ from softstream.sim.beats import due_beats
 __all__ = ["elements_of", "result_frames", "run_payloads"]
 
 
-def run_payloads(config: Config, vector: np.ndarray, beside: dict[str, np.ndarray]) -> list[bytes]:
+def run_payloads(config: Config, vector: np.ndarray, sideband: dict[str, np.ndarray]) -> list[bytes]:
     """Payloads of the RUN frames of one vector [N], with what comes beside it, [1, N] and [1]."""
     size, wire = element_bytes(config), b""
     score = 1 if config.score_width <= 8 else 2
     for place, code in enumerate(vector):
         user = low = 0
         for field in sidebands(config):
-            value = beside[field.array][0]
+            value = sideband[field.array][0]
             user |= int(value[place] if field.per == "element" else value) << low
             low += field.width
         wire += int(code % 256**score).to_bytes(score, "little") + user.to_bytes(size - score, "little")
@@ -41,11 +41,11 @@ def elements_of(config: Config, wire: bytes) -> tuple[np.ndarray, dict[str, np.n
     scores, words = words & ((1 << width) - 1), words >> (8 if width <= 8 else 16)
     if config.score_signed:
         scores -= scores >> (width - 1) << width
-    beside = {}
+    sideband = {}
     for field in sidebands(config):
         values, words = words & ((1 << field.width) - 1), words >> field.width
-        beside[field.array] = values[None] if field.per == "element" else values[:1]
-    return scores[None], beside
+        sideband[field.array] = values[None] if field.per == "element" else values[:1]
+    return scores[None], sideband
 
 
 def result_frames(config: Config, model, length: int, mask: np.ndarray | None, cycles: int) -> list[tuple[Type, bytes]]:

@@ -77,9 +77,9 @@ class ModelBoard(threading.Thread):
         self.most_unacknowledged = max(self.most_unacknowledged, (self.sent - self.acknowledged) & 0xFF)
 
     def results(self):
-        scores, beside = elements_of(self.config, self.vector)
-        mask = beside.get("mask")
+        scores, sideband = elements_of(self.config, self.vector)
+        mask = sideband.get("mask")
         lengths = np.array([scores.shape[1]])
-        model = golden(self.config, scores, lengths, beside, before=self.words)
+        model = golden(self.config, scores, lengths, sideband, before=self.words)
         self.words += int(words_taken(self.config, lengths, mask)[0])
         return result_frames(self.config, model, scores.shape[1], mask, 42)

@@ -16,7 +16,7 @@ def cross_entropy(config: Config, block: Block) -> dict[str, np.ndarray]:
 
     Such a label has the largest code for its loss.
     """
-    numbers, labels = log_numerics(config, signed=False), block.beside["labels"]
+    numbers, labels = log_numerics(config, signed=False), block.sideband["labels"]
     kept = np.where(labels < block.lengths, labels, 0)[:, None]
     found = (labels < block.lengths) & np.take_along_axis(block.taking_part, kept, axis=1)[:, 0]
     labelled = np.take_along_axis(block.positions, kept, axis=1)[:, 0]

@@ -16,12 +16,12 @@ def grouped(
     config: Config,
     scores: np.ndarray,
     lengths: np.ndarray,
-    beside: Mapping[str, np.ndarray],
+    sideband: Mapping[str, np.ndarray],
     before: int,
 ) -> dict[str, np.ndarray]:
     """The arrays of packets of scores [V, N]: of elements [V, N], of groups [V, G]. `model` is that of vectors."""
     groups, inner = Grouping(config.groups, lengths), config.replace(groups=[])
-    split = {name: groups.split(values) for name, values in beside.items()}
+    split = {name: groups.split(values) for name, values in sideband.items()}
     found = model(inner, groups.split(scores), groups.lengths, split, before=before)
     arrays = {"incomplete": groups.told(~groups.complete)}
     for output in outputs(config):

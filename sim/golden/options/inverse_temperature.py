@@ -10,6 +10,6 @@ __all__ = ["inverse_temperature"]
 
 def inverse_temperature(before: Config, after: Config, block: Block) -> Block:
     """The vectors that the configuration behind the product is given."""
-    beside = dict(block.beside)
-    codes = beside.pop("temperatures")
-    return replace(block, positions=block.positions * codes[:, None], beside=beside)
+    sideband = dict(block.sideband)
+    codes = sideband.pop("temperatures")
+    return replace(block, positions=block.positions * codes[:, None], sideband=sideband)

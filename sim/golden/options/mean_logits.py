@@ -12,9 +12,9 @@ __all__ = ["mean_logits"]
 
 
 def mean_logits(config: Config, after: Config, block: Block) -> Block:
-    """Sums of score codes as positions of the format behind, [V / M, N]; what is beside a vector is that of the last member."""
+    """Sums of score codes as positions of the format behind, [V / M, N]; the sideband is that of the last member."""
     members = config.ensemble
     positions = member_sum(block.positions, block.lengths, members)
     positions += sum_offset(config) - after.score_format.minimum
-    beside = {field.array: block.beside[field.array][members - 1 :: members] for field in sidebands(config)}
-    return replace(block, positions=positions, lengths=result_lengths(config, block.lengths), beside=beside)
+    sideband = {field.array: block.sideband[field.array][members - 1 :: members] for field in sidebands(config)}
+    return replace(block, positions=positions, lengths=result_lengths(config, block.lengths), sideband=sideband)

@@ -18,20 +18,20 @@ class Block:
     """Score codes above the smallest, 0 where masked, int64 [V, N]; what they are beyond a vector's length is not looked at."""
     lengths: np.ndarray
     """Elements of each vector, cut at max_length, [V]."""
-    beside: Mapping[str, np.ndarray]
-    """What comes beside the scores, [V, N] or [V]."""
+    sideband: Mapping[str, np.ndarray]
+    """The sideband of the scores by name, [V, N] or [V]."""
     words_before: int
     """Random words that all vectors before them took since reset."""
 
     @property
     def taking_part(self) -> np.ndarray:
         """Which positions are elements that are not masked, bool [V, N]."""
-        return self.valid & (self.beside["mask"] == 0) if "mask" in self.beside else self.valid
+        return self.valid & (self.sideband["mask"] == 0) if "mask" in self.sideband else self.valid
 
     @property
     def flags(self) -> dict[str, np.ndarray]:
         """Whether all of a vector is masked, bool [V], if it can be."""
-        return {"all_masked": np.logical_not(self.taking_part.any(axis=1))} if "mask" in self.beside else {}
+        return {"all_masked": np.logical_not(self.taking_part.any(axis=1))} if "mask" in self.sideband else {}
 
     @property
     def valid(self) -> np.ndarray:

@@ -25,7 +25,7 @@ from softstream.scripts.verbs.run_on_board import self_test
 from softstream.sim.data import DIGITS_SCORES
 from softstream.sim.golden import golden
 from softstream.sim.simulators.board import SimulatedBoard
-from softstream.sim.stimulus import beside
+from softstream.sim.stimulus import random_sideband
 
 pytestmark = pytest.mark.boards
 
@@ -130,10 +130,10 @@ def test_the_host_program_tells_a_fault_in_one_line_and_succeeds_the_next_time(b
 def attempt(board, link, rows):
     """Whether the request succeeded; a result that is not the model's is no success and no fault, but a failure."""
     try:
-        answer = link.run(SCORES[rows], sideband=beside(board.config, SCORES[rows]))
+        answer = link.run(SCORES[rows], sideband=random_sideband(board.config, SCORES[rows]))
     except LinkError as error:
         return str(error)
-    model = golden(board.config, SCORES[rows], beside=beside(board.config, SCORES[rows]))
+    model = golden(board.config, SCORES[rows], sideband=random_sideband(board.config, SCORES[rows]))
     assert set(answer.arrays) == set(model)
     assert all(np.array_equal(answer[name], model[name]) for name in model)
     return ""

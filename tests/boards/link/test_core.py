@@ -28,7 +28,7 @@ from softstream.hw.errors import UserError
 from softstream.hw.plan.derive import plan
 from softstream.sim.golden import golden
 from softstream.sim.golden.modes.gumbel import words_taken
-from softstream.sim.stimulus import beside
+from softstream.sim.stimulus import random_sideband
 
 DIVISOR = 4
 CLOCK = 1e6
@@ -103,7 +103,7 @@ def link(config, script):
 
 def run_frames(config, vector, sequence=0, acknowledge=0):
     """The frames of one vector."""
-    parts = run_payloads(config, vector, beside(config, np.array([vector])))
+    parts = run_payloads(config, vector, random_sideband(config, np.array([vector])))
     return [
         Frame(Type.RUN_END if k == len(parts) - 1 else Type.RUN, sequence + k, acknowledge, part)
         for k, part in enumerate(parts)
@@ -112,8 +112,8 @@ def run_frames(config, vector, sequence=0, acknowledge=0):
 
 def check(config, vector, frames, words=0):
     """The frames of a vector's result against the model, behind as many random words; returns its trailer and the result."""
-    extra = beside(config, np.array([vector]))
-    model = golden(config, np.array([vector]), beside=extra, before=words)
+    extra = random_sideband(config, np.array([vector]))
+    model = golden(config, np.array([vector]), sideband=extra, before=words)
     found = [(frame.type, frame.payload) for frame in frames if frame.type in (Type.RESULT, Type.RESULT_END)]
     trailer = Trailer.from_bytes(config, found[-1][1])
     due = result_frames(config, model, len(vector), extra.get("mask"), trailer.cycles)
@@ -177,7 +177,7 @@ def test_a_vector_gives_what_the_model_gives_in_the_cycles_of_the_plan(name):
             assert results[-1].acknowledge == sequence
             acknowledge += len(results)
             found.append(check(config, vector, line.frames, words))
-            mask = beside(config, np.array([vector])).get("mask")
+            mask = random_sideband(config, np.array([vector])).get("mask")
             words += int(words_taken(config, np.array([len(vector)]), mask)[0])
 
     winners = link(config, script)
