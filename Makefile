@@ -13,7 +13,7 @@ BOARD := --board icestick --baud 3000000
 SCORES := sim/data/digits_scores.npy
 LABELS := sim/data/digits_labels.npy
 
-.PHONY: help demo test test-long test-boards lint bench tables hashes constraints clean
+.PHONY: help demo test test-long test-boards lint bench tables docs hashes constraints clean
 .DEFAULT_GOAL := help
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo "make lint         ruff, and mypy on the public API"
 	@echo "make bench        measures every variant anew: boards/measured/bench.json, the tables of the pages, build/bench/bench.html"
 	@echo "make tables       writes the generated tables and pictures of the pages anew"
+	@echo "make docs         the pages and the documentation of the modules as a site: build/docs/index.html"
 	@echo "make hashes       stores the hashes of the hardware of all configurations anew, and names what changed"
 	@echo "make constraints  writes scripts/constraints.txt anew, from the newest versions that pyproject.toml allows"
 	@echo "make clean        removes .venv and build"
@@ -61,6 +62,10 @@ bench: $(VENV)/.dev
 tables: $(VENV)/.dev
 	$(BIN)/python -m softstream.scripts.generated_tables
 
+docs: $(VENV)/.docs
+	$(BIN)/python -m softstream.scripts.site build/docs
+	@echo "build/docs/index.html"
+
 hashes: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m support.rtlil_hashes --write
 
@@ -84,10 +89,15 @@ $(VENV)/.dev: $(VENV)/.made pyproject.toml scripts/constraints.txt
 	$(PIP_INSTALL) -e '.[dev]'
 	touch $@ $(VENV)/.runtime
 
+# Not part of .dev: neither the demo nor the tests need Sphinx.
+$(VENV)/.docs: $(VENV)/.made pyproject.toml scripts/constraints.txt
+	$(PIP_INSTALL) -e '.[docs]'
+	touch $@ $(VENV)/.runtime
+
 constraints:
 	scripts/venv.sh build/newest $(PYTHON)
-	build/newest/bin/pip install --quiet --disable-pip-version-check --no-compile -e '.[dev]'
-	{ echo "# What softstream is measured with, runtime and development packages. Written by: make constraints"; \
+	build/newest/bin/pip install --quiet --disable-pip-version-check --no-compile -e '.[dev,docs]'
+	{ echo "# What softstream is measured with, runtime, development and documentation packages. Written by: make constraints"; \
 	  build/newest/bin/pip list --format=freeze --exclude-editable | grep -v '^pip=='; } > build/constraints.txt
 	mv build/constraints.txt scripts/constraints.txt
 	rm -rf build/newest
