@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth import Module, Signal, Value, unsigned
+from amaranth import Const, Module, Signal, Value, unsigned
 from amaranth.lib import memory
 
 __all__ = ["UNCHECKED", "delay", "store", "table"]
@@ -30,8 +30,11 @@ def table(
     """A table in memory: the entry `cycles` cycles after its address.
 
     The first of the registers behind the memory is the memory's own on fabrics that have one. `block` asks for a block
-    RAM even where synthesis would build so few entries of logic.
+    RAM even where synthesis would build so few entries of logic. A table of width 0, all of whose entries are 0, is the
+    constant 0, because synthesis cannot take a memory without bits.
     """
+    if not width:
+        return Const(0, 1)
     attributes = {"rom_style": "block"} if block else {}
     rom = memory.Memory(shape=unsigned(width), depth=len(entries), init=list(entries), attrs=attributes)
     m.submodules[name] = rom
