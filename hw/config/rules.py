@@ -37,6 +37,12 @@ def check_combination(config: "Config") -> None:
     if config.groups:
         _check_groups(config)
     _check_clip(config)
+    steps = (1 << config.score_width) - 1
+    if config.traits.exponentials and config.reference_offset > steps:
+        raise UserError(
+            f"reference_offset = {config.reference_offset}: must be from 0 to {steps}, a step for each score code of "
+            f"{config.score_width} bits; for example 0"
+        )
     smooth = len(config.smoothing) > 1
     for option, wanted, name, given, why in (
         ("smoothing", smooth, "lanes", config.lanes > 1, "takes one element after the other"),

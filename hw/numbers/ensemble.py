@@ -36,12 +36,21 @@ def result_lengths(config: Config, lengths: Any) -> Any:
 
 
 def summed(config: Config) -> Config:
-    """The configuration behind the sums of an ensemble's scores: ceil(log2 M) bits more, steps of 1/M."""
-    return config.replace(
+    """The configuration behind the sums of an ensemble's scores: ceil(log2 M) bits more, steps of 1/M.
+
+    The exponential of a mean is relative to a score code c of the members, so that of a sum is relative to M·c. The largest
+    code of the sums' format is no such reference: it exceeds M times the largest score code, the largest sum.
+    """
+    sums = config.replace(
         ensemble=1,
         score_width=config.score_width + ceil_log2(config.ensemble),
         score_scale=config.score_scale / config.ensemble,
+        reference_offset=0,
     )
+    if not config.traits.exponentials:
+        return sums
+    reference = config.ensemble * (config.score_format.maximum - config.reference_offset)
+    return sums.replace(reference_offset=sums.score_format.maximum - reference)
 
 
 def sum_offset(config: Config) -> int:

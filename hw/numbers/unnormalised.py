@@ -63,14 +63,10 @@ def sum_format(config: Config) -> QFormat:
 def exponential_codes(config: Config) -> ExponentialCodes:
     """Tables for exponentials relative to the score code that lies `reference_offset` below the largest of the format.
 
-    Raises `UserError` for an offset that leaves the score format, and as `numerics` does.
+    Raises `UserError` as `numerics` does.
     """
     position = (1 << config.score_width) - 1 - config.reference_offset
-    if position < 0:
-        raise UserError(
-            f"reference_offset = {config.reference_offset}: must be from 0 to {(1 << config.score_width) - 1}, a step for each "
-            f"score code of {config.score_width} bits; for example 0"
-        )
+    assert position >= 0  # checked at construction
     widths = numerics(config)
     if config.score_width <= DIRECT_WIDTH:
         codes = np.array(_direct(config, position), dtype=np.int64)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.configurations import beats_of, vectors
+from support.head_bench import check_head
 from support.stream_bench import PAUSES, run_component
 
 from softstream.hw.config.config import Config
@@ -185,7 +186,10 @@ def test_the_sum_of_the_largest_codes_fits() -> None:
 def test_a_constant_outside_of_the_scores_is_refused() -> None:
     message = "reference_offset = 256: must be from 0 to 255, a step for each score code of 8 bits; for example 0"
     with pytest.raises(UserError, match=re.escape(message)):
-        exponential_codes(Config(reference_offset=256))
+        Config(mode="exponential", reference_offset=256)
+    with pytest.raises(UserError, match=re.escape(message)):
+        Config(mode="exponential", reference_offset=256, ensemble=3, score_signed=False)
+    assert exponential_codes(Config(mode="exponential", reference_offset=255)).reference == 0
 
 
 def test_too_few_guard_bits_of_a_wide_score_are_refused() -> None:
@@ -193,3 +197,41 @@ def test_too_few_guard_bits_of_a_wide_score_are_refused() -> None:
     with pytest.raises(UserError, match="guard_bits = 4 would do"):
         exponential_bound(exponential_codes(config))
     assert exponential_bound(exponential_codes(config.replace(guard_bits=4))).total < 1
+
+
+MEANS = {
+    f"{members}-{width}-{scale}-{offset}": Config(
+        mode="exponential", ensemble=members, score_width=width, score_scale=scale, reference_offset=offset, max_length=4,
+        probability_format="UQ1" if members % 2 else "UQ0", score_signed=members != 4,
+    )
+    for members in (2, 3, 4, 5, 16)
+    for width, scale in ((8, 0.0625), (8, 0.25), (6, 0.5), (12, 2.0**-8))
+    for offset in (0, 11)
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MEANS)
+def test_a_mean_of_logits_is_relative_to_a_code_that_all_members_reach(name: str) -> None:
+    """min(1, e^(mean − c)) of the members' own scores in long double, within the bound; 1.0 where all members are at c."""
+    config = MEANS[name]
+    low, high, m = config.score_format.minimum, config.score_format.maximum, config.ensemble
+    rng = np.random.default_rng(11)
+    scores = np.concatenate([
+        rng.integers(low, high, (m * 200, 4), endpoint=True),
+        high - np.minimum(rng.geometric(0.2, (m * 200, 4)) - 1, high - low),
+        np.full((m, 4), high),
+        np.full((m, 4), high - config.reference_offset),
+    ])  # fmt: skip
+    codes = golden(config, scores)["exponentials"]
+    assert (codes[-2:] == config.probability_maximum).all()
+    mean = scores.reshape(-1, m, 4).astype(np.longdouble).mean(axis=1)
+    exact = np.exp(config.score_scale * np.minimum(mean - (high - config.reference_offset), 0)) * 2**8
+    limit = plan(config).bound_ulp + 1e-9
+    assert (np.abs(codes - exact) <= np.where(codes == config.probability_maximum, max(1, limit), limit)).all()
+
+
+@pytest.mark.parametrize("name", ["3-8-0.0625-0", "5-12-0.00390625-0", "4-12-0.00390625-11"])
+def test_the_head_of_a_mean_of_logits_equals_the_model(name: str) -> None:
+    config = MEANS[name]
+    found = vectors(config, seed=12)
+    check_head(config, found[: len(found) - len(found) % config.ensemble])
