@@ -21,6 +21,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from softstream.hw.config.limits import BETA_LIMIT, DIRECT_WIDTH
+from softstream.hw.numbers.wide import shifted_product
 
 __all__ = ["ExponentialTables", "decay", "exponential_tables", "scale_in_octaves"]
 
@@ -137,7 +138,8 @@ def split_product(tables: ExponentialTables, high: np.ndarray, low: np.ndarray) 
     """
     zeros = tables.work_fraction - tables.delta_width
     factor, delta = high[..., 1], low[..., 1]
-    product = factor + (((factor >> zeros) * delta) >> (tables.work_fraction - zeros))
+    width = tables.delta_width
+    product = factor + shifted_product(factor >> zeros, delta, width, 2 * width + 1)
     carry = product >> (tables.work_fraction + 1)
     exponent = high[..., 0] + low[..., 0] + carry
     return exponent.reshape(-1), (product >> (SPLIT_GUARD + carry)).reshape(-1)

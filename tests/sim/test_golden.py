@@ -7,10 +7,16 @@ from support.configurations import SOFTMAX, TWO_PASS, vectors
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import UserError
+from softstream.hw.numbers.exponential import exponential_tables
 from softstream.hw.numbers.reciprocal import GUARD
 from softstream.hw.numbers.softmax import numerics
 from softstream.hw.numbers.two_pass import differences
+from softstream.hw.plan.derive import plan
+from softstream.hw.plan.ports import outputs
+from softstream.sim.beats import pad_vectors
 from softstream.sim.golden import golden
+from softstream.sim.reference.exact import EXACT, Vectors, errors_ulp, exact_values
+from softstream.sim.reference.softmax import float64_slack_ulp
 from softstream.sim.stimulus import random_sideband
 
 
@@ -192,3 +198,119 @@ def test_the_former_name_of_the_sideband():
     assert golden(config, [[1, 9, 3]], beside={"mask": mask}).argmax == 2
     with pytest.raises(UserError, match="beside: the former name of sideband"):
         golden(config, [[1, 9, 3]], sideband={"mask": mask}, beside={"mask": mask})
+
+
+def widest(**keys: object) -> Config:
+    """The configuration with the largest P + k, then the largest P, that has a plan."""
+    pairs = [(p, k) for p in range(24, 1, -1) for k in range(8, 0, -1)]
+    for p, k in sorted(pairs, key=lambda pair: (-sum(pair), -pair[0])):
+        try:
+            config = Config(probability_width=p, guard_bits=k, **keys)  # type: ignore[arg-type]
+            plan(config)
+        except UserError:
+            continue
+        return config
+    raise AssertionError(keys)
+
+
+WIDEST = {
+    "divider": {"max_length": 64},
+    "divider-UQ1": {"max_length": 64, "probability_format": "UQ1", "score_scale": 0.5},
+    "divider-longest": {"max_length": 65536, "score_scale": 0.01},
+    "divider-reference": {"max_length": 16, "accumulator": "reference", "score_scale": 1.0},
+    "divider-split": {"max_length": 16, "score_width": 16, "score_scale": 0.5},
+    "reciprocal": {"normaliser": "reciprocal", "max_length": 64},
+    "reciprocal-UQ1": {"normaliser": "reciprocal", "max_length": 3, "probability_format": "UQ1", "score_scale": 0.3},
+    "reciprocal-longest": {"normaliser": "reciprocal", "max_length": 65536, "score_scale": 0.01},
+    "reciprocal-reference": {"normaliser": "reciprocal", "max_length": 16, "accumulator": "reference"},
+    "reciprocal-split": {"normaliser": "reciprocal", "max_length": 16, "score_width": 16, "score_scale": 0.02},
+    "logarithm": {"normaliser": "logarithm", "max_length": 64},
+    "none": {"normaliser": "none", "max_length": 64},
+    "none-split": {"normaliser": "none", "max_length": 16, "score_width": 13, "score_scale": 1.0},
+    "two_pass": {"accumulator": "two_pass", "max_length": 64, "profile": "small"},
+    "two_pass-longest": {"accumulator": "two_pass", "max_length": 65536, "profile": "small"},
+}
+
+
+def extreme_vectors(config: Config) -> list[list[int]]:
+    """Equal largest scores, one largest among smallest ones, ramps, random scores near each other and anywhere."""
+    low, high, n = config.score_format.minimum, config.score_format.maximum, min(config.max_length, 40)
+    rng = np.random.default_rng(41)
+    found = [[high], [low], [high] * n, [low] * n, [low] * (n - 1) + [high], [high - i for i in range(n)][::-1]]
+    for spread in (3, 20, high - low):
+        found += np.maximum(low, high - rng.integers(0, spread, (8, n))).tolist()
+    return found
+
+
+@pytest.mark.parametrize("name", WIDEST)
+def test_the_widest_configurations_equal_the_definition(name: str) -> None:
+    """Where intermediate results have the most bits, NumPy's integers must neither overflow nor wrap."""
+    config = widest(**WIDEST[name])
+    for vector in extreme_vectors(config):
+        result = golden(config, [vector])
+        argmax, best, _, codes = by_definition(config, vector)
+        assert (result.argmax[0], result.best[0], result["probabilities"][0].tolist()) == (argmax, best, codes)
+
+
+def test_the_widest_split_exponentials_equal_their_definition() -> None:
+    """X·(1 + δ) in Python's integers, where a factor has 35 bits and δ 34."""
+    tables = exponential_tables(16, 0.5, 31)
+    assert tables.delta_width == tables.work_fraction == 34
+    exponents, significands = tables.all_positions
+    for position in [*range(0, 1 << 16, 97), *range((1 << 16) - 70, 1 << 16)]:
+        (high_exponent, factor), (low_exponent, delta) = tables.high[position >> 6], tables.low[position & 63]
+        product = factor + (factor * delta >> 34)
+        carry = product >> 35
+        assert exponents[position] == high_exponent + low_exponent + carry
+        assert significands[position] == product >> (3 + carry)
+
+
+MODES_AT_THE_WIDEST = {
+    "log_softmax": {"mode": "log_softmax", "max_length": 65536},
+    "cross_entropy": {"mode": "cross_entropy", "max_length": 65536},
+    "exponential": {"mode": "exponential", "max_length": 64},
+    "exponential-split": {"mode": "exponential", "max_length": 64, "score_width": 16, "score_scale": 0.5},
+    "exponential-mean": {"mode": "exponential", "max_length": 9, "ensemble": 16, "score_width": 12, "score_scale": 0.5},
+    "sigmoid": {"mode": "sigmoid"},
+    "softmax_top_k": {"mode": "softmax_top_k", "normaliser": "reciprocal", "max_length": 64},
+    "floor": {"probability_floor": 0.01, "normaliser": "reciprocal", "max_length": 64},
+    "gather": {"smoothing": (255,) * 15, "max_length": 64, "normaliser": "reciprocal"},
+    "scatter": {"smoothing": (255,) * 15, "smoothing_edges": "scatter", "max_length": 64},
+    "mean-of-probabilities": {"ensemble": 16, "ensemble_mean": "probabilities", "max_length": 64},
+    "mean-of-logits": {"ensemble": 16, "max_length": 64, "score_width": 12, "normaliser": "reciprocal"},
+    "temperature": {"temperature_bits": 8, "max_length": 64, "normaliser": "reciprocal"},
+}
+
+
+@pytest.mark.parametrize("name", MODES_AT_THE_WIDEST)
+def test_the_widest_configurations_of_all_modes_are_within_their_bounds(name: str) -> None:
+    config = widest(**MODES_AT_THE_WIDEST[name])
+    rows = [np.array(vector) for vector in extreme_vectors(config) for _ in range(config.ensemble)]
+    scores, lengths = pad_vectors(rows, config.score_format.minimum)
+    sideband = random_sideband(config, scores)
+    if "labels" in sideband:
+        sideband["labels"] = sideband["labels"] % lengths
+    with np.errstate(all="raise"):
+        result = golden(config, scores, lengths, sideband)
+    inputs, derived = Vectors(config, scores, lengths, sideband), plan(config)
+    field = next(f for output in outputs(config) for f in output.fields if f.array in EXACT)
+    codes = inputs.results(result)[field.array]
+    errors, saturated = errors_ulp(config, field, codes, exact_values(field.array, inputs))
+    compared = ~saturated
+    if errors.ndim == 2 and errors.shape == inputs.behind.valid.shape:
+        compared &= inputs.behind.valid
+    limit = derived.bound_ulp + 2.0**-20 + float64_slack_ulp(config)
+    assert np.abs(errors[compared]).max() <= limit
+
+
+@pytest.mark.parametrize("sampler", ["gumbel", "inverse_cdf"])
+def test_the_widest_sampling_draws_what_can_be_drawn(sampler: str) -> None:
+    """The law of a draw has tests of its own: here no sum and no share may wrap round."""
+    scale = 16.0 if sampler == "gumbel" else 0.1
+    config = widest(mode="sample", sampler=sampler, score_scale=scale, max_length=64)
+    with np.errstate(all="raise"):
+        for vector in extreme_vectors(config):
+            result = golden(config, [vector])
+            drawn = vector[int(result["sample"][0])]
+            assert drawn == result["score"][0]
+            assert (max(vector) - drawn) * scale < 40
