@@ -146,7 +146,21 @@ def _network() -> str:
 
 
 def _peers() -> str:
-    return " · ".join(f"[{peer.name}]({peer.source}), {peer.formats}".replace("<", "\\<") for peer in PEERS)
+    kinds = ("COMB", "FF", "DP16KD", "MULT18")
+    return _markdown(
+        ("block", "formats", *kinds, "Fmax, MHz", "elements/cycle", "Melements/s"),
+        [
+            (
+                f"[{peer.name}]({peer.source})",
+                peer.formats.replace("<", "\\<"),
+                *(f"{peer.cells[kind]}" for kind in kinds),
+                f"{peer.fmax_mhz:g}",
+                f"{peer.elements_per_cycle:g}",
+                f"{peer.megaelements_per_second:.1f}",
+            )
+            for peer in sorted(PEERS, key=lambda peer: -peer.megaelements_per_second)
+        ],
+    )
 
 
 @dataclass(frozen=True)

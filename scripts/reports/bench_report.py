@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,110 +54,158 @@ def _placed(content: Content) -> Iterator[tuple[str, str, Content, Content]]:
 # Plots ---------------------------------------------------------------------------------------------------------------
 
 
+_BLOCK_CELLS = {"DP16KD": 434, "MULT18": 867}
+"""Cells that a block RAM and a multiplier count as: an LFE5U-25F has 24288 COMB, 56 block RAMs and 28 multipliers."""
+
+
+_AREA_SENTENCE = (
+    "The area counts COMB or flip-flops, whichever is more, and each hard block by its share of an LFE5U-25F: "
+    + " and ".join(f"{weight} cells for a {kind}" for kind, weight in _BLOCK_CELLS.items())
+    + "."
+)
+
+
+def _area(cells: Mapping[str, int]) -> int:
+    """Area on an ECP5 in cells: COMB or flip-flops, of which a slice has as many, whichever is more, and the hard blocks."""
+    return max(cells["COMB"], cells["FF"]) + sum(cells[kind] * weight for kind, weight in _BLOCK_CELLS.items())
+
+
 @dataclass(frozen=True)
-class _Label:
-    """A point of the plot of throughput against area, and its name."""
+class _Point:
+    """One design in the plot of throughput against area."""
 
-    text: str
-    x: float
-    y: float
+    mark: str
+    """Number or letter at the point and in the list."""
+    name: str
+    area: int
+    throughput: float
     colour: str
+    filled: bool
 
 
-_LETTER = (4.5, 9.5)
-"""Width of a letter and height of a line, in points, somewhat more than they are."""
-_PLOT = (300.0, 235.0)
-"""The plot inside its axes, in points, about."""
-
-
-def _name(axes: "Axes", labels: Sequence[_Label]) -> None:
-    """Writes every name where it is in the way of no point and of no other name, as near to its point as may be."""
-    (left, right), (low, high) = np.log(axes.get_xlim()), np.log(axes.get_ylim())
-    places = [
-        ((np.log(label.x) - left) / (right - left) * _PLOT[0], (np.log(label.y) - low) / (high - low) * _PLOT[1])
-        for label in labels
+def _points(content: Content) -> list[_Point]:
+    """The heads, numbered by throughput, and the others, lettered likewise."""
+    heads = [
+        (found["megaelements_per_second"], name, found["cells"], _COLOURS[entry["config"]["mode"]])
+        for name, part, entry, found in _placed(content)
+        # The others compute softmax; other members of the family stand in the table.
+        if PARTS[part].family == _FAMILY and entry["config"]["mode"] in _COLOURS and not entry["config"]["mask"]
     ]
-    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in places]
-    ways = [(radius, turn) for radius in (11, 18, 27, 38, 50, 64) for turn in (2, 6, 0, 4, 1, 3, 5, 7)]
+    others = sorted(PEERS, key=lambda peer: -peer.megaelements_per_second)
+    points = [
+        _Point(str(number), name, _area(cells), throughput, colour, True)
+        for number, (throughput, name, cells, colour) in enumerate(sorted(heads, key=lambda head: -head[0]), 1)
+    ]
+    points += [
+        _Point(letter, peer.name, _area(peer.cells), peer.megaelements_per_second, MUTED, False)
+        for letter, peer in zip(ascii_uppercase, others, strict=False)
+    ]
+    return points
 
-    def box(x: float, y: float, text: str, way: tuple[int, int]) -> tuple[float, float, float, float]:
-        """(left, low, right, high) of a name that lies that way from its point."""
-        radius, turn = way
+
+_LETTER = (6.2, 9.0)
+"""Width of a letter and height of a line, in points, somewhat more than they are."""
+_PLOT = (304.0, 232.0)
+"""Size of the plot inside its axes, in points, approximately."""
+
+
+@dataclass(frozen=True)
+class _Box:
+    """A rectangle of the plot, in points."""
+
+    left: float
+    low: float
+    right: float
+    high: float
+
+    def overlaps(self, other: "_Box") -> bool:
+        return self.left < other.right and other.left < self.right and self.low < other.high and other.low < self.high
+
+
+def _mark(axes: "Axes", points: Sequence[_Point]) -> None:
+    """Writes the mark of each point near it, where it covers neither a point nor another mark."""
+    (left, right), (low, high) = np.log(axes.get_xlim()), np.log(axes.get_ylim())
+    centres = [
+        ((np.log(p.area) - left) / (right - left) * _PLOT[0], (np.log(p.throughput) - low) / (high - low) * _PLOT[1])
+        for p in points
+    ]
+    boxes = [_Box(x - 3.5, y - 3.5, x + 3.5, y + 3.5) for x, y in centres]
+    steps = [(radius, turn) for radius in (8, 12, 17, 23, 30) for turn in (2, 6, 0, 4, 1, 3, 5, 7)]
+
+    def box(x: float, y: float, text: str, step: tuple[int, int]) -> _Box:
+        radius, turn = step
         width = _LETTER[0] * len(text)
-        across, along = np.cos(turn * np.pi / 4), np.sin(turn * np.pi / 4)
-        centre = (x + across * (radius + width / 2 - 5), y + along * radius)
-        return centre[0] - width / 2, centre[1] - _LETTER[1] / 2, centre[0] + width / 2, centre[1] + _LETTER[1] / 2
+        x, y = x + np.cos(turn * np.pi / 4) * (radius + width / 2 - 3), y + np.sin(turn * np.pi / 4) * radius
+        return _Box(x - width / 2, y - _LETTER[1] / 2, x + width / 2, y + _LETTER[1] / 2)
 
-    def free(found: tuple[float, float, float, float]) -> bool:
-        inside = found[0] > 0 and found[1] > 0 and found[2] < _PLOT[0] + 12 and found[3] < _PLOT[1]
-        return inside and not any(
-            found[0] < other[2] and other[0] < found[2] and found[1] < other[3] and other[1] < found[3]
-            for other in taken
+    for point, (x, y) in zip(points, centres, strict=True):
+        candidates = [(step, box(x, y, point.mark, step)) for step in steps]
+        step, place = next(
+            (candidate for candidate in candidates if not any(candidate[1].overlaps(other) for other in boxes)),
+            candidates[0],
         )
-
-    for label, (x, y) in zip(labels, places, strict=True):
-        way = next((way for way in ways if free(box(x, y, label.text, way))), ways[0])
-        found = box(x, y, label.text, way)
-        taken.append(found)
+        boxes.append(place)
         axes.annotate(
-            label.text,
-            (label.x, label.y),
-            xytext=((found[0] + found[2]) / 2 - x, (found[1] + found[3]) / 2 - y),
+            point.mark,
+            (point.area, point.throughput),
+            xytext=((place.left + place.right) / 2 - x, (place.low + place.high) / 2 - y),
             textcoords="offset points",
             ha="center",
             va="center",
-            color=label.colour,
+            color=point.colour,
             fontsize=8,
-            arrowprops={"arrowstyle": "-", "color": label.colour, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3}
-            if way[0] > 11
+            arrowprops={"arrowstyle": "-", "color": point.colour, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 2}
+            if step[0] > 8
             else None,
         )
 
 
+def _list(axes: "Axes", points: Sequence[_Point]) -> None:
+    """Names behind the marks, in two columns."""
+    rows = (len(points) + 1) // 2
+    axes.set_axis_off()
+    axes.set_xlim(0, 2)
+    axes.set_ylim(rows, 0)
+    for place, point in enumerate(points):
+        column, row = divmod(place, rows)
+        axes.text(column + 0.06, row + 0.5, point.mark, color=point.colour, fontsize=8, ha="right", va="center")
+        axes.text(column + 0.1, row + 0.5, point.name, color=point.colour, fontsize=8, ha="left", va="center")
+
+
+_THROUGHPUT_HEIGHT = 6.2
+"""Height of the plot of throughput against area with its list, in inches."""
+
+
 def _draw_throughput(figure: "Figure", content: Content) -> None:
-    axes = figure.subplots()
-    points = [
-        (f"{name}", entry["config"]["mode"], found["cells"]["COMB"], found["megaelements_per_second"])
-        for name, part, entry, found in _placed(content)
-        # What the peers compute; other members of the family stand in the table.
-        if PARTS[part].family == _FAMILY and entry["config"]["mode"] in _COLOURS and not entry["config"]["mask"]
-    ]
-    areas = [point[2] for point in points] + [peer.comb for peer in PEERS]
-    flows = [point[3] for point in points] + [peer.megaelements_per_second for peer in PEERS]
+    points = _points(content)
+    axes, listing = figure.subplots(2, 1, height_ratios=(3.9, 2.3))
+    areas, flows = [point.area for point in points], [point.throughput for point in points]
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlim(min(areas) / 2.5, max(areas) * 2.5)
-    axes.set_ylim(min(flows) / 2.5, max(flows) * 3)
+    axes.set_xlim(min(areas) / 1.8, max(areas) * 1.8)
+    axes.set_ylim(min(flows) / 2, max(flows) * 2)
     ends = np.array(axes.get_xlim())
     for density, text in ((1e-3, "1 k"), (1e-2, "10 k"), (1e-1, "100 k"), (1.0, "1 M")):
         axes.plot(ends, ends * density, color=GRID, linewidth=0.8, zorder=0)
         x = min(ends[1], axes.get_ylim()[1] / density)
-        axes.annotate(
-            text,
-            (x, x * density),
-            xytext=(-3, -3),
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            color=MUTED,
-            fontsize=8,
+        offset: Any = {"xytext": (-3, -3), "textcoords": "offset points", "ha": "right", "va": "top"}
+        axes.annotate(text, (x, x * density), color=MUTED, fontsize=8, **offset)
+    for point in points:
+        face = point.colour if point.filled else "none"
+        axes.plot(
+            [point.area], [point.throughput], "o", markersize=5, markerfacecolor=face, markeredgecolor=point.colour
         )
-    for x, y in zip(areas[len(points) :], flows[len(points) :], strict=True):
-        axes.plot([x], [y], "o", markersize=5, markerfacecolor="none", markeredgecolor=MUTED)
-    for _, mode, x, y in points:
-        axes.plot([x], [y], "o", markersize=6, color=_COLOURS[mode])
-    # What lies at the edge is named first: those in the middle have more ways to go.
-    labels = [_Label(name, x, y, _COLOURS[mode]) for name, mode, x, y in points]
-    labels += [_Label(peer.name, peer.comb, peer.megaelements_per_second, MUTED) for peer in PEERS]
-    middle = np.median([np.log(areas), np.log(flows)], axis=1)
-    _name(axes, sorted(labels, key=lambda label: -float(np.hypot(*(np.log([label.x, label.y]) - middle)))))
-    axes.set_xlabel("COMB cells of an ECP5; lines: elements per second and cell")
+    _mark(axes, points)
+    _list(listing, points)
+    axes.set_xlabel("area on an ECP5, in cells; lines: elements per second and cell")
     axes.set_ylabel("million elements per second")
 
 
 def throughput_plot(content: Content) -> str:
     """Throughput against area of the variants on ECP5 and of the peers, as an SVG file."""
-    plot = svg("throughput", "Throughput against area", 4.2, lambda figure: _draw_throughput(figure, content))
+    plot = svg(
+        "throughput", "Throughput against area", _THROUGHPUT_HEIGHT, lambda figure: _draw_throughput(figure, content)
+    )
     return standalone(plot)
 
 
@@ -206,11 +255,11 @@ def _peer_rows() -> list[tuple[str, ...]]:
         (
             peer.name,
             peer.formats,
-            f"{peer.comb}",
+            *(f"{peer.cells[kind]}" for kind in ("COMB", "FF", "DP16KD", "MULT18")),
             f"{peer.fmax_mhz:g}",
             f"{peer.elements_per_cycle:g}",
             f"{peer.megaelements_per_second:.1f}",
-            f"{1e3 * peer.megaelements_per_second / peer.comb:.1f}",
+            f"{1e3 * peer.megaelements_per_second / peer.cells['COMB']:.1f}",
             peer.source,
         )
         for peer in PEERS
@@ -224,8 +273,14 @@ def _sections(content: Content) -> Iterator[str]:
     plots = [
         captioned(
             "Throughput against area",
-            svg("throughput", "Throughput against area", 4.2, lambda figure: _draw_throughput(figure, content)),
-            "ECP5, at the median Fmax or the limit of clock network and hard blocks, whichever is lower; grey: the others.",
+            svg(
+                "throughput",
+                "Throughput against area",
+                _THROUGHPUT_HEIGHT,
+                lambda figure: _draw_throughput(figure, content),
+            ),
+            "ECP5, at the median Fmax or the limit of clock network and hard blocks, whichever is lower; grey: the others. "
+            + _AREA_SENTENCE,
         ),
         captioned(
             "Fmax per placement seed",
@@ -276,7 +331,19 @@ def _sections(content: Content) -> Iterator[str]:
     yield "<h2>The others</h2>"
     yield "<p>Synthesised and placed for an ECP5 with the same tools, one seed.</p>"
     yield table(
-        ("block", "formats", "COMB", "Fmax, MHz", "elements/cycle", "Melements/s", "kelements/s per cell", "source"),
+        (
+            "block",
+            "formats",
+            "COMB",
+            "FF",
+            "DP16KD",
+            "MULT18",
+            "Fmax, MHz",
+            "elements/cycle",
+            "Melements/s",
+            "kelements/s per cell",
+            "source",
+        ),
         _peer_rows(),
     )
     if "speed" in content:
@@ -293,8 +360,8 @@ def _answer(content: Content) -> str:
     if not ours:
         return ""
     density, name, part = max(ours)
-    best = max(PEERS, key=lambda peer: peer.megaelements_per_second / peer.comb)
-    theirs = 1e3 * best.megaelements_per_second / best.comb
+    best = max(PEERS, key=lambda peer: peer.megaelements_per_second / peer.cells["COMB"])
+    theirs = 1e3 * best.megaelements_per_second / best.cells["COMB"]
     return (
         f"{name} on {part} reaches {density:.0f} thousand elements per second and logic cell, {density / theirs:.1f} times the "
         f"{theirs:.0f} thousand of {best.name}, the densest of the others."
