@@ -427,6 +427,10 @@ BOARDS: dict[str, Board] = {
                 "quartus_pgm", ("--mode", "JTAG", "--operation", "P;{bitstream}"), "install Quartus Prime Lite"
             ),
             usb=(0x09FB, 0x6001),
+            # A MAX 10 loads the contents of its memories from its flash in this mode alone; tables and RAMs have contents.
+            options={
+                "add_settings": 'set_global_assignment -name INTERNAL_FLASH_UPDATE_MODE "SINGLE IMAGE WITH ERAM"',
+            },
             bitstream="sof",
         ),
     )

@@ -562,13 +562,15 @@ def _build(
     short_help="Program a board with what was built",
     params=[
         click.Argument(["path"], metavar="[DIR|FILE]", required=False),
-        click.Option(["--board", "board_name"], metavar="B", required=True, help="Which board: see softstream boards."),
+        click.Option(
+            ["--board", "board_name"], metavar="B", help="Which board; default the one that DIR was built for."
+        ),
         click.Option(["--dry-run"], is_flag=True, help="Print the command and do nothing."),
         *_print_options(),
     ],
 )
-def _flash(path: str | None, board_name: str, dry_run: bool, as_json: bool, quiet: bool) -> None:
-    """Program a board with what softstream build left in build/B, in DIR, or with FILE."""
+def _flash(path: str | None, board_name: str | None, dry_run: bool, as_json: bool, quiet: bool) -> None:
+    """Program a board with the bitstream that softstream build left in build/B or DIR, or with FILE."""
     from softstream.scripts.verbs.boards import flash
 
     flash(board_name, path, dry_run, Console(as_json, quiet))

@@ -1,21 +1,25 @@
-"""What was measured on a part, in the form in which `profile = auto` is picked: from `resources.json` and `bench.json`."""
+"""Measured cells of a part, from `resources.json` (presets) and `bench.json` (variants).
+
+occupancies(part("hx8k"), link=True)       # what each measured configuration takes, the link included
+room_of_board(board("icestick"))           # the same in the form in which `profile = auto` is picked
+"""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
 
 from softstream.boards.registry import Board
 from softstream.boards.tools.parts import Part, part
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
-from softstream.hw.plan.ports import OUTPUTS
 from softstream.hw.plan.profiles import Measured, Room
 
-__all__ = ["DOUBT", "recorded", "room_of_board", "room_of_part"]
+__all__ = ["DOUBT", "Occupancy", "occupancies", "recorded", "room_of_board", "room_of_part"]
 
 DOUBT = 2
-"""How many times over the cells of a part that is not measured may be estimated; a test holds it against a build."""
+"""Factor by which the cells of a part that is not measured may be overestimated; a test compares it with a build."""
 
 
 def recorded() -> dict[str, Any]:
@@ -23,15 +27,70 @@ def recorded() -> dict[str, Any]:
     return _content("resources.json").get("presets", {})
 
 
+@cache
 def _content(name: str) -> dict[str, Any]:
     file = resources.files("softstream.boards.measured") / name
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
+@dataclass(frozen=True)
+class Occupancy:
+    """What a measured configuration takes of a part."""
+
+    config: Config
+    cells: int
+    """Logic cells: exact for a head; with the link of a variant that is no preset, the largest link of its mode."""
+    memory: int
+    """Bits of block RAM, in whole blocks."""
+    mhz: float | None
+    """Fmax, at most the limit of the part's clock; None where the head does not fit the measured part."""
+
+
+def occupancies(row: Part, *, link: bool) -> tuple[Occupancy, ...]:
+    """The configurations that were measured on a part, presets first; with `link` what a board's link takes is added."""
+    logic, block = _cell(row, "logic"), _cell(row, "memory")
+    rows: dict[Config, Occupancy] = {}
+    links: dict[str, tuple[int, int]] = {}
+    for name, entries in recorded().items():
+        if name not in PRESETS or row.name not in entries:
+            continue
+        config, entry = PRESETS[name], entries[row.name]
+        own = entry.get("link_cells", {})
+        link_cells, link_blocks = own.get(logic, 0), own.get(block, 0)
+        most = links.get(config.mode, (0, 0))
+        links[config.mode] = (max(most[0], link_cells), max(most[1], link_blocks))
+        rows[config] = _occupancy(row, config, entry["cells"], entry.get("fmax_mhz"), (link_cells, link_blocks), link)
+    for config, parts in _variants():
+        entry = parts.get(row.name)
+        if entry is not None and entry["fits"] and config not in rows:
+            mhz = entry["fmax_mhz"]["median"]
+            rows[config] = _occupancy(row, config, entry["cells"], mhz, links.get(config.mode, (0, 0)), link)
+    return tuple(rows.values())
+
+
+@cache
+def _variants() -> tuple[tuple[Config, dict[str, Any]], ...]:
+    """Configuration of each variant of the benchmark → its entries by part."""
+    variants = _content("bench.json").get("variants", {}).values()
+    return tuple((Config.from_mapping(variant["config"]), variant["parts"]) for variant in variants)
+
+
+def _occupancy(
+    row: Part, config: Config, cells: dict[str, int], mhz: float | None, own: tuple[int, int], link: bool
+) -> Occupancy:
+    link_cells, link_blocks = own if link else (0, 0)
+    return Occupancy(
+        config,
+        cells[_cell(row, "logic")] + link_cells,
+        (cells.get(_cell(row, "memory"), 0) + link_blocks) * row.block_bits,
+        None if mhz is None else min(mhz, row.limit(cells).mhz),
+    )
+
+
 def room_of_part(name: str) -> Room:
     """The part alone: all its logic is the head's. Raises `UserError` for an unknown name."""
     row = part(name)
-    logic = _logic(row)
+    logic = _cell(row, "logic")
     available = {entries[name]["available"][logic] for entries in recorded().values() if name in entries}
     return Room(name, max(available, default=0), _measured(row, link=False))
 
@@ -39,7 +98,7 @@ def room_of_part(name: str) -> Room:
 def room_of_board(row: Board, *, link: bool = True) -> Room:
     """The part of a board, with the link beside the head unless the board has none (`--demo`).
 
-    Of a part that is not measured an ECP5's cells are taken, `DOUBT` times too many perhaps: only what is over by far is.
+    A part that is not measured gets the cells of an ECP5 over `DOUBT`, so only a large excess counts as one.
     """
     measured = _measured(part(row.part), link=link)
     if not row.measured:
@@ -47,30 +106,13 @@ def room_of_board(row: Board, *, link: bool = True) -> Room:
     return Room(row.name, row.cells, measured)
 
 
-def _logic(row: Part) -> str:
-    cell = row.cell("logic")
-    assert cell is not None  # every part has logic
+def _cell(row: Part, group: Literal["logic", "memory"]) -> str:
+    cell = row.cell(group)
+    assert cell is not None  # every part has both
     return cell.name
 
 
 def _measured(row: Part, *, link: bool) -> tuple[Measured, ...]:
-    logic = _logic(row)
-    found: dict[Config, tuple[int, float]] = {}
-
-    def take(config: Config, cells: dict[str, int], mhz: float | None) -> None:
-        if mhz is not None:
-            found.setdefault(config, (cells[logic], min(mhz, row.limit(cells).mhz)))
-
-    beside = dict.fromkeys(OUTPUTS, 0)
-    for name, entries in recorded().items():
-        if name in PRESETS and row.name in entries:
-            config, entry = PRESETS[name], entries[row.name]
-            take(config, entry["cells"], entry["fmax_mhz"])
-            beside[config.mode] = max(beside[config.mode], entry.get("link_cells", {}).get(logic, 0))
-    for variant in _content("bench.json").get("variants", {}).values():
-        entry = variant["parts"].get(row.name)
-        if entry is not None and entry["fits"]:
-            take(Config.from_mapping(variant["config"]), entry["cells"], entry["fmax_mhz"]["median"])
     return tuple(
-        Measured(config, cells + (beside[config.mode] if link else 0), mhz) for config, (cells, mhz) in found.items()
+        Measured(entry.config, entry.cells, entry.mhz) for entry in occupancies(row, link=link) if entry.mhz is not None
     )

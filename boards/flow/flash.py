@@ -1,9 +1,9 @@
-"""Gets a bitstream onto a board, and says in one line why it did not get there.
+"""Programs a board with a bitstream, and says in one line why that failed.
 
     flash(board("icebreaker"), Path("build/icebreaker"), dry_run=False)
 
-Errors: `MissingTool` where the programmer is not installed; `UserError` where there is nothing to flash or it was made for
-another board; `ToolFailure` for no board, no permission (with the udev rule), another board than expected, and the rest.
+Errors: `MissingTool` for a programmer that is not installed; `UserError` for a directory without a bitstream and for one that
+was built for another board; `ToolFailure` for no board, no permission (with the udev rule), another board, and the rest.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from softstream.boards.registry import Board
+from softstream.boards.registry import BOARDS, Board
 from softstream.hw.errors import MissingTool, ToolFailure, UserError
 
-__all__ = ["find_bitstream", "flash", "udev_rule"]
+__all__ = ["find_bitstream", "find_build", "flash", "udev_rule"]
 
 _SECONDS = 300
 _PERMISSION = re.compile(
@@ -47,6 +47,31 @@ def udev_rule(row: Board) -> str:
     return f'SUBSYSTEM=="usb", ATTRS{{idVendor}}=="{vendor}", ATTRS{{idProduct}}=="{product}", TAG+="uaccess"'
 
 
+def find_build(path: Path | None) -> tuple[Board, Path]:
+    """Board and path of a build: `path` as it is, or the only build in `build/`. Raises `UserError` where no board is known."""
+    if path is None:
+        places = sorted(place for place in Path("build").glob("*") if _board_name(place) in BOARDS)
+        if len(places) != 1:
+            names = (
+                f"has {len(places)} builds ({', '.join(place.name for place in places)})" if places else "has no build"
+            )
+            example = places[0].name if places else "icebreaker"
+            raise UserError(f"flash: build/ {names}; name the board or the directory, for example --board {example}")
+        path = places[0]
+    name = _board_name(path.parent if path.is_file() else path)
+    if name not in BOARDS:
+        raise UserError(f"{path}: no build.json there names a board; name it, for example --board icebreaker")
+    return BOARDS[name], path
+
+
+def _board_name(directory: Path) -> str:
+    try:
+        name = json.loads((directory / "build.json").read_text(encoding="utf-8"))["board"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return name if isinstance(name, str) else ""
+
+
 def find_bitstream(row: Board, path: Path) -> Path:
     """The bitstream of a build directory (checked against its `build.json`), or the file itself. Raises `UserError`."""
     if path.is_file():
@@ -59,8 +84,8 @@ def find_bitstream(row: Board, path: Path) -> Path:
         raise UserError(f"{path}: there is no such file; for example build/{row.name}/{row.name}.{row.bitstream}")
     example = f"for example softstream build --board {row.name} -o {path}"
     try:
-        made = json.loads((path / "build.json").read_text(encoding="utf-8"))
-        name, entry = made["board"], made["bitstream"]
+        document = json.loads((path / "build.json").read_text(encoding="utf-8"))
+        name, entry = document["board"], document["bitstream"]
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"{path}: holds no finished build; {example}") from None
     if name != row.name:
@@ -108,7 +133,7 @@ def flash(row: Board, path: Path, *, dry_run: bool = False) -> list[str]:
 
 
 def _reason(row: Board, tool: str, text: str, code: int | None) -> str:
-    """One line for what the programmer said."""
+    """The programmer's output in one line."""
     if code is None:
         return f"{tool}: still running after {_SECONDS} s; unplug {row.name}, plug it in again and repeat"
     if _PERMISSION.search(text):

@@ -20,7 +20,8 @@ import tempfile
 from importlib import resources
 from pathlib import Path
 
-from softstream.boards.flow.build import BoardPlan, cache_directory
+from softstream.boards.flow.build import cache_directory
+from softstream.boards.flow.plan import BoardPlan
 from softstream.boards.tools import shim
 from softstream.boards.tools.measure import keep_log
 from softstream.hw.errors import ToolFailure, UserError

@@ -40,6 +40,7 @@ from typing import Any
 
 import platformdirs
 
+from softstream.boards.tools.cache import load_value, store_value
 from softstream.boards.tools.hard_registers import absorb
 from softstream.boards.tools.parts import Part
 from softstream.hw.errors import MissingTool, ToolFailure
@@ -53,7 +54,7 @@ _TOP = "softstream_top"
 _SOURCE = "top.v"
 _CLOCK = "aclk"
 _TOOL_SECONDS = 900  # an order of magnitude over the slowest preset
-_CACHE_FORMAT = 2  # raise it when the meaning of a stored field changes
+_CACHE_FORMAT = 3  # raise it when the meaning of a stored field changes
 
 # Every tool begins with this: Linux kills it when the thread that started it is gone (PR_SET_PDEATHSIG, SIGKILL), so that
 # none goes on working for nobody after a kill that leaves the caller no time.
@@ -356,24 +357,6 @@ def _key(job: Job, versions: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def _load(name: str) -> dict[str, Any] | None:
-    try:
-        return json.loads((cache_directory() / name).read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def _store(name: str, value: Mapping[str, Any]) -> None:
-    path = cache_directory() / name
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as handle:
-            json.dump(value, handle)
-        os.replace(handle.name, path)
-    except OSError:  # as above
-        return
-
-
 def _placement(seed: int, stored: Mapping[str, Any]) -> Placement:
     path = dict(stored["critical_path"])
     return Placement(
@@ -384,21 +367,21 @@ def _placement(seed: int, stored: Mapping[str, Any]) -> Placement:
 def _measure(processes: _Processes, job: Job, key: str, events: "queue.SimpleQueue[str | int]") -> Measurement:
     """One job. Puts on `events` what it begins (text), and how many of its 1 + len(seeds) steps it has just finished."""
     left = 1 + len(job.seeds)
-    packed = _load(f"{key}.json")
-    placed = {seed: _load(f"{key}-{seed}.json") for seed in job.seeds}
+    packed = load_value(cache_directory() / f"{key}.json")
+    placed = {seed: load_value(cache_directory() / f"{key}-{seed}.json") for seed in job.seeds}
     if packed is None or (None in placed.values() and not Measurement(job.part.name, **packed).over):
         with tempfile.TemporaryDirectory(prefix="softstream-", ignore_cleanup_errors=True) as directory:
             place = _Workplace(processes, job, key, Path(directory), events.put)
             netlist = _synthesise(place)
             if packed is None:
                 packed = _pack(place, netlist)
-                _store(f"{key}.json", packed)
+                store_value(cache_directory() / f"{key}.json", packed)
             events.put(1)
             left -= 1
             if not Measurement(job.part.name, **packed).over:
                 for seed in (seed for seed, stored in placed.items() if stored is None):
                     placed[seed] = stored = _place(place, seed)
-                    _store(f"{key}-{seed}.json", stored)
+                    store_value(cache_directory() / f"{key}-{seed}.json", stored)
                     events.put(1)
                     left -= 1
     events.put(left)  # what was kept already, or needs no doing as the head does not fit

@@ -63,6 +63,11 @@ class Part:
     limits: tuple[Limit, ...]
 
     @property
+    def block_bits(self) -> int:
+        """Bits of a block RAM."""
+        return {"ice40": 4096, "ecp5": 18432}[self.family]
+
+    @property
     def package(self) -> str:
         """The package of the Python package index that places this family."""
         return f"yowasp-nextpnr-{self.family}"

@@ -27,7 +27,7 @@ _HONEST = "No physical board was run: 'verified' says how far each was taken."
 
 def boards(console: Console) -> None:
     """Prints the boards with clock, link, the presets that fit, and how far each was verified."""
-    from softstream.boards.flow.build import fitting_presets
+    from softstream.boards.flow.fit import fitting_presets
     from softstream.boards.link.protocol import link_supports
     from softstream.hw.config.presets import PRESETS
 
@@ -158,12 +158,17 @@ def _print_report(result: BuildResult, console: Console) -> None:
     console.table("", (result.plan.row.name, "used", "available"), rows, right=("used",))
 
 
-def flash(name: str, path: str | None, dry_run: bool, console: Console) -> None:
-    """Programs the board, or prints the command that would."""
+def flash(name: str | None, path: str | None, dry_run: bool, console: Console) -> None:
+    """Programs the board, or prints the command that would. Without a name the build in `path` tells the board."""
+    from softstream.boards.flow.flash import find_build
     from softstream.boards.flow.flash import flash as program
 
-    row = board(name)
-    command = program(row, Path(path) if path else Path("build") / row.name, dry_run=dry_run)
+    if name is None:
+        row, place = find_build(Path(path) if path else None)
+    else:
+        row = board(name)
+        place = Path(path) if path else Path("build") / row.name
+    command = program(row, place, dry_run=dry_run)
     console.document({"board": row.name, "command": command, "dry_run": dry_run})
     console.line(shlex.join(command) if dry_run else f"{row.name}: programmed with {command[0]}")
     if not dry_run and row.note:

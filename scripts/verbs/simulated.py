@@ -23,7 +23,7 @@ def simulated_board(config: Config, row: Board, baud: int | None, console: Conso
 
     Raises `UserError` for what has no plan or no stand-ins, `MissingTool` without a simulator, `ToolFailure` where it fails.
     """
-    from softstream.boards.flow.build import make_plan
+    from softstream.boards.flow.plan import make_plan
     from softstream.boards.flow.simulation import BOARD, board_verilog
     from softstream.boards.link.uart import divisor
     from softstream.sim.simulators.board import SimulatedBoard

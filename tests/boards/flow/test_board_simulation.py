@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from softstream.boards import registry
-from softstream.boards.flow.build import make_plan
+from softstream.boards.flow.plan import make_plan
 from softstream.boards.flow.simulation import BOARD, board_verilog
 from softstream.boards.link.host import open_link
 from softstream.boards.link.protocol import Frame, Type, encode

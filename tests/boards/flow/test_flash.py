@@ -3,12 +3,15 @@
 import hashlib
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
-from softstream.boards.flow.flash import find_bitstream, flash, udev_rule
+from softstream.boards.flow.flash import find_bitstream, find_build, flash, udev_rule
 from softstream.boards.registry import BOARDS, board
 from softstream.hw.errors import MissingTool, ToolFailure, UserError
+from softstream.scripts.console import Console
+from softstream.scripts.verbs.boards import flash as program
 
 
 @pytest.fixture
@@ -143,3 +146,31 @@ def test_what_cannot_be_flashed_is_refused(tmp_path):
     (place / "build.json").write_text(json.dumps({"board": "icebreaker", "bitstream": None}))
     with pytest.raises(UserError, match="holds a plan"):
         find_bitstream(row, place)
+
+
+def test_a_build_tells_its_board(tmp_path, monkeypatch):
+    place = built(tmp_path, "icebreaker")
+    assert find_build(place) == (board("icebreaker"), place)
+    assert find_build(place / "icebreaker.bin") == (board("icebreaker"), place / "icebreaker.bin")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"^flash: build/ has no build; name the board .* --board icebreaker$"):
+        find_build(None)
+    (tmp_path / "build").mkdir()
+    built(tmp_path / "build", "ulx3s-12f")
+    assert find_build(None) == (board("ulx3s-12f"), Path("build/ulx3s-12f"))
+    built(tmp_path / "build", "icestick")
+    with pytest.raises(UserError, match=r"has 2 builds \(icestick, ulx3s-12f\); name the board .* --board icestick$"):
+        find_build(None)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"board": 3}', '{"board": "none"}', '{"board": ["icestick"]}'])
+def test_a_build_without_a_board_is_refused(content, tmp_path):
+    (tmp_path / "build.json").write_text(content)
+    with pytest.raises(UserError, match=r"no build\.json there names a board; name it, for example --board icebreaker"):
+        find_build(tmp_path)
+
+
+def test_the_command_needs_no_board(tmp_path, capsys):
+    place = built(tmp_path, "tang-nano-9k")
+    program(None, str(place), True, Console())
+    assert capsys.readouterr().out == f"openFPGALoader -b tangnano9k {place}/tang-nano-9k.fs\n"

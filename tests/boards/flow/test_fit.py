@@ -1,0 +1,194 @@
+"""What fits a board: refusals before a tool starts, presets that fit, remedies that were measured to fit, clocks."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from support.board_builds import ARGMAX
+
+from softstream.boards.flow import capacity
+from softstream.boards.flow.build import build
+from softstream.boards.flow.fit import FULL, check_clock, check_fit, fitting_presets, memory_bits, occupancy
+from softstream.boards.flow.plan import make_plan
+from softstream.boards.gateware.clock import choose
+from softstream.boards.registry import BOARDS, board
+from softstream.hw.config.config import Config
+from softstream.hw.config.presets import PRESETS, preset
+from softstream.hw.errors import UserError
+from softstream.sim.data import DIGITS_SCORES
+
+DEMO = np.load(DIGITS_SCORES)[:4].tolist()
+
+
+def remedy(text):
+    """The configuration of the options behind `for example`, of a message about `config`."""
+    return text.rpartition("; for example ")[2]
+
+
+def applied(config, options):
+    """The configuration that the options give."""
+    words = options.split()
+    for option, value in zip(words[::2], words[1::2], strict=True):
+        if option == "--preset":
+            config = preset(value)
+        else:
+            assert option == "--set"
+            key, _, text = value.partition("=")
+            config = Config.from_mapping(
+                {**config.to_mapping(), key: json.loads(text) if text[0] in "[0123456789" else text}
+            )
+    return config
+
+
+def test_memory_that_the_part_lacks_is_refused_before_the_tools(tmp_path):
+    config = preset("softmax-int8").replace(max_length=16384)
+    row = board("icestick")
+    assert memory_bits(config) == 16384 * 9
+    with pytest.raises(
+        UserError,
+        match=r"max_length = 16384 on icestick: .* 81920 are missing; it holds 7281 elements; presets that fit: argmax-int8, "
+        r"argmax-int8-small, .*digits-argmax.*; for example --preset softmax-int8-small$",
+    ):
+        build(config, row, tmp_path / "out")
+    check_fit(config.replace(max_length=4096, profile="small"), row)
+    check_fit(config.replace(mode="argmax"), row)
+    two_pass = preset("softmax-int8-small").replace(max_length=16384)
+    with pytest.raises(UserError, match=r"; for example --set max_length=1024$"):
+        check_fit(two_pass, row)
+
+
+@pytest.mark.parametrize("name", ["icestick", "icebreaker", "hx8k-evn", "ulx3s-12f"])
+def test_every_remedy_fits_by_what_was_measured(name):
+    """No advice in circles: whatever is refused, the options that the message ends with are not refused, and are shown to fit."""
+    row = board(name)
+    requests = [*PRESETS.values(), *(config.replace(max_length=30) for config in PRESETS.values() if not config.groups)]
+    requests += [preset("softmax-int8").replace(profile=profile) for profile in ("fast", "fastest")]
+    requests += [preset("softmax-int8").replace(max_length=2**n) for n in (10, 14, 16)]
+    refused = 0
+    for config in requests:
+        try:
+            check_fit(config, row)
+        except UserError as error:
+            refused += 1
+            better = applied(config, remedy(str(error)))
+            check_fit(better, row)
+            known = occupancy(better, row)
+            if known is not None:
+                assert known.cells <= FULL * row.cells
+                assert known.memory <= row.memory_bits
+    assert refused >= 3
+
+
+def test_a_preset_whose_tables_do_not_fit_is_refused_and_not_listed():
+    row = board("icestick")
+    with pytest.raises(UserError, match=r"needs 23 block RAMs, iCE40 HX1K has 16, 7 are missing;"):
+        check_fit(preset("softmax-int8-log"), row)
+    assert "softmax-int8-log" not in fitting_presets(row)
+    with pytest.raises(UserError, match=r"needs 42 block RAMs, iCE40 UP5K has 30, 12 are missing;"):
+        check_fit(preset("softmax-int16"), board("icebreaker"))
+
+
+def test_a_preset_that_fills_the_part_is_tried_and_not_listed():
+    # It takes 0.94 of the cells; place and route found no place for it.
+    row = board("icestick")
+    check_fit(preset("cross-entropy-int8"), row)
+    assert "cross-entropy-int8" not in fitting_presets(row)
+    assert "sample-int8" in fitting_presets(row)
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_the_preset_of_a_board_is_one_that_fits(name):
+    assert board(name).preset in fitting_presets(board(name))
+
+
+def test_lanes_that_nothing_fills_are_refused():
+    check_fit(Config(mode="sample"), board("icebreaker"))
+    with pytest.raises(UserError, match=r"^lanes = 4 on icebreaker: a board's scores come one at a time; .* lanes=1$"):
+        make_plan(ARGMAX.replace(lanes=4), board("icebreaker"), demo=DEMO)
+
+
+@pytest.mark.parametrize("mode", ["hardmax", "sigmoid"])
+def test_every_mode_has_a_place_on_a_board_with_its_link_and_alone(mode):
+    """With something for the lamps, and without."""
+    row = board("ulx3s-12f")
+    plans = [make_plan(ARGMAX.replace(mode=mode), row, demo=demo) for demo in (None, DEMO)]
+    assert plans[0].digest != plans[1].digest
+    assert [name for name in fitting_presets(row) if preset(name).mode == mode]
+
+
+def test_logic_that_the_part_lacks_is_refused_where_it_was_measured(monkeypatch):
+    measured = {
+        "softmax-int8": {"hx8k": {"cells": {"LC": 900}, "fmax_mhz": 100.0, "link_cells": {"LC": 500}}},
+        "digits-argmax": {"hx8k": {"cells": {"LC": 150}, "link_cells": {"LC": 450}}},
+    }
+    monkeypatch.setattr(capacity, "recorded", lambda: measured)
+    row = board("icestick")
+    with pytest.raises(UserError, match=r"needs about 1400 logic cells, iCE40 HX1K has 1280, 120 are missing"):
+        check_fit(preset("softmax-int8"), row)
+    check_fit(preset("softmax-int8"), row, link=False)
+    assert "softmax-int8" not in fitting_presets(row)
+    assert "digits-argmax" in fitting_presets(row)
+    assert "softmax-int8" in fitting_presets(board("hx8k-evn"))
+
+
+def test_a_part_that_is_not_measured_is_judged_by_half_of_an_ecp5(monkeypatch):
+    row = board("tang-nano-9k")
+    assert not row.measured
+    for cells, listed, refused in ((0.9 * 8640, True, False), (2 * 8640, False, False), (2 * 8640 + 2, False, True)):
+        cells = int(cells)
+        measured = {"softmax-int8": {"ecp5-25k": {"cells": {"COMB": cells - 400}, "link_cells": {"COMB": 400}}}}
+        monkeypatch.setattr(capacity, "recorded", lambda measured=measured: measured)
+        assert ("softmax-int8" in fitting_presets(row)) is listed
+        if refused:
+            with pytest.raises(UserError, match="needs about 8641 logic cells"):
+                check_fit(preset("softmax-int8"), row)
+        else:
+            check_fit(preset("softmax-int8"), row)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "needed", "nearest"),
+    [
+        ("softmax-int8", {}, r"needs about \d+ logic cells", "--preset softmax-int8-small"),
+        # Not measured with this length, but at least as wide as a measured one.
+        ("softmax-int8", {"max_length": 30}, r"needs about \d+ logic cells", "--preset softmax-int8-small"),
+        ("softmax-int8", {"accumulator": "two_pass"}, r"needs about \d+ logic cells", "--set profile=small"),
+        ("softmax-int16", {}, r"needs about \d+ logic cells", "--preset softmax-int8-small"),
+        ("log-softmax-int8", {}, r"needs about \d+ logic cells", "--preset digits-argmax"),
+    ],
+)
+def test_a_profile_or_normaliser_that_the_part_cannot_hold_is_refused_with_the_nearest_that_fits(
+    name, changes, needed, nearest, tmp_path
+):
+    row, config = board("icestick"), preset(name).replace(**changes)
+    with pytest.raises(UserError, match=rf"^this configuration on icestick: {needed}.*; for example {nearest}$"):
+        build(config, row, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    check_fit(applied(config, nearest), row)
+
+
+def test_what_is_narrower_than_anything_measured_is_not_refused_unseen():
+    check_fit(preset("softmax-int8").replace(score_width=4, max_length=30), board("icestick"))
+
+
+def test_a_clock_far_out_of_reach_is_refused_before_the_tools_with_one_that_is_reached(tmp_path):
+    for asked, text in ((90e6, "90"), (400e6, "400")):
+        with pytest.raises(
+            UserError, match=rf"^clock {text} MHz on icebreaker: .* reaches (\d+) MHz .*; for example --clock (\d+)$"
+        ) as told:
+            build(preset("digits-softmax"), board("icebreaker"), tmp_path / "out", clock_hz=asked)
+        reached, lower = map(int, re.search(r"reaches (\d+) MHz.*--clock (\d+)", str(told.value)).groups())
+        assert 0.9 * reached < lower < reached
+        choose(board("icebreaker"), lower * 1e6)
+    assert not (tmp_path / "out").exists()
+    # What seeds or a faster grade might reach is left to the tools.
+    check_clock(preset("digits-softmax"), board("icebreaker"), 70e6)
+    check_clock(preset("digits-softmax"), board("tang-nano-9k"), 900e6)
+
+
+def test_a_clock_out_of_reach_names_the_profile_that_is_measured_to_be_quicker():
+    with pytest.raises(UserError, match=r"or the profile that reaches \d+ MHz \(--set profile=fastest\)$"):
+        make_plan(preset("softmax-int8-log"), board("colorlight-i5"), clock_hz=390e6)
+    with pytest.raises(UserError, match=r"\(--set profile=fast\)$"):
+        make_plan(preset("argmax-int8-small"), board("colorlight-i5"), clock_hz=390e6)
