@@ -110,4 +110,4 @@ def test_what_is_planned_equals_its_model(number: int) -> None:
     rng, form = np.random.default_rng(13), config.score_format
     lengths = (1, 4, 2, 7, 1, 3)  # whole ensembles
     found = [rng.integers(form.minimum, form.maximum, length, endpoint=True) for length in lengths]
-    check_head(config, found, source="every third", sink="random")
+    check_head(config, found, source="every3", sink="random")

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.configurations import beats_of, vectors
+from support.beats import beats_of
+from support.configurations import vectors
 from support.stream_bench import PAUSES, run_component
 
 from softstream.hw.config.config import Config
@@ -54,7 +55,7 @@ def run(config: Config, found: list[np.ndarray], labels: np.ndarray, **more: Any
     return trace
 
 
-@pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "every third"), ("never", "random")])
+@pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "every3"), ("never", "random")])
 @pytest.mark.parametrize("name", CONFIGS)
 def test_equals_golden(name: str, source: str, sink: str) -> None:
     """Labels of every kind: first, last, beyond the end, beyond the cut."""

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from support.configurations import beats_of, vectors
+from support.beats import beats_of
+from support.configurations import vectors
 from support.draws import misses_once_in_a_million
 from support.stream_bench import PAUSES, beats_after_restart, run_component
 

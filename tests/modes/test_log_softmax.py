@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.configurations import MEMBERS, beats_of, vectors
+from support.beats import beats_of
+from support.configurations import MEMBERS, vectors
 from support.stream_bench import run_component, run_cycles
 
 from softstream.hw.config.config import Config
@@ -100,7 +101,7 @@ def test_emission_equals_golden(name: str, memory: int, gaps: float, integer_bit
     assert [cycle for cycle, row in enumerate(found) if row["o.valid"]] == [cycle + latency for cycle in sent]
 
 
-@pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "every third")])
+@pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "every3")])
 # With a temperature for each vector see test_inverse_temperature.
 @pytest.mark.parametrize(
     "name",

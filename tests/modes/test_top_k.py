@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.configurations import beats_of, vectors
-from support.frames import framed
+from support.beats import beats_of, framed
+from support.configurations import vectors
 from support.stream_bench import run_component, run_cycles
 
 from softstream.hw.config.config import Config
@@ -62,7 +62,7 @@ def test_golden_ignores_what_lies_beyond_the_length() -> None:
     assert best.tolist() == [[3, 1, 0], [0, 0, 0]]
 
 
-@pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "every third")])
+@pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "every3")])
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 def test_every_short_vector(count: int, source: str, sink: str) -> None:
     """Every vector of up to four scores of two bits, so every order and every tie, and vectors shorter than K among them."""
@@ -72,7 +72,7 @@ def test_every_short_vector(count: int, source: str, sink: str) -> None:
     assert run_component(Head(config), beats_of(found), len(due), source=source, sink=sink).beats == due
 
 
-@pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "never"), ("every third", "random")])
+@pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "never"), ("every3", "random")])
 @pytest.mark.parametrize("signed", [True, False])
 @pytest.mark.parametrize("count", SIZES)
 def test_equals_golden(count: int, signed: bool, source: str, sink: str) -> None:

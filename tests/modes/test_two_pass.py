@@ -4,7 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
-from support.configurations import TWO_PASS, beats_of, vectors
+from support.beats import beats_of
+from support.configurations import TWO_PASS, vectors
 from support.stream_bench import run_component
 
 from softstream.hw.config.config import Config
@@ -43,7 +44,7 @@ def test_every_short_vector(form: str) -> None:
     assert max(codes) == config.probability_maximum
 
 
-@pytest.mark.parametrize("source", ["never", "every third"])
+@pytest.mark.parametrize("source", ["never", "every3"])
 @pytest.mark.parametrize("name", TWO_PASS)
 def test_equals_golden(name: str, source: str) -> None:
     config = TWO_PASS[name]

@@ -8,7 +8,8 @@ import pytest
 from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from support.configurations import beats_of, vectors
+from support.beats import beats_of
+from support.configurations import vectors
 from support.head_beats import expected_beats
 from support.head_bench import check_head
 from support.stream_bench import run_component

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.configurations import beats_of, vectors
+from support.beats import beats_of
+from support.configurations import vectors
 from support.head_beats import expected_beats
 from support.head_bench import check_head
 from support.stream_bench import run_component
@@ -87,7 +88,7 @@ def test_many_short_vectors_wait_for_their_probabilities(per_vector: str) -> Non
     rng = np.random.default_rng(74)
     found = [rng.integers(-128, 128, n) for n in (16, *[1] * 60, 16, 3, *[2] * 40)]
     probabilities, _ = expected_beats(config, found)
-    run = run_component(Head(config), beats_of(found), len(probabilities), sink="first 300", drain=("o_best",))
+    run = run_component(Head(config), beats_of(found), len(probabilities), sink="first300", drain=("o_best",))
     assert run.beats == probabilities
     for length in (1, 16):
         count = 120 if length == 1 else 30
@@ -103,7 +104,7 @@ def test_what_is_left_of_one_is_counted(lanes: int) -> None:
     code = floor_code(config, inner)
     found = vectors(config, seed=75)[:10]
     run = run_component(
-        Remainder(config, inner), beats_of(found, lanes), len(found), o="vector", drain=("o",), sink="every third"
+        Remainder(config, inner), beats_of(found, lanes), len(found), o="vector", drain=("o",), sink="every3"
     )
     assert run.beats == [(1 << inner.probability_width) - code * min(len(vector), 13) for vector in found]
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from support.beats import beats_of, slices
 from support.stream_bench import run_component
 
 from softstream.hw.config.config import Config
@@ -41,27 +42,26 @@ CONFIGS = {
 }
 
 
-def beats_of(
+def tempered_beats(
     config: Config, vectors: list[np.ndarray], codes: list[int], rng: np.random.Generator
 ) -> list[dict[str, int]]:
-    """Beats of one lane; the temperature is anything but in a vector's first beat."""
+    """Input beats of one lane; a temperature is random except in the first beat of its vector."""
+    noise = rng.integers(0, 1 << config.temperature_bits, sum(map(len, vectors))).tolist()
     return [
-        {"score": int(score), "last": int(i == len(vector) - 1),
-         "temperature": code if i == 0 else int(rng.integers(1 << config.temperature_bits))}
-        for vector, code in zip(vectors, codes, strict=True)
-        for i, score in enumerate(vector)
-    ]  # fmt: skip
+        {**beat, "temperature": noise[k] if piece.start else codes[piece.vector]}
+        for k, (beat, piece) in enumerate(zip(beats_of(vectors), slices(vectors), strict=True))
+    ]
 
 
 @pytest.mark.parametrize("profile", ["fast", "fastest"])
-@pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "every third"), ("every third", "random")])
+@pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "every3"), ("every3", "random")])
 def test_the_product_is_exact_and_each_vectors_own(source: str, sink: str, profile: str) -> None:
     config = Config(temperature_bits=3, max_length=5, score_width=4, profile=profile)
     rng = np.random.default_rng(1)
     vectors = [np.arange(-8, 8)] * 8 + [rng.integers(-8, 8, n) for n in rng.integers(1, 4, 40)]
     codes = [*range(8), *rng.integers(0, 8, 40).tolist()]
     dut = InverseTemperature(config, tempered(config))
-    beats = beats_of(config, vectors, codes, rng)
+    beats = tempered_beats(config, vectors, codes, rng)
     trace = run_component(dut, beats, len(beats), source=source, sink=sink)
     due = [
         {"score": (int(x) + 8) * code, "last": int(i == len(v) - 1)}
@@ -74,7 +74,7 @@ def test_the_product_is_exact_and_each_vectors_own(source: str, sink: str, profi
         assert latencies == {product_cycles(config) + 1}
 
 
-@pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "every third")])
+@pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "every3")])
 def test_vectors_in_flight_do_not_share_a_temperature(source: str, sink: str) -> None:
     """The same scores again and again, short ones in a row behind long ones, the codes all different."""
     config = CONFIGS["int8"]
@@ -84,7 +84,7 @@ def test_vectors_in_flight_do_not_share_a_temperature(source: str, sink: str) ->
     codes = [0, 255, 1, 32, 16, 0, 255, 8, 255, 3, 0]
     count = sum(map(len, vectors))
     trace = run_component(
-        Head(config), beats_of(config, vectors, codes, rng), count, source=source, sink=sink, drain=("o_best",)
+        Head(config), tempered_beats(config, vectors, codes, rng), count, source=source, sink=sink, drain=("o_best",)
     )
     model = golden(config, *pad_vectors(vectors, -128), sideband={"temperatures": np.array(codes)})
     due = np.concatenate([row[: len(v)] for row, v in zip(model["probabilities"], vectors, strict=True)])

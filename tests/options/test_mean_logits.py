@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.configurations import beats_of
+from support.beats import beats_of
 from support.ensembles import members
 from support.stream_bench import run_component
 
@@ -101,7 +101,7 @@ def test_flags_of_elements_that_left_before_come_with_the_last(mode: str) -> Non
     result = golden(config, scores, lengths, random_sideband(config, scores))
     sums, flags = by_hand(config, found)
     drain = ("o_best",) if len(outputs(config)) > 1 else ()
-    run = run_component(Head(config), beats_of(found), sum(map(len, sums)), sink="every third", drain=drain)
+    run = run_component(Head(config), beats_of(found), sum(map(len, sums)), sink="every3", drain=drain)
     rows = iter(run.beats)
     (field, *_) = outputs(config)[0].fields
     for codes, row, (overlong, uneven) in zip(result[field.array], sums, flags, strict=True):

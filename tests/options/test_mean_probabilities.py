@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from support.configurations import beats_of
+from support.beats import beats_of
 from support.ensembles import members
 from support.stream_bench import run_component
 

@@ -10,7 +10,7 @@ from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from support.configurations import SOFTMAX, WIDTHS, vectors
-from support.stream_bench import PAUSES, pauses, run_cycles
+from support.stream_bench import PAUSES, run_cycles
 
 from softstream.hw.numbers.softmax import Numerics, numerics
 from softstream.hw.plan.schedule import align_cycles, cleared, longest_segment, schedule
@@ -19,6 +19,7 @@ from softstream.hw.stages.exponential import exponential_layout, term_width
 from softstream.hw.streams.layouts import pulse
 from softstream.sim.golden.stages.accumulate import accumulate
 from softstream.sim.golden.stages.exponential import exponential
+from softstream.sim.stalls import stalls_in_cycle
 
 
 def one_by_one(widths: Numerics, elements: list[tuple[int, int]]) -> tuple[int, int]:
@@ -102,7 +103,7 @@ def check_sums(
 ) -> None:
     """Each segment of each sum is there when `ends` tells, `latency` and the segment's number after the last beat."""
     beats = [(beat, k == len(vector) - 1) for vector in vectors for k, beat in enumerate(vector)]
-    paused = pauses(source, 3)
+    paused = stalls_in_cycle(source, 3)
     lasts: list[int] = []
     sent = [0]
 

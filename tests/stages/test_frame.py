@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from support.configurations import beats_of, vectors
+from support.beats import beats_of
+from support.configurations import vectors
 from support.stream_bench import PAUSES, run_component
 
 from softstream.hw.config.config import Config

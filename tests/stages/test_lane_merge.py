@@ -41,7 +41,7 @@ def test_golden_is_the_list_of_the_whole(lanes: int, count: int) -> None:
 @pytest.mark.parametrize("lanes", [2, 4])
 def test_every_short_vector(lanes: int) -> None:
     config = Config(mode="top_k", top_k=3, max_length=5, score_width=2, lanes=lanes)
-    check_head(config, ALL, source="never" if lanes == 2 else "random", sink="every third")
+    check_head(config, ALL, source="never" if lanes == 2 else "random", sink="every3")
 
 
 HEADS: dict[str, dict[str, Any]] = {
@@ -59,7 +59,7 @@ HEADS: dict[str, dict[str, Any]] = {
 def test_equals_golden(name: str) -> None:
     """Corners, overlong and short vectors, ties, masks that leave nothing of a lane or of all."""
     config = Config(mode="top_k", **HEADS[name])
-    check_head(config, vectors(config, seed=91)[:26], source="random", sink="every third")
+    check_head(config, vectors(config, seed=91)[:26], source="random", sink="every3")
 
 
 SOFTMAX: dict[str, dict[str, Any]] = {
@@ -73,7 +73,7 @@ SOFTMAX: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", SOFTMAX)
 def test_probabilities_equal_golden(name: str) -> None:
     config = Config(mode="softmax_top_k", **SOFTMAX[name])
-    check_head(config, vectors(config, seed=92)[:24], source="every third", sink="random")
+    check_head(config, vectors(config, seed=92)[:24], source="every3", sink="random")
 
 
 @pytest.mark.parametrize(

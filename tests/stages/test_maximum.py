@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.frames import framed
+from support.beats import framed
 from support.stream_bench import PAUSES, run_component
 
 from softstream.hw.config.config import Config
@@ -41,7 +41,7 @@ def feed(config: Config, vectors: Sequence[tuple[int, ...]]) -> list[dict[str, i
     return [beat for number, vector in enumerate(vectors) for beat in framed(vector, number % 2, config.lanes)]
 
 
-@pytest.mark.parametrize(("source", "sink"), [("never", p) for p in PAUSES] + [("random", "every third")])
+@pytest.mark.parametrize(("source", "sink"), [("never", p) for p in PAUSES] + [("random", "every3")])
 @pytest.mark.parametrize("signed", [True, False])
 @pytest.mark.parametrize("lanes", [1, 2, 4])
 def test_equals_golden(lanes: int, source: str, sink: str, signed: bool) -> None:

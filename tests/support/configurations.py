@@ -4,7 +4,7 @@ import numpy as np
 
 from softstream.hw.config.config import Config
 
-__all__ = ["MEMBERS", "PIPELINED", "SOFTMAX", "TWO_PASS", "WIDTHS", "beats_of", "vectors"]
+__all__ = ["MEMBERS", "PIPELINED", "SOFTMAX", "TWO_PASS", "WIDTHS", "vectors"]
 
 SOFTMAX: dict[str, Config] = {
     "absolute": Config(max_length=16),
@@ -127,21 +127,3 @@ def vectors(config: Config, seed: int) -> list[np.ndarray]:
     found += [rng.integers(low, high + 1, rng.integers(1, longest + 2)) for _ in range(12)]
     near = [rng.integers(max(low, high - 20), high + 1, rng.integers(1, longest + 1)) for _ in range(6)]
     return found + near
-
-
-def beats_of(found: list[np.ndarray], lanes: int = 1) -> list[dict[str, int]]:
-    """Vectors as input beats. Lanes beyond a vector's end hold its largest score, and bits of `keep` that nobody may look
-    at are random."""
-    rng = np.random.default_rng(len(found))
-    beats = []
-    for vector in found:
-        for start in range(0, len(vector), lanes):
-            held = vector[start : start + lanes]
-            last = start + lanes >= len(vector)
-            beat = {"score": int(held[0]), "last": int(last)}
-            for lane in range(1, lanes):
-                keep = lane < len(held) if last and lane <= len(held) else rng.integers(0, 2)
-                beat[f"score_{lane}"] = int(held[lane] if lane < len(held) else max(vector))
-                beat[f"keep_{lane}"] = int(keep)
-            beats.append(beat)
-    return beats

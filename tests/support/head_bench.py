@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from amaranth import Cat, ClockDomain, ClockSignal, Module
 from amaranth.sim import Simulator
-from support.stream_bench import pauses
 
 from softstream.hw.axi import AxiTop
 from softstream.hw.config.config import Config
@@ -18,6 +17,7 @@ from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import outputs, stream_fields
 from softstream.sim.beats import Beat, due_beats, pad_vectors, score_beats
 from softstream.sim.golden import golden
+from softstream.sim.stalls import stalls_in_cycle
 from softstream.sim.stimulus import random_sideband
 
 __all__ = ["HeadTrace", "check_head"]
@@ -40,7 +40,7 @@ def check_head(
     extra = random_sideband(config, scores)
     beats = score_beats(config, scores, lengths, np.random.default_rng(seed), extra)
     due = due_beats(config, golden(config, scores, lengths, extra), lengths, extra.get("mask"))
-    return _run(config, beats, due, pauses(source, seed), pauses(sink, seed + 1))
+    return _run(config, beats, due, stalls_in_cycle(source, seed), stalls_in_cycle(sink, seed + 1))
 
 
 def _run(

@@ -8,28 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from amaranth import Cat, ClockDomain, Module, ResetInserter, Signal, Value
+from amaranth import Cat, ClockDomain, EnableInserter, Module, ResetInserter, Signal, Value
 from amaranth.hdl import Shape
 from amaranth.lib import data, wiring
 from amaranth.sim import Simulator
 
-__all__ = ["PAUSES", "Trace", "beats_after_restart", "pauses", "run_component", "run_cycles"]
+from softstream.sim.stalls import stalls_in_cycle
 
-PAUSES = ("never", "every third", "random")
+__all__ = ["PAUSES", "ThrottledComponent", "Trace", "beats_after_restart", "run_component", "run_cycles"]
+
+PAUSES = ("never", "every3", "random")
+"""Stall patterns of both sides of a component."""
+
 LIMIT = 40_000
-
-
-def pauses(pattern: str, seed: int) -> Callable[[int], bool]:
-    """Whether a side pauses in a given cycle."""
-    if pattern == "never":
-        return lambda cycle: False
-    if pattern == "every third":
-        return lambda cycle: cycle % 3 == 2
-    if pattern.startswith("first "):
-        return lambda cycle: cycle < int(pattern.removeprefix("first "))
-    stalls = np.random.default_rng(seed).random(4099) < 0.5
-    return lambda cycle: bool(stalls[cycle % len(stalls)])
 
 
 @dataclass
@@ -100,7 +91,7 @@ def run_component(
     cycle = [0]
     incoming, outgoing = getattr(dut, i), getattr(dut, o)
     always_ready = incoming.signature.always_ready, outgoing.signature.always_ready
-    pause_source, pause_sink = pauses(source, seed), pauses(sink, seed + 1)
+    pause_source, pause_sink = stalls_in_cycle(source, seed), stalls_in_cycle(sink, seed + 1)
 
     async def clock(ctx: Any) -> None:
         async for _ in ctx.tick():
@@ -271,3 +262,28 @@ def beats_after_restart(dut: wiring.Component, beats: Sequence[Any], before: int
     simulator.add_testbench(feed)
     simulator.run()
     return seen
+
+
+class ThrottledComponent(wiring.Component):
+    """A component of one input and one output stream under an enable that follows a stall pattern."""
+
+    def __init__(self, component: wiring.Component, pattern: str = "random", seed: int = 1, period: int = 509) -> None:
+        self._component = component
+        stalls = stalls_in_cycle(pattern, seed)
+        self._enables = sum((not stalls(cycle)) << cycle for cycle in range(period))
+        self._period = period
+        super().__init__(component.signature)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        inner, enables = self._component, Signal(self._period, init=self._enables)
+        m.submodules.inner = EnableInserter(enables[0])(inner)
+        m.d.sync += enables.eq(enables.rotate_right(1))
+        m.d.comb += [
+            inner.i.valid.eq(self.i.valid),
+            inner.i.payload.eq(self.i.payload),
+            self.i.ready.eq(inner.i.ready & enables[0]),
+            self.o.valid.eq(inner.o.valid & enables[0]),
+            self.o.payload.eq(inner.o.payload),
+        ]
+        return m
