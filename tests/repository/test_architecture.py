@@ -21,6 +21,7 @@ GENERATED = {
     "__pycache__",
     "sim_build",
     ".pytest_cache",
+    ".hypothesis",
     ".ruff_cache",
     ".mypy_cache",
 }
