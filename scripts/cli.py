@@ -1,10 +1,15 @@
-"""The command line: parses, calls, prints. The work is in the module of each verb, imported when the verb runs."""
+"""The command line: parses, calls, prints. Each verb has a module of its own, which is imported when the verb runs."""
 
 from __future__ import annotations
 
 import difflib
+import errno
+import os
+import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,7 +17,7 @@ import click
 
 import softstream
 from softstream.hw.errors import SoftstreamError, ToolFailure, UserError
-from softstream.scripts.console import Console
+from softstream.scripts.console import Console, configuration_text, discard_stdout
 
 if TYPE_CHECKING:
     from softstream.hw.config.config import Config
@@ -23,18 +28,21 @@ __all__ = ["main"]
 
 _INTERRUPTED = 130
 _LOG_TAIL_LINES = 15
+_MESSAGE_CHARACTERS = 2000
+"""Characters of a message that are printed: a value of megabytes is not repeated whole."""
+_DEFAULT_PRESET = "softmax-int8"
 _CONFIGURATION = ("config_name", "preset", "config_file", "setting")
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 
 class _InterruptedError(Exception):
-    """Ctrl-C. click would turn it into an Abort after an empty line of its own."""
+    """Ctrl-C or SIGTERM. click would turn it into an Abort after an empty line of its own."""
 
 
 class _Group(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)  # in the order in which one uses them
+        return list(self.commands)  # in the usual order of use
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -54,7 +62,7 @@ class _Group(click.Group):
 
 
 class _Verb(click.Command):
-    """A verb that takes a configuration, from parts in the order in which they stand on the command line."""
+    """A verb that takes a configuration, from its parts in the order of the command line."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not ctx.resilient_parsing:
@@ -94,6 +102,7 @@ def _resolve(
         parts.insert(0, ("config_file" if name.endswith(".toml") or Path(name).is_file() else "preset", name))
     elif default is not None and not any(kind in ("preset", "config_file") for kind, _ in parts):
         parts.insert(0, ("preset", default))
+    ctx.meta["parts"] = parts
     values: dict[str, Any] = {}
     for kind, text in parts:
         if kind == "preset":
@@ -116,26 +125,50 @@ def _room(options: Mapping[str, Any]) -> Room | None:
     return room_of_part(options["part_name"]) if options.get("part_name") else None
 
 
-def _echo(config: Config, console: Console) -> None:
-    """The resolved configuration in one line, for a person; the document has a key for it."""
-    settings = " ".join(
-        f"{key}={str(value).lower() if isinstance(value, bool) else value}"
-        for key, value in config.to_mapping().items()
-    )
-    console.line(f"configuration: {settings}")
+def _echo(config: Config, ctx: click.Context, console: Console) -> None:
+    """The preset and the settings that differ from it, in one line; the document has every key."""
+    presets = [text for kind, text in ctx.meta["parts"] if kind == "preset"]
+    console.line(f"configuration: {configuration_text(config, presets[-1] if presets else _DEFAULT_PRESET)}")
+
+
+def _complete_preset(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    from softstream.hw.config.presets import PRESETS
+
+    return [name for name in PRESETS if name.startswith(incomplete)]
+
+
+def _complete_key(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    from softstream.hw.config.config import KEYS
+
+    return [f"{key.name}=" for key in KEYS if key.name.startswith(incomplete)]
+
+
+def _complete_board(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    from softstream.boards.registry import BOARDS
+
+    return [name for name in BOARDS if name.startswith(incomplete)]
 
 
 def _configuration_options() -> list[click.Parameter]:
-    help_later = "One key. What stands later wins, among all three."
     return [
-        click.Argument(["config_name"], metavar="[CONFIG]", required=False),
+        click.Argument(["config_name"], metavar="[CONFIG]", required=False, shell_complete=_complete_preset),
         click.Option(
-            ["--preset"], metavar="NAME", multiple=True, help="A configuration by name: see softstream presets."
+            ["--preset"],
+            metavar="NAME",
+            multiple=True,
+            help="A configuration by name: see softstream presets.",
+            shell_complete=_complete_preset,
         ),
         click.Option(
             ["--config", "config_file"], metavar="FILE.toml", multiple=True, help="Configuration keys from a file."
         ),
-        click.Option(["--set", "setting"], metavar="KEY=VALUE", multiple=True, help=help_later),
+        click.Option(
+            ["--set", "setting"],
+            metavar="KEY=VALUE",
+            multiple=True,
+            help="One key: see softstream keys. A later part overrides an earlier one, among all three.",
+            shell_complete=_complete_key,
+        ),
     ]
 
 
@@ -143,15 +176,17 @@ def _print_options() -> list[click.Parameter]:
     return [
         click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON document and nothing else."),
         click.Option(["--quiet"], is_flag=True, help="Print nothing but errors."),
+        click.Option(["--wide"], is_flag=True, help="Print all columns of a table, also beyond the terminal's width."),
     ]
 
 
 def _verb(
-    default: str | Callable[[dict[str, Any]], str] | None = None, name: str | None = None
+    default: str | Callable[[dict[str, Any]], str] | None = None, name: str | None = None, *, echo: bool = True
 ) -> Callable[[Verb], click.Command]:
-    """A verb of the group: the configuration's options, --json, --quiet; the function gets config and console.
+    """A verb of the group with the options of configuration and printing; its function gets configuration and console.
 
-    `default` is the preset where nothing is given, or a function that tells it from the verb's other options.
+    `default` is the preset of a command line that names none, or a function of the verb's other options that returns it.
+    With `echo` the verb begins with a line that names the configuration.
     """
 
     def decorate(function: Verb) -> click.Command:
@@ -162,11 +197,15 @@ def _verb(
             setting: Sequence[str],
             as_json: bool,
             quiet: bool,
+            wide: bool,
             **options: Any,
         ) -> None:
             preset_name = default(options) if callable(default) else default
-            config, picked = _resolve(click.get_current_context(), config_name, preset_name, options)
-            console = Console(as_json, quiet)
+            console = Console(as_json, quiet, wide)
+            ctx = click.get_current_context()
+            config, picked = _resolve(ctx, config_name, preset_name, options)
+            if echo:
+                _echo(config, ctx, console)
             if picked:
                 console.line(picked)
             function(config, console, **options)
@@ -239,17 +278,19 @@ _SIMULATOR = click.option(
     type=click.Choice(["auto", "icarus", "verilator"]),
     default="auto",
     show_default=True,
-    help="auto takes the one that answers soonest.",
+    help="auto picks the fastest available one.",
 )
 _SEED = click.option(
-    "--seed", type=click.IntRange(0), default=1, show_default=True, metavar="S", help="Seed of what is random."
+    "--seed", type=click.IntRange(0), default=1, show_default=True, metavar="S", help="Seed of the random numbers."
 )
 
 
-_PART = click.option("--part", "part_name", metavar="PART", help="Decides profile=auto: hx8k, up5k, ecp5-25k.")
+_PART = click.option(
+    "--part", "part_name", metavar="PART", help="The part that profile=auto is picked for: hx8k, up5k, ecp5-25k."
+)
 
 
-@_verb()
+@_verb(echo=False)
 @_PART
 def _describe(config: Config, console: Console, part_name: str | None) -> None:
     """Show the plan: stages in order, formats, latency and interval, tables, error bound in ulp."""
@@ -265,7 +306,6 @@ def _generate(config: Config, console: Console, output: str, part_name: str | No
     """Write Verilog, the resolved configuration, a manifest and an instantiation template."""
     from softstream.scripts.verbs.generate import generate
 
-    _echo(config, console)
     generate(config, Path(output), console)
 
 
@@ -293,7 +333,6 @@ def _run(
     """Run your own scores through the model or through the simulated Verilog."""
     from softstream.scripts.verbs.run import Run, run
 
-    _echo(config, console)
     how = Run(engine, simulator, seed)
     run(config, Path(scores), Path(lengths) if lengths else None, sideband, Path(output), how, console)
 
@@ -309,22 +348,21 @@ def _simulate(
     """Run the cocotb benches on the generated Verilog, against the model; prints the verdict table."""
     from softstream.scripts.verbs.simulate import simulate
 
-    _echo(config, console)
     simulate(config, Path(scores) if scores else None, simulator, waves, seed, console)
 
 
 @_verb(default="digits-softmax")
 @_SCORES
 @_LENGTHS
-@click.option("--labels", metavar="Y.npy", help="The right index of each vector [vectors].")
+@click.option("--labels", metavar="Y.npy", help="The correct index of each vector [vectors].")
 @click.option(
-    "-o", "--output", metavar="REPORT.html", help="Also write the report with its plots: one file, no network."
+    "-o", "--output", metavar="REPORT.html", help="Also write a report with plots: one file, needs no network."
 )
 @click.option("--no-place", is_flag=True, help="Leave out synthesis, place and route.")
 @click.option(
     "--modes",
     metavar="A,B,…",
-    help="Set these side by side instead: modes and presets, any :key=value behind each; for example "
+    help="Compare these instead: modes and presets, any :key=value behind each; for example "
     "argmax,softmax,softmax:temperature=2,top-k-int8.",
 )
 @_SIDEBAND
@@ -339,7 +377,7 @@ def _compare(
     modes: str | None,
     sideband: tuple[str, ...],
 ) -> None:
-    """Compare argmax-only with normalised, or any of the family: accuracy, error, calibration, latency, resources and Fmax.
+    """Compare argmax with softmax, or any of the family: accuracy, error, calibration, latency, cells and Fmax.
 
     Without --scores: the handwritten digits that come with softstream.
     """
@@ -348,7 +386,6 @@ def _compare(
     from softstream.scripts.verbs.compare import Comparison, compare
     from softstream.scripts.verbs.family import Family, entries, family
 
-    _echo(config, console)
     for option, text in (("--labels", labels), ("--lengths", lengths)):
         if text and not scores:
             raise UserError(f"{option} {text}: needs the scores that it belongs to; for example --scores F.npy")
@@ -377,22 +414,22 @@ def _compare(
             compare_report.write_html(result, Path(output))
     console.document({**result.to_json(), "report": output})
     columns, rows, right_aligned = result.table()
-    console.table("", columns, rows, right=right_aligned)
+    console.table("", columns, rows, right=right_aligned, fold=columns[:1], drop=result.expendable)
     console.line(result.answer)
-    if output:
-        console.line(f"report: {output}")
+    console.done(
+        f"{output}: report of {result.data.vectors} vectors" if output else f"{result.data.vectors} vectors compared"
+    )
 
 
 @_verb(default="digits-softmax")
 @_ENGINE
 def _network(config: Config, console: Console, engine: str) -> None:
-    """Run a digits classifier with softmax inside: accuracy with every softmax by the model of the hardware, beside float.
+    """Run a digits classifier whose softmax layers are heads: accuracy against float and int8.
 
-    64 hidden scores as 8 groups of 8, softmax in each, then 10 scores and their softmax; all heads are the configuration.
+    64 hidden scores as 8 groups of 8, softmax in each, then 10 scores and their softmax; each head has the configuration.
     """
     from softstream.scripts.verbs.network import network
 
-    _echo(config, console)
     network(config, engine, console)
 
 
@@ -406,18 +443,18 @@ _JOBS = click.Option(
     short_help="The softmax family on one page, each member on a real vector",
     params=[
         click.Option(
-            ["-o", "--output"], metavar="GALLERY.html", required=True, help="Where the page goes: one file, no network."
+            ["-o", "--output"], metavar="GALLERY.html", required=True, help="File for the page, which needs no network."
         ),
         *_print_options(),
     ],
 )
-def _gallery(output: str, as_json: bool, quiet: bool) -> None:
-    """Each member of the softmax family: its formula, its output on a real vector beside float64, cost, and command."""
+def _gallery(output: str, as_json: bool, quiet: bool, wide: bool) -> None:
+    """Write a page with each member of the softmax family: formula, output on a real vector, error, cost and command."""
     from softstream.scripts.output import written_file
     from softstream.scripts.reports.gallery_report import render
     from softstream.scripts.verbs.gallery import evaluated
 
-    console = Console(as_json, quiet)
+    console = Console(as_json, quiet, wide)
     members = list(evaluated())
     with written_file("-o", Path(output)) as temporary:
         temporary.write_text(render(members), encoding="utf-8")
@@ -436,8 +473,9 @@ def _gallery(output: str, as_json: bool, quiet: bool) -> None:
         ("member", "preset", "largest error", "bound"),
         [(member.title, member.preset, f"{error:.5f}", f"{bound:.5f}") for member, error, bound in errors],
         right=("largest error", "bound"),
+        drop=("preset",),
     )
-    console.line(f"page: {output}")
+    console.done(f"{output}: {len(members)} members")
 
 
 @_softstream.command(
@@ -455,22 +493,22 @@ def _gallery(output: str, as_json: bool, quiet: bool) -> None:
     ],
 )
 def _bench(
-    only: Sequence[str], seeds: int, quick: bool, jobs: int, output: str | None, as_json: bool, quiet: bool
+    only: Sequence[str], seeds: int, quick: bool, jobs: int, output: str | None, as_json: bool, quiet: bool, wide: bool
 ) -> None:
     """Measure every variant: cells, Fmax over placement seeds, critical path, cycles, errors.
 
-    Synthesis and placement are kept from run to run; everything anew is a matter of minutes.
+    Results of synthesis and placement are cached; without them it takes some minutes.
     """
     from softstream.scripts.reports.bench_report import render
     from softstream.scripts.verbs.bench import run
 
-    run(only, seeds, quick, jobs, Path(output) if output else None, render, Console(as_json, quiet))
+    run(only, seeds, quick, jobs, Path(output) if output else None, render, Console(as_json, quiet, wide))
 
 
 @_verb()
 @click.option("--sweep", "sweeps", metavar="KEY=A,B,C", multiple=True, help="A key and its values; all combinations.")
 @click.option(
-    "--part", "part_name", metavar="PART", default="hx8k", show_default=True, help="What it is for: hx8k, ecp5-25k …"
+    "--part", "part_name", metavar="PART", default="hx8k", show_default=True, help="The part: hx8k, up5k, ecp5-25k."
 )
 @click.option("--fmax", type=click.FloatRange(0, min_open=True), metavar="MHZ", help="Clock to reach, median of seeds.")
 @click.option("--max-ulp", type=click.FloatRange(0, min_open=True), metavar="ULP", help="Error bound to keep.")
@@ -478,7 +516,11 @@ def _bench(
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, metavar="S", help="Placements of each.")
 @click.option("--no-place", is_flag=True, help="Cells only: synthesis and packing, no Fmax.")
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, metavar="J", help="Points at a time.")
-@click.option("--scheduler", metavar="ADDRESS", help="A dask scheduler, whose workers do the points instead.")
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="A dask scheduler that you trust, whose workers measure the points instead.",
+)
 def _explore(
     config: Config,
     console: Console,
@@ -494,11 +536,10 @@ def _explore(
 ) -> None:
     """Sweep keys on a part: the Pareto front of area, speed and error, and the smallest that meets your limits.
 
-    The other keys are those of the configuration. Every point is kept: Ctrl-C, and the same command goes on.
+    The other keys are those of the configuration. Points are cached: after Ctrl-C the same command continues.
     """
     from softstream.scripts.verbs.explore import Wish, run
 
-    _echo(config, console)
     wish = Wish(fmax, max_ulp, max_cells)
     run(
         config.to_mapping(),
@@ -513,7 +554,14 @@ def _explore(
     )
 
 
-_BOARD = click.option("--board", "board_name", metavar="B", required=True, help="Which board: see softstream boards.")
+_BOARD = click.option(
+    "--board",
+    "board_name",
+    metavar="B",
+    shell_complete=_complete_board,
+    required=True,
+    help="Which board: see softstream boards.",
+)
 
 
 def _preset_of_board(options: dict[str, Any]) -> str:
@@ -523,11 +571,11 @@ def _preset_of_board(options: dict[str, Any]) -> str:
 
 
 @_softstream.command("boards", short_help="List the boards and what fits on them", params=_print_options())
-def _boards(as_json: bool, quiet: bool) -> None:
-    """List the boards: part, clock, link, which presets fit, how far each was verified."""
+def _boards(as_json: bool, quiet: bool, wide: bool) -> None:
+    """List the boards: part, clock, link, presets that fit, verification level."""
     from softstream.scripts.verbs.boards import boards
 
-    boards(Console(as_json, quiet))
+    boards(Console(as_json, quiet, wide))
 
 
 @_verb(default=_preset_of_board)
@@ -553,27 +601,29 @@ def _build(
     """
     from softstream.scripts.verbs.boards import build
 
-    _echo(config, console)
     build(config, board_name, output, clock=clock, baud=baud, demo=demo, plan_only=plan_only, console=console)
 
 
 @_softstream.command(
     "flash",
-    short_help="Program a board with what was built",
+    short_help="Program a board with its bitstream",
     params=[
         click.Argument(["path"], metavar="[DIR|FILE]", required=False),
         click.Option(
-            ["--board", "board_name"], metavar="B", help="Which board; default the one that DIR was built for."
+            ["--board", "board_name"],
+            metavar="B",
+            shell_complete=_complete_board,
+            help="Which board; default the one that DIR was built for.",
         ),
         click.Option(["--dry-run"], is_flag=True, help="Print the command and do nothing."),
         *_print_options(),
     ],
 )
-def _flash(path: str | None, board_name: str | None, dry_run: bool, as_json: bool, quiet: bool) -> None:
+def _flash(path: str | None, board_name: str | None, dry_run: bool, as_json: bool, quiet: bool, wide: bool) -> None:
     """Program a board with the bitstream that softstream build left in build/B or DIR, or with FILE."""
     from softstream.scripts.verbs.boards import flash
 
-    flash(board_name, path, dry_run, Console(as_json, quiet))
+    flash(board_name, path, dry_run, Console(as_json, quiet, wide))
 
 
 def _preset_of_link(options: dict[str, Any]) -> str:
@@ -581,10 +631,16 @@ def _preset_of_link(options: dict[str, Any]) -> str:
 
 
 @_verb(default=_preset_of_link, name="run-on-board")
-@click.option("--board", "board_name", metavar="B", help="Takes that board's preset and rate where none are given.")
+@click.option(
+    "--board",
+    "board_name",
+    metavar="B",
+    shell_complete=_complete_board,
+    help="Use the preset and the rate of this board.",
+)
 @click.option("--port", metavar="auto|PATH", default="auto", show_default=True, help="Serial port of the board.")
-@click.option("--simulated", is_flag=True, help="Nothing attached: simulate what build --board B would put there.")
-@click.option("--baud", type=click.IntRange(1), metavar="BAUD", help="Rate of the link, as it was built.")
+@click.option("--simulated", is_flag=True, help="Simulate the board with the bitstream's design instead.")
+@click.option("--baud", type=click.IntRange(1), metavar="BAUD", help="Rate of the link in the bitstream.")
 @_SCORES
 @_LENGTHS
 @_SEED
@@ -595,7 +651,7 @@ def _preset_of_link(options: dict[str, Any]) -> str:
     "--timeout",
     type=click.FloatRange(0, min_open=True),
     metavar="SECONDS",
-    help="Silence after which the board is given up; default 2, or 30 for a simulated one.",
+    help="Silence after which the board counts as dead; default 2, or 30 for a simulated one.",
 )
 def _run_on_board(
     config: Config,
@@ -610,11 +666,10 @@ def _run_on_board(
     vectors: int,
     timeout: float | None,
 ) -> None:
-    """Self-test of a board over its link: corner, random and your own scores, each result against the model."""
+    """Self-test of a board over its link: corner vectors, random vectors and your scores, compared with the model."""
     from softstream.boards.registry import board
     from softstream.scripts.verbs.run_on_board import run
 
-    _echo(config, console)
     if lengths and not scores:
         raise UserError(f"--lengths {lengths}: needs the scores that it belongs to; for example --scores F.npy")
     row = board(board_name) if board_name else None
@@ -641,52 +696,175 @@ def _run_on_board(
 
 
 @_softstream.command("doctor", short_help="Show every tool and what is missing", params=_print_options())
-def _doctor(as_json: bool, quiet: bool) -> None:
-    """Show every tool: version, where it comes from, and the command that brings what is missing."""
+def _doctor(as_json: bool, quiet: bool, wide: bool) -> None:
+    """Show every tool with its version and source, and the command that installs a missing one."""
     from softstream.scripts.verbs.boards import doctor
 
-    doctor(Console(as_json, quiet))
+    doctor(Console(as_json, quiet, wide))
 
 
-@_softstream.command("presets", params=_print_options())
-def _presets(as_json: bool, quiet: bool) -> None:
-    """List the presets with what sets them apart."""
-    from softstream.scripts.verbs.describe import presets
+@_softstream.command(
+    "presets",
+    params=[
+        click.Option(
+            ["--part", "part_name"],
+            metavar="PART",
+            default="hx8k",
+            show_default=True,
+            help="The part of the cells and clocks: hx8k, up5k, ecp5-25k.",
+        ),
+        *_print_options(),
+    ],
+)
+def _presets(part_name: str, as_json: bool, quiet: bool, wide: bool) -> None:
+    """List the presets with a sentence each."""
+    from softstream.scripts.verbs.presets import presets
 
-    presets(Console(as_json, quiet))
+    presets(part_name, Console(as_json, quiet, wide))
+
+
+@_softstream.command(
+    "keys",
+    short_help="List the configuration keys, or explain one",
+    params=[click.Argument(["key_name"], metavar="[NAME]", required=False), *_print_options()],
+)
+def _keys(key_name: str | None, as_json: bool, quiet: bool, wide: bool) -> None:
+    """List the configuration keys with range, unit, default and meaning; or show one of them."""
+    from softstream.scripts.verbs.keys import keys
+
+    keys(key_name, Console(as_json, quiet, wide))
+
+
+@_softstream.command("help", short_help="Show the help of a verb")
+@click.argument("verb", required=False)
+@click.pass_context
+def _help(ctx: click.Context, verb: str | None) -> None:
+    """Show the help of a verb, as VERB --help does."""
+    group = ctx.parent
+    assert group is not None
+    if verb is None:
+        click.echo(group.get_help())
+        return
+    name, command, _ = _softstream.resolve_command(group, [verb])
+    assert command is not None  # an unknown verb is refused
+    click.echo(command.get_help(click.Context(command, info_name=name, parent=group)))
+
+
+@_softstream.command("completion", short_help="Print the completion script of a shell")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def _completion(shell: str) -> None:
+    """Print the completion script of a shell.
+
+    bash: eval "$(softstream completion bash)" in ~/.bashrc; zsh: the same in ~/.zshrc; fish: softstream completion fish >
+    ~/.config/fish/completions/softstream.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    completion = get_completion_class(shell)
+    assert completion is not None  # click has these three
+    click.echo(completion(_softstream, {}, "softstream", "_SOFTSTREAM_COMPLETE").source())
 
 
 def _fail(message: str, code: int) -> int:
-    click.echo("error: " + " ".join(message.split()), err=True)
+    text = " ".join(message.split())
+    if len(text) > _MESSAGE_CHARACTERS:
+        half = _MESSAGE_CHARACTERS // 2
+        text = f"{text[:half]} … {text[-half:]}"
+    click.echo(f"error: {text}", err=True)
     return code
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command and exits: 0, 1 mismatch or failed tool, 2 a person's mistake, 3 a missing tool, 4 a fault of the link
-    to a board, 130 Ctrl-C."""
+    """Runs the command and exits with 0, or 1: mismatch or failed tool, 2: mistake of the caller, 3: missing tool, 4: fault
+    of the link to a board, 130: Ctrl-C, 143: SIGTERM."""
     sys.exit(_main(list(sys.argv[1:] if arguments is None else arguments)))
 
 
 def _main(arguments: list[str]) -> int:
+    _open_standard_streams()
+    signals: list[int] = []
     try:
-        _softstream.main(arguments, prog_name="softstream", standalone_mode=False)
-    except ToolFailure as error:
-        _fail(str(error), error.exit_code)
-        if error.log is not None:
-            try:
-                tail = error.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_TAIL_LINES:]
-            except OSError:
-                tail = []
-            for text in [*tail, f"log: {error.log}"]:
-                click.echo(text, err=True)
-        return error.exit_code
+        with _ended_by_sigterm(signals):
+            _softstream.main(arguments, prog_name="softstream", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (_InterruptedError, KeyboardInterrupt, click.Abort) as interrupt:
+        word, code = ("terminated", 128 + signals[0]) if signals else ("interrupted", _INTERRUPTED)
+        return _fail(f"{word}; {str(interrupt) or 'nothing was written'}", code)
     except SoftstreamError as error:
-        return _fail(str(error), error.exit_code)
+        return _fail_with_log(error)
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "softstream"
-        return _fail(f"{error.format_message().rstrip('.')}; {where} --help shows what is possible", 2)
+        hint = _key_hint(error, arguments) or f"{where} --help shows what is possible"
+        return _fail(f"{error.format_message().rstrip('.')}; {hint}", 2)
     except click.ClickException as error:
         return _fail(error.format_message(), 2)
-    except (_InterruptedError, KeyboardInterrupt, click.Abort) as interrupt:
-        return _fail(f"interrupted; {str(interrupt) or 'nothing was written'}", _INTERRUPTED)
+    except OSError as error:  # of stdout: every other file is written by a function that reports its errors
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EPIPE, errno.EIO, errno.EBADF):
+            raise
+        discard_stdout()
+        return 1 if error.errno == errno.EPIPE else _fail(f"standard output: cannot be written ({error.strerror})", 1)
     return 0
+
+
+def _fail_with_log(error: SoftstreamError) -> int:
+    """Prints an error, and the last lines of the log of a failed tool."""
+    _fail(str(error), error.exit_code)
+    if isinstance(error, ToolFailure) and error.log is not None:
+        try:
+            tail = error.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_TAIL_LINES:]
+        except OSError:
+            tail = []
+        for text in [*tail, f"log: {error.log}"]:
+            click.echo(text, err=True)
+    return error.exit_code
+
+
+def _key_hint(error: click.UsageError, arguments: Sequence[str]) -> str:
+    """The form with --set, where an unknown option is the name of a configuration key."""
+    from softstream.hw.config.config import KEYS
+
+    if not isinstance(error, click.NoSuchOption):
+        return ""
+    option = error.option_name
+    for key in KEYS:
+        if key.name == option.lstrip("-").replace("-", "_"):
+            texts = [text for text in arguments if text == option or text.startswith(f"{option}=")]
+            place = arguments.index(texts[0]) if texts else len(arguments)
+            value = texts[0].partition("=")[2] if texts else ""
+            following = arguments[place + 1] if place + 1 < len(arguments) else ""
+            value = value or (following if following and not following.startswith("--") else "")
+            default = str(key.default).lower() if isinstance(key.default, bool) else key.default
+            return f"it is a configuration key: --set {key.name}={value or default}"
+    return ""
+
+
+def _open_standard_streams() -> None:
+    """Opens stdin, stdout and stderr at the null device where they are closed, or the next file would take their place."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without × shows ? and no traceback
+
+
+@contextmanager
+def _ended_by_sigterm(signals: list[int]) -> Iterator[None]:
+    """Within the block SIGTERM raises `KeyboardInterrupt`, and its number goes into `signals`; a second one has no effect."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)  # files and processes are being cleaned up
+        signals.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,46 +1,105 @@
-"""What the verbs print: tables, plain lines, one JSON document, a progress bar; and when they print nothing.
+"""The output of the verbs for people and for machines: tables, lines, one JSON document, a progress bar.
 
 stdout carries results, stderr everything else. With --json stdout carries one JSON document and nothing else; with
 --quiet nothing is printed but errors (and the document, if it was asked for). Colours follow NO_COLOR and the terminal.
+
+A table fits the terminal: it folds the columns that may be folded, then drops columns and names them, and never cuts a
+cell. Where stdout is no terminal, and with --wide, it has all columns; the variable COLUMNS sets another width.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
+import textwrap
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+
+from softstream.hw.errors import ToolFailure, UserError
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
 
-__all__ = ["PROGRESS_AFTER_SECONDS", "Console", "Progress"]
+    from softstream.hw.config.config import Config
+
+__all__ = [
+    "PROGRESS_AFTER_SECONDS",
+    "Console",
+    "Progress",
+    "configuration_text",
+    "discard_stdout",
+    "duration_text",
+    "settings_text",
+]
 
 
 class Progress(Protocol):
-    """Takes the fraction that is done, 0 to 1, and what is being done."""
+    """Takes the fraction of the work that is done, 0 to 1, and the step at hand."""
 
     def __call__(self, fraction: float, what: str = "", /) -> None: ...
 
 
 PROGRESS_AFTER_SECONDS = 2.0
-"""What takes less than this shows no progress bar."""
+"""Work that takes less than this shows no progress bar."""
 
 _STYLES = {"pass": "green", "FAIL": "bold red"}
 
-_WIDTH_OF_A_FILE = 240
-"""Columns where there is no terminal: wide enough that no table is folded."""
+_GAP = "  "
+_COMFORTABLE_FOLD, _LEAST_FOLD = 32, 16
+"""Least characters of a folded column: while other columns can be dropped, and where none can."""
+_WIDEST = 1 << 16
+"""Columns of a line that is never folded."""
+
+
+def settings_text(values: Mapping[str, Any]) -> str:
+    """Keys and values as `--set` takes them, separated by blanks."""
+    return " ".join(f"{key}={_value_text(value)}" for key, value in values.items())
+
+
+def _value_text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "[" + ",".join(map(str, value)) + "]" if isinstance(value, list | tuple) else str(value)
+
+
+def configuration_text(config: Config, preset: str) -> str:
+    """A preset's name and the settings in which a configuration differs from it: `softmax-int8 with max_length=100`."""
+    from softstream.hw.config.presets import PRESETS
+
+    base = PRESETS[preset].to_mapping()
+    changes = {key: value for key, value in config.to_mapping().items() if value != base[key]}
+    return f"{preset} with {settings_text(changes)}" if changes else preset
+
+
+def duration_text(seconds: float) -> str:
+    """A duration: `4.1 s`, `75 s`, `12 min 5 s`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60} s"
 
 
 @dataclass(frozen=True)
 class Console:
-    """Where one verb prints. `as_json`: results as one document; `quiet`: no results in words."""
+    """The output of one verb. `as_json`: results as one document; `quiet`: no results in words; `wide`: whole tables.
+
+    Raises `UserError` where stdout is closed and results are to be printed.
+    """
 
     as_json: bool = False
     quiet: bool = False
+    wide: bool = False
+    started: float = field(default_factory=time.monotonic)
+    """When the verb began, for its last line."""
+
+    def __post_init__(self) -> None:
+        if sys.stdout is None and (self.as_json or not self.quiet):
+            raise UserError("standard output is closed; open it, or give --quiet")
 
     @property
     def in_words(self) -> bool:
@@ -50,36 +109,57 @@ class Console:
     def line(self, text: str = "") -> None:
         """One line on stdout, for a person."""
         if self.in_words:
-            _rich(sys.stdout).print(text, markup=False, highlight=False, soft_wrap=True)
+            _print(sys.stdout, text)
 
     def note(self, text: str) -> None:
         """One line on stderr that is not an error: printed with --json too, not with --quiet."""
-        if not self.quiet:
-            _rich(sys.stderr).print(text, markup=False, highlight=False, soft_wrap=True)
+        if not self.quiet and sys.stderr is not None:
+            _print(sys.stderr, text)
+
+    def done(self, verdict: str, following: str = "") -> None:
+        """The last line of a verb: the verdict, the time since its beginning, and the command that usually follows."""
+        text = f"{verdict} in {duration_text(time.monotonic() - self.started)}"
+        self.line(f"{text}; next: {following}" if following else text)
 
     def table(
-        self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[str] = ()
+        self,
+        title: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        *,
+        right: Sequence[str] = (),
+        fold: Sequence[str] = (),
+        drop: Sequence[str] = (),
     ) -> None:
-        """A table on stdout, for a person; the columns named in `right` are aligned to the right."""
+        """A table on stdout, for a person.
+
+        Columns named in `right` are aligned to the right, those in `fold` may run over several lines, those in `drop` are
+        left out first, in this order, where the terminal is narrow; then the others from the last one on.
+        """
         if not self.in_words:
             return
-        from rich import box
-        from rich.table import Table
-        from rich.text import Text
-
         if title:
             self.line(title)
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for column in columns:
-            table.add_column(column, justify="right" if column in right else "left")
-        for row in rows:
-            table.add_row(*(Text(str(cell), style=_STYLES.get(str(cell), "")) for cell in row))
-        _rich(sys.stdout).print(table)
+        cells = [[str(cell) for cell in row] for row in rows]
+        layout = _Layout.fitting(columns, cells, None if self.wide else _terminal_width(), fold, drop)
+        self.line()
+        for line in layout.lines(columns, cells, right):
+            _print(sys.stdout, line)
+        if layout.hidden:
+            self.line(f"not shown, use --wide: {', '.join(columns[place] for place in layout.hidden)}")
+        self.line()
 
     def document(self, content: Mapping[str, Any]) -> None:
-        """The JSON document on stdout, with --json only."""
+        """The JSON document on stdout, with --json only. Characters that stdout cannot show are escaped."""
         if self.as_json:
-            sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+            text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+            try:
+                text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+            except UnicodeEncodeError:
+                text = json.dumps(content, indent=2, ensure_ascii=True, allow_nan=False)
+            with _reported():
+                sys.stdout.write(text + "\n")
+                sys.stdout.flush()
 
     @contextmanager
     def progress(self, label: str) -> Iterator[Progress]:
@@ -87,7 +167,7 @@ class Console:
 
         Gives the function to call with the fraction done; until its first call the bar only shows that work goes on.
         """
-        if self.quiet or not sys.stderr.isatty():
+        if self.quiet or sys.stderr is None or not sys.stderr.isatty():
             yield lambda fraction, what="": None
             return
         from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
@@ -121,9 +201,129 @@ class Console:
             bar.stop()
 
 
+@dataclass(frozen=True)
+class _Layout:
+    """The columns of a table that are shown, each with its width."""
+
+    widths: Mapping[int, int]
+    hidden: tuple[int, ...]
+
+    @classmethod
+    def fitting(
+        cls,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        limit: int | None,
+        fold: Sequence[str],
+        drop: Sequence[str],
+    ) -> _Layout:
+        """All columns, or as many as fit `limit`, the first one always."""
+        natural = {place: max(map(_width, [name, *(row[place] for row in rows)])) for place, name in enumerate(columns)}
+        folding = [place for place, name in enumerate(columns) if name in fold]
+        named = [place for name in drop for place in range(1, len(columns)) if columns[place] == name]
+        others = [place for place in range(len(columns) - 1, 0, -1) if place not in named]
+        shown, hidden = list(natural), []
+
+        def total(widths: Mapping[int, int]) -> int:
+            return 1 + sum(widths[place] for place in shown) + len(_GAP) * (len(shown) - 1)
+
+        def folded(width: int) -> dict[int, int]:
+            """Widths with the columns folded to `width` where no word is longer, because words are never cut."""
+            texts = {place: [columns[place], *(row[place] for row in rows)] for place in folding}
+            words = {
+                place: max([width, *(_width(word) for text in texts[place] for word in text.split())])
+                for place in texts
+            }
+            return natural | {place: min(natural[place], words[place]) for place in folding}
+
+        # The named columns give way before a folded one becomes narrow, the others only if that is not enough.
+        for width, places in ((_COMFORTABLE_FOLD, named), (_LEAST_FOLD, others)):
+            least = folded(width)
+            for place in places:
+                if limit is not None and place in shown and total(least) > limit:
+                    shown.remove(place)
+                    hidden.append(place)
+        widths = {place: natural[place] for place in shown}
+        while limit is not None and total(widths) > limit:
+            widest = max(shown, key=lambda place: widths[place] - least[place])
+            if widths[widest] == least[widest]:
+                break
+            widths[widest] -= 1
+        return cls(widths, tuple(sorted(hidden)))
+
+    def lines(self, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> Iterator[Any]:
+        """The heading, a rule and the rows, as text with its styles."""
+        from rich.text import Text
+
+        def padded(place: int, text: str) -> str:
+            blanks = " " * (self.widths[place] - _width(text))
+            return blanks + text if columns[place] in right else text + blanks
+
+        rule = ["─" * width for width in self.widths.values()]
+        yield f" {_GAP.join(padded(place, columns[place]) for place in self.widths)}".rstrip()
+        yield f" {'──'.join(rule)}"
+        for row in rows:
+            folded = {place: _folded(row[place], width) for place, width in self.widths.items()}
+            for number in range(max(map(len, folded.values()))):
+                line = Text(" ")
+                for place in self.widths:
+                    text = folded[place][number] if number < len(folded[place]) else ""
+                    line.append(padded(place, text), style=_STYLES.get(text))
+                    line.append(_GAP)
+                line.rstrip()
+                yield line
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """The lines of a cell, broken at blanks only."""
+    if _width(text) <= width:
+        return [text]
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def _width(text: str) -> int:
+    """Columns that a text takes on a terminal."""
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _terminal_width() -> int | None:
+    """Columns of the terminal; None where stdout is none, unless the variable COLUMNS is set."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
+    return _rich(sys.stdout).width if sys.stdout.isatty() else None
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Raises `ToolFailure` where stdout or stderr takes no more; a reader that is gone is not reported."""
+    try:
+        yield
+    except BrokenPipeError:
+        discard_stdout()
+        raise SystemExit(1) from None
+    except OSError as error:
+        discard_stdout()
+        raise ToolFailure(f"standard output: cannot be written ({error.strerror or error})") from None
+
+
+def discard_stdout() -> None:
+    """Sends the rest of stdout to the null device, so that the interpreter does not fail at its end."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _print(stream: Any, text: Any) -> None:
+    with _reported():
+        _rich(stream).print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def _rich(stream: Any) -> RichConsole:
     from rich.console import Console as RichConsole
 
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="replace")  # a terminal without × shows ? and no traceback
-    return RichConsole(file=stream, width=None if stream.isatty() else _WIDTH_OF_A_FILE)
+    plain = {"color_system": None} if os.environ.get("NO_COLOR") else {}
+    return RichConsole(file=stream, width=None if stream.isatty() else _WIDEST, **plain)

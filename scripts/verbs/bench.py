@@ -1,11 +1,11 @@
-"""`softstream bench`: what every variant costs and reaches, measured; with the speed of the tool itself.
+"""`softstream bench`: measured cells, clock, cycles and errors of every variant, and the speed of the tool itself.
 
     content = bench(list(VARIANTS.values()), seeds=(1, 2, 3, 4, 5))
     write(content, Path("build/bench"))       # bench.json and bench.html
 
-Cells and Fmax come from synthesis and place and route, cycles from simulating the same Verilog, whose results must be those
-of the model, and errors from the model against float64. Results of the tools are kept by digest of the Verilog, tool versions
-and seed (`boards.toolchain`). `boards/measured/bench.json` is one such content, checked in, for the README.
+Cells and Fmax come from synthesis and place and route, cycles from a simulation of the same Verilog, whose results must equal
+those of the model, and errors from the model against float64. The cache of the tools is keyed by the digest of the Verilog, tool
+versions and seed (`boards.toolchain`). `boards/measured/bench.json` is one such content, checked in, for the README.
 """
 
 import hashlib
@@ -63,14 +63,14 @@ SPEED_CONFIG = PRESETS["softmax-int8"]
 """The configuration that the tool's own speed is measured on."""
 SPEED_PART = "hx8k"
 _GOLDEN_SHAPE = (4000, 1000)
-# (length, vectors): short ones, of which many are under way at once, and the longest.
+# (length, vectors): short vectors, many of which are in flight at once, and the longest.
 _SIMULATED = ((16, 64), (1 << 16, 4))
 
 Content = dict[str, Any]
 
 
 class Tell(Protocol):
-    """Takes the fraction that is done, and what is being done."""
+    """Takes the fraction of the work that is done, and the step at hand."""
 
     def __call__(self, fraction: float, what: str, /) -> None: ...
 
@@ -114,7 +114,7 @@ def bench(
         "variants": {},
         "curves": [],
     }
-    # Shares of the progress bar, from how long each takes.
+    # Shares of the progress bar, proportional to the time of each step.
     simulated, placed = 0.2, 0.9 if speed else 1.0
     for index, variant in enumerate(variants):
         tell(simulated * index / len(variants), f"{variant.name}: errors and cycles")
@@ -129,16 +129,16 @@ def bench(
         Job(verilog(config), PARTS[curve.part], (), f"{curve.key} = {getattr(config, curve.key)}")
         for curve, config in pairs
     ]
-    found = iter(
+    measurements = iter(
         measure(work, workers=jobs, progress=lambda done, what: tell(simulated + (placed - simulated) * done, what))
     )
     for variant in variants:
         entry = content["variants"][variant.name]
         entry["parts"] = {
-            name: _placed(variant, entry, PARTS[name], goal, next(found)) for name, goal in variant.parts.items()
+            name: _placed(variant, entry, PARTS[name], goal, next(measurements)) for name, goal in variant.parts.items()
         }
     for curve in curves:
-        cells = [dict(next(found).cells) for _ in curve.values]
+        cells = [dict(next(measurements).cells) for _ in curve.values]
         content["curves"].append(
             {"key": curve.key, "title": curve.title, "part": curve.part, "values": list(curve.values), "cells": cells}
         )
@@ -153,7 +153,7 @@ def bench(
 
 
 def _described(variant: Variant) -> Content:
-    """What does not depend on the part: configuration, errors, cycles."""
+    """The facts that are the same on every part: configuration, errors, cycles."""
     config = variant.config
     derived = plan(config)
     entry: Content = {
@@ -169,10 +169,10 @@ def _described(variant: Variant) -> Content:
         "cycles": _cycles(config),
     }
     if config.traits.normalised:
-        # Whichever of its probabilities a head puts out, they are the softmax's.
+        # The head may output fewer probabilities, but those are the same.
         whole = config.replace(mode="softmax", mask=False, groups=[])
         if config.temperature_bits:
-            whole = tempered(whole)  # its scores are all the products, and more
+            whole = tempered(whole)  # its scores include every product
         entry["seen_ulp"], entry["seen_worst_ulp"] = worst_errors(whole, SEED)
     return entry
 
@@ -180,7 +180,7 @@ def _described(variant: Variant) -> Content:
 def _cycles(config: Config) -> list[Content]:
     """Cycles to the first output and from vector to vector, of the Verilog in a simulator, by length.
 
-    Raises `Mismatch` where they, or the results, are not what plan and model say.
+    Raises `Mismatch` where the cycles differ from the plan, or the results from the model.
     """
     rng = np.random.default_rng(SEED)
     fmt = config.score_format
@@ -190,16 +190,16 @@ def _cycles(config: Config) -> list[Content]:
         if any(length == row["length"] for row in measured):
             continue
         scores = rng.integers(fmt.minimum, fmt.maximum, (count * config.ensemble, length), endpoint=True)
-        others = random_sideband(config, scores)
-        result = run_rtl(config, scores, sideband=others, seed=SEED)
-        model, derived = golden(config, scores, sideband=others), plan(config)
+        sideband = random_sideband(config, scores)
+        result = run_rtl(config, scores, None, sideband, seed=SEED)
+        model, derived = golden(config, scores, None, sideband), plan(config)
         verify(result, model)
         first = result.first_output_cycle - (model["sample"] if derived.searched else 0)
         outputs = result.start_cycle + first
         row = {
             "length": length,
             "first_output": int(first[0]),
-            # Until the queues are full the first vectors may run ahead.
+            # The first vectors may be faster, until the queues are full.
             "interval": int(np.diff(outputs)[count // 2 :].max()),
             "simulator": result.simulator,
         }
@@ -211,30 +211,30 @@ def _cycles(config: Config) -> list[Content]:
     return measured
 
 
-def _placed(variant: Variant, entry: Content, part: Part, goal: Goal | None, found: Measurement) -> Content:
-    """What the variant costs and reaches on one part."""
+def _placed(variant: Variant, entry: Content, part: Part, goal: Goal | None, measured: Measurement) -> Content:
+    """Cells, clock, throughput and critical path of the variant on one part."""
     longest = entry["cycles"][-1]
     per_cycle = longest["length"] / longest["interval"]
     logic = part.cell("logic")
     assert logic is not None  # every part has logic
     result: Content = {
-        "cells": dict(found.cells),
-        "available": dict(found.available),
-        "fits": not found.over,
+        "cells": dict(measured.cells),
+        "available": dict(measured.available),
+        "fits": not measured.over,
         "elements_per_cycle": per_cycle,
     }
-    if found.placements:
-        speeds = sorted(placed.fmax_mhz for placed in found.placements)
+    if measured.placements:
+        speeds = sorted(placed.fmax_mhz for placed in measured.placements)
         median = statistics.median(speeds)
-        clock = min(median, part.limit(found.cells).mhz)
-        slowest = min(found.placements, key=lambda placed: placed.fmax_mhz)
+        clock = min(median, part.limit(measured.cells).mhz)
+        slowest = min(measured.placements, key=lambda placed: placed.fmax_mhz)
         result |= {
             "fmax_mhz": {"minimum": speeds[0], "median": round(median, 2), "maximum": speeds[-1]},
-            "fmax_mhz_by_seed": {str(placed.seed): placed.fmax_mhz for placed in found.placements},
+            "fmax_mhz_by_seed": {str(placed.seed): placed.fmax_mhz for placed in measured.placements},
             "clock_mhz": round(clock, 2),
             "margin_mhz": round(median - clock, 2),
             "megaelements_per_second": round(clock * per_cycle, 3),
-            "kiloelements_per_second_per_cell": round(1e3 * clock * per_cycle / found.cells[logic.name], 1),
+            "kiloelements_per_second_per_cell": round(1e3 * clock * per_cycle / measured.cells[logic.name], 1),
             "critical_path": {"seed": slowest.seed, **_path(variant.config, slowest.critical_path)},
         }
     if goal is not None:
@@ -255,7 +255,7 @@ def _path(config: Config, path: CriticalPath) -> Content:
 
 
 def located(config: Config, path: CriticalPath) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(stages, lines): the modules of the hierarchy that a critical path runs through, and lines of Python, in order.
+    """(stages, lines) of a critical path, in order: modules of the hierarchy, and lines of Python.
 
     A stage is named by its place below the head, `accumulate` or `replay.queue`; the edges around it are `edge`.
     """
@@ -271,7 +271,7 @@ def located(config: Config, path: CriticalPath) -> tuple[tuple[str, ...], tuple[
     stages = tuple(dict.fromkeys(module.partition(".")[2] or "edge" for module, _ in names))
     numbers = list(path.lines)
     if not numbers:
-        # Synthesis lost the locations: a net that it named after a signal, as `total_LUT4_A_Z[3]`, still tells that one.
+        # Synthesis lost the locations, but a net such as `total_LUT4_A_Z[3]` still has the name of its signal.
         for module, rest in names:
             known = declared.get(module, {})
             signal = max((signal for signal in known if rest.startswith(signal)), key=len, default=None)
@@ -279,7 +279,7 @@ def located(config: Config, path: CriticalPath) -> tuple[tuple[str, ...], tuple[
     sources = source_lines(config)
     lines = [sources[number - 1] for number in numbers]
     if not any(lines):
-        # Nothing but memories and what the library brings: where the stages are put together.
+        # The path has only memories and library cells: take the lines that connect its stages.
         for number, line in enumerate(text.splitlines()):
             instance = re.match(rf"  \\?{TOP}\.([\w.]+)\s", line)
             lines += [sources[number]] if instance and instance[1] in {module for module, _ in names} else []
@@ -288,45 +288,45 @@ def located(config: Config, path: CriticalPath) -> tuple[tuple[str, ...], tuple[
 
 def _declared(text: str) -> dict[str, dict[str, int]]:
     """Module below the top (by its place in the hierarchy) → signal → line of its declaration, from 1."""
-    found: dict[str, dict[str, int]] = {}
+    modules: dict[str, dict[str, int]] = {}
     signals: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if module := re.match(rf"module \\?{TOP}(?:\.([\w.]+))?", line):
-            signals = found.setdefault(module[1] or "", {})
+            signals = modules.setdefault(module[1] or "", {})
         elif signal := re.match(r"  (?:reg|wire) (?:\[[\d:]+\] )?\\?([^\s;=]+)", line):
             signals[signal[1]] = number
-    found.pop("", None)
-    return found
+    modules.pop("", None)
+    return modules
 
 
 def _misses(goal: Goal, result: Content, first_output: int) -> list[str]:
-    """What of the goal is not reached, each as `Fmax 128.0 of 250 MHz`."""
-    found = []
+    """The missed targets, each as `Fmax 128.0 of 250 MHz`."""
+    misses = []
     if not result["fits"] or result["fmax_mhz"]["median"] < goal.fmax_mhz:
         reached = f"{result['fmax_mhz']['median']:.1f}" if result["fits"] else "none"
-        found.append(f"Fmax {reached} of {goal.fmax_mhz:g} MHz")
+        misses.append(f"Fmax {reached} of {goal.fmax_mhz:g} MHz")
     for kind, most in goal.cells.items():
         if result["cells"][kind] > most:
-            found.append(f"{result['cells'][kind]} of {most} {kind}")
+            misses.append(f"{result['cells'][kind]} of {most} {kind}")
     if result["elements_per_cycle"] < goal.elements_per_cycle:
-        found.append(f"{result['elements_per_cycle']:.3g} of {goal.elements_per_cycle:.3g} elements/cycle")
+        misses.append(f"{result['elements_per_cycle']:.3g} of {goal.elements_per_cycle:.3g} elements/cycle")
     if goal.first_output is not None and first_output > goal.first_output:
-        found.append(f"first output after {first_output} of {goal.first_output} cycles")
-    return found
+        misses.append(f"first output after {first_output} of {goal.first_output} cycles")
+    return misses
 
 
 # The tool itself -----------------------------------------------------------------------------------------------------
 
 
 def _speed() -> Content:
-    """Seconds that a person waits, each step in a process of its own with an empty cache; the model in this one."""
+    """Seconds of each step, in a process of its own with an empty cache, and speed of the model in this process."""
     with tempfile.TemporaryDirectory(prefix="softstream-bench-", ignore_cleanup_errors=True) as folder:
         preset = next(name for name, config in PRESETS.items() if config == SPEED_CONFIG)
         cli = ("-m", "softstream")
         generate = _seconds(folder, *cli, "generate", "--preset", preset, "--quiet", "-o", f"{folder}/out")
         simulate = (*cli, "simulate", "--preset", preset, "--quiet")
         first, second = _seconds(folder, *simulate), _seconds(folder, *simulate)
-        # The very first call of a nextpnr also prepares it: that is not counted.
+        # The very first call of nextpnr also compiles it, which is not counted.
         place = "from softstream.scripts.verbs.bench import place_once; place_once({})"
         _seconds(folder, "-c", place.format("'argmax-int8'"))
         placement = _seconds(folder, "-c", place.format(repr(preset)))
@@ -342,7 +342,7 @@ def _speed() -> Content:
 
 
 def place_once(preset: str) -> None:
-    """Synthesis and one placement of a preset, for the stopwatch."""
+    """Synthesis and one placement of a preset, to be timed."""
     measure([Job(verilog(PRESETS[preset]), PARTS[SPEED_PART], (1,))])
 
 
@@ -377,7 +377,7 @@ def _golden_speed(config: Config) -> float:
     return round(scores.size / best, -3)
 
 
-# What a person sees --------------------------------------------------------------------------------------------------
+# Output for people ----------------------------------------------------------------------------------------------------
 
 COLUMNS = (
     "variant",
@@ -400,10 +400,10 @@ def rows(content: Mapping[str, Any]) -> list[tuple[str, ...]]:
         error = "exact" if entry["bound_ulp"] is None else f"{seen}≤ {entry['bound_ulp']:.3f}"
         if entry["total_variation"] is not None:
             error = f"≤ {entry['total_variation']:.2g} total variation"
-        for part, found in entry["parts"].items():
-            counted = [f"{found['cells'][kind]} {kind}" for kind in found["available"] if found["cells"][kind]]
-            if found["fits"]:
-                fmax = found["fmax_mhz"]
+        for part, placed in entry["parts"].items():
+            counted = [f"{placed['cells'][kind]} {kind}" for kind in placed["available"] if placed["cells"][kind]]
+            if placed["fits"]:
+                fmax = placed["fmax_mhz"]
                 speeds = (
                     (fmax["minimum"], fmax["median"], fmax["maximum"])
                     if len(content["seeds"]) > 1
@@ -411,8 +411,8 @@ def rows(content: Mapping[str, Any]) -> list[tuple[str, ...]]:
                 )
                 speed = " / ".join(f"{mhz:.0f}" for mhz in speeds)
                 flow, density = (
-                    f"{found['megaelements_per_second']:.1f}",
-                    f"{found['kiloelements_per_second_per_cell']:.0f}",
+                    f"{placed['megaelements_per_second']:.1f}",
+                    f"{placed['kiloelements_per_second_per_cell']:.0f}",
                 )
             else:
                 speed, flow, density = "does not fit", "–", "–"
@@ -420,7 +420,7 @@ def rows(content: Mapping[str, Any]) -> list[tuple[str, ...]]:
                 (
                     name,
                     part,
-                    f"{found['elements_per_cycle']:.3g}",
+                    f"{placed['elements_per_cycle']:.3g}",
                     speed,
                     ", ".join(counted),
                     entry["first_output"],
@@ -441,39 +441,46 @@ def print_bench(content: Mapping[str, Any], console: Console) -> None:
         COLUMNS,
         rows(content),
         right=("elements/cycle", "Melements/s", "kelements/s per cell"),
+        fold=("cells", "Fmax, MHz"),
+        drop=("kelements/s per cell", "largest error, ulp", "first output", "elements/cycle", "Melements/s", "cells"),
     )
     paths = [
         (
             name,
             part,
-            f"{found['critical_path']['ns']:.2f}",
-            " → ".join(found["critical_path"]["stages"]),
-            " ".join(found["critical_path"]["lines"]),
+            f"{placed['critical_path']['ns']:.2f}",
+            " → ".join(placed["critical_path"]["stages"]),
+            " ".join(placed["critical_path"]["lines"]),
         )
         for name, entry in content["variants"].items()
-        for part, found in entry["parts"].items()
-        if found["fits"]
+        for part, placed in entry["parts"].items()
+        if placed["fits"]
     ]
     console.table(
-        "critical path of the slowest seed", ("variant", "part", "ns", "stages", "lines"), paths, right=("ns",)
+        "critical path of the slowest seed",
+        ("variant", "part", "ns", "stages", "lines"),
+        paths,
+        right=("ns",),
+        fold=("stages", "lines"),
+        drop=("lines", "stages"),
     )
     for name, entry in content["variants"].items():
-        for part, found in entry["parts"].items():
-            if found.get("margin_mhz"):
-                console.line(margin_sentence(name, part, found))
-            if "misses" in found:
-                goal = "; ".join(found["misses"]) or "reached"
+        for part, placed in entry["parts"].items():
+            if placed.get("margin_mhz"):
+                console.line(margin_sentence(name, part, placed))
+            if "misses" in placed:
+                goal = "; ".join(placed["misses"]) or "reached"
                 console.line(f"{name} on {part}, goal: {goal}")
     if "speed" in content:
         console.line(speed_sentence(content["speed"]))
 
 
-def margin_sentence(name: str, part: str, found: Mapping[str, Any]) -> str:
-    """What of a variant's Fmax lies above what the part is specified for, with the source."""
-    limit = PARTS[part].limit(found["cells"])
+def margin_sentence(name: str, part: str, placed: Mapping[str, Any]) -> str:
+    """The part of a variant's Fmax above the device limit, with the source of the limit."""
+    limit = PARTS[part].limit(placed["cells"])
     return (
-        f"{name} on {part}: {found['margin_mhz']:g} MHz of Fmax are margin, not a clock to run at: {limit.mhz} MHz is the "
-        f"limit of the {limit.source}"
+        f"{name} on {part}: {placed['margin_mhz']:g} MHz of Fmax are margin above the device limit of {limit.mhz} MHz, "
+        f"that of the {limit.source}"
     )
 
 
@@ -514,5 +521,5 @@ def run(
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
         write_directory("-o", output, {"bench.json": text, "bench.html": render(content)})
     print_bench(content, console)
-    if output is not None:
-        console.line(f"report: {output / 'bench.html'}")
+    report = f"; report {output / 'bench.html'}" if output is not None else ""
+    console.done(f"{len(variants)} variants measured{report}")

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["DEMO_VECTORS", "boards", "build", "demo_scores", "doctor", "flash", "parse_clock", "serial_ports"]
 
 DEMO_VECTORS = 16
-"""How many of the stored digits the stand-alone demo plays."""
+"""Number of stored digits that the stand-alone demo plays."""
 
-_HONEST = "No physical board was run: 'verified' says how far each was taken."
+_HONEST = "No physical board was tested; 'verified' is the level that each reached without one."
 
 
 def boards(console: Console) -> None:
-    """Prints the boards with clock, link, the presets that fit, and how far each was verified."""
+    """Prints the boards with clock, link, the presets that fit, and the verification level."""
     from softstream.boards.flow.fit import fitting_presets
     from softstream.boards.link.protocol import link_supports
     from softstream.hw.config.presets import PRESETS
@@ -43,7 +43,7 @@ def boards(console: Console) -> None:
                 row.toolchain,
                 f"{row.clock_hz / 1e6:g}",
                 row.link,
-                "all that a link carries" if len(fitting) == linked else ", ".join(fitting),
+                "all with a link" if len(fitting) == linked else ", ".join(fitting),
                 row.verified,
             )
         )
@@ -65,15 +65,23 @@ def boards(console: Console) -> None:
             }
         )
     console.document({"boards": documents})
-    console.table("", ("board", "", "device", "tools", "MHz", "link", "presets", "verified"), rows, right=("MHz",))
+    console.table(
+        "",
+        ("board", "name", "device", "tools", "MHz", "link", "verified", "presets that fit"),
+        [(*cells[:6], cells[7], cells[6]) for cells in rows],
+        right=("MHz",),
+        fold=("presets that fit",),
+        drop=("presets that fit", "tools", "name", "MHz", "link"),
+    )
     for row in BOARDS.values():
         if row.note:
             console.line(f"{row.name}: {row.note}")
     console.line(_HONEST)
+    console.done(f"{len(BOARDS)} boards listed")
 
 
 def parse_clock(text: str | None) -> float | None:
-    """Hz of `--clock`, which is in MHz. Raises `UserError` for what is no number above 0."""
+    """Hz of `--clock`, which is in MHz. Raises `UserError` unless it is a number above 0."""
     if text is None:
         return None
     try:
@@ -139,14 +147,14 @@ def build(
     if row.note:
         console.line(f"{row.name}: {row.note}")
     console.line(f"{result.bitstream}{' (from the cache)' if result.cached else ''}, plan {result.plan.digest[:12]}")
-    console.line(f"next: softstream flash --board {row.name} {directory}")
+    console.done(f"bitstream for {row.name} built", f"softstream flash --board {row.name} {directory}")
 
 
 def _print_report(result: BuildResult, console: Console) -> None:
     report = result.report
     assert report is not None
     rows: list[tuple[object, ...]] = [
-        ("clock asked for", f"{report.asked_mhz:g} MHz", ""),
+        ("clock required", f"{report.asked_mhz:g} MHz", ""),
         ("clock reached", f"{report.reached_mhz:g} MHz", ""),
         *((kind, used, available) for kind, (used, available) in report.used.items()),
         (
@@ -155,7 +163,7 @@ def _print_report(result: BuildResult, console: Console) -> None:
             " → ".join((report.path[0], *report.path[1:][-2:])) if report.path else "",
         ),
     ]
-    console.table("", (result.plan.row.name, "used", "available"), rows, right=("used",))
+    console.table("", (result.plan.row.name, "used", "available"), rows, right=("used",), fold=("available",))
 
 
 def flash(name: str | None, path: str | None, dry_run: bool, console: Console) -> None:
@@ -176,7 +184,7 @@ def flash(name: str | None, path: str | None, dry_run: bool, console: Console) -
 
 
 def serial_ports() -> list[str]:
-    """Paths of the serial ports that are there; none where pyserial is missing."""
+    """Paths of the serial ports of this machine; empty where pyserial is missing."""
     try:
         from serial.tools import list_ports
     except ImportError:
@@ -192,13 +200,20 @@ def doctor(console: Console) -> None:
     missing = [finding for finding in findings if finding.version is None and finding.required]
     ports = serial_ports()
     console.document({"complete": not missing, "tools": [vars(finding) for finding in findings], "ports": ports})
+    remedies = any(f.mend for f in findings)
     console.table(
         "",
-        ("tool", "for", "version", "from", "to get it"),
-        [(f.tool, f.purpose, f.version or "–", f.source if f.version else "–", f.mend) for f in findings],
+        ("tool", "version", "for", "from", *(("to install it",) if remedies else ())),
+        [
+            (f.tool, f.version or "–", f.purpose, f.source if f.version else "–", *((f.mend,) if remedies else ()))
+            for f in findings
+        ],
+        fold=("for", "to install it"),
+        drop=("from", "for"),
     )
     console.line("Bitstreams are built with the Python packages alone, whatever else is installed.")
     console.line(f"serial ports: {', '.join(ports) if ports else 'none'}")
     if missing:
         packages: Sequence[str] = [finding.tool for finding in missing]
         raise MissingTool(f"{', '.join(packages)}: not installed; pip install {' '.join(packages)}")
+    console.done(f"{len(findings)} tools checked, none required is missing")

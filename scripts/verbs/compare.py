@@ -13,6 +13,7 @@ and against the bound from the plan. Cycles come from the plan; cells and Fmax a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Literal
 
 import numpy as np
@@ -163,14 +164,19 @@ class Comparison:
         return [*self._decision_rows(), *self._probability_rows(), *self._timing_rows(), *self._resource_rows()]
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]], tuple[str, ...]]:
-        """(columns, rows, columns of numbers) as they are printed: a section is named where it begins."""
-        rows: list[tuple[str, ...]] = []
-        previous = ""
-        for row in self.rows():
-            name = "" if row.section == previous else row.section
-            rows.append((name, row.quantity, row.unit, row.argmax, row.softmax, row.reference))
-            previous = row.section
-        return ("", "", "unit", "argmax", "softmax", "against"), rows, ("argmax", "softmax")
+        """(columns, rows, columns of numbers) as they are printed: each section has a line of its own."""
+        table: list[tuple[str, ...]] = []
+        for section, rows in groupby(self.rows(), key=lambda row: row.section):
+            table.append((section, "", "", ""))
+            for row in rows:
+                quantity = ", ".join(filter(None, [row.quantity, row.unit]))
+                table.append((f"  {quantity}", row.argmax, row.softmax, row.reference))
+        return ("quantity", "argmax", "softmax", "against"), table, ("argmax", "softmax")
+
+    @property
+    def expendable(self) -> tuple[str, ...]:
+        """Columns that a narrow terminal does without."""
+        return ("against",)
 
     def _decision_rows(self) -> list[Row]:
         d, section = self.decisions, "Decision"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from softstream.hw.config.config import Config
-from softstream.hw.config.presets import PRESETS
 from softstream.hw.plan.derive import plan
 from softstream.scripts.console import Console
 
-__all__ = ["describe", "presets"]
+__all__ = ["describe"]
 
 
 def describe(config: Config, console: Console) -> None:
@@ -61,31 +60,3 @@ def describe(config: Config, console: Console) -> None:
 
 def _plain(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def presets(console: Console) -> None:
-    """Prints each preset with its plan's latency, interval and bound."""
-    plans = {name: plan(config) for name, config in PRESETS.items()}
-    console.document(
-        {
-            name: {"config": derived.config.to_mapping(), "digest": derived.config.digest}
-            for name, derived in plans.items()
-        }
-    )
-    console.table(
-        "",
-        ("preset", "score", "result", "N up to", "first beat out", "interval", "error, ulp"),
-        [
-            (
-                name,
-                f"{derived.config.score_format} × {derived.config.score_scale}",
-                "–" if derived.bound is None else derived.stages[-1].output_format,
-                derived.config.max_length,
-                derived.latency_text,
-                derived.interval_formula,
-                "–" if derived.bound_ulp is None else f"≤ {derived.bound_ulp:.3f}",
-            )
-            for name, derived in plans.items()
-        ],
-        right=("N up to",),
-    )

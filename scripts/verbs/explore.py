@@ -1,12 +1,12 @@
-"""`softstream explore`: every combination of some keys on one part, what each costs and reaches, and the best of them.
+"""`softstream explore`: cells, clock and error of every combination of some keys on one part, and the best of them.
 
     points = explore(sweep(Config().to_mapping(), ["guard_bits=2,3,4", "profile=fast,small"]), "hx8k", seeds=(1,))
     pareto(points)                              # no other point is at least as good in all and better in one
     answer(points, Wish(fmax_mhz=100, max_ulp=0.6))
 
-Points are synthesised and placed in processes of this machine, or on a cluster of dask. Each result is kept as soon as it is
-there, under a digest of all that it depends on: configuration, generator, part, seeds, tool versions. So an interrupted sweep
-goes on where it was, whichever machine did the work.
+Points are synthesised and placed in processes of this machine, or on a dask cluster. Each result is cached as soon as it
+arrives, under a digest of configuration, generator, part, seeds and tool versions, so an interrupted sweep continues with
+the missing points. The scheduler of a cluster must be trusted, because tasks and results are pickled Python objects.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ from softstream.hw.errors import MissingTool, SoftstreamError, ToolFailure, User
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.profiles import Room, nearest_that_fits, resolve
 from softstream.hw.verilog import verilog
-from softstream.scripts.console import Console
+from softstream.scripts.console import Console, settings_text
 from softstream.scripts.output import written_file
 
 __all__ = ["Point", "Sweep", "Wish", "answer", "explore", "pareto", "run", "sweep"]
 
 Progress = Callable[[float, str], None]
 Outcome = dict[str, Any]
-"""What was measured of a point, as plain values, or `failure`, the words of the tool that failed."""
+"""The measurements of a point as plain values, or `failure`, the message of the tool that failed."""
 
-_KEPT_FORMAT = 1  # raise it when the meaning of a stored field changes
+_CACHE_FORMAT = 1  # raise it when the meaning of a stored field changes
 _WORKERS_SECONDS = 30
 
 
@@ -57,12 +57,12 @@ class Sweep:
     keys: tuple[str, ...]
     configs: tuple[Config, ...]
     impossible: tuple[tuple[str, str], ...]
-    """(settings, why not) of the combinations that no head can have."""
+    """(settings, reason) of the combinations that the configuration refuses."""
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What an answer has to meet; what is not given is not asked for."""
+    """Limits that the answer must meet; None is no limit."""
 
     fmax_mhz: float | None = None
     max_ulp: float | None = None
@@ -77,7 +77,7 @@ class Point:
     cells: Mapping[str, int]
     """By kind; empty where a tool failed."""
     logic: int
-    """Cells of the part's logic: the area that points are compared by."""
+    """Logic cells of the part, the measure of area."""
     fits: bool
     fmax_mhz: float | None
     """Median over the seeds; None where it was not placed or does not fit."""
@@ -87,9 +87,9 @@ class Point:
     """Million elements per second at Fmax, or at the limit of the part where that is lower; without placement, elements per
     cycle."""
     bound_ulp: float | None
-    """None in argmax mode, where the result is exact."""
+    """None where the result is exact."""
     error: float
-    """The bound as a probability: ulp of points with different widths are not comparable."""
+    """The bound as a probability, because ulp of different widths are not comparable."""
     failure: str = ""
 
 
@@ -110,7 +110,7 @@ def sweep(base: Mapping[str, Any], settings: Sequence[str], room: Room | None = 
                 f"--sweep {text}: unknown configuration key '{name}'{nearest(name, tuple(known))}; for example guard_bits"
             )
         if name in axes:
-            raise UserError(f"--sweep {text}: {name} is swept already; give all its values at once, as {name}=a,b,c")
+            raise UserError(f"--sweep {text}: {name} is swept twice; give all its values at once, as {name}=a,b,c")
         axes[name] = [parse_setting(f"{name}={value}")[1] for value in values.split(",")]
     configs: dict[Config, None] = {}
     impossible = []
@@ -120,7 +120,7 @@ def sweep(base: Mapping[str, Any], settings: Sequence[str], room: Room | None = 
             config, _ = resolve({**base, **chosen}, room)
             plan(config)
         except UserError as error:
-            impossible.append((_settings(chosen), str(error)))
+            impossible.append((settings_text(chosen), str(error)))
         else:
             configs[config] = None
     if not axes and impossible:
@@ -130,18 +130,12 @@ def sweep(base: Mapping[str, Any], settings: Sequence[str], room: Room | None = 
     return Sweep(tuple(axes), tuple(configs), tuple(impossible))
 
 
-def _settings(values: Mapping[str, Any]) -> str:
-    return " ".join(
-        f"{key}={str(value).lower() if isinstance(value, bool) else value}" for key, value in values.items()
-    )
-
-
 # One point -----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class _Task:
-    """A point to measure; small, as it may travel."""
+    """A point to measure, small because it may travel to a worker."""
 
     values: dict[str, Any]
     part: str
@@ -153,14 +147,14 @@ def _evaluate(task: _Task) -> Outcome:
     """Generates, synthesises, packs, and places with each seed. A failing tool is an outcome, a missing one is raised."""
     try:
         text = verilog(Config.from_mapping(task.values))
-        [found] = measure([Job(text, find_part(task.part), task.seeds, task.title)], workers=1)
+        [measured] = measure([Job(text, find_part(task.part), task.seeds, task.title)], workers=1)
     except ToolFailure as error:
         return {"failure": str(error)}
-    return {"cells": dict(found.cells), "fits": not found.over, "fmax_mhz": found.fmax_mhz}
+    return {"cells": dict(measured.cells), "fits": not measured.over, "fmax_mhz": measured.fmax_mhz}
 
 
 def _signature(part: Part) -> dict[str, str]:
-    """What a result depends on besides the point: versions of the tools, and the generator's own source."""
+    """Versions of the tools and digest of the generator's source: a result depends on them and on the point."""
     sources = hashlib.sha256()
     with resources.as_file(resources.files("softstream.hw")) as folder:
         for path in sorted(folder.rglob("*.py")):
@@ -169,11 +163,11 @@ def _signature(part: Part) -> dict[str, str]:
     return {**tool_versions([part]), **versions, "the generator": sources.hexdigest()[:16]}
 
 
-class _Kept:
-    """The results in the user's cache directory."""
+class _Cache:
+    """The measured points in the user's cache directory."""
 
     def __init__(self, part: Part, seeds: tuple[int, ...], signature: Mapping[str, str]) -> None:
-        self._facts = [_KEPT_FORMAT, asdict(part), seeds, sorted(signature.items())]
+        self._facts = [_CACHE_FORMAT, asdict(part), seeds, sorted(signature.items())]
 
     def _path(self, config: Config) -> Path:
         facts = json.dumps([*self._facts, config.digest], sort_keys=True)
@@ -181,10 +175,10 @@ class _Kept:
 
     def load(self, config: Config) -> Outcome | None:
         try:
-            found = json.loads(self._path(config).read_text(encoding="utf-8"))
+            outcome = json.loads(self._path(config).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return found if isinstance(found, dict) else None
+        return outcome if isinstance(outcome, dict) else None
 
     def store(self, config: Config, outcome: Outcome) -> None:
         if "failure" in outcome:  # tried again the next time
@@ -196,11 +190,11 @@ class _Kept:
             return
 
 
-# Engines: each gives (index of the task, outcome) in the order in which they come ----------------------------------------
+# Engines: each yields (index of the task, outcome) in the order of completion ----------------------------------------
 
 
 def _begin_worker() -> None:
-    """A worker leaves Ctrl-C to its parent, ends when it is told to, and when its parent is gone."""
+    """A worker leaves Ctrl-C to its parent, and ends at SIGTERM, which it also gets when its parent dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
@@ -234,18 +228,18 @@ def _locally(tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[int, Outcome]]
 
 
 def _evaluate_there(task: _Task, expected: Mapping[str, str]) -> Outcome:
-    """On a worker of the cluster, whose tools and generator have to be those of who asks."""
+    """On a worker of the cluster, whose tools and generator must equal those of the client."""
     from distributed import get_worker
 
     worker = get_worker()
     name = f"worker {worker.name} at {worker.address}"
     try:
-        found = _signature(find_part(task.part))
-        differing = [key for key, value in expected.items() if found.get(key) != value]
+        actual = _signature(find_part(task.part))
+        differing = [key for key, value in expected.items() if actual.get(key) != value]
         if differing:
             key = differing[0]
             raise UserError(
-                f"{name}: {key} is {found.get(key)}, here it is {expected[key]}; must be the same everywhere, for example "
+                f"{name}: {key} is {actual.get(key)}, here it is {expected[key]}; must be the same everywhere, for example "
                 "by pip install -c scripts/constraints.txt"
             )
         return _evaluate(task)
@@ -300,21 +294,23 @@ def explore(
     scheduler: str | None = None,
     progress: Progress | None = None,
 ) -> list[Point]:
-    """Measures every configuration of the sweep; without seeds nothing is placed. The points are in the sweep's order.
+    """The measured points of every configuration of the sweep, in its order; without seeds nothing is placed.
 
     Raises `MissingTool` (of a cluster: naming the worker), `UserError` for a scheduler that does not answer or a worker with
-    other versions. On Ctrl-C raises `KeyboardInterrupt` with a sentence; what was measured is kept, as it is after a failure.
+    other versions. On Ctrl-C raises `KeyboardInterrupt` with a sentence; the measured points stay in the cache.
     """
     part = find_part(part_name)
     tell = progress or (lambda fraction, what: None)
     signature = _signature(part)
-    kept = _Kept(part, tuple(seeds), signature)
+    cache = _Cache(part, tuple(seeds), signature)
     total = len(asked.configs)
-    outcomes = {config: outcome for config in asked.configs if (outcome := kept.load(config)) is not None}
+    outcomes = {config: outcome for config in asked.configs if (outcome := cache.load(config)) is not None}
     missing = [config for config in asked.configs if config not in outcomes]
     varying = asked.keys or ("mode",)
     tasks = [
-        _Task(config.to_mapping(), part.name, tuple(seeds), _settings({key: getattr(config, key) for key in varying}))
+        _Task(
+            config.to_mapping(), part.name, tuple(seeds), settings_text({key: getattr(config, key) for key in varying})
+        )
         for config in missing
     ]
     try:
@@ -323,12 +319,10 @@ def explore(
             arriving = _on_cluster(tasks, scheduler, signature) if scheduler else _locally(tasks, jobs)
             for index, outcome in arriving:
                 outcomes[missing[index]] = outcome
-                kept.store(missing[index], outcome)
+                cache.store(missing[index], outcome)
                 tell(len(outcomes) / total, f"{len(outcomes)} of {total} points, last {tasks[index].title}")
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"{len(outcomes)} of {total} points are kept; the same command goes on from there"
-        ) from None
+        raise KeyboardInterrupt(f"{len(outcomes)} of {total} points are cached; the same command continues") from None
     return [_point(config, part, outcomes[config], bool(seeds)) for config in asked.configs]
 
 
@@ -356,8 +350,7 @@ def _point(config: Config, part: Part, outcome: Outcome, placed: bool) -> Point:
 
 
 def pareto(points: Sequence[Point]) -> list[Point]:
-    """The points that fit and that no other beats: fewer or as many cells, as fast or faster, an error as small or smaller,
-    and better in one of them; the smallest first."""
+    """The points that fit the part and that no other point dominates in cells, speed and error; the smallest first."""
     able = [point for point in points if point.fits]
 
     def merits(point: Point) -> tuple[float, float, float]:
@@ -372,10 +365,10 @@ def pareto(points: Sequence[Point]) -> list[Point]:
 
 
 def answer(points: Sequence[Point], wish: Wish, room: Room | None = None) -> tuple[Point, bool]:
-    """(point, whether it meets the wish): the smallest that does, the faster of equals; or the one that misses by the least.
+    """(point, whether it meets the wish): the smallest that does, the faster of equals, or else the nearest.
 
-    Missing is counted as the sum of the factors by which each limit is missed. Raises `UserError` where nothing fits the part,
-    with what was measured to fit its `room`.
+    The distance is the sum of the factors by which each limit is missed. Raises `UserError` where nothing fits the part, with
+    settings that were measured to fit its `room`.
     """
     able = [point for point in points if point.fits]
     if not able:
@@ -384,7 +377,7 @@ def answer(points: Sequence[Point], wish: Wish, room: Room | None = None) -> tup
             raise ToolFailure(reasons[0])
         smallest = min(points, key=lambda point: point.logic)
         changed = nearest_that_fits(smallest.config, room) if room else {}
-        example = f", for example {_settings(changed)}" if changed else ""
+        example = f", for example {settings_text(changed)}" if changed else ""
         raise UserError(
             f"no point of the sweep fits the part, the smallest has {smallest.logic} logic cells; take a larger part, or sweep "
             f"smaller configurations{example}"
@@ -404,7 +397,91 @@ def answer(points: Sequence[Point], wish: Wish, room: Room | None = None) -> tup
     return best, missed(best) == 0
 
 
-# What a person sees --------------------------------------------------------------------------------------------------
+# Output for people and machines --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Result:
+    """A measured sweep with its Pareto front and the point that answers the wish."""
+
+    asked: Sweep
+    part: Part
+    placed: bool
+    points: Sequence[Point]
+    front: Sequence[Point]
+    wish: Wish
+    best: Point | None
+    """The point that meets the wish, or is nearest to it; None where no point fits the part."""
+    meets: bool
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys that tell the points apart."""
+        return self.asked.keys or ("mode",)
+
+    def settings(self, point: Point) -> str:
+        """The keys of a point with their values."""
+        return settings_text({key: getattr(point.config, key) for key in self.keys})
+
+    def cells(self, point: Point) -> str:
+        """The cells of a point, by kind."""
+        counted = [cell.name for cell in self.part.cells if cell.placed]
+        return ", ".join(f"{point.cells[name]} {name}" for name in counted if point.cells.get(name))
+
+    def described(self, point: Point) -> str:
+        """A point in one line: its settings, cells, clock and bound."""
+        settings = " ".join(f"--set {settings_text({key: getattr(point.config, key)})}" for key in self.keys)
+        clock = f", {point.fmax_mhz:.1f} MHz" if self.placed else ""
+        bound = "" if point.bound_ulp is None else f", {point.bound_ulp:.3f} ulp"
+        return f"{settings}: {self.cells(point)}{clock}{bound}"
+
+    def to_json(self, seeds: int) -> dict[str, Any]:
+        """Everything as plain values."""
+        return {
+            "part": self.part.name,
+            "seeds": seeds if self.placed else 0,
+            "points": [
+                {
+                    "config": point.config.to_mapping(),
+                    "cells": dict(point.cells),
+                    "fits": point.fits,
+                    "fmax_mhz": point.fmax_mhz,
+                    "elements_per_cycle": point.elements_per_cycle,
+                    "megaelements_per_second": point.speed if self.placed else None,
+                    "bound_ulp": point.bound_ulp,
+                    "pareto": point in self.front,
+                    "failure": point.failure or None,
+                }
+                for point in self.points
+            ],
+            "impossible": [{"settings": text, "why": why} for text, why in self.asked.impossible],
+            "answer": self.best.config.to_mapping() if self.best is not None and self.meets else None,
+        }
+
+    def print(self, console: Console) -> None:
+        """The Pareto front, the impossible combinations and the failures."""
+        speed = ("Fmax, MHz", "Melements/s") if self.placed else ("elements/cycle",)
+        console.table(
+            f"Pareto front of area, speed and error on {self.part.name}: {len(self.front)} of {len(self.points)} points",
+            (*self.keys, "cells", *speed, "bound, ulp"),
+            [
+                (
+                    *(getattr(point.config, key) for key in self.keys),
+                    self.cells(point),
+                    *((f"{point.fmax_mhz:.1f}", f"{point.speed:.1f}") if self.placed else (f"{point.speed:.3g}",)),
+                    "exact" if point.bound_ulp is None else f"{point.bound_ulp:.3f}",
+                )
+                for point in self.front
+            ],
+            right=(*speed, "bound, ulp"),
+            fold=("cells",),
+            drop=("Melements/s",),
+        )
+        for text, why in self.asked.impossible:
+            console.line(f"not possible: {text}: {why}")
+        for point in self.points:
+            if point.failure:
+                console.line(f"failed: {self.settings(point)}: {point.failure}")
 
 
 def run(
@@ -423,16 +500,8 @@ def run(
 
     Raises `UserError` where no point meets it, after printing; `ToolFailure` where a tool failed on a point.
     """
-    part = find_part(part_name)
-    if wish.fmax_mhz is not None and not place:
-        raise UserError(f"--fmax {wish.fmax_mhz:g}: needs place and route; leave out --no-place")
-    limit = part.limit({})
-    if wish.fmax_mhz is not None and wish.fmax_mhz > limit.mhz:
-        raise UserError(
-            f"--fmax {wish.fmax_mhz:g}: the clock of {part.name} runs at most at {limit.mhz} MHz ({limit.source}); "
-            f"for example --fmax {limit.mhz}"
-        )
-    room = room_of_part(part_name)
+    part, room = find_part(part_name), room_of_part(part_name)
+    _check_clock(wish, part, place)
     asked = sweep(base, settings, room)
     with console.progress("exploring") as progress:
         points = explore(
@@ -443,76 +512,37 @@ def run(
             scheduler=scheduler,
             progress=progress,
         )
-    front = pareto(points)
-    failure: SoftstreamError | None = None
-    found, meets = None, False
+    best, meets, failure = None, False, None
     try:
-        found, meets = answer(points, wish, room)
-    except SoftstreamError as error:
+        best, meets = answer(points, wish, room)
+    except SoftstreamError as error:  # raised below, after the points that were measured are printed
         failure = error
-    keys = asked.keys or ("mode",)
-    console.document(
-        {
-            "part": part.name,
-            "seeds": seeds if place else 0,
-            "points": [
-                {
-                    "config": point.config.to_mapping(),
-                    "cells": dict(point.cells),
-                    "fits": point.fits,
-                    "fmax_mhz": point.fmax_mhz,
-                    "elements_per_cycle": point.elements_per_cycle,
-                    "megaelements_per_second": point.speed if place else None,
-                    "bound_ulp": point.bound_ulp,
-                    "pareto": point in front,
-                    "failure": point.failure or None,
-                }
-                for point in points
-            ],
-            "impossible": [{"settings": text, "why": why} for text, why in asked.impossible],
-            "answer": found.config.to_mapping() if found is not None and meets else None,
-        }
-    )
-    speed = ("Fmax, MHz", "Melements/s") if place else ("elements/cycle",)
-    console.table(
-        f"Pareto front of area, speed and error on {part.name}: {len(front)} of {len(points)} points",
-        (*keys, "cells", *speed, "bound, ulp"),
-        [
-            (
-                *(getattr(point.config, key) for key in keys),
-                _cells(point, part),
-                *((f"{point.fmax_mhz:.1f}", f"{point.speed:.1f}") if place else (f"{point.speed:.3g}",)),
-                "exact" if point.bound_ulp is None else f"{point.bound_ulp:.3f}",
-            )
-            for point in front
-        ],
-        right=(*speed, "bound, ulp"),
-    )
-    for text, why in asked.impossible:
-        console.line(f"not possible: {text}: {why}")
-    for point in points:
-        if point.failure:
-            console.line(f"failed: {_settings({key: getattr(point.config, key) for key in keys})}: {point.failure}")
+    result = _Result(asked, part, place, points, pareto(points), wish, best, meets)
+    console.document(result.to_json(seeds))
+    result.print(console)
     if failure is not None:
         raise failure
-    assert found is not None
-    described = f"{_described(found, keys)}: {_cells(found, part)}" + (f", {found.fmax_mhz:.1f} MHz" if place else "")
-    if found.bound_ulp is not None:
-        described += f", {found.bound_ulp:.3f} ulp"
+    assert best is not None
     if not meets:
-        raise UserError(f"{_wished(wish)}: no point of the sweep meets that; nearest is {described}")
-    console.line(f"smallest{' that meets ' + _wished(wish) if wish != Wish() else ''}: {described}")
+        raise UserError(f"{_wished(wish)}: no point of the sweep meets that; nearest is {result.described(best)}")
+    console.line(f"smallest{' that meets ' + _wished(wish) if wish != Wish() else ''}: {result.described(best)}")
     if failed := [point for point in points if point.failure]:
         raise ToolFailure(f"{len(failed)} of {len(points)} points failed, first: {failed[0].failure}")
+    console.done(f"{len(points)} points explored")
 
 
-def _described(point: Point, keys: Sequence[str]) -> str:
-    return " ".join(f"--set {_settings({key: getattr(point.config, key)})}" for key in keys)
-
-
-def _cells(point: Point, part: Part) -> str:
-    counted = [cell.name for cell in part.cells if cell.placed]
-    return ", ".join(f"{point.cells[name]} {name}" for name in counted if point.cells.get(name))
+def _check_clock(wish: Wish, part: Part, place: bool) -> None:
+    """Raises `UserError` for a clock that nothing measures, or that the part cannot have."""
+    if wish.fmax_mhz is None:
+        return
+    if not place:
+        raise UserError(f"--fmax {wish.fmax_mhz:g}: needs place and route; leave out --no-place")
+    limit = part.limit({})
+    if wish.fmax_mhz > limit.mhz:
+        raise UserError(
+            f"--fmax {wish.fmax_mhz:g}: the clock of {part.name} runs at most at {limit.mhz} MHz ({limit.source}); "
+            f"for example --fmax {limit.mhz}"
+        )
 
 
 def _wished(wish: Wish) -> str:

@@ -161,6 +161,11 @@ class Family:
         """(columns, rows, columns of numbers) as they are printed."""
         return self.columns, self.rows(), tuple(name for name in self.columns[1:] if not name.endswith("cells"))
 
+    @property
+    def expendable(self) -> tuple[str, ...]:
+        """Columns that a narrow terminal does without, the first of them first."""
+        return ("mean", "first output", "last", "calibration error, %", *(f"{part.name}: MHz" for part in self.parts))
+
     def rows(self) -> list[tuple[str, ...]]:
         """A row for each entry, after one for float64 where there are labels; – where a member has no such value."""
         rows = []

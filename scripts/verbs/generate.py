@@ -22,7 +22,7 @@ __all__ = ["generate", "manifest", "template", "texts"]
 
 
 def texts(config: Config) -> dict[str, str]:
-    """File name → text of all that is generated. No times and no paths: the configuration alone decides the bytes."""
+    """File name → text of the generated files, without times and paths: the configuration alone decides the bytes."""
     derived = plan(config)
     text = f"{_header(config)}\n{verilog(config)}"
     return {
@@ -41,7 +41,7 @@ def _header(config: Config) -> str:
 
 
 def manifest(derived: Plan, text: str) -> dict[str, Any]:
-    """What the Verilog is, for a build system: version, digest, ports, formats, cycles, bound in ulp."""
+    """Facts for a build system: version, digest, ports, formats, cycles, bound in ulp."""
     config, facts = derived.config, derived.to_json()
     return {
         "version": softstream.__version__,
@@ -62,13 +62,13 @@ def manifest(derived: Plan, text: str) -> dict[str, Any]:
 
 
 def template(derived: Plan) -> str:
-    """The instance to paste into one's own Verilog: a wire per port, and the port list by name."""
+    """The instance for the user's own Verilog: a wire per port, and the port list by name."""
     ports = list(derived.ports)
-    made = f"digest {derived.config.digest[:16]}; made by softstream {softstream.__version__}"
+    origin = f"digest {derived.config.digest[:16]}; made by softstream {softstream.__version__}"
     wires = [f"{_range(port):<9}{port.name};  // {port.direction}: {port.meaning}" for port in ports]
     return "\n".join(
         [
-            f"// {TOP}: {derived.config.mode}, {made}",
+            f"// {TOP}: {derived.config.mode}, {origin}",
             *(f"wire {wire}" for wire in wires),
             "",
             f"{TOP} head (",
@@ -102,5 +102,6 @@ def generate(config: Config, directory: Path, console: Console) -> None:
     cycles = document["latency"]
     bound = "" if document["bound_ulp"] is None else f", error at most {document['worst_ulp']:.4f} ulp"
     console.line(
-        f"first beat out after {plan(config).latency_text} cycles, next vector after {cycles['interval']}{bound}"
+        f"latency {plan(config).latency_text} cycles to the first output beat, interval {cycles['interval']} cycles{bound}"
     )
+    console.done(f"{len(contents)} files written", "softstream simulate, with the same configuration")

@@ -1,9 +1,10 @@
-"""`softstream network`: a digits classifier with softmax inside, every softmax by the model of the hardware, beside float.
+"""`softstream network`: a digits classifier whose softmax layers are heads, compared with float and int8.
 
 The network of `train_network`: 64 pixels → 64 hidden scores, 8 groups of 8 with a softmax in each → 10 scores → softmax. In
 hardware the 64 hidden scores are a packet of groups to one head (`groups = [8]`), and the 10 scores a vector to another; both
-are the configuration at hand, at the length and scale of their scores. What lies between is integers: pixels of 0 to 16 and
-probability codes times int8 weights, symmetric, scale = max |w| / 127, summed exactly, and rounded half to even to int8 scores.
+have the given configuration, with the length and scale of their scores. The layers between compute in integers: pixels of 0 to
+16 and probability codes times int8 weights, symmetric, scale = max |w| / 127, summed exactly, and rounded half to even to int8
+scores.
 
 Three networks on the digits that were held out:
 
@@ -11,7 +12,7 @@ Three networks on the digits that were held out:
 * *int8*: weights and scores of 8 bits as above, every softmax in float64, probabilities not rounded;
 * *hardware*: the same with every softmax by the golden model, or by the simulated Verilog.
 
-**How far apart.** A hidden probability of the hardware is within d = worst_ulp·2^−P of float64's, for both get the same
+**Proved decisions.** A hidden probability of the hardware is within d = worst_ulp·2^−P of float64's, for both get the same
 codes. So the difference of two classes' scores a and b moves by at most d·Σ_j |w2_ja − w2_jb|, and two roundings to a score
 code by a step in all: where int8's best score is ahead of every other by more, and stays within the format, the hardware
 decides the same, by proof. The other vectors are counted as `close`.
@@ -48,14 +49,14 @@ _WEIGHT_LIMIT = 127
 
 @dataclass(frozen=True)
 class Layer:
-    """The softmax of one layer: how far the hardware's is from float64's, of the same score codes."""
+    """The softmax of one layer: error of the hardware against float64 on the same score codes."""
 
     name: str
     config: Config
     vectors: int
     """Softmaxes: vectors, or groups."""
     saturated: int
-    """Scores that were beyond the format."""
+    """Scores outside the format."""
     largest_ulp: float
     """Largest error, with the saturation of 1.0."""
     worst_ulp: float
@@ -64,27 +65,27 @@ class Layer:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of `evaluate`: what each network decides, [V], beside the labels."""
+    """The result of `evaluate`: the labels and the decisions of each network, [V]."""
 
     labels: np.ndarray
     by_float: np.ndarray
     by_int8: np.ndarray
     by_hardware: np.ndarray
     close: np.ndarray
-    """Which digits the bound leaves open: all others are the same in hardware and int8, by proof."""
+    """Digits that the bound leaves open; all others are decided the same in hardware and int8, by proof."""
     layers: tuple[Layer, ...]
 
     @property
     def vectors(self) -> int:
-        """Digits that were held out."""
+        """Number of held-out digits."""
         return len(self.labels)
 
     def accuracy(self, decided: np.ndarray) -> float:
-        """Fraction of them that were decided as labelled."""
+        """Fraction of the decisions that equal the label."""
         return float((decided == self.labels).mean())
 
     def counts(self) -> dict[str, int]:
-        """How many digits the hardware decides differently than float and than int8, and how many of the latter it cannot."""
+        """Digits whose decision differs from float and from int8, and those where the bound excludes a difference from int8."""
         return {
             "differing_float": int(np.count_nonzero(self.by_hardware != self.by_float)),
             "differing_int8": int(np.count_nonzero(self.by_hardware != self.by_int8)),
@@ -105,7 +106,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Weights:
-    """int8 weights of a layer [inputs, outputs], its bias in the same steps, and what a step is worth."""
+    """int8 weights of a layer [inputs, outputs], its bias in the same steps, and the value of a step."""
 
     weights: np.ndarray
     bias: np.ndarray
@@ -126,7 +127,7 @@ class _Weights:
 def heads(config: Config) -> tuple[Config, Config]:
     """The heads of the hidden groups and of the output, for a softmax configuration.
 
-    Raises `UserError` for what the network has no use of.
+    Raises `UserError` for a mode or an option that the network cannot use.
     """
     check_one_result_per_vector(config)
     softmax = config.traits.normalised and config.traits.per_element
@@ -153,22 +154,22 @@ def _answered(config: Config, codes: np.ndarray, engine: str) -> np.ndarray:
     return model["probabilities"]
 
 
-def _layer(name: str, config: Config, codes: np.ndarray, found: np.ndarray, saturated: int) -> Layer:
+def _layer(name: str, config: Config, codes: np.ndarray, probabilities: np.ndarray, saturated: int) -> Layer:
     worst = plan(config).worst_ulp
     assert worst is not None  # of every softmax
-    error = np.abs(found - softmax_float64(config, codes) * 2.0**config.probability_width)
+    error = np.abs(probabilities - softmax_float64(config, codes) * 2.0**config.probability_width)
     return Layer(name, config, codes.size // config.max_length, saturated, float(error.max()), worst)
 
 
 def _float_scores(stored: dict[str, np.ndarray], group: int) -> np.ndarray:
     hidden = stored["pixels"] / _PIXEL_STEPS @ stored["w1"] + stored["b1"]
-    weights = np.exp(hidden.reshape(len(hidden), -1, group))  # of at most some 7 nats
+    weights = np.exp(hidden.reshape(len(hidden), -1, group))  # of at most about 7 nats
     p = weights / weights.sum(axis=2, keepdims=True)
     return np.asarray(p.reshape(len(hidden), -1) @ stored["w2"] + stored["b2"])
 
 
 def evaluate(config: Config, engine: str = "golden") -> Outcome:
-    """The three networks on the held-out digits, with heads as `config` says.
+    """The three networks on the held-out digits, with the heads that `heads` derives from `config`.
 
     `engine` as in `run`: the model, or the simulated Verilog, which must answer as the model does. Raises `UserError` as `heads`
     does, `Mismatch` where the Verilog differs.
@@ -202,14 +203,14 @@ def evaluate(config: Config, engine: str = "golden") -> Outcome:
 
 
 def _open(scores: np.ndarray, weights: _Weights, hidden: Layer, output: Config) -> np.ndarray:
-    """Which vectors the bound decides nothing about, [V]; see the module's text."""
+    """Vectors whose decision the bound leaves open, [V]; see the module's docstring."""
     best = scores.argmax(axis=1)
     ahead = np.take_along_axis(scores, best[:, None], axis=1) - scores
     # A probability code is a step of the weights' inputs, and worst_ulp counts codes.
     apart = np.abs(weights.weights[:, :, None] - weights.weights[:, None, :]).sum(axis=0) * weights.step
     reach = apart[best] * hidden.worst_ulp + output.score_scale
     others = np.arange(scores.shape[1]) != best[:, None]
-    # Scores that saturate tie.
+    # Saturated scores tie, so the bound decides nothing about them.
     alone = np.abs(weights.weights).sum(axis=0) * weights.step * hidden.worst_ulp
     highest = scores.max(axis=1) + alone[best]
     saturates = highest > output.score_format.maximum * output.score_scale
@@ -218,10 +219,10 @@ def _open(scores: np.ndarray, weights: _Weights, hidden: Layer, output: Config) 
 
 COLUMNS = (
     "network",
-    "right, %",
-    "otherwise than float",
-    "otherwise than int8",
-    "proved the same as int8",
+    "accuracy, %",
+    "differs from float",
+    "differs from int8",
+    "proved equal to int8",
     "largest error, ulp",
 )
 """Headings of `rows`."""
@@ -230,7 +231,7 @@ COLUMNS = (
 def rows(outcomes: Mapping[str, Outcome]) -> list[tuple[str, ...]]:
     """A row for float, one for int8, and one for each title → outcome of the hardware."""
     first = next(iter(outcomes.values()))
-    found: list[tuple[str, ...]] = [
+    table: list[tuple[str, ...]] = [
         ("float", percent_text(first.accuracy(first.by_float)), "", "", "", ""),
         ("int8, softmax in float64", percent_text(first.accuracy(first.by_int8)), "", "", "", ""),
     ]
@@ -238,22 +239,26 @@ def rows(outcomes: Mapping[str, Outcome]) -> list[tuple[str, ...]]:
         accuracy = percent_text(outcome.accuracy(outcome.by_hardware))
         errors = " and ".join(f"{layer.largest_ulp:.3f} ≤ {layer.worst_ulp:.3f}" for layer in outcome.layers)
         counts = (f"{count} of {outcome.vectors}" for count in outcome.counts().values())
-        found.append((title, accuracy, *counts, errors))
-    return found
+        table.append((title, accuracy, *counts, errors))
+    return table
 
 
 def network(config: Config, engine: str, console: Console) -> None:
-    """Prints what `evaluate` finds."""
-    found = evaluate(config, engine)
-    console.document({"config": config.to_mapping(), "engine": engine, **found.to_json()})
+    """Prints the result of `evaluate`."""
+    outcome = evaluate(config, engine)
+    console.document({"config": config.to_mapping(), "engine": engine, **outcome.to_json()})
     console.table(
-        f"{found.vectors} digits that were held out",
+        f"{outcome.vectors} held-out digits",
         COLUMNS,
-        rows({"int8, every softmax by the hardware": found}),
+        rows({"int8, softmax in hardware": outcome}),
         right=COLUMNS[1:],
+        fold=COLUMNS[:1],
+        drop=("largest error, ulp", "proved equal to int8"),
     )
-    for layer in found.layers:
+    for layer in outcome.layers:
         console.line(
             f"{layer.name}: {layer.vectors} vectors of {layer.config.max_length}, {layer.saturated} scores saturated; error at "
             f"most {layer.largest_ulp:.4f} ulp with the saturation of 1.0, proved: {layer.worst_ulp:.4f}"
         )
+    counts = outcome.counts()
+    console.done(f"{outcome.vectors - counts['differing_int8']} of {outcome.vectors} decisions equal those of int8")

@@ -1,4 +1,4 @@
-"""`softstream run`: a person's own scores through the golden model or through the simulated Verilog."""
+"""`softstream run`: scores from a file through the golden model or through the simulated Verilog."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ENGINES = {"golden": "model", "rtl": "simulated Verilog"}
 
 @dataclass(frozen=True)
 class Run:
-    """What to run: which engine, and for `rtl` which simulator and seed."""
+    """The engine, and for `rtl` its simulator and seed."""
 
     engine: str
     simulator: Simulator = "auto"
@@ -76,14 +76,16 @@ def run(
         }
     )
     console.table(
-        f"{output}: {len(inputs.codes)} vectors through the {_ENGINES[how.engine]}",
+        f"arrays in {output}",
         ("array", "type", "shape", "smallest", "largest"),
         [
             (name, array.dtype, "×".join(map(str, array.shape)), array.min(), array.max())
             for name, array in arrays.items()
         ],
         right=("smallest", "largest"),
+        drop=("type", "smallest", "largest"),
     )
+    console.done(f"{len(inputs.codes)} vectors through the {_ENGINES[how.engine]}")
 
 
 def _arrays(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from softstream.boards.link.host import Answer, Link
     from softstream.boards.registry import Board
 
-__all__ = ["Difference", "Group", "differences", "run", "self_test"]
+__all__ = ["Difference", "Group", "Report", "compared", "run", "self_test"]
 
 RANDOM_VECTORS = 100
 TIMEOUT = 2.0
 SIMULATED_TIMEOUT = 30.0
-"""A simulator may share its machine with much else."""
+"""Seconds of silence of a simulated board, which shares its processor with other work."""
 _LONGEST_LIMIT = 4096
-"""Beyond this length the vectors at the length limit are left out: they take minutes on the line."""
+"""Longest max_length with vectors at the length limit, because longer ones take minutes on the line."""
 _SHOWN = 20
 
 
@@ -43,7 +43,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Group:
-    """What one part of the self-test gave."""
+    """The results of one part of the self-test."""
 
     name: str
     vectors: int
@@ -55,8 +55,105 @@ class Group:
 
     @property
     def vectors_per_second(self) -> float:
-        """Over the link, everything included."""
+        """Throughput of the whole system, link included."""
         return self.vectors / self.seconds if self.seconds else 0.0
+
+    @property
+    def bytes_per_second(self) -> float:
+        """Traffic of both directions."""
+        return (self.bytes_sent + self.bytes_received) / max(self.seconds, 1e-9)
+
+
+@dataclass(frozen=True)
+class Report:
+    """The result of a self-test."""
+
+    config: Config
+    port: str
+    simulated: bool
+    clock_hz: int
+    seed: int
+    groups: Sequence[Group]
+    cycles: Mapping[int, int]
+    """Measured cycles from the first score to the first result, by length of the vector."""
+
+    @property
+    def differences(self) -> list[Difference]:
+        """The differences of all groups."""
+        return [difference for group in self.groups for difference in group.differences]
+
+    def planned(self, length: int) -> int:
+        """The cycles of `cycles`, from the plan."""
+        from softstream.hw.plan.derive import plan
+
+        return plan(self.config).first_output_cycle(length)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        return {
+            "config": self.config.to_mapping(),
+            "digest": self.config.digest,
+            "port": self.port,
+            "simulated": self.simulated,
+            "clock_hz": self.clock_hz,
+            "seed": self.seed,
+            "passed": not self.differences,
+            "groups": [
+                {
+                    "name": group.name,
+                    "vectors": group.vectors,
+                    "elements": group.elements,
+                    "mismatches": len(group.differences),
+                    "seconds": round(group.seconds, 6),
+                    "bytes_sent": group.bytes_sent,
+                    "bytes_received": group.bytes_received,
+                    "vectors_per_second": round(group.vectors_per_second, 3),
+                }
+                for group in self.groups
+            ],
+            "mismatches": [vars(difference) for difference in self.differences],
+            "first_result_cycles": [
+                {"length": length, "measured": measured, "planned": self.planned(length)}
+                for length, measured in self.cycles.items()
+            ],
+        }
+
+    def print(self, console: Console) -> None:
+        """A row for each group, the cycles in the core, and the first differences."""
+        console.table(
+            "simulated board against the model, bit for bit; the seconds are those of the simulator"
+            if self.simulated
+            else "board against the model, bit for bit",
+            ("vectors", "number", "scores", "verdict", "mismatches", "s", "vectors/s", "bytes/s"),
+            [
+                (
+                    group.name,
+                    group.vectors,
+                    group.elements,
+                    "FAIL" if group.differences else "pass",
+                    len(group.differences),
+                    f"{group.seconds:.2f}",
+                    f"{group.vectors_per_second:.1f}",
+                    f"{group.bytes_per_second:.0f}",
+                )
+                for group in self.groups
+            ],
+            right=("number", "scores", "mismatches", "s", "vectors/s", "bytes/s"),
+            drop=("bytes/s", "vectors/s", "s", "scores"),
+        )
+        for length, measured in self.cycles.items():
+            console.line(
+                f"in the core: {measured} cycles ({measured / self.clock_hz * 1e6:.2f} µs) from the first of {length} scores "
+                f"to the first result; plan: {self.planned(length)}"
+            )
+        differences = self.differences
+        if differences:
+            console.table(
+                f"the first {_SHOWN} of {len(differences)} mismatches" if len(differences) > _SHOWN else "mismatches",
+                ("vectors", "vector", "value", "board", "model"),
+                [tuple(vars(difference).values()) for difference in differences[:_SHOWN]],
+                right=("vector", "board", "model"),
+            )
 
 
 def run(
@@ -72,20 +169,19 @@ def run(
     vectors: int = RANDOM_VECTORS,
     timeout: float | None = None,
 ) -> None:
-    """Handshake, then corner vectors, random vectors and the person's scores; a table, or one JSON document.
+    """Handshake, then corner vectors, random vectors and those of a file; a table, or one JSON document.
 
-    With `simulated` that board is simulated, in the place of one at `port`. `timeout` is in seconds of silence; default
+    With `simulated` that board is simulated, instead of one at `port`. `timeout` is in seconds of silence; default
     `TIMEOUT`, or `SIMULATED_TIMEOUT`.
 
     Raises `LinkError` for every fault of the link, `Mismatch` after the report where the board and the model differ, and
-    `UserError` for scores that will not do, before the port is opened.
+    `UserError` for scores that do not match the configuration, before the port is opened.
     """
     from softstream.boards.link.host import DEFAULT_BAUD, open_link
-    from softstream.hw.plan.derive import plan
 
-    given = read_scores(config, scores, lengths) if scores else None
-    if given is not None and given.quantised:
-        console.note(f"{scores}: quantised in steps of {config.score_scale}; {given.saturated} saturated")
+    file_scores = read_scores(config, scores, lengths) if scores else None
+    if file_scores is not None and file_scores.quantised:
+        console.note(f"{scores}: quantised in steps of {config.score_scale}; {file_scores.saturated} saturated")
     with ExitStack() as stack:
         if simulated is not None:
             from softstream.scripts.verbs.simulated import simulated_board
@@ -98,92 +194,65 @@ def run(
             f"{link.port}: softstream board, {info.mode}, digest {info.digest[:12]}, {info.clock_hz / 1e6:g} MHz; seed {seed}"
         )
         with console.progress("self-test") as progress:
-            groups = self_test(config, link, given, seed=seed, vectors=vectors, progress=progress)
+            groups = self_test(config, link, file_scores, seed=seed, vectors=vectors, progress=progress)
             cycles = _cycles(config, link, seed)
-    found = [difference for group in groups for difference in group.differences]
-    planned = {length: plan(config).first_output_cycle(length) for length in cycles}
-    console.document(
-        {
-            "config": config.to_mapping(),
-            "digest": config.digest,
-            "port": link.port,
-            "simulated": simulated is not None,
-            "clock_hz": info.clock_hz,
-            "seed": seed,
-            "passed": not found,
-            "groups": [
-                {
-                    "name": group.name,
-                    "vectors": group.vectors,
-                    "elements": group.elements,
-                    "mismatches": len(group.differences),
-                    "seconds": round(group.seconds, 6),
-                    "bytes_sent": group.bytes_sent,
-                    "bytes_received": group.bytes_received,
-                    "vectors_per_second": round(group.vectors_per_second, 3),
-                }
-                for group in groups
-            ],
-            "mismatches": [vars(difference) for difference in found],
-            "first_result_cycles": [
-                {"length": length, "measured": measured, "planned": planned[length]}
-                for length, measured in cycles.items()
-            ],
-        }
-    )
-    console.table(
-        "simulated board against the model, bit for bit; the seconds are the simulator's"
-        if simulated
-        else "board against the model, bit for bit",
-        ("vectors", "number", "scores", "verdict", "mismatches", "s", "vectors/s", "bytes/s"),
-        [
-            (
-                group.name,
-                group.vectors,
-                group.elements,
-                "FAIL" if group.differences else "pass",
-                len(group.differences),
-                f"{group.seconds:.2f}",
-                f"{group.vectors_per_second:.1f}",
-                f"{(group.bytes_sent + group.bytes_received) / max(group.seconds, 1e-9):.0f}",
-            )
-            for group in groups
-        ],
-        right=("number", "scores", "mismatches", "s", "vectors/s", "bytes/s"),
-    )
-    for length, measured in cycles.items():
-        console.line(
-            f"in the core: {measured} cycles ({measured / info.clock_hz * 1e6:.2f} µs) from the first of {length} scores "
-            f"to the first result; the plan says {planned[length]}"
-        )
-    if found:
-        console.table(
-            f"the first {_SHOWN} of {len(found)} mismatches" if len(found) > _SHOWN else "mismatches",
-            ("vectors", "vector", "value", "board", "model"),
-            [tuple(vars(difference).values()) for difference in found[:_SHOWN]],
-            right=("vector", "board", "model"),
-        )
-        first = found[0]
+    report = Report(config, link.port, simulated is not None, info.clock_hz, seed, groups, cycles)
+    console.document(report.to_json())
+    report.print(console)
+    if differences := report.differences:
+        first = differences[0]
         raise Mismatch(
-            f"{link.port}: {len(found)} values differ from the model, first {first.what} of {first.group} vector "
+            f"{link.port}: {len(differences)} values differ from the model, first {first.what} of {first.group} vector "
             f"{first.vector}: the board gave {first.board}, the model {first.model}; seed {seed}"
         )
+    console.done(f"{sum(group.vectors for group in groups)} vectors passed")
 
 
 def self_test(
     config: Config,
     link: Link,
-    given: Scores | None = None,
+    file_scores: Scores | None = None,
     *,
     seed: int = 1,
     vectors: int = RANDOM_VECTORS,
     progress: Callable[[float, str], None] | None = None,
 ) -> list[Group]:
-    """Corners, random vectors and the given scores through a link that has shaken hands."""
-    from softstream.sim.beats import pad_vectors
+    """Corner vectors, random vectors and those of a file through a link after its handshake."""
     from softstream.sim.golden import golden
     from softstream.sim.golden.modes.gumbel import words_taken
-    from softstream.sim.stimulus import corner_vectors, limit_vectors, random_sideband, random_vectors
+    from softstream.sim.stimulus import random_sideband
+
+    parts = _parts(config, file_scores, seed, vectors)
+    total = sum(int(lengths.sum()) for _, _, lengths in parts)
+    groups: list[Group] = []
+    elements_before = words = 0
+    for name, codes, lengths in parts:
+        elements = int(lengths.sum())
+
+        def report(fraction: float, name: str = name, before: int = elements_before, elements: int = elements) -> None:
+            if progress is not None:
+                progress((before + fraction * elements) / total, f"{name} vectors")
+
+        sideband = random_sideband(config, codes)
+        answer = link.run(codes, lengths, report, sideband)
+        differences = compared(name, answer, golden(config, codes, lengths, sideband, before=words))
+        # The head is not reset between the parts, so its random sequence continues.
+        words += int(words_taken(config, lengths, sideband.get("mask")).sum())
+        groups.append(
+            Group(
+                name, len(codes), elements, tuple(differences), answer.seconds, answer.bytes_sent, answer.bytes_received
+            )
+        )
+        elements_before += elements
+    return groups
+
+
+def _parts(
+    config: Config, file_scores: Scores | None, seed: int, vectors: int
+) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """(name, score codes, lengths) of each part of the self-test."""
+    from softstream.sim.beats import pad_vectors
+    from softstream.sim.stimulus import corner_vectors, limit_vectors, random_vectors
 
     rng = np.random.default_rng(seed)
     corners = corner_vectors(config, rng)
@@ -192,44 +261,25 @@ def self_test(
     parts = [("corner", *pad_vectors(corners, config.score_format.minimum))]
     if vectors:
         parts.append(("random", *pad_vectors(random_vectors(config, rng, vectors), config.score_format.minimum)))
-    if given is not None:
-        parts.append(("given", given.codes, given.lengths))
-    total = sum(int(lengths.sum()) for _, _, lengths in parts)
-    groups: list[Group] = []
-    before = words = 0
-    for name, codes, lengths in parts:
-        elements = int(lengths.sum())
-
-        def report(fraction: float, name: str = name, before: int = before, elements: int = elements) -> None:
-            if progress is not None:
-                progress((before + fraction * elements) / total, f"{name} vectors")
-
-        extra = random_sideband(config, codes)
-        answer = link.run(codes, lengths, report, extra)
-        found = differences(name, answer, golden(config, codes, lengths, extra, before=words))
-        # Nothing resets the head between the parts.
-        words += int(words_taken(config, lengths, extra.get("mask")).sum())
-        groups.append(
-            Group(name, len(codes), elements, tuple(found), answer.seconds, answer.bytes_sent, answer.bytes_received)
-        )
-        before += elements
-    return groups
+    if file_scores is not None:
+        parts.append(("given", file_scores.codes, file_scores.lengths))
+    return parts
 
 
-def differences(group: str, answer: Answer, model: Any) -> list[Difference]:
-    """Every value in which an answer differs from the model's result, vector by vector."""
-    found: list[Difference] = []
+def compared(group: str, answer: Answer, model: Any) -> list[Difference]:
+    """Every value in which an answer differs from the result of the model, vector by vector."""
+    differences: list[Difference] = []
     for name, expected in model.items():
         board = answer[name]
         for place in np.argwhere(board != expected):
             row, *column = (int(number) for number in place)
             what = f"{name}[{column[0]}]" if column else name
-            found.append(Difference(group, row, what, int(board[row, *column]), int(expected[row, *column])))
-    return sorted(found, key=lambda difference: difference.vector)
+            differences.append(Difference(group, row, what, int(board[row, *column]), int(expected[row, *column])))
+    return sorted(differences, key=lambda difference: difference.vector)
 
 
 def _cycles(config: Config, link: Link, seed: int) -> dict[int, int]:
-    """Length to the cycles that the head takes, for single vectors that one frame holds: then the line makes none wait."""
+    """Length → cycles of the head, for single vectors within one frame, because the line cannot delay those."""
     assert link.info is not None
     from softstream.boards.link.protocol import element_bytes
     from softstream.hw.plan.derive import plan
@@ -238,7 +288,7 @@ def _cycles(config: Config, link: Link, seed: int) -> dict[int, int]:
     rng = np.random.default_rng(seed)
     size = element_bytes(config)
     longest = min(config.max_length, link.info.payload_bytes // size)
-    # An element of two bytes is one every second cycle: what the link adds is taken off again, where the head waits for all.
+    # The link delivers an element of two bytes every second cycle; a head that waits for all of them starts that much later.
     slower = (size - 1) * (plan(config).passes > 0)
     lengths: Sequence[int] = sorted({1, longest})
     low, high = config.score_format.minimum, config.score_format.maximum

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from softstream.scripts.console import Console
 from softstream.scripts.scores import read_scores
 
 if TYPE_CHECKING:
-    from softstream.sim.simulators.runner import Simulator
+    from softstream.sim.simulators.runner import Simulator, Verdict
 
 __all__ = ["simulate"]
 
@@ -24,10 +25,10 @@ def simulate(
 
     codes = None
     if scores is not None:
-        given = read_scores(config, scores)
-        codes = given.codes
-        if given.quantised:
-            console.note(f"{scores}: quantised in steps of {config.score_scale}; {given.saturated} saturated")
+        inputs = read_scores(config, scores)
+        codes = inputs.codes
+        if inputs.quantised:
+            console.note(f"{scores}: quantised in steps of {config.score_scale}; {inputs.saturated} saturated")
     with console.progress("simulating") as progress:
         verdicts = run_benches(config, scores=codes, simulator=simulator, waves=waves, seed=seed, progress=progress)
     failed = [verdict for verdict in verdicts if not verdict.passed]
@@ -53,28 +54,51 @@ def simulate(
             ],
         }
     )
-    console.table(
-        f"{config.mode} against the model, bit for bit; seed {seed}",
-        ("bench", "test", "simulator", "verdict", "vectors", "beats", "cycles", "s", ""),
-        [
-            (
-                v.bench,
-                v.test,
-                v.simulator,
-                "pass" if v.passed else "FAIL",
-                v.vectors,
-                v.beats,
-                v.cycles,
-                f"{v.seconds:.1f}",
-                v.detail,
-            )
-            for v in verdicts
-        ],
-        right=("vectors", "beats", "cycles", "s"),
-    )
+    _print(verdicts, f"{config.mode} against the model, bit for bit; seed {seed}", console)
     if failed:
         first = failed[0]
         raise Mismatch(
             f"{len(failed)} of {len(verdicts)} tests failed, first {first.bench}.{first.test}: {first.detail}; "
             f"seed {seed}"
         )
+    console.done(f"{len(verdicts)} passed")
+
+
+def _print(verdicts: Sequence[Verdict], title: str, console: Console) -> None:
+    details = dict.fromkeys(verdict.detail for verdict in verdicts if verdict.detail)
+    # The path of the waves is the same in every row.
+    shown = len(details) > 1 or (bool(details) and len(verdicts) == 1)
+    console.table(
+        title,
+        ("test", "verdict", "pauses", "vectors", "beats", "cycles", "s", "simulator", *(("detail",) if shown else ())),
+        [
+            (
+                f"{v.bench}.{v.test.partition('/')[0]}",
+                "pass" if v.passed else "FAIL",
+                _pauses(v.test),
+                v.vectors,
+                v.beats,
+                v.cycles,
+                f"{v.seconds:.1f}",
+                v.simulator,
+                *((v.detail,) if shown else ()),
+            )
+            for v in verdicts
+        ],
+        right=("vectors", "beats", "cycles", "s"),
+        fold=("pauses", "detail"),
+        drop=("simulator", "beats", "cycles", "s", "vectors"),
+    )
+    if any("=" in verdict.test for verdict in verdicts):
+        console.line(
+            "pauses: how often the testbench stalls a stream; source never: the source is valid in every cycle"
+        )
+    if details and not shown:
+        console.line(next(iter(details)))
+
+
+def _pauses(test: str) -> str:
+    """The stall patterns in a test's name: `corners/source=every3/sink=never` → `source every 3rd, sink never`."""
+    settings = [text.partition("=") for text in test.split("/")[1:]]
+    patterns = {"every3": "every 3rd"}
+    return ", ".join(f"{side} {patterns.get(pattern, pattern)}" for side, _, pattern in settings)

@@ -73,7 +73,7 @@ def test_the_wheel_brings_the_licence_and_the_command(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         [entry_points] = [name for name in names if name.endswith(".dist-info/entry_points.txt")]
-        assert "softstream = softstream.scripts.cli:main" in archive.read(entry_points).decode()
+        assert "softstream = softstream.__main__:run" in archive.read(entry_points).decode()
         [licence] = [name for name in names if name.endswith("/LICENSE")]
         assert archive.read(licence) == (ROOT / "LICENSE").read_bytes()
     assert wheel.name == f"softstream-{softstream.__version__}-py3-none-any.whl"

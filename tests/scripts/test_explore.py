@@ -57,7 +57,7 @@ def test_what_no_head_can_be_is_left_out_with_the_reason():
         (["guard_bits"], r"--sweep guard_bits: must be key=a,b,c; for example --sweep guard_bits=2,3,4"),
         (["guard_bits=2,,3"], r"must be key=a,b,c"),
         (["gard_bits=2"], r"unknown configuration key 'gard_bits' \(did you mean 'guard_bits'\?\)"),
-        (["guard_bits=2", "guard_bits=3"], r"guard_bits is swept already; give all its values at once"),
+        (["guard_bits=2", "guard_bits=3"], r"guard_bits is swept twice; give all its values at once"),
         (["guard_bits=1"], r"no combination is possible; guard_bits=1: .*1 ulp"),
     ],
 )
@@ -243,7 +243,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(cache, folder):
     assert process.returncode == 130
     before = len(kept(cache))
     assert 2 <= before < 4
-    assert err == f"error: interrupted; {before} of 4 points are kept; the same command goes on from there\n"
+    assert err == f"error: interrupted; {before} of 4 points are cached; the same command continues\n"
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below), 20)
     first = {path: path.stat().st_mtime_ns for path in kept(cache)}
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)

@@ -21,7 +21,7 @@ from softstream.boards.link.protocol import (
 )
 from softstream.hw.config.config import Config
 from softstream.hw.errors import LinkError
-from softstream.scripts.verbs.run_on_board import differences, self_test
+from softstream.scripts.verbs.run_on_board import compared, self_test
 from softstream.sim.golden import golden
 
 SILENCE = 0.3
@@ -79,7 +79,7 @@ def test_a_board_that_is_wrong_is_shown_with_both_values():
         answer = link.run(scores)
     model = golden(config, scores)
     first = int(model.probabilities[0, 0])
-    found = [(one.what, one.board, one.model) for one in differences("given", answer, model)]
+    found = [(one.what, one.board, one.model) for one in compared("given", answer, model)]
     assert sorted(found) == [("argmax", 0, 1), ("probabilities[0]", first ^ 0xFF, first)]
 
 

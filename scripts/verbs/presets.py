@@ -1,0 +1,91 @@
+"""`softstream presets`: the presets, with a sentence, the cost on a part and the latency of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from softstream.boards.tools.parts import part as find_part
+from softstream.hw.config.presets import PRESETS
+from softstream.hw.plan.derive import plan
+from softstream.scripts.console import Console
+from softstream.scripts.measure.resources import recorded
+
+__all__ = ["PURPOSES", "presets"]
+
+PURPOSES = {
+    "argmax-int8": "the class only, at the highest clock",
+    "argmax-int8-small": "the class only, in the fewest cells",
+    "softmax-int8": "probabilities with a small error, by a divider and without multipliers",
+    "softmax-int8-log": "probabilities from tables only, in fewer cells than with a divider",
+    "softmax-int8-fastest": "probabilities at the highest clock",
+    "softmax-int8-dsp": "probabilities with one multiplier instead of a divider",
+    "softmax-int8-small": "probabilities in the fewest cells: one element in 11 cycles",
+    "softmax-int16": "scores and probabilities of 16 bits",
+    "softmax-int8-groups": "softmax within each group of 8 elements of a packet",
+    "softmax-int8-masked": "probabilities of the elements that a mask bit leaves in",
+    "softmax-int8-floor": "probabilities that are never below a floor",
+    "softmax-int8-smoothed": "probabilities smoothed along the classes",
+    "ensemble-logits-int8": "softmax of the mean scores of three classifiers",
+    "ensemble-probabilities-int8": "mean of the probabilities of three classifiers",
+    "softmax-int8-temperature": "probabilities with a temperature for each vector, as a sideband input",
+    "log-softmax-int8": "logarithms of probabilities, in nats",
+    "cross-entropy-int8": "the loss of each vector against its label, in nats",
+    "exponential-int8": "exponentials without normalisation, after 5 cycles",
+    "sigmoid-int8": "the logistic function of each score by itself",
+    "sample-int8": "a random draw from softmax in one pass (Gumbel noise)",
+    "sample-int8-cdf": "a random draw that is far closer to softmax (inverse CDF)",
+    "hardmax-int8": "1.0 for the first largest score and 0 for all others",
+    "top-k-int8": "the five largest scores in order, with their indices",
+    "softmax-top-k-int8": "the five largest probabilities in order, with their indices",
+    "digits-argmax": "the class of a handwritten digit: the demo's first head",
+    "digits-softmax": "the probabilities of a handwritten digit: the demo's second head",
+}
+"""Preset → its purpose in a sentence."""
+
+
+def presets(part_name: str, console: Console) -> None:
+    """Prints each preset with its purpose, the cells and clock measured on the part, latency, interval and bound.
+
+    Raises `UserError` for an unknown part.
+    """
+    part = find_part(part_name)
+    measured = recorded()["presets"]
+    plans = {name: plan(config) for name, config in PRESETS.items()}
+    console.document(
+        {
+            name: {
+                "purpose": PURPOSES[name],
+                "config": derived.config.to_mapping(),
+                "digest": derived.config.digest,
+            }
+            for name, derived in plans.items()
+        }
+    )
+    console.table(
+        "",
+        ("preset", "purpose", f"{part.name}: cells", "MHz", "N up to", "first output", "interval", "bound, ulp"),
+        [
+            (
+                name,
+                PURPOSES[name],
+                *_cost(measured.get(name, {}).get(part.name)),
+                derived.config.max_length,
+                derived.latency_text,
+                derived.interval_formula,
+                "–" if derived.bound_ulp is None else f"{derived.bound_ulp:.3f}",
+            )
+            for name, derived in plans.items()
+        ],
+        right=("MHz", "N up to", "bound, ulp"),
+        fold=("purpose",),
+        drop=("N up to", "interval", "first output", "bound, ulp", f"{part.name}: cells", "MHz"),
+    )
+    console.done(f"{len(plans)} presets listed", "softstream describe NAME")
+
+
+def _cost(entry: dict[str, Any] | None) -> tuple[str, str]:
+    """Cells and clock as text, from an entry of `boards/measured/resources.json`."""
+    if entry is None:
+        return "–", "–"
+    cells = ", ".join(f"{entry['cells'][kind]} {kind}" for kind in entry["available"] if entry["cells"][kind])
+    return cells, "does not fit" if entry["fmax_mhz"] is None else f"{entry['fmax_mhz']:.0f}"
