@@ -140,8 +140,7 @@ def test_what_is_above_the_limit_of_the_part_is_margin():
     assert found["megaelements_per_second"] == limit.mhz
     told = margin_sentence("a head", "ecp5-25k", found)
     assert (
-        f"50 MHz of Fmax are margin, not a clock to run at: {limit.mhz} MHz is the limit of the primary clock tree"
-        in told
+        f"50 MHz of Fmax are margin above the device limit of {limit.mhz} MHz, that of the primary clock tree" in told
     )
     assert "FPGA-DS-02012" in told
 
