@@ -13,7 +13,7 @@ BOARD := --board icestick --baud 3000000
 SCORES := sim/data/digits_scores.npy
 LABELS := sim/data/digits_labels.npy
 
-.PHONY: help demo test test-long test-boards lint bench tables docs hashes constraints clean
+.PHONY: help demo test test-long test-boards lint bench prove tables docs hashes constraints clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make test         the test suite"
 	@echo "make test-long    more of the same: whole benches of many configurations, a cluster, a link with every fault"
 	@echo "make test-boards  whole boards: bitstreams, their decoded form, and the host program at simulated ones"
+	@echo "make prove        the AXI4-Stream law of every preset and every mode, proved on the generated Verilog"
 	@echo "make lint         ruff, and mypy on the public API"
 	@echo "make bench        measures every variant anew: boards/measured/bench.json, the tables of the pages, build/bench/bench.html"
 	@echo "make tables       writes the generated tables and pictures of the pages anew"
@@ -45,6 +46,9 @@ test: $(VENV)/.dev
 
 test-long: $(VENV)/.dev
 	$(BIN)/pytest -n 2 --dist worksteal -m long
+
+prove: $(VENV)/.dev
+	$(BIN)/pytest -n 2 --dist worksteal tests/sim/proofs
 
 test-boards: $(VENV)/.dev
 	$(BIN)/pytest -n 2 --dist loadgroup -m boards

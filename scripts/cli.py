@@ -351,6 +351,27 @@ def _simulate(
     simulate(config, Path(scores) if scores else None, simulator, waves, seed, console)
 
 
+@_verb()
+@click.option(
+    "--timeout",
+    type=click.FloatRange(1),
+    default=120.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds for each step of each tool; a property that is not decided by then is open, never proved.",
+)
+@click.option("--waveform", metavar="FILE.vcd", help="Where the shortest trace goes that breaks a law, if one does.")
+def _prove(config: Config, console: Console, timeout: float, waveform: str | None) -> None:
+    """Prove the AXI4-Stream law of the generated Verilog at full size, for all inputs, stalls and resets.
+
+    Needs no simulator and no test data: a model checker decides each property without a bound on time.
+    """
+    from softstream.scripts.verbs.prove import prove
+
+    _echo(config, console)
+    prove(config, timeout, Path(waveform) if waveform else None, console)
+
+
 @_verb(default="digits-softmax")
 @_SCORES
 @_LENGTHS

@@ -27,8 +27,8 @@ GENERATED = {
 }
 
 LAYERS = {
-    "hw": "errors formats config numbers plan streams stages normalisers modes options head axi verilog",
-    "sim": "stalls beats stimulus golden reference data simulators benches",
+    "hw": "errors formats config numbers plan streams contracts stages normalisers modes options head axi verilog",
+    "sim": "stalls beats stimulus golden reference data simulators benches proofs",
     "boards": "measured tools platforms registry link gateware flow",
     "scripts": "console output page scores measure training verbs reports generated_tables site cli",
 }
@@ -37,7 +37,7 @@ LAYERS = {
 ROOMS_BELOW = {"hw": "", "sim": "hw", "boards": "hw", "scripts": "hw sim boards"}
 """Rooms that a room may import besides itself."""
 
-WITH_AMARANTH = {"streams", "stages", "normalisers", "modes", "options", "head", "axi", "verilog"}
+WITH_AMARANTH = {"streams", "contracts", "stages", "normalisers", "modes", "options", "head", "axi", "verilog"}
 """Folders and files of `hw` that may load Amaranth."""
 
 OF_THE_MODEL = {"errors", "formats", "config", "numbers", "plan"}

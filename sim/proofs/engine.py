@@ -1,0 +1,194 @@
+"""Model checking of a harness: Yosys makes an and-inverter graph of it, ABC decides each property.
+
+Property-directed reachability (ABC's `pdr`) either finds an invariant that holds for all time or a trace: A. R. Bradley,
+"SAT-based model checking without unrolling", VMCAI 2011; N. Eén, A. Mishchenko, R. Brayton, "Efficient implementation of
+property directed reachability", FMCAD 2011. Bounded model checking (`bmc3`) then shortens the trace.
+
+A graph may leave out the head's memories: their read data are free in every cycle. This allows more than the hardware does,
+so a law that is proved holds for the hardware. A counterexample may be one of the free data alone; `law.prove_law` tries such
+a one again with all memories in place. That a cover is reached is shown for the graph that is given.
+"""
+
+import ctypes
+import importlib.util
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from softstream.hw.errors import MissingTool, ToolFailure
+from softstream.sim.proofs.harness import HEAD, PROOF, Property
+
+__all__ = ["Verdict", "decide", "prepare", "run_yosys"]
+
+_YOSYS = "import sys; from pyosys import libyosys as y; d = y.Design(); [y.run_pass(c, d) for c in sys.argv[1:]]"
+
+_REACHED = re.compile(r"was asserted in frame (\d+)")
+# ABC has nothing to solve where the output is 0 by itself.
+_NEVER = re.compile(r"Property proved\.|All outputs solved or timed out in frame")
+
+Answer = Literal["proved", "refuted", "reached", "unreachable", "open"]
+"""A law is proved or refuted, a cover reached or unreachable; each is open when the time is over."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to one property."""
+
+    property: Property
+    answer: Answer
+    method: str
+    cycles: int | None
+    """Of a refuted law or a reached cover: length of the shortest trace, in cycles. None: for all time."""
+    seconds: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the property is established."""
+        return self.answer in ("proved", "reached")
+
+
+def _tools() -> Path:
+    """The folder of pyosys, which holds ABC. Raises `MissingTool` where the package is not installed."""
+    spec = importlib.util.find_spec("pyosys")
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingTool("prove: needs Yosys and ABC; pip install pyosys")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _end_with_caller() -> None:
+    """In the child: Linux kills it when the caller is gone, so that no solver goes on working for nobody."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def _run(command: Sequence[str], log: Path, seconds: float) -> str | None:
+    """Output of a tool, which also goes to the log; None where the time is over. Raises `ToolFailure` for its failure."""
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=seconds,
+            preexec_fn=_end_with_caller,
+            cwd=log.parent,
+        )
+    except subprocess.TimeoutExpired:
+        return None
+    with log.open("a", encoding="utf-8") as text:
+        text.write(done.stdout)
+    if done.returncode:
+        raise ToolFailure(f"{Path(command[0]).name} failed with exit code {done.returncode}", log)
+    return done.stdout
+
+
+def prepare(verilog: str, harness: str, folder: Path, *, memories: bool, seconds: float) -> Path | None:
+    """The and-inverter graph of a harness and its head; None where the time is over.
+
+    `memories`: whether the head's memories are part of it; if not, what they read is free.
+    """
+    _tools()
+    stem = "whole" if memories else "free"
+    (folder / "head.v").write_text(verilog, encoding="utf-8")
+    (folder / "harness.il").write_text(harness, encoding="utf-8")
+    graph = folder / f"{stem}.aig"
+    commands = [
+        "read_verilog -formal head.v",
+        "read_rtlil harness.il",
+        f"prep -flatten -top {PROOF}",
+        *([] if memories else ["delete t:$mem_v2"]),
+        # Nothing is known of the head's registers and memories before the reset; the harness has its own first cycle.
+        f"setattr -unset init w:{HEAD}.*",
+        "chformal -lower",
+        "memory_map -formal",
+        "opt_clean",
+        "setundef -undriven -anyseq",
+        "setundef -anyseq",
+        "opt_clean",
+        f"write_rtlil {stem}.il",  # what a trace is simulated on
+        # Two rounds: the first one makes adders out of products, the second one gates out of adders.
+        *["simplemap", "techmap t:* t:$assume t:$anyseq t:$anyinit %u %u %d"] * 2,
+        "simplemap",
+        "dffunmap",
+        "aigmap",
+        "opt_clean",
+        f"write_aiger -zinit -map {stem}.map -ywmap {stem}.yw {graph.name}",
+    ]
+    return graph if run_yosys(commands, folder, seconds=seconds) else None
+
+
+def run_yosys(commands: Sequence[str], folder: Path, *, seconds: float) -> bool:
+    """Runs commands of Yosys in a folder; False where the time is over. Raises `ToolFailure` where one fails."""
+    return _run([sys.executable, "-c", _YOSYS, *commands], folder / "yosys.log", seconds) is not None
+
+
+def _outputs(graph: Path) -> dict[str, int]:
+    """Output of the graph → its number."""
+    lines = graph.with_suffix(".map").read_text(encoding="utf-8").splitlines()
+    return {fields[3]: int(fields[1]) for fields in map(str.split, lines) if fields[0] == "output"}
+
+
+def _constant(graph: Path, signal: str) -> bool:
+    """Value of an output that is a constant."""
+    text = graph.with_suffix(".il").read_text(encoding="utf-8")
+    return re.search(rf"connect \\{signal} 1'([01])\n", text)[1] == "1"  # type: ignore[index]
+
+
+def _with_output(graph: bytes, number: int) -> bytes:
+    """A graph in AIGER's binary form (A. Biere, "The AIGER and-inverter graph format", 2007) with one of its outputs."""
+    header, _, rest = graph.partition(b"\n")
+    form, highest, inputs, latches, outputs, *others = header.split()
+    lines = rest.split(b"\n", int(latches) + int(outputs))
+    chosen = lines[int(latches) + number]
+    return b"\n".join(
+        [
+            b" ".join([form, highest, inputs, latches, b"1", *others]),
+            *lines[: int(latches)],
+            chosen,
+            *lines[int(latches) + int(outputs) :],
+        ]
+    )
+
+
+def decide(graph: Path, item: Property, *, seconds: float) -> Verdict:
+    """Decides one property of a graph within some seconds.
+
+    Writes `<signal>.aiw`, the trace in AIGER's form, of a law that is refuted or a cover that is reached.
+    """
+    if item.signal not in _outputs(graph):  # Yosys writes no output that is a constant
+        if _constant(graph, item.signal):
+            return Verdict(item, "reached" if item.reached else "refuted", "constant", 1, 0.0)
+        return Verdict(item, "unreachable" if item.reached else "proved", "constant", None, 0.0)
+    single = graph.with_name(f"{item.signal}.aig")
+    single.write_bytes(_with_output(graph.read_bytes(), _outputs(graph)[item.signal]))
+    limit = max(1, int(seconds))
+    trace = f"{item.signal}.aiw"
+    began = time.monotonic()
+    answer, cycles = _ask(single, f"pdr -T {limit}; write_cex -a {trace}", item, seconds)
+    if answer in ("refuted", "reached") and cycles is not None:
+        shorter = _ask(single, f"bmc3 -T {limit} -F {cycles}; write_cex -a {trace}", item, seconds)
+        cycles = shorter[1] or cycles
+    return Verdict(item, answer, "pdr", cycles, time.monotonic() - began)
+
+
+def _ask(graph: Path, commands: str, item: Property, seconds: float) -> tuple[Answer, int | None]:
+    """ABC's answer to a property, and the cycles of a trace."""
+    script = f"read_aiger {graph.name}; fold; strash; {commands}"
+    output = _run([str(_tools() / "yosys-abc"), "-c", script], graph.parent / "abc.log", seconds + 10)
+    return _read(output or "", item)
+
+
+def _read(output: str, item: Property) -> tuple[Answer, int | None]:
+    """ABC's words for an answer."""
+    hit = _REACHED.search(output)
+    if hit:
+        return ("reached" if item.reached else "refuted"), int(hit[1]) + 1
+    if _NEVER.search(output):
+        return ("unreachable" if item.reached else "proved"), None
+    return "open", None
