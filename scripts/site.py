@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ _LEFT_OUT = {".github/PULL_REQUEST_TEMPLATE.md"}
 _LINK = re.compile(r"(!?)\[((?:[^\]`]|`[^`]*`)*)\]\(([^)\s]+)\)")
 _STYLE = """\
 /* Tables with many columns scroll; their code and figures stay whole. */
-.table-wrapper table.docutils { font-size: 0.85em; }
+.table-wrapper table.docutils { font-size: 0.85em; margin-left: 0; }
 .table-wrapper td code { white-space: nowrap; }
 .table-wrapper td, .table-wrapper th { min-width: 3.5em; }
 @media (min-width: 82em) { .content { width: 54em; } }
@@ -114,21 +115,41 @@ def _directive(name: str, argument: str, *options: str) -> str:
     return "\n".join(lines) + "\n```\n"
 
 
+def _summary(documented: object) -> str:
+    """The first line of a docstring, as a cell of a table."""
+    lines = (inspect.getdoc(documented) or "").splitlines()
+    return lines[0].replace("|", "\\|") if lines else ""
+
+
+def _public_rows() -> list[str]:
+    rows = []
+    for name in softstream.__all__:
+        value = getattr(softstream, name)
+        if name.startswith("__"):
+            continue
+        if inspect.isclass(value) or inspect.isroutine(value):
+            rows.append(f"| {{py:obj}}`~{value.__module__}.{name}` | {_summary(value)} |")
+        else:
+            rows.append(f"| `{name}` | names and configurations of the presets |")
+    return rows
+
+
 def _api(source: Path) -> None:
     """Writes a page for each package, with the docstrings of its modules, and one for `import softstream`."""
     folder = source / "api"
     folder.mkdir()
     packages = _packages()
-    toctree = "\n".join(packages)
-    public = "\n".join(
-        f"| `{name}` | {{py:obj}}`~{softstream._HOME[name]}.{name}` |"
-        for name in softstream.__all__
-        if name in softstream._HOME
+    public = "\n".join(_public_rows())
+    summaries = "\n".join(
+        f"| [{package.removeprefix('softstream.')}]({package}.md) | {_summary(import_module(package))} |"
+        for package in packages
     )
+    toctree = "\n".join(packages)
     (folder / "index.md").write_text(
-        f"# Modules\n\n`import softstream` offers these names:\n\n| name | documentation |\n| --- | --- |\n{public}\n\n"
-        f"All others are parts of the implementation and may move between minor versions.\n\n"
-        f"```{{toctree}}\n:maxdepth: 1\n\n{toctree}\n```\n",
+        f"# Modules\n\n`import softstream` offers these names:\n\n| name | meaning |\n| --- | --- |\n{public}\n\n"
+        f"Everything else is part of the implementation and may move between minor versions:\n\n"
+        f"| package | content |\n| --- | --- |\n{summaries}\n\n"
+        f"```{{toctree}}\n:hidden:\n\n{toctree}\n```\n",
         encoding="utf-8",
     )
     for package, modules in packages.items():
