@@ -139,11 +139,11 @@ def due_beats(
     if config.groups:
         return _grouped_beats(config, result, np.asarray(lengths), mask)
     due: dict[str, list[Beat]] = {}
-    kept = np.minimum(np.asarray(lengths), config.max_length)
+    cut = np.minimum(np.asarray(lengths), config.max_length)
     for output in outputs(config):
         sizes = [byte_bits(field.width) // 8 for field in output.fields]
         flags = sum(np.asarray(result[flag.array], dtype=np.int64) << bit for bit, flag in enumerate(output.flags))
-        beats = output.beats(config, kept, mask)
+        beats = output.beats(config, cut, mask)
         repeated = np.repeat(flags, beats)
         if output.flags_at_last:
             repeated *= np.isin(np.arange(len(repeated)), np.cumsum(beats) - 1)
@@ -154,7 +154,7 @@ def due_beats(
             continue
         # What a lane without an element holds is not compared: 0 stands for it.
         lanes = output.lanes(config)
-        places = output.places(config, kept, mask)
+        places = output.places(config, cut, mask)
         blocks, held = zip(*(_blocks(lanes, values, places, 0) for values in _fields(output, result)), strict=True)
         words = _words(np.stack(blocks, axis=2).reshape(len(blocks[0]), -1), sizes * lanes)
         last = held[0][:, 1].tolist()
@@ -176,7 +176,7 @@ def _grouped_beats(
         for field in (*output.fields, *output.flags):
             values = result[field.array]
             of_elements = output.per == "element" and field in output.fields
-            arrays[field.array] = groups.split(values) if of_elements else groups.each(values)
+            arrays[field.array] = groups.split(values) if of_elements else groups.split_groups(values)
     due = due_beats(vectors, arrays, groups.lengths, None if mask is None else groups.split(mask))
     for output, inner in zip(outputs(config), outputs(vectors), strict=True):
         beats = inner.beats(vectors, groups.lengths)
@@ -185,8 +185,8 @@ def _grouped_beats(
         final = ends & np.repeat(groups.final, beats)
         user = ends * (int(output.ends) << len(output.flags))
         due[output.prefix] = [
-            (*beat[:-2], int(packet), (beat[-1] if group else 0) | told)
-            for beat, group, packet, told in zip(
+            (*beat[:-2], int(packet), (beat[-1] if group else 0) | end)
+            for beat, group, packet, end in zip(
                 due[output.prefix], ends.tolist(), final.tolist(), user.tolist(), strict=True
             )
         ]

@@ -19,7 +19,7 @@ def random_sideband(config: Config, scores: np.ndarray, *, whole: bool = False) 
     A field of elements (the mask) is nonzero in no element of a vector, in half, in nearly all, or in all of them; with
     `whole`, in none.
     """
-    found: dict[str, np.ndarray] = {}
+    arrays: dict[str, np.ndarray] = {}
     for number, field in enumerate(sidebands(config)):
         values: list[np.ndarray] = []
         for row, first in enumerate(scores[:, 0]):
@@ -31,8 +31,8 @@ def random_sideband(config: Config, scores: np.ndarray, *, whole: bool = False) 
                 # An element takes one random number, so that those in front stay the same however long the vector is.
                 part = rng.random(scores.shape[1])
                 values.append(np.where(part < often, 1 + np.floor(part / (often or 1) * field.limit), 0))
-        found[field.array] = np.array(values, dtype=np.int64)
-    return found
+        arrays[field.array] = np.array(values, dtype=np.int64)
+    return arrays
 
 
 def _longest(config: Config) -> int:
@@ -59,7 +59,7 @@ def members(config: Config, rng: np.random.Generator, vectors: Vectors) -> Vecto
     """
     if config.ensemble == 1:
         return vectors
-    found = []
+    vectors_of_members = []
     for row, vector in enumerate(vectors):
         others = [
             (np.array, np.flip, lambda v: _uniform(config, rng, len(v)))[rng.integers(0, 3)](vector)
@@ -68,8 +68,8 @@ def members(config: Config, rng: np.random.Generator, vectors: Vectors) -> Vecto
         if row % 2:
             others = [np.resize(other, rng.integers(1, len(other) + 2)) for other in others]
         place = int(rng.integers(0, config.ensemble))
-        found += [*others[:place], vector, *others[place:]]
-    return found
+        vectors_of_members += [*others[:place], vector, *others[place:]]
+    return vectors_of_members
 
 
 def random_vectors(config: Config, rng: np.random.Generator, count: int) -> Vectors:

@@ -100,13 +100,13 @@ def bound(config: Config, widths: Numerics | None = None) -> Bound:
     Raises `UserError` where it exceeds 1 ulp, with the bound that the configuration would have and guard bits that do.
     """
     parts = composition(config)
-    found = unchecked_bound(config, widths) if parts is None else _composed_bound(config, parts)
-    if found.total > 1:
+    limits = unchecked_bound(config, widths) if parts is None else _composed_bound(config, parts)
+    if limits.total > 1:
         raise UserError(
             f"guard_bits = {config.guard_bits} with probability_width = {config.probability_width}: the error bound would "
-            f"be {float(found.total):.3f} ulp, at most 1 ulp is allowed; {_remedy(config)} would do"
+            f"be {float(limits.total):.3f} ulp, at most 1 ulp is allowed; {_remedy(config)} would do"
         )
-    return found
+    return limits
 
 
 def post_shares(config: Config, parts: Composition) -> list[tuple[str, Fraction]]:

@@ -30,7 +30,7 @@ WIDEST = 24
 class FrontStep:
     """A kind of front stage."""
 
-    wanted: Callable[[Config], bool]
+    applies: Callable[[Config], bool]
     without: Callable[[Config], Config]
     """The configuration behind the stage: its option switched off, its scores as the stage puts them out."""
     winner: Callable[[Config], Config | None] = lambda config: None
@@ -52,7 +52,7 @@ class Front:
 class Post:
     """A kind of post stage."""
 
-    wanted: Callable[[Config], bool]
+    applies: Callable[[Config], bool]
     without: Callable[[Config], Config]
     """The configuration with its option switched off."""
     error: Callable[[Config, Config, Fraction], Fraction]
@@ -104,7 +104,7 @@ class Composition:
         return next((front.winner for front in self.fronts if front.winner is not None), None)
 
 
-def guarded(config: Config, wanted: str = "post stages") -> Config:
+def guarded(config: Config, purpose: str = "post stages") -> Config:
     """The configuration with the probabilities that post stages take: UQ1.(P + G), the same P + k inside.
 
     Raises `UserError` where fewer than two bits would be guarded, with a value that would do.
@@ -113,7 +113,7 @@ def guarded(config: Config, wanted: str = "post stages") -> Config:
     if extra < 2:
         key, value = ("guard_bits", 4) if config.guard_bits < 3 else ("probability_width", WIDEST - 2)
         raise UserError(
-            f"{key} = {getattr(config, key)} with {wanted}: probabilities need 2 guard "
+            f"{key} = {getattr(config, key)} with {purpose}: probabilities need 2 guard "
             f"bits more between the stages, {WIDEST} bits in all at most; {key} = {value} would do"
         )
     return config.replace(
@@ -124,7 +124,7 @@ def guarded(config: Config, wanted: str = "post stages") -> Config:
 
 
 def _posts(config: Config) -> tuple[str, ...]:
-    return tuple(name for name, post in POSTS.items() if post.wanted(config))
+    return tuple(name for name, post in POSTS.items() if post.applies(config))
 
 
 @lru_cache(maxsize=256)
@@ -137,7 +137,7 @@ def composition(config: Config) -> Composition | None:
     for name in posts:
         inner = POSTS[name].without(inner)
     for name, step in FRONTS.items():
-        if step.wanted(inner):
+        if step.applies(inner):
             after = step.without(inner)
             fronts.append(Front(name, inner, after, step.winner(inner)))
             inner = after

@@ -57,20 +57,20 @@ class Grouping:
         columns = np.minimum(self._columns, values.shape[1] - 1)
         return np.where(self._inside, values[self.packet[:, None], columns], 0)
 
-    def joined(self, values: np.ndarray, columns: int) -> np.ndarray:
+    def join(self, values: np.ndarray, columns: int) -> np.ndarray:
         """Values of elements, [R, S], packet by packet, [V, N], 0 beyond each length."""
         whole = np.zeros((self._shape[0], columns), dtype=values.dtype)
         rows = np.broadcast_to(self.packet[:, None], self._columns.shape)
         whole[rows[self._inside], self._columns[self._inside]] = values[self._inside]
         return whole
 
-    def told(self, values: np.ndarray) -> np.ndarray:
+    def join_groups(self, values: np.ndarray) -> np.ndarray:
         """Values of groups, [R], packet by packet, [V, G], 0 beyond each packet's groups."""
         whole = np.zeros(self._shape, dtype=values.dtype)
         whole[self.packet, self.place] = values
         return whole
 
-    def each(self, values: np.ndarray) -> np.ndarray:
+    def split_groups(self, values: np.ndarray) -> np.ndarray:
         """Values of groups, [V, G], one behind the other, [R]."""
-        found: np.ndarray = values[self.packet, self.place]
-        return found
+        groups: np.ndarray = values[self.packet, self.place]
+        return groups

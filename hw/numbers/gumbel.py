@@ -92,11 +92,11 @@ _CONTEXT = Context(prec=40, Emin=-(10**9), Emax=10**9)
 
 def initial_states(seed: int) -> tuple[int, ...]:
     """The registers after reset, none of them 0; bit t of a register is s[t]. Seeds that are close give states that are not."""
-    found = []
+    states = []
     for number, (n, _) in enumerate(REGISTERS):
         digest = hashlib.sha256(f"{seed}/{number}".encode()).digest()
-        found.append(1 + int.from_bytes(digest, "little") % ((1 << n) - 1))
-    return tuple(found)
+        states.append(1 + int.from_bytes(digest, "little") % ((1 << n) - 1))
+    return tuple(states)
 
 
 @dataclass(frozen=True, eq=False)

@@ -115,13 +115,13 @@ def _reached(tables: LogTables, low: Decimal, high: Decimal) -> list[tuple[Decim
         exact = max(Decimal(0), z - offset - deviation)  # no probability exceeds 1
         return _exp2(-exact / unit)
 
-    found = [(Decimal(0), probability(Decimal((fraction + 1) * unit), high))]
+    ranges = [(Decimal(0), probability(Decimal((fraction + 1) * unit), high))]
     for address in range(1, 2 << fraction):
         octave = fraction - (address.bit_length() - 1)
         first = octave * unit + ((address - (1 << (fraction - octave))) << (octave + 1))
         last = first + (1 << (octave + 1)) - 1
-        found.append((probability(Decimal(last), low), probability(Decimal(first), high)))
-    return found
+        ranges.append((probability(Decimal(last), low), probability(Decimal(first), high)))
+    return ranges
 
 
 @lru_cache(maxsize=64)

@@ -80,14 +80,14 @@ def reciprocal_tables(fraction: int) -> ReciprocalTables:
         slope.append(round(at - end))
     draft = ReciprocalTables(fraction, np.array(start), np.array(slope), Fraction(0), Fraction(0))
     divisors = np.arange(1 << fraction, 2 << fraction)
-    found = draft.reciprocal(divisors)
-    assert found.min() >= 1 << (fraction - 1)
-    assert found.max() < 1 << fraction
+    reciprocals = draft.reciprocal(divisors)
+    assert reciprocals.min() >= 1 << (fraction - 1)
+    assert reciprocals.max() < 1 << fraction
     one = 1 << 2 * fraction
     return ReciprocalTables(
         fraction,
         draft.start,
         draft.slope,
-        Fraction(int((found * (divisors + 1)).max()) - one, one),
-        Fraction(one - int((found * divisors).min()), one),
+        Fraction(int((reciprocals * (divisors + 1)).max()) - one, one),
+        Fraction(one - int((reciprocals * divisors).min()), one),
     )

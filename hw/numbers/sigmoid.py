@@ -76,6 +76,6 @@ def _codes(width: int, signed: bool, scale: float, probability_width: int, maxim
         # 50 digits carry an error of some 10^-40 units: far less than this distance from the middle of two codes.
         assert abs(value % one - Decimal("0.5")) > Decimal("1e-30")
         codes.append(min(int(value.to_integral_value(ROUND_HALF_UP)), maximum))
-    found = np.array(codes, dtype=np.int64)
-    found.setflags(write=False)
-    return found
+    table = np.array(codes, dtype=np.int64)
+    table.setflags(write=False)
+    return table

@@ -124,8 +124,8 @@ def _tables(
         {places(radius, n, i) for n in range(1, min(max_length, 2 * radius + 1) + 1) for i in range(n)},
         key=lambda pair: (-sum(pair), pair),
     )
-    found = {pair: _in_range(weights, *pair, scatter) for pair in pairs}
-    sums = tuple(dict.fromkeys(found.values()))
+    divisors = {pair: _in_range(weights, *pair, scatter) for pair in pairs}
+    sums = tuple(dict.fromkeys(divisors.values()))
     # A pass may leave codes a little above that of 1.0.
     largest = (1 << (probability_width + 1)) - 1
     width = (largest if scatter else total * largest).bit_length()
@@ -135,14 +135,14 @@ def _tables(
     fraction = FINE + (ceil_log2(total) if scatter else 0)
     entries, errors, start = [], [Fraction(0)] * len(sums), 0
     for digit in digits:
-        made: list[int] = []
+        rows: list[int] = []
         for which, divisor in enumerate(sums):
             exact = [Fraction(x << (start + fraction), divisor) for x in range(1 << digit)]
             rounded = [int(x + Fraction(1, 2)) for x in exact]
             errors[which] += max(abs(a - b) for a, b in zip(rounded, exact, strict=True))
-            made += rounded
+            rows += rounded
         start += digit
-        entries.append(made)
+        entries.append(rows)
     if not scatter:
         entries[-1] = [entry + (1 << (fraction - 1)) for entry in entries[-1]]
     return SmoothingTables(
@@ -151,7 +151,7 @@ def _tables(
         passes=passes,
         probability_width=probability_width,
         sums=sums,
-        choice={pair: sums.index(divisor) for pair, divisor in found.items()},
+        choice={pair: sums.index(divisor) for pair, divisor in divisors.items()},
         dividend_width=width,
         digits=digits,
         fraction=fraction,

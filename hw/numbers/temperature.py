@@ -55,19 +55,19 @@ def temperature_codes(config: Config, temperatures: np.ndarray) -> np.ndarray:
 
     Raises `UserError` where one is no number above 0, or too low for the codes, with what would do.
     """
-    found = np.asarray(temperatures, dtype=np.float64)
+    values = np.asarray(temperatures, dtype=np.float64)
     least = _least(config)
-    wrong = np.flatnonzero(~(found > 0))
-    if len(wrong):
+    outside = np.flatnonzero(~(values > 0))
+    if len(outside):
         raise UserError(
-            f"temperatures[{wrong[0]}] = {found[wrong[0]]:g}: must be above 0; for example {max(1.0, least):g}; "
+            f"temperatures[{outside[0]}] = {values[outside[0]]:g}: must be above 0; for example {max(1.0, least):g}; "
             "mode = 'argmax' is the limit at 0"
         )
-    codes = np.rint(2.0**config.temperature_fraction / found)
-    wrong = np.flatnonzero(codes >= 1 << config.temperature_bits)
-    if len(wrong):
+    codes = np.rint(2.0**config.temperature_fraction / values)
+    outside = np.flatnonzero(codes >= 1 << config.temperature_bits)
+    if len(outside):
         raise UserError(
-            f"temperatures[{wrong[0]}] = {found[wrong[0]]:g}: the lowest of temperature_bits = {config.temperature_bits}, "
+            f"temperatures[{outside[0]}] = {values[outside[0]]:g}: the lowest of temperature_bits = {config.temperature_bits}, "
             f"temperature_fraction = {config.temperature_fraction} is {least:.4g}; a smaller temperature_fraction reaches lower, "
             "mode = 'argmax' is the limit at 0"
         )

@@ -122,20 +122,20 @@ def differences(config: Config) -> Differences:
     Raises `UserError` for another normaliser than the divider, for scores of more than `DIRECT_WIDTH` bits and for fewer
     fraction bits than `SMALLEST_PROBABILITY_WIDTH`, with a value that would do.
     """
-    given = f"accumulator = {config.accumulator!r}"
+    key = f"accumulator = {config.accumulator!r}"
     if config.normaliser != "divider":
         raise UserError(
-            f"{given} with normaliser = {config.normaliser!r}: each element is divided by the sum; "
+            f"{key} with normaliser = {config.normaliser!r}: each element is divided by the sum; "
             "normaliser = 'divider' would do"
         )
     if config.score_width > DIRECT_WIDTH:
         raise UserError(
-            f"{given} with score_width = {config.score_width}: one table holds every difference of scores of at most "
+            f"{key} with score_width = {config.score_width}: one table holds every difference of scores of at most "
             f"{DIRECT_WIDTH} bits; accumulator = 'auto' would do"
         )
     if config.probability_width < SMALLEST_PROBABILITY_WIDTH:
         raise UserError(
-            f"{given} with probability_width = {config.probability_width}: takes at least {SMALLEST_PROBABILITY_WIDTH} "
+            f"{key} with probability_width = {config.probability_width}: takes at least {SMALLEST_PROBABILITY_WIDTH} "
             f"fraction bits; probability_width = {SMALLEST_PROBABILITY_WIDTH} would do"
         )
     return _differences(

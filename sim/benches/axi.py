@@ -20,13 +20,13 @@ WATCH_CYCLES = 50
 
 def _beats(frame: AxiStreamFrame, size: int, keeps: bool) -> list[Beat]:
     """The beats that a received frame was made of, `size` of its words each; with tkeep, its words are bytes."""
-    found = []
+    beats = []
     for start in range(0, len(frame.tdata), size):
         stop = start + size
         data = sum(word << 8 * place for place, word in enumerate(frame.tdata[start:stop]))
         keep = sum(int(bit) << place for place, bit in enumerate(frame.tkeep[start:stop]))
-        found.append((data, *([keep] if keeps else []), int(stop >= len(frame.tdata)), frame.tuser[start]))
-    return found
+        beats.append((data, *([keep] if keeps else []), int(stop >= len(frame.tdata)), frame.tuser[start]))
+    return beats
 
 
 @cocotb.test()
@@ -41,9 +41,9 @@ async def cocotbext_axi(dut: Any, source: str, sink: str) -> None:
             # is of bytes.
             whole = {} if "tkeep" in session.fields[prefix] else {"byte_lanes": 1}
             bus = AxiStreamBus.from_prefix(dut, prefix)
-            made = driver(bus, dut.aclk, dut.aresetn, reset_active_level=False, **whole)
-            made.set_pause_generator(stall_iterator(pauses, session.seed()))
-            return made
+            endpoint = driver(bus, dut.aclk, dut.aresetn, reset_active_level=False, **whole)
+            endpoint.set_pause_generator(stall_iterator(pauses, session.seed()))
+            return endpoint
 
         vectors = corner_vectors(config, session.rng)
         expected = session.sinks(vectors, "never", "never")

@@ -84,9 +84,9 @@ class Source:
         self._driven_valid = -1
         self._driven: Beat = (-1,) * len(self._wires)
 
-    def step(self, cycle: int, taken: bool) -> None:
+    def step(self, cycle: int, transferred: bool) -> None:
         """After a clock edge: notes a transfer, then offers the next beat or pauses."""
-        if taken:
+        if transferred:
             self.times.append(cycle)
             self._offered = False
         if self._offered:
@@ -273,14 +273,14 @@ class Harness:
             await edge
             self.cycle = cycle = self.cycle + 1
             # Everything is sampled before anything is driven.
-            taken = sample_input() is not None
+            transferred = sample_input() is not None
             beats = [sample() for sample in samples]
-            source.step(cycle, taken)
+            source.step(cycle, transferred)
             for step, beat in zip(steps, beats, strict=True):
                 step(cycle, beat)
                 if beat is not None:
                     moved = cycle
-            if taken:
+            if transferred:
                 moved = cycle
             if until is not None:
                 if until():

@@ -79,24 +79,27 @@ def _result(
     if not config.groups:
         return Result(_arrays(config, outputs(config), shape, lengths, mask, came))
     groups, vectors = Grouping(config.groups, lengths), config.replace(groups=[])
-    found, inner, told = outputs(config), [], {}
-    for output, before in zip(found, outputs(vectors), strict=True):
-        # As of vectors: the groups' ends in the place of the packets'.
+    inner: list[Output] = []
+    group_beats: dict[str, Sequence[Payload]] = {}
+    for output, plain in zip(outputs(config), outputs(vectors), strict=True):
+        # Beats as those of vectors: the end of a group stands in tlast, where the packet's end was.
         ends = [beat[-1] >> len(output.flags) & 1 if output.ends else 1 for beat in came[output.prefix]]
         final = [beat[-2] for beat, end in zip(came[output.prefix], ends, strict=True) if end]
         misplaced = np.flatnonzero(np.array(final) != groups.final) if len(final) == len(groups.final) else [0]
         assert not len(misplaced), f"{output.prefix}: tlast is not as it should be at the end of group {misplaced[0]}"
-        wrong = [beat for beat, end in zip(came[output.prefix], ends, strict=True) if beat[-2] and not end]
-        assert not wrong, f"{output.prefix}: tlast inside a group"
-        told[output.prefix] = [(*beat[:-2], end, beat[-1]) for beat, end in zip(came[output.prefix], ends, strict=True)]
-        inner.append(replace(before, flags_at_last=output.flags_at_last))
+        inside = [beat for beat, end in zip(came[output.prefix], ends, strict=True) if beat[-2] and not end]
+        assert not inside, f"{output.prefix}: tlast inside a group"
+        group_beats[output.prefix] = [
+            (*beat[:-2], end, beat[-1]) for beat, end in zip(came[output.prefix], ends, strict=True)
+        ]
+        inner.append(replace(plain, flags_at_last=output.flags_at_last))
     rows = groups.lengths
     split = None if mask is None else groups.split(mask)
-    arrays = _arrays(vectors, inner, (len(rows), int(rows.max())), rows, split, told)
+    arrays = _arrays(vectors, inner, (len(rows), int(rows.max())), rows, split, group_beats)
     arrays["incomplete"] = arrays.pop("overlong")
     return Result(
         {
-            name: groups.told(values) if values.ndim == 1 else groups.joined(values, shape[1])
+            name: groups.join_groups(values) if values.ndim == 1 else groups.join(values, shape[1])
             for name, values in arrays.items()
         }
     )
@@ -104,14 +107,14 @@ def _result(
 
 def _arrays(
     config: Config,
-    found_outputs: Sequence[Output],
+    streams: Sequence[Output],
     shape: tuple[int, ...],
     lengths: np.ndarray,
     mask: np.ndarray | None,
     came: Beats,
 ) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {}
-    for output in found_outputs:
+    for output in streams:
         prefix, lanes = output.prefix, output.lanes(config)
         words, *keeps, lasts, flags = (np.array(column, dtype=object) for column in zip(*came[prefix], strict=True))
         beats = output.beats(config, lengths, mask)
@@ -120,10 +123,10 @@ def _arrays(
         misplaced = rows[(place == beats[rows] - 1) != lasts]
         assert not len(misplaced), f"{prefix}: tlast is not at the end of vector {misplaced[0]}"
         for bit, flag in enumerate(output.flags):
-            found = (flags >> bit & 1).astype(bool)
-            told = arrays.setdefault(flag.array, found[np.cumsum(beats) - 1])
-            flagged = told[rows] & ((place == beats[rows] - 1) | (not output.flags_at_last))
-            unlike = rows[flagged != found]
+            raised = (flags >> bit & 1).astype(bool)
+            at_end = arrays.setdefault(flag.array, raised[np.cumsum(beats) - 1])
+            due = at_end[rows] & ((place == beats[rows] - 1) | (not output.flags_at_last))
+            unlike = rows[due != raised]
             assert not len(unlike), (
                 f"{prefix}: tuser, {flag.name}, is not as it should be in all beats of vector {unlike[0]}"
             )
@@ -136,8 +139,8 @@ def _arrays(
         if keeps:
             bits = sum(byte_bits(field.width) for field in output.fields) // 8
             due = [(1 << bits * int(count)) - 1 for count in held.sum(axis=1)]
-            wrong = rows[np.array(due, dtype=object) != keeps[0]]
-            assert not len(wrong), f"{prefix}: tkeep is not that of the scores in vector {wrong[0]}"
+            unlike = rows[np.array(due, dtype=object) != keeps[0]]
+            assert not len(unlike), f"{prefix}: tkeep is not that of the scores in vector {unlike[0]}"
         for field, value in zip(output.fields, values, strict=True):
             arrays[field.array] = np.zeros(output.shape(config, shape), dtype=np.int64)
             arrays[field.array][np.broadcast_to(rows[:, None], held.shape)[held], columns[held]] = value[held]

@@ -120,8 +120,8 @@ class Session:
         """Random words since the last reset ahead of vectors of these lengths, which are counted for those to come."""
         if self._resets != self.harness.resets:
             self._resets, self._words = self.harness.resets, 0
-        taken = words_taken(self.config, result_lengths(self.config, lengths), mask)
-        before, self._words = self._words, self._words + int(taken.sum())
+        words = words_taken(self.config, result_lengths(self.config, lengths), mask)
+        before, self._words = self._words, self._words + int(words.sum())
         return before
 
     def _describe(self, output: Output, lengths: np.ndarray, mask: np.ndarray | None) -> Callable[[int], str]:

@@ -45,30 +45,30 @@ class Vectors:
             return Vectors(config.replace(groups=[]), groups.split(self.scores), groups.lengths, split)
         if config.ensemble == 1 or config.ensemble_mean != "logits":
             return self
-        there = valid_elements(config, self.scores, self.lengths)
-        members = np.where(there, self.scores, config.score_format.minimum).reshape(-1, config.ensemble, there.shape[1])
+        valid = valid_elements(config, self.scores, self.lengths)
+        members = np.where(valid, self.scores, config.score_format.minimum).reshape(-1, config.ensemble, valid.shape[1])
         sideband = {name: values[:: config.ensemble] for name, values in self.sideband.items()}
         return Vectors(summed(config), members.sum(axis=1), result_lengths(config, self.lengths), sideband)
 
-    def results(self, found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def results(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The arrays that a head puts out for these vectors, result by result: those of packets, group by group."""
         groups = self.groups
         if groups is None:
-            return dict(found)
+            return dict(arrays)
         elements = {
             field.array for output in outputs(self.config) if output.per == "element" for field in output.fields
         }
         return {
-            name: groups.split(values) if name in elements else groups.each(values)
-            for name, values in found.items()
+            name: groups.split(values) if name in elements else groups.split_groups(values)
+            for name, values in arrays.items()
             if name in elements or values.ndim == 2
         }
 
     @cached_property
     def valid(self) -> np.ndarray:
         """Which elements take part in a result, bool [V, N]: those of the vector, after the cut, that are not masked."""
-        found = result_lengths(self.config, valid_elements(self.config, self.scores, self.lengths))
-        return found & (self.sideband["mask"] == 0) if "mask" in self.sideband else found
+        valid = result_lengths(self.config, valid_elements(self.config, self.scores, self.lengths))
+        return valid & (self.sideband["mask"] == 0) if "mask" in self.sideband else valid
 
     @cached_property
     def nats(self) -> np.ndarray:

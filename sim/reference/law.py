@@ -28,12 +28,12 @@ def sample_law(table: GumbelTable, positions: np.ndarray) -> np.ndarray:
     behind = np.ones((len(shifted) + 1, length))
     for i in reversed(range(len(shifted))):
         behind[i] = behind[i + 1] * window(at_most[1:], shifted[i])
-    found, before = np.zeros(len(shifted)), np.ones(length)
+    law, before = np.zeros(len(shifted)), np.ones(length)
     density = np.append(table.law, 0.0)
     for i, score in enumerate(shifted):
-        found[i] = (window(density, score) * before * behind[i + 1]).sum()
+        law[i] = (window(density, score) * before * behind[i + 1]).sum()
         before = before * window(at_most, score)
-    return found
+    return law
 
 
 def share_law(terms: np.ndarray, share_bits: int) -> np.ndarray:

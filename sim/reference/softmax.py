@@ -47,7 +47,7 @@ def softmax_float64(
         whole = np.full(len(scores), scores.shape[1]) if lengths is None else np.asarray(lengths)
         groups, vectors = Grouping(config.groups, whole), config.replace(groups=[])
         split = None if mask is None else groups.split(mask)
-        return groups.joined(softmax_float64(vectors, groups.split(scores), groups.lengths, split), scores.shape[1])
+        return groups.join(softmax_float64(vectors, groups.split(scores), groups.lengths, split), scores.shape[1])
     if config.ensemble > 1:
         return _of_ensembles(config, scores, lengths)
     if temperatures is not None:
@@ -68,9 +68,9 @@ def softmax_float64(
     widths = numerics(config)
     framed = np.where(valid, scores, config.score_format.minimum)
     positions, _, _ = frame(config, framed, valid.sum(axis=1))
-    taken = valid[:, : positions.shape[1]]
-    sum_exponent, _ = normalise(widths, *accumulate(widths, *exponential(widths, positions), taken))
-    octaves = np.where(taken, positions, 0).max(axis=1) * min(config.effective_scale * math.log2(math.e), 64.0)
+    present = valid[:, : positions.shape[1]]
+    sum_exponent, _ = normalise(widths, *accumulate(widths, *exponential(widths, positions), present))
+    octaves = np.where(present, positions, 0).max(axis=1) * min(config.effective_scale * math.log2(math.e), 64.0)
     return weights * np.exp2(octaves - (sum_exponent + 1))[:, None]
 
 
@@ -92,8 +92,8 @@ def _of_ensembles(config: Config, scores: np.ndarray, lengths: np.ndarray | None
     if config.ensemble_mean == "probabilities":
         alone = config.replace(ensemble=1, smoothing=(), probability_floor=0)
         each = softmax_float64(alone, scores, lengths).reshape(shape)
-        mean, kept = np.where(first, each.mean(axis=1), 0), first.sum(axis=1)
-        return np.where(first, _raised(config, _smoothed(config, mean, kept), kept), 0)
+        mean, lengths_cut = np.where(first, each.mean(axis=1), 0), first.sum(axis=1)
+        return np.where(first, _raised(config, _smoothed(config, mean, lengths_cut), lengths_cut), 0)
     sums = np.where(valid, scores, config.score_format.minimum).reshape(shape).sum(axis=1)
     return softmax_float64(summed(config), sums, first.sum(axis=1))
 
@@ -109,13 +109,13 @@ def _smoothed(config: Config, probabilities: np.ndarray, lengths: np.ndarray) ->
         # A weight belongs to the place at which it stands, so the kernel is turned round for a convolution.
         within = slice(half, half + length)
         for _ in range(config.smoothing_passes):
-            given = row[:length]
+            values = row[:length]
             if config.smoothing_edges == "gather":
                 sums = np.convolve(np.ones(length), kernel[::-1])[within]
-                row[:length] = np.convolve(given, kernel[::-1])[within] / sums
+                row[:length] = np.convolve(values, kernel[::-1])[within] / sums
             else:
                 sums = np.convolve(np.ones(length), kernel)[within]
-                row[:length] = np.convolve(given / sums, kernel[::-1])[within]
+                row[:length] = np.convolve(values / sums, kernel[::-1])[within]
     return out
 
 

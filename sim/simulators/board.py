@@ -85,13 +85,15 @@ class SimulatedBoard:
         }
         spec.write_text(json.dumps(content), encoding="utf-8")
         ours = {"LIBPYTHON_LOC": str(toolbox.libpython())}
-        kept = {name: text for name, text in os.environ.items() if not name.startswith(("COCOTB_", "PYGPI_", "GPI_"))}
-        kept.pop("PYTEST_CURRENT_TEST", None)
+        inherited = {
+            name: text for name, text in os.environ.items() if not name.startswith(("COCOTB_", "PYGPI_", "GPI_"))
+        }
+        inherited.pop("PYTEST_CURRENT_TEST", None)
         with self._log.open("w", encoding="utf-8") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "softstream.sim.simulators.launch", str(spec)],
                 cwd=job.directory,
-                env=kept | ours,
+                env=inherited | ours,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -168,17 +168,17 @@ class VerilatorBuild:
             missing.append((work / precompiled.name, precompiled))
             commands.append([*base, _OPTIMISE_REST, "-x", "c++-header", str(headers), "-o", str(missing[-1][0])])
         for name in _library_files(model / f"{_PREFIX}_classes.mk"):
-            kept = library / f"{name}.o"
-            objects.append(kept)
-            if not kept.exists():
-                missing.append((work / f"{name}.o", kept))
+            object_path = library / f"{name}.o"
+            objects.append(object_path)
+            if not object_path.exists():
+                missing.append((work / f"{name}.o", object_path))
                 optimise = _OPTIMISE.get(name, _OPTIMISE_REST)
                 commands.append([*base, optimise, str(include / f"{name}.cpp"), "-o", str(missing[-1][0])])
         # The slowest first, so that no core is idle at the end.
         commands.sort(key=lambda command: "-O1" not in command)
         _run_all(commands, log)
-        for made, kept in missing:
-            made.replace(kept)
+        for fresh, object_path in missing:
+            fresh.replace(object_path)
         link = [f"-Wl,-rpath,{self._libraries}", f"-L{self._libraries}", "-lcocotbvpi_verilator", "-pthread"]
         _run_all([[compiler, *map(str, objects), *link, "-o", str(work / self._top)]], log)
 
@@ -190,8 +190,8 @@ def _digest(*facts: str) -> str:
 def _library_files(makefile: Path) -> list[str]:
     """Stems of the run-time sources that Verilator names for a model."""
     text = makefile.read_text(encoding="utf-8").replace("\\\n", " ")
-    found = re.findall(r"^VM_GLOBAL_(?:FAST|SLOW) \+=(.*)$", text, re.MULTILINE)
-    return [name for names in found for name in names.split()]
+    lines = re.findall(r"^VM_GLOBAL_(?:FAST|SLOW) \+=(.*)$", text, re.MULTILINE)
+    return [name for names in lines for name in names.split()]
 
 
 def _prune(cache: Path) -> None:

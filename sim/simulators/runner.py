@@ -102,12 +102,12 @@ def simulate(
     # The golden model's own check: what it refuses, the hardware is not asked.
     if scores is not None and sideband is None:
         sideband = stimulus.random_sideband(config, checked(config, scores, lengths)[0])
-    given = None if scores is None else _given(config, scores, lengths, sideband)
-    beats = 0 if given is None else int(given[1].sum())
+    inputs = None if scores is None else _inputs(config, scores, lengths, sideband)
+    beats = 0 if inputs is None else int(inputs[1].sum())
     cycles = (beats + (_BENCH_CYCLES + 10 * config.max_length if benches else 0)) * _spacing(config)
     run = _Run(config, simulator, cycles, seed=seed, waves=waves, directory=directory, verilog=verilog)
     with run:
-        return run.execute(modules, given, progress)
+        return run.execute(modules, inputs, progress)
 
 
 def run_rtl(
@@ -127,13 +127,13 @@ def run_rtl(
     The result is what the hardware gave, compared with nothing. Raises as `simulate` does, and `Mismatch` where the
     hardware broke the stream law, lost or added beats, so that there is no result to tell.
     """
-    given = _given(config, scores, lengths, sideband)
-    if len(given[0]) == 0:
+    inputs = _inputs(config, scores, lengths, sideband)
+    if len(inputs[0]) == 0:
         raise UserError("scores: no vectors; give at least one row")
-    cycles = int(given[1].sum()) * _spacing(config)
+    cycles = int(inputs[1].sum()) * _spacing(config)
     run = _Run(config, simulator, cycles, seed=seed, compare=False, verilog=verilog)
     with run:
-        verdict = run.execute(["scores"], given, progress)[0]
+        verdict = run.execute(["scores"], inputs, progress)[0]
         if not verdict.passed:
             raise Mismatch(f"simulated hardware ({verdict.simulator}): {verdict.detail}")
         with np.load(run.job.results_path) as file:
@@ -141,12 +141,12 @@ def run_rtl(
     return RtlResult(arrays, verdict.simulator)
 
 
-_Given = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
+_Inputs = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
 
 
-def _given(
+def _inputs(
     config: Config, scores: np.ndarray, lengths: np.ndarray | None, sideband: Mapping[str, np.ndarray] | None
-) -> _Given:
+) -> _Inputs:
     scores, lengths = checked(config, scores, lengths)
     return scores, lengths, checked_sideband(config, sideband, scores.shape)
 
@@ -204,7 +204,7 @@ class _Run:
     def execute(
         self,
         benches: Sequence[str],
-        scores: _Given | None,
+        scores: _Inputs | None,
         progress: Callable[[float], None] | None,
     ) -> list[Verdict]:
         """Builds, runs, reads the results."""
@@ -276,10 +276,10 @@ class _Run:
         # cocotb and its runner take orders from the environment too; only ours count here.
         ours = {"LIBPYTHON_LOC": str(self._libpython)}
         theirs = ("COCOTB_", "PYGPI_", "GPI_")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
         for name in ("WAVES", "GUI", "PYTEST_CURRENT_TEST", "TOPLEVEL", "MODULE", "RANDOM_SEED"):
-            kept.pop(name, None)
-        return kept | ours
+            inherited.pop(name, None)
+        return inherited | ours
 
     def _read(self, results: Path, log: Path, code: int) -> list[Verdict]:
         """The verdicts of a results file. Raises `ToolFailure` where there is none or the simulator failed."""
@@ -334,19 +334,19 @@ def _choose(verilog: str, cycles: int, waves: bool) -> str:
     """
     from softstream.hw.verilog import TOP
 
-    found = toolbox.installed_simulators()
+    installed = toolbox.installed_simulators()
     seconds: dict[str, float] = {}
     with contextlib.suppress(MissingTool):
         build = VerilatorBuild(verilog, TOP, waves=waves)
         if build.is_cached:
             return "verilator"
-        if "verilator" in found:
+        if "verilator" in installed:
             seconds["verilator"] = (
                 _VERILATOR_SECONDS_MODEL
                 + (0 if build.has_library else _VERILATOR_SECONDS_LIBRARY)
                 + cycles * _VERILATOR_SECONDS_PER_CYCLE
             )
-    if "icarus" in found:
+    if "icarus" in installed:
         seconds["icarus"] = cycles * (
             _ICARUS_SECONDS_PER_CYCLE + verilog.count("\n") * _ICARUS_SECONDS_PER_LINE_AND_CYCLE
         )

@@ -84,12 +84,12 @@ def libpython() -> Path:
 
 def installed_simulators() -> tuple[str, ...]:
     """Names of the simulators that can be used here and now."""
-    found = []
+    names = []
     for name, needs in (("icarus", (icarus,)), ("verilator", (verilator, compiler))):
         try:
             for need in needs:
                 need()
         except MissingTool:
             continue
-        found.append(name)
-    return tuple(found)
+        names.append(name)
+    return tuple(names)

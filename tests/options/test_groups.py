@@ -70,8 +70,8 @@ def test_groups_are_those_counted_one_by_one(sizes: tuple[int, ...]) -> None:
             row += 1
     assert row == len(groups.packet)
     inside = np.arange(39) < lengths[:, None]
-    np.testing.assert_array_equal(groups.joined(groups.split(values), 39), np.where(inside, values, 0))
-    np.testing.assert_array_equal(groups.each(groups.told(groups.lengths)), groups.lengths)
+    np.testing.assert_array_equal(groups.join(groups.split(values), 39), np.where(inside, values, 0))
+    np.testing.assert_array_equal(groups.split_groups(groups.join_groups(groups.lengths)), groups.lengths)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

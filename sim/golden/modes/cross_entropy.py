@@ -17,8 +17,8 @@ def cross_entropy(config: Config, block: Block) -> dict[str, np.ndarray]:
     Such a label has the largest code for its loss.
     """
     numbers, labels = log_numerics(config, signed=False), block.sideband["labels"]
-    kept = np.where(labels < block.lengths, labels, 0)[:, None]
-    found = (labels < block.lengths) & np.take_along_axis(block.taking_part, kept, axis=1)[:, 0]
-    labelled = np.take_along_axis(block.positions, kept, axis=1)[:, 0]
+    index = np.where(labels < block.lengths, labels, 0)[:, None]
+    labelled_here = (labels < block.lengths) & np.take_along_axis(block.taking_part, index, axis=1)[:, 0]
+    labelled = np.take_along_axis(block.positions, index, axis=1)[:, 0]
     losses = magnitude(numbers, vector_logarithm(numbers, block.positions, block.taking_part), labelled)
-    return {"losses": np.where(found, losses, numbers.limit), "unlabelled": ~found, **block.flags}
+    return {"losses": np.where(labelled_here, losses, numbers.limit), "unlabelled": ~labelled_here, **block.flags}

@@ -21,8 +21,8 @@ def terms(law: CdfLaw, positions: np.ndarray, valid: np.ndarray) -> np.ndarray:
 
 def draw_share(law: CdfLaw, positions: np.ndarray, valid: np.ndarray, stream: np.ndarray) -> np.ndarray:
     """Index of the class drawn from positions [V, N] where valid, with a random word for each vector; int64 [V]."""
-    found = terms(law, positions, valid)
-    return search(found, threshold(law, found.sum(axis=1), stream))
+    shares = terms(law, positions, valid)
+    return search(shares, threshold(law, shares.sum(axis=1), stream))
 
 
 def inverse_cdf(config: Config, block: Block) -> dict[str, np.ndarray]:

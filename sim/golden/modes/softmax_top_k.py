@@ -14,5 +14,5 @@ def softmax_top_k(config: Config, block: Block) -> dict[str, np.ndarray]:
     """What `top_k` gives, and of the softmax's probability codes those at its indices, [V, K], 0 beyond."""
     ranked = top_k(config, block)
     codes = np.take_along_axis(softmax(config, block)["probabilities"], ranked["top_indices"], axis=1)
-    there = np.arange(config.top_k) < block.taking_part.sum(axis=1)[:, None]
-    return {**ranked, "top_probabilities": np.where(there, codes, 0)}
+    present = np.arange(config.top_k) < block.taking_part.sum(axis=1)[:, None]
+    return {**ranked, "top_probabilities": np.where(present, codes, 0)}

@@ -15,5 +15,5 @@ def top_k(config: Config, block: Block) -> dict[str, np.ndarray]:
     Where all is masked, index 0 and the smallest score stand for the first.
     """
     indices, positions = insertion(block.positions, block.taking_part, config.top_k)
-    there = np.arange(config.top_k) < np.maximum(block.taking_part.sum(axis=1), 1)[:, None]
-    return {"top_indices": indices, "top_scores": np.where(there, unframe(config, positions), 0), **block.flags}
+    present = np.arange(config.top_k) < np.maximum(block.taking_part.sum(axis=1), 1)[:, None]
+    return {"top_indices": indices, "top_scores": np.where(present, unframe(config, positions), 0), **block.flags}

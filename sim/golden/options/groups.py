@@ -22,11 +22,15 @@ def grouped(
     """The arrays of packets of scores [V, N]: of elements [V, N], of groups [V, G]. `model` is that of vectors."""
     groups, inner = Grouping(config.groups, lengths), config.replace(groups=[])
     split = {name: groups.split(values) for name, values in sideband.items()}
-    found = model(inner, groups.split(scores), groups.lengths, split, before=before)
-    arrays = {"incomplete": groups.told(~groups.complete)}
+    results = model(inner, groups.split(scores), groups.lengths, split, before=before)
+    arrays = {"incomplete": groups.join_groups(~groups.complete)}
     for output in outputs(config):
         for field in output.fields:
-            values = found[field.array]
-            arrays[field.array] = groups.told(values) if values.ndim == 1 else groups.joined(values, scores.shape[1])
-        arrays |= {flag.array: groups.told(found[flag.array]) for flag in output.flags if flag.array in found}
+            values = results[field.array]
+            arrays[field.array] = (
+                groups.join_groups(values) if values.ndim == 1 else groups.join(values, scores.shape[1])
+            )
+        arrays |= {
+            flag.array: groups.join_groups(results[flag.array]) for flag in output.flags if flag.array in results
+        }
     return arrays

@@ -11,8 +11,8 @@ def member_sum(values: np.ndarray, lengths: np.ndarray, members: int) -> np.ndar
     A value beyond its own row's length, or beyond that of its ensemble's first row, counts as 0.
     """
     first = np.repeat(lengths[::members], members)
-    there = np.arange(values.shape[1]) < np.minimum(lengths, first)[:, None]
-    return np.where(there, values, 0).reshape(-1, members, values.shape[1]).sum(axis=1)
+    present = np.arange(values.shape[1]) < np.minimum(lengths, first)[:, None]
+    return np.where(present, values, 0).reshape(-1, members, values.shape[1]).sum(axis=1)
 
 
 def flags(lengths: np.ndarray, overlong: np.ndarray, members: int) -> dict[str, np.ndarray]:

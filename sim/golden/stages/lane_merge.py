@@ -5,7 +5,7 @@ import numpy as np
 __all__ = ["merged"]
 
 
-def merged(indices: np.ndarray, positions: np.ndarray, there: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+def merged(indices: np.ndarray, positions: np.ndarray, held: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """(indices [V, K], positions [V, K]) of the lists [V, L, k], of which each holds what is `there`: rank by rank the largest
     of the lists' first elements; of equal ones the first index. Beyond as many as there are both are 0.
 
@@ -13,15 +13,15 @@ def merged(indices: np.ndarray, positions: np.ndarray, there: np.ndarray, count:
     """
     vectors, lanes, places = positions.shape
     whole = indices * lanes + np.arange(lanes)[:, None]
-    row, taken = np.arange(vectors), np.zeros((vectors, lanes), dtype=np.int64)
-    found = np.zeros((2, vectors, count), dtype=np.int64)
+    row, heads = np.arange(vectors), np.zeros((vectors, lanes), dtype=np.int64)
+    merged_lists = np.zeros((2, vectors, count), dtype=np.int64)
     for rank in range(count):
-        head = (row[:, None], np.arange(lanes), np.minimum(taken, places - 1))
-        some = there[head] & (taken < places)
-        best = np.where(some, positions[head], -1)
+        head = (row[:, None], np.arange(lanes), np.minimum(heads, places - 1))
+        present = held[head] & (heads < places)
+        best = np.where(present, positions[head], -1)
         leads = best == best.max(axis=1, keepdims=True)
         lane = np.where(leads, whole[head], whole.max() + 1).argmin(axis=1)
-        left = some[row, lane]
-        found[:, :, rank] = [np.where(left, values[head][row, lane], 0) for values in (whole, positions)]
-        taken[row, lane] += left
-    return found[0], found[1]
+        remains = present[row, lane]
+        merged_lists[:, :, rank] = [np.where(remains, values[head][row, lane], 0) for values in (whole, positions)]
+        heads[row, lane] += remains
+    return merged_lists[0], merged_lists[1]

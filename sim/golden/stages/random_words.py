@@ -12,16 +12,16 @@ _BLOCK_WORDS = 1 << 16
 def words(seed: int, count: int, start: int = 0) -> np.ndarray:
     """Words `start`, `start` + 1, … after reset, int64 [count]."""
     states = [_state(n, k, state, WORD * start) for (n, k), state in zip(REGISTERS, initial_states(seed), strict=True)]
-    found = np.zeros(count, dtype="<i8")
+    drawn = np.zeros(count, dtype="<i8")
     for first in range(0, count, _BLOCK_WORDS):
-        block = found[first : first + _BLOCK_WORDS]
+        block = drawn[first : first + _BLOCK_WORDS]
         sequences = [
             _sequence(n, k, state, WORD * len(block) + n) for (n, k), state in zip(REGISTERS, states, strict=True)
         ]
         states = [sequence[WORD * len(block) :] for sequence in sequences]
         bits = np.bitwise_xor(*(sequence[: WORD * len(block)] for sequence in sequences)).reshape(len(block), WORD)
         block.view(np.uint8).reshape(len(block), 8)[:, : WORD // 8] = np.packbits(bits, axis=1, bitorder="little")
-    return found.astype(np.int64)
+    return drawn.astype(np.int64)
 
 
 def _state(n: int, k: int, state: int, steps: int) -> np.ndarray:
@@ -41,14 +41,14 @@ def _state(n: int, k: int, state: int, steps: int) -> np.ndarray:
 
 def _product(n: int, k: int, one: int, other: int) -> int:
     """Of two polynomials modulo 2 and x^n + x^k + 1, a bit for each coefficient."""
-    found = 0
+    product = 0
     while other:
         if other & 1:
-            found ^= one
+            product ^= one
         one, other = one << 1, other >> 1
         if one >> n:
             one ^= 1 << n | 1 << k | 1
-    return found
+    return product
 
 
 def _sequence(n: int, k: int, state: np.ndarray, count: int) -> np.ndarray:
@@ -56,14 +56,14 @@ def _sequence(n: int, k: int, state: np.ndarray, count: int) -> np.ndarray:
 
     Squared modulo 2, the recurrence holds with twice n and twice k: the more there is, the more comes at once.
     """
-    found = np.empty(max(count, n), dtype=np.uint8)
-    found[:n] = state
+    bits = np.empty(max(count, n), dtype=np.uint8)
+    bits[:n] = state
     filled, times = n, 1
     while filled < count:
         while 2 * times * n <= filled:
             times *= 2
         size = min((n - k) * times, count - filled)
         one, other = filled - n * times, filled - (n - k) * times
-        found[filled : filled + size] = found[one : one + size] ^ found[other : other + size]
+        bits[filled : filled + size] = bits[one : one + size] ^ bits[other : other + size]
         filled += size
-    return found[:count]
+    return bits[:count]

@@ -12,7 +12,7 @@ def threshold(law: CdfLaw, total: np.ndarray, words: np.ndarray) -> np.ndarray:
 
     Bit by bit, the lowest first, so that nothing is wider than S.
     """
-    found = np.zeros_like(total)
+    share = np.zeros_like(total)
     for bit in range(law.share_bits):
-        found = (found + (words >> bit & 1) * total) >> 1
-    return found
+        share = (share + (words >> bit & 1) * total) >> 1
+    return share
