@@ -118,12 +118,25 @@ LONG = {
     "temperature-loss",
 }
 
-assert set(CONFIGS) >= LONG
+# Under Icarus, heads whose registers and memories another head in the short list has as well.
+LONG_IN_ICARUS = {
+    *("argmax", "hardmax", "sigmoid", "exponential", "cross-entropy", "sample"),
+    *("logarithm", "reciprocal-int16-uq1", "ensemble-logits", "top-k"),
+}
+
+assert set(CONFIGS) >= LONG | LONG_IN_ICARUS
+
+
+def is_long(simulator: str, name: str) -> bool:
+    return name in LONG or (simulator == "icarus" and name in LONG_IN_ICARUS)
 
 
 @pytest.mark.parametrize(
     ("simulator", "name", "benches"),
-    [pytest.param(*run, marks=[pytest.mark.long] if run[1] in LONG else [], id=f"{run[0]}-{run[1]}") for run in RUNS],
+    [
+        pytest.param(*run, marks=[pytest.mark.long] if is_long(*run[:2]) else [], id=f"{run[0]}-{run[1]}")
+        for run in RUNS
+    ],
 )
 def test_hardware_equals_the_model(simulator, name, benches):
     needs(simulator)
