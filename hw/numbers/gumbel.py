@@ -1,46 +1,45 @@
-r"""What sampling is made of: random words, the table that turns one into Gumbel noise, and how near its law is to softmax.
+r"""Gumbel noise: the table that turns a random word into noise, and how near the law of a draw is to softmax.
 
 The class i with the largest x_i + G_i, the G_i independent with P(G <= g) = exp(−e^−g), is drawn with probability
 exp(x_i)/Σ exp(x_j): softmax without a sum and without a division (the Gumbel-max trick; E. J. Gumbel, "Statistical theory
 of extreme values", NBS 1954; C. Maddison, D. Tarlow, T. Minka, "A* sampling", NIPS 2014, section 2).
 
-**Random words.** Two linear feedback shift registers, s[t + n] = s[t + k] + s[t] modulo 2 with n, k of `REGISTERS`, advance by
-`WORD` bits for each element; the word is the sum modulo 2 of their next `WORD` bits. Both polynomials are primitive and neither
-period shares a factor with the other or with `WORD`: (2^63 − 1)(2^65 − 1) words, that is about 2^128, come before the first one
-comes again. 128 bits in a row are a one-to-one image of the registers, so over the period every value of three successive words
-comes equally often, to one part in 2^62. (R. C. Tausworthe, Math. Comp. 19, 1965; P. L'Ecuyer, Math. Comp. 65, 1996, for the
-sum of two, which hides the three-term recurrence that each has.) It is no generator for secrets.
+**Noise.** A word (`random_words`) holds {octave bits, side, mantissa m, fraction d}, d lowest. It stands for a uniform number v
+in (0, 1):
 
-**Noise.** A word holds {octave bits, side, mantissa m, fraction d}, d lowest. Of a uniform number v in (0, 1) the side tells
-whether it is below a half; the zeros before the first one among the octave bits tell in which octave v, or 1 − v in the
-upper half, lies; the mantissa in which of `SEGMENTS` equal segments of the octave. So the segments halve towards both ends:
-the winner of N elements has a v of about 1/N, and there they are as fine in relation to v as anywhere. Within a
-segment G = −ln(−ln(1 − v)) is a straight line in d: value = base + floor(slope·d / 2^`FRACTION`), from a table of
-(base, slope).
+* the side tells whether v is below a half;
+* the number of zeros before the first one among the octave bits is the octave of v, in the upper half that of 1 − v;
+* the mantissa selects one of `SEGMENTS` equal segments of the octave.
 
-**Unit.** The noise is stored in units of 2^−shift steps of the score, at most 2^−`RESOLUTION` nats (a step is score_scale /
-temperature nats); the score is then just shifted, and adds no error at all. The classes are compared by code·2^shift + noise;
-of equal ones the first index wins.
+So the segments halve towards both ends. That is needed, because the winner of N elements has a v of about 1/N, and the relative
+resolution of v is the same there as anywhere. Within a segment G = −ln(−ln(1 − v)) is a straight line in d: value = base +
+floor(slope·d / 2^`FRACTION`), from a table of (base, slope).
 
-**Distance from softmax.** For every vector of at most N scores the total variation distance between the law of the draw and
-softmax is at most the sum of three terms. Couple each element's noise with the exact G of the v that it stands for; N·2^−O, O
-the octaves of the lower half, is more than the probability that any v lies in the last of them, and w = 2^−L that one 1 − v
-lies in the last of the L octaves of the upper half. Elsewhere noise and G differ by at most δ, measured at both ends of every
-word's interval. Then the winners are the same unless
+**Unit.** The unit of the noise is 2^−shift steps of the score, at most 2^−`RESOLUTION` nats; a step is score_scale / temperature
+nats. The score is then shifted only, which adds no error. The classes are compared by code·2^shift + noise, and the first index
+wins among equal ones.
 
-* a v lies in the last octave of the lower half: N·2^−O; or
-* the two largest x_i + G_i are less than 2δ apart: given that i wins, the gap exceeds 2δ with probability
-  e^−2δ/(1 − p_i + p_i·e^−2δ) >= e^−2δ, so this has probability 1 − e^−2δ at most; or
-* an element j with 1 − v in the last octave of the upper half matters, that is, the largest of the others less x_j lies
-  between min(G_j, g_min) − δ and U = max(g_0 + g_max − g_min, g_max) + δ, where g_0 is the largest exact value there, g_min and
-  g_max the least and the largest of the table. (Above U, j loses against an exact winner, wherever that one's v lies; below,
-  j wins either way.) The largest of the others less x_j is at most g with probability exp(−c·e^−g), c = (1 − p_j)/p_j,
-  and −ln(1 − v) is exponential beyond e^−g_0, so with α = e^−U and β = e^δ·(b + e^(e^−g_0 − b)), b = e^−g_min, Jensen's
-  inequality bounds the probability by w·(e^−cα − e^−cβ). Summed over all j with 1 = Σp_j it is at most the largest
-  w·(1 + c)·(e^−cα − e^−cβ).
+**Distance from softmax.** Claim: for every vector of at most N scores the total variation distance between the law of the draw
+and softmax is at most the sum of the three terms below.
+
+Assumptions. Couple the noise of each element with the exact G of the v that its word stands for. Let O be the octaves of the
+lower half: any v lies in the last of them with a probability below N·2^−O. Let L be the octaves of the upper half: one 1 − v
+lies in the last of them with probability w = 2^−L. In all other octaves noise and G differ by at most δ, measured at both ends
+of every word's interval. Then the winners are the same unless one of three events occurs.
+
+1. A v lies in the last octave of the lower half. Probability: at most N·2^−O.
+2. The two largest x_i + G_i are less than 2δ apart. If i wins, the gap exceeds 2δ with probability
+   e^−2δ/(1 − p_i + p_i·e^−2δ) >= e^−2δ. Probability: at most 1 − e^−2δ.
+3. An element j with 1 − v in the last octave of the upper half matters. Let g_0 be the largest exact G of that octave, g_min and
+   g_max the least and the largest noise of the table there, and D the largest x_i + G_i of the others less x_j.
+   * j matters only if min(G_j, g_min) − δ <= D <= U with U = max(g_0 + g_max − g_min, g_max) + δ: above U, j loses against an
+     exact winner, wherever the v of that one lies; below the lower end, j wins either way.
+   * D <= g has probability exp(−c·e^−g) with c = (1 − p_j)/p_j, and −ln(1 − v) is exponential beyond e^−g_0.
+   * With α = e^−U, b = e^−g_min and β = e^δ·(b + e^(e^−g_0 − b)), Jensen's inequality bounds the probability for j by
+     w·(e^−cα − e^−cβ).
+   * Summed over all j with Σp_j = 1. Probability: at most the largest w·(1 + c)·(e^−cα − e^−cβ) over c >= 0.
 """
 
-import hashlib
 import math
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
@@ -52,24 +51,16 @@ import numpy as np
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.formats import ceil_log2
+from softstream.hw.numbers.random_words import WORD
 
 __all__ = [
     "FRACTION",
     "MANTISSA",
     "OCTAVE_BITS",
-    "REGISTERS",
     "SEGMENTS",
-    "WORD",
     "GumbelTable",
     "gumbel_table",
-    "initial_states",
 ]
-
-REGISTERS = ((63, 1), (65, 18))
-"""(n, k) of the shift registers: x^n + x^k + 1 is primitive modulo 2."""
-
-WORD = 40
-"""Bits by which both registers advance, and bits of a word: no more than n − k, so that each new bit comes from old ones."""
 
 FRACTION = 6
 """Bits of d."""
@@ -85,18 +76,9 @@ UPPER_OCTAVES = 8
 
 RESOLUTION = 11
 COARSEST, FINEST = 16.0, 2.0**-16
-"""Limits of score_scale / temperature: coarser, a step below the maximum is never drawn; finer, the noise needs too many bits."""
+"""Limits of score_scale / temperature. A coarser step is never drawn below the maximum; a finer one needs too wide a noise."""
 
 _CONTEXT = Context(prec=40, Emin=-(10**9), Emax=10**9)
-
-
-def initial_states(seed: int) -> tuple[int, ...]:
-    """The registers after reset, none of them 0; bit t of a register is s[t]. Seeds that are close give states that are not."""
-    states = []
-    for number, (n, _) in enumerate(REGISTERS):
-        digest = hashlib.sha256(f"{seed}/{number}".encode()).digest()
-        states.append(1 + int.from_bytes(digest, "little") % ((1 << n) - 1))
-    return tuple(states)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +95,7 @@ class GumbelTable:
     slope: np.ndarray
     """int64 [octaves·SEGMENTS], units over the whole segment."""
     least: int
-    """What was taken off every base to make the least one 0."""
+    """What every base is reduced by, so that the least one is 0."""
     max_length: int
 
     @property
@@ -159,7 +141,7 @@ class GumbelTable:
 
     @cached_property
     def deviation(self) -> float:
-        """δ in nats: the largest distance of noise and exact G where v is in no last octave; in float64, raised by 2^-30."""
+        """δ in nats: the largest distance of noise and exact G outside of the last octaves; in float64, raised by 2^-30."""
         worst = 0.0
         parts = np.arange((1 << FRACTION) + 1) / (1 << FRACTION)
         noise = (self.values + self.least) * self.unit
@@ -235,12 +217,12 @@ def _gumbel_table(scale: float, max_length: int) -> GumbelTable:
             size = Decimal(2) ** -(octave + (1 if last else 2))
             start = Decimal(0) if last else size
             edges = [start + size * m / SEGMENTS for m in range(SEGMENTS + 1)]
-            # The segment at the very end is infinite: it stops in its middle.
+            # G is infinite at the very end, so the last segment stops at its middle.
             edges[0] = edges[0] or edges[1] / 2
             values = [gumbel(edge) / unit for edge in edges]
             for one_end, other_end in pairwise(values):
                 height = _round(abs(other_end - one_end))
-                # The middle of the first of the equal parts, and a half for what the floor of slope·d takes away.
+                # The middle of the first of the equal parts, and a half because the floor of slope·d subtracts a half on average.
                 base.append(_round(min(one_end, other_end) + Decimal(height) / (2 << FRACTION) + Decimal("0.5")))
                 slope.append(height)
     least = min(base)

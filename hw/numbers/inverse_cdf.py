@@ -1,25 +1,26 @@
-r"""What drawing by the inverse of the cumulative distribution is made of, and how near its law is to softmax.
+r"""Drawing by the inverse of the cumulative distribution: its numbers, and how near the law of a draw is to softmax.
 
-A vector's exponentials are integers t_i = M·2^E (`tables`), C_i = t_1 + … + t_i, and S = C_N their exact sum. With U random
-bits u, uniform on 0 … 2^U − 1, the class drawn is the first i with
+The exponentials of a vector are integers t_i = M·2^E (`exponential`), C_i = t_1 + … + t_i, and S = C_N is their exact sum. With
+U random bits u, uniform on 0 … 2^U − 1, the class drawn is the first i with
 
     C_i > τ,   τ = floor(u·S / 2^U).
 
-C_i is an integer, so C_i > τ is C_i > u·S/2^U. As 0 <= τ <= S − 1, there always is such an i, for u = 0 as for the largest u; and
-none with t_i = 0 is ever the first. (Devroye, "Non-Uniform Random Variate Generation", 1986, section III.2.)
+C_i is an integer, so C_i > τ is the same as C_i > u·S/2^U. As 0 <= τ <= S − 1, such an i exists for every u, and t_i = 0 is never
+the first. (Devroye, "Non-Uniform Random Variate Generation", 1986, section III.2.)
 
-**Distance from softmax.** Total variation distance, for every vector of at most N scores. With q_i = t_i/S and p = softmax:
+**Distance from softmax.** Total variation distance, for every vector of at most N scores, with q_i = t_i/S and p = softmax. It is
+at most the sum of two shares.
 
-* *Resolution of u.* The class is i for ceil(2^U·C_i/S) − ceil(2^U·C_(i−1)/S) of the 2^U words: its probability is
-  q_i + (r_i − r_(i−1))/2^U, where r_i = ceil(c) − c of c = 2^U·C_i/S lies in [0, 1), and r_0 = r_N = 0. The distance is the
-  sum of what is positive of these. A run of neighbours in which r rises adds less than 1, and behind each stands an element in
-  which it does not, for it ends at 0: there are at most floor(N/2) runs. So the distance is less than floor(N/2)/2^U.
-* *Exponentials.* t_i is a common factor times w_i(1 + ε_i), |ε_i| <= ε, ε measured over every score code. For a set of
-  probability a under p, its probability under q is at most a(1 + ε)/(a(1 + ε) + (1 − a)(1 − ε)), whose distance from a is
-  largest at a = 1/(1 + ρ), ρ² = (1 + ε)/(1 − ε): (ρ − 1)/(ρ + 1) = ε/(1 + sqrt(1 − ε²)) <= ε/(2 − ε²).
+* *Resolution of u.* The class is i for ceil(2^U·C_i/S) − ceil(2^U·C_(i−1)/S) of the 2^U words. So its probability is
+  q_i + (r_i − r_(i−1))/2^U, where r_i = ceil(c) − c of c = 2^U·C_i/S lies in [0, 1), and r_0 = r_N = 0. The distance is the sum
+  of the positive differences. A run of neighbours in which r rises contributes less than 1, and an element in which r does not
+  rise follows each run, because r ends at 0. So at most floor(N/2) runs exist, and the distance is below floor(N/2)/2^U.
+* *Exponentials.* t_i is a common factor times w_i(1 + ε_i), |ε_i| <= ε, with ε measured over every score code. A set of
+  probability a under p has at most a(1 + ε)/(a(1 + ε) + (1 − a)(1 − ε)) under q. The difference from a is largest at
+  a = 1/(1 + ρ), ρ² = (1 + ε)/(1 − ε): it is (ρ − 1)/(ρ + 1) = ε/(1 + sqrt(1 − ε²)) <= ε/(2 − ε²).
 
-Of a vector of one element both are 0. U = ceil(log2 N) + B + 2, B the fraction bits of M, makes the first share at most a
-quarter of 2^−B and so half of what ε <= 2^−(B+1) may add; a word of the generator has `WORD` bits, which is the most there are.
+Both shares are 0 for a vector of one element. U = ceil(log2 N) + B + 2, B the fraction bits of M, makes the first share at most a
+quarter of 2^−B, half of what ε <= 2^−(B+1) may contribute. U is at most `WORD`, the bits of a random word.
 """
 
 import math
@@ -29,7 +30,7 @@ from fractions import Fraction
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.formats import ceil_log2
-from softstream.hw.numbers.gumbel import WORD
+from softstream.hw.numbers.random_words import WORD
 from softstream.hw.numbers.softmax import ACCUMULATOR_LIMIT, Numerics, numerics
 
 __all__ = ["CdfLaw", "cdf_law", "exact_sum"]
@@ -37,7 +38,7 @@ __all__ = ["CdfLaw", "cdf_law", "exact_sum"]
 
 @dataclass(frozen=True)
 class CdfLaw:
-    """Numbers of one configuration."""
+    """Widths and bound of one configuration."""
 
     widths: Numerics
     """Of the exponentials and of their exact sum."""
@@ -55,7 +56,7 @@ class CdfLaw:
 
 
 def exact_sum(config: Config) -> Config:
-    """The configuration whose exponentials and sum these draws take."""
+    """The configuration whose exponentials and exact sum the draws use."""
     return config.replace(mode="softmax", normaliser="none", accumulator="absolute", sampler="gumbel")
 
 
@@ -66,7 +67,7 @@ def cdf_law(config: Config) -> CdfLaw:
     """
     if config.accumulator == "reference":
         raise UserError(
-            "accumulator = 'reference' with sampler = 'inverse_cdf': both passes have to add up to the same sum, so it is exact; "
+            "accumulator = 'reference' with sampler = 'inverse_cdf': both passes need the same sum, so it has to be exact; "
             "accumulator = 'auto' would do"
         )
     try:

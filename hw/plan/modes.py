@@ -7,9 +7,10 @@ from fractions import Fraction
 from softstream.hw.config.config import Config
 from softstream.hw.formats import QFormat
 from softstream.hw.numbers.bound import Bound, bound
-from softstream.hw.numbers.gumbel import WORD, gumbel_table
+from softstream.hw.numbers.gumbel import gumbel_table
 from softstream.hw.numbers.inverse_cdf import cdf_law, exact_sum
 from softstream.hw.numbers.log_softmax import log_bound, log_numerics
+from softstream.hw.numbers.random_words import WORD
 from softstream.hw.numbers.sigmoid import sigmoid_codes
 from softstream.hw.numbers.softmax import Numerics, numerics
 from softstream.hw.numbers.two_pass import differences

@@ -6,13 +6,13 @@ from amaranth import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from softstream.hw.numbers.gumbel import REGISTERS, WORD, initial_states
+from softstream.hw.numbers.random_words import REGISTERS, WORD, initial_states
 
 __all__ = ["Generator"]
 
 
 class Generator(wiring.Component):
-    """word = the next `WORD` bits of both registers, added modulo 2 (see `sampling`).
+    """word = the next `WORD` bits of both registers, added modulo 2 (see `numbers.random_words`).
 
     Ports: `step`, take the word: the next one is there in the next cycle; `word`. Reset starts the sequence of `seed` again.
     """

@@ -10,7 +10,8 @@ import pytest
 
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
-from softstream.hw.numbers.gumbel import FRACTION, RESOLUTION, SEGMENTS, UPPER_OCTAVES, WORD, GumbelTable, gumbel_table
+from softstream.hw.numbers.gumbel import FRACTION, RESOLUTION, SEGMENTS, UPPER_OCTAVES, GumbelTable, gumbel_table
+from softstream.hw.numbers.random_words import WORD
 from softstream.sim.golden.modes.gumbel import noise
 from softstream.sim.reference.law import sample_law, softmax_law, total_variation
 

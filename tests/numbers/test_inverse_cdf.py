@@ -9,8 +9,8 @@ import pytest
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import UserError
-from softstream.hw.numbers.gumbel import WORD
 from softstream.hw.numbers.inverse_cdf import cdf_law
+from softstream.hw.numbers.random_words import WORD
 from softstream.hw.plan.derive import plan
 from softstream.sim.golden.modes.inverse_cdf import draw_share, terms
 from softstream.sim.golden.stages.cdf_search import search

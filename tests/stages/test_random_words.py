@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from softstream.hw.numbers.gumbel import REGISTERS, WORD, initial_states
+from softstream.hw.numbers.random_words import REGISTERS, WORD, initial_states
 from softstream.hw.stages.random_words import Generator
 from softstream.sim.golden.stages.random_words import words
 

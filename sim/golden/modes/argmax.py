@@ -10,6 +10,6 @@ __all__ = ["argmax"]
 
 
 def argmax(config: Config, block: Block) -> dict[str, np.ndarray]:
-    """First index of the largest score, and that score's code, [V]; and whether all of a vector is masked, if it can be."""
+    """First index of the largest score, and its code, [V]; the flag of fully masked vectors where the head has a mask."""
     index, position = maximum(block.positions, block.taking_part)
     return {"argmax": index, "best": unframe(config, position), **block.flags}

@@ -12,9 +12,9 @@ __all__ = ["cross_entropy"]
 
 
 def cross_entropy(config: Config, block: Block) -> dict[str, np.ndarray]:
-    """The loss code of each vector, and whether its label is none of its elements, or a masked one, [V].
+    """The loss code of each vector, and the flag of a label that names no element or a masked one, [V].
 
-    Such a label has the largest code for its loss.
+    The loss of such a label is the largest code.
     """
     numbers, labels = log_numerics(config, signed=False), block.sideband["labels"]
     index = np.where(labels < block.lengths, labels, 0)[:, None]

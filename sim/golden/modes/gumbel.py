@@ -1,4 +1,7 @@
-"""Golden model of `hw/modes/gumbel.py`: Gumbel noise from random words, and the first index of the largest sum."""
+"""Golden model of `hw/modes/gumbel.py`: Gumbel noise from random words, and the first index of the largest sum.
+
+The noise of every address is `GumbelTable.values` in `hw/numbers/gumbel.py`.
+"""
 
 import numpy as np
 
@@ -18,7 +21,7 @@ def noise(table: GumbelTable, words: np.ndarray) -> np.ndarray:
     fraction, rest = words & ((1 << FRACTION) - 1), words >> FRACTION
     mantissa, rest = rest & (SEGMENTS - 1), rest >> MANTISSA
     upper, rest = rest & 1, rest >> 1
-    # Zeros below the lowest one; many where there is none.
+    # Zeros below the lowest one; 63 if the word has no one, more than any table has octaves.
     zeros = np.where(rest == 0, 63, np.frexp((rest & -rest).astype(np.float64))[1] - 1)
     lower_octave = np.minimum(zeros, table.lower_octaves - 1)
     upper_octave = np.minimum(zeros, UPPER_OCTAVES - 1) + table.lower_octaves
@@ -39,14 +42,14 @@ def draw(
 
 
 def words_taken(config: Config, lengths: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
-    """Random words that vectors of these lengths [V] take in mode sample: one for each element that takes part, or one in all."""
+    """Random words that vectors of these lengths [V] use in mode sample: one per element that takes part, or one per vector."""
     return np.ones_like(lengths) if config.sampler == "inverse_cdf" else taking_part(config, lengths, mask)
 
 
 def sample(config: Config, block: Block) -> dict[str, np.ndarray]:
     """The class drawn for each vector and its score code, [V].
 
-    Every element takes the next word of the sequence, but masked ones take none: the draws are those without them.
+    Each element uses the next word of the sequence. Masked elements use none, so the draws are those of vectors without them.
     """
     if config.sampler == "inverse_cdf":
         return inverse_cdf(config, block)

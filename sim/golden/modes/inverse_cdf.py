@@ -28,7 +28,7 @@ def draw_share(law: CdfLaw, positions: np.ndarray, valid: np.ndarray, stream: np
 def inverse_cdf(config: Config, block: Block) -> dict[str, np.ndarray]:
     """The class drawn for each vector and its score code, [V]; index 0 where all is masked.
 
-    Every vector takes the next word of the sequence.
+    Each vector uses the next word of the sequence.
     """
     stream = words(config.seed, len(block.lengths), block.words_before)
     index = draw_share(cdf_law(config), block.positions, block.taking_part, stream)

@@ -34,12 +34,12 @@ def softmax(config: Config, block: Block) -> dict[str, np.ndarray]:
     widths = numerics(config)
     normaliser = NORMALISERS[config.normaliser]
     reference, total = accumulate(widths, *exponential(widths, positions), valid)
-    # Where all is masked nothing depends on the sum; 1 stands for it.
+    # No result of a fully masked vector depends on the sum; 1 stands for it.
     total = np.where(valid.any(axis=1), total, 1)
     sum_exponent, divisor = normalise(widths, reference, total)
     factor = normaliser.factor(widths, divisor)
-    # A probability depends on its vector's sum and its own position alone: where vectors are longer than there are
-    # positions, each position is worked out once and looked up.
+    # A probability depends on the sum of its vector and its own position alone. So each position is evaluated once and
+    # looked up where vectors have more elements than positions exist.
     every = np.arange(1 << config.score_width)[None]
     repeated = positions.shape[1] > every.shape[1]
     codes = normaliser.emit(widths, sum_exponent[:, None], factor[:, None], every if repeated else positions)

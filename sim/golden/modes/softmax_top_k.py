@@ -11,7 +11,7 @@ __all__ = ["softmax_top_k"]
 
 
 def softmax_top_k(config: Config, block: Block) -> dict[str, np.ndarray]:
-    """What `top_k` gives, and of the softmax's probability codes those at its indices, [V, K], 0 beyond."""
+    """The arrays of `top_k`, and the probability codes of softmax at its indices, [V, K], 0 beyond the elements."""
     ranked = top_k(config, block)
     codes = np.take_along_axis(softmax(config, block)["probabilities"], ranked["top_indices"], axis=1)
     present = np.arange(config.top_k) < block.taking_part.sum(axis=1)[:, None]

@@ -10,9 +10,9 @@ __all__ = ["top_k"]
 
 
 def top_k(config: Config, block: Block) -> dict[str, np.ndarray]:
-    """Indices and score codes of each vector's K largest scores, [V, K], 0 beyond as many as there are.
+    """Indices and score codes of each vector's K largest scores, [V, K], 0 beyond the number of elements.
 
-    Where all is masked, index 0 and the smallest score stand for the first.
+    A fully masked vector has index 0 and the smallest score as its first.
     """
     indices, positions = insertion(block.positions, block.taking_part, config.top_k)
     present = np.arange(config.top_k) < np.maximum(block.taking_part.sum(axis=1), 1)[:, None]

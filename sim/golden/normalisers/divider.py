@@ -9,7 +9,7 @@ __all__ = ["emit", "factor", "quotient"]
 
 
 def factor(widths: Numerics, divisor: np.ndarray) -> np.ndarray:
-    """What each vector hands to its elements: the divisor m itself."""
+    """The factor that all elements of a vector share: the divisor m itself."""
     return divisor
 
 

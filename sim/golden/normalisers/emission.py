@@ -1,4 +1,4 @@
-"""Golden model of `hw/normalisers/emission.py`: a significand, its quotient, its place."""
+"""Golden model of `hw/normalisers/emission.py`: the significand of an element, its quotient, and the final shift."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ def emission(quotient: Callable[[Numerics, np.ndarray, np.ndarray], np.ndarray])
 
     def emit(widths: Numerics, sum_exponent: np.ndarray, factor: np.ndarray, position: np.ndarray) -> np.ndarray:
         exponent, significand = exponential(widths, position)
-        # Positions that do not occur may lie above the sum; nobody looks them up.
+        # `softmax` may evaluate positions that do not occur. They can lie above the sum; their codes are never looked up.
         shift = np.maximum(distance(widths, sum_exponent, exponent), 0)
         return round_quotient(widths, quotient(widths, significand, factor), shift)
 

@@ -1,4 +1,7 @@
-"""Golden model of `hw/normalisers/log_sum.py`: the natural logarithm of a vector's sum."""
+"""Golden model of `hw/normalisers/log_sum.py`: the natural logarithm of a vector's sum.
+
+The entries of the tables are in `hw/numbers/natural_logarithm.py`.
+"""
 
 import numpy as np
 
@@ -20,9 +23,9 @@ def log_sum(numbers: LogNumerics, sum_exponent: np.ndarray, divisor: np.ndarray)
 
 
 def vector_logarithm(numbers: LogNumerics, positions: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """L of the vectors [V, N]; int64 [V]; of a vector in which nothing is valid anything."""
+    """L of the vectors [V, N]; int64 [V]; undefined for a vector without a valid element."""
     widths = numbers.widths
     reference, total = accumulate(widths, *exponential(widths, positions), valid)
-    # Where all is masked nothing depends on the sum; 2^A, the least that there is, stands for it.
+    # No result of a fully masked vector depends on the sum; 2^A, the least possible sum, stands for it.
     total = np.where(valid.any(axis=1), total, 1 << widths.accumulator_fraction)
     return log_sum(numbers, *normalise(widths, reference, total))

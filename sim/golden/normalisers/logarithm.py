@@ -1,4 +1,7 @@
-"""Golden model of `hw/normalisers/logarithm.py`: a difference of logarithms, and back, by tables."""
+"""Golden model of `hw/normalisers/logarithm.py`: a difference of logarithms, and its antilogarithm, by tables.
+
+The entries of the tables are in `hw/numbers/logarithm.py`.
+"""
 
 import numpy as np
 
@@ -21,7 +24,7 @@ def emit(widths: Numerics, sum_exponent: np.ndarray, factor: np.ndarray, positio
     assert tables is not None
     working = tables.working_fraction
     z = (sum_exponent << working) + factor - tables.position[position] - 1
-    # Positions above the maximum do not occur in a vector; where all positions are worked out they lie below 0.
+    # A position above the maximum does not occur in a vector. `softmax` may evaluate it all the same; its z is negative.
     octave = np.clip(z >> working, 0, tables.fraction + 1)
     address = ((1 << working) | (z & ((1 << working) - 1))) >> (octave + 1)
     return widths.antilogarithm[address]

@@ -9,7 +9,7 @@ __all__ = ["emit", "factor", "quotient"]
 
 
 def factor(widths: Numerics, divisor: np.ndarray) -> np.ndarray:
-    """Nothing: the power of two is in n."""
+    """Zeros: the elements share no factor, because the power of two is in n."""
     return np.zeros_like(divisor)
 
 

@@ -1,4 +1,7 @@
-"""Golden model of `hw/normalisers/reciprocal.py`: one reciprocal per vector, one product per element."""
+"""Golden model of `hw/normalisers/reciprocal.py`: one reciprocal per vector, one product per element.
+
+The chords and their arithmetic are in `hw/numbers/reciprocal.py`.
+"""
 
 import numpy as np
 
@@ -10,7 +13,7 @@ __all__ = ["emit", "factor", "quotient"]
 
 
 def factor(widths: Numerics, divisor: np.ndarray) -> np.ndarray:
-    """r = min(floor(2^(R+D) / m), 2^R − 1), that is 1/m in UQ0.R with 1.0 saturated; or by chords, where there are some."""
+    """r = min(floor(2^(R+D) / m), 2^R − 1), 1/m in UQ0.R with 1.0 saturated; by chords where the configuration has them."""
     if widths.reciprocals is not None:
         return widths.reciprocals.reciprocal(divisor)
     reciprocal = power_quotient(widths.reciprocal_width + widths.divisor_fraction, divisor)

@@ -24,14 +24,14 @@ FRONTS: dict[str, Callable[[Config, Config, Block], Block]] = {
     "mean_logits": mean_logits,
     "inverse_temperature": inverse_temperature,
 }
-"""Front stage → its model: the configurations before and behind it, framed vectors in, framed vectors out."""
+"""Front stage → its model: (configuration before it, configuration behind it, framed vectors) → framed vectors."""
 
 POSTS: dict[str, Callable[[Config, Config, Block, Arrays], Arrays]] = {
     "mean_probabilities": mean_probabilities,
     "smoothing": smoothing,
     "floor": floor,
 }
-"""Post stage → its model: outer and inner configuration, the vectors, the arrays before it in, those behind it out."""
+"""Post stage → its model: (outer configuration, inner configuration, vectors, arrays before it) → arrays behind it."""
 
 
 def composed(

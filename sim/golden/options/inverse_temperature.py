@@ -1,4 +1,4 @@
-"""Golden model of `hw/options/inverse_temperature.py`: positions times their vector's code."""
+"""Golden model of `hw/options/inverse_temperature.py`: positions times the code of their vector."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ __all__ = ["inverse_temperature"]
 
 
 def inverse_temperature(before: Config, after: Config, block: Block) -> Block:
-    """The vectors that the configuration behind the product is given."""
+    """The vectors of the configuration behind the product: position · code."""
     sideband = dict(block.sideband)
     codes = sideband.pop("temperatures")
     return replace(block, positions=block.positions * codes[:, None], sideband=sideband)

@@ -13,8 +13,8 @@ def accumulate(
     """(reference H [V], sum [V]): Σ 2^E·M = sum · 2^(c·H − A), over the valid elements in order; c = reference_step.
 
     Absolute: H = 0 and the sum is exact. Otherwise H is the largest E // c so far, a term is M·2^(E mod c), truncated to
-    A fraction bits below c·H, and when H grows the sum so far is shifted right by as much and truncated. Terms between
-    two growths of H do not depend on their order, so they are added in one go.
+    A fraction bits below c·H, and when H grows the sum so far is shifted right by as much and truncated. The
+    sum of the terms between two growths of H does not depend on their order, so they are added at once.
     """
     if widths.absolute:
         terms = (significand << exponent) * valid

@@ -1,4 +1,7 @@
-"""Golden model of `hw/stages/exponential.py`: 2^(β·position) as an integer exponent and a significand."""
+"""Golden model of `hw/stages/exponential.py`: 2^(β·position) as an integer exponent and a significand.
+
+The numbers are in `hw/numbers/exponential.py`: the entries of the tables, and `split_product` for wide scores.
+"""
 
 import numpy as np
 

@@ -12,16 +12,16 @@ __all__ = ["Block", "frame", "unframe"]
 
 @dataclass(frozen=True)
 class Block:
-    """Some vectors of the stream, framed: what the model of a head is given."""
+    """Framed vectors of the stream: the input of the model of a head."""
 
     positions: np.ndarray
-    """Score codes above the smallest, 0 where masked, int64 [V, N]; what they are beyond a vector's length is not looked at."""
+    """Score codes above the smallest, 0 where masked, int64 [V, N]; undefined beyond the length of a vector."""
     lengths: np.ndarray
     """Elements of each vector, cut at max_length, [V]."""
     sideband: Mapping[str, np.ndarray]
     """The sideband of the scores by name, [V, N] or [V]."""
     words_before: int
-    """Random words that all vectors before them took since reset."""
+    """Random words that all vectors before these used since reset."""
 
     @property
     def taking_part(self) -> np.ndarray:
@@ -30,7 +30,7 @@ class Block:
 
     @property
     def flags(self) -> dict[str, np.ndarray]:
-        """Whether all of a vector is masked, bool [V], if it can be."""
+        """The flag of fully masked vectors, bool [V], where the head has a mask."""
         return {"all_masked": np.logical_not(self.taking_part.any(axis=1))} if "mask" in self.sideband else {}
 
     @property

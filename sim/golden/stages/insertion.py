@@ -6,8 +6,8 @@ __all__ = ["insertion"]
 
 
 def insertion(positions: np.ndarray, valid: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """(indices [V, K], positions [V, K]) of the K largest positions [V, N] where valid, largest first; of equal ones the
-    first index comes first. Beyond a vector's min(K, N) elements both are 0.
+    """(indices [V, K], positions [V, K]) of the K largest positions [V, N] where valid, largest first, and
+    the lower index first among equal ones. Both are 0 beyond the min(K, N) elements of a vector.
     """
     ranked = np.where(valid, positions, -1)
     order = np.argsort(-ranked, axis=1, kind="stable")[:, :count]

@@ -6,10 +6,10 @@ __all__ = ["merged"]
 
 
 def merged(indices: np.ndarray, positions: np.ndarray, held: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """(indices [V, K], positions [V, K]) of the lists [V, L, k], of which each holds what is `there`: rank by rank the largest
-    of the lists' first elements; of equal ones the first index. Beyond as many as there are both are 0.
+    """(indices [V, K], positions [V, K]) of the K largest entries of the sorted lists [V, L, k] of L lanes.
 
-    Indices are those in the vector: index · L + lane of the index in the list.
+    `held` [V, L, k] marks the entries that exist. Each rank takes the largest of the lists' first entries, the lowest index among
+    equal ones. Both are 0 beyond the number of entries. An index is that in the vector: index in the list · L + lane.
     """
     vectors, lanes, places = positions.shape
     whole = indices * lanes + np.arange(lanes)[:, None]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from softstream.hw.numbers.gumbel import REGISTERS, WORD, initial_states
+from softstream.hw.numbers.random_words import REGISTERS, WORD, initial_states
 
 __all__ = ["words"]
 
@@ -52,9 +52,9 @@ def _product(n: int, k: int, one: int, other: int) -> int:
 
 
 def _sequence(n: int, k: int, state: np.ndarray, count: int) -> np.ndarray:
-    """Bits s[0] … s[count − 1] of s[t + n] = s[t + k] + s[t], the first n given.
+    """Bits s[0] … s[count − 1] of s[t + n] = s[t + k] + s[t]; `state` holds the first n.
 
-    Squared modulo 2, the recurrence holds with twice n and twice k: the more there is, the more comes at once.
+    Squared modulo 2, the recurrence holds with twice n and twice k. So the longer the known part is, the more bits one step adds.
     """
     bits = np.empty(max(count, n), dtype=np.uint8)
     bits[:n] = state

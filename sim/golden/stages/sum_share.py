@@ -10,7 +10,7 @@ __all__ = ["threshold"]
 def threshold(law: CdfLaw, total: np.ndarray, words: np.ndarray) -> np.ndarray:
     """floor(u·S / 2^U) for sums S and random words, int64 [V], u the lowest U bits of the word.
 
-    Bit by bit, the lowest first, so that nothing is wider than S.
+    The bits of u come one by one, the lowest first, so that no intermediate result is wider than S + 1 bit.
     """
     share = np.zeros_like(total)
     for bit in range(law.share_bits):
