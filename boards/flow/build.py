@@ -15,9 +15,7 @@ for a clock that was not met.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
-import importlib.metadata
 import json
 import os
 import signal
@@ -37,8 +35,9 @@ from softstream.boards.registry import Board
 from softstream.boards.tools import shim
 from softstream.boards.tools.cache import discard, load_folder, replace_file, store_folder
 from softstream.boards.tools.measure import keep_log
+from softstream.boards.tools.packages import prepare, versions
 from softstream.hw.config.config import Config
-from softstream.hw.errors import MissingTool, ToolFailure, UserError
+from softstream.hw.errors import ToolFailure, UserError
 
 __all__ = ["PACKAGES", "VENDOR_COMMANDS", "BuildResult", "build", "cache_directory", "tool_versions"]
 
@@ -83,16 +82,13 @@ class _Products:
 
 def tool_versions(row: Board) -> dict[str, str]:
     """Package → version of the tools for a board. Raises `MissingTool` for one that is not installed."""
-    versions = {}
-    for package in PACKAGES[row.toolchain]:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            raise MissingTool(
-                f"{package}: not installed, and a bitstream for {row.name} needs it; pip install {package}, "
-                "or --plan-only for the plan alone"
-            ) from None
-    return versions
+    return versions(
+        PACKAGES[row.toolchain],
+        lambda package: (
+            f"{package}: not installed, and a bitstream for {row.name} needs it; pip install {package}, "
+            "or --plan-only for the plan alone"
+        ),
+    )
 
 
 def cache_directory() -> Path:
@@ -200,37 +196,18 @@ def _products(plan: BoardPlan, tools: Mapping[str, str], progress: Progress) -> 
     return _Products(contents, report, cached=False)
 
 
-def _run(plan: BoardPlan, place: Path, report: Progress) -> None:
-    """Runs the plan's script in `place`. Raises `ToolFailure` with a log that stays."""
+def _run(plan: BoardPlan, place: Path, progress: Progress) -> None:
+    """Runs the plan's script in `place`. Raises `UserError` for a design that does not fit, else `ToolFailure` with a log."""
     row = plan.row
     plan.plan.extract(str(place))
     shim.install(place / "bin")
     log = place / "log"
-    # A plan takes the names of its tools from the environment, so nothing else of it may enter.
-    environment = {"PATH": f"{place / 'bin'}:/usr/bin:/bin", "TMPDIR": str(place), "LC_ALL": "C.UTF-8"}
-    for name in ("HOME", "XDG_CACHE_HOME", "VIRTUAL_ENV", "PYTHONPATH"):
-        if name in os.environ:
-            environment[name] = os.environ[name]
-    script = "import ctypes, os; ctypes.CDLL(None).prctl(1, 9); os.execv('/bin/sh', ['sh', 'build_top.sh'])"
-    with _first_run_alone(row), log.open("wb") as output:
-        report(0.1, "synthesis, place and route")
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-c", script],
-            cwd=place,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            code: int | None = process.wait(_TOOL_SECONDS)
-        except subprocess.TimeoutExpired:
-            code = None
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    nextpnr = f"nextpnr-{row.toolchain}"
+    prepare(
+        PACKAGES[row.toolchain][1], cache_directory(), lambda: _execute([f"bin/{nextpnr}", "--version"], place, log)
+    )
+    progress(0.1, "synthesis, place and route")
+    code = _execute(["/bin/sh", f"build_{TOP}.sh"], place, log)
     bitstream = place / f"{TOP}.{row.bitstream}"
     if code == 0 and bitstream.is_file() and bitstream.stat().st_size and (place / "report.json").is_file():
         _add_source_lines(row, place)
@@ -252,28 +229,37 @@ def _run(plan: BoardPlan, place: Path, report: Progress) -> None:
     raise ToolFailure(f"build for {row.name} failed: {why}", keep_log(cache_directory(), row.name, plan.digest, log))
 
 
+def _execute(command: Sequence[str], place: Path, log: Path) -> int | None:
+    """Exit code of a program in `place`, which ends with this process; None where it ran too long. Its output goes to `log`."""
+    # A plan takes the names of its tools from the environment, so nothing else of it may enter.
+    environment = {"PATH": f"{place / 'bin'}:/usr/bin:/bin", "TMPDIR": str(place), "LC_ALL": "C.UTF-8"}
+    for name in ("HOME", "XDG_CACHE_HOME", "VIRTUAL_ENV", "PYTHONPATH"):
+        if name in os.environ:
+            environment[name] = os.environ[name]
+    script = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); os.execv(sys.argv[1], sys.argv[1:])"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", script, *command],
+            cwd=place,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            return process.wait(_TOOL_SECONDS)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
 def _add_source_lines(row: Board, place: Path) -> None:
     netlist = f"{TOP}.syn.json" if row.toolchain == "gowin" else f"{TOP}.json"
     add_source_lines(place / "report.json", place / netlist, TOP)
-
-
-@contextlib.contextmanager
-def _first_run_alone(row: Board) -> Iterator[None]:
-    """The first run of a nextpnr compiles it for some seconds: one process does that, the others wait."""
-    package = PACKAGES[row.toolchain][1]
-    ready = cache_directory() / f"{package}-{importlib.metadata.version(package)}.ready"
-    try:
-        ready.parent.mkdir(parents=True, exist_ok=True)
-        lock = ready.with_suffix(".lock").open("w")
-    except OSError:  # a cache that cannot be written costs time, nothing else
-        yield
-        return
-    with lock:
-        if not ready.exists():
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-        with contextlib.suppress(OSError):
-            ready.touch()
 
 
 def _too_slow(plan: BoardPlan, report: BuildReport, log: Path | None) -> ToolFailure:

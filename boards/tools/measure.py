@@ -19,10 +19,8 @@ Errors: `MissingTool` names the package that brings the tool; `ToolFailure` carr
 too large for its part is not an error but a `Measurement` that does not fit.
 """
 
-import fcntl
 import fnmatch
 import hashlib
-import importlib.metadata
 import json
 import os
 import queue
@@ -42,8 +40,9 @@ import platformdirs
 
 from softstream.boards.tools.cache import load_value, store_value
 from softstream.boards.tools.hard_registers import absorb
+from softstream.boards.tools.packages import prepare, versions
 from softstream.boards.tools.parts import Part
-from softstream.hw.errors import MissingTool, ToolFailure
+from softstream.hw.errors import ToolFailure
 
 __all__ = ["CriticalPath", "Job", "Measurement", "Placement", "cache_directory", "keep_log", "measure", "tool_versions"]
 
@@ -139,14 +138,12 @@ def cache_directory() -> Path:
 
 def tool_versions(parts: Iterable[Part]) -> dict[str, str]:
     """Package → version of the tools that measure `parts`. Raises `MissingTool` for one that is not installed."""
-    versions = {}
-    for package in ["pyosys", *sorted({part.package for part in parts})]:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            step = "synthesis" if package == "pyosys" else "place and route"
-            raise MissingTool(f"{package}: not installed, and {step} needs it; pip install {package}") from None
-    return versions
+
+    def missing(package: str) -> str:
+        step = "synthesis" if package == "pyosys" else "place and route"
+        return f"{package}: not installed, and {step} needs it; pip install {package}"
+
+    return versions(["pyosys", *sorted({part.package for part in parts})], missing)
 
 
 # Running a tool ------------------------------------------------------------------------------------------------------
@@ -270,32 +267,15 @@ def _options(part: Part) -> list[str]:
     return [*part.arguments, context, "--freq", str(part.target_mhz), "--timing-allow-fail"]
 
 
-def _prepare(place: _Workplace) -> None:
-    """The first call of a nextpnr compiles it, for some seconds, and keeps the result: let one process do that alone.
-
-    Two at once would do it twice, and the second would rewrite a file that others may already have mapped.
-    """
-    part = place.job.part
-    ready = cache_directory() / f"{part.package}-{importlib.metadata.version(part.package)}.ready"
-    if ready.exists():
-        return
-    try:
-        ready.parent.mkdir(parents=True, exist_ok=True)
-        lock = ready.with_suffix(".lock").open("w")
-    except OSError:  # a cache that cannot be written costs time, nothing else
-        return
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not ready.exists():
-            place.report(f"first use of {part.package}: preparing it")
-            place.run("preparing place and route", _NEXTPNR.format(part.family), "--version")
-            ready.touch()
-
-
 def _nextpnr(place: _Workplace, *arguments: str) -> dict[str, Any]:
     """The JSON report of one run on the netlist."""
-    _prepare(place)
     part = place.job.part
+
+    def first_run() -> None:
+        place.report(f"first use of {part.package}: preparing it")
+        place.run("preparing place and route", _NEXTPNR.format(part.family), "--version")
+
+    prepare(part.package, cache_directory(), first_run)
     # Relative names: YoWASP shows the tool a /tmp of its own.
     files = ("--json", "netlist.json", "--report", "report.json", "--quiet")
     place.run("place and route", _NEXTPNR.format(part.family), *files, *_options(part), *arguments)
@@ -349,10 +329,10 @@ def _place(place: _Workplace, seed: int) -> dict[str, Any]:
 # Kept results --------------------------------------------------------------------------------------------------------
 
 
-def _key(job: Job, versions: Mapping[str, str]) -> str:
+def _key(job: Job, installed: Mapping[str, str]) -> str:
     part = job.part
     cells = [(cell.name, cell.placed, cell.netlist) for cell in part.cells]
-    tools = {package: versions[package] for package in ("pyosys", part.package)}
+    tools = {package: installed[package] for package in ("pyosys", part.package)}
     facts = [_CACHE_FORMAT, job.verilog, part.family, part.synthesis, part.keep_ports, _options(part), cells, tools]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
@@ -395,7 +375,7 @@ def measure(jobs: Sequence[Job], *, workers: int = 2, progress: Progress | None 
     Raises `MissingTool` before anything runs, and `ToolFailure` for the first tool that fails; the others are ended
     then, as they are when the caller is interrupted.
     """
-    versions = tool_versions(job.part for job in jobs)
+    installed = tool_versions(job.part for job in jobs)
     processes = _Processes()
     events: queue.SimpleQueue[str | int] = queue.SimpleQueue()  # progress is called from here, never from a worker
     steps = sum(1 + len(job.seeds) for job in jobs)
@@ -404,7 +384,7 @@ def measure(jobs: Sequence[Job], *, workers: int = 2, progress: Progress | None 
     with ThreadPoolExecutor(max_workers=workers) as pool:
         try:
             for job in jobs:
-                futures.append(pool.submit(_measure, processes, job, _key(job, versions), events))
+                futures.append(pool.submit(_measure, processes, job, _key(job, installed), events))
             while not all(future.done() for future in futures):
                 for future in futures:
                     if future.done():
