@@ -1,4 +1,4 @@
-"""The boards, one row each: part, clock, link, programmer. Needs no Amaranth; the platform class is loaded when asked for.
+"""The boards, one row each: part, clock, link, programmer. Needs no Amaranth until a platform is made.
 
 Adding a board is a row in `BOARDS` and, where amaranth-boards lacks it, a class in `platforms.py`.
 """
@@ -31,12 +31,12 @@ class Header:
     """Pin of the connector at which the board receives."""
     tx: str
     where: str
-    """The two pins as they are called on the board."""
+    """The names of the two pins on the board."""
 
 
 @dataclass(frozen=True)
 class Programmer:
-    """How a bitstream gets onto the board. `{bitstream}` in an argument is the file."""
+    """The program that loads a bitstream into the board. `{bitstream}` in an argument is the file."""
 
     tool: str
     arguments: tuple[str, ...]
@@ -59,9 +59,9 @@ class Board:
     device: str
     toolchain: Toolchain
     part: str = "ecp5-25k"
-    """The row of `boards/tools/parts.py` whose measured cells tell what fits.
+    """The row of `boards/tools/parts.py` whose measured cells decide what fits.
 
-    Of the same fabric where one is `measured`: then the board's synthesis is that row's too."""
+    If the board is `measured`, it is of the same fabric, and the board's synthesis has that row's options."""
     cells: int
     """Logic cells (LUT with flip-flop) of the part."""
     memory_bits: int
@@ -70,13 +70,13 @@ class Board:
     """Clock resource, or the part's own oscillator by its primitive's name."""
     oscillator_hz: int
     clock_at_pll: bool = False
-    """Whether the oscillator's pin is the PLL's own (iCE40): then the PLL takes the pad."""
+    """Whether the oscillator drives the PLL's own pin (iCE40): then the PLL takes the pad."""
     clock_hz: int
-    """What the core runs at where nothing else is asked for: the oscillator or what the PLL makes of it."""
+    """Default clock of the core: the oscillator's or one that the PLL makes."""
     preset: str = "digits-softmax"
-    """The configuration where none is given."""
+    """Default configuration; it fits the board."""
     header: Header | None = None
-    """Where the link goes on a board without a UART of its own."""
+    """Pins of the link on a board without a UART of its own."""
     extra: str = ""
     """Attribute of the platform with resources to add, such as a section of the board that can be broken off."""
     baud: int = 115200
@@ -89,32 +89,32 @@ class Board:
     """Suffix of the file that is flashed."""
     note: str = ""
     decoded: bool = False
-    """Whether the tests decode its bitstream and simulate that."""
+    """Whether the tests decode its bitstream and simulate the result."""
 
     @property
     def link(self) -> str:
-        """How the host reaches the core, in words."""
+        """The host's way to the core, in words."""
         return "UART" if self.header is None else f"UART on {self.header.where}"
 
     @property
     def vendor(self) -> bool:
-        """Whether a vendor's tools make the bitstream: then there is a plan, and nothing is built here."""
+        """Whether a vendor's tools make the bitstream: then softstream makes the plan alone."""
         return self.toolchain in ("vivado", "quartus")
 
     @property
     def measured(self) -> bool:
-        """Whether the cells of `part` are those of the board's own fabric."""
+        """Whether `part` is of the board's own fabric, so that its cells are exact."""
         return self.toolchain in ("ice40", "ecp5")
 
     @property
     def verified(self) -> str:
-        """How far the tests take this board: to the plan, a bitstream, or that decoded and simulated. Never to the board."""
+        """What the tests verify: its plan, its bitstream, or its decoded and simulated bitstream; never the board itself."""
         if self.vendor:
             return "plan"
         return "decoded bitstream" if self.decoded else "bitstream"
 
     def make_platform(self) -> Platform:
-        """A fresh platform: Amaranth allows one build each. With the row's extra resources and the link's header pins."""
+        """A new platform, because Amaranth allows one build each, with the row's extra resources and the link's header pins."""
         module, _, name = self.platform.partition(":")
         platform = getattr(import_module(module), name)()
         if self.extra:
@@ -136,8 +136,8 @@ class Board:
 
 # Programmers and USB ids: iceprog's own help (boards with an FT2232H or FT232H; the breakout board's two modes),
 # openFPGALoader's src/board.hpp (names and their cables) and src/cable.hpp (USB ids), version 1.1; dfu-util's ids from its
-# row for the OrangeCrab. Where amaranth-boards has a board, they agree with its `toolchain_program`, but for openocd, xc3sprog
-# and Vivado, in the place of which openFPGALoader stands.
+# row for the OrangeCrab. They agree with the `toolchain_program` of amaranth-boards, except that openFPGALoader replaces openocd,
+# xc3sprog and Vivado.
 
 
 def _iceprog(*options: str) -> Programmer:
@@ -244,7 +244,7 @@ BOARDS: dict[str, Board] = {
                 usb=(0x0403, 0x6015),
                 bitstream="bit",
             )
-            # The 12F is a 25F whose data sheet promises half: only half is counted on.
+            # The 12F is a 25F whose data sheet promises half of its cells, so only half counts.
             for size, cells, blocks in (("12", 12_096, 32), ("85", 83_640, 208))
         ),
         Board(

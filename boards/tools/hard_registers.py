@@ -1,10 +1,10 @@
-"""ECP5: the registers inside block RAMs and multipliers, which Yosys leaves idle.
+"""ECP5: use the registers inside block RAMs and multipliers, which Yosys leaves idle.
 
-A block RAM whose data go straight to flip-flops has its data 5.8 ns after the clock's edge without its own output register
-and 1 ns with it; a multiplier is likewise several times slower without its registers. The netlist says the same either
-way: a plain flip-flop behind an output, or before an input, is what the block's own register is. So flip-flops that nothing
-else looks at move into the block. (Lattice, ECP5 and ECP5-5G Memory Usage Guide, FPGA-TN-02204, and sysDSP Usage
-Guide, FPGA-TN-02205: REGMODE and REG_*_CLK.)
+A block RAM delivers its data 5.8 ns after the clock's edge without its own output register, and 1 ns with it; a multiplier is
+likewise several times slower without its registers. A plain flip-flop behind an output, or before an input, does the same as
+the block's own register. So flip-flops that drive, or are driven by, nothing but the block move into it.
+
+Source: Lattice, ECP5 and ECP5-5G Memory Usage Guide (FPGA-TN-02204) and sysDSP Usage Guide (FPGA-TN-02205): REGMODE, REG_*_CLK.
 """
 
 from collections import defaultdict
@@ -21,9 +21,9 @@ _OUTPUT_BITS, _FACTOR_BITS, _PRODUCT_BITS = 18, 18, 36
 def absorb(module: dict[str, Any]) -> int:
     """Moves registers of a flattened module of a Yosys netlist (its JSON, as a dictionary) into hard blocks.
 
-    A register moves only as a whole: every bit of an output that goes anywhere goes to one flip-flop, with the block's
-    clock, without enable, set or reset, and nowhere else; for the inputs of a multiplier the same the other way round. The
-    netlist's behaviour from reset on does not change. Returns the number of flip-flops that moved.
+    A register moves only as a whole: every used bit of an output drives one flip-flop and nothing else, with the block's clock,
+    without enable, set or reset; every bit of a multiplier's input comes from such a flip-flop. The netlist's behaviour from
+    reset on does not change. Returns the number of flip-flops that moved.
     """
     moved = 0
     netlist = _Netlist(module)
@@ -34,7 +34,7 @@ def absorb(module: dict[str, Any]) -> int:
 
 
 class _Netlist:
-    """Who drives and who looks at each bit."""
+    """The driver and the sinks of each bit."""
 
     def __init__(self, module: dict[str, Any]) -> None:
         self.cells = module["cells"]
@@ -53,7 +53,7 @@ class _Netlist:
                     self.sinks[bit].append(("", "port"))
 
     def plain(self, name: str, clock: Any) -> bool:
-        """Whether a cell is a flip-flop of that clock that begins at 0 and does nothing but delay."""
+        """Whether a cell is a flip-flop of that clock that starts at 0 and has no enable, set or reset."""
         cell = self.cells.get(name)
         if cell is None or cell["type"] != _FLIP_FLOP:
             return False
@@ -68,8 +68,8 @@ class _Netlist:
         )
 
     def after(self, bits: Iterable[Any], clock: Any) -> dict[Any, str] | None:
-        """The flip-flop behind each bit that goes anywhere; None where one of them is not there or not alone."""
-        found = {}
+        """The flip-flop behind each used bit; None if a bit has no flip-flop or another sink."""
+        flip_flops = {}
         for bit in bits:
             sinks = self.sinks.get(bit, [])
             if not sinks:
@@ -77,15 +77,15 @@ class _Netlist:
             [(name, port), *others] = sinks
             if others or port != "DI" or not self.plain(name, clock):
                 return None
-            found[bit] = name
-        return found
+            flip_flops[bit] = name
+        return flip_flops
 
     def before(self, bits: Iterable[Any], clock: Any, block: str) -> dict[Any, str] | None:
-        """The flip-flop before each bit that is not constant 0; None where one is not there or feeds another cell.
+        """The flip-flop before each bit that is not constant 0; None if a bit has no flip-flop or if that drives another cell.
 
-        One of a constant may feed others, for each block can have its own.
+        A flip-flop of a constant may drive other cells, because each block can have its own.
         """
-        found = {}
+        flip_flops = {}
         for bit in bits:
             if bit == "0":
                 continue
@@ -95,15 +95,15 @@ class _Netlist:
             constant = self.cells[name]["connections"]["DI"] in (["0"], ["1"])
             if not constant and self.others(bit, block):
                 return None
-            found[bit] = name
-        return found
+            flip_flops[bit] = name
+        return flip_flops
 
     def others(self, bit: Any, block: str) -> list[tuple[str, str]]:
-        """Who looks at a bit besides `block`."""
+        """The sinks of a bit besides `block`."""
         return [sink for sink in self.sinks[bit] if sink[0] != block]
 
     def bypass(self, block: str, ports: Iterable[str], registers: dict[Any, str], *, output: bool) -> None:
-        """Connects the block's ports to the far side of their registers, and removes those that nobody else looks at."""
+        """Connects the block's ports to the far side of their registers, and removes the registers without another sink."""
         near, far = ("DI", "Q") if output else ("Q", "DI")
         connections = self.cells[block]["connections"]
         for port in ports:
@@ -136,7 +136,7 @@ def _ram(netlist: _Netlist, name: str) -> int:
     cell = netlist.cells[name]
     wires, parameters = cell["connections"], cell["parameters"]
     moved = 0
-    # Where the read port is 36 bits wide, both halves of the outputs belong to it.
+    # A read port of 36 bits has both halves of the outputs.
     wide = _number(parameters["DATA_WIDTH_B"]) == _WIDE
     groups = [("B", ("A", "B"))] if wide else [("A", ("A",)), ("B", ("B",))]
     for clock_side, sides in groups:
@@ -166,7 +166,7 @@ def _multiplier(netlist: _Netlist, name: str) -> int:
     def bits(ports: Iterable[str]) -> list[Any]:
         return [bit for port in ports for bit in wires.get(port, [])]
 
-    # Its clock is that of whatever flip-flop is behind it or before it.
+    # The multiplier gets the clock of the flip-flops around it.
     clocks = {
         netlist.cells[sink]["connections"]["CLK"][0]
         for bit in bits(products)
@@ -193,7 +193,7 @@ def _multiplier(netlist: _Netlist, name: str) -> int:
     before = {side: netlist.before(bits(ports), clock, name) for side, ports in factors.items()}
     if all(before.values()):
         # In one step: a square has the same registers on both sides.
-        registers = {bit: found for side in before.values() for bit, found in (side or {}).items()}
+        registers = {bit: name for side in before.values() for bit, name in (side or {}).items()}
         netlist.bypass(name, [*factors["A"], *factors["B"]], registers, output=False)
         for side in factors:
             use(f"INPUT{side}")

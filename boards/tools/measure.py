@@ -12,8 +12,8 @@ number here.
 
 * The tools run in processes of their own, in a temporary directory, and end with the caller (Ctrl-C included).
 * Results come from the netlist and from nextpnr's JSON report. Logs are only ever shown to a person.
-* A result is kept in the user's cache directory under a digest of all that it depends on: Verilog, part, seed,
-  arguments, tool versions. The tools are deterministic, so a kept result is the result.
+* The user's cache holds each result under a digest of everything it depends on: Verilog, part, seed, arguments, tool versions.
+  The tools are deterministic, so a stored result is the result.
 
 Errors: `MissingTool` names the package that brings the tool; `ToolFailure` carries the path of the log. A head that is
 too large for its part is not an error but a `Measurement` that does not fit.
@@ -150,14 +150,14 @@ def tool_versions(parts: Iterable[Part]) -> dict[str, str]:
 
 
 def keep_log(cache: Path, name: str, key: str, log: Path) -> Path | None:
-    """Copies a failed tool's log beside the cache, where it outlives its folder; None where that cannot be written."""
-    kept = cache.parent / "logs" / f"{name}-{key[:16]}.log"
+    """Copies a failed tool's log into `logs` next to the cache, because its folder goes; None if that cannot be written."""
+    copy = cache.parent / "logs" / f"{name}-{key[:16]}.log"
     try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(log, kept)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(log, copy)
     except OSError:
         return None
-    return kept
+    return copy
 
 
 class _StoppedError(Exception):
@@ -232,8 +232,8 @@ class _Workplace:
         lines = log.read_text(errors="replace").splitlines()
         errors = [line.partition("ERROR:")[2].strip() for line in lines if "ERROR:" in line]
         why = f"still running after {_TOOL_SECONDS} s" if exit_code is None else (errors or ["see its log"])[-1]
-        kept = keep_log(cache_directory(), self.job.part.name, self.key, log)
-        raise ToolFailure(f"{step} for {self.job.part.name} failed: {why}", kept)
+        copy = keep_log(cache_directory(), self.job.part.name, self.key, log)
+        raise ToolFailure(f"{step} for {self.job.part.name} failed: {why}", copy)
 
 
 # Synthesis -----------------------------------------------------------------------------------------------------------
@@ -364,7 +364,7 @@ def _measure(processes: _Processes, job: Job, key: str, events: "queue.SimpleQue
                     store_value(cache_directory() / f"{key}-{seed}.json", stored)
                     events.put(1)
                     left -= 1
-    events.put(left)  # what was kept already, or needs no doing as the head does not fit
+    events.put(left)  # steps that were in the cache, or that a head which does not fit does not need
     placements = tuple(_placement(seed, stored) for seed, stored in placed.items() if stored is not None)
     return Measurement(job.part.name, **packed, placements=placements)
 

