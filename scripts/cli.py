@@ -69,22 +69,45 @@ class _Verb(click.Command):
             values, _, order = self.make_parser(ctx).parse_args(args=list(args))
             left = {name: list(values.get(name) or ()) for name in _CONFIGURATION if name != "config_name"}
             ctx.meta["parts"] = [(p.name, left[p.name].pop(0)) for p in order if left.get(p.name)]
+            # click has an object of its own for an argument that is missing.
+            ctx.meta["config_name"] = name if isinstance(name := values.get("config_name"), str) else None
         return super().parse_args(ctx, args)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from softstream.hw.config.config import KEYS
+        from softstream.hw.config.config import KEYS, SECTIONS
 
         if self.name != "describe":
             formatter.write_paragraph()
             formatter.write_text("softstream describe --help lists the configuration keys.")
             return
-        with formatter.section("Configuration keys (--set KEY=VALUE, or lines of a TOML file)"):
-            rows = []
-            for key in KEYS:
-                unit = "" if key.unit == "–" else f" {key.unit}"
-                default = str(key.default).lower() if isinstance(key.default, bool) else key.default
-                rows.append((key.name, f"{key.help} [{key.type_text}, {key.range_text}{unit}; default {default}]"))
-            formatter.write_dl(rows)
+        config = self._asked(ctx)
+        which = (
+            "Configuration keys" if config is None else f"Configuration keys that have an effect in mode {config.mode}"
+        )
+        formatter.write_paragraph()
+        formatter.write_text(f"{which} (--set KEY=VALUE, or a line of a TOML file below its section):")
+        for section, purpose in SECTIONS.items():
+            keys = [key for key in KEYS if key.section == section and (config is None or key.modes(config.traits))]
+            if not keys:
+                continue
+            with formatter.section(f"[{section}] {purpose}"):
+                rows = []
+                for key in keys:
+                    unit = "" if key.unit == "–" else f" {key.unit}"
+                    values = f"{key.type_text}, {key.range_text}{unit}; default {key.default_text}"
+                    rows.append((key.name, f"{key.help} [{values}]"))
+                formatter.write_dl(rows)
+
+    @staticmethod
+    def _asked(ctx: click.Context) -> Config | None:
+        """The configuration that stands on the command line with --help; None without one, or where it is refused."""
+        name, parts = ctx.meta.get("config_name"), ctx.meta.get("parts")
+        if not name and not parts:
+            return None
+        try:
+            return _resolve(ctx, name)[0]
+        except SoftstreamError:
+            return None
 
 
 def _resolve(
@@ -292,11 +315,12 @@ _PART = click.option(
 
 @_verb(echo=False)
 @_PART
-def _describe(config: Config, console: Console, part_name: str | None) -> None:
+@click.option("--all", "every_key", is_flag=True, help="Show every key, also those without effect in this mode.")
+def _describe(config: Config, console: Console, part_name: str | None, every_key: bool) -> None:
     """Show the plan: stages in order, formats, latency and interval, tables, error bound in ulp."""
     from softstream.scripts.verbs.describe import describe
 
-    describe(config, console)
+    describe(config, console, every_key=every_key)
 
 
 @_verb()

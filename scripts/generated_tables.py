@@ -94,13 +94,14 @@ def _presets() -> str:
 
 def _keys() -> str:
     return _markdown(
-        ("key", "range", "unit", "default", "meaning"),
+        ("section", "key", "range", "unit", "default", "meaning"),
         [
             (
+                f"`[{key.section}]`",
                 f"`{key.name}`",
                 key.range_text,
                 key.unit,
-                f"`{str(key.default).lower() if isinstance(key.default, bool) else key.default}`",
+                f"`{key.default_text}`",
                 key.help,
             )
             for key in KEYS

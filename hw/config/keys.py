@@ -1,207 +1,317 @@
-"""The keys of a configuration: what each means, its unit and its range, and whether a value is within it."""
+"""The declaration of a configuration key: its values, unit, section, help, and the modes and options that it belongs to.
 
+`Settings` declares each key once, by `declare(...)` as the default of a field.
+"""
+
+import dataclasses
 import difflib
 import math
-from collections.abc import Mapping
+import numbers
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, Protocol, get_args, get_origin
 
-from softstream.hw.config.modes import MODES
+from softstream.hw.config.modes import ModeTraits
 from softstream.hw.errors import UserError
 
-__all__ = ["KEYS", "Key", "checked_value", "nearest"]
+__all__ = [
+    "SECTIONS",
+    "Floats",
+    "Integers",
+    "Key",
+    "Kernel",
+    "Sizes",
+    "declare",
+    "key_of",
+    "nearest",
+    "plain",
+    "quoted",
+]
+
+SECTIONS: dict[str, str] = {
+    "head": "what the head computes, and how long its vectors are",
+    "scores": "the input: score codes and what one step is worth",
+    "softmax": "exponentials, their sum and the normaliser",
+    "output": "formats of the results",
+    "sampling": "random draws",
+    "options": "stages before and behind the head, all switched off by default",
+    "implementation": "how the hardware is built; no bit of a result depends on these keys",
+}
+"""Section of a TOML file → its purpose."""
+
+QUOTE_LIMIT = 80
+"""Characters of a value that a message quotes."""
+
+
+def nearest(word: str, known: Iterable[object]) -> str:
+    """` (did you mean 'x'?)` for the known word nearest to `word`, one that contains it before others, or nothing."""
+    names = [*map(str, known)]
+    close = [name for name in names if word != name and word in name.split("_")]
+    close = close or difflib.get_close_matches(word[:QUOTE_LIMIT], names, n=1, cutoff=0.5)
+    return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+def quoted(value: object) -> str:
+    """A value as messages show it: in the notation of TOML, and cut where it is long."""
+    if isinstance(value, bool):
+        return str(value)
+    try:
+        text = repr(list(value) if isinstance(value, tuple) else value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, or lists nested too deep
+        return f"a {type(value).__name__} that is too long to print"
+    return text if len(text) <= QUOTE_LIMIT else f"{text[: QUOTE_LIMIT - 1]}…"
+
+
+def plain(value: Any) -> Any:
+    """A value without the types of NumPy: its scalars and arrays become Python's numbers and lists, in lists as well."""
+    convert = getattr(value, "tolist", None)
+    if callable(convert):
+        return convert()
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+class Values(Protocol):
+    """The values that a key takes."""
+
+    @property
+    def type_text(self) -> str:
+        """The type, in words."""
+
+    @property
+    def range_text(self) -> str:
+        """The range, in words."""
+
+    def checked(self, key: "Key", value: Any) -> Any:
+        """The value as a configuration holds it. Raises `UserError`: key, value, rule, and a value that would do."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """One of several values."""
+
+    values: tuple[Any, ...]
+    unresolved: str = ""
+    """A word that stands for one of them until the part is known."""
+
+    @property
+    def type_text(self) -> str:
+        return "text" if isinstance(self.values[0], str) else "integer"
+
+    @property
+    def range_text(self) -> str:
+        return ", ".join(map(str, (self.unresolved, *self.values) if self.unresolved else self.values))
+
+    def checked(self, key: "Key", value: Any) -> Any:
+        # By type as well, because True == 1 and 4.0 == 4.
+        if (type(value), value) in [(type(choice), choice) for choice in self.values]:
+            return value
+        if self.unresolved and value == self.unresolved:
+            raise UserError(
+                f"{key.name} = {value!r}: a configuration holds the {key.name} that was picked, one of "
+                f"{', '.join(self.values)}; profiles.resolve picks it, for example {key.default}"
+            )
+        hint = nearest(value, self.values) if isinstance(value, str) else ""
+        raise UserError(
+            f"{key.name} = {quoted(value)}: must be one of {self.range_text}{hint}; for example {key.default}"
+        )
+
+
+@dataclass(frozen=True)
+class Flag:
+    """True or false."""
+
+    type_text: str = "boolean"
+    range_text: str = "true, false"
+
+    def checked(self, key: "Key", value: Any) -> bool:
+        if isinstance(value, bool):
+            return value
+        raise UserError(f"{key.name} = {quoted(value)}: must be true or false; for example {str(key.default).lower()}")
+
+
+def _integer(value: Any, low: int, high: int) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and low <= int(value) <= high
+
+
+@dataclass(frozen=True)
+class Integers:
+    """An integer from `low` to `high`."""
+
+    low: int
+    high: int
+    type_text: str = "integer"
+
+    @property
+    def range_text(self) -> str:
+        return f"{self.low}…{self.high}".replace("-", "−")
+
+    def checked(self, key: "Key", value: Any) -> int:
+        if _integer(value, self.low, self.high):
+            return int(value)
+        unit = "" if key.unit == "–" else f" {key.unit}"
+        raise UserError(
+            f"{key.name} = {quoted(value)}: must be an integer from {self.low} to {self.high}{unit}; "
+            f"for example {key.default}"
+        )
+
+
+@dataclass(frozen=True)
+class Floats:
+    """A finite number above 0; or, of a share, from 0 to below 1."""
+
+    range_text: str = "> 0"
+    share: bool = False
+    hint: str = ""
+    type_text: str = "number"
+
+    def checked(self, key: "Key", value: Any) -> float:
+        number = math.nan
+        if isinstance(value, numbers.Real) and not isinstance(value, bool):
+            try:
+                number = float(value)
+            except OverflowError:
+                number = math.inf
+        if 0 <= number < 1 if self.share else 0 < number < math.inf:
+            return number
+        rule = "a number from 0 to below 1" if self.share else "a finite number above 0"
+        raise UserError(f"{key.name} = {quoted(value)}: must be {rule}; for example {key.default}{self.hint}")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The weights of a convolution: an odd number of integers, the middle one above 0."""
+
+    most: int = 15
+    highest: int = 255
+    type_text: str = "list of integers"
+
+    @property
+    def range_text(self) -> str:
+        return f"an odd number of 0…{self.highest}, at most {self.most}"
+
+    def checked(self, key: "Key", value: Any) -> tuple[int, ...]:
+        rule = f"an odd number of integers from 0 to {self.highest}, at most {self.most}, with the middle one above 0"
+        if not isinstance(value, list) or not all(_integer(w, 0, self.highest) for w in value):
+            raise UserError(f"{key.name} = {quoted(value)}: must be a list of {rule}; for example [1, 2, 1]")
+        weights, middle = tuple(map(int, value)), len(value) // 2
+        if weights and (len(weights) % 2 == 0 or len(weights) > self.most):
+            raise UserError(f"{key.name} = {quoted(weights)}: must be {rule}; for example [1, 2, 1]")
+        if weights and weights[middle] == 0:
+            raise UserError(
+                f"{key.name} = {list(weights)}: must be {rule}, because a vector of one element has nothing else; "
+                f"{[*weights[:middle], 1, *weights[middle + 1 :]]} would do"
+            )
+        return weights
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of groups."""
+
+    most: int = 16
+    longest: int = 65536
+    type_text: str = "list of integers"
+
+    @property
+    def range_text(self) -> str:
+        return f"at most {self.most} of 1…{self.longest}"
+
+    def checked(self, key: "Key", value: Any) -> tuple[int, ...]:
+        if not isinstance(value, list) or not all(_integer(size, 1, self.longest) for size in value):
+            raise UserError(
+                f"{key.name} = {quoted(value)}: must be a list of integers from 1 to {self.longest}, at most "
+                f"{self.most}; for example [8]"
+            )
+        if len(value) > self.most:
+            raise UserError(f"{key.name}: {len(value)} sizes; must be at most {self.most}; for example [8]")
+        return tuple(map(int, value))
 
 
 @dataclass(frozen=True)
 class Key:
-    """One configuration key as the help text and the README show it."""
+    """One configuration key."""
 
     name: str
-    type_text: str
-    unit: str
-    range_text: str
     default: Any
+    section: str
+    """One of `SECTIONS`."""
+    unit: str
     help: str
-    numeric: bool
-    """Whether the key changes bits of the result (numeric) or only how the hardware is built."""
+    values: Values
+    modes: Callable[[ModeTraits], bool]
+    """Whether a mode reads the key, whatever the other keys are."""
+    options: Callable[[Any], bool]
+    """Whether the key changes anything together with the other keys of some `Settings`."""
+
+    @property
+    def numeric(self) -> bool:
+        """Whether the key changes bits of the result, or only how the hardware is built."""
+        return self.section != "implementation"
+
+    @property
+    def type_text(self) -> str:
+        """The type, in words."""
+        return self.values.type_text
+
+    @property
+    def range_text(self) -> str:
+        """The range, in words."""
+        return self.values.range_text
+
+    @property
+    def default_text(self) -> str:
+        """The default, in the notation of TOML, but for text, which has no quotes."""
+        return str(self.default).lower() if isinstance(self.default, bool) else quoted(self.default).strip("'")
+
+    @property
+    def is_list(self) -> bool:
+        """Whether the value is a list."""
+        return isinstance(self.default, tuple)
+
+    def matters(self, settings: Any) -> bool:
+        """Whether the key has an effect together with the other keys of some `Settings`."""
+        return self.modes(settings.traits) and self.options(settings)
+
+    def checked(self, value: Any) -> Any:
+        """The value as a configuration holds it: of Python's types, numbers as floats, lists as tuples.
+
+        Raises `UserError`: the key, the value given, the rule, and a value that would do.
+        """
+        return self.values.checked(self, plain(value))
 
 
-KEYS: tuple[Key, ...] = (
-    Key("mode", "text", "–",
-        ", ".join(MODES), "softmax",
-        "the winner alone; probabilities, their logarithms, or unnormalised exponentials, and the winner; the loss of a label; a "
-        "probability for each score by itself; a random draw with the probabilities of softmax; 1.0 for the winner and 0 for all "
-        "others; the K largest scores in order; or those with their probabilities", True),
-    Key("top_k", "integer", "elements", "1…16", 5, "K of the Top-K modes: how many of the largest scores", True),
-    Key("max_length", "integer", "elements", "1…65536", 1024, "longest vector; any shorter length is free at run time", True),
-    Key("score_width", "integer", "bits", "2…16", 8, "width of a score code", True),
-    Key("score_signed", "boolean", "–", "true, false", True, "whether score codes are two's complement", True),
-    Key("score_scale", "number", "nats per code step", "> 0", 0.0625, "real value of one step of the score code", True),
-    Key("temperature", "number", "–", "> 0", 1.0,
-        "T in softmax(x / T): below 1 sharper, above 1 flatter; in the tables, so it costs nothing", True),
-    Key("temperature_bits", "integer", "bits", "0…14", 0,
-        "of a code u that comes beside each vector: softmax(x·u·2^−F / T), a temperature for each vector; 0: none", True),
-    Key("temperature_fraction", "integer", "bits", "0…14", 4, "F, the fraction bits of that inverse temperature", True),
-    Key("probability_width", "integer", "bits", "2…24", 8, "fraction bits P of a probability code", True),
-    Key("probability_format", "text", "–", "UQ0, UQ1", "UQ0", "UQ0.P saturates 1.0 to 1 − 2^−P; UQ1.P holds 1.0 exactly", True),
-    Key("guard_bits", "integer", "bits", "1…8", 4, "extra bits k inside; the error bound falls as 2^−k", True),
-    Key("normaliser", "text", "–", "divider, reciprocal, logarithm, none", "divider",
-        "the divider stage: a division per element (no multiplier), a reciprocal per vector and a multiplier, a difference of "
-        "logarithms (tables only), or none (exponentials over a power of two)", True),
-    Key("accumulator", "text", "–", "auto, absolute, reference, two_pass", "auto",
-        "exact sum, or a running power-of-two reference where the scores' range is too wide for it; or the sum relative to the "
-        "maximum in a pass of its own, one vector after the other (with profile small, normaliser divider)", True),
-    Key("integer_bits", "integer", "bits", "0…26", 0,
-        "of logarithmic results: 0 takes as many as hold every result, fewer saturate", True),
-    Key("reference_offset", "integer", "code steps", "0…65535", 0,
-        "of unnormalised exponentials: how far below the largest score code lies the one whose exponential is 1", True),
-    Key("profile", "text", "–", "auto, fast, fastest, small", "fast",
-        "one element per cycle in vectors that are long enough; the same with more registers; or fewer cells; auto picks by "
-        "what was measured on the part, and by max_length, and says why", False),
-    Key("seed", "integer", "–", "0…4294967295", 1, "where the random sequence of mode sample starts after reset", True),
-    Key("sampler", "text", "–", "gumbel, inverse_cdf", "gumbel",
-        "how mode sample draws: the largest of score + noise, in one pass; or the first element with which the running sum of "
-        "exponentials exceeds a random share of the whole, nearer to softmax by far", True),
-    Key("mask", "boolean", "–", "true, false", False,
-        "a bit beside each score excludes its element, as if it were not there: never the winner, probability 0", True),
-    Key("clip_minimum", "integer", "code steps", "−65536…65535", -65536,
-        "score codes below count as this one before the exponential; the winner is that of the scores as they are", True),
-    Key("clip_maximum", "integer", "code steps", "−65536…65535", 65535, "score codes above count as this one, likewise", True),
-    Key("probability_floor", "number", "–", "≥ 0, below 1 / max_length", 0.0,
-        "f: no class gets less, f + (1 − f·N)·p with N the vector's own length; 0: none", True),
-    Key("smoothing", "list of integers", "–", "an odd number of 0…255, at most 15", (),
-        "weights of a kernel that the probabilities are convolved with along the classes, the middle one above 0; empty: none",
-        True),
-    Key("smoothing_edges", "text", "–", "gather, scatter", "gather",
-        "near a vector's ends the kernel's weights within it count as the whole: of each average taken (gather; the sum is no "
-        "longer 1), or of each class's probability handed out (scatter; the sum stays)", True),
-    Key("smoothing_passes", "integer", "–", "1…4", 1, "how many times the probabilities are smoothed", True),
-    Key("groups", "list of integers", "elements", "at most 16 of 1…65536", (),
-        "sizes of mutually exclusive groups that a packet is cut into, over and over, each a vector by itself; max_length is the "
-        "longest; empty: the packet is one vector", True),
-    Key("ensemble", "integer", "members", "1…16", 1,
-        "M of an ensemble: M vectors, one after the other, make one result; 1 is none", True),
-    Key("ensemble_mean", "text", "–", "logits, probabilities", "logits",
-        "of an ensemble: the mean of the members' scores, before softmax; or that of their probabilities, behind it", True),
-    Key("lanes", "integer", "scores per beat", "1, 2, 4, 8, 16", 1, "scores that one beat carries", False),
-    Key("per_vector", "text", "–", "serial, pipelined", "serial",
-        "what works once per vector: step by step, and vectors of a few elements wait for it; or in a pipeline, and vectors of "
-        "any length follow each other without a bubble", False),
-)  # fmt: skip
-
-_CHOICES = {
-    "mode": tuple(MODES),
-    "probability_format": ("UQ0", "UQ1"),
-    "normaliser": ("divider", "reciprocal", "logarithm", "none"),
-    "accumulator": ("auto", "absolute", "reference", "two_pass"),
-    "ensemble_mean": ("logits", "probabilities"),
-    "profile": ("fast", "fastest", "small"),
-    "smoothing_edges": ("gather", "scatter"),
-    "lanes": (1, 2, 4, 8, 16),
-    "per_vector": ("serial", "pipelined"),
-    "sampler": ("gumbel", "inverse_cdf"),
-}
-_RANGES = {
-    "top_k": (1, 16),
-    "temperature_bits": (0, 14),
-    "temperature_fraction": (0, 14),
-    "max_length": (1, 65536),
-    "score_width": (2, 16),
-    "probability_width": (2, 24),
-    "guard_bits": (1, 8),
-    "integer_bits": (0, 26),
-    "smoothing_passes": (1, 4),
-    "clip_minimum": (-65536, 65535),
-    "clip_maximum": (-65536, 65535),
-    "reference_offset": (0, 65535),
-    "seed": (0, (1 << 32) - 1),
-    "ensemble": (1, 16),
-}
+def declare(
+    default: Any,
+    section: str,
+    help: str,
+    *,
+    unit: str = "–",
+    values: Values | None = None,
+    unresolved: str = "",
+    modes: Callable[[ModeTraits], bool] = lambda traits: True,
+    options: Callable[[Any], bool] = lambda settings: True,
+) -> Any:
+    """A field of `Settings` that declares a key. Without `values` the field's annotation gives them: a Literal's choices, true
+    and false, or a number above 0."""
+    declaration = {
+        "section": section,
+        "help": help,
+        "unit": unit,
+        "values": values,
+        "unresolved": unresolved,
+        "modes": modes,
+        "options": options,
+    }
+    return dataclasses.field(default=default, metadata=declaration)
 
 
-def nearest(word: str, known: Mapping[str, object] | tuple[Any, ...]) -> str:
-    """` (did you mean 'x'?)` for the known word nearest to `word`, or nothing."""
-    close = difflib.get_close_matches(word, [*map(str, known)], n=1, cutoff=0.5)
-    return f" (did you mean '{close[0]}'?)" if close else ""
-
-
-def _weights(name: str, value: Any) -> tuple[int, ...]:
-    """The weights of a kernel. Raises `UserError` for other than an odd number of them, each in its range."""
-    rule = "an odd number of integers from 0 to 255, at most 15, with the middle one above 0"
-    if not isinstance(value, list | tuple) or any(isinstance(w, bool) or not isinstance(w, int) for w in value):
-        raise UserError(f"{name} = {value!r}: must be a list of {rule}; for example [1, 2, 1]")
-    weights = tuple(value)
-    if not weights:
-        return weights
-    if len(weights) % 2 == 0 or len(weights) > 15 or min(weights) < 0 or max(weights) > 255:
-        raise UserError(f"{name} = {list(weights)}: must be {rule}; for example [1, 2, 1]")
-    middle = len(weights) // 2
-    if weights[middle] == 0:
-        would = [*weights[:middle], 1, *weights[middle + 1 :]]
-        raise UserError(
-            f"{name} = {list(weights)}: must be {rule}, for the middle one is all that a vector of one element keeps; "
-            f"{would} would do"
-        )
-    return weights
-
-
-def _sizes(name: str, value: Any) -> tuple[int, ...]:
-    """The sizes of groups. Raises `UserError` for more of them, or others, than there may be."""
-    listed = isinstance(value, list | tuple)
-    if not listed or any(isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= 65536 for n in value):
-        raise UserError(
-            f"{name} = {list(value) if listed else value!r}: must be a list of integers from 1 to 65536, at most 16; "
-            "for example [8]"
-        )
-    if len(value) > 16:
-        raise UserError(f"{name}: {len(value)} sizes; must be at most 16; for example [8]")
-    return tuple(value)
-
-
-_LISTS = {"smoothing": _weights, "groups": _sizes}
-
-
-def checked_value(key: Key, value: Any, max_length: int) -> Any:
-    """The value of a key as a configuration holds it: numbers as floats, lists as tuples. A floor's range depends on
-    `max_length`.
-
-    Raises `UserError`: the key, the value given, the rule, and a value that would do.
-    """
-    if key.name in _CHOICES:
-        # By type as well: True == 1 and 4.0 == 4.
-        if (type(value), value) not in [(type(choice), choice) for choice in _CHOICES[key.name]]:
-            if (key.name, value) == ("profile", "auto"):
-                raise UserError(
-                    "profile = 'auto': a configuration holds the profile that was picked, one of fast, fastest, small; "
-                    "profiles.resolve picks it, for example fast"
-                )
-            hint = nearest(value, _CHOICES[key.name]) if isinstance(value, str) else ""
-            raise UserError(f"{key.name} = {value!r}: must be one of {key.range_text}{hint}; for example {key.default}")
-    elif key.name in _RANGES:
-        low, high = _RANGES[key.name]
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            unit = "" if key.unit == "–" else f" {key.unit}"
-            raise UserError(
-                f"{key.name} = {value!r}: must be an integer from {low} to {high}{unit}; for example {key.default}"
-            )
-    elif key.type_text == "boolean":
-        if not isinstance(value, bool):
-            raise UserError(f"{key.name} = {value!r}: must be true or false; for example {str(key.default).lower()}")
-    elif key.name == "probability_floor":
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value * max_length < 1:
-            raise UserError(
-                f"probability_floor = {value!r}: must be a number from 0 to below 1 / max_length = "
-                f"{1 / max_length:.3g}, so that floors of as many classes leave something; "
-                f"for example {0.5 / max_length:.3g}"
-            )
-        return float(value)
-    elif key.type_text == "list of integers":
-        return _LISTS[key.name](key.name, value)
-    else:  # score_scale, temperature
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-            limit = "; mode = 'argmax' is the limit at 0" if key.name == "temperature" else ""
-            raise UserError(
-                f"{key.name} = {value!r}: must be a finite number above 0; for example {key.default}{limit}"
-            )
-        return float(value)
-    return value
+def key_of(field: "dataclasses.Field[Any]", annotation: Any) -> Key:
+    """The key that a field declares."""
+    declaration = dict(field.metadata)
+    unresolved = declaration.pop("unresolved")
+    values = declaration.pop("values")
+    if get_origin(annotation) is Literal:
+        values = Choices(get_args(annotation), unresolved)
+    elif values is None:
+        values = Flag() if annotation is bool else Floats()
+    return Key(name=field.name, default=field.default, values=values, **declaration)

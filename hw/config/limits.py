@@ -1,6 +1,17 @@
 """Limits that both the rules between keys and the numbers refer to."""
 
-__all__ = ["BETA_LIMIT", "DIRECT_WIDTH", "WIDEST_SCORE"]
+__all__ = [
+    "BETA_LIMIT",
+    "COARSEST_SAMPLING",
+    "DIRECT_WIDTH",
+    "FINEST_SAMPLING",
+    "LOGARITHM_LIMIT",
+    "NATURAL_RANGE",
+    "NATURAL_STEP",
+    "TWO_PASS_FRACTION",
+    "WIDEST_PROBABILITY",
+    "WIDEST_SCORE",
+]
 
 DIRECT_WIDTH = 10
 """Bits of the widest score that addresses one table directly: 1024 entries."""
@@ -14,3 +25,27 @@ result by more than N·2^-64 and keeps the exponent field finite for every posit
 
 WIDEST_SCORE = 16
 """Bits of the widest score that an exponential takes."""
+
+WIDEST_PROBABILITY = 24
+"""Largest `probability_width`."""
+
+LOGARITHM_LIMIT = 14
+"""Largest P + k: the logarithmic normaliser has a table of 2^(P + k − 1) entries, natural logarithms one of 2^(P + k − 2)."""
+
+NATURAL_RANGE = 512
+"""Nats that the scores of a natural logarithm may span: the table of octaves then has fewer than a thousand entries."""
+
+NATURAL_STEP = 32
+"""Nats of the largest score step of a natural logarithm: below `BETA_LIMIT` octaves, where the exponential's scale is capped."""
+
+COARSEST_SAMPLING, FINEST_SAMPLING = 16.0, 2.0**-16
+"""Nats per score step of Gumbel sampling.
+
+Coarser, a step below the maximum is never drawn; finer, the noise needs too many bits.
+"""
+
+TWO_PASS_FRACTION = 4
+"""Smallest `probability_width` in two passes.
+
+The next element's exponential is looked up while P + 1 bits of a quotient are computed, and that takes five cycles.
+"""

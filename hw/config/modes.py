@@ -57,6 +57,21 @@ class ModeTraits:
     """Why the mode takes no `groups`; empty where it takes them."""
 
     @property
+    def softmax(self) -> bool:
+        """Whether each element's result is its probability of softmax, which stages behind the head may change."""
+        return self.normalised and self.per_element
+
+    @property
+    def has_codes(self) -> bool:
+        """Whether the results contain numbers of `probability_width` fraction bits."""
+        return self.probabilities or self.logarithmic or self.exponentials
+
+    @property
+    def has_sum(self) -> bool:
+        """Whether the mode adds up exponentials; drawing does so with one of its samplers."""
+        return self.normalised or self.logarithmic or self.random
+
+    @property
     def groups(self) -> bool:
         """Whether a packet may consist of several groups, each a vector by itself."""
         return not self.groups_refusal

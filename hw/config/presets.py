@@ -1,6 +1,7 @@
 """The presets: one place for the command line, the tests, the resource table and the README."""
 
-from softstream.hw.config.config import Config, nearest
+from softstream.hw.config.config import Config
+from softstream.hw.config.keys import nearest
 from softstream.hw.errors import UserError
 
 __all__ = ["DIGITS_SCALE", "ENSEMBLE_SCALE", "PRESETS", "preset"]

@@ -1,194 +1,475 @@
-"""Which keys go together: rules between the keys of a configuration, beyond each one's own range."""
+"""Which keys go together: the rules between the keys of a configuration, beyond each key's own range.
+
+A rule is a function that answers with a `Refusal`, or with None where it is kept. `RULES` lists them in the order in which they
+are checked. A rule that depends on the width or the scale of the scores looks at those that the exponentials take
+(`inner_width`, `inner_scale`), so that no configuration behind an ensemble's sums or a temperature's product is refused later.
+What only a table or a bound can tell is left to the numbers.
+"""
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
 
-from softstream.hw.config.limits import BETA_LIMIT, DIRECT_WIDTH, WIDEST_SCORE
+from softstream.hw.config.keys import quoted
+from softstream.hw.config.limits import (
+    BETA_LIMIT,
+    COARSEST_SAMPLING,
+    DIRECT_WIDTH,
+    FINEST_SAMPLING,
+    LOGARITHM_LIMIT,
+    NATURAL_RANGE,
+    NATURAL_STEP,
+    TWO_PASS_FRACTION,
+    WIDEST_PROBABILITY,
+    WIDEST_SCORE,
+)
+from softstream.hw.config.settings import Settings
 from softstream.hw.errors import UserError
 from softstream.hw.formats import ceil_log2
 
-if TYPE_CHECKING:
-    from softstream.hw.config.config import Config
-
-__all__ = ["check_combination"]
+__all__ = ["RULES", "Refusal", "check_combination"]
 
 
-def check_combination(config: "Config") -> None:
-    """Raises `UserError` where keys do not go together: what was given, the reason, and a value that would do."""
-    if not 0 < config.effective_scale < math.inf:
-        raise UserError(
-            f"{config.scale_text}: their quotient must be a finite number above 0; for example temperature = 1.0"
-        )
+@dataclass(frozen=True)
+class Refusal:
+    """Why keys do not go together."""
+
+    given: str
+    """The keys and their values."""
+    reason: str
+    remedy: str
+    """A key with a value that would do."""
+    alternative: str = ""
+    """Another one."""
+
+    def __str__(self) -> str:
+        other = f", or {self.alternative}" if self.alternative else ""
+        return f"{self.given}: {self.reason}; {self.remedy} would do{other}"
+
+
+Rule = Callable[[Settings], Refusal | None]
+
+
+def check_combination(settings: Settings) -> None:
+    """Raises `UserError` for the first rule that is broken: what was given, the reason, and a value that would do."""
+    for rule in RULES:
+        refusal = rule(settings)
+        if refusal is not None:
+            raise UserError(str(refusal))
+
+
+def _given(settings: Settings, *names: str) -> str:
+    """`key = value with key = value and key = value`."""
+    values = {name: getattr(settings, name) for name in names}
+    texts = [f"{name} = {str(v).lower() if isinstance(v, bool) else quoted(v)}" for name, v in values.items()]
+    return texts[0] + "".join(f" {'and' if i else 'with'} {text}" for i, text in enumerate(texts[1:]))
+
+
+def _rounded(value: float, *, digits: int = 2, up: bool = False) -> float:
+    """A number that a person would write, of so many digits, not above `value`; or not below it."""
+    unit = Fraction(10) ** (math.floor(math.log10(value)) + 1 - digits)
+    count = Fraction(value) / unit
+    return float((math.ceil(count) if up else math.floor(count)) * unit)
+
+
+def _scale(settings: Settings, inner: float, *, up: bool = False) -> float:
+    """A score_scale with which a step of the scores that the exponentials take has at most, or at least, `inner` nats."""
+    exact = inner / settings.inner_scale_with(1.0)
+    nearest = float(f"{exact:.3g}")
+    reached = settings.inner_scale_with(nearest)
+    return nearest if (reached >= inner if up else reached <= inner) else _rounded(exact, digits=3, up=up)
+
+
+# Scales ----------------------------------------------------------------------------------------------------------------
+
+
+def _scale_is_a_number(settings: Settings) -> Refusal | None:
+    if 0 < settings.effective_scale < math.inf and settings.inner_scale > 0:
+        return None
+    if settings.temperature == 1:
+        return Refusal(settings.scale_text, "a step of the score is no number above 0", "score_scale = 0.0625")
+    return Refusal(
+        settings.scale_text,
+        "their quotient must be a finite number above 0",
+        "temperature = 1.0" if settings.score_scale > 1e-300 else "score_scale = 0.0625",
+    )
+
+
+def _temperature_leaves_steps_apart(settings: Settings) -> Refusal | None:
     coarsest = BETA_LIMIT * math.log(2)
-    if config.temperature != 1 and not config.traits.order_only and config.effective_scale > coarsest:
-        # Rounded up to a number that a person would write.
-        least = config.score_scale / coarsest
-        digit = 10.0 ** math.floor(math.log10(least))
-        warmer = math.ceil(least / digit + 1e-9) * digit
-        raise UserError(
-            f"{config.scale_text}: a step of the score would be {config.effective_scale:.3g} nats, at most {coarsest:.3g} are "
-            f"of any use; temperature = {warmer:.3g} would do, or mode = 'argmax', the limit at 0"
-        )
-    if config.lanes >= 2 * config.max_length:
-        raise UserError(
-            f"lanes = {config.lanes}: must be below 2 · max_length = {2 * config.max_length}, more would never be used; "
-            f"for example {1 << ceil_log2(config.max_length)}"
-        )
-    if config.groups:
-        _check_groups(config)
-    _check_clip(config)
-    steps = (1 << config.score_width) - 1
-    if config.traits.exponentials and config.reference_offset > steps:
-        raise UserError(
-            f"reference_offset = {config.reference_offset}: must be from 0 to {steps}, a step for each score code of "
-            f"{config.score_width} bits; for example 0"
-        )
-    smooth = len(config.smoothing) > 1
-    for option, wanted, name, given, why in (
-        ("smoothing", smooth, "lanes", config.lanes > 1, "takes one element after the other"),
-        ("smoothing", smooth, "mask", config.mask, "an excluded class would get of its neighbours'"),
-        ("probability_floor", config.probability_floor > 0, "mask", config.mask,
-         "it stands behind the sum, where nothing tells an excluded class from an unlikely one"),
-    ):  # fmt: skip
-        if wanted and given:
-            value, plain = ("true", "false") if name == "mask" else (config.lanes, 1)
-            raise UserError(f"{option} with {name} = {value}: {why}; {name} = {plain} would do")
-    if config.temperature_bits:
-        _check_temperature_bits(config)
-    if config.accumulator == "two_pass" and not config.traits.two_pass:
-        raise UserError(
-            f"accumulator = 'two_pass' with mode = {config.mode!r}: takes softmax; accumulator = 'auto' would do"
-        )
-    if config.inverse_cdf and config.lanes > 1:
-        raise UserError(
-            f"lanes = {config.lanes} with sampler = 'inverse_cdf': the running sum is looked at element by element; lanes = 1 "
-            "would do"
-        )
-    if config.inverse_cdf and config.per_vector == "pipelined":
-        raise UserError(
-            "per_vector = 'pipelined' with sampler = 'inverse_cdf': the share of a vector's sum takes its steps; "
-            "per_vector = 'serial' would do, or sampler = 'gumbel', which takes vectors of any length without a bubble"
-        )
-    if config.accumulator == "two_pass" and config.per_vector == "pipelined":
-        raise UserError(
-            "per_vector = 'pipelined' with accumulator = 'two_pass': takes one vector after the other; "
-            "per_vector = 'serial' would do"
-        )
-    if config.ensemble > 1:
-        _check_ensemble(config)
+    if settings.temperature == 1 or settings.traits.order_only or settings.effective_scale <= coarsest:
+        return None
+    return Refusal(
+        settings.scale_text,
+        f"a step of the score would be {settings.effective_scale:.3g} nats, at most {coarsest:.3g} are of any use",
+        f"temperature = {_rounded(settings.score_scale / coarsest, digits=1, up=True):.3g}",
+        "mode = 'argmax', the limit at 0",
+    )
 
 
-def _check_ensemble(config: "Config") -> None:
-    """Raises `UserError` for an ensemble that the other keys do not go with."""
-    if config.mask:
-        raise UserError(
-            f"ensemble = {config.ensemble} with mask: what one member excludes and another does not has no mean; "
-            "mask = false would do"
-        )
-    widest, more = WIDEST_SCORE, ceil_log2(config.ensemble)
-    if config.ensemble_mean == "logits" and config.score_width + more > widest:
-        raise UserError(
-            f"ensemble = {config.ensemble} with score_width = {config.score_width}: sums of scores have {more} bits more, "
-            f"{widest} at most; score_width = {widest - more} would do, or ensemble_mean = 'probabilities'"
-        )
+def _noise_has_a_table(settings: Settings) -> Refusal | None:
+    scale = settings.inner_scale
+    if not settings.traits.random or settings.inverse_cdf or FINEST_SAMPLING <= scale <= COARSEST_SAMPLING:
+        return None
+    coarse = scale > COARSEST_SAMPLING
+    return Refusal(
+        _with_ensemble(settings, settings.scale_text),
+        f"sampling takes {FINEST_SAMPLING:g} to {COARSEST_SAMPLING:g} nats per code step",
+        f"score_scale = {_scale(settings, COARSEST_SAMPLING if coarse else FINEST_SAMPLING, up=not coarse)}",
+        "mode = 'argmax'" if coarse else "",
+    )
 
 
-def _check_clip(config: "Config") -> None:
-    """Raises `UserError` for a clip that leaves no scores apart, or that the other keys do not go with."""
-    low, high = config.score_format.minimum, config.score_format.maximum
-    for key, other, fits in (
-        ("clip_minimum", low, config.clip_minimum < min(config.clip_maximum, high)),
-        ("clip_maximum", high, config.clip_maximum > low),
+def _natural_logarithm_has_a_table(settings: Settings) -> Refusal | None:
+    if not settings.traits.logarithmic:
+        return None
+    steps, scale = (1 << settings.inner_width) - 1, settings.inner_scale
+    if scale * steps > NATURAL_RANGE or scale > NATURAL_STEP:
+        return Refusal(
+            f"{_with_ensemble(settings, settings.scale_text)} and score_width = {settings.score_width}",
+            f"the scores would span {scale * steps:.6g} nats; at most {NATURAL_RANGE} in steps of at most {NATURAL_STEP} have a "
+            "table of logarithms",
+            f"score_scale = {_scale(settings, min(NATURAL_STEP, NATURAL_RANGE / steps))}",
+        )
+    if settings.probability_width + settings.guard_bits > LOGARITHM_LIMIT:
+        return Refusal(
+            f"probability_width = {settings.probability_width}, guard_bits = {settings.guard_bits}",
+            f"their sum must be at most {LOGARITHM_LIMIT}, because the table of logarithms has 2^(P + k − 2) entries",
+            f"probability_width = {LOGARITHM_LIMIT - settings.guard_bits}",
+        )
+    return None
+
+
+def _with_ensemble(settings: Settings, text: str) -> str:
+    """The text, and the ensemble where its sums have finer steps than the scores."""
+    if not settings.sums_scores:
+        return text
+    return f"{text} {'and' if ' with ' in text else 'with'} ensemble = {settings.ensemble}"
+
+
+# Lanes, groups, clip -----------------------------------------------------------------------------------------------------
+
+
+def _lanes_are_used(settings: Settings) -> Refusal | None:
+    if settings.lanes < 2 * settings.max_length:
+        return None
+    return Refusal(
+        f"lanes = {settings.lanes}",
+        f"must be below 2 · max_length = {2 * settings.max_length}, because more would never be used",
+        f"lanes = {1 << ceil_log2(settings.max_length)}",
+    )
+
+
+def _groups_fit(settings: Settings) -> Refusal | None:
+    if not settings.groups:
+        return None
+    given, longest = f"groups = {list(settings.groups)}", max(settings.groups)
+    if settings.traits.groups_refusal:
+        return Refusal(
+            f"{given} with mode = {settings.mode!r}", settings.traits.groups_refusal, "mode = 'softmax'", "groups = []"
+        )
+    if settings.inverse_cdf:
+        return Refusal(
+            f"{given} with sampler = 'inverse_cdf'", "a packet has one draw, not one per group", "sampler = 'gumbel'"
+        )
+    if settings.ensemble > 1:
+        return Refusal(
+            f"{given} with ensemble = {settings.ensemble}", "the members of a group are a packet apart", "ensemble = 1"
+        )
+    if longest != settings.max_length:
+        return Refusal(
+            f"max_length = {settings.max_length} with {given}", "must be the longest group", f"max_length = {longest}"
+        )
+    common = math.gcd(*settings.groups)
+    if common % settings.lanes:
+        return Refusal(
+            f"lanes = {settings.lanes} with {given}",
+            "a beat holds elements of one group, so every size must be a multiple of lanes",
+            f"lanes = {common & -common & 15 or 16}",
+        )
+    return None
+
+
+def _clip_leaves_scores_apart(settings: Settings) -> Refusal | None:
+    low, high = settings.score_format.minimum, settings.score_format.maximum
+    if settings.clip_minimum >= high:
+        key, value = "clip_minimum", low
+    elif settings.clip_maximum <= low:
+        key, value = "clip_maximum", high
+    elif settings.clip_minimum >= settings.clip_maximum:
+        key, value = "clip_minimum", low
+    else:
+        return None
+    return Refusal(
+        f"{key} = {getattr(settings, key)}",
+        f"must leave scores apart, with clip_minimum below clip_maximum, of the codes from {low} to {high}",
+        f"{key} = {value}",
+    )
+
+
+def _clip_fits(settings: Settings) -> Refusal | None:
+    if not settings.clips:
+        return None
+    key = "clip_minimum" if settings.clip_minimum > settings.score_format.minimum else "clip_maximum"
+    for name, fits, value, reason in (
+        ("mode", settings.traits.normalised, "'softmax'", "clipping changes the exponentials of softmax"),
+        ("score_width", settings.score_width <= DIRECT_WIDTH, DIRECT_WIDTH, "the entries of a table by score hold it"),
+        ("accumulator", not settings.two_pass, "'auto'", "the table of two passes is one of differences"),
+        ("temperature_bits", not settings.temperature_bits, 0, "the product with a temperature is no score code"),
+        ("ensemble", not settings.sums_scores, 1, "the sum takes the members' scores as they are"),
     ):
         if not fits:
-            raise UserError(
-                f"{key} = {getattr(config, key)}: must leave scores apart, clip_minimum below clip_maximum, of the codes from "
-                f"{low} to {high}; {key} = {other} would do"
-            )
-    if not config.clips:
-        return
-    key = "clip_minimum" if config.clip_minimum > low else "clip_maximum"
-    for name, fits, would, why in (
-        ("mode", config.traits.normalised, "'softmax'", "takes the exponentials of softmax"),
-        (
-            "score_width",
-            config.score_width <= DIRECT_WIDTH,
-            f"{DIRECT_WIDTH}",
-            "is in the entries of tables by score",
-        ),
-        ("accumulator", config.accumulator != "two_pass", "'auto'", "its table is one of differences"),
-        ("temperature_bits", not config.temperature_bits, "0", "what it scales are no codes of the scores any more"),
-        (
-            "ensemble",
-            config.ensemble == 1 or config.ensemble_mean != "logits",
-            "1",
-            "what is summed are scores as they are",
-        ),
+            return Refusal(_given(settings, key, name), reason, f"{name} = {value}")
+    return None
+
+
+# Stages behind the head --------------------------------------------------------------------------------------------------
+
+
+def _post_stage(settings: Settings) -> str:
+    """The key that asks for the first stage behind the head; empty where there is none."""
+    if settings.averages_probabilities:
+        return "ensemble_mean"
+    return "smoothing" if settings.smooths else "probability_floor" if settings.probability_floor else ""
+
+
+def _smoothing_sees_its_neighbours(settings: Settings) -> Refusal | None:
+    if settings.smooths and settings.lanes > 1:
+        return Refusal(f"smoothing with lanes = {settings.lanes}", "takes one element after the other", "lanes = 1")
+    if settings.smooths and settings.mask:
+        return Refusal(
+            "smoothing with mask = true", "an excluded class would get a share of its neighbours", "mask = false"
+        )
+    return None
+
+
+def _floor_sees_no_mask(settings: Settings) -> Refusal | None:
+    if not (settings.probability_floor and settings.mask):
+        return None
+    return Refusal(
+        "probability_floor with mask = true",
+        "behind the sum nothing distinguishes an excluded class from an unlikely one",
+        "mask = false",
+    )
+
+
+def _post_stages_have_probabilities(settings: Settings) -> Refusal | None:
+    stage = _post_stage(settings)
+    if stage and not settings.traits.softmax:
+        return Refusal(
+            f"{stage} with mode = {settings.mode!r}", "takes the probabilities of softmax", "mode = 'softmax'"
+        )
+    if stage and settings.normaliser == "none":
+        return Refusal(
+            f"{stage} with normaliser = 'none'", "takes the probabilities of softmax", "normaliser = 'divider'"
+        )
+    return None
+
+
+def _guard_bits_between_stages(settings: Settings) -> Refusal | None:
+    stage = _post_stage(settings)
+    if not stage or settings.guarded_bits >= 2:
+        return None
+    key, value = ("guard_bits", 4) if settings.guard_bits < 3 else ("probability_width", WIDEST_PROBABILITY - 2)
+    return Refusal(
+        f"{key} = {getattr(settings, key)} with {stage}",
+        f"probabilities need 2 more guard bits between the stages, and have at most {WIDEST_PROBABILITY} bits",
+        f"{key} = {value}",
+    )
+
+
+def _floor_leaves_something(settings: Settings) -> Refusal | None:
+    floor, length = settings.probability_floor, settings.max_length
+    if floor * length >= 1:
+        return Refusal(
+            f"probability_floor = {floor}",
+            f"must be a number from 0 to below 1 / max_length = {1 / length:.3g}, so that the floors of all classes leave "
+            "something",
+            f"probability_floor = {0.5 / length:.3g}",
+        )
+    fraction = settings.probability_width + settings.guarded_bits
+    if floor and settings.floor_code * length >= 1 << fraction:
+        return Refusal(
+            f"probability_floor = {floor} with max_length = {length}",
+            f"the floors of all classes must leave something, and this one becomes {settings.floor_code}·2^−{fraction}",
+            f"probability_floor = {0.5 / length:.3g}",
+        )
+    return None
+
+
+# Temperatures, ensembles -------------------------------------------------------------------------------------------------
+
+
+def _temperature_bits_fit(settings: Settings) -> Refusal | None:
+    if not settings.temperature_bits:
+        return None
+    given = f"temperature_bits = {settings.temperature_bits}"
+    if not settings.traits.vector_temperature:
+        ordered = settings.traits.order_only
+        return Refusal(
+            f"{given} with mode = {settings.mode!r}",
+            "the order does not depend on a temperature" if ordered else "softmax and its logarithms alone take it",
+            "temperature_bits = 0",
+            "mode = 'softmax'",
+        )
+    for name, given_value, plural in (
+        ("ensemble", settings.ensemble if settings.ensemble > 1 else None, "vector has one code, and a mean several"),
+        ("groups", list(settings.groups) or None, "packet has one code, and several vectors"),
     ):
-        if not fits:
-            raise UserError(
-                f"{key} = {getattr(config, key)} with {name} = {getattr(config, name)!r}: {why}; {name} = {would} would do"
+        if given_value is not None:
+            return Refusal(
+                f"{given} with {name} = {given_value}", f"each {plural}", "temperature_bits = 0", "temperature for all"
             )
-
-
-def _check_temperature_bits(config: "Config") -> None:
-    """Raises `UserError` where scores cannot be multiplied by a code that comes beside them."""
-    given = f"temperature_bits = {config.temperature_bits}"
-    if not config.traits.vector_temperature:
-        why = (
-            "the order does not depend on a temperature"
-            if config.traits.order_only
-            else "takes softmax and its logarithms"
-        )
-        raise UserError(
-            f"{given} with mode = {config.mode!r}: {why}; temperature_bits = 0 would do, or mode = 'softmax'"
-        )
-    if config.ensemble > 1:
-        raise UserError(
-            f"{given} with ensemble = {config.ensemble}: a code comes beside each vector, and a mean has several; "
-            "temperature_bits = 0 would do, with temperature for all"
-        )
-    if config.groups:
-        raise UserError(
-            f"{given} with groups = {list(config.groups)}: a code comes beside each packet, and it has several vectors; "
-            "temperature_bits = 0 would do, with temperature for all"
-        )
-    narrow = config.division == "logarithm" or config.accumulator == "two_pass"
+    narrow = "accumulator" if settings.two_pass else "normaliser" if settings.division == "logarithm" else ""
     widest = DIRECT_WIDTH if narrow else WIDEST_SCORE
-    key = "accumulator" if config.accumulator == "two_pass" else "normaliser"
-    what = f" and {key} = {getattr(config, key)!r}" if narrow else ""
-    if config.score_width + config.temperature_bits > widest:
-        fewer = widest - config.score_width
-        remedy = f"temperature_bits = {fewer}"
-        if fewer <= 0:
-            default = "divider" if key == "normaliser" else "auto"
-            remedy = f"{key} = {default!r}" if narrow else f"score_width = {widest - config.temperature_bits}"
-        raise UserError(
-            f"{given} with score_width = {config.score_width}{what}: their product has "
-            f"{config.score_width + config.temperature_bits} bits, at most {widest} are taken; {remedy} would do"
-        )
+    if settings.inner_width <= widest:
+        return None
+    fewer = widest - settings.score_width
+    remedy = f"temperature_bits = {fewer}"
+    if fewer <= 0:
+        remedy = f"score_width = {widest - settings.temperature_bits}"
+        if narrow:
+            remedy = "accumulator = 'auto'" if narrow == "accumulator" else "normaliser = 'divider'"
+    return Refusal(
+        _given(settings, "temperature_bits", "score_width", *([narrow] if narrow else [])),
+        f"their product has {settings.inner_width} bits, at most {widest} are taken",
+        remedy,
+    )
 
 
-def _check_groups(config: "Config") -> None:
-    text, longest = f"groups = {list(config.groups)}", max(config.groups)
-    if config.traits.groups_refusal:
-        why = config.traits.groups_refusal
-        raise UserError(f"{text} with mode = {config.mode!r}: {why}; mode = 'softmax' would do, or groups = []")
-    if config.inverse_cdf:
-        raise UserError(
-            f"{text} with sampler = 'inverse_cdf': one draw comes with a packet; sampler = 'gumbel' would do"
+def _ensemble_fits(settings: Settings) -> Refusal | None:
+    if settings.ensemble == 1:
+        return None
+    if settings.mask:
+        return Refusal(
+            f"ensemble = {settings.ensemble} with mask",
+            "an element that one member excludes and another does not has no mean",
+            "mask = false",
         )
-    if config.ensemble > 1:
-        raise UserError(
-            f"{text} with ensemble = {config.ensemble}: the members of a group are a packet apart; ensemble = 1 would do"
+    more = settings.inner_width - settings.score_width
+    if settings.sums_scores and settings.inner_width > WIDEST_SCORE:
+        return Refusal(
+            _given(settings, "ensemble", "score_width"),
+            f"sums of scores have {more} bits more, {WIDEST_SCORE} at most",
+            f"score_width = {WIDEST_SCORE - more}",
+            "ensemble_mean = 'probabilities'" if settings.traits.softmax and settings.normaliser != "none" else "",
         )
-    if longest != config.max_length:
-        raise UserError(
-            f"max_length = {config.max_length} with {text}: must be the longest group; max_length = {longest} would do"
+    return None
+
+
+# Accumulators, normalisers, sampling -------------------------------------------------------------------------------------
+
+
+def _two_pass_fits(settings: Settings) -> Refusal | None:
+    if settings.accumulator != "two_pass":
+        return None
+    if not settings.traits.two_pass:
+        return Refusal(_given(settings, "accumulator", "mode"), "softmax alone has two passes", "accumulator = 'auto'")
+    if not settings.two_pass:
+        return None
+    for given, fits, reason, remedy, alternative in (
+        (("accumulator", "normaliser"), settings.normaliser == "divider", "each element is divided by the sum",
+         "normaliser = 'divider'", ""),
+        (("accumulator", "score_width", *(["ensemble"] if settings.sums_scores else [])),
+         settings.inner_width <= DIRECT_WIDTH,
+         f"one table holds every difference of scores of at most {DIRECT_WIDTH} bits", "accumulator = 'auto'", ""),
+        (("accumulator", "probability_width"), settings.probability_width >= TWO_PASS_FRACTION,
+         f"takes at least {TWO_PASS_FRACTION} fraction bits", f"probability_width = {TWO_PASS_FRACTION}", ""),
+        (("lanes", "accumulator"), settings.lanes == 1, "takes one element after the other", "lanes = 1", ""),
+        (("profile", "accumulator"), settings.profile == "small", "takes one vector after the other",
+         "profile = 'small'", "accumulator = 'auto'"),
+        (("per_vector", "accumulator"), settings.per_vector == "serial", "takes one vector after the other",
+         "per_vector = 'serial'", ""),
+    ):  # fmt: skip
+        if not fits:
+            return Refusal(_given(settings, *given), reason, remedy, alternative)
+    return None
+
+
+def _running_reference_takes_one_lane(settings: Settings) -> Refusal | None:
+    if settings.accumulator != "reference" or settings.lanes == 1 or not settings.sums or settings.inverse_cdf:
+        return None
+    return Refusal(
+        _given(settings, "lanes", "accumulator"),
+        "the sum against a running reference depends on the order of additions and takes one element after the other",
+        "lanes = 1",
+        "accumulator = 'auto'",
+    )
+
+
+def _logarithm_has_a_table(settings: Settings) -> Refusal | None:
+    if settings.division != "logarithm":
+        return None
+    if settings.inner_width > DIRECT_WIDTH:
+        return Refusal(
+            _given(settings, "normaliser", "score_width", *(["ensemble"] if settings.sums_scores else [])),
+            f"takes scores of at most {DIRECT_WIDTH} bits",
+            "normaliser = 'reciprocal'",
         )
-    common = math.gcd(*config.groups)
-    if common % config.lanes:
-        raise UserError(
-            f"lanes = {config.lanes} with {text}: a beat holds elements of one group, so sizes must be multiples of lanes; "
-            f"lanes = {common & -common & 15 or 16} would do"
+    if settings.probability_width + settings.guard_bits > LOGARITHM_LIMIT:
+        return Refusal(
+            f"{_given(settings, 'normaliser', 'probability_width')}, guard_bits = {settings.guard_bits}",
+            f"their sum must be at most {LOGARITHM_LIMIT}, because the table has 2^(P + k − 1) entries",
+            "normaliser = 'divider'",
         )
+    return None
+
+
+def _draws_fit(settings: Settings) -> Refusal | None:
+    if not settings.traits.random:
+        return None
+    if not settings.inverse_cdf:
+        if settings.lanes == 1:
+            return None
+        return Refusal(
+            _given(settings, "lanes", "mode"),
+            "sampling takes one random word per element, one after the other",
+            "lanes = 1",
+        )
+    for name, fits, reason, remedy, alternative in (
+        ("lanes", settings.lanes == 1, "the running sum is compared element by element", "lanes = 1", ""),
+        ("per_vector", settings.per_vector == "serial", "the random share of a vector's sum takes its steps",
+         "per_vector = 'serial'", "sampler = 'gumbel', which takes vectors of any length without a bubble"),
+        ("accumulator", settings.accumulator != "reference", "both passes must add up to the same sum, so it is exact",
+         "accumulator = 'auto'", ""),
+    ):  # fmt: skip
+        if not fits:
+            return Refusal(_given(settings, name, "sampler"), reason, remedy, alternative)
+    return None
+
+
+def _reference_is_a_code(settings: Settings) -> Refusal | None:
+    most = (1 << settings.score_width) - 1
+    if not settings.traits.exponentials or settings.reference_offset <= most:
+        return None
+    return Refusal(
+        f"reference_offset = {settings.reference_offset}",
+        f"must be from 0 to {most}, a step for each score code of {settings.score_width} bits",
+        "reference_offset = 0",
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    _scale_is_a_number,
+    _temperature_leaves_steps_apart,
+    _lanes_are_used,
+    _groups_fit,
+    _clip_leaves_scores_apart,
+    _clip_fits,
+    _smoothing_sees_its_neighbours,
+    _floor_sees_no_mask,
+    _temperature_bits_fit,
+    _two_pass_fits,
+    _draws_fit,
+    _ensemble_fits,
+    _post_stages_have_probabilities,
+    _guard_bits_between_stages,
+    _floor_leaves_something,
+    _noise_has_a_table,
+    _natural_logarithm_has_a_table,
+    _logarithm_has_a_table,
+    _running_reference_takes_one_lane,
+    _reference_is_a_code,
+)
+"""All rules, in the order in which they are checked."""

@@ -47,8 +47,10 @@ UQ0.P has no code for 1.0: results that round to 1.0 saturate to 1 − 2^−P. A
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from softstream.hw.config.config import Config
 from softstream.hw.config.limits import BETA_LIMIT
@@ -57,7 +59,7 @@ from softstream.hw.numbers.composition import POSTS, Composition, composition
 from softstream.hw.numbers.softmax import Numerics, numerics
 from softstream.hw.numbers.two_pass import differences
 
-__all__ = ["Bound", "bound", "post_shares", "unchecked_bound"]
+__all__ = ["Bound", "bound", "bound_remedy", "post_shares", "unchecked_bound"]
 
 
 @dataclass(frozen=True)
@@ -99,14 +101,19 @@ def bound(config: Config, widths: Numerics | None = None) -> Bound:
 
     Raises `UserError` where it exceeds 1 ulp, with the bound that the configuration would have and guard bits that do.
     """
-    parts = composition(config)
-    limits = unchecked_bound(config, widths) if parts is None else _composed_bound(config, parts)
+    limits = _bound(config, widths)
     if limits.total > 1:
         raise UserError(
             f"guard_bits = {config.guard_bits} with probability_width = {config.probability_width}: the error bound would "
-            f"be {float(limits.total):.3f} ulp, at most 1 ulp is allowed; {_remedy(config)} would do"
+            f"be {float(limits.total):.3f} ulp, at most 1 ulp is allowed; {bound_remedy(config, _bound)} would do"
         )
     return limits
+
+
+def _bound(config: Config, widths: Numerics | None = None) -> Bound:
+    """The bound of a softmax configuration, however large."""
+    parts = composition(config)
+    return unchecked_bound(config, widths) if parts is None else _composed_bound(config, parts)
 
 
 def post_shares(config: Config, parts: Composition) -> list[tuple[str, Fraction]]:
@@ -123,7 +130,7 @@ def post_shares(config: Config, parts: Composition) -> list[tuple[str, Fraction]
 def _composed_bound(config: Config, parts: Composition) -> Bound:
     """That of the inner configuration, through the post stages, and the last rounding."""
     if not parts.finished:
-        return bound(parts.inner)
+        return _bound(parts.inner)
     inner, half = unchecked_bound(parts.inner), Fraction(1, 2)
     scale = Fraction(1, 1 << (parts.inner.probability_width - config.probability_width))
     post = sum((share for _, share in post_shares(config, parts)), Fraction(0))
@@ -188,11 +195,20 @@ def _saturation(config: Config) -> Fraction:
     return Fraction(int(config.probability_format == "UQ0"))
 
 
-def _remedy(config: Config) -> str:
-    for guard_bits in range(config.guard_bits + 1, 9):
+def bound_remedy(config: Config, bound_of: Callable[[Config], Bound]) -> str:
+    """Keys and values with which `bound_of` gives at most 1 ulp, the smallest change first."""
+    changes: list[dict[str, Any]] = [{"guard_bits": bits} for bits in range(config.guard_bits + 1, 9)]
+    if config.traits.normalised and config.normaliser != "divider":
+        changes += [{"normaliser": "divider", "guard_bits": bits} for bits in range(4, 9)]
+    if config.smooths:
+        changes += [{"smoothing_passes": passes} for passes in range(config.smoothing_passes - 1, 0, -1)]
+    changes += [{"probability_width": width} for width in range(config.probability_width - 1, 1, -1)]
+    changes += [{key: value} for key, value in (("smoothing", []), ("probability_floor", 0.0), ("ensemble", 1))]
+    for change in changes:
         try:
-            bound(config.replace(guard_bits=guard_bits))
+            fits = bound_of(config.replace(**change)).total <= 1
         except UserError:
             continue
-        return f"guard_bits = {guard_bits}"
-    return "normaliser = 'divider' with guard_bits = 4"
+        if fits:
+            return " with ".join(f"{key} = {value!r}" for key, value in change.items())
+    return "probability_width = 8 with guard_bits = 4"

@@ -14,16 +14,12 @@ from fractions import Fraction
 from functools import lru_cache
 
 from softstream.hw.config.config import Config
-from softstream.hw.errors import UserError
 from softstream.hw.numbers.ensemble import mean_error, summed
 from softstream.hw.numbers.floor import floor_error
 from softstream.hw.numbers.smoothing import smoothing_error
 from softstream.hw.numbers.temperature import tempered, untempered
 
 __all__ = ["FRONTS", "POSTS", "Composition", "Front", "FrontStep", "Post", "composition", "guarded"]
-
-WIDEST = 24
-"""Largest `probability_width`."""
 
 
 @dataclass(frozen=True)
@@ -57,31 +53,25 @@ class Post:
     """The configuration with its option switched off."""
     error: Callable[[Config, Config, Fraction], Fraction]
     """(outer, inner, e) → error of a probability behind the stage where it is at most e before, both absolute."""
-    key: str = ""
-    """The key that asks for it, where that has another name."""
 
 
 FRONTS: dict[str, FrontStep] = {
-    "mean_logits": FrontStep(lambda config: config.ensemble > 1 and config.ensemble_mean == "logits", summed),
+    "mean_logits": FrontStep(lambda config: config.sums_scores, summed),
     "inverse_temperature": FrontStep(lambda config: config.temperature_bits > 0, tempered, untempered),
 }
 """Front stages by the stem of their file, in data-path order."""
 
 POSTS: dict[str, Post] = {
     "mean_probabilities": Post(
-        lambda config: config.ensemble > 1 and config.ensemble_mean == "probabilities",
+        lambda config: config.averages_probabilities,
         lambda config: config.replace(ensemble=1, ensemble_mean="logits"),
         mean_error,
-        "ensemble_mean",
     ),
-    "smoothing": Post(
-        lambda config: len(config.smoothing) > 1, lambda config: config.replace(smoothing=()), smoothing_error
-    ),
+    "smoothing": Post(lambda config: config.smooths, lambda config: config.replace(smoothing=()), smoothing_error),
     "floor": Post(
         lambda config: config.probability_floor > 0,
         lambda config: config.replace(probability_floor=0.0),
         floor_error,
-        "probability_floor",
     ),
 }
 """Post stages, likewise; behind the last of them stands `finish`."""
@@ -104,18 +94,9 @@ class Composition:
         return next((front.winner for front in self.fronts if front.winner is not None), None)
 
 
-def guarded(config: Config, purpose: str = "post stages") -> Config:
-    """The configuration with the probabilities that post stages take: UQ1.(P + G), the same P + k inside.
-
-    Raises `UserError` where fewer than two bits would be guarded, with a value that would do.
-    """
-    extra = min(config.guard_bits - 1, WIDEST - config.probability_width)
-    if extra < 2:
-        key, value = ("guard_bits", 4) if config.guard_bits < 3 else ("probability_width", WIDEST - 2)
-        raise UserError(
-            f"{key} = {getattr(config, key)} with {purpose}: probabilities need 2 guard "
-            f"bits more between the stages, {WIDEST} bits in all at most; {key} = {value} would do"
-        )
+def guarded(config: Config) -> Config:
+    """The configuration with the probabilities that post stages take: UQ1.(P + G), the same P + k inside."""
+    extra = config.guarded_bits
     return config.replace(
         probability_width=config.probability_width + extra,
         guard_bits=config.guard_bits - extra,
@@ -129,10 +110,7 @@ def _posts(config: Config) -> tuple[str, ...]:
 
 @lru_cache(maxsize=256)
 def composition(config: Config) -> Composition | None:
-    """The stages around the head of a configuration; None where there are none.
-
-    Raises `UserError` for post stages in modes without probabilities, with a value that would do.
-    """
+    """The stages around the head of a configuration; None where there are none."""
     inner, fronts, posts = config, [], _posts(config)
     for name in posts:
         inner = POSTS[name].without(inner)
@@ -142,11 +120,5 @@ def composition(config: Config) -> Composition | None:
             fronts.append(Front(name, inner, after, step.winner(inner)))
             inner = after
     if posts:
-        asked = POSTS[posts[0]].key or posts[0]
-        for key, value, would in (("mode", config.mode, "softmax"), ("normaliser", config.normaliser, "divider")):
-            if (key == "mode" and value != would) or value == "none":
-                raise UserError(
-                    f"{asked} with {key} = {value!r}: takes the probabilities of softmax; {key} = {would!r} would do"
-                )
-        inner = guarded(inner, asked)
+        inner = guarded(inner)
     return Composition(tuple(fronts), inner, posts, bool(posts)) if fronts or posts else None

@@ -41,7 +41,7 @@ def summed(config: Config) -> Config:
     The exponential of a mean is relative to a score code c of the members, so that of a sum is relative to M·c. The largest
     code of the sums' format is no such reference: it exceeds M times the largest score code, the largest sum.
     """
-    sums = config.replace(
+    sums = config.widened(
         ensemble=1,
         score_width=config.score_width + ceil_log2(config.ensemble),
         score_scale=config.score_scale / config.ensemble,

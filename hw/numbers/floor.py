@@ -14,21 +14,14 @@ code is less than that of the floor itself. Σ p' = f·N + (1 − f·N)·Σ p = 
 from fractions import Fraction
 
 from softstream.hw.config.config import Config
-from softstream.hw.errors import UserError
 
 __all__ = ["floor_code", "floor_error", "floor_warning"]
 
 
 def floor_code(config: Config, inner: Config) -> int:
-    """F. Raises `UserError` where nothing would be left for the scores, with a value that would do."""
-    code = int(Fraction(config.probability_floor) * (1 << inner.probability_width) + Fraction(1, 2))
-    if code * config.max_length >= 1 << inner.probability_width:
-        raise UserError(
-            f"probability_floor = {config.probability_floor} with max_length = {config.max_length}: floors of as many "
-            f"classes must leave something, and this one becomes {code}·2^−{inner.probability_width}; "
-            f"probability_floor = {0.5 / config.max_length:.3g} would do"
-        )
-    return code
+    """F, in units of the inner configuration's codes."""
+    assert inner.probability_width == config.probability_width + config.guarded_bits
+    return config.floor_code
 
 
 def floor_error(config: Config, inner: Config, error: Fraction) -> Fraction:

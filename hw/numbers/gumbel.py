@@ -49,7 +49,6 @@ from itertools import pairwise
 import numpy as np
 
 from softstream.hw.config.config import Config
-from softstream.hw.errors import UserError
 from softstream.hw.formats import ceil_log2
 from softstream.hw.numbers.random_words import WORD
 
@@ -75,8 +74,6 @@ UPPER_OCTAVES = 8
 """Octaves of 1 − v."""
 
 RESOLUTION = 11
-COARSEST, FINEST = 16.0, 2.0**-16
-"""Limits of score_scale / temperature. A coarser step is never drawn below the maximum; a finer one needs too wide a noise."""
 
 _CONTEXT = Context(prec=40, Emin=-(10**9), Emax=10**9)
 
@@ -181,18 +178,8 @@ def _octave_weights(lower_octaves: int) -> np.ndarray:
 
 
 def gumbel_table(config: Config) -> GumbelTable:
-    """The table of a configuration.
-
-    Raises `UserError` for a scale that is too coarse or too fine, with one that would do.
-    """
-    scale = config.effective_scale
-    if not FINEST <= scale <= COARSEST:
-        limit = (COARSEST if scale > COARSEST else FINEST) * config.temperature
-        remedy = f"score_scale = {limit}" + (" or mode = 'argmax'" if scale > COARSEST else "")
-        raise UserError(
-            f"{config.scale_text}: sampling takes {FINEST:g} to {COARSEST:g} nats per code step; {remedy} would do"
-        )
-    return _gumbel_table(scale, config.max_length)
+    """The table of a configuration."""
+    return _gumbel_table(config.effective_scale, config.max_length)
 
 
 @lru_cache(maxsize=16)

@@ -63,13 +63,8 @@ def exact_sum(config: Config) -> Config:
 def cdf_law(config: Config) -> CdfLaw:
     """The numbers of a configuration.
 
-    Raises `UserError` for another accumulator than the exact one, and scores whose exact sum is too wide.
+    Raises `UserError` for scores whose exact sum is too wide.
     """
-    if config.accumulator == "reference":
-        raise UserError(
-            "accumulator = 'reference' with sampler = 'inverse_cdf': both passes need the same sum, so it has to be exact; "
-            "accumulator = 'auto' would do"
-        )
     try:
         widths = numerics(exact_sum(config))
     except UserError:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.formats import QFormat, ceil_log2
-from softstream.hw.numbers.bound import Bound
+from softstream.hw.numbers.bound import Bound, bound_remedy
 from softstream.hw.numbers.natural_logarithm import LnTables, ln_tables, magnitude_format, signed_format
 from softstream.hw.numbers.softmax import Numerics, numerics
 from softstream.hw.numbers.temperature import tempered
@@ -75,12 +75,9 @@ def log_bound(config: Config) -> Bound:
     """
     limits = _log_bound(config)
     if limits.total > 1:
-        better = next(
-            (k for k in range(config.guard_bits + 1, 9) if _log_bound(config.replace(guard_bits=k)).total <= 1), 8
-        )
         raise UserError(
             f"guard_bits = {config.guard_bits} with probability_width = {config.probability_width}: the error bound would be "
-            f"{float(limits.total):.3f} ulp, at most 1 ulp is allowed; guard_bits = {better} would do"
+            f"{float(limits.total):.3f} ulp, at most 1 ulp is allowed; {bound_remedy(config, _log_bound)} would do"
         )
     return limits
 

@@ -25,26 +25,16 @@ and the lower end of 0 only brings a code nearer. In units of 2^-H the tables co
 """
 
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
 
 from softstream.hw.config.limits import DIRECT_WIDTH
-from softstream.hw.errors import UserError
 from softstream.hw.formats import QFormat
 
-__all__ = ["RANGE_LIMIT", "STEP_LIMIT", "WIDTH_LIMIT", "LnTables", "ln_tables", "magnitude_format", "signed_format"]
-
-RANGE_LIMIT = 512
-"""Nats that the scores may span: the table of octaves then has fewer than a thousand entries."""
-
-STEP_LIMIT = 32
-"""Largest scale in nats: below `BETA_LIMIT` octaves, where the exponential's own scale is capped."""
-
-WIDTH_LIMIT = 14
-"""Largest P + k: the table of logarithms has 2^(P + k − 2) entries."""
+__all__ = ["LnTables", "ln_tables", "magnitude_format", "signed_format"]
 
 _CONTEXT = Context(prec=40, Emin=-(10**9), Emax=10**9)
 _LN2 = _CONTEXT.ln(Decimal(2))
@@ -147,29 +137,9 @@ def _bits(entries: np.ndarray) -> int:
     return len(entries) * max(1, int(entries.max()).bit_length()) if len(entries) else 0
 
 
-def _refuse(score_width: int, score_scale: float, probability_width: int, guard_bits: int) -> None:
-    span = score_scale * ((1 << score_width) - 1)
-    if span > RANGE_LIMIT or score_scale > STEP_LIMIT:
-        most = min(Decimal(STEP_LIMIT), Decimal(RANGE_LIMIT) / ((1 << score_width) - 1))
-        most = most.quantize(Decimal(1).scaleb(most.adjusted() - 2), ROUND_FLOOR)
-        raise UserError(
-            f"score_scale = {score_scale} with score_width = {score_width}: the scores would span {span:.6g} nats; at most "
-            f"{RANGE_LIMIT} in steps of at most {STEP_LIMIT} have a table of logarithms; score_scale = {float(most)} would do"
-        )
-    if probability_width + guard_bits > WIDTH_LIMIT:
-        raise UserError(
-            f"probability_width = {probability_width}, guard_bits = {guard_bits}: their sum must be at most {WIDTH_LIMIT}, "
-            f"for the table of logarithms has 2^(P + k − 2) entries; probability_width = {WIDTH_LIMIT - guard_bits} would do"
-        )
-
-
 @lru_cache(maxsize=64)
 def ln_tables(score_width: int, score_scale: float, octaves: int, probability_width: int, guard_bits: int) -> LnTables:
-    """Tables for scores of `score_width` bits with steps of `score_scale` nats, sums below 2^octaves, P and k.
-
-    Raises `UserError` for scores that span too much and for a table that would be too large, with a value that would do.
-    """
-    _refuse(score_width, score_scale, probability_width, guard_bits)
+    """Tables for scores of `score_width` bits with steps of `score_scale` nats, sums below 2^octaves, P and k."""
     fraction = probability_width + guard_bits - 2
     unit = Decimal(1 << (fraction + 1 + _BELOW))
     step = _CONTEXT.multiply(Decimal(score_scale), unit)

@@ -25,21 +25,16 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from softstream.hw.config.config import Config
-from softstream.hw.config.limits import DIRECT_WIDTH
 from softstream.hw.errors import UserError
 from softstream.hw.formats import QFormat, ceil_log2
 from softstream.hw.numbers.exponential import ExponentialTables, exponential_tables
 from softstream.hw.numbers.logarithm import LogTables, log_tables
 from softstream.hw.numbers.reciprocal import ReciprocalTables, reciprocal_tables
 
-__all__ = ["ACCUMULATOR_LIMIT", "CHORDS", "LOGARITHM_LIMIT", "Numerics", "numerics"]
+__all__ = ["ACCUMULATOR_LIMIT", "CHORDS", "Numerics", "numerics"]
 
 ACCUMULATOR_LIMIT = 62
 """Widest accumulator: the golden model computes in 64-bit signed integers and keeps one bit in hand."""
-
-LOGARITHM_LIMIT = 14
-"""Largest P + k of the logarithmic normaliser: its last table has 2^(P + k − 1) entries."""
-
 
 CHORDS = range(16, 21)
 """P + k for which the reciprocal comes from a table of chords: below, a division bit by bit is quick enough, and above,
@@ -150,16 +145,6 @@ def _numerics(
     fraction = probability_width + guard_bits - 1
     logarithms = None
     if normaliser == "logarithm":
-        if score_width > DIRECT_WIDTH:
-            raise UserError(
-                f"normaliser = 'logarithm' with score_width = {score_width}: takes scores of at most {DIRECT_WIDTH} bits; "
-                "normaliser = 'reciprocal' would do"
-            )
-        if probability_width + guard_bits > LOGARITHM_LIMIT:
-            raise UserError(
-                f"normaliser = 'logarithm' with probability_width = {probability_width}, guard_bits = {guard_bits}: their "
-                f"sum must be at most {LOGARITHM_LIMIT}, for the table has 2^(P + k − 1) entries; normaliser = 'divider' would do"
-            )
         logarithms = log_tables(score_width, score_scale, probability_width, guard_bits)
     tables = exponential_tables(score_width, score_scale, fraction, logarithms.offset if logarithms else Fraction(0))
     if clip is not None:

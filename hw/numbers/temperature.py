@@ -19,7 +19,7 @@ __all__ = ["range_text", "temperature_codes", "tempered", "untempered"]
 
 def tempered(config: Config) -> Config:
     """The configuration behind the product."""
-    return _without(config).replace(
+    return _without(config).widened(
         score_width=config.score_width + config.temperature_bits,
         score_signed=False,
         score_scale=config.score_scale * 2.0**-config.temperature_fraction,

@@ -22,15 +22,10 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from softstream.hw.config.config import Config
-from softstream.hw.config.limits import DIRECT_WIDTH
-from softstream.hw.errors import UserError
 from softstream.hw.formats import ceil_log2
 from softstream.hw.numbers.exponential import decay
 
-__all__ = ["SMALLEST_PROBABILITY_WIDTH", "Differences", "differences"]
-
-SMALLEST_PROBABILITY_WIDTH = 4
-"""The next element's exponential is looked up while P + 1 bits of a quotient are found, and that takes five cycles."""
+__all__ = ["Differences", "differences"]
 
 _WORKING = 128
 _UNIT = 1 << _WORKING
@@ -117,27 +112,7 @@ def _differences(
 
 
 def differences(config: Config) -> Differences:
-    """The table for a configuration, from its numeric keys alone.
-
-    Raises `UserError` for another normaliser than the divider, for scores of more than `DIRECT_WIDTH` bits and for fewer
-    fraction bits than `SMALLEST_PROBABILITY_WIDTH`, with a value that would do.
-    """
-    key = f"accumulator = {config.accumulator!r}"
-    if config.normaliser != "divider":
-        raise UserError(
-            f"{key} with normaliser = {config.normaliser!r}: each element is divided by the sum; "
-            "normaliser = 'divider' would do"
-        )
-    if config.score_width > DIRECT_WIDTH:
-        raise UserError(
-            f"{key} with score_width = {config.score_width}: one table holds every difference of scores of at most "
-            f"{DIRECT_WIDTH} bits; accumulator = 'auto' would do"
-        )
-    if config.probability_width < SMALLEST_PROBABILITY_WIDTH:
-        raise UserError(
-            f"{key} with probability_width = {config.probability_width}: takes at least {SMALLEST_PROBABILITY_WIDTH} "
-            f"fraction bits; probability_width = {SMALLEST_PROBABILITY_WIDTH} would do"
-        )
+    """The table for a configuration, from its numeric keys alone."""
     return _differences(
         config.score_width,
         config.effective_scale,

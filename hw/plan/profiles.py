@@ -63,6 +63,10 @@ def resolve(values: Mapping[str, Any], room: Room | None = None) -> tuple[Config
     """
     if values.get("profile") != AUTO:
         return Config.from_mapping(values), ""
+    if values.get("accumulator") == "two_pass":
+        config = Config.from_mapping({**values, "profile": _SMALLEST})
+        if config.two_pass:
+            return config, f"profile = {AUTO}: {_SMALLEST}, the only one of accumulator = 'two_pass'"
     config = Config.from_mapping({**values, "profile": _DEFAULT})
     profile, why = _picked(config, room)
     return config.replace(profile=profile), f"profile = {AUTO}: {profile}, {why}"

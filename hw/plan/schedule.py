@@ -83,13 +83,8 @@ def sigmoid_latency(config: Config) -> int:
 def sample_latency(config: Config) -> int:
     """From the transfer of a vector's last element to that of its draw.
 
-    Framing, the word, its octave, the memory, product, sum, comparison, and a register that may stop. Raises `UserError` for
-    several lanes: each element takes the word after that of the one before.
+    Framing, the word, its octave, the memory, product, sum, comparison, and a register that may stop.
     """
-    if config.lanes > 1:
-        raise UserError(
-            f"lanes = {config.lanes}: sampling takes one random word per element, one after the other; lanes = 1 would do"
-        )
     return 6 + memory_cycles(config) + (config.profile != "small")
 
 
@@ -401,18 +396,6 @@ class TwoPassSchedule:
 
 
 def two_pass_schedule(config: Config) -> TwoPassSchedule:
-    """The schedule of a softmax head in two passes.
-
-    Raises `UserError` for several lanes, and for other profiles than the small one.
-    """
-    if config.lanes > 1:
-        raise UserError(
-            f"lanes = {config.lanes} with accumulator = 'two_pass': takes one element after the other; lanes = 1 would do"
-        )
-    if config.profile != "small":
-        raise UserError(
-            f"profile = {config.profile!r} with accumulator = 'two_pass': takes one vector after the other; "
-            "profile = 'small' would do, or accumulator = 'auto'"
-        )
+    """The schedule of a softmax head in two passes."""
     element = config.probability_width + 1
     return TwoPassSchedule(lookup=3, element=element, output=element + 1, clear=2)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from softstream.hw.config.config import Config
+from softstream.hw.config.config import KEYS, Config
 from softstream.hw.plan.derive import plan
 from softstream.scripts.console import Console
 
 __all__ = ["describe"]
 
 
-def describe(config: Config, console: Console) -> None:
-    """Prints the plan: stages, formats, latency and interval with their values, tables, error bound in ulp."""
+def describe(config: Config, console: Console, *, every_key: bool = False) -> None:
+    """Prints the plan: stages, formats, latency and interval with their values, tables, error bound in ulp.
+
+    Of the configuration it prints the keys that have an effect, or with `every_key` all.
+    """
     derived = plan(config)
     console.document(derived.to_json())
-    console.table(
-        "configuration", ("key", "value"), [(key, _plain(value)) for key, value in config.to_mapping().items()]
-    )
+    _keys(config, console, every_key)
     bounded = derived.bound is not None
     console.table(
         "stages, in data-path order",
@@ -58,5 +59,25 @@ def describe(config: Config, console: Console) -> None:
         console.line(f"note: {warning}")
 
 
+def _keys(config: Config, console: Console, every_key: bool) -> None:
+    """The table of keys: those that differ from their defaults come first."""
+    known = {key.name: key for key in KEYS}
+    values = config.to_mapping() if every_key else config.relevant()
+    rows = []
+    for name, value in values.items():
+        key = known[name]
+        default = "" if getattr(config, name) == key.default else _plain(key.default)
+        rows.append((name, _plain(value), default, key.section))
+    console.table("configuration", ("key", "value", "default", "section"), rows)
+    if every_key:
+        return
+    inert = ", ".join(f"{name} = {_plain(value)}" for name, value in config.without_effect().items())
+    if inert:
+        console.line(f"note: without effect in mode {config.mode} with these keys: {inert}")
+
+
 def _plain(value: object) -> str:
+    """A value in the notation of TOML, but for text, which has no quotes."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(str, value))}]"
     return str(value).lower() if isinstance(value, bool) else str(value)

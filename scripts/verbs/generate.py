@@ -28,7 +28,7 @@ def texts(config: Config) -> dict[str, str]:
     return {
         f"{TOP}.v": text,
         f"{TOP}_inst.v": template(derived),
-        "config.toml": tomli_w.dumps(config.to_mapping()),
+        "config.toml": tomli_w.dumps(config.to_sections()),
         "manifest.json": json.dumps(manifest(derived, text), indent=2, ensure_ascii=False) + "\n",
     }
 

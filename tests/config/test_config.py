@@ -1,13 +1,21 @@
 """The configuration: every rule, and the text of every refusal."""
 
+import copy
+import pickle
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from support.rtlil_hashes import rtlil_hash
 
-from softstream.hw.config.config import KEYS, Config, load_toml, parse_setting
+from softstream.hw.config.config import KEYS, SECTIONS, Config, from_sections, load_toml, parse_setting
+from softstream.hw.config.modes import MODES
 from softstream.hw.config.presets import PRESETS, preset
 from softstream.hw.errors import UserError
 from softstream.hw.numbers.softmax import numerics
+from softstream.hw.plan.derive import plan
+from softstream.sim.golden import golden
 
 
 @pytest.mark.parametrize(
@@ -40,7 +48,7 @@ from softstream.hw.numbers.softmax import numerics
         ({"temperature": "hot"}, "temperature = 'hot': must be"),
         (
             {"temperature": 1e200, "score_scale": 1e-200},
-            "score_scale = 1e-200 with temperature = 1e.200: their quotient .* for example temperature = 1.0",
+            "score_scale = 1e-200 with temperature = 1e.200: their quotient .*; temperature = 1.0 would do",
         ),
         ({"temperature": 1e-200, "score_scale": 1e200}, "their quotient must be a finite number above 0"),
         ({"seed": -1}, "seed = -1: must be an integer from 0 to 4294967295; for example 1"),
@@ -56,14 +64,14 @@ from softstream.hw.numbers.softmax import numerics
         ({"lanes": 4.0}, "lanes = 4.0: must be one of"),
         (
             {"lanes": 8, "max_length": 4},
-            "lanes = 8: must be below 2 · max_length = 8, more would never .* for example 4",
+            "lanes = 8: must be below 2 · max_length = 8, .* more would never .*; lanes = 4 would do",
         ),
-        ({"lanes": 16, "max_length": 1}, "lanes = 16: must be below 2 · max_length = 2, .* for example 1"),
+        ({"lanes": 16, "max_length": 1}, "lanes = 16: must be below 2 · max_length = 2, .*; lanes = 1 would do"),
         (
             {"max_lenght": 4},
-            r"unknown configuration key 'max_lenght' \(did you mean 'max_length'\?\); the keys are mode, ",
+            r"unknown configuration key 'max_lenght' \(did you mean 'max_length'\?\); the keys of mode softmax are mode, ",
         ),
-        ({"qqq": 4}, "unknown configuration key 'qqq'; the keys are"),
+        ({"qqq": 4}, "unknown configuration key 'qqq'; the keys of mode softmax are"),
     ],
 )
 def test_refusals(values: dict[str, object], message: str) -> None:
@@ -99,6 +107,12 @@ def test_digest_names_the_configuration() -> None:
         ("score_scale=1e-3", ("score_scale", 1e-3)),
         ("score_signed=false", ("score_signed", False)),
         ('mode="softmax"', ("mode", "softmax")),
+        ("groups=10,3,5", ("groups", [10, 3, 5])),
+        ("groups = 10", ("groups", [10])),
+        ("groups=[10, 3]", ("groups", [10, 3])),
+        ("smoothing=1,2,1", ("smoothing", [1, 2, 1])),
+        ("groups=a,b", ("groups", "[a,b]")),
+        ("guard_bits=1,2", ("guard_bits", "1,2")),
     ],
 )
 def test_settings(text: str, expected: tuple[str, object]) -> None:
@@ -126,6 +140,145 @@ def test_toml_files(tmp_path: Path) -> None:
         path = tmp_path / f"{name}.toml" if name != "." else tmp_path
         with pytest.raises(UserError, match=message):
             load_toml(path)
+
+
+def test_sections_hold_every_key_once_and_give_the_same_configuration() -> None:
+    for config in PRESETS.values():
+        sections = config.to_sections()
+        assert list(sections) == list(SECTIONS)
+        assert from_sections(sections, "here") == config.to_mapping()
+        again = Config.from_mapping(from_sections(sections, "here"))
+        assert (again, again.digest) == (config, config.digest)
+    mixed = {"max_length": 5, "softmax": {"guard_bits": 3}, "implementation": {}}
+    assert from_sections(mixed, "here") == {"max_length": 5, "guard_bits": 3}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"output": {"guard_bits": 3}}, r"here: guard_bits in \[output\]: .*; \[softmax\] would do"),
+        (
+            {"guard_bits": 3, "softmax": {"guard_bits": 3}},
+            r"guard_bits in \[softmax\] is given twice; once in \[softmax\]",
+        ),
+        ({"sofmax": {}}, r"unknown section \[sofmax\] \(did you mean 'softmax'\?\); the sections are head, scores, "),
+        ({"guard_bits": {"x": 1}}, r"\[guard_bits\] is a key, not a section; write it in \[softmax\]"),
+        ({"scores": 3}, r"scores = 3: is a section; for example \[scores\]"),
+    ],
+)
+def test_keys_in_the_wrong_place_are_refused(content: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        from_sections(content, "here")
+
+
+def test_an_unknown_key_in_a_section_is_named_with_the_nearest() -> None:
+    with pytest.raises(UserError, match=r"unknown configuration key 'guard_bit' \(did you mean 'guard_bits'\?\)"):
+        Config.from_mapping(from_sections({"softmax": {"guard_bit": 3}}, "here"))
+
+
+def test_values_of_numpy_are_converted() -> None:
+    config = Config(
+        max_length=np.int64(8),  # type: ignore[arg-type]
+        score_scale=np.float32(0.5),  # type: ignore[arg-type]
+        temperature=np.array(2),  # type: ignore[arg-type]
+        mask=np.bool_(False),  # type: ignore[arg-type]
+        groups=np.array([8, 4]),  # type: ignore[arg-type]
+        smoothing=[np.uint8(1), np.int16(2), 1],  # type: ignore[arg-type]
+        mode=np.str_("softmax"),  # type: ignore[arg-type]
+    )
+    plain = Config(max_length=8, score_scale=0.5, temperature=2.0, groups=(8, 4), smoothing=(1, 2, 1))
+    assert (config, config.digest) == (plain, plain.digest)
+    assert [type(value) for value in config.groups + config.smoothing] == [int] * 5
+    for wrong in ({"max_length": np.float64(8.0)}, {"score_scale": np.bool_(True)}, {"groups": np.array([0.5])}):
+        with pytest.raises(UserError):
+            Config.from_mapping(wrong)
+
+
+def test_the_constructor_names_the_nearest_key() -> None:
+    with pytest.raises(UserError, match=r"unknown configuration key 'scale' \(did you mean 'score_scale'\?\)"):
+        Config(scale=0.1)  # type: ignore[call-arg]
+    with pytest.raises(UserError, match=r"the keys of mode argmax are mode, max_length, score_width, "):
+        Config(mode="argmax", smothing=[1])  # type: ignore[call-arg]
+    assert copy.deepcopy(Config()) == pickle.loads(pickle.dumps(Config())) == Config()
+
+
+@pytest.mark.parametrize("value", [10**400, 10**5000, [[]] * 100, "x" * 1000], ids=("e400", "e5000", "lists", "text"))
+@pytest.mark.parametrize("key", ["score_scale", "temperature", "max_length", "groups", "mode"])
+def test_long_values_are_cut(key: str, value: object) -> None:
+    with pytest.raises(UserError, match=f"^{key} = ") as caught:
+        Config.from_mapping({key: value})
+    assert len(str(caught.value)) < 500
+
+
+def test_files_with_oversized_values_are_refused(tmp_path: Path) -> None:
+    for name, content in (
+        ("digits", f"score_scale = {'1' * 5000}"),
+        ("deep", f"groups = {'[' * 3000}"),
+        ("large", "#" * 20000),
+    ):
+        path = tmp_path / f"{name}.toml"
+        path.write_text(content)
+        with pytest.raises(UserError, match=f"--config .*{name}.toml: "):
+            load_toml(path)
+    assert parse_setting(f"score_scale={'1' * 5000}") == ("score_scale", "1" * 5000)
+    assert parse_setting(f"groups={'[' * 3000}")[0] == "groups"
+
+
+def test_the_docstring_explains_every_key() -> None:
+    assert Config.__doc__
+    for key in KEYS:
+        assert f"{key.name}: {key.help} [" in Config.__doc__
+    for section in SECTIONS:
+        assert f"[{section}] " in Config.__doc__
+
+
+def test_keys_that_matter() -> None:
+    assert list(Config(mode="argmax", seed=7).relevant()) == [
+        *("mode", "max_length", "score_width", "score_signed", "score_scale", "mask", "groups", "ensemble"),
+        *("profile", "lanes"),
+    ]
+    assert Config(mode="argmax", seed=7).without_effect() == {"seed": 7}
+    assert "smoothing_edges" in Config(smoothing=(1, 2, 1)).relevant()
+    assert "smoothing_edges" not in Config(smoothing=(1,)).relevant()
+    draws = Config(mode="sample"), Config(mode="sample", sampler="inverse_cdf")
+    assert ["guard_bits" in config.relevant() for config in draws] == [False, True]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_keys_without_effect_change_nothing(mode: str) -> None:
+    """The hardware of a mode is the same, whatever the keys are that it is said not to read."""
+    others = {
+        "top_k": 3, "temperature": 2.0, "normaliser": "reciprocal", "accumulator": "absolute", "guard_bits": 5,
+        "reference_offset": 3, "probability_width": 9, "probability_format": "UQ1", "integer_bits": 1,
+        "sampler": "inverse_cdf", "seed": 7, "temperature_fraction": 2, "smoothing_edges": "scatter",
+        "smoothing_passes": 2, "ensemble_mean": "probabilities", "per_vector": "pipelined",
+    }  # fmt: skip
+    config = Config.from_mapping({"mode": mode, "max_length": 4, "score_width": 4})
+    inert = {key.name: others[key.name] for key in KEYS if key.name in others and not key.matters(config)}
+    assert inert
+    assert rtlil_hash(config.replace(**inert)) == rtlil_hash(config)
+
+
+def test_a_clip_without_effect_does_not_cut_the_sums_of_an_ensemble() -> None:
+    """The mean of logits is softmax of their exact mean, whatever clip lies at or beyond the ends of the score format."""
+    keys: dict[str, Any] = {"max_length": 3, "ensemble": 3, "normaliser": "logarithm", "accumulator": "reference"}
+    scores = np.array([[127, 100, -50]] * 3)
+    exact = np.exp(scores.mean(axis=0) * 0.0625)
+    expected = exact / exact.sum() * 256
+    for clip in ({"clip_maximum": 127}, {"clip_minimum": -200}, {"clip_minimum": -128, "clip_maximum": 5000}):
+        config = Config(**keys, **clip)
+        codes = golden(config, scores).probabilities
+        assert codes is not None
+        assert np.abs(codes[0] - expected).max() <= float(plan(config).bound_ulp or 0)
+
+
+def test_a_clip_without_effect_does_not_cut_the_products_with_a_temperature() -> None:
+    config = Config(max_length=3, temperature_bits=2, temperature_fraction=0, clip_maximum=127)
+    scores = np.array([[127, 100, -50]])
+    exact = np.exp(scores[0] * 2 * 0.0625)
+    codes = golden(config, scores, None, {"temperatures": np.array([2])}).probabilities
+    assert codes is not None
+    assert np.abs(codes[0] - exact / exact.sum() * 256).max() <= max(1, float(plan(config).bound_ulp or 0))
 
 
 def test_presets_by_name() -> None:

@@ -185,7 +185,7 @@ def test_the_sum_of_the_largest_codes_fits() -> None:
 
 
 def test_a_constant_outside_of_the_scores_is_refused() -> None:
-    message = "reference_offset = 256: must be from 0 to 255, a step for each score code of 8 bits; for example 0"
+    message = "reference_offset = 256: must be from 0 to 255, a step for each score code of 8 bits; reference_offset = 0 would do"
     with pytest.raises(UserError, match=re.escape(message)):
         Config(mode="exponential", reference_offset=256)
     with pytest.raises(UserError, match=re.escape(message)):

@@ -198,28 +198,28 @@ def test_every_divisor_and_octave_reaches_its_entries() -> None:
     [
         (
             {"score_scale": 3.0},
-            "score_scale = 3.0 with score_width = 8: the scores would span 765 nats; at most 512 in steps of at most 32 have a "
+            "score_scale = 3.0 and score_width = 8: the scores would span 765 nats; at most 512 in steps of at most 32 have a "
             "table of logarithms; score_scale = 2.0 would do",
         ),
         (
             {"score_scale": 40.0, "score_width": 2},
-            "score_scale = 40.0 with score_width = 2: the scores would span 120 nats; at most 512 in steps of at most 32 have a "
+            "score_scale = 40.0 and score_width = 2: the scores would span 120 nats; at most 512 in steps of at most 32 have a "
             "table of logarithms; score_scale = 32.0 would do",
         ),
         (
             {"probability_width": 12},
-            "probability_width = 12, guard_bits = 4: their sum must be at most 14, for the table of logarithms has "
-            "2^(P + k − 2) entries; probability_width = 10 would do",
+            "probability_width = 12, guard_bits = 4: their sum must be at most 14, because the table of logarithms "
+            "has 2^(P + k − 2) entries; probability_width = 10 would do",
         ),
     ],
 )
 def test_refusals_name_what_would_do(changes: dict[str, float], message: str) -> None:
-    config = Config(**changes)  # type: ignore[arg-type]
     with pytest.raises(UserError, match=re.escape(message)) as caught:
-        log_bound(config)
+        Config(mode="log_softmax", **changes)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
     key, value = re.findall(r"(\w+) = ([\d.]+)", str(caught.value).rpartition(";")[2])[0]
-    assert log_bound(config.replace(**{key: type(changes[key])(value)})).total <= 1
+    config = Config.from_mapping({"mode": "log_softmax", **changes, key: type(changes[key])(value)})
+    assert log_bound(config).total <= 1
 
 
 def test_more_integer_bits_than_are_of_use_are_refused() -> None:

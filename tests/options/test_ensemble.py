@@ -86,7 +86,10 @@ def test_an_ensemble_of_one_is_none() -> None:
             "normaliser = 'none': takes the probabilities of softmax; normaliser = 'divider' would do",
         ),
         ({"ensemble": 2, "ensemble_mean": "probabilities", "guard_bits": 2}, "guard_bits = 4 would do"),
-        ({"ensemble": 8, "normaliser": "logarithm"}, "score_width = 11: takes scores of at most 10 bits"),
+        (
+            {"ensemble": 8, "normaliser": "logarithm"},
+            "score_width = 8 and ensemble = 8: takes scores of at most 10",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(keys: dict[str, Any], message: str) -> None:

@@ -132,8 +132,8 @@ def test_the_plan_states_the_floor_in_use() -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"probability_floor": -0.1}, r"probability_floor = -0.1: must be a number from 0 to below .*; for example 0.0312"),
-        ({"probability_floor": 1 / 16}, r"below 1 / max_length = 0.0625, .*; for example 0.0312"),
+        ({"probability_floor": -0.1}, r"probability_floor = -0.1: must be a number from 0 to below 1; for example 0.0"),
+        ({"probability_floor": 1 / 16}, r"below 1 / max_length = 0.0625, .*; probability_floor = 0.0312 would do"),
         ({"probability_floor": float("nan")}, "probability_floor = nan: must be a number"),
         ({"probability_floor": "0.1"}, "probability_floor = '0.1': must be a number"),
         ({"probability_floor": True}, "probability_floor = True: must be a number"),

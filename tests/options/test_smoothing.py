@@ -210,12 +210,15 @@ def test_weights_are_few_powers_of_two() -> None:
     [
         ({"smoothing": [1, 1]}, r"smoothing = \[1, 1\]: must be an odd number of integers .*; for example \[1, 2, 1\]"),
         ({"smoothing": [1] * 17}, "at most 15"),
-        ({"smoothing": [1, -1, 1]}, r"smoothing = \[1, -1, 1\]: must be an odd number of integers from 0 to 255"),
+        (
+            {"smoothing": [1, -1, 1]},
+            r"smoothing = \[1, -1, 1\]: must be a list of an odd number of integers from 0 to 255",
+        ),
         ({"smoothing": [1, 256, 1]}, "from 0 to 255"),
         ({"smoothing": [1, 2.0, 1]}, r"smoothing = \[1, 2.0, 1\]: must be a list of an odd number"),
         ({"smoothing": "121"}, "smoothing = '121': must be a list"),
         ({"smoothing": [1, True, 1]}, "must be a list of an odd number of integers"),
-        ({"smoothing": [1, 0, 1]}, r"a vector of one element keeps; \[1, 1, 1\] would do"),
+        ({"smoothing": [1, 0, 1]}, r"a vector of one element has nothing else; \[1, 1, 1\] would do"),
         ({"smoothing_passes": 5}, "smoothing_passes = 5: must be an integer from 1 to 4; for example 1"),
         ({"smoothing_edges": "both"}, "smoothing_edges = 'both': must be one of gather, scatter"),
         ({"smoothing": [1, 2, 1], "lanes": 4}, "smoothing with lanes = 4: .*; lanes = 1 would do"),

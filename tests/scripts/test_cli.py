@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import softstream
-from softstream.hw.config.config import KEYS
+from softstream.hw.config.config import KEYS, load_toml
 from softstream.hw.errors import MissingTool, ToolFailure
 from softstream.scripts import console as console_module
 from softstream.scripts.cli import main
@@ -104,8 +104,19 @@ def test_describe_help_lists_every_key_with_range_unit_and_default(cli):
     for key in KEYS:
         assert key.name in text
         assert f"{key.range_text}" in text
-        default = str(key.default).lower() if isinstance(key.default, bool) else key.default
-        assert f"default {default}]" in text
+        assert f"default {key.default_text}]" in text
+
+
+def test_describe_help_of_a_configuration_lists_the_keys_of_its_mode(cli):
+    text = cli("describe", "argmax-int8", "--help")[1]
+    assert "keys that have an effect in mode argmax" in text
+    assert "max_length " in text
+    assert "[implementation]" in text
+    for absent in ("guard_bits", "smoothing", "[softmax]", "[sampling]"):
+        assert absent not in text
+    assert "seed " in cli("describe", "--set", "mode=sample", "--help")[1]
+    # A configuration that is refused has no mode to go by.
+    assert "guard_bits" in cli("describe", "--set", "mode=argmx", "--help")[1]
 
 
 def test_version(cli):
@@ -274,6 +285,24 @@ def test_describe_shows_the_plan(cli):
     assert f" {derived.first_output_cycle(10)} " in out
 
 
+def test_describe_shows_what_differs_first_and_no_key_without_effect(cli):
+    arguments = ("describe", "digits-softmax", "--set", "guard_bits=5", "--set", "seed=7")
+    table = cli(*arguments)[1].partition("stages, in data-path order")[0]
+    names = [line.split()[0] for line in table.splitlines()[4:] if line.strip()]
+    assert names[:5] == ["mode", "max_length", "score_scale", "guard_bits", "per_vector"]
+    assert "sampler" not in names
+    assert "note: without effect in mode softmax with these keys: seed = 7" in table
+    table = cli(*arguments, "--all")[1].partition("stages, in data-path order")[0]
+    assert all(f"\n {key.name} " in table for key in KEYS)
+    assert "without effect" not in table
+
+
+def test_lists_are_set_without_brackets(cli):
+    for text in ("groups=10,3,5", "groups=[10,3,5]", "groups = 10, 3, 5"):
+        config = json.loads(cli("describe", "--json", "--set", text, "--set", "max_length=10")[1])["config"]
+        assert config["groups"] == [10, 3, 5]
+
+
 def test_describe_json_is_the_plan(cli):
     derived = softstream.plan(softstream.preset("digits-softmax"))
     assert json.loads(cli("describe", "digits-softmax", "--json")[1]) == json.loads(json.dumps(derived.to_json()))
@@ -297,7 +326,9 @@ def test_generate(cli, tmp_path):
     for name in made:
         assert str(tmp_path / "out" / name) in out
     config = softstream.Config(max_length=4, score_width=4)
-    assert tomllib.loads(made["config.toml"]) == config.to_mapping()
+    written = tomllib.loads(made["config.toml"])
+    assert written == config.to_sections()
+    assert load_toml(tmp_path / "out" / "config.toml") == config.to_mapping()
     header, _, text = made["softstream_top.v"].partition("/*")
     assert f"/*{text}" == softstream.verilog(config)
     assert config.digest[:16] in header
@@ -515,7 +546,7 @@ def test_compare_in_words(cli):
 
 
 def raising(monkeypatch, error):
-    def describe(config, console):
+    def describe(config, console, *, every_key):
         raise error
 
     monkeypatch.setattr("softstream.scripts.verbs.describe.describe", describe)
@@ -777,7 +808,7 @@ def test_a_stdout_of_ascii_gets_escapes_in_the_document():
 
 
 def test_sigterm_ends_like_ctrl_c(monkeypatch, refused):
-    def killed(config, console):
+    def killed(config, console, *, every_key):
         os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr("softstream.scripts.verbs.describe.describe", killed)

@@ -1,0 +1,320 @@
+"""The keys of a configuration: each is declared once, as a field, and checked by itself.
+
+To add a key, add a field here. Everything else follows: its default, its check, its section in a TOML file, its line in help
+texts and in the table of keys, and where it is shown.
+"""
+
+# ruff: noqa: RUF009, because `declare` returns a field of the dataclass
+
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from typing import Any, Literal, get_type_hints
+
+from softstream.hw.config.keys import Floats, Integers, Kernel, Key, Sizes, declare, key_of, nearest
+from softstream.hw.config.limits import WIDEST_PROBABILITY
+from softstream.hw.config.modes import MODES, Mode, ModeTraits
+from softstream.hw.errors import UserError
+from softstream.hw.formats import QFormat, ceil_log2
+
+__all__ = ["KEYS", "Settings", "unknown_key"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The keys, each within its own range, and what follows from them. `Config` also checks which keys go together."""
+
+    # fmt: off
+    mode: Mode = declare(
+        "softmax", "head", "; ".join(f"{traits.name}: {traits.summary}" for traits in MODES.values())
+    )
+    max_length: int = declare(
+        1024, "head", "the longest vector; any shorter length is free at run time", unit="elements",
+        values=Integers(1, 65536),
+    )
+    top_k: int = declare(
+        5, "head", "K of the Top-K modes: how many of the largest scores", unit="elements", values=Integers(1, 16),
+        modes=lambda traits: traits.top_k,
+    )
+
+    score_width: int = declare(8, "scores", "the width of a score code", unit="bits", values=Integers(2, 16))
+    score_signed: bool = declare(True, "scores", "whether score codes are two's complement")
+    score_scale: float = declare(
+        0.0625, "scores", "the real value of one step of the score code", unit="nats per code step"
+    )
+    clip_minimum: int = declare(
+        -65536, "scores", "smaller score codes count as this one before the exponential; the winner is that of the scores "
+        "as they are", unit="code steps", values=Integers(-65536, 65535), modes=lambda traits: traits.normalised,
+    )
+    clip_maximum: int = declare(
+        65535, "scores", "larger score codes count as this one, likewise", unit="code steps",
+        values=Integers(-65536, 65535), modes=lambda traits: traits.normalised,
+    )
+
+    temperature: float = declare(
+        1.0, "softmax", "T in softmax(x / T): below 1 sharper, above 1 flatter; the tables contain it, so it costs nothing",
+        values=Floats(hint="; mode = 'argmax' is the limit at 0"), modes=lambda traits: not traits.order_only,
+    )
+    normaliser: Literal["divider", "reciprocal", "logarithm", "none"] = declare(
+        "divider", "softmax", "the normaliser: a division per element (no multiplier), a reciprocal per vector and a "
+        "multiplier, a difference of logarithms (tables only), or none (exponentials over a power of two)",
+        modes=lambda traits: traits.normalised,
+    )
+    accumulator: Literal["auto", "absolute", "reference", "two_pass"] = declare(
+        "auto", "softmax", "the sum: exact (absolute), or against a running power-of-two reference where the range of the "
+        "scores is too wide for an exact sum; or relative to the maximum in a second pass (two_pass: one vector after the "
+        "other, with profile small and normaliser divider)",
+        modes=lambda traits: traits.has_sum,
+        options=lambda settings: settings.sums,
+    )
+    guard_bits: int = declare(
+        4, "softmax", "k extra bits inside; the error bound falls as 2^−k", unit="bits", values=Integers(1, 8),
+        modes=lambda traits: traits.has_sum or traits.exponentials,
+        options=lambda settings: settings.sums or settings.traits.exponentials,
+    )
+    reference_offset: int = declare(
+        0, "softmax", "for unnormalised exponentials: how far the score code whose exponential is 1 lies below the largest "
+        "code", unit="code steps", values=Integers(0, 65535), modes=lambda traits: traits.exponentials,
+    )
+
+    probability_width: int = declare(
+        8, "output", "P, the fraction bits of a probability code", unit="bits", values=Integers(2, 24),
+        modes=lambda traits: traits.has_codes or traits.random,
+        options=lambda settings: settings.traits.has_codes or settings.inverse_cdf,
+    )
+    probability_format: Literal["UQ0", "UQ1"] = declare(
+        "UQ0", "output", "UQ0.P saturates 1.0 to 1 − 2^−P; UQ1.P holds 1.0 exactly",
+        modes=lambda traits: traits.has_codes and not traits.logarithmic,
+    )
+    integer_bits: int = declare(
+        0, "output", "the integer bits of logarithmic results: 0 takes as many as hold every result, fewer saturate",
+        unit="bits", values=Integers(0, 26), modes=lambda traits: traits.logarithmic,
+    )
+
+    sampler: Literal["gumbel", "inverse_cdf"] = declare(
+        "gumbel", "sampling", "how a draw is made: the largest sum of score and noise, in one pass; or the first element "
+        "with which the running sum of exponentials exceeds a random share of the whole, far closer to softmax",
+        modes=lambda traits: traits.random,
+    )
+    seed: int = declare(
+        1, "sampling", "where the random sequence starts after reset", values=Integers(0, (1 << 32) - 1),
+        modes=lambda traits: traits.random,
+    )
+
+    mask: bool = declare(
+        False, "options", "a sideband bit of each score excludes its element, as if it were not there: it never wins, its "
+        "probability is 0",
+    )
+    groups: tuple[int, ...] = declare(
+        (), "options", "sizes of groups, repeated over the packet, each a vector by itself; max_length is the longest; "
+        "empty: the packet is one vector", unit="elements", values=Sizes(), modes=lambda traits: traits.groups,
+    )
+    temperature_bits: int = declare(
+        0, "options", "the width of a code u that accompanies each vector: softmax(x·u·2^−F / T), a temperature for each "
+        "vector; 0: none", unit="bits", values=Integers(0, 14), modes=lambda traits: traits.vector_temperature,
+    )
+    temperature_fraction: int = declare(
+        4, "options", "F, the fraction bits of that inverse temperature", unit="bits", values=Integers(0, 14),
+        modes=lambda traits: traits.vector_temperature, options=lambda settings: settings.temperature_bits > 0,
+    )
+    probability_floor: float = declare(
+        0.0, "options", "f: no class gets less, f + (1 − f·N)·p with N the vector's own length; 0: none",
+        values=Floats("≥ 0, below 1 / max_length", share=True), modes=lambda traits: traits.softmax,
+    )
+    smoothing: tuple[int, ...] = declare(
+        (), "options", "weights of a kernel that the probabilities are convolved with along the classes; empty: none",
+        values=Kernel(), modes=lambda traits: traits.softmax,
+    )
+    smoothing_edges: Literal["gather", "scatter"] = declare(
+        "gather", "options", "near a vector's ends the weights within it count as the whole: of each average (gather: the "
+        "sum is no longer 1), or of the shares that each class hands out (scatter: the sum stays 1)",
+        modes=lambda traits: traits.softmax, options=lambda settings: settings.smooths,
+    )
+    smoothing_passes: int = declare(
+        1, "options", "how many times the probabilities are smoothed", values=Integers(1, 4),
+        modes=lambda traits: traits.softmax, options=lambda settings: settings.smooths,
+    )
+    ensemble: int = declare(
+        1, "options", "M of an ensemble: M vectors, one after the other, make one result; 1: none", unit="members",
+        values=Integers(1, 16),
+    )
+    ensemble_mean: Literal["logits", "probabilities"] = declare(
+        "logits", "options", "the mean over an ensemble: of the members' scores, before softmax; or of their "
+        "probabilities, behind it", options=lambda settings: settings.ensemble > 1,
+    )
+
+    profile: Literal["fast", "fastest", "small"] = declare(
+        "fast", "implementation", "one element per cycle in vectors that are long enough (fast); the same with more "
+        "registers (fastest); or fewer cells (small); auto picks by the measurements on the part and by max_length, and "
+        "says why", unresolved="auto",
+    )
+    lanes: Literal[1, 2, 4, 8, 16] = declare(
+        1, "implementation", "the scores that one beat carries", unit="scores per beat"
+    )
+    per_vector: Literal["serial", "pipelined"] = declare(
+        "serial", "implementation", "the steps that are due once per vector: serial, and vectors of a few elements wait for "
+        "them; or pipelined, and vectors of any length follow each other without a bubble",
+        modes=lambda traits: traits.has_sum or traits.exponentials,
+        options=lambda settings: settings.sums or settings.traits.exponentials,
+    )
+    # fmt: on
+
+    def __new__(cls, *positions: Any, **values: Any) -> "Settings":
+        """Raises `UserError` for unknown keys, before the constructor would with a TypeError."""
+        if not values.keys() <= {key.name for key in KEYS}:
+            raise unknown_key(values)
+        return super().__new__(cls)
+
+    def __post_init__(self) -> None:
+        for key in KEYS:
+            object.__setattr__(self, key.name, key.checked(getattr(self, key.name)))
+
+    @property
+    def traits(self) -> ModeTraits:
+        """The facts of the mode."""
+        return MODES[self.mode]
+
+    @property
+    def inverse_cdf(self) -> bool:
+        """Whether a draw compares the running sum of exponentials with a random share of the whole."""
+        return self.traits.random and self.sampler == "inverse_cdf"
+
+    @property
+    def sums(self) -> bool:
+        """Whether the head adds up exponentials."""
+        return self.traits.has_sum and (self.inverse_cdf or not self.traits.random)
+
+    @property
+    def two_pass(self) -> bool:
+        """Whether the exponentials are relative to the maximum, which a pass of its own finds."""
+        return self.traits.normalised and self.accumulator == "two_pass"
+
+    @property
+    def stores_scores(self) -> bool:
+        """Whether the head stores a vector's scores until their sum is complete."""
+        return self.traits.stores_scores or self.inverse_cdf
+
+    @property
+    def smooths(self) -> bool:
+        """Whether the probabilities are convolved with a kernel; one weight alone changes nothing."""
+        return len(self.smoothing) > 1
+
+    @property
+    def sums_scores(self) -> bool:
+        """Whether the head takes sums of the scores of an ensemble's members."""
+        return self.ensemble > 1 and self.ensemble_mean == "logits"
+
+    @property
+    def averages_probabilities(self) -> bool:
+        """Whether the result is the mean of the probabilities of an ensemble's members."""
+        return self.ensemble > 1 and self.ensemble_mean == "probabilities"
+
+    @property
+    def clips(self) -> bool:
+        """Whether any score is clipped."""
+        return self.clip_minimum > self.score_format.minimum or self.clip_maximum < self.score_format.maximum
+
+    @property
+    def clip_positions(self) -> tuple[int, int]:
+        """The lowest and the highest position, codes above the smallest, that clipped scores have."""
+        low, high = self.score_format.minimum, self.score_format.maximum
+        return max(self.clip_minimum, low) - low, min(self.clip_maximum, high) - low
+
+    @property
+    def guarded_bits(self) -> int:
+        """Bits that probabilities have beyond P between the stages behind the head; what `guard_bits` has left stays inside."""
+        return min(self.guard_bits - 1, WIDEST_PROBABILITY - self.probability_width)
+
+    @property
+    def floor_code(self) -> int:
+        """The floor between the stages, in units of 2^−(P + guarded_bits), rounded half up."""
+        fraction = self.probability_width + self.guarded_bits
+        return int(Fraction(self.probability_floor) * (1 << fraction) + Fraction(1, 2))
+
+    @property
+    def division(self) -> str:
+        """The `normaliser` of softmax; `natural` where results are natural logarithms; else `none`."""
+        return self.normaliser if self.traits.normalised else "natural" if self.traits.logarithmic else "none"
+
+    @property
+    def score_format(self) -> QFormat:
+        """The score code as an integer; its real value is code · score_scale."""
+        return QFormat(self.score_width, 0, self.score_signed)
+
+    @property
+    def effective_scale(self) -> float:
+        """Nats per step of the score code after the temperature: score_scale / temperature, all that tables and bounds see.
+
+        Rounded to float64 once; with temperature 1 it is score_scale itself.
+        """
+        return self.score_scale / self.temperature
+
+    @property
+    def inner_width(self) -> int:
+        """Bits of the scores that the exponentials take, behind the sums of an ensemble or the product with a temperature."""
+        return self.score_width + (ceil_log2(self.ensemble) if self.sums_scores else 0) + self.temperature_bits
+
+    @property
+    def inner_scale(self) -> float:
+        """Nats per step of these scores, after the temperature."""
+        return self.inner_scale_with(self.score_scale)
+
+    def inner_scale_with(self, score_scale: float) -> float:
+        """What `inner_scale` would be with another `score_scale`."""
+        steps = self.ensemble if self.sums_scores else 1
+        fraction = self.temperature_fraction if self.temperature_bits else 0
+        return score_scale / steps * 2.0**-fraction / self.temperature
+
+    @property
+    def scale_text(self) -> str:
+        """The keys that `effective_scale` comes from, as messages put them."""
+        with_temperature = f" with temperature = {self.temperature}" if self.temperature != 1 else ""
+        return f"score_scale = {self.score_scale}{with_temperature}"
+
+    @property
+    def contender_width(self) -> int:
+        """Bits that decide on the winner: the score, and above it whether the element takes part, where a mask may exclude it."""
+        return self.score_width + self.mask
+
+    @property
+    def probability_qformat(self) -> QFormat:
+        """UQ0.P or UQ1.P. The largest code is 2^P − 1 in UQ0.P and 2^P (that is 1.0) in UQ1.P."""
+        return QFormat(int(self.probability_format == "UQ1"), self.probability_width)
+
+    @property
+    def probability_maximum(self) -> int:
+        """The code that 1.0 becomes."""
+        return (1 << self.probability_width) - (self.probability_format == "UQ0")
+
+    @property
+    def output_width(self) -> int:
+        """Bits of a probability code."""
+        return self.probability_qformat.width
+
+    @property
+    def index_width(self) -> int:
+        """Bits of an element's index, at least one."""
+        return max(1, ceil_log2(self.max_length))
+
+    def beats(self, length: Any) -> Any:
+        """Beats that carry a vector of `length` scores, an integer or an array of them: ⌈length / lanes⌉."""
+        return -(-length // self.lanes)
+
+    @property
+    def beat_width(self) -> int:
+        """Bits of a beat's index in its vector, at least one."""
+        return max(1, ceil_log2(self.beats(self.max_length)))
+
+
+KEYS: tuple[Key, ...] = tuple(key_of(field, get_type_hints(Settings)[field.name]) for field in fields(Settings))
+"""All keys, in the order of the fields of `Settings`."""
+
+
+def unknown_key(values: Any) -> UserError:
+    """The refusal of the first key that does not exist: the nearest one, and those that the mode in `values` reads."""
+    known = {key.name: key for key in KEYS}
+    name = next(name for name in values if name not in known)
+    traits = MODES.get(str(values.get("mode", Settings.mode)), MODES["softmax"])
+    names = ", ".join(key.name for key in KEYS if key.modes(traits))
+    return UserError(
+        f"unknown configuration key '{str(name)[:80]}'{nearest(str(name), known)}; the keys of mode {traits.name} are {names}"
+    )
