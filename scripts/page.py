@@ -1,4 +1,4 @@
-"""What the HTML reports share: plots as inline SVG in the page's own colours and fonts, figures, and the page itself.
+"""Parts that the HTML reports share: plots as inline SVG in the colours and fonts of the page, figures, and the page itself.
 
 The same content gives the same bytes. Plots follow the light and dark schemes of the page, or of the reader where a plot
 is a file of its own.
@@ -7,7 +7,7 @@ is a file of its own.
 import html
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +21,7 @@ __all__ = [
     "table",
 ]  # fmt: skip
 
-# Matplotlib draws in these; the page's style sheet says what they are.
+# Placeholders that Matplotlib draws with, replaced by the colours of the style sheet.
 INK, MUTED, GRID, ARGMAX, SOFTMAX, BOUND = ("#010101", "#020202", "#030303", "#040404", "#050505", "#060606")
 _STYLE = {
     INK: "currentColor",
@@ -116,9 +116,9 @@ def raised(exponent: int) -> str:
 
 _CSS = """
 :root { color-scheme: light dark; --paper: #fcfcfb; --card: #ffffff; --ink: #1b2026; --muted: #66707b; --line: #dfe3e7;
-  --argmax: #b4690e; --softmax: #1f63b5; --bound: #b3261e; --good: #1d7a46; }
+  --argmax: #b4690e; --softmax: #1f63b5; --bound: #b3261e; --good: #1d7a46; --shade: #0003; }
 @media (prefers-color-scheme: dark) { :root { --paper: #14171a; --card: #1b1f24; --ink: #e8eaed; --muted: #9aa4ae;
-  --line: #323940; --argmax: #e5a04b; --softmax: #75aef0; --bound: #f28b82; --good: #6fcf97; } }
+  --line: #323940; --argmax: #e5a04b; --softmax: #75aef0; --bound: #f28b82; --good: #6fcf97; --shade: #fff4; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
@@ -149,7 +149,12 @@ figcaption dl { margin: .5rem 0; gap: .1rem .9rem; }
 figcaption dd { color: var(--ink); }
 pre { font: .8rem/1.4 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; margin: .5rem 0 0; padding: .45rem .6rem;
   border: 1px solid var(--line); border-radius: .35rem; white-space: normal; color: var(--ink); }
-.scroll { overflow-x: auto; max-width: 46rem; }
+.scroll { overflow-x: auto; max-width: 46rem; background:
+  linear-gradient(to right, var(--paper) 40%, transparent) left / 2.5rem 100% no-repeat local,
+  linear-gradient(to left, var(--paper) 40%, transparent) right / 2.5rem 100% no-repeat local,
+  linear-gradient(to right, var(--shade), transparent) left / .9rem 100% no-repeat scroll,
+  linear-gradient(to left, var(--shade), transparent) right / .9rem 100% no-repeat scroll; }
+a { color: var(--softmax); }
 .scroll.wide { max-width: none; }
 table { border-collapse: collapse; width: 100%; margin: .75rem 0; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .42rem .5rem .42rem 0; border-bottom: 1px solid var(--line); vertical-align: baseline; }
@@ -180,22 +185,31 @@ def escape(text: object) -> str:
 
 
 def captioned(title: str, plot: str, caption: str, facts: Sequence[tuple[str, str]] = (), code: str = "") -> str:
-    """A plot with a title above; below a caption, (name, text) of what is told of it, and a line to type, as HTML."""
-    told = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts)
+    """A plot with its title above, and below a caption, a list of (name, text) and a command to type, as HTML."""
+    listed = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts)
     words = " ".join(f'<span class="word">{escape(word)}</span>' for word in code.split())  # broken at spaces alone
-    below = escape(caption) + (f"<dl>{told}</dl>" if told else "") + (f"<pre>{words}</pre>" if code else "")
+    below = escape(caption) + (f"<dl>{listed}</dl>" if listed else "") + (f"<pre>{words}</pre>" if code else "")
     return f"<figure><h3>{escape(title)}</h3>\n{plot}\n<figcaption>{below}</figcaption></figure>"
 
 
 def _pieces(text: str) -> str:
-    """Text that is broken behind commas, semicolons and arrows alone."""
-    return " ".join(f'<span class="word">{escape(piece)}</span>' for piece in re.split(r"(?<=[,;→]) ", text) if piece)
+    """Text that may break behind commas, semicolons and arrows only."""
+    pieces = [piece for piece in re.split(r"(?<=[,;→]) ", text) if piece]
+    return " ".join(f'<span class="word">{escape(piece)}</span>' for piece in pieces)
 
 
-def table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """A table as HTML, wider than the text where it must be."""
+def table(header: Sequence[str], body: Sequence[Sequence[str]], links: Mapping[str, str] | None = None) -> str:
+    """A table as HTML, wider than the text where necessary; on a narrow screen it scrolls, and a shadow says so.
+
+    A cell whose text is a key of `links` leads to the address there.
+    """
+
+    def cell(text: str) -> str:
+        address = (links or {}).get(text)
+        return _pieces(text) if address is None else f'<a href="{escape(address)}">{_pieces(text)}</a>'
+
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in header)
-    lines = "".join("<tr>" + "".join(f"<td>{_pieces(text)}</td>" for text in row) + "</tr>" for row in body)
+    lines = "".join("<tr>" + "".join(f"<td>{cell(text)}</td>" for text in row) + "</tr>" for row in body)
     return f'<div class="scroll wide"><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'
 
 

@@ -46,9 +46,9 @@ _FAMILY = "ecp5"
 def _placed(content: Content) -> Iterator[tuple[str, str, Content, Content]]:
     """(variant, part, variant's entry, part's entry) of what fits."""
     for name, entry in content["variants"].items():
-        for part, found in entry["parts"].items():
-            if found["fits"]:
-                yield name, part, entry, found
+        for part, placed in entry["parts"].items():
+            if placed["fits"]:
+                yield name, part, entry, placed
 
 
 # Plots ---------------------------------------------------------------------------------------------------------------
@@ -57,6 +57,8 @@ def _placed(content: Content) -> Iterator[tuple[str, str, Content, Content]]:
 _BLOCK_CELLS = {"DP16KD": 434, "MULT18": 867}
 """Cells that a block RAM and a multiplier count as: an LFE5U-25F has 24288 COMB, 56 block RAMs and 28 multipliers."""
 
+
+_BLOCK_NAMES = {"DP16KD": "block RAM", "MULT18": "multiplier"}
 
 _AREA_SENTENCE = (
     "The area counts COMB or flip-flops, whichever is more, and each hard block by its share of an LFE5U-25F: "
@@ -86,8 +88,8 @@ class _Point:
 def _points(content: Content) -> list[_Point]:
     """The heads, numbered by throughput, and the others, lettered likewise."""
     heads = [
-        (found["megaelements_per_second"], name, found["cells"], _COLOURS[entry["config"]["mode"]])
-        for name, part, entry, found in _placed(content)
+        (placed["megaelements_per_second"], name, placed["cells"], _COLOURS[entry["config"]["mode"]])
+        for name, part, entry, placed in _placed(content)
         # The others compute softmax; other members of the family stand in the table.
         if PARTS[part].family == _FAMILY and entry["config"]["mode"] in _COLOURS and not entry["config"]["mask"]
     ]
@@ -107,6 +109,8 @@ _LETTER = (6.2, 9.0)
 """Width of a letter and height of a line, in points, somewhat more than they are."""
 _PLOT = (304.0, 232.0)
 """Size of the plot inside its axes, in points, approximately."""
+_CROWDED, _SAME, _CLEAR = 25.0, 2.0, 3.0
+"""Distances in points: of points that compete for the places of their marks, of points on the same place, of leader lines."""
 
 
 @dataclass(frozen=True)
@@ -130,20 +134,30 @@ def _mark(axes: "Axes", points: Sequence[_Point]) -> None:
         for p in points
     ]
     boxes = [_Box(x - 3.5, y - 3.5, x + 3.5, y + 3.5) for x, y in centres]
-    steps = [(radius, turn) for radius in (8, 12, 17, 23, 30) for turn in (2, 6, 0, 4, 1, 3, 5, 7)]
+    turns = (4, 12, 0, 8, 2, 6, 10, 14, 1, 3, 5, 7, 9, 11, 13, 15)  # above, below, right, left, then aslant
+    steps = [(radius, turn) for radius in (8, 12, 17, 23, 30, 38) for turn in turns]
 
     def box(x: float, y: float, text: str, step: tuple[int, int]) -> _Box:
         radius, turn = step
         width = _LETTER[0] * len(text)
-        x, y = x + np.cos(turn * np.pi / 4) * (radius + width / 2 - 3), y + np.sin(turn * np.pi / 4) * radius
+        x, y = x + np.cos(turn * np.pi / 8) * (radius + width / 2 - 3), y + np.sin(turn * np.pi / 8) * radius
         return _Box(x - width / 2, y - _LETTER[1] / 2, x + width / 2, y + _LETTER[1] / 2)
 
-    for point, (x, y) in zip(points, centres, strict=True):
+    def crowd(place: int) -> int:
+        return sum(np.hypot(*np.subtract(other, centres[place])) < _CROWDED for other in centres)
+
+    def clear(x: float, y: float, place: _Box) -> bool:
+        """Whether a leader line to the point passes no other point; those on the same place are no others."""
+        end = np.array([(place.left + place.right) / 2, (place.low + place.high) / 2])
+        line = end + np.linspace(0, 1, 12)[:, None] * (np.array([x, y]) - end)
+        others = [centre for centre in centres if np.hypot(*np.subtract(centre, (x, y))) > _SAME]
+        return all(np.hypot(*(line - np.array(other)).T).min() > _CLEAR for other in others)
+
+    for number in sorted(range(len(points)), key=crowd, reverse=True):  # crowded points have the fewest free places
+        point, (x, y) = points[number], centres[number]
         candidates = [(step, box(x, y, point.mark, step)) for step in steps]
-        step, place = next(
-            (candidate for candidate in candidates if not any(candidate[1].overlaps(other) for other in boxes)),
-            candidates[0],
-        )
+        free = [one for one in candidates if not any(one[1].overlaps(other) for other in boxes)]
+        step, place = next((one for one in free if clear(x, y, one[1])), (free or candidates)[0])
         boxes.append(place)
         axes.annotate(
             point.mark,
@@ -197,7 +211,8 @@ def _draw_throughput(figure: "Figure", content: Content) -> None:
         )
     _mark(axes, points)
     _list(listing, points)
-    axes.set_xlabel("area on an ECP5, in cells; lines: elements per second and cell")
+    weights = " + ".join(f"{weight} per {_BLOCK_NAMES[kind]}" for kind, weight in _BLOCK_CELLS.items())
+    axes.set_xlabel(f"area on an ECP5: COMB or FF + {weights}\nlines: elements per second and cell", fontsize=8.5)
     axes.set_ylabel("million elements per second")
 
 
@@ -211,9 +226,9 @@ def throughput_plot(content: Content) -> str:
 
 def _draw_seeds(figure: "Figure", content: Content) -> None:
     axes = figure.subplots()
-    placed = list(_placed(content))
-    for place, (_, part, entry, found) in enumerate(placed):
-        speeds = list(found["fmax_mhz_by_seed"].values())
+    points = list(_placed(content))
+    for place, (_, part, entry, placed) in enumerate(points):
+        speeds = list(placed["fmax_mhz_by_seed"].values())
         axes.plot(
             speeds,
             [place] * len(speeds),
@@ -222,10 +237,10 @@ def _draw_seeds(figure: "Figure", content: Content) -> None:
             alpha=0.7,
             color=_COLOURS.get(entry["config"]["mode"], SOFTMAX),
         )
-        axes.plot([found["fmax_mhz"]["median"]] * 2, [place - 0.35, place + 0.35], color=INK, linewidth=1.1)
-        axes.plot([PARTS[part].limit(found["cells"]).mhz] * 2, [place - 0.5, place + 0.5], color=BOUND, linewidth=1.1)
-    axes.set_yticks(range(len(placed)), [f"{name}, {part}" for name, part, _, _ in placed], fontsize=8)
-    axes.set_ylim(len(placed) - 0.5, -0.5)
+        axes.plot([placed["fmax_mhz"]["median"]] * 2, [place - 0.35, place + 0.35], color=INK, linewidth=1.1)
+        axes.plot([PARTS[part].limit(placed["cells"]).mhz] * 2, [place - 0.5, place + 0.5], color=BOUND, linewidth=1.1)
+    axes.set_yticks(range(len(points)), [f"{name}, {part}" for name, part, _, _ in points], fontsize=8)
+    axes.set_ylim(len(points) - 0.5, -0.5)
     axes.set_xlim(left=0)
     axes.set_xlabel("Fmax, MHz")
 
@@ -260,7 +275,6 @@ def _peer_rows() -> list[tuple[str, ...]]:
             f"{peer.elements_per_cycle:g}",
             f"{peer.megaelements_per_second:.1f}",
             f"{1e3 * peer.megaelements_per_second / peer.cells['COMB']:.1f}",
-            peer.source,
         )
         for peer in PEERS
     ]
@@ -279,7 +293,7 @@ def _sections(content: Content) -> Iterator[str]:
                 _THROUGHPUT_HEIGHT,
                 lambda figure: _draw_throughput(figure, content),
             ),
-            "ECP5, at the median Fmax or the limit of clock network and hard blocks, whichever is lower; grey: the others. "
+            "ECP5, at the median Fmax or the limit of clock network and hard blocks, whichever is lower; grey: other blocks. "
             + _AREA_SENTENCE,
         ),
         captioned(
@@ -290,7 +304,7 @@ def _sections(content: Content) -> Iterator[str]:
                 0.9 + 0.24 * len(list(_placed(content))),
                 lambda figure: _draw_seeds(figure, content),
             ),
-            "The tick is the median, the red line the specified limit of clock network and hard blocks; above it is margin.",
+            "The tick is the median, the red line the device limit of clock network and hard blocks; Fmax above it is margin.",
         ),
     ]
     for curve in content["curves"]:
@@ -304,31 +318,31 @@ def _sections(content: Content) -> Iterator[str]:
     yield f'<div class="plots">{"".join(plots)}</div>'
     yield "<h2>Critical paths</h2>"
     yield table(
-        ("variant", "part", "seed", "ns", "of it logic", "stages", "lines"),
+        ("variant", "part", "seed", "ns", "of which logic", "stages", "lines"),
         [
             (
                 name,
                 part,
-                f"{found['critical_path']['seed']}",
-                f"{found['critical_path']['ns']:.2f}",
-                f"{found['critical_path']['logic_ns']:.2f}",
-                " → ".join(found["critical_path"]["stages"]),
-                ", ".join(found["critical_path"]["lines"]),
+                f"{placed['critical_path']['seed']}",
+                f"{placed['critical_path']['ns']:.2f}",
+                f"{placed['critical_path']['logic_ns']:.2f}",
+                " → ".join(placed["critical_path"]["stages"]),
+                ", ".join(placed["critical_path"]["lines"]),
             )
-            for name, part, _, found in _placed(content)
+            for name, part, _, placed in _placed(content)
         ],
     )
-    above = [margin_sentence(name, part, found) for name, part, _, found in _placed(content) if found["margin_mhz"]]
+    above = [margin_sentence(name, part, placed) for name, part, _, placed in _placed(content) if placed["margin_mhz"]]
     if above:
         yield f"<h2>Margin</h2><ul>{''.join(f'<li>{escape(text)}.</li>' for text in above)}</ul>"
-    goals = [(name, part, found) for name, part, _, found in _placed(content) if "misses" in found]
+    goals = [(name, part, placed) for name, part, _, placed in _placed(content) if "misses" in placed]
     if goals:
-        yield "<h2>Goals</h2>"
+        yield "<h2>Targets</h2>"
         yield table(
-            ("variant", "part", "not reached"),
-            [(name, part, "; ".join(found["misses"]) or "–") for name, part, found in goals],
+            ("variant", "part", "missed targets"),
+            [(name, part, "; ".join(placed["misses"]) or "–") for name, part, placed in goals],
         )
-    yield "<h2>The others</h2>"
+    yield "<h2>Other blocks</h2>"
     yield "<p>Synthesised and placed for an ECP5 with the same tools, one seed.</p>"
     yield table(
         (
@@ -342,19 +356,19 @@ def _sections(content: Content) -> Iterator[str]:
             "elements/cycle",
             "Melements/s",
             "kelements/s per cell",
-            "source",
         ),
         _peer_rows(),
+        links={peer.name: peer.source for peer in PEERS},
     )
     if "speed" in content:
-        yield f"<h2>The tool itself</h2><p>{escape(speed_sentence(content['speed']))}.</p>"
+        yield f"<h2>Speed of the tool</h2><p>{escape(speed_sentence(content['speed']))}.</p>"
 
 
 def _answer(content: Content) -> str:
-    """The densest softmax against the densest of the others."""
+    """The softmax with the highest throughput per cell against the best of the other blocks."""
     ours = [
-        (found["kiloelements_per_second_per_cell"], name, part)
-        for name, part, entry, found in _placed(content)
+        (placed["kiloelements_per_second_per_cell"], name, part)
+        for name, part, entry, placed in _placed(content)
         if entry["config"]["mode"] == "softmax" and PARTS[part].family == _FAMILY
     ]
     if not ours:
@@ -364,7 +378,7 @@ def _answer(content: Content) -> str:
     theirs = 1e3 * best.megaelements_per_second / best.cells["COMB"]
     return (
         f"{name} on {part} reaches {density:.0f} thousand elements per second and logic cell, {density / theirs:.1f} times the "
-        f"{theirs:.0f} thousand of {best.name}, the densest of the others."
+        f"{theirs:.0f} thousand of {best.name}, the best of the other blocks."
     )
 
 
@@ -375,10 +389,10 @@ def render(content: Content) -> str:
     simulated = ", ".join(name for name, _ in groupby(sorted(simulators)))
     body = "\n".join(_sections(content))
     main = f"""<p class="kicker">softstream · benchmark</p>
-<h1>What the heads cost and reach</h1>
+<h1>Cells, clock and throughput of the heads</h1>
 <p class="answer">{escape(_answer(content))}</p>
 {body}
 <h2>How it was measured</h2>
-<dl><dt>Tools</dt><dd>{escape(tools)}</dd><dt>Cycles</dt><dd>of the Verilog in {escape(simulated)}, equal to the plan's</dd>
+<dl><dt>Tools</dt><dd>{escape(tools)}</dd><dt>Cycles</dt><dd>of the Verilog in {escape(simulated)}, equal to the plan</dd>
 <dt>softstream</dt><dd>{escape(content["softstream"])}</dd></dl>"""
     return page("softstream: benchmark", main)

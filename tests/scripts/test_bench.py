@@ -1,6 +1,7 @@
 """The benchmark: what it measures is what it says, and what is checked in is of today's variants."""
 
 import hashlib
+import itertools
 import json
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from softstream.scripts.console import Console
 from softstream.scripts.measure.peers import PEERS
 from softstream.scripts.measure.resources import recorded as resources
 from softstream.scripts.measure.variants import CURVES, VARIANTS, Goal, Variant
+from softstream.scripts.reports import bench_report
 from softstream.scripts.reports.bench_report import render
 from softstream.scripts.verbs import bench as module
 from softstream.scripts.verbs.bench import bench, chosen, located, margin_sentence, recorded, rows, run
@@ -75,6 +77,33 @@ def test_an_unknown_variant_is_told_the_nearest():
 
 def path(*nets, start="head.maximum.rest_SB_DFF_Q.Q", lines=()):
     return CriticalPath(start, "m_axis_tdata_SB_DFF_D.D", 1.0, 1.0, nets, lines)
+
+
+def test_the_page_links_to_every_peer():
+    text = bench_report.render(recorded())
+    assert all(f'<a href="{peer.source}">' in text for peer in PEERS)
+
+
+def test_every_mark_of_the_plot_is_legible():
+    pytest.importorskip("matplotlib")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+    figure = Figure(figsize=(5.0, bench_report._THROUGHPUT_HEIGHT), dpi=288, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    bench_report._draw_throughput(figure, recorded())
+    canvas.draw()
+    marks, names = figure.axes
+    points = bench_report._points(recorded())
+    boxes = [
+        Text.get_window_extent(text) for text in marks.texts if text.get_text() in {point.mark for point in points}
+    ]
+    assert len(boxes) == len(points)
+    assert not [(one, other) for one, other in itertools.combinations(boxes, 2) if one.overlaps(other)]
+    # The list has every mark with its name, within the picture.
+    assert [text.get_text() for text in names.texts] == [text for point in points for text in (point.mark, point.name)]
+    assert all(figure.bbox.contains(*text.get_window_extent().max) for text in names.texts)
 
 
 def source(line):
