@@ -13,7 +13,7 @@ BOARD := --board icestick --baud 3000000
 SCORES := sim/data/digits_scores.npy
 LABELS := sim/data/digits_labels.npy
 
-.PHONY: help demo test test-long test-boards lint bench prove tables docs hashes constraints clean
+.PHONY: help demo test test-long test-boards lint bench prove tables docs screenshot hashes constraints clean
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo "make bench        measures every variant anew: boards/measured/bench.json, the tables of the pages, build/bench/bench.html"
 	@echo "make tables       writes the generated tables and pictures of the pages anew"
 	@echo "make docs         the pages and the documentation of the modules as a site: build/docs/index.html"
+	@echo "make screenshot   the README's picture of a report, after make demo; needs chromium"
 	@echo "make hashes       stores the hashes of the hardware of all configurations anew, and names what changed"
 	@echo "make constraints  writes scripts/constraints.txt anew, from the newest versions that pyproject.toml allows"
 	@echo "make clean        removes .venv and build"
@@ -69,6 +70,13 @@ tables: $(VENV)/.dev
 docs: $(VENV)/.docs
 	$(BIN)/python -m softstream.scripts.site build/docs
 	@echo "build/docs/index.html"
+
+# The picture is kept in the repository, because a browser is no part of the development environment.
+screenshot: $(VENV)/.runtime
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1100,775 \
+	  --screenshot=build/report.png file://$(CURDIR)/$(DEMO)/report.html
+	$(BIN)/python -c "from PIL import Image; \
+	  Image.open('build/report.png').convert('RGB').quantize(256).save('scripts/reports/compare.png', optimize=True)"
 
 hashes: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m support.rtlil_hashes --write

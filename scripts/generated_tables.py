@@ -24,6 +24,7 @@ from softstream.scripts.measure.resources import recorded
 from softstream.scripts.reports.bench_report import throughput_plot
 from softstream.scripts.reports.datapath import datapath
 from softstream.scripts.verbs import bench, network
+from softstream.scripts.verbs.presets import PURPOSES
 
 __all__ = ["PICTURES", "ROOT", "SECTIONS", "Section", "main", "pages", "rewritten"]
 
@@ -68,28 +69,24 @@ def _choice() -> str:
 
 
 def _presets() -> str:
-    measured = recorded()["presets"]
-    parts = [name for name in PARTS if all(name in entries for entries in measured.values())]
     rows = []
     for name, config in PRESETS.items():
-        found = plan(config)
-        error = "exact" if found.bound_ulp is None else f"{found.bound_ulp:.3f} ulp"
-        if found.distance is not None:
-            error = f"{found.distance:.2g} total variation"
+        derived = plan(config)
+        error = "exact" if derived.bound_ulp is None else f"{derived.bound_ulp:.3f} ulp"
+        if derived.distance is not None:
+            error = f"{derived.distance:.2g} total variation"
         form = ", ".join(field.form or field.name for field in outputs(config)[0].fields)
-        rows.append(
-            (
-                f"`{name}`",
-                f"{'int' if config.score_signed else 'uint'}{config.score_width}, N ≤ {config.max_length}",
-                form,
-                error,
-                found.latency_text,
-                found.interval_formula,
-                *(_cells(measured[name][part]) if name in measured else "–" for part in parts),
-            )
-        )
-    header = ("preset", "scores", "output", "error bound", "first output", "next vector after", *parts)
+        scores = f"{'int' if config.score_signed else 'uint'}{config.score_width}, N ≤ {config.max_length}"
+        rows.append((f"`{name}`", PURPOSES[name], scores, form, error, derived.latency_text, derived.interval_formula))
+    header = ("preset", "purpose", "scores", "output", "error bound", "first output", "next vector after")
     return _markdown(header, rows)
+
+
+def _cells_of_presets() -> str:
+    measured = recorded()["presets"]
+    parts = [name for name in PARTS if all(name in entries for entries in measured.values())]
+    rows = [(f"`{name}`", *(_cells(measured[name][part]) for part in parts)) for name in PRESETS if name in measured]
+    return _markdown(("preset", *parts), rows)
 
 
 def _keys() -> str:
@@ -176,6 +173,7 @@ class Section:
 SECTIONS: dict[str, Section] = {
     "choice": Section("README.md", _choice),
     "presets": Section("hw/config/README.md", _presets),
+    "cells": Section("hw/config/README.md", _cells_of_presets),
     "keys": Section("hw/config/README.md", _keys),
     "tools": Section("hw/config/README.md", _tools),
     "network": Section("scripts/README.md", _network),
