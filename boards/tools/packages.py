@@ -21,7 +21,7 @@ def versions(packages: Iterable[str], missing: Callable[[str], str]) -> dict[str
     return installed
 
 
-def prepare(package: str, cache: Path, first_run: Callable[[], None]) -> None:
+def prepare(package: str, cache: Path, first_run: Callable[[], object]) -> None:
     """Calls `first_run` unless this version of a YoWASP tool ran before; other processes wait for it.
 
     The first run of such a tool compiles it for some seconds and stores the result. Two at once would do that twice, and the

@@ -102,6 +102,25 @@ def test_the_preset_of_a_board_is_one_that_fits(name):
     assert board(name).preset in fitting_presets(board(name))
 
 
+def nearly_full():
+    """Pairs of a board and a listed preset that take most of the cells or block RAMs: the ones that could fail to place."""
+    boards = {(row.part, row.cells): row for row in BOARDS.values() if row.measured}
+    for row in boards.values():
+        for name in fitting_presets(row):
+            known = occupancy(preset(name), row)
+            if known.cells > 0.6 * row.cells or known.memory > 0.8 * row.memory_bits:
+                yield pytest.param(row.name, name, id=f"{row.name}-{name}")
+
+
+@pytest.mark.boards
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "preset_name"), list(nearly_full()))
+def test_a_listed_preset_that_nearly_fills_a_board_is_built(name, preset_name, tmp_path):
+    result = build(preset(preset_name), board(name), tmp_path / "out")
+    assert result.report.met
+    assert all(used <= available for used, available in result.report.used.values())
+
+
 def test_lanes_that_nothing_fills_are_refused():
     check_fit(Config(mode="sample"), board("icebreaker"))
     with pytest.raises(UserError, match=r"^lanes = 4 on icebreaker: a board's scores come one at a time; .* lanes=1$"):
