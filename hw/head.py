@@ -3,7 +3,7 @@
 from softstream.hw.config.config import Config
 from softstream.hw.modes.argmax import Argmax
 from softstream.hw.modes.cross_entropy import CrossEntropy
-from softstream.hw.modes.gumbel import Sample
+from softstream.hw.modes.gumbel import GumbelSample
 from softstream.hw.modes.hardmax import Hardmax
 from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.modes.inverse_cdf import InverseCdf
@@ -13,7 +13,7 @@ from softstream.hw.modes.softmax import Softmax
 from softstream.hw.modes.softmax_top_k import SoftmaxTopK
 from softstream.hw.modes.top_k import TopK
 from softstream.hw.modes.two_pass import TwoPass
-from softstream.hw.modes.unnormalised import Exponentials
+from softstream.hw.modes.unnormalised import Unnormalised
 from softstream.hw.numbers.composition import composition
 from softstream.hw.options.composed import Composed
 from softstream.hw.options.groups import Grouped
@@ -25,9 +25,9 @@ HEADS: dict[str, type[HeadInterface]] = {
     "softmax": Softmax,
     "log_softmax": LogSoftmax,
     "cross_entropy": CrossEntropy,
-    "exponential": Exponentials,
+    "exponential": Unnormalised,
     "sigmoid": Sigmoid,
-    "sample": Sample,
+    "sample": GumbelSample,
     "hardmax": Hardmax,
     "top_k": TopK,
     "softmax_top_k": SoftmaxTopK,

@@ -16,8 +16,11 @@ __all__ = ["Argmax"]
 
 
 class Argmax(HeadInterface):
-    """Streaming argmax. `o`: stream of {index, score, overlong}, one per vector. Latency and interval are those of
-    `plan(config)`.
+    """index = min{i : x_i = max x}, with that score, from the raw scores: exact.
+
+    Ports: `i`, stream of scores; `o`, stream of {index, score, overlong}, one per vector. Latency and interval are those of
+    `plan(config)`. Passes the ready path from `o` to `i`, or cuts it where the comparison is `skewed`: then everything stops
+    by one clock enable, the ready of a skid buffer.
     """
 
     def elaborate(self, platform: Any) -> Module:
@@ -37,5 +40,5 @@ class Argmax(HeadInterface):
     def _skewed(self, m: Module, frame: Frame, maximum: SkewedMaximum) -> None:
         m.submodules.skid = skid = Skid(winner_layout(self._config))
         # One register stops all of it at once.
-        self._stopped(m, skid.i.ready, frame, "maximum", maximum, skid.i)
+        self._under_enable(m, skid.i.ready, frame, "maximum", maximum, skid.i)
         wiring.connect(m, skid.o, wiring.flipped(self.o))

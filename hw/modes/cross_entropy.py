@@ -16,10 +16,11 @@ from softstream.hw.normalisers.log_sum import LogSum
 from softstream.hw.numbers.log_softmax import log_numerics
 from softstream.hw.plan.ports import outputs
 from softstream.hw.plan.schedule import loss_schedule, schedule
-from softstream.hw.stages.exponential_sum import lane_terms, normalised, sum_of
-from softstream.hw.stages.frame import Frame, masks, took_part
-from softstream.hw.stages.leading_one import normalise_of
-from softstream.hw.streams.flow import Credit, Queue, Spacing
+from softstream.hw.stages.admission import Admission, Room
+from softstream.hw.stages.exponential_sum import accumulator, lane_terms, sum_to_leading_one
+from softstream.hw.stages.frame import Frame, earlier_participant, masks
+from softstream.hw.stages.leading_one import leading_one_detector
+from softstream.hw.streams.flow import Queue
 from softstream.hw.streams.layouts import each_lane, framed_layout, keep_names, output_layout, pulse
 from softstream.hw.streams.registers import delay
 
@@ -27,16 +28,17 @@ __all__ = ["CrossEntropy", "Label"]
 
 
 def _labelled_vector(config: Config) -> data.StructLayout:
-    """What belongs to a vector on its way from its last element to its loss: the label's position, and its flags."""
+    """A vector on its way from its last element to its loss: the position of the labelled element, and the flags."""
     flags = {flag.name: 1 for flag in outputs(config)[0].flags}
     return data.StructLayout({"position": config.score_width, "unlabelled": 1, "overlong": 1, **flags})
 
 
 class Label(wiring.Component):
-    """The position of the labelled element, caught while its vector passes.
+    """The position of the labelled element, captured while its vector passes.
 
-    Ports: `i`, framed beats, no back-pressure, the label looked at in a vector's first; `position` and `found`, whether
-    there was such an element and it was not masked, in the cycle of the vector's last beat. Latency 0.
+    Ports: `i`, framed beats, no back-pressure, with the label in a vector's first beat; `position`; `hit`, whether the vector
+    has such an element, unmasked. Both outputs are valid in the cycle of the vector's last beat. Latency 0, one beat per
+    cycle.
     """
 
     def __init__(self, config: Config) -> None:
@@ -45,7 +47,7 @@ class Label(wiring.Component):
             {
                 "i": In(pulse(framed_layout(config))),
                 "position": Out(config.score_width),
-                "found": Out(1),
+                "hit": Out(1),
             }
         )
 
@@ -53,9 +55,9 @@ class Label(wiring.Component):
         m = Module()
         lanes, beat = self._config.lanes, self.i.payload
         lane_bits = ceil_log2(lanes)
-        kept = Signal(self._config.index_width, reset_less=True)
-        label = Signal.like(kept, name="wanted")
-        m.d.comb += label.eq(Mux(beat.first, beat.label, kept))
+        current_label = Signal(self._config.index_width, reset_less=True)
+        label = Signal.like(current_label, name="label")
+        m.d.comb += label.eq(Mux(beat.first, beat.label, current_label))
         if self._config.mask:
             keeps = [~mask for mask in masks(self._config, beat)]
         else:
@@ -65,91 +67,93 @@ class Label(wiring.Component):
         ]
         positions = [beat[name] for name in each_lane("position", lanes)]
         position = reduce(or_, (at & hit.replicate(len(at)) for at, hit in zip(positions, hits, strict=True)))
-        here = reduce(or_, hits)
-        caught, before = Signal(self._config.score_width, reset_less=True), Signal(reset_less=True)
+        hit = reduce(or_, hits)
+        captured, earlier_hit = Signal(self._config.score_width, reset_less=True), Signal(reset_less=True)
         m.d.comb += [
-            self.position.eq(Mux(here, position, caught)),
-            self.found.eq(here | (before & ~beat.first)),
+            self.position.eq(Mux(hit, position, captured)),
+            self.hit.eq(hit | (earlier_hit & ~beat.first)),
         ]
         with m.If(self.i.valid):
-            m.d.sync += [kept.eq(label), caught.eq(self.position), before.eq(self.found)]
+            m.d.sync += [current_label.eq(label), captured.eq(self.position), earlier_hit.eq(self.hit)]
         return m
 
 
 class CrossEntropy(HeadInterface):
     """loss = ln Σ exp(s·x_j) − s·x_label in UQm.P: min(max(0, floor((L − Y[label]) / 2^(k + 1))), largest code).
 
-    The same bits as the label's log-softmax, negated. A label that is none of the vector's elements (its length or more,
-    beyond the cut of an overlong vector, or masked) sets `unlabelled`, and its loss is the largest code of the format.
+    The bits are those of the label's log-softmax, negated. A label outside the vector's elements (its length or more, beyond
+    the cut of an overlong vector, or masked) sets `unlabelled`, and its loss is the largest code of the format.
 
-    Ports: `i`, stream of {score, last, label}, the label looked at in a vector's first beat; `o`, stream of {loss,
-    overlong, unlabelled}, and with a mask `all_masked`, one per vector. Latency and interval are those of `plan(config)`. No
-    element is stored: only the label's score is kept while its vector passes.
+        scores ─► frame ─┬─► exponential ─► accumulate ─► leading one ─► logarithm ─┐
+                         └─► label's position ──────────────────────────────────────┴─► difference ─► loss
+
+    Ports: `i`, stream of {score, last, label}, with the label in a vector's first beat; `o`, stream of {loss, overlong,
+    unlabelled}, and with a mask `all_masked`, one per vector. Latency and interval are those of `plan(config)`. The head
+    stores no element but the labelled one. Credits and a queue cut the ready path.
     """
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, cycles, times = self._config, schedule(self._config), loss_schedule(self._config)
-        numbers = log_numerics(config, signed=False)
-        layout = output_layout(config, outputs(config)[0])
         m.submodules.frame = frame = Frame(config)
         framed = frame.o.payload
-        element, ends = Signal(), Signal()
         wiring.connect(m, wiring.flipped(self.i), frame.i)
-        m.d.comb += [element.eq(frame.o.valid & frame.o.ready), ends.eq(element & framed.last)]
-
-        # Room for the loss is assured before its vector's last element comes in.
-        waiting = -(-times.vector // times.interval) + (4 if cycles.pipelined else 2)
-        m.submodules.spacing = spacing = Spacing(times.interval)
-        m.submodules.loss_credit = credit = Credit(waiting, int(cycles.pipelined))
-        m.d.comb += [
-            spacing.taken.eq(ends),
-            spacing.allowed.eq(credit.available),
-            frame.o.ready.eq(spacing.free | ~framed.last),
-            credit.take.eq(ends),
-            credit.give.eq(self.o.valid & self.o.ready),
-        ]
+        # Room for the loss is assured before its vector's last element enters.
+        losses = -(-times.vector // times.interval) + (4 if cycles.pipelined else 2)
+        admission = Admission(
+            m, frame, interval=times.interval, vectors={"loss_credit": Room(losses, int(cycles.pipelined))}
+        )
+        m.d.comb += admission.credits["loss_credit"].give.eq(self.o.valid & self.o.ready)
 
         m.submodules.label = label = Label(config)
-        ended = Signal(_labelled_vector(config))
-        m.d.comb += [
-            label.i.valid.eq(element),
-            Value.cast(label.i.payload).eq(Value.cast(framed)),
-        ]
-        accumulate = sum_of(m, config, (lane_terms(m, config, k, framed, element) for k in range(config.lanes)))
-        m.submodules.normalise = normalise = normalise_of(config, numbers.widths, ended.shape())
-        m.submodules.log_sum = log_sum = LogSum(numbers, ended.shape(), cycles.memory, pipelined=cycles.pipelined)
-        wiring.connect(m, normalise.o, log_sum.i)
-        noted = [
-            ended.position.eq(label.position),
-            ended.unlabelled.eq(~label.found),
-            ended.overlong.eq(framed.overlong),
+        admission.enter(m, label, framed)
+        vector = Signal(_labelled_vector(config))
+        assignments = [
+            vector.position.eq(label.position),
+            vector.unlabelled.eq(~label.hit),
+            vector.overlong.eq(framed.overlong),
         ]
         if config.mask:
-            some = took_part(m, config, framed, element)
-            noted.append(ended.all_masked.eq(reduce(and_, masks(config, framed), ~some)))
-        m.d.comb += normalised(m, config, normalise, accumulate, ends, ended, noted)
+            earlier = earlier_participant(m, config, framed, admission.element)
+            assignments.append(vector.all_masked.eq(reduce(and_, masks(config, framed), ~earlier)))
+        self._loss(m, self._logarithm(m, framed, admission, vector, assignments), losses)
+        return m
 
-        made = log_sum.o.payload
-        scaled = scaled_position(m, numbers, normalise.o.payload.tag.position, cycles.memory)
+    def _logarithm(
+        self, m: Module, framed: Any, admission: Admission, vector: Signal, assignments: list[Any]
+    ) -> tuple[LogSum, Value]:
+        """(the logarithm of the sum, along with the vector; the scaled position of the label, in the same cycle)."""
+        config, cycles, numbers = self._config, schedule(self._config), log_numerics(self._config, signed=False)
+        terms = (lane_terms(m, config, lane, framed, admission.element) for lane in range(config.lanes))
+        accumulate = accumulator(m, config, terms)
+        m.submodules.leading_one = leading_one = leading_one_detector(config, numbers.widths, vector.shape())
+        m.submodules.log_sum = log_sum = LogSum(numbers, vector.shape(), cycles.memory, pipelined=cycles.pipelined)
+        wiring.connect(m, leading_one.o, log_sum.i)
+        m.d.comb += sum_to_leading_one(m, config, leading_one, accumulate, admission.ends, vector, assignments)
+        scaled = scaled_position(m, numbers, leading_one.o.payload.tag.position, cycles.memory)
         if cycles.pipelined:
             scaled = delay(m, scaled, cycles.factor - position_cycles(numbers, cycles.memory), "scaled")
-        found = magnitude(numbers, Cat(made.factor, made.exponent), scaled)
-        difference = Signal.like(found, reset_less=True)
-        unlabelled = delay(m, made.tag.unlabelled, 1, "unlabelled")
-        m.submodules.output = output = Queue(layout, waiting)
+        return log_sum, scaled
+
+    def _loss(self, m: Module, operands: tuple[LogSum, Value], losses: int) -> None:
+        """The difference, saturated, in a queue of `losses` entries."""
+        config, numbers, (log_sum, scaled) = self._config, log_numerics(self._config, signed=False), operands
+        result = log_sum.o.payload
+        rounded = magnitude(numbers, Cat(result.factor, result.exponent), scaled)
+        difference = Signal.like(rounded, name="difference", reset_less=True)
+        unlabelled = delay(m, result.tag.unlabelled, 1, "unlabelled")
+        m.submodules.output = output = Queue(output_layout(config, outputs(config)[0]), losses)
         loss = Signal(numbers.format.width, reset_less=True)
         m.d.sync += [
-            difference.eq(found),
+            difference.eq(rounded),
             loss.eq(Mux(unlabelled, numbers.limit, saturated(numbers, difference))),
         ]
         m.d.comb += [
             output.i.valid.eq(delay(m, log_sum.o.valid, 2, "valid", reset=True)),
             output.i.payload.loss.eq(loss),
             output.i.payload.unlabelled.eq(delay(m, unlabelled, 1, "loss_unlabelled")),
-            output.i.payload.overlong.eq(delay(m, made.tag.overlong, 2, "overlong")),
+            output.i.payload.overlong.eq(delay(m, result.tag.overlong, 2, "overlong")),
         ]
         if config.mask:
-            m.d.comb += output.i.payload.all_masked.eq(delay(m, made.tag.all_masked, 2, "all_masked"))
+            m.d.comb += output.i.payload.all_masked.eq(delay(m, result.tag.all_masked, 2, "all_masked"))
         wiring.connect(m, output.o, wiring.flipped(self.o))
-        return m

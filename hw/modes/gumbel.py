@@ -1,4 +1,4 @@
-"""The sampling head: a class is drawn with the probability that softmax would give it, without a sum."""
+"""The sampling head by the Gumbel-max method: a class drawn with its softmax probability, without a sum."""
 
 from typing import Any
 
@@ -10,16 +10,16 @@ from softstream.hw.config.config import Config
 from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.numbers.gumbel import FRACTION, MANTISSA, UPPER_OCTAVES, gumbel_table
 from softstream.hw.plan.schedule import memory_cycles
-from softstream.hw.stages.frame import Frame
-from softstream.hw.stages.random_words import Generator
+from softstream.hw.stages.frame import Frame, code_of
+from softstream.hw.stages.random_words import RandomWords
 from softstream.hw.streams.layouts import framed_layout, pulse, winner_layout
 from softstream.hw.streams.registers import delay, table
 
-__all__ = ["Sample"]
+__all__ = ["GumbelSample"]
 
 
 class _Draw(wiring.Component):
-    """Framed elements to draws. No back-pressure: everything stops at once by a clock enable from elsewhere."""
+    """Framed elements to draws. Rigid: the head stops it by a clock enable. Latency `sample_latency(config)` − 1 cycles."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -29,11 +29,11 @@ class _Draw(wiring.Component):
         m = Module()
         config, noise = self._config, gumbel_table(self._config)
         memory = memory_cycles(config)
-        m.submodules.generator = generator = Generator(config.seed)
-        m.d.comb += generator.step.eq(self.i.valid & ~self.i.payload.mask if config.mask else self.i.valid)
+        m.submodules.random_words = random_words = RandomWords(config.seed)
+        m.d.comb += random_words.step.eq(self.i.valid & ~self.i.payload.mask if config.mask else self.i.valid)
 
-        # The word, then its octave: {octave, mantissa} is the address.
-        word = delay(m, generator.word, 1, "word")
+        # The octave of the word, and with it the address {octave, mantissa}.
+        word = delay(m, random_words.word, 1, "word")
         fraction, mantissa = word[:FRACTION], word[FRACTION:][:MANTISSA]
         side, zeros = word[FRACTION + MANTISSA], word[FRACTION + MANTISSA + 1 :]
         address = Signal(noise.address_width, reset_less=True)
@@ -59,7 +59,7 @@ class _Draw(wiring.Component):
             contender = Mux(delay(m, self.i.payload.mask, 3 + memory, "masked"), 0, Cat(contender[: len(start)], 1))
         m.d.sync += perturbed.eq(contender)
 
-        # The first index of the largest; what that lacks to all ones is kept, so that a carry tells of a larger one.
+        # The first index of the largest sum. The register holds that sum's complement, so that a carry tells of a larger one.
         cycles = 4 + memory
         valid = delay(m, self.i.valid, cycles, "valid", reset=True)
         first, last, overlong = (delay(m, self.i.payload[name], cycles, name) for name in ("first", "last", "overlong"))
@@ -75,30 +75,30 @@ class _Draw(wiring.Component):
                 m.d.sync += [
                     rest.eq(~perturbed),
                     self.o.payload.index.eq(Mux(first, 0, index)),
-                    self.o.payload.score.eq(Cat(position[:-1], position[-1] ^ config.score_signed)),
+                    self.o.payload.score.eq(code_of(config, position)),
                 ]
         return m
 
 
 def _zeros(bits: Value) -> Value:
-    """Zeros below the lowest one; all of them where there is none."""
-    found: Value = C(len(bits))
+    """The number of zeros below the lowest one; the number of bits where no bit is one."""
+    count: Value = C(len(bits))
     for place in reversed(range(len(bits))):
-        found = Mux(bits[place], place, found)
-    return found
+        count = Mux(bits[place], place, count)
+    return count
 
 
-class Sample(HeadInterface):
+class GumbelSample(HeadInterface):
     """A draw per vector: index = argmax_i (x_i + G_i), the G_i independent with P(G <= g) = exp(−e^−g).
 
-    So class i comes with probability softmax(x)_i, but for what `sampling` bounds. Of equal sums the first index wins. The
-    noise comes from a generator that steps once for every element that takes part: those beyond max_length are dropped and
-    take no word, and masked ones take none. The n-th of the others after reset has the n-th word of `seed`, whatever stalls,
-    lengths and ends there are, so that the draws are those of the golden model, and the same after every reset.
+    Class i has probability softmax(x)_i within the bound of `numbers/gumbel.py`. Of equal sums the first index wins. The
+    random words step once for every element that takes part, so dropped and masked elements take no word. The n-th such
+    element after reset has the n-th word of `seed`, whatever the stalls and the lengths of the vectors, so that the draws are
+    those of the golden model and the same after every reset.
 
-    `o`: stream of {index, score, overlong}, one per vector, score being that of the class drawn. Latency
-    `sample_latency(config)` cycles from the vector's last element, one element per cycle, no bubble between vectors. Cuts the
-    ready path but in profile small, which passes it.
+    Ports: `i`, stream of scores; `o`, stream of {index, score, overlong}, one per vector, with the score of the drawn class.
+    Latency `sample_latency(config)` cycles from the vector's last element, one element per cycle, no bubble between vectors.
+    Cuts the ready path; profile small passes it.
     """
 
     def elaborate(self, platform: Any) -> Module:

@@ -12,9 +12,10 @@ from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.plan.hardmax import HARDMAX_VECTORS
 from softstream.hw.plan.ports import outputs
 from softstream.hw.plan.schedule import maximum_latency, skewed
+from softstream.hw.stages.admission import Admission, Room
 from softstream.hw.stages.frame import Frame
-from softstream.hw.stages.maximum import Maximum, SkewedMaximum
-from softstream.hw.streams.flow import Credit, Queue
+from softstream.hw.stages.maximum import maximum_of
+from softstream.hw.streams.flow import Queue
 from softstream.hw.streams.layouts import each_lane, keep_names, probability_layout
 from softstream.hw.streams.registers import delay
 
@@ -27,8 +28,11 @@ def flags(config: Config) -> list[str]:
 
 
 def one_hot_layout(config: Config) -> data.StructLayout:
-    """A vector to put out: beats behind its first one, beats before its winner's and the winner's lane; whether they are 0;
-    which lanes of the last beat hold an element; the flags."""
+    """A vector on its way to the output.
+
+    `left` beats follow the current one, and `alone` says that none does; `before` beats precede the winner's, and `leads` says
+    that none does; `lane` is the winner's lane. The rest are the last beat's `keep` bits and the vector's flags.
+    """
     return data.StructLayout(
         {
             "left": config.beat_width,
@@ -43,7 +47,7 @@ def one_hot_layout(config: Config) -> data.StructLayout:
 
 
 class OneHot(wiring.Component):
-    """The elements of a vector, of which one is 1.0.
+    """o_i = 1.0 for the winner's index i, else 0.
 
     Ports: `i`, stream of vectors; `o`, stream of elements. Latency 1 cycle from a vector to its first beat, one beat per
     cycle, no bubble between vectors. Passes the ready path from `o` to `i`.
@@ -60,7 +64,7 @@ class OneHot(wiring.Component):
         config, vector, out = self._config, self.i.payload, self.o.payload
         current = Signal(one_hot_layout(config), reset_less=True)
         step = Signal()
-        # Whether the beat at the output is the last one, and the winner's, is known a beat ahead.
+        # Registers tell a beat ahead whether a beat is the last one, and whether it holds the winner.
         m.d.comb += [
             step.eq(self.o.valid & self.o.ready),
             self.i.ready.eq(~self.o.valid | (step & current.alone)),
@@ -68,8 +72,7 @@ class OneHot(wiring.Component):
         with m.If(self.i.ready):
             m.d.sync += [self.o.valid.eq(self.i.valid), Value.cast(current).eq(Value.cast(vector))]
         with m.Elif(step):
-            # Behind the winner `before` goes on below 0, and would come to the winner again 2^beat_width beats later: no vector
-            # has as many.
+            # Behind the winner `before` wraps below 0. It would reach 1 again after more beats than any vector has.
             m.d.sync += [
                 current.left.eq(current.left - 1),
                 current.alone.eq(current.left == 1),
@@ -84,42 +87,36 @@ class OneHot(wiring.Component):
 
 
 class Hardmax(HeadInterface):
-    """o_i = 1 for i = min{j : x_j = max x}, else 0: N elements per vector in the code of a probability; where all is masked, 0.
+    """o_i = 1 for i = min{j : x_j = max x}, else 0, in the code of a probability; a fully masked vector is all 0.
 
         scores ─► frame ─► maximum ─► queue of winners and lengths ─► one-hot
 
-    Ports: `i`, stream of scores; `o`, stream of {probability, last, overlong}, one beat per beat of scores, with several
-    lanes as the softmax has them. No score is stored: `HARDMAX_VECTORS` winners may wait with the lengths of their vectors,
-    and the last score of the one behind them waits. Latency B + `hardmax_latency(config)` cycles, B the vector's beats; one
+    Ports: `i`, stream of scores; `o`, stream of {probability, last, overlong}, one beat per beat of scores, with the lanes of
+    the softmax. The head stores no score: `HARDMAX_VECTORS` winners may wait with the lengths of their vectors, and then the
+    last score of the next vector waits. Latency B + `hardmax_latency(config)` cycles, B the vector's beats; one
     beat per cycle, no bubble between vectors of equal length. Cuts the ready path.
     """
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
-        is_skewed = skewed(config)
-        m.submodules.frame = frame = Frame(config, indexed=not is_skewed)
-        m.submodules.maximum = maximum = (SkewedMaximum if is_skewed else Maximum)(config)
-        m.submodules.credit = credit = Credit(HARDMAX_VECTORS, 1)
+        m.submodules.frame = frame = Frame(config, indexed=not skewed(config))
+        m.submodules.maximum = maximum = maximum_of(config)
+        admission = Admission(m, frame, interval=0, vectors={"credit": Room(HARDMAX_VECTORS, 1)})
         m.submodules.queue = queue = Queue(one_hot_layout(config), HARDMAX_VECTORS)
         m.submodules.one_hot = one_hot = OneHot(config)
         wiring.connect(m, wiring.flipped(self.i), frame.i)
-        framed, element, ends = frame.o.payload, Signal(), Signal()
+        framed = frame.o.payload
+        admission.enter(m, maximum, framed)
         m.d.comb += [
-            frame.o.ready.eq(credit.available | ~framed.last),
-            element.eq(frame.o.valid & frame.o.ready),
-            ends.eq(element & framed.last),
-            credit.take.eq(ends),
-            credit.give.eq(queue.o.valid & queue.o.ready),
-            maximum.i.valid.eq(element),
-            Value.cast(maximum.i.payload).eq(Value.cast(framed)),
-            # The winner is taken at once: its credit was there before.
-            [] if is_skewed else maximum.o.ready.eq(1),
+            admission.credits["credit"].give.eq(queue.o.valid & queue.o.ready),
+            # The queue takes the winner at once, because its vector has a credit.
+            [] if skewed(config) else maximum.o.ready.eq(1),
         ]
-        # The length is counted beside the winner, which is cheaper than a length delayed.
+        # A second counter follows the winner, which is cheaper than a delay of the length.
         cycles = maximum_latency(config) - 1
-        counted = delay(m, element, cycles, "counted", reset=True)
-        at_last = delay(m, ends, cycles, "ends", reset=True)
+        counted = delay(m, admission.element, cycles, "counted", reset=True)
+        at_last = delay(m, admission.ends, cycles, "ends", reset=True)
         starts, alone = Signal(init=1), Signal(reset_less=True)
         left = Signal(config.beat_width, reset_less=True)
         with m.If(counted):
@@ -133,7 +130,7 @@ class Hardmax(HeadInterface):
             vector.before.eq(before),
             vector.lane.eq(winner.index[:lane_bits]),
             vector.alone.eq(alone),
-            # Where all is masked no beat comes to be the winner's, for the same reason as behind it.
+            # In a fully masked vector `before` wraps at its first beat, so no beat holds a winner.
             vector.leads.eq((before == 0) & ~winner.all_masked if config.mask else before == 0),
             *(
                 vector[name].eq(delay(m, framed[name], maximum_latency(config), name))

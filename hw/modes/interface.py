@@ -17,18 +17,18 @@ __all__ = ["HeadInterface"]
 class HeadInterface(wiring.Component):
     """Ports: `i`, stream of {score, last}, and a stream for each of `ports.outputs(config)`.
 
-    With several lanes there are also `score_1`, `keep_1`, `probability_1` and so on, see `streams`.
+    With several lanes there are also `score_1`, `keep_1`, `probability_1` and so on, see `streams/layouts.py`.
     """
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        made = {output.port: Out(stream.Signature(output_layout(config, output))) for output in outputs(config)}
-        super().__init__({"i": In(stream.Signature(score_layout(config))), **made})
+        output_ports = {output.port: Out(stream.Signature(output_layout(config, output))) for output in outputs(config)}
+        super().__init__({"i": In(stream.Signature(score_layout(config))), **output_ports})
 
-    def _stopped(self, m: Module, advance: Value, frame: Any, name: str, stage: Any, made: Any) -> None:
-        """Frame and a stage behind it under one clock enable: `advance` lets both go on, and `made` takes what comes out.
+    def _under_enable(self, m: Module, advance: Value, frame: Any, name: str, stage: Any, sink: Any) -> None:
+        """Frame and a stage behind it under one clock enable `advance`, connected from `i` to the stream `sink`.
 
-        So no ready path runs through the stages, which are rigid but for the enable.
+        Frame and stage are rigid but for the enable, so no ready path runs through them.
         """
         m.submodules.frame = EnableInserter(advance)(frame)
         m.submodules[name] = EnableInserter(advance)(stage)
@@ -39,18 +39,21 @@ class HeadInterface(wiring.Component):
             frame.o.ready.eq(1),
             stage.i.valid.eq(frame.o.valid),
             Value.cast(stage.i.payload).eq(Value.cast(frame.o.payload)),
-            made.valid.eq(stage.o.valid),
-            Value.cast(made.payload).eq(Value.cast(stage.o.payload)),
+            sink.valid.eq(stage.o.valid),
+            Value.cast(sink.payload).eq(Value.cast(stage.o.payload)),
         ]
 
     def _streamed(self, m: Module, frame: Any, name: str, stage: Any) -> None:
-        """The same to the output `o`, through a register that cuts the ready path but in profile small."""
+        """Frame and stage under one clock enable, up to the output `o`.
+
+        A skid buffer cuts the ready path; profile small has none and passes the ready path.
+        """
         small = self._config.profile == "small"
-        made: Any = self.o
+        sink: Any = self.o
         if not small:
             m.submodules.skid = skid = Skid(self.o.payload.shape())
-            made = skid.i
+            sink = skid.i
             wiring.connect(m, skid.o, wiring.flipped(self.o))
         advance = Signal()
-        m.d.comb += advance.eq(made.ready | ~stage.o.valid if small else made.ready)
-        self._stopped(m, advance, frame, name, stage, made)
+        m.d.comb += advance.eq(sink.ready | ~stage.o.valid if small else sink.ready)
+        self._under_enable(m, advance, frame, name, stage, sink)

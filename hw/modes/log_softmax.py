@@ -35,7 +35,7 @@ def log_layout(numbers: LogNumerics) -> data.StructLayout:
 
 
 def position_cycles(numbers: LogNumerics, memory: int) -> int:
-    """From a position to Y where an entry takes `memory` cycles: two entries have to be added."""
+    """Latency from a position to Y where a table takes `memory` cycles: a cycle more where two entries are added."""
     return memory + (numbers.tables.low_width > 0)
 
 
@@ -45,7 +45,7 @@ def emission_cycles(numbers: LogNumerics, memory: int) -> int:
 
 
 def scaled_position(m: Module, numbers: LogNumerics, position: Value, memory: int) -> Value:
-    """Y, the position in nats and units of 2^-H, `position_cycles` later: shifted where the scale is a power of two."""
+    """Y, the position in nats and units of 2^-H, `position_cycles` later: a shift where the scale is a power of two."""
     tables, cycles = numbers.tables, position_cycles(numbers, memory)
     if tables.position_shift is not None:
         return Cat(Const(0, tables.position_shift), delay(m, position, cycles, "position"))
@@ -62,12 +62,12 @@ def scaled_position(m: Module, numbers: LogNumerics, position: Value, memory: in
 
 
 def magnitude(numbers: LogNumerics, logarithm: Value, scaled: Value) -> Value:
-    """(L − Y) cut to P fraction bits, negative where the errors brought it below 0; L holds the half ulp of the rounding."""
+    """(L − Y) cut to P fraction bits; L contains the rounding's half ulp. Errors may make the difference negative."""
     return (logarithm - scaled)[numbers.tables.shift :].as_signed()
 
 
 def saturated(numbers: LogNumerics, value: Value) -> Value:
-    """A magnitude within 0 and what the format holds."""
+    """A magnitude saturated to 0 and to the largest code of the format."""
     limit, positive = numbers.limit, value[:-1]
     if numbers.saturates:
         positive = Mux(positive > limit, limit, positive)
@@ -77,11 +77,11 @@ def saturated(numbers: LogNumerics, value: Value) -> Value:
 class Emission(wiring.Component):
     """code = −max(0, floor((L − Y[i]) / 2^(k + 1))): s·x_i − ln Σ exp(s·x_j) in Qm.P, rounded half away from zero.
 
-    Where the configuration narrows m, what is below −2^(m − 1) nats saturates to it.
+    Where the configuration narrows m, values below −2^(m − 1) nats saturate to it.
 
-    Ports: `i`, position and last of a stored element; `next` asks for the vector's L, which is on `factor` from `memory`
-    cycles later on, its tag the vector's flag; `o`, the code; no back-pressure. Latency `emission_cycles`: the table of
-    positions, where there is one, the difference 1, the sign 1. One element per cycle. No table but that one.
+    Ports: `i`, position and last of a stored element; `next`, a request for the vector's L, which is on `factor` from `memory`
+    cycles later on, with the vector's flag as tag; `o`, the code; no back-pressure. Latency `emission_cycles`: the table of
+    positions, where there is one, 1 cycle for the difference, 1 for the sign. One element per cycle.
     """
 
     def __init__(self, numbers: LogNumerics, memory: int) -> None:
@@ -102,12 +102,12 @@ class Emission(wiring.Component):
         with m.If(self.i.valid):
             m.d.sync += starts.eq(self.i.payload.last)
         scaled = scaled_position(m, numbers, self.i.payload.position, self._memory)
-        # L comes `memory` cycles after it was asked for, when Y is there.
+        # L arrives `memory` cycles after the request, along with Y.
         m.d.comb += self.next.eq(delay(m, self.i.valid & starts, cycles - self._memory, "first", reset=True))
-        found = magnitude(numbers, Cat(self.factor.factor, self.factor.exponent), scaled)
-        difference = Signal.like(found, reset_less=True)
+        rounded = magnitude(numbers, Cat(self.factor.factor, self.factor.exponent), scaled)
+        difference = Signal.like(rounded, name="difference", reset_less=True)
         m.d.sync += [
-            difference.eq(found),
+            difference.eq(rounded),
             self.o.payload.log_probability.eq(-saturated(numbers, difference)),
         ]
         m.d.comb += [
@@ -119,7 +119,7 @@ class Emission(wiring.Component):
 
 
 class _Natural:
-    """The logarithm of the sum and the difference in the places of a normaliser's factor and emission."""
+    """A normaliser by name only: the logarithm of the sum as its factor, the difference as its emission."""
 
     def __init__(self, config: Config) -> None:
         self._numbers, self._memory = log_numerics(config, signed=True), schedule(config).memory
@@ -135,11 +135,14 @@ class _Natural:
 
 
 class LogSoftmax(Softmax):
-    """Streaming log-softmax. `o`: stream of {log_probability, last, overlong}, one beat per beat of scores; `o_best`: stream
-    of winners, one per vector; both have to be taken. Latency and interval are those of `plan(config)`.
+    """y_i = s·x_i − ln Σ exp(s·x_j), in one pass over the scores.
 
-    The softmax head, but for what is once per vector, `LogSum`, and once per element, `Emission`. ln 0 is no number: a masked
-    element has the most negative code of the format.
+    The head is that of the softmax with `LogSum` once per vector and `Emission` once per element. A masked element has the
+    most negative code of the format, because ln 0 is no number.
+
+    Ports: `i`, stream of scores; `o`, stream of {log_probability, last, overlong}, one beat per beat of scores; `o_best`,
+    stream of winners, one per vector. The user must take both outputs. Latency, interval and back-pressure are those of
+    `Softmax`, with the numbers of `plan(config)`.
     """
 
     def _normaliser(self) -> Any:

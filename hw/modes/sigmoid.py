@@ -12,7 +12,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.numbers.sigmoid import TABLE_WIDTH, address_width, sigmoid_codes
 from softstream.hw.plan.schedule import memory_cycles
-from softstream.hw.stages.frame import Frame, masks, took_part
+from softstream.hw.stages.frame import Frame, earlier_participant, masks
 from softstream.hw.streams.layouts import each_lane, framed_layout, keep_names, probability_layout, pulse
 from softstream.hw.streams.registers import delay, table
 
@@ -20,7 +20,7 @@ __all__ = ["Sigmoid"]
 
 
 class _Lookup(wiring.Component):
-    """Framed beats to probabilities. No back-pressure: everything stops at once by a clock enable from elsewhere."""
+    """Framed beats to probabilities. Rigid: the head stops it by a clock enable. Latency `memory_cycles(config)` cycles."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -44,18 +44,18 @@ class _Lookup(wiring.Component):
         for name in ("last", "overlong", *keep_names(config.lanes)):
             m.d.comb += out[name].eq(delay(m, beat[name], memory, name))
         if config.mask:
-            some = took_part(m, config, beat, self.i.valid)
-            none = reduce(and_, masks(config, beat), beat.last & ~some)
-            m.d.comb += out.all_masked.eq(delay(m, none, memory, "all_masked"))
+            earlier = earlier_participant(m, config, beat, self.i.valid)
+            all_masked = reduce(and_, masks(config, beat), beat.last & ~earlier)
+            m.d.comb += out.all_masked.eq(delay(m, all_masked, memory, "all_masked"))
         return m
 
     def _address(self, m: Module, position: Value, name: str) -> Value:
-        """The position, cut to the table around the middle (signed scores) or from 0 on (unsigned)."""
+        """The position, saturated to the table's range: around the middle (signed scores) or from 0 on (unsigned)."""
         config = self._config
         if config.score_width <= TABLE_WIDTH:
             return position
         inside = address_width(config) - config.score_signed
-        # All ones or all zeros above what the table holds: of a position whose top bit is 0 the others are 1 near the middle.
+        # Near the middle the bits between the address and the top bit are all the complement of the top bit.
         above, top = position[inside:], position[-1]
         address = Signal(TABLE_WIDTH, name=name)
         if config.score_signed:
@@ -67,15 +67,14 @@ class _Lookup(wiring.Component):
 
 
 class Sigmoid(HeadInterface):
-    """p_i = σ(x_i) = 1/(1 + e^−x_i), every element by itself, the nearest code: ½ ulp (see `sigmoid_tables`).
+    """p_i = σ(x_i) = 1/(1 + e^−x_i), every element by itself, the nearest code: ½ ulp (see `numbers/sigmoid.py`).
 
-    It is softmax over the two scores {x, 0}: a score for each of several classes that do not exclude each other.
+    It is the softmax over the two scores {x, 0}, for classes that do not exclude each other. A masked element has code 0.
 
-    `o`: stream of {probability, last, overlong}, one beat per beat of scores. A vector's end passes through. An overlong
-    vector is cut to max_length elements; as the others have left by then, `overlong` is set in its last beat alone, and so is
-    `all_masked`, where there are masks: a masked element has code 0. Latency
-    `sigmoid_latency(config)` cycles whatever the length, one beat per cycle, no bubble between vectors. Cuts the ready path
-    but in profile small, which passes it.
+    Ports: `i`, stream of scores; `o`, stream of {probability, last, overlong}, one beat per beat of scores. An overlong vector
+    is cut to max_length elements. Its earlier beats have left by then, so `overlong` is set in its last beat alone, and so is
+    `all_masked`, where there are masks. Latency `sigmoid_latency(config)` cycles whatever the length, one beat per cycle, no
+    bubble between vectors. Cuts the ready path; profile small passes it.
     """
 
     def elaborate(self, platform: Any) -> Module:

@@ -2,38 +2,33 @@
 
 from typing import Any
 
-from amaranth import Cat, Module, Signal, Value
+from amaranth import Module
 from amaranth.lib import wiring
 
-from softstream.hw.config.config import Config
 from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.plan.top_k import kept_vectors, top_k_vectors
-from softstream.hw.stages.frame import Frame
-from softstream.hw.stages.lane_merge import connect_lists, largest, listed
-from softstream.hw.streams.flow import Credit
+from softstream.hw.stages.admission import Admission, Room
+from softstream.hw.stages.frame import Frame, code_of
+from softstream.hw.stages.lane_merge import connect_lists, insertion_lists, list_inputs
 
-__all__ = ["TopK", "code_of"]
-
-
-def code_of(config: Config, position: Value) -> Value:
-    """The score code of a position: in a two's complement format the sign bit is flipped."""
-    return Cat(position[:-1], position[-1] ^ config.score_signed)
+__all__ = ["TopK"]
 
 
 class TopK(HeadInterface):
     """The K largest scores of each vector, largest first, of equal ones the first index first.
 
-        scores ─► frame ─► insertion, one for each lane ─► kept ─► index, score; min(K, N) beats per vector
+        scores ─► frame ─► insertion, one for each lane ─► ranked store ─► index, score; min(K, N) beats per vector
 
-    No score but the K best is stored: a memory of K entries per vector holds those of the vectors that wait for the output,
-    so nothing grows with N but the index.
+    The head stores the K best scores alone: a memory of K entries per vector holds those of the vectors that wait for the
+    output, so nothing grows with N but the index.
 
-    With a mask the list holds what is not masked, so it may be shorter; where all is masked one beat stands for it.
+    With a mask the list holds the unmasked elements, so it may be shorter; a fully masked vector yields one beat.
 
     Ports: `i`, stream of scores; `o`, stream of {index, score, last, overlong}, `last` on a vector's last beat. Latency
-    N + `top_k_latency(config)` cycles to the first beat, one element per cycle in, one out, and no bubble whatever the lengths of
-    the vectors: for none more comes out than came in. With several lanes B beats come in, and `Merged` puts out: elements one
-    per cycle, with `merged_pause` between vectors, so short vectors wait for the output. Cuts the ready path.
+    N + `top_k_latency(config)` cycles to the first beat, one element per cycle in and one out, without a bubble whatever the
+    lengths of the vectors, because no vector yields more elements than it has. With several lanes B beats come in and a
+    `LaneMerge` hands out one element per cycle, with `merged_pause` between vectors, so short vectors wait for the output.
+    Cuts the ready path.
     """
 
     def elaborate(self, platform: Any) -> Module:
@@ -41,25 +36,22 @@ class TopK(HeadInterface):
         config = self._config
         vectors = kept_vectors(top_k_vectors(config))
         m.submodules.frame = frame = Frame(config)
-        lists, kept = largest(m, config, vectors)
-        # One vector fewer than there is room for: the next one begins at once.
-        m.submodules.credit = credit = Credit(vectors - 1, 1)
+        lists, read_out = insertion_lists(m, config, vectors)
         wiring.connect(m, wiring.flipped(self.i), frame.i)
-        connect_lists(m, lists, kept)
-        element, found = Signal(), kept.o.payload
+        # One credit fewer than there is room, because the next vector begins to enter at once.
+        admission = Admission(m, frame, interval=0, vectors={"credit": Room(vectors - 1, 1)})
+        connect_lists(m, lists, read_out)
+        ranked = read_out.o.payload
         m.d.comb += [
-            frame.o.ready.eq(credit.available | ~frame.o.payload.last),
-            element.eq(frame.o.valid & frame.o.ready),
-            *listed(config, lists, frame.o.payload, element),
-            credit.take.eq(element & frame.o.payload.last),
-            credit.give.eq(kept.ends),
-            self.o.valid.eq(kept.o.valid),
-            kept.o.ready.eq(self.o.ready),
-            self.o.payload.index.eq(found.index),
-            self.o.payload.score.eq(code_of(config, found.position)),
-            self.o.payload.last.eq(found.last),
-            self.o.payload.overlong.eq(found.overlong),
+            *list_inputs(config, lists, frame.o.payload, admission.element),
+            admission.credits["credit"].give.eq(read_out.ends),
+            self.o.valid.eq(read_out.o.valid),
+            read_out.o.ready.eq(self.o.ready),
+            self.o.payload.index.eq(ranked.index),
+            self.o.payload.score.eq(code_of(config, ranked.position)),
+            self.o.payload.last.eq(ranked.last),
+            self.o.payload.overlong.eq(ranked.overlong),
         ]
         if config.mask:
-            m.d.comb += self.o.payload.all_masked.eq(found.all_masked)
+            m.d.comb += self.o.payload.all_masked.eq(ranked.all_masked)
         return m

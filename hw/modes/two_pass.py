@@ -4,11 +4,11 @@
     scores ─► memory ─► best − score ─► table ─┬─► sum ──┐
                                                └────► division, one bit a cycle ─► probabilities
 
-1. The scores come in, and their maximum and its index are found.
-2. They are read from the last to the first, and the exponentials of their differences from the maximum are summed.
-3. They are read from the first to the last, and each exponential is divided by the sum.
+1. The scores enter the memory, and a register holds their maximum and its index.
+2. The memory is read from the last to the first score, for the sum of the exponentials of best − score.
+3. The memory is read from the first to the last score, and each exponential is divided by the sum.
 
-Nothing is stored twice, and no pass overlaps another: the widths and the error are those of `differences`.
+The head stores nothing twice, and no pass overlaps another. Widths and error bound are those of `numbers/two_pass.py`.
 """
 
 from typing import Any
@@ -20,22 +20,43 @@ from softstream.hw.config.config import Config
 from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.numbers.two_pass import differences
 from softstream.hw.plan.schedule import two_pass_schedule
+from softstream.hw.stages.frame import code_of, position_of
 from softstream.hw.streams.registers import UNCHECKED, delay, table
 
 __all__ = ["TwoPass"]
 
 
+class _Passes:
+    """Registers of the passes, and the addresses that all of them share."""
+
+    def __init__(self, config: Config, widths: Any) -> None:
+        # The current pass. In none of the three the head waits until both outputs are taken.
+        self.receiving = Signal()
+        self.summing = Signal()
+        self.dividing = Signal()
+        # One bit more than an index: the sign tells that a pass is over.
+        self.address = Signal(signed(config.index_width + 1), reset_less=True)
+        # Elements still to come in the third pass, less one.
+        self.left = Signal(signed(config.index_width + 1), reset_less=True)
+        self.best = Signal(config.contender_width, reset_less=True)
+        self.index = Signal(config.index_width, reset_less=True)
+        self.total = Signal(widths.sum_width, reset_less=True)
+        self.dropping = Signal()
+        # An exponential enters the division.
+        self.load = Signal()
+
+
 class TwoPass(HeadInterface):
-    """probability = min(floor(2^P·(e >> c)/(S >> c) + 1/2), code of 1.0), S = Σe, e from the table of `differences`.
+    """probability = min(floor(2^P·(e >> c)/(S >> c) + 1/2), code of 1.0), S = Σe, e from the table of `numbers/two_pass.py`.
 
     A masked element takes no part: its exponential counts as 0, and so does its probability.
 
-    The division is the non-restoring one of `division`. Its first step, which always subtracts, is the cycle in which the
-    exponential is loaded; the last remainder's sign, known in that cycle for the element before, rounds.
+    The division is the non-restoring one of `normalisers/division.py`. Its first step, which always subtracts, falls into the
+    cycle that loads the exponential. The sign of the last remainder, known in that cycle for the element before, rounds.
 
-    Ports: `i`, stream of scores; `o`, stream of probabilities; `o_best`, stream of winners, one per vector, that waits for no
-    probability. `i.ready` comes from a register: it is set once all of the vector before has been taken. What follows the
-    max_length-th element of an overlong vector is taken and dropped then. Latency and interval are those of
+    Ports: `i`, stream of scores; `o`, stream of probabilities; `o_best`, stream of winners, one per vector, which waits for no
+    probability. `i.ready` is a register, set once the user has taken all results of the vector before; that cuts the ready
+    path. The head then drops the elements beyond the max_length-th of an overlong vector. Latency and interval are those of
     `two_pass_schedule`.
     """
 
@@ -45,124 +66,124 @@ class TwoPass(HeadInterface):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config, cycles = self._config, two_pass_schedule(self._config)
-        score = self.i.payload.score
-        # Subtracting the smallest code of a two's complement format flips its sign bit.
-        position = Cat(score[:-1], score[-1] ^ config.score_signed)
-        contender: Value = position
+        config, passes = self._config, _Passes(self._config, self._widths)
+        contender: Value = position_of(config, self.i.payload.score)
         if config.mask:
-            # What is masked never exceeds what is not; below, it counts as nothing.
+            # A masked element has position 0 and a low top bit, so that it never exceeds an unmasked one.
             mask = self.i.payload.mask
-            contender = Cat(position & ~mask.replicate(len(position)), ~mask)
+            contender = Cat(contender & ~mask.replicate(len(contender)), ~mask)
+        accepted, ends = self._receive(m, passes, contender)
+        exponential = self._exponential(m, passes, contender, accepted)
+        self._advance(m, passes, exponential, accepted, ends)
+        self._output(m, passes, exponential)
+        return m
 
-        # What the head does now; in none of the three it waits until all has been taken.
-        taking, summing, dividing = Signal(), Signal(), Signal()
-        clear, load, dropping = Signal(), Signal(), Signal()
-        # One bit more than an index: the sign, which tells that a pass is over.
-        address = Signal(signed(config.index_width + 1), reset_less=True)
-        # Elements that are left in the third pass, less one.
-        left = Signal(signed(config.index_width + 1), reset_less=True)
-        best = Signal(config.contender_width, reset_less=True)
-        index = Signal(config.index_width, reset_less=True)
-
-        # First pass.
-        at_limit = address == config.max_length - 1
-        taken = self.i.valid & taking
-        kept = taken & ~dropping
-        ends = kept & (self.i.payload.last | at_limit)
-        m.d.comb += self.i.ready.eq(taking)
-        with m.If(taken):
-            m.d.sync += dropping.eq(~self.i.payload.last & (dropping | at_limit))
-        # The carry of position − best − 1: a comparison would be made of the same carries and a test for equality.
+    def _receive(self, m: Module, passes: _Passes, contender: Value) -> tuple[Value, Value]:
+        """First pass: the winner. Returns (an element of the vector enters, it is the last one)."""
+        config, best = self._config, passes.best
+        at_limit = passes.address == config.max_length - 1
+        transferred = self.i.valid & passes.receiving
+        accepted = transferred & ~passes.dropping
+        ends = accepted & (self.i.payload.last | at_limit)
+        m.d.comb += self.i.ready.eq(passes.receiving)
+        with m.If(transferred):
+            m.d.sync += passes.dropping.eq(~self.i.payload.last & (passes.dropping | at_limit))
+        # The carry of position − best − 1, because a comparison would consist of the same carries and a test for equality.
         larger = (contender + ~best)[-1]
-        with m.If(kept & larger):
-            m.d.sync += [best.eq(contender), index.eq(address)]
-        top = best[: config.score_width]
+        with m.If(accepted & larger):
+            m.d.sync += [best.eq(contender), passes.index.eq(passes.address)]
         m.d.sync += self.o_best.valid.eq(ends | (self.o_best.valid & ~self.o_best.ready))
         m.d.comb += [
-            self.o_best.payload.index.eq(index),
-            self.o_best.payload.score.eq(Cat(top[:-1], top[-1] ^ config.score_signed)),
-            self.o_best.payload.overlong.eq(dropping),
+            self.o_best.payload.index.eq(passes.index),
+            self.o_best.payload.score.eq(code_of(config, best[: config.score_width])),
+            self.o_best.payload.overlong.eq(passes.dropping),
         ]
         if config.mask:
             m.d.comb += self.o_best.payload.all_masked.eq(~best[-1])
+        return accepted, ends
 
+    def _exponential(self, m: Module, passes: _Passes, contender: Value, accepted: Value) -> Value:
+        """The exponential of the element at the address, `two_pass_schedule(config).lookup` cycles later."""
+        config = self._config
         m.submodules.scores = scores = memory.Memory(
             shape=unsigned(config.contender_width), depth=config.max_length, init=[], attrs=UNCHECKED
         )
         write, read = scores.write_port(), scores.read_port()
         m.d.comb += [
-            write.addr.eq(address),
+            write.addr.eq(passes.address),
             write.data.eq(contender),
-            write.en.eq(kept),
-            read.addr.eq(address),
+            write.en.eq(accepted),
+            read.addr.eq(passes.address),
         ]
-        # best − score is ~(score + ~best): the table is turned round instead, and ~best is what the comparison takes as well.
-        turned = Signal(config.score_width, reset_less=True)
-        m.d.sync += turned.eq(read.data[: config.score_width] + ~top)
-        exponential: Value = table(m, "exponentials", self._widths.fraction, self._widths.entries[::-1], turned, 1)
+        # best − score is ~(score + ~best). The table is reversed instead, and ~best serves the comparison of the first pass too.
+        reversed_difference = Signal(config.score_width, reset_less=True)
+        m.d.sync += reversed_difference.eq(read.data[: config.score_width] + ~passes.best[: config.score_width])
+        entries = self._widths.entries[::-1]
+        exponential: Value = table(m, "exponentials", self._widths.fraction, entries, reversed_difference, 1)
         if config.mask:
-            exponential = Mux(delay(m, read.data[-1], 2, "counts"), exponential, 0)
+            exponential = Mux(delay(m, read.data[-1], 2, "unmasked"), exponential, 0)
+        return exponential
 
-        # Second pass.
-        found = summing & address[-1]
-        reading = summing & ~address[-1]
-        adding = delay(m, reading, cycles.lookup, "adding", reset=True)
-        total = Signal(self._widths.sum_width, reset_less=True)
+    def _advance(self, m: Module, passes: _Passes, exponential: Value, accepted: Value, ends: Value) -> None:
+        """Second pass: the sum. The address runs back to the first element; then each load of the third pass moves it on."""
+        address, left, total, load = passes.address, passes.left, passes.total, passes.load
+        summed = passes.summing & address[-1]
+        reading = passes.summing & ~address[-1]
+        adding = delay(m, reading, two_pass_schedule(self._config).lookup, "adding", reset=True)
         with m.If(adding):
             m.d.sync += total.eq(total + exponential)
-        with m.If((kept & ~ends) | reading | load):
-            m.d.sync += address.eq(address + Mux(summing, C(-1, 2), C(1, 2)))
+        with m.If((accepted & ~ends) | reading | load):
+            m.d.sync += address.eq(address + Mux(passes.summing, C(-1, 2), C(1, 2)))
         with m.If(reading | load):
-            m.d.sync += left.eq(left + Mux(summing, C(1, 2), C(-1, 2)))
-        with m.If(found):
+            m.d.sync += left.eq(left + Mux(passes.summing, C(1, 2), C(-1, 2)))
+        with m.If(summed):
             m.d.sync += address.eq(0)
-
-        # Third pass.
-        done = load & left[-1]
-        m.d.comb += clear.eq(~(taking | summing | dividing | self.o.valid | self.o_best.valid))
+        clear, divided = Signal(), load & left[-1]
+        busy = passes.receiving | passes.summing | passes.dividing
+        m.d.comb += clear.eq(~(busy | self.o.valid | self.o_best.valid))
         with m.If(clear):
-            m.d.sync += [best.eq(0), index.eq(0), address.eq(0), left.eq(-1), total.eq(0)]
+            m.d.sync += [passes.best.eq(0), passes.index.eq(0), address.eq(0), left.eq(-1), total.eq(0)]
         m.d.sync += [
-            taking.eq(clear | (taking & ~ends)),
-            summing.eq(ends | reading),
-            dividing.eq(found | (dividing & ~done)),
+            passes.receiving.eq(clear | (passes.receiving & ~ends)),
+            passes.summing.eq(ends | reading),
+            passes.dividing.eq(summed | (passes.dividing & ~divided)),
         ]
-        last = Signal(reset_less=True)
-        pending = Signal(reset_less=True)
+
+    def _output(self, m: Module, passes: _Passes, exponential: Value) -> None:
+        """Third pass: the probabilities. A load makes the quotient of the load before valid."""
+        last, pending = Signal(reset_less=True), Signal(reset_less=True)
         moves = ~self.o.valid | self.o.ready
-        m.d.sync += self.o.valid.eq((load & pending) | (self.o.valid & ~self.o.ready))
-        with m.If(load):
-            m.d.sync += [last.eq(left[-1]), pending.eq(1)]
-        with m.If(summing):
+        m.d.sync += self.o.valid.eq((passes.load & pending) | (self.o.valid & ~self.o.ready))
+        with m.If(passes.load):
+            m.d.sync += [last.eq(passes.left[-1]), pending.eq(1)]
+        with m.If(passes.summing):
             m.d.sync += pending.eq(0)
-        quotient = self._division(m, exponential, total, moves, dividing, load)
+        quotient = self._division(m, exponential, passes.total, moves, passes.dividing, passes.load)
         m.d.comb += [
-            # Where all is masked the sum is 0, and no quotient of any use.
-            self.o.payload.probability.eq(Mux(best[-1], quotient, 0) if config.mask else quotient),
+            # A fully masked vector has sum 0, by which no quotient is defined.
+            self.o.payload.probability.eq(Mux(passes.best[-1], quotient, 0) if self._config.mask else quotient),
             self.o.payload.last.eq(last),
-            self.o.payload.overlong.eq(dropping),
+            self.o.payload.overlong.eq(passes.dropping),
         ]
-        return m
 
     def _division(
         self, m: Module, exponential: Value, total: Value, moves: Value, dividing: Value, load: Signal
     ) -> Value:
-        """The quotient's register, which is the output in the cycle after `load`, a register that is set here."""
+        """The register of the quotient, which is complete in the cycle after the next `load`. Also drives the register `load`."""
         config, widths, cycles = self._config, self._widths, two_pass_schedule(self._config)
         dividend, divisor = exponential[widths.dropped :], total[widths.dropped :]
-        # Steps that are left before the next load.
+        # Steps before the next load.
         step = Signal(range(cycles.element), reset_less=True)
         final = step == 0
         remainder = Signal(signed(widths.divisor_width + 1), reset_less=True)
         negative = remainder[-1]
-        # The dividend is 0 but for the cycle of the load, and the lower bits of the remainder are 0 in that cycle.
-        loaded = Signal(len(dividend), reset_less=True)
-        begun = Cat(remainder[: len(dividend)] | loaded, remainder[len(dividend) :])
+        # The dividend is 0 outside the cycle of the load, and the remainder's lower bits are 0 inside it, so an OR joins them.
+        dividend_load = Signal(len(dividend), reset_less=True)
+        partial = Cat(remainder[: len(dividend)] | dividend_load, remainder[len(dividend) :])
         subtract = load | ~negative
         following = Signal(len(remainder))
-        m.d.comb += following.eq(Cat(subtract, begun[:-1]) + (Cat(divisor, 0) ^ subtract.replicate(len(remainder))))
-        m.d.sync += [load.eq(final & dividing), loaded.eq(Mux(final, dividend, 0))]
+        m.d.comb += following.eq(Cat(subtract, partial[:-1]) + (Cat(divisor, 0) ^ subtract.replicate(len(remainder))))
+        m.d.sync += [load.eq(final & dividing), dividend_load.eq(Mux(final, dividend, 0))]
         with m.If(moves):
             m.d.sync += [remainder.eq(following), step.eq(Mux(final, cycles.element - 1, step - 1))]
             with m.If(final):

@@ -13,17 +13,18 @@ from softstream.hw.normalisers.interface import QuotientInterface
 from softstream.hw.numbers.softmax import Numerics
 from softstream.hw.numbers.unnormalised import ExponentialCodes, exponential_codes, sum_format
 from softstream.hw.plan.schedule import QUEUE_LATENCY, exponential_schedule, schedule, skewed
+from softstream.hw.stages.admission import Admission, Room
 from softstream.hw.stages.frame import Frame, masks
-from softstream.hw.stages.maximum import Maximum, SkewedMaximum
-from softstream.hw.streams.flow import Buffered, Credit, Queue, Spacing, vector_buffers
+from softstream.hw.stages.maximum import maximum_of
+from softstream.hw.streams.flow import Buffered, Queue, vector_buffers
 from softstream.hw.streams.layouts import each_lane, keep_names, probability_layout, pulse, winner_layout
 from softstream.hw.streams.registers import delay, table
 
-__all__ = ["Exponentials", "Lookup"]
+__all__ = ["Unnormalised", "Lookup"]
 
 
 class _Quotient(QuotientInterface):
-    """M in UQ1.(P+1), cut. Latency 0."""
+    """quotient = floor(M·2^(P+1−B)), M in UQ1.(P+1). Latency 0."""
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -45,7 +46,7 @@ _Emission: Any = emission(_Quotient, _no_factor)
 
 
 class Lookup(wiring.Component):
-    """code = round(2^P·min(1, exp(s·(x − c)))): one table, or of a wide score significand, shift and rounding.
+    """code = round(2^P·min(1, exp(s·(x − c)))): one table, or for a wide score significand, shift and rounding.
 
     Ports: `i`, a position; `o`, its code, UQ0.P or UQ1.P; no back-pressure. One element per cycle, constant latency.
     """
@@ -83,108 +84,113 @@ class Lookup(wiring.Component):
         return m
 
 
-class Exponentials(HeadInterface):
-    """min(1, exp(s·(x_i − c))) of each score as it comes, and at the end the exact sum of the vector's codes.
+class Unnormalised(HeadInterface):
+    """min(1, exp(s·(x_i − c))) of each score as it arrives, and at the end the exact sum of the vector's codes.
 
-    The winner beside the sum comes from the raw scores, as in every mode, so it is that of softmax; and since no larger
-    score has a smaller exponential, its exponential is the vector's largest (a table of a narrow score is correctly
-    rounded). Equal codes do not make a tie.
+    The winner comes from the raw scores, as in every mode, so it is that of the softmax and equal codes do not make a tie.
+    Its exponential is the vector's largest, because no larger score has a smaller exponential.
 
-    A sum of 0 says that every score lay so far below c that its code is 0; and that of a masked element is 0. The sum of
-    the codes is off by at most the vector's length times the bound of one.
+    A sum of 0 means that every score lay so far below c that its code is 0; a masked element also has code 0. The sum's error
+    is at most the vector's length times the bound of one code.
 
-    `o`: stream of {exponential, last, overlong}, one beat per beat of scores; the flag of a vector that was cut is on its
-    last beat, for before nobody knows. `o_best`: stream of {index, score, overlong, sum}, one per vector. Both have to be
-    taken. Latency and interval are those of `plan(config)`. Nothing is stored but what is under way.
+    Ports: `i`, stream of scores; `o`, stream of {exponential, last, overlong}, one beat per beat of scores, with the flag of a
+    cut vector on its last beat alone, because earlier beats leave before the cut; `o_best`, stream of {index, score, overlong,
+    sum}, one per vector. The user must take both outputs. Latency and interval are those of `plan(config)`. The head stores
+    only the elements in flight. Credits and queues cut the ready paths.
     """
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config, codes = self._config, exponential_codes(self._config)
+        config = self._config
         cycles, times = schedule(config.replace(lanes=1)), exponential_schedule(config)
         m.submodules.frame = frame = Frame(config, indexed=not skewed(config))
-        m.submodules.maximum = maximum = (SkewedMaximum if skewed(config) else Maximum)(config)
+        m.submodules.maximum = maximum = maximum_of(config)
         wiring.connect(m, wiring.flipped(self.i), frame.i)
-        framed = frame.o.payload
-        element, ends = Signal(), Signal()
-        m.d.comb += [element.eq(frame.o.valid & frame.o.ready), ends.eq(element & framed.last)]
-
-        # Room for an element in the output queue, and for its vector's result.
-        in_flight = times.lookup + QUEUE_LATENCY + 4  # credits are counted two cycles late, on either side
-        m.submodules.spacing = spacing = Spacing(times.interval)
-        m.submodules.element_credit = element_credit = Credit(in_flight, 1)
-        m.submodules.vector_credit = vector_credit = Credit(times.room, int(cycles.pipelined))
+        in_flight = times.lookup + QUEUE_LATENCY + 4  # a credit counts two cycles late, on either side
+        admission = Admission(
+            m,
+            frame,
+            interval=times.interval,
+            elements=Room(in_flight, 1),
+            vectors={"vector_credit": Room(times.room, int(cycles.pipelined))},
+        )
         m.d.comb += [
-            spacing.taken.eq(ends),
-            spacing.allowed.eq(vector_credit.available),
-            frame.o.ready.eq(element_credit.available & (spacing.free | ~framed.last)),
-            element_credit.take.eq(element),
-            element_credit.give.eq(self.o.valid & self.o.ready),
-            vector_credit.take.eq(ends),
-            vector_credit.give.eq(self.o_best.valid & self.o_best.ready),
+            admission.credits["element_credit"].give.eq(self.o.valid & self.o.ready),
+            admission.credits["vector_credit"].give.eq(self.o_best.valid & self.o_best.ready),
         ]
+        framed = frame.o.payload
+        edges = {name: delay(m, framed[name], times.lookup, name) for name in ("first", "last", "overlong")}
+        valid, codes = self._codes(m, framed, admission.element, edges, in_flight)
+        admission.enter(m, maximum, framed)
+        self._results(m, maximum.o, self._sum(m, valid, codes, edges))
+        return m
 
-        # The codes.
+    def _codes(
+        self, m: Module, framed: Any, element: Value, edges: dict[str, Value], in_flight: int
+    ) -> tuple[Value, list[Value]]:
+        """(valid, the codes of a beat's lanes), which also enter the output queue; a lane without an element has code 0."""
+        config, times = self._config, exponential_schedule(self._config)
         m.submodules.output = output = Queue(probability_layout(config), in_flight)
         wiring.connect(m, output.o, wiring.flipped(self.o))
-        out = output.i.payload
+        beat = output.i.payload
         present: list[Value] = [Const(1), *(framed[name] for name in keep_names(config.lanes))]
-        kept = [delay(m, keep, times.lookup, f"keep_{lane}") for lane, keep in enumerate(present)]
-        counts = kept
+        keeps = [delay(m, keep, times.lookup, f"keep_{lane}") for lane, keep in enumerate(present)]
+        participants = keeps
         if config.mask:
-            counts = [
-                delay(m, ~mask, times.lookup, f"counts_{lane}") for lane, mask in enumerate(masks(config, framed))
+            participants = [
+                delay(m, ~mask, times.lookup, f"participates_{lane}") for lane, mask in enumerate(masks(config, framed))
             ]
-        emitted: list[Value] = []
-        for lane, (position, exponential) in enumerate(
-            zip(each_lane("position", config.lanes), each_lane("exponential", config.lanes), strict=True)
-        ):
-            m.submodules[f"lookup_{lane}"] = lookup = Lookup(codes)
-            emitted.append(Mux(counts[lane], lookup.o.payload, 0) if lane or config.mask else lookup.o.payload)
+        codes: list[Value] = []
+        names = zip(each_lane("position", config.lanes), each_lane("exponential", config.lanes), strict=True)
+        for lane, (position, exponential) in enumerate(names):
+            m.submodules[f"lookup_{lane}"] = lookup = Lookup(exponential_codes(config))
+            codes.append(Mux(participants[lane], lookup.o.payload, 0) if lane or config.mask else lookup.o.payload)
             m.d.comb += [
                 lookup.i.valid.eq(element),
                 lookup.i.payload.eq(framed[position]),
-                out[exponential].eq(emitted[lane]),
+                beat[exponential].eq(codes[lane]),
             ]
             if lane == 0:
                 m.d.comb += output.i.valid.eq(lookup.o.valid)
-        edges = {name: delay(m, framed[name], times.lookup, name) for name in ("first", "last", "overlong")}
         m.d.comb += [
-            out.last.eq(edges["last"]),
-            out.overlong.eq(edges["overlong"]),
-            *(out[name].eq(keep) for name, keep in zip(keep_names(config.lanes), kept[1:], strict=True)),
+            beat.last.eq(edges["last"]),
+            beat.overlong.eq(edges["overlong"]),
+            *(beat[name].eq(keep) for name, keep in zip(keep_names(config.lanes), keeps[1:], strict=True)),
         ]
+        return output.i.valid, codes
 
-        # Their sum.
-        levels = ceil_log2(config.lanes)
+    def _sum(self, m: Module, valid: Value, codes: list[Value], edges: dict[str, Value]) -> Any:
+        """The stream of the vectors' sums: a tree over the lanes, and an accumulator."""
+        levels = ceil_log2(self._config.lanes)
         for level in range(levels):
             sums = [
-                Signal(len(emitted[0]) + 1, name=f"level{level}_{k}", reset_less=True) for k in range(len(emitted) // 2)
+                Signal(len(codes[0]) + 1, name=f"level{level}_{k}", reset_less=True) for k in range(len(codes) // 2)
             ]
-            m.d.sync += [total.eq(emitted[2 * k] + emitted[2 * k + 1]) for k, total in enumerate(sums)]
-            emitted = list(sums)
+            m.d.sync += [total.eq(codes[2 * k] + codes[2 * k + 1]) for k, total in enumerate(sums)]
+            codes = list(sums)
         first, last = (delay(m, edges[name], levels, f"sum_{name}") for name in ("first", "last"))
-        valid = delay(m, output.i.valid, levels, "sum_valid", reset=True)
-        total, done = Signal(sum_format(config).width, reset_less=True), Signal()
+        valid = delay(m, valid, levels, "sum_valid", reset=True)
+        total, done = Signal(sum_format(self._config).width, reset_less=True), Signal()
         with m.If(valid):
-            m.d.sync += total.eq(Mux(first, 0, total) + emitted[0])
+            m.d.sync += total.eq(Mux(first, 0, total) + codes[0])
         m.d.sync += done.eq(valid & last)
+        result = pulse(len(total)).create(path=("vector_sum",))
+        m.d.comb += [result.valid.eq(done), result.payload.eq(total)]
+        return result
 
-        # Sum and winner wait for each other in registers, or queues; their credit was taken before their vector's last element
-        # came in.
-        m.d.comb += [maximum.i.valid.eq(element), Value.cast(maximum.i.payload).eq(Value.cast(framed))]
-        winner, summed = maximum.o, pulse(len(total)).create(path=("summed",))
-        m.d.comb += [summed.valid.eq(done), summed.payload.eq(total)]
+    def _results(self, m: Module, winner: Any, vector_sum: Any) -> None:
+        """Joins winner and sum, which wait for each other in registers or queues; their credit assures the room."""
+        config, times = self._config, exponential_schedule(self._config)
         results = [
             Buffered("winner", winner, winner_layout(config), skewed(config)),
-            Buffered("sum", summed, len(total), rigid=True),
+            Buffered("sum", vector_sum, len(vector_sum.payload), rigid=True),
         ]
-        winner, summed = vector_buffers(m, results, cycles.winners, times.room)
+        registers = schedule(config.replace(lanes=1)).winners
+        winner, vector_sum = vector_buffers(m, results, registers, times.room)
         m.d.comb += [
-            self.o_best.valid.eq(winner.valid & summed.valid),
-            winner.ready.eq(self.o_best.ready & summed.valid),
-            summed.ready.eq(self.o_best.ready & winner.valid),
+            self.o_best.valid.eq(winner.valid & vector_sum.valid),
+            winner.ready.eq(self.o_best.ready & vector_sum.valid),
+            vector_sum.ready.eq(self.o_best.ready & winner.valid),
             *(self.o_best.payload[name].eq(winner.payload[name]) for name in winner_layout(config).members),
-            self.o_best.payload.sum.eq(summed.payload),
+            self.o_best.payload.sum.eq(vector_sum.payload),
         ]
-        return m

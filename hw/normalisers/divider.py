@@ -4,7 +4,7 @@ from typing import Any
 
 from amaranth import Module, Value
 
-from softstream.hw.normalisers.division import PipelinedDivision, SerialDivision
+from softstream.hw.normalisers.division import division_of
 from softstream.hw.normalisers.emission import emission
 from softstream.hw.normalisers.interface import PassFactor, QuotientInterface
 from softstream.hw.numbers.softmax import Numerics
@@ -23,7 +23,7 @@ class Quotient(QuotientInterface):
     """quotient = floor(M·2^-B / (m·2^-D) · 2^(P+1)), T = P + 2 bits.
 
     M < 2 <= 2m, so M as initial remainder is below the divisor (D = B + 1), and T steps give the integer bit and P + 1
-    fraction bits. Latency T cycles and one element per cycle; serial: T + 1 cycles, one element per T + 1.
+    fraction bits. No back-pressure. Latency T cycles and one element per cycle; serial: T + 1 cycles, one element per T + 1.
     """
 
     def elaborate(self, platform: Any) -> Module:
@@ -31,8 +31,9 @@ class Quotient(QuotientInterface):
         widths = self._widths
         if widths.divisor_fraction != widths.significand_fraction + 1:
             raise ValueError("the significand must be the dividend's initial remainder: D = B + 1")
-        kind = SerialDivision if self._serial else PipelinedDivision
-        m.submodules.division = division = kind(widths.divisor_width, widths.quotient_width, self._tag)
+        m.submodules.division = division = division_of(
+            widths.divisor_width, widths.quotient_width, self._tag, pipelined=not self._serial
+        )
         m.d.comb += [
             division.i.valid.eq(self.i.valid),
             division.i.payload.remainder.eq(self.i.payload.significand),

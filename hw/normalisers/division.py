@@ -14,16 +14,16 @@ from amaranth.lib.wiring import In, Out
 from softstream.hw.streams.layouts import pulse
 from softstream.hw.streams.registers import delay
 
-__all__ = ["PipelinedDivision", "SerialDivision", "dividend_layout", "quotient_layout"]
+__all__ = ["PipelinedDivision", "SerialDivision", "dividend_layout", "division_of", "quotient_layout"]
 
 
 def dividend_layout(divisor_width: int, tag: ShapeLike) -> data.StructLayout:
-    """Initial remainder (at most the divisor), divisor, and whatever travels along."""
+    """Initial remainder (at most the divisor), divisor, and a tag."""
     return data.StructLayout({"remainder": divisor_width, "divisor": divisor_width, "tag": tag})
 
 
 def quotient_layout(quotient_width: int, tag: ShapeLike) -> data.StructLayout:
-    """Quotient, and whatever travels along."""
+    """Quotient, and the tag."""
     return data.StructLayout({"quotient": quotient_width, "tag": tag})
 
 
@@ -36,12 +36,8 @@ def _step(remainder: Value, divisor: Value) -> Value:
     return (Cat(subtract, remainder[:-1]) + (divisor ^ subtract.replicate(len(remainder))))[: len(remainder)]
 
 
-class PipelinedDivision(wiring.Component):
-    """quotient = min(floor(2^T · remainder / divisor), 2^T − 1), T = quotient_width, for remainder <= divisor.
-
-    Ports: `i`, remainder, divisor and tag; `o`, quotient and tag; no back-pressure. Latency T cycles, one division per
-    cycle.
-    """
+class _Division(wiring.Component):
+    """Base of the two dividers: their parameters and ports."""
 
     def __init__(self, divisor_width: int, quotient_width: int, tag: ShapeLike) -> None:
         self._divisor_width, self._quotient_width = divisor_width, quotient_width
@@ -51,6 +47,14 @@ class PipelinedDivision(wiring.Component):
                 "o": Out(pulse(quotient_layout(quotient_width, tag))),
             }
         )
+
+
+class PipelinedDivision(_Division):
+    """quotient = min(floor(2^T · remainder / divisor), 2^T − 1), T = quotient_width, for remainder <= divisor.
+
+    Ports: `i`, remainder, divisor and tag; `o`, quotient and tag; no back-pressure. Latency T cycles, one division per
+    cycle.
+    """
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -72,21 +76,12 @@ class PipelinedDivision(wiring.Component):
         return m
 
 
-class SerialDivision(wiring.Component):
+class SerialDivision(_Division):
     """The same quotient from one adder, one bit per cycle.
 
-    Ports: `i`, remainder, divisor and tag; `o`, quotient and tag, which stay until the next; no back-pressure. Latency
-    and interval T + 1 cycles; what comes sooner spoils what is under way.
+    Ports: `i`, remainder, divisor and tag; `o`, quotient and tag, which stay until the next; no back-pressure. Latency and
+    interval T + 1 cycles; an earlier dividend overwrites the current one.
     """
-
-    def __init__(self, divisor_width: int, quotient_width: int, tag: ShapeLike) -> None:
-        self._divisor_width, self._quotient_width = divisor_width, quotient_width
-        super().__init__(
-            {
-                "i": In(pulse(dividend_layout(divisor_width, tag))),
-                "o": Out(pulse(quotient_layout(quotient_width, tag))),
-            }
-        )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -112,3 +107,10 @@ class SerialDivision(wiring.Component):
         with m.Elif(step != 0):
             m.d.sync += [step.eq(step - 1), remainder.eq(following), quotient.eq(Cat(~following[-1], quotient))]
         return m
+
+
+def division_of(
+    divisor_width: int, quotient_width: int, tag: ShapeLike, *, pipelined: bool
+) -> PipelinedDivision | SerialDivision:
+    """The divider of a schedule: one division per cycle where it is `pipelined`, else one adder for all steps."""
+    return (PipelinedDivision if pipelined else SerialDivision)(divisor_width, quotient_width, tag)

@@ -1,4 +1,4 @@
-"""From stored elements to probabilities by significands: exponential, distance to the sum, quotient, rounding."""
+"""The emission of the normalisers that divide: exponential, distance to the sum, quotient, rounding."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,10 +20,13 @@ __all__ = ["emission"]
 def emission(
     quotient: Callable[..., wiring.Component], factor_width: Callable[[Numerics], int]
 ) -> type[EmissionInterface]:
-    """The emission of a normaliser that makes a quotient of each significand."""
+    """The emission class of a normaliser whose `quotient` component divides each significand."""
 
     class Emission(EmissionInterface):
-        """p = round(quotient(M, factor)·2^-d), d = n − E. Latency exponential + distance + quotient + round."""
+        """p = round(quotient(M, factor)·2^-d), d = n − E. No back-pressure.
+
+        Latency that of exponential, distance, quotient and round together; interval that of the quotient.
+        """
 
         def __init__(self, config: Config, widths: Numerics) -> None:
             self._factor_width = factor_width(widths)
@@ -34,7 +37,7 @@ def emission(
             widths, cycles = self._widths, schedule(self._config)
             m.submodules.exponential = exponential = Exponential(widths, 1, cycles.memory)
             m.submodules.distance = distance = Distance(widths, self._factor_width)
-            m.submodules.quotient = divide = quotient(
+            m.submodules.quotient = divider = quotient(
                 widths, self._factor_width, shift_layout(widths), serial=cycles.quotient_interval > 1
             )
             m.submodules.round = rounding = Round(self._config, widths)
@@ -53,8 +56,8 @@ def emission(
                 tag.overlong.eq(self.factor.tag),
                 tag.last.eq(element.tag),
             ]
-            wiring.connect(m, distance.o, divide.i)
-            wiring.connect(m, divide.o, rounding.i)
+            wiring.connect(m, distance.o, divider.i)
+            wiring.connect(m, divider.o, rounding.i)
             wiring.connect(m, rounding.o, wiring.flipped(self.o))
             return m
 

@@ -1,9 +1,8 @@
-"""What every normaliser has in common: the streams that it joins.
+"""The interface of a normaliser: the streams that it joins.
 
-A normaliser is a module with `factor_width(widths)`, the bits that a vector hands to each of its elements; `Factor`, the
-component that makes them from the divisor, once per vector; and `Emission`, the component that turns stored elements
-into probabilities. `head` chooses the module by the configuration's `normaliser`; the golden model has a module of the
-same stem for each.
+A normaliser is a module with three members. `factor_width(widths)` is the number of bits that a vector hands to each of its
+elements. `Factor` is the component that computes them from the divisor, once per vector. `Emission` is the component that
+turns stored elements into probabilities. The golden model has a module of the same stem for each normaliser.
 """
 
 from typing import Any
@@ -31,20 +30,20 @@ __all__ = [
 
 
 def factor_layout(widths: Numerics, factor_width: int, tag: ShapeLike) -> data.StructLayout:
-    """What a vector hands to its elements: n, the normaliser's factor, and whatever belongs to the vector."""
+    """A vector's payload for its elements: n, the normaliser's factor, and the vector's tag."""
     return data.StructLayout({"exponent": widths.sum_exponent_width, "factor": factor_width, "tag": tag})
 
 
 def element_layout(widths: Numerics, factor_width: int, tag: ShapeLike) -> data.StructLayout:
-    """One element before the quotient: M in UQ1.B, its vector's factor, and whatever travels along."""
+    """One element before the quotient: M in UQ1.B, its vector's factor, and a tag."""
     return data.StructLayout({"significand": widths.significand_width, "factor": factor_width, "tag": tag})
 
 
 class FactorInterface(wiring.Component):
     """Once per vector: `i`, n, m and a tag; `o`, n, the factor and the tag; no back-pressure.
 
-    Vectors come no closer than the schedule's `vector_interval`, which its user observes; the payload of `i` stays as long,
-    where the component is not `pipelined`: then a vector may come in every cycle.
+    A `pipelined` factor takes a vector in every cycle. Any other needs the schedule's `vector_interval` between vectors, and
+    the payload of `i` must stay that long; the user observes both.
     """
 
     def __init__(
@@ -61,13 +60,13 @@ class FactorInterface(wiring.Component):
             }
         )
 
-    def _beside(self, m: Module, value: Value, cycles: int, name: str) -> Value:
-        """What comes in, for use some cycles later: it stays, or goes along."""
+    def _later(self, m: Module, value: Value, cycles: int, name: str) -> Value:
+        """A part of the input for use some cycles later: in registers, or as it is where the input stays."""
         return delay(m, value, cycles, name) if self._pipelined else value
 
 
 class PassFactor(FactorInterface):
-    """factor = m, or nothing where the factor has no bits. Latency 0."""
+    """factor = m, or no bits where the factor has none. Latency 0, one vector per cycle."""
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -83,8 +82,8 @@ class PassFactor(FactorInterface):
 class EmissionInterface(wiring.Component):
     """Once per element: `i`, position and last of a stored element; `o`, its probability; no back-pressure.
 
-    `next` asks for the vector's factor, which is on `factor` from the schedule's `memory` cycles later on; its tag is the
-    vector's flag. Elements come no closer than the schedule's `quotient_interval`, which its user observes.
+    `next` requests the vector's factor, which is on `factor` from the schedule's `memory` cycles later on, with the vector's
+    flag as tag. Elements need the schedule's `quotient_interval` between them, which the user observes.
     """
 
     def __init__(self, config: Config, widths: Numerics, factor_width: int) -> None:
@@ -109,7 +108,7 @@ class EmissionInterface(wiring.Component):
 class QuotientInterface(wiring.Component):
     """Once per element: `i`, M, the factor and a tag; `o`, a quotient in UQ1.(P+1) and the tag; no back-pressure.
 
-    A serial one takes elements no closer than the schedule's `quotient_interval`, which its user observes.
+    A serial quotient needs the schedule's `quotient_interval` between elements, which the user observes.
     """
 
     def __init__(self, widths: Numerics, factor_width: int, tag: ShapeLike, *, serial: bool) -> None:

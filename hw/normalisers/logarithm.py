@@ -20,10 +20,10 @@ def factor_width(widths: Numerics) -> int:
 
 
 class Factor(FactorInterface):
-    """log2 m = T[first F fraction bits of m] + b, b the bit below them, in units of 2^-G (see `log_tables`).
+    """log2 m = T[first F fraction bits of m] + b, b the bit below them, in units of 2^-G (see `numbers/logarithm.py`).
 
-    The factor is {T, b}, b lowest: the addition is left to the carry of the subtraction that follows.
-    Latency `memory` cycles.
+    The factor is {T, b}, b lowest, because the carry of the subtraction in `Emission` performs the addition. No back-pressure.
+    Latency `memory` cycles, one vector per cycle where it is pipelined.
     """
 
     def elaborate(self, platform: Any) -> Module:
@@ -36,18 +36,18 @@ class Factor(FactorInterface):
         entry = table(m, "logarithm", tables.working_fraction, tables.logarithm.tolist(), address, self._memory)
         m.d.comb += [
             self.o.valid.eq(delay(m, self.i.valid, self._memory, "valid", reset=True)),
-            self.o.payload.exponent.eq(self._beside(m, self.i.payload.exponent, self._memory, "exponent")),
-            self.o.payload.factor.eq(Cat(self._beside(m, divisor[bit], self._memory, "bit"), entry)),
-            Value.cast(self.o.payload.tag).eq(self._beside(m, Value.cast(self.i.payload.tag), self._memory, "tag")),
+            self.o.payload.exponent.eq(self._later(m, self.i.payload.exponent, self._memory, "exponent")),
+            self.o.payload.factor.eq(Cat(self._later(m, divisor[bit], self._memory, "bit"), entry)),
+            Value.cast(self.o.payload.tag).eq(self._later(m, Value.cast(self.i.payload.tag), self._memory, "tag")),
         ]
         return m
 
 
 class Emission(EmissionInterface):
-    """p = antilogarithm[{1, f} >> (zi + 1)], z = zi + f = n + log2 m − β·i − 2^-G (see `log_tables`).
+    """p = antilogarithm[{1, f} >> (zi + 1)], z = zi + f = n + log2 m − β·i − 2^-G.
 
-    Latency 3 cycles and two memories: the score's logarithm, the difference 1, the shift 2, the last table. One element
-    per cycle.
+    Latency: the table of the score's logarithm, `distance` cycles for the difference, 2 for the shift, the last table. One
+    element per cycle, no back-pressure. Tables: `numbers/logarithm.py`.
     """
 
     def __init__(self, config: Config, widths: Numerics) -> None:
@@ -62,8 +62,8 @@ class Emission(EmissionInterface):
         positions = tables.position.tolist()
         position_width = max(1, max(positions).bit_length())
         logarithm = table(m, "position", position_width, positions, self.i.payload.position, cycles.memory)
-        # {n, T} + ~Y + b: b comes in as a carry, through one bit below. In several cycles each part takes its carry from the
-        # part below it, a cycle later.
+        # {n, T} + ~Y + b: b enters as a carry, through one bit below. With several cycles each part takes the carry of the part
+        # below it, a cycle later.
         width = widths.sum_exponent_width + working
         total, carry = Cat(self.factor.factor[1:], self.factor.exponent), self.factor.factor[0]
         complement = Cat(~logarithm, C(-1, width)[: width - position_width])
@@ -80,16 +80,16 @@ class Emission(EmissionInterface):
         fraction, octave = z[:working], z[working:]
         address_width = tables.fraction + 1
         start = Cat(fraction, 1)[1:]
-        # Two bits of the shift in each of two cycles; all others make it 0.
+        # Two bits of the shift in each of two cycles; a one in any other bit makes the result 0.
         ones, fours = octave[:2], octave[2:4]
-        halfway = Signal(address_width, reset_less=True)
+        shifted_by_ones = Signal(address_width, reset_less=True)
         address = Signal(address_width, reset_less=True)
         fours_later = delay(m, fours, 1, "fours")
         beyond = Signal(reset_less=True)
         m.d.sync += [
-            halfway.eq(start >> ones),
+            shifted_by_ones.eq(start >> ones),
             beyond.eq(octave[4:].any()),
-            address.eq(Mux(beyond, 0, halfway >> Cat(C(0, 2), fours_later))),
+            address.eq(Mux(beyond, 0, shifted_by_ones >> Cat(C(0, 2), fours_later))),
         ]
         codes = widths.antilogarithm.tolist()
         m.d.comb += [

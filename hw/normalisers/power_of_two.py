@@ -1,4 +1,4 @@
-"""No divider stage: exponentials over the power of two above the sum."""
+"""The normaliser without a division: exponentials over the power of two above the sum."""
 
 from typing import Any
 
@@ -14,15 +14,15 @@ Factor = PassFactor
 
 
 def factor_width(widths: Numerics) -> int:
-    """None: the power of two is in n."""
+    """No bits: n alone determines the power of two."""
     return 0
 
 
 class Quotient(QuotientInterface):
     """quotient = floor(M/2 · 2^(P+1)), so that each element becomes w_i / 2^(n+1), with 2^n <= Σw < 2^(n+1).
 
-    The probabilities times a factor in [1/2, 1) that is common to the vector: ratios, order and sum are there, the
-    division is left to whoever needs it. Latency 0.
+    The results are the probabilities times a factor in [1/2, 1) that is common to the vector. Ratios and order are exact,
+    and the user divides by the sum of the results where needed. Latency 0, one element per cycle, no back-pressure.
     """
 
     def elaborate(self, platform: Any) -> Module:

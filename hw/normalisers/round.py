@@ -1,4 +1,4 @@
-"""The last step: the quotient shifted into place, rounded once, saturated."""
+"""The distance of an element to its vector's sum, and the rounding of its quotient: shift, one rounding, saturation."""
 
 from typing import Any
 
@@ -19,25 +19,25 @@ __all__ = ["Distance", "Round", "emission_layout", "shift_layout"]
 
 
 def emission_layout(widths: Numerics, factor_width: int) -> data.StructLayout:
-    """What travels with an element from the replay to its quotient: its vector's n and factor, last, and the flag."""
+    """An element's tag between replay and quotient: its vector's n and factor, `last`, and the flag."""
     return data.StructLayout({"exponent": widths.sum_exponent_width, "factor": factor_width, "last": 1, "overlong": 1})
 
 
 def shift_layout(widths: Numerics) -> data.StructLayout:
-    """What travels with an element through the quotient: its final shift, last, and the flag."""
+    """An element's tag through the quotient: its final shift, `last`, and the flag."""
     width = widths.distance_width if _saturates(widths) else widths.sum_exponent_width
     return data.StructLayout({"distance": width, "last": 1, "overlong": 1})
 
 
 def _saturates(widths: Numerics) -> bool:
-    """Whether d is cut to what matters, for narrow registers; beside a wide multiplication the comparison is too slow."""
+    """Whether d is saturated, for narrow registers; not with chords, where the comparison would limit the clock."""
     return widths.reciprocals is None
 
 
 class Distance(wiring.Component):
     """d = min(n − E, P + 2), or n − E by chords: how many octaves the element lies below its vector's sum.
 
-    From P + 2 on the result is 0, whatever d is. n >= E, for no term exceeds the sum.
+    The result is 0 for every d from P + 2 on. n >= E, because no term exceeds the sum.
 
     Ports: `i`, E and M with the vector's n and factor; `o`, M and the factor with d; no back-pressure. Latency 1 cycle, one
     element per cycle.
@@ -73,7 +73,7 @@ class Distance(wiring.Component):
 class Round(wiring.Component):
     """probability = min(floor(quotient·2^-(d+1) + 1/2), code of 1.0).
 
-    Shifting by d first and then rounding away the last bit is the same: floor((floor(q/2^d) + 1)/2) =
+    A shift by d followed by the rounding of the last bit gives the same: floor((floor(q/2^d) + 1)/2) =
     floor((q + 2^d)/2^(d+1)).
 
     Ports: `i`, the quotient with d; `o`, the probability; no back-pressure. Latency `round_cycles(config)` cycles, one
@@ -98,10 +98,10 @@ class Round(wiring.Component):
         quotient: Value = element.quotient
         distance: Value = element.tag.distance
         if cycles > 2:
-            # Whole fours first.
-            halfway = Signal(self._widths.quotient_width, reset_less=True)
-            m.d.sync += halfway.eq(quotient >> Cat(C(0, 2), distance[2:]))
-            quotient, distance = halfway, delay(m, distance[:2], 1, "distance")
+            # Multiples of four first, so that each shifter has half the depth.
+            shifted_by_fours = Signal(self._widths.quotient_width, reset_less=True)
+            m.d.sync += shifted_by_fours.eq(quotient >> Cat(C(0, 2), distance[2:]))
+            quotient, distance = shifted_by_fours, delay(m, distance[:2], 1, "distance")
         m.d.sync += shifted.eq(quotient >> distance)
         m.d.comb += rounded.eq((shifted + 1) >> 1)
         maximum = self._widths.probability_maximum

@@ -1,4 +1,4 @@
-"""The end of a composed head: guarded probabilities rounded to P bits, once in all, and saturated."""
+"""The end of a composed head: the one rounding of guarded probabilities to P bits, with saturation."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from softstream.hw.config.config import Config
 from softstream.hw.streams.layouts import each_lane, guarded_layout, keep_names, probability_layout, pulse
 from softstream.hw.streams.registers import delay
 
-__all__ = ["Finish"]
+__all__ = ["FinalRound"]
 
 
-class Finish(wiring.Component):
+class FinalRound(wiring.Component):
     """p = min(floor((code + 2^(G−1))·2^−G), code of 1.0), G = P' − P.
 
     Ports: `i`, guarded probabilities of the inner configuration; `o`, probabilities; no back-pressure. Latency 1 cycle, one
-    beat per cycle. What else is in a beat goes along.
+    beat per cycle. The other fields of a beat pass unchanged.
     """
 
     def __init__(self, config: Config, inner: Config) -> None:
@@ -28,16 +28,16 @@ class Finish(wiring.Component):
         m = Module()
         config = self._config
         extra = self._inner.probability_width - config.probability_width
-        given, made = self.i.payload, self.o.payload
+        guarded, beat = self.i.payload, self.o.payload
         codes = each_lane("probability", config.lanes)
         keeps = keep_names(config.lanes)
         for lane, code in enumerate(codes):
             rounded = Signal(self._inner.output_width - extra + 1, name=f"rounded_{lane}")
-            m.d.comb += rounded.eq((given[code] + (1 << (extra - 1))) >> extra)
+            m.d.comb += rounded.eq((guarded[code] + (1 << (extra - 1))) >> extra)
             maximum = config.probability_maximum
             saturated = Mux(rounded > maximum, maximum, rounded)
             # Lanes without an element hold 0, as they do without post stages.
-            m.d.sync += made[code].eq(saturated if lane == 0 else Mux(given[keeps[lane - 1]], saturated, 0))
-        m.d.sync += [made[name].eq(given[name]) for name in made.shape().members if name not in codes]
+            m.d.sync += beat[code].eq(saturated if lane == 0 else Mux(guarded[keeps[lane - 1]], saturated, 0))
+        m.d.sync += [beat[name].eq(guarded[name]) for name in beat.shape().members if name not in codes]
         m.d.comb += self.o.valid.eq(delay(m, self.i.valid, 1, "valid", reset=True))
         return m

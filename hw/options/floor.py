@@ -1,4 +1,4 @@
-"""The probability floor: what is left of 1 above the floors of a vector's classes, shared out by the probabilities."""
+"""The probability floor: every class gets the floor, and the probabilities share the remaining mass."""
 
 from typing import Any
 
@@ -19,11 +19,11 @@ __all__ = ["Floor", "Remainder"]
 
 
 class Remainder(wiring.Component):
-    """Counts the scores of each vector on their way in: c = 2^P' − F·N, N = min(length, max_length).
+    """The remaining mass of each vector, from a count of its scores: c = 2^P' − F·N, N = min(length, max_length).
 
-    Of an ensemble whose probabilities are averaged the first member counts, for its length is that of the mean.
+    In an ensemble with averaged probabilities only the first member counts, because its length is that of the mean.
 
-    Ports: `i`, `o`, streams of scores, in which a vector's last beat waits where `floor_vectors` of its kind do; `vector`,
+    Ports: `i`, `o`, streams of scores, in which a vector's last beat waits where `floor_vectors` values of c wait; `vector`,
     stream of c, one per vector. Latency 0 for the scores, 5 cycles from a vector's last beat for c. Passes the ready path.
     """
 
@@ -39,9 +39,9 @@ class Remainder(wiring.Component):
         vectors = floor_vectors(config, self._inner)
         m.submodules.credit = credit = Credit(vectors, 1)
         m.submodules.queue = queue = Queue(self._inner.output_width, vectors)
-        # Whole beats before this one. What is cut off does not count, and the probabilities do not wait for its end.
+        # Whole beats before this one. Elements beyond the cut do not count, and the probabilities do not wait for them.
         before = Signal(range(config.beats(config.max_length)))
-        dropping, taken, ends, passed = Signal(), Signal(), Signal(), Signal()
+        dropping, transferred, ends, passed = Signal(), Signal(), Signal(), Signal()
         limit = before == config.beats(config.max_length) - 1
         m.d.comb += [
             ends.eq((beat.last | limit) & ~dropping),
@@ -49,31 +49,31 @@ class Remainder(wiring.Component):
             self.o.valid.eq(self.i.valid & passed),
             self.o.payload.eq(self.i.payload),
             self.i.ready.eq(self.o.ready & passed),
-            taken.eq(self.i.valid & self.i.ready),
+            transferred.eq(self.i.valid & self.i.ready),
         ]
-        with m.If(taken):
+        with m.If(transferred):
             m.d.sync += [
                 before.eq(Mux(ends | dropping, 0, before + 1)),
                 dropping.eq(~beat.last & (dropping | limit)),
             ]
-        # Elements of a last beat: up to the first lane that holds none.
-        held: Value = Const(1)
+        # Elements of a last beat: those up to the first lane that holds none.
+        last_count: Value = Const(1)
         whole: Value = Const(1)
         for name in keep_names(lanes):
             whole = whole & beat[name]
-            held = held + whole
+            last_count = last_count + whole
         total = Signal(range(config.beats(config.max_length) * lanes + 1), reset_less=True)
         length = Signal(range(config.max_length + 1), reset_less=True)
         left = Signal(self._inner.output_width, reset_less=True)
         m.d.sync += [
-            total.eq(Cat(Const(0, ceil_log2(lanes)), before) + Mux(beat.last, held, lanes)),
+            total.eq(Cat(Const(0, ceil_log2(lanes)), before) + Mux(beat.last, last_count, lanes)),
             length.eq(Mux(total > config.max_length, config.max_length, total)),
             left.eq(one - code * length),
         ]
-        counted: Value = taken & ends
+        counted: Value = transferred & ends
         if config.ensemble > 1 and config.ensemble_mean == "probabilities":
             member = Signal(range(config.ensemble))
-            with m.If(taken & ends):
+            with m.If(transferred & ends):
                 m.d.sync += member.eq(Mux(member == config.ensemble - 1, 0, member + 1))
             counted = counted & (member == 0)
         m.d.comb += [
@@ -87,11 +87,11 @@ class Remainder(wiring.Component):
 
 
 class Floor(wiring.Component):
-    """out = F + floor(c·p·2^−P' + 1/2), c the vector's own.
+    """out = F + floor(c·p·2^−P' + 1/2), c the remaining mass of the vector.
 
     Ports: `i`, `o`, guarded probabilities of the inner configuration; `vector`, c of the vector that the beat at `i` belongs
-    to, and `next`, set with its last beat; no back-pressure. Latency `floor_latency`, one beat per cycle. With normaliser
-    reciprocal the product is a multiplier's, with the others a sum of the bits' shares; it is the same.
+    to, and `next`, set with its last beat; no back-pressure. Latency `floor_latency`, one beat per cycle. The normaliser
+    reciprocal implies a multiplier, and the others a tree of adders, for the same product.
     """
 
     def __init__(self, config: Config, inner: Config) -> None:
@@ -105,25 +105,29 @@ class Floor(wiring.Component):
         m = Module()
         config, width = self._config, self._inner.probability_width
         floor = (floor_code(config, self._inner) << width) + (1 << (width - 1))
-        given, made = self.i.payload, self.o.payload
+        guarded, floored = self.i.payload, self.o.payload
         codes = each_lane("probability", config.lanes)
         cycles = 0
         for name in codes:
             if config.normaliser == "reciprocal":
-                code, left = delay(m, given[name], 1, name), delay(m, self.vector, 1, f"{name}_left")
+                code, left = delay(m, guarded[name], 1, name), delay(m, self.vector, 1, f"{name}_left")
                 product = Signal(2 * self._inner.output_width, name=f"{name}_product", reset_less=True)
                 raised = Signal(len(product), name=f"{name}_raised", reset_less=True)
                 m.d.sync += [product.eq(code * left), raised.eq(product + floor)]
                 total, cycles = raised, 3
             else:
-                shares = [Mux(bit, self.vector, 0) for bit in given[name]]
+                shares = [Mux(bit, self.vector, 0) for bit in guarded[name]]
                 terms = [(delay(m, share, 1, f"{name}_share_{k}") << k, False) for k, share in enumerate(shares)]
                 total, cycles = sum_tree(m, name, [*terms, (Const(floor), False)])
                 cycles += 1
-            m.d.comb += made[name].eq(total >> width)
+            m.d.comb += floored[name].eq(total >> width)
         m.d.comb += [
-            self.next.eq(self.i.valid & given.last),
+            self.next.eq(self.i.valid & guarded.last),
             self.o.valid.eq(delay(m, self.i.valid, cycles, "valid", reset=True)),
-            *(made[name].eq(delay(m, given[name], cycles, name)) for name in made.shape().members if name not in codes),
+            *(
+                floored[name].eq(delay(m, guarded[name], cycles, name))
+                for name in floored.shape().members
+                if name not in codes
+            ),
         ]
         return m

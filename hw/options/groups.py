@@ -1,7 +1,7 @@
-"""Groups inside a packet: a front stage that ends them, a head that takes each for a vector, and the packets' ends again.
+"""Groups inside a packet: a front stage ends them, the head takes each for a vector, and the packets' ends return behind it.
 
-scores ─► ends of groups ─► head of vectors ─┬─► packets' ends ─► elements
-                 └─► marks, one per group ───┴─► packets' ends ─► winners
+scores ─► group ends ─► head of vectors ─┬─► packet ends ─► elements
+               └─► marks, one per group ─┴─► packet ends ─► winners
 """
 
 from functools import reduce
@@ -19,21 +19,22 @@ from softstream.hw.plan.ports import Output, outputs
 from softstream.hw.streams.flow import Credit, Queue
 from softstream.hw.streams.layouts import keep_names, output_layout, pulse, score_layout
 
-__all__ = ["Ends", "Grouped", "Marked", "mark_layout"]
+__all__ = ["GroupEnds", "Grouped", "PacketEnds", "mark_layout"]
 
 
 def mark_layout() -> data.StructLayout:
-    """What is remembered of a group: whether its packet ends with it, and whether it is shorter than its size."""
+    """The mark of a group: whether its packet ends with it, and whether it is shorter than its size."""
     return data.StructLayout({"final": 1, "incomplete": 1})
 
 
-class Ends(wiring.Component):
-    """Sets `last` where a group ends: behind s_0 elements of a packet, behind s_1 more, …, behind the last size s_0 again, and at
-    the packet's end, where the sizes begin anew.
+class GroupEnds(wiring.Component):
+    """Sets `last` where a group ends: after s_0 elements of a packet, after s_1 more, …, after the last size s_0 again.
+
+    A packet's end also ends its group, and the sizes begin anew.
 
     Ports: `i`, `o`, streams of scores; `marks`, one for each group in the cycle in which its last beat goes through, no
-    back-pressure; `room`, whether another mark may come. Latency 0; passes both valid and ready. What ends where is known
-    from registers.
+    back-pressure; `room`, whether another mark may come. Latency 0, one beat per cycle. Passes both valid and ready; the
+    groups' ends come from registers.
     """
 
     def __init__(self, config: Config) -> None:
@@ -51,51 +52,51 @@ class Ends(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         beats = [self._config.beats(size) for size in self._config.groups]
-        given, made = self.i.payload, self.o.payload
-        # Beats to come in the group behind this one, and which size the group has.
+        beat, grouped = self.i.payload, self.o.payload
+        # Beats of the group behind the current one, and the number of the group's size.
         left = Signal(range(max(beats)), init=beats[0] - 1)
         at_end = Signal(init=beats[0] == 1)
         size = Signal(range(len(beats)))
-        taken, ends = Signal(), Signal()
+        transferred, ends = Signal(), Signal()
         following = Mux(size == len(beats) - 1, 0, size + 1)
         after = [*beats[1:], beats[0]]
 
-        def of_next(facts: list[int], width: int) -> Value:
-            # Gates: a choice among constants, as a process, would not begin at time 0 in every simulator.
-            chosen = (Const(fact, width) & (size == k).replicate(width) for k, fact in enumerate(facts))
-            return reduce(or_, chosen)
+        def of_next(values: list[int], width: int) -> Value:
+            # Gates, because not every simulator starts a process that chooses among constants at time 0.
+            choices = (Const(value, width) & (size == k).replicate(width) for k, value in enumerate(values))
+            return reduce(or_, choices)
 
-        next_left = Mux(given.last, beats[0] - 1, of_next([count - 1 for count in after], len(left)))
-        next_at_end = Mux(given.last, beats[0] == 1, of_next([int(count == 1) for count in after], 1))
+        next_left = Mux(beat.last, beats[0] - 1, of_next([count - 1 for count in after], len(left)))
+        next_at_end = Mux(beat.last, beats[0] == 1, of_next([int(count == 1) for count in after], 1))
         keeps = keep_names(self._config.lanes)
         m.d.comb += [
-            taken.eq(self.i.valid & self.i.ready),
-            ends.eq(given.last | at_end),
+            transferred.eq(self.i.valid & self.i.ready),
+            ends.eq(beat.last | at_end),
             self.i.ready.eq(self.o.ready & self.room),
             self.o.valid.eq(self.i.valid & self.room),
-            *(made[name].eq(given[name]) for name in made.shape().members if name not in ("last", *keeps)),
-            made.last.eq(ends),
-            # A beat that ends a group but not the packet is full, whatever it says.
-            *(made[name].eq(given[name] | ~given.last) for name in keeps),
-            self.marks.valid.eq(taken & ends),
-            self.marks.payload.final.eq(given.last),
-            self.marks.payload.incomplete.eq(given.last & ~Cat(at_end, *(given[name] for name in keeps)).all()),
+            *(grouped[name].eq(beat[name]) for name in grouped.shape().members if name not in ("last", *keeps)),
+            grouped.last.eq(ends),
+            # A beat that ends a group but not the packet is full, whatever its `keep` bits say.
+            *(grouped[name].eq(beat[name] | ~beat.last) for name in keeps),
+            self.marks.valid.eq(transferred & ends),
+            self.marks.payload.final.eq(beat.last),
+            self.marks.payload.incomplete.eq(beat.last & ~Cat(at_end, *(beat[name] for name in keeps)).all()),
         ]
-        with m.If(taken):
+        with m.If(transferred):
             m.d.sync += [
                 left.eq(Mux(ends, next_left, left - 1)),
                 at_end.eq(Mux(ends, next_at_end, left == 1)),
-                size.eq(Mux(given.last, 0, Mux(at_end, following, size))),
+                size.eq(Mux(beat.last, 0, Mux(at_end, following, size))),
             ]
         return m
 
 
-class Marked(wiring.Component):
+class PacketEnds(wiring.Component):
     """Packets' ends for an output of the head of vectors: `last` on a packet's last beat, `ends` and the flags on a group's.
 
-    Ports: `i`, stream of the head of vectors; `o`, the same beats; `marks`, one for each group, no back-pressure; `room`, whether
-    another may come. Latency 0; passes both valid and ready. A group's last beat waits for its mark, which is there as soon
-    as the head can be.
+    Ports: `i`, stream of the head of vectors; `o`, the same beats; `marks`, one for each group, no back-pressure; `room`,
+    whether another mark may come. Latency 0, one beat per cycle. Passes both valid and ready. A group's last beat waits for
+    its mark, which arrives before the head can have any result of the group.
     """
 
     def __init__(self, config: Config, output: Output, inner: Output, depth: int) -> None:
@@ -114,8 +115,8 @@ class Marked(wiring.Component):
         m = Module()
         m.submodules.queue = queue = Queue(mark_layout(), self._depth)
         m.submodules.credit = credit = Credit(self._depth, 1)
-        given, made, mark = self.i.payload, self.o.payload, queue.o
-        last = Const(1) if self._inner.per == "vector" else given.last
+        beat, grouped, mark = self.i.payload, self.o.payload, queue.o
+        last = Const(1) if self._inner.per == "vector" else beat.last
         flags = [flag.name for flag in self._output.flags]
         proceeds = ~last | mark.valid
         m.d.comb += [
@@ -127,19 +128,20 @@ class Marked(wiring.Component):
             self.o.valid.eq(self.i.valid & proceeds),
             self.i.ready.eq(self.o.ready & proceeds),
             mark.ready.eq(self.i.valid & last & self.o.ready),
-            *(made[name].eq(given[name]) for name in made.shape().members if name not in (*flags, "last", "ends")),
-            made.last.eq(last & mark.payload.final),
-            made.incomplete.eq(last & mark.payload.incomplete),
-            *(made[name].eq(last & given[name]) for name in flags if name != "incomplete"),
-            made.ends.eq(last) if self._output.ends else [],
+            *(grouped[name].eq(beat[name]) for name in grouped.shape().members if name not in (*flags, "last", "ends")),
+            grouped.last.eq(last & mark.payload.final),
+            grouped.incomplete.eq(last & mark.payload.incomplete),
+            *(grouped[name].eq(last & beat[name]) for name in flags if name != "incomplete"),
+            grouped.ends.eq(last) if self._output.ends else [],
         ]
         return m
 
 
 class Grouped(HeadInterface):
-    """The head of each group: `inner`, that of vectors as long as the longest group, between `Ends` and `Marked`.
+    """The head of a configuration with groups: `inner`, the head of single groups, between `GroupEnds` and `PacketEnds`.
 
-    Latency and interval are those of `plan(config)`; as many groups as are on their way have marks.
+    Ports are those of every head, with `last` on packets and `ends` on groups. Latency and interval are those of
+    `plan(config)`. The queues of marks have room for all groups in flight, so they never stop the head.
     """
 
     def __init__(self, config: Config, inner: HeadInterface) -> None:
@@ -151,25 +153,27 @@ class Grouped(HeadInterface):
         config, vectors = self._config, self._config.replace(groups=[])
         depth = marks_depth(config)
         m.submodules.inner = inner = self._inner
-        m.submodules.ends = ends = Ends(config)
-        wiring.connect(m, wiring.flipped(self.i), ends.i)
-        wiring.connect(m, ends.o, inner.i)
+        m.submodules.group_ends = group_ends = GroupEnds(config)
+        wiring.connect(m, wiring.flipped(self.i), group_ends.i)
+        wiring.connect(m, group_ends.o, inner.i)
         room = []
         for output, before in zip(outputs(config), outputs(vectors), strict=True):
-            m.submodules[f"marked_{output.port}"] = marked = Marked(config, output, before, depth)
-            wiring.connect(m, getattr(inner, output.port), marked.i)
-            wiring.connect(m, marked.o, wiring.flipped(getattr(self, output.port)))
-            m.d.comb += [marked.marks.valid.eq(ends.marks.valid), marked.marks.payload.eq(ends.marks.payload)]
-            room.append(marked.room)
-        m.d.comb += ends.room.eq(Cat(room).all())
+            m.submodules[f"packet_ends_{output.port}"] = packet_ends = PacketEnds(config, output, before, depth)
+            wiring.connect(m, getattr(inner, output.port), packet_ends.i)
+            wiring.connect(m, packet_ends.o, wiring.flipped(getattr(self, output.port)))
+            m.d.comb += [
+                packet_ends.marks.valid.eq(group_ends.marks.valid),
+                packet_ends.marks.payload.eq(group_ends.marks.payload),
+            ]
+            room.append(packet_ends.room)
+        m.d.comb += group_ends.room.eq(Cat(room).all())
         return m
 
 
 def marks_depth(config: Config) -> int:
-    """Groups that may be on their way: packets of one element each, or those of whole sizes, without a wait; and what credits
-    take."""
-    found = plan(config.replace(groups=[]))
-    longest = max(found.last_output_cycle(config.max_length), found.best_output_cycle(config.max_length))
-    shortest = max(found.last_output_cycle(1), found.best_output_cycle(1))
+    """Groups in flight, at most: packets of one element each, or packets of whole sizes, and a margin for the credits."""
+    vectors = plan(config.replace(groups=[]))
+    longest = max(vectors.last_output_cycle(config.max_length), vectors.best_output_cycle(config.max_length))
+    shortest = max(vectors.last_output_cycle(1), vectors.best_output_cycle(1))
     rounds = longest // config.beats(sum(config.groups)) + 2
     return max(shortest, rounds * len(config.groups)) + 8

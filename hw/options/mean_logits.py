@@ -20,7 +20,7 @@ __all__ = ["MeanLogits"]
 
 
 class _Sums(wiring.Component):
-    """Framed beats of the members to beats of sums and the flags of each. Rigid, so that all of it may stop by an enable."""
+    """Framed beats of the members to beats of sums with their flags. Rigid: `MeanLogits` stops it by a clock enable."""
 
     def __init__(self, config: Config, after: Config) -> None:
         self._config = config
@@ -32,25 +32,25 @@ class _Sums(wiring.Component):
         config, framed, scores = self._config, self.i.payload, self.o.payload.scores
         lanes, memory = config.lanes, memory_cycles(config)
         beats = config.beats(config.max_length)
-        m.submodules.sums = sums = MemberSum(
+        m.submodules.member_sum = member_sum = MemberSum(
             config.score_width, config.ensemble, beats, memory, lanes=lanes, start=sum_offset(config)
         )
-        member, made = sums.i.payload, sums.o.payload
-        along = ("last", *keep_names(lanes))
+        member, total = member_sum.i.payload, member_sum.o.payload
+        passed = ("last", *keep_names(lanes))
         names = zip(each_lane("value", lanes), each_lane("position", lanes), strict=True)
         m.d.comb += [
-            sums.i.valid.eq(self.i.valid),
-            self.i.ready.eq(sums.i.ready),
+            member_sum.i.valid.eq(self.i.valid),
+            self.i.ready.eq(member_sum.i.ready),
             *(member[value].eq(framed[position]) for value, position in names),
-            *(member[name].eq(framed[name]) for name in ("overlong", *along)),
-            self.o.valid.eq(sums.o.valid),
+            *(member[name].eq(framed[name]) for name in ("overlong", *passed)),
+            self.o.valid.eq(member_sum.o.valid),
             *(
-                scores[to].eq(made[of])
+                scores[to].eq(total[of])
                 for to, of in zip(each_lane("score", lanes), each_lane("sum", lanes), strict=True)
             ),
-            *(scores[name].eq(made[name]) for name in along),
-            *(self.o.payload.flags[name].eq(made[name]) for name in FLAGS.members),
-            # What is beside a vector comes with each member; that of the last one counts.
+            *(scores[name].eq(total[name]) for name in passed),
+            *(self.o.payload.flags[name].eq(total[name]) for name in FLAGS.members),
+            # Sideband inputs come with each member; those of the last member count.
             *(
                 scores[field.name].eq(delay(m, framed[field.name], memory + 1, field.name))
                 for field in sidebands(config)
@@ -64,8 +64,8 @@ class MeanLogits(wiring.Component):
 
         scores ─► frame ─► sums over the members ─► skid ─► scores of one vector per ensemble
 
-    The first member's length is the ensemble's. What a shorter one lacks counts as its smallest score code, what a longer one
-    has beyond is dropped.
+    The first member's length is the ensemble's. A missing element of a shorter member counts as its smallest score code, and
+    the surplus elements of a longer member are dropped.
 
     Ports: `i`, stream of scores of `config`; `o`, that of `after`, its `summed`; `ended`, the flags of the ensemble whose last
     beat is offered at `o`. Latency `memory_cycles(config)` + 3 cycles from a beat of the last member, one beat per cycle. Cuts
@@ -86,7 +86,7 @@ class MeanLogits(wiring.Component):
         m = Module()
         frame, sums = Frame(self._config, indexed=False), _Sums(self._config, self._after)
         m.submodules.skid = skid = Skid(sums.o.payload.shape())
-        # One register stops all of it at once, another what comes before the sums.
+        # One register stops all of it at once, and another one only the frame before the sums.
         m.submodules.frame = EnableInserter(skid.i.ready & sums.i.ready)(frame)
         m.submodules.sums = EnableInserter(skid.i.ready)(sums)
         m.d.comb += [

@@ -1,4 +1,4 @@
-"""The mean of an ensemble's probabilities: behind the head, the sums of its members' guarded codes, over M."""
+"""The mean of an ensemble's probabilities: behind the head, the sums of the members' guarded codes, over M."""
 
 from typing import Any
 
@@ -27,13 +27,13 @@ class MeanProbabilities(wiring.Component):
         members ─► register ─► sums over the members ─┬─► constant product, a tree of adders ─► means
                                                       └─► tree over the lanes ─► maximum ─────► winner
 
-    The first member's length is the ensemble's. What a shorter one lacks counts as nothing, what a longer one has beyond is
-    dropped. The winner is that of the exact sums, so that rounding makes no ties.
+    The first member's length is the ensemble's. A missing element of a shorter member counts as 0, and the surplus elements
+    of a longer member are dropped. The winner is that of the exact sums, so that rounding makes no ties.
 
-    Ports: `i`, guarded beats, not ready while what a short last member lacks is put out; `o`, guarded beats with the flags of the
-    ensemble in its last; `o_best`, winners; both without back-pressure. Rigid, so that all of it may stop by an enable.
-    Latency `mean_latency(config, inner)` cycles from a beat of the last member, `best_mean_latency(config)` to the winner from
-    its last; one beat per cycle.
+    Ports: `i`, guarded beats, not ready while the elements leave that a short last member lacks; `o`, guarded beats with the
+    flags of the ensemble in its last; `o_best`, winners; both without back-pressure. Rigid: `RigidPipe` stops it by a clock
+    enable. Latency `mean_latency(config, inner)` cycles from a beat of the last member, `best_mean_latency(config)` cycles
+    from its last beat to the winner; one beat per cycle.
     """
 
     def __init__(self, config: Config, inner: Config) -> None:
@@ -45,28 +45,29 @@ class MeanProbabilities(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, inner, lanes = self._config, self._inner, self._config.lanes
-        m.submodules.sums = sums = MemberSum(
+        m.submodules.member_sum = member_sum = MemberSum(
             inner.output_width, config.ensemble, config.beats(config.max_length), memory_cycles(config), lanes=lanes
         )
         m.submodules.hold = hold = Hold(self.i.payload.shape())
         wiring.connect(m, wiring.flipped(self.i), hold.i)
-        beat, member, made, mean = hold.o.payload, sums.i.payload, sums.o.payload, self.o.payload
-        codes, totals = each_lane("probability", lanes), [made[name] for name in each_lane("sum", lanes)]
-        along = ("last", "overlong", *keep_names(lanes))
+        beat, member = hold.o.payload, member_sum.i.payload
+        result, mean = member_sum.o.payload, self.o.payload
+        codes, totals = each_lane("probability", lanes), [result[name] for name in each_lane("sum", lanes)]
+        passed = ("last", "overlong", *keep_names(lanes))
         m.d.comb += [
-            sums.i.valid.eq(hold.o.valid),
-            hold.o.ready.eq(sums.i.ready),
+            member_sum.i.valid.eq(hold.o.valid),
+            hold.o.ready.eq(member_sum.i.ready),
             *(member[to].eq(beat[of]) for to, of in zip(each_lane("value", lanes), codes, strict=True)),
-            *(member[name].eq(beat[name]) for name in along),
+            *(member[name].eq(beat[name]) for name in passed),
         ]
         cycles = mean_latency(config, inner) - sums_latency(config)
-        m.d.comb += self.o.valid.eq(delay(m, sums.o.valid, cycles, "valid", reset=True))
+        m.d.comb += self.o.valid.eq(delay(m, member_sum.o.valid, cycles, "valid", reset=True))
         for code, total in zip(codes, totals, strict=True):
             m.d.comb += mean[code].eq(self._divided(m, code, total))
-        m.d.comb += [mean[name].eq(delay(m, made[name], cycles, name)) for name in (*along, "uneven")]
-        keeps = [made[name] for name in keep_names(lanes)]
+        m.d.comb += [mean[name].eq(delay(m, result[name], cycles, name)) for name in (*passed, "uneven")]
+        keeps = [result[name] for name in keep_names(lanes)]
         self._best(
-            m, [totals[0], *(Mux(keep, total, 0) for keep, total in zip(keeps, totals[1:], strict=True))], sums.o
+            m, [totals[0], *(Mux(keep, total, 0) for keep, total in zip(keeps, totals[1:], strict=True))], member_sum.o
         )
         return m
 
@@ -99,7 +100,7 @@ class MeanProbabilities(wiring.Component):
             totals = [
                 delay(m, Mux(upper, totals[2 * k + 1], totals[2 * k]), 1, "larger") for k, upper in enumerate(uppers)
             ]
-            valid, ended = delay(m, valid, 1, "there", reset=True), delay(m, ended, 1, "ended")
+            valid, ended = delay(m, valid, 1, "present", reset=True), delay(m, ended, 1, "ended")
         last, *flags = ended
         first = Signal(init=1)
         index = Signal(self._config.beat_width, reset_less=True)

@@ -1,4 +1,4 @@
-"""Sums over the members of ensembles: one vector of sums for each M vectors that come in."""
+"""Sums over the members of ensembles: one vector of sums for each M vectors at the input."""
 
 from typing import Any
 
@@ -17,13 +17,13 @@ FLAGS = data.StructLayout({"overlong": 1, "uneven": 1})
 
 
 def member_layout(width: int, lanes: int = 1) -> data.StructLayout:
-    """One beat of a member: a value per lane, which lanes hold one, its end, and, in its last beat, whether it was cut."""
+    """One beat of a member: a value per lane, the `keep` bits, its end, and, in its last beat, whether it was cut."""
     values = dict.fromkeys(each_lane("value", lanes), width)
     return data.StructLayout({**values, **dict.fromkeys(keep_names(lanes), 1), "last": 1, "overlong": 1})
 
 
 def sum_layout(width: int, members: int, lanes: int = 1) -> data.StructLayout:
-    """One beat of sums: one per lane, which lanes hold one, the ensemble's end, and, in its last beat, its flags."""
+    """One beat of sums: one per lane, the `keep` bits, the ensemble's end, and, in its last beat, its flags."""
     sums = dict.fromkeys(each_lane("sum", lanes), width + ceil_log2(members))
     keeps = dict.fromkeys(keep_names(lanes), 1)
     return data.StructLayout({**sums, **keeps, "last": 1, **FLAGS.members})
@@ -32,19 +32,19 @@ def sum_layout(width: int, members: int, lanes: int = 1) -> data.StructLayout:
 class MemberSum(wiring.Component):
     """sum_i = start + Σ_m value_m,i modulo 2^width over the M members of an ensemble, i below the first member's length.
 
-    Members come one after the other. The first one's length is the ensemble's: where another is shorter, what it lacks
-    counts as nothing, where it is longer, the rest is taken and dropped, and `uneven` is set. `overlong` is set where a member
-    of the ensemble's length was cut to it.
+    Members come one after the other. The first member's length is the ensemble's. Where another member is shorter, its missing
+    elements count as 0; where it is longer, its surplus elements are dropped; both set `uneven`. `overlong` is set where a
+    member of the ensemble's length was cut to it.
 
         member ─► place ─► memory of sums ─┬─► start, sum so far or forwarded ─► adder ─┬─► sums, with the last member
                               └────────────┼──── written back, but for the last ◄───────┘
-                                           └──── those of the last few beats, which are not in the memory yet
+                                           └──── sums of the last few beats, still on their way to the memory
 
-    The first member's values are written over what an earlier ensemble left, so that nothing is cleared.
+    The first member's values overwrite the sums of an earlier ensemble, so nothing needs to be cleared.
 
-    Ports: `i`, a stream of beats of members: not ready while what a short last member lacks is put out; `o`, sums, without
-    back-pressure. Rigid, so all of it may stop by an enable. Latency `memory` + 1 cycles from a beat of the last member,
-    one beat per cycle, vectors of one element included.
+    Ports: `i`, a stream of beats of members, not ready while the elements leave that a short last member lacks; `o`, sums,
+    without back-pressure. Rigid: a clock enable from outside stops it. Latency `memory` + 1 cycles from a beat of the last
+    member, one beat per cycle, vectors of one element included.
     """
 
     def __init__(self, width: int, members: int, beats: int, memory: int, *, lanes: int = 1, start: int = 0) -> None:
@@ -55,7 +55,7 @@ class MemberSum(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         lanes, beat = self._lanes, self.i.payload
-        # Counted from −1: the sign of what is left then tells the ensemble's last place, without a comparison.
+        # Counts from −1, so that the sign of `left` marks the ensemble's last place without a comparison.
         place, left = (Signal(range(-1, max(1, self._beats - 1)), name=name, init=-1) for name in ("place", "left"))
         limit = Signal.like(place, reset_less=True)
         keeps, limit_keeps = Cat(beat[name] for name in keep_names(lanes)), Signal(lanes - 1, reset_less=True)
@@ -63,21 +63,21 @@ class MemberSum(wiring.Component):
         first, final = Signal(init=1), Signal()
         filling, dropping, overlong, uneven = Signal(), Signal(), Signal(), Signal()
 
-        taken, inside, at_limit, ends, short, done = (
-            Signal(name=name) for name in ("taken", "inside", "at_limit", "ends", "short", "done")
+        transferred, inside, at_limit, ends, short, done = (
+            Signal(name=name) for name in ("transferred", "inside", "at_limit", "ends", "short", "done")
         )
         cut, unlike, other_keeps = Signal(), Signal(), keeps != limit_keeps
         m.d.comb += [
             self.i.ready.eq(~filling),
-            taken.eq(self.i.valid & ~filling),
-            inside.eq(filling | (taken & ~dropping)),
+            transferred.eq(self.i.valid & ~filling),
+            inside.eq(filling | (transferred & ~dropping)),
             at_limit.eq(left[-1] & ~first),
-            ends.eq(taken & beat.last),
+            ends.eq(transferred & beat.last),
             short.eq(ends & ~dropping & ~first & ~left[-1]),
-            # Behind the last member's end the ensemble goes on to its own.
+            # Behind a short last member's end the ensemble continues to its own end.
             done.eq(Mux(filling, at_limit, ends & ~(short & final))),
             cut.eq(ends & ~dropping & (first | (at_limit & ~other_keeps)) & beat.overlong),
-            unlike.eq(taken & ~dropping & at_limit & (~beat.last | other_keeps)),
+            unlike.eq(transferred & ~dropping & at_limit & (~beat.last | other_keeps)),
         ]
         m.d.sync += [
             filling.eq(Mux(filling, ~at_limit, short & final)),
@@ -102,7 +102,7 @@ class MemberSum(wiring.Component):
             m.d.sync += [place.eq(place + 1), left.eq(left - 1)]
 
         present = [~filling, *(keep & ~filling for keep in keeps)]
-        values = Cat(Mux(there, beat[name], 0) for name, there in zip(each_lane("value", lanes), present, strict=True))
+        values = Cat(Mux(keep, beat[name], 0) for name, keep in zip(each_lane("value", lanes), present, strict=True))
         closes = at_limit & final
         edges = Cat(
             ~(closes.replicate(lanes - 1) & ~limit_keeps),
@@ -116,7 +116,7 @@ class MemberSum(wiring.Component):
     def _added(
         self, m: Module, inside: Value, place: Value, first: Value, final: Value, values: Value, edges: Value
     ) -> None:
-        """The memory of sums, the adders, and what goes along."""
+        """The memory of sums, the adders, and the delay of the edges."""
         lanes, memory = self._lanes, self._memory
         names = each_lane("sum", lanes)
         width = self._layout[names[0]].width
@@ -127,7 +127,7 @@ class MemberSum(wiring.Component):
         read, writing = store(m, "sums", added, writes, delay(m, address, memory, "address"), 1 << len(address))
         m.d.comb += [*writing, read.addr.eq(address)]
         so_far = delay(m, read.data, memory - 1, "so_far")
-        # The nearest beat of the same place that the memory has not got yet when it is read; the first member needs none.
+        # The nearest beat of the same place that is not in the memory yet when it is read; the first member needs none.
         before, earlier, was = added, place, inside
         forwarded: list[tuple[Value, Value]] = []
         for distance in range(1, memory + 1):
@@ -149,9 +149,9 @@ class MemberSum(wiring.Component):
                 (base.word_select(lane, width) + values.word_select(lane, value_width))[:width] for lane in range(lanes)
             )
         )
-        made = self.o.payload
+        result = self.o.payload
         m.d.sync += self.o.valid.eq(valid & delay(m, final, memory, "final_out"))
         m.d.comb += [
-            Cat(made[name] for name in names).eq(forwarded[0][1]),
-            Value.cast(made)[lanes * width :].eq(delay(m, edges, memory + 1, "edges")),
+            Cat(result[name] for name in names).eq(forwarded[0][1]),
+            Value.cast(result)[lanes * width :].eq(delay(m, edges, memory + 1, "edges")),
         ]

@@ -13,18 +13,18 @@ from softstream.hw.stages.exponential import exponential_layout, term_width
 from softstream.hw.streams.layouts import pulse
 from softstream.hw.streams.registers import delay
 
-__all__ = ["Accumulate", "Align", "Merge", "edges_layout", "term_layout"]
+__all__ = ["Accumulate", "Align", "LaneSum", "edges_layout", "term_layout"]
 
 
 def edges_layout() -> data.StructLayout:
-    """What travels along with an element on its way into the sum."""
+    """The edges of a vector, which accompany a term on its way into the sum."""
     return data.StructLayout({"first": 1, "last": 1})
 
 
 def term_layout(widths: Numerics, lanes: int = 1) -> data.StructLayout:
-    """A term of the sum, aligned to the reference, and by how much the sum so far has to be shifted before.
+    """A term of the sum, aligned to the reference, and the shift of the sum so far that precedes its addition.
 
-    With several lanes the term is the sum of a beat's.
+    With several lanes the term is the sum of a beat's terms.
     """
     return data.StructLayout(
         {
@@ -42,12 +42,12 @@ def _aligned_width(widths: Numerics) -> int:
 
 
 def _steps(widths: Numerics) -> int:
-    """Reference steps after which a term or a sum is shifted out altogether."""
+    """Reference steps after which no bit of a term or a sum is left."""
     return 0 if widths.absolute else -(-widths.accumulator_width // widths.reference_step)
 
 
 def _shift_steps(m: Module, value: Value, steps: Value, widths: Numerics, name: str) -> Value:
-    """`value` >> (reference_step · steps), with steps saturated at `_steps`, where nothing is left."""
+    """`value` >> (reference_step · steps), with steps saturated at `_steps`, where no bit is left."""
     shifted = Signal(len(value), name=name)
     with m.Switch(steps):
         for count in range(_steps(widths)):
@@ -62,8 +62,8 @@ class Align(wiring.Component):
     """Exponent and significand to a term of the sum.
 
     Absolute: term = M·2^E, shifted in three cycles. Reference: H_i = max(H_(i−1), E_i // c) with c = reference_step,
-    term = floor(M·2^(E mod c)·2^(A−B) / 2^(c·(H_i − E // c))), and shift = H_i − H_(i−1) tells the accumulator how far the
-    sum so far moves down. The loop is a compare of coarse exponents only.
+    term = floor(M·2^(E mod c)·2^(A−B) / 2^(c·(H_i − E // c))), and shift = H_i − H_(i−1) is the distance by which the
+    accumulator moves the sum so far down. Only the coarse exponents are compared inside the loop.
 
     Ports: `i`, E, M and the element's edges; `o`, the aligned term; no back-pressure. With `gated`, for the absolute form,
     the term is 0 where `o` is not valid. Latency `align_cycles(widths)` cycles, one element per cycle.
@@ -85,7 +85,7 @@ class Align(wiring.Component):
         term = Signal(_aligned_width(widths), reset_less=True)
         m.d.comb += self.o.payload.term.eq(term)
         if widths.absolute:
-            # Two bits of the exponent in each of two cycles, all others in the third: shifters of little depth.
+            # Two bits of the exponent in each of two cycles and all others in the third keep the shifters shallow.
             low = Signal(widths.significand_width + 3, reset_less=True)
             middle = Signal(widths.significand_width + 15, reset_less=True)
             middle_bits = delay(m, element.exponent[2:4], 1, "middle_bits")
@@ -132,11 +132,11 @@ class Align(wiring.Component):
         return m
 
 
-class Merge(wiring.Component):
-    """The sum of a beat's terms, in a tree of `ceil_log2(lanes)` registered levels; exact, so any order is the same.
+class LaneSum(wiring.Component):
+    """The exact sum of a beat's terms over its lanes, in a tree of adders.
 
     Ports: `i`, lane 0's terms and edges; `others`, the other lanes' terms, 0 where a lane holds no element; `o`, the sum
-    and the edges; no back-pressure. One beat per cycle.
+    and the edges; no back-pressure. Latency `ceil_log2(lanes)` cycles, one beat per cycle.
     """
 
     def __init__(self, widths: Numerics, lanes: int) -> None:
@@ -168,19 +168,19 @@ class Merge(wiring.Component):
 
 
 class Accumulate(wiring.Component):
-    """sum = Σ terms of a vector, in the order in which they come.
+    """sum = Σ terms of a vector, in the order of their arrival; Σ 2^E·M = sum · 2^(c·H − A).
 
-    Absolute: the sum is exact, cut into segments of the given widths. A segment's carry is registered, and the next
+    Absolute: the sum is exact, cut into segments of the given widths. A register holds a segment's carry, and the next
     segment works one cycle later, so that no carry chain is longer than a segment. Reference: one segment,
     sum_i = floor(sum_(i−1) / 2^(c·shift_i)) + term_i.
 
-    Σ 2^E·M = sum · 2^(c·H − A). Ports: `i`, aligned terms, no back-pressure; `sum`, whose segment j is that of a whole
-    vector in the cycle in which bit j of `ends` is set, which is j + 1 cycles after the vector's last term; `reference`,
-    H along with segment 0. One element per cycle, no bubble between vectors.
+    Ports: `i`, aligned terms, no back-pressure; `sum`, whose segment j is complete in the cycle in which bit j of `ends` is
+    set; `reference`, H along with segment 0. Latency of segment j: j + 1 cycles from the vector's last term. One element per
+    cycle, no bubble between vectors.
 
-    With `limited`, for the absolute form, there are also `limit`, what the sum of the vector whose first term comes in is held
-    against, and `over`: as many cycles after a term as there are segments, whether that term is the first with which the sum
-    exceeds the limit. The sum then begins at the limit's complement, so that it overflows there, and only there.
+    With `limited`, for the absolute form, two more ports exist. `limit` is the limit of the vector whose first term comes in.
+    `over` tells, as many cycles after a term as there are segments, whether the sum exceeds the limit with this term for the
+    first time. Such a sum begins at the limit's complement, so that it overflows at the limit and nowhere else.
     """
 
     def __init__(
@@ -196,14 +196,14 @@ class Accumulate(wiring.Component):
             raise ValueError(f"segments {segments} do not make up the accumulator")
         self._widths, self._segments = widths, segments
         self._cleared, self._limited = cleared and not limited, limited
-        more = {"limit": In(widths.accumulator_width), "over": Out(1)} if limited else {}
+        limit_ports = {"limit": In(widths.accumulator_width), "over": Out(1)} if limited else {}
         super().__init__(
             {
                 "i": In(pulse(term_layout(widths, lanes))),
                 "sum": Out(widths.accumulator_width),
                 "ends": Out(len(segments)),
                 "reference": Out(max(1, widths.coarse_width)),
-                **more,
+                **limit_ports,
             }
         )
 
@@ -213,33 +213,33 @@ class Accumulate(wiring.Component):
         low = 0
         carry: Value = Const(0, 1)
         for j, width in enumerate(self._segments):
-            kept = Signal(width, name=f"sum_{j}", reset_less=not self._cleared)
+            segment = Signal(width, name=f"sum_{j}", reset_less=not self._cleared)
             addend = delay(m, term.term[low : low + width], j, f"term_{j}")
             valid = delay(m, self.i.valid, j, f"valid_{j}", reset=True)
             edges = delay(m, Value.cast(term.edges), j, f"edges_{j}")
             first, last = edges[0], edges[1]
-            moved: Value = kept
+            augend: Value = segment
             if not self._widths.absolute:
-                moved = _shift_steps(m, kept, term.shift, self._widths, "kept")
-            # The carry comes in through one bit below: one carry chain, whatever the fabric.
+                augend = _shift_steps(m, segment, term.shift, self._widths, "scaled")
+            # The carry enters through one bit below the segment, so that every fabric builds a single carry chain.
             total = Signal(width + 2, name=f"total_{j}")
             if self._limited:
-                moved = Mux(first, ~delay(m, self.limit[low : low + width], j, f"limit_{j}"), moved)
-            m.d.comb += total.eq(Cat(C(1, 1), moved) + Cat(carry, addend))
-            begun, carries = total[1:-1], total[-1]
+                augend = Mux(first, ~delay(m, self.limit[low : low + width], j, f"limit_{j}"), augend)
+            m.d.comb += total.eq(Cat(C(1, 1), augend) + Cat(carry, addend))
+            following, carries = total[1:-1], total[-1]
             if not self._cleared and not self._limited:
-                begun, carries = Mux(first, addend, begun), carries & ~first
+                following, carries = Mux(first, addend, following), carries & ~first
             with m.If(valid):
-                m.d.sync += kept.eq(begun)
-            whole = kept
+                m.d.sync += segment.eq(following)
+            complete = segment
             if self._cleared:
-                whole = Signal(width, name=f"whole_{j}", reset_less=True)
-                m.d.sync += whole.eq(total[1:-1])
+                complete = Signal(width, name=f"whole_{j}", reset_less=True)
+                m.d.sync += complete.eq(total[1:-1])
                 with m.If(delay(m, self.i.valid & term.edges.last, j, f"clear_{j}", reset=True)):
-                    m.d.sync += kept.eq(0)
+                    m.d.sync += segment.eq(0)
             carry = Signal(name=f"carry_{j}", reset_less=True)
             m.d.sync += [carry.eq(carries), self.ends[j].eq(valid & last)]
-            m.d.comb += self.sum[low : low + width].eq(whole)
+            m.d.comb += self.sum[low : low + width].eq(complete)
             low += width
         with m.If(self.i.valid):
             m.d.sync += self.reference.eq(term.reference)

@@ -1,4 +1,4 @@
-"""The second pass of a draw: the first stored element with which the running sum exceeds the vector's threshold."""
+"""The second pass of a draw: a search for the first element whose running sum exceeds the vector's threshold."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from softstream.hw.stages.exponential_sum import lane_terms
 from softstream.hw.streams.layouts import pulse
 from softstream.hw.streams.registers import delay
 
-__all__ = ["Search", "flags_layout", "found_layout", "replayed_layout"]
+__all__ = ["CdfSearch", "flags_layout", "draw_layout", "replayed_layout"]
 
 
 def flags_layout(config: Config) -> data.StructLayout:
@@ -23,8 +23,8 @@ def flags_layout(config: Config) -> data.StructLayout:
     return data.StructLayout({flag.name: 1 for flag in outputs(config)[0].flags})
 
 
-def found_layout(config: Config) -> data.StructLayout:
-    """The element that is drawn, and its vector's flags."""
+def draw_layout(config: Config) -> data.StructLayout:
+    """The drawn element, and its vector's flags."""
     fields = {"index": config.index_width, "position": config.score_width}
     return data.StructLayout({**fields, **flags_layout(config).members})
 
@@ -35,11 +35,11 @@ def replayed_layout(config: Config) -> data.StructLayout:
     return data.StructLayout({"position": config.score_width, "first": 1, "last": 1, **masks})
 
 
-class Search(wiring.Component):
-    """index = min{i : t_1 + … + t_i > threshold}, t the terms of the first pass; 0 where all of a vector is masked.
+class CdfSearch(wiring.Component):
+    """index = min{i : t_1 + … + t_i > threshold}, t the terms of the first pass; 0 for a fully masked vector.
 
-    Ports: `i`, stored elements; `next` asks for the vector's `threshold` and `flags`, which have to be there `memory` cycles
-    later and stay until those of the next; `o`, the element drawn, one per vector; no back-pressure. Latency
+    Ports: `i`, stored elements; `next`, a request for the vector's `threshold` and `flags`, which must arrive `memory` cycles
+    later and stay until those of the next vector; `o`, the drawn element, one per vector; no back-pressure. Latency
     `CdfSchedule.search` cycles, one element per cycle.
     """
 
@@ -51,7 +51,7 @@ class Search(wiring.Component):
                 "next": Out(1),
                 "threshold": In(law.widths.accumulator_width),
                 "flags": In(flags_layout(config)),
-                "o": Out(pulse(found_layout(config))),
+                "o": Out(pulse(draw_layout(config))),
             }
         )
 
@@ -61,9 +61,9 @@ class Search(wiring.Component):
         terms = lane_terms(m, exact_sum(self._config), 0, element, self.i.valid)
         m.submodules.accumulate = accumulate = Accumulate(self._law.widths, sums.segments, limited=True)
         wiring.connect(m, terms, accumulate.i)
-        ahead = sums.lookup + sums.align - sums.memory
+        lead = sums.lookup + sums.align - sums.memory
         m.d.comb += [
-            self.next.eq(delay(m, self.i.valid & element.first, ahead, "first", reset=True)),
+            self.next.eq(delay(m, self.i.valid & element.first, lead, "first", reset=True)),
             accumulate.limit.eq(self.threshold),
         ]
 
@@ -75,7 +75,7 @@ class Search(wiring.Component):
         flags = data.View(self.flags.shape(), delay(m, Value.cast(self.flags), len(sums.segments), "flags"))
         m.d.comb += [
             self.o.valid.eq(accumulate.over),
-            # Where all is masked, the last element stands for a sum, the first for a draw.
+            # In a fully masked vector the last element makes the sum, but the draw is the first element.
             self.o.payload.index.eq(Mux(first | flags.all_masked if self._config.mask else first, 0, index)),
             self.o.payload.position.eq(delay(m, element.position, latency, "position")),
             *(self.o.payload[name].eq(flags[name]) for name in flags.shape().members),

@@ -15,20 +15,22 @@ __all__ = ["Exponential", "Terms", "exponential_layout"]
 
 
 def exponential_layout(widths: Numerics, tag: ShapeLike) -> data.StructLayout:
-    """Exponent E, significand M in UQ1.B, and whatever travels along."""
+    """Exponent E, significand M in UQ1.B, and the element's tag."""
     return data.StructLayout({"exponent": widths.exponent_width, "significand": widths.significand_width, "tag": tag})
 
 
 class _Lookup(wiring.Component):
-    """What the two components share: `i` carries a position and a tag; control and tag are delayed by `latency`."""
+    """Base of the two tables: `i` carries a position and a tag; `valid` and tag leave `o` after the latency."""
 
-    def __init__(self, widths: Numerics, tag: ShapeLike, output: data.StructLayout, memory: int, more: int) -> None:
+    def __init__(
+        self, widths: Numerics, tag: ShapeLike, output: data.StructLayout, memory: int, arithmetic: int
+    ) -> None:
         self._widths = widths
-        self._memory, self._latency = memory, memory + more
+        self._memory, self._latency = memory, memory + arithmetic
         position = data.StructLayout({"position": widths.tables.score_width, "tag": tag})
         super().__init__({"i": In(pulse(position)), "o": Out(pulse(output))})
 
-    def _travel(self, m: Module) -> None:
+    def _delay_control(self, m: Module) -> None:
         m.d.comb += [
             self.o.valid.eq(delay(m, self.i.valid, self._latency, "valid", reset=True)),
             Value.cast(self.o.payload.tag).eq(delay(m, Value.cast(self.i.payload.tag), self._latency, "tag")),
@@ -38,7 +40,7 @@ class _Lookup(wiring.Component):
 class Exponential(_Lookup):
     """2^(βi) = 2^E·M: one table up to 10 bits of score; above, two tables and an interpolating product.
 
-    See `tables` for the arithmetic, which this mirrors step by step.
+    The arithmetic is that of `numbers/exponential.py`, step by step.
 
     Ports: `i`, position and tag; `o`, E, M in UQ1.B and the tag; no back-pressure. Latency `memory` cycles (one table) or
     3 more (two tables: product, sum, normalisation), one element per cycle.
@@ -49,14 +51,14 @@ class Exponential(_Lookup):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        self._travel(m)
+        self._delay_control(m)
         widths, tables = self._widths, self._widths.tables
         fraction = tables.work_fraction if tables.low_width else tables.fraction
         # The leading one of every significand is implied, not stored.
         entries = [(e << fraction) | (x - (1 << fraction)) for e, x in tables.high]
         exponent_width = max(1, max(e for e, _ in tables.high).bit_length())
         position = self.i.payload.position
-        # Where there is a third register behind the tables, the multiplier has its own.
+        # A third register behind the tables belongs to the multiplier.
         registered = bool(tables.low_width) and self._memory > 2
         memory = self._memory - registered
         high = table(m, "high", exponent_width + fraction, entries, position[tables.low_width :], memory)
@@ -77,8 +79,8 @@ class Exponential(_Lookup):
         multiplicand, multiplier = factor[zeros:], delta
         if registered:
             multiplicand, multiplier = delay(m, multiplicand, 1, "multiplicand"), delay(m, multiplier, 1, "multiplier")
-            # With a reset these are no copies of the multiplier's own, so synthesis leaves it those.
-            factor = delay(m, factor, 1, "factor_beside", reset=True)
+            # The reset makes these registers differ from the multiplier's, so that synthesis leaves those inside the multiplier.
+            factor = delay(m, factor, 1, "factor_parallel", reset=True)
             exponent, low_exponent = delay(m, exponent, 1, "high_exponent"), delay(m, low_exponent, 1, "low_exponent")
         product = Signal(fraction + 1 - zeros + delta_width, reset_less=True)
         exponent_sum = Signal(widths.exponent_width, reset_less=True)
@@ -98,17 +100,17 @@ class Exponential(_Lookup):
             significand.eq(Mux(large, total[SPLIT_GUARD + 1 :], total[SPLIT_GUARD:])),
             exponent_out.eq(Mux(large, raised, exponent_sum)),
         ]
-        # The leading one is where it has to be.
+        # The leading one is constant: normalisation has put it at the top.
         m.d.comb += [self.o.payload.exponent.eq(exponent_out), self.o.payload.significand.eq(Cat(significand, 1))]
         return m
 
 
 class Terms(_Lookup):
-    """The exponentials of a narrow score as the absolute accumulator takes them: M·2^E, one table of shifted terms.
+    """Terms M·2^E of the absolute accumulator for a narrow score, from one table of shifted exponentials.
 
-    The same bits as `Exponential` and a shifter, without the shifter. Ports: `i`, position and tag; `o`, the term in
-    units of 2^-B and the tag; no back-pressure. With `gated` the term is 0 where `o` is not valid. Latency `memory`
-    cycles, one element per cycle.
+    The bits are those of `Exponential` and `Align`, without a shifter. Ports: `i`, position and tag; `o`, the term in units
+    of 2^-B and the tag; no back-pressure. With `gated` the term is 0 where `o` is not valid. Latency `memory` cycles, one
+    element per cycle.
     """
 
     def __init__(self, widths: Numerics, tag: ShapeLike, memory: int, *, gated: bool = False) -> None:
@@ -117,16 +119,16 @@ class Terms(_Lookup):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        self._travel(m)
+        self._delay_control(m)
         entries = [significand << exponent for exponent, significand in self._widths.tables.high]
-        # A register of our own clears the term for nothing; one that the memory may have as its own cannot.
+        # A register outside the memory clears the term at no cost; the memory's own output register has no such input.
         clears = self._gated and self._memory > 2
         term = table(m, "terms", self._width, entries, self.i.payload.position, self._memory - clears)
         if clears:
-            held = Signal(self._width, reset_less=True)
+            cleared = Signal(self._width, reset_less=True)
             present = delay(m, self.i.valid, self._memory - 1, "present", reset=True)
-            m.d.sync += held.eq(Mux(present, term, 0))
-            term = held
+            m.d.sync += cleared.eq(Mux(present, term, 0))
+            term = cleared
         elif self._gated:
             term = Mux(self.o.valid, term, 0)
         m.d.comb += self.o.payload.term.eq(term)

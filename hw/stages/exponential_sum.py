@@ -1,4 +1,4 @@
-"""The sum of a vector's exponentials from its framed beats: exponential, alignment, merge and accumulator, joined."""
+"""The sum of a vector's exponentials: exponential, alignment, sum over the lanes and accumulator, joined."""
 
 from collections.abc import Iterable
 from functools import reduce
@@ -11,36 +11,36 @@ from amaranth.lib import wiring
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.softmax import numerics
 from softstream.hw.plan.schedule import cleared, schedule
-from softstream.hw.stages.accumulate import Accumulate, Align, Merge, edges_layout, term_layout
+from softstream.hw.stages.accumulate import Accumulate, Align, LaneSum, edges_layout, term_layout
 from softstream.hw.stages.exponential import Exponential, Terms
-from softstream.hw.stages.frame import masks, takes_part, took_part
+from softstream.hw.stages.frame import earlier_participant, masks, takes_part
 from softstream.hw.streams.layouts import each_lane, pulse
 from softstream.hw.streams.registers import delay
 
-__all__ = ["lane_terms", "normalised", "sum_of"]
+__all__ = ["lane_terms", "sum_to_leading_one", "accumulator"]
 
 
-def sum_of(m: Module, config: Config, terms: Iterable[Any]) -> Accumulate:
-    """The accumulator of the lanes' `lane_terms`; its sum comes with the schedule's `sum_latency`."""
+def accumulator(m: Module, config: Config, terms: Iterable[Any]) -> Accumulate:
+    """The accumulator of the lanes' `lane_terms`; its sum is complete after the schedule's `sum_latency`."""
     widths, cycles = numerics(config), schedule(config)
     m.submodules.accumulate = accumulate = Accumulate(
         widths, cycles.segments, config.lanes, cleared=cleared(config, widths)
     )
-    lanes = list(terms)
+    lane_streams = list(terms)
     if config.lanes == 1:
-        wiring.connect(m, lanes[0], accumulate.i)
+        wiring.connect(m, lane_streams[0], accumulate.i)
         return accumulate
-    m.submodules.merge = merge = Merge(widths, config.lanes)
-    wiring.connect(m, lanes[0], merge.i)
-    m.d.comb += [merge.others[lane].eq(other.payload.term) for lane, other in enumerate(lanes[1:])]
-    wiring.connect(m, merge.o, accumulate.i)
+    m.submodules.lane_sum = lane_sum = LaneSum(widths, config.lanes)
+    wiring.connect(m, lane_streams[0], lane_sum.i)
+    m.d.comb += [lane_sum.others[lane].eq(other.payload.term) for lane, other in enumerate(lane_streams[1:])]
+    wiring.connect(m, lane_sum.o, accumulate.i)
     return accumulate
 
 
 def lane_terms(m: Module, config: Config, lane: int, framed: Any, element: Value) -> Any:
-    """The stream of a lane's terms of the framed beats, each taken where `element` is set.
+    """The stream of a lane's terms, one for each framed beat that `element` marks.
 
-    But for lane 0, which always holds an element, they are 0 where the lane holds none, or a masked one.
+    The term is 0 where the lane holds no element or a masked one. Lane 0 always holds an element.
     """
     widths, cycles = numerics(config), schedule(config)
     suffix = "" if lane == 0 else f"_{lane}"
@@ -69,39 +69,40 @@ def lane_terms(m: Module, config: Config, lane: int, framed: Any, element: Value
     ]
     if not config.mask or lane:
         return terms
-    # What is masked counts as nothing; but a sum is never 0, for that has no leading one: where all is masked, and
-    # nothing depends on the sum, an element of the last beat counts.
-    counted = pulse(term_layout(widths)).create(path=("counted",))
-    before = took_part(m, config, framed, element)
-    others = reduce(or_, (~mask for mask in masks(config, framed)[1:]), before)
+    # A masked element adds 0. The sum of a fully masked vector must not be 0, because 0 has no leading one: there an element
+    # of the last beat counts, and nothing depends on the sum.
+    unmasked = pulse(term_layout(widths)).create(path=("unmasked",))
+    earlier = earlier_participant(m, config, framed, element)
+    others = reduce(or_, (~mask for mask in masks(config, framed)[1:]), earlier)
     skipped = framed.mask & (others | ~framed.last)
     masked = delay(m, skipped, cycles.lookup + cycles.align, "term_masked")
     m.d.comb += [
-        counted.valid.eq(terms.valid),
-        Value.cast(counted.payload).eq(Value.cast(terms.payload)),
-        counted.payload.term.eq(Mux(masked, 0, terms.payload.term)),
+        unmasked.valid.eq(terms.valid),
+        Value.cast(unmasked.payload).eq(Value.cast(terms.payload)),
+        unmasked.payload.term.eq(Mux(masked, 0, terms.payload.term)),
     ]
-    return counted
+    return unmasked
 
 
-def normalised(
-    m: Module, config: Config, normalise: Any, accumulate: Accumulate, ends: Value, ended: Any, noted: list[Any]
+def sum_to_leading_one(
+    m: Module, config: Config, leading_one: Any, accumulate: Accumulate, ends: Value, tag: Any, assignments: list[Any]
 ) -> list[Any]:
-    """Statements that give the sum to `normalise`, with what `noted` puts into `ended` where a vector `ends` for its tag.
+    """Statements that give the sum to the leading-one detector, along with the vector's `tag`.
 
-    That waits in registers, or goes along where a vector may end in every cycle.
+    `assignments` fill the tag in the cycle in which the vector `ends`. The tag then stays in registers, or it moves along
+    with the sum where a vector may end in every cycle.
     """
     cycles = schedule(config)
-    tag = Value.cast(ended)
+    bits = Value.cast(tag)
     if cycles.pipelined:
-        m.d.comb += noted
-        tag = delay(m, tag, cycles.sum_latency - cycles.frame - cycles.entry, "ended")
+        m.d.comb += assignments
+        bits = delay(m, bits, cycles.sum_latency - cycles.frame - cycles.entry, "vector_tag")
     else:
         with m.If(ends):
-            m.d.sync += noted
+            m.d.sync += assignments
     return [
-        normalise.sum.eq(accumulate.sum),
-        normalise.ends.eq(accumulate.ends),
-        normalise.reference.eq(accumulate.reference),
-        Value.cast(normalise.tag).eq(tag),
+        leading_one.sum.eq(accumulate.sum),
+        leading_one.ends.eq(accumulate.ends),
+        leading_one.reference.eq(accumulate.reference),
+        Value.cast(leading_one.tag).eq(bits),
     ]

@@ -13,12 +13,22 @@ from softstream.hw.plan.ports import sidebands
 from softstream.hw.streams.counters import following, shifted
 from softstream.hw.streams.layouts import each_lane, framed_layout, keep_names, score_layout
 
-__all__ = ["Frame", "masks", "takes_part", "took_part"]
+__all__ = ["Frame", "code_of", "position_of", "masks", "takes_part", "earlier_participant"]
 
 
 def _gates(choice: Value, one: Value, other: Value) -> Value:
-    """A multiplexer of which synthesis makes no enable: where everything has an enable already, a second one is slow."""
+    """A multiplexer of gates, because synthesis would turn a `Mux` into a second clock enable, which is slow."""
     return (one & choice.replicate(len(one))) | (other & ~choice.replicate(len(one)))
+
+
+def position_of(config: Config, code: Value) -> Value:
+    """position = code − smallest code: in a two's complement format this flips the sign bit."""
+    return Cat(code[:-1], code[-1] ^ config.score_signed)
+
+
+def code_of(config: Config, position: Value) -> Value:
+    """The score code of a position: the inverse of `position_of`, which is the same operation."""
+    return position_of(config, position)
 
 
 def masks(config: Config, beat: Any) -> list[Value]:
@@ -27,34 +37,32 @@ def masks(config: Config, beat: Any) -> list[Value]:
 
 
 def takes_part(config: Config, framed: Any, lane: int) -> Value:
-    """Whether a lane of a framed beat holds an element, and no masked one; lane 0 always holds one."""
+    """Whether a lane of a framed beat holds an element that is not masked; lane 0 always holds an element."""
     if config.mask:
         return ~masks(config, framed)[lane]
     return framed[keep_names(config.lanes)[lane - 1]] if lane else C(1)
 
 
-def took_part(m: Module, config: Config, framed: Any, element: Value) -> Value:
-    """Whether an element before the framed beat, in its vector, is not masked; the beat is taken where `element` is set."""
-    some = Signal()
-    before = some & ~framed.first
+def earlier_participant(m: Module, config: Config, framed: Any, element: Value) -> Value:
+    """Whether the framed beat's vector has an unmasked element in an earlier beat; `element` marks the beats that count."""
+    participant = Signal()
+    earlier = participant & ~framed.first
     with m.If(element):
-        m.d.sync += some.eq(reduce(or_, (~mask for mask in masks(config, framed)), before))
-    return before
+        m.d.sync += participant.eq(reduce(or_, (~mask for mask in masks(config, framed)), earlier))
+    return earlier
 
 
 class Frame(wiring.Component):
-    """position = code − smallest code, 0 where the element is masked; index, first and last of each beat; cut and flag of
-    overlong vectors.
+    """Framing: position = code − smallest code, 0 for a masked element; index and edges of each beat; cut of overlong vectors.
 
     A vector that has not ended at its max_length-th element ends there with `overlong` set, inside a beat where
-    max_length is no multiple of the lanes; what follows up to its own `last` is taken and dropped.
+    max_length is no multiple of the lanes. The frame drops the elements that follow, up to the vector's own `last`.
 
-    Ports: `i`, stream of scores; `o`, stream of framed beats; `ending`, whether the beat at `o` in the
-    next cycle, if there is one, will be its vector's last.
-    Latency 1 cycle, one beat per cycle. Passes the ready path from `o` to `i`.
+    Ports: `i`, stream of scores; `o`, stream of framed beats; `ending`, whether a beat at `o` in the next cycle will be its
+    vector's last. Latency 1 cycle, one beat per cycle. Passes the ready path from `o` to `i`.
 
-    With `indexed` False the index is 0 throughout: a shift register counts in its place, without a carry, and everything is
-    made for a clock enable that comes from elsewhere.
+    With `indexed` False the index is 0 throughout: a shift register counts the beats instead, without a carry, and the logic
+    suits a common clock enable from outside.
     """
 
     def __init__(self, config: Config, *, indexed: bool = True) -> None:
@@ -71,18 +79,16 @@ class Frame(wiring.Component):
         m = Module()
         config, lanes = self._config, self._config.lanes
         final = config.beats(config.max_length) - 1
-        # The index starts anew behind a vector's first beat, where it is not looked at: as it needs no reset then, its
-        # registers can be loaded with a constant beside the adder.
+        # The index starts anew behind a vector's first beat, where nothing reads it. It needs no reset there, so its registers
+        # can be loaded with a constant besides the adder's result.
         index = Signal(config.beat_width, reset_less=True)
-        # What the index is compared with is known a beat before, so that nothing waits for the comparison.
+        # The comparison with the limit happens a beat early, so that nothing waits for it.
         at_first = Signal(init=1)
         at_limit = Signal(init=final == 0)
         dropping = Signal()
         beat, framed = self.i.payload, self.o.payload
         last = beat.last
-        # Subtracting the smallest code of a two's complement format flips its sign bit.
-        scores = [beat[name] for name in each_lane("score", lanes)]
-        positions = [Cat(score[:-1], score[-1] ^ config.score_signed) for score in scores]
+        positions = [position_of(config, beat[name]) for name in each_lane("score", lanes)]
         if config.mask:
             masked = masks(config, beat)
             positions = [
@@ -94,26 +100,26 @@ class Frame(wiring.Component):
         # Lanes that the last beat of a vector of max_length fills.
         limit = config.max_length - lanes * final
         cut = at_limit & goes_on[limit - 1]
-        kept = [after if lane < limit else after & ~at_limit for lane, after in enumerate(goes_on[:-1], 1)]
+        lane_keeps = [after if lane < limit else after & ~at_limit for lane, after in enumerate(goes_on[:-1], 1)]
         ends = last | cut
         advance = self.o.ready | ~self.o.valid
-        taken = self.i.valid & self.i.ready
-        step = taken & ~dropping
+        accepted = self.i.valid & self.i.ready
+        step = accepted & ~dropping
         m.d.comb += [self.i.ready.eq(advance), self.ending.eq(Mux(advance, ends, framed.last))]
-        counted: Value
+        next_index: Value
         choose: Any
         if self._indexed:
-            counted, choose = index + 1, Mux
-            # A beat at the limit ends its vector, and then the index is none that comes before the limit.
+            next_index, choose = index + 1, Mux
+            # Behind a beat at the limit, which ends its vector, the index does not approach the limit.
             approaches: Value = Mux(at_first, final == 1, index == final - 1)
         else:
-            counted, choose = following(index), _gates
-            # Below three beats there is none that is compared. The comparison is a beat ahead: it takes long.
+            next_index, choose = following(index), _gates
+            # Another beat ahead, because the comparison takes long. Below three beats there is no state to compare with.
             approaches = at_first
             if final > 1:
                 approaches = Signal()
-                found = ~at_first & (index == shifted(len(index), final - 3)) if final > 2 else at_first
-                m.d.sync += approaches.eq(_gates(step, found & ~last, approaches))
+                before = ~at_first & (index == shifted(len(index), final - 3)) if final > 2 else at_first
+                m.d.sync += approaches.eq(_gates(step, before & ~last, approaches))
         if final == 0:
             approaches = Const(1)
         content = {
@@ -124,14 +130,14 @@ class Frame(wiring.Component):
             "overlong": cut,
             **{
                 f"position_{lane}": choose(keep, positions[lane], Const(0, len(positions[lane])))
-                for lane, keep in enumerate(kept, 1)
+                for lane, keep in enumerate(lane_keeps, 1)
             },
-            **{f"keep_{lane}": keep for lane, keep in enumerate(kept, 1)},
+            **{f"keep_{lane}": keep for lane, keep in enumerate(lane_keeps, 1)},
             **{name: beat[name] for field in sidebands(config) for name in each_lane(field.name, field.copies(config))},
         }
         if config.mask:
-            # What a lane without an element holds takes part no more than what is masked.
-            content |= {f"mask_{lane}": masked[lane] | ~keep for lane, keep in enumerate(kept, 1)}
+            # A lane without an element takes no part, as if it were masked.
+            content |= {f"mask_{lane}": masked[lane] | ~keep for lane, keep in enumerate(lane_keeps, 1)}
         with m.If(advance):
             m.d.sync += self.o.valid.eq(self.i.valid & ~dropping)
         for name, value in content.items():
@@ -140,10 +146,10 @@ class Frame(wiring.Component):
             with m.If(advance):
                 m.d.sync += register.eq(value)
         m.d.sync += [
-            index.eq(choose(step, Mux(at_first, 1, counted), index)),
+            index.eq(choose(step, Mux(at_first, 1, next_index), index)),
             at_first.eq(choose(step, ends, at_first)),
             at_limit.eq(choose(step, approaches & ~last if final else approaches, at_limit)),
-            # A vector that is cut inside its own last beat has nothing left to drop.
-            dropping.eq(choose(taken, ~last & (dropping | at_limit), dropping)),
+            # A vector cut inside its own last beat leaves nothing to drop.
+            dropping.eq(choose(accepted, ~last & (dropping | at_limit), dropping)),
         ]
         return m

@@ -1,4 +1,4 @@
-"""The list of a vector's K largest scores, sorted while they come."""
+"""The systolic insertion list: a vector's K largest scores, sorted as they arrive."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from softstream.hw.config.config import Config
 from softstream.hw.plan.ports import outputs
 from softstream.hw.plan.top_k import tag_width
-from softstream.hw.stages.frame import took_part
+from softstream.hw.stages.frame import earlier_participant
 from softstream.hw.streams.layouts import framed_layout, pulse
 from softstream.hw.streams.registers import delay
 
@@ -17,7 +17,7 @@ __all__ = ["Insertion", "order_layout", "write_layout"]
 
 
 def write_layout(config: Config) -> data.StructLayout:
-    """An element on its way into the list: whether it is among the K best so far, and if so, where it is stored."""
+    """An element on its way into the list: whether it is among the K best so far, and the tag of its place in the store."""
     return data.StructLayout(
         {
             "enters": 1,
@@ -30,7 +30,7 @@ def write_layout(config: Config) -> data.StructLayout:
 
 
 def order_layout(config: Config) -> data.StructLayout:
-    """A complete vector: the tags of its K best, the first one lowest; how many there are, less one; its flags."""
+    """A complete vector: the tags of its K best, the first one lowest; their number less one; the vector's flags."""
     width = tag_width(config.top_k)
     flags = {flag.name: 1 for flag in outputs(config)[0].flags}
     return data.StructLayout({"tags": width * config.top_k, "left": width, **flags})
@@ -49,18 +49,18 @@ class Insertion(wiring.Component):
     A vector's first element beats every slot, and all slots behind it are empty then.
 
     No comparison stands before an insertion: the next element y is compared with the list before x is in it, and with x
-    itself, and what was found moves as the slots do. Let e_k tell whether y beats what slot k holds now; then y beats what
-    it will hold exactly if
+    itself, and the results move as the slots do. Let e_k tell whether y beats the present content of slot k. Then y beats
+    the next content exactly if
 
         W_k(y) = e_k                    not W_k(x)
         W_k(y) = y > x                  W_k(x) and not W_(k−1)(x)
         W_k(y) = e_(k−1)                W_k(x) and W_(k−1)(x)
 
-    Of an element the list holds its score and a tag, the place where its index is stored elsewhere: an element that enters
-    takes the tag of the one that leaves, so the tags are a permutation of 0…K − 1 at all times.
+    The list holds an element's score and a tag. The tag names the place of its index in the store behind the list: an
+    element that enters takes the tag of the element that leaves, so the tags are a permutation of 0…K − 1 at all times.
 
-    A masked element beats no slot. Where all of a vector are masked its last one enters all the same, under index 0: a list
-    is never empty.
+    A masked element beats no slot. A fully masked vector still yields one element: its last one enters under index 0,
+    because the store must hand out one beat per vector.
 
     Ports: `i`, framed elements; `write`, each element a cycle later; `o`, order of a complete vector 2 cycles after its
     last element; no back-pressure. One element per cycle, no bubble between vectors.
@@ -80,22 +80,23 @@ class Insertion(wiring.Component):
         m = Module()
         config, element = self._config, self.i.payload
         count = config.top_k
-        # Of masked elements only the last one of a vector in which all are enters, as the list of one that stands for it.
+        # A fully masked vector still yields one beat: its last element enters the list, because downstream counts one result
+        # per vector.
         valid_now, first_now, index_now = self.i.valid, element.first, element.index
         if config.mask:
-            before = took_part(m, config, element, self.i.valid)
-            alone = element.mask & element.last & ~before
+            earlier = earlier_participant(m, config, element, self.i.valid)
+            alone = element.mask & element.last & ~earlier
             valid_now = self.i.valid & (~element.mask | alone)
-            first_now = ~before
+            first_now = ~earlier
             index_now = Mux(element.mask, 0, element.index)
         width, tag_bits = config.score_width, tag_width(config.top_k)
-        # What a score lacks to all ones: y + rest carries exactly if y is larger.
-        coming = Signal(width, reset_less=True)
+        # The list keeps complements of scores: y + rest carries exactly if y is larger.
+        candidate = Signal(width, reset_less=True)
         index = Signal(config.index_width, reset_less=True)
         valid, first, last = Signal(), Signal(), Signal()
         overlong = Signal(reset_less=True)
         m.d.sync += [
-            coming.eq(~element.position),
+            candidate.eq(~element.position),
             index.eq(index_now),
             overlong.eq(element.overlong),
             valid.eq(valid_now),
@@ -104,14 +105,14 @@ class Insertion(wiring.Component):
         ]
         rests = [Signal(width, name=f"rest_{k}", reset_less=True) for k in range(count)]
         tags = [Signal(tag_bits, name=f"tag_{k}", init=k) for k in range(count)]
-        held = Signal(count)  # slots that hold an element
+        occupied = Signal(count)  # which slots hold an element
         beats = [Signal(name=f"beats_{k}") for k in range(count)]
-        larger = self._carry(m, element.position, coming, C(0, 1), "larger")
-        # Behind a first element all slots are empty: whatever comes next beats them.
+        larger = self._carry(m, element.position, candidate, C(0, 1), "larger")
+        # Behind a first element all other slots are empty, so the next element beats them.
         afresh = first_now | first
         exceeds = []
         for k in range(count):
-            exceeds.append(self._carry(m, element.position, rests[k], ~held[k] | first_now, f"exceeds_{k}"))
+            exceeds.append(self._carry(m, element.position, rests[k], ~occupied[k] | first_now, f"exceeds_{k}"))
             stays, moves, before = (Signal(name=f"{name}_{k}") for name in ("stays", "moves", "before"))
             with m.If(valid_now):
                 m.d.sync += [
@@ -125,15 +126,15 @@ class Insertion(wiring.Component):
             above = beats[k - 1] if k else C(0, 1)
             with m.If(beats[k]):
                 m.d.sync += [
-                    rests[k].eq(Mux(above, rests[k - 1], coming) if k else coming),
+                    rests[k].eq(Mux(above, rests[k - 1], candidate) if k else candidate),
                     tags[k].eq(Mux(above, tags[k - 1], tags[-1]) if k else tags[-1]),
                 ]
         with m.If(valid):
-            m.d.sync += held.eq(Mux(first, 1, Cat(C(1, 1), held[:-1])))
+            m.d.sync += occupied.eq(Mux(first, 1, Cat(C(1, 1), occupied[:-1])))
 
         passing, low = valid, delay(m, index[:tag_bits], 1, "index")
         if config.mask:
-            # The index of the last element does not tell how many take part.
+            # With masks the index of the last element does not tell the number of elements in the list.
             passing, low = (
                 delay(m, self.i.valid, 1, "passing", reset=True),
                 Signal(tag_bits, name="number", reset_less=True),
@@ -146,19 +147,19 @@ class Insertion(wiring.Component):
             self.write.payload.enters.eq(beats[-1]),
             self.write.payload.tag.eq(tags[-1]),
             self.write.payload.index.eq(index),
-            self.write.payload.position.eq(~coming),
+            self.write.payload.position.eq(~candidate),
             self.write.payload.last.eq(last),
             self.o.valid.eq(delay(m, last, 1, "ends", reset=True)),
             self.o.payload.tags.eq(Cat(tags)),
-            self.o.payload.left.eq(Mux(held[-1], count - 1, low)),
+            self.o.payload.left.eq(Mux(occupied[-1], count - 1, low)),
             self.o.payload.overlong.eq(delay(m, overlong, 1, "overlong")),
         ]
         return m
 
     def _carry(self, m: Module, position: Value, rest: Value, always: Value, name: str) -> Value:
-        """Whether a position exceeds the score of which `rest` is known, or `always` is set."""
+        """Whether a position exceeds the score whose complement is `rest`, or `always` is set."""
         total = Signal(self._config.score_width + 1, name=f"total_{name}")
         m.d.comb += total.eq(position + rest)
-        found = Signal(name=name)
-        m.d.comb += found.eq(total[-1] | always)
-        return found
+        exceeds = Signal(name=name)
+        m.d.comb += exceeds.eq(total[-1] | always)
+        return exceeds

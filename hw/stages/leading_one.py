@@ -1,4 +1,4 @@
-"""Leading one of the sum: the sum as 2^n times a divisor m in [1, 2)."""
+"""The leading-one detector: the sum as 2^n times a divisor m in [1, 2)."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ from softstream.hw.plan.schedule import DIGIT, normalise_digits, normalise_level
 from softstream.hw.streams.layouts import pulse
 from softstream.hw.streams.registers import delay
 
-__all__ = ["Normalise", "PipelinedNormalise", "divisor_layout", "normalise_of"]
+__all__ = ["LeadingOne", "PipelinedLeadingOne", "divisor_layout", "leading_one_detector"]
 
 
 def divisor_layout(widths: Numerics, tag: ShapeLike) -> data.StructLayout:
-    """n on the scale of E, m in UQ1.D, and whatever belongs to the vector."""
+    """n on the scale of E, m in UQ1.D, and the vector's tag."""
     return data.StructLayout({"exponent": widths.sum_exponent_width, "divisor": widths.divisor_width, "tag": tag})
 
 
@@ -34,20 +34,20 @@ class _Interface(wiring.Component):
         )
 
 
-class Normalise(_Interface):
+class LeadingOne(_Interface):
     """2^n <= sum < 2^(n+1), m = floor(sum / 2^(n−D)): the sum moves up four bits a cycle.
 
-    It stops as soon as a one is among the first four; the last shift, by less than four, is a selection. n is the
-    number of bits below the leading one: position within the accumulator − A + c·H.
+    The shift stops as soon as a one is among the first four bits; the last shift, by less than four, is a selection. n is
+    the number of bits below the leading one: position within the accumulator − A + c·H.
 
-    Ports: `sum`, `ends`, `reference` as `Accumulate` puts them out, `tag` along with the last segment; `o`, n, m and the
-    tag, which stay until the next vector's. With K = `normalise_digits` and S segments the latency is K + 2 cycles from
-    the last segment, and vectors that come closer than the schedule's `normalise_interval` spoil each other.
+    Ports: `sum`, `ends`, `reference`, the outputs of `Accumulate`; `tag`, along with the last segment; `o`, n, m and the
+    tag, which stay until the next vector's; no back-pressure. With K = `normalise_digits` the latency is K + 2 cycles from
+    the last segment. Vectors must keep the schedule's `normalise_interval`, because a later sum overwrites the earlier one.
     """
 
     def __init__(self, widths: Numerics, segments: tuple[int, ...], tag: ShapeLike) -> None:
         if len(segments) > 1 and segments[-1] < DIGIT:
-            raise ValueError(f"segments {segments}: the last must hold the first {DIGIT} bits that are looked at")
+            raise ValueError(f"segments {segments}: the last must hold the first {DIGIT} bits of the sum")
         super().__init__(widths, segments, tag)
 
     def elaborate(self, platform: Any) -> Module:
@@ -56,7 +56,7 @@ class Normalise(_Interface):
         digits, first_digit, padding = normalise_digits(widths)
         loaded = self.ends[-1]
 
-        # Zeros above the sum, so that its digits end where the numbers of positions want it.
+        # Zeros above the sum align its digits with the numbers of the positions.
         total = Signal(widths.accumulator_width + padding, reset_less=True)
         raised = Cat(Const(0, DIGIT), total[:-DIGIT])
         moving = Signal()
@@ -69,7 +69,7 @@ class Normalise(_Interface):
                 m.d.sync += total[low:high].eq(raised[low:high])
             low = high
 
-        # Decided a cycle ahead, from the digit that comes to the top.
+        # Whether the sum moves is decided a cycle ahead, from the digit that comes to the top.
         digit = Signal((first_digit + digits).bit_length(), reset_less=True)
         tag = Signal.like(Value.cast(self.tag), reset_less=True)
         reference = Signal.like(self.reference, reset_less=True)
@@ -88,30 +88,31 @@ class Normalise(_Interface):
         with m.Elif(moving):
             m.d.sync += [moving.eq(~coming.any()), fine.eq(_zeros(coming)), digit.eq(digit + 1)]
 
-        wanted = widths.divisor_width + DIGIT - 1
-        missing = max(0, wanted - len(total))
-        noted = Cat(Const(0, missing), total[max(0, len(total) - wanted) :])
+        window_width = widths.divisor_width + DIGIT - 1
+        missing = max(0, window_width - len(total))
+        window = Cat(Const(0, missing), total[max(0, len(total) - window_width) :])
         m.d.comb += [
             self.o.valid.eq(delay(m, loaded, digits + 2, "loaded", reset=True)),
             Value.cast(self.o.payload.tag).eq(tag),
         ]
         m.d.sync += [
-            self.o.payload.divisor.eq(noted.bit_select(~fine, widths.divisor_width)),
-            # Positions count from a power of two down: their complement counts from 0 up.
+            self.o.payload.divisor.eq(window.bit_select(~fine, widths.divisor_width)),
+            # Positions count down from a power of two, so their complements count up from 0.
             self.o.payload.exponent.eq(~Cat(fine, digit)[: _position_width(widths)] + _above(widths, reference)),
         ]
         return m
 
 
-class PipelinedNormalise(_Interface):
-    """The same n and m, one sum in every cycle: halves, quarters and so on of what is left are skipped where they are zeros.
+class PipelinedLeadingOne(_Interface):
+    """The same n and m, one sum in every cycle, by a binary search for the leading one.
 
-    Level l, from the highest down, moves the sum up by 2^l where its first 2^l bits are zeros; whether they are was found a
-    cycle before, from both of what the level above may have left. The bits of n below c·H are the complements of what was found,
-    as the zeros above the sum make the number of positions a power of two.
+    Level l, from the highest down, moves the sum up by 2^l where its first 2^l bits are zeros. The test for zeros happens a
+    cycle early, on both possible results of the level above. The bits of n below c·H are the complements of the tests'
+    results, because zeros above the sum make the number of positions a power of two.
 
-    Ports as those of `Normalise`; `tag` is looked at with the last segment. With b of `normalise_levels` the latency is b + 1
-    cycles from the last segment: the lower ones wait for it. The registers become fewer from level to level.
+    Ports as those of `LeadingOne`; `tag` is read with the last segment. With b of `normalise_levels` the latency is b + 1
+    cycles from the last segment, for which the lower segments wait; one sum per cycle. The registers become fewer from level
+    to level.
     """
 
     def elaborate(self, platform: Any) -> Module:
@@ -124,30 +125,30 @@ class PipelinedNormalise(_Interface):
             low += width
         whole: Value = Cat(*parts, Const(0, padding))
 
-        def noted(value: Value, still: int, name: str) -> Signal:
-            """What the result may need of it, with `still` positions to go."""
-            kept = value[max(0, len(value) - widths.divisor_width - still) :]
-            register = Signal(len(kept), name=name, reset_less=True)
-            m.d.sync += register.eq(kept)
+        def registered(value: Value, positions: int, name: str) -> Signal:
+            """A register of the bits that the result may need, with that many positions still to search."""
+            upper = value[max(0, len(value) - widths.divisor_width - positions) :]
+            register = Signal(len(upper), name=name, reset_less=True)
+            m.d.sync += register.eq(upper)
             return register
 
         half = 1 << (levels - 1)
-        word = noted(whole, 2 * half - 1, "word")
+        word = registered(whole, 2 * half - 1, "word")
         empty = Signal(name="empty", reset_less=True)
         m.d.sync += empty.eq(~whole[-half:].any())
-        found: Value = Const(0, 0)
+        zeros: Value = Const(0, 0)
         for level in reversed(range(levels)):
             half, quarter = 1 << level, 1 << level >> 1
-            moved, found = Mux(empty, Cat(Const(0, half), word[:-half]), word), Cat(empty, found)
+            moved, zeros = Mux(empty, Cat(Const(0, half), word[:-half]), word), Cat(empty, zeros)
             if level:
                 following = Signal(name=f"empty_{level}", reset_less=True)
                 m.d.sync += following.eq(Mux(empty, ~word[-half - quarter : -half].any(), ~word[-quarter:].any()))
-                word, empty = noted(moved, half - 1, f"word_{level}"), following
-                found = delay(m, found, 1, f"found_{level}")
+                word, empty = registered(moved, half - 1, f"word_{level}"), following
+                zeros = delay(m, zeros, 1, f"zeros_{level}")
         missing = max(0, widths.divisor_width - len(moved))
         m.d.sync += [
             self.o.payload.divisor.eq(Cat(Const(0, missing), moved[max(0, len(moved) - widths.divisor_width) :])),
-            self.o.payload.exponent.eq(~found + _above(widths, delay(m, self.reference, levels, "reference"))),
+            self.o.payload.exponent.eq(~zeros + _above(widths, delay(m, self.reference, levels, "reference"))),
         ]
         m.d.comb += [
             self.o.valid.eq(delay(m, self.ends[-1], levels + 1, "valid", reset=True)),
@@ -156,10 +157,10 @@ class PipelinedNormalise(_Interface):
         return m
 
 
-def normalise_of(config: Config, widths: Numerics, tag: ShapeLike) -> Normalise | PipelinedNormalise:
-    """That of a configuration's schedule."""
+def leading_one_detector(config: Config, widths: Numerics, tag: ShapeLike) -> LeadingOne | PipelinedLeadingOne:
+    """The detector that the configuration's schedule asks for."""
     cycles = schedule(config)
-    return (PipelinedNormalise if cycles.pipelined else Normalise)(widths, cycles.segments, tag)
+    return (PipelinedLeadingOne if cycles.pipelined else LeadingOne)(widths, cycles.segments, tag)
 
 
 def _zeros(digit: Value) -> Value:

@@ -8,18 +8,18 @@ from amaranth.lib.wiring import In, Out
 
 from softstream.hw.config.config import Config
 from softstream.hw.formats import ceil_log2
-from softstream.hw.plan.schedule import comparison, maximum_latency
-from softstream.hw.stages.frame import masks
+from softstream.hw.plan.schedule import comparison, maximum_latency, skewed
+from softstream.hw.stages.frame import code_of, masks
 from softstream.hw.streams.layouts import each_lane, framed_layout, pulse, winner_layout
 from softstream.hw.streams.registers import delay
 
-__all__ = ["Duel", "Maximum", "SkewedMaximum", "contenders_layout"]
+__all__ = ["PairMaximum", "maximum_of", "Maximum", "SkewedMaximum", "contenders_layout"]
 
 
 def contenders_layout(config: Config, count: int) -> data.StructLayout:
-    """A framed beat of which `count` positions are left, each with the lane that it came on; at first, a framed beat.
+    """A beat with `count` contenders left: their positions and lanes; with all lanes left, a framed beat.
 
-    Where elements may be masked, a position that is left has a bit above that tells that it takes part.
+    Where elements may be masked, the bit above a position tells that the contender takes part.
     """
     if count == config.lanes:
         return framed_layout(config)
@@ -37,16 +37,16 @@ def contenders_layout(config: Config, count: int) -> data.StructLayout:
 
 
 def contenders(config: Config, beat: Any) -> list[Value]:
-    """What a framed beat's lanes are compared by: the position, and above it, where an element may be masked, that it is not."""
+    """The numbers by which a framed beat's lanes are compared: the positions, with masks below a bit that is set if unmasked."""
     positions = [beat[name] for name in each_lane("position", config.lanes)]
     if not config.mask:
         return positions
-    # What is masked never exceeds what is not.
+    # So a masked element never exceeds an unmasked one.
     return [Cat(position, ~mask) for position, mask in zip(positions, masks(config, beat), strict=True)]
 
 
-class Duel(wiring.Component):
-    """One level of the tree over the lanes: of each two neighbours the larger position, of equal ones the lower lane.
+class PairMaximum(wiring.Component):
+    """One level of the tree over the lanes: the larger position of each two neighbours, of equal ones the lower lane.
 
     A lane that holds no element, or a masked one, never beats the one below it.
 
@@ -70,7 +70,7 @@ class Duel(wiring.Component):
             positions = contenders(self._config, before)
         else:
             positions = [before[name] for name in each_lane("position", self._count)]
-        # At first, a contender's place is its lane.
+        # In the first level a contender's place is its lane.
         lanes = [before[name] for name in each_lane("lane", self._count) if name in before.shape().members]
         uppers = [upper > lower for lower, upper in zip(positions[::2], positions[1::2], strict=True)]
         m.d.comb += self.i.ready.eq(self.o.ready | ~self.o.valid)
@@ -92,7 +92,7 @@ class Maximum(wiring.Component):
     """index = min{i : x_i = max x}, on the raw scores: exact in every mode.
 
     A later element replaces the winner only where it is strictly larger, so the first index wins a tie (NumPy's and
-    ONNX's rule): across lanes in a tree of `Duel`s, across beats in a loop behind it.
+    ONNX's rule): across lanes in a tree of `PairMaximum`s, across beats in a loop behind it.
 
     Ports: `i`, stream of framed beats; `o`, stream of winners, one per vector. Latency `maximum_latency(config)` cycles from the
     vector's last beat, 1 for one lane and 1 more whenever the lanes double; one beat per cycle, no bubble between
@@ -108,19 +108,19 @@ class Maximum(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
-        # What the largest position so far lacks to all ones: x + rest carries exactly if x is larger. With the position itself
-        # the comparison would begin with an inverter.
+        # The complement of the largest position so far: x + rest carries exactly if x is larger. A comparison with the position
+        # itself would begin with an inverter.
         rest = Signal(config.contender_width)
         beats: Any = self.i
         count: int = config.lanes
         while count > 1:
-            m.submodules[f"duel_{count}"] = duel = Duel(config, count)
+            m.submodules[f"pair_maximum_{count}"] = pair = PairMaximum(config, count)
             m.d.comb += [
-                duel.i.valid.eq(beats.valid),
-                Value.cast(duel.i.payload).eq(Value.cast(beats.payload)),
-                beats.ready.eq(duel.i.ready),
+                pair.i.valid.eq(beats.valid),
+                Value.cast(pair.i.payload).eq(Value.cast(beats.payload)),
+                beats.ready.eq(pair.i.ready),
             ]
-            beats, count = duel.o, count // 2
+            beats, count = pair.o, count // 2
         element = beats.payload
         width = config.score_width
         index = Cat(element.lane, element.index) if config.lanes > 1 else element.index
@@ -146,8 +146,8 @@ class SkewedMaximum(wiring.Component):
     """The same winners, from comparisons of a few bits or a single one (`comparison`), each a cycle after those above it.
 
     With single bits stage d of the loop holds bit d of the largest position so far, m, the highest bit first, and works on a
-    beat d cycles after stage 0 does. From the stage above comes, through a register, what is known of the beat's position x:
-    `greater` (it exceeds m in a bit above), `equal` (no bit above differs) or neither (it is smaller). Then
+    beat d cycles after stage 0 does. The stage above hands down, through a register, its knowledge of the beat's position x:
+    `greater` (x exceeds m in a bit above), `equal` (no bit above differs) or neither (x is smaller). Then
 
         greater' = greater or (equal and x_d > m_d)      equal' = equal and x_d = m_d      m_d' = x_d if greater' else m_d
 
@@ -159,7 +159,7 @@ class SkewedMaximum(wiring.Component):
     is set below b, and nothing is replaced. If no bit differs, nothing is replaced. So m becomes x where x > m and stays
     where not; the `greater` behind the last bit tells which, and as it means strictly, the first of equal maxima stays.
 
-    With several bits in a stage the same holds for digits in the place of bits.
+    With several bits in a stage the same argument holds for digits in the place of bits.
 
     Two neighbouring lanes are compared in the same way, the lower lane in the place of m, and the larger bit goes on to
     the next level of the tree a cycle later: a level costs one cycle, not one per bit.
@@ -187,26 +187,26 @@ class SkewedMaximum(wiring.Component):
         lanes: list[list[Value]] = [[] for _ in contending]
         for level in range(levels):
             pairs = list(zip(contending[::2], contending[1::2], strict=True))
-            found = [_compare(m, *pair, f"level{level}_{place}") for place, pair in enumerate(pairs)]
-            contending = [[delay(m, bit, 1, "larger") for bit in larger] for larger, _ in found]
-            # What the levels below have found waits for what this one finds.
-            waiting = [[delay(m, bit, 1, "lane") for bit in lane] for lane in lanes]
+            comparisons = [_compare(m, *pair, f"level{level}_{place}") for place, pair in enumerate(pairs)]
+            contending = [[delay(m, bit, 1, "larger") for bit in larger] for larger, _ in comparisons]
+            # The results of the levels below wait for the result of this one.
+            earlier = [[delay(m, bit, 1, "lane") for bit in lane] for lane in lanes]
             lanes = [
-                [*(Mux(upper, b, a) for a, b in zip(waiting[2 * place], waiting[2 * place + 1], strict=True)), upper]
-                for place, (_, upper) in enumerate(found)
+                [*(Mux(upper, b, a) for a, b in zip(earlier[2 * place], earlier[2 * place + 1], strict=True)), upper]
+                for place, (_, upper) in enumerate(comparisons)
             ]
         valid = delay(m, self.i.valid, levels, "valid", reset=True)
         first = delay(m, beat.first, levels, "first")
-        # Digits that are compared by a carry are kept inverted, so that it begins with no inverter.
-        kept = [Signal(digit, name=f"best_bit{place}", reset_less=True) for place, digit in enumerate(digits)]
-        best = [~digit if len(digit) > 2 else digit for digit in kept]
+        # A digit that is compared by a carry is stored inverted, so that the carry chain begins with no inverter.
+        stored = [Signal(digit, name=f"best_bit{place}", reset_less=True) for place, digit in enumerate(digits)]
+        best = [~digit if len(digit) > 2 else digit for digit in stored]
         following, replaced = _compare(m, best, contending[0], "best", valid & first, valid & ~first)
         m.d.sync += [
-            digit.eq(~larger if len(digit) > 2 else larger) for digit, larger in zip(kept, following, strict=True)
+            digit.eq(~larger if len(digit) > 2 else larger) for digit, larger in zip(stored, following, strict=True)
         ]
 
-        # Counted anew, which is cheaper than the index delayed. At reset as behind a vector's last beat: the index then needs
-        # no reset of its own.
+        # The index is counted anew, which is cheaper than a delay of the index. Reset means "behind a vector's last beat", so
+        # the index needs no reset of its own.
         cycles = maximum_latency(config)
         ends = delay(m, self.i.valid & beat.last, cycles - 2, "ends", reset=True)
         counted = delay(m, valid, cycles - 1 - levels, "counted", reset=True)
@@ -218,31 +218,38 @@ class SkewedMaximum(wiring.Component):
         winner_lane = Signal(len(lane), reset_less=True)
         with m.If(replaced):
             m.d.sync += [winner_index.eq(index), winner_lane.eq(lane)]
-        # The highest bit is there first and waits for the others.
+        # The highest bit arrives first and waits for the others.
         score = Cat(
             reversed([delay(m, digit, len(digits) - place, f"score_bit{place}") for place, digit in enumerate(best)])
         )
-        sign = config.score_width - 1
         m.d.comb += [
             self.o.valid.eq(delay(m, ends, 2, "done", reset=True)),
             self.o.payload.index.eq(Cat(winner_lane, winner_index)),
-            self.o.payload.score.eq(Cat(score[:sign], score[sign] ^ config.score_signed)),
+            self.o.payload.score.eq(code_of(config, score[: config.score_width])),
             self.o.payload.all_masked.eq(~score[-1]) if config.mask else [],
             self.o.payload.overlong.eq(delay(m, beat.overlong, cycles, "overlong")),
         ]
         return m
 
 
+def maximum_of(config: Config) -> Maximum | SkewedMaximum:
+    """The maximum that the configuration's profile asks for."""
+    return (SkewedMaximum if skewed(config) else Maximum)(config)
+
+
 def _compare(
     m: Module, lower: list[Value], upper: list[Value], name: str, greater: Value | int = 0, equal: Value | int = 1
 ) -> tuple[list[Value], Value]:
-    """Digits of the larger of two numbers, the highest first and each a cycle after the one above it; and, a cycle after the
-    last, whether `upper` was the larger one. `greater` and `equal` are what is known of it before the first digit."""
+    """Digits of the larger of two numbers, the highest first and each a cycle after the one above it.
+
+    The second result tells, a cycle after the last digit, whether `upper` was the larger one. `greater` and `equal` state
+    the relation before the first digit.
+    """
     larger: list[Value] = []
     exceeds, same = Value.cast(greater), Value.cast(equal)
     for place, (low, high) in enumerate(zip(lower, upper, strict=True)):
         if len(low) == 1:
-            # Gates and no multiplexer: with one, synthesis would make an enable of each bit, slower than the bit itself.
+            # Gates instead of a multiplexer, from which synthesis would make an enable for each bit, slower than the bit itself.
             larger.append((low & ~exceeds) | (high & (exceeds | same)))
             exceeds, same = exceeds | (same & high & ~low), same & ~(high ^ low)
         else:
@@ -257,5 +264,5 @@ def _compare(
 def _above(high: Value, low: Value) -> Value:
     if len(low) == 2:
         return (high[1] & ~low[1]) | (~(high[1] ^ low[1]) & high[0] & ~low[0])
-    # The carry alone: a comparison would be made of the same carries and a test for equality.
+    # The carry alone, because a comparison would consist of the same carries and a test for equality.
     return (high + ~low)[-1]

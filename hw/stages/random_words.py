@@ -1,4 +1,4 @@
-"""Random words: two linear feedback shift registers, a word of their sum for each element."""
+"""Random words from two linear feedback shift registers, one word for each element or vector."""
 
 from typing import Any
 
@@ -8,13 +8,14 @@ from amaranth.lib.wiring import In, Out
 
 from softstream.hw.numbers.random_words import REGISTERS, WORD, initial_states
 
-__all__ = ["Generator"]
+__all__ = ["RandomWords"]
 
 
-class Generator(wiring.Component):
-    """word = the next `WORD` bits of both registers, added modulo 2 (see `numbers.random_words`).
+class RandomWords(wiring.Component):
+    """word = the next `WORD` bits of both registers, added modulo 2 (see `numbers/random_words.py`).
 
-    Ports: `step`, take the word: the next one is there in the next cycle; `word`. Reset starts the sequence of `seed` again.
+    Ports: `word`; `step`, which consumes the word, so that the next one follows in the next cycle. One word per cycle. Reset
+    starts the sequence of `seed` again.
     """
 
     step: In(1)

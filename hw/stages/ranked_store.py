@@ -1,4 +1,4 @@
-"""What belongs to the K largest scores of each vector: stored while they come, given out in order."""
+"""The store of the K largest scores of each vector: written as they arrive, read in their order."""
 
 from typing import Any
 
@@ -14,33 +14,33 @@ from softstream.hw.streams.flow import Queue
 from softstream.hw.streams.layouts import pulse
 from softstream.hw.streams.registers import store
 
-__all__ = ["Kept", "kept_layout", "leaving_ports"]
+__all__ = ["RankedStore", "ranked_layout", "read_out_ports"]
 
 
-def kept_layout(config: Config) -> data.StructLayout:
-    """A kept element: its index and position, whether it is its vector's last one kept, the vector's flags."""
+def ranked_layout(config: Config) -> data.StructLayout:
+    """A ranked element: its index and position, whether it is the last of its vector's list, the vector's flags."""
     flags = {flag.name: 1 for flag in outputs(config)[0].flags}
     return data.StructLayout({"index": config.index_width, "position": config.score_width, "last": 1, **flags})
 
 
-def leaving_ports(config: Config) -> dict[str, Any]:
-    """The ports of what gives out the kept elements: whether a vector may begin to leave, that it does, its end, its elements."""
+def read_out_ports(config: Config) -> dict[str, Any]:
+    """Ports of a read-out of ranked elements: `free`, `begins`, `ends` and `o`, as `RankedStore` explains them."""
     return {
         "free": In(1, init=1),
         "begins": Out(1),
         "ends": Out(1),
-        "o": Out(stream.Signature(kept_layout(config))),
+        "o": Out(stream.Signature(ranked_layout(config))),
     }
 
 
-class Kept(wiring.Component):
-    """The K best of each vector, stored by their tags while they come and read in their order once it is known.
+class RankedStore(wiring.Component):
+    """The K best of each vector, stored by their tags as they arrive and read in their order once it is known.
 
-    Ports: `write` and `order`, what `Insertion` puts out, both without back-pressure: credits elsewhere see to it that of
+    Ports: `write` and `order`, the outputs of `Insertion`, both without back-pressure: credits elsewhere assure that of
     `vectors` vectors one is coming in and the others are complete. `free`, whether a complete vector may begin to leave;
-    `begins` in the cycle in which one does, `ends` in that in which its last element is read. `o`, stream of kept elements,
-    min(K, N) for each vector. Latency `QUEUE_LATENCY` + `KEPT_LATENCY` cycles from the order to the first element, one element
-    per cycle, no bubble between vectors. Cuts the ready path.
+    `begins`, set in the cycle in which one does; `ends`, set in the cycle in which its last element is read. `o`, stream of
+    ranked elements, min(K, N) for each vector. Latency `QUEUE_LATENCY` + `KEPT_LATENCY` cycles from the order to the first
+    element, one element per cycle, no bubble between vectors. Cuts the ready path.
     """
 
     def __init__(self, config: Config, vectors: int) -> None:
@@ -49,7 +49,7 @@ class Kept(wiring.Component):
             {
                 "write": In(pulse(write_layout(config))),
                 "order": In(pulse(order_layout(config))),
-                **leaving_ports(config),
+                **read_out_ports(config),
             }
         )
 
@@ -57,50 +57,55 @@ class Kept(wiring.Component):
         m = Module()
         config, count = self._config, self._config.top_k
         width = tag_width(config.top_k)
-        coming, going = Signal(range(self._vectors)), Signal(range(self._vectors))
+        write_slot, read_slot = Signal(range(self._vectors)), Signal(range(self._vectors))
         entry = self.write.payload
         read, writing = store(
-            m, "store", Cat(entry.index, entry.position), entry.enters, Cat(entry.tag, coming), self._vectors << width
+            m,
+            "store",
+            Cat(entry.index, entry.position),
+            entry.enters,
+            Cat(entry.tag, write_slot),
+            self._vectors << width,
         )
         m.d.comb += writing
-        m.d.sync += coming.eq(coming + (self.write.valid & entry.last))
+        m.d.sync += write_slot.eq(write_slot + (self.write.valid & entry.last))
 
         m.submodules.orders = orders = Queue(order_layout(config), self._vectors)
         m.d.comb += [
             orders.i.valid.eq(self.order.valid),
             Value.cast(orders.i.payload).eq(Value.cast(self.order.payload)),
         ]
-        # The vector that goes out: its tags move up as its elements are read.
+        # The vector that leaves: its tags move up as its elements are read.
         order = orders.o.payload
         tags = [Signal(width, name=f"tag_{k}", reset_less=True) for k in range(count)]
         left = Signal(width, reset_less=True)
         flags = {flag.name: Signal(name=flag.name, reset_less=True) for flag in outputs(config)[0].flags}
-        some, step = Signal(), Signal()
+        active, step = Signal(), Signal()
         advance = Signal()
         at_last = Signal(reset_less=True)
         m.d.comb += [
             advance.eq(self.o.ready | ~self.o.valid),
-            step.eq(some & advance),
+            step.eq(active & advance),
             self.ends.eq(step & at_last),
-            self.begins.eq(orders.o.valid & self.free & (~some | self.ends)),
+            self.begins.eq(orders.o.valid & self.free & (~active | self.ends)),
             orders.o.ready.eq(self.begins),
-            read.addr.eq(Cat(tags[0], going)),
+            read.addr.eq(Cat(tags[0], read_slot)),
             read.en.eq(advance),
             self.o.payload.index.eq(read.data[: config.index_width]),
             self.o.payload.position.eq(read.data[config.index_width :]),
         ]
         with m.If(self.begins):
-            m.d.sync += [some.eq(1), left.eq(order.left), at_last.eq(order.left == 0)]
+            m.d.sync += [active.eq(1), left.eq(order.left), at_last.eq(order.left == 0)]
             m.d.sync += [flag.eq(order[name]) for name, flag in flags.items()]
         with m.Elif(step):
-            m.d.sync += [some.eq(~at_last), left.eq(left - 1), at_last.eq(left == 1)]
+            m.d.sync += [active.eq(~at_last), left.eq(left - 1), at_last.eq(left == 1)]
         with m.If(self.begins | step):
             for k, tag in enumerate(tags):
                 m.d.sync += tag.eq(Mux(self.begins, order.tags.word_select(k, width), tags[min(k + 1, count - 1)]))
-        m.d.sync += going.eq(going + self.ends)
+        m.d.sync += read_slot.eq(read_slot + self.ends)
         with m.If(advance):
             m.d.sync += [
-                self.o.valid.eq(some),
+                self.o.valid.eq(active),
                 self.o.payload.last.eq(at_last),
                 *(self.o.payload[name].eq(flag) for name, flag in flags.items()),
             ]

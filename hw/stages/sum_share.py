@@ -1,4 +1,4 @@
-"""A random share of a vector's sum: what its running sum will be held against."""
+"""A random share of a vector's sum: the threshold for its running sum."""
 
 from typing import Any
 
@@ -8,32 +8,33 @@ from amaranth.lib.wiring import In, Out
 
 from softstream.hw.numbers.inverse_cdf import CdfLaw
 from softstream.hw.plan.inverse_cdf import CdfSchedule
-from softstream.hw.stages.random_words import Generator
+from softstream.hw.stages.random_words import RandomWords
 from softstream.hw.streams.layouts import pulse
 from softstream.hw.streams.registers import delay
 
-__all__ = ["Threshold", "threshold_layout"]
+__all__ = ["SumShare", "threshold_layout"]
 
 
 def threshold_layout(law: CdfLaw, tag: ShapeLike) -> data.StructLayout:
-    """The threshold of a vector, and whatever belongs to the vector."""
+    """The threshold of a vector, and the vector's tag."""
     return data.StructLayout({"threshold": law.widths.accumulator_width, "tag": tag})
 
 
-class Threshold(wiring.Component):
-    """threshold = floor(u·S / 2^U), u the lowest U bits of the vector's random word (see `cdf_law`).
+class SumShare(wiring.Component):
+    """threshold = floor(u·S / 2^U), u the lowest U bits of the vector's random word (see `numbers/inverse_cdf.py`).
 
-    The lowest bit of u comes first, and each step halves what there is: V' = floor((V + u_t·S) / 2), which drops the same as
-    if the whole product were cut at the end. V is held as s + c, two numbers that no carry runs through: with a = u_t·S,
+    The lowest bit of u comes first, and each step halves the sum so far: V' = floor((V + u_t·S) / 2), which drops the same
+    bits as a cut of the whole product at the end. V is a carry-save pair s + c, which needs no carry chain: with a = u_t·S,
 
         s' = (s ⊕ c ⊕ a) >> 1      c' = majority(s, c, a)
 
-    and the bit that is dropped is one of s alone, that is of the sum. At the end one addition makes one number of both, by
-    segments, each a cycle after the one below it. V < S throughout, so s, c and the threshold are no wider than S.
+    and the dropped bit is that of s alone, hence of the sum. At the end one addition joins s and c, by segments, each a
+    cycle after the one below it. V < S throughout, so s, c and the threshold are no wider than S.
 
-    Ports: `sum`, `ends` as `Accumulate` puts them out, `tag` along with the last segment; `o`, threshold and tag, which stay
-    until the next vector's. Latency `CdfSchedule.threshold` cycles from the last segment, and vectors that come closer than
-    that spoil each other. The generator steps once per vector; reset starts the sequence of `seed` again.
+    Ports: `sum`, `ends`, the outputs of `Accumulate`; `tag`, along with the last segment; `o`, threshold and tag, which stay
+    until the next vector's; no back-pressure. Latency `CdfSchedule.threshold` cycles from the last segment. Vectors must be
+    as far apart, because a later one overwrites the registers. The generator steps once per vector; reset starts the
+    sequence of `seed` again.
     """
 
     def __init__(self, law: CdfLaw, cycles: CdfSchedule, seed: int, tag: ShapeLike) -> None:
@@ -51,10 +52,10 @@ class Threshold(wiring.Component):
         m = Module()
         cycles, segments, width = self._cycles, self._cycles.sums.segments, len(self.sum)
         loaded = self.ends[-1]
-        m.submodules.generator = generator = Generator(self._seed)
-        m.d.comb += generator.step.eq(loaded)
+        m.submodules.random_words = random_words = RandomWords(self._seed)
+        m.d.comb += random_words.step.eq(loaded)
 
-        # Steps to go, less one: negative where nothing moves.
+        # Remaining steps less one: negative in idle cycles.
         left = Signal(range(-1, cycles.steps), init=-1)
         done = Signal()
         whole, share = Signal(width, reset_less=True), Signal(cycles.steps * cycles.digit, reset_less=True)
@@ -66,11 +67,11 @@ class Threshold(wiring.Component):
         tag = Signal.like(Value.cast(self.tag), reset_less=True)
         m.d.sync += done.eq(left == 0)
         with m.If(loaded):
-            # What is missing to whole digits stands below u: it adds nothing.
+            # Zeros below u make it a whole number of digits and add nothing.
             padding = len(share) - self._law.share_bits
             m.d.sync += [
                 left.eq(cycles.steps - 1),
-                share.eq(Cat(C(0, padding), generator.word[: self._law.share_bits])),
+                share.eq(Cat(C(0, padding), random_words.word[: self._law.share_bits])),
                 ones.eq(0),
                 carries.eq(0),
                 tag.eq(Value.cast(self.tag)),
@@ -80,22 +81,22 @@ class Threshold(wiring.Component):
 
         low = 0
         carry: Value = Const(0, 1)
-        found = Signal(width, reset_less=True)
+        threshold = Signal(width, reset_less=True)
         for j, size in enumerate(segments):
             part = slice(low, low + size)
             with m.If(self.ends[j]):
                 m.d.sync += whole[part].eq(self.sum[part])
-            # The carry comes in through one bit below: one carry chain, whatever the fabric.
+            # The carry enters through one bit below the segment, so that every fabric builds a single carry chain.
             total = Signal(size + 2, name=f"total_{j}")
             m.d.comb += total.eq(Cat(C(1, 1), ones[part]) + Cat(carry, carries[part]))
             with m.If(delay(m, done, j, f"done_{j}", reset=True)):
-                m.d.sync += found[part].eq(total[1:-1])
+                m.d.sync += threshold[part].eq(total[1:-1])
             carry = Signal(name=f"carry_{j}", reset_less=True)
             m.d.sync += carry.eq(total[-1])
             low += size
         m.d.comb += [
-            self.o.valid.eq(delay(m, done, len(segments), "found", reset=True)),
-            self.o.payload.threshold.eq(found),
+            self.o.valid.eq(delay(m, done, len(segments), "joined", reset=True)),
+            self.o.payload.threshold.eq(threshold),
             Value.cast(self.o.payload.tag).eq(tag),
         ]
         return m

@@ -89,14 +89,14 @@ class Credit(wiring.Component):
 
 
 class Spacing(wiring.Component):
-    """Keeps events apart: `free` unless an event was `taken` in one of the last `interval` − 1 cycles.
+    """Keeps events apart: `free` unless `take` was set in one of the last `interval` − 1 cycles.
 
-    Ports: `taken`, an event; `allowed`, which must have been set in the cycle before for `free`; `free`, an event may come;
+    Ports: `take`, an event; `allowed`, which must have been set in the cycle before for `free`; `free`, an event may come;
     `ready`, the value of `free` in the next cycle. The interval is at least 4; or it is 1, and `free` and `ready` follow
     `allowed` at once.
     """
 
-    taken: In(1)
+    take: In(1)
     allowed: In(1, init=1)
     free: Out(1)
     ready: Out(1)
@@ -112,17 +112,17 @@ class Spacing(wiring.Component):
         if self._interval == 1:
             m.d.comb += [self.free.eq(self.allowed), self.ready.eq(self.allowed)]
             return m
-        # The counter loads a cycle late, off the path that decides `taken`. It has no carry and no enable.
+        # The counter loads a cycle late, off the path that decides `take`. It has no carry and no enable.
         steps = self._interval - 4
         count = Signal((steps + 1).bit_length(), init=1)
         busy, loading = Signal(), Signal()
         m.d.sync += [
-            loading.eq(self.taken),
+            loading.eq(self.take),
             busy.eq(loading | (busy & (count != shifted(len(count), steps)))),
             count.eq(Mux(loading, 1, following(count))),
             self.free.eq(self.ready),
         ]
-        m.d.comb += self.ready.eq(~self.taken & ~loading & ~busy & self.allowed)
+        m.d.comb += self.ready.eq(~self.take & ~loading & ~busy & self.allowed)
         return m
 
 

@@ -13,7 +13,7 @@ from support.stream_bench import PAUSES, run_component
 
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
-from softstream.hw.modes.unnormalised import Exponentials
+from softstream.hw.modes.unnormalised import Unnormalised
 from softstream.hw.numbers.unnormalised import exponential_bound, exponential_codes, sum_format
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.schedule import exponential_schedule
@@ -71,7 +71,7 @@ def test_equals_golden(name: str, source: str, sink: str) -> None:
     found = vectors(config, seed=96)
     elements, sums = model(config, found)
     beats = beats_of(found, config.lanes)
-    trace = run_component(Exponentials(config), beats, len(elements), source=source, sink=sink, drain=("o_best",))
+    trace = run_component(Unnormalised(config), beats, len(elements), source=source, sink=sink, drain=("o_best",))
     assert trace.beats == elements
     assert [beat for _, beat in trace.drained["o_best"]] == sums
 
@@ -82,7 +82,7 @@ def test_a_slow_taker_of_sums_loses_nothing(name: str) -> None:
     found = vectors(config, seed=97)
     elements, sums = model(config, found)
     beats = beats_of(found, config.lanes)
-    trace = run_component(Exponentials(config), beats, len(sums), sink="random", o="o_best", drain=("o",), idle=80)
+    trace = run_component(Unnormalised(config), beats, len(sums), sink="random", o="o_best", drain=("o",), idle=80)
     assert trace.beats == sums
     assert [beat for _, beat in trace.drained["o"]] == elements
 
@@ -93,7 +93,7 @@ def test_the_same_latency_from_every_element_to_its_code(name: str, source: str)
     config = CONFIGS[name]
     found = [np.full(n, config.score_format.maximum) for n in (1, config.max_length, 1, config.max_length, 1)]
     beats = beats_of(found, config.lanes)
-    trace: Any = run_component(Exponentials(config), beats, len(beats), source=source, drain=("o_best",))
+    trace: Any = run_component(Unnormalised(config), beats, len(beats), source=source, drain=("o_best",))
     times = exponential_schedule(config)
     cycles, ends = times.element, [k for k, beat in enumerate(beats) if beat["last"]]
     # An element that waits in the frame for the vector before it is later by as much; no other is.
@@ -112,7 +112,7 @@ def test_interval(name: str) -> None:
         chosen = config.replace(max_length=max(length, config.max_length))
         found = [np.full(length, config.score_format.minimum)] * 9
         beats = config.beats(length)
-        trace = run_component(Exponentials(chosen), beats_of(found, config.lanes), 9 * beats, drain=("o_best",))
+        trace = run_component(Unnormalised(chosen), beats_of(found, config.lanes), 9 * beats, drain=("o_best",))
         assert set(np.diff([at for at, _ in trace.drained["o_best"]])) == {plan(chosen).interval_cycles(length)}
 
 
@@ -121,7 +121,7 @@ def test_every_short_vector() -> None:
     config = Config(mode="exponential", max_length=3, score_width=2, score_scale=0.9, probability_width=4)
     found = [np.array(v) - 2 for n in (1, 2, 3) for v in itertools.product(range(4), repeat=n)]
     elements, sums = model(config, found)
-    trace = run_component(Exponentials(config), beats_of(found), len(elements), drain=("o_best",))
+    trace = run_component(Unnormalised(config), beats_of(found), len(elements), drain=("o_best",))
     assert trace.beats == elements
     assert [beat for _, beat in trace.drained["o_best"]] == sums
 

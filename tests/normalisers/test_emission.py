@@ -22,7 +22,7 @@ from softstream.sim.golden.stages.leading_one import normalise
 @pytest.mark.parametrize("gaps", [0.0, 0.4])
 @pytest.mark.parametrize("name", SOFTMAX)
 def test_equals_golden(name: str, gaps: float) -> None:
-    """Elements at the schedule's interval, and with gaps; factors come and go just when `Factors` hands them out."""
+    """Elements at the schedule's interval, and with gaps; factors come and go just when `FactorStore` hands them out."""
     config = SOFTMAX[name]
     widths, cycles = numerics(config), schedule(config)
     elements, factors, expected = [], [], []

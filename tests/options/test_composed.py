@@ -22,7 +22,7 @@ from softstream.hw.numbers import composition
 from softstream.hw.numbers.bound import bound, unchecked_bound
 from softstream.hw.numbers.composition import Post, guarded
 from softstream.hw.options import composed
-from softstream.hw.options.final_round import Finish
+from softstream.hw.options.final_round import FinalRound
 from softstream.hw.plan import derive as plan
 from softstream.hw.plan.derive import StagePlan
 from softstream.hw.streams.layouts import probability_layout, pulse
@@ -104,7 +104,7 @@ def test_finish_rounds_every_code(form: str) -> None:
     due = np.minimum([int(Fraction(int(c), 8) + Fraction(1, 2)) for c in codes], config.probability_maximum)
     np.testing.assert_array_equal(finish(config, inner, codes), due)
     beats = [{"probability": int(code), "last": int(code) & 1, "overlong": int(code) >> 1 & 1} for code in codes]
-    run = run_component(Finish(config, inner), beats, len(beats))
+    run = run_component(FinalRound(config, inner), beats, len(beats))
     assert run.beats == [{**beat, "probability": int(p)} for beat, p in zip(beats, due, strict=True)]
 
 

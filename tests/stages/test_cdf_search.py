@@ -9,7 +9,7 @@ from support.stream_bench import run_cycles
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.inverse_cdf import cdf_law
 from softstream.hw.plan.inverse_cdf import inverse_cdf_schedule
-from softstream.hw.stages.cdf_search import Search
+from softstream.hw.stages.cdf_search import CdfSearch
 from softstream.sim.golden.modes.inverse_cdf import terms
 from softstream.sim.golden.stages.cdf_search import search
 
@@ -62,7 +62,7 @@ def test_equals_golden(name: str) -> None:
         }  # fmt: skip
 
     watched = ("next", "o.valid", "o.payload.index", "o.payload.position", "o.payload.overlong")
-    ran = run_cycles(Search(config, law, cycles), len(elements) + gap + cycles.search + 4, drive, watched)
+    ran = run_cycles(CdfSearch(config, law, cycles), len(elements) + gap + cycles.search + 4, drive, watched)
     seen = [(cycle, *list(row.values())[2:]) for cycle, row in enumerate(ran) if row["o.valid"]]
     whens = [int(start) + index + cycles.search for start, index in zip(starts, due, strict=False)]
     whens = [

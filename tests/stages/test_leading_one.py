@@ -12,7 +12,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.formats import ceil_log2
 from softstream.hw.numbers.softmax import Numerics, numerics
 from softstream.hw.plan.schedule import DIGIT, normalise_digits, normalise_levels, schedule
-from softstream.hw.stages.leading_one import Normalise, PipelinedNormalise
+from softstream.hw.stages.leading_one import LeadingOne, PipelinedLeadingOne
 from softstream.sim.golden.stages.leading_one import normalise
 
 
@@ -79,7 +79,7 @@ def check(
                     inputs |= {"reference": int(reference[vector]), "tag": vector & 7}
         return {**inputs, "sum": total, "ends": ends}
 
-    kind, cycles = (Normalise, digits + 2) if interval > 1 else (PipelinedNormalise, normalise_levels(widths)[0] + 1)
+    kind, cycles = (LeadingOne, digits + 2) if interval > 1 else (PipelinedLeadingOne, normalise_levels(widths)[0] + 1)
     latency = parts - 1 + cycles
     found = run_cycles(kind(widths, segments, 3), count * interval + 20, drive, ["o.valid", "o.payload"])
     due = [vector * interval + latency for vector in range(count)]

@@ -8,7 +8,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from softstream.hw.numbers.random_words import REGISTERS, WORD, initial_states
-from softstream.hw.stages.random_words import Generator
+from softstream.hw.stages.random_words import RandomWords
 from softstream.sim.golden.stages.random_words import words
 
 FACTORS = {63: (7, 7, 73, 127, 337, 92737, 649657), 65: (31, 8191, 145295143558111)}
@@ -143,7 +143,7 @@ def test_seeds_give_other_words_and_no_register_is_empty() -> None:
 
 
 def test_hardware_gives_the_words_of_the_model_when_asked() -> None:
-    dut = Generator(7)
+    dut = RandomWords(7)
     due = words(7, 200).tolist()
     rng = np.random.default_rng(5)
     found = []

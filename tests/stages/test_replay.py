@@ -11,7 +11,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.normalisers.interface import factor_layout
 from softstream.hw.numbers.softmax import numerics
 from softstream.hw.plan.schedule import schedule
-from softstream.hw.stages.replay import Factors, Replay, entries, stored_layout
+from softstream.hw.stages.replay import FactorStore, Replay, ring_entries, stored_layout
 
 CONFIG = Config(max_length=16)
 WIDTHS = numerics(CONFIG)
@@ -37,7 +37,7 @@ def test_complete_vectors_leave_once_and_in_order(
 ) -> None:
     """Vectors of one element up to a full ring; 33 in a ring of 33, whose pointers do not wrap by themselves."""
     if elements == 33:
-        monkeypatch.setattr("softstream.hw.stages.replay.entries", lambda needed: needed)
+        monkeypatch.setattr("softstream.hw.stages.replay.ring_entries", lambda needed: needed)
     rng = np.random.default_rng([elements, interval])
     lengths = [elements, 1, 1, *rng.integers(1, elements + 1, 8).tolist(), 1, 1, 1, elements]
     waiting = [(int(p), int(k == n - 1)) for n in lengths for k, p in enumerate(rng.integers(0, 256, n))]
@@ -50,7 +50,7 @@ def test_complete_vectors_leave_once_and_in_order(
 
     def drive(found: list[dict[str, Any]], now: Callable[[str], int]) -> dict[str, Any]:
         cycle = len(found)
-        held = sent[0] - sum(row["taken"] for row in found)
+        held = sent[0] - sum(row["leaves"] for row in found)
         most[0] = max(most[0], held)
         rooms.append(ROOM[pattern](cycle, rng))
         inputs: dict[str, Any] = {"room": int(rooms[-1]), "i.valid": 0, "complete.valid": int(cycle in completions)}
@@ -69,11 +69,11 @@ def test_complete_vectors_leave_once_and_in_order(
 
     dut = Replay(stored_layout(WIDTHS), beats=elements, interval=interval, memory=MEMORY)
     cycles = 200 + len(waiting) * {"always": interval, "random": 2 + interval, "late": 1, "rare": 7}[pattern]
-    found = run_cycles(dut, cycles, drive, ["taken", "o.valid", "o.payload"])
+    found = run_cycles(dut, cycles, drive, ["leaves", "o.valid", "o.payload"])
     assert [row["o.payload"] for row in found if row["o.valid"]] == [as_payload(element) for element in waiting]
     assert most[0] == elements  # full at least once
 
-    taken = [cycle for cycle, row in enumerate(found) if row["taken"]]
+    departures = [cycle for cycle, row in enumerate(found) if row["leaves"]]
     # An element leaves in the first cycle after its vector is complete in which there is room and the last one is far enough.
     due, previous = [], -interval
     for number in range(len(waiting)):
@@ -82,7 +82,7 @@ def test_complete_vectors_leave_once_and_in_order(
             cycle += 1
         due.append(cycle)
         previous = cycle
-    assert taken == due
+    assert departures == due
     assert [cycle for cycle, row in enumerate(found) if row["o.valid"]] == [cycle + LATENCY - 2 for cycle in due]
 
 
@@ -101,12 +101,12 @@ def test_a_full_ring_of_complete_vectors_is_not_an_empty_one(elements: int) -> N
             **behind,
         }
 
-    found = run_cycles(dut, 2 * elements + 20, drive, ["taken"])
-    assert sum(row["taken"] for row in found) == elements
+    found = run_cycles(dut, 2 * elements + 20, drive, ["leaves"])
+    assert sum(row["leaves"] for row in found) == elements
 
 
 def test_a_power_of_two_where_it_costs_no_memory() -> None:
-    assert [entries(needed) for needed in (1, 3, 4, 1000, 2047, 2048, 2049, 70000)] == [
+    assert [ring_entries(needed) for needed in (1, 3, 4, 1000, 2047, 2048, 2049, 70000)] == [
         4,
         4,
         8,
@@ -121,7 +121,7 @@ def test_a_power_of_two_where_it_costs_no_memory() -> None:
 @pytest.mark.parametrize("depth", [3, 8, 11])
 def test_factors_stay_until_the_next_is_asked_for(depth: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """From 2 cycles after `next` until 2 cycles after the following one, also where that comes in the very next cycle."""
-    monkeypatch.setattr("softstream.hw.stages.replay.entries", lambda needed: needed)
+    monkeypatch.setattr("softstream.hw.stages.replay.ring_entries", lambda needed: needed)
     rng = np.random.default_rng(depth)
     shape = factor_layout(WIDTHS, 8, 1)
     payloads = [{"exponent": int(e), "factor": int(f), "tag": int(f) & 1} for e, f in rng.integers(0, 16, (60, 2))]
@@ -140,7 +140,7 @@ def test_factors_stay_until_the_next_is_asked_for(depth: int, monkeypatch: pytes
             asked.append(cycle)
         return inputs
 
-    found = run_cycles(Factors(shape, depth, MEMORY), 260, drive, ["o"])
+    found = run_cycles(FactorStore(shape, depth, MEMORY), 260, drive, ["o"])
     assert len(asked) == len(payloads)
     assert 1 in np.diff(asked)
     for number, cycle in enumerate(asked):

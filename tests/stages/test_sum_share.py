@@ -7,7 +7,7 @@ from support.stream_bench import run_cycles
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.inverse_cdf import cdf_law
 from softstream.hw.plan.inverse_cdf import inverse_cdf_schedule
-from softstream.hw.stages.sum_share import Threshold
+from softstream.hw.stages.sum_share import SumShare
 from softstream.sim.golden.stages.random_words import words
 from softstream.sim.golden.stages.sum_share import threshold
 
@@ -40,7 +40,7 @@ def test_equals_golden(name: str, spacing: int) -> None:
         return {"sum": given if ends else int(rng.integers(1 << width)), "ends": ends, "tag": vector & 7}
 
     ran = run_cycles(
-        Threshold(law, cycles, 6, 3), interval * (len(totals) + 2), drive, ("o.valid", "o.payload.threshold", "o.payload.tag")
+        SumShare(law, cycles, 6, 3), interval * (len(totals) + 2), drive, ("o.valid", "o.payload.threshold", "o.payload.tag")
     )  # fmt: skip
     seen = [(cycle, *list(row.values())[1:]) for cycle, row in enumerate(ran) if row["o.valid"]]
     first = segments - 1 + cycles.threshold

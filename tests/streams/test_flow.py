@@ -131,7 +131,7 @@ def test_spacing(interval: int, eager: bool) -> None:
         allowed.append(int(eager or rng.random() < 0.8))
         if take:
             taken.append(cycle)
-        return {"taken": take, "allowed": allowed[-1]}
+        return {"take": take, "allowed": allowed[-1]}
 
     found = run_cycles(Spacing(interval), 300, drive, ["free"])
     for cycle, row in enumerate(found[1:], 1):

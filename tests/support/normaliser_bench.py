@@ -40,7 +40,7 @@ def stored(config: Config, factor: np.ndarray) -> np.ndarray:
 def check_factor(config: Config, hardware: ModuleType, golden: ModuleType, found: np.ndarray | None = None) -> None:
     """The component once per vector equals its golden model, with the schedule's latency at its interval.
 
-    One that is not serial may read its input until its output is there: so long does `Normalise` keep it, and no longer
+    One that is not serial may read its input until its output is there: so long does `LeadingOne` keep it, and no longer
     is needed.
     """
     widths, cycles = numerics(config), schedule(config)
