@@ -53,7 +53,7 @@ def _spread(config: Config, rng: np.random.Generator, length: int) -> np.ndarray
 
 
 def members(config: Config, rng: np.random.Generator, vectors: Vectors) -> Vectors:
-    """The members of ensembles, in order, of which each vector is one: the same, turned round, and random ones.
+    """The members of ensembles, in order. Each vector is one member; the others are copies, reversed copies and random ones.
 
     In every other ensemble they are all of its length, in the others each may be of another.
     """

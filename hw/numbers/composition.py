@@ -1,11 +1,11 @@
-"""What stands around the head of a configuration: stages on the scores before it, stages on the probabilities behind it.
+"""The stages around the head of a configuration: on the scores before it, on the probabilities behind it.
 
     scores ─► front stages ─► head of the inner configuration ─► post stages ─► finish ─► output
 
 Each option of the outer configuration is one stage; the inner configuration is the outer one with the options switched off.
-Where there are post stages it is *guarded*: its probabilities have G = k − 1 bits more and are not saturated, so that all
-is rounded to P bits once, at the end. With P + k inside, as ever: P' = P + G, k' = k − G = 1. So no table, no sum and no
-factor is wider than without, only the quotient is.
+With post stages the inner configuration is *guarded*: its probabilities have G = k − 1 bits more and are not saturated, so that
+the result is rounded to P bits once, at the end. P' = P + G and k' = k − G = 1, so that P' + k' = P + k: no table, no sum and no
+factor becomes wider, only the quotient does.
 """
 
 from collections.abc import Callable
@@ -41,7 +41,7 @@ class Front:
     before: Config
     after: Config
     winner: Config | None = None
-    """What finds the winner among the scores before the stage; None where the inner head does."""
+    """The argmax head that finds the winner among the scores before the stage; None where the inner head finds it."""
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,23 @@
-r"""Ensembles in numbers: which vectors make one result, and the two means.
+r"""Ensembles: the vectors of one result, and the two means over them.
 
-**The mean of the logits**, Σ_m x_m / M over the M members: the sums of score codes are exact and M times too large, so they are
-what the head behind them takes for its scores, in steps of score_scale / M: nothing is rounded and nothing is divided. It is
-the logarithm of the geometric mean of the members' distributions, but for a constant that softmax does not see.
+**The mean of the logits**, Σ_m x_m / M over the M members. The sums of score codes are exact and M times too large. The head
+behind them takes them as scores in steps of score_scale / M, so nothing is rounded and nothing is divided. The result is the
+logarithm of the geometric mean of the members' distributions, up to a constant that cancels in softmax.
 
 **The mean of the probabilities**, Σ_m p_m / M: the members' guarded codes c_m (`composition`), each off by e at most, are summed
-exactly, S = Σ c_m, and floor(S / M) goes on. So the mean is off by e as well, whatever M is, and the floor costs nothing where
-the last rounding comes next, for floor((floor(S/M) + h)/2^G) = floor((S/M + h)/2^G) with the integer h = 2^(G−1): one rounding in
-all. A stage between the two sees the floor: an error below 1 − 1/M of the guarded code's step.
+exactly, S = Σ c_m, and the result is floor(S / M). So the error of the mean is at most e too, whatever M is. The floor costs
+nothing where the last rounding follows, because floor((floor(S/M) + h)/2^G) = floor((S/M + h)/2^G) with the integer h = 2^(G−1).
+A stage between the two sees the floor: an error of at most 1 − 1/M of the step of a guarded code.
 
 floor(S/M) is exact as well, without a division. Let M = 2^a·d, d odd, x = floor(S/2^a) <= d·2^Q, Q the guarded codes' fraction
 bits. With m = ceil(2^s/d) and r = m·d − 2^s, in [0, d),
 
     x·m/2^s = x/d + x·r/(d·2^s),
 
-and floor(x/d) follows as long as the last term is below 1/d, the least distance of x/d from the next integer: x·r < 2^s. The
-least s for which that holds with x = d·2^Q is taken. (T. Granlund, P. Montgomery, "Division by invariant integers using
-multiplication", PLDI 1994, section 4.) The product with the constant m is a few shifts, added and subtracted.
+and x/d is at least 1/d below the next larger integer. So floor(x·m/2^s) = floor(x/d) if the last term is below 1/d,
+that is x·r < 2^s. s is the least one for which that holds at x = d·2^Q.
+(T. Granlund, P. Montgomery, "Division by invariant integers using multiplication", PLDI 1994, section 4.)
+The product with the constant m is a few shifts, added and subtracted.
 """
 
 from dataclasses import dataclass

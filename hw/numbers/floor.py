@@ -1,14 +1,14 @@
-r"""The numbers of the probability floor: no class gets less than f, and the sum stays what it was.
+r"""The probability floor: no class has less than f, and the sum does not change.
 
     p' = f + (1 − f·N)·p,    N the vector's own length
 
-On guarded codes, units of 2^−P': f is the code F = round(f·2^P'), and all that follows is meant of F·2^−P', the floor in
-use. c = 2^P' − F·N is exact, N times at most F·max_length < 2^P', so
+In units of guarded codes, 2^−P', f is the code F = round(f·2^P'); from here on the floor is F·2^−P'. c = 2^P' − F·N is exact and
+above 0, because F·N <= F·max_length < 2^P'. Then
 
     out = F + floor(c·p·2^−P' + 1/2)
 
-is off by half a guarded unit and by (1 − f·N) <= 1 − f of what p is off. As out >= F and the last rounding is monotonic, no
-code is less than that of the floor itself. Σ p' = f·N + (1 − f·N)·Σ p = 1 where Σ p = 1.
+has an error of half a guarded unit plus (1 − f·N) <= 1 − f times the error of p. As out >= F and the last rounding is
+monotonic, no code is less than that of the floor itself. Σ p' = f·N + (1 − f·N)·Σ p = 1 where Σ p = 1.
 """
 
 from fractions import Fraction
@@ -25,13 +25,13 @@ def floor_code(config: Config, inner: Config) -> int:
 
 
 def floor_error(config: Config, inner: Config, error: Fraction) -> Fraction:
-    """The error behind, absolute, where it is at most `error` before."""
+    """Absolute error behind the floor for an error of at most `error` before it."""
     one = 1 << inner.probability_width
     return (1 - Fraction(floor_code(config, inner), one)) * error + Fraction(1, 2 * one)
 
 
 def floor_warning(config: Config, inner: Config) -> str | None:
-    """What to say of a floor that is rounded away."""
+    """The warning about a floor that rounding removes; None for others."""
     code, extra = floor_code(config, inner), inner.probability_width - config.probability_width
     if code + (1 << (extra - 1)) >> extra:
         return None

@@ -1,7 +1,7 @@
 """Groups: a packet cut into vectors of given sizes, over and over.
 
-With sizes s_0, s_1, … the packet's first s_0 elements are a vector, the next s_1 another one, and so on; behind the last size
-comes the first again. What is left at the packet's end is a vector too, a short one.
+With sizes s_0, s_1, … the first s_0 elements of a packet are a vector, the next s_1 another one, and so on; the first size
+follows the last. The remaining elements at the end of a packet are a vector too, a short one.
 """
 
 from collections.abc import Sequence
@@ -31,13 +31,13 @@ class Grouping:
     packet: np.ndarray
     """Packet of each group, [R]."""
     place: np.ndarray
-    """Its number in the packet, [R]."""
+    """Number of each group in its packet, [R]."""
     lengths: np.ndarray
-    """Its elements, [R]."""
+    """Elements of each group, [R]."""
     complete: np.ndarray
-    """Whether it has as many as its size says, [R]."""
+    """Whether it has all elements of its size, [R]."""
     final: np.ndarray
-    """Whether it is its packet's last, [R]."""
+    """Whether it is the last of its packet, [R]."""
 
     def __init__(self, sizes: Sequence[int], lengths: np.ndarray) -> None:
         counts = group_count(sizes, lengths)

@@ -1,13 +1,14 @@
 r"""Chords of 1/m, the table of the reciprocal normaliser for wide results, and its error, measured over every divisor.
 
-A divisor m of D fraction bits stands for any value of [m, m + 2^-D). Its first `ADDRESS_WIDTH` fraction bits choose a chord
-of 1/x, the low bits l tell how far along it:
+A divisor m of D fraction bits stands for any value of [m, m + 2^-D). Its first `ADDRESS_WIDTH` fraction bits select a chord
+of 1/x, and its low bits l are the place on the chord:
 
     r = (start − floor(slope·l / 2^w)) / 2^g
 
-with w = D − `ADDRESS_WIDTH` and g = `GUARD` extra fraction bits, R = D fraction bits in r. The chord is moved down by half of
-what it lies above the curve at most, and taken at the middle of what m stands for. (Linear interpolation of a reciprocal
-from a table: J.-M. Muller, "Elementary Functions", 3rd ed., chapter on table-based methods.)
+with w = D − `ADDRESS_WIDTH` and g = `GUARD` extra fraction bits, R = D fraction bits in r. A chord lies above the curve, so it
+is lowered by half of the largest distance. It is evaluated at the middle of the interval that m stands for.
+(Linear interpolation of a reciprocal from a table: J.-M. Muller, "Elementary Functions", 3rd ed., chapter on
+table-based methods.)
 """
 
 from dataclasses import dataclass
@@ -27,14 +28,14 @@ GUARD = 3
 
 @dataclass(frozen=True, eq=False)
 class ReciprocalTables:
-    """The chords of one divisor width, and what they can be off by."""
+    """The chords of one divisor width, and their largest errors."""
 
     fraction: int
     """D, and R: fraction bits of the divisor and of its reciprocal."""
     start: np.ndarray
-    """Each chord's value at its begin in units of 2^-(R + GUARD), in [2^(R+GUARD−1), 2^(R+GUARD)), int64."""
+    """Value of each chord at its start in units of 2^-(R + GUARD), in [2^(R+GUARD−1), 2^(R+GUARD)), int64."""
     slope: np.ndarray
-    """By how much it falls to its end, in the same units, int64."""
+    """Fall of each chord from start to end, in the same units, int64."""
     above: Fraction
     """Largest r·x − 1 over every m and every x that it stands for."""
     below: Fraction
@@ -42,7 +43,7 @@ class ReciprocalTables:
 
     @property
     def low_width(self) -> int:
-        """w: bits of the divisor that tell how far along the chord."""
+        """w: bits of the divisor that are the place on the chord."""
         return self.fraction - ADDRESS_WIDTH
 
     @property

@@ -1,12 +1,12 @@
 r"""Codes of the logistic function, exact on every machine: σ(x) = 1/(1 + e^−x), each correctly rounded.
 
-x = code · score_scale / temperature. One table of at most 2^`TABLE_WIDTH` codes: narrow scores address it themselves. Of
-wider ones the middle 2^`TABLE_WIDTH` score codes do, and a score beyond either end takes the entry of that end. That changes
-nothing where the code no longer changes from there on, and only then is the configuration taken: at the lower end the code
-has to be 0, at the upper end the largest. So every result is the nearest code, |p̂ − σ(x)| <= ½ ulp before saturation of 1.0.
+x = code · score_scale / temperature. The table has at most 2^`TABLE_WIDTH` codes. A narrow score is its address. Of a wide score
+the middle 2^`TABLE_WIDTH` codes are addresses, and a score beyond either end takes the entry of that end. That is exact if the
+code is 0 at the lower end and the largest at the upper end; other configurations are refused. So every result is the nearest
+code, |p̂ − σ(x)| <= ½ ulp before saturation of 1.0.
 
 No value lies halfway between two codes: e^x is transcendental for every rational x but 0 (Lindemann), where σ = ½ is a code.
-How near to it the nearest one comes is checked as the table is made.
+The computation of the table checks the distance to the nearest middle.
 """
 
 from decimal import ROUND_HALF_UP, Context, Decimal

@@ -1,13 +1,13 @@
-r"""The numbers of smoothing: constants at the edges, the tables that multiply by them, and what the result is off by.
+r"""Smoothing: the constants at the edges, the tables that multiply by them, and the error of the result.
 
 With weights w_k, k = −r … r, a vector's probabilities p_0 … p_(N−1), and sums over what lies within the vector only,
 
     gather:   out_i = Σ_k w_k·p_(i+k) / D_i          D_i = Σ_k w_k over 0 <= i + k < N
     scatter:  out_i = Σ_k w_k·p_(i+k) / D_(i+k)      D_j = Σ_k w_k over 0 <= j − k < N
 
-A local average, and a handing out: in gather Σ_k w_k/D_i = 1 for each output, in scatter for each source, so that
-Σ out = Σ p. D depends on how many places up to r there are on the left and on the right, so it has few values, one of them
-inside, Σw. As w_0 > 0, none of them is 0.
+Gather is a local average: Σ_k w_k/D_i = 1 for each output. Scatter distributes: the weights of each source sum to 1, so that
+Σ out = Σ p. D depends on the number of neighbours up to r on the left and on the right. So it has few values; inside the vector
+it is Σw. As w_0 > 0, none of them is 0.
 
 Codes are guarded ones, units of 2^−P'. The division by D is a sum of table entries: the dividend x is cut into digits x_d,
 and T_d[D, x_d] is x_d·2^(s_d)·2^v/D rounded to an integer. So there is no multiplier, and the sum is off from x·2^v/D by
@@ -63,7 +63,7 @@ class SmoothingTables:
     rounding: Fraction
     """t, in units of an entry."""
     gain: Fraction
-    """a: what an error before a pass is multiplied by at most."""
+    """a: the largest factor by which a pass multiplies an error before it."""
 
     @property
     def radius(self) -> int:
@@ -87,7 +87,7 @@ class SmoothingTables:
 
     @property
     def error(self) -> Fraction:
-        """What a pass adds to the error, in guarded units."""
+        """Error that a pass adds, in guarded units."""
         share = self.total * self.rounding if self.scatter else self.rounding
         return Fraction(1, 2) + share / (1 << self.fraction)
 
@@ -173,7 +173,7 @@ def smoothing_tables(config: Config, inner: Config) -> SmoothingTables:
 
 
 def smoothing_error(config: Config, inner: Config, error: Fraction) -> Fraction:
-    """The error behind all passes, absolute, where it is at most `error` before."""
+    """Absolute error behind all passes for an error of at most `error` before them."""
     tables = smoothing_tables(config, inner)
     for _ in range(tables.passes):
         error = tables.gain * error + tables.error / (1 << inner.probability_width)

@@ -1,12 +1,13 @@
-"""Temperatures at run time: the code that comes beside a vector, what it stands for, and the configuration behind the product.
+"""Temperatures at run time: the code in the sideband of a vector, its meaning, and the configuration behind the product.
 
 u, of U = `temperature_bits`, is the inverse temperature: 1/T = u·2^−F, F = `temperature_fraction`, so that
 
     softmax(x / T)_i = softmax(s·2^−F·(position·u))_i,   position = score code − smallest code, s nats a step.
 
-position·u is an integer of W + U bits. It is not rounded: it is the score of a configuration of scores that wide and steps
-2^F times as fine, whose bound holds for every vector of such scores, and so for every u. u = 0 is T = ∞, where all scores are
-equal: 1/N each. T = 0 has no code: the limit is the argmax, which is put out beside in any case, and comes from the raw scores.
+position·u is an integer of W + U bits and is not rounded. So it is the score of a configuration with scores that wide and steps
+2^F times as fine. The bound of that configuration holds for every vector of its scores, and so for every u. u = 0 is T = ∞,
+where all scores are equal: 1/N each. T = 0 has no code. Its limit is the argmax, which is an output in any case and comes from
+the raw scores.
 """
 
 import numpy as np
@@ -27,7 +28,7 @@ def tempered(config: Config) -> Config:
 
 
 def untempered(config: Config) -> Config | None:
-    """The argmax head before the product, in modes with a winner: where u is 0, the products are all the same."""
+    """The argmax head before the product, in modes with a winner, because all products are equal where u is 0."""
     if not config.traits.winner:
         return None
     return _without(config).replace(mode="argmax", accumulator="auto")
@@ -53,7 +54,7 @@ def range_text(config: Config) -> str:
 def temperature_codes(config: Config, temperatures: np.ndarray) -> np.ndarray:
     """Codes of temperatures, float64 [V] to int64 [V]: 1/T rounded to the nearest step, halves to even; 0 for infinite ones.
 
-    Raises `UserError` where one is no number above 0, or too low for the codes, with what would do.
+    Raises `UserError` for a temperature that is no number above 0 or too low for the codes, with a value that would do.
     """
     values = np.asarray(temperatures, dtype=np.float64)
     least = _least(config)

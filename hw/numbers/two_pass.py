@@ -29,12 +29,12 @@ __all__ = ["Differences", "differences"]
 
 _WORKING = 128
 _UNIT = 1 << _WORKING
-"""Of what is worked out before it is rounded."""
+"""1.0 in the arithmetic before rounding."""
 
 
 @dataclass(frozen=True, eq=False)
 class Differences:
-    """The table of one configuration, the widths around it, and what it is off by."""
+    """The table of one configuration, the widths around it, and its largest errors."""
 
     score_width: int
     max_length: int

@@ -1,8 +1,8 @@
 """The wires of a whole board, behind a pseudo-terminal: what a host program writes there goes to `rx`, bit by bit, and what
 comes from `tx` can be read there.
 
-This is no test of its own: it runs until it is told to stop, while a program outside talks to the board. It can damage
-bytes on their way, as it is told. A byte that the terminal has no room for is lost, as with a UART, and counted.
+This is not a test: the bench runs until its job says stop, while another program talks to the board. The job can inject faults
+into the bytes. A byte for which the terminal has no room is lost, as with a UART, and counted.
 """
 
 import errno

@@ -1,4 +1,4 @@
-"""What a simulated board is told, and what it tells: files in one directory."""
+"""Files that a simulated board and its caller exchange, in one directory."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -13,13 +13,13 @@ PLUSARG = "softstream_board"
 
 @dataclass(frozen=True)
 class BoardJob:
-    """What the bench is told, and the files that it shares with whoever started it."""
+    """Arguments of the bench, and the paths of the shared files."""
 
     directory: Path
     divisor: int
     """Clock cycles per bit."""
     owner: int
-    """Process without which the bench ends."""
+    """Process with which the bench ends."""
 
     @property
     def path(self) -> Path:
@@ -28,17 +28,17 @@ class BoardJob:
 
     @property
     def port_path(self) -> Path:
-        """Holds the terminal's name once the board is there."""
+        """Holds the name of the terminal as soon as the board runs."""
         return self.directory / "port"
 
     @property
     def faults_path(self) -> Path:
-        """Damage to do; gone when the bench has taken it."""
+        """Faults to inject; the bench removes the file when it has read them."""
         return self.directory / "faults.json"
 
     @property
     def hits_path(self) -> Path:
-        """A line for each damage that was done."""
+        """A line for each injected fault."""
         return self.directory / "hits"
 
     @property
@@ -62,7 +62,7 @@ class BoardJob:
         return cls(**{**values, "directory": Path(values["directory"])})
 
     def publish(self, port: str) -> None:
-        """Tells the terminal's name."""
+        """Writes the name of the terminal."""
         partial = self.port_path.with_suffix(".new")
         partial.write_text(port, encoding="utf-8")
         partial.rename(self.port_path)
