@@ -13,7 +13,7 @@ BOARD := --board icestick --baud 3000000
 SCORES := sim/data/digits_scores.npy
 LABELS := sim/data/digits_labels.npy
 
-.PHONY: help demo test test-long test-boards lint bench prove tables docs screenshot hashes constraints clean
+.PHONY: help demo test test-long test-boards fuzz lint bench prove tables docs screenshot hashes constraints clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make test-long    more of the same: whole benches of many configurations, a cluster, a link with every fault"
 	@echo "make test-boards  whole boards: bitstreams, their decoded form, and the host program at simulated ones"
 	@echo "make prove        the AXI4-Stream law of every preset and every mode, proved on the generated Verilog"
+	@echo "make fuzz         random configurations against their bounds, for SECONDS=60 from SEED=1"
 	@echo "make lint         ruff, and mypy on the public API"
 	@echo "make bench        measures every variant anew: boards/measured/bench.json, the tables of the pages, build/bench/bench.html"
 	@echo "make tables       writes the generated tables and pictures of the pages anew"
@@ -53,6 +54,11 @@ prove: $(VENV)/.dev
 
 test-boards: $(VENV)/.dev
 	$(BIN)/pytest -n 2 --dist loadgroup -m boards
+
+SECONDS ?= 60
+SEED ?= 1
+fuzz: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python -m support.bound_check --seconds $(SECONDS) --seed $(SEED)
 
 lint: $(VENV)/.dev build/types/softstream
 	$(BIN)/ruff check .

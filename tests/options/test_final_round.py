@@ -1,0 +1,45 @@
+"""The last rounding of a composed head: every guarded code, in hardware and model, against exact fractions."""
+
+from fractions import Fraction
+from math import floor
+
+import numpy as np
+import pytest
+from support.stream_bench import run_component
+
+from softstream.hw.config.config import Config
+from softstream.hw.numbers.composition import composition
+from softstream.hw.options import final_round as hardware
+from softstream.sim.golden.options.final_round import finish
+
+
+@pytest.mark.parametrize("form", ["UQ0", "UQ1"])
+@pytest.mark.parametrize(("width", "guard_bits"), [(2, 3), (4, 4), (3, 6)])
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_every_guarded_code_is_rounded_once_and_saturated(form: str, width: int, guard_bits: int, lanes: int) -> None:
+    config = Config(
+        max_length=4, probability_width=width, guard_bits=guard_bits, probability_format=form, probability_floor=0.01,
+        lanes=lanes,
+    )  # fmt: skip
+    parts = composition(config)
+    assert parts is not None
+    inner = parts.inner
+    codes = np.arange(1 << inner.output_width)
+    step = 1 << (inner.probability_width - width)
+    rounded = [min(floor(Fraction(int(code), step) + Fraction(1, 2)), config.probability_maximum) for code in codes]
+    assert finish(config, inner, codes).tolist() == rounded
+    beats = []
+    for code in codes.tolist():
+        beat = {"probability": code, "last": code & 1, "overlong": code >> 1 & 1}
+        if lanes == 2:
+            beat |= {"probability_1": codes[-1 - code], "keep_1": code >> 2 & 1}
+        beats.append({name: int(value) for name, value in beat.items()})
+    trace = run_component(hardware.Finish(config, inner), beats, len(beats))
+    expected = []
+    for beat in beats:
+        due = {**beat, "probability": rounded[beat["probability"]]}
+        if lanes == 2:
+            due["probability_1"] = rounded[beat["probability_1"]] * beat["keep_1"]
+        expected.append(due)
+    assert trace.beats == expected
+    assert {o - i for i, o in zip(trace.inputs, trace.outputs, strict=True)} == {1}

@@ -1,0 +1,81 @@
+"""Rules of the test suite: each file of the hardware has a test of its stem, and no test leans on another or on a plugin."""
+
+import ast
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+FOLDERS = ("numbers", "streams", "stages", "normalisers", "modes", "options")
+
+TESTED_ELSEWHERE = {
+    "numbers/composition": "options/test_composed",
+    "numbers/random_words": "stages/test_random_words",
+    "streams/layouts": "modes/test_head",
+    "streams/registers": "streams/test_flow",
+    "stages/exponential_sum": "modes/test_softmax",
+    "stages/ranked_store": "modes/test_top_k",
+    "normalisers/divider": "normalisers/test_normalisers",
+    "normalisers/interface": "normalisers/test_normalisers",
+    "normalisers/power_of_two": "normalisers/test_normalisers",
+    "normalisers/reciprocal": "normalisers/test_normalisers",
+    "modes/interface": "modes/test_head",
+    "options/vector_flags": "options/test_mean_probabilities",
+}
+"""Files without behaviour of their own, and rows of a registry → the test that covers them."""
+
+MARKERS = {"parametrize", "skipif", "skip", "usefixtures", "xfail", "filterwarnings"}
+"""Markers of pytest itself."""
+
+
+def stems(folder: str) -> set[str]:
+    return {path.stem for path in (ROOT / "hw" / folder).glob("*.py")} - {"__init__"}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_file_has_a_test_of_its_stem_in_its_folder(folder: str) -> None:
+    tested = {path.stem.removeprefix("test_") for path in (ROOT / "tests" / folder).glob("test_*.py")}
+    missing = {f"{folder}/{stem}" for stem in stems(folder) - tested} - set(TESTED_ELSEWHERE)
+    assert not missing, "write a test of the same stem"
+
+
+@pytest.mark.parametrize("test", sorted(set(TESTED_ELSEWHERE.values())))
+def test_the_test_that_covers_another_file_exists(test: str) -> None:
+    assert (ROOT / "tests" / f"{test}.py").is_file()
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield "." * node.level + (node.module or "")
+            yield from (alias.name for alias in node.names if node.level)
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_test_imports_from_a_test(path: Path) -> None:
+    for name in imported(path):
+        assert not name.startswith("."), name
+        assert not any(part.startswith("test_") or part == "tests" for part in name.split(".")), name
+
+
+def settings() -> dict[str, list[str] | str]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
+
+
+def test_every_marker_is_registered_without_a_plugin() -> None:
+    """With --strict-markers a marker that only pytest-xdist registers would stop the collection where it is missing."""
+    registered = {row.partition(":")[0].partition("(")[0] for row in settings()["markers"]}
+    for path in TESTS:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "pytest.mark":
+                assert node.attr in MARKERS | registered, f"{path.name}: {node.attr}"
+
+
+def test_options_of_plugins_stand_in_the_makefile_alone() -> None:
+    words = str(settings()["addopts"]).split()
+    assert not [word for word in words if word.startswith(("-n", "--dist"))]

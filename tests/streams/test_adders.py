@@ -1,0 +1,53 @@
+"""Trees of additions and subtractions, over every combination of small terms, and their latency."""
+
+import itertools
+
+import pytest
+from amaranth import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from support.stream_bench import run_cycles
+
+from softstream.hw.streams.adders import sum_tree
+
+WIDTH = 2
+
+
+class Tree(wiring.Component):
+    """The tree of terms of two bits, some of them subtracted."""
+
+    def __init__(self, signs: tuple[bool, ...]) -> None:
+        self._signs = signs
+        super().__init__({f"term_{k}": In(WIDTH) for k in range(len(signs))} | {"sum": Out(8)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        register = Signal()
+        m.d.sync += register.eq(~register)  # a tree of one term has no register, and the bench needs a clock
+        terms = [(getattr(self, f"term_{k}"), sign) for k, sign in enumerate(self._signs)]
+        total, self.latency = sum_tree(m, "tree", terms)
+        m.d.comb += self.sum.eq(total)
+        return m
+
+
+@pytest.mark.parametrize("signs", [signs for n in range(1, 5) for signs in itertools.product((False, True), repeat=n)])
+def test_every_combination_of_terms(signs: tuple[bool, ...]) -> None:
+    """A new combination in every cycle; those whose sum is negative are left out."""
+    combinations = [
+        terms
+        for terms in itertools.product(range(1 << WIDTH), repeat=len(signs))
+        if sum(-t if s else t for t, s in zip(terms, signs, strict=True)) >= 0
+    ]
+    tree = Tree(signs)
+    rows = run_cycles(
+        tree,
+        len(combinations) + 4,
+        lambda rows, now: {
+            f"term_{k}": value for k, value in enumerate(combinations[min(len(rows), len(combinations) - 1)])
+        },
+        ["sum"],
+    )
+    latency = (len(signs) - 1).bit_length()
+    assert tree.latency == latency
+    sums = [sum(-t if s else t for t, s in zip(terms, signs, strict=True)) for terms in combinations]
+    assert [row["sum"] for row in rows[latency : latency + len(sums)]] == sums

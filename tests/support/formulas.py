@@ -1,0 +1,183 @@
+"""The documented formula of every mode and option, in NumPy's long double, for one result at a time.
+
+The formulas are those of the pages `hw/modes/README.md`, `hw/options/README.md` and `hw/plan/README.md`. They read the plain
+keys of the outer configuration and import nothing of `hw/numbers` or of the golden model. A fault that the hardware, its model
+and the reference in float64 share shows as a distance from here.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from softstream.hw.config.config import Config
+
+__all__ = ["Question", "largest_code", "smallest_code"]
+
+WIDEST_GUARDED = 24
+"""Largest number of fraction bits of a guarded probability."""
+
+
+def smallest_code(config: Config) -> int:
+    return -(1 << config.score_width - 1) if config.score_signed else 0
+
+
+def largest_code(config: Config) -> int:
+    return smallest_code(config) + (1 << config.score_width) - 1
+
+
+@dataclass(frozen=True)
+class Question:
+    """The inputs of one result: a vector, one group of a packet, or the members of one ensemble."""
+
+    config: Config
+    members: tuple[np.ndarray, ...]
+    """Score codes of each member as they are sent; one member without an ensemble."""
+    masked: np.ndarray | None = None
+    """Which elements are excluded, [N]."""
+    temperature_code: int = 0
+    """u, where the configuration has `temperature_bits`."""
+    label: int = 0
+
+    @cached_property
+    def kept(self) -> list[np.ndarray]:
+        """The members cut at `max_length`."""
+        return [member[: self.config.max_length].astype(np.int64) for member in self.members]
+
+    @property
+    def overlong(self) -> bool:
+        """Whether a vector was cut."""
+        return any(len(member) > self.config.max_length for member in self.members)
+
+    @property
+    def length(self) -> int:
+        """Elements of the result: those of the first member."""
+        return len(self.kept[0])
+
+    @cached_property
+    def taking_part(self) -> np.ndarray:
+        """Which elements are not excluded, [N]."""
+        if self.masked is None:
+            return np.ones(self.length, dtype=bool)
+        return ~self.masked[: self.length].astype(bool)
+
+    @cached_property
+    def sums(self) -> np.ndarray:
+        """Sums of the members' score codes, [N]; the smallest code stands for an element that a member lacks."""
+        sums = np.zeros(self.length, dtype=np.int64)
+        for member in self.kept:
+            padded = np.full(max(self.length, len(member)), smallest_code(self.config))
+            padded[: len(member)] = member
+            sums += padded[: self.length]
+        return sums
+
+    @cached_property
+    def winner(self) -> int:
+        """First index of the largest score that takes part; 0 where none does."""
+        if not self.taking_part.any():
+            return 0
+        return int(np.argmax(np.where(self.taking_part, self.sums, self.sums.min() - 1)))
+
+    @property
+    def best(self) -> int:
+        """The winner's score code, or sum of codes."""
+        if not self.taking_part.any():
+            return len(self.members) * smallest_code(self.config)
+        return int(self.sums[self.winner])
+
+    @cached_property
+    def ranking(self) -> list[int]:
+        """Indices that take part, largest score first, the first index first among equal scores."""
+        order = np.argsort(-self.sums, kind="stable")
+        return [int(index) for index in order if self.taking_part[index]]
+
+    @property
+    def scale(self) -> np.longdouble:
+        """Nats per code step."""
+        scale = np.longdouble(self.config.score_scale / self.config.temperature)
+        if self.config.temperature_bits:
+            scale *= np.longdouble(self.temperature_code) / (1 << self.config.temperature_fraction)
+        return scale
+
+    def _clipped(self, codes: np.ndarray) -> np.ndarray:
+        return np.clip(codes, self.config.clip_minimum, self.config.clip_maximum)
+
+    @cached_property
+    def nats(self) -> np.ndarray:
+        """x_i: the mean of the members' scores in nats, [N]."""
+        mean = self._clipped(self.sums) if len(self.members) == 1 else self.sums
+        return mean.astype(np.longdouble) / len(self.members) * self.scale
+
+    def _softmax(self, nats: np.ndarray, taking_part: np.ndarray) -> np.ndarray:
+        if not taking_part.any():
+            return np.zeros(len(nats), dtype=np.longdouble)
+        weights = np.where(taking_part, np.exp(nats - nats[taking_part].max()), 0)
+        return weights / weights.sum()
+
+    @cached_property
+    def mean_probabilities(self) -> np.ndarray:
+        """Softmax of the mean, or the mean of the members' softmaxes, before smoothing and floor, [N]."""
+        if len(self.members) == 1 or self.config.ensemble_mean == "logits":
+            return self._softmax(self.nats, self.taking_part)
+        mean = np.zeros(self.length, dtype=np.longdouble)
+        for member in self.kept:
+            shared = min(len(member), self.length)
+            nats = self._clipped(member).astype(np.longdouble) * self.scale
+            mean[:shared] += self._softmax(nats, np.ones(len(member), dtype=bool))[:shared]
+        return mean / len(self.members)
+
+    @cached_property
+    def probabilities(self) -> np.ndarray:
+        """Softmax with all options behind it, [N]."""
+        result = self.mean_probabilities
+        if len(self.config.smoothing) > 1:
+            for _ in range(self.config.smoothing_passes):
+                result = self._smoothed(result)
+        floor = self.floor
+        return floor + (1 - floor * self.length) * result if floor else result
+
+    @property
+    def floor(self) -> np.longdouble:
+        """The probability floor in use: a multiple of the guarded unit."""
+        config = self.config
+        unit = 1 << min(config.probability_width + config.guard_bits - 1, WIDEST_GUARDED)
+        return np.floor(np.longdouble(config.probability_floor) * unit + 0.5) / unit
+
+    def _smoothed(self, values: np.ndarray) -> np.ndarray:
+        kernel, radius = self.config.smoothing, len(self.config.smoothing) // 2
+        count, scatter = len(values), self.config.smoothing_edges == "scatter"
+        result = np.zeros(count, dtype=np.longdouble)
+        for i in range(count):
+            for j in range(max(0, i - radius), min(count, i + radius + 1)):
+                # The weight from source j to output i, over the weights within the vector as the output or the source sees it.
+                if scatter:
+                    total = sum(kernel[j - n + radius] for n in range(count) if abs(j - n) <= radius)
+                else:
+                    total = sum(kernel[n - i + radius] for n in range(count) if abs(n - i) <= radius)
+                result[i] += kernel[j - i + radius] * values[j] / total
+        return result
+
+    @cached_property
+    def log_probabilities(self) -> np.ndarray:
+        """x_i − ln Σ e^(x_j) of the elements that take part, −∞ elsewhere, [N]."""
+        part = self.taking_part
+        if not part.any():
+            return np.full(self.length, -np.inf, dtype=np.longdouble)
+        shifted = self.nats - self.nats[part].max()
+        return np.where(part, shifted - np.log(np.exp(shifted[part]).sum()), -np.inf)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the label is an element that takes part."""
+        return self.label < self.length and bool(self.taking_part[self.label])
+
+    @property
+    def exponentials(self) -> np.ndarray:
+        """min(1, e^(x_i − c)) with c `reference_offset` steps below the largest score, 0 where masked, [N]."""
+        reference = (largest_code(self.config) - self.config.reference_offset) * self.scale
+        return np.where(self.taking_part, np.exp(np.minimum(self.nats - reference, 0)), 0)
+
+    @property
+    def sigmoids(self) -> np.ndarray:
+        """1 / (1 + e^(−x_i)), 0 where masked, [N]."""
+        return np.where(self.taking_part, (1 + np.tanh(self.nats / 2)) / 2, 0)
