@@ -6,7 +6,7 @@ from amaranth import Module
 from amaranth.lib import wiring
 
 from softstream.hw.modes.interface import HeadInterface
-from softstream.hw.plan.schedule import skewed
+from softstream.hw.plan.stage_cycles import skewed
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
 from softstream.hw.streams.flow import Skid

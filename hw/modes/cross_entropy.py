@@ -14,8 +14,9 @@ from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.modes.log_softmax import magnitude, position_cycles, saturated, scaled_position
 from softstream.hw.normalisers.log_sum import LogSum
 from softstream.hw.numbers.log_softmax import log_numerics
+from softstream.hw.plan.modes.cross_entropy import loss_schedule
 from softstream.hw.plan.ports import outputs
-from softstream.hw.plan.schedule import loss_schedule, schedule
+from softstream.hw.plan.schedule import schedule
 from softstream.hw.stages.admission import Admission, Room
 from softstream.hw.stages.exponential_sum import accumulator, lane_terms, sum_to_leading_one
 from softstream.hw.stages.frame import Frame, earlier_participant, masks
@@ -132,7 +133,7 @@ class CrossEntropy(HeadInterface):
         m.d.comb += sum_to_leading_one(m, config, leading_one, accumulate, admission.ends, vector, assignments)
         scaled = scaled_position(m, numbers, leading_one.o.payload.tag.position, cycles.memory)
         if cycles.pipelined:
-            scaled = delay(m, scaled, cycles.factor - position_cycles(numbers, cycles.memory), "scaled")
+            scaled = delay(m, scaled, cycles.normaliser.factor - position_cycles(numbers, cycles.memory), "scaled")
         return log_sum, scaled
 
     def _loss(self, m: Module, operands: tuple[LogSum, Value], losses: int) -> None:

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from softstream.hw.config.config import Config
 from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.numbers.gumbel import FRACTION, MANTISSA, UPPER_OCTAVES, gumbel_table
-from softstream.hw.plan.schedule import memory_cycles
+from softstream.hw.plan.stage_cycles import memory_cycles
 from softstream.hw.stages.frame import Frame, code_of
 from softstream.hw.stages.random_words import RandomWords
 from softstream.hw.streams.layouts import framed_layout, pulse, winner_layout

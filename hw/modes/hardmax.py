@@ -9,9 +9,9 @@ from amaranth.lib.wiring import In, Out
 from softstream.hw.config.config import Config
 from softstream.hw.formats import ceil_log2
 from softstream.hw.modes.interface import HeadInterface
-from softstream.hw.plan.hardmax import HARDMAX_VECTORS
+from softstream.hw.plan.modes.hardmax import HARDMAX_VECTORS
 from softstream.hw.plan.ports import outputs
-from softstream.hw.plan.schedule import maximum_latency, skewed
+from softstream.hw.plan.stage_cycles import maximum_latency, skewed
 from softstream.hw.stages.admission import Admission, Room
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.maximum import maximum_of

@@ -14,7 +14,7 @@ from amaranth.lib import data, wiring
 
 from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.numbers.inverse_cdf import cdf_law, exact_sum
-from softstream.hw.plan.inverse_cdf import inverse_cdf_schedule
+from softstream.hw.plan.modes.inverse_cdf import inverse_cdf_schedule
 from softstream.hw.stages.admission import Admission, Room
 from softstream.hw.stages.cdf_search import CdfSearch, flags_layout
 from softstream.hw.stages.exponential_sum import accumulator, lane_terms

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from softstream.hw.config.config import Config
 from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.numbers.sigmoid import TABLE_WIDTH, address_width, sigmoid_codes
-from softstream.hw.plan.schedule import memory_cycles
+from softstream.hw.plan.stage_cycles import memory_cycles
 from softstream.hw.stages.frame import Frame, earlier_participant, masks
 from softstream.hw.streams.layouts import each_lane, framed_layout, keep_names, probability_layout, pulse
 from softstream.hw.streams.registers import delay, table

@@ -21,7 +21,8 @@ from softstream.hw.normalisers import divider, logarithm, power_of_two, reciproc
 from softstream.hw.normalisers.interface import factor_layout
 from softstream.hw.numbers.softmax import numerics
 from softstream.hw.plan.ports import outputs
-from softstream.hw.plan.schedule import schedule, skewed
+from softstream.hw.plan.schedule import schedule
+from softstream.hw.plan.stage_cycles import skewed
 from softstream.hw.stages.accumulate import Accumulate
 from softstream.hw.stages.admission import Admission, Room
 from softstream.hw.stages.exponential_sum import accumulator, lane_terms, sum_to_leading_one

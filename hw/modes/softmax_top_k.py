@@ -9,8 +9,9 @@ from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.modes.softmax import NORMALISERS
 from softstream.hw.normalisers.interface import factor_layout
 from softstream.hw.numbers.softmax import numerics
+from softstream.hw.plan.modes.softmax_top_k import softmax_top_k_vectors
+from softstream.hw.plan.modes.top_k import ranked_vectors
 from softstream.hw.plan.schedule import schedule
-from softstream.hw.plan.top_k import kept_vectors, softmax_top_k_vectors
 from softstream.hw.stages.admission import Admission, Room
 from softstream.hw.stages.exponential_sum import accumulator, lane_terms, sum_to_leading_one
 from softstream.hw.stages.frame import Frame, code_of
@@ -44,7 +45,7 @@ class SoftmaxTopK(HeadInterface):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, cycles = self._config, schedule(self._config)
-        vectors = kept_vectors(softmax_top_k_vectors(config, cycles))
+        vectors = ranked_vectors(softmax_top_k_vectors(config, cycles))
         m.submodules.frame = frame = Frame(config)
         lists, read_out = insertion_lists(m, config, vectors)
         wiring.connect(m, wiring.flipped(self.i), frame.i)

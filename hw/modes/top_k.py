@@ -6,7 +6,7 @@ from amaranth import Module
 from amaranth.lib import wiring
 
 from softstream.hw.modes.interface import HeadInterface
-from softstream.hw.plan.top_k import kept_vectors, top_k_vectors
+from softstream.hw.plan.modes.top_k import ranked_vectors, top_k_vectors
 from softstream.hw.stages.admission import Admission, Room
 from softstream.hw.stages.frame import Frame, code_of
 from softstream.hw.stages.lane_merge import connect_lists, insertion_lists, list_inputs
@@ -34,7 +34,7 @@ class TopK(HeadInterface):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
-        vectors = kept_vectors(top_k_vectors(config))
+        vectors = ranked_vectors(top_k_vectors(config))
         m.submodules.frame = frame = Frame(config)
         lists, read_out = insertion_lists(m, config, vectors)
         wiring.connect(m, wiring.flipped(self.i), frame.i)

@@ -19,7 +19,7 @@ from amaranth.lib import memory
 from softstream.hw.config.config import Config
 from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.numbers.two_pass import differences
-from softstream.hw.plan.schedule import two_pass_schedule
+from softstream.hw.plan.modes.two_pass import two_pass_schedule
 from softstream.hw.stages.frame import code_of, position_of
 from softstream.hw.streams.registers import UNCHECKED, delay, table
 

@@ -12,7 +12,9 @@ from softstream.hw.normalisers.emission import emission
 from softstream.hw.normalisers.interface import QuotientInterface
 from softstream.hw.numbers.softmax import Numerics
 from softstream.hw.numbers.unnormalised import ExponentialCodes, exponential_codes, sum_format
-from softstream.hw.plan.schedule import QUEUE_LATENCY, exponential_schedule, schedule, skewed
+from softstream.hw.plan.modes.unnormalised import exponential_schedule
+from softstream.hw.plan.schedule import schedule
+from softstream.hw.plan.stage_cycles import QUEUE_LATENCY, skewed
 from softstream.hw.stages.admission import Admission, Room
 from softstream.hw.stages.frame import Frame, masks
 from softstream.hw.stages.maximum import maximum_of

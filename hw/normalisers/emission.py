@@ -47,7 +47,7 @@ def emission(
                 exponential.i.valid.eq(self.i.valid),
                 exponential.i.payload.position.eq(self.i.payload.position),
                 exponential.i.payload.tag.eq(self.i.payload.last),
-                self.next.eq(delay(m, first, cycles.exponential - cycles.memory, "first", reset=True)),
+                self.next.eq(delay(m, first, cycles.lookup - cycles.memory, "first", reset=True)),
                 distance.i.valid.eq(exponential.o.valid),
                 distance.i.payload.exponent.eq(element.exponent),
                 distance.i.payload.significand.eq(element.significand),

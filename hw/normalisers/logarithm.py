@@ -68,12 +68,13 @@ class Emission(EmissionInterface):
         total, carry = Cat(self.factor.factor[1:], self.factor.exponent), self.factor.factor[0]
         complement = Cat(~logarithm, C(-1, width)[: width - position_width])
         parts: list[Value] = []
-        for step in range(cycles.distance):
-            low, high = width * step // cycles.distance, width * (step + 1) // cycles.distance
+        steps = cycles.normaliser.step("difference")
+        for step in range(steps):
+            low, high = width * step // steps, width * (step + 1) // steps
             minuend, subtrahend = (delay(m, value[low:high], step, "z") for value in (total, complement))
             difference = Signal(high - low + 2, name=f"difference_{step}")
             m.d.comb += difference.eq(Cat(C(1, 1), minuend) + Cat(carry, subtrahend))
-            parts.append(delay(m, difference[1:-1], cycles.distance - step, f"z_{step}"))
+            parts.append(delay(m, difference[1:-1], steps - step, f"z_{step}"))
             carry = delay(m, difference[-1], 1, f"carry_{step}")
         z = Cat(parts)
 

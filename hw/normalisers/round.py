@@ -10,7 +10,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.normalisers.division import quotient_layout
 from softstream.hw.normalisers.interface import element_layout
 from softstream.hw.numbers.softmax import Numerics
-from softstream.hw.plan.schedule import round_cycles
+from softstream.hw.plan.stage_cycles import round_cycles
 from softstream.hw.stages.exponential import exponential_layout
 from softstream.hw.streams.layouts import probability_layout, pulse
 from softstream.hw.streams.registers import delay

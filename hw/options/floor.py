@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from softstream.hw.config.config import Config
 from softstream.hw.formats import ceil_log2
 from softstream.hw.numbers.floor import floor_code
-from softstream.hw.plan.floor import floor_vectors
+from softstream.hw.plan.options.floor import floor_vectors
 from softstream.hw.streams.adders import sum_tree
 from softstream.hw.streams.flow import Credit, Queue
 from softstream.hw.streams.layouts import each_lane, guarded_layout, keep_names, pulse, score_layout

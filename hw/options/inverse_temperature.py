@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from softstream.hw.config.config import Config
-from softstream.hw.plan.temperature import product_cycles
+from softstream.hw.plan.options.inverse_temperature import product_cycles
 from softstream.hw.stages.frame import position_of
 from softstream.hw.streams.flow import RigidPipe
 from softstream.hw.streams.layouts import each_lane, pulse, score_layout

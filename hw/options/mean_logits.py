@@ -10,7 +10,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.numbers.ensemble import sum_offset
 from softstream.hw.options.member_sum import FLAGS, MemberSum
 from softstream.hw.plan.ports import sidebands
-from softstream.hw.plan.schedule import memory_cycles
+from softstream.hw.plan.stage_cycles import memory_cycles
 from softstream.hw.stages.frame import Frame
 from softstream.hw.streams.flow import Skid
 from softstream.hw.streams.layouts import each_lane, framed_layout, keep_names, pulse, score_layout

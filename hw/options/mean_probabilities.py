@@ -10,9 +10,9 @@ from softstream.hw.config.config import Config
 from softstream.hw.formats import signed_digits
 from softstream.hw.numbers.ensemble import mean_division
 from softstream.hw.options.member_sum import FLAGS, MemberSum
-from softstream.hw.plan.ensemble import mean_latency, sums_latency
+from softstream.hw.plan.options.mean_probabilities import mean_latency, sums_latency
 from softstream.hw.plan.ports import outputs
-from softstream.hw.plan.schedule import memory_cycles
+from softstream.hw.plan.stage_cycles import memory_cycles
 from softstream.hw.streams.adders import sum_tree
 from softstream.hw.streams.flow import Hold
 from softstream.hw.streams.layouts import each_lane, guarded_layout, keep_names, output_layout, pulse

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from softstream.hw.config.config import Config
 from softstream.hw.formats import signed_digits
 from softstream.hw.numbers.smoothing import SmoothingTables, smoothing_tables
-from softstream.hw.plan.schedule import memory_cycles
+from softstream.hw.plan.stage_cycles import memory_cycles
 from softstream.hw.streams.adders import sum_tree
 from softstream.hw.streams.layouts import guarded_layout, pulse
 from softstream.hw.streams.registers import delay, table

@@ -1,5 +1,6 @@
 """What a plan says of a head: a row for each stage, and cycles as formulas and as numbers."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,9 +9,41 @@ import numpy as np
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.bound import Bound
 from softstream.hw.numbers.groups import Grouping
-from softstream.hw.plan.ports import Port, outputs
+from softstream.hw.plan.fields import Output, Port, Sideband
+from softstream.hw.plan.texts import beats_text
 
-__all__ = ["Plan", "StagePlan", "beats_text", "each_cycle", "once"]
+__all__ = ["FORMAT", "Cycles", "ModePlan", "OptionPlan", "Plan", "StagePlan"]
+
+FORMAT = 2
+"""Version of `Plan.to_json`: 2 names each stage after its file. A rise tells readers that names have changed."""
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """Clock cycles as a line over the beats B of a vector: slope·B + constant."""
+
+    slope: int
+    constant: int = 0
+
+    def at(self, beats: int) -> int:
+        """The cycles for a vector of that many beats."""
+        return self.slope * beats + self.constant
+
+    def times(self, count: int) -> "Cycles":
+        """The cycles of that many vectors."""
+        return Cycles(self.slope * count, self.constant * count)
+
+    def text(self, beats: str) -> str:
+        """The formula, with `beats` for B."""
+        product = f"{self.slope if self.slope > 1 else ''}{beats}"
+        if not self.slope:
+            return f"{self.constant}"
+        return f"{product} + {self.constant}" if self.constant else product
+
+    @staticmethod
+    def largest(terms: "tuple[Cycles, ...]", beats: int) -> int:
+        """The largest of several terms; 0 of none."""
+        return max((term.at(beats) for term in terms), default=0)
 
 
 @dataclass(frozen=True)
@@ -18,7 +51,7 @@ class StagePlan:
     """One stage of the data path."""
 
     name: str
-    """Stem of the stage's file in `hw/` and of its golden model."""
+    """Stem of the stage's file in `hw/stages`, `normalisers`, `modes` or `options`, and of its golden model."""
     computes: str
     input_format: str
     output_format: str
@@ -36,15 +69,14 @@ class Plan:
 
     config: Config
     stages: tuple[StagePlan, ...]
-    ports: tuple[Port, ...]
     fixed_latency_cycles: int
     """c: the first output beat is transferred a·B + c cycles after the first input beat, in an idle pipeline without stalls,
     where B = ⌈N/lanes⌉ is the number of the vector's beats, and a `passes`. Of an ensemble, after that of the last member."""
     best_latency_cycles: int
     """The same for the winner, with a `best_passes`."""
-    interval_terms: tuple[tuple[str, int, int], ...]
-    """(text, a, b): the interval of back-to-back vectors of B beats is the largest a·B + b, or `output_spacing` times the
-    beats that come out, where that is more."""
+    interval_terms: tuple[Cycles, ...]
+    """The interval of back-to-back vectors is the largest of these, or `output_spacing` times the output beats of a vector
+    plus `output_pause`, whichever is more."""
     output_spacing: int
     """Cycles between two output beats of a vector."""
     bound: Bound | None
@@ -53,8 +85,8 @@ class Plan:
     """Cycles for each beat of a vector before its first output beat: 0 where elements leave as they come."""
     best_passes: int = 1
     """a of the winner."""
-    lead_terms: tuple[tuple[str, int, int], ...] = ()
-    """Of an ensemble, likewise the cycles from its first input beat to the first one of its last member."""
+    lead_terms: tuple[Cycles, ...] = ()
+    """From the first input beat of an ensemble to the first one of its last member: the largest of these."""
     ahead: int = 0
     """Output beats behind a vector's first that have to be worked out before it leaves, where it has as many; each is
     waited for longer where they come `output_spacing` cycles apart."""
@@ -66,6 +98,9 @@ class Plan:
     """Whether the one output beat of a vector comes as soon as it is found: i cycles later if it is that of element i."""
     vectors: "Plan | None" = None
     """Of packets of groups, the plan of a group. Formulas are those of a group of N elements, cycles those of a packet."""
+    outputs: tuple[Output, ...] = ()
+    """The output streams; `derive.plan` fills them in, and the ports, from the mode and the options."""
+    ports: tuple[Port, ...] = ()
 
     def _of_group(self, length: int) -> int:
         """Elements of a packet's first group."""
@@ -93,23 +128,21 @@ class Plan:
         """Cycles from a vector's first input beat to its last output beat."""
         if self.vectors is not None:
             return self.vectors.last_output_formula
-        per = outputs(self.config)[0].per
+        per = self.outputs[0].per
         if per == "vector" and not self.searched:
             return self.latency_formula
         if per == "rank":
-            constant, spacing = self.fixed_latency_cycles - self.output_spacing, self.output_spacing
-            emitted = f"{spacing if spacing > 1 else ''}min(N, {self.config.top_k})"
-            return self._formula(1, constant, f"{emitted} ")
+            constant = self.fixed_latency_cycles - self.output_spacing
+            return self._formula(1, constant, f"{self._ranks_text} ")
         return self._formula(self.output_spacing + self.passes, self.fixed_latency_cycles - self.output_spacing)
 
     def _formula(self, slope: int, constant: int, between: str = "") -> str:
         """Cycles from a vector's first input beat: slope·B + constant, behind those before its ensemble's last member."""
         lead = ""
         if len(self.lead_terms) == 1:
-            _, more, later = self.lead_terms[0]
-            slope, constant = slope + more, constant + later
+            slope, constant = slope + self.lead_terms[0].slope, constant + self.lead_terms[0].constant
         elif self.lead_terms:
-            lead = f"{_largest(self.lead_terms)} + "
+            lead = f"{self._largest_text(self.lead_terms)} + "
         beats = f"{slope if slope > 1 else ''}{beats_text(self.config)} " if slope else ""
         plus = "+ " if beats or between else ""
         return f"{lead}{beats}{f'+ {between}' if between else ''}{plus if constant >= 0 else '− '}{abs(constant)}"
@@ -117,11 +150,25 @@ class Plan:
     @property
     def interval_formula(self) -> str:
         """Cycles from a vector's first input beat to the next one's, back to back."""
-        return _largest(self.interval_terms)
+        ranks = []
+        # With one lane and a beat in every cycle, never more beats come out than came in.
+        if self.outputs[0].per == "rank" and (self.output_spacing > 1 or self.config.lanes > 1):
+            ranks = [self._ranks_text + (f" + {self.output_pause}" if self.output_pause else "")]
+        return self._largest_text(self.interval_terms, ranks)
+
+    @property
+    def _ranks_text(self) -> str:
+        """Cycles of the output beats of the K largest."""
+        return f"{self.output_spacing if self.output_spacing > 1 else ''}min(N, {self.config.top_k})"
+
+    def _largest_text(self, terms: tuple[Cycles, ...], more: list[str] | None = None) -> str:
+        """The largest of several terms, in formulas."""
+        texts = [*(term.text(beats_text(self.config)) for term in terms), *(more or [])]
+        return texts[0] if len(texts) == 1 else f"max({', '.join(texts)})"
 
     def _lead_cycles(self, length: int) -> int:
         """Cycles from the first input beat to that of an ensemble's last member."""
-        return max((a * self.config.beats(length) + b for _, a, b in self.lead_terms), default=0)
+        return Cycles.largest(self.lead_terms, self.config.beats(length))
 
     def first_output_cycle(self, length: int) -> int:
         """Cycle of the first output beat's transfer, counted from the first input beat's."""
@@ -142,7 +189,7 @@ class Plan:
 
     def _emitted(self, length: int) -> int:
         """Beats that come out for a vector."""
-        per = outputs(self.config)[0].per
+        per = self.outputs[0].per
         return {"element": self.config.beats(length), "vector": 1, "rank": min(length, self.config.top_k)}[per]
 
     def _last_of(self, lengths: list[int]) -> int:
@@ -155,7 +202,7 @@ class Plan:
                 continue
             beats = self.config.beats(length)
             # A vector's last beat comes in no sooner than what works once per vector allows.
-            came += beats if came < 0 else max(a * beats + b for _, a, b in self.interval_terms)
+            came += beats if came < 0 else Cycles.largest(self.interval_terms, beats)
             first = came + self.fixed_latency_cycles + self.passes
             span = self.output_spacing * (self._emitted(length) - 1) if self.passes else 0
             gone = max(first, gone + self.output_spacing) + span
@@ -173,7 +220,7 @@ class Plan:
             lengths = Grouping(self.config.groups, np.array([length])).lengths.tolist()
             return sum(map(self.vectors.interval_cycles, lengths))
         emitted = self.output_spacing * self._emitted(length) + self.output_pause
-        return max(emitted, *(a * self.config.beats(length) + b for _, a, b in self.interval_terms))
+        return max(emitted, Cycles.largest(self.interval_terms, self.config.beats(length)))
 
     @property
     def bound_ulp(self) -> float | None:
@@ -197,6 +244,7 @@ class Plan:
     def to_json(self) -> dict[str, Any]:
         """Plain values for `describe --json` and the manifest."""
         return {
+            "format": FORMAT,
             "config": self.config.to_mapping(),
             "digest": self.config.digest,
             "stages": [asdict(stage) for stage in self.stages],
@@ -220,20 +268,35 @@ class Plan:
         }
 
 
-def _largest(terms: tuple[tuple[str, int, int], ...]) -> str:
-    """The largest of some terms, in formulas."""
-    texts = [text for text, _, _ in terms]
-    return texts[0] if len(texts) == 1 else f"max({', '.join(texts)})"
+def _no_sidebands(config: Config) -> tuple[Sideband, ...]:
+    return ()
 
 
-def beats_text(config: Config) -> str:
-    """The number of beats of a vector of N elements, in formulas."""
-    return "N" if config.lanes == 1 else f"⌈N/{config.lanes}⌉"
+@dataclass(frozen=True)
+class ModePlan:
+    """One mode: the row of `MODE_PLANS`."""
+
+    plan: Callable[[Config], Plan]
+    """The plan of the mode's head, without the stages of options around it."""
+    outputs: Callable[[Config], tuple[Output, ...]]
+    sidebands: Callable[[Config], tuple[Sideband, ...]] = _no_sidebands
 
 
-def each_cycle(config: Config) -> str:
-    return "1 element/cycle" if config.lanes == 1 else f"{config.lanes} elements/cycle"
+@dataclass(frozen=True)
+class OptionPlan:
+    """One option: the row of `OPTION_PLANS`."""
 
-
-def once(interval: int) -> str:
-    return "1 vector/cycle" if interval == 1 else f"{interval} cycles/vector"
+    applies: Callable[[Config], bool]
+    without: Callable[[Config], Config]
+    """The configuration with the option switched off."""
+    row: Callable[[Config, Config], StagePlan] | None = None
+    """The row of the stage: of the configurations before and behind a front stage, of outer and inner one for a post stage."""
+    outputs: Callable[[Config, tuple[Output, ...]], tuple[Output, ...]] | None = None
+    """The output streams, from those without the option."""
+    sidebands: Callable[[Config], tuple[Sideband, ...]] = _no_sidebands
+    """The sidebands that the option adds."""
+    times: Callable[[Config, Plan], Plan] = lambda config, head: head
+    """The times of a head with the option, but for the latency of the option's row."""
+    ahead: Callable[[Config], int] = lambda config: 0
+    """Elements behind a vector's first that the stage needs before the first leaves it."""
+    warnings: Callable[[Config, Config], list[str]] = lambda config, inner: []

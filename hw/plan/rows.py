@@ -1,33 +1,15 @@
-"""Rows that plans of several modes have: framing, the maximum, the sum of exponentials, the ring, lists and logarithms."""
+"""Rows that plans of several modes share: framing, the maximum, the sum of exponentials, the ring."""
 
 from fractions import Fraction
 
 from softstream.hw.config.config import Config
 from softstream.hw.formats import QFormat
-from softstream.hw.numbers.bound import Bound
-from softstream.hw.numbers.log_softmax import LogNumerics
 from softstream.hw.numbers.softmax import Numerics
-from softstream.hw.plan.ports import top_ports
-from softstream.hw.plan.records import Plan, StagePlan, beats_text, each_cycle, once
-from softstream.hw.plan.schedule import Schedule, schedule
-from softstream.hw.plan.top_k import INSERTION_LATENCY, list_of, tag_width
+from softstream.hw.plan.records import Cycles, Plan, StagePlan
+from softstream.hw.plan.schedule import Schedule
+from softstream.hw.plan.texts import clip_text, each_cycle, exponential_format, method_text, once
 
-__all__ = [
-    "clip_text",
-    "exponential_format",
-    "frame_row",
-    "insertion_row",
-    "kept_row",
-    "length_warnings",
-    "log_sum_row",
-    "maximum_row",
-    "method_text",
-    "positions_text",
-    "replay_row",
-    "serial_term",
-    "steady_plan",
-    "sum_stages",
-]
+__all__ = ["frame_row", "length_warnings", "maximum_row", "replay_row", "serial_term", "steady_plan", "sum_rows"]
 
 
 def frame_row(config: Config, cycles: int = 1) -> StagePlan:
@@ -54,9 +36,9 @@ def maximum_row(config: Config, cycles: int) -> StagePlan:
     )
 
 
-def serial_term(interval: int) -> list[tuple[str, int, int]]:
-    """What the parts that work once per vector make of the interval of vectors, where they are serial."""
-    return [(str(interval), 0, interval)] if interval > 1 else []
+def serial_term(interval: int) -> tuple[Cycles, ...]:
+    """The part of stages that work once per vector in the interval of vectors, if they are serial."""
+    return (Cycles(0, interval),) if interval > 1 else ()
 
 
 def steady_plan(config: Config, stages: tuple[StagePlan, ...], constant: int) -> Plan:
@@ -64,50 +46,19 @@ def steady_plan(config: Config, stages: tuple[StagePlan, ...], constant: int) ->
     return Plan(
         config=config,
         stages=stages,
-        ports=top_ports(config),
         fixed_latency_cycles=constant,
         best_latency_cycles=constant,
-        interval_terms=((beats_text(config), 1, 0),),
+        interval_terms=(Cycles(1),),
         output_spacing=1,
         bound=None,
         warnings=(),
     )
 
 
-def insertion_row(config: Config) -> StagePlan:
-    count = list_of(config, 0).top_k
-    tags = f"{count} tags of {tag_width(count)} bits"
-    return StagePlan(
-        "insertion",
-        f"sorted list of the {count} largest{' of each lane' if config.lanes > 1 else ''}",
-        f"UQ{config.score_width}.0",
-        tags if config.lanes == 1 else f"{config.lanes} times {tags}",
-        INSERTION_LATENCY,
-        each_cycle(config),
-        note="exact, from the raw scores",
-    )
-
-
-def kept_row(config: Config, vectors: int, cycles: int) -> StagePlan:
-    stored = f"{vectors} · {1 << tag_width(list_of(config, 0).top_k)} entries"
-    several = config.lanes > 1
-    return StagePlan(
-        "merged" if several else "kept",
-        f"the first of {config.lanes} lists' largest, again and again"
-        if several
-        else f"index and score by tag, {stored}",
-        insertion_row(config).output_format,
-        f"{config.index_width}-bit index, UQ{config.score_width}.0",
-        cycles,
-        "1 element/cycle",
-        note=f"with {config.lanes} memories, index and score by tag, {stored}" if several else "a memory, not a table",
-    )
-
-
-def sum_stages(
+def sum_rows(
     config: Config, widths: Numerics, cycles: Schedule, accumulator: Fraction, maximum: bool
 ) -> list[StagePlan]:
-    """The rows up to the normalised sum, with or without that of the winner."""
+    """The rows up to the normalised sum, with or without the row of the winner."""
     tables = widths.tables
     position = f"UQ{config.score_width}.0"
     direct_terms = cycles.align == 0
@@ -143,7 +94,7 @@ def sum_stages(
             bound_share_ulp=float(accumulator),
         ),
         StagePlan(
-            "normalise",
+            "leading_one",
             "leading one: Σ = 2^n·m",
             total,
             f"n {widths.sum_exponent_width} bits, m {widths.divisor_format}",
@@ -167,55 +118,17 @@ def replay_row(config: Config, cycles: Schedule, element: str) -> StagePlan:
     )
 
 
-def clip_text(config: Config) -> str:
-    return f", x clipped to {config.clip_minimum}…{config.clip_maximum}" if config.clips else ""
-
-
-def method_text(widths: Numerics) -> str:
-    tables = widths.tables
-    if not tables.low:
-        return f"one table of {len(tables.high)} entries"
-    return f"tables of {len(tables.high)} and {len(tables.low)} entries, interpolating product"
-
-
-def exponential_format(widths: Numerics) -> str:
-    return f"2^E·M, E {widths.exponent_width} bits, M {widths.significand_format}"
-
-
 def length_warnings(config: Config) -> list[str]:
-    found = []
+    warnings = []
     if config.max_length > 1 << (config.probability_width - 2) and config.normaliser != "none":
-        found.append(
+        warnings.append(
             f"max_length = {config.max_length} exceeds 2^(P − 2) = {1 << (config.probability_width - 2)}: in a long vector "
             f"many probabilities lie below half an ulp and round to 0; probability_width = "
             f"{min(24, (config.max_length - 1).bit_length() + 2)} would keep them apart"
         )
     if config.effective_scale * 2**config.score_width < 2.0**-config.probability_width:
-        found.append(
+        warnings.append(
             f"{config.scale_text}: the whole range of scores changes a probability by less than one ulp; "
             "check the scale"
         )
-    return found
-
-
-def log_sum_row(config: Config, numbers: LogNumerics, limits: Bound) -> StagePlan:
-    cycles, tables = schedule(config), numbers.tables
-    return StagePlan(
-        "log_sum",
-        f"ln Σ, tables of {len(tables.octave)} and {1 << tables.fraction} entries",
-        f"{numbers.widths.divisor_format}",
-        f"{QFormat(numbers.widths.sum_exponent_width, tables.working_fraction)}",
-        cycles.factor,
-        "1 vector/cycle",
-        tables.sum_bits,
-        float(limits.exponential + limits.normaliser),
-    )
-
-
-def positions_text(numbers: LogNumerics) -> str:
-    """How a position becomes nats."""
-    tables = numbers.tables
-    if tables.position_shift is not None:
-        return "the position shifted"
-    parts = [len(entries) for entries in (tables.position_high, tables.position_low) if len(entries)]
-    return f"{'table' if len(parts) == 1 else 'tables'} of {' and '.join(map(str, parts))} entries"
+    return warnings

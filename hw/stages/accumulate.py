@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from softstream.hw.formats import ceil_log2
 from softstream.hw.numbers.softmax import Numerics
-from softstream.hw.plan.schedule import align_cycles
+from softstream.hw.plan.stage_cycles import align_cycles
 from softstream.hw.stages.exponential import exponential_layout, term_width
 from softstream.hw.streams.layouts import pulse
 from softstream.hw.streams.registers import delay

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.inverse_cdf import CdfLaw, exact_sum
-from softstream.hw.plan.inverse_cdf import CdfSchedule
+from softstream.hw.plan.modes.inverse_cdf import CdfSchedule
 from softstream.hw.plan.ports import outputs
 from softstream.hw.stages.accumulate import Accumulate
 from softstream.hw.stages.exponential_sum import lane_terms

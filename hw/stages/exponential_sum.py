@@ -10,7 +10,8 @@ from amaranth.lib import wiring
 
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.softmax import numerics
-from softstream.hw.plan.schedule import cleared, schedule
+from softstream.hw.plan.schedule import schedule
+from softstream.hw.plan.stage_cycles import cleared
 from softstream.hw.stages.accumulate import Accumulate, Align, LaneSum, edges_layout, term_layout
 from softstream.hw.stages.exponential import Exponential, Terms
 from softstream.hw.stages.frame import earlier_participant, masks, takes_part

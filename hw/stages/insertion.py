@@ -7,8 +7,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from softstream.hw.config.config import Config
+from softstream.hw.plan.modes.top_k import tag_width
 from softstream.hw.plan.ports import outputs
-from softstream.hw.plan.top_k import tag_width
 from softstream.hw.stages.frame import earlier_participant
 from softstream.hw.streams.layouts import framed_layout, pulse
 from softstream.hw.streams.registers import delay

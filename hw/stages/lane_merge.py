@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In
 
 from softstream.hw.config.config import Config
 from softstream.hw.formats import ceil_log2
-from softstream.hw.plan.top_k import FILL_CYCLES, JOIN_LATENCY, list_of, tag_width
+from softstream.hw.plan.modes.top_k import FILL_CYCLES, JOIN_LATENCY, list_of, tag_width
 from softstream.hw.stages.frame import takes_part
 from softstream.hw.stages.insertion import Insertion, order_layout, write_layout
 from softstream.hw.stages.ranked_store import RankedStore, ranked_layout, read_out_ports

@@ -8,7 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.softmax import Numerics
-from softstream.hw.plan.schedule import DIGIT, normalise_digits, normalise_levels, schedule
+from softstream.hw.plan.schedule import schedule
+from softstream.hw.plan.stage_cycles import DIGIT, normalise_digits, normalise_levels
 from softstream.hw.streams.layouts import pulse
 from softstream.hw.streams.registers import delay
 

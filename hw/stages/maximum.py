@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from softstream.hw.config.config import Config
 from softstream.hw.formats import ceil_log2
-from softstream.hw.plan.schedule import comparison, maximum_latency, skewed
+from softstream.hw.plan.stage_cycles import comparison, maximum_latency, skewed
 from softstream.hw.stages.frame import code_of, masks
 from softstream.hw.streams.layouts import each_lane, framed_layout, pulse, winner_layout
 from softstream.hw.streams.registers import delay

@@ -7,8 +7,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from softstream.hw.config.config import Config
+from softstream.hw.plan.modes.top_k import tag_width
 from softstream.hw.plan.ports import outputs
-from softstream.hw.plan.top_k import tag_width
 from softstream.hw.stages.insertion import order_layout, write_layout
 from softstream.hw.streams.flow import Queue
 from softstream.hw.streams.layouts import pulse

@@ -7,7 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from softstream.hw.numbers.inverse_cdf import CdfLaw
-from softstream.hw.plan.inverse_cdf import CdfSchedule
+from softstream.hw.plan.modes.inverse_cdf import CdfSchedule
 from softstream.hw.stages.random_words import RandomWords
 from softstream.hw.streams.layouts import pulse
 from softstream.hw.streams.registers import delay

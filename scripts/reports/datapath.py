@@ -45,7 +45,7 @@ _PLACES = (
     _Place("maximum", 276, _TOP, "largest, first index"),
     _Place("exponential", 276, _MIDDLE, "2^(βx)"),
     _Place("accumulate", 446, _MIDDLE, "Σ 2^(βx)"),
-    _Place("normalise", 616, _MIDDLE, "Σ = 2^n · m"),
+    _Place("leading_one", 616, _MIDDLE, "Σ = 2^n · m"),
     _Place("replay", 276, _BOTTOM, "scores of the vector"),
     _Place("exponential", 446, _BOTTOM, "2^E · M"),
     _Place("divider", 616, _BOTTOM, "M / m"),

@@ -11,7 +11,7 @@ from softstream.hw.numbers.floor import floor_code
 from softstream.hw.numbers.groups import Grouping
 from softstream.hw.numbers.softmax import numerics
 from softstream.hw.numbers.temperature import tempered
-from softstream.hw.plan.ports import kept
+from softstream.hw.plan.ports import cut_lengths
 from softstream.sim.golden.stages.accumulate import accumulate
 from softstream.sim.golden.stages.exponential import exponential
 from softstream.sim.golden.stages.frame import frame
@@ -24,7 +24,7 @@ def valid_elements(config: Config, scores: np.ndarray, lengths: np.ndarray | Non
     """Which elements of scores [V, N] belong to their vector after the cut at max_length: bool [V, N]."""
     columns = np.arange(scores.shape[1])
     limit = np.full(len(scores), scores.shape[1]) if lengths is None else np.asarray(lengths)
-    return columns < kept(config, limit)[:, None]
+    return columns < cut_lengths(config, limit)[:, None]
 
 
 def softmax_float64(

@@ -13,7 +13,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.modes.cross_entropy import CrossEntropy
 from softstream.hw.numbers.log_softmax import log_bound, log_numerics
 from softstream.hw.plan.derive import plan
-from softstream.hw.plan.schedule import loss_schedule
+from softstream.hw.plan.modes.cross_entropy import loss_schedule
 from softstream.sim.beats import pad_vectors
 from softstream.sim.golden import golden
 

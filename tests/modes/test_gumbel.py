@@ -11,7 +11,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.head import Head
 from softstream.hw.numbers.gumbel import gumbel_table
-from softstream.hw.plan.schedule import sample_latency
+from softstream.hw.plan.modes.gumbel import sample_latency
 from softstream.sim.golden.modes.gumbel import draw, noise
 from softstream.sim.golden.stages.frame import frame, unframe
 from softstream.sim.golden.stages.random_words import words

@@ -12,7 +12,7 @@ from support.stream_bench import run_component
 from softstream.hw.config.config import Config
 from softstream.hw.head import Head
 from softstream.hw.plan.derive import plan
-from softstream.hw.plan.hardmax import HARDMAX_VECTORS
+from softstream.hw.plan.modes.hardmax import HARDMAX_VECTORS
 from softstream.sim.beats import pad_vectors
 from softstream.sim.golden import golden
 

@@ -13,11 +13,12 @@ from support.head_beats import expected_beats
 from support.stream_bench import run_component
 
 from softstream.hw.config.config import Config
+from softstream.hw.config.modes import MODES
 from softstream.hw.head import HEADS as HEAD_OF
 from softstream.hw.head import Head
 from softstream.hw.modes.softmax import NORMALISERS
-from softstream.hw.plan.derive import PLANS, plan
-from softstream.hw.plan.ports import OUTPUTS
+from softstream.hw.plan.derive import plan
+from softstream.hw.plan.modes import MODE_PLANS
 from softstream.hw.plan.schedule import schedule
 from softstream.hw.streams.layouts import probability_layout, score_layout, winner_layout
 from softstream.sim import golden as golden_package
@@ -196,7 +197,7 @@ def test_short_vectors_behind_a_long_one_are_not_lost() -> None:
 
 
 def test_every_normaliser_has_its_mirror() -> None:
-    assert list(HEAD_OF) == list(MODELS) == list(OUTPUTS) == list(PLANS)
+    assert list(HEAD_OF) == list(MODELS) == list(MODE_PLANS) == list(MODES)
     assert list(NORMALISERS) == list(GOLDEN_NORMALISERS)
     for key, module in NORMALISERS.items():
         assert module.__name__.split(".")[-1] == GOLDEN_NORMALISERS[key].__name__.split(".")[-1]

@@ -13,7 +13,7 @@ from softstream.hw.errors import UserError
 from softstream.hw.head import Head
 from softstream.hw.numbers.sigmoid import sigmoid_codes
 from softstream.hw.plan.derive import plan
-from softstream.hw.plan.schedule import sigmoid_latency
+from softstream.hw.plan.modes.sigmoid import sigmoid_latency
 from softstream.sim.golden.modes.sigmoid import codes as sigmoid
 from softstream.sim.golden.stages.frame import frame
 

@@ -14,7 +14,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.head import Head
 from softstream.hw.plan.derive import plan
-from softstream.hw.plan.top_k import INSERTION_LATENCY, kept_vectors, tag_width, top_k_vectors
+from softstream.hw.plan.modes.top_k import INSERTION_LATENCY, ranked_vectors, tag_width, top_k_vectors
 from softstream.hw.stages.insertion import Insertion
 from softstream.sim.beats import pad_vectors
 from softstream.sim.golden import golden
@@ -161,9 +161,9 @@ def test_no_bubble_whatever_the_lengths(count: int) -> None:
 
 
 def test_room_for_the_vectors_that_wait() -> None:
-    assert [kept_vectors(needed) for needed in (1, 3, 7, 8, 15, 16)] == [2, 4, 8, 16, 16, 32]
+    assert [ranked_vectors(needed) for needed in (1, 3, 7, 8, 15, 16)] == [2, 4, 8, 16, 16, 32]
     config = Config(mode="top_k", top_k=9)
-    assert kept_vectors(top_k_vectors(config)) == top_k_vectors(config) + 1
+    assert ranked_vectors(top_k_vectors(config)) == top_k_vectors(config) + 1
 
 
 def test_formulas() -> None:

@@ -16,7 +16,7 @@ from softstream.hw.errors import UserError
 from softstream.hw.modes.unnormalised import Unnormalised
 from softstream.hw.numbers.unnormalised import exponential_bound, exponential_codes, sum_format
 from softstream.hw.plan.derive import plan
-from softstream.hw.plan.schedule import exponential_schedule
+from softstream.hw.plan.modes.unnormalised import exponential_schedule
 from softstream.sim.beats import pad_vectors
 from softstream.sim.golden import golden
 from softstream.sim.golden.modes.unnormalised import emit

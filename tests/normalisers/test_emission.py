@@ -11,7 +11,8 @@ from support.stream_bench import run_cycles
 
 from softstream.hw.modes.softmax import NORMALISERS
 from softstream.hw.numbers.softmax import numerics
-from softstream.hw.plan.schedule import QUEUE_LATENCY, schedule
+from softstream.hw.plan.schedule import schedule
+from softstream.hw.plan.stage_cycles import QUEUE_LATENCY
 from softstream.sim.golden import golden
 from softstream.sim.golden.modes.softmax import NORMALISERS as GOLDEN
 from softstream.sim.golden.stages.accumulate import accumulate
@@ -62,6 +63,6 @@ def test_equals_golden(name: str, gaps: float) -> None:
     found = run_cycles(dut, length, drive, ["next", "o.valid", "o.payload"])
     assert [row["o.payload"] for row in found if row["o.valid"]] == expected
     assert len(asked) == len(factors)
-    latency = cycles.exponential + cycles.distance + cycles.quotient + cycles.round
+    latency = cycles.normaliser.probability
     assert latency == cycles.probability == cycles.emission_latency - (cycles.replay - 2) - QUEUE_LATENCY
     assert [cycle for cycle, row in enumerate(found) if row["o.valid"]] == [cycle + latency for cycle in sent]

@@ -67,7 +67,7 @@ def test_emission_of_every_address(config: Config) -> None:
         return inputs
 
     found = run_cycles(hardware.Emission(config, widths), len(position) + 20, drive, ["next", "o.valid", "o.payload"])
-    latency = cycles.exponential + cycles.distance + cycles.quotient + cycles.round
+    latency = cycles.normaliser.probability
     assert [cycle for cycle, row in enumerate(found) if row["o.valid"]] == [k + latency for k in range(len(position))]
     assert [row["o.payload"] for row in found if row["o.valid"]] == [
         {"probability": int(code), "last": 1, "overlong": k & 1} for k, code in enumerate(codes)

@@ -24,7 +24,8 @@ from softstream.hw.numbers.composition import Post, guarded
 from softstream.hw.options import composed
 from softstream.hw.options.final_round import FinalRound
 from softstream.hw.plan import derive as plan
-from softstream.hw.plan.derive import StagePlan
+from softstream.hw.plan.options import OPTION_PLANS
+from softstream.hw.plan.records import OptionPlan, StagePlan
 from softstream.hw.streams.layouts import probability_layout, pulse
 from softstream.hw.streams.registers import delay
 from softstream.sim.golden import golden
@@ -66,7 +67,8 @@ def a_stage(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(module.POSTS, "identity", stage)
     monkeypatch.setitem(composed.POSTS, "identity", Identity)
     monkeypatch.setitem(composed_model.POSTS, "identity", lambda _, __, ___, arrays: arrays)
-    monkeypatch.setitem(plan.POST_ROWS, "identity", lambda _, __: StagePlan("identity", "", "", "", 2, ""))
+    row = StagePlan("identity", "", "", "", 2, "")
+    monkeypatch.setitem(OPTION_PLANS, "identity", OptionPlan(stage.applies, stage.without, lambda _, __: row))
 
 
 @pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "random")])
@@ -153,5 +155,7 @@ def test_what_cannot_be_guarded_is_refused(keys: dict[str, Any], message: str) -
 
 
 def test_every_stage_has_its_component_its_model_and_its_row() -> None:
-    assert list(composition.POSTS) == list(composed.POSTS) == list(composed_model.POSTS) == list(plan.POST_ROWS)
-    assert list(composition.FRONTS) == list(composed.FRONTS) == list(composed_model.FRONTS) == list(plan.FRONT_ROWS)
+    assert list(composition.POSTS) == list(composed.POSTS) == list(composed_model.POSTS)
+    assert list(composition.FRONTS) == list(composed.FRONTS) == list(composed_model.FRONTS)
+    stages = {*composition.POSTS, *composition.FRONTS}
+    assert {name for name, option in OPTION_PLANS.items() if option.row is not None} == {*stages, "groups"}

@@ -10,8 +10,8 @@ from softstream.hw.head import Head
 from softstream.hw.numbers.temperature import tempered
 from softstream.hw.options.inverse_temperature import InverseTemperature
 from softstream.hw.plan.derive import plan
+from softstream.hw.plan.options.inverse_temperature import product_cycles
 from softstream.hw.plan.ports import outputs
-from softstream.hw.plan.temperature import product_cycles
 from softstream.sim.beats import pad_vectors
 from softstream.sim.golden import golden
 from softstream.sim.reference.exact import Vectors, errors_ulp, exact_values

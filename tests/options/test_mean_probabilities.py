@@ -14,7 +14,7 @@ from softstream.hw.numbers.bound import bound, unchecked_bound
 from softstream.hw.numbers.composition import composition
 from softstream.hw.options.mean_probabilities import MeanProbabilities
 from softstream.hw.plan.derive import plan
-from softstream.hw.plan.ensemble import best_mean_latency, mean_latency
+from softstream.hw.plan.options.mean_probabilities import best_mean_latency, mean_latency
 from softstream.hw.streams.flow import RigidPipe
 from softstream.sim.golden import golden
 from softstream.sim.golden.options.mean_probabilities import mean_probabilities

@@ -36,22 +36,6 @@ ALL = {
 }
 
 
-RENAMED = {
-    "normalise": "leading_one",
-    "merged": "lane_merge",
-    "kept": "ranked_store",
-    "finish": "final_round",
-    "generator": "random_words",
-    "threshold": "sum_share",
-    "search": "cdf_search",
-    "unnormalised": "power_of_two",
-    "exponentials": "unnormalised",
-    "sample": "gumbel",
-    "members": "member_sum",
-}
-"""Names of rows whose files have others."""
-
-
 def evaluate(formula: str, length: int) -> int:
     """A printed formula at N = length."""
     terms = re.sub(r"⌈N/(\d+)⌉", r"(-(-N//\1))", formula)
@@ -72,7 +56,7 @@ def test_formulas_say_what_the_numbers_are(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_every_row_is_a_stage_with_a_file(name: str) -> None:
     for stage in plan(ALL[name]).stages:
-        stem = RENAMED.get(stage.name, stage.name)
+        stem = stage.name
         known = [path.relative_to(ROOT / "hw") for path in (ROOT / "hw").glob(f"*/{stem}.py")]
         known = [path for path in known if path.parts[0] in ("stages", "normalisers", "modes", "options")]
         assert known or stem == "skid"
@@ -131,7 +115,7 @@ def rows_of(normaliser: str) -> list[tuple[str, str, str]]:
 
 
 def test_rows_say_what_is_computed() -> None:
-    normalise = "leading one: Σ = 2^n·m"
+    leading_one = "leading one: Σ = 2^n·m"
     exponential = ("exponential", "2^(βx): one table of 256 entries", "1 element/cycle")
     rounding = ("round", "shift by n − E, round half up, saturate", "1 element/cycle")
     per_vector = {
@@ -144,13 +128,13 @@ def test_rows_say_what_is_computed() -> None:
         "divider": [exponential, ("divider", "M / m, one bit a step", "1 element/cycle"), rounding],
         "reciprocal": [exponential, ("reciprocal", "M · r, one multiplier", "1 element/cycle"), rounding],
         "logarithm": [("logarithm", "2^-(log2 Σ − βx), tables of 256 and 2048 entries", "1 element/cycle")],
-        "none": [exponential, ("unnormalised", "M / 2: over a power of two, no divider", "1 element/cycle"), rounding],
+        "none": [exponential, ("power_of_two", "M / 2: over a power of two, no divider", "1 element/cycle"), rounding],
     }
     for normaliser in per_element:
         config = Config(max_length=16, normaliser=normaliser)
         cycles = schedule(config)
         assert rows_of(normaliser) == [
-            ("normalise", normalise, f"{cycles.normalise_interval} cycles/vector"),
+            ("leading_one", leading_one, f"{cycles.normalise_interval} cycles/vector"),
             *per_vector[normaliser],
             ("replay", f"raw scores again, {cycles.replay_entries(16)} entries", "1 element/cycle"),
             *per_element[normaliser],

@@ -7,17 +7,18 @@ import pytest
 from support.configurations import vectors
 
 from softstream.hw.config.config import Config
+from softstream.hw.config.modes import MODES
 from softstream.hw.errors import UserError
 from softstream.hw.numbers.gumbel import gumbel_table
 from softstream.hw.numbers.sigmoid import sigmoid_codes
 from softstream.hw.numbers.softmax import numerics
-from softstream.hw.plan.derive import PLANS, plan
+from softstream.hw.plan.derive import plan
 from softstream.hw.verilog import verilog
 from softstream.sim.golden import golden
 from softstream.sim.reference.softmax import error_ulp, float64_slack_ulp, softmax_float64
 
 EVERY = [
-    *({"mode": mode} for mode in PLANS),
+    *({"mode": mode} for mode in MODES),
     {"normaliser": "logarithm"},
     {"accumulator": "two_pass", "profile": "small"},
     {"mode": "exponential", "score_width": 12},

@@ -13,7 +13,8 @@ from support.configurations import SOFTMAX, WIDTHS, vectors
 from support.stream_bench import PAUSES, run_cycles
 
 from softstream.hw.numbers.softmax import Numerics, numerics
-from softstream.hw.plan.schedule import align_cycles, cleared, longest_segment, schedule
+from softstream.hw.plan.schedule import longest_segment, schedule
+from softstream.hw.plan.stage_cycles import align_cycles, cleared
 from softstream.hw.stages.accumulate import Accumulate, Align, edges_layout
 from softstream.hw.stages.exponential import exponential_layout, term_width
 from softstream.hw.streams.layouts import pulse

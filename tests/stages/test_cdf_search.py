@@ -8,7 +8,7 @@ from support.stream_bench import run_cycles
 
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.inverse_cdf import cdf_law
-from softstream.hw.plan.inverse_cdf import inverse_cdf_schedule
+from softstream.hw.plan.modes.inverse_cdf import inverse_cdf_schedule
 from softstream.hw.stages.cdf_search import CdfSearch
 from softstream.sim.golden.modes.inverse_cdf import terms
 from softstream.sim.golden.stages.cdf_search import search

@@ -10,7 +10,7 @@ from support.head_bench import check_head
 
 from softstream.hw.config.config import Config
 from softstream.hw.plan.derive import plan
-from softstream.hw.plan.top_k import list_of, tag_width
+from softstream.hw.plan.modes.top_k import list_of, tag_width
 from softstream.sim.golden.stages.insertion import insertion
 from softstream.sim.golden.stages.lane_merge import merged
 

@@ -11,7 +11,8 @@ from support.stream_bench import run_cycles
 from softstream.hw.config.config import Config
 from softstream.hw.formats import ceil_log2
 from softstream.hw.numbers.softmax import Numerics, numerics
-from softstream.hw.plan.schedule import DIGIT, normalise_digits, normalise_levels, schedule
+from softstream.hw.plan.schedule import schedule
+from softstream.hw.plan.stage_cycles import DIGIT, normalise_digits, normalise_levels
 from softstream.hw.stages.leading_one import LeadingOne, PipelinedLeadingOne
 from softstream.sim.golden.stages.leading_one import normalise
 
@@ -102,7 +103,8 @@ def test_equals_golden_at_the_schedules_interval(name: str) -> None:
     assert cycles.normalise == digits + 2
     interval = cycles.normalise_interval
     # Where the factor is a table, its address and what goes along with its entry have to stay.
-    stays = cycles.factor + 1 if cycles.factor_interval == 1 else 1
+    factor = cycles.normaliser
+    stays = factor.factor + 1 if factor.factor_interval == 1 else 1
     assert check(widths, cycles.segments, *sums(widths), interval=interval, stays=stays)
 
 

@@ -10,7 +10,7 @@ from support.beats import framed
 from support.stream_bench import PAUSES, run_component
 
 from softstream.hw.config.config import Config
-from softstream.hw.plan.schedule import maximum_latency
+from softstream.hw.plan.stage_cycles import maximum_latency
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
 from softstream.sim.golden.stages.maximum import maximum
 

@@ -6,7 +6,7 @@ from support.stream_bench import run_cycles
 
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.inverse_cdf import cdf_law
-from softstream.hw.plan.inverse_cdf import inverse_cdf_schedule
+from softstream.hw.plan.modes.inverse_cdf import inverse_cdf_schedule
 from softstream.hw.stages.sum_share import SumShare
 from softstream.sim.golden.stages.random_words import words
 from softstream.sim.golden.stages.sum_share import threshold

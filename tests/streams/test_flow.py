@@ -12,7 +12,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from support.stream_bench import PAUSES, run_component, run_cycles
 
-from softstream.hw.plan.schedule import QUEUE_LATENCY
+from softstream.hw.plan.stage_cycles import QUEUE_LATENCY
 from softstream.hw.streams.flow import Credit, Hold, Queue, Skid, Spacing
 from softstream.hw.streams.layouts import pulse
 from softstream.hw.streams.registers import delay

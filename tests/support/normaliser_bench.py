@@ -7,7 +7,8 @@ from support.stream_bench import run_component
 
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.softmax import numerics
-from softstream.hw.plan.schedule import normalise_digits, schedule
+from softstream.hw.plan.schedule import schedule
+from softstream.hw.plan.stage_cycles import normalise_digits
 
 __all__ = ["check_factor", "check_quotient", "divisors", "stored"]
 
@@ -47,9 +48,9 @@ def check_factor(config: Config, hardware: ModuleType, golden: ModuleType, found
     found = divisors(config) if found is None else found
     component = hardware.Factor(widths, hardware.factor_width(widths), 3, cycles.memory, pipelined=cycles.pipelined)
     beats = [{"exponent": k % 2, "divisor": int(m), "tag": k & 7} for k, m in enumerate(found)]
-    interval = cycles.factor_interval
+    interval = cycles.normaliser.factor_interval
     if interval == 1 and not cycles.pipelined:
-        interval = cycles.factor + 1
+        interval = cycles.normaliser.factor + 1
         digits, _, _ = normalise_digits(widths)
         assert interval <= cycles.normalise_interval - digits - 1
     trace = run_component(component, beats, len(beats), spacing=interval)
@@ -58,7 +59,7 @@ def check_factor(config: Config, hardware: ModuleType, golden: ModuleType, found
         for beat in trace.beats:  # {T, b}: the sum is left to what follows
             beat["factor"] = (beat["factor"] >> 1) + (beat["factor"] & 1)
     assert trace.beats == [{"exponent": k % 2, "factor": int(f), "tag": k & 7} for k, f in enumerate(factors)]
-    assert {o - i for i, o in zip(trace.inputs, trace.outputs, strict=True)} == {cycles.factor}
+    assert {o - i for i, o in zip(trace.inputs, trace.outputs, strict=True)} == {cycles.normaliser.factor}
 
 
 def check_quotient(config: Config, hardware: ModuleType, golden: ModuleType) -> None:
@@ -72,4 +73,4 @@ def check_quotient(config: Config, hardware: ModuleType, golden: ModuleType) -> 
     beats = [{"significand": s, "factor": f, "tag": k & 1} for k, (s, f) in enumerate(pairs)]
     trace = run_component(component, beats, len(beats), spacing=cycles.quotient_interval)
     assert trace.beats == [{"quotient": int(q), "tag": k & 1} for k, q in enumerate(expected)]
-    assert {o - i for i, o in zip(trace.inputs, trace.outputs, strict=True)} == {cycles.quotient}
+    assert {o - i for i, o in zip(trace.inputs, trace.outputs, strict=True)} == {cycles.normaliser.step("quotient")}

@@ -7,7 +7,7 @@ import numpy as np
 
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.gumbel import FRACTION, MANTISSA, SEGMENTS, UPPER_OCTAVES, GumbelTable, gumbel_table
-from softstream.hw.plan.ports import taking_part
+from softstream.hw.plan.ports import active_elements
 from softstream.sim.golden.modes.inverse_cdf import inverse_cdf
 from softstream.sim.golden.stages.frame import Block, unframe
 from softstream.sim.golden.stages.maximum import maximum
@@ -43,7 +43,7 @@ def draw(
 
 def words_taken(config: Config, lengths: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
     """Random words that vectors of these lengths [V] use in mode sample: one per element that takes part, or one per vector."""
-    return np.ones_like(lengths) if config.sampler == "inverse_cdf" else taking_part(config, lengths, mask)
+    return np.ones_like(lengths) if config.sampler == "inverse_cdf" else active_elements(config, lengths, mask)
 
 
 def sample(config: Config, block: Block) -> dict[str, np.ndarray]:

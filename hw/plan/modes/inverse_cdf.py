@@ -1,13 +1,19 @@
-"""Schedule of drawing by the inverse of the cumulative distribution, without the hardware description."""
+"""Plan of sampling by the inverse of the cumulative distribution."""
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import lru_cache
 
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.inverse_cdf import cdf_law, exact_sum
-from softstream.hw.plan.schedule import QUEUE_LATENCY, Schedule, schedule
+from softstream.hw.numbers.random_words import WORD
+from softstream.hw.plan.records import Cycles, Plan, StagePlan
+from softstream.hw.plan.rows import replay_row, sum_rows
+from softstream.hw.plan.schedule import Schedule, schedule
+from softstream.hw.plan.stage_cycles import QUEUE_LATENCY
+from softstream.hw.plan.texts import each_cycle
 
-__all__ = ["CdfSchedule", "inverse_cdf_schedule"]
+__all__ = ["CdfSchedule", "inverse_cdf_plan", "inverse_cdf_schedule"]
 
 SHARE_DIGIT = {"small": 1, "fast": 2, "fastest": 2}
 """Bits of u that one cycle multiplies by, by profile."""
@@ -68,3 +74,37 @@ def inverse_cdf_schedule(config: Config) -> CdfSchedule:
     """The schedule of a configuration. Raises `UserError` as `cdf_law` does."""
     law, digit = cdf_law(config), SHARE_DIGIT[config.profile]
     return CdfSchedule(replace(schedule(exact_sum(config)), entry=0), digit, -(-law.share_bits // digit))
+
+
+def inverse_cdf_plan(config: Config) -> Plan:
+    law, cycles = cdf_law(config), inverse_cdf_schedule(config)
+    inner, sums, widths, each = exact_sum(config), cycles.sums, law.widths, each_cycle(config)
+    first_pass = sum_rows(inner, widths, sums, Fraction(0), False)[:-1]
+    position, exponential, total = f"UQ{config.score_width}.0", first_pass[-2], f"{widths.accumulator_format}"
+    interval, share = f"{cycles.threshold} cycles/vector", f"UQ0.{law.share_bits}"
+    stages = [
+        *first_pass,
+        StagePlan("random_words", "a random word per vector", "–", f"{law.share_bits} of {WORD} bits", 0, "1 vector/cycle",
+                  note=f"seed {config.seed}"),
+        StagePlan("sum_share", f"Σ · u, {cycles.digit} of the {law.share_bits} bits of u a step", f"{total}, {share}", total,
+                  cycles.threshold, interval),
+        replace(replay_row(inner, sums, each),
+                computes=f"raw scores again, {cycles.elements(config.max_length)} entries"),
+        StagePlan("cdf_search", f"first index whose running sum exceeds it; {exponential.computes}", f"{position}, {total}",
+                  f"{config.index_width}-bit index, {config.score_format}", cycles.search + QUEUE_LATENCY, each,
+                  exponential.table_bits,
+                  note=f"with the output queue; total variation from softmax at most {float(law.bound):.2g}, for every vector"),
+    ]  # fmt: skip
+    constant = cycles.vector_latency + cycles.output - 1
+    return Plan(
+        config=config,
+        stages=tuple(stages),
+        fixed_latency_cycles=constant,
+        best_latency_cycles=constant,
+        interval_terms=(Cycles(1), Cycles(0, cycles.vector_interval)),
+        output_spacing=1,
+        bound=None,
+        warnings=(),
+        distance=float(law.bound),
+        searched=True,
+    )

@@ -1,0 +1,63 @@
+"""Plan of sampling: by Gumbel noise, or by the inverse of the cumulative distribution."""
+
+from dataclasses import replace
+
+from softstream.hw.config.config import Config
+from softstream.hw.numbers.gumbel import gumbel_table
+from softstream.hw.numbers.random_words import WORD
+from softstream.hw.plan.fields import Field, Output, vector_flags
+from softstream.hw.plan.modes.inverse_cdf import inverse_cdf_plan
+from softstream.hw.plan.records import ModePlan, Plan, StagePlan
+from softstream.hw.plan.rows import frame_row, steady_plan
+from softstream.hw.plan.stage_cycles import memory_cycles
+from softstream.hw.plan.texts import each_cycle
+
+__all__ = ["SAMPLE", "sample_latency"]
+
+
+def sample_latency(config: Config) -> int:
+    """From the transfer of a vector's last element to that of its draw.
+
+    Framing, the word, its octave, the memory, product, sum, comparison, and a register that may stop.
+    """
+    return 6 + memory_cycles(config) + (config.profile != "small")
+
+
+def _plan(config: Config) -> Plan:
+    if config.inverse_cdf:
+        return inverse_cdf_plan(config)
+    noise = gumbel_table(config)
+    each, position = each_cycle(config), f"UQ{config.score_width}.0"
+    units = f"UQ{noise.noise_maximum.bit_length()}.0 in units of {noise.unit:.3g} nats"
+    winner = f"{config.index_width}-bit index, {config.score_format}"
+    rows = [
+        frame_row(config),
+        StagePlan(
+            "random_words", "a random word per element", "–", f"{WORD} bits", 1, each, note=f"seed {config.seed}"
+        ),
+        StagePlan(
+            "gumbel",
+            f"first index of the largest x − ln(−ln u), {len(noise.base)} segments of a straight line",
+            f"{position}, {units}",
+            winner,
+            4 + memory_cycles(config),
+            each,
+            noise.bits,
+            note=f"total variation from softmax at most {noise.bound:.2g}, for every vector",
+        ),
+    ]
+    if config.profile != "small":
+        rows.append(StagePlan("skid", "draw held until accepted", winner, winner, 1, "1 vector/cycle"))
+    return replace(steady_plan(config, tuple(rows), sample_latency(config) - 1), distance=noise.bound)
+
+
+def _outputs(config: Config) -> tuple[Output, ...]:
+    fields = (
+        Field("index", "sample", config.index_width, "index of the class drawn"),
+        Field("score", "score", config.score_width, "its score code", config.score_signed),
+    )
+    flags = vector_flags(config, "; index 0 and the smallest score stand for the draw")
+    return (Output("m_axis", "o", fields, "vector", "draw", flags),)
+
+
+SAMPLE = ModePlan(_plan, _outputs)

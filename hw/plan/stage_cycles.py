@@ -1,0 +1,113 @@
+"""Clock cycles of the single stages: facts that the plan states and the hardware is built to.
+
+A schedule never changes a bit of the result. Nothing here loads the hardware description; tests measure every stage against
+these figures.
+"""
+
+from softstream.hw.config.config import Config
+from softstream.hw.formats import ceil_log2
+from softstream.hw.numbers.softmax import Numerics
+
+__all__ = [
+    "DIGIT",
+    "QUEUE_LATENCY",
+    "align_cycles",
+    "cleared",
+    "comparison",
+    "direct_cycles",
+    "lookup_cycles",
+    "maximum_latency",
+    "memory_cycles",
+    "normalise_digits",
+    "normalise_levels",
+    "round_cycles",
+    "skewed",
+]
+
+QUEUE_LATENCY = 2
+"""From the cycle in which an entry is written to an empty queue to the cycle in which it can be taken."""
+
+DIGIT = 4
+"""Bits by which the leading-one detector moves the sum up in a cycle."""
+
+COMPARED = {"fast": 9, "fastest": 2}
+"""Most bits that the maximum compares in a cycle, by profile."""
+
+
+def memory_cycles(config: Config) -> int:
+    """From an address to the entry of a memory, registers behind it included."""
+    return {"small": 1, "fast": 2, "fastest": 3}[config.profile]
+
+
+def direct_cycles(config: Config) -> int:
+    """Likewise for a memory with no logic behind it, because its own output register is enough."""
+    return min(memory_cycles(config), 2)
+
+
+def cleared(config: Config, widths: Numerics) -> bool:
+    """Whether the absolute accumulator is cleared after each vector, while a second register per bit holds the sum.
+
+    The second register is off the path of the sum, and smaller than a multiplexer where terms are long. Otherwise a vector's
+    first term replaces the sum, which costs nothing on some fabrics.
+    """
+    return widths.absolute and (config.lanes > 1 or widths.tables.low_width > 0 or config.profile == "fastest")
+
+
+def align_cycles(widths: Numerics) -> int:
+    """From an exponent and a significand to the aligned term."""
+    return 3 if widths.absolute else 2
+
+
+def skewed(config: Config) -> bool:
+    """Whether the comparison of the maximum is skewed, so that it is no slower than the other stages."""
+    return config.profile != "small"
+
+
+def comparison(config: Config) -> tuple[int, ...]:
+    """Bits of a contender that the skewed comparison compares in each of its steps, the highest first.
+
+    One bit per step in modes that need the order only, because no other stage is slower there.
+    """
+    width = config.contender_width
+    count = -(-width // (1 if config.traits.order_only else COMPARED[config.profile]))
+    return tuple(width * (j + 1) // count - width * j // count for j in range(count))
+
+
+def maximum_latency(config: Config) -> int:
+    """From a vector's last framed beat to its winner.
+
+    One cycle for each level of the tree over the lanes, one for the loop, and one for each step of the skewed comparison.
+    """
+    return ceil_log2(config.lanes) + 1 + (len(comparison(config)) if skewed(config) else 0)
+
+
+def normalise_digits(widths: Numerics) -> tuple[int, int, int]:
+    """(K, first, z): cycles until the leading one is among the top `DIGIT` bits at the latest; number of the first digit;
+    zeros above the sum.
+
+    The sum is at least 2^A, so its leading one lies in one of span = width − A positions. Digits are numbered such that
+    2^b − 1 − position, b the bits of a position, is digit·DIGIT + a remainder.
+    """
+    span = widths.accumulator_width - 1 - widths.accumulator_fraction
+    above = (1 << max(2, span.bit_length())) - 1 - span
+    return (span + above % DIGIT) // DIGIT + 1, above // DIGIT, above % DIGIT
+
+
+def normalise_levels(widths: Numerics) -> tuple[int, int]:
+    """(b, z): bits of a leading one's position, which is the number of shifts; zeros above the sum.
+
+    The leading one lies in one of span = width − A positions, as in `normalise_digits`; with z zeros above, there are 2^b.
+    """
+    span = widths.accumulator_width - 1 - widths.accumulator_fraction
+    bits = max(1, span.bit_length())
+    return bits, (1 << bits) - 1 - span
+
+
+def round_cycles(config: Config) -> int:
+    """From a quotient to the rounded probability: one more cycle for the shift in `fastest`."""
+    return 3 if config.profile == "fastest" else 2
+
+
+def lookup_cycles(config: Config, widths: Numerics) -> int:
+    """From a position to the exponent and the significand of its exponential: one table, or two and their product."""
+    return memory_cycles(config) + (3 if widths.tables.low_width > 0 else 0)
