@@ -16,6 +16,7 @@ from typing import Any
 
 from softstream.boards.tools.parts import PARTS
 from softstream.hw.config.config import KEYS
+from softstream.hw.config.config import SECTIONS as SECTIONS_OF_KEYS
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import outputs
@@ -90,20 +91,17 @@ def _cells_of_presets() -> str:
 
 
 def _keys() -> str:
-    return _markdown(
-        ("section", "key", "range", "unit", "default", "meaning"),
-        [
-            (
-                f"`[{key.section}]`",
-                f"`{key.name}`",
-                key.range_text,
-                key.unit,
-                f"`{key.default_text}`",
-                key.help,
-            )
+    """A table for each section of a TOML file."""
+    parts = []
+    for section, purpose in SECTIONS_OF_KEYS.items():
+        rows = [
+            (f"`{key.name}`", key.range_text, key.unit, f"`{key.default_text}`", key.help)
             for key in KEYS
-        ],
-    )
+            if key.section == section
+        ]
+        parts.append(f"### [{section}]\n\n{purpose[0].upper()}{purpose[1:]}.\n")
+        parts.append(_markdown(("key", "range", "unit", "default", "meaning"), rows) + "\n")
+    return "\n".join(parts).rstrip()
 
 
 def _tools() -> str:

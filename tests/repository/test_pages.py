@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from softstream.hw.config.config import Config, load_toml
+from softstream.scripts.cli import _softstream
 from softstream.scripts.generated_tables import PICTURES, ROOT, SECTIONS, pages, rewritten
 
 PAGES = [page.relative_to(ROOT).as_posix() for page in pages()]
@@ -31,10 +33,7 @@ def shown_commands() -> list[str]:
 
 
 COMMANDS = [line for line in shown_commands() if line.startswith("softstream")]
-QUICK = ("describe", "presets", "generate", "run", "boards")
-SLOW = (
-    "simulate", "compare", "explore", "gallery", "network", "bench", "build", "flash", "run-on-board", "doctor",
-)  # fmt: skip
+QUICK = ("describe", "presets", "keys", "generate", "run", "boards", "help", "completion")
 
 
 def test_every_folder_that_people_open_has_its_page() -> None:
@@ -97,7 +96,7 @@ def test_named_files_exist(page: str) -> None:
 
 
 def test_every_verb_is_shown() -> None:
-    assert {shlex.split(line)[1] for line in COMMANDS} == {*QUICK, *SLOW}
+    assert {shlex.split(line)[1] for line in COMMANDS} == set(_softstream.commands)
 
 
 @pytest.mark.parametrize("line", COMMANDS)
@@ -112,6 +111,15 @@ def test_commands(line: str, tmp_path: Path) -> None:
         [sys.executable, "-m", "softstream", *words], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_shown_configurations_are_read(tmp_path: Path) -> None:
+    shown = [block for page in PAGES for block in blocks(page, "toml")]
+    assert shown
+    for block in shown:
+        file = tmp_path / "config.toml"
+        file.write_text(block, encoding="utf-8")
+        Config(**load_toml(file))
 
 
 def test_make_targets_exist() -> None:
