@@ -1,6 +1,6 @@
 """The ways in which a request can fail, each with its exit code.
 
-A message is one line: what was given; what the rule is; a value that would do.
+A message is one line: the value that was given, the rule, and a value that works.
 """
 
 from pathlib import Path

@@ -18,16 +18,16 @@ def ceil_log2(value: int) -> int:
 
 
 def signed_digits(weight: int) -> list[tuple[int, bool]]:
-    """A weight as few powers of two: [(exponent, whether it is subtracted), …]."""
-    found, exponent = [], 0
+    """A weight as a sum of few powers of two: [(exponent, whether it is subtracted), …], its non-adjacent form."""
+    digits, exponent = [], 0
     while weight:
         if weight & 1:
             negative = weight & 3 == 3
-            found.append((exponent, negative))
+            digits.append((exponent, negative))
             weight += 1 if negative else -1
         weight >>= 1
         exponent += 1
-    return found
+    return digits
 
 
 @dataclass(frozen=True)

@@ -46,18 +46,18 @@ _SOURCE = re.compile(r"\(\* src = \"(.*?)\" \*\)")
 def source_lines(config: Config) -> tuple[str, ...]:
     """For each line of `verilog(config)` the line of Python that it comes from, as `hw/head.py:53`; else empty text.
 
-    The text is generated once more, with source locations as attributes, and laid beside the one without.
+    The text is generated once more, with source locations as attributes, and compared line by line with the text without them.
     """
     with_sources = []
     before: list[str] = []  # attributes on lines of their own belong to the line that follows
     for line in _converted(config, emit_src=True, strip_internal_attrs=False).splitlines():
-        found = _SOURCE.findall(line)
+        sources = _SOURCE.findall(line)
         text = "".join(_ATTRIBUTE.sub("", line).split())
         if text:
-            with_sources.append((text, _own(found) or _own(before)))
+            with_sources.append((text, _own(sources) or _own(before)))
             before = []
         else:
-            before = found or before
+            before = sources or before
     located = iter(with_sources)
     lines = []
     for line in verilog(config).splitlines():

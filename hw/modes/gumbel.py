@@ -19,7 +19,7 @@ __all__ = ["GumbelSample"]
 
 
 class _Draw(wiring.Component):
-    """Framed elements to draws. Rigid: the head stops it by a clock enable. Latency `sample_latency(config)` − 1 cycles."""
+    """Framed elements to draws; rigid, under a clock enable. Latency `memory_cycles(config)` + 5 cycles."""
 
     def __init__(self, config: Config) -> None:
         self._config = config

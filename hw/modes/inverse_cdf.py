@@ -101,7 +101,7 @@ class InverseCdf(HeadInterface):
         return thresholds, replay
 
     def _draw(self, m: Module, replay: Replay, thresholds: FactorStore, stored: data.StructLayout) -> CdfSearch:
-        """Second pass: the draw. A vector's first element leaves the ring only if the output queue has room for the draw."""
+        """Second pass: the draw. A vector leaves the ring only if the output queue has room for its draw."""
         config, law, cycles = self._config, cdf_law(self._config), inverse_cdf_schedule(self._config)
         m.submodules.cdf_search = search = CdfSearch(config, law, cycles)
         m.submodules.output = output = Queue(self.o.payload.shape(), DRAWS)

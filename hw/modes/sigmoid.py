@@ -20,7 +20,7 @@ __all__ = ["Sigmoid"]
 
 
 class _Lookup(wiring.Component):
-    """Framed beats to probabilities. Rigid: the head stops it by a clock enable. Latency `memory_cycles(config)` cycles."""
+    """Framed beats to probabilities; rigid, under a clock enable. Latency `memory_cycles(config)` cycles."""
 
     def __init__(self, config: Config) -> None:
         self._config = config

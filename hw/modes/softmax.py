@@ -45,7 +45,7 @@ NORMALISERS: dict[str, ModuleType] = {
 
 
 def vector_layout(beats: int, *, pipelined: bool) -> data.StructLayout:
-    """The vector's tag between sum and factor: its flag, whether it is a single beat, and the address of its last beat.
+    """The vector's tag between sum and factor: its flag, whether it is one beat, its last beat's address.
 
     A pipelined head counts that address again instead.
     """
@@ -123,7 +123,7 @@ class Softmax(HeadInterface):
     def _factors(
         self, m: Module, framed: Any, element: Value, accumulate: Accumulate, replay: Replay, beats: int, vectors: int
     ) -> FactorStore:
-        """Once per vector: the sum's divisor, the normaliser's factor, and the word to the ring that the vector is complete."""
+        """Once per vector: the sum's divisor, the normaliser's factor, and the ring's `complete`."""
         config, widths, cycles = self._config, numerics(self._config), schedule(self._config)
         normaliser, tag = self._normaliser(), vector_layout(beats, pipelined=cycles.pipelined)
         factor_width = normaliser.factor_width(widths)

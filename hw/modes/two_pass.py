@@ -125,7 +125,7 @@ class TwoPass(HeadInterface):
         return exponential
 
     def _advance(self, m: Module, passes: _Passes, exponential: Value, accepted: Value, ends: Value) -> None:
-        """Second pass: the sum. The address runs back to the first element; then each load of the third pass moves it on."""
+        """Second pass: the sum. The address runs back; then each load of the third pass moves it on."""
         address, left, total, load = passes.address, passes.left, passes.total, passes.load
         summed = passes.summing & address[-1]
         reading = passes.summing & ~address[-1]
@@ -169,7 +169,7 @@ class TwoPass(HeadInterface):
     def _division(
         self, m: Module, exponential: Value, total: Value, moves: Value, dividing: Value, load: Signal
     ) -> Value:
-        """The register of the quotient, which is complete in the cycle after the next `load`. Also drives the register `load`."""
+        """The quotient's register, complete in the cycle after the next `load`, which this also drives."""
         config, widths, cycles = self._config, self._widths, two_pass_schedule(self._config)
         dividend, divisor = exponential[widths.dropped :], total[widths.dropped :]
         # Steps before the next load.

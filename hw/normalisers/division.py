@@ -1,4 +1,4 @@
-"""Unsigned division by the non-restoring recurrence, one quotient bit a step: pipelined or serial, the same bits.
+"""Unsigned non-restoring division, one quotient bit a step: pipelined or serial, the same bits.
 
 With |remainder| <= divisor, a step doubles the remainder and subtracts the divisor where it was not negative, else adds it;
 the quotient bit tells whether the new remainder is not negative. The bits are those of restoring division, and each step

@@ -1,4 +1,4 @@
-"""The distance of an element to its vector's sum, and the rounding of its quotient: shift, one rounding, saturation."""
+"""The distance of an element to its vector's sum, and its quotient shifted, rounded once, saturated."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A head with stages around it: front stages, the head of the inner configuration, post stages, the final rounding.
+"""A head with stages around it: front stages, an inner head, post stages, the final rounding.
 
     scores ─► front stages ─┬─► inner head ─┬─► post stages ─► final round ─► skid ─► probabilities
                             │               └─► winner  ▲

@@ -1,4 +1,4 @@
-"""Groups inside a packet: a front stage ends them, the head takes each for a vector, and the packets' ends return behind it.
+"""Groups inside a packet: each is a vector of the inner head, and the packets' ends return behind it.
 
 scores ─► group ends ─► head of vectors ─┬─► packet ends ─► elements
                └─► marks, one per group ─┴─► packet ends ─► winners
@@ -28,7 +28,7 @@ def mark_layout() -> data.StructLayout:
 
 
 class GroupEnds(wiring.Component):
-    """Sets `last` where a group ends: after s_0 elements of a packet, after s_1 more, …, after the last size s_0 again.
+    """Sets `last` where a group ends: after s_0 elements, after s_1 more, …, after the last size s_0 again.
 
     A packet's end also ends its group, and the sizes begin anew.
 
@@ -92,7 +92,7 @@ class GroupEnds(wiring.Component):
 
 
 class PacketEnds(wiring.Component):
-    """Packets' ends for an output of the head of vectors: `last` on a packet's last beat, `ends` and the flags on a group's.
+    """Ends of an inner output: `last` on a packet's last beat, `ends` and the flags on a group's.
 
     Ports: `i`, stream of the head of vectors; `o`, the same beats; `marks`, one for each group, no back-pressure; `room`,
     whether another mark may come. Latency 0, one beat per cycle. Passes both valid and ready. A group's last beat waits for
@@ -138,7 +138,7 @@ class PacketEnds(wiring.Component):
 
 
 class Grouped(HeadInterface):
-    """The head of a configuration with groups: `inner`, the head of single groups, between `GroupEnds` and `PacketEnds`.
+    """A head with groups: `inner`, the head of single groups, between `GroupEnds` and `PacketEnds`.
 
     Ports are those of every head, with `last` on packets and `ends` on groups. Latency and interval are those of
     `plan(config)`. The queues of marks have room for all groups in flight, so they never stop the head.
@@ -171,7 +171,7 @@ class Grouped(HeadInterface):
 
 
 def marks_depth(config: Config) -> int:
-    """Groups in flight, at most: packets of one element each, or packets of whole sizes, and a margin for the credits."""
+    """Most groups in flight, of packets of one element or of whole sizes, and a margin for the credits."""
     vectors = plan(config.replace(groups=[]))
     longest = max(vectors.last_output_cycle(config.max_length), vectors.best_output_cycle(config.max_length))
     shortest = max(vectors.last_output_cycle(1), vectors.best_output_cycle(1))

@@ -1,4 +1,4 @@
-"""Smoothing: the probabilities convolved with a kernel along the classes; at the edges only the weights inside count."""
+"""Smoothing: a convolution along the classes; at the edges only the weights inside the vector count."""
 
 from itertools import pairwise
 from typing import Any
@@ -19,7 +19,7 @@ __all__ = ["Smoothing", "Window"]
 
 
 class Window(wiring.Component):
-    """The values of an element and of its neighbours up to `radius` on either side, and which of them are of its vector.
+    """An element with its neighbours up to `radius` on either side, and which of them are of its vector.
 
     The elements of a vector move up by one when the next one comes in. Behind its last element they move in every cycle, so
     that a vector's last elements never wait for the next vector.

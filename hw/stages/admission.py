@@ -1,4 +1,4 @@
-"""Admission: framed beats enter the rigid stages only where credits assure room for them and for their vector's results."""
+"""Admission: a framed beat enters the rigid stages only where credits assure room for its results."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple

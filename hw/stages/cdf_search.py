@@ -30,7 +30,7 @@ def draw_layout(config: Config) -> data.StructLayout:
 
 
 def replayed_layout(config: Config) -> data.StructLayout:
-    """One stored element: its position, whether it is its vector's first or last, and its mask, where it may have one."""
+    """One stored element: its position, whether it is its vector's first or last, and any mask."""
     masks = {"mask": 1} if config.mask else {}
     return data.StructLayout({"position": config.score_width, "first": 1, "last": 1, **masks})
 

@@ -44,7 +44,7 @@ def takes_part(config: Config, framed: Any, lane: int) -> Value:
 
 
 def earlier_participant(m: Module, config: Config, framed: Any, element: Value) -> Value:
-    """Whether the framed beat's vector has an unmasked element in an earlier beat; `element` marks the beats that count."""
+    """Whether an earlier beat of the vector has an unmasked element; `element` marks the valid beats."""
     participant = Signal()
     earlier = participant & ~framed.first
     with m.If(element):
@@ -53,7 +53,7 @@ def earlier_participant(m: Module, config: Config, framed: Any, element: Value) 
 
 
 class Frame(wiring.Component):
-    """Framing: position = code − smallest code, 0 for a masked element; index and edges of each beat; cut of overlong vectors.
+    """position = code − smallest code, 0 where masked; index and edges of each beat; overlong vectors cut.
 
     A vector that has not ended at its max_length-th element ends there with `overlong` set, inside a beat where
     max_length is no multiple of the lanes. The frame drops the elements that follow, up to the vector's own `last`.

@@ -17,7 +17,7 @@ __all__ = ["Insertion", "order_layout", "write_layout"]
 
 
 def write_layout(config: Config) -> data.StructLayout:
-    """An element on its way into the list: whether it is among the K best so far, and the tag of its place in the store."""
+    """An element for the list: whether it is among the K best so far, and the tag of its place."""
     return data.StructLayout(
         {
             "enters": 1,

@@ -37,7 +37,7 @@ def contenders_layout(config: Config, count: int) -> data.StructLayout:
 
 
 def contenders(config: Config, beat: Any) -> list[Value]:
-    """The numbers by which a framed beat's lanes are compared: the positions, with masks below a bit that is set if unmasked."""
+    """The numbers that the lanes compare: positions, with masks below a bit that is set if unmasked."""
     positions = [beat[name] for name in each_lane("position", config.lanes)]
     if not config.mask:
         return positions
@@ -46,7 +46,7 @@ def contenders(config: Config, beat: Any) -> list[Value]:
 
 
 class PairMaximum(wiring.Component):
-    """One level of the tree over the lanes: the larger position of each two neighbours, of equal ones the lower lane.
+    """One level of the tree: the larger position of two neighbouring lanes, of equal ones the lower lane.
 
     A lane that holds no element, or a masked one, never beats the one below it.
 
@@ -143,7 +143,7 @@ class Maximum(wiring.Component):
 
 
 class SkewedMaximum(wiring.Component):
-    """The same winners, from comparisons of a few bits or a single one (`comparison`), each a cycle after those above it.
+    """The same winners, from comparisons of one or a few bits (`comparison`), each a cycle after the last.
 
     With single bits stage d of the loop holds bit d of the largest position so far, m, the highest bit first, and works on a
     beat d cycles after stage 0 does. The stage above hands down, through a register, its knowledge of the beat's position x:

@@ -17,19 +17,19 @@ __all__ = ["FactorStore", "Replay", "entry_counter", "end_layout", "ring_entries
 
 
 def stored_layout(widths: Numerics, lanes: int = 1, *, mask: bool = False) -> data.StructLayout:
-    """One stored beat: the positions (the raw scores), the lanes' `keep`, whether it is its vector's last, the lanes' `mask`."""
+    """One stored beat: the positions (the raw scores), the lanes' `keep`, `last`, the lanes' `mask`."""
     positions = dict.fromkeys(each_lane("position", lanes), widths.tables.score_width)
     masks = dict.fromkeys(each_lane("mask", lanes), 1) if mask else {}
     return data.StructLayout({**positions, **dict.fromkeys(keep_names(lanes), 1), "last": 1, **masks})
 
 
 def ring_entries(needed: int) -> int:
-    """Entries of a memory for `needed` payloads: a power of two, for pointers without a carry, where that costs no memory."""
+    """Entries of a memory for `needed` payloads: a power of two, for carry-free pointers, where it is free."""
     return 1 << max(2, ceil_log2(needed + 1)) if needed < 1 << 11 else needed
 
 
 def _following(pointer: Value, needed: int, depth: int) -> Value:
-    """The pointer's next place in a memory of `depth` entries for `needed` payloads; a shift register never reaches 0."""
+    """The pointer's next place in a memory of `depth` entries; a shift register never reaches 0."""
     if depth & (depth - 1) == 0 and needed < depth:
         return following(pointer)
     return Mux(pointer == depth - 1, 0, pointer + 1)
@@ -45,7 +45,7 @@ def entry_counter(m: Module, name: str, step: Value, needed: int) -> Signal:
 
 
 def end_layout(beats: int) -> data.StructLayout:
-    """The end of a vector in a ring for `beats`: the address of its last beat, and whether that is its first as well."""
+    """The end of a vector in the ring: the address of its last beat, and whether that is its first too."""
     return data.StructLayout({"last": range(ring_entries(beats)), "single": 1})
 
 

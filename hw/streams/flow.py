@@ -1,4 +1,4 @@
-"""Flow control between stages: queues, credits, spacing, registers with back-pressure, forks and stoppable pipes.
+"""Flow control between stages: queues, credits, spacing, skid buffers, forks and stoppable pipes.
 
 Every stream follows Amaranth's stream law: valid and payload hold until ready, and valid never waits for ready. Between
 the elastic edges the pipe is rigid: a stage with `pulse` streams takes a payload in every cycle in which it is valid.
@@ -127,7 +127,7 @@ class Spacing(wiring.Component):
 
 
 class Skid(wiring.Component):
-    """A skid buffer: an output register, and a second register for the payload that arrives while the first one waits.
+    """A skid buffer: an output register, and a second one for a payload that arrives while it waits.
 
     Ports: `i`, `o`, streams of `shape`. Latency 1 cycle, one payload per cycle. Cuts the ready path: `i.ready` is a
     register.

@@ -54,7 +54,7 @@ def score_layout(config: Config) -> data.StructLayout:
 
 
 def framed_layout(config: Config) -> data.StructLayout:
-    """One beat after framing: a position per lane, the beat's index in its vector, its edges, the flag, the sideband fields.
+    """One beat after framing: a position per lane, index, edges, the flag, the sideband fields.
 
     A position is code − smallest code. A lane whose `keep` is 0 has position 0, `mask` 1 where there are masks, and no lane
     with `keep` 1 above it.
@@ -72,7 +72,7 @@ def framed_layout(config: Config) -> data.StructLayout:
 
 
 def output_layout(config: Config, output: Output) -> data.StructLayout:
-    """One output beat: its fields, those of an element once per lane, `last` where a vector has several beats, its flags.
+    """One output beat: its fields, per lane where per element, `last` in an output of elements, its flags.
 
     `keep` is that of the beat of scores. A lane without an element carries any value.
     """
@@ -95,7 +95,7 @@ def probability_layout(config: Config) -> data.StructLayout:
 
 
 def guarded_layout(config: Config, inner: Config) -> data.StructLayout:
-    """One beat between the post stages of `config`: probability codes of its `inner` configuration, flags of its own."""
+    """One beat between the post stages: codes of the `inner` configuration, flags of `config`."""
     (inner_output, *_), (output, *_) = outputs(inner), outputs(config)
     return output_layout(config, replace(output, fields=inner_output.fields))
 
