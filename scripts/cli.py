@@ -392,7 +392,6 @@ def _prove(config: Config, console: Console, timeout: float, waveform: str | Non
     """
     from softstream.scripts.verbs.prove import prove
 
-    _echo(config, console)
     prove(config, timeout, Path(waveform) if waveform else None, console)
 
 

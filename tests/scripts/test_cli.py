@@ -75,6 +75,7 @@ def test_no_arguments_is_help(cli):
         "generate",
         "run",
         "simulate",
+        "prove",
         "compare",
         "network",
         "gallery",
@@ -193,7 +194,7 @@ def test_the_resolved_configuration_is_echoed(cli, tmp_path):
     [
         (
             ("nope",),
-            "no verb 'nope'; the verbs are describe, generate, run, simulate, compare, network, gallery, bench, explore, ",
+            "no verb 'nope'; the verbs are describe, generate, run, simulate, prove, compare, network, gallery, bench, explore, ",
         ),
         (("simulat",), "for example simulate"),
         (("--nope",), "No such option '--nope'; softstream --help shows what is possible"),
