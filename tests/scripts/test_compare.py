@@ -320,6 +320,7 @@ def test_the_json_is_plain(of_digits):
     assert json.loads(json.dumps(of_digits.to_json(), allow_nan=False)) == of_digits.to_json()
 
 
+@pytest.mark.long  # four syntheses and placements; test_resources has the cells of digits-argmax in make test
 def test_the_digits_on_both_parts_have_the_recorded_cells_and_reach_the_recorded_floor():
     comparison = compare(preset("digits-softmax"))
     content = recorded()
