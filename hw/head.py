@@ -1,38 +1,15 @@
 """The head of a configuration: one component per mode, and one around it where stages stand before or behind."""
 
 from softstream.hw.config.config import Config
-from softstream.hw.modes.argmax import Argmax
-from softstream.hw.modes.cross_entropy import CrossEntropy
-from softstream.hw.modes.gumbel import GumbelSample
-from softstream.hw.modes.hardmax import Hardmax
+from softstream.hw.modes import HEADS
 from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.modes.inverse_cdf import InverseCdf
-from softstream.hw.modes.log_softmax import LogSoftmax
-from softstream.hw.modes.sigmoid import Sigmoid
-from softstream.hw.modes.softmax import Softmax
-from softstream.hw.modes.softmax_top_k import SoftmaxTopK
-from softstream.hw.modes.top_k import TopK
 from softstream.hw.modes.two_pass import TwoPass
-from softstream.hw.modes.unnormalised import Unnormalised
 from softstream.hw.numbers.composition import composition
 from softstream.hw.options.composed import Composed
 from softstream.hw.options.groups import Grouped
 
-__all__ = ["HEADS", "Head"]
-
-HEADS: dict[str, type[HeadInterface]] = {
-    "argmax": Argmax,
-    "softmax": Softmax,
-    "log_softmax": LogSoftmax,
-    "cross_entropy": CrossEntropy,
-    "exponential": Unnormalised,
-    "sigmoid": Sigmoid,
-    "sample": GumbelSample,
-    "hardmax": Hardmax,
-    "top_k": TopK,
-    "softmax_top_k": SoftmaxTopK,
-}
-"""Mode → its component."""
+__all__ = ["Head"]
 
 
 def Head(config: Config) -> HeadInterface:

@@ -10,14 +10,13 @@ The edges are elastic and the stages between are rigid: the admission lets an el
 it, for its vector and for its winner, so no stage in between ever waits.
 """
 
-from types import ModuleType
 from typing import Any
 
 from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 
 from softstream.hw.modes.interface import HeadInterface
-from softstream.hw.normalisers import divider, logarithm, power_of_two, reciprocal
+from softstream.hw.normalisers import NORMALISERS
 from softstream.hw.normalisers.interface import factor_layout
 from softstream.hw.numbers.softmax import numerics
 from softstream.hw.plan.ports import outputs
@@ -34,14 +33,7 @@ from softstream.hw.streams.flow import Buffered, Credit, Queue, vector_buffers
 from softstream.hw.streams.layouts import each_lane, keep_names, probability_layout, winner_layout
 from softstream.hw.streams.registers import delay
 
-__all__ = ["NORMALISERS", "Softmax"]
-
-NORMALISERS: dict[str, ModuleType] = {
-    "divider": divider,
-    "reciprocal": reciprocal,
-    "logarithm": logarithm,
-    "none": power_of_two,
-}
+__all__ = ["Softmax"]
 
 
 def vector_layout(beats: int, *, pipelined: bool) -> data.StructLayout:

@@ -6,7 +6,7 @@ from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 
 from softstream.hw.modes.interface import HeadInterface
-from softstream.hw.modes.softmax import NORMALISERS
+from softstream.hw.normalisers import NORMALISERS
 from softstream.hw.normalisers.interface import factor_layout
 from softstream.hw.numbers.softmax import numerics
 from softstream.hw.plan.modes.softmax_top_k import softmax_top_k_vectors

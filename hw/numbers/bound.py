@@ -122,6 +122,8 @@ def post_shares(config: Config, parts: Composition) -> list[tuple[str, Fraction]
     shares = []
     for name in parts.posts:
         behind = POSTS[name].error(config, parts.inner, error)
+        if name != parts.posts[-1]:
+            behind += POSTS[name].truncation(config, parts.inner)
         shares.append((name, (behind - error) * (1 << config.probability_width)))
         error = behind
     return shares

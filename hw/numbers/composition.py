@@ -14,7 +14,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from softstream.hw.config.config import Config
-from softstream.hw.numbers.ensemble import mean_error, summed
+from softstream.hw.numbers.ensemble import mean_truncation, summed
 from softstream.hw.numbers.floor import floor_error
 from softstream.hw.numbers.smoothing import smoothing_error
 from softstream.hw.numbers.temperature import tempered, untempered
@@ -53,6 +53,8 @@ class Post:
     """The configuration with its option switched off."""
     error: Callable[[Config, Config, Fraction], Fraction]
     """(outer, inner, e) → error of a probability behind the stage where it is at most e before, both absolute."""
+    truncation: Callable[[Config, Config], Fraction] = lambda config, inner: Fraction(0)
+    """Error of a truncation at the end of the stage, which the last rounding absorbs unless another stage follows."""
 
 
 FRONTS: dict[str, FrontStep] = {
@@ -65,7 +67,8 @@ POSTS: dict[str, Post] = {
     "mean_probabilities": Post(
         lambda config: config.averages_probabilities,
         lambda config: config.replace(ensemble=1, ensemble_mean="logits"),
-        mean_error,
+        lambda config, inner, error: error,
+        mean_truncation,
     ),
     "smoothing": Post(lambda config: config.smooths, lambda config: config.replace(smoothing=()), smoothing_error),
     "floor": Post(

@@ -28,7 +28,7 @@ from typing import Any
 from softstream.hw.config.config import Config
 from softstream.hw.formats import QFormat, ceil_log2
 
-__all__ = ["MeanDivision", "mean_division", "mean_error", "mean_format", "result_lengths", "sum_offset", "summed"]
+__all__ = ["MeanDivision", "mean_division", "mean_format", "mean_truncation", "result_lengths", "sum_offset", "summed"]
 
 
 def result_lengths(config: Config, lengths: Any) -> Any:
@@ -64,10 +64,9 @@ def mean_format(config: Config, inner: Config) -> QFormat:
     return QFormat(1 + ceil_log2(config.ensemble), inner.probability_width)
 
 
-def mean_error(config: Config, inner: Config, error: Fraction) -> Fraction:
-    """Error of the mean of probabilities that are off by `error` at most; its floor counts where another stage follows."""
-    floor = Fraction(config.ensemble - 1, config.ensemble << inner.probability_width)
-    return error + (floor if len(config.smoothing) > 1 or config.probability_floor else 0)
+def mean_truncation(config: Config, inner: Config) -> Fraction:
+    """Error of the floor of S / M, which the last rounding absorbs if it comes next."""
+    return Fraction(config.ensemble - 1, config.ensemble << inner.probability_width)
 
 
 @dataclass(frozen=True)

@@ -20,37 +20,15 @@ from amaranth.lib import wiring
 from softstream.hw.config.config import Config
 from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.numbers.composition import Composition
+from softstream.hw.options import FRONTS, POSTS
 from softstream.hw.options.final_round import FinalRound
-from softstream.hw.options.floor import Floor, Remainder
-from softstream.hw.options.inverse_temperature import InverseTemperature
-from softstream.hw.options.mean_logits import MeanLogits
-from softstream.hw.options.mean_probabilities import MeanProbabilities
-from softstream.hw.options.smoothing import Smoothing
+from softstream.hw.options.floor import REMAINING_MASS, Remainder
 from softstream.hw.options.vector_flags import VectorFlags
 from softstream.hw.plan.ports import outputs
 from softstream.hw.streams.flow import Fork, RigidPipe
 from softstream.hw.streams.layouts import score_layout
 
-__all__ = ["FRONTS", "POSTS", "Composed"]
-
-FRONTS: dict[str, Callable[[Config, Config], Any]] = {
-    "mean_logits": MeanLogits,
-    "inverse_temperature": InverseTemperature,
-}
-"""Front stage → its component, of the configurations before and behind it: elastic streams `i` and `o` of scores.
-
-A stage that flags vectors also has a port `ended`: the flags of the vector whose last beat is offered at `o`.
-"""
-
-POSTS: dict[str, Callable[[Config, Config], Any]] = {
-    "mean_probabilities": MeanProbabilities,
-    "smoothing": Smoothing,
-    "floor": Floor,
-}
-"""Post stage → its component, of the outer and the inner configuration: rigid streams `i` and `o` of guarded beats.
-
-A stage that replaces the winners of the inner head also has a stream `o_best`.
-"""
+__all__ = ["Composed"]
 
 
 class Composed(HeadInterface):
@@ -82,7 +60,8 @@ class Composed(HeadInterface):
                 flagging.append((stage, scores))
         stages = {name: POSTS[name](config, parts.inner) for name in parts.posts}
         m.submodules.inner = inner = self._head(parts.inner)
-        if "floor" in stages:
+        counting = [stage for stage in stages.values() if getattr(stage, "needs", None) == REMAINING_MASS]
+        if counting:
             m.submodules.remainder = remainder = Remainder(config, parts.inner)
             wiring.connect(m, scores, remainder.i)
             scores = remainder.o
@@ -96,11 +75,11 @@ class Composed(HeadInterface):
             m.d.comb += [post.i.valid.eq(inner.o.valid), inner.o.ready.eq(post.i.ready)]
             m.d.comb += [post.i.payload[name].eq(inner.o.payload[name]) for name in inner.o.payload.shape().members]
             results["o"] = post.o
-            if "floor" in stages:
+            for stage in counting:
                 # The count happens as the vector enters, so it arrives long before the vector's first probability.
                 m.d.comb += [
-                    stages["floor"].vector.eq(remainder.vector.payload),
-                    remainder.vector.ready.eq(stages["floor"].next & post.moves),
+                    stage.vector.eq(remainder.vector.payload),
+                    remainder.vector.ready.eq(stage.next & post.moves),
                 ]
             if "o_best" in post.signature.members:
                 m.d.comb += inner.o_best.ready.eq(1)

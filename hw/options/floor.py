@@ -15,7 +15,10 @@ from softstream.hw.streams.flow import Credit, Queue
 from softstream.hw.streams.layouts import each_lane, guarded_layout, keep_names, pulse, score_layout
 from softstream.hw.streams.registers import delay
 
-__all__ = ["Floor", "Remainder"]
+__all__ = ["REMAINING_MASS", "Floor", "Remainder"]
+
+REMAINING_MASS = "remaining_mass"
+"""A stage that `needs` it receives, for each vector, the mass that its floors leave."""
 
 
 class Remainder(wiring.Component):
@@ -93,6 +96,9 @@ class Floor(wiring.Component):
     to, and `next`, set with its last beat; no back-pressure. Latency `floor_latency`, one beat per cycle. The normaliser
     reciprocal implies a multiplier, and the others a tree of adders, for the same product.
     """
+
+    needs = REMAINING_MASS
+    """What `Composed` connects to `vector` and `next`."""
 
     def __init__(self, config: Config, inner: Config) -> None:
         self._config, self._inner = config, inner

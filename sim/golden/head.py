@@ -1,6 +1,6 @@
 """The golden model of a head: the outputs of a configuration's hardware, bit for bit."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import numpy as np
@@ -10,36 +10,15 @@ from softstream.hw.errors import UserError
 from softstream.hw.numbers.composition import composition
 from softstream.hw.numbers.ensemble import result_lengths
 from softstream.hw.plan.ports import outputs, sidebands
-from softstream.sim.golden.modes.argmax import argmax
-from softstream.sim.golden.modes.cross_entropy import cross_entropy
-from softstream.sim.golden.modes.gumbel import sample, words_taken
-from softstream.sim.golden.modes.hardmax import hardmax
-from softstream.sim.golden.modes.log_softmax import log_softmax
-from softstream.sim.golden.modes.sigmoid import sigmoid
-from softstream.sim.golden.modes.softmax import softmax
-from softstream.sim.golden.modes.softmax_top_k import softmax_top_k
-from softstream.sim.golden.modes.top_k import top_k
-from softstream.sim.golden.modes.unnormalised import exponentials
+from softstream.sim.golden.modes import MODELS
+from softstream.sim.golden.modes.gumbel import words_taken
 from softstream.sim.golden.options.composed import composed
 from softstream.sim.golden.options.groups import grouped
 from softstream.sim.golden.options.member_sum import flags
 from softstream.sim.golden.stages.frame import Block, frame
 
-__all__ = ["MODELS", "Result", "checked", "checked_sideband", "golden"]
+__all__ = ["Result", "checked", "checked_sideband", "golden"]
 
-MODELS: dict[str, Callable[[Config, Block], dict[str, np.ndarray]]] = {
-    "argmax": argmax,
-    "softmax": softmax,
-    "log_softmax": log_softmax,
-    "cross_entropy": cross_entropy,
-    "exponential": exponentials,
-    "sigmoid": sigmoid,
-    "sample": sample,
-    "hardmax": hardmax,
-    "top_k": top_k,
-    "softmax_top_k": softmax_top_k,
-}
-"""Mode → its model: framed vectors in, the arrays of the mode's outputs out, all but `overlong`."""
 
 _BLOCK_ELEMENTS = 1 << 16
 """Elements per block: intermediate arrays then stay in the processor's cache."""

@@ -14,17 +14,17 @@ from support.stream_bench import run_component
 
 from softstream.hw.config.config import Config
 from softstream.hw.config.modes import MODES
-from softstream.hw.head import HEADS as HEAD_OF
 from softstream.hw.head import Head
-from softstream.hw.modes.softmax import NORMALISERS
+from softstream.hw.modes import HEADS as HEAD_OF
+from softstream.hw.normalisers import NORMALISERS
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.modes import MODE_PLANS
 from softstream.hw.plan.schedule import schedule
 from softstream.hw.streams.layouts import probability_layout, score_layout, winner_layout
 from softstream.sim import golden as golden_package
 from softstream.sim.golden import golden
-from softstream.sim.golden.head import MODELS
-from softstream.sim.golden.modes.softmax import NORMALISERS as GOLDEN_NORMALISERS
+from softstream.sim.golden.modes import MODELS
+from softstream.sim.golden.normalisers import NORMALISERS as GOLDEN_NORMALISERS
 
 ARGMAX = {f"argmax-{profile}": Config(mode="argmax", max_length=16, profile=profile) for profile in ("fast", "small")}
 ARGMAX |= {

@@ -7,7 +7,7 @@ import pytest
 from support.head_bench import check_head
 
 from softstream.hw.config.config import Config
-from softstream.hw.modes.softmax import NORMALISERS
+from softstream.hw.normalisers import NORMALISERS
 from softstream.hw.plan.derive import plan
 from softstream.sim.beats import pad_vectors
 from softstream.sim.golden import golden

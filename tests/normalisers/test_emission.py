@@ -9,12 +9,12 @@ from support.configurations import SOFTMAX, vectors
 from support.normaliser_bench import stored
 from support.stream_bench import run_cycles
 
-from softstream.hw.modes.softmax import NORMALISERS
+from softstream.hw.normalisers import NORMALISERS
 from softstream.hw.numbers.softmax import numerics
 from softstream.hw.plan.schedule import schedule
 from softstream.hw.plan.stage_cycles import QUEUE_LATENCY
 from softstream.sim.golden import golden
-from softstream.sim.golden.modes.softmax import NORMALISERS as GOLDEN
+from softstream.sim.golden.normalisers import NORMALISERS as GOLDEN
 from softstream.sim.golden.stages.accumulate import accumulate
 from softstream.sim.golden.stages.exponential import exponential
 from softstream.sim.golden.stages.leading_one import normalise

@@ -5,9 +5,9 @@ import pytest
 from support.normaliser_bench import check_factor, check_quotient
 
 from softstream.hw.config.config import Config
-from softstream.hw.modes.softmax import NORMALISERS
+from softstream.hw.normalisers import NORMALISERS
 from softstream.hw.numbers.softmax import numerics
-from softstream.sim.golden.modes.softmax import NORMALISERS as GOLDEN
+from softstream.sim.golden.normalisers import NORMALISERS as GOLDEN
 
 PROFILES = ("small", "fast", "fastest")
 WIDTHS = ((2, 4), (8, 4), (16, 4), (24, 4))

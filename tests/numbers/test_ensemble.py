@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from softstream.hw.config.config import Config
+from softstream.hw.numbers.bound import post_shares
 from softstream.hw.numbers.composition import composition
-from softstream.hw.numbers.ensemble import mean_division, mean_error, mean_format, sum_offset, summed
+from softstream.hw.numbers.ensemble import mean_division, mean_format, mean_truncation, sum_offset, summed
 
 
 @pytest.mark.parametrize("fraction", [1, 4, 10, 16])
@@ -45,5 +46,10 @@ def test_the_floor_of_the_mean_counts_only_before_another_stage() -> None:
     parts = composition(config)
     assert parts is not None
     unit = Fraction(1, 1 << parts.inner.probability_width)
-    assert mean_error(config, parts.inner, unit) == unit
-    assert mean_error(config.replace(smoothing=(1, 2, 1)), parts.inner, unit) == unit + Fraction(2, 3) * unit
+    assert mean_truncation(config, parts.inner) == Fraction(2, 3) * unit
+    assert [share for _, share in post_shares(config, parts)] == [0]
+    followed = config.replace(smoothing=(1, 2, 1))
+    parts = composition(followed)
+    assert parts is not None
+    (name, share), _ = post_shares(followed, parts)
+    assert (name, share) == ("mean_probabilities", Fraction(2, 3) * unit * (1 << config.probability_width))

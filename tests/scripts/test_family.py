@@ -12,7 +12,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.config.modes import MODES
 from softstream.hw.config.presets import PRESETS, preset
 from softstream.hw.errors import UserError
-from softstream.hw.head import HEADS
+from softstream.hw.modes import HEADS
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import outputs
 from softstream.scripts.cli import main

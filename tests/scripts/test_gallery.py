@@ -9,7 +9,7 @@ from support.html_page import Page
 
 from softstream.hw.config.config import KEYS, Config
 from softstream.hw.config.presets import PRESETS
-from softstream.hw.head import HEADS
+from softstream.hw.modes import HEADS
 from softstream.scripts.cli import main
 from softstream.scripts.verbs import gallery
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from softstream.hw.config.config import Config
-from softstream.hw.head import HEADS
+from softstream.hw.modes import HEADS
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import outputs, sidebands
 from softstream.sim.beats import pad_vectors

@@ -1,3 +1,34 @@
-"""The integer model of `hw/modes`."""
+"""Golden models of the modes."""
 
-__all__: list[str] = []
+from collections.abc import Callable
+
+import numpy as np
+
+from softstream.hw.config.config import Config
+from softstream.sim.golden.modes.argmax import argmax
+from softstream.sim.golden.modes.cross_entropy import cross_entropy
+from softstream.sim.golden.modes.gumbel import sample
+from softstream.sim.golden.modes.hardmax import hardmax
+from softstream.sim.golden.modes.log_softmax import log_softmax
+from softstream.sim.golden.modes.sigmoid import sigmoid
+from softstream.sim.golden.modes.softmax import softmax
+from softstream.sim.golden.modes.softmax_top_k import softmax_top_k
+from softstream.sim.golden.modes.top_k import top_k
+from softstream.sim.golden.modes.unnormalised import exponentials
+from softstream.sim.golden.stages.frame import Block
+
+__all__ = ["MODELS"]
+
+MODELS: dict[str, Callable[[Config, Block], dict[str, np.ndarray]]] = {
+    "argmax": argmax,
+    "softmax": softmax,
+    "log_softmax": log_softmax,
+    "cross_entropy": cross_entropy,
+    "exponential": exponentials,
+    "sigmoid": sigmoid,
+    "sample": sample,
+    "hardmax": hardmax,
+    "top_k": top_k,
+    "softmax_top_k": softmax_top_k,
+}
+"""Mode → its model: framed vectors in, the arrays of the mode's outputs out, all but `overlong`."""

@@ -1,7 +1,5 @@
 """The softmax head: the stages of `hw/modes/softmax.py` in data-path order, on whole arrays of vectors."""
 
-from types import ModuleType
-
 import numpy as np
 
 from softstream.hw.config.config import Config
@@ -9,21 +7,13 @@ from softstream.hw.numbers.softmax import numerics
 from softstream.hw.numbers.two_pass import differences
 from softstream.sim.golden.modes.argmax import argmax
 from softstream.sim.golden.modes.two_pass import two_pass
-from softstream.sim.golden.normalisers import divider, logarithm, reciprocal
-from softstream.sim.golden.normalisers import power_of_two as unnormalised
+from softstream.sim.golden.normalisers import NORMALISERS
 from softstream.sim.golden.stages.accumulate import accumulate
 from softstream.sim.golden.stages.exponential import exponential
 from softstream.sim.golden.stages.frame import Block
 from softstream.sim.golden.stages.leading_one import normalise
 
-__all__ = ["NORMALISERS", "softmax"]
-
-NORMALISERS: dict[str, ModuleType] = {
-    "divider": divider,
-    "reciprocal": reciprocal,
-    "logarithm": logarithm,
-    "none": unnormalised,
-}
+__all__ = ["softmax"]
 
 
 def softmax(config: Config, block: Block) -> dict[str, np.ndarray]:

@@ -8,30 +8,13 @@ import numpy as np
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.composition import Composition
 from softstream.sim.golden.modes.argmax import argmax
+from softstream.sim.golden.options import FRONTS, POSTS
 from softstream.sim.golden.options.final_round import finish
-from softstream.sim.golden.options.floor import floor
-from softstream.sim.golden.options.inverse_temperature import inverse_temperature
-from softstream.sim.golden.options.mean_logits import mean_logits
-from softstream.sim.golden.options.mean_probabilities import mean_probabilities
-from softstream.sim.golden.options.smoothing import smoothing
 from softstream.sim.golden.stages.frame import Block
 
-__all__ = ["FRONTS", "POSTS", "composed"]
+__all__ = ["composed"]
 
 Arrays = dict[str, np.ndarray]
-
-FRONTS: dict[str, Callable[[Config, Config, Block], Block]] = {
-    "mean_logits": mean_logits,
-    "inverse_temperature": inverse_temperature,
-}
-"""Front stage → its model: (configuration before it, configuration behind it, framed vectors) → framed vectors."""
-
-POSTS: dict[str, Callable[[Config, Config, Block, Arrays], Arrays]] = {
-    "mean_probabilities": mean_probabilities,
-    "smoothing": smoothing,
-    "floor": floor,
-}
-"""Post stage → its model: (outer configuration, inner configuration, vectors, arrays before it) → arrays behind it."""
 
 
 def composed(
@@ -49,11 +32,10 @@ def composed(
     arrays = {**models[parts.inner.mode](parts.inner, block), **winner}
     for name in parts.posts:
         arrays = POSTS[name](config, parts.inner, block, arrays)
-        if name == "mean_probabilities":
-            # From here on each ensemble is one vector, as long as its first member.
-            block = replace(
-                block, positions=block.positions[:: config.ensemble], lengths=block.lengths[:: config.ensemble]
-            )
+        members = len(block.lengths) // max(1, len(arrays["probabilities"]))
+        if members > 1:
+            # The stage merged vectors: from here on each ensemble is one vector, as long as its first member.
+            block = replace(block, positions=block.positions[::members], lengths=block.lengths[::members])
     if parts.finished:
         arrays = {**arrays, "probabilities": finish(config, parts.inner, arrays["probabilities"])}
     return arrays
