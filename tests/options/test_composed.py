@@ -35,6 +35,8 @@ from softstream.sim.reference.softmax import error_ulp, float64_slack_ulp
 
 SEED = 4711
 """Softmax has no use for it: it asks for the stage of this test."""
+SMOOTH = {"smoothing": (1, 2, 1)}
+"""A stage of `Config`'s own rules, which do not know the stage of this test."""
 CONFIGS = {
     "fast": Config(max_length=16, seed=SEED),
     "fastest": Config(max_length=16, seed=SEED, normaliser="logarithm", profile="fastest", probability_format="UQ1"),
@@ -139,10 +141,13 @@ def test_the_bound_is_that_of_the_inner_head_through_the_stages(name: str) -> No
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"guard_bits": 2}, "guard_bits = 2 with identity: .*; guard_bits = 4 would do"),
-        ({"probability_width": 23}, "probability_width = 23 with identity: .*; probability_width = 22 would do"),
-        ({"normaliser": "none"}, "identity with normaliser = 'none': .*; normaliser = 'divider' would do"),
-        ({"mode": "argmax"}, "identity with mode = 'argmax': .*; mode = 'softmax' would do"),
+        ({"guard_bits": 2, **SMOOTH}, "guard_bits = 2 with smoothing: .*; guard_bits = 4 would do"),
+        (
+            {"probability_width": 23, **SMOOTH},
+            "probability_width = 23 with smoothing: .*; probability_width = 22 would do",
+        ),
+        ({"normaliser": "none", **SMOOTH}, "smoothing with normaliser = 'none': .*; normaliser = 'divider' would do"),
+        ({"mode": "argmax", **SMOOTH}, "smoothing with mode = 'argmax': .*; mode = 'softmax' would do"),
         (
             {"guard_bits": 3, "normaliser": "logarithm"},
             "guard_bits = 3 .*: the error bound would be 1.* ulp, .*; guard_bits = 4 would do",
