@@ -1,4 +1,4 @@
-"""How far the probabilities of the model are from float64: over given scores, over pairs of scores, and under attack."""
+"""Errors of the model's probabilities against float64: of given scores, of pairs of scores, and of adversarial vectors."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from softstream.sim.stimulus import corner_vectors, limit_vectors
 __all__ = ["Sweep", "signed_errors", "sweep_pairs", "worst_errors"]
 
 _SWEEP_PAIRS_LOG2 = 16
-"""The sweep over two scores takes every pair up to this many, and beyond it every difference once."""
+"""log2 of the largest number of pairs that the sweep takes one by one; beyond it, every difference once."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,16 @@ class Sweep:
 
 
 def signed_errors(config: Config, codes: np.ndarray, exact: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Errors in ulp, code − p·2^P, and which of them the saturation of 1.0 made."""
+    """(errors in ulp, code − p·2^P; whether the saturation of 1.0 causes the error)."""
     ideal = exact * 2.0**config.probability_width
     top = config.probability_maximum
     return codes - ideal, (codes == top) & (ideal > top + 0.5) & (config.probability_format == "UQ0")
 
 
 def sweep_pairs(config: Config) -> tuple[Sweep, np.ndarray, np.ndarray] | None:
-    """Two scores over all their differences; the error of every first probability, and whether saturation made it.
+    """Two scores over all their differences: the extremes, the error of every first probability, and whether it saturated.
 
-    Of an ensemble, members that are all alike.
+    All members of an ensemble have the same scores.
     """
     if config.max_length < 2:
         return None
@@ -54,9 +54,9 @@ def sweep_pairs(config: Config) -> tuple[Sweep, np.ndarray, np.ndarray] | None:
     else:  # one of the two is the largest code
         first, second = np.append(codes, np.full_like(codes, high)), np.append(np.full_like(codes, high), codes)
     pairs = np.repeat(np.stack([first, second], axis=1), config.ensemble, axis=0)
-    found = golden(config, pairs).probabilities
-    assert found is not None
-    error, saturated = (both[:, 0] for both in signed_errors(config, found, softmax_float64(config, pairs)))
+    codes_of_pairs = golden(config, pairs).probabilities
+    assert codes_of_pairs is not None
+    error, saturated = (both[:, 0] for both in signed_errors(config, codes_of_pairs, softmax_float64(config, pairs)))
     span = high - low
     lowest, highest = np.full(2 * span + 1, np.inf), np.full(2 * span + 1, -np.inf)
     np.minimum.at(lowest, first - second + span, error)
@@ -66,11 +66,11 @@ def sweep_pairs(config: Config) -> tuple[Sweep, np.ndarray, np.ndarray] | None:
 
 
 def worst_errors(config: Config, seed: int) -> tuple[float, float]:
-    """The largest errors found in ulp: before saturation of 1.0, and with it. Softmax mode only.
+    """The largest errors in ulp, before saturation of 1.0 and with it, in softmax mode only.
 
-    Tried are corner vectors and vectors at the length limit, every pair of scores (or every difference of two), vectors of
-    many elements whose table entries err the most against few that err the most the other way, and random ones: normal
-    scores of 1/2 to 8 nats, of many lengths. The same seed gives the same vectors.
+    The vectors are corner vectors and those at the length limit, every pair of scores (or every difference of two), vectors
+    that combine the table entries with the largest errors of both signs, and random ones: normal scores of 1/2 to 8 nats, of
+    many lengths. The same seed gives the same vectors.
     """
     rng = np.random.default_rng(seed)
     swept = sweep_pairs(config)

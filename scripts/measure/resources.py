@@ -1,11 +1,11 @@
-"""What every preset costs: measures it, keeps it in `boards/measured/resources.json`, and says what has changed.
+"""Cells and clock of every preset: measures them, stores them in `boards/measured/resources.json`, and prints changes.
 
     python -m softstream.scripts.measure.resources            # compare the cells with the file; exit code 1 where they differ
     python -m softstream.scripts.measure.resources --write    # measure everything anew and write the file
     python -m softstream.scripts.measure.resources --write --links    # only what the link of a board adds to each preset
 
-Cells are exact: the same Verilog, part and tool versions give the same numbers on every machine. Fmax is the median of
-three seeds with a floor below it: it moves with every change of the netlist, and only falling below the floor is a defect.
+Cells are exact: the same Verilog, part and tool versions give the same numbers on every machine. Fmax is the median
+of the seeds; it moves with every change of the netlist, and only a value below the recorded floor is a defect.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def measured(
     workers: int = 2,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """The same content, measured now. Without seeds there are cells only, which is quicker; without `heads`, only the links'."""
+    """The same content, measured now. Without seeds only cells, which is faster; without `heads` only the links."""
     jobs = []
     for name in presets:
         for row in parts:
@@ -86,13 +86,13 @@ def measured(
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What of `new` is not as in `old`: cells that differ and Fmax below its floor, one line each."""
-    found = []
+    """Cells of `new` that differ from `old`, and clocks below their floor, one line each."""
+    lines = []
     for name, parts in new["presets"].items():
         for row, entry in parts.items():
             before = old["presets"].get(name, {}).get(row)
             if before is None:
-                found.append(f"{name} on {row}: not in the file")
+                lines.append(f"{name} on {row}: not in the file")
                 continue
             for what, of in (("cells", name), ("link_cells", f"the link of {name}")):
                 if what not in entry:
@@ -104,18 +104,18 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
                     if then.get(kind) != now.get(kind)
                 ]
                 if changed:
-                    found.append(f"{of} on {row}: {', '.join(changed)}")
+                    lines.append(f"{of} on {row}: {', '.join(changed)}")
             mhz, floor = entry.get("fmax_mhz"), before["floor_mhz"]
             if floor is not None and mhz is not None and mhz < floor:
-                found.append(f"{name} on {row}: Fmax {mhz:.1f} MHz, below its floor of {floor:.1f} MHz")
-    return found
+                lines.append(f"{name} on {row}: Fmax {mhz:.1f} MHz, below its floor of {floor:.1f} MHz")
+    return lines
 
 
-def _chosen(given: Sequence[str] | None, known: Mapping[str, object], what: str) -> tuple[str, ...]:
-    for name in given or ():
+def _chosen(names: Sequence[str] | None, known: Mapping[str, object], what: str) -> tuple[str, ...]:
+    for name in names or ():
         if name not in known:
             raise UserError(f"unknown {what} '{name}'{nearest(name, tuple(known))}; must be one of {', '.join(known)}")
-    return tuple(given or known)
+    return tuple(names or known)
 
 
 def _tell(fraction: float, what: str) -> None:

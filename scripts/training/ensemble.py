@@ -40,7 +40,7 @@ def train() -> Ensemble:
     pixels, labels = load_digits(return_X_y=True)
     rng = np.random.default_rng(SEED)
     seen = [rng.permutation(pixels.shape[1])[:PIXELS] for _ in range(MEMBERS)]
-    scores = np.stack([out_of_fold(pixels[:, some], labels) for some in seen], axis=1)
+    scores = np.stack([out_of_fold(pixels[:, columns], labels) for columns in seen], axis=1)
     return Ensemble(*to_int8(scores.reshape(-1, scores.shape[2])))
 
 

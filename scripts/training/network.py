@@ -3,7 +3,7 @@
 A classifier of the UCI handwritten digits that ship with scikit-learn, whose hidden layer is softmax in groups: 64 pixels →
 64 hidden scores, as 8 groups of 8 with a softmax in each → 10 scores → softmax. Adam (D. Kingma, J. Ba, ICLR 2015) on the
 cross-entropy of all training digits at once, with weight decay, in plain NumPy, a few seconds. What is held out by the seed
-is kept beside the weights, so that the network's accuracy needs neither scikit-learn nor the training digits.
+is weights32 beside the weights, so that the network's accuracy needs neither scikit-learn nor the training digits.
 """
 
 from __future__ import annotations
@@ -103,12 +103,12 @@ def train() -> Network:
                 square[name] = _MOMENTS[1] * square[name] + (1 - _MOMENTS[1]) * gradient**2
                 unbiased = mean[name] / (1 - _MOMENTS[0] ** step)
                 weights[name] -= RATE * unbiased / (np.sqrt(square[name] / (1 - _MOMENTS[1] ** step)) + 1e-8)
-        kept = {name: array.astype(np.float32) for name, array in weights.items()}
-        hidden, _, scores = _forward(kept, x)
-        _, _, unseen = _forward(kept, pixels[held] / 16)
+        weights32 = {name: array.astype(np.float32) for name, array in weights.items()}
+        hidden, _, scores = _forward(weights32, x)
+        _, _, unseen = _forward(weights32, pixels[held] / 16)
     accuracy = float((unseen.argmax(axis=1) == labels[held]).mean())
-    taken = pixels[held].astype(np.uint8), labels[held].astype(np.uint8)
-    return Network(kept, *taken, _scale(hidden), _scale(scores), accuracy)
+    held_out = pixels[held].astype(np.uint8), labels[held].astype(np.uint8)
+    return Network(weights32, *held_out, _scale(hidden), _scale(scores), accuracy)
 
 
 def main() -> None:

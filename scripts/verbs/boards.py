@@ -193,7 +193,7 @@ def serial_ports() -> list[str]:
 
 
 def doctor(console: Console) -> None:
-    """Prints every tool with version and source. Raises `MissingTool` where one is missing that a build here needs."""
+    """Prints every tool with version and source. Raises `MissingTool` where a build would lack one."""
     from softstream.boards.flow.doctor import examine
 
     findings = examine()

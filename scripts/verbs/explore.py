@@ -286,7 +286,7 @@ def _on_cluster(tasks: Sequence[_Task], address: str, expected: Mapping[str, str
 
 
 def explore(
-    asked: Sweep,
+    grid: Sweep,
     part_name: str,
     seeds: Sequence[int],
     *,
@@ -303,10 +303,10 @@ def explore(
     tell = progress or (lambda fraction, what: None)
     signature = _signature(part)
     cache = _Cache(part, tuple(seeds), signature)
-    total = len(asked.configs)
-    outcomes = {config: outcome for config in asked.configs if (outcome := cache.load(config)) is not None}
-    missing = [config for config in asked.configs if config not in outcomes]
-    varying = asked.keys or ("mode",)
+    total = len(grid.configs)
+    outcomes = {config: outcome for config in grid.configs if (outcome := cache.load(config)) is not None}
+    missing = [config for config in grid.configs if config not in outcomes]
+    varying = grid.keys or ("mode",)
     tasks = [
         _Task(
             config.to_mapping(), part.name, tuple(seeds), settings_text({key: getattr(config, key) for key in varying})
@@ -323,7 +323,7 @@ def explore(
                 tell(len(outcomes) / total, f"{len(outcomes)} of {total} points, last {tasks[index].title}")
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"{len(outcomes)} of {total} points are cached; the same command continues") from None
-    return [_point(config, part, outcomes[config], bool(seeds)) for config in asked.configs]
+    return [_point(config, part, outcomes[config], bool(seeds)) for config in grid.configs]
 
 
 def _point(config: Config, part: Part, outcome: Outcome, placed: bool) -> Point:
@@ -404,7 +404,7 @@ def answer(points: Sequence[Point], wish: Wish, room: Room | None = None) -> tup
 class _Result:
     """A measured sweep with its Pareto front and the point that answers the wish."""
 
-    asked: Sweep
+    grid: Sweep
     part: Part
     placed: bool
     points: Sequence[Point]
@@ -417,7 +417,7 @@ class _Result:
     @property
     def keys(self) -> tuple[str, ...]:
         """The keys that tell the points apart."""
-        return self.asked.keys or ("mode",)
+        return self.grid.keys or ("mode",)
 
     def settings(self, point: Point) -> str:
         """The keys of a point with their values."""
@@ -454,7 +454,7 @@ class _Result:
                 }
                 for point in self.points
             ],
-            "impossible": [{"settings": text, "why": why} for text, why in self.asked.impossible],
+            "impossible": [{"settings": text, "why": why} for text, why in self.grid.impossible],
             "answer": self.best.config.to_mapping() if self.best is not None and self.meets else None,
         }
 
@@ -477,7 +477,7 @@ class _Result:
             fold=("cells",),
             drop=("Melements/s",),
         )
-        for text, why in self.asked.impossible:
+        for text, why in self.grid.impossible:
             console.line(f"not possible: {text}: {why}")
         for point in self.points:
             if point.failure:
@@ -502,10 +502,10 @@ def run(
     """
     part, room = find_part(part_name), room_of_part(part_name)
     _check_clock(wish, part, place)
-    asked = sweep(base, settings, room)
+    grid = sweep(base, settings, room)
     with console.progress("exploring") as progress:
         points = explore(
-            asked,
+            grid,
             part_name,
             tuple(range(1, seeds + 1)) if place else (),
             jobs=jobs,
@@ -517,7 +517,7 @@ def run(
         best, meets = answer(points, wish, room)
     except SoftstreamError as error:  # raised below, after the points that were measured are printed
         failure = error
-    result = _Result(asked, part, place, points, pareto(points), wish, best, meets)
+    result = _Result(grid, part, place, points, pareto(points), wish, best, meets)
     console.document(result.to_json(seeds))
     result.print(console)
     if failure is not None:
