@@ -16,6 +16,7 @@ TESTED_ELSEWHERE = {
     "numbers/random_words": "stages/test_random_words",
     "streams/layouts": "modes/test_head",
     "streams/registers": "streams/test_flow",
+    "stages/admission": "modes/test_head",
     "stages/exponential_sum": "modes/test_softmax",
     "stages/ranked_store": "modes/test_top_k",
     "normalisers/divider": "normalisers/test_normalisers",
