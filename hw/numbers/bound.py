@@ -1,49 +1,50 @@
-r"""The error bound: |p̂ − p| for every input, derived from the widths of a configuration, in exact rationals.
+r"""The error bound on |p̂ − p| for every input, in exact rationals, from a configuration's widths.
 
-Write w_i = 2^(βx_i), W = Σw_i, p_i = w_i/W, and follow one element through the data path.
+Let w_i = 2^(βx_i), W = Σw_i and p_i = w_i/W. The proof follows one element through the data path.
 
-1. *Exponential.* ŵ_i = w_i(1 + ε_i), |ε_i| <= ε, with ε measured over every score code (`tables`). For q_i = ŵ_i/Σŵ_j
-   the errors of numerator and sum partly cancel: the worst case has ε_i = ±ε and all others ∓ε, which gives
+1. *Exponential.* ŵ_i = w_i(1 + ε_i) with |ε_i| <= ε; `exponential` measures ε over every score code. Let q_i = ŵ_i/Σŵ_j.
+   The errors of numerator and sum partly cancel: the worst case has ε_i = ±ε and ∓ε for all others, so
    |q_i − p_i| <= 2ε·p(1 − p)/(1 − ε + 2εp) <= a·p(1 − p), a = 2ε/(1 − ε).
-2. *Sum.* With a running reference each of the N − 1 additions truncates at most once, by less than 2^−A of a reference
-   that the sum is never below: the sum is Σŵ·(1 − τ), 0 <= τ <= t = (N − 1)·2^−A. The absolute accumulator has t = 0.
+2. *Sum.* With a running reference each of the N − 1 additions truncates at most once. Each truncation removes less than
+   2^−A of the reference, and the sum is never below the reference. So the sum is Σŵ·(1 − τ), 0 <= τ <= t = (N − 1)·2^−A.
+   The absolute accumulator has t = 0.
 3. *Divisor.* The normalised sum, in [1, 2), is truncated to D fraction bits: a factor (1 − μ), 0 <= μ <= u = 2^−D.
-4. *Reciprocal* (that normaliser only). r is truncated to R bits: a factor (1 − ρ), 0 <= ρ <= e = 2^(1−R).
-   By chords it is r = (1 + ρ)/m' for the sum m' before its truncation, −e2 <= ρ <= e1, both measured over every divisor
-   (`reciprocal_tables`): then 1/(1 − t)·(1 + e1) − 1 and e2 take the place of the two terms in κ.
-   So v = q(1 − ρ)/((1 − τ)(1 − μ)) and |v − q| <= κ·q, κ = max(1/((1 − t)(1 − u)) − 1, e): the two signs never add.
-5. *Quotient and rounding.* The quotient is truncated and then rounded half up; the truncation costs nothing, for
-   floor((floor(v) + h)/2^s) = floor((v + h)/2^s) for integer h. The rounding costs half an ulp.
+4. *Reciprocal* (normaliser `reciprocal` only). r is truncated to R bits: a factor (1 − ρ), 0 <= ρ <= e = 2^(1−R).
+   So v = q(1 − ρ)/((1 − τ)(1 − μ)) and |v − q| <= κ·q with κ = max(1/((1 − t)(1 − u)) − 1, e): the two signs never add.
+   Chords give r = (1 + ρ)/m' for the sum m' before its truncation, −e2 <= ρ <= e1. `reciprocal` measures e1 and e2 over
+   every divisor; 1/(1 − t)·(1 + e1) − 1 and e2 then replace the two terms of κ.
+5. *Quotient and rounding.* The quotient is truncated and then rounded half up. The truncation costs nothing, because
+   floor((floor(v) + h)/2^s) = floor((v + h)/2^s) for an integer h. The rounding costs half an ulp.
 
-In all |p̂ − p| <= ulp/2 + max over p of [a·p(1 − p) + κ·min(1, p + a·p(1 − p))]; the bracket is at most
-a(1 + κ)·p(1 − p) + κp, a parabola whose maximum is taken exactly. A scale beyond `BETA_LIMIT` octaves a step adds
+Together |p̂ − p| <= ulp/2 + max over p of [a·p(1 − p) + κ·min(1, p + a·p(1 − p))]. The bracket is at most
+a(1 + κ)·p(1 − p) + κp, a parabola whose maximum is computed exactly. A scale beyond `BETA_LIMIT` octaves a step adds
 N·2^−64.
 
-With logarithms, p̂ is an entry of a table; the error of each entry over all that can lead to it is evaluated exactly, with
-the measured rounding of both logarithms and a sum that is off by a factor in [(1 − t)(1 − ε), 1 + ε] (`log_tables`).
+With logarithms, p̂ is an entry of a table. `logarithm` evaluates the error of each entry exactly, over all arguments that
+lead to the entry, with the measured rounding of both logarithms. The sum is off by a factor in [(1 − t)(1 − ε), 1 + ε].
 
-In two passes (`differences`) the exponentials are those of differences from the maximum, w_i = 2^(−βd_i) <= 1, and the table
-is off by |δ(d)| <= η in absolute terms, δ(0) = 0: ŵ_i = w_i + δ_i, Ŵ = W + Δ, and
+In two passes (`two_pass`) the exponentials are those of differences from the maximum, w_i = 2^(−βd_i) <= 1. The table has
+an absolute error |δ(d)| <= η with δ(0) = 0. So ŵ_i = w_i + δ_i, Ŵ = W + Δ, and
 
-    q_i − p_i = (δ_i − p_i·Δ)/Ŵ,   with W >= 1 and Ŵ >= 1, for the maximum's own term is 1 in both.
+    q_i − p_i = (δ_i − p_i·Δ)/Ŵ,   with W >= 1 and Ŵ >= 1, because the maximum's own term is 1 in both.
 
-* The maximum has δ_i = 0, p_i = 1/W. The at most N − 1 other terms give |Δ|/W <= Σ|δ_j|/(1 + Σw_j), a mediant of
-  |δ_j|/(1/n + w_j) for n terms, so below the largest of n|δ(d)|/(1 + n·w(d)), which grows with n: |q_i − p_i| <= A, the
-  largest over d with n = N − 1.
-* Any other element has its own term and those of at most N − 2 others, Δ = δ_i + Δ_o: (1 − p_i)|δ_i|/Ŵ <= η, and
-  p_i·|Δ_o|/Ŵ = (|Δ_o|/W)·w_i/Ŵ <= A·w_i/(1 + w_i − η) <= A/(2 − η).
-* The division drops c bits of both: (e − a)/(S − b) with 0 <= a, b <= 2^c − 1 and S >= 2^F − 1 is off from e/S <= 1 by
-  (b·e/S − a)/(S − b), at most (2^c − 1)/(2^F − 2^c) either way.
+* The maximum has δ_i = 0 and p_i = 1/W. The at most N − 1 other terms give |Δ|/W <= Σ|δ_j|/(1 + Σw_j). For n terms this is
+  a mediant of |δ_j|/(1/n + w_j), so it is below the largest n|δ(d)|/(1 + n·w(d)), which grows with n. Hence
+  |q_i − p_i| <= A, the largest value over d with n = N − 1.
+* Any other element has its own term and those of at most N − 2 others, Δ = δ_i + Δ_o. Its two errors are
+  (1 − p_i)|δ_i|/Ŵ <= η and p_i·|Δ_o|/Ŵ = (|Δ_o|/W)·w_i/Ŵ <= A·w_i/(1 + w_i − η) <= A/(2 − η).
+* The division drops c bits of both operands. (e − a)/(S − b) with 0 <= a, b <= 2^c − 1 and S >= 2^F − 1 differs from
+  e/S <= 1 by (b·e/S − a)/(S − b), at most (2^c − 1)/(2^F − 2^c) in either direction.
 
-|p̂ − p| <= ulp/2 + max(A, η + A/(2 − η)) + (2^c − 1)/(2^F − 2^c); of one element, only the half is left.
+Together |p̂ − p| <= ulp/2 + max(A, η + A/(2 − η)) + (2^c − 1)/(2^F − 2^c). A vector of one element has only the ulp/2.
 
-Without a divider (normaliser none) the result is defined as w_i/2^(n+1) with n the exponent of the computed sum, and
+Without a divider (normaliser `none`) the result is defined as w_i/2^(n+1), where n is the exponent of the computed sum, so
 only ε enters: ulp/2 + ε/(1 − ε).
 
 With stages behind the probabilities (`composition`) this is the bound of the inner configuration, in its ulp of 2^−(P+G).
-Each stage says what becomes of an error before it, and the last rounding costs another half an ulp.
+Each stage states how it changes the error before it, and the final rounding costs another half an ulp.
 
-UQ0.P has no code for 1.0: results that round to 1.0 saturate to 1 − 2^−P. As p <= 1, that costs at most 1 ulp.
+UQ0.P has no code for 1.0, so results that round to 1.0 saturate to 1 − 2^−P. As p <= 1, the saturation costs at most 1 ulp.
 """
 
 import math
@@ -74,7 +75,7 @@ class Bound:
     saturation: Fraction
     """1 in UQ0.P, where 1.0 becomes 1 − 2^−P; 0 in UQ1.P."""
     post: Fraction = Fraction(0)
-    """Of the stages behind the probabilities."""
+    """Share of the stages behind the probabilities."""
 
     @property
     def worst(self) -> Fraction:
@@ -83,7 +84,7 @@ class Bound:
 
 
 def _scale_cap(config: Config) -> Fraction:
-    """What capping the scale may cost, as an absolute error."""
+    """The largest absolute error that the cap of the scale can cause."""
     capped = config.effective_scale * math.log2(math.e) > BETA_LIMIT * (1 - 1e-12)
     return Fraction(config.max_length, 1 << BETA_LIMIT) if capped else Fraction(0)
 
@@ -91,7 +92,7 @@ def _scale_cap(config: Config) -> Fraction:
 def _bracket(a: Fraction, kappa: Fraction) -> Fraction:
     """Maximum over p in [0, 1] of a(1 + κ)·p(1 − p) + κp."""
     a = a * (1 + kappa)
-    if a <= kappa:  # the parabola still rises at p = 1
+    if a <= kappa:  # the parabola has its maximum at p = 1, because it still rises there
         return kappa
     return (a + kappa) ** 2 / (4 * a)
 
@@ -99,7 +100,7 @@ def _bracket(a: Fraction, kappa: Fraction) -> Fraction:
 def bound(config: Config, widths: Numerics | None = None) -> Bound:
     """The bound of a softmax configuration.
 
-    Raises `UserError` where it exceeds 1 ulp, with the bound that the configuration would have and guard bits that do.
+    Raises `UserError` for a bound above 1 ulp. The text states that bound and a change of keys that brings it to 1 ulp or less.
     """
     limits = _bound(config, widths)
     if limits.total > 1:
@@ -117,20 +118,20 @@ def _bound(config: Config, widths: Numerics | None = None) -> Bound:
 
 
 def post_shares(config: Config, parts: Composition) -> list[tuple[str, Fraction]]:
-    """What each post stage adds to the error of those before it, in ulp."""
+    """Name and share of each post stage: the increase of the error from its input to its output, in ulp."""
     error = unchecked_bound(parts.inner).total / (1 << parts.inner.probability_width)
     shares = []
     for name in parts.posts:
-        behind = POSTS[name].error(config, parts.inner, error)
+        output_error = POSTS[name].error(config, parts.inner, error)
         if name != parts.posts[-1]:
-            behind += POSTS[name].truncation(config, parts.inner)
-        shares.append((name, (behind - error) * (1 << config.probability_width)))
-        error = behind
+            output_error += POSTS[name].truncation(config, parts.inner)
+        shares.append((name, (output_error - error) * (1 << config.probability_width)))
+        error = output_error
     return shares
 
 
 def _composed_bound(config: Config, parts: Composition) -> Bound:
-    """That of the inner configuration, through the post stages, and the last rounding."""
+    """The bound of the inner configuration, carried through the post stages and the final rounding."""
     if not parts.finished:
         return _bound(parts.inner)
     inner, half = unchecked_bound(parts.inner), Fraction(1, 2)
@@ -154,9 +155,10 @@ def unchecked_bound(config: Config, widths: Numerics | None = None) -> Bound:
     cap = _scale_cap(config) / ulp
     if config.accumulator == "two_pass":
         table = differences(config)
-        eta, of_sum, drop = table.largest_error, table.sum_error, 1 << table.dropped
-        several = config.max_length > 1
-        exponential = max(of_sum, eta + of_sum / (2 - eta)) / ulp + cap if several else Fraction(0)
+        eta, sum_error, drop = table.largest_error, table.sum_error, 1 << table.dropped
+        exponential = Fraction(0)
+        if config.max_length > 1:
+            exponential = max(sum_error, eta + sum_error / (2 - eta)) / ulp + cap
         accumulator = Fraction(0)
         normaliser = Fraction(drop - 1, (1 << table.fraction) - drop) / ulp if drop > 1 else Fraction(0)
         total = half + exponential + normaliser
@@ -167,9 +169,10 @@ def unchecked_bound(config: Config, widths: Numerics | None = None) -> Bound:
     if widths.logarithms is not None:
         logarithms, one = widths.logarithms, Fraction(1)
         ideal = logarithms.error(one, one) + cap
-        alone = logarithms.error(1 - epsilon, 1 + epsilon) + cap
-        all_in = logarithms.error((1 - truncation) * (1 - epsilon), 1 + epsilon) + cap if truncation else alone
-        exponential, accumulator, normaliser, total = alone - ideal, all_in - alone, ideal - half, all_in
+        with_exponential = total = logarithms.error(1 - epsilon, 1 + epsilon) + cap
+        if truncation:
+            total = logarithms.error((1 - truncation) * (1 - epsilon), 1 + epsilon) + cap
+        exponential, accumulator, normaliser = with_exponential - ideal, total - with_exponential, ideal - half
     elif config.normaliser == "none":
         exponential, accumulator, normaliser = epsilon / (1 - epsilon) / ulp + cap, Fraction(0), Fraction(0)
         total = half + exponential
@@ -184,7 +187,7 @@ def unchecked_bound(config: Config, widths: Numerics | None = None) -> Bound:
             above, reciprocal = 1 + widths.reciprocals.above, widths.reciprocals.below
         with_sum = max(above / (1 - truncation) - 1, reciprocal)
         without_sum = max(above - 1, reciprocal)
-        # Shares: what each step adds to the bound of those before it, so that they sum to the total.
+        # The share of a step is its increase of the bound, so the shares sum to the total.
         exponential = _bracket(a, Fraction(0)) / ulp + cap
         with_normaliser = _bracket(a, without_sum) / ulp + cap
         total = half + _bracket(a, with_sum) / ulp + cap
@@ -194,11 +197,12 @@ def unchecked_bound(config: Config, widths: Numerics | None = None) -> Bound:
 
 
 def _saturation(config: Config) -> Fraction:
+    """The cost of saturation in ulp: 1 where the format has no code for 1.0."""
     return Fraction(int(config.probability_format == "UQ0"))
 
 
 def bound_remedy(config: Config, bound_of: Callable[[Config], Bound]) -> str:
-    """Keys and values with which `bound_of` gives at most 1 ulp, the smallest change first."""
+    """A change of keys with which `bound_of` gives at most 1 ulp; it tries the smallest change first."""
     changes: list[dict[str, Any]] = [{"guard_bits": bits} for bits in range(config.guard_bits + 1, 9)]
     if config.traits.normalised and config.normaliser != "divider":
         changes += [{"normaliser": "divider", "guard_bits": bits} for bits in range(4, 9)]

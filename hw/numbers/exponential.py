@@ -1,16 +1,16 @@
-r"""Contents of the exponential's tables, exact on every machine, and their error, measured over every input.
+r"""The exponential's tables, equal on every machine, and their error, measured over every input.
 
-The argument of the exponential is the score's position i = code − smallest code, so that i runs from 0 to 2^W − 1 and
-the exponent is never negative: 2^(βi) = 2^E·M. (A common factor of all exponentials cancels in softmax.)
+The argument of the exponential is the score's position i = code − smallest code. So i runs from 0 to 2^W − 1, and the exponent
+E of 2^(βi) = 2^E·M is never negative. (A common factor of all exponentials cancels in softmax.)
 
 * Up to `DIRECT_WIDTH` bits of score, one table holds (E, M) for each i, M correctly rounded.
-* Above, i = i_high·2^l + i_low is split and 2^(βi) = 2^(β·i_high·2^l) · 2^(β·i_low): a table for each factor, and one
-  multiplication that interpolates between the entries of the first, M = X·(1 + δ). Since exp(a + b) = exp(a)·exp(b)
-  holds exactly, there is no approximation error, only rounding; a coarse scale, where the low part spans octaves of its
-  own, needs no special case. (Table-driven exponentials with a multiplicative correction: P. T. P. Tang, "Table-driven
+* Above, the position is split, i = i_high·2^l + i_low, and 2^(βi) = 2^(β·i_high·2^l) · 2^(β·i_low). Each factor has a table.
+  One multiplication, M = X·(1 + δ), interpolates between the entries of the first table. Because exp(a + b) = exp(a)·exp(b)
+  holds exactly, the method adds only rounding errors. A coarse scale, whose low part spans octaves of its own, needs no
+  special case. (Table-driven exponentials with a multiplicative correction: P. T. P. Tang, "Table-driven
   implementation of the exponential function in IEEE floating-point arithmetic", ACM TOMS 15(2), 1989, section 2.)
 
-The tables are computed in decimal arithmetic of 50 digits, not in floating point: the same digits everywhere.
+Decimal arithmetic of 50 digits computes the tables, not floating point, so every machine gets the same digits.
 """
 
 from dataclasses import dataclass, replace
@@ -26,13 +26,13 @@ from softstream.hw.numbers.wide import shifted_product
 __all__ = ["ExponentialTables", "decay", "exponential_tables", "scale_in_octaves"]
 
 SPLIT_GUARD = 3
-"""Extra fraction bits of both factors and of their product before M is cut off."""
+"""Extra fraction bits of both factors and of their product, before the product is truncated to M."""
 
 SPLIT_ROUNDING = 5
-"""What every X of a split table is raised by, in its last bits, so that cutting off rounds.
+"""Units added to every X of a split table, so that the truncation of the product rounds.
 
-Below 2 the product loses `SPLIT_GUARD` bits, from 2 on one more: between half of 8 and half of 16, where neither is off by
-much more than half a step of M. So nothing is added behind the product, and no carry decides which of both it is.
+A product below 2 loses `SPLIT_GUARD` bits, which asks for 4 units; a product from 2 on loses one more, which asks for 8. A value
+between them keeps both errors close to half a step of M. So the hardware needs no adder behind the product.
 """
 
 _CONTEXT = Context(prec=50, Emin=-(10**9), Emax=10**9)
@@ -46,7 +46,7 @@ def scale_in_octaves(score_scale: float) -> Decimal:
 
 
 def _exact(position: int, beta: Decimal, offset: Decimal = Decimal(0)) -> tuple[int, int]:
-    """(E, X) with 2^(β·position + offset) = 2^E · X/2^100, X in [2^100, 2^101), to some 45 decimal digits."""
+    """(E, X) with 2^(β·position + offset) = 2^E · X/2^100, X in [2^100, 2^101), to 45 decimal digits."""
     octaves = _CONTEXT.add(_CONTEXT.multiply(beta, Decimal(position)), offset)
     exponent = int(octaves)  # octaves >= 0: truncation is the floor
     natural = _CONTEXT.multiply(_CONTEXT.subtract(octaves, Decimal(exponent)), _CONTEXT.ln(Decimal(2)))
@@ -56,7 +56,7 @@ def _exact(position: int, beta: Decimal, offset: Decimal = Decimal(0)) -> tuple[
 
 @lru_cache(maxsize=64)
 def decay(score_width: int, score_scale: float, fraction: int) -> tuple[int, ...]:
-    """2^(−βd) in UQ1.`fraction` for d = 0 … 2^W − 1, cut, each to some 30 decimal digits."""
+    """2^(−βd) in UQ1.`fraction` for d = 0 … 2^W − 1, truncated; each is known to about 30 decimal digits."""
     beta = scale_in_octaves(score_scale)
     exact = (_exact(difference, beta) for difference in range(1 << score_width))
     return tuple((1 << (fraction + _EXACT_BITS)) // (significand << exponent) for exponent, significand in exact)
@@ -75,9 +75,10 @@ class ExponentialTables:
     fraction: int
     """B, the fraction bits of M."""
     low_width: int
-    """l: bits of the position that the second table sees; 0 for the direct table."""
+    """l: bits of the position that address the second table; 0 for the direct table."""
     high: tuple[tuple[int, int], ...]
-    """(E, X) for each high part: M itself for the direct table, else X in UQ1.(B + SPLIT_GUARD), raised for rounding."""
+    """(E, M) for each position in the direct table, else (E, X) for each high part, X in UQ1.(B + SPLIT_GUARD) plus
+    `SPLIT_ROUNDING`."""
     low: tuple[tuple[int, int], ...]
     """(E, δ) for each low part, δ in UQ0.(B + SPLIT_GUARD); empty for the direct table."""
     error: Fraction
@@ -90,7 +91,7 @@ class ExponentialTables:
 
     @property
     def delta_width(self) -> int:
-        """Bits of the largest δ: leading zeros that every entry has are neither stored nor multiplied."""
+        """Bits of the largest δ; the leading zeros common to all entries are neither stored nor multiplied."""
         return max(1, max((delta for _, delta in self.low), default=0).bit_length())
 
     @property
@@ -104,13 +105,13 @@ class ExponentialTables:
         return total
 
     def clipped(self, low: int, high: int) -> "ExponentialTables":
-        """The direct table with the entries of positions below `low` and above `high` replaced by theirs."""
+        """The direct table for scores clipped to the positions `low` to `high`."""
         assert not self.low_width
         return replace(self, high=tuple(self.high[min(max(i, low), high)] for i in range(len(self.high))))
 
     @cached_property
     def all_positions(self) -> tuple[np.ndarray, np.ndarray]:
-        """E and M for every position 0 … 2^W − 1, as the hardware computes them: two int64 arrays."""
+        """E and M for every position 0 … 2^W − 1, bit for bit those of the hardware: two int64 arrays [2^W]."""
         high = np.array(self.high, dtype=np.int64)
         if not self.low:
             return high[:, 0], high[:, 1]
@@ -119,7 +120,7 @@ class ExponentialTables:
 
     @cached_property
     def exponent_maximum(self) -> int:
-        """The largest E, that of the largest score (2^(βi) grows with i, and so does E)."""
+        """The largest E, which belongs to the largest score because 2^(βi) grows with i."""
         return int(self.all_positions[0].max())
 
     @property
@@ -131,10 +132,11 @@ class ExponentialTables:
 
 
 def split_product(tables: ExponentialTables, high: np.ndarray, low: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(E, M) from the two factors: X·(1 + δ), normalised to [1, 2) and cut off to B bits (X is raised for that).
+    """(E, M) from the two factors: X·(1 + δ), normalised to [1, 2) and truncated to B bits.
 
-    With F = B + SPLIT_GUARD and z = F − delta_width the leading zeros of every δ, the product is
-    X + floor(floor(X / 2^z) · δ / 2^(F−z)); from 2 on it is halved and E grows by one. It is below 4.
+    F = B + SPLIT_GUARD, and every δ has z = F − delta_width leading zeros. The product is
+    X + floor(floor(X / 2^z) · δ / 2^(F−z)), below 4. A product of 2 or more is halved, and E grows by one. X contains
+    `SPLIT_ROUNDING`, so the truncation rounds.
     """
     zeros = tables.work_fraction - tables.delta_width
     factor, delta = high[..., 1], low[..., 1]
@@ -157,21 +159,21 @@ def exponential_tables(
 ) -> ExponentialTables:
     """Tables for scores of `score_width` bits with steps of `score_scale` nats and M of `fraction` bits.
 
-    With an `offset` in octaves (a dyadic fraction) every exponential is 2^(βi + offset).
+    An `offset` in octaves, a dyadic fraction, makes every exponential 2^(βi + offset).
     """
     beta = scale_in_octaves(score_scale)
-    raised = Decimal(offset.numerator) / Decimal(offset.denominator)
+    offset_octaves = Decimal(offset.numerator) / Decimal(offset.denominator)
     low_width = max(0, score_width - DIRECT_WIDTH)
     high_positions = range(0, 1 << score_width, 1 << low_width)
-    exact_high = [_exact(position, beta, raised) for position in high_positions]
+    exact_high = [_exact(position, beta, offset_octaves) for position in high_positions]
     if not low_width:
-        high = tuple(_direct_entry(position, beta, raised, fraction) for position in high_positions)
+        high = tuple(_direct_entry(position, beta, offset_octaves, fraction) for position in high_positions)
         draft = ExponentialTables(score_width, fraction, 0, high, (), Fraction(0))
         exact_low = [(0, 1 << _EXACT_BITS)]
     else:
         work = fraction + SPLIT_GUARD
         exact_low = [_exact(position, beta) for position in range(1 << low_width)]
-        # A factor that would be 2 or more stays at the largest value below.
+        # A factor that rounds to 2 or more saturates to the largest value below 2.
         high = tuple(
             (e, min(_round_shift(x, _EXACT_BITS - work) + SPLIT_ROUNDING, (2 << work) - 1)) for e, x in exact_high
         )
@@ -184,7 +186,7 @@ def exponential_tables(
 def _largest_error(
     tables: ExponentialTables, exact_high: list[tuple[int, int]], exact_low: list[tuple[int, int]]
 ) -> Fraction:
-    """max |2^E·M / 2^(βi) − 1| over every position, to 60 bits and rounded up."""
+    """max |2^E·M / 2^(βi) − 1| over every position, rounded up to a multiple of 2^-60."""
     exponents, significands = (values.tolist() for values in tables.all_positions)
     worst = 0
     position = 0

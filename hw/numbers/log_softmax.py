@@ -1,4 +1,4 @@
-"""Widths, tables and error bound of log-softmax and cross-entropy, from the numeric keys of the configuration."""
+"""Widths, tables and error bound of log-softmax and cross-entropy, from the numeric keys."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,33 +20,33 @@ class LogNumerics:
     """Formats and tables of one configuration; P, its fraction bits, is `probability_width`."""
 
     widths: Numerics
-    """Those of the sum, which is that of softmax."""
+    """Widths of the sum, which is the sum of softmax."""
     tables: LnTables
     format: QFormat
-    """Of the result: Qm.P of a log-softmax, UQm.P of a cross-entropy."""
+    """Format of the result: Qm.P of a log-softmax, UQm.P of a cross-entropy."""
     saturates: bool
     """Whether the format is narrower than the largest magnitude."""
 
     @property
     def limit(self) -> int:
-        """The largest magnitude that the format holds: what is larger saturates to it."""
+        """The largest magnitude that the format holds; larger magnitudes saturate to it."""
         return max(-self.format.minimum, self.format.maximum)
 
     @property
     def logarithm_width(self) -> int:
-        """Bits of L, the logarithm of the sum and half an ulp."""
+        """Bits of L, the logarithm of the sum plus half an ulp."""
         return self.widths.sum_exponent_width + self.tables.working_fraction
 
 
 @lru_cache(maxsize=256)
 def log_numerics(config: Config, *, signed: bool) -> LogNumerics:
-    """Numbers of a log-softmax (`signed`) or of a cross-entropy (not).
+    """Numbers of a log-softmax (`signed`) or of a cross-entropy (not `signed`).
 
-    `integer_bits` of 0 takes as many as no input overflows, that is for scale·(2^W − 1) + ln(max_length) nats, and of a
-    log-softmax its sign; fewer saturate, more would never be used. With temperatures at run time they are the numbers behind
-    the product.
+    With `integer_bits` = 0 the format holds every magnitude, up to scale·(2^W − 1) + ln(max_length) nats, and the sign of a
+    log-softmax. With fewer integer bits results saturate; more would never be used. With temperatures at run time the numbers
+    are those of the scores behind the multiplication by the temperature.
 
-    Raises `UserError` as `numerics` and `ln_tables` do, and for more integer bits than are of use.
+    Raises `UserError` as `numerics` does, and for more integer bits than a result can use.
     """
     if config.temperature_bits:
         return log_numerics(tempered(config), signed=signed)
@@ -54,24 +54,24 @@ def log_numerics(config: Config, *, signed: bool) -> LogNumerics:
     keys = (config.score_width, config.effective_scale)
     octaves = widths.tables.exponent_maximum + ceil_log2(config.max_length) + 1
     tables = ln_tables(*keys, octaves, config.probability_width, config.guard_bits)
-    form = (signed_format if signed else magnitude_format)(*keys, config.max_length, config.probability_width)
-    if config.integer_bits > form.integer_bits:
+    widest = (signed_format if signed else magnitude_format)(*keys, config.max_length, config.probability_width)
+    if config.integer_bits > widest.integer_bits:
         raise UserError(
-            f"integer_bits = {config.integer_bits}: must be from 0 to {form.integer_bits}, with which nothing overflows; "
-            f"{form.integer_bits} would do"
+            f"integer_bits = {config.integer_bits}: must be from 0 to {widest.integer_bits}, with which nothing overflows; "
+            f"{widest.integer_bits} would do"
         )
-    chosen = QFormat(config.integer_bits or form.integer_bits, form.fraction_bits, signed)
-    numbers = LogNumerics(widths, tables, chosen, chosen != form)
-    # The integer part of L fits the place of n: ln 2 < 1.
+    result_format = QFormat(config.integer_bits or widest.integer_bits, widest.fraction_bits, signed)
+    numbers = LogNumerics(widths, tables, result_format, result_format != widest)
+    # The integer part of L fits into the bits of n, because ln 2 < 1.
     assert int(tables.octave[-1] + tables.logarithm.max()) + 4 < 1 << numbers.logarithm_width
     return numbers
 
 
 def log_bound(config: Config) -> Bound:
-    """The bound |code − a·2^P| in ulp of both, before saturation; see `ln_tables`.
+    """The bound on |code − a·2^P| in ulp, before saturation, of log-softmax and cross-entropy.
 
-    Nothing cancels here: the sum's relative error is the result's absolute one. Raises `UserError` where the bound exceeds
-    1 ulp, with guard bits that do.
+    `natural_logarithm` derives it. No error cancels in these modes: the relative error of the sum becomes the absolute error of
+    the result. Raises `UserError` for a bound above 1 ulp; the text states a change of keys that brings it to 1 ulp or less.
     """
     limits = _log_bound(config)
     if limits.total > 1:
@@ -89,7 +89,7 @@ def _log_bound(config: Config) -> Bound:
     epsilon, truncation, one = widths.tables.error, Fraction(0), Fraction(1)
     if not widths.absolute:
         truncation = Fraction(config.max_length - 1, 1 << widths.accumulator_fraction)
-    # Shares: what each step adds to the bound of those before it, so that they sum to the total.
+    # The share of a step is its increase of the bound, so the shares sum to the total.
     ideal = tables.error(one, one)
     with_exponential = tables.error(1 - epsilon, 1 + epsilon)
     total = tables.error((1 - truncation) * (1 - epsilon), 1 + epsilon)

@@ -1,23 +1,23 @@
-r"""Tables of the logarithmic normaliser, exact on every machine, and their error, measured over every entry.
+r"""Tables of the logarithmic normaliser, equal on every machine, and the error of every entry.
 
-A probability is a difference of logarithms, p_i = 2^-(L − y_i) with L = log2 Σ2^(y_j) and y_i = β·i: no multiplier and no
-division. With F = P + k − 2 and G = F + 1 fraction bits, all logarithms in units of 2^-G:
+A probability is a difference of logarithms, p_i = 2^-(L − y_i) with L = log2 Σ2^(y_j) and y_i = β·i, so the normaliser needs
+no multiplier and no divider. All logarithms are in units of 2^-G, with F = P + k − 2 and G = F + 1 fraction bits:
 
 * Y[i] = round(β·i), one entry per score position.
-* The sum is 2^n·m with m in [1, 2). The first F fraction bits of m address T, the next bit b is added to the entry:
-  L = n + T[m] + b. One bit more of m for nothing, as the slope of log2 lies between 0.72 and 1.44. T[m] is the integer
-  nearest to the middle of what its interval needs.
-* z = L − Y[i] − 2^-G = zi + f: the complement of Y is added, with b as its carry. The address {1, f} >> (zi + 1), cut to
-  F + 1 bits, keeps fewer bits of f the smaller the probability is, in proportion: one table of 2^(F+1) entries serves
-  every octave. From zi = F + 1 on it is 0.
-* The entry of an address is the code nearest to the middle of the probabilities that can lead there.
+* The sum is 2^n·m with m in [1, 2). The first F fraction bits of m address T, and the next bit b is added to the entry:
+  L = n + T[m] + b. Adding b replaces one address bit, because the slope of log2 lies between 0.72 and 1.44. T[m] is the
+  integer nearest to the middle of the values that its interval needs.
+* z = L − Y[i] − 2^-G = zi + f: the hardware adds the complement of Y, with b as its carry. The address is {1, f} >> (zi + 1),
+  truncated to F + 1 bits. It holds fewer bits of f for a smaller probability, in proportion, so one table of 2^(F+1)
+  entries serves every octave. From zi = F + 1 on the address is 0.
+* The entry of an address is the code nearest to the middle of the probabilities that lead to this address.
 
-z must not be negative, for a negative one would wrap round. So the exponentials in the sum are those of y + offset, with
-an offset just above what the errors can take away; the last table knows of it.
+A negative z would wrap round. So the exponentials in the sum are those of y + offset, where the offset just exceeds the
+largest negative error. The table of probabilities takes the offset into account.
 
 (A single logarithm conversion and an antilogarithm in place of a divider: J. N. Mitchell, "Computer multiplication and
-division using binary logarithms", IRE Trans. EC-11, 1962; here with tables instead of straight lines. The address with a
-leading one is that of a floating-point number.)
+division using binary logarithms", IRE Trans. EC-11, 1962; this module has tables instead of straight lines. The address with
+a leading one has the form of a floating-point number.)
 """
 
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ __all__ = ["LogTables", "log_tables"]
 _CONTEXT = Context(prec=32, Emin=-(10**9), Emax=10**9)
 _LN2 = _CONTEXT.ln(Decimal(2))
 _SLACK = Decimal(1).scaleb(-24)
-"""Far more than all rounding of the decimal arithmetic below, far less than any bound's last printed digit."""
+"""Allowance for the rounding of the decimal arithmetic below: far above it, and far below a bound's last printed digit."""
 
 
 def _log2(value: Decimal) -> Decimal:
@@ -51,27 +51,27 @@ def _round(value: Decimal) -> int:
 
 @dataclass(frozen=True, eq=False)
 class LogTables:
-    """The three tables of one (score width, scale, P, k), and what they can be off by."""
+    """The three tables of one (score width, scale, P, k), and their largest errors."""
 
     probability_width: int
     """P: fraction bits of a probability code."""
     fraction: int
-    """F: address bits of the table of logarithms; the last table has one more."""
+    """F: address bits of the table of logarithms; the table of probabilities has one more."""
     position: np.ndarray
     """Y[i] in units of 2^-G, int64 [2^W]."""
     logarithm: np.ndarray
     """T[m] in units of 2^-G, below 2^G, int64 [2^F]."""
     low: Decimal
-    """Least of z − z* − offset in units of 2^-G, z* the exact difference of logarithms of the computed sum."""
+    """Least z − z* − offset in units of 2^-G, where z* is the exact difference of logarithms of the computed sum."""
     high: Decimal
-    """Largest of the same."""
+    """Largest z − z* − offset in the same units."""
     epsilon: Decimal
-    """The relative error of an exponential in the sum for which the offset is made."""
+    """The relative error of an exponential in the sum that the offset allows for."""
     offset: Fraction
-    """Octaves by which the exponentials in the sum are raised."""
+    """Octaves added to the exponent of every exponential in the sum."""
 
     def clipped(self, low: int, high: int) -> "LogTables":
-        """The same with the logarithms of positions below `low` and above `high` replaced by theirs."""
+        """The same tables for scores clipped to the positions `low` to `high`."""
         return replace(self, position=self.position[np.clip(np.arange(len(self.position)), low, high)])
 
     @property
@@ -83,21 +83,24 @@ class LogTables:
     def antilogarithm(self) -> np.ndarray:
         """Probability codes by address, at most 2^P, int64 [2^(F+1)]."""
         one = 1 << self.probability_width
-        spread = self._range_with(1 - Fraction(self.epsilon), 1 + Fraction(self.epsilon))
-        codes = [_round((least + largest) / 2 * one) for least, largest in _reached(self, *spread)]
+        limits = self._error_limits(1 - Fraction(self.epsilon), 1 + Fraction(self.epsilon))
+        codes = [_round((least + largest) / 2 * one) for least, largest in _probability_ranges(self, *limits)]
         return np.minimum(np.array(codes, dtype=np.int64), one)
 
     def error(self, sum_low: Fraction, sum_high: Fraction) -> Fraction:
-        """Largest |code − p·2^P| over every address, saturation apart, where the computed sum is off by a factor in
+        """Largest |code − p·2^P| over every address, before saturation; the computed sum is off by a factor in
         [sum_low, sum_high]."""
         one = 1 << self.probability_width
-        reached = _reached(self, *self._range_with(sum_low, sum_high))
+        ranges = _probability_ranges(self, *self._error_limits(sum_low, sum_high))
         codes = self.antilogarithm.tolist()
-        worst = max(abs(code - p * one) for code, both in zip(codes, reached, strict=True) for p in both)
+        worst = max(abs(code - p * one) for code, ends in zip(codes, ranges, strict=True) for p in ends)
         return Fraction(worst + _SLACK)
 
-    def _range_with(self, sum_low: Fraction, sum_high: Fraction) -> tuple[Decimal, Decimal]:
-        """[least, largest] of z − z* − offset where the computed sum is off by a factor in [sum_low, sum_high]."""
+    def _error_limits(self, sum_low: Fraction, sum_high: Fraction) -> tuple[Decimal, Decimal]:
+        """Least and largest z − z* − offset, z* of the exact sum.
+
+        The computed sum is off by a factor in [sum_low, sum_high].
+        """
         unit = 1 << self.working_fraction
         below, above = (
             _CONTEXT.multiply(_log2(Decimal(x.numerator) / Decimal(x.denominator)), Decimal(unit))
@@ -106,8 +109,8 @@ class LogTables:
         return self.low + below - _SLACK, self.high + above + _SLACK
 
 
-def _reached(tables: LogTables, low: Decimal, high: Decimal) -> list[tuple[Decimal, Decimal]]:
-    """For each address, the least and the largest exact probability that can lead there."""
+def _probability_ranges(tables: LogTables, low: Decimal, high: Decimal) -> list[tuple[Decimal, Decimal]]:
+    """Least and largest exact probability that lead to each address, with z − z* − offset in [low, high]."""
     fraction, unit = tables.fraction, 1 << tables.working_fraction
     offset = Decimal(tables.offset.numerator) / Decimal(tables.offset.denominator) * unit
 
@@ -126,7 +129,10 @@ def _reached(tables: LogTables, low: Decimal, high: Decimal) -> list[tuple[Decim
 
 @lru_cache(maxsize=64)
 def log_tables(score_width: int, score_scale: float, probability_width: int, guard_bits: int) -> LogTables:
-    """Tables for scores of `score_width` bits with steps of `score_scale` nats, P and k."""
+    """Tables for scores of `score_width` bits with steps of `score_scale` nats.
+
+    P is `probability_width`, the fraction bits of a probability code; k is `guard_bits`.
+    """
     fraction = probability_width + guard_bits - 2
     unit = 1 << (fraction + 1)
     beta = _CONTEXT.multiply(scale_in_octaves(score_scale), Decimal(unit))
@@ -134,11 +140,11 @@ def log_tables(score_width: int, score_scale: float, probability_width: int, gua
     position = [_round(y) for y in exact]
     rounding = [y - e for y, e in zip(position, exact, strict=True)]
 
-    steps = 2 << fraction  # halves of the intervals of the table of logarithms
+    steps = 2 << fraction  # half intervals of the table of logarithms
     edges = [_CONTEXT.multiply(_log2(Decimal(steps + i) / steps), Decimal(unit)) for i in range(steps + 1)]
     logarithm, low, high = [], Decimal(0), Decimal(0)
     for start in range(0, steps, 2):
-        # In the upper half 1 is added: the entry has to do for [start, start + 1] and, less 1, for [start + 1, start + 2].
+        # The upper half adds b = 1, so the entry serves [start, start + 1] and the entry + 1 serves [start + 1, start + 2].
         least, largest = min(edges[start], edges[start + 1] - 1), max(edges[start + 1], edges[start + 2] - 1)
         entry = min(_round((least + largest) / 2), unit - 1)
         logarithm.append(entry)

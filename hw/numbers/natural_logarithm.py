@@ -1,27 +1,29 @@
-r"""Tables of natural logarithms for log-softmax and cross-entropy, exact on every machine, and their error.
+r"""Tables of natural logarithms for log-softmax and cross-entropy, and their error.
 
-The magnitude of a log-softmax is a = ln Σ exp(s·j) − s·i over positions i, j: one logarithm per vector, one subtraction
-per element, no exponential and no multiplication. The result has P fraction bits. With F = P + k − 2, all logarithms are
+The entries are equal on every machine.
+
+The magnitude of a log-softmax is a = ln Σ exp(s·j) − s·i over positions i, j: one logarithm per vector and one subtraction
+per element, without exponential and multiplication. The result has P fraction bits. With F = P + k − 2, all logarithms are
 integers in units of 2^-H, H = F + 3:
 
-* Y[i] = round(s·i), one entry per score position; above `DIRECT_WIDTH` bits of score the sum of two entries, one for the
-  position's high part and one for its low part.
-* The sum is 2^n·m with m in [1, 2). O[n] = round(n·ln 2), one entry per octave, half an ulp of the result included.
-* The first F fraction bits of m address T, and a quarter of 2^-F is not lost: the next bit b is worth half an entry's
-  interval, L = O[n] + T[m] + 4·b. The slope of ln lies between 1/2 and 1 there, so adding a whole half interval is off by
-  no more than leaving it would be. T[m] is the integer nearest to the middle of what its interval needs.
-* magnitude = max(0, floor((L − Y[i]) / 2^(k + 1))), rounded half up by the half ulp in O. No log-softmax exceeds 0, so
-  what the errors would carry above it becomes 0.
+* Y[i] = round(s·i), one entry per score position. Above `DIRECT_WIDTH` bits of score Y is the sum of two entries, one for
+  the position's high part and one for its low part.
+* The sum is 2^n·m with m in [1, 2). O[n] = round(n·ln 2), one entry per octave, plus half an ulp of the result.
+* The first F fraction bits of m address T. The next bit b stands for half an entry's interval: L = O[n] + T[m] + 4·b. The
+  slope of ln lies between 1/2 and 1 for m in [1, 2), so adding the whole half interval is no further off than adding
+  nothing. T[m] is the integer nearest to the middle of the values that its interval needs.
+* magnitude = max(0, floor((L − Y[i]) / 2^(k + 1))). The half ulp in O makes the floor a rounding half up. No log-softmax
+  exceeds 0, so the maximum with 0 removes an error of the other sign.
 
-**Error.** L − Y differs from the exact a of the *computed* sum by what was measured over every entry: e in [low, high],
-the errors of O, T and Y added, each over all that can lead to its entry (for T every real m, so the bits of m below b
-cost nothing more). The computed sum is off by a factor in [(1 − t)(1 − ε), 1 + ε] (see `bound`: ε the relative error of
-an exponential, t the truncation of a running reference), which shifts a by its logarithm. Then one rounding:
+**Error.** L − Y differs from the exact a of the *computed* sum by e in [low, high], measured over every entry. The limits
+add the errors of O, T and Y, each over all arguments that lead to its entry. For T these are all real m, so the bits of m
+below b cost nothing more. The computed sum is off by a factor in [(1 − t)(1 − ε), 1 + ε], which shifts a by its logarithm;
+`bound` derives ε, the relative error of an exponential, and t, the truncation of a running reference. With one rounding
 
     |code − a·2^P| <= 1/2 + max |e + ln factor · 2^H| / 2^(k + 1)
 
-and the lower end of 0 only brings a code nearer. In units of 2^-H the tables cost at most 2 + 1/2 (T), 1/2 (O) and 1/2
-(Y), 1 where it is split; where s·2^H is an integer Y is exact.
+The maximum with 0 only brings a code nearer to the exact value. In units of 2^-H the tables cost at most 2 + 1/2 (T), 1/2 (O)
+and 1/2 (Y), or 1 where Y is split. Where s·2^H is an integer, Y is exact.
 """
 
 from dataclasses import dataclass
@@ -39,18 +41,18 @@ __all__ = ["LnTables", "ln_tables", "magnitude_format", "signed_format"]
 _CONTEXT = Context(prec=40, Emin=-(10**9), Emax=10**9)
 _LN2 = _CONTEXT.ln(Decimal(2))
 _SLACK = Decimal(1).scaleb(-24)
-"""Far more than all rounding of the decimal arithmetic below, far less than any bound's last printed digit."""
+"""Allowance for the rounding of the decimal arithmetic below: far above it, and far below a bound's last printed digit."""
 
-_BELOW = 2
-"""Fraction bits of an entry below the bit b of m."""
+_ENTRY_GUARD = 2
+"""Fraction bits of an entry below the weight of the bit b of m."""
 
 
 def _round(value: Decimal) -> int:
     return int(value.to_integral_value(ROUND_HALF_EVEN))
 
 
-def _rounded(exact: list[Decimal]) -> tuple[list[int], Decimal, Decimal]:
-    """Entries, and the least and the largest of entry − exact."""
+def _rounded_entries(exact: list[Decimal]) -> tuple[list[int], Decimal, Decimal]:
+    """Values rounded to integers, and the least and the largest rounding error."""
     entries = [_round(value) for value in exact]
     errors = [entry - value for entry, value in zip(entries, exact, strict=True)]
     return entries, min(errors), max(errors)
@@ -58,40 +60,40 @@ def _rounded(exact: list[Decimal]) -> tuple[list[int], Decimal, Decimal]:
 
 @dataclass(frozen=True, eq=False)
 class LnTables:
-    """The tables of one (score width, scale, octaves, P, k), and what they can be off by."""
+    """The tables of one (score width, scale, octaves, P, k), and their largest errors."""
 
     fraction: int
     """F: address bits of the table of logarithms."""
     guard_bits: int
     """k."""
     low_width: int
-    """Bits of the position that the second table of positions sees; 0 where there is one table."""
+    """Bits of the position that address the second table of positions; 0 for a single table."""
     position_high: np.ndarray
     """Y of each high part in units of 2^-H, int64."""
     position_low: np.ndarray
-    """Y of each low part in units of 2^-H, int64; empty where there is one table."""
+    """Y of each low part in units of 2^-H, int64; empty for a single table."""
     octave: np.ndarray
     """O[n] + half an ulp in units of 2^-H, int64."""
     logarithm: np.ndarray
     """T[m] in units of 2^-H, int64 [2^F]."""
     low: Decimal
-    """Least of the computed magnitude − the exact one of the computed sum, in units of 2^-H, before it is rounded."""
+    """Least error of a magnitude before its rounding, against the exact one of the computed sum, in units of 2^-H."""
     high: Decimal
-    """Largest of the same."""
+    """Largest error of a magnitude in the same sense and units."""
 
     @property
     def working_fraction(self) -> int:
         """H: fraction bits of all logarithms."""
-        return self.fraction + 1 + _BELOW
+        return self.fraction + 1 + _ENTRY_GUARD
 
     @property
     def shift(self) -> int:
-        """k + 1: bits that the rounding takes away."""
+        """k + 1: bits that the rounding removes."""
         return self.guard_bits + 1
 
     @property
     def position_shift(self) -> int | None:
-        """Where Y[i] is i times a power of two and no table is needed, its exponent."""
+        """The exponent e where Y[i] = i·2^e, so that no table is needed; otherwise None."""
         step = int(self.position_high[1]) if not self.low_width else int(self.position_low[1])
         if step < 1 or step & (step - 1):
             return None
@@ -139,30 +141,33 @@ def _bits(entries: np.ndarray) -> int:
 
 @lru_cache(maxsize=64)
 def ln_tables(score_width: int, score_scale: float, octaves: int, probability_width: int, guard_bits: int) -> LnTables:
-    """Tables for scores of `score_width` bits with steps of `score_scale` nats, sums below 2^octaves, P and k."""
+    """Tables for scores of `score_width` bits with steps of `score_scale` nats, and sums below 2^octaves.
+
+    P is `probability_width`, the fraction bits of a result; k is `guard_bits`.
+    """
     fraction = probability_width + guard_bits - 2
-    unit = Decimal(1 << (fraction + 1 + _BELOW))
+    unit = Decimal(1 << (fraction + 1 + _ENTRY_GUARD))
     step = _CONTEXT.multiply(Decimal(score_scale), unit)
     low_width = max(0, score_width - DIRECT_WIDTH)
-    position_high, least_high, largest_high = _rounded(
+    position_high, least_high, largest_high = _rounded_entries(
         [_CONTEXT.multiply(step, Decimal(i)) for i in range(0, 1 << score_width, 1 << low_width)]
     )
     position_low: list[int] = []
     least_low = largest_low = Decimal(0)
     if low_width:
-        position_low, least_low, largest_low = _rounded(
+        position_low, least_low, largest_low = _rounded_entries(
             [_CONTEXT.multiply(step, Decimal(i)) for i in range(1 << low_width)]
         )
-    octave, least_octave, largest_octave = _rounded(
+    octave, least_octave, largest_octave = _rounded_entries(
         [_CONTEXT.multiply(_CONTEXT.multiply(_LN2, Decimal(n)), unit) for n in range(octaves)]
     )
 
-    steps = 2 << fraction  # halves of the intervals of the table of logarithms
+    steps = 2 << fraction  # half intervals of the table of logarithms
     edges = [_CONTEXT.multiply(_CONTEXT.ln(Decimal(steps + i) / steps), unit) for i in range(steps + 1)]
-    half = 1 << _BELOW
+    half = 1 << _ENTRY_GUARD
     logarithm, low, high = [], Decimal(0), Decimal(0)
     for start in range(0, steps, 2):
-        # In the upper half b is added: the entry has to do for its lower half and, less that, for its upper one.
+        # The upper half adds b, so the entry serves the lower half and the entry + half serves the upper one.
         least, largest = min(edges[start], edges[start + 1] - half), max(edges[start + 1], edges[start + 2] - half)
         entry = _round((least + largest) / 2)
         logarithm.append(entry)
@@ -181,7 +186,7 @@ def ln_tables(score_width: int, score_scale: float, octaves: int, probability_wi
 
 
 def _largest_magnitude(score_width: int, score_scale: float, max_length: int, probability_width: int) -> int:
-    """The largest magnitude that can occur: s·(2^W − 1) + ln N, and an error below 1 ulp."""
+    """The code of the largest magnitude: s·(2^W − 1) + ln N nats, and an error below 1 ulp."""
     spread = _CONTEXT.multiply(Decimal(score_scale), Decimal((1 << score_width) - 1))
     exact = _CONTEXT.add(spread, _CONTEXT.ln(Decimal(max_length)))
     code = _CONTEXT.multiply(exact, Decimal(1 << probability_width)) + 1 + _SLACK

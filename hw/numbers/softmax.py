@@ -1,8 +1,8 @@
 r"""Every bit width of the softmax data path, derived once from the numeric keys of the configuration.
 
-With p = 2^(βx)/Σ2^(βx) and β = score_scale/temperature·log2(e), each exponential is held as 2^E·M with an integer E and a
-significand M in [1, 2). The relative errors of M cancel between numerator and sum, so no table or multiplier grows with
-the vector's length; only the accumulator does (P, k and N = max_length below):
+Let p = 2^(βx)/Σ2^(βx) with β = score_scale/temperature·log2(e). The hardware holds each exponential as 2^E·M with an integer
+E and a significand M in [1, 2). The relative errors of M partly cancel between numerator and sum. So the accumulator grows with
+the vector's length, but no table and no multiplier does. With P = probability_width, k = guard_bits and N = max_length:
 
 ====================== ============================ ==========================================================
 width                  value                        why
@@ -10,11 +10,11 @@ width                  value                        why
 significand fraction B P + k − 1                    M rounded to B bits: relative error 2^−(B+1)
 accumulator fraction A P + ceil(log2 N) + k, or B   at most N − 1 truncations of 2^−A; none in the absolute form
 divisor fraction D     P + k                        the sum truncated to D bits: relative error below 2^−D
-reciprocal bits R      P + k + 1, or P + k          1/m truncated to R bits: relative error below 2^−(R−1); or by chords,
-                                                    rounded, see `reciprocal_tables`
-logarithms' fraction G P + k − 1                    see `log_tables`
-quotient fraction      P + 1                        one rounding bit; further bits would change nothing: rounding
-                                                    floor(v) and v agree, floor((floor(v) + h)/2^s) = floor((v + h)/2^s)
+reciprocal bits R      P + k + 1, or P + k          1/m truncated to R bits: relative error below 2^−(R−1); a table of
+                                                    chords gives P + k bits, rounded (`reciprocal`)
+logarithms' fraction G P + k − 1                    see `logarithm`
+quotient fraction      P + 1                        one rounding bit; further bits would change nothing, because
+                                                    floor((floor(v) + h)/2^s) = floor((v + h)/2^s)
 ====================== ============================ ==========================================================
 """
 
@@ -34,11 +34,11 @@ from softstream.hw.numbers.reciprocal import ReciprocalTables, reciprocal_tables
 __all__ = ["ACCUMULATOR_LIMIT", "CHORDS", "Numerics", "numerics"]
 
 ACCUMULATOR_LIMIT = 62
-"""Widest accumulator: the golden model computes in 64-bit signed integers and keeps one bit in hand."""
+"""Bits of the widest accumulator: the golden model computes in 64-bit signed integers and reserves one more bit."""
 
 CHORDS = range(16, 21)
-"""P + k for which the reciprocal comes from a table of chords: below, a division bit by bit is quick enough, and above,
-a chord of the table's length is not near enough to the curve."""
+"""P + k for which a table of chords gives the reciprocal. Below, a division bit by bit is fast enough; above, a chord of the
+table's length is too far from the curve."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,13 @@ class Numerics:
     divisor_fraction: int
     reciprocal_width: int
     reciprocals: ReciprocalTables | None
-    """Chords of the reciprocal normaliser, where that is the one and its results are wide."""
+    """Chords of the reciprocal normaliser where P + k is in `CHORDS`; otherwise None."""
     logarithms: LogTables | None
-    """Tables of the logarithmic normaliser, where that is the one."""
+    """Tables of the logarithmic normaliser; None with any other normaliser."""
 
     @cached_property
     def antilogarithm(self) -> np.ndarray:
-        """Probability codes by address, of the logarithmic normaliser."""
+        """Probability codes of the logarithmic normaliser by address, saturated to the code of 1.0."""
         assert self.logarithms is not None
         return np.minimum(self.logarithms.antilogarithm, self.probability_maximum)
 
@@ -100,7 +100,7 @@ class Numerics:
 
     @property
     def distance_maximum(self) -> int:
-        """Shift from which on the result is 0: larger ones saturate to it."""
+        """The least shift whose result is always 0; larger shifts saturate to it."""
         return self.probability_width + 2
 
     @property
@@ -148,7 +148,7 @@ def _numerics(
         logarithms = log_tables(score_width, score_scale, probability_width, guard_bits)
     tables = exponential_tables(score_width, score_scale, fraction, logarithms.offset if logarithms else Fraction(0))
     if clip is not None:
-        # Entries that are left out were evaluated for the error as well: it is one for these.
+        # The error was measured over all entries, so it also bounds the error of the entries that remain.
         tables, logarithms = tables.clipped(*clip), logarithms and logarithms.clipped(*clip)
     span = tables.exponent_maximum + 1
     absolute_width = fraction + span + length_bits
@@ -193,10 +193,10 @@ def _numerics(
 
 
 def numerics(config: Config) -> Numerics:
-    """The widths for a configuration, from its numeric keys alone; those in two passes are `differences.differences`.
+    """The widths for a configuration, from its numeric keys alone.
 
-    Raises `UserError` where the accumulator would be wider than `ACCUMULATOR_LIMIT` or the logarithmic normaliser cannot hold
-    the configuration, with a value that would do.
+    `two_pass.differences` holds the widths in two passes. Raises `UserError` for an accumulator wider than `ACCUMULATOR_LIMIT`;
+    the text names a value that fits.
     """
     return _numerics(
         config.score_width,
@@ -206,7 +206,7 @@ def numerics(config: Config) -> Numerics:
         config.probability_maximum,
         config.guard_bits,
         config.accumulator,
-        # The others share their numbers, and what is kept of them.
+        # All other normalisers have the same numbers, so they share one cache entry.
         config.division if config.division in ("logarithm", "reciprocal") else "",
         config.clip_positions if config.clips else None,
     )

@@ -1,14 +1,15 @@
-r"""Codes of unnormalised exponentials: their tables, exact on every machine, and their error, over every score.
+r"""Tables of unnormalised exponentials, equal on every machine, and their error over every score.
 
-w(x) = min(1, exp(s·(x − c))) with a constant score code c, `reference_offset` steps below the largest: what softmax would
-divide by its sum, in one pass, rounded to P fraction bits. Scores above c saturate.
+w(x) = min(1, exp(s·(x − c))), rounded to P fraction bits, is the dividend of softmax without its sum, in one pass. The constant
+score code c lies `reference_offset` steps below the largest code. Scores above c saturate.
 
-* Up to `DIRECT_WIDTH` bits of score one table holds the code of each, correctly rounded, so it rises with the score.
-* Above, w = 2^(E − e)·M from the tables of `tables`, raised by the offset that makes c's exponential the power of two
-  2^e: a shift by d = e − E, and one rounding half up.
+* Up to `DIRECT_WIDTH` bits of score one table holds the correctly rounded code of each score, so codes rise with the score.
+* Above, w = 2^(E − e)·M from the tables of `exponential`. Their offset makes the exponential of c the power of two 2^e, so
+  the hardware shifts M by d = e − E and rounds once, half up.
 
-**Error.** Before saturation |code − w·2^P| <= 1/2 + 2^P·ε': ε' = 0 for the direct table; else the relative error of 2^E·M,
-measured over every position, and that of the offset, as w <= 1. The scale's cap (`BETA_LIMIT`) adds less than 2^-64.
+**Error.** Before saturation |code − w·2^P| <= 1/2 + 2^P·ε'. The direct table has ε' = 0. Otherwise ε' contains the relative
+error of 2^E·M, measured over every position, and that of the offset, because w <= 1. The scale's cap (`BETA_LIMIT`) adds less
+than 2^-64.
 """
 
 from dataclasses import dataclass, replace
@@ -30,7 +31,7 @@ __all__ = ["ExponentialCodes", "exponential_bound", "exponential_codes", "sum_fo
 
 _CONTEXT = Context(prec=50, Emin=-(10**9), Emax=10**9)
 _OFFSET_BITS = 80
-"""Fraction bits of the offset: it is rounded up, so that the exponential of c is not below its power of two."""
+"""Fraction bits of the offset, which is rounded up, so that the exponential of c is not below its power of two."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,13 +40,13 @@ class ExponentialCodes:
 
     config: Config
     reference: int
-    """c as a position: its exponential is 1."""
+    """Position of c, whose exponential is 1."""
     codes: np.ndarray | None
-    """The code of each position, int64 [2^W]; None where the score is too wide for one table."""
+    """The code of each position, int64 [2^W]; None for a score too wide for one table."""
     widths: Numerics
-    """With the tables of a wide score, raised by the offset; those of a narrow one are not used."""
+    """Widths and tables of a wide score, with the offset; a narrow score does not use them."""
     octaves: int
-    """e: c's exponential is 2^e; of a wide score."""
+    """e: the exponential of c is 2^e for a wide score; 0 for a narrow one."""
 
     @property
     def maximum(self) -> int:
@@ -54,19 +55,19 @@ class ExponentialCodes:
 
 
 def sum_format(config: Config) -> QFormat:
-    """Of the exact sum of max_length codes."""
+    """Format of the exact sum of max_length codes."""
     width = (config.max_length * config.probability_maximum).bit_length()
     return QFormat(width - config.probability_width, config.probability_width)
 
 
 @lru_cache(maxsize=64)
 def exponential_codes(config: Config) -> ExponentialCodes:
-    """Tables for exponentials relative to the score code that lies `reference_offset` below the largest of the format.
+    """Tables for exponentials relative to the score code `reference_offset` steps below the largest one.
 
     Raises `UserError` as `numerics` does.
     """
     position = (1 << config.score_width) - 1 - config.reference_offset
-    assert position >= 0  # checked at construction
+    assert position >= 0  # the configuration checks it at construction
     widths = numerics(config)
     if config.score_width <= DIRECT_WIDTH:
         codes = np.array(_direct(config, position), dtype=np.int64)
@@ -77,11 +78,12 @@ def exponential_codes(config: Config) -> ExponentialCodes:
     offset = Fraction(int(steps), 1 << _OFFSET_BITS)
     tables = exponential_tables(config.score_width, config.effective_scale, widths.significand_fraction, offset)
     assert int(tables.all_positions[0][: position + 1].max()) <= octaves
-    raised = replace(widths, tables=tables, exponent_width=max(1, tables.exponent_maximum.bit_length()))
-    return ExponentialCodes(config, position, None, raised, octaves)
+    widths = replace(widths, tables=tables, exponent_width=max(1, tables.exponent_maximum.bit_length()))
+    return ExponentialCodes(config, position, None, widths, octaves)
 
 
 def _direct(config: Config, reference: int) -> list[int]:
+    """The correctly rounded code of each position, saturated to the code of 1.0."""
     one, scale = Decimal(1 << config.probability_width), Decimal(config.effective_scale)
     codes = []
     for position in range(1 << config.score_width):
@@ -91,9 +93,9 @@ def _direct(config: Config, reference: int) -> list[int]:
 
 
 def exponential_bound(codes: ExponentialCodes) -> Bound:
-    """The bound |code − w·2^P| in ulp for every score, derived in the module's text.
+    """The bound on |code − w·2^P| in ulp for every score; the docstring of the module derives it.
 
-    Raises `UserError` where it exceeds 1 ulp.
+    Raises `UserError` for a bound above 1 ulp.
     """
     config, half = codes.config, Fraction(1, 2)
     share = Fraction(0)
