@@ -1,3 +1,3 @@
-"""How Verilog is built and simulated: Icarus and Verilator."""
+"""Builds and simulates the Verilog with Icarus and Verilator."""
 
 __all__: list[str] = []

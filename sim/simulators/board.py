@@ -1,10 +1,11 @@
-"""A whole board in a simulator, at a pseudo-terminal: any program that talks to a serial port can talk to it.
+"""Simulates a whole board behind a pseudo-terminal, for any program that talks to a serial port.
 
     with SimulatedBoard(verilog, "softstream_board", divisor=8) as board:
         board.damage(("to_board", 12, "flip", 3))
         subprocess.run([... , "--port", board.port])
 
-The top of the Verilog has three ports: `clk`, `rx`, a line in, and `tx`, a line out. Nothing here knows what they carry.
+The top of the Verilog has three ports: `clk`, the input line `rx` and the output line `tx`. This module does not interpret the
+bytes on the lines.
 """
 
 import contextlib
@@ -15,10 +16,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 from xml.etree import ElementTree
 
 from softstream.hw.errors import ToolFailure
@@ -29,15 +29,18 @@ from softstream.sim.simulators.build import VerilatorBuild, kill_group
 __all__ = ["Damage", "SimulatedBoard"]
 
 Damage = tuple[str, int, str, int]
-"""Way (`to_board`, `to_host`), byte counted from the order, what is done to it, and for `flip` the bit on the wire, 0 the
-start bit, 9 the stop bit. What is done: `flip`, `drop`, `double`, or `mark`, which only tells that it came by."""
+"""Direction (`to_board`, `to_host`), byte number since the call of `damage`, kind, and bit on the wire (0 is the start bit, 9 the
+stop bit; only `flip` reads it). The kinds are `flip`, `drop`, `double`, and `mark`, which only reports that the byte passed."""
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
 
 
 class SimulatedBoard:
-    """One simulator process with a board in it, as a context; `totals` holds the bytes each way after it."""
+    """One simulator process with a board, as a context manager.
+
+    `totals` holds the bytes in each direction after the context.
+    """
 
     port: str
     """Path of the pseudo-terminal."""
@@ -53,9 +56,9 @@ class SimulatedBoard:
     ) -> None:
         self._verilog, self._top, self._simulator = verilog, top, simulator
         self._temporary = directory is None
-        place = Path(tempfile.mkdtemp(prefix="softstream-")) if directory is None else Path(directory).resolve()
-        place.mkdir(parents=True, exist_ok=True)
-        self.job = BoardJob(place, divisor, os.getpid())
+        folder = Path(tempfile.mkdtemp(prefix="softstream-")) if directory is None else Path(directory).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        self.job = BoardJob(folder, divisor, os.getpid())
         self.totals: dict[str, int] = {}
         self._unplugged = False
 
@@ -84,16 +87,16 @@ class SimulatedBoard:
             "plusargs": [f"+{PLUSARG}={job.path}"],
         }
         spec.write_text(json.dumps(content), encoding="utf-8")
-        ours = {"LIBPYTHON_LOC": str(toolbox.libpython())}
-        inherited = {
+        environment = {
             name: text for name, text in os.environ.items() if not name.startswith(("COCOTB_", "PYGPI_", "GPI_"))
         }
-        inherited.pop("PYTEST_CURRENT_TEST", None)
+        environment.pop("PYTEST_CURRENT_TEST", None)
+        environment["LIBPYTHON_LOC"] = str(toolbox.libpython())
         with self._log.open("w", encoding="utf-8") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "softstream.sim.simulators.launch", str(spec)],
                 cwd=job.directory,
-                env=inherited | ours,
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -108,7 +111,7 @@ class SimulatedBoard:
         return self
 
     def damage(self, *faults: Damage) -> None:
-        """Does this damage from now on, counting from the next byte each way; without arguments, none."""
+        """Replaces the faults to inject; no arguments end all. Bytes count from the next one each way."""
         self.job.hits_path.unlink(missing_ok=True)
         partial = self.job.faults_path.with_suffix(".new")
         partial.write_text(json.dumps(faults), encoding="utf-8")
@@ -116,12 +119,12 @@ class SimulatedBoard:
         self._await(lambda: not self.job.faults_path.exists(), _START_SECONDS, "the board does not listen")
 
     def unplug(self) -> None:
-        """Ends the board at once, and its port with it; no verdict is asked of it then."""
+        """Kills the board and its port; the end of the context then reads no verdict."""
         self._unplugged = True
         kill_group(self._process)
 
     def hits(self) -> Sequence[str]:
-        """The damage done since it was ordered, a line each: way, byte, kind."""
+        """The faults injected since the last `damage`, one line each: direction, byte, kind."""
         with contextlib.suppress(FileNotFoundError):
             return self.job.hits_path.read_text(encoding="utf-8").splitlines()
         return []
@@ -136,12 +139,12 @@ class SimulatedBoard:
         finally:
             kill_group(self._process)
         if kind is None and not self._unplugged:
-            self._read()
+            self._check_verdict()
         if self._temporary and not isinstance(error, ToolFailure):
             shutil.rmtree(self.job.directory, ignore_errors=True)
 
-    def _read(self) -> None:
-        """The bench's own verdict: one test, passed."""
+    def _check_verdict(self) -> None:
+        """Reads `totals`. Raises `ToolFailure` unless the bench reports exactly one test, passed."""
         try:
             cases = list(ElementTree.parse(self._results).iter("testcase"))
             self.totals = json.loads(self.job.totals_path.read_text(encoding="utf-8"))
@@ -150,11 +153,12 @@ class SimulatedBoard:
         if len(cases) != 1 or any(child.tag in ("failure", "error", "skipped") for child in cases[0]):
             raise ToolFailure("the simulated board failed", self._log)
 
-    def _await(self, what: Any, seconds: float, otherwise: str) -> None:
+    def _await(self, condition: Callable[[], bool], seconds: float, failure: str) -> None:
+        """Waits for a condition. Raises `ToolFailure` after `seconds`, or when the simulator ends."""
         deadline = time.monotonic() + seconds
-        while not what():
+        while not condition():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise ToolFailure(f"{self._simulator}: {otherwise}", self._log)
+                raise ToolFailure(f"{self._simulator}: {failure}", self._log)
             time.sleep(0.01)
 
     @property

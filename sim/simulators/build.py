@@ -1,8 +1,8 @@
-"""Verilog to a simulator's executable with Verilator, kept between runs.
+"""Builds a simulator's executable from Verilog with Verilator, and caches it between runs.
 
-Two parts are kept apart. Verilator's run-time library does not depend on the design and takes most of the time: it is
-compiled once for a compiler and a Verilator, and so are its headers. The model of a design takes a second or two. make is
-not involved: it refuses folders with spaces, and it would compile the library again for every design.
+The cache holds two parts. Verilator's run-time library does not depend on the design and takes most of the time, so the build
+compiles it and its headers once for each compiler and Verilator. The model of a design takes a second or two. The build does
+not call make, because make refuses folders with spaces and would compile the library again for every design.
 """
 
 import contextlib
@@ -30,8 +30,8 @@ __all__ = ["TIMESCALE", "VerilatorBuild", "kill_group"]
 TIMESCALE = ("1ns", "1ps")
 
 _PREFIX = "Vtop"
-# Measured on a softmax head: -O1 on vpi, through which Python reads every value, doubles the cycles per second;
-# optimising anything else costs more seconds than it saves in the longest of our benches.
+# Measured on a softmax head: Python reads every value through vpi, so -O1 on it doubles the cycles per second. Any other
+# optimisation costs more seconds than it saves in the longest bench.
 _OPTIMISE = {"verilated_vpi": "-O1"}
 _OPTIMISE_REST = "-O0"
 # Only the ports are public to cocotb. With every signal public, Verilator could not simplify the design.
@@ -40,18 +40,18 @@ _VERILATOR_FLAGS = (
     *("-Wno-fatal", "-Wno-lint", "-Wno-style"),
 )
 _DEFINES = ("-DVERILATOR=1", *(f"-DVM_{name}=0" for name in ("COVERAGE", "SC", "TIMING", "TRACE_FST", "TRACE_SAIF")))
-# What every unit includes first. Reading it takes longer than the model, so the cache holds it precompiled next to the
-# library; g++ and clang++ take it where it stands for their flags, and read the text where it does not.
+# Every unit includes these headers first. Parsing them takes longer than the model, so the cache holds them precompiled next
+# to the library. g++ and clang++ use the precompiled file if it matches their flags, and the text otherwise.
 _HEADERS = "headers.h"
 _HEADERS_TEXT = '#include "verilated.h"\n#include "verilated_vpi.h"\n'
-_KEPT_BUILDS = 100
+_CACHED_BUILDS = 100
 
 
 class VerilatorBuild:
-    """The executable of one Verilog text, from the cache of the user or built into it.
+    """The executable of one Verilog text in the user's cache; `ensure` builds it if the cache lacks it.
 
-    An executable appears in the cache under the hash of all it depends on, complete or not at all: it is built in a
-    temporary folder next to it and renamed. Processes that build at the same time wait for one another.
+    The cache names an executable by the hash of everything that it depends on. A build works in a temporary folder and
+    renames the finished one, so the cache never holds a partial build. Concurrent builds wait for one another.
     """
 
     def __init__(self, verilog: str, top: str, *, waves: bool = False, cache: Path | None = None) -> None:
@@ -77,29 +77,29 @@ class VerilatorBuild:
 
     @property
     def directory(self) -> Path:
-        """Folder of the finished build; the executable in it is called as the top module is."""
+        """Folder of the finished build; the executable in it has the name of the top module."""
         return self._cache / _digest(self._verilog, *self._key_facts)
 
     @property
     def executable(self) -> Path:
-        """The simulator."""
+        """Path of the simulator."""
         return self.directory / self._top
 
     @property
     def is_cached(self) -> bool:
-        """Whether the executable is there."""
+        """Whether the cache holds the executable."""
         return self.executable.exists()
 
     @property
     def has_library(self) -> bool:
-        """Whether the run-time library is there, so that a build is a matter of a few seconds."""
+        """Whether the cache holds the run-time library, so that a build takes only a few seconds."""
         return self._library_directory.is_dir() and any(self._library_directory.glob("*.o"))
 
     def ensure(self, log: Path | None = None) -> Path:
-        """The folder with the executable, built if it is not there yet.
+        """Builds the executable if the cache lacks it, and returns its folder.
 
-        Raises `MissingTool` without a compiler, `ToolFailure` where Verilator or the compiler fails; what they said is
-        then in `log`, or in a temporary file.
+        Raises `MissingTool` without a compiler, and `ToolFailure` if Verilator or the compiler fails; their output is then in
+        `log`, or in a temporary file.
         """
         if not self.is_cached:
             toolbox.compiler()
@@ -120,7 +120,7 @@ class VerilatorBuild:
         facts = (self._tool.version, str(self._tool.root), *toolbox.compiler(), _OPTIMISE_REST, repr(_OPTIMISE))
         return self._cache / f"library-{_digest(*facts)[:16]}"
 
-    def _build(self, kept_log: Path | None) -> None:
+    def _build(self, failure_log: Path | None) -> None:
         _prune(self._cache)
         work = Path(tempfile.mkdtemp(prefix="building-", dir=self._cache))
         log = work / "build.log"
@@ -131,9 +131,9 @@ class VerilatorBuild:
             (work / self._top).rename(done / self._top)
             done.rename(self.directory)
         except ToolFailure as error:
-            kept_log = kept_log or Path(tempfile.mkdtemp(prefix="softstream-")) / "build.log"
-            shutil.copy(log, kept_log)
-            raise ToolFailure(str(error), kept_log) from None
+            failure_log = failure_log or Path(tempfile.mkdtemp(prefix="softstream-")) / "build.log"
+            shutil.copy(log, failure_log)
+            raise ToolFailure(str(error), failure_log) from None
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
@@ -147,24 +147,24 @@ class VerilatorBuild:
         compiler, _ = toolbox.compiler()
         include = self._tool.root / "include"
         base = [compiler, "-c", *_DEFINES, f"-I{include}", f"-I{include / 'vltstd'}"]
-        # The library does not look at these: it is the same with and without waves.
-        own = [*base, f"-DVM_TRACE={int(self._waves)}", f"-DVM_TRACE_VCD={int(self._waves)}", f"-I{model}"]
+        # The library does not read these macros, so it is the same with and without waves.
+        model_command = [*base, f"-DVM_TRACE={int(self._waves)}", f"-DVM_TRACE_VCD={int(self._waves)}", f"-I{model}"]
         library = self._library_directory
         library.mkdir(exist_ok=True)
         headers = library / _HEADERS
         if not headers.exists():
             (work / _HEADERS).write_text(_HEADERS_TEXT, encoding="utf-8")
             (work / _HEADERS).replace(headers)
-        # All of the model and cocotb's main in one unit: the headers take longer than both.
+        # One unit holds the model and cocotb's main, because the headers take longer to compile than both.
         unit = work / "unit.cpp"
         parts = [file.name for file in sorted(model.glob("*.cpp"))] + [str(self._main)]
         unit.write_text("".join(f'#include "{part}"\n' for part in parts), encoding="utf-8")
         objects = [work / "unit.o"]
-        commands = [[*own, _OPTIMISE_REST, "-include", str(headers), str(unit), "-o", str(objects[0])]]
+        commands = [[*model_command, _OPTIMISE_REST, "-include", str(headers), str(unit), "-o", str(objects[0])]]
         missing = []
         precompiled = library / f"{_HEADERS}.gch"
         if not precompiled.exists():
-            # The first model does not wait for them.
+            # They compile in parallel with the first model, which reads their text instead of waiting.
             missing.append((work / precompiled.name, precompiled))
             commands.append([*base, _OPTIMISE_REST, "-x", "c++-header", str(headers), "-o", str(missing[-1][0])])
         for name in _library_files(model / f"{_PREFIX}_classes.mk"):
@@ -174,7 +174,7 @@ class VerilatorBuild:
                 missing.append((work / f"{name}.o", object_path))
                 optimise = _OPTIMISE.get(name, _OPTIMISE_REST)
                 commands.append([*base, optimise, str(include / f"{name}.cpp"), "-o", str(missing[-1][0])])
-        # The slowest first, so that no core is idle at the end.
+        # The slowest command starts first, so that no core is idle at the end.
         commands.sort(key=lambda command: "-O1" not in command)
         _run_all(commands, log)
         for fresh, object_path in missing:
@@ -195,31 +195,31 @@ def _library_files(makefile: Path) -> list[str]:
 
 
 def _prune(cache: Path) -> None:
-    """Removes what killed builds left behind, and the builds longest unused where there are many."""
+    """Removes the folders of killed builds, and the least recently used builds beyond `_CACHED_BUILDS`."""
     for leftover in cache.glob("building-*"):
         shutil.rmtree(leftover, ignore_errors=True)
     builds = [entry for entry in cache.iterdir() if re.fullmatch("[0-9a-f]{64}", entry.name)]
-    for old in sorted(builds, key=lambda entry: entry.stat().st_mtime)[: -_KEPT_BUILDS or None]:
+    for old in sorted(builds, key=lambda entry: entry.stat().st_mtime)[: -_CACHED_BUILDS or None]:
         shutil.rmtree(old, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    # The system lets go of the lock when its holder dies, however it dies.
+    # The system releases the lock when its holder ends, even if the holder is killed.
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def kill_group(process: subprocess.Popen) -> None:
-    """Ends a process that was started in a session of its own, with all of its children."""
+    """Kills a process that leads its own session, and all of its children."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, 9)
     process.wait()
 
 
 def _run_all(commands: Sequence[Sequence[str]], log: Path, environment: dict[str, str] | None = None) -> None:
-    """Runs commands, as many at once as there are cores; everything they say goes to the log."""
+    """Runs commands in parallel, one per core; their output goes to the log."""
     waiting = list(commands)
     running: list[subprocess.Popen] = []
     try:

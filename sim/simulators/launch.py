@@ -1,7 +1,9 @@
-"""`python -P -m softstream.sim.simulators.launch SPEC.json`: one simulator process under cocotb's runner.
+"""Runs one simulator process under cocotb's runner.
 
-cocotb's runner waits for the simulator without a way to watch its progress or to end it, prints, and leaves with
-`sys.exit`; here it may. `softstream.sim.simulators.runner` starts this, watches and ends it.
+Use: `python -P -m softstream.sim.simulators.launch SPEC.json`.
+
+cocotb's runner waits for the simulator without a way to watch its progress or to end it. It also prints, and leaves with
+`sys.exit`. So it has a process of its own, which `softstream.sim.simulators.runner` starts, watches and ends.
 """
 
 import json
@@ -17,7 +19,10 @@ __all__ = ["main"]
 
 
 def main(path: Path) -> None:
-    """Builds for Icarus (Verilator's build is given) and runs the test modules that the specification names."""
+    """Builds the design for Icarus and runs the test modules of the specification.
+
+    Verilator's build already exists; the specification names its folder.
+    """
     spec: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     runner = get_runner(spec["simulator"])
     if spec["simulator"] == "icarus":

