@@ -10,6 +10,7 @@ that file. Every warning of Sphinx is an error. The site needs no network when i
 from __future__ import annotations
 
 import inspect
+import io
 import os
 import re
 import shutil
@@ -212,6 +213,7 @@ def restructured(lines: list[str]) -> list[str]:
     result: list[str] = []
     prose: list[str] = []
     literal = table = listed = False
+    level = 0
     previous = ""
 
     def flush() -> None:
@@ -236,9 +238,10 @@ def restructured(lines: list[str]) -> list[str]:
         else:
             literal = False
             if _ITEM.match(line):
-                if previous.strip() and not listed:
+                indent = len(line) - len(line.lstrip())
+                if previous.strip() and not (listed and indent == level):
                     prose.append("")
-                listed = True
+                listed, level = True, indent
             elif line.strip() and not line.startswith(" "):
                 listed = listed and bool(previous.strip())
             prose.append(line)
@@ -296,8 +299,19 @@ def build(source: Path, target: Path) -> int:
     return int(application.statuscode)
 
 
+def _parses(lines: list[str]) -> bool:
+    """Whether lines are reStructuredText without a warning."""
+    from docutils import core, nodes
+
+    settings = {"report_level": 2, "halt_level": 5, "warning_stream": io.StringIO()}
+    tree = core.publish_doctree("\n".join(lines), settings_overrides=settings)
+    return not any(True for _ in tree.findall(nodes.system_message))
+
+
 def _process_docstring(_app: Any, _kind: str, _name: str, _object: Any, _options: Any, lines: list[str]) -> None:
-    lines[:] = restructured(lines)
+    converted = restructured(lines)
+    # A docstring is no markup: one whose shape the conversion does not know is shown as it stands.
+    lines[:] = converted if _parses(converted) else ["::", "", *(f"    {line}" for line in lines), ""]
 
 
 def _process_signature(

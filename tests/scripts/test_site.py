@@ -52,6 +52,7 @@ def test_every_page_is_in_the_navigation(source: Path) -> None:
         ("`two\nlines`", "``two\nlines``"),
         ("A picture:\n\n    a ─► b_c\n\nText", "A picture:\n\n::\n\n    a ─► b_c\n\nText"),
         ("Two:\n* a_b\n* c", "Two:\n\n* a\\_b\n* c"),
+        ("1. One:\n   * a\n   * b\n2. Two", "1. One:\n\n   * a\n   * b\n\n2. Two"),
         ("====\na_b\n====\n\nx_y", "====\na_b\n====\n\nx\\_y"),
     ],
 )
