@@ -96,7 +96,12 @@ class Schedule:
             return 1
         # The vector's end and flag wait in one register while the sum is under way; credits are counted in three cycles.
         waiting = self.sum_latency - self.frame - self.entry
-        return max(self.normalise_interval, self.normaliser.factor_interval, waiting, 4)
+        return max(self.normalise_interval, self.normaliser.factor_interval, waiting, self.winner_interval, 4)
+
+    @property
+    def winner_interval(self) -> int:
+        """Cycles between two winners, at the least: each holds its place until its credit has returned, in three cycles."""
+        return -(-(self.entry + self.maximum + self.winners + 3) // self.winners)
 
     @property
     def emission_latency(self) -> int:

@@ -202,3 +202,22 @@ def test_every_normaliser_has_its_mirror() -> None:
     for key, module in NORMALISERS.items():
         assert module.__name__.split(".")[-1] == GOLDEN_NORMALISERS[key].__name__.split(".")[-1]
     assert golden_package.golden is golden
+
+
+@pytest.mark.parametrize(
+    ("keys", "interval"),
+    [
+        ({"profile": "fastest", "score_width": 5}, 5),
+        ({"profile": "fastest", "score_width": 4}, 5),
+        ({"profile": "small", "normaliser": "none"}, 5),
+        ({"profile": "small", "normaliser": "none", "lanes": 4}, 7),
+        ({"profile": "small", "normaliser": "logarithm", "lanes": 4}, 7),
+    ],
+)
+def test_short_vectors_follow_each_other_as_their_winners_allow(keys: dict[str, Any], interval: int) -> None:
+    """Few bits make all other stages quick, so the places of the winners decide."""
+    narrow: dict[str, Any] = {"max_length": 4, "score_width": 4, "probability_width": 2, "guard_bits": 3}
+    config = Config(**{**narrow, "score_scale": 0.08, "probability_format": "UQ1", **keys})
+    run = run_component(Head(config), beats_of([np.array([1])] * 30, config.lanes), 30, drain=("o_best",))
+    assert plan(config).interval_cycles(1) == interval
+    assert set(np.diff(run.outputs)[-20:]) == {interval}
