@@ -51,7 +51,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
 PAIRS = list(itertools.combinations(VALUES, 2))
 
 
-def made(keys: dict[str, Any]) -> Config | None:
+def construct(keys: dict[str, Any]) -> Config | None:
     """The configuration, with its plan; None where it is refused, with what was asked for and what would do in a sentence."""
     try:
         config = Config.from_mapping({**TINY, **keys})
@@ -72,14 +72,14 @@ def asked(keys: dict[str, Any]) -> dict[str, Any]:
 @cache
 def combinations(count: int, seed: int) -> list[Config]:
     """As many that are not refused, each of about four options, every mode as often as any other."""
-    rng, found = random.Random(seed), []
+    rng, configs = random.Random(seed), []
     modes = itertools.cycle(VALUES["mode"])
-    while len(found) < count:
+    while len(configs) < count:
         names = rng.sample([name for name in VALUES if name != "mode"], 5)
-        config = made(asked({"mode": next(modes), **{name: rng.choice(VALUES[name]) for name in names}}))
+        config = construct(asked({"mode": next(modes), **{name: rng.choice(VALUES[name]) for name in names}}))
         if config is not None:
-            found.append(config)
-    return found
+            configs.append(config)
+    return configs
 
 
 def test_every_key_that_does_more_than_change_a_width_is_walked() -> None:
@@ -93,7 +93,7 @@ def test_any_two_options_combine_or_are_refused_with_the_reason() -> None:
     refused = 0
     for one, other in PAIRS:
         for first, second in itertools.product(VALUES[one][1:], VALUES[other][1:]):
-            refused += made({one: first, other: second}) is None
+            refused += construct({one: first, other: second}) is None
     # Most of them combine.
     assert 0 < refused < 0.35 * sum((len(VALUES[a]) - 1) * (len(VALUES[b]) - 1) for a, b in PAIRS)
 
@@ -109,5 +109,5 @@ def test_what_is_planned_equals_its_model(number: int) -> None:
     config = combinations(20, seed=12)[number]
     rng, form = np.random.default_rng(13), config.score_format
     lengths = (1, 4, 2, 7, 1, 3)  # whole ensembles
-    found = [rng.integers(form.minimum, form.maximum, length, endpoint=True) for length in lengths]
-    check_head(config, found, source="every3", sink="random")
+    vectors = [rng.integers(form.minimum, form.maximum, length, endpoint=True) for length in lengths]
+    check_head(config, vectors, source="every3", sink="random")

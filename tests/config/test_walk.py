@@ -85,14 +85,14 @@ def check(keys: dict[str, Any]) -> bool:
             return refused
         refused = True
         assert not constructed or SIZES.search(message), f"{keys}: {message}"
-        found = remedies(message)
-        assert found, f"no remedy in: {message}"
-        for remedy in found:
+        repairs = remedies(message)
+        assert repairs, f"no remedy in: {message}"
+        for remedy in repairs:
             assert any(value != keys.get(key, Config().to_mapping()[key]) for key, value in remedy.items()), (
                 f"{keys}: a remedy is what was given: {message}"
             )
             assert refusal({**keys, **remedy})[0] != message, f"{keys}: {remedy} changes nothing: {message}"
-        keys = {**keys, **found[0]}
+        keys = {**keys, **repairs[0]}
     raise AssertionError(f"{keys}: remedies lead in a circle, at last: {message}")
 
 

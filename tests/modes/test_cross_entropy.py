@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.beats import beats_of
-from support.configurations import vectors
+from support.configurations import score_vectors
 from support.stream_bench import PAUSES, run_component
 
 from softstream.hw.config.config import Config
@@ -33,25 +33,25 @@ CONFIGS = {
 }
 
 
-def labelled(config: Config, found: list[np.ndarray], labels: np.ndarray) -> list[dict[str, int]]:
+def labelled(config: Config, vectors: list[np.ndarray], labels: np.ndarray) -> list[dict[str, int]]:
     """Input beats; in all but a vector's first, the label is anything."""
     rng = np.random.default_rng(91)
     beats = []
-    for vector, label in zip(found, labels, strict=True):
+    for vector, label in zip(vectors, labels, strict=True):
         for place, beat in enumerate(beats_of([vector], config.lanes)):
             beats.append({**beat, "label": int(rng.integers(0, 1 << config.index_width)) if place else int(label)})
     return beats
 
 
-def expected(config: Config, found: list[np.ndarray], labels: np.ndarray) -> list[dict[str, int]]:
-    result = golden(config, *pad_vectors(found, config.score_format.minimum), {"labels": labels})
+def expected(config: Config, vectors: list[np.ndarray], labels: np.ndarray) -> list[dict[str, int]]:
+    result = golden(config, *pad_vectors(vectors, config.score_format.minimum), {"labels": labels})
     rows = zip(result["losses"], result["overlong"], result["unlabelled"], strict=True)
     return [{"loss": int(loss), "overlong": int(cut), "unlabelled": int(none)} for loss, cut, none in rows]
 
 
-def run(config: Config, found: list[np.ndarray], labels: np.ndarray, **more: Any) -> Any:
-    trace = run_component(CrossEntropy(config), labelled(config, found, labels), len(found), **more)
-    assert trace.beats == expected(config, found, labels)
+def run(config: Config, vectors: list[np.ndarray], labels: np.ndarray, **more: Any) -> Any:
+    trace = run_component(CrossEntropy(config), labelled(config, vectors, labels), len(vectors), **more)
+    assert trace.beats == expected(config, vectors, labels)
     return trace
 
 
@@ -60,13 +60,15 @@ def run(config: Config, found: list[np.ndarray], labels: np.ndarray, **more: Any
 def test_equals_golden(name: str, source: str, sink: str) -> None:
     """Labels of every kind: first, last, beyond the end, beyond the cut."""
     config = CONFIGS[name]
-    found = vectors(config, seed=92)
+    vectors = score_vectors(config, seed=92)
     rng, most = np.random.default_rng(93), (1 << config.index_width) - 1
-    labels = np.array([min(most, int(rng.choice([0, len(v) - 1, len(v), rng.integers(0, len(v) + 1)]))) for v in found])
-    trace = run(config, found, labels, source=source, sink=sink)
+    labels = np.array(
+        [min(most, int(rng.choice([0, len(v) - 1, len(v), rng.integers(0, len(v) + 1)]))) for v in vectors]
+    )
+    trace = run(config, vectors, labels, source=source, sink=sink)
     flags = {(beat["unlabelled"], beat["overlong"]) for beat in trace.beats}
     assert len(flags) >= 2
-    first = len(beats_of(found[:1], config.lanes))
+    first = len(beats_of(vectors[:1], config.lanes))
     assert trace.outputs[0] - trace.inputs[first - 1] >= loss_schedule(config).vector
 
 
@@ -76,8 +78,8 @@ def test_every_label_of_every_short_vector(lanes: int) -> None:
         mode="cross_entropy", max_length=3, score_width=2, score_scale=1.1, probability_width=4, lanes=lanes
     )  # type: ignore[arg-type]
     every = [np.array(v) - 2 for n in (1, 2, 3) for v in itertools.product(range(4), repeat=n)]
-    found = [vector for vector in every for _ in range(4)]
-    run(config, found, np.tile(np.arange(4), len(every)))
+    vectors = [vector for vector in every for _ in range(4)]
+    run(config, vectors, np.tile(np.arange(4), len(every)))
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -85,8 +87,8 @@ def test_latency_and_interval(name: str) -> None:
     config = CONFIGS[name]
     times = loss_schedule(config)
     for length in {1, config.max_length}:
-        found = [np.full(length, config.score_format.minimum + k % 3) for k in range(12)]
-        trace = run(config, found, np.zeros(12, dtype=int))
+        vectors = [np.full(length, config.score_format.minimum + k % 3) for k in range(12)]
+        trace = run(config, vectors, np.zeros(12, dtype=int))
         beats = config.beats(length)
         assert trace.outputs[0] - trace.inputs[0] == plan(config).first_output_cycle(length)
         assert trace.outputs[0] - trace.inputs[beats - 1] == times.vector
@@ -102,14 +104,14 @@ def test_long_vectors_come_without_a_bubble() -> None:
 @pytest.mark.parametrize("source", PAUSES)
 def test_short_vectors_after_a_long_one(source: str) -> None:
     config = CONFIGS["absolute"]
-    found = [np.full(16, 3), np.array([5]), np.array([-7]), np.array([1, 2]), np.full(40, 9), np.array([0])]
-    run(config, found, np.array([15, 0, 1, 1, 15, 0]), source=source)
+    vectors = [np.full(16, 3), np.array([5]), np.array([-7]), np.array([1, 2]), np.full(40, 9), np.array([0])]
+    run(config, vectors, np.array([15, 0, 1, 1, 15, 0]), source=source)
 
 
 def test_a_narrow_format_saturates_as_no_label_does() -> None:
     config = CONFIGS["absolute"].replace(integer_bits=2)
-    found = [np.array([-128, 127]), np.array([-128, 127]), np.array([120, 127])]
-    trace = run(config, found, np.array([0, 2, 0]))
+    vectors = [np.array([-128, 127]), np.array([-128, 127]), np.array([120, 127])]
+    trace = run(config, vectors, np.array([0, 2, 0]))
     assert [beat["loss"] for beat in trace.beats[:2]] == [1023, 1023]
     assert [beat["unlabelled"] for beat in trace.beats] == [0, 1, 0]
 
@@ -118,12 +120,12 @@ def test_the_loss_is_the_negated_log_softmax_of_its_label() -> None:
     config = Config(mode="cross_entropy", max_length=12, score_scale=0.11)
     rng = np.random.default_rng(94)
     scores, lengths, labels = rng.integers(-128, 128, (400, 12)), rng.integers(1, 13, 400), rng.integers(0, 12, 400)
-    found = golden(config, scores, lengths, {"labels": labels})
+    result = golden(config, scores, lengths, {"labels": labels})
     codes = golden(config.replace(mode="log_softmax"), scores, lengths)["log_probabilities"]
     inside = labels < lengths
-    assert np.array_equal(found["unlabelled"], ~inside)
-    assert np.array_equal(found["losses"][inside], -codes[inside, labels[inside]])
-    assert set(found["losses"][~inside]) == {log_numerics(config, signed=False).format.maximum}
+    assert np.array_equal(result["unlabelled"], ~inside)
+    assert np.array_equal(result["losses"][inside], -codes[inside, labels[inside]])
+    assert set(result["losses"][~inside]) == {log_numerics(config, signed=False).format.maximum}
 
 
 @pytest.mark.parametrize("accumulator", ["absolute", "reference"])

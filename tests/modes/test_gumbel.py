@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from support.beats import beats_of
-from support.configurations import vectors
+from support.configurations import score_vectors
 from support.draws import misses_once_in_a_million
 from support.stream_bench import PAUSES, beats_after_restart, run_component
 
@@ -29,12 +29,12 @@ CONFIGS = {
 }
 
 
-def draws(config: Config, found: list[np.ndarray], seed: int) -> list[dict[str, int]]:
+def draws(config: Config, vectors: list[np.ndarray], seed: int) -> list[dict[str, int]]:
     """The model, a vector at a time: the words follow the framed elements."""
-    lengths = [min(len(vector), config.max_length) for vector in found]
+    lengths = [min(len(vector), config.max_length) for vector in vectors]
     stream, at = words(seed, sum(lengths)), 0
     beats = []
-    for vector, length in zip(found, lengths, strict=True):
+    for vector, length in zip(vectors, lengths, strict=True):
         positions, _, overlong = frame(config, vector[None], np.array([len(vector)]))
         index, best = draw(
             gumbel_table(config), positions, np.ones_like(positions, dtype=bool), stream[at : at + length]
@@ -49,9 +49,9 @@ def draws(config: Config, found: list[np.ndarray], seed: int) -> list[dict[str, 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_equals_golden(name: str, source: str, sink: str) -> None:
     config = CONFIGS[name]
-    found = vectors(config, seed=81)
-    trace = run_component(Head(config.replace(seed=5)), beats_of(found), len(found), source=source, sink=sink)
-    assert trace.beats == draws(config, found, 5)
+    vectors = score_vectors(config, seed=81)
+    trace = run_component(Head(config.replace(seed=5)), beats_of(vectors), len(vectors), source=source, sink=sink)
+    assert trace.beats == draws(config, vectors, 5)
 
 
 def test_every_score_of_two_bits_many_times() -> None:
@@ -70,11 +70,11 @@ def test_arrays_of_vectors_take_words_in_order() -> None:
     rng = np.random.default_rng(4)
     lengths = rng.integers(1, 17, 50)
     scores = rng.integers(-128, 128, (50, 16))
-    found = [row[:n] for row, n in zip(scores, lengths, strict=True)]
+    vectors = [row[:n] for row, n in zip(scores, lengths, strict=True)]
     valid = np.arange(16) < lengths[:, None]
     index, best = draw(gumbel_table(config), scores + 128, valid, words(2, int(lengths.sum())))
-    assert [beat["index"] for beat in draws(config, found, 2)] == index.tolist()
-    assert [beat["score"] + 128 for beat in draws(config, found, 2)] == best.tolist()
+    assert [beat["index"] for beat in draws(config, vectors, 2)] == index.tolist()
+    assert [beat["score"] + 128 for beat in draws(config, vectors, 2)] == best.tolist()
 
 
 def test_first_index_wins_a_tie() -> None:
@@ -110,8 +110,8 @@ def test_latency_and_no_bubble(profile: str) -> None:
 @pytest.mark.parametrize("profile", ["small", "fast"])
 def test_reset_starts_the_sequence_again_and_leaves_nothing_behind(profile: str) -> None:
     config = Config(mode="sample", max_length=8, profile=profile)
-    found = [np.zeros(n, dtype=int) for n in (8, 3, 5, 8, 8, 2, 7)]
-    assert beats_after_restart(Head(config), beats_of(found), 30, 300) == draws(config, found, 1)
+    vectors = [np.zeros(n, dtype=int) for n in (8, 3, 5, 8, 8, 2, 7)]
+    assert beats_after_restart(Head(config), beats_of(vectors), 30, 300) == draws(config, vectors, 1)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -123,10 +123,10 @@ def test_frequencies_are_those_of_softmax(seed: int) -> None:
     index, _ = draw(gumbel_table(config), np.tile(positions, (count, 1)), np.ones((count, 10), dtype=bool), stream)
     law = sample_law(gumbel_table(config), positions)
     exact = softmax_law(config.score_scale, positions)
-    found = np.bincount(index, minlength=10) / count
+    frequencies = np.bincount(index, minlength=10) / count
     allowed = misses_once_in_a_million(10, count)
-    assert total_variation(found, law) < allowed
-    assert total_variation(found, exact) < allowed + gumbel_table(config).bound
+    assert total_variation(frequencies, law) < allowed
+    assert total_variation(frequencies, exact) < allowed + gumbel_table(config).bound
 
 
 def test_successive_draws_are_independent() -> None:

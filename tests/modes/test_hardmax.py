@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from support.beats import beats_of
-from support.configurations import vectors
+from support.configurations import score_vectors
 from support.stream_bench import run_component
 
 from softstream.hw.config.config import Config
@@ -26,11 +26,11 @@ CONFIGS = {
 }
 
 
-def expected(config: Config, found: Sequence[np.ndarray]) -> list[dict[str, int]]:
+def expected(config: Config, vectors: Sequence[np.ndarray]) -> list[dict[str, int]]:
     """The beats of vectors of score codes, from the golden model."""
-    scores, lengths = pad_vectors(found, config.score_format.maximum)
+    scores, lengths = pad_vectors(vectors, config.score_format.maximum)
     beats = []
-    for row, vector in zip(golden(config, scores, lengths)["one_hot"], found, strict=True):
+    for row, vector in zip(golden(config, scores, lengths)["one_hot"], vectors, strict=True):
         codes = row[: min(len(vector), config.max_length)].tolist()
         for start in range(0, len(codes), config.lanes):
             held = codes[start : start + config.lanes]
@@ -60,9 +60,9 @@ def test_golden_ignores_what_lies_beyond_the_length() -> None:
 def test_every_short_vector(lanes: int, profile: str, source: str, sink: str) -> None:
     """Every vector of up to four scores of two bits; max_length is a power of two, so the counters come round."""
     config = Config(mode="hardmax", max_length=4, score_width=2, lanes=lanes, profile=profile, probability_format="UQ1")
-    found = [np.array(vector) - 2 for vector in ALL]
-    due = expected(config, found)
-    run = run_component(Head(config), beats_of(found, lanes), len(due), source=source, sink=sink)
+    vectors = [np.array(vector) - 2 for vector in ALL]
+    due = expected(config, vectors)
+    run = run_component(Head(config), beats_of(vectors, lanes), len(due), source=source, sink=sink)
     assert run.beats == due
 
 
@@ -71,9 +71,9 @@ def test_every_short_vector(lanes: int, profile: str, source: str, sink: str) ->
 def test_equals_golden(name: str, source: str, sink: str) -> None:
     """One element, ties, all minimum, overlong, short behind long, and random vectors."""
     config = CONFIGS[name]
-    found = vectors(config, seed=91)
-    due = expected(config, found)
-    run = run_component(Head(config), beats_of(found, config.lanes), len(due), source=source, sink=sink)
+    vectors = score_vectors(config, seed=91)
+    due = expected(config, vectors)
+    run = run_component(Head(config), beats_of(vectors, config.lanes), len(due), source=source, sink=sink)
     assert run.beats == due
 
 
@@ -82,8 +82,8 @@ def test_equals_golden(name: str, source: str, sink: str) -> None:
 def test_latency_and_interval(name: str, length: int) -> None:
     config = CONFIGS[name]
     beats = config.beats(min(length, config.max_length))
-    found = list(np.random.default_rng(92).integers(-16, 16, (30, min(length, config.max_length))))
-    run = run_component(Head(config), beats_of(found, config.lanes), 30 * beats)
+    vectors = list(np.random.default_rng(92).integers(-16, 16, (30, min(length, config.max_length))))
+    run = run_component(Head(config), beats_of(vectors, config.lanes), 30 * beats)
     assert run.outputs[0] - run.inputs[0] == plan(config).first_output_cycle(min(length, config.max_length))
     assert run.outputs[beats - 1] - run.inputs[0] == plan(config).last_output_cycle(min(length, config.max_length))
     assert run.inputs == list(range(run.inputs[0], run.inputs[0] + 30 * beats))
@@ -96,9 +96,9 @@ def test_short_vectors_behind_a_long_one_are_not_lost(profile: str, sink: str) -
     """While a long vector is put out, many more short ones would come than winners may wait: the input waits."""
     config = Config(mode="hardmax", max_length=64, profile=profile)
     rng = np.random.default_rng(93)
-    found = [rng.integers(-128, 128, n) for n in (64, *[1] * 150, 64, 2, *[1] * 40)]
-    due = expected(config, found)
-    run = run_component(Head(config), beats_of(found), len(due), sink=sink)
+    vectors = [rng.integers(-128, 128, n) for n in (64, *[1] * 150, 64, 2, *[1] * 40)]
+    due = expected(config, vectors)
+    run = run_component(Head(config), beats_of(vectors), len(due), sink=sink)
     assert run.beats == due
     if sink == "first300":
         # All of the long vector but what its output takes, and the winners that wait.

@@ -8,7 +8,7 @@ from amaranth import Module
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from support.beats import beats_of
-from support.configurations import SOFTMAX, TWO_PASS, vectors
+from support.configurations import SOFTMAX, TWO_PASS, score_vectors
 from support.head_beats import expected_beats
 from support.stream_bench import run_component
 
@@ -38,9 +38,9 @@ HEADS = {**ARGMAX, **SOFTMAX, **TWO_PASS}
 @pytest.mark.parametrize("name", HEADS)
 def test_equals_golden(name: str, source: str, sink: str) -> None:
     config = HEADS[name]
-    found = vectors(config, seed=41)
-    probabilities, winners = expected_beats(config, found)
-    beats = beats_of(found, config.lanes)
+    vectors = score_vectors(config, seed=41)
+    probabilities, winners = expected_beats(config, vectors)
+    beats = beats_of(vectors, config.lanes)
     if config.mode == "argmax":
         assert run_component(Head(config), beats, len(winners), source=source, sink=sink).beats == winners
         return
@@ -62,9 +62,9 @@ def test_every_combination(normaliser: str, profile: str, accumulator: str) -> N
         profile=profile,
         accumulator=accumulator,
     )
-    found = vectors(config, seed=42)
-    probabilities, winners = expected_beats(config, found)
-    run = run_component(Head(config), beats_of(found), len(probabilities), sink="random", drain=("o_best",))
+    vectors = score_vectors(config, seed=42)
+    probabilities, winners = expected_beats(config, vectors)
+    run = run_component(Head(config), beats_of(vectors), len(probabilities), sink="random", drain=("o_best",))
     assert run.beats == probabilities
     assert [beat for _, beat in run.drained["o_best"]] == winners
     # From an idle pipe: the first vector has one element.
@@ -74,10 +74,12 @@ def test_every_combination(normaliser: str, profile: str, accumulator: str) -> N
 @pytest.mark.parametrize("name", ["absolute", "small", "two-pass"])
 def test_a_slow_taker_of_winners_loses_nothing(name: str) -> None:
     config = HEADS[name]
-    found = vectors(config, seed=43)
-    probabilities, winners = expected_beats(config, found)
+    vectors = score_vectors(config, seed=43)
+    probabilities, winners = expected_beats(config, vectors)
     # The winners are out long before the last probabilities of the serial divider.
-    run = run_component(Head(config), beats_of(found), len(winners), sink="random", o="o_best", drain=("o",), idle=1500)
+    run = run_component(
+        Head(config), beats_of(vectors), len(winners), sink="random", o="o_best", drain=("o",), idle=1500
+    )
     assert run.beats == winners
     assert [beat for _, beat in run.drained["o"]] == probabilities
 
@@ -109,9 +111,9 @@ class Joined(wiring.Component):
 @pytest.mark.parametrize("name", ["absolute", "logarithm", "small", "small-reciprocal", "two-pass"])
 def test_a_winner_taken_with_the_last_probability_blocks_nothing(name: str, sink: str) -> None:
     config = HEADS[name]
-    found = vectors(config, seed=47)
-    probabilities, winners = expected_beats(config, found)
-    run = run_component(Joined(config), beats_of(found), len(probabilities), sink=sink)
+    vectors = score_vectors(config, seed=47)
+    probabilities, winners = expected_beats(config, vectors)
+    run = run_component(Joined(config), beats_of(vectors), len(probabilities), sink=sink)
     assert [beat["element"] for beat in run.beats] == probabilities
     assert [beat["winner"] for beat in run.beats if beat["element"]["last"]] == winners
 
@@ -138,9 +140,9 @@ def test_a_full_ring_of_complete_vectors_runs_on(normaliser: str) -> None:
     if lengths[-1] < cycles.vector_interval:
         lengths[-2:] = [lengths[-2] - cycles.vector_interval, lengths[-1] + cycles.vector_interval]
     rng = np.random.default_rng(48)
-    found = [rng.integers(-128, 128, n) for n in [*lengths, *lengths]]
-    probabilities, _ = expected_beats(config, found)
-    run = run_component(Head(config), beats_of(found), len(probabilities), sink="first400", drain=("o_best",))
+    vectors = [rng.integers(-128, 128, n) for n in [*lengths, *lengths]]
+    probabilities, _ = expected_beats(config, vectors)
+    run = run_component(Head(config), beats_of(vectors), len(probabilities), sink="first400", drain=("o_best",))
     assert run.beats == probabilities
     # The input stopped exactly there.
     assert [cycle < 400 for cycle in run.inputs].count(True) - fill in (0, 1)
@@ -186,13 +188,13 @@ def test_short_vectors_behind_a_long_one_are_not_lost() -> None:
     """While a long vector is emitted, hundreds of short ones could pile up behind it."""
     config = Config(max_length=64)
     rng = np.random.default_rng(9)
-    found = [rng.integers(-128, 128, n) for n in (64, *[1] * 150, 64, 2, *[1] * 40)]
-    probabilities, winners = expected_beats(config, found)
+    vectors = [rng.integers(-128, 128, n) for n in (64, *[1] * 150, 64, 2, *[1] * 40)]
+    probabilities, winners = expected_beats(config, vectors)
     for sink in ("never", "random"):
-        run = run_component(Head(config), beats_of(found), len(probabilities), sink=sink, drain=("o_best",))
+        run = run_component(Head(config), beats_of(vectors), len(probabilities), sink=sink, drain=("o_best",))
         assert run.beats == probabilities
         assert [beat for _, beat in run.drained["o_best"]] == winners
-    run = run_component(Head(config), beats_of(found), len(winners), sink="random", o="o_best", drain=("o",))
+    run = run_component(Head(config), beats_of(vectors), len(winners), sink="random", o="o_best", drain=("o",))
     assert run.beats == winners
 
 

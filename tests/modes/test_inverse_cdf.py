@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.beats import beats_of
-from support.configurations import vectors
+from support.configurations import score_vectors
 from support.draws import misses_once_in_a_million
 from support.stream_bench import beats_after_restart, run_component
 
@@ -33,9 +33,9 @@ CONFIGS = {
 }
 
 
-def draws(config: Config, found: list[np.ndarray], before: int = 0) -> list[dict[str, int]]:
+def draws(config: Config, vectors: list[np.ndarray], before: int = 0) -> list[dict[str, int]]:
     """What the model says."""
-    model = golden(config, *pad_vectors(found, config.score_format.minimum), before=before)
+    model = golden(config, *pad_vectors(vectors, config.score_format.minimum), before=before)
     rows = zip(model["sample"], model["score"], model.overlong, strict=True)
     return [{"index": int(i), "score": int(s), "overlong": int(o)} for i, s, o in rows]
 
@@ -44,18 +44,18 @@ def draws(config: Config, found: list[np.ndarray], before: int = 0) -> list[dict
 @pytest.mark.parametrize("name", CONFIGS)
 def test_equals_golden(name: str, source: str, sink: str) -> None:
     config = CONFIGS[name]
-    found = vectors(config, seed=81)
-    trace = run_component(Head(config), beats_of(found), len(found), source=source, sink=sink)
-    assert trace.beats == draws(config, found)
+    vectors = score_vectors(config, seed=81)
+    trace = run_component(Head(config), beats_of(vectors), len(vectors), source=source, sink=sink)
+    assert trace.beats == draws(config, vectors)
 
 
 def test_short_vectors_pile_up_behind_a_stalled_draw() -> None:
     """Nothing is taken at first: draws, thresholds and elements fill their queues, and leave in a row."""
     config = config_of(max_length=12)
     lengths = [12, *[1] * 40, 3, 12, *[2] * 12, 12]
-    found = [np.random.default_rng(n).integers(-128, 128, size) for n, size in enumerate(lengths)]
-    trace = run_component(Head(config), beats_of(found), len(found), sink="first900")
-    assert trace.beats == draws(config, found)
+    vectors = [np.random.default_rng(n).integers(-128, 128, size) for n, size in enumerate(lengths)]
+    trace = run_component(Head(config), beats_of(vectors), len(vectors), sink="first900")
+    assert trace.beats == draws(config, vectors)
 
 
 @pytest.mark.parametrize("profile", ["small", "fast", "fastest"])
@@ -63,12 +63,12 @@ def test_a_draw_leaves_when_it_is_found(profile: str) -> None:
     config = config_of(max_length=33, profile=profile)
     planned = plan(config)
     for length in (1, 2, 33):
-        found = [np.zeros(length, dtype=int)] * 3
-        beats = beats_of(found)
+        vectors = [np.zeros(length, dtype=int)] * 3
+        beats = beats_of(vectors)
         waits = {length: 1, 2 * length: 2}
         trace = run_component(Head(config), beats, 3, waits=waits)
         starts = trace.inputs[::length]
-        late = [beat["index"] for beat in draws(config, found)]
+        late = [beat["index"] for beat in draws(config, vectors)]
         due = [start + planned.first_output_cycle(length) + index for start, index in zip(starts, late, strict=True)]
         assert trace.outputs == due
         assert planned.last_output_cycle(length) == planned.first_output_cycle(length) + length - 1
@@ -78,9 +78,9 @@ def test_a_draw_leaves_when_it_is_found(profile: str) -> None:
 def test_no_bubble_between_vectors_that_are_long_enough(profile: str) -> None:
     config = config_of(max_length=40, profile=profile)
     length = plan(config).interval_cycles(1)
-    found = [np.arange(n) for n in (length, 40, length, length, length + 1, length, 40)]
-    beats = beats_of(found)
-    trace = run_component(Head(config), beats, len(found))
+    vectors = [np.arange(n) for n in (length, 40, length, length, length + 1, length, 40)]
+    beats = beats_of(vectors)
+    trace = run_component(Head(config), beats, len(vectors))
     assert trace.inputs == list(range(trace.inputs[0], trace.inputs[0] + len(beats)))
 
 
@@ -107,8 +107,8 @@ def test_the_model_goes_on_where_it_was() -> None:
 @pytest.mark.parametrize("profile", ["small", "fast"])
 def test_reset_starts_the_sequence_again_and_leaves_nothing_behind(profile: str) -> None:
     config = config_of(max_length=8, profile=profile)
-    found = [np.zeros(n, dtype=int) for n in (8, 3, 5, 8, 8, 2, 7)]
-    assert beats_after_restart(Head(config), beats_of(found), 30, 420) == draws(config, found)
+    vectors = [np.zeros(n, dtype=int) for n in (8, 3, 5, 8, 8, 2, 7)]
+    assert beats_after_restart(Head(config), beats_of(vectors), 30, 420) == draws(config, vectors)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -119,10 +119,10 @@ def test_frequencies_are_those_of_softmax(seed: int) -> None:
     every = np.tile(positions, (count, 1))
     index = draw_share(law, every, np.ones_like(every, dtype=bool), words(seed, count))
     exact = share_law(terms(law, positions[None], np.ones((1, 10), dtype=bool))[0], law.share_bits)
-    found = np.bincount(index, minlength=10) / count
+    frequencies = np.bincount(index, minlength=10) / count
     allowed = misses_once_in_a_million(10, count)
-    assert total_variation(found, exact) < allowed
-    assert total_variation(found, softmax_law(config.score_scale, positions)) < allowed + float(law.bound)
+    assert total_variation(frequencies, exact) < allowed
+    assert total_variation(frequencies, softmax_law(config.score_scale, positions)) < allowed + float(law.bound)
     for lag in (1, 2, 3):
         pairs = np.bincount(index[:-lag] * 10 + index[lag:], minlength=100) / (count - lag)
         # Every second pair shares no draw with its neighbour; the allowance for half as many holds for both halves.

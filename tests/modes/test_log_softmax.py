@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.beats import beats_of
-from support.configurations import MEMBERS, vectors
+from support.configurations import MEMBERS, score_vectors
 from support.stream_bench import run_component, run_cycles
 
 from softstream.hw.config.config import Config
@@ -74,9 +74,9 @@ def test_emission_equals_golden(name: str, memory: int, gaps: float, integer_bit
     sent: list[int] = []
     asked: list[int] = []
 
-    def drive(found: list[dict[str, Any]], now: Callable[[str], int]) -> dict[str, Any]:
-        cycle = len(found)
-        if found and found[-1]["next"]:
+    def drive(rows: list[dict[str, Any]], now: Callable[[str], int]) -> dict[str, Any]:
+        cycle = len(rows)
+        if rows and rows[-1]["next"]:
             asked.append(cycle - 1)
         number = max(0, sum(at + memory <= cycle for at in asked) - 1)
         value = int(logarithm[number])
@@ -89,16 +89,16 @@ def test_emission_equals_golden(name: str, memory: int, gaps: float, integer_bit
             sent.append(cycle)
         return inputs
 
-    found = run_cycles(
+    rows = run_cycles(
         Emission(numbers, memory), len(position) * (2 if gaps else 1) + 12, drive, ["next", "o.valid", "o.payload"]
     )
     assert len(asked) == len(logarithm)
-    assert [row["o.payload"] for row in found if row["o.valid"]] == [
+    assert [row["o.payload"] for row in rows if row["o.valid"]] == [
         {"log_probability": int(code), "last": int(end), "overlong": int(number & 1)}
         for code, end, number in zip(codes, last, vector, strict=True)
     ]
     latency = emission_cycles(numbers, memory)
-    assert [cycle for cycle, row in enumerate(found) if row["o.valid"]] == [cycle + latency for cycle in sent]
+    assert [cycle for cycle, row in enumerate(rows) if row["o.valid"]] == [cycle + latency for cycle in sent]
 
 
 @pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "every3")])
@@ -109,8 +109,8 @@ def test_emission_equals_golden(name: str, memory: int, gaps: float, integer_bit
 )
 def test_the_head_equals_golden(name: str, source: str, sink: str) -> None:
     config = MEMBERS[name]
-    lanes, found = config.lanes, vectors(config, seed=82)
-    scores, lengths = pad_vectors(found, config.score_format.minimum)
+    lanes, vectors = config.lanes, score_vectors(config, seed=82)
+    scores, lengths = pad_vectors(vectors, config.score_format.minimum)
     result = golden(config, scores, lengths)
     elements = []
     for row, length, flag in zip(
@@ -126,7 +126,7 @@ def test_the_head_equals_golden(name: str, source: str, sink: str) -> None:
         {"index": int(i), "score": int(b), "overlong": int(o)}
         for i, b, o in zip(result.argmax, result.best, result.overlong, strict=True)
     ]
-    beats = beats_of(found, lanes)
+    beats = beats_of(vectors, lanes)
     trace = run_component(Head(config), beats, len(elements), source=source, sink=sink, drain=("o_best",))
     assert trace.beats == elements
     assert [beat for _, beat in trace.drained["o_best"]] == winners

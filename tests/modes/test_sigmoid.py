@@ -5,7 +5,7 @@ from decimal import Context, Decimal
 import numpy as np
 import pytest
 from support.beats import beats_of
-from support.configurations import vectors
+from support.configurations import score_vectors
 from support.stream_bench import PAUSES, run_component
 
 from softstream.hw.config.config import Config
@@ -78,8 +78,8 @@ def test_close_to_float64(name: str) -> None:
     scores = every_code(config)
     x = np.clip(scores * config.effective_scale, -700, 700)
     expected = np.minimum(2.0**config.probability_width / (1 + np.exp(-x)), config.probability_maximum)
-    found = sigmoid(config, scores - config.score_format.minimum)
-    assert np.abs(found - expected).max() <= 0.5 + 2.0 ** (config.probability_width - 40)
+    codes = sigmoid(config, scores - config.score_format.minimum)
+    assert np.abs(codes - expected).max() <= 0.5 + 2.0 ** (config.probability_width - 40)
 
 
 def test_mirrored_scores_add_up_to_one() -> None:
@@ -101,8 +101,8 @@ def test_every_score_through_the_hardware(width: int, signed: bool, lanes: int) 
     scores = every_code(config)
     trace = run_component(Head(config), beats_of([scores], lanes), len(scores) // lanes)
     names = ["probability", "probability_1"][:lanes]
-    found = [beat[name] for beat in trace.beats for name in names]
-    assert found == sigmoid(config, scores - config.score_format.minimum).tolist()
+    codes = [beat[name] for beat in trace.beats for name in names]
+    assert codes == sigmoid(config, scores - config.score_format.minimum).tolist()
 
 
 def test_every_wide_score_about_the_ends_of_the_table() -> None:
@@ -115,10 +115,10 @@ def test_every_wide_score_about_the_ends_of_the_table() -> None:
         assert [beat["probability"] for beat in trace.beats] == sigmoid(config, scores - low).tolist()
 
 
-def expected_beats(config: Config, found: list[np.ndarray]) -> list[dict[str, int]]:
+def expected_beats(config: Config, vectors: list[np.ndarray]) -> list[dict[str, int]]:
     """Beats of the golden model: vectors framed, each beat's lanes, the flag in the last beat."""
     beats = []
-    for vector in found:
+    for vector in vectors:
         positions, lengths, overlong = frame(config, vector[None], np.array([len(vector)]))
         codes = sigmoid(config, positions)[0]
         count = config.beats(int(lengths[0]))
@@ -148,9 +148,9 @@ def held(beat: dict[str, int]) -> dict[str, int]:
 @pytest.mark.parametrize("name", CONFIGS)
 def test_equals_golden(name: str, source: str, sink: str) -> None:
     config = CONFIGS[name]
-    found = vectors(config, seed=71)
-    expected = expected_beats(config, found)
-    trace = run_component(Head(config), beats_of(found, config.lanes), len(expected), source=source, sink=sink)
+    vectors = score_vectors(config, seed=71)
+    expected = expected_beats(config, vectors)
+    trace = run_component(Head(config), beats_of(vectors, config.lanes), len(expected), source=source, sink=sink)
     assert [held(beat) for beat in trace.beats] == expected
 
 

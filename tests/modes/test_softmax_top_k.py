@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.beats import beats_of
-from support.configurations import SOFTMAX, vectors
+from support.configurations import SOFTMAX, score_vectors
 from support.stream_bench import run_component
 
 from softstream.hw.config.config import Config
@@ -20,22 +20,22 @@ def ranked(name: str, count: int, **changes: Any) -> Config:
     return SOFTMAX[name].replace(mode="softmax_top_k", top_k=count, **changes)
 
 
-def expected(config: Config, found: list[np.ndarray]) -> list[dict[str, int]]:
+def expected(config: Config, vectors: list[np.ndarray]) -> list[dict[str, int]]:
     """The beats of vectors of score codes, from the golden model."""
-    scores, lengths = pad_vectors(found, config.score_format.maximum)
+    scores, lengths = pad_vectors(vectors, config.score_format.maximum)
     result = golden(config, scores, lengths)
     beats = []
     for row, length in enumerate(lengths):
-        kept = min(config.top_k, int(length), config.max_length)
+        size = min(config.top_k, int(length), config.max_length)
         beats += [
             {
                 "index": int(result["top_indices"][row, k]),
                 "score": int(result["top_scores"][row, k]),
                 "probability": int(result["top_probabilities"][row, k]),
-                "last": int(k == kept - 1),
+                "last": int(k == size - 1),
                 "overlong": int(length > config.max_length),
             }
-            for k in range(kept)
+            for k in range(size)
         ]
     return beats
 
@@ -43,7 +43,7 @@ def expected(config: Config, found: list[np.ndarray]) -> list[dict[str, int]]:
 @pytest.mark.parametrize("name", SOFTMAX)
 def test_golden_has_the_codes_of_the_softmax(name: str) -> None:
     config = ranked(name, 4)
-    scores, lengths = pad_vectors(vectors(config, seed=80), config.score_format.maximum)
+    scores, lengths = pad_vectors(score_vectors(config, seed=80), config.score_format.maximum)
     result = golden(config, scores, lengths)
     whole = golden(config.replace(mode="softmax"), scores, lengths)
     assert np.array_equal(result["top_indices"][:, 0], whole.argmax)
@@ -58,18 +58,18 @@ def test_golden_has_the_codes_of_the_softmax(name: str) -> None:
 @pytest.mark.parametrize("name", SOFTMAX)
 def test_equals_golden(name: str, source: str, sink: str) -> None:
     config = ranked(name, 3)
-    found = vectors(config, seed=81)
-    due = expected(config, found)
-    assert run_component(Head(config), beats_of(found), len(due), source=source, sink=sink).beats == due
+    vectors = score_vectors(config, seed=81)
+    due = expected(config, vectors)
+    assert run_component(Head(config), beats_of(vectors), len(due), source=source, sink=sink).beats == due
 
 
 @pytest.mark.parametrize("count", [1, 2, 8, 16])
 @pytest.mark.parametrize("name", ["logarithm", "small"])
 def test_every_size(name: str, count: int) -> None:
     config = ranked(name, count, max_length=24)
-    found = vectors(config, seed=82)
-    due = expected(config, found)
-    assert run_component(Head(config), beats_of(found), len(due), sink="random").beats == due
+    vectors = score_vectors(config, seed=82)
+    due = expected(config, vectors)
+    assert run_component(Head(config), beats_of(vectors), len(due), sink="random").beats == due
 
 
 @pytest.mark.parametrize("length", [1, 10, 16])
@@ -78,15 +78,15 @@ def test_latency_and_interval(name: str, length: int) -> None:
     config, count = ranked(name, 4), 4
     promised, length = plan(config), min(length, config.max_length)
     rng = np.random.default_rng(83)
-    found = [rng.integers(config.score_format.minimum, config.score_format.maximum + 1, length) for _ in range(24)]
-    kept = min(count, length)
-    alone = run_component(Head(config), beats_of(found[:1]), kept)
+    vectors = [rng.integers(config.score_format.minimum, config.score_format.maximum + 1, length) for _ in range(24)]
+    size = min(count, length)
+    alone = run_component(Head(config), beats_of(vectors[:1]), size)
     first = alone.inputs[0] + promised.first_output_cycle(length)
-    assert alone.outputs == [first + promised.output_spacing * k for k in range(kept)]
+    assert alone.outputs == [first + promised.output_spacing * k for k in range(size)]
     assert alone.outputs[-1] - alone.inputs[0] == promised.last_output_cycle(length)
-    many = run_component(Head(config), beats_of(found), 24 * kept)
+    many = run_component(Head(config), beats_of(vectors), 24 * size)
     interval = promised.interval_cycles(length)
-    assert set(np.diff(many.outputs[::kept])[-10:]) == {interval}
+    assert set(np.diff(many.outputs[::size])[-10:]) == {interval}
     if interval == length:
         assert many.inputs == list(range(many.inputs[0], many.inputs[0] + 24 * length))
 
@@ -96,16 +96,16 @@ def test_latency_and_interval(name: str, length: int) -> None:
 def test_short_vectors_behind_a_long_one_are_not_lost(name: str, sink: str) -> None:
     config = ranked(name, 5, max_length=64)
     rng = np.random.default_rng(84)
-    found = [rng.integers(-128, 128, n) for n in (64, *[1] * 50, 64, 2, *[1] * 20, *rng.integers(1, 20, 20))]
-    due = expected(config, found)
-    assert run_component(Head(config), beats_of(found), len(due), sink=sink).beats == due
+    vectors = [rng.integers(-128, 128, n) for n in (64, *[1] * 50, 64, 2, *[1] * 20, *rng.integers(1, 20, 20))]
+    due = expected(config, vectors)
+    assert run_component(Head(config), beats_of(vectors), len(due), sink=sink).beats == due
 
 
 @pytest.mark.parametrize("length", [14, 16, 40])
 def test_long_vectors_come_without_a_bubble(length: int) -> None:
     config = Config(mode="softmax_top_k", top_k=14, max_length=64, normaliser="logarithm")
-    found = list(np.random.default_rng(85).integers(-128, 128, (12, length)))
-    run = run_component(Head(config), beats_of(found), 12 * 14)
+    vectors = list(np.random.default_rng(85).integers(-128, 128, (12, length)))
+    run = run_component(Head(config), beats_of(vectors), 12 * 14)
     assert run.inputs == list(range(run.inputs[0], run.inputs[0] + 12 * length))
 
 
@@ -124,20 +124,20 @@ def test_within_the_bound_of_the_softmax(name: str) -> None:
     result = golden(config, scores, lengths)
     indices, best, codes = (result[f"top_{name}"] for name in ("indices", "scores", "probabilities"))
     exact = np.take_along_axis(softmax_float64(config, scores, lengths), indices, axis=1)
-    there = np.arange(5) < lengths[:, None]
-    assert (np.abs(codes - exact * 2.0**config.probability_width)[there] <= limit).all()
+    valid = np.arange(5) < lengths[:, None]
+    assert (np.abs(codes - exact * 2.0**config.probability_width)[valid] <= limit).all()
     # Sorted by the scores, and the codes fall with them.
-    assert (np.diff(np.where(there, best, low - 1), axis=1) <= 0).all()
+    assert (np.diff(np.where(valid, best, low - 1), axis=1) <= 0).all()
     if SOFTMAX[name].score_width <= 10:
-        assert (np.diff(np.where(there, codes, 0), axis=1) <= 0).all()
+        assert (np.diff(np.where(valid, codes, 0), axis=1) <= 0).all()
 
 
 def test_formulas() -> None:
     """A serial divider takes its cycles for the K elements only."""
     config = Config(mode="softmax_top_k", top_k=3, max_length=16, profile="small")
-    found, whole = plan(config), plan(config.replace(mode="softmax"))
-    assert found.latency_formula == "N + 32"
-    assert found.last_output_formula == "N + 11min(N, 3) + 21"
-    assert (found.interval_formula, whole.interval_formula) == ("max(N, 9, 11min(N, 3))", "max(11N, 9)")
-    assert [found.interval_cycles(n) for n in (1, 3, 40)] == [11, 33, 40]
-    assert found.bound == whole.bound
+    figures, whole = plan(config), plan(config.replace(mode="softmax"))
+    assert figures.latency_formula == "N + 32"
+    assert figures.last_output_formula == "N + 11min(N, 3) + 21"
+    assert (figures.interval_formula, whole.interval_formula) == ("max(N, 9, 11min(N, 3))", "max(11N, 9)")
+    assert [figures.interval_cycles(n) for n in (1, 3, 40)] == [11, 33, 40]
+    assert figures.bound == whole.bound

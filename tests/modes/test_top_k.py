@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.beats import beats_of, framed
-from support.configurations import vectors
+from support.configurations import score_vectors
 from support.stream_bench import run_component, run_cycles
 
 from softstream.hw.config.config import Config
@@ -24,21 +24,21 @@ ALL = [vector for length in (1, 2, 3, 4) for vector in itertools.product(range(4
 SIZES = (1, 2, 3, 5, 8, 16)
 
 
-def expected(config: Config, found: Sequence[np.ndarray]) -> list[dict[str, int]]:
+def expected(config: Config, vectors: Sequence[np.ndarray]) -> list[dict[str, int]]:
     """The beats of vectors of score codes, from the golden model."""
-    scores, lengths = pad_vectors(found, config.score_format.maximum)
+    scores, lengths = pad_vectors(vectors, config.score_format.maximum)
     result = golden(config, scores, lengths)
     beats = []
     for row, length in enumerate(lengths):
-        kept = min(config.top_k, int(length), config.max_length)
+        size = min(config.top_k, int(length), config.max_length)
         beats += [
             {
                 "index": int(result["top_indices"][row, k]),
                 "score": int(result["top_scores"][row, k]),
-                "last": int(k == kept - 1),
+                "last": int(k == size - 1),
                 "overlong": int(length > config.max_length),
             }
-            for k in range(kept)
+            for k in range(size)
         ]
     return beats
 
@@ -67,9 +67,9 @@ def test_golden_ignores_what_lies_beyond_the_length() -> None:
 def test_every_short_vector(count: int, source: str, sink: str) -> None:
     """Every vector of up to four scores of two bits, so every order and every tie, and vectors shorter than K among them."""
     config = Config(mode="top_k", top_k=count, max_length=4, score_width=2)
-    found = [np.array(vector) - 2 for vector in ALL]
-    due = expected(config, found)
-    assert run_component(Head(config), beats_of(found), len(due), source=source, sink=sink).beats == due
+    vectors = [np.array(vector) - 2 for vector in ALL]
+    due = expected(config, vectors)
+    assert run_component(Head(config), beats_of(vectors), len(due), source=source, sink=sink).beats == due
 
 
 @pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "never"), ("every3", "random")])
@@ -78,18 +78,18 @@ def test_every_short_vector(count: int, source: str, sink: str) -> None:
 def test_equals_golden(count: int, signed: bool, source: str, sink: str) -> None:
     """One element, ties, all minimum, overlong, short behind long, and random vectors."""
     config = Config(mode="top_k", top_k=count, max_length=20, score_signed=signed)
-    found = vectors(config, seed=71)
-    due = expected(config, found)
-    assert run_component(Head(config), beats_of(found), len(due), source=source, sink=sink).beats == due
+    vectors = score_vectors(config, seed=71)
+    due = expected(config, vectors)
+    assert run_component(Head(config), beats_of(vectors), len(due), source=source, sink=sink).beats == due
 
 
 @pytest.mark.parametrize(("length", "width"), [(1, 2), (2, 16), (70, 3)])
 def test_other_formats(length: int, width: int) -> None:
     """An index narrower than a tag, and ties over more indices than a tag tells apart."""
     config = Config(mode="top_k", max_length=length, score_width=width)
-    found = vectors(config, seed=72)
-    due = expected(config, found)
-    assert run_component(Head(config), beats_of(found), len(due), sink="random").beats == due
+    vectors = score_vectors(config, seed=72)
+    due = expected(config, vectors)
+    assert run_component(Head(config), beats_of(vectors), len(due), sink="random").beats == due
 
 
 @pytest.mark.parametrize("gaps", [0.0, 0.4])
@@ -98,8 +98,8 @@ def test_the_list_keeps_its_tags_apart(count: int, gaps: float) -> None:
     """The order names each place once; what was written there last is the element that belongs there."""
     config = Config(mode="top_k", top_k=count, max_length=9, score_width=3)
     rng = np.random.default_rng(73)
-    found = [tuple(rng.integers(0, 8, rng.integers(1, 10)).tolist()) for _ in range(80)]
-    waiting = [beat for number, vector in enumerate(found) for beat in framed(vector, number % 2)]
+    vectors = [tuple(rng.integers(0, 8, rng.integers(1, 10)).tolist()) for _ in range(80)]
+    waiting = [beat for number, vector in enumerate(vectors) for beat in framed(vector, number % 2)]
     length = len(waiting) * (3 if gaps else 1) + 9
     ends = []
 
@@ -116,7 +116,7 @@ def test_the_list_keeps_its_tags_apart(count: int, gaps: float) -> None:
     writes = iter([row["write.payload"] for row in seen if row["write.valid"]])
     assert [cycle for cycle, row in enumerate(seen) if row["o.valid"]] == [end + INSERTION_LATENCY for end in ends]
     orders = [row["o.payload"] for row in seen if row["o.valid"]]
-    for number, (vector, order) in enumerate(zip(found, orders, strict=True)):
+    for number, (vector, order) in enumerate(zip(vectors, orders, strict=True)):
         places: dict[int, tuple[int, int]] = {}
         for index, position in enumerate(vector):
             entry = next(writes)
@@ -136,15 +136,15 @@ def test_the_list_keeps_its_tags_apart(count: int, gaps: float) -> None:
 def test_latency_and_interval(count: int, length: int) -> None:
     config = Config(mode="top_k", top_k=count, max_length=16)
     rng = np.random.default_rng(count)
-    found = [rng.integers(-128, 128, length) for _ in range(30)]
-    kept = min(count, length)
-    alone = run_component(Head(config), beats_of(found[:1]), kept)
+    vectors = [rng.integers(-128, 128, length) for _ in range(30)]
+    size = min(count, length)
+    alone = run_component(Head(config), beats_of(vectors[:1]), size)
     first = alone.inputs[0] + plan(config).first_output_cycle(length)
-    assert alone.outputs == list(range(first, first + kept))
+    assert alone.outputs == list(range(first, first + size))
     assert alone.outputs[-1] - alone.inputs[0] == plan(config).last_output_cycle(length)
-    many = run_component(Head(config), beats_of(found), 30 * kept)
+    many = run_component(Head(config), beats_of(vectors), 30 * size)
     assert many.inputs == list(range(many.inputs[0], many.inputs[0] + 30 * length))
-    assert set(np.diff(many.outputs[::kept])) == {length}
+    assert set(np.diff(many.outputs[::size])) == {length}
 
 
 @pytest.mark.parametrize("count", [1, 4, 9, 16])
@@ -153,9 +153,9 @@ def test_no_bubble_whatever_the_lengths(count: int) -> None:
     config = Config(mode="top_k", top_k=count, max_length=40)
     rng = np.random.default_rng(74)
     lengths = [40, *[1] * 60, 20, *[2] * 20, 16, 8, 4, 2, 1, 1, *rng.integers(1, 41, 30), *[1] * 30]
-    found = [rng.integers(-128, 128, n) for n in lengths]
-    due = expected(config, found)
-    run = run_component(Head(config), beats_of(found), len(due))
+    vectors = [rng.integers(-128, 128, n) for n in lengths]
+    due = expected(config, vectors)
+    run = run_component(Head(config), beats_of(vectors), len(due))
     assert run.beats == due
     assert run.inputs == list(range(run.inputs[0], run.inputs[0] + sum(lengths)))
 
@@ -167,9 +167,9 @@ def test_room_for_the_vectors_that_wait() -> None:
 
 
 def test_formulas() -> None:
-    found = plan(Config(mode="top_k", top_k=3))
-    assert (found.latency_formula, found.last_output_formula) == ("N + 6", "N + min(N, 3) + 5")
-    assert found.interval_formula == "N"
+    figures = plan(Config(mode="top_k", top_k=3))
+    assert (figures.latency_formula, figures.last_output_formula) == ("N + 6", "N + min(N, 3) + 5")
+    assert figures.interval_formula == "N"
 
 
 @pytest.mark.parametrize("count", [0, 17, True, 2.0, "5"])

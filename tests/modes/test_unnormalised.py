@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.beats import beats_of
-from support.configurations import vectors
+from support.configurations import score_vectors
 from support.head_bench import check_head
 from support.stream_bench import PAUSES, run_component
 
@@ -42,10 +42,10 @@ CONFIGS = {
 }  # fmt: skip
 
 
-def model(config: Config, found: list[np.ndarray]) -> tuple[list[dict[str, int]], list[dict[str, int]]]:
+def model(config: Config, vectors: list[np.ndarray]) -> tuple[list[dict[str, int]], list[dict[str, int]]]:
     """Beats of both outputs."""
     lanes = config.lanes
-    scores, lengths = pad_vectors(found, config.score_format.minimum)
+    scores, lengths = pad_vectors(vectors, config.score_format.minimum)
     result = golden(config, scores, lengths)
     softmax = golden(config.replace(mode="softmax"), scores, lengths)
     assert all(np.array_equal(result[name], softmax[name]) for name in ("argmax", "best", "overlong"))
@@ -60,7 +60,7 @@ def model(config: Config, found: list[np.ndarray]) -> tuple[list[dict[str, int]]
                 beat[f"keep_{lane}"] = int(start + lane < length)
             elements.append(beat)
     names = {"index": "argmax", "score": "best", "sum": "sums", "overlong": "overlong"}
-    sums = [{field: int(result[name][k]) for field, name in names.items()} for k in range(len(found))]
+    sums = [{field: int(result[name][k]) for field, name in names.items()} for k in range(len(vectors))]
     return elements, sums
 
 
@@ -68,9 +68,9 @@ def model(config: Config, found: list[np.ndarray]) -> tuple[list[dict[str, int]]
 @pytest.mark.parametrize("name", CONFIGS)
 def test_equals_golden(name: str, source: str, sink: str) -> None:
     config = CONFIGS[name]
-    found = vectors(config, seed=96)
-    elements, sums = model(config, found)
-    beats = beats_of(found, config.lanes)
+    vectors = score_vectors(config, seed=96)
+    elements, sums = model(config, vectors)
+    beats = beats_of(vectors, config.lanes)
     trace = run_component(Unnormalised(config), beats, len(elements), source=source, sink=sink, drain=("o_best",))
     assert trace.beats == elements
     assert [beat for _, beat in trace.drained["o_best"]] == sums
@@ -79,9 +79,9 @@ def test_equals_golden(name: str, source: str, sink: str) -> None:
 @pytest.mark.parametrize("name", ["plain", "small", "fastest-4", "split-2"])
 def test_a_slow_taker_of_sums_loses_nothing(name: str) -> None:
     config = CONFIGS[name]
-    found = vectors(config, seed=97)
-    elements, sums = model(config, found)
-    beats = beats_of(found, config.lanes)
+    vectors = score_vectors(config, seed=97)
+    elements, sums = model(config, vectors)
+    beats = beats_of(vectors, config.lanes)
     trace = run_component(Unnormalised(config), beats, len(sums), sink="random", o="o_best", drain=("o",), idle=80)
     assert trace.beats == sums
     assert [beat for _, beat in trace.drained["o"]] == elements
@@ -91,8 +91,8 @@ def test_a_slow_taker_of_sums_loses_nothing(name: str) -> None:
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_same_latency_from_every_element_to_its_code(name: str, source: str) -> None:
     config = CONFIGS[name]
-    found = [np.full(n, config.score_format.maximum) for n in (1, config.max_length, 1, config.max_length, 1)]
-    beats = beats_of(found, config.lanes)
+    vectors = [np.full(n, config.score_format.maximum) for n in (1, config.max_length, 1, config.max_length, 1)]
+    beats = beats_of(vectors, config.lanes)
     trace: Any = run_component(Unnormalised(config), beats, len(beats), source=source, drain=("o_best",))
     times = exponential_schedule(config)
     cycles, ends = times.element, [k for k, beat in enumerate(beats) if beat["last"]]
@@ -110,18 +110,18 @@ def test_interval(name: str) -> None:
     config = CONFIGS[name]
     for length in {1, config.max_length, 64}:
         chosen = config.replace(max_length=max(length, config.max_length))
-        found = [np.full(length, config.score_format.minimum)] * 9
+        vectors = [np.full(length, config.score_format.minimum)] * 9
         beats = config.beats(length)
-        trace = run_component(Unnormalised(chosen), beats_of(found, config.lanes), 9 * beats, drain=("o_best",))
+        trace = run_component(Unnormalised(chosen), beats_of(vectors, config.lanes), 9 * beats, drain=("o_best",))
         assert set(np.diff([at for at, _ in trace.drained["o_best"]])) == {plan(chosen).interval_cycles(length)}
 
 
 def test_every_short_vector() -> None:
     """Up to three elements of two bits: sums, codes and the first of equal winners."""
     config = Config(mode="exponential", max_length=3, score_width=2, score_scale=0.9, probability_width=4)
-    found = [np.array(v) - 2 for n in (1, 2, 3) for v in itertools.product(range(4), repeat=n)]
-    elements, sums = model(config, found)
-    trace = run_component(Unnormalised(config), beats_of(found), len(elements), drain=("o_best",))
+    vectors = [np.array(v) - 2 for n in (1, 2, 3) for v in itertools.product(range(4), repeat=n)]
+    elements, sums = model(config, vectors)
+    trace = run_component(Unnormalised(config), beats_of(vectors), len(elements), drain=("o_best",))
     assert trace.beats == elements
     assert [beat for _, beat in trace.drained["o_best"]] == sums
 
@@ -152,16 +152,16 @@ def test_every_score_is_within_the_bound_of_float64(width: int, scale: float, p:
         limits = exponential_bound(codes)
         position = np.arange(1 << width)
         exact = np.exp(scale * np.minimum(position - codes.reference, 0)) * 2.0**p
-        found = emit(codes, position)
-        saturated = found == codes.maximum
-        errors = np.abs(found - exact)
+        outputs = emit(codes, position)
+        saturated = outputs == codes.maximum
+        errors = np.abs(outputs - exact)
         assert errors[~saturated].max(initial=0) <= float(limits.total) + 1e-6
         assert errors.max() <= float(limits.worst) + 1e-6
-        assert found[codes.reference] == codes.maximum
-        assert (found[codes.reference :] == codes.maximum).all()
+        assert outputs[codes.reference] == codes.maximum
+        assert (outputs[codes.reference :] == codes.maximum).all()
         if width <= 10:
             assert limits.total == limits.rounding
-            assert (np.diff(found) >= 0).all()
+            assert (np.diff(outputs) >= 0).all()
 
 
 def test_the_winner_has_the_largest_exponential() -> None:
@@ -234,5 +234,5 @@ def test_a_mean_of_logits_is_relative_to_a_code_that_all_members_reach(name: str
 @pytest.mark.parametrize("name", ["3-8-0.0625-0", "5-12-0.00390625-0", "4-12-0.00390625-11"])
 def test_the_head_of_a_mean_of_logits_equals_the_model(name: str) -> None:
     config = MEANS[name]
-    found = vectors(config, seed=12)
-    check_head(config, found[: len(found) - len(found) % config.ensemble])
+    vectors = score_vectors(config, seed=12)
+    check_head(config, vectors[: len(vectors) - len(vectors) % config.ensemble])

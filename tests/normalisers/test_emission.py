@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.configurations import SOFTMAX, vectors
+from support.configurations import SOFTMAX, score_vectors
 from support.normaliser_bench import stored
 from support.stream_bench import run_cycles
 
@@ -27,7 +27,7 @@ def test_equals_golden(name: str, gaps: float) -> None:
     config = SOFTMAX[name]
     widths, cycles = numerics(config), schedule(config)
     elements, factors, expected = [], [], []
-    for number, vector in enumerate(vectors(config, seed=51)):
+    for number, vector in enumerate(score_vectors(config, seed=51)):
         positions = (vector[: config.max_length] - config.score_format.minimum)[None]
         total = accumulate(widths, *exponential(widths, positions), np.ones_like(positions, dtype=bool))
         n, divisor = normalise(widths, *total)

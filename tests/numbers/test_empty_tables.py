@@ -1,7 +1,7 @@
 """Tables all of whose entries are 0: heads whose tables have no bits generate, and equal the model."""
 
 import pytest
-from support.configurations import vectors
+from support.configurations import score_vectors
 from support.head_bench import check_head
 
 from softstream.hw.config.config import Config
@@ -44,4 +44,4 @@ def test_verilog(config: Config) -> None:
 
 @pytest.mark.parametrize("config", [KERNELS["gather"], FLAT["log_softmax"]], ids=["gather", "log_softmax"])
 def test_head_equals_the_model(config: Config) -> None:
-    check_head(config, vectors(config, seed=5))
+    check_head(config, score_vectors(config, seed=5))

@@ -41,10 +41,10 @@ def interval(table: GumbelTable, address: int, fraction: int) -> tuple[Fraction,
 @pytest.mark.parametrize("length", [1, 1024])
 def test_the_intervals_fill_zero_to_one(length: int) -> None:
     table = table_of(0.0625, length)
-    found = sorted(interval(table, a, d) for a in range(len(table.base)) for d in range(1 << FRACTION))
-    assert found[0][0] == 0
-    assert found[-1][1] == 1
-    assert all(one[1] == other[0] for one, other in pairwise(found))
+    intervals = sorted(interval(table, a, d) for a in range(len(table.base)) for d in range(1 << FRACTION))
+    assert intervals[0][0] == 0
+    assert intervals[-1][1] == 1
+    assert all(one[1] == other[0] for one, other in pairwise(intervals))
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -58,11 +58,11 @@ def test_noise_is_as_near_to_the_exact_gumbel_value_as_it_says(scale: float) -> 
     corners = [(octave * SEGMENTS + m, d) for octave in inner for m in (0, SEGMENTS - 1) for d in (0, 63)]
     others = [(rng.choice(inner) * SEGMENTS + rng.integers(SEGMENTS), rng.integers(64)) for _ in range(1500)]
     for address, fraction in corners + others:
-        found = (Decimal(int(table.values[address, fraction])) + table.least) * Decimal(table.unit)
+        value = (Decimal(int(table.values[address, fraction])) + table.least) * Decimal(table.unit)
         for end in interval(table, int(address), int(fraction)):
             v = Decimal(end.numerator) / Decimal(end.denominator)
             exact = -context.ln(-context.ln(1 - v))
-            worst = max(worst, abs(exact - found))
+            worst = max(worst, abs(exact - value))
     assert worst <= Decimal(table.deviation)
     # Two roundings to a unit, half a part of a segment, and the arc above its chord: δ is no more than it has to be.
     assert table.deviation < 2 * table.unit + 0.0009
@@ -91,9 +91,9 @@ def test_the_law_is_that_of_even_words() -> None:
     octave_bits = np.arange(1 << looked_at)
     counted = np.zeros(table.octaves)
     for side in (0, 1):
-        found = noise(table, (octave_bits << 12) | (side << 11))
+        samples = noise(table, (octave_bits << 12) | (side << 11))
         for octave in range(table.octaves):
-            counted[octave] += np.isin(found, table.values[octave * SEGMENTS, 0]).sum()
+            counted[octave] += np.isin(samples, table.values[octave * SEGMENTS, 0]).sum()
     weights = np.array(
         [float(sum(b - a for a, b in (interval(table, o * SEGMENTS + m, d) for m in (0,) for d in (0,))))
          for o in range(table.octaves)]
@@ -105,16 +105,16 @@ def test_the_law_is_that_of_even_words() -> None:
 def vectors_of(scale: float, length: int) -> list[np.ndarray]:
     """Ties, one ahead, one behind, a staircase of every tie, normal scores of several widths; positions of 8 bits."""
     rng = np.random.default_rng(length)
-    found = [np.zeros(length, dtype=np.int64), np.full(length, 255), np.arange(length) % 256]
+    vectors = [np.zeros(length, dtype=np.int64), np.full(length, 255), np.arange(length) % 256]
     for place in (0, length - 1):
         for ahead in (1, 1 / scale, 3 / scale, math.log(length) / scale, 8 / scale):
             one = np.zeros(length, dtype=np.int64)
             one[place] = min(255, round(ahead))
-            found += [one, 255 - one]
+            vectors += [one, 255 - one]
     for nats in (0.3, 1, 2, 4):
-        found.append(np.clip(np.round(rng.normal(0, nats, length) / scale), -127, 127).astype(np.int64) + 127)
-    found.append(rng.integers(0, 256, length))
-    return found
+        vectors.append(np.clip(np.round(rng.normal(0, nats, length) / scale), -127, 127).astype(np.int64) + 127)
+    vectors.append(rng.integers(0, 256, length))
+    return vectors
 
 
 @pytest.mark.parametrize(

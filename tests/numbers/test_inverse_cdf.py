@@ -32,9 +32,9 @@ def test_the_law_is_that_of_every_word() -> None:
         every = np.tile(positions, (len(words), 1))
         drawn = draw_share(law, every, np.ones_like(every, dtype=bool), words)
         counted = np.bincount(drawn, minlength=length) / len(words)
-        found = terms(law, positions[None], np.ones((1, length), dtype=bool))[0]
-        np.testing.assert_array_equal(counted, share_law(found, law.share_bits))
-        distance = total_variation(counted, found / found.sum()) * len(words)
+        weights = terms(law, positions[None], np.ones((1, length), dtype=bool))[0]
+        np.testing.assert_array_equal(counted, share_law(weights, law.share_bits))
+        distance = total_variation(counted, weights / weights.sum()) * len(words)
         assert distance < max(1, length // 2)
         worst = max(worst, distance / (length // 2) if length > 1 else 0.0)
     assert worst > 0.5
@@ -76,16 +76,16 @@ def test_the_threshold_is_the_cut_product(width: int) -> None:
 def vectors_of(scale: float, length: int, top: int) -> list[np.ndarray]:
     """Ties, one ahead, one behind, a staircase, normal scores of several widths, random ones."""
     rng = np.random.default_rng(length)
-    found = [np.zeros(length, dtype=np.int64), np.full(length, top), np.arange(length) % (top + 1)]
+    vectors = [np.zeros(length, dtype=np.int64), np.full(length, top), np.arange(length) % (top + 1)]
     for place in (0, length - 1):
         for ahead in (1, 1 / scale, 3 / scale, np.log(length) / scale):
             one = np.zeros(length, dtype=np.int64)
             one[place] = min(top, round(ahead))
-            found += [one, top - one]
+            vectors += [one, top - one]
     for nats in (0.3, 1, 3):
         middle = rng.normal(top / 2, nats / scale, length)
-        found.append(np.clip(np.round(middle), 0, top).astype(np.int64))
-    return [*found, rng.integers(0, top + 1, length)]
+        vectors.append(np.clip(np.round(middle), 0, top).astype(np.int64))
+    return [*vectors, rng.integers(0, top + 1, length)]
 
 
 @pytest.mark.parametrize(
@@ -102,9 +102,9 @@ def vectors_of(scale: float, length: int, top: int) -> list[np.ndarray]:
 def test_total_variation_within_the_bound(config: Config) -> None:
     law, length, worst = cdf_law(config), config.max_length, 0.0
     for positions in vectors_of(config.effective_scale, length, (1 << config.score_width) - 1):
-        found = terms(law, positions[None], np.ones((1, length), dtype=bool))[0]
+        weights = terms(law, positions[None], np.ones((1, length), dtype=bool))[0]
         exact = softmax_law(config.effective_scale, positions)
-        worst = max(worst, total_variation(share_law(found, law.share_bits), exact))
+        worst = max(worst, total_variation(share_law(weights, law.share_bits), exact))
     assert 0 < worst <= float(law.bound)
 
 
@@ -126,8 +126,8 @@ def test_many_repeated_pairs_reach_half_of_the_resolution() -> None:
     # In units of 2^-6 of a word: ends at 5 words and a bit, then at whole ones.
     shares = np.array([161, 159] * pairs)
     shares = np.append(shares, (1 << 16) - shares.sum())
-    found = total_variation(share_law(shares, law.share_bits), shares / shares.sum()) * 2**law.share_bits
-    assert pairs / 2 - 1 < found / (31 / 32) <= pairs
+    distance = total_variation(share_law(shares, law.share_bits), shares / shares.sum()) * 2**law.share_bits
+    assert pairs / 2 - 1 < distance / (31 / 32) <= pairs
 
 
 @pytest.mark.parametrize("name", ["sample-int8-cdf", "digits", "longest", "wide"])

@@ -21,8 +21,8 @@ WIDTHS = ((2, 4), (4, 3), (8, 3), (9, 4))  # (P, k)
 
 def log_softmax(config: Config, positions: np.ndarray) -> np.ndarray:
     """Codes of whole vectors of positions."""
-    found = golden(config.replace(mode="log_softmax"), positions + config.score_format.minimum)["log_probabilities"]
-    return np.asarray(found)
+    codes = golden(config.replace(mode="log_softmax"), positions + config.score_format.minimum)["log_probabilities"]
+    return np.asarray(codes)
 
 
 def exact_log_softmax(config: Config, positions: np.ndarray) -> np.ndarray:
@@ -184,13 +184,13 @@ def test_every_divisor_and_octave_reaches_its_entries() -> None:
     numbers = log_numerics(Config(max_length=8, probability_width=4, score_width=4), signed=True)
     one = 1 << numbers.widths.divisor_fraction
     divisors = np.arange(one, 2 * one)
-    found = np.concatenate(
+    logarithms = np.concatenate(
         [log_sum(numbers, np.full_like(divisors, n), divisors) for n in range(len(numbers.tables.octave))]
     )
-    assert np.diff(found).min() >= -4
+    assert np.diff(logarithms).min() >= -4
     exact = np.concatenate([np.log(divisors / one) + n * math.log(2) for n in range(len(numbers.tables.octave))])
     half = 1 << numbers.tables.guard_bits
-    assert np.abs(found - half - exact * 2.0**numbers.tables.working_fraction).max() <= 3
+    assert np.abs(logarithms - half - exact * 2.0**numbers.tables.working_fraction).max() <= 3
 
 
 @pytest.mark.parametrize(

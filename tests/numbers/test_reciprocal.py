@@ -27,9 +27,9 @@ def test_measured_error_is_that_of_the_worst_divisor(fraction: int) -> None:
 @pytest.mark.parametrize("fraction", CHORDS)
 def test_every_reciprocal_has_its_leading_one_in_place(fraction: int) -> None:
     tables = reciprocal_tables(fraction)
-    found = tables.reciprocal(np.arange(1 << fraction, 2 << fraction))
-    assert found.min() >= 1 << (fraction - 1)
-    assert found.max() < 1 << fraction
+    reciprocals = tables.reciprocal(np.arange(1 << fraction, 2 << fraction))
+    assert reciprocals.min() >= 1 << (fraction - 1)
+    assert reciprocals.max() < 1 << fraction
     assert tables.start.min() >= 1 << (fraction + GUARD - 1)
     assert tables.start.max() < 1 << (fraction + GUARD)
     assert tables.bits == len(tables.start) * (fraction + GUARD - 1 + tables.slope_width)

@@ -14,8 +14,8 @@ CONFIG = Config(temperature_bits=8, temperature_fraction=5, max_length=16)
 
 
 def test_codes_are_the_nearest_inverse_temperatures() -> None:
-    given = np.array([1, 2, 32, np.inf, 0.125489, 0.5, 3, 1e9, 64.0001, 63.9])
-    assert temperature_codes(CONFIG, given).tolist() == [32, 16, 1, 0, 255, 64, 11, 0, 0, 1]
+    temperatures = np.array([1, 2, 32, np.inf, 0.125489, 0.5, 3, 1e9, 64.0001, 63.9])
+    assert temperature_codes(CONFIG, temperatures).tolist() == [32, 16, 1, 0, 255, 64, 11, 0, 0, 1]
     grid = np.linspace(0.1256, 40, 5000)
     codes = temperature_codes(CONFIG, grid)
     assert (np.abs(codes / 32 - 1 / grid) <= 1 / 64 + 1e-15).all()
@@ -24,14 +24,14 @@ def test_codes_are_the_nearest_inverse_temperatures() -> None:
 
 def test_the_model_takes_floats_and_codes_alike() -> None:
     scores = np.random.default_rng(1).integers(-128, 128, (4, 16))
-    given = np.array([1.0, 0.25, 7.0, np.inf])
-    one = golden(CONFIG, scores, sideband={"temperatures": given})
-    other = golden(CONFIG, scores, sideband={"temperatures": temperature_codes(CONFIG, given)})
+    temperatures = np.array([1.0, 0.25, 7.0, np.inf])
+    one = golden(CONFIG, scores, sideband={"temperatures": temperatures})
+    other = golden(CONFIG, scores, sideband={"temperatures": temperature_codes(CONFIG, temperatures)})
     np.testing.assert_array_equal(one["probabilities"], other["probabilities"])
 
 
 @pytest.mark.parametrize(
-    ("given", "text"),
+    ("temperatures", "text"),
     [
         ([1, 0.0], r"temperatures\[1\] = 0: must be above 0; for example 1; mode = 'argmax' is the limit at 0"),
         ([-1.0], r"temperatures\[0\] = -1: must be above 0"),
@@ -42,9 +42,9 @@ def test_the_model_takes_floats_and_codes_alike() -> None:
         ),
     ],
 )
-def test_what_has_no_code_is_refused(given: list[float], text: str) -> None:
+def test_what_has_no_code_is_refused(temperatures: list[float], text: str) -> None:
     with pytest.raises(UserError, match=text):
-        golden(CONFIG, np.zeros((len(given), 3), dtype=int), sideband={"temperatures": np.array(given)})
+        golden(CONFIG, np.zeros((len(temperatures), 3), dtype=int), sideband={"temperatures": np.array(temperatures)})
 
 
 @pytest.mark.parametrize(

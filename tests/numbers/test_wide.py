@@ -19,13 +19,13 @@ def test_products(one: int, other: int) -> None:
     due = left.astype(object) * right.astype(object)
     for shift in {0, 1, 7, 10, 17, 18, 19, 34, one + other - 1}:
         if one + other - shift <= 62:
-            found = shifted_product(left, right, shift, one + other)
-            assert np.array_equal(found.astype(object), due >> shift)
+            products = shifted_product(left, right, shift, one + other)
+            assert np.array_equal(products.astype(object), due >> shift)
 
 
 @pytest.mark.parametrize("exponent", [5, 61, 62, 63, 64, 65, 66])
 def test_quotients(exponent: int) -> None:
     rng = np.random.default_rng(exponent)
     divisors = np.maximum(numbers(rng, FACTOR_WIDTH), 1 << 10)
-    found = power_quotient(exponent, divisors)
-    assert found.tolist() == [(1 << exponent) // int(divisor) for divisor in divisors]
+    quotients = power_quotient(exponent, divisors)
+    assert quotients.tolist() == [(1 << exponent) // int(divisor) for divisor in divisors]

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.configurations import vectors
+from support.configurations import score_vectors
 from support.head_bench import check_head
 
 from softstream.hw.config.config import Config
@@ -53,7 +53,7 @@ def test_codes_are_those_of_clipped_scores_and_winners_of_the_scores(name: str) 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_hardware_equals_the_model(name: str) -> None:
-    check_head(CONFIGS[name], vectors(CONFIGS[name], seed=82), sink="random")
+    check_head(CONFIGS[name], score_vectors(CONFIGS[name], seed=82), sink="random")
 
 
 def test_it_costs_nothing() -> None:

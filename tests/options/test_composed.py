@@ -9,7 +9,7 @@ from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from support.beats import beats_of
-from support.configurations import vectors
+from support.configurations import score_vectors
 from support.head_beats import expected_beats
 from support.head_bench import check_head
 from support.stream_bench import run_component
@@ -77,9 +77,11 @@ def a_stage(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", [name for name in CONFIGS if name != "lanes"])
 def test_equals_golden_in_the_cycles_of_the_plan(name: str, source: str, sink: str) -> None:
     config = CONFIGS[name]
-    found = vectors(config, seed=51)
-    probabilities, winners = expected_beats(config, found)
-    run = run_component(Head(config), beats_of(found), len(probabilities), source=source, sink=sink, drain=("o_best",))
+    vectors = score_vectors(config, seed=51)
+    probabilities, winners = expected_beats(config, vectors)
+    run = run_component(
+        Head(config), beats_of(vectors), len(probabilities), source=source, sink=sink, drain=("o_best",)
+    )
     assert run.beats == probabilities
     assert [beat for _, beat in run.drained["o_best"]] == winners
     if source == "never":
@@ -97,7 +99,7 @@ def test_no_bubble_comes_from_the_stages(name: str) -> None:
 
 
 def test_lanes_are_finished_each_for_itself() -> None:
-    check_head(CONFIGS["lanes"], vectors(CONFIGS["lanes"], seed=52), sink="random")
+    check_head(CONFIGS["lanes"], score_vectors(CONFIGS["lanes"], seed=52), sink="random")
 
 
 @pytest.mark.parametrize("form", ["UQ0", "UQ1"])

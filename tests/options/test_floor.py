@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.beats import beats_of
-from support.configurations import vectors
+from support.configurations import score_vectors
 from support.head_beats import expected_beats
 from support.head_bench import check_head
 from support.stream_bench import run_component
@@ -42,14 +42,14 @@ def attacks(config: Config) -> tuple[np.ndarray, np.ndarray]:
     """Scores and lengths: every length, one far above all others, ties, near scores."""
     rng = np.random.default_rng(71)
     low, high = config.score_format.minimum, config.score_format.maximum
-    found: list[np.ndarray] = []
+    vectors: list[np.ndarray] = []
     for length in range(1, config.max_length + 1):
         peak = np.full(length, low)
         peak[length // 2] = high
-        found += [peak, np.full(length, high), np.arange(length) + low]
-        found += list(rng.integers(high - 40, high, (40, length), endpoint=True))
-        found += list(rng.integers(low, high, (10, length), endpoint=True))
-    return pad_vectors(found, 0)
+        vectors += [peak, np.full(length, high), np.arange(length) + low]
+        vectors += list(rng.integers(high - 40, high, (40, length), endpoint=True))
+        vectors += list(rng.integers(low, high, (10, length), endpoint=True))
+    return pad_vectors(vectors, 0)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -78,7 +78,7 @@ def test_every_code_is_near_the_formula_and_above_the_floor(name: str) -> None:
 @pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "random")])
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_hardware_equals_the_model(name: str, source: str, sink: str) -> None:
-    check_head(CONFIGS[name], vectors(CONFIGS[name], seed=72), source=source, sink=sink)
+    check_head(CONFIGS[name], score_vectors(CONFIGS[name], seed=72), source=source, sink=sink)
 
 
 @pytest.mark.parametrize("per_vector", ["serial", "pipelined"])
@@ -86,9 +86,9 @@ def test_many_short_vectors_wait_for_their_probabilities(per_vector: str) -> Non
     """Far more than c can be kept of, while nothing is taken; and back to back as the plan promises."""
     config = CONFIGS["logarithm"].replace(per_vector=per_vector)
     rng = np.random.default_rng(74)
-    found = [rng.integers(-128, 128, n) for n in (16, *[1] * 60, 16, 3, *[2] * 40)]
-    probabilities, _ = expected_beats(config, found)
-    run = run_component(Head(config), beats_of(found), len(probabilities), sink="first300", drain=("o_best",))
+    vectors = [rng.integers(-128, 128, n) for n in (16, *[1] * 60, 16, 3, *[2] * 40)]
+    probabilities, _ = expected_beats(config, vectors)
+    run = run_component(Head(config), beats_of(vectors), len(probabilities), sink="first300", drain=("o_best",))
     assert run.beats == probabilities
     for length in (1, 16):
         count = 120 if length == 1 else 30
@@ -102,11 +102,11 @@ def test_what_is_left_of_one_is_counted(lanes: int) -> None:
     config = Config(max_length=13, probability_floor=0.05, lanes=lanes)
     inner = guarded(config.replace(probability_floor=0))
     code = floor_code(config, inner)
-    found = vectors(config, seed=75)[:10]
+    vectors = score_vectors(config, seed=75)[:10]
     run = run_component(
-        Remainder(config, inner), beats_of(found, lanes), len(found), o="vector", drain=("o",), sink="every3"
+        Remainder(config, inner), beats_of(vectors, lanes), len(vectors), o="vector", drain=("o",), sink="every3"
     )
-    assert run.beats == [(1 << inner.probability_width) - code * min(len(vector), 13) for vector in found]
+    assert run.beats == [(1 << inner.probability_width) - code * min(len(vector), 13) for vector in vectors]
 
 
 def test_the_benches_on_the_verilog_pass() -> None:
@@ -152,12 +152,12 @@ def test_refusals(keys: dict[str, Any], message: str) -> None:
 def test_an_ensemble_has_the_floor_of_its_first_members_length(mean: str) -> None:
     config = Config(max_length=9, probability_floor=0.03, ensemble=3, ensemble_mean=mean, normaliser="logarithm")
     rng = np.random.default_rng(76)
-    found = [rng.integers(-128, 128, n) for n in rng.integers(1, 11, 45)]
-    scores, lengths = pad_vectors(found, 0)
-    codes, kept = golden(config, scores, lengths).probabilities, np.minimum(lengths, 9)[::3]
+    vectors = [rng.integers(-128, 128, n) for n in rng.integers(1, 11, 45)]
+    scores, lengths = pad_vectors(vectors, 0)
+    codes, first_lengths = golden(config, scores, lengths).probabilities, np.minimum(lengths, 9)[::3]
     exact = softmax_float64(config, scores, lengths) * 2.0**config.probability_width
     assert np.abs(codes - exact).max() <= float(bound(config).worst)
-    due = [int(code) for row, length in zip(codes, kept, strict=True) for code in row[:length]]
+    due = [int(code) for row, length in zip(codes, first_lengths, strict=True) for code in row[:length]]
     assert min(due) >= round(0.03 * 256)
-    run = run_component(Head(config), beats_of(found), len(due), sink="random", source="random", drain=("o_best",))
+    run = run_component(Head(config), beats_of(vectors), len(due), sink="random", source="random", drain=("o_best",))
     assert [beat["probability"] for beat in run.beats] == due

@@ -43,13 +43,13 @@ def packets(config: Config, lengths: list[int], seed: int = 5) -> list[np.ndarra
 
 def sliced(sizes: tuple[int, ...], length: int) -> list[slice]:
     """The groups of a packet, by counting."""
-    found: list[slice] = []
+    slices: list[slice] = []
     at = 0
     while at < length:
-        size = sizes[len(found) % len(sizes)]
-        found.append(slice(at, min(at + size, length)))
+        size = sizes[len(slices) % len(sizes)]
+        slices.append(slice(at, min(at + size, length)))
         at += size
-    return found
+    return slices
 
 
 @pytest.mark.parametrize("sizes", [(1,), (8,), (10, 3, 5), (2, 1)])
@@ -60,12 +60,12 @@ def test_groups_are_those_counted_one_by_one(sizes: tuple[int, ...]) -> None:
     values = np.arange(lengths.size * 39).reshape(-1, 39)
     row = 0
     for packet, length in enumerate(lengths.tolist()):
-        found = sliced(sizes, length)
-        for place, part in enumerate(found):
+        slices = sliced(sizes, length)
+        for place, part in enumerate(slices):
             count = part.stop - part.start
             assert (groups.packet[row], groups.place[row], groups.lengths[row]) == (packet, place, count)
             assert groups.complete[row] == (count == sizes[place % len(sizes)])
-            assert groups.final[row] == (place == len(found) - 1)
+            assert groups.final[row] == (place == len(slices) - 1)
             assert groups.split(values)[row, :count].tolist() == values[packet, part].tolist()
             row += 1
     assert row == len(groups.packet)
@@ -77,14 +77,14 @@ def test_groups_are_those_counted_one_by_one(sizes: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_model_is_that_of_each_group(name: str) -> None:
     config = CONFIGS[name]
-    found, alone = packets(config, [1, 23, 12, 6]), config.replace(groups=[])
+    batch, alone = packets(config, [1, 23, 12, 6]), config.replace(groups=[])
     scores = np.zeros((4, 23), dtype=np.int64)
-    for row, packet in zip(scores, found, strict=True):
+    for row, packet in zip(scores, batch, strict=True):
         row[: len(packet)] = packet
     extra = random_sideband(config, scores)
     result = golden(config, scores, np.array([1, 23, 12, 6]), extra)
     words = 0
-    for row, packet in enumerate(found):
+    for row, packet in enumerate(batch):
         for place, part in enumerate(sliced(config.groups, len(packet))):
             of_part = {array: values[row : row + 1, part] for array, values in extra.items()}
             due = golden(alone, packet[None, part], None, of_part, before=words)
@@ -120,8 +120,8 @@ def test_hardware_equals_golden_with_the_plans_cycles(name: str) -> None:
     for length in (1, 2 * whole + 1):
         trace = check_head(config, packets(config, [length]))
         times = trace.outputs["m_axis"]
-        found = times[0] - trace.inputs[0], times[-1] - trace.inputs[0]
-        assert found == (promised.first_output_cycle(length), promised.last_output_cycle(length))
+        cycles = times[0] - trace.inputs[0], times[-1] - trace.inputs[0]
+        assert cycles == (promised.first_output_cycle(length), promised.last_output_cycle(length))
         if len(trace.outputs) > 1:
             assert trace.outputs["m_axis_best"][0] - trace.inputs[0] == promised.best_output_cycle(length)
     count = 6
@@ -148,10 +148,10 @@ def test_beats_become_the_arrays_they_came_from(name: str) -> None:
     extra = random_sideband(config, scores)
     result = golden(config, scores, lengths, extra)
     due = due_beats(config, result, lengths, extra.get("mask"))
-    found = _result(config, scores.shape, lengths, extra.get("mask"), due)
-    assert set(found) == set(result)
+    arrays = _result(config, scores.shape, lengths, extra.get("mask"), due)
+    assert set(arrays) == set(result)
     for array, values in result.items():
-        np.testing.assert_array_equal(found[array], values, err_msg=array)
+        np.testing.assert_array_equal(arrays[array], values, err_msg=array)
     (*first, last, user), *rest = due["m_axis"]
     with pytest.raises(AssertionError, match="m_axis: tlast"):
         _result(config, scores.shape, lengths, extra.get("mask"), {**due, "m_axis": [(*first, 1 - last, user), *rest]})
@@ -161,12 +161,12 @@ def test_packets_through_the_verilog() -> None:
     """Where the simulator knows of undefined values, as icarus does: nothing is before its first clock edge."""
     config = Config(mode="argmax", groups=(3, 1, 2), max_length=3, profile="small", score_width=4)
     scores, lengths = np.stack(packets(config, [13] * 4)), np.array([13, 1, 6, 8])
-    found = run_rtl(config, scores, lengths, simulator="icarus" if "icarus" in installed_simulators() else "auto")
+    arrays = run_rtl(config, scores, lengths, simulator="icarus" if "icarus" in installed_simulators() else "auto")
     due = golden(config, scores, lengths)
-    assert set(found) == set(due)
+    assert set(arrays) == set(due)
     for array, values in due.items():
-        np.testing.assert_array_equal(found[array], values, err_msg=array)
-    assert found.first_output_cycle.tolist()[0] == plan(config).first_output_cycle(13)
+        np.testing.assert_array_equal(arrays[array], values, err_msg=array)
+    assert arrays.first_output_cycle.tolist()[0] == plan(config).first_output_cycle(13)
 
 
 @pytest.mark.parametrize(

@@ -55,11 +55,11 @@ def due_row(config: Config, alone: Result | None, left: np.ndarray) -> dict[str,
                 values = np.zeros(config.top_k if output.per == "rank" else 1, dtype=int)
                 values[0] = stands
             if alone is not None:
-                there = slice(None) if output.per == "vector" else slice(0, len(left))
-                found = np.atleast_1d(alone[field.array][0])[there]
-                found = left[found] if field.name == "index" else found
-                places = left if output.per == "element" else np.arange(len(values))[: len(found)]
-                values[places] = found[: len(values)]
+                selection = slice(None) if output.per == "vector" else slice(0, len(left))
+                result = np.atleast_1d(alone[field.array][0])[selection]
+                result = left[result] if field.name == "index" else result
+                places = left if output.per == "element" else np.arange(len(values))[: len(result)]
+                values[places] = result[: len(values)]
             due[field.array] = values
     return due
 
@@ -124,7 +124,7 @@ def test_stimuli_mask_nothing_something_and_everything() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("inputs", "message"),
     [
         (None, "mask: missing"),
         (
@@ -136,9 +136,9 @@ def test_stimuli_mask_nothing_something_and_everything() -> None:
         ({"mask": [[0, 1, 0]], "label": [0]}, "label: this head has no such sideband input"),
     ],
 )
-def test_a_wrong_mask_is_refused(given: dict[str, np.ndarray] | None, message: str) -> None:
+def test_a_wrong_mask_is_refused(inputs: dict[str, np.ndarray] | None, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        golden(CONFIGS[0], np.array([[1, 2, 3]]), sideband=given)
+        golden(CONFIGS[0], np.array([[1, 2, 3]]), sideband=inputs)
 
 
 def test_each_lane_has_its_bit_lane_0_lowest() -> None:

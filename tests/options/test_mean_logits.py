@@ -25,11 +25,11 @@ CONFIGS = {
 }
 
 
-def by_hand(config: Config, found: list[np.ndarray]) -> tuple[list[list[int]], list[tuple[bool, bool]]]:
+def by_hand(config: Config, vectors: list[np.ndarray]) -> tuple[list[list[int]], list[tuple[bool, bool]]]:
     """Sums of codes and (overlong, uneven) of each ensemble, in plain Python."""
     sums, flags = [], []
-    for at in range(0, len(found), config.ensemble):
-        group = [[int(x) for x in vector] for vector in found[at : at + config.ensemble]]
+    for at in range(0, len(vectors), config.ensemble):
+        group = [[int(x) for x in vector] for vector in vectors[at : at + config.ensemble]]
         cut = [vector[: config.max_length] for vector in group]
         length = len(cut[0])
         lowest = config.score_format.minimum
@@ -42,13 +42,13 @@ def by_hand(config: Config, found: list[np.ndarray]) -> tuple[list[list[int]], l
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_scores_behind_are_the_sums(name: str) -> None:
     config = CONFIGS[name]
-    found, _, _ = members(config, 61)
-    sums, flags = by_hand(config, found)
+    vectors, _, _ = members(config, 61)
+    sums, flags = by_hand(config, vectors)
     assert all(len({flag[k] for flag in flags}) == 2 for k in (0, 1))
     lanes = config.lanes
     for source, sink in (("never", "never"), ("random", "random")):
         due = sum(-(-len(row) // lanes) for row in sums)
-        run = run_component(MeanLogits(config, summed(config)), beats_of(found, lanes), due, source=source, sink=sink)
+        run = run_component(MeanLogits(config, summed(config)), beats_of(vectors, lanes), due, source=source, sink=sink)
         got, row = [], []
         for beat in run.beats:
             row += [beat["score"], *(beat[f"score_{k}"] for k in range(1, lanes) if beat[f"keep_{k}"])]
@@ -61,8 +61,8 @@ def test_the_scores_behind_are_the_sums(name: str) -> None:
 @pytest.mark.parametrize("mode", ["softmax", "argmax", "sample", "log_softmax", "exponential", "softmax_top_k"])
 def test_the_model_is_that_of_the_head_behind(mode: str) -> None:
     config = CONFIGS["three-small"].replace(mode=mode)
-    found, scores, lengths = members(config, 62)
-    sums, flags = by_hand(config, found)
+    vectors, scores, lengths = members(config, 62)
+    sums, flags = by_hand(config, vectors)
     result = golden(config, scores, lengths)
     behind = golden(summed(config), *pad_vectors([np.array(row) for row in sums], 0))
     assert set(result) == {*behind, "uneven"}
@@ -85,9 +85,9 @@ def test_the_label_is_that_of_the_last_member() -> None:
 def test_flags_come_out_with_their_vector(name: str, sink: str) -> None:
     """Through the argmax head, whose winners tell the vectors apart."""
     config = CONFIGS[name].replace(mode="argmax")
-    found, scores, lengths = members(config, 63)
+    vectors, scores, lengths = members(config, 63)
     result = golden(config, scores, lengths)
-    run = run_component(Head(config), beats_of(found, config.lanes), len(result["argmax"]), sink=sink)
+    run = run_component(Head(config), beats_of(vectors, config.lanes), len(result["argmax"]), sink=sink)
     names = {"index": "argmax", "score": "best", "overlong": "overlong", "uneven": "uneven"}
     assert run.beats == [
         {field: int(result[array][row]) for field, array in names.items()} for row in range(len(result["argmax"]))
@@ -97,11 +97,11 @@ def test_flags_come_out_with_their_vector(name: str, sink: str) -> None:
 @pytest.mark.parametrize("mode", ["sigmoid", "exponential"])
 def test_flags_of_elements_that_left_before_come_with_the_last(mode: str) -> None:
     config = Config(mode=mode, ensemble=2, max_length=5)
-    found, scores, lengths = members(config, 64)
+    vectors, scores, lengths = members(config, 64)
     result = golden(config, scores, lengths, random_sideband(config, scores))
-    sums, flags = by_hand(config, found)
+    sums, flags = by_hand(config, vectors)
     drain = ("o_best",) if len(outputs(config)) > 1 else ()
-    run = run_component(Head(config), beats_of(found), sum(map(len, sums)), sink="every3", drain=drain)
+    run = run_component(Head(config), beats_of(vectors), sum(map(len, sums)), sink="every3", drain=drain)
     rows = iter(run.beats)
     (field, *_) = outputs(config)[0].fields
     for codes, row, (overlong, uneven) in zip(result[field.array], sums, flags, strict=True):

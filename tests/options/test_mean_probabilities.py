@@ -51,22 +51,22 @@ def test_the_stage_equals_its_model(name: str, sink: str) -> None:
     codes = rng.integers(0, inner.probability_maximum + 1, (len(lengths), config.max_length))
     codes[: len(codes) // 3] >>= inner.probability_width - 2
     block = Block(codes, lengths, {}, 0)
-    made = mean_probabilities(config, inner, block, {"probabilities": codes})
+    means = mean_probabilities(config, inner, block, {"probabilities": codes})
     beats = []
     for row, length in zip(codes, lengths, strict=True):
         for at in range(0, length, lanes):
             beat = {"probability": int(row[at]), "last": int(at + lanes >= length), "overlong": 0, "uneven": 0}
             for lane in range(1, lanes):
-                there = at + lane < length
-                beat[f"keep_{lane}"] = int(there)
-                beat[f"probability_{lane}"] = int(row[at + lane]) if there else int(rng.integers(0, 1 << 11))
+                valid = at + lane < length
+                beat[f"keep_{lane}"] = int(valid)
+                beat[f"probability_{lane}"] = int(row[at + lane]) if valid else int(rng.integers(0, 1 << 11))
             beats.append(beat)
     firsts = lengths[:: config.ensemble]
     dut = RigidPipe({"mean": MeanProbabilities(config, inner)})
     run = run_component(dut, beats, int((-(-firsts // lanes)).sum()), sink=sink, drain=("o_best",))
     rows = iter(run.beats)
     for codes_due, length, group in zip(
-        made["probabilities"], firsts, lengths.reshape(-1, config.ensemble), strict=True
+        means["probabilities"], firsts, lengths.reshape(-1, config.ensemble), strict=True
     ):
         got = []
         for at in range(0, length, lanes):
@@ -76,7 +76,7 @@ def test_the_stage_equals_its_model(name: str, sink: str) -> None:
             assert (beat["last"], beat["uneven"]) == (last, last and len(set(group)) > 1)
         assert got == codes_due[:length].tolist()
     winners = [(beat["index"], beat["sum"]) for _, beat in run.drained["o_best"]]
-    assert winners == list(zip(made["argmax"].tolist(), made["best_sum"].tolist(), strict=True))
+    assert winners == list(zip(means["argmax"].tolist(), means["best_sum"].tolist(), strict=True))
     if sink == "never" and lanes == 1:
         # The first ensemble's last member, behind the skid.
         start = int(lengths[: config.ensemble - 1].sum())
@@ -89,10 +89,10 @@ def test_the_stage_equals_its_model(name: str, sink: str) -> None:
 @pytest.mark.parametrize("name", ["two", "three-fastest", "six-4"])
 def test_the_head_equals_its_model(name: str) -> None:
     config = CONFIGS[name]
-    found, scores, lengths = members(config, 71)
+    vectors, scores, lengths = members(config, 71)
     result = golden(config, scores, lengths)
     drain, winners = ("o",), len(result["argmax"])
-    run = run_component(Head(config), beats_of(found, config.lanes), winners, o="o_best", sink="random", drain=drain)
+    run = run_component(Head(config), beats_of(vectors, config.lanes), winners, o="o_best", sink="random", drain=drain)
     names = {"index": "argmax", "sum": "best_sum", "overlong": "overlong", "uneven": "uneven"}
     assert run.beats == [{field: int(result[array][row]) for field, array in names.items()} for row in range(winners)]
     beats = iter(beat for _, beat in run.drained["o"])
@@ -110,7 +110,7 @@ def by_definition(config: Config, scores: np.ndarray, lengths: np.ndarray) -> li
     """Codes, winner and its sum of each ensemble, in fractions, from the members' own guarded codes."""
     inner = inner_of(config)
     single = golden(inner, scores, lengths)["probabilities"]
-    found = []
+    results = []
     for at in range(0, len(scores), config.ensemble):
         length = int(lengths[at])
         sums = [0] * length
@@ -120,8 +120,8 @@ def by_definition(config: Config, scores: np.ndarray, lengths: np.ndarray) -> li
         means = [Fraction(s, config.ensemble << inner.probability_width) for s in sums]
         codes = [int(mean * 2**config.probability_width + Fraction(1, 2)) for mean in means]
         best = max(range(length), key=lambda i, sums=sums: (sums[i], -i))  # type: ignore[misc]
-        found.append(([min(code, config.probability_maximum) for code in codes], best, sums[best]))
-    return found
+        results.append(([min(code, config.probability_maximum) for code in codes], best, sums[best]))
+    return results
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -13,14 +13,14 @@ WIDTH = 5
 
 def ensembles(rng: np.random.Generator, members: int, longest: int, count: int) -> list[np.ndarray]:
     """Members in order: even ensembles of every short length, uneven ones among them."""
-    found = []
+    vectors = []
     for turn in range(count):
         length = 1 + turn % longest if turn < 2 * longest else int(rng.integers(1, longest + 1))
         lengths = np.full(members, length)
         if turn % 3 == 2:
             lengths = rng.integers(1, longest + 1, members)
-        found += [rng.integers(0, 1 << WIDTH, n) for n in lengths]
-    return found
+        vectors += [rng.integers(0, 1 << WIDTH, n) for n in lengths]
+    return vectors
 
 
 def ensemble_beats(
@@ -43,11 +43,13 @@ def ensemble_beats(
     return beats
 
 
-def by_definition(found: list[np.ndarray], members: int, lanes: int, longest: int, start: int) -> list[dict[str, int]]:
+def by_definition(
+    vectors: list[np.ndarray], members: int, lanes: int, longest: int, start: int
+) -> list[dict[str, int]]:
     width = WIDTH + (members - 1).bit_length()
     beats = []
-    for at in range(0, len(found), members):
-        group = found[at : at + members]
+    for at in range(0, len(vectors), members):
+        group = vectors[at : at + members]
         length = len(group[0])
         sums = [(start + sum(int(v[i]) for v in group if i < len(v))) % (1 << width) for i in range(length)]
         cut = length == longest and any(len(v) == longest and int(v.sum()) % 2 == 1 for v in group)
@@ -56,10 +58,10 @@ def by_definition(found: list[np.ndarray], members: int, lanes: int, longest: in
             beat = {"last": int(last), "overlong": int(last and cut)}
             beat["uneven"] = int(last and any(len(v) != length for v in group))
             for lane in range(lanes):
-                there = place + lane < length
-                beat["sum" if lane == 0 else f"sum_{lane}"] = sums[place + lane] if there else 0
+                valid = place + lane < length
+                beat["sum" if lane == 0 else f"sum_{lane}"] = sums[place + lane] if valid else 0
                 if lane:
-                    beat[f"keep_{lane}"] = int(there)
+                    beat[f"keep_{lane}"] = int(valid)
             beats.append(beat)
     return beats
 
@@ -87,11 +89,11 @@ def looked_at(beats: list[dict[str, int]], lanes: int) -> list[dict[str, int]]:
 )
 def test_equals_the_definition(members: int, longest: int, memory: int, lanes: int, source: str) -> None:
     rng = np.random.default_rng([members, longest, memory, lanes])
-    found = ensembles(rng, members, longest, 40)
+    vectors = ensembles(rng, members, longest, 40)
     start = -members * (1 << WIDTH - 1)
-    due = by_definition(found, members, lanes, longest, start)
+    due = by_definition(vectors, members, lanes, longest, start)
     dut = MemberSum(WIDTH, members, -(-longest // lanes), memory, lanes=lanes, start=start)
-    run = run_component(dut, ensemble_beats(rng, found, lanes, longest), len(due), source=source)
+    run = run_component(dut, ensemble_beats(rng, vectors, lanes, longest), len(due), source=source)
     assert looked_at(run.beats, lanes) == due
 
 
@@ -99,8 +101,8 @@ def test_equals_the_definition(members: int, longest: int, memory: int, lanes: i
 def test_latency_and_no_bubble(memory: int) -> None:
     """One beat per cycle for every length, those that have to be forwarded included."""
     for length in (1, 2, 3, 4, 7):
-        found = [np.arange(length)] * 12
-        beats = ensemble_beats(np.random.default_rng(1), found, 1, 99)
+        vectors = [np.arange(length)] * 12
+        beats = ensemble_beats(np.random.default_rng(1), vectors, 1, 99)
         run = run_component(MemberSum(WIDTH, 3, 8, memory), beats, 4 * length)
         assert run.inputs == list(range(run.inputs[0], run.inputs[0] + 12 * length))
         finals = [cycle for at in range(2, 12, 3) for cycle in run.inputs[at * length :][:length]]
@@ -109,27 +111,27 @@ def test_latency_and_no_bubble(memory: int) -> None:
 
 def test_the_model_equals_the_definition() -> None:
     rng = np.random.default_rng(7)
-    found = ensembles(rng, 3, 6, 50)
-    lengths = np.array([len(vector) for vector in found])
-    values = rng.integers(0, 99, (len(found), 6))  # what lies beyond a length is not looked at
-    for row, vector in zip(values, found, strict=True):
+    vectors = ensembles(rng, 3, 6, 50)
+    lengths = np.array([len(vector) for vector in vectors])
+    values = rng.integers(0, 99, (len(vectors), 6))  # what lies beyond a length is not looked at
+    for row, vector in zip(values, vectors, strict=True):
         row[: len(vector)] = vector
-    beats = by_definition(found, 3, 1, 6, 0)
+    beats = by_definition(vectors, 3, 1, 6, 0)
     sums = member_sum(values, lengths, 3)
     assert [int(s) for row, n in zip(sums, lengths[::3], strict=True) for s in row[:n]] == [b["sum"] for b in beats]
-    cut = np.array([len(vector) == 6 and int(vector.sum()) % 2 == 1 for vector in found])
-    for name, told in flags(lengths, cut, 3).items():
-        assert told.tolist() == [bool(beat[name]) for beat in beats if beat["last"]]
-        assert 0 < told.sum() < len(told)
+    cut = np.array([len(vector) == 6 and int(vector.sum()) % 2 == 1 for vector in vectors])
+    for name, column in flags(lengths, cut, 3).items():
+        assert column.tolist() == [bool(beat[name]) for beat in beats if beat["last"]]
+        assert 0 < column.sum() < len(column)
     assert not any(row[n:].any() for row, n in zip(sums, lengths[::3], strict=True))
 
 
 def test_stops_anywhere() -> None:
     """Under an enable that comes and goes, the sums are the same."""
     rng = np.random.default_rng(9)
-    found = ensembles(rng, 3, 4, 30)
-    due = by_definition(found, 3, 1, 4, 0)
+    vectors = ensembles(rng, 3, 4, 30)
+    due = by_definition(vectors, 3, 1, 4, 0)
 
     throttled = ThrottledComponent(MemberSum(WIDTH, 3, 4, 2))
-    run = run_component(throttled, ensemble_beats(rng, found, 1, 4), len(due))
+    run = run_component(throttled, ensemble_beats(rng, vectors, 1, 4), len(due))
     assert run.beats == due

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.beats import beats_of
-from support.configurations import vectors
+from support.configurations import score_vectors
 from support.head_bench import check_head
 from support.stream_bench import run_component
 
@@ -52,8 +52,8 @@ def convolved(config: Config, probabilities: np.ndarray) -> np.ndarray:
     def same(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
         # Of the longer of both; zeros around the vector change nothing but the length.
         around = np.zeros(len(weights))
-        found = np.convolve(np.concatenate([around, values, around]), weights, mode="same")
-        return found[len(weights) : len(weights) + length]
+        result = np.convolve(np.concatenate([around, values, around]), weights, mode="same")
+        return result[len(weights) : len(weights) + length]
 
     for _ in range(config.smoothing_passes):
         if config.smoothing_edges == "gather":
@@ -74,8 +74,8 @@ def attacks(config: Config) -> tuple[np.ndarray, np.ndarray]:
         rows += list(rng.integers(high - 40, high, (6, length), endpoint=True))
         rows += list(rng.integers(low, high, (3, length), endpoint=True))
     scores, lengths = np.zeros((len(rows), longest), dtype=np.int64), np.array([len(row) for row in rows])
-    for row, found in zip(scores, rows, strict=True):
-        row[: len(found)] = found
+    for row, pattern in zip(scores, rows, strict=True):
+        row[: len(pattern)] = pattern
     return scores, lengths
 
 
@@ -110,26 +110,26 @@ def test_each_pass_stays_within_its_share(edges: str, passes: int) -> None:
     if edges == "scatter":  # a distribution: what is handed on never adds up to more than 1.0
         codes = codes // np.maximum(1, -(-codes.sum(axis=1, keepdims=True) // one))
     block = Block(np.zeros_like(codes), lengths, {}, 0)
-    made = smoothing(config, inner, block, {"probabilities": codes})["probabilities"]
+    result = smoothing(config, inner, block, {"probabilities": codes})["probabilities"]
     errors = [
         np.abs(row[:n] - convolved(config, before[:n].astype(float))).max()
-        for row, before, n in zip(made, codes, lengths, strict=True)
+        for row, before, n in zip(result, codes, lengths, strict=True)
     ]
     limit = float(smoothing_error(config, inner, Fraction(0)) * one)
     assert limit * (0.6 if passes == 1 else 0.4) < max(errors) <= limit + 1e-9
-    assert made.max() < 2 * one
-    assert not made[~valid].any()
+    assert result.max() < 2 * one
+    assert not result[~valid].any()
 
 
 @pytest.mark.parametrize("weights", [(1, 2, 1), (9, 0, 1, 3, 0), (2, 1, 1, 1, 1, 1, 7)])
 def test_the_gain_of_scatter_is_the_largest_sum_of_shares(weights: tuple[int, ...]) -> None:
     config = Config(max_length=60, smoothing=weights, smoothing_edges="scatter")
     tables, kernel = smoothing_tables(config, guarded(config)), np.array(weights)
-    found = []
+    gains = []
     for n in range(1, 61):
         sums = np.convolve(np.ones(n), kernel)[len(weights) // 2 :][:n]
-        found.append(np.convolve(1 / sums, kernel[::-1])[len(weights) // 2 :][:n].max())
-    assert float(tables.gain) == pytest.approx(max(found))
+        gains.append(np.convolve(1 / sums, kernel[::-1])[len(weights) // 2 :][:n].max())
+    assert float(tables.gain) == pytest.approx(max(gains))
     assert tables.gain > 1
     for n in range(1, 30):
         for i in range(n):
@@ -150,7 +150,7 @@ def test_zeros_between_peaks_are_filled() -> None:
 def test_the_hardware_equals_the_model(name: str, source: str, sink: str) -> None:
     config = CONFIGS[name]
     # The longest kernel meets vectors on both sides of its own length.
-    check_head(config, vectors(config, seed=63)[:: 2 if config.max_length > 16 else 1], source=source, sink=sink)
+    check_head(config, score_vectors(config, seed=63)[:: 2 if config.max_length > 16 else 1], source=source, sink=sink)
 
 
 @pytest.mark.parametrize("name", ["gather", "scatter-uneven", "small", "two-pass"])
@@ -183,9 +183,9 @@ def test_no_bubble_between_vectors() -> None:
 @pytest.mark.parametrize("source", ["never", "every3", "random"])
 def test_a_window_sees_its_own_vector_alone(source: str) -> None:
     rng = np.random.default_rng(64)
-    found = [rng.integers(1, 256, n) for n in (1, 1, 2, 3, 9, 1, 4, 7, 2, *rng.integers(1, 9, 30))]
+    vectors = [rng.integers(1, 256, n) for n in (1, 1, 2, 3, 9, 1, 4, 7, 2, *rng.integers(1, 9, 30))]
     beats, due = [], []
-    for number, vector in enumerate(found):
+    for number, vector in enumerate(vectors):
         around = np.pad(vector, 2)
         for i, value in enumerate(vector):
             beats.append({"value": int(value), "last": int(i == len(vector) - 1), "tag": number})

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.configurations import PIPELINED, vectors
+from support.configurations import PIPELINED, score_vectors
 from support.head_bench import check_head
 
 from softstream.hw.config.config import Config
@@ -20,7 +20,7 @@ def random_vectors(config: Config, lengths: list[int], seed: int) -> list[np.nda
 @pytest.mark.parametrize("name", PIPELINED)
 def test_any_mixture_of_lengths_under_pauses(name: str) -> None:
     config = PIPELINED[name]
-    check_head(config, vectors(config, 91)[8:22], source="random", sink="random")
+    check_head(config, score_vectors(config, 91)[8:22], source="random", sink="random")
 
 
 @pytest.mark.parametrize("name", PIPELINED)
@@ -57,10 +57,10 @@ def test_more_short_vectors_than_factors_wait_without_a_bubble_at_the_output() -
 
 def test_the_schedule_changes_no_bit_and_only_the_latency() -> None:
     for config in PIPELINED.values():
-        serial, found = plan(config.replace(per_vector="serial")), plan(config)
-        assert (found.bound, found.table_bits) == (serial.bound, serial.table_bits)
-        assert found.fixed_latency_cycles <= serial.fixed_latency_cycles
-        assert len(found.interval_terms) < len(serial.interval_terms)
+        serial, figures = plan(config.replace(per_vector="serial")), plan(config)
+        assert (figures.bound, figures.table_bits) == (serial.bound, serial.table_bits)
+        assert figures.fixed_latency_cycles <= serial.fixed_latency_cycles
+        assert len(figures.interval_terms) < len(serial.interval_terms)
 
 
 def test_two_passes_have_nothing_to_pipeline() -> None:

@@ -45,12 +45,12 @@ def evaluate(formula: str, length: int) -> int:
 
 @pytest.mark.parametrize("name", ALL)
 def test_formulas_say_what_the_numbers_are(name: str) -> None:
-    found = plan(ALL[name])
-    found = found.vectors or found  # formulas are those of a group
+    figures = plan(ALL[name])
+    figures = figures.vectors or figures  # formulas are those of a group
     for length in (1, 2, 7, 100):
-        assert evaluate(found.latency_formula, length) == found.first_output_cycle(length)
-        assert evaluate(found.last_output_formula, length) == found.last_output_cycle(length)
-        assert evaluate(found.interval_formula, length) == found.interval_cycles(length)
+        assert evaluate(figures.latency_formula, length) == figures.first_output_cycle(length)
+        assert evaluate(figures.last_output_formula, length) == figures.last_output_cycle(length)
+        assert evaluate(figures.interval_formula, length) == figures.interval_cycles(length)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -66,25 +66,25 @@ def test_every_row_is_a_stage_with_a_file(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_shares_sum_to_the_bound(name: str) -> None:
-    found = plan(ALL[name])
-    if found.bound_ulp is None:
+    figures = plan(ALL[name])
+    if figures.bound_ulp is None:
         assert ALL[name].mode in ("argmax", "hardmax", "top_k", "sample")
         return
-    assert sum(stage.bound_share_ulp for stage in found.stages) == pytest.approx(found.bound_ulp, abs=1e-12)
-    assert found.worst_ulp is not None
-    assert found.bound_ulp <= found.worst_ulp <= 1
+    assert sum(stage.bound_share_ulp for stage in figures.stages) == pytest.approx(figures.bound_ulp, abs=1e-12)
+    assert figures.worst_ulp is not None
+    assert figures.bound_ulp <= figures.worst_ulp <= 1
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_path_latency_is_the_sum_of_its_rows(name: str) -> None:
     """The rows on the path of an element, the winner's aside, add up to the printed latency."""
     config = ALL[name]
-    found = plan(config)
+    figures = plan(config)
     winners = {mode: {"maximum"} for mode in ("softmax", "log_softmax", "exponential")}
     off_path = {**winners, "softmax_top_k": {"insertion"}}.get(config.mode, set())
-    rows = sum(stage.latency_cycles for stage in found.stages if stage.name not in off_path)
+    rows = sum(stage.latency_cycles for stage in figures.stages if stage.name not in off_path)
     # Where elements leave as they come, no last beat is waited for.
-    assert rows - (found.passes > 0) == found.fixed_latency_cycles
+    assert rows - (figures.passes > 0) == figures.fixed_latency_cycles
 
 
 @pytest.mark.parametrize("name", [*SOFTMAX, *TWO_PASS, *MEMBERS])
@@ -101,10 +101,10 @@ def test_table_bits_are_those_of_the_hardware(name: str) -> None:
 @pytest.mark.parametrize("name", SOFTMAX)
 def test_no_bubble_from_the_vector_interval_on(name: str) -> None:
     config = SOFTMAX[name]
-    found, least = plan(config), schedule(config).vector_interval
-    spacing = found.output_spacing
-    assert [found.interval_cycles(n) for n in range(1, 40)] == [max(spacing * n, least) for n in range(1, 40)]
-    assert found.interval_formula == f"max({'' if spacing == 1 else spacing}N, {least})"
+    figures, least = plan(config), schedule(config).vector_interval
+    spacing = figures.output_spacing
+    assert [figures.interval_cycles(n) for n in range(1, 40)] == [max(spacing * n, least) for n in range(1, 40)]
+    assert figures.interval_formula == f"max({'' if spacing == 1 else spacing}N, {least})"
     assert spacing == 1 or (config.profile, config.normaliser) == ("small", "divider")
 
 
@@ -175,9 +175,9 @@ def test_the_fast_argmax_spends_a_cycle_per_bit_of_a_score() -> None:
 
 
 def test_two_passes_take_one_vector_after_the_other() -> None:
-    found = plan(TWO_PASS["two-pass"])
-    assert (found.latency_formula, found.best_formula) == ("2N + 15", "N + 0")
-    assert (found.last_output_formula, found.interval_formula) == ("11N + 6", "11N + 8")
+    figures = plan(TWO_PASS["two-pass"])
+    assert (figures.latency_formula, figures.best_formula) == ("2N + 15", "N + 0")
+    assert (figures.last_output_formula, figures.interval_formula) == ("11N + 6", "11N + 8")
     with pytest.raises(
         UserError, match=r"^profile = 'fast' with accumulator = 'two_pass': .*; profile = 'small' would do"
     ):

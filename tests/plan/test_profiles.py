@@ -21,43 +21,43 @@ def room(cells: int, base: Config, **measured: tuple[int, float]) -> Room:
     return Room("a part", cells, tuple(Measured(base.replace(profile=p), n, mhz) for p, (n, mhz) in measured.items()))
 
 
-def picked(values: dict[str, object], found: Room | None = None) -> str:
-    config, why = resolve({**values, "profile": "auto"}, found)
+def picked(values: dict[str, object], space: Room | None = None) -> str:
+    config, why = resolve({**values, "profile": "auto"}, space)
     assert why.startswith(f"profile = auto: {config.profile}, ")
     assert config == Config.from_mapping({**values, "profile": config.profile})
     return config.profile
 
 
 def test_what_is_not_auto_stays_and_needs_no_reason() -> None:
-    found = room(1, DIVIDER, fast=(900, 100.0), small=(500, 100.0))
+    space = room(1, DIVIDER, fast=(900, 100.0), small=(500, 100.0))
     for profile in ("fast", "fastest", "small"):
-        assert resolve({"profile": profile}, found) == (Config(profile=profile), "")
+        assert resolve({"profile": profile}, space) == (Config(profile=profile), "")
     assert resolve({}) == (Config(), "")
 
 
 def test_without_a_part_or_without_a_measurement_it_is_fast() -> None:
     assert picked({}) == picked({"max_length": 1, "mode": "argmax"}) == "fast"
-    found = room(1000, DIVIDER, fast=(900, 100.0), small=(500, 100.0))
-    assert picked({"normaliser": "none"}, found) == "fast"
-    assert "normaliser = none" in resolve({"normaliser": "none", "profile": "auto"}, found)[1]
+    space = room(1000, DIVIDER, fast=(900, 100.0), small=(500, 100.0))
+    assert picked({"normaliser": "none"}, space) == "fast"
+    assert "normaliser = none" in resolve({"normaliser": "none", "profile": "auto"}, space)[1]
 
 
 def test_the_throughput_counts_and_so_does_the_length() -> None:
     """By division small takes 11 cycles an element: at N = 1 hardly more than fast needs from vector to vector."""
     intervals = [plan(Config(max_length=1, profile=profile)).interval_cycles(1) for profile in ("small", "fast")]
     assert intervals == [11, 10]
-    found = room(1000, DIVIDER, fast=(900, 100.0), small=(500, 100.0))
-    assert picked({}, found) == picked({"max_length": 2}, found) == "fast"
-    assert picked({"max_length": 1}, found) == "small"
+    space = room(1000, DIVIDER, fast=(900, 100.0), small=(500, 100.0))
+    assert picked({}, space) == picked({"max_length": 2}, space) == "fast"
+    assert picked({"max_length": 1}, space) == "small"
     assert picked({"max_length": 1}, room(1000, DIVIDER, fast=(900, 100.0), small=(500, 90.0))) == "fast"
 
 
 def test_of_what_is_as_fast_within_a_tenth_the_smallest_is_taken() -> None:
     for mhz, profile in ((91.0, "small"), (89.0, "fast")):
-        found = room(1000, LOGARITHM, fast=(700, 100.0), fastest=(900, 100.0), small=(500, mhz))
-        assert picked({"normaliser": "logarithm"}, found) == profile
-    found = room(1000, LOGARITHM, fast=(700, 100.0), fastest=(900, 120.0), small=(500, 100.0))
-    assert picked({"normaliser": "logarithm"}, found) == "fastest"
+        space = room(1000, LOGARITHM, fast=(700, 100.0), fastest=(900, 100.0), small=(500, mhz))
+        assert picked({"normaliser": "logarithm"}, space) == profile
+    space = room(1000, LOGARITHM, fast=(700, 100.0), fastest=(900, 120.0), small=(500, 100.0))
+    assert picked({"normaliser": "logarithm"}, space) == "fastest"
 
 
 def test_what_does_not_fit_is_not_taken_and_where_nothing_does_it_is_small() -> None:
@@ -73,7 +73,7 @@ def test_what_does_not_fit_is_not_taken_and_where_nothing_does_it_is_small() -> 
 
 
 def test_the_nearest_that_was_measured_decides() -> None:
-    found = Room(
+    space = Room(
         "a part",
         1000,
         (
@@ -81,8 +81,8 @@ def test_the_nearest_that_was_measured_decides() -> None:
             *room(0, DIVIDER.replace(max_length=10), fast=(2000, 100.0), small=(600, 99.0)).measured,
         ),
     )
-    assert picked({"max_length": 10}, found) == "small"
-    assert picked({"max_length": 1024}, found) == "fast"
+    assert picked({"max_length": 10}, space) == "small"
+    assert picked({"max_length": 1024}, space) == "fast"
 
 
 def test_a_configuration_never_holds_auto() -> None:
@@ -94,13 +94,13 @@ def test_a_configuration_never_holds_auto() -> None:
 
 @pytest.mark.parametrize("name", PARTS)
 def test_the_room_of_a_part_is_what_was_measured_on_it(name: str) -> None:
-    found = room_of_part(name)
+    space = room_of_part(name)
     logic = PARTS[name].cell("logic").name  # type: ignore[union-attr]
     entry = recorded()["softmax-int8"][name]
-    [fast] = [measured for measured in found.measured if measured.config == DIVIDER]
-    assert (fast.cells, found.cells) == (entry["cells"][logic], entry["available"][logic])
+    [fast] = [measured for measured in space.measured if measured.config == DIVIDER]
+    assert (fast.cells, space.cells) == (entry["cells"][logic], entry["available"][logic])
     assert fast.mhz == min(entry["fmax_mhz"], PARTS[name].limit(entry["cells"]).mhz)
-    assert all(measured.mhz <= PARTS[name].limit({}).mhz for measured in found.measured)
+    assert all(measured.mhz <= PARTS[name].limit({}).mhz for measured in space.measured)
 
 
 def test_a_board_has_its_link_beside_the_head_and_an_unmeasured_part_is_doubted() -> None:
@@ -123,8 +123,8 @@ def test_the_divider_is_small_on_the_smallest_board_and_fast_on_every_other() ->
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     with pytest.raises(SystemExit) as ended:
         main(list(arguments))
-    told = capsys.readouterr()
-    return int(ended.value.code or 0), told.out, told.err
+    output = capsys.readouterr()
+    return int(ended.value.code or 0), output.out, output.err
 
 
 def test_describe_and_generate_say_what_was_picked_and_write_only_that(capsys, tmp_path) -> None:
@@ -163,10 +163,10 @@ def test_an_unknown_part_is_refused_whether_it_decides_or_not(capsys) -> None:
 def test_explore_picks_for_every_point() -> None:
     from softstream.scripts.verbs.explore import sweep
 
-    found = room(1000, DIVIDER, fast=(900, 100.0), small=(500, 100.0))
-    asked = sweep({"profile": "auto"}, ["max_length=1,64"], found)
+    space = room(1000, DIVIDER, fast=(900, 100.0), small=(500, 100.0))
+    asked = sweep({"profile": "auto"}, ["max_length=1,64"], space)
     assert [(config.max_length, config.profile) for config in asked.configs] == [(1, "small"), (64, "fast")]
-    asked = sweep(Config().to_mapping(), ["profile=auto,fast"], found)
+    asked = sweep(Config().to_mapping(), ["profile=auto,fast"], space)
     assert [config.profile for config in asked.configs] == ["fast"]
 
 

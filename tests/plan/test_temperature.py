@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.configurations import vectors
+from support.configurations import score_vectors
 
 from softstream.hw.config.config import Config
 from softstream.hw.config.modes import MODES
@@ -50,7 +50,7 @@ def test_one_is_the_default_and_changes_nothing() -> None:
 def test_within_the_bound_of_softmax_of_scores_over_temperature(normaliser: str, temperature: float) -> None:
     config = Config(max_length=16, score_scale=0.0912, temperature=temperature, normaliser=normaliser)
     limit = float(plan(config).bound_ulp or 0) + float64_slack_ulp(config)
-    for vector in vectors(config, seed=91):
+    for vector in score_vectors(config, seed=91):
         scores = vector[None, :16]
         codes = golden(config, scores).probabilities
         assert codes is not None
@@ -81,8 +81,8 @@ def test_too_cold_is_refused_with_what_would_do() -> None:
 
 
 def test_too_hot_is_warned_of() -> None:
-    (found,) = [text for text in plan(Config(max_length=16, temperature=1e6)).warnings if "check the scale" in text]
-    assert found.startswith("score_scale = 0.0625 with temperature = 1000000.0: the whole range of scores changes")
+    (warning,) = [text for text in plan(Config(max_length=16, temperature=1e6)).warnings if "check the scale" in text]
+    assert warning.startswith("score_scale = 0.0625 with temperature = 1000000.0: the whole range of scores changes")
 
 
 def test_wide_scores_of_sigmoid_and_sampling_name_what_would_do() -> None:

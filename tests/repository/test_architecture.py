@@ -45,8 +45,8 @@ OF_THE_MODEL = {"errors", "formats", "config", "numbers", "plan"}
 
 
 def files(*suffixes: str) -> list[Path]:
-    found = (path for path in ROOT.rglob("*") if not GENERATED.intersection(path.relative_to(ROOT).parts))
-    return sorted(path for path in found if path.is_file() and "egg-info" not in str(path) and path.suffix in suffixes)
+    paths = (path for path in ROOT.rglob("*") if not GENERATED.intersection(path.relative_to(ROOT).parts))
+    return sorted(path for path in paths if path.is_file() and "egg-info" not in str(path) and path.suffix in suffixes)
 
 
 def module_of(path: Path) -> str:
@@ -70,18 +70,18 @@ def imports(module: str, everywhere: bool = True) -> set[str]:
     path = SOURCES[module]
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    found = set()
+    modules = set()
     for node in ast.walk(tree) if everywhere else tree.body:
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
                 anchor = ".".join(package.split(".")[: len(package.split(".")) - node.level + 1])
                 base = f"{anchor}.{base}".rstrip(".")
             # `from package import module` imports the module, `from module import name` does not.
-            found |= {f"{base}.{alias.name}" if f"{base}.{alias.name}" in SOURCES else base for alias in node.names}
-    return found
+            modules |= {f"{base}.{alias.name}" if f"{base}.{alias.name}" in SOURCES else base for alias in node.names}
+    return modules
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -98,11 +98,11 @@ def test_imports_follow_the_arrows(module):
     for name in imports(module):
         if name == "softstream" or name.split(".")[0] != "softstream":
             continue
-        other, there = place_of(name)
+        other, other_place = place_of(name)
         if other != room:
             assert other in ROOMS_BELOW[room].split(), name
-        elif there:
-            assert layers.index(there) <= layers.index(place), name
+        elif other_place:
+            assert layers.index(other_place) <= layers.index(place), name
 
 
 MODEL = sorted(name for name in SOURCES if name.startswith("softstream.sim.golden"))
@@ -117,12 +117,12 @@ def test_the_model_imports_nothing_of_the_hardware_but_numbers(module):
 
 def loaded_by(module: str, seen: frozenset[str] = frozenset()) -> set[str]:
     """Top-level packages that importing a module of softstream loads, by its import statements outside of functions."""
-    found = set()
+    packages = set()
     for name in imports(module, everywhere=False):
         if name in SOURCES and name not in seen:
-            found |= loaded_by(name, seen | {module})
-        found.add(name.split(".")[0])
-    return found
+            packages |= loaded_by(name, seen | {module})
+        packages.add(name.split(".")[0])
+    return packages
 
 
 def test_no_module_imports_itself_in_a_circle():
@@ -158,11 +158,11 @@ def test_what_needs_no_amaranth_loads_none():
 
 @pytest.mark.parametrize("module", sorted(SOURCES))
 def test_all_is_there_and_resolves(module):
-    found = importlib.import_module(module)
-    exported = found.__all__
+    package = importlib.import_module(module)
+    exported = package.__all__
     assert len(set(exported)) == len(exported)
     for name in exported:
-        assert hasattr(found, name), name
+        assert hasattr(package, name), name
 
 
 GOLDEN = ROOT / "sim" / "golden"
@@ -192,8 +192,8 @@ PLACES = re.compile(
 
 @pytest.mark.parametrize("path", TEXT, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_file_names_a_place(path):
-    found = PLACES.search(path.read_text(encoding="utf-8"))
-    assert not found, found
+    match = PLACES.search(path.read_text(encoding="utf-8"))
+    assert not match, match
 
 
 def test_the_top_level_holds_nothing_else():

@@ -54,13 +54,13 @@ def tree_only(name):
 
 
 def tree_files():
-    found = set()
+    files = set()
     for room in ROOMS:
         for path in (ROOT / room).rglob("*"):
             name = path.relative_to(ROOT).as_posix()
             if path.is_file() and "__pycache__" not in name and not tree_only(name):
-                found.add("softstream/" + name.removeprefix("scripts/softstream/"))
-    return found
+                files.add("softstream/" + name.removeprefix("scripts/softstream/"))
+    return files
 
 
 def test_the_wheel_holds_the_tree_and_nothing_else(wheel):

@@ -147,31 +147,32 @@ def measurement(*speeds, comb=50):
     return Measurement("ecp5-25k", cells, {"COMB": 24288}, placed)
 
 
-def placed(found, goal=None, interval=4):
+def placed(result, goal=None, interval=4):
     entry = {"cycles": [{"length": 4, "first_output": 9, "interval": interval}]}
-    return module._placed(Variant("tiny", TINY, {}), entry, PARTS["ecp5-25k"], goal, found)
+    return module._placed(Variant("tiny", TINY, {}), entry, PARTS["ecp5-25k"], goal, result)
 
 
 def test_throughput_is_the_median_clock_over_the_measured_interval():
-    found = placed(measurement(90.0, 120.0, 100.0), interval=8)
-    assert found["fmax_mhz"] == {"minimum": 90.0, "median": 100.0, "maximum": 120.0}
-    assert found["elements_per_cycle"] == 0.5
-    assert found["megaelements_per_second"] == 50.0
-    assert found["kiloelements_per_second_per_cell"] == 1000.0
-    assert found["margin_mhz"] == 0
-    assert found["critical_path"]["seed"] == 1
+    entry = placed(measurement(90.0, 120.0, 100.0), interval=8)
+    assert entry["fmax_mhz"] == {"minimum": 90.0, "median": 100.0, "maximum": 120.0}
+    assert entry["elements_per_cycle"] == 0.5
+    assert entry["megaelements_per_second"] == 50.0
+    assert entry["kiloelements_per_second_per_cell"] == 1000.0
+    assert entry["margin_mhz"] == 0
+    assert entry["critical_path"]["seed"] == 1
 
 
 def test_what_is_above_the_limit_of_the_part_is_margin():
     limit = PARTS["ecp5-25k"].limit({"COMB": 50})
-    found = placed(measurement(limit.mhz + 50.0))
-    assert (found["clock_mhz"], found["margin_mhz"]) == (limit.mhz, 50.0)
-    assert found["megaelements_per_second"] == limit.mhz
-    told = margin_sentence("a head", "ecp5-25k", found)
+    entry = placed(measurement(limit.mhz + 50.0))
+    assert (entry["clock_mhz"], entry["margin_mhz"]) == (limit.mhz, 50.0)
+    assert entry["megaelements_per_second"] == limit.mhz
+    sentence = margin_sentence("a head", "ecp5-25k", entry)
     assert (
-        f"50 MHz of Fmax are margin above the device limit of {limit.mhz} MHz, that of the primary clock tree" in told
+        f"50 MHz of Fmax are margin above the device limit of {limit.mhz} MHz, that of the primary clock tree"
+        in sentence
     )
-    assert "FPGA-DS-02012" in told
+    assert "FPGA-DS-02012" in sentence
 
 
 @pytest.mark.parametrize("name", PARTS)
@@ -188,11 +189,11 @@ def test_a_hard_block_sets_a_limit_only_where_it_is_used(name):
 
 def test_the_recorded_clocks_are_within_the_limits_of_their_parts():
     for entry in recorded()["variants"].values():
-        for name, found in entry["parts"].items():
-            limit = PARTS[name].limit(found["cells"]).mhz
-            median = found["fmax_mhz"]["median"]
-            assert found["clock_mhz"] == min(median, limit)
-            assert found["margin_mhz"] == round(median - found["clock_mhz"], 2)
+        for name, figures in entry["parts"].items():
+            limit = PARTS[name].limit(figures["cells"]).mhz
+            median = figures["fmax_mhz"]["median"]
+            assert figures["clock_mhz"] == min(median, limit)
+            assert figures["margin_mhz"] == round(median - figures["clock_mhz"], 2)
 
 
 def test_what_a_goal_misses_is_said_with_both_numbers():
@@ -234,10 +235,10 @@ def test_a_run_measures_writes_and_prints(tiny, tmp_path, capsys):
         }
     ]
     assert entry["parts"]["ecp5-25k"]["misses"] == []
-    for found in entry["parts"].values():
-        assert list(found["fmax_mhz_by_seed"]) == ["1"]
+    for figures in entry["parts"].values():
+        assert list(figures["fmax_mhz_by_seed"]) == ["1"]
         # A path between ports alone has no line of a stage.
-        path = found["critical_path"]
+        path = figures["critical_path"]
         assert path["lines"] or path["stages"] == ["edge"]
     assert [row[:2] for row in rows(content)] == [("tiny", "hx8k"), ("tiny", "ecp5-25k")]
     out = capsys.readouterr().out
@@ -255,9 +256,9 @@ def test_cycles_that_are_not_the_plans_are_a_mismatch(tiny, monkeypatch):
 def test_curves_count_cells_without_placing(monkeypatch):
     jobs = []
 
-    def counted(given, **_):
-        jobs.extend(given)
-        return [Measurement("hx8k", {"LC": len(jobs)}, {}) for _ in given]
+    def counted(variants, **_):
+        jobs.extend(variants)
+        return [Measurement("hx8k", {"LC": len(jobs)}, {}) for _ in variants]
 
     monkeypatch.setattr(module, "measure", counted)
     curve = replace(CURVES[0], config=TINY, values=(2, 4))

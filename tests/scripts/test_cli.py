@@ -45,8 +45,8 @@ def refused(cli):
     """Runs the command, which must fail with one line on stderr and nothing on stdout but the echo; gives that line."""
 
     def run(*arguments, code=2):
-        found, _, err = cli(*arguments)
-        assert found == code, err
+        status, _, err = cli(*arguments)
+        assert status == code, err
         assert err.startswith("error: ")
         assert err.endswith("\n")
         assert err.count("\n") == 1, err
@@ -322,19 +322,19 @@ def test_presets_lists_them_all(cli):
 def test_generate(cli, tmp_path):
     code, out, err = cli("generate", *SMALL, "-o", tmp_path / "out")
     assert (code, err) == (0, "")
-    made = {path.name: path.read_text() for path in (tmp_path / "out").iterdir()}
-    assert sorted(made) == ["config.toml", "manifest.json", "softstream_top.v", "softstream_top_inst.v"]
-    for name in made:
+    files = {path.name: path.read_text() for path in (tmp_path / "out").iterdir()}
+    assert sorted(files) == ["config.toml", "manifest.json", "softstream_top.v", "softstream_top_inst.v"]
+    for name in files:
         assert str(tmp_path / "out" / name) in out
     config = softstream.Config(max_length=4, score_width=4)
-    written = tomllib.loads(made["config.toml"])
+    written = tomllib.loads(files["config.toml"])
     assert written == config.to_sections()
     assert load_toml(tmp_path / "out" / "config.toml") == config.to_mapping()
-    header, _, text = made["softstream_top.v"].partition("/*")
+    header, _, text = files["softstream_top.v"].partition("/*")
     assert f"/*{text}" == softstream.verilog(config)
     assert config.digest[:16] in header
     assert "belongs to whoever generated it" in header
-    manifest = json.loads(made["manifest.json"])
+    manifest = json.loads(files["manifest.json"])
     derived = softstream.plan(config)
     assert manifest["version"] == softstream.__version__
     assert manifest["digest"] == config.digest
@@ -343,8 +343,8 @@ def test_generate(cli, tmp_path):
     assert manifest["bound_ulp"] == derived.bound_ulp
     assert [port["name"] for port in manifest["ports"]] == [port.name for port in derived.ports]
     for port in derived.ports:
-        assert f".{port.name} " in made["softstream_top_inst.v"]
-        assert f" {port.name}" in made["softstream_top.v"]
+        assert f".{port.name} " in files["softstream_top_inst.v"]
+        assert f" {port.name}" in files["softstream_top.v"]
 
 
 def test_the_generated_configuration_gives_the_same_bytes(cli, tmp_path):
@@ -454,8 +454,8 @@ def test_run_on_rtl_that_differs_writes_nothing(refused, tmp_path, scores, monke
 
 @pytest.mark.parametrize("argument", ["--scores", "--lengths"])
 def test_run_with_a_file_that_is_not_there(refused, tmp_path, scores, argument):
-    given = {"--scores": scores, "--lengths": scores, argument: tmp_path / "nothing.npy"}
-    arguments = [text for pair in given.items() for text in pair]
+    files = {"--scores": scores, "--lengths": scores, argument: tmp_path / "nothing.npy"}
+    arguments = [text for pair in files.items() for text in pair]
     message = refused("run", *SMALL, *arguments, "-o", tmp_path / "r.npz")
     assert message.startswith(f"{argument} {tmp_path / 'nothing.npy'}: cannot be read (No such file or directory); ")
     assert not (tmp_path / "r.npz").exists()

@@ -206,8 +206,8 @@ def test_real_scores_are_quantised_and_codes_with_their_count_are_taken_as_they_
     codes = np.clip(steps, -128, 127)
     saturated = int(np.count_nonzero(codes != steps))
     assert real.data.saturated == saturated > 0
-    given = compare(SMALL, Scores(codes, np.full(40, 16), True, saturated), LABELS, place=False)
-    assert given.to_json() == real.to_json()
+    from_codes = compare(SMALL, Scores(codes, np.full(40, 16), True, saturated), LABELS, place=False)
+    assert from_codes.to_json() == real.to_json()
 
 
 @pytest.mark.parametrize(

@@ -137,8 +137,8 @@ def cache(tmp_path, monkeypatch):
 @functools.cache
 def cells_of(config):
     """What the point must give, measured directly."""
-    [found] = measure([Job(verilog(config), PARTS["hx8k"], ())])
-    return found.cells
+    [measurement] = measure([Job(verilog(config), PARTS["hx8k"], ())])
+    return measurement.cells
 
 
 def test_points_are_measured_once_and_kept(cache, monkeypatch):
@@ -150,10 +150,10 @@ def test_points_are_measured_once_and_kept(cache, monkeypatch):
     assert seen[-1] == 1
     monkeypatch.setattr(module, "_locally", None)
     assert explore(asked, "hx8k", ()) == points
-    for found in points:
-        assert found.cells == cells_of(found.config)
-        assert found.fits
-        assert found.fmax_mhz is None
+    for point in points:
+        assert point.cells == cells_of(point.config)
+        assert point.fits
+        assert point.fmax_mhz is None
 
 
 def test_a_failing_tool_is_an_outcome_and_is_tried_again(cache, monkeypatch):
@@ -161,10 +161,10 @@ def test_a_failing_tool_is_an_outcome_and_is_tried_again(cache, monkeypatch):
     monkeypatch.setattr(
         module, "_locally", lambda tasks, jobs: ((i, {"failure": "no luck"}) for i, _ in enumerate(tasks))
     )
-    assert [found.failure for found in explore(asked, "hx8k", ())] == ["no luck", "no luck"]
+    assert [point.failure for point in explore(asked, "hx8k", ())] == ["no luck", "no luck"]
     good = {"cells": {"LC": 1}, "fits": True, "fmax_mhz": None}
     monkeypatch.setattr(module, "_locally", lambda tasks, jobs: ((i, good) for i, _ in enumerate(tasks)))
-    assert [found.failure for found in explore(asked, "hx8k", ())] == ["", ""]
+    assert [point.failure for point in explore(asked, "hx8k", ())] == ["", ""]
 
 
 def test_other_versions_and_other_hardware_are_other_results(cache, monkeypatch):
@@ -197,7 +197,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def kept(cache):
+def cache_files(cache):
     return list((cache / "softstream" / "explore").glob("*.json"))
 
 
@@ -210,7 +210,7 @@ def wait_for(condition, seconds=120):
 
 def children(pid):
     """Processes below `pid`, at any depth."""
-    found, parents = set(), {}
+    processes, parents = set(), {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = path.read_text().rpartition(")")[2].split()
@@ -220,8 +220,8 @@ def children(pid):
             parents[int(path.parent.name)] = int(fields[1])
     level = {pid}
     while level := {child for child, parent in parents.items() if parent in level}:
-        found |= level
-    return found
+        processes |= level
+    return processes
 
 
 @pytest.mark.long
@@ -235,21 +235,21 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(cache, folder):
     process = subprocess.Popen(
         [sys.executable, "-c", script], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    wait_for(lambda: len(kept(cache)) >= 2)
+    wait_for(lambda: len(cache_files(cache)) >= 2)
     below = children(process.pid)
     assert below
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    before = len(kept(cache))
+    before = len(cache_files(cache))
     assert 2 <= before < 4
     assert err == f"error: interrupted; {before} of 4 points are cached; the same command continues\n"
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below), 20)
-    first = {path: path.stat().st_mtime_ns for path in kept(cache)}
+    first = {path: path.stat().st_mtime_ns for path in cache_files(cache)}
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     document = json.loads(done.stdout)
     assert [entry["config"]["max_length"] for entry in document["points"]] == [2, 3, 5, 9]
-    assert len(kept(cache)) == 4
+    assert len(cache_files(cache)) == 4
     assert all(path.stat().st_mtime_ns == then for path, then in first.items())
 
 
@@ -350,9 +350,9 @@ def test_a_killed_worker_costs_no_point_and_spoils_none(cluster):
     assert cluster.processes["one"].wait() == -signal.SIGKILL
     assert cluster.processes["two"].poll() is None
     assert lengths(points) == [2, 3, 5, 9]
-    for found in points:
-        assert not found.failure
-        assert found.cells == cells_of(found.config)
+    for point in points:
+        assert not point.failure
+        assert point.cells == cells_of(point.config)
 
 
 def test_a_worker_without_a_tool_is_named(cluster):

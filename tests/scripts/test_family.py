@@ -45,14 +45,14 @@ def of_digits() -> Family:
 
 
 def test_an_entry_is_a_mode_or_a_preset_with_any_settings_behind_it():
-    found = entries("argmax, softmax:temperature=2:guard_bits=5,softmax-int16", BASE)
-    assert list(found) == ["argmax", "softmax:temperature=2:guard_bits=5", "softmax-int16"]
-    assert found["argmax"] == BASE.replace(mode="argmax")
-    assert found["softmax:temperature=2:guard_bits=5"] == BASE.replace(temperature=2, guard_bits=5)
+    configs = entries("argmax, softmax:temperature=2:guard_bits=5,softmax-int16", BASE)
+    assert list(configs) == ["argmax", "softmax:temperature=2:guard_bits=5", "softmax-int16"]
+    assert configs["argmax"] == BASE.replace(mode="argmax")
+    assert configs["softmax:temperature=2:guard_bits=5"] == BASE.replace(temperature=2, guard_bits=5)
     # A preset keeps its keys, but takes the scores of all.
     scores = {key: getattr(BASE, key) for key in ("max_length", "score_width", "score_signed", "score_scale")}
-    assert found["softmax-int16"] == PRESETS["softmax-int16"].replace(**scores)
-    assert found["softmax-int16"].probability_width == 16
+    assert configs["softmax-int16"] == PRESETS["softmax-int16"].replace(**scores)
+    assert configs["softmax-int16"].probability_width == 16
 
 
 @pytest.mark.parametrize(
@@ -155,9 +155,9 @@ def test_softmax_is_what_the_plain_comparison_finds(of_digits):
 
 def test_the_calibration_error_by_a_count():
     [member] = judged("softmax_top_k", labels=LABELS).members
-    found = golden(SMALL.replace(mode="softmax_top_k"), SCORES)
+    result = golden(SMALL.replace(mode="softmax_top_k"), SCORES)
     bins: dict[int, list[tuple[float, bool]]] = {}
-    for code, index, label in zip(found["top_probabilities"][:, 0], found["top_indices"][:, 0], LABELS, strict=True):
+    for code, index, label in zip(result["top_probabilities"][:, 0], result["top_indices"][:, 0], LABELS, strict=True):
         bins.setdefault(-(-int(code) * RELIABILITY_BINS // 256), []).append((code / 256, index == label))
     gaps = [abs(sum(right for _, right in b) - sum(sure for sure, _ in b)) for b in bins.values()]
     assert member.calibration.error == pytest.approx(sum(gaps) / len(LABELS))
@@ -268,13 +268,13 @@ def test_every_mode_of_an_ensemble(entry):
 
 
 def test_an_ensemble_takes_the_scores_of_three_classifiers():
-    found = family(BASE, entries("argmax,argmax:ensemble=3", BASE), place=False)
-    assert (found.data.vectors, found.data.labelled) == (3 * 1797, True)
-    alone, together = found.members
+    report = family(BASE, entries("argmax,argmax:ensemble=3", BASE), place=False)
+    assert (report.data.vectors, report.data.labelled) == (3 * 1797, True)
+    alone, together = report.members
     assert (alone.decision.count, together.decision.count) == (3 * 1797, 1797)
     assert together.decision.accuracy > alone.decision.accuracy + 0.03
     assert (together.interval, together.elements_per_cycle) == (30, 1)
-    assert together.decision.flips_of(found.data.vectors) == "0 of 1797"
+    assert together.decision.flips_of(report.data.vectors) == "0 of 1797"
 
 
 @pytest.mark.parametrize("sampler", ["gumbel", "inverse_cdf"])
@@ -309,21 +309,21 @@ def test_an_error_beyond_the_bound_is_told(of_digits):
 def test_resources_stand_beside_each_other(monkeypatch):
     monkeypatch.setattr(heads_module, "verilog", lambda config: config.mode)
     monkeypatch.setattr(heads_module, "measure", faked([200.0, 250.0, 100.0, 150.0]))
-    found = family(SMALL, entries("argmax,log_softmax", SMALL), SCORES)
-    columns, rows, _ = found.table()
-    told = [dict(zip(columns, row, strict=True)) for row in rows]
-    assert [(row["hx8k: cells"], row["hx8k: MHz"], row["ecp5-25k: MHz"]) for row in told] == [
+    report = family(SMALL, entries("argmax,log_softmax", SMALL), SCORES)
+    columns, rows, _ = report.table()
+    cells = [dict(zip(columns, row, strict=True)) for row in rows]
+    assert [(row["hx8k: cells"], row["hx8k: MHz"], row["ecp5-25k: MHz"]) for row in cells] == [
         ("100 LC", "200.0", "250.0"),
         ("900 LC", "100.0", "150.0"),
     ]
-    content = found.to_json()["members"][1]["resources"]["ecp5-25k"]
+    content = report.to_json()["members"][1]["resources"]["ecp5-25k"]
     per_cycle = 16 / plan(SMALL.replace(mode="log_softmax")).interval_cycles(16)
     assert (content["cells"]["COMB"], content["fmax_mhz"], content["megaelements_per_second"]) == (
         900,
         150.0,
         150 * per_cycle,
     )
-    page = Page(render(found))
+    page = Page(render(report))
     assert page.tags["svg"] == 3  # error, two parts; no labels, so no calibration
     for text in ("900", "150.0", "Fmax, MHz", "out of context"):
         assert text in page.text
@@ -337,13 +337,13 @@ def test_the_page_tells_every_number_and_stands_alone(of_digits, tmp_path):
     for member in of_digits.members:
         assert member.title in page.text
         assert member.plan.config.digest[:12] in page.text
-    for told in (
+    for phrase in (
         "expected calibration error: Σ_b",
         "10 bins of equal width",
         "Guo et al.",
         "1797 vectors, N = 10, with labels",
     ):
-        assert told.lower() in page.text.lower()
+        assert phrase.lower() in page.text.lower()
     assert page.tags["svg"] == 3
     assert "http" not in text.replace("http://www.w3.org/", "")
     assert text == render(of_digits)
@@ -369,9 +369,9 @@ def test_the_json_is_plain_and_the_table_has_a_row_for_each(of_digits):
 def test_mistakes_end_with_2_and_one_line(capsys, arguments, message):
     with pytest.raises(SystemExit) as ended:
         main(["compare", "--no-place", "--quiet", *arguments])
-    told = capsys.readouterr()
-    assert (ended.value.code, told.err.count("\n")) == (2, 1)
-    assert message in told.err
+    output = capsys.readouterr()
+    assert (ended.value.code, output.err.count("\n")) == (2, 1)
+    assert message in output.err
 
 
 def test_the_command(capsys, tmp_path):

@@ -27,14 +27,14 @@ def test_the_script_makes_this_data():
     pytest.importorskip("sklearn")
     from softstream.scripts.training.network import train
 
-    made = train()
-    for name, array in made.weights.items():
+    trained_network = train()
+    for name, array in trained_network.weights.items():
         # Another linear algebra library rounds otherwise: by far less than a tenth of an int8 step.
         assert np.abs(array - STORED[name]).max() < np.abs(array).max() / 127 / 10
-    assert (made.pixels == STORED["pixels"]).all()
-    assert (made.labels == STORED["labels"]).all()
+    assert (trained_network.pixels == STORED["pixels"]).all()
+    assert (trained_network.labels == STORED["labels"]).all()
     described = (DESCRIPTION["hidden_scale"], DESCRIPTION["output_scale"], DESCRIPTION["accuracy_float"])
-    assert (made.hidden_scale, made.output_scale, round(made.accuracy, 6)) == described
+    assert (trained_network.hidden_scale, trained_network.output_scale, round(trained_network.accuracy, 6)) == described
 
 
 def test_the_data_are_small_and_as_described():
@@ -51,16 +51,16 @@ def test_the_data_are_small_and_as_described():
 
 def test_the_decisions_that_are_told():
     """Counted from integers, so the same on every machine; the README's table tells them too."""
-    found = evaluate(BASE)
-    assert found.counts() == {"differing_float": 3, "differing_int8": 0, "proved": 594}
+    evaluation = evaluate(BASE)
+    assert evaluation.counts() == {"differing_float": 3, "differing_int8": 0, "proved": 594}
     assert (
-        found.accuracy(found.by_float)
-        == found.accuracy(found.by_int8)
-        == found.accuracy(found.by_hardware)
+        evaluation.accuracy(evaluation.by_float)
+        == evaluation.accuracy(evaluation.by_int8)
+        == evaluation.accuracy(evaluation.by_hardware)
         == 584 / 600
     )
-    assert round(found.accuracy(found.by_float), 6) == DESCRIPTION["accuracy_float"]
-    assert [layer.saturated for layer in found.layers] == [0, 0]
+    assert round(evaluation.accuracy(evaluation.by_float), 6) == DESCRIPTION["accuracy_float"]
+    assert [layer.saturated for layer in evaluation.layers] == [0, 0]
 
 
 def softmax(scores: list[float]) -> list[float]:
@@ -77,7 +77,7 @@ def rounded(weights: np.ndarray, step: float) -> list[list[int]]:
 
 
 def test_float_and_hardware_by_a_plain_computation():
-    found = evaluate(BASE)
+    evaluation = evaluate(BASE)
     hidden_head, output_head = heads(BASE)
     w1, b1, w2, b2 = (STORED[name].astype(float) for name in ("w1", "b1", "w2", "b2"))
     steps = (np.abs(w1).max() / 127 / 16, np.abs(w2).max() / 127 / 256)
@@ -89,7 +89,7 @@ def test_float_and_hardware_by_a_plain_computation():
         p = [value for start in range(0, 64, 8) for value in softmax(hidden[start : start + 8])]
         assert (
             first_largest([b2[j] + sum(x * w2[i, j] for i, x in enumerate(p)) for j in range(10)])
-            == found.by_float[row]
+            == evaluation.by_float[row]
         )
 
         sums = [c1[j] + sum(x * q1[i][j] for i, x in enumerate(pixels)) for j in range(64)]
@@ -99,7 +99,7 @@ def test_float_and_hardware_by_a_plain_computation():
         sums = [c2[j] + sum(x * q2[i][j] for i, x in enumerate(codes)) for j in range(10)]
         assert (
             first_largest([round(value * steps[1] / output_head.score_scale) for value in sums])
-            == found.by_hardware[row]
+            == evaluation.by_hardware[row]
         )
 
 
@@ -150,11 +150,11 @@ def test_what_is_no_softmax_of_all_scores_is_refused(change):
 def test_the_command(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["network", "--json", "--set", "probability_width=4"])
-    told = json.loads(capsys.readouterr().out)
+    report = json.loads(capsys.readouterr().out)
     assert not ended.value.code
-    found = evaluate(BASE.replace(probability_width=4))
-    assert told["differing_float"] == found.counts()["differing_float"] > 0
-    assert told["hardware_accuracy"] == found.accuracy(found.by_hardware)
+    evaluation = evaluate(BASE.replace(probability_width=4))
+    assert report["differing_float"] == evaluation.counts()["differing_float"] > 0
+    assert report["hardware_accuracy"] == evaluation.accuracy(evaluation.by_hardware)
     with pytest.raises(SystemExit):
         main(["network"])
     assert "0 of 600" in capsys.readouterr().out

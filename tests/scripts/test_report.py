@@ -31,15 +31,15 @@ def with_parts(comparison: Comparison, *names: str, logic: int = 900) -> Compari
 
     def results(side, logic, mhz):
         path = CriticalPath("a.O", "b.I", 3.0, 2.0, ())
-        found = {}
+        by_part = {}
         for part in parts:
             cells = {cell.name: 0 for cell in part.cells} | {part.cell("logic").name: logic}
-            found[part.name] = Measurement(
+            by_part[part.name] = Measurement(
                 part.name, cells, {part.cell("logic").name: 7680}, (Placement(1, mhz, path),)
             )
-            if found[part.name].over:
-                found[part.name] = replace(found[part.name], placements=())
-        return replace(side, measurements=found)
+            if by_part[part.name].over:
+                by_part[part.name] = replace(by_part[part.name], placements=())
+        return replace(side, measurements=by_part)
 
     return replace(
         comparison,
@@ -75,7 +75,7 @@ def test_the_page_tells_every_number_of_the_table_and_the_answer(of_digits, page
 
 
 def test_the_page_tells_where_its_numbers_come_from(of_digits, page):
-    for told in (
+    for phrase in (
         of_digits.config.digest,
         of_digits.argmax.plan.config.digest,
         f"score_scale = {of_digits.config.score_scale}",
@@ -85,7 +85,7 @@ def test_the_page_tells_where_its_numbers_come_from(of_digits, page):
         "register to register, out of context",
         "over 10 bins of equal width on (0, 1]",
     ):
-        assert told in page.text
+        assert phrase in page.text
 
 
 def test_the_page_has_every_plot_with_a_name_for_who_cannot_see_it(page):
@@ -134,7 +134,7 @@ def test_the_same_comparison_gives_the_same_bytes():
         "from softstream.scripts.reports.compare_report import render; "
         "print(hashlib.sha256(render(compare(preset('digits-softmax'), place=False)).encode()).hexdigest())"
     )
-    there = subprocess.run(
+    other_digest = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONHASHSEED": "1"},
         capture_output=True,
@@ -142,7 +142,7 @@ def test_the_same_comparison_gives_the_same_bytes():
         check=True,
     ).stdout.strip()
     here = render(compare(preset("digits-softmax"), place=False))
-    assert there == hashlib.sha256(here.encode()).hexdigest()
+    assert other_digest == hashlib.sha256(here.encode()).hexdigest()
 
 
 def test_many_scores_make_no_large_page():
@@ -194,6 +194,6 @@ def test_the_file_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
         write_html(comparison, path)
     monkeypatch.undo()
     assert path.read_text(encoding="utf-8") == render(comparison)
-    assert [found.name for found in tmp_path.iterdir()] == ["report.html"]
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
     with pytest.raises(UserError, match="is a directory"):
         write_html(comparison, tmp_path)

@@ -18,11 +18,11 @@ def saved(tmp_path, array, name="scores.npy"):
 
 def test_integers_are_codes(tmp_path):
     scores = np.array([[-8, 7], [0, 1]], dtype=np.int8)
-    found = read_scores(CONFIG, saved(tmp_path, scores))
-    assert found.codes.dtype == np.int64
-    np.testing.assert_array_equal(found.codes, scores)
-    np.testing.assert_array_equal(found.lengths, [2, 2])
-    assert (found.quantised, found.saturated) == (False, 0)
+    result = read_scores(CONFIG, saved(tmp_path, scores))
+    assert result.codes.dtype == np.int64
+    np.testing.assert_array_equal(result.codes, scores)
+    np.testing.assert_array_equal(result.lengths, [2, 2])
+    assert (result.quantised, result.saturated) == (False, 0)
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64])
@@ -39,10 +39,10 @@ def test_uint64_beyond_int64_is_not_wrapped():
 
 def test_floats_round_half_to_even_and_saturate():
     steps = np.array([[-9.0, -8.5, -8.0, -1.5, -0.5, 0.5, 1.5, 2.5]]) * CONFIG.score_scale
-    found = to_codes(CONFIG, steps)
-    np.testing.assert_array_equal(found.codes, [[-8, -8, -8, -2, 0, 0, 2, 2]])
+    result = to_codes(CONFIG, steps)
+    np.testing.assert_array_equal(result.codes, [[-8, -8, -8, -2, 0, 0, 2, 2]])
     # −8.5 rounds to −8, which is inside: one score saturates.
-    assert (found.quantised, found.saturated) == (True, 1)
+    assert (result.quantised, result.saturated) == (True, 1)
 
 
 def test_infinities_and_overflowing_quotients_saturate():
@@ -61,9 +61,9 @@ def test_nan_is_refused_with_its_position(dtype):
 
 def test_what_lies_beyond_a_length_is_neither_checked_nor_kept():
     scores = np.array([[1.0, np.nan, 99.0], [0.5, 0.5, 0.5]])
-    found = to_codes(CONFIG, scores, np.array([1, 3]))
-    np.testing.assert_array_equal(found.codes, [[2, 0, 0], [1, 1, 1]])
-    assert found.saturated == 0
+    result = to_codes(CONFIG, scores, np.array([1, 3]))
+    np.testing.assert_array_equal(result.codes, [[2, 0, 0], [1, 1, 1]])
+    assert result.saturated == 0
     np.testing.assert_array_equal(to_codes(CONFIG, np.array([[1, 99]]), np.array([1])).codes, [[1, 0]])
 
 
@@ -115,8 +115,8 @@ def test_a_length_beyond_the_columns_is_refused():
 
 
 def test_more_columns_than_max_length_are_fine_where_lengths_are():
-    found = to_codes(CONFIG, np.ones((1, 12), dtype=int), np.array([8]))
-    np.testing.assert_array_equal(found.codes, [[1] * 8 + [0] * 4])
+    result = to_codes(CONFIG, np.ones((1, 12), dtype=int), np.array([8]))
+    np.testing.assert_array_equal(result.codes, [[1] * 8 + [0] * 4])
 
 
 def garbage(tmp_path):

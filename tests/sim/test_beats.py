@@ -24,10 +24,10 @@ def test_words_are_extended_to_bytes():
 def test_ignored_bits_may_hold_anything():
     config = Config(score_width=4)
     codes = np.array([-8, -1, 7] * 20)
-    found = np.array(words(config, codes, np.random.default_rng(0)))
-    np.testing.assert_array_equal(found & 15, codes & 15)
-    assert len(set((found >> 4).tolist())) > 8
-    assert found.max() < 256
+    bits = np.array(words(config, codes, np.random.default_rng(0)))
+    np.testing.assert_array_equal(bits & 15, codes & 15)
+    assert len(set((bits >> 4).tolist())) > 8
+    assert bits.max() < 256
     full = Config(score_width=8)
     assert words(full, codes, np.random.default_rng(0)) == words(full, codes)
 
@@ -53,8 +53,8 @@ def test_what_a_beat_of_lanes_ignores_may_hold_anything():
     for (data, keep, last), count in zip(beats, held, strict=True):
         assert all(data >> 16 * lane & 0xFFF == 0 for lane in range(count))
         # By the rule: lanes up to the first above lane 0 whose lowest bit is 0.
-        kept = next((lane for lane in range(1, 4) if not keep >> 2 * lane & 1), 4) if last else 4
-        assert kept == count
+        lane_count = next((lane for lane in range(1, 4) if not keep >> 2 * lane & 1), 4) if last else 4
+        assert lane_count == count
         seen[last].add(keep)
     assert len(seen[0]) > 20
     assert len(seen[1]) > 20
@@ -65,8 +65,8 @@ def test_winner_is_index_below_score(signed, score, word):
     config = Config(mode="argmax", max_length=300, score_width=12, score_signed=signed)
     result = {"argmax": np.array([0x105]), "best": np.array([score]), "overlong": np.array([True])}
     assert due_beats(config, result, np.array([400])) == {"m_axis": [(word, 1, 1)]}
-    index, found = unpack(outputs(config)[0], [word])
-    assert (index, found) == ([[0x105]], [[score]])
+    index, scores = unpack(outputs(config)[0], [word])
+    assert (index, scores) == ([[0x105]], [[score]])
 
 
 def test_probabilities_end_where_the_vector_ends_or_is_cut():

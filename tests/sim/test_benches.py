@@ -248,8 +248,8 @@ def test_the_wrapper_alone_is_no_fault():
     ],
 )
 def test_a_fault_fails_its_bench(bench, test, message, faults):
-    found = failures(wrapped(**faults), bench)
-    assert re.search(message, found[test]), found
+    messages = failures(wrapped(**faults), bench)
+    assert re.search(message, messages[test]), messages
 
 
 @pytest.mark.parametrize(
@@ -266,12 +266,12 @@ def test_x_fails_in_a_simulator_that_knows_x(message, faults):
     assert message in verdicts[0].detail
 
 
-@pytest.mark.parametrize(("said", "made"), [("fast", "small"), ("small", "fast")])
-def test_latency_that_differs_from_the_plan_fails_either_way(said, made):
+@pytest.mark.parametrize(("said", "slower_profile"), [("fast", "small"), ("small", "fast")])
+def test_latency_that_differs_from_the_plan_fails_either_way(said, slower_profile):
     """The small argmax head has the shorter latency, the fast one the shorter cycle."""
     config = CONFIGS["argmax"].replace(profile=said)
     simulator = installed_simulators()[0]
-    text = verilog(config.replace(profile=made))
+    text = verilog(config.replace(profile=slower_profile))
     verdicts = simulate(config, simulator=simulator, benches=("latency",), verilog=text)
     assert [verdict.passed for verdict in verdicts] == [False, True]
     assert "cycles from the first input beat" in verdicts[0].detail
@@ -284,6 +284,6 @@ def test_an_interval_that_differs_from_the_plan_fails():
         "  assign go",
         "  reg gap = 0;\n  always @(posedge aclk) gap <= s_axis_tvalid && s_axis_tready && s_axis_tlast;\n  assign go",
     )
-    found = failures(text, "latency")
-    assert list(found) == ["interval"]
-    assert "the plan says 1" in found["interval"]
+    messages = failures(text, "latency")
+    assert list(messages) == ["interval"]
+    assert "the plan says 1" in messages["interval"]

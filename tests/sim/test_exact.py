@@ -28,53 +28,53 @@ BASES = {
 def vectors(config: Config) -> Vectors:
     """Corners and random scores of every length, a label beside each."""
     rng = np.random.default_rng(3)
-    given = corner_vectors(config, rng)
+    candidates = corner_vectors(config, rng)
     low, high = config.score_format.minimum, config.score_format.maximum
     for length in [*range(1, LENGTH + 1)] * 4:
-        given.append(
+        candidates.append(
             np.clip(np.rint(rng.normal((low + high) / 2, rng.choice((3, 30, 300)), length)), low, high).astype(int)
         )
-    scores, lengths = pad_vectors([vector[:LENGTH] for vector in given], high)
+    scores, lengths = pad_vectors([vector[:LENGTH] for vector in candidates], high)
     sideband = {"labels": rng.integers(0, lengths)} if sidebands(config) else {}
     return Vectors(config, scores, lengths, sideband)
 
 
-def rows(found: Vectors) -> list[np.ndarray]:
+def rows(stimulus: Vectors) -> list[np.ndarray]:
     """Each vector's scores, in nats."""
-    return [row[:n] * found.config.effective_scale for row, n in zip(found.scores, found.lengths, strict=True)]
+    return [row[:n] * stimulus.config.effective_scale for row, n in zip(stimulus.scores, stimulus.lengths, strict=True)]
 
 
-def filled(found: Vectors, values: list[np.ndarray], fill: float = 0.0) -> np.ndarray:
-    result = np.full(found.scores.shape, fill)
+def filled(stimulus: Vectors, values: list[np.ndarray], fill: float = 0.0) -> np.ndarray:
+    result = np.full(stimulus.scores.shape, fill)
     for row, value in zip(result, values, strict=True):
         row[: len(value)] = value
     return result
 
 
-def softmax(found: Vectors) -> np.ndarray:
-    return filled(found, [special.softmax(row) for row in rows(found)])
+def softmax(stimulus: Vectors) -> np.ndarray:
+    return filled(stimulus, [special.softmax(row) for row in rows(stimulus)])
 
 
-def log_softmax(found: Vectors) -> np.ndarray:
-    return filled(found, [special.log_softmax(row) for row in rows(found)], -np.inf)
+def log_softmax(stimulus: Vectors) -> np.ndarray:
+    return filled(stimulus, [special.log_softmax(row) for row in rows(stimulus)], -np.inf)
 
 
-def exponentials(found: Vectors) -> np.ndarray:
-    config = found.config
+def exponentials(stimulus: Vectors) -> np.ndarray:
+    config = stimulus.config
     one = (config.score_format.maximum - config.reference_offset) * config.effective_scale
-    return filled(found, [np.minimum(np.exp(np.minimum(row - one, 0)), 1) for row in rows(found)])
+    return filled(stimulus, [np.minimum(np.exp(np.minimum(row - one, 0)), 1) for row in rows(stimulus)])
 
 
-def largest(found: Vectors) -> np.ndarray:
-    return filled(found, [np.sort(special.softmax(row))[::-1] for row in rows(found)])[:, : found.config.top_k]
+def largest(stimulus: Vectors) -> np.ndarray:
+    return filled(stimulus, [np.sort(special.softmax(row))[::-1] for row in rows(stimulus)])[:, : stimulus.config.top_k]
 
 
-def one_hot(found: Vectors) -> np.ndarray:
-    return filled(found, [(np.arange(len(row)) == np.argmax(row)).astype(float) for row in rows(found)])
+def one_hot(stimulus: Vectors) -> np.ndarray:
+    return filled(stimulus, [(np.arange(len(row)) == np.argmax(row)).astype(float) for row in rows(stimulus)])
 
 
-def losses(found: Vectors) -> np.ndarray:
-    return -np.take_along_axis(log_softmax(found), found.sideband["labels"][:, None], axis=1)[:, 0]
+def losses(stimulus: Vectors) -> np.ndarray:
+    return -np.take_along_axis(log_softmax(stimulus), stimulus.sideband["labels"][:, None], axis=1)[:, 0]
 
 
 THEIRS: dict[str, Callable[[Vectors], np.ndarray]] = {
@@ -82,7 +82,7 @@ THEIRS: dict[str, Callable[[Vectors], np.ndarray]] = {
     "log_softmax": log_softmax,
     "cross_entropy": losses,
     "exponential": exponentials,
-    "sigmoid": lambda found: filled(found, [special.expit(row) for row in rows(found)]),
+    "sigmoid": lambda stimulus: filled(stimulus, [special.expit(row) for row in rows(stimulus)]),
     "hardmax": one_hot,
     "softmax_top_k": largest,
 }
@@ -91,9 +91,9 @@ THEIRS: dict[str, Callable[[Vectors], np.ndarray]] = {
 CASES = [pytest.param(base.replace(mode=mode), id=f"{mode}{name}") for name, base in BASES.items() for mode in HEADS]
 
 
-def counted(found: Vectors, exact: np.ndarray) -> np.ndarray:
+def counted(stimulus: Vectors, exact: np.ndarray) -> np.ndarray:
     """Which values are there."""
-    return np.isfinite(exact) if exact.ndim == 1 else np.arange(exact.shape[1]) < found.lengths[:, None]
+    return np.isfinite(exact) if exact.ndim == 1 else np.arange(exact.shape[1]) < stimulus.lengths[:, None]
 
 
 @pytest.mark.parametrize("config", CASES)
@@ -103,12 +103,12 @@ def test_codes_are_within_the_bound_of_scipy_and_numpy(config: Config) -> None:
             "codes, but nobody's word on them"
         )
         return
-    found = vectors(config)
+    stimulus = vectors(config)
     code = next(field for output in outputs(config) for field in output.fields if field.array in EXACT)
-    codes = golden(config, found.scores, found.lengths, found.sideband)[code.array]
-    exact = THEIRS[config.mode](found)
-    there = counted(found, exact)
-    error, saturated = (both[there] for both in errors_ulp(config, code, codes, exact))
+    codes = golden(config, stimulus.scores, stimulus.lengths, stimulus.sideband)[code.array]
+    exact = THEIRS[config.mode](stimulus)
+    places = counted(stimulus, exact)
+    error, saturated = (both[places] for both in errors_ulp(config, code, codes, exact))
     derived = plan(config)
     if derived.bound_ulp is None:  # 1.0 and 0, exactly, as far as the format holds 1.0
         assert set(error[~saturated]) <= {0.0}
@@ -122,36 +122,36 @@ def test_codes_are_within_the_bound_of_scipy_and_numpy(config: Config) -> None:
 
 @pytest.mark.parametrize("config", CASES)
 def test_our_float64_is_theirs(config: Config) -> None:
-    found = vectors(config)
+    stimulus = vectors(config)
     for output in outputs(config):
         for field in output.fields:
             if field.array in EXACT and config.mode in THEIRS:
-                ours, theirs = exact_values(field.array, found), THEIRS[config.mode](found)
-                there = counted(found, theirs)
+                ours, theirs = exact_values(field.array, stimulus), THEIRS[config.mode](stimulus)
+                places = counted(stimulus, theirs)
                 # Both in float64: some roundings of results up to 1, or of logarithms up to 30.
-                np.testing.assert_allclose(ours[there], theirs[there], rtol=1e-13, atol=1e-14)
+                np.testing.assert_allclose(ours[places], theirs[places], rtol=1e-13, atol=1e-14)
 
 
 @pytest.mark.parametrize("config", CASES)
 def test_winners_and_orders_are_numpys(config: Config) -> None:
-    found = vectors(config)
-    result: Result = golden(config, found.scores, found.lengths, found.sideband)
+    stimulus = vectors(config)
+    result: Result = golden(config, stimulus.scores, stimulus.lengths, stimulus.sideband)
     if "argmax" in result:
-        assert result["argmax"].tolist() == [int(np.argmax(row)) for row in rows(found)]
+        assert result["argmax"].tolist() == [int(np.argmax(row)) for row in rows(stimulus)]
     if "top_indices" in result:
         # A stable sort of the negated scores: the first index first among equals.
-        orders = [np.argsort(-row, kind="stable")[: config.top_k].tolist() for row in rows(found)]
-        assert [found[: len(due)].tolist() for found, due in zip(result["top_indices"], orders, strict=True)] == orders
+        orders = [np.argsort(-row, kind="stable")[: config.top_k].tolist() for row in rows(stimulus)]
+        assert [order[: len(due)].tolist() for order, due in zip(result["top_indices"], orders, strict=True)] == orders
     if "one_hot" in result:
-        assert np.argmax(result["one_hot"], axis=1).tolist() == [int(np.argmax(row)) for row in rows(found)]
+        assert np.argmax(result["one_hot"], axis=1).tolist() == [int(np.argmax(row)) for row in rows(stimulus)]
 
 
 def test_a_mask_leaves_softmax_of_the_others() -> None:
     config = BASES[""].replace(mask=True)
-    found = vectors(config.replace(mask=False))
-    mask = np.random.default_rng(1).random(found.scores.shape) < 0.5
-    masked = Vectors(config, found.scores, found.lengths, {"mask": mask})
-    for row, mine, out, n in zip(found.scores, masked.softmax, mask, found.lengths, strict=True):
+    stimulus = vectors(config.replace(mask=False))
+    mask = np.random.default_rng(1).random(stimulus.scores.shape) < 0.5
+    masked = Vectors(config, stimulus.scores, stimulus.lengths, {"mask": mask})
+    for row, mine, out, n in zip(stimulus.scores, masked.softmax, mask, stimulus.lengths, strict=True):
         left = ~out & (np.arange(LENGTH) < n)
         assert mine[~left].tolist() == [0.0] * np.count_nonzero(~left)
         if left.any():

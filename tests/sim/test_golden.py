@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.configurations import SOFTMAX, TWO_PASS, vectors
+from support.configurations import SOFTMAX, TWO_PASS, score_vectors
 
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
@@ -83,14 +83,14 @@ def relative_to_the_maximum(config: Config, vector: list[int]) -> tuple[int, int
 @pytest.mark.parametrize("name", [*SOFTMAX, *TWO_PASS])
 def test_equals_the_definition(name: str) -> None:
     config = {**SOFTMAX, **TWO_PASS}[name]
-    found = vectors(config, seed=31)
-    lengths = np.array([len(vector) for vector in found])
-    scores = np.full((len(found), lengths.max()), config.score_format.minimum)
-    for row, vector in zip(scores, found, strict=True):
+    vectors = score_vectors(config, seed=31)
+    lengths = np.array([len(vector) for vector in vectors])
+    scores = np.full((len(vectors), lengths.max()), config.score_format.minimum)
+    for row, vector in zip(scores, vectors, strict=True):
         row[: len(vector)] = vector
     result = golden(config, scores, lengths)
     assert result.probabilities is not None
-    for v, vector in enumerate(found):
+    for v, vector in enumerate(vectors):
         argmax, best, overlong, codes = by_definition(config, [int(x) for x in vector])
         assert (result.argmax[v], result.best[v], result.overlong[v]) == (argmax, best, overlong)
         assert result.probabilities[v].tolist() == codes + [0] * (scores.shape[1] - len(codes))
@@ -236,10 +236,10 @@ def extreme_vectors(config: Config) -> list[list[int]]:
     """Equal largest scores, one largest among smallest ones, ramps, random scores near each other and anywhere."""
     low, high, n = config.score_format.minimum, config.score_format.maximum, min(config.max_length, 40)
     rng = np.random.default_rng(41)
-    found = [[high], [low], [high] * n, [low] * n, [low] * (n - 1) + [high], [high - i for i in range(n)][::-1]]
+    vectors = [[high], [low], [high] * n, [low] * n, [low] * (n - 1) + [high], [high - i for i in range(n)][::-1]]
     for spread in (3, 20, high - low):
-        found += np.maximum(low, high - rng.integers(0, spread, (8, n))).tolist()
-    return found
+        vectors += np.maximum(low, high - rng.integers(0, spread, (8, n))).tolist()
+    return vectors
 
 
 @pytest.mark.parametrize("name", WIDEST)

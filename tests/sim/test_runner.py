@@ -67,29 +67,29 @@ def test_scores_through_the_hardware_equal_the_model(config, simulator):
     needs(simulator)
     scores, lengths = some_scores(config)
     assert lengths.max() > config.max_length
-    found, due = run_rtl(config, scores, lengths, simulator=simulator), golden(config, scores, lengths)
-    assert found.simulator == simulator
-    assert set(found) == set(due)
+    result, due = run_rtl(config, scores, lengths, simulator=simulator), golden(config, scores, lengths)
+    assert result.simulator == simulator
+    assert set(result) == set(due)
     for name, value in due.items():
-        np.testing.assert_array_equal(found[name], value, err_msg=name)
-        assert found[name].dtype == value.dtype
+        np.testing.assert_array_equal(result[name], value, err_msg=name)
+        assert result[name].dtype == value.dtype
 
 
 @pytest.mark.parametrize("config", [ARGMAX, SOFTMAX], ids=["argmax", "softmax"])
 def test_cycles_of_a_vector_in_an_idle_pipeline_are_the_plans(config):
     scores = np.array([[1, -3, 5, 5, 0]])
-    found = run_rtl(config, scores, simulator=SOME)
-    assert found.first_output_cycle.tolist() == [plan(config).first_output_cycle(5)]
-    assert found.last_output_cycle.tolist() == [plan(config).last_output_cycle(5)]
+    result = run_rtl(config, scores, simulator=SOME)
+    assert result.first_output_cycle.tolist() == [plan(config).first_output_cycle(5)]
+    assert result.last_output_cycle.tolist() == [plan(config).last_output_cycle(5)]
 
 
 def test_cycles_count_from_each_vectors_own_first_beat():
     """At full speed every vector of the fast argmax head has the same latency: none waits for another."""
     scores = np.zeros((30, 4), dtype=int)
-    found = run_rtl(ARGMAX, scores, simulator=SOME)
-    assert set(found.first_output_cycle.tolist()) == {plan(ARGMAX).first_output_cycle(4)}
-    assert found.start_cycle.tolist() == [
-        plan(ARGMAX).interval_cycles(4) * row for row in range(len(found.start_cycle))
+    result = run_rtl(ARGMAX, scores, simulator=SOME)
+    assert set(result.first_output_cycle.tolist()) == {plan(ARGMAX).first_output_cycle(4)}
+    assert result.start_cycle.tolist() == [
+        plan(ARGMAX).interval_cycles(4) * row for row in range(len(result.start_cycle))
     ]
 
 
@@ -195,12 +195,12 @@ def test_a_passing_run_leaves_nothing_behind(temporary_folder):
 
 
 def test_progress_grows_to_one():
-    told = []
+    fractions = []
     scores = np.zeros((700, 8), dtype=int)
-    run_rtl(ARGMAX, scores, simulator=SOME, progress=told.append)
-    assert told == sorted(told)
-    assert told[-1] == 1.0
-    assert any(0 < fraction < 1 for fraction in told)
+    run_rtl(ARGMAX, scores, simulator=SOME, progress=fractions.append)
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    assert any(0 < fraction < 1 for fraction in fractions)
 
 
 def test_missing_tools_are_named_with_their_package(monkeypatch, clean_toolbox):
@@ -275,12 +275,12 @@ def test_a_build_is_made_once(cache):
     assert not build.is_cached
     (cache / "verilator" / "building-killed").mkdir()
     build.ensure()
-    made = build.executable.stat().st_mtime_ns
+    timestamp = build.executable.stat().st_mtime_ns
     assert entries(cache) == {build.directory.name}
     again = VerilatorBuild(verilog(ARGMAX), TOP, cache=cache)
     assert again.is_cached
     again.ensure()
-    assert again.executable.stat().st_mtime_ns == made
+    assert again.executable.stat().st_mtime_ns == timestamp
 
 
 def test_a_build_depends_on_the_verilog_and_on_waves(tmp_path):
@@ -321,15 +321,15 @@ def test_old_builds_are_removed(cache, monkeypatch):
 
 def _processes_in(folder):
     """Argument lists of the other processes that name a folder."""
-    found = []
+    commands = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             arguments = entry.read_bytes().decode(errors="replace").split("\0")
         except OSError:
             continue
         if any(str(folder) in argument for argument in arguments) and int(entry.parent.name) != os.getpid():
-            found.append(arguments)
-    return found
+            commands.append(arguments)
+    return commands
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks for processes in /proc")

@@ -57,9 +57,9 @@ def test_limits(config):
     assert {len(vector) - limit for vector in over} >= {1, 2 + min(limit, SHORT)}
     assert all(vector[:limit].max() < vector.max() for vector in over)
     for vector in over:
-        found = golden(config, vector[None])
-        assert found.overlong[0]
-        assert found.best[0] < vector.max()
+        result = golden(config, vector[None])
+        assert result.overlong[0]
+        assert result.best[0] < vector.max()
     assert any(first > limit and second == 1 for first, second in itertools.pairwise(lengths))
     assert any(first == limit and second == 1 for first, second in itertools.pairwise(lengths))
 

@@ -9,7 +9,7 @@ import pytest
 from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from support.configurations import SOFTMAX, WIDTHS, vectors
+from support.configurations import SOFTMAX, WIDTHS, score_vectors
 from support.stream_bench import PAUSES, run_cycles
 
 from softstream.hw.numbers.softmax import Numerics, numerics
@@ -39,7 +39,7 @@ def one_by_one(widths: Numerics, elements: list[tuple[int, int]]) -> tuple[int, 
 
 def positions_of(name: str) -> list[np.ndarray]:
     config = SOFTMAX[name]
-    cut = [vector[: config.max_length] for vector in vectors(config, seed=11)]
+    cut = [vector[: config.max_length] for vector in score_vectors(config, seed=11)]
     return [vector - config.score_format.minimum for vector in cut]
 
 
@@ -108,8 +108,8 @@ def check_sums(
     lasts: list[int] = []
     sent = [0]
 
-    def drive(found: list[dict[str, Any]], now: Callable[[str], int]) -> dict[str, Any]:
-        cycle = len(found)
+    def drive(rows: list[dict[str, Any]], now: Callable[[str], int]) -> dict[str, Any]:
+        cycle = len(rows)
         if sent[0] == len(beats) or paused(cycle):
             return {"i.valid": 0, "i.payload": beats[cycle % len(beats)][0]}  # what is not valid does not count
         beat, last = beats[sent[0]]
@@ -119,16 +119,16 @@ def check_sums(
         return {"i.valid": 1, "i.payload": beat}
 
     cycles = 3 * len(beats) + len(segments) + 20
-    found = run_cycles(dut, cycles, drive, ["sum", "ends", "reference"])
+    rows = run_cycles(dut, cycles, drive, ["sum", "ends", "reference"])
     assert sent[0] == len(beats)
     low = 0
     for j, width in enumerate(segments):
         due = [cycle + latency + j for cycle in lasts]
-        assert [cycle for cycle, row in enumerate(found) if row["ends"] >> j & 1] == due
+        assert [cycle for cycle, row in enumerate(rows) if row["ends"] >> j & 1] == due
         mask = (1 << width) - 1
-        assert [found[cycle]["sum"] >> low & mask for cycle in due] == [total >> low & mask for _, total in expected]
+        assert [rows[cycle]["sum"] >> low & mask for cycle in due] == [total >> low & mask for _, total in expected]
         if j == 0:
-            assert [found[cycle]["reference"] for cycle in due] == [reference for reference, _ in expected]
+            assert [rows[cycle]["reference"] for cycle in due] == [reference for reference, _ in expected]
         low += width
 
 
@@ -140,12 +140,12 @@ def edges(k: int, length: int) -> dict[str, int]:
 @pytest.mark.parametrize("name", WIDTHS)
 def test_equals_golden(name: str, source: str) -> None:
     widths, cycles = numerics(SOFTMAX[name]), schedule(SOFTMAX[name])
-    found, expected = [], []
+    inputs, expected = [], []
     for positions in positions_of(name):
         exponent, significand = exponential(widths, positions[None])
         reference, total = accumulate(widths, exponent, significand, np.ones_like(exponent, dtype=bool))
         expected.append((int(reference[0]), int(total[0])))
-        found.append(
+        inputs.append(
             [
                 {"exponent": int(e), "significand": int(s), "tag": edges(k, len(positions))}
                 for k, (e, s) in enumerate(zip(exponent[0], significand[0], strict=True))
@@ -153,7 +153,7 @@ def test_equals_golden(name: str, source: str) -> None:
         )
     latency = align_cycles(widths) + 1
     chain = Chain(widths, cycles.segments, cleared=cleared(SOFTMAX[name], widths))
-    check_sums(chain, cycles.segments, found, expected, latency=latency, source=source)
+    check_sums(chain, cycles.segments, inputs, expected, latency=latency, source=source)
     assert cycles.accumulate == len(cycles.segments)
 
 

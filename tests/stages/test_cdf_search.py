@@ -48,16 +48,16 @@ def test_equals_golden(name: str) -> None:
     starts = np.cumsum([0, *map(len, vectors)])
     gap = 3 * cycles.sums.memory  # once between two vectors, nothing comes
 
-    def drive(found: list[dict[str, int]], now: object) -> dict[str, int]:
-        cycle = len(found)
+    def drive(rows: list[dict[str, int]], now: object) -> dict[str, int]:
+        cycle = len(rows)
         half = int(starts[len(starts) // 2])
         at = cycle if cycle < half else cycle - gap
-        there = at < len(elements) and not half <= cycle < half + gap
-        position, first = elements[at] if there else (int(rng.integers(top + 1)), 1)
-        asked = sum(row["next"] for row in found[: cycle - cycles.sums.memory + 1])
+        valid = at < len(elements) and not half <= cycle < half + gap
+        position, first = elements[at] if valid else (int(rng.integers(top + 1)), 1)
+        asked = sum(row["next"] for row in rows[: cycle - cycles.sums.memory + 1])
         vector = min(asked, len(vectors)) - 1
         return {
-            "i.valid": int(there), "i.payload.position": position, "i.payload.first": first,
+            "i.valid": int(valid), "i.payload.position": position, "i.payload.first": first,
             "threshold": thresholds[vector] if vector >= 0 else 0, "flags": {"overlong": vector & 1},
         }  # fmt: skip
 

@@ -60,7 +60,7 @@ def test_equals_golden(name: str) -> None:
         (int(e), int(s), int(p) & 1) for e, s, p in zip(exponent, significand, positions, strict=True)
     ]
     delays = {o - i for i, o in zip(trace.inputs, trace.outputs, strict=True)}
-    assert delays == {schedule(config).exponential}
+    assert delays == {schedule(config).lookup}
 
 
 @pytest.mark.parametrize("source", PAUSES)
@@ -80,17 +80,17 @@ def test_gated_terms_are_0_where_there_is_none(profile: Literal["small", "fast",
     widths, cycles = numerics(config), schedule(config)
     exponent, significand = widths.tables.all_positions
     valid = [int(x) for x in np.random.default_rng(6).integers(0, 2, 200)]
-    found = run_cycles(
+    rows = run_cycles(
         Terms(widths, 1, cycles.memory, gated=True),
         200,
-        lambda found, now: {
-            "i.valid": valid[len(found)],
-            "i.payload": {"position": len(found) + 40, "tag": 0},
+        lambda rows, now: {
+            "i.valid": valid[len(rows)],
+            "i.payload": {"position": len(rows) + 40, "tag": 0},
         },
         ["o.valid", "o.payload"],
     )
-    expected = [int(significand[k + 40]) << int(exponent[k + 40]) if there else 0 for k, there in enumerate(valid)]
-    assert [row["o.payload"]["term"] for row in found[cycles.lookup :]] == expected[: -cycles.lookup]
+    expected = [int(significand[k + 40]) << int(exponent[k + 40]) if is_term else 0 for k, is_term in enumerate(valid)]
+    assert [row["o.payload"]["term"] for row in rows[cycles.lookup :]] == expected[: -cycles.lookup]
 
 
 @pytest.mark.parametrize("profile", ["small", "fastest"])
@@ -102,6 +102,6 @@ def test_split_tables_of_other_profiles(profile: Literal["small", "fastest"]) ->
     trace = run_component(
         Exponential(widths, 1, schedule(config).memory), [{"position": int(p), "tag": 0} for p in positions], 2000
     )
-    found = [(b["exponent"], b["significand"]) for b in trace.beats]
-    assert found == list(zip(exponent.tolist(), significand.tolist(), strict=True))
-    assert {o - i for i, o in zip(trace.inputs, trace.outputs, strict=True)} == {schedule(config).exponential}
+    entries = [(b["exponent"], b["significand"]) for b in trace.beats]
+    assert entries == list(zip(exponent.tolist(), significand.tolist(), strict=True))
+    assert {o - i for i, o in zip(trace.inputs, trace.outputs, strict=True)} == {schedule(config).lookup}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from support.beats import beats_of
-from support.configurations import vectors
+from support.configurations import score_vectors
 from support.stream_bench import PAUSES, run_component
 
 from softstream.hw.config.config import Config
@@ -21,10 +21,10 @@ CONFIGS = [
 ]
 
 
-def padded(found: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    lengths = np.array([len(vector) for vector in found])
-    scores = np.zeros((len(found), lengths.max()), dtype=np.int64)
-    for row, vector in zip(scores, found, strict=True):
+def padded(vectors: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    lengths = np.array([len(vector) for vector in vectors])
+    scores = np.zeros((len(vectors), lengths.max()), dtype=np.int64)
+    for row, vector in zip(scores, vectors, strict=True):
         row[: len(vector)] = vector
     return scores, lengths
 
@@ -34,10 +34,10 @@ def padded(found: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("source", PAUSES)
 @pytest.mark.parametrize("sink", PAUSES)
 def test_equals_golden(config: Config, source: str, sink: str, indexed: bool) -> None:
-    found = vectors(config, seed=3)
-    positions, lengths, overlong = frame(config, *padded(found))
+    vectors = score_vectors(config, seed=3)
+    positions, lengths, overlong = frame(config, *padded(vectors))
     expected = []
-    for v in range(len(found)):
+    for v in range(len(vectors)):
         beats = config.beats(lengths[v])
         for k in range(beats):
             held = positions[v, k * config.lanes : lengths[v]][: config.lanes]
@@ -53,7 +53,7 @@ def test_equals_golden(config: Config, source: str, sink: str, indexed: bool) ->
                 beat[f"keep_{lane}"] = int(lane < len(held))
             expected.append(beat)
     trace = run_component(
-        Frame(config, indexed=indexed), beats_of(found, config.lanes), len(expected), source=source, sink=sink
+        Frame(config, indexed=indexed), beats_of(vectors, config.lanes), len(expected), source=source, sink=sink
     )
     assert trace.beats == expected
 
@@ -66,11 +66,11 @@ def test_the_limit_is_where_it_should_be(length: int, indexed: bool) -> None:
     beats = beats_of([np.arange(n) % 16 - 8 for n in lengths])
     due = [min(n, length) for n in lengths]
     dut = Frame(Config(max_length=length, score_width=4), indexed=indexed)
-    found = run_component(dut, beats, sum(due), idle=4).beats
-    ends = [k + 1 for k, beat in enumerate(found) if beat["last"]]
+    outputs = run_component(dut, beats, sum(due), idle=4).beats
+    ends = [k + 1 for k, beat in enumerate(outputs) if beat["last"]]
     assert ends == np.cumsum(due).tolist()
-    assert [found[end - 1]["overlong"] for end in ends] == [int(n > length) for n in lengths]
-    assert [k for k, beat in enumerate(found) if beat["first"]] == [0, *ends[:-1]]
+    assert [outputs[end - 1]["overlong"] for end in ends] == [int(n > length) for n in lengths]
+    assert [k for k, beat in enumerate(outputs) if beat["first"]] == [0, *ends[:-1]]
 
 
 def test_latency() -> None:

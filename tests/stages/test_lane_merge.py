@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.configurations import vectors
+from support.configurations import score_vectors
 from support.head_bench import check_head
 
 from softstream.hw.config.config import Config
@@ -22,8 +22,10 @@ def by_lanes(positions: np.ndarray, valid: np.ndarray, lanes: int, count: int) -
     """The K largest of positions [V, B·L] by the models of lists and merge."""
     lists = [insertion(positions[:, lane::lanes], valid[:, lane::lanes], count) for lane in range(lanes)]
     indices, best = (np.stack(column, axis=1) for column in zip(*lists, strict=True))
-    there = np.arange(count) < np.stack([valid[:, lane::lanes].sum(axis=1) for lane in range(lanes)], axis=1)[..., None]
-    return merged(indices, best, there, count)
+    occupied = (
+        np.arange(count) < np.stack([valid[:, lane::lanes].sum(axis=1) for lane in range(lanes)], axis=1)[..., None]
+    )
+    return merged(indices, best, occupied, count)
 
 
 @pytest.mark.parametrize("lanes", [2, 4])
@@ -33,8 +35,8 @@ def test_golden_is_the_list_of_the_whole(lanes: int, count: int) -> None:
     every = np.array([*itertools.product((-1, 0, 1, 2), repeat=4)])
     rng = np.random.default_rng(90)
     for positions in (every, rng.integers(-1, 6, (400, 16))):
-        found = by_lanes(positions, positions >= 0, lanes, count)
-        for values, due in zip(found, insertion(positions, positions >= 0, count), strict=True):
+        lists = by_lanes(positions, positions >= 0, lanes, count)
+        for values, due in zip(lists, insertion(positions, positions >= 0, count), strict=True):
             np.testing.assert_array_equal(values, due)
 
 
@@ -59,7 +61,7 @@ HEADS: dict[str, dict[str, Any]] = {
 def test_equals_golden(name: str) -> None:
     """Corners, overlong and short vectors, ties, masks that leave nothing of a lane or of all."""
     config = Config(mode="top_k", **HEADS[name])
-    check_head(config, vectors(config, seed=91)[:26], source="random", sink="every3")
+    check_head(config, score_vectors(config, seed=91)[:26], source="random", sink="every3")
 
 
 SOFTMAX: dict[str, dict[str, Any]] = {
@@ -73,7 +75,7 @@ SOFTMAX: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", SOFTMAX)
 def test_probabilities_equal_golden(name: str) -> None:
     config = Config(mode="softmax_top_k", **SOFTMAX[name])
-    check_head(config, vectors(config, seed=92)[:24], source="every3", sink="random")
+    check_head(config, score_vectors(config, seed=92)[:24], source="every3", sink="random")
 
 
 @pytest.mark.parametrize(
@@ -90,13 +92,13 @@ def test_latency_and_interval(config: Config) -> None:
     promised, rng = plan(config), np.random.default_rng(94)
     config = config.replace(mask=False) if config.mask else config
     for length in (1, config.max_length):
-        found = rng.integers(config.score_format.minimum, config.score_format.maximum + 1, (10, length))
-        kept, interval = min(config.top_k, length), promised.interval_cycles(length)
-        alone = check_head(config, [found[0]])
+        vectors = rng.integers(config.score_format.minimum, config.score_format.maximum + 1, (10, length))
+        size, interval = min(config.top_k, length), promised.interval_cycles(length)
+        alone = check_head(config, [vectors[0]])
         first, *_, last = [alone.outputs["m_axis"][k] - alone.inputs[0] for k in (0, -1)]
         assert (first, last) == (promised.first_output_cycle(length), promised.last_output_cycle(length))
-        many = check_head(config, [*found])
-        assert set(np.diff(many.outputs["m_axis"][::kept])[-5:]) == {interval}
+        many = check_head(config, [*vectors])
+        assert set(np.diff(many.outputs["m_axis"][::size])[-5:]) == {interval}
         if interval == config.beats(length):
             assert many.inputs == list(range(many.inputs[0], many.inputs[0] + 10 * interval))
 
@@ -111,14 +113,16 @@ def test_no_bubble_where_the_output_takes_no_longer_than_the_input() -> None:
 
 
 def test_formulas() -> None:
-    found = plan(Config(mode="top_k", top_k=3, lanes=4))
-    assert (found.latency_formula, found.last_output_formula) == ("⌈N/4⌉ + 12", "⌈N/4⌉ + min(N, 3) + 11")
-    assert found.interval_formula == "max(⌈N/4⌉, min(N, 3) + 4)"
+    figures = plan(Config(mode="top_k", top_k=3, lanes=4))
+    assert (figures.latency_formula, figures.last_output_formula) == ("⌈N/4⌉ + 12", "⌈N/4⌉ + min(N, 3) + 11")
+    assert figures.interval_formula == "max(⌈N/4⌉, min(N, 3) + 4)"
 
 
 def test_a_list_is_no_longer_than_its_lane() -> None:
     config = Config(mode="top_k", top_k=16, max_length=13, lanes=4, score_width=5)
     lists = [list_of(config, lane) for lane in range(4)]
-    assert [(found.top_k, found.max_length, found.mask) for found in lists] == [(4, 4, lane > 0) for lane in range(4)]
+    assert [(lane_list.top_k, lane_list.max_length, lane_list.mask) for lane_list in lists] == [
+        (4, 4, lane > 0) for lane in range(4)
+    ]
     assert plan(config).stage("insertion").output_format == f"4 times 4 tags of {tag_width(4)} bits"
     assert list_of(config.replace(lanes=1), 0) == config.replace(lanes=1)

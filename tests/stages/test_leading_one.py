@@ -35,8 +35,8 @@ def occurring(widths: Numerics, totals: np.ndarray) -> tuple[np.ndarray, np.ndar
     # No sum reaches max_length times the octave above the largest exponential.
     limit = widths.tables.exponent_maximum + 1 + ceil_log2(widths.max_length)
     top = 1 << np.minimum(high, limit - widths.reference_step * reference + low)
-    kept = (totals >= 1 << low) & (totals < top)
-    return reference[kept], totals[kept]
+    mask = (totals >= 1 << low) & (totals < top)
+    return reference[mask], totals[mask]
 
 
 @pytest.mark.parametrize("name", WIDTHS)
@@ -66,8 +66,8 @@ def check(
     rng = np.random.default_rng(9)
     noise = [int(x) for x in rng.integers(0, 1 << widths.accumulator_width, 509)]
 
-    def drive(found: list[dict[str, Any]], now: Callable[[str], int]) -> dict[str, Any]:
-        cycle = len(found)
+    def drive(rows: list[dict[str, Any]], now: Callable[[str], int]) -> dict[str, Any]:
+        cycle = len(rows)
         total, ends = noise[cycle % len(noise)], 0
         inputs: dict[str, Any] = {"reference": noise[cycle % 7] & 1, "tag": noise[cycle % 11] & 7}
         for j in range(parts):
@@ -82,9 +82,9 @@ def check(
 
     kind, cycles = (LeadingOne, digits + 2) if interval > 1 else (PipelinedLeadingOne, normalise_levels(widths)[0] + 1)
     latency = parts - 1 + cycles
-    found = run_cycles(kind(widths, segments, 3), count * interval + 20, drive, ["o.valid", "o.payload"])
+    rows = run_cycles(kind(widths, segments, 3), count * interval + 20, drive, ["o.valid", "o.payload"])
     due = [vector * interval + latency for vector in range(count)]
-    assert [cycle for cycle, row in enumerate(found) if row["o.valid"]] == due
+    assert [cycle for cycle, row in enumerate(rows) if row["o.valid"]] == due
     expected = [
         {"exponent": int(n), "divisor": int(d), "tag": v & 7}
         for v, (n, d) in enumerate(zip(exponent, divisor, strict=True))
@@ -92,7 +92,7 @@ def check(
     return all(
         row["o.payload"] == beat
         for cycle, beat in zip(due, expected, strict=True)
-        for row in found[cycle : cycle + stays]
+        for row in rows[cycle : cycle + stays]
     )
 
 
@@ -131,9 +131,9 @@ SMALL = [
 
 
 def test_the_small_accumulators_differ_in_all_that_matters() -> None:
-    found = [normalise_digits(numerics(config)) for config in SMALL]
-    assert {padding for _, _, padding in found} == set(range(DIGIT))
-    assert {digits for digits, _, _ in found} >= {1, 2, 3}
+    layouts = [normalise_digits(numerics(config)) for config in SMALL]
+    assert {padding for _, _, padding in layouts} == set(range(DIGIT))
+    assert {digits for digits, _, _ in layouts} >= {1, 2, 3}
 
 
 @pytest.mark.parametrize("segmented", [False, True])

@@ -17,24 +17,24 @@ FACTORS = {63: (7, 7, 73, 127, 337, 92737, 649657), 65: (31, 8191, 1452951435581
 
 def product(a: int, b: int, n: int, k: int) -> int:
     """Of two polynomials modulo 2 and x^n + x^k + 1, a bit for each coefficient."""
-    found = 0
+    result = 0
     while b:
         if b & 1:
-            found ^= a
+            result ^= a
         a, b = a << 1, b >> 1
         if a >> n:
             a ^= 1 << n | 1 << k | 1
-    return found
+    return result
 
 
 def power(exponent: int, n: int, k: int) -> int:
     """x^exponent."""
-    found, base = 1, 2
+    result, base = 1, 2
     while exponent:
         if exponent & 1:
-            found = product(found, base, n, k)
+            result = product(result, base, n, k)
         base, exponent = product(base, base, n, k), exponent >> 1
-    return found
+    return result
 
 
 def is_prime(number: int) -> bool:
@@ -75,14 +75,14 @@ def test_the_period_is_that_of_both_registers() -> None:
 
 def reference(seed: int, count: int) -> list[int]:
     """Bit by bit, as the recurrences say."""
-    found = [0] * count
+    numbers = [0] * count
     for (n, k), state in zip(REGISTERS, initial_states(seed), strict=True):
         bits = [state >> bit & 1 for bit in range(n)]
         for t in range(WORD * count):
             bits.append(bits[t + k] ^ bits[t])
         for number in range(count):
-            found[number] ^= sum(bit << place for place, bit in enumerate(bits[WORD * number :][:WORD]))
-    return found
+            numbers[number] ^= sum(bit << place for place, bit in enumerate(bits[WORD * number :][:WORD]))
+    return numbers
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**32 - 1])
@@ -105,8 +105,8 @@ def test_the_first_words_come_again_after_the_period() -> None:
 
 def test_blocks_join() -> None:
     """Across the model's blocks the recurrences go on."""
-    found = words(3, (1 << 16) + 200)
-    bits = (found[:, None] >> np.arange(WORD)[None] & 1).ravel()
+    stream = words(3, (1 << 16) + 200)
+    bits = (stream[:, None] >> np.arange(WORD)[None] & 1).ravel()
     # The sum of both sequences obeys the product of both polynomials.
     (n, k), (m, h) = REGISTERS
     first = bits[n:] ^ bits[k : len(bits) - n + k] ^ bits[: len(bits) - n]
@@ -146,19 +146,19 @@ def test_hardware_gives_the_words_of_the_model_when_asked() -> None:
     dut = RandomWords(7)
     due = words(7, 200).tolist()
     rng = np.random.default_rng(5)
-    found = []
+    outputs = []
 
     async def drive(ctx: Any) -> None:
-        while len(found) < 200:
+        while len(outputs) < 200:
             step = int(rng.integers(0, 2))
             ctx.set(dut.step, step)
             _, _, word = await ctx.tick().sample(dut.word)
-            assert word == due[len(found)]
+            assert word == due[len(outputs)]
             if step:
-                found.append(word)
+                outputs.append(word)
 
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)
     simulator.add_testbench(drive)
     simulator.run()
-    assert found == due
+    assert outputs == due

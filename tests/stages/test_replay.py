@@ -48,9 +48,9 @@ def test_complete_vectors_leave_once_and_in_order(
     rooms: list[bool] = []
     most = [0]
 
-    def drive(found: list[dict[str, Any]], now: Callable[[str], int]) -> dict[str, Any]:
-        cycle = len(found)
-        held = sent[0] - sum(row["leaves"] for row in found)
+    def drive(rows: list[dict[str, Any]], now: Callable[[str], int]) -> dict[str, Any]:
+        cycle = len(rows)
+        held = sent[0] - sum(row["leaves"] for row in rows)
         most[0] = max(most[0], held)
         rooms.append(ROOM[pattern](cycle, rng))
         inputs: dict[str, Any] = {"room": int(rooms[-1]), "i.valid": 0, "complete.valid": int(cycle in completions)}
@@ -69,11 +69,11 @@ def test_complete_vectors_leave_once_and_in_order(
 
     dut = Replay(stored_layout(WIDTHS), beats=elements, interval=interval, memory=MEMORY)
     cycles = 200 + len(waiting) * {"always": interval, "random": 2 + interval, "late": 1, "rare": 7}[pattern]
-    found = run_cycles(dut, cycles, drive, ["leaves", "o.valid", "o.payload"])
-    assert [row["o.payload"] for row in found if row["o.valid"]] == [as_payload(element) for element in waiting]
+    rows = run_cycles(dut, cycles, drive, ["leaves", "o.valid", "o.payload"])
+    assert [row["o.payload"] for row in rows if row["o.valid"]] == [as_payload(element) for element in waiting]
     assert most[0] == elements  # full at least once
 
-    departures = [cycle for cycle, row in enumerate(found) if row["leaves"]]
+    departures = [cycle for cycle, row in enumerate(rows) if row["leaves"]]
     # An element leaves in the first cycle after its vector is complete in which there is room and the last one is far enough.
     due, previous = [], -interval
     for number in range(len(waiting)):
@@ -83,15 +83,15 @@ def test_complete_vectors_leave_once_and_in_order(
         due.append(cycle)
         previous = cycle
     assert departures == due
-    assert [cycle for cycle, row in enumerate(found) if row["o.valid"]] == [cycle + LATENCY - 2 for cycle in due]
+    assert [cycle for cycle, row in enumerate(rows) if row["o.valid"]] == [cycle + LATENCY - 2 for cycle in due]
 
 
 @pytest.mark.parametrize("elements", [2, 16, 64, 1000])
 def test_a_full_ring_of_complete_vectors_is_not_an_empty_one(elements: int) -> None:
     dut = Replay(stored_layout(WIDTHS), beats=elements, interval=1, memory=MEMORY)
 
-    def drive(found: list[dict[str, Any]], now: Callable[[str], int]) -> dict[str, Any]:
-        cycle = len(found)
+    def drive(rows: list[dict[str, Any]], now: Callable[[str], int]) -> dict[str, Any]:
+        cycle = len(rows)
         end = cycle == elements - 1
         behind = {"complete.payload": {"last": now("address"), "single": 0}} if end else {}
         return {
@@ -101,8 +101,8 @@ def test_a_full_ring_of_complete_vectors_is_not_an_empty_one(elements: int) -> N
             **behind,
         }
 
-    found = run_cycles(dut, 2 * elements + 20, drive, ["leaves"])
-    assert sum(row["leaves"] for row in found) == elements
+    rows = run_cycles(dut, 2 * elements + 20, drive, ["leaves"])
+    assert sum(row["leaves"] for row in rows) == elements
 
 
 def test_a_power_of_two_where_it_costs_no_memory() -> None:
@@ -128,8 +128,8 @@ def test_factors_stay_until_the_next_is_asked_for(depth: int, monkeypatch: pytes
     written: list[int] = []
     asked: list[int] = []
 
-    def drive(found: list[dict[str, Any]], now: Callable[[str], int]) -> dict[str, Any]:
-        cycle = len(found)
+    def drive(rows: list[dict[str, Any]], now: Callable[[str], int]) -> dict[str, Any]:
+        cycle = len(rows)
         ask = len(asked) < len(written) and written[len(asked)] < cycle and (cycle > 30 and rng.random() < 0.7)
         write = len(written) < len(payloads) and len(written) - len(asked) < depth and rng.random() < 0.8
         inputs: dict[str, Any] = {"i.valid": int(write), "next": int(ask)}
@@ -140,9 +140,9 @@ def test_factors_stay_until_the_next_is_asked_for(depth: int, monkeypatch: pytes
             asked.append(cycle)
         return inputs
 
-    found = run_cycles(FactorStore(shape, depth, MEMORY), 260, drive, ["o"])
+    rows = run_cycles(FactorStore(shape, depth, MEMORY), 260, drive, ["o"])
     assert len(asked) == len(payloads)
     assert 1 in np.diff(asked)
     for number, cycle in enumerate(asked):
         until = asked[number + 1] if number + 1 < len(asked) else cycle + 5
-        assert all(row["o"] == payloads[number] for row in found[cycle + MEMORY : until + MEMORY])
+        assert all(row["o"] == payloads[number] for row in rows[cycle + MEMORY : until + MEMORY])

@@ -31,13 +31,13 @@ def test_equals_golden(name: str, spacing: int) -> None:
     due = threshold(law, np.array(totals), words(6, len(totals))).tolist()
     interval = cycles.threshold + spacing
 
-    def drive(found: list[dict[str, int]], now: object) -> dict[str, int]:
-        cycle = len(found)
+    def drive(rows: list[dict[str, int]], now: object) -> dict[str, int]:
+        cycle = len(rows)
         vector, at = divmod(cycle, interval)
-        given = totals[vector] if vector < len(totals) else 0
+        sum_in = totals[vector] if vector < len(totals) else 0
         ends = 1 << at if vector < len(totals) and at < segments else 0
         # What is there beside the cycles in which it counts must not matter.
-        return {"sum": given if ends else int(rng.integers(1 << width)), "ends": ends, "tag": vector & 7}
+        return {"sum": sum_in if ends else int(rng.integers(1 << width)), "ends": ends, "tag": vector & 7}
 
     ran = run_cycles(
         SumShare(law, cycles, 6, 3), interval * (len(totals) + 2), drive, ("o.valid", "o.payload.threshold", "o.payload.tag")

@@ -26,11 +26,11 @@ def test_hardware_goes_the_same_way(width: int, step: Callable[[Value], Value], 
     state = Signal(width, init=1)
     m = Module()
     m.d.sync += state.eq(step(state))
-    found: list[int] = []
+    states: list[int] = []
 
     async def watch(ctx: SimulatorContext) -> None:
         for _ in range((1 << width) + count):
-            found.append(ctx.get(state))
+            states.append(ctx.get(state))
             await ctx.tick()
         assert ctx.get(state) == 1
 
@@ -38,6 +38,6 @@ def test_hardware_goes_the_same_way(width: int, step: Callable[[Value], Value], 
     simulator.add_clock(1e-6)
     simulator.add_testbench(watch)
     simulator.run()
-    assert len(set(found)) == (1 << width) + count
+    assert len(set(states)) == (1 << width) + count
     if step is following:
-        assert found == [shifted(width, steps) for steps in range(len(found))]
+        assert states == [shifted(width, steps) for steps in range(len(states))]

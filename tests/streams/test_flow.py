@@ -31,13 +31,13 @@ class Piped(wiring.Component):
         m = Module()
         m.submodules.credit = credit = Credit(self._depth, 1)
         m.submodules.queue = queue = Queue(8, self._depth)
-        taken = Signal()
+        transfer = Signal()
         m.d.comb += [
             self.i.ready.eq(credit.available),
-            taken.eq(self.i.valid & self.i.ready),
-            queue.i.valid.eq(delay(m, taken, self._stages, "taken", reset=True)),
+            transfer.eq(self.i.valid & self.i.ready),
+            queue.i.valid.eq(delay(m, transfer, self._stages, "taken", reset=True)),
             queue.i.payload.eq(delay(m, Value.cast(self.i.payload), self._stages, "element")),
-            credit.take.eq(taken),
+            credit.take.eq(transfer),
             credit.give.eq(self.o.valid & self.o.ready),
         ]
         wiring.connect(m, queue.o, wiring.flipped(self.o))
@@ -68,22 +68,22 @@ def test_credits_for_the_pipe_and_four_more_leave_no_bubble(stages: int) -> None
 def test_queue_filled_to_its_depth(depth: int, density: float) -> None:
     """Whoever counts without delay may fill every entry; what waits at the output stays."""
     rng = np.random.default_rng([depth, int(10 * density)])
-    sent, given, most = [0], [0], [0]
+    sent, outputs, most = [0], [0], [0]
 
-    def drive(found: list[dict[str, Any]], now: Callable[[str], int]) -> dict[str, Any]:
-        ready = int(len(found) > 30 and rng.random() < density)
-        given[0] += found[-1]["o.valid"] and found[-1]["o.ready"] if found else 0
-        push = sent[0] - given[0] < depth and rng.random() < 0.8
+    def drive(rows: list[dict[str, Any]], now: Callable[[str], int]) -> dict[str, Any]:
+        ready = int(len(rows) > 30 and rng.random() < density)
+        outputs[0] += rows[-1]["o.valid"] and rows[-1]["o.ready"] if rows else 0
+        push = sent[0] - outputs[0] < depth and rng.random() < 0.8
         sent[0] += push
-        most[0] = max(most[0], sent[0] - given[0])
+        most[0] = max(most[0], sent[0] - outputs[0])
         return {"i.valid": int(push), "i.payload": sent[0] % 256, "o.ready": ready}
 
-    found = run_cycles(Queue(8, depth), 400, drive, ["o.valid", "o.ready", "o.payload"])
-    out = [row["o.payload"] for row in found if row["o.valid"] and row["o.ready"]]
+    rows = run_cycles(Queue(8, depth), 400, drive, ["o.valid", "o.ready", "o.payload"])
+    out = [row["o.payload"] for row in rows if row["o.valid"] and row["o.ready"]]
     assert out == [number % 256 for number in range(1, len(out) + 1)]
     assert len(out) >= sent[0] - depth > 20
     assert most[0] == depth
-    for row, following in pairwise(found):
+    for row, following in pairwise(rows):
         if row["o.valid"] and not row["o.ready"]:
             assert (following["o.valid"], following["o.payload"]) == (1, row["o.payload"])
 
@@ -93,8 +93,8 @@ def test_credit_counts_what_was_two_cycles_ago(limit: int, margin: int) -> None:
     rng = np.random.default_rng([limit, margin])
     takes, gives, most = [0], [0], [0]  # by the end of each cycle
 
-    def drive(found: list[dict[str, Any]], now: Callable[[str], int]) -> dict[str, Any]:
-        cycle = len(found)
+    def drive(rows: list[dict[str, Any]], now: Callable[[str], int]) -> dict[str, Any]:
+        cycle = len(rows)
         # Without a margin a take must not follow a take in the next cycle.
         allowed = now("available") and (margin or len(takes) < 2 or takes[-1] == takes[-2])
         take = int(bool(allowed) and (cycle % 100 < 40 or rng.random() < 0.6))
@@ -104,8 +104,8 @@ def test_credit_counts_what_was_two_cycles_ago(limit: int, margin: int) -> None:
         most[0] = max(most[0], takes[-1] - gives[-1])
         return {"take": take, "give": give}
 
-    found = run_cycles(Credit(limit, margin), 500, drive, ["available"])
-    for cycle, row in enumerate(found):
+    rows = run_cycles(Credit(limit, margin), 500, drive, ["available"])
+    for cycle, row in enumerate(rows):
         counted = max(0, cycle - 1)  # takes[k] is before cycle k
         assert row["available"] == (limit - takes[counted] + gives[counted] > margin)
     assert most[0] == limit  # never more, and no credit is wasted
@@ -122,24 +122,24 @@ def test_credits_have_to_exceed_the_margin() -> None:
 def test_spacing(interval: int, eager: bool) -> None:
     """Free from the `interval`-th cycle on, neither sooner nor later; and not behind a cycle in which it is not allowed."""
     rng = np.random.default_rng(interval)
-    taken: list[int] = []
+    starts: list[int] = []
     allowed: list[int] = []
 
-    def drive(found: list[dict[str, Any]], now: Callable[[str], int]) -> dict[str, Any]:
-        cycle = len(found)
+    def drive(rows: list[dict[str, Any]], now: Callable[[str], int]) -> dict[str, Any]:
+        cycle = len(rows)
         take = int(now("free") and (eager or rng.random() < 0.3))
         allowed.append(int(eager or rng.random() < 0.8))
         if take:
-            taken.append(cycle)
+            starts.append(cycle)
         return {"take": take, "allowed": allowed[-1]}
 
-    found = run_cycles(Spacing(interval), 300, drive, ["free"])
-    for cycle, row in enumerate(found[1:], 1):
-        since = min((cycle - t for t in taken if t < cycle), default=interval)
+    rows = run_cycles(Spacing(interval), 300, drive, ["free"])
+    for cycle, row in enumerate(rows[1:], 1):
+        since = min((cycle - t for t in starts if t < cycle), default=interval)
         assert row["free"] == (since >= interval and allowed[cycle - 1])
-    assert min(np.diff(taken)) == interval
+    assert min(np.diff(starts)) == interval
     if eager:
-        assert set(np.diff(taken)) == {interval}
+        assert set(np.diff(starts)) == {interval}
 
 
 def test_spacing_of_less_than_four_is_refused() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 
 from softstream.hw.config.config import Config
 
-__all__ = ["MEMBERS", "PIPELINED", "SOFTMAX", "TWO_PASS", "WIDTHS", "vectors"]
+__all__ = ["MEMBERS", "PIPELINED", "SOFTMAX", "TWO_PASS", "WIDTHS", "score_vectors"]
 
 SOFTMAX: dict[str, Config] = {
     "absolute": Config(max_length=16),
@@ -102,13 +102,13 @@ TWO_PASS: dict[str, Config] = {
 """Heads that are one stage of their own."""
 
 
-def vectors(config: Config, seed: int) -> list[np.ndarray]:
+def score_vectors(config: Config, seed: int) -> list[np.ndarray]:
     """Corners (one element, ties, extremes, ramps, overlong, short after long) and random vectors."""
     rng = np.random.default_rng(seed)
     low, high = config.score_format.minimum, config.score_format.maximum
     longest = config.max_length
     ramp = np.linspace(low, high, longest).astype(int)
-    found = [
+    corners = [
         np.array([low]),
         np.array([high]),
         np.full(longest, low),
@@ -124,6 +124,6 @@ def vectors(config: Config, seed: int) -> list[np.ndarray]:
         np.full(1, high),
         np.full(1, low),
     ]
-    found += [rng.integers(low, high + 1, rng.integers(1, longest + 2)) for _ in range(12)]
+    corners += [rng.integers(low, high + 1, rng.integers(1, longest + 2)) for _ in range(12)]
     near = [rng.integers(max(low, high - 20), high + 1, rng.integers(1, longest + 1)) for _ in range(6)]
-    return found + near
+    return corners + near

@@ -12,6 +12,6 @@ __all__ = ["members"]
 def members(config: Config, seed: int) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     """Vectors of even, uneven and overlong members; as a list, and as scores and lengths."""
     rng = np.random.default_rng(seed)
-    found = corner_vectors(config, rng) + limit_vectors(config, rng)
+    vectors = corner_vectors(config, rng) + limit_vectors(config, rng)
     low = config.score_format.minimum
-    return found, *pad_vectors(found, low)
+    return vectors, *pad_vectors(vectors, low)

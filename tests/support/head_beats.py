@@ -8,11 +8,11 @@ from softstream.sim.golden import golden
 __all__ = ["expected_beats"]
 
 
-def expected_beats(config: Config, found: list[np.ndarray]) -> tuple[list[dict[str, int]], list[dict[str, int]]]:
+def expected_beats(config: Config, vectors: list[np.ndarray]) -> tuple[list[dict[str, int]], list[dict[str, int]]]:
     """Probability beats and winner beats of the golden model."""
-    lengths = np.array([len(vector) for vector in found])
-    scores = np.full((len(found), lengths.max()), config.score_format.minimum)
-    for row, vector in zip(scores, found, strict=True):
+    lengths = np.array([len(vector) for vector in vectors])
+    scores = np.full((len(vectors), lengths.max()), config.score_format.minimum)
+    for row, vector in zip(scores, vectors, strict=True):
         row[: len(vector)] = vector
     result = golden(config, scores, lengths)
     winners = [

@@ -69,17 +69,17 @@ def _run(
     def check(prefix: str, beat: Beat, cycle: int) -> None:
         times, expected = trace.outputs[prefix], due[prefix]
         assert len(times) < len(expected), f"{prefix}: a beat more than the {len(expected)} that were due"
-        wanted, names = expected[len(times)], fields[prefix]
+        model_beat, names = expected[len(times)], fields[prefix]
         if "tkeep" in names:
             held = sum(0xFF << 8 * byte for byte in range(beat[1].bit_length()) if beat[1] >> byte & 1)
             beat = (beat[0] & held, *beat[1:])
-        assert beat == wanted, f"{prefix}, beat {len(times)} of {names}: {beat}, due {wanted}"
+        assert beat == model_beat, f"{prefix}, beat {len(times)} of {names}: {beat}, due {model_beat}"
         times.append(cycle)
 
     async def run(ctx: Any) -> None:
         sent, cycle, moved, offered, ready = 0, 0, 0, False, 0
-        async for _, _, taken, *now in ctx.tick("bench").sample(*wires("s_axis", "tready"), *watched):
-            if offered and taken:
+        async for _, _, accepts, *now in ctx.tick("bench").sample(*wires("s_axis", "tready"), *watched):
+            if offered and accepts:
                 trace.inputs.append(cycle)
                 sent, offered, moved = sent + 1, False, cycle
             at = 0

@@ -51,14 +51,14 @@ def elements_of(config: Config, wire: bytes) -> tuple[np.ndarray, dict[str, np.n
 def result_frames(config: Config, model, length: int, mask: np.ndarray | None, cycles: int) -> list[tuple[Type, bytes]]:
     """Type and payload of each frame of one vector's result."""
     due = due_beats(config, model, np.array([length]), mask)
-    found = []
+    frames = []
     if (output := element_output(config)) is not None:
         size = beat_bytes(output)
         body = b"".join(word.to_bytes(size, "little") for word, *_ in due[output.prefix])
         most = PAYLOAD_BYTES // size * size
-        found = [(Type.RESULT, body[start : start + most]) for start in range(0, len(body), most)]
+        frames = [(Type.RESULT, body[start : start + most]) for start in range(0, len(body), most)]
     values = b""
     if (output := vector_output(config)) is not None:
         values = due[output.prefix][0][0].to_bytes(beat_bytes(output), "little")
-    told = sum(int(model[flag.array][0]) << bit for bit, flag in enumerate(flags(config)))
-    return [*found, (Type.RESULT_END, values + bytes([told]) + cycles.to_bytes(3, "little"))]
+    flag_bits = sum(int(model[flag.array][0]) << bit for bit, flag in enumerate(flags(config)))
+    return [*frames, (Type.RESULT_END, values + bytes([flag_bits]) + cycles.to_bytes(3, "little"))]

@@ -38,23 +38,23 @@ def stored(config: Config, factor: np.ndarray) -> np.ndarray:
     return (factor - bit) << 1 | bit
 
 
-def check_factor(config: Config, hardware: ModuleType, golden: ModuleType, found: np.ndarray | None = None) -> None:
+def check_factor(config: Config, hardware: ModuleType, golden: ModuleType, values: np.ndarray | None = None) -> None:
     """The component once per vector equals its golden model, with the schedule's latency at its interval.
 
     One that is not serial may read its input until its output is there: so long does `LeadingOne` keep it, and no longer
     is needed.
     """
     widths, cycles = numerics(config), schedule(config)
-    found = divisors(config) if found is None else found
+    values = divisors(config) if values is None else values
     component = hardware.Factor(widths, hardware.factor_width(widths), 3, cycles.memory, pipelined=cycles.pipelined)
-    beats = [{"exponent": k % 2, "divisor": int(m), "tag": k & 7} for k, m in enumerate(found)]
+    beats = [{"exponent": k % 2, "divisor": int(m), "tag": k & 7} for k, m in enumerate(values)]
     interval = cycles.normaliser.factor_interval
     if interval == 1 and not cycles.pipelined:
         interval = cycles.normaliser.factor + 1
         digits, _, _ = normalise_digits(widths)
         assert interval <= cycles.normalise_interval - digits - 1
     trace = run_component(component, beats, len(beats), spacing=interval)
-    factors = golden.factor(widths, found)
+    factors = golden.factor(widths, values)
     if config.normaliser == "logarithm":
         for beat in trace.beats:  # {T, b}: the sum is left to what follows
             beat["factor"] = (beat["factor"] >> 1) + (beat["factor"] & 1)

@@ -184,10 +184,11 @@ def run_cycles(
 ) -> list[dict[str, Any]]:
     """What the watched ports are in each cycle, for parts that are no streams.
 
-    `drive(found, now)` gives a cycle's inputs by their dotted names, those it leaves out stay. `found` is what was seen in the
-    cycles before, `now(name)` a port before the inputs are set: of registered outputs, what they are in this cycle.
+    `drive(rows, now)` returns a cycle's inputs by their dotted names; an input that it leaves out keeps its value. `rows` holds
+    the watched ports of the cycles before; `now(name)` reads a port before the inputs change, which is a registered output's
+    value of this cycle.
     """
-    found: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
 
     def port(name: str) -> Any:
         value: Any = dut
@@ -202,7 +203,7 @@ def run_cycles(
         bits: dict[str, int] = {}
         for _ in range(cycles):
             before = dict(bits)
-            for name, value in drive(found, lambda name: int(ctx.get(port(name)))).items():
+            for name, value in drive(rows, lambda name: int(ctx.get(port(name)))).items():
                 if name not in driven:
                     driven[name] = encoder(port(name)), Value.cast(port(name))
                 bits[name] = driven[name][0](value)
@@ -214,7 +215,7 @@ def run_cycles(
                     width += len(driven[name][1])
                 ctx.set(Cat(*[driven[name][1] for name in changed]), total)
             _, _, *values = await anext(edges)
-            found.append({name: decode(value) for (name, decode), value in zip(decoders, values, strict=True)})
+            rows.append({name: decode(value) for (name, decode), value in zip(decoders, values, strict=True)})
 
     m = Module()
     m.domains.sync = ClockDomain()
@@ -223,7 +224,7 @@ def run_cycles(
     simulator.add_clock(1e-6)
     simulator.add_testbench(run)
     simulator.run()
-    return found
+    return rows
 
 
 def beats_after_restart(dut: wiring.Component, beats: Sequence[Any], before: int, cycles: int) -> list[Any]:

@@ -46,7 +46,7 @@ def cells(pads):
 @pytest.fixture(
     scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(f"bitstream {name}")) for name in CASES]
 )
-def made(request, tmp_path_factory):
+def built_board(request, tmp_path_factory):
     """A bitstream that was built for this, with its plan, and the netlist that place and route was given."""
     place = tmp_path_factory.mktemp(request.param)
     run = module._run
@@ -84,8 +84,8 @@ def answers_like_the_model(place, result, verilog):
     assert all(row["measured"] == row["planned"] for row in report["first_result_cycles"])
 
 
-def test_the_netlist_after_synthesis_answers_like_the_model(made):
-    place, result = made
+def test_the_netlist_after_synthesis_answers_like_the_model(built_board):
+    place, result = built_board
     (place / "netlist.ys").write_text("read_json top.json\nwrite_verilog -noattr netlist.v\n")
     command = [sys.executable, "-P", "-m", shim.__name__, "yosys", "-l", "log", "netlist.ys"]
     subprocess.run(command, cwd=place, check=True, stdout=subprocess.DEVNULL)
@@ -95,8 +95,8 @@ def test_the_netlist_after_synthesis_answers_like_the_model(made):
 
 
 @needs_icestorm
-def test_the_verilog_decoded_from_the_bitstream_answers_like_the_model(made):
-    place, result = made
+def test_the_verilog_decoded_from_the_bitstream_answers_like_the_model(built_board):
+    place, result = built_board
     (place / "top.pcf").write_text(result.plan.plan.files["top.pcf"])
     subprocess.run(["iceunpack", result.bitstream, place / "top.asc"], check=True, capture_output=True)
     decoded = subprocess.run(

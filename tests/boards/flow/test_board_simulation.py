@@ -55,8 +55,8 @@ def simulated(name, preset_name, clock_hz=None, simulator="verilator", **keys):
     ids=lambda param: param[1],
 )
 def board(request):
-    made, config = simulated(*request.param)
-    with made as board:
+    simulation, config = simulated(*request.param)
+    with simulation as board:
         board.config, board.name = config, request.param[0]
         yield board
     # No byte was ever lost for want of room, whatever the hosts did.
@@ -65,9 +65,9 @@ def board(request):
 
 
 def command(board, *options, scores=None, timeout=5.0):
-    given = ["--scores", str(scores)] if scores is not None else []
+    source = ["--scores", str(scores)] if scores is not None else []
     shape = ["--board", board.name, "--vectors", "3", "--timeout", str(timeout), "--json"]
-    return [sys.executable, "-m", "softstream", "run-on-board", "--port", board.port, *shape, *given, *options]
+    return [sys.executable, "-m", "softstream", "run-on-board", "--port", board.port, *shape, *source, *options]
 
 
 def host(board, *options, **more):
@@ -141,7 +141,7 @@ def attempt(board, link, rows):
 
 def test_faults_anywhere_on_the_wire_are_got_over(board):
     rng = np.random.default_rng(20)
-    told = []
+    messages = []
     with open_link(board.port, timeout=SILENCE) as link:
         link.handshake(board.config)
         for turn in range(18):
@@ -149,13 +149,13 @@ def test_faults_anywhere_on_the_wire_are_got_over(board):
             way = ("to_board", "to_host")[turn // 3 % 2]
             # The first half of 6 requests of 17 bytes, or of what answers them.
             board.damage((way, int(rng.integers(2, 50)), kind, int(rng.integers(0, 10))))
-            told.append(attempt(board, link, slice(turn, turn + 6)))
+            messages.append(attempt(board, link, slice(turn, turn + 6)))
             assert len(board.hits()) == 1, "the fault did not happen"
             board.damage()
             assert attempt(board, link, slice(40, 43)) == "", (turn, kind, way)
-    assert sum(map(bool, told)) >= 12, told
+    assert sum(map(bool, messages)) >= 12, messages
     for words in ("damaged at the board", "damaged at the host"):
-        assert any(words in text for text in told), told
+        assert any(words in text for text in messages), messages
 
 
 def test_a_damaged_handshake_is_made_again(board):
@@ -198,15 +198,15 @@ def started(board, tmp_path):
 
 
 def test_a_board_that_is_unplugged_is_one_line(tmp_path):
-    made, config = simulated("icestick", "digits-argmax")
-    with made as board:
+    simulation, config = simulated("icestick", "digits-argmax")
+    with simulation as board:
         board.config, board.name = config, "icestick"
         process = started(board, tmp_path)
         board.unplug()
-        _, told = process.communicate(timeout=60)
+        _, message = process.communicate(timeout=60)
         assert process.returncode == 4
-        assert told.count("\n") == 1
-        assert f"{board.port}: the port vanished" in told
+        assert message.count("\n") == 1
+        assert f"{board.port}: the port vanished" in message
 
 
 def test_a_host_program_that_is_killed_leaves_a_board_that_works(board, tmp_path):
@@ -246,8 +246,8 @@ def test_a_host_program_that_stops_reading_misses_nothing(board, tmp_path):
     ids=lambda value: str(value),
 )
 def test_every_family_answers_the_digits_scores_like_the_model(name, clock_hz, simulator):
-    made, config = simulated(name, "digits-argmax", clock_hz, simulator)
-    with made as board, open_link(board.port, timeout=60) as link:
+    simulation, config = simulated(name, "digits-argmax", clock_hz, simulator)
+    with simulation as board, open_link(board.port, timeout=60) as link:
         assert link.handshake(config).clock_hz == (clock_hz or registry.board(name).clock_hz)
         answer = link.run(SCORES[:10])
     model = golden(config, SCORES[:10])
@@ -259,12 +259,12 @@ def test_every_family_answers_the_digits_scores_like_the_model(name, clock_hz, s
 @pytest.mark.parametrize("name", ["log-softmax-int8", "top-k-int8", "cross-entropy-int8"])
 def test_every_mode_goes_over_the_link_with_what_comes_beside_its_scores(name):
     """An element and one for each vector, one for each of the largest, and one for each vector alone; all of them masked."""
-    made, config = simulated("hx8k-evn", name, max_length=10, mask=True)
-    with made as board, open_link(board.port, timeout=60) as link:
+    simulation, config = simulated("hx8k-evn", name, max_length=10, mask=True)
+    with simulation as board, open_link(board.port, timeout=60) as link:
         board.config = config
         link.handshake(config)
         groups = self_test(config, link, vectors=10)
-        assert not [found for group in groups for found in group.differences]
+        assert not [difference for group in groups for difference in group.differences]
         assert attempt(board, link, slice(0, 10)) == ""
 
 

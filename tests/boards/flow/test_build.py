@@ -77,44 +77,44 @@ def test_a_family_yields_a_bitstream_that_meets_its_clock_and_the_same_build_aga
     name, tmp_path, monkeypatch
 ):
     row = board(name)
-    made = build(ARGMAX, row, tmp_path / "out")
-    assert not made.cached
-    assert made.report is not None
-    assert made.report.asked_mhz == row.clock_hz / 1e6
-    assert made.report.reached_mhz >= made.report.asked_mhz
-    logic = next(iter(set(made.report.used) & {"logic cells", "LUTs and carries", "LUTs"}))
-    used, available = made.report.used[logic]
+    result = build(ARGMAX, row, tmp_path / "out")
+    assert not result.cached
+    assert result.report is not None
+    assert result.report.asked_mhz == row.clock_hz / 1e6
+    assert result.report.reached_mhz >= result.report.asked_mhz
+    logic = next(iter(set(result.report.used) & {"logic cells", "LUTs and carries", "LUTs"}))
+    used, available = result.report.used[logic]
     # What is refused for its size is what was measured, not a guess: the rest of the board adds a clock and lamps.
     expected = occupancy(ARGMAX, row).cells
     if row.measured:
         assert 0.9 * expected < used < expected + 150
     else:
-        used += made.report.used["carries"][0]
+        used += result.report.used["carries"][0]
         assert expected / DOUBT < used < expected * DOUBT
     assert used < available
-    assert made.report.path
-    assert all(re.fullmatch(r"softstream/(hw|boards)/[\w/]+\.py:\d+", line) for line in made.report.path)
-    assert 0 < made.report.path_ns <= 1e3 / made.report.asked_mhz
-    content = made.bitstream.read_bytes()
+    assert result.report.path
+    assert all(re.fullmatch(r"softstream/(hw|boards)/[\w/]+\.py:\d+", line) for line in result.report.path)
+    assert 0 < result.report.path_ns <= 1e3 / result.report.asked_mhz
+    content = result.bitstream.read_bytes()
     assert content.startswith(FAMILIES[name])
-    assert left(tmp_path / "out") == sorted(["build.json", "build.log", made.bitstream.name])
-    told = json.loads((tmp_path / "out" / "build.json").read_text())
-    assert (told["board"], told["digest"], told["demo"]) == (name, ARGMAX.digest, False)
+    assert left(tmp_path / "out") == sorted(["build.json", "build.log", result.bitstream.name])
+    record = json.loads((tmp_path / "out" / "build.json").read_text())
+    assert (record["board"], record["digest"], record["demo"]) == (name, ARGMAX.digest, False)
     # Again, with tools that would fail: from the cache, byte for byte.
     stand_in(monkeypatch, "yosys", "exit 1")
     again = build(ARGMAX, row, tmp_path / "again")
     assert again.cached
-    assert again.report == made.report
+    assert again.report == result.report
     assert again.bitstream.read_bytes() == content
 
 
 @pytest.mark.boards
 @pytest.mark.parametrize("name", OTHERS)
 def test_every_other_board_yields_a_bitstream_that_meets_its_clock(name, tmp_path):
-    made = build(OTHERS[name], board(name), tmp_path)
-    assert made.report is not None
-    assert made.report.met
-    assert made.bitstream.stat().st_size > 1000
+    result = build(OTHERS[name], board(name), tmp_path)
+    assert result.report is not None
+    assert result.report.met
+    assert result.bitstream.stat().st_size > 1000
 
 
 @pytest.mark.boards
@@ -131,13 +131,13 @@ def test_the_memories_of_a_gowin_part_are_those_whose_timing_is_checked(tmp_path
 
 @pytest.mark.boards
 def test_the_smallest_softmax_fits_the_smallest_part_with_its_link(tmp_path):
-    made = build(preset("softmax-int8-small"), board("icestick"), tmp_path / "out")
-    assert {kind: available for kind, (_, available) in made.report.used.items()} == {
+    result = build(preset("softmax-int8-small"), board("icestick"), tmp_path / "out")
+    assert {kind: available for kind, (_, available) in result.report.used.items()} == {
         "logic cells": 1280,
         "block RAMs": 16,
     }
-    assert all(used <= available for used, available in made.report.used.values())
-    assert made.report.reached_mhz >= made.report.asked_mhz
+    assert all(used <= available for used, available in result.report.used.values())
+    assert result.report.reached_mhz >= result.report.asked_mhz
 
 
 def test_a_clock_that_is_not_met_leaves_an_earlier_build_as_it_was(tmp_path):

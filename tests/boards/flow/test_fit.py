@@ -195,9 +195,9 @@ def test_a_clock_far_out_of_reach_is_refused_before_the_tools_with_one_that_is_r
     for asked, text in ((90e6, "90"), (400e6, "400")):
         with pytest.raises(
             UserError, match=rf"^clock {text} MHz on icebreaker: .* reaches (\d+) MHz .*; for example --clock (\d+)$"
-        ) as told:
+        ) as refusal:
             build(preset("digits-softmax"), board("icebreaker"), tmp_path / "out", clock_hz=asked)
-        reached, lower = map(int, re.search(r"reaches (\d+) MHz.*--clock (\d+)", str(told.value)).groups())
+        reached, lower = map(int, re.search(r"reaches (\d+) MHz.*--clock (\d+)", str(refusal.value)).groups())
         assert 0.9 * reached < lower < reached
         choose(board("icebreaker"), lower * 1e6)
     assert not (tmp_path / "out").exists()

@@ -20,16 +20,16 @@ def programmer(tmp_path, monkeypatch):
     place = tmp_path / "path"
     place.mkdir()
     monkeypatch.setenv("PATH", str(place))
-    kept = tmp_path / "arguments"
+    record = tmp_path / "arguments"
 
     def install(tool, text="", code=0):
         program = place / tool
         program.write_text(
             f"#!{sys.executable}\nimport json, sys\n"
-            f"json.dump(sys.argv[1:], open({str(kept)!r}, 'w'))\nprint({text!r})\nsys.exit({code})\n"
+            f"json.dump(sys.argv[1:], open({str(record)!r}, 'w'))\nprint({text!r})\nsys.exit({code})\n"
         )
         program.chmod(0o755)
-        return lambda: json.loads(kept.read_text()) if kept.exists() else None
+        return lambda: json.loads(record.read_text()) if record.exists() else None
 
     return install
 
@@ -59,13 +59,13 @@ def built(tmp_path, name):
 )
 def test_the_programmer_gets_the_right_arguments(name, arguments, tmp_path, programmer):
     row, place = board(name), built(tmp_path, name)
-    kept = programmer(row.programmer.tool)
+    record = programmer(row.programmer.tool)
     file = str(place / f"{name}.{row.bitstream}")
     expected = [file if argument == "FILE" else argument for argument in arguments]
     assert flash(row, place, dry_run=True) == [row.programmer.tool, *expected]
-    assert kept() is None
+    assert record() is None
     flash(row, place)
-    assert kept() == expected
+    assert record() == expected
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -81,7 +81,7 @@ def test_a_programmer_that_is_not_installed_is_named_with_what_brings_it(name, t
 
 
 @pytest.mark.parametrize(
-    ("name", "said", "told"),
+    ("name", "said", "message"),
     [
         (
             "icebreaker",
@@ -106,21 +106,21 @@ def test_a_programmer_that_is_not_installed_is_named_with_what_brings_it(name, t
         ("icebreaker", "something else", "ended with exit code 3"),
     ],
 )
-def test_each_failure_has_its_line(name, said, told, tmp_path, programmer):
+def test_each_failure_has_its_line(name, said, message, tmp_path, programmer):
     row, place = board(name), built(tmp_path, name)
     programmer(row.programmer.tool, said, 3)
     with pytest.raises(ToolFailure) as failed:
         flash(row, place)
     text = str(failed.value)
-    assert told in text
+    assert message in text
     assert "\n" not in text
     assert said.splitlines()[-1] in failed.value.log.read_text()
     ids = f"{row.usb[0]:04x}", f"{row.usb[1]:04x}"
-    if told == "no permission":
+    if message == "no permission":
         assert udev_rule(row) in text
         assert 'TAG+="uaccess"' in text
         assert all(number in text for number in ids)
-    if told == "no board found":
+    if message == "no board found":
         assert ":".join(ids) in text
     failed.value.log.unlink()
 

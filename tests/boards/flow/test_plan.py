@@ -109,8 +109,8 @@ def test_the_environment_does_not_reach_a_plan(monkeypatch):
 
 @pytest.mark.parametrize("name", [name for name, row in BOARDS.items() if row.vendor])
 def test_a_vendor_board_gives_an_archive_without_paths(name, tmp_path):
-    made = build(ARGMAX, board(name), tmp_path / "out", demo=DEMO)
-    assert made.bitstream is None
+    result = build(ARGMAX, board(name), tmp_path / "out", demo=DEMO)
+    assert result.bitstream is None
     with zipfile.ZipFile(tmp_path / "out" / f"{name}-plan.zip") as archive:
         names = archive.namelist()
         assert {"build_top.sh", "top.v" if board(name).toolchain == "vivado" else "top.qsf"} <= set(names)

@@ -28,7 +28,7 @@ def simulate(component, testbench, cycles=100000):
     assert done, "the bench did not come to its end"
 
 
-def made(row, pll):
+def frequency(row, pll):
     """The frequency from the dividers, by the data sheet's formula."""
     values = dict(pll.parameters)
     f = row.oscillator_hz
@@ -59,7 +59,7 @@ def test_a_pll_makes_what_is_asked_for(name, mhz):
     clock = choose(row, mhz * 1e6)
     assert clock.pll is not None
     assert abs(clock.hz - mhz * 1e6) <= TOLERANCE * mhz * 1e6
-    assert made(row, clock.pll) == pytest.approx(clock.hz)
+    assert frequency(row, clock.pll) == pytest.approx(clock.hz)
 
 
 def test_a_known_setting_of_the_ice40():

@@ -114,14 +114,14 @@ def check(config, vector, frames, words=0):
     """The frames of a vector's result against the model, behind as many random words; returns its trailer and the result."""
     extra = random_sideband(config, np.array([vector]))
     model = golden(config, np.array([vector]), sideband=extra, before=words)
-    found = [(frame.type, frame.payload) for frame in frames if frame.type in (Type.RESULT, Type.RESULT_END)]
-    trailer = Trailer.from_bytes(config, found[-1][1])
+    results = [(frame.type, frame.payload) for frame in frames if frame.type in (Type.RESULT, Type.RESULT_END)]
+    trailer = Trailer.from_bytes(config, results[-1][1])
     due = result_frames(config, model, len(vector), extra.get("mask"), trailer.cycles)
     if element_output(config) is not None:
         # How many of a vector's elements a frame holds depends on when they come.
-        assert b"".join(payload for _, payload in found[:-1]) == b"".join(payload for _, payload in due[:-1])
-        found, due = found[-1:], due[-1:]
-    assert found == due
+        assert b"".join(payload for _, payload in results[:-1]) == b"".join(payload for _, payload in due[:-1])
+        results, due = results[-1:], due[-1:]
+    assert results == due
     return trailer, model
 
 
@@ -156,7 +156,7 @@ def test_a_vector_gives_what_the_model_gives_in_the_cycles_of_the_plan(name):
     rng = np.random.default_rng(11)
     low, high = config.score_format.minimum, config.score_format.maximum
     vectors = [rng.integers(low, high + 1, n) for n in (config.max_length, 1, config.max_length + 1)]
-    found = []
+    answers = []
 
     async def script(line):
         words = 0
@@ -176,18 +176,18 @@ def test_a_vector_gives_what_the_model_gives_in_the_cycles_of_the_plan(name):
             assert [f.sequence for f in results] == list(range(acknowledge, acknowledge + len(results)))
             assert results[-1].acknowledge == sequence
             acknowledge += len(results)
-            found.append(check(config, vector, line.frames, words))
+            answers.append(check(config, vector, line.frames, words))
             mask = random_sideband(config, np.array([vector])).get("mask")
             words += int(words_taken(config, np.array([len(vector)]), mask)[0])
 
     winners = link(config, script)
-    assert winners == [index for _, model in found for index in lamps(model)]
-    for vector, (trailer, _) in zip(vectors, found, strict=True):
-        kept = min(len(vector), config.max_length)
+    assert winners == [index for _, model in answers for index in lamps(model)]
+    for vector, (trailer, _) in zip(vectors, answers, strict=True):
+        count = min(len(vector), config.max_length)
         if len(vector) * element_bytes(config) <= PAYLOAD_BYTES:
             # An element of two bytes comes every second cycle.
-            slower = (element_bytes(config) - 1) * (kept - 1) * plan(config).passes
-            assert trailer.cycles == plan(config).first_output_cycle(kept) + slower
+            slower = (element_bytes(config) - 1) * (count - 1) * plan(config).passes
+            assert trailer.cycles == plan(config).first_output_cycle(count) + slower
 
 
 def lamps(model):
@@ -310,13 +310,13 @@ def test_the_board_stops_at_its_window_and_nothing_is_lost():
         await line.send(encode(Frame(Type.INFO, 1, 0)))
         await line.frame(1)
         line.frames.clear()
-        taken = 0
+        acknowledgement = 0
         done = lambda: [f for f in line.frames if f.type == Type.RESULT_END]  # noqa: E731
         for sequence, vector in enumerate(vectors):
-            while sequence - taken >= HOST_WINDOW:
+            while sequence - acknowledgement >= HOST_WINDOW:
                 before = len(line.frames)
                 await line.quiet(40)
-                taken = line.frames[-1].acknowledge
+                acknowledgement = line.frames[-1].acknowledge
                 if len(line.frames) == before:
                     # Not a byte, and the host may not send: the board waits for its credits.
                     assert len(done()) % BOARD_WINDOW == 0

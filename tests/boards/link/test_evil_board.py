@@ -76,13 +76,13 @@ def refused(port, request, seconds):
         try:
             with pytest.raises(LinkError) as error:
                 request(link)
-            taken = time.monotonic() - start
+            duration = time.monotonic() - start
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
     assert error.value.exit_code == 4
     assert "\n" not in str(error.value)
-    assert taken < seconds + SLACK
+    assert duration < seconds + SLACK
     assert peak < MEMORY
     return str(error.value)
 

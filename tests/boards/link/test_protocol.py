@@ -50,19 +50,19 @@ def test_every_damaged_byte_is_seen():
         for bad in damaged:
             if bad == wire or (bad[:-1] == wire[:-1]):
                 continue
-            found = list(Decoder().feed(bad))
+            items = list(Decoder().feed(bad))
             # Dropping or doubling one of several equal bytes can only leave the same bytes, and is no damage then.
-            assert frame not in found
-            assert not [f for f in found if isinstance(f, Frame)], bad.hex()
+            assert frame not in items
+            assert not [f for f in items if isinstance(f, Frame)], bad.hex()
             seen += 1
     assert seen > 10_000
 
 
 def test_a_frame_after_a_damaged_one_arrives():
     first, second = list(frames(2))
-    found = list(Decoder().feed(encode(first)[3:] + encode(second)))
-    assert isinstance(found[0], Corrupt)
-    assert found[1:] == [second]
+    items = list(Decoder().feed(encode(first)[3:] + encode(second)))
+    assert isinstance(items[0], Corrupt)
+    assert items[1:] == [second]
 
 
 def test_delimiters_alone_are_no_frames_and_noise_does_not_grow():
@@ -70,7 +70,7 @@ def test_delimiters_alone_are_no_frames_and_noise_does_not_grow():
     decoder = Decoder()
     for _ in range(100):
         assert list(decoder.feed(b"x" * 1000)) == []
-    assert [type(found) for found in decoder.feed(b"\0")] == [Corrupt]
+    assert [type(item) for item in decoder.feed(b"\0")] == [Corrupt]
 
 
 def test_a_payload_too_long_is_not_sent():

@@ -39,7 +39,7 @@ def test_rates_that_cannot_be_met_are_refused_with_one_that_can(clock, baud, say
 def receive(levels, cycles_per_bit):
     """What the receiver makes of (level, clock cycles) pairs: data, or None for a broken byte."""
     dut = Receiver(cycles_per_bit)
-    found = []
+    output = []
 
     async def drive(ctx):
         for level, cycles in levels:
@@ -48,13 +48,13 @@ def receive(levels, cycles_per_bit):
                 _, _, valid, broken, data = await ctx.tick().sample(dut.valid, dut.broken, dut.data)
                 assert not (valid and broken)
                 if valid or broken:
-                    found.append(data if valid else None)
+                    output.append(data if valid else None)
 
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)
     simulator.add_testbench(drive)
     simulator.run()
-    return found
+    return output
 
 
 def line(data, bit):
@@ -72,7 +72,7 @@ def test_bytes_go_through_both_sides(cycles):
     clocks = Signal(32)
     m.d.sync += clocks.eq(clocks + 1)
     m.d.comb += receiver.rx.eq(sender.tx)
-    found, ends = [], []
+    output, ends = [], []
 
     async def send(ctx):
         for byte in BYTES:
@@ -89,7 +89,7 @@ def test_bytes_go_through_both_sides(cycles):
             )
             assert not broken
             if valid:
-                found.append(data)
+                output.append(data)
                 ends.append(now)
 
     simulator = Simulator(m)
@@ -97,7 +97,7 @@ def test_bytes_go_through_both_sides(cycles):
     simulator.add_testbench(send)
     simulator.add_testbench(take, background=True)
     simulator.run()
-    assert found == BYTES
+    assert output == BYTES
     # Back to back: ten bits each, and at most one cycle between two of them.
     assert set(np.diff(ends)) <= {10 * cycles, 10 * cycles + 1}
 

@@ -113,9 +113,9 @@ def test_cells_are_counted_by_kind_and_a_placement_made_per_seed(row):
 
 @pytest.mark.parametrize("row", FAMILIES, ids=lambda row: row.name)
 def test_paths_from_and_to_ports_are_not_in_fmax(row):
-    [alone, beside] = measure([Job(COUNTER, row), Job(PORT_PATHS, row)])
-    assert beside.fmax_mhz > 0.85 * alone.fmax_mhz
-    assert beside.placements[0].critical_path.nets[0].startswith("count[")
+    [alone, port_paths] = measure([Job(COUNTER, row), Job(PORT_PATHS, row)])
+    assert port_paths.fmax_mhz > 0.85 * alone.fmax_mhz
+    assert port_paths.placements[0].critical_path.nets[0].startswith("count[")
 
 
 def test_what_needs_more_than_the_part_has_does_not_fit():
@@ -159,8 +159,8 @@ def test_results_are_kept_by_everything_that_they_depend_on(empty_cache, monkeyp
 def test_a_damaged_or_unwritable_cache_costs_time_only(empty_cache, monkeypatch):
     job = Job(COUNTER, PARTS["ecp5-25k"], seeds=())
     [first] = measure([job])
-    [kept] = (empty_cache / "place").glob("*.json")
-    kept.write_text("{")
+    [entry] = (empty_cache / "place").glob("*.json")
+    entry.write_text("{")
     assert measure([job]) == [first]
     monkeypatch.setattr(toolchain, "cache_directory", lambda: Path("/dev/null/place"))
     assert measure([job]) == [first]
