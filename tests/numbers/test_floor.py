@@ -41,6 +41,5 @@ def test_an_error_shrinks_by_the_share_of_one_class() -> None:
 
 
 def test_a_floor_that_leaves_nothing_is_refused() -> None:
-    config = Config(max_length=4, probability_floor=0.2499999)
     with pytest.raises(UserError, match=r"probability_floor = 0\.2499999 .*probability_floor = 0\.125 would do"):
-        plan(config)
+        plan(Config(max_length=4, probability_floor=0.2499999))

@@ -34,7 +34,7 @@ def test_every_guarded_code_is_rounded_once_and_saturated(form: str, width: int,
         if lanes == 2:
             beat |= {"probability_1": codes[-1 - code], "keep_1": code >> 2 & 1}
         beats.append({name: int(value) for name, value in beat.items()})
-    trace = run_component(hardware.Finish(config, inner), beats, len(beats))
+    trace = run_component(hardware.FinalRound(config, inner), beats, len(beats))
     expected = []
     for beat in beats:
         due = {**beat, "probability": rounded[beat["probability"]]}
