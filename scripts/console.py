@@ -325,5 +325,5 @@ def _rich(stream: Any) -> RichConsole:
 
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="replace")  # a terminal without × shows ? and no traceback
-    plain = {"color_system": None} if os.environ.get("NO_COLOR") else {}
+    plain: dict[str, Any] = {"color_system": None} if os.environ.get("NO_COLOR") else {}
     return RichConsole(file=stream, width=None if stream.isatty() else _WIDEST, **plain)

@@ -54,7 +54,7 @@ def prove(config: Config, seconds: float, waveform: Path | None, console: Consol
             "seconds": round(proof.seconds, 2),
             "properties": [
                 {
-                    "property": verdict.property.name,
+                    "property": verdict.statement.name,
                     "answer": verdict.answer,
                     "method": verdict.method,
                     "cycles": verdict.cycles,
@@ -70,7 +70,7 @@ def prove(config: Config, seconds: float, waveform: Path | None, console: Consol
         ("property", "answer", "trace", "s"),
         [
             (
-                verdict.property.name,
+                verdict.statement.name,
                 _WORDS[verdict.answer],
                 "" if verdict.cycles is None else f"{verdict.cycles} cycles",
                 f"{verdict.seconds:.2f}",

@@ -40,17 +40,12 @@ Answer = Literal["proved", "refuted", "reached", "unreachable", "open"]
 class Verdict:
     """The answer to one property."""
 
-    property: Property
+    statement: Property
     answer: Answer
     method: str
     cycles: int | None
     """Of a refuted law or a reached cover: length of the shortest trace, in cycles. None: for all time."""
     seconds: float
-
-    @property
-    def holds(self) -> bool:
-        """Whether the property is established."""
-        return self.answer in ("proved", "reached")
 
 
 def _tools() -> Path:

@@ -67,7 +67,7 @@ def prove_law(
     text = generate(config) if verilog is None else verilog
     harness = harness_rtlil(TOP, ports)
     items = properties(ports)
-    folder: Path | None = Path(tempfile.mkdtemp(prefix="softstream-proof-"))
+    folder = Path(tempfile.mkdtemp(prefix="softstream-proof-"))
     try:
         verdicts: dict[Property, Verdict] = {}
         beats: tuple[dict[str, int], ...] = ()
@@ -89,10 +89,10 @@ def prove_law(
                         beats = tuple(beats_in(graph, trace))
                         waveform = trace_waveform(graph, trace)
                 verdicts[item] = verdict
+        shutil.rmtree(folder, ignore_errors=True)
         return Proof(config, tuple(verdicts[item] for item in items), time.monotonic() - began, beats, waveform)
     except ToolFailure:
-        folder = None  # its log says why
+        raise  # the folder stays: its log says why
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
         raise
-    finally:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)

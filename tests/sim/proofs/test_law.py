@@ -52,7 +52,7 @@ def wrapped(config: Config, **outputs: str) -> str:
 def test_the_law_of_every_head_is_proved(name):
     proof = prove_law(ALL[name], seconds=120)
     assert proof.answer == "proved", proof.verdicts
-    assert all(verdict.cycles is None for verdict in proof.verdicts if not verdict.property.reached)
+    assert all(verdict.cycles is None for verdict in proof.verdicts if not verdict.statement.reached)
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS.keys() - OPEN))
@@ -75,7 +75,7 @@ def test_the_law_of_every_preset_is_proved_at_its_full_size(name):
 def test_a_fault_is_refuted_with_a_short_trace(fault, cycles):
     proof = prove_law(PAIR, verilog=wrapped(PAIR, **fault), seconds=60)
     assert proof.answer == "refuted"
-    [port] = {verdict.property.name for verdict in proof.verdicts if verdict.answer == "refuted"}
+    [port] = {verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted"}
     assert port == f"law of {next(iter(fault)).rpartition('_')[0]}"
     assert 0 < len(proof.beats) <= cycles
     assert not proof.beats[0].get("aresetn")  # the first cycle is one of reset
