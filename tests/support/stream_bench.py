@@ -31,7 +31,7 @@ class Trace:
     outputs: list[int]
     beats: list[Any]
     drained: dict[str, list[tuple[int, Any]]]
-    """Cycle and beat of every transfer of the streams that were always taken."""
+    """Cycle and beat of every transfer of the streams that are always ready."""
 
 
 # A simulator settles after every assignment, and makes Python objects of every field that it is asked for: so all inputs of a
@@ -39,7 +39,7 @@ class Trace:
 
 
 def encoder(port: Any) -> Callable[[Any], int]:
-    """What turns a port's value, a dictionary where it has fields, into its bits."""
+    """A function from a port's value (a dictionary if the port has fields) to its bits."""
     shape, mask = port.shape(), (1 << len(Value.cast(port))) - 1
     if isinstance(shape, data.Layout):
         return lambda value: Value.cast(shape.const(value)).value & mask
@@ -47,7 +47,7 @@ def encoder(port: Any) -> Callable[[Any], int]:
 
 
 def decoder(shape: Any) -> Callable[[int], Any]:
-    """What turns bits into an integer, or into a dictionary of integers."""
+    """A function from bits to an integer, or to a dictionary of integers if the shape has fields."""
     if isinstance(shape, data.Layout):
         fields = [
             (name, field.offset, (1 << Shape.cast(field.shape).width) - 1, decoder(field.shape))
@@ -65,6 +65,110 @@ def sampled(ctx: Any, *ports: Any) -> Any:
     values = [Value.cast(port) for port in ports]
     # `await ctx.tick().sample(…)` would make the trigger anew in each cycle.
     return aiter(ctx.tick().sample(*[value.as_unsigned() if value.shape().signed else value for value in values]))
+
+
+@dataclass
+class ComponentBench:
+    """The processes of `run_component`: they share the cycle count and the trace."""
+
+    beats: Sequence[Any]
+    expected: int
+    incoming: Any
+    outgoing: Any
+    pause_source: Callable[[int], bool]
+    pause_sink: Callable[[int], bool]
+    seed: int
+    spacing: int
+    waits: Mapping[int, int]
+    idle: int
+    trace: Trace
+    cycle: int = 0
+
+    async def clock(self, ctx: Any) -> None:
+        """Counts the cycles, and ends a run that hangs."""
+        async for _ in ctx.tick():
+            self.cycle += 1
+            assert self.cycle < LIMIT, f"only {len(self.trace.beats)} of {self.expected} beats came (seed {self.seed})"
+
+    def early(self, number: int) -> bool:
+        """Whether `spacing` or `waits` still hold back the beat of this number."""
+        inputs, outputs = self.trace.inputs, self.trace.outputs
+        if inputs and self.cycle - inputs[-1] < self.spacing:
+            return True
+        count = self.waits.get(number, 0)
+        return len(outputs) < count or (count > 0 and self.cycle - outputs[-1] < self.idle)
+
+    async def feed(self, ctx: Any) -> None:
+        """Offers the beats under the pauses of the source; a beat stays offered until the component accepts it."""
+        incoming = self.incoming
+        offer, always_ready = Cat(incoming.valid, Value.cast(incoming.payload)), incoming.signature.always_ready
+        encode, edges, bits, offered = encoder(incoming.payload), sampled(ctx, incoming.ready), 0, False
+        for number, beat in enumerate(self.beats):
+            while self.pause_source(self.cycle) or self.early(number):
+                if offered:
+                    ctx.set(offer, bits)  # the payload of the last beat stays on the lines
+                    offered = False
+                await anext(edges)
+            bits, offered = encode(beat) << 1, True
+            ctx.set(offer, bits | 1)
+            while True:
+                now = self.cycle
+                _, _, ready = await anext(edges)
+                if ready or always_ready:
+                    break
+            self.trace.inputs.append(now)
+        ctx.set(offer, bits)
+
+    async def take(self, ctx: Any) -> None:
+        """Accepts beats under the pauses of the sink and checks the stream law, until `idle` cycles after the last one."""
+        outgoing, trace = self.outgoing, self.trace
+        always_ready = outgoing.signature.always_ready
+        held = before = None
+        patience = self.idle
+        decode = decoder(outgoing.payload.shape())
+        edges = sampled(ctx, outgoing.valid, outgoing.payload)
+        while patience:
+            ready = 1 if always_ready else int(not self.pause_sink(self.cycle))
+            if not always_ready and ready != before:
+                ctx.set(outgoing.ready, ready)
+                before = ready
+            now = self.cycle
+            _, _, valid, payload = await anext(edges)
+            if held is not None:
+                came = decode(payload) if valid else None
+                assert came == decode(held), (
+                    f"cycle {now}: {decode(held)} was not taken, then came {came} (seed {self.seed})"
+                )
+            held = payload if valid and not ready else None
+            if valid and ready:
+                trace.outputs.append(now)
+                trace.beats.append(decode(payload))
+            if len(trace.beats) >= self.expected and len(trace.inputs) == len(self.beats):
+                patience -= 1
+
+    def drainer(self, stream: Any, transfers: list[tuple[int, Any]]) -> Callable[[Any], Any]:
+        """A process that accepts every beat of `stream` and records its cycle."""
+
+        async def drain(ctx: Any) -> None:
+            decode, edges = decoder(stream.payload.shape()), sampled(ctx, stream.valid, stream.payload)
+            ctx.set(stream.ready, 1)
+            while True:
+                now = self.cycle
+                _, _, valid, payload = await anext(edges)
+                if valid:
+                    transfers.append((now, decode(payload)))
+
+        return drain
+
+
+def simulator_of(dut: wiring.Component) -> Simulator:
+    """A simulator of one component, with its clock running."""
+    m = Module()
+    m.domains.sync = ClockDomain()  # a component without registers does not ask for one
+    m.submodules.dut = dut
+    simulator = Simulator(m)
+    simulator.add_clock(1e-6)
+    return simulator
 
 
 def run_component(
@@ -85,92 +189,20 @@ def run_component(
     """Feeds `beats` into stream `i`, at least `spacing` cycles apart, and collects `expected` beats of stream `o`.
 
     Beat k of `waits` is not offered before `waits[k]` beats are out, and `idle` cycles more.
-    Streams named in `drain` are always taken and recorded. Some idle cycles later nothing more may have come.
+    The streams named in `drain` are always ready, and every transfer is recorded. After the last expected beat the run goes on
+    for `idle` cycles, in which no further beat may come.
     """
     trace = Trace([], [], [], {name: [] for name in drain})
-    cycle = [0]
-    incoming, outgoing = getattr(dut, i), getattr(dut, o)
-    always_ready = incoming.signature.always_ready, outgoing.signature.always_ready
     pause_source, pause_sink = stalls_in_cycle(source, seed), stalls_in_cycle(sink, seed + 1)
-
-    async def clock(ctx: Any) -> None:
-        async for _ in ctx.tick():
-            cycle[0] += 1
-            assert cycle[0] < LIMIT, f"only {len(trace.beats)} of {expected} beats came (seed {seed})"
-
-    async def feed(ctx: Any) -> None:
-        offer = Cat(incoming.valid, Value.cast(incoming.payload))
-        encode, edges, bits, offered = encoder(incoming.payload), sampled(ctx, incoming.ready), 0, False
-
-        def early(number: int) -> bool:
-            if trace.inputs and cycle[0] - trace.inputs[-1] < spacing:
-                return True
-            out = waits.get(number, 0)
-            return len(trace.outputs) < out or (out > 0 and cycle[0] - trace.outputs[-1] < idle)
-
-        for number, beat in enumerate(beats):
-            while pause_source(cycle[0]) or early(number):
-                if offered:
-                    ctx.set(offer, bits)  # what is not valid stays on the lines
-                    offered = False
-                await anext(edges)
-            bits, offered = encode(beat) << 1, True
-            ctx.set(offer, bits | 1)
-            while True:
-                now = cycle[0]
-                _, _, ready = await anext(edges)
-                if ready or always_ready[0]:
-                    break
-            trace.inputs.append(now)
-        ctx.set(offer, bits)
-
-    async def take(ctx: Any) -> None:
-        held = before = None
-        patience = idle
-        decode = decoder(outgoing.payload.shape())
-        edges = sampled(ctx, outgoing.valid, outgoing.payload)
-        while patience:
-            ready = 1 if always_ready[1] else int(not pause_sink(cycle[0]))
-            if not always_ready[1] and ready != before:
-                ctx.set(outgoing.ready, ready)
-                before = ready
-            now = cycle[0]
-            _, _, valid, payload = await anext(edges)
-            if held is not None:
-                came = decode(payload) if valid else None
-                assert came == decode(held), (
-                    f"cycle {now}: {decode(held)} was not taken, then came {came} (seed {seed})"
-                )
-            held = payload if valid and not ready else None
-            if valid and ready:
-                trace.outputs.append(now)
-                trace.beats.append(decode(payload))
-            if len(trace.beats) >= expected and len(trace.inputs) == len(beats):
-                patience -= 1
-
-    def drainer(name: str) -> Callable[[Any], Any]:
-        async def drain_stream(ctx: Any) -> None:
-            drained = getattr(dut, name)
-            decode, edges = decoder(drained.payload.shape()), sampled(ctx, drained.valid, drained.payload)
-            ctx.set(drained.ready, 1)
-            while True:
-                now = cycle[0]
-                _, _, valid, payload = await anext(edges)
-                if valid:
-                    trace.drained[name].append((now, decode(payload)))
-
-        return drain_stream
-
-    m = Module()
-    m.domains.sync = ClockDomain()  # a component without registers does not ask for one
-    m.submodules.dut = dut
-    simulator = Simulator(m)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(clock, background=True)
-    for name in drain:
-        simulator.add_testbench(drainer(name), background=True)
-    simulator.add_testbench(feed)
-    simulator.add_testbench(take)
+    bench = ComponentBench(
+        beats, expected, getattr(dut, i), getattr(dut, o), pause_source, pause_sink, seed, spacing, waits, idle, trace
+    )
+    simulator = simulator_of(dut)
+    simulator.add_testbench(bench.clock, background=True)
+    for name, transfers in trace.drained.items():
+        simulator.add_testbench(bench.drainer(getattr(dut, name), transfers), background=True)
+    simulator.add_testbench(bench.feed)
+    simulator.add_testbench(bench.take)
     simulator.run()
     assert len(trace.beats) == expected, f"{len(trace.beats)} beats came, expected {expected} (seed {seed})"
     return trace
@@ -182,7 +214,7 @@ def run_cycles(
     drive: Callable[[list[dict[str, Any]], Callable[[str], int]], Mapping[str, Any]],
     watched: Sequence[str],
 ) -> list[dict[str, Any]]:
-    """What the watched ports are in each cycle, for parts that are no streams.
+    """Records the watched ports in each cycle, for parts that are no streams.
 
     `drive(rows, now)` returns a cycle's inputs by their dotted names; an input that it leaves out keeps its value. `rows` holds
     the watched ports of the cycles before; `now(name)` reads a port before the inputs change, which is a registered output's
@@ -217,18 +249,14 @@ def run_cycles(
             _, _, *values = await anext(edges)
             rows.append({name: decode(value) for (name, decode), value in zip(decoders, values, strict=True)})
 
-    m = Module()
-    m.domains.sync = ClockDomain()
-    m.submodules.dut = dut
-    simulator = Simulator(m)
-    simulator.add_clock(1e-6)
+    simulator = simulator_of(dut)
     simulator.add_testbench(run)
     simulator.run()
     return rows
 
 
 def beats_after_restart(dut: wiring.Component, beats: Sequence[Any], before: int, cycles: int) -> list[Any]:
-    """What comes out of stream `o` when, behind the first `before` beats, a reset comes and then all of them, back to back."""
+    """The beats of stream `o` after a reset that follows the first `before` beats; then all beats enter back to back."""
     m, restart = Module(), Signal()
     m.domains.sync = ClockDomain()
     m.submodules.dut = ResetInserter(restart)(dut)
