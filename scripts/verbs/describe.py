@@ -35,6 +35,8 @@ def describe(config: Config, console: Console, *, every_key: bool = False) -> No
             for stage in derived.stages
         ],
         right=("latency", "table bits", "error, ulp"),
+        fold=("computes", "in"),
+        drop=("table bits", "in", "out", "interval"),
     )
     lengths = sorted({1, min(10, config.max_length), config.max_length, 8 * sum(config.groups) or 1})
     what, of = ("packet", ", N the elements of a group") if config.groups else ("vector", "")
@@ -57,6 +59,9 @@ def describe(config: Config, console: Console, *, every_key: bool = False) -> No
         console.line(f"law of a draw: within {derived.distance:.3g} of softmax in total variation, for every vector")
     for warning in derived.warnings:
         console.line(f"note: {warning}")
+    console.line(
+        f"{len(derived.stages)} stages; softstream generate with the same arguments and -o DIR writes the Verilog"
+    )
 
 
 def _keys(config: Config, console: Console, every_key: bool) -> None:
