@@ -22,12 +22,12 @@ SCORES = np.load(DIGITS_SCORES)[:2].tolist()
 CONSTRAINTS = {"ice40": "top.pcf", "ecp5": "top.lpf", "gowin": "top.cst", "vivado": "top.xdc", "quartus": "top.qsf"}
 
 
-def test_the_boards_are_there():
+def test_the_registry_holds_the_boards():
     assert set(BOARDS) >= DEMANDED
     assert all(row.name == name and row.preset in PRESETS for name, row in BOARDS.items())
 
 
-def test_an_unknown_board_is_told_the_nearest():
+def test_an_unknown_board_is_refused_with_the_nearest_name():
     with pytest.raises(UserError, match=r"unknown board 'icebraker' \(did you mean 'icebreaker'\?\): must be one of "):
         board("icebraker")
 
@@ -56,7 +56,7 @@ def test_a_row_agrees_with_its_platform(name):
     assert {"rx", "tx"} <= {signal.name for signal in uart.ios}
 
 
-def test_verified_is_what_the_tests_do():
+def test_verified_agrees_with_the_boards_that_the_tests_cover():
     said = {name: row.verified for name, row in BOARDS.items()}
     assert {name for name, far in said.items() if far != "plan"} == set(BUILT)
     assert {name for name, far in said.items() if far == "decoded bitstream"} == set(CASES)

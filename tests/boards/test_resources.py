@@ -98,7 +98,7 @@ def test_a_difference_shows_old_and_new():
     ]
 
 
-def test_the_command_says_what_differs_and_fails(monkeypatch, capsys):
+def test_the_command_lists_the_differences_and_fails(monkeypatch, capsys):
     changed = json.loads(json.dumps(recorded()))
     cells = changed["presets"]["digits-argmax"]["hx8k"]["cells"]
     cells["LC"] += 1

@@ -289,7 +289,7 @@ def test_presets_by_name() -> None:
         preset("softmax-int9")
 
 
-def test_accumulator_limits_name_what_would_do() -> None:
+def test_accumulator_limits_name_a_remedy() -> None:
     with pytest.raises(
         UserError, match=r"span 368 octaves need \d+ bits, at most 62 are available; accumulator = 'auto'"
     ):

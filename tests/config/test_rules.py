@@ -16,7 +16,7 @@ from softstream.hw.plan.derive import plan
 from softstream.hw.verilog import verilog
 
 TINY = {"max_length": 4, "score_width": 4, "score_scale": 0.4, "probability_width": 5}
-"""What makes every table small; keys that only change widths are not walked."""
+"""Values that keep every table small; the walk omits keys that only change widths."""
 
 VALUES: dict[str, tuple[Any, ...]] = {
     "mode": ("softmax", *sorted(set(MODES) - {"softmax"})),
@@ -65,7 +65,7 @@ def construct(keys: dict[str, Any]) -> Config | None:
 
 
 def asked(keys: dict[str, Any]) -> dict[str, Any]:
-    """Those that are not the default."""
+    """The keys whose value is not the default."""
     return {name: value for name, value in keys.items() if value != VALUES[name][0]}
 
 
@@ -99,13 +99,13 @@ def test_any_two_options_combine_or_are_refused_with_the_reason() -> None:
 
 
 @pytest.mark.parametrize("number", range(10))
-def test_what_is_planned_is_generated(number: int) -> None:
+def test_a_planned_configuration_is_generated(number: int) -> None:
     config = combinations(10, seed=11)[number]
     assert all(port.name in verilog(config) for port in plan(config).ports)
 
 
 @pytest.mark.parametrize("number", range(20))
-def test_what_is_planned_equals_its_model(number: int) -> None:
+def test_a_planned_configuration_equals_its_model(number: int) -> None:
     config = combinations(20, seed=12)[number]
     rng, form = np.random.default_rng(13), config.score_format
     lengths = (1, 4, 2, 7, 1, 3)  # whole ensembles

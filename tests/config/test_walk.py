@@ -44,7 +44,7 @@ SIZES = re.compile(
     r"the error bound would be|accumulator would need|octaves need \d+ bits|the exact sum of exponentials has room|"
     r"against a running reference depends on the order|a sigmoid of more than"
 )
-"""What only numbers tell: a bound above 1 ulp, a sum or a table that is too wide, and so lanes with a sum that has an order."""
+"""Refusals that only the numbers decide: a bound above 1 ulp, a sum or a table that is too wide, lanes with an ordered sum."""
 
 
 def drawn(seed: int) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def test_golden_is_numpy_first_index() -> None:
         assert codes[0].tolist() == [255 * (k == np.argmax(vector[:3])) for k in range(len(vector))]
 
 
-def test_golden_ignores_what_lies_beyond_the_length() -> None:
+def test_golden_ignores_elements_beyond_the_length() -> None:
     config = Config(mode="hardmax", probability_format="UQ1")
     assert golden(config, np.array([[1, 3, 9]]), np.array([2]))["one_hot"].tolist() == [[0, 256, 0]]
 

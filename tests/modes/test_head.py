@@ -109,7 +109,7 @@ class Joined(wiring.Component):
 
 @pytest.mark.parametrize("sink", ["never", "random"])
 @pytest.mark.parametrize("name", ["absolute", "logarithm", "small", "small-reciprocal", "two-pass"])
-def test_a_winner_taken_with_the_last_probability_blocks_nothing(name: str, sink: str) -> None:
+def test_a_winner_that_leaves_with_the_last_probability_blocks_nothing(name: str, sink: str) -> None:
     config = HEADS[name]
     vectors = score_vectors(config, seed=47)
     probabilities, winners = expected_beats(config, vectors)

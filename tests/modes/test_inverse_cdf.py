@@ -34,7 +34,7 @@ CONFIGS = {
 
 
 def draws(config: Config, vectors: list[np.ndarray], before: int = 0) -> list[dict[str, int]]:
-    """What the model says."""
+    """The model's beats."""
     model = golden(config, *pad_vectors(vectors, config.score_format.minimum), before=before)
     rows = zip(model["sample"], model["score"], model.overlong, strict=True)
     return [{"index": int(i), "score": int(s), "overlong": int(o)} for i, s, o in rows]
@@ -59,7 +59,7 @@ def test_short_vectors_pile_up_behind_a_stalled_draw() -> None:
 
 
 @pytest.mark.parametrize("profile", ["small", "fast", "fastest"])
-def test_a_draw_leaves_when_it_is_found(profile: str) -> None:
+def test_a_draw_leaves_as_soon_as_its_element_is_known(profile: str) -> None:
     config = config_of(max_length=33, profile=profile)
     planned = plan(config)
     for length in (1, 2, 33):
@@ -93,7 +93,7 @@ def test_a_vector_takes_one_word_whatever_its_length() -> None:
     assert [beat["overlong"] for beat in trace.beats] == [1, 0, 0]
 
 
-def test_the_model_goes_on_where_it_was() -> None:
+def test_the_model_continues_its_random_words() -> None:
     """Many vectors in blocks, and the same one by one behind those before them."""
     config = config_of(max_length=100)
     rng = np.random.default_rng(4)

@@ -173,9 +173,7 @@ def test_latency_is_constant_and_there_is_no_bubble(profile: str) -> None:
         ({"score_width": 14, "score_scale": 2.0**-12, "score_signed": False}, 2.0**-9),
     ],
 )
-def test_scores_too_wide_and_too_fine_are_refused_with_what_would_do(
-    values: dict[str, object], would_do: float
-) -> None:
+def test_scores_too_wide_and_too_fine_are_refused_with_a_remedy(values: dict[str, object], would_do: float) -> None:
     config = Config.from_mapping({"mode": "sigmoid", **values})
     text = (
         rf"score_width = {config.score_width}, score_scale = .*; score_width = 12 would do, or score_scale = {would_do}"

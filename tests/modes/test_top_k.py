@@ -56,7 +56,7 @@ def test_golden_is_a_stable_sort(count: int) -> None:
         assert best[0].tolist() == [vector[k] for k in due] + [0] * missing
 
 
-def test_golden_ignores_what_lies_beyond_the_length() -> None:
+def test_golden_ignores_elements_beyond_the_length() -> None:
     indices, best = insertion(np.array([[1, 3, 9], [0, 0, 9]]), np.array([[True, True, False]] * 2), 3)
     assert indices.tolist() == [[1, 0, 0], [0, 1, 0]]
     assert best.tolist() == [[3, 1, 0], [0, 0, 0]]
@@ -173,6 +173,6 @@ def test_formulas() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 17, True, 2.0, "5"])
-def test_refuses_what_is_no_count(count: object) -> None:
+def test_a_value_that_is_no_count_is_refused(count: object) -> None:
     with pytest.raises(UserError, match=r"^top_k = .*: must be an integer from 1 to 16 elements; for example 5$"):
         Config(mode="top_k", top_k=count)  # type: ignore[arg-type]

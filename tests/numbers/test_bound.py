@@ -218,7 +218,7 @@ def test_adversarial_in_two_passes(probability_width: int, length: int, scale: f
 
 
 def test_the_attack_in_two_passes_comes_close_to_the_bound() -> None:
-    """What is off in the sum is off in the maximum's probability, to nine tenths of what the bound allows for."""
+    """An error of the sum reaches the maximum's probability, to nine tenths of the share that the bound holds for it."""
     for scale in (0.0625, 0.1467):
         config = TWO_PASS.replace(score_scale=scale, probability_width=16, guard_bits=3)
         table, limits = differences(config), bound(config)

@@ -158,7 +158,7 @@ def test_one_element_is_certain() -> None:
         ({"score_scale": 0.5, "temperature": 2.0}, r"with temperature = 2\.0 .* score_scale = 0\.21 would do"),
     ],
 )  # fmt: skip
-def test_what_has_no_exact_sum_is_refused(changes: dict[str, object], text: str) -> None:
+def test_a_configuration_without_an_exact_sum_is_refused(changes: dict[str, object], text: str) -> None:
     with pytest.raises(UserError, match=text):
         plan(config_of(**changes))
 

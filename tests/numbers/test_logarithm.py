@@ -190,7 +190,7 @@ def test_the_bound_of_an_exact_case() -> None:
         ),
     ],
 )
-def test_refusals_name_what_would_do(changes: dict[str, int], message: str) -> None:
+def test_refusals_name_a_remedy(changes: dict[str, int], message: str) -> None:
     config = Config(max_length=16).replace(**changes)
     with pytest.raises(UserError, match=re.escape(message)) as caught:
         bound(config.replace(normaliser="logarithm"))

@@ -33,7 +33,9 @@ def exact_log_softmax(config: Config, positions: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(("probability_width", "guard_bits"), WIDTHS)
 @pytest.mark.parametrize("scale", SCALES)
-def test_errors_of_all_entries_are_what_the_tables_say(scale: float, probability_width: int, guard_bits: int) -> None:
+def test_errors_of_all_entries_are_within_the_limits_of_the_tables(
+    scale: float, probability_width: int, guard_bits: int
+) -> None:
     """Every position, every octave, and both ends of every half interval of ln m, in float64."""
     width = 8
     tables = ln_tables(width, scale, 40, probability_width, guard_bits)
@@ -213,7 +215,7 @@ def test_every_divisor_and_octave_reaches_its_entries() -> None:
         ),
     ],
 )
-def test_refusals_name_what_would_do(changes: dict[str, float], message: str) -> None:
+def test_refusals_name_a_remedy(changes: dict[str, float], message: str) -> None:
     with pytest.raises(UserError, match=re.escape(message)) as caught:
         Config(mode="log_softmax", **changes)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)

@@ -42,7 +42,7 @@ def test_the_model_takes_floats_and_codes_alike() -> None:
         ),
     ],
 )
-def test_what_has_no_code_is_refused(temperatures: list[float], text: str) -> None:
+def test_a_temperature_without_a_code_is_refused(temperatures: list[float], text: str) -> None:
     with pytest.raises(UserError, match=text):
         golden(CONFIG, np.zeros((len(temperatures), 3), dtype=int), sideband={"temperatures": np.array(temperatures)})
 
@@ -63,12 +63,12 @@ def test_what_has_no_code_is_refused(temperatures: list[float], text: str) -> No
         ({"temperature_fraction": -1}, "temperature_fraction = -1: must be an integer from 0 to 14"),
     ],
 )  # fmt: skip
-def test_what_does_not_go_together_is_refused(changes: dict[str, object], text: str) -> None:
+def test_keys_that_exclude_each_other_are_refused(changes: dict[str, object], text: str) -> None:
     with pytest.raises(UserError, match=text):
         CONFIG.replace(**changes)
 
 
-def test_behind_the_product_nothing_knows_of_it() -> None:
+def test_stages_behind_the_product_ignore_the_temperature() -> None:
     parts = composition(CONFIG)
     assert parts is not None
     assert (

@@ -61,6 +61,6 @@ def test_one_element_has_no_error_in_its_sum() -> None:
         ({"probability_width": 3}, "with probability_width = 3: .* at least 4 .*; probability_width = 4 would do"),
     ],
 )
-def test_refusals_say_what_would_do(keys: dict[str, object], text: str) -> None:
+def test_refusals_name_a_remedy(keys: dict[str, object], text: str) -> None:
     with pytest.raises(UserError, match=f"^accumulator = 'two_pass' {text}"):
         of(**keys)

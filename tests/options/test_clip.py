@@ -56,7 +56,7 @@ def test_the_hardware_equals_the_model(name: str) -> None:
     check_head(CONFIGS[name], score_vectors(CONFIGS[name], seed=82), sink="random")
 
 
-def test_it_costs_nothing() -> None:
+def test_clipping_costs_no_latency_and_no_table() -> None:
     plain = Config(max_length=16)
     clipped = plan(plain.replace(clip_minimum=-40, clip_maximum=127))
     assert clipped.latency_formula == plan(plain).latency_formula

@@ -115,7 +115,7 @@ def test_finish_rounds_every_code(form: str) -> None:
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_what_is_guarded_costs_no_wider_tables(name: str) -> None:
+def test_guard_bits_cost_no_wider_tables(name: str) -> None:
     config = CONFIGS[name]
     inner = composition.composition(config).inner  # type: ignore[union-attr]
     assert inner.probability_width + inner.guard_bits == config.probability_width + config.guard_bits
@@ -156,7 +156,7 @@ def test_the_bound_is_that_of_the_inner_head_through_the_stages(name: str) -> No
         ),
     ],
 )
-def test_what_cannot_be_guarded_is_refused(keys: dict[str, Any], message: str) -> None:
+def test_impossible_guard_bits_are_refused(keys: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         plan.plan(Config(seed=SEED, **keys))
 

@@ -47,7 +47,7 @@ def test_sums_are_scores_in_finer_steps() -> None:
     )
 
 
-def test_the_two_means_say_what_they_put_out() -> None:
+def test_the_outputs_of_both_means_are_described() -> None:
     logits, means = (Config(ensemble=3, ensemble_mean=mean) for mean in ("logits", "probabilities"))
     assert [field.text for field in outputs(logits)[1].fields] == ["index of the maximum", "its score code"]
     assert outputs(logits)[1].fields[1].width == 10
@@ -92,7 +92,7 @@ def test_an_ensemble_of_one_is_none() -> None:
         ),
     ],
 )
-def test_what_makes_no_sense_is_refused(keys: dict[str, Any], message: str) -> None:
+def test_senseless_ensembles_are_refused(keys: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         plan(Config(**keys))
 

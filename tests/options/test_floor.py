@@ -98,7 +98,7 @@ def test_many_short_vectors_wait_for_their_probabilities(per_vector: str) -> Non
 
 
 @pytest.mark.parametrize("lanes", [1, 4])
-def test_what_is_left_of_one_is_counted(lanes: int) -> None:
+def test_the_remainder_of_one_is_counted(lanes: int) -> None:
     config = Config(max_length=13, probability_floor=0.05, lanes=lanes)
     inner = guarded(config.replace(probability_floor=0))
     code = floor_code(config, inner)

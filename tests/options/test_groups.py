@@ -158,7 +158,7 @@ def test_beats_become_the_arrays_they_came_from(name: str) -> None:
 
 
 def test_packets_through_the_verilog() -> None:
-    """Where the simulator knows of undefined values, as icarus does: nothing is before its first clock edge."""
+    """Icarus simulates undefined values, so no register may be read before its first clock edge."""
     config = Config(mode="argmax", groups=(3, 1, 2), max_length=3, profile="small", score_width=4)
     scores, lengths = np.stack(packets(config, [13] * 4)), np.array([13, 1, 6, 8])
     arrays = run_rtl(config, scores, lengths, simulator="icarus" if "icarus" in installed_simulators() else "auto")
@@ -185,6 +185,6 @@ def test_packets_through_the_verilog() -> None:
         ({"groups": [8], "max_length": 8, "mode": "top_k"}, r"groups = \[8\] with mode = 'top_k': the K largest"),
     ],
 )
-def test_what_makes_no_groups(keys: dict[str, object], message: str) -> None:
+def test_groups_that_cannot_be_formed_are_refused(keys: dict[str, object], message: str) -> None:
     with pytest.raises(UserError, match=f"^{message}"):
         Config.from_mapping(keys)

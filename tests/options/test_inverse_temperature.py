@@ -140,7 +140,7 @@ def test_an_infinite_temperature_is_uniform() -> None:
     assert result.argmax.tolist() == [int(np.argmax(row[:n])) for row, n in zip(scores, lengths, strict=True)]
 
 
-def test_temperature_one_is_what_it_is_without() -> None:
+def test_temperature_one_changes_no_result() -> None:
     """u = 2^F: the same scores, so the results of two heads within their bounds, and nowhere more than a code apart."""
     config = CONFIGS["int8"]
     scores = np.random.default_rng(2).integers(-128, 128, (500, 12))

@@ -38,12 +38,12 @@ def name_of(config: Config) -> str:
 
 
 def masked_code(config: Config) -> int:
-    """What comes out for a masked element where each element has something."""
+    """The code of a masked element in a mode with one output per element."""
     return log_numerics(config, signed=True).format.minimum if config.mode == "log_softmax" else 0
 
 
 def due_row(config: Config, alone: Result | None, left: np.ndarray) -> dict[str, np.ndarray]:
-    """What a vector of 12 must have, from the result of the `left` elements alone, or of nothing."""
+    """The expected arrays of a vector of 12, from the result of the unmasked elements `left` alone; None if all are masked."""
     due: dict[str, np.ndarray] = {}
     for output in outputs(config):
         for field in output.fields:
@@ -65,7 +65,7 @@ def due_row(config: Config, alone: Result | None, left: np.ndarray) -> dict[str,
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name_of)
-def test_what_is_left_is_the_result_without_the_masked_elements(config: Config) -> None:
+def test_the_result_is_that_of_the_unmasked_elements_alone(config: Config) -> None:
     """The random numbers of a sample as well: a masked element takes none, or each vector one."""
     rng = np.random.default_rng(5)
     fmt, plain = config.score_format, config.replace(mask=False)
@@ -160,7 +160,7 @@ def test_the_list_ends_with_the_last_element_that_is_not_masked() -> None:
     assert index == [(2, 0, 0), (0, 1, 0), (0, 1, 2), (1, 0, 0), (3, 0, 0), (2, 1, 0)]
 
 
-def test_the_port_is_there_only_where_something_comes_beside_the_scores() -> None:
+def test_the_tuser_port_exists_only_with_a_sideband() -> None:
     assert "s_axis_tuser" not in [port.name for port in top_ports(Config())]
     [port] = [port for port in top_ports(CONFIGS[1]) if port.name == "s_axis_tuser"]
     assert (port.direction, port.width) == ("input", 1)

@@ -67,7 +67,7 @@ def by_definition(
 
 
 def looked_at(beats: list[dict[str, int]], lanes: int) -> list[dict[str, int]]:
-    """What counts: sums of lanes that hold none do not."""
+    """The beats with the sums of empty lanes set to 0, because their value is undefined."""
     return [
         {**beat, **{f"sum_{lane}": beat[f"sum_{lane}"] * beat[f"keep_{lane}"] for lane in range(1, lanes)}}
         for beat in beats
@@ -126,7 +126,7 @@ def test_the_model_equals_the_definition() -> None:
     assert not any(row[n:].any() for row, n in zip(sums, lengths[::3], strict=True))
 
 
-def test_stops_anywhere() -> None:
+def test_an_enable_that_comes_and_goes_changes_no_sum() -> None:
     """Under an enable that comes and goes, the sums are the same."""
     rng = np.random.default_rng(9)
     vectors = ensembles(rng, 3, 4, 30)

@@ -44,7 +44,7 @@ def evaluate(formula: str, length: int) -> int:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_formulas_say_what_the_numbers_are(name: str) -> None:
+def test_formulas_evaluate_to_the_numbers(name: str) -> None:
     figures = plan(ALL[name])
     figures = figures.vectors or figures  # formulas are those of a group
     for length in (1, 2, 7, 100):
@@ -114,7 +114,7 @@ def rows_of(normaliser: str) -> list[tuple[str, str, str]]:
     return [(stage.name, stage.computes, stage.interval) for stage in stages[4:]]
 
 
-def test_rows_say_what_is_computed() -> None:
+def test_rows_describe_the_computation() -> None:
     leading_one = "leading one: Σ = 2^n·m"
     exponential = ("exponential", "2^(βx): one table of 256 entries", "1 element/cycle")
     rounding = ("round", "shift by n − E, round half up, saturate", "1 element/cycle")
@@ -187,12 +187,12 @@ def test_two_passes_take_one_vector_after_the_other() -> None:
     assert plan(Config(accumulator="two_pass", mode="argmax")) != plan(TWO_PASS["two-pass"])
 
 
-def test_refuses_what_breaks_the_bound() -> None:
+def test_a_configuration_that_breaks_the_bound_is_refused() -> None:
     with pytest.raises(UserError, match="at most 1 ulp is allowed"):
         plan(Config(guard_bits=1))
 
 
-def test_lanes_with_a_running_reference_are_refused_with_what_would_do() -> None:
+def test_lanes_with_a_running_reference_are_refused_with_a_remedy() -> None:
     with pytest.raises(UserError, match=r"; lanes = 1 would do, or accumulator = 'auto'$"):
         Config(lanes=4, accumulator="reference")
     assert plan(Config(lanes=4)).config.lanes == plan(Config(accumulator="reference")).config.lanes * 4

@@ -28,7 +28,7 @@ def picked(values: dict[str, object], space: Room | None = None) -> str:
     return config.profile
 
 
-def test_what_is_not_auto_stays_and_needs_no_reason() -> None:
+def test_an_explicit_profile_stays_and_needs_no_reason() -> None:
     space = room(1, DIVIDER, fast=(900, 100.0), small=(500, 100.0))
     for profile in ("fast", "fastest", "small"):
         assert resolve({"profile": profile}, space) == (Config(profile=profile), "")
@@ -52,7 +52,7 @@ def test_the_throughput_counts_and_so_does_the_length() -> None:
     assert picked({"max_length": 1}, room(1000, DIVIDER, fast=(900, 100.0), small=(500, 90.0))) == "fast"
 
 
-def test_of_what_is_as_fast_within_a_tenth_the_smallest_is_taken() -> None:
+def test_auto_picks_the_smallest_of_profiles_within_a_tenth_of_the_fastest() -> None:
     for mhz, profile in ((91.0, "small"), (89.0, "fast")):
         space = room(1000, LOGARITHM, fast=(700, 100.0), fastest=(900, 100.0), small=(500, mhz))
         assert picked({"normaliser": "logarithm"}, space) == profile
@@ -60,7 +60,7 @@ def test_of_what_is_as_fast_within_a_tenth_the_smallest_is_taken() -> None:
     assert picked({"normaliser": "logarithm"}, space) == "fastest"
 
 
-def test_what_does_not_fit_is_not_taken_and_where_nothing_does_it_is_small() -> None:
+def test_auto_picks_a_profile_that_fits_or_else_small() -> None:
     measured = {"fast": (900, 100.0), "small": (500, 60.0)}
     assert [picked({}, room(cells, DIVIDER, **measured)) for cells in (900, 899, 500, 499)] == [
         "fast",
@@ -93,7 +93,7 @@ def test_a_configuration_never_holds_auto() -> None:
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_the_room_of_a_part_is_what_was_measured_on_it(name: str) -> None:
+def test_the_room_of_a_part_holds_its_measurements(name: str) -> None:
     space = room_of_part(name)
     logic = PARTS[name].cell("logic").name  # type: ignore[union-attr]
     entry = recorded()["softmax-int8"][name]
@@ -103,7 +103,7 @@ def test_the_room_of_a_part_is_what_was_measured_on_it(name: str) -> None:
     assert all(measured.mhz <= PARTS[name].limit({}).mhz for measured in space.measured)
 
 
-def test_a_board_has_its_link_beside_the_head_and_an_unmeasured_part_is_doubted() -> None:
+def test_a_board_adds_its_link_to_the_head_and_an_unmeasured_part_is_derated() -> None:
     row = board("icestick")
     alone, linked = room_of_board(row, link=False), room_of_board(row)
     assert alone.cells == linked.cells == row.cells
@@ -127,7 +127,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return int(ended.value.code or 0), output.out, output.err
 
 
-def test_describe_and_generate_say_what_was_picked_and_write_only_that(capsys, tmp_path) -> None:
+def test_describe_and_generate_name_the_picked_profile_and_write_only_it(capsys, tmp_path) -> None:
     part = ("--preset", "softmax-int8-log", "--set", "profile=auto", "--part", "ecp5-25k")
     expected, why = resolve({**LOGARITHM.to_mapping(), "profile": "auto"}, room_of_part("ecp5-25k"))
     code, out, _ = run(capsys, "describe", *part)
@@ -170,7 +170,7 @@ def test_explore_picks_for_every_point() -> None:
     assert [config.profile for config in asked.configs] == ["fast"]
 
 
-def test_build_says_what_was_picked_for_its_board(capsys, tmp_path) -> None:
+def test_build_names_the_profile_picked_for_its_board(capsys, tmp_path) -> None:
     arguments = ("--set", "profile=auto", "--set", "max_length=64", "--plan-only", "-o", str(tmp_path))
     code, out, _ = run(capsys, "build", "--board", "icestick", "--preset", "softmax-int8", *arguments)
     assert code == 0
@@ -178,7 +178,7 @@ def test_build_says_what_was_picked_for_its_board(capsys, tmp_path) -> None:
     assert json.loads((tmp_path / "build.json").read_text())["config"]["profile"] == "small"
 
 
-def test_what_fits_is_found_with_as_little_changed_as_may_be() -> None:
+def test_the_nearest_configuration_that_fits_changes_the_fewest_keys() -> None:
     measured = (
         *room(0, DIVIDER, fast=(1800, 100.0), small=(1200, 60.0)).measured,
         *room(0, LOGARITHM, fast=(1250, 100.0), small=(1100, 90.0)).measured,

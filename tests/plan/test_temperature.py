@@ -68,7 +68,7 @@ def test_sigmoid_and_sampling_read_the_quotient() -> None:
     assert (gumbel_table(hot).values == gumbel_table(plain).values).all()
 
 
-def test_too_cold_is_refused_with_what_would_do() -> None:
+def test_too_cold_is_refused_with_a_remedy() -> None:
     cold = Config(mode="argmax", temperature=0.001)
     with pytest.raises(
         UserError,
@@ -85,7 +85,7 @@ def test_too_hot_is_warned_of() -> None:
     assert warning.startswith("score_scale = 0.0625 with temperature = 1000000.0: the whole range of scores changes")
 
 
-def test_wide_scores_of_sigmoid_and_sampling_name_what_would_do() -> None:
+def test_wide_scores_of_sigmoid_and_sampling_are_refused_with_a_remedy() -> None:
     fine = Config(score_width=16, score_scale=2.0**-9, temperature=3.0)
     with pytest.raises(
         UserError, match=r"score_scale = 0.001953125 with temperature = 3.0: .*, or score_scale = 0.01171875"

@@ -145,7 +145,7 @@ def test_the_rooms_are_imported_as_parts_of_softstream(path):
         assert not {name.split(".")[0] for name in names} & {*ROOMS, "tests"}
 
 
-def test_what_needs_no_amaranth_loads_none():
+def test_modules_without_hardware_load_no_amaranth():
     without = [name for name in SOURCES if place_of(name)[0] == "hw" and place_of(name)[1] not in WITH_AMARANTH]
     without += [*MODEL, *(name for name in SOURCES if name.startswith("softstream.sim.reference"))]
     without += ["softstream.boards.flow.capacity", "softstream.scripts.cli", "softstream.scripts.verbs.describe"]
@@ -157,7 +157,7 @@ def test_what_needs_no_amaranth_loads_none():
 
 
 @pytest.mark.parametrize("module", sorted(SOURCES))
-def test_all_is_there_and_resolves(module):
+def test_every_package_has_all_and_its_names_resolve(module):
     package = importlib.import_module(module)
     exported = package.__all__
     assert len(set(exported)) == len(exported)

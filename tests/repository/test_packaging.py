@@ -123,7 +123,7 @@ def test_constraints_cover_every_requirement():
     assert {normalised(re.match(r"[\w.-]+", text)[0]) for text in REQUIRED} <= pinned
 
 
-def test_every_requirement_says_what_for():
+def test_every_requirement_states_its_purpose():
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     for requirement in REQUIRED:
         assert re.search(re.escape(f'"{requirement}",') + r"\s+# \w", text), requirement

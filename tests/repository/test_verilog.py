@@ -57,7 +57,7 @@ def test_no_paths_and_no_sources() -> None:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_every_line_of_verilog_has_its_line_of_python_beside_it(name: str) -> None:
+def test_every_line_of_verilog_names_its_line_of_python(name: str) -> None:
     lines = verilog(PRESETS[name]).splitlines()
     sources = source_lines(PRESETS[name])
     assert len(sources) == len(lines)

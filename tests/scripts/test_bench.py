@@ -63,7 +63,7 @@ def test_every_peer_has_a_source():
     assert len({peer.name for peer in PEERS}) == len(PEERS)
 
 
-def test_an_unknown_variant_is_told_the_nearest():
+def test_an_unknown_variant_is_refused_with_the_nearest_name():
     assert chosen(["argmax-int8"]) == [VARIANTS["argmax-int8"]]
     assert chosen([]) == list(VARIANTS.values())
     with pytest.raises(
@@ -114,7 +114,7 @@ def source(line):
     return files.files(f"softstream.{room}").joinpath(name).read_text(encoding="utf-8").splitlines()[int(number) - 1]
 
 
-def test_a_path_is_told_by_stage_and_by_the_line_of_python_of_its_line_of_verilog():
+def test_a_path_is_located_by_stage_and_by_line_of_python():
     config = PRESETS["argmax-int8-small"]
     [number] = [n for n, line in enumerate(verilog(config).splitlines(), 1) if line.endswith("+ rest;")]
     stages, lines = located(config, path("head.frame.index[3]", lines=(number,)))
@@ -123,7 +123,7 @@ def test_a_path_is_told_by_stage_and_by_the_line_of_python_of_its_line_of_verilo
     assert "+ rest" in source(lines[0])
 
 
-def test_where_synthesis_lost_the_line_the_signal_tells_it():
+def test_the_signal_locates_a_path_whose_line_synthesis_lost():
     stages, lines = located(
         PRESETS["argmax-int8-small"], path("head.maximum.rest_LUT4_A_Z[3]", "head.frame.index_CCU2C_S0[1]")
     )
@@ -132,7 +132,7 @@ def test_where_synthesis_lost_the_line_the_signal_tells_it():
     assert "index" in source(lines[1])
 
 
-def test_where_there_is_no_signal_the_place_of_the_stage_tells_it():
+def test_the_stage_locates_a_path_without_a_signal():
     stages, lines = located(PRESETS["argmax-int8-small"], path("head.maximum._0_[3]", start="head.maximum._1_.Q"))
     assert stages == ("maximum", "edge")
     assert [source(line).strip() for line in lines] == ["m.submodules.maximum = maximum = Maximum(config)"]
@@ -162,7 +162,7 @@ def test_throughput_is_the_median_clock_over_the_measured_interval():
     assert entry["critical_path"]["seed"] == 1
 
 
-def test_what_is_above_the_limit_of_the_part_is_margin():
+def test_fmax_above_the_limit_of_the_part_is_margin():
     limit = PARTS["ecp5-25k"].limit({"COMB": 50})
     entry = placed(measurement(limit.mhz + 50.0))
     assert (entry["clock_mhz"], entry["margin_mhz"]) == (limit.mhz, 50.0)
@@ -196,7 +196,7 @@ def test_the_recorded_clocks_are_within_the_limits_of_their_parts():
             assert figures["margin_mhz"] == round(median - figures["clock_mhz"], 2)
 
 
-def test_what_a_goal_misses_is_said_with_both_numbers():
+def test_a_missed_goal_is_reported_with_both_numbers():
     goal = Goal(fmax_mhz=110, cells={"COMB": 45, "FF": 40}, first_output=8)
     assert placed(measurement(100.0), goal, interval=5)["misses"] == [
         "Fmax 100.0 of 110 MHz",

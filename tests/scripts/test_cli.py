@@ -1,4 +1,4 @@
-"""What a person types and what comes back: results, one-line errors, exit codes."""
+"""The commands as a person types them: results, one-line errors, exit codes."""
 
 import io
 import json
@@ -354,7 +354,7 @@ def test_the_generated_configuration_gives_the_same_bytes(cli, tmp_path):
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
 
 
-def test_generated_files_know_no_place_and_no_time(cli, tmp_path):
+def test_generated_files_contain_no_path_and_no_time(cli, tmp_path):
     assert cli("generate", *SMALL, "-o", tmp_path / "out")[0] == 0
     for path in (tmp_path / "out").iterdir():
         text = path.read_text()
@@ -362,7 +362,7 @@ def test_generated_files_know_no_place_and_no_time(cli, tmp_path):
         assert time.strftime("%Y-%m-%d") not in text
 
 
-def test_an_output_is_kept_when_generation_fails(refused, cli, tmp_path, monkeypatch):
+def test_an_existing_output_survives_a_failed_generation(refused, cli, tmp_path, monkeypatch):
     out = tmp_path / "out"
     assert cli("generate", *SMALL, "-o", out)[0] == 0
     before = {path.name: path.read_bytes() for path in out.iterdir()}
@@ -385,7 +385,7 @@ def test_generate_into_a_file_is_refused(refused, scores):
 # run -----------------------------------------------------------------------------------------------------------------
 
 
-def test_run_writes_what_the_model_says(cli, tmp_path, scores):
+def test_run_writes_the_results_of_the_model(cli, tmp_path, scores):
     code, out, err = cli("run", *SMALL, "--scores", scores, "-o", tmp_path / "r.npz")
     assert (code, err) == (0, "")
     assert re.search(r"\n2 vectors through the model in \d+\.\d s\n$", out)
@@ -453,7 +453,7 @@ def test_run_on_rtl_that_differs_writes_nothing(refused, tmp_path, scores, monke
 
 
 @pytest.mark.parametrize("argument", ["--scores", "--lengths"])
-def test_run_with_a_file_that_is_not_there(refused, tmp_path, scores, argument):
+def test_run_with_a_missing_file(refused, tmp_path, scores, argument):
     files = {"--scores": scores, "--lengths": scores, argument: tmp_path / "nothing.npy"}
     arguments = [text for pair in files.items() for text in pair]
     message = refused("run", *SMALL, *arguments, "-o", tmp_path / "r.npz")
@@ -628,7 +628,7 @@ def test_colours_follow_the_terminal_and_no_color(monkeypatch, no_color, coloure
         (0.4, Terminal, True, False),
     ],
 )
-def test_a_progress_bar_on_what_takes_long(monkeypatch, seconds, stream, quiet, shown):
+def test_long_commands_show_a_progress_bar(monkeypatch, seconds, stream, quiet, shown):
     monkeypatch.setattr(console_module, "PROGRESS_AFTER_SECONDS", 0.1)
     monkeypatch.setenv("TERM", "xterm-256color")
     errors = stream()
@@ -749,7 +749,7 @@ def test_completion(cli, shell):
         ("softstream build --board ices", "plain,icestick"),
     ],
 )
-def test_what_a_shell_completes(words, expected):
+def test_shell_completion(words, expected):
     environment = {"_SOFTSTREAM_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
     done = subprocess.run(
         [sys.executable, "-c", "from softstream.scripts.cli import main; main()"],

@@ -109,7 +109,7 @@ def test_only_the_saturation_of_one_exceeds_the_bound_before_saturation(saturati
     assert (p.worst_error_ulp == p.maximum_error_ulp) == (saturating == "UQ1")
 
 
-def test_an_error_beyond_the_bound_is_told():
+def test_an_error_beyond_the_bound_is_reported():
     comparison = compare(SMALL, SCORES, place=False)
     p = comparison.probabilities
     wrong = replace(comparison, probabilities=replace(p, maximum_error_ulp=2.0, worst_error_ulp=2.0))
@@ -171,7 +171,7 @@ def test_cycles_are_the_plans_at_the_longest_length():
     )
 
 
-def test_what_lies_beyond_a_vectors_end_changes_nothing():
+def test_elements_beyond_the_end_of_a_vector_change_nothing():
     lengths = RNG.integers(1, 17, 40)
     used = np.arange(16) < lengths[:, None]
     labels = np.zeros(40, dtype=np.int64)
@@ -200,7 +200,7 @@ def test_the_digits_keep_their_codes_at_their_own_scale_and_are_quantised_at_ano
     assert np.array_equal(unsigned.codes, stored.codes - stored.codes.min(axis=1, keepdims=True))
 
 
-def test_real_scores_are_quantised_and_codes_with_their_count_are_taken_as_they_are():
+def test_real_scores_are_quantised_and_codes_with_their_count_stay_unchanged():
     real = compare(SMALL, SCORES * SMALL.score_scale * 1.3717, LABELS, place=False)  # no ties to even
     steps = np.rint(SCORES * 1.3717).astype(np.int64)
     codes = np.clip(steps, -128, 127)
@@ -228,7 +228,7 @@ def test_real_scores_are_quantised_and_codes_with_their_count_are_taken_as_they_
         ({"seeds": []}, "seeds: none given"),
     ],
 )
-def test_what_does_not_match_is_refused_before_anything_runs(monkeypatch, arguments, message):
+def test_inputs_that_do_not_match_are_refused_before_anything_runs(monkeypatch, arguments, message):
     monkeypatch.setattr(module, "golden", None)
     monkeypatch.setattr(heads, "measure", None)
     with pytest.raises(UserError, match=message):
@@ -268,7 +268,7 @@ def no_verilog(monkeypatch):
 
 
 @pytest.mark.usefixtures("no_verilog")
-def test_cells_and_fmax_stand_beside_each_other(monkeypatch):
+def test_cells_and_fmax_stand_side_by_side(monkeypatch):
     monkeypatch.setattr(heads, "measure", faked([200.0, 250.0, 100.0, 150.0]))
     seen = []
     comparison = compare(SMALL, SCORES, seeds=(3,), progress=lambda done, what: seen.append((done, what)))

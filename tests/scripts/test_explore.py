@@ -43,7 +43,7 @@ def test_a_sweep_is_every_combination_over_the_base():
     assert sweep(BASE, []).configs == (Config.from_mapping(BASE),)
 
 
-def test_what_no_head_can_be_is_left_out_with_the_reason():
+def test_impossible_points_are_left_out_with_the_reason():
     asked = sweep(Config().to_mapping(), ["guard_bits=1,4"])
     assert [config.guard_bits for config in asked.configs] == [4]
     [(settings, why)] = asked.impossible
@@ -78,7 +78,7 @@ SMALL, FAST, EXACT, BEATEN = point(100, 50, 0.7), point(200, 90, 0.7), point(150
 HUGE = point(9000, 300, 0.5, fits=False)
 
 
-def test_the_front_holds_what_nothing_beats():
+def test_the_front_holds_the_points_that_no_other_point_beats():
     assert pareto([FAST, BEATEN, EXACT, HUGE, SMALL]) == [SMALL, EXACT, FAST]
 
 
@@ -136,12 +136,12 @@ def cache(tmp_path, monkeypatch):
 
 @functools.cache
 def cells_of(config):
-    """What the point must give, measured directly."""
+    """The expected cells of the point, measured directly."""
     [measurement] = measure([Job(verilog(config), PARTS["hx8k"], ())])
     return measurement.cells
 
 
-def test_points_are_measured_once_and_kept(cache, monkeypatch):
+def test_points_are_measured_once_and_cached(cache, monkeypatch):
     asked = sweep(BASE, ["max_length=2,9"])
     seen = []
     points = explore(asked, "hx8k", (), jobs=2, progress=lambda done, what: seen.append(done))
@@ -225,7 +225,7 @@ def children(pid):
 
 
 @pytest.mark.long
-def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(cache, folder):
+def test_ctrl_c_keeps_finished_points_and_the_same_command_continues(cache, folder):
     command = [*EXPLORE, "--sweep", LENGTHS, "--jobs", "1"]
     # A background job ignores SIGINT; Python makes it raise again.
     script = (
@@ -394,7 +394,7 @@ def test_a_single_impossible_configuration_is_refused_with_its_own_words():
         sweep({"lanes": 4, "accumulator": "reference"}, [])
 
 
-def test_where_nothing_fits_the_smallest_is_told_and_what_was_measured_to_fit():
+def test_if_nothing_fits_the_smallest_point_and_a_measured_remedy_are_named():
     config = Config(mode="softmax")
     fitting = config.replace(profile="small")
     points = [point(9000, None, 0.6, config=config, fits=False)]

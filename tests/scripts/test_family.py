@@ -76,7 +76,7 @@ def test_an_entry_is_a_mode_or_a_preset_with_any_settings_behind_it():
         ("softmax:smoothing=[1,2,1]:lanes=2", ":lanes=2: smoothing with lanes = 2"),
     ],
 )
-def test_what_names_nothing_is_refused(modes, message):
+def test_unknown_entries_are_refused(modes, message):
     with pytest.raises(UserError) as refused:
         entries(modes, BASE)
     assert message in str(refused.value)
@@ -107,7 +107,7 @@ def test_what_names_nothing_is_refused(modes, message):
         ("softmax:max_length=8", {}, "all entries share max_length"),
     ],
 )
-def test_what_the_scores_cannot_serve_is_refused_before_anything_runs(monkeypatch, modes, arguments, message):
+def test_members_that_the_scores_cannot_serve_are_refused_before_anything_runs(monkeypatch, modes, arguments, message):
     monkeypatch.setattr("softstream.scripts.verbs.family.golden", None)
     with pytest.raises(UserError) as refused:
         judged(modes, **arguments)
@@ -141,7 +141,7 @@ def test_every_mode_on_the_digits(of_digits, mode):
     assert (member.calibration is not None) == (mode in ("softmax", "log_softmax", "sigmoid", "softmax_top_k"))
 
 
-def test_softmax_is_what_the_plain_comparison_finds(of_digits):
+def test_softmax_equals_the_plain_comparison(of_digits):
     plain = compare(BASE, place=False)
     [member] = [member for member in of_digits.members if member.title == "softmax"]
     d, p = plain.decisions, plain.probabilities
@@ -163,14 +163,14 @@ def test_the_calibration_error_by_a_count():
     assert member.calibration.error == pytest.approx(sum(gaps) / len(LABELS))
 
 
-def test_flips_and_accuracy_of_what_ties_by_a_count():
+def test_flips_and_accuracy_of_ties_by_a_count():
     scores = np.full((3, 16), 120)  # so sure that every code of the sigmoid is the largest
     scores[1, 7] = scores[2, 0] = 121
     [member] = judged("sigmoid", scores=scores, labels=np.array([0, 7, 0])).members
     assert (member.decision.flips, member.decision.accuracy) == (1, pytest.approx(2 / 3))
 
 
-def test_what_is_masked_never_counts():
+def test_masked_elements_never_count():
     masked, plain = judged("softmax:mask=true,softmax", labels=LABELS, sideband={"mask": MASK}).members
     assert masked.decision.flips == 0
     assert masked.error.within_bound
@@ -217,7 +217,7 @@ def test_every_mode_of_groups(mode):
         "normaliser=none",
     ],
 )
-def test_what_stands_behind_the_softmax_is_held_against_its_own_float64(options):
+def test_options_behind_the_softmax_are_compared_with_their_own_float64(options):
     """Lengths vary; the winner stays that of the scores."""
     lengths = RNG.integers(1, 17, 60)
     [member] = judged(f"softmax:{options}", labels=LABELS % lengths, lengths=lengths).members
@@ -226,7 +226,7 @@ def test_what_stands_behind_the_softmax_is_held_against_its_own_float64(options)
     assert member.decision.flips == 0
 
 
-def test_a_temperature_beside_each_vector():
+def test_a_temperature_for_each_vector():
     temperatures = RNG.integers(0, 256, 60)
     flat, member = judged(
         "softmax,softmax:temperature_bits=8", labels=LABELS, sideband={"temperatures": temperatures}
@@ -284,7 +284,7 @@ def test_a_draw_has_the_distance_of_its_law(sampler):
     assert 0 < member.error.mean <= member.error.largest < member.error.bound == plan(member.plan.config).distance
 
 
-def test_lengths_cut_what_is_counted():
+def test_lengths_limit_the_count():
     lengths = RNG.integers(1, 17, 60)
     used = np.arange(16) < lengths[:, None]
     modes = "softmax,sigmoid,softmax_top_k,log_softmax,sample,hardmax"
@@ -294,7 +294,7 @@ def test_lengths_cut_what_is_counted():
     assert one.members[2].error.count == np.minimum(lengths, 5).sum()
 
 
-def test_an_error_beyond_the_bound_is_told(of_digits):
+def test_an_error_beyond_the_bound_is_reported(of_digits):
     member = of_digits.members[1]
     wrong = replace(of_digits, members=(replace(member, error=replace(member.error, largest=0.6)),))
     assert "softmax: error ABOVE the proved bound" in wrong.answer
@@ -306,7 +306,7 @@ def test_an_error_beyond_the_bound_is_told(of_digits):
 # What is printed
 
 
-def test_resources_stand_beside_each_other(monkeypatch):
+def test_resources_stand_side_by_side(monkeypatch):
     monkeypatch.setattr(heads_module, "verilog", lambda config: config.mode)
     monkeypatch.setattr(heads_module, "measure", faked([200.0, 250.0, 100.0, 150.0]))
     report = family(SMALL, entries("argmax,log_softmax", SMALL), SCORES)
@@ -329,7 +329,7 @@ def test_resources_stand_beside_each_other(monkeypatch):
         assert text in page.text
 
 
-def test_the_page_tells_every_number_and_stands_alone(of_digits, tmp_path):
+def test_the_page_states_every_number_and_stands_alone(of_digits, tmp_path):
     write_html(of_digits, tmp_path / "family.html")
     text = (tmp_path / "family.html").read_text(encoding="utf-8")
     page = Page(text)

@@ -15,7 +15,7 @@ from softstream.scripts.verbs import gallery
 
 
 @pytest.mark.parametrize(("member", "values"), list(gallery.evaluated()), ids=lambda value: getattr(value, "title", ""))
-def test_what_is_shown_is_within_the_bound_of_float64(member: gallery.Member, values: gallery.Values) -> None:
+def test_shown_values_are_within_the_bound_of_float64(member: gallery.Member, values: gallery.Values) -> None:
     assert len(values.model) == len(values.exact)
     assert np.abs(values.model - values.exact).max() <= values.bound + 1e-12
 

@@ -49,8 +49,8 @@ def test_the_data_are_small_and_as_described():
     }
 
 
-def test_the_decisions_that_are_told():
-    """Counted from integers, so the same on every machine; the README's table tells them too."""
+def test_the_documented_decisions():
+    """The counts come from integers, so every machine gives the same; the README's table states them too."""
     evaluation = evaluate(BASE)
     assert evaluation.counts() == {"differing_float": 3, "differing_int8": 0, "proved": 594}
     assert (
@@ -104,7 +104,7 @@ def test_float_and_hardware_by_a_plain_computation():
 
 
 @pytest.mark.parametrize("width", [3, 4, 8])
-def test_what_is_proved_holds_for_the_worst_that_the_bound_allows(monkeypatch, width):
+def test_proved_decisions_hold_for_the_largest_error_that_the_bound_allows(monkeypatch, width):
     """Every hidden code moved as far as its bound goes, towards the runner-up and away from the best."""
     config = BASE.replace(probability_width=width, normaliser="logarithm")
     honest = evaluate(config)
@@ -142,7 +142,7 @@ def test_every_head_is_the_configuration_at_the_scale_of_its_scores():
 
 
 @pytest.mark.parametrize("change", [{"mode": "argmax"}, {"mask": True}])
-def test_what_is_no_softmax_of_all_scores_is_refused(change):
+def test_heads_other_than_a_softmax_of_all_scores_are_refused(change):
     with pytest.raises(UserError, match="the network's layers are softmax of all their scores; mode = 'softmax'"):
         heads(BASE.replace(**change))
 

@@ -74,7 +74,7 @@ def test_the_page_tells_every_number_of_the_table_and_the_answer(of_digits, page
             assert value in page.text
 
 
-def test_the_page_tells_where_its_numbers_come_from(of_digits, page):
+def test_the_page_states_the_sources_of_its_numbers(of_digits, page):
     for phrase in (
         of_digits.config.digest,
         of_digits.argmax.plan.config.digest,
@@ -150,7 +150,7 @@ def test_many_scores_make_no_large_page():
     assert len(render(compare(Config(max_length=100), scores, place=False))) < 1_000_000
 
 
-def test_what_was_left_out_is_said_or_absent():
+def test_omitted_parts_are_named_or_absent():
     bare = compare(CONFIG, SCORES, place=False)
     page = Page(render(bare))
     assert "Place and route was left out of this run" in page.text
@@ -162,13 +162,13 @@ def test_what_was_left_out_is_said_or_absent():
     assert single.tags["svg"] == 1
 
 
-def test_a_head_that_does_not_fit_is_drawn_and_told():
+def test_a_head_that_does_not_fit_is_drawn_and_reported():
     page = Page(render(with_parts(compare(CONFIG, SCORES, place=False), "hx8k", logic=9000)))
     assert "does not fit" in page.text
     assert "9000" in page.text
 
 
-def test_an_error_beyond_the_bound_is_told_in_the_text():
+def test_an_error_beyond_the_bound_is_reported_in_the_text():
     comparison = compare(CONFIG, SCORES, place=False)
     assert "exceeds the bound" not in render(comparison)
     wrong = replace(
@@ -184,7 +184,7 @@ def test_text_is_escaped():
     assert not page.tags["script"]
 
 
-def test_the_file_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
+def test_the_file_is_complete_or_absent(tmp_path, monkeypatch):
     comparison = compare(CONFIG, SCORES, place=False)
     path = tmp_path / "report.html"
     write_html(comparison, path)

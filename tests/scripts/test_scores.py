@@ -59,7 +59,7 @@ def test_nan_is_refused_with_its_position(dtype):
         to_codes(CONFIG, scores)
 
 
-def test_what_lies_beyond_a_length_is_neither_checked_nor_kept():
+def test_elements_beyond_a_length_are_neither_checked_nor_stored():
     scores = np.array([[1.0, np.nan, 99.0], [0.5, 0.5, 0.5]])
     result = to_codes(CONFIG, scores, np.array([1, 3]))
     np.testing.assert_array_equal(result.codes, [[2, 0, 0], [1, 1, 1]])
@@ -114,7 +114,7 @@ def test_a_length_beyond_the_columns_is_refused():
         to_codes(CONFIG, np.zeros((1, 3), dtype=int), np.array([4]))
 
 
-def test_more_columns_than_max_length_are_fine_where_lengths_are():
+def test_more_columns_than_max_length_are_accepted_with_valid_lengths():
     result = to_codes(CONFIG, np.ones((1, 12), dtype=int), np.array([8]))
     np.testing.assert_array_equal(result.codes, [[1] * 8 + [0] * 4])
 

@@ -43,7 +43,7 @@ def test_lanes_share_a_beat_and_the_last_may_hold_fewer():
     ]
 
 
-def test_what_a_beat_of_lanes_ignores_may_hold_anything():
+def test_unused_lanes_of_a_beat_may_hold_anything():
     config = Config(score_width=12, lanes=4, max_length=40)
     scores, lengths = np.zeros((200, 7), dtype=np.int64), np.arange(200) % 7 + 1
     beats = score_beats(config, scores, lengths, np.random.default_rng(3))

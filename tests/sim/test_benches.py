@@ -95,7 +95,7 @@ CONFIGS = {
 
 @pytest.fixture(autouse=True)
 def temporary_folder(tmp_path_factory, monkeypatch):
-    """What runs that failed on purpose leave behind goes where pytest cleans up."""
+    """Files of runs that fail on purpose go into a folder that pytest removes."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path_factory.mktemp("runs")))
 
 

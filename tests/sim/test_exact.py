@@ -121,7 +121,7 @@ def test_codes_are_within_the_bound_of_scipy_and_numpy(config: Config) -> None:
 
 
 @pytest.mark.parametrize("config", CASES)
-def test_our_float64_is_theirs(config: Config) -> None:
+def test_our_float64_equals_scipy_and_numpy(config: Config) -> None:
     stimulus = vectors(config)
     for output in outputs(config):
         for field in output.fields:

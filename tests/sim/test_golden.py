@@ -244,7 +244,7 @@ def extreme_vectors(config: Config) -> list[list[int]]:
 
 @pytest.mark.parametrize("name", WIDEST)
 def test_the_widest_configurations_equal_the_definition(name: str) -> None:
-    """Where intermediate results have the most bits, NumPy's integers must neither overflow nor wrap."""
+    """NumPy's integers must neither overflow nor wrap in the configurations with the widest intermediate results."""
     config = widest(**WIDEST[name])
     for vector in extreme_vectors(config):
         result = golden(config, [vector])
@@ -304,7 +304,7 @@ def test_the_widest_configurations_of_all_modes_are_within_their_bounds(name: st
 
 
 @pytest.mark.parametrize("sampler", ["gumbel", "inverse_cdf"])
-def test_the_widest_sampling_draws_what_can_be_drawn(sampler: str) -> None:
+def test_the_widest_sampling_draws_only_possible_elements(sampler: str) -> None:
     """The law of a draw has tests of its own: here no sum and no share may wrap round."""
     scale = 16.0 if sampler == "gumbel" else 0.1
     config = widest(mode="sample", sampler=sampler, score_scale=scale, max_length=64)

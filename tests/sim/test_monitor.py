@@ -35,7 +35,7 @@ def test_a_lawful_stream():
     monitor.finish(2, 1)
 
 
-def test_observe_tells_transfers():
+def test_observe_reports_transfers():
     monitor = StreamMonitor("s_axis")
     assert [monitor.observe(valid, ready, (1, 1)) for valid in (0, 1) for ready in (0, 1)] == [
         False,
@@ -84,12 +84,12 @@ def test_every_breach_is_caught(edges, message):
         ([(1, 1, LAST), (1, 0, LAST)], (1, 1), "a beat is left over, offered and not taken"),
     ],
 )
-def test_what_is_missing_or_left_over_at_the_end(edges, due, message):
+def test_missing_and_surplus_beats_at_the_end_are_reported(edges, due, message):
     with pytest.raises(StreamViolation, match=f"^m_axis: {message}"):
         observed(*edges).finish(*due)
 
 
-def test_reset_forgets_what_was_offered_and_open():
+def test_reset_forgets_offered_beats_and_open_vectors():
     monitor = observed((1, 1, FIRST), (1, 0, LAST), ("reset", 1), ("reset", 0), (0, 1, None), (1, 1, LAST))
     assert not monitor.open
     monitor.finish(2, 1)

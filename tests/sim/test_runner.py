@@ -43,7 +43,7 @@ def some_scores(config, vectors=20, columns=11, seed=3):
 
 @pytest.fixture(autouse=True)
 def temporary_folder(tmp_path_factory, monkeypatch):
-    """What runs that failed on purpose leave behind goes where pytest cleans up."""
+    """Files of runs that fail on purpose go into a folder that pytest removes."""
     folder = tmp_path_factory.mktemp("runs")
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     return folder
@@ -172,14 +172,14 @@ def test_a_bench_that_loses_tests_is_a_tool_failure(monkeypatch):
         simulate(ARGMAX, simulator=SOME, benches=("latency",))
 
 
-def test_orders_in_the_environment_are_not_taken(monkeypatch):
+def test_variables_of_the_environment_change_no_run(monkeypatch):
     for name, value in {"COCOTB_TEST_FILTER": "none", "COCOTB_RESULTS_FILE": "/x", "WAVES": "1", "GUI": "1"}.items():
         monkeypatch.setenv(name, value)
     assert [v.passed for v in simulate(ARGMAX, simulator=SOME, benches=("latency",))] == [True, True]
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
-def test_waves_are_where_the_verdict_says(simulator, tmp_path):
+def test_the_verdict_names_the_file_of_the_waves(simulator, tmp_path):
     needs(simulator)
     folder = tmp_path / "with a space"
     verdict, *_ = simulate(ARGMAX, simulator=simulator, waves=True, directory=folder, benches=("latency",))
@@ -246,7 +246,7 @@ def test_asking_for_a_missing_simulator(monkeypatch, clean_toolbox, temporary_fo
         ((), True, True, 100, "verilator"),
     ],
 )
-def test_auto_takes_what_answers_soonest(monkeypatch, installed, cached, library, cycles, choice):
+def test_auto_picks_the_simulator_that_answers_soonest(monkeypatch, installed, cached, library, cycles, choice):
     monkeypatch.setattr(toolbox, "installed_simulators", lambda: installed)
     monkeypatch.setattr(VerilatorBuild, "is_cached", cached)
     monkeypatch.setattr(VerilatorBuild, "has_library", library)
@@ -269,7 +269,7 @@ def entries(cache):
     return {path.name for path in (cache / "verilator").iterdir() if not path.name.startswith(("library-", "lock"))}
 
 
-def test_a_build_is_made_once(cache):
+def test_a_build_is_compiled_once(cache):
     build = VerilatorBuild(verilog(ARGMAX), TOP, cache=cache)
     assert build.has_library
     assert not build.is_cached

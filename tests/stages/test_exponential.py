@@ -75,7 +75,7 @@ def test_terms_are_shifted_significands(source: str) -> None:
 
 
 @pytest.mark.parametrize("profile", ["small", "fast", "fastest"])
-def test_gated_terms_are_0_where_there_is_none(profile: Literal["small", "fast", "fastest"]) -> None:
+def test_gated_terms_are_0_without_a_valid_element(profile: Literal["small", "fast", "fastest"]) -> None:
     config = Config(max_length=16, profile=profile)
     widths, cycles = numerics(config), schedule(config)
     exponent, significand = widths.tables.all_positions

@@ -60,7 +60,7 @@ def test_equals_golden(config: Config, source: str, sink: str, indexed: bool) ->
 
 @pytest.mark.parametrize("indexed", [True, False])
 @pytest.mark.parametrize("length", [*range(1, 18), 31, 32, 33, 64, 127, 300])
-def test_the_limit_is_where_it_should_be(length: int, indexed: bool) -> None:
+def test_vectors_are_cut_at_max_length(length: int, indexed: bool) -> None:
     """Vectors around max_length, one behind the other."""
     lengths = [n for n in (length, 1, length - 1, length + 1, 2, length + 2, length - 2, 2 * length + 1, 1) if n > 0]
     beats = beats_of([np.arange(n) % 16 - 8 for n in lengths])

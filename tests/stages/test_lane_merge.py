@@ -103,8 +103,8 @@ def test_latency_and_interval(config: Config) -> None:
             assert many.inputs == list(range(many.inputs[0], many.inputs[0] + 10 * interval))
 
 
-def test_no_bubble_where_the_output_takes_no_longer_than_the_input() -> None:
-    """Whatever the lengths, if each vector has as many beats as its output takes cycles, the input never waits."""
+def test_no_bubble_if_the_output_takes_no_longer_than_the_input() -> None:
+    """The input never waits if each vector has at least as many beats as its output takes cycles."""
     config = Config(mode="top_k", top_k=9, max_length=80, lanes=2)
     rng = np.random.default_rng(95)
     lengths = [80, *[26] * 12, *rng.integers(26, 81, 12), 26]

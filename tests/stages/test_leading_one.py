@@ -27,7 +27,7 @@ def sums(widths: Numerics) -> tuple[np.ndarray, np.ndarray]:
 
 
 def occurring(widths: Numerics, totals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Those of the sums that can occur, with random references."""
+    """The sums that can occur, with random references."""
     low, high = widths.accumulator_fraction, widths.accumulator_width
     rng = np.random.default_rng(8)
     coarse = 0 if widths.absolute else widths.tables.exponent_maximum // widths.reference_step

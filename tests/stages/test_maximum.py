@@ -24,7 +24,7 @@ def test_golden_is_numpy_first_index() -> None:
         assert (index[0], best[0]) == (np.argmax(vector), max(vector))
 
 
-def test_golden_ignores_what_lies_beyond_the_length() -> None:
+def test_golden_ignores_elements_beyond_the_length() -> None:
     index, best = maximum(np.array([[1, 3, 9]]), np.array([[True, True, False]]))
     assert (index[0], best[0]) == (1, 3)
 

@@ -93,7 +93,7 @@ def test_the_model_follows_the_recurrences(seed: int) -> None:
 
 
 @pytest.mark.parametrize("start", [1, 2, 63, 1000, 65537])
-def test_the_model_begins_anywhere(start: int) -> None:
+def test_the_model_starts_at_any_word(start: int) -> None:
     assert words(4, 5, start).tolist() == words(4, start + 5)[start:].tolist()
 
 

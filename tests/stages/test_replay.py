@@ -105,7 +105,7 @@ def test_a_full_ring_of_complete_vectors_is_not_an_empty_one(elements: int) -> N
     assert sum(row["leaves"] for row in rows) == elements
 
 
-def test_a_power_of_two_where_it_costs_no_memory() -> None:
+def test_the_depth_is_a_power_of_two_if_it_costs_no_memory() -> None:
     assert [ring_entries(needed) for needed in (1, 3, 4, 1000, 2047, 2048, 2049, 70000)] == [
         4,
         4,

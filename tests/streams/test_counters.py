@@ -22,7 +22,9 @@ def test_the_shift_register_goes_through_every_state_but_0(width: int) -> None:
 
 @pytest.mark.parametrize("width", [1, 2, 3, 4, 5, 8])
 @pytest.mark.parametrize(("step", "count"), [(following, -1), (following_of_all, 0)], ids=["all but 0", "all"])
-def test_hardware_goes_the_same_way(width: int, step: Callable[[Value], Value], count: int) -> None:
+def test_the_hardware_counter_takes_the_steps_of_the_model(
+    width: int, step: Callable[[Value], Value], count: int
+) -> None:
     state = Signal(width, init=1)
     m = Module()
     m.d.sync += state.eq(step(state))

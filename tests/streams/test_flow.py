@@ -89,7 +89,7 @@ def test_queue_filled_to_its_depth(depth: int, density: float) -> None:
 
 
 @pytest.mark.parametrize(("limit", "margin"), [(1, 0), (2, 0), (5, 0), (2, 1), (3, 1), (8, 1)])
-def test_credit_counts_what_was_two_cycles_ago(limit: int, margin: int) -> None:
+def test_credit_counts_the_transfers_of_two_cycles_ago(limit: int, margin: int) -> None:
     rng = np.random.default_rng([limit, margin])
     takes, gives, most = [0], [0], [0]  # by the end of each cycle
 
@@ -164,7 +164,7 @@ def test_pulses_need_no_ready() -> None:
 
 @pytest.mark.parametrize("source", PAUSES)
 @pytest.mark.parametrize("sink", PAUSES)
-def test_a_skid_hands_on_what_it_got(source: str, sink: str) -> None:
+def test_a_skid_buffer_passes_every_beat_on(source: str, sink: str) -> None:
     beats = [(7 * k) % 251 for k in range(200)]
     assert run_component(Skid(8), beats, len(beats), source=source, sink=sink).beats == beats
 

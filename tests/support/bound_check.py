@@ -244,7 +244,7 @@ def within(codes: np.ndarray, exact: np.ndarray, bound: float, limits: tuple[int
 
 
 def complaints(config: Config, bound: float, answer: Answer) -> Iterator[str]:
-    """What an answer says that the formula does not."""
+    """The differences between an answer and the formula."""
     asked, arrays = answer.question, answer.arrays
     n, part = asked.length, asked.taking_part
     unit, one = 1 << config.probability_width, (1 << config.probability_width) - (config.probability_format == "UQ0")
@@ -269,7 +269,7 @@ def complaints(config: Config, bound: float, answer: Answer) -> Iterator[str]:
     if config.ensemble == 1 and not config.groups:
         yield from equal("overlong", asked.overlong)
     if config.ensemble > 1:
-        yield from equal("uneven", len({len(member) for member in asked.kept}) > 1)
+        yield from equal("uneven", len({len(member) for member in asked.inputs}) > 1)
     yield from equal("all_masked", not part.any())
     if "one_hot" in arrays:
         hot = np.zeros(n, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""What a process of its own does in a test: the module has a name that a new interpreter can import."""
+"""Work of a separate process in a test: the module has a name that a new interpreter can import."""
 
 from pathlib import Path
 

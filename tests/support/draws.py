@@ -1,4 +1,4 @@
-"""What counts of random draws may differ by."""
+"""The difference that counts of random draws may have from their law."""
 
 import math
 

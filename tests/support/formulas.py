@@ -40,7 +40,7 @@ class Question:
     label: int = 0
 
     @cached_property
-    def kept(self) -> list[np.ndarray]:
+    def inputs(self) -> list[np.ndarray]:
         """The members cut at `max_length`."""
         return [member[: self.config.max_length].astype(np.int64) for member in self.members]
 
@@ -52,7 +52,7 @@ class Question:
     @property
     def length(self) -> int:
         """Elements of the result: those of the first member."""
-        return len(self.kept[0])
+        return len(self.inputs[0])
 
     @cached_property
     def taking_part(self) -> np.ndarray:
@@ -65,7 +65,7 @@ class Question:
     def sums(self) -> np.ndarray:
         """Sums of the members' score codes, [N]; the smallest code stands for an element that a member lacks."""
         sums = np.zeros(self.length, dtype=np.int64)
-        for member in self.kept:
+        for member in self.inputs:
             padded = np.full(max(self.length, len(member)), smallest_code(self.config))
             padded[: len(member)] = member
             sums += padded[: self.length]
@@ -120,7 +120,7 @@ class Question:
         if len(self.members) == 1 or self.config.ensemble_mean == "logits":
             return self._softmax(self.nats, self.taking_part)
         mean = np.zeros(self.length, dtype=np.longdouble)
-        for member in self.kept:
+        for member in self.inputs:
             shared = min(len(member), self.length)
             nats = self._clipped(member).astype(np.longdouble) * self.scale
             mean[:shared] += self._softmax(nats, np.ones(len(member), dtype=bool))[:shared]

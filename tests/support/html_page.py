@@ -9,7 +9,7 @@ VOID = {"meta", "br", "hr", "img", "link", "input"}
 
 
 class Page(HTMLParser):
-    """What a test asks of a page; parsing fails where a tag is not closed in its turn."""
+    """The parts of a page that tests check; parsing fails if a tag is not closed in its turn."""
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)

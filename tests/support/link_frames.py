@@ -1,4 +1,4 @@
-"""What goes over the link for a vector, from the golden model: payloads of RUN, and the frames of a result."""
+"""The link's traffic for a vector, from the golden model: payloads of RUN, and the frames of a result."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What the tests of all normalisers share: worst-case and random significands and divisors, and one run."""
+"""Shared by the tests of all normalisers: worst-case and random significands and divisors, and one run."""
 
 from types import ModuleType
 

@@ -97,7 +97,7 @@ def test_the_host_program_finds_the_digits_scores_equal_to_the_model(board, digi
     assert all(row["measured"] == row["planned"] for row in report["first_result_cycles"])
 
 
-def test_another_configuration_is_told_in_one_line(board):
+def test_another_configuration_on_the_board_is_one_line(board):
     done = host(board, "--set", "max_length=11")
     assert done.returncode == 4
     assert done.stderr.count("\n") == 1
@@ -139,7 +139,7 @@ def attempt(board, link, rows):
     return ""
 
 
-def test_faults_anywhere_on_the_wire_are_got_over(board):
+def test_the_host_recovers_from_faults_anywhere_on_the_wire(board):
     rng = np.random.default_rng(20)
     messages = []
     with open_link(board.port, timeout=SILENCE) as link:
@@ -158,7 +158,7 @@ def test_faults_anywhere_on_the_wire_are_got_over(board):
         assert any(words in text for text in messages), messages
 
 
-def test_a_damaged_handshake_is_made_again(board):
+def test_a_damaged_handshake_is_repeated(board):
     for fault in (("to_board", 3, "flip", 4), ("to_host", 20, "drop", 0)):
         board.damage(fault)
         with open_link(board.port, timeout=SILENCE) as link:
@@ -257,7 +257,7 @@ def test_every_family_answers_the_digits_scores_like_the_model(name, clock_hz, s
 
 
 @pytest.mark.parametrize("name", ["log-softmax-int8", "top-k-int8", "cross-entropy-int8"])
-def test_every_mode_goes_over_the_link_with_what_comes_beside_its_scores(name):
+def test_every_mode_goes_over_the_link_with_its_sideband(name):
     """An element and one for each vector, one for each of the largest, and one for each vector alone; all of them masked."""
     simulation, config = simulated("hx8k-evn", name, max_length=10, mask=True)
     with simulation as board, open_link(board.port, timeout=60) as link:
@@ -279,7 +279,7 @@ def test_the_command_simulates_the_board_and_says_so(tmp_path):
     assert "simulated board against the model" in done.stdout
 
 
-def test_what_has_no_stand_ins_or_no_link_is_not_simulated():
+def test_boards_without_stand_ins_or_link_are_not_simulated():
     config = preset("digits-argmax")
     with pytest.raises(UserError, match="arty-a7-35 simulated: its plan is for a vendor's tools; for example"):
         board_verilog(make_plan(config, registry.board("arty-a7-35")))

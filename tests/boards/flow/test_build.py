@@ -277,7 +277,7 @@ def damaged(entry, way):
     ["a bit", "empty", "missing", "report cut", "report changed", "report a list", "log", "manifest missing", "manifest cut",
      "manifest without files", "a file", "a dangling link", "another entry"],
 )  # fmt: skip
-def test_a_damaged_entry_of_the_cache_is_removed_and_made_anew(way, tmp_path, monkeypatch, caplog):
+def test_a_damaged_entry_of_the_cache_is_removed_and_rebuilt(way, tmp_path, monkeypatch, caplog):
     quick_tools(monkeypatch)
     row = board("icestick")
     first = build(ARGMAX, row, tmp_path / "first", demo=DEMO)
@@ -349,7 +349,7 @@ def test_a_missing_package_is_named_before_anything_is_written(tmp_path, monkeyp
     assert build(ARGMAX, board("icestick"), tmp_path / "out", demo=DEMO, plan_only=True).bitstream is None
 
 
-def test_what_only_packing_tells_is_told_with_the_resource_and_what_fits(tmp_path, monkeypatch):
+def test_a_design_that_packing_refuses_is_reported_with_the_resource_and_a_remedy(tmp_path, monkeypatch):
     stand_in(monkeypatch, "yosys", "echo {} > top.json")
     counted = "Info: \\t ICESTORM_LC:  2293/  1280   179%\\nInfo: \\t ICESTORM_RAM:  13/  16   81%"
     stand_in(
@@ -367,7 +367,7 @@ def test_what_only_packing_tells_is_told_with_the_resource_and_what_fits(tmp_pat
     assert left(tmp_path / "out") == []
 
 
-def test_a_design_without_a_place_is_told_in_a_sentence_with_what_fits(tmp_path, monkeypatch):
+def test_a_design_that_placement_refuses_is_reported_with_a_remedy(tmp_path, monkeypatch):
     stand_in(monkeypatch, "yosys", "echo {} > top.json")
     counted = "Info: \\t ICESTORM_LC:  1223/  1280    95%%\\nInfo: \\t ICESTORM_RAM:  11/  16   68%%"
     error = (

@@ -1,4 +1,4 @@
-"""What fits a board: refusals before a tool starts, presets that fit, remedies that were measured to fit, clocks."""
+"""The check of fit: refusals before a tool starts, presets that fit, remedies that were measured to fit, clocks."""
 
 import json
 import re
@@ -59,7 +59,7 @@ def test_memory_that_the_part_lacks_is_refused_before_the_tools(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["icestick", "icebreaker", "hx8k-evn", "ulx3s-12f"])
-def test_every_remedy_fits_by_what_was_measured(name):
+def test_every_remedy_fits_by_the_measurements(name):
     """No advice in circles: whatever is refused, the options that the message ends with are not refused, and are shown to fit."""
     row = board(name)
     requests = [*PRESETS.values(), *(config.replace(max_length=30) for config in PRESETS.values() if not config.groups)]
@@ -136,7 +136,7 @@ def test_every_mode_has_a_place_on_a_board_with_its_link_and_alone(mode):
     assert [name for name in fitting_presets(row) if preset(name).mode == mode]
 
 
-def test_logic_that_the_part_lacks_is_refused_where_it_was_measured(monkeypatch):
+def test_measured_logic_that_the_part_lacks_is_refused(monkeypatch):
     measured = {
         "softmax-int8": {"hx8k": {"cells": {"LC": 900}, "fmax_mhz": 100.0, "link_cells": {"LC": 500}}},
         "digits-argmax": {"hx8k": {"cells": {"LC": 150}, "link_cells": {"LC": 450}}},
@@ -187,7 +187,7 @@ def test_a_profile_or_normaliser_that_the_part_cannot_hold_is_refused_with_the_n
     check_fit(applied(config, nearest), row)
 
 
-def test_what_is_narrower_than_anything_measured_is_not_refused_unseen():
+def test_a_head_narrower_than_every_measurement_is_not_refused():
     check_fit(preset("softmax-int8").replace(score_width=4, max_length=30), board("icestick"))
 
 

@@ -35,7 +35,7 @@ def programmer(tmp_path, monkeypatch):
 
 
 def built(tmp_path, name):
-    """What a build leaves, as far as flash looks."""
+    """The files of a build that flash reads."""
     row, place = board(name), tmp_path / name
     place.mkdir()
     content = b"bitstream"
@@ -69,7 +69,7 @@ def test_the_programmer_gets_the_right_arguments(name, arguments, tmp_path, prog
 
 
 @pytest.mark.parametrize("name", BOARDS)
-def test_a_programmer_that_is_not_installed_is_named_with_what_brings_it(name, tmp_path, monkeypatch):
+def test_a_programmer_that_is_not_installed_is_named_with_its_package(name, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     row = board(name)
     place = built(tmp_path, name)
@@ -125,7 +125,7 @@ def test_each_failure_has_its_line(name, said, message, tmp_path, programmer):
     failed.value.log.unlink()
 
 
-def test_what_cannot_be_flashed_is_refused(tmp_path):
+def test_boards_and_folders_that_cannot_be_flashed_are_refused(tmp_path):
     place = built(tmp_path, "icebreaker")
     row = board("icebreaker")
     assert find_bitstream(row, place) == place / "icebreaker.bin"
@@ -148,7 +148,7 @@ def test_what_cannot_be_flashed_is_refused(tmp_path):
         find_bitstream(row, place)
 
 
-def test_a_build_tells_its_board(tmp_path, monkeypatch):
+def test_a_build_names_its_board(tmp_path, monkeypatch):
     place = built(tmp_path, "icebreaker")
     assert find_build(place) == (board("icebreaker"), place)
     assert find_build(place / "icebreaker.bin") == (board("icebreaker"), place / "icebreaker.bin")

@@ -54,7 +54,7 @@ def test_the_oscillator_needs_no_pll(name):
 
 @pytest.mark.parametrize("name", WITH_PLL)
 @pytest.mark.parametrize("mhz", [16, 18.4, 20, 24, 33.33, 48, 75])
-def test_a_pll_makes_what_is_asked_for(name, mhz):
+def test_a_pll_reaches_the_requested_frequency(name, mhz):
     row = board(name)
     clock = choose(row, mhz * 1e6)
     assert clock.pll is not None

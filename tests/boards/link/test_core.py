@@ -151,7 +151,7 @@ LONG = {"small", "wide", "widest", "long", "cross_entropy", "sigmoid", "hardmax"
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.long if name in LONG else []) for name in CONFIGS]
 )
-def test_a_vector_gives_what_the_model_gives_in_the_cycles_of_the_plan(name):
+def test_a_vector_equals_the_model_in_the_cycles_of_the_plan(name):
     config = CONFIGS[name]
     rng = np.random.default_rng(11)
     low, high = config.score_format.minimum, config.score_format.maximum
@@ -191,7 +191,7 @@ def test_a_vector_gives_what_the_model_gives_in_the_cycles_of_the_plan(name):
 
 
 def lamps(model):
-    """What is shown of a vector."""
+    """The lamps of a vector's result."""
     for name in ("argmax", "sample", "top_indices"):
         if name in model:
             return [int(model[name].ravel()[0])]
@@ -256,7 +256,7 @@ FAULTS = {
 
 @pytest.mark.long
 @pytest.mark.parametrize("of", FAULTS)
-def test_faults_are_named_once_and_got_over(of):
+def test_faults_are_named_once_and_the_link_recovers(of):
     faulty(FAULTS[of], quiet=25)
 
 
@@ -295,7 +295,7 @@ def test_half_a_score_is_refused():
     faulty([("half a score", encode(Frame(Type.RUN_END, 0, 0, b"abc")), Fault.LENGTH)], config, quiet=25)
 
 
-def test_a_host_that_disregards_its_window_is_told():
+def test_a_host_that_disregards_its_window_gets_an_error():
     # Nothing of the results is acknowledged, so the head stops, then the store is full.
     wire = b"".join(encode(Frame(Type.RUN_END, k, 0, b"\x07")) for k in range(24))
     wire += b"".join(encode(Frame(Type.RUN, 24 + k, 0, b"\x07" * 60)) for k in range(6))

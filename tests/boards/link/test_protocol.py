@@ -24,7 +24,7 @@ def test_the_check_sum_is_the_catalogue_s():
 
 
 @pytest.mark.parametrize("piece", [1, 7, 10**6])
-def test_what_is_encoded_is_decoded_in_pieces_of_any_size(piece):
+def test_encoded_frames_are_decoded_in_pieces_of_any_size(piece):
     sent = list(frames())
     wire = b"".join(map(encode, sent))
     decoder = Decoder()
@@ -82,7 +82,7 @@ CARRIED = [config for config in PRESETS.values() if protocol.link_supports(confi
 
 
 @pytest.mark.parametrize("config", [*CARRIED, Config(probability_width=24, probability_format="UQ1")])
-def test_info_says_what_the_board_is(config):
+def test_info_describes_the_board(config):
     info = Info.of(config, 12e6)
     assert len(info.to_bytes()) == 53 <= protocol.PAYLOAD_BYTES
     again = Info.from_bytes(info.to_bytes())
@@ -105,7 +105,7 @@ def test_info_says_what_the_board_is(config):
         (b"sfst\x03", "its INFO has 5 bytes instead of 53"),
     ],
 )
-def test_another_thing_at_the_port_is_told_apart(payload, says):
+def test_another_device_at_the_port_is_refused(payload, says):
     with pytest.raises(ValueError, match=says.replace("'", "'")):
         Info.from_bytes(payload)
 
@@ -127,7 +127,7 @@ def test_trailers_and_sizes():
     assert [flag.name for flag in protocol.flags(Config(mode="sigmoid", mask=True))] == ["overlong", "all_masked"]
 
 
-def test_an_element_is_its_score_and_what_comes_beside_it():
+def test_an_element_is_its_score_and_its_sideband():
     assert protocol.element_bytes(Config(mask=True)) == 2
     labelled = Config(mode="cross_entropy", mask=True, max_length=65536)
     assert protocol.element_bytes(labelled) == 1 + 3  # 17 bits of label and mask

@@ -37,7 +37,7 @@ def test_rates_that_cannot_be_met_are_refused_with_one_that_can(clock, baud, say
 
 
 def receive(levels, cycles_per_bit):
-    """What the receiver makes of (level, clock cycles) pairs: data, or None for a broken byte."""
+    """The receiver's output for (level, clock cycles) pairs: data, or None for a broken byte."""
     dut = Receiver(cycles_per_bit)
     output = []
 

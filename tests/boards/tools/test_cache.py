@@ -70,7 +70,7 @@ def test_a_changed_value_and_that_of_another_entry_are_removed(tmp_path):
     assert load_value(other) is None
 
 
-def test_what_cannot_be_read_is_left_alone(tmp_path, monkeypatch):
+def test_unreadable_entries_are_left_alone(tmp_path, monkeypatch):
     store_folder(tmp_path / "entry", CONTENTS)
     monkeypatch.setattr(
         type(tmp_path), "read_bytes", lambda path: (_ for _ in ()).throw(PermissionError(errno.EACCES, "no", str(path)))
@@ -123,7 +123,7 @@ def test_entries_have_the_modes_of_the_umask(tmp_path):
     assert stat.S_IMODE((tmp_path / "value.json").stat().st_mode) == 0o644
 
 
-def test_what_a_killed_process_left_is_swept_after_a_day(tmp_path):
+def test_leftovers_of_a_killed_process_are_removed_after_a_day(tmp_path):
     for name in (".old.1-aa.part", ".new.2-bb.part"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "top.bin").write_bytes(b"x")

@@ -75,7 +75,7 @@ def test_a_flip_flop_that_does_more_than_delay_stays_and_so_do_its_neighbours(ch
     assert json.dumps(netlist) == before
 
 
-def test_data_that_go_elsewhere_too_keep_their_flip_flops() -> None:
+def test_data_with_another_reader_keep_their_flip_flops() -> None:
     netlist = memory_module()
     netlist["ports"]["out"]["bits"].append(10)
     assert absorb(netlist) == 0
@@ -118,7 +118,7 @@ def test_a_multiplier_takes_the_registers_on_both_sides() -> None:
     )
 
 
-def test_a_factor_that_is_wanted_elsewhere_keeps_its_register_and_so_does_the_other() -> None:
+def test_a_factor_with_another_reader_keeps_its_register_and_so_does_the_other() -> None:
     netlist = multiplier_module()
     netlist["ports"]["out"]["bits"].append(10)
     assert absorb(netlist) == 2
@@ -137,7 +137,7 @@ def test_a_square_takes_the_registers_that_both_its_factors_come_from() -> None:
 
 
 def test_of_two_registers_in_a_row_behind_a_multiplier_one_moves_and_the_next_feeds_another_one() -> None:
-    """What was moved is known: the second multiplier finds the register before it although the first has changed hands."""
+    """The pass tracks moved registers: the second multiplier finds its register although the first one has moved."""
     netlist = multiplier_module()
     second = copy.deepcopy(netlist["cells"]["product"])
     second["connections"] = {"A0": [32], "B0": [33], "P0": [42]}

@@ -78,7 +78,7 @@ def wait_for(condition, seconds=30):
         time.sleep(0.05)
 
 
-def test_every_part_is_a_row_of_its_own_name_and_an_unknown_one_is_told_the_nearest():
+def test_every_part_is_a_row_of_its_own_name_and_an_unknown_one_is_refused():
     assert all(part(name).name == name for name in PARTS)
     with pytest.raises(UserError, match=r"unknown part 'hx8' \(did you mean 'hx8k'\?\): must be one of hx8k, "):
         part("hx8")
@@ -89,7 +89,7 @@ def test_the_top_has_the_name_that_the_generator_gives_it():
 
 
 @pytest.mark.parametrize("row", FAMILIES, ids=lambda row: row.name)
-def test_cells_are_counted_by_kind_and_a_placement_made_per_seed(row):
+def test_cells_are_counted_by_kind_with_one_placement_per_seed(row):
     [result] = measure([Job(COUNTER, row, seeds=(1, 2))])
     expected = {
         # A counter of 16 bits: 16 flip-flops, the carry of all but the two lowest bits (the second needs none).
@@ -118,7 +118,7 @@ def test_paths_from_and_to_ports_are_not_in_fmax(row):
     assert port_paths.placements[0].critical_path.nets[0].startswith("count[")
 
 
-def test_what_needs_more_than_the_part_has_does_not_fit():
+def test_a_design_larger_than_the_part_does_not_fit():
     [result] = measure([Job(MEMORY, PARTS["hx8k"])])
     assert result.cells["RAM4K"] == 64  # 256 Kbit
     assert result.over == ("64 of 32 RAM4K",)
@@ -126,7 +126,7 @@ def test_what_needs_more_than_the_part_has_does_not_fit():
     assert result.fmax_mhz is None
 
 
-def test_results_are_kept_by_everything_that_they_depend_on(empty_cache, monkeypatch):
+def test_the_cache_key_covers_everything_that_a_result_depends_on(empty_cache, monkeypatch):
     row = PARTS["hx8k"]
     [first] = measure([Job(COUNTER, row, seeds=(1,))])
     started = []
@@ -200,7 +200,7 @@ def test_progress_rises_to_the_end_in_the_callers_thread(empty_cache):
     assert {thread for _, _, thread in seen} == {threading.current_thread()}
 
 
-def test_kept_results_count_as_done():
+def test_cached_results_count_as_done():
     measure([Job(COUNTER, PARTS["hx8k"], seeds=())])
     seen = []
     other = COUNTER.replace("+ 1", "+ 3")

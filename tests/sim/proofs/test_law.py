@@ -146,7 +146,7 @@ def test_the_verb_in_json(capsys, monkeypatch):
         ({"m_axis_tvalid": "1'b0"}, 1, "an output never stalls"),
     ],
 )
-def test_the_verb_says_what_is_wrong(capsys, monkeypatch, tmp_path, answer, code, text):
+def test_the_verb_reports_the_violation(capsys, monkeypatch, tmp_path, answer, code, text):
     monkeypatch.setattr("softstream.hw.verilog.verilog", lambda config: wrapped(SMALL, **answer))
     target = tmp_path / "trace.vcd"
     arguments = ["--set", "mode=argmax", "--set", "max_length=4", "--set", "score_width=3", "--set", "profile=small"]
