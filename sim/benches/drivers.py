@@ -1,7 +1,8 @@
-"""Drivers of the generated top under cocotb: one coroutine samples every stream at each clock edge, then drives.
+"""Drivers of the generated top under cocotb.
 
-A simulator pays for every wake-up of Python, so there is one per clock cycle, whatever the number of streams. Values
-read after `RisingEdge` are those before the edge; values written then take effect after it.
+One coroutine samples every stream at each clock edge and then drives all of them. Each wake-up of Python costs simulation
+time, so there is one per clock cycle for any number of streams. Values read after `RisingEdge` are those before the edge; values
+written then take effect after it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,7 +35,7 @@ class Tap:
         try:
             valid, ready = int(self.valid.value), int(self.ready.value)
         except ValueError:
-            self.monitor.observe(_known(self.valid), _known(self.ready), None)
+            self.monitor.observe(_value(self.valid), _value(self.ready), None)
             raise
         self.offered = valid == 1
         if not valid:
@@ -43,11 +44,12 @@ class Tap:
         try:
             payload: Payload = tuple([int(wire.value) for wire in self.payload])
         except ValueError:
-            payload = tuple(_known(wire) for wire in self.payload)
+            payload = tuple(_value(wire) for wire in self.payload)
         return payload if self.monitor.observe(1, ready, payload) else None
 
 
-def _known(wire: Any) -> int | None:
+def _value(wire: Any) -> int | None:
+    """The value of a wire, or None if a bit of it is X or Z."""
     try:
         return int(wire.value)
     except ValueError:
@@ -55,9 +57,10 @@ def _known(wire: Any) -> int | None:
 
 
 class Source:
-    """Drives the input stream: one beat after another, with pauses between beats but never inside an offer.
+    """Drives the input stream with one beat after another.
 
-    In a pause the data lines carry the complement of the next beat, so that a design which looks at them shows it.
+    A pause comes between two beats, but an offer stays until its transfer. In a pause the data lines carry the complement of the
+    next beat, so a design that reads them without valid gives a wrong result.
     """
 
     def __init__(self, beats: Sequence[Beat], pauses: Iterator[bool]) -> None:
@@ -67,17 +70,17 @@ class Source:
         self.count = len(beats)
         """Beats to send."""
         self.packets = sum(beat[-1] for beat in beats)
-        """Ends of vectors among them."""
+        """Vectors that end in these beats."""
         self.times: list[int] = []
         """Cycle of every beat's transfer."""
 
     @property
     def done(self) -> bool:
-        """Whether every beat has been taken."""
+        """Whether every beat has been transferred."""
         return len(self.times) == self.count
 
     def start(self, tap: Tap) -> None:
-        """Takes the wires over."""
+        """Takes control of the wires of the input stream."""
         self._valid, self._wires = tap.valid, tap.payload
         self._masks = [(1 << len(wire)) - 1 for wire in self._wires]
         self._nothing: Beat = (0,) * len(self._wires)
@@ -85,7 +88,7 @@ class Source:
         self._driven: Beat = (-1,) * len(self._wires)
 
     def step(self, cycle: int, transferred: bool) -> None:
-        """After a clock edge: notes a transfer, then offers the next beat or pauses."""
+        """Records the transfer of a clock edge, then offers the next beat or pauses."""
         if transferred:
             self.times.append(cycle)
             self._offered = False
@@ -102,7 +105,7 @@ class Source:
             self._offered = True
 
     def _drive(self, valid: int, beat: Beat) -> None:
-        # A write costs more than a comparison.
+        # A write costs more simulation time than a comparison.
         if valid != self._driven_valid:
             self._valid.value = valid
             self._driven_valid = valid
@@ -114,11 +117,11 @@ class Source:
 
 
 class Sink:
-    """Takes beats of an output stream and holds each against the beat that is due.
+    """Receives the beats of an output stream and compares each with the beat that is due.
 
-    Bytes of tdata that tkeep leaves out are not looked at: `due` has 0 for them, and so have the beats that are collected.
-    With `due` None it collects instead, until `count` beats in `packets` vectors are there. Without `pauses` it is ready
-    only where valid was seen first: a design whose valid waits for ready never ends under it.
+    The sink replaces bytes of tdata that tkeep excludes by 0, and `due` has 0 in these bytes. With `due` None the sink collects
+    `count` beats in `packets` vectors instead. Without `pauses` it becomes ready only after valid, so a design whose valid waits
+    for ready makes no progress.
     """
 
     def __init__(
@@ -133,39 +136,39 @@ class Sink:
         describe: Callable[[int], str] = str,
     ) -> None:
         self.name = name
-        """The stream, for messages."""
+        """Name of the stream, for messages."""
         self._pauses, self._describe = pauses, describe
         self._fields = tuple(fields)
         self._last, self._keeps = self._fields.index("tlast"), "tkeep" in self._fields
         self.due = due
-        """The beats to come, where they are known."""
+        """The expected beats; None if the sink collects."""
         self.count = count if due is None else len(due)
-        """Beats that are due."""
+        """Number of beats that are due."""
         self.packets = packets if due is None else sum(beat[self._last] for beat in due)
-        """Ends of vectors among them."""
+        """Vectors that end in these beats."""
         self.times: list[int] = []
         """Cycle of every beat's transfer."""
         self.beats: list[Payload] = []
-        """The beats taken, where they are collected."""
+        """The collected beats; empty if the sink compares."""
 
     @property
     def done(self) -> bool:
-        """Whether every beat that is due has come."""
+        """Whether every beat that is due has arrived."""
         return len(self.times) >= self.count
 
     @property
     def vectors(self) -> int:
-        """Vectors whose last beat has come."""
-        came = self.beats if self.due is None else self.due[: len(self.times)]
-        return sum(beat[self._last] or 0 for beat in came)
+        """Vectors whose last beat has arrived."""
+        beats = self.beats if self.due is None else self.due[: len(self.times)]
+        return sum(beat[self._last] or 0 for beat in beats)
 
     def start(self, tap: Tap) -> None:
-        """Takes the wires over."""
+        """Takes control of ready of the stream."""
         self._tap = tap
         self._driven: bool | None = None
 
     def step(self, cycle: int, beat: Payload | None) -> None:
-        """After a clock edge: checks or collects the beat that it transferred, then decides on ready."""
+        """Compares or collects the beat that a clock edge transferred, then drives ready."""
         if beat is not None:
             self.take(cycle, beat)
         ready = not next(self._pauses) if self._pauses is not None else beat is None and self._tap.offered
@@ -174,36 +177,37 @@ class Sink:
             self._driven = ready
 
     def take(self, cycle: int, beat: Payload) -> None:
-        """Checks or collects one beat. Raises AssertionError where it is not the one that is due."""
+        """Compares or collects one beat. Raises AssertionError for a beat other than the one that is due."""
         if self._keeps:
-            beat = (_kept_bytes(beat[0], beat[1]), *beat[1:])
+            beat = (_selected_bytes(beat[0], beat[1]), *beat[1:])
         position = len(self.times)
         if position >= self.count:
             raise AssertionError(f"{self.name}: a beat more than the {self.count} that were due: {self._text(beat)}")
         if self.due is None:
             self.beats.append(beat)
         elif beat != self.due[position]:
-            where = self._describe(position)
+            description = self._describe(position)
             raise AssertionError(
-                f"{self.name}: {where}: {self._text(beat)}; the model has {self._text(self.due[position])}"
+                f"{self.name}: {description}: {self._text(beat)}; the model has {self._text(self.due[position])}"
             )
         self.times.append(cycle)
 
     def _text(self, beat: Payload) -> str:
-        shown = [hex(beat[0] or 0), *map(str, beat[1:])]
-        return ", ".join(f"{name} {value}" for name, value in zip(self._fields, shown, strict=True))
+        values = [hex(beat[0] or 0), *map(str, beat[1:])]
+        return ", ".join(f"{name} {value}" for name, value in zip(self._fields, values, strict=True))
 
 
-def _kept_bytes(data: int | None, keep: int | None) -> int:
+def _selected_bytes(data: int | None, keep: int | None) -> int:
+    """tdata with 0 in the bytes that tkeep excludes."""
     mask = int.from_bytes(bytes(255 * int(bit) for bit in reversed(f"{keep or 0:b}")), "little")
     return (data or 0) & mask
 
 
 class Harness:
-    """The generated top with its clock, its reset, a monitor on every stream, and the loop that steps all of them.
+    """The generated top with clock and reset, a monitor on every stream, and the loop that steps them.
 
-    `streams` names the fields of each, s_axis among them. `driven` False leaves the streams to somebody else's drivers and
-    only watches.
+    `streams` maps each stream, s_axis included, to its fields. With `driven` False the harness only monitors the streams, which
+    other drivers then drive.
     """
 
     def __init__(self, dut: Any, streams: Mapping[str, Sequence[str]], *, driven: bool = True) -> None:
@@ -218,11 +222,11 @@ class Harness:
         self._reset = dut.aresetn
         self._edge = RisingEdge(dut.aclk)
         self._driven = driven
-        # Nothing may float: an X on an input would be taken for one of the design's own.
+        # Every input has a value from the start, because an X on an input would look like an X of the design.
         self._reset.value = 0
         if driven:
             self._release()
-        # Low first: an edge at time 0 would come before the inputs have their values.
+        # The clock starts low, because an edge at time 0 would precede the first values of the inputs.
         Clock(dut.aclk, CLOCK_NS, unit="ns").start(start_high=False)
 
     def _release(self) -> None:
@@ -233,14 +237,14 @@ class Harness:
             tap.ready.value = 0
 
     async def reset(self, cycles: int = 4) -> None:
-        """Holds aresetn low over that many rising edges; valid of every stream must be low before all but the first."""
+        """Holds aresetn low over `cycles` rising edges; after the first, valid of every stream must be low."""
         self.resets += 1
         self._reset.value = 0
         for _ in range(cycles):
             await self._edge
             self.cycle += 1
             for tap in self._taps:
-                tap.monitor.observe_reset(_known(tap.valid))
+                tap.monitor.observe_reset(_value(tap.valid))
             if self._driven:
                 self._release()
         self._reset.value = 1
@@ -255,9 +259,10 @@ class Harness:
         until: Callable[[], bool] | None = None,
         progress: Callable[[float], None] | None = None,
     ) -> None:
-        """Steps until everything due has come (or `until` says so), then `drain` cycles more, in which nothing may come.
+        """Steps until every beat that is due has arrived, then `drain` more cycles without any beat.
 
-        Raises AssertionError where no beat moves on any stream for `patience` cycles.
+        `until` ends the run as soon as it returns True, without the checks at the end. Raises AssertionError if no stream
+        transfers a beat for `patience` cycles, or if a monitor or a sink sees an error.
         """
         taps = [self.outputs[prefix] for prefix in sinks]
         receivers = list(sinks.values())
@@ -268,26 +273,26 @@ class Harness:
             tap.monitor.begin()
         sample_input, samples = self.input.sample, [tap.sample for tap in taps]
         steps = [sink.step for sink in receivers]
-        edge, moved, left = self._edge, self.cycle, drain
-        while left >= 0:
+        edge, last_transfer, remaining = self._edge, self.cycle, drain
+        while remaining >= 0:
             await edge
             self.cycle = cycle = self.cycle + 1
-            # Everything is sampled before anything is driven.
+            # All streams are sampled before any is driven, because a write must not change a sample of the same edge.
             transferred = sample_input() is not None
             beats = [sample() for sample in samples]
             source.step(cycle, transferred)
             for step, beat in zip(steps, beats, strict=True):
                 step(cycle, beat)
                 if beat is not None:
-                    moved = cycle
+                    last_transfer = cycle
             if transferred:
-                moved = cycle
+                last_transfer = cycle
             if until is not None:
                 if until():
                     return
             elif source.done and all(sink.done for sink in receivers):
-                left -= 1
-            if cycle - moved > patience and left == drain:
+                remaining -= 1
+            if cycle - last_transfer > patience and remaining == drain:
                 raise AssertionError(f"no beat in {patience} cycles: {self._state(source, sinks)}")
             if progress is not None and cycle & 1023 == 0:
                 progress(len(source.times) / source.count)
@@ -296,7 +301,7 @@ class Harness:
             tap.monitor.finish(sink.count, sink.packets)
 
     async def watch(self, cycles: int) -> None:
-        """Only watches, for somebody else's drivers."""
+        """Samples every stream over `cycles` clock edges without driving any, for drivers of other packages."""
         for _ in range(cycles):
             await self._edge
             self.cycle += 1

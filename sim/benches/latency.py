@@ -1,4 +1,4 @@
-"""Latency and interval of the hardware equal the plan's to the cycle; faster than planned fails as well."""
+"""Latency and interval of the hardware equal the plan's exactly; faster hardware fails as well."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ IDLE_CYCLES = 40
 
 def _lengths(session: Session) -> list[int]:
     limit, groups = session.config.max_length, session.config.groups
-    # Packets of groups: of whole rounds of the sizes, and one that ends inside a group.
+    # One packet holds a whole round of the group sizes, and one ends inside a group.
     rounds = {sum(groups), 2 * sum(groups) + 1} if groups else set()
     return sorted({min(length, limit) for length in LENGTHS} | {limit} | rounds)
 
@@ -28,7 +28,7 @@ def _vectors(session: Session, length: int, results: int) -> list[np.ndarray]:
 
 @cocotb.test()
 async def single_vector(dut: Any) -> None:
-    """One vector at a time through an idle pipeline: cycles to the first and last output beat and to the winner."""
+    """One vector at a time through an idle pipeline: cycles to the first and last output and the winner."""
     with Session(dut, "latency", "single_vector") as session:
         plan = session.plan
         await session.harness.reset()
@@ -38,23 +38,23 @@ async def single_vector(dut: Any) -> None:
             primary = sinks["m_axis"].times
             due = {"first output": plan.first_output_cycle(length), "last output": plan.last_output_cycle(length)}
             if plan.searched:
-                due = dict.fromkeys(due, plan.first_output_cycle(length) + int(session.later[0]))
-            got = {"first output": primary[0] - start, "last output": primary[-1] - start}
+                due = dict.fromkeys(due, plan.first_output_cycle(length) + int(session.search_cycles[0]))
+            measured = {"first output": primary[0] - start, "last output": primary[-1] - start}
             if len(sinks) > 1:
                 due["winner"] = plan.best_output_cycle(length)
-                got["winner"] = list(sinks.values())[-1].times[0] - start
-            assert got == due, f"length {length}: cycles from the first input beat {got}; the plan says {due}"
+                measured["winner"] = list(sinks.values())[-1].times[0] - start
+            assert measured == due, f"length {length}: cycles from the first input beat {measured}; the plan says {due}"
 
 
 @cocotb.test()
 async def interval(dut: Any) -> None:
-    """Vectors back to back, outputs always taken: the sustained cycles per vector."""
+    """Vectors back to back into sinks that are always ready: the sustained cycles per vector."""
     with Session(dut, "latency", "interval") as session:
         plan = session.plan
         await session.harness.reset()
         for length in _lengths(session):
             due = plan.interval_cycles(length)
-            # Enough vectors to use up the room of every queue, where that is affordable.
+            # Enough vectors fill every queue; longer vectors are fewer, to limit the cycles.
             count = min(INTERVAL_BUDGET_CYCLES // due, 64)
             if count < 6:
                 continue
@@ -62,13 +62,15 @@ async def interval(dut: Any) -> None:
             source, sinks = await session.exchange(vectors, drain=IDLE_CYCLES, whole=True)
             sent = session.config.beats(length) * session.config.ensemble
             beats = len(sinks["m_axis"].times) // count
-            firsts = np.array(sinks["m_axis"].times[::beats]) - session.later
+            firsts = np.array(sinks["m_axis"].times[::beats]) - session.search_cycles
             intervals = set(np.diff(firsts)[count // 2 :].tolist())
             assert intervals == {due}, (
                 f"length {length}: {sorted(intervals)} cycles from one vector's first output beat to the "
                 f"next one's; the plan says {due}"
             )
-            # Until the queues are full the input runs ahead of the output; it never falls behind.
+            # Until the queues are full the input runs ahead of the interval, and it must never fall behind.
             starts = np.array(source.times[::sent])
-            behind = int((starts - starts[0] - due * np.arange(count)).max())
-            assert behind == 0, f"length {length}: a first input beat came {behind} cycles later than every {due}"
+            delay = int((starts - starts[0] - due * np.arange(count)).max())
+            assert delay == 0, (
+                f"length {length}: a first input beat is {delay} cycles later than one vector every {due}"
+            )

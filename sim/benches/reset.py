@@ -1,4 +1,4 @@
-"""Reset in the middle of things: what comes after it is intact, and nothing from before it comes out."""
+"""Reset of a busy head: no beat from before the reset appears, and the vectors after it are intact."""
 
 import itertools
 from collections.abc import Callable
@@ -19,7 +19,10 @@ SETTLE_CYCLES = 12
 
 async def _interrupt(session: Session, vectors: list, pauses: tuple[str, ...], until: Callable[[dict[str, Sink]], bool],
                      *, blocked: bool = False) -> None:  # fmt: skip
-    """Sends vectors until `until` says so, resets, and sends fresh vectors that must come out intact and alone."""
+    """Sends vectors until `until` is True, resets, and sends fresh vectors, whose outputs must be intact.
+
+    `blocked` sinks are never ready.
+    """
     source, sinks = session.source(vectors, pauses[0]), session.sinks(vectors, *pauses[1:])
     if blocked:
         sinks = {
@@ -36,24 +39,23 @@ async def _interrupt(session: Session, vectors: list, pauses: tuple[str, ...], u
 
 @cocotb.test()
 async def in_vector(dut: Any) -> None:
-    """Reset after some beats of a vector whose end never comes; then, after its cut and before its end."""
+    """Reset inside a vector without end: after some of its beats, and after its cut at max_length."""
     with Session(dut, "reset", "in_vector") as session:
         await session.harness.reset()
         limit = session.config.max_length
         lanes = session.config.lanes
         lengths = {1, 2, min(7, limit), limit + 2 if limit < 100 else 3}
-        # A beat that is not its vector's last is full.
+        # Only the last beat of a vector may be partly filled, so an open vector has full beats.
         for length in sorted({lanes * session.config.beats(length) for length in lengths}):
             fmt = session.config.score_format
             open_vector = session.rng.integers(fmt.minimum, fmt.maximum, length, endpoint=True)
-            # Of an ensemble, the last member.
+            # In an ensemble the last member is open.
             whole = [np.append(open_vector, fmt.minimum)] * session.config.ensemble
             source = session.source([*whole[:-1], open_vector], ended=False)
-            # At the limit an open vector is cut and has its result, though its end has not come.
+            # At max_length the head cuts an open vector and puts out its result before the vector ends.
             sinks = session.sinks(whole, "never", "never")
             if length < limit:
-                # Before it there is no result, and so nothing may come out.
-                # But for elements that leave as they come.
+                # A shorter open vector has no result, so only a head without a pass over the vector puts out elements.
                 sinks = {
                     output.prefix: Sink(
                         output.prefix,
@@ -74,11 +76,11 @@ async def in_vector(dut: Any) -> None:
 
 @cocotb.test()
 async def in_stalled_output(dut: Any) -> None:
-    """Reset while every output stream offers a beat that nobody takes."""
+    """Reset while every output stream offers a beat and no sink is ready."""
     with Session(dut, "reset", "in_stalled_output") as session:
         await session.harness.reset()
         offers = [tap.valid for tap in session.harness.outputs.values()]
-        # Where elements leave before their vector's end, that waits for the first to be taken, and so does the winner.
+        # A head that puts out elements before their vector's end waits for ready, so only a short vector gives a winner.
         longest = 2 if outputs(session.config)[0].flags_at_last else None
         for _ in range(2):
             await _interrupt(
@@ -92,7 +94,7 @@ async def in_stalled_output(dut: Any) -> None:
 
 @cocotb.test()
 async def anywhere(dut: Any) -> None:
-    """Reset at random moments of a busy pipeline, overlong vectors among the rest."""
+    """Reset in random cycles of a busy pipeline, with overlong vectors."""
     with Session(dut, "reset", "anywhere") as session:
         await session.harness.reset()
         for turn in range(6):

@@ -1,4 +1,4 @@
-"""A person's scores through the hardware at full speed: every result and the cycle it came in."""
+"""Sends the scores of a user through the hardware at full speed and records all results and cycles."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +22,7 @@ __all__ = ["scores"]
 
 @cocotb.test()
 async def scores(dut: Any) -> None:
-    """All vectors back to back, sinks always ready; compared with the golden model where the job says so."""
+    """All vectors back to back into ready sinks; with `job.compare` the results must equal the golden model's."""
     with Session(dut, "scores", "scores") as session:
         with np.load(session.job.scores_path) as file:
             sideband = dict(file)
@@ -51,8 +51,7 @@ async def scores(dut: Any) -> None:
             )
         finally:
             session.count(source, sinks)
-        came = {prefix: sink.beats for prefix, sink in sinks.items()}
-        result = _result(config, values.shape, lengths, mask, came)
+        result = _result(config, values.shape, lengths, mask, {prefix: sink.beats for prefix, sink in sinks.items()})
         sent, beats = config.beats(lengths), outputs(config)[0].beats(config, lengths, mask)
         starts = np.array(source.times)[np.cumsum(sent) - sent][:: config.ensemble]
         times = np.array(sinks["m_axis"].times)
@@ -69,29 +68,28 @@ async def scores(dut: Any) -> None:
 
 
 Beats = Mapping[str, Sequence[Payload]]
-"""The beats of each output stream."""
+"""The beats of each output stream by its prefix."""
 
 
 def _result(
-    config: Config, shape: tuple[int, ...], lengths: np.ndarray, mask: np.ndarray | None, came: Beats
+    config: Config, shape: tuple[int, ...], lengths: np.ndarray, mask: np.ndarray | None, beats: Beats
 ) -> Result:
-    """Collected beats as arrays. Raises AssertionError where tlast, tkeep or tuser contradict the framing."""
+    """Collected beats as arrays. Raises AssertionError if tlast, tkeep or tuser contradict the framing."""
     if not config.groups:
-        return Result(_arrays(config, outputs(config), shape, lengths, mask, came))
+        return Result(_arrays(config, outputs(config), shape, lengths, mask, beats))
     groups, vectors = Grouping(config.groups, lengths), config.replace(groups=[])
     inner: list[Output] = []
     group_beats: dict[str, Sequence[Payload]] = {}
     for output, plain in zip(outputs(config), outputs(vectors), strict=True):
-        # Beats as those of vectors: the end of a group stands in tlast, where the packet's end was.
-        ends = [beat[-1] >> len(output.flags) & 1 if output.ends else 1 for beat in came[output.prefix]]
-        final = [beat[-2] for beat, end in zip(came[output.prefix], ends, strict=True) if end]
+        # Each group becomes a vector: the end of the group replaces the packet's end in tlast.
+        packet_beats = beats[output.prefix]
+        ends = [beat[-1] >> len(output.flags) & 1 if output.ends else 1 for beat in packet_beats]
+        final = [beat[-2] for beat, end in zip(packet_beats, ends, strict=True) if end]
         misplaced = np.flatnonzero(np.array(final) != groups.final) if len(final) == len(groups.final) else [0]
-        assert not len(misplaced), f"{output.prefix}: tlast is not as it should be at the end of group {misplaced[0]}"
-        inside = [beat for beat, end in zip(came[output.prefix], ends, strict=True) if beat[-2] and not end]
-        assert not inside, f"{output.prefix}: tlast inside a group"
-        group_beats[output.prefix] = [
-            (*beat[:-2], end, beat[-1]) for beat, end in zip(came[output.prefix], ends, strict=True)
-        ]
+        assert not len(misplaced), f"{output.prefix}: tlast is wrong at the end of group {misplaced[0]}"
+        inside = [beat for beat, end in zip(packet_beats, ends, strict=True) if beat[-2] and not end]
+        assert not inside, f"{output.prefix}: tlast is set inside a group"
+        group_beats[output.prefix] = [(*beat[:-2], end, beat[-1]) for beat, end in zip(packet_beats, ends, strict=True)]
         inner.append(replace(plain, flags_at_last=output.flags_at_last))
     rows = groups.lengths
     split = None if mask is None else groups.split(mask)
@@ -111,36 +109,37 @@ def _arrays(
     shape: tuple[int, ...],
     lengths: np.ndarray,
     mask: np.ndarray | None,
-    came: Beats,
+    stream_beats: Beats,
 ) -> dict[str, np.ndarray]:
+    """The arrays of the streams. Raises AssertionError if tlast, tkeep or tuser contradict the framing."""
     arrays: dict[str, np.ndarray] = {}
     for output in streams:
         prefix, lanes = output.prefix, output.lanes(config)
-        words, *keeps, lasts, flags = (np.array(column, dtype=object) for column in zip(*came[prefix], strict=True))
+        words, *keeps, lasts, flags = (
+            np.array(column, dtype=object) for column in zip(*stream_beats[prefix], strict=True)
+        )
         beats = output.beats(config, lengths, mask)
         rows = np.repeat(np.arange(len(beats)), beats)
-        place = np.arange(len(rows)) - np.repeat(np.cumsum(beats) - beats, beats)
-        misplaced = rows[(place == beats[rows] - 1) != lasts]
+        beat_index = np.arange(len(rows)) - np.repeat(np.cumsum(beats) - beats, beats)
+        misplaced = rows[(beat_index == beats[rows] - 1) != lasts]
         assert not len(misplaced), f"{prefix}: tlast is not at the end of vector {misplaced[0]}"
         for bit, flag in enumerate(output.flags):
             raised = (flags >> bit & 1).astype(bool)
             at_end = arrays.setdefault(flag.array, raised[np.cumsum(beats) - 1])
-            due = at_end[rows] & ((place == beats[rows] - 1) | (not output.flags_at_last))
-            unlike = rows[due != raised]
-            assert not len(unlike), (
-                f"{prefix}: tuser, {flag.name}, is not as it should be in all beats of vector {unlike[0]}"
-            )
+            due = at_end[rows] & ((beat_index == beats[rows] - 1) | (not output.flags_at_last))
+            wrong = rows[due != raised]
+            assert not len(wrong), f"{prefix}: tuser, {flag.name}, is wrong in a beat of vector {wrong[0]}"
         values = unpack(output, words.tolist(), lanes)
         if output.per == "vector":
             arrays |= {field.array: value[:, 0] for field, value in zip(output.fields, values, strict=True)}
             continue
-        columns = place[:, None] * lanes + np.arange(lanes)
+        columns = beat_index[:, None] * lanes + np.arange(lanes)
         held = columns < output.places(config, lengths, mask)[rows][:, None]
         if keeps:
             bits = sum(byte_bits(field.width) for field in output.fields) // 8
             due = [(1 << bits * int(count)) - 1 for count in held.sum(axis=1)]
-            unlike = rows[np.array(due, dtype=object) != keeps[0]]
-            assert not len(unlike), f"{prefix}: tkeep is not that of the scores in vector {unlike[0]}"
+            wrong = rows[np.array(due, dtype=object) != keeps[0]]
+            assert not len(wrong), f"{prefix}: tkeep does not match the number of scores in vector {wrong[0]}"
         for field, value in zip(output.fields, values, strict=True):
             arrays[field.array] = np.zeros(output.shape(config, shape), dtype=np.int64)
             arrays[field.array][np.broadcast_to(rows[:, None], held.shape)[held], columns[held]] = value[held]
@@ -148,13 +147,14 @@ def _arrays(
 
 
 def _compare(hardware: Result, model: Result) -> None:
-    for name, got in hardware.items():
+    """Raises AssertionError with the first difference between the hardware and the model."""
+    for name, values in hardware.items():
         due = model[name]
-        if np.array_equal(got, due):
+        if np.array_equal(values, due):
             continue
-        places = np.argwhere(got != due)
-        place = tuple(int(i) for i in places[0])
+        differences = np.argwhere(values != due)
+        first = tuple(int(i) for i in differences[0])
         raise AssertionError(
-            f"{name} differs in {len(np.unique(places[:, 0]))} of {len(got)} vectors; first in vector {place[0]}"
-            f"{f', element {place[1]}' if len(place) > 1 else ''}: hardware {got[place]}, model {due[place]}"
+            f"{name} differs in {len(np.unique(differences[:, 0]))} of {len(values)} vectors; first in vector {first[0]}"
+            f"{f', element {first[1]}' if len(first) > 1 else ''}: hardware {values[first]}, model {due[first]}"
         )

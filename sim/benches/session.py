@@ -1,4 +1,4 @@
-"""What every bench begins and ends with: the job, the harness, a seed for each test, and a record of what was done."""
+"""The frame of every test of a bench: its job, its harness, its seed, and the record of its outcome."""
 
 import asyncio
 import zlib
@@ -26,22 +26,25 @@ __all__ = ["Session"]
 
 
 class Session:
-    """One test, as a context: `with Session(dut, "stream", "limits") as session`; the name is cocotb's for the test."""
+    """One test, as a context manager: `with Session(dut, "stream", "limits") as session`.
+
+    The test has the name that cocotb gives it.
+    """
 
     def __init__(self, dut: Any, bench: str, test: str, *, driven: bool = True) -> None:
         self.job = Job.load(Path(str(cocotb.plusargs[PLUSARG])))
         self.config: Config = self.job.config
         self.plan = plan(self.config)
         self.rng = np.random.default_rng([self.job.seed, zlib.crc32(f"{bench}.{test}".encode())])
-        """Random numbers that depend on the seed and on the test, not on which tests ran before."""
+        """Random numbers that depend on the seed and on the test, but not on earlier tests."""
         self.fields = {
             prefix: stream_fields(self.config, prefix)
             for prefix in ("s_axis", *(output.prefix for output in outputs(self.config)))
         }
         """Signals of each stream, in the order of its beats."""
         self.harness = Harness(dut, self.fields, driven=driven)
-        self.later = np.zeros(0, dtype=np.int64)
-        """By how many cycles the outputs of the vectors that were sent last come later than the plan's first, [V]."""
+        self.search_cycles = np.zeros(0, dtype=np.int64)
+        """Cycles of the search in each vector sent last, [V]: its delay after the plan's first output cycle."""
         self.vectors = 0
         self.beats = 0
         self._resets, self._words = 0, 0
@@ -66,15 +69,15 @@ class Session:
 
     @property
     def drain(self) -> int:
-        """Cycles after the last beat that was due, in which no other may come: more than it takes from end to end."""
+        """Cycles without beats to check after the last beat that was due, more than the latency of the head."""
         return 128 + self.plan.last_output_cycle(1)
 
     def seed(self) -> int:
-        """A seed for a pause pattern."""
+        """A random seed for a pause pattern."""
         return int(self.rng.integers(1 << 32))
 
     def patience(self, longest: int) -> int:
-        """Cycles in which some beat must move, vectors of up to that length under way, with pauses on every stream."""
+        """Cycles in which at least one beat must move, for vectors up to length `longest` and any pauses."""
         return 8 * self.plan.last_output_cycle(min(longest, self.config.max_length)) + longest + 1000
 
     def source(
@@ -86,24 +89,26 @@ class Session:
         ended: bool = True,
         whole: bool = False,
     ) -> Source:
-        """A source of vectors; `junk` puts random bits where s_axis is ignored; `ended` False leaves the last vector open.
+        """A source of vectors under a pause pattern.
 
-        In `whole` vectors nothing is masked.
+        `junk` puts random bits into the bits of s_axis that the head ignores. `ended` False omits tlast of the last vector.
+        `whole` vectors have no masked elements.
         """
         scores, lengths = pad_vectors(vectors, self.config.score_format.minimum)
-        extra = random_sideband(self.config, scores, whole=whole)
-        beats = score_beats(self.config, scores, lengths, self.rng if junk else None, extra)
+        sideband = random_sideband(self.config, scores, whole=whole)
+        beats = score_beats(self.config, scores, lengths, self.rng if junk else None, sideband)
         if not ended:
             beats[-1] = (*beats[-1][:-1], 0)
         return Source(beats, stall_iterator(pauses, self.seed()))
 
     def sinks(self, vectors: Sequence[np.ndarray], *pauses: str, whole: bool = False) -> dict[str, Sink]:
-        """A sink for each output stream that expects what the golden model says; one pause pattern for each stream."""
+        """A sink for each output stream, with a pause pattern each, that expects the golden model's beats."""
         scores, lengths = pad_vectors(vectors, self.config.score_format.minimum)
-        extra = random_sideband(self.config, scores, whole=whole)
-        mask = extra.get("mask")
-        model = golden(self.config, scores, lengths, extra, before=self._before(lengths, mask))
-        self.later = model["sample"] if self.plan.searched else np.zeros_like(result_lengths(self.config, lengths))
+        sideband = random_sideband(self.config, scores, whole=whole)
+        mask = sideband.get("mask")
+        model = golden(self.config, scores, lengths, sideband, before=self._words_before(lengths, mask))
+        no_search = np.zeros_like(result_lengths(self.config, lengths))
+        self.search_cycles = model["sample"] if self.plan.searched else no_search
         due = due_beats(self.config, model, lengths, mask)
         return {
             output.prefix: Sink(
@@ -116,28 +121,28 @@ class Session:
             for output, name in zip(outputs(self.config), pauses, strict=False)
         }
 
-    def _before(self, lengths: np.ndarray, mask: np.ndarray | None) -> int:
-        """Random words since the last reset ahead of vectors of these lengths, which are counted for those to come."""
+    def _words_before(self, lengths: np.ndarray, mask: np.ndarray | None) -> int:
+        """Random words drawn since the last reset, before these vectors; counts their words for the next call."""
         if self._resets != self.harness.resets:
             self._resets, self._words = self.harness.resets, 0
         words = words_taken(self.config, result_lengths(self.config, lengths), mask)
-        before, self._words = self._words, self._words + int(words.sum())
-        return before
+        words_before, self._words = self._words, self._words + int(words.sum())
+        return words_before
 
     def _describe(self, output: Output, lengths: np.ndarray, mask: np.ndarray | None) -> Callable[[int], str]:
-        """What the beat of an output at a position in the stream is, in words."""
+        """The description of an output's beat by its position in the stream, for messages."""
         beats = output.beats(self.config, lengths, mask)
         lengths = result_lengths(self.config, lengths)
         ends = np.cumsum(beats)
 
-        def place(position: int) -> str:
+        def describe_beat(position: int) -> str:
             row = int(np.searchsorted(ends, position, side="right"))
             return f"vector {row} of length {lengths[row]}, beat {position - (ends[row] - beats[row])}"
 
-        def whole(position: int) -> str:
+        def describe_vector(position: int) -> str:
             return f"{output.noun} of vector {position}, of length {lengths[position]}"
 
-        return whole if output.per == "vector" else place
+        return describe_vector if output.per == "vector" else describe_beat
 
     async def exchange(
         self,
@@ -149,7 +154,7 @@ class Session:
         drain: int | None = None,
         whole: bool = False,
     ) -> tuple[Source, dict[str, Sink]]:
-        """Sends the vectors under pause patterns and holds everything that comes out against the golden model."""
+        """Sends the vectors under pause patterns and compares all outputs with the golden model."""
         sender, receivers = (
             self.source(vectors, source, junk=junk, whole=whole),
             self.sinks(vectors, *sinks, whole=whole),
@@ -168,6 +173,6 @@ class Session:
         return sender, receivers
 
     def count(self, source: Source, sinks: dict[str, Sink]) -> None:
-        """Adds what went through to the record: vectors that came out complete, and beats of every stream."""
+        """Adds the complete output vectors and the beats of every stream to the record."""
         self.vectors += list(sinks.values())[-1].vectors
         self.beats += len(source.times) + sum(len(sink.times) for sink in sinks.values())
