@@ -1,3 +1,6 @@
-"""cocotb benches of the generated top. They live in the package because cocotb's runner replaces the import path."""
+"""cocotb benches of the generated top.
+
+The package contains them because cocotb's runner replaces the import path.
+"""
 
 __all__: list[str] = []

@@ -22,7 +22,7 @@ __all__ = ["scores"]
 
 @cocotb.test()
 async def scores(dut: Any) -> None:
-    """All vectors back to back into ready sinks; with `job.compare` the results must equal the golden model's."""
+    """All vectors back to back into ready sinks, compared with the model if the job asks for it."""
     with Session(dut, "scores", "scores") as session:
         with np.load(session.job.scores_path) as file:
             sideband = dict(file)

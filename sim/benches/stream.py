@@ -1,4 +1,4 @@
-"""Corner vectors and vectors at the length limit, under every combination of pause patterns: the results never change."""
+"""Corner vectors and vectors at the length limit, equal to the model under every pause pattern."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ __all__ = ["corners", "limits", "limits_throttled", "ready_after_valid"]
     )
 )
 async def corners(dut: Any, source: str, sink: str, best: str) -> None:
-    """Every corner, each combination with random vectors of its own."""
+    """All corner vectors under one combination of pause patterns, with random vectors of its own."""
     with Session(dut, "stream", f"corners/source={source}/sink={sink}/best={best}") as session:
         await session.harness.reset()
         await session.exchange(corner_vectors(session.config, session.rng), source, (sink, best), junk=True)
@@ -45,7 +45,7 @@ async def ready_after_valid(dut: Any) -> None:
 
 @cocotb.test()
 async def limits(dut: Any) -> None:
-    """Vectors of max_length and longer, and short ones right behind them, at full speed."""
+    """Vectors of max_length and longer, each followed at once by short ones, at full speed."""
     with Session(dut, "stream", "limits") as session:
         await session.harness.reset()
         await session.exchange(limit_vectors(session.config, session.rng), junk=True)
@@ -53,7 +53,7 @@ async def limits(dut: Any) -> None:
 
 @cocotb.test()
 async def limits_throttled(dut: Any) -> None:
-    """The same against sinks that pause for long, so that every queue fills up and drains again."""
+    """The same vectors into sinks with long pauses, so that every queue fills up and drains again."""
     with Session(dut, "stream", "limits_throttled") as session:
         await session.harness.reset()
         await session.exchange(limit_vectors(session.config, session.rng), "never", ("bursts", "bursts"))

@@ -21,25 +21,25 @@ __all__ = ["Result", "checked", "checked_sideband", "golden"]
 
 
 _BLOCK_ELEMENTS = 1 << 16
-"""Elements per block: intermediate arrays then stay in the processor's cache."""
+"""Elements per block, few enough for intermediate arrays to stay in the processor's cache."""
 
 BEFORE_LIMIT = 1 << 62
-"""Random words since reset are below this, so that their number and those of a call fit 64 bits."""
+"""Limit of the random words since reset, so that their number and the words of one call fit 64 bits."""
 
 
 class Result(Mapping[str, np.ndarray]):
-    """The outputs of a head for V vectors of at most N elements: the arrays that `ports.outputs` names, also as attributes.
+    """The outputs of a head for V vectors of at most N elements: the arrays named by `ports.outputs`.
 
-    The array of an element stream is [V, N], 0 beyond each length. That of the K largest is [V, K], 0 beyond the number of
-    elements. All others are [V]. Codes are int64, flags bool.
+    Each array is also an attribute. The array of an element stream is [V, N], 0 beyond each length. The array of the K largest
+    elements is [V, K], 0 beyond the number of elements. All others are [V]. Codes are int64, flags bool.
     """
 
     argmax: np.ndarray
-    """First index of the largest score, int64 [V]; this and the next ones in modes that have such an output."""
+    """First index of the largest score, int64 [V]; this array and the next ones exist in modes with such an output."""
     best: np.ndarray
     """The largest score's code, int64 [V]."""
     overlong: np.ndarray
-    """Whether the vector was longer than max_length and was cut, bool [V]."""
+    """Whether the model cut a vector longer than max_length, bool [V]."""
 
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
         self._arrays = dict(arrays)
@@ -56,12 +56,12 @@ class Result(Mapping[str, np.ndarray]):
 
     @property
     def probabilities(self) -> np.ndarray | None:
-        """Probability codes, int64 [V, N], 0 beyond each length; None in a mode without."""
+        """Probability codes, int64 [V, N], 0 beyond each length; None in a mode without probabilities."""
         return self._arrays.get("probabilities")
 
 
 def _array(name: str, values: object) -> np.ndarray:
-    """Values as an array. Raises `UserError` for rows of unequal lengths, and for masked elements."""
+    """Values as an array. Raises `UserError` for rows of unequal lengths and for masked elements."""
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         remedy = f"pass {name}.filled(1)"
         if name == "scores":
@@ -115,7 +115,7 @@ def checked(config: Config, scores: np.ndarray, lengths: np.ndarray | None) -> t
 def checked_sideband(
     config: Config, sideband: Mapping[str, np.ndarray] | None, shape: tuple[int, ...]
 ) -> dict[str, np.ndarray]:
-    """The sideband of scores of a shape [V, N] as int64 arrays; a field that has real values quantises them.
+    """The sideband of scores of shape [V, N] as int64 arrays; a field with real values quantises them.
 
     Raises `UserError` as `golden` does.
     """
@@ -140,14 +140,14 @@ def checked_sideband(
             )
         outside = np.argwhere((values < 0) | (values > field.limit))
         if len(outside):
-            place = tuple(int(i) for i in outside[0])
-            raise UserError(f"{name}{list(place)} = {values[place]}: must be 0 to {field.limit}; for example 0")
+            position = tuple(int(i) for i in outside[0])
+            raise UserError(f"{name}{list(position)} = {values[position]}: must be 0 to {field.limit}; for example 0")
         arrays[name] = values.astype(np.int64)
     return arrays
 
 
 def _checked_before(before: int) -> int:
-    """The number of words as an int. Raises `UserError` where it is none."""
+    """The number of words as an int. Raises `UserError` for any other value."""
     if isinstance(before, int | np.integer) and not isinstance(before, bool) and 0 <= before < BEFORE_LIMIT:
         return int(before)
     raise UserError(f"before = {before!r}: must be an integer from 0 to 2^62 − 1, words since reset; for example 0")
@@ -166,15 +166,15 @@ def golden(
 
     With `ensemble` = M, each M vectors are the members of one ensemble and have one result.
 
-    * `lengths` [V]: elements of each row that count, 1 to N; all by default. The model cuts a vector longer than max_length
+    * `lengths` [V]: elements of each vector, 1 to N; N by default. The model cuts a vector longer than max_length
       and sets its flag, as the hardware does.
-    * `sideband`: name → array of each input that accompanies the scores, [V, N] or [V], for a head that has some
-      (`ports.sidebands`): `mask`, `labels`, `temperatures`. `beside` is the former name of this argument.
-    * `before`: random words drawn since reset (`words_taken`). In mode sample the random sequence continues behind them; other
-      modes ignore it.
+    * `sideband`: name → array, [V, N] or [V], of each sideband input of the head (`ports.sidebands`): `mask`, `labels`,
+      `temperatures`. `beside` is the former name of this argument.
+    * `before`: random words drawn since reset (`words_taken`). In mode sample the random sequence continues after these words;
+      other modes ignore it.
 
-    Raises `UserError` for scores that are no integer codes of the score format, lengths outside 1 to N, a sideband that the
-    head has not or lacks, masked arrays, and a `before` that is no number of words.
+    Raises `UserError` for scores that are not integer codes of the score format, lengths outside 1 to N, an unknown or missing
+    sideband, masked arrays, and a `before` that is not a number of words.
     """
     if beside is not None:
         if sideband is not None:
@@ -185,7 +185,7 @@ def golden(
     if config.groups:
         return Result(grouped(golden, config, scores, lengths, sideband, before))
     words = words_taken(config, result_lengths(config, lengths), sideband.get("mask"))
-    earlier = before + np.cumsum(words) - words
+    words_before = before + np.cumsum(words) - words
     parts = composition(config)
     model = MODELS[config.mode] if parts is None else partial(composed, parts, MODELS)
     arrays: dict[str, np.ndarray] = {}
@@ -201,17 +201,17 @@ def golden(
         mask = sideband["mask"][rows] if config.mask else None
         positions, framed, overlong = frame(config, scores[rows], lengths[rows], mask)
         columns = (slice(None), slice(positions.shape[1]))
-        extra = {name: values[rows][columns[: values.ndim]] for name, values in sideband.items()}
+        block_sideband = {name: values[rows][columns[: values.ndim]] for name, values in sideband.items()}
         outcome = {
-            **model(config, Block(positions, framed, extra, int(earlier[start]))),
+            **model(config, Block(positions, framed, block_sideband, int(words_before[start]))),
             **_flags(config, framed, overlong),
         }
         for name, values in outcome.items():
-            # Columns beyond max_length were cut and stay 0.
+            # The model cuts columns beyond max_length, which stay 0.
             arrays[name][results][..., : values.shape[-1]] = values
     return Result(arrays)
 
 
 def _flags(config: Config, lengths: np.ndarray, overlong: np.ndarray) -> dict[str, np.ndarray]:
-    """Flags of the results that follow from the framing of the vectors."""
+    """The flags of the results that depend only on the framing of the vectors."""
     return {"overlong": overlong} if config.ensemble == 1 else flags(lengths, overlong, config.ensemble)

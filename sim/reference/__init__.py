@@ -1,3 +1,3 @@
-"""Softmax and its family in floating-point arithmetic: what the error bounds refer to."""
+"""Softmax and its family in float64: the error bounds refer to these values."""
 
 __all__: list[str] = []

@@ -1,9 +1,10 @@
-"""What the codes of every member of the family stand for, in float64: one row for each array that a head puts out.
+"""The real numbers that the codes of every mode stand for, in float64: one row for each output array.
 
     exact_values("log_probabilities", vectors)             # real numbers, in the shape of vectors.results(golden(…))
-    errors_ulp(config, field, codes, exact)                # how far the codes are from them
+    errors_ulp(config, field, codes, exact)                # errors of the codes against them
 
-The rows know nothing of how the hardware computes; the distance of the model from them is what each member's bound is about.
+The rows do not depend on the arithmetic of the hardware. The error bound of a mode limits the distance of the golden model from
+its row.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +24,7 @@ __all__ = ["EXACT", "Vectors", "errors_ulp", "exact_values"]
 
 @dataclass(frozen=True)
 class Vectors:
-    """The inputs of a head: score codes [V, N], lengths [V], and their sideband."""
+    """The inputs of a head: score codes [V, N], lengths [V], and the sideband by name."""
 
     config: Config
     scores: np.ndarray
@@ -32,13 +33,15 @@ class Vectors:
 
     @cached_property
     def groups(self) -> Grouping | None:
-        """Of packets of groups, where their groups are."""
+        """The groups of the packets; None for a head without groups."""
         return Grouping(self.config.groups, self.lengths) if self.config.groups else None
 
     @cached_property
-    def behind(self) -> "Vectors":
-        """What the stages in front make of them, result by result, for the head behind: each group a vector; for the mean of
-        an ensemble's scores, their sums."""
+    def head_inputs(self) -> "Vectors":
+        """The inputs of the head behind the input stages, one vector for each result.
+
+        Each group of a packet is a vector. For the mean of an ensemble's logits the vectors are the sums of the members' scores.
+        """
         config, groups = self.config, self.groups
         if groups is not None:
             split = {name: groups.split(values) for name, values in self.sideband.items()}
@@ -51,7 +54,7 @@ class Vectors:
         return Vectors(summed(config), members.sum(axis=1), result_lengths(config, self.lengths), sideband)
 
     def results(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The arrays that a head puts out for these vectors, result by result: those of packets, group by group."""
+        """The output arrays of a head for these vectors, one row for each result (each group of a packet)."""
         groups = self.groups
         if groups is None:
             return dict(arrays)
@@ -66,13 +69,13 @@ class Vectors:
 
     @cached_property
     def valid(self) -> np.ndarray:
-        """Which elements take part in a result, bool [V, N]: those of the vector, after the cut, that are not masked."""
+        """Which elements contribute to a result, bool [V, N]: the unmasked ones up to the cut of the vector."""
         valid = result_lengths(self.config, valid_elements(self.config, self.scores, self.lengths))
         return valid & (self.sideband["mask"] == 0) if "mask" in self.sideband else valid
 
     @cached_property
     def nats(self) -> np.ndarray:
-        """The scores in nats, after the temperature, −∞ where an element takes no part: float64 [V, N]."""
+        """The scores in nats after the temperature, −∞ for an element that is not valid: float64 [V, N]."""
         scale = np.full((len(self.scores), 1), self.config.effective_scale)
         if "temperatures" in self.sideband:
             scale *= self.sideband["temperatures"][:, None] * 2.0**-self.config.temperature_fraction
@@ -80,10 +83,12 @@ class Vectors:
 
     @cached_property
     def winners(self) -> np.ndarray:
-        """First index of the largest score that takes part, [V]: the argmax of float64's softmax, whatever lies behind it; of
-        an ensemble, of the largest mean."""
-        if self.behind is not self:
-            return self.behind.winners
+        """First index of the largest valid score, [V]; for an ensemble, of the largest mean.
+
+        It is the argmax of the softmax in float64, without the stages behind the probabilities.
+        """
+        if self.head_inputs is not self:
+            return self.head_inputs.winners
         if self.config.ensemble > 1:
             plain = self.config.replace(smoothing=[])
             return np.asarray(softmax_float64(plain, self.scores, self.lengths).argmax(axis=1))
@@ -91,23 +96,27 @@ class Vectors:
 
     @cached_property
     def softmax(self) -> np.ndarray:
-        """Softmax of what takes part, [V, N], 0 elsewhere; with what the configuration puts behind it."""
+        """Softmax of the valid elements, with the stages behind the probabilities; [V, N], 0 elsewhere."""
         return softmax_float64(
             self.config, self.scores, self.lengths, *map(self.sideband.get, ("mask", "temperatures"))
         )
 
     @cached_property
     def log_softmax(self) -> np.ndarray:
-        """Its natural logarithm, by x − max − ln Σ e^(x − max), so that nothing underflows: [V, N], −∞ elsewhere."""
+        """The natural logarithm of the softmax, [V, N], −∞ for elements that are not valid.
+
+        The form x − max − ln Σ e^(x − max) avoids underflow.
+        """
         peak = self.nats.max(axis=1, keepdims=True)
         shifted = self.nats - np.where(np.isfinite(peak), peak, 0)
         total = np.exp(shifted).sum(axis=1, keepdims=True)
-        return shifted - np.log(np.where(total > 0, total, 1))  # where everything is masked there is no sum
+        return shifted - np.log(np.where(total > 0, total, 1))  # a fully masked vector has no sum
 
 
 def _probabilities(vectors: Vectors) -> np.ndarray:
+    """Probabilities of softmax or sigmoid."""
     if not vectors.config.traits.normalised:
-        # By tanh, which overflows nowhere: 1/(1 + e^−x) = (1 + tanh(x/2))/2.
+        # 1/(1 + e^−x) = (1 + tanh(x/2))/2, and tanh never overflows.
         return (1 + np.tanh(vectors.nats / 2)) / 2
     return vectors.softmax
 
@@ -119,7 +128,7 @@ def _exponentials(vectors: Vectors) -> np.ndarray:
 
 
 def _largest(vectors: Vectors) -> np.ndarray:
-    """The K largest probabilities, in order; 0 where there are fewer."""
+    """The K largest probabilities in descending order, padded with 0."""
     ranked = -np.sort(-vectors.softmax, axis=1)[:, : vectors.config.top_k]
     return np.pad(ranked, ((0, 0), (0, vectors.config.top_k - ranked.shape[1])))
 
@@ -140,16 +149,16 @@ EXACT: dict[str, Callable[[Vectors], np.ndarray]] = {
     "one_hot": _one_hot,
     "losses": _losses,
 }
-"""Array of codes → the real numbers that they stand for, in its shape; whatever lies beyond a vector's end is not looked at."""
+"""Name of an array of codes → function for the real numbers in its shape; values beyond a vector's end have no meaning."""
 
 
 def exact_values(array: str, vectors: Vectors) -> np.ndarray:
-    """What the codes of an array stand for, result by result."""
-    return EXACT[array](vectors.behind)
+    """The real numbers that the codes of an array stand for, one row for each result."""
+    return EXACT[array](vectors.head_inputs)
 
 
 def errors_ulp(config: Config, code: Field, codes: np.ndarray, exact: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Errors in ulp, code − value·2^P, and which of them are those of a value beyond the format, whose code saturated."""
+    """Errors in ulp, code − value·2^P, and which codes are saturated because the value exceeds the format."""
     ideal = exact * 2.0**config.probability_width
     low, high = (-(1 << code.width - 1), (1 << code.width - 1) - 1) if code.signed else (0, (1 << code.width) - 1)
     return codes - ideal, ((codes == high) & (ideal > high + 0.5)) | ((codes == low) & (ideal < low - 0.5))

@@ -1,4 +1,4 @@
-"""The law of a draw, exactly: what a sampling head would give if all random words came equally often, and independently."""
+"""The exact law of a draw: the distribution of a sampling head for independent, uniform random words."""
 
 import numpy as np
 
@@ -11,35 +11,36 @@ __all__ = ["draw_law", "law_slack", "sample_law", "share_law", "softmax_law", "t
 
 
 def sample_law(table: GumbelTable, positions: np.ndarray) -> np.ndarray:
-    """P(index = i) for one vector of positions [N], float64 [N]: from the table's distribution, with the rule of ties.
+    """P(index = i) for one vector of positions [N], float64 [N], by noise from the table.
 
-    P(i) = Σ_y P(y_i = y) · Π_(j<i) P(y_j < y) · Π_(j>i) P(y_j <= y). The probabilities of the table are exact; products and sums
-    carry some 2N roundings of 2^-53.
+    The first index wins a tie: P(i) = Σ_y P(y_i = y) · Π_(j<i) P(y_j < y) · Π_(j>i) P(y_j <= y). The probabilities of the table
+    are exact. Products and sums carry about 2N roundings of 2^-53.
     """
     shifted = np.asarray(positions, dtype=np.int64) << table.shift
-    # Nothing below the least sum of the largest score can win.
+    # A sum below the least sum of the largest score cannot win.
     low, length = int(shifted.max()), len(table.law)
     at_most = np.concatenate([[0.0], np.cumsum(table.law)])
 
     def window(values: np.ndarray, score: int) -> np.ndarray:
-        """values[y − score] for y from low on; 0 or the last beyond its ends."""
+        """values[y − score] for y = low, low + 1, …; the first or last value beyond the ends."""
         return values[np.clip(np.arange(length) + low - score, 0, len(values) - 1)]
 
-    behind = np.ones((len(shifted) + 1, length))
+    later_product = np.ones((len(shifted) + 1, length))
     for i in reversed(range(len(shifted))):
-        behind[i] = behind[i + 1] * window(at_most[1:], shifted[i])
-    law, before = np.zeros(len(shifted)), np.ones(length)
+        later_product[i] = later_product[i + 1] * window(at_most[1:], shifted[i])
+    law, earlier_product = np.zeros(len(shifted)), np.ones(length)
     density = np.append(table.law, 0.0)
     for i, score in enumerate(shifted):
-        law[i] = (window(density, score) * before * behind[i + 1]).sum()
-        before = before * window(at_most, score)
+        law[i] = (window(density, score) * earlier_product * later_product[i + 1]).sum()
+        earlier_product = earlier_product * window(at_most, score)
     return law
 
 
 def share_law(terms: np.ndarray, share_bits: int) -> np.ndarray:
     """P(index = i) by the inverse of the cumulative distribution, for one vector's terms [N], float64 [N].
 
-    Every u is counted: those that draw i or one before it are u < 2^U·C_i/S. In integers, so each is exact but for its rounding.
+    The function counts every u: those with u < 2^U·C_i/S draw i or an index before it. It counts in integers, so each
+    probability is exact except for its rounding to float64.
     """
     running = np.cumsum(np.asarray(terms).astype(object))
     ends = [-((-int(part) << share_bits) // int(running[-1])) for part in running]
@@ -47,7 +48,7 @@ def share_law(terms: np.ndarray, share_bits: int) -> np.ndarray:
 
 
 def draw_law(config: Config, scores: np.ndarray) -> np.ndarray:
-    """The law of the draw that a configuration makes from one vector of score codes [N], float64 [N]."""
+    """The law of a configuration's draw from one vector of score codes [N], float64 [N]."""
     positions = np.asarray(scores) - config.score_format.minimum
     if config.sampler == "inverse_cdf":
         law = cdf_law(config)
@@ -56,10 +57,10 @@ def draw_law(config: Config, scores: np.ndarray) -> np.ndarray:
 
 
 def law_slack(config: Config) -> float:
-    """How far `draw_law` may be from the exact law in total variation: its roundings.
+    """A bound on the total variation distance of `draw_law` from the exact law, which roundings cause.
 
-    By the search each of N values is rounded once. By noise each is a sum over the table of products of N values and their
-    sums: 2N roundings of 2^-53 each, of values that sum to 1 over all classes; twice that covers the sums themselves.
+    The search rounds each of N values once. With noise each value is a sum over the table of products of N factors: 2N
+    roundings of 2^-53 each, of values that sum to 1 over all classes. Twice that also covers the sums.
     """
     if config.sampler == "inverse_cdf":
         return config.max_length * 2.0**-53

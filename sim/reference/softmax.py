@@ -34,14 +34,16 @@ def softmax_float64(
     mask: np.ndarray | None = None,
     temperatures: np.ndarray | None = None,
 ) -> np.ndarray:
-    """What a probability code stands for, in float64: p_i = exp(s·x_i) / Σ exp(s·x_j), 0 beyond each length and where a
-    mask [V, N] is not 0; [V, N]; s is score_scale / temperature, times the inverse temperature that the codes `temperatures` [V]
-    stand for. Clipped, smoothed, and above the floor in use, where the configuration says so, and in each group by itself.
+    """The real numbers that probability codes stand for, in float64, [V, N].
 
-    With `normaliser = none` the value is exp(s·x_i) / 2^(n+1) on the scale of the smallest score, n being the exponent of
-    the sum that the model computed: the sum's power of two is part of that result's definition.
+    p_i = exp(s·x_i) / Σ exp(s·x_j), and 0 beyond each length and for a `mask` [V, N] other than 0. s is score_scale /
+    temperature, times the inverse temperature of the codes `temperatures` [V]. The configuration's clipping, smoothing and floor
+    apply, and each group of a packet has a softmax of its own. The floor is the one in use, a whole code (`floor_code`).
 
-    Of ensembles the softmax of the mean of the members' scores, or the mean of their softmaxes, [V / M, N].
+    With `normaliser = none` the value is exp(s·x_i) / 2^(n+1) on the scale of the smallest score, where n is the exponent of
+    the sum that the model computed, because this power of two is part of the result's definition.
+
+    For an ensemble of M members it is the softmax of the mean of their scores, or the mean of their softmaxes, [V / M, N].
     """
     if config.groups:
         whole = np.full(len(scores), scores.shape[1]) if lengths is None else np.asarray(lengths)
@@ -49,9 +51,9 @@ def softmax_float64(
         split = None if mask is None else groups.split(mask)
         return groups.join(softmax_float64(vectors, groups.split(scores), groups.lengths, split), scores.shape[1])
     if config.ensemble > 1:
-        return _of_ensembles(config, scores, lengths)
+        return _ensemble_softmax(config, scores, lengths)
     if temperatures is not None:
-        # Exact, and scores of their own: what is common to all of a vector cancels.
+        # The products are exact scores, because a term common to a whole vector cancels in softmax.
         products = (scores - config.score_format.minimum) * temperatures[:, None]
         return softmax_float64(tempered(config), products, lengths, mask)
     valid = valid_elements(config, scores, lengths)
@@ -62,9 +64,9 @@ def softmax_float64(
     weights = np.where(valid, np.exp(shifted * config.effective_scale), 0.0)
     if config.normaliser != "none":
         total = weights.sum(axis=1, keepdims=True)
-        probabilities = weights / np.where(total == 0, 1, total)  # 0 where everything is masked
+        probabilities = weights / np.where(total == 0, 1, total)  # 0 for a fully masked vector
         lengths = valid.sum(axis=1)
-        return np.where(valid, _raised(config, _smoothed(config, probabilities, lengths), lengths), 0)
+        return np.where(valid, _above_floor(config, _smooth(config, probabilities, lengths), lengths), 0)
     widths = numerics(config)
     framed = np.where(valid, scores, config.score_format.minimum)
     positions, _, _ = frame(config, framed, valid.sum(axis=1))
@@ -74,8 +76,8 @@ def softmax_float64(
     return weights * np.exp2(octaves - (sum_exponent + 1))[:, None]
 
 
-def _raised(config: Config, probabilities: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Probabilities [V, N] above the floor in use."""
+def _above_floor(config: Config, probabilities: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Probabilities [V, N] scaled to lie above the floor in use."""
     if not config.probability_floor:
         return probabilities
     parts = composition(config)
@@ -84,8 +86,12 @@ def _raised(config: Config, probabilities: np.ndarray, lengths: np.ndarray) -> n
     return floor + (1 - floor * lengths[:, None]) * probabilities
 
 
-def _of_ensembles(config: Config, scores: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
-    """What a shorter member lacks counts as the smallest score, or as probability 0; what a longer one has is left out."""
+def _ensemble_softmax(config: Config, scores: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+    """Softmax of ensembles [V / M, N] from the members' scores [V, N], cut to the first member's length.
+
+    An element that a shorter member lacks counts as the smallest score, or as probability 0. Further elements of a longer member
+    do not count.
+    """
     members, valid = config.ensemble, valid_elements(config, scores, lengths)
     shape = (-1, members, scores.shape[1])
     first = valid[::members]
@@ -93,20 +99,20 @@ def _of_ensembles(config: Config, scores: np.ndarray, lengths: np.ndarray | None
         alone = config.replace(ensemble=1, smoothing=(), probability_floor=0)
         each = softmax_float64(alone, scores, lengths).reshape(shape)
         mean, lengths_cut = np.where(first, each.mean(axis=1), 0), first.sum(axis=1)
-        return np.where(first, _raised(config, _smoothed(config, mean, lengths_cut), lengths_cut), 0)
+        return np.where(first, _above_floor(config, _smooth(config, mean, lengths_cut), lengths_cut), 0)
     sums = np.where(valid, scores, config.score_format.minimum).reshape(shape).sum(axis=1)
     return softmax_float64(summed(config), sums, first.sum(axis=1))
 
 
-def _smoothed(config: Config, probabilities: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Probabilities [V, N] convolved with the configuration's kernel, the weights within each vector counting as the whole."""
+def _smooth(config: Config, probabilities: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Probabilities [V, N] convolved with the configuration's kernel; weights inside the vector sum to 1."""
     kernel = np.array(config.smoothing, dtype=float)
     if len(kernel) < 2:
         return probabilities
     half = len(kernel) // 2
     out = probabilities.copy()
     for row, length in zip(out, lengths, strict=True):
-        # A weight belongs to the place at which it stands, so the kernel is turned round for a convolution.
+        # Each weight belongs to its own position in the kernel, so a convolution needs the reversed kernel.
         within = slice(half, half + length)
         for _ in range(config.smoothing_passes):
             values = row[:length]
@@ -126,9 +132,9 @@ def error_ulp(config: Config, codes: np.ndarray, scores: np.ndarray, lengths: np
 
 
 def float64_slack_ulp(config: Config) -> float:
-    """How far `softmax_float64` itself may be from the exact value, in ulp of the output.
+    """A bound on the error of `softmax_float64`, in ulp of the output.
 
-    An argument of exp that does not vanish is at most 745 and carries one rounding; exp, NumPy's pairwise sum of up to
-    2^16 terms and the quotient add some 40 roundings of 2^-53. All are relative, and p <= 1.
+    An argument of exp without underflow is at most 745 and has one rounding. exp, NumPy's pairwise sum of up to 2^16 terms and
+    the quotient add about 40 roundings of 2^-53. All are relative errors, and p <= 1.
     """
     return (745 + 40) * 2.0 ** (config.probability_width - 53)

@@ -1,4 +1,4 @@
-"""What the runner tells a bench and what a bench tells the runner: files in one directory, no environment variables."""
+"""Files that the runner and a bench exchange, in one directory."""
 
 import json
 from collections.abc import Mapping
@@ -16,15 +16,15 @@ PLUSARG = "softstream_job"
 """The simulator's argument `+softstream_job=PATH` names the job file."""
 
 TESTS = {"stream": 12, "latency": 2, "axi": 3, "reset": 3, "scores": 1}
-"""Bench (a module of `sim.benches`) to the number of its tests; the runner accepts no fewer, so that none is lost in silence."""
+"""Bench (a module of `sim.benches`) → number of its tests; the runner refuses a run with another number of tests."""
 
 BENCHES = tuple(name for name in TESTS if name != "scores")
-"""The benches that need nothing but a configuration."""
+"""The benches that need only a configuration."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one test did, whether it passed or not."""
+    """The record of one test, passed or failed."""
 
     bench: str
     test: str
@@ -32,7 +32,7 @@ class Outcome:
     beats: int
     cycles: int
     message: str
-    """First line of what went wrong, empty where nothing did."""
+    """First line of the failure; empty for a passed test."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Job:
     config: Config
     seed: int
     compare: bool = True
-    """Whether the scores bench holds the results against the golden model, or only records them."""
+    """Whether the scores bench compares the results with the golden model, or only records them."""
 
     @property
     def path(self) -> Path:
@@ -57,11 +57,11 @@ class Job:
 
     @property
     def results_path(self) -> Path:
-        """What the scores bench got out of the hardware."""
+        """Outputs of the hardware in the scores bench."""
         return self.directory / "hardware.npz"
 
     def clear(self) -> None:
-        """Removes what an earlier run in the same folder left."""
+        """Removes the files of an earlier run in the same folder."""
         for path in (self.scores_path, self.results_path, self._outcomes_path, self._progress_path):
             path.unlink(missing_ok=True)
 
@@ -71,7 +71,7 @@ class Job:
         lengths: np.ndarray | None = None,
         sideband: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        """Writes the job file, and scores with lengths and sideband where the job has scores."""
+        """Writes the job file and, for a job with scores, the scores with lengths and sideband."""
         values = {"config": self.config.to_mapping(), "seed": self.seed, "compare": self.compare}
         self.path.write_text(json.dumps(values), encoding="utf-8")
         if scores is not None and lengths is not None:
@@ -97,7 +97,7 @@ class Job:
         return [Outcome(**json.loads(line)) for line in lines]
 
     def tell_progress(self, fraction: float) -> None:
-        """Notes how far the running test is, 0 to 1."""
+        """Writes the progress of the running test, 0 to 1."""
         self._progress_path.write_text(f"{fraction:.4f}", encoding="utf-8")
 
     def progress(self) -> float:

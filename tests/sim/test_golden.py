@@ -297,8 +297,8 @@ def test_the_widest_configurations_of_all_modes_are_within_their_bounds(name: st
     codes = inputs.results(result)[field.array]
     errors, saturated = errors_ulp(config, field, codes, exact_values(field.array, inputs))
     compared = ~saturated
-    if errors.ndim == 2 and errors.shape == inputs.behind.valid.shape:
-        compared &= inputs.behind.valid
+    if errors.ndim == 2 and errors.shape == inputs.head_inputs.valid.shape:
+        compared &= inputs.head_inputs.valid
     limit = derived.bound_ulp + 2.0**-20 + float64_slack_ulp(config)
     assert np.abs(errors[compared]).max() <= limit
 
