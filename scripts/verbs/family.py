@@ -393,7 +393,7 @@ def _error(vectors: Vectors, derived: Plan, result: Mapping[str, np.ndarray]) ->
     if code is None or derived.bound_ulp is None or derived.worst_ulp is None:
         return None
     codes, exact = result[code.array], exact_values(code.array, vectors)
-    vectors = vectors.behind
+    vectors = vectors.head_inputs
     if codes.shape == vectors.valid.shape and code.array != "top_probabilities":
         counted = vectors.valid
     elif codes.ndim == 2:  # Top-K of a vector with fewer than K elements
@@ -415,7 +415,7 @@ def _error(vectors: Vectors, derived: Plan, result: Mapping[str, np.ndarray]) ->
 
 def _law_error(vectors: Vectors, bound: float) -> Error:
     """Exact distance of the sampling distribution from softmax, for the first vectors up to `_LAW_ELEMENTS` elements."""
-    vectors = vectors.behind
+    vectors = vectors.head_inputs
     counts = vectors.valid.sum(axis=1)
     rows = range(max(1, int(np.searchsorted(np.cumsum(counts), _LAW_ELEMENTS, side="right"))))
     distances = []
@@ -437,10 +437,10 @@ def _evaluate(title: str, vectors: Vectors, labels: np.ndarray | None) -> Member
     for array, (source, decide) in DECISIONS.items():
         if array not in result:
             continue
-        chosen = decide(result[array], vectors.behind)
+        chosen = decide(result[array], vectors.head_inputs)
         correct = None if labels is None else chosen == labels
         accuracy = None if correct is None else float(correct.mean())
-        decision = Decision(source, accuracy, int(np.count_nonzero(chosen != vectors.behind.winners)), len(chosen))
+        decision = Decision(source, accuracy, int(np.count_nonzero(chosen != vectors.head_inputs.winners)), len(chosen))
         confident = next((name for name in CONFIDENCES if name in result), None)
         if correct is not None and confident is not None:
             calibration = Calibration(*reliability(CONFIDENCES[confident](config, result[confident], chosen), correct))

@@ -86,7 +86,7 @@ def _compared(config: Config, array: str, scores: np.ndarray, sidebands: Mapping
     vectors = Vectors(config, scores, np.full(len(scores), scores.shape[1]), checked)
     codes, exact = vectors.results(golden(config, scores, None, checked))[array], exact_values(array, vectors)
     if codes.ndim == 2:  # the results of groups, concatenated
-        lengths = result_lengths(vectors.behind.config, vectors.behind.lengths)
+        lengths = result_lengths(vectors.head_inputs.config, vectors.head_inputs.lengths)
         inside = np.arange(codes.shape[1]) < lengths[:, None]
         codes, exact = codes[inside], exact[inside]
     # An output without a bound is exact, except that 1.0 saturates one ulp lower in UQ0.

@@ -99,7 +99,8 @@ def test_equals_the_definition(name: str) -> None:
 def test_implementation_keys_change_nothing() -> None:
     scores = np.random.default_rng(4).integers(-128, 128, (96, 30))  # whole ensembles
     for config in PRESETS.values():
-        if config.score_width == 8:
+        # Two passes exist in profile small only.
+        if config.score_width == 8 and config.accumulator != "two_pass":
             cut = scores[:, : config.max_length]
             others = random_sideband(config, cut)
             fast, small = (golden(config.replace(profile=p), cut, sideband=others) for p in ("fast", "small"))
