@@ -1,4 +1,4 @@
-"""The top driven by AXI4-Stream drivers that nobody here wrote: those of cocotbext-axi."""
+"""The top under independent AXI4-Stream drivers, those of cocotbext-axi."""
 
 import itertools
 from typing import Any
@@ -19,7 +19,7 @@ WATCH_CYCLES = 50
 
 
 def _beats(frame: AxiStreamFrame, size: int, keeps: bool) -> list[Beat]:
-    """The beats that a received frame was made of, `size` of its words each; with tkeep, its words are bytes."""
+    """The beats of a received frame, each of `size` words; with tkeep a word is a byte."""
     beats = []
     for start in range(0, len(frame.tdata), size):
         stop = start + size
@@ -32,13 +32,13 @@ def _beats(frame: AxiStreamFrame, size: int, keeps: bool) -> list[Beat]:
 @cocotb.test()
 @cocotb.parametrize((("source", "sink"), [("never", "never"), ("random", "every3"), ("every3", "random")]))
 async def cocotbext_axi(dut: Any, source: str, sink: str) -> None:
-    """Corner vectors as frames of words, pause generators on both sides, our monitors on every stream."""
+    """Corner vectors as frames of words, with pause generators on both sides and a monitor per stream."""
     with Session(dut, "axi", f"cocotbext_axi/source={source}/sink={sink}", driven=False) as session:
         config = session.config
 
         def attach(driver: type, prefix: str, pauses: str) -> Any:
-            # Without tkeep the driver splits tdata into bytes; one lane of full width keeps a word a word. With it, a frame
-            # is of bytes.
+            # Without tkeep the driver would split tdata into bytes, so it gets one byte lane of full width. With tkeep a
+            # frame consists of bytes.
             whole = {} if "tkeep" in session.fields[prefix] else {"byte_lanes": 1}
             bus = AxiStreamBus.from_prefix(dut, prefix)
             endpoint = driver(bus, dut.aclk, dut.aresetn, reset_active_level=False, **whole)
@@ -62,7 +62,7 @@ async def cocotbext_axi(dut: Any, source: str, sink: str) -> None:
             words = fields.tolist() if config.lanes == 1 else fields.astype(field).tobytes()
             user = None
             if "tuser" in session.fields["s_axis"]:
-                # Of several lanes a frame is of bytes, of which the last one of a beat speaks for it.
+                # With several lanes a frame consists of bytes, and the last byte of a beat sets its tuser.
                 size = 1 if config.lanes == 1 else config.lanes * byte_bits(config.score_width) // 8
                 each = np.repeat(list(itertools.islice(users, config.beats(len(vector)))), size)
                 user = each[: len(words)].tolist()

@@ -1,5 +1,6 @@
-"""The wires of a whole board, behind a pseudo-terminal: what a host program writes there goes to `rx`, bit by bit, and what
-comes from `tx` can be read there.
+"""Connects the wires of a whole board to a pseudo-terminal.
+
+The bench sends the bytes that a host program writes there to `rx`, bit by bit, and makes the bytes from `tx` readable there.
 
 This is not a test: the bench runs until its job says stop, while another program talks to the board. The job can inject faults
 into the bytes. A byte for which the terminal has no room is lost, as with a UART, and counted.

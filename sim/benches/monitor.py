@@ -1,4 +1,4 @@
-"""The stream law, watched from outside: a passive monitor that knows nothing of simulators and drives nothing."""
+"""A passive monitor of the stream law; it drives nothing and depends on no simulator."""
 
 from collections.abc import Sequence
 
@@ -13,11 +13,11 @@ class StreamViolation(AssertionError):
 
 
 class StreamMonitor:
-    """Watches one stream, one call of `observe` per rising clock edge with the values just before the edge.
+    """Checks one stream; call `observe` at each rising clock edge with the values before the edge.
 
     The law: valid and ready are never X or Z; an offered beat stays offered, every field of it unchanged, until ready;
-    no field of an offered beat is X or Z; valid is low during reset. `finish` checks that as many beats and packets went
-    through since `begin` as were due. Every breach raises `StreamViolation`. One field must be called `tlast`.
+    no field of an offered beat is X or Z; valid is low during reset. `finish` checks the number
+    of beats and packets since `begin`. Every breach raises `StreamViolation`. One field must have the name `tlast`.
     """
 
     def __init__(self, name: str, fields: Sequence[str] = ("tdata", "tlast")) -> None:
@@ -36,12 +36,12 @@ class StreamMonitor:
         self._resetting = False
 
     def begin(self) -> None:
-        """Counts beats and packets from here on."""
+        """Restarts the counts of beats and packets at 0."""
         self.beats = 0
         self.packets = 0
 
     def observe(self, valid: int | None, ready: int | None, payload: Payload | None) -> bool:
-        """One clock edge out of reset; `payload` is looked at while valid is 1. Returns whether a beat was transferred."""
+        """Checks one clock edge out of reset and returns whether it transfers a beat."""
         self.cycle += 1
         self._resetting = False
         if valid == 0 and ready is not None:
@@ -80,7 +80,7 @@ class StreamMonitor:
         self.open = False
 
     def finish(self, beats: int, packets: int) -> None:
-        """The end: exactly this many beats and packets since `begin`, and nothing still offered or half sent."""
+        """Checks the counts since `begin`, and that no beat is still offered and no packet is open."""
         if self._held is not None:
             raise self._violation("a beat is left over, offered and not taken")
         if (self.beats, self.packets) != (beats, packets):
