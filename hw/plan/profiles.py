@@ -1,12 +1,15 @@
-"""`profile = auto`: which profile a configuration gets, by what was measured on its part and by the length of its vectors.
+"""`profile = auto`: the choice of a profile by measurements on a part and by the length of the vectors.
 
-Formula: of the profiles that were measured on the part for the same mode and normaliser, those that fit; of these the one with
-the fewest logic cells whose min(Fmax, limit of the part's clock) · N / interval(N), N = `max_length`, is at most a tenth below
-the largest. If none fits, `small`; without a part, or where nothing was measured, `fast`. Memory does not decide: a profile
-stores the same scores as another.
+The candidates are the profiles that were measured on the part for the same mode and normaliser. Of those that fit, the choice
+is the one with the fewest logic cells whose throughput
 
-A `Config` holds the profile that was picked and never `auto`, so the same configuration is the same bytes whoever picked.
-What is known of a part comes in (`Room`); nothing here knows of parts or boards.
+    min(Fmax, limit of the part's clock) · N / interval(N),   N = `max_length`,
+
+is at most a tenth below the largest. If none fits, the choice is `small`. Without a part or without a measurement, it is
+`fast`. Memory does not decide, because all profiles store the same scores.
+
+A `Config` holds the chosen profile and never `auto`, so that equal configurations give equal bytes. A caller passes the facts
+about a part as a `Room`; this module knows no part and no board.
 """
 
 from collections.abc import Mapping
@@ -33,23 +36,23 @@ _DEFAULT, _SMALLEST = "fast", "small"
 _SAME = 0.9
 """Throughput that counts as the same: placement seeds move Fmax by about a tenth."""
 _IGNORED = {"profile", "score_scale"}
-"""Keys that do not tell measured configurations apart here; the scale only changes what is in the tables."""
+"""Keys that do not distinguish measured configurations here; the scale only changes the contents of the tables."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What one configuration costs and reaches on a part."""
+    """Cells and clock of one configuration on a part."""
 
     config: Config
     cells: int
-    """Logic cells, with what else is on the part beside the head."""
+    """Logic cells, those of the link to a host included."""
     mhz: float
     """Fmax, at most the limit of the part's clock."""
 
 
 @dataclass(frozen=True)
 class Room:
-    """What is known of a part: its logic cells, and configurations that were measured on it."""
+    """Facts about a part: its logic cells, and the configurations that were measured on it."""
 
     name: str
     cells: int
@@ -57,7 +60,9 @@ class Room:
 
 
 def resolve(values: Mapping[str, Any], room: Room | None = None) -> tuple[Config, str]:
-    """(configuration, sentence): the configuration of plain values, and what `profile = auto` became and why, or nothing.
+    """(configuration, sentence): the configuration of plain values, and the choice for `profile = auto` with its reason.
+
+    The sentence is empty where a profile was given.
 
     Raises `UserError` as `Config.from_mapping` and `plan` do.
     """
@@ -75,45 +80,45 @@ def resolve(values: Mapping[str, Any], room: Room | None = None) -> tuple[Config
 def _picked(config: Config, room: Room | None) -> tuple[str, str]:
     if room is None:
         return _DEFAULT, "as no part is given; with one, what was measured there decides"
-    found = measured_profiles(config, room)
-    if not found:
+    measured = measured_profiles(config, room)
+    if not measured:
         kind = f"normaliser = {config.normaliser}" if config.traits.normalised else config.mode
         return _DEFAULT, f"as nothing with {kind} was measured on {room.name}"
     flow = {}
-    for profile, entry in found.items():
+    for profile, entry in measured.items():
         interval = plan(config.replace(profile=profile)).interval_cycles(config.max_length)
         flow[profile] = entry.mhz * config.max_length / interval
-    told = "; ".join(f"{profile} {flow[profile]:.1f} Melements/s, {found[profile].cells} cells" for profile in found)
-    told = (
-        f"on {room.name} with {room.cells} logic cells at max_length = {config.max_length} (nearest measured: {told})"
+    figures = "; ".join(
+        f"{profile} {flow[profile]:.1f} Melements/s, {entry.cells} cells" for profile, entry in measured.items()
     )
-    able = [profile for profile in found if found[profile].cells <= room.cells]
-    if not able:
-        return _SMALLEST, f"as nothing that was measured fits {told}"
-    most = max(flow[profile] for profile in able)
-    same = [profile for profile in able if flow[profile] >= _SAME * most]
-    best = min(same, key=lambda profile: found[profile].cells)
-    if len(found) == 1:
-        return best, f"the only one that was measured {told}"
-    if len(same) > 1:
-        return best, f"the smallest of those that are as fast within a tenth {told}"
-    return best, f"the fastest{' that fits' if len(able) < len(found) else ''} {told}"
+    basis = f"on {room.name} with {room.cells} logic cells at max_length = {config.max_length} (nearest measured: {figures})"
+    fitting = [profile for profile, entry in measured.items() if entry.cells <= room.cells]
+    if not fitting:
+        return _SMALLEST, f"as nothing that was measured fits {basis}"
+    most = max(flow[profile] for profile in fitting)
+    fastest = [profile for profile in fitting if flow[profile] >= _SAME * most]
+    best = min(fastest, key=lambda profile: measured[profile].cells)
+    if len(measured) == 1:
+        return best, f"the only one that was measured {basis}"
+    if len(fastest) > 1:
+        return best, f"the smallest of those that are as fast within a tenth {basis}"
+    return best, f"the fastest{' that fits' if len(fitting) < len(measured) else ''} {basis}"
 
 
 def nearest_measured(config: Config, room: Room) -> Measured | None:
-    """What was measured with the same mode, normaliser and profile, and has most in common with `config`; or nothing."""
-    able = [entry for entry in room.measured if _kind(entry.config) == _kind(config)]
-    able = [entry for entry in able if entry.config.profile == config.profile]
-    return max(able, key=lambda entry: _common(entry.config, config), default=None)
+    """The measurement of the same mode, normaliser and profile that has most keys in common with `config`, or None."""
+    alike = [entry for entry in room.measured if _kind(entry.config) == _kind(config)]
+    alike = [entry for entry in alike if entry.config.profile == config.profile]
+    return max(alike, key=lambda entry: _common(entry.config, config), default=None)
 
 
 def nearest_that_fits(config: Config, room: Room, longest: int | None = None) -> dict[str, Any]:
-    """Keys to change so that a configuration fits: what was measured to fit the part and is no narrower; nothing where none is.
+    """Changes of keys after which a configuration fits the part, by a measurement that is no narrower; empty without one.
 
-    As little is changed as may be: first the profile, which changes no bit of the result, then lanes and normaliser, then the
-    mode. With `longest`, `max_length` is at most that where scores are stored.
+    The changes are as few as possible: first the profile, which changes no bit of the result, then lanes and normaliser, then
+    the mode. `longest` limits `max_length` of heads that store scores.
     """
-    able = []
+    remedies = []
     for entry in room.measured:
         if entry.cells > room.cells or not no_wider(config.replace(lanes=1), entry.config):
             continue
@@ -130,12 +135,12 @@ def nearest_that_fits(config: Config, room: Room, longest: int | None = None) ->
             continue
         if changed:
             order = ("mode" in changed, "normaliser" in changed, "lanes" in changed, len(changed), entry.cells)
-            able.append((order, changed))
-    return min(able, key=lambda found: found[0])[1] if able else {}
+            remedies.append((order, changed))
+    return min(remedies, key=lambda remedy: remedy[0])[1] if remedies else {}
 
 
 def no_wider(config: Config, other: Config) -> bool:
-    """Whether no width of `config` exceeds that of `other`: then it hardly takes more cells."""
+    """Whether no width of `config` exceeds that of `other`; `config` then takes hardly more cells."""
     widths = ("score_width", "probability_width", "guard_bits", "lanes")
     return all(getattr(config, width) <= getattr(other, width) for width in widths)
 
@@ -145,14 +150,17 @@ def _kind(config: Config) -> tuple[str, str]:
 
 
 def _common(measured: Config, config: Config) -> int:
-    """How many keys two configurations have in common."""
-    values, wanted = measured.to_mapping(), config.to_mapping()
-    return sum(values[name] == wanted[name] for name in wanted.keys() - _IGNORED)
+    """Number of keys that two configurations have in common."""
+    one, other = measured.to_mapping(), config.to_mapping()
+    return sum(one[name] == other[name] for name in other.keys() - _IGNORED)
 
 
 def measured_profiles(config: Config, room: Room) -> dict[str, Measured]:
-    """Profile → what was measured of configurations that differ in nothing else: with several profiles rather than one, and of
-    such groups the one that has most in common with `config`."""
+    """Profile → measurement, of configurations that differ in the profile alone.
+
+    A group with several profiles is preferred to one with a single profile; among such groups, the one with most keys in
+    common with `config`.
+    """
     groups: dict[tuple[Any, ...], dict[str, Measured]] = {}
     for entry in room.measured:
         if _kind(entry.config) == _kind(config):
