@@ -1,4 +1,4 @@
-"""Every board yields a plan without any tool, and an unknown one is told the nearest."""
+"""Every board yields a plan without any tool, and the refusal of an unknown board names the nearest one."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""The checked-in resource table is what the tools measure."""
+"""The checked-in resource table equals the tools' measurements."""
 
 import json
 

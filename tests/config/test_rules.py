@@ -52,7 +52,7 @@ PAIRS = list(itertools.combinations(VALUES, 2))
 
 
 def construct(keys: dict[str, Any]) -> Config | None:
-    """The configuration, with its plan; None where it is refused, with what was asked for and what would do in a sentence."""
+    """The configuration, after its plan succeeded; None if it is refused with the requested value and a remedy in one line."""
     try:
         config = Config.from_mapping({**TINY, **keys})
         plan(config)

@@ -1,4 +1,4 @@
-"""A random walk over combinations of keys: what constructs has a plan, or is refused for a size alone; every remedy leads on."""
+"""A random walk over keys: a constructed configuration has a plan, or only a size refuses it; every remedy leads on."""
 
 import random
 import re

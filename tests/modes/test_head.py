@@ -85,7 +85,7 @@ def test_a_slow_taker_of_winners_loses_nothing(name: str) -> None:
 
 
 class Joined(wiring.Component):
-    """A head whose winner is taken with its vector's last probability, and neither without the other."""
+    """A head whose winner leaves in the same cycle as its vector's last probability, neither without the other."""
 
     def __init__(self, config: Config) -> None:
         self._config = config

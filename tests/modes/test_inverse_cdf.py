@@ -50,7 +50,7 @@ def test_equals_golden(name: str, source: str, sink: str) -> None:
 
 
 def test_short_vectors_pile_up_behind_a_stalled_draw() -> None:
-    """Nothing is taken at first: draws, thresholds and elements fill their queues, and leave in a row."""
+    """The sink stalls at first: draws, thresholds and elements fill their queues, then leave in a row."""
     config = config_of(max_length=12)
     lengths = [12, *[1] * 40, 3, 12, *[2] * 12, 12]
     vectors = [np.random.default_rng(n).integers(-128, 128, size) for n, size in enumerate(lengths)]

@@ -52,7 +52,7 @@ def test_logarithm_of_every_divisor(name: str, memory: int, pipelined: bool) -> 
 @pytest.mark.parametrize(("memory", "gaps"), [(1, 0.0), (2, 0.4), (3, 0.0)])
 @pytest.mark.parametrize("name", CONFIGS)
 def test_emission_equals_golden(name: str, memory: int, gaps: float, integer_bits: int) -> None:
-    """Every position, and differences from below 0 to above what a narrow format holds, through vectors of one to three."""
+    """Every position, and differences from below 0 to above the range of a narrow format, through vectors of one to three."""
     config = CONFIGS[name].replace(integer_bits=integer_bits)
     numbers = log_numerics(config, signed=True)
     unit, rng = 1 << numbers.tables.working_fraction, np.random.default_rng(81)

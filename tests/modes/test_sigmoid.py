@@ -135,7 +135,7 @@ def expected_beats(config: Config, vectors: list[np.ndarray]) -> list[dict[str, 
 
 
 def held(beat: dict[str, int]) -> dict[str, int]:
-    """A beat without what lanes that hold nothing carry."""
+    """A beat without the fields of its empty lanes."""
     return {
         name: value
         for name, value in beat.items()

@@ -95,7 +95,7 @@ def test_other_formats(length: int, width: int) -> None:
 @pytest.mark.parametrize("gaps", [0.0, 0.4])
 @pytest.mark.parametrize("count", [1, 3, 7])
 def test_the_list_keeps_its_tags_apart(count: int, gaps: float) -> None:
-    """The order names each place once; what was written there last is the element that belongs there."""
+    """The order names each place once; the last element written to a place is the one that belongs there."""
     config = Config(mode="top_k", top_k=count, max_length=9, score_width=3)
     rng = np.random.default_rng(73)
     vectors = [tuple(rng.integers(0, 8, rng.integers(1, 10)).tolist()) for _ in range(80)]

@@ -109,7 +109,7 @@ def test_total_variation_within_the_bound(config: Config) -> None:
 
 
 def test_the_share_of_the_exponentials_is_reached() -> None:
-    """Every pair of int8 scores, any u: the worst is near what is proved, so the proof gives nothing away."""
+    """Every pair of int8 scores, any u: the largest error comes near the proved bound, so the bound is tight."""
     config = config_of(max_length=2)
     law = cdf_law(config)
     exponent, significand = law.widths.tables.all_positions

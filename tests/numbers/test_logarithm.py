@@ -60,7 +60,7 @@ def test_z_is_never_negative(scale: float, probability_width: int, guard_bits: i
 
 @pytest.mark.parametrize(("probability_width", "guard_bits"), WIDTHS)
 def test_a_larger_sum_has_no_smaller_logarithm(probability_width: int, guard_bits: int) -> None:
-    """So no element beside the largest can bring z below what the largest has alone."""
+    """No further element can bring z below its value for the largest element alone, because the logarithm is monotonic."""
     tables = log_tables(4, 0.3, probability_width, guard_bits)
     unit = 1 << tables.working_fraction
     assert tables.logarithm.min() >= 0

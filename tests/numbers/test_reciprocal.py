@@ -1,4 +1,4 @@
-"""The chords of 1/m: their error against exact fractions, and what the hardware relies on."""
+"""The chords of 1/m: their error against exact fractions, and the properties that the hardware relies on."""
 
 from fractions import Fraction
 

@@ -1,4 +1,4 @@
-"""Codes of temperatures: what they stand for, how floats become codes, and what has none."""
+"""Codes of temperatures: their values, the conversion from floats, and floats without a code."""
 
 import numpy as np
 import pytest

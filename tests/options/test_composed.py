@@ -1,4 +1,4 @@
-"""Heads with stages around them: what joins them, what is guarded between them, and the one rounding at the end."""
+"""Heads with stages around them: their connection, the guard bits between them, and the one rounding at the end."""
 
 from fractions import Fraction
 from typing import Any

@@ -1,4 +1,4 @@
-"""Ensembles in numbers: the division by M without a division, what goes in and out, and what is refused."""
+"""Ensembles in numbers: division by M through a multiplication, inputs and outputs, and refusals."""
 
 from typing import Any
 

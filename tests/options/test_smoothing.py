@@ -46,7 +46,7 @@ CONFIGS = {
 
 
 def convolved(config: Config, probabilities: np.ndarray) -> np.ndarray:
-    """One vector's probabilities smoothed by NumPy: mode same, and what the edges lack of the weights in float64."""
+    """One vector's probabilities smoothed by NumPy: mode same, with the weights that the edges lack in float64."""
     out, kernel, length = probabilities, np.array(config.smoothing, dtype=float), len(probabilities)
 
     def same(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -100,7 +100,7 @@ def test_within_the_bound_of_float64(name: str) -> None:
 
 @pytest.mark.parametrize(("edges", "passes"), [*product(("gather", "scatter"), (1, 2, 4))])
 def test_each_pass_stays_within_its_share(edges: str, passes: int) -> None:
-    """Guarded codes that are exact before: what is off behind is the passes' own."""
+    """The guarded codes are exact before the passes, so every error behind them is the passes' own."""
     config = Config(max_length=12, smoothing=[3, 1, 5, 0, 2], smoothing_edges=edges, smoothing_passes=passes)
     inner = guarded(config)
     rng, one = np.random.default_rng(62), 1 << inner.probability_width

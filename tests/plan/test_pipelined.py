@@ -1,4 +1,4 @@
-"""Heads in which what works once per vector is pipelined: vectors of any length without a bubble, the bits the same."""
+"""Heads with pipelined per-vector stages: vectors of any length without a bubble, and the same bits."""
 
 import numpy as np
 import pytest

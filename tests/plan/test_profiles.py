@@ -1,4 +1,4 @@
-"""profile = auto: what is picked by part and length, that a configuration never holds it, and that the reason is told."""
+"""profile = auto: the choice by part and length, its reason, and configurations that never hold the value auto."""
 
 import json
 
@@ -115,7 +115,7 @@ def test_a_board_adds_its_link_to_the_head_and_an_unmeasured_part_is_derated() -
 
 
 def test_the_divider_is_small_on_the_smallest_board_and_fast_on_every_other() -> None:
-    """As measured: beside the link only the small one goes into 1280 logic cells."""
+    """As measured: together with the link only the small profile fits 1280 logic cells."""
     for name, row in BOARDS.items():
         assert picked({}, room_of_board(row)) == ("small" if name == "icestick" else "fast"), name
 

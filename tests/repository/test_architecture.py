@@ -1,4 +1,4 @@
-"""The arrows of the design run one way, every module says what it exports, and no file knows where it lies."""
+"""Imports follow the order of the layers, every module declares its exports, and no file holds a path of a machine."""
 
 import ast
 import importlib

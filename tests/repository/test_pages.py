@@ -90,7 +90,7 @@ def test_links_lead_somewhere(page: str) -> None:
 
 @pytest.mark.parametrize("page", sorted(set(PAGES) - {".github/CHANGELOG.md"}))
 def test_named_files_exist(page: str) -> None:
-    """A path in backquotes is one from the root, or from the folder of the page. The changelog names what was."""
+    """A path in backquotes is one from the root, or from the folder of the page. The changelog may name removed files."""
     for name in re.findall(r"`([\w.-]+/[\w./-]+\.(?:py|md|json|svg|v|toml|txt|npy|npz))`", text_of(page)):
         assert (
             name.startswith("build/")

@@ -1,4 +1,4 @@
-"""The hardware of every preset and test configuration is what was last stored on purpose: `make hashes` stores it anew."""
+"""The hardware of every preset and test configuration equals the stored hashes; `make hashes` stores new ones."""
 
 import sys
 

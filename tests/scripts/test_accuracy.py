@@ -1,4 +1,4 @@
-"""The search for the largest error finds what is there, and nothing beyond the bound."""
+"""The search for the largest error finds known errors, and nothing beyond the bound."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The benchmark: what it measures is what it says, and what is checked in is of today's variants."""
+"""The benchmark: its figures follow from the measurements, and the checked-in figures are of today's variants."""
 
 import hashlib
 import itertools

@@ -1,4 +1,4 @@
-"""Argmax alone against softmax: every number of the comparison, recomputed another way or on vectors made for it."""
+"""Argmax alone against softmax: every number of the comparison, recomputed another way or on constructed vectors."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Sweeps: what is asked, the Pareto front, the answer; interrupted and resumed, and on a cluster that loses a worker."""
+"""Sweeps: requested points, the Pareto front, the answer; interrupted and resumed, and on a cluster that loses a worker."""
 
 import functools
 import json
@@ -127,7 +127,7 @@ def with_compiled_tools(cache):
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """An empty cache of results, for this process and those that it starts; compiled tools are still found."""
+    """An empty cache of results, for this process and those that it starts; compiled tools stay in reach."""
     monkeypatch.setenv("YOWASP_CACHE_DIR", platformdirs.user_cache_dir("YoWASP", appauthor=False))
     with_compiled_tools(tmp_path / "cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -1,4 +1,4 @@
-"""The network with softmax inside: its data are what its script makes, and what decides is what a plain computation gives."""
+"""The network with softmax inside: its script reproduces its data, and a plain computation gives the same decisions."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Files are there whole or not at all, and what was there before survives a failure."""
+"""Output files are complete or absent, and earlier ones survive a failure."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Reading and quantising scores: what is taken, what is refused and where."""
+"""Reading and quantising scores: accepted arrays, and refusals with the position."""
 
 import numpy as np
 import pytest

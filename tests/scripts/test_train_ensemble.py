@@ -1,4 +1,4 @@
-"""Three weaker classifiers of the digits: what their script makes, and what the means of their answers are worth."""
+"""Three weaker classifiers of the digits: their script reproduces them, and the accuracy of their means."""
 
 import tomllib
 

@@ -1,4 +1,4 @@
-"""The sample data is what its description says, and what its script makes."""
+"""The sample data agrees with its description and with the output of its script."""
 
 import tomllib
 

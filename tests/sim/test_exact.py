@@ -26,7 +26,7 @@ BASES = {
 
 
 def vectors(config: Config) -> Vectors:
-    """Corners and random scores of every length, a label beside each."""
+    """Corners and random scores of every length, with a label for each vector."""
     rng = np.random.default_rng(3)
     candidates = corner_vectors(config, rng)
     low, high = config.score_format.minimum, config.score_format.maximum
@@ -86,7 +86,7 @@ THEIRS: dict[str, Callable[[Vectors], np.ndarray]] = {
     "hardmax": one_hot,
     "softmax_top_k": largest,
 }
-"""Mode → what its codes stand for, by SciPy and NumPy."""
+"""Mode → the exact values of its codes, by SciPy and NumPy."""
 
 CASES = [pytest.param(base.replace(mode=mode), id=f"{mode}{name}") for name, base in BASES.items() for mode in HEADS]
 

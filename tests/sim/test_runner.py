@@ -1,4 +1,4 @@
-"""The runner: results as they are, tools that are missing or fail, and nothing taken for granted."""
+"""The runner: verdicts that follow the results, missing and failing tools, and runs that end early."""
 
 import multiprocessing
 import os

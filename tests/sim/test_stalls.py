@@ -1,4 +1,4 @@
-"""Stall patterns do what their names say, and the same for the same seed."""
+"""Stall patterns follow their names, and repeat for the same seed."""
 
 from itertools import islice
 

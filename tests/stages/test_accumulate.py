@@ -102,7 +102,7 @@ def check_sums(
     latency: int,
     source: str,
 ) -> None:
-    """Each segment of each sum is there when `ends` tells, `latency` and the segment's number after the last beat."""
+    """`ends` marks each segment of each sum, `latency` plus the segment's number of cycles after the last beat."""
     beats = [(beat, k == len(vector) - 1) for vector in vectors for k, beat in enumerate(vector)]
     paused = stalls_in_cycle(source, 3)
     lasts: list[int] = []

@@ -66,7 +66,7 @@ def test_credits_for_the_pipe_and_four_more_leave_no_bubble(stages: int) -> None
 @pytest.mark.parametrize("depth", [1, 2, 3, 8])
 @pytest.mark.parametrize("density", [0.2, 0.5, 0.9])
 def test_queue_filled_to_its_depth(depth: int, density: float) -> None:
-    """Whoever counts without delay may fill every entry; what waits at the output stays."""
+    """A sender that counts without delay may fill every entry; a beat that waits at the output stays."""
     rng = np.random.default_rng([depth, int(10 * density)])
     sent, outputs, most = [0], [0], [0]
 

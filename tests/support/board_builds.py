@@ -1,4 +1,4 @@
-"""Which boards are built in tests, and with what: the registry says the same of each."""
+"""The boards that tests build, with their configurations; the registry agrees on each."""
 
 from softstream.hw.config.presets import preset
 

@@ -383,7 +383,7 @@ def search(examples: int, number: int) -> Callable[[], None]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Searches until the time is over. Returns 1 at the first failure, with what reproduces it."""
+    """Searches until the time is over. Returns 1 at the first failure, with a command that reproduces it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)

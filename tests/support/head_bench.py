@@ -35,7 +35,7 @@ class HeadTrace:
 def check_head(
     config: Config, vectors: list[np.ndarray], *, source: str = "never", sink: str = "never", seed: int = 1
 ) -> HeadTrace:
-    """Sends vectors under pauses on both sides; all that comes out, and nothing more, is what the golden model says."""
+    """Sends vectors under pauses on both sides; the outputs must equal the golden model's, with no beat more."""
     scores, lengths = pad_vectors(vectors, config.score_format.minimum)
     extra = random_sideband(config, scores)
     beats = score_beats(config, scores, lengths, np.random.default_rng(seed), extra)

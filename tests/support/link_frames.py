@@ -19,7 +19,7 @@ __all__ = ["elements_of", "result_frames", "run_payloads"]
 
 
 def run_payloads(config: Config, vector: np.ndarray, sideband: dict[str, np.ndarray]) -> list[bytes]:
-    """Payloads of the RUN frames of one vector [N], with what comes beside it, [1, N] and [1]."""
+    """Payloads of the RUN frames of one vector [N], with its sideband, [1, N] and [1]."""
     size, wire = element_bytes(config), b""
     score = 1 if config.score_width <= 8 else 2
     for place, code in enumerate(vector):
@@ -34,7 +34,7 @@ def run_payloads(config: Config, vector: np.ndarray, sideband: dict[str, np.ndar
 
 
 def elements_of(config: Config, wire: bytes) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """(scores [1, N], beside) of the payloads of a vector."""
+    """(scores [1, N], sideband) of the payloads of a vector."""
     size, width = element_bytes(config), config.score_width
     rows = np.frombuffer(wire, np.uint8).reshape(-1, size).astype(np.int64)
     words = (rows << 8 * np.arange(size)).sum(axis=1)

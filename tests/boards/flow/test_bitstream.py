@@ -1,4 +1,4 @@
-"""The bitstream itself, simulated: what went into place and route, and what Debian's fpga-icestorm decodes from the finished
+"""The bitstream itself, simulated: the netlist before place and route, and the one that fpga-icestorm decodes from the finished
 file, answer the unmodified host program over the pins of the board like the model, bit for bit. Multiplier-free: an SB_MAC16
 is not decoded."""
 

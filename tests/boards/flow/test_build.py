@@ -1,4 +1,4 @@
-"""Bitstreams per family, what is refused before a tool starts, failed tools and clocks, the cache, plans as archives."""
+"""Bitstreams per family, refusals before a tool starts, failed tools and clocks, the cache, plans as archives."""
 
 import contextlib
 import errno

@@ -1,4 +1,4 @@
-"""doctor: what is there with its version and source, what is missing with the command that brings it."""
+"""doctor lists installed tools with version and source, and missing ones with the command that installs them."""
 
 import json
 

@@ -16,7 +16,7 @@ from softstream.scripts.verbs.boards import flash as program
 
 @pytest.fixture
 def programmer(tmp_path, monkeypatch):
-    """Puts a program on PATH that keeps its arguments, says `text` and ends with `code`; gives the kept arguments."""
+    """Puts a program on PATH that records its arguments, prints `text` and ends with `code`; returns a reader of the record."""
     place = tmp_path / "path"
     place.mkdir()
     monkeypatch.setenv("PATH", str(place))

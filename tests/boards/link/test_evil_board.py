@@ -24,7 +24,7 @@ TIMEOUT = 0.1
 SLACK = 2.0
 """Seconds that a loaded machine may add."""
 MEMORY = 2_000_000
-"""Bytes that a request may allocate: some hundred times what its results take."""
+"""Bytes that a request may allocate: some hundred times the size of its results."""
 CONFIG = Config(max_length=70)
 SCORES = np.arange(60).reshape(3, 20) % 50
 RNG_SEED = 20
@@ -385,7 +385,7 @@ def test_a_board_that_vanishes_at_any_byte_of_its_results():
 
 @pytest.mark.parametrize("seed", range(30))
 def test_mutated_frames_never_give_a_wrong_result(seed):
-    """Bits, bytes and whole frames go wrong on the way to the host; what it returns is the model's result, or it refuses."""
+    """Bits, bytes and whole frames go wrong on the way to the host; it returns the model's result or refuses."""
     rng = np.random.default_rng([RNG_SEED, seed])
 
     def mischief(frame):

@@ -1,4 +1,4 @@
-"""The host's side against a board that is played in Python: ports found, credits kept, every fault one line."""
+"""The host's side against a board that Python plays: detected ports, respected credits, every fault one line."""
 
 import os
 from types import SimpleNamespace
@@ -84,7 +84,7 @@ def test_a_board_that_is_wrong_is_shown_with_both_values():
 
 
 def once(change):
-    """Changes what is sent in place of the first frame that is no INFO."""
+    """Replaces the first frame that is no INFO."""
     state = {"done": False}
 
     def mischief(frame):

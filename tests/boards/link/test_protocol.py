@@ -1,4 +1,4 @@
-"""Frames: what is encoded is decoded, and whatever happens to a byte of the wire is seen."""
+"""Frames: decoding inverts encoding, and every damaged byte of the wire is detected."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Synthesis, place and route: what is counted, what is kept, and how it fails."""
+"""Synthesis, place and route: counts, cached results and failures."""
 
 import importlib.metadata
 import os
