@@ -16,7 +16,7 @@ from softstream.hw.errors import UserError
 from softstream.hw.formats import signed_digits
 from softstream.hw.head import Head
 from softstream.hw.numbers.bound import bound
-from softstream.hw.numbers.composition import guarded
+from softstream.hw.numbers.composition import composition
 from softstream.hw.numbers.smoothing import places, smoothing_error, smoothing_tables
 from softstream.hw.options.smoothing import Window
 from softstream.hw.plan.derive import plan
@@ -102,7 +102,7 @@ def test_within_the_bound_of_float64(name: str) -> None:
 def test_each_pass_stays_within_its_share(edges: str, passes: int) -> None:
     """The guarded codes are exact before the passes, so every error behind them is the passes' own."""
     config = Config(max_length=12, smoothing=[3, 1, 5, 0, 2], smoothing_edges=edges, smoothing_passes=passes)
-    inner = guarded(config)
+    inner = composition(config).inner
     rng, one = np.random.default_rng(62), 1 << inner.probability_width
     lengths = rng.integers(1, 12, 3000, endpoint=True)
     valid = np.arange(12) < lengths[:, None]
@@ -124,7 +124,7 @@ def test_each_pass_stays_within_its_share(edges: str, passes: int) -> None:
 @pytest.mark.parametrize("weights", [(1, 2, 1), (9, 0, 1, 3, 0), (2, 1, 1, 1, 1, 1, 7)])
 def test_the_gain_of_scatter_is_the_largest_sum_of_shares(weights: tuple[int, ...]) -> None:
     config = Config(max_length=60, smoothing=weights, smoothing_edges="scatter")
-    tables, kernel = smoothing_tables(config, guarded(config)), np.array(weights)
+    tables, kernel = smoothing_tables(config, composition(config).inner), np.array(weights)
     gains = []
     for n in range(1, 61):
         sums = np.convolve(np.ones(n), kernel)[len(weights) // 2 :][:n]
