@@ -2,7 +2,8 @@
 
 Property-directed reachability (ABC's `pdr`) either finds an invariant that holds for all time or a trace: A. R. Bradley,
 "SAT-based model checking without unrolling", VMCAI 2011; N. Eén, A. Mishchenko, R. Brayton, "Efficient implementation of
-property directed reachability", FMCAD 2011. Bounded model checking (`bmc3`) then shortens the trace.
+property directed reachability", FMCAD 2011. Bounded model checking (`bmc3`) shortens the trace of a law, and looks for that
+of a cover first.
 
 A graph may leave out the head's memories: their read data are free in every cycle. This allows more than the hardware does,
 so a law that is proved holds for the hardware. A counterexample may be one of the free data alone; `law.prove_law` tries such
@@ -34,6 +35,10 @@ _NEVER = re.compile(r"Property proved\.|All outputs solved or timed out in frame
 
 Answer = Literal["proved", "refuted", "reached", "unreachable", "open"]
 """A law is proved or refuted, a cover reached or unreachable; each is open when the time is over."""
+
+
+_DEEPEST = 200
+"""Cycles of the longest trace that bounded search looks for before reachability decides."""
 
 
 @dataclass(frozen=True)
@@ -165,11 +170,17 @@ def decide(graph: Path, item: Property, *, seconds: float) -> Verdict:
     limit = max(1, int(seconds))
     trace = f"{item.signal}.aiw"
     began = time.monotonic()
-    answer, cycles = _ask(single, f"pdr -T {limit}; write_cex -a {trace}", item, seconds)
-    if answer in ("refuted", "reached") and cycles is not None:
+    answer: Answer = "open"
+    method, cycles = "bmc", None
+    if item.reached:  # a trace may be long, which bounded search takes more easily
+        answer, cycles = _ask(single, f"bmc3 -T {limit} -F {_DEEPEST}; write_cex -a {trace}", item, seconds)
+    if answer == "open":
+        method = "pdr"
+        answer, cycles = _ask(single, f"pdr -T {limit}; write_cex -a {trace}", item, seconds)
+    if answer == "refuted" and cycles is not None:
         shorter = _ask(single, f"bmc3 -T {limit} -F {cycles}; write_cex -a {trace}", item, seconds)
         cycles = shorter[1] or cycles
-    return Verdict(item, answer, "pdr", cycles, time.monotonic() - began)
+    return Verdict(item, answer, method, cycles, time.monotonic() - began)
 
 
 def _ask(graph: Path, commands: str, item: Property, seconds: float) -> tuple[Answer, int | None]:
