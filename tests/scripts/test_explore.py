@@ -260,7 +260,7 @@ pytest.importorskip("distributed", reason="the extra [cluster] is not installed"
 # What a worker does before it begins: hold each point for a moment, so that one can be killed while it has some.
 SLOW = """
 import time
-from softstream.scripts import explore
+from softstream.scripts.verbs import explore
 def dask_setup(worker):
     evaluate = explore._evaluate
     explore._evaluate = lambda task: time.sleep(1) or evaluate(task)
