@@ -216,4 +216,4 @@ def doctor(console: Console) -> None:
     if missing:
         packages: Sequence[str] = [finding.tool for finding in missing]
         raise MissingTool(f"{', '.join(packages)}: not installed; pip install {' '.join(packages)}")
-    console.done(f"{len(findings)} tools checked, none required is missing")
+    console.done(f"no required tool is missing; {len(findings)} tools checked")

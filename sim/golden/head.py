@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 
 from softstream.hw.config.config import Config
+from softstream.hw.config.keys import nearest
 from softstream.hw.errors import UserError
 from softstream.hw.numbers.composition import composition
 from softstream.hw.numbers.ensemble import result_lengths
@@ -122,9 +123,8 @@ def checked_sideband(
     arrays, fields = dict(sideband or {}), {field.array: field for field in sidebands(config)}
     for name in [*arrays, *fields]:
         if name not in fields:
-            raise UserError(
-                f"{name}: this head has no such sideband input, its inputs are {', '.join(fields) or 'none'}; leave it out"
-            )
+            remedy = f"its sideband inputs are {', '.join(fields)}" if fields else "it has none; leave it out"
+            raise UserError(f"{name}: this head has no such sideband input{nearest(name, fields)}; {remedy}")
         field = fields[name]
         due = shape if field.per == "element" else shape[:1]
         if name not in arrays:

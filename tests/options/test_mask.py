@@ -133,7 +133,11 @@ def test_stimuli_mask_nothing_something_and_everything() -> None:
         ),
         ({"mask": np.zeros((1, 2), dtype=int)}, r"must be integers of shape \(1, 3\)"),
         ({"mask": [[0, 2, 0]]}, r"mask\[0, 1\] = 2: must be 0 to 1; for example 0"),
-        ({"mask": [[0, 1, 0]], "label": [0]}, "label: this head has no such sideband input"),
+        (
+            {"mask": [[0, 1, 0]], "label": [0]},
+            "label: this head has no such sideband input; its sideband inputs are mask",
+        ),
+        ({"masks": [[0, 1, 0]]}, r"masks: this head has no such sideband input \(did you mean 'mask'\?\)"),
     ],
 )
 def test_a_wrong_mask_is_refused(inputs: dict[str, np.ndarray] | None, message: str) -> None:
