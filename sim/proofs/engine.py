@@ -30,8 +30,10 @@ __all__ = ["Verdict", "decide", "prepare", "run_yosys"]
 _YOSYS = "import sys; from pyosys import libyosys as y; d = y.Design(); [y.run_pass(c, d) for c in sys.argv[1:]]"
 
 _REACHED = re.compile(r"was asserted in frame (\d+)")
-# ABC has nothing to solve where the output is 0 by itself.
-_NEVER = re.compile(r"Property proved\.|All outputs solved or timed out in frame")
+# ABC says "all outputs solved or timed out" in the first frame where simplification alone makes the output 0. The same words
+# could stand for a time-out, so `_TIMEOUT` is looked for first.
+_NEVER = re.compile(r"Property proved\.|All outputs solved or timed out in frame 1\.")
+_TIMEOUT = re.compile(r"timeout|time limit|resource limit", re.IGNORECASE)
 
 Answer = Literal["proved", "refuted", "reached", "unreachable", "open"]
 """A law is proved or refuted, a cover reached or unreachable; each is open when the time is over."""
@@ -195,6 +197,6 @@ def _read(output: str, item: Property) -> tuple[Answer, int | None]:
     hit = _REACHED.search(output)
     if hit:
         return ("reached" if item.reached else "refuted"), int(hit[1]) + 1
-    if _NEVER.search(output):
+    if _NEVER.search(output) and not _TIMEOUT.search(output):
         return ("unreachable" if item.reached else "proved"), None
     return "open", None

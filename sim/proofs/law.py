@@ -73,22 +73,23 @@ def prove_law(
         beats: tuple[dict[str, int], ...] = ()
         waveform = ""
         for memories in (False, True):
-            missing = [item for item in items if item not in verdicts]
-            if not missing:
+            undecided = [item for item in items if item not in verdicts]
+            if not undecided:
                 break
             progress(0.6 if memories else 0.1, "reading the Verilog")
             graph = prepare(text, harness, folder, memories=memories, seconds=seconds)
-            for number, item in enumerate(missing):
-                progress(0.5 + 0.4 * number / len(missing), item.name)
-                verdict = decide(graph, item, seconds=seconds) if graph else Verdict(item, "open", "–", None, seconds)
-                if verdict.answer == "refuted" and graph:
-                    if not memories:
-                        continue  # perhaps a trace of the free data alone: again with all memories
-                    trace = graph.with_name(f"{item.signal}.aiw")
-                    if trace.exists():
-                        beats = tuple(beats_in(graph, trace))
-                        waveform = trace_waveform(graph, trace)
+            if graph is None:
+                verdicts |= {item: Verdict(item, "open", "–", None, seconds) for item in undecided}
+                break
+            for number, item in enumerate(undecided):
+                progress(0.5 + 0.4 * number / len(undecided), item.name)
+                verdict = decide(graph, item, seconds=seconds)
+                if verdict.answer == "refuted" and not memories:
+                    continue  # perhaps a trace of the free data alone: again with all memories
                 verdicts[item] = verdict
+                trace = graph.with_name(f"{item.signal}.aiw")
+                if verdict.answer == "refuted" and trace.exists():
+                    beats, waveform = tuple(beats_in(graph, trace)), trace_waveform(graph, trace)
         shutil.rmtree(folder, ignore_errors=True)
         return Proof(config, tuple(verdicts[item] for item in items), time.monotonic() - began, beats, waveform)
     except ToolFailure:

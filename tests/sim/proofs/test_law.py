@@ -13,6 +13,7 @@ from softstream.hw.plan.ports import top_ports
 from softstream.hw.verilog import TOP, verilog
 from softstream.scripts import cli
 from softstream.sim.proofs import engine
+from softstream.sim.proofs.harness import properties
 from softstream.sim.proofs.law import prove_law
 
 SMALL = Config(mode="argmax", max_length=4, score_width=3, profile="small")
@@ -97,6 +98,23 @@ def test_without_time_a_property_is_open():
     proof = prove_law(SMALL, seconds=0.01)
     assert {verdict.answer for verdict in proof.verdicts} == {"open"}
     assert proof.answer == "open"
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ("Property proved.  Time =     0.04 sec", "proved"),
+        ("All outputs solved or timed out in frame 1.\nProperty UNDECIDED.", "proved"),
+        ('Output 0 of miter "a" was asserted in frame 5.', "refuted"),
+        ("Reached timeout (5 seconds) in frame 24.\nProperty UNDECIDED.", "open"),
+        ("Reached timeout (5 seconds).\nAll outputs solved or timed out in frame 1.", "open"),
+        ("All outputs solved or timed out in frame 9.\nProperty UNDECIDED.", "open"),
+        ("", "open"),
+    ],
+)
+def test_a_law_is_proved_by_the_words_of_a_proof_alone(words, answer):
+    [law, *_] = properties(top_ports(SMALL))
+    assert engine._read(words, law)[0] == answer
 
 
 def test_a_reset_in_the_middle_is_part_of_the_proof():
