@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from support.beats import beats_of
 from support.configurations import SOFTMAX, score_vectors
+from support.head_beats import ranked_beats
 from support.stream_bench import run_component
 
 from softstream.hw.config.config import Config
@@ -18,26 +19,6 @@ from softstream.sim.reference.softmax import float64_slack_ulp, softmax_float64
 
 def ranked(name: str, count: int, **changes: Any) -> Config:
     return SOFTMAX[name].replace(mode="softmax_top_k", top_k=count, **changes)
-
-
-def expected(config: Config, vectors: list[np.ndarray]) -> list[dict[str, int]]:
-    """The beats of vectors of score codes, from the golden model."""
-    scores, lengths = pad_vectors(vectors, config.score_format.maximum)
-    result = golden(config, scores, lengths)
-    beats = []
-    for row, length in enumerate(lengths):
-        size = min(config.top_k, int(length), config.max_length)
-        beats += [
-            {
-                "index": int(result["top_indices"][row, k]),
-                "score": int(result["top_scores"][row, k]),
-                "probability": int(result["top_probabilities"][row, k]),
-                "last": int(k == size - 1),
-                "overlong": int(length > config.max_length),
-            }
-            for k in range(size)
-        ]
-    return beats
 
 
 @pytest.mark.parametrize("name", SOFTMAX)
@@ -59,7 +40,7 @@ def test_golden_has_the_codes_of_the_softmax(name: str) -> None:
 def test_equals_golden(name: str, source: str, sink: str) -> None:
     config = ranked(name, 3)
     vectors = score_vectors(config, seed=81)
-    due = expected(config, vectors)
+    due = ranked_beats(config, vectors)
     assert run_component(Head(config), beats_of(vectors), len(due), source=source, sink=sink).beats == due
 
 
@@ -68,7 +49,7 @@ def test_equals_golden(name: str, source: str, sink: str) -> None:
 def test_every_size(name: str, count: int) -> None:
     config = ranked(name, count, max_length=24)
     vectors = score_vectors(config, seed=82)
-    due = expected(config, vectors)
+    due = ranked_beats(config, vectors)
     assert run_component(Head(config), beats_of(vectors), len(due), sink="random").beats == due
 
 
@@ -97,7 +78,7 @@ def test_short_vectors_behind_a_long_one_are_not_lost(name: str, sink: str) -> N
     config = ranked(name, 5, max_length=64)
     rng = np.random.default_rng(84)
     vectors = [rng.integers(-128, 128, n) for n in (64, *[1] * 50, 64, 2, *[1] * 20, *rng.integers(1, 20, 20))]
-    due = expected(config, vectors)
+    due = ranked_beats(config, vectors)
     assert run_component(Head(config), beats_of(vectors), len(due), sink=sink).beats == due
 
 

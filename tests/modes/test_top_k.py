@@ -1,13 +1,14 @@
 """The K largest scores of each vector against NumPy: exhaustively at a small width, in order, without a bubble."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from support.beats import beats_of, framed
 from support.configurations import score_vectors
+from support.head_beats import ranked_beats
 from support.stream_bench import run_component, run_cycles
 
 from softstream.hw.config.config import Config
@@ -16,31 +17,10 @@ from softstream.hw.head import Head
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.modes.top_k import INSERTION_LATENCY, ranked_vectors, tag_width, top_k_vectors
 from softstream.hw.stages.insertion import Insertion
-from softstream.sim.beats import pad_vectors
-from softstream.sim.golden import golden
 from softstream.sim.golden.stages.insertion import insertion
 
 ALL = [vector for length in (1, 2, 3, 4) for vector in itertools.product(range(4), repeat=length)]
 SIZES = (1, 2, 3, 5, 8, 16)
-
-
-def expected(config: Config, vectors: Sequence[np.ndarray]) -> list[dict[str, int]]:
-    """The beats of vectors of score codes, from the golden model."""
-    scores, lengths = pad_vectors(vectors, config.score_format.maximum)
-    result = golden(config, scores, lengths)
-    beats = []
-    for row, length in enumerate(lengths):
-        size = min(config.top_k, int(length), config.max_length)
-        beats += [
-            {
-                "index": int(result["top_indices"][row, k]),
-                "score": int(result["top_scores"][row, k]),
-                "last": int(k == size - 1),
-                "overlong": int(length > config.max_length),
-            }
-            for k in range(size)
-        ]
-    return beats
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 6])
@@ -68,7 +48,7 @@ def test_every_short_vector(count: int, source: str, sink: str) -> None:
     """Every vector of up to four scores of two bits, so every order and every tie, and vectors shorter than K among them."""
     config = Config(mode="top_k", top_k=count, max_length=4, score_width=2)
     vectors = [np.array(vector) - 2 for vector in ALL]
-    due = expected(config, vectors)
+    due = ranked_beats(config, vectors)
     assert run_component(Head(config), beats_of(vectors), len(due), source=source, sink=sink).beats == due
 
 
@@ -79,7 +59,7 @@ def test_equals_golden(count: int, signed: bool, source: str, sink: str) -> None
     """One element, ties, all minimum, overlong, short behind long, and random vectors."""
     config = Config(mode="top_k", top_k=count, max_length=20, score_signed=signed)
     vectors = score_vectors(config, seed=71)
-    due = expected(config, vectors)
+    due = ranked_beats(config, vectors)
     assert run_component(Head(config), beats_of(vectors), len(due), source=source, sink=sink).beats == due
 
 
@@ -88,7 +68,7 @@ def test_other_formats(length: int, width: int) -> None:
     """An index narrower than a tag, and ties over more indices than a tag tells apart."""
     config = Config(mode="top_k", max_length=length, score_width=width)
     vectors = score_vectors(config, seed=72)
-    due = expected(config, vectors)
+    due = ranked_beats(config, vectors)
     assert run_component(Head(config), beats_of(vectors), len(due), sink="random").beats == due
 
 
@@ -154,7 +134,7 @@ def test_no_bubble_whatever_the_lengths(count: int) -> None:
     rng = np.random.default_rng(74)
     lengths = [40, *[1] * 60, 20, *[2] * 20, 16, 8, 4, 2, 1, 1, *rng.integers(1, 41, 30), *[1] * 30]
     vectors = [rng.integers(-128, 128, n) for n in lengths]
-    due = expected(config, vectors)
+    due = ranked_beats(config, vectors)
     run = run_component(Head(config), beats_of(vectors), len(due))
     assert run.beats == due
     assert run.inputs == list(range(run.inputs[0], run.inputs[0] + sum(lengths)))

@@ -1,11 +1,14 @@
 """The beats that a head answers with, by the golden model."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from softstream.hw.config.config import Config
+from softstream.sim.beats import pad_vectors
 from softstream.sim.golden import golden
 
-__all__ = ["expected_beats"]
+__all__ = ["expected_beats", "ranked_beats"]
 
 
 def expected_beats(config: Config, vectors: list[np.ndarray]) -> tuple[list[dict[str, int]], list[dict[str, int]]]:
@@ -29,3 +32,24 @@ def expected_beats(config: Config, vectors: list[np.ndarray]) -> tuple[list[dict
                 for k, code in enumerate(codes[:length])
             ]
     return probabilities, winners
+
+
+def ranked_beats(config: Config, vectors: Sequence[np.ndarray]) -> list[dict[str, int]]:
+    """The beats of a Top-K head, rank by rank; of `softmax_top_k` with their probabilities."""
+    scores, lengths = pad_vectors(vectors, config.score_format.maximum)
+    result = golden(config, scores, lengths)
+    arrays = {"index": "top_indices", "score": "top_scores"}
+    if config.traits.probabilities:
+        arrays["probability"] = "top_probabilities"
+    beats = []
+    for row, length in enumerate(lengths):
+        size = min(config.top_k, int(length), config.max_length)
+        beats += [
+            {
+                **{field: int(result[array][row, k]) for field, array in arrays.items()},
+                "last": int(k == size - 1),
+                "overlong": int(length > config.max_length),
+            }
+            for k in range(size)
+        ]
+    return beats
