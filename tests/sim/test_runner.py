@@ -334,7 +334,9 @@ def _processes_in(folder):
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks for processes in /proc")
 def test_an_interrupt_ends_the_simulator_too(tmp_path):
+    # A job that a shell starts in the background ignores SIGINT, and so would this process.
     script = f"""
+import signal; signal.signal(signal.SIGINT, signal.default_int_handler)
 import tempfile; tempfile.tempdir = {str(tmp_path)!r}
 import numpy as np
 from softstream.hw.config.config import Config
