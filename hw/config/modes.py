@@ -72,6 +72,11 @@ class ModeTraits:
         return self.normalised or self.logarithmic or self.random
 
     @property
+    def shift_invariant(self) -> bool:
+        """Whether a constant added to all scores of a vector changes no result but the scores among the results."""
+        return self.order_only or self.has_sum
+
+    @property
     def groups(self) -> bool:
         """Whether a packet may consist of several groups, each a vector by itself."""
         return not self.groups_refusal

@@ -214,6 +214,15 @@ class Settings:
         return self.clip_minimum > self.score_format.minimum or self.clip_maximum < self.score_format.maximum
 
     @property
+    def shift_invariant(self) -> bool:
+        """Whether a constant added to all scores of a vector changes no result but the scores among the results.
+
+        A clip cuts at given codes, and the power of two of `normaliser = none` depends on the scores themselves.
+        """
+        power_of_two = self.traits.normalised and self.normaliser == "none"
+        return self.traits.shift_invariant and not self.clips and not power_of_two
+
+    @property
     def clip_positions(self) -> tuple[int, int]:
         """The lowest and the highest position, codes above the smallest, that clipped scores have."""
         low, high = self.score_format.minimum, self.score_format.maximum

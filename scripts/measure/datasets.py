@@ -7,7 +7,7 @@ import numpy as np
 
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
-from softstream.scripts.scores import Scores, to_codes
+from softstream.scripts.scores import Scores, quantise
 from softstream.sim.data import DIGITS_DESCRIPTION, DIGITS_LABELS, DIGITS_SCORES, ENSEMBLE_DESCRIPTION, ENSEMBLE_SCORES
 
 __all__ = ["DataSummary", "Dataset", "check_one_result_per_vector", "dataset", "digits"]
@@ -81,7 +81,7 @@ def dataset(
             raise UserError("lengths: given twice; Scores have lengths of their own; leave lengths out")
         checked = scores
     elif scores is not None:
-        checked = to_codes(config, np.asarray(scores), None if lengths is None else np.asarray(lengths))
+        checked = quantise(config, np.asarray(scores), None if lengths is None else np.asarray(lengths))
     elif labels is not None or lengths is not None:
         what = "labels" if labels is not None else "lengths"
         raise UserError(f"{what} without scores: give the scores that they belong to, or neither, for the digits")
@@ -109,7 +109,9 @@ def digits(config: Config, *, members: bool = False) -> tuple[Scores, np.ndarray
     scale = float(tomllib.loads(description.read_text(encoding="utf-8"))["score_scale"])
     if not config.score_signed:
         stored -= stored.min(axis=1, keepdims=True)
-    return to_codes(config, stored * scale, name="the digits"), np.repeat(labels, len(stored) // len(labels))
+    return quantise(config, stored * scale, saturate=True, name="the digits"), np.repeat(
+        labels, len(stored) // len(labels)
+    )
 
 
 def check_one_result_per_vector(config: Config) -> None:

@@ -16,7 +16,7 @@ import tomli_w
 
 from softstream.hw.config.config import Config
 from softstream.scripts.output import written_file
-from softstream.scripts.scores import quantise
+from softstream.scripts.quantiser import saturating_codes
 from softstream.sim.data import DIGITS_DESCRIPTION, DIGITS_LABELS, DIGITS_SCORES
 
 __all__ = ["DESCRIPTION", "FOLDS", "REGULARISATION", "SEED", "Digits", "main", "out_of_fold", "to_int8", "train"]
@@ -66,7 +66,7 @@ def out_of_fold(pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def to_int8(scores: np.ndarray) -> tuple[np.ndarray, float]:
     """Score codes and the scale of their steps, in nats."""
     scale = math.ceil(np.abs(scores).max() / 127 * 1e4) / 1e4
-    codes, _ = quantise(Config(score_width=8, score_scale=scale), scores)
+    codes, _ = saturating_codes(Config(score_width=8, score_scale=scale), scores)
     return codes.astype(np.int8), scale
 
 

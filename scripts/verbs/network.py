@@ -33,7 +33,7 @@ from softstream.hw.plan.derive import plan
 from softstream.scripts.measure.datasets import check_one_result_per_vector
 from softstream.scripts.measure.heads import verify
 from softstream.scripts.measure.statistics import percent_text
-from softstream.scripts.scores import quantise
+from softstream.scripts.quantiser import saturating_codes
 from softstream.sim.data import DIGITS_NETWORK, NETWORK_DESCRIPTION
 from softstream.sim.golden import golden
 from softstream.sim.reference.softmax import softmax_float64
@@ -180,12 +180,12 @@ def evaluate(config: Config, engine: str = "golden") -> Outcome:
     labels = stored["labels"].astype(np.int64)
     one = 2.0**config.probability_width
     first = _Weights.of(stored["w1"], stored["b1"], 1 / _PIXEL_STEPS)
-    hidden, beyond = quantise(hidden_head, first.scores(stored["pixels"]))
+    hidden, beyond = saturating_codes(hidden_head, first.scores(stored["pixels"]))
     codes = _answered(hidden_head, hidden, engine)
     second = _Weights.of(stored["w2"], stored["b2"], 1 / one)
     exact_scores = second.scores(softmax_float64(hidden_head, hidden) * one)
-    scores, beyond_output = quantise(output_head, second.scores(codes))
-    exact_codes, _ = quantise(output_head, exact_scores)
+    scores, beyond_output = saturating_codes(output_head, second.scores(codes))
+    exact_codes, _ = saturating_codes(output_head, exact_scores)
     result = golden(output_head, scores)
     out = _answered(output_head, scores, engine)
     layers = (

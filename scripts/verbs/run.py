@@ -48,7 +48,8 @@ def run(
     Raises `Mismatch`, and writes nothing, where the simulated Verilog differs from the golden model.
     """
     check_file("-o", output)
-    inputs, sideband_arrays = read_scores(config, scores, lengths), read_sidebands(sidebands)
+    inputs = read_scores(config, scores, lengths)
+    sideband_arrays = {**inputs.sideband, **read_sidebands(sidebands)}
     if inputs.quantised:
         console.note(
             f"{scores}: {int(inputs.lengths.sum())} floats quantised in steps of {config.score_scale}; "

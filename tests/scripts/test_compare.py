@@ -18,7 +18,7 @@ from softstream.scripts.measure import heads
 from softstream.scripts.measure.datasets import digits
 from softstream.scripts.measure.resources import recorded
 from softstream.scripts.measure.statistics import reliability
-from softstream.scripts.scores import Scores
+from softstream.scripts.scores import Scores, quantise
 from softstream.scripts.verbs import compare as module
 from softstream.scripts.verbs.compare import compare
 from softstream.sim.golden import Result, golden
@@ -201,7 +201,8 @@ def test_the_digits_keep_their_codes_at_their_own_scale_and_are_quantised_at_ano
 
 
 def test_real_scores_are_quantised_and_codes_with_their_count_stay_unchanged():
-    real = compare(SMALL, SCORES * SMALL.score_scale * 1.3717, LABELS, place=False)  # no ties to even
+    scores = quantise(SMALL, SCORES * SMALL.score_scale * 1.3717, saturate=True)  # no ties to even
+    real = compare(SMALL, scores, LABELS, place=False)
     steps = np.rint(SCORES * 1.3717).astype(np.int64)
     codes = np.clip(steps, -128, 127)
     saturated = int(np.count_nonzero(codes != steps))

@@ -1,0 +1,65 @@
+"""The quantiser of real scores: rounding, the shift of vectors that do not fit, and what saturates.
+
+A real score x becomes round_half_to_even(x / score_scale). A vector with a score beyond the score format is shifted where a
+constant added to all its scores changes no result (`Config.shift_invariant`): its largest score gets the largest code, and a
+score x gets largest code + round_half_to_even((x − largest score) / score_scale). What is still beyond the format saturates.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from softstream.hw.config.config import Config
+
+__all__ = ["Quantised", "quantised", "saturating_codes"]
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """Vectors of real scores as codes."""
+
+    codes: np.ndarray
+    """int64 [V, N], 0 where no element takes part."""
+    shift: np.ndarray
+    """What was subtracted from the scores of each vector, float64 [V]."""
+    saturated: np.ndarray
+    """Which scores were beyond the format after the shift, bool [V, N]."""
+    winners: np.ndarray
+    """The first of the largest scores, int64 [V]; 0 where no element takes part."""
+    lost: np.ndarray
+    """Whether the largest score is among the saturated ones, bool [V]; false in a mode without a largest score."""
+
+
+def quantised(config: Config, scores: np.ndarray, present: np.ndarray, *, saturate: bool = False) -> Quantised:
+    """Finite scores [V, N], float64, of which those of `present`, bool [V, N], take part.
+
+    With `saturate` no vector is shifted.
+    """
+    low, high = config.score_format.minimum, config.score_format.maximum
+    winners = np.where(present, scores, -np.inf).argmax(axis=1)
+    shift = np.zeros(len(scores))
+    steps = np.where(present, _steps(config, scores), 0)
+    if config.shift_invariant and not saturate:
+        rows = np.flatnonzero(((steps < low) | (steps > high)).any(axis=1))
+        largest = scores[rows, winners[rows]]
+        with np.errstate(over="ignore"):  # a difference beyond float64 saturates as infinity does
+            below = _steps(config, scores[rows] - largest[:, None])
+        steps[rows] = np.where(present[rows], high + below, 0)
+        shift[rows] = largest - high * config.score_scale
+    saturated = (steps < low) | (steps > high)
+    compares = config.traits.winner or config.traits.has_sum
+    lost = saturated[np.arange(len(scores)), winners] & compares
+    return Quantised(np.clip(steps, low, high).astype(np.int64), shift, saturated, winners, lost)
+
+
+def saturating_codes(config: Config, scores: np.ndarray) -> tuple[np.ndarray, int]:
+    """Score codes of real scores without a shift, int64, and how many of them saturated. The scores hold no NaN."""
+    steps = _steps(config, np.asarray(scores, dtype=np.float64))
+    low, high = config.score_format.minimum, config.score_format.maximum
+    saturated = int(np.count_nonzero((steps < low) | (steps > high)))
+    return np.clip(steps, low, high).astype(np.int64), saturated
+
+
+def _steps(config: Config, scores: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):  # a quotient beyond float64 saturates as infinity does
+        return np.rint(scores / config.score_scale)
