@@ -54,6 +54,8 @@ _COMFORTABLE_FOLD, _LEAST_FOLD = 32, 16
 """Least characters of a folded column: while other columns can be dropped, and where none can."""
 _WIDEST = 1 << 16
 """Columns of a line that is never folded."""
+_COMMAND = "softstream "
+"""Text of every command that a verb prints."""
 
 
 def settings_text(values: Mapping[str, Any]) -> str:
@@ -107,14 +109,21 @@ class Console:
         return not (self.as_json or self.quiet)
 
     def line(self, text: str = "") -> None:
-        """One line on stdout, for a person."""
+        """A sentence on stdout, for a person, folded to the terminal."""
         if self.in_words:
-            _print(sys.stdout, text)
+            _print(sys.stdout, self._sentence(text, sys.stdout))
 
     def note(self, text: str) -> None:
         """One line on stderr that is not an error: printed with --json too, not with --quiet."""
         if not self.quiet and sys.stderr is not None:
-            _print(sys.stderr, text)
+            _print(sys.stderr, self._sentence(text, sys.stderr))
+
+    def _sentence(self, text: str, stream: Any) -> str:
+        """The text in lines that fit the terminal. A command stays in one line, because people copy it."""
+        width = None if self.wide or _COMMAND in text else _terminal_width(stream)
+        if width is None:
+            return text
+        return "\n".join(part for line in text.split("\n") for part in _hanging(line, width))
 
     def done(self, verdict: str, following: str = "") -> None:
         """The last line of a verb: the verdict, the time since its beginning, and the command that usually follows."""
@@ -141,7 +150,7 @@ class Console:
         if title:
             self.line(title)
         cells = [[str(cell) for cell in row] for row in rows]
-        layout = _Layout.fitting(columns, cells, None if self.wide else _terminal_width(), fold, drop)
+        layout = _Layout.fitting(columns, cells, None if self.wide else _terminal_width(sys.stdout), fold, drop)
         self.line()
         for line in layout.lines(columns, cells, right):
             _print(sys.stdout, line)
@@ -281,6 +290,20 @@ def _folded(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
+def _hanging(line: str, width: int) -> list[str]:
+    """The lines of a sentence, broken at blanks only; those behind the first are indented by two more blanks."""
+    if _width(line) <= width:
+        return [line]
+    margin = " " * (len(line) - len(line.lstrip()))
+    return textwrap.wrap(
+        line,
+        max(width, len(margin) + _LEAST_FOLD),
+        subsequent_indent=margin + "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
 def _width(text: str) -> int:
     """Columns that a text takes on a terminal."""
     from rich.cells import cell_len
@@ -288,12 +311,12 @@ def _width(text: str) -> int:
     return cell_len(text)
 
 
-def _terminal_width() -> int | None:
-    """Columns of the terminal; None where stdout is none, unless the variable COLUMNS is set."""
+def _terminal_width(stream: Any) -> int | None:
+    """Columns of the terminal; None where the stream is none, unless the variable COLUMNS is set."""
     columns = os.environ.get("COLUMNS", "")
     if columns.isdecimal() and int(columns):
         return int(columns)
-    return _rich(sys.stdout).width if sys.stdout.isatty() else None
+    return _rich(stream).width if stream.isatty() else None
 
 
 @contextmanager

@@ -35,7 +35,7 @@ SECTIONS: dict[str, str] = {
     "output": "formats of the results",
     "sampling": "random draws",
     "options": "stages before and behind the head, all switched off by default",
-    "implementation": "how the hardware is built; no bit of a result depends on these keys",
+    "implementation": "how the hardware is built; no result depends on these keys",
 }
 """Section of a TOML file → its purpose."""
 
