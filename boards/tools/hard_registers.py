@@ -22,8 +22,9 @@ def absorb(module: dict[str, Any]) -> int:
     """Moves registers of a flattened module of a Yosys netlist (its JSON, as a dictionary) into hard blocks.
 
     A register moves only as a whole: every used bit of an output drives one flip-flop and nothing else, with the block's clock,
-    without enable, set or reset; every bit of a multiplier's input comes from such a flip-flop. The netlist's behaviour from
-    reset on does not change. Returns the number of flip-flops that moved.
+    without set or reset; every bit of a multiplier's input comes from such a flip-flop. A register with an enable moves into a
+    block RAM whose port has the same enable. The netlist's behaviour from reset on does not change. Returns the number of
+    flip-flops that moved.
     """
     moved = 0
     netlist = _Netlist(module)
@@ -52,30 +53,31 @@ class _Netlist:
                 for bit in port["bits"]:
                     self.sinks[bit].append(("", "port"))
 
-    def plain(self, name: str, clock: Any) -> bool:
-        """Whether a cell is a flip-flop of that clock that starts at 0 and has no enable, set or reset."""
+    def plain(self, name: str, clock: Any, enable: Any = "1") -> bool:
+        """Whether a cell is a flip-flop of that clock and enable that starts at 0 and has no set or reset."""
         cell = self.cells.get(name)
         if cell is None or cell["type"] != _FLIP_FLOP:
             return False
         parameters, wires = cell["parameters"], cell["connections"]
-        enabled = parameters.get("CEMUX", "1").strip() == "1" or wires.get("CE", ["1"]) == ["1"]
+        mux = parameters.get("CEMUX", "1").strip()
+        [bit] = ["1"] if mux == "1" else wires.get("CE", ["1"])
         return (
             wires["CLK"] == [clock]
             and parameters.get("CLKMUX", "CLK") == "CLK"
             and parameters.get("REGSET", "RESET") == "RESET"
-            and enabled
+            and (bit == enable and mux in ("1", "CE"))
             and wires.get("LSR", ["0"]) == ["0"]
         )
 
-    def after(self, bits: Iterable[Any], clock: Any) -> dict[Any, str] | None:
-        """The flip-flop behind each used bit; None if a bit has no flip-flop or another sink."""
+    def after(self, bits: Iterable[Any], clock: Any, enable: Any = "1") -> dict[Any, str] | None:
+        """The flip-flop behind each used bit; None if a bit has no flip-flop of that enable or another sink."""
         flip_flops = {}
         for bit in bits:
             sinks = self.sinks.get(bit, [])
             if not sinks:
                 continue
             [(name, port), *others] = sinks
-            if others or port != "DI" or not self.plain(name, clock):
+            if others or port != "DI" or not self.plain(name, clock, enable):
                 return None
             flip_flops[bit] = name
         return flip_flops
@@ -132,6 +134,12 @@ def _number(text: str) -> int:
     return int(text, 2) if set(text) <= {"0", "1"} else int(text)
 
 
+def _port_enable(cell: dict[str, Any], side: str) -> list[Any]:
+    """The enable of a port of a block RAM, where it has one."""
+    used = cell["parameters"].get(f"CE{side}MUX", f"CE{side}") == f"CE{side}"
+    return cell["connections"].get(f"CE{side}", []) if used else []
+
+
 def _ram(netlist: _Netlist, name: str) -> int:
     cell = netlist.cells[name]
     wires, parameters = cell["connections"], cell["parameters"]
@@ -145,13 +153,19 @@ def _ram(netlist: _Netlist, name: str) -> int:
         idle = parameters.get(f"CLK{clock_side}MUX", f"CLK{clock_side}") != f"CLK{clock_side}" or any(
             parameters.get(f"REGMODE_{side}", "NOREG") != "NOREG" for side in sides
         )
-        registers = None if idle else netlist.after(bits, wires[f"CLK{clock_side}"][0])
+        # The register is enabled in every cycle or with the port. Another enable stays outside, because the guide does not say
+        # what the register does while the port's own enable is low.
+        registers, enable = None, "1"
+        for enable in [] if idle else dict.fromkeys(["1", *_port_enable(cell, clock_side)]):
+            registers = netlist.after(bits, wires[f"CLK{clock_side}"][0], enable)
+            if registers:
+                break
         if not registers:
             continue
         netlist.bypass(name, ports, registers, output=True)
         for side in sides:
             parameters[f"REGMODE_{side}"] = "OUTREG"
-            wires[f"OCE{side}"] = ["1"]
+            wires[f"OCE{side}"] = [enable]
             cell["port_directions"][f"OCE{side}"] = "input"
         moved += len(registers)
     return moved

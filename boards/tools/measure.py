@@ -21,6 +21,7 @@ too large for its part is not an error but a `Measurement` that does not fit.
 
 import fnmatch
 import hashlib
+import inspect
 import json
 import os
 import queue
@@ -38,8 +39,8 @@ from typing import Any
 
 import platformdirs
 
+from softstream.boards.tools import hard_registers
 from softstream.boards.tools.cache import load_value, store_value
-from softstream.boards.tools.hard_registers import absorb
 from softstream.boards.tools.packages import prepare, versions
 from softstream.boards.tools.parts import Part
 from softstream.hw.errors import ToolFailure
@@ -249,7 +250,7 @@ def _synthesise(place: _Workplace) -> dict[str, int]:
     netlist = json.loads(path.read_text())
     top = netlist["modules"][_TOP]
     if part.family == "ecp5":
-        absorb(top)
+        hard_registers.absorb(top)
     if not part.keep_ports:
         top["ports"] = {name: port for name, port in top["ports"].items() if name == _CLOCK}
     path.write_text(json.dumps(netlist))
@@ -333,7 +334,19 @@ def _key(job: Job, installed: Mapping[str, str]) -> str:
     part = job.part
     cells = [(cell.name, cell.placed, cell.netlist) for cell in part.cells]
     tools = {package: installed[package] for package in ("pyosys", part.package)}
-    facts = [_CACHE_FORMAT, job.verilog, part.family, part.synthesis, part.keep_ports, _options(part), cells, tools]
+    # A change of the rewrite changes the result, as a new version of a tool does.
+    rewrite = inspect.getsource(hard_registers) if part.family == "ecp5" else ""
+    facts = [
+        _CACHE_FORMAT,
+        rewrite,
+        job.verilog,
+        part.family,
+        part.synthesis,
+        part.keep_ports,
+        _options(part),
+        cells,
+        tools,
+    ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

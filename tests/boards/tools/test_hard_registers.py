@@ -48,6 +48,22 @@ def test_an_output_register_moves_into_the_ram() -> None:
     assert absorb(netlist) == 0  # it has its register now
 
 
+def test_a_register_with_the_enable_of_the_port_moves_into_the_ram() -> None:
+    enable = {"CE": [30], "CEMUX": "CE"}
+    cells = {"ram": ram(18, b=(10, 11)), "ff0": flip_flop(10, 20, **enable), "ff1": flip_flop(11, 21, **enable)}
+    cells["ram"]["port_directions"]["CEB"] = "input"
+    cells["ram"]["connections"]["CEB"] = [31]
+    assert absorb(module(copy.deepcopy(cells), 20, 21)) == 0  # the register has another enable than the port
+    cells["ram"]["connections"]["CEB"] = [30]
+    inverted = copy.deepcopy(cells)
+    inverted["ram"]["parameters"]["CEBMUX"] = "INV"
+    assert absorb(module(inverted, 20, 21)) == 0
+    netlist = module(cells, 20, 21)
+    assert absorb(netlist) == 2
+    assert netlist["cells"]["ram"]["connections"]["OCEB"] == [30]
+    assert netlist["cells"]["ram"]["parameters"]["REGMODE_B"] == "OUTREG"
+
+
 def test_both_halves_of_a_wide_read_port_move_together() -> None:
     cells = {"ram": ram(36, b=(10,), a=(11,)), "ff0": flip_flop(10, 20), "ff1": flip_flop(11, 21)}
     netlist = module(copy.deepcopy(cells), 20, 21)
