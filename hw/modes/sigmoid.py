@@ -36,7 +36,7 @@ class _Lookup(wiring.Component):
             each_lane("position", config.lanes), each_lane("probability", config.lanes), strict=True
         ):
             address = self._address(m, beat[position], f"address_{position}")
-            code: Value = table(m, f"codes_{position}", config.output_width, codes, address, memory)
+            code: Value = table(m, f"codes_{position}", config.output_width, codes, address, memory, block=True)
             if config.mask:
                 mask = position.replace("position", "mask")
                 code = Mux(delay(m, beat[mask], memory, mask), 0, code)

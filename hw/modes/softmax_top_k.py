@@ -126,9 +126,10 @@ class SoftmaxTopK(HeadInterface):
         result, element = output.o.payload, indices.o.payload
         probability = Mux(element.all_masked, 0, result.probability) if config.mask else result.probability
         m.d.comb += [
-            # The index arrives before the probability, so the probability alone decides.
-            self.o.valid.eq(output.o.valid),
-            output.o.ready.eq(self.o.ready),
+            # The index arrives before the probability. `indices.o.valid` is here nevertheless, because the proof of the stream
+            # law starts in any state of the two queues.
+            self.o.valid.eq(output.o.valid & indices.o.valid),
+            output.o.ready.eq(self.o.ready & indices.o.valid),
             indices.o.ready.eq(self.o.ready & output.o.valid),
             self.o.payload.index.eq(element.index),
             self.o.payload.score.eq(code_of(config, element.position)),

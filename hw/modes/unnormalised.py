@@ -62,10 +62,13 @@ class Lookup(wiring.Component):
         codes, config = self._codes, self._codes.config
         cycles = schedule(config.replace(lanes=1))
         if codes.codes is not None:
-            entries = codes.codes.tolist()
+            # In a block RAM, because as logic the table would be larger and slower than the rest of the head.
+            code = table(
+                m, "codes", config.output_width, codes.codes.tolist(), self.i.payload, cycles.memory, block=True
+            )
             m.d.comb += [
                 self.o.valid.eq(delay(m, self.i.valid, cycles.memory, "valid", reset=True)),
-                self.o.payload.eq(table(m, "codes", config.output_width, entries, self.i.payload, cycles.memory)),
+                self.o.payload.eq(code),
             ]
             return m
         position, valid = self.i.payload, self.i.valid

@@ -99,16 +99,6 @@ class Numerics:
         return self.probability_width + 2
 
     @property
-    def distance_maximum(self) -> int:
-        """The least shift whose result is always 0; larger shifts saturate to it."""
-        return self.probability_width + 2
-
-    @property
-    def distance_width(self) -> int:
-        """Bits of the final shift."""
-        return self.distance_maximum.bit_length()
-
-    @property
     def significand_format(self) -> QFormat:
         """UQ1.B."""
         return QFormat(1, self.significand_fraction)

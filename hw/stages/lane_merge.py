@@ -52,7 +52,7 @@ class LaneMerge(wiring.Component):
     Ports: `write`, `write_1`, … and `order`, `order_1`, …, the outputs of the lanes' `Insertion`s, all in the same cycles.
     All other ports are those of `RankedStore`: credits assure that of `vectors` vectors one is coming in and the others are
     complete. `o`, stream of ranked elements, min(K, N) for each vector, one for a fully masked vector. Latency
-    `JOIN_LATENCY` + `QUEUE_LATENCY` + `MERGED_LATENCY` cycles from the orders to the first element, one element per cycle,
+    `JOIN_LATENCY` + `QUEUE_LATENCY` + `MERGE_LATENCY` cycles from the orders to the first element, one element per cycle,
     and `FILL_CYCLES` between vectors. Two comparators for each two lanes. Cuts the ready path.
     """
 

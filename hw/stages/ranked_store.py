@@ -9,10 +9,11 @@ from amaranth.lib.wiring import In, Out
 from softstream.hw.config.config import Config
 from softstream.hw.plan.modes.top_k import tag_width
 from softstream.hw.plan.ports import outputs
+from softstream.hw.plan.stage_cycles import direct_cycles
 from softstream.hw.stages.insertion import order_layout, write_layout
 from softstream.hw.streams.flow import Queue
 from softstream.hw.streams.layouts import pulse
-from softstream.hw.streams.registers import store
+from softstream.hw.streams.registers import delay, store
 
 __all__ = ["RankedStore", "ranked_layout", "read_out_ports"]
 
@@ -39,8 +40,8 @@ class RankedStore(wiring.Component):
     Ports: `write` and `order`, the outputs of `Insertion`, both without back-pressure: credits elsewhere assure that of
     `vectors` vectors one is coming in and the others are complete. `free`, whether a complete vector may begin to leave;
     `begins`, set in the cycle in which one does; `ends`, set in the cycle in which its last element is read. `o`, stream of
-    ranked elements, min(K, N) for each vector. Latency `QUEUE_LATENCY` + `KEPT_LATENCY` cycles from the order to the first
-    element, one element per cycle, no bubble between vectors. Cuts the ready path.
+    ranked elements, min(K, N) for each vector. Latency `QUEUE_LATENCY` + `ranked_latency(config)` cycles from the order to the
+    first element, one element per cycle, no bubble between vectors. Cuts the ready path.
     """
 
     def __init__(self, config: Config, vectors: int) -> None:
@@ -56,7 +57,7 @@ class RankedStore(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, count = self._config, self._config.top_k
-        width = tag_width(config.top_k)
+        width, cycles = tag_width(config.top_k), direct_cycles(config)
         write_slot, read_slot = Signal(range(self._vectors)), Signal(range(self._vectors))
         entry = self.write.payload
         read, writing = store(
@@ -91,8 +92,9 @@ class RankedStore(wiring.Component):
             orders.o.ready.eq(self.begins),
             read.addr.eq(Cat(tags[0], read_slot)),
             read.en.eq(advance),
-            self.o.payload.index.eq(read.data[: config.index_width]),
-            self.o.payload.position.eq(read.data[config.index_width :]),
+            Cat(self.o.payload.index, self.o.payload.position).eq(
+                delay(m, read.data, cycles - 1, "entry_read", enable=advance)
+            ),
         ]
         with m.If(self.begins):
             m.d.sync += [active.eq(1), left.eq(order.left), at_last.eq(order.left == 0)]
@@ -103,10 +105,9 @@ class RankedStore(wiring.Component):
             for k, tag in enumerate(tags):
                 m.d.sync += tag.eq(Mux(self.begins, order.tags.word_select(k, width), tags[min(k + 1, count - 1)]))
         m.d.sync += read_slot.eq(read_slot + self.ends)
-        with m.If(advance):
-            m.d.sync += [
-                self.o.valid.eq(active),
-                self.o.payload.last.eq(at_last),
-                *(self.o.payload[name].eq(flag) for name, flag in flags.items()),
-            ]
+        sidebands = Cat(self.o.payload.last, *(self.o.payload[name] for name in flags))
+        m.d.comb += [
+            self.o.valid.eq(delay(m, active, cycles, "valid", reset=True, enable=advance)),
+            sidebands.eq(delay(m, Cat(at_last, *flags.values()), cycles, "flags", enable=advance)),
+        ]
         return m

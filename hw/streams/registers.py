@@ -1,6 +1,7 @@
 """Registers in a row, tables and memories: storage without flow control."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from amaranth import Const, Module, Signal, Value, unsigned
@@ -15,11 +16,17 @@ Without it Yosys builds logic around the block RAM, because it must define the v
 """
 
 
-def delay(m: Module, value: Value, cycles: int, name: str, *, reset: bool = False) -> Value:
-    """`value` some cycles later, through that many registers; `reset` for control, none for data."""
+def delay(
+    m: Module, value: Value, cycles: int, name: str, *, reset: bool = False, enable: Value | None = None
+) -> Value:
+    """`value` some cycles later, through that many registers; `reset` for control, none for data.
+
+    Only cycles with `enable` count.
+    """
     for step in range(cycles):
         register = Signal.like(value, name=f"{name}_{step + 1}", reset_less=not reset)
-        m.d.sync += register.eq(value)
+        with nullcontext() if enable is None else m.If(enable):
+            m.d.sync += register.eq(value)
         value = register
     return value
 

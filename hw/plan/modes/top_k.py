@@ -7,7 +7,7 @@ from softstream.hw.formats import ceil_log2
 from softstream.hw.plan.fields import Field, Output, vector_flags
 from softstream.hw.plan.records import ModePlan, Plan, StagePlan
 from softstream.hw.plan.rows import frame_row, steady_plan
-from softstream.hw.plan.stage_cycles import QUEUE_LATENCY
+from softstream.hw.plan.stage_cycles import QUEUE_LATENCY, direct_cycles
 from softstream.hw.plan.texts import each_cycle
 
 __all__ = [
@@ -29,9 +29,6 @@ __all__ = [
 INSERTION_LATENCY = 2
 """From a framed element to the list that holds it: a cycle for the comparisons, one for the insertion."""
 
-STORE_LATENCY = 2
-"""From a vector's order at the queue's output to its first element: a cycle into the shift register, one for the memory."""
-
 JOIN_LATENCY = 2
 """With several lanes, from the orders of their lists to one order of the vector, with the number of its output beats."""
 
@@ -40,7 +37,8 @@ FILL_CYCLES = 4
 and are compared."""
 
 MERGE_LATENCY = 1 + FILL_CYCLES + 1
-"""`STORE_LATENCY` with several lanes: a cycle into the shift registers, the filling, and one into the output."""
+"""With several lanes, from a vector's order to its first element: a cycle into the shift registers, the filling, and one
+into the output."""
 
 
 def list_of(config: Config, lane: int) -> Config:
@@ -78,8 +76,11 @@ def _join_latency(config: Config) -> int:
 
 
 def ranked_latency(config: Config) -> int:
-    """From a vector's order at the queue's output to its first element."""
-    return MERGE_LATENCY if config.lanes > 1 else STORE_LATENCY
+    """From a vector's order at the queue's output to its first element.
+
+    With one lane a cycle into the shift register, and those of the memory.
+    """
+    return MERGE_LATENCY if config.lanes > 1 else 1 + direct_cycles(config)
 
 
 def merge_pause(config: Config, spacing: int) -> int:

@@ -23,7 +23,7 @@ def emit(codes: ExponentialCodes, position: np.ndarray) -> np.ndarray:
     if codes.codes is not None:
         return codes.codes[position]
     exponent, significand = exponential(codes.widths, np.minimum(position, codes.reference))
-    shift = distance(codes.widths, np.array(codes.octaves), exponent)
+    shift = distance(np.array(codes.octaves), exponent)
     return round_quotient(codes.widths, quotient(codes, significand), shift)
 
 

@@ -19,7 +19,7 @@ def emission(quotient: Callable[[Numerics, np.ndarray, np.ndarray], np.ndarray])
     def emit(widths: Numerics, sum_exponent: np.ndarray, factor: np.ndarray, position: np.ndarray) -> np.ndarray:
         exponent, significand = exponential(widths, position)
         # `softmax` may evaluate positions that do not occur. They can lie above the sum; their codes are never looked up.
-        shift = np.maximum(distance(widths, sum_exponent, exponent), 0)
+        shift = np.maximum(distance(sum_exponent, exponent), 0)
         return round_quotient(widths, quotient(widths, significand, factor), shift)
 
     return emit

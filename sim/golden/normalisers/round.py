@@ -7,9 +7,9 @@ from softstream.hw.numbers.softmax import Numerics
 __all__ = ["distance", "round_quotient"]
 
 
-def distance(widths: Numerics, sum_exponent: np.ndarray, exponent: np.ndarray) -> np.ndarray:
-    """d = min(n − E, P + 2): how far the element lies below the sum; never negative, for no term exceeds the sum."""
-    return np.minimum(sum_exponent - exponent, widths.distance_maximum)
+def distance(sum_exponent: np.ndarray, exponent: np.ndarray) -> np.ndarray:
+    """d = n − E: octaves by which the element lies below the sum; never negative, because no term exceeds the sum."""
+    return sum_exponent - exponent
 
 
 def round_quotient(widths: Numerics, quotient: np.ndarray, distance: np.ndarray) -> np.ndarray:

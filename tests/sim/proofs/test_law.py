@@ -19,8 +19,6 @@ from softstream.sim.proofs.law import prove_law
 SMALL = Config(mode="argmax", max_length=4, score_width=3, profile="small")
 PAIR = Config(max_length=4, score_width=3, probability_width=4, normaliser="none", profile="small")
 ALL = {**SOFTMAX, **MEMBERS, **PIPELINED, **TWO_PASS}
-OPEN = {"softmax_top_k", "softmax-top-k-int8"}
-"""Heads whose law needs an invariant that the model checker does not find: two queues side by side feed one output."""
 SHORT = ("small", "two-pass", "sample-inverse-cdf", "cross_entropy-4", "exponential", "smoothed-small")
 
 
@@ -48,7 +46,7 @@ def wrapped(config: Config, **outputs: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "name", [name if name in SHORT else pytest.param(name, marks=pytest.mark.long) for name in ALL if name not in OPEN]
+    "name", [name if name in SHORT else pytest.param(name, marks=pytest.mark.long) for name in ALL]
 )
 def test_the_law_of_every_head_is_proved(name):
     proof = prove_law(ALL[name], seconds=120)
@@ -56,7 +54,7 @@ def test_the_law_of_every_head_is_proved(name):
     assert all(verdict.cycles is None for verdict in proof.verdicts if not verdict.statement.reached)
 
 
-@pytest.mark.parametrize("name", sorted(PRESETS.keys() - OPEN))
+@pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.long
 def test_the_law_of_every_preset_is_proved_at_its_full_size(name):
     assert prove_law(PRESETS[name], seconds=300).answer == "proved"
