@@ -17,14 +17,22 @@ from softstream.hw.config.config import Config
 from softstream.hw.numbers.ensemble import result_lengths, summed
 from softstream.hw.numbers.groups import Grouping
 from softstream.hw.plan.ports import Field, outputs
-from softstream.sim.reference.softmax import softmax_float64, valid_elements
+from softstream.sim.reference.softmax import lowest, softmax_float64, valid_elements
 
-__all__ = ["EXACT", "Vectors", "errors_ulp", "exact_values"]
+__all__ = ["EXACT", "Vectors", "errors_ulp", "exact_values", "winner_index"]
+
+
+def winner_index(scores: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """First index of the largest valid score of each vector, [V]; 0 where no element is valid."""
+    return np.asarray(np.where(valid, scores, lowest(scores)).argmax(axis=1))
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """The inputs of a head: score codes [V, N], lengths [V], and the sideband by name."""
+    """The inputs of a head: score codes [V, N], lengths [V], and the sideband by name.
+
+    The codes may be real numbers in float64: scores in units of `score_scale` before they are rounded (`given.GivenVectors`).
+    """
 
     config: Config
     scores: np.ndarray
@@ -92,7 +100,7 @@ class Vectors:
         if self.config.ensemble > 1:
             plain = self.config.replace(smoothing=[])
             return np.asarray(softmax_float64(plain, self.scores, self.lengths).argmax(axis=1))
-        return np.asarray(np.where(self.valid, self.scores, np.iinfo(np.int64).min).argmax(axis=1))
+        return winner_index(self.scores, self.valid)
 
     @cached_property
     def softmax(self) -> np.ndarray:

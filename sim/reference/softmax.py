@@ -17,7 +17,12 @@ from softstream.sim.golden.stages.exponential import exponential
 from softstream.sim.golden.stages.frame import frame
 from softstream.sim.golden.stages.leading_one import normalise
 
-__all__ = ["error_ulp", "float64_slack_ulp", "softmax_float64", "valid_elements"]
+__all__ = ["error_ulp", "float64_slack_ulp", "lowest", "softmax_float64", "valid_elements"]
+
+
+def lowest(scores: np.ndarray) -> float | int:
+    """A value that no score of the array is below: −∞ for real numbers, the smallest int64 for codes."""
+    return -np.inf if scores.dtype.kind == "f" else np.iinfo(np.int64).min
 
 
 def valid_elements(config: Config, scores: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
@@ -44,6 +49,9 @@ def softmax_float64(
     the sum that the model computed, because this power of two is part of the result's definition.
 
     For an ensemble of M members it is the softmax of the mean of their scores, or the mean of their softmaxes, [V / M, N].
+
+    The scores may be real numbers in units of `score_scale`, not rounded and not limited to the score format. The exponent n of
+    `normaliser = none` is then that of the exact sum.
     """
     if config.groups:
         whole = np.full(len(scores), scores.shape[1]) if lengths is None else np.asarray(lengths)
@@ -59,20 +67,27 @@ def softmax_float64(
     valid = valid_elements(config, scores, lengths)
     if mask is not None:
         valid &= mask == 0
-    scores = np.clip(scores, config.clip_minimum, config.clip_maximum)
-    shifted = np.where(valid, (scores - np.where(valid, scores, np.iinfo(np.int64).min).max(axis=1, keepdims=True)), 0)
+    if config.clips:
+        scores = np.clip(scores, config.clip_minimum, config.clip_maximum)
+    shifted = np.where(valid, (scores - np.where(valid, scores, lowest(scores)).max(axis=1, keepdims=True)), 0)
     weights = np.where(valid, np.exp(shifted * config.effective_scale), 0.0)
     if config.normaliser != "none":
         total = weights.sum(axis=1, keepdims=True)
         probabilities = weights / np.where(total == 0, 1, total)  # 0 for a fully masked vector
         lengths = valid.sum(axis=1)
         return np.where(valid, _above_floor(config, _smooth(config, probabilities, lengths), lengths), 0)
-    widths = numerics(config)
-    framed = np.where(valid, scores, config.score_format.minimum)
-    positions, _, _ = frame(config, framed, valid.sum(axis=1))
-    present = valid[:, : positions.shape[1]]
-    sum_exponent, _ = normalise(widths, *accumulate(widths, *exponential(widths, positions), present))
-    octaves = np.where(present, positions, 0).max(axis=1) * min(config.effective_scale * math.log2(math.e), 64.0)
+    step = min(config.effective_scale * math.log2(math.e), 64.0)  # octaves
+    if scores.dtype.kind == "f":
+        positions = np.where(valid, scores - config.score_format.minimum, -np.inf).max(axis=1)
+        octaves = np.where(valid.any(axis=1), positions, 0) * step
+        sum_exponent = np.floor(octaves + np.log2(np.maximum(weights.sum(axis=1), 1)))
+    else:
+        widths = numerics(config)
+        framed = np.where(valid, scores, config.score_format.minimum)
+        positions, _, _ = frame(config, framed, valid.sum(axis=1))
+        present = valid[:, : positions.shape[1]]
+        sum_exponent, _ = normalise(widths, *accumulate(widths, *exponential(widths, positions), present))
+        octaves = np.where(present, positions, 0).max(axis=1) * step
     return weights * np.exp2(octaves - (sum_exponent + 1))[:, None]
 
 

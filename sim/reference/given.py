@@ -1,0 +1,82 @@
+"""The exact values of the scores that a person gave, before quantisation: the reference that shows what quantising costs.
+
+    vectors = GivenVectors.of(config, given, shift, lengths, sideband)
+    exact_values("log_probabilities", vectors)             # of the given real scores, in float64
+
+Scores are real numbers in nats before the temperature. They enter the formulas of `exact` in units of `score_scale`, but they
+are neither rounded nor limited to the score format. Options that belong to the function (temperature, clip, smoothing, floor,
+groups, ensembles, mask) apply as they do to codes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from softstream.hw.config.config import Config
+from softstream.hw.numbers.groups import Grouping
+from softstream.sim.reference.exact import Vectors, winner_index
+
+__all__ = ["GivenVectors"]
+
+_LARGEST = 1e300
+"""Largest magnitude in units of `score_scale`: a logarithm of an element that far below the others stays finite."""
+_LEAST = 5e-324
+"""The smallest number of float64 above 0."""
+
+
+@dataclass(frozen=True)
+class GivenVectors(Vectors):
+    """The inputs of a head as real scores: `scores` in units of `score_scale`, and the scores as they were given."""
+
+    given: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    """float64 [V, N], −∞ for excluded elements: the winner is that of these numbers, because a quotient may merge two of them."""
+
+    @classmethod
+    def of(
+        cls,
+        config: Config,
+        given: np.ndarray,
+        shift: np.ndarray,
+        lengths: np.ndarray,
+        sideband: Mapping[str, np.ndarray] | None = None,
+    ) -> "GivenVectors":
+        """Vectors of real scores [V, N]; `shift` [V], or [V, G] for packets of groups, is what the quantiser subtracted."""
+        if not config.groups:
+            return cls(config, _in_steps(config, given, shift, lengths), lengths, sideband or {}, given)
+        groups = Grouping(config.groups, lengths)
+        steps = _in_steps(config, groups.split(given), groups.split_groups(shift), groups.lengths)
+        return cls(config, groups.join(steps, given.shape[1]), lengths, sideband or {}, given)
+
+    @cached_property
+    def head_inputs(self) -> Vectors:
+        """The inputs of the head behind the input stages, one vector for each result."""
+        inner, groups = super().head_inputs, self.groups
+        if groups is None:
+            return inner
+        return GivenVectors(inner.config, inner.scores, inner.lengths, inner.sideband, groups.split(self.given))
+
+    @cached_property
+    def winners(self) -> np.ndarray:
+        """First index of the largest given score, [V]; for an ensemble, of the largest mean."""
+        if self.head_inputs is not self or self.config.ensemble > 1:
+            return super().winners
+        return winner_index(self.given, self.valid)
+
+
+def _in_steps(config: Config, given: np.ndarray, shift: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Real scores [V, N] in units of `score_scale`, 0 where excluded; relative to the largest score where this changes nothing.
+
+    Differences from the largest score lose no digits, and none of them becomes 0.
+    """
+    present = (given != -np.inf) & (np.arange(given.shape[1]) < lengths[:, None])
+    scores = np.where(present, given, 0)
+    with np.errstate(over="ignore"):  # a quotient beyond float64 is limited below
+        if config.shift_invariant and config.ensemble == 1:
+            peak = np.where(present, given, -np.inf).max(axis=1, keepdims=True)
+            differences = scores - np.where(np.isfinite(peak), peak, 0)
+            steps = np.where(differences < 0, np.minimum(differences / config.score_scale, -_LEAST), 0)
+        else:
+            steps = (scores - shift[:, None]) / config.score_scale
+    return np.where(present, np.clip(steps, -_LARGEST, _LARGEST), 0)
