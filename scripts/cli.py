@@ -18,6 +18,7 @@ import click
 import softstream
 from softstream.hw.errors import SoftstreamError, ToolFailure, UserError
 from softstream.scripts.console import Console, configuration_text, discard_stdout
+from softstream.scripts.emit import ARTEFACTS
 
 if TYPE_CHECKING:
     from softstream.hw.config.config import Config
@@ -323,14 +324,25 @@ def _describe(config: Config, console: Console, part_name: str | None, every_key
     describe(config, console, every_key=every_key)
 
 
+def _artefact_options(function: Verb) -> Verb:
+    """Adds the option of each artefact, and one for all of them; the function gets `every_artefact` and a flag of each name."""
+    function = click.option("--all", "every_artefact", is_flag=True, help="Write all of these.")(function)
+    for name, artefact in reversed(ARTEFACTS.items()):
+        function = click.option(f"--{name}", is_flag=True, help=artefact.help)(function)
+    return function
+
+
 @_verb()
 @click.option("-o", "--output", metavar="DIR", required=True, help="Directory for the files; its other files stay.")
 @_PART
-def _generate(config: Config, console: Console, output: str, part_name: str | None) -> None:
+@_artefact_options
+def _generate(
+    config: Config, console: Console, output: str, part_name: str | None, every_artefact: bool, **flags: bool
+) -> None:
     """Write Verilog, the resolved configuration, a manifest and an instantiation template."""
     from softstream.scripts.verbs.generate import generate
 
-    generate(config, Path(output), console)
+    generate(config, Path(output), console, [n for n in ARTEFACTS if every_artefact or flags[n.replace("-", "_")]])
 
 
 @_verb()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +16,28 @@ from softstream.hw.plan.derive import Plan, plan
 from softstream.hw.plan.ports import Port
 from softstream.hw.verilog import TOP, verilog
 from softstream.scripts.console import Console
+from softstream.scripts.emit import artefact_files
+from softstream.scripts.emit.head import GeneratedHead
 from softstream.scripts.output import check_directory, write_directory
 
 __all__ = ["generate", "manifest", "template", "texts"]
 
 
-def texts(config: Config) -> dict[str, str]:
-    """File name → text of the generated files, without times and paths: the configuration alone decides the bytes."""
+def texts(config: Config, artefacts: Sequence[str] = ()) -> dict[str, str]:
+    """File name → text of the generated files, without times and paths: the configuration alone decides the bytes.
+
+    `artefacts` are names of `emit.ARTEFACTS`. Raises `UserError` for an artefact that does not cover the configuration.
+    """
     derived = plan(config)
     text = f"{_header(config)}\n{verilog(config)}"
+    accompanying = artefact_files(GeneratedHead(derived, TOP, f"{TOP}.v"), artefacts)
+    document = manifest(derived, text) | {"artefacts": {name: sorted(files) for name, files in accompanying.items()}}
     return {
         f"{TOP}.v": text,
         f"{TOP}_inst.v": template(derived),
         "config.toml": tomli_w.dumps(config.to_sections()),
-        "manifest.json": json.dumps(manifest(derived, text), indent=2, ensure_ascii=False) + "\n",
+        "manifest.json": json.dumps(document, indent=2, ensure_ascii=False) + "\n",
+        **{name: content for files in accompanying.values() for name, content in files.items()},
     }
 
 
@@ -89,11 +97,11 @@ def _listed(ports: Iterable[Port]) -> list[str]:
     return [f"    .{name:<{pad}} ({name}){',' if name != names[-1] else ''}" for name in names]
 
 
-def generate(config: Config, directory: Path, console: Console) -> None:
-    """Writes the generated files into `directory`: all of them or none."""
+def generate(config: Config, directory: Path, console: Console, artefacts: Sequence[str] = ()) -> None:
+    """Writes the generated files and the named artefacts into `directory`: all of them or none."""
     check_directory("-o", directory)
     with console.progress("generating"):
-        contents = texts(config)
+        contents = texts(config, artefacts)
     write_directory("-o", directory, contents)
     document = json.loads(contents["manifest.json"])
     console.document({**document, "directory": str(directory), "files": sorted(contents)})

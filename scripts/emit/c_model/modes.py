@@ -1,0 +1,532 @@
+"""C of the modes: the results of a vector, of a configuration without stages around its head."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from softstream.hw.config.config import Config
+from softstream.hw.numbers.exponential import ExponentialTables
+from softstream.hw.numbers.gumbel import FRACTION, MANTISSA, SEGMENTS, UPPER_OCTAVES, gumbel_table
+from softstream.hw.numbers.inverse_cdf import cdf_law
+from softstream.hw.numbers.log_softmax import log_numerics
+from softstream.hw.numbers.random_words import REGISTERS, WORD, initial_states
+from softstream.hw.numbers.sigmoid import address_width, sigmoid_codes
+from softstream.hw.numbers.softmax import numerics
+from softstream.hw.numbers.two_pass import differences
+from softstream.hw.numbers.unnormalised import exponential_codes
+from softstream.scripts.emit.c_model.normalisers import NORMALISERS, rounded
+from softstream.scripts.emit.c_model.sums import exponential, summed
+from softstream.scripts.emit.c_model.text import filled, table
+
+__all__ = ["MODES", "ModeCode", "maximum", "random_words"]
+
+
+@dataclass(frozen=True)
+class ModeCode:
+    """C of one mode."""
+
+    functions: str
+    """Definitions in front of the head's function."""
+    prepare: str = ""
+    """Statements of a vector: the declarations, and what its elements share. `vectors`, `count` are its own."""
+    element: str = ""
+    """Expression of the code of element `i`, which takes part; empty in a mode without a code per element."""
+    masked: str = "0"
+    """Expression of the code of an element that does not take part."""
+    finish: str = ""
+    """Statements that set the other fields of `result`."""
+
+
+def maximum() -> str:
+    """The first index of the largest score of a vector."""
+    return filled("""
+/* The first index of the largest score that takes part; 0 where none does. */
+static inline size_t @maximum(const @vector *vectors, size_t count)
+{
+    size_t i, index = 0u;
+    uint64_t largest = 0u;
+    bool any = false;
+    for (i = 0u; i < count; i++) {
+        if (@takes_part(vectors, i)) {
+            const uint64_t position = @score(vectors, i);
+            if (!any || position > largest) {
+                any = true;
+                largest = position;
+                index = i;
+            }
+        }
+    }
+    return index;
+}
+""")
+
+
+def _argmax(config: Config) -> ModeCode:
+    return ModeCode("")
+
+
+def _softmax(config: Config) -> ModeCode:
+    if config.accumulator == "two_pass":
+        return _two_pass(config)
+    widths = numerics(config)
+    functions = [exponential(widths.tables), summed(widths), NORMALISERS[config.normaliser](widths)]
+    return ModeCode(
+        "\n".join(functions),
+        "const @factor_t factor = @factor(@summed(vectors, count));",
+        "@probability(factor, @position(vectors, i))",
+    )
+
+
+def _two_pass(config: Config) -> ModeCode:
+    numbers = differences(config)
+    functions = (
+        filled("""
+/* The exponential of a difference from the largest score. */
+static inline uint64_t @exponential(uint64_t difference)
+{
+""")
+        + table("entry", numbers.entries)
+        + filled("""
+    return entry[difference];
+}
+""")
+        + filled(
+            """
+
+/* What the elements of a vector share: the largest score, and the sum relative to it. */
+typedef struct {
+    uint64_t largest;
+    uint64_t divisor;
+} @factor_t;
+
+static inline @factor_t @factor(const @vector *vectors, size_t count)
+{
+    @factor_t factor;
+    uint64_t total = 0u;
+    size_t i;
+    factor.largest = @position(vectors, @maximum(vectors, count));
+    for (i = 0u; i < count; i++) {
+        if (@takes_part(vectors, i)) {
+            total += @exponential(factor.largest - @position(vectors, i));
+        }
+    }
+    total >>= $dropped;
+    factor.divisor = total == 0u ? 1u : total;
+    return factor;
+}
+
+/* min(floor(2^P * e / sum + 1/2), code of 1.0). */
+static inline uint64_t @probability(@factor_t factor, uint64_t position)
+{
+    const uint64_t dividend = (@exponential(factor.largest - position) >> $dropped) << $shift;
+    const uint64_t code = (dividend / factor.divisor + 1u) >> 1;
+    return code < ${limit}u ? code : ${limit}u;
+}
+""",
+            dropped=numbers.dropped,
+            shift=numbers.probability_width + 1,
+            limit=numbers.probability_maximum,
+        )
+    )
+    return ModeCode(
+        functions,
+        "const @factor_t factor = @factor(vectors, count);",
+        "@probability(factor, @position(vectors, i))",
+    )
+
+
+def _magnitude(config: Config, *, signed: bool) -> str:
+    """The functions of the logarithm of a sum and of the magnitude of a log-softmax."""
+    numbers = log_numerics(config, signed=signed)
+    tables, widths = numbers.tables, numbers.widths
+    worth = tables.working_fraction - tables.fraction - 1
+    position = table("high", tables.position_high)
+    value = "high[position]"
+    if tables.low_width:
+        position += table("low", tables.position_low)
+        value = f"(uint64_t)high[position >> {tables.low_width}] + low[position & {(1 << tables.low_width) - 1}u]"
+    return "\n".join(
+        [
+            exponential(widths.tables),
+            summed(widths),
+            filled("""
+/* The natural logarithm of a sum, and half an ulp of the result. */
+static inline uint64_t @logarithm(@sum_t sum)
+{
+""")
+            + table("octave", tables.octave)
+            + table("logarithm", tables.logarithm)
+            + filled(
+                """
+    const uint64_t cut = sum.divisor >> $down;
+    return (uint64_t)octave[sum.exponent] + logarithm[(cut >> 1) - ${entries}u] + ((cut & 1u) << $worth);
+}
+""",
+                down=widths.divisor_fraction - tables.fraction - 1,
+                entries=1 << tables.fraction,
+                worth=worth,
+            ),
+            filled("""
+/* The code of -ln p: the difference of a logarithm and a score, rounded, between 0 and the largest code. */
+static inline int64_t @magnitude(uint64_t logarithm, uint64_t position)
+{
+""")
+            + position
+            + filled(
+                """
+    const uint64_t nats = $value;
+    const uint64_t code = logarithm > nats ? (logarithm - nats) >> $shift : 0u;
+    return (int64_t)(code < UINT64_C($limit) ? code : UINT64_C($limit));
+}
+""",
+                value=value,
+                shift=tables.shift,
+                limit=numbers.limit,
+            ),
+        ]
+    )
+
+
+def _log_softmax(config: Config) -> ModeCode:
+    return ModeCode(
+        _magnitude(config, signed=True),
+        "const uint64_t logarithm = @logarithm(@summed(vectors, count));",
+        "-@magnitude(logarithm, @position(vectors, i))",
+        str(log_numerics(config, signed=True).format.minimum),
+    )
+
+
+def _cross_entropy(config: Config) -> ModeCode:
+    limit = log_numerics(config, signed=False).limit
+    return ModeCode(
+        _magnitude(config, signed=False),
+        "const size_t label = @label(vectors);",
+        finish=filled(
+            """
+result->unlabelled = !(label < count && @takes_part(vectors, label));
+result->losses = $limit;
+if (!result->unlabelled) {
+    result->losses = (@losses_t)@magnitude(@logarithm(@summed(vectors, count)), @position(vectors, label));
+}
+""",
+            limit=limit,
+        ),
+    )
+
+
+def _exponential(config: Config) -> ModeCode:
+    codes = exponential_codes(config)
+    if codes.codes is not None:
+        functions = (
+            filled("""
+/* min(1, exp(s * (x - c))) as a code. */
+static inline uint64_t @code_of(uint64_t position)
+{
+""")
+            + table("code", codes.codes)
+            + filled("""
+    return code[position];
+}
+""")
+        )
+    else:
+        widths = codes.widths
+        functions = "\n".join(
+            [
+                exponential(widths.tables),
+                rounded(widths),
+                filled(
+                    """
+/* min(1, exp(s * (x - c))) as a code. */
+static inline uint64_t @code_of(uint64_t position)
+{
+    const @exponential_t term = @exponential(position < ${reference}u ? position : ${reference}u);
+    return @rounded((term.significand << 1) >> $down, ${octaves}u, term.exponent);
+}
+""",
+                    reference=codes.reference,
+                    down=widths.significand_fraction - widths.probability_width,
+                    octaves=codes.octaves,
+                ),
+            ]
+        )
+    return ModeCode(
+        functions,
+        "uint64_t sum = 0u;",
+        "@code_of(@position(vectors, i))",
+        finish=filled("""
+for (i = 0u; i < count; i++) {
+    if (@takes_part(vectors, i)) {
+        sum += @code_of(@position(vectors, i));
+    }
+}
+result->sums = (@sums_t)sum;
+"""),
+    )
+
+
+def _sigmoid(config: Config) -> ModeCode:
+    entries = 1 << address_width(config)
+    lowest = (1 << (config.score_width - 1)) - entries // 2 if config.score_signed else 0
+    functions = (
+        filled("""
+/* 1 / (1 + e^-x) as a code; a score beyond the table takes the entry of that end. */
+static inline uint64_t @code_of(uint64_t position)
+{
+""")
+        + table("code", sigmoid_codes(config))
+        + filled(
+            """
+    const uint64_t address = position > ${lowest}u ? position - ${lowest}u : 0u;
+    return code[address < ${last}u ? address : ${last}u];
+}
+""",
+            lowest=lowest,
+            last=entries - 1,
+        )
+    )
+    return ModeCode(functions, element="@code_of(@position(vectors, i))")
+
+
+def _hardmax(config: Config) -> ModeCode:
+    return ModeCode(
+        "",
+        "const size_t index = @maximum(vectors, count);",
+        f"i == index ? {config.probability_maximum} : 0",
+    )
+
+
+_RANK = """
+/* Indices of the largest scores that take part, the largest first and the lower index first among equal ones. */
+static inline unsigned @ranked(const @vector *vectors, size_t count, size_t *indices)
+{
+    unsigned filled = 0u;
+    size_t i;
+    for (i = 0u; i < count; i++) {
+        if (@takes_part(vectors, i)) {
+            const uint64_t position = @score(vectors, i);
+            unsigned place = filled < ${k}u ? filled : ${k}u;
+            while (place > 0u && position > @score(vectors, indices[place - 1u])) {
+                if (place < ${k}u) {
+                    indices[place] = indices[place - 1u];
+                }
+                place--;
+            }
+            if (place < ${k}u) {
+                indices[place] = i;
+                filled = filled < ${k}u ? filled + 1u : filled;
+            }
+        }
+    }
+    return filled;
+}
+"""
+
+_RANKS = """
+filled = @ranked(vectors, count, indices);
+for (rank = 0u; rank < ${k}u; rank++) {
+    const bool present = rank < filled;
+    result->top_indices[rank] = present ? (@top_indices_t)indices[rank] : 0;
+    result->top_scores[rank] = present ? (@top_scores_t)((int64_t)@score(vectors, indices[rank]) + ($smallest)) : 0;
+}
+if (filled == 0u) {
+    result->top_scores[0] = $smallest; /* the substitute of a vector in which no element takes part */
+}
+"""
+
+
+def _top_k(config: Config) -> ModeCode:
+    values = {"k": config.top_k, "smallest": config.score_format.minimum}
+    return ModeCode(
+        filled(_RANK, **values),
+        f"size_t indices[{config.top_k}];\nunsigned rank, filled;",
+        finish=filled(_RANKS, **values),
+    )
+
+
+def _softmax_top_k(config: Config) -> ModeCode:
+    softmax, ranks = _softmax(config), _top_k(config)
+    codes = filled(
+        """
+for (rank = 0u; rank < ${k}u; rank++) {
+    result->top_probabilities[rank] =
+        rank < filled ? (@top_probabilities_t)@probability(factor, @position(vectors, indices[rank])) : 0;
+}
+""",
+        k=config.top_k,
+    )
+    return ModeCode(
+        f"{softmax.functions}\n{ranks.functions}",
+        f"{softmax.prepare}\n{ranks.prepare}",
+        finish=ranks.finish + codes,
+    )
+
+
+def random_words(config: Config) -> str:
+    """The generator of random words, a state that the caller owns."""
+    (_, near), (_, far) = REGISTERS
+    first, second = initial_states(config.seed)
+    return filled(
+        """
+/* Two linear feedback shift registers, of 63 and of 65 bits: the random sequence of the head since its reset. */
+typedef struct {
+    uint64_t first;
+    uint64_t second;
+    uint64_t second_top;
+} @random;
+
+/* The state after reset. */
+static inline void @reset(@random *random)
+{
+    random->first = UINT64_C($first);
+    random->second = UINT64_C($second);
+    random->second_top = ${top}u;
+}
+
+/* The next $word bits of both registers, added modulo 2. */
+static inline uint64_t @next_word(@random *random)
+{
+    const uint64_t mask = (UINT64_C(1) << $word) - 1u;
+    const uint64_t word = (random->first ^ random->second) & mask;
+    const uint64_t one = (random->first ^ (random->first >> $near)) & mask;
+    const uint64_t other = (random->second ^ (random->second >> $far)) & mask;
+    random->first = (random->first >> $word) | (one << $one_place);
+    random->second = (random->second >> $word) | (random->second_top << $top_place) | (other << $other_place);
+    random->second_top = other >> $other_top;
+    return word;
+}
+""",
+        first=first,
+        second=second & ((1 << 64) - 1),
+        top=second >> 64,
+        word=WORD,
+        near=near,
+        far=far,
+        one_place=63 - WORD,
+        top_place=64 - WORD,
+        other_place=65 - WORD,
+        other_top=WORD - 1,
+    )
+
+
+_DRAWN = """
+result->sample = (@sample_t)index;
+result->score = (@score_t)((int64_t)@score(vectors, index) + ($smallest));
+"""
+
+
+def _sample(config: Config) -> ModeCode:
+    drawn = filled(_DRAWN, smallest=config.score_format.minimum)
+    if config.sampler == "inverse_cdf":
+        return _inverse_cdf(config, drawn)
+    numbers = gumbel_table(config)
+    functions = (
+        filled("""
+/* Gumbel noise of a random word. */
+static inline uint64_t @noise(uint64_t word)
+{
+""")
+        + table("base", numbers.base)
+        + table("slope", numbers.slope)
+        + filled(
+            """
+    const uint64_t fraction = word & ${fraction_mask}u;
+    const uint64_t mantissa = (word >> $fraction) & ${mantissa_mask}u;
+    const bool upper = ((word >> $side) & 1u) != 0u;
+    const uint64_t most = upper ? ${upper_last}u : ${lower_last}u;
+    const uint64_t rest = word >> $octave;
+    uint64_t octave = 0u, address;
+    while (octave < most && ((rest >> octave) & 1u) == 0u) {
+        octave++;
+    }
+    address = (upper ? octave + ${lower}u : octave) * ${segments}u + mantissa;
+    return base[address] + ((slope[address] * fraction) >> $fraction);
+}
+""",
+            fraction_mask=(1 << FRACTION) - 1,
+            fraction=FRACTION,
+            mantissa_mask=SEGMENTS - 1,
+            side=FRACTION + MANTISSA,
+            octave=FRACTION + MANTISSA + 1,
+            upper_last=UPPER_OCTAVES - 1,
+            lower_last=numbers.lower_octaves - 1,
+            lower=numbers.lower_octaves,
+            segments=SEGMENTS,
+        )
+    )
+    return ModeCode(
+        functions,
+        "uint64_t largest = 0u;\nbool any = false;\nsize_t index = 0u;",
+        finish=filled(
+            """
+for (i = 0u; i < count; i++) {
+    if (@takes_part(vectors, i)) {
+        const uint64_t perturbed = (@position(vectors, i) << $shift) + @noise(@next_word(random));
+        if (!any || perturbed > largest) {
+            any = true;
+            largest = perturbed;
+            index = i;
+        }
+    }
+}
+""",
+            shift=numbers.shift,
+        )
+        + drawn,
+    )
+
+
+def _inverse_cdf(config: Config, drawn: str) -> ModeCode:
+    law = cdf_law(config)
+    tables: ExponentialTables = law.widths.tables
+    return ModeCode(
+        exponential(tables)
+        + filled("""
+
+/* The exponential of an element as the exact sum takes it. */
+static inline uint64_t @term(const @vector *vectors, size_t i)
+{
+    const @exponential_t term = @exponential(@position(vectors, i));
+    return @takes_part(vectors, i) ? term.significand << term.exponent : 0u;
+}
+"""),
+        "uint64_t total = 0u, share = 0u, running = 0u;\nsize_t index = 0u;",
+        finish=filled(
+            """
+for (i = 0u; i < count; i++) {
+    total += @term(vectors, i);
+}
+{
+    /* share = floor(u * total / 2^$bits), bit by bit, so that no intermediate result has more than 64 bits. */
+    const uint64_t word = @next_word(random);
+    unsigned bit;
+    for (bit = 0u; bit < ${bits}u; bit++) {
+        share = (share + ((word >> bit) & 1u) * total) >> 1;
+    }
+}
+for (i = 0u; i < count; i++) {
+    running += @term(vectors, i);
+    if (running > share) {
+        index = i;
+        break;
+    }
+}
+""",
+            bits=law.share_bits,
+        )
+        + drawn,
+    )
+
+
+MODES: dict[str, Callable[[Config], ModeCode]] = {
+    "argmax": _argmax,
+    "softmax": _softmax,
+    "log_softmax": _log_softmax,
+    "cross_entropy": _cross_entropy,
+    "exponential": _exponential,
+    "sigmoid": _sigmoid,
+    "sample": _sample,
+    "hardmax": _hardmax,
+    "top_k": _top_k,
+    "softmax_top_k": _softmax_top_k,
+}
+"""Mode → its C."""

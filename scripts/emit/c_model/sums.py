@@ -1,0 +1,187 @@
+"""C of the sum of a vector's exponentials: `sim/golden/stages/{exponential,accumulate,leading_one}` element by element."""
+
+from softstream.hw.numbers.exponential import SPLIT_GUARD, ExponentialTables
+from softstream.hw.numbers.softmax import Numerics
+from softstream.scripts.emit.c_model.text import filled, table
+
+__all__ = ["exponential", "leading_one", "product", "summed"]
+
+
+def product() -> str:
+    """floor(one · other / 2^shift), whatever the width of the product."""
+    return filled("""
+/* floor(one * other / 2^shift) of factors below 2^36; the result is below 2^62. */
+static inline uint64_t @product(uint64_t one, uint64_t other, unsigned shift)
+{
+    const unsigned low = shift < 18u ? shift : 18u;
+    const uint64_t high_part = one * (other >> low);
+    const uint64_t low_part = (one * (other & ((UINT64_C(1) << low) - 1u))) >> low;
+    return (high_part + low_part) >> (shift - low);
+}
+""")
+
+
+def exponential(tables: ExponentialTables) -> str:
+    """2^(beta·position) as exponent and significand, by one table or as the product of two entries."""
+    head = filled(
+        """
+/* An exponential, significand * 2^(exponent - $fraction), significand in [2^$fraction, 2^${more}). */
+typedef struct {
+    uint64_t exponent;
+    uint64_t significand;
+} @exponential_t;
+
+static inline @exponential_t @exponential(uint64_t position)
+{
+""",
+        fraction=tables.fraction,
+        more=tables.fraction + 1,
+    )
+    if not tables.low:
+        exponents, significands = tables.all_positions
+        return (
+            head
+            + table("exponent", exponents)
+            + table("significand", significands)
+            + filled("""
+    @exponential_t result;
+    result.exponent = exponent[position];
+    result.significand = significand[position];
+    return result;
+}
+""")
+        )
+    zeros = tables.work_fraction - tables.delta_width
+    return (
+        head
+        + table("high_exponent", (e for e, _ in tables.high))
+        + table("high_factor", (x for _, x in tables.high))
+        + table("low_exponent", (e for e, _ in tables.low))
+        + table("low_delta", (d for _, d in tables.low))
+        + filled(
+            """
+    const uint64_t high = position >> $low, low = position & ${low_mask}u;
+    const uint64_t factor = high_factor[high];
+    const uint64_t scaled = factor + @product(factor >> $zeros, low_delta[low], ${width}u);
+    const uint64_t carry = scaled >> $carry;
+    @exponential_t result;
+    result.exponent = (uint64_t)high_exponent[high] + low_exponent[low] + carry;
+    result.significand = scaled >> (${guard}u + carry);
+    return result;
+}
+""",
+            low=tables.low_width,
+            low_mask=(1 << tables.low_width) - 1,
+            zeros=zeros,
+            width=tables.delta_width,
+            carry=tables.work_fraction + 1,
+            guard=SPLIT_GUARD,
+        )
+    )
+
+
+def leading_one() -> str:
+    """The place of the leading one of a number above 0."""
+    return filled("""
+/* The place of the leading one of a value above 0. */
+static inline unsigned @leading_one(uint64_t value)
+{
+    unsigned place = 0u, bits;
+    for (bits = 32u; bits != 0u; bits >>= 1) {
+        if (value >> bits != 0u) {
+            value >>= bits;
+            place += bits;
+        }
+    }
+    return place;
+}
+""")
+
+
+_ABSOLUTE = """
+    for (i = 0u; i < count; i++) {
+        if (@takes_part(vectors, i)) {
+            const @exponential_t term = @exponential(@position(vectors, i));
+            total += term.significand << term.exponent;
+        }
+    }
+"""
+
+_REFERENCE = """
+    uint64_t reference = 0u;
+    for (i = 0u; i < count; i++) {
+        if (@takes_part(vectors, i)) {
+            const @exponential_t term = @exponential(@position(vectors, i));
+            const uint64_t coarse = term.exponent >> $step_log2;
+            const uint64_t scaled = term.significand << ((term.exponent & ${step_mask}u) + ${align}u);
+            if (coarse > reference) {
+                total = @shifted(total, coarse - reference);
+                reference = coarse;
+            }
+            total += @shifted(scaled, reference - coarse);
+        }
+    }
+"""
+
+
+def summed(widths: Numerics) -> str:
+    """The sum of a vector's exponentials as 2^n·m, exact or against a running reference."""
+    step = widths.reference_step
+    parts = [leading_one()]
+    if not widths.absolute:
+        parts.append(
+            filled(
+                """
+/* A sum moved down to a reference that is so many steps of $step octaves higher, cut. */
+static inline uint64_t @shifted(uint64_t value, uint64_t steps)
+{
+    return steps > ${most}u ? 0u : value >> (${step}u * steps);
+}
+""",
+                step=step,
+                most=63 // step,
+            )
+        )
+    parts.append(
+        filled(
+            """
+/* A sum, divisor * 2^(exponent - $fraction), divisor in [2^$fraction, 2^${more}). */
+typedef struct {
+    uint64_t exponent;
+    uint64_t divisor;
+} @sum_t;
+
+/* The sum of the exponentials of a vector; any value for a vector in which no element takes part. */
+static inline @sum_t @summed(const @vector *vectors, size_t count)
+{
+    uint64_t total = 0u;
+    size_t i;
+    unsigned leading;
+    @sum_t sum;
+""",
+            fraction=widths.divisor_fraction,
+            more=widths.divisor_fraction + 1,
+        )
+        + filled(
+            _ABSOLUTE if widths.absolute else _REFERENCE,
+            step_log2=step.bit_length() - 1,
+            step_mask=step - 1,
+            align=widths.accumulator_fraction - widths.significand_fraction,
+        )
+        + filled(
+            """
+    if (total == 0u) {
+        total = UINT64_C(1) << $accumulator;
+    }
+    leading = @leading_one(total);
+    sum.exponent = ${reference}leading - ${accumulator}u;
+    sum.divisor = leading > ${fraction}u ? total >> (leading - ${fraction}u) : total << (${fraction}u - leading);
+    return sum;
+}
+""",
+            accumulator=widths.accumulator_fraction,
+            reference="" if widths.absolute else f"{step}u * reference + ",
+            fraction=widths.divisor_fraction,
+        )
+    )
+    return "\n".join(parts)

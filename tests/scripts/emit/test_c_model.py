@@ -1,0 +1,159 @@
+"""The C model of a head: equal to the golden model bit for bit, without a warning, under the sanitizers, as C99 and C++17."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.c_models import built, different
+from support.rtlil_hashes import CONFIGURATIONS
+
+from softstream.hw.config.config import KEYS, Config
+from softstream.hw.errors import UserError
+from softstream.hw.plan.derive import plan
+from softstream.hw.plan.ports import byte_bits, outputs, sidebands
+from softstream.scripts.emit.c_model import COVERED, files, header_text
+from softstream.scripts.emit.head import GeneratedHead
+from softstream.sim.beats import pad_vectors
+from softstream.sim.golden.modes import MODELS
+from softstream.sim.stimulus import corner_vectors, limit_vectors, random_sideband
+
+SANITIZED = ["gcc", "-std=c99", "-O0", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+AS_CPP = ["g++", "-std=c++17", "-O1"]
+
+# Of every mode, normaliser, accumulator and option, one that no other one here covers.
+CHOSEN = {
+    name: CONFIGURATIONS[name]
+    for name in (
+        *("preset/argmax-int8", "preset/digits-softmax", "preset/softmax-int16", "preset/softmax-int8-masked"),
+        *("preset/softmax-int8-floor", "preset/softmax-int8-smoothed", "preset/sigmoid-int8", "preset/hardmax-int8"),
+        *("preset/top-k-int8", "preset/sample-int8", "preset/ensemble-probabilities-int8"),
+        *(
+            "softmax/reference",
+            "softmax/unsigned",
+            "softmax/none",
+            "softmax/logarithm-reference",
+            "softmax/split-reference",
+        ),
+        *(
+            "softmax/reciprocal",
+            "softmax/tiny",
+            "softmax/wide",
+            "member/log_softmax-reference",
+            "member/smoothed-small",
+        ),
+        *("member/log_softmax-small-split", "member/exponential", "member/exponential-split-2", "member/temperature"),
+        *("member/log_softmax-temperature", "member/sample-inverse-cdf-split", "pipelined/softmax_top_k"),
+        *("two-pass/two-pass-unsigned", "two-pass/two-pass-wide"),
+    )
+}
+
+OTHERS = {
+    # The label of the last member counts.
+    "label-of-ensemble": Config(mode="cross_entropy", ensemble=3, max_length=7),
+    "masked-groups": Config(groups=(3, 5), max_length=5, mask=True, normaliser="logarithm"),
+    "log_softmax-groups": Config(mode="log_softmax", groups=(3, 5), max_length=5),
+    "clipped": Config(clip_minimum=-20, clip_maximum=30, max_length=9),
+}
+
+
+def head(config: Config, name: str = "head") -> GeneratedHead:
+    return GeneratedHead(plan(config), name, f"{name}.v")
+
+
+def wrong(program: Path, configs: Mapping[str, Config]) -> list[str]:
+    """The configurations of which the program gives another number than the golden model."""
+    names = []
+    for number, (name, config) in enumerate(configs.items()):
+        rng = np.random.default_rng(number)
+        scores, lengths = pad_vectors(corner_vectors(config, rng) + limit_vectors(config, rng), 0)
+        if different(program, number, config, scores, lengths, random_sideband(config, scores)):
+            names.append(name)
+    return names
+
+
+def test_equal_to_the_golden_model_under_the_sanitizers(tmp_path: Path) -> None:
+    configs = {**CHOSEN, **OTHERS}
+    assert {config.mode for config in configs.values()} == set(MODELS)
+    assert not wrong(built(tmp_path, configs, SANITIZED), configs)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("compiler", [SANITIZED, AS_CPP], ids=["c99", "cpp17"])
+def test_equal_to_the_golden_model_in_every_configuration(tmp_path: Path, compiler: list[str]) -> None:
+    configs = {**CONFIGURATIONS, **OTHERS}
+    assert not wrong(built(tmp_path, configs, compiler), configs)
+
+
+def test_equal_as_cpp(tmp_path: Path) -> None:
+    configs = {name: CHOSEN[name] for name in ("preset/digits-softmax", "preset/sample-int8")}
+    assert not wrong(built(tmp_path, configs, AS_CPP), configs)
+
+
+@pytest.mark.parametrize("mode", ["softmax", "argmax"])
+def test_the_comparison_notices_a_wrong_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    before, after = {"softmax": ("+ 1u) >> 1", "+ 0u) >> 1"), "argmax": ("position > largest", "position >= largest")}[
+        mode
+    ]
+    text = header_text(head(Config(mode=mode, max_length=16), "m0"))
+    assert before in text
+    monkeypatch.setattr("support.c_models.header_text", lambda generated: text.replace(before, after))
+    configs = {"one": Config(mode=mode, max_length=16)}
+    assert wrong(built(tmp_path, configs, ["gcc", "-std=c99"]), configs) == ["one"]
+
+
+def test_bits_above_the_score_are_ignored(tmp_path: Path) -> None:
+    """Software may hand over whole bytes, as s_axis_tdata does."""
+    config = Config(mode="argmax", score_width=6, score_signed=False, max_length=4)
+    (tmp_path / "head.h").write_text(header_text(head(config)), encoding="ascii")
+    (tmp_path / "main.c").write_text(
+        '#include "head.h"\n#include <stdio.h>\nint main(void) { const uint8_t s[3] = {0x40 | 3, 5, 0xc0 | 4};\n'
+        'head_vector v = {s, 3}; head_result r; head_run(&v, &r); printf("%d %d", (int)r.argmax, (int)r.best); }\n'
+    )
+    subprocess.run(["gcc", "-std=c99", "main.c", "-o", "main"], cwd=tmp_path, check=True)
+    assert subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=True).stdout == "1 5"
+
+
+@pytest.mark.parametrize("name", ["preset/softmax-int8-masked", "pipelined/cross_entropy-4", "preset/exponential-int8"])
+def test_constants_are_those_of_the_ports(name: str) -> None:
+    """The place of each field in tdata and tuser, its width and its fraction bits."""
+    config = CONFIGURATIONS[name]
+    constants = dict(re.findall(r"#define HEAD_(\w+) +(\S+) +/\*", header_text(head(config))))
+    for output in outputs(config):
+        low = 0
+        for field in output.fields:
+            assert constants[f"{field.array.upper()}_LSB"] == f"{low}u"
+            assert constants[f"{field.array.upper()}_WIDTH"] == f"{field.width}u"
+            form = field.form.split(".")[1] if field.form else "0"
+            assert constants[f"{field.array.upper()}_FRACTION"] == form
+            low += byte_bits(field.width)
+    for field in sidebands(config):
+        assert constants[f"{field.name.upper()}_WIDTH"] == f"{field.width}u"
+    assert constants["SCORE_SCALE"] == repr(config.score_scale)
+
+
+def test_every_name_begins_with_that_of_the_module() -> None:
+    """Two heads fit into one program."""
+    text = header_text(head(CONFIGURATIONS["preset/sample-int8"], "my_head"))
+    defined = re.findall(r"^static inline \w+ (\w+)\(|^} (\w+);|^#define (\w+)|^typedef \w+ (\w+);", text, re.MULTILINE)
+    names = ["".join(groups) for groups in defined]
+    assert len(names) > 20
+    assert not [name for name in names if not name.startswith(("my_head_", "MY_HEAD_"))]
+    assert list(files(head(Config(), "my_head"))) == ["my_head_model.h"]
+
+
+def test_a_key_that_the_c_does_not_know_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {key.name for key in KEYS if key.numeric} >= COVERED
+    monkeypatch.setattr("softstream.scripts.emit.c_model.header.COVERED", COVERED - {"mask"})
+    with pytest.raises(UserError, match=r"^--c-model with mask = true: .*; mask = false would do$"):
+        header_text(head(Config(mask=True)))
+    header_text(head(Config()))
+
+
+def test_compilers_of_the_tests_are_there() -> None:
+    """They come with g++, which the simulators need as well."""
+    assert shutil.which("gcc")
+    assert shutil.which("g++")
