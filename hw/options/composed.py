@@ -25,6 +25,7 @@ from softstream.hw.options.final_round import FinalRound
 from softstream.hw.options.floor import REMAINING_MASS, Remainder
 from softstream.hw.options.vector_flags import VectorFlags
 from softstream.hw.plan.ports import outputs
+from softstream.hw.plan.stage_cycles import skewed
 from softstream.hw.streams.flow import Fork, RigidPipe
 from softstream.hw.streams.layouts import score_layout
 
@@ -97,7 +98,9 @@ class Composed(HeadInterface):
 
     def _winner(self, m: Module, before: Config, argmax: Config, scores: Any) -> tuple[Any, Any]:
         """(an argmax head that takes all scores, the stream of the same scores)."""
-        m.submodules.fork = fork = Fork(score_layout(before), 2)
+        # The ready of the front stage is low in the first cycle after reset. A winner that is not skewed passes its ready path
+        # and would come a cycle earlier than planned if it took the first score before that stage.
+        m.submodules.fork = fork = Fork(score_layout(before), 2, ordered=not skewed(argmax))
         m.submodules.winner = winner = self._head(argmax)
         wiring.connect(m, scores, fork.i)
         m.d.comb += [

@@ -172,12 +172,14 @@ class Hold(wiring.Component):
 class Fork(wiring.Component):
     """One stream to several: every sink takes each payload once, at its own time, before the next payload comes.
 
+    With `ordered`, no sink takes a payload before the sink of `o_0` does, whose ready must come from a register.
+
     Ports: `i`, `o_0`, `o_1` and so on, streams of `shape`. Latency 0 cycles, one payload per cycle. Passes the ready
     paths.
     """
 
-    def __init__(self, shape: ShapeLike, count: int) -> None:
-        self._count = count
+    def __init__(self, shape: ShapeLike, count: int, *, ordered: bool = False) -> None:
+        self._count, self._ordered = count, ordered
         copies = {f"o_{number}": Out(stream.Signature(shape)) for number in range(count)}
         super().__init__({"i": In(stream.Signature(shape)), **copies})
 
@@ -186,11 +188,16 @@ class Fork(wiring.Component):
         copies = [getattr(self, f"o_{number}") for number in range(self._count)]
         # Which sinks took the current payload in an earlier cycle.
         served = [Signal(name=f"served_{number}") for number in range(self._count)]
-        finished = Cat(before | copy.ready for before, copy in zip(served, copies, strict=True))
+        sinks = [before | copy.ready for before, copy in zip(served, copies, strict=True)]
+        offers = [self.i.valid & ~before for before in served]
+        if self._ordered:
+            offers[1:] = [offer & sinks[0] for offer in offers[1:]]
+            sinks[1:] = [sink & sinks[0] for sink in sinks[1:]]
+        finished = Cat(sinks)
         m.d.comb += self.i.ready.eq(finished.all())
         for number, (before, copy) in enumerate(zip(served, copies, strict=True)):
             m.d.comb += [
-                copy.valid.eq(self.i.valid & ~before),
+                copy.valid.eq(offers[number]),
                 Value.cast(copy.payload).eq(Value.cast(self.i.payload)),
             ]
             m.d.sync += before.eq(self.i.valid & finished[number] & ~self.i.ready)

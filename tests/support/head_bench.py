@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from amaranth import Cat, ClockDomain, ClockSignal, Module
+from amaranth import Cat, ClockDomain, ClockSignal, Module, Signal
 from amaranth.sim import Simulator
 
 from softstream.hw.axi import AxiTop
@@ -33,14 +33,23 @@ class HeadTrace:
 
 
 def check_head(
-    config: Config, vectors: list[np.ndarray], *, source: str = "never", sink: str = "never", seed: int = 1
+    config: Config,
+    vectors: list[np.ndarray],
+    *,
+    source: str = "never",
+    sink: str = "never",
+    seed: int = 1,
+    reset: int = 0,
 ) -> HeadTrace:
-    """Sends vectors under pauses on both sides; the outputs must equal the golden model's, with no beat more."""
+    """Sends vectors under pauses on both sides; the outputs must equal the golden model's, with no beat more.
+
+    The head is in reset for the first `reset` cycles, and the first beat is offered from the second of them on.
+    """
     scores, lengths = pad_vectors(vectors, config.score_format.minimum)
     extra = random_sideband(config, scores)
     beats = score_beats(config, scores, lengths, np.random.default_rng(seed), extra)
     due = due_beats(config, golden(config, scores, lengths, extra), lengths, extra.get("mask"))
-    return _run(config, beats, due, stalls_in_cycle(source, seed), stalls_in_cycle(sink, seed + 1))
+    return _run(config, beats, due, stalls_in_cycle(source, seed), stalls_in_cycle(sink, seed + 1), reset)
 
 
 def _run(
@@ -49,13 +58,15 @@ def _run(
     due: Mapping[str, list[Beat]],
     pause_source: Callable[[int], bool],
     pause_sink: Callable[[int], bool],
+    reset: int,
 ) -> HeadTrace:
     prefixes = [output.prefix for output in outputs(config)]
     fields = {prefix: stream_fields(config, prefix) for prefix in ("s_axis", *prefixes)}
     m = Module()
     m.domains.bench = ClockDomain(reset_less=True)
     m.submodules.top = top = AxiTop(config)
-    m.d.comb += [top.aclk.eq(ClockSignal("bench")), top.aresetn.eq(1)]
+    running = Signal()
+    m.d.comb += [top.aclk.eq(ClockSignal("bench")), top.aresetn.eq(running)]
 
     def wires(prefix: str, *names: str) -> list[Any]:
         return [getattr(top, f"{prefix}_{name}") for name in names]
@@ -78,8 +89,9 @@ def _run(
 
     async def run(ctx: Any) -> None:
         sent, cycle, moved, offered, ready = 0, 0, 0, False, 0
+        ctx.set(running, not reset)
         async for _, _, accepts, *now in ctx.tick("bench").sample(*wires("s_axis", "tready"), *watched):
-            if offered and accepts:
+            if offered and accepts and cycle >= reset:
                 trace.inputs.append(cycle)
                 sent, offered, moved = sent + 1, False, cycle
             at = 0
@@ -90,6 +102,7 @@ def _run(
                     check(prefix, tuple(beat), cycle)
                     moved = cycle
             cycle += 1
+            ctx.set(running, cycle >= reset)
             done = sent == len(beats) and all(len(trace.outputs[prefix]) == len(due[prefix]) for prefix in prefixes)
             assert cycle - moved < patience or done, f"no beat in {patience} cycles, {sent} of {len(beats)} sent"
             if done and cycle - moved > 20:
