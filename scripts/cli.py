@@ -469,9 +469,11 @@ def _compare(
         else:
             compare_report.write_html(result, Path(output))
     console.document({**result.to_json(), "report": output})
+    console.line(result.answer)
+    for line in result.range_lines:
+        console.line(line)
     columns, rows, right_aligned = result.table()
     console.table("", columns, rows, right=right_aligned, fold=columns[:1], drop=result.expendable)
-    console.line(result.answer)
     console.done(
         f"{output}: report of {result.data.vectors} vectors" if output else f"{result.data.vectors} vectors compared"
     )

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from softstream.scripts.measure.given import ulp_text
+from softstream.scripts.measure.score_range import ScoreRange, share_text
 from softstream.scripts.measure.statistics import CALIBRATION
 from softstream.scripts.output import written_file
 from softstream.scripts.page import ARGMAX, BOUND, GRID, MUTED, SOFTMAX, captioned, dots, escape, page, raised, svg
@@ -69,15 +71,64 @@ def _error_limits(comparison: Comparison) -> tuple[float, float]:
 def _draw_error(figure: "Figure", comparison: Comparison) -> None:
     p = comparison.probabilities
     axes = figure.subplots()
-    smallest = -(comparison.config.probability_width + 5) * np.log10(2)
-    x = np.log10(np.maximum(p.exact, 10.0**smallest))
+    x, smallest = _decades(axes, comparison, p.exact)
     dots(axes, x, p.error_ulp, (smallest, 0.0, *_error_limits(comparison)), SOFTMAX)
     _bounds(axes, comparison)
+    axes.set_xlabel("probability of the codes")
+
+
+def _decades(axes: "Axes", comparison: Comparison, probabilities: np.ndarray) -> tuple[np.ndarray, float]:
+    """Draws an axis of probabilities; returns their logarithms and the smallest that is shown."""
+    smallest = float(-(comparison.config.probability_width + 5) * np.log10(2))
     decades = np.arange(np.ceil(smallest), 1)
     ticks = decades[:: -max(1, -(-len(decades) // 5))].astype(int)
     axes.set_xticks(ticks, ["1" if tick == 0 else f"10{raised(tick)}" for tick in ticks])
     axes.set_xlim(smallest - 0.05, 0.05)
-    axes.set_xlabel("true probability")
+    return np.log10(np.maximum(probabilities, 10.0**smallest)), smallest
+
+
+def _draw_given_error(figure: "Figure", comparison: Comparison) -> None:
+    p = comparison.probabilities
+    axes = figure.subplots()
+    x, smallest = _decades(axes, comparison, p.given_exact)
+    reach = 1.15 * max(float(np.abs(p.given_error_ulp).max(initial=0.0)), p.worst_ulp)
+    dots(axes, x, p.given_error_ulp, (smallest, 0.0, -reach, reach), SOFTMAX)
+    for sign in (1, -1):
+        axes.axhline(sign * p.worst_ulp, color=BOUND, linewidth=1.1)
+    axes.axhline(0, color=GRID, linewidth=0.8, zorder=0)
+    axes.set_ylim(-reach, reach)
+    axes.set_ylabel("error, ulp")
+    axes.set_xlabel("probability of the given floats")
+
+
+def _draw_range(figure: "Figure", scores: ScoreRange) -> None:
+    """Histogram of the scores; those beyond the code in the colour of the bound, the code as a bracket below."""
+    axes = figure.subplots()
+    edges, (first, last) = np.array(scores.edges), scores.code_bins
+    inside = (np.arange(len(scores.counts)) >= first) & (np.arange(len(scores.counts)) < last)
+    colors = [SOFTMAX if within else BOUND for within in inside]
+    axes.bar(edges[:-1], scores.counts, np.diff(edges), align="edge", color=colors, alpha=0.55, linewidth=0)
+    axes.set_yscale("symlog", linthresh=1)
+    most = max(*scores.counts, 1)
+    powers = np.arange(0, np.floor(np.log10(most)) + 1, max(1, int(np.log10(most)) // 3)).astype(int)
+    axes.set_yticks([0, *(10.0**powers)], ["0", *("1" if not p else f"10{raised(p)}" for p in powers)])
+    axes.set_yticks([], minor=True)
+    axes.set_ylim(0, 3 * most)
+    for end in (first, last):
+        axes.axvline(edges[end], color=MUTED, linewidth=1.1, linestyle=(0, (4, 3)))
+    axes.annotate(
+        f"codes {scores.code_minimum:.3g} to {scores.code_maximum:.3g}",
+        ((edges[first] + edges[last]) / 2, 1.0),
+        xycoords=("data", "axes fraction"),
+        ha="center",
+        va="top",
+        color=MUTED,
+        fontsize=9.5,
+    )
+    margin = 0.02 * (edges[-1] - edges[0])
+    axes.set_xlim(edges[0] - margin, edges[-1] + margin)
+    axes.set_ylabel("scores")
+    axes.set_xlabel("score, nats")
 
 
 def _draw_sweep(figure: "Figure", comparison: Comparison) -> None:
@@ -199,9 +250,20 @@ def _table(rows: Sequence[Row]) -> str:
 
 def _facts(comparison: Comparison) -> Iterator[tuple[str, str]]:
     c, d, p = comparison, comparison.decisions, comparison.probabilities
-    yield f"{d.argmax_flips} of {c.data.vectors}", "decisions of argmax alone differ from float64"
+    flips = max(d.argmax_flips, d.softmax_flips)
+    yield f"{flips} of {c.data.vectors}", f"decisions differ from those of the given {c.scores.given}"
+    if p.given is not None:
+        total, quantisation = p.given.total.largest, p.given.quantisation.largest
+        yield (
+            f"{ulp_text(total)} ulp",
+            f"largest error against the given floats; quantising the scores costs up to {ulp_text(quantisation)}",
+        )
+        yield share_text(c.scores.saturated_share), f"of the scores saturate: {c.scores.saturated} of {c.scores.count}"
     saturated = f", {p.worst_ulp:.0f} where 1.0 saturates" if p.worst_ulp > p.bound_ulp else ""
-    yield f"{p.maximum_error_ulp:.3f} ulp", f"largest error of a probability; proved bound {p.bound_ulp:.3f}{saturated}"
+    yield (
+        f"{p.maximum_error_ulp:.3f} ulp",
+        f"largest error that the hardware adds; proved bound {p.bound_ulp:.3f}{saturated}",
+    )
     yield (
         f"{c.argmax.last_output_cycle} → {c.softmax.last_output_cycle}",
         f"cycles from first input to last output, N = {c.length}",
@@ -216,12 +278,27 @@ def _facts(comparison: Comparison) -> Iterator[tuple[str, str]]:
 def _error_figures(comparison: Comparison) -> Iterator[str]:
     p = comparison.probabilities
     ulp = f"1 ulp is 2{raised(-comparison.config.probability_width)}"
+    of = f"{len(p.exact)} probabilities of {comparison.data.vectors} vectors"
+    if p.given is not None:
+        yield captioned(
+            "Error against the given floats",
+            svg(
+                "given-error",
+                "Error in ulp over the probability of the given floats",
+                3.1,
+                lambda f: _draw_given_error(f, comparison),
+            ),
+            f"{of}: quantising and hardware together; {ulp}. Red: what the hardware can add, {p.worst_ulp:.3f} ulp.",
+        )
     yield captioned(
-        "Error of every probability",
+        "Error that the hardware adds",
         svg(
-            "error", "Error in ulp over the true probability, with the bound", 3.1, lambda f: _draw_error(f, comparison)
+            "error",
+            "Error in ulp over the probability of the codes, with the bound",
+            3.1,
+            lambda f: _draw_error(f, comparison),
         ),
-        f"{len(p.exact)} probabilities of {comparison.data.vectors} vectors against float64; {ulp}.",
+        f"{of} against the exact softmax of the same codes; {ulp}.",
     )
     if p.sweep is not None:
         tried = (
@@ -234,19 +311,46 @@ def _error_figures(comparison: Comparison) -> Iterator[str]:
         )
 
 
+def _range_figure(scores: ScoreRange) -> str:
+    notes = [f"{scores.saturated_text}."]
+    if scores.shifted:
+        notes.append(f"{scores.shifted} vectors are shown behind the shift that fits them to the code.")
+    if scores.excluded:
+        notes.append(f"{scores.excluded} excluded scores are left out.")
+    if scores.minimum < scores.edges[0] or scores.maximum > scores.edges[-1]:
+        notes.append(
+            f"The scores reach from {scores.minimum:.3g} to {scores.maximum:.3g}; the outer bars count what is beyond."
+        )
+    return captioned(
+        "Range of the scores and of the code",
+        svg("range", "Histogram of the scores beside the range of the code", 2.6, lambda f: _draw_range(f, scores)),
+        " ".join(notes),
+    )
+
+
 def _sections(comparison: Comparison) -> Iterator[str]:
     tables = {section: list(rows) for section, rows in groupby(comparison.rows(), key=lambda row: row.section)}
     d, p = comparison.decisions, comparison.probabilities
     yield "<h2>The decision</h2>"
+    given = comparison.scores.given
     yield (
-        "<p>Both heads find the winner among the raw scores, first index on ties. The argmax of the quantised "
-        f"probabilities instead would differ from float64 in {d.probability_flips} of {comparison.data.vectors} vectors.</p>"
+        f"<p>The reference is the first of the largest given {given}. Both heads find the winner among the score codes. The "
+        f"argmax of the probability codes instead would differ from the given {given} in {d.probability_flips} of "
+        f"{comparison.data.vectors} vectors.</p>"
     )
     yield _table(tables.pop("Decision"))
+    yield f'<div class="plots">{_range_figure(comparison.scores)}</div>'
     yield "<h2>The probabilities</h2>"
     if not p.within_bound:
         yield '<p class="bad">An error exceeds the bound: hardware, model or proof is wrong.</p>'
-    yield "<p>Errors are against the float64 softmax of the same codes; the bounds are proved for every input.</p>"
+    if p.given is None:
+        yield "<p>Errors are against the softmax of the given codes, in float64; the bounds are proved for every input.</p>"
+    else:
+        yield (
+            "<p>The error against the softmax of the given floats, in float64, has two parts: what quantising the scores "
+            "costs, and what the hardware adds to the softmax of the codes. The bounds of the second part are proved for every "
+            "input.</p>"
+        )
     yield _table(tables.pop("Probabilities"))
     figures = list(_error_figures(comparison))
     if p.reliability:

@@ -6,13 +6,15 @@
     comparison.to_json()         # for machines
     report.write_html(comparison, path)
 
-Both heads come from one configuration and receive the same score codes. Decisions are judged against the labels and against
-float64 (the argmax of the float64 softmax of the same codes, first index on ties), probabilities against float64 in ulp
-and against the bound from the plan. Cycles come from the plan; cells and Fmax are measured with yosys and nextpnr.
+Both heads come from one configuration and receive the same score codes. The reference is the softmax, in float64, of the scores
+that were given, floats or codes: decisions are judged against the first of the largest given scores and against the labels,
+probabilities in ulp. Of floats the error is split in two: what quantising the scores costs (softmax of the codes, in float64),
+and what the hardware adds, which the bound from the plan limits. Cycles come from the plan; cells and Fmax are measured with
+yosys and nextpnr.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any, Literal
 
@@ -27,14 +29,18 @@ from softstream.hw.errors import UserError
 from softstream.hw.plan.derive import Plan, plan
 from softstream.scripts.measure.accuracy import Sweep, signed_errors, sweep_pairs
 from softstream.scripts.measure.datasets import DataSummary, dataset
+from softstream.scripts.measure.given import Distance, GivenError, given_vectors, ulp_text
 from softstream.scripts.measure.heads import PARTS, Progress, measure_heads, mhz_text, resources_json, verify
+from softstream.scripts.measure.score_range import ScoreRange, score_range, share_text
 from softstream.scripts.measure.statistics import Bin, percent_text, reliability
 from softstream.scripts.scores import Scores
 from softstream.sim.golden import Result, golden
-from softstream.sim.reference.softmax import softmax_float64, valid_elements
+from softstream.sim.reference.exact import Vectors
 
 __all__ = ["Comparison", "Decisions", "Probabilities", "Row", "Side", "Sweep", "compare"]
 
+JSON_FORMAT = 2
+"""Raise it when a key of `to_json` changes its name or meaning."""
 _MODEL_SHARE = 0.1  # of the progress bar; place and route has the rest
 
 
@@ -44,27 +50,35 @@ class Decisions:
 
     head_flips: int
     """Vectors on which the two heads decide differently."""
+    code_flips: int
+    """Vectors on which the largest score code is another than the largest given score; first index on ties."""
     argmax_flips: int
-    """Vectors on which the argmax head differs from float64."""
+    """Vectors on which the argmax head differs from the largest given score."""
     softmax_flips: int
-    """Vectors on which the winner that the softmax head puts out differs from float64."""
+    """Vectors on which the winner that the softmax head puts out differs from the largest given score."""
     probability_flips: int
-    """Vectors that would differ from float64 if one took the argmax of the probability codes instead."""
+    """Vectors that would differ from the largest given score if one took the argmax of the probability codes instead."""
+    given_accuracy: float | None
+    """Of the largest given score."""
+    code_accuracy: float | None
+    """Of the largest score code."""
     argmax_accuracy: float | None
     softmax_accuracy: float | None
     probability_accuracy: float | None
-    float64_accuracy: float | None
 
 
 @dataclass(frozen=True)
 class Probabilities:
-    """The softmax head's probabilities against float64."""
+    """The softmax head's probabilities against the softmax of the codes and of the given floats, both in float64."""
 
+    given: GivenError | None
+    """Errors in ulp against the given floats; None where codes were given."""
     maximum_error_ulp: float
-    """Largest error before saturation, which `bound_ulp` bounds."""
+    """Largest error that the hardware adds, before saturation, which `bound_ulp` bounds; of the scores and of the sweep."""
     worst_error_ulp: float
-    """Largest error with the saturation of 1.0, which `worst_ulp` bounds."""
+    """The same with the saturation of 1.0, which `worst_ulp` bounds."""
     mean_error_ulp: float
+    """Mean error that the hardware adds."""
     bound_ulp: float
     worst_ulp: float
     saturated: int
@@ -73,16 +87,21 @@ class Probabilities:
     """Smallest sum of one vector's probabilities."""
     sum_maximum: float
     exact: np.ndarray
-    """Exact probability of every element, flat."""
+    """Exact probability of every element, of the codes, flat."""
     error_ulp: np.ndarray
-    """Signed error of every element."""
+    """Signed error of every element against it."""
+    given_exact: np.ndarray
+    """Exact probability of every element, of the given scores, flat."""
+    given_error_ulp: np.ndarray
+    """Signed error of every element against it."""
     sweep: Sweep | None
     """None where vectors have one element."""
     reliability: tuple[Bin, ...]
     """Empty without labels."""
     calibration_error: float | None
     """Expected calibration error: mean over the vectors of |accuracy − confidence| of their bin."""
-    float64_calibration_error: float | None
+    given_calibration_error: float | None
+    """That of the softmax of the given scores."""
 
     @property
     def within_bound(self) -> bool:
@@ -114,7 +133,7 @@ class Row:
     argmax: str
     softmax: str
     reference: str
-    """Value to compare with: that of float64, the bound, or the size of the part."""
+    """Value to compare with: that of the given scores, the bound, or the size of the part."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +142,7 @@ class Comparison:
 
     config: Config
     data: DataSummary
+    scores: ScoreRange
     length: int
     """Elements of the longest vector; cycles and throughput are those of this length."""
     engine: str
@@ -138,16 +158,30 @@ class Comparison:
 
     @property
     def answer(self) -> str:
-        """The comparison in two sentences: what argmax alone decides, and what softmax adds at what cost."""
-        n, d, p = self.data.vectors, self.decisions, self.probabilities
-        if d.head_flips == 0 == d.argmax_flips:
-            decided = f"Argmax alone makes the same {n} decisions as softmax and as float64."
-        else:
-            decided = (
-                f"Argmax alone flips {d.head_flips} of {n} decisions against softmax, {d.argmax_flips} against float64."
-            )
+        """The comparison in a few sentences: flips, error and saturation first, then the hardware's part and its cost."""
+        p = self.probabilities
         proved = f"proved: {p.bound_ulp:.3f}" if p.within_bound else f"MORE than the bound of {p.bound_ulp:.3f}"
         proved += f", and {p.worst_ulp:.0f} where 1.0 saturates" if p.worst_ulp > p.bound_ulp else ""
+        sentences = [self._decided]
+        if p.given is None:
+            sentences.append(
+                f"Softmax adds probabilities at most {p.maximum_error_ulp:.3f} ulp off ({proved}), for {self._cost}."
+            )
+        else:
+            largest = p.given.total.largest
+            sentences.append(
+                f"Probabilities are up to {ulp_text(largest)} ulp ({largest * 2.0**-self.config.probability_width:.2g}) off the "
+                "softmax of the floats."
+            )
+            if self.scores.saturated:
+                sentences.append(f"{self.scores.saturated_text} at score_scale = {self.config.score_scale:.4g}.")
+            sentences.append(f"The hardware adds at most {p.maximum_error_ulp:.3f} ulp of the error ({proved}).")
+            sentences.append(f"Softmax costs {self._cost}.")
+        return " ".join(sentences)
+
+    @property
+    def _cost(self) -> str:
+        """Cycles and cells that softmax takes more than argmax alone."""
         later = self.softmax.last_output_cycle - self.argmax.last_output_cycle
         costs = [f"a last output {abs(later)} cycles {'later' if later >= 0 else 'sooner'} at N = {self.length}"]
         for part in self.parts:
@@ -156,8 +190,27 @@ class Comparison:
             extra = self.softmax.measurements[part.name].cells[cell.name]
             extra -= self.argmax.measurements[part.name].cells[cell.name]
             costs.append(f"{abs(extra)} {'more' if extra >= 0 else 'fewer'} {cell.name} on {part.name}")
-        cost = " and ".join(filter(None, [", ".join(costs[:-1]), costs[-1]]))
-        return f"{decided} Softmax adds probabilities at most {p.maximum_error_ulp:.3f} ulp off ({proved}), for {cost}."
+        return " and ".join(filter(None, [", ".join(costs[:-1]), costs[-1]]))
+
+    @property
+    def _decided(self) -> str:
+        """The decisions of the heads against those of the given scores, in a sentence."""
+        n, d, given = self.data.vectors, self.decisions, self.scores.given
+        if d.head_flips == 0 == d.argmax_flips:
+            return f"Argmax alone makes the same {n} decisions as softmax and as the given {given}."
+        flips = max(d.argmax_flips, d.softmax_flips)
+        sentence = f"{flips} of {n} decisions ({share_text(flips / n)}) differ from those of the given {given}"
+        right = percent_text(min((a for a in (d.argmax_accuracy, d.softmax_accuracy) if a is not None), default=None))
+        if right != percent_text(d.given_accuracy):
+            sentence += f", and {right} % are right instead of {percent_text(d.given_accuracy)} %"
+        if d.head_flips:
+            sentence += f"; argmax alone differs from softmax in {d.head_flips}"
+        return f"{sentence}."
+
+    @property
+    def range_lines(self) -> tuple[str, ...]:
+        """The range of the scores beside that of the code, as a terminal shows it."""
+        return (self.scores.line,)
 
     def rows(self) -> list[Row]:
         """The table, section by section."""
@@ -179,66 +232,61 @@ class Comparison:
         return ("against",)
 
     def _decision_rows(self) -> list[Row]:
-        d, section = self.decisions, "Decision"
-        rows = [
+        d, given, section = self.decisions, self.scores.given, "Decision"
+        of = f"of {self.data.vectors}"
+        rows = []
+        if d.given_accuracy is not None:
+            expected = [f"{given} {percent_text(d.given_accuracy)}"]
+            if given == "floats":
+                expected.append(f"codes {percent_text(d.code_accuracy)}")
+            argmax, softmax = percent_text(d.argmax_accuracy), percent_text(d.softmax_accuracy)
+            rows.append(Row(section, "accuracy", "%", argmax, softmax, ", ".join(expected)))
+        by_quantising = f"by quantising {d.code_flips}" if given == "floats" else ""
+        rows += [
             Row(
-                section,
-                "differs from float64",
-                f"of {self.data.vectors}",
-                f"{d.argmax_flips}",
-                f"{d.softmax_flips}",
-                "",
+                section, f"differs from the given {given}", of, f"{d.argmax_flips}", f"{d.softmax_flips}", by_quantising
             ),
-            Row(
-                section,
-                "… if taken from the probabilities",
-                f"of {self.data.vectors}",
-                "",
-                f"{d.probability_flips}",
-                "",
-            ),
+            Row(section, "… if taken from the probabilities", of, "", f"{d.probability_flips}", ""),
         ]
-        if d.argmax_accuracy is not None:
-            rows = [
-                Row(
-                    section,
-                    "accuracy",
-                    "%",
-                    percent_text(d.argmax_accuracy),
-                    percent_text(d.softmax_accuracy),
-                    f"float64 {percent_text(d.float64_accuracy)}",
-                ),
-                *rows,
-                Row(
-                    section,
-                    "accuracy, if taken from the probabilities",
-                    "%",
-                    "",
-                    percent_text(d.probability_accuracy),
-                    "",
-                ),
-            ]
+        if d.given_accuracy is not None:
+            taken = percent_text(d.probability_accuracy)
+            rows.append(Row(section, "accuracy, if taken from the probabilities", "%", "", taken, ""))
+        if given == "floats":
+            saturated = f"{self.scores.saturated}"
+            share = share_text(self.scores.saturated_share)
+            rows.append(Row(section, "saturated scores", f"of {self.scores.count}", saturated, saturated, share))
         return rows
 
     def _probability_rows(self) -> list[Row]:
         p, section = self.probabilities, "Probabilities"
         places = 2 + round(0.3 * self.config.probability_width)  # a hundredth of an ulp
-        rows = [
-            Row(section, "largest error", "ulp", "", f"{p.maximum_error_ulp:.4f}", f"bound {p.bound_ulp:.4f}"),
-            Row(section, "… with 1.0 saturated", "ulp", "", f"{p.worst_error_ulp:.4f}", f"bound {p.worst_ulp:.4f}"),
-            Row(section, "mean error", "ulp", "", f"{p.mean_error_ulp:.4f}", ""),
-            Row(section, "smallest sum", "", "", f"{p.sum_minimum:.{places}f}", "exact 1"),
-            Row(section, "largest sum", "", "", f"{p.sum_maximum:.{places}f}", "exact 1"),
-        ]
-        if p.worst_ulp <= p.bound_ulp:  # UQ1.P holds 1.0: nothing saturates
-            del rows[1]
-        if self.config.normaliser == "none":  # a power of two stands in for the sum
+        largest, mean = "largest error", "mean error"
+        rows, means = [], []
+        if p.given is not None:
+            total, quantisation = p.given.total, p.given.quantisation
+            real = f"{total.largest * 2.0**-self.config.probability_width:.2g} in probability"
+            by_quantising = "… by quantising the scores"
             rows = [
-                Row(r.section, r.quantity, r.unit, r.argmax, r.softmax, r.reference.replace("exact 1", ""))
-                for r in rows
+                Row(section, f"{largest} against the floats", "ulp", "", ulp_text(total.largest), real),
+                Row(section, by_quantising, "ulp", "", ulp_text(quantisation.largest), ""),
             ]
+            means = [
+                Row(section, f"{mean} against the floats", "ulp", "", ulp_text(total.mean), ""),
+                Row(section, by_quantising, "ulp", "", ulp_text(quantisation.mean), ""),
+            ]
+            largest = mean = "… by the hardware"
+        rows.append(Row(section, largest, "ulp", "", f"{p.maximum_error_ulp:.4f}", f"bound {p.bound_ulp:.4f}"))
+        if p.worst_ulp > p.bound_ulp:  # UQ1.P holds 1.0: nothing saturates
+            worst = f"bound {p.worst_ulp:.4f}"
+            rows.append(Row(section, "… with 1.0 saturated", "ulp", "", f"{p.worst_error_ulp:.4f}", worst))
+        rows += [*means, Row(section, mean, "ulp", "", f"{p.mean_error_ulp:.4f}", "")]
+        one = "" if self.config.normaliser == "none" else "exact 1"  # or a power of two stands in for the sum
+        rows += [
+            Row(section, "smallest sum", "", "", f"{p.sum_minimum:.{places}f}", one),
+            Row(section, "largest sum", "", "", f"{p.sum_maximum:.{places}f}", one),
+        ]
         if p.calibration_error is not None:
-            expected = f"float64 {percent_text(p.float64_calibration_error)}"
+            expected = f"{self.scores.given} {percent_text(p.given_calibration_error)}"
             rows.append(
                 Row(section, "expected calibration error", "%", "", percent_text(p.calibration_error), expected)
             )
@@ -289,25 +337,30 @@ class Comparison:
         """Everything as plain values: integers and floats, None where there is no answer."""
         d, p = self.decisions, self.probabilities
         return {
+            "format": JSON_FORMAT,
             "softstream": self.version,
             "answer": self.answer,
             "config": self.softmax.plan.config.to_mapping(),
             "digest": {"argmax": self.argmax.plan.config.digest, "softmax": self.softmax.plan.config.digest},
             "engine": self.engine,
             "data": dict(vars(self.data)),
+            "scores": self.scores.to_json(),
             "decisions": dict(vars(d)),
             "probabilities": {
-                "maximum_error_ulp": p.maximum_error_ulp,
-                "worst_error_ulp": p.worst_error_ulp,
-                "mean_error_ulp": p.mean_error_ulp,
-                "bound_ulp": p.bound_ulp,
-                "worst_ulp": p.worst_ulp,
-                "within_bound": p.within_bound,
+                "given": None if p.given is None else asdict(p.given),
+                "hardware": {
+                    "maximum_error_ulp": p.maximum_error_ulp,
+                    "worst_error_ulp": p.worst_error_ulp,
+                    "mean_error_ulp": p.mean_error_ulp,
+                    "bound_ulp": p.bound_ulp,
+                    "worst_ulp": p.worst_ulp,
+                    "within_bound": p.within_bound,
+                },
                 "saturated": p.saturated,
                 "sum_minimum": p.sum_minimum,
                 "sum_maximum": p.sum_maximum,
                 "calibration_error": p.calibration_error,
-                "float64_calibration_error": p.float64_calibration_error,
+                "given_calibration_error": p.given_calibration_error,
                 "reliability": [dict(vars(b)) for b in p.reliability],
             },
             "length": self.length,
@@ -338,11 +391,11 @@ class Comparison:
 
 def _run(engine: str, config: Config, scores: Scores) -> Result:
     """The results of a head. Raises `Mismatch` where the simulated Verilog differs from the model."""
-    model = golden(config, scores.codes, scores.lengths)
+    model = golden(config, scores.codes, scores.lengths, scores.sideband)
     if engine == "rtl":
         from softstream.sim.simulators.runner import run_rtl
 
-        verify(run_rtl(config, scores.codes, scores.lengths), model)
+        verify(run_rtl(config, scores.codes, scores.lengths, scores.sideband), model)
     return model
 
 
@@ -357,51 +410,66 @@ def _judge(
     assert codes is not None
     assert bound is not None
     assert worst is not None
-    valid = valid_elements(config, scores.codes, scores.lengths)
-    exact = softmax_float64(config, scores.codes, scores.lengths)
-    # argmax takes the first of equals, as the heads do; beyond a vector's end nothing may win.
-    by_float = np.where(valid, exact, -1.0).argmax(axis=1)
+    vectors = Vectors(config, scores.codes, scores.lengths, scores.sideband)
+    valid, exact = vectors.valid, vectors.softmax
+    # Where codes were given, they are the given scores.
+    of_given = given_vectors(config, scores, scores.sideband)
+    reference = vectors if of_given is None else of_given
+    winners, given_exact = reference.winners, reference.softmax
+    # argmax takes the first of equals, as the heads do; an element that is not valid cannot win.
     by_codes = np.where(valid, codes, -1).argmax(axis=1)
 
     def accuracy(decision: np.ndarray) -> float | None:
         return None if labels is None else float(np.mean(decision == labels))
 
+    def flips(decision: np.ndarray) -> int:
+        return int(np.count_nonzero(decision != winners))
+
     decisions = Decisions(
         head_flips=int(np.count_nonzero(alone.argmax != normalised.argmax)),
-        argmax_flips=int(np.count_nonzero(alone.argmax != by_float)),
-        softmax_flips=int(np.count_nonzero(normalised.argmax != by_float)),
-        probability_flips=int(np.count_nonzero(by_codes != by_float)),
+        code_flips=flips(vectors.winners),
+        argmax_flips=flips(alone.argmax),
+        softmax_flips=flips(normalised.argmax),
+        probability_flips=flips(by_codes),
+        given_accuracy=accuracy(winners),
+        code_accuracy=accuracy(vectors.winners),
         argmax_accuracy=accuracy(alone.argmax),
         softmax_accuracy=accuracy(normalised.argmax),
         probability_accuracy=accuracy(by_codes),
-        float64_accuracy=accuracy(by_float),
     )
     error, saturated = (both[valid] for both in signed_errors(config, codes, exact))
-    swept = sweep_pairs(config)
+    one = 2.0**config.probability_width
+    given = None
+    if of_given is not None:
+        given = GivenError.of(codes[valid], exact[valid] * one, given_exact[valid] * one)
+    swept = sweep_pairs(config.replace(mask=False))
     every, cut = (error, saturated) if swept is None else (np.append(error, swept[1]), np.append(saturated, swept[2]))
-    real = codes / 2.0**config.probability_width
-    sums = real.sum(axis=1)
+    real = codes / one
+    sums = real.sum(axis=1)[valid.any(axis=1)]  # of a fully masked vector nothing is left to sum
     bins: tuple[Bin, ...] = ()
-    calibration = float_calibration = None
+    calibration = given_calibration = None
     if labels is not None:
         rows = np.arange(len(labels))
         bins, calibration = reliability(real[rows, normalised.argmax], normalised.argmax == labels)
-        _, float_calibration = reliability(exact[rows, by_float], by_float == labels)
+        _, given_calibration = reliability(given_exact[rows, winners], winners == labels)
     return decisions, Probabilities(
+        given=given,
         maximum_error_ulp=float(np.abs(every[~cut]).max(initial=0.0)),
-        worst_error_ulp=float(np.abs(every).max()),
-        mean_error_ulp=float(np.abs(error).mean()),
+        worst_error_ulp=float(np.abs(every).max(initial=0.0)),
+        mean_error_ulp=Distance.of(error).mean,
         bound_ulp=bound,
         worst_ulp=worst,
         saturated=int(np.count_nonzero(saturated)),
-        sum_minimum=float(sums.min()),
-        sum_maximum=float(sums.max()),
+        sum_minimum=float(sums.min()) if sums.size else 0.0,
+        sum_maximum=float(sums.max(initial=0.0)),
         exact=exact[valid],
         error_ulp=error,
+        given_exact=given_exact[valid],
+        given_error_ulp=codes[valid] - given_exact[valid] * one,
         sweep=None if swept is None else swept[0],
         reliability=bins,
         calibration_error=calibration,
-        float64_calibration_error=float_calibration,
+        given_calibration_error=given_calibration,
     )
 
 
@@ -443,7 +511,7 @@ def compare(
     tell = progress or (lambda fraction, what: None)
     tell(0.0, "scores through both heads")
     results = _run(engine, alone, codes), _run(engine, normalised, codes)
-    tell(_MODEL_SHARE / 2, "errors against float64")
+    tell(_MODEL_SHARE / 2, "errors")
     decisions, probabilities = _judge(normalised, codes, truth, results, plans[1])
     tell(_MODEL_SHARE, "Verilog")
     heads: dict[str, Config] = {head.mode: head for head in (alone, normalised)}
@@ -467,6 +535,7 @@ def compare(
     return Comparison(
         config=normalised,
         data=data.summary,
+        scores=score_range(normalised, codes),
         length=length,
         engine=engine,
         argmax=sides[0],

@@ -162,6 +162,11 @@ class Family:
         return self.columns, self.rows(), tuple(name for name in self.columns[1:] if not name.endswith("cells"))
 
     @property
+    def range_lines(self) -> tuple[str, ...]:
+        """The range of the scores beside that of the codes, as a terminal shows it."""
+        return ()
+
+    @property
     def expendable(self) -> tuple[str, ...]:
         """Columns that a narrow terminal does without, the first of them first."""
         return ("mean", "first output", "last", "calibration error, %", *(f"{part.name}: MHz" for part in self.parts))

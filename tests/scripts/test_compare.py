@@ -2,10 +2,13 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.placements import faked
 
 from softstream.boards.tools import measure as toolchain
@@ -17,6 +20,7 @@ from softstream.hw.plan.derive import plan
 from softstream.scripts.measure import heads
 from softstream.scripts.measure.datasets import digits
 from softstream.scripts.measure.resources import recorded
+from softstream.scripts.measure.score_range import score_range
 from softstream.scripts.measure.statistics import reliability
 from softstream.scripts.scores import Scores, quantise
 from softstream.scripts.verbs import compare as module
@@ -43,12 +47,12 @@ def of_digits():
 # Decisions
 
 
-def test_on_the_digits_argmax_alone_decides_as_softmax_and_float64_do(of_digits):
+def test_on_the_digits_argmax_alone_decides_as_softmax_and_the_given_scores_do(of_digits):
     d = of_digits.decisions
-    assert (d.head_flips, d.argmax_flips, d.softmax_flips) == (0, 0, 0)
-    assert d.argmax_accuracy == d.softmax_accuracy == d.float64_accuracy
+    assert (d.head_flips, d.code_flips, d.argmax_flips, d.softmax_flips) == (0, 0, 0, 0)
+    assert d.argmax_accuracy == d.softmax_accuracy == d.given_accuracy == d.code_accuracy
     assert d.argmax_accuracy > 0.9
-    assert of_digits.answer.startswith("Argmax alone makes the same 1797 decisions as softmax and as float64.")
+    assert of_digits.answer.startswith("Argmax alone makes the same 1797 decisions as softmax and as the given floats.")
 
 
 def test_the_argmax_of_quantised_probabilities_flips_where_they_tie():
@@ -76,6 +80,113 @@ def test_scores_without_labels_leave_accuracy_and_reliability_out():
     assert comparison.probabilities.reliability == ()
     assert comparison.probabilities.calibration_error is None
     assert not any("labelled" in row.quantity or "calibration" in row.quantity for row in comparison.rows())
+
+
+# The given floats
+
+
+def truth(config, floats, labels):
+    """(flips, largest error in ulp) of the head against the floats, by NumPy and the arrays of the model alone."""
+    result = golden(config, quantise(config, floats).codes)
+    weights = np.exp(floats - floats.max(axis=1, keepdims=True))
+    exact = weights / weights.sum(axis=1, keepdims=True)
+    flips = np.count_nonzero(result.argmax != floats.argmax(axis=1))
+    return flips, np.abs(result.probabilities - 256 * exact).max(), np.mean(floats.argmax(axis=1) == labels)
+
+
+KINDS = {
+    "narrow": RNG.normal(0, 0.2, (200, 10)),
+    "offset": RNG.normal(20, 6, (200, 10)),
+    "wide": RNG.normal(0, 30, (200, 10)),
+    "heavy tails": 3 * RNG.standard_cauchy((200, 10)),
+    "one vector of 1e8": np.concatenate([RNG.normal(0, 3, (199, 10)), RNG.normal(1e8, 1, (1, 10))]),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_flips_error_and_accuracy_are_against_the_given_floats(kind):
+    config, floats = preset("digits-softmax"), KINDS[kind]
+    labels = np.where(RNG.random(200) < 0.8, floats.argmax(axis=1), 0)
+    flips, largest, accuracy = truth(config, floats, labels)
+    comparison = compare(config, floats, labels, place=False)
+    d, p = comparison.decisions, comparison.probabilities
+    assert (d.code_flips, d.argmax_flips, d.softmax_flips) == (flips, flips, flips)
+    assert d.given_accuracy == accuracy
+    assert p.given.total.largest == pytest.approx(largest, rel=1e-6)
+    # The parts add up, and the hardware's is within its bound.
+    assert p.given.total.largest <= p.given.quantisation.largest + p.worst_error_ulp + 1e-9
+    assert p.within_bound
+    assert texts(comparison, "Decision", "differs from the given floats") == (
+        f"{flips}",
+        f"{flips}",
+        f"by quantising {flips}",
+    )
+    assert comparison.answer.startswith(f"{flips} of 200 decisions" if flips else "Argmax alone makes the same 200")
+    if comparison.scores.saturated:
+        assert f"{comparison.scores.saturated} of 2000 scores (" in comparison.answer
+    content = comparison.to_json()
+    assert json.loads(json.dumps(content, allow_nan=False)) == content
+
+
+def test_narrow_floats_flip_though_the_codes_do_not():
+    """Two scores within a step become the same code: the first wins, and against the codes alone nothing would show."""
+    floats = np.array([[0.02, 0.03], [0.03, 0.02]])
+    comparison = compare(preset("digits-softmax"), floats, np.array([1, 0]), place=False)
+    d = comparison.decisions
+    assert (d.head_flips, d.argmax_flips, d.given_accuracy, d.code_accuracy, d.argmax_accuracy) == (0, 1, 1.0, 0.5, 0.5)
+    assert comparison.answer.startswith(
+        "1 of 2 decisions (50.00 %) differ from those of the given floats, and 50.00 % are right instead of 100.00 %."
+    )
+
+
+def test_excluded_scores_take_no_part():
+    floats = RNG.normal(0, 3, (50, 16))
+    floats[RNG.random(floats.shape) < 0.4] = -np.inf
+    floats[3] = -np.inf
+    comparison = compare(SMALL.replace(mask=True), floats, LABELS.repeat(2)[:50], place=False)
+    assert comparison.scores.excluded == np.count_nonzero(floats == -np.inf)
+    assert len(comparison.probabilities.given_exact) == comparison.scores.count == np.isfinite(floats).sum()
+    assert comparison.decisions.given_accuracy == np.mean(floats.argmax(axis=1) == LABELS.repeat(2)[:50])
+    assert comparison.probabilities.within_bound
+    assert comparison.probabilities.sum_minimum > 0.9
+    with pytest.raises(UserError, match=r"= -inf: excludes an element, and mask = false; for example --set mask=true"):
+        compare(SMALL, floats, place=False)
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data(), scale=st.floats(0.01, 1), dtype=st.sampled_from([np.float16, np.float32, np.float64]))
+def test_the_number_that_differs_is_numpys_for_random_shapes_scales_and_types(data, scale, dtype):
+    vectors, columns = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 9))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    spread, offset = data.draw(st.sampled_from([0.01, 0.2, 3, 50])), data.draw(st.sampled_from([0, 20, -300]))
+    floats = rng.normal(offset, spread, (vectors, columns)).astype(dtype)
+    config = Config(max_length=columns, score_width=4, score_scale=scale)
+    d = compare(config, floats, place=False).decisions
+    winners = golden(config, quantise(config, floats).codes).argmax
+    assert d.argmax_flips == d.softmax_flips == np.count_nonzero(winners != np.argmax(floats, axis=1))
+
+
+def test_the_range_of_the_scores_stands_beside_that_of_the_codes():
+    scores = quantise(SMALL, np.concatenate([RNG.normal(0, 2, (50, 16)), np.full((1, 16), -1e6)]), saturate=True)
+    whole = score_range(SMALL, scores)
+    assert sum(whole.counts) == whole.count == 51 * 16
+    assert whole.saturated == 16 == whole.counts[0]
+    first, last = whole.code_bins
+    assert whole.edges[first] == pytest.approx(-128.5 * SMALL.score_scale)
+    assert whole.edges[last] == pytest.approx(127.5 * SMALL.score_scale)
+    assert whole.line.startswith("scores -1e+06 ")
+    assert whole.line.count("[") == whole.line.count("]") == 1
+    assert len(whole.line) <= 80
+    assert whole.saturated_text == "16 of 816 scores (1.96 %) saturate, 1 of them the largest of their vector"
+
+
+@pytest.mark.parametrize("scores", [None, SCORES])
+def test_what_is_called_float64_is_of_the_given_scores(scores):
+    comparison = compare(SMALL, scores, place=False)
+    keys = re.findall(r'"(\w*)":', json.dumps(comparison.to_json()))
+    assert not [key for key in keys if "float64" in key]
+    text = comparison.answer + " ".join(str(row) for row in comparison.rows())
+    assert "float64" not in text
 
 
 # Probabilities
@@ -115,7 +226,7 @@ def test_an_error_beyond_the_bound_is_reported():
     wrong = replace(comparison, probabilities=replace(p, maximum_error_ulp=2.0, worst_error_ulp=2.0))
     assert not wrong.probabilities.within_bound
     assert "2.000 ulp off (MORE than the bound of " in wrong.answer
-    assert wrong.to_json()["probabilities"]["within_bound"] is False
+    assert wrong.to_json()["probabilities"]["hardware"]["within_bound"] is False
 
 
 def test_the_sweep_holds_every_pair_of_narrow_codes_and_every_difference_of_wide_ones():
@@ -141,11 +252,11 @@ def test_reliability_bins_count_confidence_and_accuracy():
     assert [(b.low, b.high) for b in bins[:2]] == [(0.0, 0.1), (0.1, 0.2)]
 
 
-def test_the_softmax_head_is_as_well_calibrated_as_float64_to_within_its_resolution(of_digits):
+def test_the_softmax_head_is_as_well_calibrated_as_the_given_scores_to_within_its_resolution(of_digits):
     p = of_digits.probabilities
     assert sum(b.count for b in p.reliability) == 1797
     # A confidence moves by at most 1 ulp; a vector on the edge of two bins may change sides.
-    assert p.calibration_error == pytest.approx(p.float64_calibration_error, abs=0.01)
+    assert p.calibration_error == pytest.approx(p.given_calibration_error, abs=0.01)
 
 
 # Cycles, lengths
@@ -208,7 +319,12 @@ def test_real_scores_are_quantised_and_codes_with_their_count_stay_unchanged():
     saturated = int(np.count_nonzero(codes != steps))
     assert real.data.saturated == saturated > 0
     from_codes = compare(SMALL, Scores(codes, np.full(40, 16), True, saturated), LABELS, place=False)
-    assert from_codes.to_json() == real.to_json()
+    assert from_codes.data == real.data
+    # The hardware is the same; what it is held against are the given floats, or the codes.
+    one, other = (comparison.to_json()["probabilities"] for comparison in (from_codes, real))
+    assert one["hardware"] == other["hardware"]
+    assert one["given"] is None
+    assert other["given"]["total"]["largest"] > other["hardware"]["worst_error_ulp"]
 
 
 @pytest.mark.parametrize(
@@ -242,7 +358,7 @@ def test_inputs_that_do_not_match_are_refused_before_anything_runs(monkeypatch, 
 def test_the_simulated_verilog_is_held_against_the_model(monkeypatch):
     asked = []
 
-    def answers(config, codes, lengths):
+    def answers(config, codes, lengths, sideband):
         asked.append(config.mode)
         return golden(config, codes, lengths)
 
@@ -251,7 +367,7 @@ def test_the_simulated_verilog_is_held_against_the_model(monkeypatch):
     assert asked == ["argmax", "softmax"]
     assert {**comparison.to_json(), "engine": "golden"} == compare(SMALL, SCORES, place=False).to_json()
 
-    def errs(config, codes, lengths):
+    def errs(config, codes, lengths, sideband):
         result = golden(config, codes, lengths)
         return Result({**result, "best": result.best + 1})
 

@@ -89,10 +89,12 @@ def test_the_page_states_the_sources_of_its_numbers(of_digits, page):
 
 
 def test_the_page_has_every_plot_with_a_name_for_who_cannot_see_it(page):
-    assert page.tags["svg"] == 4
-    assert sum(name == "aria-label" for tag, name, _ in page.attributes if tag == "svg") == 4
+    assert page.tags["svg"] == 6
+    assert sum(name == "aria-label" for tag, name, _ in page.attributes if tag == "svg") == 6
     for label in (
-        "true probability",
+        "score, nats",
+        "probability of the given floats",
+        "probability of the codes",
         "first score − second score, nats",
         "confidence: probability of the winner",
         "Fmax, MHz",
@@ -156,10 +158,32 @@ def test_omitted_parts_are_named_or_absent():
     assert "Place and route was left out of this run" in page.text
     assert "Reliability" not in page.text
     assert "without labels" in page.text
-    assert page.tags["svg"] == 2
+    assert page.tags["svg"] == 3  # range, error, two scores
     single = Page(render(compare(CONFIG.replace(max_length=1), SCORES[:, :1], place=False)))
     assert "two scores" not in single.text
-    assert single.tags["svg"] == 1
+    assert single.tags["svg"] == 2
+
+
+def test_the_page_opens_with_what_the_given_floats_lose():
+    floats = np.random.default_rng(3).normal(0, 9, (400, 16))
+    comparison = compare(CONFIG, floats, floats.argmax(axis=1), place=False)
+    page = Page(render(comparison))
+    opening, _, rest = page.text.partition("The probabilities")
+    assert f"{comparison.decisions.argmax_flips} of 400 decisions" in opening
+    assert f"{comparison.scores.saturated} of 6400 scores" in opening
+    assert f"{comparison.probabilities.given.total.largest:.4f} ulp" in opening
+    assert "The hardware adds at most" in opening
+    assert "Range of the scores and of the code" in opening
+    assert "the softmax of the given floats, in float64" in rest
+
+
+def test_beyond_the_code_the_histogram_has_the_colour_of_the_bound():
+    def figure(scale):
+        text = render(compare(CONFIG, np.random.default_rng(3).normal(0, scale, (50, 16)), place=False))
+        return text.partition('aria-label="Histogram')[2].partition("</svg>")[0]
+
+    assert "fill: var(--bound)" in figure(30)
+    assert "fill: var(--bound)" not in figure(1)
 
 
 def test_a_head_that_does_not_fit_is_drawn_and_reported():

@@ -1,0 +1,59 @@
+"""The given scores against the hardware: the error in all, and the shares of the quantiser and of the hardware.
+
+An error code − p·2^P of a result, against the value p of the given scores, is the sum of two: what the quantised scores
+change, and what the hardware adds. Where codes were given, nothing was quantised and the error is that of the hardware.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from softstream.hw.config.config import Config
+from softstream.scripts.scores import Scores
+from softstream.sim.reference.given import GivenVectors
+
+__all__ = ["Distance", "GivenError", "given_vectors", "ulp_text"]
+
+
+@dataclass(frozen=True)
+class Distance:
+    """Magnitudes of errors."""
+
+    largest: float
+    mean: float
+
+    @classmethod
+    def of(cls, errors: np.ndarray) -> "Distance":
+        """Of signed errors in any shape."""
+        sizes = np.abs(errors)
+        return cls(float(sizes.max(initial=0.0)), float(sizes.mean()) if sizes.size else 0.0)
+
+
+@dataclass(frozen=True)
+class GivenError:
+    """The errors against the given floats."""
+
+    total: Distance
+    """Of the results, with whatever saturates."""
+    quantisation: Distance
+    """Of the exact values of the codes: what rounding and saturation of the scores cost."""
+
+    @classmethod
+    def of(cls, results: np.ndarray, of_codes: np.ndarray, of_given: np.ndarray) -> "GivenError":
+        """Of results, exact values of the codes, and exact values of the given floats, all in the unit of the errors."""
+        return cls(Distance.of(results - of_given), Distance.of(of_codes - of_given))
+
+
+def given_vectors(
+    config: Config, scores: Scores, sideband: Mapping[str, np.ndarray] | None = None
+) -> GivenVectors | None:
+    """The given floats as inputs of the exact formulas; None where codes were given."""
+    if scores.given is None:
+        return None
+    return GivenVectors.of(config, scores.given, scores.shift, scores.lengths, sideband)
+
+
+def ulp_text(value: float) -> str:
+    """An error in ulp: four places, fewer digits where it is large."""
+    return f"{value:.4f}" if value < 100 else f"{value:.1f}" if value < 1e6 else f"{value:.3g}"
