@@ -377,8 +377,6 @@ def _two_pass_fits(settings: Settings) -> Refusal | None:
         (("accumulator", "probability_width"), settings.probability_width >= TWO_PASS_FRACTION,
          f"takes at least {TWO_PASS_FRACTION} fraction bits", f"probability_width = {TWO_PASS_FRACTION}", ""),
         (("lanes", "accumulator"), settings.lanes == 1, "takes one element after the other", "lanes = 1", ""),
-        (("profile", "accumulator"), settings.profile == "small", "takes one vector after the other",
-         "profile = 'small'", "accumulator = 'auto'"),
         (("per_vector", "accumulator"), settings.per_vector == "serial", "takes one vector after the other",
          "per_vector = 'serial'", ""),
     ):  # fmt: skip

@@ -8,6 +8,9 @@
 2. The memory is read from the last to the first score, for the sum of the exponentials of best − score.
 3. The memory is read from the first to the last score, and each exponential is divided by the sum.
 
+A profile other than `small` has a register behind the scores and one behind the table, for the clock. The block RAMs of ECP5
+contain them.
+
 The head stores nothing twice, and no pass overlaps another. Widths and error bound are those of `numbers/two_pass.py`.
 """
 
@@ -116,12 +119,16 @@ class TwoPass(HeadInterface):
             read.addr.eq(passes.address),
         ]
         # best − score is ~(score + ~best). The table is reversed instead, and ~best serves the comparison of the first pass too.
+        registers = two_pass_schedule(config).registers
+        stored = delay(m, read.data, registers, "stored")
         reversed_difference = Signal(config.score_width, reset_less=True)
-        m.d.sync += reversed_difference.eq(read.data[: config.score_width] + ~passes.best[: config.score_width])
+        m.d.sync += reversed_difference.eq(stored[: config.score_width] + ~passes.best[: config.score_width])
         entries = self._widths.entries[::-1]
-        exponential: Value = table(m, "exponentials", self._widths.fraction, entries, reversed_difference, 1)
+        exponential: Value = table(
+            m, "exponentials", self._widths.fraction, entries, reversed_difference, 1 + registers
+        )
         if config.mask:
-            exponential = Mux(delay(m, read.data[-1], 2, "unmasked"), exponential, 0)
+            exponential = Mux(delay(m, stored[-1], 2 + registers, "unmasked"), exponential, 0)
         return exponential
 
     def _advance(self, m: Module, passes: _Passes, exponential: Value, accepted: Value, ends: Value) -> None:

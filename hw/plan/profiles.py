@@ -71,7 +71,7 @@ def resolve(values: Mapping[str, Any], room: Room | None = None) -> tuple[Config
     if values.get("accumulator") == "two_pass":
         config = Config.from_mapping({**values, "profile": _SMALLEST})
         if config.two_pass:
-            return config, f"profile = {AUTO}: {_SMALLEST}, the only one of accumulator = 'two_pass'"
+            return config, f"profile = {AUTO}: {_SMALLEST}, as accumulator = 'two_pass' is there for few cells"
     config = Config.from_mapping({**values, "profile": _DEFAULT})
     profile, why = _picked(config, room)
     return config.replace(profile=profile), f"profile = {AUTO}: {profile}, {why}"

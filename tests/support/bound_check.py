@@ -122,7 +122,7 @@ def configurations(draw: st.DrawFn) -> Config | None:
         "top_k": draw(st.integers(1, 6)),
     }
     if keys["accumulator"] == "two_pass":
-        keys |= {"profile": "small", "normaliser": "divider", "mode": "softmax"}
+        keys |= {"normaliser": "divider", "mode": "softmax"}
     if keys["normaliser"] == "logarithm":
         keys["probability_width"] = min(keys["probability_width"], 14 - keys["guard_bits"])
         keys["score_width"] = min(width, 10)

@@ -91,9 +91,10 @@ PIPELINED: dict[str, Config] = {
 WIDTHS = {name: config for name, config in SOFTMAX.items() if not name.startswith("small")}
 
 TWO_PASS: dict[str, Config] = {
-    name: Config(profile="small", accumulator="two_pass", **keys)  # type: ignore[arg-type]
+    name: Config(**{"profile": "small", "accumulator": "two_pass", **keys})  # type: ignore[arg-type]
     for name, keys in {
         "two-pass": {"max_length": 16},
+        "two-pass-fast": {"max_length": 12, "probability_width": 6, "profile": "fast"},
         "two-pass-unsigned": {"max_length": 13, "score_scale": 0.3, "score_signed": False, "probability_format": "UQ1"},
         "two-pass-wide": {"max_length": 9, "score_width": 10, "score_scale": 2.0**-7, "probability_width": 16},
         "two-pass-tiny": {"max_length": 1, "score_width": 2, "probability_width": 4},

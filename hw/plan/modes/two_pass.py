@@ -8,14 +8,21 @@ from softstream.hw.numbers.bound import Bound
 from softstream.hw.numbers.two_pass import differences
 from softstream.hw.plan.records import Cycles, Plan, StagePlan
 from softstream.hw.plan.rows import length_warnings, maximum_row
+from softstream.hw.plan.stage_cycles import direct_cycles
 
 __all__ = ["TwoPassSchedule", "two_pass_plan", "two_pass_schedule"]
+
+
+LOOKUP = 3
+"""From an address to the exponential: the memory of scores, the difference and the table, without registers behind them."""
 
 
 @dataclass(frozen=True)
 class TwoPassSchedule:
     """Cycles of the head in two passes (`two_pass`), which accepts a vector when the one before has left."""
 
+    registers: int
+    """Behind the memory of scores, and as many behind the table."""
     lookup: int
     """From an address to the exponential of the element that is stored there."""
     element: int
@@ -40,7 +47,10 @@ class TwoPassSchedule:
 def two_pass_schedule(config: Config) -> TwoPassSchedule:
     """The schedule of a softmax head in two passes."""
     element = config.probability_width + 1
-    return TwoPassSchedule(lookup=3, element=element, output=element + 1, clear=2)
+    # The exponential of the next element must be there when the division of an element ends, two cycles before its load moves
+    # the address again.
+    registers = min(direct_cycles(config) - 1, (element - 2 - LOOKUP) // 2)
+    return TwoPassSchedule(registers, lookup=LOOKUP + 2 * registers, element=element, output=element + 1, clear=2)
 
 
 def two_pass_plan(config: Config, limits: Bound) -> Plan:
