@@ -17,11 +17,10 @@ def rounded(widths: Numerics) -> str:
 static inline uint64_t @rounded(uint64_t quotient, uint64_t sum_exponent, uint64_t exponent)
 {
     const uint64_t below = sum_exponent - exponent;
-    const uint64_t code = ((quotient >> (below < ${most}u ? below : ${most}u)) + 1u) >> 1;
+    const uint64_t code = ((quotient >> (below < 63u ? below : 63u)) + 1u) >> 1;
     return code < ${limit}u ? code : ${limit}u;
 }
 """,
-        most=widths.distance_maximum,
         limit=widths.probability_maximum,
     )
 
