@@ -334,15 +334,27 @@ def _artefact_options(function: Verb) -> Verb:
 
 @_verb()
 @click.option("-o", "--output", metavar="DIR", required=True, help="Directory for the files; its other files stay.")
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="Name of the top module, prefix of all others; default softstream_MODE_DIGEST, unique for each configuration.",
+)
 @_PART
 @_artefact_options
 def _generate(
-    config: Config, console: Console, output: str, part_name: str | None, every_artefact: bool, **flags: bool
+    config: Config,
+    console: Console,
+    output: str,
+    name: str | None,
+    part_name: str | None,
+    every_artefact: bool,
+    **flags: bool,
 ) -> None:
     """Write Verilog, the resolved configuration, a manifest and an instantiation template."""
     from softstream.scripts.verbs.generate import generate
 
-    generate(config, Path(output), console, [n for n in ARTEFACTS if every_artefact or flags[n.replace("-", "_")]])
+    artefacts = [n for n in ARTEFACTS if every_artefact or flags[n.replace("-", "_")]]
+    generate(config, Path(output), console, artefacts, name)
 
 
 @_verb()

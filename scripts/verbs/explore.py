@@ -36,7 +36,7 @@ from softstream.hw.config.config import KEYS, Config, nearest, parse_setting
 from softstream.hw.errors import MissingTool, SoftstreamError, ToolFailure, UserError
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.profiles import Room, nearest_that_fits, resolve
-from softstream.hw.verilog import verilog
+from softstream.hw.verilog import TOP, verilog
 from softstream.scripts.console import Console, settings_text
 from softstream.scripts.output import written_file
 
@@ -146,7 +146,7 @@ class _Task:
 def _evaluate(task: _Task) -> Outcome:
     """Generates, synthesises, packs, and places with each seed. A failing tool is an outcome, a missing one is raised."""
     try:
-        text = verilog(Config.from_mapping(task.values))
+        text = verilog(Config.from_mapping(task.values), TOP)
         [measured] = measure([Job(text, find_part(task.part), task.seeds, task.title)], workers=1)
     except ToolFailure as error:
         return {"failure": str(error)}

@@ -14,7 +14,7 @@ import softstream
 from softstream.hw.config.config import Config
 from softstream.hw.plan.derive import Plan, plan
 from softstream.hw.plan.ports import Port
-from softstream.hw.verilog import TOP, verilog
+from softstream.hw.verilog import default_name, verilog
 from softstream.scripts.console import Console
 from softstream.scripts.emit import artefact_files
 from softstream.scripts.emit.head import GeneratedHead
@@ -23,39 +23,42 @@ from softstream.scripts.output import check_directory, write_directory
 __all__ = ["generate", "manifest", "template", "texts"]
 
 
-def texts(config: Config, artefacts: Sequence[str] = ()) -> dict[str, str]:
-    """File name → text of the generated files, without times and paths: the configuration alone decides the bytes.
+def texts(config: Config, artefacts: Sequence[str] = (), name: str | None = None) -> dict[str, str]:
+    """File name → text of the generated files, without times and paths: configuration and name alone decide the bytes.
 
-    `artefacts` are names of `emit.ARTEFACTS`. Raises `UserError` for an artefact that does not cover the configuration.
+    `artefacts` are names of `emit.ARTEFACTS`. `name`: the top module, the prefix of the others and the stem of their files,
+    as `verilog` says. Raises `UserError` for an artefact that does not cover the configuration, and for a name as `verilog`.
     """
+    name = default_name(config) if name is None else name
     derived = plan(config)
-    text = f"{_header(config)}\n{verilog(config)}"
-    accompanying = artefact_files(GeneratedHead(derived, TOP, f"{TOP}.v"), artefacts)
-    document = manifest(derived, text) | {"artefacts": {name: sorted(files) for name, files in accompanying.items()}}
+    text = f"{_header(config, name)}\n{verilog(config, name)}"
+    accompanying = artefact_files(GeneratedHead(derived, name, f"{name}.v"), artefacts)
+    document = manifest(derived, text, name)
+    document |= {"artefacts": {artefact: sorted(files) for artefact, files in accompanying.items()}}
     return {
-        f"{TOP}.v": text,
-        f"{TOP}_inst.v": template(derived),
+        f"{name}.v": text,
+        f"{name}_inst.v": template(derived, name),
         "config.toml": tomli_w.dumps(config.to_sections()),
         "manifest.json": json.dumps(document, indent=2, ensure_ascii=False) + "\n",
-        **{name: content for files in accompanying.values() for name, content in files.items()},
+        **{file: content for files in accompanying.values() for file, content in files.items()},
     }
 
 
-def _header(config: Config) -> str:
+def _header(config: Config, name: str) -> str:
     return (
-        f"// {TOP}: {config.mode} head, configuration {config.digest[:16]}, made by softstream {softstream.__version__}.\n"
+        f"// {name}: {config.mode} head, configuration {config.digest[:16]}, made by softstream {softstream.__version__}.\n"
         "// This file belongs to whoever generated it; no condition is attached to its use."
     )
 
 
-def manifest(derived: Plan, text: str) -> dict[str, Any]:
+def manifest(derived: Plan, text: str, name: str) -> dict[str, Any]:
     """Facts for a build system: version, digest, ports, formats, cycles, bound in ulp."""
     config, facts = derived.config, derived.to_json()
     return {
         "version": softstream.__version__,
         "digest": config.digest,
         "config": facts["config"],
-        "verilog": {"file": f"{TOP}.v", "module": TOP, "sha256": hashlib.sha256(text.encode()).hexdigest()},
+        "verilog": {"file": f"{name}.v", "module": name, "sha256": hashlib.sha256(text.encode()).hexdigest()},
         "ports": facts["ports"],
         "formats": {
             "score": str(config.score_format),
@@ -69,17 +72,17 @@ def manifest(derived: Plan, text: str) -> dict[str, Any]:
     }
 
 
-def template(derived: Plan) -> str:
+def template(derived: Plan, name: str) -> str:
     """The instance for the user's own Verilog: a wire per port, and the port list by name."""
     ports = list(derived.ports)
     origin = f"digest {derived.config.digest[:16]}; made by softstream {softstream.__version__}"
     wires = [f"{_range(port):<9}{port.name};  // {port.direction}: {port.meaning}" for port in ports]
     return "\n".join(
         [
-            f"// {TOP}: {derived.config.mode}, {origin}",
+            f"// {name}: {derived.config.mode}, {origin}",
             *(f"wire {wire}" for wire in wires),
             "",
-            f"{TOP} head (",
+            f"{name} head (",
             *_listed(ports),
             ");",
             "",
@@ -97,11 +100,13 @@ def _listed(ports: Iterable[Port]) -> list[str]:
     return [f"    .{name:<{pad}} ({name}){',' if name != names[-1] else ''}" for name in names]
 
 
-def generate(config: Config, directory: Path, console: Console, artefacts: Sequence[str] = ()) -> None:
+def generate(
+    config: Config, directory: Path, console: Console, artefacts: Sequence[str] = (), name: str | None = None
+) -> None:
     """Writes the generated files and the named artefacts into `directory`: all of them or none."""
     check_directory("-o", directory)
     with console.progress("generating"):
-        contents = texts(config, artefacts)
+        contents = texts(config, artefacts, name)
     write_directory("-o", directory, contents)
     document = json.loads(contents["manifest.json"])
     console.document({**document, "directory": str(directory), "files": sorted(contents)})

@@ -33,10 +33,10 @@ def prove(config: Config, seconds: float, waveform: Path | None, console: Consol
 
     Raises `Mismatch` for a law that is refuted or vacuous, and `ToolFailure` for one that is open when the time is over.
     """
-    from softstream.hw.verilog import verilog
+    from softstream.hw.verilog import TOP, verilog
     from softstream.sim.proofs.law import prove_law
 
-    text = verilog(config)
+    text = verilog(config, TOP)
     if waveform is not None:
         check_file("--waveform", waveform)
     with console.progress("proving") as progress:

@@ -64,7 +64,7 @@ def prove_law(
 
     began = time.monotonic()
     ports = top_ports(config)
-    text = generate(config) if verilog is None else verilog
+    text = generate(config, TOP) if verilog is None else verilog
     harness = harness_rtlil(TOP, ports)
     items = properties(ports)
     folder = Path(tempfile.mkdtemp(prefix="softstream-proof-"))

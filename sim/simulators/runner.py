@@ -196,7 +196,7 @@ class _Run:
             raise UserError(f"simulator {simulator!r}: must be one of {', '.join(SIMULATORS)}")
         self._libpython = toolbox.libpython()
         self._top = TOP
-        self._verilog = generate(config) if verilog is None else verilog
+        self._verilog = generate(config, TOP) if verilog is None else verilog
         self._waves = waves
         self._simulator = _choose(self._verilog, cycles, waves) if simulator == "auto" else simulator
         # The tools are checked before the first write, so that a missing tool leaves no files behind.

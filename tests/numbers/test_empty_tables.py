@@ -8,7 +8,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.numbers.composition import composition
 from softstream.hw.numbers.log_softmax import log_numerics
 from softstream.hw.numbers.smoothing import smoothing_tables
-from softstream.hw.verilog import verilog
+from softstream.hw.verilog import TOP, verilog
 
 KERNELS = {
     "gather": Config(max_length=16, guard_bits=6, smoothing=(255, 254, 255, 254, 3)),
@@ -39,7 +39,7 @@ def empty_tables(config: Config) -> int:
 @pytest.mark.parametrize("config", [*KERNELS.values(), *FLAT.values()], ids=[*KERNELS, *FLAT])
 def test_verilog(config: Config) -> None:
     assert empty_tables(config)  # otherwise the configuration tests nothing
-    assert "module softstream_top" in verilog(config)
+    assert f"module {TOP}" in verilog(config, TOP)
 
 
 @pytest.mark.parametrize("config", [KERNELS["gather"], FLAT["log_softmax"]], ids=["gather", "log_softmax"])

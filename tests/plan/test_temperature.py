@@ -13,7 +13,7 @@ from softstream.hw.numbers.gumbel import gumbel_table
 from softstream.hw.numbers.sigmoid import sigmoid_codes
 from softstream.hw.numbers.softmax import numerics
 from softstream.hw.plan.derive import plan
-from softstream.hw.verilog import verilog
+from softstream.hw.verilog import TOP, verilog
 from softstream.sim.golden import golden
 from softstream.sim.reference.softmax import error_ulp, float64_slack_ulp, softmax_float64
 
@@ -30,7 +30,7 @@ def test_the_hardware_is_that_of_the_quotient(keys: dict[str, Any]) -> None:
     """To the byte, and with its bound: nothing reads the scale alone."""
     hot = Config(max_length=20, score_scale=0.125, temperature=2.0).replace(**keys)
     plain = Config(max_length=20, score_scale=0.0625).replace(**keys)
-    assert verilog(hot) == verilog(plain)
+    assert verilog(hot, TOP) == verilog(plain, TOP)
     assert plan(hot).bound == plan(plain).bound
     assert plan(hot).stages == plan(plain).stages
     assert plan(hot).warnings == plan(plain).warnings

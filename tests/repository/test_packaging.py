@@ -98,8 +98,8 @@ def test_the_wheel_works_alone(installed, tmp_path):
     assert len(origins) > 20
     assert all(Path(origin).is_relative_to(place) for origin in origins)
     run = ["-m", "softstream"]
-    python(*run, "generate", "digits-softmax", "-o", "generated")
-    assert "module softstream_top" in (tmp_path / "generated" / "softstream_top.v").read_text()
+    python(*run, "generate", "digits-softmax", "--name", "head", "-o", "generated")
+    assert "module head" in (tmp_path / "generated" / "head.v").read_text()
     compared = json.loads(python(*run, "compare", "--no-place", "--json", "-o", "report.html"))
     assert compared["decisions"]["head_flips"] == 0
     assert (tmp_path / "report.html").read_text(encoding="utf-8").lstrip().lower().startswith("<!doctype html>")

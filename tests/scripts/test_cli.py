@@ -322,15 +322,16 @@ def test_presets_lists_them_all(cli):
 def test_generate(cli, tmp_path):
     code, out, err = cli("generate", *SMALL, "-o", tmp_path / "out")
     assert (code, err) == (0, "")
-    files = {path.name: path.read_text() for path in (tmp_path / "out").iterdir()}
-    assert sorted(files) == ["config.toml", "manifest.json", "softstream_top.v", "softstream_top_inst.v"]
-    for name in files:
-        assert str(tmp_path / "out" / name) in out
     config = softstream.Config(max_length=4, score_width=4)
+    name = f"softstream_softmax_{config.digest[:8]}"
+    files = {path.name: path.read_text() for path in (tmp_path / "out").iterdir()}
+    assert sorted(files) == ["config.toml", "manifest.json", f"{name}.v", f"{name}_inst.v"]
+    for file in files:
+        assert str(tmp_path / "out" / file) in out
     written = tomllib.loads(files["config.toml"])
     assert written == config.to_sections()
     assert load_toml(tmp_path / "out" / "config.toml") == config.to_mapping()
-    header, _, text = files["softstream_top.v"].partition("/*")
+    header, _, text = files[f"{name}.v"].partition("/*")
     assert f"/*{text}" == softstream.verilog(config)
     assert config.digest[:16] in header
     assert "belongs to whoever generated it" in header
@@ -338,13 +339,37 @@ def test_generate(cli, tmp_path):
     derived = softstream.plan(config)
     assert manifest["version"] == softstream.__version__
     assert manifest["digest"] == config.digest
+    assert (manifest["verilog"]["file"], manifest["verilog"]["module"]) == (f"{name}.v", name)
     assert manifest["latency"]["first_output"] == derived.latency_formula
     assert manifest["latency"]["interval"] == derived.interval_formula
     assert manifest["bound_ulp"] == derived.bound_ulp
     assert [port["name"] for port in manifest["ports"]] == [port.name for port in derived.ports]
     for port in derived.ports:
-        assert f".{port.name} " in files["softstream_top_inst.v"]
-        assert f" {port.name}" in files["softstream_top.v"]
+        assert f".{port.name} " in files[f"{name}_inst.v"]
+        assert f" {port.name}" in files[f"{name}.v"]
+
+
+def test_the_name_is_that_of_the_module_its_files_and_its_instance(cli, tmp_path):
+    assert cli("generate", *SMALL, "--name", "my_head", "-o", tmp_path)[0] == 0
+    files = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert sorted(files) == ["config.toml", "manifest.json", "my_head.v", "my_head_inst.v"]
+    modules = re.findall(r"^module \\?(\S+?)\s?\(", files["my_head.v"], re.MULTILINE)
+    assert modules[0] == "my_head"
+    assert len(modules) > 5
+    assert all(module.startswith("my_head") for module in modules)
+    assert "\nmy_head head (" in files["my_head_inst.v"]
+    assert json.loads(files["manifest.json"])["verilog"]["module"] == "my_head"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "2nd", "my-head", "head.v", "../head", "_head", "head_", "my__head", "output", "Entity", "häd", "h" * 101],
+)
+def test_a_name_that_is_no_identifier_is_refused(refused, tmp_path, name):
+    message = refused("generate", *SMALL, "--name", name, "-o", tmp_path / "out")
+    assert "must be letters, digits and single underscores" in message
+    assert "for example softmax_head" in message
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_generated_configuration_gives_the_same_bytes(cli, tmp_path):

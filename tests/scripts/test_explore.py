@@ -18,7 +18,7 @@ from softstream.boards.tools.parts import PARTS
 from softstream.hw.config.config import Config
 from softstream.hw.errors import MissingTool, ToolFailure, UserError
 from softstream.hw.plan.profiles import Measured, Room
-from softstream.hw.verilog import verilog
+from softstream.hw.verilog import TOP, verilog
 from softstream.scripts.cli import main
 from softstream.scripts.verbs import explore as module
 from softstream.scripts.verbs.explore import Point, Wish, answer, explore, pareto, sweep
@@ -137,7 +137,7 @@ def cache(tmp_path, monkeypatch):
 @functools.cache
 def cells_of(config):
     """The expected cells of the point, measured directly."""
-    [measurement] = measure([Job(verilog(config), PARTS["hx8k"], ())])
+    [measurement] = measure([Job(verilog(config, TOP), PARTS["hx8k"], ())])
     return measurement.cells
 
 

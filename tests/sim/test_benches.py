@@ -7,7 +7,7 @@ import pytest
 
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
-from softstream.hw.verilog import verilog
+from softstream.hw.verilog import TOP, verilog
 from softstream.sim.simulators.job import BENCHES, TESTS
 from softstream.sim.simulators.runner import simulate
 from softstream.sim.simulators.toolbox import installed_simulators
@@ -201,7 +201,7 @@ SOUND = {
 
 @functools.cache
 def inner():
-    return re.sub(r"\bsoftstream_top\b", "inner_top", verilog(CONFIGS["argmax"]))
+    return verilog(CONFIGS["argmax"], "inner_top")
 
 
 def wrapped(**faults):
@@ -271,7 +271,7 @@ def test_latency_that_differs_from_the_plan_fails_either_way(said, slower_profil
     """The small argmax head has the shorter latency, the fast one the shorter cycle."""
     config = CONFIGS["argmax"].replace(profile=said)
     simulator = installed_simulators()[0]
-    text = verilog(config.replace(profile=slower_profile))
+    text = verilog(config.replace(profile=slower_profile), TOP)
     verdicts = simulate(config, simulator=simulator, benches=("latency",), verilog=text)
     assert [verdict.passed for verdict in verdicts] == [False, True]
     assert "cycles from the first input beat" in verdicts[0].detail

@@ -94,7 +94,7 @@ def test_cycles_count_from_each_vectors_own_first_beat():
 
 
 def test_the_scores_bench_names_the_first_difference():
-    text = verilog(ARGMAX.replace(score_signed=False))
+    text = verilog(ARGMAX.replace(score_signed=False), TOP)
     scores = np.array([[1, 2, 3], [-1, 2, 3], [5, 4, 3]])
     *_, verdict = simulate(ARGMAX, scores=scores, benches=(), simulator=SOME, verilog=text)
     assert (verdict.bench, verdict.passed, verdict.vectors) == ("scores", False, 3)
@@ -257,7 +257,7 @@ def test_auto_picks_the_simulator_that_answers_soonest(monkeypatch, installed, c
 def cache(tmp_path):
     """A cache of its own with the run-time library of the user's, whose compilation takes long."""
     needs("verilator")
-    VerilatorBuild(verilog(ARGMAX), TOP).ensure()
+    VerilatorBuild(verilog(ARGMAX, TOP), TOP).ensure()
     theirs = platformdirs.user_cache_path("softstream") / "verilator"
     (tmp_path / "verilator").mkdir()
     for library in theirs.glob("library-*"):
@@ -270,21 +270,21 @@ def entries(cache):
 
 
 def test_a_build_is_compiled_once(cache):
-    build = VerilatorBuild(verilog(ARGMAX), TOP, cache=cache)
+    build = VerilatorBuild(verilog(ARGMAX, TOP), TOP, cache=cache)
     assert build.has_library
     assert not build.is_cached
     (cache / "verilator" / "building-killed").mkdir()
     build.ensure()
     timestamp = build.executable.stat().st_mtime_ns
     assert entries(cache) == {build.directory.name}
-    again = VerilatorBuild(verilog(ARGMAX), TOP, cache=cache)
+    again = VerilatorBuild(verilog(ARGMAX, TOP), TOP, cache=cache)
     assert again.is_cached
     again.ensure()
     assert again.executable.stat().st_mtime_ns == timestamp
 
 
 def test_a_build_depends_on_the_verilog_and_on_waves(tmp_path):
-    text = verilog(ARGMAX)
+    text = verilog(ARGMAX, TOP)
     builds = [VerilatorBuild(text, TOP), VerilatorBuild(text + "\n", TOP), VerilatorBuild(text, TOP, waves=True)]
     assert len({build.directory for build in builds}) == 3
 
@@ -299,13 +299,13 @@ def test_a_failed_build_is_not_in_the_cache(cache):
 
 def test_two_processes_build_at_once(cache):
     context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=ensure, args=(verilog(ARGMAX), TOP, cache)) for _ in range(2)]
+    processes = [context.Process(target=ensure, args=(verilog(ARGMAX, TOP), TOP, cache)) for _ in range(2)]
     for process in processes:
         process.start()
     for process in processes:
         process.join()
     assert [process.exitcode for process in processes] == [0, 0]
-    assert entries(cache) == {VerilatorBuild(verilog(ARGMAX), TOP, cache=cache).directory.name}
+    assert entries(cache) == {VerilatorBuild(verilog(ARGMAX, TOP), TOP, cache=cache).directory.name}
 
 
 def test_old_builds_are_removed(cache, monkeypatch):
@@ -314,7 +314,7 @@ def test_old_builds_are_removed(cache, monkeypatch):
         old = cache / "verilator" / f"{number:064x}"
         old.mkdir()
         os.utime(old, (number, number))
-    build = VerilatorBuild(verilog(ARGMAX), TOP, cache=cache)
+    build = VerilatorBuild(verilog(ARGMAX, TOP), TOP, cache=cache)
     build.ensure()
     assert entries(cache) == {f"{2:064x}", f"{3:064x}", build.directory.name}
 

@@ -42,7 +42,7 @@ def wrapped(config: Config, **outputs: str) -> str:
     lines.append("  end")
     wires = (f".{port.name}({port.name if port.name in inputs else f'honest_{port.name}'})" for port in ports)
     lines += [f"  honest inner({', '.join(wires)});", "endmodule"]
-    return verilog(config).replace(f"module {TOP}(", "module honest(") + "\n".join(lines) + "\n"
+    return verilog(config, TOP).replace(f"module {TOP}(", "module honest(") + "\n".join(lines) + "\n"
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_the_verb_in_json(capsys, monkeypatch):
     ],
 )
 def test_the_verb_reports_the_violation(capsys, monkeypatch, tmp_path, answer, code, text):
-    monkeypatch.setattr("softstream.hw.verilog.verilog", lambda config: wrapped(SMALL, **answer))
+    monkeypatch.setattr("softstream.hw.verilog.verilog", lambda config, name: wrapped(SMALL, **answer))
     target = tmp_path / "trace.vcd"
     arguments = ["--set", "mode=argmax", "--set", "max_length=4", "--set", "score_width=3", "--set", "profile=small"]
     monkeypatch.setattr(sys, "argv", ["softstream", "prove", *arguments, "--waveform", str(target)])

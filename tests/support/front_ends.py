@@ -1,0 +1,56 @@
+"""Other people's Verilog front ends: each reads a text and returns what it complains about."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from softstream.sim.simulators import toolbox
+
+__all__ = ["icarus", "verilator", "yosys"]
+
+
+def _output(command: list[str], folder: Path, **environment: str) -> str:
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.stdout if done.returncode == 0 else f"{done.stdout}\nexit code {done.returncode}"
+
+
+def icarus(text: str, folder: Path, *options: str) -> str:
+    """What `iverilog -Wall` says of a text; skips the test where Icarus is not installed."""
+    program = shutil.which("iverilog")
+    if program is None:
+        pytest.skip("needs iverilog")
+    (folder / "text.v").write_text(text)
+    return _output([program, "-g2005", "-Wall", "-t", "null", *options, "text.v"], folder)
+
+
+def verilator(text: str, folder: Path, *options: str) -> str:
+    """What `verilator --lint-only` says of a text, without its report of times."""
+    tool = toolbox.verilator()
+    (folder / "text.v").write_text(text)
+    command = [str(tool.program), "--lint-only", *options, "text.v"]
+    lines = _output(command, folder, VERILATOR_ROOT=str(tool.root)).splitlines()
+    return "\n".join(line for line in lines if not line.startswith("- "))
+
+
+def yosys(text: str, folder: Path) -> str:
+    """What Yosys says against a text that it reads and elaborates."""
+    (folder / "text.v").write_text(text)
+    program = (
+        "from pyosys import libyosys as y; d = y.Design()\n"
+        "for c in ('tee -q read_verilog text.v', 'tee -q hierarchy -check'): y.run_pass(c, d)"
+    )
+    lines = _output([sys.executable, "-c", program], folder).splitlines()
+    return "\n".join(line for line in lines if line.strip() and not line.startswith("-- "))
