@@ -5,6 +5,7 @@ Two configurations with the same numeric keys give the same bits; the golden mod
 
 import hashlib
 import json
+import textwrap
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from softstream.hw.config.keys import SECTIONS, Key, nearest, quoted
 from softstream.hw.config.rules import check_combination
 from softstream.hw.config.settings import KEYS, Settings, unknown_key
 from softstream.hw.errors import UserError
+from softstream.hw.notebook import html_table
 
 __all__ = ["KEYS", "SECTIONS", "Config", "Key", "from_sections", "load_toml", "nearest", "parse_setting"]
 
@@ -22,7 +24,7 @@ FILE_LIMIT = 16384
 """Bytes of the largest TOML file that is read: all keys take less than a tenth."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Config(Settings):
     """One head: keys that go together. `profile` is the one that was picked, never auto (see `profiles.resolve`).
 
@@ -33,6 +35,24 @@ class Config(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_combination(self)
+
+    def __repr__(self) -> str:
+        """The call that gives this configuration: the keys that differ from their defaults."""
+        keys = ", ".join(f"{key.name}={getattr(self, key.name)!r}" for key in self.changed_keys())
+        return f"Config({keys})"
+
+    def _repr_html_(self) -> str:
+        """The keys that differ from their defaults, with their help, as a table for notebooks."""
+        keys = self.changed_keys()
+        rows = [
+            (key.name, key.value_text(getattr(self, key.name)), key.default_text, key.unit, key.help) for key in keys
+        ]
+        title = f"Config: {len(keys)} of {len(KEYS)} keys differ from the default"
+        return html_table(title, ("key", "value", "default", "unit", "meaning"), rows)
+
+    def changed_keys(self) -> list[Key]:
+        """The keys that differ from their defaults."""
+        return [key for key in KEYS if getattr(self, key.name) != key.default]
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> "Config":
@@ -90,14 +110,14 @@ class Config(Settings):
 
 
 def _described(key: Key) -> str:
+    """The key with its help, values and default, in lines of at most 120 characters."""
     unit = "" if key.unit == "–" else f" {key.unit}"
-    return f"    {key.name}: {key.help} [{key.type_text}, {key.range_text}{unit}; default {key.default_text}]"
+    text = f"{key.name}: {key.help} [{key.type_text}, {key.range_text}{unit}; default {key.default_text}]"
+    return textwrap.fill(text, 120, initial_indent=" " * 8, subsequent_indent=" " * 12, break_on_hyphens=False)
 
 
 Config.__doc__ = f"{Config.__doc__}\n" + "\n".join(
-    f"    [{section}] {purpose}\n"
-    + "\n".join(f"    {_described(key)}" for key in KEYS if key.section == section)
-    + "\n"
+    f"    [{section}] {purpose}\n" + "\n".join(_described(key) for key in KEYS if key.section == section) + "\n"
     for section, purpose in SECTIONS.items()
 )
 

@@ -261,7 +261,11 @@ class Key:
     @property
     def default_text(self) -> str:
         """The default, in the notation of TOML, but for text, which has no quotes."""
-        return str(self.default).lower() if isinstance(self.default, bool) else quoted(self.default).strip("'")
+        return self.value_text(self.default)
+
+    def value_text(self, value: object) -> str:
+        """A value of the key, likewise."""
+        return str(value).lower() if isinstance(value, bool) else quoted(value).strip("'")
 
     @property
     def is_list(self) -> bool:

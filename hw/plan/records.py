@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
 
 from softstream.hw.config.config import Config
+from softstream.hw.notebook import html_table, text_table
 from softstream.hw.numbers.bound import Bound
 from softstream.hw.numbers.groups import Grouping
 from softstream.hw.plan.fields import Output, Port, Sideband
@@ -63,7 +65,7 @@ class StagePlan:
     note: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """Everything that may be asked of a configuration."""
 
@@ -236,6 +238,76 @@ class Plan:
     def table_bits(self) -> int:
         """Bits of all tables, as stored."""
         return sum(stage.table_bits for stage in self.stages)
+
+    def stage_table(self) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+        """(columns, rows) of the stages, in data-path order, with their shares of the error bound where there is one."""
+        bounded = self.bound is not None
+        header = ("stage", "computes", "in", "out", "latency", "interval", "table bits")
+        rows: list[tuple[object, ...]] = [
+            (
+                stage.name,
+                stage.computes,
+                stage.input_format,
+                stage.output_format,
+                stage.latency_cycles,
+                stage.interval,
+                stage.table_bits or "–",
+                *((f"{stage.bound_share_ulp:.4f}" if stage.bound_share_ulp else "–",) if bounded else ()),
+            )
+            for stage in self.stages
+        ]
+        return (*header, "error, ulp") if bounded else header, rows
+
+    @property
+    def _packet(self) -> str:
+        """The noun of what ends with tlast."""
+        return "packet" if self.config.groups else "vector"
+
+    @property
+    def cycle_text(self) -> str:
+        """Latency and interval in one sentence."""
+        noun, elements = ("group", ", N the elements of a group") if self.config.groups else ("vector", "")
+        return (
+            f"cycles from a {self._packet}'s first beat in, unstalled: first beat out after {self.latency_text}, "
+            f"next {noun} after {self.interval_formula}{elements}"
+        )
+
+    def cycle_table(self) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+        """(columns, rows) of latency and interval at some lengths."""
+        limit, groups = self.config.max_length, self.config.groups
+        lengths = sorted({1, min(10, limit), limit, 8 * sum(groups) or 1})
+        rows: list[tuple[object, ...]] = [
+            (n, self.first_output_cycle(n), self.last_output_cycle(n), self.interval_cycles(n)) for n in lengths
+        ]
+        return ("N", "first beat out", "last beat out", f"next {self._packet} in"), rows
+
+    def notes(self) -> list[str]:
+        """Table bits, error bound, law of a draw, and warnings: a sentence each."""
+        lines = [f"tables: {self.table_bits} bits"]
+        if self.bound_ulp is not None and self.worst_ulp is not None:
+            saturated = f", {self.worst_ulp:.4f} with 1.0 saturated" if self.worst_ulp != self.bound_ulp else ""
+            ulp = f"1 ulp = 2^-{self.config.probability_width}"
+            lines.append(f"error bound: {self.bound_ulp:.4f} ulp for every input{saturated} ({ulp})")
+        if self.distance is not None:
+            lines.append(f"law of a draw: within {self.distance:.3g} of softmax in total variation, for every vector")
+        return [*lines, *(f"note: {warning}" for warning in self.warnings)]
+
+    def __repr__(self) -> str:
+        """The stages, cycles and notes as text."""
+        tables = [text_table(*table) for table in (self._narrow_table(), self.cycle_table())]
+        return "\n".join([f"Plan of {self.config!r}", tables[0], self.cycle_text, tables[1], *self.notes()])
+
+    def _narrow_table(self) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+        """The table of the stages without the columns of long texts."""
+        header, rows = self.stage_table()
+        columns = [k for k, name in enumerate(header) if name not in ("computes", "in", "interval")]
+        return tuple(header[k] for k in columns), [tuple(row[k] for k in columns) for row in rows]
+
+    def _repr_html_(self) -> str:
+        """The stages, cycles and notes as tables for notebooks."""
+        notes = "".join(f"<li>{escape(line)}</li>" for line in self.notes())
+        stages = html_table(f"Plan of {self.config!r}", *self.stage_table())
+        return f"{stages}{html_table(self.cycle_text, *self.cycle_table())}<ul>{notes}</ul>"
 
     def stage(self, name: str) -> StagePlan:
         """The first stage of that name."""

@@ -17,48 +17,17 @@ def describe(config: Config, console: Console, *, every_key: bool = False) -> No
     derived = plan(config)
     console.document(derived.to_json())
     _keys(config, console, every_key)
-    bounded = derived.bound is not None
     console.table(
         "stages, in data-path order",
-        ("stage", "computes", "in", "out", "latency", "interval", "table bits") + (("error, ulp",) if bounded else ()),
-        [
-            (
-                stage.name,
-                stage.computes,
-                stage.input_format,
-                stage.output_format,
-                stage.latency_cycles,
-                stage.interval,
-                stage.table_bits or "–",
-                *((f"{stage.bound_share_ulp:.4f}" if stage.bound_share_ulp else "–",) if bounded else ()),
-            )
-            for stage in derived.stages
-        ],
+        *derived.stage_table(),
         right=("latency", "table bits", "error, ulp"),
         fold=("computes", "in"),
         drop=("table bits", "in", "out", "interval"),
     )
-    lengths = sorted({1, min(10, config.max_length), config.max_length, 8 * sum(config.groups) or 1})
-    what, of = ("packet", ", N the elements of a group") if config.groups else ("vector", "")
-    console.table(
-        f"cycles from a {what}'s first beat in, unstalled: first beat out after {derived.latency_text}, "
-        f"next {'group' if config.groups else 'vector'} after {derived.interval_formula}{of}",
-        ("N", "first beat out", "last beat out", f"next {what} in"),
-        [(n, derived.first_output_cycle(n), derived.last_output_cycle(n), derived.interval_cycles(n)) for n in lengths],
-        right=("N", "first beat out", "last beat out", f"next {what} in"),
-    )
-    console.line(f"tables: {derived.table_bits} bits")
-    if derived.bound_ulp is not None and derived.worst_ulp is not None:
-        differs = derived.worst_ulp != derived.bound_ulp
-        saturated = f", {derived.worst_ulp:.4f} with 1.0 saturated" if differs else ""
-        console.line(
-            f"error bound: {derived.bound_ulp:.4f} ulp for every input{saturated} "
-            f"(1 ulp = 2^-{config.probability_width})"
-        )
-    if derived.distance is not None:
-        console.line(f"law of a draw: within {derived.distance:.3g} of softmax in total variation, for every vector")
-    for warning in derived.warnings:
-        console.line(f"note: {warning}")
+    header, rows = derived.cycle_table()
+    console.table(derived.cycle_text, header, rows, right=header)
+    for line in derived.notes():
+        console.line(line)
     console.line(
         f"{len(derived.stages)} stages; softstream generate with the same arguments and -o DIR writes the Verilog"
     )
@@ -71,18 +40,11 @@ def _keys(config: Config, console: Console, every_key: bool) -> None:
     rows = []
     for name, value in values.items():
         key = known[name]
-        default = "" if getattr(config, name) == key.default else _plain(key.default)
-        rows.append((name, _plain(value), default, key.section))
+        default = "" if getattr(config, name) == key.default else key.default_text
+        rows.append((name, key.value_text(value), default, key.section))
     console.table("configuration", ("key", "value", "default", "section"), rows)
     if every_key:
         return
-    inert = ", ".join(f"{name} = {_plain(value)}" for name, value in config.without_effect().items())
+    inert = ", ".join(f"{name} = {known[name].value_text(value)}" for name, value in config.without_effect().items())
     if inert:
         console.line(f"note: without effect in mode {config.mode} with these keys: {inert}")
-
-
-def _plain(value: object) -> str:
-    """A value in the notation of TOML, but for text, which has no quotes."""
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(str, value))}]"
-    return str(value).lower() if isinstance(value, bool) else str(value)

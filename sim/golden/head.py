@@ -8,6 +8,7 @@ import numpy as np
 from softstream.hw.config.config import Config
 from softstream.hw.config.keys import nearest
 from softstream.hw.errors import UserError
+from softstream.hw.notebook import array_rows, html_table
 from softstream.hw.numbers.composition import composition
 from softstream.hw.numbers.ensemble import result_lengths
 from softstream.hw.plan.ports import outputs, sidebands
@@ -54,6 +55,15 @@ class Result(Mapping[str, np.ndarray]):
 
     def __len__(self) -> int:
         return len(self._arrays)
+
+    def __repr__(self) -> str:
+        """Type and shape of each array."""
+        arrays = ", ".join(f"{name} {values.dtype} {list(values.shape)}" for name, values in self._arrays.items())
+        return f"Result({arrays})"
+
+    def _repr_html_(self) -> str:
+        """The codes of the first results as a table for notebooks."""
+        return html_table(f"{self!r}, codes", *array_rows(self._arrays))
 
     @property
     def probabilities(self) -> np.ndarray | None:

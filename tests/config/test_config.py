@@ -224,14 +224,6 @@ def test_files_with_oversized_values_are_refused(tmp_path: Path) -> None:
     assert parse_setting(f"groups={'[' * 3000}")[0] == "groups"
 
 
-def test_the_docstring_explains_every_key() -> None:
-    assert Config.__doc__
-    for key in KEYS:
-        assert f"{key.name}: {key.help} [" in Config.__doc__
-    for section in SECTIONS:
-        assert f"[{section}] " in Config.__doc__
-
-
 def test_keys_that_matter() -> None:
     assert list(Config(mode="argmax", seed=7).relevant()) == [
         *("mode", "max_length", "score_width", "score_signed", "score_scale", "mask", "groups", "ensemble"),

@@ -27,7 +27,7 @@ GENERATED = {
 }
 
 LAYERS = {
-    "hw": "errors formats config numbers plan streams contracts stages normalisers modes options head axi verilog",
+    "hw": "errors formats notebook config numbers plan streams contracts stages normalisers modes options head axi verilog",
     "sim": "stalls beats stimulus golden reference data simulators benches proofs",
     "boards": "measured tools platforms registry link gateware flow",
     "scripts": "console output page quantiser scores emit measure training verbs reports generated_tables site cli",
@@ -40,7 +40,7 @@ ROOMS_BELOW = {"hw": "", "sim": "hw", "boards": "hw", "scripts": "hw sim boards"
 WITH_AMARANTH = {"streams", "contracts", "stages", "normalisers", "modes", "options", "head", "axi", "verilog"}
 """Folders and files of `hw` that may load Amaranth."""
 
-OF_THE_MODEL = {"errors", "formats", "config", "numbers", "plan"}
+OF_THE_MODEL = {"errors", "formats", "notebook", "config", "numbers", "plan"}
 """Folders of `hw` that the golden model may import; of `plan` the ports alone."""
 
 
