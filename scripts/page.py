@@ -127,7 +127,7 @@ main { max-width: 66rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
 h1 { font-size: clamp(1.6rem, 5vw, 2.3rem); line-height: 1.2; margin: .2rem 0 1rem; letter-spacing: -.01em; }
 h2 { font-size: 1.25rem; margin: 3rem 0 .5rem; padding-top: 1rem; border-top: 1px solid var(--line); }
 h3 { font-size: 1rem; margin: 1.75rem 0 .25rem; }
-figure h3 { margin-top: 0; }
+figure h3 { margin-top: 0; overflow-wrap: anywhere; }
 p { max-width: 46rem; margin: .5rem 0; overflow-wrap: anywhere; }
 .answer { font-size: 1.15rem; max-width: 50rem; }
 .word { white-space: nowrap; }

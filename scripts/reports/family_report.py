@@ -14,6 +14,7 @@ from softstream.scripts.measure.heads import mhz_text
 from softstream.scripts.measure.statistics import CALIBRATION, percent_text
 from softstream.scripts.output import written_file
 from softstream.scripts.page import BOUND, INK, MUTED, SOFTMAX, captioned, escape, page, svg, table
+from softstream.scripts.reports.range_figure import range_figure
 from softstream.scripts.verbs.family import SHARED, Calibration, Error, Family, MemberResult
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ def _draw_reliability(figure: "Figure", result: Family) -> None:
         axes.set_visible(False)
     for axes, (title, calibration) in zip(grid.flat, calibrated.items(), strict=False):
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
-        if result.float64_calibration is not None:
-            _curve(axes, result.float64_calibration, MUTED, "-")
+        if result.given_calibration is not None:
+            _curve(axes, result.given_calibration, MUTED, "-")
         _curve(axes, calibration, SOFTMAX, "o-")
         # Outside the layout, or a long title would make its column wider than the others.
         axes.set_title(_folded(title), loc="left", fontsize=8.5).set_in_layout(axes in grid[0])
@@ -93,8 +94,8 @@ def _bars(
 
 def _draw_calibration(figure: "Figure", result: Family) -> None:
     values: dict[str, float | None] = {}
-    if result.float64_calibration is not None:
-        values["float64"] = result.float64_calibration.error
+    if result.given_calibration is not None:
+        values[f"given {result.given}"] = result.given_calibration.error
     values |= {title: calibration.error for title, calibration in _calibrated(result).items()}
     _bars(figure.subplots(), values, {title: f"{percent_text(value)} %" for title, value in values.items()})
 
@@ -172,8 +173,8 @@ def _figures(result: Family) -> Iterator[str]:
                 0.6 + 1.55 * rows,
                 lambda f: _draw_reliability(f, result),
             ),
-            "Vectors by the probability of the decision, blue; the float64 softmax, grey. On the dashed line confidence "
-            "equals accuracy.",
+            f"Vectors by the probability of the decision, blue; the softmax of the given {result.given}, grey. On the dashed "
+            "line confidence equals accuracy.",
         )
         yield captioned(
             "Expected calibration error",
@@ -194,7 +195,7 @@ def _figures(result: Family) -> Iterator[str]:
                 _height(len(_in_ulp(result))) + 0.3,
                 lambda f: _draw_errors(f, result),
             ),
-            "Bar: the largest error on these scores, before saturation; black: the mean; red: the proved bound.",
+            "Of the hardware. Bar: the largest error on these scores, before saturation; black: the mean; red: the proved bound.",
         )
     for part in result.parts:
         yield captioned(
@@ -211,21 +212,24 @@ def _figures(result: Family) -> Iterator[str]:
 
 def _decision_row(member: MemberResult, labelled: bool, vectors: int) -> tuple[str, ...]:
     d, c = member.decision, member.calibration
+    floats = member.scores.given == "floats"
     if d is None:
-        return (member.title, "gives no class", *["–"] * (3 if labelled else 1))
+        return (member.title, "gives no class", *["–"] * ((3 if labelled else 1) + floats))
     answered = [percent_text(d.accuracy) or "–"] if labelled else []
     calibrated = ["–" if c is None else f"{percent_text(c.error)} %"] if labelled else []
-    return (member.title, d.source, *answered, d.flips_of(vectors), *calibrated)
+    by_quantising = [f"{d.code_flips}"] if floats else []
+    return (member.title, d.source, *answered, d.flips_of(vectors), *by_quantising, *calibrated)
 
 
 def _decisions(result: Family) -> str:
     labelled = result.data.labelled
     header = ["", "decided by", *(["accuracy, %"] if labelled else []), f"flips of {result.data.vectors}"]
-    header += ["calibration error"] if labelled else []
+    header += [*(["by quantising"] if result.floats else []), *(["calibration error"] if labelled else [])]
     body = [_decision_row(member, labelled, result.data.vectors) for member in result.members]
-    if labelled and result.float64_calibration is not None:
-        error = f"{percent_text(result.float64_calibration.error)} %"
-        body.insert(0, ("float64 softmax", "its argmax", percent_text(result.float64_accuracy), "0", error))
+    if labelled and result.given_calibration is not None:
+        error = f"{percent_text(result.given_calibration.error)} %"
+        accuracy, own = percent_text(result.given_accuracy), [""] if result.floats else []
+        body.insert(0, (f"softmax of the given {result.given}", "its argmax", accuracy, "0", *own, error))
     return table(header, body)
 
 
@@ -234,11 +238,23 @@ def _errors(result: Family) -> str:
     for member in result.members:
         e = member.error
         if e is None:
-            body.append((member.title, "exact", "", "", "", ""))
+            body.append((member.title, "exact", *[""] * (6 if result.floats else 4)))
             continue
+        against = [] if e.given is None else [e.text(e.given.total.largest), e.text(e.given.quantisation.largest)]
         values = [e.text(value) for value in (e.largest, e.bound, e.worst, e.mean)]
-        body.append((member.title, *values, f"{e.unit}, {e.count} {'distributions' if e.unit != 'ulp' else 'codes'}"))
-    return table(("", "largest error", "bound", "with saturation", "mean", "of"), body)
+        unit = f"{e.unit}, {e.count} {'distributions' if e.unit != 'ulp' else 'codes'}"
+        body.append((member.title, *against, *values, unit))
+    hardware = ["by the hardware" if result.floats else "largest error", "bound", "with saturation", "mean", "of"]
+    return table(("", *(["against the floats", "by quantising"] if result.floats else []), *hardware), body)
+
+
+def _ranges(result: Family) -> Iterator[str]:
+    """A histogram for each score code."""
+    shown: dict[str, MemberResult] = {}
+    for member in result.members:
+        shown.setdefault(member.scores.line, member)
+    for number, member in enumerate(shown.values()):
+        yield range_figure(member.scores, f"range-{number}", member.title if len(shown) > 1 else "")
 
 
 def _cycles(result: Family) -> str:
@@ -268,10 +284,12 @@ def _cells(result: Family) -> Iterator[str]:
 
 def _provenance(result: Family) -> Iterator[tuple[str, str]]:
     yield "Scores", result.data.text
-    yield "In common", ", ".join(f"{key} = {getattr(result.config, key)}" for key in SHARED)
+    configs = [member.plan.config for member in result.members]
+    common = [key for key in SHARED if len({getattr(config, key) for config in configs}) == 1]
+    yield "In common", ", ".join(f"{key} = {getattr(configs[0], key)}" for key in common)
     for member in result.members:
         config, default = member.plan.config, type(result.config)()
-        changed = (f"{k} = {v}" for k, v in config.to_mapping().items() if k not in SHARED and v != getattr(default, k))
+        changed = (f"{k} = {v}" for k, v in config.to_mapping().items() if k not in common and v != getattr(default, k))
         yield member.title, f"{', '.join(changed) or 'defaults'}; digest {config.digest[:12]}"
     yield "Cycles", f"from the plan, for vectors of {result.data.longest}"
     for part in result.parts:
@@ -289,16 +307,22 @@ def _provenance(result: Family) -> Iterator[tuple[str, str]]:
 def _sections(result: Family) -> Iterator[str]:
     yield "<h2>The decision</h2>"
     yield (
-        "<p>Flips are vectors whose class differs from the argmax of the float64 softmax of the same codes, first index on "
-        "ties.</p>"
+        f"<p>Flips are vectors whose class differs from the first of the largest given {result.given}. Flips by quantising are "
+        "those of the score codes themselves.</p>"
     )
     yield _decisions(result)
-    yield "<h2>The distance from float64</h2>"
+    yield f'<div class="plots">{"".join(_ranges(result))}</div>'
+    yield "<h2>The error</h2>"
     if any(member.error is not None and not member.error.within_bound for member in result.members):
         yield '<p class="bad">An error exceeds its bound: hardware, model or proof is wrong.</p>'
+    if result.floats:
+        yield (
+            "<p>The error against the exact result of the given floats, in float64, has two parts: what quantising costs, and "
+            "what the hardware adds to the exact result of the codes.</p>"
+        )
     yield (
-        "<p>The bounds are proved for every input before saturation. For sampling the error is the total-variation distance "
-        "of the sampling distribution from softmax.</p>"
+        "<p>The bounds of the hardware are proved for every input before saturation. For sampling the error is the "
+        "total-variation distance of the sampling distribution from softmax.</p>"
     )
     yield _errors(result)
     yield f'<div class="plots">{"".join(_figures(result))}</div>'

@@ -6,8 +6,11 @@
     family_report.write_html(result, path)
 
 An entry names a mode or a preset, and may set keys behind colons. A mode is the base configuration in that mode; a preset
-keeps its own keys. All members receive the same score codes, so the keys that describe the scores, `SHARED`, are those of
-the base configuration.
+keeps its own keys, but the keys that describe the scores, `SHARED`, are those of the base configuration. Of floats each entry
+quantises its own codes, so it may set the scale and the width of its scores. Codes are the same for all entries.
+
+The reference is the exact result, in float64, of the scores that were given. Of floats the error is split in two: what
+quantising costs, and what the hardware adds, which the bound limits.
 
 The arrays in a head's output (`ports.outputs`) select the row of `DECISIONS` that gives its class, the row of
 `CONFIDENCES` that gives the probability of that class, and the row of `sim.reference.exact.EXACT` that gives the exact values.
@@ -15,7 +18,7 @@ The arrays in a head's output (`ports.outputs`) select the row of `DECISIONS` th
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,9 +34,11 @@ from softstream.hw.errors import UserError
 from softstream.hw.plan.derive import Plan, plan
 from softstream.hw.plan.ports import Field, outputs, sidebands
 from softstream.scripts.measure.datasets import Dataset, DataSummary, dataset
+from softstream.scripts.measure.given import Distance, GivenError, given_vectors, ulp_text
 from softstream.scripts.measure.heads import PARTS, Progress, measure_heads, mhz_text, resources_json
+from softstream.scripts.measure.score_range import ScoreRange, score_range, share_text
 from softstream.scripts.measure.statistics import CALIBRATION, RELIABILITY_BINS, Bin, percent_text, reliability
-from softstream.scripts.scores import Scores
+from softstream.scripts.scores import Scores, quantise
 from softstream.sim.golden import golden
 from softstream.sim.golden.head import checked_sideband
 from softstream.sim.reference.exact import EXACT, Vectors, errors_ulp, exact_values
@@ -43,7 +48,11 @@ from softstream.sim.reference.softmax import float64_slack_ulp
 __all__ = ["CONFIDENCES", "DECISIONS", "SHARED", "Calibration", "Error", "Family", "MemberResult", "entries", "family"]
 
 SHARED = ("max_length", "score_width", "score_signed", "score_scale")
-"""Keys that describe the scores; all entries share them."""
+"""Keys that describe the scores; a preset takes them from the base configuration."""
+_OF_FLOATS = ("score_width", "score_scale")
+"""Those of them that an entry may set where the scores are floats."""
+JSON_FORMAT = 2
+"""Raise it when a key of `to_json` changes its name or meaning."""
 _MODEL_SHARE = 0.15  # of the progress bar; place and route has the rest
 _LAW_ELEMENTS = 1 << 11
 """Elements of the vectors whose sampling distribution is computed: some milliseconds each."""
@@ -58,7 +67,9 @@ class Decision:
     accuracy: float | None
     """Fraction of the decisions that equal the label; None without labels."""
     flips: int
-    """Results that differ from the argmax of float64, first index on ties."""
+    """Results that differ from the first of the largest given scores."""
+    code_flips: int
+    """Results for which the largest score code is another than the largest given score."""
     count: int
     """Results: one for each vector, ensemble or group."""
 
@@ -69,7 +80,10 @@ class Decision:
 
 @dataclass(frozen=True)
 class Error:
-    """The distance of a head from float64 in ulp, or of a sampling distribution from softmax in total variation."""
+    """The distance of a head from the exact values in ulp, or of a sampling distribution from softmax in total variation.
+
+    The values are of the score codes, except for those of `given`.
+    """
 
     unit: str
     count: int
@@ -82,11 +96,13 @@ class Error:
     bound: float
     worst_bound: float
     slack: float
-    """Error of the float64 reference itself."""
+    """Error of the reference itself, which is computed in float64."""
+    given: GivenError | None = None
+    """Errors against the given floats; None where codes were given."""
 
     def text(self, value: float) -> str:
         """One of the values, with enough places to tell members apart."""
-        return f"{value:.4f}" if self.unit == "ulp" else f"{value:.2g}"
+        return ulp_text(value) if self.unit == "ulp" else f"{value:.2g}"
 
     @property
     def within_bound(self) -> bool:
@@ -109,6 +125,7 @@ class MemberResult:
     title: str
     """The text of the entry."""
     plan: Plan
+    scores: ScoreRange
     length: int
     """Elements per vector that the cycles are computed for."""
     decision: Decision | None
@@ -138,20 +155,32 @@ class Family:
     config: Config
     data: DataSummary
     members: tuple[MemberResult, ...]
-    float64_accuracy: float | None
-    float64_calibration: Calibration | None
-    """Of the float64 softmax of the base configuration."""
+    given_accuracy: float | None
+    """Of the largest given score."""
+    given_calibration: Calibration | None
+    """Of the exact softmax of the given scores, with the temperature of the base configuration."""
     parts: tuple[Part, ...]
     seeds: tuple[int, ...]
     tools: Mapping[str, str]
     version: str
 
     @property
+    def given(self) -> str:
+        """`floats` or `codes`: what the person gave."""
+        return self.members[0].scores.given
+
+    @property
+    def floats(self) -> bool:
+        """Whether the scores were floats, which each member quantised."""
+        return self.given == "floats"
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Headings of `rows`."""
         labelled = self.data.labelled
         columns = ["", *(["accuracy, %"] if labelled else []), f"flips of {self.data.vectors}"]
-        columns += ["largest error", "mean", "bound", *(["calibration error, %"] if labelled else [])]
+        columns += ["saturated", "error against the floats", "by the hardware"] if self.floats else ["largest error"]
+        columns += ["mean", "bound", *(["calibration error, %"] if labelled else [])]
         columns += ["first output", "last", "interval"]
         for part in self.parts:
             columns += [f"{part.name}: cells", f"{part.name}: MHz"]
@@ -163,21 +192,22 @@ class Family:
 
     @property
     def range_lines(self) -> tuple[str, ...]:
-        """The range of the scores beside that of the codes, as a terminal shows it."""
-        return ()
+        """The range of the scores beside that of each code, as a terminal shows it."""
+        return tuple(dict.fromkeys(member.scores.line for member in self.members))
 
     @property
     def expendable(self) -> tuple[str, ...]:
         """Columns that a narrow terminal does without, the first of them first."""
-        return ("mean", "first output", "last", "calibration error, %", *(f"{part.name}: MHz" for part in self.parts))
+        own = ("mean", "first output", "last", "calibration error, %", "saturated")
+        return (*own, *(f"{part.name}: MHz" for part in self.parts), "interval")
 
     def rows(self) -> list[tuple[str, ...]]:
-        """A row for each entry, after one for float64 where there are labels; – where a member has no such value."""
+        """A row for each entry, after one for the given scores where there are labels; – where a member has no such value."""
         rows = []
-        if self.float64_calibration is not None:
-            reference = ["float64", percent_text(self.float64_accuracy), "0", "", "", ""]
-            reference.append(percent_text(self.float64_calibration.error))
-            rows.append((*reference, *[""] * (len(self.columns) - len(reference))))
+        if self.given_calibration is not None:
+            values = {"accuracy, %": percent_text(self.given_accuracy), f"flips of {self.data.vectors}": "0"}
+            values["calibration error, %"] = percent_text(self.given_calibration.error)
+            rows.append((f"given {self.given}", *(values.get(name, "") for name in self.columns[1:])))
         return rows + [self._row(member) for member in self.members]
 
     def _row(self, member: MemberResult) -> tuple[str, ...]:
@@ -186,9 +216,13 @@ class Family:
         if self.data.labelled:
             cells.append("–" if d is None or d.accuracy is None else percent_text(d.accuracy))
         cells.append("–" if d is None else d.flips_of(self.data.vectors))
+        if self.floats:
+            cells.append(share_text(member.scores.saturated_share) if member.scores.saturated else "0")
         if e is None:
-            cells += ["exact", "", ""]
+            cells += ["exact", "", "", *([""] if self.floats else [])]
         else:
+            if self.floats:
+                cells.append("" if e.given is None else f"{e.text(e.given.total.largest)} {e.unit}")
             # Before saturation, because saturation costs every UQ0 member up to an ulp.
             cells += [f"{e.text(e.largest)} {e.unit}", e.text(e.mean), e.text(e.bound)]
         if self.data.labelled:
@@ -204,36 +238,63 @@ class Family:
 
     @property
     def answer(self) -> str:
-        """Flips, bounds and the best calibration, in a sentence."""
-        deciding = {member.title: member.decision.flips for member in self.members if member.decision is not None}
-        same = sum(not flips for flips in deciding.values())
-        texts = [f"{same} of the {len(deciding)} members that give a class decide every vector as float64 does"]
+        """Flips, error, saturation and calibration in a few clauses, the worst of each first."""
+        deciding = {
+            m.title: m.decision
+            for m in self.members
+            if m.decision is not None and not m.plan.config.traits.random  # a draw may be any class
+        }
+        texts = []
+        if deciding:
+            worst_title = max(deciding, key=lambda title: deciding[title].flips / deciding[title].count)
+            worst = deciding[worst_title]
+            texts.append(
+                f"all {len(deciding)} members that give a class decide every vector as the given {self.given} do"
+                if not worst.flips
+                else f"up to {worst.flips} of {worst.count} decisions ({share_text(worst.flips / worst.count)}, "
+                f"{worst_title}) differ from those of the given {self.given}"
+            )
+        against = {m.title: m.error for m in self.members if m.error is not None and m.error.given is not None}
+        ulps = {title: e.given.total.largest for title, e in against.items() if e.given is not None and e.unit == "ulp"}
+        if ulps:
+            title = max(ulps, key=lambda title: ulps[title])
+            texts.append(f"results are up to {ulp_text(ulps[title])} ulp ({title}) off those of the floats")
+        saturated = max(self.members, key=lambda m: m.scores.saturated_share)
+        if saturated.scores.saturated:
+            texts.append(f"{saturated.scores.saturated_text} ({saturated.title})")
         outside = [m.title for m in self.members if m.error is not None and not m.error.within_bound]
         texts.append(
-            f"{', '.join(outside)}: error ABOVE the proved bound" if outside else "all errors are within their bounds"
+            f"{', '.join(outside)}: error ABOVE the proved bound"
+            if outside
+            else "what the hardware adds is within all bounds"
+            if self.floats
+            else "all errors are within their bounds"
         )
         calibrated = {m.title: m.calibration.error for m in self.members if m.calibration is not None}
         if len(calibrated) > 1:
             best = min(calibrated, key=lambda title: calibrated[title])
-            worst = max(calibrated.values())
+            most = max(calibrated.values())
             texts.append(
-                f"calibration errors are {percent_text(calibrated[best])} % ({best}) to {percent_text(worst)} %"
-                if worst > calibrated[best]
-                else f"all calibration errors are {percent_text(worst)} %"
+                f"calibration errors are {percent_text(calibrated[best])} % ({best}) to {percent_text(most)} %"
+                if most > calibrated[best]
+                else f"all calibration errors are {percent_text(most)} %"
             )
-        return "; ".join(texts) + "."
+        sentence = "; ".join(texts)
+        return f"{sentence[0].upper()}{sentence[1:]}."
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain values, None where there is no answer."""
         return {
+            "format": JSON_FORMAT,
             "softstream": self.version,
             "answer": self.answer,
             "config": self.config.to_mapping(),
             "data": dict(vars(self.data)),
             "calibration": {"bins": RELIABILITY_BINS, "definition": CALIBRATION},
-            "float64": {
-                "accuracy": self.float64_accuracy,
-                "calibration": _calibration_json(self.float64_calibration),
+            "given": {
+                "kind": self.given,
+                "accuracy": self.given_accuracy,
+                "calibration": _calibration_json(self.given_calibration),
             },
             "length": self.data.longest,
             "members": [self._member(member) for member in self.members],
@@ -247,8 +308,9 @@ class Family:
             "member": member.title,
             "config": derived.config.to_mapping(),
             "digest": derived.config.digest,
+            "scores": member.scores.to_json(),
             "decision": None if member.decision is None else dict(vars(member.decision)),
-            "error": None if error is None else {**vars(error), "within_bound": error.within_bound},
+            "error": None if error is None else {**asdict(error), "within_bound": error.within_bound},
             "calibration": _calibration_json(member.calibration),
             "cycles": {
                 "first_output_cycle": derived.first_output_cycle(member.length),
@@ -275,7 +337,8 @@ def _calibration_json(calibration: Calibration | None) -> dict[str, Any] | None:
 def entries(text: str, base: Config) -> dict[str, Config]:
     """Title → configuration of entries separated by commas, each `mode` or `preset` with any `:key=value` behind it.
 
-    Raises `UserError`, naming the entry, for an unknown name, for a `mode` behind a colon, and as the configuration does.
+    Raises `UserError`, naming the entry, for an unknown name, for a `mode` or `max_length` behind a colon, and as the
+    configuration does.
     """
     members: dict[str, Config] = {}
     for entry in re.split(r",(?![^\[]*\])", text):  # a list as a value contains commas
@@ -298,7 +361,7 @@ def entries(text: str, base: Config) -> dict[str, Config]:
                 f"--modes {entry.strip()}: the entry names its mode already; for example --modes {changes['mode']}"
             )
         for key in changes:
-            if key in SHARED:
+            if key in SHARED and key not in _OF_FLOATS:
                 raise UserError(
                     f"--modes {entry.strip()}: all entries share {key}, because they get the same scores; "
                     f"for example --set {key}={changes[key]}"
@@ -309,7 +372,7 @@ def entries(text: str, base: Config) -> dict[str, Config]:
         if isinstance(groups, list | tuple) and groups:
             shared["max_length"] = max(groups, default=1)  # a packet has any length
         try:
-            chosen = start.replace(**({} if name in PRESETS else {"mode": name}), **shared, **changes)
+            chosen = start.replace(**{**({} if name in PRESETS else {"mode": name}), **shared, **changes})
             plan(chosen)
         except UserError as error:
             raise UserError(f"--modes {entry.strip()}: {error}") from None
@@ -317,9 +380,45 @@ def entries(text: str, base: Config) -> dict[str, Config]:
     return members
 
 
-def _vectors(title: str, config: Config, data: Dataset, arrays: Mapping[str, np.ndarray]) -> Vectors:
-    """The inputs of a head: the scores, and those of the sideband `arrays` that it takes."""
-    available = {**arrays} if data.labels is None else {"labels": data.labels, **arrays}
+@dataclass(frozen=True)
+class _Inputs:
+    """What a member receives."""
+
+    scores: Scores
+    codes: Vectors
+    given: Vectors
+    """The scores as they were given: real numbers, or the codes."""
+
+
+def _own_scores(
+    title: str, config: Config, base: Config, scores: Scores, mask: np.ndarray | None, saturate: bool
+) -> Scores:
+    """The scores as a member receives them: floats are quantised for it, without those that the mask excludes; codes stay."""
+    given = scores.given
+    if given is not None:
+        if config.mask and mask is not None and mask.shape == given.shape:
+            given = np.where(mask != 0, -np.inf, given)
+        try:
+            return quantise(config, given, scores.lengths, saturate=saturate)
+        except UserError as error:
+            raise UserError(f"--modes {title}: {error}") from None
+    for key in _OF_FLOATS:
+        value = getattr(base, key)
+        if getattr(config, key) != value:
+            raise UserError(
+                f"--modes {title}: the scores are codes, whose {key} is {value} for all entries; for example floats as scores, "
+                f"or --set {key}={getattr(config, key)}"
+            )
+    return scores
+
+
+def _inputs(title: str, config: Config, scores: Scores, data: Dataset, arrays: Mapping[str, np.ndarray]) -> _Inputs:
+    """The scores, and those of the sideband `arrays` that the head takes."""
+    available = {**scores.sideband, **arrays}
+    if data.labels is not None:
+        available = {"labels": data.labels, **available}
+    if "mask" in arrays and scores.mask is not None and scores.mask.shape == arrays["mask"].shape:
+        available["mask"] = arrays["mask"] | scores.mask
     for sideband in sidebands(config):
         if sideband.array not in available:
             option = "--labels Y.npy" if sideband.array == "labels" else f"--sideband {sideband.array}=F.npy"
@@ -327,14 +426,15 @@ def _vectors(title: str, config: Config, data: Dataset, arrays: Mapping[str, np.
                 f"--modes {title}: takes the sideband input {sideband.array}, {sideband.meaning}, and none is given; for example "
                 f"{option}, with their --scores"
             )
-    inputs = {sideband.array: available[sideband.array] for sideband in sidebands(config)}
-    codes = data.scores.codes
+    own = {sideband.array: available[sideband.array] for sideband in sidebands(config)}
+    codes = scores.codes
     if len(codes) % config.ensemble:
         raise UserError(
             f"--modes {title}: takes {config.ensemble} vectors for each result, and there are {len(codes)} vectors; "
             "without --scores the input is that of three classifiers, for ensemble=3"
         )
-    return Vectors(config, codes, data.scores.lengths, checked_sideband(config, inputs, codes.shape))
+    vectors = Vectors(config, codes, scores.lengths, checked_sideband(config, own, codes.shape))
+    return _Inputs(scores, vectors, given_vectors(config, scores, vectors.sideband) or vectors)
 
 
 def _labels(title: str, config: Config, labels: np.ndarray | None) -> np.ndarray | None:
@@ -390,14 +490,15 @@ def _codes(config: Config) -> Field | None:
     return next((field for output in outputs(config) for field in output.fields if field.array in EXACT), None)
 
 
-def _error(vectors: Vectors, derived: Plan, result: Mapping[str, np.ndarray]) -> Error | None:
+def _error(inputs: _Inputs, derived: Plan, result: Mapping[str, np.ndarray]) -> Error | None:
+    vectors, given = inputs.codes, inputs.given
     config = vectors.config
     if derived.distance is not None:
-        return _law_error(vectors, derived.distance)
+        return _law_error(inputs, derived.distance)
     code = _codes(config)
     if code is None or derived.bound_ulp is None or derived.worst_ulp is None:
         return None
-    codes, exact = result[code.array], exact_values(code.array, vectors)
+    codes, exact, of_given = result[code.array], exact_values(code.array, vectors), exact_values(code.array, given)
     vectors = vectors.head_inputs
     if codes.shape == vectors.valid.shape and code.array != "top_probabilities":
         counted = vectors.valid
@@ -406,35 +507,54 @@ def _error(vectors: Vectors, derived: Plan, result: Mapping[str, np.ndarray]) ->
     else:  # the loss of a label outside the vector is infinite
         counted = np.isfinite(exact)
     error, saturated = (both[counted] for both in errors_ulp(config, code, codes, exact))
+    one = 2.0**config.probability_width
+    against = GivenError.of(codes[counted], exact[counted] * one, of_given[counted] * one)
+    hardware = Distance.of(error)
     return Error(
         unit="ulp",
         count=len(error),
-        largest=float(np.abs(error[~saturated]).max(initial=0.0)),
-        worst=float(np.abs(error).max(initial=0.0)),
-        mean=float(np.abs(error).mean()),
+        largest=Distance.of(error[~saturated]).largest,
+        worst=hardware.largest,
+        mean=hardware.mean,
         bound=derived.bound_ulp,
         worst_bound=derived.worst_ulp,
         slack=float64_slack_ulp(config),
+        given=None if inputs.scores.given is None else against,
     )
 
 
-def _law_error(vectors: Vectors, bound: float) -> Error:
+def _law_error(inputs: _Inputs, bound: float) -> Error:
     """Exact distance of the sampling distribution from softmax, for the first vectors up to `_LAW_ELEMENTS` elements."""
-    vectors = vectors.head_inputs
+    vectors, given = inputs.codes.head_inputs, inputs.given.head_inputs
     counts = vectors.valid.sum(axis=1)
     rows = range(max(1, int(np.searchsorted(np.cumsum(counts), _LAW_ELEMENTS, side="right"))))
-    distances = []
+    hardware, total, quantisation = [], [], []
     for row in rows:
         valid = vectors.valid[row]
         if not valid.any():
             continue
         law = draw_law(vectors.config, vectors.scores[row][valid])
-        distances.append(total_variation(law, vectors.softmax[row][valid]))
-    worst, mean = float(np.max(distances)), float(np.mean(distances))
-    return Error("total variation", len(distances), worst, worst, mean, bound, bound, law_slack(vectors.config))
+        of_codes, of_given = vectors.softmax[row][valid], given.softmax[row][valid]
+        hardware.append(total_variation(law, of_codes))
+        total.append(total_variation(law, of_given))
+        quantisation.append(total_variation(of_codes, of_given))
+    whole = Distance.of(np.array(hardware))
+    against = GivenError(Distance.of(np.array(total)), Distance.of(np.array(quantisation)))
+    return Error(
+        unit="total variation",
+        count=len(hardware),
+        largest=whole.largest,
+        worst=whole.largest,
+        mean=whole.mean,
+        bound=bound,
+        worst_bound=bound,
+        slack=law_slack(vectors.config),
+        given=None if inputs.scores.given is None else against,
+    )
 
 
-def _evaluate(title: str, vectors: Vectors, labels: np.ndarray | None) -> MemberResult:
+def _evaluate(title: str, inputs: _Inputs, labels: np.ndarray | None) -> MemberResult:
+    vectors, winners = inputs.codes, inputs.given.head_inputs.winners
     config = vectors.config
     derived = plan(config)
     result = vectors.results(golden(config, vectors.scores, vectors.lengths, vectors.sideband))
@@ -444,14 +564,27 @@ def _evaluate(title: str, vectors: Vectors, labels: np.ndarray | None) -> Member
             continue
         chosen = decide(result[array], vectors.head_inputs)
         correct = None if labels is None else chosen == labels
-        accuracy = None if correct is None else float(correct.mean())
-        decision = Decision(source, accuracy, int(np.count_nonzero(chosen != vectors.head_inputs.winners)), len(chosen))
+        decision = Decision(
+            source=source,
+            accuracy=None if correct is None else float(correct.mean()),
+            flips=int(np.count_nonzero(chosen != winners)),
+            code_flips=int(np.count_nonzero(vectors.head_inputs.winners != winners)),
+            count=len(chosen),
+        )
         confident = next((name for name in CONFIDENCES if name in result), None)
         if correct is not None and confident is not None:
             calibration = Calibration(*reliability(CONFIDENCES[confident](config, result[confident], chosen), correct))
         break
-    length = int(vectors.lengths.max())
-    return MemberResult(title, derived, length, decision, _error(vectors, derived, result), calibration, {})
+    return MemberResult(
+        title=title,
+        plan=derived,
+        scores=score_range(config, inputs.scores),
+        length=int(vectors.lengths.max()),
+        decision=decision,
+        error=_error(inputs, derived, result),
+        calibration=calibration,
+        measurements={},
+    )
 
 
 def family(
@@ -462,6 +595,7 @@ def family(
     *,
     lengths: np.ndarray | None = None,
     sideband: Mapping[str, np.ndarray] | None = None,
+    saturate: bool = False,
     parts: Sequence[str] = PARTS,
     place: bool = True,
     seeds: Sequence[int] = (1,),
@@ -470,44 +604,57 @@ def family(
     """Evaluate every member, title → configuration as `entries` gives them, on the same scores.
 
     Scores, labels, lengths, parts, place and seeds are those of `compare.compare`; `sideband` holds the sideband arrays of
-    the members that take any. Raises `UserError` before anything runs where an input is missing or does not match.
+    the members that take any, and `saturate` is that of `quantise`.
+
+    Raises `UserError` before anything runs where an input is missing or does not match.
     """
     arrays = sideband or {}
     chosen = tuple(find_part(name) for name in parts) if place else ()
     ensemble = any(config.ensemble > 1 for config in members.values())
     data = dataset(base, scores, labels, lengths, ensemble=ensemble)
-    inputs = {title: _vectors(title, config, data, arrays) for title, config in members.items()}
+    saturating = saturate or scores is None  # the digits, as their codes were quantised
+    own = {
+        title: _own_scores(title, config, base, data.scores, arrays.get("mask"), saturating)
+        for title, config in members.items()
+    }
+    inputs = {title: _inputs(title, config, own[title], data, arrays) for title, config in members.items()}
     for name in arrays:
-        if not any(name in vectors.sideband for vectors in inputs.values()):
+        if not any(name in member.codes.sideband for member in inputs.values()):
             raise UserError(f"--sideband {name}: none of {', '.join(members)} takes it; leave it out")
     truth = {title: _labels(title, config, data.labels) for title, config in members.items()}
     tools = tool_versions(chosen) if chosen else {}
     tell = progress or (lambda fraction, what: None)
     results = []
-    for index, (title, vectors) in enumerate(inputs.items()):
-        tell(_MODEL_SHARE * index / len(inputs), f"{title}: the model against float64")
-        results.append(_evaluate(title, vectors, truth[title]))
+    for index, (title, member_inputs) in enumerate(inputs.items()):
+        tell(_MODEL_SHARE * index / len(inputs), f"{title}: the model against the given scores")
+        results.append(_evaluate(title, member_inputs, truth[title]))
     tell(_MODEL_SHARE, "Verilog")
     measured = measure_heads(
         members, chosen, tuple(seeds), lambda done, what: tell(_MODEL_SHARE + (1 - _MODEL_SHARE) * done, what)
     )
     tell(1.0, "done")
-    exact = Vectors(
-        base.replace(mode="softmax", mask=False, normaliser="divider"), data.scores.codes, data.scores.lengths
-    )
     accuracy = calibration = None
     if data.labels is not None:
-        correct = exact.winners == data.labels
-        confidence = _at(exact.softmax, exact.winners)
+        reference = _reference(base, data.scores)
+        correct = reference.winners == data.labels
+        confidence = _at(reference.softmax, reference.winners)
         accuracy, calibration = float(correct.mean()), Calibration(*reliability(confidence, correct))
     return Family(
         config=base,
         data=data.summary,
         members=tuple(replace(member, measurements=by_part) for member, by_part in zip(results, measured, strict=True)),
-        float64_accuracy=accuracy,
-        float64_calibration=calibration,
+        given_accuracy=accuracy,
+        given_calibration=calibration,
         parts=chosen,
         seeds=tuple(seeds) if chosen else (),
         tools=tools,
         version=softstream.__version__,
+    )
+
+
+def _reference(base: Config, scores: Scores) -> Vectors:
+    """The given scores of a softmax of the base configuration."""
+    config = base.replace(mode="softmax", mask=scores.mask is not None, normaliser="divider")
+    return given_vectors(config, scores, scores.sideband) or Vectors(
+        config, scores.codes, scores.lengths, scores.sideband
     )

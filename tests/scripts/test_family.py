@@ -1,6 +1,7 @@
 """Members of the family side by side: the notation, every number recomputed another way, and the page."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from softstream.scripts.cli import main
 from softstream.scripts.measure import heads as heads_module
 from softstream.scripts.measure.statistics import RELIABILITY_BINS
 from softstream.scripts.reports.family_report import render, write_html
+from softstream.scripts.scores import quantise
 from softstream.scripts.verbs.compare import compare
 from softstream.scripts.verbs.family import CONFIDENCES, DECISIONS, Family, entries, family
 from softstream.sim.golden import golden
@@ -65,7 +67,7 @@ def test_an_entry_is_a_mode_or_a_preset_with_any_settings_behind_it():
         ("sofmax-int8", "(did you mean 'softmax-int8'?)"),
         ("argmax,,softmax", "an entry is empty; for example --modes argmax,softmax"),
         ("argmax,argmax", "--modes argmax: given twice; once would do"),
-        ("softmax:score_scale=0.5", "--modes softmax:score_scale=0.5: all entries share score_scale"),
+        ("softmax:score_signed=false", "--modes softmax:score_signed=false: all entries share score_signed"),
         (
             "softmax:mode=argmax",
             "--modes softmax:mode=argmax: the entry names its mode already; for example --modes argmax",
@@ -105,6 +107,11 @@ def test_unknown_entries_are_refused(modes, message):
             "ensemble_mean=probabilities: ensemble_mean with mode",
         ),
         ("softmax:max_length=8", {}, "all entries share max_length"),
+        (
+            "argmax,softmax:score_scale=0.5",
+            {},
+            "--modes softmax:score_scale=0.5: the scores are codes, whose score_scale is 0.1 for all entries; for example floats",
+        ),
     ],
 )
 def test_members_that_the_scores_cannot_serve_are_refused_before_anything_runs(monkeypatch, modes, arguments, message):
@@ -137,7 +144,7 @@ def test_every_mode_on_the_digits(of_digits, mode):
     assert (member.decision is None) == (mode == "cross_entropy")
     if mode not in ("cross_entropy", "sample", "sigmoid"):
         assert member.decision.flips == 0
-        assert member.decision.accuracy == of_digits.float64_accuracy
+        assert member.decision.accuracy == of_digits.given_accuracy
     assert (member.calibration is not None) == (mode in ("softmax", "log_softmax", "sigmoid", "softmax_top_k"))
 
 
@@ -148,7 +155,7 @@ def test_softmax_equals_the_plain_comparison(of_digits):
     assert (member.decision.accuracy, member.decision.flips) == (d.softmax_accuracy, d.softmax_flips)
     assert (member.error.mean, member.calibration.error) == (p.mean_error_ulp, p.calibration_error)
     assert member.calibration.bins == p.reliability
-    assert of_digits.float64_calibration.error == p.float64_calibration_error
+    assert of_digits.given_calibration.error == p.given_calibration_error
     # The plain comparison's largest error is also over a sweep of its own.
     assert member.error.largest <= p.maximum_error_ulp
 
@@ -217,7 +224,7 @@ def test_every_mode_of_groups(mode):
         "normaliser=none",
     ],
 )
-def test_options_behind_the_softmax_are_compared_with_their_own_float64(options):
+def test_options_behind_the_softmax_are_compared_with_their_own_exact_values(options):
     """Lengths vary; the winner stays that of the scores."""
     lengths = RNG.integers(1, 17, 60)
     [member] = judged(f"softmax:{options}", labels=LABELS % lengths, lengths=lengths).members
@@ -303,6 +310,80 @@ def test_an_error_beyond_the_bound_is_reported(of_digits):
     assert "MORE" not in of_digits.answer
 
 
+# The given floats
+
+FLOATS = RNG.normal(3, 4, (60, 16))
+
+
+def test_each_entry_quantises_the_floats_with_its_own_scale_width_precision_and_temperature():
+    text = "softmax,softmax:score_scale=0.5,softmax:score_width=5:score_scale=0.8:probability_width=6,softmax:temperature=2"
+    result = judged(text, scores=FLOATS, labels=LABELS)
+    for member in result.members:
+        config = member.plan.config
+        scores = quantise(config, FLOATS)
+        codes = golden(config, scores.codes)
+        weights = np.exp((FLOATS - FLOATS.max(axis=1, keepdims=True)) / config.temperature)
+        exact = weights / weights.sum(axis=1, keepdims=True)
+        error = np.abs(codes.probabilities - exact * 2**config.probability_width)
+        assert member.error.given.total.largest == pytest.approx(error.max())
+        assert member.error.given.total.mean == pytest.approx(error.mean())
+        assert (
+            member.decision.flips
+            == member.decision.code_flips
+            == np.count_nonzero(codes.argmax != FLOATS.argmax(axis=1))
+        )
+        assert member.scores.saturated == scores.saturated
+        assert member.error.within_bound
+    assert len({member.decision.flips for member in result.members}) == 3
+    worst = max(result.members, key=lambda member: member.decision.flips)
+    share = f"{100 * worst.decision.flips / 60:.2f} %"
+    assert result.answer.startswith(
+        f"Up to {worst.decision.flips} of 60 decisions ({share}, {worst.title}) differ from those of the given floats; results "
+    )
+    assert result.given_accuracy == np.mean(FLOATS.argmax(axis=1) == LABELS)
+    page = Page(render(result))
+    assert page.text.count("Range of the scores and of the code: ") == 3
+    for heading in ("against the floats", "by quantising", "by the hardware"):
+        assert heading in page.text
+
+
+@pytest.mark.parametrize("mode", HEADS)
+def test_every_mode_splits_its_error_against_the_floats(mode):
+    result = judged(f"{mode}:score_width=6:score_scale=0.4", scores=FLOATS, labels=LABELS, saturate=True)
+    [member] = result.members
+    e = member.error
+    if e is None:
+        assert member.plan.bound_ulp is None
+        return
+    assert e.within_bound
+    assert e.given.quantisation.largest > 0
+    assert e.given.total.largest <= e.given.quantisation.largest + e.worst + 1e-9
+    assert e.given.total.largest >= e.given.quantisation.largest - e.worst - 1e-9
+
+
+def test_the_scores_exclude_elements_by_themselves():
+    floats = np.where(MASK == 0, FLOATS, -np.inf)
+    by_scores = family(
+        SMALL.replace(mask=True), entries("softmax,sample", SMALL.replace(mask=True)), floats, place=False
+    )
+    by_sideband = judged("softmax:mask=true,sample:mask=true", scores=FLOATS, sideband={"mask": MASK})
+    for one, other in zip(by_scores.members, by_sideband.members, strict=True):
+        assert one.error.given.total.largest == pytest.approx(other.error.given.total.largest)
+        assert one.decision == other.decision
+
+
+def test_nothing_is_called_float64_in_the_results(of_digits):
+    content = json.dumps(
+        {**of_digits.to_json(), "members": [{**m, "digest": ""} for m in of_digits.to_json()["members"]]}
+    )
+    assert "float64" not in content + of_digits.answer + str(of_digits.table())
+    assert of_digits.to_json()["format"] == 2
+    # The page says once of what the values in float64 are.
+    assert re.findall(r"[^.\n]*float64", Page(render(of_digits)).text) == [
+        "The error against the exact result of the given floats, in float64"
+    ]
+
+
 # What is printed
 
 
@@ -324,7 +405,7 @@ def test_resources_stand_side_by_side(monkeypatch):
         150 * per_cycle,
     )
     page = Page(render(report))
-    assert page.tags["svg"] == 3  # error, two parts; no labels, so no calibration
+    assert page.tags["svg"] == 4  # range, error, two parts; no labels, so no calibration
     for text in ("900", "150.0", "Fmax, MHz", "out of context"):
         assert text in page.text
 
@@ -344,7 +425,7 @@ def test_the_page_states_every_number_and_stands_alone(of_digits, tmp_path):
         "1797 vectors, N = 10, with labels",
     ):
         assert phrase.lower() in page.text.lower()
-    assert page.tags["svg"] == 3
+    assert page.tags["svg"] == 4
     assert "http" not in text.replace("http://www.w3.org/", "")
     assert text == render(of_digits)
 
@@ -352,7 +433,7 @@ def test_the_page_states_every_number_and_stands_alone(of_digits, tmp_path):
 def test_the_json_is_plain_and_the_table_has_a_row_for_each(of_digits):
     assert json.loads(json.dumps(of_digits.to_json(), allow_nan=False)) == of_digits.to_json()
     columns, rows, numbers = of_digits.table()
-    assert [row[0] for row in rows] == ["float64", *HEADS]
+    assert [row[0] for row in rows] == ["given floats", *HEADS]
     assert {len(row) for row in rows} == {len(columns)}
     assert set(numbers) <= set(columns)
 
@@ -362,7 +443,7 @@ def test_the_json_is_plain_and_the_table_has_a_row_for_each(of_digits):
     [
         (("--modes", "argmx"), "--modes argmx: no mode or preset of that name (did you mean 'argmax'?)"),
         (("--sideband", "mask=M.npy"), "--sideband mask=M.npy: needs a member that takes it"),
-        (("--modes", "softmax:mask=true"), "takes the sideband input mask"),
+        (("--modes", "softmax:temperature_bits=8"), "takes the sideband input temperatures"),
         (("--modes", "argmax", "--set", "max_length=5"), "vectors of 10 elements"),
     ],
 )
