@@ -304,6 +304,11 @@ class Settings:
         """Bits of an element's index, at least one."""
         return max(1, ceil_log2(self.max_length))
 
+    @property
+    def label_width(self) -> int:
+        """Bits of a label: an element's index, or max_length, which is the index of none."""
+        return ceil_log2(self.max_length + 1)
+
     def beats(self, length: Any) -> Any:
         """Beats that carry a vector of `length` scores, an integer or an array of them: ⌈length / lanes⌉."""
         return -(-length // self.lanes)

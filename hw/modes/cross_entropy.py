@@ -56,7 +56,7 @@ class Label(wiring.Component):
         m = Module()
         lanes, beat = self._config.lanes, self.i.payload
         lane_bits = ceil_log2(lanes)
-        current_label = Signal(self._config.index_width, reset_less=True)
+        current_label = Signal(self._config.label_width, reset_less=True)
         label = Signal.like(current_label, name="label")
         m.d.comb += label.eq(Mux(beat.first, beat.label, current_label))
         if self._config.mask:

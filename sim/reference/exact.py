@@ -146,7 +146,10 @@ def _one_hot(vectors: Vectors) -> np.ndarray:
 
 
 def _losses(vectors: Vectors) -> np.ndarray:
-    return -np.take_along_axis(vectors.log_softmax, vectors.sideband["labels"][:, None], axis=1)[:, 0]
+    labels = vectors.sideband["labels"]
+    inside = labels < vectors.log_softmax.shape[1]
+    logarithms = np.take_along_axis(vectors.log_softmax, np.where(inside, labels, 0)[:, None], axis=1)[:, 0]
+    return np.where(inside, -logarithms, np.inf)
 
 
 EXACT: dict[str, Callable[[Vectors], np.ndarray]] = {

@@ -39,7 +39,7 @@ def labelled(config: Config, vectors: list[np.ndarray], labels: np.ndarray) -> l
     beats = []
     for vector, label in zip(vectors, labels, strict=True):
         for place, beat in enumerate(beats_of([vector], config.lanes)):
-            beats.append({**beat, "label": int(rng.integers(0, 1 << config.index_width)) if place else int(label)})
+            beats.append({**beat, "label": int(rng.integers(0, 1 << config.label_width)) if place else int(label)})
     return beats
 
 
@@ -61,7 +61,7 @@ def test_equals_golden(name: str, source: str, sink: str) -> None:
     """Labels of every kind: first, last, beyond the end, beyond the cut."""
     config = CONFIGS[name]
     vectors = score_vectors(config, seed=92)
-    rng, most = np.random.default_rng(93), (1 << config.index_width) - 1
+    rng, most = np.random.default_rng(93), (1 << config.label_width) - 1
     labels = np.array(
         [min(most, int(rng.choice([0, len(v) - 1, len(v), rng.integers(0, len(v) + 1)]))) for v in vectors]
     )
@@ -72,14 +72,19 @@ def test_equals_golden(name: str, source: str, sink: str) -> None:
     assert trace.outputs[0] - trace.inputs[first - 1] >= loss_schedule(config).vector
 
 
+@pytest.mark.parametrize("max_length", [2, 3])
 @pytest.mark.parametrize("lanes", [1, 2])
-def test_every_label_of_every_short_vector(lanes: int) -> None:
+def test_every_label_of_every_short_vector(lanes: int, max_length: int) -> None:
+    """Labels to `max_length` and beyond, which are no element's, also where `max_length` is a power of two."""
     config = Config(
-        mode="cross_entropy", max_length=3, score_width=2, score_scale=1.1, probability_width=4, lanes=lanes
+        mode="cross_entropy", max_length=max_length, score_width=2, score_scale=1.1, probability_width=4, lanes=lanes
     )  # type: ignore[arg-type]
-    every = [np.array(v) - 2 for n in (1, 2, 3) for v in itertools.product(range(4), repeat=n)]
+    lengths = range(1, max_length + 1)
+    every = [np.array(v) - 2 for n in lengths for v in itertools.product(range(4), repeat=n)]
     vectors = [vector for vector in every for _ in range(4)]
-    run(config, vectors, np.tile(np.arange(4), len(every)))
+    trace = run(config, vectors, np.tile(np.arange(4), len(every)))
+    unlabelled = [label >= len(vector) for vector in every for label in range(4)]
+    assert [beat["unlabelled"] for beat in trace.beats] == unlabelled
 
 
 @pytest.mark.parametrize("name", CONFIGS)

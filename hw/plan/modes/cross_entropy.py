@@ -75,9 +75,9 @@ def _outputs(config: Config) -> tuple[Output, ...]:
 
 
 def _sidebands(config: Config) -> tuple[Sideband, ...]:
-    meaning = "label: index of the element whose loss is wanted"
+    meaning = f"label: index of the element whose loss is wanted; {config.max_length}: none"
     return (
-        Sideband("label", "labels", config.index_width, meaning, per="vector", limit=(1 << config.index_width) - 1),
+        Sideband("label", "labels", config.label_width, meaning, per="vector", limit=(1 << config.label_width) - 1),
     )
 
 
