@@ -23,6 +23,7 @@ from softstream.scripts.emit import ARTEFACTS
 if TYPE_CHECKING:
     from softstream.hw.config.config import Config
     from softstream.hw.plan.profiles import Room
+    from softstream.scripts.scores import ScoreFile
     from softstream.sim.simulators.runner import Simulator
 
 __all__ = ["main"]
@@ -115,7 +116,7 @@ def _resolve(
     ctx: click.Context, name: str | None, default: str | None = None, options: Mapping[str, Any] | None = None
 ) -> tuple[Config, str]:
     """(configuration, what `profile = auto` became and why): every part in order, a later one winning key by key."""
-    from softstream.hw.config.config import load_toml, parse_setting
+    from softstream.hw.config.config import KEYS, load_toml, parse_setting
     from softstream.hw.config.presets import preset
     from softstream.hw.plan.profiles import resolve
 
@@ -136,6 +137,10 @@ def _resolve(
         else:
             key, value = parse_setting(text)
             values[key] = value
+    default_scale = next(key.default for key in KEYS if key.name == "score_scale")
+    ctx.meta["scale_stated"] = values.get("score_scale", default_scale) != default_scale or any(
+        kind == "setting" and text.partition("=")[0].strip() == "score_scale" for kind, text in parts
+    )
     return resolve(values, _room(options or {}))
 
 
@@ -228,6 +233,8 @@ def _verb(
             console = Console(as_json, quiet, wide)
             ctx = click.get_current_context()
             config, picked = _resolve(ctx, config_name, preset_name, options)
+            if "scores" in options:
+                options = _with_score_file(options, ctx.meta["scale_stated"])
             if echo:
                 _echo(config, ctx, console)
             if picked:
@@ -267,12 +274,6 @@ def _softstream(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-_SCORES = click.option(
-    "--scores", metavar="F.npy", help="Scores [vectors, N]: integers are codes, floats are quantised."
-)
-_LENGTHS = click.option("--lengths", metavar="L.npy", help="Elements of each vector [vectors]; default: all N.")
-
-
 class _SidebandOption(click.Option):
     """`--sideband`, whose former name `--beside` still works and is not shown in the help."""
 
@@ -281,15 +282,64 @@ class _SidebandOption(click.Option):
         return record and (record[0].replace(", --beside", ""), record[1])
 
 
-_SIDEBAND = click.option(
-    "--sideband",
-    "--beside",
-    "sideband",
-    cls=_SidebandOption,
-    metavar="NAME=F.npy",
-    multiple=True,
-    help="Sideband input of a head that takes one: [vectors, N], or [vectors]; for example mask=M.npy.",
-)
+_OF_SCORES = {"lengths": None, "axis": -1, "codes": False, "saturate": False, "sideband": (), "ignore_label": None}
+"""The options that say how the scores of `--scores` are read, with their defaults."""
+
+
+def _scores_options(*, required: bool = False) -> Callable[[Verb], Verb]:
+    """The options that every verb with scores has; the verb's function gets them as one `ScoreFile`, or None, as `scores`."""
+    options = (
+        click.option(
+            "--scores",
+            metavar="FILE",
+            required=required,
+            help="Scores [vectors, N], .npy, .npz, .npz:NAME or .csv: integers are codes, floats are quantised.",
+        ),
+        click.option("--lengths", metavar="FILE", help="Elements of each vector [vectors]; default: all N."),
+        click.option("--axis", type=int, default=-1, show_default=True, metavar="A", help="The axis of the elements."),
+        click.option("--codes", is_flag=True, help="Floats are integer codes, too."),
+        click.option(
+            "--saturate",
+            is_flag=True,
+            help="Floats beyond the codes saturate, the largest of a vector too, and no vector is shifted.",
+        ),
+        click.option(
+            "--sideband",
+            "--beside",
+            "sideband",
+            cls=_SidebandOption,
+            metavar="NAME=FILE",
+            multiple=True,
+            help="Sideband input of a head that takes one: [vectors, N], or [vectors]; for example mask=M.npy.",
+        ),
+        click.option("--ignore-label", type=int, metavar="L", help="Label of vectors that have none, such as -100."),
+    )
+
+    def decorate(function: Verb) -> Verb:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def _with_score_file(options: dict[str, Any], stated: bool) -> dict[str, Any]:
+    """The options of a verb with those of `_scores_options` as one `ScoreFile`; `stated`: whether the scale is."""
+    from softstream.scripts.scores import ScoreFile
+
+    about = {name: options[name] for name in _OF_SCORES}
+    rest = {name: value for name, value in options.items() if name not in _OF_SCORES}
+    if options["scores"]:
+        return {**rest, "scores": ScoreFile(options["scores"], **about, scale_stated=stated)}
+    for name, unset in {**_OF_SCORES, "labels": None}.items():
+        value = options.get(name, unset)
+        if value != unset:
+            text = "" if value is True else f" {value[0] if isinstance(value, tuple) else value}"
+            option = f"--{name.replace('_', '-')}{text}"
+            raise UserError(f"{option}: needs the scores that it belongs to; for example --scores F.npy")
+    return {**rest, "scores": None}
+
+
 _ENGINE = click.option(
     "--engine",
     type=click.Choice(["golden", "rtl"]),
@@ -358,11 +408,7 @@ def _generate(
 
 
 @_verb()
-@click.option(
-    "--scores", metavar="F.npy", required=True, help="Scores [vectors, N]: integers are codes, floats are quantised."
-)
-@_LENGTHS
-@_SIDEBAND
+@_scores_options(required=True)
 @_ENGINE
 @_SIMULATOR
 @_SEED
@@ -370,9 +416,7 @@ def _generate(
 def _run(
     config: Config,
     console: Console,
-    scores: str,
-    lengths: str | None,
-    sideband: tuple[str, ...],
+    scores: ScoreFile,
     engine: str,
     simulator: Simulator,
     seed: int,
@@ -381,22 +425,21 @@ def _run(
     """Run your own scores through the model or through the simulated Verilog."""
     from softstream.scripts.verbs.run import Run, run
 
-    how = Run(engine, simulator, seed)
-    run(config, Path(scores), Path(lengths) if lengths else None, sideband, Path(output), how, console)
+    run(config, scores, Path(output), Run(engine, simulator, seed), console)
 
 
 @_verb()
-@_SCORES
+@_scores_options()
 @_SIMULATOR
 @click.option("--waves", is_flag=True, help="Keep a wave file, and say where it is.")
 @_SEED
 def _simulate(
-    config: Config, console: Console, scores: str | None, simulator: Simulator, waves: bool, seed: int
+    config: Config, console: Console, scores: ScoreFile | None, simulator: Simulator, waves: bool, seed: int
 ) -> None:
     """Run the cocotb benches on the generated Verilog, against the model; prints the verdict table."""
     from softstream.scripts.verbs.simulate import simulate
 
-    simulate(config, Path(scores) if scores else None, simulator, waves, seed, console)
+    simulate(config, scores, simulator, waves, seed, console)
 
 
 @_verb()
@@ -420,9 +463,8 @@ def _prove(config: Config, console: Console, timeout: float, waveform: str | Non
 
 
 @_verb(default="digits-softmax")
-@_SCORES
-@_LENGTHS
-@click.option("--labels", metavar="Y.npy", help="The correct index of each vector [vectors].")
+@_scores_options()
+@click.option("--labels", metavar="FILE", help="The correct index of each vector [vectors], or one-hot [vectors, N].")
 @click.option(
     "-o", "--output", metavar="REPORT.html", help="Also write a report with plots: one file, needs no network."
 )
@@ -433,46 +475,49 @@ def _prove(config: Config, console: Console, timeout: float, waveform: str | Non
     help="Compare these instead: modes and presets, any :key=value behind each; for example "
     "argmax,softmax,softmax:temperature=2,top-k-int8.",
 )
-@_SIDEBAND
 def _compare(
     config: Config,
     console: Console,
-    scores: str | None,
-    lengths: str | None,
+    scores: ScoreFile | None,
     labels: str | None,
     output: str | None,
     no_place: bool,
     modes: str | None,
-    sideband: tuple[str, ...],
 ) -> None:
     """Compare argmax with softmax, or any of the family: accuracy, error, calibration, latency, cells and Fmax.
 
     Without --scores: the handwritten digits that come with softstream.
     """
     from softstream.scripts.output import check_file
-    from softstream.scripts.scores import read_labels, read_scores, read_sidebands
+    from softstream.scripts.scores import read_labels, read_scores
     from softstream.scripts.verbs.compare import Comparison, compare
     from softstream.scripts.verbs.family import Family, entries, family
 
-    for option, text in (("--labels", labels), ("--lengths", lengths)):
-        if text and not scores:
-            raise UserError(f"{option} {text}: needs the scores that it belongs to; for example --scores F.npy")
-    if sideband and modes is None:
+    if scores and scores.sideband and modes is None and not config.mask:
         raise UserError(
-            f"--sideband {sideband[0]}: needs a member that takes it; for example --modes softmax:mask=true"
+            f"--sideband {scores.sideband[0]}: needs a member that takes it; for example --modes softmax:mask=true"
         )
     if output:
         check_file("-o", Path(output))
     members = None if modes is None else entries(modes, config)
-    codes = read_scores(config, Path(scores), Path(lengths) if lengths else None) if scores else None
-    truth = read_labels(Path(labels), *codes.codes.shape) if codes and labels else None
-    arrays = read_sidebands(sideband)
+    codes = read_scores(config, scores, console) if scores else None
+    truth = read_labels(labels, codes, scores.ignore_label) if scores and codes and labels else None
+    arrays = codes.sideband if codes else {}
     result: Comparison | Family
     with console.progress("comparing") as progress:
         if members is None:
             result = compare(config, codes, truth, place=not no_place, progress=progress)
         else:
-            result = family(config, members, codes, truth, sideband=arrays, place=not no_place, progress=progress)
+            result = family(
+                config,
+                members,
+                codes,
+                truth,
+                sideband=arrays,
+                saturate=scores is not None and scores.saturate,
+                place=not no_place,
+                progress=progress,
+            )
     if output:
         from softstream.scripts.reports import compare_report, family_report
 
@@ -711,8 +756,7 @@ def _preset_of_link(options: dict[str, Any]) -> str:
 @click.option("--port", metavar="auto|PATH", default="auto", show_default=True, help="Serial port of the board.")
 @click.option("--simulated", is_flag=True, help="Simulate the board with the bitstream's design instead.")
 @click.option("--baud", type=click.IntRange(1), metavar="BAUD", help="Rate of the link in the bitstream.")
-@_SCORES
-@_LENGTHS
+@_scores_options()
 @_SEED
 @click.option(
     "--vectors", type=click.IntRange(0), default=100, show_default=True, metavar="V", help="Number of random vectors."
@@ -730,8 +774,7 @@ def _run_on_board(
     port: str,
     simulated: bool,
     baud: int | None,
-    scores: str | None,
-    lengths: str | None,
+    scores: ScoreFile | None,
     seed: int,
     vectors: int,
     timeout: float | None,
@@ -740,8 +783,6 @@ def _run_on_board(
     from softstream.boards.registry import board
     from softstream.scripts.verbs.run_on_board import run
 
-    if lengths and not scores:
-        raise UserError(f"--lengths {lengths}: needs the scores that it belongs to; for example --scores F.npy")
     row = board(board_name) if board_name else None
     if simulated and row is None:
         raise UserError("--simulated: needs the board that is to be simulated; for example --board icestick")
@@ -757,8 +798,7 @@ def _run_on_board(
         port=port,
         baud=baud,
         simulated=row if simulated else None,
-        scores=Path(scores) if scores else None,
-        lengths=Path(lengths) if lengths else None,
+        scores=scores,
         seed=seed,
         vectors=vectors,
         timeout=timeout,

@@ -1,10 +1,13 @@
-"""Scores, lengths and labels from .npy files: read, checked, and floats quantised to score codes (`quantiser`)."""
+"""Scores, their lengths, labels and sidebands from files and arrays: read, checked, and floats quantised (`quantiser`).
+
+Every verb that takes scores reads them with `read_scores`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,9 +15,80 @@ import numpy as np
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.numbers.groups import Grouping
+from softstream.scripts.arrays import read_array
+from softstream.scripts.console import Console
 from softstream.scripts.quantiser import Quantised, quantised
+from softstream.sim.stimulus import random_sideband
 
-__all__ = ["Scores", "quantise", "read_labels", "read_scores", "read_sidebands", "to_lengths"]
+__all__ = [
+    "NO_LABEL",
+    "Layout",
+    "ScoreFile",
+    "Scores",
+    "quantise",
+    "read_labels",
+    "read_scores",
+    "read_sidebands",
+    "to_labels",
+    "to_lengths",
+]
+
+NO_LABEL = -1
+"""The label of a vector that has none."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The vectors of an array of two or more dimensions: they lie along one axis, in the order of the other indices."""
+
+    shape: tuple[int, ...]
+    axis: int
+    """The axis of the elements, from 0."""
+
+    @classmethod
+    def of(cls, array: np.ndarray, axis: int, name: str) -> Layout:
+        """The layout of scores. Raises `UserError` for fewer than two dimensions, an empty one, and an axis that is none."""
+        if array.ndim < 2 or 0 in array.shape:
+            single = array.ndim == 1 and array.size
+            example = f"reshape it to (1, {array.size})" if single else "for example (100, 10)"
+            raise UserError(f"{name}: shape {array.shape}; must be [vectors, N] with at least one of each; {example}")
+        if not -array.ndim <= axis < array.ndim:
+            raise UserError(
+                f"--axis = {axis}: {name} has the shape {array.shape}; must be from {-array.ndim} to {array.ndim - 1}; "
+                "for example -1"
+            )
+        return cls(array.shape, axis % array.ndim)
+
+    @property
+    def outer(self) -> tuple[int, ...]:
+        """The shape without the axis of the elements: that of one value per vector."""
+        return self.shape[: self.axis] + self.shape[self.axis + 1 :]
+
+    def rows(self, array: np.ndarray) -> np.ndarray:
+        """An array of this shape as [vectors, N]."""
+        return np.moveaxis(array, self.axis, -1).reshape(-1, self.shape[self.axis])
+
+    def per_vector(self, array: np.ndarray) -> np.ndarray:
+        """One value per vector as [vectors]; an array of any other shape as it is.
+
+        The shape may be [vectors], `outer`, or `outer` with an axis of length 1 for the elements, such as a column.
+        """
+        column = (*self.shape[: self.axis], 1, *self.shape[self.axis + 1 :])
+        return array.reshape(-1) if array.shape in (self.outer, column) else array
+
+    def restored(self, values: np.ndarray, members: int = 1) -> np.ndarray:
+        """Results of vectors, [V] or [V, K], in the shape of the scores: K stands where the elements stand.
+
+        Of ensembles of `members` vectors there are as many results fewer, along the last of the outer axes.
+        """
+        outer = (*self.outer[:-1], self.outer[-1] // members)
+        shaped = values.reshape(*outer, *values.shape[1:])
+        return np.moveaxis(shaped, -1, self.axis) if values.ndim > 1 else shaped
+
+    def position(self, row: int, column: int) -> str:
+        """Where an element of `rows` stands in the array, as Python writes it: `[2, 1]`."""
+        indices = [int(index) for index in np.unravel_index(row, self.outer)]
+        return str([*indices[: self.axis], int(column), *indices[self.axis :]])
 
 
 @dataclass(frozen=True)
@@ -34,13 +108,21 @@ class Scores:
     given: np.ndarray | None = None
     """The real scores before quantisation, float64 [V, N], −inf where excluded and 0 beyond each length; None for codes."""
     mask: np.ndarray | None = None
-    """Which elements are excluded, bool [V, N], for the sideband `mask`; None where the scores do not say it."""
+    """Which elements are excluded, bool [V, N], for the sideband `mask`; None where nothing says it."""
     shift: np.ndarray = field(default_factory=lambda: np.zeros(0))
     """What was subtracted from the real scores of each vector, float64 [V], or [V, G] for packets of groups; 0: nothing."""
+    sideband: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """The sideband arrays that came with the scores, the mask among them, as `golden` takes them."""
+    layout: Layout = Layout((), 0)
+    """The shape in which the scores came."""
+    warnings: tuple[str, ...] = ()
+    """What is probably not meant, in sentences."""
 
     def __post_init__(self) -> None:
         if self.shift.size == 0:
             object.__setattr__(self, "shift", np.zeros(len(self.codes)))
+        if not self.layout.shape:
+            object.__setattr__(self, "layout", Layout(self.codes.shape, 1))
 
     @property
     def elements(self) -> int:
@@ -53,19 +135,144 @@ class Scores:
         return int(np.count_nonzero(self.shift))
 
     @property
-    def sideband(self) -> dict[str, np.ndarray]:
-        """The sideband arrays that the scores themselves give: `mask`, or none."""
-        return {} if self.mask is None else {"mask": self.mask.astype(np.int64)}
+    def excluded(self) -> int:
+        """Elements that the mask excludes."""
+        return 0 if self.mask is None else int(np.count_nonzero(self.mask))
+
+    @property
+    def saturated_share(self) -> float:
+        """Fraction of the scores that saturated."""
+        return self.saturated / self.elements
+
+    def sideband_or_random(self, config: Config) -> dict[str, np.ndarray]:
+        """The sideband arrays, random ones for those that did not come with the scores."""
+        return {**random_sideband(config, self.codes), **self.sideband}
+
+    def to_json(self) -> dict[str, Any]:
+        """The counts, as plain values."""
+        return {
+            "vectors": len(self.codes),
+            "elements": self.elements,
+            "quantised": self.quantised,
+            "saturated": self.saturated,
+            "saturated_share": self.saturated_share,
+            "saturated_winners": self.saturated_winners,
+            "shifted": self.shifted,
+            "excluded": self.excluded,
+            "warnings": list(self.warnings),
+        }
+
+    def text(self, config: Config) -> str:
+        """What became of the scores, in one line."""
+        parts = [f"{self.elements} codes"]
+        if self.quantised:
+            share = f" ({self.saturated_share:.2%})" if self.saturated else ""
+            parts = [
+                f"{self.elements} floats quantised in steps of {config.score_scale}",
+                f"{self.saturated} saturated{share}",
+            ]
+        if self.saturated_winners:
+            parts.append(f"the largest score of {self.saturated_winners} vectors among them")
+        if self.shifted:
+            parts.append(f"{self.shifted} of {self.shift.size} vectors shifted")
+        if self.excluded:
+            parts.append(f"{self.excluded} excluded")
+        return "; ".join(parts)
 
 
-def read_scores(config: Config, scores: Path, lengths: Path | None = None, *, saturate: bool = False) -> Scores:
-    """The scores in a file, [vectors, N], as `quantise` takes them.
+# Files ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ScoreFile:
+    """What the options of a command line say about scores; arrays are those that `read_array` reads."""
+
+    scores: str
+    lengths: str | None = None
+    sideband: tuple[str, ...] = ()
+    """`NAME=FILE` of each sideband."""
+    axis: int = -1
+    """The axis of the elements."""
+    codes: bool = False
+    """Whether floats are integer codes."""
+    saturate: bool = False
+    """Whether vectors are never shifted, and their largest scores may saturate."""
+    ignore_label: int | None = None
+    """The label of vectors that have none."""
+    scale_stated: bool = True
+    """Whether `score_scale` was chosen for these scores, and is not just the default."""
+
+    @cached_property
+    def array(self) -> np.ndarray:
+        """The scores as they are in the file."""
+        return read_array("--scores", self.scores)
+
+
+def read_scores(config: Config, file: ScoreFile, console: Console | None = None) -> Scores:
+    """The scores in a file with their lengths and sidebands, as `quantise` takes them; the console tells what became of them.
 
     Raises `UserError` for a file, type, shape, code, NaN or length that will not do, with its position.
     """
-    array = _load("--scores", scores)
-    counts = None if lengths is None else _load("--lengths", lengths)
-    return quantise(config, array, counts, saturate=saturate, name=str(scores), lengths_name=str(lengths))
+    array = file.array
+    layout = Layout.of(array, file.axis, file.scores)
+    arrays = read_sidebands(config, file.sideband, layout, file.ignore_label)
+    scores = quantise(
+        config,
+        array,
+        None if file.lengths is None else read_array("--lengths", file.lengths),
+        mask=arrays.pop("mask", None) if config.mask else None,  # the model refuses it in its own words
+        axis=file.axis,
+        codes=file.codes,
+        saturate=file.saturate,
+        name=file.scores,
+        lengths_name=str(file.lengths),
+    )
+    if not (scores.quantised or file.scale_stated or config.traits.order_only):
+        unstated = (
+            f"{file.scores}: integer codes in steps of {config.score_scale}, the default of score_scale; state the scale of "
+            f"these codes; for example --set score_scale={config.score_scale}"
+        )
+        scores = replace(scores, warnings=(*scores.warnings, unstated))
+    scores = replace(scores, sideband={**arrays, **scores.sideband})
+    if console is not None:
+        if scores.quantised or scores.excluded:
+            console.note(f"{file.scores}: {scores.text(config)}")
+        for warning in scores.warnings:
+            console.note(f"warning: {warning}")
+    return scores
+
+
+def read_labels(path: str, scores: Scores, ignore: int | None = None) -> np.ndarray:
+    """The labels in a file, as `to_labels` takes them."""
+    return to_labels(read_array("--labels", path), scores, ignore=ignore, name=path)
+
+
+def read_sidebands(
+    config: Config, texts: Sequence[str], layout: Layout | None = None, ignore_label: int | None = None
+) -> dict[str, np.ndarray]:
+    """Sideband arrays from `name=FILE`, of elements as [V, N] and of vectors as [V] where the layout of the scores is known.
+
+    A label equal to `ignore_label` becomes `max_length`, which is the index of no element.
+
+    Raises `UserError` for another form, a name given twice, or a bad file.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    for text in texts:
+        name, sign, path = text.partition("=")
+        if not (name and sign and path):
+            raise UserError(f"--sideband {text}: must be name=FILE; for example --sideband mask=M.npy")
+        if name in arrays:
+            raise UserError(f"--sideband {text}: {name} is given twice; once would do")
+        array = read_array("--sideband", path)
+        if layout is not None:
+            array = layout.rows(array) if array.shape == layout.shape else layout.per_vector(array)
+        if name == "labels" and ignore_label is not None:
+            array = np.where(array == ignore_label, config.max_length, array)
+        arrays[name] = array
+    return arrays
+
+
+# Arrays --------------------------------------------------------------------------------------------------------------
 
 
 def quantise(
@@ -73,6 +280,9 @@ def quantise(
     scores: np.ndarray,
     lengths: np.ndarray | None = None,
     *,
+    mask: np.ndarray | None = None,
+    axis: int = -1,
+    codes: bool = False,
     saturate: bool = False,
     name: str = "scores",
     lengths_name: str = "lengths",
@@ -80,93 +290,177 @@ def quantise(
     """Score codes of scores [V, N]: integers are codes, floats are real scores in steps of `config.score_scale`.
 
     * Floats beyond the score format: their vector is shifted where this changes no result (see `quantiser`). With `saturate`
-      no vector is shifted, and every score beyond the format becomes its end.
-    * −inf excludes an element, and so does the mask of a NumPy masked array, for a head with `mask = true`.
+      no vector is shifted, and every score beyond the format becomes its end. With `codes` floats are integer codes, too.
+    * −inf excludes an element, and so do the mask of a NumPy masked array and `mask`, for a head with `mask = true`.
     * `lengths` [V] counts the elements of each vector; by default all N.
+    * An array of more dimensions holds its vectors along `axis`; `Scores.layout.restored` gives results its shape.
     * Messages call the arrays `name` and `lengths_name`.
 
-    Raises `UserError` for a type, shape, code, NaN, +inf or length that will not do; for excluded elements without
+    Raises `UserError` for a type, shape, axis, code, NaN, +inf or length that will not do; for excluded elements without
     `mask = true`; and for a vector whose largest score saturates, unless `saturate` is set.
     """
-    excluded = np.ma.getmaskarray(scores)
-    scores = np.ma.getdata(scores)
+    layout = Layout.of(scores, axis, name)
+    _check_members(config, layout, name)
+    excluded = layout.rows(np.ma.getmaskarray(scores))
+    scores = layout.rows(np.ma.getdata(scores))
     if scores.dtype.kind not in "iuf":
         raise UserError(
             f"{name}: an array of {scores.dtype}; must be integers (score codes) or floats; for example .astype('int8')"
         )
-    if scores.ndim != 2 or 0 in scores.shape:
-        example = f"reshape it to (1, {scores.size})" if scores.ndim == 1 and scores.size else "for example (100, 10)"
-        raise UserError(f"{name}: shape {scores.shape}; must be [vectors, N] with at least one of each; {example}")
     vectors, columns = scores.shape
     if lengths is None and columns > _most(config, columns):
         raise UserError(
             f"{name}: vectors of {columns} elements; must be max_length = {config.max_length} at most; "
             f"for example --set max_length={columns}"
         )
-    counts = (
-        np.full(vectors, columns) if lengths is None else to_lengths(config, lengths, vectors, columns, lengths_name)
-    )
+    if lengths is None:
+        counts = np.full(vectors, columns)
+    else:
+        counts = to_lengths(config, layout.per_vector(lengths), vectors, columns, lengths_name)
     used = np.arange(columns) < counts[:, None]
-    if scores.dtype.kind == "f":
+    floats = scores.dtype.kind == "f"
+    if floats:
         excluded = excluded | (scores == -np.inf)
     excluded &= used
     if excluded.any() and not config.mask:
-        raise _no_mask(config, scores, excluded, name)
-    if scores.dtype.kind == "f":
-        return _of_floats(config, scores.astype(np.float64), counts, used & ~excluded, saturate, name)
-    return _of_codes(config, scores, counts, used & ~excluded, excluded if excluded.any() else None, name)
+        raise _no_mask(config, scores, excluded, layout, name)
+    if mask is not None:
+        excluded |= _checked_mask(config, mask, layout, used)
+    source = _Source(config, scores, counts, used & ~excluded, layout, name)
+    result = source.of_floats(saturate) if floats and not codes else source.of_codes()
+    if config.mask and (mask is not None or floats or excluded.any()):
+        result = replace(result, mask=excluded, sideband={"mask": excluded.astype(np.int64)})
+    return result
 
 
-def _of_codes(
-    config: Config, scores: np.ndarray, lengths: np.ndarray, present: np.ndarray, mask: np.ndarray | None, name: str
-) -> Scores:
-    low, high = config.score_format.minimum, config.score_format.maximum
-    # Bounds in the array's own type where it cannot hold them all: uint64 does not fit into int64.
-    beyond = (scores > np.uint64(high)) if scores.dtype == np.uint64 else (scores < low) | (scores > high)
-    outside = np.argwhere(beyond & present)
-    if len(outside):
-        value = int(scores[tuple(outside[0])])
-        raise UserError(
-            f"{name}{_place(outside[0])} = {value}: outside the score format, {low} to {high}; "
-            f"for example {high if value > high else low}"
-        )
-    return Scores(np.where(present, scores, 0).astype(np.int64), lengths, False, 0, mask=mask)
+@dataclass(frozen=True)
+class _Source:
+    """Scores [V, N] on their way to codes; `present` are the elements that count."""
 
+    config: Config
+    scores: np.ndarray
+    lengths: np.ndarray
+    present: np.ndarray
+    layout: Layout
+    name: str
 
-def _of_floats(
-    config: Config, scores: np.ndarray, lengths: np.ndarray, present: np.ndarray, saturate: bool, name: str
-) -> Scores:
-    for wrong, rule in ((np.isnan(scores), "numbers"), (scores == np.inf, "finite")):
-        positions = np.argwhere(wrong & present)
-        if len(positions):
+    def of_codes(self) -> Scores:
+        """Integers, or floats that are integers, as codes."""
+        low, high = self.config.score_format.minimum, self.config.score_format.maximum
+        scores = self.scores
+        if scores.dtype.kind == "f":
+            self._check(np.isfinite(scores) & (np.rint(scores) == scores), "with --codes scores must be integers", "0")
+        # Bounds in the array's own type where it cannot hold them all: uint64 does not fit into int64.
+        beyond = (scores > np.uint64(high)) if scores.dtype == np.uint64 else (scores < low) | (scores > high)
+        outside = np.argwhere(beyond & self.present)
+        if len(outside):
+            value = int(scores[tuple(outside[0])])
             raise UserError(
-                f"{name}{_place(positions[0])} = {scores[tuple(positions[0])]}: scores must be {rule}; "
-                f"for example {-config.score_scale!r}"
+                f"{self.name}{self.layout.position(*outside[0])} = {value}: outside the score format, {low} to {high}; "
+                f"for example {high if value > high else low}"
             )
-    scores = np.where(present, scores, 0)
-    groups = Grouping(config.groups, lengths) if config.groups else None
-    if groups is None:
-        result = quantised(config, scores, present, saturate=saturate)
-        codes, shift = result.codes, result.shift
-    else:
-        result = quantised(config, groups.split(scores), groups.split(present).astype(bool), saturate=saturate)
-        codes, shift = groups.join(result.codes, scores.shape[1]), groups.join_groups(result.shift)
-    if result.lost.any() and not saturate:
-        raise _lost_winner(config, scores, groups, result, name)
-    excluded = (np.arange(scores.shape[1]) < lengths[:, None]) & ~present
-    return Scores(
-        codes=codes,
-        lengths=lengths,
-        quantised=True,
-        saturated=int(np.count_nonzero(result.saturated)),
-        saturated_winners=int(np.count_nonzero(result.lost)),
-        given=np.where(excluded, -np.inf, scores),
-        mask=excluded if config.mask else None,
-        shift=shift,
-    )
+        codes = np.where(self.present, scores, 0).astype(np.int64)
+        return Scores(codes, self.lengths, False, 0, layout=self.layout)
+
+    def of_floats(self, saturate: bool) -> Scores:
+        """Real scores, quantised."""
+        config, columns, example = self.config, self.scores.shape[1], repr(-self.config.score_scale)
+        self._check(~np.isnan(self.scores), "scores must be numbers", example)
+        with np.errstate(over="ignore"):  # a long double beyond float64 becomes infinite, and is refused
+            scores = np.where(self.present, self.scores, 0).astype(np.float64)
+        self._check(np.isfinite(scores), "scores must be finite", example)
+        groups = Grouping(config.groups, self.lengths) if config.groups else None
+        if groups is None:
+            result = quantised(config, scores, self.present, saturate=saturate)
+            codes, shift = result.codes, result.shift
+        else:
+            present = groups.split(self.present).astype(bool)
+            result = quantised(config, groups.split(scores), present, saturate=saturate)
+            codes, shift = groups.join(result.codes, columns), groups.join_groups(result.shift)
+        if result.lost.any() and not saturate:
+            raise self._lost_winner(scores, groups, result)
+        excluded = (np.arange(columns) < self.lengths[:, None]) & ~self.present
+        return Scores(
+            codes=codes,
+            lengths=self.lengths,
+            quantised=True,
+            saturated=int(np.count_nonzero(result.saturated)),
+            saturated_winners=int(np.count_nonzero(result.lost)),
+            given=np.where(excluded, -np.inf, scores),
+            shift=shift,
+            layout=self.layout,
+            warnings=self._warnings(scores),
+        )
+
+    def _check(self, right: np.ndarray, rule: str, example: str) -> None:
+        """Raises `UserError` at the first element that counts and is not `right`."""
+        wrong = np.argwhere(~right & self.present)
+        if len(wrong):
+            position, value = self.layout.position(*wrong[0]), self.scores[tuple(wrong[0])]
+            raise UserError(f"{self.name}{position} = {value}: {rule}; for example {example}")
+
+    def _warnings(self, scores: np.ndarray) -> tuple[str, ...]:
+        """Whether the floats look like codes."""
+        low, high = self.config.score_format.minimum, self.config.score_format.maximum
+        if self.config.score_scale == 1 or not scores.any() or scores.min() < low or scores.max() > high:
+            return ()
+        if (np.rint(scores) != scores).any():
+            return ()
+        return (
+            f"{self.name}: all floats are integers from {low} to {high}, as score codes are, and were divided by score_scale "
+            f"= {self.config.score_scale}; --codes takes them as codes",
+        )
+
+    def _lost_winner(self, scores: np.ndarray, groups: Grouping | None, result: Quantised) -> UserError:
+        """The refusal of vectors whose largest score saturates."""
+        config, rows = self.config, np.flatnonzero(result.lost)
+        numbers = np.arange(scores.size).reshape(scores.shape)
+        numbers = (numbers if groups is None else groups.split(numbers))[rows, result.winners[rows]]
+        values = scores.ravel()[numbers]
+        low, high = config.score_format.minimum, config.score_format.maximum
+        step = max(values.max() / high, values.min() / low if low else 0.0)
+        remedy = "--saturate"
+        try:
+            fitting = config.replace(score_scale=float(f"{step * 1.005:.2e}"))
+            if values.min() >= low * fitting.score_scale:
+                remedy = f"--set score_scale={fitting.score_scale:g}, or --saturate"
+        except UserError:  # no scale that the configuration takes is coarse enough
+            pass
+        which = f"one of {len(rows)}" if len(rows) > 1 else "one"
+        position = self.layout.position(*divmod(int(numbers[0]), scores.shape[1]))
+        return UserError(
+            f"{self.name}{position} = {values[0]:g}: the largest score of its vector, {which} of {len(result.lost)} vectors, "
+            f"must be within the score codes, {low * config.score_scale:g} to {high * config.score_scale:g} at score_scale = "
+            f"{config.score_scale:g}; for example {remedy}"
+        )
 
 
-def _no_mask(config: Config, scores: np.ndarray, excluded: np.ndarray, name: str) -> UserError:
+def _check_members(config: Config, layout: Layout, name: str) -> None:
+    """Raises `UserError` where the members of an ensemble do not lie side by side along one axis."""
+    if len(layout.outer) > 1 and layout.outer[-1] % config.ensemble:
+        raise UserError(
+            f"{name}: shape {layout.shape} with ensemble = {config.ensemble}: the last axis of vectors must hold whole "
+            f"ensembles; for example shape {(*layout.outer[:-1], config.ensemble, layout.shape[layout.axis])}"
+        )
+
+
+def _checked_mask(config: Config, mask: np.ndarray, layout: Layout, used: np.ndarray) -> np.ndarray:
+    """The mask of a caller, bool [V, N]."""
+    if not config.mask:
+        raise UserError("mask: this head has no such sideband input; leave it out, or set mask = true")
+    if mask.shape == layout.shape:
+        mask = layout.rows(mask)
+    if mask.shape != used.shape or mask.dtype.kind not in "iub":
+        raise UserError(
+            f"mask: an array of {mask.dtype} with shape {mask.shape}; must be integers of shape {layout.shape}"
+        )
+    wrong = np.argwhere((mask != 0) & (mask != 1))
+    if len(wrong):
+        raise UserError(f"mask{layout.position(*wrong[0])} = {mask[tuple(wrong[0])]}: must be 0 to 1; for example 0")
+    return (mask != 0) & used
+
+
+def _no_mask(config: Config, scores: np.ndarray, excluded: np.ndarray, layout: Layout, name: str) -> UserError:
     """The refusal of excluded elements by a head without a mask."""
     position = np.argwhere(excluded)[0]
     value = "-inf" if scores.dtype.kind == "f" and scores[tuple(position)] == -np.inf else "masked"
@@ -176,37 +470,9 @@ def _no_mask(config: Config, scores: np.ndarray, excluded: np.ndarray, name: str
         config.replace(mask=True)
     except UserError:  # an option takes no mask
         remedy = f"{smallest!r}, the smallest score"
-    return UserError(f"{name}{_place(position)} = {value}: excludes an element, and mask = false; for example {remedy}")
-
-
-def _lost_winner(
-    config: Config, scores: np.ndarray, groups: Grouping | None, result: Quantised, name: str
-) -> UserError:
-    """The refusal of vectors whose largest score saturates."""
-    numbers = np.arange(scores.size).reshape(scores.shape)
-    rows = np.flatnonzero(result.lost)
-    numbers = (numbers if groups is None else groups.split(numbers))[rows, result.winners[rows]]
-    values = scores.ravel()[numbers]
-    low, high = config.score_format.minimum, config.score_format.maximum
-    scale = max(values.max() / high, values.min() / low if low else 0.0)
-    remedy = "--saturate"
-    try:
-        fitting = config.replace(score_scale=float(f"{scale * 1.005:.2e}"))
-        if values.min() / fitting.score_scale >= low:
-            remedy = f"--set score_scale={fitting.score_scale:g}, or --saturate"
-    except UserError:
-        pass
-    which = f"one of {len(rows)}" if len(rows) > 1 else "one"
     return UserError(
-        f"{name}{_place(np.unravel_index(numbers[0], scores.shape))} = {values[0]:g}: the largest score of its vector, {which} "
-        f"of {len(result.lost)} vectors, must be within the score codes, {low * config.score_scale:g} to "
-        f"{high * config.score_scale:g} at score_scale = {config.score_scale:g}; for example {remedy}"
+        f"{name}{layout.position(*position)} = {value}: excludes an element, and mask = false; for example {remedy}"
     )
-
-
-def _place(position: Sequence[np.integer]) -> str:
-    """A position as Python writes it: `[2, 1]`."""
-    return str([int(index) for index in position])
 
 
 def _most(config: Config, columns: int) -> int:
@@ -231,44 +497,50 @@ def to_lengths(config: Config, lengths: np.ndarray, vectors: int, columns: int, 
     return lengths.astype(np.int64)
 
 
-def read_labels(path: Path, vectors: int, columns: int) -> np.ndarray:
-    """The labels in a file: the right index of each vector, int64 [V], 0 to N−1. Raises `UserError` otherwise."""
-    labels = _load("--labels", path)
+def to_labels(labels: np.ndarray, scores: Scores, *, ignore: int | None = None, name: str = "labels") -> np.ndarray:
+    """Labels as int64 [V]: the right index of each vector, 0 to N−1, or `NO_LABEL` where a label equals `ignore`.
+
+    They are one integer per vector, in a row, in a column or in the shape of the vectors, or one-hot in the shape of the
+    scores: a 1 for the right element of each vector, and 0 for all others.
+
+    Raises `UserError` otherwise.
+    """
+    layout, (vectors, columns) = scores.layout, scores.codes.shape
+    labels = layout.per_vector(labels)
+    if labels.shape == layout.shape and labels.dtype.kind in "iufb":
+        return _of_one_hot(layout.rows(labels), layout, name)
     if labels.dtype.kind not in "iu" or labels.shape != (vectors,):
         raise UserError(
-            f"{path}: an array of {labels.dtype} with shape {labels.shape}; must be one integer per vector, "
-            f"for example shape ({vectors},)"
+            f"{name}: an array of {labels.dtype} with shape {labels.shape}; must be one integer per vector, "
+            f"for example shape ({vectors},), or one-hot with shape {layout.shape}"
         )
-    wrong = np.flatnonzero((labels < 0) | (labels >= columns))
+    ignored = np.zeros(vectors, dtype=bool) if ignore is None else labels == ignore
+    wrong = np.flatnonzero(((labels < 0) | (labels >= columns)) & ~ignored)
     if len(wrong):
-        raise UserError(f"{path}[{wrong[0]}] = {labels[wrong[0]]}: must be an index, 0 to {columns - 1}; for example 0")
-    return labels.astype(np.int64)
-
-
-def read_sidebands(texts: Sequence[str]) -> dict[str, np.ndarray]:
-    """Sideband arrays from `name=FILE`. Raises `UserError` for another form or a bad file."""
-    arrays = {}
-    for text in texts:
-        name, sign, path = text.partition("=")
-        if not (name and sign and path):
-            raise UserError(f"--sideband {text}: must be name=FILE; for example --sideband mask=M.npy")
-        arrays[name] = _load("--sideband", Path(path))
-    return arrays
-
-
-def _load(option: str, path: Path) -> np.ndarray:
-    example = "for example numpy.save('scores.npy', array)"
-    try:
-        content: Any = np.load(path, allow_pickle=False)
-    except OSError as error:
+        value = labels[wrong[0]]
         raise UserError(
-            f"{option} {path}: cannot be read ({error.strerror or error}); must be a .npy file, {example}"
-        ) from None
-    except Exception:  # a broken header or archive surfaces as whatever error its parser ran into
+            f"{name}[{wrong[0]}] = {value}: must be an index, 0 to {columns - 1}; for example {columns - 1}, or "
+            f"--ignore-label {value} for vectors without a label"
+        )
+    if ignored.all():
         raise UserError(
-            f"{option} {path}: not a .npy file of numbers; must be one array without objects, {example}"
-        ) from None
-    if not isinstance(content, np.ndarray):
-        content.close()
-        raise UserError(f"{option} {path}: an archive of arrays (.npz); must be one array, {example}")
-    return content
+            f"{name}: every label is {ignore}, that of vectors without one; must be an index for one vector at least"
+        )
+    return np.where(ignored, NO_LABEL, labels.astype(np.int64))
+
+
+def _of_one_hot(rows: np.ndarray, layout: Layout, name: str) -> np.ndarray:
+    ones = rows == 1
+    wrong = np.argwhere(~ones & (rows != 0))
+    if len(wrong):
+        raise UserError(
+            f"{name}{layout.position(*wrong[0])} = {rows[tuple(wrong[0])]}: one-hot labels must be 0 or 1; for example 0"
+        )
+    counts = np.count_nonzero(ones, axis=1)
+    several = np.flatnonzero(counts != 1)
+    if len(several):
+        raise UserError(
+            f"{name}: vector {several[0]} has {counts[several[0]]} ones; must be one in every vector of one-hot labels; "
+            "for example labels as indices, and --ignore-label for vectors without one"
+        )
+    return ones.argmax(axis=1)

@@ -7,7 +7,7 @@ import numpy as np
 
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
-from softstream.scripts.scores import Scores, quantise
+from softstream.scripts.scores import NO_LABEL, Scores, quantise, to_labels
 from softstream.sim.data import DIGITS_DESCRIPTION, DIGITS_LABELS, DIGITS_SCORES, ENSEMBLE_DESCRIPTION, ENSEMBLE_SCORES
 
 __all__ = ["DataSummary", "Dataset", "check_one_result_per_vector", "dataset", "digits"]
@@ -42,7 +42,7 @@ class DataSummary:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Scores as the heads take them, their source, and the correct index of each vector, where it is known."""
+    """Scores as the heads take them, their source, and the correct index of each vector, or `NO_LABEL`."""
 
     source: str
     scores: Scores
@@ -72,7 +72,7 @@ def dataset(
 ) -> Dataset:
     """Scores, labels and lengths, checked; without scores those of the digits, of one classifier or of an `ensemble`.
 
-    Raises `UserError` where they do not match.
+    Labels are those of `to_labels`, and `NO_LABEL` for a vector without one. Raises `UserError` where they do not match.
     """
     check_one_result_per_vector(config)
     source = "scores from the caller"
@@ -91,7 +91,8 @@ def dataset(
     else:
         source = "handwritten digits (UCI), scores of a trained classifier"
         checked, labels = digits(config)
-    return Dataset(source, checked, None if labels is None else _checked_labels(labels, *checked.codes.shape))
+    truth = None if labels is None else to_labels(np.asarray(labels), checked, ignore=NO_LABEL)
+    return Dataset(source, checked, truth)
 
 
 def digits(config: Config, *, members: bool = False) -> tuple[Scores, np.ndarray]:
@@ -126,18 +127,3 @@ def check_one_result_per_vector(config: Config) -> None:
             f"groups = {list(config.groups)}: a packet has a winner for each group; for a comparison groups = [] would do, with "
             "the groups as vectors"
         )
-
-
-def _checked_labels(labels: np.ndarray, vectors: int, columns: int) -> np.ndarray:
-    labels = np.asarray(labels)
-    if labels.shape != (vectors,) or not np.issubdtype(labels.dtype, np.integer):
-        raise UserError(
-            f"labels: an array of {labels.dtype} with shape {labels.shape}; must be one integer per vector, "
-            f"shape ({vectors},)"
-        )
-    wrong = np.flatnonzero((labels < 0) | (labels >= columns))
-    if len(wrong):
-        raise UserError(
-            f"labels[{wrong[0]}] = {labels[wrong[0]]}: must be an index, 0 to {columns - 1}; for example {columns - 1}"
-        )
-    return labels.astype(np.int64)

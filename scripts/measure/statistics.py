@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["CALIBRATION", "RELIABILITY_BINS", "Bin", "percent_text", "reliability"]
+from softstream.scripts.scores import NO_LABEL
+
+__all__ = ["CALIBRATION", "RELIABILITY_BINS", "Bin", "accuracy_of", "percent_text", "reliability"]
 
 RELIABILITY_BINS = 10
 CALIBRATION = (
@@ -25,6 +27,12 @@ class Bin:
     """Mean confidence of the bin's vectors; the middle of the bin where it is empty."""
     accuracy: float
     """Fraction of them whose decision equals the label; 0 where it is empty."""
+
+
+def accuracy_of(decisions: np.ndarray, labels: np.ndarray) -> float:
+    """Fraction of the vectors with a label whose decision equals it, at least one of them."""
+    known = labels != NO_LABEL
+    return float(np.mean(decisions[known] == labels[known]))
 
 
 def reliability(confidence: np.ndarray, correct: np.ndarray) -> tuple[tuple[Bin, ...], float]:

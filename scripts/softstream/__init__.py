@@ -5,7 +5,8 @@
     >>> softstream.plan(config).bound_ulp < 1
     True
     >>> verilog = softstream.verilog(config)                        # the text, byte-stable
-    >>> result = softstream.golden(config, scores)                  # what the hardware answers, bit for bit
+    >>> scores = softstream.quantise(config, floats)                # codes, the mask of -inf, what saturated
+    >>> result = softstream.golden(config, scores.codes)            # what the hardware answers, bit for bit
     >>> head = softstream.Head(config)                              # the Amaranth component
 
 Names are loaded when they are first used: the model needs no Amaranth, and `softstream --help` needs neither.
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from softstream.hw.head import Head
     from softstream.hw.plan.derive import Plan, plan
     from softstream.hw.verilog import verilog
+    from softstream.scripts.scores import Scores, quantise
     from softstream.sim.golden import Result, golden
 
 __version__ = "0.2.0"
@@ -35,6 +37,8 @@ __all__ = [
     "plan",
     "Result",
     "golden",
+    "Scores",
+    "quantise",
     "Head",
     "verilog",
     "UserError",
@@ -52,6 +56,8 @@ _HOME = {
     "plan": "softstream.hw.plan.derive",
     "Result": "softstream.sim.golden",
     "golden": "softstream.sim.golden",
+    "Scores": "softstream.scripts.scores",
+    "quantise": "softstream.scripts.scores",
     "Head": "softstream.hw.head",
     "verilog": "softstream.hw.verilog",
     "UserError": "softstream.hw.errors",

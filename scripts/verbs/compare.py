@@ -32,8 +32,8 @@ from softstream.scripts.measure.datasets import DataSummary, dataset
 from softstream.scripts.measure.given import Distance, GivenError, given_vectors, ulp_text
 from softstream.scripts.measure.heads import PARTS, Progress, measure_heads, mhz_text, resources_json, verify
 from softstream.scripts.measure.score_range import ScoreRange, score_range, share_text
-from softstream.scripts.measure.statistics import Bin, percent_text, reliability
-from softstream.scripts.scores import Scores
+from softstream.scripts.measure.statistics import Bin, accuracy_of, percent_text, reliability
+from softstream.scripts.scores import NO_LABEL, Scores
 from softstream.sim.golden import Result, golden
 from softstream.sim.reference.exact import Vectors
 
@@ -420,7 +420,7 @@ def _judge(
     by_codes = np.where(valid, codes, -1).argmax(axis=1)
 
     def accuracy(decision: np.ndarray) -> float | None:
-        return None if labels is None else float(np.mean(decision == labels))
+        return None if labels is None else accuracy_of(decision, labels)
 
     def flips(decision: np.ndarray) -> int:
         return int(np.count_nonzero(decision != winners))
@@ -450,8 +450,9 @@ def _judge(
     calibration = given_calibration = None
     if labels is not None:
         rows = np.arange(len(labels))
-        bins, calibration = reliability(real[rows, normalised.argmax], normalised.argmax == labels)
-        _, given_calibration = reliability(given_exact[rows, winners], winners == labels)
+        known = labels != NO_LABEL
+        bins, calibration = reliability(real[rows, normalised.argmax][known], (normalised.argmax == labels)[known])
+        _, given_calibration = reliability(given_exact[rows, winners][known], (winners == labels)[known])
     return decisions, Probabilities(
         given=given,
         maximum_error_ulp=float(np.abs(every[~cut]).max(initial=0.0)),

@@ -37,8 +37,15 @@ from softstream.scripts.measure.datasets import Dataset, DataSummary, dataset
 from softstream.scripts.measure.given import Distance, GivenError, given_vectors, ulp_text
 from softstream.scripts.measure.heads import PARTS, Progress, measure_heads, mhz_text, resources_json
 from softstream.scripts.measure.score_range import ScoreRange, score_range, share_text
-from softstream.scripts.measure.statistics import CALIBRATION, RELIABILITY_BINS, Bin, percent_text, reliability
-from softstream.scripts.scores import Scores, quantise
+from softstream.scripts.measure.statistics import (
+    CALIBRATION,
+    RELIABILITY_BINS,
+    Bin,
+    accuracy_of,
+    percent_text,
+    reliability,
+)
+from softstream.scripts.scores import NO_LABEL, Scores, quantise
 from softstream.sim.golden import golden
 from softstream.sim.golden.head import checked_sideband
 from softstream.sim.reference.exact import EXACT, Vectors, errors_ulp, exact_values
@@ -415,8 +422,8 @@ def _own_scores(
 def _inputs(title: str, config: Config, scores: Scores, data: Dataset, arrays: Mapping[str, np.ndarray]) -> _Inputs:
     """The scores, and those of the sideband `arrays` that the head takes."""
     available = {**scores.sideband, **arrays}
-    if data.labels is not None:
-        available = {"labels": data.labels, **available}
+    if data.labels is not None:  # max_length is the index of no element
+        available = {"labels": np.where(data.labels == NO_LABEL, config.max_length, data.labels), **available}
     if "mask" in arrays and scores.mask is not None and scores.mask.shape == arrays["mask"].shape:
         available["mask"] = arrays["mask"] | scores.mask
     for sideband in sidebands(config):
@@ -553,6 +560,12 @@ def _law_error(inputs: _Inputs, bound: float) -> Error:
     )
 
 
+def _calibration(confidence: np.ndarray, decisions: np.ndarray, labels: np.ndarray) -> Calibration:
+    """The calibration over the vectors with a label."""
+    known = labels != NO_LABEL
+    return Calibration(*reliability(confidence[known], (decisions == labels)[known]))
+
+
 def _evaluate(title: str, inputs: _Inputs, labels: np.ndarray | None) -> MemberResult:
     vectors, winners = inputs.codes, inputs.given.head_inputs.winners
     config = vectors.config
@@ -563,17 +576,17 @@ def _evaluate(title: str, inputs: _Inputs, labels: np.ndarray | None) -> MemberR
         if array not in result:
             continue
         chosen = decide(result[array], vectors.head_inputs)
-        correct = None if labels is None else chosen == labels
         decision = Decision(
             source=source,
-            accuracy=None if correct is None else float(correct.mean()),
+            accuracy=None if labels is None else accuracy_of(chosen, labels),
             flips=int(np.count_nonzero(chosen != winners)),
             code_flips=int(np.count_nonzero(vectors.head_inputs.winners != winners)),
             count=len(chosen),
         )
         confident = next((name for name in CONFIDENCES if name in result), None)
-        if correct is not None and confident is not None:
-            calibration = Calibration(*reliability(CONFIDENCES[confident](config, result[confident], chosen), correct))
+        if labels is not None and confident is not None:
+            confidence = CONFIDENCES[confident](config, result[confident], chosen)
+            calibration = _calibration(confidence, chosen, labels)
         break
     return MemberResult(
         title=title,
@@ -636,9 +649,8 @@ def family(
     accuracy = calibration = None
     if data.labels is not None:
         reference = _reference(base, data.scores)
-        correct = reference.winners == data.labels
-        confidence = _at(reference.softmax, reference.winners)
-        accuracy, calibration = float(correct.mean()), Calibration(*reliability(confidence, correct))
+        accuracy = accuracy_of(reference.winners, data.labels)
+        calibration = _calibration(_at(reference.softmax, reference.winners), reference.winners, data.labels)
     return Family(
         config=base,
         data=data.summary,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from softstream.hw.config.config import Config
 from softstream.scripts.console import Console, Progress
 from softstream.scripts.measure.heads import verify
 from softstream.scripts.output import check_file, written_file
-from softstream.scripts.scores import Scores, read_scores, read_sidebands
+from softstream.scripts.scores import ScoreFile, Scores, read_scores
 from softstream.sim.golden import golden
 
 if TYPE_CHECKING:
@@ -33,39 +32,23 @@ class Run:
     seed: int = 1
 
 
-def run(
-    config: Config,
-    scores: Path,
-    lengths: Path | None,
-    sidebands: Sequence[str],
-    output: Path,
-    how: Run,
-    console: Console,
-) -> None:
+def run(config: Config, file: ScoreFile, output: Path, how: Run, console: Console) -> None:
     """Writes `output` (.npz): the arrays of the mode's outputs, such as argmax, best, overlong [V] and in softmax mode
     probabilities [V, N], and with `rtl` first_output_cycle and last_output_cycle [V], counted from the vector's first input beat.
+
+    Scores of more dimensions have results of their shape, with the K of Top-K or the N in place of the axis of the elements.
+    Where vectors were shifted, the array `shift` has what was subtracted from their scores.
 
     Raises `Mismatch`, and writes nothing, where the simulated Verilog differs from the golden model.
     """
     check_file("-o", output)
-    inputs = read_scores(config, scores, lengths)
-    sideband_arrays = {**inputs.sideband, **read_sidebands(sidebands)}
-    if inputs.quantised:
-        console.note(
-            f"{scores}: {int(inputs.lengths.sum())} floats quantised in steps of {config.score_scale}; "
-            f"{inputs.saturated} saturated"
-        )
+    inputs = read_scores(config, file, console)
     with console.progress(f"running {len(inputs.codes)} vectors") as progress:
-        arrays = _arrays(config, inputs, sideband_arrays, how, progress)
+        arrays = _arrays(config, inputs, how, progress)
+    arrays = {name: inputs.layout.restored(array, len(inputs.codes) // len(array)) for name, array in arrays.items()}
     with written_file("-o", output) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]  # its last keyword is a bool
-    summary: dict[str, Any] = {
-        "engine": how.engine,
-        "vectors": len(inputs.codes),
-        "elements": int(inputs.lengths.sum()),
-        "quantised": inputs.quantised,
-        "saturated": inputs.saturated,
-    }
+    summary: dict[str, Any] = {"engine": how.engine, **inputs.to_json()}
     described = {name: {"dtype": str(value.dtype), "shape": list(value.shape)} for name, value in arrays.items()}
     console.document(
         {
@@ -89,20 +72,18 @@ def run(
     console.done(f"{len(inputs.codes)} vectors through the {_ENGINES[how.engine]}")
 
 
-def _arrays(
-    config: Config, inputs: Scores, sidebands: dict[str, np.ndarray], how: Run, progress: Progress
-) -> dict[str, np.ndarray]:
-    model = golden(config, inputs.codes, inputs.lengths, sidebands)
-    if how.engine == "golden":
-        return dict(model)
-    from softstream.sim.simulators.runner import run_rtl
+def _arrays(config: Config, inputs: Scores, how: Run, progress: Progress) -> dict[str, np.ndarray]:
+    scores, lengths, sideband = inputs.codes, inputs.lengths, inputs.sideband
+    model = golden(config, scores, lengths, sideband)
+    arrays = dict(model)
+    if how.engine == "rtl":
+        from softstream.sim.simulators.runner import run_rtl
 
-    measured = run_rtl(
-        config, inputs.codes, inputs.lengths, sidebands, simulator=how.simulator, seed=how.seed, progress=progress
-    )
-    verify(measured, model)
-    return {
-        **measured,
-        "first_output_cycle": measured.first_output_cycle,
-        "last_output_cycle": measured.last_output_cycle,
-    }
+        measured = run_rtl(config, scores, lengths, sideband, simulator=how.simulator, seed=how.seed, progress=progress)
+        verify(measured, model)
+        arrays = {
+            **measured,
+            "first_output_cycle": measured.first_output_cycle,
+            "last_output_cycle": measured.last_output_cycle,
+        }
+    return {**arrays, "shift": inputs.shift} if inputs.shifted else arrays

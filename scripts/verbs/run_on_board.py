@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from softstream.hw.config.config import Config
 from softstream.hw.errors import Mismatch
 from softstream.scripts.console import Console
-from softstream.scripts.scores import Scores, read_scores
+from softstream.scripts.scores import ScoreFile, Scores, read_scores
 
 if TYPE_CHECKING:
     from softstream.boards.link.host import Answer, Link
@@ -163,8 +162,7 @@ def run(
     port: str = "auto",
     baud: int | None = None,
     simulated: Board | None = None,
-    scores: Path | None = None,
-    lengths: Path | None = None,
+    scores: ScoreFile | None = None,
     seed: int = 1,
     vectors: int = RANDOM_VECTORS,
     timeout: float | None = None,
@@ -179,9 +177,7 @@ def run(
     """
     from softstream.boards.link.host import DEFAULT_BAUD, open_link
 
-    file_scores = read_scores(config, scores, lengths) if scores else None
-    if file_scores is not None and file_scores.quantised:
-        console.note(f"{scores}: quantised in steps of {config.score_scale}; {file_scores.saturated} saturated")
+    file_scores = read_scores(config, scores, console) if scores else None
     with ExitStack() as stack:
         if simulated is not None:
             from softstream.scripts.verbs.simulated import simulated_board
@@ -197,7 +193,7 @@ def run(
             groups = self_test(config, link, file_scores, seed=seed, vectors=vectors, progress=progress)
             cycles = _cycles(config, link, seed)
     report = Report(config, link.port, simulated is not None, info.clock_hz, seed, groups, cycles)
-    console.document(report.to_json())
+    console.document({**report.to_json(), "scores": file_scores.to_json() if file_scores else None})
     report.print(console)
     if differences := report.differences:
         first = differences[0]
@@ -233,7 +229,8 @@ def self_test(
             if progress is not None:
                 progress((before + fraction * elements) / total, f"{name} vectors")
 
-        sideband = random_sideband(config, codes)
+        of_file = file_scores is not None and codes is file_scores.codes
+        sideband = file_scores.sideband_or_random(config) if of_file else random_sideband(config, codes)
         answer = link.run(codes, lengths, report, sideband)
         differences = compared(name, answer, golden(config, codes, lengths, sideband, before=words))
         # The head is not reset between the parts, so its random sequence continues.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from softstream.hw.config.config import Config
 from softstream.hw.errors import Mismatch
 from softstream.scripts.console import Console
-from softstream.scripts.scores import read_scores
+from softstream.scripts.scores import ScoreFile, read_scores
 
 if TYPE_CHECKING:
     from softstream.sim.simulators.runner import Simulator, Verdict
@@ -18,19 +17,23 @@ __all__ = ["simulate"]
 
 
 def simulate(
-    config: Config, scores: Path | None, simulator: Simulator, waves: bool, seed: int, console: Console
+    config: Config, file: ScoreFile | None, simulator: Simulator, waves: bool, seed: int, console: Console
 ) -> None:
     """Runs every bench on the generated Verilog and prints a row per test. Raises `Mismatch` where one failed."""
     from softstream.sim.simulators.runner import simulate as run_benches
 
-    codes = None
-    if scores is not None:
-        inputs = read_scores(config, scores)
-        codes = inputs.codes
-        if inputs.quantised:
-            console.note(f"{scores}: quantised in steps of {config.score_scale}; {inputs.saturated} saturated")
+    scores = None if file is None else read_scores(config, file, console)
     with console.progress("simulating") as progress:
-        verdicts = run_benches(config, scores=codes, simulator=simulator, waves=waves, seed=seed, progress=progress)
+        verdicts = run_benches(
+            config,
+            scores=None if scores is None else scores.codes,
+            lengths=None if scores is None else scores.lengths,
+            sideband=None if scores is None else scores.sideband_or_random(config),
+            simulator=simulator,
+            waves=waves,
+            seed=seed,
+            progress=progress,
+        )
     failed = [verdict for verdict in verdicts if not verdict.passed]
     console.document(
         {
@@ -38,6 +41,7 @@ def simulate(
             "digest": config.digest,
             "seed": seed,
             "passed": not failed,
+            "scores": None if scores is None else scores.to_json(),
             "verdicts": [
                 {
                     "bench": verdict.bench,

@@ -25,6 +25,7 @@ from softstream.sim.golden import golden
 from softstream.sim.simulators.runner import RtlResult
 
 SMALL = ("--set", "max_length=4", "--set", "score_width=4")
+SCALED = (*SMALL, "--set", "score_scale=0.0625")
 
 
 @pytest.fixture
@@ -411,7 +412,7 @@ def test_generate_into_a_file_is_refused(refused, scores):
 
 
 def test_run_writes_the_results_of_the_model(cli, tmp_path, scores):
-    code, out, err = cli("run", *SMALL, "--scores", scores, "-o", tmp_path / "r.npz")
+    code, out, err = cli("run", *SCALED, "--scores", scores, "-o", tmp_path / "r.npz")
     assert (code, err) == (0, "")
     assert re.search(r"\n2 vectors through the model in \d+\.\d s\n$", out)
     expected = golden(softstream.Config(max_length=4, score_width=4), np.load(scores))
@@ -423,7 +424,7 @@ def test_run_writes_the_results_of_the_model(cli, tmp_path, scores):
 
 
 def test_run_in_argmax_mode_has_no_probabilities(cli, tmp_path, scores):
-    assert cli("run", *SMALL, "--set", "mode=argmax", "--scores", scores, "-o", tmp_path / "r.npz")[0] == 0
+    assert cli("run", *SCALED, "--set", "mode=argmax", "--scores", scores, "-o", tmp_path / "r.npz")[0] == 0
     with np.load(tmp_path / "r.npz") as result:
         assert sorted(result.files) == ["argmax", "best", "overlong"]
         np.testing.assert_array_equal(result["argmax"], [1, 0])
@@ -432,7 +433,7 @@ def test_run_in_argmax_mode_has_no_probabilities(cli, tmp_path, scores):
 def test_run_honours_lengths(cli, tmp_path, scores):
     np.save(tmp_path / "lengths.npy", np.array([1, 4]))
     arguments = ("--scores", scores, "--lengths", tmp_path / "lengths.npy", "-o", tmp_path / "r.npz")
-    assert cli("run", *SMALL, *arguments)[0] == 0
+    assert cli("run", *SCALED, *arguments)[0] == 0
     with np.load(tmp_path / "r.npz") as result:
         np.testing.assert_array_equal(result["argmax"], [0, 0])
         np.testing.assert_array_equal(result["probabilities"][0, 1:], [0, 0, 0])
@@ -441,10 +442,14 @@ def test_run_honours_lengths(cli, tmp_path, scores):
 def test_run_says_how_many_floats_saturated(cli, tmp_path):
     path = tmp_path / "floats.npy"
     np.save(path, np.array([[0.25, 99.0, -99.0]]))
-    arguments = ("run", *SMALL, "--scores", path, "-o", tmp_path / "r.npz")
-    assert cli(*arguments)[2] == f"{path}: 3 floats quantised in steps of 0.0625; 2 saturated\n"
+    arguments = ("run", *SCALED, "--scores", path, "-o", tmp_path / "r.npz")
+    assert (
+        cli(*arguments)[2]
+        == f"{path}: 3 floats quantised in steps of 0.0625; 2 saturated (66.67%); 1 of 1 vectors shifted\n"
+    )
     document = json.loads(cli(*arguments, "--json")[1])
     assert (document["quantised"], document["saturated"], document["vectors"]) == (True, 2, 1)
+    assert (document["saturated_share"], document["saturated_winners"], document["shifted"]) == (2 / 3, 0, 1)
     assert document["arrays"]["probabilities"]["shape"] == [1, 3]
 
 
@@ -461,7 +466,7 @@ def fake_rtl(monkeypatch, **changed):
 
 def test_run_on_rtl_adds_the_cycles(cli, tmp_path, scores, monkeypatch):
     fake_rtl(monkeypatch)
-    assert cli("run", *SMALL, "--engine", "rtl", "--scores", scores, "-o", tmp_path / "r.npz")[0] == 0
+    assert cli("run", *SCALED, "--engine", "rtl", "--scores", scores, "-o", tmp_path / "r.npz")[0] == 0
     with np.load(tmp_path / "r.npz") as result:
         assert sorted(set(result.files)) == [
             "argmax", "best", "first_output_cycle", "last_output_cycle", "overlong", "probabilities"
@@ -472,7 +477,7 @@ def test_run_on_rtl_adds_the_cycles(cli, tmp_path, scores, monkeypatch):
 def test_run_on_rtl_that_differs_writes_nothing(refused, tmp_path, scores, monkeypatch):
     fake_rtl(monkeypatch, best=np.array([7, 5]))
     (tmp_path / "r.npz").write_text("old")
-    message = refused("run", *SMALL, "--engine", "rtl", "--scores", scores, "-o", tmp_path / "r.npz", code=1)
+    message = refused("run", *SCALED, "--engine", "rtl", "--scores", scores, "-o", tmp_path / "r.npz", code=1)
     assert message == "best[1]: the Verilog gave 5, the model 0; 1 of 2 differ"
     assert (tmp_path / "r.npz").read_text() == "old"
 
@@ -481,7 +486,7 @@ def test_run_on_rtl_that_differs_writes_nothing(refused, tmp_path, scores, monke
 def test_run_with_a_missing_file(refused, tmp_path, scores, argument):
     files = {"--scores": scores, "--lengths": scores, argument: tmp_path / "nothing.npy"}
     arguments = [text for pair in files.items() for text in pair]
-    message = refused("run", *SMALL, *arguments, "-o", tmp_path / "r.npz")
+    message = refused("run", *SCALED, *arguments, "-o", tmp_path / "r.npz")
     assert message.startswith(f"{argument} {tmp_path / 'nothing.npy'}: cannot be read (No such file or directory); ")
     assert not (tmp_path / "r.npz").exists()
 
@@ -489,7 +494,7 @@ def test_run_with_a_missing_file(refused, tmp_path, scores, argument):
 @pytest.mark.parametrize("option", ["--sideband", "--beside"])
 def test_run_takes_sideband_inputs(cli, refused, tmp_path, scores, option):
     np.save(tmp_path / "mask.npy", np.array([[1, 0, 0, 0], [0, 0, 0, 1]]))
-    arguments = ("run", *SMALL, "--set", "mask=true", "--scores", scores, "-o", tmp_path / "r.npz")
+    arguments = ("run", *SCALED, "--set", "mask=true", "--scores", scores, "-o", tmp_path / "r.npz")
     assert cli(*arguments, option, f"mask={tmp_path / 'mask.npy'}")[0] == 0
     with np.load(tmp_path / "r.npz") as result:
         assert (result["probabilities"] == 0).sum() >= 2
@@ -502,11 +507,79 @@ def test_run_into_a_directory_is_refused_before_anything_is_read(refused, tmp_pa
     assert "is a directory; must be a file" in refused("run", "--scores", "nothing.npy", "-o", tmp_path)
 
 
+def test_run_restores_the_shape_and_writes_the_shift(cli, tmp_path):
+    scores = np.array([[[100.0, 99.0], [0.5, 99.0]], [[1.0, 3.0], [2.0, 4.0]]])
+    np.save(tmp_path / "scores.npy", scores)
+    arguments = ("--scores", tmp_path / "scores.npy", "--axis", "1", "-o", tmp_path / "r.npz")
+    assert cli("run", *SCALED, "--set", "score_scale=1", *arguments)[0] == 0
+    with np.load(tmp_path / "r.npz") as result:
+        np.testing.assert_array_equal(result["argmax"], scores.argmax(axis=1))
+        assert result["probabilities"].shape == scores.shape
+        np.testing.assert_array_equal(result["shift"], [[93, 92], [0, 0]])
+        np.testing.assert_array_equal(result["best"] + result["shift"], scores.max(axis=1))
+
+
+def test_a_largest_score_that_saturates_is_an_error_and_with_an_option_a_count(cli, refused, tmp_path):
+    np.save(tmp_path / "scores.npy", np.array([[9.0, 1.0]]))
+    arguments = (
+        "run",
+        *SCALED,
+        "--set",
+        "mode=exponential",
+        "--scores",
+        tmp_path / "scores.npy",
+        "-o",
+        tmp_path / "r.npz",
+    )
+    assert refused(*arguments).endswith("for example --set score_scale=1.29, or --saturate")
+    assert not (tmp_path / "r.npz").exists()
+    assert cli(*arguments, "--set", "score_scale=1.29")[0] == 0
+    code, out, err = cli(*arguments, "--saturate", "--json")
+    assert err.endswith(
+        "2 floats quantised in steps of 0.0625; 2 saturated (100.00%); the largest score of 1 vectors among them\n"
+    )
+    assert (code, json.loads(out)["saturated_winners"]) == (0, 1)
+
+
+def test_every_verb_with_scores_has_the_same_options(cli):
+    for verb in ("run", "simulate", "compare", "run-on-board"):
+        text = cli(verb, "--help")[1]
+        for option in ("--scores", "--lengths", "--axis", "--codes", "--saturate", "--sideband", "--ignore-label"):
+            assert option in text, (verb, option)
+
+
+@pytest.mark.parametrize("verb", ["simulate", "compare", "run-on-board"])
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (("--lengths", "L.npy"), "--lengths L.npy"),
+        (("--axis", "0"), "--axis 0"),
+        (("--codes",), "--codes"),
+        (("--saturate",), "--saturate"),
+        (("--sideband", "mask=M.npy"), "--sideband mask=M.npy"),
+        (("--ignore-label", "0"), "--ignore-label 0"),
+    ],
+)
+def test_an_option_of_scores_needs_them(refused, verb, arguments, option):
+    assert refused(verb, *arguments) == f"{option}: needs the scores that it belongs to; for example --scores F.npy"
+
+
+def test_integers_without_a_stated_scale_get_a_warning_in_every_form(cli, tmp_path, scores):
+    arguments = ("run", *SMALL, "--scores", scores, "-o", tmp_path / "r.npz")
+    code, out, err = cli(*arguments, "--json")
+    assert (code, err.count("\n")) == (0, 1)
+    assert err.startswith(f"warning: {scores}: integer codes in steps of 0.0625, the default of score_scale; ")
+    assert [f"warning: {text}\n" for text in json.loads(out)["warnings"]] == [err]
+    assert cli(*arguments, "--quiet")[1:] == ("", "")
+    assert cli(*arguments, "--set", "mode=argmax")[2] == ""
+    assert cli("run", "digits-softmax", *arguments[1:], "--set", "score_width=8")[2] == ""
+
+
 # simulate ------------------------------------------------------------------------------------------------------------
 
 
 def fake_simulate(monkeypatch, *passed):
-    def simulate(config, *, scores, simulator, waves, seed, progress):
+    def simulate(config, *, scores, lengths, sideband, simulator, waves, seed, progress):
         return [
             SimpleNamespace(
                 bench="stream",

@@ -442,7 +442,7 @@ def test_the_json_is_plain_and_the_table_has_a_row_for_each(of_digits):
     ("arguments", "message"),
     [
         (("--modes", "argmx"), "--modes argmx: no mode or preset of that name (did you mean 'argmax'?)"),
-        (("--sideband", "mask=M.npy"), "--sideband mask=M.npy: needs a member that takes it"),
+        (("--sideband", "mask=M.npy", "--scores", "F.npy"), "--sideband mask=M.npy: needs a member that takes it"),
         (("--modes", "softmax:temperature_bits=8"), "takes the sideband input temperatures"),
         (("--modes", "argmax", "--set", "max_length=5"), "vectors of 10 elements"),
     ],
