@@ -669,6 +669,76 @@ def _explore(
     )
 
 
+@_softstream.command(
+    "import",
+    short_help="Read a head from an ONNX model: its configuration and scores",
+    params=[
+        click.Argument(["model"], metavar="MODEL.onnx"),
+        click.Option(
+            ["--node"],
+            metavar="NAME",
+            help="The node, or the tensor that it writes; needed where several could become a head.",
+        ),
+        click.Option(
+            ["--calibrate"],
+            metavar="X.npy",
+            help="Inputs of the model (.npz: by name): it runs up to the node, and the scores in front of it are saved.",
+        ),
+        click.Option(["--labels"], metavar="Y.npy", help="The correct index of each vector, for the comparison."),
+        click.Option(
+            ["--set", "settings"],
+            metavar="KEY=VALUE",
+            multiple=True,
+            help="One key, which wins over that of the model.",
+        ),
+        click.Option(
+            ["--compare", "compared"], is_flag=True, help="Also run the comparison; its report is in the folder."
+        ),
+        click.Option(["--no-place"], is_flag=True, help="Leave out synthesis, place and route of the comparison."),
+        click.Option(
+            ["-o", "--output"],
+            metavar="CONFIG.toml|DIR",
+            required=True,
+            help="File of the configuration; with --calibrate a folder with config.toml and scores.npy.",
+        ),
+        *_print_options(),
+    ],
+)
+def _import(
+    model: str,
+    node: str | None,
+    calibrate: str | None,
+    labels: str | None,
+    settings: tuple[str, ...],
+    compared: bool,
+    no_place: bool,
+    output: str,
+    as_json: bool,
+    quiet: bool,
+    wide: bool,
+) -> None:
+    """Read a head from an ONNX model: mode, scale, zero point, axis, length and K become a configuration.
+
+    Softmax, LogSoftmax, Hardmax, ArgMax, ArgMin, TopK and Sigmoid, with the quantisers around them. What the configuration
+    cannot say is printed. Needs the extra softstream[onnx].
+    """
+    from softstream.scripts.verbs.import_onnx import Calibration, import_model
+
+    for option, given in (("--labels", labels), ("--compare", compared)):
+        if given and not calibrate:
+            text = f"{option} {given}" if isinstance(given, str) else option
+            raise UserError(f"{text}: needs the scores in front of the node; for example --calibrate X.npy")
+    alone = as_json and not compared  # otherwise the document is that of the comparison
+    console = Console(alone, quiet or (as_json and compared), wide)
+    calibration = Calibration(Path(calibrate), labels) if calibrate else None
+    command = import_model(Path(model), node, calibration, settings, Path(output), console)
+    if not compared:
+        return
+    printing = [f"--{name}" for name, chosen in (("json", as_json), ("quiet", quiet), ("wide", wide)) if chosen]
+    words = [*command[1:], *(["--no-place"] if no_place else []), "-o", str(Path(output) / "report.html"), *printing]
+    _softstream.main(words, prog_name="softstream", standalone_mode=False)
+
+
 _BOARD = click.option(
     "--board",
     "board_name",

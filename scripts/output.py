@@ -81,8 +81,8 @@ def written_file(option: str, path: Path) -> Iterator[Path]:
             _sync(folder)
 
 
-def write_directory(option: str, path: Path, contents: Mapping[str, str]) -> None:
-    """Writes the named texts into the directory `path`: all of them or none. The other files of the directory stay."""
+def write_directory(option: str, path: Path, contents: Mapping[str, str | bytes]) -> None:
+    """Writes the named files into the directory `path`: all of them or none. The other files of the directory stay."""
     check_directory(option, path)
     with _reported(option, path):
         target = _target(path)
@@ -90,8 +90,8 @@ def write_directory(option: str, path: Path, contents: Mapping[str, str]) -> Non
         with _temporary(_stage_folder(target), directory=True) as stage:
             new = stage / "new"
             new.mkdir(mode=0o777 & ~_umask())
-            for name, text in contents.items():
-                (new / name).write_text(text, encoding="utf-8", newline="\n")
+            for name, content in contents.items():
+                (new / name).write_bytes(content if isinstance(content, bytes) else content.encode())
                 _sync(new / name)
             with _locked(target.parent):
                 if not target.exists():

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from softstream.hw.head import Head
     from softstream.hw.plan.derive import Plan, plan
     from softstream.hw.verilog import verilog
+    from softstream.scripts.importer.importer import Imported, import_onnx
     from softstream.scripts.scores import Scores, quantise
     from softstream.sim.golden import Result, golden
 
@@ -41,6 +42,8 @@ __all__ = [
     "quantise",
     "Head",
     "verilog",
+    "Imported",
+    "import_onnx",
     "UserError",
     "MissingTool",
     "ToolFailure",
@@ -60,6 +63,8 @@ _HOME = {
     "quantise": "softstream.scripts.scores",
     "Head": "softstream.hw.head",
     "verilog": "softstream.hw.verilog",
+    "Imported": "softstream.scripts.importer.importer",
+    "import_onnx": "softstream.scripts.importer.importer",
     "UserError": "softstream.hw.errors",
     "MissingTool": "softstream.hw.errors",
     "ToolFailure": "softstream.hw.errors",

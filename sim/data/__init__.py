@@ -1,6 +1,6 @@
-"""Real classifiers of handwritten digits: the scores of one and of an ensemble, and a network with softmax inside.
+"""Real classifiers of handwritten digits: scores of one and of an ensemble, a network with softmax inside, an ONNX model.
 
-Made by `python -m softstream.scripts.training.digits`, `train_ensemble` and `train_network`; the .toml files say how.
+`digits`, `ensemble`, `network` and `classifier` of `softstream.scripts.training` make them; the .toml files say how.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 
 __all__ = [
+    "CLASSIFIER",
+    "CLASSIFIER_DESCRIPTION",
     "DIGITS_DESCRIPTION",
     "DIGITS_LABELS",
     "DIGITS_NETWORK",
@@ -34,3 +36,7 @@ DIGITS_NETWORK = _HERE / "digits_network.npz"
 """float32 weights w1 [64, 64], b1 [64], w2 [64, 10], b2 [10], and the digits held out: pixels uint8 [600, 64], labels [600]."""
 NETWORK_DESCRIPTION = _HERE / "digits_network.toml"
 """The scales of hidden and output scores, and how the network was trained."""
+CLASSIFIER = _HERE / "digits_classifier.onnx"
+"""A quantised model in ONNX: pixels uint8 [V, 64], softmax of int8 scores, probabilities uint8 [V, 10]."""
+CLASSIFIER_DESCRIPTION = _HERE / "digits_classifier.toml"
+"""The scale and the zero point of its scores, and how it was trained. `DIGITS_NETWORK` holds digits that it has not seen."""

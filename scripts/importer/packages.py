@@ -1,0 +1,26 @@
+"""The packages of the extra `onnx`, which are loaded when a model is read."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from softstream.hw.errors import MissingTool
+
+__all__ = ["attribute", "third_party"]
+
+
+def third_party(name: str) -> Any:
+    """A module of the packages `onnx` and `onnxruntime`. Raises `MissingTool` with the command that installs them."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        package = name.partition(".")[0]
+        raise MissingTool(f"{package}: not installed, and import needs it; pip install 'softstream[onnx]'") from None
+
+
+def attribute(node: Any, name: str, default: Any) -> Any:
+    """An attribute of a node, text as `str`, or its default."""
+    helper = third_party("onnx.helper")
+    value = next((helper.get_attribute_value(entry) for entry in node.attribute if entry.name == name), default)
+    return value.decode(errors="replace") if isinstance(value, bytes) else value

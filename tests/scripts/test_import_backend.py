@@ -1,0 +1,131 @@
+"""Every node test case that the `onnx` package ships for the operators of heads: import, model, comparison, or a refusal."""
+
+import importlib
+from collections import Counter
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx", reason="the extra [onnx] is not installed")
+pytest.importorskip("onnxruntime", reason="the extra [onnx] is not installed")
+
+from softstream.hw.config import config  # noqa: E402, behind the skip
+from softstream.hw.errors import UserError  # noqa: E402
+from softstream.hw.plan.derive import plan  # noqa: E402
+from softstream.scripts.importer.importer import import_onnx  # noqa: E402
+from softstream.scripts.importer.operators import OPERATORS  # noqa: E402
+from softstream.scripts.scores import quantise  # noqa: E402
+from softstream.sim.golden import golden  # noqa: E402
+
+COUNTS = {
+    # operator: (compared with the expected outputs, refused because the graph has no such node)
+    "Softmax": (7, 14),
+    "LogSoftmax": (7, 14),
+    "ArgMax": (16, 0),
+    "ArgMin": (16, 0),
+    "TopK": (7, 0),
+    "Hardmax": (7, 0),
+    "Sigmoid": (2, 0),
+}
+"""What the package ships, and what becomes of it: a version that ships other cases fails here."""
+
+FINE = {"score_width": 16, "probability_width": 16, "guard_bits": 4}
+KEYS = {
+    "softmax": FINE,
+    "log_softmax": {"score_width": 16, "probability_width": 10},
+    "argmax": {"score_width": 16},
+    "top_k": {"score_width": 16},
+    "hardmax": {"score_width": 16, "probability_format": "UQ1"},
+    "sigmoid": {"score_width": 12, "probability_width": 16},
+}
+"""Mode → keys of a fine quantisation, so that the distance from the expected outputs is small."""
+
+
+def shipped():
+    """The test cases, each with its operator; the modules of these operators alone, for those of all take 20 s."""
+    package = importlib.import_module("onnx.backend.test.case.node")
+    cases = []
+    for operator in COUNTS:
+        importlib.import_module(f"onnx.backend.test.case.node.{operator.lower()}")
+        cases += [(operator, case) for case in package._NodeTestCases[len(cases) :]]
+    return cases
+
+
+CASES = shipped()
+
+
+def is_expanded(case):
+    """Whether the graph has the operator's definition in smaller operators in its place."""
+    return not any(node.op_type in OPERATORS for node in case.model.graph.node)
+
+
+def test_every_case_is_compared_or_refused():
+    counts = {operator: [0, 0] for operator in COUNTS}
+    for operator, case in CASES:
+        counts[operator][is_expanded(case)] += 1
+    assert {operator: tuple(numbers) for operator, numbers in counts.items()} == COUNTS
+    assert max(Counter(case.name for _, case in CASES).values()) == 1
+
+
+def unknown_key(operator, case):
+    """The key that a case needs and that does not exist; empty for none."""
+    attributes = {entry.name: entry.i for node in case.model.graph.node for entry in node.attribute}
+    smallest = operator == "ArgMin" or attributes.get("largest") == 0
+    keys = {"select": smallest, "tie": attributes.get("select_last_index") == 1}
+    return next((key for key, needed in keys.items() if needed and key not in {key.name for key in config.KEYS}), "")
+
+
+def imported(case, folder, **keys):
+    path = folder / "model.onnx"
+    path.write_bytes(case.model.SerializeToString())
+    [(arrays, outputs)] = case.data_sets
+    inputs = {entry.name: array for entry, array in zip(case.model.graph.input, arrays, strict=True)}
+    return import_onnx(path, calibrate=inputs, **keys), outputs
+
+
+@pytest.mark.parametrize("case", [case for _, case in CASES if is_expanded(case)], ids=lambda case: case.name)
+def test_a_definition_in_smaller_operators_is_refused(case, tmp_path):
+    with pytest.raises(
+        UserError, match=r"no node that becomes a head; must have one of Softmax, .* Constant, ReduceMax"
+    ):
+        imported(case, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("operator", "case"),
+    [pytest.param(operator, case, id=case.name) for operator, case in CASES if not is_expanded(case)],
+)
+def test_the_model_gives_the_expected_outputs(operator, case, tmp_path):
+    """Exact for decisions; for values the bound of the configuration, and what quantising the scores may move.
+
+    A score moves by half a step s at most. A difference of two scores then moves by s, so a logarithm of softmax by s, softmax
+    by the factor e^s, and sigmoid, whose slope is 1/4 at most, by s/8. The tolerances of the case are those of its float32.
+    """
+    mode = {"ArgMin": "argmax", "TopK": "top_k", "LogSoftmax": "log_softmax"}.get(operator, operator.lower())
+    if unknown_key(operator, case):
+        with pytest.raises(UserError, match=rf"{unknown_key(operator, case)} = (smallest|last): a head has the"):
+            imported(case, tmp_path)
+        return
+    head, outputs = imported(case, tmp_path, **KEYS[mode])
+    numbers = head.config
+    assert numbers.mode == mode
+    scores = quantise(numbers, head.scores)
+    assert scores.saturated == 0
+    result = golden(numbers, scores.codes)
+    step = numbers.score_scale
+    expected = [head.vectors(np.asarray(output)) for output in outputs] if mode != "argmax" else outputs
+    own = case.atol + case.rtol * np.abs(expected[0])
+    if mode == "argmax":
+        assert np.array_equal(result["argmax"], np.ravel(expected[0]))
+    elif mode == "top_k":
+        values = result["top_scores"] * (step if scores.quantised else 1)
+        values = values + (scores.shift[:, None] if scores.quantised else 0)
+        assert np.array_equal(result["top_indices"], expected[1])
+        assert (np.abs(values - expected[0].astype(float)) <= (step / 2 if scores.quantised else 0) + 1e-12).all()
+    elif mode == "hardmax":
+        assert np.array_equal(result["one_hot"] / 2**numbers.probability_width, expected[0])
+    else:
+        [codes] = [result[name] for name in ("probabilities", "log_probabilities") if name in result]
+        moved = {"softmax": expected[0] * np.expm1(step), "log_softmax": step, "sigmoid": step / 8}[mode]
+        error = np.abs(codes / 2**numbers.probability_width - expected[0])
+        assert (error <= plan(numbers).worst_ulp / 2**numbers.probability_width + moved + own).all()
