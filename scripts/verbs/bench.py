@@ -10,7 +10,6 @@ versions and seed (`boards.toolchain`). `boards/measured/bench.json` is one such
 
 import hashlib
 import json
-import math
 import os
 import re
 import statistics
@@ -37,6 +36,7 @@ from softstream.hw.verilog import TOP, source_lines, verilog
 from softstream.scripts.console import Console
 from softstream.scripts.measure.accuracy import worst_errors
 from softstream.scripts.measure.heads import verify
+from softstream.scripts.measure.model_speed import c_model_speed, golden_speed
 from softstream.scripts.measure.variants import CURVES, VARIANTS, Curve, Goal, Variant
 from softstream.scripts.output import check_directory, write_directory
 from softstream.sim.golden import golden
@@ -62,7 +62,6 @@ SEED = 1
 SPEED_CONFIG = PRESETS["softmax-int8"]
 """The configuration that the tool's own speed is measured on."""
 SPEED_PART = "hx8k"
-_GOLDEN_SHAPE = (4000, 1000)
 # (length, vectors): short vectors, many of which are in flight at once, and the longest.
 _SIMULATED = ((16, 64), (1 << 16, 4))
 
@@ -319,7 +318,7 @@ def _misses(goal: Goal, result: Content, first_output: int) -> list[str]:
 
 
 def _speed() -> Content:
-    """Seconds of each step, in a process of its own with an empty cache, and speed of the model in this process."""
+    """Seconds of each step, in a process of its own with an empty cache, and the speed of both models on one core."""
     with tempfile.TemporaryDirectory(prefix="softstream-bench-", ignore_cleanup_errors=True) as folder:
         preset = next(name for name, config in PRESETS.items() if config == SPEED_CONFIG)
         cli = ("-m", "softstream")
@@ -330,6 +329,7 @@ def _speed() -> Content:
         place = "from softstream.scripts.verbs.bench import place_once; place_once({})"
         _seconds(folder, "-c", place.format("'argmax-int8'"))
         placement = _seconds(folder, "-c", place.format(repr(preset)))
+    compiled = c_model_speed(SPEED_CONFIG)
     return {
         "config": SPEED_CONFIG.to_mapping(),
         "generate_seconds": generate,
@@ -337,7 +337,8 @@ def _speed() -> Content:
         "second_simulation_seconds": second,
         "placement_part": SPEED_PART,
         "synthesis_and_placement_seconds": placement,
-        "golden_scores_per_second": _golden_speed(SPEED_CONFIG),
+        "golden_scores_per_second": golden_speed(SPEED_CONFIG),
+        **({} if compiled is None else {"c_model_scores_per_second": compiled}),
     }
 
 
@@ -361,20 +362,6 @@ def _seconds(cache: str, *arguments: str) -> float:
             f"{' '.join(arguments)}: exit code {done.returncode}: {(done.stderr.splitlines() or [''])[0]}"
         )
     return round(time.perf_counter() - begun, 2)
-
-
-def _golden_speed(config: Config) -> float:
-    """Scores per second of one core: the best of five runs, in processor time."""
-    fmt = config.score_format
-    shape = (_GOLDEN_SHAPE[0], min(_GOLDEN_SHAPE[1], config.max_length))
-    scores = np.random.default_rng(SEED).integers(fmt.minimum, fmt.maximum, shape, endpoint=True)
-    golden(config, scores[:10])
-    best = math.inf
-    for _ in range(5):
-        begun = time.process_time()
-        golden(config, scores)
-        best = min(best, time.process_time() - begun)
-    return round(scores.size / best, -3)
 
 
 # Output for people ----------------------------------------------------------------------------------------------------
@@ -485,12 +472,18 @@ def margin_sentence(name: str, part: str, placed: Mapping[str, Any]) -> str:
 
 
 def speed_sentence(speed: Mapping[str, Any]) -> str:
-    """The tool's own speed in one sentence."""
+    """The tool's own speed in one sentence; that of the C model where a compiler was there."""
+    interpreted, compiled = speed["golden_scores_per_second"], speed.get("c_model_scores_per_second")
+    ratio = (
+        ""
+        if compiled is None
+        else f", C model {compiled / 1e6:.0f} million, {compiled / interpreted:.1f} times as many"
+    )
     return (
         f"generate {speed['generate_seconds']:.1f} s, first simulation {speed['first_simulation_seconds']:.1f} s, second "
         f"{speed['second_simulation_seconds']:.1f} s, synthesis and one placement on {speed['placement_part']} "
-        f"{speed['synthesis_and_placement_seconds']:.1f} s, model {speed['golden_scores_per_second'] / 1e6:.0f} million scores "
-        "per second on one core"
+        f"{speed['synthesis_and_placement_seconds']:.1f} s, model {interpreted / 1e6:.0f} million scores "
+        f"per second on one core{ratio}"
     )
 
 

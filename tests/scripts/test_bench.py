@@ -11,17 +11,18 @@ from softstream.boards.tools.measure import CriticalPath, Measurement, Placement
 from softstream.boards.tools.parts import PARTS
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
-from softstream.hw.errors import Mismatch, UserError
+from softstream.hw.errors import Mismatch, ToolFailure, UserError
 from softstream.hw.plan.derive import plan
 from softstream.hw.verilog import TOP, verilog
 from softstream.scripts.console import Console
+from softstream.scripts.measure import model_speed
 from softstream.scripts.measure.peers import PEERS
 from softstream.scripts.measure.resources import recorded as resources
 from softstream.scripts.measure.variants import CURVES, VARIANTS, Goal, Variant
 from softstream.scripts.reports import bench_report
 from softstream.scripts.reports.bench_report import render
 from softstream.scripts.verbs import bench as module
-from softstream.scripts.verbs.bench import bench, chosen, located, margin_sentence, recorded, rows, run
+from softstream.scripts.verbs.bench import bench, chosen, located, margin_sentence, recorded, rows, run, speed_sentence
 
 TINY = Config(mode="argmax", max_length=4, score_width=2)
 
@@ -266,3 +267,22 @@ def test_curves_count_cells_without_placing(monkeypatch):
     assert [job.seeds for job in jobs] == [(), ()]
     assert content["curves"][0]["values"] == [2, 4]
     assert len(content["curves"][0]["cells"]) == 2
+
+
+def test_the_speed_of_the_c_model_is_told_beside_that_of_the_golden_model():
+    speed = recorded()["speed"] | {"golden_scores_per_second": 80e6}
+    assert "C model" not in speed_sentence({k: v for k, v in speed.items() if k != "c_model_scores_per_second"})
+    sentence = speed_sentence(speed | {"c_model_scores_per_second": 264e6})
+    assert sentence.endswith("model 80 million scores per second on one core, C model 264 million, 3.3 times as many")
+
+
+def test_the_c_model_is_compiled_and_timed(monkeypatch):
+    monkeypatch.setattr(model_speed, "_VECTORS", 1000)
+    monkeypatch.setattr(model_speed, "_LENGTH", 100)
+    assert model_speed.c_model_speed(Config(max_length=100)) > 0
+    assert model_speed.golden_speed(Config(max_length=100)) > 0
+    monkeypatch.setattr(model_speed, "header_text", lambda head: "no C")
+    with pytest.raises(ToolFailure, match="refuses the C model: "):
+        model_speed.c_model_speed(Config(max_length=10))
+    monkeypatch.setenv("PATH", "")
+    assert model_speed.c_model_speed(Config(max_length=10)) is None
