@@ -25,17 +25,23 @@ class Artefact:
     help: str
     """What the option writes, for the help."""
     module: str
-    """The module of this folder whose `files(head)` returns file name → text."""
+    """The module of this folder whose `files(head)` returns file name → text, and whose `commands(head)`, if it has one, the
+    commands that use them in their folder."""
 
     def files(self, head: GeneratedHead) -> dict[str, str]:
         """File name → text. Raises `UserError` for a head that the artefact does not cover."""
-        module = import_module(f"{__name__}.{self.module}")
-        files: dict[str, str] = module.files(head)
+        files: dict[str, str] = import_module(f"{__name__}.{self.module}").files(head)
         return files
+
+    def commands(self, head: GeneratedHead) -> list[str]:
+        """Commands that use the files, each in the folder of the files."""
+        module = import_module(f"{__name__}.{self.module}")
+        return list(module.commands(head)) if hasattr(module, "commands") else []
 
 
 ARTEFACTS: dict[str, Artefact] = {
     "c-model": Artefact("A bit-true model in C99 and C++: one header, with the formats as constants.", "c_model"),
+    "testbench": Artefact("A self-checking Verilog testbench with vectors, for Icarus and Verilator.", "testbench"),
 }
 """Option of `generate` without its dashes → the artefact."""
 

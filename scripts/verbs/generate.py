@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from softstream.hw.plan.derive import Plan, plan
 from softstream.hw.plan.ports import Port
 from softstream.hw.verilog import default_name, verilog
 from softstream.scripts.console import Console
-from softstream.scripts.emit import artefact_files
+from softstream.scripts.emit import ARTEFACTS, artefact_files
 from softstream.scripts.emit.head import GeneratedHead
 from softstream.scripts.output import check_directory, write_directory
 
@@ -105,13 +106,18 @@ def generate(
 ) -> None:
     """Writes the generated files and the named artefacts into `directory`: all of them or none."""
     check_directory("-o", directory)
+    name = default_name(config) if name is None else name
     with console.progress("generating"):
         contents = texts(config, artefacts, name)
     write_directory("-o", directory, contents)
     document = json.loads(contents["manifest.json"])
     console.document({**document, "directory": str(directory), "files": sorted(contents)})
-    for name in contents:
-        console.line(f"{directory / name}")
+    for file in contents:
+        console.line(f"{directory / file}")
+    head = GeneratedHead(plan(config), name, f"{name}.v")
+    for artefact in artefacts:
+        for command in ARTEFACTS[artefact].commands(head):
+            console.line(f"{artefact}: cd {shlex.quote(str(directory))} && {command}")
     cycles = document["latency"]
     bound = "" if document["bound_ulp"] is None else f", error at most {document['worst_ulp']:.4f} ulp"
     console.line(
