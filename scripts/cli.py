@@ -621,51 +621,90 @@ def _bench(
 
 
 @_verb()
-@click.option("--sweep", "sweeps", metavar="KEY=A,B,C", multiple=True, help="A key and its values; all combinations.")
+@_scores_options()
+@click.option("--labels", metavar="FILE", help="The correct index of each vector [vectors], or one-hot [vectors, N].")
+@click.option(
+    "--sweep",
+    "sweeps",
+    metavar="KEY=A,B,C",
+    multiple=True,
+    help="A key and its values, or a range of integers such as 4..12; all combinations.",
+)
 @click.option(
     "--part", "part_name", metavar="PART", default="hx8k", show_default=True, help="The part: hx8k, up5k, ecp5-25k."
 )
 @click.option("--fmax", type=click.FloatRange(0, min_open=True), metavar="MHZ", help="Clock to reach, median of seeds.")
 @click.option("--max-ulp", type=click.FloatRange(0, min_open=True), metavar="ULP", help="Error bound to keep.")
 @click.option("--max-cells", type=click.IntRange(1), metavar="N", help="Logic cells to keep to (LC or COMB).")
+@click.option(
+    "--max-flips", type=click.FloatRange(0), metavar="PERCENT", help="Decisions that may differ from the given scores'."
+)
+@click.option(
+    "--max-error",
+    type=click.FloatRange(0, min_open=True),
+    metavar="P",
+    help="Largest error against the given scores, as a probability.",
+)
+@click.option("--min-accuracy", type=click.FloatRange(0, 100), metavar="PERCENT", help="Accuracy to reach.")
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, metavar="S", help="Placements of each.")
 @click.option("--no-place", is_flag=True, help="Cells only: synthesis and packing, no Fmax.")
+@click.option("--no-cells", is_flag=True, help="No synthesis: the plan and the model alone, bits instead of cells.")
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, metavar="J", help="Points at a time.")
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
     help="A dask scheduler that you trust, whose workers measure the points instead.",
 )
+@click.option("-o", "--output", metavar="PAGE.html", help="Also write a page with the plots of the Pareto front.")
+@click.option("--csv", "table", metavar="FILE.csv", help="Also write every point as a line of comma-separated values.")
 def _explore(
     config: Config,
     console: Console,
+    scores: ScoreFile | None,
+    labels: str | None,
     sweeps: Sequence[str],
     part_name: str,
     fmax: float | None,
     max_ulp: float | None,
     max_cells: int | None,
+    max_flips: float | None,
+    max_error: float | None,
+    min_accuracy: float | None,
     seeds: int,
     no_place: bool,
+    no_cells: bool,
     jobs: int,
     scheduler: str | None,
+    output: str | None,
+    table: str | None,
 ) -> None:
     """Sweep keys on a part: the Pareto front of area, speed and error, and the smallest that meets your limits.
 
-    The other keys are those of the configuration. Points are cached: after Ctrl-C the same command continues.
+    The other keys are those of the configuration. With --scores accuracy, flips and error of the scores count too. Points are
+    cached: after Ctrl-C the same command continues.
     """
-    from softstream.scripts.verbs.explore import Wish, run
+    from softstream.scripts.reports.explore_report import render
+    from softstream.scripts.scores import read_labels, read_scores
+    from softstream.scripts.verbs.explore import Files, How, Wish, run
+    from softstream.scripts.verbs.fidelity import Given
 
-    wish = Wish(fmax, max_ulp, max_cells)
+    given = None
+    if scores:
+        codes = read_scores(config, scores)  # every point quantises floats for itself
+        for warning in codes.warnings:
+            console.note(f"warning: {warning}")
+        truth = read_labels(labels, codes, scores.ignore_label) if labels else None
+        given = Given(codes, truth, scores.saturate)
     run(
         config.to_mapping(),
         sweeps,
         part_name,
-        wish,
+        Wish(fmax, max_ulp, max_cells, max_flips, max_error, min_accuracy),
         console,
-        seeds=seeds,
-        place=not no_place,
-        jobs=jobs,
-        scheduler=scheduler,
+        How(seeds, not no_place, not no_cells, jobs, scheduler),
+        given=given,
+        files=Files(Path(output) if output else None, Path(table) if table else None),
+        render=render,
     )
 
 

@@ -1,6 +1,6 @@
 """`softstream explore`: cells, clock and error of every combination of some keys on one part, and the best of them.
 
-    points = explore(sweep(Config().to_mapping(), ["guard_bits=2,3,4", "profile=fast,small"]), "hx8k", seeds=(1,))
+    points = explore(sweep(Config().to_mapping(), ["guard_bits=2..4", "profile=fast,small"]), "hx8k", seeds=(1,))
     pareto(points)                              # no other point is at least as good in all and better in one
     answer(points, Wish(fmax_mhz=100, max_ulp=0.6))
 
@@ -11,19 +11,23 @@ the missing points. The scheduler of a cluster must be trusted, because tasks an
 
 from __future__ import annotations
 
+import csv
 import ctypes
 import hashlib
 import importlib.metadata
+import io
 import itertools
 import json
+import math
 import multiprocessing
 import os
+import re
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -38,16 +42,36 @@ from softstream.hw.plan.derive import plan
 from softstream.hw.plan.profiles import Room, nearest_that_fits, resolve
 from softstream.hw.verilog import TOP, verilog
 from softstream.scripts.console import Console, settings_text
-from softstream.scripts.output import written_file
+from softstream.scripts.measure.datasets import Dataset, DataSummary
+from softstream.scripts.output import check_file, written_file
+from softstream.scripts.verbs.fidelity import Fidelity, Given, fidelities
 
-__all__ = ["Point", "Sweep", "Wish", "answer", "explore", "pareto", "run", "sweep"]
+__all__ = [
+    "Axis",
+    "Exploration",
+    "Files",
+    "How",
+    "Point",
+    "Sweep",
+    "Wish",
+    "answer",
+    "explore",
+    "pareto",
+    "planned",
+    "run",
+    "sweep",
+]
 
 Progress = Callable[[float, str], None]
 Outcome = dict[str, Any]
 """The measurements of a point as plain values, or `failure`, the message of the tool that failed."""
 
+JSON_FORMAT = 2
+"""Raise it when a key of `Exploration.to_json` changes its name or meaning."""
 _CACHE_FORMAT = 1  # raise it when the meaning of a stored field changes
 _WORKERS_SECONDS = 30
+_RANGE = re.compile(r"\s*(-?\d+)\s*\.\.\s*(-?\d+)\s*")
+_MOST_POINTS = 10_000
 
 
 @dataclass(frozen=True)
@@ -67,6 +91,25 @@ class Wish:
     fmax_mhz: float | None = None
     max_ulp: float | None = None
     max_cells: int | None = None
+    max_flips: float | None = None
+    """Per cent of the decisions."""
+    max_error: float | None = None
+    """Of a result against the given scores, such as a probability."""
+    min_accuracy: float | None = None
+    """Per cent."""
+
+
+@dataclass(frozen=True)
+class How:
+    """How the points are measured."""
+
+    seeds: int = 1
+    place: bool = True
+    """Whether they are placed and routed."""
+    synthesise: bool = True
+    """Whether they are synthesised; otherwise their plans alone count."""
+    jobs: int = 2
+    scheduler: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +120,7 @@ class Point:
     cells: Mapping[str, int]
     """By kind; empty where a tool failed."""
     logic: int
-    """Logic cells of the part, the measure of area."""
+    """Logic cells of the part, the measure of area; bits of a score and its result where nothing was synthesised."""
     fits: bool
     fmax_mhz: float | None
     """Median over the seeds; None where it was not placed or does not fit."""
@@ -91,12 +134,20 @@ class Point:
     error: float
     """The bound as a probability, because ulp of different widths are not comparable."""
     failure: str = ""
+    fidelity: Fidelity | None = None
+    """None without given scores."""
+
+    @property
+    def loss(self) -> float:
+        """The error to compare points by: that against the given scores, or else the bound."""
+        return self.error if self.fidelity is None else self.fidelity.largest
 
 
 def sweep(base: Mapping[str, Any], settings: Sequence[str], room: Room | None = None) -> Sweep:
     """Every combination of `key=a,b,c`, the other keys from `base`; `profile=auto` is picked for each, for the part of `room`.
 
-    Raises `UserError` for an unknown key, a key given twice, and where no combination is possible.
+    `a..b` stands for all integers from a to b. Raises `UserError` for an unknown key, a key given twice, a range that does not
+    rise, and where no combination is possible.
     """
     known = {key.name for key in KEYS}
     axes: dict[str, list[Any]] = {}
@@ -104,14 +155,18 @@ def sweep(base: Mapping[str, Any], settings: Sequence[str], room: Room | None = 
         name, sign, values = text.partition("=")
         name = name.strip()
         if not sign or not all(value.strip() for value in values.split(",")):
-            raise UserError(f"--sweep {text}: must be key=a,b,c; for example --sweep guard_bits=2,3,4")
+            raise UserError(f"--sweep {text}: must be key=a,b,c or key=a..b; for example --sweep guard_bits=2,3,4")
         if name not in known:
             raise UserError(
                 f"--sweep {text}: unknown configuration key '{name}'{nearest(name, tuple(known))}; for example guard_bits"
             )
         if name in axes:
             raise UserError(f"--sweep {text}: {name} is swept twice; give all its values at once, as {name}=a,b,c")
-        axes[name] = [parse_setting(f"{name}={value}")[1] for value in values.split(",")]
+        expanded = [value for part in values.split(",") for value in _range_values(text, name, part)]
+        axes[name] = [parse_setting(f"{name}={value}")[1] for value in dict.fromkeys(expanded)]
+    count = math.prod(len(values) for values in axes.values())
+    if count > _MOST_POINTS:
+        raise UserError(f"--sweep: {count} combinations; must be {_MOST_POINTS} at most; for example one key less")
     configs: dict[Config, None] = {}
     impossible = []
     for combination in itertools.product(*axes.values()):
@@ -128,6 +183,24 @@ def sweep(base: Mapping[str, Any], settings: Sequence[str], room: Room | None = 
     if not configs:
         raise UserError(f"--sweep: no combination is possible; {impossible[0][0]}: {impossible[0][1]}")
     return Sweep(tuple(axes), tuple(configs), tuple(impossible))
+
+
+def _range_values(text: str, name: str, part: str) -> Iterable[str]:
+    """The values of one part of a list: itself, or the integers of a range."""
+    match = _RANGE.fullmatch(part)
+    if match is None:
+        if ".." in part:
+            raise UserError(
+                f"--sweep {text}: {part.strip()} is no range of integers; must be a..b, or values; for example {name}=4..12"
+            )
+        return [part]
+    first, last = int(match[1]), int(match[2])
+    if not first < last <= first + _MOST_POINTS:
+        raise UserError(
+            f"--sweep {text}: {part.strip()}: a range must rise, by {_MOST_POINTS} at most; for example "
+            f"{name}={min(first, last)}..{min(first, last) + 8}"
+        )
+    return map(str, range(first, last + 1))
 
 
 # One point -----------------------------------------------------------------------------------------------------------
@@ -349,19 +422,49 @@ def _point(config: Config, part: Part, outcome: Outcome, placed: bool) -> Point:
     )
 
 
-def pareto(points: Sequence[Point]) -> list[Point]:
-    """The points that fit the part and that no other point dominates in cells, speed and error; the smallest first."""
-    able = [point for point in points if point.fits]
+def planned(grid: Sweep) -> list[Point]:
+    """The points without synthesis, by their plans: the area is the bits of a score and its result."""
+    points = []
+    for config in grid.configs:
+        derived = plan(config)
+        per_cycle, bound = config.max_length / derived.interval_cycles(config.max_length), derived.bound_ulp
+        points.append(
+            Point(
+                config=config,
+                cells={},
+                logic=config.score_width + (config.probability_width if config.traits.has_codes else 0),
+                fits=True,
+                fmax_mhz=None,
+                elements_per_cycle=per_cycle,
+                speed=per_cycle,
+                bound_ulp=bound,
+                error=0.0 if bound is None else bound * 2.0**-config.probability_width,
+            )
+        )
+    return points
 
-    def merits(point: Point) -> tuple[float, float, float]:
-        return -point.logic, point.speed, -point.error
+
+def pareto(points: Sequence[Point]) -> list[Point]:
+    """The points that fit the part and that no other point dominates in area, speed and error; the smallest first.
+
+    On given scores the error is that against them, and flips and accuracy count too, an accuracy above that of the given scores
+    as much as theirs, because it comes from lucky flips. So does the calibration error among points
+    of several temperatures, which change nothing else.
+    """
+    able = [point for point in points if point.fits]
+    several = len({point.config.temperature for point in able}) > 1
+
+    def merits(point: Point) -> tuple[float, ...]:
+        f = point.fidelity
+        own = () if f is None else (-f.flipped, f.lasting_accuracy, -(f.calibration or 0.0) if several else 0.0)
+        return -point.logic, point.speed, -point.loss, *own
 
     def beats(other: Point, point: Point) -> bool:
         pairs = list(zip(merits(other), merits(point), strict=True))
         return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)
 
     front = [point for point in able if not any(beats(other, point) for other in able)]
-    return sorted(front, key=lambda point: (point.logic, -point.speed, point.error))
+    return sorted(front, key=lambda point: (point.logic, -point.speed, point.loss))
 
 
 def answer(points: Sequence[Point], wish: Wish, room: Room | None = None) -> tuple[Point, bool]:
@@ -391,9 +494,23 @@ def answer(points: Sequence[Point], wish: Wish, room: Room | None = None) -> tup
             ratios.append(point.bound_ulp / wish.max_ulp)
         if wish.max_cells is not None:
             ratios.append(point.logic / wish.max_cells)
+        if (f := point.fidelity) is not None:
+            if wish.max_flips is not None:
+                ratios.append(1 + (f.flipped - wish.max_flips / 100) * f.count)
+            if wish.max_error is not None:
+                ratios.append(f.largest / wish.max_error)
+            if wish.min_accuracy is not None and f.accuracy is not None:
+                ratios.append(1 + (wish.min_accuracy / 100 - f.accuracy) * f.count)
         return sum(ratio - 1 for ratio in ratios if ratio > 1)
 
-    best = min(able, key=lambda point: (missed(point), point.logic, -point.speed, point.error))
+    several = len({point.config.temperature for point in able}) > 1
+
+    def order(point: Point) -> tuple[float, ...]:
+        f = point.fidelity
+        confidence = f.calibration if f is not None and several and f.calibration is not None else 0.0
+        return missed(point), point.logic, -point.speed, confidence, 0.0 if f is None else f.flipped, point.loss
+
+    best = min(able, key=order)
     return best, missed(best) == 0
 
 
@@ -401,18 +518,93 @@ def answer(points: Sequence[Point], wish: Wish, room: Room | None = None) -> tup
 
 
 @dataclass(frozen=True)
-class _Result:
-    """A measured sweep with its Pareto front and the point that answers the wish."""
+class Files:
+    """Where the results go besides the terminal; None is nowhere."""
+
+    page: Path | None = None
+    table: Path | None = None
+    """Comma-separated values, a line for each point."""
+
+    def check(self) -> None:
+        """Raises `UserError` where a file cannot be written."""
+        for option, path in (("-o", self.page), ("--csv", self.table)):
+            if path is not None:
+                check_file(option, path)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A merit of a point, as tables and plots name it."""
+
+    title: str
+    value: Callable[[Point], float | None]
+    text: Callable[[float], str]
+    largest_is_best: bool = False
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """A sweep with its Pareto front and the point that answers the wish."""
 
     grid: Sweep
     part: Part
-    placed: bool
+    how: How
     points: Sequence[Point]
     front: Sequence[Point]
     wish: Wish
     best: Point | None
     """The point that meets the wish, or is nearest to it; None where no point fits the part."""
     meets: bool
+    given: DataSummary | None
+    """The scores that the points were judged on; None without any."""
+
+    @property
+    def placed(self) -> bool:
+        """Whether the points have a clock."""
+        return self.how.place and self.how.synthesise
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the points have an accuracy."""
+        return self.given is not None and self.given.labelled
+
+    @property
+    def area(self) -> str:
+        """What is counted as area."""
+        cell = self.part.cell("logic")
+        assert cell is not None  # every part has logic
+        return f"{cell.name} on {self.part.name}" if self.how.synthesise else "bits of a score and its result"
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """The merits of every point, besides its area."""
+        axes = [
+            Axis("Fmax, MHz", lambda point: point.fmax_mhz, "{:.1f}".format, True),
+            Axis("Melements/s", lambda point: point.speed, "{:.1f}".format, True),
+        ]
+        if not self.placed:
+            axes = [Axis("elements/cycle", lambda point: point.speed, "{:.3g}".format, True)]
+        axes.append(Axis("bound, ulp", lambda point: point.bound_ulp, "{:.3f}".format))
+        if self.given is None:
+            return tuple(axes)
+
+        def of(name: str, scale: float = 1.0) -> Callable[[Point], float | None]:
+            def value(point: Point) -> float | None:
+                raw = getattr(point.fidelity, name)
+                return None if raw is None else raw * scale
+
+            return value
+
+        axes += [
+            Axis(f"flips of {self.given.vectors}", of("flips"), "{:.0f}".format),
+            Axis("largest error", of("largest"), "{:.2g}".format),
+        ]
+        if self.labelled:
+            axes.append(Axis("accuracy, %", of("accuracy", 100), "{:.2f}".format, True))
+            axes.append(Axis("calibration error, %", of("calibration", 100), "{:.2f}".format))
+        axes.append(Axis("mean error", of("mean"), "{:.2g}".format))
+        axes.append(Axis("saturated, %", of("saturated_share", 100), "{:.3g}".format))
+        return tuple(axes)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -424,22 +616,83 @@ class _Result:
         return settings_text({key: getattr(point.config, key) for key in self.keys})
 
     def cells(self, point: Point) -> str:
-        """The cells of a point, by kind."""
+        """The cells of a point, by kind, or its bits."""
+        if not self.how.synthesise:
+            return f"{point.logic}"
         counted = [cell.name for cell in self.part.cells if cell.placed]
         return ", ".join(f"{point.cells[name]} {name}" for name in counted if point.cells.get(name))
 
     def described(self, point: Point) -> str:
-        """A point in one line: its settings, cells, clock and bound."""
+        """A point in one line: its settings, cells, clock, bound, and its fidelity."""
         settings = " ".join(f"--set {settings_text({key: getattr(point.config, key)})}" for key in self.keys)
-        clock = f", {point.fmax_mhz:.1f} MHz" if self.placed else ""
-        bound = "" if point.bound_ulp is None else f", {point.bound_ulp:.3f} ulp"
-        return f"{settings}: {self.cells(point)}{clock}{bound}"
+        parts = [self.cells(point) if self.how.synthesise else f"{point.logic} bits of score and result"]
+        parts += [f"{point.fmax_mhz:.1f} MHz"] if self.placed else []
+        parts += [] if point.bound_ulp is None else [f"{point.bound_ulp:.3f} ulp"]
+        if (f := point.fidelity) is not None:
+            parts += [] if f.flips is None else [f"{f.flips} of {f.count} decisions flip"]
+            parts += [] if f.accuracy is None else [f"accuracy {100 * f.accuracy:.2f} %"]
+            parts.append(f"error up to {f.largest:.2g}")
+        return f"{settings}: {', '.join(parts)}"
 
-    def to_json(self, seeds: int) -> dict[str, Any]:
+    def row(self, point: Point) -> tuple[str, ...]:
+        """A line of the table: the swept keys, the area and the axes."""
+        values = ((axis, axis.value(point)) for axis in self.axes)
+        texts = [
+            ("exact" if axis.title == "bound, ulp" else "–") if value is None else axis.text(value)
+            for axis, value in values
+        ]
+        return (*(str(getattr(point.config, key)) for key in self.keys), self.cells(point), *texts)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The headings of `row`."""
+        return (*self.keys, "cells" if self.how.synthesise else "bits", *(axis.title for axis in self.axes))
+
+    @property
+    def title(self) -> str:
+        """What the front is of."""
+        merits = "area, speed and error" if self.given is None else "area, speed, flips and error"
+        where = f" on {self.part.name}" if self.how.synthesise else ""
+        return f"Pareto front of {merits}{where}: {len(self.front)} of {len(self.points)} points"
+
+    @property
+    def answer(self) -> str:
+        """The point that meets the wish, or is nearest to it, in one line."""
+        if self.best is None:
+            return "No point fits the part."
+        if not self.meets:
+            return f"{_wished(self.wish)}: no point of the sweep meets that; nearest is {self.described(self.best)}"
+        wished = f" that meets {_wished(self.wish)}" if self.wish != Wish() else ""
+        return f"smallest{wished}: {self.described(self.best)}"
+
+    def csv(self) -> str:
+        """Every point as a line of comma-separated values, with the swept keys first; empty where there is no value."""
+        kinds = [cell.name for cell in self.part.cells if cell.placed] if self.how.synthesise else []
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        own = (
+            ["count", "flips", "accuracy", "given_accuracy", "calibration", "largest", "mean", "saturated_share"]
+            if self.given
+            else []
+        )
+        writer.writerow([
+            *self.keys, *kinds, "area", "fits", "fmax_mhz", "elements_per_cycle", "bound_ulp", *own, "pareto", "failure",
+        ])  # fmt: skip
+        for point in self.points:
+            settings = [settings_text({key: getattr(point.config, key)}).partition("=")[2] for key in self.keys]
+            cells = [point.cells.get(kind, "") for kind in kinds]
+            measured = [point.logic, point.fits, point.fmax_mhz, point.elements_per_cycle, point.bound_ulp]
+            fidelity = [getattr(point.fidelity, name) for name in own]
+            writer.writerow([*settings, *cells, *measured, *fidelity, point in self.front, point.failure])
+        return buffer.getvalue()
+
+    def to_json(self) -> dict[str, Any]:
         """Everything as plain values."""
         return {
-            "part": self.part.name,
-            "seeds": seeds if self.placed else 0,
+            "format": JSON_FORMAT,
+            "part": self.part.name if self.how.synthesise else None,
+            "seeds": self.how.seeds if self.placed else 0,
+            "given": None if self.given is None else dict(vars(self.given)),
             "points": [
                 {
                     "config": point.config.to_mapping(),
@@ -449,6 +702,7 @@ class _Result:
                     "elements_per_cycle": point.elements_per_cycle,
                     "megaelements_per_second": point.speed if self.placed else None,
                     "bound_ulp": point.bound_ulp,
+                    "fidelity": None if point.fidelity is None else dict(vars(point.fidelity)),
                     "pareto": point in self.front,
                     "failure": point.failure or None,
                 }
@@ -460,22 +714,13 @@ class _Result:
 
     def print(self, console: Console) -> None:
         """The Pareto front, the impossible combinations and the failures."""
-        speed = ("Fmax, MHz", "Melements/s") if self.placed else ("elements/cycle",)
         console.table(
-            f"Pareto front of area, speed and error on {self.part.name}: {len(self.front)} of {len(self.points)} points",
-            (*self.keys, "cells", *speed, "bound, ulp"),
-            [
-                (
-                    *(getattr(point.config, key) for key in self.keys),
-                    self.cells(point),
-                    *((f"{point.fmax_mhz:.1f}", f"{point.speed:.1f}") if self.placed else (f"{point.speed:.3g}",)),
-                    "exact" if point.bound_ulp is None else f"{point.bound_ulp:.3f}",
-                )
-                for point in self.front
-            ],
-            right=(*speed, "bound, ulp"),
+            self.title,
+            self.columns,
+            [self.row(point) for point in self.front],
+            right=self.columns[len(self.keys) + 1 :],
             fold=("cells",),
-            drop=("Melements/s",),
+            drop=("Melements/s", "elements/cycle", "mean error", "saturated, %", "calibration error, %", "bound, ulp"),
         )
         for text, why in self.grid.impossible:
             console.line(f"not possible: {text}: {why}")
@@ -490,45 +735,99 @@ def run(
     part_name: str,
     wish: Wish,
     console: Console,
+    how: How,
     *,
-    seeds: int,
-    place: bool,
-    jobs: int,
-    scheduler: str | None,
+    given: Given | None = None,
+    files: Files = Files(),
+    render: Callable[[Exploration], str] | None = None,
 ) -> None:
-    """The verb: measures, prints the Pareto front and the configuration that meets the wish.
+    """The verb: measures, prints the Pareto front and the configuration that meets the wish, and writes the files.
 
-    Raises `UserError` where no point meets it, after printing; `ToolFailure` where a tool failed on a point.
+    `render` gives the page of the results. Raises `UserError` where no point meets the wish, after printing and writing;
+    `ToolFailure` where a tool failed on a point.
     """
+    files.check()
     part, room = find_part(part_name), room_of_part(part_name)
-    _check_clock(wish, part, place)
+    _check_wish(wish, part, how, given)
     grid = sweep(base, settings, room)
+    by_config: Mapping[Config, Fidelity] = {}
     with console.progress("exploring") as progress:
-        points = explore(
-            grid,
-            part_name,
-            tuple(range(1, seeds + 1)) if place else (),
-            jobs=jobs,
-            scheduler=scheduler,
-            progress=progress,
-        )
+        if given is not None:
+            grid, by_config = _judged(grid, given, progress)
+            _check_classes(wish, by_config)
+        if how.synthesise:
+            seeds = tuple(range(1, how.seeds + 1)) if how.place else ()
+            points = explore(grid, part_name, seeds, jobs=how.jobs, scheduler=how.scheduler, progress=progress)
+        else:
+            points = planned(grid)
+    points = [replace(point, fidelity=by_config.get(point.config)) for point in points]
     best, meets, failure = None, False, None
     try:
         best, meets = answer(points, wish, room)
     except SoftstreamError as error:  # raised below, after the points that were measured are printed
         failure = error
-    result = _Result(grid, part, place, points, pareto(points), wish, best, meets)
-    console.document(result.to_json(seeds))
+    summary = None if given is None else Dataset("given scores", given.scores, given.labels).summary
+    result = Exploration(grid, part, how, points, pareto(points), wish, best, meets, summary)
+    for option, path, text in (
+        ("-o", files.page, None if render is None or files.page is None else render(result)),
+        ("--csv", files.table, result.csv()),
+    ):
+        if path is not None and text is not None:
+            with written_file(option, path) as temporary:
+                temporary.write_text(text, encoding="utf-8", newline="\n")
+    console.document(result.to_json())
     result.print(console)
     if failure is not None:
         raise failure
-    assert best is not None
     if not meets:
-        raise UserError(f"{_wished(wish)}: no point of the sweep meets that; nearest is {result.described(best)}")
-    console.line(f"smallest{' that meets ' + _wished(wish) if wish != Wish() else ''}: {result.described(best)}")
+        raise UserError(result.answer)
+    console.line(result.answer)
     if failed := [point for point in points if point.failure]:
         raise ToolFailure(f"{len(failed)} of {len(points)} points failed, first: {failed[0].failure}")
-    console.done(f"{len(points)} points explored")
+    written = ", ".join(str(path) for path in (files.page, files.table) if path is not None)
+    console.done(f"{written}: {len(points)} points explored" if written else f"{len(points)} points explored")
+
+
+def _judged(grid: Sweep, given: Given, progress: Progress) -> tuple[Sweep, dict[Config, Fidelity]]:
+    """The points that can take the given scores, and the fidelity of each; the others join the impossible ones.
+
+    Raises `UserError` where none can, and for a swept key of the scores where codes were given.
+    """
+    if given.scores.given is None and (keys := {"score_scale", "score_width", "score_signed"}.intersection(grid.keys)):
+        key = min(keys)
+        raise UserError(
+            f"--sweep {key}: the scores are codes, which have one {key}; for example floats as --scores, or --set {key}="
+            f"{getattr(grid.configs[0], key)}"
+        )
+    by_config, refused = fidelities(grid.configs, given, progress)
+    varying = grid.keys or ("mode",)
+    reasons = [(settings_text({key: getattr(config, key) for key in varying}), why) for config, why in refused.items()]
+    if not by_config:
+        raise UserError(reasons[0][1])
+    return replace(grid, configs=tuple(by_config), impossible=(*grid.impossible, *reasons)), by_config
+
+
+def _check_wish(wish: Wish, part: Part, how: How, given: Given | None) -> None:
+    """Raises `UserError` for a limit that nothing measures."""
+    _check_clock(wish, part, how.place and how.synthesise)
+    if wish.max_cells is not None and not how.synthesise:
+        raise UserError(f"--max-cells {wish.max_cells}: needs synthesis; leave out --no-cells")
+    if given is None:
+        for option, value in (("--max-flips", wish.max_flips), ("--max-error", wish.max_error)):
+            if value is not None:
+                raise UserError(f"{option} {value:g}: needs scores to measure it on; for example --scores F.npy")
+    if wish.min_accuracy is not None and (given is None or given.labels is None):
+        raise UserError(
+            f"--min-accuracy {wish.min_accuracy:g}: needs labels; for example --scores F.npy --labels Y.npy"
+        )
+
+
+def _check_classes(wish: Wish, by_config: Mapping[Config, Fidelity]) -> None:
+    """Raises `UserError` for a limit on decisions where a mode names no class."""
+    for config, fidelity in by_config.items():
+        if fidelity.flips is None and (wish.max_flips is not None or wish.min_accuracy is not None):
+            option = "--max-flips" if wish.max_flips is not None else "--min-accuracy"
+            raise UserError(f"{option}: mode = '{config.mode}' names no class; for example --max-error 0.01")
 
 
 def _check_clock(wish: Wish, part: Part, place: bool) -> None:
@@ -536,7 +835,7 @@ def _check_clock(wish: Wish, part: Part, place: bool) -> None:
     if wish.fmax_mhz is None:
         return
     if not place:
-        raise UserError(f"--fmax {wish.fmax_mhz:g}: needs place and route; leave out --no-place")
+        raise UserError(f"--fmax {wish.fmax_mhz:g}: needs place and route; leave out --no-place and --no-cells")
     limit = part.limit({})
     if wish.fmax_mhz > limit.mhz:
         raise UserError(
@@ -546,5 +845,12 @@ def _check_clock(wish: Wish, part: Part, place: bool) -> None:
 
 
 def _wished(wish: Wish) -> str:
-    options = {"--fmax": wish.fmax_mhz, "--max-ulp": wish.max_ulp, "--max-cells": wish.max_cells}
+    options = {
+        "--fmax": wish.fmax_mhz,
+        "--max-ulp": wish.max_ulp,
+        "--max-cells": wish.max_cells,
+        "--max-flips": wish.max_flips,
+        "--max-error": wish.max_error,
+        "--min-accuracy": wish.min_accuracy,
+    }
     return " ".join(f"{option} {value:g}" for option, value in options.items() if value is not None)

@@ -405,8 +405,9 @@ def _own_scores(
     if given is not None:
         if config.mask and mask is not None and mask.shape == given.shape:
             given = np.where(mask != 0, -np.inf, given)
+        whole = bool((scores.lengths == given.shape[1]).all())
         try:
-            return quantise(config, given, scores.lengths, saturate=saturate)
+            return quantise(config, given, None if whole else scores.lengths, saturate=saturate)
         except UserError as error:
             raise UserError(f"--modes {title}: {error}") from None
     for key in _OF_FLOATS:

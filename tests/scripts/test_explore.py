@@ -1,5 +1,6 @@
 """Sweeps: requested points, the Pareto front, the answer; interrupted and resumed, and on a cluster that loses a worker."""
 
+import csv
 import functools
 import json
 import os
@@ -10,8 +11,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import platformdirs
 import pytest
+from support.html_page import Page
 
 from softstream.boards.tools.measure import Job, measure
 from softstream.boards.tools.parts import PARTS
@@ -20,8 +23,11 @@ from softstream.hw.errors import MissingTool, ToolFailure, UserError
 from softstream.hw.plan.profiles import Measured, Room
 from softstream.hw.verilog import TOP, verilog
 from softstream.scripts.cli import main
+from softstream.scripts.scores import quantise
 from softstream.scripts.verbs import explore as module
 from softstream.scripts.verbs.explore import Point, Wish, answer, explore, pareto, sweep
+from softstream.scripts.verbs.fidelity import Fidelity, Given, fidelities
+from softstream.sim.golden import golden
 
 BASE = Config(mode="argmax", score_width=2).to_mapping()
 # Small argmax heads: synthesised in about a second each.
@@ -54,16 +60,28 @@ def test_impossible_points_are_left_out_with_the_reason():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (["guard_bits"], r"--sweep guard_bits: must be key=a,b,c; for example --sweep guard_bits=2,3,4"),
+        (["guard_bits"], r"--sweep guard_bits: must be key=a,b,c or key=a..b; for example --sweep guard_bits=2,3,4"),
         (["guard_bits=2,,3"], r"must be key=a,b,c"),
         (["gard_bits=2"], r"unknown configuration key 'gard_bits' \(did you mean 'guard_bits'\?\)"),
         (["guard_bits=2", "guard_bits=3"], r"guard_bits is swept twice; give all its values at once"),
+        (["guard_bits=8..2"], r"--sweep guard_bits=8..2: 8..2: a range must rise, .*; for example guard_bits=2..10"),
+        (["guard_bits=4..4"], r"a range must rise"),
+        (
+            ["score_scale=0.1..0.2"],
+            r"0.1..0.2 is no range of integers; must be a..b, or values; for example score_scale=4..12",
+        ),
+        (["guard_bits=2..7", "max_length=1..9000"], r"--sweep: 54000 combinations; must be 10000 at most"),
         (["guard_bits=1"], r"no combination is possible; guard_bits=1: .*1 ulp"),
     ],
 )
 def test_a_wrong_sweep_is_one_line(settings, message):
     with pytest.raises(UserError, match=message):
         sweep(Config().to_mapping(), settings)
+
+
+def test_a_range_is_every_integer_of_it_once():
+    asked = sweep(BASE, ["max_length=2..4, 4,9"])
+    assert [config.max_length for config in asked.configs] == [2, 3, 4, 9]
 
 
 # Front and answer ----------------------------------------------------------------------------------------------------
@@ -110,6 +128,170 @@ def test_no_answer_where_nothing_fits_or_everything_failed():
 def test_an_argmax_head_keeps_every_error_bound():
     exact = point(100, 50, 0.0, bound_ulp=None)
     assert answer([exact], Wish(max_ulp=0.01)) == (exact, True)
+
+
+# Given scores --------------------------------------------------------------------------------------------------------
+
+FLOATS = np.random.default_rng(2).normal(0, 3, (80, 10))
+LABELS = np.where(np.random.default_rng(3).random(80) < 0.7, FLOATS.argmax(axis=1), 0)
+HEAD = Config(max_length=10)
+
+
+def test_fidelity_is_what_numpy_says_of_the_given_floats():
+    configs = [HEAD.replace(score_scale=scale, probability_width=bits) for scale in (0.02, 0.5) for bits in (4, 10)]
+    able, refused = fidelities(configs, Given(quantise(HEAD, FLOATS), LABELS))
+    assert list(able) == configs
+    assert not refused
+    weights = np.exp(FLOATS - FLOATS.max(axis=1, keepdims=True))
+    exact = weights / weights.sum(axis=1, keepdims=True)
+    for config, fidelity in able.items():
+        result = golden(config, quantise(config, FLOATS).codes)
+        error = np.abs(result.probabilities / 2**config.probability_width - exact)
+        assert (fidelity.largest, fidelity.mean) == pytest.approx((error.max(), error.mean()))
+        assert (fidelity.count, fidelity.flips) == (80, np.count_nonzero(result.argmax != FLOATS.argmax(axis=1)))
+        assert fidelity.accuracy == np.mean(result.argmax == LABELS)
+    assert len({fidelity.flips for fidelity in able.values()}) > 1
+
+
+def faithful(bits, flips, largest, accuracy=None, calibration=None, **changes):
+    fidelity = Fidelity(100, flips, accuracy, 0.96, calibration, largest, largest / 9, 0.0)
+    return point(bits, None, 0.6, config=Config(**changes), fidelity=fidelity, speed=1.0)
+
+
+NARROW, EXACT_16, LOSSY = faithful(12, 5, 0.1), faithful(16, 0, 0.01), faithful(16, 9, 0.2)
+
+
+def test_flips_and_error_against_the_given_scores_are_axes_of_the_front():
+    assert pareto([LOSSY, EXACT_16, NARROW]) == [NARROW, EXACT_16]
+    # The bound alone would have kept one of the two.
+    assert pareto([replace(p, fidelity=None) for p in (EXACT_16, NARROW)]) == [replace(NARROW, fidelity=None)]
+
+
+def test_an_accuracy_above_that_of_the_given_scores_is_luck():
+    lucky, right = faithful(16, 4, 0.02, accuracy=0.98), faithful(16, 0, 0.01, accuracy=0.96)
+    assert pareto([lucky, right]) == [right]
+    assert pareto([faithful(16, 0, 0.02, accuracy=0.94), right]) == [right]
+
+
+def test_the_calibration_decides_among_temperatures_alone():
+    hot, cold = faithful(16, 0, 0.01, calibration=0.02, temperature=2), faithful(16, 0, 0.01, calibration=0.05)
+    assert pareto([cold, hot]) == [hot]
+    assert answer([cold, hot], Wish()) == (hot, True)
+    same = replace(hot, config=cold.config)
+    assert pareto([cold, same]) == [cold, same]
+
+
+@pytest.mark.parametrize(
+    ("wish", "best", "meets"),
+    [
+        (Wish(max_flips=5), NARROW, True),
+        (Wish(max_flips=4.9), EXACT_16, True),
+        (Wish(max_error=0.05), EXACT_16, True),
+        (Wish(max_error=0.001), EXACT_16, False),
+        (Wish(max_flips=0, max_cells=12), EXACT_16, False),  # five flips are further off than a third more bits
+    ],
+)
+def test_limits_on_the_given_scores(wish, best, meets):
+    assert answer([LOSSY, EXACT_16, NARROW], wish) == (best, meets)
+
+
+def test_a_limit_on_the_accuracy():
+    poor, good = faithful(12, 0, 0.1, accuracy=0.9), faithful(16, 0, 0.1, accuracy=0.95)
+    assert answer([poor, good], Wish(min_accuracy=90)) == (poor, True)
+    assert answer([poor, good], Wish(min_accuracy=95)) == (good, True)
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("F.npy", FLOATS)
+    np.save("Y.npy", LABELS)
+    np.save("C.npy", np.rint(FLOATS).astype(np.int8))
+
+
+def explored(capsys, *arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(["explore", "softmax-int8", "--set", "max_length=10", "--no-cells", *arguments])
+    output = capsys.readouterr()
+    return ended.value.code or 0, output.out, output.err
+
+
+ON_FLOATS = (
+    "--scores",
+    "F.npy",
+    "--labels",
+    "Y.npy",
+    "--sweep",
+    "score_scale=0.05,0.2",
+    "--sweep",
+    "probability_width=4..6",
+)
+
+
+@pytest.mark.usefixtures("files")
+def test_the_page_the_table_and_the_document_tell_the_same(capsys):
+    code, out, _ = explored(capsys, *ON_FLOATS, "--max-error", "0.1", "-o", "p.html", "--csv", "p.csv", "--json")
+    assert code == 0
+    document = json.loads(out)
+    assert (document["format"], document["part"], document["given"]["vectors"]) == (2, None, 80)
+    lines = list(csv.DictReader(Path("p.csv").read_text(encoding="utf-8").splitlines()))
+    assert [(line["score_scale"], line["probability_width"]) for line in lines] == [
+        (scale, bits) for scale in ("0.05", "0.2") for bits in ("4", "5", "6")
+    ]
+    for line, entry in zip(lines, document["points"], strict=True):
+        assert int(line["flips"]) == entry["fidelity"]["flips"]
+        assert float(line["largest"]) == entry["fidelity"]["largest"]
+        assert line["pareto"] == str(entry["pareto"])
+    page = Page(Path("p.html").read_text(encoding="utf-8"))
+    assert page.tags["svg"] == 8
+    assert "Smallest that meets --max-error 0.1" in page.text
+    for axis in ("Accuracy, %", "Flips of 80", "Largest error", "Calibration error, %"):
+        assert axis in page.text
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_front_fits_the_terminal(capsys, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    code, out, _ = explored(capsys, *ON_FLOATS)
+    assert code == 0
+    assert width < 80 or "flips of 80" in out
+    assert all(len(line) <= width for line in out.splitlines())
+
+
+@pytest.mark.usefixtures("files")
+def test_points_that_cannot_take_the_scores_are_named(capsys):
+    code, out, _ = explored(capsys, "--scores", "F.npy", "--sweep", "max_length=5,10")
+    assert code == 0
+    assert "not possible: max_length=5: " in out
+    assert "vectors of 10 elements; must be max_length = 5 at most" in out
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--max-flips", "1"), "--max-flips 1: needs scores to measure it on; for example --scores F.npy"),
+        (("--scores", "F.npy", "--min-accuracy", "90"), "--min-accuracy 90: needs labels; for example --scores F.npy"),
+        (("--max-cells", "900"), "--max-cells 900: needs synthesis; leave out --no-cells"),
+        (("--fmax", "90"), "--fmax 90: needs place and route; leave out --no-place and --no-cells"),
+        (("--labels", "Y.npy"), "--labels Y.npy: needs the scores that it belongs to"),
+        (
+            ("--scores", "C.npy", "--sweep", "score_scale=0.1,1"),
+            "--sweep score_scale: the scores are codes, which have one score_scale; for example floats as --scores",
+        ),
+        (
+            ("--scores", "F.npy", "--labels", "Y.npy", "--set", "mode=cross_entropy", "--max-flips", "1"),
+            "--max-flips: mode = 'cross_entropy' names no class; for example --max-error 0.01",
+        ),
+        (("--scores", "F.npy", "--max-error", "1e-9"), "no point of the sweep meets that; nearest is "),
+        (("--csv", "absent.npy/x.csv", "-o", "."), "-o .: is a directory"),
+    ],
+)
+def test_limits_that_nothing_measures_are_refused(capsys, arguments, message):
+    code, _, err = explored(capsys, "--quiet", *arguments)
+    assert (code, err.count("\n")) == (2, 1)
+    assert message in err
 
 
 # On this machine -----------------------------------------------------------------------------------------------------
