@@ -107,18 +107,18 @@ class _Verb(click.Command):
         if not name and not parts:
             return None
         try:
-            return _resolve(ctx, name)[0]
+            return _resolve(_values(ctx, name), {})[0]
         except SoftstreamError:
             return None
 
 
-def _resolve(
-    ctx: click.Context, name: str | None, default: str | None = None, options: Mapping[str, Any] | None = None
-) -> tuple[Config, str]:
-    """(configuration, what `profile = auto` became and why): every part in order, a later one winning key by key."""
+def _values(ctx: click.Context, name: str | None, default: str | None = None) -> dict[str, Any]:
+    """The plain values of a configuration: every part in order, a later one winning key by key.
+
+    Notes in `ctx.meta["scale_stated"]` whether somebody chose `score_scale`: a preset that leaves the default did not.
+    """
     from softstream.hw.config.config import KEYS, load_toml, parse_setting
     from softstream.hw.config.presets import preset
-    from softstream.hw.plan.profiles import resolve
 
     parts = list(ctx.meta["parts"])
     if name is not None:
@@ -129,19 +129,32 @@ def _resolve(
         parts.insert(0, ("preset", default))
     ctx.meta["parts"] = parts
     values: dict[str, Any] = {}
+    stated = False
+    unstated = next(key.default for key in KEYS if key.name == "score_scale")
     for kind, text in parts:
         if kind == "preset":
-            values.update(preset(text).to_mapping())
-        elif kind == "config_file":
-            values.update(load_toml(Path(text)))
+            changes = preset(text).to_mapping()
+            stated = changes["score_scale"] != unstated
         else:
-            key, value = parse_setting(text)
-            values[key] = value
-    default_scale = next(key.default for key in KEYS if key.name == "score_scale")
-    ctx.meta["scale_stated"] = values.get("score_scale", default_scale) != default_scale or any(
-        kind == "setting" and text.partition("=")[0].strip() == "score_scale" for kind, text in parts
-    )
-    return resolve(values, _room(options or {}))
+            changes = load_toml(Path(text)) if kind == "config_file" else dict([parse_setting(text)])
+            stated = stated or "score_scale" in changes
+        values.update(changes)
+    ctx.meta["scale_stated"] = stated
+    return values
+
+
+def _resolve(values: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[Config, list[str]]:
+    """(configuration, what `score_scale = auto` and `profile = auto` became and why)."""
+    from softstream.hw.plan.profiles import resolve
+    from softstream.scripts.scale import AUTO, scale_of_file
+
+    room, sentences = _room(options), []
+    if values.get("score_scale") == AUTO:
+        chosen = scale_of_file(options.get("scores"), lambda scale: resolve({**values, "score_scale": scale}, room)[0])
+        values = {**values, "score_scale": chosen.scale}
+        sentences.append(chosen.text)
+    config, picked = resolve(values, room)
+    return config, [*sentences, *([picked] if picked else [])]
 
 
 def _room(options: Mapping[str, Any]) -> Room | None:
@@ -232,13 +245,14 @@ def _verb(
             preset_name = default(options) if callable(default) else default
             console = Console(as_json, quiet, wide)
             ctx = click.get_current_context()
-            config, picked = _resolve(ctx, config_name, preset_name, options)
+            values = _values(ctx, config_name, preset_name)
             if "scores" in options:
                 options = _with_score_file(options, ctx.meta["scale_stated"])
+            config, sentences = _resolve(values, options)
             if echo:
                 _echo(config, ctx, console)
-            if picked:
-                console.line(picked)
+            for sentence in sentences:
+                console.line(sentence)
             function(config, console, **options)
 
         own = getattr(function, "__click_params__", [])[::-1]

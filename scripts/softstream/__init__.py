@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from softstream.hw.plan.derive import Plan, plan
     from softstream.hw.verilog import verilog
     from softstream.scripts.importer.importer import Imported, import_onnx
+    from softstream.scripts.scale import best_scale
     from softstream.scripts.scores import Scores, quantise
     from softstream.sim.golden import Result, golden
 
@@ -40,6 +41,7 @@ __all__ = [
     "golden",
     "Scores",
     "quantise",
+    "best_scale",
     "Head",
     "verilog",
     "Imported",
@@ -61,6 +63,7 @@ _HOME = {
     "golden": "softstream.sim.golden",
     "Scores": "softstream.scripts.scores",
     "quantise": "softstream.scripts.scores",
+    "best_scale": "softstream.scripts.scale",
     "Head": "softstream.hw.head",
     "verilog": "softstream.hw.verilog",
     "Imported": "softstream.scripts.importer.importer",
