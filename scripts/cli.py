@@ -783,7 +783,7 @@ def _import(
             raise UserError(f"{text}: needs the scores in front of the node; for example --calibrate X.npy")
     alone = as_json and not compared  # otherwise the document is that of the comparison
     console = Console(alone, quiet or (as_json and compared), wide)
-    calibration = Calibration(Path(calibrate), labels) if calibrate else None
+    calibration = Calibration(calibrate, labels) if calibrate else None
     command = import_model(Path(model), node, calibration, settings, Path(output), console)
     if not compared:
         return

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from softstream.hw.errors import ToolFailure, UserError
+from softstream.scripts.arrays import read_array
 from softstream.scripts.importer.graph import Graph
 from softstream.scripts.importer.packages import third_party
 
@@ -18,24 +18,25 @@ Inputs = Mapping[str, np.ndarray] | np.ndarray
 """The inputs of a model by name; or one array, for a model with one input."""
 
 
-def read_inputs(path: Path) -> Inputs:
-    """The inputs in a file: the array of a .npy file, or the named arrays of a .npz archive. Raises `UserError` otherwise."""
-    where = f"--calibrate {path}"
+def read_inputs(text: str) -> Inputs:
+    """The inputs in a file: the arrays of a .npz archive by name, or one array as `read_array` reads it.
+
+    Raises `UserError` where it cannot be read or holds something else.
+    """
+    if not text.lower().endswith(".npz"):
+        return read_array("--calibrate", text)
     try:
-        content: Any = np.load(path, allow_pickle=False)
-        if isinstance(content, np.ndarray):
-            return content
-        with content:
-            return {name: content[name] for name in content.files}
+        with np.load(text, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
     except OSError as error:
         raise UserError(
-            f"{where}: cannot be read ({error.strerror or error}); must be a .npy file, or .npz with the names of the inputs; "
-            "for example numpy.save('inputs.npy', array)"
+            f"--calibrate {text}: cannot be read ({error.strerror or error}); must be an archive with the names of the inputs; "
+            "for example numpy.savez('inputs.npz', x=array)"
         ) from None
-    except Exception:  # a broken header or archive surfaces as whatever error its parser ran into
+    except Exception:  # a broken archive surfaces as whatever error its parser ran into
         raise UserError(
-            f"{where}: not a file of numbers; must be .npy, or .npz with the names of the inputs; for example "
-            "numpy.save('inputs.npy', array)"
+            f"--calibrate {text}: not an archive of numbers; must have the names of the inputs; for example "
+            "numpy.savez('inputs.npz', x=array)"
         ) from None
 
 
@@ -147,9 +148,12 @@ def _session(graph: Graph, needed: Sequence[Any], names: Sequence[str], inputs: 
     options.log_severity_level = 4  # its warnings would stand between the lines of this command
     # Fused operators round otherwise than the graph says.
     options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    try:
-        if graph.external:
+    if graph.external:
+        try:
             onnx.load_external_data_for_model(model, str(graph.path.parent))
+        except Exception as error:  # no such file, too short, or a place outside the model's folder: each its own class
+            raise graph.missing_data("weights are", error) from None
+    try:
         session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         session_inputs = {entry.name for entry in session.get_inputs()}
     except Exception as error:  # each fault of a model has a class of its own

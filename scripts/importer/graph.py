@@ -119,11 +119,15 @@ class Graph:
         try:
             return np.asarray(helper.to_array(tensor, base_dir=str(self.path.parent)))
         except Exception as error:  # no such file, too short, or a place outside the model's folder: each its own class
-            reason = " ".join(str(error).split())[:200]
-            raise UserError(
-                f"{self.path}: the value of {tensor.name!r} is in another file that cannot be read ({reason}); keep that file "
-                "in the folder of the model, or save the model in one file, for example by onnx.save(onnx.load(path), path)"
-            ) from None
+            raise self.missing_data(f"the value of {tensor.name!r} is", error) from None
+
+    def missing_data(self, what: str, error: Exception) -> UserError:
+        """The refusal of a model whose data in other files cannot be read."""
+        reason = " ".join(str(error).split())[:200].rstrip(".")
+        return UserError(
+            f"{self.path}: {what} in another file that cannot be read ({reason}); keep that file in the folder of the model, or "
+            "save the model in one file, for example by onnx.save(onnx.load(path), path)"
+        )
 
     @property
     def external(self) -> bool:

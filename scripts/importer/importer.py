@@ -193,7 +193,8 @@ class _Draft:
 
     def _no_axis(self, shape: str) -> UserError:
         return UserError(
-            f"{self.where}: axis = {self.head.axis}, and the scores have the shape {shape}; must be one of its axes"
+            f"{self.where}: axis = {self.head.axis}, and the scores have the shape {shape}; must be one of its axes; "
+            "for example -1"
         )
 
     def _read_length(self) -> None:

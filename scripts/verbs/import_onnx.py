@@ -29,7 +29,7 @@ COMPARED = ("argmax", "softmax")
 class Calibration:
     """The inputs of a model, and the correct index of each vector."""
 
-    inputs: Path
+    inputs: str
     labels: str | None = None
 
 

@@ -1,6 +1,7 @@
 """`softstream import`: what a model says, what no key says, the scores in front of the head, and one-line refusals."""
 
 import json
+import sys
 import tomllib
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 import softstream
 from softstream.hw.config.config import Config, load_toml
+from softstream.hw.errors import ToolFailure, UserError
 from softstream.scripts.cli import main
 from softstream.sim.data import CLASSIFIER, CLASSIFIER_DESCRIPTION, DIGITS_NETWORK
 from softstream.sim.golden import golden
@@ -15,6 +17,7 @@ from softstream.sim.golden import golden
 onnx = pytest.importorskip("onnx", reason="the extra [onnx] is not installed")
 runtime = pytest.importorskip("onnxruntime", reason="the extra [onnx] is not installed")
 
+from support.onnx_models import node, saved  # noqa: E402, behind the skip
 
 DESCRIPTION = tomllib.loads(CLASSIFIER_DESCRIPTION.read_text(encoding="utf-8"))
 
@@ -98,8 +101,362 @@ def test_the_script_makes_this_classifier():
 # What the graph says -------------------------------------------------------------------------------------------------
 
 
-def test_python_has_the_import():
+def test_the_classifier_is_read_in_python_without_a_run():
     head = softstream.import_onnx(CLASSIFIER)
     assert isinstance(head, softstream.Imported)
-    assert head.config.score_scale == DESCRIPTION["score_scale"]
     assert head.scores is None
+    assert [fact.name for fact in head.facts] == ["node", "axis", "scores", "results"]
+    assert head.keys == {key: value for fact in head.facts for key, value in fact.keys.items()}
+
+
+SOFTMAX = node("Softmax", ["x"], ["p"], name="head")
+
+
+@pytest.fixture
+def save(tmp_path):
+    """Saves a model with the given nodes, shape and constants, and gives its path."""
+    return lambda *arguments, **options: saved(tmp_path / "model.onnx", *arguments, **options)
+
+
+def linear(operator, tensor, result, quantity):
+    return node(operator, [tensor, f"{quantity}_scale", f"{quantity}_zero"], [result], name=result)
+
+
+def constants(quantity, scale, zero):
+    return {f"{quantity}_scale": np.float32(scale), f"{quantity}_zero": zero}
+
+
+def dequantised(*middle, last="d", scale=0.05, zero=0, kind="int8", shape=(1, 4), extra=None):
+    """A DequantizeLinear, nodes behind it, and a Softmax: arguments of `save`."""
+    nodes = [linear("DequantizeLinear", "x", "d", "x"), *middle, node("Softmax", [last], ["p"], name="head")]
+    values = {**constants("x", scale, np.dtype(kind).type(zero)), **(extra or {})}
+    return (nodes, list(shape), values), {"kind": kind}
+
+
+@pytest.mark.parametrize(
+    ("kind", "width", "signed"),
+    [("int8", 8, True), ("uint8", 8, False), ("int16", 16, True), ("uint16", 16, False)],
+)
+def test_codes_keep_their_format(save, kind, width, signed):
+    arguments, options = dequantised(kind=kind, scale=2**-10)
+    config = softstream.import_onnx(save(*arguments, opset=21, **options)).config
+    assert (config.score_width, config.score_signed, config.score_scale) == (width, signed, 2**-10)
+
+
+@pytest.mark.parametrize(("kind", "low", "high"), [("int8", -128, 127), ("uint8", 0, 255)])
+@pytest.mark.parametrize("zero", [0, 3, 101])
+def test_quantised_scores_are_the_codes_of_the_graph(save, kind, low, high, zero):
+    """Whatever scale and zero point: the scores in front of the node are real numbers, and their codes come back exactly."""
+    rng = np.random.default_rng(zero)
+    codes = rng.integers(low, high + 1, (50, 7)).astype(kind)
+    for scale in rng.uniform(0.001, 0.3, 3):
+        arguments, options = dequantised(kind=kind, scale=scale, zero=zero, shape=("v", 7))
+        head = softstream.import_onnx(save(*arguments, **options), calibrate=codes)
+        assert np.array_equal(head.scores, codes)
+
+
+def test_a_quantiser_counts_through_reshapes_and_products(save):
+    middle = [
+        node("Reshape", ["d", "shape"], ["r"]),
+        node("Transpose", ["r"], ["t"], perm=[0, 2, 1]),
+        node("Mul", ["factor", "t"], ["m"]),
+        node("Div", ["m", "divisor"], ["q"]),
+    ]
+    extra = {"shape": np.int64([2, 3, 4]), "factor": np.float32(3), "divisor": np.float32([1.5])}
+    arguments, options = dequantised(*middle, last="q", scale=0.25, shape=(2, 12), extra=extra)
+    codes = np.arange(24, dtype=np.int8).reshape(2, 12)
+    head = softstream.import_onnx(save(*arguments, **options), calibrate=codes)
+    assert head.config.score_scale == 0.5
+    assert head.config.max_length == 3
+    assert np.array_equal(head.scores, codes.reshape(2, 3, 4).transpose(0, 2, 1).reshape(-1, 3))
+
+
+def test_codes_behind_a_cast_have_the_scale_of_a_product(save):
+    nodes = [node("Cast", ["x"], ["c"], to=1), node("Mul", ["c", "s"], ["m"]), node("Softmax", ["m"], ["p"])]
+    head = softstream.import_onnx(save(nodes, [1, 4], {"s": np.float32(0.125)}, kind="int8"))
+    assert (head.config.score_scale, head.config.score_width) == (0.125, 8)
+    assert head.unexpressed == ()
+
+
+@pytest.mark.parametrize(
+    ("scale", "reason"),
+    [
+        (np.float32([0.1, 0.2, 0.3, 0.4]), "the scale or the zero point of 'd' is one for each channel"),
+        (np.float32(-0.1), "the scale of 'd' is -0.1, and must be above 0"),
+    ],
+)
+def test_a_quantiser_that_a_head_cannot_follow_is_named(save, scale, reason):
+    zero = np.zeros(scale.shape, np.int8)
+    nodes = [node("DequantizeLinear", ["x", "s", "z"], ["d"], name="d", axis=1), node("Softmax", ["d"], ["p"])]
+    path = save(nodes, [1, 4], {"s": scale, "z": zero}, kind="int8")
+    head = softstream.import_onnx(path)
+    assert any(reason in sentence for sentence in head.unexpressed)
+    real = softstream.import_onnx(path, calibrate=np.int8([[1, 2, 3, -4]]))
+    assert np.allclose(real.scores, np.float32([[1, 2, 3, -4]]) * scale)
+
+
+def test_channels_of_the_same_scale_are_one_scale(save):
+    nodes = [node("DequantizeLinear", ["x", "s", "z"], ["d"], axis=1), node("Softmax", ["d"], ["p"])]
+    path = save(nodes, [1, 4], {"s": np.full(4, 0.25, np.float32), "z": np.zeros(4, np.int8)}, kind="int8")
+    assert softstream.import_onnx(path).config.score_scale == 0.25
+
+
+@pytest.mark.parametrize(
+    ("scale", "zero", "keys"),
+    [
+        (1 / 256, np.uint8(0), {"probability_width": 8, "probability_format": "UQ0"}),
+        (1 / 128, np.int8(0), {"probability_width": 7, "probability_format": "UQ0"}),
+        (1 / 64, np.uint8(0), {"probability_width": 6, "probability_format": "UQ1"}),
+        (2.0**-15, np.int16(0), {"probability_width": 15, "probability_format": "UQ0"}),
+    ],
+)
+def test_results_keep_their_step(save, scale, zero, keys):
+    nodes = [SOFTMAX, linear("QuantizeLinear", "p", "y", "y")]
+    head = softstream.import_onnx(save(nodes, [1, 4], constants("y", scale, zero), opset=21), score_scale=0.1)
+    assert {key: head.keys[key] for key in keys} == keys
+    assert head.unexpressed == ()
+
+
+@pytest.mark.parametrize(("scale", "zero"), [(0.0037, np.uint8(0)), (1 / 300, np.uint8(0)), (1 / 256, np.uint8(128))])
+def test_results_of_another_step_are_not_expressed(save, scale, zero):
+    nodes = [SOFTMAX, linear("QuantizeLinear", "p", "y", "y")]
+    head = softstream.import_onnx(save(nodes, [1, 4], constants("y", scale, zero)), score_scale=0.1)
+    [sentence] = head.unexpressed
+    assert sentence.endswith(
+        "a step must be 1/L for an integer L, and hold the probabilities; the head keeps its own format"
+    )
+    assert "probability_width" not in head.keys
+
+
+@pytest.mark.parametrize(
+    ("opset", "attributes", "length"),
+    [
+        (11, {}, 30),
+        (12, {"axis": 2}, 3),
+        (12, {"axis": 0}, 120),
+        (12, {"axis": -1}, 3),
+        (13, {}, 3),
+        (13, {"axis": 1}, 10),
+    ],
+)
+@pytest.mark.parametrize("operator", ["Softmax", "LogSoftmax", "Hardmax"])
+def test_vectors_are_those_of_the_opset(save, operator, opset, attributes, length):
+    """Below opset 13 the axes from `axis` on are one vector: the head decides as onnxruntime does."""
+    path = save([node(operator, ["x"], ["p"], **attributes)], [4, 10, 3], opset=opset)
+    inputs = np.random.default_rng(opset).normal(size=(4, 10, 3)).astype(np.float32)
+    head = softstream.import_onnx(path, calibrate=inputs, score_width=16)
+    assert head.config.max_length == length
+    assert head.scores.shape == (120 // length, length)
+    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    [results] = session.run(None, {"x": inputs})
+    codes = softstream.quantise(head.config, head.scores).codes
+    decisions = golden(head.config.replace(mode="argmax"), codes)["argmax"]
+    assert np.array_equal(decisions, head.vectors(results).argmax(axis=1))
+
+
+def quant(bits, *, signed, narrow, rounding="ROUND", scale=0.25, zero=0.0):
+    """A QONNX Quant of x and its constants; `bits` as exporters write it, a real number."""
+    values = {"scale": np.float32(scale), "zero": np.float32(zero), "bits": np.float32(bits)}
+    attributes = {"signed": signed, "narrow": narrow, "rounding_mode": rounding, "domain": "qonnx.custom_op.general"}
+    return node("Quant", ["x", *values], ["d"], name="quant", **attributes), values
+
+
+@pytest.mark.parametrize(("bits", "signed", "narrow"), [(4, 1, 0), (4, 1, 1), (6, 0, 0), (5, 0, 1), (8, 1, 0)])
+@pytest.mark.parametrize("rounding", ["ROUND", "FLOOR"])
+def test_quant_of_qonnx_gives_its_codes(save, bits, signed, narrow, rounding):
+    """The formula of QONNX, clip before rounding, in NumPy; the scores run through standard operators in its place."""
+    operator, values = quant(bits, signed=signed, narrow=narrow, rounding=rounding)
+    path = save([operator, node("Softmax", ["d"], ["p"], name="head")], ["v", 9], values)
+    inputs = np.random.default_rng(bits).normal(scale=20, size=(40, 9)).astype(np.float32)
+    head = softstream.import_onnx(path, calibrate=inputs)
+    assert (head.config.score_width, head.config.score_signed) == (bits, bool(signed))
+    assert (head.config.score_scale, head.config.max_length) == (0.25, 9)
+    low = -(2 ** (bits - 1)) + narrow if signed else 0
+    high = 2 ** (bits - 1) - 1 if signed else 2**bits - 1 - narrow
+    rounded = {"ROUND": np.round, "FLOOR": np.floor}[rounding](np.clip(inputs / 0.25, low, high))
+    assert np.array_equal(head.scores, rounded)
+    assert {rounded.min(), rounded.max()} == {low, high}
+
+
+def test_quant_that_no_head_follows_is_named(save):
+    for options, reason in (
+        ({"bits": 4, "zero": 0.5}, "zero point 0.5, width 4 and scale 0.25 of 'quant' must be integers and above 0"),
+        ({"bits": 1}, "the codes of 'quant' have 1 bit, and a head takes 2 at least"),
+    ):
+        operator, values = quant(signed=1, narrow=0, **options)
+        head = softstream.import_onnx(save([operator, node("Softmax", ["d"], ["p"])], ["v", 9], values))
+        assert head.unexpressed[0].startswith(reason)
+
+
+def quantised_softmax(save, scale, zero, **attributes):
+    inputs = ["x", "x_scale", "x_zero", "y_scale", "y_zero"]
+    operator = node("QLinearSoftmax", inputs, ["y"], name="head", domain="com.microsoft", **attributes)
+    values = {**constants("x", scale, np.uint8(zero)), **constants("y", 1 / 256, np.uint8(0))}
+    return save([operator], [6, 10, 3], values, kind="uint8")
+
+
+@pytest.mark.parametrize(("opset", "axis", "length"), [(13, -1, 3), (13, 1, 10), (11, 1, 30)])
+@pytest.mark.parametrize(("scale", "zero"), [(0.05, 7), (0.0371, 200)])
+def test_the_quantised_softmax_of_onnxruntime_is_a_head(save, opset, axis, length, scale, zero):
+    path = quantised_softmax(save, scale, zero, opset=opset, axis=axis)
+    inputs = np.random.default_rng(1).integers(0, 256, (6, 10, 3)).astype(np.uint8)
+    head = softstream.import_onnx(path, calibrate=inputs)
+    assert head.config.max_length == length
+    assert (head.config.score_signed, head.config.score_scale) == (False, float(np.float32(scale)))
+    assert np.array_equal(head.scores, head.vectors(inputs))
+    [results] = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"x": inputs})
+    codes = golden(head.config, head.scores)["probabilities"]
+    # Both round the same value: the head within its bound below 1 step, onnxruntime to the nearest, whole steps apart.
+    assert softstream.plan(head.config).bound_ulp < 0.6
+    assert np.abs(codes - head.vectors(results).astype(int)).max() <= 1
+
+
+def test_a_softmax_and_what_ranks_its_results_are_one_head(save):
+    top = node("TopK", ["p", "k"], ["values", "indices"], name="top")
+    path = save([SOFTMAX, top], ["v", 10], {"k": np.int64([3])})
+    for name in (None, "top"):
+        config = softstream.import_onnx(path, name, score_scale=0.1).config
+        assert (config.mode, config.top_k) == ("softmax_top_k", 3)
+    assert softstream.import_onnx(path, "head", score_scale=0.1).config.mode == "softmax"
+    path = save([SOFTMAX, node("ArgMax", ["p"], ["index"], name="arg", axis=-1)], ["v", 10])
+    assert softstream.import_onnx(path, score_scale=0.1).config.mode == "softmax"
+    decision = softstream.import_onnx(path, "arg", calibrate=np.eye(10, dtype=np.float32))
+    assert decision.config.mode == "argmax"
+    assert np.array_equal(decision.scores, np.eye(10))
+    # Along another axis it is another thing.
+    path = save([SOFTMAX, node("ArgMax", ["p"], ["index"], name="arg", axis=0)], ["v", 10])
+    with pytest.raises(UserError, match=r"2 nodes could become a head, head \(Softmax\), arg \(ArgMax\); name one"):
+        softstream.import_onnx(path)
+
+
+def test_a_model_for_a_fixed_number_of_rows_runs_once_for_each(save):
+    path = save(
+        [node("MatMul", ["x", "w"], ["l"]), node("Softmax", ["l"], ["p"])], [2, 3], {"w": np.eye(3, dtype="f4")}
+    )
+    inputs = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
+    assert np.array_equal(softstream.import_onnx(path, calibrate=inputs).scores, inputs)
+
+
+def test_weights_in_another_file_are_read_where_they_are_needed(save, tmp_path):
+    path = save(
+        [node("MatMul", ["x", "w"], ["l"]), node("Softmax", ["l"], ["p"])], ["v", 3], {"w": np.eye(3, dtype="f4")}
+    )
+    target = tmp_path / "external.onnx"
+    onnx.save(onnx.load(path), target, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    inputs = np.ones((2, 3), np.float32)
+    assert np.array_equal(softstream.import_onnx(target, calibrate=inputs).scores, inputs)
+    (tmp_path / "weights.bin").unlink()
+    assert softstream.import_onnx(target).config.max_length == 3
+    with pytest.raises(
+        UserError, match=r"weights are in another file that cannot be read \(.*\); keep that file in the"
+    ):
+        softstream.import_onnx(target, calibrate=inputs)
+    arguments, options = dequantised()
+    onnx.save(
+        onnx.load(save(*arguments, **options)), target, save_as_external_data=True, location="w", size_threshold=0
+    )
+    assert softstream.import_onnx(target).config.score_scale == float(np.float32(0.05))
+    (tmp_path / "w").unlink()
+    with pytest.raises(UserError, match=r"the value of 'x_scale' is in another file that cannot be read"):
+        softstream.import_onnx(target)
+
+
+# Refusals ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "message"),
+    [
+        (([SOFTMAX], ["v", "n"]), {}, "the length along axis -1 of [v, n] is dynamic; give inputs, or the longest vector; for"),
+        (([SOFTMAX], None), {}, "the length along axis -1 of unknown shape is dynamic"),
+        (([node("Softmax", ["x"], ["p"], axis=3)], [1, 4]), {}, "axis = 3, and the scores have the shape [1, 4]; must be one"),
+        (([node("Relu", ["x"], ["p"])], [1, 4]), {}, "no node that becomes a head; must have one of Softmax, LogSoftmax,"),
+        (([SOFTMAX, node("Softmax", ["x"], ["y"])], [1, 4]), {}, "2 nodes could become a head, head (Softmax), y (Softmax)"),
+        (([SOFTMAX], [1, 4]), {"node": "hed"}, "--node hed: no node of {path} (did you mean 'head'?); candidates are head"),
+        (([SOFTMAX, node("Relu", ["p"], ["r"])], [1, 4]), {"node": "r"}, "--node r: is a Relu; must be one of Softmax,"),
+        (([SOFTMAX], [1, 1 << 21]), {}, "max_length = 2097152: must be an integer from 1 to"),
+        (([SOFTMAX], [1, 4]), {"scale": 1}, "unknown configuration key 'scale' (did you mean 'score_scale'?)"),
+        (([SOFTMAX], [1, 4]), {"calibrate": np.ones((1, 5))}, "--calibrate: x has the shape [1, 5], and the model takes [1, 4]"),
+        (([SOFTMAX], [3, 4]), {"calibrate": np.ones((4, 4))}, "--calibrate: x has the shape [4, 4], and the model takes [3, 4]"),
+        (([SOFTMAX], [1, 4]), {"calibrate": np.array([["a"] * 4])}, "--calibrate: x is an array of <U1, and the model takes fl"),
+        (([SOFTMAX], [1, 4]), {"calibrate": {"z": np.ones(4)}}, "--calibrate: no array 'x' among z; {path} needs the inputs x"),
+        (([SOFTMAX], [1, 4]), {"calibrate": np.full((1, 4), np.nan)}, "the scores contain NaN for these inputs"),
+    ],
+)  # fmt: skip
+def test_mistakes(save, model, options, message):
+    path = save(*model)
+    with pytest.raises(UserError) as refusal:
+        softstream.import_onnx(path, **options)
+    assert message.replace("{path}", str(path)) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_types_that_are_no_scores(save):
+    top = node("TopK", ["x", "k"], ["values", "indices"])
+    with pytest.raises(
+        UserError, match=r"the scores are of type string; must be integers or floats, for example float32"
+    ):
+        softstream.import_onnx(save([top], [1, 4], {"k": np.int64([2])}, kind="string"))
+    dynamic = {"k": onnx.helper.make_tensor_value_info("k", onnx.TensorProto.INT64, [1])}
+    with pytest.raises(UserError, match=r"K is the tensor 'k', which depends on the inputs; .* --set top_k=5"):
+        softstream.import_onnx(save([top], [1, 4], inputs=dynamic))
+    path = save([top], [1, 4], {"k": np.int64([2])}, kind="int64")
+    with pytest.raises(UserError, match=r"the scores are int64, wider than a head of mode top_k takes; give inputs"):
+        softstream.import_onnx(path)
+    head = softstream.import_onnx(path, calibrate=np.int64([[5, -300, 2, 1]]))
+    assert (head.config.score_width, head.config.score_signed) == (10, True)
+    assert head.unexpressed == ("scores are int64: the head takes the 10 bits that the calibration needs",)
+
+
+def test_operators_that_onnxruntime_does_not_have_are_named(save):
+    path = save([node("Odd", ["x"], ["o"], domain="my.operators"), node("Softmax", ["o"], ["p"])], [1, 4])
+    with pytest.raises(ToolFailure, match=r"onnxruntime does not run it up to the head: .*my.operators:Odd"):
+        softstream.import_onnx(path, calibrate=np.ones((1, 4)))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no model", b"\x08"])
+def test_files_that_are_no_models_are_one_line(cli, tmp_path, content):
+    path = tmp_path / "model.onnx"
+    if content is not None:
+        path.write_bytes(content)
+    code, out, err = cli("import", path, "-o", tmp_path / "config.toml")
+    assert (code, out) == (2, "")
+    assert err.startswith(
+        f"error: {path}: {'not an ONNX model' if content is not None else 'cannot be read (No such file'}"
+    )
+    assert err.count("\n") == 1
+    assert not (tmp_path / "config.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--compare"], "--compare: needs the scores in front of the node; for example --calibrate X.npy"),
+        (["--labels", "Y.npy"], "--labels Y.npy: needs the scores in front of the node; for example --calibrate X.npy"),
+        (["--set", "scale"], "--set 'scale': must be key=value; for example --set max_length=64"),
+        (
+            ["--calibrate", "none.npy"],
+            "--calibrate none.npy: cannot be read (No such file or directory); must be a .npy, .npz",
+        ),
+        (
+            ["--calibrate", "none.npz"],
+            "--calibrate none.npz: cannot be read (No such file or directory); must be an archive",
+        ),
+    ],
+)
+def test_mistakes_on_the_command_line(cli, tmp_path, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = cli("import", CLASSIFIER, *options, "-o", "head")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {message}")
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
+def test_a_missing_extra_is_one_line_and_exit_code_3(cli, tmp_path, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, f"{package}.helper", raising=False)
+    code, _, err = cli("import", CLASSIFIER, "--calibrate", DIGITS_NETWORK, "-o", tmp_path / "head")
+    assert code == 3
+    assert err == f"error: {package}: not installed, and import needs it; pip install 'softstream[onnx]'\n"
