@@ -239,18 +239,13 @@ class _Draft:
                 f"{self.where}: the scores are of type {'string' if kind.kind == 'O' else kind}; must be integers or floats, "
                 "for example float32"
             )
-        search = quantiser_in_front(self.graph, self._first_node())
+        search = quantiser_in_front(self.graph, self.head.reader or self.head.node, self.head.scores)
         if search.reason:
             self.unexpressed.append(f"{search.reason}: the scores count as real numbers")
         if search.quantisation is not None:
             self._read_codes(search.quantisation)
         else:
             self._read_floats("" if kind is None else f"{kind}, not quantised")
-
-    def _first_node(self) -> Any:
-        """The node whose scores the head takes: the Softmax in front of an ArgMax of its results."""
-        readers = self.graph.consumers[self.head.scores]
-        return next((node for node in readers if node is self.head.node), readers[0])
 
     def _read_codes(self, codes: Quantisation) -> None:
         kind = f"{'int' if codes.signed else 'uint'}{codes.width}"
@@ -288,7 +283,8 @@ class _Draft:
     def _takes(self, width: int) -> bool:
         """Whether a head of the mode takes scores of so many bits."""
         try:
-            Config(mode=self.mode, score_width=self.settings.get("score_width", width), score_scale=_FINE_SCALE)
+            width = self.settings.get("score_width", width)
+            Config.from_mapping({"mode": self.mode, "score_width": width, "score_scale": _FINE_SCALE})
         except UserError:
             return False
         return True
@@ -307,7 +303,9 @@ class _Draft:
             )
         else:
             keys = {key: self.settings[key] for key in ("score_width", "score_signed") if key in self.settings}
-            scale = _automatic_scale(Config(mode=self.mode, score_scale=_FINE_SCALE, **keys), self.scores)
+            scale = _automatic_scale(
+                Config.from_mapping({"mode": self.mode, "score_scale": _FINE_SCALE, **keys}), self.scores
+            )
             self.state("scores", f"{text or 'not quantised'}; the scale holds the calibration", score_scale=scale)
 
     # Results -------------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any
 
 from softstream.hw.config.keys import nearest
 from softstream.hw.errors import UserError
+from softstream.scripts.importer.definitions import definition
 from softstream.scripts.importer.graph import STANDARD, Graph
 from softstream.scripts.importer.packages import attribute
 
@@ -41,6 +42,8 @@ class HeadNode:
     results: str = ""
     """The tensor of the results that have a format: probabilities, logarithms or Top-K scores."""
     notes: tuple[str, ...] = ()
+    reader: Any = None
+    """The node that reads the scores, where it is another: the Softmax in front of an argmax of its results."""
 
 
 def _softmax_family(graph: Graph, node: Any, mode: str) -> HeadNode:
@@ -101,34 +104,32 @@ def head_node(graph: Graph, name: str | None) -> HeadNode:
 
     Raises `UserError` for a node that does not exist or is no candidate, and for several candidates.
     """
-    candidates = [node for node in graph.nodes if _is_candidate(node)]
+    heads = [head for node in graph.nodes if (head := _read(graph, node)) is not None]
     if name is not None:
-        return _named(graph, name, candidates)
-    if not candidates:
+        return _named(graph, name, heads)
+    if not heads:
         counts = ", ".join(dict.fromkeys(node.op_type for node in graph.nodes[-_SHOWN:]))
         raise UserError(
             f"{graph.path}: no node that becomes a head; must have one of {', '.join(OPERATORS)}; its last operators are {counts}"
         )
-    heads = [_read(graph, node) for node in candidates]
     behind = {id(head.node): source for head in heads if (source := _softmax_in_front(graph, head, heads)) is not None}
     if len(heads) - len(behind) == 1 and len(behind) <= 1:
         first = next(head for head in heads if id(head.node) not in behind)
         return _joined(first, next((head for head in heads if id(head.node) in behind), None))
-    names = [graph.name(node) for node in candidates]
     raise UserError(
-        f"{graph.path}: {len(candidates)} nodes could become a head, {_listed(graph, candidates)}; name one; "
-        f"for example --node {names[-1]}"
+        f"{graph.path}: {len(heads)} nodes could become a head, {_listed(graph, heads)}; name one; "
+        f"for example --node {graph.name(heads[-1].node)}"
     )
 
 
-def _named(graph: Graph, name: str, candidates: list[Any]) -> HeadNode:
+def _named(graph: Graph, name: str, heads: list[HeadNode]) -> HeadNode:
     matches = [node for node in graph.nodes if name in node.output] or [
         node for node in graph.nodes if node.name == name
     ]
-    listed = _listed(graph, candidates)
-    example = f"; for example --node {graph.name(candidates[-1])}" if candidates else ""
+    listed = _listed(graph, heads)
+    example = f"; for example --node {graph.name(heads[-1].node)}" if heads else ""
     if not matches:
-        names = [graph.name(node) for node in candidates]
+        names = [graph.name(head.node) for head in heads]
         raise UserError(
             f"--node {name}: no node of {graph.path}{nearest(name, names)}; candidates are {listed}{example}"
         )
@@ -138,12 +139,12 @@ def _named(graph: Graph, name: str, candidates: list[Any]) -> HeadNode:
             f"--node {name}: the name of {len(matches)} nodes of {graph.path}; the name of a result is another; for example "
             f"--node {results}"
         )
-    if not _is_candidate(matches[0]):
+    head = next((head for head in heads if head.node is matches[0]), None)
+    if head is None:
         raise UserError(
             f"--node {name}: is a {matches[0].op_type}; must be one of {', '.join(OPERATORS)}; candidates are {listed}{example}"
         )
-    head = _read(graph, matches[0])
-    softmax = _softmax_in_front(graph, head, [_read(graph, node) for node in candidates])
+    softmax = _softmax_in_front(graph, head, heads)
     if softmax is None:
         return head
     if head.mode == "top_k":
@@ -154,17 +155,21 @@ def _named(graph: Graph, name: str, candidates: list[Any]) -> HeadNode:
     )
 
 
-def _is_candidate(node: Any) -> bool:
-    return node.op_type in OPERATORS and node.domain in OPERATORS[node.op_type][0]
+def _read(graph: Graph, node: Any) -> HeadNode | None:
+    """A node as a head; None where it is no candidate."""
+    domains, reader = OPERATORS.get(node.op_type, ((), None))
+    if reader is not None and node.domain in domains:
+        return reader(graph, node)
+    defined = definition(graph, node)
+    if defined is None:
+        return None
+    operator = f"{defined.mode} in smaller operators"
+    return HeadNode(node, operator, defined.mode, defined.scores, defined.axis, results=node.output[0])
 
 
-def _read(graph: Graph, node: Any) -> HeadNode:
-    return OPERATORS[node.op_type][1](graph, node)
-
-
-def _listed(graph: Graph, nodes: list[Any]) -> str:
-    texts = [f"{graph.name(node)} ({node.op_type})" for node in nodes[:_SHOWN]]
-    return (", ".join(texts) + (", …" if len(nodes) > _SHOWN else "")) or "none"
+def _listed(graph: Graph, heads: list[HeadNode]) -> str:
+    texts = [f"{graph.name(head.node)} ({head.operator})" for head in heads[:_SHOWN]]
+    return (", ".join(texts) + (", …" if len(heads) > _SHOWN else "")) or "none"
 
 
 def _softmax_in_front(graph: Graph, head: HeadNode, heads: list[HeadNode]) -> HeadNode | None:

@@ -53,14 +53,14 @@ class Search:
     reason: str = ""
 
 
-def quantiser_in_front(graph: Graph, node: Any) -> Search:
-    """The quantisation of the scores of a node: that of its own inputs, or of the nearest quantiser in front of it.
+def quantiser_in_front(graph: Graph, node: Any, tensor: str) -> Search:
+    """The quantisation of a tensor that a node reads: by the node's own inputs, or by the nearest quantiser in front of it.
 
     Nodes that move numbers are passed, and so are products with a positive constant, which become part of the scale.
     """
     if node.op_type.startswith("QLinear"):
         return _linear(graph, node.input[0], node.input[1], node.input[2], graph.name(node))
-    name, factor = node.input[0], 1.0
+    name, factor = tensor, 1.0
     for _ in range(STEPS):
         if _ends_of(graph, name) is not None:
             return _codes(graph, name, factor)

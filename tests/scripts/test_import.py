@@ -1,5 +1,6 @@
 """`softstream import`: what a model says, what no key says, the scores in front of the head, and one-line refusals."""
 
+import importlib
 import json
 import sys
 import tomllib
@@ -329,6 +330,26 @@ def test_a_softmax_and_what_ranks_its_results_are_one_head(save):
         softstream.import_onnx(path)
 
 
+def smaller(axis=-1, log=False, keepdims=1, total="e"):
+    """A softmax of x in smaller operators, without the subtraction of the maximum."""
+    nodes = [node("Exp", ["x"], ["e"]), node("ReduceSum", [total, "axes"], ["s"], keepdims=keepdims)]
+    nodes += [node("Log", ["s"], ["l"]), node("Sub", ["x", "l"], ["p"])] if log else [node("Div", ["e", "s"], ["p"])]
+    return nodes, [4, 4, 4], {"axes": np.int64([axis])}
+
+
+@pytest.mark.parametrize(("log", "mode"), [(False, "softmax"), (True, "log_softmax")])
+def test_a_softmax_in_smaller_operators_is_a_head(save, log, mode):
+    head = softstream.import_onnx(save(*smaller(axis=1, log=log)), calibrate=np.arange(64, dtype="f4").reshape(4, 4, 4))
+    assert (head.config.mode, head.axis, head.node) == (mode, 1, "p")
+    assert np.array_equal(head.scores[0], [0, 4, 8, 12])
+
+
+@pytest.mark.parametrize("options", [{"keepdims": 0}, {"total": "x"}, {"total": "x", "log": True}])
+def test_other_quotients_are_none(save, options):
+    with pytest.raises(UserError, match="no node that becomes a head"):
+        softstream.import_onnx(save(*smaller(**options)))
+
+
 def test_a_model_for_a_fixed_number_of_rows_runs_once_for_each(save):
     path = save(
         [node("MatMul", ["x", "w"], ["l"]), node("Softmax", ["l"], ["p"])], [2, 3], {"w": np.eye(3, dtype="f4")}
@@ -460,3 +481,21 @@ def test_a_missing_extra_is_one_line_and_exit_code_3(cli, tmp_path, monkeypatch,
     code, _, err = cli("import", CLASSIFIER, "--calibrate", DIGITS_NETWORK, "-o", tmp_path / "head")
     assert code == 3
     assert err == f"error: {package}: not installed, and import needs it; pip install 'softstream[onnx]'\n"
+
+
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the package, which computes its expected outputs
+def test_every_shipped_model_is_a_head_or_one_line(tmp_path):
+    """All node test cases of the package, of every operator, and no traceback."""
+    cases = importlib.import_module("onnx.backend.test.case.node").collect_testcases(None)
+    heads, refusals = 0, []
+    for case in cases:
+        path = tmp_path / "model.onnx"
+        path.write_bytes(case.model.SerializeToString())
+        try:
+            heads += bool(softstream.import_onnx(path, max_length=8, top_k=2, score_width=8, score_scale=0.1))
+        except UserError as refusal:
+            refusals.append(str(refusal))
+    assert len(cases) > 1000
+    assert heads > 90
+    assert not any("\n" in refusal for refusal in refusals)
