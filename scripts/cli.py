@@ -598,7 +598,7 @@ def _gallery(output: str, as_json: bool, quiet: bool, wide: bool) -> None:
         }
     )
     console.table(
-        "on one vector of the digits, compared with float64",
+        "on one vector of the digits, beside its exact values",
         ("member", "preset", "largest error", "bound"),
         [(member.title, member.preset, f"{error:.5f}", f"{bound:.5f}") for member, error, bound in errors],
         right=("largest error", "bound"),

@@ -1,4 +1,4 @@
-"""Errors of the model's probabilities against float64: of given scores, of pairs of scores, and of adversarial vectors."""
+"""Errors of the model's probabilities against the exact ones of the codes: given codes, pairs, adversarial vectors."""
 
 import math
 from dataclasses import dataclass

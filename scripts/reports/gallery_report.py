@@ -24,7 +24,15 @@ def _plot(member: Member, values: Values) -> str:
         axes = figure.subplots()
         places = np.arange(len(values.model))
         axes.bar(places, values.model, color=SOFTMAX, width=0.7, label="hardware (its model)")
-        axes.plot(places, values.exact, "o", markersize=4, markerfacecolor="none", markeredgecolor=INK, label="float64")
+        axes.plot(
+            places,
+            values.exact,
+            "o",
+            markersize=4,
+            markerfacecolor="none",
+            markeredgecolor=INK,
+            label="exact, of the codes",
+        )
         axes.axhline(0, color=MUTED, linewidth=0.8)
         axes.set_xticks(places)
         axes.set_xlabel(member.axis)

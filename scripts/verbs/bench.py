@@ -4,8 +4,9 @@
     write(content, Path("build/bench"))       # bench.json and bench.html
 
 Cells and Fmax come from synthesis and place and route, cycles from a simulation of the same Verilog, whose results must equal
-those of the model, and errors from the model against float64. The cache of the tools is keyed by the digest of the Verilog, tool
-versions and seed (`boards.toolchain`). `boards/measured/bench.json` is one such content, checked in, for the README.
+those of the model, and errors from the model against the exact values of the codes. The cache of the tools is keyed by the
+digest of the Verilog, tool versions and seed (`boards.toolchain`). `boards/measured/bench.json` is one such content, checked in,
+for the README.
 """
 
 import hashlib

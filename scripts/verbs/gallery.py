@@ -1,4 +1,4 @@
-"""The gallery: each member of the softmax family with its formula and its output on a real vector, next to float64."""
+"""The gallery: each member of the softmax family with its formula, and its output for score codes beside the exact values."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ OFFSET = 105
 
 @dataclass(frozen=True)
 class Values:
-    """Values of the model and of float64, one for each position of the axis."""
+    """Values of the model and exact values of the same codes, one for each position of the axis."""
 
     model: np.ndarray
     exact: np.ndarray

@@ -12,7 +12,7 @@ Three networks on the digits that were held out:
 * *int8*: weights and scores of 8 bits as above, every softmax in float64, probabilities not rounded;
 * *hardware*: the same with every softmax by the golden model, or by the simulated Verilog.
 
-**Proved decisions.** A hidden probability of the hardware is within d = worst_ulp·2^−P of float64's, for both get the same
+**Proved decisions.** A hidden probability of the hardware is within d = worst_ulp·2^−P of the exact one, for both get the same
 codes. So the difference of two classes' scores a and b moves by at most d·Σ_j |w2_ja − w2_jb|, and two roundings to a score
 code by a step in all: where int8's best score is ahead of every other by more, and stays within the format, the hardware
 decides the same, by proof. The other vectors are counted as `close`.
@@ -49,7 +49,7 @@ _WEIGHT_LIMIT = 127
 
 @dataclass(frozen=True)
 class Layer:
-    """The softmax of one layer: error of the hardware against float64 on the same score codes."""
+    """The softmax of one layer: error of the hardware against the exact softmax of the same codes."""
 
     name: str
     config: Config

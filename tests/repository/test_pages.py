@@ -164,3 +164,15 @@ def test_lines_are_short(page: str) -> None:
     prose = re.sub(r"^<!-- begin .*?^<!-- end", "", text_of(page), flags=re.DOTALL | re.MULTILINE)
     for line in prose.splitlines():
         assert len(line) <= 130 or line.startswith(("|", "softstream ")), line
+
+
+SOURCES = [
+    path.relative_to(ROOT).as_posix() for room in ("scripts", "sim", "boards") for path in (ROOT / room).rglob("*.py")
+]
+
+
+@pytest.mark.parametrize("file", sorted([*PAGES, *SOURCES]))
+def test_float64_is_an_arithmetic_and_no_reference(file: str) -> None:
+    """A reference is called by what it is of: the given floats, or the codes. "In float64" is how it is computed."""
+    text = (ROOT / file).read_text(encoding="utf-8")
+    assert not re.search(r"\b(against|with|from|beside|than|next to|as) float64\b|float64's|\bfloat64 softmax", text)

@@ -1,4 +1,4 @@
-"""The gallery: every member within its bound of float64, a figure and a command for each, and one self-contained page."""
+"""The gallery: every member within its bound of the exact values, a figure and a command for each, one self-contained page."""
 
 import json
 import shlex
@@ -15,7 +15,7 @@ from softstream.scripts.verbs import gallery
 
 
 @pytest.mark.parametrize(("member", "values"), list(gallery.evaluated()), ids=lambda value: getattr(value, "title", ""))
-def test_shown_values_are_within_the_bound_of_float64(member: gallery.Member, values: gallery.Values) -> None:
+def test_shown_values_are_within_the_bound_of_the_exact_values(member: gallery.Member, values: gallery.Values) -> None:
     assert len(values.model) == len(values.exact)
     assert np.abs(values.model - values.exact).max() <= values.bound + 1e-12
 
