@@ -13,13 +13,14 @@ BOARD := --board icestick --baud 3000000
 SCORES := sim/data/digits_scores.npy
 LABELS := sim/data/digits_labels.npy
 
-.PHONY: help demo test test-long test-boards fuzz lint bench prove tables docs screenshot hashes constraints clean
+.PHONY: help demo test test-long test-interop test-boards fuzz lint bench prove tables docs screenshot hashes constraints clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo         both heads from one configuration: describe, generate, simulate, compare; a bitstream, simulated"
 	@echo "make test         the test suite"
 	@echo "make test-long    more of the same: whole benches of many configurations, a cluster, a link with every fault"
+	@echo "make test-interop the files beside the Verilog in other people's tools, which it installs: 45 MB"
 	@echo "make test-boards  whole boards: bitstreams, their decoded form, and the host program at simulated ones"
 	@echo "make prove        the AXI4-Stream law of every preset and every mode, proved on the generated Verilog"
 	@echo "make fuzz         random configurations against their bounds, for SECONDS=60 from SEED=1"
@@ -44,10 +45,14 @@ demo: $(VENV)/.runtime
 	$(BIN)/softstream run-on-board $(BOARD) --simulated --vectors 10
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n 2 --dist worksteal -m "not boards and not long"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not boards and not long and not interop"
 
 test-long: $(VENV)/.dev
 	$(BIN)/pytest -n 2 --dist worksteal -m long
+
+# The tools of the extra take 45 MB, and make test does without them.
+test-interop: $(VENV)/.interop
+	$(BIN)/pytest -n 2 --dist worksteal -m interop
 
 prove: $(VENV)/.dev
 	$(BIN)/pytest -n 2 --dist worksteal tests/sim/proofs
@@ -107,6 +112,10 @@ $(VENV)/.dev: $(VENV)/.made pyproject.toml scripts/constraints.txt
 	$(PIP_INSTALL) -e '.[dev]'
 	touch $@ $(VENV)/.runtime
 
+$(VENV)/.interop: $(VENV)/.dev
+	$(PIP_INSTALL) -e '.[dev,interop]'
+	touch $@ $(VENV)/.dev $(VENV)/.runtime
+
 # Not part of .dev: neither the demo nor the tests need Sphinx.
 $(VENV)/.docs: $(VENV)/.made pyproject.toml scripts/constraints.txt
 	$(PIP_INSTALL) -e '.[docs]'
@@ -114,7 +123,7 @@ $(VENV)/.docs: $(VENV)/.made pyproject.toml scripts/constraints.txt
 
 constraints:
 	scripts/venv.sh build/newest $(PYTHON)
-	build/newest/bin/pip install --quiet --disable-pip-version-check --no-compile -e '.[dev,docs]'
+	build/newest/bin/pip install --quiet --disable-pip-version-check --no-compile -e '.[dev,docs,interop]'
 	{ echo "# What softstream is measured with, runtime, development and documentation packages. Written by: make constraints"; \
 	  build/newest/bin/pip list --format=freeze --exclude-editable | grep -v '^pip=='; } > build/constraints.txt
 	mv build/constraints.txt scripts/constraints.txt

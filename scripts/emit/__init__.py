@@ -41,6 +41,7 @@ class Artefact:
 
 ARTEFACTS: dict[str, Artefact] = {
     "c-model": Artefact("A bit-true model in C99 and C++: one header, with the formats as constants.", "c_model"),
+    "templates": Artefact("An instance for VHDL to paste, and a component for Amaranth to import.", "templates"),
     "testbench": Artefact("A self-checking Verilog testbench with vectors, for Icarus and Verilator.", "testbench"),
 }
 """Option of `generate` without its dashes → the artefact."""

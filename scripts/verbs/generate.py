@@ -38,7 +38,7 @@ def texts(config: Config, artefacts: Sequence[str] = (), name: str | None = None
     document |= {"artefacts": {artefact: sorted(files) for artefact, files in accompanying.items()}}
     return {
         f"{name}.v": text,
-        f"{name}_inst.v": template(derived, name),
+        f"{name}.veo": template(derived, name),
         "config.toml": tomli_w.dumps(config.to_sections()),
         "manifest.json": json.dumps(document, indent=2, ensure_ascii=False) + "\n",
         **{file: content for files in accompanying.values() for file, content in files.items()},

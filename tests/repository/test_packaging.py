@@ -142,8 +142,8 @@ def test_the_venv_script_refuses_in_one_line(tmp_path):
 
 
 def test_the_development_extra_holds_every_other_that_tests_need():
-    """The site's does not count: `make docs` installs it, and neither the demo nor the tests need it."""
+    """Those of the site and of other people's tools do not count: `make docs` and `make test-interop` install them."""
     extras = PROJECT["optional-dependencies"]
-    assert set(extras) == {"cluster", "dev", "docs", "onnx"}
+    assert set(extras) == {"cluster", "dev", "docs", "interop", "onnx"}
     assert {*extras["cluster"], *extras["onnx"]} <= set(extras["dev"])
-    assert not set(extras["docs"]) & set(extras["dev"])
+    assert not {*extras["docs"], *extras["interop"]} & set(extras["dev"])

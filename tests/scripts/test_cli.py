@@ -326,7 +326,7 @@ def test_generate(cli, tmp_path):
     config = softstream.Config(max_length=4, score_width=4)
     name = f"softstream_softmax_{config.digest[:8]}"
     files = {path.name: path.read_text() for path in (tmp_path / "out").iterdir()}
-    assert sorted(files) == ["config.toml", "manifest.json", f"{name}.v", f"{name}_inst.v"]
+    assert sorted(files) == ["config.toml", "manifest.json", f"{name}.v", f"{name}.veo"]
     for file in files:
         assert str(tmp_path / "out" / file) in out
     written = tomllib.loads(files["config.toml"])
@@ -346,19 +346,19 @@ def test_generate(cli, tmp_path):
     assert manifest["bound_ulp"] == derived.bound_ulp
     assert [port["name"] for port in manifest["ports"]] == [port.name for port in derived.ports]
     for port in derived.ports:
-        assert f".{port.name} " in files[f"{name}_inst.v"]
+        assert f".{port.name} " in files[f"{name}.veo"]
         assert f" {port.name}" in files[f"{name}.v"]
 
 
 def test_the_name_is_that_of_the_module_its_files_and_its_instance(cli, tmp_path):
     assert cli("generate", *SMALL, "--name", "my_head", "-o", tmp_path)[0] == 0
     files = {path.name: path.read_text() for path in tmp_path.iterdir()}
-    assert sorted(files) == ["config.toml", "manifest.json", "my_head.v", "my_head_inst.v"]
+    assert sorted(files) == ["config.toml", "manifest.json", "my_head.v", "my_head.veo"]
     modules = re.findall(r"^module \\?(\S+?)\s?\(", files["my_head.v"], re.MULTILINE)
     assert modules[0] == "my_head"
     assert len(modules) > 5
     assert all(module.startswith("my_head") for module in modules)
-    assert "\nmy_head head (" in files["my_head_inst.v"]
+    assert "\nmy_head head (" in files["my_head.veo"]
     assert json.loads(files["manifest.json"])["verilog"]["module"] == "my_head"
 
 

@@ -54,7 +54,7 @@ def test_all_of_them_are_written_and_listed(tmp_path: Path) -> None:
     assert list(listed) == list(ARTEFACTS)
     names = [file for files in listed.values() for file in files]
     assert len(set(names)) == len(names)
-    always = {f"{NAME}.v", f"{NAME}_inst.v", "config.toml", "manifest.json"}
+    always = {f"{NAME}.v", f"{NAME}.veo", "config.toml", "manifest.json"}
     assert {path.name for path in tmp_path.iterdir()} == always | set(names)
     assert not always & set(names)
 
