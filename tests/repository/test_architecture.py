@@ -30,8 +30,8 @@ LAYERS = {
     "hw": "errors formats notebook config numbers plan streams contracts stages normalisers modes options head axi verilog",
     "sim": "stalls beats stimulus golden reference data simulators benches proofs",
     "boards": "measured tools platforms registry link gateware flow",
-    "scripts": "console output page arrays quantiser scores scale emit importer measure training verbs reports generated_tables "
-    "site cli",
+    "scripts": "build_backend console output page arrays quantiser scores scale emit importer measure training verbs reports "
+    "generated_tables site cli",
 }
 """Folders, and files, of a room, each of which may import what stands before it, and itself."""
 

@@ -1,5 +1,7 @@
 """The wheel holds all of softstream and nothing else, and works alone, outside the tree."""
 
+import base64
+import hashlib
 import json
 import os
 import re
@@ -23,16 +25,21 @@ TREE_ONLY = {"scripts/constraints.txt", "scripts/venv.sh"}
 TREE_ONLY_SUFFIXES = {".md", ".svg", ".png"}
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """The wheel of this tree, built from a copy: a build leaves files behind that the next one would pack."""
-    place = tmp_path_factory.mktemp("wheel")
-    tree = place / "tree"
+def copied_tree(tree):
+    """A copy of this tree at the path `tree`: a build leaves files behind that the next one would pack."""
     tree.mkdir()
     for name in ROOMS:
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tree)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel of this tree."""
+    place = tmp_path_factory.mktemp("wheel")
+    tree = place / "tree"
+    copied_tree(tree)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     command = [*pip, "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "-w", str(place), str(tree)]
     subprocess.run(command, check=True, capture_output=True, text=True)
@@ -47,6 +54,44 @@ def installed(wheel, tmp_path_factory):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(place)
     return {**os.environ, "PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"}, place
+
+
+def editable_wheel(tree, place, backend, backend_path):
+    """The contents of the editable wheel that a build backend makes of a tree, below `place`."""
+    place.mkdir()
+    hook = f"import sys; sys.path[:0] = {backend_path!r}; import {backend} as backend; backend.build_editable({str(place)!r})"
+    subprocess.run([sys.executable, "-c", hook], cwd=tree, check=True, capture_output=True, text=True)
+    [path] = place.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(place)
+    return place
+
+
+@pytest.mark.parametrize("setuptools_alone", [False, True])
+def test_an_editable_install_is_found_in_the_folder_of_a_clone(tmp_path, setuptools_alone):
+    """The folder of the clone, `softstream`, does not hide the package. With the backend of setuptools it does."""
+    tree = tmp_path / "softstream"
+    copied_tree(tree)
+    system = tomllib.loads((tree / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]
+    backend, path = system["build-backend"], system["backend-path"]
+    if setuptools_alone:
+        backend, path = "setuptools.build_meta", []
+    site = editable_wheel(tree, tmp_path / "site", backend, path)
+    code = (
+        f"import site; site.addsitedir({str(site)!r}); site.addsitedir({str(site)!r}); import softstream; "
+        "print(softstream.__file__); print(softstream.UserError.__module__)"
+    )
+    # -S leaves out the editable install that runs this test.
+    done = subprocess.run([sys.executable, "-S", "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    if setuptools_alone:
+        assert "module 'softstream' has no attribute 'UserError'" in done.stderr
+        return
+    assert done.stderr == ""
+    assert done.stdout.split() == [str(tree / "scripts" / "softstream" / "__init__.py"), "softstream.hw.errors"]
+    [record] = site.glob("*.dist-info/RECORD")
+    [pth] = site.glob("*.pth")
+    digest = base64.urlsafe_b64encode(hashlib.sha256(pth.read_bytes()).digest()).rstrip(b"=").decode()
+    assert f"{pth.name},sha256={digest},{pth.stat().st_size}" in record.read_text().splitlines()
 
 
 def tree_only(name):
