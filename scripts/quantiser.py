@@ -2,7 +2,8 @@
 
 A real score x becomes round_half_to_even(x / score_scale). A vector with a score beyond the score format is shifted where a
 constant added to all its scores changes no result (`Config.shift_invariant`): its largest score gets the largest code, and a
-score x gets largest code + round_half_to_even((x − largest score) / score_scale). What is still beyond the format saturates.
+score x gets largest code + round_half_to_even((x − largest score) / score_scale). With `select = smallest` it is the smallest
+score, which gets the smallest code. What is still beyond the format saturates.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from softstream.hw.config.config import Config
+from softstream.sim.reference.softmax import merits, winner_index
 
 __all__ = ["Quantised", "quantised", "saturating_codes"]
 
@@ -25,9 +27,9 @@ class Quantised:
     saturated: np.ndarray
     """Which scores were beyond the format after the shift, bool [V, N]."""
     winners: np.ndarray
-    """The first of the largest scores, int64 [V]; 0 where no element takes part."""
+    """The index of the winner among the scores, int64 [V]; 0 where no element takes part."""
     lost: np.ndarray
-    """Whether the largest score is among the saturated ones, bool [V]; false in a mode without a largest score."""
+    """Whether the winner's score is among the saturated ones, bool [V]; false in a mode without a winner."""
 
 
 def quantised(config: Config, scores: np.ndarray, present: np.ndarray, *, saturate: bool = False) -> Quantised:
@@ -36,16 +38,17 @@ def quantised(config: Config, scores: np.ndarray, present: np.ndarray, *, satura
     With `saturate` no vector is shifted.
     """
     low, high = config.score_format.minimum, config.score_format.maximum
-    winners = np.where(present, scores, -np.inf).argmax(axis=1)
+    end = int(config.code((1 << config.score_width) - 1))  # the code that wins over all others
+    winners = winner_index(config, merits(config, scores), present)
     shift = np.zeros(len(scores))
     steps = np.where(present, _steps(config, scores), 0)
     if config.shift_invariant and not saturate:
         rows = np.flatnonzero(((steps < low) | (steps > high)).any(axis=1))
-        largest = scores[rows, winners[rows]]
+        extremes = scores[rows, winners[rows]]
         with np.errstate(over="ignore"):  # a difference beyond float64 saturates as infinity does
-            below = _steps(config, scores[rows] - largest[:, None])
-        steps[rows] = np.where(present[rows], high + below, 0)
-        shift[rows] = largest - high * config.score_scale
+            differences = _steps(config, scores[rows] - extremes[:, None])
+        steps[rows] = np.where(present[rows], end + differences, 0)
+        shift[rows] = extremes - end * config.score_scale
     saturated = (steps < low) | (steps > high)
     compares = config.traits.winner or config.traits.has_sum
     lost = saturated[np.arange(len(scores)), winners] & compares

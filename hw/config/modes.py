@@ -53,6 +53,8 @@ class ModeTraits:
     """Whether each vector may have a temperature of its own (`temperature_bits`)."""
     two_pass: bool = False
     """Whether `accumulator = two_pass` is accepted; in argmax, which has no sum, it changes nothing."""
+    independent: bool = False
+    """Whether each score has a result by itself, whatever the other scores of its vector are."""
     groups_refusal: str = ""
     """Why the mode takes no `groups`; empty where it takes them."""
 
@@ -125,6 +127,7 @@ _ROWS = (
         summary="1/(1 + e^−x) of each score by itself",
         per_element=True,
         probabilities=True,
+        independent=True,
         groups_refusal="each score has a probability by itself, whatever the other scores are",
     ),
     ModeTraits(name="sample", summary="a random index, drawn with the probabilities of softmax", random=True),

@@ -148,6 +148,22 @@ def _with_ensemble(settings: Settings, text: str) -> str:
     return f"{text} {'and' if ' with ' in text else 'with'} ensemble = {settings.ensemble}"
 
 
+# Selection -------------------------------------------------------------------------------------------------------------
+
+
+def _selection_has_competitors(settings: Settings) -> Refusal | None:
+    if settings.selects_smallest and settings.traits.independent:
+        return Refusal(
+            _given(settings, "select", "mode"),
+            "each score has a result by itself, so none is selected",
+            "select = 'largest'",
+        )
+    if settings.last_wins and not settings.traits.winner:
+        reason = "a draw decides among equal scores" if settings.traits.random else "no result names a winner"
+        return Refusal(_given(settings, "tie", "mode"), reason, "tie = 'first'")
+    return None
+
+
 # Lanes, groups, clip -----------------------------------------------------------------------------------------------------
 
 
@@ -451,6 +467,7 @@ def _reference_is_a_code(settings: Settings) -> Refusal | None:
 RULES: tuple[Rule, ...] = (
     _scale_is_a_number,
     _temperature_leaves_steps_apart,
+    _selection_has_competitors,
     _lanes_are_used,
     _groups_fit,
     _clip_leaves_scores_apart,

@@ -35,6 +35,14 @@ class Settings:
         5, "head", "K of the Top-K modes: how many of the largest scores", unit="elements", values=Integers(1, 16),
         modes=lambda traits: traits.top_k,
     )
+    select: Literal["largest", "smallest"] = declare(
+        "largest", "head", "the scores that win: the largest, or the smallest for argmin, the K smallest, and softmin, which "
+        "is the softmax of −x; no score becomes wider, and no table larger", modes=lambda traits: not traits.independent,
+    )
+    tie: Literal["first", "last"] = declare(
+        "first", "head", "which of equal scores wins: the one with the first index, or with the last; Top-K lists equal scores "
+        "in that order", modes=lambda traits: traits.winner,
+    )
 
     score_width: int = declare(8, "scores", "the width of a score code", unit="bits", values=Integers(2, 16))
     score_signed: bool = declare(True, "scores", "whether score codes are two's complement")
@@ -73,7 +81,8 @@ class Settings:
     )
     reference_offset: int = declare(
         0, "softmax", "for unnormalised exponentials: how far the score code whose exponential is 1 lies below the largest "
-        "code", unit="code steps", values=Integers(0, 65535), modes=lambda traits: traits.exponentials,
+        "code, or above the smallest with select = smallest", unit="code steps", values=Integers(0, 65535),
+        modes=lambda traits: traits.exponentials,
     )
 
     probability_width: int = declare(
@@ -223,10 +232,35 @@ class Settings:
         return self.traits.shift_invariant and not self.clips and not power_of_two
 
     @property
+    def selects_smallest(self) -> bool:
+        """Whether the smallest scores win."""
+        return self.select == "smallest"
+
+    @property
+    def last_wins(self) -> bool:
+        """Whether the last of equal scores wins."""
+        return self.tie == "last"
+
+    def position(self, code: Any) -> Any:
+        """The position of a score code, an integer or an array of them: its distance from the code that wins over no other.
+
+        Positions run from 0 to 2^score_width − 1, and the largest position wins. `code` is the inverse. With
+        `select = smallest` a position is the bitwise complement of what it is with `largest`, −x − 1 in two's complement. That
+        reverses the order of all codes without a wider format, although −x does not exist for the most negative code. The
+        constant −1 cancels in softmax, which does not depend on a shift.
+        """
+        return self.score_format.maximum - code if self.selects_smallest else code - self.score_format.minimum
+
+    def code(self, position: Any) -> Any:
+        """The score code of a position: the inverse of `position`."""
+        return self.score_format.maximum - position if self.selects_smallest else position + self.score_format.minimum
+
+    @property
     def clip_positions(self) -> tuple[int, int]:
-        """The lowest and the highest position, codes above the smallest, that clipped scores have."""
+        """The lowest and the highest position that clipped scores have."""
         low, high = self.score_format.minimum, self.score_format.maximum
-        return max(self.clip_minimum, low) - low, min(self.clip_maximum, high) - low
+        one, other = (self.position(max(self.clip_minimum, low)), self.position(min(self.clip_maximum, high)))
+        return min(one, other), max(one, other)
 
     @property
     def guarded_bits(self) -> int:
@@ -280,9 +314,18 @@ class Settings:
         return f"score_scale = {self.score_scale}{with_temperature}"
 
     @property
+    def marks_participants(self) -> bool:
+        """Whether a bit above a position tells that the element takes part when elements compete for the winner.
+
+        A mask excludes elements. Where the last of equal scores wins, a lane without an element, whose position is 0, must
+        not win over a lower lane of the same position.
+        """
+        return self.mask or (self.last_wins and self.lanes > 1)
+
+    @property
     def contender_width(self) -> int:
-        """Bits that decide on the winner: the score, and above it whether the element takes part, where a mask may exclude it."""
-        return self.score_width + self.mask
+        """Bits that decide on the winner: the position, and above it the bit of `marks_participants`."""
+        return self.score_width + self.marks_participants
 
     @property
     def probability_qformat(self) -> QFormat:

@@ -24,6 +24,7 @@ from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.numbers.two_pass import differences
 from softstream.hw.plan.modes.two_pass import two_pass_schedule
 from softstream.hw.stages.frame import code_of, position_of
+from softstream.hw.stages.maximum import replaces
 from softstream.hw.streams.registers import UNCHECKED, delay, table
 
 __all__ = ["TwoPass"]
@@ -91,8 +92,8 @@ class TwoPass(HeadInterface):
         m.d.comb += self.i.ready.eq(passes.receiving)
         with m.If(transferred):
             m.d.sync += passes.dropping.eq(~self.i.payload.last & (passes.dropping | at_limit))
-        # The carry of position − best − 1, because a comparison would consist of the same carries and a test for equality.
-        larger = (contender + ~best)[-1]
+        # A carry, because a comparison would consist of the same carries and a test for equality.
+        larger = replaces(config, contender, ~best)
         with m.If(accepted & larger):
             m.d.sync += [best.eq(contender), passes.index.eq(passes.address)]
         m.d.sync += self.o_best.valid.eq(ends | (self.o_best.valid & ~self.o_best.ready))

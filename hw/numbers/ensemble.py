@@ -39,8 +39,8 @@ def result_lengths(config: Config, lengths: Any) -> Any:
 def summed(config: Config) -> Config:
     """The configuration behind the sums of an ensemble's scores: ceil(log2 M) bits more, steps of 1/M.
 
-    The exponential of a mean is relative to a score code c of the members, so that of a sum is relative to M·c. The largest
-    code of the sums' format is no such reference: it exceeds M times the largest score code, the largest sum.
+    The exponential of a mean is relative to a score code c of the members, so that of a sum is relative to M·c. The last
+    position of the sums' format is no such reference: no sum reaches it.
     """
     sums = config.widened(
         ensemble=1,
@@ -50,13 +50,14 @@ def summed(config: Config) -> Config:
     )
     if not config.traits.exponentials:
         return sums
-    reference = config.ensemble * (config.score_format.maximum - config.reference_offset)
-    return sums.replace(reference_offset=sums.score_format.maximum - reference)
+    last = (1 << config.score_width) - 1
+    reference = config.ensemble * int(config.code(last - config.reference_offset))
+    return sums.replace(reference_offset=(1 << sums.score_width) - 1 - int(sums.position(reference)))
 
 
 def sum_offset(config: Config) -> int:
-    """The sum of the members' smallest score codes: a sum of codes is that of the codes above the smallest, and this."""
-    return config.ensemble * config.score_format.minimum
+    """The sum of the members' codes of position 0: where all members lack an element, this code stands for it."""
+    return config.ensemble * int(config.code(0))
 
 
 def mean_format(config: Config, inner: Config) -> QFormat:

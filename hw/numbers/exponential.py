@@ -1,7 +1,7 @@
 r"""The exponential's tables, equal on every machine, and their error, measured over every input.
 
-The argument of the exponential is the score's position i = code − smallest code. So i runs from 0 to 2^W − 1, and the exponent
-E of 2^(βi) = 2^E·M is never negative. (A common factor of all exponentials cancels in softmax.)
+The argument of the exponential is the score's position i = code − smallest code (`Settings.position`). So i runs from 0 to
+2^W − 1, and the exponent E of 2^(βi) = 2^E·M is never negative. (A common factor of all exponentials cancels in softmax.)
 
 * Up to `DIRECT_WIDTH` bits of score, one table holds (E, M) for each i, M correctly rounded.
 * Above, the position is split, i = i_high·2^l + i_low, and 2^(βi) = 2^(β·i_high·2^l) · 2^(β·i_low). Each factor has a table.

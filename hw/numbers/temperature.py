@@ -2,13 +2,17 @@
 
 u, of U = `temperature_bits`, is the inverse temperature: 1/T = u·2^−F, F = `temperature_fraction`, so that
 
-    softmax(x / T)_i = softmax(s·2^−F·(position·u))_i,   position = score code − smallest code, s nats a step.
+    softmax(x / T)_i = softmax(s·2^−F·(position·u))_i,   position = score code − smallest code, s nats a step,
+
+and position = largest code − score code with `select = smallest`, for softmax(−x / T).
 
 position·u is an integer of W + U bits and is not rounded. So it is the score of a configuration with scores that wide and steps
 2^F times as fine. The bound of that configuration holds for every vector of its scores, and so for every u. u = 0 is T = ∞,
 where all scores are equal: 1/N each. T = 0 has no code. Its limit is the argmax, which is an output in any case and comes from
 the raw scores.
 """
+
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +22,16 @@ from softstream.hw.errors import UserError
 __all__ = ["range_text", "temperature_codes", "tempered", "untempered"]
 
 
+_NO_SIDEBAND: dict[str, Any] = {"temperature_bits": 0, "temperature_fraction": Config.temperature_fraction}
+"""Changes that switch the option off. They go with the changes of the scores: the steps before the product may be too coarse."""
+
+
 def tempered(config: Config) -> Config:
     """The configuration behind the product."""
-    return _without(config).widened(
+    return config.widened(
+        **_NO_SIDEBAND,
+        # A product is a position times u, so the largest one wins in either case.
+        select="largest",
         score_width=config.score_width + config.temperature_bits,
         score_signed=False,
         score_scale=config.score_scale * 2.0**-config.temperature_fraction,
@@ -31,11 +42,7 @@ def untempered(config: Config) -> Config | None:
     """The argmax head before the product, in modes with a winner, because all products are equal where u is 0."""
     if not config.traits.winner:
         return None
-    return _without(config).replace(mode="argmax", accumulator="auto")
-
-
-def _without(config: Config) -> Config:
-    return config.replace(temperature_bits=0, temperature_fraction=Config.temperature_fraction)
+    return config.replace(**_NO_SIDEBAND, mode="argmax", accumulator="auto")
 
 
 def _least(config: Config) -> float:

@@ -1,7 +1,8 @@
 r"""Tables of unnormalised exponentials, equal on every machine, and their error over every score.
 
 w(x) = min(1, exp(s·(x − c))), rounded to P fraction bits, is the dividend of softmax without its sum, in one pass. The constant
-score code c lies `reference_offset` steps below the largest code. Scores above c saturate.
+score code c lies `reference_offset` steps below the largest code. Scores above c saturate. With `select = smallest` it is
+min(1, exp(s·(c − x))), and c lies `reference_offset` steps above the smallest code.
 
 * Up to `DIRECT_WIDTH` bits of score one table holds the correctly rounded code of each score, so codes rise with the score.
 * Above, w = 2^(E − e)·M from the tables of `exponential`. Their offset makes the exponential of c the power of two 2^e, so

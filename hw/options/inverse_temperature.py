@@ -17,7 +17,7 @@ __all__ = ["InverseTemperature"]
 
 
 class _Product(wiring.Component):
-    """score' = (score − smallest code)·u, u from the vector's first beat. Rigid. Latency `product_cycles` cycles."""
+    """score' = position·u, u from the vector's first beat. Rigid. Latency `product_cycles` cycles."""
 
     def __init__(self, before: Config, after: Config) -> None:
         self._before, self._after = before, after
@@ -54,7 +54,9 @@ class _Product(wiring.Component):
 
 
 class InverseTemperature(RigidPipe):
-    """score' = (score − smallest code)·u as an elastic stage, u the inverse temperature of the vector.
+    """score' = position·u as an elastic stage, position = `Settings.position` of the score.
+
+    u is the inverse temperature of the vector.
 
     Ports: `i`, scores with the sideband `temperature`; `o`, scores of the configuration behind it. Latency
     `product_cycles` + 1 cycles, one beat per cycle; one multiplier for each lane. Cuts the ready path. Vectors in flight may

@@ -32,8 +32,10 @@ class _Sums(wiring.Component):
         config, framed, scores = self._config, self.i.payload, self.o.payload.scores
         lanes, memory = config.lanes, memory_cycles(config)
         beats = config.beats(config.max_length)
+        # With `select = smallest` the sum is one of complements: Σ code = M·largest − Σ position = ~(Σ position − M·largest − 1).
+        start = ~sum_offset(config) if config.selects_smallest else sum_offset(config)
         m.submodules.member_sum = member_sum = MemberSum(
-            config.score_width, config.ensemble, beats, memory, lanes=lanes, start=sum_offset(config)
+            config.score_width, config.ensemble, beats, memory, lanes=lanes, start=start
         )
         member, total = member_sum.i.payload, member_sum.o.payload
         passed = ("last", *keep_names(lanes))
@@ -45,7 +47,7 @@ class _Sums(wiring.Component):
             *(member[name].eq(framed[name]) for name in ("overlong", *passed)),
             self.o.valid.eq(member_sum.o.valid),
             *(
-                scores[to].eq(total[of])
+                scores[to].eq(~total[of] if config.selects_smallest else total[of])
                 for to, of in zip(each_lane("score", lanes), each_lane("sum", lanes), strict=True)
             ),
             *(scores[name].eq(total[name]) for name in passed),
@@ -64,7 +66,7 @@ class MeanLogits(wiring.Component):
 
         scores ─► frame ─► sums over the members ─► skid ─► scores of one vector per ensemble
 
-    The first member's length is the ensemble's. A missing element of a shorter member counts as its smallest score code, and
+    The first member's length is the ensemble's. A missing element of a shorter member counts as its score code of position 0, and
     the surplus elements of a longer member are dropped.
 
     Ports: `i`, stream of scores of `config`; `o`, that of `after`, its `summed`; `ended`, the flags of the ensemble whose last

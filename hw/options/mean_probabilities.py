@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth import C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -22,7 +22,7 @@ __all__ = ["MeanProbabilities"]
 
 
 class MeanProbabilities(wiring.Component):
-    """mean_i = floor(Σ_m code_m,i / M) of the guarded codes of an ensemble's members, and the first index of the largest sum.
+    """mean_i = floor(Σ_m code_m,i / M) of the guarded codes of an ensemble's members, and the index of the largest sum.
 
         members ─► register ─► sums over the members ─┬─► constant product, a tree of adders ─► means
                                                       └─► tree over the lanes ─► maximum ─────► winner
@@ -66,9 +66,11 @@ class MeanProbabilities(wiring.Component):
             m.d.comb += mean[code].eq(self._divided(m, code, total))
         m.d.comb += [mean[name].eq(delay(m, result[name], cycles, name)) for name in (*passed, "uneven")]
         keeps = [result[name] for name in keep_names(lanes)]
-        self._best(
-            m, [totals[0], *(Mux(keep, total, 0) for keep, total in zip(keeps, totals[1:], strict=True))], member_sum.o
-        )
+        contenders = [totals[0], *(Mux(keep, total, 0) for keep, total in zip(keeps, totals[1:], strict=True))]
+        if config.last_wins and lanes > 1:
+            # The bit above a sum tells that its lane holds an element, which a sum of 0 does not tell.
+            contenders = [Cat(total, keep) for total, keep in zip(contenders, [C(1, 1), *keeps], strict=True)]
+        self._best(m, contenders, member_sum.o)
         return m
 
     def _divided(self, m: Module, name: str, total: Value) -> Value:
@@ -80,13 +82,17 @@ class MeanProbabilities(wiring.Component):
         return product[division.shift :]
 
     def _best(self, m: Module, totals: list[Value], sums: Any) -> None:
-        """First index of the largest sum, at the ensemble's end."""
+        """Index of the largest sum, at the ensemble's end: of equal ones the first, or the last."""
         best, valid = self.o_best.payload, sums.valid
         ended = Cat(sums.payload[name] for name in ("last", *FLAGS.members))
         places: list[list[Value]] = [[] for _ in totals]
         while len(totals) > 1:
-            # Of equal ones the lower lane.
-            uppers = [upper > lower for lower, upper in zip(totals[::2], totals[1::2], strict=True)]
+            # Of equal ones the lower lane; or the upper one, if it holds an element.
+            pairs = list(zip(totals[::2], totals[1::2], strict=True))
+            if self._config.last_wins:
+                uppers = [(upper >= lower) & upper[-1] for lower, upper in pairs]
+            else:
+                uppers = [upper > lower for lower, upper in pairs]
             places = [
                 [
                     delay(m, bit, 1, "lane")
@@ -102,11 +108,13 @@ class MeanProbabilities(wiring.Component):
             ]
             valid, ended = delay(m, valid, 1, "present", reset=True), delay(m, ended, 1, "ended")
         last, *flags = ended
+        largest = totals[0][: len(best.sum)]
+        larger = largest >= best.sum if self._config.last_wins else largest > best.sum
         first = Signal(init=1)
         index = Signal(self._config.beat_width, reset_less=True)
         m.d.sync += self.o_best.valid.eq(valid & last)
         with m.If(valid):
             m.d.sync += [first.eq(last), index.eq(Mux(first, 1, index + 1))]
-            with m.If(first | (totals[0] > best.sum)):
-                m.d.sync += [best.sum.eq(totals[0]), best.index.eq(Cat(*places[0], Mux(first, 0, index)))]
+            with m.If(first | larger):
+                m.d.sync += [best.sum.eq(largest), best.index.eq(Cat(*places[0], Mux(first, 0, index)))]
         m.d.sync += [best[name].eq(flag) for name, flag in zip(FLAGS.members, flags, strict=True)]

@@ -20,6 +20,7 @@ __all__ = [
     "byte_bits",
     "cut_lengths",
     "probability_field",
+    "substitute_score",
     "active_elements",
     "vector_flags",
     "winner_output",
@@ -158,13 +159,20 @@ def vector_flags(config: Config, substitute: str = "") -> tuple[Field, ...]:
     return (OVERLONG, all_masked) if config.mask else (OVERLONG,)
 
 
+def substitute_score(config: Config) -> str:
+    """The score that stands for the winner of a fully masked vector: the code of position 0, in words."""
+    return "largest score" if config.selects_smallest else "smallest score"
+
+
 def winner_output(config: Config, prefix: str, port: str) -> Output:
     """The stream of winners, one per vector."""
     fields = (
-        Field("index", "argmax", config.index_width, "index of the maximum"),
+        Field(
+            "index", "argmax", config.index_width, f"index of the {'minimum' if config.selects_smallest else 'maximum'}"
+        ),
         Field("score", "best", config.score_width, "its score code", config.score_signed),
     )
-    flags = vector_flags(config, "; index 0 and the smallest score stand for the winner")
+    flags = vector_flags(config, f"; index 0 and the {substitute_score(config)} stand for the winner")
     return Output(prefix, port, fields, "vector", "winner", flags)
 
 

@@ -16,7 +16,7 @@ def frame_row(config: Config, cycles: int = 1) -> StagePlan:
     code = f"{config.score_format}"
     return StagePlan(
         "frame",
-        "position = code − smallest code; cut at max_length",
+        f"position = {'largest code − code' if config.selects_smallest else 'code − smallest code'}; cut at max_length",
         code,
         f"UQ{config.score_width}.0",
         cycles,
@@ -27,7 +27,7 @@ def frame_row(config: Config, cycles: int = 1) -> StagePlan:
 def maximum_row(config: Config, cycles: int) -> StagePlan:
     return StagePlan(
         "maximum",
-        "first index of the largest score",
+        f"{config.tie} index of the {config.select} score",
         f"UQ{config.score_width}.0",
         f"{config.index_width}-bit index, {config.score_format}",
         cycles,

@@ -22,8 +22,12 @@ def _gates(choice: Value, one: Value, other: Value) -> Value:
 
 
 def position_of(config: Config, code: Value) -> Value:
-    """position = code − smallest code: in a two's complement format this flips the sign bit."""
-    return Cat(code[:-1], code[-1] ^ config.score_signed)
+    """position = code − smallest code: in a two's complement format this flips the sign bit.
+
+    With `select = smallest`, position = largest code − code: the complement of these bits.
+    """
+    position = Cat(code[:-1], code[-1] ^ config.score_signed)
+    return ~position if config.selects_smallest else position
 
 
 def code_of(config: Config, position: Value) -> Value:
@@ -53,7 +57,7 @@ def earlier_participant(m: Module, config: Config, framed: Any, element: Value) 
 
 
 class Frame(wiring.Component):
-    """position = code − smallest code, 0 where masked; index and edges of each beat; overlong vectors cut.
+    """position of each code, 0 where masked (`Settings.position`); index and edges of each beat; overlong vectors cut.
 
     A vector that has not ended at its max_length-th element ends there with `overlong` set, inside a beat where
     max_length is no multiple of the lanes. The frame drops the elements that follow, up to the vector's own `last`.

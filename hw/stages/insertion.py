@@ -39,6 +39,8 @@ def order_layout(config: Config) -> data.StructLayout:
 class Insertion(wiring.Component):
     r"""The sorted list of the K best so far: s_0 >= s_1 >= … >= s_(K−1), equal ones in the order of their indices.
 
+    With `tie = last` equal ones have the reverse order, and every ">" below is a ">=".
+
     An element x beats slot k, W_k, where the slot is empty or x > s_k; strictly, so the first index stays ahead. With W_k
     also W_(k+1). Then every slot with W_k takes from the one before it where W_(k−1), and x where not:
 
@@ -157,9 +159,11 @@ class Insertion(wiring.Component):
         return m
 
     def _carry(self, m: Module, position: Value, rest: Value, always: Value, name: str) -> Value:
-        """Whether a position exceeds the score whose complement is `rest`, or `always` is set."""
-        total = Signal(self._config.score_width + 1, name=f"total_{name}")
-        m.d.comb += total.eq(position + rest)
+        """Whether a position goes before the one whose complement is `rest`, or `always` is set."""
+        last_wins = self._config.last_wins
+        total = Signal(self._config.score_width + 1 + last_wins, name=f"total_{name}")
+        # One bit below brings a carry into the chain, so that an equal position carries as well.
+        m.d.comb += total.eq(Cat(C(1, 1), position) + Cat(C(1, 1), rest) if last_wins else position + rest)
         exceeds = Signal(name=name)
         m.d.comb += exceeds.eq(total[-1] | always)
         return exceeds

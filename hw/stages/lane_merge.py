@@ -36,8 +36,8 @@ class LaneMerge(wiring.Component):
 
         x_r = max over l of s_(l, 0),  and where lane l had it, s_(l, k) ← s_(l, k + 1)
 
-    Of equal scores the first index comes first: that of the earlier beat, and inside a beat that of the lower lane. An empty
-    list beats no other.
+    Of equal scores the first index comes first: that of the earlier beat, and inside a beat that of the lower lane. With
+    `tie = last` it is that of the later beat, and inside a beat that of the upper lane. An empty list beats no other.
 
     No comparison stands before a choice: for each two lanes i < j a register tells whether j leads. While an element leaves,
     its successor n is compared with the heads h of all other lists, so the registers are right in the next cycle:
@@ -123,9 +123,9 @@ class LaneMerge(wiring.Component):
             for lower in range(upper):
                 ahead = Signal(name=f"leads_{upper}_{lower}", reset_less=True)
                 with m.If(filling | (step & (leads[upper] | leads[lower]))):
-                    m.d.sync += ahead.eq(
-                        Mux(filling | leads[lower], heads[upper] > nexts[lower], nexts[upper] > heads[lower])
-                    )
+                    pairs = (heads[upper], nexts[lower]), (nexts[upper], heads[lower])
+                    old, new = (one >= other if config.last_wins else one > other for one, other in pairs)
+                    m.d.sync += ahead.eq(Mux(filling | leads[lower], old, new))
                 ranked.setdefault(upper, []).append(ahead)
                 ranked.setdefault(lower, []).append(~ahead)
         m.d.comb += [lead.eq(reduce(and_, ranked[lane])) for lane, lead in enumerate(leads)]
@@ -134,7 +134,7 @@ class LaneMerge(wiring.Component):
             reduce(or_, (lead for lane, lead in enumerate(leads) if lane >> bit & 1))
             for bit in range(ceil_log2(config.lanes))
         )
-        index = Cat(number, ~leader[: config.beat_width])
+        index = Cat(number, self._ranked_index(leader[: config.beat_width]))
         with m.If(advance):
             m.d.sync += [
                 self.o.valid.eq(active),
@@ -178,13 +178,13 @@ class LaneMerge(wiring.Component):
     def _list(self, m: Module, lane: int, order: Any, write_slot: Value, read_slot: Value, shift: Value) -> Value:
         """The entry that was last read from a lane's list, as a number: of two entries the larger one comes first.
 
-        The top bit tells whether the entry holds an element. Below the score are the complements of the index's bits.
+        The top bit tells whether the entry holds an element. Below the score are the bits of `_ranked_index`.
         """
         config, list_config = self._config, self._lists[lane]
         width, count = tag_width(list_config.top_k), list_config.top_k
         name_of = {name: each_lane(name, config.lanes)[lane] for name in ("write", "store", "tags", "count")}
         entry = getattr(self, name_of["write"]).payload
-        content, write_address = Cat(~entry.index, entry.position), Cat(entry.tag, write_slot)
+        content, write_address = Cat(self._ranked_index(entry.index), entry.position), Cat(entry.tag, write_slot)
         port, writing = store(m, name_of["store"], content, entry.enters, write_address, self._vectors << width)
         tags, count_held = order[name_of["tags"]], order[name_of["count"]]
         # Tags move up as elements are read. The bit above a tag tells whether the tag belongs to an element.
@@ -198,6 +198,13 @@ class LaneMerge(wiring.Component):
             m.d.sync += occupied.eq(places[0][-1])
         m.d.comb += [*writing, port.addr.eq(Cat(places[0][:width], read_slot)), port.en.eq(shift)]
         return Cat(port.data, occupied)
+
+    def _ranked_index(self, index: Value) -> Value:
+        """Bits of an index in the order of its rank among equal scores: complements where the first index wins.
+
+        The function is its own inverse.
+        """
+        return index if self._config.last_wins else ~index
 
 
 def insertion_lists(m: Module, config: Config, vectors: int) -> tuple[list[Insertion], "RankedStore | LaneMerge"]:

@@ -1,25 +1,29 @@
-"""The winner: largest score and its first index."""
+"""The winner: the largest position and its index, the first or the last among equal ones.
+
+A contender x replaces the largest one so far, m, if x > m, and with `tie = last` if x >= m and x takes part. Masked elements and
+lanes without an element have position 0, so without the second condition they would replace an element of position 0.
+"""
 
 from typing import Any
 
-from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth import C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from softstream.hw.config.config import Config
 from softstream.hw.formats import ceil_log2
 from softstream.hw.plan.stage_cycles import comparison, maximum_latency, skewed
-from softstream.hw.stages.frame import code_of, masks
+from softstream.hw.stages.frame import code_of, masks, takes_part
 from softstream.hw.streams.layouts import each_lane, framed_layout, pulse, winner_layout
 from softstream.hw.streams.registers import delay
 
-__all__ = ["PairMaximum", "maximum_of", "Maximum", "SkewedMaximum", "contenders_layout"]
+__all__ = ["PairMaximum", "maximum_of", "Maximum", "SkewedMaximum", "contenders_layout", "replaces"]
 
 
 def contenders_layout(config: Config, count: int) -> data.StructLayout:
     """A beat with `count` contenders left: their positions and lanes; with all lanes left, a framed beat.
 
-    Where elements may be masked, the bit above a position tells that the contender takes part.
+    With `Settings.marks_participants` the bit above a position tells that the contender takes part.
     """
     if count == config.lanes:
         return framed_layout(config)
@@ -37,16 +41,27 @@ def contenders_layout(config: Config, count: int) -> data.StructLayout:
 
 
 def contenders(config: Config, beat: Any) -> list[Value]:
-    """The numbers that the lanes compare: positions, with masks below a bit that is set if unmasked."""
+    """The numbers that the lanes compare: positions, below a bit that is set if the element takes part."""
     positions = [beat[name] for name in each_lane("position", config.lanes)]
-    if not config.mask:
+    if not config.marks_participants:
         return positions
     # So a masked element never exceeds an unmasked one.
-    return [Cat(position, ~mask) for position, mask in zip(positions, masks(config, beat), strict=True)]
+    if config.mask:
+        return [Cat(position, ~mask) for position, mask in zip(positions, masks(config, beat), strict=True)]
+    return [Cat(position, takes_part(config, beat, lane)) for lane, position in enumerate(positions)]
+
+
+def replaces(config: Config, contender: Value, rest: Value) -> Value:
+    """Whether a contender replaces the largest one so far, whose complement is `rest`."""
+    if not config.last_wins:
+        return (contender + rest)[-1]
+    # One bit below brings a carry into the chain: x + rest + 1 carries exactly if x is not smaller.
+    carry = contender[-1] if config.marks_participants else C(1, 1)
+    return (Cat(carry, contender) + Cat(C(1, 1), rest))[-1]
 
 
 class PairMaximum(wiring.Component):
-    """One level of the tree: the larger position of two neighbouring lanes, of equal ones the lower lane.
+    """One level of the tree: the larger position of two neighbouring lanes, of equal ones the lower lane, or the upper one.
 
     A lane that holds no element, or a masked one, never beats the one below it.
 
@@ -72,7 +87,11 @@ class PairMaximum(wiring.Component):
             positions = [before[name] for name in each_lane("position", self._count)]
         # In the first level a contender's place is its lane.
         lanes = [before[name] for name in each_lane("lane", self._count) if name in before.shape().members]
-        uppers = [upper > lower for lower, upper in zip(positions[::2], positions[1::2], strict=True)]
+        pairs = zip(positions[::2], positions[1::2], strict=True)
+        if self._config.last_wins:
+            uppers = [(upper >= lower) & upper[-1] for lower, upper in pairs]
+        else:
+            uppers = [upper > lower for lower, upper in pairs]
         m.d.comb += self.i.ready.eq(self.o.ready | ~self.o.valid)
         with m.If(self.i.ready):
             m.d.sync += self.o.valid.eq(self.i.valid)
@@ -125,11 +144,11 @@ class Maximum(wiring.Component):
         width = config.score_width
         index = Cat(element.lane, element.index) if config.lanes > 1 else element.index
         contender = element.position if config.lanes > 1 else contenders(config, element)[0]
-        larger = (contender + rest)[-1]
+        larger = replaces(config, contender, rest)
         advance = self.o.ready | ~self.o.valid
         m.d.comb += [
             beats.ready.eq(advance),
-            self.o.payload.score.eq(Cat(~rest[: width - 1], rest[width - 1] ^ (not config.score_signed))),
+            self.o.payload.score.eq(_code_of_complement(config, rest[:width])),
             self.o.payload.all_masked.eq(rest[width]) if config.mask else [],
         ]
         with m.If(advance):
@@ -161,6 +180,9 @@ class SkewedMaximum(wiring.Component):
 
     With several bits in a stage the same argument holds for digits in the place of bits.
 
+    With `tie = last` the result behind the last bit is `greater or equal`. A beat that takes no part begins with neither flag,
+    so that it replaces nothing.
+
     Two neighbouring lanes are compared in the same way, the lower lane in the place of m, and the larger bit goes on to
     the next level of the tree a cycle later: a level costs one cycle, not one per bit.
 
@@ -187,7 +209,12 @@ class SkewedMaximum(wiring.Component):
         lanes: list[list[Value]] = [[] for _ in contending]
         for level in range(levels):
             pairs = list(zip(contending[::2], contending[1::2], strict=True))
-            comparisons = [_compare(m, *pair, f"level{level}_{place}") for place, pair in enumerate(pairs)]
+            comparisons = [
+                _compare(
+                    m, *pair, f"level{level}_{place}", equal=_takes_part(config, pair[1]), last_wins=config.last_wins
+                )
+                for place, pair in enumerate(pairs)
+            ]
             contending = [[delay(m, bit, 1, "larger") for bit in larger] for larger, _ in comparisons]
             # The results of the levels below wait for the result of this one.
             earlier = [[delay(m, bit, 1, "lane") for bit in lane] for lane in lanes]
@@ -200,7 +227,12 @@ class SkewedMaximum(wiring.Component):
         # A digit that is compared by a carry is stored inverted, so that the carry chain begins with no inverter.
         stored = [Signal(digit, name=f"best_bit{place}", reset_less=True) for place, digit in enumerate(digits)]
         best = [~digit if len(digit) > 2 else digit for digit in stored]
-        following, replaced = _compare(m, best, contending[0], "best", valid & first, valid & ~first)
+        continues = valid & ~first
+        if config.last_wins and config.marks_participants:
+            continues &= _takes_part(config, contending[0])
+        following, replaced = _compare(
+            m, best, contending[0], "best", valid & first, continues, last_wins=config.last_wins
+        )
         m.d.sync += [
             digit.eq(~larger if len(digit) > 2 else larger) for digit, larger in zip(stored, following, strict=True)
         ]
@@ -232,18 +264,37 @@ class SkewedMaximum(wiring.Component):
         return m
 
 
+def _code_of_complement(config: Config, rest: Value) -> Value:
+    """The score code of the position whose complement is `rest`, without a double inversion of any bit."""
+    if config.selects_smallest:
+        return Cat(rest[:-1], rest[-1] ^ config.score_signed)
+    return Cat(~rest[:-1], rest[-1] ^ (not config.score_signed))
+
+
 def maximum_of(config: Config) -> Maximum | SkewedMaximum:
     """The maximum that the configuration's profile asks for."""
     return (SkewedMaximum if skewed(config) else Maximum)(config)
 
 
+def _takes_part(config: Config, digits: list[Value]) -> Value:
+    """Whether a contender may win over an equal one: the top bit of its first digit where the last of equal ones wins."""
+    return digits[0][-1] if config.last_wins and config.marks_participants else C(1, 1)
+
+
 def _compare(
-    m: Module, lower: list[Value], upper: list[Value], name: str, greater: Value | int = 0, equal: Value | int = 1
+    m: Module,
+    lower: list[Value],
+    upper: list[Value],
+    name: str,
+    greater: Value | int = 0,
+    equal: Value | int = 1,
+    *,
+    last_wins: bool = False,
 ) -> tuple[list[Value], Value]:
     """Digits of the larger of two numbers, the highest first and each a cycle after the one above it.
 
-    The second result tells, a cycle after the last digit, whether `upper` was the larger one. `greater` and `equal` state
-    the relation before the first digit.
+    The second result tells, a cycle after the last digit, whether `upper` was the larger one, or with `last_wins` not the
+    smaller one. `greater` and `equal` state the relation before the first digit.
     """
     larger: list[Value] = []
     exceeds, same = Value.cast(greater), Value.cast(equal)
@@ -256,6 +307,8 @@ def _compare(
             exceeds = exceeds | (same & _above(high, low))
             larger.append(Mux(exceeds, high, low))
             same = same & (high == low)
+        if last_wins and place == len(lower) - 1:
+            exceeds = exceeds | same
         exceeds = delay(m, exceeds, 1, f"{name}_greater{place}")
         same = delay(m, same, 1, f"{name}_equal{place}")
     return larger, exceeds

@@ -56,7 +56,7 @@ def score_layout(config: Config) -> data.StructLayout:
 def framed_layout(config: Config) -> data.StructLayout:
     """One beat after framing: a position per lane, index, edges, the flag, the sideband fields.
 
-    A position is code − smallest code. A lane whose `keep` is 0 has position 0, `mask` 1 where there are masks, and no lane
+    `Settings.position` defines a position. A lane whose `keep` is 0 has position 0, `mask` 1 where there are masks, and no lane
     with `keep` 1 above it.
     """
     return data.StructLayout(
@@ -85,7 +85,7 @@ def output_layout(config: Config, output: Output) -> data.StructLayout:
 
 
 def winner_layout(config: Config) -> data.StructLayout:
-    """One beat per vector: first index of the largest score, that score's code, and the vector's flags."""
+    """One beat per vector: index of the winner, its score code, and the vector's flags."""
     return output_layout(config, winner_output(config, "m_axis", "o"))
 
 

@@ -106,11 +106,12 @@ def _biased(config: Config, length: int) -> np.ndarray:
     if config.accumulator == "two_pass":
         table = differences(config).exponential
         order = np.argsort(table / table[0] - np.exp2(-octaves))
-        extremes = config.score_format.maximum - np.concatenate([order[:4], order[-4:], [0]])
+        highest = (1 << config.score_width) - 1
+        extremes = config.code(highest - np.concatenate([order[:4], order[-4:], [0]]))
     else:
         exponent, significand = numerics(config).tables.all_positions
         order = np.argsort(significand * np.exp2(exponent - octaves))
-        extremes = np.concatenate([order[:4], order[-4:]]) + config.score_format.minimum
+        extremes = config.code(np.concatenate([order[:4], order[-4:]]))
     one, many = (grid.ravel() for grid in np.meshgrid(extremes, extremes))
     vectors = np.repeat(many[:, None], length, axis=1)
     vectors[:, 0] = one

@@ -307,7 +307,7 @@ def _provenance(result: Family) -> Iterator[tuple[str, str]]:
 def _sections(result: Family) -> Iterator[str]:
     yield "<h2>The decision</h2>"
     yield (
-        f"<p>Flips are vectors whose class differs from the first of the largest given {result.given}. Flips by quantising are "
+        f"<p>Flips are vectors whose class differs from the winner among the given {result.given}. Flips by quantising are "
         "those of the score codes themselves.</p>"
     )
     yield _decisions(result)

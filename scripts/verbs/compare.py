@@ -36,6 +36,7 @@ from softstream.scripts.measure.statistics import Bin, accuracy_of, percent_text
 from softstream.scripts.scores import NO_LABEL, Scores
 from softstream.sim.golden import Result, golden
 from softstream.sim.reference.exact import Vectors
+from softstream.sim.reference.softmax import winner_index
 
 __all__ = ["Comparison", "Decisions", "Probabilities", "Row", "Side", "Sweep", "compare"]
 
@@ -416,8 +417,7 @@ def _judge(
     of_given = given_vectors(config, scores, scores.sideband)
     reference = vectors if of_given is None else of_given
     winners, given_exact = reference.winners, reference.softmax
-    # argmax takes the first of equals, as the heads do; an element that is not valid cannot win.
-    by_codes = np.where(valid, codes, -1).argmax(axis=1)
+    by_codes = winner_index(config, codes, valid)
 
     def accuracy(decision: np.ndarray) -> float | None:
         return None if labels is None else accuracy_of(decision, labels)

@@ -50,7 +50,7 @@ from softstream.sim.golden import golden
 from softstream.sim.golden.head import checked_sideband
 from softstream.sim.reference.exact import EXACT, Vectors, errors_ulp, exact_values
 from softstream.sim.reference.law import draw_law, law_slack, total_variation
-from softstream.sim.reference.softmax import float64_slack_ulp
+from softstream.sim.reference.softmax import float64_slack_ulp, winner_index
 
 __all__ = ["CONFIDENCES", "DECISIONS", "SHARED", "Calibration", "Error", "Family", "MemberResult", "entries", "family"]
 
@@ -74,7 +74,7 @@ class Decision:
     accuracy: float | None
     """Fraction of the decisions that equal the label; None without labels."""
     flips: int
-    """Results that differ from the first of the largest given scores."""
+    """Results that differ from the winner among the given scores."""
     code_flips: int
     """Results for which the largest score code is another than the largest given score."""
     count: int
@@ -464,8 +464,8 @@ def _labels(title: str, config: Config, labels: np.ndarray | None) -> np.ndarray
 
 
 def _first_largest(codes: np.ndarray, vectors: Vectors) -> np.ndarray:
-    """The index of the first largest code among the valid elements."""
-    return np.asarray(np.where(vectors.valid, codes, codes.min() - 1).argmax(axis=1))
+    """The index of the largest code among the valid elements; `tie` decides among equal ones."""
+    return winner_index(vectors.config, codes, vectors.valid)
 
 
 def _identity(index: np.ndarray, vectors: Vectors) -> np.ndarray:

@@ -17,14 +17,9 @@ from softstream.hw.config.config import Config
 from softstream.hw.numbers.ensemble import result_lengths, summed
 from softstream.hw.numbers.groups import Grouping
 from softstream.hw.plan.ports import Field, outputs
-from softstream.sim.reference.softmax import lowest, softmax_float64, valid_elements
+from softstream.sim.reference.softmax import merits, softmax_float64, valid_elements, winner_index
 
-__all__ = ["EXACT", "Vectors", "errors_ulp", "exact_values", "winner_index"]
-
-
-def winner_index(scores: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """First index of the largest valid score of each vector, [V]; 0 where no element is valid."""
-    return np.asarray(np.where(valid, scores, lowest(scores)).argmax(axis=1))
+__all__ = ["EXACT", "Vectors", "errors_ulp", "exact_values"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +52,7 @@ class Vectors:
         if config.ensemble == 1 or config.ensemble_mean != "logits":
             return self
         valid = valid_elements(config, self.scores, self.lengths)
-        members = np.where(valid, self.scores, config.score_format.minimum).reshape(-1, config.ensemble, valid.shape[1])
+        members = np.where(valid, self.scores, config.code(0)).reshape(-1, config.ensemble, valid.shape[1])
         sideband = {name: values[:: config.ensemble] for name, values in self.sideband.items()}
         return Vectors(summed(config), members.sum(axis=1), result_lengths(config, self.lengths), sideband)
 
@@ -83,15 +78,18 @@ class Vectors:
 
     @cached_property
     def nats(self) -> np.ndarray:
-        """The scores in nats after the temperature, −∞ for an element that is not valid: float64 [V, N]."""
+        """The scores in nats after the temperature, −∞ for an element that is not valid: float64 [V, N].
+
+        They are those of −x with `select = smallest`.
+        """
         scale = np.full((len(self.scores), 1), self.config.effective_scale)
         if "temperatures" in self.sideband:
             scale *= self.sideband["temperatures"][:, None] * 2.0**-self.config.temperature_fraction
-        return np.where(self.valid, self.scores * scale, -np.inf)
+        return np.where(self.valid, merits(self.config, self.scores) * scale, -np.inf)
 
     @cached_property
     def winners(self) -> np.ndarray:
-        """First index of the largest valid score, [V]; for an ensemble, of the largest mean.
+        """Index of the winner among the valid scores, [V]; for an ensemble, of the largest mean. `tie` decides among equal ones.
 
         It is the argmax of the softmax in float64, without the stages behind the probabilities.
         """
@@ -99,8 +97,8 @@ class Vectors:
             return self.head_inputs.winners
         if self.config.ensemble > 1:
             plain = self.config.replace(smoothing=[])
-            return np.asarray(softmax_float64(plain, self.scores, self.lengths).argmax(axis=1))
-        return winner_index(self.scores, self.valid)
+            return winner_index(plain, softmax_float64(plain, self.scores, self.lengths), self.valid)
+        return winner_index(self.config, merits(self.config, self.scores), self.valid)
 
     @cached_property
     def softmax(self) -> np.ndarray:
@@ -131,7 +129,8 @@ def _probabilities(vectors: Vectors) -> np.ndarray:
 
 def _exponentials(vectors: Vectors) -> np.ndarray:
     config = vectors.config
-    reference = (config.score_format.maximum - config.reference_offset) * config.effective_scale
+    code = config.code((1 << config.score_width) - 1 - config.reference_offset)
+    reference = merits(config, np.asarray(code)) * config.effective_scale
     return np.exp(np.minimum(vectors.nats - reference, 0))
 
 

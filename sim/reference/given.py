@@ -16,7 +16,8 @@ import numpy as np
 
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.groups import Grouping
-from softstream.sim.reference.exact import Vectors, winner_index
+from softstream.sim.reference.exact import Vectors
+from softstream.sim.reference.softmax import merits, winner_index
 
 __all__ = ["GivenVectors"]
 
@@ -59,24 +60,26 @@ class GivenVectors(Vectors):
 
     @cached_property
     def winners(self) -> np.ndarray:
-        """First index of the largest given score, [V]; for an ensemble, of the largest mean."""
+        """Index of the winner among the given scores, [V]; for an ensemble, of the largest mean."""
         if self.head_inputs is not self or self.config.ensemble > 1:
             return super().winners
-        return winner_index(self.given, self.valid)
+        return winner_index(self.config, merits(self.config, self.given), self.valid)
 
 
 def _in_steps(config: Config, given: np.ndarray, shift: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Real scores [V, N] in units of `score_scale`, 0 where excluded; relative to the largest score where this changes nothing.
+    """Real scores [V, N] in units of `score_scale`, 0 where excluded; relative to the winner's score where this changes nothing.
 
-    Differences from the largest score lose no digits, and none of them becomes 0.
+    Differences from the winner's score lose no digits, and none of them becomes 0.
     """
     present = (given != -np.inf) & (np.arange(given.shape[1]) < lengths[:, None])
     scores = np.where(present, given, 0)
     with np.errstate(over="ignore"):  # a quotient beyond float64 is limited below
         if config.shift_invariant and config.ensemble == 1:
-            peak = np.where(present, given, -np.inf).max(axis=1, keepdims=True)
-            differences = scores - np.where(np.isfinite(peak), peak, 0)
-            steps = np.where(differences < 0, np.minimum(differences / config.score_scale, -_LEAST), 0)
+            # merits is its own inverse.
+            peak = np.where(present, merits(config, given), -np.inf).max(axis=1, keepdims=True)
+            differences = merits(config, scores) - np.where(np.isfinite(peak), peak, 0)
+            below = np.where(differences < 0, np.minimum(differences / config.score_scale, -_LEAST), 0)
+            steps = merits(config, below)
         else:
             steps = (scores - shift[:, None]) / config.score_scale
     return np.where(present, np.clip(steps, -_LARGEST, _LARGEST), 0)

@@ -49,7 +49,7 @@ def share_law(terms: np.ndarray, share_bits: int) -> np.ndarray:
 
 def draw_law(config: Config, scores: np.ndarray) -> np.ndarray:
     """The law of a configuration's draw from one vector of score codes [N], float64 [N]."""
-    positions = np.asarray(scores) - config.score_format.minimum
+    positions = config.position(np.asarray(scores))
     if config.sampler == "inverse_cdf":
         law = cdf_law(config)
         return share_law(terms(law, positions, np.ones_like(positions, dtype=bool)), law.share_bits)

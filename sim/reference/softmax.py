@@ -17,12 +17,7 @@ from softstream.sim.golden.stages.exponential import exponential
 from softstream.sim.golden.stages.frame import frame
 from softstream.sim.golden.stages.leading_one import normalise
 
-__all__ = ["error_ulp", "float64_slack_ulp", "lowest", "softmax_float64", "valid_elements"]
-
-
-def lowest(scores: np.ndarray) -> float | int:
-    """A value that no score of the array is below: −∞ for real numbers, the smallest int64 for codes."""
-    return -np.inf if scores.dtype.kind == "f" else np.iinfo(np.int64).min
+__all__ = ["error_ulp", "float64_slack_ulp", "merits", "softmax_float64", "valid_elements", "winner_index"]
 
 
 def valid_elements(config: Config, scores: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
@@ -30,6 +25,24 @@ def valid_elements(config: Config, scores: np.ndarray, lengths: np.ndarray | Non
     columns = np.arange(scores.shape[1])
     limit = np.full(len(scores), scores.shape[1]) if lengths is None else np.asarray(lengths)
     return columns < cut_lengths(config, limit)[:, None]
+
+
+def merits(config: Config, scores: np.ndarray) -> np.ndarray:
+    """The scores, codes or real numbers, or −x with `select = smallest`, so that the largest one wins; of the same shape."""
+    if not config.selects_smallest:
+        return scores
+    return -scores if scores.dtype.kind == "f" else -scores.astype(np.int64)
+
+
+def winner_index(config: Config, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Index of the largest value of each row [V, N] where valid: of equal ones the first, or the last with `tie = last`.
+
+    The index is 0 where nothing is valid. float64 holds every score, sum of scores and code exactly.
+    """
+    ranked = np.where(valid, values, -np.inf)
+    if not config.last_wins:
+        return np.asarray(ranked.argmax(axis=1))
+    return np.where(valid.any(axis=1), ranked.shape[1] - 1 - ranked[:, ::-1].argmax(axis=1), 0)
 
 
 def softmax_float64(
@@ -41,9 +54,10 @@ def softmax_float64(
 ) -> np.ndarray:
     """The real numbers that probability codes stand for, in float64, [V, N].
 
-    p_i = exp(s·x_i) / Σ exp(s·x_j), and 0 beyond each length and for a `mask` [V, N] other than 0. s is score_scale /
-    temperature, times the inverse temperature of the codes `temperatures` [V]. The configuration's clipping, smoothing and floor
-    apply, and each group of a packet has a softmax of its own. The floor is the one in use, a whole code (`floor_code`).
+    p_i = exp(s·x_i) / Σ exp(s·x_j), and 0 beyond each length and for a `mask` [V, N] other than 0; with `select = smallest` of
+    −x in the place of x. s is score_scale / temperature, times the inverse temperature of the codes `temperatures` [V]. The
+    configuration's clipping, smoothing and floor apply, and each group of a packet has a softmax of its own. The floor is the one
+    in use, a whole code (`floor_code`).
 
     With `normaliser = none` the value is exp(s·x_i) / 2^(n+1) on the scale of the smallest score, where n is the exponent of
     the sum that the model computed, because this power of two is part of the result's definition.
@@ -62,14 +76,15 @@ def softmax_float64(
         return _ensemble_softmax(config, scores, lengths)
     if temperatures is not None:
         # The products are exact scores, because a term common to a whole vector cancels in softmax.
-        products = (scores - config.score_format.minimum) * temperatures[:, None]
+        products = config.position(scores) * temperatures[:, None]
         return softmax_float64(tempered(config), products, lengths, mask)
     valid = valid_elements(config, scores, lengths)
     if mask is not None:
         valid &= mask == 0
     if config.clips:
         scores = np.clip(scores, config.clip_minimum, config.clip_maximum)
-    shifted = np.where(valid, (scores - np.where(valid, scores, lowest(scores)).max(axis=1, keepdims=True)), 0)
+    ranked = np.where(valid, merits(config, scores), -np.inf)
+    shifted = np.where(valid, merits(config, scores) - ranked.max(axis=1, keepdims=True), 0)
     weights = np.where(valid, np.exp(shifted * config.effective_scale), 0.0)
     if config.normaliser != "none":
         total = weights.sum(axis=1, keepdims=True)
@@ -78,12 +93,12 @@ def softmax_float64(
         return np.where(valid, _above_floor(config, _smooth(config, probabilities, lengths), lengths), 0)
     step = min(config.effective_scale * math.log2(math.e), 64.0)  # octaves
     if scores.dtype.kind == "f":
-        positions = np.where(valid, scores - config.score_format.minimum, -np.inf).max(axis=1)
+        positions = np.where(valid, config.position(scores), -np.inf).max(axis=1)
         octaves = np.where(valid.any(axis=1), positions, 0) * step
         sum_exponent = np.floor(octaves + np.log2(np.maximum(weights.sum(axis=1), 1)))
     else:
         widths = numerics(config)
-        framed = np.where(valid, scores, config.score_format.minimum)
+        framed = np.where(valid, scores, config.code(0))
         positions, _, _ = frame(config, framed, valid.sum(axis=1))
         present = valid[:, : positions.shape[1]]
         sum_exponent, _ = normalise(widths, *accumulate(widths, *exponential(widths, positions), present))
@@ -104,8 +119,8 @@ def _above_floor(config: Config, probabilities: np.ndarray, lengths: np.ndarray)
 def _ensemble_softmax(config: Config, scores: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
     """Softmax of ensembles [V / M, N] from the members' scores [V, N], cut to the first member's length.
 
-    An element that a shorter member lacks counts as the smallest score, or as probability 0. Further elements of a longer member
-    do not count.
+    An element that a shorter member lacks counts as the score code of position 0, or as probability 0. Further elements of a
+    longer member do not count.
     """
     members, valid = config.ensemble, valid_elements(config, scores, lengths)
     shape = (-1, members, scores.shape[1])
@@ -115,7 +130,7 @@ def _ensemble_softmax(config: Config, scores: np.ndarray, lengths: np.ndarray | 
         each = softmax_float64(alone, scores, lengths).reshape(shape)
         mean, lengths_cut = np.where(first, each.mean(axis=1), 0), first.sum(axis=1)
         return np.where(first, _above_floor(config, _smooth(config, mean, lengths_cut), lengths_cut), 0)
-    sums = np.where(valid, scores, config.score_format.minimum).reshape(shape).sum(axis=1)
+    sums = np.where(valid, scores, config.code(0)).reshape(shape).sum(axis=1)
     return softmax_float64(summed(config), sums, first.sum(axis=1))
 
 

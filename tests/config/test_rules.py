@@ -40,6 +40,8 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "smoothing_edges": ("gather", "scatter"),
     "smoothing_passes": (1, 2),
     "top_k": (5, 2),
+    "select": ("largest", "smallest"),
+    "tie": ("first", "last"),
     "probability_format": ("UQ0", "UQ1"),
     "score_signed": (True, False),
     "integer_bits": (0, 1),

@@ -19,6 +19,8 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "profile": ("fast", "fastest", "small"),
     "lanes": (1, 1, 1, 1, 2, 4, 16),
     "per_vector": ("serial", "serial", "pipelined"),
+    "select": ("largest", "largest", "largest", "smallest"),
+    "tie": ("first", "first", "first", "last"),
     "mask": (False, False, True),
     "smoothing": ([], [], [1, 2, 1], [3, 1, 3, 0, 0]),
     "smoothing_edges": ("gather", "scatter"),

@@ -81,3 +81,12 @@ def test_stages_behind_the_product_ignore_the_temperature() -> None:
     assert losses is not None
     assert losses.winner is None
     assert plan(CONFIG).bound == plan(parts.inner).bound
+
+
+@pytest.mark.parametrize("mode", ["log_softmax", "cross_entropy"])
+def test_steps_that_are_too_coarse_before_the_product_alone_are_accepted(mode: str) -> None:
+    """The rule for natural logarithms concerns the scores behind the product: 63 · 40 / 16 nats, and 15 · 40 before it."""
+    config = Config.from_mapping(
+        {"mode": mode, "score_width": 4, "score_scale": 40.0, "temperature_bits": 2, "max_length": 8}
+    )
+    assert plan(config).bound is not None

@@ -121,6 +121,10 @@ def configurations(draw: st.DrawFn) -> Config | None:
         "accumulator": draw(st.sampled_from(["auto", "auto", "reference", "absolute", "two_pass"])),
         "top_k": draw(st.integers(1, 6)),
     }
+    if keys["mode"] != "sigmoid":
+        keys["select"] = draw(st.sampled_from(["largest", "smallest"]))
+    if keys["mode"] not in ("sigmoid", "cross_entropy", "sample"):
+        keys["tie"] = draw(st.sampled_from(["first", "last"]))
     if keys["accumulator"] == "two_pass":
         keys |= {"normaliser": "divider", "mode": "softmax"}
     if keys["normaliser"] == "logarithm":

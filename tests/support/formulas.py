@@ -63,33 +63,39 @@ class Question:
 
     @cached_property
     def sums(self) -> np.ndarray:
-        """Sums of the members' score codes, [N]; the smallest code stands for an element that a member lacks."""
+        """Sums of the members' score codes, [N]; the code that wins over no other stands for an element that a member lacks."""
         sums = np.zeros(self.length, dtype=np.int64)
         for member in self.inputs:
-            padded = np.full(max(self.length, len(member)), smallest_code(self.config))
+            padded = np.full(max(self.length, len(member)), self.last_code)
             padded[: len(member)] = member
             sums += padded[: self.length]
         return sums
 
-    @cached_property
+    @property
+    def last_code(self) -> int:
+        """The score code that wins over no other: the smallest, or the largest where the smallest score wins."""
+        return largest_code(self.config) if self.config.select == "smallest" else smallest_code(self.config)
+
+    @property
     def winner(self) -> int:
-        """First index of the largest score that takes part; 0 where none does."""
-        if not self.taking_part.any():
-            return 0
-        return int(np.argmax(np.where(self.taking_part, self.sums, self.sums.min() - 1)))
+        """Index of the winner among the scores that take part; 0 where none does."""
+        return self.ranking[0] if self.ranking else 0
 
     @property
     def best(self) -> int:
         """The winner's score code, or sum of codes."""
         if not self.taking_part.any():
-            return len(self.members) * smallest_code(self.config)
+            return len(self.members) * self.last_code
         return int(self.sums[self.winner])
 
     @cached_property
     def ranking(self) -> list[int]:
-        """Indices that take part, largest score first, the first index first among equal scores."""
-        order = np.argsort(-self.sums, kind="stable")
-        return [int(index) for index in order if self.taking_part[index]]
+        """Indices that take part, the winner first: by `select` the largest or the smallest score, by `tie` among equal scores
+        the lowest or the highest index."""
+        select = -1 if self.config.select == "smallest" else 1
+        tie = -1 if self.config.tie == "last" else 1
+        indices = (int(index) for index in np.flatnonzero(self.taking_part))
+        return sorted(indices, key=lambda index: (-select * int(self.sums[index]), tie * index))
 
     @property
     def scale(self) -> np.longdouble:
@@ -104,9 +110,13 @@ class Question:
 
     @cached_property
     def nats(self) -> np.ndarray:
-        """x_i: the mean of the members' scores in nats, [N]."""
+        """x_i: the mean of the members' scores in nats, [N]; of the smallest scores, −x_i."""
         mean = self._clipped(self.sums) if len(self.members) == 1 else self.sums
-        return mean.astype(np.longdouble) / len(self.members) * self.scale
+        return self._merits(mean) / len(self.members) * self.scale
+
+    def _merits(self, codes: np.ndarray) -> np.ndarray:
+        """The codes as numbers, or their opposites where the smallest score wins."""
+        return codes.astype(np.longdouble) * (-1 if self.config.select == "smallest" else 1)
 
     def _softmax(self, nats: np.ndarray, taking_part: np.ndarray) -> np.ndarray:
         if not taking_part.any():
@@ -122,7 +132,7 @@ class Question:
         mean = np.zeros(self.length, dtype=np.longdouble)
         for member in self.inputs:
             shared = min(len(member), self.length)
-            nats = self._clipped(member).astype(np.longdouble) * self.scale
+            nats = self._merits(self._clipped(member)) * self.scale
             mean[:shared] += self._softmax(nats, np.ones(len(member), dtype=bool))[:shared]
         return mean / len(self.members)
 
@@ -173,8 +183,13 @@ class Question:
 
     @property
     def exponentials(self) -> np.ndarray:
-        """min(1, e^(x_i − c)) with c `reference_offset` steps below the largest score, 0 where masked, [N]."""
+        """min(1, e^(x_i − c)) with c `reference_offset` steps below the largest score, 0 where masked, [N].
+
+        Of the smallest scores it is min(1, e^(c − x_i)) with c as many steps above the smallest score.
+        """
         reference = (largest_code(self.config) - self.config.reference_offset) * self.scale
+        if self.config.select == "smallest":
+            reference = -(smallest_code(self.config) + self.config.reference_offset) * self.scale
         return np.where(self.taking_part, np.exp(np.minimum(self.nats - reference, 0)), 0)
 
     @property

@@ -5,7 +5,7 @@ from dataclasses import replace
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.gumbel import gumbel_table
 from softstream.hw.numbers.random_words import WORD
-from softstream.hw.plan.fields import Field, Output, vector_flags
+from softstream.hw.plan.fields import Field, Output, substitute_score, vector_flags
 from softstream.hw.plan.modes.inverse_cdf import inverse_cdf_plan
 from softstream.hw.plan.records import ModePlan, Plan, StagePlan
 from softstream.hw.plan.rows import frame_row, steady_plan
@@ -28,6 +28,7 @@ def _plan(config: Config) -> Plan:
         return inverse_cdf_plan(config)
     noise = gumbel_table(config)
     each, position = each_cycle(config), f"UQ{config.score_width}.0"
+    score = "−x" if config.selects_smallest else "x"
     units = f"UQ{noise.noise_maximum.bit_length()}.0 in units of {noise.unit:.3g} nats"
     winner = f"{config.index_width}-bit index, {config.score_format}"
     rows = [
@@ -37,7 +38,7 @@ def _plan(config: Config) -> Plan:
         ),
         StagePlan(
             "gumbel",
-            f"first index of the largest x − ln(−ln u), {len(noise.base)} segments of a straight line",
+            f"first index of the largest {score} − ln(−ln u), {len(noise.base)} segments of a straight line",
             f"{position}, {units}",
             winner,
             4 + memory_cycles(config),
@@ -56,7 +57,7 @@ def _outputs(config: Config) -> tuple[Output, ...]:
         Field("index", "sample", config.index_width, "index of the class drawn"),
         Field("score", "score", config.score_width, "its score code", config.score_signed),
     )
-    flags = vector_flags(config, "; index 0 and the smallest score stand for the draw")
+    flags = vector_flags(config, f"; index 0 and the {substitute_score(config)} stand for the draw")
     return (Output("m_axis", "o", fields, "vector", "draw", flags),)
 
 

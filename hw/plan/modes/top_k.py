@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from softstream.hw.config.config import Config
 from softstream.hw.formats import ceil_log2
-from softstream.hw.plan.fields import Field, Output, vector_flags
+from softstream.hw.plan.fields import Field, Output, substitute_score, vector_flags
 from softstream.hw.plan.records import ModePlan, Plan, StagePlan
 from softstream.hw.plan.rows import frame_row, steady_plan
 from softstream.hw.plan.stage_cycles import QUEUE_LATENCY, direct_cycles
@@ -55,6 +55,7 @@ def list_of(config: Config, lane: int) -> Config:
         max_length=beats,
         score_width=config.score_width,
         score_signed=config.score_signed,
+        tie=config.tie,
         # The last beat of a vector may have no element in the lanes behind the first.
         mask=config.mask or lane > 0,
     )
@@ -112,7 +113,7 @@ def insertion_row(config: Config) -> StagePlan:
     tags = f"{count} tags of {tag_width(count)} bits"
     return StagePlan(
         "insertion",
-        f"sorted list of the {count} largest{' of each lane' if config.lanes > 1 else ''}",
+        f"sorted list of the {count} {config.select}{' of each lane' if config.lanes > 1 else ''}",
         f"UQ{config.score_width}.0",
         tags if config.lanes == 1 else f"{config.lanes} times {tags}",
         INSERTION_LATENCY,
@@ -148,10 +149,10 @@ def _plan(config: Config) -> Plan:
 def ranked_output(config: Config) -> Output:
     """The stream of the K largest, in order."""
     fields = (
-        Field("index", "top_indices", config.index_width, "index of one of the largest, in order"),
+        Field("index", "top_indices", config.index_width, f"index of one of the {config.select}, in order"),
         Field("score", "top_scores", config.score_width, "its score code", config.score_signed),
     )
-    flags = vector_flags(config, "; one beat of index 0 and the smallest score stands for them")
+    flags = vector_flags(config, f"; one beat of index 0 and the {substitute_score(config)} stands for them")
     return Output("m_axis", "o", fields, "rank", "element", flags)
 
 

@@ -57,11 +57,12 @@ def _plan(config: Config) -> Plan:
     codes = exponential_codes(config)
     limits, cycles, each = exponential_bound(codes), exponential_schedule(config), each_cycle(config)
     narrow = codes.codes is not None
+    difference = "c − x" if config.selects_smallest else "x − c"
     tables = codes.widths.tables
     lookup = (
-        f"min(1, e^(s(x − c))), one table of {1 << config.score_width} entries"
+        f"min(1, e^(s({difference}))), one table of {1 << config.score_width} entries"
         if narrow
-        else f"min(1, e^(s(x − c))), {method_text(codes.widths)}, shift and rounding"
+        else f"min(1, e^(s({difference}))), {method_text(codes.widths)}, shift and rounding"
     )
     stages = (
         frame_row(config),

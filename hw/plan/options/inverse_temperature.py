@@ -23,7 +23,7 @@ def _row(before: Config, after: Config) -> StagePlan:
     code = QFormat(before.temperature_bits - before.temperature_fraction, before.temperature_fraction)
     return StagePlan(
         "inverse_temperature",
-        f"(code − smallest code) · u, exact; {range_text(before)}",
+        f"({'largest code − code' if before.selects_smallest else 'code − smallest code'}) · u, exact; {range_text(before)}",
         f"{before.score_format}, {code}",
         f"UQ{after.score_width}.0",
         product_cycles(before) + 1,

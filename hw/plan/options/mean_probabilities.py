@@ -35,7 +35,7 @@ def _row(config: Config, inner: Config) -> StagePlan:
     form = f"{inner.probability_qformat}"
     return StagePlan(
         "mean_probabilities",
-        f"Σ of the probabilities of {config.ensemble} members, over {config.ensemble}; first index of the largest sum",
+        f"Σ of the probabilities of {config.ensemble} members, over {config.ensemble}; {config.tie} index of the largest sum",
         form,
         form,
         mean_latency(config, inner),

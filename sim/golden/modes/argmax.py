@@ -10,6 +10,6 @@ __all__ = ["argmax"]
 
 
 def argmax(config: Config, block: Block) -> dict[str, np.ndarray]:
-    """First index of the largest score, and its code, [V]; the flag of fully masked vectors where the head has a mask."""
-    index, position = maximum(block.positions, block.taking_part)
+    """Index of the winner, and its code, [V]; the flag of fully masked vectors where the head has a mask."""
+    index, position = maximum(block.positions, block.taking_part, last_wins=config.last_wins)
     return {"argmax": index, "best": unframe(config, position), **block.flags}

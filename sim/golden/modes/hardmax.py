@@ -10,7 +10,7 @@ __all__ = ["hardmax"]
 
 
 def hardmax(config: Config, block: Block) -> dict[str, np.ndarray]:
-    """The code of 1.0 at the first index of each vector's largest score, 0 elsewhere, [V, N]."""
-    index, _ = maximum(block.positions, block.taking_part)
+    """The code of 1.0 at the index of each vector's winner, 0 elsewhere, [V, N]."""
+    index, _ = maximum(block.positions, block.taking_part, last_wins=config.last_wins)
     wins = block.taking_part & (np.arange(block.positions.shape[1]) == index[:, None])
     return {"one_hot": np.where(wins, config.probability_maximum, 0), **block.flags}

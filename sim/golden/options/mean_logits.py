@@ -14,7 +14,7 @@ __all__ = ["mean_logits"]
 def mean_logits(config: Config, after: Config, block: Block) -> Block:
     """Sums of score codes as positions of the format behind, [V / M, N]; the sideband is that of the last member."""
     members = config.ensemble
-    positions = member_sum(block.positions, block.lengths, members)
-    positions += sum_offset(config) - after.score_format.minimum
+    # A sum of positions is M times a constant away from the position of the sum of the codes.
+    positions = member_sum(block.positions, block.lengths, members) + after.position(sum_offset(config))
     sideband = {field.array: block.sideband[field.array][members - 1 :: members] for field in sidebands(config)}
     return replace(block, positions=positions, lengths=result_lengths(config, block.lengths), sideband=sideband)

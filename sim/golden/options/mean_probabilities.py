@@ -14,8 +14,8 @@ __all__ = ["mean_probabilities"]
 def mean_probabilities(
     config: Config, inner: Config, block: Block, arrays: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Guarded codes of the mean, [V / M, N], 0 beyond each length; first index of the largest sum, and that sum, [V / M]."""
+    """Guarded codes of the mean, [V / M, N], 0 beyond each length; index of the largest sum, and that sum, [V / M]."""
     sums = member_sum(arrays["probabilities"], block.lengths, config.ensemble)
     valid = np.arange(sums.shape[1]) < result_lengths(config, block.lengths)[:, None]
-    index, largest = maximum(sums, valid)
+    index, largest = maximum(sums, valid, last_wins=config.last_wins)
     return {"argmax": index, "best_sum": largest, "probabilities": sums // config.ensemble}

@@ -15,7 +15,7 @@ class Block:
     """Framed vectors of the stream: the input of the model of a head."""
 
     positions: np.ndarray
-    """Score codes above the smallest, 0 where masked, int64 [V, N]; undefined beyond the length of a vector."""
+    """Positions of the score codes, 0 where masked, int64 [V, N]; undefined beyond the length of a vector."""
     lengths: np.ndarray
     """Elements of each vector, cut at max_length, [V]."""
     sideband: Mapping[str, np.ndarray]
@@ -44,11 +44,12 @@ def frame(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Score codes [V, N] and lengths [V] to (positions [V, N'], lengths [V], overlong [V]), N' = min(N, max_length).
 
-    position = code − smallest code of the format, 0 where `mask` [V, N] is set. A vector longer than max_length keeps its
+    position = code − smallest code of the format, or largest code − code with `select = smallest`; 0 where `mask` [V, N] is
+    set. A vector longer than max_length keeps its
     first max_length elements and is flagged.
     """
     overlong = lengths > config.max_length
-    positions = scores[:, : config.max_length].astype(np.int64) - config.score_format.minimum
+    positions = config.position(scores[:, : config.max_length].astype(np.int64))
     if mask is not None:
         positions[mask[:, : config.max_length] != 0] = 0
     return positions, np.minimum(lengths, config.max_length), overlong
@@ -56,4 +57,4 @@ def frame(
 
 def unframe(config: Config, positions: np.ndarray) -> np.ndarray:
     """Positions back to score codes."""
-    return positions + config.score_format.minimum
+    return np.asarray(config.code(positions))
