@@ -29,6 +29,7 @@ from softstream.scripts.importer.calibration import Inputs, tensors
 from softstream.scripts.importer.graph import Graph
 from softstream.scripts.importer.operators import HeadNode, head_node
 from softstream.scripts.importer.quantisation import Quantisation, quantiser_behind, quantiser_in_front
+from softstream.scripts.scale import AUTO, best_scale
 
 __all__ = ["Fact", "Imported", "import_onnx"]
 
@@ -86,6 +87,13 @@ def import_onnx(path: str | Path, node: str | None = None, *, calibrate: Inputs 
     the graph leaves open, and inputs that do not match; `MissingTool` without the extra `onnx`; `ToolFailure` where
     onnxruntime does not run the model.
     """
+    if keys.get("score_scale") == AUTO:
+        if calibrate is None:
+            raise UserError(
+                f"score_scale = {AUTO}: is chosen from the scores in front of the node; give inputs of the model; for example "
+                "--calibrate X.npy"
+            )
+        del keys["score_scale"]
     graph = Graph(Path(path))
     head = head_node(graph, node)
     draft = _Draft(graph, head, dict(keys))
@@ -139,8 +147,8 @@ class _Draft:
 
     def imported(self) -> Imported:
         """The head. Raises `UserError` where the keys do not go together or have no plan."""
+        config = self._config()
         try:
-            config = Config(**{**self.keys, **self.settings})
             plan(config)
         except UserError as error:
             raise UserError(f"{self.where}: {error}") from None
@@ -156,6 +164,13 @@ class _Draft:
             flattened=self.head.flattened,
             scores=self.scores,
         )
+
+    def _config(self, **others: Any) -> Config:
+        """The configuration of the keys so far, with others that they win over."""
+        try:
+            return Config.from_mapping({**others, **self.keys, **self.settings})
+        except UserError as error:
+            raise UserError(f"{self.where}: {error}") from None
 
     @property
     def mode(self) -> str:
@@ -173,7 +188,7 @@ class _Draft:
             names.append(self.head.k)
         runs = tensors(self.graph, names, inputs)
         scores = np.concatenate([self._rows(run[0]) for run in runs])
-        if scores.dtype.kind not in "iuf":
+        if scores.dtype.kind not in "iuf":  # the narrow floats of ml_dtypes
             scores = scores.astype(np.float64)
         if scores.dtype.kind == "f" and np.isnan(scores).any():
             raise UserError(
@@ -290,7 +305,7 @@ class _Draft:
         return True
 
     def _read_floats(self, text: str) -> None:
-        order_only = MODES[self.mode].order_only
+        self._read_exclusions()
         if "score_scale" in self.settings:
             self.state("scores", f"{text or 'not quantised'}; the scale is that of the command")
         elif self.scores is None:
@@ -298,15 +313,18 @@ class _Draft:
             scale = _KNOWN["score_scale"].default
             self.unexpressed.append(
                 f"no quantiser is in front of the node: score_scale stays {scale}"
-                + ("" if order_only else ", and the probabilities depend on it")
+                + ("" if MODES[self.mode].order_only else ", and the probabilities depend on it")
                 + "; give --calibrate X.npy, or --set score_scale=…"
             )
         else:
-            keys = {key: self.settings[key] for key in ("score_width", "score_signed") if key in self.settings}
-            scale = _automatic_scale(
-                Config.from_mapping({"mode": self.mode, "score_scale": _FINE_SCALE, **keys}), self.scores
-            )
-            self.state("scores", f"{text or 'not quantised'}; the scale holds the calibration", score_scale=scale)
+            choice = best_scale(self._config(score_scale=_FINE_SCALE), self.scores)
+            self.state("scores", f"{text or 'not quantised'}; {choice.text}", score_scale=choice.scale)
+
+    def _read_exclusions(self) -> None:
+        """Scores of −inf, as attention masks write them, exclude their elements."""
+        if self.scores is not None and self.scores.dtype.kind == "f" and np.isneginf(self.scores).any():
+            excluded = int(np.count_nonzero(np.isneginf(self.scores)))
+            self.state("mask", f"{excluded} scores of the calibration are −inf", mask=True)
 
     # Results -------------------------------------------------------------------------------------------------------------
 
@@ -379,20 +397,3 @@ def _codes(scores: np.ndarray, codes: Quantisation) -> np.ndarray:
     assert codes.scale is not None  # of real numbers
     numbers = np.rint(scores.astype(np.float64) / codes.scale) + codes.zero_point
     return np.clip(numbers, codes.low, codes.high).astype(np.int64)
-
-
-def _automatic_scale(config: Config, scores: np.ndarray) -> float:
-    """A step with which no score saturates, rounded up to four digits.
-
-    Where a shift changes no result, the widest vector decides, and otherwise the largest magnitude.
-    """
-    low, high = config.score_format.minimum, config.score_format.maximum
-    finite = np.where(np.isfinite(scores), scores, np.nan).astype(np.float64)
-    largest, smallest = np.nanmax(finite), np.nanmin(finite)
-    scale = max(largest / high, smallest / low if low else 0.0)
-    if config.shift_invariant:
-        scale = min(scale, float(np.nanmax(np.nanmax(finite, axis=1) - np.nanmin(finite, axis=1))) / (high - low))
-    if not scale > 0:
-        return float(_KNOWN["score_scale"].default)
-    unit = 10.0 ** (math.floor(math.log10(scale)) - 3)
-    return float(f"{math.ceil(scale / unit) * unit:.4g}")

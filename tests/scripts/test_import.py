@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shlex
 import sys
 import tomllib
 
@@ -12,6 +13,7 @@ import softstream
 from softstream.hw.config.config import Config, load_toml
 from softstream.hw.errors import ToolFailure, UserError
 from softstream.scripts.cli import main
+from softstream.scripts.scale import best_scale
 from softstream.sim.data import CLASSIFIER, CLASSIFIER_DESCRIPTION, DIGITS_NETWORK
 from softstream.sim.golden import golden
 
@@ -34,6 +36,12 @@ def cli(capsys):
         return ended.value.code, captured.out, captured.err
 
     return run
+
+
+@pytest.fixture
+def save(tmp_path):
+    """Saves a model with the given nodes, shape and constants, and gives its path."""
+    return lambda *arguments, **options: saved(tmp_path / "model.onnx", *arguments, **options)
 
 
 # The classifier of the digits ----------------------------------------------------------------------------------------
@@ -83,6 +91,23 @@ def test_one_command_goes_from_a_model_and_inputs_to_the_comparison(cli, tmp_pat
     assert {path.name for path in (tmp_path / "head").iterdir()} == {"config.toml", "scores.npy", "report.html"}
 
 
+@pytest.mark.parametrize(
+    ("operator", "title"),
+    [("LogSoftmax", "log_softmax"), ("Hardmax", "hardmax"), ("Sigmoid", "sigmoid"), ("TopK", "top_k")],
+)
+def test_the_command_that_is_printed_compares(cli, save, tmp_path, operator, title):
+    more = {"k": np.int64([2])} if operator == "TopK" else {}
+    path = save([node(operator, ["x", *more], ["p", *(["i"] if more else [])])], ["v", 4], more)
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(20, 4)).astype("f4"))
+    code, out, err = cli("import", path, "--calibrate", tmp_path / "x.npy", "-o", tmp_path / "head", "--json")
+    assert (code, err) == (0, "")
+    words = shlex.split(json.loads(out)["compare"])
+    assert words[:2] == ["softstream", "compare"]
+    code, out, err = cli(*words[1:], "--no-place", "--json")
+    assert code == 0, err
+    assert [member["member"] for member in json.loads(out)["members"]] == ["argmax", title]
+
+
 @pytest.mark.long
 def test_the_script_makes_this_classifier():
     pytest.importorskip("sklearn")
@@ -111,12 +136,6 @@ def test_the_classifier_is_read_in_python_without_a_run():
 
 
 SOFTMAX = node("Softmax", ["x"], ["p"], name="head")
-
-
-@pytest.fixture
-def save(tmp_path):
-    """Saves a model with the given nodes, shape and constants, and gives its path."""
-    return lambda *arguments, **options: saved(tmp_path / "model.onnx", *arguments, **options)
 
 
 def linear(operator, tensor, result, quantity):
@@ -328,6 +347,28 @@ def test_a_softmax_and_what_ranks_its_results_are_one_head(save):
     path = save([SOFTMAX, node("ArgMax", ["p"], ["index"], name="arg", axis=0)], ["v", 10])
     with pytest.raises(UserError, match=r"2 nodes could become a head, head \(Softmax\), arg \(ArgMax\); name one"):
         softstream.import_onnx(path)
+
+
+def test_scores_without_a_quantiser_decide_on_the_scale(save):
+    path = save([SOFTMAX], ["v", 5])
+    inputs = np.random.default_rng(0).normal(size=(50, 5)).astype(np.float32)
+    head = softstream.import_onnx(path, calibrate=inputs, score_scale="auto")
+    assert head.config.score_scale == best_scale(head.config, inputs).scale
+    assert head.keys["score_scale"] == head.config.score_scale
+    assert head.unexpressed == ()
+    with pytest.raises(
+        UserError, match=r"score_scale = auto: is chosen from the scores .*; for example --calibrate X.npy"
+    ):
+        softstream.import_onnx(path, score_scale="auto")
+    assert "score_scale stays 0.0625, and the probabilities depend on it" in softstream.import_onnx(path).unexpressed[0]
+
+
+def test_scores_of_minus_infinity_go_to_the_mask(save):
+    inputs = np.float32([[1, -np.inf, 2], [0, 0, -np.inf]])
+    head = softstream.import_onnx(save([SOFTMAX], ["v", 3]), calibrate=inputs)
+    assert head.config.mask
+    assert np.array_equal(head.scores, inputs)
+    assert np.array_equal(softstream.quantise(head.config, head.scores).mask, np.isinf(inputs))
 
 
 def smaller(axis=-1, log=False, keepdims=1, total="e"):
