@@ -43,6 +43,10 @@ ARTEFACTS: dict[str, Artefact] = {
     "c-model": Artefact("A bit-true model in C99 and C++: one header, with the formats as constants.", "c_model"),
     "templates": Artefact("An instance for VHDL to paste, and a component for Amaranth to import.", "templates"),
     "testbench": Artefact("A self-checking Verilog testbench with vectors, for Icarus and Verilator.", "testbench"),
+    "vivado": Artefact(
+        "For Vivado: interface attributes, an IP-XACT component, a packaging script, constraints.", "vivado"
+    ),
+    "quartus": Artefact("For Quartus: a component of Platform Designer, and constraints.", "quartus"),
 }
 """Option of `generate` without its dashes → the artefact."""
 
