@@ -37,7 +37,6 @@ FLOAT_ROUNDING = 2.0**-22
 """Relative distance within which a scale in float32 counts as 1/L."""
 _FINE_SCALE = 2.0**-12
 """A scale that every mode takes at every width, 16 nats for 16 bits."""
-_ONLY = {"select": "largest", "tie": "first"}
 _KNOWN = {key.name: key for key in KEYS}
 
 
@@ -122,14 +121,10 @@ class _Draft:
         stated = {key: number for key, number in keys.items() if key in _KNOWN and key not in self.settings}
         self.keys.update(stated)
         self.facts.append(Fact(name, value, stated))
-        for key, number in keys.items():
-            if key in _KNOWN or number in ("largest", "first"):
-                continue
-            if key in ("select", "tie"):
-                raise UserError(
-                    f"{self.where}: {key} = {number}: a head has the {_ONLY[key]} of equal or ordered scores alone"
-                )
-            self.unexpressed.append(f"{key} = {number}: no configuration key says it")
+        unknown = [
+            f"{key} = {number}: no configuration key says it" for key, number in keys.items() if key not in _KNOWN
+        ]
+        self.unexpressed += unknown
 
     def read(self, inputs: Inputs | None) -> None:
         """Reads everything, in the order in which it is shown."""

@@ -371,6 +371,33 @@ def test_scores_of_minus_infinity_go_to_the_mask(save):
     assert np.array_equal(softstream.quantise(head.config, head.scores).mask, np.isinf(inputs))
 
 
+@pytest.mark.parametrize(
+    ("operator", "attributes", "keys"),
+    [
+        ("ArgMax", {"axis": 1}, {"mode": "argmax", "select": "largest", "tie": "first"}),
+        ("ArgMax", {"axis": 1, "select_last_index": 1}, {"mode": "argmax", "select": "largest", "tie": "last"}),
+        ("ArgMin", {"axis": 1}, {"mode": "argmax", "select": "smallest", "tie": "first"}),
+        ("ArgMin", {"axis": 1, "select_last_index": 1}, {"mode": "argmax", "select": "smallest", "tie": "last"}),
+        ("TopK", {}, {"mode": "top_k", "top_k": 2, "select": "largest", "tie": "first"}),
+        ("TopK", {"largest": 0, "sorted": 0}, {"mode": "top_k", "top_k": 2, "select": "smallest", "tie": "first"}),
+    ],
+)
+def test_the_order_is_that_of_the_attributes(save, operator, attributes, keys):
+    """Also as onnxruntime decides, on scores with many ties."""
+    more, results = ({"k": np.int64([2])}, ["v", "i"]) if operator == "TopK" else ({}, ["i"])
+    path = save([node(operator, ["x", *more], results, **attributes)], ["v", 9], more, kind="int32")
+    inputs = np.random.default_rng(3).integers(-3, 3, (50, 9)).astype(np.int32)
+    head = softstream.import_onnx(path, calibrate=inputs)
+    mapping = head.config.to_mapping()
+    assert {key: mapping[key] for key in keys} == keys
+    result = golden(head.config, head.scores)
+    [indices] = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(["i"], {"x": inputs})
+    if attributes.get("sorted", 1):
+        assert np.array_equal(result.get("top_indices", result.get("argmax")).reshape(indices.shape), indices)
+    else:
+        assert np.array_equal(np.sort(result["top_indices"], axis=1), np.sort(indices, axis=1))
+
+
 def smaller(axis=-1, log=False, keepdims=1, total="e"):
     """A softmax of x in smaller operators, without the subtraction of the maximum."""
     nodes = [node("Exp", ["x"], ["e"]), node("ReduceSum", [total, "axes"], ["s"], keepdims=keepdims)]
