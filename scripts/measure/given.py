@@ -40,9 +40,9 @@ class GivenError:
     """Of the exact values of the codes: what rounding and saturation of the scores cost."""
 
     @classmethod
-    def of(cls, results: np.ndarray, of_codes: np.ndarray, of_given: np.ndarray) -> "GivenError":
-        """Of results, exact values of the codes, and exact values of the given floats, all in the unit of the errors."""
-        return cls(Distance.of(results - of_given), Distance.of(of_codes - of_given))
+    def of(cls, total: np.ndarray, hardware: np.ndarray) -> "GivenError":
+        """Of signed errors against the given floats, and against the exact values of the codes."""
+        return cls(Distance.of(total), Distance.of(total - hardware))
 
 
 def given_vectors(

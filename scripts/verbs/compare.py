@@ -438,13 +438,10 @@ def _judge(
         probability_accuracy=accuracy(by_codes),
     )
     error, saturated = (both[valid] for both in signed_errors(config, codes, exact))
-    one = 2.0**config.probability_width
-    given = None
-    if of_given is not None:
-        given = GivenError.of(codes[valid], exact[valid] * one, given_exact[valid] * one)
+    given_error = signed_errors(config, codes, given_exact)[0][valid]
     swept = sweep_pairs(config.replace(mask=False))
     every, cut = (error, saturated) if swept is None else (np.append(error, swept[1]), np.append(saturated, swept[2]))
-    real = codes / one
+    real = codes / 2.0**config.probability_width
     sums = real.sum(axis=1)[valid.any(axis=1)]  # of a fully masked vector nothing is left to sum
     bins: tuple[Bin, ...] = ()
     calibration = given_calibration = None
@@ -454,7 +451,7 @@ def _judge(
         bins, calibration = reliability(real[rows, normalised.argmax][known], (normalised.argmax == labels)[known])
         _, given_calibration = reliability(given_exact[rows, winners][known], (winners == labels)[known])
     return decisions, Probabilities(
-        given=given,
+        given=None if of_given is None else GivenError.of(given_error, error),
         maximum_error_ulp=float(np.abs(every[~cut]).max(initial=0.0)),
         worst_error_ulp=float(np.abs(every).max(initial=0.0)),
         mean_error_ulp=Distance.of(error).mean,
@@ -466,7 +463,7 @@ def _judge(
         exact=exact[valid],
         error_ulp=error,
         given_exact=given_exact[valid],
-        given_error_ulp=codes[valid] - given_exact[valid] * one,
+        given_error_ulp=given_error,
         sweep=None if swept is None else swept[0],
         reliability=bins,
         calibration_error=calibration,

@@ -515,8 +515,7 @@ def _error(inputs: _Inputs, derived: Plan, result: Mapping[str, np.ndarray]) -> 
     else:  # the loss of a label outside the vector is infinite
         counted = np.isfinite(exact)
     error, saturated = (both[counted] for both in errors_ulp(config, code, codes, exact))
-    one = 2.0**config.probability_width
-    against = GivenError.of(codes[counted], exact[counted] * one, of_given[counted] * one)
+    total = errors_ulp(config, code, codes, of_given)[0][counted]
     hardware = Distance.of(error)
     return Error(
         unit="ulp",
@@ -527,7 +526,7 @@ def _error(inputs: _Inputs, derived: Plan, result: Mapping[str, np.ndarray]) -> 
         bound=derived.bound_ulp,
         worst_bound=derived.worst_ulp,
         slack=float64_slack_ulp(config),
-        given=None if inputs.scores.given is None else against,
+        given=None if inputs.scores.given is None else GivenError.of(total, error),
     )
 
 

@@ -82,6 +82,7 @@ def test_no_arguments_is_help(cli):
         "gallery",
         "bench",
         "explore",
+        "import",
         *boards,
         "presets",
         "keys",
@@ -393,7 +394,7 @@ def test_an_existing_output_survives_a_failed_generation(refused, cli, tmp_path,
     assert cli("generate", *SMALL, "-o", out)[0] == 0
     before = {path.name: path.read_bytes() for path in out.iterdir()}
 
-    def failing(config):
+    def failing(config, name):
         raise ToolFailure("Yosys ended with exit code 1")
 
     monkeypatch.setattr("softstream.scripts.verbs.generate.verilog", failing)

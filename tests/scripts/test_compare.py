@@ -86,9 +86,10 @@ def test_scores_without_labels_leave_accuracy_and_reliability_out():
 
 
 def truth(config, floats, labels):
-    """(flips, largest error in ulp) of the head against the floats, by NumPy and the arrays of the model alone."""
+    """(flips, largest error in ulp) of the head against the floats, by NumPy in long double and the arrays of the model alone."""
     result = golden(config, quantise(config, floats).codes)
-    weights = np.exp(floats - floats.max(axis=1, keepdims=True))
+    real = floats.astype(np.longdouble)
+    weights = np.exp(real - real.max(axis=1, keepdims=True))
     exact = weights / weights.sum(axis=1, keepdims=True)
     flips = np.count_nonzero(result.argmax != floats.argmax(axis=1))
     return flips, np.abs(result.probabilities - 256 * exact).max(), np.mean(floats.argmax(axis=1) == labels)
@@ -154,16 +155,19 @@ def test_excluded_scores_take_no_part():
 
 
 @settings(max_examples=40, deadline=None)
-@given(data=st.data(), scale=st.floats(0.01, 1), dtype=st.sampled_from([np.float16, np.float32, np.float64]))
+@given(data=st.data(), scale=st.floats(0.01, 1), dtype=st.sampled_from([np.float16, np.float32, np.float64, np.int8]))
 def test_the_number_that_differs_is_numpys_for_random_shapes_scales_and_types(data, scale, dtype):
     vectors, columns = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 9))
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
     spread, offset = data.draw(st.sampled_from([0.01, 0.2, 3, 50])), data.draw(st.sampled_from([0, 20, -300]))
-    floats = rng.normal(offset, spread, (vectors, columns)).astype(dtype)
+    values = rng.normal(offset, spread, (vectors, columns))
+    scores = np.clip(np.rint(values), -8, 7).astype(dtype) if dtype == np.int8 else values.astype(dtype)
     config = Config(max_length=columns, score_width=4, score_scale=scale)
-    d = compare(config, floats, place=False).decisions
-    winners = golden(config, quantise(config, floats).codes).argmax
-    assert d.argmax_flips == d.softmax_flips == np.count_nonzero(winners != np.argmax(floats, axis=1))
+    d = compare(config, scores, place=False).decisions
+    winners = golden(config, quantise(config, scores).codes).argmax
+    flips = np.count_nonzero(winners != np.argmax(scores, axis=1))
+    assert d.argmax_flips == d.softmax_flips == d.code_flips == flips
+    assert not flips or dtype != np.int8  # codes are the given scores
 
 
 def test_the_range_of_the_scores_stands_beside_that_of_the_codes():
