@@ -240,6 +240,32 @@ def _clip_fits(settings: Settings) -> Refusal | None:
     return None
 
 
+# Codes of probabilities --------------------------------------------------------------------------------------------------
+
+
+def _codes_are_probabilities(settings: Settings) -> Refusal | None:
+    """Modes without any codes ignore the keys, so that one configuration serves argmax and softmax alike."""
+    if not settings.recodes or settings.traits.probabilities or not settings.traits.has_codes:
+        return None
+    key = "output_levels" if settings.rescales else "output_zero_point"
+    reason = "its results are logarithms, in steps of 2^−P"
+    if settings.traits.exponentials:
+        reason = "the user divides its codes by their sum, so a common factor cancels and a zero point would not"
+    return Refusal(_given(settings, key, "mode"), reason, "mode = 'softmax'", f"{key} = 0")
+
+
+def _levels_fit(settings: Settings) -> Refusal | None:
+    limit = 1 << settings.probability_width
+    if settings.levels <= limit or not settings.traits.probabilities:
+        return None
+    return Refusal(
+        _given(settings, "output_levels", "probability_width"),
+        f"a step of a code must not be finer than 2^−P, so at most {limit} levels are possible",
+        f"output_levels = {limit - 1}",
+        f"probability_width = {ceil_log2(settings.levels)}",
+    )
+
+
 # Stages behind the head --------------------------------------------------------------------------------------------------
 
 
@@ -285,7 +311,15 @@ def _post_stages_have_probabilities(settings: Settings) -> Refusal | None:
 
 def _guard_bits_between_stages(settings: Settings) -> Refusal | None:
     stage = _post_stage(settings)
-    if not stage or settings.guarded_bits >= 2:
+    if settings.guarded_bits >= 2:
+        return None
+    if not stage and settings.rescales and settings.two_pass:
+        return Refusal(
+            _given(settings, "output_levels", "probability_width", "guard_bits"),
+            f"probabilities need 2 more guard bits before they are rescaled, and have at most {WIDEST_PROBABILITY} bits",
+            "guard_bits = 4" if settings.probability_width <= WIDEST_PROBABILITY - 3 else "output_levels = 0",
+        )
+    if not stage:
         return None
     key, value = ("guard_bits", 4) if settings.guard_bits < 3 else ("probability_width", WIDEST_PROBABILITY - 2)
     return Refusal(
@@ -479,6 +513,8 @@ RULES: tuple[Rule, ...] = (
     _draws_fit,
     _ensemble_fits,
     _post_stages_have_probabilities,
+    _codes_are_probabilities,
+    _levels_fit,
     _guard_bits_between_stages,
     _floor_leaves_something,
     _noise_has_a_table,

@@ -92,7 +92,15 @@ class Settings:
     )
     probability_format: Literal["UQ0", "UQ1"] = declare(
         "UQ0", "output", "UQ0.P saturates 1.0 to 1 − 2^−P; UQ1.P holds 1.0 exactly",
-        modes=lambda traits: traits.has_codes and not traits.logarithmic,
+        modes=lambda traits: traits.has_codes and not traits.logarithmic, options=lambda settings: not settings.rescales,
+    )
+    output_levels: int = declare(
+        0, "output", "L of codes in steps of 1/L: p ≈ (code − output_zero_point) / L, at most 2^P, for example 255 or 127; 0: "
+        "2^P", unit="steps", values=Integers(0, 1 << WIDEST_PROBABILITY), modes=lambda traits: traits.probabilities,
+    )
+    output_zero_point: int = declare(
+        0, "output", "the code of probability 0, for example −128 for int8; codes are signed where it is below 0",
+        unit="code steps", values=Integers(-65536, 65535), modes=lambda traits: traits.probabilities,
     )
     integer_bits: int = declare(
         0, "output", "the integer bits of logarithmic results: 0 takes as many as hold every result, fewer saturate",
@@ -333,14 +341,53 @@ class Settings:
         return QFormat(int(self.probability_format == "UQ1"), self.probability_width)
 
     @property
+    def levels(self) -> int:
+        """Steps of a code from 0 to 1.0, so that a step is 1 / levels: L of `output_levels`, or 2^P."""
+        return self.output_levels or 1 << self.probability_width
+
+    @property
+    def rescales(self) -> bool:
+        """Whether a step of a probability code is another than 2^−P."""
+        return self.levels != 1 << self.probability_width
+
+    @property
+    def recodes(self) -> bool:
+        """Whether probability codes differ from those of UQ0.P or UQ1.P, by their step or by their zero point."""
+        return self.rescales or self.output_zero_point != 0
+
+    @property
     def probability_maximum(self) -> int:
-        """The code that 1.0 becomes."""
-        return (1 << self.probability_width) - (self.probability_format == "UQ0")
+        """The steps from the code of 0 to the code of 1.0: 2^P − 1 in UQ0.P, where 1.0 saturates; L where codes are rescaled."""
+        return self.levels - (self.probability_format == "UQ0" and not self.rescales)
+
+    @property
+    def probability_codes(self) -> tuple[int, int]:
+        """The codes of 0 and of 1.0."""
+        return self.output_zero_point, self.output_zero_point + self.probability_maximum
+
+    @property
+    def output_signed(self) -> bool:
+        """Whether probability codes are two's complement."""
+        return self.output_zero_point < 0
 
     @property
     def output_width(self) -> int:
-        """Bits of a probability code."""
-        return self.probability_qformat.width
+        """Bits of a probability code: as many as hold the codes of 0 and of 1.0."""
+        zero, one = self.probability_codes
+        return max(one.bit_length(), (~zero).bit_length()) + 1 if self.output_signed else one.bit_length()
+
+    @property
+    def probability_form(self) -> str:
+        """How a probability follows from its code: the Q-format, or a formula where codes are rescaled or shifted."""
+        if not self.recodes:
+            return f"{self.probability_qformat}"
+        zero = self.output_zero_point
+        code = f"(code {'−' if zero > 0 else '+'} {abs(zero)})" if zero else "code"
+        return f"{code}/{self.levels}"
+
+    def probability_of(self, codes: Any) -> Any:
+        """The real values of probability codes, a number or an array of them: (code − output_zero_point) / levels."""
+        return (codes - self.output_zero_point) / self.levels
 
     @property
     def index_width(self) -> int:

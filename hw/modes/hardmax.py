@@ -79,8 +79,9 @@ class OneHot(wiring.Component):
                 current.before.eq(current.before - 1),
                 current.leads.eq(current.before == 1),
             ]
+        zero, one = config.probability_codes
         for lane, name in enumerate(each_lane("probability", config.lanes)):
-            m.d.comb += out[name].eq(Mux(current.leads & (current.lane == lane), config.probability_maximum, 0))
+            m.d.comb += out[name].eq(Mux(current.leads & (current.lane == lane), one, zero))
         m.d.comb += [out[name].eq(~current.alone | current[name]) for name in keep_names(config.lanes)]
         m.d.comb += [out.last.eq(current.alone), *(out[name].eq(current[name]) for name in flags(config))]
         return m

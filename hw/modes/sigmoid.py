@@ -30,7 +30,7 @@ class _Lookup(wiring.Component):
         m = Module()
         config = self._config
         memory, beat, out = memory_cycles(config), self.i.payload, self.o.payload
-        codes = sigmoid_codes(config).tolist()
+        codes = (sigmoid_codes(config) & ((1 << config.output_width) - 1)).tolist()
         m.d.comb += self.o.valid.eq(delay(m, self.i.valid, memory, "valid", reset=True))
         for position, probability in zip(
             each_lane("position", config.lanes), each_lane("probability", config.lanes), strict=True
@@ -39,7 +39,7 @@ class _Lookup(wiring.Component):
             code: Value = table(m, f"codes_{position}", config.output_width, codes, address, memory, block=True)
             if config.mask:
                 mask = position.replace("position", "mask")
-                code = Mux(delay(m, beat[mask], memory, mask), 0, code)
+                code = Mux(delay(m, beat[mask], memory, mask), config.output_zero_point, code)
             m.d.comb += out[probability].eq(code)
         for name in ("last", "overlong", *keep_names(config.lanes)):
             m.d.comb += out[name].eq(delay(m, beat[name], memory, name))

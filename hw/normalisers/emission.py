@@ -35,7 +35,7 @@ def emission(
         def elaborate(self, platform: Any) -> Module:
             m = Module()
             widths, cycles = self._widths, schedule(self._config)
-            m.submodules.exponential = exponential = Exponential(widths, 1, cycles.memory)
+            m.submodules.exponential = exponential = Exponential(widths, 1, cycles.memory, widths.element_tables)
             m.submodules.distance = distance = Distance(widths, self._factor_width)
             m.submodules.quotient = divider = quotient(
                 widths, self._factor_width, shift_layout(widths), serial=cycles.quotient_interval > 1

@@ -44,6 +44,17 @@ only ε enters: ulp/2 + ε/(1 − ε).
 With stages behind the probabilities (`composition`) this is the bound of the inner configuration, in its ulp of 2^−(P+G).
 Each stage states how it changes the error before it, and the final rounding costs another half an ulp.
 
+With `output_levels` = L an ulp is 1/L, and the result is compared with L·p.
+
+* The quotient has the numerator λ·ŵ_i·(1 + δ_i), λ = L/2^P, with |δ_i| <= δ, which `output_levels` measures over every score
+  code. The factor (1 + δ_i) joins those of 2 to 4: κ = max((1 + δ)/((1 − t)(1 − u)) − 1, 1 − (1 − e)(1 − δ)), and in the bound
+  without a divider 1 + ε becomes (1 + ε)(1 + δ). All else stays, in units of 1/L.
+* The table of the logarithmic normaliser holds the codes in steps of 1/L, and its error is evaluated as before.
+* The last rounding behind other stages has code = floor(L·q + 1/2) + zero point, where q is the guarded probability. L·q is
+  exact, so |code − zero point − L·p| <= 1/2 + L·|q − p|, and the error of the last stage limits |q − p|.
+
+No code saturates, because the code of 1.0 is L. A zero point shifts codes and changes no error.
+
 UQ0.P has no code for 1.0, so results that round to 1.0 saturate to 1 − 2^−P. As p <= 1, the saturation costs at most 1 ulp.
 """
 
@@ -65,7 +76,7 @@ __all__ = ["Bound", "bound", "bound_remedy", "post_shares", "unchecked_bound"]
 
 @dataclass(frozen=True)
 class Bound:
-    """The bound and its shares, all in ulp (2^−P), exact."""
+    """The bound and its shares, all in ulp (2^−P, or 1/L with `output_levels` = L), exact."""
 
     exponential: Fraction
     accumulator: Fraction
@@ -73,7 +84,7 @@ class Bound:
     rounding: Fraction
     total: Fraction
     saturation: Fraction
-    """1 in UQ0.P, where 1.0 becomes 1 − 2^−P; 0 in UQ1.P."""
+    """1 in UQ0.P, where 1.0 becomes 1 − 2^−P; 0 in UQ1.P, and in steps of 1/L."""
     post: Fraction = Fraction(0)
     """Share of the stages behind the probabilities."""
 
@@ -118,14 +129,14 @@ def _bound(config: Config, widths: Numerics | None = None) -> Bound:
 
 
 def post_shares(config: Config, parts: Composition) -> list[tuple[str, Fraction]]:
-    """Name and share of each post stage: the increase of the error from its input to its output, in ulp."""
+    """Name and share of each post stage: the increase of the error from its input to its output, in steps of the code."""
     error = unchecked_bound(parts.inner).total / (1 << parts.inner.probability_width)
     shares = []
     for name in parts.posts:
         output_error = POSTS[name].error(config, parts.inner, error)
         if name != parts.posts[-1]:
             output_error += POSTS[name].truncation(config, parts.inner)
-        shares.append((name, (output_error - error) * (1 << config.probability_width)))
+        shares.append((name, (output_error - error) * config.levels))
         error = output_error
     return shares
 
@@ -135,7 +146,7 @@ def _composed_bound(config: Config, parts: Composition) -> Bound:
     if not parts.finished:
         return _bound(parts.inner)
     inner, half = unchecked_bound(parts.inner), Fraction(1, 2)
-    scale = Fraction(1, 1 << (parts.inner.probability_width - config.probability_width))
+    scale = Fraction(config.levels, 1 << parts.inner.probability_width)
     post = sum((share for _, share in post_shares(config, parts)), Fraction(0))
     return Bound(
         exponential=inner.exponential * scale,
@@ -150,7 +161,7 @@ def _composed_bound(config: Config, parts: Composition) -> Bound:
 
 def unchecked_bound(config: Config, widths: Numerics | None = None) -> Bound:
     """The bound of a softmax configuration without stages around it, however large."""
-    ulp = Fraction(1, 1 << config.probability_width)
+    ulp = Fraction(1, config.levels)
     half = Fraction(1, 2)
     cap = _scale_cap(config) / ulp
     if config.accumulator == "two_pass":
@@ -165,6 +176,7 @@ def unchecked_bound(config: Config, widths: Numerics | None = None) -> Bound:
         return Bound(exponential, accumulator, normaliser, half, total, _saturation(config))
     widths = widths or numerics(config)
     epsilon = widths.tables.error
+    scaling = widths.numerators.error if widths.numerators else Fraction(0)
     truncation = Fraction(0 if widths.absolute else config.max_length - 1, 1 << widths.accumulator_fraction)
     if widths.logarithms is not None:
         logarithms, one = widths.logarithms, Fraction(1)
@@ -174,7 +186,8 @@ def unchecked_bound(config: Config, widths: Numerics | None = None) -> Bound:
             total = logarithms.error((1 - truncation) * (1 - epsilon), 1 + epsilon) + cap
         exponential, accumulator, normaliser = with_exponential - ideal, total - with_exponential, ideal - half
     elif config.normaliser == "none":
-        exponential, accumulator, normaliser = epsilon / (1 - epsilon) / ulp + cap, Fraction(0), Fraction(0)
+        error = ((1 + epsilon) * (1 + scaling) - 1) / (1 - epsilon)
+        exponential, accumulator, normaliser = error / ulp + cap, Fraction(0), Fraction(0)
         total = half + exponential
     else:
         a = 2 * epsilon / (1 - epsilon)
@@ -185,6 +198,7 @@ def unchecked_bound(config: Config, widths: Numerics | None = None) -> Bound:
         above = 1 / (1 - divisor)
         if widths.reciprocals is not None:
             above, reciprocal = 1 + widths.reciprocals.above, widths.reciprocals.below
+        above, reciprocal = above * (1 + scaling), 1 - (1 - reciprocal) * (1 - scaling)
         with_sum = max(above / (1 - truncation) - 1, reciprocal)
         without_sum = max(above - 1, reciprocal)
         # The share of a step is its increase of the bound, so the shares sum to the total.
@@ -198,7 +212,7 @@ def unchecked_bound(config: Config, widths: Numerics | None = None) -> Bound:
 
 def _saturation(config: Config) -> Fraction:
     """The cost of saturation in ulp: 1 where the format has no code for 1.0."""
-    return Fraction(int(config.probability_format == "UQ0"))
+    return Fraction(config.levels - config.probability_maximum)
 
 
 def bound_remedy(config: Config, bound_of: Callable[[Config], Bound]) -> str:

@@ -4,8 +4,14 @@
 
 Each option of the outer configuration is one stage; the inner configuration is the outer one with the options switched off.
 With post stages the inner configuration is *guarded*: its probabilities have G = k − 1 bits more and are not saturated, so that
-the result is rounded to P bits once, at the end. P' = P + G and k' = k − G = 1, so that P' + k' = P + k: no table, no sum and no
+the result is rounded once, at the end. P' = P + G and k' = k − G = 1, so that P' + k' = P + k: no table, no sum and no
 factor becomes wider, only the quotient does.
+
+Codes in steps of 1/L (`output_levels`) come from scaled tables of the head (`output_levels`, `logarithm`), which cost next to
+nothing. Where a last rounding exists anyway, and in two passes, whose one table serves sum and elements, the last rounding
+multiplies by L instead: code = floor(L·q·2^−P' + 1/2) + zero point, where q·2^−P' is the guarded probability. L has few signed
+digits (255 = 2^8 − 1), so the product takes adders alone. The zero point is part of that addition. Elsewhere it is added to the
+codes at the port, which for −2^(P−1) is the inversion of one bit.
 """
 
 from collections.abc import Callable
@@ -90,6 +96,8 @@ class Composition:
     """Names in data-path order, without `finish`."""
     finished: bool
     """Whether the inner configuration is guarded, so that `finish` ends the data path."""
+    shifted: bool = False
+    """Whether the zero point is added to the codes of a head that is not finished."""
 
     @property
     def winner(self) -> Config | None:
@@ -115,6 +123,10 @@ def _posts(config: Config) -> tuple[str, ...]:
 def composition(config: Config) -> Composition | None:
     """The stages around the head of a configuration; None where there are none."""
     inner, fronts, posts = config, [], _posts(config)
+    rescales = config.rescales and config.traits.normalised and (bool(posts) or config.two_pass)
+    shifts = config.output_zero_point != 0 and config.traits.normalised
+    if rescales or shifts:
+        inner = inner.replace(output_levels=0 if rescales else inner.output_levels, output_zero_point=0)
     for name in posts:
         inner = POSTS[name].without(inner)
     for name, step in FRONTS.items():
@@ -122,6 +134,9 @@ def composition(config: Config) -> Composition | None:
             after = step.without(inner)
             fronts.append(Front(name, inner, after, step.winner(inner)))
             inner = after
-    if posts:
+    finished = bool(posts) or rescales
+    if finished:
         inner = guarded(inner)
-    return Composition(tuple(fronts), inner, posts, bool(posts)) if fronts or posts else None
+    if not (fronts or finished or shifts):
+        return None
+    return Composition(tuple(fronts), inner, posts, finished, shifts and not finished)

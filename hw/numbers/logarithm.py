@@ -53,8 +53,8 @@ def _round(value: Decimal) -> int:
 class LogTables:
     """The three tables of one (score width, scale, P, k), and their largest errors."""
 
-    probability_width: int
-    """P: fraction bits of a probability code."""
+    levels: int
+    """Steps of a probability code from 0 to 1.0: 2^P, or L."""
     fraction: int
     """F: address bits of the table of logarithms; the table of probabilities has one more."""
     position: np.ndarray
@@ -81,16 +81,16 @@ class LogTables:
 
     @cached_property
     def antilogarithm(self) -> np.ndarray:
-        """Probability codes by address, at most 2^P, int64 [2^(F+1)]."""
-        one = 1 << self.probability_width
+        """Probability codes by address, at most `levels`, int64 [2^(F+1)]."""
+        one = self.levels
         limits = self._error_limits(1 - Fraction(self.epsilon), 1 + Fraction(self.epsilon))
         codes = [_round((least + largest) / 2 * one) for least, largest in _probability_ranges(self, *limits)]
         return np.minimum(np.array(codes, dtype=np.int64), one)
 
     def error(self, sum_low: Fraction, sum_high: Fraction) -> Fraction:
-        """Largest |code − p·2^P| over every address, before saturation; the computed sum is off by a factor in
+        """Largest |code − p·levels| over every address, before saturation; the computed sum is off by a factor in
         [sum_low, sum_high]."""
-        one = 1 << self.probability_width
+        one = self.levels
         ranges = _probability_ranges(self, *self._error_limits(sum_low, sum_high))
         codes = self.antilogarithm.tolist()
         worst = max(abs(code - p * one) for code, ends in zip(codes, ranges, strict=True) for p in ends)
@@ -128,10 +128,13 @@ def _probability_ranges(tables: LogTables, low: Decimal, high: Decimal) -> list[
 
 
 @lru_cache(maxsize=64)
-def log_tables(score_width: int, score_scale: float, probability_width: int, guard_bits: int) -> LogTables:
+def log_tables(
+    score_width: int, score_scale: float, probability_width: int, guard_bits: int, levels: int | None = None
+) -> LogTables:
     """Tables for scores of `score_width` bits with steps of `score_scale` nats.
 
-    P is `probability_width`, the fraction bits of a probability code; k is `guard_bits`.
+    P is `probability_width`, the fraction bits of a probability code; k is `guard_bits`. With `levels` = L the codes have steps
+    of 1/L, and nothing but the last table changes.
     """
     fraction = probability_width + guard_bits - 2
     unit = 1 << (fraction + 1)
@@ -156,7 +159,7 @@ def log_tables(score_width: int, score_scale: float, probability_width: int, gua
     need = -low - _CONTEXT.multiply(_log2(1 - epsilon), Decimal(unit)) + _SLACK
     quarters = int((need * 4).to_integral_value(ROUND_CEILING))
     return LogTables(
-        probability_width=probability_width,
+        levels=levels or 1 << probability_width,
         fraction=fraction,
         position=np.array(position, dtype=np.int64),
         logarithm=np.array(logarithm, dtype=np.int64),

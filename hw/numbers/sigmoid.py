@@ -2,11 +2,13 @@ r"""Codes of the logistic function, exact on every machine: σ(x) = 1/(1 + e^−
 
 x = code · score_scale / temperature. The table has at most 2^`TABLE_WIDTH` codes. A narrow score is its address. Of a wide score
 the middle 2^`TABLE_WIDTH` codes are addresses, and a score beyond either end takes the entry of that end. That is exact if the
-code is 0 at the lower end and the largest at the upper end; other configurations are refused. So every result is the nearest
-code, |p̂ − σ(x)| <= ½ ulp before saturation of 1.0.
+code is that of 0 at the lower end and the largest at the upper end; other configurations are refused. So every result is the
+nearest code, |p̂ − σ(x)| <= ½ ulp before saturation of 1.0. An ulp is 1/L where `output_levels` = L, else 2^−P. The table holds
+the codes with their zero point, so neither key costs anything.
 
-No value lies halfway between two codes: e^x is transcendental for every rational x but 0 (Lindemann), where σ = ½ is a code.
-The computation of the table checks the distance to the nearest middle.
+No value but that of x = 0 lies halfway between two codes: e^x is transcendental for every other rational x (Lindemann). At 0,
+σ = ½ is a code if L is even, and is rounded up if L is odd. The computation of the table checks the distance of every other
+value to the nearest middle.
 """
 
 from decimal import ROUND_HALF_UP, Context, Decimal
@@ -41,7 +43,7 @@ def sigmoid_codes(config: Config) -> np.ndarray:
         address_width(config),
         config.score_signed,
         config.effective_scale,
-        config.probability_width,
+        config.levels,
         config.probability_maximum,
     )
     lowest_is_flat = not config.score_signed or codes[0] == 0
@@ -51,7 +53,7 @@ def sigmoid_codes(config: Config) -> np.ndarray:
             f"{TABLE_WIDTH} bits needs scores of which the middle {1 << TABLE_WIDTH} codes reach both ends of the "
             f"probabilities; score_width = {TABLE_WIDTH} would do, or score_scale = {_coarse_enough(config)}"
         )
-    return codes
+    return codes + config.output_zero_point
 
 
 def _coarse_enough(config: Config) -> float:
@@ -65,16 +67,16 @@ def _coarse_enough(config: Config) -> float:
 
 
 @lru_cache(maxsize=16)
-def _codes(width: int, signed: bool, scale: float, probability_width: int, maximum: int) -> np.ndarray:
+def _codes(width: int, signed: bool, scale: float, levels: int, maximum: int) -> np.ndarray:
     lowest = -(1 << (width - 1)) if signed else 0
     one, exact_scale = Decimal(1), Decimal(scale)
     codes = []
     for code in range(lowest, lowest + (1 << width)):
         x = max(-_FAR, min(_FAR, _CONTEXT.multiply(exact_scale, Decimal(code))))
         sigma = _CONTEXT.divide(one, _CONTEXT.add(one, _CONTEXT.exp(_CONTEXT.minus(x))))
-        value = _CONTEXT.multiply(sigma, Decimal(1 << probability_width))
+        value = _CONTEXT.multiply(sigma, Decimal(levels))
         # 50 digits carry an error of some 10^-40 units: far less than this distance from the middle of two codes.
-        assert abs(value % one - Decimal("0.5")) > Decimal("1e-30")
+        assert code == 0 or abs(value % one - Decimal("0.5")) > Decimal("1e-30")
         codes.append(min(int(value.to_integral_value(ROUND_HALF_UP)), maximum))
     table = np.array(codes, dtype=np.int64)
     table.setflags(write=False)

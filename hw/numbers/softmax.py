@@ -29,6 +29,7 @@ from softstream.hw.errors import UserError
 from softstream.hw.formats import QFormat, ceil_log2
 from softstream.hw.numbers.exponential import ExponentialTables, exponential_tables
 from softstream.hw.numbers.logarithm import LogTables, log_tables
+from softstream.hw.numbers.output_levels import Numerators, numerators
 from softstream.hw.numbers.reciprocal import ReciprocalTables, reciprocal_tables
 
 __all__ = ["ACCUMULATOR_LIMIT", "CHORDS", "Numerics", "numerics"]
@@ -66,6 +67,18 @@ class Numerics:
     """Chords of the reciprocal normaliser where P + k is in `CHORDS`; otherwise None."""
     logarithms: LogTables | None
     """Tables of the logarithmic normaliser; None with any other normaliser."""
+    numerators: Numerators | None = None
+    """Scaled tables of the elements, where codes have steps of 1/L and a quotient is computed; otherwise None."""
+
+    @property
+    def element_tables(self) -> ExponentialTables:
+        """The exponentials of the elements, in the scale of the output codes."""
+        return self.tables if self.numerators is None else self.numerators.tables
+
+    @property
+    def numerator_octaves(self) -> int:
+        """s: octaves that are added to n, because the exponentials of the elements are scaled by λ·2^s."""
+        return 0 if self.numerators is None else self.numerators.octaves
 
     @cached_property
     def antilogarithm(self) -> np.ndarray:
@@ -90,8 +103,9 @@ class Numerics:
 
     @property
     def sum_exponent_width(self) -> int:
-        """Bits of n with 2^n <= sum < 2^(n+1), on the scale of E."""
-        return (self.tables.exponent_maximum + 1 + ceil_log2(self.max_length)).bit_length()
+        """Bits of n + s with 2^n <= sum < 2^(n+1), on the scale of E."""
+        octaves = max(1, self.numerator_octaves)
+        return (self.tables.exponent_maximum + octaves + ceil_log2(self.max_length)).bit_length()
 
     @property
     def quotient_width(self) -> int:
@@ -130,16 +144,21 @@ def _numerics(
     accumulator: str,
     normaliser: str,
     clip: tuple[int, int] | None,
+    levels: int | None,
 ) -> Numerics:
     length_bits = ceil_log2(max_length)
     fraction = probability_width + guard_bits - 1
     logarithms = None
     if normaliser == "logarithm":
-        logarithms = log_tables(score_width, score_scale, probability_width, guard_bits)
+        logarithms = log_tables(score_width, score_scale, probability_width, guard_bits, levels)
     tables = exponential_tables(score_width, score_scale, fraction, logarithms.offset if logarithms else Fraction(0))
     if clip is not None:
         # The error was measured over all entries, so it also bounds the error of the entries that remain.
         tables, logarithms = tables.clipped(*clip), logarithms and logarithms.clipped(*clip)
+    scaled = None
+    if levels is not None and normaliser != "logarithm":
+        scaled = numerators(tables, levels, probability_width)
+    largest = max(tables.exponent_maximum, scaled.tables.exponent_maximum if scaled else 0)
     span = tables.exponent_maximum + 1
     absolute_width = fraction + span + length_bits
     absolute = accumulator == "absolute" or (accumulator == "auto" and absolute_width <= ACCUMULATOR_LIMIT)
@@ -170,7 +189,7 @@ def _numerics(
         probability_maximum=probability_maximum,
         max_length=max_length,
         significand_fraction=fraction,
-        exponent_width=max(1, tables.exponent_maximum.bit_length()),
+        exponent_width=max(1, largest.bit_length()),
         absolute=absolute,
         reference_step=step,
         accumulator_fraction=accumulator_fraction,
@@ -179,6 +198,7 @@ def _numerics(
         reciprocal_width=precise if chords else precise + 1,
         reciprocals=reciprocal_tables(precise) if chords else None,
         logarithms=logarithms,
+        numerators=scaled,
     )
 
 
@@ -199,4 +219,5 @@ def numerics(config: Config) -> Numerics:
         # All other normalisers have the same numbers, so they share one cache entry.
         config.division if config.division in ("logarithm", "reciprocal") else "",
         config.clip_positions if config.clips else None,
+        config.levels if config.traits.normalised and config.rescales else None,
     )

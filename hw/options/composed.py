@@ -27,7 +27,7 @@ from softstream.hw.options.vector_flags import VectorFlags
 from softstream.hw.plan.ports import outputs
 from softstream.hw.plan.stage_cycles import skewed
 from softstream.hw.streams.flow import Fork, RigidPipe
-from softstream.hw.streams.layouts import score_layout
+from softstream.hw.streams.layouts import each_lane, score_layout
 
 __all__ = ["Composed"]
 
@@ -91,10 +91,20 @@ class Composed(HeadInterface):
             target = getattr(self, port)
             m.d.comb += [
                 target.valid.eq(source.valid),
-                Value.cast(target.payload).eq(Value.cast(source.payload)),
+                self._shifted(target.payload, source.payload)
+                if parts.shifted and port == "o"
+                else Value.cast(target.payload).eq(Value.cast(source.payload)),
                 source.ready.eq(target.ready),
             ]
         return m
+
+    def _shifted(self, target: Any, source: Any) -> list[Any]:
+        """The fields of a beat, with the zero point added to its probability codes."""
+        lanes, zero = outputs(self._config)[0].lanes(self._config), self._config.output_zero_point
+        codes = each_lane("probability", lanes)
+        return [
+            target[name].eq(source[name] + zero if name in codes else source[name]) for name in target.shape().members
+        ]
 
     def _winner(self, m: Module, before: Config, argmax: Config, scores: Any) -> tuple[Any, Any]:
         """(an argmax head that takes all scores, the stream of the same scores)."""

@@ -11,8 +11,9 @@ from softstream.hw.numbers.bound import bound, post_shares, unchecked_bound
 from softstream.hw.numbers.composition import Composition, composition
 from softstream.hw.plan.modes import MODE_PLANS
 from softstream.hw.plan.modes.softmax import softmax_plan
+from softstream.hw.plan.modes.softmax_top_k import softmax_top_k_plan
 from softstream.hw.plan.options import OPTION_PLANS
-from softstream.hw.plan.options.final_round import final_rows
+from softstream.hw.plan.options.final_round import final_rows, shift_row
 from softstream.hw.plan.options.groups import GROUPS
 from softstream.hw.plan.ports import outputs, top_ports
 from softstream.hw.plan.records import Plan, StagePlan
@@ -50,6 +51,8 @@ def _composed_plan(config: Config, parts: Composition) -> Plan:
         posts = [*_post_rows(config, parts), *final_rows(config, parts.inner)]
     else:
         head = plan(parts.inner)
+        if parts.shifted:
+            posts = [shift_row(config)]
     fronts = [_row(front.name, front.before, front.after) for front in parts.fronts]
     for name in (*(front.name for front in parts.fronts), *parts.posts):
         head = OPTION_PLANS[name].times(config, head)
@@ -71,10 +74,11 @@ def _composed_plan(config: Config, parts: Composition) -> Plan:
 
 
 def _guarded_plan(config: Config, parts: Composition) -> Plan:
-    """The plan of the inner head of post stages, with shares in the outer ulp and the bound and warnings of the whole."""
+    """The plan of a guarded inner head, with shares in the outer ulp and the bound and warnings of the whole."""
     limits = bound(config)
-    scale = 1 / (1 << (parts.inner.probability_width - config.probability_width))
-    head = softmax_plan(parts.inner, unchecked_bound(parts.inner))
+    scale = config.levels / (1 << parts.inner.probability_width)
+    head_plan = softmax_top_k_plan if config.traits.top_k else softmax_plan
+    head = head_plan(parts.inner, unchecked_bound(parts.inner))
     warnings = length_warnings(config)
     for name in parts.posts:
         warnings += OPTION_PLANS[name].warnings(config, parts.inner)

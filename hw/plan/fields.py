@@ -178,5 +178,4 @@ def winner_output(config: Config, prefix: str, port: str) -> Output:
 
 def probability_field(config: Config, array: str = "probabilities", meaning: str = "probability code") -> Field:
     """A probability code of the configuration's format."""
-    form = str(config.probability_qformat)
-    return Field("probability", array, config.output_width, meaning, form=form)
+    return Field("probability", array, config.output_width, meaning, config.output_signed, config.probability_form)

@@ -286,7 +286,8 @@ class Plan:
         lines = [f"tables: {self.table_bits} bits"]
         if self.bound_ulp is not None and self.worst_ulp is not None:
             saturated = f", {self.worst_ulp:.4f} with 1.0 saturated" if self.worst_ulp != self.bound_ulp else ""
-            ulp = f"1 ulp = 2^-{self.config.probability_width}"
+            step = f"1/{self.config.levels}" if self.config.rescales else f"2^-{self.config.probability_width}"
+            ulp = f"1 ulp = {step}"
             lines.append(f"error bound: {self.bound_ulp:.4f} ulp for every input{saturated} ({ulp})")
         if self.distance is not None:
             lines.append(f"law of a draw: within {self.distance:.3g} of softmax in total variation, for every vector")

@@ -6,7 +6,7 @@ from amaranth import Cat, Module, Mux, ShapeLike, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from softstream.hw.numbers.exponential import SPLIT_GUARD
+from softstream.hw.numbers.exponential import SPLIT_GUARD, ExponentialTables
 from softstream.hw.numbers.softmax import Numerics
 from softstream.hw.streams.layouts import pulse
 from softstream.hw.streams.registers import delay, table
@@ -46,13 +46,15 @@ class Exponential(_Lookup):
     3 more (two tables: product, sum, normalisation), one element per cycle.
     """
 
-    def __init__(self, widths: Numerics, tag: ShapeLike, memory: int) -> None:
+    def __init__(self, widths: Numerics, tag: ShapeLike, memory: int, tables: ExponentialTables | None = None) -> None:
+        """`tables` replace those of the sum where the exponentials of the elements are scaled."""
+        self._tables = tables or widths.tables
         super().__init__(widths, tag, exponential_layout(widths, tag), memory, 3 if widths.tables.low_width else 0)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         self._delay_control(m)
-        widths, tables = self._widths, self._widths.tables
+        widths, tables = self._widths, self._tables
         fraction = tables.work_fraction if tables.low_width else tables.fraction
         # The leading one of every significand is implied, not stored.
         entries = [(e << fraction) | (x - (1 << fraction)) for e, x in tables.high]

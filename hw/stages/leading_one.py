@@ -17,7 +17,7 @@ __all__ = ["LeadingOne", "PipelinedLeadingOne", "divisor_layout", "leading_one_d
 
 
 def divisor_layout(widths: Numerics, tag: ShapeLike) -> data.StructLayout:
-    """n on the scale of E, m in UQ1.D, and the vector's tag."""
+    """n + s on the scale of the elements' E, m in UQ1.D, and the vector's tag."""
     return data.StructLayout({"exponent": widths.sum_exponent_width, "divisor": widths.divisor_width, "tag": tag})
 
 
@@ -39,7 +39,7 @@ class LeadingOne(_Interface):
     """2^n <= sum < 2^(n+1), m = floor(sum / 2^(n−D)): the sum moves up four bits a cycle.
 
     The shift stops as soon as a one is among the first four bits; the last shift, by less than four, is a selection. n is
-    the number of bits below the leading one: position within the accumulator − A + c·H.
+    the number of bits below the leading one: position within the accumulator − A + c·H. `o` has n + s (`numerator_octaves`).
 
     Ports: `sum`, `ends`, `reference`, the outputs of `Accumulate`; `tag`, along with the last segment; `o`, n, m and the
     tag, which stay until the next vector's; no back-pressure. With K = `normalise_digits` the latency is K + 2 cycles from
@@ -174,4 +174,9 @@ def _position_width(widths: Numerics) -> int:
 
 
 def _above(widths: Numerics, reference: Value) -> Value:
-    return Const(0, 1) if widths.absolute else reference * widths.reference_step
+    """What the position of the leading one lacks to n + s."""
+    octaves = widths.numerator_octaves
+    if widths.absolute:
+        return Const(octaves) if octaves else Const(0, 1)
+    above = reference * widths.reference_step
+    return above + octaves if octaves else above

@@ -33,10 +33,10 @@ class Sweep:
 
 
 def signed_errors(config: Config, codes: np.ndarray, exact: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(errors in ulp, code − p·2^P; whether the saturation of 1.0 causes the error)."""
-    ideal = exact * 2.0**config.probability_width
-    top = config.probability_maximum
-    return codes - ideal, (codes == top) & (ideal > top + 0.5) & (config.probability_format == "UQ0")
+    """(errors in ulp, code − zero point − p·levels; whether the saturation of 1.0 causes the error)."""
+    ideal = exact * config.levels
+    steps, top = codes - config.output_zero_point, config.probability_maximum
+    return steps - ideal, (steps == top) & (ideal > top + 0.5)
 
 
 def sweep_pairs(config: Config) -> tuple[Sweep, np.ndarray, np.ndarray] | None:

@@ -248,7 +248,8 @@ def _facts(comparison: Comparison) -> Iterator[tuple[str, str]]:
 
 def _error_figures(comparison: Comparison) -> Iterator[str]:
     p = comparison.probabilities
-    ulp = f"1 ulp is 2{raised(-comparison.config.probability_width)}"
+    config = comparison.config
+    ulp = f"1 ulp is {f'1/{config.levels}' if config.rescales else f'2{raised(-config.probability_width)}'}"
     of = f"{len(p.exact)} probabilities of {comparison.data.vectors} vectors"
     if p.given is not None:
         yield captioned(

@@ -171,7 +171,7 @@ class Comparison:
         else:
             largest = p.given.total.largest
             sentences.append(
-                f"Probabilities are up to {ulp_text(largest)} ulp ({largest * 2.0**-self.config.probability_width:.2g}) off the "
+                f"Probabilities are up to {ulp_text(largest)} ulp ({largest / self.config.levels:.2g}) off the "
                 "softmax of the floats."
             )
             if self.scores.saturated:
@@ -265,7 +265,7 @@ class Comparison:
         rows, means = [], []
         if p.given is not None:
             total, quantisation = p.given.total, p.given.quantisation
-            real = f"{total.largest * 2.0**-self.config.probability_width:.2g} in probability"
+            real = f"{total.largest / self.config.levels:.2g} in probability"
             by_quantising = "… by quantising the scores"
             rows = [
                 Row(section, f"{largest} against the floats", "ulp", "", ulp_text(total.largest), real),
@@ -441,7 +441,7 @@ def _judge(
     given_error = signed_errors(config, codes, given_exact)[0][valid]
     swept = sweep_pairs(config.replace(mask=False))
     every, cut = (error, saturated) if swept is None else (np.append(error, swept[1]), np.append(saturated, swept[2]))
-    real = codes / 2.0**config.probability_width
+    real = np.where(valid, config.probability_of(codes), 0)
     sums = real.sum(axis=1)[valid.any(axis=1)]  # of a fully masked vector nothing is left to sum
     bins: tuple[Bin, ...] = ()
     calibration = given_calibration = None

@@ -417,7 +417,7 @@ def _point(config: Config, part: Part, outcome: Outcome, placed: bool) -> Point:
         elements_per_cycle=per_cycle,
         speed=speed,
         bound_ulp=bound,
-        error=0.0 if bound is None else bound * 2.0**-config.probability_width,
+        error=0.0 if bound is None else bound / config.levels,
         failure=outcome.get("failure", ""),
     )
 

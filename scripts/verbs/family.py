@@ -482,9 +482,9 @@ DECISIONS: dict[str, tuple[str, Callable[[np.ndarray, Vectors], np.ndarray]]] = 
 """Array of a result → (its description, function to the class decided on [V]); the first match counts."""
 
 CONFIDENCES: dict[str, Callable[[Config, np.ndarray, np.ndarray], np.ndarray]] = {
-    "probabilities": lambda config, codes, chosen: _at(codes, chosen) / 2.0**config.probability_width,
+    "probabilities": lambda config, codes, chosen: config.probability_of(_at(codes, chosen)),
     "log_probabilities": lambda config, codes, chosen: np.exp(_at(codes, chosen) / 2.0**config.probability_width),
-    "top_probabilities": lambda config, codes, chosen: codes[:, 0] / 2.0**config.probability_width,
+    "top_probabilities": lambda config, codes, chosen: config.probability_of(codes[:, 0]),
 }
 """Array of a result → function to the probability of the class decided on [V]."""
 

@@ -91,8 +91,8 @@ def _compared(config: Config, array: str, scores: np.ndarray, sidebands: Mapping
         codes, exact = codes[inside], exact[inside]
     # An output without a bound is exact, except that 1.0 saturates one ulp lower in UQ0.
     ulps = plan(config).worst_ulp
-    one = 2.0**config.probability_width
-    return Values(codes / one, exact, (1.0 if ulps is None else ulps) / one)
+    zero = config.output_zero_point if config.traits.probabilities else 0
+    return Values((codes - zero) / config.levels, exact, (1.0 if ulps is None else ulps) / config.levels)
 
 
 def _members(config: Config, _: np.ndarray) -> Values:

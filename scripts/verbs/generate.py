@@ -64,7 +64,7 @@ def manifest(derived: Plan, text: str, name: str) -> dict[str, Any]:
         "formats": {
             "score": str(config.score_format),
             "nats_per_score_step": config.score_scale,
-            "probability": None if derived.bound is None else str(config.probability_qformat),
+            "probability": None if derived.bound is None else config.probability_form,
             "index_bits": config.index_width,
         },
         "latency": facts["latency"],

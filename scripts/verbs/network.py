@@ -157,7 +157,8 @@ def _answered(config: Config, codes: np.ndarray, engine: str) -> np.ndarray:
 def _layer(name: str, config: Config, codes: np.ndarray, probabilities: np.ndarray, saturated: int) -> Layer:
     worst = plan(config).worst_ulp
     assert worst is not None  # of every softmax
-    error = np.abs(probabilities - softmax_float64(config, codes) * 2.0**config.probability_width)
+    steps = probabilities - config.output_zero_point
+    error = np.abs(steps - softmax_float64(config, codes) * config.levels)
     return Layer(name, config, codes.size // config.max_length, saturated, float(error.max()), worst)
 
 
@@ -178,13 +179,13 @@ def evaluate(config: Config, engine: str = "golden") -> Outcome:
     with np.load(DIGITS_NETWORK, allow_pickle=False) as file:
         stored = {name: file[name].astype(np.float64) for name in file.files}
     labels = stored["labels"].astype(np.int64)
-    one = 2.0**config.probability_width
+    one = float(config.levels)
     first = _Weights.of(stored["w1"], stored["b1"], 1 / _PIXEL_STEPS)
     hidden, beyond = saturating_codes(hidden_head, first.scores(stored["pixels"]))
     codes = _answered(hidden_head, hidden, engine)
     second = _Weights.of(stored["w2"], stored["b2"], 1 / one)
     exact_scores = second.scores(softmax_float64(hidden_head, hidden) * one)
-    scores, beyond_output = saturating_codes(output_head, second.scores(codes))
+    scores, beyond_output = saturating_codes(output_head, second.scores(codes - hidden_head.output_zero_point))
     exact_codes, _ = saturating_codes(output_head, exact_scores)
     result = golden(output_head, scores)
     out = _answered(output_head, scores, engine)

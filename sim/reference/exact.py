@@ -168,7 +168,13 @@ def exact_values(array: str, vectors: Vectors) -> np.ndarray:
 
 
 def errors_ulp(config: Config, code: Field, codes: np.ndarray, exact: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Errors in ulp, code − value·2^P, and which codes are saturated because the value exceeds the format."""
-    ideal = exact * 2.0**config.probability_width
+    """Errors in ulp, code − value·2^P, and which codes are saturated because the value exceeds the format.
+
+    For probabilities it is code − output_zero_point − value·L, with L steps from 0 to 1.0 (`Config.levels`).
+    """
+    zero = config.output_zero_point if config.traits.probabilities else 0
+    ideal = exact * config.levels + zero
     low, high = (-(1 << code.width - 1), (1 << code.width - 1) - 1) if code.signed else (0, (1 << code.width) - 1)
+    if config.traits.probabilities:
+        low, high = config.probability_codes
     return codes - ideal, ((codes == high) & (ideal > high + 0.5)) | ((codes == low) & (ideal < low - 0.5))

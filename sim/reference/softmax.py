@@ -102,6 +102,7 @@ def softmax_float64(
         positions, _, _ = frame(config, framed, valid.sum(axis=1))
         present = valid[:, : positions.shape[1]]
         sum_exponent, _ = normalise(widths, *accumulate(widths, *exponential(widths, positions), present))
+        sum_exponent = sum_exponent - widths.numerator_octaves
         octaves = np.where(present, positions, 0).max(axis=1) * step
     return weights * np.exp2(octaves - (sum_exponent + 1))[:, None]
 
@@ -156,9 +157,9 @@ def _smooth(config: Config, probabilities: np.ndarray, lengths: np.ndarray) -> n
 
 
 def error_ulp(config: Config, codes: np.ndarray, scores: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
-    """|code − p·2^P| for probability codes [V, N], in ulp of the output; 0 beyond each length."""
-    exact = softmax_float64(config, scores, lengths) * 2.0**config.probability_width
-    return np.abs(codes - exact)
+    """|code − output_zero_point − p·levels| for probability codes [V, N], in ulp of the output; 0 beyond each length."""
+    exact = softmax_float64(config, scores, lengths) * config.levels + config.output_zero_point
+    return np.where(valid_elements(config, scores, lengths), np.abs(codes - exact), 0)
 
 
 def float64_slack_ulp(config: Config) -> float:

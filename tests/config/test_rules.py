@@ -43,6 +43,8 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "select": ("largest", "smallest"),
     "tie": ("first", "last"),
     "probability_format": ("UQ0", "UQ1"),
+    "output_levels": (0, 31, 11),
+    "output_zero_point": (0, -16, 3),
     "score_signed": (True, False),
     "integer_bits": (0, 1),
     "reference_offset": (0, 3),

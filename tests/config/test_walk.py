@@ -36,6 +36,8 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "score_width": (4, 4, 4, 8, 12, 16),
     "score_scale": (0.0625, 0.0625, 0.0625, 2.0**-20, 40.0),
     "probability_width": (8, 8, 8, 2, 12, 24),
+    "output_levels": (0, 0, 0, 255, 3, 1 << 24),
+    "output_zero_point": (0, 0, -128, 5),
     "clip_minimum": (-65536, -65536, -65536, -3, 7),
     "clip_maximum": (65535, 65535, 65535, 127, -8),
     "reference_offset": (0, 0, 300),

@@ -10,23 +10,35 @@ from support.stream_bench import run_component
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.composition import composition
 from softstream.hw.options import final_round as hardware
+from softstream.hw.plan.options.final_round import final_round_latency
 from softstream.sim.golden.options.final_round import finish
 
+CASES = [
+    *((form, width, guard_bits, 0, 0) for form in ("UQ0", "UQ1") for width, guard_bits in ((2, 3), (4, 4), (3, 6))),
+    ("UQ0", 4, 4, 15, 0),
+    ("UQ0", 4, 4, 11, -8),
+    ("UQ0", 4, 3, 1, 5),
+    ("UQ1", 4, 4, 0, -8),
+]
+"""probability_format, probability_width, guard_bits, output_levels, output_zero_point."""
 
-@pytest.mark.parametrize("form", ["UQ0", "UQ1"])
-@pytest.mark.parametrize(("width", "guard_bits"), [(2, 3), (4, 4), (3, 6)])
+
+@pytest.mark.parametrize(("form", "width", "guard_bits", "levels", "zero"), CASES)
 @pytest.mark.parametrize("lanes", [1, 2])
-def test_every_guarded_code_is_rounded_once_and_saturated(form: str, width: int, guard_bits: int, lanes: int) -> None:
+def test_every_guarded_code_is_rounded_once_and_saturated(
+    form: str, width: int, guard_bits: int, levels: int, zero: int, lanes: int
+) -> None:
     config = Config(
         max_length=4, probability_width=width, guard_bits=guard_bits, probability_format=form, probability_floor=0.01,
-        lanes=lanes,
+        lanes=lanes, output_levels=levels, output_zero_point=zero,
     )  # fmt: skip
     parts = composition(config)
     assert parts is not None
     inner = parts.inner
     codes = np.arange(1 << inner.output_width)
-    step = 1 << (inner.probability_width - width)
-    rounded = [min(floor(Fraction(int(code), step) + Fraction(1, 2)), config.probability_maximum) for code in codes]
+    step = Fraction(1 << inner.probability_width, levels or 1 << width)
+    largest = levels or (1 << width) - (form == "UQ0")
+    rounded = [min(floor(int(code) / step + Fraction(1, 2)), largest) + zero for code in codes]
     assert finish(config, inner, codes).tolist() == rounded
     beats = []
     for code in codes.tolist():
@@ -42,4 +54,6 @@ def test_every_guarded_code_is_rounded_once_and_saturated(form: str, width: int,
             due["probability_1"] = rounded[beat["probability_1"]] * beat["keep_1"]
         expected.append(due)
     assert trace.beats == expected
-    assert {o - i for i, o in zip(trace.inputs, trace.outputs, strict=True)} == {1}
+    latency = final_round_latency(config)
+    assert latency == {0: 1, 15: 2, 11: 3, 1: 1}[levels]
+    assert {o - i for i, o in zip(trace.inputs, trace.outputs, strict=True)} == {latency}

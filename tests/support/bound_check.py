@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from support.formulas import Question, largest_code, smallest_code
+from support.formulas import Question, largest_code, probability_steps, smallest_code
 
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
@@ -134,7 +134,14 @@ def configurations(draw: st.DrawFn) -> Config | None:
         keys["integer_bits"] = draw(st.sampled_from([0, 0, 1, 3]))
     if keys["mode"] == "exponential":
         keys["reference_offset"] = draw(st.sampled_from([0, 0, 1, (1 << width) // 3]))
-    options = OPTIONS | clips(lowest, highest)
+    one = 1 << keys["probability_width"]
+    levels = st.sampled_from([one - 1, one // 2 - 1, one, one // 2, one - one // 5, 3, 1])
+    zeros = st.sampled_from([-one // 2, 0, 1, -1, -one, 37])
+    codes = {
+        "levels": st.fixed_dictionaries({"output_levels": levels.map(lambda count: max(count, 1))}),
+        "zero point": st.fixed_dictionaries({"output_zero_point": zeros}),
+    }
+    options = OPTIONS | clips(lowest, highest) | codes
     names = draw(st.lists(st.sampled_from([*options, "idle clip"]), max_size=3, unique=True))
     return planned(keys, [draw(options[name]) for name in names])
 
@@ -251,15 +258,15 @@ def complaints(config: Config, bound: float, answer: Answer) -> Iterator[str]:
     """The differences between an answer and the formula."""
     asked, arrays = answer.question, answer.arrays
     n, part = asked.length, asked.taking_part
-    unit, one = 1 << config.probability_width, (1 << config.probability_width) - (config.probability_format == "UQ0")
+    zero, unit, one = probability_steps(config)
 
     def compare(name: str, exact: np.ndarray, limits: tuple[int, int]) -> Iterator[str]:
-        codes, ideal = arrays[name][: len(exact)], exact * unit
+        codes, ideal = arrays[name][: len(exact)] - zero, exact * unit
         wrong = np.flatnonzero(~within(codes, ideal, bound, limits))
         for i in wrong[:1]:
             distance = abs(float(codes[i] - np.clip(ideal[i], *limits)))
             yield (
-                f"{name}[{i}] = {codes[i]}, the formula gives {float(ideal[i]):.4f}: {distance:.3f} ulp, bound {bound:.4f}"
+                f"{name}[{i}] = {codes[i] + zero}, the formula gives {float(ideal[i]):.4f}: {distance:.3f} ulp, bound {bound:.4f}"
             )
 
     def equal(name: str, expected: Any) -> Iterator[str]:
@@ -276,8 +283,8 @@ def complaints(config: Config, bound: float, answer: Answer) -> Iterator[str]:
         yield from equal("uneven", len({len(member) for member in asked.inputs}) > 1)
     yield from equal("all_masked", not part.any())
     if "one_hot" in arrays:
-        hot = np.zeros(n, dtype=np.int64)
-        hot[asked.winner] = one if part.any() else 0
+        hot = np.full(n, zero)
+        hot[asked.winner] += one if part.any() else 0
         yield from equal("one_hot", np.pad(hot, (0, len(arrays["one_hot"]) - n)))
     if "top_indices" in arrays:
         ranking = asked.ranking[: config.top_k]
@@ -319,11 +326,11 @@ def complaints(config: Config, bound: float, answer: Answer) -> Iterator[str]:
         if name == "top_probabilities":
             exact = exact[asked.ranking[: config.top_k]] if asked.ranking else np.zeros(0)
         if config.normaliser == "none":
-            yield from _common_factor(config, name, arrays[name][: len(exact)], exact * unit, bound)
+            yield from _common_factor(config, name, arrays[name][: len(exact)] - zero, exact * unit, bound)
         else:
             yield from compare(name, exact, (0, one))
-        if name == "probabilities" and (np.any(arrays[name][n:]) or np.any(arrays[name][:n][~part])):
-            yield f"{name}: a code that is not 0 beyond the end, or at a masked element"
+        if name == "probabilities" and (np.any(arrays[name][n:]) or np.any(arrays[name][:n][~part] != zero)):
+            yield f"{name}: a code that is not 0 beyond the end, or not that of 0 at a masked element"
     if of_means and not config.groups:
         means, winner = asked.mean_probabilities, int(arrays["argmax"])
         if winner >= n or means[winner] * unit < means.max() * unit - 2 * bound:
@@ -337,7 +344,7 @@ def _common_factor(config: Config, name: str, codes: np.ndarray, ideal: np.ndarr
         yield f"{name} = {codes}: not 0 where the probability is"
     if positive.any():
         lowest = max(0.5, float(((codes - bound) / np.where(positive, ideal, 1))[positive].max()))
-        saturated = codes >= (1 << config.probability_width) - 1
+        saturated = codes >= probability_steps(config)[2]
         ceilings = np.where(saturated, np.inf, (codes + bound) / np.where(positive, ideal, 1))
         highest = min(1.0, float(ceilings[positive].min()))
         tolerance = 2.0 ** (

@@ -12,7 +12,7 @@ import numpy as np
 
 from softstream.hw.config.config import Config
 
-__all__ = ["Question", "largest_code", "smallest_code"]
+__all__ = ["Question", "largest_code", "probability_steps", "smallest_code"]
 
 WIDEST_GUARDED = 24
 """Largest number of fraction bits of a guarded probability."""
@@ -24,6 +24,16 @@ def smallest_code(config: Config) -> int:
 
 def largest_code(config: Config) -> int:
     return smallest_code(config) + (1 << config.score_width) - 1
+
+
+def probability_steps(config: Config) -> tuple[int, int, int]:
+    """(code of 0, steps of 1.0, steps to the largest code): p = (code − code of 0) / steps, and 2^P − 1 is UQ0's largest."""
+    steps = 1 << config.probability_width
+    if config.mode not in ("softmax", "softmax_top_k", "sigmoid", "hardmax"):
+        return 0, steps, steps - (config.probability_format == "UQ0")
+    if config.output_levels not in (0, steps):
+        return config.output_zero_point, config.output_levels, config.output_levels
+    return config.output_zero_point, steps, steps - (config.probability_format == "UQ0")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ def _latency(config: Config) -> int:
 
 
 def _plan(config: Config) -> Plan:
-    maximum, code = maximum_row(config, maximum_latency(config)), f"{config.probability_qformat}"
+    maximum, code = maximum_row(config, maximum_latency(config)), config.probability_form
     stages = (
         frame_row(config),
         maximum,

@@ -29,9 +29,9 @@ def _plan(config: Config) -> Plan:
         normaliser=Fraction(0),
         rounding=half,
         total=half,
-        saturation=Fraction(int(config.probability_format == "UQ0")),
+        saturation=Fraction(config.levels - config.probability_maximum),
     )
-    result = f"{config.probability_qformat}"
+    result = config.probability_form
     rows = [
         frame_row(config),
         StagePlan(

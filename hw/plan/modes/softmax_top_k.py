@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from softstream.hw.config.config import Config
-from softstream.hw.numbers.bound import bound
+from softstream.hw.numbers.bound import Bound, bound
 from softstream.hw.numbers.softmax import numerics
 from softstream.hw.plan.fields import Output, probability_field
 from softstream.hw.plan.modes.softmax import softmax_rows
@@ -19,7 +19,7 @@ from softstream.hw.plan.records import Cycles, ModePlan, Plan
 from softstream.hw.plan.rows import length_warnings, serial_term
 from softstream.hw.plan.schedule import Schedule, schedule
 
-__all__ = ["SOFTMAX_TOP_K", "softmax_top_k_vectors"]
+__all__ = ["SOFTMAX_TOP_K", "softmax_top_k_plan", "softmax_top_k_vectors"]
 
 
 def _latency(config: Config, cycles: Schedule) -> int:
@@ -38,9 +38,10 @@ def softmax_top_k_vectors(config: Config, cycles: Schedule) -> int:
     return waiting // cycles.vector_interval + 4
 
 
-def _plan(config: Config) -> Plan:
+def softmax_top_k_plan(config: Config, limits: Bound | None = None) -> Plan:
+    """The plan of a softmax with Top-K with `limits`, which are not checked; without them, with the bound, which is."""
     widths, cycles = numerics(config), schedule(config)
-    limits = bound(config, widths)
+    limits = limits or bound(config, widths)
     latency = _latency(config, cycles)
     # The sum and the emission are those of softmax. The list replaces the winner, and the ranked store the ring of scores.
     vectors = ranked_vectors(softmax_top_k_vectors(config, cycles))
@@ -69,4 +70,4 @@ def _outputs(config: Config) -> tuple[Output, ...]:
     return (replace(ranked, fields=(*ranked.fields, code)),)
 
 
-SOFTMAX_TOP_K = ModePlan(_plan, _outputs)
+SOFTMAX_TOP_K = ModePlan(softmax_top_k_plan, _outputs)

@@ -53,7 +53,7 @@ def _rows(config: Config, widths: Numerics, cycles: NormaliserCycles, limits: Bo
             "logarithm",
             f"2^-(log2 Σ − βx), tables of {len(positions)} and {codes} entries",
             f"UQ{config.score_width}.0, {_format(widths)}",
-            f"{config.probability_qformat}",
+            config.probability_form,
             cycles.row("logarithm") + QUEUE_LATENCY,
             each_cycle(config),
             config.lanes * bits,

@@ -25,12 +25,13 @@ def quotient_rows(
     config: Config, widths: Numerics, cycles: NormaliserCycles, limits: Bound, quotient: tuple[str, str, str]
 ) -> list[StagePlan]:
     """The rows of these steps; `quotient` holds name, text and format of the factor of the quotient's row."""
-    tables, each = widths.tables, each_cycle(config)
+    tables, each = widths.element_tables, each_cycle(config)
+    scaled = f", times {config.levels}/2^{config.probability_width}" if widths.numerators else ""
     name, computes, factor = quotient
     return [
         StagePlan(
             "exponential",
-            f"2^(βx): {method_text(widths)}{clip_text(config)}",
+            f"2^(βx){scaled}: {method_text(widths)}{clip_text(config)}",
             f"UQ{config.score_width}.0",
             exponential_format(widths),
             cycles.row("exponential"),
@@ -52,7 +53,7 @@ def quotient_rows(
             "round",
             "shift by n − E, round half up, saturate",
             f"{widths.quotient_format}",
-            f"{config.probability_qformat}",
+            config.probability_form,
             cycles.row("round") + QUEUE_LATENCY,
             each,
             bound_share_ulp=float(limits.rounding),

@@ -1,15 +1,46 @@
 """Rows behind the last post stage: the one rounding of guarded probabilities, and the register that cuts the ready path."""
 
 from softstream.hw.config.config import Config
+from softstream.hw.formats import ceil_log2, signed_digits
 from softstream.hw.plan.records import StagePlan
 from softstream.hw.plan.texts import each_cycle
 
-__all__ = ["final_rows"]
+__all__ = ["final_round_latency", "final_rows", "shift_row"]
+
+
+def final_round_latency(config: Config) -> int:
+    """From a guarded probability to its code: the levels of the tree that multiplies by L, and the rounding."""
+    return ceil_log2(len(signed_digits(config.levels))) + 1 if config.rescales else 1
+
+
+def _computes(config: Config) -> str:
+    zero = config.output_zero_point
+    product = f"{config.levels}·p, " if config.rescales else ""
+    shift = f", {'−' if zero < 0 else '+'} {abs(zero)}" if zero else ""
+    return f"{product}rounded half up{'' if config.rescales else ', saturated'}{shift}"
 
 
 def final_rows(config: Config, inner: Config) -> list[StagePlan]:
-    before, after, each = f"{inner.probability_qformat}", f"{config.probability_qformat}", each_cycle(config)
+    """The rounding and the skid buffer of a guarded head."""
+    before, after = f"{inner.probability_qformat}", config.probability_form
+    each = each_cycle(config if config.traits.per_element else config.replace(lanes=1))
+    cycles = final_round_latency(config)
     return [
-        StagePlan("final_round", "rounded half up, saturated", before, after, 1, each, bound_share_ulp=0.5),
+        StagePlan("final_round", _computes(config), before, after, cycles, each, bound_share_ulp=0.5),
         StagePlan("skid", "probability held until accepted", after, after, 1, each),
     ]
+
+
+def shift_row(config: Config) -> StagePlan:
+    """The zero point alone, added at the port of a head without a last rounding."""
+    each = each_cycle(config if config.traits.per_element else config.replace(lanes=1))
+    zero = config.output_zero_point
+    return StagePlan(
+        "final_round",
+        f"{'−' if zero < 0 else '+'} {abs(zero)}",
+        f"{config.probability_qformat}",
+        config.probability_form,
+        0,
+        each,
+        note="in the logic of the output",
+    )

@@ -10,7 +10,8 @@ __all__ = ["hardmax"]
 
 
 def hardmax(config: Config, block: Block) -> dict[str, np.ndarray]:
-    """The code of 1.0 at the index of each vector's winner, 0 elsewhere, [V, N]."""
+    """The code of 1.0 at the index of each vector's winner, that of 0 elsewhere, [V, N]; 0 beyond each length."""
     index, _ = maximum(block.positions, block.taking_part, last_wins=config.last_wins)
     wins = block.taking_part & (np.arange(block.positions.shape[1]) == index[:, None])
-    return {"one_hot": np.where(wins, config.probability_maximum, 0), **block.flags}
+    zero, one = config.probability_codes
+    return {"one_hot": np.where(block.valid, np.where(wins, one, zero), 0), **block.flags}

@@ -20,5 +20,6 @@ def codes(config: Config, positions: np.ndarray) -> np.ndarray:
 
 
 def sigmoid(config: Config, block: Block) -> dict[str, np.ndarray]:
-    """The probability code of each element, [V, N], 0 beyond each length and where masked."""
-    return {"probabilities": np.where(block.taking_part, codes(config, block.positions), 0), **block.flags}
+    """The probability code of each element, [V, N]: that of 0 where masked, and 0 beyond each length."""
+    probabilities = np.where(block.taking_part, codes(config, block.positions), config.output_zero_point)
+    return {"probabilities": np.where(block.valid, probabilities, 0), **block.flags}

@@ -17,7 +17,7 @@ def emission(quotient: Callable[[Numerics, np.ndarray, np.ndarray], np.ndarray])
     """emit(widths, n, factor, positions) -> probability codes: exponential, distance, quotient, rounding."""
 
     def emit(widths: Numerics, sum_exponent: np.ndarray, factor: np.ndarray, position: np.ndarray) -> np.ndarray:
-        exponent, significand = exponential(widths, position)
+        exponent, significand = exponential(widths, position, widths.element_tables)
         # `softmax` may evaluate positions that do not occur. They can lie above the sum; their codes are never looked up.
         shift = np.maximum(distance(sum_exponent, exponent), 0)
         return round_quotient(widths, quotient(widths, significand, factor), shift)

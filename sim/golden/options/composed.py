@@ -36,6 +36,18 @@ def composed(
         if members > 1:
             # The stage merged vectors: from here on each ensemble is one vector, as long as its first member.
             block = replace(block, positions=block.positions[::members], lengths=block.lengths[::members])
-    if parts.finished:
-        arrays = {**arrays, "probabilities": finish(config, parts.inner, arrays["probabilities"])}
+    for name, present in _present(config, block).items():
+        if parts.finished:
+            arrays = {**arrays, name: np.where(present, finish(config, parts.inner, arrays[name]), 0)}
+        elif parts.shifted:
+            arrays = {**arrays, name: np.where(present, arrays[name] + config.output_zero_point, 0)}
     return arrays
+
+
+def _present(config: Config, block: Block) -> dict[str, np.ndarray]:
+    """Name of the array of probability codes → which of its codes exist."""
+    if config.traits.top_k:
+        # A fully masked vector has one substitute.
+        ranks = np.maximum(block.taking_part.sum(axis=1), 1)
+        return {"top_probabilities": np.arange(config.top_k) < ranks[:, None]}
+    return {"probabilities": block.valid}

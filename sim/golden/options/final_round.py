@@ -8,6 +8,13 @@ __all__ = ["finish"]
 
 
 def finish(config: Config, inner: Config, codes: np.ndarray) -> np.ndarray:
-    """Codes of the inner configuration to codes of the outer: rounded half up, saturated."""
-    extra = inner.probability_width - config.probability_width
-    return np.minimum((codes + (1 << (extra - 1))) >> extra, config.probability_maximum)
+    """Codes of the inner configuration to codes of the outer: min(floor(L·code·2^−P' + 1/2), code of 1.0) + zero point.
+
+    Without `output_levels` L is 2^P.
+    """
+    levels, fraction = config.levels, inner.probability_width
+    if not config.rescales:
+        # The powers of two cancel, so that the product fits 64 bits whatever P is.
+        levels, fraction = 1, inner.probability_width - config.probability_width
+    rounded = (codes * levels + (1 << (fraction - 1))) >> fraction
+    return np.minimum(rounded, config.probability_maximum) + config.output_zero_point
