@@ -27,6 +27,8 @@ class Artefact:
     module: str
     """The module of this folder whose `files(head)` returns file name → text, and whose `commands(head)`, if it has one, the
     commands that use them in their folder."""
+    needs: tuple[str, ...] = ()
+    """Other artefacts whose files it refers to, and which are written with it."""
 
     def files(self, head: GeneratedHead) -> dict[str, str]:
         """File name → text. Raises `UserError` for a head that the artefact does not cover."""
@@ -43,6 +45,9 @@ ARTEFACTS: dict[str, Artefact] = {
     "c-model": Artefact("A bit-true model in C99 and C++: one header, with the formats as constants.", "c_model"),
     "templates": Artefact("An instance for VHDL to paste, and a component for Amaranth to import.", "templates"),
     "testbench": Artefact("A self-checking Verilog testbench with vectors, for Icarus and Verilator.", "testbench"),
+    "fusesoc": Artefact(
+        "A core description for FuseSoC, with targets for lint, sim and synth.", "fusesoc", needs=("testbench",)
+    ),
     "vivado": Artefact(
         "For Vivado: interface attributes, an IP-XACT component, a packaging script, constraints.", "vivado"
     ),
@@ -52,5 +57,9 @@ ARTEFACTS: dict[str, Artefact] = {
 
 
 def artefact_files(head: GeneratedHead, names: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Artefact → file name → text, of the named artefacts in the order of `ARTEFACTS`. Raises `UserError` as they do."""
-    return {name: artefact.files(head) for name, artefact in ARTEFACTS.items() if name in names}
+    """Artefact → file name → text, of the named artefacts and of those that they need, in the order of `ARTEFACTS`.
+
+    Raises `UserError` as they do.
+    """
+    needed = {*names, *(need for name in names for need in ARTEFACTS[name].needs)}
+    return {name: artefact.files(head) for name, artefact in ARTEFACTS.items() if name in needed}

@@ -11,7 +11,7 @@ from softstream.sim.beats import Beat, due_beats, pad_vectors, score_beats
 from softstream.sim.golden import golden
 from softstream.sim.stimulus import corner_vectors, limit_vectors, random_sideband, random_vectors
 
-__all__ = ["commands", "files"]
+__all__ = ["beats_file", "commands", "files"]
 
 _SEED = 1
 _LONGEST = 2048
@@ -34,7 +34,7 @@ def files(head: GeneratedHead) -> dict[str, str]:
     ports = {port.name: port for port in top_ports(config)}
     texts = {f"{head.module}_tb.v": _text(head, ports, beats)}
     for prefix, rows in beats.items():
-        texts[_beats_file(head, prefix)] = _words(_fields(head, ports, prefix), rows)
+        texts[beats_file(head, prefix)] = _words(_fields(head, ports, prefix), rows)
     return texts
 
 
@@ -47,7 +47,8 @@ def commands(head: GeneratedHead) -> list[str]:
     ]
 
 
-def _beats_file(head: GeneratedHead, prefix: str) -> str:
+def beats_file(head: GeneratedHead, prefix: str) -> str:
+    """The file of a stream's beats."""
     return f"{head.module}_tb_{prefix}.hex"
 
 
@@ -215,7 +216,7 @@ def _text(head: GeneratedHead, ports: dict[str, Port], beats: dict[str, list[Bea
         input_high=sum(port.width for port in inputs) - 1,
         input_last=len(beats["s_axis"]) - 1,
         input_signals=_joined(inputs),
-        stimulus_file=_beats_file(head, "s_axis"),
+        stimulus_file=beats_file(head, "s_axis"),
         beats=len(beats["s_axis"]),
         resets="\n".join(resets),
         done=" && ".join(f"beat_{prefix} == {len(beats[prefix])}" for prefix in prefixes),
@@ -232,7 +233,7 @@ def _checker(head: GeneratedHead, fields: Sequence[Port], prefix: str, count: in
         "high": width - 1,
         "last": count - 1,
         "count": count,
-        "file": _beats_file(head, prefix),
+        "file": beats_file(head, prefix),
         "signals": _joined(fields),
         "tap": 3 + 5 * number,
         "other_tap": 17 + 5 * number,
