@@ -25,7 +25,9 @@ _EXAMPLE = "give a model as torch.onnx.export or tf2onnx writes it"
 
 
 class Graph:
-    """The graph of a model, with shapes inferred. Weights in other files are read only where a constant is asked for.
+    """The graph of a model, with shapes inferred and the model's own functions written as nodes.
+
+    Weights in other files are read only where a constant is asked for.
 
     Raises `UserError` where the file cannot be read, is no ONNX model, or has no nodes.
     """
@@ -173,4 +175,10 @@ def _read(path: Path) -> Any:
         raise UserError(f"{where}: not an ONNX model; {_EXAMPLE}") from None
     if not model.graph.node:
         raise UserError(f"{where}: not an ONNX model, or one without nodes; {_EXAMPLE}")
-    return model
+    if not model.functions:
+        return model
+    try:
+        return third_party("onnx.inliner").inline_local_functions(model)
+    except Exception as error:  # functions that call each other in a circle, or versions that contradict each other
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{where}: its functions cannot be written as nodes ({reason}); {_EXAMPLE}") from None

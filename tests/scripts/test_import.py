@@ -82,12 +82,13 @@ def test_the_scores_of_the_classifier_are_those_of_its_graph(cli, tmp_path):
 
 
 def test_one_command_goes_from_a_model_and_inputs_to_the_comparison(cli, tmp_path):
-    words = ("import", CLASSIFIER, "--calibrate", DIGITS_NETWORK, "-o", tmp_path / "head", "--compare", "--no-place")
-    code, out, _ = cli(*words, "--json")
+    words = ("import", CLASSIFIER, "--calibrate", DIGITS_NETWORK, "--labels", f"{DIGITS_NETWORK}:labels", "--compare")
+    code, out, _ = cli(*words, "--no-place", "-o", tmp_path / "head", "--json")
     assert code == 0
     document = json.loads(out)
     assert document["config"]["score_scale"] == DESCRIPTION["score_scale"]
     assert document["data"]["vectors"] == 600
+    assert document["data"]["labelled"]
     assert {path.name for path in (tmp_path / "head").iterdir()} == {"config.toml", "scores.npy", "report.html"}
 
 
@@ -424,6 +425,18 @@ def test_a_model_for_a_fixed_number_of_rows_runs_once_for_each(save):
     )
     inputs = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
     assert np.array_equal(softstream.import_onnx(path, calibrate=inputs).scores, inputs)
+
+
+def test_functions_of_the_model_are_read_as_nodes(save, tmp_path):
+    path = save([node("Head", ["x"], ["p"], domain="my.functions")], ["v", 4])
+    model = onnx.load(path)
+    inner = [node("Mul", ["a", "a"], ["b"]), node("Softmax", ["b"], ["c"], name="inner")]
+    imports = [onnx.helper.make_opsetid("", 13)]
+    model.functions.append(onnx.helper.make_function("my.functions", "Head", ["a"], ["c"], inner, imports))
+    onnx.save(model, path)
+    head = softstream.import_onnx(path, calibrate=np.float32([[1, 2, 3, 4]]))
+    assert head.config.mode == "softmax"
+    assert np.array_equal(head.scores, [[1, 4, 9, 16]])
 
 
 def test_weights_in_another_file_are_read_where_they_are_needed(save, tmp_path):
