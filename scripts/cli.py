@@ -465,15 +465,22 @@ def _simulate(
     metavar="S",
     help="Seconds for each step of each tool; a property that is not decided by then is open, never proved.",
 )
-@click.option("--waveform", metavar="FILE.vcd", help="Where the shortest trace goes that breaks a law, if one does.")
-def _prove(config: Config, console: Console, timeout: float, waveform: str | None) -> None:
+@click.option(
+    "--waveform", metavar="FILE.vcd", help="Where the shortest trace goes of a property that fails, if one does."
+)
+@click.option(
+    "--whole",
+    is_flag=True,
+    help="Prove all results, their order, number and time instead, of the same head with vectors of up to 3 scores of 2 bits.",
+)
+def _prove(config: Config, console: Console, timeout: float, waveform: str | None, whole: bool) -> None:
     """Prove the AXI4-Stream law of the generated Verilog at full size, for all inputs, stalls and resets.
 
     Needs no simulator and no test data: a model checker decides each property without a bound on time.
     """
     from softstream.scripts.verbs.prove import prove
 
-    prove(config, timeout, Path(waveform) if waveform else None, console)
+    prove(config, timeout, Path(waveform) if waveform else None, console, whole=whole)
 
 
 @_verb(default="digits-softmax")

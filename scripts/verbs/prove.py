@@ -1,4 +1,4 @@
-"""`softstream prove`: the AXI4-Stream law of the generated Verilog, for all inputs and all time."""
+"""`softstream prove`: statements about the generated Verilog, for all inputs and all time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from softstream.scripts.console import Console
 from softstream.scripts.output import check_file, written_file
 
 if TYPE_CHECKING:
-    from softstream.sim.proofs.law import Proof
+    from softstream.sim.proofs.engine import Verdict
+    from softstream.sim.proofs.proof import Proof
 
 __all__ = ["prove"]
 
@@ -26,21 +27,25 @@ _WORDS = {
 }
 
 
-def prove(config: Config, seconds: float, waveform: Path | None, console: Console) -> None:
-    """Proves the law at every output of a head and prints a row for each property.
+def prove(config: Config, seconds: float, waveform: Path | None, console: Console, *, whole: bool) -> None:
+    """Proves the law at every output of a head, or with `whole` all results of a small one; prints a row for each property.
 
-    `waveform`: where the shortest trace that breaks a law goes, as VCD; nothing is written where all laws hold.
+    `waveform`: where the shortest trace of a property that fails goes, as VCD; nothing is written where all hold.
 
-    Raises `Mismatch` for a law that is refuted or vacuous, and `ToolFailure` for one that is open when the time is over.
+    Raises `Mismatch` for a property that is refuted or vacuous, `ToolFailure` for one that is open when the time is over, and
+    `UserError` for a configuration that `whole` does not take.
     """
     from softstream.hw.verilog import TOP, verilog
     from softstream.sim.proofs.law import prove_law
+    from softstream.sim.proofs.whole import prove_whole, shrunk
 
+    if whole:
+        config = shrunk(config)
     text = verilog(config, TOP)
     if waveform is not None:
         check_file("--waveform", waveform)
     with console.progress("proving") as progress:
-        proof = prove_law(config, seconds=seconds, progress=progress)
+        proof = (prove_whole if whole else prove_law)(config, seconds=seconds, progress=progress)
     if waveform is not None and proof.waveform:
         with written_file("--waveform", waveform) as target:
             target.write_text(proof.waveform, encoding="utf-8")
@@ -48,6 +53,7 @@ def prove(config: Config, seconds: float, waveform: Path | None, console: Consol
         {
             "config": config.to_mapping(),
             "digest": config.digest,
+            "statement": "whole" if whole else "law",
             "answer": proof.answer,
             "verilog_sha256": hashlib.sha256(text.encode()).hexdigest(),
             "tools": {"pyosys": version("pyosys")},
@@ -58,6 +64,7 @@ def prove(config: Config, seconds: float, waveform: Path | None, console: Consol
                     "answer": verdict.answer,
                     "method": verdict.method,
                     "cycles": verdict.cycles,
+                    "depth": verdict.depth,
                     "seconds": round(verdict.seconds, 3),
                 }
                 for verdict in proof.verdicts
@@ -65,13 +72,18 @@ def prove(config: Config, seconds: float, waveform: Path | None, console: Consol
             "beats": list(proof.beats),
         }
     )
+    if whole:
+        console.line(
+            f"head: {config.mode}, vectors of up to {config.max_length} scores of {config.score_width} bits, "
+            f"profile {config.profile}"
+        )
     console.table(
         "",
         ("property", "answer", "trace", "s"),
         [
             (
                 verdict.statement.name,
-                _WORDS[verdict.answer],
+                _answer_text(verdict),
                 "" if verdict.cycles is None else f"{verdict.cycles} cycles",
                 f"{verdict.seconds:.2f}",
             )
@@ -79,20 +91,27 @@ def prove(config: Config, seconds: float, waveform: Path | None, console: Consol
         ],
         right=("trace", "s"),
     )
-    _conclude(proof, seconds, waveform, console)
+    _conclude(proof, seconds, waveform, console, "Results, order, number and time" if whole else "AXI4-Stream law")
 
 
-def _conclude(proof: Proof, seconds: float, waveform: Path | None, console: Console) -> None:
+def _answer_text(verdict: Verdict) -> str:
+    """The answer as a person reads it; an open property may hold for some cycles."""
+    words = _WORDS[verdict.answer]
+    return f"{words}, no trace of {verdict.depth} cycles" if verdict.depth else words
+
+
+def _conclude(proof: Proof, seconds: float, waveform: Path | None, console: Console, statement: str) -> None:
     """The closing line, or the error in its place."""
     if proof.answer == "refuted":
         where = (
             f"; the shortest trace is in {waveform}" if waveform else "; --waveform FILE.vcd keeps the shortest trace"
         )
-        raise Mismatch(f"the law is broken after {len(proof.beats)} cycles{where}")
+        raise Mismatch(f"{statement} refuted after {len(proof.beats)} cycles{where}")
     if proof.answer == "vacuous":
-        raise Mismatch("an output never stalls, so its law says nothing: the harness or the head is at fault")
+        raise Mismatch("a case never occurs, so the statement says nothing: the harness or the head is at fault")
     if proof.answer == "open":
-        raise ToolFailure(f"open after {seconds:g} s for a step; --timeout {4 * seconds:g} allows more", None)
+        names = ", ".join(verdict.statement.name for verdict in proof.verdicts if verdict.answer == "open")
+        raise ToolFailure(f"open after {seconds:g} s for a step: {names}; --timeout {4 * seconds:g} allows more", None)
     console.line(
-        f"AXI4-Stream law proved for all inputs, stalls and resets, without a bound on time; {proof.seconds:.1f} s"
+        f"{statement} proved for all inputs, stalls and resets, without a bound on time; {proof.seconds:.1f} s"
     )

@@ -33,6 +33,7 @@ _REACHED = re.compile(r"was asserted in frame (\d+)")
 # ABC says "all outputs solved or timed out" in the first frame where simplification alone makes the output 0. The same words
 # could stand for a time-out, so `_TIMEOUT` is looked for first.
 _NEVER = re.compile(r"Property proved\.|All outputs solved or timed out in frame 1\.")
+_CHECKED = re.compile(r"No output asserted in (\d+) frames")
 _TIMEOUT = re.compile(r"timeout|time limit|resource limit", re.IGNORECASE)
 
 Answer = Literal["proved", "refuted", "reached", "unreachable", "open"]
@@ -53,6 +54,8 @@ class Verdict:
     cycles: int | None
     """Of a refuted law or a reached cover: length of the shortest trace, in cycles. None: for all time."""
     seconds: float
+    depth: int | None = None
+    """Of an open law: cycles from the first reset within which bounded search proves it. None: not one."""
 
 
 def _tools() -> Path:
@@ -182,14 +185,28 @@ def decide(graph: Path, item: Property, *, seconds: float) -> Verdict:
     if answer == "refuted" and cycles is not None:
         shorter = _ask(single, f"bmc3 -T {limit} -F {cycles}; write_cex -a {trace}", item, seconds)
         cycles = shorter[1] or cycles
-    return Verdict(item, answer, method, cycles, time.monotonic() - began)
+    depth = None
+    if answer == "open" and not item.reached:
+        depth = _depth(single, limit)
+    return Verdict(item, answer, method, cycles, time.monotonic() - began, depth)
+
+
+def _depth(graph: Path, seconds: int) -> int | None:
+    """Cycles in which no trace breaks a law, as far as bounded search gets in some seconds."""
+    output = _abc(graph, f"bmc3 -T {seconds}", seconds)
+    hit = _CHECKED.search(output)
+    return int(hit[1]) if hit else None
 
 
 def _ask(graph: Path, commands: str, item: Property, seconds: float) -> tuple[Answer, int | None]:
     """ABC's answer to a property, and the cycles of a trace."""
+    return _read(_abc(graph, commands, seconds), item)
+
+
+def _abc(graph: Path, commands: str, seconds: float) -> str:
+    """ABC's words about a graph; empty where the time is over."""
     script = f"read_aiger {graph.name}; fold; strash; {commands}"
-    output = _run([str(_tools() / "yosys-abc"), "-c", script], graph.parent / "abc.log", seconds + 10)
-    return _read(output or "", item)
+    return _run([str(_tools() / "yosys-abc"), "-c", script], graph.parent / "abc.log", seconds + 10) or ""
 
 
 def _read(output: str, item: Property) -> tuple[Answer, int | None]:

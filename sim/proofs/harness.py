@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth import Cat, ClockDomain, ClockSignal, Elaboratable, Instance, Module, Signal
+from amaranth import Cat, ClockDomain, ClockSignal, Const, Elaboratable, Instance, Module, Signal
 from amaranth.back import rtlil
 from amaranth.hdl import Assume
 
 from softstream.hw.contracts.stream_law import StreamLaw
+from softstream.hw.contracts.vector_ledger import VectorLedger
 from softstream.hw.plan.ports import Port
 
-__all__ = ["HEAD", "PROOF", "Property", "harness_rtlil", "properties"]
+__all__ = ["HEAD", "PROOF", "Property", "harness_rtlil", "law_properties", "ledger_properties"]
 
 PROOF = "softstream_proof"
 """Name of the harness's module."""
@@ -28,7 +29,7 @@ HEAD = "head"
 
 @dataclass(frozen=True)
 class Property:
-    """One statement about one port."""
+    """One statement about the head."""
 
     name: str
     """As a person reads it."""
@@ -43,7 +44,18 @@ def streams(ports: Sequence[Port]) -> tuple[str, ...]:
     return tuple(port.name.removesuffix("_tvalid") for port in ports if port.name.endswith("_tvalid"))
 
 
-def properties(ports: Sequence[Port]) -> tuple[Property, ...]:
+def ledger_properties(ledger: VectorLedger) -> tuple[Property, ...]:
+    """The statements of a ledger: results, time and capacity, and that every output answers a watched vector."""
+    names = [rule.name for rule in ledger.rules]
+    return (
+        *(Property(f"results on {name}", f"wrong_{name}", False) for name in names),
+        Property(f"answer and free input within {ledger.patience} cycles", "late", False),
+        Property(f"at most {ledger.VECTORS - 1} vectors inside", "crowded", False),
+        *(Property(f"{name} answers", f"answered_{name}", True) for name in names),
+    )
+
+
+def law_properties(ports: Sequence[Port]) -> tuple[Property, ...]:
     """The law of each output, and that each law has a case to judge."""
     outgoing = [name for name in streams(ports) if name.startswith("m_")]
     return (
@@ -53,12 +65,14 @@ def properties(ports: Sequence[Port]) -> tuple[Property, ...]:
 
 
 class _Harness(Elaboratable):
-    def __init__(self, top: str, ports: Sequence[Port]) -> None:
-        self._top, self._ports = top, ports
+    def __init__(self, top: str, ports: Sequence[Port], ledger: VectorLedger | None) -> None:
+        self._top, self._ports, self._ledger = top, ports, ledger
         # Without a reset of its own: the head's reset is an input like any other.
         self.domain = ClockDomain("sync", reset_less=True)
         self.signals = {port.name: Signal(port.width, name=port.name) for port in ports if port.name != "aclk"}
-        self.outputs = {item.signal: Signal(name=item.signal) for item in properties(ports)}
+        self.watch = Signal()
+        items = law_properties(ports) if ledger is None else ledger_properties(ledger)
+        self.outputs = {item.signal: Signal(name=item.signal) for item in items}
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -72,7 +86,8 @@ class _Harness(Elaboratable):
         started = Signal()
         m.d.sync += started.eq(1)
         m.d.comb += Assume(started | ~wires["aresetn"])
-        for name in streams(self._ports):
+        # Without a ledger the laws of the outputs are the statements; the law of the input is an assumption in any case.
+        for name in streams(self._ports) if self._ledger is None else streams(self._ports)[:1]:
             valid, ready = f"{name}_tvalid", f"{name}_tready"
             payload = Cat(*(wires[p.name] for p in self._ports if _carries(p.name, name)))
             law = StreamLaw(len(payload))
@@ -90,7 +105,33 @@ class _Harness(Elaboratable):
                 ]
             else:
                 m.d.comb += Assume(law.holds)
+        if self._ledger is not None:
+            self._account(m, self._ledger)
         return m
+
+    def _account(self, m: Module, ledger: VectorLedger) -> None:
+        """Connects the ledger to the ports."""
+        wires = self.signals
+        m.submodules.ledger = ledger
+        code = wires["s_axis_tdata"][: ledger.width - len(wires.get("s_axis_tuser", []))]
+        m.d.comb += [
+            ledger.watch.eq(self.watch),
+            ledger.reset.eq(~wires["aresetn"]),
+            ledger.valid.eq(wires["s_axis_tvalid"]),
+            ledger.ready.eq(wires["s_axis_tready"]),
+            ledger.element.eq(Cat(code, wires.get("s_axis_tuser", Const(0, 0)))),
+            ledger.last.eq(wires["s_axis_tlast"]),
+            *(signal.eq(getattr(ledger, name)) for name, signal in self.outputs.items()),
+        ]
+        for rule in ledger.rules:
+            name = rule.name
+            m.d.comb += [
+                getattr(ledger, f"valid_{name}").eq(wires[f"{name}_tvalid"]),
+                getattr(ledger, f"ready_{name}").eq(wires[f"{name}_tready"]),
+                getattr(ledger, f"payload_{name}").eq(
+                    Cat(*(wires[port.name] for port in self._ports if _carries(port.name, name)))
+                ),
+            ]
 
 
 def _carries(port: str, stream: str) -> bool:
@@ -99,10 +140,16 @@ def _carries(port: str, stream: str) -> bool:
     return prefix == stream and signal not in ("tvalid", "tready")
 
 
-def harness_rtlil(top: str, ports: Sequence[Port]) -> str:
-    """The harness as RTLIL text, around a module `top` with these ports that is read from elsewhere."""
-    harness = _Harness(top, ports)
+def harness_rtlil(top: str, ports: Sequence[Port], ledger: VectorLedger | None = None) -> str:
+    """The harness as RTLIL text, around a module `top` with these ports that is read from elsewhere.
+
+    Its outputs are the signals of `law_properties(ports)`, or with a ledger those of `ledger_properties(ledger)`.
+    """
+    harness = _Harness(top, ports, ledger)
     inputs = [harness.signals[port.name] for port in ports if port.direction == "input" and port.name != "aclk"]
     return rtlil.convert(
-        harness, name=PROOF, ports=[harness.domain.clk, *inputs, *harness.outputs.values()], emit_src=False
+        harness,
+        name=PROOF,
+        ports=[harness.domain.clk, harness.watch, *inputs, *harness.outputs.values()],
+        emit_src=False,
     )

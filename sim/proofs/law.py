@@ -4,47 +4,14 @@ Assumed: the source keeps the law at `s_axis`; the first cycle is one of reset. 
 comes at any time, registers and memories hold anything at the start.
 """
 
-import shutil
-import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-
 from softstream.hw.config.config import Config
-from softstream.hw.errors import ToolFailure
 from softstream.hw.plan.ports import top_ports
-from softstream.sim.proofs.engine import Verdict, decide, prepare
-from softstream.sim.proofs.harness import Property, harness_rtlil, properties
-from softstream.sim.proofs.waveform import beats_in, trace_waveform
+from softstream.hw.verilog import TOP
+from softstream.hw.verilog import verilog as generate
+from softstream.sim.proofs.harness import harness_rtlil, law_properties
+from softstream.sim.proofs.proof import Progress, Proof, decide_all
 
-__all__ = ["Proof", "prove_law"]
-
-Progress = Callable[[float, str], None]
-
-
-@dataclass(frozen=True)
-class Proof:
-    """The verdicts on a head."""
-
-    config: Config
-    verdicts: tuple[Verdict, ...]
-    seconds: float
-    """Wall time of everything, synthesis of the model included."""
-    beats: tuple[dict[str, int], ...] = ()
-    """Of a refuted law: inputs of the head in each cycle, port → value, of the shortest trace."""
-    waveform: str = ""
-    """Of a refuted law: the shortest trace as the text of a VCD file."""
-
-    @property
-    def answer(self) -> str:
-        """`proved`, `refuted`, `vacuous` where a law never has a case to judge, or `open` where the time was over."""
-        answers = {verdict.answer for verdict in self.verdicts}
-        if "refuted" in answers:
-            return "refuted"
-        if "unreachable" in answers:
-            return "vacuous"
-        return "open" if "open" in answers else "proved"
+__all__ = ["prove_law"]
 
 
 def prove_law(
@@ -59,41 +26,14 @@ def prove_law(
     `verilog`: another text of the same ports in the place of the generated one. `seconds`: limit of each step of each tool.
     Raises `MissingTool` and `ToolFailure`.
     """
-    from softstream.hw.verilog import TOP
-    from softstream.hw.verilog import verilog as generate
-
-    began = time.monotonic()
     ports = top_ports(config)
     text = generate(config, TOP) if verilog is None else verilog
-    harness = harness_rtlil(TOP, ports)
-    items = properties(ports)
-    folder = Path(tempfile.mkdtemp(prefix="softstream-proof-"))
-    try:
-        verdicts: dict[Property, Verdict] = {}
-        beats: tuple[dict[str, int], ...] = ()
-        waveform = ""
-        for memories in (False, True):
-            undecided = [item for item in items if item not in verdicts]
-            if not undecided:
-                break
-            progress(0.6 if memories else 0.1, "reading the Verilog")
-            graph = prepare(text, harness, folder, memories=memories, seconds=seconds)
-            if graph is None:
-                verdicts |= {item: Verdict(item, "open", "–", None, seconds) for item in undecided}
-                break
-            for number, item in enumerate(undecided):
-                progress(0.5 + 0.4 * number / len(undecided), item.name)
-                verdict = decide(graph, item, seconds=seconds)
-                if verdict.answer == "refuted" and not memories:
-                    continue  # perhaps a trace of the free data alone: again with all memories
-                verdicts[item] = verdict
-                trace = graph.with_name(f"{item.signal}.aiw")
-                if verdict.answer == "refuted" and trace.exists():
-                    beats, waveform = tuple(beats_in(graph, trace)), trace_waveform(graph, trace)
-        shutil.rmtree(folder, ignore_errors=True)
-        return Proof(config, tuple(verdicts[item] for item in items), time.monotonic() - began, beats, waveform)
-    except ToolFailure:
-        raise  # the folder stays: its log says why
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+    return decide_all(
+        config,
+        text,
+        harness_rtlil(TOP, ports),
+        law_properties(ports),
+        abstract=True,
+        seconds=seconds,
+        progress=progress,
+    )
