@@ -438,7 +438,7 @@ def planned(grid: Sweep) -> list[Point]:
                 elements_per_cycle=per_cycle,
                 speed=per_cycle,
                 bound_ulp=bound,
-                error=0.0 if bound is None else bound * 2.0**-config.probability_width,
+                error=0.0 if bound is None else bound / config.levels,
             )
         )
     return points

@@ -85,7 +85,7 @@ def fidelities(
 
 def _fidelity(config: Config, member: MemberResult, given_accuracy: float | None) -> Fidelity:
     decision, error = member.decision, member.error
-    unit = 1.0 if error is None or error.unit != "ulp" else 2.0**-config.probability_width
+    unit = 1.0 if error is None or error.unit != "ulp" else 1 / config.levels
     distance = Distance(0.0, 0.0)
     if error is not None:
         distance = Distance(error.worst, error.mean) if error.given is None else error.given.total
