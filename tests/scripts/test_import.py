@@ -229,13 +229,25 @@ def test_channels_of_the_same_scale_are_one_scale(save):
         (1 / 128, np.int8(0), {"probability_width": 7, "probability_format": "UQ0"}),
         (1 / 64, np.uint8(0), {"probability_width": 6, "probability_format": "UQ1"}),
         (2.0**-15, np.int16(0), {"probability_width": 15, "probability_format": "UQ0"}),
+        (1 / 256, np.int8(-128), {"probability_width": 8, "probability_format": "UQ0", "output_zero_point": -128}),
+        (1 / 255, np.uint8(0), {"probability_width": 8, "output_levels": 255}),
+        (1 / 255, np.int8(-128), {"probability_width": 8, "output_levels": 255, "output_zero_point": -128}),
+        (1 / 127, np.int8(0), {"probability_width": 7, "output_levels": 127}),
+        (1 / 100, np.uint8(28), {"probability_width": 7, "output_levels": 100, "output_zero_point": 28}),
     ],
 )
 def test_results_keep_their_step(save, scale, zero, keys):
     nodes = [SOFTMAX, linear("QuantizeLinear", "p", "y", "y")]
-    head = softstream.import_onnx(save(nodes, [1, 4], constants("y", scale, zero), opset=21), score_scale=0.1)
+    inputs = (np.random.default_rng(0).integers(-80, 81, (100, 4)) * 0.0625).astype(np.float32)
+    path = save(nodes, ["v", 4], constants("y", scale, zero), opset=21)
+    head = softstream.import_onnx(path, calibrate=inputs, score_scale=0.0625)
     assert {key: head.keys[key] for key in keys} == keys
     assert head.unexpressed == ()
+    [results] = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"x": inputs})
+    codes = golden(head.config, softstream.quantise(head.config, inputs).codes)["probabilities"]
+    # The scores are multiples of the scale, so both round the same values: whole steps apart, and less than two.
+    assert softstream.plan(head.config).worst_ulp <= 1
+    assert np.abs(codes - results.astype(int)).max() <= 1
 
 
 @pytest.mark.parametrize(("scale", "zero"), [(0.0037, np.uint8(0)), (1 / 300, np.uint8(0)), (1 / 256, np.uint8(128))])
