@@ -1,9 +1,9 @@
 """The quantiser of real scores: rounding, the shift of vectors that do not fit, and what saturates.
 
-A real score x becomes round_half_to_even(x / score_scale). A vector with a score beyond the score format is shifted where a
-constant added to all its scores changes no result (`Config.shift_invariant`): its largest score gets the largest code, and a
-score x gets largest code + round_half_to_even((x − largest score) / score_scale). With `select = smallest` it is the smallest
-score, which gets the smallest code. What is still beyond the format saturates.
+A real score x becomes round_half_to_even(x / score_scale) + score_zero_point, as ONNX's QuantizeLinear has it. A vector with a
+score beyond the score format is shifted where a constant added to all its scores changes no result (`Config.shift_invariant`):
+its largest score gets the largest code, and a score x gets largest code + round_half_to_even((x − largest score) / score_scale).
+With `select = smallest` it is the smallest score, which gets the smallest code. What is still beyond the format saturates.
 """
 
 from dataclasses import dataclass
@@ -41,14 +41,14 @@ def quantised(config: Config, scores: np.ndarray, present: np.ndarray, *, satura
     end = int(config.code((1 << config.score_width) - 1))  # the code that wins over all others
     winners = winner_index(config, merits(config, scores), present)
     shift = np.zeros(len(scores))
-    steps = np.where(present, _steps(config, scores), 0)
+    steps = np.where(present, _steps(config, scores) + config.score_zero_point, 0)
     if config.shift_invariant and not saturate:
         rows = np.flatnonzero(((steps < low) | (steps > high)).any(axis=1))
         extremes = scores[rows, winners[rows]]
         with np.errstate(over="ignore"):  # a difference beyond float64 saturates as infinity does
             differences = _steps(config, scores[rows] - extremes[:, None])
         steps[rows] = np.where(present[rows], end + differences, 0)
-        shift[rows] = extremes - end * config.score_scale
+        shift[rows] = extremes - config.real_value(end)
     saturated = (steps < low) | (steps > high)
     compares = config.traits.winner or config.traits.has_sum
     lost = saturated[np.arange(len(scores)), winners] & compares
@@ -57,7 +57,7 @@ def quantised(config: Config, scores: np.ndarray, present: np.ndarray, *, satura
 
 def saturating_codes(config: Config, scores: np.ndarray) -> tuple[np.ndarray, int]:
     """Score codes of real scores without a shift, int64, and how many of them saturated. The scores hold no NaN."""
-    steps = _steps(config, np.asarray(scores, dtype=np.float64))
+    steps = _steps(config, np.asarray(scores, dtype=np.float64)) + config.score_zero_point
     low, high = config.score_format.minimum, config.score_format.maximum
     saturated = int(np.count_nonzero((steps < low) | (steps > high)))
     return np.clip(steps, low, high).astype(np.int64), saturated

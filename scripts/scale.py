@@ -168,13 +168,15 @@ class _Vectors:
 
     def full_scale(self, config: Config) -> float:
         """The smallest scale with which no score saturates, or no difference where negative scores have no code."""
-        low, high = config.score_format.minimum, config.score_format.maximum
+        low, high = (
+            end - config.score_zero_point for end in (config.score_format.minimum, config.score_format.maximum)
+        )
         if self._shifts(config):
             present = np.where(self.present, self.scores, np.nan)[self.present.any(axis=1)]
             spans = np.nanmax(present, axis=1) - np.nanmin(present, axis=1) if len(present) else np.zeros(1)
             full = float(spans.max()) / (high - low)
         else:
-            full = max(float(self.scores.max()) / high, float(self.scores.min()) / low if low else 0.0)
+            full = max(float(self.scores.max()) / high if high else 0.0, float(self.scores.min()) / low if low else 0.0)
         return full if 0 < full < np.inf else config.score_scale
 
     def step(self) -> float:
@@ -191,7 +193,7 @@ class _Vectors:
     def measured(self, config: Config, saturate: bool) -> ScaleChoice:
         """The measure of the scale of a configuration, as a choice of one."""
         result = quantised(config, self.scores, self.present, saturate=not self._shifts(config))
-        restored = result.codes * config.score_scale + result.shift[:, None]
+        restored = config.real_value(result.codes) + result.shift[:, None]
         errors = np.abs(self._values(config, restored) - self._exact(config))
         return ScaleChoice(
             scale=config.score_scale,

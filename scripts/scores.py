@@ -417,8 +417,10 @@ class _Source:
         numbers = np.arange(scores.size).reshape(scores.shape)
         numbers = (numbers if groups is None else groups.split(numbers))[rows, result.winners[rows]]
         values = scores.ravel()[numbers]
-        low, high = config.score_format.minimum, config.score_format.maximum
-        step = max(values.max() / high, values.min() / low if low else 0.0)
+        low, high = (
+            end - config.score_zero_point for end in (config.score_format.minimum, config.score_format.maximum)
+        )
+        step = max(values.max() / high if high else 0.0, values.min() / low if low else 0.0)
         remedy = "--saturate"
         try:
             fitting = config.replace(score_scale=float(f"{step * 1.005:.2e}"))
@@ -429,9 +431,9 @@ class _Source:
         which = f"one of {len(rows)}" if len(rows) > 1 else "one"
         position = self.layout.position(*divmod(int(numbers[0]), scores.shape[1]))
         return UserError(
-            f"{self.name}{position} = {values[0]:g}: the largest score of its vector, {which} of {len(result.lost)} vectors, "
-            f"must be within the score codes, {low * config.score_scale:g} to {high * config.score_scale:g} at score_scale = "
-            f"{config.score_scale:g}; for example {remedy}"
+            f"{self.name}{position} = {values[0]:g}: the {config.select} score of its vector, {which} of {len(result.lost)} "
+            f"vectors, must be within the score codes, {low * config.score_scale:g} to {high * config.score_scale:g} at "
+            f"score_scale = {config.score_scale:g}; for example {remedy}"
         )
 
 
@@ -464,7 +466,8 @@ def _no_mask(config: Config, scores: np.ndarray, excluded: np.ndarray, layout: L
     """The refusal of excluded elements by a head without a mask."""
     position = np.argwhere(excluded)[0]
     value = "-inf" if scores.dtype.kind == "f" and scores[tuple(position)] == -np.inf else "masked"
-    smallest = config.score_format.minimum * (config.score_scale if scores.dtype.kind == "f" else 1)
+    smallest = config.score_format.minimum
+    smallest = config.real_value(smallest) if scores.dtype.kind == "f" else smallest
     remedy = "--set mask=true"
     try:
         config.replace(mask=True)

@@ -98,10 +98,11 @@ class Config(Settings):
     def widened(self, **changes: Any) -> "Config":
         """The configuration behind a stage whose results take the place of the score codes.
 
-        It clips nothing: a clip that has no effect on the score codes could cut the larger results.
+        It clips nothing: a clip that has no effect on the score codes could cut the larger results. Its zero point is 0,
+        unless the changes contain it, because that of the score codes is none of the results.
         """
         ends = {"clip_minimum": Settings.clip_minimum, "clip_maximum": Settings.clip_maximum}
-        return self.replace(**ends, **changes)
+        return self.replace(**{**ends, "score_zero_point": 0, **changes})
 
     @property
     def digest(self) -> str:

@@ -8,6 +8,7 @@ __all__ = [
     "LOGARITHM_LIMIT",
     "NATURAL_RANGE",
     "NATURAL_STEP",
+    "SIGMOID_WIDTH",
     "TWO_PASS_FRACTION",
     "WIDEST_PROBABILITY",
     "WIDEST_SCORE",
@@ -22,6 +23,9 @@ BETA_LIMIT = 64
 One step then changes the weight by 2^64, so a score below the maximum has a probability under 2^-64: the cap moves no
 result by more than N·2^-64 and keeps the exponent field finite for every positive scale.
 """
+
+SIGMOID_WIDTH = 12
+"""Bits of the widest score that addresses the table of a sigmoid by itself: 4096 entries."""
 
 WIDEST_SCORE = 16
 """Bits of the widest score that an exponential takes."""

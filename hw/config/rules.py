@@ -20,6 +20,7 @@ from softstream.hw.config.limits import (
     LOGARITHM_LIMIT,
     NATURAL_RANGE,
     NATURAL_STEP,
+    SIGMOID_WIDTH,
     TWO_PASS_FRACTION,
     WIDEST_PROBABILITY,
     WIDEST_SCORE,
@@ -498,6 +499,25 @@ def _reference_is_a_code(settings: Settings) -> Refusal | None:
     )
 
 
+def _zero_point_is_a_code(settings: Settings) -> Refusal | None:
+    low, high, zero = settings.score_format.minimum, settings.score_format.maximum, settings.score_zero_point
+    given = f"score_zero_point = {zero}"
+    if not low <= zero <= high:
+        nearest = low if zero < low else high
+        return Refusal(
+            given,
+            f"must be one of the score codes, {low} to {high}, as in every quantised tensor",
+            f"score_zero_point = {nearest if settings.inner_width <= SIGMOID_WIDTH else 0}",
+        )
+    if zero and settings.traits.independent and settings.inner_width > SIGMOID_WIDTH:
+        return Refusal(
+            f"{given} with score_width = {settings.score_width}",
+            f"a sigmoid of more than {SIGMOID_WIDTH} bits has a table of the scores around code 0",
+            "score_zero_point = 0",
+        )
+    return None
+
+
 RULES: tuple[Rule, ...] = (
     _scale_is_a_number,
     _temperature_leaves_steps_apart,
@@ -522,5 +542,6 @@ RULES: tuple[Rule, ...] = (
     _logarithm_has_a_table,
     _running_reference_takes_one_lane,
     _reference_is_a_code,
+    _zero_point_is_a_code,
 )
 """All rules, in the order in which they are checked."""

@@ -49,6 +49,11 @@ class Settings:
     score_scale: float = declare(
         0.0625, "scores", "the real value of one step of the score code", unit="nats per code step"
     )
+    score_zero_point: int = declare(
+        0, "scores", "the score code whose real value is 0, x = (code − score_zero_point) · score_scale: floats are quantised "
+        "with it, and the table of sigmoid contains it; no other mode depends on it", unit="code steps",
+        values=Integers(-(1 << 31), (1 << 32) - 1),
+    )
     clip_minimum: int = declare(
         -65536, "scores", "smaller score codes count as this one before the exponential; the winner is that of the scores "
         "as they are", unit="code steps", values=Integers(-65536, 65535), modes=lambda traits: traits.normalised,
@@ -288,8 +293,12 @@ class Settings:
 
     @property
     def score_format(self) -> QFormat:
-        """The score code as an integer; its real value is code · score_scale."""
+        """The score code as an integer; `real_value` is what it stands for."""
         return QFormat(self.score_width, 0, self.score_signed)
+
+    def real_value(self, code: Any) -> Any:
+        """The real value of a score code, an integer or an array of them: (code − score_zero_point) · score_scale."""
+        return (code - self.score_zero_point) * self.score_scale
 
     @property
     def effective_scale(self) -> float:

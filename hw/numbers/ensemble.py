@@ -46,6 +46,7 @@ def summed(config: Config) -> Config:
         ensemble=1,
         score_width=config.score_width + ceil_log2(config.ensemble),
         score_scale=config.score_scale / config.ensemble,
+        score_zero_point=config.ensemble * config.score_zero_point if config.traits.independent else 0,
         reference_offset=0,
     )
     if not config.traits.exponentials:

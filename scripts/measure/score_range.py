@@ -96,7 +96,7 @@ def score_range(config: Config, scores: Scores) -> ScoreRange:
     if scores.mask is not None:
         present &= ~scores.mask.astype(bool)
     if scores.given is None:
-        values = scores.codes * config.score_scale
+        values = config.real_value(scores.codes)
     else:
         with np.errstate(over="ignore"):
             values = np.where(present, scores.given, 0) - _shift_of_elements(config, scores)
@@ -104,7 +104,7 @@ def score_range(config: Config, scores: Scores) -> ScoreRange:
     smallest, largest = float(values.min(initial=np.inf)), float(values.max(initial=-np.inf))
     if not values.size:
         smallest = largest = 0.0
-    code_minimum, code_maximum = low * config.score_scale, high * config.score_scale
+    code_minimum, code_maximum = config.real_value(low), config.real_value(high)
     edges, counts = _histogram(values, smallest, largest, code_minimum, code_maximum, config.score_scale)
     return ScoreRange(
         given="codes" if scores.given is None else "floats",

@@ -80,12 +80,13 @@ class Vectors:
     def nats(self) -> np.ndarray:
         """The scores in nats after the temperature, −∞ for an element that is not valid: float64 [V, N].
 
-        They are those of −x with `select = smallest`.
+        They are those of −x with `select = smallest`. The zero point counts in sigmoid alone: elsewhere it cancels.
         """
         scale = np.full((len(self.scores), 1), self.config.effective_scale)
         if "temperatures" in self.sideband:
             scale *= self.sideband["temperatures"][:, None] * 2.0**-self.config.temperature_fraction
-        return np.where(self.valid, merits(self.config, self.scores) * scale, -np.inf)
+        origin = self.config.score_zero_point if self.config.traits.independent else 0
+        return np.where(self.valid, merits(self.config, self.scores - origin) * scale, -np.inf)
 
     @cached_property
     def winners(self) -> np.ndarray:

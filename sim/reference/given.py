@@ -81,5 +81,5 @@ def _in_steps(config: Config, given: np.ndarray, shift: np.ndarray, lengths: np.
             below = np.where(differences < 0, np.minimum(differences / config.score_scale, -_LEAST), 0)
             steps = merits(config, below)
         else:
-            steps = (scores - shift[:, None]) / config.score_scale
+            steps = (scores - shift[:, None]) / config.score_scale + config.score_zero_point
     return np.where(present, np.clip(steps, -_LARGEST, _LARGEST), 0)

@@ -40,6 +40,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "smoothing_edges": ("gather", "scatter"),
     "smoothing_passes": (1, 2),
     "top_k": (5, 2),
+    "score_zero_point": (0, 5),
     "select": ("largest", "smallest"),
     "tie": ("first", "last"),
     "probability_format": ("UQ0", "UQ1"),

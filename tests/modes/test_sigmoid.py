@@ -1,6 +1,7 @@
 """The sigmoid: every code is the nearest one, and the hardware gives just these, at the promised cycle."""
 
 from decimal import Context, Decimal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,13 @@ from softstream.hw.head import Head
 from softstream.hw.numbers.sigmoid import sigmoid_codes
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.modes.sigmoid import sigmoid_latency
+from softstream.hw.verilog import verilog
+from softstream.scripts.scores import quantise
+from softstream.sim.golden import golden
 from softstream.sim.golden.modes.sigmoid import codes as sigmoid
 from softstream.sim.golden.stages.frame import frame
+from softstream.sim.reference.exact import exact_values
+from softstream.sim.reference.given import GivenVectors
 
 EXACT = Context(prec=70, Emin=-(10**9), Emax=10**9)
 
@@ -41,6 +47,7 @@ CONFIGS = {
     "coarse": SIGMOID.replace(max_length=3, score_width=2, score_scale=1e300, probability_width=2),
     "lanes": SIGMOID.replace(max_length=13, lanes=4, score_scale=0.1467),
     "temperature": SIGMOID.replace(max_length=16, score_scale=0.11, temperature=3.0),
+    "zero-point": SIGMOID.replace(max_length=5, score_signed=False, score_zero_point=131, score_scale=0.07),
     "lanes-small": SIGMOID.replace(max_length=5, lanes=2, score_width=14, score_scale=0.5, profile="small"),
 }
 
@@ -50,8 +57,8 @@ def every_code(config: Config) -> np.ndarray:
 
 
 def exact(config: Config, code: int) -> Decimal:
-    """2^P·σ(code · score_scale), to 70 digits."""
-    x = EXACT.multiply(Decimal(config.effective_scale), Decimal(int(code)))
+    """2^P·σ((code − zero point) · score_scale), to 70 digits."""
+    x = EXACT.multiply(Decimal(config.effective_scale), Decimal(int(code) - config.score_zero_point))
     x = max(Decimal(-(10**6)), min(Decimal(10**6), x))
     sigma = EXACT.divide(Decimal(1), EXACT.add(Decimal(1), EXACT.exp(-x)))
     return EXACT.multiply(sigma, Decimal(1 << config.probability_width))
@@ -76,7 +83,7 @@ def test_close_to_float64(name: str) -> None:
     """By another way: float64 carries some roundings of 2^-53, a table of P bits is off by half a step."""
     config = CONFIGS[name]
     scores = every_code(config)
-    x = np.clip(scores * config.effective_scale, -700, 700)
+    x = np.clip((scores - config.score_zero_point) * config.effective_scale, -700, 700)
     expected = np.minimum(2.0**config.probability_width / (1 + np.exp(-x)), config.probability_maximum)
     codes = sigmoid(config, scores - config.score_format.minimum)
     assert np.abs(codes - expected).max() <= 0.5 + 2.0 ** (config.probability_width - 40)
@@ -184,3 +191,50 @@ def test_scores_too_wide_and_too_fine_are_refused_with_a_remedy(values: dict[str
         plan(config)
     sigmoid_codes(config.replace(score_width=12))
     sigmoid_codes(config.replace(score_scale=would_do))
+
+
+def test_the_zero_point_moves_the_table_alone() -> None:
+    """int8 codes from −128 are uint8 codes with zero point 128, and the mean of three members has three times the zero point."""
+    codes = np.arange(256)[None]
+    unsigned = SIGMOID.replace(score_signed=False, score_zero_point=128)
+    due = golden(SIGMOID, codes - 128)["probabilities"]
+    assert np.array_equal(golden(unsigned, codes)["probabilities"], due)
+    mean = golden(unsigned.replace(ensemble=3), np.repeat(codes, 3, axis=0))["probabilities"]
+    assert np.array_equal(mean, due)
+
+
+@pytest.mark.parametrize("mode", ["softmax", "argmax", "exponential", "log_softmax"])
+def test_the_zero_point_costs_nothing_elsewhere(mode: str) -> None:
+    config = Config.from_mapping({"mode": mode, "max_length": 4, "score_width": 4})
+    assert verilog(config, "head") == verilog(config.replace(score_zero_point=-3), "head")
+
+
+@pytest.mark.parametrize(
+    ("keys", "text"),
+    [
+        ({"score_zero_point": 128}, "score_zero_point = 128: must be one of the score codes, -128 to 127"),
+        (
+            {"score_signed": False, "score_zero_point": -1},
+            "score_zero_point = -1: must be one of the score codes, 0 to 255",
+        ),
+        (
+            {"score_zero_point": 1, "score_width": 13},
+            "score_zero_point = 1 with score_width = 13: a sigmoid of more than 12",
+        ),
+    ],
+)
+def test_zero_points_that_do_not_fit(keys: dict[str, Any], text: str) -> None:
+    with pytest.raises(UserError, match=rf"^{text}.*; score_zero_point = \d+ would do$"):
+        Config(mode="sigmoid", **keys)
+
+
+def test_floats_are_quantised_as_by_onnx() -> None:
+    """QuantizeLinear: saturate(round half to even (x / scale) + zero point)."""
+    config = SIGMOID.replace(score_signed=False, score_zero_point=100, score_scale=0.5, max_length=6)
+    floats = np.array([[0.0, 0.25, 0.75, -50.0, -50.25, 77.5]])
+    scores = quantise(config, floats)
+    assert scores.codes.tolist() == [[100, 100, 102, 0, 0, 255]]
+    assert scores.saturated == 0
+    np.testing.assert_array_equal(config.real_value(scores.codes), [[0, 0, 1, -50, -50, 77.5]])
+    given = GivenVectors.of(config, floats, scores.shift, scores.lengths)
+    np.testing.assert_allclose(exact_values("probabilities", given), 1 / (1 + np.exp(-floats)), rtol=0, atol=1e-15)

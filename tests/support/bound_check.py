@@ -121,6 +121,9 @@ def configurations(draw: st.DrawFn) -> Config | None:
         "accumulator": draw(st.sampled_from(["auto", "auto", "reference", "absolute", "two_pass"])),
         "top_k": draw(st.integers(1, 6)),
     }
+    # A code of the narrowest format that the keys below may choose.
+    narrow = 1 << min(width, 10)
+    keys["score_zero_point"] = draw(st.sampled_from([0, 0, 1]) | st.integers(0, narrow - 1)) - signed * narrow // 2
     if keys["mode"] != "sigmoid":
         keys["select"] = draw(st.sampled_from(["largest", "smallest"]))
     if keys["mode"] not in ("sigmoid", "cross_entropy", "sample"):

@@ -122,7 +122,7 @@ class Question:
     def nats(self) -> np.ndarray:
         """x_i: the mean of the members' scores in nats, [N]; of the smallest scores, −x_i."""
         mean = self._clipped(self.sums) if len(self.members) == 1 else self.sums
-        return self._merits(mean) / len(self.members) * self.scale
+        return self._merits(mean - len(self.members) * self.config.score_zero_point) / len(self.members) * self.scale
 
     def _merits(self, codes: np.ndarray) -> np.ndarray:
         """The codes as numbers, or their opposites where the smallest score wins."""
@@ -142,7 +142,7 @@ class Question:
         mean = np.zeros(self.length, dtype=np.longdouble)
         for member in self.inputs:
             shared = min(len(member), self.length)
-            nats = self._merits(self._clipped(member)) * self.scale
+            nats = self._merits(self._clipped(member) - self.config.score_zero_point) * self.scale
             mean[:shared] += self._softmax(nats, np.ones(len(member), dtype=bool))[:shared]
         return mean / len(self.members)
 
@@ -197,9 +197,10 @@ class Question:
 
         Of the smallest scores it is min(1, e^(c − x_i)) with c as many steps above the smallest score.
         """
-        reference = (largest_code(self.config) - self.config.reference_offset) * self.scale
+        code = largest_code(self.config) - self.config.reference_offset
         if self.config.select == "smallest":
-            reference = -(smallest_code(self.config) + self.config.reference_offset) * self.scale
+            code = smallest_code(self.config) + self.config.reference_offset
+        reference = self._merits(np.asarray(code - self.config.score_zero_point)) * self.scale
         return np.where(self.taking_part, np.exp(np.minimum(self.nats - reference, 0)), 0)
 
     @property

@@ -19,7 +19,8 @@ __all__ = ["COVERED", "header_text"]
 
 # fmt: off
 COVERED = frozenset({
-    "mode", "max_length", "top_k", "score_width", "score_signed", "score_scale", "clip_minimum", "clip_maximum",
+    "mode", "max_length", "top_k", "score_width", "score_signed", "score_scale", "score_zero_point",
+    "clip_minimum", "clip_maximum",
     "temperature", "normaliser", "accumulator", "guard_bits", "reference_offset", "probability_width",
     "probability_format", "integer_bits", "sampler", "seed", "mask", "groups", "temperature_bits",
     "temperature_fraction", "probability_floor", "smoothing", "smoothing_edges", "smoothing_passes", "ensemble",

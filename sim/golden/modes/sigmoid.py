@@ -10,7 +10,7 @@ __all__ = ["codes", "sigmoid"]
 
 
 def codes(config: Config, positions: np.ndarray) -> np.ndarray:
-    """Positions (score code − smallest code) to probability codes, same shape, int64: σ(code · score_scale / temperature).
+    """Positions (score code − smallest code) to probability codes, same shape, int64: σ(x / temperature).
 
     Scores wider than the table are cut to its ends, around code 0 where they are signed.
     """
