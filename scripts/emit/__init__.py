@@ -48,6 +48,7 @@ ARTEFACTS: dict[str, Artefact] = {
     "fusesoc": Artefact(
         "A core description for FuseSoC, with targets for lint, sim and synth.", "fusesoc", needs=("testbench",)
     ),
+    "litex": Artefact("A module for LiteX, with the streams as endpoints.", "litex"),
     "vivado": Artefact(
         "For Vivado: interface attributes, an IP-XACT component, a packaging script, constraints.", "vivado"
     ),
