@@ -510,6 +510,7 @@ def _compare(
     Without --scores: the handwritten digits that come with softstream.
     """
     from softstream.scripts.output import check_file
+    from softstream.scripts.scale import scale_of_file
     from softstream.scripts.scores import read_labels, read_scores
     from softstream.scripts.verbs.compare import Comparison, compare
     from softstream.scripts.verbs.family import Family, entries, family
@@ -520,7 +521,9 @@ def _compare(
         )
     if output:
         check_file("-o", Path(output))
-    members = None if modes is None else entries(modes, config)
+    members = None
+    if modes is not None:
+        members = entries(modes, config, lambda config_of: scale_of_file(scores, config_of).scale)
     codes = read_scores(config, scores, console) if scores else None
     truth = read_labels(labels, codes, scores.ignore_label) if scores and codes and labels else None
     arrays = codes.sideband if codes else {}

@@ -44,6 +44,7 @@ from softstream.hw.verilog import TOP, verilog
 from softstream.scripts.console import Console, settings_text
 from softstream.scripts.measure.datasets import Dataset, DataSummary
 from softstream.scripts.output import check_file, written_file
+from softstream.scripts.scale import AUTO, scale_of_scores
 from softstream.scripts.verbs.fidelity import Fidelity, Given, fidelities
 
 __all__ = [
@@ -143,11 +144,13 @@ class Point:
         return self.error if self.fidelity is None else self.fidelity.largest
 
 
-def sweep(base: Mapping[str, Any], settings: Sequence[str], room: Room | None = None) -> Sweep:
+def sweep(
+    base: Mapping[str, Any], settings: Sequence[str], room: Room | None = None, given: Given | None = None
+) -> Sweep:
     """Every combination of `key=a,b,c`, the other keys from `base`; `profile=auto` is picked for each, for the part of `room`.
 
-    `a..b` stands for all integers from a to b. Raises `UserError` for an unknown key, a key given twice, a range that does not
-    rise, and where no combination is possible.
+    `a..b` stands for all integers from a to b, and `score_scale=auto` for the scale that suits the given floats best. Raises
+    `UserError` for an unknown key, a key given twice, a range that does not rise, and where no combination is possible.
     """
     known = {key.name for key in KEYS}
     axes: dict[str, list[Any]] = {}
@@ -169,10 +172,11 @@ def sweep(base: Mapping[str, Any], settings: Sequence[str], room: Room | None = 
         raise UserError(f"--sweep: {count} combinations; must be {_MOST_POINTS} at most; for example one key less")
     configs: dict[Config, None] = {}
     impossible = []
+    scales: dict[str, float] = {}
     for combination in itertools.product(*axes.values()):
         chosen = dict(zip(axes, combination, strict=True))
         try:
-            config, _ = resolve({**base, **chosen}, room)
+            config, _ = resolve(_with_scale({**base, **chosen}, room, given, scales), room)
             plan(config)
         except UserError as error:
             impossible.append((settings_text(chosen), str(error)))
@@ -183,6 +187,25 @@ def sweep(base: Mapping[str, Any], settings: Sequence[str], room: Room | None = 
     if not configs:
         raise UserError(f"--sweep: no combination is possible; {impossible[0][0]}: {impossible[0][1]}")
     return Sweep(tuple(axes), tuple(configs), tuple(impossible))
+
+
+def _with_scale(
+    values: dict[str, Any], room: Room | None, given: Given | None, scales: dict[str, float]
+) -> dict[str, Any]:
+    """The values with the scale that `auto` stands for. `scales` keeps the choices, which no output width changes."""
+    if values.get("score_scale") != AUTO:
+        return values
+    if given is None:
+        raise UserError(f"--sweep score_scale={AUTO}: is chosen from float scores; for example --scores F.npy")
+    key = settings_text({name: value for name, value in values.items() if name != "probability_width"})
+    if key not in scales:
+        scales[key] = scale_of_scores(
+            given.scores,
+            lambda scale: resolve({**values, "score_scale": scale}, room)[0],
+            "--scores",
+            saturate=given.saturate,
+        ).scale
+    return {**values, "score_scale": scales[key]}
 
 
 def _range_values(text: str, name: str, part: str) -> Iterable[str]:
@@ -749,7 +772,7 @@ def run(
     files.check()
     part, room = find_part(part_name), room_of_part(part_name)
     _check_wish(wish, part, how, given)
-    grid = sweep(base, settings, room)
+    grid = sweep(base, settings, room, given)
     by_config: Mapping[Config, Fidelity] = {}
     with console.progress("exploring") as progress:
         if given is not None:

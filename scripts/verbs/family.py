@@ -19,6 +19,7 @@ The arrays in a head's output (`ports.outputs`) select the row of `DECISIONS` th
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ from softstream.scripts.measure.statistics import (
     percent_text,
     reliability,
 )
+from softstream.scripts.scale import AUTO
 from softstream.scripts.scores import NO_LABEL, Scores, quantise
 from softstream.sim.golden import golden
 from softstream.sim.golden.head import checked_sideband
@@ -341,8 +343,12 @@ def _calibration_json(calibration: Calibration | None) -> dict[str, Any] | None:
 # The members ------------------------------------------------------------------------------------------------------
 
 
-def entries(text: str, base: Config) -> dict[str, Config]:
+def entries(
+    text: str, base: Config, choose: Callable[[Callable[[float], Config]], float] | None = None
+) -> dict[str, Config]:
     """Title → configuration of entries separated by commas, each `mode` or `preset` with any `:key=value` behind it.
+
+    `choose` gives the scale of an entry with `score_scale=auto`, from a function that gives the configuration with a scale.
 
     Raises `UserError`, naming the entry, for an unknown name, for a `mode` or `max_length` behind a colon, and as the
     configuration does.
@@ -379,12 +385,19 @@ def entries(text: str, base: Config) -> dict[str, Config]:
         if isinstance(groups, list | tuple) and groups:
             shared["max_length"] = max(groups, default=1)  # a packet has any length
         try:
-            chosen = start.replace(**{**({} if name in PRESETS else {"mode": name}), **shared, **changes})
+            values = {**({} if name in PRESETS else {"mode": name}), **shared, **changes}
+            if values["score_scale"] == AUTO and choose is not None:
+                values["score_scale"] = choose(partial(_with_scale, start, values))
+            chosen = start.replace(**values)
             plan(chosen)
         except UserError as error:
             raise UserError(f"--modes {entry.strip()}: {error}") from None
         members[entry.strip()] = chosen
     return members
+
+
+def _with_scale(start: Config, values: Mapping[str, Any], scale: float) -> Config:
+    return start.replace(**{**values, "score_scale": scale})
 
 
 @dataclass(frozen=True)

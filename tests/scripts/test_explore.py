@@ -23,6 +23,7 @@ from softstream.hw.errors import MissingTool, ToolFailure, UserError
 from softstream.hw.plan.profiles import Measured, Room
 from softstream.hw.verilog import TOP, verilog
 from softstream.scripts.cli import main
+from softstream.scripts.scale import best_scale
 from softstream.scripts.scores import quantise
 from softstream.scripts.verbs import explore as module
 from softstream.scripts.verbs.explore import Point, Wish, answer, explore, pareto, sweep
@@ -151,6 +152,15 @@ def test_fidelity_is_what_numpy_says_of_the_given_floats():
         assert (fidelity.count, fidelity.flips) == (80, np.count_nonzero(result.argmax != FLOATS.argmax(axis=1)))
         assert fidelity.accuracy == np.mean(result.argmax == LABELS)
     assert len({fidelity.flips for fidelity in able.values()}) > 1
+
+
+def test_the_scale_that_suits_the_floats_is_a_value_of_a_sweep():
+    given = Given(quantise(HEAD, FLOATS), LABELS)
+    asked = sweep(HEAD.to_mapping(), ["score_scale=0.5,auto", "probability_width=4,10"], given=given)
+    best = best_scale(HEAD, FLOATS).scale
+    assert [config.score_scale for config in asked.configs] == [0.5, 0.5, best, best]
+    with pytest.raises(UserError, match=r"score_scale=auto: is chosen from float scores; for example --scores F.npy"):
+        sweep(HEAD.to_mapping(), ["score_scale=auto"])
 
 
 def faithful(bits, flips, largest, accuracy=None, calibration=None, **changes):

@@ -20,6 +20,7 @@ from softstream.scripts.cli import main
 from softstream.scripts.measure import heads as heads_module
 from softstream.scripts.measure.statistics import RELIABILITY_BINS
 from softstream.scripts.reports.family_report import render, write_html
+from softstream.scripts.scale import best_scale
 from softstream.scripts.scores import quantise
 from softstream.scripts.verbs.compare import compare
 from softstream.scripts.verbs.family import CONFIDENCES, DECISIONS, Family, entries, family
@@ -345,6 +346,28 @@ def test_each_entry_quantises_the_floats_with_its_own_scale_width_precision_and_
     assert page.text.count("Range of the scores and of the code: ") == 3
     for heading in ("against the floats", "by quantising", "by the hardware"):
         assert heading in page.text
+
+
+def test_an_entry_takes_the_scale_that_suits_the_floats(tmp_path, capsys):
+    np.save(tmp_path / "F.npy", FLOATS)
+    arguments = [
+        "--set",
+        "max_length=16",
+        "--no-place",
+        "--json",
+        "--modes",
+        "softmax,softmax:score_width=6:score_scale=auto",
+    ]
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", *arguments, "--scores", str(tmp_path / "F.npy")])
+    assert not ended.value.code
+    coarse, own = (member["config"] for member in json.loads(capsys.readouterr().out)["members"])
+    assert coarse["score_scale"] == BASE.score_scale
+    assert own["score_scale"] == best_scale(BASE.replace(max_length=16, score_width=6), FLOATS).scale
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", *arguments])
+    assert ended.value.code == 2
+    assert "score_scale = auto: is chosen from float scores, and there are none" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("mode", HEADS)

@@ -37,10 +37,10 @@ def test_the_recipe(tmp_path, monkeypatch, capsys):
     *_, answer, last = run(sweep, capsys).splitlines()
     assert last.startswith("build/recipe.html, build/recipe.csv: 54 points explored in ")
     settings = re.findall(r"--set (\S+?)(?=:? |:$)", answer)
-    assert settings == ["score_scale=0.05", "probability_width=6", "temperature=1.0"]
-    assert "a scale of 0.05, P = 6 and\nT = 1." in SECTION
+    assert settings == ["score_scale=0.0912", "probability_width=6", "temperature=0.5"]
+    assert "a scale of\n0.0912, P = 6 and T = 0.5." in SECTION
     # The page looks at that very point.
-    for setting in settings[:2]:
+    for setting in settings:
         assert f"--set {setting} " in chosen
         assert f"--set {setting} " in cells
     assert "Argmax alone makes the same 1797 decisions as softmax and as the given floats." in run(chosen, capsys)
