@@ -7,6 +7,8 @@ from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.scripts.quantiser import saturating_codes
 from softstream.scripts.scores import NO_LABEL, ScoreFile, quantise, read_labels, read_scores, to_labels
+from softstream.scripts.verbs.compare import compare
+from softstream.scripts.verbs.family import entries, family
 from softstream.sim.golden import golden
 
 CONFIG = Config(max_length=8, score_width=4, score_scale=0.5)  # codes −8 to 7
@@ -499,3 +501,32 @@ def test_wrong_labels(labels, message):
     with pytest.raises(UserError) as caught:
         to_labels(np.array(labels), quantise(CONFIG, np.zeros((2, 3))), ignore=7)
     assert message in str(caught.value)
+
+
+def test_vectors_without_a_label_count_neither_as_right_nor_as_wrong():
+    rng = np.random.default_rng(4)
+    config = Config(max_length=8)
+    scores, labels = rng.normal(0, 2, (60, 8)), rng.integers(0, 8, 60)
+    labels[::3] = NO_LABEL
+    some = compare(config, scores, labels, place=False)
+    others = compare(config, scores[labels != NO_LABEL], labels[labels != NO_LABEL], place=False)
+    assert some.decisions.softmax_accuracy == others.decisions.softmax_accuracy
+    assert some.decisions.given_accuracy == others.decisions.given_accuracy
+    assert some.probabilities.calibration_error == pytest.approx(others.probabilities.calibration_error)
+    members = entries("softmax,cross_entropy", config)
+    mixed = family(config, members, scores, labels, place=False).members
+    alone = family(config, members, scores[labels != NO_LABEL], labels[labels != NO_LABEL], place=False).members
+    assert mixed[0].decision.accuracy == alone[0].decision.accuracy
+    assert mixed[1].error.count == alone[1].error.count == 40
+    assert mixed[1].error.largest == alone[1].error.largest
+
+
+def test_a_label_to_ignore_reaches_cross_entropy_as_none(tmp_path):
+    config = Config(mode="cross_entropy", max_length=4)
+    labels = saved(tmp_path, np.array([[3], [-100]]), "labels.npy")
+    file = ScoreFile(
+        str(saved(tmp_path, np.zeros((2, 4), dtype=int))), sideband=(f"labels={labels}",), ignore_label=-100
+    )
+    scores = read_scores(config, file)
+    result = golden(config, scores.codes, scores.lengths, scores.sideband)
+    assert result["unlabelled"].tolist() == [False, True]
