@@ -13,7 +13,6 @@ from fractions import Fraction
 
 from softstream.hw.config.keys import quoted
 from softstream.hw.config.limits import (
-    BETA_LIMIT,
     COARSEST_SAMPLING,
     DIRECT_WIDTH,
     FINEST_SAMPLING,
@@ -94,18 +93,6 @@ def _scale_is_a_number(settings: Settings) -> Refusal | None:
         settings.scale_text,
         "their quotient must be a finite number above 0",
         "temperature = 1.0" if settings.score_scale > 1e-300 else "score_scale = 0.0625",
-    )
-
-
-def _temperature_leaves_steps_apart(settings: Settings) -> Refusal | None:
-    coarsest = BETA_LIMIT * math.log(2)
-    if settings.temperature == 1 or settings.traits.order_only or settings.effective_scale <= coarsest:
-        return None
-    return Refusal(
-        settings.scale_text,
-        f"a step of the score would be {settings.effective_scale:.3g} nats, at most {coarsest:.3g} are of any use",
-        f"temperature = {_rounded(settings.score_scale / coarsest, digits=1, up=True):.3g}",
-        "mode = 'argmax', the limit at 0",
     )
 
 
@@ -520,7 +507,6 @@ def _zero_point_is_a_code(settings: Settings) -> Refusal | None:
 
 RULES: tuple[Rule, ...] = (
     _scale_is_a_number,
-    _temperature_leaves_steps_apart,
     _selection_has_competitors,
     _lanes_are_used,
     _groups_fit,

@@ -1,5 +1,6 @@
 """Rows that plans of several modes share: framing, the maximum, the sum of exponentials, the ring."""
 
+import math
 from fractions import Fraction
 
 from softstream.hw.config.config import Config
@@ -130,5 +131,10 @@ def length_warnings(config: Config) -> list[str]:
         warnings.append(
             f"{config.scale_text}: the whole range of scores changes a probability by less than one ulp; "
             "check the scale"
+        )
+    if config.effective_scale > (config.probability_width + 1) * math.log(2):
+        warnings.append(
+            f"{config.scale_text}: a step of the score is {config.effective_scale:.3g} nats, so that all but the largest scores "
+            "have the probability 0; check the scale, or take mode = 'argmax'"
         )
     return warnings

@@ -68,16 +68,28 @@ def test_sigmoid_and_sampling_read_the_quotient() -> None:
     assert (gumbel_table(hot).values == gumbel_table(plain).values).all()
 
 
-def test_too_cold_is_refused_with_a_remedy() -> None:
-    cold = Config(mode="argmax", temperature=0.001)
-    with pytest.raises(
-        UserError,
-        match=r"score_scale = 0.0625 with temperature = 0.001: a step of the score would be 62.5 nats, at most 44.4 are of "
-        r"any use; temperature = 0.002 would do, or mode = 'argmax', the limit at 0",
-    ):
-        cold.replace(mode="softmax")
-    plan(cold)
-    plan(cold.replace(mode="softmax", temperature=0.002))
+@pytest.mark.parametrize("mode", ["softmax", "softmax_top_k", "exponential", "sigmoid"])
+@pytest.mark.parametrize("scale", [2.5, 44.0, 45.0, 62500.0])
+def test_a_cold_head_is_that_of_the_coarse_scale(mode: str, scale: float) -> None:
+    """However many nats a step has, temperature and scale are one quantity, and the bound holds."""
+    plain = Config(mode=mode, max_length=8, score_scale=scale)  # type: ignore[arg-type]
+    cold = plain.replace(score_scale=0.0625, temperature=0.0625 / scale)
+    scores = np.random.default_rng(8).integers(-4, 4, (300, 8))
+    results = golden(plain, scores)
+    for name, values in golden(cold, scores).items():
+        assert np.array_equal(values, results[name])
+    assert plan(cold).worst_ulp == pytest.approx(plan(plain).worst_ulp)
+    if mode == "softmax":
+        assert error_ulp(cold, results["probabilities"], scores).max() <= plan(cold).worst_ulp
+
+
+def test_too_cold_is_warned_of() -> None:
+    (warning,) = [text for text in plan(Config(max_length=16, temperature=0.001)).warnings if "check the scale" in text]
+    assert warning == (
+        "score_scale = 0.0625 with temperature = 0.001: a step of the score is 62.5 nats, so that all but the largest scores "
+        "have the probability 0; check the scale, or take mode = 'argmax'"
+    )
+    assert not plan(Config(max_length=16, score_scale=6.2)).warnings
 
 
 def test_too_hot_is_warned_of() -> None:
