@@ -119,8 +119,11 @@ def generate(
         for command in ARTEFACTS[artefact].commands(head):
             console.line(f"{artefact}: cd {shlex.quote(str(directory))} && {command}")
     cycles = document["latency"]
-    bound = "" if document["bound_ulp"] is None else f", error at most {document['worst_ulp']:.4f} ulp"
+    bound, worst = document["bound_ulp"], document["worst_ulp"]
+    error = "" if bound is None else f", error at most {bound:.4f} ulp"
+    if error and worst > bound:
+        error += f" ({worst:.4f} where 1.0 saturates)"
     console.line(
-        f"latency {plan(config).latency_text} cycles to the first output beat, interval {cycles['interval']} cycles{bound}"
+        f"latency {plan(config).latency_text} cycles to the first output beat, interval {cycles['interval']} cycles{error}"
     )
     console.done(f"{len(contents)} files written", "softstream simulate, with the same configuration")
