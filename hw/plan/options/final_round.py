@@ -38,7 +38,7 @@ def shift_row(config: Config) -> StagePlan:
     return StagePlan(
         "final_round",
         f"{'−' if zero < 0 else '+'} {abs(zero)}",
-        f"{config.probability_qformat}",
+        config.replace(output_zero_point=0).probability_form,
         config.probability_form,
         0,
         each,

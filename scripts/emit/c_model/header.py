@@ -10,7 +10,7 @@ from softstream.hw.numbers.ensemble import sum_offset
 from softstream.hw.plan.derive import Plan
 from softstream.hw.plan.ports import Field, Output, byte_bits, outputs, sidebands
 from softstream.scripts.emit.c_model.modes import MODES, ModeCode, maximum, random_words
-from softstream.scripts.emit.c_model.posts import POSTS, finish
+from softstream.scripts.emit.c_model.posts import POSTS, finish, shift
 from softstream.scripts.emit.c_model.sums import product
 from softstream.scripts.emit.c_model.text import filled
 from softstream.scripts.emit.head import GeneratedHead
@@ -22,7 +22,8 @@ COVERED = frozenset({
     "mode", "max_length", "top_k", "score_width", "score_signed", "score_scale", "score_zero_point",
     "clip_minimum", "clip_maximum",
     "temperature", "normaliser", "accumulator", "guard_bits", "reference_offset", "probability_width",
-    "probability_format", "integer_bits", "sampler", "seed", "mask", "groups", "temperature_bits",
+    "probability_format", "output_levels", "output_zero_point",
+    "integer_bits", "sampler", "seed", "mask", "groups", "temperature_bits",
     "temperature_fraction", "probability_floor", "smoothing", "smoothing_edges", "smoothing_passes", "ensemble",
     "ensemble_mean"
 })
@@ -91,7 +92,7 @@ def _fraction(field: Field) -> int:
 
 
 def _constants(plan: Plan) -> str:
-    """Formats: value = code · 2^−FRACTION; LSB is the place in tdata or tuser."""
+    """Formats: value = code · 2^−FRACTION or (code − ZERO_POINT) / LEVELS; LSB is the place in tdata or tuser."""
     config = plan.config
     rows: list[tuple[str, object, str]] = [
         ("MAX_LENGTH", f"{config.max_length}u", "elements of the longest vector; a longer one is cut"),
@@ -118,7 +119,11 @@ def _constants(plan: Plan) -> str:
         for field in output.fields:
             name = field.array.upper()
             rows.append((f"{name}_WIDTH", f"{field.width}u", field.text))
-            rows.append((f"{name}_FRACTION", _fraction(field), "value = code * 2^-fraction"))
+            if config.recodes and field.form == config.probability_form:
+                rows.append((f"{name}_ZERO_POINT", f"({config.output_zero_point})", "the code of 0"))
+                rows.append((f"{name}_LEVELS", config.levels, "value = (code - zero point) / levels"))
+            else:
+                rows.append((f"{name}_FRACTION", _fraction(field), "value = code * 2^-fraction"))
             rows.append((f"{name}_LSB", f"{low}u", f"lowest bit in {output.prefix}_tdata, of lane 0"))
             low += byte_bits(field.width)
         for bit, flag in enumerate(output.flags):
@@ -316,6 +321,8 @@ def _head(config: Config, parts: Composition | None) -> list[str]:
             posts.append(post.statements)
     if parts is not None and parts.finished:
         posts.append(finish(config, inner))
+    if parts is not None and parts.shifted:
+        posts.append(shift(config))
     functions.append(_result(config, parts, mode, posts))
     if config.groups:
         functions.append(_groups(config))

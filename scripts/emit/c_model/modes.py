@@ -265,15 +265,15 @@ result->sums = (@sums_t)sum;
 
 
 def _sigmoid(config: Config) -> ModeCode:
-    entries = 1 << address_width(config)
+    entries, zero = 1 << address_width(config), config.output_zero_point
     lowest = (1 << (config.score_width - 1)) - entries // 2 if config.score_signed else 0
     functions = (
         filled("""
-/* 1 / (1 + e^-x) as a code; a score beyond the table takes the entry of that end. */
+/* 1 / (1 + e^-x) in steps of a code; a score beyond the table takes the entry of that end. */
 static inline uint64_t @code_of(uint64_t position)
 {
 """)
-        + table("code", sigmoid_codes(config))
+        + table("code", sigmoid_codes(config) - zero)
         + filled(
             """
     const uint64_t address = position > ${lowest}u ? position - ${lowest}u : 0u;
@@ -284,14 +284,17 @@ static inline uint64_t @code_of(uint64_t position)
             last=entries - 1,
         )
     )
-    return ModeCode(functions, element="@code_of(@position(vectors, i))")
+    shift = f"(int64_t)@code_of(@position(vectors, i)) + ({zero})" if zero else "@code_of(@position(vectors, i))"
+    return ModeCode(functions, element=shift, masked=str(zero))
 
 
 def _hardmax(config: Config) -> ModeCode:
+    zero, one = config.probability_codes
     return ModeCode(
         "",
         "const size_t index = @maximum(vectors, count);",
-        f"i == index ? {config.probability_maximum} : 0",
+        f"i == index ? {one} : {zero}",
+        str(zero),
     )
 
 

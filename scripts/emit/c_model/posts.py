@@ -8,7 +8,7 @@ from softstream.hw.numbers.floor import floor_code
 from softstream.hw.numbers.smoothing import smoothing_tables
 from softstream.scripts.emit.c_model.text import filled, table
 
-__all__ = ["POSTS", "PostCode", "finish"]
+__all__ = ["POSTS", "PostCode", "finish", "shift"]
 
 
 @dataclass(frozen=True)
@@ -121,18 +121,48 @@ static inline uint64_t @divided(uint64_t dividend, size_t count, size_t i)
 
 
 def finish(config: Config, inner: Config) -> str:
-    """The one rounding of guarded codes."""
-    extra = inner.probability_width - config.probability_width
+    """The one rounding of guarded codes, and their zero point."""
+    extra, zero, limit = (
+        inner.probability_width - config.probability_width,
+        config.output_zero_point,
+        config.probability_maximum,
+    )
+    product = "codes[i]"
+    if config.rescales:
+        extra, product = inner.probability_width, f"(int64_t)codes[i] * {config.levels}"
+    rounded = f"({product} + {1 << (extra - 1)}) >> {extra}"
+    code = f"code < {limit} ? code : {limit}"
     return filled(
         """
 for (i = 0u; i < count; i++) {
-    const @code code = (codes[i] + $half) >> $extra;
-    codes[i] = code < $limit ? code : $limit;
+    const @code code = $rounded;
+    codes[i] = $code;
 }
 """,
-        half=1 << (extra - 1),
-        extra=extra,
-        limit=config.probability_maximum,
+        rounded=f"(@code)({rounded})" if config.rescales else rounded,
+        code=f"({code}) + ({zero})" if zero else code,
+    )
+
+
+def shift(config: Config) -> str:
+    """The zero point of codes that no stage rounds."""
+    zero = config.output_zero_point
+    if config.traits.top_k:
+        return filled(
+            """
+for (rank = 0u; rank < (filled > 0u ? filled : 1u); rank++) {
+    result->top_probabilities[rank] += $zero;
+}
+""",
+            zero=f"({zero})",
+        )
+    return filled(
+        """
+for (i = 0u; i < count; i++) {
+    codes[i] += $zero;
+}
+""",
+        zero=f"({zero})",
     )
 
 

@@ -4,7 +4,7 @@ from softstream.hw.numbers.exponential import SPLIT_GUARD, ExponentialTables
 from softstream.hw.numbers.softmax import Numerics
 from softstream.scripts.emit.c_model.text import filled, table
 
-__all__ = ["exponential", "leading_one", "product", "summed"]
+__all__ = ["exponential", "leading_one", "numerator", "product", "summed"]
 
 
 def product() -> str:
@@ -21,22 +21,33 @@ static inline uint64_t @product(uint64_t one, uint64_t other, unsigned shift)
 """)
 
 
-def exponential(tables: ExponentialTables) -> str:
-    """2^(beta·position) as exponent and significand, by one table or as the product of two entries."""
-    head = filled(
-        """
+_TYPE = """
 /* An exponential, significand * 2^(exponent - $fraction), significand in [2^$fraction, 2^${more}). */
 typedef struct {
     uint64_t exponent;
     uint64_t significand;
 } @exponential_t;
+"""
 
-static inline @exponential_t @exponential(uint64_t position)
-{
-""",
-        fraction=tables.fraction,
-        more=tables.fraction + 1,
-    )
+
+def exponential(tables: ExponentialTables) -> str:
+    """2^(beta·position) as exponent and significand, by one table or as the product of two entries."""
+    kind = filled(_TYPE, fraction=tables.fraction, more=tables.fraction + 1)
+    return f"{kind}\n{_exponential_function('exponential', tables)}"
+
+
+def numerator(widths: Numerics) -> str:
+    """The function `numerator`, the exponential of an element in the scale of the codes; empty where `exponential` serves."""
+    if widths.numerators is None:
+        return ""
+    comment = filled("""
+/* The exponential of an element, scaled so that its quotient by the sum counts the steps of a code. */
+""")
+    return comment + _exponential_function("numerator", widths.numerators.tables)
+
+
+def _exponential_function(name: str, tables: ExponentialTables) -> str:
+    head = f"static inline @exponential_t @{name}(uint64_t position)\n{{\n"
     if not tables.low:
         exponents, significands = tables.all_positions
         return (
@@ -145,7 +156,7 @@ static inline uint64_t @shifted(uint64_t value, uint64_t steps)
     parts.append(
         filled(
             """
-/* A sum, divisor * 2^(exponent - $fraction), divisor in [2^$fraction, 2^${more}). */
+/* A sum, divisor * 2^(exponent - $above), divisor in [2^$fraction, 2^${more}). */
 typedef struct {
     uint64_t exponent;
     uint64_t divisor;
@@ -159,6 +170,7 @@ static inline @sum_t @summed(const @vector *vectors, size_t count)
     unsigned leading;
     @sum_t sum;
 """,
+            above=widths.divisor_fraction + widths.numerator_octaves,
             fraction=widths.divisor_fraction,
             more=widths.divisor_fraction + 1,
         )
@@ -174,12 +186,13 @@ static inline @sum_t @summed(const @vector *vectors, size_t count)
         total = UINT64_C(1) << $accumulator;
     }
     leading = @leading_one(total);
-    sum.exponent = ${reference}leading - ${accumulator}u;
+    sum.exponent = ${reference}leading${octaves} - ${accumulator}u;
     sum.divisor = leading > ${fraction}u ? total >> (leading - ${fraction}u) : total << (${fraction}u - leading);
     return sum;
 }
 """,
             accumulator=widths.accumulator_fraction,
+            octaves=f" + {widths.numerator_octaves}u" if widths.numerator_octaves else "",
             reference="" if widths.absolute else f"{step}u * reference + ",
             fraction=widths.divisor_fraction,
         )

@@ -51,12 +51,26 @@ CHOSEN = {
     )
 }
 
+INT8 = {"output_levels": 255, "output_zero_point": -128}
+
 OTHERS = {
     # The label of the last member counts.
     "label-of-ensemble": Config(mode="cross_entropy", ensemble=3, max_length=7),
     "masked-groups": Config(groups=(3, 5), max_length=5, mask=True, normaliser="logarithm"),
     "log_softmax-groups": Config(mode="log_softmax", groups=(3, 5), max_length=5),
     "clipped": Config(clip_minimum=-20, clip_maximum=30, max_length=9),
+    "levels": Config(max_length=7, mask=True, **INT8),
+    "levels-reference": Config(max_length=7, score_scale=0.3, normaliser="reciprocal", accumulator="reference", **INT8),
+    "levels-split": Config(
+        max_length=7, score_width=12, score_scale=0.01, probability_width=12, output_levels=4000, normaliser="none"
+    ),
+    "levels-logarithm": Config(max_length=7, normaliser="logarithm", output_levels=127),
+    "levels-floor": Config(max_length=7, probability_floor=0.02, **INT8),
+    "levels-two-pass": Config(max_length=7, accumulator="two_pass", profile="small", **INT8),
+    "levels-top-k": Config(mode="softmax_top_k", top_k=3, max_length=7, mask=True, **INT8),
+    "levels-sigmoid": Config(mode="sigmoid", max_length=7, mask=True, **INT8),
+    "levels-hardmax": Config(mode="hardmax", max_length=7, mask=True, **INT8),
+    "zero-point": Config(max_length=7, output_zero_point=-100),
 }
 
 
