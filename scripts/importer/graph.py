@@ -161,6 +161,14 @@ def _tensors_read(node: Any) -> Iterator[str]:
                 yield from _tensors_read(inner)
 
 
+def _names(graph: Any) -> Iterator[Any]:
+    """All names in a graph but those in its subgraphs."""
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (entry.name for entry in node.attribute)
+    yield from (entry.name for entry in [*graph.input, *graph.output, *graph.value_info, *graph.initializer])
+
+
 def _read(path: Path) -> Any:
     onnx = third_party("onnx")
     where = f"{path}"
@@ -175,6 +183,8 @@ def _read(path: Path) -> Any:
         raise UserError(f"{where}: not an ONNX model; {_EXAMPLE}") from None
     if not model.graph.node:
         raise UserError(f"{where}: not an ONNX model, or one without nodes; {_EXAMPLE}")
+    if not all(isinstance(name, str) for name in _names(model.graph)):  # protobuf hands over what is no text as bytes
+        raise UserError(f"{where}: not an ONNX model, or a damaged one, whose names are no text; {_EXAMPLE}")
     if not model.functions:
         return model
     try:

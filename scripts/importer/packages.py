@@ -20,7 +20,9 @@ def third_party(name: str) -> Any:
 
 
 def attribute(node: Any, name: str, default: Any) -> Any:
-    """An attribute of a node, text as `str`, or its default."""
+    """An attribute of a node, text as `str`; its default where it is absent or of another type."""
     helper = third_party("onnx.helper")
-    value = next((helper.get_attribute_value(entry) for entry in node.attribute if entry.name == name), default)
-    return value.decode(errors="replace") if isinstance(value, bytes) else value
+    value = next((helper.get_attribute_value(entry) for entry in node.attribute if entry.name == name), None)
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    return value if isinstance(value, type(default)) or (value is not None and default is None) else default

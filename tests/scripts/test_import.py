@@ -542,6 +542,22 @@ def test_files_that_are_no_models_are_one_line(cli, tmp_path, content):
     assert not (tmp_path / "config.toml").exists()
 
 
+def test_damaged_models_are_a_head_or_one_line(tmp_path):
+    """Bytes of the graph, which stands behind the weights or in front of them, are replaced or cut off."""
+    content, rng = np.frombuffer(CLASSIFIER.read_bytes(), np.uint8), np.random.default_rng(1)
+    path, refusals = tmp_path / "model.onnx", []
+    for _ in range(200):
+        damaged = content.copy()
+        damaged[rng.integers(0, len(content), 4)] = rng.integers(0, 256, 4)
+        path.write_bytes(damaged[: rng.integers(len(content) // 2, 3 * len(content))].tobytes())
+        try:
+            softstream.import_onnx(path)
+        except UserError as refusal:
+            refusals.append(str(refusal))
+    assert 50 < len(refusals) < 200
+    assert not any("\n" in refusal for refusal in refusals)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
