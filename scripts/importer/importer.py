@@ -37,7 +37,7 @@ FLOAT_ROUNDING = 2.0**-22
 """Relative distance within which a scale in float32 counts as 1/L."""
 _FINE_SCALE = 2.0**-12
 """A scale that every mode takes at every width, 16 nats for 16 bits."""
-_KNOWN = {key.name: key for key in KEYS}
+_DEFAULT_SCALE = next(key.default for key in KEYS if key.name == "score_scale")
 
 
 @dataclass(frozen=True)
@@ -117,14 +117,10 @@ class _Draft:
         return f"{self.graph.path}, node {self.name}"
 
     def state(self, name: str, value: str, **keys: Any) -> None:
-        """Notes a fact and its keys. A caller's key wins, and a key that does not exist is reported."""
-        stated = {key: number for key, number in keys.items() if key in _KNOWN and key not in self.settings}
+        """Notes a fact and its keys, of which those of the caller win."""
+        stated = {key: number for key, number in keys.items() if key not in self.settings}
         self.keys.update(stated)
         self.facts.append(Fact(name, value, stated))
-        unknown = [
-            f"{key} = {number}: no configuration key says it" for key, number in keys.items() if key not in _KNOWN
-        ]
-        self.unexpressed += unknown
 
     def read(self, inputs: Inputs | None) -> None:
         """Reads everything, in the order in which it is shown."""
@@ -259,8 +255,9 @@ class _Draft:
 
     def _read_codes(self, codes: Quantisation) -> None:
         kind = f"{'int' if codes.signed else 'uint'}{codes.width}"
-        scale = {} if codes.scale is None else {"score_scale": codes.scale}
-        zero = {"score_zero_point": codes.zero_point} if codes.zero_point else {}
+        scale = {}
+        if codes.scale is not None:
+            scale = {"score_scale": codes.scale, "score_zero_point": codes.zero_point}
         text = f"{kind} of {codes.origin}"
         if codes.scale is not None:
             text += f", scale {codes.scale:g}, zero point {codes.zero_point}"
@@ -282,7 +279,7 @@ class _Draft:
                 self._take_real_numbers(codes, kind)
                 return
             self.unexpressed.append(f"scores are {kind}: the head takes the {width} bits that the calibration needs")
-        self.state("scores", text, score_width=width, score_signed=signed, **scale, **zero)
+        self.state("scores", text, score_width=width, score_signed=signed, **scale)
 
     def _take_real_numbers(self, codes: Quantisation, kind: str) -> None:
         assert self.scores is not None
@@ -305,9 +302,8 @@ class _Draft:
             self.state("scores", f"{text or 'not quantised'}; the scale is that of the command")
         elif self.scores is None:
             self.state("scores", text or "not quantised")
-            scale = _KNOWN["score_scale"].default
             self.unexpressed.append(
-                f"no quantiser is in front of the node: score_scale stays {scale}"
+                f"no quantiser is in front of the node: score_scale stays {_DEFAULT_SCALE}"
                 + ("" if MODES[self.mode].order_only else ", and the probabilities depend on it")
                 + "; give --calibrate X.npy, or --set score_scale=…"
             )

@@ -48,12 +48,13 @@ def save(tmp_path):
 
 
 def test_the_classifier_becomes_its_configuration(cli, tmp_path):
-    code, out, _ = cli("import", CLASSIFIER, "-o", tmp_path / "config.toml")
-    assert code == 0
+    code, out, err = cli("import", CLASSIFIER, "-o", tmp_path / "config.toml")
+    assert (code, err) == (0, "")
     config = Config(**load_toml(tmp_path / "config.toml"))
     assert (config.mode, config.max_length) == ("softmax", 10)
     assert (config.score_width, config.score_signed) == (8, True)
     assert config.score_scale == DESCRIPTION["score_scale"]
+    assert config.score_zero_point == DESCRIPTION["score_zero_point"]
     assert (config.probability_width, config.probability_format) == (8, "UQ0")
     assert f"zero point {DESCRIPTION['score_zero_point']}" in out
     assert "next: softstream describe" in out
@@ -342,6 +343,33 @@ def test_the_quantised_softmax_of_onnxruntime_is_a_head(save, opset, axis, lengt
     # Both round the same value: the head within its bound below 1 step, onnxruntime to the nearest, whole steps apart.
     assert softstream.plan(head.config).bound_ulp < 0.6
     assert np.abs(codes - head.vectors(results).astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize("linear_operator", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "zero", "step", "base"),
+    [("int8", 5, 1 / 256, np.int8(-128)), ("uint8", 128, 1 / 255, np.uint8(0)), ("uint8", 31, 1 / 200, np.uint8(40))],
+)
+def test_the_zero_point_reaches_the_sigmoid(save, kind, zero, step, base, linear_operator):
+    """Every code through a quantised sigmoid, in the standard's operators and in onnxruntime's own."""
+    number = np.dtype(kind).type(zero)
+    values = {**constants("x", 0.04, number), **constants("y", step, base)}
+    nodes = [
+        linear("DequantizeLinear", "x", "d", "x"),
+        node("Sigmoid", ["d"], ["p"]),
+        linear("QuantizeLinear", "p", "y", "y"),
+    ]
+    if linear_operator:
+        inputs = ["x", "x_scale", "x_zero", "y_scale", "y_zero"]
+        nodes = [node("QLinearSigmoid", inputs, ["y"], domain="com.microsoft")]
+    path = save(nodes, ["v", 16], values, kind=kind)
+    codes = np.arange(np.iinfo(kind).min, np.iinfo(kind).max + 1).astype(kind).reshape(16, 16)
+    head = softstream.import_onnx(path, calibrate=codes)
+    assert head.unexpressed == ()
+    assert (head.config.mode, head.config.score_zero_point) == ("sigmoid", zero)
+    assert np.array_equal(head.scores, codes)
+    [results] = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"x": codes})
+    assert np.abs(golden(head.config, head.scores)["probabilities"] - results.astype(int)).max() <= 1
 
 
 def test_a_softmax_and_what_ranks_its_results_are_one_head(save):
