@@ -174,6 +174,7 @@ class Plan:
 
     def first_output_cycle(self, length: int) -> int:
         """Cycle of the first output beat's transfer, counted from the first input beat's."""
+        length = int(length)  # a scalar of NumPy would wrap
         if self.vectors is not None:
             return self.vectors.first_output_cycle(self._of_group(length))
         return self._unhindered(length) + (self.output_spacing - 1) * min(self.config.beats(length) - 1, self.ahead)
@@ -184,6 +185,7 @@ class Plan:
 
     def last_output_cycle(self, length: int) -> int:
         """Cycle of the last output beat's transfer, counted from the first input beat's."""
+        length = int(length)  # a scalar of NumPy would wrap
         if self.vectors is not None:
             return self.vectors._last_of(Grouping(self.config.groups, np.array([length])).lengths.tolist())
         last = length if self.searched else self._emitted(length)
@@ -212,12 +214,14 @@ class Plan:
 
     def best_output_cycle(self, length: int) -> int:
         """Cycle of the winner's transfer, counted from the first input beat's; of a packet's first."""
+        length = int(length)  # a scalar of NumPy would wrap
         if self.vectors is not None:
             return self.vectors.best_output_cycle(self._of_group(length))
         return self._lead_cycles(length) + self.best_passes * self.config.beats(length) + self.best_latency_cycles
 
     def interval_cycles(self, length: int) -> int:
         """Sustained cycles per vector, vectors of that length back to back, outputs always taken."""
+        length = int(length)  # a scalar of NumPy would wrap
         if self.vectors is not None:
             lengths = Grouping(self.config.groups, np.array([length])).lengths.tolist()
             return sum(map(self.vectors.interval_cycles, lengths))

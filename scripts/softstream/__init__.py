@@ -5,8 +5,11 @@
     >>> softstream.plan(config).bound_ulp < 1
     True
     >>> verilog = softstream.verilog(config)                        # the text, byte-stable
+    >>> result = softstream.run(config, floats)                     # what the hardware answers, as real numbers and as codes
+    >>> comparison = softstream.compare(config, floats, labels)     # argmax alone against softmax, and against the floats
+    >>> sweep = softstream.explore(config, {"guard_bits": [2, 3]})  # every combination of the values of some keys
     >>> scores = softstream.quantise(config, floats)                # codes, the mask of -inf, what saturated
-    >>> result = softstream.golden(config, scores.codes)            # what the hardware answers, bit for bit
+    >>> result = softstream.golden(config, scores.codes)            # the model alone: codes to codes, bit for bit
     >>> head = softstream.Head(config)                              # the Amaranth component
 
 Names are loaded when they are first used: the model needs no Amaranth, and `softstream --help` needs neither.
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from softstream.hw.head import Head
     from softstream.hw.plan.derive import Plan, plan
     from softstream.hw.verilog import verilog
+    from softstream.scripts.api import RunResult, compare, explore, run
     from softstream.scripts.importer.importer import Imported, import_onnx
     from softstream.scripts.scale import best_scale
     from softstream.scripts.scores import Scores, quantise
@@ -42,6 +46,10 @@ __all__ = [
     "Scores",
     "quantise",
     "best_scale",
+    "RunResult",
+    "run",
+    "compare",
+    "explore",
     "Head",
     "verilog",
     "Imported",
@@ -64,6 +72,10 @@ _HOME = {
     "Scores": "softstream.scripts.scores",
     "quantise": "softstream.scripts.scores",
     "best_scale": "softstream.scripts.scale",
+    "RunResult": "softstream.scripts.api",
+    "run": "softstream.scripts.api",
+    "compare": "softstream.scripts.api",
+    "explore": "softstream.scripts.api",
     "Head": "softstream.hw.head",
     "verilog": "softstream.hw.verilog",
     "Imported": "softstream.scripts.importer.importer",

@@ -26,6 +26,7 @@ from softstream.boards.tools.parts import Part
 from softstream.boards.tools.parts import part as find_part
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
+from softstream.hw.notebook import html_table, text_table
 from softstream.hw.plan.derive import Plan, plan
 from softstream.scripts.measure.accuracy import Sweep, signed_errors, sweep_pairs
 from softstream.scripts.measure.datasets import DataSummary, dataset
@@ -137,7 +138,7 @@ class Row:
     """Value to compare with: that of the given scores, the bound, or the size of the part."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """The result of `compare`."""
 
@@ -156,6 +157,16 @@ class Comparison:
     seeds: tuple[int, ...]
     tools: Mapping[str, str]
     version: str
+
+    def __repr__(self) -> str:
+        """The answer and the table as text."""
+        header, rows, _ = self.table()
+        return f"{self.answer}\n{text_table(header, rows)}"
+
+    def _repr_html_(self) -> str:
+        """The answer and the table for notebooks."""
+        header, rows, _ = self.table()
+        return html_table(self.answer, header, rows)
 
     @property
     def answer(self) -> str:

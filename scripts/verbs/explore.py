@@ -14,6 +14,7 @@ from __future__ import annotations
 import csv
 import ctypes
 import hashlib
+import html
 import importlib.metadata
 import io
 import itertools
@@ -38,6 +39,7 @@ from softstream.boards.tools.parts import Part
 from softstream.boards.tools.parts import part as find_part
 from softstream.hw.config.config import KEYS, Config, nearest, parse_setting
 from softstream.hw.errors import MissingTool, SoftstreamError, ToolFailure, UserError
+from softstream.hw.notebook import html_table, text_table
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.profiles import Room, nearest_that_fits, resolve
 from softstream.hw.verilog import TOP, verilog
@@ -110,6 +112,7 @@ class How:
     synthesise: bool = True
     """Whether they are synthesised; otherwise their plans alone count."""
     jobs: int = 2
+    """Processes; 0 measures one point after the other in this one."""
     scheduler: str | None = None
 
 
@@ -304,6 +307,10 @@ def _evaluate_here(task: _Task) -> Outcome:
 
 
 def _locally(tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[int, Outcome]]:
+    if jobs == 0:
+        for index, task in enumerate(tasks):
+            yield index, _evaluate(task)
+        return
     before = set(multiprocessing.active_children())
     # A fresh interpreter each: the threads of a progress bar do not survive a fork.
     context = multiprocessing.get_context("spawn")
@@ -565,7 +572,7 @@ class Axis:
     largest_is_best: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Exploration:
     """A sweep with its Pareto front and the point that answers the wish."""
 
@@ -580,6 +587,16 @@ class Exploration:
     meets: bool
     given: DataSummary | None
     """The scores that the points were judged on; None without any."""
+
+    def __repr__(self) -> str:
+        """The Pareto front as text, and the answer."""
+        return "\n".join([self.title, text_table(self.columns, [self.row(point) for point in self.front]), self.answer])
+
+    def _repr_html_(self) -> str:
+        """Every point as a table for notebooks, those of the Pareto front first, and the answer."""
+        rows = [("front", *self.row(point)) for point in self.front]
+        rows += [("", *self.row(point)) for point in self.points if point not in self.front]
+        return f"{html_table(self.title, ('', *self.columns), rows)}<p>{html.escape(self.answer)}</p>"
 
     @property
     def placed(self) -> bool:
@@ -770,27 +787,8 @@ def run(
     `ToolFailure` where a tool failed on a point.
     """
     files.check()
-    part, room = find_part(part_name), room_of_part(part_name)
-    _check_wish(wish, part, how, given)
-    grid = sweep(base, settings, room, given)
-    by_config: Mapping[Config, Fidelity] = {}
     with console.progress("exploring") as progress:
-        if given is not None:
-            grid, by_config = _judged(grid, given, progress)
-            _check_classes(wish, by_config)
-        if how.synthesise:
-            seeds = tuple(range(1, how.seeds + 1)) if how.place else ()
-            points = explore(grid, part_name, seeds, jobs=how.jobs, scheduler=how.scheduler, progress=progress)
-        else:
-            points = planned(grid)
-    points = [replace(point, fidelity=by_config.get(point.config)) for point in points]
-    best, meets, failure = None, False, None
-    try:
-        best, meets = answer(points, wish, room)
-    except SoftstreamError as error:  # raised below, after the points that were measured are printed
-        failure = error
-    summary = None if given is None else Dataset("given scores", given.scores, given.labels).summary
-    result = Exploration(grid, part, how, points, pareto(points), wish, best, meets, summary)
+        result, failure = explored(base, settings, part_name, wish, how, given, progress)
     for option, path, text in (
         ("-o", files.page, None if render is None or files.page is None else render(result)),
         ("--csv", files.table, result.csv()),
@@ -802,13 +800,49 @@ def run(
     result.print(console)
     if failure is not None:
         raise failure
-    if not meets:
+    if not result.meets:
         raise UserError(result.answer)
     console.line(result.answer)
-    if failed := [point for point in points if point.failure]:
-        raise ToolFailure(f"{len(failed)} of {len(points)} points failed, first: {failed[0].failure}")
+    total = len(result.points)
+    if failed := [point for point in result.points if point.failure]:
+        raise ToolFailure(f"{len(failed)} of {total} points failed, first: {failed[0].failure}")
     written = ", ".join(str(path) for path in (files.page, files.table) if path is not None)
-    console.done(f"{written}: {len(points)} points explored" if written else f"{len(points)} points explored")
+    console.done(f"{written}: {total} points explored" if written else f"{total} points explored")
+
+
+def explored(
+    base: Mapping[str, Any],
+    settings: Sequence[str],
+    part_name: str,
+    wish: Wish,
+    how: How,
+    given: Given | None = None,
+    progress: Progress = lambda fraction, what: None,
+) -> tuple[Exploration, SoftstreamError | None]:
+    """The measured sweep, and the reason why no point answers the wish, such as that none fits the part.
+
+    Raises `UserError` for settings, limits and scores that will not do.
+    """
+    part, room = find_part(part_name), room_of_part(part_name)
+    _check_wish(wish, part, how, given)
+    grid = sweep(base, settings, room, given)
+    by_config: Mapping[Config, Fidelity] = {}
+    if given is not None:
+        grid, by_config = _judged(grid, given, progress)
+        _check_classes(wish, by_config)
+    if how.synthesise:
+        seeds = tuple(range(1, how.seeds + 1)) if how.place else ()
+        points = explore(grid, part_name, seeds, jobs=how.jobs, scheduler=how.scheduler, progress=progress)
+    else:
+        points = planned(grid)
+    points = [replace(point, fidelity=by_config.get(point.config)) for point in points]
+    best, meets, failure = None, False, None
+    try:
+        best, meets = answer(points, wish, room)
+    except SoftstreamError as error:  # for the caller, together with the points that were measured
+        failure = error
+    summary = None if given is None else Dataset("given scores", given.scores, given.labels).summary
+    return Exploration(grid, part, how, points, pareto(points), wish, best, meets, summary), failure
 
 
 def _judged(grid: Sweep, given: Given, progress: Progress) -> tuple[Sweep, dict[Config, Fidelity]]:

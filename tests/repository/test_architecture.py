@@ -31,7 +31,7 @@ LAYERS = {
     "sim": "stalls beats stimulus golden reference data simulators benches proofs",
     "boards": "measured tools platforms registry link gateware flow",
     "scripts": "build_backend console output page arrays quantiser scores scale emit importer measure training verbs reports "
-    "generated_tables site cli",
+    "api generated_tables site cli",
 }
 """Folders, and files, of a room, each of which may import what stands before it, and itself."""
 
