@@ -182,7 +182,7 @@ def _decoded(wire: bytes) -> Frame | Corrupt:
 
 def score_bytes(config: Config) -> int:
     """Bytes of one score in RUN, low byte first."""
-    return 1 if config.score_width <= 8 else 2
+    return byte_bits(config.score_width) // 8
 
 
 def element_bytes(config: Config) -> int:

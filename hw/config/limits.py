@@ -11,6 +11,7 @@ __all__ = [
     "SIGMOID_WIDTH",
     "TWO_PASS_FRACTION",
     "WIDEST_PROBABILITY",
+    "WIDEST_COMPARED",
     "WIDEST_SCORE",
 ]
 
@@ -29,6 +30,9 @@ SIGMOID_WIDTH = 12
 
 WIDEST_SCORE = 16
 """Bits of the widest score that an exponential takes."""
+
+WIDEST_COMPARED = 32
+"""Bits of the widest score that is compared only."""
 
 WIDEST_PROBABILITY = 24
 """Largest `probability_width`."""

@@ -81,6 +81,17 @@ def _scale(settings: Settings, inner: float, *, up: bool = False) -> float:
     return nearest if (reached >= inner if up else reached <= inner) else _rounded(exact, digits=3, up=up)
 
 
+def _scores_are_narrow_enough(settings: Settings) -> Refusal | None:
+    if settings.score_width <= settings.widest_score:
+        return None
+    return Refusal(
+        _given(settings, "score_width", "mode"),
+        f"a table of this mode takes scores of at most {WIDEST_SCORE} bits, and only modes that compare scores take more",
+        f"score_width = {WIDEST_SCORE}",
+        "mode = 'argmax'",
+    )
+
+
 # Scales ----------------------------------------------------------------------------------------------------------------
 
 
@@ -386,11 +397,12 @@ def _ensemble_fits(settings: Settings) -> Refusal | None:
             "mask = false",
         )
     more = settings.inner_width - settings.score_width
-    if settings.sums_scores and settings.inner_width > WIDEST_SCORE:
+    widest = settings.widest_score
+    if settings.sums_scores and settings.inner_width > widest:
         return Refusal(
             _given(settings, "ensemble", "score_width"),
-            f"sums of scores have {more} bits more, {WIDEST_SCORE} at most",
-            f"score_width = {WIDEST_SCORE - more}",
+            f"sums of scores have {more} bits more, {widest} at most",
+            f"score_width = {widest - more}",
             "ensemble_mean = 'probabilities'" if settings.traits.softmax and settings.normaliser != "none" else "",
         )
     return None
@@ -506,6 +518,7 @@ def _zero_point_is_a_code(settings: Settings) -> Refusal | None:
 
 
 RULES: tuple[Rule, ...] = (
+    _scores_are_narrow_enough,
     _scale_is_a_number,
     _selection_has_competitors,
     _lanes_are_used,

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any, Literal, get_type_hints
 
 from softstream.hw.config.keys import Floats, Integers, Kernel, Key, Sizes, declare, key_of, nearest
-from softstream.hw.config.limits import WIDEST_PROBABILITY
+from softstream.hw.config.limits import WIDEST_COMPARED, WIDEST_PROBABILITY, WIDEST_SCORE
 from softstream.hw.config.modes import MODES, Mode, ModeTraits
 from softstream.hw.errors import UserError
 from softstream.hw.formats import QFormat, ceil_log2
@@ -44,7 +44,10 @@ class Settings:
         "in that order", modes=lambda traits: traits.winner,
     )
 
-    score_width: int = declare(8, "scores", "the width of a score code", unit="bits", values=Integers(2, 16))
+    score_width: int = declare(
+        8, "scores", f"the width of a score code: at most {WIDEST_SCORE} bits, or {WIDEST_COMPARED} in argmax, hardmax and "
+        "top_k, which compare scores only", unit="bits", values=Integers(2, WIDEST_COMPARED),
+    )
     score_signed: bool = declare(True, "scores", "whether score codes are two's complement")
     score_scale: float = declare(
         0.0625, "scores", "the real value of one step of the score code", unit="nats per code step"
@@ -232,8 +235,9 @@ class Settings:
 
     @property
     def clips(self) -> bool:
-        """Whether any score is clipped."""
-        return self.clip_minimum > self.score_format.minimum or self.clip_maximum < self.score_format.maximum
+        """Whether any score is clipped. The defaults clip none, not even a score wider than they are."""
+        low = self.clip_minimum > max(self.score_format.minimum, Settings.clip_minimum)
+        return low or self.clip_maximum < min(self.score_format.maximum, Settings.clip_maximum)
 
     @property
     def shift_invariant(self) -> bool:
@@ -307,6 +311,11 @@ class Settings:
         Rounded to float64 once; with temperature 1 it is score_scale itself.
         """
         return self.score_scale / self.temperature
+
+    @property
+    def widest_score(self) -> int:
+        """Bits of the widest score that the mode takes, behind the sums of an ensemble as well."""
+        return WIDEST_COMPARED if self.traits.order_only else WIDEST_SCORE
 
     @property
     def inner_width(self) -> int:

@@ -5,6 +5,7 @@ these figures.
 """
 
 from softstream.hw.config.config import Config
+from softstream.hw.config.limits import WIDEST_SCORE
 from softstream.hw.formats import ceil_log2
 from softstream.hw.numbers.softmax import Numerics
 
@@ -66,10 +67,12 @@ def skewed(config: Config) -> bool:
 def comparison(config: Config) -> tuple[int, ...]:
     """Bits of a contender that the skewed comparison compares in each of its steps, the highest first.
 
-    One bit per step in modes that need the order only, because no other stage is slower there.
+    One bit per step in modes that need the order only, because no other stage is slower there. Two bits where such a mode has
+    wide scores, because the registers of the skew grow with the steps times the bits.
     """
     width = config.contender_width
-    count = -(-width // (1 if config.traits.order_only else COMPARED[config.profile]))
+    ordered = 1 if config.score_width <= WIDEST_SCORE else 2
+    count = -(-width // (ordered if config.traits.order_only else COMPARED[config.profile]))
     return tuple(width * (j + 1) // count - width * j // count for j in range(count))
 
 

@@ -58,13 +58,14 @@ async def cocotbext_axi(dut: Any, source: str, sink: str) -> None:
             tap.monitor.begin()
         for vector in vectors:
             fields = score_fields(config, vector)
-            field = f"<u{byte_bits(config.score_width) // 8}"
-            words = fields.tolist() if config.lanes == 1 else fields.astype(field).tobytes()
+            size = byte_bits(config.score_width) // 8
+            raw = fields.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :size]
+            words = fields.tolist() if config.lanes == 1 else raw.tobytes()
             user = None
             if "tuser" in session.fields["s_axis"]:
                 # With several lanes a frame consists of bytes, and the last byte of a beat sets its tuser.
-                size = 1 if config.lanes == 1 else config.lanes * byte_bits(config.score_width) // 8
-                each = np.repeat(list(itertools.islice(users, config.beats(len(vector)))), size)
+                repeats = 1 if config.lanes == 1 else config.lanes * size
+                each = np.repeat(list(itertools.islice(users, config.beats(len(vector)))), repeats)
                 user = each[: len(words)].tolist()
             sender.send_nowait(AxiStreamFrame(words, tuser=user))
         monitors = {prefix: session.harness.outputs[prefix].monitor for prefix in prefixes}

@@ -124,6 +124,8 @@ def configurations(draw: st.DrawFn) -> Config | None:
     # A code of the narrowest format that the keys below may choose.
     narrow = 1 << min(width, 10)
     keys["score_zero_point"] = draw(st.sampled_from([0, 0, 1]) | st.integers(0, narrow - 1)) - signed * narrow // 2
+    if keys["mode"] in ("argmax", "hardmax", "top_k"):
+        keys["score_width"] = draw(st.sampled_from([width, 17, 24, 32]))
     if keys["mode"] != "sigmoid":
         keys["select"] = draw(st.sampled_from(["largest", "smallest"]))
     if keys["mode"] not in ("sigmoid", "cross_entropy", "sample"):

@@ -5,6 +5,7 @@ import textwrap
 
 from softstream.hw.config.config import KEYS, Config
 from softstream.hw.errors import UserError
+from softstream.hw.formats import ceil_log2
 from softstream.hw.numbers.composition import Composition, composition
 from softstream.hw.numbers.ensemble import sum_offset
 from softstream.hw.plan.derive import Plan
@@ -175,7 +176,7 @@ def _types(config: Config) -> str:
     sign = "int" if config.score_signed else "uint"
     lines = [
         "/* A score code. */",
-        f"typedef {sign}{byte_bits(config.score_width)}_t @score_code;",
+        f"typedef {sign}{max(8, 1 << ceil_log2(config.score_width))}_t @score_code;",
         "",
     ]
     elements = _elements(config)

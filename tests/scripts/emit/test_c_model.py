@@ -58,6 +58,8 @@ OTHERS = {
     "label-of-ensemble": Config(mode="cross_entropy", ensemble=3, max_length=7),
     "masked-groups": Config(groups=(3, 5), max_length=5, mask=True, normaliser="logarithm"),
     "log_softmax-groups": Config(mode="log_softmax", groups=(3, 5), max_length=5),
+    "wide-argmax": Config(mode="argmax", score_width=24, max_length=9),
+    "wide-top-k": Config(mode="top_k", score_width=32, max_length=9),
     "clipped": Config(clip_minimum=-20, clip_maximum=30, max_length=9),
     "levels": Config(max_length=7, mask=True, **INT8),
     "levels-reference": Config(max_length=7, score_scale=0.3, normaliser="reciprocal", accumulator="reference", **INT8),
