@@ -50,8 +50,7 @@ def quantised(config: Config, scores: np.ndarray, present: np.ndarray, *, satura
         steps[rows] = np.where(present[rows], end + differences, 0)
         shift[rows] = extremes - config.real_value(end)
     saturated = (steps < low) | (steps > high)
-    compares = config.traits.winner or config.traits.has_sum
-    lost = saturated[np.arange(len(scores)), winners] & compares
+    lost = saturated[np.arange(len(scores)), winners] & (not config.traits.independent)
     return Quantised(np.clip(steps, low, high).astype(np.int64), shift, saturated, winners, lost)
 
 

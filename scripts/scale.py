@@ -4,7 +4,7 @@ The measure of a scale is the mean over the vectors of the largest error of a pr
 as their codes state them, and p is softmax with the temperature of the configuration. Sigmoid has its own values, and so has the
 exponential, relative to the largest score of each vector; argmax, hardmax and Top-K are measured by softmax, too. The mean is
 robust against single outliers, and it counts saturated scores for what they change. No vector is shifted, because the network
-in front of the hardware knows no shift either; only negative scores for an unsigned format are, which have no code otherwise.
+in front of the hardware knows no shift either; but where scores of one sign have no code, as in an unsigned format, all are.
 
 The candidates begin with the scale that holds the largest magnitude, and fall by octaves; then by eighths of an octave around the
 best, each rounded up to three digits. A further candidate is the step of scores that are multiples of one step, as those of a
@@ -21,6 +21,7 @@ from softstream.hw.errors import UserError
 from softstream.hw.numbers.groups import Grouping
 from softstream.scripts.quantiser import quantised
 from softstream.scripts.scores import ScoreFile, Scores, quantise, read_scores
+from softstream.sim.reference.softmax import merits
 
 __all__ = ["AUTO", "ScaleChoice", "best_scale", "scale_of_file", "scale_of_scores"]
 
@@ -167,7 +168,7 @@ class _Vectors:
         return cls(given, present)
 
     def full_scale(self, config: Config) -> float:
-        """The smallest scale with which no score saturates, or no difference where negative scores have no code."""
+        """The smallest scale with which no score saturates, or no difference where scores of one sign have no code."""
         low, high = (
             end - config.score_zero_point for end in (config.score_format.minimum, config.score_format.maximum)
         )
@@ -205,8 +206,10 @@ class _Vectors:
         )
 
     def _shifts(self, config: Config) -> bool:
-        """Whether scores are measured behind a shift, because the format has no code for negative ones."""
-        return config.shift_invariant and config.score_format.minimum == 0 and bool((self.scores < 0).any())
+        """Whether scores are measured behind a shift, because the format has no code for those of one sign."""
+        negative = config.score_zero_point == config.score_format.minimum and bool((self.scores < 0).any())
+        positive = config.score_zero_point == config.score_format.maximum and bool((self.scores > 0).any())
+        return config.shift_invariant and (negative or positive)
 
     def _exact(self, config: Config) -> np.ndarray:
         """The values of the scores themselves, which no scale changes; kept after the first call."""
@@ -217,11 +220,11 @@ class _Vectors:
     def _values(self, config: Config, scores: np.ndarray) -> np.ndarray:
         """Softmax of the scores, or the values of a mode that has no softmax, 0 where no element takes part."""
         with np.errstate(over="ignore"):
-            if not (config.traits.has_sum or config.traits.winner):  # each score by itself
+            if config.traits.independent:  # a sigmoid of each score
                 return np.where(self.present, 1 / (1 + np.exp(-scores / config.temperature)), 0)
-            basis = self.scores if config.traits.exponentials else scores
+            basis = merits(config, self.scores if config.traits.exponentials else scores)
             largest = np.where(self.present, basis, -np.inf).max(axis=1, keepdims=True)
-            exponents = np.where(self.present, scores - largest, -np.inf) / config.temperature
+            exponents = np.where(self.present, merits(config, scores) - largest, -np.inf) / config.temperature
             exponentials = np.exp(exponents)
         if config.traits.exponentials:
             return np.asarray(exponentials)

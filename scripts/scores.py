@@ -424,7 +424,7 @@ class _Source:
         remedy = "--saturate"
         try:
             fitting = config.replace(score_scale=float(f"{step * 1.005:.2e}"))
-            if values.min() >= low * fitting.score_scale:
+            if low * fitting.score_scale <= values.min() and values.max() <= high * fitting.score_scale:
                 remedy = f"--set score_scale={fitting.score_scale:g}, or --saturate"
         except UserError:  # no scale that the configuration takes is coarse enough
             pass

@@ -14,17 +14,26 @@ SPREADS = (0.01, 1.0, 40.0, 3000.0)
 MODES = ("softmax", "argmax", "sigmoid", "exponential", "cross_entropy")
 
 
+def ends(width, signed):
+    """The smallest and the largest code."""
+    return (-(1 << width - 1), (1 << width - 1) - 1) if signed else (0, (1 << width) - 1)
+
+
 @st.composite
 def cases(draw):
     """(configuration, scores of two to four dimensions, axis, lengths of the vectors)."""
     shape = tuple(draw(st.lists(st.integers(1, 4), min_size=2, max_size=4)))
     axis = draw(st.integers(-len(shape), len(shape) - 1))
+    mode, width, signed = draw(st.sampled_from(MODES)), draw(st.integers(2, 9)), draw(st.booleans())
+    low, high = ends(width, signed)
     config = Config(
-        mode=draw(st.sampled_from(MODES)),
+        mode=mode,
         max_length=4,
-        score_width=draw(st.integers(2, 9)),
-        score_signed=draw(st.booleans()),
-        score_scale=draw(st.floats(0.01, 4)),
+        score_width=width,
+        score_signed=signed,
+        score_scale=draw(st.floats(0.01, 1)),
+        score_zero_point=draw(st.just(0) | st.integers(low, high)),
+        select="largest" if mode == "sigmoid" else draw(st.sampled_from(("largest", "smallest"))),
         mask=draw(st.booleans()),
     )
     rng = np.random.default_rng(draw(st.integers(0, 1 << 31)))
@@ -37,25 +46,24 @@ def cases(draw):
 
 def element_by_element(config, vector, saturate):
     """Codes, shift, saturated scores, and whether the largest is among them, of the elements of one vector."""
-    low, high = (-(1 << config.score_width - 1), (1 << config.score_width - 1) - 1)
-    if not config.score_signed:
-        low, high = 0, (1 << config.score_width) - 1
+    (low, high), zero = ends(config.score_width, config.score_signed), config.score_zero_point
+    best, end = (min, low) if config.select == "smallest" else (max, high)
     present = [float(x) for x in vector if x != -np.inf]
     if not present:
         return [0] * len(vector), 0.0, 0, False
     shift = None
-    steps = {x: round(x / config.score_scale) for x in present}
+    steps = {x: round(x / config.score_scale) + zero for x in present}
     if (
         not saturate
         and config.mode not in ("sigmoid", "exponential")
         and any(not low <= k <= high for k in steps.values())
     ):
-        shift = max(present)
-        steps = {x: high + round((x - shift) / config.score_scale) for x in present}
+        shift = best(present)
+        steps = {x: end + round((x - shift) / config.score_scale) for x in present}
     codes = [0 if x == -np.inf else min(max(steps[float(x)], low), high) for x in vector]
     saturated = sum(not low <= steps[x] <= high for x in present)
-    lost = config.mode != "sigmoid" and not low <= steps[max(present)] <= high
-    return codes, 0.0 if shift is None else shift - high * config.score_scale, saturated, lost
+    lost = config.mode != "sigmoid" and not low <= steps[best(present)] <= high
+    return codes, 0.0 if shift is None else shift - (end - zero) * config.score_scale, saturated, lost
 
 
 @pytest.mark.parametrize("saturate", [False, True])
@@ -67,7 +75,7 @@ def test_codes_and_counts_are_those_of_every_element_by_itself(saturate, case):
     expected = [element_by_element(config, row[:length], saturate) for row, length in zip(rows, lengths, strict=True)]
     lost = sum(bad for *_, bad in expected)
     if lost and not saturate:
-        with pytest.raises(UserError, match="the largest score of its vector"):
+        with pytest.raises(UserError, match=f"the {config.select} score of its vector"):
             quantise(config, scores, lengths, axis=axis)
         return
     result = quantise(config, scores, lengths, axis=axis, saturate=saturate)

@@ -75,6 +75,25 @@ def test_an_unsigned_format_is_measured_behind_a_shift():
     assert (result.codes.argmax(axis=1) == scores.argmax(axis=1)).mean() > 0.97
 
 
+def test_the_zero_point_and_the_smallest_scores_count():
+    scores = np.abs(GAUSSIAN)
+    chosen = best_scale(CONFIG.replace(score_zero_point=-100), scores)
+    restored = (np.clip(np.rint(scores / chosen.scale) - 100, -128, 127) + 100) * chosen.scale
+    assert chosen.error == pytest.approx(np.abs(softmax(restored) - softmax(scores)).max(axis=1).mean(), rel=1e-9)
+    assert chosen.scale < best_scale(CONFIG, scores).scale
+    assert best_scale(CONFIG.replace(select="smallest"), -scores).error == pytest.approx(
+        best_scale(CONFIG, scores).error, rel=0.1
+    )
+
+
+def test_scores_of_a_sign_without_codes_are_measured_behind_a_shift():
+    config = CONFIG.replace(score_zero_point=127)
+    chosen = best_scale(config, GAUSSIAN + 9)
+    assert chosen.error < 0.02
+    result = quantise(config.replace(score_scale=chosen.scale), GAUSSIAN + 9)
+    assert (result.codes.argmax(axis=1) == GAUSSIAN.argmax(axis=1)).mean() > 0.97
+
+
 @pytest.mark.parametrize("mode", ["exponential", "sigmoid"])
 def test_the_chosen_scale_is_not_refused_afterwards(mode):
     config = CONFIG.replace(mode=mode)
