@@ -47,6 +47,7 @@ from softstream.scripts.console import Console, settings_text
 from softstream.scripts.measure.datasets import Dataset, DataSummary
 from softstream.scripts.output import check_file, written_file
 from softstream.scripts.scale import AUTO, scale_of_scores
+from softstream.scripts.verbs.family import SHARED
 from softstream.scripts.verbs.fidelity import Fidelity, Given, fidelities
 
 __all__ = [
@@ -850,7 +851,7 @@ def _judged(grid: Sweep, given: Given, progress: Progress) -> tuple[Sweep, dict[
 
     Raises `UserError` where none can, and for a swept key of the scores where codes were given.
     """
-    if given.scores.given is None and (keys := {"score_scale", "score_width", "score_signed"}.intersection(grid.keys)):
+    if given.scores.given is None and (keys := set(SHARED[1:]).intersection(grid.keys)):
         key = min(keys)
         raise UserError(
             f"--sweep {key}: the scores are codes, which have one {key}; for example floats as --scores, or --set {key}="

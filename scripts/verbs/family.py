@@ -56,9 +56,9 @@ from softstream.sim.reference.softmax import float64_slack_ulp, winner_index
 
 __all__ = ["CONFIDENCES", "DECISIONS", "SHARED", "Calibration", "Error", "Family", "MemberResult", "entries", "family"]
 
-SHARED = ("max_length", "score_width", "score_signed", "score_scale")
+SHARED = ("max_length", "score_width", "score_signed", "score_scale", "score_zero_point")
 """Keys that describe the scores; a preset takes them from the base configuration."""
-_OF_FLOATS = ("score_width", "score_scale")
+_OF_FLOATS = ("score_width", "score_scale", "score_zero_point")
 """Those of them that an entry may set where the scores are floats."""
 JSON_FORMAT = 2
 """Raise it when a key of `to_json` changes its name or meaning."""

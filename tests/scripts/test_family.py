@@ -348,6 +348,18 @@ def test_each_entry_quantises_the_floats_with_its_own_scale_width_precision_and_
         assert heading in page.text
 
 
+def test_an_entry_has_its_zero_point():
+    shifted, plain = judged("sigmoid:score_zero_point=-60,sigmoid", scores=FLOATS, saturate=True).members
+    exact = 1 / (1 + np.exp(-FLOATS))
+    for member in (shifted, plain):
+        config = member.plan.config
+        codes = golden(config, quantise(config, FLOATS, saturate=True).codes)["probabilities"]
+        assert member.error.given.total.largest == pytest.approx(np.abs(codes - 256 * exact).max())
+    assert shifted.scores.code_maximum == pytest.approx(plain.scores.code_maximum + 6)
+    with pytest.raises(UserError, match="the scores are codes, whose score_zero_point is 0 for all entries"):
+        judged("sigmoid:score_zero_point=-60")
+
+
 def test_an_entry_takes_the_scale_that_suits_the_floats(tmp_path, capsys):
     np.save(tmp_path / "F.npy", FLOATS)
     arguments = [
