@@ -109,21 +109,30 @@ class LogTables:
         return self.low + below - _SLACK, self.high + above + _SLACK
 
 
+@lru_cache(maxsize=8)
+def _powers(unit: int) -> tuple[Decimal, ...]:
+    """2^(−j/unit) for j from 0 to unit − 1."""
+    return tuple(_exp2(Decimal(-j) / unit) for j in range(unit))
+
+
 def _probability_ranges(tables: LogTables, low: Decimal, high: Decimal) -> list[tuple[Decimal, Decimal]]:
     """Least and largest exact probability that lead to each address, with z − z* − offset in [low, high]."""
     fraction, unit = tables.fraction, 1 << tables.working_fraction
     offset = Decimal(tables.offset.numerator) / Decimal(tables.offset.denominator) * unit
+    powers, halves = _powers(unit), [Decimal(1) / (1 << octave) for octave in range(fraction + 2)]
+    # 2^−(z − offset − deviation) as a product, because exponentials of so many addresses would take seconds.
+    least, largest = (_exp2((offset + deviation) / unit) for deviation in (low, high))
 
-    def probability(z: Decimal, deviation: Decimal) -> Decimal:
-        exact = max(Decimal(0), z - offset - deviation)  # no probability exceeds 1
-        return _exp2(-exact / unit)
+    def probability(z: int, factor: Decimal) -> Decimal:
+        product = _CONTEXT.multiply(_CONTEXT.multiply(powers[z % unit], halves[z // unit]), factor)
+        return min(Decimal(1), product)  # no probability exceeds 1
 
-    ranges = [(Decimal(0), probability(Decimal((fraction + 1) * unit), high))]
+    ranges = [(Decimal(0), probability((fraction + 1) * unit, largest))]
     for address in range(1, 2 << fraction):
         octave = fraction - (address.bit_length() - 1)
         first = octave * unit + ((address - (1 << (fraction - octave))) << (octave + 1))
         last = first + (1 << (octave + 1)) - 1
-        ranges.append((probability(Decimal(last), low), probability(Decimal(first), high)))
+        ranges.append((probability(last, least), probability(first, largest)))
     return ranges
 
 
