@@ -1,6 +1,7 @@
-"""The Verilog of a configuration: names, text, and the line of Python behind each line."""
+"""The Verilog of a configuration, and the text that measurements synthesise."""
 
 from softstream.hw.verilog.names import TOP, default_name
-from softstream.hw.verilog.text import source_lines, verilog
+from softstream.hw.verilog.synthesis import source_lines, synthesis_verilog
+from softstream.hw.verilog.text import verilog
 
-__all__ = ["TOP", "default_name", "source_lines", "verilog"]
+__all__ = ["TOP", "default_name", "source_lines", "synthesis_verilog", "verilog"]

@@ -5,7 +5,7 @@ import re
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 
-__all__ = ["TOP", "check_name", "default_name", "is_keyword"]
+__all__ = ["TOP", "Names", "check_name", "default_name", "is_keyword", "plain"]
 
 TOP = "softstream_top"
 """Name of the module in simulations, proofs and measurements, which hold one head at a time."""
@@ -68,3 +68,28 @@ def check_name(name: str) -> None:
             f"name {shown!r}: must be letters, digits and single underscores between them, a letter first, at most "
             f"{_LONGEST} characters, and no keyword of SystemVerilog or VHDL; for example softmax_head"
         )
+
+
+class Names:
+    """Names of one scope, each given out once, and unlike those that it is told of."""
+
+    def __init__(self, *others: str) -> None:
+        self._taken = {name.lower() for name in others}
+
+    def new(self, base: str, noun: str = "signal") -> str:
+        """A name that resembles `base`: no keyword, and unlike all names before, in any letter case."""
+        name = f"{base}_{noun}" if is_keyword(base) else base
+        number = 2
+        while name.lower() in self._taken:
+            name, number = f"{base}_{number}", number + 1
+        self._taken.add(name.lower())
+        return name
+
+
+def plain(name: str) -> str:
+    """A name of the netlist as an identifier: no escape, no number after `$`, single underscores. Empty for an anonymous one."""
+    if re.match(r"\$\d", name) or re.match(r"\\?(\$signal|port\$)", name):
+        return ""
+    text = re.sub(r"\$\d+$", "", name.removeprefix("\\"))
+    text = re.sub(r"_+", "_", re.sub(r"\W", "_", text)).strip("_")
+    return text if not text[:1].isdigit() else f"n{text}"

@@ -1,28 +1,34 @@
 """Verilog of a configuration: the same bytes from the same configuration, on every machine."""
 
-import re
 import warnings
+from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import Path
 
-from amaranth.back import verilog as backend
+from amaranth.back import rtlil
 from amaranth.hdl import UnusedElaboratable
 
 from softstream.hw.axi import AxiTop
 from softstream.hw.config.config import Config
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import top_ports
-from softstream.hw.verilog.names import TOP, check_name, default_name
+from softstream.hw.verilog.comments import component_comment, head_comment
+from softstream.hw.verilog.module_text import ModuleText
+from softstream.hw.verilog.names import Names, check_name, default_name, plain
+from softstream.hw.verilog.netlist import read_rtlil
+from softstream.hw.verilog.usage import Usage, port_names
 
-__all__ = ["source_lines", "verilog"]
+__all__ = ["verilog"]
+
+_LINT = "DECLFILENAME UNUSEDSIGNAL"
+"""Warnings of `verilator -Wall` that the text switches off: it has many modules in one file, and payloads with unread bits."""
 
 
 def verilog(config: Config, name: str | None = None) -> str:
     """The generated top as Verilog text, with AXI4-Stream ports (see `ports.top_ports`).
 
     `name`: the name of the top module, and the prefix of all others; without it, `default_name`, which differs from that of
-    any other configuration. So heads of several configurations share one design. No source locations and no tool attributes
-    are written, so the text depends on the configuration, the name, and the pinned versions of Amaranth and its Yosys alone.
+    any other configuration. So heads of several configurations share one design. The text depends on the configuration, the
+    name and the version of Amaranth alone; no other tool takes part.
 
     Raises `UserError` as `plan` does, and for a name that is no identifier of Verilog and VHDL.
     """
@@ -34,55 +40,29 @@ def verilog(config: Config, name: str | None = None) -> str:
 @lru_cache(maxsize=32)
 def _text(config: Config, name: str) -> str:
     plan(config)
-    return _converted(config, name, emit_src=False, strip_internal_attrs=True)
+    return "".join(f"{line}\n" for line in _lines(config, name))
 
 
-def _converted(config: Config, name: str, **options: bool) -> str:
+def _lines(config: Config, name: str) -> Iterator[str]:
+    yield from head_comment(config, name)
+    for rule in _LINT.split():
+        yield f"/* verilator lint_off {rule} */"
+    modules = {module.path: module for module in read_rtlil(_netlist(config, name))}
+    usages = {path: Usage(module, modules) for path, module in modules.items()}
+    ports = port_names(usages)
+    scope = Names()
+    names = {path: scope.new("_".join(map(plain, path.split(".")))) for path in modules}
+    for path, usage in usages.items():
+        yield ""
+        yield from component_comment(".".join(map(plain, path.split(".")[1:])), usage.module.source)
+        for line in ModuleText(usage, ports, names, initial=True).lines():
+            yield line.text
+    for rule in _LINT.split():
+        yield f"/* verilator lint_on {rule} */"
+
+
+def _netlist(config: Config, name: str) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnusedElaboratable)
         top = AxiTop(config)
-        ports = [getattr(top, port.name) for port in top_ports(config)]
-        return backend.convert(top, name=name, ports=ports, **options)
-
-
-_ATTRIBUTE = re.compile(r"\(\* .*? \*\)")
-_SOURCE = re.compile(r"\(\* src = \"(.*?)\" \*\)")
-
-
-@lru_cache(maxsize=8)
-def source_lines(config: Config) -> tuple[str, ...]:
-    """For each line of `verilog(config, TOP)` the line of Python that it comes from, as `hw/head.py:53`; else empty text.
-
-    The text is generated once more, with source locations as attributes, and compared line by line with the text without them.
-    """
-    with_sources = []
-    before: list[str] = []  # attributes on lines of their own belong to the line that follows
-    for line in _converted(config, TOP, emit_src=True, strip_internal_attrs=False).splitlines():
-        sources = _SOURCE.findall(line)
-        text = "".join(_ATTRIBUTE.sub("", line).split())
-        if text:
-            with_sources.append((text, _own(sources) or _own(before)))
-            before = []
-        else:
-            before = sources or before
-    located = iter(with_sources)
-    lines = []
-    for line in verilog(config, TOP).splitlines():
-        text = "".join(_ATTRIBUTE.sub("", line).split())
-        if not text:
-            lines.append("")
-            continue
-        same, source = next(located)
-        assert same == text, f"{same} is not {text}"
-        lines.append(source)
-    return tuple(lines)
-
-
-def _own(sources: list[str]) -> str:
-    """The last source that is a file in `hw` or below it, named by its place in the package."""
-    here = Path(__file__).resolve().parents[1]
-    for source in reversed([part for text in sources for part in text.split("|")]):
-        path, _, number = source.rpartition(":")
-        if path and Path(path).resolve().is_relative_to(here):
-            return f"{here.name}/{Path(path).resolve().relative_to(here).as_posix()}:{number}"
-    return ""
+        return rtlil.convert(top, name=name, ports=[getattr(top, port.name) for port in top_ports(config)])

@@ -23,7 +23,7 @@ from softstream.boards.tools.parts import PARTS
 from softstream.hw.config.config import nearest
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import SoftstreamError, UserError
-from softstream.hw.verilog import TOP, verilog
+from softstream.hw.verilog import synthesis_verilog
 from softstream.scripts.output import written_file
 
 __all__ = ["FLOOR", "SEEDS", "differences", "main", "measured", "recorded"]
@@ -59,7 +59,7 @@ def measured(
     for name in presets:
         for row in parts:
             if heads:
-                jobs.append(Job(verilog(PRESETS[name], TOP), PARTS[row], tuple(seeds), name))
+                jobs.append(Job(synthesis_verilog(PRESETS[name]), PARTS[row], tuple(seeds), name))
             if link_supports(PRESETS[name]):
                 jobs.append(Job(link_verilog(PRESETS[name]), PARTS[row], (), f"the link of {name}"))
     results = iter(measure(jobs, workers=workers, progress=progress))

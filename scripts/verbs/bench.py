@@ -33,7 +33,7 @@ from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import Mismatch, ToolFailure, UserError
 from softstream.hw.numbers.temperature import tempered
 from softstream.hw.plan.derive import plan
-from softstream.hw.verilog import TOP, source_lines, verilog
+from softstream.hw.verilog import TOP, source_lines, synthesis_verilog
 from softstream.scripts.console import Console
 from softstream.scripts.measure.accuracy import worst_errors
 from softstream.scripts.measure.heads import verify
@@ -120,13 +120,13 @@ def bench(
         tell(simulated * index / len(variants), f"{variant.name}: errors and cycles")
         content["variants"][variant.name] = _described(variant)
     work = [
-        Job(verilog(variant.config, TOP), PARTS[name], tuple(seeds), variant.name)
+        Job(synthesis_verilog(variant.config), PARTS[name], tuple(seeds), variant.name)
         for variant in variants
         for name in variant.parts
     ]
     pairs = [(curve, config) for curve in curves for config in curve.configs()]
     work += [
-        Job(verilog(config, TOP), PARTS[curve.part], (), f"{curve.key} = {getattr(config, curve.key)}")
+        Job(synthesis_verilog(config), PARTS[curve.part], (), f"{curve.key} = {getattr(config, curve.key)}")
         for curve, config in pairs
     ]
     measurements = iter(
@@ -158,7 +158,7 @@ def _described(variant: Variant) -> Content:
     derived = plan(config)
     entry: Content = {
         "config": config.to_mapping(),
-        "verilog_sha256": hashlib.sha256(verilog(config, TOP).encode()).hexdigest(),
+        "verilog_sha256": hashlib.sha256(synthesis_verilog(config).encode()).hexdigest(),
         "bound_ulp": derived.bound_ulp,
         "worst_ulp": derived.worst_ulp,
         "total_variation": derived.distance,
@@ -259,7 +259,7 @@ def located(config: Config, path: CriticalPath) -> tuple[tuple[str, ...], tuple[
 
     A stage is named by its place below the head, `accumulate` or `replay.queue`; the edges around it are `edge`.
     """
-    text = verilog(config, TOP)
+    text = synthesis_verilog(config)
     declared = _declared(text)
     modules = sorted(declared, key=len, reverse=True)
 
@@ -345,7 +345,7 @@ def _speed() -> Content:
 
 def place_once(preset: str) -> None:
     """Synthesis and one placement of a preset, to be timed."""
-    measure([Job(verilog(PRESETS[preset], TOP), PARTS[SPEED_PART], (1,))])
+    measure([Job(synthesis_verilog(PRESETS[preset]), PARTS[SPEED_PART], (1,))])
 
 
 def _seconds(cache: str, *arguments: str) -> float:

@@ -42,7 +42,7 @@ from softstream.hw.errors import MissingTool, SoftstreamError, ToolFailure, User
 from softstream.hw.notebook import html_table, text_table
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.profiles import Room, nearest_that_fits, resolve
-from softstream.hw.verilog import TOP, verilog
+from softstream.hw.verilog import synthesis_verilog
 from softstream.scripts.console import Console, settings_text
 from softstream.scripts.measure.datasets import Dataset, DataSummary
 from softstream.scripts.output import check_file, written_file
@@ -246,7 +246,7 @@ class _Task:
 def _evaluate(task: _Task) -> Outcome:
     """Generates, synthesises, packs, and places with each seed. A failing tool is an outcome, a missing one is raised."""
     try:
-        text = verilog(Config.from_mapping(task.values), TOP)
+        text = synthesis_verilog(Config.from_mapping(task.values))
         [measured] = measure([Job(text, find_part(task.part), task.seeds, task.title)], workers=1)
     except ToolFailure as error:
         return {"failure": str(error)}

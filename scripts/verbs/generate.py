@@ -32,7 +32,7 @@ def texts(config: Config, artefacts: Sequence[str] = (), name: str | None = None
     """
     name = default_name(config) if name is None else name
     derived = plan(config)
-    text = f"{_header(config, name)}\n{verilog(config, name)}"
+    text = f"{_header(config, name)}\n//\n{verilog(config, name)}"
     accompanying = artefact_files(GeneratedHead(derived, name, f"{name}.v"), artefacts)
     document = manifest(derived, text, name)
     document |= {"artefacts": {artefact: sorted(files) for artefact, files in accompanying.items()}}

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 from support.head_bench import check_head
+from support.verilog_text import code
 
 from softstream.hw.config.config import Config
 from softstream.hw.config.modes import MODES
 from softstream.hw.errors import UserError
-from softstream.hw.verilog import verilog
 from softstream.sim.beats import pad_vectors
 from softstream.sim.golden import golden
 from softstream.sim.reference.softmax import softmax_float64
@@ -124,7 +124,7 @@ def test_softmin_has_the_bits_of_softmax_of_complements(signed: bool) -> None:
 
 def test_a_default_that_is_written_out_changes_nothing() -> None:
     config = Config(mode="argmax", max_length=5, lanes=2)
-    assert verilog(config) == verilog(config.replace(select="largest", tie="first"))
+    assert code(config) == code(config.replace(select="largest", tie="first"))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from support.beats import beats_of
 from support.configurations import score_vectors
 from support.stream_bench import PAUSES, run_component
+from support.verilog_text import code
 
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
@@ -15,7 +16,6 @@ from softstream.hw.head import Head
 from softstream.hw.numbers.sigmoid import sigmoid_codes
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.modes.sigmoid import sigmoid_latency
-from softstream.hw.verilog import verilog
 from softstream.scripts.scores import quantise
 from softstream.sim.golden import golden
 from softstream.sim.golden.modes.sigmoid import codes as sigmoid
@@ -206,7 +206,7 @@ def test_the_zero_point_moves_the_table_alone() -> None:
 @pytest.mark.parametrize("mode", ["softmax", "argmax", "exponential", "log_softmax"])
 def test_the_zero_point_costs_nothing_elsewhere(mode: str) -> None:
     config = Config.from_mapping({"mode": mode, "max_length": 4, "score_width": 4})
-    assert verilog(config, "head") == verilog(config.replace(score_zero_point=-3), "head")
+    assert code(config) == code(config.replace(score_zero_point=-3))
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from support.configurations import score_vectors
 from support.head_bench import check_head
+from support.verilog_text import code
 
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.numbers.bound import bound
 from softstream.hw.numbers.softmax import numerics
 from softstream.hw.plan.derive import plan
-from softstream.hw.verilog import TOP, verilog
 from softstream.sim.golden import golden
 from softstream.sim.reference.softmax import error_ulp, float64_slack_ulp
 
@@ -64,7 +64,7 @@ def test_clipping_costs_no_latency_and_no_table() -> None:
     # A lower largest score makes sums narrower.
     narrow = numerics(plain.replace(clip_maximum=0))
     assert narrow.accumulator_width < numerics(plain).accumulator_width
-    assert verilog(plain.replace(clip_minimum=-128, clip_maximum=127), TOP) == verilog(plain, TOP)
+    assert code(plain.replace(clip_minimum=-128, clip_maximum=127)) == code(plain)
 
 
 @pytest.mark.parametrize(

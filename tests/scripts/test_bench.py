@@ -13,7 +13,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import Mismatch, ToolFailure, UserError
 from softstream.hw.plan.derive import plan
-from softstream.hw.verilog import TOP, verilog
+from softstream.hw.verilog import synthesis_verilog
 from softstream.scripts.console import Console
 from softstream.scripts.measure import model_speed
 from softstream.scripts.measure.peers import PEERS
@@ -45,7 +45,7 @@ def test_every_variant_and_every_preset_is_recorded():
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_the_recorded_numbers_are_of_todays_verilog(name):
-    today = hashlib.sha256(verilog(VARIANTS[name].config, TOP).encode()).hexdigest()
+    today = hashlib.sha256(synthesis_verilog(VARIANTS[name].config).encode()).hexdigest()
     assert recorded()["variants"][name]["verilog_sha256"] == today, "make bench"
 
 
@@ -117,7 +117,7 @@ def source(line):
 
 def test_a_path_is_located_by_stage_and_by_line_of_python():
     config = PRESETS["argmax-int8-small"]
-    [number] = [n for n, line in enumerate(verilog(config, TOP).splitlines(), 1) if line.endswith("+ rest;")]
+    [number] = [n for n, line in enumerate(synthesis_verilog(config).splitlines(), 1) if line.endswith("+ rest;")]
     stages, lines = located(config, path("head.frame.index[3]", lines=(number,)))
     assert stages == ("maximum", "frame", "edge")
     assert len(lines) == 1

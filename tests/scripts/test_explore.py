@@ -21,7 +21,7 @@ from softstream.boards.tools.parts import PARTS
 from softstream.hw.config.config import Config
 from softstream.hw.errors import MissingTool, ToolFailure, UserError
 from softstream.hw.plan.profiles import Measured, Room
-from softstream.hw.verilog import TOP, verilog
+from softstream.hw.verilog import synthesis_verilog
 from softstream.scripts.cli import main
 from softstream.scripts.scale import best_scale
 from softstream.scripts.scores import quantise
@@ -329,7 +329,7 @@ def cache(tmp_path, monkeypatch):
 @functools.cache
 def cells_of(config):
     """The expected cells of the point, measured directly."""
-    [measurement] = measure([Job(verilog(config, TOP), PARTS["hx8k"], ())])
+    [measurement] = measure([Job(synthesis_verilog(config), PARTS["hx8k"], ())])
     return measurement.cells
 
 

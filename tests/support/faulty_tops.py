@@ -27,4 +27,4 @@ def wrapped(config: Config, **outputs: str) -> str:
     lines.append("  end")
     wires = (f".{port.name}({port.name if port.name in inputs else f'honest_{port.name}'})" for port in ports)
     lines += [f"  honest inner({', '.join(wires)});", "endmodule"]
-    return verilog(config, TOP).replace(f"module {TOP}(", "module honest(") + "\n".join(lines) + "\n"
+    return verilog(config, "honest") + "\n".join(lines) + "\n"
