@@ -10,8 +10,8 @@ from softstream.hw.numbers.composition import Composition, composition
 from softstream.hw.numbers.ensemble import sum_offset
 from softstream.hw.plan.derive import Plan
 from softstream.hw.plan.ports import Field, Output, byte_bits, outputs, sidebands
-from softstream.scripts.emit.c_model.modes import MODES, ModeCode, maximum, random_words
-from softstream.scripts.emit.c_model.posts import POSTS, finish, shift
+from softstream.scripts.emit.c_model.modes import MODES, ModeCode, code_of, maximum, random_words
+from softstream.scripts.emit.c_model.posts import POSTS, finish, finished_vector, shift
 from softstream.scripts.emit.c_model.sums import product
 from softstream.scripts.emit.c_model.text import filled
 from softstream.scripts.emit.head import GeneratedHead
@@ -20,13 +20,11 @@ __all__ = ["COVERED", "header_text"]
 
 # fmt: off
 COVERED = frozenset({
-    "mode", "max_length", "top_k", "score_width", "score_signed", "score_scale", "score_zero_point",
-    "clip_minimum", "clip_maximum",
-    "temperature", "normaliser", "accumulator", "guard_bits", "reference_offset", "probability_width",
-    "probability_format", "output_levels", "output_zero_point",
-    "integer_bits", "sampler", "seed", "mask", "groups", "temperature_bits",
-    "temperature_fraction", "probability_floor", "smoothing", "smoothing_edges", "smoothing_passes", "ensemble",
-    "ensemble_mean"
+    "mode", "max_length", "top_k", "score_width", "score_signed", "score_scale", "score_zero_point", "clip_minimum",
+    "clip_maximum", "temperature", "normaliser", "accumulator", "guard_bits", "reference_offset",
+    "probability_width", "probability_format", "integer_bits", "sampler", "seed", "mask", "groups",
+    "temperature_bits", "temperature_fraction", "probability_floor", "smoothing", "smoothing_edges",
+    "smoothing_passes", "ensemble", "ensemble_mean", "select", "tie", "output_levels", "output_zero_point"
 })
 # fmt: on
 """Numeric keys that the C knows. A configuration that sets another one is refused, so that no model is silently wrong."""
@@ -87,23 +85,32 @@ def _framed(head: GeneratedHead, body: str) -> str:
     )
 
 
-def _fraction(field: Field) -> int:
-    """Fraction bits of a code; 0 of an index or a score."""
-    return int(field.form.partition(".")[2]) if field.form else 0
+def _value(config: Config, field: Field, name: str) -> list[tuple[str, object, str]]:
+    """Constants of the real value of a code; none of an index or a score. `name` is that of its stream and field."""
+    q_format = re.fullmatch(r"U?Q-?\d+\.(-?\d+)", field.form)
+    if q_format:
+        return [(f"{name}_FRACTION", int(q_format[1]), "value = code * 2^-fraction")]
+    if not field.form:
+        return []
+    return [
+        (f"{name}_LEVELS", config.levels, "value = (code - zero point) / levels"),
+        (f"{name}_ZERO_POINT", f"({config.output_zero_point})", "the code of 0"),
+    ]
 
 
 def _constants(plan: Plan) -> str:
-    """Formats: value = code · 2^−FRACTION or (code − ZERO_POINT) / LEVELS; LSB is the place in tdata or tuser."""
+    """Formats: value = code · 2^−FRACTION; LSB is the place in tdata or tuser."""
     config = plan.config
     rows: list[tuple[str, object, str]] = [
         ("MAX_LENGTH", f"{config.max_length}u", "elements of the longest vector; a longer one is cut"),
         ("LANES", f"{config.lanes}u", "scores in a beat of s_axis"),
         (
-            "SCORE_WIDTH",
+            "S_AXIS_SCORE_WIDTH",
             f"{config.score_width}u",
             "bits of a score code, " + ("signed" if config.score_signed else "unsigned"),
         ),
         ("SCORE_SCALE", repr(config.score_scale), "nats per step of the score code"),
+        ("SCORE_ZERO_POINT", f"({config.score_zero_point})", "the score code of 0 nats"),
     ]
     if config.ensemble > 1:
         rows.append(("MEMBERS", f"{config.ensemble}u", "vectors that make one result"))
@@ -111,20 +118,16 @@ def _constants(plan: Plan) -> str:
         rows.append(("TOP_K", f"{config.top_k}u", "elements in the order of their scores"))
     low = 0
     for sideband in sidebands(config):
-        name = sideband.name.upper()
+        name = f"S_AXIS_{sideband.name}".upper()
         rows.append((f"{name}_WIDTH", f"{sideband.width}u", f"bits in s_axis_tuser: {sideband.meaning}"))
         rows.append((f"{name}_LSB", f"{low}u", "lowest bit in s_axis_tuser, of lane 0"))
         low += sideband.width * sideband.copies(config)
     for output in outputs(config):
         low = 0
         for field in output.fields:
-            name = field.array.upper()
+            name = f"{output.prefix}_{field.array}".upper()
             rows.append((f"{name}_WIDTH", f"{field.width}u", field.text))
-            if config.recodes and field.form == config.probability_form:
-                rows.append((f"{name}_ZERO_POINT", f"({config.output_zero_point})", "the code of 0"))
-                rows.append((f"{name}_LEVELS", config.levels, "value = (code - zero point) / levels"))
-            else:
-                rows.append((f"{name}_FRACTION", _fraction(field), "value = code * 2^-fraction"))
+            rows += _value(config, field, name)
             rows.append((f"{name}_LSB", f"{low}u", f"lowest bit in {output.prefix}_tdata, of lane 0"))
             low += byte_bits(field.width)
         for bit, flag in enumerate(output.flags):
@@ -224,16 +227,18 @@ static inline bool @takes_part(const @vector *vectors, size_t i)
 ${used}    return $takes_part;
 }
 
-/* A score code above the smallest one. */
-static inline uint64_t @above_smallest(const @vector *vector, size_t i)
+/* The position of a score code: its distance from the code that wins over no other. */
+static inline uint64_t @distance(const @vector *vector, size_t i)
 {
-    return ((uint64_t)vector->scores[i] ^ ${sign}u) & ${mask}u;
+    return ((uint64_t)vector->scores[i] ^ ${flip}u) & ${mask}u;
 }
 """,
             limit=limit,
             used=used,
             takes_part=takes_part,
-            sign=1 << (config.score_width - 1) if config.score_signed else 0,
+            # The sign bit makes two's complement an offset, and with `select = smallest` the complement reverses the order.
+            flip=(1 << (config.score_width - 1) if config.score_signed else 0)
+            ^ ((1 << config.score_width) - 1 if config.selects_smallest else 0),
             mask=(1 << config.score_width) - 1,
         )
     ]
@@ -243,29 +248,29 @@ static inline uint64_t @above_smallest(const @vector *vector, size_t i)
         texts.append(
             filled(
                 """
-/* The sum of the members' scores, above the smallest one of its format; a member that ended counts as 0. */
+/* The position of the sum of the members' scores; a member that ended counts as position 0. */
 static inline uint64_t @score(const @vector *vectors, size_t i)
 {
     uint64_t total = ${offset}u;
     size_t member;
     for (member = 0u; member < ${members}u; member++) {
         if (i < @count(vectors + member)) {
-            total += @above_smallest(vectors + member, i);
+            total += @distance(vectors + member, i);
         }
     }
     return total;
 }
 """,
-                offset=sum_offset(front.before) - front.after.score_format.minimum,
+                offset=front.after.position(sum_offset(front.before)),
                 members=config.ensemble,
             )
         )
     else:
-        score = "@above_smallest(vectors, i)"
+        score = "@distance(vectors, i)"
         texts.append(
             filled(
                 """
-/* The score of an element, above the smallest one$zero. */
+/* The position of an element's score$zero. */
 static inline uint64_t @score(const @vector *vectors, size_t i)
 {
     return $score;
@@ -311,7 +316,7 @@ def _head(config: Config, parts: Composition | None) -> list[str]:
     """The functions of the head, the last of them the one that a user calls."""
     inner = config.replace(groups=[]) if parts is None else parts.inner
     mode = MODES[inner.mode](inner)
-    functions = [maximum(), mode.functions]
+    functions = [maximum(config), mode.functions]
     if config.traits.random:
         functions.insert(0, random_words(inner))
     posts = []
@@ -320,10 +325,9 @@ def _head(config: Config, parts: Composition | None) -> list[str]:
             post = POSTS[name](config, inner)
             functions.append(post.functions)
             posts.append(post.statements)
-    if parts is not None and parts.finished:
-        posts.append(finish(config, inner))
-    if parts is not None and parts.shifted:
-        posts.append(shift(config))
+    if parts is not None and (parts.finished or parts.shifted):
+        functions.append(finish(config, inner) if parts.finished else shift(config))
+        posts.append(finished_vector(config))
     functions.append(_result(config, parts, mode, posts))
     if config.groups:
         functions.append(_groups(config))
@@ -351,10 +355,10 @@ def _winner(config: Config, parts: Composition | None) -> str:
 {
     const size_t winner = @maximum(vectors, count);
     result->argmax = (@argmax_t)winner;
-    result->best = (@best_t)((int64_t)@score(vectors, winner) + ($smallest));
+    result->best = (@best_t)($code);
 }
 """,
-        smallest=before.score_format.minimum,
+        code=code_of(before, "@score(vectors, winner)"),
     )
 
 
@@ -371,7 +375,7 @@ for (member = 0u; member < ${members}u; member++) {
 {
     size_t winner = 0u;
     for (i = 1u; i < count; i++) {
-        if (codes[i] > codes[winner]) {
+        if (codes[i] $above codes[winner]) {
             winner = i;
         }
     }
@@ -383,6 +387,7 @@ for (i = 0u; i < count; i++) {
 }
 """,
         members=config.ensemble,
+        above=">=" if config.last_wins else ">",
     )
 
 
@@ -428,6 +433,8 @@ for (member = 0u; member < ${members}u; member++) {
         )
     elif "overlong" in names:
         lines.append(f"result->overlong = vectors->length > {config.max_length}u;\n")
+    if "incomplete" in names:
+        lines.append("result->incomplete = false; /* the function of the packet knows better */\n")
     if "all_masked" in names:
         lines.append(
             filled("""

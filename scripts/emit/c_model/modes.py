@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from softstream.hw.config.config import Config
-from softstream.hw.numbers.exponential import ExponentialTables
 from softstream.hw.numbers.gumbel import FRACTION, MANTISSA, SEGMENTS, UPPER_OCTAVES, gumbel_table
 from softstream.hw.numbers.inverse_cdf import cdf_law
 from softstream.hw.numbers.log_softmax import log_numerics
@@ -17,7 +16,7 @@ from softstream.scripts.emit.c_model.normalisers import NORMALISERS, rounded
 from softstream.scripts.emit.c_model.sums import exponential, summed
 from softstream.scripts.emit.c_model.text import filled, table
 
-__all__ = ["MODES", "ModeCode", "maximum", "random_words"]
+__all__ = ["MODES", "ModeCode", "code_of", "maximum", "random_words"]
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,18 @@ class ModeCode:
     """Statements that set the other fields of `result`."""
 
 
-def maximum() -> str:
-    """The first index of the largest score of a vector."""
-    return filled("""
-/* The first index of the largest score that takes part; 0 where none does. */
+def code_of(config: Config, position: str) -> str:
+    """C of the score code of a position, which is an expression of type uint64_t."""
+    if config.selects_smallest:
+        return f"{config.score_format.maximum} - (int64_t){position}"
+    return f"(int64_t){position} + ({config.score_format.minimum})"
+
+
+def maximum(config: Config) -> str:
+    """The index of the winner of a vector."""
+    return filled(
+        """
+/* The $which index of the largest position that takes part; 0 where none does. */
 static inline size_t @maximum(const @vector *vectors, size_t count)
 {
     size_t i, index = 0u;
@@ -48,7 +55,7 @@ static inline size_t @maximum(const @vector *vectors, size_t count)
     for (i = 0u; i < count; i++) {
         if (@takes_part(vectors, i)) {
             const uint64_t position = @score(vectors, i);
-            if (!any || position > largest) {
+            if (!any || position $above largest) {
                 any = true;
                 largest = position;
                 index = i;
@@ -57,7 +64,10 @@ static inline size_t @maximum(const @vector *vectors, size_t count)
     }
     return index;
 }
-""")
+""",
+        which="last" if config.last_wins else "first",
+        above=">=" if config.last_wins else ">",
+    )
 
 
 def _argmax(config: Config) -> ModeCode:
@@ -68,7 +78,7 @@ def _softmax(config: Config) -> ModeCode:
     if config.accumulator == "two_pass":
         return _two_pass(config)
     widths = numerics(config)
-    functions = [exponential(widths.tables), summed(widths), NORMALISERS[config.normaliser](widths)]
+    functions = [exponential(widths), summed(widths), NORMALISERS[config.normaliser](widths)]
     return ModeCode(
         "\n".join(functions),
         "const @factor_t factor = @factor(@summed(vectors, count));",
@@ -146,7 +156,7 @@ def _magnitude(config: Config, *, signed: bool) -> str:
         value = f"(uint64_t)high[position >> {tables.low_width}] + low[position & {(1 << tables.low_width) - 1}u]"
     return "\n".join(
         [
-            exponential(widths.tables),
+            exponential(widths),
             summed(widths),
             filled("""
 /* The natural logarithm of a sum, and half an ulp of the result. */
@@ -232,7 +242,7 @@ static inline uint64_t @code_of(uint64_t position)
         widths = codes.widths
         functions = "\n".join(
             [
-                exponential(widths.tables),
+                exponential(widths),
                 rounded(widths),
                 filled(
                     """
@@ -265,41 +275,36 @@ result->sums = (@sums_t)sum;
 
 
 def _sigmoid(config: Config) -> ModeCode:
-    entries, zero = 1 << address_width(config), config.output_zero_point
+    entries = 1 << address_width(config)
     lowest = (1 << (config.score_width - 1)) - entries // 2 if config.score_signed else 0
     functions = (
         filled("""
-/* 1 / (1 + e^-x) in steps of a code; a score beyond the table takes the entry of that end. */
-static inline uint64_t @code_of(uint64_t position)
+/* 1 / (1 + e^-x) as a code; a score beyond the table takes the entry of that end. */
+static inline int64_t @code_of(uint64_t position)
 {
 """)
-        + table("code", sigmoid_codes(config) - zero)
+        + table("code", sigmoid_codes(config) - config.output_zero_point)
         + filled(
             """
     const uint64_t address = position > ${lowest}u ? position - ${lowest}u : 0u;
-    return code[address < ${last}u ? address : ${last}u];
+    return (int64_t)code[address < ${last}u ? address : ${last}u] + ($zero);
 }
 """,
             lowest=lowest,
             last=entries - 1,
+            zero=config.output_zero_point,
         )
     )
-    shift = f"(int64_t)@code_of(@position(vectors, i)) + ({zero})" if zero else "@code_of(@position(vectors, i))"
-    return ModeCode(functions, element=shift, masked=str(zero))
+    return ModeCode(functions, element="@code_of(@position(vectors, i))", masked=str(config.output_zero_point))
 
 
 def _hardmax(config: Config) -> ModeCode:
     zero, one = config.probability_codes
-    return ModeCode(
-        "",
-        "const size_t index = @maximum(vectors, count);",
-        f"i == index ? {one} : {zero}",
-        str(zero),
-    )
+    return ModeCode("", "const size_t index = @maximum(vectors, count);", f"i == index ? {one} : {zero}", str(zero))
 
 
 _RANK = """
-/* Indices of the largest scores that take part, the largest first and the lower index first among equal ones. */
+/* Indices of the largest positions that take part, the largest first and the $which index first among equal ones. */
 static inline unsigned @ranked(const @vector *vectors, size_t count, size_t *indices)
 {
     unsigned filled = 0u;
@@ -308,7 +313,7 @@ static inline unsigned @ranked(const @vector *vectors, size_t count, size_t *ind
         if (@takes_part(vectors, i)) {
             const uint64_t position = @score(vectors, i);
             unsigned place = filled < ${k}u ? filled : ${k}u;
-            while (place > 0u && position > @score(vectors, indices[place - 1u])) {
+            while (place > 0u && position $above @score(vectors, indices[place - 1u])) {
                 if (place < ${k}u) {
                     indices[place] = indices[place - 1u];
                 }
@@ -329,7 +334,7 @@ filled = @ranked(vectors, count, indices);
 for (rank = 0u; rank < ${k}u; rank++) {
     const bool present = rank < filled;
     result->top_indices[rank] = present ? (@top_indices_t)indices[rank] : 0;
-    result->top_scores[rank] = present ? (@top_scores_t)((int64_t)@score(vectors, indices[rank]) + ($smallest)) : 0;
+    result->top_scores[rank] = present ? (@top_scores_t)($code) : 0;
 }
 if (filled == 0u) {
     result->top_scores[0] = $smallest; /* the substitute of a vector in which no element takes part */
@@ -338,7 +343,13 @@ if (filled == 0u) {
 
 
 def _top_k(config: Config) -> ModeCode:
-    values = {"k": config.top_k, "smallest": config.score_format.minimum}
+    values = {
+        "k": config.top_k,
+        "code": code_of(config, "@score(vectors, indices[rank])"),
+        "smallest": config.code(0),
+        "which": "higher" if config.last_wins else "lower",
+        "above": ">=" if config.last_wins else ">",
+    }
     return ModeCode(
         filled(_RANK, **values),
         f"size_t indices[{config.top_k}];\nunsigned rank, filled;",
@@ -413,12 +424,12 @@ static inline uint64_t @next_word(@random *random)
 
 _DRAWN = """
 result->sample = (@sample_t)index;
-result->score = (@score_t)((int64_t)@score(vectors, index) + ($smallest));
+result->score = (@score_t)($code);
 """
 
 
 def _sample(config: Config) -> ModeCode:
-    drawn = filled(_DRAWN, smallest=config.score_format.minimum)
+    drawn = filled(_DRAWN, code=code_of(config, "@score(vectors, index)"))
     if config.sampler == "inverse_cdf":
         return _inverse_cdf(config, drawn)
     numbers = gumbel_table(config)
@@ -480,9 +491,8 @@ for (i = 0u; i < count; i++) {
 
 def _inverse_cdf(config: Config, drawn: str) -> ModeCode:
     law = cdf_law(config)
-    tables: ExponentialTables = law.widths.tables
     return ModeCode(
-        exponential(tables)
+        exponential(law.widths)
         + filled("""
 
 /* The exponential of an element as the exact sum takes it. */

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from softstream.hw.numbers.reciprocal import ADDRESS_WIDTH, GUARD
 from softstream.hw.numbers.softmax import Numerics
-from softstream.scripts.emit.c_model.sums import numerator
 from softstream.scripts.emit.c_model.text import filled, table
 
 __all__ = ["NORMALISERS", "rounded"]
@@ -30,7 +29,7 @@ _EMISSION = """
 /* The probability code of an element: its significand over the sum, shifted and rounded. */
 static inline uint64_t @probability(@factor_t factor, uint64_t position)
 {
-    const @exponential_t term = @$lookup(position);
+    const @exponential_t term = @$exponential(position);
     return @rounded($quotient, factor.exponent, term.exponent);
 }
 """
@@ -55,10 +54,9 @@ _END = """
 
 
 def _with_emission(widths: Numerics, meaning: str, value: str, quotient: str) -> str:
+    exponential = "exponential" if widths.numerators is None else "numerator"
     factor = filled(_FACTOR, meaning=meaning) + value + filled(_END)
-    lookup = "numerator" if widths.numerators else "exponential"
-    emission = filled(_EMISSION, lookup=lookup, quotient=quotient)
-    return "\n".join(part for part in (factor, numerator(widths), rounded(widths), emission) if part)
+    return "\n".join([factor, rounded(widths), filled(_EMISSION, quotient=quotient, exponential=exponential)])
 
 
 def _divider(widths: Numerics) -> str:

@@ -8,7 +8,7 @@ from softstream.hw.numbers.floor import floor_code
 from softstream.hw.numbers.smoothing import smoothing_tables
 from softstream.scripts.emit.c_model.text import filled, table
 
-__all__ = ["POSTS", "PostCode", "finish", "shift"]
+__all__ = ["POSTS", "PostCode", "finish", "finished_vector", "shift"]
 
 
 @dataclass(frozen=True)
@@ -121,48 +121,60 @@ static inline uint64_t @divided(uint64_t dividend, size_t count, size_t i)
 
 
 def finish(config: Config, inner: Config) -> str:
-    """The one rounding of guarded codes, and their zero point."""
-    extra, zero, limit = (
-        inner.probability_width - config.probability_width,
-        config.output_zero_point,
-        config.probability_maximum,
-    )
-    product = "codes[i]"
-    if config.rescales:
-        extra, product = inner.probability_width, f"(int64_t)codes[i] * {config.levels}"
-    rounded = f"({product} + {1 << (extra - 1)}) >> {extra}"
-    code = f"code < {limit} ? code : {limit}"
+    """The function of the one rounding of guarded codes: codes in steps of 1/L, with their zero point."""
+    levels, fraction = config.levels, inner.probability_width
+    if not config.rescales:
+        # The powers of two cancel.
+        levels, fraction = 1, inner.probability_width - config.probability_width
     return filled(
         """
-for (i = 0u; i < count; i++) {
-    const @code code = $rounded;
-    codes[i] = $code;
+/* The output code of a guarded code: min(floor($levels * code / 2^$fraction + 1/2), code of 1.0) + zero point. */
+static inline int64_t @finished(int64_t code)
+{
+    const int64_t rounded = (code * $levels + $half) >> $fraction;
+    return (rounded < $limit ? rounded : $limit) + ($zero);
 }
 """,
-        rounded=f"(@code)({rounded})" if config.rescales else rounded,
-        code=f"({code}) + ({zero})" if zero else code,
+        levels=levels,
+        half=1 << (fraction - 1),
+        fraction=fraction,
+        limit=config.probability_maximum,
+        zero=config.output_zero_point,
     )
 
 
 def shift(config: Config) -> str:
-    """The zero point of codes that no stage rounds."""
-    zero = config.output_zero_point
-    if config.traits.top_k:
-        return filled(
-            """
-for (rank = 0u; rank < (filled > 0u ? filled : 1u); rank++) {
-    result->top_probabilities[rank] += $zero;
-}
-""",
-            zero=f"({zero})",
-        )
+    """The function that adds the zero point to a code that is rounded already."""
     return filled(
         """
-for (i = 0u; i < count; i++) {
-    codes[i] += $zero;
+/* The output code of a code above that of 0. */
+static inline int64_t @finished(int64_t code)
+{
+    return code + ($zero);
 }
 """,
-        zero=f"({zero})",
+        zero=config.output_zero_point,
+    )
+
+
+def finished_vector(config: Config) -> str:
+    """The statements that finish the codes of a vector."""
+    if not config.traits.top_k:
+        return filled("""
+for (i = 0u; i < count; i++) {
+    codes[i] = (@code)@finished(codes[i]);
+}
+""")
+    # A vector in which no element takes part has one substitute.
+    return filled(
+        """
+for (rank = 0u; rank < ${k}u; rank++) {
+    if (rank < filled || rank == 0u) {
+        result->top_probabilities[rank] = (@top_probabilities_t)@finished(result->top_probabilities[rank]);
+    }
+}
+""",
+        k=config.top_k,
     )
 
 

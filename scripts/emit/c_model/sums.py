@@ -4,7 +4,7 @@ from softstream.hw.numbers.exponential import SPLIT_GUARD, ExponentialTables
 from softstream.hw.numbers.softmax import Numerics
 from softstream.scripts.emit.c_model.text import filled, table
 
-__all__ = ["exponential", "leading_one", "numerator", "product", "summed"]
+__all__ = ["exponential", "leading_one", "product", "summed"]
 
 
 def product() -> str:
@@ -21,33 +21,36 @@ static inline uint64_t @product(uint64_t one, uint64_t other, unsigned shift)
 """)
 
 
-_TYPE = """
+def exponential(widths: Numerics) -> str:
+    """The functions of 2^(beta·position): of the terms of the sum, and of the elements where their tables are scaled."""
+    kind = filled(
+        """
 /* An exponential, significand * 2^(exponent - $fraction), significand in [2^$fraction, 2^${more}). */
 typedef struct {
     uint64_t exponent;
     uint64_t significand;
 } @exponential_t;
-"""
+
+""",
+        fraction=widths.tables.fraction,
+        more=widths.tables.fraction + 1,
+    )
+    text = f"{kind}\n{_looked_up(widths.tables, 'exponential')}"
+    if widths.numerators is not None:
+        text += "\n/* The exponential of an element, in the scale of the output codes. */\n"
+        text += _looked_up(widths.numerators.tables, "numerator")
+    return text
 
 
-def exponential(tables: ExponentialTables) -> str:
-    """2^(beta·position) as exponent and significand, by one table or as the product of two entries."""
-    kind = filled(_TYPE, fraction=tables.fraction, more=tables.fraction + 1)
-    return f"{kind}\n{_exponential_function('exponential', tables)}"
-
-
-def numerator(widths: Numerics) -> str:
-    """The function `numerator`, the exponential of an element in the scale of the codes; empty where `exponential` serves."""
-    if widths.numerators is None:
-        return ""
-    comment = filled("""
-/* The exponential of an element, scaled so that its quotient by the sum counts the steps of a code. */
-""")
-    return comment + _exponential_function("numerator", widths.numerators.tables)
-
-
-def _exponential_function(name: str, tables: ExponentialTables) -> str:
-    head = f"static inline @exponential_t @{name}(uint64_t position)\n{{\n"
+def _looked_up(tables: ExponentialTables, name: str) -> str:
+    """The function `name` from a position to exponent and significand, by one table or as the product of two entries."""
+    head = filled(
+        """
+static inline @exponential_t @$name(uint64_t position)
+{
+""",
+        name=name,
+    )
     if not tables.low:
         exponents, significands = tables.all_positions
         return (
@@ -156,7 +159,7 @@ static inline uint64_t @shifted(uint64_t value, uint64_t steps)
     parts.append(
         filled(
             """
-/* A sum, divisor * 2^(exponent - $above), divisor in [2^$fraction, 2^${more}). */
+/* A sum, divisor * 2^(exponent - $fraction), divisor in [2^$fraction, 2^${more}). */
 typedef struct {
     uint64_t exponent;
     uint64_t divisor;
@@ -170,7 +173,6 @@ static inline @sum_t @summed(const @vector *vectors, size_t count)
     unsigned leading;
     @sum_t sum;
 """,
-            above=widths.divisor_fraction + widths.numerator_octaves,
             fraction=widths.divisor_fraction,
             more=widths.divisor_fraction + 1,
         )
@@ -186,7 +188,7 @@ static inline @sum_t @summed(const @vector *vectors, size_t count)
         total = UINT64_C(1) << $accumulator;
     }
     leading = @leading_one(total);
-    sum.exponent = ${reference}leading${octaves} - ${accumulator}u;
+    sum.exponent = ${reference}leading - ${accumulator}u$octaves;
     sum.divisor = leading > ${fraction}u ? total >> (leading - ${fraction}u) : total << (${fraction}u - leading);
     return sum;
 }

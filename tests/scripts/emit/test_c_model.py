@@ -57,7 +57,24 @@ OTHERS = {
     # The label of the last member counts.
     "label-of-ensemble": Config(mode="cross_entropy", ensemble=3, max_length=7),
     "masked-groups": Config(groups=(3, 5), max_length=5, mask=True, normaliser="logarithm"),
+    "hardmax-groups": Config(mode="hardmax", groups=(3, 5), max_length=5),
     "log_softmax-groups": Config(mode="log_softmax", groups=(3, 5), max_length=5),
+    "sum-of-scores-drawn": Config(mode="sample", ensemble=3, max_length=7, score_width=6),
+    "smallest-last": Config(select="smallest", tie="last", mask=True, max_length=9, normaliser="logarithm"),
+    "smallest-ranked": Config(mode="top_k", top_k=4, select="smallest", tie="last", mask=True, max_length=9),
+    "smallest-summed": Config(select="smallest", ensemble=3, max_length=9, score_signed=False),
+    "smallest-tempered": Config(select="smallest", temperature_bits=3, max_length=9),
+    "levels-logarithm-mask": Config(
+        output_levels=255, output_zero_point=3, max_length=9, normaliser="logarithm", mask=True
+    ),
+    "levels-ranked": Config(mode="softmax_top_k", output_levels=200, output_zero_point=-9, max_length=9, mask=True),
+    "levels-smoothed": Config(output_levels=255, output_zero_point=-128, smoothing=(1, 2, 1), max_length=9),
+    "levels-hardmax-last": Config(
+        mode="hardmax", output_levels=255, output_zero_point=-128, tie="last", max_length=9, mask=True
+    ),
+    "levels-mean": Config(
+        ensemble=2, ensemble_mean="probabilities", tie="last", output_levels=255, output_zero_point=7, max_length=9
+    ),
     "wide-argmax": Config(mode="argmax", score_width=24, max_length=9),
     "wide-top-k": Config(mode="top_k", score_width=32, max_length=9),
     "clipped": Config(clip_minimum=-20, clip_maximum=30, max_length=9),
@@ -141,14 +158,23 @@ def test_constants_are_those_of_the_ports(name: str) -> None:
     for output in outputs(config):
         low = 0
         for field in output.fields:
-            assert constants[f"{field.array.upper()}_LSB"] == f"{low}u"
-            assert constants[f"{field.array.upper()}_WIDTH"] == f"{field.width}u"
-            form = field.form.split(".")[1] if field.form else "0"
-            assert constants[f"{field.array.upper()}_FRACTION"] == form
+            name = f"{output.prefix}_{field.array}".upper()
+            assert constants[f"{name}_LSB"] == f"{low}u"
+            assert constants[f"{name}_WIDTH"] == f"{field.width}u"
+            assert constants.get(f"{name}_FRACTION") == (field.form.split(".")[1] if field.form else None)
             low += byte_bits(field.width)
     for field in sidebands(config):
-        assert constants[f"{field.name.upper()}_WIDTH"] == f"{field.width}u"
+        assert constants[f"S_AXIS_{field.name.upper()}_WIDTH"] == f"{field.width}u"
     assert constants["SCORE_SCALE"] == repr(config.score_scale)
+
+
+def test_constants_of_codes_in_other_steps() -> None:
+    config = Config(output_levels=255, output_zero_point=-128, score_zero_point=3)
+    constants = dict(re.findall(r"#define HEAD_(\w+) +(\S+) +/\*", header_text(head(config))))
+    assert constants["M_AXIS_PROBABILITIES_LEVELS"] == "255"
+    assert constants["M_AXIS_PROBABILITIES_ZERO_POINT"] == "(-128)"
+    assert constants["SCORE_ZERO_POINT"] == "(3)"
+    assert "M_AXIS_PROBABILITIES_FRACTION" not in constants
 
 
 def test_every_name_begins_with_that_of_the_module() -> None:
