@@ -47,14 +47,14 @@ def tensors(graph: Graph, names: Sequence[str], inputs: Inputs) -> list[list[np.
 
     Raises `UserError` for inputs that do not match the model, `ToolFailure` where onnxruntime refuses or fails.
     """
-    needed = graph.ancestors(list(names))
-    read = {*names, *(name for node in needed for name in node.input)}
-    entries = {name: entry for name, entry in graph.inputs.items() if name in read}
+    nodes = graph.ancestors(list(names))
+    names_read = {*names, *(name for node in nodes for name in node.input)}
+    entries = {name: entry for name, entry in graph.inputs.items() if name in names_read}
     arrays = _matched(graph, entries, inputs)
-    if not needed:  # the scores are the inputs themselves
+    if not nodes:  # the scores are the inputs themselves
         return [[arrays[name] for name in names]]
     batches = _batches(graph, arrays)
-    run = _session(graph, needed, names, list(entries))
+    run = _session(graph, nodes, names, list(entries))
     return [run(batch) for batch in batches]
 
 
@@ -94,12 +94,12 @@ def _converted(graph: Graph, name: str, array: np.ndarray) -> np.ndarray:
     return array
 
 
-def _fits(actual: tuple[int, ...], shape: tuple[int | str | None, ...]) -> bool:
+def _fits(sizes: tuple[int, ...], shape: tuple[int | str | None, ...]) -> bool:
     """Whether dimensions match; the first may be a multiple of a fixed one, for several runs."""
-    if len(actual) != len(shape) or 0 in actual:
+    if len(sizes) != len(shape) or 0 in sizes:
         return False
-    rest = all(not isinstance(dim, int) or dim == size for dim, size in zip(shape[1:], actual[1:], strict=True))
-    first = not shape or not isinstance(shape[0], int) or (shape[0] > 0 and actual[0] % shape[0] == 0)
+    rest = all(not isinstance(dim, int) or dim == size for dim, size in zip(shape[1:], sizes[1:], strict=True))
+    first = not shape or not isinstance(shape[0], int) or (shape[0] > 0 and sizes[0] % shape[0] == 0)
     return rest and first
 
 
@@ -129,13 +129,15 @@ def _batches(graph: Graph, arrays: Mapping[str, np.ndarray]) -> list[dict[str, n
     return [{name: part[run] for name, part in parts.items()} for run in range(runs)]
 
 
-def _session(graph: Graph, needed: Sequence[Any], names: Sequence[str], inputs: Sequence[str]) -> Any:
-    """A function that runs the needed nodes: inputs → values of the tensors."""
+def _session(graph: Graph, ancestors: Sequence[Any], names: Sequence[str], inputs: Sequence[str]) -> Any:
+    """A function that runs the ancestors of tensors: inputs → values of the tensors."""
     onnx, runtime = third_party("onnx"), third_party("onnxruntime")
     model = type(graph.model)()
     model.CopyFrom(graph.standard)
-    kept = {name for node in needed for name in node.output}
-    nodes = [node for node in model.graph.node if set(node.output) & kept or node.output[0].startswith("softstream_")]
+    results = {name for node in ancestors for name in node.output}
+    nodes = [
+        node for node in model.graph.node if set(node.output) & results or node.output[0].startswith("softstream_")
+    ]
     for content, rest in (
         (model.graph.node, nodes),
         (model.graph.input, [entry for entry in model.graph.input if entry.name in inputs]),

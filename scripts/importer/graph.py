@@ -143,13 +143,13 @@ class Graph:
 
     def ancestors(self, tensors: list[str]) -> list[Any]:
         """The nodes that tensors depend on, in the order of the graph."""
-        pending, needed = list(tensors), set()
+        pending, places = list(tensors), set[int]()
         while pending:
             node = self.producers.get(pending.pop())
-            if node is not None and id(node) not in needed:
-                needed.add(id(node))
+            if node is not None and id(node) not in places:
+                places.add(id(node))
                 pending += _tensors_read(node)
-        return [node for node in self.nodes if id(node) in needed]
+        return [node for node in self.nodes if id(node) in places]
 
 
 def _tensors_read(node: Any) -> Iterator[str]:

@@ -24,15 +24,19 @@ from softstream.hw.config.limits import WIDEST_PROBABILITY
 from softstream.hw.config.modes import MODES
 from softstream.hw.errors import UserError
 from softstream.hw.formats import ceil_log2
+from softstream.hw.notebook import html_table, text_table
 from softstream.hw.plan.derive import plan
+from softstream.scripts.console import settings_text
 from softstream.scripts.importer.calibration import Inputs, tensors
 from softstream.scripts.importer.graph import Graph
 from softstream.scripts.importer.operators import HeadNode, head_node
 from softstream.scripts.importer.quantisation import Quantisation, quantiser_behind, quantiser_in_front
 from softstream.scripts.scale import AUTO, best_scale
 
-__all__ = ["Fact", "Imported", "import_onnx"]
+__all__ = ["COLUMNS", "Fact", "Imported", "import_onnx"]
 
+COLUMNS = ("in the model", "value", "keys")
+"""Headings of `Imported.rows`."""
 FLOAT_ROUNDING = 2.0**-22
 """Relative distance within which a scale in float32 counts as 1/L."""
 _FINE_SCALE = 2.0**-12
@@ -49,7 +53,7 @@ class Fact:
     keys: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Imported:
     """A head as a model file describes it."""
 
@@ -68,6 +72,20 @@ class Imported:
     """Whether the axes from `axis` on are one vector."""
     scores: np.ndarray | None = None
     """The scores in front of the node, [vectors, N]: integer codes where the graph quantises them, else real numbers."""
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """The facts as a table: what the model says, its value, the keys."""
+        return [(fact.name, fact.value, settings_text(fact.keys)) for fact in self.facts]
+
+    def __repr__(self) -> str:
+        """The facts, and what is not expressed, as lines of text."""
+        rows = [*self.rows(), *(("not expressed", sentence, "") for sentence in self.unexpressed)]
+        return f"Imported: {self.operator} {self.node} of {self.path.name}\n{text_table(COLUMNS, rows)}"
+
+    def _repr_html_(self) -> str:
+        """The same as a table for notebooks."""
+        rows = [*self.rows(), *(("not expressed", sentence, "") for sentence in self.unexpressed)]
+        return html_table(f"Imported: {self.operator} {self.node} of {self.path.name}", COLUMNS, rows)
 
     def vectors(self, tensor: np.ndarray) -> np.ndarray:
         """A tensor in the shape of the node's scores as vectors [V, N], in the order of its other axes."""
@@ -118,9 +136,9 @@ class _Draft:
 
     def state(self, name: str, value: str, **keys: Any) -> None:
         """Notes a fact and its keys, of which those of the caller win."""
-        stated = {key: number for key, number in keys.items() if key not in self.settings}
-        self.keys.update(stated)
-        self.facts.append(Fact(name, value, stated))
+        new = {key: number for key, number in keys.items() if key not in self.settings}
+        self.keys.update(new)
+        self.facts.append(Fact(name, value, new))
 
     def read(self, inputs: Inputs | None) -> None:
         """Reads everything, in the order in which it is shown."""

@@ -160,11 +160,11 @@ def _read(graph: Graph, node: Any) -> HeadNode | None:
     domains, reader = OPERATORS.get(node.op_type, ((), None))
     if reader is not None and node.domain in domains:
         return reader(graph, node)
-    defined = definition(graph, node)
-    if defined is None:
+    softmax = definition(graph, node)
+    if softmax is None:
         return None
-    operator = f"{defined.mode} in smaller operators"
-    return HeadNode(node, operator, defined.mode, defined.scores, defined.axis, results=node.output[0])
+    operator = f"{softmax.mode} in smaller operators"
+    return HeadNode(node, operator, softmax.mode, softmax.scores, softmax.axis, results=node.output[0])
 
 
 def _listed(graph: Graph, heads: list[HeadNode]) -> str:
@@ -183,8 +183,8 @@ def _softmax_in_front(graph: Graph, head: HeadNode, heads: list[HeadNode]) -> He
     if softmax is None or softmax.mode != "softmax" or softmax.flattened:
         return None
     rank = len(graph.shape(softmax.scores) or graph.shape(head.scores) or ())
-    same = softmax.axis == head.axis or (rank and softmax.axis % rank == head.axis % rank)
-    return softmax if same else None
+    one_axis = softmax.axis == head.axis or (rank and softmax.axis % rank == head.axis % rank)
+    return softmax if one_axis else None
 
 
 def _joined(softmax: HeadNode, behind: HeadNode | None) -> HeadNode:

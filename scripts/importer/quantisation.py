@@ -98,10 +98,10 @@ def quantiser_behind(graph: Graph, node: Any, tensor: str) -> Search:
                 return _quant(graph, user)
             zero_point = user.input[2] if len(user.input) > 2 else ""
             return _linear(graph, user.output[0], user.input[1], zero_point, graph.name(user))
-        passed = [user for user in consumers if any(_is_standard(user, name) for name in MOVING)]
-        if len(passed) != 1:
+        movers = [user for user in consumers if any(_is_standard(user, name) for name in MOVING)]
+        if len(movers) != 1:
             return Search()
-        tensor = passed[0].output[0]
+        tensor = movers[0].output[0]
     return Search()
 
 

@@ -14,9 +14,9 @@ import tomli_w
 
 from softstream.hw.config.config import KEYS, SECTIONS, Config, parse_setting
 from softstream.hw.plan.derive import plan
-from softstream.scripts.console import Console, settings_text
+from softstream.scripts.console import Console
 from softstream.scripts.importer.calibration import read_inputs
-from softstream.scripts.importer.importer import Imported, import_onnx
+from softstream.scripts.importer.importer import COLUMNS, Imported, import_onnx
 from softstream.scripts.output import check_directory, check_file, write_directory, written_file
 
 __all__ = ["Calibration", "comparison", "import_model", "toml"]
@@ -111,9 +111,9 @@ def _print(head: Imported, output: Path, command: Sequence[str], console: Consol
     console.document(document)
     console.table(
         f"{head.path}: {head.operator} {head.node}",
-        ("in the model", "value", "keys"),
-        [(fact.name, fact.value, settings_text(fact.keys)) for fact in head.facts],
-        fold=("value", "keys"),
+        COLUMNS,
+        head.rows(),
+        fold=COLUMNS[1:],
     )
     for sentence in head.unexpressed:
         console.note(f"not expressed: {sentence}")

@@ -137,6 +137,16 @@ def test_the_classifier_is_read_in_python_without_a_run():
     assert head.keys == {key: value for fact in head.facts for key, value in fact.keys.items()}
 
 
+def test_the_head_is_a_table_in_a_notebook(save):
+    head = softstream.import_onnx(save([SOFTMAX], [1, 4]))
+    for text in (repr(head), head._repr_html_()):
+        assert "Imported: Softmax head of model.onnx" in text
+        assert "max_length=4" in text
+        assert "not expressed" in text
+        assert "score_scale stays 0.0625" in text
+    assert head._repr_html_().startswith("<table>")
+
+
 SOFTMAX = node("Softmax", ["x"], ["p"], name="head")
 
 
