@@ -299,6 +299,7 @@ def quantise(
     Raises `UserError` for a type, shape, axis, code, NaN, +inf or length that will not do; for excluded elements without
     `mask = true`; and for a vector whose largest score saturates, unless `saturate` is set.
     """
+    scores = _as_array(scores, name)
     layout = Layout.of(scores, axis, name)
     _check_members(config, layout, name)
     excluded = layout.rows(np.ma.getmaskarray(scores))
@@ -316,7 +317,7 @@ def quantise(
     if lengths is None:
         counts = np.full(vectors, columns)
     else:
-        counts = to_lengths(config, layout.per_vector(lengths), vectors, columns, lengths_name)
+        counts = to_lengths(config, layout.per_vector(np.asarray(lengths)), vectors, columns, lengths_name)
     used = np.arange(columns) < counts[:, None]
     floats = scores.dtype.kind == "f"
     if floats:
@@ -435,6 +436,18 @@ class _Source:
             f"vectors, must be within the score codes, {low * config.score_scale:g} to {high * config.score_scale:g} at "
             f"score_scale = {config.score_scale:g}; for example {remedy}"
         )
+
+
+def _as_array(scores: Any, name: str) -> np.ndarray:
+    """Lists and arrays as an array, a masked array with its mask. Raises `UserError` for rows of unequal lengths."""
+    if isinstance(scores, np.ma.MaskedArray):
+        return scores
+    try:
+        return np.asarray(scores)
+    except ValueError:
+        raise UserError(
+            f"{name}: rows of unequal lengths; must be an array; pad the rows, for example with 0, and pass their lengths"
+        ) from None
 
 
 def _check_members(config: Config, layout: Layout, name: str) -> None:

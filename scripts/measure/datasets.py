@@ -81,7 +81,7 @@ def dataset(
             raise UserError("lengths: given twice; Scores have lengths of their own; leave lengths out")
         checked = scores
     elif scores is not None:
-        checked = quantise(config, np.asarray(scores), None if lengths is None else np.asarray(lengths))
+        checked = quantise(config, scores, lengths)
     elif labels is not None or lengths is not None:
         what = "labels" if labels is not None else "lengths"
         raise UserError(f"{what} without scores: give the scores that they belong to, or neither, for the digits")

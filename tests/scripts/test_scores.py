@@ -530,3 +530,13 @@ def test_a_label_to_ignore_reaches_cross_entropy_as_none(tmp_path):
     scores = read_scores(config, file)
     result = golden(config, scores.codes, scores.lengths, scores.sideband)
     assert result["unlabelled"].tolist() == [False, True]
+
+
+def test_lists_and_masked_arrays_of_a_caller():
+    np.testing.assert_array_equal(quantise(CONFIG, [[1.0, 0.5], [0, 2]], [2, 1]).codes, [[2, 1], [0, 0]])
+    with pytest.raises(UserError, match=r"^scores: rows of unequal lengths; must be an array; pad the rows"):
+        quantise(CONFIG, [[1.0, 2.0], [1.0]])
+    hidden = np.ma.masked_array([[1.0, 9.0, 2.0]], mask=[[False, True, False]])
+    assert compare(CONFIG.replace(mask=True), hidden, place=False).decisions.softmax_flips == 0
+    with pytest.raises(UserError, match=r"^scores\[0, 1\] = masked: excludes an element, and mask = false; "):
+        compare(CONFIG, hidden, place=False)
