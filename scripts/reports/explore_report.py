@@ -57,6 +57,8 @@ def _draw(figure: "Figure", result: Exploration, axis: Axis) -> None:
             axes.annotate(", ".join(texts), place, xytext=(5, 4), textcoords="offset points", fontsize=8.5)
     _scaled(axes, places(able)[1])
     axes.margins(0.1, 0.14)
+    if not any(places(able)[1]):  # all 0, around which an axis would show negative values
+        axes.set_ylim(-0.14, 1)
     axes.set_xlabel(result.area)
     axes.set_ylabel(axis.title)
 
