@@ -23,7 +23,7 @@ help:
 	@echo "make test-interop the files beside the Verilog in other people's tools, which it installs: 45 MB"
 	@echo "make test-boards  whole boards: bitstreams, their decoded form, and the host program at simulated ones"
 	@echo "make prove        the AXI4-Stream law of every preset and every mode, proved on the generated Verilog"
-	@echo "make fuzz         random configurations against their bounds, for SECONDS=60 from SEED=1"
+	@echo "make fuzz         random configurations: bounds, and hardware equal to the model, for SECONDS=60 from SEED=1"
 	@echo "make lint         ruff, and mypy on the public API"
 	@echo "make bench        measures every variant anew: boards/measured/bench.json, the tables of the pages, build/bench/bench.html"
 	@echo "make tables       writes the generated tables and pictures of the pages anew"
@@ -63,7 +63,7 @@ test-boards: $(VENV)/.dev
 SECONDS ?= 60
 SEED ?= 1
 fuzz: $(VENV)/.dev
-	PYTHONPATH=tests $(BIN)/python -m support.bound_check --seconds $(SECONDS) --seed $(SEED)
+	PYTHONPATH=tests $(BIN)/python -m support.fuzz --seconds $(SECONDS) --seed $(SEED)
 
 lint: $(VENV)/.dev build/types/softstream
 	$(BIN)/ruff check .

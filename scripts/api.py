@@ -111,7 +111,8 @@ def _real_scores(config: Config, scores: Scores, codes: np.ndarray, output: Outp
     shift = scores.shift if members == 1 else scores.shift.reshape(-1, members).mean(axis=1)
     if output.per == "rank":
         shift = shift[:, None]
-    real = codes * (config.score_scale / (members if config.sums_scores else 1)) + shift
+    steps = members if config.sums_scores else 1  # in a sum
+    real = (codes - steps * config.score_zero_point) * (config.score_scale / steps) + shift
     return np.where(_present(config, scores, output, codes), real, 0.0)
 
 

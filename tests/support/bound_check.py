@@ -1,14 +1,8 @@
 """Random configurations and adversarial scores: the golden model against the documented formula, within the printed bound.
 
-    PYTHONPATH=tests python -m support.bound_check --seconds 60 --seed 1      # make fuzz
-
 A failure names the configuration and the scores of one result, in a command line that reproduces it.
 """
 
-import argparse
-import random
-import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,9 +16,10 @@ from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import outputs, sidebands
+from softstream.scripts.console import settings_text
 from softstream.sim.golden import golden
 
-__all__ = ["SETTINGS", "check", "configurations", "main"]
+__all__ = ["SETTINGS", "check", "configurations", "search", "vectors"]
 
 SETTINGS = settings(
     database=None,
@@ -137,6 +132,11 @@ def configurations(draw: st.DrawFn) -> Config | None:
         keys["score_width"] = min(width, 10)
     if keys["mode"] in ("log_softmax", "cross_entropy"):
         keys["integer_bits"] = draw(st.sampled_from([0, 0, 1, 3]))
+    if keys["mode"] == "sample":
+        keys |= {
+            "sampler": draw(st.sampled_from(["gumbel", "inverse_cdf"])),
+            "seed": draw(st.integers(0, (1 << 32) - 1)),
+        }
     if keys["mode"] == "exponential":
         keys["reference_offset"] = draw(st.sampled_from([0, 0, 1, (1 << width) // 3]))
     one = 1 << keys["probability_width"]
@@ -360,19 +360,30 @@ def _common_factor(config: Config, name: str, codes: np.ndarray, ideal: np.ndarr
 
 
 def reproduction(config: Config, sent: Stimulus, rows: slice) -> str:
-    """A command line that shows the model's answer to some vectors."""
-    defaults = Config()
-    keys = ", ".join(
-        f"{name}={value!r}" for name, value in config.to_mapping().items() if value != defaults.to_mapping()[name]
-    )
+    """Command lines that show the model's answer to some vectors: with the bound in Python, and by `softstream run`."""
     extra = ", ".join(f"{name!r}: np.array({values[rows].tolist()})" for name, values in sent.sidebands.items())
     arguments = [f"np.array({sent.scores[rows].tolist()})", f"np.array({sent.lengths[rows].tolist()})"]
     arguments += [f"{{{extra}}}"] if extra else []
     code = (
-        "import numpy as np, softstream as s; "
-        f"c = s.Config({keys}); print(s.plan(c).bound_ulp, dict(s.golden(c, {', '.join(arguments)})))"
+        "import numpy as np, softstream as s; from softstream import Config; "
+        f"c = {config!r}; print(s.plan(c).bound_ulp, dict(s.golden(c, {', '.join(arguments)})))"
     )
-    return f'python -c "{code}"'
+    return f'python -c "{code}"\n{run_command(config, sent, rows)}'
+
+
+def run_command(config: Config, sent: Stimulus, rows: slice) -> str:
+    """Writes some vectors to files and sends them through the model, as one command line."""
+    arrays = {"scores": sent.scores[rows], "lengths": sent.lengths[rows], **sent.sidebands}
+    commands, options = (
+        [],
+        [f"--set {settings_text({key.name: getattr(config, key.name)})}" for key in config.changed_keys()],
+    )
+    for name, values in arrays.items():
+        table = values if name in ("scores", "lengths") else values[rows]
+        lines = "\\n".join(",".join(map(str, np.atleast_1d(line))) for line in table.tolist())
+        commands.append(f"printf -- '{lines}\\n' > {name}.csv")
+        options.append(f"--{name} {name}.csv" if name in ("scores", "lengths") else f"--sideband {name}={name}.csv")
+    return "; ".join([*commands, f"softstream run {' '.join(options)} -o result.npz"])
 
 
 def check(config: Config, number: int, results: int = 24) -> None:
@@ -396,25 +407,3 @@ def search(examples: int, number: int) -> Callable[[], None]:
             check(config, scores)
 
     return bounds_hold
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Searches until the time is over. Returns 1 at the first failure, with a command that reproduces it."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args(arguments)
-    numbers, rounds, begun = random.Random(options.seed), 0, time.monotonic()
-    while time.monotonic() - begun < options.seconds:
-        try:
-            search(100, numbers.getrandbits(32))()
-        except AssertionError as failure:
-            print(failure, file=sys.stderr)
-            return 1
-        rounds += 1
-    print(f"{100 * rounds} configurations drawn in {time.monotonic() - begun:.0f} s: every result within its bound")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
