@@ -106,12 +106,16 @@ class Composition:
 
 
 def guarded(config: Config) -> Config:
-    """The configuration with the probabilities that post stages take: UQ1.(P + G), the same P + k inside."""
+    """The configuration with the probabilities that post stages take: UQ1.(P + G), the same P + k inside.
+
+    The levels of the output are those of the last rounding: 2^P levels would be a coarser step than that of P + G bits.
+    """
     extra = config.guarded_bits
     return config.replace(
         probability_width=config.probability_width + extra,
         guard_bits=config.guard_bits - extra,
         probability_format="UQ1",
+        output_levels=0,
     )
 
 

@@ -18,6 +18,12 @@ PAST_FAULTS = {
     "an idle clip with a mean of logits and Top-K": Config(
         mode="softmax_top_k", ensemble=2, max_length=5, clip_minimum=-128
     ),
+    "all levels of the width, given as a number, before a floor": Config(
+        max_length=5, output_levels=256, probability_floor=0.0001
+    ),
+    "all levels of the width, given as a number, before smoothing": Config(
+        max_length=5, output_levels=256, output_zero_point=-128, smoothing=(1, 2, 1)
+    ),
     "exponentials of a mean of logits": Config(mode="exponential", ensemble=3, max_length=5),
     "exponentials of a mean of five logits": Config(
         mode="exponential", ensemble=5, max_length=5, score_scale=0.25, reference_offset=3
