@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args, get_origin
 
+from softstream.hw.config.limits import LONGEST
 from softstream.hw.config.modes import ModeTraits
 from softstream.hw.errors import UserError
 
@@ -209,7 +210,7 @@ class Sizes:
     """Sizes of groups."""
 
     most: int = 16
-    longest: int = 65536
+    longest: int = LONGEST
     type_text: str = "list of integers"
 
     @property

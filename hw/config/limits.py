@@ -6,9 +6,11 @@ __all__ = [
     "DIRECT_WIDTH",
     "FINEST_SAMPLING",
     "LOGARITHM_LIMIT",
+    "LONGEST",
     "NATURAL_RANGE",
     "NATURAL_STEP",
     "SIGMOID_WIDTH",
+    "STORED_BEATS",
     "TWO_PASS_FRACTION",
     "WIDEST_PROBABILITY",
     "WIDEST_COMPARED",
@@ -39,6 +41,12 @@ WIDEST_PROBABILITY = 24
 
 LOGARITHM_LIMIT = 14
 """Largest P + k: the logarithmic normaliser has a table of 2^(P + k − 1) entries, natural logarithms one of 2^(P + k − 2)."""
+
+LONGEST = 1 << 20
+"""Elements of the longest vector: vocabularies of language models have up to 262 144 classes."""
+
+STORED_BEATS = 1 << 18
+"""Beats of the longest vector that a memory holds: the Verilog has a line for the initial content of each, 7 MB of them here."""
 
 NATURAL_RANGE = 512
 """Nats that the scores of a natural logarithm may span: the table of octaves then has fewer than a thousand entries."""

@@ -20,6 +20,7 @@ from softstream.hw.config.limits import (
     NATURAL_RANGE,
     NATURAL_STEP,
     SIGMOID_WIDTH,
+    STORED_BEATS,
     TWO_PASS_FRACTION,
     WIDEST_PROBABILITY,
     WIDEST_SCORE,
@@ -89,6 +90,18 @@ def _scores_are_narrow_enough(settings: Settings) -> Refusal | None:
         f"a table of this mode takes scores of at most {WIDEST_SCORE} bits, and only modes that compare scores take more",
         f"score_width = {WIDEST_SCORE}",
         "mode = 'argmax'",
+    )
+
+
+def _stored_vector_has_a_memory(settings: Settings) -> Refusal | None:
+    stored = "scores" if settings.stores_scores else "sums of the members" if settings.ensemble > 1 else ""
+    if not stored or settings.beats(settings.max_length) <= STORED_BEATS:
+        return None
+    longest = STORED_BEATS * settings.lanes
+    return Refusal(
+        _given(settings, "max_length", "ensemble" if not settings.stores_scores else "mode"),
+        f"the memory of the {stored} holds at most {longest} elements with lanes = {settings.lanes}",
+        f"max_length = {longest}",
     )
 
 
@@ -519,6 +532,7 @@ def _zero_point_is_a_code(settings: Settings) -> Refusal | None:
 
 RULES: tuple[Rule, ...] = (
     _scores_are_narrow_enough,
+    _stored_vector_has_a_memory,
     _scale_is_a_number,
     _selection_has_competitors,
     _lanes_are_used,

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any, Literal, get_type_hints
 
 from softstream.hw.config.keys import Floats, Integers, Kernel, Key, Sizes, declare, key_of, nearest
-from softstream.hw.config.limits import WIDEST_COMPARED, WIDEST_PROBABILITY, WIDEST_SCORE
+from softstream.hw.config.limits import LONGEST, WIDEST_COMPARED, WIDEST_PROBABILITY, WIDEST_SCORE
 from softstream.hw.config.modes import MODES, Mode, ModeTraits
 from softstream.hw.errors import UserError
 from softstream.hw.formats import QFormat, ceil_log2
@@ -29,7 +29,7 @@ class Settings:
     )
     max_length: int = declare(
         1024, "head", "the longest vector; any shorter length is free at run time", unit="elements",
-        values=Integers(1, 65536),
+        values=Integers(1, LONGEST),
     )
     top_k: int = declare(
         5, "head", "K of the Top-K modes: how many of the largest scores", unit="elements", values=Integers(1, 16),

@@ -108,14 +108,17 @@ def sum_rows(
 
 def replay_row(config: Config, cycles: Schedule, element: str) -> StagePlan:
     position = f"UQ{config.score_width}.0"
+    entries = cycles.replay_entries(config.beats(config.max_length))
+    # The positions and masks of the lanes, which of them but the first hold an element, and the end of the vector.
+    entry = config.lanes * (config.score_width + config.mask + 1)
     return StagePlan(
         "replay",
-        f"raw scores again, {cycles.replay_entries(config.beats(config.max_length))} entries",
+        f"raw scores again, {entries} entries",
         position,
         position,
         cycles.replay,
         element,
-        note="a memory, not a table",
+        note=f"a memory of {entries * entry} bits, not a table",
     )
 
 

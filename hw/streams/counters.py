@@ -10,6 +10,7 @@ __all__ = ["TAPS", "following", "following_of_all", "shifted"]
 TAPS = {
     1: (0,), 2: (1, 0), 3: (2, 1), 4: (3, 2), 5: (4, 2), 6: (5, 4), 7: (6, 5), 8: (7, 5, 4, 3), 9: (8, 4), 10: (9, 6),
     11: (10, 8), 12: (11, 5, 3, 0), 13: (12, 3, 2, 0), 14: (13, 4, 2, 0), 15: (14, 13), 16: (15, 14, 12, 3),
+    17: (16, 13), 18: (17, 10), 19: (18, 5, 1, 0), 20: (19, 16),
 }  # fmt: skip
 """Width → feedback taps of a linear feedback shift register of maximal length: it visits every state but 0."""
 

@@ -165,7 +165,7 @@ def error_ulp(config: Config, codes: np.ndarray, scores: np.ndarray, lengths: np
 def float64_slack_ulp(config: Config) -> float:
     """A bound on the error of `softmax_float64`, in ulp of the output.
 
-    An argument of exp without underflow is at most 745 and has one rounding. exp, NumPy's pairwise sum of up to 2^16 terms and
+    An argument of exp without underflow is at most 745 and has one rounding. exp, NumPy's pairwise sum of up to 2^20 terms and
     the quotient add about 40 roundings of 2^-53. All are relative errors, and p <= 1.
     """
     return (745 + 40) * 2.0 ** (config.probability_width - 53)

@@ -173,7 +173,10 @@ def test_packets_through_the_verilog() -> None:
     ("keys", "message"),
     [
         ({"groups": [8]}, r"max_length = 1024 with groups = \[8\]: must be the longest group; max_length = 8 would do"),
-        ({"groups": [0]}, r"groups = \[0\]: must be a list of integers from 1 to 65536, at most 16; for example \[8\]"),
+        (
+            {"groups": [0]},
+            r"groups = \[0\]: must be a list of integers from 1 to 1048576, at most 16; for example \[8\]",
+        ),
         ({"groups": 8}, r"groups = 8: must be a list of integers"),
         ({"groups": [1] * 17, "max_length": 1}, "groups: 17 sizes; must be at most 16"),
         ({"groups": [12], "max_length": 12, "lanes": 8}, r"lanes = 8 with groups = \[12\]: .*; lanes = 4 would do"),

@@ -208,7 +208,7 @@ def test_the_resolved_configuration_is_echoed(cli, tmp_path):
         (("describe", "max_length=3"), "'max_length=3': a setting needs its option; for example --set max_length=3"),
         (("describe", "--set", "max_length"), "--set 'max_length': must be key=value; for example --set max_length=64"),
         (("describe", "--set", "max_lenght=3"), "unknown configuration key 'max_lenght' (did you mean 'max_length'?)"),
-        (("describe", "--set", "max_length=0"), "max_length = 0: must be an integer from 1 to 65536"),
+        (("describe", "--set", "max_length=0"), "max_length = 0: must be an integer from 1 to 1048576"),
         (
             ("describe", "--set", "score_scale=nan"),
             "score_scale = nan: must be a finite number above 0; for example 0.0625",

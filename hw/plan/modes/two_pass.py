@@ -69,6 +69,7 @@ def two_pass_plan(config: Config, limits: Bound) -> Plan:
             "1 element/cycle",
             table.bits,
             float(limits.exponential),
+            f"with a memory of the scores, {config.max_length * config.contender_width} bits",
         ),
         StagePlan(
             "two_pass",

@@ -20,7 +20,7 @@ def _row(config: Config, after: Config) -> StagePlan:
         f"{after.score_format}",
         memory_cycles(config) + 3,
         each_cycle(config),
-        note=f"exact, with a memory of {config.beats(config.max_length)} sums",
+        note=f"exact, with a memory of {config.beats(config.max_length)} sums, {config.max_length * after.score_width} bits",
     )
 
 
