@@ -32,7 +32,7 @@ class Run:
     seed: int = 1
 
 
-def run(config: Config, file: ScoreFile, output: Path, how: Run, console: Console) -> None:
+def run(config: Config, scores: ScoreFile, output: Path, how: Run, console: Console) -> None:
     """Writes `output` (.npz): the arrays of the mode's outputs, such as argmax, best, overlong [V] and in softmax mode
     probabilities [V, N], and with `rtl` first_output_cycle and last_output_cycle [V], counted from the vector's first input beat.
 
@@ -42,7 +42,7 @@ def run(config: Config, file: ScoreFile, output: Path, how: Run, console: Consol
     Raises `Mismatch`, and writes nothing, where the simulated Verilog differs from the golden model.
     """
     check_file("-o", output)
-    inputs = read_scores(config, file, console)
+    inputs = read_scores(config, scores, console)
     with console.progress(f"running {len(inputs.codes)} vectors") as progress:
         arrays = _arrays(config, inputs, how, progress)
     arrays = {name: inputs.layout.restored(array, len(inputs.codes) // len(array)) for name, array in arrays.items()}

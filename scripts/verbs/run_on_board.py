@@ -229,8 +229,9 @@ def self_test(
             if progress is not None:
                 progress((before + fraction * elements) / total, f"{name} vectors")
 
-        of_file = file_scores is not None and codes is file_scores.codes
-        sideband = file_scores.sideband_or_random(config) if of_file else random_sideband(config, codes)
+        sideband = random_sideband(config, codes)
+        if file_scores is not None and codes is file_scores.codes:
+            sideband |= file_scores.sideband
         answer = link.run(codes, lengths, report, sideband)
         differences = compared(name, answer, golden(config, codes, lengths, sideband, before=words))
         # The head is not reset between the parts, so its random sequence continues.
