@@ -22,7 +22,7 @@ REQUIRED = [*PROJECT["dependencies"], *(text for extra in PROJECT["optional-depe
 ROOMS = ("hw", "sim", "boards", "scripts")
 # What the repository needs and an installed softstream does not: among others the pages and their pictures.
 TREE_ONLY = {"scripts/constraints.txt", "scripts/venv.sh"}
-TREE_ONLY_SUFFIXES = {".md", ".svg", ".png"}
+TREE_ONLY_SUFFIXES = {".md", ".svg", ".png", ".ipynb"}
 
 
 def copied_tree(tree):
