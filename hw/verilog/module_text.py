@@ -216,8 +216,8 @@ class ModuleText:
         if kind in _BITWISE:
             return infix(_BITWISE[kind], first, second, width)
         if kind in _ARITHMETIC:
-            operands = (self._widened(value, width, signed) for value in (first, second))
-            return infix(_ARITHMETIC[kind], *operands, width)
+            left, right = (self._widened(value, width, signed) for value in (first, second))
+            return infix(_ARITHMETIC[kind], left, right, width)
         if kind in _COMPARISONS:
             widest = max(first.width, second.width)
             if not widest:
@@ -472,7 +472,7 @@ class ModuleText:
             elif cell.kind == "$memwr_v2":
                 clock = self._signal(cell.ports["CLK"]).text
                 memory, address = self._chosen[cell.parameters["MEMID"]], self._address(cell.ports["ADDR"])
-                block = []
+                block: list[Line] = []
                 for low, enable_bit, size in _granules(cell.ports["EN"]):
                     whole = size == width_of(cell.ports["DATA"])
                     target = f"{memory}[{address}]{'' if whole else _range(low, size)}"

@@ -155,7 +155,7 @@ def port_names(usages: Mapping[str, Usage]) -> dict[str, dict[str, str]]:
     `usages` has each module before those that it instantiates.
     """
     hints: dict[str, dict[str, str]] = {path: {} for path in usages}
-    for path in reversed(usages):
+    for path in reversed(list(usages)):
         for port in usages[path].module.ports:
             if port.direction == "output":
                 hints[path][port.name[1:]] = plain(port.name) or usages[path].noun(port.name, hints)

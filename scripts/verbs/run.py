@@ -46,8 +46,8 @@ def run(config: Config, scores: ScoreFile, output: Path, how: Run, console: Cons
     with console.progress(f"running {len(inputs.codes)} vectors") as progress:
         arrays = _arrays(config, inputs, how, progress)
     arrays = {name: inputs.layout.restored(array, len(inputs.codes) // len(array)) for name, array in arrays.items()}
-    with written_file("-o", output) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]  # its last keyword is a bool
+    with written_file("-o", output) as temporary, temporary.open("wb") as archive:
+        np.savez(archive, **arrays)  # type: ignore[arg-type]  # its last keyword is a bool
     summary: dict[str, Any] = {"engine": how.engine, **inputs.to_json()}
     described = {name: {"dtype": str(value.dtype), "shape": list(value.shape)} for name, value in arrays.items()}
     console.document(

@@ -113,16 +113,16 @@ def _beats(config: Config, vectors: Sequence[VectorKey]) -> list[dict[str, list[
     result = golden(config, codes, lengths, sideband or None)
     mask = sideband.get("mask")
     due = due_beats(config, result, lengths, mask)
-    rows: list[dict[str, list[int]]] = [{} for _ in vectors]
+    demands: list[dict[str, list[int]]] = [{} for _ in vectors]
     for output in outputs(config):
         counts = output.beats(config, np.minimum(lengths, config.max_length), mask)
         bits = _payload_bits(output)
         beats = iter(due[output.prefix])
-        for row, count in zip(rows, counts.tolist(), strict=True):
-            row[output.prefix] = [
+        for demand, count in zip(demands, counts.tolist(), strict=True):
+            demand[output.prefix] = [
                 word | last << bits | user << (bits + 1) for word, last, user in itertools.islice(beats, count)
             ]
-    return rows
+    return demands
 
 
 def _payload_bits(output: Output) -> int:
