@@ -285,14 +285,20 @@ class Plan:
         ]
         return ("N", "first beat out", "last beat out", f"next {self._packet} in"), rows
 
+    @property
+    def bound_text(self) -> str:
+        """The error bound for a person, with the unit of an ulp; empty in modes without one."""
+        if self.bound_ulp is None or self.worst_ulp is None:
+            return ""
+        saturated = f", {self.worst_ulp:.4f} with 1.0 saturated" if self.worst_ulp != self.bound_ulp else ""
+        step = f"1/{self.config.levels}" if self.config.rescales else f"2^-{self.config.probability_width}"
+        return f"{self.bound_ulp:.4f} ulp for every input{saturated} (1 ulp = {step})"
+
     def notes(self) -> list[str]:
         """Table bits, error bound, law of a draw, and warnings: a sentence each."""
         lines = [f"tables: {self.table_bits} bits"]
-        if self.bound_ulp is not None and self.worst_ulp is not None:
-            saturated = f", {self.worst_ulp:.4f} with 1.0 saturated" if self.worst_ulp != self.bound_ulp else ""
-            step = f"1/{self.config.levels}" if self.config.rescales else f"2^-{self.config.probability_width}"
-            ulp = f"1 ulp = {step}"
-            lines.append(f"error bound: {self.bound_ulp:.4f} ulp for every input{saturated} ({ulp})")
+        if self.bound_text:
+            lines.append(f"error bound: {self.bound_text}")
         if self.distance is not None:
             lines.append(f"law of a draw: within {self.distance:.3g} of softmax in total variation, for every vector")
         return [*lines, *(f"note: {warning}" for warning in self.warnings)]

@@ -78,10 +78,8 @@ def head_comment(config: Config, name: str) -> Iterator[str]:
         f"Latency: {derived.latency_text} cycles from a vector's first score to its first result, unstalled."
     )
     yield from _paragraph(f"Interval: {derived.interval_formula} cycles from vector to vector.")
-    if derived.bound_ulp is not None:
-        yield from _paragraph(
-            f"Error: at most {derived.worst_ulp:.4f} ulp for every input; 1 ulp = 2^-{config.probability_width}."
-        )
+    if derived.bound_text:
+        yield from _paragraph(f"Error bound: {derived.bound_text}.")
     yield "//"
     yield "// Keys that matter in this mode:"
     for key, value in config.relevant().items():
@@ -102,7 +100,10 @@ def _rules(derived: Plan) -> Iterator[str]:
     streams = sorted({port.name.rpartition("_")[0] for port in derived.ports if port.name.startswith("m_axis")})
     yield "aresetn low at one rising edge of aclk is enough. Nothing of an interrupted vector comes out afterwards."
     yield "s_axis_tlast must mark the last score of every vector. A longer vector is cut and flagged as overlong."
-    yield f"An element counts up to {config.max_length} of them; the result of an overlong vector may come before its tlast."
+    yield (
+        f"The head uses the first {config.max_length} elements of a vector. The result of an overlong vector may come before "
+        "its tlast."
+    )
     if len(streams) > 1:
         yield f"All outputs must be taken: {', '.join(streams)}. Tie tready of an unused one to 1; its results are then lost."
     yield "A stream holds tdata, tlast and tuser from tvalid until tready."

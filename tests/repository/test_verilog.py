@@ -214,7 +214,7 @@ def test_the_header_says_how_to_use_the_head() -> None:
     for fact in (
         "N + ",
         "Interval: ",
-        f"at most {derived.worst_ulp:.4f} ulp",
+        f"Error bound: {derived.bound_ulp:.4f} ulp for every input",
         "s_axis_tlast must",
         "aresetn low at one",
     ):
