@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from softstream.hw.config.keys import nearest
+from softstream.hw.config.modes import MODES
 from softstream.hw.errors import UserError
 from softstream.scripts.importer.definitions import definition
 from softstream.scripts.importer.graph import STANDARD, Graph
@@ -147,7 +148,7 @@ def _named(graph: Graph, name: str, heads: list[HeadNode]) -> HeadNode:
     softmax = _softmax_in_front(graph, head, heads)
     if softmax is None:
         return head
-    if head.mode == "top_k":
+    if MODES[head.mode].top_k:
         return _joined(softmax, head)
     note = f"the winner of {softmax.operator} {graph.name(softmax.node)!r} is that of the scores in front of it"
     return replace(
@@ -174,13 +175,13 @@ def _listed(graph: Graph, heads: list[HeadNode]) -> str:
 
 def _softmax_in_front(graph: Graph, head: HeadNode, heads: list[HeadNode]) -> HeadNode | None:
     """The softmax whose results are the scores of an argmax or of the K largest, along the same axis."""
-    if head.mode not in ("argmax", "top_k") or head.keys.get("select") != "largest":
+    if head.node.op_type not in ("ArgMax", "TopK") or head.keys.get("select") != "largest":
         return None
     name = head.scores
     while (node := graph.producers.get(name)) is not None and node.op_type in BETWEEN:
         name = node.input[0]
     softmax = next((other for other in heads if node is not None and other.node is node), None)
-    if softmax is None or softmax.mode != "softmax" or softmax.flattened:
+    if softmax is None or not MODES[softmax.mode].softmax or softmax.flattened:
         return None
     rank = len(graph.shape(softmax.scores) or graph.shape(head.scores) or ())
     one_axis = softmax.axis == head.axis or (rank and softmax.axis % rank == head.axis % rank)
@@ -191,7 +192,7 @@ def _joined(softmax: HeadNode, behind: HeadNode | None) -> HeadNode:
     """One head for a softmax and the argmax or Top-K of its results."""
     if behind is None:
         return softmax
-    if behind.mode == "top_k":
+    if MODES[behind.mode].top_k:
         keys, operator = {**softmax.keys, **behind.keys}, f"{softmax.operator} and TopK"
         notes = (*softmax.notes, *behind.notes)
         return replace(

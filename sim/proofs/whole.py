@@ -35,15 +35,15 @@ def shrunk(config: Config) -> Config:
 
     Raises `UserError` for a head whose vectors the ledger cannot follow.
     """
-    for keys, rule, remedy in (
-        (("lanes",), config.lanes == 1, "lanes = 1"),
-        (("groups",), not config.groups, "groups = []"),
-        (("ensemble",), config.ensemble == 1, "ensemble = 1"),
-        (("mode",), config.mode not in ("sample", "cross_entropy"), "mode = 'softmax'"),
-        (("temperature_bits",), config.temperature_bits == 0, "temperature_bits = 0"),
+    of_vectors = any(field.per == "vector" for field in sidebands(config))
+    for key, rule, remedy in (
+        ("lanes", config.lanes == 1, "lanes = 1"),
+        ("groups", not config.groups, "groups = []"),
+        ("ensemble", config.ensemble == 1, "ensemble = 1"),
+        ("temperature_bits", config.temperature_bits == 0, "temperature_bits = 0"),
+        ("mode", not (config.traits.random or of_vectors), "mode = 'softmax'"),
     ):
         if not rule:
-            key = keys[0]
             raise UserError(
                 f"prove --whole: {key} = {getattr(config, key)!r}; the proof follows vectors of one score per beat "
                 f"whose results depend on nothing else; {remedy} would do"

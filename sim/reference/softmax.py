@@ -157,9 +157,14 @@ def _smooth(config: Config, probabilities: np.ndarray, lengths: np.ndarray) -> n
 
 
 def error_ulp(config: Config, codes: np.ndarray, scores: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
-    """|code − output_zero_point − p·levels| for probability codes [V, N], in ulp of the output; 0 beyond each length."""
+    """|code − output_zero_point − p·levels| for probability codes [R, N], in ulp of the output; 0 beyond each length.
+
+    Scores and lengths are those of the V vectors; an ensemble has fewer results R.
+    """
     exact = softmax_float64(config, scores, lengths) * config.levels + config.output_zero_point
-    return np.where(valid_elements(config, scores, lengths), np.abs(codes - exact), 0)
+    members = slice(None, None, config.ensemble)  # all members of a result have the same length
+    valid = valid_elements(config, scores[members], None if lengths is None else np.asarray(lengths)[members])
+    return np.where(valid, np.abs(codes - exact), 0)
 
 
 def float64_slack_ulp(config: Config) -> float:

@@ -53,6 +53,12 @@ def installed(wheel, tmp_path_factory):
     place = tmp_path_factory.mktemp("installed")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(place)
+    # The finder of the editable install comes before every path, so the process would see the tree.
+    (place / "sitecustomize.py").write_text(
+        "import sys\n"
+        "sys.meta_path[:] = [finder for finder in sys.meta_path if not finder.__module__.startswith('__editable__')]\n",
+        encoding="utf-8",
+    )
     return {**os.environ, "PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"}, place
 
 

@@ -385,7 +385,7 @@ def test_the_simulated_verilog_is_held_against_the_model(monkeypatch):
 
 @pytest.fixture
 def no_verilog(monkeypatch):
-    monkeypatch.setattr(heads, "verilog", lambda config, name: config.mode)  # nobody reads it below
+    monkeypatch.setattr(heads, "synthesis_verilog", lambda config: config.mode)  # nobody reads it below
 
 
 @pytest.mark.usefixtures("no_verilog")

@@ -423,7 +423,7 @@ def test_nothing_is_called_float64_in_the_results(of_digits):
 
 
 def test_resources_stand_side_by_side(monkeypatch):
-    monkeypatch.setattr(heads_module, "verilog", lambda config, name: config.mode)
+    monkeypatch.setattr(heads_module, "synthesis_verilog", lambda config: config.mode)
     monkeypatch.setattr(heads_module, "measure", faked([200.0, 250.0, 100.0, 150.0]))
     report = family(SMALL, entries("argmax,log_softmax", SMALL), SCORES)
     columns, rows, _ = report.table()

@@ -191,7 +191,7 @@ def test_a_head_narrower_than_every_measurement_is_not_refused():
 
 
 def test_a_clock_far_out_of_reach_is_refused_before_the_tools_with_one_that_is_reached(tmp_path):
-    for asked, text in ((90e6, "90"), (400e6, "400")):
+    for asked, text in ((120e6, "120"), (400e6, "400")):
         with pytest.raises(
             UserError, match=rf"^clock {text} MHz on icebreaker: .* reaches (\d+) MHz .*; for example --clock (\d+)$"
         ) as refusal:
