@@ -57,7 +57,9 @@ class CdfLaw:
 
 def exact_sum(config: Config) -> Config:
     """The configuration whose exponentials and exact sum the draws use."""
-    return config.replace(mode="softmax", normaliser="none", accumulator="absolute", sampler="gumbel")
+    # A draw has no probability codes, so levels that no softmax could have must not refuse it.
+    levels = {"output_levels": 0, "output_zero_point": 0}
+    return config.replace(mode="softmax", normaliser="none", accumulator="absolute", sampler="gumbel", **levels)
 
 
 def cdf_law(config: Config) -> CdfLaw:

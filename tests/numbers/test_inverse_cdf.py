@@ -166,3 +166,10 @@ def test_a_configuration_without_an_exact_sum_is_refused(changes: dict[str, obje
 def test_the_scale_that_would_do_does() -> None:
     assert plan(config_of(score_scale=0.1)).distance
     assert plan(config_of(score_scale=0.21, temperature=2.0)).distance
+
+
+def test_levels_of_the_output_do_not_concern_a_draw() -> None:
+    config = Config(mode="sample", sampler="inverse_cdf", max_length=8, score_scale=0.12)
+    levels = config.replace(output_levels=1 << 24, output_zero_point=5)
+    assert cdf_law(levels) == cdf_law(config)
+    assert plan(levels).distance == plan(config).distance
