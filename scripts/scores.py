@@ -15,6 +15,7 @@ import numpy as np
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.numbers.groups import Grouping
+from softstream.hw.plan.derive import plan
 from softstream.scripts.arrays import read_array
 from softstream.scripts.console import Console
 from softstream.scripts.quantiser import Quantised, quantised
@@ -345,6 +346,25 @@ class _Source:
     layout: Layout
     name: str
 
+    def _wider_format(self) -> str:
+        """The options with which all codes fit, if the head takes them; else empty text."""
+        values = self.scores[self.present]
+        least, largest = int(values.min()), int(values.max())
+        formats = []
+        for signed in (self.config.score_signed, not self.config.score_signed):
+            if signed or least >= 0:
+                width = max(largest.bit_length(), (~least).bit_length() if least < 0 else 0) + signed
+                formats.append((max(width, self.config.score_width), signed))
+        for width, signed in sorted(formats, key=lambda item: item[0]):
+            keys = {"score_width": width, "score_signed": signed}
+            changes = {key: value for key, value in keys.items() if value != getattr(self.config, key)}
+            try:
+                plan(self.config.replace(**changes))
+            except UserError:
+                continue
+            return f", or {' '.join(f'--set {key}={str(value).lower()}' for key, value in changes.items())} for these codes"
+        return ""
+
     def of_codes(self) -> Scores:
         """Integers, or floats that are integers, as codes."""
         low, high = self.config.score_format.minimum, self.config.score_format.maximum
@@ -358,7 +378,7 @@ class _Source:
             value = int(scores[tuple(outside[0])])
             raise UserError(
                 f"{self.name}{self.layout.position(*outside[0])} = {value}: outside the score format, {low} to {high}; "
-                f"for example {high if value > high else low}"
+                f"for example {high if value > high else low}{self._wider_format()}"
             )
         codes = np.where(self.present, scores, 0).astype(np.int64)
         return Scores(codes, self.lengths, False, 0, layout=self.layout)

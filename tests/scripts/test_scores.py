@@ -36,7 +36,9 @@ def test_integers_are_codes(tmp_path):
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64])
 def test_every_integer_type(dtype):
     np.testing.assert_array_equal(quantise(CONFIG, np.array([[0, 7]], dtype=dtype)).codes, [[0, 7]])
-    with pytest.raises(UserError, match=r"^scores\[0, 1\] = 100: outside the score format, -8 to 7; for example 7$"):
+    with pytest.raises(
+        UserError, match=r"^scores\[0, 1\] = 100: outside the score format, -8 to 7; for example 7, or --set "
+    ):
         quantise(CONFIG, np.array([[0, 100]], dtype=dtype))
 
 
@@ -418,7 +420,7 @@ def test_floats_are_codes_where_the_caller_says_so():
     for value, message in (
         (0.5, r"scores\[0, 1\] = 0\.5: with --codes scores must be integers; for example 0$"),
         (np.nan, r"scores\[0, 1\] = nan: with --codes scores must be integers"),
-        (8.0, r"scores\[0, 1\] = 8: outside the score format, -8 to 7; for example 7$"),
+        (8.0, r"scores\[0, 1\] = 8: outside the score format, -8 to 7; for example 7, or --set "),
     ):
         with pytest.raises(UserError, match=message):
             quantise(CONFIG, np.array([[1.0, value]]), codes=True)
