@@ -11,7 +11,7 @@ They are the verbs of the command line without files and console, so they give t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from softstream.hw.plan.ports import Output, outputs
 from softstream.scripts.console import settings_text
 from softstream.scripts.scores import Scores, quantise, to_labels
 from softstream.sim.golden import Result, golden
+from softstream.sim.golden.head import NamedArrays
 
 if TYPE_CHECKING:
     from softstream.scripts.verbs.compare import Comparison
@@ -37,7 +38,7 @@ _BAR_WIDTH, _BAR_HEIGHT, _MOST_BARS = 4, 28, 64
 """Of the plot of a row, in pixels; the further elements of a row have no bar."""
 
 
-class RunResult(Mapping[str, np.ndarray]):
+class RunResult(NamedArrays):
     """The results of a head for scores, as real numbers, and the codes that the hardware puts out.
 
     A mapping from the names of the arrays, each of which is also an attribute. Codes become real numbers, float64: probabilities,
@@ -55,17 +56,9 @@ class RunResult(Mapping[str, np.ndarray]):
         self.config, self.scores, self.codes = config, scores, codes
         self._rows = _real_values(config, scores, codes)
         restored = scores.layout.restored
-        self._arrays = {name: restored(values, len(scores.codes) // len(values)) for name, values in self._rows.items()}
-        vars(self).update(self._arrays)
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        return self._arrays[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._arrays)
-
-    def __len__(self) -> int:
-        return len(self._arrays)
+        super().__init__(
+            {name: restored(values, len(scores.codes) // len(values)) for name, values in self._rows.items()}
+        )
 
     def __getattr__(self, name: str) -> Any:
         """Only for names that are no array: the message lists the arrays."""
@@ -74,8 +67,7 @@ class RunResult(Mapping[str, np.ndarray]):
 
     def __repr__(self) -> str:
         """Type and shape of each array, and what became of the scores."""
-        arrays = ", ".join(f"{name} {values.dtype} {list(values.shape)}" for name, values in self._arrays.items())
-        return f"RunResult({arrays}; {self.scores.text(self.config)})"
+        return f"RunResult({self._shapes}; {self.scores.text(self.config)})"
 
     def _repr_html_(self) -> str:
         """The first results as a table for notebooks, with a plot of each row of results."""

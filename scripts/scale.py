@@ -155,17 +155,17 @@ class _Vectors:
     def of(cls, config: Config, scores: Scores) -> "_Vectors":
         """A sample of the vectors, of groups one by one."""
         assert scores.given is not None
-        given, lengths = scores.given, scores.lengths
-        every = max(1, -(-given.size // _SAMPLE))
-        largest = given.max(axis=1)
-        rows = np.unique([*range(0, len(given), every), largest.argmin(), largest.argmax()])
-        given, lengths = given[rows], lengths[rows]
-        present = (np.arange(given.shape[1]) < lengths[:, None]) & np.isfinite(given)
-        given = np.where(present, given, 0)
+        floats, lengths = scores.given, scores.lengths
+        every = max(1, -(-floats.size // _SAMPLE))
+        largest = floats.max(axis=1)
+        rows = np.unique([*range(0, len(floats), every), largest.argmin(), largest.argmax()])
+        floats, lengths = floats[rows], lengths[rows]
+        present = (np.arange(floats.shape[1]) < lengths[:, None]) & np.isfinite(floats)
+        floats = np.where(present, floats, 0)
         if config.groups:
             groups = Grouping(config.groups, lengths)
-            given, present = groups.split(given), groups.split(present).astype(bool)
-        return cls(given, present)
+            floats, present = groups.split(floats), groups.split(present).astype(bool)
+        return cls(floats, present)
 
     def full_scale(self, config: Config) -> float:
         """The smallest scale with which no score saturates, or no difference where scores of one sign have no code."""

@@ -192,27 +192,27 @@ def _lanes_are_used(settings: Settings) -> Refusal | None:
 def _groups_fit(settings: Settings) -> Refusal | None:
     if not settings.groups:
         return None
-    given, longest = f"groups = {list(settings.groups)}", max(settings.groups)
+    groups, longest = f"groups = {list(settings.groups)}", max(settings.groups)
     if settings.traits.groups_refusal:
         return Refusal(
-            f"{given} with mode = {settings.mode!r}", settings.traits.groups_refusal, "mode = 'softmax'", "groups = []"
+            f"{groups} with mode = {settings.mode!r}", settings.traits.groups_refusal, "mode = 'softmax'", "groups = []"
         )
     if settings.inverse_cdf:
         return Refusal(
-            f"{given} with sampler = 'inverse_cdf'", "a packet has one draw, not one per group", "sampler = 'gumbel'"
+            f"{groups} with sampler = 'inverse_cdf'", "a packet has one draw, not one per group", "sampler = 'gumbel'"
         )
     if settings.ensemble > 1:
         return Refusal(
-            f"{given} with ensemble = {settings.ensemble}", "the members of a group are a packet apart", "ensemble = 1"
+            f"{groups} with ensemble = {settings.ensemble}", "the members of a group are a packet apart", "ensemble = 1"
         )
     if longest != settings.max_length:
         return Refusal(
-            f"max_length = {settings.max_length} with {given}", "must be the longest group", f"max_length = {longest}"
+            f"max_length = {settings.max_length} with {groups}", "must be the longest group", f"max_length = {longest}"
         )
     common = math.gcd(*settings.groups)
     if common % settings.lanes:
         return Refusal(
-            f"lanes = {settings.lanes} with {given}",
+            f"lanes = {settings.lanes} with {groups}",
             "a beat holds elements of one group, so every size must be a multiple of lanes",
             f"lanes = {common & -common & 15 or 16}",
         )
@@ -366,22 +366,22 @@ def _floor_leaves_something(settings: Settings) -> Refusal | None:
 def _temperature_bits_fit(settings: Settings) -> Refusal | None:
     if not settings.temperature_bits:
         return None
-    given = f"temperature_bits = {settings.temperature_bits}"
+    bits = f"temperature_bits = {settings.temperature_bits}"
     if not settings.traits.vector_temperature:
         ordered = settings.traits.order_only
         return Refusal(
-            f"{given} with mode = {settings.mode!r}",
+            f"{bits} with mode = {settings.mode!r}",
             "the order does not depend on a temperature" if ordered else "softmax and its logarithms alone take it",
             "temperature_bits = 0",
             "mode = 'softmax'",
         )
-    for name, given_value, plural in (
+    for name, value, plural in (
         ("ensemble", settings.ensemble if settings.ensemble > 1 else None, "vector has one code, and a mean several"),
         ("groups", list(settings.groups) or None, "packet has one code, and several vectors"),
     ):
-        if given_value is not None:
+        if value is not None:
             return Refusal(
-                f"{given} with {name} = {given_value}", f"each {plural}", "temperature_bits = 0", "temperature for all"
+                f"{bits} with {name} = {value}", f"each {plural}", "temperature_bits = 0", "temperature for all"
             )
     narrow = "accumulator" if settings.two_pass else "normaliser" if settings.division == "logarithm" else ""
     widest = DIRECT_WIDTH if narrow else WIDEST_SCORE
@@ -513,17 +513,17 @@ def _reference_is_a_code(settings: Settings) -> Refusal | None:
 
 def _zero_point_is_a_code(settings: Settings) -> Refusal | None:
     low, high, zero = settings.score_format.minimum, settings.score_format.maximum, settings.score_zero_point
-    given = f"score_zero_point = {zero}"
+    zero_point = f"score_zero_point = {zero}"
     if not low <= zero <= high:
         nearest = low if zero < low else high
         return Refusal(
-            given,
+            zero_point,
             f"must be one of the score codes, {low} to {high}, as in every quantised tensor",
             f"score_zero_point = {nearest if settings.inner_width <= SIGMOID_WIDTH else 0}",
         )
     if zero and settings.traits.independent and settings.inner_width > SIGMOID_WIDTH:
         return Refusal(
-            f"{given} with score_width = {settings.score_width}",
+            f"{zero_point} with score_width = {settings.score_width}",
             f"a sigmoid of more than {SIGMOID_WIDTH} bits has a table of the scores around code 0",
             "score_zero_point = 0",
         )

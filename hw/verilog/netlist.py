@@ -188,8 +188,8 @@ class _Reader:
         )
 
     def _memory(self, words: list[str]) -> None:
-        kept = {name: value for name, value in self._attributes.items() if name != "src"}
-        memory = Memory(words[-1], int(words[2]), int(words[4]), kept, self._source())
+        attributes = {name: value for name, value in self._attributes.items() if name != "src"}
+        memory = Memory(words[-1], int(words[2]), int(words[4]), attributes, self._source())
         self._module.memories[memory.name] = memory
 
     def _cell(self, words: list[str]) -> None:

@@ -287,10 +287,10 @@ def _sections(comparison: Comparison) -> Iterator[str]:
     tables = {section: list(rows) for section, rows in groupby(comparison.rows(), key=lambda row: row.section)}
     d, p = comparison.decisions, comparison.probabilities
     yield "<h2>The decision</h2>"
-    given, config = comparison.scores.given, comparison.config
+    origin, config = comparison.scores.given, comparison.config
     yield (
-        f"<p>The reference is the {config.tie} of the {config.select} given {given}. Both heads find the winner among the score "
-        f"codes. The argmax of the probability codes instead would differ from the given {given} in {d.probability_flips} of "
+        f"<p>The reference is the {config.tie} of the {config.select} given {origin}. Both heads find the winner among the score "
+        f"codes. The argmax of the probability codes instead would differ from the given {origin} in {d.probability_flips} of "
         f"{comparison.data.vectors} vectors.</p>"
     )
     yield _table(tables.pop("Decision"))

@@ -261,8 +261,8 @@ class Comparison:
             Row(section, "… if taken from the probabilities", of, "", f"{d.probability_flips}", ""),
         ]
         if d.given_accuracy is not None:
-            taken = percent_text(d.probability_accuracy)
-            rows.append(Row(section, "accuracy, if taken from the probabilities", "%", "", taken, ""))
+            accuracy = percent_text(d.probability_accuracy)
+            rows.append(Row(section, "accuracy, if taken from the probabilities", "%", "", accuracy, ""))
         if given == "floats":
             saturated = f"{self.scores.saturated}"
             share = share_text(self.scores.saturated_share)

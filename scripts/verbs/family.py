@@ -414,13 +414,13 @@ def _own_scores(
     title: str, config: Config, base: Config, scores: Scores, mask: np.ndarray | None, saturate: bool
 ) -> Scores:
     """The scores as a member receives them: floats are quantised for it, without those that the mask excludes; codes stay."""
-    given = scores.given
-    if given is not None:
-        if config.mask and mask is not None and mask.shape == given.shape:
-            given = np.where(mask != 0, -np.inf, given)
-        whole = bool((scores.lengths == given.shape[1]).all())
+    floats = scores.given
+    if floats is not None:
+        if config.mask and mask is not None and mask.shape == floats.shape:
+            floats = np.where(mask != 0, -np.inf, floats)
+        whole = bool((scores.lengths == floats.shape[1]).all())
         try:
-            return quantise(config, given, None if whole else scores.lengths, saturate=saturate)
+            return quantise(config, floats, None if whole else scores.lengths, saturate=saturate)
         except UserError as error:
             raise UserError(f"--modes {title}: {error}") from None
     for key in _OF_FLOATS:

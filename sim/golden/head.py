@@ -19,7 +19,7 @@ from softstream.sim.golden.options.groups import grouped
 from softstream.sim.golden.options.member_sum import flags
 from softstream.sim.golden.stages.frame import Block, frame
 
-__all__ = ["Result", "checked", "checked_sideband", "golden"]
+__all__ = ["NamedArrays", "Result", "checked", "checked_sideband", "golden"]
 
 
 _BLOCK_ELEMENTS = 1 << 16
@@ -29,19 +29,8 @@ BEFORE_LIMIT = 1 << 62
 """Limit of the random words since reset, so that their number and the words of one call fit 64 bits."""
 
 
-class Result(Mapping[str, np.ndarray]):
-    """The outputs of a head for V vectors of at most N elements: the arrays named by `ports.outputs`.
-
-    Each array is also an attribute. The array of an element stream is [V, N], 0 beyond each length. The array of the K largest
-    elements is [V, K], 0 beyond the number of elements. All others are [V]. Codes are int64, flags bool.
-    """
-
-    argmax: np.ndarray
-    """First index of the largest score, int64 [V]; this array and the next ones exist in modes with such an output."""
-    best: np.ndarray
-    """The largest score's code, int64 [V]."""
-    overlong: np.ndarray
-    """Whether the model cut a vector longer than max_length, bool [V]."""
+class NamedArrays(Mapping[str, np.ndarray]):
+    """Arrays by name, in order; each is also an attribute."""
 
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
         self._arrays = dict(arrays)
@@ -56,10 +45,29 @@ class Result(Mapping[str, np.ndarray]):
     def __len__(self) -> int:
         return len(self._arrays)
 
+    @property
+    def _shapes(self) -> str:
+        """Type and shape of each array."""
+        return ", ".join(f"{name} {values.dtype} {list(values.shape)}" for name, values in self._arrays.items())
+
+
+class Result(NamedArrays):
+    """The outputs of a head for V vectors of at most N elements: the arrays named by `ports.outputs`.
+
+    Each array is also an attribute. The array of an element stream is [V, N], 0 beyond each length. The array of the K largest
+    elements is [V, K], 0 beyond the number of elements. All others are [V]. Codes are int64, flags bool.
+    """
+
+    argmax: np.ndarray
+    """First index of the largest score, int64 [V]; this array and the next ones exist in modes with such an output."""
+    best: np.ndarray
+    """The largest score's code, int64 [V]."""
+    overlong: np.ndarray
+    """Whether the model cut a vector longer than max_length, bool [V]."""
+
     def __repr__(self) -> str:
         """Type and shape of each array."""
-        arrays = ", ".join(f"{name} {values.dtype} {list(values.shape)}" for name, values in self._arrays.items())
-        return f"Result({arrays})"
+        return f"Result({self._shapes})"
 
     def _repr_html_(self) -> str:
         """The codes of the first results as a table for notebooks."""

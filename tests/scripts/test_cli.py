@@ -29,19 +29,6 @@ SCALED = (*SMALL, "--set", "score_scale=0.0625")
 
 
 @pytest.fixture
-def cli(capsys):
-    """Runs the command in this process: exit code, stdout, stderr."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return run
-
-
-@pytest.fixture
 def refused(cli):
     """Runs the command, which must fail with one line on stderr and nothing on stdout but the echo; gives that line."""
 

@@ -12,7 +12,6 @@ import pytest
 import softstream
 from softstream.hw.config.config import Config, load_toml
 from softstream.hw.errors import ToolFailure, UserError
-from softstream.scripts.cli import main
 from softstream.scripts.scale import best_scale
 from softstream.sim.data import CLASSIFIER, CLASSIFIER_DESCRIPTION, DIGITS_NETWORK
 from softstream.sim.golden import golden
@@ -23,19 +22,6 @@ runtime = pytest.importorskip("onnxruntime", reason="the extra [onnx] is not ins
 from support.onnx_models import node, saved  # noqa: E402, behind the skip
 
 DESCRIPTION = tomllib.loads(CLASSIFIER_DESCRIPTION.read_text(encoding="utf-8"))
-
-
-@pytest.fixture
-def cli(capsys):
-    """Runs the command in this process: exit code, stdout, stderr."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture
