@@ -183,15 +183,10 @@ def _replace_one_by_one(target: Path, new: Path, old: Path, names: list[str]) ->
 def _temporary(folder: Path, *, directory: bool) -> Iterator[Path]:
     """A temporary file or directory that this process holds locked, and removes at the end."""
     _sweep(folder)
-    if directory:
-        path = Path(tempfile.mkdtemp(_SUFFIX, _PREFIX, folder))
-        handle = os.open(path, os.O_RDONLY)
-    else:
-        handle, name = tempfile.mkstemp(_SUFFIX, _PREFIX, folder)
-        path = Path(name)
+    while (temporary := _locked_temporary(folder, directory=directory)) is None:
+        pass  # the sweep of another process took it before it was locked
+    path, handle = temporary
     try:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield path
     finally:
         if directory:
@@ -199,6 +194,25 @@ def _temporary(folder: Path, *, directory: bool) -> Iterator[Path]:
         else:
             path.unlink(missing_ok=True)
         os.close(handle)
+
+
+def _locked_temporary(folder: Path, *, directory: bool) -> tuple[Path, int] | None:
+    """A new temporary file or directory and the handle that locks it; None where a sweep removed it before it was locked."""
+    if directory:
+        path = Path(tempfile.mkdtemp(_SUFFIX, _PREFIX, folder))
+        try:
+            handle = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            return None
+    else:
+        handle, name = tempfile.mkstemp(_SUFFIX, _PREFIX, folder)
+        path = Path(name)
+    with suppress(OSError):  # a file system without locks, on which nothing is swept either
+        fcntl.flock(handle, fcntl.LOCK_EX)  # waits for a sweep that holds the lock while it removes the path
+    if not path.exists():
+        os.close(handle)
+        return None
+    return path, handle
 
 
 def _sweep(folder: Path) -> None:

@@ -258,6 +258,29 @@ def test_two_processes_into_one_directory(tmp_path):
     assert names(tmp_path) == ["out"]
 
 
+@pytest.mark.parametrize("maker", ["mkdtemp", "mkstemp"])
+def test_a_temporary_that_a_sweep_removes_before_its_lock_is_made_anew(tmp_path, monkeypatch, maker):
+    """Another process may sweep between the creation of a temporary and its lock."""
+    create, created = getattr(output.tempfile, maker), []
+
+    def swept_once(*arguments):
+        temporary = create(*arguments)
+        created.append(temporary)
+        if len(created) == 1:
+            output._sweep(tmp_path)
+        return temporary
+
+    monkeypatch.setattr(output.tempfile, maker, swept_once)
+    if maker == "mkdtemp":
+        write_directory("-o", tmp_path / "out", {"a": "1"})
+        assert content(tmp_path / "out") == {"a": "1"}
+    else:
+        write(tmp_path / "out", "1")
+        assert (tmp_path / "out").read_text() == "1"
+    assert len(created) == 2
+    assert names(tmp_path) == ["out"]
+
+
 def test_the_directory_of_the_shell_is_not_swapped_away(tmp_path, monkeypatch):
     write_directory("-o", tmp_path / "out", {"a": "1"})
     monkeypatch.chdir(tmp_path / "out")
