@@ -23,14 +23,15 @@ _NOUNS = {
 _DIVIDING = {"$shl", "$shr", "$shift", "$sshr", "$memwr_v2"}
 
 
-def _targets(body: Sequence[Assignment | Switch]) -> set[str]:
-    wires: set[str] = set()
+def _targets(body: Sequence[Assignment | Switch]) -> list[str]:
+    """Wires that a process drives, in the order of its text: names are given out in this order."""
+    wires: dict[str, None] = {}
     for item in body:
         if isinstance(item, Assignment):
-            wires |= {chunk.wire for chunk in item.target}
+            wires |= dict.fromkeys(chunk.wire for chunk in item.target)
         else:
-            wires = wires.union(*(_targets(inner) for _, inner in item.cases))
-    return wires
+            wires |= dict.fromkeys(wire for _, inner in item.cases for wire in _targets(inner))
+    return list(wires)
 
 
 def _reads(body: Sequence[Assignment | Switch]) -> Iterator[Signal]:
@@ -114,7 +115,7 @@ class Usage:
                 isinstance(process_or_cell, Process)
                 and self.counts[wire] == 1
                 and data[0].width == self.module.wires[wire].width
-                and _targets(process_or_cell.body) == {wire}
+                and _targets(process_or_cell.body) == [wire]
             ):
                 self.next_values[wire] = process_or_cell
 
