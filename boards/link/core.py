@@ -32,6 +32,7 @@ from softstream.boards.link.uart import Receiver, Transmitter, divisor
 from softstream.hw.config.config import Config
 from softstream.hw.streams.layouts import output_layout, score_layout
 from softstream.hw.verilog import TOP
+from softstream.hw.verilog.isolation import pinned_tools
 
 __all__ = ["MEASURED_BAUD", "MEASURED_HZ", "Link", "link_verilog"]
 
@@ -209,4 +210,5 @@ def link_verilog(config: Config) -> str:
     m.d.comb += [domain.clk.eq(aclk), domain.rst.eq(reset)]
     m.submodules.link = link
     ports = [Value.cast(value) for _, _, value in link.signature.flatten(link)]
-    return verilog.convert(m, name=TOP, ports=[aclk, reset, *ports], emit_src=False, strip_internal_attrs=True)
+    with pinned_tools():
+        return verilog.convert(m, name=TOP, ports=[aclk, reset, *ports], emit_src=False, strip_internal_attrs=True)

@@ -12,6 +12,7 @@ from softstream.hw.axi import AxiTop
 from softstream.hw.config.config import Config
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import top_ports
+from softstream.hw.verilog.isolation import pinned_tools
 from softstream.hw.verilog.names import TOP
 
 __all__ = ["source_lines", "synthesis_verilog"]
@@ -29,7 +30,7 @@ def synthesis_verilog(config: Config) -> str:
 
 
 def _converted(config: Config, **options: bool) -> str:
-    with warnings.catch_warnings():
+    with pinned_tools(), warnings.catch_warnings():
         warnings.simplefilter("ignore", UnusedElaboratable)
         top = AxiTop(config)
         ports = [getattr(top, port.name) for port in top_ports(config)]

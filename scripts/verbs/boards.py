@@ -194,12 +194,13 @@ def serial_ports() -> list[str]:
 
 def doctor(console: Console) -> None:
     """Prints every tool with version and source. Raises `MissingTool` where a build would lack one."""
-    from softstream.boards.flow.doctor import examine
+    from softstream.boards.flow.doctor import examine, ignored
 
-    findings = examine()
+    findings, unused = examine(), ignored()
     missing = [finding for finding in findings if finding.version is None and finding.required]
     ports = serial_ports()
-    console.document({"complete": not missing, "tools": [vars(finding) for finding in findings], "ports": ports})
+    tools = [vars(finding) for finding in findings]
+    console.document({"complete": not missing, "tools": tools, "ignored": unused, "ports": ports})
     remedies = any(f.mend for f in findings)
     console.table(
         "",
@@ -212,6 +213,8 @@ def doctor(console: Console) -> None:
         drop=("from", "for"),
     )
     console.line("Bitstreams are built with the Python packages alone, whatever else is installed.")
+    if unused:
+        console.line(f"present, and ignored: {', '.join(unused)}")
     console.line(f"serial ports: {', '.join(ports) if ports else 'none'}")
     if missing:
         packages: Sequence[str] = [finding.tool for finding in missing]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from softstream.boards.flow import doctor as module
-from softstream.boards.flow.doctor import examine
+from softstream.boards.flow.doctor import examine, ignored
 from softstream.boards.registry import BOARDS
 from softstream.hw.errors import MissingTool
 from softstream.scripts.console import Console
@@ -29,6 +29,7 @@ def test_every_tool_of_every_board_is_examined():
     } <= set(tools)
     assert tools["pyosys"].version
     assert tools["pyosys"].mend == ""
+    assert tools["pyosys"].purpose == "build: ice40, ecp5, gowin; bench, prove: synthesis"
 
 
 def test_a_missing_program_comes_with_the_command_that_brings_it(tmp_path, monkeypatch):
@@ -41,6 +42,19 @@ def test_a_missing_program_comes_with_the_command_that_brings_it(tmp_path, monke
     program.chmod(0o755)
     tool = by_name()["dfu-util"]
     assert (tool.version, tool.source, tool.mend) == ("dfu-util 0.11", str(program), "")
+
+
+def test_what_takes_no_part_is_named(tmp_path, monkeypatch, capsys):
+    """A Yosys on PATH and Amaranth's variables change nothing (tests/repository/test_isolation.py); doctor says so."""
+    program = tmp_path / "yosys"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("AMARANTH_USE_YOSYS", "system")
+    monkeypatch.setenv("VERILATOR_ROOT", "/elsewhere")
+    assert ignored() == [str(program), "AMARANTH_USE_YOSYS", "VERILATOR_ROOT"]
+    doctor(Console())
+    assert f"present, and ignored: {program}, AMARANTH_USE_YOSYS, VERILATOR_ROOT" in capsys.readouterr().out
 
 
 def test_a_missing_package_is_an_error_with_one_command(monkeypatch, capsys):
