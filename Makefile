@@ -13,7 +13,7 @@ BOARD := --board icestick --baud 3000000
 SCORES := sim/data/digits_scores.npy
 LABELS := sim/data/digits_labels.npy
 
-.PHONY: help demo test test-long test-interop test-boards fuzz lint bench prove tables docs screenshot hashes constraints clean
+.PHONY: help demo test test-long test-interop test-pythons test-boards fuzz lint bench prove tables docs screenshot hashes constraints clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make test         the test suite"
 	@echo "make test-long    more of the same: whole benches of many configurations, a cluster, a link with every fault"
 	@echo "make test-interop the files beside the Verilog in other people's tools, which it installs: 45 MB"
+	@echo "make test-pythons the same bytes, and some of the tests, under every supported Python of this machine"
 	@echo "make test-boards  whole boards: bitstreams, their decoded form, and the host program at simulated ones"
 	@echo "make prove        the AXI4-Stream law of every preset and every mode, proved on the generated Verilog"
 	@echo "make fuzz         random configurations: bounds, and hardware equal to the model, for SECONDS=60 from SEED=1"
@@ -29,7 +30,7 @@ help:
 	@echo "make tables       writes the generated tables and pictures of the pages anew"
 	@echo "make docs         the pages and the documentation of the modules as a site: build/docs/index.html"
 	@echo "make screenshot   the README's picture of a report, after make demo; needs chromium"
-	@echo "make hashes       stores the hashes of the hardware of all configurations anew, and names what changed"
+	@echo "make hashes       stores the hashes of the hardware and of the Verilog anew, and names what changed"
 	@echo "make constraints  writes scripts/constraints.txt anew, from the newest versions that pyproject.toml allows"
 	@echo "make clean        removes .venv and build"
 
@@ -53,6 +54,10 @@ test-long: $(VENV)/.dev
 # The tools of the extra take 45 MB, and make test does without them.
 test-interop: $(VENV)/.interop
 	$(BIN)/pytest -n 2 --dist worksteal -m interop
+
+# It makes an environment of 100 MB for each of them in build/pythons.
+test-pythons: build/types/softstream
+	PYTHONPATH=tests $(PYTHON) -m support.pythons
 
 prove: $(VENV)/.dev
 	$(BIN)/pytest -n 2 --dist worksteal tests/sim/proofs
@@ -91,6 +96,7 @@ screenshot: $(VENV)/.runtime
 
 hashes: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m support.rtlil_hashes --write
+	PYTHONPATH=tests $(BIN)/python -m support.verilog_hashes --write
 
 # What an installed softstream looks like, out of links: mypy does not see through an editable install.
 build/types/softstream: pyproject.toml
