@@ -2,6 +2,7 @@
 
 from softstream.hw.config.config import Config
 from softstream.hw.modes import HEADS
+from softstream.hw.modes.exact_softmax import ExactSoftmax
 from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.modes.inverse_cdf import InverseCdf
 from softstream.hw.modes.two_pass import TwoPass
@@ -25,6 +26,8 @@ def Head(config: Config) -> HeadInterface:
         return Composed(config, parts, Head)
     if config.two_pass:
         return TwoPass(config)
+    if config.exact_sum:
+        return ExactSoftmax(config)
     if config.inverse_cdf:
         return InverseCdf(config)
     return HEADS[config.mode](config)

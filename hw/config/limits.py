@@ -4,6 +4,7 @@ __all__ = [
     "BETA_LIMIT",
     "COARSEST_SAMPLING",
     "DIRECT_WIDTH",
+    "EXACT_DIVISIONS",
     "FINEST_SAMPLING",
     "LOGARITHM_LIMIT",
     "LONGEST",
@@ -19,6 +20,9 @@ __all__ = [
 
 DIRECT_WIDTH = 10
 """Bits of the widest score that addresses one table directly: 1024 entries."""
+
+EXACT_DIVISIONS = ("divider", "reciprocal")
+"""Normalisers whose quotient never falls while the dividend rises and is 1 where dividend and divisor are equal."""
 
 BETA_LIMIT = 64
 """Octaves per score step beyond which the scale is capped.

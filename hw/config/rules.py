@@ -15,6 +15,7 @@ from softstream.hw.config.keys import quoted
 from softstream.hw.config.limits import (
     COARSEST_SAMPLING,
     DIRECT_WIDTH,
+    EXACT_DIVISIONS,
     FINEST_SAMPLING,
     LOGARITHM_LIMIT,
     NATURAL_RANGE,
@@ -360,6 +361,52 @@ def _floor_leaves_something(settings: Settings) -> Refusal | None:
     return None
 
 
+# Sums of codes -----------------------------------------------------------------------------------------------------------
+
+
+def _exact_sum_fits(settings: Settings) -> Refusal | None:
+    if settings.minimum_code and settings.traits.softmax and not settings.exact_sum:
+        return Refusal(
+            _given(settings, "minimum_code", "sum"),
+            "a minimum of every code takes from the others what it adds, which an exact sum alone does",
+            "sum = 'exact'",
+            "minimum_code = 0",
+        )
+    if not settings.exact_sum:
+        return None
+    post = _post_stage(settings)
+    for name, fits, reason, remedy, alternative in (
+        (post, not post, "a stage behind the codes would change their sum", f"{_switched_off(post)}",
+         "minimum_code = 1 instead" if post == "probability_floor" else ""),
+        ("normaliser", settings.division in EXACT_DIVISIONS, "the running sum of exponentials is divided by their sum",
+         "normaliser = 'divider'", "normaliser = 'reciprocal'"),
+        ("accumulator", settings.accumulator in ("auto", "absolute"),
+         "both passes must add up to the same sum, so it is exact", "accumulator = 'auto'", ""),
+        ("output_levels", not settings.rescales, "the codes sum to 2^P", "output_levels = 0", ""),
+        ("output_zero_point", settings.output_zero_point == 0, "a zero point would add itself to the sum for each element",
+         "output_zero_point = 0", ""),
+        ("probability_format", settings.probability_format == "UQ1", "the only element of a vector has the code 2^P",
+         "probability_format = 'UQ1'", ""),
+    ):  # fmt: skip
+        if not fits:
+            return Refusal(_given(settings, name, "sum"), reason, remedy, alternative)
+    most = (1 << settings.probability_width) // settings.max_length
+    if settings.minimum_code > most:
+        return Refusal(
+            _given(settings, "minimum_code", "max_length", "probability_width"),
+            f"the minimum codes of all elements must not exceed their sum, 2^{settings.probability_width}",
+            f"minimum_code = {most}" if most else f"probability_width = {ceil_log2(settings.max_length)}",
+        )
+    return None
+
+
+def _switched_off(stage: str) -> str:
+    """The key that switches a stage behind the head off."""
+    return {"smoothing": "smoothing = []", "ensemble_mean": "ensemble_mean = 'logits'"}.get(
+        stage, "probability_floor = 0.0"
+    )
+
+
 # Temperatures, ensembles -------------------------------------------------------------------------------------------------
 
 
@@ -550,6 +597,7 @@ RULES: tuple[Rule, ...] = (
     _levels_fit,
     _guard_bits_between_stages,
     _floor_leaves_something,
+    _exact_sum_fits,
     _noise_has_a_table,
     _natural_logarithm_has_a_table,
     _logarithm_has_a_table,

@@ -102,6 +102,16 @@ class Settings:
         "UQ0", "output", "UQ0.P saturates 1.0 to 1 − 2^−P; UQ1.P holds 1.0 exactly",
         modes=lambda traits: traits.has_codes and not traits.logarithmic, options=lambda settings: not settings.rescales,
     )
+    sum: Literal["rounded", "exact"] = declare(
+        "rounded", "output", "the sum of a vector's probability codes: each code is rounded by itself, and the sum is off by up "
+        "to half a step per element (rounded); or the running sum is rounded, and the sum is 2^P (exact)",
+        modes=lambda traits: traits.softmax,
+    )
+    minimum_code: int = declare(
+        0, "output", "F: each element that takes part has at least this code, and the sum is 2^P all the same", unit="code steps",
+        values=Integers(0, 1 << (WIDEST_PROBABILITY - 1)), modes=lambda traits: traits.softmax,
+        options=lambda settings: settings.exact_sum,
+    )
     output_levels: int = declare(
         0, "output", "L of codes in steps of 1/L: p ≈ (code − output_zero_point) / L, at most 2^P, for example 255 or 127; 0: "
         "2^P", unit="steps", values=Integers(0, 1 << WIDEST_PROBABILITY), modes=lambda traits: traits.probabilities,
@@ -212,6 +222,11 @@ class Settings:
     def two_pass(self) -> bool:
         """Whether the exponentials are relative to the maximum, which a pass of its own finds."""
         return self.traits.normalised and self.accumulator == "two_pass"
+
+    @property
+    def exact_sum(self) -> bool:
+        """Whether the running sum of a vector's probabilities is rounded, so that its codes sum to exactly 2^P."""
+        return self.traits.softmax and self.sum == "exact"
 
     @property
     def stores_scores(self) -> bool:

@@ -12,7 +12,7 @@ it, for its vector and for its winner, so no stage in between ever waits.
 
 from typing import Any
 
-from amaranth import Module, Mux, Signal, Value
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 
 from softstream.hw.modes.interface import HeadInterface
@@ -36,13 +36,14 @@ from softstream.hw.streams.registers import delay
 __all__ = ["Softmax"]
 
 
-def vector_layout(beats: int, *, pipelined: bool) -> data.StructLayout:
-    """The vector's tag between sum and factor: its flag, whether it is one beat, its last beat's address.
+def vector_layout(beats: int, share_width: int = 0, *, pipelined: bool) -> data.StructLayout:
+    """The vector's tag between sum and factor: its flag, whether it is one beat, its last beat's address, its share of 2^P.
 
     A pipelined head counts that address again instead.
     """
     last = {} if pipelined else {"last": range(ring_entries(beats))}
-    return data.StructLayout({"overlong": 1, "single": 1, **last})
+    share = {"share": share_width} if share_width else {}
+    return data.StructLayout({"overlong": 1, "single": 1, **last, **share})
 
 
 class Softmax(HeadInterface):
@@ -60,6 +61,14 @@ class Softmax(HeadInterface):
     def _masked_code(self) -> int:
         """The code of a masked element."""
         return 0
+
+    def _share_width(self) -> int:
+        """Bits of the share of 2^P that a vector hands to its elements; 0 where codes have no minimum."""
+        return 0
+
+    def _share(self, m: Module, framed: Any, element: Value) -> Value:
+        """That share, in the cycle of the vector's last beat."""
+        return Const(0, 0)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -117,16 +126,20 @@ class Softmax(HeadInterface):
     ) -> FactorStore:
         """Once per vector: the sum's divisor, the normaliser's factor, and the ring's `complete`."""
         config, widths, cycles = self._config, numerics(self._config), schedule(self._config)
-        normaliser, tag = self._normaliser(), vector_layout(beats, pipelined=cycles.pipelined)
+        normaliser, tag = self._normaliser(), vector_layout(beats, self._share_width(), pipelined=cycles.pipelined)
         factor_width = normaliser.factor_width(widths)
         m.submodules.leading_one = leading_one = leading_one_detector(config, widths, tag)
         m.submodules.factor = factor = normaliser.Factor(
             widths, factor_width, tag, cycles.memory, pipelined=cycles.pipelined
         )
-        m.submodules.factors = factors = FactorStore(factor_layout(widths, factor_width, 1), vectors, cycles.memory)
+        m.submodules.factors = factors = FactorStore(
+            factor_layout(widths, factor_width, 1 + self._share_width()), vectors, cycles.memory
+        )
         wiring.connect(m, leading_one.o, factor.i)
         vector, ends = Signal(tag, reset_less=True), Signal()
         assignments = [vector.overlong.eq(framed.overlong), vector.single.eq(framed.first)]
+        if self._share_width():
+            assignments.append(vector.share.eq(self._share(m, framed, element)))
         result = factor.o.payload
         if cycles.pipelined:
             # A second counter follows the beats with the latency of the factor: that takes fewer registers than the address.
@@ -141,7 +154,9 @@ class Softmax(HeadInterface):
             factors.i.valid.eq(factor.o.valid),
             factors.i.payload.exponent.eq(result.exponent),
             factors.i.payload.factor.eq(result.factor),
-            factors.i.payload.tag.eq(result.tag.overlong),
+            factors.i.payload.tag.eq(
+                Cat(result.tag.overlong, result.tag.share) if self._share_width() else result.tag.overlong
+            ),
             replay.complete.valid.eq(factor.o.valid),
             replay.complete.payload.last.eq(last),
             replay.complete.payload.single.eq(result.tag.single),
@@ -155,13 +170,17 @@ class Softmax(HeadInterface):
         m.submodules.output = output = Queue(probability_layout(config), in_flight)
         m.submodules.output_credit = output_credit = Credit(in_flight, 1)
         wiring.connect(m, output.o, wiring.flipped(self.o))
-        for lane in range(config.lanes):
-            self._lane(m, lane, replay, factors, output)
+        self._emit(m, replay, factors, output)
         m.d.comb += [
             output_credit.take.eq(replay.leaves),
             output_credit.give.eq(self.o.valid & self.o.ready),
             replay.room.eq(output_credit.available),
         ]
+
+    def _emit(self, m: Module, replay: Replay, factors: FactorStore, output: Queue) -> None:
+        """The emission of each lane, from the ring to the output queue."""
+        for lane in range(self._config.lanes):
+            self._lane(m, lane, replay, factors, output)
 
     def _lane(self, m: Module, lane: int, replay: Replay, factors: FactorStore, output: Queue) -> None:
         """The emission of a lane; lane 0 also carries the beat's edges."""

@@ -93,7 +93,7 @@ class SoftmaxTopK(HeadInterface):
     def _probabilities(self, m: Module, read_out: Any, factors: FactorStore) -> None:
         """Ranked elements through the emission; index, position and mask wait in a queue beside it."""
         config, cycles = self._config, schedule(self._config)
-        softmax = config.replace(mode="softmax", lanes=1)  # the configuration of the emission
+        softmax = config.replace(mode="softmax", sum="rounded", minimum_code=0, lanes=1)  # that of the emission
         in_flight = (
             2 * cycles.memory + cycles.probability + cycles.queue + 4
         )  # a credit counts two cycles late, on each side

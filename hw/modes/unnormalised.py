@@ -77,7 +77,7 @@ class Lookup(wiring.Component):
             position = delay(m, position, 1, "clipped")
             valid = delay(m, valid, 1, "clipped_valid", reset=True)
         m.submodules.emission = lookup = _Emission(
-            config.replace(mode="softmax", normaliser="none", lanes=1), codes.widths
+            config.replace(mode="softmax", sum="rounded", minimum_code=0, normaliser="none", lanes=1), codes.widths
         )
         m.d.comb += [
             lookup.i.valid.eq(valid),

@@ -68,6 +68,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.config.limits import BETA_LIMIT
 from softstream.hw.errors import UserError
 from softstream.hw.numbers.composition import POSTS, Composition, composition
+from softstream.hw.numbers.exact_sum import exact_sum
 from softstream.hw.numbers.softmax import Numerics, numerics
 from softstream.hw.numbers.two_pass import differences
 
@@ -114,12 +115,18 @@ def bound(config: Config, widths: Numerics | None = None) -> Bound:
     Raises `UserError` for a bound above 1 ulp. The text states that bound and a change of keys that brings it to 1 ulp or less.
     """
     limits = _bound(config, widths)
-    if limits.total > 1:
+    if limits.total > _allowed(config):
         raise UserError(
             f"guard_bits = {config.guard_bits} with probability_width = {config.probability_width}: the error bound would "
-            f"be {float(limits.total):.3f} ulp, at most 1 ulp is allowed; {bound_remedy(config, _bound)} would do"
+            f"be {float(limits.total):.3f} ulp, at most {_allowed(config)} ulp is allowed; "
+            f"{bound_remedy(config, _bound)} would do"
         )
     return limits
+
+
+def _allowed(config: Config) -> int:
+    """The largest bound of a configuration, in ulp: a code that is the difference of two roundings takes one more."""
+    return 2 if config.exact_sum else 1
 
 
 def _bound(config: Config, widths: Numerics | None = None) -> Bound:
@@ -174,6 +181,8 @@ def unchecked_bound(config: Config, widths: Numerics | None = None) -> Bound:
         normaliser = Fraction(drop - 1, (1 << table.fraction) - drop) / ulp if drop > 1 else Fraction(0)
         total = half + exponential + normaliser
         return Bound(exponential, accumulator, normaliser, half, total, _saturation(config))
+    if config.exact_sum:
+        return _exact_bound(config, cap)
     widths = widths or numerics(config)
     epsilon = widths.tables.error
     scaling = widths.numerators.error if widths.numerators else Fraction(0)
@@ -210,6 +219,18 @@ def unchecked_bound(config: Config, widths: Numerics | None = None) -> Bound:
     return Bound(exponential, accumulator, normaliser, half, total, _saturation(config))
 
 
+def _exact_bound(config: Config, cap: Fraction) -> Bound:
+    """The bound of codes that sum to 2^P; see `exact_sum` for its proof."""
+    numbers = exact_sum(config)
+    epsilon, one = numbers.widths.tables.error, numbers.one
+    a = 2 * epsilon / (1 - epsilon)
+    exponential = _bracket(a, Fraction(0)) * one + cap
+    relative = _bracket(a, max(numbers.above, numbers.below)) * one + cap
+    normaliser = relative - exponential + numbers.truncation * one
+    rounding = Fraction(1)
+    return Bound(exponential, Fraction(0), normaliser, rounding, exponential + normaliser + rounding, Fraction(0))
+
+
 def _saturation(config: Config) -> Fraction:
     """The cost of saturation in ulp: 1 where the format has no code for 1.0."""
     return Fraction(config.levels - config.probability_maximum)
@@ -226,7 +247,7 @@ def bound_remedy(config: Config, bound_of: Callable[[Config], Bound]) -> str:
     changes += [{key: value} for key, value in (("smoothing", []), ("probability_floor", 0.0), ("ensemble", 1))]
     for change in changes:
         try:
-            fits = bound_of(config.replace(**change)).total <= 1
+            fits = bound_of(config.replace(**change)).total <= _allowed(config)
         except UserError:
             continue
         if fits:

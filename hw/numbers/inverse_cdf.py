@@ -23,7 +23,6 @@ Both shares are 0 for a vector of one element. U = ceil(log2 N) + B + 2, B the f
 quarter of 2^−B, half of what ε <= 2^−(B+1) may contribute. U is at most `WORD`, the bits of a random word.
 """
 
-import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -31,7 +30,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.formats import ceil_log2
 from softstream.hw.numbers.random_words import WORD
-from softstream.hw.numbers.softmax import ACCUMULATOR_LIMIT, Numerics, numerics
+from softstream.hw.numbers.softmax import Numerics, numerics, too_many_octaves
 
 __all__ = ["CdfLaw", "cdf_law", "exact_sum"]
 
@@ -57,9 +56,9 @@ class CdfLaw:
 
 def exact_sum(config: Config) -> Config:
     """The configuration whose exponentials and exact sum the draws use."""
-    # A draw has no probability codes, so levels that no softmax could have must not refuse it.
-    levels = {"output_levels": 0, "output_zero_point": 0}
-    return config.replace(mode="softmax", normaliser="none", accumulator="absolute", sampler="gumbel", **levels)
+    # A draw has no probability codes, so keys of codes that no softmax could have must not refuse it.
+    codes = {"output_levels": 0, "output_zero_point": 0, "sum": "rounded", "minimum_code": 0}
+    return config.replace(mode="softmax", normaliser="none", accumulator="absolute", sampler="gumbel", **codes)
 
 
 def cdf_law(config: Config) -> CdfLaw:
@@ -70,16 +69,7 @@ def cdf_law(config: Config) -> CdfLaw:
     try:
         widths = numerics(exact_sum(config))
     except UserError:
-        fraction, length_bits = config.probability_width + config.guard_bits - 1, ceil_log2(config.max_length)
-        octaves = ACCUMULATOR_LIMIT - fraction - length_bits
-        # One octave less: a significand that is rounded up to 2 raises the exponent.
-        scale = (octaves - 1) * math.log(2) / ((1 << config.score_width) - 1) * config.temperature
-        digit = 10.0 ** (math.floor(math.log10(scale)) - 1)
-        raise UserError(
-            f"{config.scale_text} with sampler = 'inverse_cdf': the exact sum of exponentials has room for scores that span "
-            f"{octaves} octaves, in {ACCUMULATOR_LIMIT} bits; score_scale = {math.floor(scale / digit) * digit:.2g} would do, or "
-            "sampler = 'gumbel'"
-        ) from None
+        raise too_many_octaves(config, "sampler = 'inverse_cdf'", "sampler = 'gumbel'") from None
     share_bits = min(WORD, ceil_log2(config.max_length) + widths.significand_fraction + 2)
     epsilon, several = widths.tables.error, config.max_length > 1
     return CdfLaw(

@@ -9,7 +9,8 @@ width                  value                        why
 ====================== ============================ ==========================================================
 significand fraction B P + k − 1                    M rounded to B bits: relative error 2^−(B+1)
 accumulator fraction A P + ceil(log2 N) + k, or B   at most N − 1 truncations of 2^−A; none in the absolute form
-divisor fraction D     P + k                        the sum truncated to D bits: relative error below 2^−D
+divisor fraction D     P + k, or P + k + 1          the sum truncated to D bits: relative error below 2^−D; one bit more
+                                                    with `sum = exact` (`exact_sum`), which R follows
 reciprocal bits R      P + k + 1, or P + k          1/m truncated to R bits: relative error below 2^−(R−1); a table of
                                                     chords gives P + k bits, rounded (`reciprocal`)
 logarithms' fraction G P + k − 1                    see `logarithm`
@@ -18,6 +19,7 @@ quotient fraction      P + 1                        one rounding bit; further bi
 ====================== ============================ ==========================================================
 """
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -32,7 +34,7 @@ from softstream.hw.numbers.logarithm import LogTables, log_tables
 from softstream.hw.numbers.output_levels import Numerators, numerators
 from softstream.hw.numbers.reciprocal import ReciprocalTables, reciprocal_tables
 
-__all__ = ["ACCUMULATOR_LIMIT", "CHORDS", "Numerics", "numerics"]
+__all__ = ["ACCUMULATOR_LIMIT", "CHORDS", "Numerics", "numerics", "too_many_octaves"]
 
 ACCUMULATOR_LIMIT = 62
 """Bits of the widest accumulator: the golden model computes in 64-bit signed integers and reserves one more bit."""
@@ -145,6 +147,7 @@ def _numerics(
     normaliser: str,
     clip: tuple[int, int] | None,
     levels: int | None,
+    exact_sum: bool,
 ) -> Numerics:
     length_bits = ceil_log2(max_length)
     fraction = probability_width + guard_bits - 1
@@ -161,7 +164,7 @@ def _numerics(
     largest = max(tables.exponent_maximum, scaled.tables.exponent_maximum if scaled else 0)
     span = tables.exponent_maximum + 1
     absolute_width = fraction + span + length_bits
-    absolute = accumulator == "absolute" or (accumulator == "auto" and absolute_width <= ACCUMULATOR_LIMIT)
+    absolute = accumulator == "absolute" or exact_sum or (accumulator == "auto" and absolute_width <= ACCUMULATOR_LIMIT)
     if absolute:
         if absolute_width > ACCUMULATOR_LIMIT:
             raise UserError(
@@ -181,7 +184,7 @@ def _numerics(
                 f"probability_width = {probability_width}, guard_bits = {guard_bits}, max_length = {max_length}: the "
                 f"accumulator would need {width} bits, at most {ACCUMULATOR_LIMIT} are available; guard_bits = {fewer} would do"
             )
-    precise = probability_width + guard_bits
+    precise = probability_width + guard_bits + exact_sum
     chords = normaliser == "reciprocal" and precise in CHORDS
     return Numerics(
         tables=tables,
@@ -208,6 +211,27 @@ def numerics(config: Config) -> Numerics:
     `two_pass.differences` holds the widths in two passes. Raises `UserError` for an accumulator wider than `ACCUMULATOR_LIMIT`;
     the text names a value that fits.
     """
+    if config.exact_sum:
+        try:
+            return _numerics_of(config)
+        except UserError:
+            raise too_many_octaves(config, "sum = 'exact'", "sum = 'rounded'") from None
+    return _numerics_of(config)
+
+
+def too_many_octaves(config: Config, given: str, alternative: str) -> UserError:
+    """The refusal of scores whose exact sum of exponentials is wider than `ACCUMULATOR_LIMIT`: the range that fits."""
+    octaves = ACCUMULATOR_LIMIT - (config.probability_width + config.guard_bits - 1) - ceil_log2(config.max_length)
+    # One octave less: a significand that is rounded up to 2 raises the exponent.
+    scale = (octaves - 1) * math.log(2) / ((1 << config.score_width) - 1) * config.temperature
+    digit = 10.0 ** (math.floor(math.log10(scale)) - 1)
+    return UserError(
+        f"{config.scale_text} with {given}: the exact sum of exponentials has room for scores that span {octaves} octaves, in "
+        f"{ACCUMULATOR_LIMIT} bits; score_scale = {math.floor(scale / digit) * digit:.2g} would do, or {alternative}"
+    )
+
+
+def _numerics_of(config: Config) -> Numerics:
     return _numerics(
         config.score_width,
         config.effective_scale,
@@ -220,4 +244,5 @@ def numerics(config: Config) -> Numerics:
         config.division if config.division in ("logarithm", "reciprocal") else "",
         config.clip_positions if config.clips else None,
         config.levels if config.traits.normalised and config.rescales else None,
+        config.exact_sum,
     )

@@ -11,6 +11,7 @@ from softstream.hw.errors import UserError
 from softstream.hw.formats import ceil_log2
 from softstream.hw.numbers.softmax import Numerics, numerics
 from softstream.hw.plan.normalisers import NORMALISER_PLANS
+from softstream.hw.plan.normalisers.exact_sum import exact_cycles
 from softstream.hw.plan.normalisers.interface import NormaliserCycles
 from softstream.hw.plan.stage_cycles import (
     QUEUE_LATENCY,
@@ -146,7 +147,7 @@ class Schedule:
         if self.pipelined:
             # A vector counts until its factor is asked for, behind the ring.
             return max(min(self.replay_entries(beats), VECTORS), self.vector_latency) + self.emission_latency
-        return self.replay_entries(beats) // self.vector_interval + 3
+        return (self.replay_entries(beats) + self.normaliser.late) // self.vector_interval + 3
 
 
 @lru_cache(maxsize=256)
@@ -171,6 +172,11 @@ def schedule(config: Config) -> Schedule:
     digits, _, _ = normalise_digits(widths)
     pipelined = config.per_vector == "pipelined"
     normaliser = NORMALISER_PLANS[config.division].cycles(config, widths)
+    # A narrow score's table of terms for the absolute accumulator is already shifted.
+    lookup, align = lookup_cycles(config, widths), 0 if widths.absolute and not split else align_cycles(widths)
+    merge = ceil_log2(config.lanes)
+    if config.exact_sum:
+        normaliser = exact_cycles(config, normaliser, lookup + align, merge + len(parts))
     ring = memory_cycles(config) if config.lanes > 1 else direct_cycles(config)
     return Schedule(
         memory=memory_cycles(config),
@@ -180,10 +186,9 @@ def schedule(config: Config) -> Schedule:
         entry=int(config.profile != "small" and config.traits.stores_scores),
         maximum=maximum_latency(config),
         winners=QUEUE_LATENCY if pipelined else 1 if config.profile == "small" else 2,
-        lookup=lookup_cycles(config, widths),
-        # A narrow score's table of terms for the absolute accumulator is already shifted.
-        align=0 if widths.absolute and not split else align_cycles(widths),
-        merge=ceil_log2(config.lanes),
+        lookup=lookup,
+        align=align,
+        merge=merge,
         accumulate=len(parts),
         normalise=normalise_levels(widths)[0] + 1 if pipelined else digits + 2,
         normaliser=normaliser,

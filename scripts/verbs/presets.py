@@ -24,6 +24,7 @@ PURPOSES = {
     "softmax-int8-groups": "softmax within each group of 8 elements of a packet",
     "softmax-int8-masked": "probabilities of the elements that a mask bit leaves in",
     "softmax-int8-floor": "probabilities that are never below a floor",
+    "softmax-int8-exact": "probabilities whose codes sum to exactly 2^P, none of them 0",
     "softmax-int8-smoothed": "probabilities smoothed along the classes",
     "ensemble-logits-int8": "softmax of the mean scores of three classifiers",
     "ensemble-probabilities-int8": "mean of the probabilities of three classifiers",

@@ -44,6 +44,8 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "select": ("largest", "smallest"),
     "tie": ("first", "last"),
     "probability_format": ("UQ0", "UQ1"),
+    "sum": ("rounded", "exact"),
+    "minimum_code": (0, 2),
     "output_levels": (0, 31, 11),
     "output_zero_point": (0, -16, 3),
     "score_signed": (True, False),

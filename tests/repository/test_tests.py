@@ -20,6 +20,7 @@ TESTED_ELSEWHERE = {
     "stages/exponential_sum": "modes/test_softmax",
     "stages/ranked_store": "modes/test_top_k",
     "normalisers/divider": "normalisers/test_normalisers",
+    "normalisers/exact_sum": "modes/test_exact_softmax",
     "normalisers/interface": "normalisers/test_normalisers",
     "normalisers/power_of_two": "normalisers/test_normalisers",
     "normalisers/reciprocal": "normalisers/test_normalisers",

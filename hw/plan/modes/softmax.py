@@ -6,6 +6,7 @@ from softstream.hw.numbers.softmax import Numerics, numerics
 from softstream.hw.plan.fields import OVERLONG, Output, probability_field, winner_output
 from softstream.hw.plan.modes.two_pass import two_pass_plan
 from softstream.hw.plan.normalisers import NORMALISER_PLANS
+from softstream.hw.plan.normalisers.exact_sum import exact_rows
 from softstream.hw.plan.normalisers.interface import element_interval
 from softstream.hw.plan.records import Cycles, ModePlan, Plan, StagePlan
 from softstream.hw.plan.rows import length_warnings, replay_row, serial_term, sum_rows
@@ -41,7 +42,7 @@ def softmax_rows(
         *sum_rows(config, widths, cycles, limits.accumulator, True),
         *normaliser.factor_rows(config, widths, cycles.normaliser),
         replay_row(emission, cycles, element_interval(emission, cycles.normaliser)),
-        *normaliser.emission_rows(emission, widths, cycles.normaliser, limits),
+        *(exact_rows if config.exact_sum else normaliser.emission_rows)(emission, widths, cycles.normaliser, limits),
     ]
 
 

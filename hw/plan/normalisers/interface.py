@@ -37,6 +37,9 @@ class NormaliserCycles:
     holds_sum: bool = False
     """Whether a serial head must hold the normalised sum until the factor is complete, because tables are still read by it."""
 
+    late: int = 0
+    """From a stored element to the request for its vector's factor, where that comes later than with the exponential."""
+
     @property
     def probability(self) -> int:
         """From a stored element to its probability."""

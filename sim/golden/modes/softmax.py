@@ -8,6 +8,7 @@ from softstream.hw.numbers.two_pass import differences
 from softstream.sim.golden.modes.argmax import argmax
 from softstream.sim.golden.modes.two_pass import two_pass
 from softstream.sim.golden.normalisers import NORMALISERS
+from softstream.sim.golden.normalisers.exact_sum import element_codes
 from softstream.sim.golden.stages.accumulate import accumulate
 from softstream.sim.golden.stages.exponential import exponential
 from softstream.sim.golden.stages.frame import Block
@@ -21,6 +22,8 @@ def softmax(config: Config, block: Block) -> dict[str, np.ndarray]:
     positions, valid = block.positions, block.taking_part
     if config.accumulator == "two_pass":
         return {**argmax(config, block), "probabilities": two_pass(differences(config), positions, valid)}
+    if config.exact_sum:
+        return {**argmax(config, block), "probabilities": element_codes(config, block)}
     widths = numerics(config)
     normaliser = NORMALISERS[config.normaliser]
     reference, total = accumulate(widths, *exponential(widths, positions), valid)
