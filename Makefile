@@ -13,7 +13,7 @@ BOARD := --board icestick --baud 3000000
 SCORES := sim/data/digits_scores.npy
 LABELS := sim/data/digits_labels.npy
 
-.PHONY: help demo test test-long test-interop test-pythons test-boards fuzz lint bench prove tables docs screenshot hashes constraints clean
+.PHONY: help demo test test-long test-interop test-pythons test-boards fuzz mutation lint bench prove tables docs screenshot hashes constraints clean
 .DEFAULT_GOAL := help
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make test-boards  whole boards: bitstreams, their decoded form, and the host program at simulated ones"
 	@echo "make prove        the AXI4-Stream law of every preset and every mode, proved on the generated Verilog"
 	@echo "make fuzz         random configurations: bounds, and hardware equal to the model, for SECONDS=60 from SEED=1"
+	@echo "make mutation     hundreds of faults in the Verilog of small heads, and what finds each of them; an hour"
 	@echo "make lint         ruff, and mypy on the public API"
 	@echo "make bench        measures every variant anew: boards/measured/bench.json, the tables of the pages, build/bench/bench.html"
 	@echo "make tables       writes the generated tables and pictures of the pages anew"
@@ -69,6 +70,9 @@ SECONDS ?= 60
 SEED ?= 1
 fuzz: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m support.fuzz --seconds $(SECONDS) --seed $(SEED)
+
+mutation: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python -m support.mutation --write
 
 lint: $(VENV)/.dev build/types/softstream
 	$(BIN)/ruff check .

@@ -27,8 +27,19 @@ _WORDS = {
 }
 
 
-def prove(config: Config, seconds: float, waveform: Path | None, console: Console, *, whole: bool) -> None:
-    """Proves the law at every output of a head, or with `whole` all results of a small one; prints a row for each property.
+_STATEMENTS = {
+    "law": "AXI4-Stream law",
+    "whole": "Results, order, number and time",
+    "independence": "Independence from initial contents",
+}
+"""Statement → how the closing line names it."""
+
+
+def prove(config: Config, seconds: float, waveform: Path | None, console: Console, *, statement: str) -> None:
+    """Proves a statement of a head and prints a row for each of its properties.
+
+    `statement`: `law`, at every output; `whole`, all results of the same head in small; `independence`, from what registers and
+    memories hold before the first reset.
 
     `waveform`: where the shortest trace of a property that fails goes, as VCD; nothing is written where all hold.
 
@@ -36,16 +47,18 @@ def prove(config: Config, seconds: float, waveform: Path | None, console: Consol
     `UserError` for a configuration that `whole` does not take.
     """
     from softstream.hw.verilog import TOP, verilog
+    from softstream.sim.proofs.independence import prove_independence
     from softstream.sim.proofs.law import prove_law
     from softstream.sim.proofs.whole import prove_whole, shrunk
 
-    if whole:
+    if statement == "whole":
         config = shrunk(config)
+    prover = {"law": prove_law, "whole": prove_whole, "independence": prove_independence}[statement]
     text = verilog(config, TOP)
     if waveform is not None:
         check_file("--waveform", waveform)
     with console.progress("proving") as progress:
-        proof = (prove_whole if whole else prove_law)(config, seconds=seconds, progress=progress)
+        proof = prover(config, seconds=seconds, progress=progress)
     if waveform is not None and proof.waveform:
         with written_file("--waveform", waveform) as target:
             target.write_text(proof.waveform, encoding="utf-8")
@@ -53,7 +66,7 @@ def prove(config: Config, seconds: float, waveform: Path | None, console: Consol
         {
             "config": config.to_mapping(),
             "digest": config.digest,
-            "statement": "whole" if whole else "law",
+            "statement": statement,
             "answer": proof.answer,
             "verilog_sha256": hashlib.sha256(text.encode()).hexdigest(),
             "tools": {"pyosys": version("pyosys")},
@@ -72,7 +85,7 @@ def prove(config: Config, seconds: float, waveform: Path | None, console: Consol
             "beats": list(proof.beats),
         }
     )
-    if whole:
+    if statement == "whole":
         console.line(
             f"head: {config.mode}, vectors of up to {config.max_length} scores of {config.score_width} bits, "
             f"profile {config.profile}"
@@ -91,7 +104,7 @@ def prove(config: Config, seconds: float, waveform: Path | None, console: Consol
         ],
         right=("trace", "s"),
     )
-    _conclude(proof, seconds, waveform, console, "Results, order, number and time" if whole else "AXI4-Stream law")
+    _conclude(proof, seconds, waveform, console, _STATEMENTS[statement])
 
 
 def _answer_text(verdict: Verdict) -> str:

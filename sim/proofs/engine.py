@@ -23,11 +23,18 @@ from pathlib import Path
 from typing import Literal
 
 from softstream.hw.errors import MissingTool, ToolFailure
-from softstream.sim.proofs.harness import HEAD, PROOF, Property
+from softstream.sim.proofs.harness import HEAD, PROOF, TWIN, Property
 
-__all__ = ["Verdict", "decide", "prepare", "run_yosys"]
+__all__ = ["FORGET", "Verdict", "ask", "decide", "is_proof", "prepare", "run_abc", "run_yosys"]
 
 _YOSYS = "import sys; from pyosys import libyosys as y; d = y.Design(); [y.run_pass(c, d) for c in sys.argv[1:]]"
+
+FORGET = (
+    *(f"setattr -unset init w:{copy}.*" for copy in (HEAD, TWIN)),
+    # Memories that are never written are tables and keep their contents.
+    "setparam -set INIT 1'bx t:$mem_v2 r:WR_PORTS>0 %i",
+)
+"""Commands of Yosys after which the head's registers and memories hold anything at the start."""
 
 _REACHED = re.compile(r"was asserted in frame (\d+)")
 # ABC says "all outputs solved or timed out" in the first frame where simplification alone makes the output 0. The same words
@@ -93,10 +100,13 @@ def _run(command: Sequence[str], log: Path, seconds: float) -> str | None:
     return done.stdout
 
 
-def prepare(verilog: str, harness: str, folder: Path, *, memories: bool, seconds: float) -> Path | None:
+def prepare(
+    verilog: str, harness: str, folder: Path, *, memories: bool, seconds: float, initial: bool = False
+) -> Path | None:
     """The and-inverter graph of a harness and its head; None where the time is over.
 
-    `memories`: whether the head's memories are part of it; if not, what they read is free.
+    `memories`: whether the head's memories are part of it; if not, what they read is free. `initial`: whether registers and
+    memories start with the initial values of the Verilog; if not, with anything.
     """
     _tools()
     stem = "whole" if memories else "free"
@@ -109,7 +119,7 @@ def prepare(verilog: str, harness: str, folder: Path, *, memories: bool, seconds
         f"prep -flatten -top {PROOF}",
         *([] if memories else ["delete t:$mem_v2"]),
         # Nothing is known of the head's registers and memories before the reset; the harness has its own first cycle.
-        f"setattr -unset init w:{HEAD}.*",
+        *([] if initial else FORGET),
         "chformal -lower",
         "memory_map -formal",
         "opt_clean",
@@ -178,12 +188,12 @@ def decide(graph: Path, item: Property, *, seconds: float) -> Verdict:
     answer: Answer = "open"
     method, cycles = "bmc", None
     if item.reached:  # a trace may be long, which bounded search takes more easily
-        answer, cycles = _ask(single, f"bmc3 -T {limit} -F {_DEEPEST}; write_cex -a {trace}", item, seconds)
+        answer, cycles = _answer(single, f"bmc3 -T {limit} -F {_DEEPEST}; write_cex -a {trace}", item, seconds)
     if answer == "open":
         method = "pdr"
-        answer, cycles = _ask(single, f"pdr -T {limit}; write_cex -a {trace}", item, seconds)
+        answer, cycles = _answer(single, f"pdr -T {limit}; write_cex -a {trace}", item, seconds)
     if answer == "refuted" and cycles is not None:
-        shorter = _ask(single, f"bmc3 -T {limit} -F {cycles}; write_cex -a {trace}", item, seconds)
+        shorter = _answer(single, f"bmc3 -T {limit} -F {cycles}; write_cex -a {trace}", item, seconds)
         cycles = shorter[1] or cycles
     depth = None
     if answer == "open" and not item.reached:
@@ -193,20 +203,24 @@ def decide(graph: Path, item: Property, *, seconds: float) -> Verdict:
 
 def _depth(graph: Path, seconds: int) -> int | None:
     """Cycles in which no trace breaks a law, as far as bounded search gets in some seconds."""
-    output = _abc(graph, f"bmc3 -T {seconds}", seconds)
+    output = ask(graph, f"bmc3 -T {seconds}", seconds)
     hit = _CHECKED.search(output)
     return int(hit[1]) if hit else None
 
 
-def _ask(graph: Path, commands: str, item: Property, seconds: float) -> tuple[Answer, int | None]:
+def _answer(graph: Path, commands: str, item: Property, seconds: float) -> tuple[Answer, int | None]:
     """ABC's answer to a property, and the cycles of a trace."""
-    return _read(_abc(graph, commands, seconds), item)
+    return _read(ask(graph, commands, seconds), item)
 
 
-def _abc(graph: Path, commands: str, seconds: float) -> str:
+def ask(graph: Path, commands: str, seconds: float) -> str:
     """ABC's words about a graph; empty where the time is over."""
-    script = f"read_aiger {graph.name}; fold; strash; {commands}"
-    return _run([str(_tools() / "yosys-abc"), "-c", script], graph.parent / "abc.log", seconds + 10) or ""
+    return run_abc(f"read_aiger {graph.name}; fold; strash; {commands}", graph.parent, seconds=seconds) or ""
+
+
+def run_abc(script: str, folder: Path, *, seconds: float) -> str | None:
+    """The output of a script of ABC in a folder; None where the time is over. Raises `ToolFailure` where ABC fails."""
+    return _run([str(_tools() / "yosys-abc"), "-c", script], folder / "abc.log", seconds + 10)
 
 
 def _read(output: str, item: Property) -> tuple[Answer, int | None]:
@@ -214,6 +228,11 @@ def _read(output: str, item: Property) -> tuple[Answer, int | None]:
     hit = _REACHED.search(output)
     if hit:
         return ("reached" if item.reached else "refuted"), int(hit[1]) + 1
-    if _NEVER.search(output) and not _TIMEOUT.search(output):
+    if is_proof(output):
         return ("unreachable" if item.reached else "proved"), None
     return "open", None
+
+
+def is_proof(output: str) -> bool:
+    """Whether ABC's words are those of a proof for all time."""
+    return bool(_NEVER.search(output)) and not _TIMEOUT.search(output)

@@ -6,11 +6,11 @@ The head starts from an arbitrary state: every register and memory holds anythin
 may come again in any cycle.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth import Cat, ClockDomain, ClockSignal, Const, Elaboratable, Instance, Module, Signal
+from amaranth import Cat, ClockDomain, ClockSignal, Const, Elaboratable, Instance, Module, Signal, Value
 from amaranth.back import rtlil
 from amaranth.hdl import Assume
 
@@ -18,13 +18,28 @@ from softstream.hw.contracts.stream_law import StreamLaw
 from softstream.hw.contracts.vector_ledger import VectorLedger
 from softstream.hw.plan.ports import Port
 
-__all__ = ["HEAD", "PROOF", "Property", "harness_rtlil", "law_properties", "ledger_properties"]
+__all__ = [
+    "HEAD",
+    "PROOF",
+    "TWIN",
+    "Property",
+    "TwinHarness",
+    "harness_rtlil",
+    "harness_text",
+    "law_properties",
+    "ledger_properties",
+    "twin_properties",
+    "twins_rtlil",
+]
 
 PROOF = "softstream_proof"
 """Name of the harness's module."""
 
 HEAD = "head"
 """Name of the head's instance in it."""
+
+TWIN = "twin"
+"""Name of the instance of a second copy, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -64,54 +79,111 @@ def law_properties(ports: Sequence[Port]) -> tuple[Property, ...]:
     )
 
 
-class _Harness(Elaboratable):
-    def __init__(self, top: str, ports: Sequence[Port], ledger: VectorLedger | None) -> None:
-        self._top, self._ports, self._ledger = top, ports, ledger
+def twin_properties(ports: Sequence[Port]) -> tuple[Property, ...]:
+    """That two copies of a head agree on every stream, and that every output of them answers."""
+    names = streams(ports)
+    return (
+        *(Property(f"two copies agree on {name}", f"differ_{name}", False) for name in names),
+        *(Property(f"{name} answers", f"answers_{name}", True) for name in names if name.startswith("m_")),
+    )
+
+
+class _Edges(Elaboratable):
+    """What every harness has: a source that keeps the law at `s_axis`, and a reset in the first cycle."""
+
+    def __init__(self, top: str, ports: Sequence[Port], items: Sequence[Property]) -> None:
+        self.top, self.ports = top, ports
         # Without a reset of its own: the head's reset is an input like any other.
         self.domain = ClockDomain("sync", reset_less=True)
         self.signals = {port.name: Signal(port.width, name=port.name) for port in ports if port.name != "aclk"}
         self.watch = Signal()
-        items = law_properties(ports) if ledger is None else ledger_properties(ledger)
+        self.started = Signal()
         self.outputs = {item.signal: Signal(name=item.signal) for item in items}
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.domains.sync = self.domain
-        wires = self.signals
-        m.submodules[HEAD] = Instance(
-            self._top,
-            i_aclk=ClockSignal(),
-            **{f"{port.direction[0]}_{port.name}": wires[port.name] for port in self._ports if port.name != "aclk"},
-        )
-        started = Signal()
-        m.d.sync += started.eq(1)
-        m.d.comb += Assume(started | ~wires["aresetn"])
-        # Without a ledger the laws of the outputs are the statements; the law of the input is an assumption in any case.
-        for name in streams(self._ports) if self._ledger is None else streams(self._ports)[:1]:
-            valid, ready = f"{name}_tvalid", f"{name}_tready"
-            payload = Cat(*(wires[p.name] for p in self._ports if _carries(p.name, name)))
-            law = StreamLaw(len(payload))
-            m.submodules[f"{name}_law"] = law
-            m.d.comb += [
-                law.valid.eq(wires[valid]),
-                law.ready.eq(wires[ready]),
-                law.payload.eq(payload),
-                law.reset.eq(~wires["aresetn"]),
-            ]
-            if f"{name}_broken" in self.outputs:
-                m.d.comb += [
-                    self.outputs[f"{name}_broken"].eq(~law.holds),
-                    self.outputs[f"{name}_stalled"].eq(law.stalled),
-                ]
-            else:
-                m.d.comb += Assume(law.holds)
-        if self._ledger is not None:
-            self._account(m, self._ledger)
+        m.submodules[HEAD] = self.instance(self.signals)
+        m.d.sync += self.started.eq(1)
+        m.d.comb += [
+            Assume(self.started | ~self.signals["aresetn"]),
+            Assume(self.law(m, "s_axis").holds),
+        ]
+        self.state(m)
         return m
 
-    def _account(self, m: Module, ledger: VectorLedger) -> None:
-        """Connects the ledger to the ports."""
-        wires = self.signals
+    def state(self, m: Module) -> None:
+        """Adds the statements."""
+        raise NotImplementedError
+
+    def instance(self, wires: Mapping[str, Signal]) -> Instance:
+        """A head with these wires at its ports."""
+        return Instance(
+            self.top,
+            i_aclk=ClockSignal(),
+            **{f"{port.direction[0]}_{port.name}": wires[port.name] for port in self.ports if port.name != "aclk"},
+        )
+
+    def payload(self, stream: str, wires: Mapping[str, Signal]) -> Value:
+        """The payload of a stream."""
+        return Cat(*(wires[port.name] for port in self.ports if _carries(port.name, stream)))
+
+    def law(self, m: Module, stream: str) -> StreamLaw:
+        """The law of a stream."""
+        payload = self.payload(stream, self.signals)
+        law = StreamLaw(len(payload))
+        m.submodules[f"{stream}_law"] = law
+        m.d.comb += [
+            law.valid.eq(self.signals[f"{stream}_tvalid"]),
+            law.ready.eq(self.signals[f"{stream}_tready"]),
+            law.payload.eq(payload),
+            law.reset.eq(~self.signals["aresetn"]),
+        ]
+        return law
+
+
+class _LawHarness(_Edges):
+    def state(self, m: Module) -> None:
+        for name in streams(self.ports)[1:]:
+            law = self.law(m, name)
+            m.d.comb += [
+                self.outputs[f"{name}_broken"].eq(~law.holds),
+                self.outputs[f"{name}_stalled"].eq(law.stalled),
+            ]
+
+
+class TwinHarness(_Edges):
+    """Two copies of a head on the same inputs."""
+
+    def state(self, m: Module) -> None:
+        twin = self.twin_wires()
+        m.submodules[TWIN] = self.instance(twin)
+        ready = self.signals["s_axis_tready"], twin["s_axis_tready"]
+        m.d.comb += self.outputs["differ_s_axis"].eq(self.started & (ready[0] != ready[1]))
+        for name in streams(self.ports)[1:]:
+            valid = [wires[f"{name}_tvalid"] for wires in (self.signals, twin)]
+            payload = [self.payload(name, wires) for wires in (self.signals, twin)]
+            m.d.comb += [
+                self.outputs[f"differ_{name}"].eq(
+                    self.started & ((valid[0] != valid[1]) | (valid[0] & (payload[0] != payload[1])))
+                ),
+                self.outputs[f"answers_{name}"].eq(self.started & valid[0] & valid[1]),
+            ]
+
+    def twin_wires(self) -> dict[str, Signal]:
+        """The wires at the ports of the second copy: the inputs of the first one, and outputs of its own."""
+        outputs = (port for port in self.ports if port.direction == "output")
+        return self.signals | {port.name: Signal(port.width, name=f"{TWIN}_{port.name}") for port in outputs}
+
+
+class _LedgerHarness(_LawHarness):
+    def __init__(self, top: str, ports: Sequence[Port], ledger: VectorLedger) -> None:
+        super().__init__(top, ports, (*law_properties(ports), *ledger_properties(ledger)))
+        self._ledger = ledger
+
+    def state(self, m: Module) -> None:
+        super().state(m)
+        ledger, wires = self._ledger, self.signals
         m.submodules.ledger = ledger
         code = wires["s_axis_tdata"][: ledger.width - len(wires.get("s_axis_tuser", []))]
         m.d.comb += [
@@ -121,16 +193,14 @@ class _Harness(Elaboratable):
             ledger.ready.eq(wires["s_axis_tready"]),
             ledger.element.eq(Cat(code, wires.get("s_axis_tuser", Const(0, 0)))),
             ledger.last.eq(wires["s_axis_tlast"]),
-            *(signal.eq(getattr(ledger, name)) for name, signal in self.outputs.items()),
+            *(self.outputs[item.signal].eq(getattr(ledger, item.signal)) for item in ledger_properties(ledger)),
         ]
         for rule in ledger.rules:
             name = rule.name
             m.d.comb += [
                 getattr(ledger, f"valid_{name}").eq(wires[f"{name}_tvalid"]),
                 getattr(ledger, f"ready_{name}").eq(wires[f"{name}_tready"]),
-                getattr(ledger, f"payload_{name}").eq(
-                    Cat(*(wires[port.name] for port in self._ports if _carries(port.name, name)))
-                ),
+                getattr(ledger, f"payload_{name}").eq(self.payload(name, wires)),
             ]
 
 
@@ -143,10 +213,21 @@ def _carries(port: str, stream: str) -> bool:
 def harness_rtlil(top: str, ports: Sequence[Port], ledger: VectorLedger | None = None) -> str:
     """The harness as RTLIL text, around a module `top` with these ports that is read from elsewhere.
 
-    Its outputs are the signals of `law_properties(ports)`, or with a ledger those of `ledger_properties(ledger)`.
+    Its outputs are the signals of `law_properties(ports)`, and with a ledger those of `ledger_properties(ledger)` too.
     """
-    harness = _Harness(top, ports, ledger)
-    inputs = [harness.signals[port.name] for port in ports if port.direction == "input" and port.name != "aclk"]
+    if ledger is None:
+        return harness_text(_LawHarness(top, ports, law_properties(ports)))
+    return harness_text(_LedgerHarness(top, ports, ledger))
+
+
+def twins_rtlil(top: str, ports: Sequence[Port]) -> str:
+    """Two copies of a module `top` on the same inputs as RTLIL text; its outputs are the signals of `twin_properties`."""
+    return harness_text(TwinHarness(top, ports, twin_properties(ports)))
+
+
+def harness_text(harness: _Edges) -> str:
+    """A harness as RTLIL text."""
+    inputs = [harness.signals[port.name] for port in harness.ports if port.direction == "input" and port.name != "aclk"]
     return rtlil.convert(
         harness,
         name=PROOF,

@@ -21,7 +21,7 @@ from softstream.hw.verilog import TOP
 from softstream.hw.verilog import verilog as generate
 from softstream.sim.beats import due_beats
 from softstream.sim.golden import golden
-from softstream.sim.proofs.harness import harness_rtlil, ledger_properties
+from softstream.sim.proofs.harness import harness_rtlil, law_properties, ledger_properties
 from softstream.sim.proofs.proof import Progress, Proof, decide_all
 
 __all__ = ["LENGTH", "WIDTH", "output_rules", "patience", "prove_whole", "shrunk"]
@@ -145,7 +145,8 @@ def prove_whole(
     width = config.score_width + sum(field.width for field in sidebands(config))
     ledger = VectorLedger(width, config.max_length, output_rules(config), patience(config))
     text = generate(config, TOP) if verilog is None else verilog
-    harness = harness_rtlil(TOP, top_ports(config), ledger)
+    ports = top_ports(config)
+    items = (*law_properties(ports), *ledger_properties(ledger))
     return decide_all(
-        config, text, harness, ledger_properties(ledger), abstract=False, seconds=seconds, progress=progress
+        config, text, harness_rtlil(TOP, ports, ledger), items, abstract=False, seconds=seconds, progress=progress
     )

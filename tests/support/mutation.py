@@ -1,0 +1,300 @@
+"""What finds a fault: hundreds of heads that are broken on purpose, simulated and model checked.
+
+    PYTHONPATH=tests python -m support.mutation --write      # make mutation; an hour on two cores
+
+Each head is small, as `prove --whole` makes it, and has `PER_HEAD` faults in its Verilog (`support.mutants`). Three questions are
+asked about each of them:
+
+* simulation: does the testbench that `generate --all` emits fail, in Icarus, from registers that hold X?
+* proof: does bounded model checking refute the law or the results (`prove --whole`)?
+* equivalence, where neither does: do the faulty and the original head agree in every cycle from the initial values on, whatever
+  the stalls and resets, proved without a bound on time? Such a change is no fault: it changes a value that nobody reads, for
+  example a register while its valid bit is 0.
+
+What is left survives. `MUTATION` holds the outcome, from which the table of the page is made.
+"""
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from amaranth import Const, Signal
+from support.mutants import SELECTOR, SELECTOR_BITS, Mutant, mutants, schema
+
+from softstream.hw.config.config import Config
+from softstream.hw.contracts.vector_ledger import VectorLedger
+from softstream.hw.plan.derive import plan
+from softstream.hw.plan.ports import Port, sidebands, top_ports
+from softstream.hw.verilog import TOP, verilog
+from softstream.scripts.emit.head import GeneratedHead
+from softstream.scripts.emit.testbench import files
+from softstream.sim.proofs import engine
+from softstream.sim.proofs.harness import TwinHarness, harness_rtlil, harness_text, twin_properties
+from softstream.sim.proofs.whole import output_rules, patience, shrunk
+
+__all__ = ["HEADS", "MUTATION", "PER_HEAD", "examine", "without_initial_values"]
+
+MUTATION = Path(__file__).resolve().parents[2] / "boards" / "measured" / "mutation.json"
+
+PER_HEAD = 18
+
+HEADS: dict[str, Config] = {
+    "argmax, small": Config(mode="argmax", profile="small"),
+    "argmax": Config(mode="argmax"),
+    "argmax, masked": Config(mode="argmax", mask=True),
+    "sigmoid": Config(mode="sigmoid"),
+    "softmax, divider": Config(),
+    "softmax, logarithm": Config(normaliser="logarithm"),
+    "softmax, reciprocal": Config(normaliser="reciprocal"),
+    "softmax, small": Config(profile="small"),
+    "softmax, two passes": Config(accumulator="two_pass", profile="small"),
+    "log-softmax": Config(mode="log_softmax"),
+    "exponential": Config(mode="exponential"),
+    "hardmax": Config(mode="hardmax"),
+    "Top-K": Config(mode="top_k"),
+}
+
+_SEARCH_SECONDS = 10
+_DEEPEST = 60
+_EQUIVALENCE_SECONDS = 40
+_SELECTOR_PORT = Port(SELECTOR, "input", SELECTOR_BITS, "number of the active fault, 0 for none")
+
+
+def without_initial_values(text: str) -> str:
+    """The Verilog whose registers and written memories hold X at the start; tables keep their contents."""
+    text = re.sub(r"^    \w+ = \d+'[hb][0-9a-f]+;\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^    for \((\w+) = 0; .*\n", "", text, flags=re.MULTILINE)
+    return re.sub(r"^  initial begin\n  end\n", "", text, flags=re.MULTILINE)
+
+
+class _Simulation:
+    """The emitted testbench around a head with faults, in Icarus."""
+
+    def __init__(self, config: Config, text: str, folder: Path) -> None:
+        head = GeneratedHead(plan(config), TOP, "head.v")
+        texts = files(head)
+        bench = texts[f"{TOP}_tb.v"]
+        bench = bench.replace(f"    {TOP} dut (\n", f"    {TOP} dut (\n        .{SELECTOR}({SELECTOR}),\n")
+        choice = (
+            f"    reg [{SELECTOR_BITS - 1}:0] {SELECTOR};\n"
+            f'    initial if (!$value$plusargs("{SELECTOR}=%d", {SELECTOR})) {SELECTOR} = 0;\n'
+        )
+        texts[f"{TOP}_tb.v"] = bench.replace(f"module {TOP}_tb;\n", f"module {TOP}_tb;\n{choice}")
+        texts["head.v"] = without_initial_values(text)
+        for name, content in texts.items():
+            (folder / name).write_text(content, encoding="utf-8")
+        self._folder = folder
+        command = ["iverilog", "-g2005", "-s", f"{TOP}_tb", "-o", "bench.vvp", f"{TOP}_tb.v", "head.v"]
+        subprocess.run(command, cwd=folder, check=True)
+
+    def passes(self, number: int) -> bool:
+        """Whether all beats are as they must be with this fault."""
+        command = ["vvp", "-N", "bench.vvp", f"+{SELECTOR}={number}"]
+        try:
+            done = subprocess.run(command, cwd=self._folder, capture_output=True, text=True, timeout=120)
+        except subprocess.TimeoutExpired:
+            return False
+        return "PASS" in done.stdout and "FAIL" not in done.stdout
+
+
+class _Graph:
+    """An and-inverter graph in AIGER's binary form, whose selector becomes a constant."""
+
+    def __init__(self, path: Path) -> None:
+        content = path.read_bytes()
+        header, _, rest = content.partition(b"\n")
+        _, self.highest, self.inputs, latches, outputs, ands, *others = header.split()
+        self.extra = [int(number) for number in others]
+        count = int(latches) + int(outputs) + sum(self.extra)
+        lines = rest.split(b"\n", count)
+        self.latches = [list(map(int, line.split())) for line in lines[: int(latches)]]
+        self.outputs = [int(line) for line in lines[int(latches) : int(latches) + int(outputs)]]
+        self.constraints = [int(line) for line in lines[int(latches) + int(outputs) : count]]
+        first = int(self.inputs) + int(latches) + 1
+        self.gates, data, position = [], lines[count], 0
+
+        def delta() -> int:
+            nonlocal position
+            value, shift = 0, 0
+            while True:
+                byte = data[position]
+                position += 1
+                value |= (byte & 127) << shift
+                shift += 7
+                if byte < 128:
+                    return value
+
+        for number in range(int(ands)):
+            left = 2 * (first + number)
+            large = left - delta()
+            self.gates.append((left, large, large - delta()))
+        self.selector: dict[int, int] = {}
+        self.names: dict[str, int] = {}
+        for line in path.with_suffix(".map").read_text(encoding="utf-8").splitlines():
+            fields = line.split()
+            if fields[0] == "input" and fields[3] == SELECTOR:
+                self.selector[2 * (int(fields[1]) + 1)] = int(fields[2])
+            elif fields[0] == "output":
+                self.names[fields[3]] = int(fields[1])
+
+    def write(self, path: Path, number: int, outputs: Sequence[str]) -> None:
+        """Writes the graph with a fault active, and one output: that one of these is 1."""
+        constant = {literal: number >> bit & 1 for literal, bit in self.selector.items()}
+
+        def value(literal: int) -> int:
+            base = literal & ~1
+            return constant[base] ^ (literal & 1) if base in constant else literal
+
+        gates = [(left, *sorted((value(large), value(small)), reverse=True)) for left, large, small in self.gates]
+        # No output of these is 1: a chain of gates; the output is its inversion.
+        none = 1
+        top = 2 * int(self.highest)
+        for name in outputs:
+            if name in self.names:
+                literal = value(self.outputs[self.names[name]]) ^ 1
+                top += 2
+                gates.append((top, max(none, literal), min(none, literal)))
+                none = top
+        latches = [[value(latch[0]), *latch[1:]] for latch in self.latches]
+        bad, constraints = [none ^ 1], [value(literal) for literal in self.constraints]
+        header = [top // 2, int(self.inputs), len(latches), 1, len(gates), *self.extra]
+        with path.open("wb") as file:
+            file.write(("aig " + " ".join(map(str, header)) + "\n").encode())
+            for latch in latches:
+                file.write((" ".join(map(str, latch)) + "\n").encode())
+            for literal in [*bad, *constraints]:
+                file.write(f"{literal}\n".encode())
+            for left, large, small in gates:
+                file.write(_delta(left - large) + _delta(large - small))
+
+
+def _delta(value: int) -> bytes:
+    """A number in AIGER's form: 7 bits a byte, the lowest first."""
+    parts = bytearray()
+    while value > 127:
+        parts.append(value & 127 | 128)
+        value >>= 7
+    parts.append(value)
+    return bytes(parts)
+
+
+class _Checker:
+    """The proof harness, or that of two copies, around a head with faults."""
+
+    def __init__(self, text: str, harness: str, folder: Path, outputs: Sequence[str], *, initial: bool) -> None:
+        self._folder, self._outputs = folder, outputs
+        path = engine.prepare(text, harness, folder, memories=True, seconds=600, initial=initial)
+        assert path is not None
+        self._graph = _Graph(path)
+
+    def ask(self, number: int, commands: str, seconds: int) -> str:
+        """ABC's words about the statements with a fault active."""
+        path = self._folder / f"fault_{number}.aig"
+        self._graph.write(path, number, self._outputs)
+        words = engine.ask(path, commands, seconds)
+        path.unlink()
+        return words
+
+
+class _Twins(TwinHarness):
+    """A faulty head beside the original one."""
+
+    def twin_wires(self) -> dict[str, Signal]:
+        """The second copy has no fault."""
+        return super().twin_wires() | {SELECTOR: Const(0, SELECTOR_BITS)}  # type: ignore[dict-item]
+
+
+def _ports(config: Config) -> tuple[Port, ...]:
+    return (*top_ports(config), _SELECTOR_PORT)
+
+
+def examine(config: Config, count: int, seed: int, *, proofs: bool = True) -> list[dict[str, Any]]:
+    """The outcome of each fault of a small head: a row with the fault, and `found` by what."""
+    original = verilog(config, TOP)
+    faults = mutants(original, count, seed)
+    text = schema(original, faults)
+    folder = Path(tempfile.mkdtemp(prefix="softstream-mutation-"))
+    try:
+        return _examine(config, text, faults, folder, proofs=proofs)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _examine(
+    config: Config, text: str, faults: Sequence[Mutant], folder: Path, *, proofs: bool
+) -> list[dict[str, Any]]:
+    places = {name: folder / name for name in ("simulation", "proof", "twins")}
+    for place in places.values():
+        place.mkdir()
+    simulation = _Simulation(config, text, places["simulation"])
+    assert simulation.passes(0), "the head without a fault fails"
+    width = config.score_width + sum(field.width for field in sidebands(config))
+    ledger = VectorLedger(width, config.max_length, output_rules(config), patience(config))
+    harness = harness_rtlil(TOP, _ports(config), ledger)
+    laws = [f"{rule.name}_broken" for rule in ledger.rules] + [f"wrong_{rule.name}" for rule in ledger.rules]
+    checker = _Checker(text, harness, places["proof"], [*laws, "late"], initial=False) if proofs else None
+    twins = None
+    rows = []
+    for fault in faults:
+        by_simulation = not simulation.passes(fault.number)
+        by_proof = checker is not None and "was asserted" in checker.ask(
+            fault.number, f"scleanup; bmc3 -T {_SEARCH_SECONDS} -F {_DEEPEST}", _SEARCH_SECONDS
+        )
+        equivalent = False
+        if proofs and not by_simulation and not by_proof:
+            if twins is None:
+                names = [item.signal for item in twin_properties(top_ports(config)) if not item.reached]
+                # The copies start from the same contents: that these do not matter is another statement.
+                twin = _Twins(TOP, _ports(config), twin_properties(top_ports(config)))
+                twins = _Checker(text, harness_text(twin), places["twins"], names, initial=True)
+            words = twins.ask(
+                fault.number, f"scleanup; lcorr; scorr; pdr -T {_EQUIVALENCE_SECONDS}", _EQUIVALENCE_SECONDS
+            )
+            equivalent = engine.is_proof(words)
+        rows.append(
+            {
+                "module": fault.module,
+                "kind": fault.kind,
+                "original": fault.original,
+                "fault": fault.fault,
+                "simulation": by_simulation,
+                "proof": by_proof,
+                "equivalent": equivalent,
+            }
+        )
+    return rows
+
+
+def main() -> None:
+    """Examines the heads and prints, or writes, the outcome."""
+    parser = argparse.ArgumentParser(description="Faults in the Verilog of small heads, and what finds them.")
+    parser.add_argument("--write", action="store_true", help=f"write {MUTATION.name} anew")
+    parser.add_argument("--count", type=int, default=PER_HEAD, help="faults of each head")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("heads", nargs="*", help="some of the heads; without any, all")
+    arguments = parser.parse_args()
+    outcome = {}
+    for name in arguments.heads or HEADS:
+        outcome[name] = examine(shrunk(HEADS[name]), arguments.count, arguments.seed)
+        counts = Counter(
+            "simulation and proof" if row["simulation"] and row["proof"] else
+            next((key for key in ("simulation", "proof", "equivalent") if row[key]), "survives")
+            for row in outcome[name]
+        )  # fmt: skip
+        print(name, dict(counts), flush=True)
+        for row in outcome[name]:
+            if not (row["simulation"] or row["proof"] or row["equivalent"]):
+                print(f"  survives: {row['module']}: {row['original']}  →  {row['fault']}", flush=True)
+        if arguments.write:
+            MUTATION.write_text(json.dumps(outcome, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
