@@ -404,6 +404,16 @@ def _artefact_options(function: Verb) -> Verb:
     help="Name of the top module, prefix of all others; default softstream_MODE_DIGEST, unique for each configuration.",
 )
 @_PART
+@click.option(
+    "--no-initial", is_flag=True, help="Leave initial values to tables; registers and memories start unknown."
+)
+@click.option(
+    "--memory-init",
+    type=click.Choice(("inline", "readmemh", "case")),
+    default="inline",
+    show_default=True,
+    help="Words of tables: in an initial block, in files that $readmemh reads, or as functions of case statements.",
+)
 @_artefact_options
 def _generate(
     config: Config,
@@ -411,6 +421,8 @@ def _generate(
     output: str,
     name: str | None,
     part_name: str | None,
+    no_initial: bool,
+    memory_init: str,
     every_artefact: bool,
     **flags: bool,
 ) -> None:
@@ -418,7 +430,7 @@ def _generate(
     from softstream.scripts.verbs.generate import generate
 
     artefacts = [n for n in ARTEFACTS if every_artefact or flags[n.replace("-", "_")]]
-    generate(config, Path(output), console, artefacts, name)
+    generate(config, Path(output), console, artefacts, name, initial_values=not no_initial, memory_init=memory_init)
 
 
 @_verb()

@@ -2,6 +2,6 @@
 
 from softstream.hw.verilog.names import TOP, default_name
 from softstream.hw.verilog.synthesis import source_lines, synthesis_verilog
-from softstream.hw.verilog.text import verilog
+from softstream.hw.verilog.text import GeneratedText, generated_text, verilog
 
-__all__ = ["TOP", "default_name", "source_lines", "synthesis_verilog", "verilog"]
+__all__ = ["TOP", "GeneratedText", "default_name", "generated_text", "source_lines", "synthesis_verilog", "verilog"]

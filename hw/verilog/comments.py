@@ -6,7 +6,7 @@ import ast
 import inspect
 import textwrap
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -65,8 +65,11 @@ def _component(path: str, number: int) -> tuple[str, str, str]:
     return f"{here.name}/{place.relative_to(here).as_posix()}", getattr(node, "name", ""), text
 
 
-def head_comment(config: Config, name: str) -> Iterator[str]:
-    """What the head computes, how fast and how exactly, its keys and ports, and the rules of its use."""
+def head_comment(config: Config, name: str, files: Sequence[str]) -> Iterator[str]:
+    """What the head computes, how fast and how exactly, its keys and ports, and the rules of its use.
+
+    `files`: those that the text reads.
+    """
     derived = plan(config)
     yield from _paragraph(f"{name}: {config.traits.summary}")
     yield "//"
@@ -93,6 +96,9 @@ def head_comment(config: Config, name: str) -> Iterator[str]:
     yield "// Rules:"
     for rule in _rules(derived):
         yield from _paragraph(rule, "  - ", "    ")
+    if files:
+        text = f"Tools read {', '.join(files)} from the folder in which they run, or from that of this file."
+        yield from _paragraph(text, "  - ", "    ")
 
 
 def _rules(derived: Plan) -> Iterator[str]:

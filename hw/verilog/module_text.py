@@ -13,10 +13,10 @@ from itertools import pairwise
 
 from softstream.hw.verilog.expressions import Expression, choice, concatenated, constant, extended, infix, prefix, span
 from softstream.hw.verilog.names import Names, plain
-from softstream.hw.verilog.netlist import Assignment, Cell, Chunk, Process, Signal, Switch, width_of
+from softstream.hw.verilog.netlist import Assignment, Cell, Chunk, Memory, Process, Signal, Switch, width_of
 from softstream.hw.verilog.usage import Usage, edges
 
-__all__ = ["Line", "ModuleText"]
+__all__ = ["TABLES", "InitialValues", "Line", "ModuleText"]
 
 _LONGEST_LINE = 118
 _LONGEST_LOOP = 4096
@@ -34,6 +34,20 @@ _GENERIC = re.compile(r"^\\[io]_|\$")
 """Names of streams, which each component calls `i` and `o`, and numbered or missing names."""
 
 _BREAKS = (", ", " | ", " & ", " ^ ", " + ", " : ", " ? ")
+
+
+@dataclass(frozen=True)
+class InitialValues:
+    """Which initial values the text states, and how."""
+
+    state: bool = True
+    """Whether registers and written memories have one; the tables of constants always do."""
+    tables: str = "inline"
+    """How tables of constants get their words: one of `TABLES`."""
+
+
+TABLES = ("inline", "readmemh", "case")
+"""Assignments in an `initial` block, a file beside the text, or a function instead of a memory."""
 
 
 @dataclass(frozen=True)
@@ -57,19 +71,32 @@ def _folded(text: str, source: str = "", declares: str = "") -> Iterator[Line]:
     yield Line(text, source, declares)
 
 
+def _filled(items: Sequence[str], indent: str, source: str) -> Iterator[Line]:
+    """Short statements, as many in a line as it holds."""
+    text = ""
+    for item in items:
+        if text and len(text) + 1 + len(item) > _LONGEST_LINE:
+            yield Line(text, source)
+            text = ""
+        text = f"{text} {item}" if text else f"{indent}{item}"
+    if text:
+        yield Line(text, source)
+
+
 class ModuleText:
     """The text of a module.
 
     `ports`: module → port in the netlist → its name in the text. `modules`: module → its name in the text.
-    `initial`: whether registers have initial values.
     """
 
     def __init__(
-        self, usage: Usage, ports: Mapping[str, Mapping[str, str]], modules: Mapping[str, str], *, initial: bool
+        self, usage: Usage, ports: Mapping[str, Mapping[str, str]], modules: Mapping[str, str], initial: InitialValues
     ) -> None:
         self._usage, self._module = usage, usage.module
         self._ports, self._modules = ports, modules
         self._initial = initial
+        self.files: dict[str, str] = {}
+        """File name → text: the contents of memories that the module reads from files."""
         self._names = Names(self._module.path.rpartition(".")[2])
         self._chosen: dict[str, str] = {}
         self._aliases: dict[Chunk, str] = {}
@@ -356,30 +383,55 @@ class ModuleText:
             row, name = self._module.wires[wire], self._name(wire)
             if not row.direction:
                 yield Line(f"  reg {span(row.width)}{name};", row.source or cell.source, name)
-            if row.initial is not None and self._initial:
+            if row.initial is not None and self._initial.state:
                 initial.append(Line(f"    {name} = {constant(row.width, row.initial).text};", row.source))
         if initial:
             yield from (Line("  initial begin"), *initial, Line("  end"))
 
     def _memories(self) -> Iterator[Line]:
         for memory in self._module.memories.values():
+            if self._is_function(memory):
+                yield from self._function(memory)
+                continue
             name = self._name(memory.name)
             attributes = ", ".join(f"{key} = {value}" for key, value in memory.attributes.items())
             prefix_text = f"(* {attributes} *) " if attributes else ""
             yield Line(f"  {prefix_text}reg {span(memory.width)}{name} [0:{memory.depth - 1}];", memory.source, name)
-            if not any(memory.words):
-                yield from self._zeros(name, memory.width, memory.depth)
-                continue
-            yield Line("  initial begin")
-            text = ""
-            for row, word in enumerate(memory.words):
-                item = f"{name}[{row}] = {constant(memory.width, word).text};"
-                if text and len(text) + 1 + len(item) > _LONGEST_LINE:
-                    yield Line(text, memory.source)
-                    text = ""
-                text = f"{text} {item}" if text else f"    {item}"
-            yield Line(text, memory.source)
-            yield Line("  end")
+            if memory.written and not any(memory.words):
+                if self._initial.state:
+                    yield from self._zeros(name, memory.width, memory.depth)
+            elif self._initial.tables == "readmemh":
+                file = f"{self._modules[self._module.path]}_{name}.mem"
+                digits = -(-memory.width // 4)
+                self.files[file] = "".join(f"{word:0{digits}x}\n" for word in memory.words)
+                yield Line(f'  initial $readmemh("{file}", {name});', memory.source)
+            else:
+                yield Line("  initial begin")
+                items = [
+                    f"{name}[{row}] = {constant(memory.width, word).text};" for row, word in enumerate(memory.words)
+                ]
+                yield from _filled(items, "    ", memory.source)
+                yield Line("  end")
+
+    def _is_function(self, memory: Memory) -> bool:
+        """Whether the text has a function in place of a memory."""
+        return self._initial.tables == "case" and not memory.written
+
+    def _function(self, memory: Memory) -> Iterator[Line]:
+        """A table as a function, for tools that ignore the initial values of memories."""
+        name = self._name(memory.name)
+        digits, row_name = max(1, (memory.depth - 1).bit_length()), self._names.new(f"{name}_row")
+        yield Line(f"  function {span(memory.width)}{name};", memory.source, name)
+        yield Line(f"    input {span(digits)}{row_name};")
+        yield Line(f"    case ({row_name})")
+        items = [
+            f"{constant(digits, row).text}: {name} = {constant(memory.width, word).text};"
+            for row, word in enumerate(memory.words)
+        ]
+        yield from _filled(items, "      ", memory.source)
+        yield Line(f"      default: {name} = {constant(memory.width, 0).text};")
+        yield Line("    endcase")
+        yield Line("  endfunction")
 
     def _zeros(self, name: str, width: int, depth: int) -> Iterator[Line]:
         index = self._names.new(f"{name}_index")
@@ -466,8 +518,12 @@ class ModuleText:
             elif cell.kind == "$memrd_v2":
                 clock = self._signal(cell.ports["CLK"]).text
                 enable = self._enable(cell.ports["EN"])
-                memory, address = self._chosen[cell.parameters["MEMID"]], self._address(cell.ports["ADDR"])
-                text = f"{self._name(cell.ports['DATA'][0].wire)} <= {memory}[{address}];"
+                name, address = self._chosen[cell.parameters["MEMID"]], self._address(cell.ports["ADDR"])
+                if self._is_function(self._module.memories[cell.parameters["MEMID"]]):
+                    word = f"{name}({address})"
+                else:
+                    word = f"{name}[{address}]"
+                text = f"{self._name(cell.ports['DATA'][0].wire)} <= {word};"
                 conditional.append([*_folded(f"  always @(posedge {clock}) {enable}{text}", cell.source)])
             elif cell.kind == "$memwr_v2":
                 clock = self._signal(cell.ports["CLK"]).text
@@ -492,7 +548,7 @@ class ModuleText:
 
     def _address(self, signal: Signal) -> str:
         """The address of a word; a memory of one word has an address without bits."""
-        return self._signal(signal).text if signal else "0"
+        return self._signal(signal).text if signal else "1'b0"
 
     def _enable(self, signal: Signal) -> str:
         if not signal[0].wire:

@@ -1,7 +1,8 @@
 """Verilog of a configuration: the same bytes from the same configuration, on every machine."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 from amaranth.back import rtlil
@@ -9,56 +10,78 @@ from amaranth.hdl import UnusedElaboratable
 
 from softstream.hw.axi import AxiTop
 from softstream.hw.config.config import Config
+from softstream.hw.errors import UserError
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import top_ports
 from softstream.hw.verilog.comments import component_comment, head_comment
-from softstream.hw.verilog.module_text import ModuleText
+from softstream.hw.verilog.module_text import TABLES, InitialValues, ModuleText
 from softstream.hw.verilog.names import Names, check_name, default_name, plain
 from softstream.hw.verilog.netlist import read_rtlil
 from softstream.hw.verilog.usage import Usage, port_names
 
-__all__ = ["verilog"]
+__all__ = ["GeneratedText", "generated_text", "verilog"]
 
 _LINT = "DECLFILENAME UNUSEDSIGNAL"
 """Warnings of `verilator -Wall` that the text switches off: it has many modules in one file, and payloads with unread bits."""
 
 
-def verilog(config: Config, name: str | None = None) -> str:
+@dataclass(frozen=True)
+class GeneratedText:
+    """The Verilog of a head, and the files that it reads."""
+
+    verilog: str
+    files: Mapping[str, str]
+    """File name → text: the words of each table, where `memory_init` is `"readmemh"`; else empty."""
+
+
+def verilog(
+    config: Config, name: str | None = None, *, initial_values: bool = True, memory_init: str = "inline"
+) -> str:
     """The generated top as Verilog text, with AXI4-Stream ports (see `ports.top_ports`).
 
     `name`: the name of the top module, and the prefix of all others; without it, `default_name`, which differs from that of
-    any other configuration. So heads of several configurations share one design. The text depends on the configuration, the
-    name and the version of Amaranth alone; no other tool takes part.
+    any other configuration. So heads of several configurations share one design. The text depends on the arguments and on the
+    version of Amaranth alone; no other tool takes part.
 
-    Raises `UserError` as `plan` does, and for a name that is no identifier of Verilog and VHDL.
+    `initial_values`: without them registers and written memories start with unknown contents, and one clock edge with
+    `aresetn` low makes the head ready; tables of constants keep theirs. `memory_init`: `"inline"` assigns the words of a table
+    in an `initial` block; `"readmemh"` reads them from the files that `generated_text` returns; `"case"` makes a function of
+    the table, for tools that ignore initial values of memories.
+
+    Raises `UserError` as `plan` does, for a name that is no identifier of Verilog and VHDL, and for another `memory_init`.
     """
+    return generated_text(config, name, initial_values=initial_values, memory_init=memory_init).verilog
+
+
+def generated_text(
+    config: Config, name: str | None = None, *, initial_values: bool = True, memory_init: str = "inline"
+) -> GeneratedText:
+    """The text of `verilog`, and the files that it reads. Parameters and errors are those of `verilog`."""
     name = default_name(config) if name is None else name
     check_name(name)
-    return _text(config, name)
+    if memory_init not in TABLES:
+        raise UserError(f"memory_init {memory_init!r}: must be one of {', '.join(TABLES)}; for example case")
+    return _text(config, name, InitialValues(initial_values, memory_init))
 
 
 @lru_cache(maxsize=32)
-def _text(config: Config, name: str) -> str:
+def _text(config: Config, name: str, initial: InitialValues) -> GeneratedText:
     plan(config)
-    return "".join(f"{line}\n" for line in _lines(config, name))
-
-
-def _lines(config: Config, name: str) -> Iterator[str]:
-    yield from head_comment(config, name)
-    for rule in _LINT.split():
-        yield f"/* verilator lint_off {rule} */"
     modules = {module.path: module for module in read_rtlil(_netlist(config, name))}
     usages = {path: Usage(module, modules) for path, module in modules.items()}
     ports = port_names(usages)
     scope = Names()
     names = {path: scope.new("_".join(map(plain, path.split(".")))) for path in modules}
+    body: list[str] = []
+    files: dict[str, str] = {}
     for path, usage in usages.items():
-        yield ""
-        yield from component_comment(".".join(map(plain, path.split(".")[1:])), usage.module.source)
-        for line in ModuleText(usage, ports, names, initial=True).lines():
-            yield line.text
-    for rule in _LINT.split():
-        yield f"/* verilator lint_on {rule} */"
+        module = ModuleText(usage, ports, names, initial)
+        place = ".".join(map(plain, path.split(".")[1:]))
+        body += ["", *component_comment(place, usage.module.source), *(line.text for line in module.lines())]
+        files |= module.files
+    head = [*head_comment(config, name, sorted(files)), *(f"/* verilator lint_off {rule} */" for rule in _LINT.split())]
+    tail = [f"/* verilator lint_on {rule} */" for rule in _LINT.split()]
+    return GeneratedText("".join(f"{line}\n" for line in (*head, *body, *tail)), files)
 
 
 def _netlist(config: Config, name: str) -> str:

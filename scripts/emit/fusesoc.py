@@ -19,7 +19,7 @@ filesets:
   rtl:
     files:
       - {verilog}
-    file_type: verilogSource
+{memories}    file_type: verilogSource
   tb:
     files:
       - {module}_tb.v: {{file_type: verilogSource}}
@@ -70,6 +70,7 @@ def files(head: GeneratedHead) -> dict[str, str]:
         core=core_name(head),
         verilog=head.verilog_file,
         module=head.module,
+        memories="".join(f"      - {name}: {{file_type: user, copyto: {name}}}\n" for name in head.memory_files),
         # The testbench reads them from the folder that it runs in.
         beats="\n".join(f"      - {name}: {{file_type: user, copyto: {name}}}" for name in beats),
     )

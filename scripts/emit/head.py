@@ -34,6 +34,8 @@ class GeneratedHead:
     """Name of the top module, and the prefix of all names that an artefact defines."""
     verilog_file: str
     """Name of the Verilog file, in the folder of the artefacts."""
+    memory_files: tuple[str, ...] = ()
+    """Names of the files that it reads with `$readmemh`."""
 
     @property
     def config(self) -> Config:

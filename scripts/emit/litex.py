@@ -1,5 +1,6 @@
 """A LiteX module of the head: its streams as LiteX endpoints, and the Verilog as a source of the platform."""
 
+from softstream.hw.errors import UserError
 from softstream.scripts.emit.head import GeneratedHead, StreamPorts
 
 __all__ = ["files"]
@@ -9,7 +10,15 @@ _NAMES = {"s_axis": "sink", "m_axis": "source"}
 
 
 def files(head: GeneratedHead) -> dict[str, str]:
-    """`MODULE_litex.py`, with the class `Head`."""
+    """`MODULE_litex.py`, with the class `Head`.
+
+    Raises `UserError` for Verilog that reads files: LiteX runs the tools in a folder without them.
+    """
+    if head.memory_files:
+        raise UserError(
+            "--litex with --memory-init readmemh: LiteX runs the tools in another folder, without the files of the memories; "
+            "use --memory-init case, or inline"
+        )
     return {f"{head.module}_litex.py": _text(head)}
 
 

@@ -43,6 +43,7 @@ def _component(head: GeneratedHead) -> str:
             f"add_fileset {name} {kind}",
             f"set_fileset_property {name} TOP_LEVEL {head.module}",
             f"add_fileset_file {head.verilog_file} VERILOG PATH {head.verilog_file} TOP_LEVEL_FILE",
+            *(f"add_fileset_file {file} OTHER PATH {file}" for file in head.memory_files),
             "",
         ]
     lines += [

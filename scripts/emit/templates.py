@@ -83,6 +83,10 @@ def _amaranth(head: GeneratedHead) -> str:
             "        m = Module()",
             "        if platform is not None:",
             "            platform.add_file(VERILOG.name, VERILOG.read_text())",
+            *(
+                f'            platform.add_file("{file}", VERILOG.with_name("{file}").read_text())'
+                for file in head.memory_files
+            ),
             "        m.submodules.head = Instance(",
             f'            "{head.module}",',
             "            i_aclk=ClockSignal(),",

@@ -80,10 +80,10 @@ _BENCH = """\
 // This file belongs to whoever generated it; no condition is attached to its use.
 
 module ${module}_tb;
-    reg aclk, aresetn;
-    reg [31:0] random;
-    integer cycle, beat_in;
-    reg s_axis_tvalid;
+    reg aclk = 0, aresetn = 0;
+    reg [31:0] random = 32'h5eed0001;
+    integer cycle = 0, beat_in = 0, idle = 0;
+    reg s_axis_tvalid = 0;
 $declarations
     $module dut (
 $connections
@@ -103,21 +103,11 @@ $connections
         end
     endtask
 
-    // The inputs change after time zero, because simulators differ in what they evaluate at time zero.
-    initial begin
-        aclk = 0;
-        #1 aresetn = 0;
-        s_axis_tvalid = 0;
-        random = 32'h5eed0001;
-        cycle = 0;
-        beat_in = 0;
-$resets
-        #4 forever #5 aclk = !aclk;
-    end
+    always #5 aclk = !aclk;
 
     always @(posedge aclk) begin
         cycle <= cycle + 1;
-        if (cycle == 3) aresetn <= 1;
+        aresetn <= 1;  // one edge with a low reset is enough
         random <= {random[30:0], random[31] ^ random[21] ^ random[1] ^ random[0]};
         if (aresetn && (!s_axis_tvalid || s_axis_tready)) begin
             s_axis_tvalid <= 0;
@@ -137,8 +127,6 @@ $resets
         end
         if (cycle == $limit) fail("time limit", beat_in);
     end
-    integer idle;
-    initial idle = 0;
 $checkers
 endmodule
 """
@@ -148,8 +136,8 @@ _CHECKER = """
     reg [$high:0] due_$prefix [0:$last];
     initial $$readmemh("$file", due_$prefix);
     wire [$high:0] word_$prefix = {$signals};
-    reg [$high:0] held_$prefix;
-    reg waiting_$prefix;
+    reg [$high:0] held_$prefix = 0;
+    reg waiting_$prefix = 0;
     always @(posedge aclk) begin
         ${prefix}_tready <= cycle[9] || random[$tap] || random[$other_tap];
         waiting_$prefix <= aresetn && ${prefix}_tvalid && !${prefix}_tready;
@@ -172,13 +160,8 @@ _CHECKER = """
 
 _MASK = """
     // Bytes of a lane without an element hold anything.
-    reg [$high:0] cared_$prefix;
-    integer byte_$prefix;
-    always @* begin
-        cared_$prefix = {${bits}{1'b1}};
-        for (byte_$prefix = 0; byte_$prefix < $bytes; byte_$prefix = byte_$prefix + 1)
-            cared_$prefix[8 * byte_$prefix +: 8] = {8{due_$prefix[beat_$prefix][$keep_low + byte_$prefix]}};
-    end
+    wire [$high:0] due_now_$prefix = due_$prefix[beat_$prefix];
+    wire [$high:0] cared_$prefix = {$cared};
 """
 
 
@@ -195,14 +178,13 @@ def _text(head: GeneratedHead, ports: dict[str, Port], beats: dict[str, list[Bea
     prefixes = [output.prefix for output in outputs(head.config)]
     names = list(ports)
     inputs = _fields(head, ports, "s_axis")
-    declarations = [f"    reg {_range(port)}{port.name};" for port in inputs]
+    declarations = [f"    reg {_range(port)}{port.name} = 0;" for port in inputs]
     declarations.append("    wire s_axis_tready;")
-    resets, checkers = [], []
+    checkers = []
     for number, prefix in enumerate(prefixes):
         fields = _fields(head, ports, prefix)
         declarations += [f"    wire {_range(port)}{port.name};" for port in (*fields, ports[f"{prefix}_tvalid"])]
-        declarations += [f"    reg {prefix}_tready;", f"    integer beat_{prefix};"]
-        resets += [f"        {prefix}_tready = 0;", f"        beat_{prefix} = 0;", f"        waiting_{prefix} = 0;"]
+        declarations += [f"    reg {prefix}_tready = 0;", f"    integer beat_{prefix} = 0;"]
         checkers.append(_checker(head, fields, prefix, len(beats[prefix]), number))
     icarus, verilator = commands(head)
     return Template(_BENCH).substitute(
@@ -218,7 +200,6 @@ def _text(head: GeneratedHead, ports: dict[str, Port], beats: dict[str, list[Bea
         input_signals=_joined(inputs),
         stimulus_file=beats_file(head, "s_axis"),
         beats=len(beats["s_axis"]),
-        resets="\n".join(resets),
         done=" && ".join(f"beat_{prefix} == {len(beats[prefix])}" for prefix in prefixes),
         total=sum(len(beats[prefix]) for prefix in prefixes),
         limit=_CYCLES_PER_BEAT * sum(map(len, beats.values())) + 10_000,
@@ -242,10 +223,9 @@ def _checker(head: GeneratedHead, fields: Sequence[Port], prefix: str, count: in
     mask = ""
     if any(port.name == f"{prefix}_tkeep" for port in fields):
         data = fields[0].width
+        kept = [f"{{8{{due_now_{prefix}[{data + byte}]}}}}" for byte in reversed(range(data // 8))]
         values |= {
-            "bits": width,
-            "bytes": data // 8,
-            "keep_low": data,
+            "cared": ", ".join([f"{{{width - data}{{1'b1}}}}", *kept]),
             "different": f"((word_{prefix} ^ due_{prefix}[beat_{prefix}]) & cared_{prefix}) !== 0",
         }
         mask = _MASK

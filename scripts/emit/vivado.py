@@ -83,6 +83,9 @@ def _constraints(head: GeneratedHead) -> str:
 def _script(head: GeneratedHead) -> str:
     core = "[ipx::current_core]"
     associated = [f"ipx::associate_bus_interfaces -busif {stream.prefix} -clock aclk {core}" for stream in head.streams]
+    sources = " ".join(
+        f"[file join $here {file}]" for file in (head.verilog_file, f"{head.module}_ip.v", *head.memory_files)
+    )
     return "\n".join(
         [
             f"# Packages the {head.origin},",
@@ -90,7 +93,7 @@ def _script(head: GeneratedHead) -> str:
             "set here [file dirname [file normalize [info script]]]",
             f"set root [file join $here {head.module}_ip]",
             f"create_project -in_memory {head.module}_ip",
-            f"add_files [list [file join $here {head.verilog_file}] [file join $here {head.module}_ip.v]]",
+            f"add_files [list {sources}]",
             f"set_property top {head.module}_ip [current_fileset]",
             f"add_files -fileset constrs_1 [file join $here {head.module}_ooc.xdc]",
             f"set_property USED_IN {{out_of_context synthesis implementation}} [get_files {head.module}_ooc.xdc]",
@@ -182,6 +185,10 @@ def _component(head: GeneratedHead) -> str:
             entry = _add(file_set, "file")
             _add(entry, "name", file)
             _add(entry, "fileType", "verilogSource")
+        for file in head.memory_files:
+            entry = _add(file_set, "file")
+            _add(entry, "name", file)
+            _add(entry, "userFileType", "mem")
     _add(root, "description", f"The {head.origin}")
     ElementTree.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'

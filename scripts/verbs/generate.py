@@ -15,7 +15,7 @@ import softstream
 from softstream.hw.config.config import Config
 from softstream.hw.plan.derive import Plan, plan
 from softstream.hw.plan.ports import Port
-from softstream.hw.verilog import default_name, verilog
+from softstream.hw.verilog import default_name, generated_text
 from softstream.scripts.console import Console
 from softstream.scripts.emit import ARTEFACTS, artefact_files
 from softstream.scripts.emit.head import GeneratedHead
@@ -24,20 +24,35 @@ from softstream.scripts.output import check_directory, write_directory
 __all__ = ["generate", "manifest", "template", "texts"]
 
 
-def texts(config: Config, artefacts: Sequence[str] = (), name: str | None = None) -> dict[str, str]:
-    """File name → text of the generated files, without times and paths: configuration and name alone decide the bytes.
+def texts(
+    config: Config,
+    artefacts: Sequence[str] = (),
+    name: str | None = None,
+    *,
+    initial_values: bool = True,
+    memory_init: str = "inline",
+) -> dict[str, str]:
+    """File name → text of the generated files, without times and paths: the arguments alone decide the bytes.
 
-    `artefacts` are names of `emit.ARTEFACTS`. `name`: the top module, the prefix of the others and the stem of their files,
-    as `verilog` says. Raises `UserError` for an artefact that does not cover the configuration, and for a name as `verilog`.
+    `artefacts` are names of `emit.ARTEFACTS`. `name`: the top module, the prefix of the others and the stem of their files.
+    `initial_values`, `memory_init`: as for `verilog`. Raises `UserError` for an artefact that does not cover the configuration,
+    and as `verilog` does.
     """
     name = default_name(config) if name is None else name
     derived = plan(config)
-    text = f"{_header(config, name)}\n//\n{verilog(config, name)}"
-    accompanying = artefact_files(GeneratedHead(derived, name, f"{name}.v"), artefacts)
+    generated = generated_text(config, name, initial_values=initial_values, memory_init=memory_init)
+    text = f"{_header(config, name)}\n//\n{generated.verilog}"
+    accompanying = artefact_files(GeneratedHead(derived, name, f"{name}.v", tuple(generated.files)), artefacts)
     document = manifest(derived, text, name)
+    document["verilog"] |= {
+        "initial_values": initial_values,
+        "memory_init": memory_init,
+        "memory_files": sorted(generated.files),
+    }
     document |= {"artefacts": {artefact: sorted(files) for artefact, files in accompanying.items()}}
     return {
         f"{name}.v": text,
+        **generated.files,
         f"{name}.veo": template(derived, name),
         "config.toml": tomli_w.dumps(config.to_sections()),
         "manifest.json": json.dumps(document, indent=2, ensure_ascii=False) + "\n",
@@ -102,13 +117,20 @@ def _listed(ports: Iterable[Port]) -> list[str]:
 
 
 def generate(
-    config: Config, directory: Path, console: Console, artefacts: Sequence[str] = (), name: str | None = None
+    config: Config,
+    directory: Path,
+    console: Console,
+    artefacts: Sequence[str] = (),
+    name: str | None = None,
+    *,
+    initial_values: bool = True,
+    memory_init: str = "inline",
 ) -> None:
-    """Writes the generated files and the named artefacts into `directory`: all of them or none."""
+    """Writes the files of `texts` into `directory`: all of them or none."""
     check_directory("-o", directory)
     name = default_name(config) if name is None else name
     with console.progress("generating"):
-        contents = texts(config, artefacts, name)
+        contents = texts(config, artefacts, name, initial_values=initial_values, memory_init=memory_init)
     write_directory("-o", directory, contents)
     document = json.loads(contents["manifest.json"])
     console.document({**document, "directory": str(directory), "files": sorted(contents)})

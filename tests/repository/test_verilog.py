@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from support.front_ends import icarus, icarus_run, verilator, yosys
+from support.front_ends import icarus, verilator, yosys
 from support.rtlil_hashes import CONFIGURATIONS
 from support.verilog_text import code
 
@@ -163,46 +163,6 @@ def test_every_name_is_a_plain_identifier_and_no_keyword() -> None:
 def test_combinational_logic_waits_for_no_event() -> None:
     """A testbench may initialise its inputs in their declarations, without an event that `always @*` would wait for."""
     assert set(re.findall(r"always[^;\n]*?@ ?\(?(\w+|\*)", all_presets())) == {"posedge"}
-
-
-def initialised_bench(config: Config) -> str:
-    """A testbench whose inputs have their values from their declarations; it prints the beats of the first output."""
-    ports = top_ports(config)
-    lines = ["module bench;"]
-    for port in ports:
-        span = f"[{port.width - 1}:0] " if port.width > 1 else ""
-        constant = {"s_axis_tkeep": f"{{{port.width}{{1'b1}}}}"}.get(port.name, int(port.name.endswith("tready")))
-        kind, initial = ("reg", f" = {constant}") if port.direction == "input" else ("wire", "")
-        lines.append(f"  {kind} {span}{port.name}{initial};")
-    connections = ", ".join(f".{port.name}({port.name})" for port in ports)
-    return "\n".join(
-        [
-            *lines,
-            f"  {TOP} head ({connections});",
-            "  always #5 aclk <= ~aclk;",
-            "  integer cycle = 0, taken = 0;",
-            "  always @(posedge aclk) begin",
-            "    cycle <= cycle + 1;",
-            "    if (cycle == 1) begin aresetn <= 1; s_axis_tvalid <= 1; end",
-            "    if (s_axis_tvalid) begin",
-            '      if (s_axis_tready === 1\'bx) $display("unknown ready");',
-            "      if (s_axis_tready) begin s_axis_tlast <= taken == 2; s_axis_tvalid <= taken < 3; taken <= taken + 1; end",
-            "    end",
-            '    if (aresetn && m_axis_tvalid !== 1\'b0) $display("beat %b %b %b", m_axis_tvalid, m_axis_tlast, m_axis_tuser);',
-            "    if (cycle == 400) $finish;",
-            "  end",
-            "endmodule",
-        ]
-    )
-
-
-@pytest.mark.parametrize("name", ["preset/top-k-int8", "member/temperature-lanes-4", "preset/softmax-int8-small"])
-def test_a_testbench_may_initialise_its_inputs_in_their_declarations(name: str, tmp_path: Path) -> None:
-    config = CONFIGURATIONS[name]
-    output = icarus_run(verilog(config, TOP) + initialised_bench(config), tmp_path)
-    assert output.splitlines()
-    assert "x" not in output.lower()
-    assert re.search(r"^beat 1 1 ", output, re.MULTILINE)
 
 
 def test_the_header_says_how_to_use_the_head() -> None:

@@ -5,6 +5,7 @@ import shlex
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,9 +25,9 @@ def head(config: Config, name: str = NAME) -> GeneratedHead:
     return GeneratedHead(plan(config), name, f"{name}.v")
 
 
-def generated(folder: Path, config: Config, artefacts: Sequence[str], name: str = NAME) -> Path:
-    """The folder, with the files of these artefacts and the Verilog."""
-    for file, text in texts(config, artefacts, name).items():
+def generated(folder: Path, config: Config, artefacts: Sequence[str], name: str = NAME, **options: Any) -> Path:
+    """The folder, with the files of these artefacts and the Verilog. `options`: those of `texts`."""
+    for file, text in texts(config, artefacts, name, **options).items():
         (folder / file).write_text(text, encoding="utf-8")
     return folder
 
