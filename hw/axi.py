@@ -1,5 +1,6 @@
 """The top of the generated Verilog: AXI4-Stream edges around the head."""
 
+from itertools import pairwise
 from typing import Any
 
 from amaranth import Cat, ClockDomain, Const, Module, Value
@@ -18,7 +19,7 @@ class AxiTop(wiring.Component):
     """Plain wires with the names that AXI4-Stream tools infer; `ports.top_ports` lists and explains them.
 
     tdata fields are byte-aligned: codes are zero-extended, scores sign-extended where they are signed; the upper bits of
-    s_axis_tdata are ignored. With several lanes tkeep tells which of them hold something, as `streams.score_layout` says.
+    s_axis_tdata are ignored. tkeep tells which lanes hold something, as `streams.score_layout` says.
     aresetn is synchronous and active low. The wrapper adds no latency.
     """
 
@@ -46,9 +47,12 @@ class AxiTop(wiring.Component):
             head.i.valid.eq(self.s_axis_tvalid),
             self.s_axis_tready.eq(head.i.ready),
         ]
-        for lane, name in enumerate(keep_names(lanes), 1):
-            # The lowest byte of a lane speaks for the lane.
-            m.d.comb += head.i.payload[name].eq(self.s_axis_tkeep[lane * score_bits // 8])
+        if self._config.tkeep:
+            self._kept(m, head.i.payload, score_bits // 8)
+        else:
+            for lane, name in enumerate(keep_names(lanes), 1):
+                # The lowest byte of a lane speaks for the lane.
+                m.d.comb += head.i.payload[name].eq(self.s_axis_tkeep[lane * score_bits // 8])
         low = 0
         for field in sidebands(self._config):
             for name in each_lane(field.name, field.copies(self._config)):
@@ -57,6 +61,19 @@ class AxiTop(wiring.Component):
         for output in outputs(self._config):
             self._outgoing(m, output, getattr(head, output.port))
         return m
+
+    def _kept(self, m: Module, beat: Any, lane_bytes: int) -> None:
+        """The lanes that s_axis_tkeep selects. A lane with any byte holds an element; every other pattern leaves a gap."""
+        lanes = self._config.lanes
+        kept = [self.s_axis_tkeep.word_select(lane, lane_bytes) for lane in range(lanes)]
+        held = [lane.any() for lane in kept]
+        torn = [lane.any() & ~lane.all() for lane in kept] if lane_bytes > 1 else []
+        above_gap = [~below & above for below, above in pairwise(held)]
+        m.d.comb += [
+            beat.null.eq(~self.s_axis_tkeep.any()),
+            beat.gap.eq(Cat(*torn, *above_gap).any()),
+            *(beat[name].eq(lane) for name, lane in zip(keep_names(lanes), held[1:], strict=True)),
+        ]
 
     def _outgoing(self, m: Module, output: Output, source: Any) -> None:
         payload, lanes = source.payload, output.lanes(self._config)

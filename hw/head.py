@@ -9,6 +9,7 @@ from softstream.hw.modes.two_pass import TwoPass
 from softstream.hw.numbers.composition import composition
 from softstream.hw.options.composed import Composed
 from softstream.hw.options.groups import Grouped
+from softstream.hw.options.null_beats import WithoutNullBeats
 
 __all__ = ["Head"]
 
@@ -19,11 +20,17 @@ def Head(config: Config) -> HeadInterface:
     Ports: `i`, stream of {score, last}, and the mode's output streams, the first of them `o` (see `ports.outputs`).
     Latency and interval are those of `plan(config)`.
     """
+    head = _head(config)
+    return WithoutNullBeats(config, head) if config.tkeep else head
+
+
+def _head(config: Config) -> HeadInterface:
+    """The head behind the stage `null_beats`, or without it."""
     if config.groups:
-        return Grouped(config, Head(config.replace(groups=[])))
+        return Grouped(config, _head(config.replace(groups=[])))
     parts = composition(config)
     if parts is not None:
-        return Composed(config, parts, Head)
+        return Composed(config, parts, _head)
     if config.two_pass:
         return TwoPass(config)
     if config.exact_sum:

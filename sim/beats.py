@@ -15,11 +15,12 @@ __all__ = [
     "score_beats",
     "score_fields",
     "unpack",
+    "with_null_beats",
 ]
 
 Beat = tuple[int, ...]
 """One beat, a number for each signal that `ports.stream_fields` names: (tdata, tlast, tuser) of an output, (tdata, tlast)
-of the input, and behind tdata of several lanes tkeep. tlast of the input comes last."""
+of the input, and behind tdata tkeep where the stream has one. tlast of the input comes last."""
 
 
 def pad_vectors(vectors: Sequence[np.ndarray], fill: int) -> tuple[np.ndarray, np.ndarray]:
@@ -48,11 +49,12 @@ def score_beats(
     rng: np.random.Generator | None = None,
     sideband: Mapping[str, np.ndarray] | None = None,
 ) -> list[Beat]:
-    """Vectors [V, N] of lengths [V] as beats of s_axis: (tdata, tlast), with several lanes tkeep behind tdata, and before
+    """Vectors [V, N] of lengths [V] as beats of s_axis: (tdata, tlast), where it has tkeep that behind tdata, and before
     tlast tuser where the scores have a `sideband`, in arrays [V, N] and [V].
 
     Lanes beyond a vector's end hold the largest code. With `rng`, everything that is ignored is random: those lanes, upper
-    bits of fields, tkeep but in a last beat, and there all of it but the lowest bit of each lane up to the first that is 0.
+    bits of fields, and without the key `tkeep` that signal but in a last beat, and there all of it but the lowest bit of each
+    lane up to the first that is 0.
     """
     lanes, field_bytes = config.lanes, byte_bits(config.score_width) // 8
     blocks, held = _blocks(lanes, scores, lengths, config.score_format.maximum)
@@ -65,15 +67,45 @@ def score_beats(
     columns: list[list[int]] = [words, last.tolist()]
     if sideband:
         columns.insert(1, _user(config, sideband, lengths, rng).tolist())
-    if lanes == 1:
+    if lanes == 1 and not config.tkeep:
         return list(zip(*columns, strict=True))
     keep = np.repeat(np.arange(lanes) < count[:, None], field_bytes, axis=1)
-    if rng is not None:
+    if rng is not None and not config.tkeep:
         byte = np.arange(lanes * field_bytes)
         speaks = (byte % field_bytes == 0) & (byte > 0) & (byte <= count[:, None] * field_bytes) & (last[:, None] == 1)
         keep = np.where(speaks, keep, rng.integers(0, 2, keep.shape))
     columns.insert(1, _keep_words(keep))
     return list(zip(*columns, strict=True))
+
+
+def with_null_beats(config: Config, beats: Sequence[Beat], rng: np.random.Generator) -> list[Beat]:
+    """The same vectors in beats of s_axis with tkeep: a third of them followed by null beats, which hold random data.
+
+    Half of the null beats behind a vector's last beat take its tlast over; the others are a packet without elements.
+    Without the key `tkeep` the beats are those given.
+    """
+    if not config.tkeep:
+        return list(beats)
+    bits, user_bits = (
+        config.lanes * byte_bits(config.score_width),
+        sum(field.width * field.copies(config) for field in sidebands(config)),
+    )
+
+    def null_beat(last: int) -> Beat:
+        data = int.from_bytes(rng.bytes(bits // 8), "little")
+        user = [int(rng.integers(0, 1 << user_bits))] if user_bits else []
+        return (data, 0, *user, last)
+
+    spread: list[Beat] = []
+    for beat in beats:
+        if rng.random() >= 1 / 3:
+            spread.append(beat)
+            continue
+        last = beat[-1]
+        takes_over = last and rng.random() < 0.5
+        spread += [(*beat[:-1], 0) if takes_over else beat, *(null_beat(0) for _ in range(rng.integers(0, 3)))]
+        spread.append(null_beat(last))
+    return spread
 
 
 def _user(

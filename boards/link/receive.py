@@ -16,7 +16,7 @@ from softstream.boards.link.crc import CRC_INTACT, CRC_START, next_crc
 from softstream.boards.link.protocol import CRC_BYTES, HEADER_BYTES, HOST_WINDOW, PAYLOAD_BYTES, element_bytes
 from softstream.hw.config.config import Config
 from softstream.hw.formats import ceil_log2
-from softstream.hw.plan.ports import byte_bits
+from softstream.hw.plan.ports import byte_bits, sidebands
 from softstream.hw.streams.layouts import score_layout
 
 __all__ = ["COUNT_BITS", "NO_COLLISION", "SLOT_BYTES", "STORED_BYTE", "FrameStore", "ScoreReader", "Unframer"]
@@ -178,10 +178,11 @@ class ScoreReader(wiring.Component):
                 m.d.sync += low.eq(element[8:])
             with m.If(self.i.valid & self.i.ready):
                 m.d.sync += place.eq(Mux(whole, 0, place + 1))
-        sideband = element[byte_bits(config.score_width) :]
+        sideband_width = sum(field.width for field in sidebands(config))
+        sideband = element[byte_bits(config.score_width) :][:sideband_width]
         m.d.comb += [
             self.o.valid.eq(self.i.valid & whole),
-            # The order of the fields of `score_layout`.
+            # The order of the fields of `score_layout`; the fields of tkeep stay 0, because every entry has a score.
             Value.cast(self.o.payload).eq(Cat(element[: config.score_width], entry.vector_end, sideband)),
             self.i.ready.eq(self.o.ready | ~whole),
         ]

@@ -185,6 +185,11 @@ class Settings:
     lanes: Literal[1, 2, 4, 8, 16] = declare(
         1, "implementation", "the scores that one beat carries", unit="scores per beat"
     )
+    tkeep: bool = declare(
+        False, "implementation", "whether s_axis_tkeep counts in every beat: a beat without bytes adds no element, and ends its "
+        "vector where it has tlast, as width converters and DMA engines send it; costs a cycle of latency and a register for a "
+        "beat; without it one lane has no tkeep, and several lanes read it in a vector's last beat alone",
+    )
     per_vector: Literal["serial", "pipelined"] = declare(
         "serial", "implementation", "the steps that are due once per vector: serial, and vectors of a few elements wait for "
         "them; or pipelined, and vectors of any length follow each other without a bubble",
@@ -247,6 +252,11 @@ class Settings:
     def averages_probabilities(self) -> bool:
         """Whether the result is the mean of the probabilities of an ensemble's members."""
         return self.ensemble > 1 and self.ensemble_mean == "probabilities"
+
+    @property
+    def flags_gaps(self) -> bool:
+        """Whether tkeep may leave a gap, inside a beat of several lanes or of a score of several bytes."""
+        return self.tkeep and (self.lanes > 1 or self.score_width > 8)
 
     @property
     def clips(self) -> bool:

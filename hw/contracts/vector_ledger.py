@@ -49,14 +49,21 @@ class VectorLedger(wiring.Component):
 
     `answered_<output>`: the last beat of the watched vector is transferred. A proof must reach it, or it says nothing.
 
-    Ports: the handshakes and payloads as they are at the head's ports; `reset`, active high, clears everything.
+    With `null_beats` a beat whose `null` is set holds no score; with `last` it ends the vector at the score before it. A
+    vector of max_length scores is then complete only when its end or one score more is transferred.
+
+    Ports: the handshakes and payloads as they are at the head's ports; `reset`, active high, clears everything; `null`, 0
+    where the head knows no null beats.
     """
 
     VECTORS = 15
     """Most vectors inside that the ledger counts."""
 
-    def __init__(self, width: int, length: int, rules: Sequence[OutputRule], patience: int) -> None:
+    def __init__(
+        self, width: int, length: int, rules: Sequence[OutputRule], patience: int, *, null_beats: bool = False
+    ) -> None:
         self.width, self.rules, self.patience = width, tuple(rules), patience
+        self.null_beats = null_beats
         self._length = length
         ports: dict[str, Any] = {
             "watch": In(1),
@@ -65,6 +72,7 @@ class VectorLedger(wiring.Component):
             "ready": In(1),
             "element": In(width),
             "last": In(1),
+            "null": In(1),
             "late": Out(1),
             "crowded": Out(1),
         }
@@ -87,15 +95,16 @@ class VectorLedger(wiring.Component):
         transfer, begins = Signal(), Signal()
         m.d.comb += [
             transfer.eq(self.valid & self.ready & ~self.reset),
-            begins.eq(transfer & ~inside_vector),
+            begins.eq(transfer & ~self.null & ~inside_vector),
         ]
         with m.If(transfer):
-            m.d.sync += inside_vector.eq(~self.last)
+            m.d.sync += inside_vector.eq(~self.last & (inside_vector | ~self.null))
         chosen = Signal()
         m.d.comb += chosen.eq(begins & self.watch & ~watched)
         enters = Signal()
         # `watching`: the vector's scores still come in.
-        m.d.comb += enters.eq(chosen | (transfer & watching & ~complete))
+        full = self.null_beats & (count == length)
+        m.d.comb += enters.eq(chosen | (transfer & ~self.null & watching & ~complete & ~full))
         place = Mux(chosen, 0, count)
         with m.If(chosen):
             m.d.sync += watched.eq(1)
@@ -104,11 +113,14 @@ class VectorLedger(wiring.Component):
                 with m.Case(k):
                     m.d.sync += [
                         elements[k].eq(self.element),
-                        complete.eq(self.last | (k == length - 1)),
-                        overlong.eq(~self.last & (k == length - 1)),
+                        complete.eq(self.last | (k == length - 1 and not self.null_beats)),
+                        overlong.eq(~self.last & (k == length - 1 and not self.null_beats)),
                         count.eq(k + 1),
-                        watching.eq(~self.last & (k < length - 1)),
+                        watching.eq(~self.last & (k < length - 1 or self.null_beats)),
                     ]
+        if self.null_beats:
+            with m.If(transfer & watching & ~complete & Mux(self.null, self.last, full)):
+                m.d.sync += [complete.eq(1), overlong.eq(~self.null), watching.eq(0)]
         key = Cat(*elements, count, overlong, complete)
         crowded, unanswered = [], []
         for rule in self.rules:

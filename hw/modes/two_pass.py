@@ -46,6 +46,7 @@ class _Passes:
         self.index = Signal(config.index_width, reset_less=True)
         self.total = Signal(widths.sum_width, reset_less=True)
         self.dropping = Signal()
+        self.overlong: Value = self.dropping
         # An exponential enters the division.
         self.load = Signal()
 
@@ -92,6 +93,11 @@ class TwoPass(HeadInterface):
         m.d.comb += self.i.ready.eq(passes.receiving)
         with m.If(transferred):
             m.d.sync += passes.dropping.eq(~self.i.payload.last & (passes.dropping | at_limit))
+        if config.tkeep:
+            gap = Signal(reset_less=True)
+            passes.overlong = passes.dropping | gap
+            with m.If(accepted):
+                m.d.sync += gap.eq(self.i.payload.gap)
         # A carry, because a comparison would consist of the same carries and a test for equality.
         larger = replaces(config, contender, ~best)
         with m.If(accepted & larger):
@@ -100,7 +106,7 @@ class TwoPass(HeadInterface):
         m.d.comb += [
             self.o_best.payload.index.eq(passes.index),
             self.o_best.payload.score.eq(code_of(config, best[: config.score_width])),
-            self.o_best.payload.overlong.eq(passes.dropping),
+            self.o_best.payload.overlong.eq(passes.overlong),
         ]
         if config.mask:
             m.d.comb += self.o_best.payload.all_masked.eq(~best[-1])
@@ -171,7 +177,7 @@ class TwoPass(HeadInterface):
             # A fully masked vector has sum 0, by which no quotient is defined.
             self.o.payload.probability.eq(Mux(passes.best[-1], quotient, 0) if self._config.mask else quotient),
             self.o.payload.last.eq(last),
-            self.o.payload.overlong.eq(passes.dropping),
+            self.o.payload.overlong.eq(passes.overlong),
         ]
 
     def _division(

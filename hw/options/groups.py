@@ -100,7 +100,7 @@ class PacketEnds(wiring.Component):
     """
 
     def __init__(self, config: Config, output: Output, inner: Output, depth: int) -> None:
-        self._output, self._inner, self._depth = output, inner, depth
+        self._config, self._output, self._inner, self._depth = config, output, inner, depth
         before = output_layout(config.replace(groups=[]), inner)
         super().__init__(
             {
@@ -119,6 +119,10 @@ class PacketEnds(wiring.Component):
         last = Const(1) if self._inner.per == "vector" else beat.last
         flags = [flag.name for flag in self._output.flags]
         proceeds = ~last | mark.valid
+        incomplete = mark.payload.incomplete
+        if self._config.tkeep:
+            # A group is never longer than max_length, so the flag of the inner head tells of a gap.
+            incomplete = incomplete | beat.overlong
         m.d.comb += [
             queue.i.valid.eq(self.marks.valid),
             queue.i.payload.eq(self.marks.payload),
@@ -130,7 +134,7 @@ class PacketEnds(wiring.Component):
             mark.ready.eq(self.i.valid & last & self.o.ready),
             *(grouped[name].eq(beat[name]) for name in grouped.shape().members if name not in (*flags, "last", "ends")),
             grouped.last.eq(last & mark.payload.final),
-            grouped.incomplete.eq(last & mark.payload.incomplete),
+            grouped.incomplete.eq(last & incomplete),
             *(grouped[name].eq(last & beat[name]) for name in flags if name != "incomplete"),
             grouped.ends.eq(last) if self._output.ends else [],
         ]

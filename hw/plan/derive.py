@@ -15,6 +15,7 @@ from softstream.hw.plan.modes.softmax_top_k import softmax_top_k_plan
 from softstream.hw.plan.options import OPTION_PLANS
 from softstream.hw.plan.options.final_round import final_rows, shift_row
 from softstream.hw.plan.options.groups import GROUPS
+from softstream.hw.plan.options.null_beats import behind_null_beats
 from softstream.hw.plan.ports import outputs, top_ports
 from softstream.hw.plan.records import Plan, StagePlan
 from softstream.hw.plan.rows import length_warnings
@@ -28,6 +29,13 @@ def plan(config: Config) -> Plan:
 
     Raises `UserError` where its error bound exceeds 1 ulp or its accumulator would be too wide, with a value that would do.
     """
+    head = _head_plan(config)
+    return behind_null_beats(head) if config.tkeep else head
+
+
+@lru_cache(maxsize=256)
+def _head_plan(config: Config) -> Plan:
+    """The plan of the head behind the stage `null_beats`, or without it."""
     if GROUPS.applies(config):
         head = _grouped_plan(config)
     else:
@@ -39,7 +47,7 @@ def plan(config: Config) -> Plan:
 def _grouped_plan(config: Config) -> Plan:
     """The plan of the head of vectors, each of which is a group."""
     inner = GROUPS.without(config)
-    vectors = GROUPS.times(config, plan(inner))
+    vectors = GROUPS.times(config, _head_plan(inner))
     return replace(vectors, stages=(_row("groups", config, inner), *vectors.stages), vectors=vectors)
 
 
@@ -50,7 +58,7 @@ def _composed_plan(config: Config, parts: Composition) -> Plan:
         head = _guarded_plan(config, parts)
         posts = [*_post_rows(config, parts), *final_rows(config, parts.inner)]
     else:
-        head = plan(parts.inner)
+        head = _head_plan(parts.inner)
         if parts.shifted:
             posts = [shift_row(config)]
     fronts = [_row(front.name, front.before, front.after) for front in parts.fronts]
@@ -60,7 +68,7 @@ def _composed_plan(config: Config, parts: Composition) -> Plan:
     best = head.best_latency_cycles + earlier
     for number, front in enumerate(parts.fronts):
         if front.winner is not None:
-            winner = plan(front.winner)
+            winner = _head_plan(front.winner)
             best = winner.fixed_latency_cycles + _latency(fronts[:number])
             maximum = winner.stage("maximum")
             head = replace(head, stages=tuple(maximum if row.name == "maximum" else row for row in head.stages))

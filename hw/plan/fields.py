@@ -12,6 +12,7 @@ from softstream.hw.numbers.groups import group_count
 
 __all__ = [
     "ALL_MASKED",
+    "GAP_TEXT",
     "OVERLONG",
     "Field",
     "Output",
@@ -19,6 +20,7 @@ __all__ = [
     "Sideband",
     "byte_bits",
     "cut_lengths",
+    "overlong_flag",
     "probability_field",
     "substitute_score",
     "active_elements",
@@ -153,10 +155,20 @@ ALL_MASKED = Field("all_masked", "all_masked", 1, "all masked: no element takes 
 OVERLONG = Field("overlong", "overlong", 1, "overlong: the vector was longer than max_length and was cut")
 
 
+GAP_TEXT = "or s_axis_tkeep excluded bytes below others of its vector"
+"""The second cause of the lowest flag, where `Config.flags_gaps` holds."""
+
+
+def overlong_flag(config: Config) -> Field:
+    """The flag of a vector that was cut, or that has a gap."""
+    return replace(OVERLONG, meaning=f"{OVERLONG.meaning}, {GAP_TEXT}") if config.flags_gaps else OVERLONG
+
+
 def vector_flags(config: Config, substitute: str = "") -> tuple[Field, ...]:
     """The flags of a vector; `substitute` says which result a fully masked vector has."""
+    overlong = overlong_flag(config)
     all_masked = replace(ALL_MASKED, meaning=ALL_MASKED.meaning + substitute)
-    return (OVERLONG, all_masked) if config.mask else (OVERLONG,)
+    return (overlong, all_masked) if config.mask else (overlong,)
 
 
 def substitute_score(config: Config) -> str:

@@ -83,7 +83,7 @@ def _outgoing(config: Config, output: Output) -> list[Port]:
         flags = f"with tlast, else 0: {flags}"
     return [
         Port(f"{prefix}_tdata", "output", lanes * bits, content),
-        *_keep(prefix, "output", lanes, bits, meaning),
+        *(_keep(prefix, "output", lanes, bits, meaning) if lanes > 1 else ()),
         Port(f"{prefix}_tvalid", "output", 1, "tdata, tlast and tuser hold until tready"),
         Port(f"{prefix}_tready", "input", 1, "the beat is taken"),
         Port(f"{prefix}_tlast", "output", 1, last),
@@ -95,8 +95,20 @@ def _per_lane(lanes: int, content: str, bits: int) -> str:
     return content if lanes == 1 else f"a field of {bits} bits per lane, lane 0 lowest; in each {content}"
 
 
+_KEPT = (
+    "bytes that hold scores: none in a beat that adds no element, all of them before a vector's end, there those of the "
+    "elements, which fill the lanes from lane 0 on"
+)
+
+
+_KEPT_AT_LAST = (
+    "looked at in a vector's last beat, the lowest bit of each lane: from the first lane above 0 that has it 0, lanes are "
+    "ignored"
+)
+
+
 def _keep(prefix: str, direction: str, lanes: int, bits: int, meaning: str) -> list[Port]:
-    return [Port(f"{prefix}_tkeep", direction, lanes * bits // 8, meaning)] if lanes > 1 else []
+    return [Port(f"{prefix}_tkeep", direction, lanes * bits // 8, meaning)]
 
 
 def _sideband(config: Config) -> list[Port]:
@@ -114,18 +126,17 @@ def top_ports(config: Config) -> tuple[Port, ...]:
     """The ports of the AXI4-Stream top of a configuration.
 
     The primary output is m_axis; a second output, the winner's, is m_axis_best. Streams of elements carry a field per lane
-    and, with more than one lane, tkeep.
+    and, with more than one lane, tkeep; s_axis also has tkeep with one lane and the key `tkeep`.
     """
     lanes, bits = config.lanes, byte_bits(config.score_width)
+    kept = _KEPT if config.tkeep else _KEPT_AT_LAST
     one, noun = ("a score", "score") if lanes == 1 else ("a beat of scores", "beat")
     ports = [
         Port("aclk", "input", 1, "clock, rising edge"),
         Port("aresetn", "input", 1, "reset, synchronous, active low"),
         Port("s_axis_tdata", "input", lanes * bits,
              _per_lane(lanes, f"[{config.score_width - 1}:0] score code, upper bits ignored", bits)),
-        *_keep("s_axis", "input", lanes, bits,
-               "looked at in a vector's last beat, the lowest bit of each lane: from the first lane above 0 that has it 0, "
-               "lanes are ignored"),
+        *(_keep("s_axis", "input", lanes, bits, kept) if config.tkeep or lanes > 1 else ()),
         Port("s_axis_tvalid", "input", 1, f"{one} is offered"),
         Port("s_axis_tready", "output", 1, f"the {noun} is taken"),
         *_sideband(config),

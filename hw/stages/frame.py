@@ -60,7 +60,8 @@ class Frame(wiring.Component):
     """position of each code, 0 where masked (`Settings.position`); index and edges of each beat; overlong vectors cut.
 
     A vector that has not ended at its max_length-th element ends there with `overlong` set, inside a beat where
-    max_length is no multiple of the lanes. The frame drops the elements that follow, up to the vector's own `last`.
+    max_length is no multiple of the lanes. The frame drops the elements that follow, up to the vector's own `last`. `overlong`
+    also flags a vector with a `gap`, where scores have one.
 
     Ports: `i`, stream of scores; `o`, stream of framed beats; `ending`, whether a beat at `o` in the next cycle will be its
     vector's last. Latency 1 cycle, one beat per cycle. Passes the ready path from `o` to `i`.
@@ -131,7 +132,7 @@ class Frame(wiring.Component):
             "index": Mux(at_first, 0, index) if self._indexed else Const(0, len(index)),
             "first": at_first,
             "last": ends,
-            "overlong": cut,
+            "overlong": cut | (beat.gap & ends) if config.tkeep else cut,
             **{
                 f"position_{lane}": choose(keep, positions[lane], Const(0, len(positions[lane])))
                 for lane, keep in enumerate(lane_keeps, 1)

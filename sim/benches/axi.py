@@ -1,14 +1,13 @@
 """The top under independent AXI4-Stream drivers, those of cocotbext-axi."""
 
-import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import cocotb
-import numpy as np
 from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
 
 from softstream.hw.plan.ports import byte_bits
-from softstream.sim.beats import Beat, pad_vectors, score_beats, score_fields
+from softstream.sim.beats import Beat, pad_vectors, score_beats, with_null_beats
 from softstream.sim.benches.session import Session
 from softstream.sim.stalls import stall_iterator
 from softstream.sim.stimulus import corner_vectors, random_sideband
@@ -27,6 +26,24 @@ def _beats(frame: AxiStreamFrame, size: int, keeps: bool) -> list[Beat]:
         keep = sum(int(bit) << place for place, bit in enumerate(frame.tkeep[start:stop]))
         beats.append((data, *([keep] if keeps else []), int(stop >= len(frame.tdata)), frame.tuser[start]))
     return beats
+
+
+def _frames(beats: Sequence[Beat], fields: Sequence[str], size: int) -> Iterator[AxiStreamFrame]:
+    """Beats of s_axis as frames. With tkeep a frame consists of bytes, `size` of them in a beat, all with its tuser."""
+    frame: list[Beat] = []
+    for beat in beats:
+        frame.append(beat)
+        if not beat[-1]:
+            continue
+        columns = dict(zip(fields, zip(*frame, strict=True), strict=True))
+        repeats, data, keep = 1, list(columns["tdata"]), None
+        if "tkeep" in columns:
+            repeats = size
+            data = [byte for word in data for byte in word.to_bytes(size, "little")]
+            keep = [word >> place & 1 for word in columns["tkeep"] for place in range(size)]
+        user = [value for value in columns["tuser"] for _ in range(repeats)] if "tuser" in columns else None
+        yield AxiStreamFrame(data, tkeep=keep, tuser=user)
+        frame = []
 
 
 @cocotb.test()
@@ -52,22 +69,12 @@ async def cocotbext_axi(dut: Any, source: str, sink: str) -> None:
         receivers = {prefix: attach(AxiStreamSink, prefix, sink) for prefix in prefixes}
         scores, lengths = pad_vectors(vectors, config.score_format.minimum)
         sent = score_beats(config, scores, lengths, sideband=random_sideband(config, scores))
-        users = iter([beat[-2] for beat in sent])
+        sent = with_null_beats(config, sent, session.rng)
         await session.harness.reset()
         for tap in (session.harness.input, *session.harness.outputs.values()):
             tap.monitor.begin()
-        for vector in vectors:
-            fields = score_fields(config, vector)
-            size = byte_bits(config.score_width) // 8
-            raw = fields.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :size]
-            words = fields.tolist() if config.lanes == 1 else raw.tobytes()
-            user = None
-            if "tuser" in session.fields["s_axis"]:
-                # With several lanes a frame consists of bytes, and the last byte of a beat sets its tuser.
-                repeats = 1 if config.lanes == 1 else config.lanes * size
-                each = np.repeat(list(itertools.islice(users, config.beats(len(vector)))), repeats)
-                user = each[: len(words)].tolist()
-            sender.send_nowait(AxiStreamFrame(words, tuser=user))
+        for frame in _frames(sent, session.fields["s_axis"], config.lanes * byte_bits(config.score_width) // 8):
+            sender.send_nowait(frame)
         monitors = {prefix: session.harness.outputs[prefix].monitor for prefix in prefixes}
         idle = 0
         before = -1
@@ -78,7 +85,7 @@ async def cocotbext_axi(dut: Any, source: str, sink: str) -> None:
             before = total
             assert idle < session.patience(max(map(len, vectors))), f"no beat in {idle} cycles, {total} so far"
         await session.harness.watch(session.drain)
-        session.harness.input.monitor.finish(sum(config.beats(len(vector)) for vector in vectors), len(vectors))
+        session.harness.input.monitor.finish(len(sent), sum(beat[-1] for beat in sent))
         for prefix, receiver in receivers.items():
             monitors[prefix].finish(expected[prefix].count, expected[prefix].packets)
             while not receiver.empty():

@@ -14,7 +14,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.numbers.ensemble import result_lengths
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import Output, outputs, stream_fields
-from softstream.sim.beats import due_beats, pad_vectors, score_beats
+from softstream.sim.beats import due_beats, pad_vectors, score_beats, with_null_beats
 from softstream.sim.benches.drivers import Harness, Sink, Source
 from softstream.sim.golden import golden
 from softstream.sim.golden.modes.gumbel import words_taken
@@ -91,12 +91,15 @@ class Session:
     ) -> Source:
         """A source of vectors under a pause pattern.
 
-        `junk` puts random bits into the bits of s_axis that the head ignores. `ended` False omits tlast of the last vector.
+        `junk` puts random bits into the bits of s_axis that the head ignores, and null beats between those with scores. `ended`
+        False omits tlast of the last vector.
         `whole` vectors have no masked elements.
         """
         scores, lengths = pad_vectors(vectors, self.config.score_format.minimum)
         sideband = random_sideband(self.config, scores, whole=whole)
         beats = score_beats(self.config, scores, lengths, self.rng if junk else None, sideband)
+        if junk:
+            beats = with_null_beats(self.config, beats, self.rng)
         if not ended:
             beats[-1] = (*beats[-1][:-1], 0)
         return Source(beats, stall_iterator(pauses, self.seed()))

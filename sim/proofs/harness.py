@@ -193,6 +193,7 @@ class _LedgerHarness(_LawHarness):
             ledger.ready.eq(wires["s_axis_tready"]),
             ledger.element.eq(Cat(code, wires.get("s_axis_tuser", Const(0, 0)))),
             ledger.last.eq(wires["s_axis_tlast"]),
+            ledger.null.eq(~wires["s_axis_tkeep"].any() if ledger.null_beats else 0),
             *(self.outputs[item.signal].eq(getattr(ledger, item.signal)) for item in ledger_properties(ledger)),
         ]
         for rule in ledger.rules:

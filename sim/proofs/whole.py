@@ -91,6 +91,10 @@ def output_rules(config: Config) -> tuple[OutputRule, ...]:
                 for vector, row in beats.items()
                 if len(vector.elements) > 1 and not vector.overlong
             }
+            if config.tkeep:
+                # The end of a vector of max_length elements may still be to come, in a null beat.
+                longest = {key: row for key, row in beats.items() if len(key.elements) == config.max_length}
+                beats |= {VectorKey(key.elements, complete=False): row[:-1] for key, row in longest.items() if row[:-1]}
         bits = sum(byte_bits(field.width) for field in output.fields)
         rules.append(OutputRule(output.prefix, bits + 1 + len(output.user), beats, output in streaming, bits))
     return tuple(rules)
@@ -143,7 +147,8 @@ def prove_whole(
     `seconds`: limit of each step of each tool. Raises `MissingTool` and `ToolFailure`.
     """
     width = config.score_width + sum(field.width for field in sidebands(config))
-    ledger = VectorLedger(width, config.max_length, output_rules(config), patience(config))
+    rules = output_rules(config)
+    ledger = VectorLedger(width, config.max_length, rules, patience(config), null_beats=config.tkeep)
     text = generate(config, TOP) if verilog is None else verilog
     ports = top_ports(config)
     items = (*law_properties(ports), *ledger_properties(ledger))

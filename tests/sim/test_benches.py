@@ -17,6 +17,7 @@ CONFIGS = {
     "argmax-lanes-2": Config(mode="argmax", max_length=21, score_width=12, lanes=2),
     "argmax-lanes-4": Config(mode="argmax", max_length=10, score_width=8, lanes=4),
     "argmax-lanes-16": Config(mode="argmax", max_length=37, score_width=5, lanes=16, profile="small"),
+    "argmax-tkeep": Config(mode="argmax", max_length=10, score_width=12, lanes=2, tkeep=True),
     "argmax-small": Config(mode="argmax", max_length=40, score_width=12, score_signed=False, profile="small"),
     "divider-absolute": Config(max_length=16),
     "divider-reference-small": Config(max_length=10, score_scale=0.1467, accumulator="reference", profile="small"),
@@ -121,7 +122,7 @@ LONG = {
 # Under Icarus, heads whose registers and memories another head in the short list has as well.
 LONG_IN_ICARUS = {
     *("argmax", "hardmax", "sigmoid", "exponential", "cross-entropy", "sample"),
-    *("logarithm", "reciprocal-int16-uq1", "ensemble-logits", "top-k"),
+    *("logarithm", "reciprocal-int16-uq1", "ensemble-logits", "top-k", "argmax-tkeep"),
 }
 
 assert set(CONFIGS) >= LONG | LONG_IN_ICARUS

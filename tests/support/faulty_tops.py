@@ -7,10 +7,11 @@ from softstream.hw.verilog import TOP, verilog
 __all__ = ["wrapped"]
 
 
-def wrapped(config: Config, **outputs: str) -> str:
-    """The Verilog of a head inside a top of the same ports, some outputs of which are other expressions.
+def wrapped(config: Config, **faults: str) -> str:
+    """The Verilog of a head inside a top of the same ports, some of which are other expressions.
 
-    `honest_NAME` is what the head itself drives; `before_NAME` is an input one cycle ago.
+    An input of `faults` is what the head gets, an output what the top drives. `honest_NAME` is what the head itself drives;
+    `before_NAME` is an input one cycle ago.
     """
     ports = top_ports(config)
     inputs = [port.name for port in ports if port.direction == "input"]
@@ -21,10 +22,13 @@ def wrapped(config: Config, **outputs: str) -> str:
             lines.append(f"  reg [{port.width - 1}:0] before_{port.name};")
         else:
             lines.append(f"  wire [{port.width - 1}:0] honest_{port.name};")
-            lines.append(f"  assign {port.name} = {outputs.get(port.name, f'honest_{port.name}')};")
+            lines.append(f"  assign {port.name} = {faults.get(port.name, f'honest_{port.name}')};")
     lines.append("  always @(posedge aclk) begin")
     lines += [f"    before_{name} <= {name};" for name in inputs if name != "aclk"]
     lines.append("  end")
-    wires = (f".{port.name}({port.name if port.name in inputs else f'honest_{port.name}'})" for port in ports)
-    lines += [f"  honest inner({', '.join(wires)});", "endmodule"]
+    wires = {
+        port.name: faults.get(port.name, port.name) if port.name in inputs else f"honest_{port.name}" for port in ports
+    }
+    connections = ", ".join(f".{name}({wire})" for name, wire in wires.items())
+    lines += [f"  honest inner({connections});", "endmodule"]
     return verilog(config, "honest") + "\n".join(lines) + "\n"

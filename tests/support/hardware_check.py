@@ -31,6 +31,7 @@ IMPLEMENTATION: dict[str, tuple[Any, ...]] = {
     "profile": ("fast", "fastest", "small"),
     "lanes": (1, 1, 2, 4),
     "per_vector": ("serial", "serial", "pipelined"),
+    "tkeep": (False, False, True),
 }
 """Keys that change the hardware alone, and their values as often as they are drawn."""
 

@@ -3,7 +3,7 @@
 Any mode, any option, any number of output streams: the beats are those that the cocotb benches send and expect.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,12 @@ from softstream.hw.axi import AxiTop
 from softstream.hw.config.config import Config
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import outputs, stream_fields
-from softstream.sim.beats import Beat, due_beats, pad_vectors, score_beats
+from softstream.sim.beats import Beat, due_beats, pad_vectors, score_beats, with_null_beats
 from softstream.sim.golden import golden
 from softstream.sim.stalls import stalls_in_cycle
 from softstream.sim.stimulus import random_sideband
 
-__all__ = ["HeadTrace", "check_head"]
+__all__ = ["HeadTrace", "check_beats", "check_head"]
 
 
 @dataclass
@@ -43,23 +43,31 @@ def check_head(
 ) -> HeadTrace:
     """Sends vectors under pauses on both sides; the outputs must equal the golden model's, with no beat more.
 
-    The head is in reset for the first `reset` cycles, and the first beat is offered from the second of them on.
+    The head is in reset for the first `reset` cycles, and the first beat is offered from the second of them on. With the key
+    `tkeep`, where the source pauses, null beats come between the others.
     """
     scores, lengths = pad_vectors(vectors, config.score_format.minimum)
     extra = random_sideband(config, scores)
-    beats = score_beats(config, scores, lengths, np.random.default_rng(seed), extra)
+    rng = np.random.default_rng(seed)
+    beats = score_beats(config, scores, lengths, rng, extra)
+    if source != "never":
+        beats = with_null_beats(config, beats, rng)
     due = due_beats(config, golden(config, scores, lengths, extra), lengths, extra.get("mask"))
-    return _run(config, beats, due, stalls_in_cycle(source, seed), stalls_in_cycle(sink, seed + 1), reset)
+    return check_beats(config, beats, due, source=source, sink=sink, seed=seed, reset=reset)
 
 
-def _run(
+def check_beats(
     config: Config,
     beats: list[Beat],
     due: Mapping[str, list[Beat]],
-    pause_source: Callable[[int], bool],
-    pause_sink: Callable[[int], bool],
-    reset: int,
+    *,
+    source: str = "never",
+    sink: str = "never",
+    seed: int = 1,
+    reset: int = 0,
 ) -> HeadTrace:
+    """Sends beats as `check_head` does; the outputs must equal those of `due`, with no beat more."""
+    pause_source, pause_sink = stalls_in_cycle(source, seed), stalls_in_cycle(sink, seed + 1)
     prefixes = [output.prefix for output in outputs(config)]
     fields = {prefix: stream_fields(config, prefix) for prefix in ("s_axis", *prefixes)}
     m = Module()

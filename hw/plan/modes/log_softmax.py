@@ -5,7 +5,7 @@ from dataclasses import replace
 from softstream.hw.config.config import Config
 from softstream.hw.formats import QFormat
 from softstream.hw.numbers.log_softmax import log_bound, log_numerics
-from softstream.hw.plan.fields import OVERLONG, Field, Output, winner_output
+from softstream.hw.plan.fields import Field, Output, overlong_flag, winner_output
 from softstream.hw.plan.normalisers.log_sum import log_sum_row, positions_text
 from softstream.hw.plan.records import Cycles, ModePlan, Plan, StagePlan
 from softstream.hw.plan.rows import replay_row, serial_term, sum_rows
@@ -54,7 +54,7 @@ def _outputs(config: Config) -> tuple[Output, ...]:
     if config.mask:
         code = replace(code, meaning=f"{code.meaning}, the most negative where masked")
     return (
-        Output("m_axis", "o", (code,), "element", "log-softmax", (OVERLONG,)),
+        Output("m_axis", "o", (code,), "element", "log-softmax", (overlong_flag(config),)),
         winner_output(config, "m_axis_best", "o_best"),
     )
 

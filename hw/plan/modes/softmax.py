@@ -3,7 +3,7 @@
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.bound import Bound, bound
 from softstream.hw.numbers.softmax import Numerics, numerics
-from softstream.hw.plan.fields import OVERLONG, Output, probability_field, winner_output
+from softstream.hw.plan.fields import Output, overlong_flag, probability_field, winner_output
 from softstream.hw.plan.modes.two_pass import two_pass_plan
 from softstream.hw.plan.normalisers import NORMALISER_PLANS
 from softstream.hw.plan.normalisers.exact_sum import exact_rows
@@ -48,7 +48,7 @@ def softmax_rows(
 
 def _outputs(config: Config) -> tuple[Output, ...]:
     return (
-        Output("m_axis", "o", (probability_field(config),), "element", "probability", (OVERLONG,)),
+        Output("m_axis", "o", (probability_field(config),), "element", "probability", (overlong_flag(config),)),
         winner_output(config, "m_axis_best", "o_best"),
     )
 

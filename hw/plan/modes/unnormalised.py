@@ -7,7 +7,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.config.limits import DIRECT_WIDTH
 from softstream.hw.formats import ceil_log2
 from softstream.hw.numbers.unnormalised import exponential_bound, exponential_codes, sum_format
-from softstream.hw.plan.fields import OVERLONG, Field, Output, winner_output
+from softstream.hw.plan.fields import Field, Output, overlong_flag, winner_output
 from softstream.hw.plan.records import Cycles, ModePlan, Plan, StagePlan
 from softstream.hw.plan.rows import frame_row, maximum_row, serial_term
 from softstream.hw.plan.schedule import schedule
@@ -100,7 +100,7 @@ def _outputs(config: Config) -> tuple[Output, ...]:
     total = Field("sum", "sums", form.width, "the exact sum of the vector's codes", form=str(form))
     winner = winner_output(config, "m_axis_best", "o_best")
     return (
-        Output("m_axis", "o", (code,), "element", "exponential", (OVERLONG,), flags_at_last=True),
+        Output("m_axis", "o", (code,), "element", "exponential", (overlong_flag(config),), flags_at_last=True),
         replace(winner, fields=(*winner.fields, total), noun="winner and sum"),
     )
 

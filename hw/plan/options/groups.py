@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from softstream.hw.config.config import Config
-from softstream.hw.plan.fields import OVERLONG, Field, Output
+from softstream.hw.plan.fields import GAP_TEXT, OVERLONG, Field, Output
 from softstream.hw.plan.records import OptionPlan, Plan, StagePlan
 from softstream.hw.plan.stage_cycles import QUEUE_LATENCY
 from softstream.hw.plan.texts import each_cycle
@@ -31,9 +31,11 @@ def _times(config: Config, vectors: Plan) -> Plan:
     return replace(vectors, best_latency_cycles=max(vectors.best_latency_cycles, QUEUE_LATENCY - 1))
 
 
-def _grouped(output: Output) -> Output:
+def _grouped(config: Config, output: Output) -> Output:
     """An output of the head of vectors as that of packets of groups: a group, which is never cut, may be short."""
-    flags = tuple(_INCOMPLETE if flag is OVERLONG else flag for flag in output.flags)
+    meaning = f"{_INCOMPLETE.meaning}, {GAP_TEXT}" if config.flags_gaps else _INCOMPLETE.meaning
+    incomplete = replace(_INCOMPLETE, meaning=meaning)
+    flags = tuple(incomplete if flag.name == OVERLONG.name else flag for flag in output.flags)
     if output.per == "vector":
         return replace(output, per="group", flags=flags)
     return replace(output, flags=flags, flags_at_last=True, ends=True)
@@ -43,6 +45,6 @@ GROUPS = OptionPlan(
     applies=lambda config: bool(config.groups),
     without=lambda config: config.replace(groups=[]),
     row=_row,
-    outputs=lambda config, outputs: tuple(map(_grouped, outputs)),
+    outputs=lambda config, outputs: tuple(_grouped(config, output) for output in outputs),
     times=_times,
 )

@@ -18,8 +18,12 @@ from softstream.sim.proofs.law import prove_law
 
 SMALL = Config(mode="argmax", max_length=4, score_width=3, profile="small")
 PAIR = Config(max_length=4, score_width=3, probability_width=4, normaliser="none", profile="small")
-ALL = {**SOFTMAX, **MEMBERS, **PIPELINED, **TWO_PASS}
-SHORT = ("small", "two-pass", "sample-inverse-cdf", "cross_entropy-4", "exponential", "smoothed-small")
+TKEEP = {
+    "tkeep": Config(mode="argmax", max_length=9, score_width=3, tkeep=True),
+    "tkeep-4": Config(mode="sigmoid", max_length=9, score_width=3, lanes=4, tkeep=True),
+}
+ALL = {**SOFTMAX, **MEMBERS, **PIPELINED, **TWO_PASS, **TKEEP}
+SHORT = ("small", "two-pass", "sample-inverse-cdf", "cross_entropy-4", "exponential", "smoothed-small", "tkeep-4")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ PROVED = {
     "sigmoid-small": Config(mode="sigmoid", profile="small"),
     "sigmoid": Config(mode="sigmoid"),
     "two-pass": Config(profile="small", accumulator="two_pass", max_length=2),
+    "argmax-tkeep": Config(mode="argmax", profile="small", tkeep=True, max_length=2),
+    "sigmoid-tkeep": Config(mode="sigmoid", profile="small", tkeep=True, max_length=2),
 }
 SHORT = ("argmax-small",)
 
@@ -42,10 +44,11 @@ def test_every_result_of_a_small_head_is_proved(name):
         long(ARGMAX, {"m_axis_tvalid": "honest_m_axis_tvalid | before_s_axis_tvalid"}, "results on m_axis"),
         long(ARGMAX, {"m_axis_tvalid": "honest_m_axis_tvalid & ~honest_m_axis_tdata[0]"}, "results on m_axis"),
         (ARGMAX, {"s_axis_tready": "honest_s_axis_tready & before_s_axis_tvalid"}, "answer and free input"),
+        (ARGMAX.replace(tkeep=True), {"s_axis_tkeep": "1'b1"}, "results on m_axis"),
         long(SIGMOID, {"m_axis_tlast": "1'b0"}, "results on m_axis"),
         long(SIGMOID, {"m_axis_tlast": "1'b1"}, "results on m_axis"),
     ],
-    ids=["value", "flag", "extra beat", "lost beat", "input stays closed", "no end", "early end"],
+    ids=["value", "flag", "extra beat", "lost beat", "input stays closed", "null beat read", "no end", "early end"],
 )
 def test_a_fault_is_refuted_with_a_short_trace(config, fault, statement):
     proof = prove_whole(config, verilog=wrapped(config, **fault), seconds=60)
