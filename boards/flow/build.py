@@ -18,24 +18,20 @@ import contextlib
 import hashlib
 import json
 import os
-import signal
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-import platformdirs
 
 from softstream.boards.flow.fit import quicker_profile, what_fits
 from softstream.boards.flow.plan import TOP, BoardPlan, make_plan
 from softstream.boards.flow.report import BuildReport, add_source_lines, read_report, shortage
 from softstream.boards.registry import Board
 from softstream.boards.tools import shim
-from softstream.boards.tools.cache import discard, load_folder, replace_file, store_folder
 from softstream.boards.tools.measure import keep_log
 from softstream.boards.tools.packages import prepare, versions
+from softstream.hw import processes
+from softstream.hw.cache import discard, load_folder, replace_file, store_folder
+from softstream.hw.cache import root as cache_root
 from softstream.hw.config.config import Config
 from softstream.hw.errors import ToolFailure, UserError
 
@@ -93,7 +89,7 @@ def tool_versions(row: Board) -> dict[str, str]:
 
 def cache_directory() -> Path:
     """The folder of finished builds; the logs of failed ones are in `logs` beside it."""
-    return Path(platformdirs.user_cache_dir("softstream", appauthor=False)) / "boards"
+    return cache_root() / "boards"
 
 
 def build(
@@ -184,8 +180,7 @@ def _products(plan: BoardPlan, tools: Mapping[str, str], progress: Progress) -> 
         except (ToolFailure, KeyError):
             pass
         discard(entry)
-    with tempfile.TemporaryDirectory(prefix="softstream-board-", ignore_cleanup_errors=True) as name:
-        place = Path(name)
+    with processes.temporary_folder() as place:
         _run(plan, place, progress)
         report = read_report((place / "report.json").read_bytes(), plan.clock)
         if not report.met:
@@ -236,25 +231,7 @@ def _execute(command: Sequence[str], place: Path, log: Path) -> int | None:
     for name in ("HOME", "XDG_CACHE_HOME", "VIRTUAL_ENV", "PYTHONPATH"):
         if name in os.environ:
             environment[name] = os.environ[name]
-    script = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); os.execv(sys.argv[1], sys.argv[1:])"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-c", script, *command],
-            cwd=place,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            return process.wait(_TOOL_SECONDS)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    return processes.run(command, place, log, _TOOL_SECONDS, environment)
 
 
 def _add_source_lines(row: Board, place: Path) -> None:

@@ -14,16 +14,14 @@ Errors: `UserError` for a plan for a vendor's tools, and for a stand-alone demo,
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
-import tempfile
 from importlib import resources
-from pathlib import Path
 
 from softstream.boards.flow.build import cache_directory
 from softstream.boards.flow.plan import BoardPlan
 from softstream.boards.tools import shim
 from softstream.boards.tools.measure import keep_log
+from softstream.hw import processes
 from softstream.hw.errors import ToolFailure, UserError
 
 __all__ = ["BOARD", "board_verilog"]
@@ -64,25 +62,14 @@ def _netlist(plan: BoardPlan) -> str:
 
 def _verilog(plan: BoardPlan) -> str:
     """The plan's netlist as Verilog."""
-    with tempfile.TemporaryDirectory(prefix="softstream-") as name:
-        place = Path(name)
+    with processes.temporary_folder() as place:
         (place / "top.il").write_text(_netlist(plan), encoding="utf-8")
         (place / "top.ys").write_text(_SCRIPT, encoding="utf-8")
         command = [sys.executable, "-P", "-m", shim.__name__, "yosys", "-l", "yosys.log", "top.ys"]
         log = place / "output"
-        with log.open("wb") as output:
-            done = subprocess.run(
-                command,
-                cwd=place,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                timeout=_YOSYS_SECONDS,
-                check=False,
-            )
-        if done.returncode:
+        if code := processes.run(command, place, log, _YOSYS_SECONDS):
             raise ToolFailure(
-                f"Verilog of {plan.row.name}: yosys ended with exit code {done.returncode}",
+                f"Verilog of {plan.row.name}: yosys ended with exit code {code}",
                 keep_log(cache_directory(), plan.row.name, plan.digest, log),
             )
         return (place / "top.v").read_text(encoding="utf-8")

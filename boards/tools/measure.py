@@ -29,7 +29,6 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -37,13 +36,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from softstream.boards.tools import hard_registers
-from softstream.boards.tools.cache import load_value, store_value
 from softstream.boards.tools.packages import prepare, versions
 from softstream.boards.tools.parts import Part
+from softstream.hw.cache import load_value, store_value
+from softstream.hw.cache import root as cache_root
 from softstream.hw.errors import ToolFailure
+from softstream.hw.processes import end, start, temporary_folder
 
 __all__ = ["CriticalPath", "Job", "Measurement", "Placement", "cache_directory", "keep_log", "measure", "tool_versions"]
 
@@ -56,9 +55,6 @@ _CLOCK = "aclk"
 _TOOL_SECONDS = 900  # an order of magnitude over the slowest preset
 _CACHE_FORMAT = 3  # raise it when the meaning of a stored field changes
 
-# Every tool begins with this: Linux kills it when the thread that started it is gone (PR_SET_PDEATHSIG, SIGKILL), so that
-# none goes on working for nobody after a kill that leaves the caller no time.
-_DIE_WITH_CALLER = "import ctypes; ctypes.CDLL(None).prctl(1, 9); "
 _YOSYS = "import sys; from pyosys import libyosys as y; d = y.Design(); [y.run_pass(c, d) for c in sys.argv[1:]]"
 _NEXTPNR = "import sys; from yowasp_nextpnr_{0} import run_nextpnr_{0} as run; sys.exit(run(sys.argv[1:]))"
 
@@ -134,7 +130,7 @@ class Measurement:
 
 def cache_directory() -> Path:
     """Where results are kept; the logs of failed runs are in `logs` beside it."""
-    return Path(platformdirs.user_cache_dir("softstream", appauthor=False)) / "place"
+    return cache_root() / "place"
 
 
 def tool_versions(parts: Iterable[Part]) -> dict[str, str]:
@@ -181,23 +177,14 @@ class _Processes:
             with self.lock:
                 if self.stopped:
                     raise _StoppedError
-                process = subprocess.Popen(
-                    command,
-                    cwd=directory,
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                )
+                process = start(command, directory, output, environment)
                 self.running.add(process)
             try:
                 return process.wait(_TOOL_SECONDS)
             except subprocess.TimeoutExpired:
                 return None
             finally:
-                if process.poll() is None:
-                    process.kill()
-                    process.wait()
+                end(process)
                 with self.lock:
                     self.running.discard(process)
 
@@ -206,7 +193,7 @@ class _Processes:
         with self.lock:
             self.stopped = True
             for process in self.running:
-                process.kill()
+                end(process)
 
 
 @dataclass(frozen=True)
@@ -223,9 +210,7 @@ class _Workplace:
         """Run Python `code` with `arguments` here. Raises `ToolFailure` with a log that stays."""
         log = self.directory / "log"
         # -P: a json.py in the directory where the command was started must not shadow the library's.
-        exit_code = self.processes.run(
-            [sys.executable, "-P", "-c", _DIE_WITH_CALLER + code, *arguments], self.directory, log
-        )
+        exit_code = self.processes.run([sys.executable, "-P", "-c", code, *arguments], self.directory, log)
         if exit_code == 0:
             return
         if self.processes.stopped:
@@ -363,8 +348,8 @@ def _measure(processes: _Processes, job: Job, key: str, events: "queue.SimpleQue
     packed = load_value(cache_directory() / f"{key}.json")
     placed = {seed: load_value(cache_directory() / f"{key}-{seed}.json") for seed in job.seeds}
     if packed is None or (None in placed.values() and not Measurement(job.part.name, **packed).over):
-        with tempfile.TemporaryDirectory(prefix="softstream-", ignore_cleanup_errors=True) as directory:
-            place = _Workplace(processes, job, key, Path(directory), events.put)
+        with temporary_folder() as directory:
+            place = _Workplace(processes, job, key, directory, events.put)
             netlist = _synthesise(place)
             if packed is None:
                 packed = _pack(place, netlist)

@@ -7,7 +7,6 @@ module, so every tool of a flow comes from the Python package index and none fro
 from __future__ import annotations
 
 import binascii
-import ctypes
 import json
 import shlex
 import struct
@@ -124,8 +123,7 @@ def install(directory: Path) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs one tool and returns its exit code. Linux ends it when the build that started it is gone (PR_SET_PDEATHSIG)."""
-    ctypes.CDLL(None).prctl(1, 9)
+    """Runs one tool and returns its exit code."""
     return TOOLS[arguments[0]](arguments[1:])
 
 

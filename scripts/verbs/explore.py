@@ -34,9 +34,11 @@ from pathlib import Path
 from typing import Any
 
 from softstream.boards.flow.capacity import room_of_part
-from softstream.boards.tools.measure import Job, cache_directory, measure, tool_versions
+from softstream.boards.tools.measure import Job, measure, tool_versions
 from softstream.boards.tools.parts import Part
 from softstream.boards.tools.parts import part as find_part
+from softstream.hw.cache import load_value, store_value
+from softstream.hw.cache import root as cache_root
 from softstream.hw.config.config import KEYS, Config, nearest, parse_setting
 from softstream.hw.errors import MissingTool, SoftstreamError, ToolFailure, UserError
 from softstream.hw.notebook import html_table, text_table
@@ -72,7 +74,7 @@ Outcome = dict[str, Any]
 
 JSON_FORMAT = 2
 """Raise it when a key of `Exploration.to_json` changes its name or meaning."""
-_CACHE_FORMAT = 1  # raise it when the meaning of a stored field changes
+_CACHE_FORMAT = 2  # raise it when the meaning of a stored field changes
 _WORKERS_SECONDS = 30
 _RANGE = re.compile(r"\s*(-?\d+)\s*\.\.\s*(-?\d+)\s*")
 _MOST_POINTS = 10_000
@@ -271,23 +273,15 @@ class _Cache:
 
     def _path(self, config: Config) -> Path:
         facts = json.dumps([*self._facts, config.digest], sort_keys=True)
-        return cache_directory().parent / "explore" / f"{hashlib.sha256(facts.encode()).hexdigest()}.json"
+        return cache_root() / "explore" / f"{hashlib.sha256(facts.encode()).hexdigest()}.json"
 
     def load(self, config: Config) -> Outcome | None:
-        try:
-            outcome = json.loads(self._path(config).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return outcome if isinstance(outcome, dict) else None
+        outcome: Outcome | None = load_value(self._path(config))
+        return outcome
 
     def store(self, config: Config, outcome: Outcome) -> None:
-        if "failure" in outcome:  # tried again the next time
-            return
-        try:
-            with written_file("cache", self._path(config)) as temporary:
-                temporary.write_text(json.dumps(outcome), encoding="utf-8")
-        except UserError:  # a cache that cannot be written costs time, nothing else
-            return
+        if "failure" not in outcome:  # a failure is tried again the next time
+            store_value(self._path(config), outcome)
 
 
 # Engines: each yields (index of the task, outcome) in the order of completion ----------------------------------------

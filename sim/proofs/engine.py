@@ -10,18 +10,17 @@ so a law that is proved holds for the hardware. A counterexample may be one of t
 a one again with all memories in place. That a cover is reached is shown for the graph that is given.
 """
 
-import ctypes
 import importlib.util
 import re
-import signal
-import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from softstream.hw import processes
 from softstream.hw.errors import MissingTool, ToolFailure
 from softstream.sim.proofs.harness import HEAD, PROOF, TWIN, Property
 
@@ -73,31 +72,18 @@ def _tools() -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-def _end_with_caller() -> None:
-    """In the child: Linux kills it when the caller is gone, so that no solver goes on working for nobody."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-
-
 def _run(command: Sequence[str], log: Path, seconds: float) -> str | None:
     """Output of a tool, which also goes to the log; None where the time is over. Raises `ToolFailure` for its failure."""
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=seconds,
-            preexec_fn=_end_with_caller,
-            cwd=log.parent,
-        )
-    except subprocess.TimeoutExpired:
+    with tempfile.NamedTemporaryFile(dir=log.parent) as latest:
+        code = processes.run(command, log.parent, Path(latest.name), seconds)
+        output = Path(latest.name).read_text(encoding="utf-8", errors="replace")
+    if code is None:
         return None
     with log.open("a", encoding="utf-8") as text:
-        text.write(done.stdout)
-    if done.returncode:
-        raise ToolFailure(f"{Path(command[0]).name} failed with exit code {done.returncode}", log)
-    return done.stdout
+        text.write(output)
+    if code:
+        raise ToolFailure(f"{Path(command[0]).name} failed with exit code {code}", log)
+    return output
 
 
 def prepare(

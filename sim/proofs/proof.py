@@ -1,14 +1,12 @@
 """A proof: the verdicts of the model checker on the properties of a harness, with the shortest trace of one that fails."""
 
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from softstream.hw.config.config import Config
 from softstream.hw.errors import ToolFailure
+from softstream.hw.processes import TemporaryFolder
 from softstream.sim.proofs.engine import Verdict, decide, prepare
 from softstream.sim.proofs.harness import Property
 from softstream.sim.proofs.waveform import beats_in, trace_waveform
@@ -58,7 +56,8 @@ def decide_all(
     `seconds`: limit of each step of each tool. Raises `MissingTool` and `ToolFailure`.
     """
     began = time.monotonic()
-    folder = Path(tempfile.mkdtemp(prefix="softstream-proof-"))
+    temporary = TemporaryFolder()
+    folder = temporary.path
     try:
         verdicts: dict[Property, Verdict] = {}
         beats: tuple[dict[str, int], ...] = ()
@@ -81,10 +80,11 @@ def decide_all(
                 trace = graph.with_name(f"{item.signal}.aiw")
                 if verdict.answer == "refuted" and trace.exists():
                     beats, waveform = tuple(beats_in(graph, trace)), trace_waveform(graph, trace)
-        shutil.rmtree(folder, ignore_errors=True)
+        temporary.remove()
         return Proof(config, tuple(verdicts[item] for item in items), time.monotonic() - began, beats, waveform)
     except ToolFailure:
-        raise  # the folder stays: its log says why
+        temporary.keep()  # its log says why
+        raise
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        temporary.remove()
         raise

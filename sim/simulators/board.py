@@ -11,20 +11,19 @@ bytes on the lines.
 import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from xml.etree import ElementTree
 
+from softstream.hw import processes
 from softstream.hw.errors import ToolFailure
 from softstream.sim.simulators import toolbox
 from softstream.sim.simulators.board_job import PLUSARG, BoardJob
-from softstream.sim.simulators.build import VerilatorBuild, kill_group
+from softstream.sim.simulators.build import VerilatorBuild
 
 __all__ = ["Damage", "SimulatedBoard"]
 
@@ -55,8 +54,8 @@ class SimulatedBoard:
         directory: Path | None = None,
     ) -> None:
         self._verilog, self._top, self._simulator = verilog, top, simulator
-        self._temporary = directory is None
-        folder = Path(tempfile.mkdtemp(prefix="softstream-")) if directory is None else Path(directory).resolve()
+        self._temporary = processes.TemporaryFolder() if directory is None else None
+        folder = Path(directory).resolve() if self._temporary is None else self._temporary.path  # type: ignore[arg-type]
         folder.mkdir(parents=True, exist_ok=True)
         self.job = BoardJob(folder, divisor, os.getpid())
         self.totals: dict[str, int] = {}
@@ -93,19 +92,16 @@ class SimulatedBoard:
         environment.pop("PYTEST_CURRENT_TEST", None)
         environment["LIBPYTHON_LOC"] = str(toolbox.libpython())
         with self._log.open("w", encoding="utf-8") as output:
-            self._process = subprocess.Popen(
+            self._process = processes.start(
                 [sys.executable, "-P", "-m", "softstream.sim.simulators.launch", str(spec)],
-                cwd=job.directory,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
+                job.directory,
+                output,
+                environment,
             )
         try:
             self._await(job.port_path.exists, _START_SECONDS, "the board did not start")
         except BaseException:
-            kill_group(self._process)
+            processes.end(self._process)
             raise
         self.port = job.port_path.read_text(encoding="utf-8")
         return self
@@ -121,7 +117,7 @@ class SimulatedBoard:
     def unplug(self) -> None:
         """Kills the board and its port; the end of the context then reads no verdict."""
         self._unplugged = True
-        kill_group(self._process)
+        processes.end(self._process)
 
     def hits(self) -> Sequence[str]:
         """The faults injected since the last `damage`, one line each: direction, byte, kind."""
@@ -137,11 +133,13 @@ class SimulatedBoard:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(_STOP_SECONDS)
         finally:
-            kill_group(self._process)
+            processes.end(self._process)
         if kind is None and not self._unplugged:
             self._check_verdict()
-        if self._temporary and not isinstance(error, ToolFailure):
-            shutil.rmtree(self.job.directory, ignore_errors=True)
+        if self._temporary is not None and isinstance(error, ToolFailure):
+            self._temporary.keep()
+        elif self._temporary is not None:
+            self._temporary.remove()
 
     def _check_verdict(self) -> None:
         """Reads `totals`. Raises `ToolFailure` unless the bench reports exactly one test, passed."""

@@ -1,8 +1,9 @@
 """Builds a simulator's executable from Verilog with Verilator, and caches it between runs.
 
-The cache holds two parts. Verilator's run-time library does not depend on the design and takes most of the time, so the build
-compiles it and its headers once for each compiler and Verilator. The model of a design takes a second or two. The build does
-not call make, because make refuses folders with spaces and would compile the library again for every design.
+The cache holds two parts, both checked when they are used. Verilator's run-time library does not depend on the design and takes
+most of the time, so the build compiles it and its headers once for each compiler and Verilator. The model of a design takes a
+second or two. The build does not call make, because make refuses folders with spaces and would compile the library again for
+every design.
 """
 
 import contextlib
@@ -20,12 +21,12 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-import platformdirs
-
+from softstream.hw import cache as user_cache
+from softstream.hw import processes
 from softstream.hw.errors import ToolFailure
 from softstream.sim.simulators import toolbox
 
-__all__ = ["TIMESCALE", "VerilatorBuild", "kill_group"]
+__all__ = ["TIMESCALE", "VerilatorBuild"]
 
 TIMESCALE = ("1ns", "1ps")
 
@@ -45,6 +46,13 @@ _DEFINES = ("-DVERILATOR=1", *(f"-DVM_{name}=0" for name in ("COVERAGE", "SC", "
 _HEADERS = "headers.h"
 _HEADERS_TEXT = '#include "verilated.h"\n#include "verilated_vpi.h"\n'
 _CACHED_BUILDS = 100
+_WORK = "compiling-"
+_CACHE_FORMAT = "2"
+"""Raise it when an entry of the cache has other files."""
+
+
+class _LinkFailure(ToolFailure):
+    """A compiler or linker failed, which a damaged run-time library can cause."""
 
 
 class VerilatorBuild:
@@ -60,9 +68,10 @@ class VerilatorBuild:
 
         self._verilog, self._top, self._waves = verilog, top, waves
         self._tool = toolbox.verilator()
-        self._cache = (cache or platformdirs.user_cache_path("softstream")) / "verilator"
+        self._cache = (cache or user_cache.root()) / "verilator"
         self._libraries = Path(cocotb_tools.config.libs_dir)
         self._main = Path(cocotb_tools.config.share_dir) / "lib" / "verilator" / "verilator.cpp"
+        self._has_stored_library = False
         self._flags = (*_VERILATOR_FLAGS, "--top-module", top, *(("--trace-vcd",) if waves else ()))
         self._key_facts = (
             *(
@@ -72,7 +81,7 @@ class VerilatorBuild:
                 platform.python_version(),
                 str(self._libraries),
             ),
-            *(_OPTIMISE_REST, repr(_OPTIMISE), *self._flags),
+            *(_CACHE_FORMAT, _OPTIMISE_REST, repr(_OPTIMISE), *self._flags),
         )
 
     @property
@@ -87,8 +96,8 @@ class VerilatorBuild:
 
     @property
     def is_cached(self) -> bool:
-        """Whether the cache holds the executable."""
-        return self.executable.exists()
+        """Whether the cache holds the executable. A damaged one is removed, which one line says."""
+        return user_cache.is_intact(self.directory)
 
     @property
     def has_library(self) -> bool:
@@ -109,26 +118,41 @@ class VerilatorBuild:
                 raise ToolFailure(
                     f"{self._cache}: cannot be written ({error.strerror}); XDG_CACHE_HOME sets another place"
                 ) from None
-            with _locked(self._cache / "lock"):
+            with _locked(self._cache):
                 if not self.is_cached:
                     self._build(log)
-        os.utime(self.directory)
         return self.directory
 
     @property
     def _library_directory(self) -> Path:
-        facts = (self._tool.version, str(self._tool.root), *toolbox.compiler(), _OPTIMISE_REST, repr(_OPTIMISE))
+        facts = (
+            _CACHE_FORMAT,
+            self._tool.version,
+            str(self._tool.root),
+            *toolbox.compiler(),
+            _OPTIMISE_REST,
+            repr(_OPTIMISE),
+        )
         return self._cache / f"library-{_digest(*facts)[:16]}"
 
     def _build(self, failure_log: Path | None) -> None:
         _prune(self._cache)
-        work = Path(tempfile.mkdtemp(prefix="building-", dir=self._cache))
+        work = Path(tempfile.mkdtemp(prefix=_WORK, dir=self._cache))
         log = work / "build.log"
         try:
-            self._compile(work, log)
+            try:
+                self._compile(work, log)
+            except _LinkFailure:
+                # The library's files are unchanged since they were stored, but they may have been stored wrong.
+                if not self._has_stored_library:
+                    raise
+                user_cache.discard(self._library_directory)
+                shutil.rmtree(work / "model", ignore_errors=True)
+                self._compile(work, log)
             done = work / "done"
             done.mkdir()
             (work / self._top).rename(done / self._top)
+            user_cache.seal(done)
             done.rename(self.directory)
         except ToolFailure as error:
             failure_log = failure_log or Path(tempfile.mkdtemp(prefix="softstream-")) / "build.log"
@@ -138,11 +162,12 @@ class VerilatorBuild:
             shutil.rmtree(work, ignore_errors=True)
 
     def _compile(self, work: Path, log: Path) -> None:
+        # Verilator reads $NAME in a path as a variable, so the paths that it gets are relative to the folder of the build.
         source = work / f"{self._top}.v"
         source.write_text(self._verilog, encoding="utf-8")
         environment = {**os.environ, "VERILATOR_ROOT": str(self._tool.root)}
         model = work / "model"
-        _run_all([[str(self._tool.program), *self._flags, "-Mdir", str(model), str(source)]], log, environment)
+        _run_all([[str(self._tool.program), *self._flags, "-Mdir", model.name, source.name]], log, environment)
 
         compiler, _ = toolbox.compiler()
         include = self._tool.root / "include"
@@ -150,6 +175,7 @@ class VerilatorBuild:
         # The library does not read these macros, so it is the same with and without waves.
         model_command = [*base, f"-DVM_TRACE={int(self._waves)}", f"-DVM_TRACE_VCD={int(self._waves)}", f"-I{model}"]
         library = self._library_directory
+        self._has_stored_library = user_cache.is_intact(library)
         library.mkdir(exist_ok=True)
         headers = library / _HEADERS
         if not headers.exists():
@@ -176,11 +202,13 @@ class VerilatorBuild:
                 commands.append([*base, optimise, str(include / f"{name}.cpp"), "-o", str(missing[-1][0])])
         # The slowest command starts first, so that no core is idle at the end.
         commands.sort(key=lambda command: "-O1" not in command)
-        _run_all(commands, log)
+        _run_all(commands, log, failure=_LinkFailure)
         for fresh, object_path in missing:
             fresh.replace(object_path)
+        if missing:
+            user_cache.seal(library)
         link = [f"-Wl,-rpath,{self._libraries}", f"-L{self._libraries}", "-lcocotbvpi_verilator", "-pthread"]
-        _run_all([[compiler, *map(str, objects), *link, "-o", str(work / self._top)]], log)
+        _run_all([[compiler, *map(str, objects), *link, "-o", str(work / self._top)]], log, failure=_LinkFailure)
 
 
 def _digest(*facts: str) -> str:
@@ -196,7 +224,7 @@ def _library_files(makefile: Path) -> list[str]:
 
 def _prune(cache: Path) -> None:
     """Removes the folders of killed builds, and the least recently used builds beyond `_CACHED_BUILDS`."""
-    for leftover in cache.glob("building-*"):
+    for leftover in cache.glob(f"{_WORK}*"):
         shutil.rmtree(leftover, ignore_errors=True)
     builds = [entry for entry in cache.iterdir() if re.fullmatch("[0-9a-f]{64}", entry.name)]
     for old in sorted(builds, key=lambda entry: entry.stat().st_mtime)[: -_CACHED_BUILDS or None]:
@@ -206,22 +234,26 @@ def _prune(cache: Path) -> None:
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     # The system releases the lock when its holder ends, even if the holder is killed.
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(handle)
 
 
-def kill_group(process: subprocess.Popen) -> None:
-    """Kills a process that leads its own session, and all of its children."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, 9)
-    process.wait()
+def _run_all(
+    commands: Sequence[Sequence[str]],
+    log: Path,
+    environment: dict[str, str] | None = None,
+    failure: type[ToolFailure] = ToolFailure,
+) -> None:
+    """Runs commands in parallel in the log's folder, one per core; their output goes to the log.
 
-
-def _run_all(commands: Sequence[Sequence[str]], log: Path, environment: dict[str, str] | None = None) -> None:
-    """Runs commands in parallel, one per core; their output goes to the log."""
+    Raises `failure` for the first command that fails; the others are ended then.
+    """
     waiting = list(commands)
-    running: list[subprocess.Popen] = []
+    running: dict[subprocess.Popen[bytes], str] = {}
     try:
         with log.open("a", encoding="utf-8") as output:
             while waiting or running:
@@ -229,24 +261,14 @@ def _run_all(commands: Sequence[Sequence[str]], log: Path, environment: dict[str
                     command = waiting.pop(0)
                     output.write(shlex.join(command) + "\n")
                     output.flush()
-                    running.append(
-                        subprocess.Popen(
-                            command,
-                            stdin=subprocess.DEVNULL,
-                            stdout=output,
-                            stderr=subprocess.STDOUT,
-                            env=environment,
-                            start_new_session=True,
-                        )
-                    )
+                    running[processes.start(command, log.parent, output, environment)] = Path(command[0]).name
                 for process in [process for process in running if process.poll() is not None]:
-                    running.remove(process)
+                    program = running.pop(process)
                     if process.returncode:
-                        program = Path(str(process.args[0])).name  # type: ignore[index]
-                        raise ToolFailure(
+                        raise failure(
                             f"building the simulation: {program} ended with exit code {process.returncode}", log
                         )
                 time.sleep(0.01)
     finally:
         for process in running:
-            kill_group(process)
+            processes.end(process)

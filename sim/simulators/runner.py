@@ -7,10 +7,8 @@ caller. The runner reads the result from the results file and never assumes one.
 import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +17,14 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from softstream.hw import processes
 from softstream.hw.config.config import Config
 from softstream.hw.errors import Mismatch, MissingTool, ToolFailure, UserError
 from softstream.hw.plan.derive import plan
 from softstream.sim import stimulus
 from softstream.sim.golden.head import Result, checked, checked_sideband
 from softstream.sim.simulators import toolbox
-from softstream.sim.simulators.build import VerilatorBuild, kill_group
+from softstream.sim.simulators.build import VerilatorBuild
 from softstream.sim.simulators.job import BENCHES, PLUSARG, TESTS, Job, Outcome
 
 __all__ = ["SIMULATORS", "RtlResult", "Simulator", "Verdict", "run_rtl", "simulate"]
@@ -205,8 +204,9 @@ class _Run:
         else:
             self._build = VerilatorBuild(self._verilog, self._top, waves=waves)
         self._keep = directory is not None or waves
-        if directory is None:
-            directory = Path(tempfile.mkdtemp(prefix="softstream-"))
+        self._temporary = processes.TemporaryFolder() if directory is None else None
+        if self._temporary is not None:
+            directory = self._temporary.path
         else:
             directory = Path(directory).resolve()
             directory.mkdir(parents=True, exist_ok=True)
@@ -217,8 +217,11 @@ class _Run:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         # The user needs the log of a failed tool or test, but not that of an interrupted run.
-        if not self._keep and not isinstance(error, ToolFailure | Mismatch):
-            shutil.rmtree(self.job.directory, ignore_errors=True)
+        if self._temporary is not None:
+            if self._keep or isinstance(error, ToolFailure | Mismatch):
+                self._temporary.keep()
+            else:
+                self._temporary.remove()
 
     def execute(
         self,
@@ -272,15 +275,7 @@ class _Run:
 
     def _watch(self, command: list[str], log: Path, progress: Callable[[float], None] | None, tests: int) -> int:
         with log.open("w", encoding="utf-8") as output:
-            process = subprocess.Popen(
-                command,
-                cwd=self.job.directory,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            process = processes.start(command, self.job.directory, output, self._environment())
             done = 0.0
             try:
                 while True:
@@ -292,7 +287,7 @@ class _Run:
                             done = max(done, min(1.0, self.job.progress() / tests))
                             progress(done)
             finally:
-                kill_group(process)
+                processes.end(process)
 
     def _environment(self) -> dict[str, str]:
         # cocotb and its runner also read the environment, so variables of the caller must not reach them.

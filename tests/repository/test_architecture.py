@@ -27,7 +27,8 @@ GENERATED = {
 }
 
 LAYERS = {
-    "hw": "errors formats notebook config numbers plan streams contracts stages normalisers modes options head axi verilog",
+    "hw": "errors cache processes formats notebook config numbers plan streams contracts stages normalisers modes options "
+    "head axi verilog",
     "sim": "stalls beats stimulus golden reference data simulators benches proofs",
     "boards": "measured tools platforms registry link gateware flow",
     "scripts": "build_backend console output page arrays quantiser scores scale emit importer measure training verbs reports "

@@ -223,7 +223,7 @@ def test_asking_for_a_missing_simulator(monkeypatch, clean_toolbox, temporary_fo
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(MissingTool, match=r"^simulator icarus"):
         simulate(ARGMAX, simulator="icarus")
-    monkeypatch.setattr("softstream.sim.simulators.build.platformdirs.user_cache_path", lambda name: tmp_path / "cache")
+    monkeypatch.setattr("softstream.hw.cache.user_root", lambda: tmp_path / "cache")
     with pytest.raises(MissingTool, match=r"^simulator verilator"):
         simulate(ARGMAX, simulator="verilator")
     with pytest.raises(MissingTool, match=r"^simulation: no simulator found"):
@@ -273,7 +273,7 @@ def test_a_build_is_compiled_once(cache):
     build = VerilatorBuild(verilog(ARGMAX, TOP), TOP, cache=cache)
     assert build.has_library
     assert not build.is_cached
-    (cache / "verilator" / "building-killed").mkdir()
+    (cache / "verilator" / "compiling-killed").mkdir()
     build.ensure()
     timestamp = build.executable.stat().st_mtime_ns
     assert entries(cache) == {build.directory.name}

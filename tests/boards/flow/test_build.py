@@ -22,7 +22,7 @@ from softstream.boards.flow.flash import find_bitstream
 from softstream.boards.flow.plan import make_plan
 from softstream.boards.registry import board
 from softstream.boards.tools import shim
-from softstream.boards.tools.cache import load_folder
+from softstream.hw.cache import load_folder
 from softstream.hw.config.presets import preset
 from softstream.hw.errors import MissingTool, ToolFailure, UserError
 from softstream.sim.data import DIGITS_SCORES

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from softstream.boards.tools.cache import load_folder, load_value, replace_file, store_folder, store_value
+from softstream.hw.cache import load_folder, load_value, replace_file, store_folder, store_value
 
 CONTENTS = {"report.json": b"{}", "top.bin": bytes(range(256)), "log": b""}
 VALUE = {"LC": 120, "path": ["a", "b"], "mhz": 99.25, "none": None}
