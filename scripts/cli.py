@@ -153,8 +153,8 @@ def _resolve(values: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[Con
         chosen = scale_of_file(options.get("scores"), lambda scale: resolve({**values, "score_scale": scale}, room)[0])
         values = {**values, "score_scale": chosen.scale}
         sentences.append(chosen.text)
-    config, picked = resolve(values, room)
-    return config, [*sentences, *([picked] if picked else [])]
+    config, choices = resolve(values, room)
+    return config, [*sentences, *choices]
 
 
 def _room(options: Mapping[str, Any]) -> Room | None:

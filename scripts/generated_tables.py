@@ -46,8 +46,8 @@ def _cells(entry: dict[str, Any]) -> str:
 
 _CHOICES = {
     "only the class": "argmax-int8",
-    "probabilities with a small error, without a multiplier": "softmax-int8",
-    "probabilities at the highest clock": "softmax-int8-fastest",
+    "probabilities (the default)": "softmax-int8",
+    "probabilities with few block RAMs, without a multiplier": "softmax-int8-divider",
     "probabilities on the smallest part": "softmax-int8-small",
     "16-bit scores and probabilities": "softmax-int16",
 }
@@ -181,7 +181,7 @@ SECTIONS: dict[str, Section] = {
 """Name in the markers → page and content."""
 
 PICTURES: dict[str, Callable[[], str]] = {
-    "hw/datapath.svg": lambda: datapath(PRESETS["softmax-int8"]),
+    "hw/datapath.svg": lambda: datapath(PRESETS["softmax-int8-divider"]),
     "boards/measured/bench.svg": lambda: throughput_plot(bench.recorded()),
 }
 """Path of a generated picture from the root of the repository → its content."""

@@ -92,7 +92,7 @@ def room_of_part(name: str) -> Room:
     row = part(name)
     logic = _cell(row, "logic")
     available = {entries[name]["available"][logic] for entries in recorded().values() if name in entries}
-    return Room(name, max(available, default=0), _measured(row, link=False))
+    return Room(name, max(available, default=0), _measured(row, link=False), row.cell("multipliers") is not None)
 
 
 def room_of_board(row: Board, *, link: bool = True) -> Room:
@@ -100,10 +100,10 @@ def room_of_board(row: Board, *, link: bool = True) -> Room:
 
     A part that is not measured gets the cells of an ECP5 over `DOUBT`, so only a large excess counts as one.
     """
-    measured = _measured(part(row.part), link=link)
+    measured, multipliers = _measured(part(row.part), link=link), part(row.part).cell("multipliers") is not None
     if not row.measured:
         measured = tuple(replace(entry, cells=entry.cells // DOUBT) for entry in measured)
-    return Room(row.name, row.cells, measured)
+    return Room(row.name, row.cells, measured, multipliers and row.measured)
 
 
 def _cell(row: Part, group: Literal["logic", "memory"]) -> str:

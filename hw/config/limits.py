@@ -3,9 +3,11 @@
 __all__ = [
     "BETA_LIMIT",
     "COARSEST_SAMPLING",
+    "DEFAULT_GUARD",
     "DIRECT_WIDTH",
     "EXACT_DIVISIONS",
     "FINEST_SAMPLING",
+    "LOGARITHM_GUARD",
     "LOGARITHM_LIMIT",
     "LONGEST",
     "NATURAL_RANGE",
@@ -45,6 +47,9 @@ WIDEST_PROBABILITY = 24
 
 LOGARITHM_LIMIT = 14
 """Largest P + k: the logarithmic normaliser has a table of 2^(P + k − 1) entries, natural logarithms one of 2^(P + k − 2)."""
+
+DEFAULT_GUARD, LOGARITHM_GUARD = 4, 5
+"""Guard bits for `guard_bits = 0`: of all heads, and of those for which `normaliser = auto` takes the logarithm."""
 
 LONGEST = 1 << 20
 """Elements of the longest vector: vocabularies of language models have up to 262 144 classes."""

@@ -145,11 +145,11 @@ def _natural_logarithm_has_a_table(settings: Settings) -> Refusal | None:
             "table of logarithms",
             f"score_scale = {_scale(settings, min(NATURAL_STEP, NATURAL_RANGE / steps))}",
         )
-    if settings.probability_width + settings.guard_bits > LOGARITHM_LIMIT:
+    if settings.probability_width + settings.guard_width > LOGARITHM_LIMIT:
         return Refusal(
-            f"probability_width = {settings.probability_width}, guard_bits = {settings.guard_bits}",
+            f"probability_width = {settings.probability_width}, guard_bits = {settings.guard_width}",
             f"their sum must be at most {LOGARITHM_LIMIT}, because the table of logarithms has 2^(P + k − 2) entries",
-            f"probability_width = {LOGARITHM_LIMIT - settings.guard_bits}",
+            f"probability_width = {LOGARITHM_LIMIT - settings.guard_width}",
         )
     return None
 
@@ -334,7 +334,7 @@ def _guard_bits_between_stages(settings: Settings) -> Refusal | None:
         )
     if not stage:
         return None
-    key, value = ("guard_bits", 4) if settings.guard_bits < 3 else ("probability_width", WIDEST_PROBABILITY - 2)
+    key, value = ("guard_bits", 4) if settings.guard_width < 3 else ("probability_width", WIDEST_PROBABILITY - 2)
     return Refusal(
         f"{key} = {getattr(settings, key)} with {stage}",
         f"probabilities need 2 more guard bits between the stages, and have at most {WIDEST_PROBABILITY} bits",
@@ -479,7 +479,7 @@ def _two_pass_fits(settings: Settings) -> Refusal | None:
     if not settings.two_pass:
         return None
     for given, fits, reason, remedy, alternative in (
-        (("accumulator", "normaliser"), settings.normaliser == "divider", "each element is divided by the sum",
+        (("accumulator", "normaliser"), settings.division == "divider", "each element is divided by the sum",
          "normaliser = 'divider'", ""),
         (("accumulator", "score_width", *(["ensemble"] if settings.sums_scores else [])),
          settings.inner_width <= DIRECT_WIDTH,
@@ -515,9 +515,9 @@ def _logarithm_has_a_table(settings: Settings) -> Refusal | None:
             f"takes scores of at most {DIRECT_WIDTH} bits",
             "normaliser = 'reciprocal'",
         )
-    if settings.probability_width + settings.guard_bits > LOGARITHM_LIMIT:
+    if settings.probability_width + settings.guard_width > LOGARITHM_LIMIT:
         return Refusal(
-            f"{_given(settings, 'normaliser', 'probability_width')}, guard_bits = {settings.guard_bits}",
+            f"{_given(settings, 'normaliser', 'probability_width')}, guard_bits = {settings.guard_width}",
             f"their sum must be at most {LOGARITHM_LIMIT}, because the table has 2^(P + k − 1) entries",
             "normaliser = 'divider'",
         )

@@ -11,7 +11,16 @@ from fractions import Fraction
 from typing import Any, Literal, get_type_hints
 
 from softstream.hw.config.keys import Floats, Integers, Kernel, Key, Sizes, declare, key_of, nearest
-from softstream.hw.config.limits import LONGEST, WIDEST_COMPARED, WIDEST_PROBABILITY, WIDEST_SCORE
+from softstream.hw.config.limits import (
+    DEFAULT_GUARD,
+    DIRECT_WIDTH,
+    LOGARITHM_GUARD,
+    LOGARITHM_LIMIT,
+    LONGEST,
+    WIDEST_COMPARED,
+    WIDEST_PROBABILITY,
+    WIDEST_SCORE,
+)
 from softstream.hw.config.modes import MODES, Mode, ModeTraits
 from softstream.hw.errors import UserError
 from softstream.hw.formats import QFormat, ceil_log2
@@ -70,9 +79,11 @@ class Settings:
         1.0, "softmax", "T in softmax(x / T): below 1 sharper, above 1 flatter; the tables contain it, so it costs nothing",
         values=Floats(hint="; mode = 'argmax' is the limit at 0"), modes=lambda traits: not traits.order_only,
     )
-    normaliser: Literal["divider", "reciprocal", "logarithm", "none"] = declare(
-        "divider", "softmax", "the normaliser: a division per element (no multiplier), a reciprocal per vector and a "
-        "multiplier, a difference of logarithms (tables only), or none (exponentials over a power of two)",
+    normaliser: Literal["auto", "divider", "reciprocal", "logarithm", "none"] = declare(
+        "auto", "softmax", "the normaliser: a division per element (no multiplier), a reciprocal per vector and a "
+        "multiplier, a difference of logarithms (tables only), or none (exponentials over a power of two); auto: the "
+        f"logarithm where its tables fit, with P + guard_bits ≤ {LOGARITHM_LIMIT} and scores of at most {DIRECT_WIDTH} bits, "
+        "else the divider",
         modes=lambda traits: traits.normalised,
     )
     accumulator: Literal["auto", "absolute", "reference", "two_pass"] = declare(
@@ -83,7 +94,8 @@ class Settings:
         options=lambda settings: settings.sums,
     )
     guard_bits: int = declare(
-        4, "softmax", "k extra bits inside; the error bound falls as 2^−k", unit="bits", values=Integers(1, 8),
+        0, "softmax", "k extra bits inside; the error bound falls as 2^−k; 0: 5 where normaliser = auto is the logarithm and "
+        "P ≤ 9, else 4", unit="bits", values=Integers(0, 8),
         modes=lambda traits: traits.has_sum or traits.exponentials,
         options=lambda settings: settings.sums or settings.traits.exponentials,
     )
@@ -178,7 +190,7 @@ class Settings:
     )
 
     profile: Literal["fast", "fastest", "small"] = declare(
-        "fast", "implementation", "one element per cycle in vectors that are long enough (fast); the same with more "
+        "fastest", "implementation", "one element per cycle in vectors that are long enough (fast); the same with more "
         "registers (fastest); or fewer cells (small); auto picks by the measurements on the part and by max_length, and "
         "says why", unresolved="auto",
     )
@@ -307,7 +319,7 @@ class Settings:
     @property
     def guarded_bits(self) -> int:
         """Bits that probabilities have beyond P between the stages behind the head; what `guard_bits` has left stays inside."""
-        return min(self.guard_bits - 1, WIDEST_PROBABILITY - self.probability_width)
+        return min(self.guard_width - 1, WIDEST_PROBABILITY - self.probability_width)
 
     @property
     def floor_code(self) -> int:
@@ -317,8 +329,50 @@ class Settings:
 
     @property
     def division(self) -> str:
-        """The `normaliser` of softmax; `natural` where results are natural logarithms; else `none`."""
-        return self.normaliser if self.traits.normalised else "natural" if self.traits.logarithmic else "none"
+        """The normaliser of softmax, never `auto`; `natural` where results are natural logarithms; else `none`."""
+        if not self.traits.normalised:
+            return "natural" if self.traits.logarithmic else "none"
+        if self.normaliser != "auto":
+            return self.normaliser
+        return "logarithm" if self._subtracts_logarithms(self.guard_width) else "divider"
+
+    @property
+    def guard_width(self) -> int:
+        """The guard bits k, never 0: `guard_bits`, or the choice for `guard_bits = 0`.
+
+        A fifth guard bit lowers the bound of the logarithm from 0.765 to 0.628 ulp at P = 8, and costs one doubling of its
+        tables. The bound of the divider is 0.568 ulp with four.
+        """
+        return self.guard_bits or (LOGARITHM_GUARD if self._subtracts_logarithms(LOGARITHM_GUARD) else DEFAULT_GUARD)
+
+    @property
+    def normaliser_text(self) -> str:
+        """The choice for `normaliser = auto` with its reason; empty where the normaliser is named or the mode has none."""
+        if self.normaliser != "auto" or not self.traits.normalised:
+            return ""
+        total = f"P + k = {self.probability_width + self.guard_width}"
+        chosen = f"normaliser = auto: {self.division} with k = {self.guard_width} guard bits"
+        if self.division == "logarithm":
+            return f"{chosen}, because {total} ≤ {LOGARITHM_LIMIT} and scores have at most {DIRECT_WIDTH} bits"
+        if self.two_pass:
+            return f"{chosen}, because accumulator = 'two_pass' takes no other"
+        if self.exact_sum:
+            return f"{chosen}, because sum = 'exact' takes no logarithm"
+        if self.inner_width > DIRECT_WIDTH:
+            return f"{chosen}, because scores of {self.inner_width} bits are wider than {DIRECT_WIDTH}"
+        if self.guard_width < DEFAULT_GUARD:
+            return f"{chosen}, because a logarithm needs at least {DEFAULT_GUARD}"
+        return f"{chosen}, because {total} > {LOGARITHM_LIMIT}"
+
+    def _subtracts_logarithms(self, guard_bits: int) -> bool:
+        """Whether `normaliser = auto` is the logarithm with that many guard bits. Two passes and exact sums divide.
+
+        With fewer than `DEFAULT_GUARD` of them the bound of the logarithm exceeds 1 ulp, and that of the divider does not.
+        """
+        fits = DEFAULT_GUARD <= guard_bits <= LOGARITHM_LIMIT - self.probability_width
+        exclusive = self.two_pass or self.exact_sum
+        alone = self.normaliser == "auto" and self.traits.normalised and not exclusive
+        return alone and fits and self.inner_width <= DIRECT_WIDTH
 
     @property
     def score_format(self) -> QFormat:

@@ -56,7 +56,7 @@ class Softmax(HeadInterface):
 
     def _normaliser(self) -> Any:
         """The module, or an object of the same members, that normalises: see `normalisers/interface.py`."""
-        return NORMALISERS[self._config.normaliser]
+        return NORMALISERS[self._config.division]
 
     def _masked_code(self) -> int:
         """The code of a masked element."""

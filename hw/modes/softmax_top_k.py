@@ -71,7 +71,7 @@ class SoftmaxTopK(HeadInterface):
     def _factors(self, m: Module, framed: Any, admission: Admission, vectors: int) -> tuple[FactorStore, Value]:
         """(store of the vectors' factors, whether one arrives): the sum, and the normaliser's factor once per vector."""
         config, widths, cycles = self._config, numerics(self._config), schedule(self._config)
-        normaliser = NORMALISERS[config.normaliser]
+        normaliser = NORMALISERS[config.division]
         factor_width = normaliser.factor_width(widths)
         terms = [lane_terms(m, config, lane, framed, admission.element) for lane in range(config.lanes)]
         accumulate = accumulator(m, config, terms)
@@ -98,7 +98,7 @@ class SoftmaxTopK(HeadInterface):
             2 * cycles.memory + cycles.probability + cycles.queue + 4
         )  # a credit counts two cycles late, on each side
         m.submodules.output_credit = output_credit = Credit(in_flight, 1)
-        m.submodules.emission = emission = NORMALISERS[config.normaliser].Emission(softmax, numerics(config))
+        m.submodules.emission = emission = NORMALISERS[config.division].Emission(softmax, numerics(config))
         m.submodules.output = output = Queue(probability_layout(softmax), in_flight)
         masked = {"all_masked": 1} if config.mask else {}
         shape = data.StructLayout({"index": config.index_width, "position": config.score_width, **masked})

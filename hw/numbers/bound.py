@@ -117,7 +117,7 @@ def bound(config: Config, widths: Numerics | None = None) -> Bound:
     limits = _bound(config, widths)
     if limits.total > _allowed(config):
         raise UserError(
-            f"guard_bits = {config.guard_bits} with probability_width = {config.probability_width}: the error bound would "
+            f"guard_bits = {config.guard_width} with probability_width = {config.probability_width}: the error bound would "
             f"be {float(limits.total):.3f} ulp, at most {_allowed(config)} ulp is allowed; "
             f"{bound_remedy(config, _bound)} would do"
         )
@@ -238,8 +238,8 @@ def _saturation(config: Config) -> Fraction:
 
 def bound_remedy(config: Config, bound_of: Callable[[Config], Bound]) -> str:
     """A change of keys with which `bound_of` gives at most 1 ulp; it tries the smallest change first."""
-    changes: list[dict[str, Any]] = [{"guard_bits": bits} for bits in range(config.guard_bits + 1, 9)]
-    if config.traits.normalised and config.normaliser != "divider":
+    changes: list[dict[str, Any]] = [{"guard_bits": bits} for bits in range(config.guard_width + 1, 9)]
+    if config.traits.normalised and config.division != "divider":
         changes += [{"normaliser": "divider", "guard_bits": bits} for bits in range(4, 9)]
     if config.smooths:
         changes += [{"smoothing_passes": passes} for passes in range(config.smoothing_passes - 1, 0, -1)]

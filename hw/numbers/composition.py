@@ -113,7 +113,8 @@ def guarded(config: Config) -> Config:
     extra = config.guarded_bits
     return config.replace(
         probability_width=config.probability_width + extra,
-        guard_bits=config.guard_bits - extra,
+        guard_bits=config.guard_width - extra,
+        normaliser=config.division,  # chosen by the guard bits of the whole, of which the inner head has fewer
         probability_format="UQ1",
         output_levels=0,
     )

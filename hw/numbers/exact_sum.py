@@ -91,7 +91,7 @@ class ExactSum:
 def exact_sum(config: Config) -> ExactSum:
     """The numbers of a configuration with `exact_sum`. Raises `UserError` as `numerics` does."""
     widths, minimum = numerics(config), config.minimum_code
-    width = config.probability_width + (config.guard_bits + 2 if minimum else 1)
+    width = config.probability_width + (config.guard_width + 2 if minimum else 1)
     above, below = Fraction(1, 1 << widths.divisor_fraction), Fraction(0)
     if config.division == "reciprocal":
         below = Fraction(2, 1 << widths.reciprocal_width)

@@ -53,7 +53,7 @@ def log_numerics(config: Config, *, signed: bool) -> LogNumerics:
     widths = numerics(config)
     keys = (config.score_width, config.effective_scale)
     octaves = widths.tables.exponent_maximum + ceil_log2(config.max_length) + 1
-    tables = ln_tables(*keys, octaves, config.probability_width, config.guard_bits)
+    tables = ln_tables(*keys, octaves, config.probability_width, config.guard_width)
     widest = (signed_format if signed else magnitude_format)(*keys, config.max_length, config.probability_width)
     if config.integer_bits > widest.integer_bits:
         raise UserError(
@@ -76,7 +76,7 @@ def log_bound(config: Config) -> Bound:
     limits = _log_bound(config)
     if limits.total > 1:
         raise UserError(
-            f"guard_bits = {config.guard_bits} with probability_width = {config.probability_width}: the error bound would be "
+            f"guard_bits = {config.guard_width} with probability_width = {config.probability_width}: the error bound would be "
             f"{float(limits.total):.3f} ulp, at most 1 ulp is allowed; {bound_remedy(config, _log_bound)} would do"
         )
     return limits

@@ -221,7 +221,7 @@ def numerics(config: Config) -> Numerics:
 
 def too_many_octaves(config: Config, given: str, alternative: str) -> UserError:
     """The refusal of scores whose exact sum of exponentials is wider than `ACCUMULATOR_LIMIT`: the range that fits."""
-    octaves = ACCUMULATOR_LIMIT - (config.probability_width + config.guard_bits - 1) - ceil_log2(config.max_length)
+    octaves = ACCUMULATOR_LIMIT - (config.probability_width + config.guard_width - 1) - ceil_log2(config.max_length)
     # One octave less: a significand that is rounded up to 2 raises the exponent.
     scale = (octaves - 1) * math.log(2) / ((1 << config.score_width) - 1) * config.temperature
     digit = 10.0 ** (math.floor(math.log10(scale)) - 1)
@@ -238,7 +238,7 @@ def _numerics_of(config: Config) -> Numerics:
         config.max_length,
         config.probability_width,
         config.probability_maximum,
-        config.guard_bits,
+        config.guard_width,
         config.accumulator,
         # All other normalisers have the same numbers, so they share one cache entry.
         config.division if config.division in ("logarithm", "reciprocal") else "",

@@ -119,5 +119,5 @@ def differences(config: Config) -> Differences:
         config.max_length,
         config.probability_width,
         config.probability_maximum,
-        config.guard_bits,
+        config.guard_width,
     )

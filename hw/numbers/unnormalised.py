@@ -106,7 +106,7 @@ def exponential_bound(codes: ExponentialCodes) -> Bound:
         share = (epsilon + Fraction(1, 1 << BETA_LIMIT)) * (1 << config.probability_width)
     if half + share > 1:
         raise UserError(
-            f"guard_bits = {config.guard_bits}: the error bound would be {float(half + share):.3f} ulp, at most 1 ulp is "
+            f"guard_bits = {config.guard_width}: the error bound would be {float(half + share):.3f} ulp, at most 1 ulp is "
             "allowed; guard_bits = 4 would do"
         )
     return Bound(share, Fraction(0), Fraction(0), half, half + share, Fraction(int(config.probability_format == "UQ0")))

@@ -115,7 +115,7 @@ class Floor(wiring.Component):
         codes = each_lane("probability", config.lanes)
         cycles = 0
         for name in codes:
-            if config.normaliser == "reciprocal":
+            if config.division == "reciprocal":
                 code, left = delay(m, guarded[name], 1, name), delay(m, self.vector, 1, f"{name}_left")
                 product = Signal(2 * self._inner.output_width, name=f"{name}_product", reset_less=True)
                 raised = Signal(len(product), name=f"{name}_raised", reset_less=True)

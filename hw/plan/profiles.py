@@ -5,11 +5,15 @@ is the one with the fewest logic cells whose throughput
 
     min(Fmax, limit of the part's clock) · N / interval(N),   N = `max_length`,
 
-is at most a tenth below the largest. If none fits, the choice is `small`. Without a part or without a measurement, it is
-`fast`. Memory does not decide, because all profiles store the same scores.
+is at most a tenth below the largest. If none fits, the choice is `small`. Without a part it is `fastest`, the default, because
+flip-flops are free on most parts. Without a measurement on the part it is `fast`. Memory does not decide, because all
+profiles store the same scores.
 
 A `Config` holds the chosen profile and never `auto`, so that equal configurations give equal bytes. A caller passes the facts
 about a part as a `Room`; this module knows no part and no board.
+
+On a part with multipliers `normaliser = auto` becomes the reciprocal where it would be the divider. The configuration then
+holds `reciprocal`, because the bits of a result must not depend on a part that the configuration does not name.
 """
 
 from collections.abc import Mapping
@@ -32,7 +36,7 @@ __all__ = [
 ]
 
 AUTO = "auto"
-_DEFAULT, _SMALLEST = "fast", "small"
+_DEFAULT, _UNMEASURED, _SMALLEST = "fastest", "fast", "small"
 _SAME = 0.9
 """Throughput that counts as the same: placement seeds move Fmax by about a tenth."""
 _IGNORED = {"profile", "score_scale"}
@@ -57,24 +61,38 @@ class Room:
     name: str
     cells: int
     measured: tuple[Measured, ...]
+    multipliers: bool = False
+    """Whether the part has hard multipliers."""
 
 
-def resolve(values: Mapping[str, Any], room: Room | None = None) -> tuple[Config, str]:
-    """(configuration, sentence): the configuration of plain values, and the choice for `profile = auto` with its reason.
+def resolve(values: Mapping[str, Any], room: Room | None = None) -> tuple[Config, list[str]]:
+    """(configuration, sentences): the configuration of plain values, and what `auto` became on the part, with the reason.
 
-    The sentence is empty where a profile was given.
+    There is a sentence for `profile = auto`, and one where `normaliser = auto` becomes a reciprocal. With a part, values
+    without a profile mean `auto`.
 
     Raises `UserError` as `Config.from_mapping` and `plan` do.
     """
-    if values.get("profile") != AUTO:
-        return Config.from_mapping(values), ""
+    config, profile = _with_profile(values, room)
+    automatic = config.normaliser == AUTO and config.traits.normalised and not config.two_pass
+    if not (automatic and config.division == "divider" and room is not None and room.multipliers):
+        return config, profile
+    reason = config.normaliser_text.partition(", ")[2]
+    normaliser = f"normaliser = {AUTO}: reciprocal, {reason}, and {room.name} has multipliers"
+    return config.replace(normaliser="reciprocal"), [*profile, normaliser]
+
+
+def _with_profile(values: Mapping[str, Any], room: Room | None) -> tuple[Config, list[str]]:
+    """(configuration, sentence for `profile = auto`): the choice of the profile alone, which is `auto` where a part is named."""
+    if values.get("profile", _DEFAULT if room is None else AUTO) != AUTO:
+        return Config.from_mapping(values), []
     if values.get("accumulator") == "two_pass":
         config = Config.from_mapping({**values, "profile": _SMALLEST})
         if config.two_pass:
-            return config, f"profile = {AUTO}: {_SMALLEST}, as accumulator = 'two_pass' is there for few cells"
+            return config, [f"profile = {AUTO}: {_SMALLEST}, as accumulator = 'two_pass' is there for few cells"]
     config = Config.from_mapping({**values, "profile": _DEFAULT})
     profile, why = _picked(config, room)
-    return config.replace(profile=profile), f"profile = {AUTO}: {profile}, {why}"
+    return config.replace(profile=profile), [f"profile = {AUTO}: {profile}, {why}"]
 
 
 def _picked(config: Config, room: Room | None) -> tuple[str, str]:
@@ -82,8 +100,8 @@ def _picked(config: Config, room: Room | None) -> tuple[str, str]:
         return _DEFAULT, "as no part is given; with one, what was measured there decides"
     measured = measured_profiles(config, room)
     if not measured:
-        kind = f"normaliser = {config.normaliser}" if config.traits.normalised else config.mode
-        return _DEFAULT, f"as nothing with {kind} was measured on {room.name}"
+        kind = f"normaliser = {config.division}" if config.traits.normalised else config.mode
+        return _UNMEASURED, f"as nothing with {kind} was measured on {room.name}"
     flow = {}
     for profile, entry in measured.items():
         interval = plan(config.replace(profile=profile)).interval_cycles(config.max_length)
@@ -124,11 +142,12 @@ def nearest_that_fits(config: Config, room: Room, longest: int | None = None) ->
             continue
         keys: dict[str, Any] = {"profile": entry.config.profile, "lanes": min(config.lanes, entry.config.lanes)}
         if entry.config.traits.normalised:
-            keys["normaliser"] = entry.config.normaliser
+            keys["normaliser"] = entry.config.division
         if entry.config.stores_scores:
             keys["max_length"] = min(config.max_length, longest or config.max_length)
         keys["mode"] = entry.config.mode
-        changed = {key: value for key, value in keys.items() if value != getattr(config, key)}
+        present = {**config.to_mapping(), "normaliser": config.division}
+        changed = {key: value for key, value in keys.items() if value != present[key]}
         try:
             plan(config.replace(**changed))
         except UserError:
@@ -141,12 +160,12 @@ def nearest_that_fits(config: Config, room: Room, longest: int | None = None) ->
 
 def no_wider(config: Config, other: Config) -> bool:
     """Whether no width of `config` exceeds that of `other`; `config` then takes hardly more cells."""
-    widths = ("score_width", "probability_width", "guard_bits", "lanes")
+    widths = ("score_width", "probability_width", "guard_width", "lanes")
     return all(getattr(config, width) <= getattr(other, width) for width in widths)
 
 
 def _kind(config: Config) -> tuple[str, str]:
-    return config.mode, config.normaliser if config.traits.normalised else ""
+    return config.mode, config.division if config.traits.normalised else ""
 
 
 def _common(measured: Config, config: Config) -> int:

@@ -295,12 +295,14 @@ class Plan:
         return f"{self.bound_ulp:.4f} ulp for every input{saturated} (1 ulp = {step})"
 
     def notes(self) -> list[str]:
-        """Table bits, error bound, law of a draw, and warnings: a sentence each."""
+        """Table bits, error bound, law of a draw, the choice of a normaliser, and warnings: a sentence each."""
         lines = [f"tables: {self.table_bits} bits"]
         if self.bound_text:
             lines.append(f"error bound: {self.bound_text}")
         if self.distance is not None:
             lines.append(f"law of a draw: within {self.distance:.3g} of softmax in total variation, for every vector")
+        if self.config.normaliser_text:
+            lines.append(self.config.normaliser_text)
         return [*lines, *(f"note: {warning}" for warning in self.warnings)]
 
     def __repr__(self) -> str:

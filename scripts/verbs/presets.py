@@ -15,9 +15,10 @@ __all__ = ["PURPOSES", "presets"]
 PURPOSES = {
     "argmax-int8": "the class only, at the highest clock",
     "argmax-int8-small": "the class only, in the fewest cells",
-    "softmax-int8": "probabilities with a small error, by a divider and without multipliers",
+    "softmax-int8": "probabilities at a high clock and with a small error, from tables: the default",
+    "softmax-int8-divider": "probabilities with the smallest error, by a divider and with few block RAMs",
     "softmax-int8-log": "probabilities from tables only, in fewer cells than with a divider",
-    "softmax-int8-fastest": "probabilities at the highest clock",
+    "softmax-int8-fastest": "the default with one guard bit less: fewer block RAMs and a larger error",
     "softmax-int8-dsp": "probabilities with one multiplier instead of a divider",
     "softmax-int8-small": "probabilities in the fewest cells: one element in 11 cycles",
     "softmax-int16": "scores and probabilities of 16 bits",

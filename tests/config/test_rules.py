@@ -20,9 +20,9 @@ TINY = {"max_length": 4, "score_width": 4, "score_scale": 0.4, "probability_widt
 
 VALUES: dict[str, tuple[Any, ...]] = {
     "mode": ("softmax", *sorted(set(MODES) - {"softmax"})),
-    "normaliser": ("divider", "reciprocal", "logarithm", "none"),
+    "normaliser": ("auto", "divider", "reciprocal", "logarithm", "none"),
     "accumulator": ("auto", "absolute", "reference", "two_pass"),
-    "profile": ("fast", "fastest", "small"),
+    "profile": ("fastest", "fast", "small"),
     "per_vector": ("serial", "pipelined"),
     "lanes": (1, 2, 4),
     "mask": (False, True),
@@ -51,7 +51,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "score_signed": (True, False),
     "integer_bits": (0, 1),
     "reference_offset": (0, 3),
-    "guard_bits": (4, 2),
+    "guard_bits": (0, 2),
 }
 """Key → the values that are tried, its default first."""
 

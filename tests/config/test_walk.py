@@ -14,7 +14,7 @@ from softstream.hw.plan.derive import plan
 
 VALUES: dict[str, tuple[Any, ...]] = {
     "mode": ("softmax", "softmax", "softmax", *MODES),
-    "normaliser": ("divider", "divider", "reciprocal", "logarithm", "none"),
+    "normaliser": ("auto", "auto", "divider", "divider", "reciprocal", "logarithm", "none"),
     "accumulator": ("auto", "auto", "auto", "absolute", "reference", "two_pass"),
     "profile": ("fast", "fastest", "small"),
     "lanes": (1, 1, 1, 1, 2, 4, 16),
@@ -32,7 +32,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "temperature": (1.0, 1.0, 0.8, 3.0),
     "temperature_bits": (0, 0, 0, 2, 9),
     "sampler": ("gumbel", "inverse_cdf"),
-    "guard_bits": (1, 2, 4, 4, 8),
+    "guard_bits": (0, 0, 1, 2, 4, 8),
     "score_width": (4, 4, 4, 8, 12, 16),
     "score_scale": (0.0625, 0.0625, 0.0625, 2.0**-20, 40.0),
     "probability_width": (8, 8, 8, 2, 12, 24),

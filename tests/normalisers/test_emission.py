@@ -31,9 +31,9 @@ def test_equals_golden(name: str, gaps: float) -> None:
         positions = (vector[: config.max_length] - config.score_format.minimum)[None]
         total = accumulate(widths, *exponential(widths, positions), np.ones_like(positions, dtype=bool))
         n, divisor = normalise(widths, *total)
-        factor = GOLDEN[config.normaliser].factor(widths, divisor)
+        factor = GOLDEN[config.division].factor(widths, divisor)
         factors.append({"exponent": int(n[0]), "factor": int(stored(config, factor)[0]), "tag": number & 1})
-        codes = GOLDEN[config.normaliser].emit(widths, n[:, None], factor[:, None], positions)[0]
+        codes = GOLDEN[config.division].emit(widths, n[:, None], factor[:, None], positions)[0]
         whole = golden(config, vector[None]).probabilities
         assert whole is not None
         assert np.array_equal(codes, whole[0, : len(codes)])
@@ -58,7 +58,7 @@ def test_equals_golden(name: str, gaps: float) -> None:
             sent.append(cycle)
         return inputs
 
-    dut = NORMALISERS[config.normaliser].Emission(config, widths)
+    dut = NORMALISERS[config.division].Emission(config, widths)
     length = len(elements) * cycles.quotient_interval * (2 if gaps else 1) + cycles.emission_latency + 10
     found = run_cycles(dut, length, drive, ["next", "o.valid", "o.payload"])
     assert [row["o.payload"] for row in found if row["o.valid"]] == expected

@@ -26,7 +26,7 @@ CONFIGS = [
 
 
 def name(config: Config) -> str:
-    return f"P{config.probability_width}-k{config.guard_bits}-{config.score_scale}"
+    return f"P{config.probability_width}-k{config.guard_width}-{config.score_scale}"
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name)

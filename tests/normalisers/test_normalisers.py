@@ -26,11 +26,11 @@ CONFIGS = [
     for width, guard_bits in OTHER_WIDTHS.get(name, WIDTHS)
     for profile in PROFILES
 ]
-WITH_QUOTIENT = [config for config in CONFIGS if hasattr(NORMALISERS[config.normaliser], "Quotient")]
+WITH_QUOTIENT = [config for config in CONFIGS if hasattr(NORMALISERS[config.division], "Quotient")]
 
 
 def label(config: Config) -> str:
-    return f"{config.normaliser}-P{config.probability_width}-k{config.guard_bits}-{config.profile}"
+    return f"{config.division}-P{config.probability_width}-k{config.guard_width}-{config.profile}"
 
 
 def test_hardware_and_model_have_the_same_normalisers() -> None:
@@ -43,10 +43,10 @@ def test_factor_equals_golden(config: Config, per_vector: str) -> None:
     """All divisors at small widths; both ends and random ones at large widths."""
     fraction = numerics(config).divisor_fraction
     divisors = np.arange(1 << fraction, 2 << fraction) if fraction <= EXHAUSTIVE else None
-    name = config.normaliser
+    name = config.division
     check_factor(config.replace(per_vector=per_vector), NORMALISERS[name], GOLDEN[name], divisors)
 
 
 @pytest.mark.parametrize("config", WITH_QUOTIENT, ids=label)
 def test_quotient_equals_golden(config: Config) -> None:
-    check_quotient(config, NORMALISERS[config.normaliser], GOLDEN[config.normaliser])
+    check_quotient(config, NORMALISERS[config.division], GOLDEN[config.division])

@@ -13,7 +13,7 @@ from softstream.hw.plan.schedule import schedule
 from softstream.sim.golden.normalisers.round import distance, round_quotient
 
 CONFIGS = [
-    Config(max_length=4, probability_width=width, probability_format=form, profile=profile)
+    Config(normaliser="divider", max_length=4, probability_width=width, probability_format=form, profile=profile)
     for width in (2, 4)
     for form in ("UQ0", "UQ1")
     for profile in ("fast", "fastest")
@@ -41,7 +41,7 @@ def test_round_equals_golden_and_its_definition(config: Config) -> None:
 
 
 def test_distance_equals_golden() -> None:
-    config = Config(max_length=4, probability_width=4, score_scale=0.1)
+    config = Config(normaliser="divider", max_length=4, probability_width=4, score_scale=0.1)
     widths = numerics(config)
     pairs = [
         (n, e)

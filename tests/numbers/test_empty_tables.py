@@ -12,7 +12,7 @@ from softstream.hw.verilog import TOP, verilog
 
 KERNELS = {
     "gather": Config(max_length=16, guard_bits=6, smoothing=(255, 254, 255, 254, 3)),
-    "seven": Config(max_length=16, smoothing=(202, 120, 188, 229, 149, 82, 208)),
+    "seven": Config(max_length=16, normaliser="divider", smoothing=(202, 120, 188, 229, 149, 82, 208)),
     "thirteen": Config(
         max_length=40, smoothing=(90, 70, 81, 77, 63, 99, 101, 102, 88, 70, 60, 66, 71), normaliser="logarithm"
     ),

@@ -49,7 +49,7 @@ def test_the_codes_are_a_distribution_near_the_formula(name: str) -> None:
     error = abs(codes - exact_codes).max()
     assert error <= float(bound(config).total) + 1e-6
     # The bound is that of the issue, and not far from what happens.
-    assert bound(config).total < 1 + Fraction(2, 1 << config.guard_bits)
+    assert bound(config).total < 1 + Fraction(2, 1 << config.guard_width)
 
 
 def test_plain_rounding_needs_it() -> None:

@@ -118,7 +118,7 @@ def test_finish_rounds_every_code(form: str) -> None:
 def test_guard_bits_cost_no_wider_tables(name: str) -> None:
     config = CONFIGS[name]
     inner = composition.composition(config).inner  # type: ignore[union-attr]
-    assert inner.probability_width + inner.guard_bits == config.probability_width + config.guard_bits
+    assert inner.probability_width + inner.guard_bits == config.probability_width + config.guard_width
     assert (inner.guard_bits, inner.probability_format, inner.seed) == (1, "UQ1", 1)
 
 
@@ -127,7 +127,9 @@ def test_the_bound_is_that_of_the_inner_head_through_the_stages(name: str) -> No
     config = CONFIGS[name]
     inner = composition.composition(config).inner  # type: ignore[union-attr]
     limits = bound(config)
-    assert limits.total == Fraction(1, 2) + Fraction(5, 4) * unchecked_bound(inner).total / 2 ** (config.guard_bits - 1)
+    assert limits.total == Fraction(1, 2) + Fraction(5, 4) * unchecked_bound(inner).total / 2 ** (
+        config.guard_width - 1
+    )
     shares = (limits.exponential, limits.accumulator, limits.normaliser, limits.rounding, limits.post)
     assert sum(shares) == limits.total <= 1
     rng = np.random.default_rng(53)

@@ -105,7 +105,7 @@ def test_no_bubble_from_the_vector_interval_on(name: str) -> None:
     spacing = figures.output_spacing
     assert [figures.interval_cycles(n) for n in range(1, 40)] == [max(spacing * n, least) for n in range(1, 40)]
     assert figures.interval_formula == f"max({'' if spacing == 1 else spacing}N, {least})"
-    assert spacing == 1 or (config.profile, config.normaliser) == ("small", "divider")
+    assert spacing == 1 or (config.profile, config.division) == ("small", "divider")
 
 
 def rows_of(normaliser: str) -> list[tuple[str, str, str]]:

@@ -279,7 +279,7 @@ def test_describe_shows_what_differs_first_and_no_key_without_effect(cli):
     arguments = ("describe", "digits-softmax", "--set", "guard_bits=5", "--set", "seed=7")
     table = cli(*arguments)[1].partition("stages, in data-path order")[0]
     names = [line.split()[0] for line in table.splitlines()[4:] if line.strip()]
-    assert names[:5] == ["mode", "max_length", "score_scale", "guard_bits", "per_vector"]
+    assert names[:7] == ["mode", "max_length", "score_scale", "normaliser", "guard_bits", "profile", "per_vector"]
     assert "sampler" not in names
     assert "note: without effect in mode softmax with these keys: seed = 7" in table
     table = cli(*arguments, "--all")[1].partition("stages, in data-path order")[0]

@@ -73,7 +73,7 @@ def test_an_entry_is_a_mode_or_a_preset_with_any_settings_behind_it():
             "softmax:mode=argmax",
             "--modes softmax:mode=argmax: the entry names its mode already; for example --modes argmax",
         ),
-        ("softmax:guard_bits=9", "--modes softmax:guard_bits=9: guard_bits = 9: must be an integer from 1 to 8"),
+        ("softmax:guard_bits=9", "--modes softmax:guard_bits=9: guard_bits = 9: must be an integer from 0 to 8"),
         ("softmax:guard_bit=3", "unknown configuration key 'guard_bit' (did you mean 'guard_bits'?)"),
         ("softmax:temperature", "--set 'temperature': must be key=value"),
         ("softmax:smoothing=[1,2,1]:lanes=2", ":lanes=2: smoothing with lanes = 2"),

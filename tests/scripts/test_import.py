@@ -337,7 +337,7 @@ def test_the_quantised_softmax_of_onnxruntime_is_a_head(save, opset, axis, lengt
     [results] = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"x": inputs})
     codes = golden(head.config, head.scores)["probabilities"]
     # Both round the same value: the head within its bound below 1 step, onnxruntime to the nearest, whole steps apart.
-    assert softstream.plan(head.config).bound_ulp < 0.6
+    assert softstream.plan(head.config).bound_ulp < 0.63
     assert np.abs(codes - head.vectors(results).astype(int)).max() <= 1
 
 

@@ -51,9 +51,9 @@ def by_definition(config: Config, vector: list[int]) -> tuple[int, int, bool, li
             codes.append(int(w.antilogarithm[(2 * last + z % (2 * last)) // 2 ** (z // (2 * last) + 1)]))
         elements = []
     for e, s in elements:
-        if config.normaliser == "divider":
+        if config.division == "divider":
             quotient = s * 2 ** (w.probability_width + 1 + w.divisor_fraction - w.significand_fraction) // m
-        elif config.normaliser == "reciprocal":
+        elif config.division == "reciprocal":
             r = min(2 ** (w.reciprocal_width + w.divisor_fraction) // m, 2**w.reciprocal_width - 1)
             if w.reciprocals is not None:
                 chord, low = divmod(m - 2**w.divisor_fraction, 2**w.reciprocals.low_width)

@@ -353,7 +353,7 @@ def _common_factor(config: Config, name: str, codes: np.ndarray, ideal: np.ndarr
         ceilings = np.where(saturated, np.inf, (codes + bound) / np.where(positive, ideal, 1))
         highest = min(1.0, float(ceilings[positive].min()))
         tolerance = 2.0 ** (
-            1 - config.probability_width - config.guard_bits
+            1 - config.probability_width - config.guard_width
         )  # the sum's own exponent is of rounded terms
         if lowest > highest * (1 + tolerance):
             yield f"{name} = {codes}: no factor in [1/2, 1) makes these of the probabilities {ideal} ulp"

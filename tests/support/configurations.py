@@ -1,23 +1,32 @@
 """Configurations that reach every branch of the data path, small enough to simulate."""
 
+from typing import Any
+
 import numpy as np
 
 from softstream.hw.config.config import Config
 
 __all__ = ["MEMBERS", "PIPELINED", "SOFTMAX", "TWO_PASS", "WIDTHS", "score_vectors"]
 
+
+def _head(**keys: Any) -> Config:
+    """A fast head with a divider, unless the keys say otherwise: the default alone would reach one normaliser and profile."""
+    return Config(**{"normaliser": "divider", "profile": "fast", **keys})
+
+
 SOFTMAX: dict[str, Config] = {
-    "absolute": Config(max_length=16),
-    "reference": Config(max_length=16, score_scale=0.1467),
-    "unsigned": Config(max_length=16, score_scale=1.7, score_signed=False),
-    "reciprocal": Config(max_length=16, normaliser="reciprocal"),
-    "logarithm": Config(max_length=16, normaliser="logarithm"),
-    "logarithm-reference": Config(
+    "default": Config(max_length=16),
+    "absolute": _head(max_length=16),
+    "reference": _head(max_length=16, score_scale=0.1467),
+    "unsigned": _head(max_length=16, score_scale=1.7, score_signed=False),
+    "reciprocal": _head(max_length=16, normaliser="reciprocal"),
+    "logarithm": _head(max_length=16, normaliser="logarithm"),
+    "logarithm-reference": _head(
         max_length=16, normaliser="logarithm", score_scale=0.3, guard_bits=5, probability_format="UQ1"
     ),
-    "none": Config(max_length=16, normaliser="none"),
-    "split-absolute": Config(max_length=16, score_width=16, score_scale=2.0**-12, probability_width=16),
-    "split-reference": Config(
+    "none": _head(max_length=16, normaliser="none"),
+    "split-absolute": _head(max_length=16, score_width=16, score_scale=2.0**-12, probability_width=16),
+    "split-reference": _head(
         max_length=16,
         score_width=12,
         score_scale=0.5,
@@ -25,7 +34,7 @@ SOFTMAX: dict[str, Config] = {
         normaliser="reciprocal",
         probability_format="UQ1",
     ),
-    "chords": Config(
+    "chords": _head(
         max_length=16,
         score_width=16,
         score_scale=2.0**-12,
@@ -34,42 +43,42 @@ SOFTMAX: dict[str, Config] = {
         normaliser="reciprocal",
         profile="fastest",
     ),
-    "fastest": Config(max_length=16, profile="fastest"),
-    "small": Config(max_length=16, profile="small"),
-    "small-reciprocal": Config(max_length=16, profile="small", normaliser="reciprocal", score_scale=0.3),
-    "small-logarithm": Config(
+    "fastest": _head(max_length=16, profile="fastest"),
+    "small": _head(max_length=16, profile="small"),
+    "small-reciprocal": _head(max_length=16, profile="small", normaliser="reciprocal", score_scale=0.3),
+    "small-logarithm": _head(
         max_length=16, profile="small", normaliser="logarithm", score_width=10, score_scale=0.05, score_signed=False
     ),
-    "small-none": Config(max_length=16, profile="small", normaliser="none"),
-    "tiny": Config(max_length=1, score_width=2, probability_width=2),
-    "wide": Config(max_length=9, score_width=16, score_scale=3.0, probability_width=24, guard_bits=4),
+    "small-none": _head(max_length=16, profile="small", normaliser="none"),
+    "tiny": _head(max_length=1, score_width=2, probability_width=2),
+    "wide": _head(max_length=9, score_width=16, score_scale=3.0, probability_width=24, guard_bits=4),
 }
 
 MEMBERS: dict[str, Config] = {
-    "log_softmax": Config(mode="log_softmax", max_length=16),
-    "log_softmax-reference": Config(
+    "log_softmax": _head(mode="log_softmax", max_length=16),
+    "log_softmax-reference": _head(
         mode="log_softmax", max_length=16, score_scale=0.1467, guard_bits=3, score_signed=False, integer_bits=5
     ),
-    "log_softmax-fastest-4": Config(mode="log_softmax", max_length=13, lanes=4, profile="fastest"),
-    "log_softmax-small-split": Config(
+    "log_softmax-fastest-4": _head(mode="log_softmax", max_length=13, lanes=4, profile="fastest"),
+    "log_softmax-small-split": _head(
         mode="log_softmax", max_length=9, profile="small", score_width=12, score_scale=0.011, normaliser="logarithm"
     ),
-    "cross_entropy": Config(mode="cross_entropy", max_length=16, score_scale=0.1),
-    "cross_entropy-4": Config(mode="cross_entropy", max_length=13, lanes=4, profile="fastest"),
-    "exponential": Config(mode="exponential", max_length=16, reference_offset=30),
-    "floor": Config(max_length=16, probability_floor=0.02, lanes=2, normaliser="reciprocal"),
-    "smoothed": Config(max_length=16, smoothing=(1, 2, 1)),
-    "smoothed-small": Config(
+    "cross_entropy": _head(mode="cross_entropy", max_length=16, score_scale=0.1),
+    "cross_entropy-4": _head(mode="cross_entropy", max_length=13, lanes=4, profile="fastest"),
+    "exponential": _head(mode="exponential", max_length=16, reference_offset=30),
+    "floor": _head(max_length=16, probability_floor=0.02, lanes=2, normaliser="reciprocal"),
+    "smoothed": _head(max_length=16, smoothing=(1, 2, 1)),
+    "smoothed-small": _head(
         max_length=9, profile="small", smoothing=(1, 3, 0), smoothing_edges="scatter", smoothing_passes=2, guard_bits=5
     ),
-    "exponential-split-2": Config(mode="exponential", max_length=16, lanes=2, score_width=12, score_scale=0.01),
-    "temperature": Config(temperature_bits=8, temperature_fraction=5, max_length=16),
-    "temperature-lanes-4": Config(
+    "exponential-split-2": _head(mode="exponential", max_length=16, lanes=2, score_width=12, score_scale=0.01),
+    "temperature": _head(temperature_bits=8, temperature_fraction=5, max_length=16),
+    "temperature-lanes-4": _head(
         temperature_bits=2, max_length=13, lanes=4, normaliser="logarithm", score_scale=0.04, profile="fastest"
     ),
-    "log_softmax-temperature": Config(mode="log_softmax", temperature_bits=5, temperature_fraction=2, max_length=9),
-    "sample-inverse-cdf": Config(mode="sample", sampler="inverse_cdf", max_length=16),
-    "sample-inverse-cdf-split": Config(
+    "log_softmax-temperature": _head(mode="log_softmax", temperature_bits=5, temperature_fraction=2, max_length=9),
+    "sample-inverse-cdf": _head(mode="sample", sampler="inverse_cdf", max_length=16),
+    "sample-inverse-cdf-split": _head(
         mode="sample", sampler="inverse_cdf", max_length=16, score_width=12, score_scale=0.005, profile="small"
     ),
 }
@@ -82,9 +91,9 @@ PIPELINED: dict[str, Config] = {
         *("log_softmax-small-split", "cross_entropy", "cross_entropy-4", "exponential"),
     )
 } | {
-    "softmax-4": Config(max_length=13, lanes=4, profile="fastest", normaliser="logarithm", per_vector="pipelined"),
-    "softmax_top_k": Config(mode="softmax_top_k", max_length=9, top_k=3, per_vector="pipelined"),
-    "softmax-masked": Config(mask=True, max_length=9, normaliser="logarithm", per_vector="pipelined"),
+    "softmax-4": _head(max_length=13, lanes=4, profile="fastest", normaliser="logarithm", per_vector="pipelined"),
+    "softmax_top_k": _head(mode="softmax_top_k", max_length=9, top_k=3, per_vector="pipelined"),
+    "softmax-masked": _head(mask=True, max_length=9, normaliser="logarithm", per_vector="pipelined"),
 }
 """Heads whose vectors follow each other without a bubble, whatever their length."""
 

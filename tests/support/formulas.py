@@ -160,7 +160,7 @@ class Question:
     def floor(self) -> np.longdouble:
         """The probability floor in use: a multiple of the guarded unit."""
         config = self.config
-        unit = 1 << min(config.probability_width + config.guard_bits - 1, WIDEST_GUARDED)
+        unit = 1 << min(config.probability_width + config.guard_width - 1, WIDEST_GUARDED)
         return np.floor(np.longdouble(config.probability_floor) * unit + 0.5) / unit
 
     def _smoothed(self, values: np.ndarray) -> np.ndarray:

@@ -25,11 +25,13 @@ __all__ = ["HeadTrace", "check_beats", "check_head"]
 
 @dataclass
 class HeadTrace:
-    """Cycles of the transfers."""
+    """Cycles of the transfers, and what the head put out."""
 
     inputs: list[int]
     outputs: dict[str, list[int]]
     """By the streams' prefixes."""
+    beats: dict[str, list[Beat]]
+    """Likewise: the fields of `stream_fields`, with 0 in the lanes that hold nothing."""
 
 
 def check_head(
@@ -82,7 +84,7 @@ def check_beats(
     offer = wires("s_axis", "tvalid", *fields["s_axis"])
     readies = Cat(*(wires(prefix, "tready")[0] for prefix in prefixes))
     watched = [wire for prefix in prefixes for wire in wires(prefix, "tvalid", *fields[prefix])]
-    trace = HeadTrace([], {prefix: [] for prefix in prefixes})
+    trace = HeadTrace([], {prefix: [] for prefix in prefixes}, {prefix: [] for prefix in prefixes})
     patience = 8 * plan(config).last_output_cycle(config.max_length) + 200
 
     def check(prefix: str, beat: Beat, cycle: int) -> None:
@@ -94,6 +96,7 @@ def check_beats(
             beat = (beat[0] & held, *beat[1:])
         assert beat == model_beat, f"{prefix}, beat {len(times)} of {names}: {beat}, due {model_beat}"
         times.append(cycle)
+        trace.beats[prefix].append(beat)
 
     async def run(ctx: Any) -> None:
         sent, cycle, moved, offered, ready = 0, 0, 0, False, 0

@@ -29,7 +29,7 @@ def divisors(config: Config) -> np.ndarray:
 
 def stored(config: Config, factor: np.ndarray) -> np.ndarray:
     """Golden factors as the hardware hands them on: a logarithm T + b as {T, b}, at random where b may be 0 or 1."""
-    if config.normaliser != "logarithm":
+    if config.division != "logarithm":
         return factor
     tables = numerics(config).logarithms
     assert tables is not None
@@ -55,7 +55,7 @@ def check_factor(config: Config, hardware: ModuleType, golden: ModuleType, value
         assert interval <= cycles.normalise_interval - digits - 1
     trace = run_component(component, beats, len(beats), spacing=interval)
     factors = golden.factor(widths, values)
-    if config.normaliser == "logarithm":
+    if config.division == "logarithm":
         for beat in trace.beats:  # {T, b}: the sum is left to what follows
             beat["factor"] = (beat["factor"] >> 1) + (beat["factor"] & 1)
     assert trace.beats == [{"exponent": k % 2, "factor": int(f), "tag": k & 7} for k, f in enumerate(factors)]

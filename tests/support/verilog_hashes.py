@@ -19,7 +19,7 @@ __all__ = ["HASHED", "STORED", "code_hash", "stored_hashes"]
 STORED = Path(__file__).resolve().parents[1] / "repository" / "verilog_hashes.json"
 
 HASHED = (
-    "argmax-int8", "softmax-int8", "softmax-int8-fastest", "softmax-int8-small", "softmax-int8-groups",
+    "argmax-int8", "softmax-int8", "softmax-int8-divider", "softmax-int8-fastest", "softmax-int8-small", "softmax-int8-groups",
     "softmax-int8-temperature", "ensemble-logits-int8", "log-softmax-int8", "cross-entropy-int8", "sigmoid-int8", "sample-int8",
     "softmax-top-k-int8",
 )  # fmt: skip

@@ -14,7 +14,7 @@ __all__ = ["FLOOR", "floor_vectors"]
 
 def _latency(config: Config, inner: Config) -> int:
     """From a probability to that above the floor: by a multiplier where the normaliser has one, else by adders alone."""
-    return 3 if config.normaliser == "reciprocal" else 1 + ceil_log2(inner.output_width + 1)
+    return 3 if config.division == "reciprocal" else 1 + ceil_log2(inner.output_width + 1)
 
 
 def floor_vectors(config: Config, inner: Config) -> int:

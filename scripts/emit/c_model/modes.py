@@ -78,7 +78,7 @@ def _softmax(config: Config) -> ModeCode:
     if config.accumulator == "two_pass":
         return _two_pass(config)
     widths = numerics(config)
-    functions = [exponential(widths), summed(widths), NORMALISERS[config.normaliser](widths)]
+    functions = [exponential(widths), summed(widths), NORMALISERS[config.division](widths)]
     return ModeCode(
         "\n".join(functions),
         "const @factor_t factor = @factor(@summed(vectors, count));",

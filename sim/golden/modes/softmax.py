@@ -25,7 +25,7 @@ def softmax(config: Config, block: Block) -> dict[str, np.ndarray]:
     if config.exact_sum:
         return {**argmax(config, block), "probabilities": element_codes(config, block)}
     widths = numerics(config)
-    normaliser = NORMALISERS[config.normaliser]
+    normaliser = NORMALISERS[config.division]
     reference, total = accumulate(widths, *exponential(widths, positions), valid)
     # No result of a fully masked vector depends on the sum; 1 stands for it.
     total = np.where(valid.any(axis=1), total, 1)

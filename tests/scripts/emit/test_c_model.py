@@ -131,10 +131,11 @@ def test_the_comparison_notices_a_wrong_model(tmp_path: Path, monkeypatch: pytes
     before, after = {"softmax": ("+ 1u) >> 1", "+ 0u) >> 1"), "argmax": ("position > largest", "position >= largest")}[
         mode
     ]
-    text = header_text(head(Config(mode=mode, max_length=16), "m0"))
+    config = Config(mode=mode, max_length=16, normaliser="divider")
+    text = header_text(head(config, "m0"))
     assert before in text
     monkeypatch.setattr("support.c_models.header_text", lambda generated: text.replace(before, after))
-    configs = {"one": Config(mode=mode, max_length=16)}
+    configs = {"one": config}
     assert wrong(built(tmp_path, configs, ["gcc", "-std=c99"]), configs) == ["one"]
 
 
