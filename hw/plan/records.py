@@ -365,6 +365,8 @@ class ModePlan:
     """The plan of the mode's head, without the stages of options around it."""
     outputs: Callable[[Config], tuple[Output, ...]]
     sidebands: Callable[[Config], tuple[Sideband, ...]] = _no_sidebands
+    passes_ready: Callable[[Config], bool] = lambda config: False
+    """Whether the ready of the output reaches that of the input in the same cycle."""
 
 
 @dataclass(frozen=True)

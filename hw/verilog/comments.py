@@ -12,6 +12,7 @@ from pathlib import Path
 
 from softstream.hw.config.config import Config
 from softstream.hw.plan.derive import Plan, plan
+from softstream.hw.plan.paths import port_paths
 
 __all__ = ["component_comment", "head_comment"]
 
@@ -112,4 +113,6 @@ def _rules(derived: Plan) -> Iterator[str]:
     )
     if len(streams) > 1:
         yield f"All outputs must be taken: {', '.join(streams)}. Tie tready of an unused one to 1; its results are then lost."
+    for path in port_paths(config):
+        yield f"{path.source} reaches {path.target} in the same cycle, without a register between them."
     yield "A stream holds tdata, tlast and tuser from tvalid until tready."

@@ -21,4 +21,4 @@ def _outputs(config: Config) -> tuple[Output, ...]:
     return (winner_output(config, "m_axis", "o"),)
 
 
-ARGMAX = ModePlan(_plan, _outputs)
+ARGMAX = ModePlan(_plan, _outputs, passes_ready=lambda config: not skewed(config))

@@ -61,4 +61,4 @@ def _outputs(config: Config) -> tuple[Output, ...]:
     return (Output("m_axis", "o", fields, "vector", "draw", flags),)
 
 
-SAMPLE = ModePlan(_plan, _outputs)
+SAMPLE = ModePlan(_plan, _outputs, passes_ready=lambda config: config.profile == "small" and not config.inverse_cdf)

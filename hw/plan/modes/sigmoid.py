@@ -56,4 +56,4 @@ def _outputs(config: Config) -> tuple[Output, ...]:
     return (Output("m_axis", "o", (code,), "element", "probability", vector_flags(config), flags_at_last=True),)
 
 
-SIGMOID = ModePlan(_plan, _outputs)
+SIGMOID = ModePlan(_plan, _outputs, passes_ready=lambda config: config.profile == "small")
