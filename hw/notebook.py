@@ -1,9 +1,13 @@
 """Tables as text and as HTML, for the `repr` and the `_repr_html_` of configurations, plans and results."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["array_rows", "html_table", "text_table"]
 
@@ -43,7 +47,7 @@ def array_rows(arrays: Mapping[str, np.ndarray]) -> tuple[tuple[str, ...], list[
     """(columns, rows) of the first results of arrays [V] or [V, N]: a row for each result; a last one counts all."""
     results = len(next(iter(arrays.values()), ()))
     rows = [
-        (str(row), *(_values_text(np.asarray(values[row])) for values in arrays.values()))
+        (str(row), *(_values_text(values[row : row + 1]) for values in arrays.values()))
         for row in range(min(results, ROWS))
     ]
     if results > ROWS:

@@ -8,9 +8,10 @@ accuracy of the network with softmax inside from the model, everything else from
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,13 @@ from softstream.hw.config.presets import PRESETS
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import outputs
 from softstream.scripts.measure.peers import PEERS
-from softstream.scripts.measure.resources import recorded
+from softstream.scripts.measure.recorded import recorded
 from softstream.scripts.reports.bench_report import throughput_plot
 from softstream.scripts.reports.datapath import datapath
 from softstream.scripts.verbs import bench, network
-from softstream.scripts.verbs.presets import PURPOSES
+from softstream.scripts.verbs.presets import PURPOSES, Facts
 
-__all__ = ["PICTURES", "ROOT", "SECTIONS", "Section", "main", "pages", "rewritten"]
+__all__ = ["FILES", "ROOT", "SECTIONS", "Section", "main", "pages", "rewritten"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -180,11 +181,18 @@ SECTIONS: dict[str, Section] = {
 }
 """Name in the markers → page and content."""
 
-PICTURES: dict[str, Callable[[], str]] = {
+
+def _preset_facts() -> str:
+    """What `softstream presets` shows of the plans, which take seconds to derive."""
+    return json.dumps({name: asdict(Facts.derived(name)) for name in PRESETS}, indent=1) + "\n"
+
+
+FILES: dict[str, Callable[[], str]] = {
     "hw/datapath.svg": lambda: datapath(PRESETS["softmax-int8-divider"]),
+    "boards/measured/presets.json": _preset_facts,
     "boards/measured/bench.svg": lambda: throughput_plot(bench.recorded()),
 }
-"""Path of a generated picture from the root of the repository → its content."""
+"""Path of a generated file from the root of the repository → its content."""
 
 _ROOMS = ("hw", "sim", "boards", "scripts", "tests", ".github")
 
@@ -217,7 +225,7 @@ def main() -> int:
         page: rewritten(page, (ROOT / page).read_text(encoding="utf-8"))
         for page in sorted({section.page for section in SECTIONS.values()})
     }
-    texts |= {name: draw() for name, draw in PICTURES.items()}
+    texts |= {name: draw() for name, draw in FILES.items()}
     stale = [
         name
         for name, text in texts.items()

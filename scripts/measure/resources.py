@@ -24,25 +24,16 @@ from softstream.hw.config.config import nearest
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import SoftstreamError, UserError
 from softstream.hw.verilog import synthesis_verilog
+from softstream.scripts.measure.recorded import recorded
 from softstream.scripts.output import written_file
 
-__all__ = ["FLOOR", "SEEDS", "differences", "main", "measured", "recorded"]
+__all__ = ["FLOOR", "SEEDS", "differences", "main", "measured"]
 
 SEEDS = (1,)
 FLOOR = 0.85
 """Floor of Fmax, as a fraction of the median. Seeds differ by about 10 %."""
 
 Progress = Callable[[float, str], None]
-
-
-def recorded() -> dict[str, Any]:
-    """The content of `boards/measured/resources.json`:
-
-    `tools` (package → version), `seeds`, and `presets`: preset → part → `cells` (by kind), `available` (what the part has),
-    `fmax_mhz` (median), `fmax_mhz_by_seed`, `floor_mhz`, and `link_cells`, of the link that a board has beside the head, where it
-    has one lane.
-    """
-    return json.loads((resources.files("softstream.boards.measured") / "resources.json").read_text(encoding="utf-8"))
 
 
 def measured(

@@ -9,7 +9,7 @@ import numpy as np
 
 from softstream.hw.config.presets import DIGITS_SCALE, PRESETS
 from softstream.hw.plan.derive import plan
-from softstream.scripts.measure.resources import recorded
+from softstream.scripts.measure.recorded import recorded
 from softstream.scripts.page import INK, MUTED, SOFTMAX, captioned, escape, page, svg
 from softstream.scripts.verbs.gallery import Member, Values, vector
 

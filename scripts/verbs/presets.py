@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from softstream.boards.tools.parts import part as find_part
 from softstream.hw.config.presets import PRESETS
-from softstream.hw.plan.derive import plan
 from softstream.scripts.console import Console
-from softstream.scripts.measure.resources import recorded
+from softstream.scripts.measure.recorded import recorded, recorded_facts
 
-__all__ = ["PURPOSES", "presets"]
+__all__ = ["PURPOSES", "Facts", "facts", "presets"]
 
 PURPOSES = {
     "argmax-int8": "the class only, at the highest clock",
@@ -45,6 +45,34 @@ PURPOSES = {
 """Preset → its purpose in a sentence."""
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What the listing shows of a preset's plan."""
+
+    digest: str
+    """Of the configuration that the facts are derived from."""
+    first_output: str
+    interval: str
+    bound_ulp: float | None
+
+    @classmethod
+    def derived(cls, name: str) -> Facts:
+        """The facts of a preset from its plan, whose bound takes up to a second."""
+        from softstream.hw.plan.derive import plan
+
+        head = plan(PRESETS[name])
+        return cls(head.config.digest, head.latency_text, head.interval_formula, head.bound_ulp)
+
+
+def facts(name: str) -> Facts:
+    """The facts of a preset: those in `boards/measured/presets.json`, or derived where the preset has changed since.
+
+    `make tables` writes that file, and a test compares it with the plans.
+    """
+    stored = recorded_facts().get(name)
+    return Facts(**stored) if stored and stored["digest"] == PRESETS[name].digest else Facts.derived(name)
+
+
 def presets(part_name: str, console: Console) -> None:
     """Prints each preset with its purpose, the cells and clock measured on the part, latency, interval and bound.
 
@@ -52,15 +80,11 @@ def presets(part_name: str, console: Console) -> None:
     """
     part = find_part(part_name)
     measured = recorded()["presets"]
-    plans = {name: plan(config) for name, config in PRESETS.items()}
+    rows = {name: facts(name) for name in PRESETS}
     console.document(
         {
-            name: {
-                "purpose": PURPOSES[name],
-                "config": derived.config.to_mapping(),
-                "digest": derived.config.digest,
-            }
-            for name, derived in plans.items()
+            name: {"purpose": PURPOSES[name], "config": PRESETS[name].to_mapping(), "digest": row.digest}
+            for name, row in rows.items()
         }
     )
     console.table(
@@ -71,18 +95,18 @@ def presets(part_name: str, console: Console) -> None:
                 name,
                 PURPOSES[name],
                 *_cost(measured.get(name, {}).get(part.name)),
-                derived.config.max_length,
-                derived.latency_text,
-                derived.interval_formula,
-                "–" if derived.bound_ulp is None else f"{derived.bound_ulp:.3f}",
+                PRESETS[name].max_length,
+                row.first_output,
+                row.interval,
+                "–" if row.bound_ulp is None else f"{row.bound_ulp:.3f}",
             )
-            for name, derived in plans.items()
+            for name, row in rows.items()
         ],
         right=("MHz", "N up to", "bound, ulp"),
         fold=("purpose",),
         drop=("N up to", "interval", "first output", "bound, ulp", f"{part.name}: cells", "MHz"),
     )
-    console.done(f"{len(plans)} presets listed", "softstream describe NAME")
+    console.done(f"{len(rows)} presets listed", "softstream describe NAME")
 
 
 def _cost(entry: dict[str, Any] | None) -> tuple[str, str]:

@@ -9,7 +9,8 @@ from softstream.boards.tools.measure import tool_versions
 from softstream.boards.tools.parts import PARTS
 from softstream.hw.config.presets import PRESETS
 from softstream.scripts.measure import resources
-from softstream.scripts.measure.resources import FLOOR, SEEDS, differences, measured, recorded
+from softstream.scripts.measure.recorded import recorded
+from softstream.scripts.measure.resources import FLOOR, SEEDS, differences, measured
 
 # What is synthesised here, of what is recorded: the argmax heads on both families, every other preset on one of them. That the
 # numbers of all are of today's Verilog, test_bench says. up5k has the fabric of hx8k and other multipliers, which one preset

@@ -43,6 +43,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "score_zero_point": (0, 5),
     "select": ("largest", "smallest"),
     "tie": ("first", "last"),
+    "tkeep": (False, True),
     "probability_format": ("UQ0", "UQ1"),
     "sum": ("rounded", "exact"),
     "minimum_code": (0, 2),

@@ -11,10 +11,10 @@ from softstream.hw.errors import UserError
 from softstream.hw.plan.ports import Output, outputs, stream_fields, top_ports
 
 IMPLEMENTATIONS: tuple[dict[str, Any], ...] = (
-    {"profile": "fast", "lanes": 1, "per_vector": "serial"},
-    {"profile": "fastest", "lanes": 4, "per_vector": "pipelined"},
-    {"profile": "fastest", "lanes": 1, "per_vector": "pipelined"},
-    {"profile": "small", "lanes": 1, "per_vector": "serial"},
+    {"profile": "fast", "lanes": 1, "per_vector": "serial", "tkeep": False},
+    {"profile": "fastest", "lanes": 4, "per_vector": "pipelined", "tkeep": False},
+    {"profile": "fastest", "lanes": 1, "per_vector": "pipelined", "tkeep": True},
+    {"profile": "small", "lanes": 1, "per_vector": "serial", "tkeep": False},
 )
 
 NUMERIC: dict[str, dict[str, Any]] = {

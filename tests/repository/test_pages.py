@@ -12,7 +12,7 @@ import pytest
 
 from softstream.hw.config.config import Config, load_toml
 from softstream.scripts.cli import _softstream
-from softstream.scripts.generated_tables import PICTURES, ROOT, SECTIONS, pages, rewritten
+from softstream.scripts.generated_tables import FILES, ROOT, SECTIONS, pages, rewritten
 
 PAGES = [page.relative_to(ROOT).as_posix() for page in pages()]
 
@@ -63,9 +63,9 @@ def test_generated_sections_are_current(page: str) -> None:
     assert marked == {name for name, section in SECTIONS.items() if section.page == page}
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", FILES)
 def test_generated_pictures_are_current(name: str) -> None:
-    assert (ROOT / name).read_text(encoding="utf-8") == PICTURES[name](), "make tables"
+    assert (ROOT / name).read_text(encoding="utf-8") == FILES[name](), "make tables"
 
 
 def anchors(page: str) -> set[str]:

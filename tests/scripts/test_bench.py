@@ -17,7 +17,7 @@ from softstream.hw.verilog import synthesis_verilog
 from softstream.scripts.console import Console
 from softstream.scripts.measure import model_speed
 from softstream.scripts.measure.peers import PEERS
-from softstream.scripts.measure.resources import recorded as resources
+from softstream.scripts.measure.recorded import recorded as resources
 from softstream.scripts.measure.variants import CURVES, VARIANTS, Goal, Variant
 from softstream.scripts.reports import bench_report
 from softstream.scripts.reports.bench_report import render

@@ -19,7 +19,7 @@ from softstream.hw.errors import Mismatch, UserError
 from softstream.hw.plan.derive import plan
 from softstream.scripts.measure import heads
 from softstream.scripts.measure.datasets import digits
-from softstream.scripts.measure.resources import recorded
+from softstream.scripts.measure.recorded import recorded
 from softstream.scripts.measure.score_range import score_range
 from softstream.scripts.measure.statistics import reliability
 from softstream.scripts.scores import Scores, quantise

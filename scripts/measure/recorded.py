@@ -1,0 +1,26 @@
+"""What is checked in about the presets: cells and clocks as they were measured, and facts that take time to derive."""
+
+import json
+from importlib import resources
+from typing import Any
+
+__all__ = ["recorded", "recorded_facts"]
+
+
+def recorded() -> dict[str, Any]:
+    """The content of `boards/measured/resources.json`:
+
+    `tools` (package → version), `seeds`, and `presets`: preset → part → `cells` (by kind), `available` (what the part has),
+    `fmax_mhz` (median), `fmax_mhz_by_seed`, `floor_mhz`, and `link_cells`, of the link that a board has beside the head, where it
+    has one lane.
+    """
+    return _content("resources.json")
+
+
+def recorded_facts() -> dict[str, Any]:
+    """The content of `boards/measured/presets.json`: preset → digest, first output, interval and bound in ulp."""
+    return _content("presets.json")
+
+
+def _content(name: str) -> dict[str, Any]:
+    return json.loads((resources.files("softstream.boards.measured") / name).read_text(encoding="utf-8"))
