@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TORCH_VENV := .venv-torch
 # --no-compile: bytecode is written for what is imported, not for all of 800 MB; 10 s less.
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c scripts/constraints.txt
 DEMO := build/demo
@@ -13,7 +14,7 @@ BOARD := --board icestick --baud 3000000
 SCORES := sim/data/digits_scores.npy
 LABELS := sim/data/digits_labels.npy
 
-.PHONY: help demo test test-long test-interop test-pythons test-boards fuzz mutation lint bench prove tables docs screenshot hashes constraints clean
+.PHONY: help demo test test-long test-interop test-pythons test-torch test-boards fuzz mutation lint bench prove tables docs screenshot hashes constraints clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +23,7 @@ help:
 	@echo "make test-long    more of the same: whole benches of many configurations, a cluster, a link with every fault"
 	@echo "make test-interop the files beside the Verilog in other people's tools, which it installs: 45 MB"
 	@echo "make test-pythons the same bytes, and some of the tests, under every supported Python of this machine"
+	@echo "make test-torch   the twin in PyTorch against the golden model, in an environment of its own"
 	@echo "make test-boards  whole boards: bitstreams, their decoded form, and the host program at simulated ones"
 	@echo "make prove        the AXI4-Stream law of every preset and every mode, proved on the generated Verilog"
 	@echo "make fuzz         random configurations: bounds, and hardware equal to the model, for SECONDS=60 from SEED=1"
@@ -47,7 +49,7 @@ demo: $(VENV)/.runtime
 	$(BIN)/softstream run-on-board $(BOARD) --simulated --vectors 10
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n 2 --dist worksteal -m "not boards and not long and not interop"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not boards and not long and not interop and not torch"
 
 test-long: $(VENV)/.dev
 	$(BIN)/pytest -n 2 --dist worksteal -m long
@@ -59,6 +61,10 @@ test-interop: $(VENV)/.interop
 # It makes an environment of 100 MB for each of them in build/pythons.
 test-pythons: build/types/softstream
 	PYTHONPATH=tests $(PYTHON) -m support.pythons
+
+# PyTorch takes 1 GB, or several with CUDA, so the other targets do without it.
+test-torch: $(TORCH_VENV)/.torch
+	$(TORCH_VENV)/bin/pytest -n 2 --dist worksteal -m torch
 
 prove: $(VENV)/.dev
 	$(BIN)/pytest -n 2 --dist worksteal tests/sim/proofs
@@ -131,6 +137,12 @@ $(VENV)/.docs: $(VENV)/.made pyproject.toml scripts/constraints.txt
 	$(PIP_INSTALL) -e '.[docs]'
 	touch $@ $(VENV)/.runtime
 
+$(TORCH_VENV)/.torch: scripts/venv.sh pyproject.toml scripts/constraints.txt scripts/constraints-torch.txt
+	scripts/venv.sh $(TORCH_VENV) $(PYTHON)
+	$(TORCH_VENV)/bin/pip install --quiet --disable-pip-version-check --no-compile \
+	  -c scripts/constraints.txt -c scripts/constraints-torch.txt -e '.[dev,torch]'
+	touch $@
+
 constraints:
 	scripts/venv.sh build/newest $(PYTHON)
 	build/newest/bin/pip install --quiet --disable-pip-version-check --no-compile -e '.[dev,docs,interop]'
@@ -140,4 +152,4 @@ constraints:
 	rm -rf build/newest
 
 clean:
-	rm -rf $(VENV) build dist softstream.egg-info
+	rm -rf $(VENV) $(TORCH_VENV) build dist softstream.egg-info

@@ -41,7 +41,7 @@ _STYLE = """\
 .table-wrapper td, .table-wrapper th { min-width: 3.5em; }
 @media (min-width: 82em) { .content { width: 54em; } }
 """
-_MOCKED = ["sklearn", "distributed"]
+_MOCKED = ["sklearn", "distributed", "torch"]
 """Packages that modules name and that the site is built without."""
 
 

@@ -16,6 +16,7 @@ ROOMS = {"hw": "softstream.hw", "sim": "softstream.sim", "boards": "softstream.b
 GENERATED = {
     ".git",
     ".venv",
+    ".venv-torch",
     "build",
     "dist",
     "__pycache__",
@@ -29,12 +30,15 @@ GENERATED = {
 LAYERS = {
     "hw": "errors cache processes formats notebook config numbers plan streams contracts stages normalisers modes options "
     "head axi verilog",
-    "sim": "stalls beats stimulus golden reference data simulators benches proofs",
+    "sim": "stalls beats stimulus golden reference data simulators benches proofs twin",
     "boards": "measured tools platforms registry link gateware flow",
-    "scripts": "build_backend console output page arrays quantiser scores scale emit importer measure training verbs reports "
-    "api generated_tables site cli",
+    "scripts": "build_backend console output page arrays quantiser scores scale emit importer measure training verbs twin "
+    "reports api generated_tables site cli",
 }
 """Folders, and files, of a room, each of which may import what stands before it, and itself."""
+
+FACES = {"softstream", "softstream.__main__", "softstream.torch"}
+"""Modules that people import or run, above all rooms."""
 
 ROOMS_BELOW = {"hw": "", "sim": "hw", "boards": "hw", "scripts": "hw sim boards"}
 """Rooms that a room may import besides itself."""
@@ -93,7 +97,7 @@ def test_every_folder_and_file_of_a_room_has_its_layer(room):
     assert set(layers) == {place for at, place in map(place_of, SOURCES) if at == room and place}
 
 
-@pytest.mark.parametrize("module", sorted(set(SOURCES) - {"softstream", "softstream.__main__"}))
+@pytest.mark.parametrize("module", sorted(set(SOURCES) - FACES))
 def test_imports_follow_the_arrows(module):
     room, place = place_of(module)
     layers = LAYERS[room].split()
@@ -160,6 +164,8 @@ def test_modules_without_hardware_load_no_amaranth():
 
 @pytest.mark.parametrize("module", sorted(SOURCES))
 def test_every_package_has_all_and_its_names_resolve(module):
+    if {"twin", "torch"} & set(module.split(".")):
+        pytest.importorskip("torch")
     package = importlib.import_module(module)
     exported = package.__all__
     assert len(set(exported)) == len(exported)

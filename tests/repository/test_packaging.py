@@ -143,7 +143,8 @@ def test_the_wheel_works_alone(installed, tmp_path):
     everything = (
         "import importlib, pkgutil, softstream\n"
         "for module in pkgutil.walk_packages(softstream.__path__, 'softstream.'):\n"
-        "    if module.name != 'softstream.__main__': print(importlib.import_module(module.name).__file__)\n"
+        "    if not {'__main__', 'torch', 'twin'} & set(module.name.split('.')):\n"
+        "        print(importlib.import_module(module.name).__file__)\n"
     )
     origins = python("-c", everything).split()
     assert len(origins) > 20
@@ -160,7 +161,12 @@ def normalised(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-PINS = [line for line in (ROOT / "scripts" / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+PINS = [
+    line
+    for name in ("constraints.txt", "constraints-torch.txt")
+    for line in (ROOT / "scripts" / name).read_text().splitlines()
+    if not line.startswith("#")
+]
 
 
 @pytest.mark.parametrize("line", PINS)
@@ -193,8 +199,8 @@ def test_the_venv_script_refuses_in_one_line(tmp_path):
 
 
 def test_the_development_extra_holds_every_other_that_tests_need():
-    """Those of the site and of other people's tools do not count: `make docs` and `make test-interop` install them."""
+    """Those of the site, of other people's tools and of PyTorch do not count: their targets install them."""
     extras = PROJECT["optional-dependencies"]
-    assert set(extras) == {"cluster", "dev", "docs", "interop", "onnx"}
+    assert set(extras) == {"cluster", "dev", "docs", "interop", "onnx", "torch"}
     assert {*extras["cluster"], *extras["onnx"]} <= set(extras["dev"])
-    assert not {*extras["docs"], *extras["interop"]} & set(extras["dev"])
+    assert not {*extras["docs"], *extras["interop"], *extras["torch"]} & set(extras["dev"])

@@ -38,7 +38,7 @@ QUICK = ("describe", "presets", "keys", "generate", "run", "boards", "help", "co
 
 def test_every_folder_that_people_open_has_its_page() -> None:
     folders = ["hw", *(f"hw/{name}" for name in ("config", "numbers", "plan", "modes", "options"))]
-    folders += ["sim", "tests", "boards", "boards/link", "boards/measured", "scripts"]
+    folders += ["sim", "tests", "boards", "boards/link", "boards/measured", "scripts", "scripts/twin"]
     expected = {f"{folder}/README.md" for folder in folders}
     expected |= {
         "README.md",

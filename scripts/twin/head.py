@@ -1,0 +1,392 @@
+"""A head as a module of a network: the value of the hardware, bit for bit, and the gradient of the exact function.
+
+head = Head(softstream.Config(max_length=10, score_scale=0.1))
+probabilities = head(logits)                       # [..., N], what the hardware answers
+probabilities.sum().backward()                     # the gradient of softmax at the quantised logits
+codes = head.codes(logits)                         # the integers on the wires, by name
+head.export("config.toml")                         # for softstream generate --config
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import tomli_w
+import torch
+from torch import Tensor, nn
+
+from softstream.hw.config.config import Config
+from softstream.hw.errors import UserError
+from softstream.hw.plan.ports import outputs, sidebands
+from softstream.scripts.output import written_file
+from softstream.scripts.scale import best_scale
+from softstream.sim.twin.exact import Quantise, StraightThrough, exact, nats, softmax
+from softstream.sim.twin.integer import Groups, IntegerHead
+from softstream.sim.twin.modes import Arrays, Gumbel
+from softstream.sim.twin.stages import Vectors
+
+__all__ = ["Head", "Largest"]
+
+_GRID = 32
+"""Values of a learned scale in one octave: few, because each has tables of its own."""
+_HEADS = 16
+"""Scales whose tables stay in memory."""
+
+
+class Largest(NamedTuple):
+    """The K largest elements of each vector in order, as `torch.topk` has them."""
+
+    values: Tensor
+    """Probabilities or scores [..., K], 0 beyond the elements of a vector."""
+    indices: Tensor
+    """Their indices, int64 [..., K]."""
+
+
+class _Rows(NamedTuple):
+    """A call of the head as vectors in rows."""
+
+    scores: Tensor
+    """Real scores after quantisation, differentiable, [V, N]."""
+    codes: Tensor
+    """Their codes, int64 [V, N]."""
+    lengths: Tensor
+    sideband: dict[str, Tensor]
+    batch: tuple[int, ...]
+    """Shape of the results without the classes."""
+    dtype: torch.dtype
+    """Type of the results."""
+
+
+class Head(nn.Module):
+    """The head of a configuration on real logits, with any axis as that of the classes.
+
+    The value is that of the hardware in training and evaluation: each logit is rounded to its code as by
+    `softstream.quantise(…, saturate=True)`, and the codes of the result are those of `softstream.golden`. The gradient is that
+    of the exact function at the quantised logits. Results by mode, for logits [..., N]:
+
+    * softmax, log_softmax, sigmoid, exponential, hardmax: real numbers [..., N]; the gradient of hardmax is that of softmax
+    * cross_entropy: losses [...], for `labels` [...]
+    * top_k, softmax_top_k: `Largest`
+    * sample: the draw of the hardware as a one-hot vector [..., N]; its gradient is that of softmax((x + g) / τ) with the noise g
+      of the hardware, the straight-through Gumbel softmax (Jang, Gu, Poole, "Categorical reparameterization with
+      Gumbel-softmax", ICLR 2017, section 2.2). The random sequence goes on from call to call, `words_before` says where it is.
+    * argmax: the index [...], which has no gradient
+
+    An ensemble has its members in the dimension before the classes, [..., M, N], and one result for them. Results are float32,
+    or float64 for float64 logits. float32 holds every code of at most 24 bits.
+    """
+
+    scale_log2: nn.Parameter | None
+    words_before: Tensor
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        axis: int = -1,
+        saturated_gradient: Literal["stop", "pass"] = "stop",
+        learn_scale: bool = False,
+        relaxation: float = 1.0,
+    ) -> None:
+        """The head of `config`, with the classes in `axis`.
+
+        `saturated_gradient`: whether a logit beyond the score format, or the clip, has a gradient. `learn_scale`: whether
+        `score_scale` is a parameter, the logarithm of a step size in steps of 1/32 octave (Esser et al., "Learned step size
+        quantization", ICLR 2020, section 2.1). `relaxation` is τ of mode sample.
+
+        Raises `UserError` for an inverse-CDF sampler, which has no gradient, and for a scale to learn where it changes nothing.
+        """
+        super().__init__()
+        if saturated_gradient not in ("stop", "pass"):
+            raise UserError(f"saturated_gradient = {saturated_gradient!r}: must be 'stop' or 'pass'; 'stop' would do")
+        if not relaxation > 0:
+            raise UserError(f"relaxation = {relaxation!r}: must be above 0; 1.0 would do")
+        if learn_scale and config.traits.order_only:
+            raise UserError(
+                f"learn_scale: the scale changes no result in mode = {config.mode!r}; learn_scale=False would do"
+            )
+        self._config, self.axis = config, axis
+        self.saturated_gradient, self.relaxation = saturated_gradient, relaxation
+        self.register_buffer("words_before", torch.zeros((), dtype=torch.int64))
+        self._integers: OrderedDict[float, IntegerHead] = OrderedDict()
+        self._integer(config.score_scale)  # refuses the configuration now, not in the first batch
+        self.scale_log2 = nn.Parameter(torch.tensor(float(np.log2(config.score_scale)))) if learn_scale else None
+
+    def extra_repr(self) -> str:
+        """The keys that differ from the defaults."""
+        keys = ", ".join(f"{key.name}={getattr(self.config, key.name)!r}" for key in self.config.changed_keys())
+        return f"{keys}, axis={self.axis}" if keys else f"axis={self.axis}"
+
+    @property
+    def config(self) -> Config:
+        """The configuration, with the learned scale where there is one."""
+        if self.scale_log2 is None:
+            return self._config
+        return self._config.replace(score_scale=_on_grid(float(self.scale_log2.detach())))
+
+    def export(self, path: str | Path) -> Config:
+        """Writes the configuration as a file for `softstream generate --config`, and returns it."""
+        config = self.config
+        with written_file("export", Path(path)) as file:
+            file.write_text(tomli_w.dumps(config.to_sections()), encoding="utf-8")
+        return config
+
+    def observe(self, logits: Tensor, lengths: Tensor | None = None) -> float:
+        """Sets `score_scale` to the one that changes the probabilities of these logits [..., N] least, and returns it.
+
+        It is that of `softstream.best_scale`, and raises as it does.
+        """
+        moved = logits.detach().movedim(self.axis, -1)
+        rows = moved.reshape(-1, moved.shape[-1]).double().cpu().numpy()
+        counts = None if lengths is None else lengths.reshape(-1).cpu().numpy()
+        scale = best_scale(self.config, rows, counts, saturate=True).scale
+        self._config = self._config.replace(score_scale=scale)
+        if self.scale_log2 is not None:
+            self.scale_log2.data.fill_(float(np.log2(scale)))
+        return self.config.score_scale
+
+    def codes(self, logits: Tensor, **inputs: Tensor | None) -> Arrays:
+        """The integers that the hardware puts out, by name, [V] or [V, N], V vectors in the order of the batch; as `golden`.
+
+        The arguments are those of a call. The random sequence does not go on.
+        """
+        with torch.no_grad():
+            rows = self._rows(logits, **inputs)
+            return self._run(rows)
+
+    def forward(
+        self,
+        logits: Tensor,
+        *,
+        mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        temperature: Tensor | None = None,
+        lengths: Tensor | None = None,
+    ) -> Tensor | Largest:
+        """The results for floating-point logits.
+
+        `mask`: true excludes an element, in the shape of the logits, for `mask = true`. `labels` [...]: class of each vector, for
+        cross_entropy. `temperature` [...]: T of each vector, for `temperature_bits`. `lengths` [...]: elements of each vector.
+        All are in the shape of the logits without the classes where no other is stated.
+
+        Raises `UserError` for integers, NaN (with its index), vectors longer than max_length, and inputs that the configuration
+        does not have or that are missing.
+        """
+        rows = self._rows(logits, mask=mask, labels=labels, temperature=temperature, lengths=lengths)
+        arrays = self._run(rows)
+        if self._config.traits.random:
+            return self._drawn(rows, arrays)
+        return self._result(rows, arrays)
+
+    # The steps of a call ------------------------------------------------------------------------------------------------
+
+    def _scale(self, sum_of_gradients: int) -> Tensor:
+        """Nats of a step: the parameter's value on its grid.
+
+        Its gradient is divided by √(logits · levels), so that it learns as fast as the weights do (Esser et al., section 2.2).
+        """
+        assert self.scale_log2 is not None
+        nearest = (self.scale_log2.detach() * _GRID).round() / _GRID
+        scale = torch.exp2(StraightThrough.apply(self.scale_log2.double(), nearest.double()))
+        factor = max(1, sum_of_gradients) ** -0.5
+        return scale * factor + (scale - scale * factor).detach()
+
+    def _integer(self, scale: float) -> IntegerHead:
+        """The integer model for a scale, from memory where it was used lately."""
+        if scale not in self._integers:
+            self._integers[scale] = IntegerHead(self._config.replace(score_scale=scale))
+            if len(self._integers) > _HEADS:
+                self._integers.popitem(last=False)
+        self._integers.move_to_end(scale)
+        return self._integers[scale]
+
+    def _rows(
+        self,
+        logits: Tensor,
+        *,
+        mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        temperature: Tensor | None = None,
+        lengths: Tensor | None = None,
+    ) -> _Rows:
+        """The inputs of a call, checked, as rows."""
+        config = self._config
+        moved = self._checked(logits).movedim(self.axis, -1)
+        columns, vectors = moved.shape[-1], moved.shape[:-1]
+        batch = vectors[:-1] if config.ensemble > 1 else vectors
+        values = moved.reshape(-1, columns)
+        given = {"mask": mask, "labels": labels, "temperatures": temperature}
+        sideband = self._sideband(given, logits, moved.shape)
+        if config.mask:
+            sideband["mask"] = sideband["mask"] | torch.isneginf(values).long()
+            values = torch.where(sideband["mask"] != 0, 0.0, values)
+        counts = torch.full((len(values),), columns, dtype=torch.int64, device=values.device)
+        if lengths is not None:
+            counts = self._shaped("lengths", lengths, vectors).reshape(-1).long()
+        dtype = torch.float64 if logits.dtype == torch.float64 else torch.float32
+        real, codes = self._quantised(values, dtype)
+        return _Rows(real, codes, counts, sideband, tuple(batch), dtype)
+
+    def _quantised(self, values: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """The real numbers of the nearest codes, differentiable, and the codes, int64."""
+        config, stops = self._config, self.saturated_gradient == "stop"
+        low, high = config.score_format.minimum, config.score_format.maximum
+        if self.scale_log2 is None:
+            return Quantise.apply(values, config.score_scale, config.score_zero_point, low, high, stops, dtype)
+        scale = self._scale(values.numel() * max(1, high))
+        steps = values.double() / scale + config.score_zero_point
+        rounded = StraightThrough.apply(steps, steps.detach().round())
+        clamped = rounded.clamp(low, high)
+        codes = clamped.detach()
+        if not stops:
+            clamped = StraightThrough.apply(rounded, codes)
+        return ((clamped - config.score_zero_point) * scale).to(dtype), codes.long()
+
+    def _checked(self, logits: Tensor) -> Tensor:
+        if not logits.is_floating_point():
+            raise UserError(
+                f"logits: a tensor of {logits.dtype}; must be floating point; codes go through softstream.golden, "
+                "or logits.float() * score_scale"
+            )
+        if not torch.compiler.is_compiling() and bool(torch.isnan(logits).any()):
+            where = torch.isnan(logits).nonzero()[0].tolist()
+            raise UserError(f"logits{where} is nan: must be numbers; torch.nan_to_num(logits) would do")
+        longest, columns = self._config.max_length, logits.shape[self.axis]
+        if columns > longest and not self._config.groups:
+            raise UserError(
+                f"logits: {columns} classes in axis {self.axis}, longer than max_length = {longest}; "
+                f"max_length = {columns} would do"
+            )
+        members = self._config.ensemble
+        if members > 1 and (logits.ndim < 2 or logits.movedim(self.axis, -1).shape[-2] != members):
+            raise UserError(
+                f"logits: shape {tuple(logits.shape)} with ensemble = {members}: must have the {members} members in the "
+                f"dimension before the classes; for example [batch, {members}, classes]"
+            )
+        return logits
+
+    def _sideband(self, given: Mapping[str, Tensor | None], logits: Tensor, shape: torch.Size) -> dict[str, Tensor]:
+        """The inputs besides the logits as codes."""
+        fields = {field.array: field for field in sidebands(self._config)}
+        rows: dict[str, Tensor] = {}
+        for name, values in given.items():
+            said = "temperature" if name == "temperatures" else name
+            if values is None:
+                if name not in fields:
+                    continue
+                if name != "mask":
+                    raise UserError(f"{said}: missing; must be {fields[name].meaning}, of shape {tuple(shape[:-1])}")
+                values = torch.zeros(logits.shape, dtype=torch.bool, device=logits.device)
+            elif name not in fields:
+                others = ", ".join(fields) or "none"
+                raise UserError(f"{said}: this head has no such input (it has {others}); leave it out")
+            field = fields[name]
+            if field.per == "element":
+                values = self._shaped(said, values, logits.shape).movedim(self.axis, -1).reshape(-1, shape[-1])
+            else:
+                values = self._shaped(said, values, shape[:-1]).reshape(-1)
+            if field.quantise is not None and values.is_floating_point():
+                values = torch.from_numpy(field.quantise(values.detach().double().cpu().numpy())).to(logits.device)
+            rows[name] = values.long()
+        return rows
+
+    def _shaped(self, name: str, values: Tensor, shape: tuple[int, ...]) -> Tensor:
+        if tuple(values.shape) != tuple(shape):
+            raise UserError(f"{name}: shape {tuple(values.shape)}; must be {tuple(shape)}")
+        return values
+
+    def _run(self, rows: _Rows) -> Arrays:
+        """The results of the integer model."""
+        integer = self._integer(self.config.score_scale).to(rows.codes.device)
+        before = int(self.words_before) if self._config.traits.random else 0
+        return integer(rows.codes, rows.lengths, rows.sideband, words_before=before)
+
+    def _vectors(self, rows: _Rows) -> tuple[_Rows, Groups | None]:
+        """The rows with each group of a packet as a vector of its own."""
+        if not self._config.groups:
+            return rows, None
+        groups = Groups(self._config, rows.lengths)
+        sideband = {name: groups.split(values) for name, values in rows.sideband.items()}
+        split = rows._replace(
+            scores=groups.split(rows.scores),
+            codes=groups.split(rows.codes),
+            lengths=groups.lengths,
+            sideband=sideband,
+        )
+        return split, groups
+
+    def _valid(self, rows: _Rows) -> Tensor:
+        return Vectors(rows.codes, rows.lengths, rows.sideband).taking_part
+
+    def _result(self, rows: _Rows, arrays: Arrays) -> Tensor | Largest:
+        """The results of a mode as real numbers, with the gradient of the exact function."""
+        config = self._config
+        output = outputs(config)[0]
+        name = output.fields[0].array
+        if config.traits.top_k:
+            return self._largest(rows, arrays)
+        if config.traits.order_only and not config.traits.one_hot:
+            return arrays["argmax"].reshape(rows.batch)
+        value = self._real(arrays[name], rows.dtype)
+        if output.per == "element":
+            columns = torch.arange(value.shape[1], device=value.device)
+            value = torch.where(columns < rows.lengths[:: config.ensemble, None], value, 0.0)
+        vectors, groups = self._vectors(rows)
+        hardware = value if groups is None else groups.split(value)
+        function = exact(config, vectors.scores, self._valid(vectors), vectors.lengths, vectors.sideband, hardware)
+        if groups is not None:
+            function = groups.join(function, value.shape[1])
+        return self._shaped_back(StraightThrough.apply(function, value), rows, per_element=output.per == "element")
+
+    def _shaped_back(self, values: Tensor, rows: _Rows, *, per_element: bool) -> Tensor:
+        values = values.to(rows.dtype)
+        if not per_element:
+            return values.reshape(rows.batch)
+        axis = self.axis if self._config.ensemble == 1 or self.axis < 0 else self.axis - 1
+        return values.reshape(*rows.batch, values.shape[-1]).movedim(-1, axis)
+
+    def _real(self, codes: Tensor, dtype: torch.dtype) -> Tensor:
+        """Codes of an array as real numbers."""
+        config = self._config
+        if config.traits.logarithmic or config.traits.exponentials:
+            return codes.to(dtype) * 2.0**-config.probability_width
+        return (codes - config.output_zero_point).to(dtype) / config.levels
+
+    def _largest(self, rows: _Rows, arrays: Arrays) -> Largest:
+        """The K largest elements, with the gradient of the elements."""
+        config, indices = self._config, arrays["top_indices"]
+        present = torch.arange(config.top_k, device=indices.device) < self._valid(rows).sum(dim=1)[:, None]
+        inside = indices.clamp(max=rows.scores.shape[1] - 1)
+        if config.traits.probabilities:
+            hardware = self._real(arrays["top_probabilities"], rows.dtype)
+            exponents = nats(config, rows.scores, rows.sideband)
+            function = softmax(config, exponents, self._valid(rows)).gather(1, inside)
+        else:
+            hardware = config.real_value(arrays["top_scores"].double())
+            function = rows.scores.gather(1, inside)
+        values = StraightThrough.apply(torch.where(present, function, 0.0), torch.where(present, hardware, 0.0))
+        shape = (*rows.batch, config.top_k)
+        return Largest(values.to(rows.dtype).reshape(shape), indices.reshape(shape))
+
+    def _drawn(self, rows: _Rows, arrays: Arrays) -> Tensor:
+        """The draw of each vector as a one-hot vector, with the gradient of the relaxed draw."""
+        config, valid = self._config, self._valid(rows)
+        integer = self._integer(self.config.score_scale)
+        gumbel = integer.head
+        assert isinstance(gumbel, Gumbel)
+        noise = gumbel.noise(valid, int(self.words_before)).double() * gumbel.table.unit
+        if not torch.is_inference_mode_enabled():
+            self.words_before += valid.sum()
+        relaxed = softmax(config, (nats(config, rows.scores, rows.sideband) + noise) / self.relaxation, valid)
+        columns = torch.arange(valid.shape[1], device=valid.device)
+        one_hot = (columns == arrays["sample"][:, None]).double()
+        return self._shaped_back(StraightThrough.apply(relaxed, one_hot), rows, per_element=True)
+
+
+def _on_grid(log2: float) -> float:
+    """The scale nearest to 2^log2 of those that a learned scale takes."""
+    return float(2.0 ** (round(log2 * _GRID) / _GRID))

@@ -1,0 +1,168 @@
+"""The exact functions of the modes on real scores, differentiable: their gradients are those that training takes.
+
+A straight-through estimator has the value of the hardware and the gradient of the exact function at the quantised scores (Bengio,
+Léonard, Courville, "Estimating or propagating gradients through stochastic neurons", arXiv:1308.3432, section 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from softstream.hw.config.config import Config
+
+__all__ = ["Quantise", "StraightThrough", "exact", "nats", "softmax"]
+
+
+class StraightThrough(torch.autograd.Function):
+    """The second argument forward, the gradient of the first one backward."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(function: Tensor, value: Tensor) -> Tensor:
+        """The value, in a tensor of its own."""
+        return value.to(function.dtype).clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        """The gradient passes as it is, so nothing is stored."""
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        """The gradient of the function; the value has none."""
+        return gradient, None
+
+
+class Quantise(torch.autograd.Function):
+    """Real scores to those of the nearest codes, halves to even, and to the codes; one pass backward.
+
+    code = clamp(round(x / scale) + zero point, low, high), as `softstream.quantise` has it with `saturate`. The gradient of
+    the real score is 1, or 0 beyond the format where it `stops` there.
+    """
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        values: Tensor, scale: float, zero_point: int, low: int, high: int, stops: bool, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor]:
+        """(real numbers of the codes, codes as int64); the division is that of float64."""
+        steps = (values.double() / scale).round_().add_(zero_point)
+        codes = steps.clamp(low, high)
+        return ((codes - zero_point) * scale).to(dtype), codes.long()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        """Stores the scores where the gradient stops at the ends of the format."""
+        values, *numbers = inputs
+        ctx.numbers = numbers
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(*([values] if numbers[4] else []))
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, _codes: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        """The gradient of the real numbers, 0 where it stops."""
+        scale, zero_point, low, high, stops, _ = ctx.numbers
+        if stops:
+            (values,) = ctx.saved_tensors
+            inside = (values >= (low - zero_point) * scale) & (values <= (high - zero_point) * scale)
+            gradient = torch.where(inside, gradient, 0.0).to(values.dtype)
+        return gradient, None, None, None, None, None, None
+
+
+def nats(config: Config, scores: Tensor, sideband: Mapping[str, Tensor]) -> Tensor:
+    """Real scores [V, N] as exponents in nats: after the clip, the sign of `select`, and both temperatures."""
+    if config.clips:
+        low, high = (config.real_value(code) for code in (config.clip_minimum, config.clip_maximum))
+        scores = scores.clamp(low, high)
+    exponents = (-scores if config.selects_smallest else scores) / config.temperature
+    if "temperatures" in sideband:
+        exponents = exponents * (sideband["temperatures"][:, None] * 2.0**-config.temperature_fraction)
+    return exponents
+
+
+def softmax(config: Config, exponents: Tensor, valid: Tensor) -> Tensor:
+    """exp(e_i) / Σ exp(e_j) where valid, 0 elsewhere; a vector without a valid element is 0."""
+    logarithms = _log_softmax(exponents, valid)
+    return torch.where(valid, logarithms.exp(), 0.0)
+
+
+def _log_softmax(exponents: Tensor, valid: Tensor) -> Tensor:
+    """The logarithm of the softmax where valid; elsewhere −∞, or an arbitrary finite number in a vector without an element."""
+    exists = valid.any(dim=1, keepdim=True)
+    # −∞ in a whole row would be a gradient of NaN.
+    masked = torch.where(valid | ~exists, exponents, -torch.inf)
+    return torch.log_softmax(masked, dim=1)
+
+
+def _smoothed(config: Config, probabilities: Tensor, within: Tensor) -> Tensor:
+    """Σ_k w_k·p_(i+k) / D, where D is the weight within the vector: of the result (gather), or of the source (scatter)."""
+    weights = torch.tensor(config.smoothing, dtype=probabilities.dtype, device=probabilities.device)
+    radius = len(config.smoothing) // 2
+
+    def weighed(values: Tensor, kernel: Tensor) -> Tensor:
+        return nn.functional.conv1d(values[:, None], kernel[None, None], padding=radius)[:, 0]
+
+    inside = within.to(probabilities.dtype)
+    scatter = config.smoothing_edges == "scatter"
+    total = weighed(inside, weights.flip(0) if scatter else weights).clamp(min=float(weights[radius]))
+    for _ in range(config.smoothing_passes):
+        shares = weighed(probabilities / total, weights) if scatter else weighed(probabilities, weights) / total
+        probabilities = shares * inside
+    return probabilities
+
+
+def _probabilities(config: Config, exponents: Tensor, valid: Tensor, lengths: Tensor) -> Tensor:
+    """Softmax with the mean over an ensemble, smoothing and the floor."""
+    within = torch.arange(exponents.shape[1], device=exponents.device) < lengths[:, None]
+    probabilities = softmax(config, exponents, valid)
+    if config.averages_probabilities:
+        probabilities = _mean(probabilities, config.ensemble)
+        within, lengths = within[:: config.ensemble], lengths[:: config.ensemble]
+    if config.smooths:
+        probabilities = _smoothed(config, probabilities, within)
+    if config.probability_floor:
+        floor = config.floor_code / 2.0 ** (config.probability_width + config.guarded_bits)
+        probabilities = floor + (1 - floor * lengths[:, None]) * probabilities
+    return torch.where(within, probabilities, 0.0)
+
+
+def _mean(values: Tensor, members: int) -> Tensor:
+    """The mean of each `members` rows."""
+    return values.reshape(-1, members, values.shape[1]).mean(dim=1)
+
+
+def exact(
+    config: Config, scores: Tensor, valid: Tensor, lengths: Tensor, sideband: Mapping[str, Tensor], hardware: Tensor
+) -> Tensor:
+    """The function of a mode at real scores [V, N], in the shape of its results [V, N], or [V] for a loss.
+
+    `valid` [V, N] marks the elements that take part, `lengths` [V] counts those of each vector. `hardware` holds the real
+    results of the hardware: of `normaliser = none`, whose power of two is part of the definition, p_i·exp(e_i − e_i') has the
+    right value and derivative at e' = e. Top-K takes elements from the results of softmax or from the scores.
+    """
+    traits = config.traits
+    if config.sums_scores:
+        scores, valid, lengths = _mean(scores, config.ensemble), valid[:: config.ensemble], lengths[:: config.ensemble]
+        sideband = {name: values[config.ensemble - 1 :: config.ensemble] for name, values in sideband.items()}
+    exponents = nats(config, scores, sideband)
+    if traits.independent:
+        return torch.where(valid, torch.sigmoid(exponents), 0.0)
+    if traits.exponentials:
+        reference = config.real_value(config.code((1 << config.score_width) - 1 - config.reference_offset))
+        origin = (-reference if config.selects_smallest else reference) / config.temperature
+        return torch.where(valid, (exponents - origin).clamp(max=0.0).exp(), 0.0)
+    if traits.logarithmic:
+        logarithms = _log_softmax(exponents, valid)
+        if traits.per_element:
+            return torch.where(valid, logarithms, 0.0)
+        labels = sideband["labels"].clamp(max=scores.shape[1] - 1)[:, None]
+        losses = -logarithms.gather(1, labels)[:, 0]
+        return torch.where(valid.gather(1, labels)[:, 0], losses, 0.0)
+    if traits.normalised and config.normaliser == "none":
+        return hardware * (exponents - exponents.detach()).exp()
+    if traits.one_hot:
+        return softmax(config, exponents, valid)
+    return _probabilities(config, exponents, valid, lengths)

@@ -1,0 +1,288 @@
+"""The modes on tensors: framed vectors in, the arrays of a mode's outputs out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from softstream.hw.config.config import Config
+from softstream.hw.numbers.gumbel import FRACTION, MANTISSA, SEGMENTS, UPPER_OCTAVES, gumbel_table
+from softstream.hw.numbers.log_softmax import log_numerics
+from softstream.hw.numbers.sigmoid import address_width, sigmoid_codes
+from softstream.hw.numbers.softmax import numerics
+from softstream.hw.numbers.two_pass import differences
+from softstream.hw.numbers.unnormalised import exponential_codes
+from softstream.sim.golden.stages.random_words import words
+from softstream.sim.twin.normalisers import NORMALISERS, quotient_of
+from softstream.sim.twin.stages import Accumulate, Exponential, Vectors, insertion, leading_one, maximum, table
+
+__all__ = ["MODES", "Arrays"]
+
+Arrays = dict[str, Tensor]
+
+
+class _Mode(nn.Module):
+    """A mode of one configuration."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+
+    def winner(self, vectors: Vectors) -> Arrays:
+        """Index of the winner, and its code, [V]; the flag of fully masked vectors."""
+        index, position = maximum(vectors.positions, vectors.taking_part, last_wins=self.config.last_wins)
+        return {"argmax": index, "best": self.config.code(position), **vectors.flags}
+
+
+class Argmax(_Mode):
+    """The winner alone."""
+
+    def forward(self, vectors: Vectors) -> Arrays:
+        """Index and score of the winner."""
+        return self.winner(vectors)
+
+
+class Softmax(_Mode):
+    """The winner, and the probability of each element."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.widths = numerics(config)
+        self.accumulate = Accumulate(self.widths)
+        self.normaliser = NORMALISERS[config.division](self.widths)
+        every = torch.arange(1 << config.score_width)
+        self.register_buffer("every", every, persistent=False)
+
+    def probabilities(self, vectors: Vectors) -> Tensor:
+        """Probability codes [V, N], 0 beyond each length."""
+        positions, valid = vectors.positions, vectors.taking_part
+        reference, total = self.accumulate(positions, valid)
+        # No result of a fully masked vector depends on the sum; 1 stands for it.
+        total = torch.where(valid.any(dim=1), total, 1)
+        sum_exponent, divisor = leading_one(self.widths, reference, total)
+        if positions.shape[1] > len(self.every):
+            # A code depends on its vector's sum and its own position alone: each position is evaluated once and looked up.
+            codes = self.normaliser(sum_exponent, divisor, self.every.expand(len(positions), -1)).gather(1, positions)
+        else:
+            codes = self.normaliser(sum_exponent, divisor, positions)
+        return torch.where(valid, codes, 0)
+
+    def forward(self, vectors: Vectors) -> Arrays:
+        """The winner, and the codes."""
+        return {**self.winner(vectors), "probabilities": self.probabilities(vectors)}
+
+
+class TwoPass(Softmax):
+    """The same with exponentials relative to the maximum, in fixed point."""
+
+    def __init__(self, config: Config) -> None:
+        _Mode.__init__(self, config)
+        self.differences = differences(config)
+        self.register_buffer("exponential", table(self.differences.exponential), persistent=False)
+
+    def probabilities(self, vectors: Vectors) -> Tensor:
+        """min(floor(2^P·(e >> c)/(S >> c) + 1/2), code of 1.0)."""
+        numbers, valid = self.differences, vectors.taking_part
+        _, largest = maximum(vectors.positions, valid)
+        distance = torch.where(valid, largest[:, None] - vectors.positions, 0)
+        exponential = torch.where(valid, self.exponential[distance], 0)
+        divisor = (exponential.sum(dim=1) >> numbers.dropped).clamp(min=1)
+        dividend = (exponential >> numbers.dropped) << (numbers.probability_width + 1)
+        quotient = quotient_of(dividend, divisor[:, None])
+        return ((quotient + 1) >> 1).clamp(max=numbers.probability_maximum)
+
+
+def _softmax(config: Config) -> Softmax:
+    return TwoPass(config) if config.two_pass else Softmax(config)
+
+
+class _Logarithm(_Mode):
+    """The natural logarithm of a vector's sum, and the magnitude of a logarithmic result."""
+
+    def __init__(self, config: Config, *, signed: bool) -> None:
+        super().__init__(config)
+        self.numbers = log_numerics(config, signed=signed)
+        self.accumulate = Accumulate(self.numbers.widths)
+        tables = self.numbers.tables
+        self.register_buffer("octave", table(tables.octave), persistent=False)
+        self.register_buffer("logarithm", table(tables.logarithm), persistent=False)
+        every = torch.arange(1 << self.config.score_width).numpy()
+        self.register_buffer("position", table(tables.positions(every)), persistent=False)
+
+    def vector_logarithm(self, vectors: Vectors) -> Tensor:
+        """L of each vector, int64 [V]."""
+        tables, widths = self.numbers.tables, self.numbers.widths
+        valid = vectors.taking_part
+        reference, total = self.accumulate(vectors.positions, valid)
+        # No result of a fully masked vector depends on the sum; 2^A, the least possible sum, stands for it.
+        total = torch.where(valid.any(dim=1), total, 1 << widths.accumulator_fraction)
+        sum_exponent, divisor = leading_one(widths, reference, total)
+        cut = divisor >> (widths.divisor_fraction - tables.fraction - 1)
+        entry = self.logarithm[(cut >> 1) - (1 << tables.fraction)]
+        return self.octave[sum_exponent] + entry + ((cut & 1) << (tables.working_fraction - tables.fraction - 1))
+
+    def magnitude(self, logarithm: Tensor, positions: Tensor) -> Tensor:
+        """min(max(0, floor((L − Y) / 2^(k + 1))), what the format holds)."""
+        difference = (logarithm - self.position[positions]) >> self.numbers.tables.shift
+        return difference.clamp(0, self.numbers.limit)
+
+
+class LogSoftmax(_Logarithm):
+    """The winner, and the logarithm of each probability."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config, signed=True)
+
+    def forward(self, vectors: Vectors) -> Arrays:
+        """Codes [V, N], the most negative where masked, 0 beyond each length."""
+        codes = -self.magnitude(self.vector_logarithm(vectors)[:, None], vectors.positions)
+        codes = torch.where(vectors.taking_part, codes, self.numbers.format.minimum)
+        return {**self.winner(vectors), "log_probabilities": torch.where(vectors.valid, codes, 0)}
+
+
+class CrossEntropy(_Logarithm):
+    """The loss of each vector against its label."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config, signed=False)
+
+    def forward(self, vectors: Vectors) -> Arrays:
+        """Loss codes [V], the largest one for a label that names no element or a masked one, and the flag of such a label."""
+        labels = vectors.sideband["labels"]
+        index = torch.where(labels < vectors.lengths, labels, 0)[:, None]
+        labelled = (labels < vectors.lengths) & vectors.taking_part.gather(1, index)[:, 0]
+        position = vectors.positions.gather(1, index)[:, 0]
+        losses = self.magnitude(self.vector_logarithm(vectors), position)
+        return {"losses": torch.where(labelled, losses, self.numbers.limit), "unlabelled": ~labelled, **vectors.flags}
+
+
+class Exponentials(_Mode):
+    """The winner, the exponential of each score relative to a constant, and their sum."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.numbers = exponential_codes(config)
+        if self.numbers.codes is not None:
+            self.register_buffer("codes", table(self.numbers.codes), persistent=False)
+        else:
+            self.exponential = Exponential(self.numbers.widths.tables)
+
+    def emit(self, positions: Tensor) -> Tensor:
+        """min(1, exp(s·(x − c))) as codes."""
+        numbers = self.numbers
+        if numbers.codes is not None:
+            return self.codes[positions]
+        exponent, significand = self.exponential(positions.clamp(max=numbers.reference))
+        quotient = (significand << 1) >> (numbers.widths.significand_fraction - numbers.widths.probability_width)
+        return (((quotient >> (numbers.octaves - exponent)) + 1) >> 1).clamp(max=numbers.widths.probability_maximum)
+
+    def forward(self, vectors: Vectors) -> Arrays:
+        """Codes [V, N], 0 beyond each length and where masked, and their exact sums [V]."""
+        codes = torch.where(vectors.taking_part, self.emit(vectors.positions), 0)
+        return {**self.winner(vectors), "exponentials": codes, "sums": codes.sum(dim=1)}
+
+
+class Sigmoid(_Mode):
+    """Each score to the code of its own logistic function."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.register_buffer("codes", table(sigmoid_codes(config)), persistent=False)
+        entries = 1 << address_width(config)
+        self.lowest = (1 << (config.score_width - 1)) - entries // 2 if config.score_signed else 0
+
+    def forward(self, vectors: Vectors) -> Arrays:
+        """Codes [V, N]: that of 0 where masked, and 0 beyond each length."""
+        address = (vectors.positions - self.lowest).clamp(0, len(self.codes) - 1)
+        codes = torch.where(vectors.taking_part, self.codes[address], self.config.output_zero_point)
+        return {"probabilities": torch.where(vectors.valid, codes, 0), **vectors.flags}
+
+
+class Hardmax(_Mode):
+    """1.0 at the winner, 0 elsewhere."""
+
+    def forward(self, vectors: Vectors) -> Arrays:
+        """Codes [V, N]."""
+        index = self.winner(vectors)["argmax"]
+        column = torch.arange(vectors.positions.shape[1], device=index.device)
+        wins = vectors.taking_part & (column == index[:, None])
+        zero, one = self.config.probability_codes
+        codes = torch.where(wins, one, zero)
+        return {"one_hot": torch.where(vectors.valid, codes, 0), **vectors.flags}
+
+
+class TopK(_Mode):
+    """The K largest scores in order."""
+
+    def ranks(self, vectors: Vectors) -> tuple[Arrays, Tensor]:
+        """Indices and score codes [V, K], and which ranks an element has, without the substitute of a fully masked vector."""
+        config, valid = self.config, vectors.taking_part
+        indices, positions = insertion(vectors.positions, valid, config.top_k, last_wins=config.last_wins)
+        rank, elements = torch.arange(config.top_k, device=indices.device), valid.sum(dim=1)[:, None]
+        scores = torch.where(rank < elements.clamp(min=1), config.code(positions), 0)
+        return {"top_indices": indices, "top_scores": scores, **vectors.flags}, rank < elements
+
+    def forward(self, vectors: Vectors) -> Arrays:
+        """Indices and score codes."""
+        return self.ranks(vectors)[0]
+
+
+class SoftmaxTopK(TopK):
+    """The K largest scores with their probabilities."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.softmax = _softmax(config)
+
+    def forward(self, vectors: Vectors) -> Arrays:
+        """The arrays of Top-K, and the probability codes [V, K]."""
+        arrays, present = self.ranks(vectors)
+        codes = self.softmax.probabilities(vectors).gather(1, arrays["top_indices"])
+        return {**arrays, "top_probabilities": torch.where(present, codes, 0)}
+
+
+class Gumbel(_Mode):
+    """A draw: the largest sum of score and Gumbel noise, which the random words of the hardware determine."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.table = gumbel_table(config)
+        self.register_buffer("values", table(self.table.values), persistent=False)
+
+    def noise(self, valid: Tensor, words_before: int) -> Tensor:
+        """Noise in units of the table, int64 [V, N], 0 where not valid: a word for each valid element in order."""
+        stream = table(words(self.config.seed, int(valid.sum()), words_before)).to(valid.device)
+        fraction, rest = stream & ((1 << FRACTION) - 1), stream >> FRACTION
+        mantissa, rest = rest & (SEGMENTS - 1), rest >> MANTISSA
+        upper, rest = rest & 1, rest >> 1
+        lowest = (rest & -rest).to(torch.float64)
+        zeros = torch.where(rest == 0, 63, torch.frexp(lowest).exponent.to(torch.int64) - 1)
+        lower_octave = zeros.clamp(max=self.table.lower_octaves - 1)
+        upper_octave = zeros.clamp(max=UPPER_OCTAVES - 1) + self.table.lower_octaves
+        octave = torch.where(upper == 1, upper_octave, lower_octave)
+        noise = torch.zeros(valid.shape, dtype=torch.int64, device=valid.device)
+        noise[valid] = self.values[octave * SEGMENTS + mantissa, fraction]
+        return noise
+
+    def forward(self, vectors: Vectors) -> Arrays:
+        """The class drawn for each vector and its score code, [V]."""
+        valid = vectors.taking_part
+        perturbed = (vectors.positions << self.table.shift) + self.noise(valid, vectors.words_before)
+        index, _ = maximum(perturbed, valid)
+        drawn = vectors.positions.gather(1, index[:, None])[:, 0]
+        return {"sample": index, "score": self.config.code(drawn), **vectors.flags}
+
+
+MODES = {
+    "argmax": Argmax,
+    "softmax": _softmax,
+    "log_softmax": LogSoftmax,
+    "cross_entropy": CrossEntropy,
+    "exponential": Exponentials,
+    "sigmoid": Sigmoid,
+    "sample": Gumbel,
+    "hardmax": Hardmax,
+    "top_k": TopK,
+    "softmax_top_k": SoftmaxTopK,
+}
+"""Mode → the constructor of its module from a configuration; without the inverse-CDF sampler, which has no gradient."""

@@ -1,0 +1,80 @@
+"""The integer model on tensors equals the golden model bit for bit: every preset, and random configurations of every option."""
+
+import numpy as np
+import pytest
+from hypothesis import Phase, given, seed, settings
+from support.bound_check import configurations
+from support.configurations import MEMBERS, SOFTMAX, TWO_PASS
+
+from softstream.hw.config.config import Config
+from softstream.hw.config.presets import PRESETS
+from softstream.hw.errors import UserError
+from softstream.hw.plan.ports import sidebands
+from softstream.sim.golden import golden
+
+torch = pytest.importorskip("torch")
+
+from softstream.sim.twin.integer import IntegerHead  # noqa: E402
+
+pytestmark = pytest.mark.torch
+
+HEADS = {**PRESETS, **SOFTMAX, **MEMBERS, **TWO_PASS}
+DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+
+
+def inputs(config: Config, number: int) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Random codes around the middle or over the whole format, with overlong vectors where the head allows them."""
+    numbers, score = np.random.default_rng(number), config.score_format
+    vectors, columns = 12 * config.ensemble, min(config.max_length + 3, 48)
+    codes = numbers.integers(score.minimum, score.maximum + 1, (vectors, columns))
+    if number % 2:
+        spread = (score.maximum - score.minimum) / 12
+        normal = numbers.normal((score.maximum + score.minimum) / 2, spread, codes.shape)
+        codes = np.clip(np.rint(normal), score.minimum, score.maximum).astype(np.int64)
+    lengths = numbers.integers(1, columns + 1, vectors)
+    sideband = {}
+    for field in sidebands(config):
+        shape = codes.shape if field.per == "element" else codes.shape[:1]
+        sideband[field.array] = numbers.integers(0, min(field.limit, columns + 2) + 1, shape)
+    return codes, lengths, sideband
+
+
+def check(config: Config, number: int, device: str) -> None:
+    codes, lengths, sideband = inputs(config, number)
+    expected = golden(config, codes, lengths, sideband, before=number)
+    tensors = {name: torch.from_numpy(values).to(device) for name, values in sideband.items()}
+    head = IntegerHead(config).to(device)
+    arrays = head(
+        torch.from_numpy(codes).to(device), torch.from_numpy(lengths).to(device), tensors, words_before=number
+    )
+    assert set(arrays) == set(expected)
+    for name, values in expected.items():
+        np.testing.assert_array_equal(arrays[name].cpu().numpy(), values, err_msg=f"{config}: {name}", strict=True)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("name", [name for name, config in HEADS.items() if not config.inverse_cdf])
+def test_tensors_equal_the_golden_model(name, device):
+    for number in (0, 1):
+        check(HEADS[name], number, device)
+
+
+@seed(1)
+@settings(max_examples=200, database=None, deadline=None, phases=(Phase.generate,))
+@given(configurations())
+def test_random_configurations_equal_the_golden_model(config):
+    if config is not None and not config.inverse_cdf:
+        check(config, config.max_length % 2, DEVICES[-1])
+
+
+def test_a_vector_longer_than_the_positions_takes_the_table_of_positions():
+    config = Config(score_width=3, max_length=40)
+    codes = np.random.default_rng(0).integers(-4, 4, (5, 40))
+    expected = golden(config, codes).probabilities
+    np.testing.assert_array_equal(IntegerHead(config)(torch.from_numpy(codes))["probabilities"].numpy(), expected)
+
+
+def test_a_draw_by_inverse_cdf_names_the_sampler_with_a_gradient():
+    with pytest.raises(UserError, match="sampler = 'gumbel' would do"):
+        IntegerHead(Config(mode="sample", sampler="inverse_cdf"))
+    IntegerHead(Config(mode="sample", sampler="gumbel"))
