@@ -123,6 +123,9 @@ def _probabilities(config: Config, exponents: Tensor, valid: Tensor, lengths: Te
         within, lengths = within[:: config.ensemble], lengths[:: config.ensemble]
     if config.smooths:
         probabilities = _smoothed(config, probabilities, within)
+    if config.minimum_code:
+        least, count = config.minimum_code / config.levels, valid.sum(dim=1, keepdim=True)
+        probabilities = torch.where(valid, least + (1 - least * count) * probabilities, 0.0)
     if config.probability_floor:
         floor = config.floor_code / 2.0 ** (config.probability_width + config.guarded_bits)
         probabilities = floor + (1 - floor * lengths[:, None]) * probabilities

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from softstream.hw.config.config import Config
+from softstream.hw.numbers.exact_sum import exact_sum
 from softstream.hw.numbers.gumbel import FRACTION, MANTISSA, SEGMENTS, UPPER_OCTAVES, gumbel_table
 from softstream.hw.numbers.log_softmax import log_numerics
 from softstream.hw.numbers.sigmoid import address_width, sigmoid_codes
@@ -14,7 +15,16 @@ from softstream.hw.numbers.two_pass import differences
 from softstream.hw.numbers.unnormalised import exponential_codes
 from softstream.sim.golden.stages.random_words import words
 from softstream.sim.twin.normalisers import NORMALISERS, quotient_of
-from softstream.sim.twin.stages import Accumulate, Exponential, Vectors, insertion, leading_one, maximum, table
+from softstream.sim.twin.stages import (
+    Accumulate,
+    Exponential,
+    Vectors,
+    insertion,
+    leading_one,
+    maximum,
+    shifted_product,
+    table,
+)
 
 __all__ = ["MODES", "Arrays"]
 
@@ -92,8 +102,48 @@ class TwoPass(Softmax):
         return ((quotient + 1) >> 1).clamp(max=numbers.probability_maximum)
 
 
+class ExactSumSoftmax(Softmax):
+    """Codes that sum to exactly 2^P: the differences of the rounded running sum."""
+
+    def __init__(self, config: Config) -> None:
+        _Mode.__init__(self, config)
+        self.numbers = exact_sum(config)
+        self.exponential = Exponential(self.numbers.widths.tables)
+        self.normaliser = NORMALISERS[config.division](self.numbers.widths)
+
+    def quotient(self, dividend: Tensor, divisor: Tensor) -> Tensor:
+        """floor(2^T · a / m), at most 2^T − 1; or the product with the reciprocal of m."""
+        numbers, widths, width = self.numbers, self.numbers.widths, self.numbers.quotient_width
+        if self.config.division == "reciprocal":
+            factor = self.normaliser.factor(divisor)
+            product_width = widths.divisor_width + widths.reciprocal_width
+            return shifted_product(dividend, factor, numbers.product_shift, product_width)
+        first = width // 2
+        high = quotient_of(dividend << first, divisor)
+        low = quotient_of(((dividend << first) - high * divisor) << (width - first), divisor)
+        return ((high << (width - first)) + low).clamp(max=(1 << width) - 1)
+
+    def probabilities(self, vectors: Vectors) -> Tensor:
+        """C_i − C_(i−1), with C_i = F·c_i + floor(K·q_i / 2^T + 1/2)."""
+        numbers, widths, valid = self.numbers, self.numbers.widths, vectors.taking_part
+        exponent, significand = self.exponential(vectors.positions)
+        sums = torch.where(valid, significand << exponent, 0).cumsum(dim=1)
+        total = torch.where(valid.any(dim=1), sums[:, -1], 1 << widths.significand_fraction)
+        sum_exponent, divisor = leading_one(widths, torch.zeros_like(total), total)
+        shift = (sum_exponent - numbers.raised)[:, None]
+        cut = torch.where(shift > 0, sums >> shift.clamp(min=0), sums << (-shift).clamp(min=0))
+        ratios = self.quotient(cut, divisor[:, None])
+        count = valid.cumsum(dim=1)
+        share = numbers.one - numbers.minimum * count[:, -1:]
+        half = 1 << (numbers.quotient_width - 1)
+        codes = numbers.minimum * count + ((share * ratios + half) >> numbers.quotient_width)
+        return codes.diff(dim=1, prepend=torch.zeros_like(codes[:, :1]))
+
+
 def _softmax(config: Config) -> Softmax:
-    return TwoPass(config) if config.two_pass else Softmax(config)
+    if config.two_pass:
+        return TwoPass(config)
+    return ExactSumSoftmax(config) if config.exact_sum else Softmax(config)
 
 
 class _Logarithm(_Mode):

@@ -18,7 +18,15 @@ from softstream.sim.twin.integer import IntegerHead  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
-HEADS = {**PRESETS, **SOFTMAX, **MEMBERS, **TWO_PASS}
+EXACT_SUMS = {
+    f"exact-{division}-{minimum}-{width}": Config(
+        sum="exact", normaliser=division, minimum_code=minimum, probability_width=width, max_length=16, mask=mask
+    )
+    for division in ("divider", "reciprocal")
+    for minimum, width, mask in ((0, 8, False), (2, 8, True), (1, 16, False))
+}
+
+HEADS = {**PRESETS, **EXACT_SUMS, **SOFTMAX, **MEMBERS, **TWO_PASS}
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
 
