@@ -24,7 +24,7 @@ SMOOTH = {
     "smallest": Config(select="smallest", **FINE),
     "log_softmax": Config(mode="log_softmax", **FINE),
     "sigmoid": Config(mode="sigmoid", **{**FINE, "score_width": 10}),
-    "exact sum": Config(sum="exact", minimum_code=3, **FINE),
+    "exact sum": Config(sum="exact", minimum_code=3, probability_format="UQ1", **{**FINE, "score_width": 11}),
     "floor": Config(probability_floor=0.05, **FINE),
     "gather": Config(smoothing=(1, 2, 0), smoothing_passes=2, **FINE),
     "scatter": Config(smoothing=(1, 3, 2), smoothing_edges="scatter", **FINE),

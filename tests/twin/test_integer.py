@@ -20,7 +20,13 @@ pytestmark = pytest.mark.torch
 
 EXACT_SUMS = {
     f"exact-{division}-{minimum}-{width}": Config(
-        sum="exact", normaliser=division, minimum_code=minimum, probability_width=width, max_length=16, mask=mask
+        sum="exact",
+        normaliser=division,
+        minimum_code=minimum,
+        probability_width=width,
+        max_length=16,
+        mask=mask,
+        probability_format="UQ1",
     )
     for division in ("divider", "reciprocal")
     for minimum, width, mask in ((0, 8, False), (2, 8, True), (1, 16, False))
