@@ -108,12 +108,15 @@ def softmax_float64(
 
 
 def _above_floor(config: Config, probabilities: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Probabilities [V, N] scaled to lie above the floor in use."""
-    if not config.probability_floor:
+    """Probabilities [V, N] scaled to lie above the floor in use, or above `minimum_code`."""
+    if config.minimum_code:
+        floor = config.minimum_code * 2.0**-config.probability_width
+    elif config.probability_floor:
+        parts = composition(config)
+        assert parts is not None
+        floor = floor_code(config, parts.inner) / 2.0**parts.inner.probability_width
+    else:
         return probabilities
-    parts = composition(config)
-    assert parts is not None
-    floor = floor_code(config, parts.inner) / 2.0**parts.inner.probability_width
     return floor + (1 - floor * lengths[:, None]) * probabilities
 
 

@@ -51,6 +51,14 @@ OPTIONS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         {"temperature_bits": st.integers(1, 5), "temperature_fraction": st.integers(0, 5)}
     ),
     "floor": st.fixed_dictionaries({"probability_floor": st.sampled_from([1e-4, 0.004, 0.02])}),
+    "exact sum": st.fixed_dictionaries(
+        {
+            "sum": st.just("exact"),
+            "minimum_code": st.integers(0, 2),
+            "normaliser": st.sampled_from(["divider", "reciprocal"]),
+            "probability_format": st.just("UQ1"),
+        }
+    ),
     "smoothing": st.fixed_dictionaries(
         {
             "smoothing": st.sampled_from(KERNELS),

@@ -154,7 +154,11 @@ class Question:
             for _ in range(self.config.smoothing_passes):
                 result = self._smoothed(result)
         floor = self.floor
-        return floor + (1 - floor * self.length) * result if floor else result
+        if floor:
+            return floor + (1 - floor * self.length) * result
+        least = np.longdouble(self.config.minimum_code) / (1 << self.config.probability_width)
+        count = np.count_nonzero(self.taking_part)
+        return np.where(self.taking_part, least + (1 - least * count) * result, 0)
 
     @property
     def floor(self) -> np.longdouble:
