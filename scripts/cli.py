@@ -403,7 +403,12 @@ def _artefact_options(function: Verb) -> Verb:
     metavar="NAME",
     help="Name of the top module, prefix of all others; default softstream_MODE_DIGEST, unique for each configuration.",
 )
-@_PART
+@click.option(
+    "--part",
+    "part_name",
+    metavar="PART",
+    help="The part: profile=auto is picked for it, and on ECP5 the text has its block RAMs and multipliers as instances.",
+)
 @click.option(
     "--no-initial", is_flag=True, help="Leave initial values to tables; registers and memories start unknown."
 )
@@ -430,7 +435,16 @@ def _generate(
     from softstream.scripts.verbs.generate import generate
 
     artefacts = [n for n in ARTEFACTS if every_artefact or flags[n.replace("-", "_")]]
-    generate(config, Path(output), console, artefacts, name, initial_values=not no_initial, memory_init=memory_init)
+    generate(
+        config,
+        Path(output),
+        console,
+        artefacts,
+        name,
+        initial_values=not no_initial,
+        memory_init=memory_init,
+        part_name=part_name,
+    )
 
 
 @_verb()

@@ -2,6 +2,15 @@
 
 from softstream.hw.verilog.names import TOP, default_name
 from softstream.hw.verilog.synthesis import source_lines, synthesis_verilog
-from softstream.hw.verilog.text import GeneratedText, generated_text, verilog
+from softstream.hw.verilog.text import TECHNOLOGIES, GeneratedText, generated_text, verilog
 
-__all__ = ["TOP", "GeneratedText", "default_name", "generated_text", "source_lines", "synthesis_verilog", "verilog"]
+__all__ = [
+    "TECHNOLOGIES",
+    "TOP",
+    "GeneratedText",
+    "default_name",
+    "generated_text",
+    "source_lines",
+    "synthesis_verilog",
+    "verilog",
+]

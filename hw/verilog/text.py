@@ -1,7 +1,7 @@
 """Verilog of a configuration: the same bytes from the same configuration, on every machine."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,15 +14,25 @@ from softstream.hw.errors import UserError
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import top_ports
 from softstream.hw.verilog.comments import component_comment, head_comment
+from softstream.hw.verilog.ecp5 import HardBlock, extract
 from softstream.hw.verilog.module_text import TABLES, InitialValues, ModuleText
 from softstream.hw.verilog.names import Names, check_name, default_name, plain
-from softstream.hw.verilog.netlist import read_rtlil
+from softstream.hw.verilog.netlist import Module, read_rtlil
 from softstream.hw.verilog.usage import Usage, port_names
 
-__all__ = ["GeneratedText", "generated_text", "verilog"]
+__all__ = ["TECHNOLOGIES", "GeneratedText", "generated_text", "verilog"]
+
+TECHNOLOGIES: Mapping[str, Callable[[dict[str, Module]], dict[str, HardBlock]]] = {"ecp5": extract}
+"""Family of parts → what moves its block RAMs and multipliers into modules of their own."""
 
 _LINT = "DECLFILENAME UNUSEDSIGNAL"
 """Warnings of `verilator -Wall` that the text switches off: it has many modules in one file, and payloads with unread bits."""
+
+_LAYER = (
+    "//",
+    "// This text is for ECP5: where SYNTHESIS is defined, memories and products with a register behind them are instances of",
+    "// DP16KD and MULT18X18D, which hold that register. Elsewhere, as in simulation, they are described in portable Verilog.",
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,12 @@ class GeneratedText:
 
 
 def verilog(
-    config: Config, name: str | None = None, *, initial_values: bool = True, memory_init: str = "inline"
+    config: Config,
+    name: str | None = None,
+    *,
+    initial_values: bool = True,
+    memory_init: str = "inline",
+    technology: str | None = None,
 ) -> str:
     """The generated top as Verilog text, with AXI4-Stream ports (see `ports.top_ports`).
 
@@ -48,26 +63,40 @@ def verilog(
     in an `initial` block; `"readmemh"` reads them from the files that `generated_text` returns; `"case"` makes a function of
     the table, for tools that ignore initial values of memories.
 
-    Raises `UserError` as `plan` does, for a name that is no identifier of Verilog and VHDL, and for another `memory_init`.
+    `technology`: one of `TECHNOLOGIES`. Its block RAMs and multipliers are then instances, with the registers inside them, where
+    the macro `SYNTHESIS` is defined; Yosys defines it by itself. Without the macro the text describes the same in portable form.
+
+    Raises `UserError` as `plan` does, for a name that is no identifier of Verilog and VHDL, and for another `memory_init` or
+    `technology`.
     """
-    return generated_text(config, name, initial_values=initial_values, memory_init=memory_init).verilog
+    return generated_text(
+        config, name, initial_values=initial_values, memory_init=memory_init, technology=technology
+    ).verilog
 
 
 def generated_text(
-    config: Config, name: str | None = None, *, initial_values: bool = True, memory_init: str = "inline"
+    config: Config,
+    name: str | None = None,
+    *,
+    initial_values: bool = True,
+    memory_init: str = "inline",
+    technology: str | None = None,
 ) -> GeneratedText:
     """The text of `verilog`, and the files that it reads. Parameters and errors are those of `verilog`."""
     name = default_name(config) if name is None else name
     check_name(name)
     if memory_init not in TABLES:
         raise UserError(f"memory_init {memory_init!r}: must be one of {', '.join(TABLES)}; for example case")
-    return _text(config, name, InitialValues(initial_values, memory_init))
+    if technology is not None and technology not in TECHNOLOGIES:
+        raise UserError(f"technology {technology!r}: must be one of {', '.join(TECHNOLOGIES)}; for example ecp5")
+    return _text(config, name, InitialValues(initial_values, memory_init), technology)
 
 
 @lru_cache(maxsize=32)
-def _text(config: Config, name: str, initial: InitialValues) -> GeneratedText:
+def _text(config: Config, name: str, initial: InitialValues, technology: str | None) -> GeneratedText:
     plan(config)
     modules = {module.path: module for module in read_rtlil(_netlist(config, name))}
+    blocks = TECHNOLOGIES[technology](modules) if technology else {}
     usages = {path: Usage(module, modules) for path, module in modules.items()}
     ports = port_names(usages)
     scope = Names()
@@ -77,11 +106,32 @@ def _text(config: Config, name: str, initial: InitialValues) -> GeneratedText:
     for path, usage in usages.items():
         module = ModuleText(usage, ports, names, initial)
         place = ".".join(map(plain, path.split(".")[1:]))
-        body += ["", *component_comment(place, usage.module.source), *(line.text for line in module.lines())]
+        lines: Sequence[str] = [line.text for line in module.lines()]
+        comment = component_comment(place, usage.module.source)
+        if path in blocks:
+            lines = list(_with_body(lines, blocks[path].body(ports[path])))
+            comment = iter([f"// {place} - {blocks[path].title}"])
+        body += ["", *comment, *lines]
         files |= module.files
-    head = [*head_comment(config, name, sorted(files)), *(f"/* verilator lint_off {rule} */" for rule in _LINT.split())]
+    head = [
+        *head_comment(config, name, sorted(files)),
+        *(_LAYER if technology else ()),
+        *(f"/* verilator lint_off {rule} */" for rule in _LINT.split()),
+    ]
     tail = [f"/* verilator lint_on {rule} */" for rule in _LINT.split()]
     return GeneratedText("".join(f"{line}\n" for line in (*head, *body, *tail)), files)
+
+
+def _with_body(lines: Sequence[str], body: Iterator[str]) -> Iterator[str]:
+    """The lines of a module with a second body, for synthesis."""
+    ports = lines.index(");") + 1
+    yield from lines[:ports]
+    yield "`ifdef SYNTHESIS"
+    yield from body
+    yield "`else"
+    yield from lines[ports:-1]
+    yield "`endif"
+    yield lines[-1]
 
 
 def _netlist(config: Config, name: str) -> str:

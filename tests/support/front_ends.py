@@ -10,7 +10,7 @@ import pytest
 
 from softstream.sim.simulators import toolbox
 
-__all__ = ["icarus", "verilator", "yosys"]
+__all__ = ["icarus", "icarus_run", "verilator", "yosys"]
 
 
 def _output(command: list[str], folder: Path, **environment: str) -> str:
@@ -34,6 +34,14 @@ def icarus(text: str, folder: Path, *options: str) -> str:
         pytest.skip("needs iverilog")
     (folder / "text.v").write_text(text)
     return _output([program, "-g2005", "-Wall", "-t", "null", *options, "text.v"], folder)
+
+
+def icarus_run(text: str, folder: Path) -> str:
+    """What a testbench prints in Icarus; skips the test where Icarus is not installed."""
+    said = icarus(text, folder)
+    assert said == "", said
+    compiled = _output(["iverilog", "-g2005", "-o", "text.vvp", "text.v"], folder)
+    return compiled or _output(["vvp", "-n", "text.vvp"], folder)
 
 
 def verilator(text: str, folder: Path, *options: str) -> str:
