@@ -20,14 +20,24 @@ def prove_independence(
     *,
     verilog: str | None = None,
     seconds: float = 60.0,
+    reading_seconds: float | None = None,
     progress: Progress = lambda fraction, what: None,
 ) -> Proof:
     """Proves that two copies of a head with different contents agree on every handshake and every beat.
 
-    `verilog`: another text of the same ports in the place of the generated one. `seconds`: limit of each step of each tool.
-    Raises `MissingTool` and `ToolFailure`.
+    `verilog`: another text of the same ports in the place of the generated one. `seconds`: limit of each step of each tool;
+    `reading_seconds`: of reading the Verilog, if that may take longer. Raises `MissingTool` and `ToolFailure`.
     """
     ports = top_ports(config)
     text = generate(config, TOP) if verilog is None else verilog
     harness = twins_rtlil(TOP, ports)
-    return decide_all(config, text, harness, twin_properties(ports), abstract=False, seconds=seconds, progress=progress)
+    return decide_all(
+        config,
+        text,
+        harness,
+        twin_properties(ports),
+        abstract=False,
+        seconds=seconds,
+        reading_seconds=reading_seconds,
+        progress=progress,
+    )

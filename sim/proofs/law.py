@@ -19,12 +19,13 @@ def prove_law(
     *,
     verilog: str | None = None,
     seconds: float = 60.0,
+    reading_seconds: float | None = None,
     progress: Progress = lambda fraction, what: None,
 ) -> Proof:
     """Proves the law of every output of a head, and that no law is vacuous.
 
-    `verilog`: another text of the same ports in the place of the generated one. `seconds`: limit of each step of each tool.
-    Raises `MissingTool` and `ToolFailure`.
+    `verilog`: another text of the same ports in the place of the generated one. `seconds`: limit of each step of each tool;
+    `reading_seconds`: of reading the Verilog, if that may take longer. Raises `MissingTool` and `ToolFailure`.
     """
     ports = top_ports(config)
     text = generate(config, TOP) if verilog is None else verilog
@@ -35,5 +36,6 @@ def prove_law(
         law_properties(ports),
         abstract=True,
         seconds=seconds,
+        reading_seconds=reading_seconds,
         progress=progress,
     )

@@ -49,11 +49,13 @@ def decide_all(
     abstract: bool,
     seconds: float,
     progress: Progress,
+    reading_seconds: float | None = None,
 ) -> Proof:
     """Decides the properties of a harness around the Verilog of a head.
 
     `abstract`: whether a first attempt leaves the head's memories out, which is quicker and proves more than is asked.
-    `seconds`: limit of each step of each tool. Raises `MissingTool` and `ToolFailure`.
+    `seconds`: limit of each step of each tool; `reading_seconds`: of reading the Verilog, if that may take longer. Raises
+    `MissingTool` and `ToolFailure`.
     """
     began = time.monotonic()
     temporary = TemporaryFolder()
@@ -67,7 +69,7 @@ def decide_all(
             if not undecided:
                 break
             progress(0.6 if memories else 0.1, "reading the Verilog")
-            graph = prepare(verilog, harness, folder, memories=memories, seconds=seconds)
+            graph = prepare(verilog, harness, folder, memories=memories, seconds=reading_seconds or seconds)
             if graph is None:
                 verdicts |= {item: Verdict(item, "open", "–", None, seconds) for item in undecided}
                 break

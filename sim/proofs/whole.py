@@ -139,12 +139,14 @@ def prove_whole(
     *,
     verilog: str | None = None,
     seconds: float = 60.0,
+    reading_seconds: float | None = None,
     progress: Progress = lambda fraction, what: None,
 ) -> Proof:
     """Proves all results of a head, as many and in the order as they must be, and their time, against the golden model.
 
     The head must be as small as `shrunk` makes it. `verilog`: another text of the same ports in the place of the generated one.
-    `seconds`: limit of each step of each tool. Raises `MissingTool` and `ToolFailure`.
+    `seconds`: limit of each step of each tool;
+    `reading_seconds`: of reading the Verilog, if that may take longer. Raises `MissingTool` and `ToolFailure`.
     """
     width = config.score_width + sum(field.width for field in sidebands(config))
     rules = output_rules(config)
@@ -153,5 +155,12 @@ def prove_whole(
     ports = top_ports(config)
     items = (*law_properties(ports), *ledger_properties(ledger))
     return decide_all(
-        config, text, harness_rtlil(TOP, ports, ledger), items, abstract=False, seconds=seconds, progress=progress
+        config,
+        text,
+        harness_rtlil(TOP, ports, ledger),
+        items,
+        abstract=False,
+        seconds=seconds,
+        reading_seconds=reading_seconds,
+        progress=progress,
     )

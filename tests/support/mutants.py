@@ -50,6 +50,7 @@ _TOKENS: tuple[tuple[str, str, str], ...] = (
 
 _CONSTANT = re.compile(r"(\d+)'([hb])([0-9a-f]+)")
 _SLICE = re.compile(r"(?<=[a-z0-9_])\[(\d+)\]")
+_HEADING = re.compile(r"// (top|head\S*) - ")
 _IF = re.compile(r"\s*(?:else )?if \(")
 _ASSIGN = re.compile(r"\s*(?:assign [^=]+=|wire [^=]+=|(?:else )?[a-z_0-9\[\]:]+ <=) (?P<expression>.*);$")
 
@@ -129,8 +130,8 @@ def mutants(verilog: str, count: int, seed: int) -> list[Mutant]:
     module = ""
     pool: dict[str, list[Mutant]] = {}
     for number, line in enumerate(lines):
-        if line.startswith("// ") and " - " in line:
-            module = line[3:].partition(" - ")[0]
+        if heading := _HEADING.match(line):
+            module = heading[1]
         for kind, before, expression, fault, behind in _faults(line):
             original = (before + expression + behind).strip()
             changed = (before + fault + behind).strip()

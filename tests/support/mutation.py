@@ -5,8 +5,9 @@
 Each head is small, as `prove --whole` makes it, and has `PER_HEAD` faults in its Verilog (`support.mutants`). Three questions are
 asked about each of them:
 
-* simulation: does the testbench that `generate --all` emits fail, in Icarus, from registers that hold X?
-* proof: does bounded model checking refute the law or the results (`prove --whole`)?
+* simulation: does the testbench that `generate --all` emits fail, in Icarus, from registers that hold X, with long stalls, and
+  with resets of one cycle in the middle of vectors, after each of which it begins anew?
+* proof: does bounded model checking refute the law or the results (`prove --whole`) within some seconds?
 * equivalence, where neither does: do the faulty and the original head agree in every cycle from the initial values on, whatever
   the stalls and resets, proved without a bound on time? Such a change is no fault: it changes a value that nobody reads, for
   example a register while its valid bit is 0.
@@ -43,7 +44,7 @@ __all__ = ["HEADS", "MUTATION", "PER_HEAD", "examine", "without_initial_values"]
 
 MUTATION = Path(__file__).resolve().parents[2] / "boards" / "measured" / "mutation.json"
 
-PER_HEAD = 18
+PER_HEAD = 16
 
 HEADS: dict[str, Config] = {
     "argmax, small": Config(mode="argmax", profile="small"),
@@ -61,8 +62,14 @@ HEADS: dict[str, Config] = {
     "Top-K": Config(mode="top_k"),
 }
 
-_SEARCH_SECONDS = 10
-_DEEPEST = 60
+_RESETS = tuple(17 * k + k * k for k in range(1, 21))
+"""Cycles of the simulation with a reset."""
+
+_SECONDS = 5
+"""Of the search for a fault that simulation finds; any other fault is worth `_SEARCH_SECONDS`."""
+
+_SEARCH_SECONDS = 40
+_DEEPEST = 100
 _EQUIVALENCE_SECONDS = 40
 _SELECTOR_PORT = Port(SELECTOR, "input", SELECTOR_BITS, "number of the active fault, 0 for none")
 
@@ -72,6 +79,27 @@ def without_initial_values(text: str) -> str:
     text = re.sub(r"^    \w+ = \d+'[hb][0-9a-f]+;\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"^    for \((\w+) = 0; .*\n", "", text, flags=re.MULTILINE)
     return re.sub(r"^  initial begin\n  end\n", "", text, flags=re.MULTILINE)
+
+
+def _with_resets(bench: str) -> str:
+    """The testbench with long stalls and resets of one cycle, at the start and in `_RESETS`; each makes it begin anew."""
+    times = " || ".join(f"cycle == {time}" for time in _RESETS)
+    changes = (
+        (r"if \(cycle == 3\) aresetn <= 1;", f"aresetn <= !({times});"),
+        (
+            r"( +)if \(aresetn && \(!s_axis_tvalid",
+            r"\1if (!aresetn) begin s_axis_tvalid <= 0; beat_in <= 0; end\n\g<0>",
+        ),
+        # Each output in turn stalls for 64 cycles, so that the head fills up behind it.
+        (r"(m_axis\w*)_tready <= (.*);", r"\1_tready <= (\2) && cycle[7:6] != PHASE_\1;"),
+        (r"( +)if \(aresetn\) begin\n +if \((\w+)_tvalid !== 0", r"\1if (!aresetn) beat_\2 <= 0;\n\g<0>"),
+    )
+    for pattern, replacement in changes:
+        bench, count = re.subn(pattern, replacement, bench)
+        assert count, pattern
+    for phase, stream in enumerate(dict.fromkeys(re.findall(r"PHASE_(\w+)", bench)), start=1):
+        bench = re.sub(rf"PHASE_{stream}\b", str(phase), bench)
+    return bench
 
 
 class _Simulation:
@@ -86,7 +114,7 @@ class _Simulation:
             f"    reg [{SELECTOR_BITS - 1}:0] {SELECTOR};\n"
             f'    initial if (!$value$plusargs("{SELECTOR}=%d", {SELECTOR})) {SELECTOR} = 0;\n'
         )
-        texts[f"{TOP}_tb.v"] = bench.replace(f"module {TOP}_tb;\n", f"module {TOP}_tb;\n{choice}")
+        texts[f"{TOP}_tb.v"] = _with_resets(bench.replace(f"module {TOP}_tb;\n", f"module {TOP}_tb;\n{choice}"))
         texts["head.v"] = without_initial_values(text)
         for name, content in texts.items():
             (folder / name).write_text(content, encoding="utf-8")
@@ -244,8 +272,9 @@ def _examine(
     rows = []
     for fault in faults:
         by_simulation = not simulation.passes(fault.number)
+        seconds = _SECONDS if by_simulation else _SEARCH_SECONDS
         by_proof = checker is not None and "was asserted" in checker.ask(
-            fault.number, f"scleanup; bmc3 -T {_SEARCH_SECONDS} -F {_DEEPEST}", _SEARCH_SECONDS
+            fault.number, f"scleanup; bmc3 -T {seconds} -F {_DEEPEST}", seconds
         )
         equivalent = False
         if proofs and not by_simulation and not by_proof:
@@ -280,7 +309,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("heads", nargs="*", help="some of the heads; without any, all")
     arguments = parser.parse_args()
-    outcome = {}
+    outcome: dict[str, list[dict[str, Any]]] = {}
     for name in arguments.heads or HEADS:
         outcome[name] = examine(shrunk(HEADS[name]), arguments.count, arguments.seed)
         counts = Counter(
@@ -293,6 +322,9 @@ def main() -> None:
             if not (row["simulation"] or row["proof"] or row["equivalent"]):
                 print(f"  survives: {row['module']}: {row['original']}  →  {row['fault']}", flush=True)
         if arguments.write:
+            before = json.loads(MUTATION.read_text(encoding="utf-8")) if MUTATION.exists() else {}
+            rows = before | outcome
+            outcome = {name: rows[name] for name in HEADS if name in rows}
             MUTATION.write_text(json.dumps(outcome, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
