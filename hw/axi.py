@@ -98,6 +98,6 @@ class AxiTop(wiring.Component):
 
 
 def extended(field: Field, value: Value) -> Value:
-    """A field up to a whole byte: its sign above a signed one, zeros above any other."""
-    missing = byte_bits(field.width) - field.width
+    """A field in all its bits of tdata: its sign above a signed one, zeros above any other."""
+    missing = field.bits - field.width
     return Cat(value, *([value[-1]] * missing if field.signed else [Const(0, missing)]))

@@ -9,6 +9,7 @@ from softstream.hw.modes.two_pass import TwoPass
 from softstream.hw.numbers.composition import composition
 from softstream.hw.options.composed import Composed
 from softstream.hw.options.groups import Grouped
+from softstream.hw.options.no_winner import NoWinner
 from softstream.hw.options.null_beats import WithoutNullBeats
 
 __all__ = ["Head"]
@@ -26,6 +27,8 @@ def Head(config: Config) -> HeadInterface:
 
 def _head(config: Config) -> HeadInterface:
     """The head behind the stage `null_beats`, or without it."""
+    if config.drops_winner:
+        return NoWinner(config, _head(config.replace(winner=True)))
     if config.groups:
         return Grouped(config, _head(config.replace(groups=[])))
     parts = composition(config)

@@ -159,9 +159,7 @@ def _keep_words(keep: np.ndarray) -> list[int]:
 
 def _fields(output: Output, result: Mapping[str, np.ndarray]) -> list[np.ndarray]:
     """The arrays of an output's fields, as they are in tdata: sign- or zero-extended to whole bytes."""
-    return [
-        np.asarray(result[field.array], dtype=np.int64) & ((1 << byte_bits(field.width)) - 1) for field in output.fields
-    ]
+    return [np.asarray(result[field.array], dtype=np.int64) & ((1 << field.bits) - 1) for field in output.fields]
 
 
 def due_beats(
@@ -173,7 +171,7 @@ def due_beats(
     due: dict[str, list[Beat]] = {}
     cut = np.minimum(np.asarray(lengths), config.max_length)
     for output in outputs(config):
-        sizes = [byte_bits(field.width) // 8 for field in output.fields]
+        sizes = [field.bits // 8 for field in output.fields]
         flags = sum(np.asarray(result[flag.array], dtype=np.int64) << bit for bit, flag in enumerate(output.flags))
         beats = output.beats(config, cut, mask)
         repeated = np.repeat(flags, beats)
@@ -227,7 +225,7 @@ def _grouped_beats(
 
 def unpack(output: Output, words: Sequence[int], lanes: int = 1) -> list[np.ndarray]:
     """Words of an output's tdata as the values of its fields, each int64 [beats, lanes]."""
-    sizes = [byte_bits(field.width) // 8 for field in output.fields]
+    sizes = [field.bits // 8 for field in output.fields]
     raw = b"".join(word.to_bytes(lanes * sum(sizes), "little") for word in words)
     rows = np.frombuffer(raw, dtype=np.uint8).reshape(len(words), lanes, sum(sizes)).astype(np.int64)
     values = []

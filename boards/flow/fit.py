@@ -74,6 +74,7 @@ def check_fit(config: Config, row: Board, *, link: bool = True) -> None:
         ("groups", list(config.groups), (), "a board's link has one result for each vector"),
         ("ensemble", config.ensemble, 1, "a board's link has one result for each vector"),
         ("lanes", config.lanes, 1, "a board's scores come one at a time"),
+        ("winner", "false", True, "a board's link sends the winner of each vector"),
     ):
         if getattr(config, key) != single:
             raise UserError(f"{key} = {value} on {row.name}: {rule}; for example {_remedy(config, row, link)}")
@@ -132,7 +133,7 @@ def what_fits(config: Config, row: Board, *, link: bool = True) -> str:
 
 def _remedy(config: Config, row: Board, link: bool) -> str:
     """Options that are known to fit: the fewest keys to change, else a preset of the same mode, else the board's own."""
-    singles = {"groups": (), "ensemble": 1, "lanes": 1}
+    singles = {"groups": (), "ensemble": 1, "lanes": 1, "winner": True}
     changes: dict[str, Any] = {key: value for key, value in singles.items() if getattr(config, key) != value}
     single = config.replace(**changes)
     if not changes or not _is_known_to_fit(single, row, link):

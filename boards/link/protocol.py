@@ -192,7 +192,7 @@ def element_bytes(config: Config) -> int:
 
 def link_supports(config: Config) -> bool:
     """Whether a link can serve a head: scores enter one at a time, and each vector has one result."""
-    return config.lanes == 1 and config.ensemble == 1 and not config.groups
+    return config.lanes == 1 and config.ensemble == 1 and not config.groups and not config.drops_winner
 
 
 def element_output(config: Config) -> Output | None:

@@ -29,7 +29,7 @@ class ModeTraits:
     """The results, for help texts."""
     per_element: bool = False
     """Whether each element of a vector has a result."""
-    winner: bool = False
+    names_winner: bool = False
     """Whether the results name the first of the largest scores."""
     order_only: bool = False
     """Whether the order of the scores decides alone, so that neither scale nor temperature changes a bit."""
@@ -64,6 +64,11 @@ class ModeTraits:
         return self.normalised and self.per_element
 
     @property
+    def winner_stream(self) -> bool:
+        """Whether the winner has a stream of its own, beside that of the elements."""
+        return self.names_winner and self.per_element and not self.one_hot
+
+    @property
     def has_codes(self) -> bool:
         """Whether the results contain numbers of `probability_width` fraction bits."""
         return self.probabilities or self.logarithmic or self.exponentials
@@ -87,12 +92,14 @@ class ModeTraits:
 _K_LARGEST = "the K largest elements are those of a packet"
 
 _ROWS = (
-    ModeTraits(name="argmax", summary="the index and score of the winner", winner=True, order_only=True, two_pass=True),
+    ModeTraits(
+        name="argmax", summary="the index and score of the winner", names_winner=True, order_only=True, two_pass=True
+    ),
     ModeTraits(
         name="softmax",
         summary="the probability of each element, and the winner",
         per_element=True,
-        winner=True,
+        names_winner=True,
         probabilities=True,
         normalised=True,
         stores_scores=True,
@@ -103,7 +110,7 @@ _ROWS = (
         name="log_softmax",
         summary="the natural logarithm of each probability, and the winner",
         per_element=True,
-        winner=True,
+        names_winner=True,
         logarithmic=True,
         stores_scores=True,
         vector_temperature=True,
@@ -119,7 +126,7 @@ _ROWS = (
         name="exponential",
         summary="the exponential of each score without normalisation, and the winner",
         per_element=True,
-        winner=True,
+        names_winner=True,
         exponentials=True,
     ),
     ModeTraits(
@@ -135,7 +142,7 @@ _ROWS = (
         name="hardmax",
         summary="1.0 for the winner and 0 for all other elements",
         per_element=True,
-        winner=True,
+        names_winner=True,
         order_only=True,
         one_hot=True,
         probabilities=True,
@@ -143,7 +150,7 @@ _ROWS = (
     ModeTraits(
         name="top_k",
         summary="the K largest scores and their indices, in order",
-        winner=True,
+        names_winner=True,
         order_only=True,
         top_k=True,
         groups_refusal=_K_LARGEST,
@@ -151,7 +158,7 @@ _ROWS = (
     ModeTraits(
         name="softmax_top_k",
         summary="the K largest probabilities and their indices, in order",
-        winner=True,
+        names_winner=True,
         probabilities=True,
         normalised=True,
         top_k=True,

@@ -171,7 +171,7 @@ def _selection_has_competitors(settings: Settings) -> Refusal | None:
             "each score has a result by itself, so none is selected",
             "select = 'largest'",
         )
-    if settings.last_wins and not settings.traits.winner:
+    if settings.last_wins and not settings.traits.names_winner:
         reason = "a draw decides among equal scores" if settings.traits.random else "no result names a winner"
         return Refusal(_given(settings, "tie", "mode"), reason, "tie = 'first'")
     return None

@@ -50,7 +50,7 @@ class Settings:
     )
     tie: Literal["first", "last"] = declare(
         "first", "head", "which of equal scores wins: the one with the first index, or with the last; Top-K lists equal scores "
-        "in that order", modes=lambda traits: traits.winner,
+        "in that order", modes=lambda traits: traits.names_winner,
     )
 
     score_width: int = declare(
@@ -152,8 +152,9 @@ class Settings:
         "probability is 0",
     )
     groups: tuple[int, ...] = declare(
-        (), "options", "sizes of groups, repeated over the packet, each a vector by itself; max_length is the longest; "
-        "empty: the packet is one vector", unit="elements", values=Sizes(), modes=lambda traits: traits.groups,
+        (), "options", "sizes of groups, repeated over the packet, each a vector by itself; max_length is the longest; one size "
+        "serves a DMA packet of many vectors of that length; empty: the packet is one vector", unit="elements",
+        values=Sizes(), modes=lambda traits: traits.groups,
     )
     temperature_bits: int = declare(
         0, "options", "the width of a code u that accompanies each vector: softmax(x·u·2^−F / T), a temperature for each "
@@ -201,6 +202,16 @@ class Settings:
         False, "implementation", "whether s_axis_tkeep counts in every beat: a beat without bytes adds no element, and ends its "
         "vector where it has tlast, as width converters and DMA engines send it; costs a cycle of latency and a register for a "
         "beat; without it one lane has no tkeep, and several lanes read it in a vector's last beat alone",
+        options=lambda settings: settings.tkeep or settings.lanes > 1,
+    )
+    winner: bool = declare(
+        True, "implementation", "whether softmax, log_softmax and exponential have the stream m_axis_best; without it no winner "
+        "waits to be taken, and the head has one output", modes=lambda traits: traits.winner_stream,
+        options=lambda settings: settings.drops_winner,
+    )
+    padded_outputs: bool = declare(
+        False, "implementation", "whether tdata of each output is extended to a power of two, as DMA engines want it: the last "
+        "field, or that of each lane, by its sign or by zeros", options=lambda settings: settings.padded_outputs,
     )
     per_vector: Literal["serial", "pipelined"] = declare(
         "serial", "implementation", "the steps that are due once per vector: serial, and vectors of a few elements wait for "
@@ -264,6 +275,11 @@ class Settings:
     def averages_probabilities(self) -> bool:
         """Whether the result is the mean of the probabilities of an ensemble's members."""
         return self.ensemble > 1 and self.ensemble_mean == "probabilities"
+
+    @property
+    def drops_winner(self) -> bool:
+        """Whether the mode has a stream of winners that the head leaves out."""
+        return self.traits.winner_stream and not self.winner
 
     @property
     def flags_gaps(self) -> bool:

@@ -35,7 +35,7 @@ class FrontStep:
     applies: Callable[[Config], bool]
     without: Callable[[Config], Config]
     """The configuration behind the stage: its option switched off, its scores as the stage puts them out."""
-    winner: Callable[[Config], Config | None] = lambda config: None
+    argmax: Callable[[Config], Config | None] = lambda config: None
     """The argmax head whose winner is that of the scores before the stage, where it is not that of those behind it."""
 
 
@@ -46,7 +46,7 @@ class Front:
     name: str
     before: Config
     after: Config
-    winner: Config | None = None
+    argmax: Config | None = None
     """The argmax head that finds the winner among the scores before the stage; None where the inner head finds it."""
 
 
@@ -100,9 +100,9 @@ class Composition:
     """Whether the zero point is added to the codes of a head that is not finished."""
 
     @property
-    def winner(self) -> Config | None:
+    def argmax(self) -> Config | None:
         """The argmax head that finds the winner, where the inner head does not."""
-        return next((front.winner for front in self.fronts if front.winner is not None), None)
+        return next((front.argmax for front in self.fronts if front.argmax is not None), None)
 
 
 def guarded(config: Config) -> Config:
@@ -137,7 +137,7 @@ def composition(config: Config) -> Composition | None:
     for name, step in FRONTS.items():
         if step.applies(inner):
             after = step.without(inner)
-            fronts.append(Front(name, inner, after, step.winner(inner)))
+            fronts.append(Front(name, inner, after, step.argmax(inner)))
             inner = after
     finished = bool(posts) or rescales
     if finished:

@@ -40,7 +40,7 @@ def tempered(config: Config) -> Config:
 
 def untempered(config: Config) -> Config | None:
     """The argmax head before the product, in modes with a winner, because all products are equal where u is 0."""
-    if not config.traits.winner:
+    if not config.traits.names_winner:
         return None
     return config.replace(**_NO_SIDEBAND, mode="argmax", accumulator="auto")
 

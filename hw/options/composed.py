@@ -50,8 +50,8 @@ class Composed(HeadInterface):
         flagging: list[tuple[Any, Any]] = []
         winner: Any = None
         for front in parts.fronts:
-            if front.winner is not None:
-                winner, scores = self._winner(m, front.before, front.winner, scores)
+            if front.argmax is not None:
+                winner, scores = self._winner(m, front.before, front.argmax, scores)
             m.submodules[front.name] = stage = FRONTS[front.name](front.before, front.after)
             wiring.connect(m, scores, stage.i)
             scores = stage.o

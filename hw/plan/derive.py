@@ -15,6 +15,7 @@ from softstream.hw.plan.modes.softmax_top_k import softmax_top_k_plan
 from softstream.hw.plan.options import OPTION_PLANS
 from softstream.hw.plan.options.final_round import final_rows, shift_row
 from softstream.hw.plan.options.groups import GROUPS
+from softstream.hw.plan.options.no_winner import NO_WINNER
 from softstream.hw.plan.options.null_beats import behind_null_beats
 from softstream.hw.plan.ports import outputs, top_ports
 from softstream.hw.plan.records import Plan, StagePlan
@@ -36,7 +37,9 @@ def plan(config: Config) -> Plan:
 @lru_cache(maxsize=256)
 def _head_plan(config: Config) -> Plan:
     """The plan of the head behind the stage `null_beats`, or without it."""
-    if GROUPS.applies(config):
+    if NO_WINNER.applies(config):
+        head = _head_plan(NO_WINNER.without(config))
+    elif GROUPS.applies(config):
         head = _grouped_plan(config)
     else:
         parts = composition(config)
@@ -67,8 +70,8 @@ def _composed_plan(config: Config, parts: Composition) -> Plan:
     earlier = _latency(fronts)
     best = head.best_latency_cycles + earlier
     for number, front in enumerate(parts.fronts):
-        if front.winner is not None:
-            winner = _head_plan(front.winner)
+        if front.argmax is not None:
+            winner = _head_plan(front.argmax)
             best = winner.fixed_latency_cycles + _latency(fronts[:number])
             maximum = winner.stage("maximum")
             head = replace(head, stages=tuple(maximum if row.name == "maximum" else row for row in head.stages))

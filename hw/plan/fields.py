@@ -53,6 +53,13 @@ class Field:
     signed: bool = False
     form: str = ""
     """Q-format of a code; empty for an index or a score."""
+    space: int = 0
+    """Bits in tdata, where they are more than the whole bytes of `width`."""
+
+    @property
+    def bits(self) -> int:
+        """Bits in tdata."""
+        return self.space or byte_bits(self.width)
 
     @property
     def text(self) -> str:
@@ -84,7 +91,7 @@ class Output:
     port: str
     """Of the component."""
     fields: tuple[Field, ...]
-    """In tdata, lowest first, each in whole bytes."""
+    """In tdata, lowest first, each in `bits`."""
     per: Literal["element", "vector", "rank", "group"]
     """The owner of a value: an element has a place in a beat, lane by lane; a vector, one of the K largest (rank) or a group of
     a packet has a beat."""

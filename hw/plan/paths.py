@@ -22,6 +22,9 @@ def port_paths(config: Config) -> tuple[PortPath, ...]:
 
     Every other output is the output of a register or of a memory, or logic behind these alone.
     """
+    if config.drops_winner:
+        bare = port_paths(config.replace(winner=True))
+        return tuple(path for path in bare if not path.source.startswith("m_axis_best"))
     if config.groups:
         return port_paths(config.replace(groups=[]))
     parts = composition(config)
@@ -29,7 +32,7 @@ def port_paths(config: Config) -> tuple[PortPath, ...]:
         return _ready_path(config, "m_axis")
     if parts.fronts:
         # A front stage cuts the path from the inner head; the argmax head beside the first one may have its own.
-        winner = parts.fronts[0].winner
+        winner = parts.fronts[0].argmax
         return () if winner is None else _ready_path(winner, "m_axis_best")
     if "floor" in parts.posts:
         # A vector's last beat waits for room for its length.

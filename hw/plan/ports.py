@@ -29,6 +29,7 @@ __all__ = [
     "byte_bits",
     "cut_lengths",
     "outputs",
+    "result_outputs",
     "sidebands",
     "stream_fields",
     "top_ports",
@@ -45,6 +46,11 @@ def outputs(config: Config) -> tuple[Output, ...]:
     return MODE_PLANS[config.mode].outputs(config)
 
 
+def result_outputs(config: Config) -> tuple[Output, ...]:
+    """The outputs whose arrays a result of the golden model has: also that of the winner where the hardware leaves it out."""
+    return outputs(config.replace(winner=True))
+
+
 @lru_cache(maxsize=256)
 def sidebands(config: Config) -> tuple[Sideband, ...]:
     """The fields of s_axis_tuser, lowest first; a field of elements occurs once per lane, lane 0 lowest."""
@@ -58,7 +64,7 @@ def _content(fields: tuple[Field, ...]) -> str:
     """The fields of tdata, with their bits."""
     texts, low = [], 0
     for field in fields:
-        width = byte_bits(field.width)
+        width = field.bits
         extended = "sign" if field.signed else "zero"
         texts.append(f"[{low + width - 1}:{low}] {field.text}, {extended}-extended")
         low += width
@@ -67,7 +73,7 @@ def _content(fields: tuple[Field, ...]) -> str:
 
 def _outgoing(config: Config, output: Output) -> list[Port]:
     prefix, lanes = output.prefix, output.lanes(config)
-    bits = sum(byte_bits(field.width) for field in output.fields)
+    bits = sum(field.bits for field in output.fields)
     content = _content(output.fields)
     last = "always 1: one beat per vector"
     if output.per != "vector":

@@ -10,7 +10,7 @@ import numpy as np
 
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.groups import Grouping
-from softstream.hw.plan.ports import Output, byte_bits, outputs
+from softstream.hw.plan.ports import Output, outputs
 from softstream.sim.beats import score_beats, unpack
 from softstream.sim.benches.drivers import Sink, Source
 from softstream.sim.benches.monitor import Payload
@@ -136,7 +136,7 @@ def _arrays(
         columns = beat_index[:, None] * lanes + np.arange(lanes)
         held = columns < output.places(config, lengths, mask)[rows][:, None]
         if keeps:
-            bits = sum(byte_bits(field.width) for field in output.fields) // 8
+            bits = sum(field.bits for field in output.fields) // 8
             due = [(1 << bits * int(count)) - 1 for count in held.sum(axis=1)]
             wrong = rows[np.array(due, dtype=object) != keeps[0]]
             assert not len(wrong), f"{prefix}: tkeep does not match the number of scores in vector {wrong[0]}"

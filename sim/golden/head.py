@@ -11,7 +11,7 @@ from softstream.hw.errors import UserError
 from softstream.hw.notebook import array_rows, html_table
 from softstream.hw.numbers.composition import composition
 from softstream.hw.numbers.ensemble import result_lengths
-from softstream.hw.plan.ports import outputs, sidebands
+from softstream.hw.plan.ports import result_outputs, sidebands
 from softstream.sim.golden.modes import MODELS
 from softstream.sim.golden.modes.gumbel import words_taken
 from softstream.sim.golden.options.composed import composed
@@ -207,7 +207,7 @@ def golden(
     parts = composition(config)
     model = MODELS[config.mode] if parts is None else partial(composed, parts, MODELS)
     arrays: dict[str, np.ndarray] = {}
-    for output in outputs(config):
+    for output in result_outputs(config):
         shape = output.shape(config, scores.shape)
         arrays |= {field.array: np.zeros(shape, dtype=np.int64) for field in output.fields}
         arrays |= {flag.array: np.zeros(len(words), dtype=bool) for flag in output.flags}

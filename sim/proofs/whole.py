@@ -16,7 +16,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.contracts.vector_ledger import OutputRule, VectorKey, VectorLedger
 from softstream.hw.errors import UserError
 from softstream.hw.plan.derive import plan
-from softstream.hw.plan.ports import Output, byte_bits, outputs, sidebands, top_ports
+from softstream.hw.plan.ports import Output, outputs, sidebands, top_ports
 from softstream.hw.verilog import TOP
 from softstream.hw.verilog import verilog as generate
 from softstream.sim.beats import due_beats
@@ -95,7 +95,7 @@ def output_rules(config: Config) -> tuple[OutputRule, ...]:
                 # The end of a vector of max_length elements may still be to come, in a null beat.
                 longest = {key: row for key, row in beats.items() if len(key.elements) == config.max_length}
                 beats |= {VectorKey(key.elements, complete=False): row[:-1] for key, row in longest.items() if row[:-1]}
-        bits = sum(byte_bits(field.width) for field in output.fields)
+        bits = sum(field.bits for field in output.fields)
         rules.append(OutputRule(output.prefix, bits + 1 + len(output.user), beats, output in streaming, bits))
     return tuple(rules)
 
@@ -131,7 +131,7 @@ def _beats(config: Config, vectors: Sequence[VectorKey]) -> list[dict[str, list[
 
 def _payload_bits(output: Output) -> int:
     """Bits of tdata."""
-    return sum(byte_bits(field.width) for field in output.fields)
+    return sum(field.bits for field in output.fields)
 
 
 def prove_whole(

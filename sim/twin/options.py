@@ -161,8 +161,8 @@ class Composed(nn.Module):
         """The arrays of the composed head."""
         config, parts, winner = self.config, self.parts, Arrays()
         for front in parts.fronts:
-            if front.winner is not None:
-                winner = Argmax(front.winner)(vectors)
+            if front.argmax is not None:
+                winner = Argmax(front.argmax)(vectors)
             vectors = FRONTS[front.name](front.before, front.after, vectors)
         arrays = {**self.inner(vectors), **winner}
         for stage in self.posts.values():

@@ -231,7 +231,7 @@ def test_files_with_oversized_values_are_refused(tmp_path: Path) -> None:
 def test_keys_that_matter() -> None:
     assert list(Config(mode="argmax", seed=7).relevant()) == [
         *("mode", "max_length", "select", "tie", "score_width", "score_signed", "score_scale"),
-        *("score_zero_point", "mask", "groups", "ensemble", "profile", "lanes", "tkeep"),
+        *("score_zero_point", "mask", "groups", "ensemble", "profile", "lanes"),
     ]
     assert Config(mode="argmax", seed=7).without_effect() == {"seed": 7}
     assert "smoothing_edges" in Config(smoothing=(1, 2, 1)).relevant()

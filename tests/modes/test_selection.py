@@ -143,5 +143,8 @@ def test_modes_without_a_selection_refuse_it(keys: dict[str, Any], text: str) ->
 
 def test_every_other_mode_takes_both_keys() -> None:
     for name, traits in MODES.items():
-        keys = {"select": "largest" if traits.independent else "smallest", "tie": "last" if traits.winner else "first"}
+        keys = {
+            "select": "largest" if traits.independent else "smallest",
+            "tie": "last" if traits.names_winner else "first",
+        }
         assert Config(mode=name, **keys).without_effect() == {}

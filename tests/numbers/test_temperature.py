@@ -76,10 +76,10 @@ def test_stages_behind_the_product_ignore_the_temperature() -> None:
         == tempered(CONFIG)
         == Config(max_length=16, score_width=16, score_signed=False, score_scale=2.0**-9)
     )
-    assert parts.winner == Config(mode="argmax", max_length=16)
+    assert parts.argmax == Config(mode="argmax", max_length=16)
     losses = composition(CONFIG.replace(mode="cross_entropy"))
     assert losses is not None
-    assert losses.winner is None
+    assert losses.argmax is None
     assert plan(CONFIG).bound == plan(parts.inner).bound
 
 

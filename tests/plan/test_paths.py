@@ -34,6 +34,7 @@ HEADS = {
     "softmax-groups": small(groups=(4,), max_length=4),
     "two-pass": small(accumulator="two_pass"),
     "temperature": small(temperature_bits=2, temperature_fraction=1),
+    "temperature-no-winner": small(temperature_bits=2, temperature_fraction=1, winner=False),
     "temperature-fast": small(temperature_bits=2, temperature_fraction=1, profile="fast"),
     "floor": small(probability_floor=0.01),
     "floor-temperature": small(probability_floor=0.01, temperature_bits=2, temperature_fraction=1),

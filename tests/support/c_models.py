@@ -9,7 +9,7 @@ import numpy as np
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.groups import group_count
 from softstream.hw.plan.derive import plan
-from softstream.hw.plan.ports import outputs, sidebands
+from softstream.hw.plan.ports import result_outputs, sidebands
 from softstream.scripts.emit.c_model import header_text
 from softstream.scripts.emit.head import GeneratedHead
 from softstream.sim.golden import golden
@@ -38,13 +38,13 @@ static void out(int64_t value) { fwrite(&value, sizeof value, 1, stdout); }
 def _columns(config: Config) -> tuple[list[tuple[str, int]], list[str], str]:
     """((array, entries) of a result's fields, its flags, the array of the elements' codes or empty text)."""
     fields, codes = [], ""
-    for output in outputs(config):
+    for output in result_outputs(config):
         for field in output.fields:
             if output.per == "element":
                 codes = field.array
             else:
                 fields.append((field.array, config.top_k if output.per == "rank" else 0))
-    flags = list(dict.fromkeys(flag.array for output in outputs(config) for flag in output.flags))
+    flags = list(dict.fromkeys(flag.array for output in result_outputs(config) for flag in output.flags))
     return fields, flags, codes
 
 

@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 
+from support.rtlil_hashes import rtlil_text
+
 from softstream.hw.config.config import Config
 from softstream.hw.verilog.names import TOP
 from softstream.hw.verilog.netlist import Assignment, Cell, Module, Signal, Switch, read_rtlil
-from softstream.hw.verilog.text import _netlist
 
 __all__ = ["combinational_paths", "module_paths"]
 
@@ -91,7 +92,7 @@ def module_paths(module: Module, inside: dict[str, dict[Bit, set[Bit]]]) -> dict
 def combinational_paths(config: Config) -> frozenset[tuple[str, str]]:
     """(input port, output port) of the top, where the output depends on the input in the same cycle."""
     inside: dict[str, dict[Bit, set[Bit]]] = {}
-    modules = read_rtlil(_netlist(config, TOP))
+    modules = read_rtlil(rtlil_text(config))
     for module in reversed(modules):
         inside[module.path] = module_paths(module, inside)
     return frozenset((source, port) for (port, _), sources in inside[TOP].items() for source, _ in sources)

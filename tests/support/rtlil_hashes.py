@@ -20,7 +20,7 @@ from softstream.hw.config.presets import PRESETS
 from softstream.hw.plan.ports import top_ports
 from softstream.hw.verilog import TOP
 
-__all__ = ["CONFIGURATIONS", "STORED", "rtlil_hash", "stored_hashes"]
+__all__ = ["CONFIGURATIONS", "STORED", "rtlil_hash", "rtlil_text", "stored_hashes"]
 
 STORED = Path(__file__).resolve().parents[1] / "repository" / "rtlil_hashes.json"
 
@@ -37,13 +37,18 @@ CONFIGURATIONS: dict[str, Config] = {
 }
 
 
-def rtlil_hash(config: Config) -> str:
-    """SHA-256 of the RTLIL text of the generated top, without source locations."""
+def rtlil_text(config: Config) -> str:
+    """The RTLIL text of the generated top, without source locations."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnusedElaboratable)
         top = AxiTop(config)
         ports = [getattr(top, port.name) for port in top_ports(config)]
-        text = rtlil.convert(top, name=TOP, ports=ports, emit_src=False)
+        return rtlil.convert(top, name=TOP, ports=ports, emit_src=False)
+
+
+def rtlil_hash(config: Config) -> str:
+    """SHA-256 of that text."""
+    text = rtlil_text(config)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

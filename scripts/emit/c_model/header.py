@@ -9,7 +9,7 @@ from softstream.hw.formats import ceil_log2
 from softstream.hw.numbers.composition import Composition, composition
 from softstream.hw.numbers.ensemble import sum_offset
 from softstream.hw.plan.derive import Plan
-from softstream.hw.plan.ports import Field, Output, byte_bits, outputs, sidebands
+from softstream.hw.plan.ports import Field, Output, byte_bits, outputs, result_outputs, sidebands
 from softstream.scripts.emit.c_model.modes import MODES, ModeCode, code_of, maximum, random_words
 from softstream.scripts.emit.c_model.posts import POSTS, finish, finished_vector, shift
 from softstream.scripts.emit.c_model.sums import product
@@ -129,7 +129,7 @@ def _constants(plan: Plan) -> str:
             rows.append((f"{name}_WIDTH", f"{field.width}u", field.text))
             rows += _value(config, field, name)
             rows.append((f"{name}_LSB", f"{low}u", f"lowest bit in {output.prefix}_tdata, of lane 0"))
-            low += byte_bits(field.width)
+            low += field.bits
         for bit, flag in enumerate(output.flags):
             rows.append((f"{output.prefix}_{flag.array}_BIT".upper(), f"{bit}u", f"in {output.prefix}_tuser"))
     if plan.worst_ulp is not None:
@@ -159,7 +159,9 @@ def _plain(text: str) -> str:
 
 def _elements(config: Config) -> Field | None:
     """The code of an element, which is an array of its own; None in a mode without one."""
-    return next((field for output in outputs(config) if output.per == "element" for field in output.fields), None)
+    return next(
+        (field for output in result_outputs(config) if output.per == "element" for field in output.fields), None
+    )
 
 
 def _integer(width: int) -> str:
@@ -168,11 +170,11 @@ def _integer(width: int) -> str:
 
 def _owned(config: Config) -> list[tuple[Output, Field]]:
     """Fields of a result: of all outputs but the codes of the elements."""
-    return [(output, field) for output in outputs(config) if output.per != "element" for field in output.fields]
+    return [(output, field) for output in result_outputs(config) if output.per != "element" for field in output.fields]
 
 
 def _flags(config: Config) -> list[Field]:
-    return list({flag.array: flag for output in outputs(config) for flag in output.flags}.values())
+    return list({flag.array: flag for output in result_outputs(config) for flag in output.flags}.values())
 
 
 def _types(config: Config) -> str:
@@ -349,7 +351,7 @@ def _winner(config: Config, parts: Composition | None) -> str:
         return ""
     before = config
     if parts is not None:
-        before = parts.winner or parts.inner
+        before = parts.argmax or parts.inner
     return filled(
         """
 {

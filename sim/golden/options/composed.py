@@ -26,8 +26,8 @@ def composed(
     """The arrays of a composed head; `models` holds the model of each mode."""
     winner: Arrays = {}
     for front in parts.fronts:
-        if front.winner is not None:
-            winner = argmax(front.winner, block)
+        if front.argmax is not None:
+            winner = argmax(front.argmax, block)
         block = FRONTS[front.name](front.before, front.after, block)
     arrays = {**models[parts.inner.mode](parts.inner, block), **winner}
     for name in parts.posts:

@@ -6,7 +6,7 @@ import numpy as np
 
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.groups import Grouping
-from softstream.hw.plan.ports import outputs
+from softstream.hw.plan.ports import result_outputs
 
 __all__ = ["grouped"]
 
@@ -24,7 +24,7 @@ def grouped(
     split = {name: groups.split(values) for name, values in sideband.items()}
     results = model(inner, groups.split(scores), groups.lengths, split, before=before)
     arrays = {"incomplete": groups.join_groups(~groups.complete)}
-    for output in outputs(config):
+    for output in result_outputs(config):
         for field in output.fields:
             values = results[field.array]
             arrays[field.array] = (

@@ -121,10 +121,14 @@ def test_a_listed_preset_that_nearly_fills_a_board_is_built(name, preset_name, t
     assert all(used <= available for used, available in result.report.used.values())
 
 
-def test_lanes_that_nothing_fills_are_refused():
+def test_streams_that_a_link_lacks_are_refused():
     check_fit(Config(mode="sample"), board("icebreaker"))
     with pytest.raises(UserError, match=r"^lanes = 4 on icebreaker: a board's scores come one at a time; .* lanes=1$"):
         make_plan(ARGMAX.replace(lanes=4), board("icebreaker"), demo=DEMO)
+    with pytest.raises(
+        UserError, match=r"^winner = false on icebreaker: a board's link sends the winner of each vector"
+    ):
+        check_fit(Config(winner=False, max_length=16), board("icebreaker"))
 
 
 @pytest.mark.parametrize("mode", ["hardmax", "sigmoid"])

@@ -14,7 +14,7 @@ from support.rtlil_hashes import CONFIGURATIONS
 from softstream.hw.config.config import KEYS, Config
 from softstream.hw.errors import UserError
 from softstream.hw.plan.derive import plan
-from softstream.hw.plan.ports import byte_bits, outputs, sidebands
+from softstream.hw.plan.ports import outputs, sidebands
 from softstream.scripts.emit.c_model import COVERED, files, header_text
 from softstream.scripts.emit.head import GeneratedHead
 from softstream.sim.beats import pad_vectors
@@ -77,6 +77,7 @@ OTHERS = {
     ),
     "wide-argmax": Config(mode="argmax", score_width=24, max_length=9),
     "wide-top-k": Config(mode="top_k", score_width=32, max_length=9),
+    "no-winner-padded": Config(winner=False, padded_outputs=True, probability_width=18, max_length=9),
     "clipped": Config(clip_minimum=-20, clip_maximum=30, max_length=9),
     "levels": Config(max_length=7, mask=True, **INT8),
     "levels-reference": Config(max_length=7, score_scale=0.3, normaliser="reciprocal", accumulator="reference", **INT8),
@@ -163,7 +164,7 @@ def test_constants_are_those_of_the_ports(name: str) -> None:
             assert constants[f"{name}_LSB"] == f"{low}u"
             assert constants[f"{name}_WIDTH"] == f"{field.width}u"
             assert constants.get(f"{name}_FRACTION") == (field.form.split(".")[1] if field.form else None)
-            low += byte_bits(field.width)
+            low += field.bits
     for field in sidebands(config):
         assert constants[f"S_AXIS_{field.name.upper()}_WIDTH"] == f"{field.width}u"
     assert constants["SCORE_SCALE"] == repr(config.score_scale)

@@ -21,6 +21,7 @@ CHOSEN = {
     "cross_entropy-lanes": Config(mode="cross_entropy", max_length=13, lanes=4),
     "groups": Config(groups=(3, 5), max_length=5, normaliser="logarithm"),
     "ensemble": Config(mode="log_softmax", ensemble=2, max_length=9),
+    "tkeep-padded": Config(mode="exponential", max_length=9, lanes=2, tkeep=True, winner=False, padded_outputs=True),
     "sample": Config(mode="sample", max_length=9),
     "overlong": SMALL,
 }
