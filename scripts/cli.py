@@ -1079,6 +1079,10 @@ def _fail(message: str, code: int) -> int:
     if len(text) > _MESSAGE_CHARACTERS:
         half = _MESSAGE_CHARACTERS // 2
         text = f"{text[:half]} … {text[-half:]}"
+    # What a person, a file or a board wrote must not reach the terminal as a control sequence.
+    text = "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
+    )
     click.echo(f"error: {text}", err=True)
     return code
 

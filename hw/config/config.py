@@ -182,9 +182,10 @@ def load_toml(path: Path) -> dict[str, Any]:
     """
     where = f"--config {path}"
     try:
-        text = path.read_bytes()
+        with path.open("rb") as file:  # a device may have no end, so it is never read to its end
+            text = file.read(FILE_LIMIT + 1)
         if len(text) > FILE_LIMIT:
-            raise UserError(f"{where}: has {len(text)} bytes; must be a TOML file of at most {FILE_LIMIT}")
+            raise UserError(f"{where}: too long; must be a TOML file of at most {FILE_LIMIT} bytes")
         values = tomllib.loads(text.decode())
     except OSError as error:
         raise UserError(f"{where}: cannot be read ({error.strerror}); give a TOML file of configuration keys") from None

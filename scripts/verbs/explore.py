@@ -80,7 +80,7 @@ JSON_FORMAT = 2
 _CACHE_FORMAT = 2  # raise it when the meaning of a stored field changes
 _WORKERS_SECONDS = 30
 _LOG = logging.getLogger(__name__)
-_RANGE = re.compile(r"\s*(-?\d+)\s*\.\.\s*(-?\d+)\s*")
+_RANGE = re.compile(r"\s*(-?\d{1,18})\s*\.\.\s*(-?\d{1,18})\s*", re.ASCII)
 _MOST_POINTS = 10_000
 _PROBE = Config(max_length=4, score_width=4)
 """Configuration whose Verilog tells two generators apart."""
