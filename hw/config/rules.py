@@ -495,12 +495,13 @@ def _two_pass_fits(settings: Settings) -> Refusal | None:
     return None
 
 
-def _running_reference_takes_one_lane(settings: Settings) -> Refusal | None:
-    if settings.accumulator != "reference" or settings.lanes == 1 or not settings.sums or settings.inverse_cdf:
+def _inexact_sum_takes_one_lane(settings: Settings) -> Refusal | None:
+    sums = {"reference": "against a running reference", "two_windows": "in two windows"}
+    if settings.accumulator not in sums or settings.lanes == 1 or not settings.sums or settings.inverse_cdf:
         return None
     return Refusal(
         _given(settings, "lanes", "accumulator"),
-        "the sum against a running reference depends on the order of additions and takes one element after the other",
+        f"the sum {sums[settings.accumulator]} depends on the order of additions and takes one element after the other",
         "lanes = 1",
         "accumulator = 'auto'",
     )
@@ -539,8 +540,8 @@ def _draws_fit(settings: Settings) -> Refusal | None:
         ("lanes", settings.lanes == 1, "the running sum is compared element by element", "lanes = 1", ""),
         ("per_vector", settings.per_vector == "serial", "the random share of a vector's sum takes its steps",
          "per_vector = 'serial'", "sampler = 'gumbel', which takes vectors of any length without a bubble"),
-        ("accumulator", settings.accumulator != "reference", "both passes must add up to the same sum, so it is exact",
-         "accumulator = 'auto'", ""),
+        ("accumulator", settings.accumulator not in ("reference", "two_windows"),
+         "both passes must add up to the same sum, so it is exact", "accumulator = 'auto'", ""),
     ):  # fmt: skip
         if not fits:
             return Refusal(_given(settings, name, "sampler"), reason, remedy, alternative)
@@ -601,7 +602,7 @@ RULES: tuple[Rule, ...] = (
     _noise_has_a_table,
     _natural_logarithm_has_a_table,
     _logarithm_has_a_table,
-    _running_reference_takes_one_lane,
+    _inexact_sum_takes_one_lane,
     _reference_is_a_code,
     _zero_point_is_a_code,
 )

@@ -86,10 +86,11 @@ class Settings:
         "else the divider",
         modes=lambda traits: traits.normalised,
     )
-    accumulator: Literal["auto", "absolute", "reference", "two_pass"] = declare(
-        "auto", "softmax", "the sum: exact (absolute), or against a running power-of-two reference where the range of the "
-        "scores is too wide for an exact sum; or relative to the maximum in a second pass (two_pass: one vector after the "
-        "other, with profile small and normaliser divider)",
+    accumulator: Literal["auto", "absolute", "two_windows", "reference", "two_pass"] = declare(
+        "auto", "softmax", "the sum: exact (absolute); where the range of the scores is too wide for an exact sum, in the two "
+        "highest windows of octaves (two_windows) or against a running power-of-two reference (reference: fewer cells, a lower "
+        "clock); auto: the first of them that fits, but no windows for scores above 10 bits; or relative to the maximum in a "
+        "second pass (two_pass: one vector after the other, with profile small and normaliser divider)",
         modes=lambda traits: traits.has_sum,
         options=lambda settings: settings.sums,
     )

@@ -22,9 +22,8 @@ from softstream.hw.numbers.softmax import numerics
 from softstream.hw.plan.ports import outputs
 from softstream.hw.plan.schedule import schedule
 from softstream.hw.plan.stage_cycles import skewed
-from softstream.hw.stages.accumulate import Accumulate
 from softstream.hw.stages.admission import Admission, Room
-from softstream.hw.stages.exponential_sum import accumulator, lane_terms, sum_to_leading_one
+from softstream.hw.stages.exponential_sum import VectorSum, accumulator, lane_terms, sum_to_leading_one
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.leading_one import leading_one_detector
 from softstream.hw.stages.maximum import maximum_of
@@ -122,7 +121,7 @@ class Softmax(HeadInterface):
         wiring.connect(m, *buffers, wiring.flipped(self.o_best))
 
     def _factors(
-        self, m: Module, framed: Any, element: Value, accumulate: Accumulate, replay: Replay, beats: int, vectors: int
+        self, m: Module, framed: Any, element: Value, accumulate: VectorSum, replay: Replay, beats: int, vectors: int
     ) -> FactorStore:
         """Once per vector: the sum's divisor, the normaliser's factor, and the ring's `complete`."""
         config, widths, cycles = self._config, numerics(self._config), schedule(self._config)

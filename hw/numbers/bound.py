@@ -7,7 +7,12 @@ Let w_i = 2^(βx_i), W = Σw_i and p_i = w_i/W. The proof follows one element th
    |q_i − p_i| <= 2ε·p(1 − p)/(1 − ε + 2εp) <= a·p(1 − p), a = 2ε/(1 − ε).
 2. *Sum.* With a running reference each of the N − 1 additions truncates at most once. Each truncation removes less than
    2^−A of the reference, and the sum is never below the reference. So the sum is Σŵ·(1 − τ), 0 <= τ <= t = (N − 1)·2^−A.
-   The absolute accumulator has t = 0.
+   The absolute accumulator has t = 0. In two windows of W octaves, the sum of a vector takes the highest window c = max E // W of
+   its terms exactly. A term of a lower window contributes, in units of 2^(cW), its integer part in steps of 2^−W if it belongs
+   to window c − 1, and nothing if it lies below, where it is less than 2^−W. Terms of window c − 1 that come before the first
+   of window c lose less than one step together, because their exact sum is truncated once; each later one loses less than one
+   step. So fewer than N losses, each below 2^−W, remain of a sum that is at least 1: t = (N − 1)·2^−W. The
+   sum itself is then cut to A = D fraction bits. Step 3 keeps no more of them, and floor(floor(S·2^D)/2^n) = floor(S·2^(D−n)).
 3. *Divisor.* The normalised sum, in [1, 2), is truncated to D fraction bits: a factor (1 − μ), 0 <= μ <= u = 2^−D.
 4. *Reciprocal* (normaliser `reciprocal` only). r is truncated to R bits: a factor (1 − ρ), 0 <= ρ <= e = 2^(1−R).
    So v = q(1 − ρ)/((1 − τ)(1 − μ)) and |v − q| <= κ·q with κ = max(1/((1 − t)(1 − u)) − 1, e): the two signs never add.
@@ -186,7 +191,7 @@ def unchecked_bound(config: Config, widths: Numerics | None = None) -> Bound:
     widths = widths or numerics(config)
     epsilon = widths.tables.error
     scaling = widths.numerators.error if widths.numerators else Fraction(0)
-    truncation = Fraction(0 if widths.absolute else config.max_length - 1, 1 << widths.accumulator_fraction)
+    truncation = widths.sum_loss
     if widths.logarithms is not None:
         logarithms, one = widths.logarithms, Fraction(1)
         ideal = logarithms.error(one, one) + cap

@@ -86,9 +86,7 @@ def log_bound(config: Config) -> Bound:
 def _log_bound(config: Config) -> Bound:
     numbers = log_numerics(config, signed=True)
     widths, tables = numbers.widths, numbers.tables
-    epsilon, truncation, one = widths.tables.error, Fraction(0), Fraction(1)
-    if not widths.absolute:
-        truncation = Fraction(config.max_length - 1, 1 << widths.accumulator_fraction)
+    epsilon, truncation, one = widths.tables.error, widths.sum_loss, Fraction(1)
     # The share of a step is its increase of the bound, so the shares sum to the total.
     ideal = tables.error(one, one)
     with_exponential = tables.error(1 - epsilon, 1 + epsilon)

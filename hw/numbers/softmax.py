@@ -9,6 +9,7 @@ width                  value                        why
 ====================== ============================ ==========================================================
 significand fraction B P + k − 1                    M rounded to B bits: relative error 2^−(B+1)
 accumulator fraction A P + ceil(log2 N) + k, or B   at most N − 1 truncations of 2^−A; none in the absolute form
+window W               P + ceil(log2 N) + k         octaves of a window (`bound`); then A = D, because m keeps D bits of the sum
 divisor fraction D     P + k, or P + k + 1          the sum truncated to D bits: relative error below 2^−D; one bit more
                                                     with `sum = exact` (`exact_sum`), which R follows
 reciprocal bits R      P + k + 1, or P + k          1/m truncated to R bits: relative error below 2^−(R−1); a table of
@@ -59,8 +60,10 @@ class Numerics:
     """Bits of E, which runs from 0 (smallest score) to `tables.exponent_maximum`."""
     absolute: bool
     """Whether the accumulator spans every exponent at once: no reference, no truncation."""
+    windows: bool
+    """Whether the accumulator holds the two highest windows of `reference_step` octaves each, instead of a running reference."""
     reference_step: int
-    """Octaves between two values of the running reference; in the absolute form the span of all exponents."""
+    """Octaves between two values of the running reference, or of a window; in the absolute form the span of all exponents."""
     accumulator_fraction: int
     accumulator_width: int
     divisor_fraction: int
@@ -92,6 +95,18 @@ class Numerics:
     def significand_width(self) -> int:
         """Bits of M, its leading one included."""
         return self.significand_fraction + 1
+
+    @property
+    def sum_loss(self) -> Fraction:
+        """The largest part of a sum that the accumulator leaves out; see `bound`."""
+        if self.absolute:
+            return Fraction(0)
+        return Fraction(self.max_length - 1, 1 << (self.reference_step if self.windows else self.accumulator_fraction))
+
+    @property
+    def window_width(self) -> int:
+        """Bits of the sum of the terms of one window."""
+        return self.reference_step + self.significand_fraction + ceil_log2(self.max_length)
 
     @property
     def coarse_width(self) -> int:
@@ -165,6 +180,14 @@ def _numerics(
     span = tables.exponent_maximum + 1
     absolute_width = fraction + span + length_bits
     absolute = accumulator == "absolute" or exact_sum or (accumulator == "auto" and absolute_width <= ACCUMULATOR_LIMIT)
+    window = probability_width + guard_bits + length_bits
+    if tables.low_width:
+        # The window of a product's exponent is read from its bits; a table of terms holds it whatever its octaves.
+        window = 1 << (window - 1).bit_length()
+    window_sum = probability_width + guard_bits + window + length_bits
+    # Behind a product, windows take more cells than a running reference and save little time.
+    preferred = not absolute and not tables.low_width and window_sum <= ACCUMULATOR_LIMIT
+    windows = accumulator == "two_windows" or (accumulator == "auto" and preferred)
     if absolute:
         if absolute_width > ACCUMULATOR_LIMIT:
             raise UserError(
@@ -172,6 +195,13 @@ def _numerics(
                 f"{ACCUMULATOR_LIMIT} are available; accumulator = 'auto' would do"
             )
         step, accumulator_fraction, width = span, fraction, absolute_width
+    elif windows:
+        if window_sum > ACCUMULATOR_LIMIT:
+            raise UserError(
+                f"accumulator = 'two_windows': windows of {window} octaves need {window_sum} bits, at most "
+                f"{ACCUMULATOR_LIMIT} are available; accumulator = 'auto' would do"
+            )
+        step, accumulator_fraction, width = window, probability_width + guard_bits, window_sum
     else:
         accumulator_fraction = probability_width + length_bits + guard_bits
         for step in (16, 8, 4, 2, 1):
@@ -194,6 +224,7 @@ def _numerics(
         significand_fraction=fraction,
         exponent_width=max(1, largest.bit_length()),
         absolute=absolute,
+        windows=windows,
         reference_step=step,
         accumulator_fraction=accumulator_fraction,
         accumulator_width=width,

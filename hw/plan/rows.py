@@ -70,10 +70,12 @@ def sum_rows(
         *([maximum_row(config, cycles.maximum)] if maximum else []),
     ]
     if direct_terms:
-        term = QFormat(1 + tables.exponent_maximum, widths.significand_fraction)
+        octaves = widths.reference_step if widths.windows else 1 + tables.exponent_maximum
+        term = QFormat(octaves, widths.significand_fraction)
+        entry = term.width + (widths.coarse_width if widths.windows else 0)
         rows.append(
             StagePlan("exponential", f"M·2^E, shifted terms from a table{clip_text(config)}", position, f"{term}",
-                      cycles.lookup, each, config.lanes * len(tables.high) * term.width)
+                      cycles.lookup, each, config.lanes * len(tables.high) * entry)
         )  # fmt: skip
     else:
         rows.append(
@@ -87,6 +89,8 @@ def sum_rows(
             "accumulate",
             "Σ exact, every octave at once"
             if widths.absolute
+            else f"Σ in the two highest windows of {widths.reference_step} octaves"
+            if widths.windows
             else f"Σ against a running reference of {widths.reference_step} octaves",
             rows[-1].output_format,
             total,

@@ -15,13 +15,16 @@ from softstream.hw.plan.normalisers.exact_sum import exact_cycles
 from softstream.hw.plan.normalisers.interface import NormaliserCycles
 from softstream.hw.plan.stage_cycles import (
     QUEUE_LATENCY,
+    WindowSum,
     align_cycles,
     direct_cycles,
+    even_segments,
     lookup_cycles,
     maximum_latency,
     memory_cycles,
     normalise_digits,
     normalise_levels,
+    window_sum,
 )
 
 __all__ = ["VECTORS", "Schedule", "longest_segment", "schedule", "segments"]
@@ -33,8 +36,17 @@ SEGMENT = {"small": 22, "fast": 11}
 """Longest carry chain of the absolute accumulator, in bits, by profile; see `longest_segment`."""
 
 
-def longest_segment(config: Config) -> int:
-    """Longest carry chain of the absolute accumulator, in bits: in `fastest`, no slower than the normaliser."""
+WINDOW_SEGMENT = {"small": 22, "fast": 11, "fastest": 9}
+"""Longest carry chain of the sum of a window, in bits, by profile. A multiplexer precedes it."""
+
+WINDOWS_SEGMENT = {"small": 22, "fast": 11, "fastest": 16}
+"""Longest carry chain of the addition of both windows, in bits, by profile. It stands between registers, outside any loop."""
+
+
+def longest_segment(config: Config, widths: Numerics) -> int:
+    """Longest carry chain of the whole sum, in bits: in `fastest`, no slower than the normaliser."""
+    if widths.windows:
+        return WINDOWS_SEGMENT[config.profile]
     if config.profile == "fastest":
         return NORMALISER_PLANS[config.division].fastest_segment
     return SEGMENT[config.profile]
@@ -43,8 +55,7 @@ def longest_segment(config: Config) -> int:
 def segments(config: Config, widths: Numerics) -> tuple[int, ...]:
     """Widths of the accumulator's segments, lowest first."""
     width = widths.accumulator_width
-    count = -(-width // longest_segment(config)) if widths.absolute else 1
-    return tuple(width * (j + 1) // count - width * j // count for j in range(count))
+    return even_segments(width, longest_segment(config, widths) if widths.absolute or widths.windows else width)
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,8 @@ class Schedule:
     """From a vector's factor to its first stored element."""
     queue: int
     segments: tuple[int, ...]
+    windows: WindowSum | None
+    """The two windows of the sum, if it has them."""
     normalise_interval: int
     pipelined: bool
     """Whether the stages that work once per vector take one in every cycle."""
@@ -154,7 +167,7 @@ class Schedule:
 def schedule(config: Config) -> Schedule:
     """The schedule of a configuration.
 
-    Raises `UserError` for several lanes with a running reference: its truncated sum depends on the order of additions.
+    Raises `UserError` for several lanes without an exact sum: a truncated one depends on the order of additions.
     """
     widths = numerics(config)
     if config.lanes > 1 and not widths.absolute:
@@ -163,17 +176,20 @@ def schedule(config: Config) -> Schedule:
             other = "accumulator = absolute"
         except UserError:
             other = "a smaller score_scale with the absolute accumulator"
+        form = "in two windows" if widths.windows else "against a running reference"
         raise UserError(
-            f"lanes = {config.lanes}: the sum against a running reference depends on the order of additions and takes one "
+            f"lanes = {config.lanes}: the sum {form} depends on the order of additions and takes one "
             f"element after the other; lanes = 1 would do, or {other}"
         )
     split = widths.tables.low_width > 0
     parts = segments(config, widths)
+    windows = window_sum(widths, parts, WINDOW_SEGMENT[config.profile]) if widths.windows else None
     digits, _, _ = normalise_digits(widths)
     pipelined = config.per_vector == "pipelined"
     normaliser = NORMALISER_PLANS[config.division].cycles(config, widths)
-    # A narrow score's table of terms for the absolute accumulator is already shifted.
-    lookup, align = lookup_cycles(config, widths), 0 if widths.absolute and not split else align_cycles(widths)
+    # A narrow score's table of terms for the absolute accumulator or for a window is already shifted.
+    shifted = (widths.absolute or widths.windows) and not split
+    lookup, align = lookup_cycles(config, widths), 0 if shifted else align_cycles(widths)
     merge = ceil_log2(config.lanes)
     if config.exact_sum:
         normaliser = exact_cycles(config, normaliser, lookup + align, merge + len(parts))
@@ -189,12 +205,13 @@ def schedule(config: Config) -> Schedule:
         lookup=lookup,
         align=align,
         merge=merge,
-        accumulate=len(parts),
+        accumulate=len(parts) + (windows.extra if windows else 0),
         normalise=normalise_levels(widths)[0] + 1 if pipelined else digits + 2,
         normaliser=normaliser,
         replay=2 + ring,
         queue=QUEUE_LATENCY,
         segments=parts,
+        windows=windows,
         # The first segment must not come before the last vector's bits are noted, nor its tag before that is used.
         normalise_interval=1
         if pipelined

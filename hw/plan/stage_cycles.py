@@ -4,6 +4,8 @@ A schedule never changes a bit of the result. Nothing here loads the hardware de
 these figures.
 """
 
+from dataclasses import dataclass, replace
+
 from softstream.hw.config.config import Config
 from softstream.hw.config.limits import WIDEST_SCORE
 from softstream.hw.formats import ceil_log2
@@ -12,10 +14,12 @@ from softstream.hw.numbers.softmax import Numerics
 __all__ = [
     "DIGIT",
     "QUEUE_LATENCY",
+    "WindowSum",
     "align_cycles",
     "cleared",
     "comparison",
     "direct_cycles",
+    "even_segments",
     "lookup_cycles",
     "maximum_latency",
     "memory_cycles",
@@ -23,6 +27,7 @@ __all__ = [
     "normalise_levels",
     "round_cycles",
     "skewed",
+    "window_sum",
 ]
 
 QUEUE_LATENCY = 2
@@ -56,7 +61,44 @@ def cleared(config: Config, widths: Numerics) -> bool:
 
 def align_cycles(widths: Numerics) -> int:
     """From an exponent and a significand to the aligned term."""
-    return 3 if widths.absolute else 2
+    return 3 if widths.absolute or widths.windows else 2
+
+
+@dataclass(frozen=True)
+class WindowSum:
+    """The segments of the sum of each of two windows, and the addition of both sums behind them."""
+
+    segments: tuple[int, ...]
+    """Widths of the segments of a window's sum, lowest first. Segment j works j cycles later than segment 0."""
+    wait: int
+    """From the last term's addition in segment 0 of a window to the addition of both sums in its own segment 0."""
+
+    @property
+    def extra(self) -> int:
+        """Cycles more than there are segments of the sum: two for the choice of windows, one for their sums, and the wait."""
+        return 3 + self.wait
+
+    def ready(self, bit: int) -> int:
+        """The number of the segment that holds a bit of a window's sum."""
+        return next(j for j in range(len(self.segments)) if bit < sum(self.segments[: j + 1]))
+
+
+def even_segments(width: int, longest: int) -> tuple[int, ...]:
+    """Widths of the fewest segments of at most `longest` bits, lowest first, as equal as possible."""
+    count = -(-width // longest)
+    return tuple(width * (j + 1) // count - width * j // count for j in range(count))
+
+
+def window_sum(widths: Numerics, segments: tuple[int, ...], longest: int) -> WindowSum:
+    """The windows' segments for a sum of the given segments, each of which waits until all its bits are summed."""
+    windows = WindowSum(even_segments(widths.window_width, longest), 0)
+    # Bit i of the sum is that of `high` at i − (A − B), and that of `low` W above.
+    above = widths.reference_step - (widths.accumulator_fraction - widths.significand_fraction)
+    wait, end = 0, 0
+    for j, width in enumerate(segments):
+        end += width
+        wait = max(wait, windows.ready(min(end - 1 + above, widths.window_width - 1)) - j)
+    return replace(windows, wait=wait)
 
 
 def skewed(config: Config) -> bool:

@@ -24,8 +24,12 @@ def edges_layout() -> data.StructLayout:
 def term_layout(widths: Numerics, lanes: int = 1) -> data.StructLayout:
     """A term of the sum, aligned to the reference, and the shift of the sum so far that precedes its addition.
 
-    With several lanes the term is the sum of a beat's terms.
+    With several lanes the term is the sum of a beat's terms. In two windows the term's window accompanies it instead.
     """
+    if widths.windows:
+        return data.StructLayout(
+            {"term": term_width(widths), "window": max(1, widths.coarse_width), "edges": edges_layout()}
+        )
     return data.StructLayout(
         {
             "term": _aligned_width(widths) + ceil_log2(lanes),
@@ -38,7 +42,9 @@ def term_layout(widths: Numerics, lanes: int = 1) -> data.StructLayout:
 
 def _aligned_width(widths: Numerics) -> int:
     """Bits of one term: A fraction bits, and the octaves above the reference."""
-    return term_width(widths) if widths.absolute else widths.accumulator_fraction + widths.reference_step
+    return (
+        term_width(widths) if widths.absolute or widths.windows else widths.accumulator_fraction + widths.reference_step
+    )
 
 
 def _steps(widths: Numerics) -> int:
@@ -63,7 +69,8 @@ class Align(wiring.Component):
 
     Absolute: term = M·2^E, shifted in three cycles. Reference: H_i = max(H_(i−1), E_i // c) with c = reference_step,
     term = floor(M·2^(E mod c)·2^(A−B) / 2^(c·(H_i − E // c))), and shift = H_i − H_(i−1) is the distance by which the
-    accumulator moves the sum so far down. Only the coarse exponents are compared inside the loop.
+    accumulator moves the sum so far down. Only the coarse exponents
+    are compared inside the loop. Two windows: term = M·2^(E mod W) in three cycles, with its window E // W.
 
     Ports: `i`, E, M and the element's edges; `o`, the aligned term; no back-pressure. With `gated`, for the absolute form,
     the term is 0 where `o` is not valid. Latency `align_cycles(widths)` cycles, one element per cycle.
@@ -84,17 +91,22 @@ class Align(wiring.Component):
         ]
         term = Signal(_aligned_width(widths), reset_less=True)
         m.d.comb += self.o.payload.term.eq(term)
-        if widths.absolute:
+        if widths.absolute or widths.windows:
+            octave = element.exponent
+            if widths.windows:
+                octave = element.exponent[: ceil_log2(widths.reference_step)]
+                window = element.exponent[len(octave) :]
+                m.d.comb += self.o.payload.window.eq(delay(m, window, cycles, "window"))
             # Two bits of the exponent in each of two cycles and all others in the third keep the shifters shallow.
             low = Signal(widths.significand_width + 3, reset_less=True)
             middle = Signal(widths.significand_width + 15, reset_less=True)
-            middle_bits = delay(m, element.exponent[2:4], 1, "middle_bits")
-            high_bits = delay(m, element.exponent[4:], 2, "high_bits")
+            middle_bits = delay(m, octave[2:4], 1, "middle_bits")
+            high_bits = delay(m, octave[4:], 2, "high_bits")
             shifted: Value = (middle << Cat(C(0, 4), high_bits))[: len(term)]
             if self._gated:
                 shifted = Mux(delay(m, self.i.valid, 2, "present", reset=True), shifted, 0)
             m.d.sync += [
-                low.eq(element.significand << element.exponent[:2]),
+                low.eq(element.significand << octave[:2]),
                 middle.eq(low << Cat(C(0, 2), middle_bits)),
                 term.eq(shifted),
             ]

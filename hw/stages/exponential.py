@@ -117,15 +117,22 @@ class Terms(_Lookup):
 
     def __init__(self, widths: Numerics, tag: ShapeLike, memory: int, *, gated: bool = False) -> None:
         self._width, self._gated = term_width(widths), gated
-        super().__init__(widths, tag, data.StructLayout({"term": self._width, "tag": tag}), memory, 0)
+        window = {"window": max(1, widths.coarse_width)} if widths.windows else {}
+        super().__init__(widths, tag, data.StructLayout({"term": self._width, **window, "tag": tag}), memory, 0)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         self._delay_control(m)
-        entries = [significand << exponent for exponent, significand in self._widths.tables.high]
+        widths, width = self._widths, self._width
+        octaves = widths.reference_step
+        if widths.windows:
+            width += widths.coarse_width
+            entries = [(e // octaves << self._width) | (x << e % octaves) for e, x in widths.tables.high]
+        else:
+            entries = [significand << exponent for exponent, significand in widths.tables.high]
         # A register outside the memory clears the term at no cost; the memory's own output register has no such input.
         clears = self._gated and self._memory > 2
-        term = table(m, "terms", self._width, entries, self.i.payload.position, self._memory - clears)
+        term = table(m, "terms", width, entries, self.i.payload.position, self._memory - clears)
         if clears:
             cleared = Signal(self._width, reset_less=True)
             present = delay(m, self.i.valid, self._memory - 1, "present", reset=True)
@@ -133,10 +140,13 @@ class Terms(_Lookup):
             term = cleared
         elif self._gated:
             term = Mux(self.o.valid, term, 0)
-        m.d.comb += self.o.payload.term.eq(term)
+        m.d.comb += self.o.payload.term.eq(term[: self._width])
+        if widths.windows:
+            m.d.comb += self.o.payload.window.eq(term[self._width :])
         return m
 
 
 def term_width(widths: Numerics) -> int:
-    """Bits of the largest shifted term of the absolute accumulator."""
-    return widths.significand_width + widths.tables.exponent_maximum
+    """Bits of the largest shifted term of the absolute accumulator, or of a window."""
+    octaves = widths.reference_step - 1 if widths.windows else widths.tables.exponent_maximum
+    return widths.significand_width + octaves

@@ -15,18 +15,24 @@ from softstream.hw.plan.stage_cycles import cleared
 from softstream.hw.stages.accumulate import Accumulate, Align, LaneSum, edges_layout, term_layout
 from softstream.hw.stages.exponential import Exponential, Terms
 from softstream.hw.stages.frame import earlier_participant, masks, takes_part
+from softstream.hw.stages.windows import Windows
 from softstream.hw.streams.layouts import each_lane, pulse
 from softstream.hw.streams.registers import delay
 
-__all__ = ["lane_terms", "sum_to_leading_one", "accumulator"]
+__all__ = ["VectorSum", "accumulator", "lane_terms", "sum_to_leading_one"]
+
+VectorSum = Accumulate | Windows
+"""The stage of the sum: either has the same outputs."""
 
 
-def accumulator(m: Module, config: Config, terms: Iterable[Any]) -> Accumulate:
+def accumulator(m: Module, config: Config, terms: Iterable[Any]) -> VectorSum:
     """The accumulator of the lanes' `lane_terms`; its sum is complete after the schedule's `sum_latency`."""
     widths, cycles = numerics(config), schedule(config)
-    m.submodules.accumulate = accumulate = Accumulate(
-        widths, cycles.segments, config.lanes, cleared=cleared(config, widths)
-    )
+    if cycles.windows:
+        accumulate: VectorSum = Windows(widths, cycles.segments, cycles.windows, pipelined=cycles.pipelined)
+    else:
+        accumulate = Accumulate(widths, cycles.segments, config.lanes, cleared=cleared(config, widths))
+    m.submodules.accumulate = accumulate
     lane_streams = list(terms)
     if config.lanes == 1:
         wiring.connect(m, lane_streams[0], accumulate.i)
@@ -62,6 +68,8 @@ def lane_terms(m: Module, config: Config, lane: int, framed: Any, element: Value
             terms.payload.term.eq(lookup.o.payload.term),
             Value.cast(terms.payload.edges).eq(Value.cast(lookup.o.payload.tag)),
         ]
+        if widths.windows:
+            m.d.comb += terms.payload.window.eq(lookup.o.payload.window)
     m.d.comb += [
         lookup.i.valid.eq(present),
         lookup.i.payload.position.eq(framed[each_lane("position", config.lanes)[lane]]),
@@ -86,7 +94,13 @@ def lane_terms(m: Module, config: Config, lane: int, framed: Any, element: Value
 
 
 def sum_to_leading_one(
-    m: Module, config: Config, leading_one: Any, accumulate: Accumulate, ends: Value, tag: Any, assignments: list[Any]
+    m: Module,
+    config: Config,
+    leading_one: Any,
+    accumulate: VectorSum,
+    ends: Value,
+    tag: Any,
+    assignments: list[Any],
 ) -> list[Any]:
     """Statements that give the sum to the leading-one detector, along with the vector's `tag`.
 

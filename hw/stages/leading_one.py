@@ -178,5 +178,12 @@ def _above(widths: Numerics, reference: Value) -> Value:
     octaves = widths.numerator_octaves
     if widths.absolute:
         return Const(octaves) if octaves else Const(0, 1)
+    if widths.windows:
+        # A sum of shifts, one of a few windows: synthesis would take a multiplier for the product.
+        above: Value = Const(octaves) if octaves else Const(0, 1)
+        for bit in range(widths.reference_step.bit_length()):
+            if widths.reference_step >> bit & 1:
+                above = above + (reference << bit)
+        return above
     above = reference * widths.reference_step
     return above + octaves if octaves else above

@@ -62,7 +62,10 @@ from softstream.sim.golden import golden
         ({"guard_bits": 9}, "guard_bits = 9: must be an integer from 0 to 8"),
         ({"normaliser": "newton"}, "normaliser = 'newton': must be one of auto, divider, reciprocal, logarithm, none"),
         ({"profile": "quick"}, "profile = 'quick': must be one of auto, fast, fastest, small"),
-        ({"accumulator": "kulisch"}, "accumulator = 'kulisch': must be one of auto, absolute, reference, two_pass"),
+        (
+            {"accumulator": "kulisch"},
+            "accumulator = 'kulisch': must be one of auto, absolute, two_windows, reference, two_pass",
+        ),
         ({"lanes": 3}, "lanes = 3: must be one of 1, 2, 4, 8, 16; for example 1"),
         ({"lanes": True}, "lanes = True: must be one of 1, 2, 4, 8, 16"),
         ({"lanes": 4.0}, "lanes = 4.0: must be one of"),

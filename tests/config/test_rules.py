@@ -21,7 +21,7 @@ TINY = {"max_length": 4, "score_width": 4, "score_scale": 0.4, "probability_widt
 VALUES: dict[str, tuple[Any, ...]] = {
     "mode": ("softmax", *sorted(set(MODES) - {"softmax"})),
     "normaliser": ("auto", "divider", "reciprocal", "logarithm", "none"),
-    "accumulator": ("auto", "absolute", "reference", "two_pass"),
+    "accumulator": ("auto", "absolute", "two_windows", "reference", "two_pass"),
     "profile": ("fastest", "fast", "small"),
     "per_vector": ("serial", "pipelined"),
     "lanes": (1, 2, 4),

@@ -15,7 +15,7 @@ from softstream.hw.plan.derive import plan
 VALUES: dict[str, tuple[Any, ...]] = {
     "mode": ("softmax", "softmax", "softmax", *MODES),
     "normaliser": ("auto", "auto", "divider", "divider", "reciprocal", "logarithm", "none"),
-    "accumulator": ("auto", "auto", "auto", "absolute", "reference", "two_pass"),
+    "accumulator": ("auto", "auto", "auto", "absolute", "two_windows", "reference", "two_pass"),
     "profile": ("fast", "fastest", "small"),
     "lanes": (1, 1, 1, 1, 2, 4, 16),
     "per_vector": ("serial", "serial", "pipelined"),

@@ -133,7 +133,7 @@ def test_the_loss_is_the_negated_log_softmax_of_its_label() -> None:
     assert set(result["losses"][~inside]) == {log_numerics(config, signed=False).format.maximum}
 
 
-@pytest.mark.parametrize("accumulator", ["absolute", "reference"])
+@pytest.mark.parametrize("accumulator", ["absolute", "two_windows", "reference"])
 def test_the_bound_against_float64(accumulator: str) -> None:
     config = Config(
         mode="cross_entropy", max_length=50, score_scale=0.08, accumulator=accumulator, probability_width=9,  # type: ignore[arg-type]

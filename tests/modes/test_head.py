@@ -49,7 +49,7 @@ def test_equals_golden(name: str, source: str, sink: str) -> None:
     assert [beat for _, beat in run.drained["o_best"]] == winners
 
 
-@pytest.mark.parametrize("accumulator", ["absolute", "reference"])
+@pytest.mark.parametrize("accumulator", ["absolute", "two_windows", "reference"])
 @pytest.mark.parametrize("profile", ["fast", "small"])
 @pytest.mark.parametrize("normaliser", NORMALISERS)
 def test_every_combination(normaliser: str, profile: str, accumulator: str) -> None:

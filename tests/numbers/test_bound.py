@@ -57,7 +57,9 @@ def test_every_pair_of_int8(scale: float, normaliser: str) -> None:
 @pytest.mark.parametrize("form", ["UQ0", "UQ1"])
 @pytest.mark.parametrize("guard_bits", [2, 3, 4, 6, 8])
 def test_every_triple_of_four_bit_scores(guard_bits: int, form: str) -> None:
-    for scale, normaliser, accumulator in itertools.product((0.1467, 0.7), SIGNIFICANDS, ("absolute", "reference")):
+    for scale, normaliser, accumulator in itertools.product(
+        (0.1467, 0.7), SIGNIFICANDS, ("absolute", "two_windows", "reference")
+    ):
         config = Config(
             max_length=3,
             score_width=4,
@@ -72,9 +74,14 @@ def test_every_triple_of_four_bit_scores(guard_bits: int, form: str) -> None:
 
 
 @pytest.mark.parametrize("normaliser", ["divider", "reciprocal"])
-@pytest.mark.parametrize("accumulator", ["auto", "reference"])
 @pytest.mark.parametrize("length", [10, 64, 1000, 65536])
-@pytest.mark.parametrize(("score_width", "probability_width"), [(8, 8), (8, 16), (12, 16), (16, 24)])
+@pytest.mark.parametrize(
+    ("score_width", "probability_width", "accumulator"),
+    [
+        *((*widths, form) for form in ("auto", "reference") for widths in ((8, 8), (8, 16), (12, 16), (16, 24))),
+        (8, 8, "two_windows"),
+    ],
+)
 def test_adversarial(score_width: int, probability_width: int, length: int, accumulator: str, normaliser: str) -> None:
     config = Config(
         max_length=length,

@@ -134,7 +134,7 @@ def test_the_bound_under_random_vectors(scale: float, probability_width: int, gu
 
 
 @pytest.mark.parametrize("form", ["UQ0", "UQ1"])
-@pytest.mark.parametrize("accumulator", ["absolute", "reference"])
+@pytest.mark.parametrize("accumulator", ["absolute", "two_windows", "reference"])
 @pytest.mark.parametrize(("scale", "probability_width", "guard_bits"), [(0.1467, 4, 4), (0.7, 6, 5)])
 def test_every_triple_of_four_bit_scores(
     scale: float, probability_width: int, guard_bits: int, accumulator: str, form: str

@@ -78,7 +78,7 @@ def test_split_positions_add_their_errors() -> None:
 @pytest.mark.parametrize("probability_width", [2, 5, 8, 10])
 def test_three_guard_bits_are_less_than_one_ulp(probability_width: int) -> None:
     """And two are not, for the sum's own error does not cancel: the exponentials alone are off by 2^-k ulp."""
-    for accumulator in ("absolute", "reference"):
+    for accumulator in ("absolute", "two_windows", "reference"):
         config = Config(probability_width=probability_width, guard_bits=3, accumulator=accumulator, score_scale=0.05)
         assert 0.5 < log_bound(config).total < 1
         shares = log_bound(config)
@@ -96,7 +96,7 @@ def attack(config: Config, positions: np.ndarray) -> float:
     return float(errors.max())
 
 
-@pytest.mark.parametrize("accumulator", ["absolute", "reference"])
+@pytest.mark.parametrize("accumulator", ["absolute", "two_windows", "reference"])
 @pytest.mark.parametrize(("scale", "probability_width", "guard_bits"), [(0.1467, 4, 4), (0.7, 6, 3), (0.0625, 8, 4)])
 def test_the_bound_over_every_triple_of_four_bit_scores(
     scale: float, probability_width: int, guard_bits: int, accumulator: str

@@ -13,10 +13,11 @@ from support.configurations import SOFTMAX, WIDTHS, score_vectors
 from support.stream_bench import PAUSES, run_cycles
 
 from softstream.hw.numbers.softmax import Numerics, numerics
-from softstream.hw.plan.schedule import longest_segment, schedule
+from softstream.hw.plan.schedule import Schedule, longest_segment, schedule
 from softstream.hw.plan.stage_cycles import align_cycles, cleared
 from softstream.hw.stages.accumulate import Accumulate, Align, edges_layout
 from softstream.hw.stages.exponential import exponential_layout, term_width
+from softstream.hw.stages.windows import Windows
 from softstream.hw.streams.layouts import pulse
 from softstream.sim.golden.stages.accumulate import accumulate
 from softstream.sim.golden.stages.exponential import exponential
@@ -26,6 +27,8 @@ from softstream.sim.stalls import stalls_in_cycle
 def one_by_one(widths: Numerics, elements: list[tuple[int, int]]) -> tuple[int, int]:
     """The definition, element by element, in unbounded integers."""
     step, fraction = widths.reference_step, widths.accumulator_fraction
+    if widths.windows:
+        return two_windows(widths, elements)
     reference, total = elements[0][0] // step, 0
     for exponent, significand in elements:
         coarse = exponent // step
@@ -35,6 +38,24 @@ def one_by_one(widths: Numerics, elements: list[tuple[int, int]]) -> tuple[int, 
         term = significand << (exponent % step) << (fraction - widths.significand_fraction)
         total += term >> (step * (reference - coarse))
     return (0 if widths.absolute else reference), total
+
+
+def two_windows(widths: Numerics, elements: list[tuple[int, int]]) -> tuple[int, int]:
+    """The definition of two windows, term by term, in unbounded integers."""
+    octaves, dropped = widths.reference_step, widths.significand_fraction
+    highest, high, low = -1, 0, 0
+    for exponent, significand in elements:
+        window, term = exponent // octaves, significand << exponent % octaves
+        if window > highest:
+            low = high >> dropped if highest >= 0 and window == highest + 1 else 0
+            highest, high = window, term
+        elif window == highest:
+            high += term
+        elif window == highest - 1:
+            low += term >> dropped
+        assert max(high, low << dropped) < 1 << widths.window_width
+    cut = widths.accumulator_fraction
+    return highest, (high << cut - dropped) + (low >> octaves - cut)
 
 
 def positions_of(name: str) -> list[np.ndarray]:
@@ -72,8 +93,9 @@ def test_golden_takes_all_vectors_at_once() -> None:
 class Chain(wiring.Component):
     """Align and accumulate as the head joins them."""
 
-    def __init__(self, widths: Numerics, segments: tuple[int, ...], *, cleared: bool) -> None:
-        self._widths, self._segments, self._cleared = widths, segments, cleared
+    def __init__(self, widths: Numerics, cycles: Schedule, *, cleared: bool) -> None:
+        self._widths, self._segments, self._windows, self._cleared = widths, cycles.segments, cycles.windows, cleared
+        segments = cycles.segments
         super().__init__(
             {
                 "i": In(pulse(exponential_layout(widths, edges_layout()))),
@@ -86,7 +108,12 @@ class Chain(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.align = align = Align(self._widths)
-        m.submodules.accumulate = total = Accumulate(self._widths, self._segments, cleared=self._cleared)
+        total = (
+            Accumulate(self._widths, self._segments, cleared=self._cleared)
+            if self._windows is None
+            else Windows(self._widths, self._segments, self._windows, pipelined=True)
+        )
+        m.submodules.accumulate = total
         wiring.connect(m, wiring.flipped(self.i), align.i)
         wiring.connect(m, align.o, total.i)
         m.d.comb += [self.sum.eq(total.sum), self.ends.eq(total.ends), self.reference.eq(total.reference)]
@@ -127,7 +154,7 @@ def check_sums(
         assert [cycle for cycle, row in enumerate(rows) if row["ends"] >> j & 1] == due
         mask = (1 << width) - 1
         assert [rows[cycle]["sum"] >> low & mask for cycle in due] == [total >> low & mask for _, total in expected]
-        if j == 0:
+        if j == len(segments) - 1:
             assert [rows[cycle]["reference"] for cycle in due] == [reference for reference, _ in expected]
         low += width
 
@@ -151,10 +178,11 @@ def test_equals_golden(name: str, source: str) -> None:
                 for k, (e, s) in enumerate(zip(exponent[0], significand[0], strict=True))
             ]
         )
-    latency = align_cycles(widths) + 1
-    chain = Chain(widths, cycles.segments, cleared=cleared(SOFTMAX[name], widths))
+    extra = cycles.windows.extra if cycles.windows else 0
+    latency = align_cycles(widths) + 1 + extra
+    chain = Chain(widths, cycles, cleared=cleared(SOFTMAX[name], widths))
     check_sums(chain, cycles.segments, inputs, expected, latency=latency, source=source)
-    assert cycles.accumulate == len(cycles.segments)
+    assert cycles.accumulate == len(cycles.segments) + extra
 
 
 ABSOLUTE = numerics(SOFTMAX["absolute"])
@@ -196,8 +224,8 @@ def test_segments_are_no_longer_than_they_may_be() -> None:
     for config in SOFTMAX.values():
         widths, parts = numerics(config), schedule(config).segments
         assert sum(parts) == widths.accumulator_width
-        if widths.absolute:
-            longest = longest_segment(config)
+        if widths.absolute or widths.windows:
+            longest = longest_segment(config, widths)
             assert max(parts) <= longest
             assert (len(parts) - 1) * longest < widths.accumulator_width  # and not more of them than that takes
         else:

@@ -121,7 +121,7 @@ def configurations(draw: st.DrawFn) -> Config | None:
         "probability_format": draw(st.sampled_from(["UQ0", "UQ1"])),
         "guard_bits": draw(st.sampled_from([4, 5, 6, 3])),
         "normaliser": draw(st.sampled_from(NORMALISERS)),
-        "accumulator": draw(st.sampled_from(["auto", "auto", "reference", "absolute", "two_pass"])),
+        "accumulator": draw(st.sampled_from(["auto", "two_windows", "reference", "absolute", "two_pass"])),
         "top_k": draw(st.integers(1, 6)),
     }
     # A code of the narrowest format that the keys below may choose.

@@ -17,12 +17,21 @@ def _head(**keys: Any) -> Config:
 SOFTMAX: dict[str, Config] = {
     "default": Config(max_length=16),
     "absolute": _head(max_length=16),
-    "reference": _head(max_length=16, score_scale=0.1467),
+    "reference": _head(max_length=16, score_scale=0.1467, accumulator="reference"),
+    "windows": _head(max_length=16, score_scale=0.3, profile="fastest"),
+    "split-windows": _head(
+        max_length=16, score_width=12, score_scale=0.05, accumulator="two_windows", normaliser="reciprocal"
+    ),
     "unsigned": _head(max_length=16, score_scale=1.7, score_signed=False),
     "reciprocal": _head(max_length=16, normaliser="reciprocal"),
     "logarithm": _head(max_length=16, normaliser="logarithm"),
     "logarithm-reference": _head(
-        max_length=16, normaliser="logarithm", score_scale=0.3, guard_bits=5, probability_format="UQ1"
+        max_length=16,
+        normaliser="logarithm",
+        score_scale=0.3,
+        guard_bits=5,
+        probability_format="UQ1",
+        accumulator="reference",
     ),
     "none": _head(max_length=16, normaliser="none"),
     "split-absolute": _head(max_length=16, score_width=16, score_scale=2.0**-12, probability_width=16),
@@ -57,7 +66,13 @@ SOFTMAX: dict[str, Config] = {
 MEMBERS: dict[str, Config] = {
     "log_softmax": _head(mode="log_softmax", max_length=16),
     "log_softmax-reference": _head(
-        mode="log_softmax", max_length=16, score_scale=0.1467, guard_bits=3, score_signed=False, integer_bits=5
+        mode="log_softmax",
+        max_length=16,
+        score_scale=0.1467,
+        guard_bits=3,
+        score_signed=False,
+        integer_bits=5,
+        accumulator="reference",
     ),
     "log_softmax-fastest-4": _head(mode="log_softmax", max_length=13, lanes=4, profile="fastest"),
     "log_softmax-small-split": _head(
@@ -87,7 +102,7 @@ MEMBERS: dict[str, Config] = {
 PIPELINED: dict[str, Config] = {
     name: {**SOFTMAX, **MEMBERS}[name].replace(per_vector="pipelined")
     for name in (
-        *("absolute", "reference", "reciprocal", "chords", "small", "tiny"),
+        *("absolute", "reference", "windows", "reciprocal", "chords", "small", "tiny"),
         *("log_softmax-small-split", "cross_entropy", "cross_entropy-4", "exponential"),
     )
 } | {

@@ -137,12 +137,33 @@ _REFERENCE = """
     }
 """
 
+_TWO_WINDOWS = """
+    uint64_t reference = 0u, below = 0u;
+    for (i = 0u; i < count; i++) {
+        if (@takes_part(vectors, i)) {
+            const @exponential_t term = @exponential(@position(vectors, i));
+            const uint64_t window = term.exponent / ${step}u;
+            const uint64_t scaled = term.significand << (term.exponent % ${step}u);
+            if (window > reference) {
+                below = window == reference + 1u ? total >> $dropped : 0u;
+                total = scaled;
+                reference = window;
+            } else if (window == reference) {
+                total += scaled;
+            } else if (window + 1u == reference) {
+                below += scaled >> $dropped;
+            }
+        }
+    }
+    total = (total << $align) + (below >> $cut);
+"""
+
 
 def summed(widths: Numerics) -> str:
-    """The sum of a vector's exponentials as 2^n·m, exact or against a running reference."""
+    """The sum of a vector's exponentials as 2^n·m: exact, in two windows, or against a running reference."""
     step = widths.reference_step
     parts = [leading_one()]
-    if not widths.absolute:
+    if not widths.absolute and not widths.windows:
         parts.append(
             filled(
                 """
@@ -177,7 +198,10 @@ static inline @sum_t @summed(const @vector *vectors, size_t count)
             more=widths.divisor_fraction + 1,
         )
         + filled(
-            _ABSOLUTE if widths.absolute else _REFERENCE,
+            _ABSOLUTE if widths.absolute else _TWO_WINDOWS if widths.windows else _REFERENCE,
+            step=step,
+            dropped=widths.significand_fraction,
+            cut=step - widths.accumulator_fraction,
             step_log2=step.bit_length() - 1,
             step_mask=step - 1,
             align=widths.accumulator_fraction - widths.significand_fraction,

@@ -15,10 +15,13 @@ def accumulate(
     Absolute: H = 0 and the sum is exact. Otherwise H is the largest E // c so far, a term is M·2^(E mod c), truncated to
     A fraction bits below c·H, and when H grows the sum so far is shifted right by as much and truncated. The
     sum of the terms between two growths of H does not depend on their order, so they are added at once.
+    Two windows: see `_two_windows`.
     """
     if widths.absolute:
         terms = (significand << exponent) * valid
         return np.zeros(len(exponent), dtype=np.int64), terms.sum(axis=1)
+    if widths.windows:
+        return _two_windows(widths, exponent, significand, valid)
     step, fraction = widths.reference_step, widths.accumulator_fraction
     # The step is a power of two, and shifts and masks are several times quicker than // and %.
     coarse = (exponent >> (step.bit_length() - 1)) * valid
@@ -38,3 +41,24 @@ def accumulate(
         larger = running[rows, np.minimum(end, last)]
         total >>= np.minimum(step * (larger - reference), 63)
         reference = larger
+
+
+def _two_windows(
+    widths: Numerics, exponent: np.ndarray, significand: np.ndarray, valid: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(c [V], sum [V]) in two windows of W octaves; c is the highest window E // W of the vector, A the sum's fraction bits.
+
+    `high` sums the terms M·2^(E mod W) of window c. `low` sums those of window c − 1 in steps of 2^B: the sum of all terms
+    before the first of window c, truncated once, and each later term, truncated. sum = high·2^(A−B) + floor(low / 2^(W−A)).
+    """
+    octaves, fraction = widths.reference_step, widths.significand_fraction
+    window = exponent // octaves * valid
+    terms = (significand << (exponent - octaves * window)) * valid
+    highest = window.max(axis=1)
+    at_top, below = window == highest[:, None], window == highest[:, None] - 1
+    earlier = np.arange(window.shape[1]) < at_top.argmax(axis=1)[:, None]
+    high = (terms * at_top).sum(axis=1)
+    low = (terms * (below & earlier)).sum(axis=1) >> fraction
+    low += ((terms >> fraction) * (below & ~earlier)).sum(axis=1)
+    cut = widths.accumulator_fraction
+    return highest, (high << (cut - fraction)) + (low >> (octaves - cut))

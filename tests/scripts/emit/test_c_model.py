@@ -33,6 +33,7 @@ CHOSEN = {
         *("preset/top-k-int8", "preset/sample-int8", "preset/ensemble-probabilities-int8"),
         *(
             "softmax/reference",
+            "softmax/windows",
             "softmax/unsigned",
             "softmax/none",
             "softmax/logarithm-reference",
