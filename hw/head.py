@@ -36,7 +36,7 @@ def _head(config: Config) -> HeadInterface:
         return Composed(config, parts, _head)
     if config.two_pass:
         return TwoPass(config)
-    if config.exact_sum:
+    if config.exact_sum and not config.traits.cumulative:
         return ExactSoftmax(config)
     if config.inverse_cdf:
         return InverseCdf(config)

@@ -16,6 +16,7 @@ Mode = Literal[
     "hardmax",
     "top_k",
     "softmax_top_k",
+    "cdf",
 ]
 """The names of `MODES`, spelled out for the type checker; a test compares the two."""
 
@@ -39,6 +40,8 @@ class ModeTraits:
     """Whether the results contain probabilities."""
     normalised: bool = False
     """Whether the results are exponentials over their sum, by the stages of `normaliser`."""
+    cumulative: bool = False
+    """Whether the results are cumulative probabilities, the last of which is 1."""
     logarithmic: bool = False
     """Whether the results are natural logarithms of probabilities, in nats."""
     exponentials: bool = False
@@ -61,7 +64,7 @@ class ModeTraits:
     @property
     def softmax(self) -> bool:
         """Whether each element's result is its probability of softmax, which stages behind the head may change."""
-        return self.normalised and self.per_element
+        return self.normalised and self.per_element and not self.cumulative
 
     @property
     def winner_stream(self) -> bool:
@@ -71,7 +74,7 @@ class ModeTraits:
     @property
     def has_codes(self) -> bool:
         """Whether the results contain numbers of `probability_width` fraction bits."""
-        return self.probabilities or self.logarithmic or self.exponentials
+        return self.probabilities or self.cumulative or self.logarithmic or self.exponentials
 
     @property
     def has_sum(self) -> bool:
@@ -163,6 +166,16 @@ _ROWS = (
         normalised=True,
         top_k=True,
         groups_refusal=_K_LARGEST,
+    ),
+    ModeTraits(
+        name="cdf",
+        summary="the sum of the probabilities up to each element, at the last one exactly 1, and the winner",
+        per_element=True,
+        winner=True,
+        normalised=True,
+        cumulative=True,
+        stores_scores=True,
+        vector_temperature=True,
     ),
 )
 

@@ -56,6 +56,7 @@ PRESETS: dict[str, Config] = {
     "hardmax-int8": Config(mode="hardmax", profile="fast"),
     "top-k-int8": Config(mode="top_k", profile="fast"),
     "softmax-top-k-int8": Config(mode="softmax_top_k", normaliser="logarithm", profile="fast"),
+    "cdf-int8": Config(mode="cdf", max_length=64, minimum_code=1, normaliser="divider", profile="fast"),
     "digits-argmax": Config(mode="argmax", max_length=10, score_scale=DIGITS_SCALE, profile="fast"),
     # Vectors as short as these would wait for what works once per vector.
     "digits-softmax": Config(

@@ -264,6 +264,8 @@ def _codes_are_probabilities(settings: Settings) -> Refusal | None:
     reason = "its results are logarithms, in steps of 2^−P"
     if settings.traits.exponentials:
         reason = "the user divides its codes by their sum, so a common factor cancels and a zero point would not"
+    if settings.traits.cumulative:
+        reason = "the last cumulative code is 2^P"
     return Refusal(_given(settings, key, "mode"), reason, "mode = 'softmax'", f"{key} = 0")
 
 
@@ -385,11 +387,13 @@ def _exact_sum_fits(settings: Settings) -> Refusal | None:
         ("output_levels", not settings.rescales, "the codes sum to 2^P", "output_levels = 0", ""),
         ("output_zero_point", settings.output_zero_point == 0, "a zero point would add itself to the sum for each element",
          "output_zero_point = 0", ""),
-        ("probability_format", settings.probability_format == "UQ1", "the only element of a vector has the code 2^P",
+        ("probability_format", settings.holds_one, "the only element of a vector has the code 2^P",
          "probability_format = 'UQ1'", ""),
     ):  # fmt: skip
         if not fits:
-            return Refusal(_given(settings, name, "sum"), reason, remedy, alternative)
+            return Refusal(
+                _given(settings, name, "mode" if settings.traits.cumulative else "sum"), reason, remedy, alternative
+            )
     most = (1 << settings.probability_width) // settings.max_length
     if settings.minimum_code > most:
         return Refusal(

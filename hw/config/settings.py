@@ -113,7 +113,8 @@ class Settings:
     )
     probability_format: Literal["UQ0", "UQ1"] = declare(
         "UQ0", "output", "UQ0.P saturates 1.0 to 1 − 2^−P; UQ1.P holds 1.0 exactly",
-        modes=lambda traits: traits.has_codes and not traits.logarithmic, options=lambda settings: not settings.rescales,
+        modes=lambda traits: traits.has_codes and not (traits.logarithmic or traits.cumulative),
+        options=lambda settings: not settings.rescales,
     )
     sum: Literal["rounded", "exact"] = declare(
         "rounded", "output", "the sum of a vector's probability codes: each code is rounded by itself, and the sum is off by up "
@@ -122,7 +123,7 @@ class Settings:
     )
     minimum_code: int = declare(
         0, "output", "F: each element that takes part has at least this code, and the sum is 2^P all the same", unit="code steps",
-        values=Integers(0, 1 << (WIDEST_PROBABILITY - 1)), modes=lambda traits: traits.softmax,
+        values=Integers(0, 1 << (WIDEST_PROBABILITY - 1)), modes=lambda traits: traits.softmax or traits.cumulative,
         options=lambda settings: settings.exact_sum,
     )
     output_levels: int = declare(
@@ -255,7 +256,7 @@ class Settings:
     @property
     def exact_sum(self) -> bool:
         """Whether the running sum of a vector's probabilities is rounded, so that its codes sum to exactly 2^P."""
-        return self.traits.softmax and self.sum == "exact"
+        return self.traits.cumulative or (self.traits.softmax and self.sum == "exact")
 
     @property
     def stores_scores(self) -> bool:
@@ -374,7 +375,7 @@ class Settings:
         if self.two_pass:
             return f"{chosen}, because accumulator = 'two_pass' takes no other"
         if self.exact_sum:
-            return f"{chosen}, because sum = 'exact' takes no logarithm"
+            return f"{chosen}, because an exact sum takes no logarithm"
         if self.inner_width > DIRECT_WIDTH:
             return f"{chosen}, because scores of {self.inner_width} bits are wider than {DIRECT_WIDTH}"
         if self.guard_width < DEFAULT_GUARD:
@@ -452,7 +453,12 @@ class Settings:
     @property
     def probability_qformat(self) -> QFormat:
         """UQ0.P or UQ1.P. The largest code is 2^P − 1 in UQ0.P and 2^P (that is 1.0) in UQ1.P."""
-        return QFormat(int(self.probability_format == "UQ1"), self.probability_width)
+        return QFormat(int(self.holds_one), self.probability_width)
+
+    @property
+    def holds_one(self) -> bool:
+        """Whether codes have a place for 2^P, which is 1.0; cumulative ones always do."""
+        return self.probability_format == "UQ1" or self.traits.cumulative
 
     @property
     def levels(self) -> int:
@@ -472,7 +478,7 @@ class Settings:
     @property
     def probability_maximum(self) -> int:
         """The steps from the code of 0 to the code of 1.0: 2^P − 1 in UQ0.P, where 1.0 saturates; L where codes are rescaled."""
-        return self.levels - (self.probability_format == "UQ0" and not self.rescales)
+        return self.levels - (not self.holds_one and not self.rescales)
 
     @property
     def probability_codes(self) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """One head per mode."""
 
 from softstream.hw.modes.argmax import Argmax
+from softstream.hw.modes.cdf import Cdf
 from softstream.hw.modes.cross_entropy import CrossEntropy
 from softstream.hw.modes.gumbel import GumbelSample
 from softstream.hw.modes.hardmax import Hardmax
@@ -25,5 +26,6 @@ HEADS: dict[str, type[HeadInterface]] = {
     "hardmax": Hardmax,
     "top_k": TopK,
     "softmax_top_k": SoftmaxTopK,
+    "cdf": Cdf,
 }
 """Mode → its component."""

@@ -29,7 +29,7 @@ def share_width(config: Config) -> int:
 
 
 class ExactEmission(wiring.Component):
-    """code_i = C_i − C_(i−1), C_i = F·c_i + round(K·A_i / S): codes that sum to 2^P (see `numbers/exact_sum.py`).
+    """code_i = C_i − C_(i−1), C_i = F·c_i + round(K·A_i / S): codes that sum to 2^P (see `numbers/exact_sum.py`); or C_i itself.
 
     Ports: `i`, stored beats; `next`, a request for the vector's factor, which is on `factor` from the schedule's `memory`
     cycles later on; `o`, the codes of the beat's lanes, 0 in a lane without an element; no back-pressure. Latency
@@ -65,22 +65,29 @@ class ExactEmission(wiring.Component):
         ratios = [self._quotient(m, lane, cut, factor, ready) for lane, cut in enumerate(shifted)]
         shares = [self._share(m, lane, ratio, SHIFT_CYCLES + quotient) for lane, ratio in enumerate(ratios)]
 
+        participants = [
+            delay(m, self._takes_part(lane), latency - 1, f"participant_{lane}") if numbers.minimum else Const(0, 1)
+            for lane in range(lanes)
+        ]
         first, valid = (
             delay(m, starts, latency - 1, "first"),
             delay(m, self.i.valid, latency - 1, "rounded_valid", reset=True),
         )
-        earlier: Value = Signal(numbers.code_width, name="earlier", reset_less=True)
-        with m.If(valid):
-            m.d.sync += earlier.eq(shares[-1])
-        previous: Value = Mux(first, 0, earlier)
+        # The last element's share of K in difference codes; the minimum codes so far in cumulative ones.
+        carried = Signal(numbers.code_width, name="minima" if config.traits.cumulative else "earlier", reset_less=True)
+        previous: Value = Mux(first, 0, carried)
         beat = self.o.payload
         fields = each_lane(outputs(config)[0].fields[0].name, lanes)
-        for lane, share in enumerate(shares):
-            code: Value = share - previous
-            if numbers.minimum:
-                code += Mux(delay(m, self._takes_part(lane), latency - 1, f"participant_{lane}"), numbers.minimum, 0)
-            m.d.sync += beat[fields[lane]].eq(code)
-            previous = share
+        for lane, (share, participant) in enumerate(zip(shares, participants, strict=True)):
+            least = Mux(participant, numbers.minimum, 0)
+            if config.traits.cumulative:
+                previous = (previous + least)[: numbers.code_width]
+                m.d.sync += beat[fields[lane]].eq(share + previous)
+            else:
+                m.d.sync += beat[fields[lane]].eq(share - previous + least)
+                previous = share
+        with m.If(valid):
+            m.d.sync += carried.eq(previous)
         m.d.comb += [
             self.o.valid.eq(delay(m, valid, 1, "valid", reset=True)),
             beat.last.eq(delay(m, self.i.payload.last, latency, "last")),

@@ -131,7 +131,7 @@ def bound(config: Config, widths: Numerics | None = None) -> Bound:
 
 def _allowed(config: Config) -> int:
     """The largest bound of a configuration, in ulp: a code that is the difference of two roundings takes one more."""
-    return 2 if config.exact_sum else 1
+    return 2 if config.exact_sum and not config.traits.cumulative else 1
 
 
 def _bound(config: Config, widths: Numerics | None = None) -> Bound:
@@ -232,7 +232,7 @@ def _exact_bound(config: Config, cap: Fraction) -> Bound:
     exponential = _bracket(a, Fraction(0)) * one + cap
     relative = _bracket(a, max(numbers.above, numbers.below)) * one + cap
     normaliser = relative - exponential + numbers.truncation * one
-    rounding = Fraction(1)
+    rounding = Fraction(1, 2) if config.traits.cumulative else Fraction(1)
     return Bound(exponential, Fraction(0), normaliser, rounding, exponential + normaliser + rounding, Fraction(0))
 
 

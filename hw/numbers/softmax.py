@@ -246,7 +246,10 @@ def numerics(config: Config) -> Numerics:
         try:
             return _numerics_of(config)
         except UserError:
-            raise too_many_octaves(config, "sum = 'exact'", "sum = 'rounded'") from None
+            given, other = ("sum = 'exact'", "sum = 'rounded'")
+            if config.traits.cumulative:
+                given, other = ("mode = 'cdf'", "mode = 'softmax'")
+            raise too_many_octaves(config, given, other) from None
     return _numerics_of(config)
 
 

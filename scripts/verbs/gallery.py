@@ -177,6 +177,12 @@ MEMBERS: tuple[Member, ...] = (
         _codes("top_probabilities"),
         "rank",
     ),
+    Member(
+        "cdf-int8",
+        "Cumulative probabilities",
+        "p_1 + … + p_i, each p at least one code, the last sum exactly 1",
+        _codes("cumulative"),
+    ),
     Member("hardmax-int8", "Hardmax", "1.0 for the first largest score, 0 for all others", _codes("one_hot")),
     Member(
         "log-softmax-int8",

@@ -39,6 +39,7 @@ PURPOSES = {
     "hardmax-int8": "1.0 for the first largest score and 0 for all others",
     "top-k-int8": "the five largest scores in order, with their indices",
     "softmax-top-k-int8": "the five largest probabilities in order, with their indices",
+    "cdf-int8": "cumulative probabilities up to exactly 2^P: the table of an entropy coder",
     "digits-argmax": "the class of a handwritten digit: the demo's first head",
     "digits-softmax": "the probabilities of a handwritten digit: the demo's second head",
 }

@@ -152,8 +152,13 @@ def _losses(vectors: Vectors) -> np.ndarray:
     return np.where(inside, -logarithms, np.inf)
 
 
+def _cumulative(vectors: Vectors) -> np.ndarray:
+    return np.cumsum(vectors.softmax, axis=1)
+
+
 EXACT: dict[str, Callable[[Vectors], np.ndarray]] = {
     "probabilities": _probabilities,
+    "cumulative": _cumulative,
     "log_probabilities": lambda vectors: vectors.log_softmax,
     "exponentials": _exponentials,
     "top_probabilities": _largest,

@@ -57,7 +57,7 @@ def softmax_float64(
     p_i = exp(s·x_i) / Σ exp(s·x_j), and 0 beyond each length and for a `mask` [V, N] other than 0; with `select = smallest` of
     −x in the place of x. s is score_scale / temperature, times the inverse temperature of the codes `temperatures` [V]. The
     configuration's clipping, smoothing and floor apply, and each group of a packet has a softmax of its own. The floor is the one
-    in use, a whole code (`floor_code`).
+    in use, a whole code (`floor_code`). With `minimum_code` each element has that many codes, and softmax shares the others.
 
     With `normaliser = none` the value is exp(s·x_i) / 2^(n+1) on the scale of the smallest score, where n is the exponent of
     the sum that the model computed, because this power of two is part of the result's definition.
@@ -109,7 +109,7 @@ def softmax_float64(
 
 def _above_floor(config: Config, probabilities: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """Probabilities [V, N] scaled to lie above the floor in use, or above `minimum_code`."""
-    if config.minimum_code:
+    if config.exact_sum and config.minimum_code:
         floor = config.minimum_code * 2.0**-config.probability_width
     elif config.probability_floor:
         parts = composition(config)

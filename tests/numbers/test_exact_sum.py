@@ -44,12 +44,28 @@ def test_the_codes_are_a_distribution_near_the_formula(name: str) -> None:
     np.testing.assert_array_equal(codes.sum(axis=1), np.where(some, one, 0))
     assert (codes[~taking_part] == 0).all()
     assert codes[taking_part].min() >= config.minimum_code
-    remaining = 1 - config.minimum_code * taking_part.sum(axis=1, keepdims=True) / one
-    exact_codes = one * np.where(taking_part, config.minimum_code / one + remaining * heads.softmax, 0)
-    error = abs(codes - exact_codes).max()
+    error = abs(codes - one * heads.softmax).max()
     assert error <= float(bound(config).total) + 1e-6
     # The bound is that of the issue, and not far from what happens.
     assert bound(config).total < 1 + Fraction(2, 1 << config.guard_width)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_cumulative_codes_are_the_sums_of_the_codes(name: str) -> None:
+    config = CONFIGS[name].replace(mode="cdf", sum="rounded", probability_format="UQ0")
+    scores, lengths = attacks(config)
+    sideband = random_sideband(config, scores)
+    vectors = Vectors(config, scores, lengths, sideband)
+    cumulative = vectors.results(golden(config, scores, lengths, sideband))["cumulative"]
+    plain = Vectors(CONFIGS[name], scores, lengths, sideband)
+    codes = plain.results(golden(CONFIGS[name], scores, lengths, sideband))["probabilities"]
+    heads = vectors.head_inputs
+    valid = np.arange(codes.shape[1]) < heads.lengths[:, None]
+    np.testing.assert_array_equal(cumulative, np.where(valid, np.cumsum(codes, axis=1), 0))
+    if config.minimum_code and not config.mask:
+        assert (np.diff(cumulative, axis=1)[valid[:, 1:]] > 0).all()
+    error = abs(cumulative - (1 << config.probability_width) * np.cumsum(heads.softmax, axis=1))[valid].max()
+    assert 0.4 < error <= float(bound(config).total) + 1e-6 or config.max_length == 1
 
 
 def test_plain_rounding_needs_it() -> None:

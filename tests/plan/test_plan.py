@@ -72,7 +72,8 @@ def test_shares_sum_to_the_bound(name: str) -> None:
         return
     assert sum(stage.bound_share_ulp for stage in figures.stages) == pytest.approx(figures.bound_ulp, abs=1e-12)
     assert figures.worst_ulp is not None
-    assert figures.bound_ulp <= figures.worst_ulp <= 1
+    # Codes that are differences of two roundings have twice the bound of one.
+    assert figures.bound_ulp <= figures.worst_ulp <= 1 + (ALL[name].sum == "exact")
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -80,7 +81,7 @@ def test_path_latency_is_the_sum_of_its_rows(name: str) -> None:
     """The rows on the path of an element, the winner's aside, add up to the printed latency."""
     config = ALL[name]
     figures = plan(config)
-    winners = {mode: {"maximum"} for mode in ("softmax", "log_softmax", "exponential")}
+    winners = {mode: {"maximum"} for mode in ("softmax", "log_softmax", "exponential", "cdf")}
     off_path = {**winners, "softmax_top_k": {"insertion"}}.get(config.mode, set())
     rows = sum(stage.latency_cycles for stage in figures.stages if stage.name not in off_path)
     # Where elements leave as they come, no last beat is waited for.

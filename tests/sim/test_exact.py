@@ -85,10 +85,18 @@ THEIRS: dict[str, Callable[[Vectors], np.ndarray]] = {
     "sigmoid": lambda stimulus: filled(stimulus, [special.expit(row) for row in rows(stimulus)]),
     "hardmax": one_hot,
     "softmax_top_k": largest,
+    "cdf": lambda stimulus: np.cumsum(softmax(stimulus), axis=1),
 }
 """Mode → the exact values of its codes, by SciPy and NumPy."""
 
-CASES = [pytest.param(base.replace(mode=mode), id=f"{mode}{name}") for name, base in BASES.items() for mode in HEADS]
+NEEDED = {"cdf": {"normaliser": "divider"}}
+"""Mode → keys that its bases may have otherwise."""
+
+CASES = [
+    pytest.param(base.replace(mode=mode, **NEEDED.get(mode, {})), id=f"{mode}{name}")
+    for name, base in BASES.items()
+    for mode in HEADS
+]
 
 
 def counted(stimulus: Vectors, exact: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ CONFIGS: dict[str, Config] = {
     "temperature": exact(temperature_bits=5, score_scale=0.01, max_length=9),
     "ensemble": exact(ensemble=3, max_length=9),
     "smallest": exact(select="smallest", tie="last", score_signed=False),
-    "coarse": exact(probability_width=4, guard_bits=1, minimum_code=1, score_width=4, score_scale=0.4),
+    "coarse": exact(probability_width=4, guard_bits=2, minimum_code=1, score_width=4, score_scale=0.4),
     "single": exact(max_length=1, score_width=3),
     "full": exact(minimum_code=16, max_length=16),
 }

@@ -1,6 +1,7 @@
 """The plan of each mode: rows, cycles and output streams."""
 
 from softstream.hw.plan.modes.argmax import ARGMAX
+from softstream.hw.plan.modes.cdf import CDF
 from softstream.hw.plan.modes.cross_entropy import CROSS_ENTROPY
 from softstream.hw.plan.modes.gumbel import SAMPLE
 from softstream.hw.plan.modes.hardmax import HARDMAX
@@ -25,5 +26,6 @@ MODE_PLANS: dict[str, ModePlan] = {
     "hardmax": HARDMAX,
     "top_k": TOP_K,
     "softmax_top_k": SOFTMAX_TOP_K,
+    "cdf": CDF,
 }
 """Mode → its plan; a test compares the names with `MODES`."""

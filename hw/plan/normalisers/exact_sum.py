@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from softstream.hw.config.config import Config
-from softstream.hw.formats import QFormat, ceil_log2
+from softstream.hw.formats import ceil_log2
 from softstream.hw.numbers.bound import Bound
 from softstream.hw.numbers.exact_sum import ExactSum, exact_sum
 from softstream.hw.numbers.softmax import Numerics
@@ -35,10 +35,10 @@ def exact_cycles(config: Config, normaliser: NormaliserCycles, terms: int, sums:
     steps = (
         Step("running_sum", "terms", terms),
         Step("running_sum", "running_sum", sums),
-        Step("quotient", "shift", SHIFT_CYCLES),
-        Step("quotient", "quotient", quotient),
-        Step("difference", "share", share_cycles(config, numbers)),
-        Step("difference", "difference", 2),
+        Step("exact_sum", "shift", SHIFT_CYCLES),
+        Step("exact_sum", "quotient", quotient),
+        Step("exact_sum", "share", share_cycles(config, numbers)),
+        Step("exact_sum", "difference", 2),
     )
     return replace(
         normaliser,
@@ -51,9 +51,9 @@ def exact_cycles(config: Config, normaliser: NormaliserCycles, terms: int, sums:
 def exact_rows(config: Config, widths: Numerics, cycles: NormaliserCycles, limits: Bound) -> list[StagePlan]:
     """The rows of these steps."""
     numbers, each = exact_sum(config), each_cycle(config)
-    ratio, code = QFormat(0, numbers.quotient_width), config.probability_form
-    method = "r, one multiplier" if config.division == "reciprocal" else "m, one bit a step"
+    method = "one multiplier and 1/m" if config.division == "reciprocal" else "division, one bit a step"
     share = f"{numbers.minimum}·i + (2^P − {numbers.minimum}·N)·a/m" if numbers.minimum else "2^P·a/m"
+    codes = "" if config.traits.cumulative else "; the code is C less that of the element before"
     return [
         StagePlan(
             "running_sum",
@@ -67,22 +67,13 @@ def exact_rows(config: Config, widths: Numerics, cycles: NormaliserCycles, limit
             "the terms of the first pass again",
         ),
         StagePlan(
-            "quotient",
-            f"a shifted by n, {'·' if config.division == 'reciprocal' else '/'} {method}",
+            "exact_sum",
+            f"C = {share}, rounded half up, by {method}{codes}",
             f"{widths.accumulator_format}, {widths.divisor_format}",
-            f"{ratio}",
-            cycles.row("quotient"),
+            config.probability_form,
+            cycles.row("exact_sum") + QUEUE_LATENCY,
             element_interval(config, cycles),
-            bound_share_ulp=float(limits.normaliser),
-        ),
-        StagePlan(
-            "difference",
-            f"C = {share}, rounded half up; C − C of the element before",
-            f"{ratio}",
-            code,
-            cycles.row("difference") + QUEUE_LATENCY,
-            each,
-            bound_share_ulp=float(limits.rounding),
-            note="with the output queue; the codes of a vector sum to 2^P",
+            bound_share_ulp=float(limits.normaliser + limits.rounding),
+            note="with the output queue; the last C of a vector is 2^P",
         ),
     ]

@@ -44,6 +44,10 @@ def header_text(head: GeneratedHead) -> str:
                 f"--c-model with {key.name} = {text}: the C model does not cover this key; "
                 f"{key.name} = {key.default_text} would do"
             )
+    if config.mode not in MODES:
+        raise UserError(
+            f"--c-model with mode = {config.mode!r}: the C model does not cover this mode; mode = 'softmax' would do"
+        )
     parts = composition(config)
     functions = [_scores(config, parts), *_head(config, parts)]
     if any("@product(" in function for function in functions):

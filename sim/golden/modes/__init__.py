@@ -6,6 +6,7 @@ import numpy as np
 
 from softstream.hw.config.config import Config
 from softstream.sim.golden.modes.argmax import argmax
+from softstream.sim.golden.modes.cdf import cdf
 from softstream.sim.golden.modes.cross_entropy import cross_entropy
 from softstream.sim.golden.modes.gumbel import sample
 from softstream.sim.golden.modes.hardmax import hardmax
@@ -30,5 +31,6 @@ MODELS: dict[str, Callable[[Config, Block], dict[str, np.ndarray]]] = {
     "hardmax": hardmax,
     "top_k": top_k,
     "softmax_top_k": softmax_top_k,
+    "cdf": cdf,
 }
 """Mode → its model: framed vectors in, the arrays of the mode's outputs out, all but `overlong`."""
