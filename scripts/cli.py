@@ -161,10 +161,14 @@ def _room(options: Mapping[str, Any]) -> Room | None:
     """What is known of the part that a verb's other options name."""
     from softstream.boards.flow.capacity import room_of_board, room_of_part
     from softstream.boards.registry import board
+    from softstream.boards.tools.parts import part_of_any_kind
 
     if options.get("board_name"):
         return room_of_board(board(options["board_name"]), link=not options.get("demo"))
-    return room_of_part(options["part_name"]) if options.get("part_name") else None
+    if not options.get("part_name"):
+        return None
+    row = part_of_any_kind(options["part_name"])
+    return None if row.no_clock else room_of_part(row.name)
 
 
 def _echo(config: Config, ctx: click.Context, console: Console) -> None:
@@ -374,7 +378,13 @@ _SEED = click.option(
 
 
 _PART = click.option(
-    "--part", "part_name", metavar="PART", help="The part that profile=auto is picked for: hx8k, up5k, ecp5-25k."
+    "--part",
+    "part_name",
+    metavar="PART",
+    help=(
+        "The part that profile=auto is picked for: hx8k, up5k, ecp5-25k. For xc7a35t, xcku5p, 5cseba6, lifcl-40, ccgm1a1, "
+        "gw1nr-9 and lcmxo2-7000: the cells."
+    ),
 )
 
 
@@ -385,7 +395,7 @@ def _describe(config: Config, console: Console, part_name: str | None, every_key
     """Show the plan: stages in order, formats, latency and interval, tables, error bound in ulp."""
     from softstream.scripts.verbs.describe import describe
 
-    describe(config, console, every_key=every_key)
+    describe(config, console, every_key=every_key, part_name=part_name)
 
 
 def _artefact_options(function: Verb) -> Verb:
@@ -691,7 +701,7 @@ def _bench(
     help="A key and its values, or a range of integers such as 4..12; all combinations.",
 )
 @click.option(
-    "--part", "part_name", metavar="PART", default="hx8k", show_default=True, help="The part: hx8k, up5k, ecp5-25k."
+    "--part", "part_name", metavar="PART", default="hx8k", show_default=True, help="The part, as for describe."
 )
 @click.option("--fmax", type=click.FloatRange(0, min_open=True), metavar="MHZ", help="Clock to reach, median of seeds.")
 @click.option("--max-ulp", type=click.FloatRange(0, min_open=True), metavar="ULP", help="Error bound to keep.")

@@ -91,8 +91,8 @@ def room_of_part(name: str) -> Room:
     """The part alone: all its logic is the head's. Raises `UserError` for an unknown name."""
     row = part(name)
     logic = _cell(row, "logic")
-    available = {entries[name]["available"][logic] for entries in recorded().values() if name in entries}
-    return Room(name, max(available, default=0), _measured(row, link=False), row.cell("multipliers") is not None)
+    available = {entries[row.name]["available"][logic] for entries in recorded().values() if row.name in entries}
+    return Room(row.name, max(available, default=0), _measured(row, link=False), row.cell("multipliers") is not None)
 
 
 def room_of_board(row: Board, *, link: bool = True) -> Room:

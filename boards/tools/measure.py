@@ -32,7 +32,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,10 @@ _NEXTPNR = "import sys; from yowasp_nextpnr_{0} import run_nextpnr_{0} as run; s
 
 @dataclass(frozen=True)
 class Job:
-    """One Verilog text on one part, placed once per seed; without seeds it is only synthesised and packed."""
+    """One Verilog text on one part, placed once per seed; without seeds it is only synthesised and packed.
+
+    A part without a clock here is only synthesised, whatever the seeds.
+    """
 
     verilog: str
     part: Part
@@ -140,7 +143,7 @@ def tool_versions(parts: Iterable[Part]) -> dict[str, str]:
         step = "synthesis" if package == "pyosys" else "place and route"
         return f"{package}: not installed, and {step} needs it; pip install {package}"
 
-    return versions(["pyosys", *sorted({part.package for part in parts})], missing)
+    return versions(["pyosys", *sorted({part.package for part in parts if not part.no_clock})], missing)
 
 
 # Running a tool ------------------------------------------------------------------------------------------------------
@@ -230,7 +233,9 @@ def _synthesise(place: _Workplace) -> dict[str, int]:
     part = place.job.part
     place.report(f"{place.job.title}: synthesis for {part.name}")
     (place.directory / _SOURCE).write_text(place.job.verilog, encoding="utf-8")
-    place.run("synthesis", _YOSYS, f"read_verilog {_SOURCE}", f"{part.synthesis} -top {_TOP} -json netlist.json")
+    # Not every synthesis command writes the netlist itself.
+    commands = (f"read_verilog {_SOURCE}", f"{part.synthesis} -top {_TOP}", "write_json netlist.json")
+    place.run("synthesis", _YOSYS, *commands)
     path = place.directory / "netlist.json"
     netlist = json.loads(path.read_text())
     top = netlist["modules"][_TOP]
@@ -270,8 +275,10 @@ def _nextpnr(place: _Workplace, *arguments: str) -> dict[str, Any]:
 
 def _pack(place: _Workplace, netlist: Mapping[str, int]) -> dict[str, dict[str, int]]:
     """Cells used and available, by the names of the part's row."""
-    place.report(f"{place.job.title}: packing for {place.job.part.name}")
-    utilization = _nextpnr(place, "--pack-only")["utilization"]
+    utilization = {}
+    if not place.job.part.no_clock:
+        place.report(f"{place.job.title}: packing for {place.job.part.name}")
+        utilization = _nextpnr(place, "--pack-only")["utilization"]
     used, available = {}, {}
     for cell in place.job.part.cells:
         if cell.placed is None:
@@ -318,7 +325,7 @@ def _place(place: _Workplace, seed: int) -> dict[str, Any]:
 def _key(job: Job, installed: Mapping[str, str]) -> str:
     part = job.part
     cells = [(cell.name, cell.placed, cell.netlist) for cell in part.cells]
-    tools = {package: installed[package] for package in ("pyosys", part.package)}
+    tools = {package: installed[package] for package in ("pyosys", part.package) if package in installed}
     # A change of the rewrite changes the result, as a new version of a tool does.
     rewrite = inspect.getsource(hard_registers) if part.family == "ecp5" else ""
     facts = [
@@ -373,6 +380,7 @@ def measure(jobs: Sequence[Job], *, workers: int = 2, progress: Progress | None 
     Raises `MissingTool` before anything runs, and `ToolFailure` for the first tool that fails; the others are ended
     then, as they are when the caller is interrupted.
     """
+    jobs = [replace(job, seeds=()) if job.part.no_clock else job for job in jobs]
     installed = tool_versions(job.part for job in jobs)
     processes = _Processes()
     events: queue.SimpleQueue[str | int] = queue.SimpleQueue()  # progress is called from here, never from a worker

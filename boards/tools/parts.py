@@ -1,4 +1,4 @@
-"""The FPGAs that a head is measured on, one row each.
+"""The FPGAs that a head is measured on, one row each: `PARTS` are placed and have a clock, of `CELLS_ONLY` cells are counted.
 
 A part is everything that a measurement depends on besides the Verilog: the synthesis command, the arguments of place
 and route, and what the cells of the fabric are called. Adding a part is adding a row to `PARTS`.
@@ -11,7 +11,7 @@ from typing import Literal
 from softstream.hw.config.config import nearest
 from softstream.hw.errors import UserError
 
-__all__ = ["PARTS", "Cell", "Limit", "Part", "part"]
+__all__ = ["CELLS_ONLY", "PARTS", "Cell", "Limit", "Part", "part", "part_of_any_kind"]
 
 Group = Literal["logic", "registers", "memory", "multipliers"]
 
@@ -49,18 +49,20 @@ class Part:
 
     name: str
     title: str
-    family: Literal["ice40", "ecp5"]
+    family: Literal["ice40", "ecp5", "xilinx", "cyclonev", "nexus", "gatemate", "gowin", "machxo2"]
     synthesis: str
     """The yosys command, without `-top` and `-json`."""
-    arguments: tuple[str, ...]
+    arguments: tuple[str, ...] = ()
     """Arguments of nextpnr that choose the part."""
-    target_mhz: int
+    target_mhz: int = 0
     """What place and route is asked for: above what a head reaches, so that it never stops trying early."""
     cells: tuple[Cell, ...]
-    keep_ports: bool
+    keep_ports: bool = True
     """Whether nextpnr can leave the ports of the top alone (`--out-of-context`). Otherwise every port but the clock is
     taken off the netlist first: no IO cell is placed, and no pad pulls the logic towards the edge."""
-    limits: tuple[Limit, ...]
+    limits: tuple[Limit, ...] = ()
+    no_clock: str = ""
+    """Why the part has no clock here; empty where place and route measures one."""
 
     @property
     def block_bits(self) -> int:
@@ -82,6 +84,11 @@ class Part:
     def synthesis_options(self) -> str:
         """The options of the synthesis command, for flows that bring the command's name themselves."""
         return self.synthesis.partition(" ")[2]
+
+    @property
+    def counted(self) -> list[str]:
+        """The kinds of cells that hold no other kind, and are not inside one."""
+        return [cell.name for cell in self.cells if cell.placed or self.no_clock]
 
     def cell(self, group: Group) -> Cell | None:
         """The cell that stands for `group`, or None where the part has none."""
@@ -109,6 +116,124 @@ _HX_SHEET = "iCE40 LP/HX family data sheet (FPGA-DS-02029)"
 _UP_SHEET = "iCE40 UltraPlus family data sheet (FPGA-DS-02008)"
 # Its table of block RAM and multipliers is of the fastest grade alone: a slower grade is at most as fast.
 _ECP5_SHEET = "ECP5 family data sheet (FPGA-DS-02012), speed 8, the fastest grade"
+
+_NO_FLOW = "the Python package index has no place and route for it"
+_NOT_PLACED = "it is synthesised and not placed"
+
+_XILINX_CELLS = (
+    Cell("LUT", "LUTs of up to 6 inputs", "logic", netlist=("LUT[1-6]", "INV")),
+    Cell("CARRY", "carry chains of 4 or 8 bits", netlist=("CARRY[48]",)),
+    Cell("MUX", "multiplexers behind LUTs", netlist=("MUXF[789]",)),
+    Cell("FF", "flip-flops", "registers", netlist=("FD[RSCP]E",)),
+    Cell("SRL", "shift registers in LUTs", netlist=("SRL*",)),
+    Cell("LUTRAM", "distributed RAMs, of several LUTs each", netlist=("RAM32*", "RAM64*", "RAM128*", "RAM256*")),
+    Cell("RAMB18", "block RAMs of 18 Kbit", "memory", netlist=("RAMB18*",)),
+    Cell("RAMB36", "block RAMs of 36 Kbit", netlist=("RAMB36*",)),
+    Cell("DSP48", "multiplier-accumulators", "multipliers", netlist=("DSP48*",)),
+)
+
+CELLS_ONLY: dict[str, Part] = {
+    row.name: row
+    for row in (
+        Part(
+            name="xc7a35t",
+            title="AMD Artix-7 XC7A35T",
+            family="xilinx",
+            synthesis="synth_xilinx -family xc7 -flatten -noiopad -noclkbuf",
+            cells=_XILINX_CELLS,
+            no_clock=_NO_FLOW,
+        ),
+        Part(
+            name="xcku5p",
+            title="AMD Kintex UltraScale+ XCKU5P",
+            family="xilinx",
+            synthesis="synth_xilinx -family xcup -flatten -noiopad -noclkbuf",
+            cells=_XILINX_CELLS,
+            no_clock=_NO_FLOW,
+        ),
+        Part(
+            name="5cseba6",
+            title="Intel Cyclone V 5CSEBA6",
+            family="cyclonev",
+            synthesis="synth_intel_alm -family cyclonev",
+            cells=(
+                Cell(
+                    "ALUT", "LUTs of up to 6 inputs, two to an ALM", "logic", netlist=("MISTRAL_ALUT*", "MISTRAL_NOT")
+                ),
+                Cell("FF", "flip-flops", "registers", netlist=("MISTRAL_FF",)),
+                Cell("MLAB", "distributed RAMs", netlist=("MISTRAL_MLAB",)),
+                Cell("M10K", "block RAMs of 10 Kbit", "memory", netlist=("MISTRAL_M10K",)),
+                Cell("MUL", "multipliers", "multipliers", netlist=("MISTRAL_MUL*",)),
+            ),
+            no_clock=_NO_FLOW,
+        ),
+        Part(
+            name="lifcl-40",
+            title="Lattice CrossLink-NX LIFCL-40 (Nexus)",
+            family="nexus",
+            synthesis="synth_nexus -family lifcl -noiopad",
+            cells=(
+                Cell("LUT4", "LUTs of 4 inputs", "logic", netlist=("LUT4", "INV")),
+                Cell("CCU2", "carry cells of 2 bits", netlist=("CCU2",)),
+                Cell("WIDEFN9", "multiplexers behind LUTs", netlist=("WIDEFN9",)),
+                Cell("FF", "flip-flops", "registers", netlist=("FD1P3*",)),
+                Cell("DPR16X4", "distributed RAMs", netlist=("DPR16X4",)),
+                Cell("EBR", "block RAMs of 18 Kbit", "memory", netlist=("DP16K", "PDP16K", "PDPSC16K", "SP16K")),
+                Cell("MULT", "multipliers", "multipliers", netlist=("MULT*",)),
+            ),
+            no_clock=_NOT_PLACED,
+        ),
+        Part(
+            name="ccgm1a1",
+            title="Cologne Chip GateMate CCGM1A1",
+            family="gatemate",
+            synthesis="synth_gatemate -noiopad -noclkbuf",
+            cells=(
+                Cell("LUT", "LUTs of up to 4 inputs", "logic", netlist=("CC_LUT[1-4]", "CC_L2T*", "CC_MX*")),
+                Cell("ADDF", "full adders", netlist=("CC_ADDF",)),
+                Cell("FF", "flip-flops", "registers", netlist=("CC_DFF",)),
+                Cell("BRAM20K", "block RAMs of 20 Kbit", "memory", netlist=("CC_BRAM_20K",)),
+                Cell("BRAM40K", "block RAMs of 40 Kbit", netlist=("CC_BRAM_40K",)),
+                Cell("MULT", "multipliers, of the fabric's cells", "multipliers", netlist=("CC_MULT",)),
+            ),
+            no_clock=_NOT_PLACED,
+        ),
+        Part(
+            name="gw1nr-9",
+            title="Gowin GW1NR-9",
+            family="gowin",
+            synthesis="synth_gowin -family gw1n",
+            cells=(
+                Cell("LUT", "LUTs of up to 4 inputs", "logic", netlist=("LUT[1-4]",)),
+                Cell("ALU", "adder cells", netlist=("ALU",)),
+                Cell("MUX2", "multiplexers behind LUTs", netlist=("MUX2*",)),
+                Cell("FF", "flip-flops", "registers", netlist=("DFF*",)),
+                Cell("RAM16", "distributed RAMs", netlist=("RAM16*",)),
+                Cell("BSRAM", "block RAMs of 18 Kbit", "memory", netlist=("SP", "SPX9", "SDP*", "DP*", "pROM*")),
+                Cell("MULT", "multipliers", "multipliers", netlist=("MULT*",)),
+            ),
+            no_clock=_NOT_PLACED,
+        ),
+        Part(
+            name="lcmxo2-7000",
+            title="Lattice MachXO2 LCMXO2-7000",
+            family="machxo2",
+            synthesis="synth_lattice -family xo2",
+            cells=(
+                Cell("LUT4", "LUTs of 4 inputs", "logic", netlist=("LUT4",)),
+                Cell("CCU2D", "carry cells of 2 bits", netlist=("CCU2D",)),
+                Cell("MUX", "multiplexers behind LUTs", netlist=("PFUMX", "L6MUX21")),
+                Cell("FF", "flip-flops", "registers", netlist=("TRELLIS_FF",)),
+                Cell("DPR16X4", "distributed RAMs", netlist=("TRELLIS_DPR16X4",)),
+                Cell("DP8KC", "block RAMs of 9 Kbit", "memory", netlist=("DP8KC", "PDPW8KC")),
+            ),
+            no_clock=_NOT_PLACED,
+        ),
+    )
+}
+"""Parts whose cells Yosys' synthesis counts, before packing. None of them says whether a head fits."""
+
+_VENDOR_NAMES = {"ice40hx8k": "hx8k", "ice40up5k": "up5k", "lfe5u-25f": "ecp5-25k"}
 
 PARTS: dict[str, Part] = {
     row.name: row
@@ -164,8 +289,21 @@ PARTS: dict[str, Part] = {
 
 
 def part(name: str) -> Part:
-    """The row of `PARTS` called `name`. Raises `UserError` naming the nearest where there is none."""
-    if name not in PARTS:
-        known = ", ".join(PARTS)
-        raise UserError(f"unknown part '{name}'{nearest(name, tuple(PARTS))}: must be one of {known}; for example hx8k")
-    return PARTS[name]
+    """The row of `PARTS` called `name`, which may be the vendor's. Raises `UserError` naming the nearest where there is none."""
+    return _row(name, PARTS)
+
+
+def part_of_any_kind(name: str) -> Part:
+    """The row of `PARTS` or of `CELLS_ONLY`. Raises `UserError` as `part` does."""
+    return _row(name, {**PARTS, **CELLS_ONLY})
+
+
+def _row(name: str, rows: Mapping[str, Part]) -> Part:
+    row = rows.get(_VENDOR_NAMES.get(name.lower(), name.lower()))
+    if row is None:
+        known = ", ".join(rows)
+        likely = nearest(name, (*rows, *_VENDOR_NAMES))
+        reason = f" has cells and no clock, because {CELLS_ONLY[name].no_clock}" if name in CELLS_ONLY else ""
+        begin = f"part '{name}'{reason}" if reason else f"unknown part '{name}'{likely}"
+        raise UserError(f"{begin}: must be one of {known}; for example hx8k")
+    return row

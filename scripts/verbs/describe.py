@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from softstream.boards.tools.measure import Job, measure
+from softstream.boards.tools.parts import part_of_any_kind
 from softstream.hw.config.config import KEYS, Config
 from softstream.hw.plan.derive import plan
 from softstream.scripts.console import Console
@@ -9,13 +13,23 @@ from softstream.scripts.console import Console
 __all__ = ["describe"]
 
 
-def describe(config: Config, console: Console, *, every_key: bool = False) -> None:
+def describe(config: Config, console: Console, *, every_key: bool = False, part_name: str | None = None) -> None:
     """Prints the plan: stages, formats, latency and interval with their values, tables, error bound in ulp.
 
-    Of the configuration it prints the keys that have an effect, or with `every_key` all.
+    Of the configuration it prints the keys that have an effect, or with `every_key` all. For a part without a clock it also
+    prints the cells that synthesis counts; those of the others are in the tables of the presets.
     """
     derived = plan(config)
-    console.document(derived.to_json())
+    row = None if part_name is None else part_of_any_kind(part_name)
+    cells: Mapping[str, int] = {}
+    if row is not None and row.no_clock:
+        from softstream.hw.verilog import synthesis_verilog  # Amaranth, which a plan does without
+
+        with console.progress("synthesising") as progress:
+            [measured] = measure([Job(synthesis_verilog(config), row, ())], progress=progress)
+        cells = measured.cells
+    extra = {"part": row.name, "cells": dict(cells), "no_clock": row.no_clock} if row is not None and cells else {}
+    console.document({**derived.to_json(), **extra})
     _keys(config, console, every_key)
     console.table(
         "stages, in data-path order",
@@ -26,6 +40,10 @@ def describe(config: Config, console: Console, *, every_key: bool = False) -> No
     )
     header, rows = derived.cycle_table()
     console.table(derived.cycle_text, header, rows, right=header)
+    if row is not None and cells:
+        rows = [(cell.name, str(cells[cell.name]), cell.meaning) for cell in row.cells]
+        console.table(f"cells on {row.title}, before packing", ("cell", "number", "meaning"), rows, right=("number",))
+        console.line(f"no clock on {row.name}: {row.no_clock}")
     for line in derived.notes():
         console.line(line)
     console.line(

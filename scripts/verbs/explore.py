@@ -37,7 +37,7 @@ from typing import Any
 from softstream.boards.flow.capacity import room_of_part
 from softstream.boards.tools.measure import Job, measure, tool_versions
 from softstream.boards.tools.parts import Part
-from softstream.boards.tools.parts import part as find_part
+from softstream.boards.tools.parts import part_of_any_kind as find_part
 from softstream.hw.cache import load_value, store_value
 from softstream.hw.cache import root as cache_root
 from softstream.hw.config.config import KEYS, Config, nearest, parse_setting
@@ -657,7 +657,7 @@ class Exploration:
         """The cells of a point, by kind, or its bits."""
         if not self.how.synthesise:
             return f"{point.logic}"
-        counted = [cell.name for cell in self.part.cells if cell.placed]
+        counted = self.part.counted
         return ", ".join(f"{point.cells[name]} {name}" for name in counted if point.cells.get(name))
 
     def described(self, point: Point) -> str:
@@ -705,7 +705,7 @@ class Exploration:
 
     def csv(self) -> str:
         """Every point as a line of comma-separated values, with the swept keys first; empty where there is no value."""
-        kinds = [cell.name for cell in self.part.cells if cell.placed] if self.how.synthesise else []
+        kinds = self.part.counted if self.how.synthesise else []
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         own = (
@@ -821,7 +821,10 @@ def explored(
 
     Raises `UserError` for settings, limits and scores that will not do.
     """
-    part, room = find_part(part_name), room_of_part(part_name)
+    part = find_part(part_name)
+    if part.no_clock and how.synthesise and how.place:
+        raise UserError(f"--part {part.name}: no clock, because {part.no_clock}; --no-place measures its cells")
+    room = None if part.no_clock else room_of_part(part.name)
     _check_wish(wish, part, how, given)
     grid = sweep(base, settings, room, given)
     by_config: Mapping[Config, Fidelity] = {}

@@ -12,7 +12,7 @@ from typing import Any
 import tomli_w
 
 import softstream
-from softstream.boards.tools.parts import Part, part
+from softstream.boards.tools.parts import Part, part_of_any_kind
 from softstream.hw.config.config import Config
 from softstream.hw.plan.derive import Plan, plan
 from softstream.hw.plan.ports import Port
@@ -43,19 +43,18 @@ def texts(
     """
     name = default_name(config) if name is None else name
     derived = plan(config)
-    row = None if part_name is None else part(part_name)
+    row = None if part_name is None else part_of_any_kind(part_name)
     technology = row.family if row is not None and row.family in TECHNOLOGIES else None
     generated = generated_text(
         config, name, initial_values=initial_values, memory_init=memory_init, technology=technology
     )
-    text = f"{_header(config, name, row)}\n//\n{generated.verilog}"
+    text = f"{_header(config, name, row if technology else None)}\n//\n{generated.verilog}"
     accompanying = artefact_files(GeneratedHead(derived, name, f"{name}.v", tuple(generated.files)), artefacts)
     document = manifest(derived, text, name)
     document["verilog"] |= {
         "initial_values": initial_values,
         "memory_init": memory_init,
         "memory_files": sorted(generated.files),
-        "part": part_name,
         "technology": technology,
     }
     document |= {"artefacts": {artefact: sorted(files) for artefact, files in accompanying.items()}}

@@ -184,6 +184,8 @@ def test_describe_and_generate_name_the_picked_profile_and_write_only_it(capsys,
         "softmax-int8-log",
         "--set",
         f"profile={expected.profile}",
+        "--part",
+        "ecp5-25k",
         "-o",
         str(tmp_path / "given"),
     )

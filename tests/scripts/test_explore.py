@@ -593,3 +593,27 @@ def test_if_nothing_fits_the_smallest_point_and_a_measured_remedy_are_named():
     room = Room("a part", 1000, (Measured(fitting, 900, 50.0),))
     with pytest.raises(UserError, match=r"the smallest has 9000 logic cells; .* for example profile=small$"):
         answer(points, Wish(), room)
+
+
+# A part without a clock ----------------------------------------------------------------------------------------------
+
+
+def test_a_part_without_a_clock_has_cells_alone(capsys):
+    def output(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments, "--part", "ccgm1a1"])
+        return ended.value.code or 0, capsys.readouterr()
+
+    code, printed = output("explore", "--preset", "digits-argmax")
+    assert code == 2
+    assert "error: --part ccgm1a1: no clock, because it is synthesised" in printed.err
+    argmax = ("--set", "mode=argmax", "--set", "score_width=2", "--json")
+    code, printed = output("explore", *argmax, "--no-place", "--sweep", "max_length=2,3")
+    assert code == 0, printed.err
+    points = json.loads(printed.out)["points"]
+    assert all(point["cells"]["FF"] > 0 and point["fmax_mhz"] is None for point in points)
+    code, printed = output("describe", *argmax, "--set", "max_length=2")
+    described = json.loads(printed.out)
+    assert described["cells"] == points[0]["cells"]
+    assert described["part"] == "ccgm1a1"
+    assert described["no_clock"]

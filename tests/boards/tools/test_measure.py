@@ -1,5 +1,6 @@
 """Synthesis, place and route: counts, cached results and failures."""
 
+import fnmatch
 import importlib.metadata
 import os
 import signal
@@ -14,7 +15,7 @@ import pytest
 
 from softstream.boards.tools import measure as toolchain
 from softstream.boards.tools.measure import Job, measure
-from softstream.boards.tools.parts import PARTS, part
+from softstream.boards.tools.parts import CELLS_ONLY, PARTS, part, part_of_any_kind
 from softstream.hw.errors import MissingTool, ToolFailure, UserError
 from softstream.hw.verilog import TOP
 
@@ -82,6 +83,58 @@ def test_every_part_is_a_row_of_its_own_name_and_an_unknown_one_is_refused():
     assert all(part(name).name == name for name in PARTS)
     with pytest.raises(UserError, match=r"unknown part 'hx8' \(did you mean 'hx8k'\?\): must be one of hx8k, "):
         part("hx8")
+
+
+def test_a_part_without_a_clock_is_found_where_cells_are_enough():
+    assert all(part_of_any_kind(name).name == name and row.no_clock for name, row in CELLS_ONLY.items())
+    assert part("LFE5U-25F") is PARTS["ecp5-25k"]
+    with pytest.raises(UserError, match=r"part 'xc7a35t' has cells and no clock, because .*: must be one of hx8k, "):
+        part("xc7a35t")
+    with pytest.raises(
+        UserError, match=r"unknown part 'xc7a35' \(did you mean 'xc7a35t'\?\): must be one of hx8k, .*xc7a35t, "
+    ):
+        part_of_any_kind("xc7a35")
+
+
+# An adder, a counter, a table in block RAM, a product: a cell of every group.
+GROUPS = """
+module softstream_top(input aclk, input [9:0] address, input write, input [15:0] d, output reg [15:0] q, output reg [31:0] p);
+  reg [15:0] memory [0:1023];
+  reg [15:0] read;
+  always @(posedge aclk) begin
+    if (write) memory[address] <= d;
+    read <= memory[address];
+    q <= read + d;
+    p <= {q, d} ^ q * d;
+  end
+endmodule
+"""
+IGNORED = {
+    *("$scopeinfo", "IBUF", "OBUF", "GND", "VCC", "VLO", "VHI", "MISTRAL_IB", "MISTRAL_OB", "MISTRAL_CLKBUF"),
+}
+"""Cells of pins and constants."""
+
+
+@pytest.mark.parametrize(
+    "row",
+    [pytest.param(row, marks=[] if name == "ccgm1a1" else [pytest.mark.long]) for name, row in CELLS_ONLY.items()],
+)
+def test_every_cell_of_a_part_without_a_clock_belongs_to_a_kind(row, empty_cache, monkeypatch):
+    types = {}
+    synthesise = toolchain._synthesise
+    monkeypatch.setattr(toolchain, "_synthesise", lambda place: types.update(synthesise(place)) or types)
+    [result] = measure([Job(GROUPS, row, seeds=(1, 2))])
+    assert result.placements == ()
+    assert result.fmax_mhz is None
+    assert not result.available
+    kinds = [[kind for kind in types if fnmatch.fnmatchcase(kind, p)] for cell in row.cells for p in cell.netlist]
+    counted = [kind for matching in kinds for kind in matching]
+    assert len(counted) == len(set(counted))
+    assert set(types) - set(counted) <= IGNORED
+    for group in ("logic", "registers", "memory", "multipliers"):
+        cell = row.cell(group)
+        assert (cell is None) == (row.family == "machxo2" and group == "multipliers")
+        assert cell is None or result.cells[cell.name] > 0
 
 
 def test_the_top_has_the_name_that_the_generator_gives_it():
