@@ -142,7 +142,14 @@ def _remedy(config: Config, row: Board, link: bool) -> str:
             names = [name for name in fitting_presets(row, link=link) if PRESETS[name].mode == config.mode]
             return f"--preset {(names or [row.preset])[0]}"
         changes |= more
-    return " ".join(f"--set {key}={list(value) if key == 'groups' else value}" for key, value in changes.items())
+    return " ".join(f"--set {key}={_setting(value)}" for key, value in changes.items())
+
+
+def _setting(value: Any) -> str:
+    """A value as `--set` takes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(list(value) if isinstance(value, tuple) else value)
 
 
 def _is_known_to_fit(config: Config, row: Board, link: bool) -> bool:

@@ -56,9 +56,12 @@ def mhz_text(value: float | None) -> str:
 
 
 def verify(simulated: Mapping[str, np.ndarray], model: Mapping[str, np.ndarray]) -> None:
-    """Raises `Mismatch` with the first difference between two results, array by array."""
-    for name, expected in model.items():
-        actual = simulated[name]
+    """Raises `Mismatch` with the first difference between two results, for each array of the simulated streams.
+
+    The model has the winner even where the hardware leaves its stream out.
+    """
+    for name, actual in simulated.items():
+        expected = model[name]
         if actual.shape != expected.shape:
             raise Mismatch(f"{name}: the Verilog gave shape {actual.shape}, the model {expected.shape}")
         different = np.argwhere(actual != expected)

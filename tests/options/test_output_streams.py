@@ -7,10 +7,14 @@ from support.head_bench import check_head
 from softstream.hw.config.config import Config
 from softstream.hw.config.modes import MODES
 from softstream.hw.config.presets import PRESETS
+from softstream.hw.errors import Mismatch
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import outputs, result_outputs, top_ports
+from softstream.scripts.measure.heads import verify
 from softstream.sim.beats import due_beats, unpack
 from softstream.sim.golden import golden
+from softstream.sim.simulators.runner import run_rtl
+from softstream.sim.simulators.toolbox import installed_simulators
 from softstream.sim.stimulus import corner_vectors
 
 CONFIGS = {
@@ -74,6 +78,18 @@ def test_the_last_field_is_extended_by_its_sign() -> None:
     assert words.tolist() == [[1, -3], [1, 9]]
     index, score = unpack(outputs(config)[0], [beat[0] for beat in beats])
     assert (index.ravel().tolist(), score.ravel().tolist()) == ([1, 1], [-3, 9])
+
+
+def test_the_verilog_without_winners_is_compared_in_all_that_it_has() -> None:
+    config = Config(max_length=4, score_width=4, profile="small", normaliser="none", winner=False)
+    scores = np.random.default_rng(3).integers(-8, 8, (12, 4))
+    simulator = "icarus" if "icarus" in installed_simulators() else "auto"
+    arrays, model = run_rtl(config, scores, simulator=simulator), dict(golden(config, scores))
+    assert set(arrays) == {"probabilities", "overlong"}
+    verify(arrays, model)
+    model["probabilities"] = model["probabilities"] ^ 1
+    with pytest.raises(Mismatch, match=r"^probabilities\[0, 0\]: the Verilog gave"):
+        verify(arrays, model)
 
 
 def test_a_packet_of_many_vectors_gives_the_results_of_each() -> None:

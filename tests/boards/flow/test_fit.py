@@ -125,10 +125,9 @@ def test_streams_that_a_link_lacks_are_refused():
     check_fit(Config(mode="sample"), board("icebreaker"))
     with pytest.raises(UserError, match=r"^lanes = 4 on icebreaker: a board's scores come one at a time; .* lanes=1$"):
         make_plan(ARGMAX.replace(lanes=4), board("icebreaker"), demo=DEMO)
-    with pytest.raises(
-        UserError, match=r"^winner = false on icebreaker: a board's link sends the winner of each vector"
-    ):
-        check_fit(Config(winner=False, max_length=16), board("icebreaker"))
+    winner = r"^winner = false on icebreaker: a board's link sends the winner of each vector; .* winner=true$"
+    with pytest.raises(UserError, match=winner):
+        check_fit(preset("digits-softmax").replace(winner=False), board("icebreaker"))
 
 
 @pytest.mark.parametrize("mode", ["hardmax", "sigmoid"])
