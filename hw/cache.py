@@ -100,7 +100,9 @@ def _writable(folder: Path) -> Path:
         reason,
         temporary,
     )
-    return temporary
+    # The WebAssembly runtime of Yosys and nextpnr has a cache of its own beside ours, and tools inherit the place.
+    os.environ["XDG_CACHE_HOME"] = str(temporary)
+    return temporary / folder.name
 
 
 def _obstacle(folder: Path) -> str | None:

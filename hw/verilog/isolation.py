@@ -4,6 +4,8 @@ import contextlib
 import os
 from collections.abc import Iterator
 
+from softstream.hw import cache
+
 __all__ = ["pinned_tools"]
 
 
@@ -13,6 +15,7 @@ def pinned_tools() -> Iterator[None]:
 
     By default Amaranth takes a `yosys` on PATH, and options of platforms from variables `AMARANTH_…`.
     """
+    cache.root()  # before that Yosys starts, which cannot do without a cache that can be written
     overrides = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("AMARANTH_")}
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"
     try:

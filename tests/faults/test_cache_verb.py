@@ -124,7 +124,7 @@ def test_a_home_that_cannot_be_written_has_a_temporary_cache_and_one_line(home, 
         place = tmp_path / "tmp" / f"softstream-cache-{os.geteuid()}"
         assert line.startswith("cache ")
         assert f"; {place} is used instead; XDG_CACHE_HOME sets another place" in line
-    assert (place / "explore" / "a").exists()
+    assert (place / "softstream" / "explore" / "a").exists()
     assert place.stat().st_mode & 0o777 == 0o700
 
 
@@ -135,3 +135,23 @@ def test_a_temporary_cache_of_somebody_else_is_not_used(tmp_path, monkeypatch):
     place = cache._temporary_root()
     assert place.name != f"softstream-cache-{os.geteuid()}"
     assert place.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("home", ["/dev/null", "/proc/none"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["generate", "argmax-int8", "-o", "head"],
+        ["explore", "digits-argmax", "--sweep", "max_length=2", "--no-place"],
+        ["build", "--board", "icestick", "digits-argmax", "--plan-only", "-o", "plan"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_verbs_work_without_a_home(arguments, home, tmp_path):
+    environment = {name: text for name, text in os.environ.items() if name != "XDG_CACHE_HOME"}
+    environment |= {"HOME": home, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "softstream", *arguments, "--quiet"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stderr.splitlines()) <= 1
