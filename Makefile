@@ -25,7 +25,7 @@ help:
 	@echo "make test-pythons the same bytes, and some of the tests, under every supported Python of this machine"
 	@echo "make test-torch   the twin in PyTorch against the golden model, in an environment of its own"
 	@echo "make test-boards  whole boards: bitstreams, their decoded form, and the host program at simulated ones"
-	@echo "make prove        the AXI4-Stream law of every preset and every mode, proved on the generated Verilog"
+	@echo "make prove        the law of every preset and all results of small heads, proved on the generated Verilog"
 	@echo "make fuzz         random configurations: bounds, and hardware equal to the model, for SECONDS=60 from SEED=1"
 	@echo "make mutation     hundreds of faults in the Verilog of small heads, and what finds each of them; an hour"
 	@echo "make lint         ruff, and mypy on the public API"
@@ -67,7 +67,7 @@ test-torch: $(TORCH_VENV)/.torch
 	$(TORCH_VENV)/bin/pytest -n 2 --dist worksteal -m torch
 
 prove: $(VENV)/.dev
-	$(BIN)/pytest -n 2 --dist worksteal tests/sim/proofs
+	$(BIN)/python -m softstream.scripts.measure.proofs
 
 test-boards: $(VENV)/.dev
 	$(BIN)/pytest -n 2 --dist loadgroup -m boards

@@ -21,12 +21,14 @@ from softstream.hw.config.config import SECTIONS as SECTIONS_OF_KEYS
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import outputs
+from softstream.scripts.measure import proofs
 from softstream.scripts.measure.peers import PEERS
 from softstream.scripts.measure.recorded import recorded
 from softstream.scripts.reports.bench_report import throughput_plot
 from softstream.scripts.reports.datapath import datapath
 from softstream.scripts.verbs import bench, network
 from softstream.scripts.verbs.presets import PURPOSES, Facts
+from softstream.sim.proofs.whole import shrunk
 
 __all__ = ["FILES", "ROOT", "SECTIONS", "Section", "main", "pages", "rewritten"]
 
@@ -160,6 +162,80 @@ def _peers() -> str:
     )
 
 
+def _answer_of(properties: Sequence[dict[str, Any]], *beginnings: str) -> str:
+    """Whether the properties whose names begin so are proved, or how many cycles hold no fault."""
+    rows = [row for row in properties if row["property"].startswith(beginnings)]
+    if all(row["answer"] == "proved" for row in rows):
+        return "proved"
+    if any(row["answer"] == "refuted" for row in rows):
+        return "**refuted**"
+    depths = [row.get("depth") or 0 for row in rows if row["answer"] == "open"]
+    return f"open; no fault within {min(depths)} cycles" if min(depths) else "open"
+
+
+def _proofs_in_small() -> str:
+    """What is proved of a small head of each mode, and what is open."""
+    rows = []
+    for name, statements in proofs.recorded()["small"].items():
+        whole, twins = (statements.get(key, {}).get("properties", ()) for key in ("whole", "independence"))
+        if not whole or not twins:
+            continue
+        [time] = [row["property"] for row in whole if row["property"].startswith("answer and free input")]
+        config = shrunk(proofs.SMALL[name])
+        rows.append(
+            (
+                name,
+                f"{config.max_length} × {config.score_width} bits",
+                _answer_of(whole, "law"),
+                _answer_of(whole, "results", "at most"),
+                f"{_answer_of(whole, time)} ({time.rpartition('within ')[2]})",
+                _answer_of(twins, "two copies"),
+            )
+        )
+    header = ("head", "size", "law", "results, order, number", "answer and free input", "independence from contents")
+    return _markdown(header, rows)
+
+
+def _proofs_of_presets() -> str:
+    """What is proved of every preset at its full size."""
+    rows = []
+    for name, statements in proofs.recorded()["presets"].items():
+        answers = [
+            _answer_of(statements[key]["properties"], *words) if key in statements else "–"
+            for key, words in (("law", ("law",)), ("independence", ("two copies",)))
+        ]
+        rows.append((f"`{name}`", *answers))
+    return _markdown(("preset", "law", "independence from contents"), rows)
+
+
+def _mutation() -> str:
+    """Faults in the Verilog of small heads, and what finds them."""
+    rows, total = [], [0] * 6
+    for name, faults in proofs.mutation_record().items():
+        both = sum(row["simulation"] and row["proof"] for row in faults)
+        simulation = sum(row["simulation"] and not row["proof"] for row in faults)
+        proof = sum(row["proof"] and not row["simulation"] for row in faults)
+        equal = sum(row["equivalent"] for row in faults)
+        counts = [len(faults), both, simulation, proof, equal, len(faults) - both - simulation - proof - equal]
+        total = [a + b for a, b in zip(total, counts, strict=True)]
+        rows.append((name, *map(str, counts)))
+    rows.append(("all", *map(str, total)))
+    real = total[0] - total[4]
+    table = _markdown(
+        ("head", "changes", "simulation and proof", "simulation alone", "proof alone", "no fault", "undecided"), rows
+    )
+    undecided = [
+        f"- {name}, `{row['module']}`: `{row['original']}` → `{row['fault']}`"
+        for name, faults in proofs.mutation_record().items()
+        for row in faults
+        if not (row["simulation"] or row["proof"] or row["equivalent"])
+    ]
+    share = (
+        f"{100 * (real - total[5]) / real:.1f} % of the {real} changes that are not proved to be no fault are found."
+    )
+    return "\n".join([table, "", share, *(["", "Undecided:", "", *undecided] if undecided else [])])
+
+
 @dataclass(frozen=True)
 class Section:
     """A generated part of a page, between its two markers."""
@@ -178,6 +254,9 @@ SECTIONS: dict[str, Section] = {
     "network": Section("scripts/README.md", _network),
     "bench": Section("boards/measured/README.md", _bench),
     "peers": Section("boards/measured/README.md", _peers),
+    "proofs in small": Section("sim/README.md", _proofs_in_small),
+    "proofs of presets": Section("sim/README.md", _proofs_of_presets),
+    "mutation": Section("sim/README.md", _mutation),
 }
 """Name in the markers → page and content."""
 

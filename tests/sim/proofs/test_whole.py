@@ -32,7 +32,7 @@ def long(*values):
 
 @pytest.mark.parametrize("name", [name if name in SHORT else long(name) for name in PROVED])
 def test_every_result_of_a_small_head_is_proved(name):
-    proof = prove_whole(shrunk(PROVED[name]), seconds=200)
+    proof = prove_whole(shrunk(PROVED[name]), seconds=400)
     assert proof.answer == "proved", proof.verdicts
 
 

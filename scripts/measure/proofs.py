@@ -1,0 +1,149 @@
+"""The proofs that the pages show: the law of every preset, and all that can be said of small heads of every mode.
+
+    python -m softstream.scripts.measure.proofs            # make prove: proves anew and compares with the record
+    python -m softstream.scripts.measure.proofs --write    # and writes the record; names of heads prove these alone
+
+`boards/measured/proofs.json` holds the answers. A statement that the record calls proved must be proved again; a statement that
+is open in the record may become proved. A time-out is open, never proved.
+"""
+
+import argparse
+import json
+import multiprocessing
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from softstream.hw.config.config import Config
+from softstream.hw.config.presets import PRESETS
+from softstream.sim.proofs.independence import prove_independence
+from softstream.sim.proofs.law import prove_law
+from softstream.sim.proofs.proof import Proof
+from softstream.sim.proofs.whole import prove_whole, shrunk
+
+__all__ = ["RECORD", "SMALL", "STATEMENTS", "lost", "mutation_record", "recorded"]
+
+_MEASURED = Path(__file__).resolve().parents[2] / "boards" / "measured"
+RECORD = _MEASURED / "proofs.json"
+
+SMALL: dict[str, Config] = {
+    "argmax, small": Config(mode="argmax", profile="small"),
+    "argmax, small, unsigned": Config(mode="argmax", profile="small", score_signed=False),
+    "argmax, small, masked": Config(mode="argmax", profile="small", mask=True),
+    "argmax": Config(mode="argmax"),
+    "sigmoid, small": Config(mode="sigmoid", profile="small"),
+    "sigmoid": Config(mode="sigmoid"),
+    "softmax, two passes": Config(profile="small", accumulator="two_pass", max_length=2),
+    "softmax, divider": Config(),
+    "softmax, logarithm": Config(normaliser="logarithm"),
+    "softmax, reciprocal": Config(normaliser="reciprocal"),
+    "softmax, small": Config(profile="small"),
+    "log-softmax": Config(mode="log_softmax"),
+    "exponential": Config(mode="exponential"),
+    "hardmax": Config(mode="hardmax"),
+    "Top-K": Config(mode="top_k"),
+    "Top-K with softmax": Config(mode="softmax_top_k"),
+}
+"""Heads that `shrunk` makes small, one of each mode that the ledger follows."""
+
+STATEMENTS: dict[str, Callable[..., Proof]] = {
+    "law": prove_law,
+    "whole": prove_whole,
+    "independence": prove_independence,
+}
+
+_SECONDS = {"law": 60, "whole": 20, "independence": 20}
+"""Limit of each step of each tool. What a quiet core proves at all, it proves in a third of it, but two passes."""
+
+_READING = 300
+
+_LONGER = {"softmax, two passes": 120, "argmax": 120, "argmax, small, masked": 120, "sigmoid": 120}
+
+
+def recorded() -> dict[str, Any]:
+    """The record: `tools`, `small` and `presets`, both head → statement → `answer` and `properties`."""
+    return dict(json.loads(RECORD.read_text(encoding="utf-8")))
+
+
+def mutation_record() -> dict[str, Any]:
+    """What found each fault of `make mutation`: head → rows with `simulation`, `proof` and `equivalent`."""
+    return dict(json.loads((_MEASURED / "mutation.json").read_text(encoding="utf-8")))
+
+
+def _jobs() -> Iterator[tuple[str, str, str, Config, int]]:
+    """(part of the record, head, statement, configuration, seconds)."""
+    for name, config in SMALL.items():
+        for statement in ("whole", "independence"):
+            yield "small", name, statement, shrunk(config), _LONGER.get(name, _SECONDS[statement])
+    for name, config in PRESETS.items():
+        yield "presets", name, "law", config, _SECONDS["law"]
+        if config.mode == "sigmoid":  # of the others the model checker decides it in small only
+            yield "presets", name, "independence", config, _SECONDS["law"]
+
+
+def _prove(job: tuple[str, str, str, Config, int]) -> tuple[str, str, str, dict[str, Any]]:
+    part, name, statement, config, seconds = job
+    proof = STATEMENTS[statement](config, seconds=seconds, reading_seconds=_READING)
+    properties = [
+        {
+            "property": verdict.statement.name,
+            "answer": verdict.answer,
+            **({"cycles": verdict.cycles} if verdict.cycles is not None else {}),
+            **({"depth": verdict.depth} if verdict.depth is not None else {}),
+            "seconds": round(verdict.seconds, 1),
+        }
+        for verdict in proof.verdicts
+    ]
+    row = {"answer": proof.answer, "digest": config.digest, "seconds": round(proof.seconds), "properties": properties}
+    return part, name, statement, row
+
+
+def lost(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Properties that the record before calls proved or reached, and the new one does not."""
+    lines = []
+    for part in ("small", "presets"):
+        for name, statements in before.get(part, {}).items():
+            for statement, row in statements.items():
+                answers = {
+                    entry["property"]: entry["answer"]
+                    for entry in after[part].get(name, {}).get(statement, {}).get("properties", ())
+                }
+                lines += [
+                    f"{name}, {statement}: {entry['property']} was {entry['answer']}, is {answers.get(entry['property'])}"
+                    for entry in row["properties"]
+                    if entry["answer"] in ("proved", "reached") and answers.get(entry["property"]) != entry["answer"]
+                ]
+    return lines
+
+
+def main() -> int:
+    """Proves everything and prints a line for each statement; 1 where one is refuted or no longer proved."""
+    parser = argparse.ArgumentParser(description="The law of every preset, and the proofs of small heads.")
+    parser.add_argument("--write", action="store_true", help=f"write {RECORD.name} anew")
+    parser.add_argument("--jobs", type=int, default=2, help="proofs at the same time")
+    parser.add_argument("heads", nargs="*", help="some of the heads and presets; without any, all")
+    arguments = parser.parse_args()
+    before = recorded() if RECORD.exists() else {}
+    after: dict[str, Any] = {"tools": {"pyosys": version("pyosys")}, "small": {}, "presets": {}}
+    if arguments.heads:
+        after |= {
+            part: {name: dict(rows) for name, rows in before.get(part, {}).items()} for part in ("small", "presets")
+        }
+    jobs = [job for job in _jobs() if not arguments.heads or job[1] in arguments.heads]
+    bad = 0
+    with multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool:
+        for part, name, statement, row in pool.imap(_prove, jobs):
+            after[part].setdefault(name, {})[statement] = row
+            bad += row["answer"] in ("refuted", "vacuous")
+            print(f"{name:32} {statement:13} {row['answer']:8} {row['seconds']:5} s", flush=True)
+            if arguments.write:
+                RECORD.write_text(json.dumps(after, indent=1) + "\n", encoding="utf-8")
+    missing = [] if arguments.write else lost(before, after)
+    print("".join(f"{line}\n" for line in missing), end="")
+    return int(bool(bad or missing))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
