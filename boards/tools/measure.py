@@ -275,7 +275,7 @@ def _nextpnr(place: _Workplace, *arguments: str) -> dict[str, Any]:
 
 def _pack(place: _Workplace, netlist: Mapping[str, int]) -> dict[str, dict[str, int]]:
     """Cells used and available, by the names of the part's row."""
-    utilization = {}
+    utilization: Mapping[str, Any] = {}
     if not place.job.part.no_clock:
         place.report(f"{place.job.title}: packing for {place.job.part.name}")
         utilization = _nextpnr(place, "--pack-only")["utilization"]

@@ -408,7 +408,7 @@ class _ProductBody:
     def lines(self, names: Mapping[str, str]) -> Iterator[str]:
         """The lines of the body."""
         registers = ["OUTPUT", *(("INPUTA", "INPUTB") if self.inputs else ())]
-        parameters = {}
+        parameters: dict[str, str] = {}
         for what in registers:
             parameters |= {
                 f"REG_{what}_CLK": '"CLK0"',
