@@ -68,7 +68,7 @@ class Head(nn.Module):
     `softstream.quantise(…, saturate=True)`, and the codes of the result are those of `softstream.golden`. The gradient is that
     of the exact function at the quantised logits. Results by mode, for logits [..., N]:
 
-    * softmax, log_softmax, sigmoid, exponential, hardmax: real numbers [..., N]; the gradient of hardmax is that of softmax
+    * softmax, cdf, log_softmax, sigmoid, exponential, hardmax: real numbers [..., N]; the gradient of hardmax is that of softmax
     * cross_entropy: losses [...], for `labels` [...]
     * top_k, softmax_top_k: `Largest`
     * sample: the draw of the hardware as a one-hot vector [..., N]; its gradient is that of softmax((x + g) / τ) with the noise g

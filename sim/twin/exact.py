@@ -123,7 +123,7 @@ def _probabilities(config: Config, exponents: Tensor, valid: Tensor, lengths: Te
         within, lengths = within[:: config.ensemble], lengths[:: config.ensemble]
     if config.smooths:
         probabilities = _smoothed(config, probabilities, within)
-    if config.minimum_code:
+    if config.exact_sum and config.minimum_code:
         least, count = config.minimum_code / config.levels, valid.sum(dim=1, keepdim=True)
         probabilities = torch.where(valid, least + (1 - least * count) * probabilities, 0.0)
     if config.probability_floor:
@@ -168,4 +168,8 @@ def exact(
         return hardware * (exponents - exponents.detach()).exp()
     if traits.one_hot:
         return softmax(config, exponents, valid)
-    return _probabilities(config, exponents, valid, lengths)
+    probabilities = _probabilities(config, exponents, valid, lengths)
+    if traits.cumulative:
+        within = torch.arange(valid.shape[1], device=valid.device) < lengths[:, None]
+        return torch.where(within, probabilities.cumsum(dim=1), 0.0)
+    return probabilities

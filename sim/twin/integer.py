@@ -12,7 +12,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.numbers.composition import composition
 from softstream.hw.numbers.groups import Grouping
-from softstream.hw.plan.ports import outputs
+from softstream.hw.plan.ports import result_outputs
 from softstream.sim.twin.modes import MODES, Arrays
 from softstream.sim.twin.options import Composed
 from softstream.sim.twin.stages import Frame, Vectors
@@ -77,7 +77,10 @@ class IntegerHead(nn.Module):
     def _padded(self, arrays: Arrays, columns: int) -> Arrays:
         """The arrays of elements with the columns of the scores, 0 beyond max_length."""
         elements = {
-            field.array for output in outputs(self.vectors_config) if output.per == "element" for field in output.fields
+            field.array
+            for output in result_outputs(self.vectors_config)
+            if output.per == "element"
+            for field in output.fields
         }
         return {
             name: nn.functional.pad(values, (0, columns - values.shape[1])) if name in elements else values
@@ -105,7 +108,7 @@ class Groups:
     def joined(self, results: Arrays, columns: int) -> Arrays:
         """The arrays of groups as arrays of packets: of elements [V, N], of groups [V, G]."""
         arrays: Arrays = {"incomplete": self._tensor(self.numbers.join_groups(~self.numbers.complete))}
-        names = [field.array for output in outputs(self.config) for field in (*output.fields, *output.flags)]
+        names = [field.array for output in result_outputs(self.config) for field in (*output.fields, *output.flags)]
         for name in names:
             if name in results:
                 arrays[name] = self.join(results[name], columns)

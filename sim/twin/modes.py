@@ -123,8 +123,8 @@ class ExactSumSoftmax(Softmax):
         low = quotient_of(((dividend << first) - high * divisor) << (width - first), divisor)
         return ((high << (width - first)) + low).clamp(max=(1 << width) - 1)
 
-    def probabilities(self, vectors: Vectors) -> Tensor:
-        """C_i − C_(i−1), with C_i = F·c_i + floor(K·q_i / 2^T + 1/2)."""
+    def cumulative(self, vectors: Vectors) -> Tensor:
+        """C_i = F·c_i + floor(K·q_i / 2^T + 1/2), [V, N]; elements beyond the last one repeat it."""
         numbers, widths, valid = self.numbers, self.numbers.widths, vectors.taking_part
         exponent, significand = self.exponential(vectors.positions)
         sums = torch.where(valid, significand << exponent, 0).cumsum(dim=1)
@@ -136,8 +136,20 @@ class ExactSumSoftmax(Softmax):
         count = valid.cumsum(dim=1)
         share = numbers.one - numbers.minimum * count[:, -1:]
         half = 1 << (numbers.quotient_width - 1)
-        codes = numbers.minimum * count + ((share * ratios + half) >> numbers.quotient_width)
+        return numbers.minimum * count + ((share * ratios + half) >> numbers.quotient_width)
+
+    def probabilities(self, vectors: Vectors) -> Tensor:
+        """C_i − C_(i−1)."""
+        codes = self.cumulative(vectors)
         return codes.diff(dim=1, prepend=torch.zeros_like(codes[:, :1]))
+
+
+class Cdf(ExactSumSoftmax):
+    """The winner, and the cumulative code of each element."""
+
+    def forward(self, vectors: Vectors) -> Arrays:
+        """Codes [V, N], 0 beyond each length."""
+        return {**self.winner(vectors), "cumulative": torch.where(vectors.valid, self.cumulative(vectors), 0)}
 
 
 def _softmax(config: Config) -> Softmax:
@@ -334,5 +346,6 @@ MODES = {
     "hardmax": Hardmax,
     "top_k": TopK,
     "softmax_top_k": SoftmaxTopK,
+    "cdf": Cdf,
 }
 """Mode → the constructor of its module from a configuration; without the inverse-CDF sampler, which has no gradient."""

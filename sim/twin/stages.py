@@ -109,6 +109,12 @@ class Accumulate(nn.Module):
             # An exact sum adds one table entry for each element.
             terms = np.asarray(significand, dtype=np.int64) << np.asarray(exponent, dtype=np.int64)
             self.register_buffer("terms", table(terms), persistent=False)
+        elif widths.windows:
+            octaves = np.asarray(exponent, dtype=np.int64)
+            window = octaves // widths.reference_step
+            terms = np.asarray(significand, dtype=np.int64) << (octaves - widths.reference_step * window)
+            self.register_buffer("terms", table(terms), persistent=False)
+            self.register_buffer("coarse", table(window), persistent=False)
         else:
             step, fraction = widths.reference_step, widths.accumulator_fraction
             terms = np.asarray(significand) << (
@@ -123,7 +129,21 @@ class Accumulate(nn.Module):
         if self.widths.absolute:
             total = terms.sum(dim=1)
             return torch.zeros_like(total), total
-        return self._referenced(terms, torch.where(valid, self.coarse[positions], 0))
+        coarse = torch.where(valid, self.coarse[positions], 0)
+        return self._two_windows(terms, coarse) if self.widths.windows else self._referenced(terms, coarse)
+
+    def _two_windows(self, terms: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
+        """In two windows of octaves: the terms of the highest one, and those of the next one in coarser steps."""
+        octaves, fraction = self.widths.reference_step, self.widths.significand_fraction
+        highest = window.amax(dim=1)
+        at_top, below = window == highest[:, None], window == highest[:, None] - 1
+        columns = torch.arange(window.shape[1], device=window.device)
+        earlier = columns < at_top.long().argmax(dim=1)[:, None]
+        high = torch.where(at_top, terms, 0).sum(dim=1)
+        low = torch.where(below & earlier, terms, 0).sum(dim=1) >> fraction
+        low = low + torch.where(below & ~earlier, terms >> fraction, 0).sum(dim=1)
+        cut = self.widths.accumulator_fraction
+        return highest, (high << (cut - fraction)) + (low >> (octaves - cut))
 
     def _referenced(self, terms: Tensor, coarse: Tensor) -> tuple[Tensor, Tensor]:
         """Against a running reference: one round for each of its growths, of the terms under it and a shift of the sum."""

@@ -25,6 +25,8 @@ SMOOTH = {
     "log_softmax": Config(mode="log_softmax", **FINE),
     "sigmoid": Config(mode="sigmoid", **{**FINE, "score_width": 10}),
     "exact sum": Config(sum="exact", minimum_code=3, probability_format="UQ1", **{**FINE, "score_width": 11}),
+    "cdf": Config(mode="cdf", probability_format="UQ1", **{**FINE, "score_width": 11}),
+    "windows": Config(accumulator="two_windows", **FINE),
     "floor": Config(probability_floor=0.05, **FINE),
     "gather": Config(smoothing=(1, 2, 0), smoothing_passes=2, **FINE),
     "scatter": Config(smoothing=(1, 3, 2), smoothing_edges="scatter", **FINE),
@@ -56,7 +58,9 @@ def test_values_are_those_of_the_hardware(name):
     assert results.dtype == torch.float64
     for mode in (head.train(), head.eval()):
         assert torch.equal(mode(values), results)
-    primary = {"log_softmax": "log_probabilities", "exponential": "exponentials"}.get(config.mode, "probabilities")
+    primary = {"log_softmax": "log_probabilities", "exponential": "exponentials", "cdf": "cumulative"}.get(
+        config.mode, "probabilities"
+    )
     step = 2.0**-config.probability_width
     np.testing.assert_array_equal(results.reshape(-1, 8).numpy(), expected[primary] * step, err_msg=array)
     for key, values_of_key in head.codes(values).items():
@@ -74,7 +78,7 @@ def test_the_gradient_is_that_of_the_exact_function(name):
     values.requires_grad_()
     (head(values) * weights).sum().backward()
     codes = softstream.quantise(config, values.detach().reshape(-1, 8).numpy(), saturate=True).codes
-    array = "log_probabilities" if config.traits.logarithmic else "probabilities"
+    array = {"log_softmax": "log_probabilities", "cdf": "cumulative"}.get(config.mode, "probabilities")
     lengths, step = np.full(len(codes), 8), 1e-4
 
     def objective(steps: np.ndarray) -> float:
