@@ -54,8 +54,11 @@ class SimulatedBoard:
         directory: Path | None = None,
     ) -> None:
         self._verilog, self._top, self._simulator = verilog, top, simulator
-        self._temporary = processes.TemporaryFolder() if directory is None else None
-        folder = Path(directory).resolve() if self._temporary is None else self._temporary.path  # type: ignore[arg-type]
+        self._temporary: processes.TemporaryFolder | None = None
+        if directory is None:
+            self._temporary = processes.TemporaryFolder()
+            directory = self._temporary.path
+        folder = Path(directory).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         self.job = BoardJob(folder, divisor, os.getpid())
         self.totals: dict[str, int] = {}

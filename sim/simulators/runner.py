@@ -204,8 +204,9 @@ class _Run:
         else:
             self._build = VerilatorBuild(self._verilog, self._top, waves=waves)
         self._keep = directory is not None or waves
-        self._temporary = processes.TemporaryFolder() if directory is None else None
-        if self._temporary is not None:
+        self._temporary: processes.TemporaryFolder | None = None
+        if directory is None:
+            self._temporary = processes.TemporaryFolder()
             directory = self._temporary.path
         else:
             directory = Path(directory).resolve()
