@@ -254,8 +254,8 @@ SECTIONS: dict[str, Section] = {
     "network": Section("scripts/README.md", _network),
     "bench": Section("boards/measured/README.md", _bench),
     "peers": Section("boards/measured/README.md", _peers),
-    "proofs-in-small": Section("sim/README.md", _proofs_in_small),
-    "proofs-of-presets": Section("sim/README.md", _proofs_of_presets),
+    "proofs_in_small": Section("sim/README.md", _proofs_in_small),
+    "proofs_of_presets": Section("sim/README.md", _proofs_of_presets),
     "mutation": Section("sim/README.md", _mutation),
 }
 """Name in the markers → page and content."""
