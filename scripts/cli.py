@@ -382,8 +382,8 @@ _PART = click.option(
     "part_name",
     metavar="PART",
     help=(
-        "The part that profile=auto is picked for: hx8k, up5k, ecp5-25k. For xc7a35t, xcku5p, 5cseba6, lifcl-40, ccgm1a1, "
-        "gw1nr-9 and lcmxo2-7000: the cells."
+        "The part that auto is picked for, and that describe shows the clock of: hx8k, up5k, ecp5-25k. For xc7a35t, xcku5p, "
+        "5cseba6, lifcl-40, ccgm1a1, gw1nr-9 and lcmxo2-7000: the cells."
     ),
 )
 

@@ -35,7 +35,7 @@ from softstream.hw.numbers.logarithm import LogTables, log_tables
 from softstream.hw.numbers.output_levels import Numerators, numerators
 from softstream.hw.numbers.reciprocal import ReciprocalTables, reciprocal_tables
 
-__all__ = ["ACCUMULATOR_LIMIT", "CHORDS", "Numerics", "numerics", "too_many_octaves"]
+__all__ = ["ACCUMULATOR_LIMIT", "CHORDS", "Numerics", "exact_scale", "numerics", "too_many_octaves"]
 
 ACCUMULATOR_LIMIT = 62
 """Bits of the widest accumulator: the golden model computes in 64-bit signed integers and reserves one more bit."""
@@ -253,15 +253,25 @@ def numerics(config: Config) -> Numerics:
     return _numerics_of(config)
 
 
+def _exact_octaves(config: Config) -> int:
+    """Octaves that the scores of an exact sum may span."""
+    return ACCUMULATOR_LIMIT - (config.probability_width + config.guard_width - 1) - ceil_log2(config.max_length)
+
+
+def exact_scale(config: Config) -> float:
+    """The largest `score_scale` of two digits with which the sum of exponentials surely fits an exact accumulator."""
+    # One octave less: a significand that is rounded up to 2 raises the exponent.
+    scale = (_exact_octaves(config) - 1) * math.log(2) / ((1 << config.score_width) - 1) * config.temperature
+    digit = 10.0 ** (math.floor(math.log10(scale)) - 1)
+    return math.floor(scale / digit) * digit
+
+
 def too_many_octaves(config: Config, given: str, alternative: str) -> UserError:
     """The refusal of scores whose exact sum of exponentials is wider than `ACCUMULATOR_LIMIT`: the range that fits."""
-    octaves = ACCUMULATOR_LIMIT - (config.probability_width + config.guard_width - 1) - ceil_log2(config.max_length)
-    # One octave less: a significand that is rounded up to 2 raises the exponent.
-    scale = (octaves - 1) * math.log(2) / ((1 << config.score_width) - 1) * config.temperature
-    digit = 10.0 ** (math.floor(math.log10(scale)) - 1)
+    octaves = _exact_octaves(config)
     return UserError(
         f"{config.scale_text} with {given}: the exact sum of exponentials has room for scores that span {octaves} octaves, in "
-        f"{ACCUMULATOR_LIMIT} bits; score_scale = {math.floor(scale / digit) * digit:.2g} would do, or {alternative}"
+        f"{ACCUMULATOR_LIMIT} bits; score_scale = {exact_scale(config):.2g} would do, or {alternative}"
     )
 
 

@@ -9,6 +9,7 @@ from softstream.boards.tools.parts import part_of_any_kind
 from softstream.hw.config.config import KEYS, Config
 from softstream.hw.plan.derive import plan
 from softstream.scripts.console import Console
+from softstream.scripts.verbs.cost import cost_text, scale_text
 
 __all__ = ["describe"]
 
@@ -16,8 +17,9 @@ __all__ = ["describe"]
 def describe(config: Config, console: Console, *, every_key: bool = False, part_name: str | None = None) -> None:
     """Prints the plan: stages, formats, latency and interval with their values, tables, error bound in ulp.
 
-    Of the configuration it prints the keys that have an effect, or with `every_key` all. For a part without a clock it also
-    prints the cells that synthesis counts; those of the others are in the tables of the presets.
+    Of the configuration it prints the keys that have an effect, or with `every_key` all. With a part it also prints the cells
+    and the clock of this configuration there, or the command that measures them; for a part without a clock, the cells that
+    synthesis counts.
     """
     derived = plan(config)
     row = None if part_name is None else part_of_any_kind(part_name)
@@ -46,6 +48,10 @@ def describe(config: Config, console: Console, *, every_key: bool = False, part_
         console.line(f"no clock on {row.name}: {row.no_clock}")
     for line in derived.notes():
         console.line(line)
+    if scale := scale_text(config):
+        console.line(scale)
+    if row is not None and not row.no_clock:
+        console.line(cost_text(config, row.name))
     console.line(
         f"{len(derived.stages)} stages; softstream generate with the same arguments and -o DIR writes the Verilog"
     )

@@ -65,6 +65,7 @@ __all__ = [
     "Wish",
     "answer",
     "explore",
+    "stored_outcome",
     "pareto",
     "planned",
     "run",
@@ -298,6 +299,15 @@ class _Cache:
     def store(self, config: Config, outcome: Outcome) -> None:
         if "failure" not in outcome:  # a failure is tried again the next time
             store_value(self._path(config), outcome)
+
+
+def stored_outcome(config: Config, part: Part, seeds: tuple[int, ...]) -> Outcome | None:
+    """Cells and clock of a configuration that `explore` measured with these seeds and tools before; None where it did not."""
+    try:
+        signature = _signature(part)
+    except MissingTool:
+        return None
+    return _Cache(part, seeds, signature).load(config)
 
 
 # Engines: each yields (index of the task, outcome) in the order of completion ----------------------------------------

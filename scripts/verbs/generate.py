@@ -21,6 +21,7 @@ from softstream.scripts.console import Console
 from softstream.scripts.emit import ARTEFACTS, artefact_files
 from softstream.scripts.emit.head import GeneratedHead
 from softstream.scripts.output import check_directory, write_directory
+from softstream.scripts.verbs.cost import scale_text
 
 __all__ = ["generate", "manifest", "template", "texts"]
 
@@ -161,4 +162,6 @@ def generate(
     console.line(
         f"latency {plan(config).latency_text} cycles to the first output beat, interval {cycles['interval']} cycles{error}"
     )
+    if scale := scale_text(config):
+        console.line(scale)
     console.done(f"{len(contents)} files written", "softstream simulate, with the same configuration")

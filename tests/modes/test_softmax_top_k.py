@@ -115,7 +115,7 @@ def test_within_the_bound_of_the_softmax(name: str) -> None:
 
 def test_formulas() -> None:
     """A serial divider takes its cycles for the K elements only."""
-    config = Config(mode="softmax_top_k", top_k=3, max_length=16, profile="small")
+    config = Config(mode="softmax_top_k", normaliser="divider", top_k=3, max_length=16, profile="small")
     figures, whole = plan(config), plan(config.replace(mode="softmax"))
     assert figures.latency_formula == "N + 32"
     assert figures.last_output_formula == "N + 11min(N, 3) + 21"

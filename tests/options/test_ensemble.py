@@ -48,7 +48,7 @@ def test_sums_are_scores_in_finer_steps() -> None:
 
 
 def test_the_outputs_of_both_means_are_described() -> None:
-    logits, means = (Config(ensemble=3, ensemble_mean=mean) for mean in ("logits", "probabilities"))
+    logits, means = (Config(ensemble=3, ensemble_mean=mean, guard_bits=4) for mean in ("logits", "probabilities"))
     assert [field.text for field in outputs(logits)[1].fields] == ["index of the maximum", "its score code"]
     assert outputs(logits)[1].fields[1].width == 10
     assert "sum of its 3 probabilities" in outputs(means)[1].fields[1].text

@@ -117,15 +117,17 @@ def test_the_benches_on_the_verilog_pass() -> None:
 
 
 def test_a_floor_that_is_rounded_away_is_warned_of() -> None:
-    assert plan(Config(max_length=16, probability_floor=1 / 64)).warnings == ()
-    [warning] = plan(Config(max_length=16, probability_floor=0.001)).warnings
+    assert plan(Config(normaliser="divider", max_length=16, probability_floor=1 / 64)).warnings == ()
+    [warning] = plan(Config(normaliser="divider", max_length=16, probability_floor=0.001)).warnings
     assert warning.startswith("probability_floor = 0.001 is less than half an ulp: ")
     assert warning.endswith("probability_floor = 0.00391 would be 1 ulp")
-    assert plan(Config(max_length=16, probability_floor=1e-9)).bound_ulp == pytest.approx(0.693, abs=1e-3)
+    assert plan(Config(normaliser="divider", max_length=16, probability_floor=1e-9)).bound_ulp == pytest.approx(
+        0.693, abs=1e-3
+    )
 
 
 def test_the_plan_states_the_floor_in_use() -> None:
-    row = plan(Config(max_length=16, probability_floor=0.01)).stage("floor")
+    row = plan(Config(normaliser="divider", max_length=16, probability_floor=0.01)).stage("floor")
     assert row.computes == "f + (1 − f·N)·p, f = 20·2^−11 = 0.00976562"
 
 
@@ -137,7 +139,7 @@ def test_the_plan_states_the_floor_in_use() -> None:
         ({"probability_floor": float("nan")}, "probability_floor = nan: must be a number"),
         ({"probability_floor": "0.1"}, "probability_floor = '0.1': must be a number"),
         ({"probability_floor": True}, "probability_floor = True: must be a number"),
-        ({"probability_floor": 0.0624}, r"this one becomes 128·2\^−11; probability_floor = 0.0312 would do"),
+        ({"probability_floor": 0.0624, "guard_bits": 4}, r"this one becomes 128·2\^−11; probability_floor = 0.0312 would do"),
         ({"probability_floor": 0.01, "mask": True}, "probability_floor with mask = true: .*; mask = false would do"),
         ({"probability_floor": 0.01, "mode": "log_softmax"}, "floor with mode = 'log_softmax': .*; mode = 'softmax' would do"),
         ({"probability_floor": 0.01, "normaliser": "none"}, "floor with normaliser = 'none': .*; normaliser = 'divider' would"),

@@ -637,7 +637,7 @@ def test_compare_in_words(cli):
 
 
 def raising(monkeypatch, error):
-    def describe(config, console, *, every_key):
+    def describe(config, console, *, every_key, part_name):
         raise error
 
     monkeypatch.setattr("softstream.scripts.verbs.describe.describe", describe)
@@ -902,7 +902,7 @@ def test_a_stdout_of_ascii_gets_escapes_in_the_document():
 
 
 def test_sigterm_ends_like_ctrl_c(monkeypatch, refused):
-    def killed(config, console, *, every_key):
+    def killed(config, console, *, every_key, part_name):
         os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr("softstream.scripts.verbs.describe.describe", killed)
