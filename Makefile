@@ -113,7 +113,7 @@ build/types/softstream: pyproject.toml
 	rm -rf build/types
 	mkdir -p $@
 	for name in hw sim boards scripts; do ln -s ../../../$$name $@/$$name; done
-	for name in __init__.py __main__.py py.typed; do ln -s ../../../scripts/softstream/$$name $@/$$name; done
+	for name in __init__.py __main__.py py.typed torch.py; do ln -s ../../../scripts/softstream/$$name $@/$$name; done
 
 # The stamp comes last: an installation that was interrupted is made anew.
 $(VENV)/.made: scripts/venv.sh

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -51,19 +51,21 @@ class CrossEntropy(nn.Module):
         return losses.sum() if self.reduction == "sum" else losses.sum() / counted.sum()
 
 
-def _carried(config: Config) -> dict[str, object]:
+def _carried(config: Config) -> dict[str, Any]:
     """The keys of a softmax head that its loss has as well."""
     names = (
-        "max_length",
-        "score_width",
-        "score_signed",
-        "score_scale",
-        "score_zero_point",
-        "temperature",
-        "select",
-        "mask",
+        *(
+            "max_length",
+            "score_width",
+            "score_signed",
+            "score_scale",
+            "score_zero_point",
+            "temperature",
+            "select",
+            "mask",
+        ),
+        *("probability_width", "temperature_bits", "temperature_fraction", "ensemble"),
     )
-    names += ("probability_width", "temperature_bits", "temperature_fraction", "ensemble")
     return {"mode": "cross_entropy", **{name: getattr(config, name) for name in names}}
 
 

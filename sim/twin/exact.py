@@ -32,7 +32,7 @@ class StraightThrough(torch.autograd.Function):
         """The gradient passes as it is, so nothing is stored."""
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         """The gradient of the function; the value has none."""
         return gradient, None
 
@@ -45,7 +45,7 @@ class Quantise(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         values: Tensor, scale: float, zero_point: int, low: int, high: int, stops: bool, dtype: torch.dtype
     ) -> tuple[Tensor, Tensor]:
         """(real numbers of the codes, codes as int64); the division is that of float64."""
@@ -62,7 +62,7 @@ class Quantise(torch.autograd.Function):
         ctx.save_for_backward(*([values] if numbers[4] else []))
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, _codes: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor, _codes: Tensor) -> tuple[Tensor | None, ...]:
         """The gradient of the real numbers, 0 where it stops."""
         scale, zero_point, low, high, stops, _ = ctx.numbers
         if stops:
