@@ -37,7 +37,8 @@ class CrossEntropy(nn.Module):
         super().__init__()
         if reduction not in ("mean", "sum", "none"):
             raise UserError(f"reduction = {reduction!r}: must be 'mean', 'sum' or 'none'; 'mean' would do")
-        head = config if config.mode == "cross_entropy" else Config(**_carried(config))
+        is_loss = config.traits.logarithmic and not config.traits.per_element
+        head = config if is_loss else Config(**_carried(config))
         self.head = Head(head, axis=axis, saturated_gradient=saturated_gradient)
         self.reduction, self.ignore_index = reduction, ignore_index
 
