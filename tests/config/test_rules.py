@@ -44,6 +44,8 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "select": ("largest", "smallest"),
     "tie": ("first", "last"),
     "tkeep": (False, True),
+    "winner": (True, False),
+    "padded_outputs": (False, True),
     "probability_format": ("UQ0", "UQ1"),
     "sum": ("rounded", "exact"),
     "minimum_code": (0, 2),

@@ -46,7 +46,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
 
 SIZES = re.compile(
     r"the error bound would be|accumulator would need|octaves need \d+ bits|the exact sum of exponentials has room|"
-    r"against a running reference depends on the order|a sigmoid of more than"
+    r"depends on the order of additions|a sigmoid of more than"
 )
 """Refusals that only the numbers decide: a bound above 1 ulp, a sum or a table that is too wide, lanes with an ordered sum."""
 

@@ -138,7 +138,17 @@ def test_make_targets_exist() -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")])
+WITH_TORCH = "scripts/twin/README.md"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.torch] if page == WITH_TORCH else [])
+        for page in PAGES
+        if blocks(page, "python")
+    ],
+)
 def test_python(page: str, tmp_path: Path) -> None:
     """The Python blocks of a page, one after the other, are a program that runs."""
     program = tmp_path / "page.py"

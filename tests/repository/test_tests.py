@@ -25,6 +25,7 @@ TESTED_ELSEWHERE = {
     "normalisers/power_of_two": "normalisers/test_normalisers",
     "normalisers/reciprocal": "normalisers/test_normalisers",
     "modes/interface": "modes/test_head",
+    "options/no_winner": "options/test_output_streams",
     "options/vector_flags": "options/test_mean_probabilities",
 }
 """Files without behaviour of their own, and rows of a registry → the test that covers them."""

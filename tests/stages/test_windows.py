@@ -6,8 +6,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from stages.test_accumulate import check_sums, edges, two_windows
 from support.configurations import SOFTMAX
+from support.sum_bench import check_sums, edges, two_windows
 
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
