@@ -24,7 +24,8 @@ COVERED = frozenset({
     "clip_maximum", "temperature", "normaliser", "accumulator", "guard_bits", "reference_offset",
     "probability_width", "probability_format", "integer_bits", "sampler", "seed", "mask", "groups",
     "temperature_bits", "temperature_fraction", "probability_floor", "smoothing", "smoothing_edges",
-    "smoothing_passes", "ensemble", "ensemble_mean", "select", "tie", "output_levels", "output_zero_point"
+    "smoothing_passes", "ensemble", "ensemble_mean", "select", "tie", "output_levels", "output_zero_point",
+    "sum", "minimum_code"
 })
 # fmt: on
 """Numeric keys that the C knows. A configuration that sets another one is refused, so that no model is silently wrong."""

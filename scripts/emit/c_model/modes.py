@@ -12,6 +12,7 @@ from softstream.hw.numbers.sigmoid import address_width, sigmoid_codes
 from softstream.hw.numbers.softmax import numerics
 from softstream.hw.numbers.two_pass import differences
 from softstream.hw.numbers.unnormalised import exponential_codes
+from softstream.scripts.emit.c_model.exact_sum import exact_sum_functions
 from softstream.scripts.emit.c_model.normalisers import NORMALISERS, rounded
 from softstream.scripts.emit.c_model.sums import exponential, summed
 from softstream.scripts.emit.c_model.text import filled, table
@@ -77,6 +78,8 @@ def _argmax(config: Config) -> ModeCode:
 def _softmax(config: Config) -> ModeCode:
     if config.accumulator == "two_pass":
         return _two_pass(config)
+    if config.exact_sum:
+        return _running(config, "@difference(&running, @position(vectors, i))", "0")
     widths = numerics(config)
     functions = [exponential(widths), summed(widths), NORMALISERS[config.division](widths)]
     return ModeCode(
@@ -84,6 +87,14 @@ def _softmax(config: Config) -> ModeCode:
         "const @factor_t factor = @factor(@summed(vectors, count));",
         "@probability(factor, @position(vectors, i))",
     )
+
+
+def _running(config: Config, element: str, masked: str) -> ModeCode:
+    return ModeCode(exact_sum_functions(config), "@running_t running = @begun(vectors, count);", element, masked)
+
+
+def _cdf(config: Config) -> ModeCode:
+    return _running(config, "@cumulative(&running, @position(vectors, i))", "(int64_t)running.code")
 
 
 def _two_pass(config: Config) -> ModeCode:
@@ -541,5 +552,6 @@ MODES: dict[str, Callable[[Config], ModeCode]] = {
     "hardmax": _hardmax,
     "top_k": _top_k,
     "softmax_top_k": _softmax_top_k,
+    "cdf": _cdf,
 }
 """Mode → its C."""

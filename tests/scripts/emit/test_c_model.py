@@ -91,6 +91,16 @@ OTHERS = {
     "levels-top-k": Config(mode="softmax_top_k", top_k=3, max_length=7, mask=True, **INT8),
     "levels-sigmoid": Config(mode="sigmoid", max_length=7, mask=True, **INT8),
     "levels-hardmax": Config(mode="hardmax", max_length=7, mask=True, **INT8),
+    "cdf": Config(mode="cdf", probability_format="UQ1", max_length=9),
+    "cdf-masked-groups": Config(
+        mode="cdf", probability_format="UQ1", groups=(3, 5), max_length=5, mask=True, minimum_code=2
+    ),
+    "exact-reciprocal": Config(
+        sum="exact", normaliser="reciprocal", probability_width=13, probability_format="UQ1", max_length=9, mask=True
+    ),
+    "exact-minimum": Config(
+        sum="exact", minimum_code=3, probability_format="UQ1", max_length=9, ensemble=2, score_scale=0.03
+    ),
     "zero-point": Config(max_length=7, output_zero_point=-100),
 }
 
