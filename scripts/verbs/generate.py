@@ -127,6 +127,14 @@ def _listed(ports: Iterable[Port]) -> list[str]:
     return [f"    .{name:<{pad}} ({name}){',' if name != names[-1] else ''}" for name in names]
 
 
+def _holds_another_head(directory: Path, name: str) -> bool:
+    """Whether the manifest of a directory is that of a module with another name."""
+    try:
+        return bool(json.loads((directory / "manifest.json").read_bytes())["verilog"]["module"] != name)
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
 def generate(
     config: Config,
     directory: Path,
@@ -138,15 +146,22 @@ def generate(
     memory_init: str = "inline",
     part_name: str | None = None,
 ) -> None:
-    """Writes the files of `texts` into `directory`: all of them or none."""
+    """Writes the files of `texts` into `directory`: all of them or none.
+
+    `config.toml` and `manifest.json` belong to the first head of a directory. Those of a head with another name are
+    `NAME.toml` and `NAME.json` there, so that several heads share a directory.
+    """
     check_directory("-o", directory)
     name = default_name(config) if name is None else name
     with console.progress("generating"):
         contents = texts(
             config, artefacts, name, initial_values=initial_values, memory_init=memory_init, part_name=part_name
         )
-    write_directory("-o", directory, contents)
     document = json.loads(contents["manifest.json"])
+    if _holds_another_head(directory, name):
+        own = {"config.toml": f"{name}.toml", "manifest.json": f"{name}.json"}
+        contents = {own.get(file, file): content for file, content in contents.items()}
+    write_directory("-o", directory, contents)
     console.document({**document, "directory": str(directory), "files": sorted(contents)})
     for file in contents:
         console.line(f"{directory / file}")

@@ -381,13 +381,29 @@ def test_an_existing_output_survives_a_failed_generation(refused, cli, tmp_path,
     assert cli("generate", *SMALL, "-o", out)[0] == 0
     before = {path.name: path.read_bytes() for path in out.iterdir()}
 
-    def failing(config, name):
+    def failing(*_arguments, **_keywords):
         raise ToolFailure("Yosys ended with exit code 1")
 
-    monkeypatch.setattr("softstream.scripts.verbs.generate.verilog", failing)
+    monkeypatch.setattr("softstream.scripts.verbs.generate.generated_text", failing)
     assert refused("generate", *SMALL, "-o", out, code=1) == "Yosys ended with exit code 1"
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_heads_with_other_names_share_a_directory(cli, tmp_path):
+    out = tmp_path / "out"
+    one, other = (("generate", *SMALL, "--name", name, "-o", out) for name in ("one", "other"))
+    assert cli(*one)[0] == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert {"one.v", "config.toml", "manifest.json"} <= set(before)
+    for _ in range(2):
+        assert cli(*other)[0] == 0
+        both = {path.name: path.read_bytes() for path in out.iterdir()}
+        assert set(both) - set(before) == {"other.v", "other.veo", "other.toml", "other.json"}
+        assert {name: both[name] for name in before} == before
+    assert json.loads(both["other.json"])["verilog"]["module"] == "other"
+    assert cli(*one)[0] == 0
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == both
 
 
 def test_generate_into_a_file_is_refused(refused, scores):
