@@ -28,7 +28,7 @@ __all__ = ["assemble", "build", "main", "restructured"]
 _ROOMS = ("hw", "sim", "boards", "scripts")
 _GROUPS = {
     "Using a head": ("hw/config", "hw/modes", "hw/options", "hw/plan", "hw/numbers"),
-    "Running": ("scripts", "boards", "boards/measured", "boards/link", "sim"),
+    "Running": ("scripts", "scripts/twin", "boards", "boards/measured", "boards/link", "sim"),
     "Contributing": ("hw", "tests", "project/contributing", "project/changelog"),
 }
 """Caption in the site's navigation → pages, by the names of `_document`."""

@@ -21,7 +21,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 REQUIRED = [*PROJECT["dependencies"], *(text for extra in PROJECT["optional-dependencies"].values() for text in extra)]
 ROOMS = ("hw", "sim", "boards", "scripts")
 # What the repository needs and an installed softstream does not: among others the pages and their pictures.
-TREE_ONLY = {"scripts/constraints.txt", "scripts/venv.sh"}
+TREE_ONLY = {"scripts/constraints.txt", "scripts/constraints-torch.txt", "scripts/venv.sh"}
 TREE_ONLY_SUFFIXES = {".md", ".svg", ".png", ".ipynb"}
 
 

@@ -71,6 +71,7 @@ def test_no_arguments_is_help(cli):
         "explore",
         "import",
         *boards,
+        "cache",
         "presets",
         "keys",
         "help",
