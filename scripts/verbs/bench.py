@@ -168,7 +168,7 @@ def _described(variant: Variant) -> Content:
         "interval": derived.interval_formula,
         "cycles": _cycles(config),
     }
-    if config.traits.normalised:
+    if config.traits.normalised and not config.traits.cumulative:
         # The head may output fewer probabilities, but those are the same.
         whole = config.replace(mode="softmax", mask=False, groups=[])
         if config.temperature_bits:

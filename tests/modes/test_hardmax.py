@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from support.beats import beats_of
 from support.configurations import score_vectors
-from support.stream_bench import run_component
+from support.stream_bench import PAUSED, run_component
 
 from softstream.hw.config.config import Config
 from softstream.hw.head import Head
@@ -66,7 +66,7 @@ def test_every_short_vector(lanes: int, profile: str, source: str, sink: str) ->
     assert run.beats == due
 
 
-@pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "never"), ("every3", "random")])
+@pytest.mark.parametrize(("source", "sink"), PAUSED)
 @pytest.mark.parametrize("name", CONFIGS)
 def test_equals_golden(name: str, source: str, sink: str) -> None:
     """One element, ties, all minimum, overlong, short behind long, and random vectors."""

@@ -7,7 +7,7 @@ import pytest
 from support.beats import beats_of
 from support.configurations import SOFTMAX, score_vectors
 from support.head_beats import ranked_beats
-from support.stream_bench import run_component
+from support.stream_bench import PAUSED, run_component
 
 from softstream.hw.config.config import Config
 from softstream.hw.head import Head
@@ -35,7 +35,7 @@ def test_golden_has_the_codes_of_the_softmax(name: str) -> None:
         assert np.array_equal(result["top_probabilities"][row], np.where(np.arange(4) < length, codes, 0))
 
 
-@pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "never"), ("every3", "random")])
+@pytest.mark.parametrize(("source", "sink"), PAUSED)
 @pytest.mark.parametrize("name", SOFTMAX)
 def test_equals_golden(name: str, source: str, sink: str) -> None:
     config = ranked(name, 3)

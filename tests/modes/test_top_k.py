@@ -9,7 +9,7 @@ import pytest
 from support.beats import beats_of, framed
 from support.configurations import score_vectors
 from support.head_beats import ranked_beats
-from support.stream_bench import run_component, run_cycles
+from support.stream_bench import PAUSED, run_component, run_cycles
 
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
@@ -52,7 +52,7 @@ def test_every_short_vector(count: int, source: str, sink: str) -> None:
     assert run_component(Head(config), beats_of(vectors), len(due), source=source, sink=sink).beats == due
 
 
-@pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "never"), ("every3", "random")])
+@pytest.mark.parametrize(("source", "sink"), PAUSED)
 @pytest.mark.parametrize("signed", [True, False])
 @pytest.mark.parametrize("count", SIZES)
 def test_equals_golden(count: int, signed: bool, source: str, sink: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from amaranth import Cat, ClockDomain, EnableInserter, Module, ResetInserter, Signal, Value
 from amaranth.hdl import Shape
 from amaranth.lib import data, wiring
@@ -15,10 +16,17 @@ from amaranth.sim import Simulator
 
 from softstream.sim.stalls import stalls_in_cycle
 
-__all__ = ["PAUSES", "ThrottledComponent", "Trace", "beats_after_restart", "run_component", "run_cycles"]
+__all__ = ["PAUSED", "PAUSES", "ThrottledComponent", "Trace", "beats_after_restart", "run_component", "run_cycles"]
 
 PAUSES = ("never", "every3", "random")
 """Stall patterns of both sides of a component."""
+
+PAUSED = [
+    ("every3", "random"),
+    pytest.param("never", "never", marks=pytest.mark.long),
+    pytest.param("random", "never", marks=pytest.mark.long),
+]
+"""(source, sink) for tests of many heads: stalls on both sides always, the others where `make test-long` has the time."""
 
 LIMIT = 40_000
 
