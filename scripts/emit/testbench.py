@@ -41,9 +41,10 @@ def files(head: GeneratedHead) -> dict[str, str]:
 def commands(head: GeneratedHead) -> list[str]:
     """The commands that run the testbench in its folder, in Icarus and in Verilator; exit code 0 means that all is equal."""
     bench, sources = f"{head.module}_tb", f"{head.module}_tb.v {head.verilog_file}"
+    # Split output has a precompiled header, which the package of Verilator does not find: its makefile lacks `-include`.
     return [
         f"iverilog -g2005 -s {bench} -o {bench}.vvp {sources} && vvp -N {bench}.vvp",
-        f"verilator --binary -CFLAGS -std=c++20 -Wno-fatal --top-module {bench} {sources} && obj_dir/V{bench}",
+        f"verilator --binary --output-split 0 -CFLAGS -std=c++20 -Wno-fatal --top-module {bench} {sources} && obj_dir/V{bench}",
     ]
 
 

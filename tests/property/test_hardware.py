@@ -38,7 +38,7 @@ def test_every_key_is_drawn() -> None:
     values: dict[str, set[Any]] = {key.name: set() for key in KEYS}
 
     @seed(1)
-    @settings(SETTINGS, max_examples=600)
+    @settings(SETTINGS, max_examples=900)
     @given(heads())
     def collect(config: Config | None) -> None:
         for name in values if config is not None else ():

@@ -437,12 +437,13 @@ def test_ctrl_c_keeps_finished_points_and_the_same_command_continues(cache, fold
     assert 2 <= before < 4
     assert err == f"error: interrupted; {before} of 4 points are cached; the same command continues\n"
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below), 20)
-    first = {path: path.stat().st_mtime_ns for path in cache_files(cache)}
+    # A read marks an entry as used; an entry that is made anew is another file.
+    first = {path: path.stat().st_ino for path in cache_files(cache)}
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     document = json.loads(done.stdout)
     assert [entry["config"]["max_length"] for entry in document["points"]] == [2, 3, 5, 9]
     assert len(cache_files(cache)) == 4
-    assert all(path.stat().st_mtime_ns == then for path, then in first.items())
+    assert all(path.stat().st_ino == then for path, then in first.items())
 
 
 # On a cluster --------------------------------------------------------------------------------------------------------

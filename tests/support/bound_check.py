@@ -37,7 +37,7 @@ MODES = (
 """Softmax three times, because most options are its own."""
 
 KERNELS = ((1, 2, 1), (1, 3, 0), (255, 254, 255, 254, 3), (0, 0, 7, 1, 250), (60, 60, 60, 60, 60, 60, 60))
-NORMALISERS = ("divider", "reciprocal", "logarithm", "none")
+NORMALISERS = ("auto", "divider", "reciprocal", "logarithm", "none")
 
 
 OPTIONS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
@@ -119,7 +119,7 @@ def configurations(draw: st.DrawFn) -> Config | None:
         "temperature": draw(st.sampled_from([1.0, 1.0, 0.5, 1.7])),
         "probability_width": draw(st.sampled_from([8, 4, 10, 2, 6, 12, 16])),
         "probability_format": draw(st.sampled_from(["UQ0", "UQ1"])),
-        "guard_bits": draw(st.sampled_from([4, 5, 6, 3])),
+        "guard_bits": draw(st.sampled_from([0, 4, 5, 6, 3])),
         "normaliser": draw(st.sampled_from(NORMALISERS)),
         "accumulator": draw(st.sampled_from(["auto", "two_windows", "reference", "absolute", "two_pass"])),
         "top_k": draw(st.integers(1, 6)),

@@ -36,11 +36,11 @@ def icarus(text: str, folder: Path, *options: str) -> str:
     return _output([program, "-g2005", "-Wall", "-t", "null", *options, "text.v"], folder)
 
 
-def icarus_run(text: str, folder: Path) -> str:
-    """What a testbench prints in Icarus; skips the test where Icarus is not installed."""
+def icarus_run(text: str, folder: Path, top: str = "") -> str:
+    """What a testbench prints in Icarus, from `top` or all roots; skips the test where Icarus is not installed."""
     said = icarus(text, folder)
     assert said == "", said
-    compiled = _output(["iverilog", "-g2005", "-o", "text.vvp", "text.v"], folder)
+    compiled = _output(["iverilog", "-g2005", *(["-s", top] if top else []), "-o", "text.vvp", "text.v"], folder)
     return compiled or _output(["vvp", "-n", "text.vvp"], folder)
 
 

@@ -32,6 +32,8 @@ IMPLEMENTATION: dict[str, tuple[Any, ...]] = {
     "lanes": (1, 1, 2, 4),
     "per_vector": ("serial", "serial", "pipelined"),
     "tkeep": (False, False, True),
+    "winner": (True, True, False),
+    "padded_outputs": (False, True),
 }
 """Keys that change the hardware alone, and their values as often as they are drawn."""
 
