@@ -74,7 +74,7 @@ def test_a_difference_fails_with_a_command_line(monkeypatch: pytest.MonkeyPatch)
 def test_a_difference_is_found_and_made_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(head_bench, "golden", wrong_argmax)
     with pytest.raises(AssertionError, match=r"check_hardware\(Config\(mode='argmax', ") as failure:
-        search_hardware(60, 1)()
+        search_hardware(150, 1)()
     assert str(failure.value).splitlines()[-1].count("--set") <= 6
 
 

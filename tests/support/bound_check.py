@@ -155,7 +155,7 @@ def configurations(draw: st.DrawFn) -> Config | None:
         "zero point": st.fixed_dictionaries({"output_zero_point": zeros}),
     }
     options = OPTIONS | clips(lowest, highest) | codes
-    names = draw(st.lists(st.sampled_from([*options, "idle clip"]), max_size=3, unique=True))
+    names = draw(st.lists(st.sampled_from([*options, "idle clip", "smoothing", "smoothing"]), max_size=3, unique=True))
     return planned(keys, [draw(options[name]) for name in names])
 
 
