@@ -11,7 +11,7 @@ import argparse
 import json
 import multiprocessing
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 from softstream.sim.proofs.independence import prove_independence
 from softstream.sim.proofs.law import prove_law
-from softstream.sim.proofs.proof import Proof
+from softstream.sim.proofs.proof import Prover
 from softstream.sim.proofs.whole import prove_whole, shrunk
 
 __all__ = ["RECORD", "SMALL", "STATEMENTS", "lost", "mutation_record", "recorded"]
@@ -36,7 +36,7 @@ SMALL: dict[str, Config] = {
     "sigmoid, small": Config(mode="sigmoid", profile="small"),
     "sigmoid": Config(mode="sigmoid"),
     "softmax, two passes": Config(profile="small", accumulator="two_pass", max_length=2),
-    "softmax, divider": Config(),
+    "softmax, divider": Config(normaliser="divider"),
     "softmax, logarithm": Config(normaliser="logarithm"),
     "softmax, reciprocal": Config(normaliser="reciprocal"),
     "softmax, small": Config(profile="small"),
@@ -48,7 +48,7 @@ SMALL: dict[str, Config] = {
 }
 """Heads that `shrunk` makes small, one of each mode that the ledger follows."""
 
-STATEMENTS: dict[str, Callable[..., Proof]] = {
+STATEMENTS: dict[str, Prover] = {
     "law": prove_law,
     "whole": prove_whole,
     "independence": prove_independence,

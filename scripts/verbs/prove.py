@@ -47,18 +47,16 @@ def prove(config: Config, seconds: float, waveform: Path | None, console: Consol
     `UserError` for a configuration that `whole` does not take.
     """
     from softstream.hw.verilog import TOP, verilog
-    from softstream.sim.proofs.independence import prove_independence
-    from softstream.sim.proofs.law import prove_law
-    from softstream.sim.proofs.whole import prove_whole, shrunk
+    from softstream.scripts.measure.proofs import STATEMENTS
+    from softstream.sim.proofs.whole import shrunk
 
     if statement == "whole":
         config = shrunk(config)
-    prover = {"law": prove_law, "whole": prove_whole, "independence": prove_independence}[statement]
     text = verilog(config, TOP)
     if waveform is not None:
         check_file("--waveform", waveform)
     with console.progress("proving") as progress:
-        proof = prover(config, seconds=seconds, progress=progress)
+        proof = STATEMENTS[statement](config, verilog=text, seconds=seconds, progress=progress)
     if waveform is not None and proof.waveform:
         with written_file("--waveform", waveform) as target:
             target.write_text(proof.waveform, encoding="utf-8")

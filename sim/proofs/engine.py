@@ -6,7 +6,7 @@ property directed reachability", FMCAD 2011. Bounded model checking (`bmc3`) sho
 of a cover first.
 
 A graph may leave out the head's memories: their read data are free in every cycle. This allows more than the hardware does,
-so a law that is proved holds for the hardware. A counterexample may be one of the free data alone; `law.prove_law` tries such
+so a law that is proved holds for the hardware. A counterexample may be one of the free data alone; `proof.Prover` tries such
 a one again with all memories in place. That a cover is reached is shown for the graph that is given.
 """
 

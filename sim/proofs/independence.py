@@ -8,36 +8,16 @@ AXI4-Stream at `s_axis`.
 from softstream.hw.config.config import Config
 from softstream.hw.plan.ports import top_ports
 from softstream.hw.verilog import TOP
-from softstream.hw.verilog import verilog as generate
 from softstream.sim.proofs.harness import twin_properties, twins_rtlil
-from softstream.sim.proofs.proof import Progress, Proof, decide_all
+from softstream.sim.proofs.proof import Claim, Prover
 
 __all__ = ["prove_independence"]
 
 
-def prove_independence(
-    config: Config,
-    *,
-    verilog: str | None = None,
-    seconds: float = 60.0,
-    reading_seconds: float | None = None,
-    progress: Progress = lambda fraction, what: None,
-) -> Proof:
-    """Proves that two copies of a head with different contents agree on every handshake and every beat.
-
-    `verilog`: another text of the same ports in the place of the generated one. `seconds`: limit of each step of each tool;
-    `reading_seconds`: of reading the Verilog, if that may take longer. Raises `MissingTool` and `ToolFailure`.
-    """
+def _claim(config: Config) -> Claim:
     ports = top_ports(config)
-    text = generate(config, TOP) if verilog is None else verilog
-    harness = twins_rtlil(TOP, ports)
-    return decide_all(
-        config,
-        text,
-        harness,
-        twin_properties(ports),
-        abstract=False,
-        seconds=seconds,
-        reading_seconds=reading_seconds,
-        progress=progress,
-    )
+    return Claim(twins_rtlil(TOP, ports), twin_properties(ports))
+
+
+prove_independence = Prover(_claim)
+"""Proves that two copies of a head with different contents agree on every handshake and every beat."""

@@ -7,35 +7,16 @@ comes at any time, registers and memories hold anything at the start.
 from softstream.hw.config.config import Config
 from softstream.hw.plan.ports import top_ports
 from softstream.hw.verilog import TOP
-from softstream.hw.verilog import verilog as generate
 from softstream.sim.proofs.harness import harness_rtlil, law_properties
-from softstream.sim.proofs.proof import Progress, Proof, decide_all
+from softstream.sim.proofs.proof import Claim, Prover
 
 __all__ = ["prove_law"]
 
 
-def prove_law(
-    config: Config,
-    *,
-    verilog: str | None = None,
-    seconds: float = 60.0,
-    reading_seconds: float | None = None,
-    progress: Progress = lambda fraction, what: None,
-) -> Proof:
-    """Proves the law of every output of a head, and that no law is vacuous.
-
-    `verilog`: another text of the same ports in the place of the generated one. `seconds`: limit of each step of each tool;
-    `reading_seconds`: of reading the Verilog, if that may take longer. Raises `MissingTool` and `ToolFailure`.
-    """
+def _claim(config: Config) -> Claim:
     ports = top_ports(config)
-    text = generate(config, TOP) if verilog is None else verilog
-    return decide_all(
-        config,
-        text,
-        harness_rtlil(TOP, ports),
-        law_properties(ports),
-        abstract=True,
-        seconds=seconds,
-        reading_seconds=reading_seconds,
-        progress=progress,
-    )
+    return Claim(harness_rtlil(TOP, ports), law_properties(ports), abstract=True)
+
+
+prove_law = Prover(_claim)
+"""Proves the law of every output of a head, and that no law is vacuous."""

@@ -1,17 +1,19 @@
 """A proof: the verdicts of the model checker on the properties of a harness, with the shortest trace of one that fails."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from softstream.hw.config.config import Config
 from softstream.hw.errors import ToolFailure
 from softstream.hw.processes import TemporaryFolder
+from softstream.hw.verilog import TOP
+from softstream.hw.verilog import verilog as generate
 from softstream.sim.proofs.engine import Verdict, decide, prepare
 from softstream.sim.proofs.harness import Property
 from softstream.sim.proofs.waveform import beats_in, trace_waveform
 
-__all__ = ["Progress", "Proof", "decide_all"]
+__all__ = ["Claim", "Progress", "Proof", "Prover"]
 
 Progress = Callable[[float, str], None]
 
@@ -40,23 +42,46 @@ class Proof:
         return "open" if "open" in answers else "proved"
 
 
-def decide_all(
-    config: Config,
-    verilog: str,
-    harness: str,
-    items: Sequence[Property],
-    *,
-    abstract: bool,
-    seconds: float,
-    progress: Progress,
-    reading_seconds: float | None = None,
-) -> Proof:
-    """Decides the properties of a harness around the Verilog of a head.
+@dataclass(frozen=True)
+class Claim:
+    """What is to be proved of one head."""
 
-    `abstract`: whether a first attempt leaves the head's memories out, which is quicker and proves more than is asked.
-    `seconds`: limit of each step of each tool; `reading_seconds`: of reading the Verilog, if that may take longer. Raises
-    `MissingTool` and `ToolFailure`.
-    """
+    harness: str
+    """The RTLIL around the Verilog of the head."""
+    properties: tuple[Property, ...]
+    abstract: bool = False
+    """Whether a first attempt leaves the head's memories out, which is quicker and proves more than is asked."""
+
+
+@dataclass(frozen=True)
+class Prover:
+    """The proof of one statement about heads."""
+
+    claim: Callable[[Config], Claim]
+
+    def __call__(
+        self,
+        config: Config,
+        *,
+        verilog: str | None = None,
+        seconds: float = 60.0,
+        reading_seconds: float | None = None,
+        progress: Progress = lambda fraction, what: None,
+    ) -> Proof:
+        """Decides the properties of the statement for the generated Verilog of a head.
+
+        `verilog`: another text of the same ports in the place of the generated one. `seconds`: limit of each step of each tool;
+        `reading_seconds`: of reading the Verilog, if that may take longer. Raises `MissingTool` and `ToolFailure`.
+        """
+        text = generate(config, TOP) if verilog is None else verilog
+        return _decide(config, text, self.claim(config), seconds, reading_seconds or seconds, progress)
+
+
+def _decide(
+    config: Config, verilog: str, claim: Claim, seconds: float, reading_seconds: float, progress: Progress
+) -> Proof:
+    """Decides the properties of a claim about a Verilog text."""
+    items = claim.properties
     began = time.monotonic()
     temporary = TemporaryFolder()
     folder = temporary.path
@@ -64,12 +89,12 @@ def decide_all(
         verdicts: dict[Property, Verdict] = {}
         beats: tuple[dict[str, int], ...] = ()
         waveform = ""
-        for memories in (False, True) if abstract else (True,):
+        for memories in (False, True) if claim.abstract else (True,):
             undecided = [item for item in items if item not in verdicts]
             if not undecided:
                 break
             progress(0.6 if memories else 0.1, "reading the Verilog")
-            graph = prepare(verilog, harness, folder, memories=memories, seconds=reading_seconds or seconds)
+            graph = prepare(verilog, claim.harness, folder, memories=memories, seconds=reading_seconds)
             if graph is None:
                 verdicts |= {item: Verdict(item, "open", "–", None, seconds) for item in undecided}
                 break

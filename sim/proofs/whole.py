@@ -18,11 +18,10 @@ from softstream.hw.errors import UserError
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import Output, outputs, sidebands, top_ports
 from softstream.hw.verilog import TOP
-from softstream.hw.verilog import verilog as generate
 from softstream.sim.beats import due_beats
 from softstream.sim.golden import golden
 from softstream.sim.proofs.harness import harness_rtlil, law_properties, ledger_properties
-from softstream.sim.proofs.proof import Progress, Proof, decide_all
+from softstream.sim.proofs.proof import Claim, Prover
 
 __all__ = ["LENGTH", "WIDTH", "output_rules", "patience", "prove_whole", "shrunk"]
 
@@ -134,33 +133,16 @@ def _payload_bits(output: Output) -> int:
     return sum(field.bits for field in output.fields)
 
 
-def prove_whole(
-    config: Config,
-    *,
-    verilog: str | None = None,
-    seconds: float = 60.0,
-    reading_seconds: float | None = None,
-    progress: Progress = lambda fraction, what: None,
-) -> Proof:
-    """Proves all results of a head, as many and in the order as they must be, and their time, against the golden model.
-
-    The head must be as small as `shrunk` makes it. `verilog`: another text of the same ports in the place of the generated one.
-    `seconds`: limit of each step of each tool;
-    `reading_seconds`: of reading the Verilog, if that may take longer. Raises `MissingTool` and `ToolFailure`.
-    """
+def _claim(config: Config) -> Claim:
     width = config.score_width + sum(field.width for field in sidebands(config))
     rules = output_rules(config)
     ledger = VectorLedger(width, config.max_length, rules, patience(config), null_beats=config.tkeep)
-    text = generate(config, TOP) if verilog is None else verilog
     ports = top_ports(config)
-    items = (*law_properties(ports), *ledger_properties(ledger))
-    return decide_all(
-        config,
-        text,
-        harness_rtlil(TOP, ports, ledger),
-        items,
-        abstract=False,
-        seconds=seconds,
-        reading_seconds=reading_seconds,
-        progress=progress,
-    )
+    return Claim(harness_rtlil(TOP, ports, ledger), (*law_properties(ports), *ledger_properties(ledger)))
+
+
+prove_whole = Prover(_claim)
+"""Proves all results of a head, as many and in the order as they must be, and their time, against the golden model.
+
+The head must be as small as `shrunk` makes it.
+"""

@@ -144,7 +144,7 @@ def test_the_verb_in_json(capsys, monkeypatch):
     ],
 )
 def test_the_verb_reports_the_violation(capsys, monkeypatch, tmp_path, answer, code, text):
-    monkeypatch.setattr("softstream.sim.proofs.law.generate", lambda config, name: wrapped(SMALL, **answer))
+    monkeypatch.setattr("softstream.hw.verilog.verilog", lambda config, name: wrapped(SMALL, **answer))
     target = tmp_path / "trace.vcd"
     arguments = ["--set", "mode=argmax", "--set", "max_length=4", "--set", "score_width=3", "--set", "profile=small"]
     monkeypatch.setattr(sys, "argv", ["softstream", "prove", *arguments, "--waveform", str(target)])
