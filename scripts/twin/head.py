@@ -27,7 +27,7 @@ from softstream.scripts.scale import best_scale
 from softstream.sim.twin.exact import Quantise, StraightThrough, exact, nats, softmax
 from softstream.sim.twin.integer import Groups, IntegerHead
 from softstream.sim.twin.modes import Arrays, Gumbel
-from softstream.sim.twin.stages import Vectors
+from softstream.sim.twin.stages import Vectors, within
 
 __all__ = ["Head", "Largest"]
 
@@ -35,6 +35,8 @@ _GRID = 32
 """Values of a learned scale in one octave: few, because each has tables of its own."""
 _HEADS = 16
 """Scales whose tables stay in memory."""
+_ARGUMENTS = {"temperatures": "temperature"}
+"""Array of a sideband in the golden model → argument of a call, where they differ."""
 
 
 class Largest(NamedTuple):
@@ -98,7 +100,8 @@ class Head(nn.Module):
         `score_scale` is a parameter, the logarithm of a step size in steps of 1/32 octave (Esser et al., "Learned step size
         quantization", ICLR 2020, section 2.1). `relaxation` is τ of mode sample.
 
-        Raises `UserError` for an inverse-CDF sampler, which has no gradient, and for a scale to learn where it changes nothing.
+        Raises `UserError` for an inverse-CDF sampler, which has no gradient, for draws of groups and ensembles, and for a scale
+        to learn where it changes nothing.
         """
         super().__init__()
         if saturated_gradient not in ("stop", "pass"):
@@ -109,6 +112,12 @@ class Head(nn.Module):
             raise UserError(
                 f"learn_scale: the scale changes no result in mode = {config.mode!r}; learn_scale=False would do"
             )
+        for key, value in (("ensemble", 1), ("groups", ())):
+            if config.traits.random and getattr(config, key) != value:
+                raise UserError(
+                    f"{key} = {getattr(config, key)} with mode = {config.mode!r}: the twin relaxes the draw of a vector by "
+                    f"itself; {key} = {value or []} would do"
+                )
         self._config, self.axis = config, axis
         self.saturated_gradient, self.relaxation = saturated_gradient, relaxation
         self.register_buffer("words_before", torch.zeros((), dtype=torch.int64))
@@ -122,11 +131,16 @@ class Head(nn.Module):
         return f"{keys}, axis={self.axis}" if keys else f"axis={self.axis}"
 
     @property
+    def score_scale(self) -> float:
+        """Nats per step of a score code: that of the configuration, or the nearest one of those that a learned scale takes."""
+        if self.scale_log2 is None:
+            return self._config.score_scale
+        return float(2.0 ** (round(float(self.scale_log2.detach()) * _GRID) / _GRID))
+
+    @property
     def config(self) -> Config:
         """The configuration, with the learned scale where there is one."""
-        if self.scale_log2 is None:
-            return self._config
-        return self._config.replace(score_scale=_on_grid(float(self.scale_log2.detach())))
+        return self._config.replace(score_scale=self.score_scale)
 
     def export(self, path: str | Path) -> Config:
         """Writes the configuration as a file for `softstream generate --config`, and returns it."""
@@ -147,7 +161,7 @@ class Head(nn.Module):
         self._config = self._config.replace(score_scale=scale)
         if self.scale_log2 is not None:
             self.scale_log2.data.fill_(float(np.log2(scale)))
-        return self.config.score_scale
+        return self.score_scale
 
     def codes(self, logits: Tensor, **inputs: Tensor | None) -> Arrays:
         """The integers that the hardware puts out, by name, [V] or [V, N], V vectors in the order of the batch; as `golden`.
@@ -155,8 +169,7 @@ class Head(nn.Module):
         The arguments are those of a call. The random sequence does not go on.
         """
         with torch.no_grad():
-            rows = self._rows(logits, **inputs)
-            return self._run(rows)
+            return self._run(self._rows(logits, inputs))
 
     def forward(
         self,
@@ -176,24 +189,19 @@ class Head(nn.Module):
         Raises `UserError` for integers, NaN (with its index), vectors longer than max_length, and inputs that the configuration
         does not have or that are missing.
         """
-        rows = self._rows(logits, mask=mask, labels=labels, temperature=temperature, lengths=lengths)
-        arrays = self._run(rows)
-        if self._config.traits.random:
-            return self._drawn(rows, arrays)
-        return self._result(rows, arrays)
+        rows = self._rows(logits, {"mask": mask, "labels": labels, "temperature": temperature, "lengths": lengths})
+        return self._drawn(rows) if self._config.traits.random else self._result(rows, self._run(rows))
 
     # The steps of a call ------------------------------------------------------------------------------------------------
 
     def _scale(self, sum_of_gradients: int) -> Tensor:
-        """Nats of a step: the parameter's value on its grid.
+        """The scale with the gradient of its parameter, which is that of 2^scale_log2 divided by √(logits · levels).
 
-        Its gradient is divided by √(logits · levels), so that it learns as fast as the weights do (Esser et al., section 2.2).
+        So it learns as fast as the weights do (Esser et al., section 2.2).
         """
         assert self.scale_log2 is not None
-        nearest = (self.scale_log2.detach() * _GRID).round() / _GRID
-        scale = torch.exp2(StraightThrough.apply(self.scale_log2.double(), nearest.double()))
-        factor = max(1, sum_of_gradients) ** -0.5
-        return scale * factor + (scale - scale * factor).detach()
+        function = torch.exp2(self.scale_log2.double()) * max(1, sum_of_gradients) ** -0.5
+        return StraightThrough.apply(function, torch.full_like(function, self.score_scale))
 
     def _integer(self, scale: float) -> IntegerHead:
         """The integer model for a scale, from memory where it was used lately."""
@@ -204,23 +212,16 @@ class Head(nn.Module):
         self._integers.move_to_end(scale)
         return self._integers[scale]
 
-    def _rows(
-        self,
-        logits: Tensor,
-        *,
-        mask: Tensor | None = None,
-        labels: Tensor | None = None,
-        temperature: Tensor | None = None,
-        lengths: Tensor | None = None,
-    ) -> _Rows:
-        """The inputs of a call, checked, as rows."""
+    def _rows(self, logits: Tensor, inputs: Mapping[str, Tensor | None]) -> _Rows:
+        """The logits and the other inputs of a call by name, checked, as rows."""
         config = self._config
         moved = self._checked(logits).movedim(self.axis, -1)
         columns, vectors = moved.shape[-1], moved.shape[:-1]
         batch = vectors[:-1] if config.ensemble > 1 else vectors
         values = moved.reshape(-1, columns)
-        given = {"mask": mask, "labels": labels, "temperatures": temperature}
-        sideband = self._sideband(given, logits, moved.shape)
+        inputs = dict(inputs)
+        lengths = inputs.pop("lengths", None)
+        sideband = self._sideband(inputs, logits, moved.shape)
         if config.mask:
             sideband["mask"] = sideband["mask"] | torch.isneginf(values).long()
             values = torch.where(sideband["mask"] != 0, 0.0, values)
@@ -269,29 +270,27 @@ class Head(nn.Module):
             )
         return logits
 
-    def _sideband(self, given: Mapping[str, Tensor | None], logits: Tensor, shape: torch.Size) -> dict[str, Tensor]:
-        """The inputs besides the logits as codes."""
-        fields = {field.array: field for field in sidebands(self._config)}
-        rows: dict[str, Tensor] = {}
-        for name, values in given.items():
-            said = "temperature" if name == "temperatures" else name
-            if values is None:
-                if name not in fields:
-                    continue
-                if name != "mask":
-                    raise UserError(f"{said}: missing; must be {fields[name].meaning}, of shape {tuple(shape[:-1])}")
-                values = torch.zeros(logits.shape, dtype=torch.bool, device=logits.device)
-            elif name not in fields:
+    def _sideband(self, inputs: Mapping[str, Tensor | None], logits: Tensor, shape: torch.Size) -> dict[str, Tensor]:
+        """The inputs that accompany the logits as codes, by the names of the golden model."""
+        fields = {_ARGUMENTS.get(field.array, field.array): field for field in sidebands(self._config)}
+        tensors = {name: values for name, values in inputs.items() if values is not None}
+        for name in tensors:
+            if name not in fields:
                 others = ", ".join(fields) or "none"
-                raise UserError(f"{said}: this head has no such input (it has {others}); leave it out")
-            field = fields[name]
+                raise UserError(f"{name}: this head has no such input (it has {others}); leave it out")
+        if "mask" in fields and "mask" not in tensors:
+            tensors["mask"] = torch.zeros(logits.shape, dtype=torch.bool, device=logits.device)
+        rows = {}
+        for name, field in fields.items():
+            if name not in tensors:
+                raise UserError(f"{name}: missing; must be {field.meaning}, of shape {tuple(shape[:-1])}")
             if field.per == "element":
-                values = self._shaped(said, values, logits.shape).movedim(self.axis, -1).reshape(-1, shape[-1])
+                values = self._shaped(name, tensors[name], logits.shape).movedim(self.axis, -1).reshape(-1, shape[-1])
             else:
-                values = self._shaped(said, values, shape[:-1]).reshape(-1)
+                values = self._shaped(name, tensors[name], shape[:-1]).reshape(-1)
             if field.quantise is not None and values.is_floating_point():
                 values = torch.from_numpy(field.quantise(values.detach().double().cpu().numpy())).to(logits.device)
-            rows[name] = values.long()
+            rows[field.array] = values.long()
         return rows
 
     def _shaped(self, name: str, values: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -301,7 +300,7 @@ class Head(nn.Module):
 
     def _run(self, rows: _Rows) -> Arrays:
         """The results of the integer model."""
-        integer = self._integer(self.config.score_scale).to(rows.codes.device)
+        integer = self._integer(self.score_scale).to(rows.codes.device)
         before = int(self.words_before) if self._config.traits.random else 0
         return integer(rows.codes, rows.lengths, rows.sideband, words_before=before)
 
@@ -333,8 +332,7 @@ class Head(nn.Module):
             return arrays["argmax"].reshape(rows.batch)
         value = self._real(arrays[name], rows.dtype)
         if output.per == "element":
-            columns = torch.arange(value.shape[1], device=value.device)
-            value = torch.where(columns < rows.lengths[:: config.ensemble, None], value, 0.0)
+            value = torch.where(within(rows.lengths[:: config.ensemble], value.shape[1]), value, 0.0)
         vectors, groups = self._vectors(rows)
         hardware = value if groups is None else groups.split(value)
         function = exact(config, vectors.scores, self._valid(vectors), vectors.lengths, vectors.sideband, hardware)
@@ -359,7 +357,7 @@ class Head(nn.Module):
     def _largest(self, rows: _Rows, arrays: Arrays) -> Largest:
         """The K largest elements, with the gradient of the elements."""
         config, indices = self._config, arrays["top_indices"]
-        present = torch.arange(config.top_k, device=indices.device) < self._valid(rows).sum(dim=1)[:, None]
+        present = within(self._valid(rows).sum(dim=1), config.top_k)
         inside = indices.clamp(max=rows.scores.shape[1] - 1)
         if config.traits.probabilities:
             hardware = self._real(arrays["top_probabilities"], rows.dtype)
@@ -372,21 +370,17 @@ class Head(nn.Module):
         shape = (*rows.batch, config.top_k)
         return Largest(values.to(rows.dtype).reshape(shape), indices.reshape(shape))
 
-    def _drawn(self, rows: _Rows, arrays: Arrays) -> Tensor:
+    def _drawn(self, rows: _Rows) -> Tensor:
         """The draw of each vector as a one-hot vector, with the gradient of the relaxed draw."""
         config, valid = self._config, self._valid(rows)
-        integer = self._integer(self.config.score_scale)
-        gumbel = integer.head
+        gumbel = self._integer(self.score_scale).to(valid.device).head
         assert isinstance(gumbel, Gumbel)
-        noise = gumbel.noise(valid, int(self.words_before)).double() * gumbel.table.unit
+        noise = gumbel.noise(valid, int(self.words_before))
+        index = gumbel.draw(config.position(rows.codes), valid, noise)
         if not torch.is_inference_mode_enabled():
             self.words_before += valid.sum()
-        relaxed = softmax(config, (nats(config, rows.scores, rows.sideband) + noise) / self.relaxation, valid)
+        exponents = nats(config, rows.scores, rows.sideband) + noise.double() * gumbel.table.unit
+        relaxed = softmax(config, exponents / self.relaxation, valid)
         columns = torch.arange(valid.shape[1], device=valid.device)
-        one_hot = (columns == arrays["sample"][:, None]).double()
+        one_hot = (columns == index[:, None]).double()
         return self._shaped_back(StraightThrough.apply(relaxed, one_hot), rows, per_element=True)
-
-
-def _on_grid(log2: float) -> float:
-    """The scale nearest to 2^log2 of those that a learned scale takes."""
-    return float(2.0 ** (round(log2 * _GRID) / _GRID))

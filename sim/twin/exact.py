@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from softstream.hw.config.config import Config
+from softstream.sim.twin.stages import within
 
 __all__ = ["Quantise", "StraightThrough", "exact", "nats", "softmax"]
 
@@ -97,7 +98,7 @@ def _log_softmax(exponents: Tensor, valid: Tensor) -> Tensor:
     return torch.log_softmax(masked, dim=1)
 
 
-def _smoothed(config: Config, probabilities: Tensor, within: Tensor) -> Tensor:
+def _smoothed(config: Config, probabilities: Tensor, present: Tensor) -> Tensor:
     """Σ_k w_k·p_(i+k) / D, where D is the weight within the vector: of the result (gather), or of the source (scatter)."""
     weights = torch.tensor(config.smoothing, dtype=probabilities.dtype, device=probabilities.device)
     radius = len(config.smoothing) // 2
@@ -105,7 +106,7 @@ def _smoothed(config: Config, probabilities: Tensor, within: Tensor) -> Tensor:
     def weighed(values: Tensor, kernel: Tensor) -> Tensor:
         return nn.functional.conv1d(values[:, None], kernel[None, None], padding=radius)[:, 0]
 
-    inside = within.to(probabilities.dtype)
+    inside = present.to(probabilities.dtype)
     scatter = config.smoothing_edges == "scatter"
     total = weighed(inside, weights.flip(0) if scatter else weights).clamp(min=float(weights[radius]))
     for _ in range(config.smoothing_passes):
@@ -116,20 +117,20 @@ def _smoothed(config: Config, probabilities: Tensor, within: Tensor) -> Tensor:
 
 def _probabilities(config: Config, exponents: Tensor, valid: Tensor, lengths: Tensor) -> Tensor:
     """Softmax with the mean over an ensemble, smoothing and the floor."""
-    within = torch.arange(exponents.shape[1], device=exponents.device) < lengths[:, None]
+    inside = within(lengths, exponents.shape[1])
     probabilities = softmax(config, exponents, valid)
     if config.averages_probabilities:
         probabilities = _mean(probabilities, config.ensemble)
-        within, lengths = within[:: config.ensemble], lengths[:: config.ensemble]
+        inside, lengths = inside[:: config.ensemble], lengths[:: config.ensemble]
     if config.smooths:
-        probabilities = _smoothed(config, probabilities, within)
+        probabilities = _smoothed(config, probabilities, inside)
     if config.exact_sum and config.minimum_code:
         least, count = config.minimum_code / config.levels, valid.sum(dim=1, keepdim=True)
         probabilities = torch.where(valid, least + (1 - least * count) * probabilities, 0.0)
     if config.probability_floor:
         floor = config.floor_code / 2.0 ** (config.probability_width + config.guarded_bits)
         probabilities = floor + (1 - floor * lengths[:, None]) * probabilities
-    return torch.where(within, probabilities, 0.0)
+    return torch.where(inside, probabilities, 0.0)
 
 
 def _mean(values: Tensor, members: int) -> Tensor:
@@ -170,6 +171,5 @@ def exact(
         return softmax(config, exponents, valid)
     probabilities = _probabilities(config, exponents, valid, lengths)
     if traits.cumulative:
-        within = torch.arange(valid.shape[1], device=valid.device) < lengths[:, None]
-        return torch.where(within, probabilities.cumsum(dim=1), 0.0)
+        return torch.where(within(lengths, valid.shape[1]), probabilities.cumsum(dim=1), 0.0)
     return probabilities

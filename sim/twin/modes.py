@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +25,7 @@ from softstream.sim.twin.stages import (
     maximum,
     shifted_product,
     table,
+    within,
 )
 
 __all__ = ["MODES", "Arrays"]
@@ -60,8 +62,7 @@ class Softmax(_Mode):
         self.widths = numerics(config)
         self.accumulate = Accumulate(self.widths)
         self.normaliser = NORMALISERS[config.division](self.widths)
-        every = torch.arange(1 << config.score_width)
-        self.register_buffer("every", every, persistent=False)
+        self.register_buffer("every", torch.arange(1 << config.score_width), persistent=False)
 
     def probabilities(self, vectors: Vectors) -> Tensor:
         """Probability codes [V, N], 0 beyond each length."""
@@ -168,7 +169,7 @@ class _Logarithm(_Mode):
         tables = self.numbers.tables
         self.register_buffer("octave", table(tables.octave), persistent=False)
         self.register_buffer("logarithm", table(tables.logarithm), persistent=False)
-        every = torch.arange(1 << self.config.score_width).numpy()
+        every = np.arange(1 << config.score_width)
         self.register_buffer("position", table(tables.positions(every)), persistent=False)
 
     def vector_logarithm(self, vectors: Vectors) -> Tensor:
@@ -280,9 +281,9 @@ class TopK(_Mode):
         """Indices and score codes [V, K], and which ranks an element has, without the substitute of a fully masked vector."""
         config, valid = self.config, vectors.taking_part
         indices, positions = insertion(vectors.positions, valid, config.top_k, last_wins=config.last_wins)
-        rank, elements = torch.arange(config.top_k, device=indices.device), valid.sum(dim=1)[:, None]
-        scores = torch.where(rank < elements.clamp(min=1), config.code(positions), 0)
-        return {"top_indices": indices, "top_scores": scores, **vectors.flags}, rank < elements
+        elements = valid.sum(dim=1)
+        scores = torch.where(within(elements.clamp(min=1), config.top_k), config.code(positions), 0)
+        return {"top_indices": indices, "top_scores": scores, **vectors.flags}, within(elements, config.top_k)
 
     def forward(self, vectors: Vectors) -> Arrays:
         """Indices and score codes."""
@@ -326,11 +327,14 @@ class Gumbel(_Mode):
         noise[valid] = self.values[octave * SEGMENTS + mantissa, fraction]
         return noise
 
+    def draw(self, positions: Tensor, valid: Tensor, noise: Tensor) -> Tensor:
+        """The index of the largest sum of score and noise, int64 [V]."""
+        return maximum((positions << self.table.shift) + noise, valid)[0]
+
     def forward(self, vectors: Vectors) -> Arrays:
         """The class drawn for each vector and its score code, [V]."""
         valid = vectors.taking_part
-        perturbed = (vectors.positions << self.table.shift) + self.noise(valid, vectors.words_before)
-        index, _ = maximum(perturbed, valid)
+        index = self.draw(vectors.positions, valid, self.noise(valid, vectors.words_before))
         drawn = vectors.positions.gather(1, index[:, None])[:, 0]
         return {"sample": index, "score": self.config.code(drawn), **vectors.flags}
 

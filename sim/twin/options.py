@@ -14,7 +14,7 @@ from softstream.hw.numbers.ensemble import sum_offset
 from softstream.hw.numbers.floor import floor_code
 from softstream.hw.numbers.smoothing import smoothing_tables
 from softstream.sim.twin.modes import MODES, Argmax, Arrays
-from softstream.sim.twin.stages import Vectors, maximum, table
+from softstream.sim.twin.stages import Vectors, maximum, table, within
 
 __all__ = ["Composed"]
 
@@ -22,8 +22,7 @@ __all__ = ["Composed"]
 def member_sum(values: Tensor, lengths: Tensor, members: int) -> Tensor:
     """Σ over each `members` rows of values [V, N]: int64 [V / members, N], 0 for a value beyond either length."""
     first = lengths[::members].repeat_interleave(members)
-    columns = torch.arange(values.shape[1], device=values.device)
-    present = columns < torch.minimum(lengths, first)[:, None]
+    present = within(torch.minimum(lengths, first), values.shape[1])
     return torch.where(present, values, 0).reshape(-1, members, values.shape[1]).sum(dim=1)
 
 
@@ -61,8 +60,7 @@ class MeanProbabilities(nn.Module):
         """Guarded codes of the mean, [V / M, N]."""
         members = self.config.ensemble
         sums = member_sum(arrays["probabilities"], vectors.lengths, members)
-        columns = torch.arange(sums.shape[1], device=sums.device)
-        valid = columns < vectors.lengths[::members][:, None]
+        valid = within(vectors.lengths[::members], sums.shape[1])
         index, largest = maximum(sums, valid, last_wins=self.config.last_wins)
         means = torch.div(sums, members, rounding_mode="floor")
         return {"argmax": index, "best_sum": largest, "probabilities": means}
@@ -155,14 +153,16 @@ class Composed(nn.Module):
         super().__init__()
         self.config, self.parts = config, parts
         self.inner = MODES[parts.inner.mode](parts.inner)
+        self.winners = nn.ModuleList(Argmax(front.argmax) for front in parts.fronts if front.argmax is not None)
         self.posts = nn.ModuleDict({name: POSTS[name](config, parts.inner) for name in parts.posts})
 
     def forward(self, vectors: Vectors) -> Arrays:
         """The arrays of the composed head."""
         config, parts, winner = self.config, self.parts, Arrays()
+        winners = iter(self.winners)
         for front in parts.fronts:
             if front.argmax is not None:
-                winner = Argmax(front.argmax)(vectors)
+                winner = next(winners)(vectors)
             vectors = FRONTS[front.name](front.before, front.after, vectors)
         arrays = {**self.inner(vectors), **winner}
         for stage in self.posts.values():
@@ -182,6 +182,6 @@ class Composed(nn.Module):
     def _present(self, vectors: Vectors) -> tuple[str, Tensor]:
         """Name of the array of probability codes, and which of its codes exist."""
         if self.config.traits.top_k:
-            ranks = vectors.taking_part.sum(dim=1).clamp(min=1)[:, None]
-            return "top_probabilities", torch.arange(self.config.top_k, device=ranks.device) < ranks
+            ranks = vectors.taking_part.sum(dim=1).clamp(min=1)
+            return "top_probabilities", within(ranks, self.config.top_k)
         return "probabilities", vectors.valid

@@ -23,6 +23,7 @@ __all__ = [
     "maximum",
     "shifted_product",
     "table",
+    "within",
 ]
 
 _WIDEST_SHIFT = 63
@@ -31,6 +32,11 @@ _WIDEST_SHIFT = 63
 def table(values: Sequence[int] | np.ndarray) -> Tensor:
     """Integers as an int64 tensor, for a buffer."""
     return torch.from_numpy(np.array(values, dtype=np.int64))
+
+
+def within(lengths: Tensor, columns: int) -> Tensor:
+    """Which columns belong to vectors of these lengths [V]: bool [V, columns]."""
+    return torch.arange(columns, device=lengths.device) < lengths[:, None]
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Vectors:
     @property
     def valid(self) -> Tensor:
         """Which positions are elements, bool [V, N]."""
-        return torch.arange(self.positions.shape[1], device=self.positions.device) < self.lengths[:, None]
+        return within(self.lengths, self.positions.shape[1])
 
     @property
     def taking_part(self) -> Tensor:
@@ -137,8 +143,7 @@ class Accumulate(nn.Module):
         octaves, fraction = self.widths.reference_step, self.widths.significand_fraction
         highest = window.amax(dim=1)
         at_top, below = window == highest[:, None], window == highest[:, None] - 1
-        columns = torch.arange(window.shape[1], device=window.device)
-        earlier = columns < at_top.long().argmax(dim=1)[:, None]
+        earlier = within(at_top.long().argmax(dim=1), window.shape[1])
         high = torch.where(at_top, terms, 0).sum(dim=1)
         low = torch.where(below & earlier, terms, 0).sum(dim=1) >> fraction
         low = low + torch.where(below & ~earlier, terms >> fraction, 0).sum(dim=1)

@@ -281,6 +281,20 @@ def test_refusals(config, values, inputs, message):
         Head(Config(**config))(values, **inputs)
 
 
+@pytest.mark.parametrize("keys", [{"ensemble": 2}, {"groups": [4], "max_length": 4}])
+def test_draws_of_ensembles_and_groups_are_refused(keys):
+    with pytest.raises(UserError, match=r"the draw of a vector by itself; (ensemble = 1|groups = \[\]) would do"):
+        Head(Config(mode="sample", **keys))
+
+
+def test_a_learned_scale_is_that_of_the_exported_configuration():
+    config = Config(max_length=8, score_scale=0.0371)
+    head = Head(config, learn_scale=True)
+    steps = torch.arange(-64, 64, dtype=torch.float64).reshape(16, 8)
+    values = steps * head.config.score_scale / 2  # many of them halfway between two codes
+    assert torch.equal(Head(head.config)(values), head(values).detach())
+
+
 @pytest.mark.parametrize("name", [name for name, config in PRESETS.items() if not config.inverse_cdf])
 def test_every_preset_has_a_twin_with_a_finite_gradient(name):
     config = PRESETS[name]
