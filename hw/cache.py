@@ -14,6 +14,7 @@ cache is larger than its limit.
 """
 
 import contextlib
+import errno
 import functools
 import hashlib
 import json
@@ -24,10 +25,10 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import platformdirs
 
@@ -47,10 +48,12 @@ __all__ = [
     "set_limit",
     "store_folder",
     "store_value",
+    "sync",
     "trim",
     "user_root",
 ]
 
+_T = TypeVar("_T")
 _LOG = logging.getLogger(__name__)
 _MANIFEST = "manifest.json"
 _STALE_SECONDS = 24 * 3600
@@ -108,9 +111,9 @@ def _writable(folder: Path) -> Path:
 def _obstacle(folder: Path) -> str | None:
     """Why a folder cannot be written, or made; None where it can. Makes nothing."""
     try:
-        there = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
+        ancestor = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
         # A file without a name, or gone at once: permissions do not tell what a file system can do.
-        with tempfile.TemporaryFile(dir=there):
+        with tempfile.TemporaryFile(dir=ancestor):
             return None
     except OSError as error:
         return error.strerror or str(error)
@@ -141,7 +144,19 @@ def replace_file(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    _sync(path.parent)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Waits until a file, or the entries of a folder, are on the disk. Raises `OSError`."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EROFS):  # a file system that cannot
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def store_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
@@ -156,31 +171,23 @@ def store_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
         for name, content in contents.items():
             _write(temporary / name, content)
         _write(temporary / _MANIFEST, json.dumps({"entry": folder.name, "sha256": manifest}).encode())
-        _sync(temporary)
+        sync(temporary)
         os.rename(temporary, folder)
-        _sync(folder.parent)
+        sync(folder.parent)
     except OSError:  # a full disk, or another process was quicker
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def load_folder(folder: Path) -> dict[str, bytes] | None:
     """The contents of an entry; None if there is none, or if it was damaged and is gone now."""
-    if not os.path.lexists(folder):
-        return None
-    try:
+
+    def read() -> tuple[bool, dict[str, bytes]]:
         manifest = json.loads((folder / _MANIFEST).read_bytes())
         contents = {name: (folder / name).read_bytes() for name in manifest["sha256"]}
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-        intact = bool(digests) and manifest == {"entry": folder.name, "sha256": digests}
-    except PermissionError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError):
-        intact = False
-    if intact:
-        _touch(folder)
-        return contents
-    discard(folder)
-    return None
+        return bool(digests) and manifest == {"entry": folder.name, "sha256": digests}, contents
+
+    return _checked(folder, read)
 
 
 def store_value(path: Path, value: Any) -> None:
@@ -195,20 +202,13 @@ def store_value(path: Path, value: Any) -> None:
 
 def load_value(path: Path) -> Any | None:
     """The value of an entry; None if there is none, or if it was damaged and is gone now."""
-    if not os.path.lexists(path):
-        return None
-    try:
+
+    def read() -> tuple[bool, Any]:
         content = json.loads(path.read_bytes())
-        intact = content == {"entry": path.name, "sha256": _digest(content["value"]), "value": content["value"]}
-    except PermissionError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        intact = False
-    if intact:
-        _touch(path)
-        return content["value"]
-    discard(path)
-    return None
+        value = content["value"]
+        return content == {"entry": path.name, "sha256": _digest(value), "value": value}, value
+
+    return _checked(path, read)
 
 
 def seal(folder: Path) -> None:
@@ -217,36 +217,53 @@ def seal(folder: Path) -> None:
     for path in sorted(folder.iterdir()):
         if path.name != _MANIFEST and path.is_file():
             digests[path.name] = _file_digest(path)
-            _sync(path)
+            sync(path)
     replace_file(folder / _MANIFEST, json.dumps({"sha256": digests}).encode())
 
 
 def is_intact(folder: Path) -> bool:
     """Whether a sealed folder has all of its files unchanged; one that was damaged is removed, which one line says."""
-    if not os.path.lexists(folder):
-        return False
-    try:
+
+    def read() -> tuple[bool, bool]:
         manifest = json.loads((folder / _MANIFEST).read_bytes())
-        intact = all(_file_digest(folder / name) == digest for name, digest in manifest["sha256"].items())
+        return all(_file_digest(folder / name) == digest for name, digest in manifest["sha256"].items()), True
+
+    return _checked(folder, read) is not None
+
+
+def _checked(entry: Path, read: Callable[[], tuple[bool, _T]]) -> _T | None:
+    """What `read` finds in an entry, which counts as used now; `read` also tells whether the entry is intact.
+
+    None where there is none, or none that this user may read, or where it was damaged: then it is removed.
+    """
+    if not os.path.lexists(entry):
+        return None
+    try:
+        intact, contents = read()
     except PermissionError:
-        return False
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         intact = False
-    if intact:
-        _touch(folder)
-        return True
-    discard(folder)
-    return False
+    if not intact:
+        discard(entry)
+        return None
+    _touch(entry)
+    return contents
 
 
 def discard(entry: Path) -> None:
     """Removes a damaged entry and says so."""
-    with contextlib.suppress(OSError):
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
+    _delete(entry)
     _LOG.warning("cache entry %s was damaged: removed, and made anew", entry)
+
+
+def _delete(path: Path) -> None:
+    """Removes a file, a link or a folder as far as that is possible."""
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _digest(value: Any) -> str:
@@ -273,15 +290,6 @@ def _touch(entry: Path) -> None:
     """Notes that an entry was used now."""
     with contextlib.suppress(OSError):
         os.utime(entry)
-
-
-def _sync(path: Path) -> None:
-    """Waits until a file, or the entries of a folder, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _sweep(folder: Path) -> None:
@@ -355,9 +363,5 @@ def _trim_once() -> None:
 
 def _remove(items: list[Entry]) -> int:
     for item in items:
-        with contextlib.suppress(OSError):
-            if item.path.is_dir() and not item.path.is_symlink():
-                shutil.rmtree(item.path)
-            else:
-                item.path.unlink()
+        _delete(item.path)
     return sum(item.size for item in items if not os.path.lexists(item.path))

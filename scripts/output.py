@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from softstream.hw.cache import sync
 from softstream.hw.errors import UserError
 
 __all__ = ["check_directory", "check_file", "write_directory", "written_file"]
@@ -76,9 +77,9 @@ def written_file(option: str, path: Path) -> Iterator[Path]:
                 _copy(temporary, path)
                 return
             temporary.chmod(0o666 & ~_umask())
-            _sync(temporary)
+            sync(temporary)
             os.replace(temporary, target)
-            _sync(folder)
+            sync(folder)
 
 
 def write_directory(option: str, path: Path, contents: Mapping[str, str | bytes]) -> None:
@@ -92,14 +93,14 @@ def write_directory(option: str, path: Path, contents: Mapping[str, str | bytes]
             new.mkdir(mode=0o777 & ~_umask())
             for name, content in contents.items():
                 (new / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-                _sync(new / name)
+                sync(new / name)
             with _locked(target.parent):
                 if not target.exists():
-                    _sync(new)
+                    sync(new)
                     os.rename(new, target)
                 elif not _swapped(target, new):
                     _replace_one_by_one(target, new, stage / "old", list(contents))
-                _sync(target.parent)
+                sync(target.parent)
 
 
 def _stage_folder(target: Path) -> Path:
@@ -120,7 +121,7 @@ def _swapped(target: Path, new: Path) -> bool:
         if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
             os.chown(new, status.st_uid, status.st_gid)
         shutil.copystat(target, new)
-        _sync(new)
+        sync(new)
         _exchange(target, new)
     except (OSError, AttributeError):  # no links, another owner, or a kernel or file system that cannot swap
         for link in links:
@@ -172,7 +173,7 @@ def _replace_one_by_one(target: Path, new: Path, old: Path, names: list[str]) ->
             else:
                 undo.append(lambda name=name: (target / name).unlink(missing_ok=True))  # type: ignore[misc]
             os.replace(new / name, target / name)
-        _sync(target)
+        sync(target)
     except BaseException:
         for step in reversed(undo):
             step()
@@ -240,18 +241,6 @@ def _copy(source: Path, path: Path) -> None:
     os.set_blocking(handle, True)
     with open(handle, "wb") as sink, source.open("rb") as content:
         shutil.copyfileobj(content, sink)
-
-
-def _sync(path: Path) -> None:
-    """Waits until a file, or the entries of a directory, are on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EROFS):  # a file system that cannot
-            raise
-    finally:
-        os.close(handle)
 
 
 def _status(option: str, path: Path) -> os.stat_result | None:

@@ -230,7 +230,7 @@ def test_a_file_that_another_process_is_writing_is_not_swept(tmp_path):
 def test_a_full_disk_leaves_the_old_directory(tmp_path, monkeypatch, failing, manner):
     target = tmp_path / "out"
     write_directory("-o", target, {"a": "1", "b": "2"})
-    sync, calls = output._sync, []
+    sync, calls = output.sync, []
 
     def full(path):
         calls.append(path)
@@ -238,7 +238,7 @@ def test_a_full_disk_leaves_the_old_directory(tmp_path, monkeypatch, failing, ma
             raise OSError(errno.ENOSPC, "No space left on device")
         sync(path)
 
-    monkeypatch.setattr(output, "_sync", full)
+    monkeypatch.setattr(output, "sync", full)
     with suppress(UserError):  # a failing sync of the folder of a swap is no reason to undo it
         write_directory("-o", target, {"a": "3", "b": "4"})
     monkeypatch.undo()
