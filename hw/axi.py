@@ -48,7 +48,7 @@ class AxiTop(wiring.Component):
             self.s_axis_tready.eq(head.i.ready),
         ]
         if self._config.tkeep:
-            self._kept(m, head.i.payload, score_bits // 8)
+            self._select_lanes(m, head.i.payload, score_bits // 8)
         else:
             for lane, name in enumerate(keep_names(lanes), 1):
                 # The lowest byte of a lane speaks for the lane.
@@ -62,12 +62,12 @@ class AxiTop(wiring.Component):
             self._outgoing(m, output, getattr(head, output.port))
         return m
 
-    def _kept(self, m: Module, beat: Any, lane_bytes: int) -> None:
+    def _select_lanes(self, m: Module, beat: Any, lane_bytes: int) -> None:
         """The lanes that s_axis_tkeep selects. A lane with any byte holds an element; every other pattern leaves a gap."""
         lanes = self._config.lanes
-        kept = [self.s_axis_tkeep.word_select(lane, lane_bytes) for lane in range(lanes)]
-        held = [lane.any() for lane in kept]
-        torn = [lane.any() & ~lane.all() for lane in kept] if lane_bytes > 1 else []
+        lane_keeps = [self.s_axis_tkeep.word_select(lane, lane_bytes) for lane in range(lanes)]
+        held = [lane.any() for lane in lane_keeps]
+        torn = [lane.any() & ~lane.all() for lane in lane_keeps] if lane_bytes > 1 else []
         above_gap = [~below & above for below, above in pairwise(held)]
         m.d.comb += [
             beat.null.eq(~self.s_axis_tkeep.any()),

@@ -246,10 +246,10 @@ def numerics(config: Config) -> Numerics:
         try:
             return _numerics_of(config)
         except UserError:
-            given, other = ("sum = 'exact'", "sum = 'rounded'")
+            setting, alternative = ("sum = 'exact'", "sum = 'rounded'")
             if config.traits.cumulative:
-                given, other = ("mode = 'cdf'", "mode = 'softmax'")
-            raise too_many_octaves(config, given, other) from None
+                setting, alternative = ("mode = 'cdf'", "mode = 'softmax'")
+            raise too_many_octaves(config, setting, alternative) from None
     return _numerics_of(config)
 
 
@@ -266,11 +266,11 @@ def exact_scale(config: Config) -> float:
     return math.floor(scale / digit) * digit
 
 
-def too_many_octaves(config: Config, given: str, alternative: str) -> UserError:
+def too_many_octaves(config: Config, setting: str, alternative: str) -> UserError:
     """The refusal of scores whose exact sum of exponentials is wider than `ACCUMULATOR_LIMIT`: the range that fits."""
     octaves = _exact_octaves(config)
     return UserError(
-        f"{config.scale_text} with {given}: the exact sum of exponentials has room for scores that span {octaves} octaves, in "
+        f"{config.scale_text} with {setting}: the exact sum of exponentials has room for scores that span {octaves} octaves, in "
         f"{ACCUMULATOR_LIMIT} bits; score_scale = {exact_scale(config):.2g} would do, or {alternative}"
     )
 

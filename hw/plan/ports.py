@@ -101,13 +101,13 @@ def _per_lane(lanes: int, content: str, bits: int) -> str:
     return content if lanes == 1 else f"a field of {bits} bits per lane, lane 0 lowest; in each {content}"
 
 
-_KEPT = (
+_KEEP_IN_EVERY_BEAT = (
     "bytes that hold scores: none in a beat that adds no element, all of them before a vector's end, there those of the "
     "elements, which fill the lanes from lane 0 on"
 )
 
 
-_KEPT_AT_LAST = (
+_KEEP_IN_LAST_BEAT = (
     "looked at in a vector's last beat, the lowest bit of each lane: from the first lane above 0 that has it 0, lanes are "
     "ignored"
 )
@@ -135,14 +135,14 @@ def top_ports(config: Config) -> tuple[Port, ...]:
     and, with more than one lane, tkeep; s_axis also has tkeep with one lane and the key `tkeep`.
     """
     lanes, bits = config.lanes, byte_bits(config.score_width)
-    kept = _KEPT if config.tkeep else _KEPT_AT_LAST
+    rule = _KEEP_IN_EVERY_BEAT if config.tkeep else _KEEP_IN_LAST_BEAT
     one, noun = ("a score", "score") if lanes == 1 else ("a beat of scores", "beat")
     ports = [
         Port("aclk", "input", 1, "clock, rising edge"),
         Port("aresetn", "input", 1, "reset, synchronous, active low"),
         Port("s_axis_tdata", "input", lanes * bits,
              _per_lane(lanes, f"[{config.score_width - 1}:0] score code, upper bits ignored", bits)),
-        *(_keep("s_axis", "input", lanes, bits, kept) if config.tkeep or lanes > 1 else ()),
+        *(_keep("s_axis", "input", lanes, bits, rule) if config.tkeep or lanes > 1 else ()),
         Port("s_axis_tvalid", "input", 1, f"{one} is offered"),
         Port("s_axis_tready", "output", 1, f"the {noun} is taken"),
         *_sideband(config),

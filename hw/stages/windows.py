@@ -127,7 +127,7 @@ class Windows(wiring.Component):
         """Both sums added, in the segments of `sum`; bit j of `done` is set while the window's segment j holds a vector's sum."""
         windows, start = self._windows, 0
         ends = [sum(windows.segments[: j + 1]) for j in range(len(windows.segments))]
-        kept: dict[str, Value] = {}
+        registers: dict[str, Value] = {}
 
         def operand(name: str, sums: list[Value], first: int, width: int, cycle: int) -> Value:
             """`width` bits from bit `first` of a window's sum on, that many cycles after segment 0 holds its sum."""
@@ -141,9 +141,9 @@ class Windows(wiring.Component):
                 if self._pipelined:
                     bits = delay(m, bits, cycle - j, f"{name}_waits_{low}")
                 elif cycle > j:
-                    if f"{name}_{j}" not in kept:
-                        kept[f"{name}_{j}"] = delay(m, segment, 1, f"{name}_waits_{j}", enable=done[j])
-                    bits = kept[f"{name}_{j}"][low - bottom : high - bottom]
+                    if f"{name}_{j}" not in registers:
+                        registers[f"{name}_{j}"] = delay(m, segment, 1, f"{name}_waits_{j}", enable=done[j])
+                    bits = registers[f"{name}_{j}"][low - bottom : high - bottom]
                 parts.append(bits)
             return Cat(*parts)
 

@@ -381,10 +381,10 @@ def _product(usage: Usage, cell: Cell) -> HardBlock | None:
     extraction.input("clk", register.cell.ports["CLK"])
     signals = []
     for name, factor, item in zip(("factor_a", "factor_b"), factors, before, strict=True):
-        taken = extraction.input(name, _data(item) if item is not None and moved else factor)
+        operand = extraction.input(name, _data(item) if item is not None and moved else factor)
         if item is not None and moved:
-            taken = extraction.register(item, taken, (), f"{name}_held")
-        signals.append(taken)
+            operand = extraction.register(item, operand, (), f"{name}_held")
+        signals.append(operand)
     inside = extraction.module
     result = extraction.wire("result", width_of(product))
     ports = {"A": signals[0], "B": signals[1], "Y": result}

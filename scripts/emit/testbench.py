@@ -224,9 +224,9 @@ def _checker(head: GeneratedHead, fields: Sequence[Port], prefix: str, count: in
     mask = ""
     if any(port.name == f"{prefix}_tkeep" for port in fields):
         data = fields[0].width
-        kept = [f"{{8{{due_now_{prefix}[{data + byte}]}}}}" for byte in reversed(range(data // 8))]
+        byte_masks = [f"{{8{{due_now_{prefix}[{data + byte}]}}}}" for byte in reversed(range(data // 8))]
         values |= {
-            "cared": ", ".join([f"{{{width - data}{{1'b1}}}}", *kept]),
+            "cared": ", ".join([f"{{{width - data}{{1'b1}}}}", *byte_masks]),
             "different": f"((word_{prefix} ^ due_{prefix}[beat_{prefix}]) & cared_{prefix}) !== 0",
         }
         mask = _MASK

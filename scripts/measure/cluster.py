@@ -127,16 +127,17 @@ def _check_versions(client: Client, address: str) -> None:
             f"--scheduler {address}: it does not understand this version of dask; must have the same versions everywhere, for "
             "example by pip install -c scripts/constraints.txt"
         ) from None
-    here = {name: versions["client"]["packages"].get(name) for name in _SAME_PACKAGES}
-    here["python"] = ".".join(platform.python_version_tuple()[:2])
+    own_versions = {name: versions["client"]["packages"].get(name) for name in _SAME_PACKAGES}
+    own_versions["python"] = ".".join(platform.python_version_tuple()[:2])
     for name, facts in versions["workers"].items():
         packages = facts.get("packages", {}) if isinstance(facts, dict) else {}
-        there = {package: packages.get(package) for package in _SAME_PACKAGES}
-        there["python"] = ".".join(str(packages.get("python", "")).split(".")[:2])
-        for package, version in here.items():
-            if there[package] != version:
+        worker_versions = {package: packages.get(package) for package in _SAME_PACKAGES}
+        worker_versions["python"] = ".".join(str(packages.get("python", "")).split(".")[:2])
+        for package, version in own_versions.items():
+            other = worker_versions[package]
+            if other != version:
                 raise UserError(
-                    f"worker at {name}: {package} is {there[package]}, here it is {version}; must be the same everywhere, for "
+                    f"worker at {name}: {package} is {other}, here it is {version}; must be the same everywhere, for "
                     "example by pip install -c scripts/constraints.txt"
                 )
 

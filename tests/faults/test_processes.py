@@ -118,14 +118,14 @@ def test_folders_of_killed_processes_are_swept_and_no_others(temporary):
     )
     subprocess.run([sys.executable, "-c", script, str(temporary)], check=False)
     [killed] = temporary.iterdir()
-    at_work, kept = TemporaryFolder(), TemporaryFolder()  # the first one of this process sweeps
+    at_work, of_user = TemporaryFolder(), TemporaryFolder()  # the first one of this process sweeps
     assert not killed.exists()
-    kept.keep()
+    of_user.keep()
     foreign = temporary / "softstream-of-somebody"
     foreign.mkdir()
     processes._sweep.cache_clear()
     TemporaryFolder().remove()
-    assert set(temporary.iterdir()) == {at_work.path, kept.path, foreign}
+    assert set(temporary.iterdir()) == {at_work.path, of_user.path, foreign}
     at_work.remove()
     assert not at_work.path.exists()
 

@@ -39,14 +39,14 @@ def test_the_codes_are_a_distribution_near_the_formula(name: str) -> None:
     vectors = Vectors(config, scores, lengths, sideband)
     codes = vectors.results(golden(config, scores, lengths, sideband))["probabilities"]
     taking_part, heads = vectors.head_inputs.valid, vectors.head_inputs
-    some = taking_part.any(axis=1)
-    assert some.sum() > 60
-    np.testing.assert_array_equal(codes.sum(axis=1), np.where(some, one, 0))
+    occupied = taking_part.any(axis=1)
+    assert occupied.sum() > 60
+    np.testing.assert_array_equal(codes.sum(axis=1), np.where(occupied, one, 0))
     assert (codes[~taking_part] == 0).all()
     assert codes[taking_part].min() >= config.minimum_code
     error = abs(codes - one * heads.softmax).max()
     assert error <= float(bound(config).total) + 1e-6
-    # The bound is that of the issue, and not far from what happens.
+    # The bound is below 1 + 2^(1−k) ulp, and not far from what happens.
     assert bound(config).total < 1 + Fraction(2, 1 << config.guard_width)
 
 

@@ -74,7 +74,7 @@ int main() {
   VerilatedContext context;
   Vmy_head head(&context);
   uint32_t random = 1;
-  size_t sent = 0, taken = 0;
+  size_t sent = 0, received = 0;
   bool offered = false, null_beat = false, split = false;
   head.aclk = head.aresetn = head.s_axis_tvalid = head.m_axis_tready = 0;
   for (long cycle = 0; cycle < 100000; cycle++) {
@@ -100,15 +100,15 @@ int main() {
     const bool enters = head.s_axis_tvalid && head.s_axis_tready, leaves = head.m_axis_tvalid && head.m_axis_tready;
     if (leaves) {
       const uint64_t word = head.m_axis_tdata | (uint64_t)head.m_axis_tlast << 16 | (uint64_t)head.m_axis_tuser << 17;
-      if (taken == due.size() || word != due[taken]) return std::printf("wrong beat %zu\\n", taken), 1;
-      taken++;
+      if (received == due.size() || word != due[received]) return std::printf("wrong beat %zu\\n", received), 1;
+      received++;
     }
     head.aclk = 1; head.eval();
     head.aclk = 0; head.eval();
     if (enters) offered = false;
   }
-  std::printf("%zu beats\\n", taken);
-  return taken != due.size();
+  std::printf("%zu beats\\n", received);
+  return received != due.size();
 }
 """
 
