@@ -17,8 +17,9 @@ from softstream.hw.processes import TemporaryFolder, end, run, start, temporary_
 TREE = "sleep 300 & echo $! > child; sh -c 'sleep 300 & echo $! > grandchild; wait' & echo $$ > tool; wait"
 NAMES = ("tool", "child", "grandchild")
 PARENT = f"""
-import sys, time
+import signal, sys, time
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 from softstream.hw.processes import start
 start(["sh", "-c", {TREE!r}], Path(sys.argv[1]), 1)
 time.sleep(300)
