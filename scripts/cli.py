@@ -173,8 +173,13 @@ def _room(options: Mapping[str, Any]) -> Room | None:
 
 def _echo(config: Config, ctx: click.Context, console: Console) -> None:
     """The preset and the settings that differ from it, in one line; the document has every key."""
+    console.line(f"configuration: {_title(config, ctx)}")
+
+
+def _title(config: Config, ctx: click.Context) -> str:
+    """The last preset of the command line, or the default one, and the settings that differ from it."""
     presets = [text for kind, text in ctx.meta["parts"] if kind == "preset"]
-    console.line(f"configuration: {configuration_text(config, presets[-1] if presets else _DEFAULT_PRESET)}")
+    return configuration_text(config, presets[-1] if presets else _DEFAULT_PRESET)
 
 
 def _complete_preset(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -227,12 +232,12 @@ def _print_options() -> list[click.Parameter]:
 
 
 def _verb(
-    default: str | Callable[[dict[str, Any]], str] | None = None, name: str | None = None, *, echo: bool = True
+    default: str | Callable[[dict[str, Any]], str] | None = None, name: str | None = None
 ) -> Callable[[Verb], click.Command]:
     """A verb of the group with the options of configuration and printing; its function gets configuration and console.
 
     `default` is the preset of a command line that names none, or a function of the verb's other options that returns it.
-    With `echo` the verb begins with a line that names the configuration.
+    The verb begins with a line that names the configuration.
     """
 
     def decorate(function: Verb) -> click.Command:
@@ -253,8 +258,7 @@ def _verb(
             if "scores" in options:
                 options = _with_score_file(options, ctx.meta["scale_stated"])
             config, sentences = _resolve(values, options)
-            if echo:
-                _echo(config, ctx, console)
+            _echo(config, ctx, console)
             for sentence in sentences:
                 console.line(sentence)
             function(config, console, **options)
@@ -388,14 +392,23 @@ _PART = click.option(
 )
 
 
-@_verb(echo=False)
+@_verb()
 @_PART
-@click.option("--all", "every_key", is_flag=True, help="Show every key, also those without effect in this mode.")
-def _describe(config: Config, console: Console, part_name: str | None, every_key: bool) -> None:
-    """Show the plan: stages in order, formats, latency and interval, tables, error bound in ulp."""
+@click.option("--all", "every_key", is_flag=True, help="Show every key, also those at their default.")
+@click.option("-o", "--output", metavar="PAGE.html", help="Also write a page with the data path as a picture.")
+def _describe(config: Config, console: Console, part_name: str | None, every_key: bool, output: str | None) -> None:
+    """Show the plan: data path, formats, latency and interval, tables, error bound in ulp."""
     from softstream.scripts.verbs.describe import describe
 
-    describe(config, console, every_key=every_key, part_name=part_name)
+    title = _title(config, click.get_current_context())
+
+    def render(shown: Config) -> str:
+        from softstream.scripts.reports.plan_report import render as page_of
+
+        return page_of(shown, title)
+
+    path = Path(output) if output else None
+    describe(config, console, every_key=every_key, part_name=part_name, output=path, render=render)
 
 
 def _artefact_options(function: Verb) -> Verb:

@@ -113,6 +113,11 @@ class Console:
         if self.in_words:
             _print(sys.stdout, self._sentence(text, sys.stdout))
 
+    def verbatim(self, text: str) -> None:
+        """A line of a drawing on stdout, for a person, never folded."""
+        if self.in_words:
+            _print(sys.stdout, text)
+
     def note(self, text: str) -> None:
         """One line on stderr that is not an error: printed with --json too, not with --quiet."""
         if not self.quiet and sys.stderr is not None:

@@ -63,6 +63,8 @@ class StagePlan:
     table_bits: int = 0
     bound_share_ulp: float = 0.0
     note: str = ""
+    memory_bits: int = 0
+    """Of scores, or of sums of scores, that the stage stores; queues of a few entries do not count."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -242,6 +244,11 @@ class Plan:
     def table_bits(self) -> int:
         """Bits of all tables, as stored."""
         return sum(stage.table_bits for stage in self.stages)
+
+    @property
+    def memory_bits(self) -> int:
+        """Bits of all memories of scores."""
+        return sum(stage.memory_bits for stage in self.stages)
 
     def stage_table(self) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
         """(columns, rows) of the stages, in data-path order, with their shares of the error bound where there is one."""

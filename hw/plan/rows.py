@@ -123,6 +123,7 @@ def replay_row(config: Config, cycles: Schedule, element: str) -> StagePlan:
         cycles.replay,
         element,
         note=f"a memory of {entries * entry} bits, not a table",
+        memory_bits=entries * entry,
     )
 
 

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from softstream.boards.tools.measure import Job, measure
 from softstream.boards.tools.parts import part_of_any_kind
 from softstream.hw.config.config import KEYS, Config
 from softstream.hw.plan.derive import plan
 from softstream.scripts.console import Console
+from softstream.scripts.output import check_file, written_file
 from softstream.scripts.verbs.cost import cost_text, scale_text
+from softstream.scripts.verbs.data_path import data_path
 
 __all__ = ["describe"]
 
 
-def describe(config: Config, console: Console, *, every_key: bool = False, part_name: str | None = None) -> None:
-    """Prints the plan: stages, formats, latency and interval with their values, tables, error bound in ulp.
+def describe(
+    config: Config,
+    console: Console,
+    *,
+    every_key: bool = False,
+    part_name: str | None = None,
+    output: Path | None = None,
+    render: Callable[[Config], str] | None = None,
+) -> None:
+    """Prints the plan: data path, stages, formats, latency and interval with their values, tables, error bound in ulp.
 
-    Of the configuration it prints the keys that have an effect, or with `every_key` all. With a part it also prints the cells
-    and the clock of this configuration there, or the command that measures them; for a part without a clock, the cells that
-    synthesis counts.
+    With `every_key` it prints the configuration keys too. With a part it also prints the cells and the clock of this
+    configuration there, or the command that measures them; for a part without a clock, the cells that synthesis counts.
+    `output`: a file for the page that `render` makes of the configuration.
     """
+    if output is not None:
+        check_file("-o", output)
     derived = plan(config)
     row = None if part_name is None else part_of_any_kind(part_name)
     cells: Mapping[str, int] = {}
@@ -30,9 +43,18 @@ def describe(config: Config, console: Console, *, every_key: bool = False, part_
         with console.progress("synthesising") as progress:
             [measured] = measure([Job(synthesis_verilog(config), row, ())], progress=progress)
         cells = measured.cells
+    if output is not None and render is not None:
+        with written_file("-o", output) as temporary:
+            temporary.write_text(render(config), encoding="utf-8")
     extra = {"part": row.name, "cells": dict(cells), "no_clock": row.no_clock} if row is not None and cells else {}
     console.document({**derived.to_json(), **extra})
     _keys(config, console, every_key)
+    console.line()
+    console.line("data path, with the format behind each stage")
+    console.line()
+    for text in data_path(derived).lines():
+        console.verbatim(text)
+    console.line()
     console.table(
         "stages, in data-path order",
         *derived.stage_table(),
@@ -52,22 +74,24 @@ def describe(config: Config, console: Console, *, every_key: bool = False, part_
         console.line(scale)
     if row is not None and not row.no_clock:
         console.line(cost_text(config, row.name))
-    console.line(
-        f"{len(derived.stages)} stages; softstream generate with the same arguments and -o DIR writes the Verilog"
+    verdict = (
+        f"{len(derived.stages)} stages described"
+        if output is None
+        else f"{output}: page of {len(derived.stages)} stages"
     )
+    console.done(verdict, "softstream generate, with the same configuration and -o DIR")
 
 
 def _keys(config: Config, console: Console, every_key: bool) -> None:
-    """The table of keys: those that differ from their defaults come first."""
+    """The keys that were given and have no effect; with `every_key` a table of all keys instead."""
     known = {key.name: key for key in KEYS}
-    values = config.to_mapping() if every_key else config.relevant()
-    rows = []
-    for name, value in values.items():
-        key = known[name]
-        default = "" if getattr(config, name) == key.default else key.default_text
-        rows.append((name, key.value_text(value), default, key.section))
-    console.table("configuration", ("key", "value", "default", "section"), rows)
     if every_key:
+        rows = []
+        for name, value in config.to_mapping().items():
+            key = known[name]
+            default = "" if getattr(config, name) == key.default else key.default_text
+            rows.append((name, key.value_text(value), default, key.section))
+        console.table("every key", ("key", "value", "default", "section"), rows)
         return
     inert = ", ".join(f"{name} = {known[name].value_text(value)}" for name, value in config.without_effect().items())
     if inert:

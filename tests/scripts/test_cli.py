@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from support.html_page import Page
 
 import softstream
 from softstream.hw.config.config import KEYS, load_toml
@@ -276,16 +277,28 @@ def test_describe_shows_the_plan(cli):
     assert f" {derived.first_output_cycle(10)} " in out
 
 
-def test_describe_shows_what_differs_first_and_no_key_without_effect(cli):
+def test_describe_shows_what_differs_and_every_key_on_request(cli):
     arguments = ("describe", "digits-softmax", "--set", "guard_bits=5", "--set", "seed=7")
-    table = cli(*arguments)[1].partition("stages, in data-path order")[0]
-    names = [line.split()[0] for line in table.splitlines()[4:] if line.strip()]
-    assert names[:7] == ["mode", "max_length", "score_scale", "normaliser", "guard_bits", "profile", "per_vector"]
-    assert "sampler" not in names
-    assert "note: without effect in mode softmax with these keys: seed = 7" in table
-    table = cli(*arguments, "--all")[1].partition("stages, in data-path order")[0]
-    assert all(f"\n {key.name} " in table for key in KEYS)
-    assert "without effect" not in table
+    head = cli(*arguments)[1].partition("data path, with")[0].splitlines()
+    assert head == [
+        "configuration: digits-softmax with guard_bits=5 seed=7",
+        "note: without effect in mode softmax with these keys: seed = 7",
+        "",
+    ]
+    head = cli(*arguments, "--all")[1].partition("data path, with")[0]
+    assert all(f"\n {key.name} " in head for key in KEYS)
+    assert "without effect" not in head
+
+
+def test_describe_writes_a_page(cli, refused, tmp_path):
+    path = tmp_path / "plan.html"
+    code, out, err = cli("describe", "cdf-int8", "--set", "max_length=32", "-o", path)
+    assert (code, err) == (0, "")
+    assert f"{path}: page of 8 stages in " in out
+    page = Page(path.read_text(encoding="utf-8"))
+    assert "cdf-int8 with max_length=32" in page.text
+    assert page.tags["svg"] == 4
+    assert refused("describe", "-o", tmp_path).startswith(f"-o {tmp_path}: is a directory")
 
 
 def test_lists_are_set_without_brackets(cli):
@@ -654,7 +667,7 @@ def test_compare_in_words(cli):
 
 
 def raising(monkeypatch, error):
-    def describe(config, console, *, every_key, part_name):
+    def describe(config, console, *, every_key, part_name, output, render):
         raise error
 
     monkeypatch.setattr("softstream.scripts.verbs.describe.describe", describe)
@@ -670,7 +683,7 @@ def test_a_failed_tool_shows_the_end_of_its_log_and_where_it_is(cli, monkeypatch
     log.write_text("\n".join(f"line {i}" for i in range(100)))
     raising(monkeypatch, ToolFailure("nextpnr ended with exit code 1", log))
     code, out, err = cli("describe")
-    assert (code, out) == (1, "")
+    assert (code, out) == (1, "configuration: softmax-int8\n")
     lines = err.splitlines()
     assert lines[0] == "error: nextpnr ended with exit code 1"
     assert lines[-2:] == ["line 99", f"log: {log}"]
@@ -919,7 +932,7 @@ def test_a_stdout_of_ascii_gets_escapes_in_the_document():
 
 
 def test_sigterm_ends_like_ctrl_c(monkeypatch, refused):
-    def killed(config, console, *, every_key, part_name):
+    def killed(config, console, *, every_key, part_name, output, render):
         os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr("softstream.scripts.verbs.describe.describe", killed)

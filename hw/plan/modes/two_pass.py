@@ -70,6 +70,7 @@ def two_pass_plan(config: Config, limits: Bound) -> Plan:
             table.bits,
             float(limits.exponential),
             f"with a memory of the scores, {config.max_length * config.contender_width} bits",
+            config.max_length * config.contender_width,
         ),
         StagePlan(
             "two_pass",

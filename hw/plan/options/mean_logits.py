@@ -21,6 +21,7 @@ def _row(config: Config, after: Config) -> StagePlan:
         memory_cycles(config) + 3,
         each_cycle(config),
         note=f"exact, with a memory of {config.beats(config.max_length)} sums, {config.max_length * after.score_width} bits",
+        memory_bits=config.max_length * after.score_width,
     )
 
 
