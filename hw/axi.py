@@ -47,12 +47,8 @@ class AxiTop(wiring.Component):
             head.i.valid.eq(self.s_axis_tvalid),
             self.s_axis_tready.eq(head.i.ready),
         ]
-        if self._config.tkeep:
+        if self._config.reads_tkeep:
             self._select_lanes(m, head.i.payload, score_bits // 8)
-        else:
-            for lane, name in enumerate(keep_names(lanes), 1):
-                # The lowest byte of a lane speaks for the lane.
-                m.d.comb += head.i.payload[name].eq(self.s_axis_tkeep[lane * score_bits // 8])
         low = 0
         for field in sidebands(self._config):
             for name in each_lane(field.name, field.copies(self._config)):

@@ -22,7 +22,7 @@ def Head(config: Config) -> HeadInterface:
     Latency and interval are those of `plan(config)`.
     """
     head = _head(config)
-    return WithoutNullBeats(config, head) if config.tkeep else head
+    return WithoutNullBeats(config, head) if config.reads_tkeep else head
 
 
 def _head(config: Config) -> HeadInterface:

@@ -52,9 +52,8 @@ def score_beats(
     """Vectors [V, N] of lengths [V] as beats of s_axis: (tdata, tlast), where it has tkeep that behind tdata, and before
     tlast tuser where the scores have a `sideband`, in arrays [V, N] and [V].
 
-    Lanes beyond a vector's end hold the largest code. With `rng`, everything that is ignored is random: those lanes, upper
-    bits of fields, and without the key `tkeep` that signal but in a last beat, and there all of it but the lowest bit of each
-    lane up to the first that is 0.
+    Lanes beyond a vector's end hold the largest code. With `rng`, everything that is ignored is random: those lanes, and the
+    upper bits of fields.
     """
     lanes, field_bytes = config.lanes, byte_bits(config.score_width) // 8
     blocks, held = _blocks(lanes, scores, lengths, config.score_format.maximum)
@@ -67,13 +66,9 @@ def score_beats(
     columns: list[list[int]] = [words, last.tolist()]
     if sideband:
         columns.insert(1, _user(config, sideband, lengths, rng).tolist())
-    if lanes == 1 and not config.tkeep:
+    if not config.reads_tkeep:
         return list(zip(*columns, strict=True))
     keep = np.repeat(np.arange(lanes) < count[:, None], field_bytes, axis=1)
-    if rng is not None and not config.tkeep:
-        byte = np.arange(lanes * field_bytes)
-        speaks = (byte % field_bytes == 0) & (byte > 0) & (byte <= count[:, None] * field_bytes) & (last[:, None] == 1)
-        keep = np.where(speaks, keep, rng.integers(0, 2, keep.shape))
     columns.insert(1, _keep_words(keep))
     return list(zip(*columns, strict=True))
 
@@ -82,9 +77,9 @@ def with_null_beats(config: Config, beats: Sequence[Beat], rng: np.random.Genera
     """The same vectors in beats of s_axis with tkeep: a third of them followed by null beats, which hold random data.
 
     Half of the null beats behind a vector's last beat take its tlast over; the others are a packet without elements.
-    Without the key `tkeep` the beats are those given.
+    Where s_axis has no tkeep, the beats stay as they are.
     """
-    if not config.tkeep:
+    if not config.reads_tkeep:
         return list(beats)
     bits, user_bits = (
         config.lanes * byte_bits(config.score_width),

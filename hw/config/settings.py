@@ -201,10 +201,10 @@ class Settings:
         1, "implementation", "the scores that one beat carries", unit="scores per beat"
     )
     tkeep: bool = declare(
-        False, "implementation", "whether s_axis_tkeep counts in every beat: a beat without bytes adds no element, and ends its "
-        "vector where it has tlast, as width converters and DMA engines send it; costs a cycle of latency and a register for a "
-        "beat; without it one lane has no tkeep, and several lanes read it in a vector's last beat alone",
-        options=lambda settings: settings.tkeep or settings.lanes > 1,
+        False, "implementation", "whether one lane has s_axis_tkeep, as several lanes always have: a beat without bytes adds no "
+        "element, and ends its vector where it has tlast, as width converters and DMA engines send it; costs a cycle of latency "
+        "and a register for a beat",
+        options=lambda settings: settings.reads_tkeep,
     )
     winner: bool = declare(
         True, "implementation", "whether softmax, log_softmax and exponential have the stream m_axis_best; without it no winner "
@@ -284,9 +284,14 @@ class Settings:
         return self.traits.winner_stream and not self.winner
 
     @property
+    def reads_tkeep(self) -> bool:
+        """Whether s_axis has tkeep, so that null beats are dropped; several lanes need it for a vector's last elements."""
+        return self.tkeep or self.lanes > 1
+
+    @property
     def flags_gaps(self) -> bool:
         """Whether tkeep may leave a gap, inside a beat of several lanes or of a score of several bytes."""
-        return self.tkeep and (self.lanes > 1 or self.score_width > 8)
+        return self.reads_tkeep and (self.lanes > 1 or self.score_width > 8)
 
     @property
     def clips(self) -> bool:

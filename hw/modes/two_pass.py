@@ -93,7 +93,7 @@ class TwoPass(HeadInterface):
         m.d.comb += self.i.ready.eq(passes.receiving)
         with m.If(transferred):
             m.d.sync += passes.dropping.eq(~self.i.payload.last & (passes.dropping | at_limit))
-        if config.tkeep:
+        if config.reads_tkeep:
             gap = Signal(reset_less=True)
             passes.overlong = passes.dropping | gap
             with m.If(accepted):

@@ -120,7 +120,7 @@ class PacketEnds(wiring.Component):
         flags = [flag.name for flag in self._output.flags]
         proceeds = ~last | mark.valid
         incomplete = mark.payload.incomplete
-        if self._config.tkeep:
+        if self._config.reads_tkeep:
             # A group is never longer than max_length, so the flag of the inner head tells of a gap.
             incomplete = incomplete | beat.overlong
         m.d.comb += [

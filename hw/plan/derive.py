@@ -31,7 +31,7 @@ def plan(config: Config) -> Plan:
     Raises `UserError` where its error bound exceeds 1 ulp or its accumulator would be too wide, with a value that would do.
     """
     head = _head_plan(config)
-    return behind_null_beats(head) if config.tkeep else head
+    return behind_null_beats(head) if config.reads_tkeep else head
 
 
 @lru_cache(maxsize=256)

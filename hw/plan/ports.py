@@ -101,15 +101,9 @@ def _per_lane(lanes: int, content: str, bits: int) -> str:
     return content if lanes == 1 else f"a field of {bits} bits per lane, lane 0 lowest; in each {content}"
 
 
-_KEEP_IN_EVERY_BEAT = (
+_SCORES_KEEP = (
     "bytes that hold scores: none in a beat that adds no element, all of them before a vector's end, there those of the "
     "elements, which fill the lanes from lane 0 on"
-)
-
-
-_KEEP_IN_LAST_BEAT = (
-    "looked at in a vector's last beat, the lowest bit of each lane: from the first lane above 0 that has it 0, lanes are "
-    "ignored"
 )
 
 
@@ -132,17 +126,16 @@ def top_ports(config: Config) -> tuple[Port, ...]:
     """The ports of the AXI4-Stream top of a configuration.
 
     The primary output is m_axis; a second output, the winner's, is m_axis_best. Streams of elements carry a field per lane
-    and, with more than one lane, tkeep; s_axis also has tkeep with one lane and the key `tkeep`.
+    and, with more than one lane, tkeep; with the key `tkeep`, s_axis has it with one lane as well.
     """
     lanes, bits = config.lanes, byte_bits(config.score_width)
-    rule = _KEEP_IN_EVERY_BEAT if config.tkeep else _KEEP_IN_LAST_BEAT
     one, noun = ("a score", "score") if lanes == 1 else ("a beat of scores", "beat")
     ports = [
         Port("aclk", "input", 1, "clock, rising edge"),
         Port("aresetn", "input", 1, "reset, synchronous, active low"),
         Port("s_axis_tdata", "input", lanes * bits,
              _per_lane(lanes, f"[{config.score_width - 1}:0] score code, upper bits ignored", bits)),
-        *(_keep("s_axis", "input", lanes, bits, rule) if config.tkeep or lanes > 1 else ()),
+        *(_keep("s_axis", "input", lanes, bits, _SCORES_KEEP) if config.reads_tkeep else ()),
         Port("s_axis_tvalid", "input", 1, f"{one} is offered"),
         Port("s_axis_tready", "output", 1, f"the {noun} is taken"),
         *_sideband(config),

@@ -132,7 +132,7 @@ class Frame(wiring.Component):
             "index": Mux(at_first, 0, index) if self._indexed else Const(0, len(index)),
             "first": at_first,
             "last": ends,
-            "overlong": cut | (beat.gap & ends) if config.tkeep else cut,
+            "overlong": cut | (beat.gap & ends) if config.reads_tkeep else cut,
             **{
                 f"position_{lane}": choose(keep, positions[lane], Const(0, len(positions[lane])))
                 for lane, keep in enumerate(lane_keeps, 1)

@@ -47,12 +47,12 @@ def score_layout(config: Config) -> data.StructLayout:
     """One input beat: a score code per lane, whether the beat is the vector's last, and the sideband fields.
 
     A vector's last beat holds scores in the lanes up to the first whose `keep` is 0. Every other beat holds a score in
-    every lane. Where `tkeep` is set, a beat with `null` 1 holds no score, and `gap` tells that s_axis_tkeep
+    every lane. Where `Config.reads_tkeep` holds, a beat with `null` 1 holds no score, and `gap` tells that s_axis_tkeep
     excludes bytes below others; both may stay 0. Behind the stage `null_beats` no beat is null, `keep` of a beat before the
     last one has no meaning, and `gap` is that of all beats of the vector so far.
     """
     shape = signed(config.score_width) if config.score_signed else unsigned(config.score_width)
-    edges = {"null": 1, "gap": 1} if config.tkeep else {}
+    edges = {"null": 1, "gap": 1} if config.reads_tkeep else {}
     scores = _lane_fields("score", shape, config.lanes)
     return data.StructLayout({**scores, "last": 1, **_sideband_fields(config), **edges})
 

@@ -90,7 +90,7 @@ def output_rules(config: Config) -> tuple[OutputRule, ...]:
                 for vector, row in beats.items()
                 if len(vector.elements) > 1 and not vector.overlong
             }
-            if config.tkeep:
+            if config.reads_tkeep:
                 # The end of a vector of max_length elements may still be to come, in a null beat.
                 longest = {key: row for key, row in beats.items() if len(key.elements) == config.max_length}
                 beats |= {VectorKey(key.elements, complete=False): row[:-1] for key, row in longest.items() if row[:-1]}
@@ -136,7 +136,7 @@ def _payload_bits(output: Output) -> int:
 def _claim(config: Config) -> Claim:
     width = config.score_width + sum(field.width for field in sidebands(config))
     rules = output_rules(config)
-    ledger = VectorLedger(width, config.max_length, rules, patience(config), null_beats=config.tkeep)
+    ledger = VectorLedger(width, config.max_length, rules, patience(config), null_beats=config.reads_tkeep)
     ports = top_ports(config)
     return Claim(harness_rtlil(TOP, ports, ledger), (*law_properties(ports), *ledger_properties(ledger)))
 

@@ -10,7 +10,7 @@ from support.configurations import score_vectors
 from support.stream_bench import PAUSES, run_component
 
 from softstream.hw.config.config import Config
-from softstream.hw.modes.cross_entropy import CrossEntropy
+from softstream.hw.head import Head
 from softstream.hw.numbers.log_softmax import log_bound, log_numerics
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.modes.cross_entropy import loss_schedule
@@ -50,7 +50,7 @@ def expected(config: Config, vectors: list[np.ndarray], labels: np.ndarray) -> l
 
 
 def run(config: Config, vectors: list[np.ndarray], labels: np.ndarray, **more: Any) -> Any:
-    trace = run_component(CrossEntropy(config), labelled(config, vectors, labels), len(vectors), **more)
+    trace = run_component(Head(config), labelled(config, vectors, labels), len(vectors), **more)
     assert trace.beats == expected(config, vectors, labels)
     return trace
 
@@ -96,7 +96,8 @@ def test_latency_and_interval(name: str) -> None:
         trace = run(config, vectors, np.zeros(12, dtype=int))
         beats = config.beats(length)
         assert trace.outputs[0] - trace.inputs[0] == plan(config).first_output_cycle(length)
-        assert trace.outputs[0] - trace.inputs[beats - 1] == times.vector
+        null_beats = int(config.reads_tkeep)
+        assert trace.outputs[0] - trace.inputs[beats - 1] == times.vector + null_beats
         assert set(np.diff(trace.outputs)) == {max(times.interval, beats)} == {plan(config).interval_cycles(length)}
 
 

@@ -15,22 +15,20 @@ from softstream.sim.golden.options.null_beats import kept_vectors
 from softstream.sim.stimulus import corner_vectors, random_sideband
 
 CONFIGS = {
-    "argmax": Config(mode="argmax", max_length=10, lanes=4, tkeep=True),
+    "argmax": Config(mode="argmax", max_length=10, lanes=4),
     "argmax-small-wide": Config(mode="argmax", max_length=10, tkeep=True, score_width=12, profile="small"),
     "softmax": Config(max_length=16, tkeep=True, normaliser="logarithm"),
-    "softmax-2": Config(max_length=9, lanes=2, tkeep=True),
+    "softmax-2": Config(max_length=9, lanes=2),
     "two-pass": Config(
         max_length=9, accumulator="two_pass", tkeep=True, score_width=10, profile="small", score_scale=0.02
     ),
-    "groups": Config(max_length=12, groups=(8, 4, 12), lanes=4, tkeep=True),
-    "ensemble": Config(max_length=9, ensemble=2, lanes=2, tkeep=True),
-    "temperature": Config(
-        max_length=9, temperature_bits=3, temperature_fraction=1, lanes=2, tkeep=True, score_scale=0.02
-    ),
+    "groups": Config(max_length=12, groups=(8, 4, 12), lanes=4),
+    "ensemble": Config(max_length=9, ensemble=2, lanes=2),
+    "temperature": Config(max_length=9, temperature_bits=3, temperature_fraction=1, lanes=2, score_scale=0.02),
     "sigmoid": Config(mode="sigmoid", max_length=5, tkeep=True, mask=True, score_width=12),
-    "exponential": Config(mode="exponential", max_length=16, lanes=2, tkeep=True),
+    "exponential": Config(mode="exponential", max_length=16, lanes=2),
     "sample": Config(mode="sample", max_length=9, tkeep=True),
-    "top_k": Config(mode="top_k", top_k=3, max_length=9, lanes=2, tkeep=True),
+    "top_k": Config(mode="top_k", top_k=3, max_length=9, lanes=2),
 }
 
 
@@ -100,7 +98,7 @@ def test_null_beats_change_no_result_of_any_head(name: str) -> None:
 @pytest.mark.parametrize("source", PAUSES)
 @pytest.mark.parametrize("sink", PAUSES)
 def test_the_stage_equals_its_model(source: str, sink: str) -> None:
-    config, rng, count = Config(mode="argmax", max_length=8, lanes=4, tkeep=True), np.random.default_rng(5), 120
+    config, rng, count = Config(mode="argmax", max_length=8, lanes=4), np.random.default_rng(5), 120
     keep, last = random_keeps(rng, count, 4, 1), rng.integers(0, 3, count) == 0
     last[-1] = True
     # Lane 0 of a beat that is not null always holds an element, because `gap` stands for the other case.

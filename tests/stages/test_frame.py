@@ -53,7 +53,7 @@ def test_equals_golden(config: Config, source: str, sink: str, indexed: bool) ->
                 beat[f"keep_{lane}"] = int(lane < len(held))
             expected.append(beat)
     trace = run_component(
-        Frame(config, indexed=indexed), beats_of(vectors, config.lanes), len(expected), source=source, sink=sink
+        Frame(config, indexed=indexed), beats_of(vectors, config.lanes, behind_null_beats=True), len(expected), source=source, sink=sink
     )
     assert trace.beats == expected
 

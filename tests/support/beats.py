@@ -30,16 +30,20 @@ def slices(vectors: Sequence[Sequence[int] | np.ndarray], lanes: int = 1) -> Ite
             yield Slice(number, start, values, start + lanes >= len(vector))
 
 
-def beats_of(vectors: Sequence[np.ndarray], lanes: int = 1) -> list[dict[str, int]]:
-    """Input beats of a head. Lanes beyond the end of a vector hold its largest score. Bits of `keep` that no head may read
-    are random."""
+def beats_of(vectors: Sequence[np.ndarray], lanes: int = 1, *, behind_null_beats: bool = False) -> list[dict[str, int]]:
+    """Input beats of a head. Lanes beyond the end of a vector hold its largest score.
+
+    Bits of `keep` that have no meaning behind the stage `null_beats` are random, where the beats are those of a stage there.
+    """
     rng = np.random.default_rng(len(vectors))
     beats = []
     for piece in slices(vectors, lanes):
         values, largest = piece.values, int(max(vectors[piece.vector]))
         beat = {"score": values[0], "last": int(piece.last)}
         for lane in range(1, lanes):
-            keep = lane < len(values) if piece.last and lane <= len(values) else rng.integers(0, 2)
+            keep = lane < len(values)
+            if behind_null_beats and not (piece.last and lane <= len(values)):
+                keep = rng.integers(0, 2)
             beat[f"score_{lane}"] = values[lane] if lane < len(values) else largest
             beat[f"keep_{lane}"] = int(keep)
         beats.append(beat)
