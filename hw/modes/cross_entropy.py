@@ -34,12 +34,17 @@ def _labelled_vector(config: Config) -> data.StructLayout:
     return data.StructLayout({"position": config.score_width, "unlabelled": 1, "overlong": 1, **flags})
 
 
+def label_cycles(config: Config) -> int:
+    """From a vector's last framed beat to the position of its label."""
+    return 0 if config.profile == "small" else 1
+
+
 class Label(wiring.Component):
     """The position of the labelled element, captured while its vector passes.
 
     Ports: `i`, framed beats, no back-pressure, with the label in a vector's first beat; `position`; `hit`, whether the vector
-    has such an element, unmasked. Both outputs are valid in the cycle of the vector's last beat. Latency 0, one beat per
-    cycle.
+    has such an element, unmasked. Both outputs are valid `label_cycles(config)` cycles after the vector's last beat. One beat
+    per cycle.
     """
 
     def __init__(self, config: Config) -> None:
@@ -67,15 +72,22 @@ class Label(wiring.Component):
             (label == Cat(Const(lane, lane_bits), beat.index)[: len(label)]) & keep for lane, keep in enumerate(keeps)
         ]
         positions = [beat[name] for name in each_lane("position", lanes)]
+        # The comparison with the label takes long, so what depends on it follows a cycle later.
+        later = label_cycles(self._config)
+        hits = [delay(m, hit, later, f"hit_{lane}") for lane, hit in enumerate(hits)]
+        positions = [delay(m, at, later, f"position_{lane}") for lane, at in enumerate(positions)]
+        valid, first = delay(m, self.i.valid, later, "valid", reset=True), delay(m, beat.first, later, "first")
         position = reduce(or_, (at & hit.replicate(len(at)) for at, hit in zip(positions, hits, strict=True)))
         hit = reduce(or_, hits)
         captured, earlier_hit = Signal(self._config.score_width, reset_less=True), Signal(reset_less=True)
         m.d.comb += [
             self.position.eq(Mux(hit, position, captured)),
-            self.hit.eq(hit | (earlier_hit & ~beat.first)),
+            self.hit.eq(hit | (earlier_hit & ~first)),
         ]
         with m.If(self.i.valid):
-            m.d.sync += [current_label.eq(label), captured.eq(self.position), earlier_hit.eq(self.hit)]
+            m.d.sync += current_label.eq(label)
+        with m.If(valid):
+            m.d.sync += [captured.eq(self.position), earlier_hit.eq(self.hit)]
         return m
 
 
@@ -108,15 +120,16 @@ class CrossEntropy(HeadInterface):
 
         m.submodules.label = label = Label(config)
         admission.enter(m, label, framed)
-        vector = Signal(_labelled_vector(config))
+        vector, later = Signal(_labelled_vector(config)), label_cycles(config)
         assignments = [
             vector.position.eq(label.position),
             vector.unlabelled.eq(~label.hit),
-            vector.overlong.eq(framed.overlong),
+            vector.overlong.eq(delay(m, framed.overlong, later, "overlong_at_label")),
         ]
         if config.mask:
             earlier = earlier_participant(m, config, framed, admission.element)
-            assignments.append(vector.all_masked.eq(reduce(and_, masks(config, framed), ~earlier)))
+            all_masked = reduce(and_, masks(config, framed), ~earlier)
+            assignments.append(vector.all_masked.eq(delay(m, all_masked, later, "all_masked_at_label")))
         self._loss(m, self._logarithm(m, framed, admission, vector, assignments), losses)
         return m
 
@@ -130,7 +143,9 @@ class CrossEntropy(HeadInterface):
         m.submodules.leading_one = leading_one = leading_one_detector(config, numbers.widths, vector.shape())
         m.submodules.log_sum = log_sum = LogSum(numbers, vector.shape(), cycles.memory, pipelined=cycles.pipelined)
         wiring.connect(m, leading_one.o, log_sum.i)
-        m.d.comb += sum_to_leading_one(m, config, leading_one, accumulate, admission.ends, vector, assignments)
+        m.d.comb += sum_to_leading_one(
+            m, config, leading_one, accumulate, admission.ends, vector, assignments, label_cycles(config)
+        )
         scaled = scaled_position(m, numbers, leading_one.o.payload.tag.position, cycles.memory)
         if cycles.pipelined:
             scaled = delay(m, scaled, cycles.normaliser.factor - position_cycles(numbers, cycles.memory), "scaled")

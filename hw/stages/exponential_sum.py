@@ -101,19 +101,20 @@ def sum_to_leading_one(
     ends: Value,
     tag: Any,
     assignments: list[Any],
+    later: int = 0,
 ) -> list[Any]:
     """Statements that give the sum to the leading-one detector, along with the vector's `tag`.
 
-    `assignments` fill the tag in the cycle in which the vector `ends`. The tag then stays in registers, or it moves along
+    `assignments` fill the tag `later` cycles after the vector `ends`. The tag then stays in registers, or it moves along
     with the sum where a vector may end in every cycle.
     """
     cycles = schedule(config)
     bits = Value.cast(tag)
     if cycles.pipelined:
         m.d.comb += assignments
-        bits = delay(m, bits, cycles.sum_latency - cycles.frame - cycles.entry, "vector_tag")
+        bits = delay(m, bits, cycles.sum_latency - cycles.frame - cycles.entry - later, "vector_tag")
     else:
-        with m.If(ends):
+        with m.If(delay(m, ends, later, "ends", reset=True)):
             m.d.sync += assignments
     return [
         leading_one.sum.eq(accumulate.sum),
