@@ -131,6 +131,27 @@ def _bench() -> str:
     return "\n".join(lines)
 
 
+def _axes() -> str:
+    """Clock and cells of the default over the values of one key at a time."""
+    rows = []
+    for curve in bench.recorded()["curves"]:
+        for value, cells, fmax, bound in zip(
+            curve["values"], curve["cells"], curve["fmax_mhz"], curve["bound_ulp"], strict=True
+        ):
+            counted = [
+                f"{cells[cell.name]} {cell.name}"
+                for cell in PARTS[curve["part"]].cells
+                if cell.group and cells[cell.name]
+            ]
+            clock = (
+                "does not fit"
+                if fmax is None
+                else " / ".join(f"{fmax[of]:.0f}" for of in ("minimum", "median", "maximum"))
+            )
+            rows.append((f"`{curve['key']} = {value}`", clock, ", ".join(counted), f"{bound:.3f}"))
+    return _markdown(("softmax-int8 with", "Fmax, MHz", "cells on ecp5-25k", "error bound, ulp"), rows)
+
+
 def _network() -> str:
     """The network of `softstream network`, with heads of several configurations."""
     base = PRESETS["digits-softmax"]
@@ -253,6 +274,7 @@ SECTIONS: dict[str, Section] = {
     "tools": Section("hw/config/README.md", _tools),
     "network": Section("scripts/README.md", _network),
     "bench": Section("boards/measured/README.md", _bench),
+    "axes": Section("boards/measured/README.md", _axes),
     "peers": Section("boards/measured/README.md", _peers),
     "proofs_in_small": Section("sim/README.md", _proofs_in_small),
     "proofs_of_presets": Section("sim/README.md", _proofs_of_presets),

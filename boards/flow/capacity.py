@@ -54,7 +54,8 @@ def occupancies(row: Part, *, link: bool) -> tuple[Occupancy, ...]:
     for name, entries in recorded().items():
         if name not in PRESETS or row.name not in entries:
             continue
-        config, entry = PRESETS[name], entries[row.name]
+        entry = entries[row.name]
+        config = PRESETS[name].replace(profile=entry["profile"])
         own = entry.get("link_cells", {})
         link_cells, link_blocks = own.get(logic, 0), own.get(block, 0)
         most = links.get(config.mode, (0, 0))

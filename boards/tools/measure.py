@@ -8,7 +8,8 @@ Formula:  Verilog, part, seeds → cells by kind (exact), Fmax and critical path
 
 Everything is measured *out of context*: the head alone, without IO cells, as a block inside a larger design. Fmax is
 that of the one clock `aclk` over the paths from register to register; paths that begin or end at a port are in no
-number here.
+number here. A job may name a second text to be placed, in which each port is behind a register: its Fmax then includes the
+paths from and to the ports, and its cells stay those of the first.
 
 * The tools run in processes of their own, in a temporary directory, and end with the caller (Ctrl-C included).
 * Results come from the netlist and from nextpnr's JSON report. Logs are only ever shown to a person.
@@ -41,10 +42,21 @@ from softstream.boards.tools.packages import prepare, versions
 from softstream.boards.tools.parts import Part
 from softstream.hw.cache import load_value, store_value
 from softstream.hw.cache import root as cache_root
+from softstream.hw.config.config import Config
 from softstream.hw.errors import ToolFailure
 from softstream.hw.processes import end, start, temporary_folder
 
-__all__ = ["CriticalPath", "Job", "Measurement", "Placement", "cache_directory", "keep_log", "measure", "tool_versions"]
+__all__ = [
+    "CriticalPath",
+    "Job",
+    "Measurement",
+    "Placement",
+    "cache_directory",
+    "head_job",
+    "keep_log",
+    "measure",
+    "tool_versions",
+]
 
 Progress = Callable[[float, str], None]
 """Called with the fraction that is done, from 0 to 1, and with what is being done."""
@@ -71,6 +83,22 @@ class Job:
     seeds: tuple[int, ...] = (1,)
     title: str = "the head"
     """What to call it in the progress."""
+    placed: str = ""
+    """The text to place and route, where it is not `verilog`: the same head with a register behind each port."""
+
+
+def head_job(config: Config, part: Part, seeds: Sequence[int] = (1,), title: str = "the head") -> Job:
+    """The job of a head: the cells of the head alone, and its clock with a register behind each port.
+
+    Raises `UserError` as `plan` does.
+    """
+    from softstream.hw.verilog import (  # Amaranth, which parts and stored results do without
+        synthesis_verilog,
+        wrapped_verilog,
+    )
+
+    placed = wrapped_verilog(config) if seeds else ""
+    return Job(synthesis_verilog(config), part, tuple(seeds), title, placed)
 
 
 @dataclass(frozen=True)
@@ -228,11 +256,11 @@ class _Workplace:
 # Synthesis -----------------------------------------------------------------------------------------------------------
 
 
-def _synthesise(place: _Workplace) -> dict[str, int]:
-    """Write `netlist.json`; returns how many cells of each type it has."""
+def _synthesise(place: _Workplace, verilog: str) -> dict[str, int]:
+    """Write `netlist.json` of a text; returns how many cells of each type it has."""
     part = place.job.part
     place.report(f"{place.job.title}: synthesis for {part.name}")
-    (place.directory / _SOURCE).write_text(place.job.verilog, encoding="utf-8")
+    (place.directory / _SOURCE).write_text(verilog, encoding="utf-8")
     # Not every synthesis command writes the netlist itself.
     commands = (f"read_verilog {_SOURCE}", f"{part.synthesis} -top {_TOP}", "write_json netlist.json")
     place.run("synthesis", _YOSYS, *commands)
@@ -322,7 +350,7 @@ def _place(place: _Workplace, seed: int) -> dict[str, Any]:
 # Kept results --------------------------------------------------------------------------------------------------------
 
 
-def _key(job: Job, installed: Mapping[str, str]) -> str:
+def _key(job: Job, verilog: str, installed: Mapping[str, str]) -> str:
     part = job.part
     cells = [(cell.name, cell.placed, cell.netlist) for cell in part.cells]
     tools = {package: installed[package] for package in ("pyosys", part.package) if package in installed}
@@ -331,7 +359,7 @@ def _key(job: Job, installed: Mapping[str, str]) -> str:
     facts = [
         _CACHE_FORMAT,
         rewrite,
-        job.verilog,
+        verilog,
         part.family,
         part.synthesis,
         part.keep_ports,
@@ -349,24 +377,32 @@ def _placement(seed: int, stored: Mapping[str, Any]) -> Placement:
     )
 
 
-def _measure(processes: _Processes, job: Job, key: str, events: "queue.SimpleQueue[str | int]") -> Measurement:
-    """One job. Puts on `events` what it begins (text), and how many of its 1 + len(seeds) steps it has just finished."""
+def _measure(
+    processes: _Processes, job: Job, keys: tuple[str, str], events: "queue.SimpleQueue[str | int]"
+) -> Measurement:
+    """One job, with the keys of the text to count and of the text to place.
+
+    Puts on `events` what it begins (text), and how many of its 1 + len(seeds) steps it has just finished.
+    """
     left = 1 + len(job.seeds)
-    packed = load_value(cache_directory() / f"{key}.json")
-    placed = {seed: load_value(cache_directory() / f"{key}-{seed}.json") for seed in job.seeds}
-    if packed is None or (None in placed.values() and not Measurement(job.part.name, **packed).over):
+    packed = load_value(cache_directory() / f"{keys[0]}.json")
+    if packed is None:
         with temporary_folder() as directory:
-            place = _Workplace(processes, job, key, directory, events.put)
-            netlist = _synthesise(place)
-            if packed is None:
-                packed = _pack(place, netlist)
-                store_value(cache_directory() / f"{key}.json", packed)
-            events.put(1)
-            left -= 1
-            if not Measurement(job.part.name, **packed).over:
+            place = _Workplace(processes, job, keys[0], directory, events.put)
+            packed = _pack(place, _synthesise(place, job.verilog))
+            store_value(cache_directory() / f"{keys[0]}.json", packed)
+        events.put(1)
+        left -= 1
+    placed = {seed: load_value(cache_directory() / f"{keys[1]}-{seed}.json") for seed in job.seeds}
+    if None in placed.values() and not Measurement(job.part.name, **packed).over:
+        with temporary_folder() as directory:
+            place = _Workplace(processes, job, keys[1], directory, events.put)
+            netlist = _synthesise(place, job.placed or job.verilog)
+            # The registers at the ports may be what no longer fits.
+            if not job.placed or not Measurement(job.part.name, **_pack(place, netlist)).over:
                 for seed in (seed for seed, stored in placed.items() if stored is None):
                     placed[seed] = stored = _place(place, seed)
-                    store_value(cache_directory() / f"{key}-{seed}.json", stored)
+                    store_value(cache_directory() / f"{keys[1]}-{seed}.json", stored)
                     events.put(1)
                     left -= 1
     events.put(left)  # steps that were in the cache, or that a head which does not fit does not need
@@ -390,7 +426,8 @@ def measure(jobs: Sequence[Job], *, workers: int = 2, progress: Progress | None 
     with ThreadPoolExecutor(max_workers=workers) as pool:
         try:
             for job in jobs:
-                futures.append(pool.submit(_measure, processes, job, _key(job, installed), events))
+                keys = (_key(job, job.verilog, installed), _key(job, job.placed or job.verilog, installed))
+                futures.append(pool.submit(_measure, processes, job, keys, events))
             while not all(future.done() for future in futures):
                 for future in futures:
                     if future.done():

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from softstream.hw.config.config import nearest
+from softstream.hw.config.config import Config, nearest
 from softstream.hw.errors import UserError
 
-__all__ = ["CELLS_ONLY", "PARTS", "Cell", "Limit", "Part", "part", "part_of_any_kind"]
+__all__ = ["CELLS_ONLY", "PARTS", "Cell", "Limit", "Part", "head_on", "part", "part_of_any_kind"]
 
 Group = Literal["logic", "registers", "memory", "multipliers"]
 
@@ -65,6 +65,11 @@ class Part:
     """Why the part has no clock here; empty where place and route measures one."""
 
     @property
+    def profile(self) -> Literal["fast", "fastest"]:
+        """The profile that suits the fabric: an iCE40 spends a logic cell on each register that follows no LUT."""
+        return "fast" if self.family == "ice40" else "fastest"
+
+    @property
     def block_bits(self) -> int:
         """Bits of a block RAM."""
         return {"ice40": 4096, "ecp5": 18432}[self.family]
@@ -93,6 +98,14 @@ class Part:
     def cell(self, group: Group) -> Cell | None:
         """The cell that stands for `group`, or None where the part has none."""
         return next((cell for cell in self.cells if cell.group == group), None)
+
+
+def head_on(config: Config, part: Part) -> Config:
+    """The configuration with the profile of the part, where its profile is the default, as if nobody had named one.
+
+    The measurements of presets are of these heads, and so are the choices of `--part`, which go by the measurements.
+    """
+    return config if config.profile != Config().profile else config.replace(profile=part.profile)
 
 
 _ICE40_CELLS = (

@@ -15,10 +15,10 @@ PRESETS: dict[str, Config] = {
     "argmax-int8": Config(mode="argmax", profile="fast"),
     "argmax-int8-small": Config(mode="argmax", profile="small"),
     "softmax-int8": Config(),
-    "softmax-int8-divider": Config(normaliser="divider", profile="fast"),
+    "softmax-int8-divider": Config(normaliser="divider"),
     "softmax-int8-log": Config(normaliser="logarithm", profile="fast"),
     "softmax-int8-fastest": Config(normaliser="logarithm", profile="fastest"),
-    "softmax-int8-dsp": Config(normaliser="reciprocal", profile="fast"),
+    "softmax-int8-dsp": Config(normaliser="reciprocal"),
     "softmax-int8-small": Config(profile="small", accumulator="two_pass"),
     "softmax-int16": Config(
         score_width=16,
@@ -28,35 +28,27 @@ PRESETS: dict[str, Config] = {
         normaliser="reciprocal",
         profile="fastest",
     ),
-    "softmax-int8-groups": Config(
-        max_length=8, groups=(8,), normaliser="logarithm", per_vector="pipelined", profile="fast"
-    ),
-    "softmax-int8-masked": Config(normaliser="logarithm", mask=True, profile="fast"),
-    "softmax-int8-floor": Config(normaliser="logarithm", max_length=64, probability_floor=1 / 256, profile="fast"),
+    "softmax-int8-groups": Config(max_length=8, groups=(8,), normaliser="logarithm", per_vector="pipelined"),
+    "softmax-int8-masked": Config(normaliser="logarithm", mask=True),
+    "softmax-int8-floor": Config(normaliser="logarithm", max_length=64, probability_floor=1 / 256),
     "softmax-int8-exact": Config(
-        max_length=64, sum="exact", minimum_code=1, probability_format="UQ1", normaliser="divider", profile="fast"
+        max_length=64, sum="exact", minimum_code=1, probability_format="UQ1", normaliser="divider"
     ),
-    "softmax-int8-smoothed": Config(normaliser="logarithm", smoothing=(1, 2, 1), profile="fast"),
+    "softmax-int8-smoothed": Config(normaliser="logarithm", smoothing=(1, 2, 1)),
     # Sums of 10 bits: a table of shifted terms for each of them would not fit beside the others.
-    "ensemble-logits-int8": Config(
-        normaliser="logarithm", accumulator="reference", ensemble=3, ensemble_mean="logits", profile="fast"
-    ),
-    "ensemble-probabilities-int8": Config(
-        normaliser="logarithm", ensemble=3, ensemble_mean="probabilities", profile="fast"
-    ),
-    "softmax-int8-temperature": Config(
-        temperature_bits=8, temperature_fraction=5, normaliser="divider", profile="fast"
-    ),
-    "log-softmax-int8": Config(mode="log_softmax", profile="fast"),
-    "cross-entropy-int8": Config(mode="cross_entropy", profile="fast"),
-    "exponential-int8": Config(mode="exponential", profile="fast"),
-    "sigmoid-int8": Config(mode="sigmoid", profile="fast"),
-    "sample-int8": Config(mode="sample", profile="fast"),
-    "sample-int8-cdf": Config(mode="sample", sampler="inverse_cdf", profile="fast"),
-    "hardmax-int8": Config(mode="hardmax", profile="fast"),
-    "top-k-int8": Config(mode="top_k", profile="fast"),
-    "softmax-top-k-int8": Config(mode="softmax_top_k", normaliser="logarithm", profile="fast"),
-    "cdf-int8": Config(mode="cdf", max_length=64, minimum_code=1, normaliser="divider", profile="fast"),
+    "ensemble-logits-int8": Config(normaliser="logarithm", accumulator="reference", ensemble=3, ensemble_mean="logits"),
+    "ensemble-probabilities-int8": Config(normaliser="logarithm", ensemble=3, ensemble_mean="probabilities"),
+    "softmax-int8-temperature": Config(temperature_bits=8, temperature_fraction=5, normaliser="divider"),
+    "log-softmax-int8": Config(mode="log_softmax"),
+    "cross-entropy-int8": Config(mode="cross_entropy"),
+    "exponential-int8": Config(mode="exponential"),
+    "sigmoid-int8": Config(mode="sigmoid"),
+    "sample-int8": Config(mode="sample"),
+    "sample-int8-cdf": Config(mode="sample", sampler="inverse_cdf"),
+    "hardmax-int8": Config(mode="hardmax"),
+    "top-k-int8": Config(mode="top_k"),
+    "softmax-top-k-int8": Config(mode="softmax_top_k", normaliser="logarithm"),
+    "cdf-int8": Config(mode="cdf", max_length=64, minimum_code=1, normaliser="divider"),
     "digits-argmax": Config(mode="argmax", max_length=10, score_scale=DIGITS_SCALE, profile="fast"),
     # Vectors as short as these would wait for what works once per vector.
     "digits-softmax": Config(

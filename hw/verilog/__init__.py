@@ -1,10 +1,11 @@
 """The Verilog of a configuration, and the text that measurements synthesise."""
 
 from softstream.hw.verilog.names import TOP, default_name
-from softstream.hw.verilog.synthesis import source_lines, synthesis_verilog
+from softstream.hw.verilog.synthesis import CORE, source_lines, synthesis_verilog, wrapped_verilog
 from softstream.hw.verilog.text import TECHNOLOGIES, GeneratedText, generated_text, verilog
 
 __all__ = [
+    "CORE",
     "TECHNOLOGIES",
     "TOP",
     "GeneratedText",
@@ -13,4 +14,5 @@ __all__ = [
     "source_lines",
     "synthesis_verilog",
     "verilog",
+    "wrapped_verilog",
 ]

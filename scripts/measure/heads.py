@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from softstream.boards.tools.measure import Job, Measurement, measure
+from softstream.boards.tools.measure import Measurement, head_job, measure
 from softstream.boards.tools.parts import Part
 from softstream.hw.config.config import Config
 from softstream.hw.errors import Mismatch
-from softstream.hw.verilog import synthesis_verilog
 
 __all__ = ["PARTS", "Progress", "measure_heads", "mhz_text", "resources_json", "verify"]
 
@@ -25,7 +24,7 @@ def measure_heads(
     """For each head, by its title: part name → measurement. Raises as `boards.tools.measure.measure` does."""
     if not parts:
         return [{} for _ in heads]
-    jobs = [Job(synthesis_verilog(head), part, seeds, title) for title, head in heads.items() for part in parts]
+    jobs = [head_job(head, part, seeds, title) for title, head in heads.items() for part in parts]
     results = iter(measure(jobs, progress=progress))
     return [{part.name: next(results) for part in parts} for _ in heads]
 

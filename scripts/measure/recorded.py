@@ -10,7 +10,8 @@ __all__ = ["recorded", "recorded_facts"]
 def recorded() -> dict[str, Any]:
     """The content of `boards/measured/resources.json`:
 
-    `tools` (package → version), `seeds`, and `presets`: preset → part → `cells` (by kind), `available` (what the part has),
+    `tools` (package → version), `seeds`, and `presets`: preset → part → `profile` (that of the part where the preset has the
+    default), `cells` (by kind), `available` (what the part has),
     `fmax_mhz` (median), `fmax_mhz_by_seed`, `floor_mhz`, and `link_cells`, of the link that a board has beside the head, where it
     has one lane.
     """

@@ -18,12 +18,11 @@ from typing import Any
 
 from softstream.boards.link.core import link_verilog
 from softstream.boards.link.protocol import link_supports
-from softstream.boards.tools.measure import Job, measure, tool_versions
-from softstream.boards.tools.parts import PARTS
+from softstream.boards.tools.measure import Job, head_job, measure, tool_versions
+from softstream.boards.tools.parts import PARTS, head_on
 from softstream.hw.config.config import nearest
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import SoftstreamError, UserError
-from softstream.hw.verilog import synthesis_verilog
 from softstream.scripts.measure.recorded import recorded
 from softstream.scripts.output import written_file
 
@@ -50,7 +49,7 @@ def measured(
     for name in presets:
         for row in parts:
             if heads:
-                jobs.append(Job(synthesis_verilog(PRESETS[name]), PARTS[row], tuple(seeds), name))
+                jobs.append(head_job(head_on(PRESETS[name], PARTS[row]), PARTS[row], seeds, name))
             if link_supports(PRESETS[name]):
                 jobs.append(Job(link_verilog(PRESETS[name]), PARTS[row], (), f"the link of {name}"))
     results = iter(measure(jobs, workers=workers, progress=progress))
@@ -64,7 +63,11 @@ def measured(
             entry: dict[str, Any] = {}
             if heads:
                 result = next(results)
-                entry |= {"cells": dict(result.cells), "available": dict(result.available)}
+                entry |= {
+                    "profile": head_on(PRESETS[name], PARTS[row]).profile,
+                    "cells": dict(result.cells),
+                    "available": dict(result.available),
+                }
             if heads and seeds:
                 mhz = result.fmax_mhz
                 entry["fmax_mhz"] = mhz

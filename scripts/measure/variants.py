@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from softstream.boards.tools.parts import PARTS, head_on
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 
@@ -39,7 +40,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Curve:
-    """Cells over the values of one key, everything else as in `config`; synthesised and packed, not placed."""
+    """Cells and clock over the values of one key, everything else as in `config`."""
 
     key: str
     title: str
@@ -53,7 +54,18 @@ class Curve:
 
 
 _DIVIDER = PRESETS["softmax-int8-divider"]
-_ANYWHERE: Mapping[str, Goal | None] = {"hx8k": None, "ecp5-25k": None}
+
+
+def _for_fabrics(name: str, ice40: Mapping[str, Goal | None]) -> list[Variant]:
+    """A preset on an ECP5, and on iCE40 parts with the profile that suits them, where it names none itself."""
+    config = PRESETS[name]
+    if head_on(config, PARTS["hx8k"]) == config:
+        return [Variant(name, config, {"ecp5-25k": None, **ice40})]
+    return [
+        Variant(name, config, {"ecp5-25k": None}),
+        Variant(f"{name}-fast", head_on(config, PARTS["hx8k"]), ice40),
+    ]
+
 
 _HELD = (
     Variant(
@@ -61,11 +73,14 @@ _HELD = (
         PRESETS["softmax-int8"],
         {
             "ecp5-25k": Goal(fmax_mhz=260, cells={"COMB": 430, "DP16KD": 8}, first_output=1024 + 40),
-            "hx8k": None,
-            "up5k": None,
         },
     ),
-    Variant("softmax-int8-divider", _DIVIDER, {"ecp5-25k": None, "hx8k": None, "up5k": None}),
+    *(
+        variant
+        for name in ("softmax-int8", "softmax-int8-divider", "softmax-int8-dsp")
+        for variant in _for_fabrics(name, {"hx8k": None, "up5k": None})
+        if variant.name != "softmax-int8"
+    ),
     Variant(
         "softmax-int8-log",
         PRESETS["softmax-int8-log"],
@@ -97,7 +112,6 @@ _HELD = (
     ),
     Variant("softmax-int8-serial", _DIVIDER.replace(profile="small"), {"hx8k": None}),
     Variant("softmax-int8-log-small", PRESETS["softmax-int8-log"].replace(profile="small"), {"hx8k": None}),
-    Variant("softmax-int8-dsp", PRESETS["softmax-int8-dsp"], {"ecp5-25k": None, "up5k": None}),
     Variant(
         "softmax-int8-small",
         PRESETS["softmax-int8-small"],
@@ -130,14 +144,18 @@ _HELD = (
 VARIANTS: dict[str, Variant] = {
     **{row.name: row for row in _HELD},
     **{
-        name: Variant(name, config, _ANYWHERE)
-        for name, config in PRESETS.items()
+        variant.name: variant
+        for name in PRESETS
         if name not in {row.name for row in _HELD}
+        for variant in _for_fabrics(name, {"hx8k": None})
     },
 }
 
+_DEFAULT = PRESETS["softmax-int8"]
+
 CURVES: tuple[Curve, ...] = (
-    Curve("max_length", "longest vector N", _DIVIDER, "ecp5-25k", (16, 64, 256, 1024, 4096)),
-    Curve("probability_width", "fraction bits P", _DIVIDER, "ecp5-25k", (4, 8, 12, 16)),
-    Curve("lanes", "lanes L", PRESETS["softmax-int8-log"], "ecp5-25k", (1, 2, 4, 8)),
+    Curve("score_scale", "score scale", _DEFAULT, "ecp5-25k", (0.02, 0.0625, 0.11, 0.1467, 0.3)),
+    Curve("max_length", "longest vector N", _DEFAULT, "ecp5-25k", (64, 1024, 4096, 65536)),
+    Curve("probability_width", "fraction bits P", _DEFAULT, "ecp5-25k", (4, 8, 12, 16)),
+    Curve("lanes", "lanes L", _DEFAULT, "ecp5-25k", (1, 2, 4, 8)),
 )

@@ -249,12 +249,23 @@ def _draw_curve(figure: "Figure", curve: Content) -> None:
     kinds = [
         cell for cell in PARTS[curve["part"]].cells if cell.group and any(cells[cell.name] for cells in curve["cells"])
     ]
-    panels = figure.subplots(len(kinds), 1, sharex=True, squeeze=False)[:, 0]
-    for axes, cell in zip(panels, kinds, strict=True):
+    panels = figure.subplots(len(kinds) + 1, 1, sharex=True, squeeze=False)[:, 0]
+    for axes, cell in zip(panels, kinds, strict=False):
         counts = [cells[cell.name] for cells in curve["cells"]]
         axes.plot(curve["values"], counts, "o-", color=SOFTMAX, markersize=4, linewidth=1)
         axes.set_ylim(0, 1.25 * max(counts))
         axes.set_title(cell.meaning, loc="left", color=MUTED, fontsize=9)
+    placed = [(value, fmax) for value, fmax in zip(curve["values"], curve["fmax_mhz"], strict=True) if fmax is not None]
+    medians = [fmax["median"] for _, fmax in placed]
+    spread = [
+        [fmax["median"] - fmax["minimum"] for _, fmax in placed],
+        [fmax["maximum"] - fmax["median"] for _, fmax in placed],
+    ]
+    panels[-1].errorbar(
+        [value for value, _ in placed], medians, spread, fmt="o-", color=SOFTMAX, markersize=4, linewidth=1
+    )
+    panels[-1].set_ylim(bottom=0)
+    panels[-1].set_title("Fmax, MHz: median and range of the seeds", loc="left", color=MUTED, fontsize=9)
     if curve["values"][-1] >= 16 * curve["values"][0]:
         panels[-1].set_xscale("log", base=2)
     panels[-1].set_xticks(curve["values"], [str(value) for value in curve["values"]])
@@ -282,7 +293,8 @@ def _peer_rows() -> list[tuple[str, ...]]:
 
 def _sections(content: Content) -> Iterator[str]:
     seeds = ", ".join(map(str, content["seeds"]))
-    yield f"<p>Fmax is minimum / median / maximum over placement seeds {escape(seeds)}, out of context.</p>"
+    yield f"<p>Fmax is minimum / median / maximum over placement seeds {escape(seeds)}, out of context, with a "
+    "register behind each port.</p>"
     yield table(COLUMNS, rows(content))
     plots = [
         captioned(
@@ -312,7 +324,7 @@ def _sections(content: Content) -> Iterator[str]:
             captioned(
                 f"Cost against {curve['title']}",
                 svg(f"curve-{curve['key']}", curve["title"], 4.0, partial(_draw_curve, curve=curve)),
-                f"{PARTS[curve['part']].title}, synthesised and packed.",
+                f"{PARTS[curve['part']].title}; everything else as in the preset softmax-int8.",
             )
         )
     yield f'<div class="plots">{"".join(plots)}</div>'

@@ -26,14 +26,14 @@ from typing import Any, Protocol
 import numpy as np
 
 import softstream
-from softstream.boards.tools.measure import CriticalPath, Job, Measurement, measure, tool_versions
+from softstream.boards.tools.measure import CriticalPath, Measurement, head_job, measure, tool_versions
 from softstream.boards.tools.parts import PARTS, Part
 from softstream.hw.config.config import Config, nearest
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import Mismatch, ToolFailure, UserError
 from softstream.hw.numbers.temperature import tempered
 from softstream.hw.plan.derive import plan
-from softstream.hw.verilog import TOP, source_lines, synthesis_verilog
+from softstream.hw.verilog import CORE, TOP, source_lines, synthesis_verilog, wrapped_verilog
 from softstream.scripts.console import Console
 from softstream.scripts.measure.accuracy import worst_errors
 from softstream.scripts.measure.heads import verify
@@ -120,13 +120,11 @@ def bench(
         tell(simulated * index / len(variants), f"{variant.name}: errors and cycles")
         content["variants"][variant.name] = _described(variant)
     work = [
-        Job(synthesis_verilog(variant.config), PARTS[name], tuple(seeds), variant.name)
-        for variant in variants
-        for name in variant.parts
+        head_job(variant.config, PARTS[name], seeds, variant.name) for variant in variants for name in variant.parts
     ]
     pairs = [(curve, config) for curve in curves for config in curve.configs()]
     work += [
-        Job(synthesis_verilog(config), PARTS[curve.part], (), f"{curve.key} = {getattr(config, curve.key)}")
+        head_job(config, PARTS[curve.part], seeds, f"{curve.key} = {getattr(config, curve.key)}")
         for curve, config in pairs
     ]
     measurements = iter(
@@ -138,9 +136,17 @@ def bench(
             name: _placed(variant, entry, PARTS[name], goal, next(measurements)) for name, goal in variant.parts.items()
         }
     for curve in curves:
-        cells = [dict(next(measurements).cells) for _ in curve.values]
+        points = [next(measurements) for _ in curve.values]
         content["curves"].append(
-            {"key": curve.key, "title": curve.title, "part": curve.part, "values": list(curve.values), "cells": cells}
+            {
+                "key": curve.key,
+                "title": curve.title,
+                "part": curve.part,
+                "values": list(curve.values),
+                "cells": [dict(point.cells) for point in points],
+                "fmax_mhz": [_range(point) for point in points],
+                "bound_ulp": [plan(config).bound_ulp for config in curve.configs()],
+            }
         )
     if speed:
         tell(placed, "the speed of the tool")
@@ -220,16 +226,16 @@ def _placed(variant: Variant, entry: Content, part: Part, goal: Goal | None, mea
     result: Content = {
         "cells": dict(measured.cells),
         "available": dict(measured.available),
-        "fits": not measured.over,
+        "fits": not measured.over and bool(measured.placements),
         "elements_per_cycle": per_cycle,
     }
     if measured.placements:
-        speeds = sorted(placed.fmax_mhz for placed in measured.placements)
-        median = statistics.median(speeds)
+        median = measured.fmax_mhz
+        assert median is not None
         clock = min(median, part.limit(measured.cells).mhz)
         slowest = min(measured.placements, key=lambda placed: placed.fmax_mhz)
         result |= {
-            "fmax_mhz": {"minimum": speeds[0], "median": round(median, 2), "maximum": speeds[-1]},
+            "fmax_mhz": _range(measured),
             "fmax_mhz_by_seed": {str(placed.seed): placed.fmax_mhz for placed in measured.placements},
             "clock_mhz": round(clock, 2),
             "margin_mhz": round(median - clock, 2),
@@ -240,6 +246,14 @@ def _placed(variant: Variant, entry: Content, part: Part, goal: Goal | None, mea
     if goal is not None:
         result["misses"] = _misses(goal, result, longest["first_output"])
     return result
+
+
+def _range(measured: Measurement) -> dict[str, float] | None:
+    """Fmax over the seeds; None where the head does not fit the part."""
+    speeds = sorted(placed.fmax_mhz for placed in measured.placements)
+    if not speeds:
+        return None
+    return {"minimum": speeds[0], "median": round(statistics.median(speeds), 2), "maximum": speeds[-1]}
 
 
 def _path(config: Config, path: CriticalPath) -> Content:
@@ -257,9 +271,11 @@ def _path(config: Config, path: CriticalPath) -> Content:
 def located(config: Config, path: CriticalPath) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(stages, lines) of a critical path, in order: modules of the hierarchy, and lines of Python.
 
-    A stage is named by its place below the head, `accumulate` or `replay.queue`; the edges around it are `edge`.
+    A stage is named by its place below the head, `accumulate` or `replay.queue`; the edges around it, and the registers of
+    `wrapped_verilog` at the ports, are `edge`.
     """
     text = synthesis_verilog(config)
+    above = wrapped_verilog(config).count("\n") - text.count("\n")
     declared = _declared(text)
     modules = sorted(declared, key=len, reverse=True)
 
@@ -267,9 +283,9 @@ def located(config: Config, path: CriticalPath) -> tuple[tuple[str, ...], tuple[
         module = next((module for module in modules if name.startswith(f"{module}.")), "")
         return module, name[len(module) + 1 :] if module else name
 
-    names = [split(name) for name in (path.start, *path.nets, path.end)]
+    names = [split(name.removeprefix(f"{CORE}.")) for name in (path.start, *path.nets, path.end)]
     stages = tuple(dict.fromkeys(module.partition(".")[2] or "edge" for module, _ in names))
-    numbers = list(path.lines)
+    numbers = [number - above for number in path.lines if number > above]
     if not numbers:
         # Synthesis lost the locations, but a net such as `total_LUT4_A_Z[3]` still has the name of its signal.
         for module, rest in names:
@@ -345,7 +361,7 @@ def _speed() -> Content:
 
 def place_once(preset: str) -> None:
     """Synthesis and one placement of a preset, to be timed."""
-    measure([Job(synthesis_verilog(PRESETS[preset]), PARTS[SPEED_PART], (1,))])
+    measure([head_job(PRESETS[preset], PARTS[SPEED_PART])])
 
 
 def _seconds(cache: str, *arguments: str) -> float:

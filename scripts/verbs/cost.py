@@ -71,8 +71,10 @@ def _checked_in(config: Config, part_name: str) -> dict[str, Any] | None:
             return {"cells": entry["cells"], "fmax_mhz": mhz, "seeds": len(content["seeds"])}
     table = recorded()
     for name, entries in table["presets"].items():
-        if part_name in entries and name in PRESETS and _same(PRESETS[name]) == _same(config):
-            entry = entries[part_name]
+        if part_name not in entries or name not in PRESETS:
+            continue
+        entry = entries[part_name]
+        if _same(PRESETS[name].replace(profile=entry["profile"])) == _same(config):
             return {"cells": entry["cells"], "fmax_mhz": entry["fmax_mhz"], "seeds": len(table["seeds"])}
     return None
 

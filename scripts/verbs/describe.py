@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from softstream.boards.tools.measure import Job, measure
+from softstream.boards.tools.measure import head_job, measure
 from softstream.boards.tools.parts import part_of_any_kind
 from softstream.hw.config.config import KEYS, Config
 from softstream.hw.plan.derive import plan
@@ -38,10 +38,8 @@ def describe(
     row = None if part_name is None else part_of_any_kind(part_name)
     cells: Mapping[str, int] = {}
     if row is not None and row.no_clock:
-        from softstream.hw.verilog import synthesis_verilog  # Amaranth, which a plan does without
-
         with console.progress("synthesising") as progress:
-            [measured] = measure([Job(synthesis_verilog(config), row, ())], progress=progress)
+            [measured] = measure([head_job(config, row, ())], progress=progress)
         cells = measured.cells
     if output is not None and render is not None:
         with written_file("-o", output) as temporary:

@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from softstream.boards.flow.capacity import room_of_part
-from softstream.boards.tools.measure import Job, measure, tool_versions
+from softstream.boards.tools.measure import head_job, measure, tool_versions
 from softstream.boards.tools.parts import Part
 from softstream.boards.tools.parts import part_of_any_kind as find_part
 from softstream.hw.cache import load_value, store_value
@@ -257,8 +257,8 @@ class _Task:
 def _evaluate(task: _Task) -> Outcome:
     """Generates, synthesises, packs, and places with each seed. A failing tool is an outcome, a missing one is raised."""
     try:
-        text = synthesis_verilog(Config.from_mapping(task.values))
-        [measured] = measure([Job(text, find_part(task.part), task.seeds, task.title)], workers=1)
+        job = head_job(Config.from_mapping(task.values), find_part(task.part), task.seeds, task.title)
+        [measured] = measure([job], workers=1)
     except ToolFailure as error:
         return {"failure": str(error)}
     return {"cells": dict(measured.cells), "fits": not measured.over, "fmax_mhz": measured.fmax_mhz}

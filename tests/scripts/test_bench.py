@@ -254,19 +254,21 @@ def test_cycles_that_are_not_the_plans_are_a_mismatch(tiny, monkeypatch):
         bench(tiny, ())
 
 
-def test_curves_count_cells_without_placing(monkeypatch):
+def test_curves_count_cells_and_place_with_every_seed(monkeypatch):
     jobs = []
+    path = CriticalPath("a", "b", 1.0, 2.0, ())
 
     def counted(variants, **_):
         jobs.extend(variants)
-        return [Measurement("hx8k", {"LC": len(jobs)}, {}) for _ in variants]
+        placed = tuple(Placement(seed, 100.0 + seed, path) for seed in (1, 2))
+        return [Measurement("hx8k", {"LC": len(jobs)}, {}, placed) for _ in variants]
 
     monkeypatch.setattr(module, "measure", counted)
-    curve = replace(CURVES[0], config=TINY, values=(2, 4))
-    content = bench([], (1, 2), curves=[curve])
-    assert [job.seeds for job in jobs] == [(), ()]
-    assert content["curves"][0]["values"] == [2, 4]
-    assert len(content["curves"][0]["cells"]) == 2
+    curve = replace(CURVES[0], key="max_length", config=TINY, values=(2, 4))
+    [content] = bench([], (1, 2), curves=[curve])["curves"]
+    assert [job.seeds for job in jobs] == [(1, 2), (1, 2)]
+    assert (content["values"], content["cells"]) == ([2, 4], [{"LC": 2}, {"LC": 2}])
+    assert content["fmax_mhz"] == [{"minimum": 101.0, "median": 101.5, "maximum": 102.0}] * 2
 
 
 def test_the_speed_of_the_c_model_is_told_beside_that_of_the_golden_model():

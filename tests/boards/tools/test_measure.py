@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from softstream.boards.tools import measure as toolchain
-from softstream.boards.tools.measure import Job, measure
+from softstream.boards.tools.measure import Job, head_job, measure
 from softstream.boards.tools.parts import CELLS_ONLY, PARTS, part, part_of_any_kind
+from softstream.hw.config.config import Config
 from softstream.hw.errors import MissingTool, ToolFailure, UserError
-from softstream.hw.verilog import TOP
+from softstream.hw.verilog import TOP, synthesis_verilog
 
 COUNTER = """
 module softstream_top(input aclk, output [15:0] q);
@@ -122,7 +123,7 @@ IGNORED = {
 def test_every_cell_of_a_part_without_a_clock_belongs_to_a_kind(row, empty_cache, monkeypatch):
     types = {}
     synthesise = toolchain._synthesise
-    monkeypatch.setattr(toolchain, "_synthesise", lambda place: types.update(synthesise(place)) or types)
+    monkeypatch.setattr(toolchain, "_synthesise", lambda place, text: types.update(synthesise(place, text)) or types)
     [result] = measure([Job(GROUPS, row, seeds=(1, 2))])
     assert result.placements == ()
     assert result.fmax_mhz is None
@@ -171,6 +172,17 @@ def test_paths_from_and_to_ports_are_not_in_fmax(row):
     assert port_paths.placements[0].critical_path.nets[0].startswith("count[")
 
 
+@pytest.mark.parametrize("row", FAMILIES, ids=lambda row: row.name)
+def test_the_clock_of_a_head_includes_the_paths_of_its_ports(row):
+    """The cells are those of the head alone; the small sigmoid passes its ready path from port to port."""
+    config = Config(mode="sigmoid", profile="small", max_length=4)
+    bare, head = measure([Job(synthesis_verilog(config), row), head_job(config, row)])
+    assert head.cells == bare.cells
+    assert head.fmax_mhz < bare.fmax_mhz
+    path = head.placements[0].critical_path
+    assert any(name.startswith("core_") for name in (path.start, path.end, *path.nets))
+
+
 def test_a_design_larger_than_the_part_does_not_fit():
     [result] = measure([Job(MEMORY, PARTS["hx8k"])])
     assert result.cells["RAM4K"] == 64  # 256 Kbit
@@ -200,11 +212,11 @@ def test_the_cache_key_covers_everything_that_a_result_depends_on(empty_cache, m
     assert len(started) == 2
     versions = toolchain.tool_versions([row])
     keys = [
-        toolchain._key(Job(COUNTER, row), versions),
-        toolchain._key(Job(COUNTER + "// other text", row), versions),
-        toolchain._key(Job(COUNTER, PARTS["up5k"]), versions),
-        toolchain._key(Job(COUNTER, replace(row, target_mhz=100)), versions),
-        toolchain._key(Job(COUNTER, row), {**versions, "pyosys": "0"}),
+        toolchain._key(Job(COUNTER, row), COUNTER, versions),
+        toolchain._key(Job(COUNTER + "// other text", row), COUNTER + "// other text", versions),
+        toolchain._key(Job(COUNTER, PARTS["up5k"]), COUNTER, versions),
+        toolchain._key(Job(COUNTER, replace(row, target_mhz=100)), COUNTER, versions),
+        toolchain._key(Job(COUNTER, row), COUNTER, {**versions, "pyosys": "0"}),
     ]
     assert len(set(keys)) == len(keys)
 
