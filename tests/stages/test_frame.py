@@ -52,9 +52,8 @@ def test_equals_golden(config: Config, source: str, sink: str, indexed: bool) ->
                 beat[f"position_{lane}"] = int(held[lane]) if lane < len(held) else 0
                 beat[f"keep_{lane}"] = int(lane < len(held))
             expected.append(beat)
-    trace = run_component(
-        Frame(config, indexed=indexed), beats_of(vectors, config.lanes, behind_null_beats=True), len(expected), source=source, sink=sink
-    )
+    beats = beats_of(vectors, config.lanes, behind_null_beats=True)
+    trace = run_component(Frame(config, indexed=indexed), beats, len(expected), source=source, sink=sink)
     assert trace.beats == expected
 
 
