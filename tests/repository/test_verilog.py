@@ -62,7 +62,13 @@ def test_no_paths_of_a_machine_and_no_lines_of_source() -> None:
     assert text.isascii()
 
 
-@pytest.mark.parametrize("name", PRESETS)
+# One head of each way to frame and to compose; make test-long has the other presets.
+LOCATED = ("digits-argmax", "digits-softmax", "softmax-int8-small", "softmax-int8-groups", "ensemble-logits-int8")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in LOCATED else [pytest.mark.long]) for name in PRESETS]
+)
 def test_every_line_of_verilog_names_its_line_of_python(name: str) -> None:
     lines = synthesis_verilog(PRESETS[name]).splitlines()
     sources = source_lines(PRESETS[name])
@@ -113,6 +119,7 @@ def test_a_name_is_kept_to_itself_and_never_shortened() -> None:
     assert "module softmax_head (" in verilog(PRESETS["argmax-int8"], "softmax_head")
 
 
+@pytest.mark.long
 def test_all_presets_elaborate_in_one_design_in_yosys(tmp_path: Path) -> None:
     assert yosys(all_presets(), tmp_path) == ""
     same_name = verilog(PRESETS["argmax-int8"], TOP) + verilog(PRESETS["top-k-int8"], TOP)
