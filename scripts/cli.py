@@ -943,6 +943,16 @@ def _preset_of_link(options: dict[str, Any]) -> str:
     return _preset_of_board(options) if options["board_name"] else "digits-softmax"
 
 
+def _check_simulated(simulated: bool, board_name: str | None, port: str) -> None:
+    """Raises `UserError` where the options of a simulated board contradict each other."""
+    if simulated and not board_name:
+        raise UserError("--simulated: needs the board that is to be simulated; for example --board icestick")
+    if simulated and port != "auto":
+        raise UserError(
+            f"--port {port}: a simulated board has a port of its own; for example --simulated without --port"
+        )
+
+
 @_verb(default=_preset_of_link, name="run-on-board")
 @click.option(
     "--board",
@@ -982,12 +992,7 @@ def _run_on_board(
     from softstream.scripts.verbs.run_on_board import run
 
     row = board(board_name) if board_name else None
-    if simulated and row is None:
-        raise UserError("--simulated: needs the board that is to be simulated; for example --board icestick")
-    if simulated and port != "auto":
-        raise UserError(
-            f"--port {port}: a simulated board has a port of its own; for example --simulated without --port"
-        )
+    _check_simulated(simulated, board_name, port)
     if row and baud is None:
         baud = row.baud
     run(
@@ -1001,6 +1006,39 @@ def _run_on_board(
         vectors=vectors,
         timeout=timeout,
     )
+
+
+@_verb(default=_preset_of_board, name="serve")
+@_BOARD
+@click.option("--port", metavar="auto|PATH", default="auto", show_default=True, help="Serial port of the board.")
+@click.option("--simulated", is_flag=True, help="Simulate the board with the bitstream's design instead.")
+@click.option("--baud", type=click.IntRange(1), metavar="BAUD", help="Rate of the link in the bitstream.")
+@click.option(
+    "--http-port",
+    type=click.IntRange(0, 65535),
+    default=8737,
+    show_default=True,
+    metavar="N",
+    help="Port of the page on the loopback interface; 0 takes a free one.",
+)
+def _serve(
+    config: Config,
+    console: Console,
+    board_name: str,
+    port: str,
+    simulated: bool,
+    baud: int | None,
+    http_port: int,
+) -> None:
+    """Serve a local page on which a person draws a digit; the board computes its probabilities.
+
+    The page is bound to the loopback interface and loads nothing from the network. Ctrl-C or SIGTERM ends it, with exit code 0.
+    """
+    from softstream.boards.registry import board
+    from softstream.scripts.verbs.serve import serve
+
+    _check_simulated(simulated, board_name, port)
+    serve(config, board(board_name), console, port=port, baud=baud, simulated=simulated, http_port=http_port)
 
 
 @_softstream.command("doctor", short_help="Show every tool and what is missing", params=_print_options())

@@ -17,7 +17,7 @@ import tomli_w
 from softstream.scripts.output import written_file
 from softstream.sim.data import DIGITS_NETWORK, NETWORK_DESCRIPTION
 
-__all__ = ["GROUP", "HELD_OUT", "SEED", "Network", "main", "train"]
+__all__ = ["GROUP", "HELD_OUT", "SEED", "Network", "forward", "main", "train"]
 
 SEED = 20
 HELD_OUT = 600
@@ -52,7 +52,7 @@ def _softmax(x: np.ndarray) -> np.ndarray:
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 
 
-def _forward(weights: dict[str, np.ndarray], x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def forward(weights: dict[str, np.ndarray], x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(hidden scores, hidden probabilities, output scores) of pixels [V, 64] from 0 to 1."""
     hidden = x @ weights["w1"] + weights["b1"]
     groups = _softmax(hidden.reshape(len(x), -1, GROUP)).reshape(len(x), -1)
@@ -61,7 +61,7 @@ def _forward(weights: dict[str, np.ndarray], x: np.ndarray) -> tuple[np.ndarray,
 
 def _gradients(weights: dict[str, np.ndarray], x: np.ndarray, right: np.ndarray) -> dict[str, np.ndarray]:
     """Of the mean cross-entropy, with the decay of the weights; `right` [V, 10] is one-hot."""
-    _, groups, scores = _forward(weights, x)
+    _, groups, scores = forward(weights, x)
     of_scores = (_softmax(scores) - right) / len(x)
     of_groups = (of_scores @ weights["w2"].T).reshape(len(x), -1, GROUP)
     p = groups.reshape(of_groups.shape)
@@ -104,8 +104,8 @@ def train() -> Network:
                 unbiased = mean[name] / (1 - _MOMENTS[0] ** step)
                 weights[name] -= RATE * unbiased / (np.sqrt(square[name] / (1 - _MOMENTS[1] ** step)) + 1e-8)
         weights32 = {name: array.astype(np.float32) for name, array in weights.items()}
-        hidden, _, scores = _forward(weights32, x)
-        _, _, unseen = _forward(weights32, pixels[held] / 16)
+        hidden, _, scores = forward(weights32, x)
+        _, _, unseen = forward(weights32, pixels[held] / 16)
     accuracy = float((unseen.argmax(axis=1) == labels[held]).mean())
     held_out = pixels[held].astype(np.uint8), labels[held].astype(np.uint8)
     return Network(weights32, *held_out, _scale(hidden), _scale(scores), accuracy)

@@ -32,7 +32,8 @@ LAYERS = {
     "head axi verilog",
     "sim": "stalls beats stimulus golden reference data simulators benches proofs twin",
     "boards": "measured tools platforms registry link gateware flow",
-    "scripts": "build_backend console output page arrays quantiser scores scale emit importer measure training verbs twin "
+    "scripts": "build_backend console output page arrays quantiser scores scale emit importer measure training "
+    "demonstration verbs twin "
     "reports api generated_tables site cli",
 }
 """Folders, and files, of a room, each of which may import what stands before it, and itself."""

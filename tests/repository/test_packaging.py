@@ -201,6 +201,6 @@ def test_the_venv_script_refuses_in_one_line(tmp_path):
 def test_the_development_extra_holds_every_other_that_tests_need():
     """Those of the site, of other people's tools and of PyTorch do not count: their targets install them."""
     extras = PROJECT["optional-dependencies"]
-    assert set(extras) == {"cluster", "dev", "docs", "interop", "onnx", "torch"}
-    assert {*extras["cluster"], *extras["onnx"]} <= set(extras["dev"])
+    assert set(extras) == {"cluster", "dev", "docs", "interop", "onnx", "serve", "torch"}
+    assert {*extras["cluster"], *extras["onnx"], *extras["serve"]} <= set(extras["dev"])
     assert not {*extras["docs"], *extras["interop"], *extras["torch"]} & set(extras["dev"])

@@ -58,7 +58,7 @@ def test_no_arguments_is_help(cli):
     code, out, err = cli()
     assert (code, err) == (0, "")
     assert out == cli("--help")[1]
-    boards = ["boards", "build", "flash", "run-on-board", "doctor"]
+    boards = ["boards", "build", "flash", "run-on-board", "serve", "doctor"]
     verbs = [
         "describe",
         "generate",
