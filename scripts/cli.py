@@ -975,6 +975,7 @@ def _check_simulated(simulated: bool, board_name: str | None, port: str) -> None
     metavar="SECONDS",
     help="Silence after which the board counts as dead; default 2, or 30 for a simulated one.",
 )
+@click.option("-o", "--output", metavar="FILE.html", help="Also write a report, as a page.")
 def _run_on_board(
     config: Config,
     console: Console,
@@ -986,9 +987,11 @@ def _run_on_board(
     seed: int,
     vectors: int,
     timeout: float | None,
+    output: str | None,
 ) -> None:
     """Self-test of a board over its link: corner vectors, random vectors and your scores, compared with the model."""
     from softstream.boards.registry import board
+    from softstream.scripts.reports.board_report import render
     from softstream.scripts.verbs.run_on_board import run
 
     row = board(board_name) if board_name else None
@@ -1005,6 +1008,8 @@ def _run_on_board(
         seed=seed,
         vectors=vectors,
         timeout=timeout,
+        output=Path(output) if output else None,
+        render=render,
     )
 
 

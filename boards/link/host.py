@@ -204,6 +204,9 @@ class Link:
         self._begin()
         self.info: Info | None = None
         self.bytes_sent = self.bytes_received = 0
+        self.vectors = 0
+        """Vectors whose results arrived so far."""
+        self._latest: tuple[bytes, Trailer, int] | None = None
 
     def _begin(self) -> None:
         """The counts after INFO. They count data frames without bound; a frame carries their lowest eight bits."""
@@ -222,6 +225,13 @@ class Link:
     def port(self) -> str:
         """The serial port's path."""
         return self._name
+
+    def latest(self) -> Answer | None:
+        """The answer for the last vector whose result arrived, without its times; None before the first."""
+        if self._config is None or self._latest is None:
+            return None
+        body, trailer, length = self._latest
+        return _answer(self._config, [(body, trailer)], (1, length), 0.0, 0, 0)
 
     def close(self) -> None:
         """Closes the port."""
@@ -350,8 +360,11 @@ class Link:
                         raise LinkError(f"{self._name}: {error}; try again") from None
                 if frame.type != Type.ACK or self._consumed > consumed:
                     deadline = time.monotonic() + self._timeout
-                if frame.type == Type.RESULT_END and progress is not None:
-                    progress(len(results.rows) / len(counts))
+                if frame.type == Type.RESULT_END:
+                    self.vectors += 1
+                    self._latest = (*results.rows[-1], int(counts[len(results.rows) - 1]))
+                    if progress is not None:
+                        progress(len(results.rows) / len(counts))
             if not results.complete and time.monotonic() > deadline:
                 raise LinkError(
                     f"{self._name}: no progress for {self._timeout:g} s, {len(results.rows)} of {len(counts)} vectors done; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,13 +13,15 @@ import numpy as np
 from softstream.hw.config.config import Config
 from softstream.hw.errors import Mismatch
 from softstream.scripts.console import Console
+from softstream.scripts.output import check_file, written_file
 from softstream.scripts.scores import ScoreFile, Scores, read_scores
+from softstream.scripts.verbs.board_view import board_view
 
 if TYPE_CHECKING:
     from softstream.boards.link.host import Answer, Link
     from softstream.boards.registry import Board
 
-__all__ = ["Difference", "Group", "Report", "compared", "run", "self_test"]
+__all__ = ["Difference", "Group", "Report", "Sample", "compared", "run", "self_test"]
 
 RANDOM_VECTORS = 100
 TIMEOUT = 2.0
@@ -27,6 +30,8 @@ SIMULATED_TIMEOUT = 30.0
 _LONGEST_LIMIT = 4096
 """Longest max_length with vectors at the length limit, because longer ones take minutes on the line."""
 _SHOWN = 20
+_SAMPLES, _SAMPLE_LENGTH = 4, 24
+"""Vectors of each part that a report shows, and most elements of such a vector."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,16 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """A vector with the probability codes that the board computed."""
+
+    group: str
+    vector: int
+    codes: np.ndarray
+    probabilities: np.ndarray
+
+
+@dataclass(frozen=True)
 class Group:
     """The results of one part of the self-test."""
 
@@ -51,6 +66,7 @@ class Group:
     seconds: float
     bytes_sent: int
     bytes_received: int
+    samples: tuple[Sample, ...] = ()
 
     @property
     def vectors_per_second(self) -> float:
@@ -75,11 +91,18 @@ class Report:
     groups: Sequence[Group]
     cycles: Mapping[int, int]
     """Measured cycles from the first score to the first result, by length of the vector."""
+    title: str = ""
+    """The board and its configuration, in a sentence."""
 
     @property
     def differences(self) -> list[Difference]:
         """The differences of all groups."""
         return [difference for group in self.groups for difference in group.differences]
+
+    @property
+    def samples(self) -> list[Sample]:
+        """The vectors to show, those of the caller's scores if there are any."""
+        return list(self.groups[-1].samples)
 
     def planned(self, length: int) -> int:
         """The cycles of `cycles`, from the plan."""
@@ -166,8 +189,11 @@ def run(
     seed: int = 1,
     vectors: int = RANDOM_VECTORS,
     timeout: float | None = None,
+    output: Path | None = None,
+    render: Callable[[Report], str] = lambda report: "",
 ) -> None:
-    """Handshake, then corner vectors, random vectors and those of a file; a table, or one JSON document.
+    """Handshake, then corner vectors, random vectors and those of a file; a table, or one JSON document,
+    and with `output` the page that `render` makes. On a terminal a view follows the test.
 
     With `simulated` that board is simulated, instead of one at `port`. `timeout` is in seconds of silence; default
     `TIMEOUT`, or `SIMULATED_TIMEOUT`.
@@ -177,6 +203,8 @@ def run(
     """
     from softstream.boards.link.host import DEFAULT_BAUD, open_link
 
+    if output is not None:
+        check_file("-o", output)
     file_scores = read_scores(config, scores, console) if scores else None
     with ExitStack() as stack:
         if simulated is not None:
@@ -189,12 +217,18 @@ def run(
         console.line(
             f"{link.port}: softstream board, {info.mode}, digest {info.digest[:12]}, {info.clock_hz / 1e6:g} MHz; seed {seed}"
         )
-        with console.progress("self-test") as progress:
+        with board_view(config, link, console) as progress:
             groups = self_test(config, link, file_scores, seed=seed, vectors=vectors, progress=progress)
             cycles = _cycles(config, link, seed)
-    report = Report(config, link.port, simulated is not None, info.clock_hz, seed, groups, cycles)
+    name = "A board" if simulated is None else f"The simulated {simulated.title}"
+    title = f"{name} at {info.clock_hz / 1e6:g} MHz computes {config.traits.summary}."
+    report = Report(config, link.port, simulated is not None, info.clock_hz, seed, groups, cycles, title)
     console.document({**report.to_json(), "scores": file_scores.to_json() if file_scores else None})
     report.print(console)
+    if output is not None:
+        with written_file("-o", output) as temporary:
+            temporary.write_text(render(report), encoding="utf-8")
+        console.line(f"report: {output}")
     if differences := report.differences:
         first = differences[0]
         raise Mismatch(
@@ -238,11 +272,36 @@ def self_test(
         words += int(words_taken(config, lengths, sideband.get("mask")).sum())
         groups.append(
             Group(
-                name, len(codes), elements, tuple(differences), answer.seconds, answer.bytes_sent, answer.bytes_received
+                name,
+                len(codes),
+                elements,
+                tuple(differences),
+                answer.seconds,
+                answer.bytes_sent,
+                answer.bytes_received,
+                _sampled(config, name, answer, codes, lengths, sideband),
             )
         )
         elements_before += elements
     return groups
+
+
+def _sampled(
+    config: Config,
+    group: str,
+    answer: Answer,
+    codes: np.ndarray,
+    lengths: np.ndarray,
+    sideband: Mapping[str, np.ndarray],
+) -> tuple[Sample, ...]:
+    """Short vectors with probabilities, the first of several elements; none where a sideband changes the meaning of scores."""
+    if not config.traits.probabilities or "probabilities" not in answer.arrays or sideband:
+        return ()
+    longest = min(config.max_length, _SAMPLE_LENGTH)
+    rows = [row for row, length in enumerate(lengths) if 1 < length <= longest][:_SAMPLES]
+    return tuple(
+        Sample(group, row, codes[row, : lengths[row]], answer["probabilities"][row, : lengths[row]]) for row in rows
+    )
 
 
 def _parts(
