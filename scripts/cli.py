@@ -883,12 +883,28 @@ def _preset_of_board(options: dict[str, Any]) -> str:
     return board(options["board_name"]).preset
 
 
-@_softstream.command("boards", short_help="List the boards and what fits on them", params=_print_options())
-def _boards(as_json: bool, quiet: bool, wide: bool) -> None:
+@_softstream.command(
+    "boards",
+    short_help="List the boards and what fits on them",
+    params=[
+        click.Option(
+            ["--show", "board_name"],
+            metavar="NAME",
+            shell_complete=_complete_board,
+            help="Show one board, with a drawing of what its LEDs show.",
+        ),
+        *_print_options(),
+    ],
+)
+def _boards(board_name: str | None, as_json: bool, quiet: bool, wide: bool) -> None:
     """List the boards: part, clock, link, presets that fit, verification level."""
-    from softstream.scripts.verbs.boards import boards
+    from softstream.scripts.verbs.boards import boards, show
 
-    boards(Console(as_json, quiet, wide))
+    console = Console(as_json, quiet, wide)
+    if board_name is None:
+        boards(console)
+    else:
+        show(console, board_name)
 
 
 @_verb(default=_preset_of_board)

@@ -12,13 +12,17 @@ from amaranth.build import ResourceError
 from amaranth.lib import io, wiring
 from amaranth.lib.wiring import In, Out
 
+from softstream.boards.link.protocol import element_output
 from softstream.hw.config.config import Config
 from softstream.hw.plan.ports import outputs
+from softstream.hw.streams.layouts import each_lane, keep_names
 
-__all__ = ["BlinkCode", "display_winner", "winner_of"]
+__all__ = ["DIGITS", "FEWEST_BINARY", "BlinkCode", "display_winner", "lamps_of", "requested", "winner_of"]
 
-_DIGITS = (0x3F, 0x06, 0x5B, 0x4F, 0x66, 0x6D, 0x7D, 0x07, 0x7F, 0x6F, 0x77, 0x7C, 0x39, 0x5E, 0x79, 0x71)
+DIGITS = (0x3F, 0x06, 0x5B, 0x4F, 0x66, 0x6D, 0x7D, 0x07, 0x7F, 0x6F, 0x77, 0x7C, 0x39, 0x5E, 0x79, 0x71)
 """Segments gfedcba of a hexadecimal digit."""
+FEWEST_BINARY = 4
+"""Fewest LEDs that show an index in binary; fewer flash."""
 _BLINK_SECONDS = 0.2
 
 
@@ -33,16 +37,24 @@ def winner_of(m: Module, config: Config, head: Any, flush: Value | int = 0) -> t
         return Const(0, config.index_width), Const(0)
     source = getattr(head, "o" if output is None else output.port)
     transfer = source.valid & source.ready
-    if output is not None and output.per == "vector":
+    if output is not None and output.per != "rank":
         return source.payload.index, transfer
-    place = Signal(config.index_width)
+    first = element_output(config)
+    last = source.payload.ends if first is not None and first.ends else source.payload.last
+    place = Signal(config.index_width)  # of the beat's first element
     with m.If(flush):
         m.d.sync += place.eq(0)
     with m.Elif(transfer):
-        m.d.sync += place.eq(Mux(source.payload.last, 0, place + 1))
+        m.d.sync += place.eq(Mux(last, 0, place + config.lanes))
     if output is not None:
         return source.payload.index, transfer & (place == 0)
-    return place, transfer & (source.payload.probability != 0)
+    winner, hit = Signal(config.index_width), Signal()
+    # A lane that a vector's last beat does not fill holds anything.
+    present = [Const(1), *(~source.payload.last | source.payload[name] for name in keep_names(config.lanes))]
+    for lane, name in reversed(list(enumerate(each_lane("probability", config.lanes)))):
+        with m.If((source.payload[name] != 0) & present[lane]):
+            m.d.comb += [winner.eq(place + lane), hit.eq(1)]
+    return winner, transfer & hit
 
 
 class BlinkCode(wiring.Component):
@@ -83,16 +95,16 @@ def display_winner(m: Module, platform: Any, core: Any, index_width: int, clock_
         m.d.sync += winner.eq(core.winner)
     number = Signal(4)
     m.d.comb += number.eq(winner)
-    display = _requested(platform, "display_7seg")
+    display = requested(platform, "display_7seg")
     if display is not None:
-        segments = Array(Const(pattern, 7) for pattern in _DIGITS)[number]
+        segments = Array(Const(pattern, 7) for pattern in DIGITS)[number]
         drives = [_drive(m, f"segment_{name}", getattr(display, name)) for name in "abcdefg"]
         m.d.comb += Cat(drives).eq(segments)
         # Where digits share their segments, the rightmost one is lit.
-        if (enable := _requested(platform, "display_7seg_an")) is not None:
+        if (enable := requested(platform, "display_7seg_an")) is not None:
             m.d.comb += _drive(m, "digit", enable).eq(1)
-    lamps = _lamps(m, platform)
-    if len(lamps) >= 4:
+    lamps = lamps_of(m, platform)
+    if len(lamps) >= FEWEST_BINARY:
         for bit, lamp in zip(winner, lamps, strict=False):
             m.d.comb += lamp.eq(bit)
     elif lamps:
@@ -101,7 +113,7 @@ def display_winner(m: Module, platform: Any, core: Any, index_width: int, clock_
         m.d.comb += [lamp.eq(flash.lamp) for lamp in lamps]
 
 
-def _requested(platform: Any, name: str, number: int = 0) -> Any:
+def requested(platform: Any, name: str, number: int = 0) -> Any:
     """The port of a resource, or None where the board has none or another resource uses its pins."""
     try:
         return platform.request(name, number, dir="-")
@@ -115,11 +127,11 @@ def _drive(m: Module, name: str, port: Any) -> Value:
     return buffer.o
 
 
-def _lamps(m: Module, platform: Any) -> list[Value]:
+def lamps_of(m: Module, platform: Any) -> list[Value]:
     """The outputs of the LEDs in order; the colours of an RGB LED where there are no others."""
     numbers = sorted(number for name, number in platform.resources if name == "led")
-    ports = {f"led_{number}": _requested(platform, "led", number) for number in numbers}
+    ports = {f"led_{number}": requested(platform, "led", number) for number in numbers}
     ports = {name: port for name, port in ports.items() if port is not None}
-    if not ports and (colours := _requested(platform, "rgb_led")) is not None:
+    if not ports and (colours := requested(platform, "rgb_led")) is not None:
         ports = {f"led_{colour}": getattr(colours, colour) for colour in "rgb"}
     return [_drive(m, name, port) for name, port in ports.items()]

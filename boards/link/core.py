@@ -16,6 +16,7 @@ from amaranth.back import verilog
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from softstream.boards.link.lanes import LaneGather, LaneSpread
 from softstream.boards.link.protocol import (
     CRC_BYTES,
     HEADER_BYTES,
@@ -30,6 +31,7 @@ from softstream.boards.link.receive import FrameStore, ScoreReader, Unframer
 from softstream.boards.link.transmit import Framer, cycle_bits
 from softstream.boards.link.uart import Receiver, Transmitter, divisor
 from softstream.hw.config.config import Config
+from softstream.hw.plan.ports import Output
 from softstream.hw.streams.layouts import output_layout, score_layout
 from softstream.hw.verilog import TOP
 from softstream.hw.verilog.isolation import pinned_tools
@@ -84,10 +86,7 @@ class Link(wiring.Component):
         for name in ("bit", "bit_valid", "data", "valid", "broken"):
             m.d.comb += getattr(unframer, name).eq(getattr(receiver, name))
         wiring.connect(m, store.o, scores.i)
-        wiring.connect(m, scores.o, wiring.flipped(self.scores))
-        for name in ("elements", "vector"):
-            if hasattr(self, name):
-                wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(framer, name))
+        self._connect_head(m, scores, framer)
         wiring.connect(m, framer.o, transmitter.i)
         self._control(m, unframer, store, framer)
         self._count_cycles(m, framer)
@@ -97,6 +96,37 @@ class Link(wiring.Component):
             framer.flush.eq(flush),
         ]
         return m
+
+    def _connect_head(self, m: Module, scores: ScoreReader, framer: Framer) -> None:
+        """The streams of the head: one element at a time at the link's side, beats of lanes at the head's."""
+        config, source = self._config, scores.o
+        if config.lanes > 1:
+            m.submodules.gather = gather = ResetInserter(self.flush)(LaneGather(config))
+            wiring.connect(m, source, gather.i)
+            source = gather.o
+        wiring.connect(m, source, wiring.flipped(self.scores))
+        output = element_output(config)
+        if output is not None:
+            self._connect_elements(m, output, framer)
+        if hasattr(self, "vector"):
+            wiring.connect(m, wiring.flipped(self.vector), framer.vector)
+
+    def _connect_elements(self, m: Module, output: Output, framer: Framer) -> None:
+        elements = wiring.flipped(self.elements)
+        if output.lanes(self._config) > 1:
+            m.submodules.spread = spread = ResetInserter(self.flush)(LaneSpread(self._config, output))
+            wiring.connect(m, elements, spread.i)
+            elements = spread.o
+        if not output.ends:
+            wiring.connect(m, elements, framer.elements)
+            return
+        # Each group of a packet has a result of its own, so its end is the end of a vector to the framer.
+        m.d.comb += [
+            framer.elements.valid.eq(elements.valid),
+            framer.elements.payload.eq(elements.payload),
+            framer.elements.payload.last.eq(elements.payload.ends),
+            elements.ready.eq(framer.elements.ready),
+        ]
 
     def _control(self, m: Module, unframer: Unframer, store: FrameStore, framer: Framer) -> None:
         """What a frame of the host does: scores into the store, credits, INFO; or the first fault."""

@@ -37,11 +37,14 @@ from softstream.boards.link.protocol import (
     encode,
     field_values,
     flags,
+    one_lane,
     score_bytes,
     vector_output,
 )
 from softstream.hw.config.config import Config
 from softstream.hw.errors import LinkError
+from softstream.hw.numbers.ensemble import result_lengths
+from softstream.hw.numbers.groups import Grouping
 from softstream.hw.plan.ports import sidebands
 
 __all__ = ["DEFAULT_BAUD", "USB_IDS", "Answer", "Link", "find_port", "open_link"]
@@ -141,14 +144,15 @@ def _opening(path: str, baud: int, error: Exception) -> str:
 class _Results:
     """The results of one request: what is due of each vector, and what arrived so far. Its memory is bounded by the former.
 
-    Raises `ValueError`, in words, for a frame that goes beyond what is due.
+    Raises `ValueError`, in words, for a frame that goes beyond what is due. Each group of a packet has a result of its own, and
+    the members of an ensemble have one together.
     """
 
     config: Config
     sizes: list[int]
-    """Bytes in the RESULT frames of each vector."""
-    last_frames: list[int] = field(default_factory=list)
-    """Number of the RUN_END frame of each vector that was sent, counted from 1."""
+    """Bytes in the RESULT frames of each result."""
+    last_frames: list[int]
+    """Number of the data frame with the last score that each result needs, counted from 1."""
     rows: list[tuple[bytes, Trailer]] = field(default_factory=list)
     """Body and trailer of each vector that is complete."""
     body: bytearray = field(default_factory=bytearray)
@@ -180,7 +184,7 @@ class _Results:
             return
         if len(self.body) != size:
             raise ValueError(f"vector {vector}: {len(self.body)} bytes of its result came, {size} are due")
-        if vector >= len(self.last_frames) or consumed < self.last_frames[vector]:
+        if consumed < self.last_frames[vector]:
             raise ValueError(f"vector {vector}: its result came before the board had all of its scores")
         try:
             trailer = Trailer.from_bytes(self.config, frame.payload)
@@ -231,7 +235,7 @@ class Link:
         if self._config is None or self._latest is None:
             return None
         body, trailer, length = self._latest
-        return _answer(self._config, [(body, trailer)], (1, length), 0.0, 0, 0)
+        return _answer(self._config, [(body, trailer)], (1, length), None, 0.0, 0, 0)
 
     def close(self) -> None:
         """Closes the port."""
@@ -289,6 +293,7 @@ class Link:
             self._config,
             rows,
             scores.shape,
+            Grouping(self._config.groups, counts) if self._config.groups else None,
             time.monotonic() - start,
             self.bytes_sent - sent,
             self.bytes_received - received,
@@ -335,17 +340,15 @@ class Link:
     ) -> list[tuple[bytes, Trailer]]:
         """Sends while the board gives credits, and collects its results."""
         assert self.info is not None
-        output = element_output(config)
-        beats = np.zeros_like(counts) if output is None else output.beats(config, counts, sideband.get("mask"))
-        results = _Results(config, (beats * beat_bytes(output)).tolist())
+        due = _Due(config, counts, sideband.get("mask"), self.info.payload_bytes)
+        before = self._sent
+        results = _Results(config, due.sizes.tolist(), (before + due.frames).tolist())
         requests = _requests(config, scores, counts, sideband, self.info.payload_bytes)
         request = next(requests, None)
         deadline = time.monotonic() + self._timeout
         while not results.complete:
             while request is not None and self._sent - self._consumed < self.info.host_window:
                 self._send(*request)
-                if request[0] == Type.RUN_END:
-                    results.last_frames.append(self._sent)
                 request = next(requests, None)
             if self._received - self._acknowledged >= max(1, self.info.board_window // 2):
                 self._write(encode(Frame(Type.ACK, 0, self._received)))
@@ -362,13 +365,13 @@ class Link:
                     deadline = time.monotonic() + self._timeout
                 if frame.type == Type.RESULT_END:
                     self.vectors += 1
-                    self._latest = (*results.rows[-1], int(counts[len(results.rows) - 1]))
+                    self._latest = (*results.rows[-1], int(due.lengths[len(results.rows) - 1]))
                     if progress is not None:
-                        progress(len(results.rows) / len(counts))
+                        progress(len(results.rows) / len(results.sizes))
             if not results.complete and time.monotonic() > deadline:
                 raise LinkError(
-                    f"{self._name}: no progress for {self._timeout:g} s, {len(results.rows)} of {len(counts)} vectors done; "
-                    "a frame was lost, or the board was reset; try again"
+                    f"{self._name}: no progress for {self._timeout:g} s, {len(results.rows)} of {len(results.sizes)} vectors "
+                    "done; a frame was lost, or the board was reset; try again"
                 )
         return results.rows
 
@@ -442,14 +445,51 @@ def _requests(
             yield (Type.RUN_END if start + most >= len(wire) else Type.RUN, wire[start : start + most])
 
 
+class _Due:
+    """What a board owes for vectors of lengths [V]: R results, one for each vector, group or ensemble."""
+
+    lengths: np.ndarray
+    """Elements of each result, before the cut at max_length, [R]."""
+    sizes: np.ndarray
+    """Bytes in its RESULT frames, [R]."""
+    frames: np.ndarray
+    """Data frames up to the one with the last score that it needs, [R]."""
+
+    def __init__(self, config: Config, counts: np.ndarray, mask: np.ndarray | None, most: int) -> None:
+        size = element_bytes(config)
+        each = most // size  # elements of a full frame
+        ends = np.cumsum(-(-counts // each))
+        if config.groups:
+            groups = Grouping(config.groups, counts)
+            self.lengths, mask = groups.lengths, None if mask is None else groups.split(mask)
+            inside = np.cumsum(groups.lengths)
+            scores = inside - (np.cumsum(counts) - counts)[groups.packet]  # of the packet up to the group's end
+            self.frames = (ends - -(-counts // each))[groups.packet] - (-scores // each)
+        else:
+            self.lengths, self.frames = result_lengths(config, counts), ends[config.ensemble - 1 :: config.ensemble]
+            mask = None if mask is None else mask[:: config.ensemble]
+        output, vectors = element_output(config), one_lane(config).replace(groups=[], ensemble=1)
+        beats = np.zeros_like(self.lengths) if output is None else output.beats(vectors, self.lengths, mask)
+        self.sizes = beats * beat_bytes(output)
+
+
 def _answer(
-    config: Config, rows: list[tuple[bytes, Trailer]], shape: tuple[int, ...], seconds: float, sent: int, received: int
+    config: Config,
+    rows: list[tuple[bytes, Trailer]],
+    shape: tuple[int, ...],
+    groups: Grouping | None,
+    seconds: float,
+    sent: int,
+    received: int,
 ) -> Answer:
+    """The arrays of the rows of bodies and trailers; with `groups` those of the packets whose groups they are."""
     trailers = [trailer for _, trailer in rows]
+    longest = shape[1] if groups is None else int(groups.lengths.max(initial=1))
     arrays: dict[str, np.ndarray] = {}
     if (output := element_output(config)) is not None:
+        columns = config.top_k if output.per == "rank" else longest
         for row in output.fields:
-            arrays[row.array] = np.zeros(output.shape(config, shape), dtype=np.int64)
+            arrays[row.array] = np.zeros((len(rows), columns), dtype=np.int64)
         for vector, (body, _) in enumerate(rows):
             for row, values in zip(output.fields, field_values(output, body), strict=True):
                 arrays[row.array][vector, : len(values)] = values
@@ -459,4 +499,10 @@ def _answer(
     for bit, flag in enumerate(flags(config)):
         arrays[flag.array] = np.array([trailer.flags >> bit & 1 for trailer in trailers], dtype=bool)
     cycles = np.array([trailer.cycles for trailer in trailers], dtype=np.int64)
+    if groups is not None:
+        cycles = cycles[groups.place == 0]
+        arrays = {
+            name: groups.join_groups(values) if values.ndim == 1 else groups.join(values, shape[1])
+            for name, values in arrays.items()
+        }
     return Answer(arrays, cycles, seconds, sent, received)

@@ -35,6 +35,7 @@ __all__ = [
     "Info",
     "Trailer",
     "Type",
+    "arrival_delay",
     "beat_bytes",
     "vector_output",
     "crc16",
@@ -42,6 +43,7 @@ __all__ = [
     "element_output",
     "encode",
     "flags",
+    "one_lane",
     "score_bytes",
     "field_values",
 ]
@@ -190,19 +192,32 @@ def element_bytes(config: Config) -> int:
     return score_bytes(config) + -(-sum(field.width for field in sidebands(config)) // 8)
 
 
+def one_lane(config: Config) -> Config:
+    """The configuration whose layouts have one element in a beat: those of the link's own streams."""
+    return config.replace(lanes=1)
+
+
+def arrival_delay(config: Config, length: int) -> int:
+    """Cycles by which the last beat of a vector reaches the head later, after its first one, than with a beat in every cycle.
+
+    The link delivers a byte in each cycle.
+    """
+    return (length - min(config.lanes, length)) * element_bytes(config) - (config.beats(length) - 1)
+
+
 def link_supports(config: Config) -> bool:
-    """Whether a link can serve a head: scores enter one at a time, and each vector has one result."""
-    return config.lanes == 1 and config.ensemble == 1 and not config.groups and not config.drops_winner
+    """Whether a link can serve a head: it needs a result of each vector that tells its end."""
+    return not config.drops_winner
 
 
 def element_output(config: Config) -> Output | None:
     """The output whose beats RESULT carries: one beat per element, or per element of the Top-K list."""
-    return next((output for output in outputs(config) if output.per != "vector"), None)
+    return next((output for output in outputs(config) if output.per in ("element", "rank")), None)
 
 
 def vector_output(config: Config) -> Output | None:
-    """The output whose beat RESULT_END carries: one beat per vector."""
-    return next((output for output in outputs(config) if output.per == "vector"), None)
+    """The output whose beat RESULT_END carries: one beat per vector, or per group of a packet."""
+    return next((output for output in outputs(config) if output.per in ("vector", "group")), None)
 
 
 def flags(config: Config) -> tuple[Field, ...]:

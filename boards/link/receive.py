@@ -13,7 +13,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from softstream.boards.link.crc import CRC_INTACT, CRC_START, next_crc
-from softstream.boards.link.protocol import CRC_BYTES, HEADER_BYTES, HOST_WINDOW, PAYLOAD_BYTES, element_bytes
+from softstream.boards.link.protocol import CRC_BYTES, HEADER_BYTES, HOST_WINDOW, PAYLOAD_BYTES, element_bytes, one_lane
 from softstream.hw.config.config import Config
 from softstream.hw.formats import ceil_log2
 from softstream.hw.plan.ports import byte_bits, sidebands
@@ -154,7 +154,7 @@ class FrameStore(wiring.Component):
 
 
 class ScoreReader(wiring.Component):
-    """Stored bytes to scores with their sideband; low byte first where an element has several.
+    """Stored bytes to scores of one lane with their sideband; low byte first where an element has several.
 
     Ports: `i`, stream of entries of the store; `o`, stream of scores. Latency 0: the last byte of an element passes its score in
     the same cycle. Interval: one cycle per byte. `o.ready` passes through to `i`.
@@ -162,7 +162,9 @@ class ScoreReader(wiring.Component):
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        super().__init__({"i": In(stream.Signature(STORED_BYTE)), "o": Out(stream.Signature(score_layout(config)))})
+        super().__init__(
+            {"i": In(stream.Signature(STORED_BYTE)), "o": Out(stream.Signature(score_layout(one_lane(config))))}
+        )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

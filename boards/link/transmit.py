@@ -26,10 +26,12 @@ from softstream.boards.link.protocol import (
     Info,
     Trailer,
     Type,
+    arrival_delay,
     beat_bytes,
     element_bytes,
     element_output,
     flags,
+    one_lane,
     vector_output,
 )
 from softstream.boards.link.receive import COUNT_BITS, NO_COLLISION, SLOT_BYTES
@@ -113,8 +115,8 @@ def _fields(output: Output | None) -> tuple[Field, ...]:
 
 
 def _layout(config: Config, output: Output | None) -> data.StructLayout:
-    """A beat of an output; `last` alone where the mode has no such output."""
-    return data.StructLayout({"last": 1}) if output is None else output_layout(config, output)
+    """A beat of an output with one lane; `last` alone where the mode has no such output."""
+    return data.StructLayout({"last": 1}) if output is None else output_layout(one_lane(config), output)
 
 
 def _bytes(output: Output | None, payload: Any) -> list[Value]:
@@ -136,10 +138,10 @@ def _selected(choices: Sequence[Value], select: Value) -> Value:
 
 def cycle_bits(config: Config) -> int:
     """Bits of the cycle counter: it holds the longest vector that fits into one frame, first score to first result."""
-    size = element_bytes(config)
-    longest = min(config.max_length, PAYLOAD_BYTES // size)
-    slower = (size - 1) * (longest - 1)  # an element of two bytes comes every second cycle
-    return min(24, (plan(config).first_output_cycle(longest) + slower).bit_length())
+    longest = min(config.max_length, PAYLOAD_BYTES // element_bytes(config))
+    # A vector that is cut at max_length may fill its last beat.
+    delay = arrival_delay(config, config.lanes * config.beats(longest))
+    return min(24, (plan(config).first_output_cycle(longest) + delay).bit_length())
 
 
 # The hardware --------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from softstream.scripts.output import check_directory
 if TYPE_CHECKING:
     from softstream.boards.flow.build import BuildResult
 
-__all__ = ["DEMO_VECTORS", "boards", "build", "demo_scores", "doctor", "flash", "parse_clock", "serial_ports"]
+__all__ = ["DEMO_VECTORS", "boards", "build", "demo_scores", "doctor", "flash", "parse_clock", "serial_ports", "show"]
 
 DEMO_VECTORS = 16
 """Number of stored digits that the stand-alone demo plays."""
@@ -78,6 +78,32 @@ def boards(console: Console) -> None:
             console.line(f"{row.name}: {row.note}")
     console.line(_HONEST)
     console.done(f"{len(BOARDS)} boards listed")
+
+
+def show(console: Console, name: str) -> None:
+    """Prints one board: part, clock, link, programmer, the presets that fit, and a drawing of what its LEDs show.
+
+    Raises `UserError` for an unknown board.
+    """
+    from softstream.boards.flow.fit import fitting_presets
+    from softstream.boards.gateware.display_text import display_text
+
+    row = board(name)
+    fitting, drawing = fitting_presets(row), display_text(row)
+    console.document(
+        {"name": row.name, "title": row.title, "preset": row.preset, "presets": fitting, "display": drawing}
+    )
+    console.line(f"{row.title}, {row.device}, {row.clock_hz / 1e6:g} MHz")
+    console.line(f"link: {row.link}, {row.baud} bit/s; programmer: {row.programmer.tool}")
+    if row.note:
+        console.line(f"note: {row.note}")
+    console.line(f"presets that fit: {', '.join(fitting)}; default {row.preset}")
+    console.line()
+    for line in drawing:
+        console.line(line)
+    console.line()
+    console.line(f"verified without the board: {row.verified}")
+    console.done(f"{row.name} shown", f"softstream build --board {row.name}")
 
 
 def parse_clock(text: str | None) -> float | None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from softstream.boards.link.host import Answer, Link
     from softstream.boards.registry import Board
 
-__all__ = ["Difference", "Group", "Report", "Sample", "compared", "run", "self_test"]
+__all__ = ["Difference", "Group", "Report", "Sample", "compared", "measured_cycles", "run", "self_test"]
 
 RANDOM_VECTORS = 100
 TIMEOUT = 2.0
@@ -219,7 +219,7 @@ def run(
         )
         with board_view(config, link, console) as progress:
             groups = self_test(config, link, file_scores, seed=seed, vectors=vectors, progress=progress)
-            cycles = _cycles(config, link, seed)
+            cycles = measured_cycles(config, link, seed)
     name = "A board" if simulated is None else f"The simulated {simulated.title}"
     title = f"{name} at {info.clock_hz / 1e6:g} MHz computes {config.traits.summary}."
     report = Report(config, link.port, simulated is not None, info.clock_hz, seed, groups, cycles, title)
@@ -295,7 +295,7 @@ def _sampled(
     sideband: Mapping[str, np.ndarray],
 ) -> tuple[Sample, ...]:
     """Short vectors with probabilities, the first of several elements; none where a sideband changes the meaning of scores."""
-    if not config.traits.probabilities or "probabilities" not in answer.arrays or sideband:
+    if not config.traits.probabilities or "probabilities" not in answer.arrays or sideband or config.ensemble > 1:
         return ()
     longest = min(config.max_length, _SAMPLE_LENGTH)
     rows = [row for row, length in enumerate(lengths) if 1 < length <= longest][:_SAMPLES]
@@ -335,23 +335,27 @@ def compared(group: str, answer: Answer, model: Any) -> list[Difference]:
     return sorted(differences, key=lambda difference: difference.vector)
 
 
-def _cycles(config: Config, link: Link, seed: int) -> dict[int, int]:
+def measured_cycles(config: Config, link: Link, seed: int) -> dict[int, int]:
     """Length → cycles of the head, for single vectors within one frame, because the line cannot delay those."""
     assert link.info is not None
-    from softstream.boards.link.protocol import element_bytes
+    from softstream.boards.link.protocol import arrival_delay, element_bytes
     from softstream.hw.plan.derive import plan
     from softstream.sim.stimulus import random_sideband
 
+    if config.ensemble > 1:  # the line delays the other members
+        return {}
     rng = np.random.default_rng(seed)
-    size = element_bytes(config)
-    longest = min(config.max_length, link.info.payload_bytes // size)
-    # The link delivers an element of two bytes every second cycle; a head that waits for all of them starts that much later.
-    slower = (size - 1) * (plan(config).passes > 0)
+    longest = min(config.max_length, link.info.payload_bytes // element_bytes(config))
+    if config.groups:
+        longest = min(longest, config.groups[0])
+    derived = plan(config)
+    # A head that waits for all scores starts later by the time that the link needs to deliver them.
+    waits = (derived.vectors or derived).passes > 0
     lengths: Sequence[int] = sorted({1, longest})
     low, high = config.score_format.minimum, config.score_format.maximum
     measured = {}
     for length in lengths:
         codes = rng.integers(low, high, (1, length), endpoint=True)
         answer = link.run(codes, sideband=random_sideband(config, codes, whole=True))
-        measured[length] = int(answer.cycles[0]) - slower * (length - 1)
+        measured[length] = int(answer.cycles[0]) - (arrival_delay(config, length) if waits else 0)
     return measured

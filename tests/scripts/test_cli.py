@@ -943,3 +943,10 @@ def test_sigterm_ends_like_ctrl_c(monkeypatch, refused):
 def test_a_long_message_is_cut(refused):
     message = refused("describe", "x" * 100_000 + ".toml")
     assert len(message) < 3000
+
+
+def test_a_board_is_shown(cli):
+    status, out, _ = cli("boards", "--show", "de10-lite")
+    assert (status, "seven-segment display" in out, "10 LEDs" in out) == (0, True, True)
+    status, _, err = cli("boards", "--show", "de10")
+    assert (status, len(err.splitlines())) == (2, 1)

@@ -9,6 +9,7 @@ from softstream.boards.link.protocol import (
     element_bytes,
     element_output,
     flags,
+    one_lane,
     vector_output,
 )
 from softstream.hw.config.config import Config
@@ -49,16 +50,28 @@ def elements_of(config: Config, wire: bytes) -> tuple[np.ndarray, dict[str, np.n
 
 
 def result_frames(config: Config, model, length: int, mask: np.ndarray | None, cycles: int) -> list[tuple[Type, bytes]]:
-    """Type and payload of each frame of one vector's result."""
-    due = due_beats(config, model, np.array([length]), mask)
-    frames = []
+    """Type and payload of each frame of the result of one vector, packet of groups or ensemble.
+
+    `length` and `mask` [1, N] are those of the vector, or of an ensemble's first member.
+    """
+    due = due_beats(one_lane(config), model, np.full(config.ensemble, length), mask)
+    bodies: list[list[bytes]] = []
     if (output := element_output(config)) is not None:
         size = beat_bytes(output)
-        body = b"".join(word.to_bytes(size, "little") for word, *_ in due[output.prefix])
+        bodies.append([])
+        for word, last, user in due[output.prefix]:
+            bodies[-1].append(word.to_bytes(size, "little"))
+            if not last and output.ends and user >> len(output.flags):
+                bodies.append([])
         most = PAYLOAD_BYTES // size * size
-        frames = [(Type.RESULT, body[start : start + most]) for start in range(0, len(body), most)]
-    values = b""
-    if (output := vector_output(config)) is not None:
-        values = due[output.prefix][0][0].to_bytes(beat_bytes(output), "little")
-    flag_bits = sum(int(model[flag.array][0]) << bit for bit, flag in enumerate(flags(config)))
-    return [*frames, (Type.RESULT_END, values + bytes([flag_bits]) + cycles.to_bytes(3, "little"))]
+    trailer = vector_output(config)
+    ends = due[trailer.prefix] if trailer is not None else [None] * len(bodies)
+    frames = []
+    for number, end in enumerate(ends):
+        if output is not None:
+            body = b"".join(bodies[number])
+            frames += [(Type.RESULT, body[start : start + most]) for start in range(0, len(body), most)]
+        values = b"" if end is None else end[0].to_bytes(beat_bytes(trailer), "little")
+        flag_bits = sum(int(np.ravel(model[flag.array])[number]) << bit for bit, flag in enumerate(flags(config)))
+        frames.append((Type.RESULT_END, values + bytes([flag_bits]) + cycles.to_bytes(3, "little")))
+    return frames

@@ -8,6 +8,8 @@ import numpy as np
 from support.link_frames import elements_of, result_frames
 
 from softstream.boards.link.protocol import BOARD_WINDOW, Corrupt, Decoder, Fault, Frame, Info, Type, encode
+from softstream.hw.plan.ports import sidebands
+from softstream.sim.beats import pad_vectors
 from softstream.sim.golden import golden
 from softstream.sim.golden.modes.gumbel import words_taken
 
@@ -32,6 +34,7 @@ class ModelBoard(threading.Thread):
 
     def begin(self):
         self.vector, self.queue, self.fault = b"", [], False
+        self.members = []
         self.expected = self.sent = self.acknowledged = self.words = 0
 
     def put(self, kind, payload=b"", sequence=0):
@@ -67,8 +70,11 @@ class ModelBoard(threading.Thread):
             self.expected = (self.expected + 1) & 0xFF
             self.vector += frame.payload
             if frame.type == Type.RUN_END:
-                self.queue += self.results()
+                self.members.append(elements_of(self.config, self.vector))
                 self.vector = b""
+                if len(self.members) == self.config.ensemble:
+                    self.queue += self.results()
+                    self.members = []
             elif not self.queue:
                 self.put(Type.ACK)
         while self.queue and (self.sent - self.acknowledged) & 0xFF < BOARD_WINDOW:
@@ -77,9 +83,14 @@ class ModelBoard(threading.Thread):
         self.most_unacknowledged = max(self.most_unacknowledged, (self.sent - self.acknowledged) & 0xFF)
 
     def results(self):
-        scores, sideband = elements_of(self.config, self.vector)
+        scores, lengths = pad_vectors([codes[0] for codes, _ in self.members], self.config.score_format.minimum)
+        sideband = {}
+        for row in sidebands(self.config):
+            values = [extra[row.array] for _, extra in self.members]
+            of_elements = row.per == "element"
+            sideband[row.array] = pad_vectors([v[0] for v in values], 0)[0] if of_elements else np.concatenate(values)
         mask = sideband.get("mask")
-        lengths = np.array([scores.shape[1]])
         model = golden(self.config, scores, lengths, sideband, before=self.words)
         self.words += int(words_taken(self.config, lengths, mask)[0])
-        return result_frames(self.config, model, scores.shape[1], mask, 42)
+        first = int(lengths[0])
+        return result_frames(self.config, model, first, None if mask is None else mask[:1, :first], 42)

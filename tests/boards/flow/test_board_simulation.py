@@ -21,7 +21,8 @@ from softstream.boards.link.protocol import Frame, Type, encode
 from softstream.boards.link.uart import divisor
 from softstream.hw.config.presets import preset
 from softstream.hw.errors import LinkError, UserError
-from softstream.scripts.verbs.run_on_board import self_test
+from softstream.hw.plan.derive import plan
+from softstream.scripts.verbs.run_on_board import measured_cycles, self_test
 from softstream.sim.data import DIGITS_SCORES
 from softstream.sim.golden import golden
 from softstream.sim.simulators.board import SimulatedBoard
@@ -40,9 +41,9 @@ def simulated(name, preset_name, clock_hz=None, simulator="verilator", **keys):
     """The board as the tools would get it, but for the rate of its link, and its configuration."""
     config, row = preset(preset_name).replace(**keys), registry.board(name)
     baud = round((clock_hz or row.clock_hz) / CLOCKS_PER_BIT)
-    plan = make_plan(config, row, clock_hz=clock_hz, baud=baud)
-    assert divisor(plan.clock.hz, plan.baud) == CLOCKS_PER_BIT
-    return SimulatedBoard(board_verilog(plan), BOARD, divisor=CLOCKS_PER_BIT, simulator=simulator), config
+    design = make_plan(config, row, clock_hz=clock_hz, baud=baud)
+    assert divisor(design.clock.hz, design.baud) == CLOCKS_PER_BIT
+    return SimulatedBoard(board_verilog(design), BOARD, divisor=CLOCKS_PER_BIT, simulator=simulator), config
 
 
 @pytest.fixture(
@@ -268,14 +269,38 @@ def test_every_mode_goes_over_the_link_with_its_sideband(name):
         assert attempt(board, link, slice(0, 10)) == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("softmax-int8", {"max_length": 16, "lanes": 4, "mask": True}),
+        ("softmax-int8", {"max_length": 8, "lanes": 2, "groups": [8, 4]}),
+        ("hardmax-int8", {"max_length": 9, "groups": [9, 4]}),
+        ("argmax-int8", {"max_length": 10, "ensemble": 3}),
+        ("softmax-int8", {"max_length": 10, "ensemble": 3, "ensemble_mean": "probabilities"}),
+    ],
+    ids=["lanes", "groups_of_lanes", "groups", "mean_of_scores", "mean_of_probabilities"],
+)
+def test_lanes_groups_and_ensembles_go_over_the_link(name, keys):
+    """All results, and the cycles of the plan, which the link's own parts do not add to."""
+    simulation, config = simulated("ulx3s-85f", name, **keys)
+    with simulation as board, open_link(board.port, timeout=60) as link:
+        link.handshake(config)
+        groups = self_test(config, link, vectors=10)
+        cycles = measured_cycles(config, link, seed=1)
+    assert not [difference for group in groups for difference in group.differences]
+    derived = plan(config)
+    assert cycles == {length: derived.first_output_cycle(length) for length in cycles}
+    assert cycles or config.ensemble > 1
+
+
 def test_the_command_simulates_the_board_and_says_so(tmp_path):
     options = ["--board", "icestick", "--simulated", "--baud", "1500000", "--vectors", "3"]
     done = subprocess.run(
         [sys.executable, "-m", "softstream", "run-on-board", *options], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
-    plan = make_plan(preset("digits-argmax"), registry.board("icestick"), baud=1_500_000)
-    assert f"SIMULATED, nothing is attached: the plan {plan.digest[:12]} of icestick" in done.stdout
+    design = make_plan(preset("digits-argmax"), registry.board("icestick"), baud=1_500_000)
+    assert f"SIMULATED, nothing is attached: the plan {design.digest[:12]} of icestick" in done.stdout
     assert "simulated board against the model" in done.stdout
 
 

@@ -36,7 +36,7 @@ def applied(config, options):
             assert option == "--set"
             key, _, text = value.partition("=")
             config = Config.from_mapping(
-                {**config.to_mapping(), key: json.loads(text) if text[0] in "[0123456789" else text}
+                {**config.to_mapping(), key: json.loads(text) if text[0] in "[0123456789" or text == "true" else text}
             )
     return config
 
@@ -65,6 +65,7 @@ def test_every_remedy_fits_by_the_measurements(name):
     requests = [*PRESETS.values(), *(config.replace(max_length=30) for config in PRESETS.values() if not config.groups)]
     requests += [preset("softmax-int8").replace(profile=profile) for profile in ("fast", "fastest")]
     requests += [preset("softmax-int8").replace(max_length=2**n) for n in (10, 14, 16)]
+    requests += [preset(name).replace(winner=False) for name in ("digits-softmax", "log-softmax-int8", "cdf-int8")]
     refused = 0
     for config in requests:
         try:
@@ -123,8 +124,11 @@ def test_a_listed_preset_that_nearly_fills_a_board_is_built(name, preset_name, t
 
 def test_streams_that_a_link_lacks_are_refused():
     check_fit(Config(mode="sample"), board("icebreaker"))
-    with pytest.raises(UserError, match=r"^lanes = 4 on icebreaker: a board's scores come one at a time; .* lanes=1$"):
+    with pytest.raises(
+        UserError, match=r"^lanes = 4 on icebreaker: the stand-alone demo plays stored vectors, .* lanes=1$"
+    ):
         make_plan(ARGMAX.replace(lanes=4), board("icebreaker"), demo=DEMO)
+    check_fit(ARGMAX.replace(lanes=4), board("icebreaker"))
     winner = r"^winner = false on icebreaker: a board's link sends the winner of each vector; .* winner=true$"
     with pytest.raises(UserError, match=winner):
         check_fit(preset("digits-softmax").replace(winner=False), board("icebreaker"))

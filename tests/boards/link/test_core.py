@@ -18,6 +18,7 @@ from softstream.boards.link.protocol import (
     Info,
     Trailer,
     Type,
+    arrival_delay,
     element_bytes,
     element_output,
     encode,
@@ -133,6 +134,8 @@ CONFIGS = {
     "wide": Config(max_length=40, score_width=16, score_scale=2.0**-11, probability_width=16, normaliser="reciprocal"),
     "widest": Config(max_length=9, score_width=16, score_scale=3.0, probability_width=24, probability_format="UQ1"),
     "long": Config(mode="argmax", max_length=100, score_width=9),
+    "lanes": Config(max_length=10, score_width=10, score_scale=0.02, lanes=4, mask=True),
+    "lanes_of_hardmax": Config(mode="hardmax", max_length=9, lanes=2),
     "log_softmax": Config(mode="log_softmax", max_length=9, mask=True),
     "cross_entropy": Config(mode="cross_entropy", max_length=19, mask=True, score_width=10, score_scale=0.02),
     "sigmoid": Config(mode="sigmoid", max_length=9, mask=True, score_width=6),
@@ -145,7 +148,7 @@ CONFIGS = {
 }
 
 
-LONG = {"small", "wide", "widest", "long", "cross_entropy", "sigmoid", "hardmax", "softmax_top_k"}
+LONG = {"lanes_of_hardmax", "small", "wide", "widest", "long", "cross_entropy", "sigmoid", "hardmax", "softmax_top_k"}
 
 
 @pytest.mark.parametrize(
@@ -185,8 +188,9 @@ def test_a_vector_equals_the_model_in_the_cycles_of_the_plan(name):
     for vector, (trailer, _) in zip(vectors, answers, strict=True):
         count = min(len(vector), config.max_length)
         if len(vector) * element_bytes(config) <= PAYLOAD_BYTES:
-            # An element of two bytes comes every second cycle.
-            slower = (element_bytes(config) - 1) * (count - 1) * plan(config).passes
+            # The beat of the last element that counts holds all elements that arrive for it.
+            arriving = min(len(vector), config.lanes * config.beats(count))
+            slower = arrival_delay(config, arriving) * plan(config).passes
             assert trailer.cycles == plan(config).first_output_cycle(count) + slower
 
 

@@ -42,6 +42,13 @@ CONFIGS = {
     "softmax_top_k": Config(
         mode="softmax_top_k", max_length=300, score_width=10, score_scale=0.01, probability_width=16
     ),
+    "lanes": Config(max_length=70, lanes=4, mask=True),
+    "groups": Config(max_length=70, groups=[10, 3, 70]),
+    "groups_of_argmax": Config(mode="argmax", max_length=9, groups=[9, 4], score_width=12, mask=True),
+    "groups_of_lanes": Config(max_length=8, groups=[8, 4], lanes=4),
+    "groups_of_hardmax": Config(mode="hardmax", max_length=8, groups=[8]),
+    "mean_of_scores": Config(max_length=70, ensemble=3),
+    "mean_of_probabilities": Config(max_length=70, ensemble=3, ensemble_mean="probabilities"),
 }
 
 
@@ -53,7 +60,7 @@ def test_the_self_test_passes_on_a_board_that_is_right(name):
         assert link.handshake(config).clock_hz == 12_000_000
         groups = self_test(config, link, seed=3, vectors=40)
     assert [group.name for group in groups] == ["corner", "random"]
-    assert groups[1].vectors == 40
+    assert groups[1].vectors == 40 * config.ensemble
     assert not [difference for group in groups for difference in group.differences]
     assert 1 < board.most_unacknowledged <= BOARD_WINDOW
 
