@@ -14,7 +14,7 @@ BOARD := --board icestick --baud 3000000
 SCORES := sim/data/digits_scores.npy
 LABELS := sim/data/digits_labels.npy
 
-.PHONY: help demo test test-long test-interop test-pythons test-torch test-boards fuzz mutation lint bench prove tables docs screenshot hashes constraints clean
+.PHONY: help demo test test-long test-interop test-pythons test-torch test-boards fuzz mutation lint bench prove tables docs screenshot hashes snapshots constraints clean
 .DEFAULT_GOAL := help
 
 help:
@@ -34,10 +34,12 @@ help:
 	@echo "make docs         the pages and the documentation of the modules as a site: build/docs/index.html"
 	@echo "make screenshot   the README's picture of a report, after make demo; needs chromium"
 	@echo "make hashes       stores the hashes of the hardware and of the Verilog anew, and names what changed"
+	@echo "make snapshots    stores what every verb prints at 60 to 200 columns anew; read the difference"
 	@echo "make constraints  writes scripts/constraints.txt anew, from the newest versions that pyproject.toml allows"
 	@echo "make clean        removes .venv and build"
 
 demo: $(VENV)/.runtime
+	@echo "make demo: nine commands, about two minutes of processor time; the first simulation compiles its run-time library"
 	$(BIN)/softstream describe $(DIGITS)
 	$(BIN)/softstream generate $(DIGITS) -o $(DEMO)/softmax
 	$(BIN)/softstream generate $(ARGMAX) -o $(DEMO)/argmax
@@ -108,6 +110,9 @@ hashes: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m support.rtlil_hashes --write
 	PYTHONPATH=tests $(BIN)/python -m support.verilog_hashes --write
 
+snapshots: $(VENV)/.dev
+	$(BIN)/pytest -n 0 -q tests/scripts/test_snapshots.py --rewrite-snapshots
+
 # What an installed softstream looks like, out of links: mypy does not see through an editable install.
 build/types/softstream: pyproject.toml
 	rm -rf build/types
@@ -121,6 +126,7 @@ $(VENV)/.made: scripts/venv.sh
 	touch $@
 
 $(VENV)/.runtime: $(VENV)/.made pyproject.toml scripts/constraints.txt
+	@echo "downloading 240 MB from the package index; .venv takes 1 GB; two minutes at 20 Mbit/s, and later runs download nothing"
 	$(PIP_INSTALL) -e .
 	touch $@
 

@@ -1095,6 +1095,45 @@ def _cache(clear: bool, limit: str | None, as_json: bool, quiet: bool, wide: boo
 
 
 @_softstream.command(
+    "new",
+    short_help="Answer five questions, choose a preset, get a commented configuration file",
+    params=[
+        click.Option(["--need"], type=click.Choice(["class", "probabilities", "top-k", "draw"]), help="What you need."),
+        click.Option(["--bits"], type=click.IntRange(2, 16), metavar="BITS", help="Bits of a score, 2 to 16."),
+        click.Option(["--length"], type=click.IntRange(1, 1 << 20), metavar="N", help="Scores in the longest vector."),
+        click.Option(["--part", "part_name"], metavar="PART", help="The part: hx8k, up5k, ecp5-25k."),
+        click.Option(["--goal"], type=click.Choice(["speed", "size"]), help="What matters more."),
+        click.Option(["--choice"], type=click.IntRange(1, 3), metavar="1|2|3", help="Which of those that are offered."),
+        click.Option(
+            ["-o", "--output"], metavar="CONFIG.toml", default="config.toml", show_default=True, help="File to write."
+        ),
+        *_print_options(),
+    ],
+)
+def _new(
+    need: str | None,
+    bits: int | None,
+    length: int | None,
+    part_name: str | None,
+    goal: str | None,
+    choice: int | None,
+    output: str,
+    as_json: bool,
+    quiet: bool,
+    wide: bool,
+) -> None:
+    """Answer five questions, choose one of the best presets, and get a commented configuration file.
+
+    Questions that an option answers are not asked. Without a terminal all five options are needed, and the best is taken
+    unless --choice says otherwise.
+    """
+    from softstream.scripts.verbs.new import new
+
+    answers = {"need": need, "bits": bits, "length": length, "part": part_name, "goal": goal}
+    new(answers, choice, Path(output), Console(as_json, quiet, wide))
+
+
+@_softstream.command(
     "presets",
     params=[
         click.Option(
@@ -1139,6 +1178,17 @@ def _help(ctx: click.Context, verb: str | None) -> None:
     name, command, _ = _softstream.resolve_command(group, [verb])
     assert command is not None  # an unknown verb is refused
     click.echo(command.get_help(click.Context(command, info_name=name, parent=group)))
+
+
+@_softstream.command("man", short_help="Print the manual page")
+def _man() -> None:
+    """Print the manual page: every verb with its options, in the language of man.
+
+    softstream man > ~/.local/share/man/man1/softstream.1 installs it; man softstream then shows it.
+    """
+    from softstream.scripts.manual import manual
+
+    click.echo(manual(_softstream), nl=False)
 
 
 @_softstream.command("completion", short_help="Print the completion script of a shell")

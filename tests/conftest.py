@@ -3,6 +3,13 @@
 import pytest
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The option that stores what the verbs print now."""
+    parser.addoption(
+        "--rewrite-snapshots", action="store_true", help="store what the verbs print now, tests/scripts/snapshots"
+    )
+
+
 @pytest.fixture(autouse=True)
 def no_terminal_width(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines are not folded unless a test sets a width: pytest-xdist sets the variable in its workers."""

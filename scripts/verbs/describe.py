@@ -47,7 +47,8 @@ def describe(
     extra = {"part": row.name, "cells": dict(cells), "no_clock": row.no_clock} if row is not None and cells else {}
     console.document({**derived.to_json(), **extra})
     _keys(config, console, every_key)
-    console.line()
+    if not every_key:
+        console.line()
     console.line("data path, with the format behind each stage")
     console.line()
     for text in data_path(derived).lines():

@@ -10,7 +10,7 @@ from softstream.hw.config.presets import PRESETS
 from softstream.scripts.console import Console
 from softstream.scripts.measure.recorded import recorded, recorded_facts
 
-__all__ = ["PURPOSES", "Facts", "facts", "presets"]
+__all__ = ["PURPOSES", "Facts", "cost_of", "facts", "presets"]
 
 PURPOSES = {
     "argmax-int8": "the class only, at the highest clock",
@@ -95,7 +95,7 @@ def presets(part_name: str, console: Console) -> None:
             (
                 name,
                 PURPOSES[name],
-                *_cost(measured.get(name, {}).get(part.name)),
+                *cost_of(measured.get(name, {}).get(part.name)),
                 PRESETS[name].max_length,
                 row.first_output,
                 row.interval,
@@ -110,7 +110,7 @@ def presets(part_name: str, console: Console) -> None:
     console.done(f"{len(rows)} presets listed", "softstream describe NAME")
 
 
-def _cost(entry: dict[str, Any] | None) -> tuple[str, str]:
+def cost_of(entry: dict[str, Any] | None) -> tuple[str, str]:
     """Cells and clock as text, from an entry of `boards/measured/resources.json`."""
     if entry is None:
         return "–", "–"

@@ -79,7 +79,16 @@ def _arrays(config: Config, inputs: Scores, how: Run, progress: Progress) -> dic
     if how.engine == "rtl":
         from softstream.sim.simulators.runner import run_rtl
 
-        measured = run_rtl(config, scores, lengths, sideband, simulator=how.simulator, seed=how.seed, progress=progress)
+        measured = run_rtl(
+            config,
+            scores,
+            lengths,
+            sideband,
+            simulator=how.simulator,
+            seed=how.seed,
+            progress=progress,
+            step=lambda what: progress(0.0, what),
+        )
         verify(measured, model)
         arrays = {
             **measured,

@@ -33,6 +33,7 @@ def simulate(
             waves=waves,
             seed=seed,
             progress=progress,
+            step=lambda what: progress(0.0, what),
         )
     failed = [verdict for verdict in verdicts if not verdict.passed]
     console.document(

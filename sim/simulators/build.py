@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -72,6 +72,7 @@ class VerilatorBuild:
         self._libraries = Path(cocotb_tools.config.libs_dir)
         self._main = Path(cocotb_tools.config.share_dir) / "lib" / "verilator" / "verilator.cpp"
         self._has_stored_library = False
+        self._step: Callable[[str], None] = lambda what: None
         self._flags = (*_VERILATOR_FLAGS, "--top-module", top, *(("--trace-vcd",) if waves else ()))
         self._key_facts = (
             *(
@@ -104,8 +105,8 @@ class VerilatorBuild:
         """Whether the cache holds the run-time library, so that a build takes only a few seconds."""
         return self._library_directory.is_dir() and any(self._library_directory.glob("*.o"))
 
-    def ensure(self, log: Path | None = None) -> Path:
-        """Builds the executable if the cache lacks it, and returns its folder.
+    def ensure(self, log: Path | None = None, step: Callable[[str], None] | None = None) -> Path:
+        """Builds the executable if the cache lacks it, and returns its folder. `step` is called with each step of a build.
 
         Raises `MissingTool` without a compiler, and `ToolFailure` if Verilator or the compiler fails; their output is then in
         `log`, or in a temporary file.
@@ -120,6 +121,7 @@ class VerilatorBuild:
                 ) from None
             with _locked(self._cache):
                 if not self.is_cached:
+                    self._step = step or (lambda what: None)
                     self._build(log)
         return self.directory
 
@@ -167,6 +169,7 @@ class VerilatorBuild:
         source.write_text(self._verilog, encoding="utf-8")
         environment = {**os.environ, "VERILATOR_ROOT": str(self._tool.root)}
         model = work / "model"
+        self._step("Verilator translates the Verilog to C++")
         _run_all([[str(self._tool.program), *self._flags, "-Mdir", model.name, source.name]], log, environment)
 
         compiler, _ = toolbox.compiler()
@@ -202,11 +205,14 @@ class VerilatorBuild:
                 commands.append([*base, optimise, str(include / f"{name}.cpp"), "-o", str(missing[-1][0])])
         # The slowest command starts first, so that no core is idle at the end.
         commands.sort(key=lambda command: "-O1" not in command)
+        once = ", and the run-time library of Verilator, which is compiled once" if missing else ""
+        self._step(f"the compiler builds the simulator{once}")
         _run_all(commands, log, failure=_LinkFailure)
         for fresh, object_path in missing:
             fresh.replace(object_path)
         if missing:
             user_cache.seal(library)
+        self._step("the linker joins the simulator and cocotb")
         link = [f"-Wl,-rpath,{self._libraries}", f"-L{self._libraries}", "-lcocotbvpi_verilator", "-pthread"]
         _run_all([[compiler, *map(str, objects), *link, "-o", str(work / self._top)]], log, failure=_LinkFailure)
 

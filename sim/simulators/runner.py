@@ -110,6 +110,7 @@ def simulate(
     seed: int = 1,
     directory: Path | None = None,
     progress: Callable[[float], None] | None = None,
+    step: Callable[[str], None] | None = None,
     benches: Sequence[str] = BENCHES,
     verilog: str | None = None,
 ) -> list[Verdict]:
@@ -118,7 +119,7 @@ def simulate(
     Integer `scores` [V, N], with their `lengths` [V] and their `sideband` (random by default), add the scores bench.
     `verilog` replaces the generated text, for example by a synthesised netlist with the same ports. Log, results and waves go
     to `directory`. Without one they go to a temporary folder, which stays only after a failed test or with `waves`. The
-    runner calls `progress` with numbers from 0 to 1.
+    runner calls `progress` with numbers from 0 to 1, and `step` with each step of building a simulator that is not cached.
 
     Raises `UserError` for bad scores or an unknown simulator or bench, `MissingTool` for a simulator that is not installed,
     and `ToolFailure` for a simulator that fails or reports nothing. A failed test raises nothing; its verdict reports it.
@@ -135,7 +136,7 @@ def simulate(
     cycles = (elements + (_BENCH_CYCLES + 10 * config.max_length if benches else 0)) * _spacing(config)
     run = _Run(config, simulator, cycles, seed=seed, waves=waves, directory=directory, verilog=verilog)
     with run:
-        return run.execute(modules, inputs, progress)
+        return run.execute(modules, inputs, progress, step)
 
 
 def run_rtl(
@@ -147,6 +148,7 @@ def run_rtl(
     simulator: Simulator = "auto",
     seed: int = 1,
     progress: Callable[[float], None] | None = None,
+    step: Callable[[str], None] | None = None,
     verilog: str | None = None,
 ) -> RtlResult:
     """Sends integer score codes [V, N] through the simulated hardware and returns its outputs.
@@ -161,7 +163,7 @@ def run_rtl(
     cycles = inputs.elements * _spacing(config)
     run = _Run(config, simulator, cycles, seed=seed, compare=False, verilog=verilog)
     with run:
-        verdict = run.execute(["scores"], inputs, progress)[0]
+        verdict = run.execute(["scores"], inputs, progress, step)[0]
         if not verdict.passed:
             raise Mismatch(f"simulated hardware ({verdict.simulator}): {verdict.detail}")
         with np.load(run.job.results_path) as file:
@@ -229,6 +231,7 @@ class _Run:
         benches: Sequence[str],
         inputs: _Inputs | None,
         progress: Callable[[float], None] | None,
+        step: Callable[[str], None] | None = None,
     ) -> list[Verdict]:
         """Builds the simulator, runs it and reads the verdicts. `inputs` are those of the scores bench."""
         directory = self.job.directory
@@ -237,7 +240,7 @@ class _Run:
             self.job.save()
         else:
             self.job.save(inputs.scores, inputs.lengths, inputs.sideband)
-        build = self._build.ensure(directory / "build.log") if self._simulator == "verilator" else directory
+        build = self._build.ensure(directory / "build.log", step) if self._simulator == "verilator" else directory
         source = directory / f"{self._top}.v"
         source.write_text(self._verilog, encoding="utf-8")
         results, log, spec = (directory / name for name in ("results.xml", "simulation.log", "spec.json"))

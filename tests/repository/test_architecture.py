@@ -32,7 +32,7 @@ LAYERS = {
     "head axi verilog",
     "sim": "stalls beats stimulus golden reference data simulators benches proofs twin",
     "boards": "measured tools platforms registry link gateware flow",
-    "scripts": "build_backend console output page arrays quantiser scores scale emit importer measure training "
+    "scripts": "build_backend console output page manual arrays quantiser scores scale emit importer measure training "
     "demonstration verbs twin "
     "reports api generated_tables site cli",
 }

