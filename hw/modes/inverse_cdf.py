@@ -30,7 +30,7 @@ DRAWS = 16
 
 
 class InverseCdf(HeadInterface):
-    """A draw per vector: index = min{i : t_1 + … + t_i > floor(u·S / 2^U)}, t_i the exponentials, S their sum.
+    """A draw per vector: index = min{i : t_1 + … + t_i > floor((u + ½)·S / 2^U)}, t_i the exponentials, S their sum.
 
     The n-th vector after reset has the n-th word of `seed`, whatever the stalls and the lengths of the vectors, so that the
     draws are those of the golden model and the same after every reset.

@@ -38,6 +38,11 @@ of every word's interval. Then the winners are the same unless one of three even
    * With α = e^−U, b = e^−g_min and β = e^δ·(b + e^(e^−g_0 − b)), Jensen's inequality bounds the probability for j by
      w·(e^−cα − e^−cβ).
    * Summed over all j with Σp_j = 1. Probability: at most the largest w·(1 + c)·(e^−cα − e^−cβ) over c >= 0.
+
+**Improbable classes.** A class of probability p beside a likely one wins with a v of about p, so its v must not lie in the last
+octave of the lower half, where the table ends. The smallest probability that is honoured is 2^−O. The tests compute the law
+exactly: classes from 2^−O on have their probability within 1 %, and less probable ones are drawn too rarely, at last never. No
+proof bounds this relative error; `inverse_cdf` has such a bound.
 """
 
 import math
@@ -124,6 +129,11 @@ class GumbelTable:
     def noise_maximum(self) -> int:
         """The largest noise."""
         return int(self.values.max())
+
+    @property
+    def smallest(self) -> float:
+        """The smallest probability of a class that is honoured: less probable classes are drawn too rarely, or never."""
+        return 2.0**-self.lower_octaves
 
     @cached_property
     def values(self) -> np.ndarray:

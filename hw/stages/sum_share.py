@@ -21,10 +21,11 @@ def threshold_layout(law: CdfLaw, tag: ShapeLike) -> data.StructLayout:
 
 
 class SumShare(wiring.Component):
-    """threshold = floor(u·S / 2^U), u the lowest U bits of the vector's random word (see `numbers/inverse_cdf.py`).
+    """threshold = floor((u + ½)·S / 2^U), u the lowest U bits of the vector's random word (see `numbers/inverse_cdf.py`).
 
-    The lowest bit of u comes first, and each step halves the sum so far: V' = floor((V + u_t·S) / 2), which drops the same
-    bits as a cut of the whole product at the end. V is a carry-save pair s + c, which needs no carry chain: with a = u_t·S,
+    A bit of 1, the half, comes first, then u from its lowest bit on, and each step halves the sum so far:
+    V' = floor((V + u_t·S) / 2), which drops the same bits as a cut of the whole product at the end. V is a carry-save pair
+    s + c, which needs no carry chain: with a = u_t·S,
 
         s' = (s ⊕ c ⊕ a) >> 1      c' = majority(s, c, a)
 
@@ -67,11 +68,11 @@ class SumShare(wiring.Component):
         tag = Signal.like(Value.cast(self.tag), reset_less=True)
         m.d.sync += done.eq(left == 0)
         with m.If(loaded):
-            # Zeros below u make it a whole number of digits and add nothing.
-            padding = len(share) - self._law.share_bits
+            # Zeros below the half make it and u a whole number of digits and add nothing.
+            padding = len(share) - self._law.share_bits - 1
             m.d.sync += [
                 left.eq(cycles.steps - 1),
-                share.eq(Cat(C(0, padding), random_words.word[: self._law.share_bits])),
+                share.eq(Cat(C(0, padding), C(1, 1), random_words.word[: self._law.share_bits])),
                 ones.eq(0),
                 carries.eq(0),
                 tag.eq(Value.cast(self.tag)),

@@ -39,11 +39,12 @@ def sample_law(table: GumbelTable, positions: np.ndarray) -> np.ndarray:
 def share_law(terms: np.ndarray, share_bits: int) -> np.ndarray:
     """P(index = i) by the inverse of the cumulative distribution, for one vector's terms [N], float64 [N].
 
-    The function counts every u: those with u < 2^U·C_i/S draw i or an index before it. It counts in integers, so each
+    The function counts every u: those with u + ½ < 2^U·C_i/S draw i or an index before it. It counts in integers, so each
     probability is exact except for its rounding to float64.
     """
     running = np.cumsum(np.asarray(terms).astype(object))
-    ends = [-((-int(part) << share_bits) // int(running[-1])) for part in running]
+    total = int(running[-1])
+    ends = [-((total - (int(part) << share_bits + 1)) // (2 * total)) for part in running]
     return np.diff([0, *ends]).astype(np.float64) / 2.0**share_bits
 
 

@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 from support.beats import beats_of
 from support.configurations import score_vectors
-from support.draws import misses_once_in_a_million
+from support.draws import chi_square_probability, misses_once_in_a_million
 from support.stream_bench import beats_after_restart, run_component
 
 from softstream.hw.config.config import Config
@@ -76,9 +77,9 @@ def test_a_draw_leaves_as_soon_as_its_element_is_known(profile: str) -> None:
 
 @pytest.mark.parametrize("profile", ["small", "fast", "fastest"])
 def test_no_bubble_between_vectors_that_are_long_enough(profile: str) -> None:
-    config = config_of(max_length=40, profile=profile)
+    config = config_of(max_length=64, profile=profile)
     length = plan(config).interval_cycles(1)
-    vectors = [np.arange(n) for n in (length, 40, length, length, length + 1, length, 40)]
+    vectors = [np.arange(n) for n in (length, 64, length, length, length + 1, length, 64)]
     beats = beats_of(vectors)
     trace = run_component(Head(config), beats, len(vectors))
     assert trace.inputs == list(range(trace.inputs[0], trace.inputs[0] + len(beats)))
@@ -108,7 +109,7 @@ def test_the_model_continues_its_random_words() -> None:
 def test_reset_starts_the_sequence_again_and_leaves_nothing_behind(profile: str) -> None:
     config = config_of(max_length=8, profile=profile)
     vectors = [np.zeros(n, dtype=int) for n in (8, 3, 5, 8, 8, 2, 7)]
-    assert beats_after_restart(Head(config), beats_of(vectors), 30, 420) == draws(config, vectors)
+    assert beats_after_restart(Head(config), beats_of(vectors), 30, 640) == draws(config, vectors)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -123,7 +124,26 @@ def test_frequencies_are_those_of_softmax(seed: int) -> None:
     allowed = misses_once_in_a_million(10, count)
     assert total_variation(frequencies, exact) < allowed
     assert total_variation(frequencies, softmax_law(config.score_scale, positions)) < allowed + float(law.bound)
+    assert chi_square_probability(frequencies * count, exact) > 1e-6
     for lag in (1, 2, 3):
         pairs = np.bincount(index[:-lag] * 10 + index[lag:], minlength=100) / (count - lag)
         # Every second pair shares no draw with its neighbour; the allowance for half as many holds for both halves.
         assert total_variation(pairs, np.outer(exact, exact).ravel()) < misses_once_in_a_million(100, count // 2)
+
+
+@pytest.mark.parametrize("improbable", [0, 9], ids=["first", "last"])
+def test_improbable_ends_are_counted_as_often_as_softmax_says(improbable: int) -> None:
+    """An end class of 6·10^-5: without the half in the share the first came too often, and the last too rarely."""
+    config, count = config_of(max_length=10), 1_000_000
+    law = cdf_law(config)
+    positions = np.full(10, 230)
+    positions[improbable] = 111
+    every = np.broadcast_to(positions, (count, 10))
+    index = draw_share(law, every, np.ones_like(every, dtype=bool), words(4, count))
+    exact = softmax_law(config.score_scale, positions)
+    assert 50 < exact[improbable] * count < 100
+    counts = np.bincount(index, minlength=10)
+    assert chi_square_probability(counts, exact) > 1e-6
+    # Poisson: the counts of so rare a class alone, which nine likely ones do not hide.
+    assert stats.poisson.sf(counts[improbable] - 1, exact[improbable] * count) > 1e-6
+    assert stats.poisson.cdf(counts[improbable], exact[improbable] * count) > 1e-6

@@ -166,3 +166,19 @@ def test_every_scale_has_a_bound() -> None:
 def test_scales_out_of_range_are_refused(scale: float, message: str) -> None:
     with pytest.raises(UserError, match=message):
         Config(mode="sample", score_scale=scale)
+
+
+@pytest.mark.parametrize("length", [2, 10, 100])
+def test_the_smallest_honoured_probability(length: int) -> None:
+    """One class improbable, or all but one, at either end: within 1 % from 2^-O on, and never too often below."""
+    table, scale = table_of(0.0625, length), 0.0625
+    missed = False
+    for gap in range(0, 256, 15):
+        for rare in (np.arange(length) == 0, np.arange(length) == length - 1, np.arange(length) > 0):
+            positions = np.where(rare, 255 - gap, 255)
+            law, exact = sample_law(table, positions), softmax_law(scale, positions)
+            large = exact >= table.smallest
+            assert np.all(np.abs(law / exact - 1)[large] < 0.01)
+            assert np.all(law < 1.01 * exact)
+            missed |= bool((law < 0.5 * exact).any())
+    assert missed  # beyond the limit the table does end

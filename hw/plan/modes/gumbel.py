@@ -44,7 +44,8 @@ def _plan(config: Config) -> Plan:
             4 + memory_cycles(config),
             each,
             noise.bits,
-            note=f"total variation from softmax at most {noise.bound:.2g}, for every vector",
+            note=f"total variation from softmax at most {noise.bound:.2g}, for every vector; classes of a probability below "
+            f"{noise.smallest:.1g} come too rarely",
         ),
     ]
     if config.profile != "small":

@@ -28,7 +28,7 @@ class CdfSchedule:
     digit: int
     """Bits of u that one cycle multiplies by."""
     steps: int
-    """Cycles of the multiplication u·S."""
+    """Cycles of the multiplication (u + ½)·S."""
 
     @property
     def threshold(self) -> int:
@@ -73,7 +73,7 @@ class CdfSchedule:
 def inverse_cdf_schedule(config: Config) -> CdfSchedule:
     """The schedule of a configuration. Raises `UserError` as `cdf_law` does."""
     law, digit = cdf_law(config), SHARE_DIGIT[config.profile]
-    return CdfSchedule(replace(schedule(exact_sum(config)), entry=0), digit, -(-law.share_bits // digit))
+    return CdfSchedule(replace(schedule(exact_sum(config)), entry=0), digit, -(-(law.share_bits + 1) // digit))
 
 
 def inverse_cdf_plan(config: Config) -> Plan:
@@ -86,8 +86,10 @@ def inverse_cdf_plan(config: Config) -> Plan:
         *first_pass,
         StagePlan("random_words", "a random word per vector", "–", f"{law.share_bits} of {WORD} bits", 0, "1 vector/cycle",
                   note=f"seed {config.seed}"),
-        StagePlan("sum_share", f"Σ · u, {cycles.digit} of the {law.share_bits} bits of u a step", f"{total}, {share}", total,
-                  cycles.threshold, interval),
+        StagePlan("sum_share", f"Σ · (u + ½), {cycles.digit} of the {law.share_bits} bits of u a step",
+                  f"{total}, {share}", total, cycles.threshold, interval,
+                  note=f"each class of a probability of at least {float(law.smallest):.1g} within "
+                  f"{100 * float(law.class_error):.2g} % of it"),
         replace(replay_row(inner, sums, each),
                 computes=f"raw scores again, {cycles.elements(config.max_length)} entries"),
         StagePlan("cdf_search", f"first index whose running sum exceeds it; {exponential.computes}", f"{position}, {total}",

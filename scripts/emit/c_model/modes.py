@@ -520,9 +520,10 @@ for (i = 0u; i < count; i++) {
     total += @term(vectors, i);
 }
 {
-    /* share = floor(u * total / 2^$bits), bit by bit, so that no intermediate result has more than 64 bits. */
+    /* share = floor((u + 1/2) * total / 2^$bits), bit by bit, so that no intermediate result has more than 64 bits. */
     const uint64_t word = @next_word(random);
     unsigned bit;
+    share = total >> 1;
     for (bit = 0u; bit < ${bits}u; bit++) {
         share = (share + ((word >> bit) & 1u) * total) >> 1;
     }
