@@ -7,6 +7,7 @@ __all__ = [
     "DIRECT_WIDTH",
     "EXACT_DIVISIONS",
     "FINEST_SAMPLING",
+    "LARGEST_LIST",
     "LOGARITHM_GUARD",
     "LOGARITHM_LIMIT",
     "LONGEST",
@@ -50,6 +51,9 @@ LOGARITHM_LIMIT = 14
 
 DEFAULT_GUARD, LOGARITHM_GUARD = 4, 5
 """Guard bits for `guard_bits = 0`: of all heads, and of those for which `normaliser = auto` takes the logarithm."""
+
+LARGEST_LIST = 64
+"""Largest K of the Top-K modes: each rank has a comparator, a score and a tag, and a store holds K elements of K vectors."""
 
 LONGEST = 1 << 20
 """Elements of the longest vector: vocabularies of language models have up to 262 144 classes."""

@@ -14,6 +14,7 @@ from softstream.hw.config.keys import Floats, Integers, Kernel, Key, Sizes, decl
 from softstream.hw.config.limits import (
     DEFAULT_GUARD,
     DIRECT_WIDTH,
+    LARGEST_LIST,
     LOGARITHM_GUARD,
     LOGARITHM_LIMIT,
     LONGEST,
@@ -41,7 +42,7 @@ class Settings:
         values=Integers(1, LONGEST),
     )
     top_k: int = declare(
-        5, "head", "K of the Top-K modes: how many of the largest scores", unit="elements", values=Integers(1, 16),
+        5, "head", "K of the Top-K modes: how many of the largest scores", unit="elements", values=Integers(1, LARGEST_LIST),
         modes=lambda traits: traits.top_k,
     )
     select: Literal["largest", "smallest"] = declare(

@@ -9,6 +9,7 @@ from typing import Any
 
 from softstream.boards.tools.parts import PARTS, head_on
 from softstream.hw.config.config import Config
+from softstream.hw.config.limits import LARGEST_LIST
 from softstream.hw.config.presets import PRESETS
 
 __all__ = ["CURVES", "VARIANTS", "Curve", "Goal", "Variant"]
@@ -138,6 +139,8 @@ _HELD = (
         PRESETS["softmax-int16"],
         {"ecp5-25k": Goal(fmax_mhz=200, cells={"COMB": 1000, "MULT18": 4}, first_output=1024 + 50)},
     ),
+    # The longest list; its store does not fit into an iCE40.
+    Variant("top-k-64-int8", PRESETS["top-k-int8"].replace(top_k=LARGEST_LIST), {"ecp5-25k": None}),
 )
 """What is held against goals or measured on other parts than the rest."""
 

@@ -26,7 +26,7 @@ from softstream.sim.golden import golden
             r"mode = 'softmx': must be one of argmax, softmax, .* \(did you mean 'softmax'\?\); for example softmax",
         ),
         ({"mode": 3}, "mode = 3: must be one of argmax, softmax, .*; for example softmax"),
-        ({"top_k": 0}, "top_k = 0: must be an integer from 1 to 16 elements; for example 5"),
+        ({"top_k": 0}, "top_k = 0: must be an integer from 1 to 64 elements; for example 5"),
         ({"max_length": 0}, "max_length = 0: must be an integer from 1 to 1048576 elements; for example 1024"),
         ({"mode": "argmax", "max_length": (1 << 20) + 1}, "max_length = 1048577"),
         ({"max_length": 8.0}, "max_length = 8.0: must be an integer"),

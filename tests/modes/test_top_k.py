@@ -152,7 +152,21 @@ def test_formulas() -> None:
     assert figures.interval_formula == "N"
 
 
-@pytest.mark.parametrize("count", [0, 17, True, 2.0, "5"])
+@pytest.mark.parametrize("count", [33, 64])
+def test_a_long_list(count: int) -> None:
+    """More ranks than a word of five bits numbers; vectors shorter than K, of K elements, and longer ones without a bubble."""
+    config = Config(mode="top_k", top_k=count, max_length=150)
+    rng = np.random.default_rng(75)
+    lengths = [150, 1, 1, count - 1, count, count + 1, 2, 150]
+    vectors = [rng.integers(-128, 128, n) for n in lengths]
+    due = ranked_beats(config, vectors)
+    run = run_component(Head(config), beats_of(vectors), len(due))
+    assert run.beats == due
+    assert run.inputs == list(range(run.inputs[0], run.inputs[0] + sum(lengths)))
+    assert run.outputs[0] == run.inputs[0] + plan(config).first_output_cycle(150)
+
+
+@pytest.mark.parametrize("count", [0, 65, True, 2.0, "5"])
 def test_a_value_that_is_no_count_is_refused(count: object) -> None:
-    with pytest.raises(UserError, match=r"^top_k = .*: must be an integer from 1 to 16 elements; for example 5$"):
+    with pytest.raises(UserError, match=r"^top_k = .*: must be an integer from 1 to 64 elements; for example 5$"):
         Config(mode="top_k", top_k=count)  # type: ignore[arg-type]
