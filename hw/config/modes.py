@@ -140,7 +140,12 @@ _ROWS = (
         independent=True,
         groups_refusal="each score has a probability by itself, whatever the other scores are",
     ),
-    ModeTraits(name="sample", summary="a random index, drawn with the probabilities of softmax", random=True),
+    ModeTraits(
+        name="sample",
+        summary="a random index, drawn with the probabilities of softmax",
+        random=True,
+        vector_temperature=True,
+    ),
     ModeTraits(
         name="hardmax",
         summary="1.0 for the winner and 0 for all other elements",

@@ -422,7 +422,9 @@ def _temperature_bits_fit(settings: Settings) -> Refusal | None:
         ordered = settings.traits.order_only
         return Refusal(
             f"{bits} with mode = {settings.mode!r}",
-            "the order does not depend on a temperature" if ordered else "softmax and its logarithms alone take it",
+            "the order does not depend on a temperature"
+            if ordered
+            else "softmax, its logarithms and draws alone take it",
             "temperature_bits = 0",
             "mode = 'softmax'",
         )

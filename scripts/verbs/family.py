@@ -547,13 +547,14 @@ def _law_error(inputs: _Inputs, bound: float) -> Error:
     """Exact distance of the sampling distribution from softmax, for the first vectors up to `_LAW_ELEMENTS` elements."""
     vectors, given = inputs.codes.head_inputs, inputs.given.head_inputs
     counts = vectors.valid.sum(axis=1)
+    temperatures = vectors.sideband.get("temperatures", np.zeros(len(counts), dtype=np.int64))
     rows = range(max(1, int(np.searchsorted(np.cumsum(counts), _LAW_ELEMENTS, side="right"))))
     hardware, total, quantisation = [], [], []
     for row in rows:
         valid = vectors.valid[row]
         if not valid.any():
             continue
-        law = draw_law(vectors.config, vectors.scores[row][valid])
+        law = draw_law(vectors.config, vectors.scores[row][valid], temperatures[row])
         of_codes, of_given = vectors.softmax[row][valid], given.softmax[row][valid]
         hardware.append(total_variation(law, of_codes))
         total.append(total_variation(law, of_given))

@@ -5,6 +5,7 @@ import numpy as np
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.gumbel import GumbelTable, gumbel_table
 from softstream.hw.numbers.inverse_cdf import cdf_law
+from softstream.hw.numbers.temperature import tempered
 from softstream.sim.golden.modes.inverse_cdf import terms
 
 __all__ = ["draw_law", "law_slack", "sample_law", "share_law", "softmax_law", "total_variation"]
@@ -48,9 +49,14 @@ def share_law(terms: np.ndarray, share_bits: int) -> np.ndarray:
     return np.diff([0, *ends]).astype(np.float64) / 2.0**share_bits
 
 
-def draw_law(config: Config, scores: np.ndarray) -> np.ndarray:
-    """The law of a configuration's draw from one vector of score codes [N], float64 [N]."""
+def draw_law(config: Config, scores: np.ndarray, temperature: int = 0) -> np.ndarray:
+    """The law of a configuration's draw from one vector of score codes [N], float64 [N].
+
+    `temperature` is the code u of the vector where the configuration has `temperature_bits`.
+    """
     positions = config.position(np.asarray(scores))
+    if config.temperature_bits:
+        config, positions = tempered(config), positions * int(temperature)
     if config.sampler == "inverse_cdf":
         law = cdf_law(config)
         return share_law(terms(law, positions, np.ones_like(positions, dtype=bool)), law.share_bits)

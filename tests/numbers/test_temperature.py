@@ -51,7 +51,7 @@ def test_a_temperature_without_a_code_is_refused(temperatures: list[float], text
     ("changes", "text"),
     [
         ({"mode": "top_k"}, "temperature_bits = 8 with mode = 'top_k': the order does not depend .* temperature_bits = 0 would"),
-        ({"mode": "sample"}, "with mode = 'sample': softmax and its logarithms alone take it; .*, or mode = 'softmax'"),
+        ({"mode": "sigmoid"}, "with mode = 'sigmoid': softmax, its logarithms and draws alone take it; .*, or mode = 'softmax'"),
         ({"score_width": 9}, "temperature_bits = 8 with score_width = 9: their product has 17 bits, .* temperature_bits = 7 "),
         ({"score_width": 16}, "at most 16 are taken; score_width = 8 would do"),
         ({"normaliser": "logarithm"}, "and normaliser = 'logarithm': .* at most 10 are taken; temperature_bits = 2 would do"),

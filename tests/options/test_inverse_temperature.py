@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 from support.beats import beats_of, slices
+from support.configurations import score_vectors
+from support.draws import chi_square_probability
+from support.head_bench import check_head
 from support.stream_bench import run_component
 
 from softstream.hw.config.config import Config
@@ -15,6 +18,7 @@ from softstream.hw.plan.ports import outputs
 from softstream.sim.beats import pad_vectors
 from softstream.sim.golden import golden
 from softstream.sim.reference.exact import Vectors, errors_ulp, exact_values
+from softstream.sim.reference.law import draw_law, total_variation
 from softstream.sim.reference.softmax import float64_slack_ulp
 
 CONFIGS = {
@@ -148,3 +152,53 @@ def test_temperature_one_changes_no_result() -> None:
     other = golden(config.replace(temperature_bits=0), scores)["probabilities"]
     assert np.abs(one - other).max() <= 1
     assert (one == other).mean() > 0.98
+
+
+DRAWS = {
+    "gumbel": Config(mode="sample", temperature_bits=5, temperature_fraction=3, max_length=9, seed=4),
+    "inverse_cdf": Config(
+        mode="sample",
+        sampler="inverse_cdf",
+        temperature_bits=3,
+        temperature_fraction=2,
+        max_length=9,
+        score_width=6,
+        seed=4,
+    ),
+    "smallest": Config(
+        mode="sample",
+        select="smallest",
+        temperature_bits=2,
+        temperature_fraction=0,
+        max_length=9,
+        mask=True,
+        profile="fast",
+    ),
+}
+
+
+@pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "every3")])
+@pytest.mark.parametrize("name", DRAWS)
+def test_draws_at_the_temperature_of_each_vector(name: str, source: str, sink: str) -> None:
+    config = DRAWS[name]
+    check_head(config, score_vectors(config, seed=6), source=source, sink=sink)
+
+
+@pytest.mark.parametrize("name", ["gumbel", "inverse_cdf"])
+def test_the_law_of_a_draw_is_softmax_at_the_temperature_of_its_vector(name: str) -> None:
+    """Exactly, for every u; and the counts of the model, with all temperatures in one stream, by a chi-square for each."""
+    config, count = DRAWS[name], 40_000
+    scores = np.array([3, -20, 11, 30, 0, -31, 31, 29, 7])
+    codes = np.arange(count) % (1 << config.temperature_bits)
+    drawn = golden(config, np.tile(scores, (count, 1)), sideband={"temperatures": codes})
+    distance = plan(config).distance
+    assert distance is not None
+    for code in range(1 << config.temperature_bits):
+        exponents = scores * (config.score_scale * code * 2.0**-config.temperature_fraction)
+        exact = np.exp(exponents - exponents.max())
+        exact /= exact.sum()
+        law = draw_law(config, scores, code)
+        assert total_variation(law, exact) <= distance
+        index, score = drawn["sample"][codes == code], drawn["score"][codes == code]
+        assert np.array_equal(score, config.position(scores)[index] * code)
+        assert chi_square_probability(np.bincount(index, minlength=9), law) > 1e-6

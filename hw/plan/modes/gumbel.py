@@ -54,10 +54,11 @@ def _plan(config: Config) -> Plan:
 
 
 def _outputs(config: Config) -> tuple[Output, ...]:
-    fields = (
-        Field("index", "sample", config.index_width, "index of the class drawn"),
-        Field("score", "score", config.score_width, "its score code", config.score_signed),
-    )
+    score = Field("score", "score", config.score_width, "its score code", config.score_signed)
+    if config.temperature_bits:
+        # The product takes the place of the score, and the score itself is not stored.
+        score = Field("score", "score", config.inner_width, "position of its score times u, the draw's exponent")
+    fields = (Field("index", "sample", config.index_width, "index of the class drawn"), score)
     flags = vector_flags(config, f"; index 0 and the {substitute_score(config)} stand for the draw")
     return (Output("m_axis", "o", fields, "vector", "draw", flags),)
 

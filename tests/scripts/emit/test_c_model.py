@@ -60,6 +60,12 @@ OTHERS = {
     "masked-groups": Config(groups=(3, 5), max_length=5, mask=True, normaliser="logarithm"),
     "hardmax-groups": Config(mode="hardmax", groups=(3, 5), max_length=5),
     "log_softmax-groups": Config(mode="log_softmax", groups=(3, 5), max_length=5),
+    "drawn-at-a-temperature": Config(
+        mode="sample", temperature_bits=4, temperature_fraction=2, max_length=7, score_width=6
+    ),
+    "drawn-from-the-sum-at-a-temperature": Config(
+        mode="sample", sampler="inverse_cdf", temperature_bits=2, temperature_fraction=1, max_length=7, score_width=6
+    ),
     "sum-of-scores-drawn": Config(mode="sample", ensemble=3, max_length=7, score_width=6),
     "smallest-last": Config(select="smallest", tie="last", mask=True, max_length=9, normaliser="logarithm"),
     "smallest-ranked": Config(mode="top_k", top_k=4, select="smallest", tie="last", mask=True, max_length=9),
