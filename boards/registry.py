@@ -128,6 +128,8 @@ class Board:
             attrs = {
                 "ice40": Attrs(IO_STANDARD="SB_LVCMOS", PULLUP=1),
                 "ecp5": Attrs(IO_TYPE="LVCMOS33", PULLMODE="UP"),
+                "vivado": Attrs(IOSTANDARD="LVCMOS33"),
+                "quartus": Attrs(io_standard="3.3-V LVTTL"),
             }[self.toolchain]
             pins = {"rx": self.header.rx, "tx": self.header.tx}
             platform.add_resources([UARTResource(0, **pins, conn=self.header.connector, attrs=attrs)])
@@ -148,6 +150,15 @@ def _loader(*options: str) -> Programmer:
     return Programmer("openFPGALoader", (*options, "{bitstream}"), "apt install openfpgaloader")
 
 
+def _icesprog() -> Programmer:
+    return Programmer("icesprog", ("{bitstream}",), "build icesprog from the iCESugar repository")
+
+
+def _quartus(operation: str = "P;{bitstream}") -> Programmer:
+    return Programmer("quartus_pgm", ("--mode", "JTAG", "--operation", operation), "install Quartus Prime Lite")
+
+
+_ICELINK = (0x1D50, 0x602B)
 _FT2232 = (0x0403, 0x6010)
 _UP5K = "iCE40 UP5K"
 
@@ -226,6 +237,90 @@ BOARDS: dict[str, Board] = {
             usb=(0x0403, 0x6014),
             bitstream="bin",
             note="close the OSC jumper: the clock comes from it, the part's own oscillator is too loose for a UART",
+        ),
+        Board(
+            name="icesugar",
+            title="MuseLab iCESugar v1.5",
+            platform="amaranth_boards.icesugar:ICESugarPlatform",
+            device=_UP5K,
+            toolchain="ice40",
+            part="up5k",
+            cells=5280,
+            memory_bits=30 * 4096,
+            oscillator="clk12",
+            oscillator_hz=12_000_000,
+            clock_hz=12_000_000,
+            programmer=_icesprog(),
+            usb=_ICELINK,
+            bitstream="bin",
+        ),
+        Board(
+            name="icesugar-nano",
+            title="MuseLab iCESugar-nano",
+            platform="amaranth_boards.icesugar_nano:ICESugarNanoPlatform",
+            device="iCE40 LP1K",
+            toolchain="ice40",
+            part="hx8k",
+            cells=1280,
+            memory_bits=16 * 4096,
+            oscillator="clk12",
+            oscillator_hz=12_000_000,
+            clock_hz=12_000_000,
+            preset="digits-argmax",
+            programmer=_icesprog(),
+            usb=_ICELINK,
+            bitstream="bin",
+            note="its clock comes from the programmer: icesprog -c 2 sets 12 MHz",
+        ),
+        Board(
+            name="tinyfpga-bx",
+            title="TinyFPGA BX",
+            platform="amaranth_boards.tinyfpga_bx:TinyFPGABXPlatform",
+            device="iCE40 LP8K",
+            toolchain="ice40",
+            part="hx8k",
+            cells=7680,
+            memory_bits=32 * 4096,
+            oscillator="clk16",
+            oscillator_hz=16_000_000,
+            clock_hz=16_000_000,
+            header=Header(("gpio", 0), "1", "2", "pins 1 (rx) and 2 (tx)"),
+            programmer=Programmer("tinyprog", ("-p", "{bitstream}"), "pip install tinyprog"),
+            usb=(0x1D50, 0x6130),
+            bitstream="bin",
+            note="press its reset button: the boot loader takes the bitstream",
+        ),
+        Board(
+            name="icesugar-pro",
+            title="MuseLab iCESugar-pro",
+            platform="amaranth_boards.icesugar_pro:ICESugarProPlatform",
+            device="ECP5 LFE5U-25F",
+            toolchain="ecp5",
+            part="ecp5-25k",
+            cells=24_288,
+            memory_bits=56 * 18432,
+            oscillator="clk25",
+            oscillator_hz=25_000_000,
+            clock_hz=25_000_000,
+            programmer=_icesprog(),
+            usb=_ICELINK,
+            bitstream="bit",
+        ),
+        Board(
+            name="icepi-zero",
+            title="Icepi Zero v1.3",
+            platform="amaranth_boards.icepi_zero:IcepiZero1_3Platform",
+            device="ECP5 LFE5U-25F",
+            toolchain="ecp5",
+            part="ecp5-25k",
+            cells=24_288,
+            memory_bits=56 * 18432,
+            oscillator="clk50",
+            oscillator_hz=50_000_000,
+            clock_hz=50_000_000,
+            programmer=_loader("-b", "icepi-zero"),
+            usb=(0x0403, 0x6015),
+            bitstream="bit",
         ),
         *(
             Board(
@@ -413,6 +508,56 @@ BOARDS: dict[str, Board] = {
             )
         ),
         Board(
+            name="arty-z7-20",
+            title="Digilent Arty Z7-20",
+            platform="amaranth_boards.arty_z7:ArtyZ720Platform",
+            device="Zynq XC7Z020",
+            toolchain="vivado",
+            cells=53_200,
+            memory_bits=140 * 36864,
+            oscillator="clk125",
+            oscillator_hz=125_000_000,
+            clock_hz=125_000_000,
+            header=Header(("pmod", 0), "1", "2", "Pmod JA, pins 1 (rx) and 2 (tx)"),
+            programmer=_loader("-b", "arty_z7_20"),
+            usb=_FT2232,
+            bitstream="bit",
+            note="its own UART belongs to the processor",
+        ),
+        Board(
+            name="de0-nano",
+            title="Terasic DE0-Nano",
+            platform="amaranth_boards.de0nano:DE0NanoPlatform",
+            device="Cyclone IV EP4CE22",
+            toolchain="quartus",
+            cells=22_320,
+            memory_bits=66 * 9216,
+            oscillator="clk50",
+            oscillator_hz=50_000_000,
+            clock_hz=50_000_000,
+            header=Header(("gpio", 0), "2", "4", "header JP1, pins 2 (rx) and 4 (tx)"),
+            programmer=_quartus(),
+            usb=(0x09FB, 0x6001),
+            bitstream="sof",
+        ),
+        Board(
+            name="de10-nano",
+            title="Terasic DE10-Nano",
+            platform="amaranth_boards.de10_nano:DE10NanoPlatform",
+            device="Cyclone V 5CSEBA6",
+            toolchain="quartus",
+            cells=110_000,
+            memory_bits=557 * 10240,
+            oscillator="clk50",
+            oscillator_hz=50_000_000,
+            clock_hz=50_000_000,
+            # The first device of its chain is the processor.
+            programmer=_quartus("P;{bitstream}@2"),
+            usb=(0x09FB, 0x6810),
+            bitstream="sof",
+            note="the UART is on pins 0 and 1 of the Arduino header",
+        ),
+        Board(
             name="de10-lite",
             title="Terasic DE10-Lite",
             platform="amaranth_boards.de10_lite:DE10LitePlatform",
@@ -423,9 +568,7 @@ BOARDS: dict[str, Board] = {
             oscillator="clk50",
             oscillator_hz=50_000_000,
             clock_hz=50_000_000,
-            programmer=Programmer(
-                "quartus_pgm", ("--mode", "JTAG", "--operation", "P;{bitstream}"), "install Quartus Prime Lite"
-            ),
+            programmer=_quartus(),
             usb=(0x09FB, 0x6001),
             # A MAX 10 loads the contents of its memories from its flash in this mode alone; tables and RAMs have contents.
             options={

@@ -61,6 +61,7 @@ USB_IDS: dict[tuple[int, int], str] = {
     (0x0403, 0x6001): "FTDI FT232R",
     (0x20B7, 0x9DB1): "DAPLink of the Colorlight extension board",
     (0x0D28, 0x0204): "DAPLink",
+    (0x1D50, 0x602B): "iCELink of the iCESugar boards",
     (0x10C4, 0xEA60): "CP210x",
     (0x1A86, 0x7523): "CH340",
     (0x1A86, 0x5523): "CH341",

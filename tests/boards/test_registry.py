@@ -16,7 +16,8 @@ from softstream.sim.data import DIGITS_SCORES
 DEMANDED = {
     "icebreaker", "icestick", "hx8k-evn", "upduino-v3", "ulx3s-12f", "ulx3s-85f", "orangecrab", "ecpix5",
     "colorlight-5a75b", "colorlight-i5", "tang-nano-9k", "tang-nano-20k", "tang-primer-20k",
-    "arty-a7-35", "nexys4-ddr", "arty-s7-50", "de10-lite",
+    "icesugar", "icesugar-nano", "icesugar-pro", "icepi-zero", "tinyfpga-bx",
+    "arty-a7-35", "nexys4-ddr", "arty-s7-50", "arty-z7-20", "de10-lite", "de0-nano", "de10-nano",
 }  # fmt: skip
 SCORES = np.load(DIGITS_SCORES)[:2].tolist()
 CONSTRAINTS = {"ice40": "top.pcf", "ecp5": "top.lpf", "gowin": "top.cst", "vivado": "top.xdc", "quartus": "top.qsf"}

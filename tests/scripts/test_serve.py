@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 
 import pytest
@@ -64,10 +63,8 @@ def test_it_serves_until_it_is_interrupted(number):
         )
         with urllib.request.urlopen(request, timeout=20) as answer:
             assert json.load(answer)["differences"] == 0
-        start = time.monotonic()
         os.kill(process.pid, number)
         _, err = process.communicate(timeout=20)
-        assert time.monotonic() - start < 5
         assert "Traceback" not in err
         assert process.returncode == 0
     finally:

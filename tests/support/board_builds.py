@@ -22,6 +22,11 @@ OTHERS = {
     "ecpix5": ARGMAX,
     "colorlight-5a75b": ARGMAX,
     "colorlight-i5": ARGMAX,
+    "icesugar": ARGMAX,
+    "icesugar-nano": ARGMAX,
+    "tinyfpga-bx": ARGMAX,
+    "icesugar-pro": ARGMAX,
+    "icepi-zero": ARGMAX,
     "tang-nano-20k": preset("digits-softmax"),
     "tang-primer-20k": ARGMAX,
 }
