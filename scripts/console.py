@@ -4,7 +4,7 @@ stdout carries results, stderr everything else. With --json stdout carries one J
 --quiet nothing is printed but errors (and the document, if it was asked for). Colours follow NO_COLOR and the terminal.
 
 A table fits the terminal: it folds the columns that may be folded, then drops columns and names them, and never cuts a
-cell. Where stdout is no terminal, and with --wide, it has all columns; the variable COLUMNS sets another width.
+cell. Where stdout is no terminal it fits 80 columns; with --wide it has all columns. The variable COLUMNS sets another width.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from softstream.hw.config.config import Config
 
 __all__ = [
+    "PIPED_COLUMNS",
     "PROGRESS_AFTER_SECONDS",
     "Console",
     "Progress",
@@ -49,6 +50,8 @@ PROGRESS_AFTER_SECONDS = 2.0
 
 _STYLES = {"pass": "green", "FAIL": "bold red"}
 
+PIPED_COLUMNS = 80
+"""Columns of a table where stdout is no terminal; programs read --json."""
 _GAP = "  "
 _COMFORTABLE_FOLD, _LEAST_FOLD = 32, 16
 """Least characters of a folded column: while other columns can be dropped, and where none can."""
@@ -155,7 +158,9 @@ class Console:
         if title:
             self.line(title)
         cells = [[str(cell) for cell in row] for row in rows]
-        layout = _Layout.fitting(columns, cells, None if self.wide else _terminal_width(sys.stdout), fold, drop)
+        layout = _Layout.fitting(
+            columns, cells, None if self.wide else _terminal_width(sys.stdout) or PIPED_COLUMNS, fold, drop
+        )
         self.line()
         for line in layout.lines(columns, cells, right):
             _print(sys.stdout, line)

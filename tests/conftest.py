@@ -12,5 +12,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(autouse=True)
 def no_terminal_width(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lines are not folded unless a test sets a width: pytest-xdist sets the variable in its workers."""
+    """Nothing is folded or left out unless a test sets a width: pytest-xdist sets the variable in its workers."""
     monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr("softstream.scripts.console.PIPED_COLUMNS", 1 << 16)

@@ -794,6 +794,16 @@ def test_a_table_drops_columns_and_never_letters(monkeypatch, capsys):
     assert rows[0][3].strip() in lines[2]
 
 
+@pytest.mark.parametrize("verb", ["keys", "presets"])
+def test_a_table_that_is_piped_fits_80_columns_too(verb):
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    command = [sys.executable, "-m", "softstream", verb]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert max(len(line) for line in done.stdout.splitlines() if not line.startswith("not shown")) <= 80
+    wide = subprocess.run([*command, "--wide"], env=environment, capture_output=True, text=True, check=True)
+    assert max(map(len, wide.stdout.splitlines())) > 120
+
+
 def test_the_first_column_stays_however_narrow_the_terminal_is(monkeypatch, capsys):
     lines = table_of(monkeypatch, capsys, 10, ("name", "value"), [("n" * 30, "1")])
     assert lines[2] == " " + "n" * 30
