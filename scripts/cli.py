@@ -527,18 +527,22 @@ def _simulate(
     is_flag=True,
     help="Prove instead that nothing depends on what registers and memories hold before the first reset.",
 )
-def _prove(
-    config: Config, console: Console, timeout: float, waveform: str | None, whole: bool, independence: bool
-) -> None:
+@click.option(
+    "--stores",
+    is_flag=True,
+    help="Prove instead that each queue, register and fork keeps all payloads and their order, and each credit its limit.",
+)
+def _prove(config: Config, console: Console, timeout: float, waveform: str | None, **statements: bool) -> None:
     """Prove the AXI4-Stream law of the generated Verilog at full size, for all inputs, stalls and resets.
 
     Needs no simulator and no test data: a model checker decides each property without a bound on time.
     """
     from softstream.scripts.verbs.prove import prove
 
-    if whole and independence:
-        raise UserError("--whole and --independence are two statements; --independence alone would do")
-    statement = "whole" if whole else "independence" if independence else "law"
+    chosen = [f"--{statement}" for statement in ("whole", "independence", "stores") if statements[statement]]
+    if len(chosen) > 1:
+        raise UserError(f"{chosen[0]} and {chosen[1]} are two statements; {chosen[1]} alone would do")
+    statement = chosen[0].removeprefix("--") if chosen else "law"
     prove(config, timeout, Path(waveform) if waveform else None, console, statement=statement)
 
 

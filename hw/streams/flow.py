@@ -17,6 +17,7 @@ from amaranth.lib.wiring import In, Out
 from softstream.hw.formats import ceil_log2
 from softstream.hw.streams.counters import following, following_of_all, shifted
 from softstream.hw.streams.layouts import pulse
+from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import store
 
 __all__ = ["Buffered", "Credit", "Fork", "Hold", "Queue", "RigidPipe", "Skid", "Spacing", "vector_buffers"]
@@ -25,13 +26,15 @@ __all__ = ["Buffered", "Credit", "Fork", "Hold", "Queue", "RigidPipe", "Skid", "
 class Queue(wiring.Component):
     """First in, first out, behind a rigid pipe: `depth` entries, for which credits elsewhere assure the room.
 
-    Ports: `i`, pulse, and `o`, stream of `shape`. Latency 2 cycles, one payload per cycle. Cuts the ready path.
+    Ports: `i`, pulse, and `o`, stream of `shape`. Member: `room`, payloads that it holds at most, `depth` or more. Latency
+    2 cycles, one payload per cycle. Cuts the ready path.
     """
 
     def __init__(self, shape: ShapeLike, depth: int) -> None:
         self._shape = shape
         # The output register holds one entry, so the memory never holds `depth` of them.
         self._depth = 1 << max(1, ceil_log2(max(1, depth - 1)))
+        self.room = self._depth + 1
         super().__init__({"i": In(pulse(shape)), "o": Out(stream.Signature(shape))})
 
     def elaborate(self, platform: Any) -> Module:
@@ -55,6 +58,7 @@ class Queue(wiring.Component):
             m.d.sync += read_address.eq(following_of_all(read_address))
         with m.If(advance):
             m.d.sync += self.o.valid.eq(filled)
+        publish(platform, self, write_address=write_address, read_address=read_address, filled=filled)
         return m
 
 
@@ -72,19 +76,20 @@ class Credit(wiring.Component):
     def __init__(self, limit: int, margin: int = 0) -> None:
         if limit <= margin:
             raise ValueError(f"credit limit {limit} must exceed the margin {margin}")
-        self._limit, self._margin = limit, margin
+        self.limit, self.margin = limit, margin
         super().__init__()
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         # Credits beyond margin + 1; negative where there are fewer.
-        spare = Signal(range(-self._margin - 1, self._limit - self._margin), init=self._limit - self._margin - 1)
+        spare = Signal(range(-self.margin - 1, self.limit - self.margin), init=self.limit - self.margin - 1)
         # Takes and gives settle late in their cycle, so the counter sees them in the next.
         change, decrement = Signal(), Signal(reset_less=True)
         m.d.sync += [change.eq(self.take ^ self.give), decrement.eq(self.take)]
         with m.If(change):
             m.d.sync += spare.eq(spare + Mux(decrement, C(-1, 2), C(1, 2)))
         m.d.comb += self.available.eq(~spare[-1])
+        publish(platform, self, spare=spare, change=change, decrement=decrement)
         return m
 
 
@@ -104,16 +109,17 @@ class Spacing(wiring.Component):
     def __init__(self, interval: int) -> None:
         if interval < 4 and interval != 1:
             raise ValueError(f"interval {interval} must be at least 4, or 1")
-        self._interval = interval
+        self.interval = interval
         super().__init__()
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        if self._interval == 1:
+        if self.interval == 1:
             m.d.comb += [self.free.eq(self.allowed), self.ready.eq(self.allowed)]
+            publish(platform, self)
             return m
         # The counter loads a cycle late, off the path that decides `take`. It has no carry and no enable.
-        steps = self._interval - 4
+        steps = self.interval - 4
         count = Signal((steps + 1).bit_length(), init=1)
         busy, loading = Signal(), Signal()
         m.d.sync += [
@@ -123,6 +129,7 @@ class Spacing(wiring.Component):
             self.free.eq(self.ready),
         ]
         m.d.comb += self.ready.eq(~self.take & ~loading & ~busy & self.allowed)
+        publish(platform, self, loading=loading, busy=busy, count=count)
         return m
 
 
@@ -149,6 +156,7 @@ class Skid(wiring.Component):
         m.d.sync += self.o.valid.eq((self.i.valid & ready) | (self.o.valid & ~(self.o.ready & ready)))
         with m.If(self.o.ready | ~self.o.valid):
             m.d.sync += output.eq(Mux(ready, Value.cast(self.i.payload), spare))
+        publish(platform, self, ready=ready, spare=spare, output=output)
         return m
 
 
@@ -166,6 +174,7 @@ class Hold(wiring.Component):
         m.d.comb += self.i.ready.eq(self.o.ready | ~self.o.valid)
         with m.If(self.i.ready):
             m.d.sync += [self.o.valid.eq(self.i.valid), Value.cast(self.o.payload).eq(Value.cast(self.i.payload))]
+        publish(platform, self)
         return m
 
 
@@ -179,18 +188,18 @@ class Fork(wiring.Component):
     """
 
     def __init__(self, shape: ShapeLike, count: int, *, ordered: bool = False) -> None:
-        self._count, self._ordered = count, ordered
+        self.count, self.ordered = count, ordered
         copies = {f"o_{number}": Out(stream.Signature(shape)) for number in range(count)}
         super().__init__({"i": In(stream.Signature(shape)), **copies})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        copies = [getattr(self, f"o_{number}") for number in range(self._count)]
+        copies = [getattr(self, f"o_{number}") for number in range(self.count)]
         # Which sinks took the current payload in an earlier cycle.
-        served = [Signal(name=f"served_{number}") for number in range(self._count)]
+        served = [Signal(name=f"served_{number}") for number in range(self.count)]
         sinks = [before | copy.ready for before, copy in zip(served, copies, strict=True)]
         offers = [self.i.valid & ~before for before in served]
-        if self._ordered:
+        if self.ordered:
             offers[1:] = [offer & sinks[0] for offer in offers[1:]]
             sinks[1:] = [sink & sinks[0] for sink in sinks[1:]]
         finished = Cat(sinks)
@@ -201,6 +210,7 @@ class Fork(wiring.Component):
                 Value.cast(copy.payload).eq(Value.cast(self.i.payload)),
             ]
             m.d.sync += before.eq(self.i.valid & finished[number] & ~self.i.ready)
+        publish(platform, self, **{f"served_{number}": before for number, before in enumerate(served)})
         return m
 
 

@@ -1,4 +1,4 @@
-"""The proofs that the pages show: the law of every preset, and all that can be said of small heads of every mode.
+"""The proofs that the pages show: the law of every preset, the contracts of its stores, and what is proved of small heads.
 
     python -m softstream.scripts.measure.proofs            # make prove: proves anew and compares with the record
     python -m softstream.scripts.measure.proofs --write    # and writes the record; names of heads prove these alone
@@ -11,7 +11,7 @@ import argparse
 import json
 import multiprocessing
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 from softstream.sim.proofs.independence import prove_independence
 from softstream.sim.proofs.law import prove_law
-from softstream.sim.proofs.proof import Prover
+from softstream.sim.proofs.proof import Proof
+from softstream.sim.proofs.stores import contracts_of, prove_contract, prove_stores, summary
 from softstream.sim.proofs.whole import prove_whole, shrunk
 
 __all__ = ["RECORD", "SMALL", "STATEMENTS", "lost", "mutation_record", "recorded"]
@@ -48,10 +49,11 @@ SMALL: dict[str, Config] = {
 }
 """Heads that `shrunk` makes small, one of each mode that the ledger follows."""
 
-STATEMENTS: dict[str, Prover] = {
+STATEMENTS: dict[str, Callable[..., Proof]] = {
     "law": prove_law,
     "whole": prove_whole,
     "independence": prove_independence,
+    "stores": prove_stores,
 }
 
 _SECONDS = {"law": 60, "whole": 20, "independence": 20}
@@ -63,7 +65,7 @@ _LONGER = {"softmax, two passes": 120, "argmax": 120, "argmax, small, masked": 1
 
 
 def recorded() -> dict[str, Any]:
-    """The record: `tools`, `small` and `presets`, both head → statement → `answer` and `properties`."""
+    """The record: `tools`; `contracts`, title → `answer`; `small` and `presets`, head → statement → `answer` and `properties`."""
     return dict(json.loads(RECORD.read_text(encoding="utf-8")))
 
 
@@ -81,6 +83,21 @@ def _jobs() -> Iterator[tuple[str, str, str, Config, int]]:
         yield "presets", name, "law", config, _SECONDS["law"]
         if config.traits.independent:  # of the others the model checker decides it in small only
             yield "presets", name, "independence", config, _SECONDS["law"]
+
+
+def _contracts() -> Iterator[tuple[str, dict[str, Any]]]:
+    """The contract of every component of the presets, one of each kind and size: (title, answer and statements)."""
+    for title, component in contracts_of(PRESETS.values()).items():
+        verdicts = prove_contract(component, seconds=_SECONDS["law"])
+        answers = {verdict.answer for verdict in summary(title, verdicts)}
+        yield (
+            title,
+            {
+                "answer": next(iter(answers)) if len(answers) == 1 else "refuted" if "refuted" in answers else "open",
+                "statements": len(verdicts),
+                "seconds": round(sum(verdict.seconds for verdict in verdicts), 1),
+            },
+        )
 
 
 def _prove(job: tuple[str, str, str, Config, int]) -> tuple[str, str, str, dict[str, Any]]:
@@ -103,6 +120,11 @@ def _prove(job: tuple[str, str, str, Config, int]) -> tuple[str, str, str, dict[
 def lost(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """Properties that the record before calls proved or reached, and the new one does not."""
     lines = []
+    contracts = after.get("contracts", {})
+    for title, row in before.get("contracts", {}).items():
+        # A size that no preset has any more is none that is lost.
+        if row["answer"] == "proved" and contracts.get(title, row)["answer"] != "proved":
+            lines.append(f"contract of {title}: was proved, is {contracts[title]['answer']}")
     for part in ("small", "presets"):
         for name, statements in before.get(part, {}).items():
             for statement, row in statements.items():
@@ -123,16 +145,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="The law of every preset, and the proofs of small heads.")
     parser.add_argument("--write", action="store_true", help=f"write {RECORD.name} anew")
     parser.add_argument("--jobs", type=int, default=2, help="proofs at the same time")
-    parser.add_argument("heads", nargs="*", help="some of the heads and presets; without any, all")
+    parser.add_argument("heads", nargs="*", help="some of the heads and presets, or `contracts`; without any, all")
     arguments = parser.parse_args()
     before = recorded() if RECORD.exists() else {}
-    after: dict[str, Any] = {"tools": {"pyosys": version("pyosys")}, "small": {}, "presets": {}}
+    after: dict[str, Any] = {"tools": {"pyosys": version("pyosys")}, "contracts": {}, "small": {}, "presets": {}}
     if arguments.heads:
+        after["contracts"] = before.get("contracts", {})
         after |= {
             part: {name: dict(rows) for name, rows in before.get(part, {}).items()} for part in ("small", "presets")
         }
     jobs = [job for job in _jobs() if not arguments.heads or job[1] in arguments.heads]
     bad = 0
+    if not arguments.heads or "contracts" in arguments.heads:
+        after["contracts"] = {}
+        for title, row in _contracts():
+            after["contracts"][title] = row
+            bad += row["answer"] == "refuted"
+            print(f"{title:32} {'contract':13} {row['answer']:8} {row['seconds']:5} s", flush=True)
+        if arguments.write:
+            RECORD.write_text(json.dumps(after, indent=1) + "\n", encoding="utf-8")
     with multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool:
         for part, name, statement, row in pool.imap(_prove, jobs):
             after[part].setdefault(name, {})[statement] = row

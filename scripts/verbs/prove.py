@@ -31,6 +31,7 @@ _STATEMENTS = {
     "law": "AXI4-Stream law",
     "whole": "Results, order, number and time",
     "independence": "Independence from initial contents",
+    "stores": "Contracts of queues, credits, forks and spacings",
 }
 """Statement → how the closing line names it."""
 
@@ -39,7 +40,7 @@ def prove(config: Config, seconds: float, waveform: Path | None, console: Consol
     """Proves a statement of a head and prints a row for each of its properties.
 
     `statement`: `law`, at every output; `whole`, all results of the same head in small; `independence`, from what registers and
-    memories hold before the first reset.
+    memories hold before the first reset; `stores`, the contract of each queue, register, fork, credit and spacing.
 
     `waveform`: where the shortest trace of a property that fails goes, as VCD; nothing is written where all hold.
 
@@ -113,6 +114,9 @@ def _answer_text(verdict: Verdict) -> str:
 
 def _conclude(proof: Proof, seconds: float, waveform: Path | None, console: Console, statement: str) -> None:
     """The closing line, or the error in its place."""
+    if proof.answer == "refuted" and not proof.beats:
+        names = ", ".join(verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted")
+        raise Mismatch(f"{statement} refuted: {names}")
     if proof.answer == "refuted":
         where = (
             f"; the shortest trace is in {waveform}" if waveform else "; --waveform FILE.vcd keeps the shortest trace"

@@ -24,7 +24,7 @@ from softstream.hw import processes
 from softstream.hw.errors import MissingTool, ToolFailure
 from softstream.sim.proofs.harness import HEAD, PROOF, TWIN, Property
 
-__all__ = ["FORGET", "Verdict", "ask", "decide", "is_proof", "prepare", "run_abc", "run_yosys"]
+__all__ = ["FORGET", "Verdict", "ask", "decide", "decide_within", "is_proof", "prepare", "run_abc", "run_yosys"]
 
 _YOSYS = "import sys; from pyosys import libyosys as y; d = y.Design(); [y.run_pass(c, d) for c in sys.argv[1:]]"
 
@@ -92,13 +92,14 @@ def prepare(
     """The and-inverter graph of a harness and its head; None where the time is over.
 
     `memories`: whether the head's memories are part of it; if not, what they read is free. `initial`: whether registers and
-    memories start with the initial values of the Verilog; if not, with anything.
+    memories start with the initial values of the Verilog, those without one with zeros; if not, with anything.
     """
     _tools()
     stem = "whole" if memories else "free"
     (folder / "head.v").write_text(verilog, encoding="utf-8")
     (folder / "harness.il").write_text(harness, encoding="utf-8")
     graph = folder / f"{stem}.aig"
+    unknown = "-zero" if initial else "-anyseq"
     commands = [
         "read_verilog -formal head.v",
         "read_rtlil harness.il",
@@ -109,8 +110,9 @@ def prepare(
         "chformal -lower",
         "memory_map -formal",
         "opt_clean",
-        "setundef -undriven -anyseq",
-        "setundef -anyseq",
+        # The register behind a memory's read port has no initial value of its own.
+        *(["setundef -init -zero"] if initial else []),
+        *(f"setundef {undriven}{unknown}" for undriven in ("-undriven ", "")),
         "opt_clean",
         f"write_rtlil {stem}.il",  # what a trace is simulated on
         # Two rounds: the first one makes adders out of products, the second one gates out of adders.
@@ -162,12 +164,9 @@ def decide(graph: Path, item: Property, *, seconds: float) -> Verdict:
 
     Writes `<signal>.aiw`, the trace in AIGER's form, of a law that is refuted or a cover that is reached.
     """
-    if item.signal not in _outputs(graph):  # Yosys writes no output that is a constant
-        if _constant(graph, item.signal):
-            return Verdict(item, "reached" if item.reached else "refuted", "constant", 1, 0.0)
-        return Verdict(item, "unreachable" if item.reached else "proved", "constant", None, 0.0)
-    single = graph.with_name(f"{item.signal}.aig")
-    single.write_bytes(_with_output(graph.read_bytes(), _outputs(graph)[item.signal]))
+    single = _single(graph, item)
+    if isinstance(single, Verdict):
+        return single
     limit = max(1, int(seconds))
     trace = f"{item.signal}.aiw"
     began = time.monotonic()
@@ -185,6 +184,31 @@ def decide(graph: Path, item: Property, *, seconds: float) -> Verdict:
     if answer == "open" and not item.reached:
         depth = _depth(single, limit)
     return Verdict(item, answer, method, cycles, time.monotonic() - began, depth)
+
+
+def _single(graph: Path, item: Property) -> Path | Verdict:
+    """The graph with the output of a property alone; its verdict where Yosys writes no output, because it is a constant."""
+    if item.signal not in _outputs(graph):
+        if _constant(graph, item.signal):
+            return Verdict(item, "reached" if item.reached else "refuted", "constant", 1, 0.0)
+        return Verdict(item, "unreachable" if item.reached else "proved", "constant", None, 0.0)
+    single = graph.with_name(f"{item.signal}.aig")
+    single.write_bytes(_with_output(graph.read_bytes(), _outputs(graph)[item.signal]))
+    return single
+
+
+def decide_within(graph: Path, item: Property, cycles: int, *, seconds: float) -> Verdict:
+    """Decides whether a trace of at most some cycles sets the signal of a property; `proved` and `unreachable` mean no more."""
+    single = _single(graph, item)
+    if isinstance(single, Verdict):
+        return single
+    began = time.monotonic()
+    output = ask(single, f"bmc3 -T {max(1, int(seconds))} -F {cycles}", seconds)
+    answer, length = _read(output, item)
+    hit = _CHECKED.search(output)
+    if answer == "open" and hit and int(hit[1]) >= cycles:
+        answer = "unreachable" if item.reached else "proved"
+    return Verdict(item, answer, "bmc", length, time.monotonic() - began)
 
 
 def _depth(graph: Path, seconds: int) -> int | None:

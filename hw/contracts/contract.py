@@ -1,0 +1,147 @@
+"""The contract of a component: what it assumes of its surroundings, what it keeps, and the invariants from which this follows.
+
+A contract is proved by induction, without a bound on time. Its invariants hold after a reset from any contents; and from any
+contents for which they hold, one cycle of any assumed input leads to contents for which they hold again.
+"""
+
+from typing import Any
+
+from amaranth import Module, Mux, ResetSignal, Signal, Value
+
+from softstream.hw.contracts.stream_law import StreamLaw
+from softstream.hw.streams.probes import Probes
+
+__all__ = ["Contract", "InOrder"]
+
+_SEVERAL = 4
+"""Payloads that a short trace stores. The induction itself starts from full stores too, whatever their size."""
+
+
+class Contract:
+    """One component with free inputs, and the statements about it.
+
+    Subclasses have `statements(m)`, which connects the component, adds registers that only the proof needs, and fills:
+
+    * `inputs`: signals that the model checker chooses in every cycle;
+    * `assumptions`: 1 in every cycle, of the surroundings;
+    * `invariants`: name → 1 in every cycle after a reset, as the registers are;
+    * `guarantees`: name → 1 in every cycle after a reset, as the component promises;
+    * `covers`: name → 1 in some cycle, or the guarantees say nothing.
+    """
+
+    def __init__(self, component: Any) -> None:
+        self.component = component
+        self.inputs: list[Signal] = []
+        self.assumptions: list[Value] = []
+        self.invariants: dict[str, Value] = {}
+        self.guarantees: dict[str, Value] = {}
+        self.covers: dict[str, Value] = {}
+        self.registers: dict[str, Signal] = {}
+        self.module: Any = None
+
+    @property
+    def title(self) -> str:
+        """The component and its size, as a person reads them."""
+        raise NotImplementedError
+
+    def free(self, width: int, name: str) -> Signal:
+        """An input that the model checker chooses."""
+        signal = Signal(width, name=name)
+        self.inputs.append(signal)
+        return signal
+
+    def circuit(self) -> Module:
+        """The component, what the proof needs beside it, and the statements."""
+        m, probes = Module(), Probes()
+        # The component is elaborated here, so that its registers can be read below; Amaranth would say that nobody uses it.
+        self.component._MustUse__used = True
+        self.module = self.component.elaborate(probes)
+        m.submodules.component = self.module
+        self.registers = probes.registers(self.component)
+        self.statements(m)
+        return m
+
+    def statements(self, m: Module) -> None:
+        """Connects the component and states what holds."""
+        raise NotImplementedError
+
+    def law(self, m: Module, name: str, valid: Value, ready: Value, payload: Value) -> StreamLaw:
+        """The law of a stream of the component."""
+        law = StreamLaw(len(payload))
+        m.submodules[name] = law
+        m.d.comb += [
+            law.valid.eq(valid),
+            law.ready.eq(ready),
+            law.payload.eq(payload),
+            law.reset.eq(ResetSignal()),
+        ]
+        return law
+
+
+class InOrder(Contract):
+    """A store with a stream in and a stream out: each payload leaves once, unchanged and in its turn.
+
+    One payload, any one, is watched from its arrival to its departure. Subclasses say how many payloads there is `room` for, what
+    the registers say of the number inside (`account`), and whether the watched payload lies where it must (`lies`).
+    """
+
+    room = 1
+    """Most payloads inside."""
+    rigid = False
+    """Whether the input has no ready, so that the surroundings assure the room."""
+
+    def account(self, m: Module, count: Signal) -> dict[str, Value]:
+        """Invariants: the registers of the component belong to `count` payloads inside."""
+        raise NotImplementedError
+
+    def lies(self, m: Module, ahead: Signal, value: Signal, chosen: Signal) -> dict[str, Value]:
+        """Invariants while the payload `value` is inside, with `ahead` others before it; `chosen`: it arrives."""
+        raise NotImplementedError
+
+    def statements(self, m: Module) -> None:
+        i, o, room = self.component.i, self.component.o, self.room
+        payload, result = Value.cast(i.payload), Value.cast(o.payload)
+        entering, watch, taking = (self.free(1, name) for name in ("entering", "watch", "taking"))
+        arriving = self.free(len(payload), "arriving")
+        # One value more than there is room for, or the count could not exceed it.
+        count, ahead = Signal(range(room + 2)), Signal(range(room + 1))
+        watched, inside, waited = Signal(), Signal(), Signal()
+        value = Signal(len(payload))
+        arrives, leaves, chosen, departs = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            i.valid.eq(entering),
+            payload.eq(arriving),
+            o.ready.eq(taking),
+            leaves.eq(o.valid & taking),
+            chosen.eq(arrives & watch & ~watched),
+            departs.eq(inside & leaves & (ahead == 0)),
+        ]
+        if self.rigid:
+            m.d.comb += arrives.eq(entering)
+            self.assumptions.append(~entering | (count < room))
+        else:
+            m.d.comb += arrives.eq(entering & i.ready)
+            self.assumptions.append(self.law(m, "input_law", i.valid, i.ready, payload).holds)
+        m.d.sync += [count.eq(count + arrives - leaves), waited.eq((count != 0) & ~o.valid)]
+        with m.If(chosen):
+            m.d.sync += [watched.eq(1), inside.eq(1), ahead.eq(count - leaves), value.eq(payload)]
+        with m.Elif(inside & leaves):
+            m.d.sync += [ahead.eq(Mux(departs, 0, ahead - 1)), inside.eq(~departs)]
+        law = self.law(m, "output_law", o.valid, o.ready, result)
+        self.invariants |= {
+            **self.account(m, count),
+            "no more inside than there is room for": count <= room,
+            "what is offered is inside": ~o.valid | (count != 0),
+            "the watched payload is one of those inside": ~inside | (watched & (ahead < count)),
+            **{name: ~inside | place for name, place in self.lies(m, ahead, value, chosen).items()},
+        }
+        self.guarantees |= {
+            "in order, unchanged, none twice": ~departs | (result == value),
+            "law of the output": law.holds,
+            "what is inside is offered, or in the next cycle": o.valid | ~waited,
+        }
+        self.covers |= {
+            "the watched payload leaves": departs,
+            "several are inside": count == min(room, _SEVERAL),
+            "the output stalls": law.stalled,
+        }

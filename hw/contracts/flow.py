@@ -1,0 +1,256 @@
+"""Contracts of the components of flow control: queue, skid buffer, register, fork, credit and spacing."""
+
+from functools import reduce
+from operator import and_
+from typing import Any
+
+from amaranth import Array, Module, Mux, Signal, Value
+
+from softstream.hw.contracts.contract import Contract, InOrder
+from softstream.hw.formats import ceil_log2
+from softstream.hw.streams.counters import following_of_all, shifted
+from softstream.hw.streams.flow import Credit, Fork, Hold, Queue, Skid, Spacing
+
+__all__ = ["CONTRACTS", "contract_of"]
+
+_QUICKLY_FULL = 16
+"""Credits that a short trace uses up. The induction itself starts from states in which all are out, whatever their number."""
+
+
+class QueueContract(InOrder):
+    """A queue: the write pointer is the read pointer, stepped as often as the memory holds payloads."""
+
+    rigid = True
+
+    def __init__(self, component: Queue) -> None:
+        super().__init__(component)
+        self.room = component.room
+        width = ceil_log2(component.room - 1)
+        # The address of the payload in the memory that has 0, 1, … others before it there.
+        self._addresses = [Signal(width, name=f"address_{number}") for number in range(component.room)]
+
+    @property
+    def title(self) -> str:
+        """The queue and the payloads that it has room for."""
+        return f"queue of {self.room}"
+
+    def account(self, m: Module, count: Signal) -> dict[str, Value]:
+        """The memory holds all but the payload at the output, and is read whenever the output is free."""
+        offered, filled = self.component.o.valid, self.registers["filled"]
+        stored = Signal(range(self.room + 1))
+        m.d.comb += stored.eq(count - offered)
+        # Signals and no expression of expressions, which would double in each step.
+        for number, address in enumerate(self._addresses):
+            before = following_of_all(self._addresses[number - 1]) if number else self.registers["read_address"]
+            m.d.comb += address.eq(before)
+        return {
+            "the memory is filled unless all is at the output": filled == (stored != 0),
+            **{
+                f"write pointer = read pointer, {number} steps on": (stored != number)
+                | (self.registers["write_address"] == address)
+                for number, address in enumerate(self._addresses)
+            },
+            "the output is free for a cycle at most": offered | (count <= 1),
+        }
+
+    def lies(self, m: Module, ahead: Signal, value: Signal, chosen: Signal) -> dict[str, Value]:
+        """At the output, or in the memory as many places behind the read pointer as others are before it."""
+        address = Signal.like(self.registers["write_address"])
+        with m.If(chosen):
+            m.d.sync += address.eq(self.registers["write_address"])
+        port = self.module.submodules.store.read_port(domain="comb")
+        m.d.comb += port.addr.eq(address)
+        offered = self.component.o.valid
+        behind = Signal(range(self.room + 1))
+        m.d.comb += behind.eq(ahead - offered)
+        at_output = offered & (ahead == 0)
+        return {
+            "the watched payload at the output": ~at_output | (Value.cast(self.component.o.payload) == value),
+            "the watched payload in the memory": at_output | (port.data == value),
+            **{
+                f"its address = read pointer, {number} steps on": at_output | (behind != number) | (address == place)
+                for number, place in enumerate(self._addresses)
+            },
+        }
+
+
+class SkidContract(InOrder):
+    """A skid buffer: the second register is in use if and only if the input is closed and the output is not free."""
+
+    room = 2
+    title = "skid buffer"
+
+    def account(self, m: Module, count: Signal) -> dict[str, Value]:
+        """One payload at the output; a second one where the input is closed."""
+        offered, ready = self.component.o.valid, self.registers["ready"]
+        return {"registers in use": count == offered + (offered & ~ready)}
+
+    def lies(self, m: Module, ahead: Signal, value: Signal, chosen: Signal) -> dict[str, Value]:
+        """In the output register, or in the second one."""
+        register = Mux(ahead == 0, self.registers["output"], self.registers["spare"])
+        return {"the watched payload in its register": value == register}
+
+
+class HoldContract(InOrder):
+    """A register that holds a payload."""
+
+    title = "register"
+
+    def account(self, m: Module, count: Signal) -> dict[str, Value]:
+        """The payload is the offered one."""
+        return {"the register in use": count == self.component.o.valid}
+
+    def lies(self, m: Module, ahead: Signal, value: Signal, chosen: Signal) -> dict[str, Value]:
+        """In the register."""
+        return {"the watched payload in the register": value == Value.cast(self.component.o.payload)}
+
+
+class ForkContract(Contract):
+    """A fork: between two transfers at its input, each sink takes that payload once."""
+
+    @property
+    def title(self) -> str:
+        """The fork and its sinks."""
+        return f"{'ordered ' if self.component.ordered else ''}fork to {self.component.count}"
+
+    def statements(self, m: Module) -> None:
+        """Counts what each sink took of the current payload."""
+        i, count = self.component.i, self.component.count
+        payload = Value.cast(i.payload)
+        entering, arriving = self.free(1, "entering"), self.free(len(payload), "arriving")
+        m.d.comb += [i.valid.eq(entering), payload.eq(arriving)]
+        input_law = self.law(m, "input_law", i.valid, i.ready, payload)
+        self.assumptions.append(input_law.holds)
+        waiting = input_law.stalled
+        taken: list[Value] = []
+        for number in range(count):
+            sink = getattr(self.component, f"o_{number}")
+            before, served = Signal(name=f"before_{number}"), self.registers[f"served_{number}"]
+            takes = Signal(name=f"takes_{number}")
+            m.d.comb += [sink.ready.eq(self.free(1, f"taking_{number}")), takes.eq(sink.valid & sink.ready)]
+            m.d.sync += before.eq((before | takes) & ~(i.valid & i.ready))
+            law = self.law(m, f"law_{number}", sink.valid, sink.ready, Value.cast(sink.payload))
+            taken.append(before | takes)
+            self.invariants[f"sink {number} was served"] = served == before
+            self.invariants[f"sink {number} was served while the payload waits"] = ~before | waiting
+            if self.component.ordered and number:
+                self.invariants[f"sink {number} was served after sink 0"] = ~before | self.registers["served_0"]
+            self.guarantees |= {
+                f"law of sink {number}": law.holds,
+                f"sink {number} takes a payload once": ~(takes & before),
+                f"sink {number} takes the payload of the input": ~takes | (Value.cast(sink.payload) == payload),
+                f"sink {number} takes no payload before sink 0": ~takes | taken[0] | int(not self.component.ordered),
+            }
+            self.covers[f"sink {number} takes a payload after another sink"] = takes & waiting
+        self.guarantees["the input moves when all have taken"] = (i.valid & i.ready) == (i.valid & reduce(and_, taken))
+
+
+class CreditContract(Contract):
+    """A credit counter: of what was taken, no more than its limit is out at any time.
+
+    The user may take in a cycle in which `available` is set, or in the one after it; of the cycles whose takes `available` does
+    not count yet, at most `margin` have a take. What was not taken is not given.
+    """
+
+    @property
+    def title(self) -> str:
+        """The credit and its size."""
+        return f"credit of {self.component.limit}, margin {self.component.margin}"
+
+    def statements(self, m: Module) -> None:
+        """Counts what is out."""
+        credit = self.component
+        limit, margin = credit.limit, credit.margin
+        taking, giving = self.free(1, "taking"), self.free(1, "giving")
+        # One bit pattern more than the limit, or the count could not exceed it.
+        out, available_before = Signal(range(limit + 2)), Signal()
+        before, twice_before, settled = Signal(), Signal(), Signal()
+        m.d.comb += [credit.take.eq(taking), credit.give.eq(giving)]
+        m.d.sync += [
+            out.eq(out + taking - giving),
+            available_before.eq(credit.available),
+            before.eq(taking),
+            twice_before.eq(before),
+            settled.eq(~taking & ~giving & (out == 0)),
+        ]
+        uncounted = before + (twice_before & ~credit.available)
+        self.assumptions += [
+            ~taking | credit.available | available_before,
+            ~taking | (uncounted <= margin),
+            ~giving | (out != 0),
+        ]
+        change, decrement = self.registers["change"], self.registers["decrement"]
+        pending = Mux(change, Mux(decrement, 1, -1), 0)
+        counted = Signal(range(-1, limit + 3))
+        m.d.comb += counted.eq(out - pending)
+        self.invariants |= {
+            "credits left + out = limit": self.registers["spare"] + counted == limit - margin - 1,
+            "a take that is not counted": ~change | (decrement == before),
+            "room when the register was set": ~available_before | (out <= limit - margin - 1 + before + twice_before),
+            "no more out than the limit": out <= limit,
+        }
+        self.guarantees |= {
+            "no more out than the limit": out <= limit,
+            "available when all is given back": ~settled | credit.available | (out != 0),
+        }
+        self.covers |= {"a take": taking, "a credit comes back": giving}
+        if limit <= _QUICKLY_FULL:
+            self.covers["closed"] = (out != 0) & ~credit.available
+
+
+class SpacingContract(Contract):
+    """Spacing: events are at least `interval` cycles apart, and one is free as soon as they are."""
+
+    @property
+    def title(self) -> str:
+        """The spacing and its interval."""
+        return f"spacing of {self.component.interval}"
+
+    def statements(self, m: Module) -> None:
+        """Counts the cycles since the last event."""
+        spacing, interval = self.component, self.component.interval
+        taking, allowing = self.free(1, "taking"), self.free(1, "allowing")
+        m.d.comb += [spacing.take.eq(taking), spacing.allowed.eq(allowing)]
+        self.assumptions.append(~taking | spacing.free)
+        since, allowed_before, running = Signal(range(interval + 1), init=interval), Signal(), Signal()
+        m.d.sync += [
+            since.eq(Mux(taking, 1, Mux(since == interval, interval, since + 1))),
+            allowed_before.eq(allowing),
+            running.eq(1),
+        ]
+        if interval == 1:
+            self.invariants["one cycle at least"] = since != 0
+            self.guarantees["free where allowed"] = spacing.free == allowing
+        else:
+            steps = interval - 4
+            counting = (since >= 2) & (since <= steps + 2)
+            count = self.registers["count"]
+            self.invariants |= {
+                "one cycle at least": (since != 0) & (since <= interval),
+                "the counter loads a cycle late": self.registers["loading"] == (since == 1),
+                "the counter runs": self.registers["busy"] == counting,
+                "its state": ~counting
+                | (count == Array([shifted(len(count), k) for k in range(steps + 1)])[since - 2]),
+                "free only where far enough": ~spacing.free | (since >= interval),
+            }
+            late = running & allowed_before & (since == interval) & ~spacing.free
+            self.guarantees["free as soon as they are far enough apart"] = ~late
+        self.guarantees["far enough apart"] = ~taking | (since >= interval)
+        self.covers |= {"an event": taking, "two events": taking & running}
+
+
+CONTRACTS: dict[type, Any] = {
+    Queue: QueueContract,
+    Skid: SkidContract,
+    Hold: HoldContract,
+    Fork: ForkContract,
+    Credit: CreditContract,
+    Spacing: SpacingContract,
+}
+"""Component → its contract."""
+
+
+def contract_of(component: Any) -> Contract:
+    """The contract of a component."""
+    contract: Contract = CONTRACTS[type(component)](component)
+    return contract

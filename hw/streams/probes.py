@@ -1,0 +1,35 @@
+"""State of a component that its contract looks at: it is published while a proof elaborates, and never otherwise."""
+
+from typing import Any
+
+from amaranth import Signal
+
+__all__ = ["Probes", "publish"]
+
+
+class Probes:
+    """The platform of a proof: `elaborate` of a component publishes its registers here.
+
+    Every other platform, None among them, sees nothing, so the generated Verilog does not depend on what is published.
+    """
+
+    def __init__(self) -> None:
+        self._state: dict[int, tuple[Any, dict[str, Signal]]] = {}
+
+    def add(self, component: Any, registers: dict[str, Signal]) -> None:
+        """Takes the registers of a component, by their names."""
+        self._state[id(component)] = component, registers
+
+    def registers(self, component: Any) -> dict[str, Signal]:
+        """The registers of a component that was elaborated on this platform."""
+        return self._state[id(component)][1]
+
+    def components(self) -> list[Any]:
+        """The components that were elaborated on this platform and published something."""
+        return [component for component, _ in self._state.values()]
+
+
+def publish(platform: Any, component: Any, **registers: Signal) -> None:
+    """Hands the registers of a component to a proof; does nothing on any other platform."""
+    if isinstance(platform, Probes):
+        platform.add(component, registers)

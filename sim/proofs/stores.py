@@ -1,0 +1,126 @@
+"""Proof of the contracts of a head's queues, registers, forks, credits and spacings, each at its real size.
+
+Each contract is proved by induction over one cycle, for all inputs that its surroundings may give and all time: from any contents
+for which its invariants hold, and by a reset from any contents at all. Bounded model checking of two cycles decides both.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from amaranth import Cat, ClockDomain, Elaboratable, Fragment, Module, ResetSignal, Signal, Value
+from amaranth.back import rtlil
+from amaranth.hdl import Assume
+
+from softstream.hw.axi import AxiTop
+from softstream.hw.config.config import Config
+from softstream.hw.contracts.contract import Contract
+from softstream.hw.contracts.flow import contract_of
+from softstream.hw.processes import temporary_folder
+from softstream.hw.streams.probes import Probes
+from softstream.sim.proofs.engine import Verdict, decide_within, prepare
+from softstream.sim.proofs.harness import HEAD, PROOF, Property
+from softstream.sim.proofs.proof import Progress, Proof
+
+__all__ = ["contracts_of", "prove_contract", "prove_stores", "summary"]
+
+_DEEPEST = 60
+"""Cycles of the longest trace to a case."""
+
+
+class _ContractHarness(Elaboratable):
+    """A contract between two arbitrary cycles (`induction`), or from a reset on.
+
+    `items`: the statements, whose outputs are 1 where one does not hold in the second cycle; or the cases that must occur.
+    """
+
+    def __init__(self, contract: Contract, *, induction: bool) -> None:
+        self._contract, self._induction = contract, induction
+        self._inner = contract.circuit()
+        self.domain = ClockDomain("sync")
+        statements = {**contract.invariants, **contract.guarantees} if induction else contract.covers
+        self._values = [~value if induction else value for value in statements.values()]
+        self.items = [
+            Property(f"{contract.title}: {name}", f"item_{number}", not induction)
+            for number, name in enumerate(statements)
+        ]
+        self._outputs = [Signal(name=item.signal) for item in self.items]
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        contract = self._contract
+        m.domains.sync = self.domain
+        m.submodules[HEAD] = self._inner
+        started = Signal(reset_less=True)
+        invariants = Cat(*(value.bool() for value in map(Value.cast, contract.invariants.values()))).all()
+        m.d.sync += started.eq(1)
+        m.d.comb += [
+            *(
+                output.eq(started & ~ResetSignal() & value)
+                for output, value in zip(self._outputs, self._values, strict=True)
+            ),
+            *(Assume(ResetSignal() | statement) for statement in contract.assumptions),
+            Assume(started | ResetSignal() | (invariants if self._induction else 0)),
+        ]
+        return m
+
+    def text(self) -> str:
+        """The harness as RTLIL."""
+        ports = [self.domain.clk, self.domain.rst, *self._contract.inputs, *self._outputs]
+        return rtlil.convert(self, name=PROOF, ports=ports, emit_src=False)
+
+
+def contracts_of(configs: Iterable[Config]) -> dict[str, Any]:
+    """The components of some heads that have a contract, one of each kind and size, by the contract's title."""
+    components: dict[str, Any] = {}
+    for config in configs:
+        probes = Probes()
+        Fragment.get(AxiTop(config), probes).prepare()
+        for component in probes.components():
+            components.setdefault(contract_of(component).title, component)
+    return dict(sorted(components.items()))
+
+
+def prove_contract(component: Any, *, seconds: float = 60.0) -> list[Verdict]:
+    """The verdicts on the contract of a component: its statements, by induction, and that each of its cases occurs."""
+    verdicts = []
+    for induction in (True, False):
+        harness = _ContractHarness(contract_of(component), induction=induction)
+        with temporary_folder() as folder:
+            graph = prepare("", harness.text(), folder, memories=True, seconds=seconds)
+            for item in harness.items:
+                if graph is None:
+                    verdicts.append(Verdict(item, "open", "–", None, seconds))
+                    continue
+                verdict = decide_within(graph, item, 2 if induction else _DEEPEST, seconds=seconds)
+                verdicts.append(replace(verdict, method="induction") if induction else verdict)
+    return verdicts
+
+
+def prove_stores(
+    config: Config,
+    *,
+    verilog: str | None = None,
+    seconds: float = 60.0,
+    reading_seconds: float | None = None,
+    progress: Progress = lambda fraction, what: None,
+) -> Proof:
+    """Proves the contract of every component of a head that has one; arguments and errors are those of a `Prover`.
+
+    `verilog` is not read: the components are those of the generator, from which the text comes.
+    """
+    began = time.monotonic()
+    components = contracts_of([config])
+    verdicts: list[Verdict] = []
+    for number, (title, component) in enumerate(components.items()):
+        progress(number / len(components), title)
+        verdicts += summary(title, prove_contract(component, seconds=seconds))
+    return Proof(config, tuple(verdicts), time.monotonic() - began)
+
+
+def summary(title: str, verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """One verdict for a contract that is proved and whose cases occur; else those that are not so."""
+    bad = [verdict for verdict in verdicts if verdict.answer not in ("proved", "reached")]
+    seconds = sum(verdict.seconds for verdict in verdicts)
+    return bad or [Verdict(Property(f"contract of {title}", "", False), "proved", "induction", None, seconds)]
