@@ -9,6 +9,7 @@ accuracy of the network with softmax inside from the model, everything else from
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -229,6 +230,21 @@ def _proofs_of_presets() -> str:
     return _markdown(("preset", "law", "independence from contents"), rows)
 
 
+def _contracts() -> str:
+    """Which sizes of each component have a proved contract."""
+    sizes: dict[str, list[str]] = {}
+    for title, row in proofs.recorded()["contracts"].items():
+        kind, _, size = title.partition(" of ")
+        sizes.setdefault(kind, []).append(size + ("" if row["answer"] == "proved" else " (open)"))
+    numbered = {
+        kind: sorted(rows, key=lambda size: [int(n) for n in re.findall(r"\d+", size)]) for kind, rows in sizes.items()
+    }
+    return _markdown(
+        ("component", "sizes in the presets, contract proved"),
+        [(kind, "; ".join(filter(None, rows)) or "proved") for kind, rows in numbered.items()],
+    )
+
+
 def _mutation() -> str:
     """Faults in the Verilog of small heads, and what finds them."""
     rows, total = [], [0] * 6
@@ -278,6 +294,7 @@ SECTIONS: dict[str, Section] = {
     "peers": Section("boards/measured/README.md", _peers),
     "proofs_in_small": Section("sim/README.md", _proofs_in_small),
     "proofs_of_presets": Section("sim/README.md", _proofs_of_presets),
+    "contracts": Section("sim/README.md", _contracts),
     "mutation": Section("sim/README.md", _mutation),
 }
 """Name in the markers → page and content."""
