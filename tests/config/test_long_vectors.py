@@ -1,5 +1,6 @@
 """Vectors of up to 2^20 elements: what is planned and generated, what the model computes, and what is refused."""
 
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,13 @@ from softstream.hw.config.config import Config
 from softstream.hw.config.limits import LONGEST, STORED_BEATS
 from softstream.hw.config.modes import MODES
 from softstream.hw.errors import UserError
+from softstream.hw.numbers.inverse_cdf import cdf_law
 from softstream.hw.plan.derive import plan
 from softstream.hw.verilog import verilog
 from softstream.sim.golden import golden
+from softstream.sim.golden.modes.inverse_cdf import terms
+from softstream.sim.golden.stages.random_words import words
+from softstream.sim.reference.law import share_law, softmax_law, total_variation
 
 STORING = {"softmax", "log_softmax", "cdf"}
 
@@ -73,3 +78,24 @@ def test_the_model_of_a_vocabulary(tie: str) -> None:
     assert result["top_indices"][0, :3].tolist() == (order if tie == "first" else order[::-1])
     assert result["overlong"].all()
     assert golden(config.replace(mode="argmax"), scores).argmax.tolist() == [order[0 if tie == "first" else -1]]
+
+
+@pytest.mark.long
+def test_draws_from_a_vocabulary() -> None:
+    """2^18 classes by the inverse: the model against Python's integers, the law against softmax, the bits of the memory."""
+    config = Config.from_mapping({"mode": "sample", "sampler": "inverse_cdf", "max_length": STORED_BEATS, "seed": 5})
+    law, row = cdf_law(config), plan(config).stage("replay")
+    scores = np.random.default_rng(8).normal(0, 25, (2, STORED_BEATS)).round().clip(-128, 127).astype(np.int64)
+    scores[1, 17] = 127
+    drawn = golden(config, scores)["sample"]
+    for vector, index, word in zip(scores, drawn, words(config.seed, 2).tolist(), strict=True):
+        weights = terms(law, vector[None] + 128, np.ones((1, len(vector)), dtype=bool))[0]
+        running = list(accumulate(weights.tolist()))
+        share = (2 * (word & ((1 << law.share_bits) - 1)) + 1) * running[-1] >> law.share_bits + 1
+        assert index == next(i for i, part in enumerate(running) if part > share)
+        exact = softmax_law(config.effective_scale, vector + 128)
+        probabilities = share_law(weights, law.share_bits)
+        assert total_variation(probabilities, exact) <= float(law.bound)
+        honoured = exact >= float(law.smallest)
+        assert np.all(np.abs(probabilities / exact - 1)[honoured] <= float(law.class_error))
+    assert int(row.computes.split()[-2]) >= STORED_BEATS
