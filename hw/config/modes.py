@@ -17,6 +17,7 @@ Mode = Literal[
     "top_k",
     "softmax_top_k",
     "cdf",
+    "log_sum_exp",
 ]
 """The names of `MODES`, spelled out for the type checker; a test compares the two."""
 
@@ -44,6 +45,8 @@ class ModeTraits:
     """Whether the results are cumulative probabilities, the last of which is 1."""
     logarithmic: bool = False
     """Whether the results are natural logarithms of probabilities, in nats."""
+    relative_sum: bool = False
+    """Whether the result is the logarithm of the sum of exponentials relative to the largest."""
     exponentials: bool = False
     """Whether the results are exponentials relative to a constant, without their sum."""
     top_k: bool = False
@@ -181,6 +184,12 @@ _ROWS = (
         cumulative=True,
         stores_scores=True,
         vector_temperature=True,
+    ),
+    ModeTraits(
+        name="log_sum_exp",
+        summary="the largest score of each vector, and ln Σ e^(x − largest)",
+        logarithmic=True,
+        relative_sum=True,
     ),
 )
 

@@ -41,6 +41,7 @@ PRESETS: dict[str, Config] = {
     "softmax-int8-temperature": Config(temperature_bits=8, temperature_fraction=5, normaliser="divider"),
     "log-softmax-int8": Config(mode="log_softmax"),
     "cross-entropy-int8": Config(mode="cross_entropy"),
+    "log-sum-exp-int8": Config(mode="log_sum_exp"),
     "exponential-int8": Config(mode="exponential"),
     "sigmoid-int8": Config(mode="sigmoid"),
     "sample-int8": Config(mode="sample"),

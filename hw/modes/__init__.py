@@ -7,6 +7,7 @@ from softstream.hw.modes.gumbel import GumbelSample
 from softstream.hw.modes.hardmax import Hardmax
 from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.modes.log_softmax import LogSoftmax
+from softstream.hw.modes.log_sum_exp import LogSumExp
 from softstream.hw.modes.sigmoid import Sigmoid
 from softstream.hw.modes.softmax import Softmax
 from softstream.hw.modes.softmax_top_k import SoftmaxTopK
@@ -20,6 +21,7 @@ HEADS: dict[str, type[HeadInterface]] = {
     "softmax": Softmax,
     "log_softmax": LogSoftmax,
     "cross_entropy": CrossEntropy,
+    "log_sum_exp": LogSumExp,
     "exponential": Unnormalised,
     "sigmoid": Sigmoid,
     "sample": GumbelSample,

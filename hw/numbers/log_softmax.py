@@ -1,4 +1,4 @@
-"""Widths, tables and error bound of log-softmax and cross-entropy, from the numeric keys."""
+"""Widths, tables and error bound of log-softmax, cross-entropy and log-sum-exp, from the numeric keys."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -23,7 +23,7 @@ class LogNumerics:
     """Widths of the sum, which is the sum of softmax."""
     tables: LnTables
     format: QFormat
-    """Format of the result: Qm.P of a log-softmax, UQm.P of a cross-entropy."""
+    """Format of the result: Qm.P of a log-softmax, UQm.P of a cross-entropy and of a log-sum-exp."""
     saturates: bool
     """Whether the format is narrower than the largest magnitude."""
 
@@ -40,10 +40,11 @@ class LogNumerics:
 
 @lru_cache(maxsize=256)
 def log_numerics(config: Config, *, signed: bool) -> LogNumerics:
-    """Numbers of a log-softmax (`signed`) or of a cross-entropy (not `signed`).
+    """Numbers of a log-softmax (`signed`), or of a cross-entropy or log-sum-exp (not `signed`).
 
     With `integer_bits` = 0 the format holds every magnitude, up to scale·(2^W − 1) + ln(max_length) nats, and the sign of a
-    log-softmax. With fewer integer bits results saturate; more would never be used. With temperatures at run time the numbers
+    log-softmax; a log-sum-exp relative to the largest score is at most ln(max_length). With fewer integer bits results saturate;
+    more would never be used. With temperatures at run time the numbers
     are those of the scores behind the multiplication by the temperature.
 
     Raises `UserError` as `numerics` does, and for more integer bits than a result can use.
@@ -54,7 +55,10 @@ def log_numerics(config: Config, *, signed: bool) -> LogNumerics:
     keys = (config.score_width, config.effective_scale)
     octaves = widths.tables.exponent_maximum + ceil_log2(config.max_length) + 1
     tables = ln_tables(*keys, octaves, config.probability_width, config.guard_width)
-    widest = (signed_format if signed else magnitude_format)(*keys, config.max_length, config.probability_width)
+    distance = 0 if config.traits.relative_sum else config.score_width  # bits of the distance from the largest score
+    widest = (signed_format if signed else magnitude_format)(
+        distance, config.effective_scale, config.max_length, config.probability_width
+    )
     if config.integer_bits > widest.integer_bits:
         raise UserError(
             f"integer_bits = {config.integer_bits}: must be from 0 to {widest.integer_bits}, with which nothing overflows; "
@@ -68,7 +72,7 @@ def log_numerics(config: Config, *, signed: bool) -> LogNumerics:
 
 
 def log_bound(config: Config) -> Bound:
-    """The bound on |code − a·2^P| in ulp, before saturation, of log-softmax and cross-entropy.
+    """The bound on |code − a·2^P| in ulp, before saturation, of log-softmax, cross-entropy and log-sum-exp.
 
     `natural_logarithm` derives it. No error cancels in these modes: the relative error of the sum becomes the absolute error of
     the result. Raises `UserError` for a bound above 1 ulp; the text states a change of keys that brings it to 1 ulp or less.

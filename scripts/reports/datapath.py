@@ -51,6 +51,7 @@ _FORMULAS = {
     "leading_one": "Σ = 2^n · m",
     "log_softmax": "x − ln Σ",
     "log_sum": "ln Σ",
+    "log_sum_exp": "ln Σ − largest x",
     "maximum": "largest, first index",
     "mean_logits": "mean of the scores",
     "mean_probabilities": "mean of the members",

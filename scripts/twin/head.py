@@ -72,6 +72,7 @@ class Head(nn.Module):
 
     * softmax, cdf, log_softmax, sigmoid, exponential, hardmax: real numbers [..., N]; the gradient of hardmax is that of softmax
     * cross_entropy: losses [...], for `labels` [...]
+    * log_sum_exp: ln Σ e^(x − largest) [...]; `codes` has the largest score too
     * top_k, softmax_top_k: `Largest`
     * sample: the draw of the hardware as a one-hot vector [..., N]; its gradient is that of softmax((x + g) / τ) with the noise g
       of the hardware, the straight-through Gumbel softmax (Jang, Gu, Poole, "Categorical reparameterization with

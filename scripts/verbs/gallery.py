@@ -198,6 +198,13 @@ MEMBERS: tuple[Member, ...] = (
         "label",
     ),
     Member(
+        "log-sum-exp-int8",
+        "Log-sum-exp",
+        "ln Σ e^(x_j − x_max), in nats, and x_max",
+        _codes("log_sums"),
+        "vector",
+    ),
+    Member(
         "exponential-int8",
         "Exponentials",
         f"min(1, e^(x_i − c)), c the score code {127 - OFFSET}; no second pass",

@@ -32,6 +32,7 @@ PURPOSES = {
     "softmax-int8-temperature": "probabilities with a temperature for each vector, as a sideband input",
     "log-softmax-int8": "logarithms of probabilities, in nats",
     "cross-entropy-int8": "the loss of each vector against its label, in nats",
+    "log-sum-exp-int8": "the largest score and ln Σ e^(x − largest): the partial state of a merged softmax",
     "exponential-int8": "exponentials without normalisation, after 5 cycles",
     "sigmoid-int8": "the logistic function of each score by itself",
     "sample-int8": "a random draw from softmax in one pass (Gumbel noise)",

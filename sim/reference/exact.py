@@ -152,6 +152,11 @@ def _losses(vectors: Vectors) -> np.ndarray:
     return np.where(inside, -logarithms, np.inf)
 
 
+def _log_sums(vectors: Vectors) -> np.ndarray:
+    """ln Σ e^(x − largest), 0 where every element is masked: the winner's log-softmax, negated."""
+    return -np.where(vectors.valid.any(axis=1), vectors.log_softmax.max(axis=1), 0)
+
+
 def _cumulative(vectors: Vectors) -> np.ndarray:
     return np.cumsum(vectors.softmax, axis=1)
 
@@ -164,6 +169,7 @@ EXACT: dict[str, Callable[[Vectors], np.ndarray]] = {
     "top_probabilities": _largest,
     "one_hot": _one_hot,
     "losses": _losses,
+    "log_sums": _log_sums,
 }
 """Name of an array of codes → function for the real numbers in its shape; values beyond a vector's end have no meaning."""
 

@@ -162,6 +162,8 @@ def exact(
         logarithms = _log_softmax(exponents, valid)
         if traits.per_element:
             return torch.where(valid, logarithms, 0.0)
+        if traits.relative_sum:
+            return torch.where(valid.any(dim=1), -logarithms.max(dim=1).values, 0.0)
         labels = sideband["labels"].clamp(max=scores.shape[1] - 1)[:, None]
         losses = -logarithms.gather(1, labels)[:, 0]
         return torch.where(valid.gather(1, labels)[:, 0], losses, 0.0)

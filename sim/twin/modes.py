@@ -219,6 +219,20 @@ class CrossEntropy(_Logarithm):
         return {"losses": torch.where(labelled, losses, self.numbers.limit), "unlabelled": ~labelled, **vectors.flags}
 
 
+class LogSumExp(_Logarithm):
+    """The logarithm of the sum of each vector relative to its largest score."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config, signed=False)
+
+    def forward(self, vectors: Vectors) -> Arrays:
+        """Codes [V] of the logarithm, 0 where every element is masked, and of the largest score."""
+        peak = torch.where(vectors.taking_part, vectors.positions, 0).max(dim=1).values
+        codes = self.magnitude(self.vector_logarithm(vectors), peak)
+        codes = torch.where(vectors.taking_part.any(dim=1), codes, 0)
+        return {"log_sums": codes, "best": self.config.code(peak), **vectors.flags}
+
+
 class Exponentials(_Mode):
     """The winner, the exponential of each score relative to a constant, and their sum."""
 
@@ -351,5 +365,6 @@ MODES = {
     "top_k": TopK,
     "softmax_top_k": SoftmaxTopK,
     "cdf": Cdf,
+    "log_sum_exp": LogSumExp,
 }
 """Mode → the constructor of its module from a configuration; without the inverse-CDF sampler, which has no gradient."""

@@ -71,7 +71,7 @@ def test_facts_agree_with_the_outputs(mode: str) -> None:
     arrays = {field.array for output in streams for field in output.fields}
     assert traits.per_element == any(output.per == "element" for output in streams)
     assert traits.probabilities == bool(arrays & {"probabilities", "top_probabilities", "one_hot"})
-    assert traits.logarithmic == bool(arrays & {"log_probabilities", "losses"})
+    assert traits.logarithmic == bool(arrays & {"log_probabilities", "losses", "log_sums"})
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -13,7 +13,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.head import Head
 from softstream.hw.numbers.log_softmax import log_bound, log_numerics
 from softstream.hw.plan.derive import plan
-from softstream.hw.plan.modes.cross_entropy import loss_schedule
+from softstream.hw.plan.modes.vector_logarithm import vector_logarithm_schedule
 from softstream.sim.beats import pad_vectors
 from softstream.sim.golden import golden
 
@@ -69,7 +69,7 @@ def test_equals_golden(name: str, source: str, sink: str) -> None:
     flags = {(beat["unlabelled"], beat["overlong"]) for beat in trace.beats}
     assert len(flags) >= 2
     first = len(beats_of(vectors[:1], config.lanes))
-    assert trace.outputs[0] - trace.inputs[first - 1] >= loss_schedule(config).vector
+    assert trace.outputs[0] - trace.inputs[first - 1] >= vector_logarithm_schedule(config).vector
 
 
 @pytest.mark.parametrize("max_length", [2, 3])
@@ -90,7 +90,7 @@ def test_every_label_of_every_short_vector(lanes: int, max_length: int) -> None:
 @pytest.mark.parametrize("name", CONFIGS)
 def test_latency_and_interval(name: str) -> None:
     config = CONFIGS[name]
-    times = loss_schedule(config)
+    times = vector_logarithm_schedule(config)
     for length in {1, config.max_length}:
         vectors = [np.full(length, config.score_format.minimum + k % 3) for k in range(12)]
         trace = run(config, vectors, np.zeros(12, dtype=int))

@@ -81,6 +81,7 @@ THEIRS: dict[str, Callable[[Vectors], np.ndarray]] = {
     "softmax": softmax,
     "log_softmax": log_softmax,
     "cross_entropy": losses,
+    "log_sum_exp": lambda stimulus: np.array([special.logsumexp(row - row.max()) for row in rows(stimulus)]),
     "exponential": exponentials,
     "sigmoid": lambda stimulus: filled(stimulus, [special.expit(row) for row in rows(stimulus)]),
     "hardmax": one_hot,

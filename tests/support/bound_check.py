@@ -32,7 +32,7 @@ SETTINGS = settings(
 
 MODES = (
     *("softmax", "softmax", "softmax", "log_softmax", "cross_entropy", "exponential"),
-    *("sigmoid", "hardmax", "top_k", "softmax_top_k", "argmax", "sample"),
+    *("sigmoid", "hardmax", "top_k", "softmax_top_k", "argmax", "sample", "log_sum_exp"),
 )
 """Softmax three times, because most options are its own."""
 
@@ -131,14 +131,14 @@ def configurations(draw: st.DrawFn) -> Config | None:
         keys["score_width"] = draw(st.sampled_from([width, 17, 24, 32]))
     if keys["mode"] != "sigmoid":
         keys["select"] = draw(st.sampled_from(["largest", "smallest"]))
-    if keys["mode"] not in ("sigmoid", "cross_entropy", "sample"):
+    if keys["mode"] not in ("sigmoid", "cross_entropy", "log_sum_exp", "sample"):
         keys["tie"] = draw(st.sampled_from(["first", "last"]))
     if keys["accumulator"] == "two_pass":
         keys |= {"normaliser": "divider", "mode": "softmax"}
     if keys["normaliser"] == "logarithm":
         keys["probability_width"] = min(keys["probability_width"], 14 - keys["guard_bits"])
         keys["score_width"] = min(width, 10)
-    if keys["mode"] in ("log_softmax", "cross_entropy"):
+    if keys["mode"] in ("log_softmax", "cross_entropy", "log_sum_exp"):
         keys["integer_bits"] = draw(st.sampled_from([0, 0, 1, 3]))
     if keys["mode"] == "sample":
         keys |= {

@@ -80,6 +80,11 @@ MEMBERS: dict[str, Config] = {
     ),
     "cross_entropy": _head(mode="cross_entropy", max_length=16, score_scale=0.1),
     "cross_entropy-4": _head(mode="cross_entropy", max_length=13, lanes=4, profile="fastest"),
+    "log_sum_exp": _head(mode="log_sum_exp", max_length=16, score_scale=0.1),
+    "log_sum_exp-4": _head(mode="log_sum_exp", max_length=13, lanes=4, profile="fastest", mask=True),
+    "log_sum_exp-small": _head(
+        mode="log_sum_exp", max_length=9, profile="small", select="smallest", score_width=12, score_scale=0.011
+    ),
     "exponential": _head(mode="exponential", max_length=16, reference_offset=30),
     "floor": _head(max_length=16, probability_floor=0.02, lanes=2, normaliser="reciprocal"),
     "smoothed": _head(max_length=16, smoothing=(1, 2, 1)),
@@ -103,7 +108,7 @@ PIPELINED: dict[str, Config] = {
     name: {**SOFTMAX, **MEMBERS}[name].replace(per_vector="pipelined")
     for name in (
         *("absolute", "reference", "windows", "reciprocal", "chords", "small", "tiny"),
-        *("log_softmax-small-split", "cross_entropy", "cross_entropy-4", "exponential"),
+        *("log_softmax-small-split", "cross_entropy", "cross_entropy-4", "log_sum_exp-4", "exponential"),
     )
 } | {
     "softmax-4": _head(max_length=13, lanes=4, profile="fastest", normaliser="logarithm", per_vector="pipelined"),

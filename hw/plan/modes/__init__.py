@@ -6,6 +6,7 @@ from softstream.hw.plan.modes.cross_entropy import CROSS_ENTROPY
 from softstream.hw.plan.modes.gumbel import SAMPLE
 from softstream.hw.plan.modes.hardmax import HARDMAX
 from softstream.hw.plan.modes.log_softmax import LOG_SOFTMAX
+from softstream.hw.plan.modes.log_sum_exp import LOG_SUM_EXP
 from softstream.hw.plan.modes.sigmoid import SIGMOID
 from softstream.hw.plan.modes.softmax import SOFTMAX
 from softstream.hw.plan.modes.softmax_top_k import SOFTMAX_TOP_K
@@ -27,5 +28,6 @@ MODE_PLANS: dict[str, ModePlan] = {
     "top_k": TOP_K,
     "softmax_top_k": SOFTMAX_TOP_K,
     "cdf": CDF,
+    "log_sum_exp": LOG_SUM_EXP,
 }
 """Mode → its plan; a test compares the names with `MODES`."""

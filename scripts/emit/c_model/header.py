@@ -357,13 +357,14 @@ def _winner(config: Config, parts: Composition | None) -> str:
     before = config
     if parts is not None:
         before = parts.argmax or parts.inner
+    named = any(field.array == "argmax" for _, field in _owned(config))
+    index = "\n    result->argmax = (@argmax_t)winner;" if named else ""
     return filled(
-        """
-{
-    const size_t winner = @maximum(vectors, count);
-    result->argmax = (@argmax_t)winner;
+        f"""
+{{
+    const size_t winner = @maximum(vectors, count);{index}
     result->best = (@best_t)($code);
-}
+}}
 """,
         code=code_of(before, "@score(vectors, winner)"),
     )

@@ -234,6 +234,19 @@ if (!result->unlabelled) {
     )
 
 
+def _log_sum_exp(config: Config) -> ModeCode:
+    return ModeCode(
+        _magnitude(config, signed=False),
+        "const size_t peak = @maximum(vectors, count);",
+        finish=filled("""
+result->log_sums = 0;
+if (@takes_part(vectors, peak)) {
+    result->log_sums = (@log_sums_t)@magnitude(@logarithm(@summed(vectors, count)), @position(vectors, peak));
+}
+"""),
+    )
+
+
 def _exponential(config: Config) -> ModeCode:
     codes = exponential_codes(config)
     if codes.codes is not None:
@@ -554,5 +567,6 @@ MODES: dict[str, Callable[[Config], ModeCode]] = {
     "top_k": _top_k,
     "softmax_top_k": _softmax_top_k,
     "cdf": _cdf,
+    "log_sum_exp": _log_sum_exp,
 }
 """Mode → its C."""

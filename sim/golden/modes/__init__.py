@@ -11,6 +11,7 @@ from softstream.sim.golden.modes.cross_entropy import cross_entropy
 from softstream.sim.golden.modes.gumbel import sample
 from softstream.sim.golden.modes.hardmax import hardmax
 from softstream.sim.golden.modes.log_softmax import log_softmax
+from softstream.sim.golden.modes.log_sum_exp import log_sum_exp
 from softstream.sim.golden.modes.sigmoid import sigmoid
 from softstream.sim.golden.modes.softmax import softmax
 from softstream.sim.golden.modes.softmax_top_k import softmax_top_k
@@ -32,5 +33,6 @@ MODELS: dict[str, Callable[[Config, Block], dict[str, np.ndarray]]] = {
     "top_k": top_k,
     "softmax_top_k": softmax_top_k,
     "cdf": cdf,
+    "log_sum_exp": log_sum_exp,
 }
 """Mode → its model: framed vectors in, the arrays of the mode's outputs out, all but `overlong`."""

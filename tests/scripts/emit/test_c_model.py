@@ -48,7 +48,7 @@ CHOSEN = {
         ),
         *("member/log_softmax-small-split", "member/exponential", "member/exponential-split-2", "member/temperature"),
         *("member/log_softmax-temperature", "member/sample-inverse-cdf-split", "pipelined/softmax_top_k"),
-        *("two-pass/two-pass-unsigned", "two-pass/two-pass-wide"),
+        *("two-pass/two-pass-unsigned", "two-pass/two-pass-wide", "member/log_sum_exp-4", "member/log_sum_exp-small"),
     )
 }
 
@@ -57,6 +57,8 @@ INT8 = {"output_levels": 255, "output_zero_point": -128}
 OTHERS = {
     # The label of the last member counts.
     "label-of-ensemble": Config(mode="cross_entropy", ensemble=3, max_length=7),
+    "logarithm-of-ensemble": Config(mode="log_sum_exp", ensemble=3, max_length=7),
+    "logarithm-of-groups": Config(mode="log_sum_exp", groups=(3, 5), max_length=5, mask=True),
     "masked-groups": Config(groups=(3, 5), max_length=5, mask=True, normaliser="logarithm"),
     "hardmax-groups": Config(mode="hardmax", groups=(3, 5), max_length=5),
     "log_softmax-groups": Config(mode="log_softmax", groups=(3, 5), max_length=5),
