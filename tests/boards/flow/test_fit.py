@@ -83,7 +83,7 @@ def test_every_remedy_fits_by_the_measurements(name):
 
 def test_a_preset_whose_tables_do_not_fit_is_refused_and_not_listed():
     row = board("icestick")
-    with pytest.raises(UserError, match=r"needs 23 block RAMs, iCE40 HX1K has 16, 7 are missing;"):
+    with pytest.raises(UserError, match=r"needs .*23 block RAMs, iCE40 HX1K has 16, 7 are missing;"):
         check_fit(preset("softmax-int8-log"), row)
     assert "softmax-int8-log" not in fitting_presets(row)
     with pytest.raises(UserError, match=r"needs 42 block RAMs, iCE40 UP5K has 30, 12 are missing;"):
