@@ -453,7 +453,7 @@ result->score = (@score_t)($code);
 
 
 def _sample(config: Config) -> ModeCode:
-    drawn = filled(_DRAWN, code=code_of(config, "@score(vectors, index)"))
+    drawn = filled(_DRAWN, code=code_of(config, "@position(vectors, index)"))
     if config.sampler == "inverse_cdf":
         return _inverse_cdf(config, drawn)
     numbers = gumbel_table(config)
