@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from softstream.hw.errors import Mismatch, MissingTool, ToolFailure, UserError
     from softstream.hw.head import Head
     from softstream.hw.plan.derive import Plan, plan
+    from softstream.hw.stages.state_merge import StateMerger
     from softstream.hw.verilog import verilog
     from softstream.scripts.api import RunResult, compare, explore, run
     from softstream.scripts.importer.importer import Imported, import_onnx
     from softstream.scripts.scale import best_scale
     from softstream.scripts.scores import Scores, quantise
     from softstream.sim.golden import Result, golden
+    from softstream.sim.golden.stages.state_merge import State, merge_states
 
 __version__ = "0.2.0"
 
@@ -51,6 +53,9 @@ __all__ = [
     "compare",
     "explore",
     "Head",
+    "State",
+    "StateMerger",
+    "merge_states",
     "verilog",
     "Imported",
     "import_onnx",
@@ -77,6 +82,9 @@ _HOME = {
     "compare": "softstream.scripts.api",
     "explore": "softstream.scripts.api",
     "Head": "softstream.hw.head",
+    "State": "softstream.sim.golden.stages.state_merge",
+    "merge_states": "softstream.sim.golden.stages.state_merge",
+    "StateMerger": "softstream.hw.stages.state_merge",
     "verilog": "softstream.hw.verilog",
     "Imported": "softstream.scripts.importer.importer",
     "import_onnx": "softstream.scripts.importer.importer",
