@@ -399,7 +399,8 @@ def _measure(
             place = _Workplace(processes, job, keys[1], directory, events.put)
             netlist = _synthesise(place, job.placed or job.verilog)
             # The registers at the ports may be what no longer fits.
-            if not job.placed or not Measurement(job.part.name, **_pack(place, netlist)).over:
+            wrapped = _pack(place, netlist) if job.placed else packed
+            if not Measurement(job.part.name, wrapped["cells"], wrapped["available"]).over:
                 for seed in (seed for seed, stored in placed.items() if stored is None):
                     placed[seed] = stored = _place(place, seed)
                     store_value(cache_directory() / f"{keys[1]}-{seed}.json", stored)
