@@ -16,6 +16,7 @@ from softstream.boards.flow.capacity import DOUBT, Occupancy, occupancies, room_
 from softstream.boards.gateware.clock import choose
 from softstream.boards.link.protocol import link_supports
 from softstream.boards.registry import Board
+from softstream.boards.tools.parts import head_on
 from softstream.boards.tools.parts import part as find_part
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
@@ -114,10 +115,10 @@ def _least_cells(config: Config, row: Board, link: bool) -> int:
 
 
 def fitting_presets(row: Board, *, link: bool = True) -> list[str]:
-    """Presets whose measured cells fit the board with the margin `FULL`."""
+    """Presets whose measured cells fit the board with the margin `FULL`, with the profile of its part where they name none."""
     names = []
     for name, config in PRESETS.items():
-        known = occupancy(config, row, link=link)
+        known = occupancy(head_on(config, find_part(row.part)), row, link=link)
         if known is not None and link_supports(config) and _fits(known, row):
             names.append(name)
     return names

@@ -13,6 +13,7 @@ from softstream.boards.flow.fit import FULL, check_clock, check_fit, fitting_pre
 from softstream.boards.flow.plan import make_plan
 from softstream.boards.gateware.clock import choose
 from softstream.boards.registry import BOARDS, board
+from softstream.boards.tools.parts import head_on, part
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS, preset
 from softstream.hw.errors import UserError
@@ -81,19 +82,24 @@ def test_every_remedy_fits_by_the_measurements(name):
     assert refused >= 3
 
 
+def on_board(name, row):
+    """A preset as the verbs take it for a board: with the profile of the part where it names none."""
+    return head_on(preset(name), part(row.part))
+
+
 def test_a_preset_whose_tables_do_not_fit_is_refused_and_not_listed():
     row = board("icestick")
     with pytest.raises(UserError, match=r"needs .*23 block RAMs, iCE40 HX1K has 16, 7 are missing;"):
         check_fit(preset("softmax-int8-log"), row)
     assert "softmax-int8-log" not in fitting_presets(row)
     with pytest.raises(UserError, match=r"needs 42 block RAMs, iCE40 UP5K has 30, 12 are missing;"):
-        check_fit(preset("softmax-int16"), board("icebreaker"))
+        check_fit(on_board("softmax-int16", board("icebreaker")), board("icebreaker"))
 
 
 def test_a_preset_that_fills_the_part_is_tried_and_not_listed():
     # It takes 0.94 of the cells; place and route found no place for it.
     row = board("icestick")
-    check_fit(preset("cross-entropy-int8"), row)
+    check_fit(on_board("cross-entropy-int8", row), row)
     assert "cross-entropy-int8" not in fitting_presets(row)
     assert "sample-int8" in fitting_presets(row)
 
@@ -108,7 +114,7 @@ def nearly_full():
     boards = {(row.part, row.cells): row for row in BOARDS.values() if row.measured}
     for row in boards.values():
         for name in fitting_presets(row):
-            known = occupancy(preset(name), row)
+            known = occupancy(on_board(name, row), row)
             if known.cells > 0.6 * row.cells or known.memory > 0.8 * row.memory_bits:
                 yield pytest.param(row.name, name, id=f"{row.name}-{name}")
 
@@ -117,7 +123,7 @@ def nearly_full():
 @pytest.mark.long
 @pytest.mark.parametrize(("name", "preset_name"), list(nearly_full()))
 def test_a_listed_preset_that_nearly_fills_a_board_is_built(name, preset_name, tmp_path):
-    result = build(preset(preset_name), board(name), tmp_path / "out")
+    result = build(on_board(preset_name, board(name)), board(name), tmp_path / "out")
     assert result.report.met
     assert all(used <= available for used, available in result.report.used.values())
 
@@ -145,14 +151,16 @@ def test_every_mode_has_a_place_on_a_board_with_its_link_and_alone(mode):
 
 def test_measured_logic_that_the_part_lacks_is_refused(monkeypatch):
     measured = {
-        "softmax-int8": {"hx8k": {"cells": {"LC": 900}, "fmax_mhz": 100.0, "link_cells": {"LC": 500}}},
-        "digits-argmax": {"hx8k": {"cells": {"LC": 150}, "link_cells": {"LC": 450}}},
+        "softmax-int8": {
+            "hx8k": {"profile": "fast", "cells": {"LC": 900}, "fmax_mhz": 100.0, "link_cells": {"LC": 500}}
+        },
+        "digits-argmax": {"hx8k": {"profile": "fast", "cells": {"LC": 150}, "link_cells": {"LC": 450}}},
     }
     monkeypatch.setattr(capacity, "recorded", lambda: measured)
     row = board("icestick")
     with pytest.raises(UserError, match=r"needs about 1400 logic cells, iCE40 HX1K has 1280, 120 are missing"):
-        check_fit(preset("softmax-int8"), row)
-    check_fit(preset("softmax-int8"), row, link=False)
+        check_fit(on_board("softmax-int8", row), row)
+    check_fit(on_board("softmax-int8", row), row, link=False)
     assert "softmax-int8" not in fitting_presets(row)
     assert "digits-argmax" in fitting_presets(row)
     assert "softmax-int8" in fitting_presets(board("hx8k-evn"))
@@ -163,7 +171,11 @@ def test_a_part_that_is_not_measured_is_judged_by_half_of_an_ecp5(monkeypatch):
     assert not row.measured
     for cells, listed, refused in ((0.9 * 8640, True, False), (2 * 8640, False, False), (2 * 8640 + 2, False, True)):
         cells = int(cells)
-        measured = {"softmax-int8": {"ecp5-25k": {"cells": {"COMB": cells - 400}, "link_cells": {"COMB": 400}}}}
+        measured = {
+            "softmax-int8": {
+                "ecp5-25k": {"profile": "fastest", "cells": {"COMB": cells - 400}, "link_cells": {"COMB": 400}}
+            }
+        }
         monkeypatch.setattr(capacity, "recorded", lambda measured=measured: measured)
         assert ("softmax-int8" in fitting_presets(row)) is listed
         if refused:
@@ -178,7 +190,7 @@ def test_a_part_that_is_not_measured_is_judged_by_half_of_an_ecp5(monkeypatch):
     [
         ("softmax-int8", {}, r"needs about \d+ logic cells", "--preset softmax-int8-small"),
         # Not measured with this length, but at least as wide as a measured one.
-        ("softmax-int8", {"max_length": 30}, r"needs about \d+ logic cells", "--preset softmax-int8-small"),
+        ("softmax-int8", {"max_length": 30}, r"needs (about )?\d+ logic cells", "--preset softmax-int8-small"),
         ("softmax-int16", {}, r"needs about \d+ logic cells", "--preset softmax-int8-small"),
         ("log-softmax-int8", {}, r"needs about \d+ logic cells", "--preset digits-argmax"),
     ],
@@ -186,7 +198,8 @@ def test_a_part_that_is_not_measured_is_judged_by_half_of_an_ecp5(monkeypatch):
 def test_a_profile_or_normaliser_that_the_part_cannot_hold_is_refused_with_the_nearest_that_fits(
     name, changes, needed, nearest, tmp_path
 ):
-    row, config = board("icestick"), preset(name).replace(**changes)
+    row = board("icestick")
+    config = on_board(name, row).replace(**changes)
     with pytest.raises(UserError, match=rf"^this configuration on icestick: {needed}.*; for example {nearest}$"):
         build(config, row, tmp_path / "out")
     assert not (tmp_path / "out").exists()
