@@ -21,7 +21,6 @@ HEADS: dict[str, type[HeadInterface]] = {
     "softmax": Softmax,
     "log_softmax": LogSoftmax,
     "cross_entropy": CrossEntropy,
-    "log_sum_exp": LogSumExp,
     "exponential": Unnormalised,
     "sigmoid": Sigmoid,
     "sample": GumbelSample,
@@ -29,5 +28,6 @@ HEADS: dict[str, type[HeadInterface]] = {
     "top_k": TopK,
     "softmax_top_k": SoftmaxTopK,
     "cdf": Cdf,
+    "log_sum_exp": LogSumExp,
 }
 """Mode → its component."""

@@ -25,6 +25,9 @@ TESTED_ELSEWHERE = {
     "normalisers/power_of_two": "normalisers/test_normalisers",
     "normalisers/reciprocal": "normalisers/test_normalisers",
     "modes/interface": "modes/test_head",
+    "modes/vector_logarithm": "modes/test_cross_entropy",
+    "numbers/state_merge": "stages/test_state_merge",
+    "streams/probes": "sim/proofs/test_stores",
     "options/no_winner": "options/test_output_streams",
     "options/vector_flags": "options/test_mean_probabilities",
 }

