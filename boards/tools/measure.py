@@ -386,26 +386,33 @@ def _measure(
     """
     left = 1 + len(job.seeds)
     packed = load_value(cache_directory() / f"{keys[0]}.json")
-    if packed is None:
+    placed = {seed: load_value(cache_directory() / f"{keys[1]}-{seed}.json") for seed in job.seeds}
+    if packed is None or (None in placed.values() and not Measurement(job.part.name, **packed).over):
         with temporary_folder() as directory:
             place = _Workplace(processes, job, keys[0], directory, events.put)
-            packed = _pack(place, _synthesise(place, job.verilog))
-            store_value(cache_directory() / f"{keys[0]}.json", packed)
-        events.put(1)
-        left -= 1
-    placed = {seed: load_value(cache_directory() / f"{keys[1]}-{seed}.json") for seed in job.seeds}
-    if None in placed.values() and not Measurement(job.part.name, **packed).over:
-        with temporary_folder() as directory:
-            place = _Workplace(processes, job, keys[1], directory, events.put)
-            netlist = _synthesise(place, job.placed or job.verilog)
-            # The registers at the ports may be what no longer fits.
-            wrapped = _pack(place, netlist) if job.placed else packed
-            if not Measurement(job.part.name, wrapped["cells"], wrapped["available"]).over:
-                for seed in (seed for seed, stored in placed.items() if stored is None):
-                    placed[seed] = stored = _place(place, seed)
-                    store_value(cache_directory() / f"{keys[1]}-{seed}.json", stored)
-                    events.put(1)
-                    left -= 1
+            synthesised = ""
+            if packed is None:
+                synthesised = job.verilog
+                packed = _pack(place, _synthesise(place, synthesised))
+                store_value(cache_directory() / f"{keys[0]}.json", packed)
+                events.put(1)
+                left -= 1
+            fits = not Measurement(job.part.name, packed["cells"], packed["available"]).over
+            missing = [seed for seed, stored in placed.items() if stored is None and fits]
+            text = job.placed or job.verilog
+            if missing and text != synthesised:
+                place = replace(place, key=keys[1])
+                netlist = _synthesise(place, text)
+                # The registers at the ports may be what no longer fits.
+                if job.placed:
+                    wrapped = _pack(place, netlist)
+                    if Measurement(job.part.name, wrapped["cells"], wrapped["available"]).over:
+                        missing = []
+            for seed in missing:
+                placed[seed] = stored = _place(place, seed)
+                store_value(cache_directory() / f"{keys[1]}-{seed}.json", stored)
+                events.put(1)
+                left -= 1
     events.put(left)  # steps that were in the cache, or that a head which does not fit does not need
     placements = tuple(_placement(seed, stored) for seed, stored in placed.items() if stored is not None)
     return Measurement(job.part.name, **packed, placements=placements)
