@@ -3,7 +3,7 @@
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.log_softmax import log_numerics
 from softstream.hw.plan.fields import Field, Output, substitute_score, vector_flags
-from softstream.hw.plan.modes.vector_logarithm import difference_row, vector_logarithm_plan
+from softstream.hw.plan.modes.vector_logarithm import vector_logarithm_plan
 from softstream.hw.plan.records import ModePlan, Plan
 
 __all__ = ["LOG_SUM_EXP"]
@@ -11,7 +11,7 @@ __all__ = ["LOG_SUM_EXP"]
 
 def _plan(config: Config) -> Plan:
     note = "the largest score is caught while its vector passes"
-    return vector_logarithm_plan(config, difference_row(config, "log_sum_exp", "the largest score", note))
+    return vector_logarithm_plan(config, "log_sum_exp", "the largest score", note)
 
 
 def _outputs(config: Config) -> tuple[Output, ...]:

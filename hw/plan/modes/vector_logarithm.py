@@ -15,7 +15,6 @@ from softstream.hw.plan.stage_cycles import QUEUE_LATENCY
 __all__ = [
     "VectorLogarithmSchedule",
     "choice_cycles",
-    "difference_row",
     "vector_logarithm_plan",
     "vector_logarithm_schedule",
 ]
@@ -49,37 +48,32 @@ def choice_cycles(config: Config) -> int:
     return max(levels, int(config.profile != "small"))
 
 
-def vector_logarithm_plan(config: Config, row: StagePlan) -> Plan:
-    """The plan of a head whose last stage is the difference, as `difference_row` begins it."""
+def vector_logarithm_plan(config: Config, name: str, element: str, note: str) -> Plan:
+    """The plan of a head whose last stage, of this name, is the difference ln Σ − x of the element that the words name."""
     numbers, cycles, times = log_numerics(config, signed=False), schedule(config), vector_logarithm_schedule(config)
     limits = log_bound(config)
+    stages = (
+        *sum_rows(config, numbers.widths, cycles, limits.accumulator, False),
+        log_sum_row(config, numbers, limits),
+        StagePlan(
+            name,
+            f"ln Σ − x of {element}, {positions_text(numbers)}; rounded half up",
+            f"UQ{config.score_width}.0, {QFormat(numbers.widths.sum_exponent_width, numbers.tables.working_fraction)}",
+            f"{numbers.format}",
+            times.lookup + QUEUE_LATENCY,
+            "1 vector/cycle",
+            numbers.tables.position_bits,
+            float(limits.rounding),
+            f"with the output queue; {note}",
+        ),
+    )
     return Plan(
         config=config,
-        stages=(
-            *sum_rows(config, numbers.widths, cycles, limits.accumulator, False),
-            log_sum_row(config, numbers, limits),
-            row,
-        ),
+        stages=stages,
         fixed_latency_cycles=times.vector - 1,
         best_latency_cycles=times.vector - 1,
         interval_terms=(Cycles(1), *serial_term(times.interval)),
         output_spacing=1,
         bound=limits,
         warnings=(),
-    )
-
-
-def difference_row(config: Config, name: str, element: str, note: str) -> StagePlan:
-    """The row of the difference ln Σ − x of the element that the words name."""
-    numbers, times = log_numerics(config, signed=False), vector_logarithm_schedule(config)
-    return StagePlan(
-        name,
-        f"ln Σ − x of {element}, {positions_text(numbers)}; rounded half up",
-        f"UQ{config.score_width}.0, {QFormat(numbers.widths.sum_exponent_width, numbers.tables.working_fraction)}",
-        f"{numbers.format}",
-        times.lookup + QUEUE_LATENCY,
-        "1 vector/cycle",
-        numbers.tables.position_bits,
-        float(log_bound(config).rounding),
-        f"with the output queue; {note}",
     )
