@@ -122,7 +122,7 @@ class ForkContract(Contract):
         input_law = self.law(m, "input_law", i.valid, i.ready, payload)
         self.assumptions.append(input_law.holds)
         waiting = input_law.stalled
-        taken: list[Value] = []
+        served_sinks: list[Value] = []
         for number in range(count):
             sink = getattr(self.component, f"o_{number}")
             before, served = Signal(name=f"before_{number}"), self.registers[f"served_{number}"]
@@ -130,7 +130,7 @@ class ForkContract(Contract):
             m.d.comb += [sink.ready.eq(self.free(1, f"taking_{number}")), takes.eq(sink.valid & sink.ready)]
             m.d.sync += before.eq((before | takes) & ~(i.valid & i.ready))
             law = self.law(m, f"law_{number}", sink.valid, sink.ready, Value.cast(sink.payload))
-            taken.append(before | takes)
+            served_sinks.append(before | takes)
             self.invariants[f"sink {number} was served"] = served == before
             self.invariants[f"sink {number} was served while the payload waits"] = ~before | waiting
             if self.component.ordered and number:
@@ -139,10 +139,14 @@ class ForkContract(Contract):
                 f"law of sink {number}": law.holds,
                 f"sink {number} takes a payload once": ~(takes & before),
                 f"sink {number} takes the payload of the input": ~takes | (Value.cast(sink.payload) == payload),
-                f"sink {number} takes no payload before sink 0": ~takes | taken[0] | int(not self.component.ordered),
+                f"sink {number} takes no payload before sink 0": ~takes
+                | served_sinks[0]
+                | int(not self.component.ordered),
             }
             self.covers[f"sink {number} takes a payload after another sink"] = takes & waiting
-        self.guarantees["the input moves when all have taken"] = (i.valid & i.ready) == (i.valid & reduce(and_, taken))
+        self.guarantees["the input moves when all have taken"] = (i.valid & i.ready) == (
+            i.valid & reduce(and_, served_sinks)
+        )
 
 
 class CreditContract(Contract):

@@ -37,9 +37,9 @@ def test_a_stage_takes_the_format_that_the_one_before_it_gives(config: Config) -
     # The store of Top-K changes tags into scores; a stage that takes positions subtracts the smallest code itself.
     for branch in (path.sums, path.out):
         for before, after in itertools.pairwise(branch):
-            given = re.findall(r"UQ-?\d+\.\d+|Q-?\d+\.\d+|tags", before.output_format)
-            taken = re.findall(r"UQ-?\d+\.\d+|Q-?\d+\.\d+|tags", after.input_format)
-            assert set(given) & set(taken) or after.name == "random_words", (before, after)
+            outgoing = re.findall(r"UQ-?\d+\.\d+|Q-?\d+\.\d+|tags", before.output_format)
+            incoming = re.findall(r"UQ-?\d+\.\d+|Q-?\d+\.\d+|tags", after.input_format)
+            assert set(outgoing) & set(incoming) or after.name == "random_words", (before, after)
     if path.sums:
         joined = path.out[path.join].input_format.rpartition(", ")[2]
         assert joined in (path.sums[-1].output_format.rpartition(" ")[2], "–")
