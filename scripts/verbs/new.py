@@ -12,7 +12,7 @@ from typing import Any
 import click
 import tomli_w
 
-from softstream.boards.tools.parts import PARTS
+from softstream.boards.tools.parts import PARTS, head_on
 from softstream.boards.tools.parts import part as find_part
 from softstream.hw.config.config import KEYS, SECTIONS, Config, Key
 from softstream.hw.config.presets import PRESETS
@@ -91,7 +91,7 @@ def candidates(answers: Answers) -> list[Candidate]:
     widest = max(PRESETS[name].score_width for name in NEEDS[need])
     rows, refusal = [], None
     for name in NEEDS[need]:
-        base, entry = PRESETS[name], recorded()["presets"][name].get(part.name)
+        base, entry = head_on(PRESETS[name], part), recorded()["presets"][name].get(part.name)
         if base.score_width < min(bits, widest) or entry is None or entry["fmax_mhz"] is None:
             continue
         keys: dict[str, Any] = {"score_width": bits, "max_length": length}
@@ -130,16 +130,16 @@ def _fits(need: str, bits: int, part: str) -> bool:
     )
 
 
-def new(given: Mapping[str, Any], choice: int | None, path: Path, console: Console) -> None:
+def new(fields: Mapping[str, Any], choice: int | None, path: Path, console: Console) -> None:
     """Asks what is open, offers the best configurations, and writes the chosen one.
 
-    `given`: the fields of `Answers`, None where nobody has answered. Raises `UserError` where a question is open and there is
+    `fields`: those of `Answers`, None where nobody has answered. Raises `UserError` where a question is open and there is
     no terminal, and where `path` exists.
     """
-    missing = [name for name, value in given.items() if value is None]
+    missing = [name for name, value in fields.items() if value is None]
     asking = bool(missing) and sys.stdin is not None and sys.stdin.isatty() and console.in_words
     if missing and not asking:
-        full = {name: _NEUTRAL[name] if value is None else value for name, value in given.items()}
+        full = {name: _NEUTRAL[name] if value is None else value for name, value in fields.items()}
         options = " ".join(f"--{name} {value}" for name, value in full.items())
         raise UserError(
             f"no terminal to ask on, and no answer to {', '.join(missing)}; for example softstream new {options}"
@@ -147,7 +147,7 @@ def new(given: Mapping[str, Any], choice: int | None, path: Path, console: Conso
     if path.exists():
         raise UserError(f"-o {path}: exists; give another name, for example -o {_free(path)}")
     check_file("-o", path)
-    answers = Answers(**{name: _answer(name) if value is None else value for name, value in given.items()})
+    answers = Answers(**{name: _answer(name) if value is None else value for name, value in fields.items()})
     rows = candidates(answers)
     if choice is not None and choice > len(rows):
         raise UserError(f"--choice {choice}: must be from 1 to {len(rows)}; for example --choice 1")
