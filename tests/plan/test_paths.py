@@ -37,6 +37,7 @@ HEADS = {
     "temperature-no-winner": small(temperature_bits=2, temperature_fraction=1, winner=False),
     "temperature-fast": small(temperature_bits=2, temperature_fraction=1, profile="fast"),
     "floor": small(probability_floor=0.01),
+    "floor-2": small(probability_floor=0.01, lanes=2),
     "floor-temperature": small(probability_floor=0.01, temperature_bits=2, temperature_fraction=1),
     "smoothing": small(smoothing=(1, 2, 1)),
     "zero-point": small(output_zero_point=-8),
@@ -87,6 +88,7 @@ def test_paths_of_each_kind_occur() -> None:
         _READY,
         PortPath("m_axis_best_tready", "s_axis_tready"),
         PortPath("s_axis_tlast", "s_axis_tready"),
+        PortPath("s_axis_tkeep", "s_axis_tready"),
     }
 
 

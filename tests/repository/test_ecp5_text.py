@@ -78,7 +78,8 @@ def test_the_blocks_do_what_the_portable_text_says(name: str, tmp_path: Path) ->
     said = icarus_run(f"`define SYNTHESIS\n{CELLS}{portable}{hard}{bench(PRESETS[name], 1200, 1)}", tmp_path, "bench")
     beats = re.fullmatch(r"(\d+) beats\n", said)
     assert beats is not None, said[:2000]
-    assert int(beats[1]) > 40
+    # A head with one beat per vector, a vector being 16 beats on average, gives the fewest: about 40.
+    assert int(beats[1]) > 30
 
 
 def test_the_comparison_sees_a_wrong_bit_of_a_table_and_a_missing_register(tmp_path: Path) -> None:
