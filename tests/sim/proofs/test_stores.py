@@ -52,19 +52,40 @@ def test_the_contract_of_every_component_of_the_presets_is_proved():
 OTHER_CELL = {"$and": "$or", "$or": "$and", "$eq": "$ne", "$ne": "$eq", "$xor": "$and", "$not": "$pos"}
 
 
+def module_of_component(text: str) -> range:
+    """Place of the component in the RTLIL of a harness."""
+    begin = re.search(r"^module \\softstream_proof\.head\.component$", text, re.MULTILINE).start()
+    return range(begin, text.index("\nend\n", begin))
+
+
+def gates_that_matter(module: str) -> list[re.Match]:
+    """The gates of a module from which a register, a memory or an output can be reached.
+
+    Amaranth writes every element of an array or of a `Cat` that is indexed, so that some gates drive a wire that nothing reads:
+    no statement can depend on them, whatever they compute.
+    """
+    cells = [*re.finditer(r"^  cell (\$\w+) .*?^  end$", module, re.MULTILINE | re.DOTALL)]
+    results = {cell: re.search(r"^    connect \\Y (\$\d+)$", cell[0], re.MULTILINE) for cell in cells}
+    private = {cell: result[1] for cell, result in results.items() if result}
+    readers = re.sub(r"^  wire .*$|^    connect \\Y .*$", "", module, flags=re.MULTILINE)
+    dead: set[re.Match] = set()
+    while True:
+        idle = {cell for cell in private.keys() - dead if not re.search(rf"(?<!\w)\{private[cell]}(?!\d)", readers)}
+        if not idle:
+            return [cell for cell in cells if cell not in dead and cell[1] in OTHER_CELL]
+        dead |= idle
+        for cell in idle:
+            readers = readers.replace(re.sub(r"^    connect \\Y .*$", "", cell[0], flags=re.MULTILINE), "")
+
+
 def with_one_cell_changed(text: str, number: int) -> str:
     """The RTLIL of a harness in which one gate of the component is another one; empty if it has fewer gates."""
-    begin = re.search(r"^module \\softstream_proof\.head\.component$", text, re.MULTILINE).start()
-    end = text.index("\nend\n", begin)
-    gates = [
-        hit
-        for hit in re.finditer(r"^  cell (\$\w+) ", text, re.MULTILINE)
-        if begin < hit.start() < end and hit[1] in OTHER_CELL
-    ]
+    place = module_of_component(text)
+    gates = gates_that_matter(text[place.start : place.stop])
     if number >= len(gates):
         return ""
     gate = gates[number]
-    return text[: gate.start(1)] + OTHER_CELL[gate[1]] + text[gate.end(1) :]
+    return text[: place.start + gate.start(1)] + OTHER_CELL[gate[1]] + text[place.start + gate.end(1) :]
 
 
 def refuted_with(component, number, monkeypatch) -> bool | None:
