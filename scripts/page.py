@@ -114,15 +114,17 @@ def raised(exponent: int) -> str:
     return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
+_LIGHT = """--paper: #fcfcfb; --card: #ffffff; --ink: #1b2026; --muted: #66707b; --line: #dfe3e7;
+  --argmax: #b4690e; --softmax: #1f63b5; --bound: #b3261e; --good: #1d7a46; --shade: #0003;"""
 _CSS = """
-:root { color-scheme: light dark; --paper: #fcfcfb; --card: #ffffff; --ink: #1b2026; --muted: #66707b; --line: #dfe3e7;
-  --argmax: #b4690e; --softmax: #1f63b5; --bound: #b3261e; --good: #1d7a46; --shade: #0003; }
+:root { color-scheme: light dark; LIGHT }
 @media (prefers-color-scheme: dark) { :root { --paper: #14171a; --card: #1b1f24; --ink: #e8eaed; --muted: #9aa4ae;
   --line: #323940; --argmax: #e5a04b; --softmax: #75aef0; --bound: #f28b82; --good: #6fcf97; --shade: #fff4; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
 main { max-width: 66rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
+main.broad { max-width: 86rem; }
 .kicker { color: var(--muted); margin: 0; font-size: .875rem; letter-spacing: .02em; }
 h1 { font-size: clamp(1.6rem, 5vw, 2.3rem); line-height: 1.2; margin: .2rem 0 1rem; letter-spacing: -.01em; }
 h2 { font-size: 1.25rem; margin: 3rem 0 .5rem; padding-top: 1rem; border-top: 1px solid var(--line); }
@@ -163,19 +165,40 @@ td:nth-child(n+2), thead th:nth-child(n+2) { text-align: right; white-space: now
   padding-right: 0; width: 7.5rem; }
 tbody th { font-weight: 400; }
 tbody th small { display: inline; }
-.wide table { font-size: .8rem; line-height: 1.4; }
-.wide td:first-child { white-space: nowrap; }
-.wide td:nth-child(n+2), .wide thead th:nth-child(n+2) { white-space: normal; width: auto; }
+.wide table { font-size: .8rem; line-height: 1.4; width: auto; min-width: min(100%, 24rem); }
+.wide tbody th, .wide td:first-child { white-space: nowrap; }
+.wide td:nth-child(n+2), .wide thead th:nth-child(n+2) { white-space: normal; width: auto; text-align: left;
+  padding: .42rem 0 .42rem 1.1rem; }
+.wide td.number, .wide thead th.number { text-align: right; }
+.wide tbody th, .wide thead th:first-child { position: sticky; left: 0; background: var(--paper); padding-right: .75rem; }
+.wide::before { content: "scroll sideways →"; position: sticky; left: 0; width: max-content; font-size: .8rem;
+  color: var(--muted); display: none; }
+@supports (animation-timeline: scroll()) {
+  /* The timeline runs only in a box that scrolls. */
+  .wide::before { display: block; visibility: hidden; height: 0; }
+  .wide { animation: hint linear both; animation-timeline: scroll(self inline); }
+  .wide::before { visibility: var(--more, hidden); height: var(--hint, 0); }
+  @keyframes hint { 0%, 98% { --more: visible; --hint: 1.4rem; } 100% { --more: hidden; --hint: 1.4rem; } }
+}
+:focus-visible { outline: 2px solid var(--softmax); outline-offset: 2px; }
+math { font-size: 1.15rem; color: var(--ink); }
+math[display="block"] { text-align: left; margin: .2rem 0 .5rem; overflow-x: auto; overflow-y: hidden; }
 .key { display: inline-block; width: .7em; height: .7em; border-radius: .15em; margin-right: .4em; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.25rem; margin: .75rem 0; }
 dt { color: var(--muted); }
 dd { margin: 0; overflow-wrap: anywhere; min-width: 0; }
 code { font: .9em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 .bad { color: var(--bound); font-weight: 600; }
+@media (max-width: 50rem) { .wide table { width: max-content; } .wide td { max-width: 15rem; }
+  .wide tbody th { white-space: normal; min-width: 6rem; max-width: 9.5rem; overflow-wrap: anywhere; } }
 @media (max-width: 34rem) { body { font-size: 15px; } main { padding-top: 1.5rem; }
   td:nth-child(n+2), thead th:nth-child(n+2) { width: auto; padding-left: .5rem; } dl { grid-template-columns: 1fr; gap: 0; }
   dd { margin-bottom: .4rem; } figure { padding: .75rem .6rem; } }
-@media print { main { max-width: none; } figure, .facts li { break-inside: avoid; } }
+@media print { @page { margin: 12mm; } :root { color-scheme: light; LIGHT }
+  body { font-size: 10pt; } main, .scroll { max-width: none; padding: 0; } h2, h3 { break-after: avoid; }
+  figure, .facts li, tr { break-inside: avoid; } .scroll { overflow: visible; background: none; } .wide::before { display: none; }
+  .wide table { font-size: 7pt; } .wide tbody th, .wide thead th:first-child { position: static; }
+  .wide td:nth-child(n+2), .wide thead th:nth-child(n+2) { padding-left: .5rem; } }
 """
 
 
@@ -198,35 +221,59 @@ def _pieces(text: str) -> str:
     return " ".join(f'<span class="word">{escape(piece)}</span>' for piece in pieces)
 
 
-def table(header: Sequence[str], body: Sequence[Sequence[str]], links: Mapping[str, str] | None = None) -> str:
-    """A table as HTML, wider than the text where necessary; on a narrow screen it scrolls, and a shadow says so.
+_NUMBER = re.compile(r"[≤+−-]?\d|N\b|⌈|max\(")
+"""The begin of a cell that is a number, or a number of cycles for N scores."""
 
-    A cell whose text is a key of `links` leads to the address there.
+
+def _is_numeric(cells: Sequence[str]) -> bool:
+    """Whether most cells of a column are numbers, so that they stand at the right."""
+    filled = [cell for cell in cells if cell not in ("", "–", "exact")]
+    return 2 * sum(_NUMBER.match(cell) is not None for cell in filled) > len(filled)
+
+
+def table(header: Sequence[str], body: Sequence[Sequence[str]], links: Mapping[str, str] | None = None) -> str:
+    """A table as HTML, wider than the text where necessary; numbers stand at the right, text at the left.
+
+    On a narrow screen the table scrolls, also by keyboard, and its first column stays; a shadow and a line below say so. A cell
+    whose text is a key of `links` leads to the address there.
     """
 
     def cell(text: str) -> str:
         address = (links or {}).get(text)
         return _pieces(text) if address is None else f'<a href="{escape(address)}">{_pieces(text)}</a>'
 
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in header)
-    lines = "".join("<tr>" + "".join(f"<td>{cell(text)}</td>" for text in row) + "</tr>" for row in body)
-    return f'<div class="scroll wide"><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'
+    columns = list(zip(*body, strict=True)) or [()] * len(header)
+    classes = ["", *(' class="number"' if _is_numeric(column) else "" for column in columns[1:])]
+    head = "".join(f'<th scope="col"{of}>{escape(text)}</th>' for text, of in zip(header, classes, strict=True))
+    lines = []
+    for first, *others in body:
+        cells = "".join(f"<td{of}>{cell(text)}</td>" for text, of in zip(others, classes[1:], strict=True))
+        lines.append(f'<tr><th scope="row">{cell(first)}</th>{cells}</tr>')
+    label = escape("Table: " + ", ".join(text for text in header if text))
+    return (
+        f'<div class="scroll wide" tabindex="0" role="region" aria-label="{label}"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    )
 
 
-def page(title: str, main: str) -> str:
-    """A page that opens from disk, without a network; `main` is HTML."""
+def page(title: str, main: str, *, broad: bool = False, script: str = "") -> str:
+    """A page that opens from disk, without a network; `main` is HTML, `script` is JavaScript that the page also does without.
+
+    `broad` gives a page of wide tables the width of the screen.
+    """
+    code = f"\n<script>{script}</script>" if script else ""
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(title)}</title>
-<style>{_CSS}</style>
+<style>{_CSS.replace("LIGHT", _LIGHT)}</style>
 </head>
 <body>
-<main>
+<main{' class="broad"' if broad else ""}>
 {main}
-</main>
+</main>{code}
 </body>
 </html>
 """

@@ -224,9 +224,8 @@ def throughput_plot(content: Content) -> str:
     return standalone(plot)
 
 
-def _draw_seeds(figure: "Figure", content: Content) -> None:
+def _draw_seeds(figure: "Figure", points: Sequence[tuple[str, str, Content, Content]]) -> None:
     axes = figure.subplots()
-    points = list(_placed(content))
     for place, (_, part, entry, placed) in enumerate(points):
         speeds = list(placed["fmax_mhz_by_seed"].values())
         axes.plot(
@@ -239,10 +238,31 @@ def _draw_seeds(figure: "Figure", content: Content) -> None:
         )
         axes.plot([placed["fmax_mhz"]["median"]] * 2, [place - 0.35, place + 0.35], color=INK, linewidth=1.1)
         axes.plot([PARTS[part].limit(placed["cells"]).mhz] * 2, [place - 0.5, place + 0.5], color=BOUND, linewidth=1.1)
-    axes.set_yticks(range(len(points)), [f"{name}, {part}" for name, part, _, _ in points], fontsize=8)
+    several = len({part for _, part, _, _ in points}) > 1
+    names = [f"{name}, {part}" if several else name for name, part, _, _ in points]
+    axes.set_yticks(range(len(points)), names, fontsize=8)
     axes.set_ylim(len(points) - 0.5, -0.5)
     axes.set_xlim(left=0)
     axes.set_xlabel("Fmax, MHz")
+
+
+def _seed_plots(content: Content) -> Iterator[str]:
+    """A plot for each family of parts, so that the two stand side by side."""
+    families: dict[str, list[tuple[str, str, Content, Content]]] = {}
+    for point in _placed(content):
+        families.setdefault(PARTS[point[1]].family, []).append(point)
+    for family, points in families.items():
+        parts = ", ".join(dict.fromkeys(part for _, part, _, _ in points))
+        yield captioned(
+            f"Fmax per placement seed: {parts}",
+            svg(
+                f"seeds-{family}",
+                f"Fmax per placement seed on {parts}",
+                0.9 + 0.2 * len(points),
+                partial(_draw_seeds, points=points),
+            ),
+            "The tick is the median, the red line the device limit of clock network and hard blocks; Fmax above it is margin.",
+        )
 
 
 def _draw_curve(figure: "Figure", curve: Content) -> None:
@@ -293,8 +313,10 @@ def _peer_rows() -> list[tuple[str, ...]]:
 
 def _sections(content: Content) -> Iterator[str]:
     seeds = ", ".join(map(str, content["seeds"]))
-    yield f"<p>Fmax is minimum / median / maximum over placement seeds {escape(seeds)}, out of context, with a "
-    "register behind each port.</p>"
+    yield (
+        f"<p>Fmax is minimum / median / maximum over placement seeds {escape(seeds)}, out of context, with a register behind "
+        "each port.</p>"
+    )
     yield table(COLUMNS, rows(content))
     plots = [
         captioned(
@@ -308,16 +330,6 @@ def _sections(content: Content) -> Iterator[str]:
             "ECP5, at the median Fmax or the limit of clock network and hard blocks, whichever is lower; grey: other blocks. "
             + _AREA_SENTENCE,
         ),
-        captioned(
-            "Fmax per placement seed",
-            svg(
-                "seeds",
-                "Fmax per placement seed",
-                0.9 + 0.24 * len(list(_placed(content))),
-                lambda figure: _draw_seeds(figure, content),
-            ),
-            "The tick is the median, the red line the device limit of clock network and hard blocks; Fmax above it is margin.",
-        ),
     ]
     for curve in content["curves"]:
         if "fmax_mhz" not in curve:  # the file is of a version that placed no curves
@@ -330,6 +342,7 @@ def _sections(content: Content) -> Iterator[str]:
             )
         )
     yield f'<div class="plots">{"".join(plots)}</div>'
+    yield f'<div class="plots">{"".join(_seed_plots(content))}</div>'
     yield "<h2>Critical paths</h2>"
     yield table(
         ("variant", "part", "seed", "ns", "of which logic", "stages", "lines"),
@@ -409,4 +422,4 @@ def render(content: Content) -> str:
 <h2>How it was measured</h2>
 <dl><dt>Tools</dt><dd>{escape(tools)}</dd><dt>Cycles</dt><dd>of the Verilog in {escape(simulated)}, equal to the plan</dd>
 <dt>softstream</dt><dd>{escape(content["softstream"])}</dd></dl>"""
-    return page("softstream: benchmark", main)
+    return page("softstream: benchmark", main, broad=True)

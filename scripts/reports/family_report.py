@@ -289,7 +289,8 @@ def _provenance(result: Family) -> Iterator[tuple[str, str]]:
     yield "In common", ", ".join(f"{key} = {getattr(configs[0], key)}" for key in common)
     for member in result.members:
         config, default = member.plan.config, type(result.config)()
-        changed = (f"{k} = {v}" for k, v in config.to_mapping().items() if k not in common and v != getattr(default, k))
+        own, usual = config.to_mapping(), default.to_mapping()
+        changed = (f"{key} = {value}" for key, value in own.items() if key not in common and value != usual[key])
         yield member.title, f"{', '.join(changed) or 'defaults'}; digest {config.digest[:12]}"
     yield "Cycles", f"from the plan, for vectors of {result.data.longest}"
     for part in result.parts:

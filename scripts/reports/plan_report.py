@@ -39,6 +39,7 @@ def _bars(label: str, rows: Sequence[tuple[str, int]], unit: str) -> str:
         )
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_LINE * len(rows)}" role="img" aria-label="{escape(label)}" font-size="12.5" '
+        f'style="max-width:{_WIDTH * 1.15:.0f}px" '
         f'xmlns="http://www.w3.org/2000/svg">{"".join(lines)}</svg>'
     )
 
@@ -94,7 +95,8 @@ def _keys(config: Config) -> Iterator[tuple[str, str, str]]:
     known = {key.name: key for key in KEYS}
     for name, value in config.relevant().items():
         key = known[name]
-        yield name, key.value_text(value), "" if value == key.default else key.default_text
+        text = key.value_text(value)
+        yield name, text, "" if text == key.default_text else key.default_text
 
 
 def render(config: Config, title: str) -> str:

@@ -232,7 +232,7 @@ def test_a_run_measures_writes_and_prints(tiny, tmp_path, capsys):
     content = json.loads((tmp_path / "out" / "bench.json").read_text(encoding="utf-8"))
     page = (tmp_path / "out" / "bench.html").read_text(encoding="utf-8")
     assert page == render(content)
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 3  # throughput, and the seeds of each family
     entry = content["variants"]["tiny"]
     derived = plan(TINY)
     assert entry["cycles"] == [
