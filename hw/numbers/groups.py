@@ -52,16 +52,28 @@ class Grouping:
         self._columns = starts[:, None] + np.arange(int(np.max(self.lengths, initial=1)))
         self._inside = self._columns < (starts + self.lengths)[:, None]
 
+    def _aligned(self, columns: int) -> bool:
+        """Whether groups of one size fill packets of so many columns, so that both arrays have the same elements in order."""
+        return self._columns.size == self._shape[0] * columns and bool(self._inside.all())
+
     def split(self, values: np.ndarray) -> np.ndarray:
         """Values of elements, [V, N], group by group, [R, S], 0 beyond each length."""
-        columns = np.minimum(self._columns, values.shape[1] - 1)
-        return np.where(self._inside, values[self.packet[:, None], columns], 0)
+        if self._aligned(values.shape[1]):
+            return values.reshape(self._columns.shape)
+        columns = np.minimum(self._columns, values.shape[1] - 1) + self.packet[:, None] * values.shape[1]
+        elements = values.ravel().take(columns)
+        return elements if self._inside.all() else np.where(self._inside, elements, 0)
 
     def join(self, values: np.ndarray, columns: int) -> np.ndarray:
         """Values of elements, [R, S], packet by packet, [V, N], 0 beyond each length."""
+        if self._aligned(columns):
+            return values.reshape(self._shape[0], columns)
         whole = np.zeros((self._shape[0], columns), dtype=values.dtype)
-        rows = np.broadcast_to(self.packet[:, None], self._columns.shape)
-        whole[rows[self._inside], self._columns[self._inside]] = values[self._inside]
+        cells = self._columns + self.packet[:, None] * columns
+        if self._inside.all():
+            whole.ravel()[cells.ravel()] = values.ravel()
+        else:
+            whole.ravel()[cells[self._inside]] = values[self._inside]
         return whole
 
     def join_groups(self, values: np.ndarray) -> np.ndarray:

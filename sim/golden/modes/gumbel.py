@@ -3,10 +3,12 @@
 The noise of every address is `GumbelTable.values` in `hw/numbers/gumbel.py`.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from softstream.hw.config.config import Config
-from softstream.hw.numbers.gumbel import FRACTION, MANTISSA, SEGMENTS, UPPER_OCTAVES, GumbelTable, gumbel_table
+from softstream.hw.numbers.gumbel import FRACTION, MANTISSA, UPPER_OCTAVES, GumbelTable, gumbel_table
 from softstream.hw.plan.ports import active_elements
 from softstream.sim.golden.modes.inverse_cdf import inverse_cdf
 from softstream.sim.golden.stages.frame import Block, unframe
@@ -18,14 +20,32 @@ __all__ = ["draw", "noise", "sample", "words_taken"]
 
 def noise(table: GumbelTable, words: np.ndarray) -> np.ndarray:
     """Words, int64, to Gumbel noise in units of the table, above the least: same shape, int64."""
-    fraction, rest = words & ((1 << FRACTION) - 1), words >> FRACTION
-    mantissa, rest = rest & (SEGMENTS - 1), rest >> MANTISSA
-    upper, rest = rest & 1, rest >> 1
+    offset_width = FRACTION + MANTISSA
+    sides = words >> offset_width
+    octave = _short_octaves(table.lower_octaves).take(sides & ((1 << _SHORT_WIDTH) - 1))
+    long = np.flatnonzero(octave < 0)
+    octave.flat[long] = _octave(table.lower_octaves, sides.flat[long])
+    return table.values.ravel().take((octave << offset_width) | (words & ((1 << offset_width) - 1)))
+
+
+_SHORT_WIDTH = 13
+"""Bits of {octave bits, side} that tell the octave of all words but one in 2^12."""
+
+
+def _octave(lower_octaves: int, sides: np.ndarray) -> np.ndarray:
+    """Octave of the table for {octave bits, side} of words, int64."""
+    upper, rest = sides & 1, sides >> 1
     # Zeros below the lowest one; 63 if the word has no one, more than any table has octaves.
     zeros = np.where(rest == 0, 63, np.frexp((rest & -rest).astype(np.float64))[1] - 1)
-    lower_octave = np.minimum(zeros, table.lower_octaves - 1)
-    upper_octave = np.minimum(zeros, UPPER_OCTAVES - 1) + table.lower_octaves
-    return table.values[np.where(upper == 1, upper_octave, lower_octave) * SEGMENTS + mantissa, fraction]
+    lower_octave = np.minimum(zeros, lower_octaves - 1)
+    return np.where(upper == 1, np.minimum(zeros, UPPER_OCTAVES - 1) + lower_octaves, lower_octave)
+
+
+@lru_cache(maxsize=8)
+def _short_octaves(lower_octaves: int) -> np.ndarray:
+    """Octave for the lowest bits of {octave bits, side}, −1 where the octave bits among them are all 0, int64."""
+    sides = np.arange(1 << _SHORT_WIDTH)
+    return np.where(sides >> 1, _octave(lower_octaves, sides), -1)
 
 
 def draw(
@@ -36,7 +56,10 @@ def draw(
     `stream` holds one word for each valid element, vector by vector, in the order of the elements.
     """
     perturbed = positions << table.shift
-    perturbed[valid] += noise(table, stream)
+    if valid.all():
+        perturbed += noise(table, stream).reshape(perturbed.shape)
+    else:
+        perturbed[valid] += noise(table, stream)
     index, _ = maximum(perturbed, valid)
     return index, np.take_along_axis(positions, index[:, None], axis=1)[:, 0]
 

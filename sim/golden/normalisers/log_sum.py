@@ -6,8 +6,7 @@ The entries of the tables are in `hw/numbers/natural_logarithm.py`.
 import numpy as np
 
 from softstream.hw.numbers.log_softmax import LogNumerics
-from softstream.sim.golden.stages.accumulate import accumulate
-from softstream.sim.golden.stages.exponential import exponential
+from softstream.sim.golden.stages.accumulate import sum_of_exponentials
 from softstream.sim.golden.stages.leading_one import normalise
 
 __all__ = ["log_sum", "vector_logarithm"]
@@ -25,7 +24,7 @@ def log_sum(numbers: LogNumerics, sum_exponent: np.ndarray, divisor: np.ndarray)
 def vector_logarithm(numbers: LogNumerics, positions: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """L of the vectors [V, N]; int64 [V]; undefined for a vector without a valid element."""
     widths = numbers.widths
-    reference, total = accumulate(widths, *exponential(widths, positions), valid)
+    reference, total = sum_of_exponentials(widths, positions, valid)
     # No result of a fully masked vector depends on the sum; 2^A, the least possible sum, stands for it.
     total = np.where(valid.any(axis=1), total, 1 << widths.accumulator_fraction)
     return log_sum(numbers, *normalise(widths, reference, total))

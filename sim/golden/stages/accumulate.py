@@ -3,8 +3,28 @@
 import numpy as np
 
 from softstream.hw.numbers.softmax import Numerics
+from softstream.sim.golden.stages.exponential import exponential
 
-__all__ = ["accumulate"]
+__all__ = ["accumulate", "sum_of_exponentials"]
+
+
+def sum_of_exponentials(widths: Numerics, positions: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(reference H [V], sum [V]) of the exponentials of positions [V, N], as `accumulate` has them.
+
+    An exact sum does not depend on the order of its terms. So each term is looked up whole, and a vector with more elements than
+    positions exist is a histogram times the terms.
+    """
+    if not widths.absolute:
+        return accumulate(widths, *exponential(widths, positions), valid)
+    exponent, significand = widths.tables.all_positions
+    terms, vectors, complete = significand << exponent, len(positions), valid.all()
+    if positions.shape[1] > len(terms):
+        cells = positions + np.arange(vectors)[:, None] * len(terms)
+        counts = np.bincount(cells.ravel() if complete else cells[valid], minlength=vectors * len(terms))
+        total = counts.reshape(vectors, len(terms)) @ terms
+    else:
+        total = (terms.take(positions) if complete else terms.take(positions) * valid).sum(axis=1)
+    return np.zeros(vectors, dtype=np.int64), total
 
 
 def accumulate(

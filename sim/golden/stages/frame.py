@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -23,7 +24,7 @@ class Block:
     words_before: int
     """Random words that all vectors before these used since reset."""
 
-    @property
+    @cached_property
     def taking_part(self) -> np.ndarray:
         """Which positions are elements that are not masked, bool [V, N]."""
         return self.valid & (self.sideband["mask"] == 0) if "mask" in self.sideband else self.valid
@@ -33,9 +34,11 @@ class Block:
         """The flag of fully masked vectors, bool [V], where the head has a mask."""
         return {"all_masked": np.logical_not(self.taking_part.any(axis=1))} if "mask" in self.sideband else {}
 
-    @property
+    @cached_property
     def valid(self) -> np.ndarray:
         """Which positions are elements, bool [V, N]."""
+        if self.lengths.min(initial=self.positions.shape[1]) == self.positions.shape[1]:
+            return np.ones(self.positions.shape, dtype=bool)
         return np.arange(self.positions.shape[1]) < self.lengths[:, None]
 
 
@@ -49,7 +52,7 @@ def frame(
     first max_length elements and is flagged.
     """
     overlong = lengths > config.max_length
-    positions = config.position(scores[:, : config.max_length].astype(np.int64))
+    positions = config.position(scores[:, : config.max_length].astype(np.int64, copy=False))
     if mask is not None:
         positions[mask[:, : config.max_length] != 0] = 0
     return positions, np.minimum(lengths, config.max_length), overlong

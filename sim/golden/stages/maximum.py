@@ -10,7 +10,8 @@ def maximum(positions: np.ndarray, valid: np.ndarray, *, last_wins: bool = False
 
     The index is 0 where nothing is valid.
     """
-    ranked = np.where(valid, positions, -1)
+    # Whole arrays of elements are the commonest case, and a selection costs several times the search.
+    ranked = positions if valid.all() else np.where(valid, positions, -1)
     index = ranked.argmax(axis=1)
     if last_wins:
         index = np.where(valid.any(axis=1), ranked.shape[1] - 1 - ranked[:, ::-1].argmax(axis=1), 0)

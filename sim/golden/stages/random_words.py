@@ -7,20 +7,27 @@ from softstream.hw.numbers.random_words import REGISTERS, WORD, initial_states
 __all__ = ["words"]
 
 _BLOCK_WORDS = 1 << 16
+_BYTES = WORD // 8
+assert WORD % 8 == 0
 
 
 def words(seed: int, count: int, start: int = 0) -> np.ndarray:
     """Words `start`, `start` + 1, … after reset, int64 [count]."""
-    states = [_state(n, k, state, WORD * start) for (n, k), state in zip(REGISTERS, initial_states(seed), strict=True)]
+    # Squared three times, the recurrence of the bits is that of the bytes, with the same n and k. So n bytes are the state, and
+    # a step adds bytes.
+    states = [
+        np.packbits(_sequence(n, k, _state(n, k, state, WORD * start), 8 * n), bitorder="little")
+        for (n, k), state in zip(REGISTERS, initial_states(seed), strict=True)
+    ]
     drawn = np.zeros(count, dtype="<i8")
     for first in range(0, count, _BLOCK_WORDS):
         block = drawn[first : first + _BLOCK_WORDS]
         sequences = [
-            _sequence(n, k, state, WORD * len(block) + n) for (n, k), state in zip(REGISTERS, states, strict=True)
+            _sequence(n, k, state, _BYTES * len(block) + n) for (n, k), state in zip(REGISTERS, states, strict=True)
         ]
-        states = [sequence[WORD * len(block) :] for sequence in sequences]
-        bits = np.bitwise_xor(*(sequence[: WORD * len(block)] for sequence in sequences)).reshape(len(block), WORD)
-        block.view(np.uint8).reshape(len(block), 8)[:, : WORD // 8] = np.packbits(bits, axis=1, bitorder="little")
+        states = [sequence[_BYTES * len(block) :] for sequence in sequences]
+        combined = np.bitwise_xor(*(sequence[: _BYTES * len(block)] for sequence in sequences))
+        block.view(np.uint8).reshape(len(block), 8)[:, :_BYTES] = combined.reshape(len(block), _BYTES)
     return drawn.astype(np.int64)
 
 
@@ -52,18 +59,18 @@ def _product(n: int, k: int, one: int, other: int) -> int:
 
 
 def _sequence(n: int, k: int, state: np.ndarray, count: int) -> np.ndarray:
-    """Bits s[0] … s[count − 1] of s[t + n] = s[t + k] + s[t]; `state` holds the first n.
+    """Bits s[0] … s[count − 1] of s[t + n] = s[t + k] + s[t]; `state` holds the first n. Or bytes, with an addition per bit.
 
     Squared modulo 2, the recurrence holds with twice n and twice k. So the longer the known part is, the more bits one step adds.
     """
-    bits = np.empty(max(count, n), dtype=np.uint8)
-    bits[:n] = state
+    items = np.empty(max(count, n), dtype=np.uint8)
+    items[:n] = state
     filled, times = n, 1
     while filled < count:
         while 2 * times * n <= filled:
             times *= 2
         size = min((n - k) * times, count - filled)
         one, other = filled - n * times, filled - (n - k) * times
-        bits[filled : filled + size] = bits[one : one + size] ^ bits[other : other + size]
+        np.bitwise_xor(items[one : one + size], items[other : other + size], out=items[filled : filled + size])
         filled += size
-    return bits[:count]
+    return items[:count]
