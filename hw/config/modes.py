@@ -75,6 +75,11 @@ class ModeTraits:
         return self.names_winner and self.per_element and not self.one_hot
 
     @property
+    def one_winner(self) -> bool:
+        """Whether a beat of the results names the winner of each vector."""
+        return self.names_winner and not (self.top_k or self.one_hot)
+
+    @property
     def has_codes(self) -> bool:
         """Whether the results contain numbers of `probability_width` fraction bits."""
         return self.probabilities or self.cumulative or self.logarithmic or self.exponentials

@@ -14,6 +14,7 @@ ENSEMBLE_SCALE = 0.0965
 PRESETS: dict[str, Config] = {
     "argmax-int8": Config(mode="argmax", profile="fast"),
     "argmax-int8-small": Config(mode="argmax", profile="small"),
+    "argmax-int8-margin": Config(mode="argmax", confidence="margin"),
     "softmax-int8": Config(),
     "softmax-int8-divider": Config(normaliser="divider"),
     "softmax-int8-log": Config(normaliser="logarithm", profile="fast"),

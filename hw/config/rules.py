@@ -177,6 +177,21 @@ def _selection_has_competitors(settings: Settings) -> Refusal | None:
     return None
 
 
+def _confidence_has_a_winner(settings: Settings) -> Refusal | None:
+    if settings.confidence == "none":
+        return None
+    for name, fits, reason, remedy, alternative in (
+        ("mode", settings.traits.one_winner, "no beat names one winner of a vector", "confidence = 'none'",
+         "mode = 'argmax'"),
+        ("winner", not settings.drops_winner, "it accompanies the winner", "winner = true", ""),
+        ("ensemble_mean", not settings.averages_probabilities, "a mean of probabilities has no score",
+         "ensemble_mean = 'logits'", ""),
+    ):  # fmt: skip
+        if not fits:
+            return Refusal(_given(settings, "confidence", name), reason, remedy, alternative)
+    return None
+
+
 # Lanes, groups, clip -----------------------------------------------------------------------------------------------------
 
 
@@ -589,6 +604,7 @@ RULES: tuple[Rule, ...] = (
     _stored_vector_has_a_memory,
     _scale_is_a_number,
     _selection_has_competitors,
+    _confidence_has_a_winner,
     _lanes_are_used,
     _groups_fit,
     _clip_leaves_scores_apart,

@@ -54,6 +54,11 @@ class Settings:
         "in that order", modes=lambda traits: traits.names_winner,
     )
 
+    confidence: Literal["none", "margin"] = declare(
+        "none", "head", "a confidence beside the winner, which needs no probability: the distance of its score from the second "
+        "best one of the vector (margin)", modes=lambda traits: traits.one_winner,
+    )
+
     score_width: int = declare(
         8, "scores", f"the width of a score code: at most {WIDEST_SCORE} bits, or {WIDEST_COMPARED} in argmax, hardmax and "
         "top_k, which compare scores only", unit="bits", values=Integers(2, WIDEST_COMPARED),
@@ -310,6 +315,11 @@ class Settings:
         return self.traits.shift_invariant and not self.clips and not power_of_two
 
     @property
+    def has_margin(self) -> bool:
+        """Whether the distance of the winner's score from the second best one accompanies the winner."""
+        return self.confidence == "margin"
+
+    @property
     def selects_smallest(self) -> bool:
         """Whether the smallest scores win."""
         return self.select == "smallest"
@@ -447,9 +457,9 @@ class Settings:
         """Whether a bit above a position tells that the element takes part when elements compete for the winner.
 
         A mask excludes elements. Where the last of equal scores wins, a lane without an element, whose position is 0, must
-        not win over a lower lane of the same position.
+        not win over a lower lane of the same position. A vector of one element has no second best score.
         """
-        return self.mask or (self.last_wins and self.lanes > 1)
+        return self.mask or self.has_margin or (self.last_wins and self.lanes > 1)
 
     @property
     def contender_width(self) -> int:

@@ -24,7 +24,7 @@ from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.numbers.two_pass import differences
 from softstream.hw.plan.modes.two_pass import two_pass_schedule
 from softstream.hw.stages.frame import code_of, position_of
-from softstream.hw.stages.maximum import replaces
+from softstream.hw.stages.maximum import margin_of, replaces
 from softstream.hw.streams.registers import UNCHECKED, delay, table
 
 __all__ = ["TwoPass"]
@@ -43,6 +43,7 @@ class _Passes:
         # Elements still to come in the third pass, less one.
         self.left = Signal(signed(config.index_width + 1), reset_less=True)
         self.best = Signal(config.contender_width, reset_less=True)
+        self.second = Signal(config.contender_width, reset_less=True)
         self.index = Signal(config.index_width, reset_less=True)
         self.total = Signal(widths.sum_width, reset_less=True)
         self.dropping = Signal()
@@ -77,6 +78,8 @@ class TwoPass(HeadInterface):
             # A masked element has position 0 and a low top bit, so that it never exceeds an unmasked one.
             mask = self.i.payload.mask
             contender = Cat(contender & ~mask.replicate(len(contender)), ~mask)
+        elif config.has_margin:
+            contender = Cat(contender, C(1, 1))
         accepted, ends = self._receive(m, passes, contender)
         exponential = self._exponential(m, passes, contender, accepted)
         self._advance(m, passes, exponential, accepted, ends)
@@ -102,6 +105,11 @@ class TwoPass(HeadInterface):
         larger = replaces(config, contender, ~best)
         with m.If(accepted & larger):
             m.d.sync += [best.eq(contender), passes.index.eq(passes.address)]
+        if config.has_margin:
+            second = passes.second
+            with m.If(accepted):
+                m.d.sync += second.eq(Mux(larger, best, Mux(contender > second, contender, second)))
+            m.d.comb += self.o_best.payload.margin.eq(margin_of(best, second))
         m.d.sync += self.o_best.valid.eq(ends | (self.o_best.valid & ~self.o_best.ready))
         m.d.comb += [
             self.o_best.payload.index.eq(passes.index),
@@ -116,12 +124,12 @@ class TwoPass(HeadInterface):
         """The exponential of the element at the address, `two_pass_schedule(config).lookup` cycles later."""
         config = self._config
         m.submodules.scores = scores = memory.Memory(
-            shape=unsigned(config.contender_width), depth=config.max_length, init=[], attrs=UNCHECKED
+            shape=unsigned(config.score_width + config.mask), depth=config.max_length, init=[], attrs=UNCHECKED
         )
         write, read = scores.write_port(), scores.read_port()
         m.d.comb += [
             write.addr.eq(passes.address),
-            write.data.eq(contender),
+            write.data.eq(contender[: config.score_width + config.mask]),
             write.en.eq(accepted),
             read.addr.eq(passes.address),
         ]
@@ -157,6 +165,8 @@ class TwoPass(HeadInterface):
         m.d.comb += clear.eq(~(busy | self.o.valid | self.o_best.valid))
         with m.If(clear):
             m.d.sync += [passes.best.eq(0), passes.index.eq(0), address.eq(0), left.eq(-1), total.eq(0)]
+            if self._config.has_margin:
+                m.d.sync += passes.second.eq(0)
         m.d.sync += [
             passes.receiving.eq(clear | (passes.receiving & ~ends)),
             passes.summing.eq(ends | reading),

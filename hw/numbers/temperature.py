@@ -32,6 +32,8 @@ def tempered(config: Config) -> Config:
         **_NO_SIDEBAND,
         # A product is a position times u, so the largest one wins in either case.
         select="largest",
+        # The winner is that of the scores before the product.
+        confidence="none",
         score_width=config.score_width + config.temperature_bits,
         score_signed=False,
         score_scale=config.score_scale * 2.0**-config.temperature_fraction,

@@ -191,7 +191,13 @@ def winner_output(config: Config, prefix: str, port: str) -> Output:
         ),
         Field("score", "best", config.score_width, "its score code", config.score_signed),
     )
-    flags = vector_flags(config, f"; index 0 and the {substitute_score(config)} stand for the winner")
+    if config.has_margin:
+        meaning = (
+            "its distance from the second best score, in code steps; the largest code where there is no second one"
+        )
+        fields += (Field("margin", "margins", config.score_width, meaning),)
+    substitutes = f"{'index 0, margin 0' if config.has_margin else 'index 0'} and the {substitute_score(config)}"
+    flags = vector_flags(config, f"; {substitutes} stand for the winner")
     return Output(prefix, port, fields, "vector", "winner", flags)
 
 

@@ -28,9 +28,9 @@ def frame_row(config: Config, cycles: int = 1) -> StagePlan:
 def maximum_row(config: Config, cycles: int) -> StagePlan:
     return StagePlan(
         "maximum",
-        f"{config.tie} index of the {config.select} score",
+        f"{config.tie} index of the {config.select} score{', its margin' if config.has_margin else ''}",
         f"UQ{config.score_width}.0",
-        f"{config.index_width}-bit index, {config.score_format}",
+        f"{config.index_width}-bit index, {config.score_format}{f', UQ{config.score_width}.0' if config.has_margin else ''}",
         cycles,
         each_cycle(config),
         note="exact, from the raw scores",

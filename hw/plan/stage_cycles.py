@@ -21,11 +21,13 @@ __all__ = [
     "direct_cycles",
     "even_segments",
     "lookup_cycles",
+    "margin_cycles",
     "maximum_latency",
     "memory_cycles",
     "normalise_digits",
     "normalise_levels",
     "round_cycles",
+    "second_cycles",
     "skewed",
     "window_sum",
 ]
@@ -118,12 +120,35 @@ def comparison(config: Config) -> tuple[int, ...]:
     return tuple(width * (j + 1) // count - width * j // count for j in range(count))
 
 
+def second_cycles(config: Config) -> int:
+    """From a beat to the contender for the second best score, in the skewed comparison: the highest digit of the largest score
+    that is not the best one so far.
+
+    Each level of the tree over the lanes compares the second best scores of two parts with each other, and the larger one with
+    the loser of the best ones, two cycles for the one cycle of the best ones. The last comparison is with the loser of the loop.
+    """
+    levels = ceil_log2(config.lanes)
+    return max(levels + 1, 2 * levels - 1) + 1 if levels else 1
+
+
+def margin_cycles(config: Config) -> int:
+    """By how many cycles the winner waits for its margin: until the second best score is known, and one for the difference.
+
+    Without the skewed comparison both scores are known in the same cycle.
+    """
+    if not (config.has_margin and skewed(config)):
+        return 0
+    return second_cycles(config) - ceil_log2(config.lanes) + 1
+
+
 def maximum_latency(config: Config) -> int:
     """From a vector's last framed beat to its winner.
 
-    One cycle for each level of the tree over the lanes, one for the loop, and one for each step of the skewed comparison.
+    One cycle for each level of the tree over the lanes, one for the loop, one for each step of the skewed comparison, and those
+    of the margin.
     """
-    return ceil_log2(config.lanes) + 1 + (len(comparison(config)) if skewed(config) else 0)
+    levels = ceil_log2(config.lanes)
+    return levels + 1 + (len(comparison(config)) if skewed(config) else 0) + margin_cycles(config)
 
 
 def normalise_digits(widths: Numerics) -> tuple[int, int, int]:

@@ -2,6 +2,10 @@
 
 A contender x replaces the largest one so far, m, if x > m, and with `tie = last` if x >= m and x takes part. Masked elements and
 lanes without an element have position 0, so without the second condition they would replace an element of position 0.
+
+The margin is the distance of the largest position from the largest one of the others. Every element but the winner loses one
+comparison: in the tree over the lanes, or in the loop. So the largest of all losers is the second best element. The bit above a
+position tells whether it exists.
 """
 
 from typing import Any
@@ -12,12 +16,12 @@ from amaranth.lib.wiring import In, Out
 
 from softstream.hw.config.config import Config
 from softstream.hw.formats import ceil_log2
-from softstream.hw.plan.stage_cycles import comparison, maximum_latency, skewed
+from softstream.hw.plan.stage_cycles import comparison, margin_cycles, maximum_latency, second_cycles, skewed
 from softstream.hw.stages.frame import code_of, masks, takes_part
 from softstream.hw.streams.layouts import each_lane, framed_layout, pulse, winner_layout
 from softstream.hw.streams.registers import delay
 
-__all__ = ["PairMaximum", "maximum_of", "Maximum", "SkewedMaximum", "contenders_layout", "replaces"]
+__all__ = ["PairMaximum", "maximum_of", "Maximum", "SkewedMaximum", "contenders_layout", "margin_of", "replaces"]
 
 
 def contenders_layout(config: Config, count: int) -> data.StructLayout:
@@ -32,6 +36,7 @@ def contenders_layout(config: Config, count: int) -> data.StructLayout:
         {
             **dict.fromkeys(each_lane("position", count), config.contender_width),
             **dict.fromkeys(each_lane("lane", count), lane_bits),
+            **(dict.fromkeys(each_lane("second", count), config.contender_width) if config.has_margin else {}),
             "index": config.beat_width,
             "first": 1,
             "last": 1,
@@ -58,6 +63,19 @@ def replaces(config: Config, contender: Value, rest: Value) -> Value:
     # One bit below brings a carry into the chain: x + rest + 1 carries exactly if x is not smaller.
     carry = contender[-1] if config.marks_participants else C(1, 1)
     return (Cat(carry, contender) + Cat(C(1, 1), rest))[-1]
+
+
+def margin_of(best: Value, second: Value) -> Value:
+    """best − second, of positions below the bit that tells whether the element exists.
+
+    The largest code where there is no second one, and 0 where there is none at all.
+    """
+    width = len(best) - 1
+    return Mux(second[-1], (best[:-1] - second[:-1])[:width], best[-1].replicate(width))
+
+
+def _larger(one: Value, other: Value) -> Value:
+    return Mux(one > other, one, other)
 
 
 class PairMaximum(wiring.Component):
@@ -104,6 +122,14 @@ class PairMaximum(wiring.Component):
                     after[position].eq(Mux(uppers[pair], positions[upper], positions[lower])),
                     after[lane].eq(Cat(*chosen, uppers[pair])),
                 ]
+            if self._config.has_margin:
+                seconds = [before[name] for name in each_lane("second", self._count) if lanes]
+                for pair, second in enumerate(each_lane("second", self._count // 2)):
+                    lower, upper = 2 * pair, 2 * pair + 1
+                    losers = positions[lower], positions[upper]
+                    if seconds:
+                        losers = _larger(losers[0], seconds[upper]), _larger(losers[1], seconds[lower])
+                    m.d.sync += after[second].eq(Mux(uppers[pair], *losers))
         return m
 
 
@@ -158,6 +184,15 @@ class Maximum(wiring.Component):
             ]
             with m.If(beats.valid & (element.first | larger)):
                 m.d.sync += [rest.eq(~contender), self.o.payload.index.eq(index)]
+        if config.has_margin:
+            second, other = Signal(config.contender_width), C(0, config.contender_width)
+            if config.lanes > 1:
+                other = element.second
+            best = Signal(config.contender_width)
+            m.d.comb += [best.eq(~rest), self.o.payload.margin.eq(margin_of(best, second))]
+            following = Mux(larger, _larger(best, other), _larger(second, contender))
+            with m.If(advance & beats.valid):
+                m.d.sync += second.eq(Mux(element.first, other, following))
         return m
 
 
@@ -186,6 +221,9 @@ class SkewedMaximum(wiring.Component):
     Two neighbouring lanes are compared in the same way, the lower lane in the place of m, and the larger bit goes on to
     the next level of the tree a cycle later: a level costs one cycle, not one per bit.
 
+    The loser of a comparison, the smaller number digit by digit, is known in the same cycles as the larger one. With a margin
+    the losers compete for the second place in the same manner, some cycles later (`second_cycles`).
+
     Ports: `i`, framed beats, and `o`, winners, both without back-pressure. Latency `maximum_latency(config)` cycles from the
     vector's last beat, one beat per cycle. The configuration is one whose comparison is `skewed`.
     """
@@ -207,6 +245,7 @@ class SkewedMaximum(wiring.Component):
             for name, position in zip(each_lane("position", config.lanes), contenders(config, beat), strict=True)
         ]
         lanes: list[list[Value]] = [[] for _ in contending]
+        seconds: list[list[Value]] = []
         for level in range(levels):
             pairs = list(zip(contending[::2], contending[1::2], strict=True))
             comparisons = [
@@ -215,31 +254,28 @@ class SkewedMaximum(wiring.Component):
                 )
                 for place, pair in enumerate(pairs)
             ]
-            contending = [[delay(m, bit, 1, "larger") for bit in larger] for larger, _ in comparisons]
+            if config.has_margin:
+                seconds = self._second_of_pairs(m, level, [smaller for _, _, smaller in comparisons], seconds)
+            contending = [[delay(m, bit, 1, "larger") for bit in larger] for larger, _, _ in comparisons]
             # The results of the levels below wait for the result of this one.
             earlier = [[delay(m, bit, 1, "lane") for bit in lane] for lane in lanes]
             lanes = [
                 [*(Mux(upper, b, a) for a, b in zip(earlier[2 * place], earlier[2 * place + 1], strict=True)), upper]
-                for place, (_, upper) in enumerate(comparisons)
+                for place, (_, upper, _) in enumerate(comparisons)
             ]
         valid = delay(m, self.i.valid, levels, "valid", reset=True)
         first = delay(m, beat.first, levels, "first")
-        # A digit that is compared by a carry is stored inverted, so that the carry chain begins with no inverter.
-        stored = [Signal(digit, name=f"best_bit{place}", reset_less=True) for place, digit in enumerate(digits)]
-        best = [~digit if len(digit) > 2 else digit for digit in stored]
         continues = valid & ~first
         if config.last_wins and config.marks_participants:
             continues &= _takes_part(config, contending[0])
-        following, replaced = _compare(
-            m, best, contending[0], "best", valid & first, continues, last_wins=config.last_wins
+        best, replaced, losing = _running_maximum(
+            m, "best", contending[0], valid & first, continues, last_wins=config.last_wins
         )
-        m.d.sync += [
-            digit.eq(~larger if len(digit) > 2 else larger) for digit, larger in zip(stored, following, strict=True)
-        ]
 
         # The index is counted anew, which is cheaper than a delay of the index. Reset means "behind a vector's last beat", so
         # the index needs no reset of its own.
-        cycles = maximum_latency(config)
+        later = margin_cycles(config)
+        cycles = maximum_latency(config) - later
         ends = delay(m, self.i.valid & beat.last, cycles - 2, "ends", reset=True)
         counted = delay(m, valid, cycles - 1 - levels, "counted", reset=True)
         at_last = Signal(init=1)
@@ -250,18 +286,87 @@ class SkewedMaximum(wiring.Component):
         winner_lane = Signal(len(lane), reset_less=True)
         with m.If(replaced):
             m.d.sync += [winner_index.eq(index), winner_lane.eq(lane)]
-        # The highest bit arrives first and waits for the others.
-        score = Cat(
-            reversed([delay(m, digit, len(digits) - place, f"score_bit{place}") for place, digit in enumerate(best)])
-        )
+        whole_index, score = Cat(winner_lane, winner_index), _joined(m, "score", best)
+        if config.has_margin:
+            second = self._second(m, losing, valid, first, seconds)
+            # The second best score is complete a cycle before the difference.
+            margin = Signal(config.score_width, reset_less=True)
+            m.d.sync += margin.eq(margin_of(delay(m, score, later - 1, "score_at_second"), second))
+            m.d.comb += self.o.payload.margin.eq(margin)
+            whole_index, score = delay(m, whole_index, later, "index_later"), delay(m, score, later, "score_later")
         m.d.comb += [
-            self.o.valid.eq(delay(m, ends, 2, "done", reset=True)),
-            self.o.payload.index.eq(Cat(winner_lane, winner_index)),
+            self.o.valid.eq(delay(m, ends, 2 + later, "done", reset=True)),
+            self.o.payload.index.eq(whole_index),
             self.o.payload.score.eq(code_of(config, score[: config.score_width])),
             self.o.payload.all_masked.eq(~score[-1]) if config.mask else [],
-            self.o.payload.overlong.eq(delay(m, beat.overlong, cycles, "overlong")),
+            self.o.payload.overlong.eq(delay(m, beat.overlong, cycles + later, "overlong")),
         ]
         return m
+
+    def _second_of_pairs(
+        self, m: Module, level: int, losers: list[list[Value]], seconds: list[list[Value]]
+    ) -> list[list[Value]]:
+        """The second best of each pair: in level 0 its loser, then the largest of its loser and of the second best of both.
+
+        The result is 1 cycle later in level 0, and 2 cycles later than `seconds` in any other, 2·level + 1 in all.
+        """
+        losing = [[delay(m, digit, 1, "loser") for digit in digits] for digits in losers]
+        if not seconds:
+            return losing
+        pairs = zip(seconds[::2], seconds[1::2], strict=True)
+        for place, pair in enumerate(pairs):
+            larger, _, _ = _compare(m, *pair, f"seconds{level}_{place}")
+            waiting = [delay(m, digit, level - 1, "loser_later") for digit in losing[place]]
+            larger, _, _ = _compare(
+                m, waiting, [delay(m, digit, 1, "second") for digit in larger], f"pair_second{level}_{place}"
+            )
+            losing[place] = [delay(m, digit, 1, "pair_second") for digit in larger]
+        return losing
+
+    def _second(self, m: Module, losing: list[Value], valid: Value, first: Value, seconds: list[list[Value]]) -> Value:
+        """The second best contender of a vector, from the losers of the loop and from those of the lanes.
+
+        It is complete `second_cycles` − levels cycles after the best one.
+        """
+        config, levels = self._config, ceil_log2(self._config.lanes)
+        # What the first beat of a vector replaces belongs to the vector before.
+        contending, begins = [], first
+        for place, digit in enumerate(losing):
+            contending.append(delay(m, digit & ~begins.replicate(len(digit)), 1, f"loser_bit{place}"))
+            begins = delay(m, begins, 1, "begins")
+        if levels:
+            start = second_cycles(config) - 1
+            waiting = [delay(m, digit, start - levels - 1, "loser_later") for digit in contending]
+            others = [delay(m, digit, start - (2 * levels - 1), "others_later") for digit in seconds[0]]
+            larger, _, _ = _compare(m, waiting, others, "losers")
+            contending = [delay(m, digit, 1, "contender") for digit in larger]
+        wait = second_cycles(config) - levels
+        valid, first = delay(m, valid, wait, "second_valid", reset=True), delay(m, first, wait, "second_first")
+        second, _, _ = _running_maximum(m, "second", contending, valid & first, valid & ~first)
+        return _joined(m, "second", second)
+
+
+def _running_maximum(
+    m: Module, name: str, contending: list[Value], begins: Value, continues: Value, *, last_wins: bool = False
+) -> tuple[list[Value], Value, list[Value]]:
+    """(digits of the largest contender so far; whether the last one replaced it; digits of the smaller one of both).
+
+    The first result is a register for each digit. A contender that neither `begins` nor `continues` changes nothing.
+    """
+    # A digit that is compared by a carry is stored inverted, so that the carry chain begins with no inverter.
+    stored = [Signal(len(digit), name=f"{name}_bit{place}", reset_less=True) for place, digit in enumerate(contending)]
+    best = [~digit if len(digit) > 2 else digit for digit in stored]
+    following, replaced, smaller = _compare(m, best, contending, name, begins, continues, last_wins=last_wins)
+    m.d.sync += [
+        digit.eq(~larger if len(digit) > 2 else larger) for digit, larger in zip(stored, following, strict=True)
+    ]
+    return best, replaced, smaller
+
+
+def _joined(m: Module, name: str, digits: list[Value]) -> Value:
+    """The number of the digits: the highest one arrives first and waits for the others, and each for a cycle more."""
+    waiting = [delay(m, digit, len(digits) - place, f"{name}_bit{place}") for place, digit in enumerate(digits)]
+    return Cat(reversed(waiting))
 
 
 def _code_of_complement(config: Config, rest: Value) -> Value:
@@ -290,28 +395,32 @@ def _compare(
     equal: Value | int = 1,
     *,
     last_wins: bool = False,
-) -> tuple[list[Value], Value]:
+) -> tuple[list[Value], Value, list[Value]]:
     """Digits of the larger of two numbers, the highest first and each a cycle after the one above it.
 
     The second result tells, a cycle after the last digit, whether `upper` was the larger one, or with `last_wins` not the
-    smaller one. `greater` and `equal` state the relation before the first digit.
+    smaller one. The third one holds the digits of the other number. `greater` and `equal` state the relation before the first
+    digit.
     """
     larger: list[Value] = []
+    smaller: list[Value] = []
     exceeds, same = Value.cast(greater), Value.cast(equal)
     for place, (low, high) in enumerate(zip(lower, upper, strict=True)):
         if len(low) == 1:
             # Gates instead of a multiplexer, from which synthesis would make an enable for each bit, slower than the bit itself.
             larger.append((low & ~exceeds) | (high & (exceeds | same)))
+            smaller.append((low & exceeds) | (high & ~exceeds & (low | ~same)))
             exceeds, same = exceeds | (same & high & ~low), same & ~(high ^ low)
         else:
             exceeds = exceeds | (same & _above(high, low))
             larger.append(Mux(exceeds, high, low))
+            smaller.append(Mux(exceeds, low, high))
             same = same & (high == low)
         if last_wins and place == len(lower) - 1:
             exceeds = exceeds | same
         exceeds = delay(m, exceeds, 1, f"{name}_greater{place}")
         same = delay(m, same, 1, f"{name}_equal{place}")
-    return larger, exceeds
+    return larger, exceeds, smaller
 
 
 def _above(high: Value, low: Value) -> Value:

@@ -15,6 +15,7 @@ __all__ = ["PURPOSES", "Facts", "cost_of", "facts", "presets"]
 PURPOSES = {
     "argmax-int8": "the class only, at the highest clock",
     "argmax-int8-small": "the class only, in the fewest cells",
+    "argmax-int8-margin": "the class, and by how much its score exceeds the second best one",
     "softmax-int8": "probabilities at a high clock and with a small error, from tables: the default",
     "softmax-int8-divider": "probabilities with the smallest error, by a divider and with few block RAMs",
     "softmax-int8-log": "probabilities from tables only, in fewer cells than with a divider",

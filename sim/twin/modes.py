@@ -22,6 +22,7 @@ from softstream.sim.twin.stages import (
     Vectors,
     insertion,
     leading_one,
+    margin,
     maximum,
     shifted_product,
     table,
@@ -41,9 +42,12 @@ class _Mode(nn.Module):
         self.config = config
 
     def winner(self, vectors: Vectors) -> Arrays:
-        """Index of the winner, and its code, [V]; the flag of fully masked vectors."""
+        """Index of the winner, its code, and its margin where the head has one, [V]; the flag of fully masked vectors."""
         index, position = maximum(vectors.positions, vectors.taking_part, last_wins=self.config.last_wins)
-        return {"argmax": index, "best": self.config.code(position), **vectors.flags}
+        arrays = {"argmax": index, "best": self.config.code(position), **vectors.flags}
+        if self.config.has_margin:
+            arrays["margins"] = margin(vectors.positions, vectors.taking_part, self.config.score_width)
+        return arrays
 
 
 class Argmax(_Mode):

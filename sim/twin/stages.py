@@ -194,6 +194,17 @@ def maximum(positions: Tensor, valid: Tensor, *, last_wins: bool = False) -> tup
     return index, positions.gather(1, index[:, None])[:, 0]
 
 
+def margin(positions: Tensor, valid: Tensor, width: int) -> Tensor:
+    """Distance [V] of the largest of positions [V, N] of `width` bits where valid from the largest one of the others.
+
+    It is the largest code where one element is valid, and 0 where none is.
+    """
+    ranked = nn.functional.pad(torch.where(valid, positions, -1), (1, 0), value=-1)
+    best, second = ranked.topk(2, dim=1).values.unbind(dim=1)
+    alone = torch.where(best >= 0, (1 << width) - 1, 0)
+    return torch.where(second >= 0, best - second, alone)
+
+
 def insertion(positions: Tensor, valid: Tensor, count: int, *, last_wins: bool = False) -> tuple[Tensor, Tensor]:
     """(indices [V, K], positions [V, K]) of the K largest where valid, in order, 0 beyond the number of elements."""
     ranked = torch.where(valid, positions, -1)

@@ -204,7 +204,9 @@ def test_values_of_numpy_are_converted() -> None:
 def test_the_constructor_names_the_nearest_key() -> None:
     with pytest.raises(UserError, match=r"unknown configuration key 'scale' \(did you mean 'score_scale'\?\)"):
         Config(scale=0.1)  # type: ignore[call-arg]
-    with pytest.raises(UserError, match=r"the keys of mode argmax are mode, max_length, select, tie, score_width, "):
+    with pytest.raises(
+        UserError, match=r"the keys of mode argmax are mode, max_length, select, tie, confidence, score_width, "
+    ):
         Config(mode="argmax", smothing=[1])  # type: ignore[call-arg]
     assert copy.deepcopy(Config()) == pickle.loads(pickle.dumps(Config())) == Config()
 
@@ -233,7 +235,7 @@ def test_files_with_oversized_values_are_refused(tmp_path: Path) -> None:
 
 def test_keys_that_matter() -> None:
     assert list(Config(mode="argmax", seed=7).relevant()) == [
-        *("mode", "max_length", "select", "tie", "score_width", "score_signed", "score_scale"),
+        *("mode", "max_length", "select", "tie", "confidence", "score_width", "score_signed", "score_scale"),
         *("score_zero_point", "mask", "groups", "ensemble", "profile", "lanes"),
     ]
     assert Config(mode="argmax", seed=7).without_effect() == {"seed": 7}

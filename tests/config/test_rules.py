@@ -44,6 +44,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "select": ("largest", "smallest"),
     "tie": ("first", "last"),
     "tkeep": (False, True),
+    "confidence": ("none", "margin"),
     "winner": (True, False),
     "padded_outputs": (False, True),
     "probability_format": ("UQ0", "UQ1"),

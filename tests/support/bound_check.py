@@ -51,6 +51,7 @@ OPTIONS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         {"temperature_bits": st.integers(1, 5), "temperature_fraction": st.integers(0, 5)}
     ),
     "floor": st.fixed_dictionaries({"probability_floor": st.sampled_from([1e-4, 0.004, 0.02])}),
+    "margin": st.just({"confidence": "margin"}),
     "exact sum": st.fixed_dictionaries(
         {
             "sum": st.just("exact"),
@@ -290,6 +291,7 @@ def complaints(config: Config, bound: float, answer: Answer) -> Iterator[str]:
     if not of_means:
         yield from equal("argmax", asked.winner)
         yield from equal("best", asked.best)
+        yield from equal("margins", asked.margin)
     if config.ensemble == 1 and not config.groups:
         yield from equal("overlong", asked.overlong)
     if config.ensemble > 1:

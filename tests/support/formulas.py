@@ -98,6 +98,13 @@ class Question:
             return len(self.members) * self.last_code
         return int(self.sums[self.winner])
 
+    @property
+    def margin(self) -> int:
+        """The distance of the winner's score from the second best one; the largest code where one element takes part."""
+        if len(self.ranking) == 1:
+            return (1 << self.config.score_width + (len(self.members) - 1).bit_length()) - 1
+        return abs(int(self.sums[self.ranking[0]] - self.sums[self.ranking[1]])) if self.ranking else 0
+
     @cached_property
     def ranking(self) -> list[int]:
         """Indices that take part, the winner first: by `select` the largest or the smallest score, by `tie` among equal scores
@@ -156,7 +163,9 @@ class Question:
         floor = self.floor
         if floor:
             return floor + (1 - floor * self.length) * result
-        least = np.longdouble(self.config.minimum_code) / (1 << self.config.probability_width)
+        # Only codes that sum to 2^P have a minimum.
+        exact = self.config.mode == "softmax" and self.config.sum == "exact"
+        least = np.longdouble(self.config.minimum_code if exact else 0) / (1 << self.config.probability_width)
         count = np.count_nonzero(self.taking_part)
         return np.where(self.taking_part, least + (1 - least * count) * result, 0)
 

@@ -69,8 +69,8 @@ def two_pass_plan(config: Config, limits: Bound) -> Plan:
             "1 element/cycle",
             table.bits,
             float(limits.exponential),
-            f"with a memory of the scores, {config.max_length * config.contender_width} bits",
-            config.max_length * config.contender_width,
+            f"with a memory of the scores, {config.max_length * (config.score_width + config.mask)} bits",
+            config.max_length * (config.score_width + config.mask),
         ),
         StagePlan(
             "two_pass",

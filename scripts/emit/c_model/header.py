@@ -10,7 +10,7 @@ from softstream.hw.numbers.composition import Composition, composition
 from softstream.hw.numbers.ensemble import sum_offset
 from softstream.hw.plan.derive import Plan
 from softstream.hw.plan.ports import Field, Output, byte_bits, outputs, result_outputs, sidebands
-from softstream.scripts.emit.c_model.modes import MODES, ModeCode, code_of, maximum, random_words
+from softstream.scripts.emit.c_model.modes import MODES, ModeCode, code_of, margin, maximum, random_words
 from softstream.scripts.emit.c_model.posts import POSTS, finish, finished_vector, shift
 from softstream.scripts.emit.c_model.sums import product
 from softstream.scripts.emit.c_model.text import filled
@@ -25,7 +25,7 @@ COVERED = frozenset({
     "probability_width", "probability_format", "integer_bits", "sampler", "seed", "mask", "groups",
     "temperature_bits", "temperature_fraction", "probability_floor", "smoothing", "smoothing_edges",
     "smoothing_passes", "ensemble", "ensemble_mean", "select", "tie", "output_levels", "output_zero_point",
-    "sum", "minimum_code"
+    "sum", "minimum_code", "confidence",
 })
 # fmt: on
 """Numeric keys that the C knows. A configuration that sets another one is refused, so that no model is silently wrong."""
@@ -323,7 +323,7 @@ def _head(config: Config, parts: Composition | None) -> list[str]:
     """The functions of the head, the last of them the one that a user calls."""
     inner = config.replace(groups=[]) if parts is None else parts.inner
     mode = MODES[inner.mode](inner)
-    functions = [maximum(config), mode.functions]
+    functions = [maximum(config), margin(config) if config.has_margin else "", mode.functions]
     if config.traits.random:
         functions.insert(0, random_words(inner))
     posts = []
@@ -359,6 +359,9 @@ def _winner(config: Config, parts: Composition | None) -> str:
         before = parts.argmax or parts.inner
     named = any(field.array == "argmax" for _, field in _owned(config))
     index = "\n    result->argmax = (@argmax_t)winner;" if named else ""
+    if config.has_margin:
+        largest = f"UINT64_C({(1 << before.score_width) - 1})"
+        index += f"\n    result->margins = (@margins_t)@margin(vectors, count, winner, {largest});"
     return filled(
         f"""
 {{

@@ -17,7 +17,7 @@ from softstream.scripts.emit.c_model.normalisers import NORMALISERS, rounded
 from softstream.scripts.emit.c_model.sums import exponential, summed
 from softstream.scripts.emit.c_model.text import filled, table
 
-__all__ = ["MODES", "ModeCode", "code_of", "maximum", "random_words"]
+__all__ = ["MODES", "ModeCode", "code_of", "margin", "maximum", "random_words"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,29 @@ static inline size_t @maximum(const @vector *vectors, size_t count)
         which="last" if config.last_wins else "first",
         above=">=" if config.last_wins else ">",
     )
+
+
+def margin(config: Config) -> str:
+    """The distance of the winner's score from the second best one."""
+    return filled("""
+/* The distance of the winner's position from the largest one of the others, `alone` without others, 0 without a winner. */
+static inline uint64_t @margin(const @vector *vectors, size_t count, size_t winner, uint64_t alone)
+{
+    size_t i;
+    uint64_t second = 0u;
+    bool any = false;
+    for (i = 0u; i < count; i++) {
+        if (i != winner && @takes_part(vectors, i)) {
+            any = true;
+            second = @score(vectors, i) > second ? @score(vectors, i) : second;
+        }
+    }
+    if (any) {
+        return @score(vectors, winner) - second;
+    }
+    return @takes_part(vectors, winner) ? alone : 0u;
+}
+""")
 
 
 def _argmax(config: Config) -> ModeCode:

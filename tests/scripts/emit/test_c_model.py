@@ -84,6 +84,8 @@ OTHERS = {
     "levels-mean": Config(
         ensemble=2, ensemble_mean="probabilities", tie="last", output_levels=255, output_zero_point=7, max_length=9
     ),
+    "margin": Config(mode="argmax", mask=True, confidence="margin", max_length=9, tie="last"),
+    "margin-of-ensemble": Config(confidence="margin", ensemble=3, select="smallest", max_length=9),
     "wide-argmax": Config(mode="argmax", score_width=24, max_length=9),
     "wide-top-k": Config(mode="top_k", score_width=32, max_length=9),
     "no-winner-padded": Config(winner=False, padded_outputs=True, probability_width=18, max_length=9),
