@@ -7,6 +7,7 @@ import dataclasses
 import difflib
 import math
 import numbers
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args, get_origin
@@ -158,10 +159,11 @@ class Integers:
 
 @dataclass(frozen=True)
 class Floats:
-    """A finite number above 0; or, of a share, from 0 to below 1."""
+    """A finite number above 0, at most `most`; or, of a share, from 0 to below 1."""
 
     range_text: str = "> 0"
     share: bool = False
+    most: float = sys.float_info.max
     hint: str = ""
     type_text: str = "number"
 
@@ -172,9 +174,11 @@ class Floats:
                 number = float(value)
             except OverflowError:
                 number = math.inf
-        if 0 <= number < 1 if self.share else 0 < number < math.inf:
+        if 0 <= number < 1 if self.share else 0 < number <= self.most:
             return number
         rule = "a number from 0 to below 1" if self.share else "a finite number above 0"
+        if self.most < sys.float_info.max:
+            rule = f"a number above 0, at most {self.most:g}"
         raise UserError(f"{key.name} = {quoted(value)}: must be {rule}; for example {key.default}{self.hint}")
 
 

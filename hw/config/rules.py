@@ -8,8 +8,9 @@ What only a table or a bound can tell is left to the numbers.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 from softstream.hw.config.keys import quoted
 from softstream.hw.config.limits import (
@@ -17,6 +18,7 @@ from softstream.hw.config.limits import (
     DIRECT_WIDTH,
     EXACT_DIVISIONS,
     FINEST_SAMPLING,
+    LARGEST_LIST,
     LOGARITHM_LIMIT,
     NATURAL_RANGE,
     NATURAL_STEP,
@@ -546,11 +548,74 @@ def _logarithm_has_a_table(settings: Settings) -> Refusal | None:
     return None
 
 
+def _ranked_draw_fits(settings: Settings) -> Refusal | None:
+    if not settings.traits.random:
+        return None
+    bounds = [name for name, off in (("draw_top_p", 1.0), ("draw_min_p", 0.0)) if getattr(settings, name) != off]
+    if not settings.draw_top_k:
+        if not bounds:
+            return None
+        return Refusal(
+            _given(settings, bounds[0], "draw_top_k"),
+            "the set is a part of the ordered list of the K best, and there is none",
+            "draw_top_k = 16",
+            f"{bounds[0]} = {1.0 if bounds[0] == 'draw_top_p' else 0.0}",
+        )
+    if settings.inverse_cdf:
+        return Refusal(
+            _given(settings, "draw_top_k", "sampler"),
+            "the elements leave the list with noise, and their running sum is not formed",
+            "sampler = 'gumbel'",
+        )
+    if settings.groups:
+        return Refusal(
+            f"draw_top_k = {settings.draw_top_k} with groups = {list(settings.groups)}",
+            "the K best elements are those of a packet",
+            "groups = []",
+        )
+    if settings.ranked_length > LARGEST_LIST:
+        return Refusal(
+            _given(settings, "draw_top_k", bounds[0]),
+            f"one element more tells whether the set is truncated, and a list holds at most {LARGEST_LIST}",
+            f"draw_top_k = {LARGEST_LIST - 1}",
+        )
+    if settings.draws_share and settings.normaliser == "none":
+        return Refusal(
+            _given(settings, "draw_top_p", "normaliser"),
+            "probabilities are added up, not multiples of them",
+            "normaliser = 'auto'",
+        )
+    return _list_fits(settings) if settings.draws_share else None
+
+
+def _list_fits(settings: Settings) -> Refusal | None:
+    """The rules of the Top-K softmax, on the scores that it takes."""
+    scores = {
+        "score_width": settings.inner_width,
+        "score_scale": settings.inner_scale_with(settings.score_scale) * settings.temperature,
+        "score_zero_point": 0,
+        "temperature_bits": 0,
+        "ensemble": 1,
+    }
+    values = {name: getattr(settings, name) for name in Settings.__dataclass_fields__}
+    ranked = Settings(**_plain_values({**values, **settings.ranked_keys(), **scores}))
+    refusal = next((refusal for rule in RULES if (refusal := rule(ranked)) is not None), None)
+    if refusal is None:
+        return None
+    share = _given(settings, "draw_top_p")
+    return replace(refusal, given=refusal.given.replace(f"mode = {quoted(ranked.mode)}", share))
+
+
+def _plain_values(values: dict[str, Any]) -> dict[str, Any]:
+    """The values as the constructor takes them: lists in the place of tuples."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
 def _draws_fit(settings: Settings) -> Refusal | None:
     if not settings.traits.random:
         return None
     if not settings.inverse_cdf:
-        if settings.lanes == 1:
+        if settings.lanes == 1 or settings.ranked_draw:
             return None
         return Refusal(
             _given(settings, "lanes", "mode"),
@@ -613,6 +678,7 @@ RULES: tuple[Rule, ...] = (
     _floor_sees_no_mask,
     _temperature_bits_fit,
     _two_pass_fits,
+    _ranked_draw_fits,
     _draws_fit,
     _ensemble_fits,
     _post_stages_have_probabilities,

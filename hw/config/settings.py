@@ -90,7 +90,8 @@ class Settings:
         "multiplier, a difference of logarithms (tables only), or none (exponentials over a power of two); auto: the "
         f"logarithm where its tables fit, with P + guard_bits ≤ {LOGARITHM_LIMIT} and scores of at most {DIRECT_WIDTH} bits, "
         "else the divider",
-        modes=lambda traits: traits.normalised,
+        modes=lambda traits: traits.normalised or traits.random,
+        options=lambda settings: settings.traits.normalised or settings.draws_share,
     )
     accumulator: Literal["auto", "absolute", "two_windows", "reference", "two_pass"] = declare(
         "auto", "softmax", "the sum: exact (absolute); where the range of the scores is too wide for an exact sum, in the two "
@@ -115,7 +116,7 @@ class Settings:
     probability_width: int = declare(
         8, "output", "P, the fraction bits of a probability code", unit="bits", values=Integers(2, 24),
         modes=lambda traits: traits.has_codes or traits.random,
-        options=lambda settings: settings.traits.has_codes or settings.inverse_cdf,
+        options=lambda settings: settings.traits.has_codes or settings.inverse_cdf or settings.draws_share,
     )
     probability_format: Literal["UQ0", "UQ1"] = declare(
         "UQ0", "output", "UQ0.P saturates 1.0 to 1 − 2^−P; UQ1.P holds 1.0 exactly",
@@ -149,6 +150,18 @@ class Settings:
         "gumbel", "sampling", "how a draw is made: the largest sum of score and noise, in one pass; or the first element "
         "with which the running sum of exponentials exceeds a random share of the whole, far closer to softmax",
         modes=lambda traits: traits.random,
+    )
+    draw_top_k: int = declare(
+        0, "sampling", "K of draws among the K best elements, whose list bounds draw_top_p and draw_min_p too; 0: among all",
+        unit="elements", values=Integers(0, LARGEST_LIST), modes=lambda traits: traits.random,
+    )
+    draw_top_p: float = declare(
+        1.0, "sampling", "p of draws among the fewest of the best elements whose probabilities sum to p or more; 1: no bound",
+        values=Floats("> 0, at most 1", most=1.0), modes=lambda traits: traits.random,
+    )
+    draw_min_p: float = declare(
+        0.0, "sampling", "draws are among the elements whose probability is at least this share of the best one's; 0: no bound",
+        values=Floats("≥ 0, below 1", share=True), modes=lambda traits: traits.random,
     )
     seed: int = declare(
         1, "sampling", "where the random sequence starts after reset", values=Integers(0, (1 << 32) - 1),
@@ -250,9 +263,42 @@ class Settings:
         return self.traits.random and self.sampler == "inverse_cdf"
 
     @property
+    def ranked_draw(self) -> bool:
+        """Whether a draw is among the first elements of the ordered list of the best."""
+        return self.traits.random and self.draw_top_k > 0
+
+    @property
+    def draws_share(self) -> bool:
+        """Whether the probabilities of the best elements bound the set that a draw is among."""
+        return self.ranked_draw and self.draw_top_p < 1
+
+    @property
+    def may_truncate(self) -> bool:
+        """Whether the set that a draw is among may reach beyond the list of the best."""
+        return (self.draws_share or self.draw_min_p > 0) and self.ranked_draw and self.draw_top_k < self.max_length
+
+    @property
+    def ranked_length(self) -> int:
+        """Elements in the list that a draw is among: K, and one more, which tells whether the set reaches beyond it."""
+        return self.draw_top_k + self.may_truncate
+
+    def ranked_keys(self) -> dict[str, Any]:
+        """The keys of the head that orders the best elements for a draw and computes their probabilities."""
+        draws = {"draw_top_k": 0, "draw_top_p": 1.0, "draw_min_p": 0.0}
+        codes = {
+            "probability_format": "UQ1",
+            "output_levels": 0,
+            "output_zero_point": 0,
+            "sum": "rounded",
+            "minimum_code": 0,
+        }
+        mode = "softmax_top_k" if self.draws_share else "top_k"
+        return {"mode": mode, "top_k": self.ranked_length, **draws, **codes, "winner": True, "padded_outputs": False}
+
+    @property
     def sums(self) -> bool:
         """Whether the head adds up exponentials."""
-        return self.traits.has_sum and (self.inverse_cdf or not self.traits.random)
+        return self.traits.has_sum and (self.inverse_cdf or self.draws_share or not self.traits.random)
 
     @property
     def two_pass(self) -> bool:

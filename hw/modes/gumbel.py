@@ -3,34 +3,48 @@
 from typing import Any
 
 from amaranth import C, Cat, Module, Mux, Signal, Value
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from softstream.hw.config.config import Config
 from softstream.hw.modes.interface import HeadInterface
-from softstream.hw.numbers.gumbel import FRACTION, MANTISSA, UPPER_OCTAVES, gumbel_table
+from softstream.hw.numbers.gumbel import FRACTION, MANTISSA, UPPER_OCTAVES, GumbelTable, gumbel_table
+from softstream.hw.plan.ports import outputs
 from softstream.hw.plan.stage_cycles import memory_cycles
 from softstream.hw.stages.frame import Frame, code_of
 from softstream.hw.stages.random_words import RandomWords
-from softstream.hw.streams.layouts import framed_layout, pulse, winner_layout
+from softstream.hw.streams.layouts import framed_layout, output_layout, pulse
 from softstream.hw.streams.registers import delay, table
 
-__all__ = ["GumbelSample"]
+__all__ = ["GumbelDraw", "GumbelSample"]
 
 
-class _Draw(wiring.Component):
-    """Framed elements to draws; rigid, under a clock enable. Latency `memory_cycles(config)` + 5 cycles."""
+class GumbelDraw(wiring.Component):
+    """The element with the largest sum of score and noise; rigid, under a clock enable.
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
-        super().__init__({"i": In(pulse(framed_layout(config))), "o": Out(pulse(winner_layout(config)))})
+    Ports: `i`, elements; `o`, one draw per vector with the flags that come with its last element; no back-pressure. The
+    elements are those of a frame, or with `ranked` those of the layout `ranked`: such an element comes with its index, and
+    takes a random word where `word` is set. An element with the bit `mask` takes no part. Latency `memory_cycles(config)` + 5
+    cycles, one element per cycle.
+    """
+
+    def __init__(self, config: Config, noise: GumbelTable, ranked: data.StructLayout | None = None) -> None:
+        self._config, self._noise, self._ranked = config, noise, ranked is not None
+        draw = output_layout(config, outputs(config)[0])
+        super().__init__({"i": In(pulse(ranked or framed_layout(config))), "o": Out(pulse(draw))})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config, noise = self._config, gumbel_table(self._config)
+        config, noise = self._config, self._noise
+        masked = config.mask or self._ranked
         memory = memory_cycles(config)
         m.submodules.random_words = random_words = RandomWords(config.seed)
-        m.d.comb += random_words.step.eq(self.i.valid & ~self.i.payload.mask if config.mask else self.i.valid)
+        takes_word: Value = self.i.valid
+        if self._ranked:
+            takes_word = self.i.valid & self.i.payload.word
+        elif config.mask:
+            takes_word = self.i.valid & ~self.i.payload.mask
+        m.d.comb += random_words.step.eq(takes_word)
 
         # The octave of the word, and with it the address {octave, mantissa}.
         word = delay(m, random_words.word, 1, "word")
@@ -52,9 +66,9 @@ class _Draw(wiring.Component):
         start = Signal(range(largest + 1), reset_less=True)
         rise = Signal(FRACTION + slope_width, reset_less=True)
         m.d.sync += [start.eq(Cat(C(0, noise.shift), position) + base), rise.eq(slope * fraction)]
-        perturbed = Signal(len(start) + config.mask, reset_less=True)
+        perturbed = Signal(len(start) + masked, reset_less=True)
         contender: Value = start + rise[FRACTION:]
-        if config.mask:
+        if masked:
             # A masked element is below all others, and equal to every other masked one.
             contender = Mux(delay(m, self.i.payload.mask, 3 + memory, "masked"), 0, Cat(contender[: len(start)], 1))
         m.d.sync += perturbed.eq(contender)
@@ -62,19 +76,28 @@ class _Draw(wiring.Component):
         # The first index of the largest sum. The register holds that sum's complement, so that a carry tells of a larger one.
         cycles = 4 + memory
         valid = delay(m, self.i.valid, cycles, "valid", reset=True)
-        first, last, overlong = (delay(m, self.i.payload[name], cycles, name) for name in ("first", "last", "overlong"))
+        # The comparison tells whether a vector is fully masked.
+        names = [flag.name for flag in outputs(config)[0].flags if flag.name != "all_masked"]
+        first, last, *flags = (delay(m, self.i.payload[name], cycles, name) for name in ("first", "last", *names))
         position = delay(m, position, 2, "position_later")
         rest = Signal.like(perturbed)
-        index = Signal(config.index_width, reset_less=True)  # of the next element
-        m.d.sync += [self.o.valid.eq(valid & last), self.o.payload.overlong.eq(overlong)]
+        m.d.sync += [
+            self.o.valid.eq(valid & last),
+            *(self.o.payload[name].eq(flag) for name, flag in zip(names, flags, strict=True)),
+        ]
         if config.mask:
             m.d.comb += self.o.payload.all_masked.eq(rest[-1])
+        following = Signal(config.index_width, reset_less=True, name="index")  # of the next element
+        index: Value = Mux(first, 0, following)
+        if self._ranked:
+            index = delay(m, self.i.payload.index, cycles, "index_later")
         with m.If(valid):
-            m.d.sync += index.eq(Mux(first, 1, index + 1))
+            if not self._ranked:
+                m.d.sync += following.eq(Mux(first, 1, following + 1))
             with m.If(first | (perturbed + rest)[-1]):
                 m.d.sync += [
                     rest.eq(~perturbed),
-                    self.o.payload.index.eq(Mux(first, 0, index)),
+                    self.o.payload.index.eq(index),
                     self.o.payload.score.eq(code_of(config, position)),
                 ]
         return m
@@ -104,5 +127,5 @@ class GumbelSample(HeadInterface):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
-        self._streamed(m, Frame(config, indexed=False), "draw", _Draw(config))
+        self._streamed(m, Frame(config, indexed=False), "draw", GumbelDraw(config, gumbel_table(config)))
         return m

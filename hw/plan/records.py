@@ -94,6 +94,9 @@ class Plan:
     ahead: int = 0
     """Output beats behind a vector's first that have to be worked out before it leaves, where it has as many; each is
     waited for longer where they come `output_spacing` cycles apart."""
+    ranks: int = 0
+    """Elements of an ordered list inside the head, of which the last one decides the output; they take the place of output beats
+    in `output_spacing` and `output_pause`. 0: no such list."""
     output_pause: int = 0
     """Cycles between the last output beat of a vector and the first of the next one, at the least, beyond that spacing."""
     distance: float | None = None
@@ -115,6 +118,9 @@ class Plan:
         """Cycles from a vector's first input beat to its first output beat."""
         wait = self.output_spacing - 1 if self.ahead else 0
         ahead = f" + {wait}min({beats_text(self.config)} − 1, {self.ahead})" if wait else ""
+        if self.ranks:
+            constant = self.fixed_latency_cycles - self.output_spacing
+            return self._formula(self.passes, constant, f"{self._ranks_text} ")
         return self._formula(self.passes, self.fixed_latency_cycles) + ahead
 
     @property
@@ -125,7 +131,7 @@ class Plan:
     @property
     def best_formula(self) -> str:
         """Cycles from a vector's first input beat to its winner."""
-        return self._formula(self.best_passes, self.best_latency_cycles)
+        return self.latency_formula if self.ranks else self._formula(self.best_passes, self.best_latency_cycles)
 
     @property
     def last_output_formula(self) -> str:
@@ -156,14 +162,14 @@ class Plan:
         """Cycles from a vector's first input beat to the next one's, back to back."""
         ranks = []
         # With one lane and a beat in every cycle, never more beats come out than came in.
-        if self.outputs[0].per == "rank" and (self.output_spacing > 1 or self.config.lanes > 1):
+        if (self.ranks or self.outputs[0].per == "rank") and (self.output_spacing > 1 or self.config.lanes > 1):
             ranks = [self._ranks_text + (f" + {self.output_pause}" if self.output_pause else "")]
         return self._largest_text(self.interval_terms, ranks)
 
     @property
     def _ranks_text(self) -> str:
         """Cycles of the output beats of the K largest."""
-        return f"{self.output_spacing if self.output_spacing > 1 else ''}min(N, {self.config.top_k})"
+        return f"{self.output_spacing if self.output_spacing > 1 else ''}min(N, {self.ranks or self.config.top_k})"
 
     def _largest_text(self, terms: tuple[Cycles, ...], more: list[str] | None = None) -> str:
         """The largest of several terms, in formulas."""
@@ -179,6 +185,8 @@ class Plan:
         length = int(length)  # a scalar of NumPy would wrap
         if self.vectors is not None:
             return self.vectors.first_output_cycle(self._of_group(length))
+        if self.ranks:
+            return self._unhindered(length) + self.output_spacing * (self._emitted(length) - 1)
         return self._unhindered(length) + (self.output_spacing - 1) * min(self.config.beats(length) - 1, self.ahead)
 
     def _unhindered(self, length: int) -> int:
@@ -190,11 +198,15 @@ class Plan:
         length = int(length)  # a scalar of NumPy would wrap
         if self.vectors is not None:
             return self.vectors._last_of(Grouping(self.config.groups, np.array([length])).lengths.tolist())
+        if self.ranks:
+            return self.first_output_cycle(length)
         last = length if self.searched else self._emitted(length)
         return self._unhindered(length) + self.output_spacing * (last - 1)
 
     def _emitted(self, length: int) -> int:
-        """Beats that come out for a vector."""
+        """Beats that come out for a vector, of its ordered list where a draw follows."""
+        if self.ranks:
+            return min(length, self.ranks)
         per = self.outputs[0].per
         return {"element": self.config.beats(length), "vector": 1, "rank": min(length, self.config.top_k)}[per]
 
@@ -219,6 +231,8 @@ class Plan:
         length = int(length)  # a scalar of NumPy would wrap
         if self.vectors is not None:
             return self.vectors.best_output_cycle(self._of_group(length))
+        if self.ranks:
+            return self.first_output_cycle(length)
         return self._lead_cycles(length) + self.best_passes * self.config.beats(length) + self.best_latency_cycles
 
     def interval_cycles(self, length: int) -> int:
@@ -307,7 +321,8 @@ class Plan:
         if self.bound_text:
             lines.append(f"error bound: {self.bound_text}")
         if self.distance is not None:
-            lines.append(f"law of a draw: within {self.distance:.3g} of softmax in total variation, for every vector")
+            law = "softmax over its set" if self.ranks else "softmax"
+            lines.append(f"law of a draw: within {self.distance:.3g} of {law} in total variation, for every vector")
         if self.config.normaliser_text:
             lines.append(self.config.normaliser_text)
         return [*lines, *(f"note: {warning}" for warning in self.warnings)]

@@ -5,12 +5,24 @@ from fractions import Fraction
 
 from softstream.hw.config.config import Config
 from softstream.hw.formats import QFormat
+from softstream.hw.numbers.gumbel import GumbelTable
+from softstream.hw.numbers.random_words import WORD
 from softstream.hw.numbers.softmax import Numerics
 from softstream.hw.plan.records import Cycles, Plan, StagePlan
 from softstream.hw.plan.schedule import Schedule
+from softstream.hw.plan.stage_cycles import memory_cycles
 from softstream.hw.plan.texts import clip_text, each_cycle, exponential_format, method_text, once
 
-__all__ = ["frame_row", "length_warnings", "maximum_row", "replay_row", "serial_term", "steady_plan", "sum_rows"]
+__all__ = [
+    "frame_row",
+    "length_warnings",
+    "maximum_row",
+    "noise_rows",
+    "replay_row",
+    "serial_term",
+    "steady_plan",
+    "sum_rows",
+]
 
 
 def frame_row(config: Config, cycles: int = 1) -> StagePlan:
@@ -35,6 +47,29 @@ def maximum_row(config: Config, cycles: int) -> StagePlan:
         each_cycle(config),
         note="exact, from the raw scores",
     )
+
+
+def noise_rows(config: Config, noise: GumbelTable) -> list[StagePlan]:
+    """The rows of a draw by Gumbel noise."""
+    each = each_cycle(config)
+    score = "−x" if config.selects_smallest else "x"
+    units = f"UQ{noise.noise_maximum.bit_length()}.0 in units of {noise.unit:.3g} nats"
+    return [
+        StagePlan(
+            "random_words", "a random word per element", "–", f"{WORD} bits", 1, each, note=f"seed {config.seed}"
+        ),
+        StagePlan(
+            "gumbel",
+            f"first index of the largest {score} − ln(−ln u), {len(noise.base)} segments of a straight line",
+            f"UQ{config.score_width}.0, {units}",
+            f"{config.index_width}-bit index, {config.score_format}",
+            4 + memory_cycles(config),
+            each,
+            noise.bits,
+            note=f"total variation from softmax at most {noise.bound:.2g}, for every vector; classes of a probability below "
+            f"{noise.smallest:.1g} come too rarely",
+        ),
+    ]
 
 
 def serial_term(interval: int) -> tuple[Cycles, ...]:

@@ -5,10 +5,24 @@ import numpy as np
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.gumbel import GumbelTable, gumbel_table
 from softstream.hw.numbers.inverse_cdf import cdf_law
+from softstream.hw.numbers.ranked_draw import ranked_draw
 from softstream.hw.numbers.temperature import tempered
 from softstream.sim.golden.modes.inverse_cdf import terms
+from softstream.sim.golden.modes.softmax_top_k import softmax_top_k
+from softstream.sim.golden.stages.draw_set import draw_set
+from softstream.sim.golden.stages.frame import Block
+from softstream.sim.golden.stages.insertion import insertion
 
-__all__ = ["draw_law", "law_slack", "sample_law", "share_law", "softmax_law", "total_variation"]
+__all__ = [
+    "draw_law",
+    "exact_set",
+    "law_slack",
+    "ranked_law",
+    "sample_law",
+    "share_law",
+    "softmax_law",
+    "total_variation",
+]
 
 
 def sample_law(table: GumbelTable, positions: np.ndarray) -> np.ndarray:
@@ -49,6 +63,38 @@ def share_law(terms: np.ndarray, share_bits: int) -> np.ndarray:
     return np.diff([0, *ends]).astype(np.float64) / 2.0**share_bits
 
 
+def ranked_law(config: Config, positions: np.ndarray) -> np.ndarray:
+    """P(index = i) of a draw among the best elements of one vector of positions [N], float64 [N]: 0 outside of its set."""
+    numbers = ranked_draw(config)
+    block = Block(positions[None], np.array([len(positions)]), {}, 0)
+    codes = None
+    if config.draws_share:
+        codes = softmax_top_k(numbers.ranked, block)["top_probabilities"]
+    order, ranked = insertion(block.positions, block.valid, config.ranked_length)
+    present = np.arange(config.ranked_length) < len(positions)
+    belongs, _ = draw_set(numbers, ranked, present[None], codes)
+    law = np.zeros(len(positions))
+    law[order[belongs]] = sample_law(numbers.noise, ranked[belongs])
+    return law
+
+
+def exact_set(config: Config, positions: np.ndarray, shift: float = 0.0) -> np.ndarray:
+    """Which of the positions [N] of one vector a draw is among, bool [N]: a sort of all of them and the exact probabilities.
+
+    `shift` is added to `draw_top_p`.
+    """
+    order = np.argsort(-positions, kind="stable")
+    probabilities = softmax_law(config.effective_scale, positions)[order]
+    before = np.concatenate([[0.0], np.cumsum(probabilities)[:-1]])
+    ranks = np.arange(len(positions))
+    inside = (ranks < config.draw_top_k) & (probabilities >= config.draw_min_p * probabilities[0])
+    if config.draws_share:
+        inside &= before < config.draw_top_p + shift
+    result = np.zeros(len(positions), dtype=bool)
+    result[order[inside | (ranks == 0)]] = True
+    return result
+
+
 def draw_law(config: Config, scores: np.ndarray, temperature: int = 0) -> np.ndarray:
     """The law of a configuration's draw from one vector of score codes [N], float64 [N].
 
@@ -57,6 +103,8 @@ def draw_law(config: Config, scores: np.ndarray, temperature: int = 0) -> np.nda
     positions = config.position(np.asarray(scores))
     if config.temperature_bits:
         config, positions = tempered(config), positions * int(temperature)
+    if config.ranked_draw:
+        return ranked_law(config, positions)
     if config.sampler == "inverse_cdf":
         law = cdf_law(config)
         return share_law(terms(law, positions, np.ones_like(positions, dtype=bool)), law.share_bits)

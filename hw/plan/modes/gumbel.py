@@ -4,15 +4,22 @@ from dataclasses import replace
 
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.gumbel import gumbel_table
-from softstream.hw.numbers.random_words import WORD
 from softstream.hw.plan.fields import Field, Output, substitute_score, vector_flags
 from softstream.hw.plan.modes.inverse_cdf import inverse_cdf_plan
+from softstream.hw.plan.modes.ranked_draw import ranked_draw_plan
 from softstream.hw.plan.records import ModePlan, Plan, StagePlan
-from softstream.hw.plan.rows import frame_row, steady_plan
+from softstream.hw.plan.rows import frame_row, noise_rows, steady_plan
 from softstream.hw.plan.stage_cycles import memory_cycles
-from softstream.hw.plan.texts import each_cycle
 
 __all__ = ["SAMPLE", "sample_latency"]
+
+TRUNCATED = Field(
+    "truncated",
+    "truncated",
+    1,
+    "the set of the draw has more elements than draw_top_k, and the draw is among the best of it",
+)
+"""The flag of a vector whose set reaches beyond the ordered list."""
 
 
 def sample_latency(config: Config) -> int:
@@ -24,30 +31,13 @@ def sample_latency(config: Config) -> int:
 
 
 def _plan(config: Config) -> Plan:
+    if config.ranked_draw:
+        return ranked_draw_plan(config)
     if config.inverse_cdf:
         return inverse_cdf_plan(config)
     noise = gumbel_table(config)
-    each, position = each_cycle(config), f"UQ{config.score_width}.0"
-    score = "−x" if config.selects_smallest else "x"
-    units = f"UQ{noise.noise_maximum.bit_length()}.0 in units of {noise.unit:.3g} nats"
-    winner = f"{config.index_width}-bit index, {config.score_format}"
-    rows = [
-        frame_row(config),
-        StagePlan(
-            "random_words", "a random word per element", "–", f"{WORD} bits", 1, each, note=f"seed {config.seed}"
-        ),
-        StagePlan(
-            "gumbel",
-            f"first index of the largest {score} − ln(−ln u), {len(noise.base)} segments of a straight line",
-            f"{position}, {units}",
-            winner,
-            4 + memory_cycles(config),
-            each,
-            noise.bits,
-            note=f"total variation from softmax at most {noise.bound:.2g}, for every vector; classes of a probability below "
-            f"{noise.smallest:.1g} come too rarely",
-        ),
-    ]
+    rows = [frame_row(config), *noise_rows(config, noise)]
+    winner = rows[-1].output_format
     if config.profile != "small":
         rows.append(StagePlan("skid", "draw held until accepted", winner, winner, 1, "1 vector/cycle"))
     return replace(steady_plan(config, tuple(rows), sample_latency(config) - 1), distance=noise.bound)
@@ -60,6 +50,8 @@ def _outputs(config: Config) -> tuple[Output, ...]:
         score = Field("score", "score", config.inner_width, "position of its score times u, the draw's exponent")
     fields = (Field("index", "sample", config.index_width, "index of the class drawn"), score)
     flags = vector_flags(config, f"; index 0 and the {substitute_score(config)} stand for the draw")
+    if config.may_truncate:
+        flags = (*flags, TRUNCATED)
     return (Output("m_axis", "o", fields, "vector", "draw", flags),)
 
 

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from softstream.hw.config.config import Config
-from softstream.hw.numbers.gumbel import FRACTION, MANTISSA, SEGMENTS, UPPER_OCTAVES, gumbel_table
+from softstream.hw.numbers.gumbel import FRACTION, MANTISSA, SEGMENTS, UPPER_OCTAVES, GumbelTable, gumbel_table
 from softstream.hw.numbers.inverse_cdf import cdf_law
 from softstream.hw.numbers.log_softmax import log_numerics
 from softstream.hw.numbers.random_words import REGISTERS, WORD, initial_states
+from softstream.hw.numbers.ranked_draw import ranked_draw
 from softstream.hw.numbers.sigmoid import address_width, sigmoid_codes
 from softstream.hw.numbers.softmax import numerics
 from softstream.hw.numbers.two_pass import differences
@@ -358,9 +359,9 @@ static inline unsigned @ranked(const @vector *vectors, size_t count, size_t *ind
     size_t i;
     for (i = 0u; i < count; i++) {
         if (@takes_part(vectors, i)) {
-            const uint64_t position = @score(vectors, i);
+            const uint64_t position = @position(vectors, i);
             unsigned place = filled < ${k}u ? filled : ${k}u;
-            while (place > 0u && position $above @score(vectors, indices[place - 1u])) {
+            while (place > 0u && position $above @position(vectors, indices[place - 1u])) {
                 if (place < ${k}u) {
                     indices[place] = indices[place - 1u];
                 }
@@ -475,12 +476,8 @@ result->score = (@score_t)($code);
 """
 
 
-def _sample(config: Config) -> ModeCode:
-    drawn = filled(_DRAWN, code=code_of(config, "@position(vectors, index)"))
-    if config.sampler == "inverse_cdf":
-        return _inverse_cdf(config, drawn)
-    numbers = gumbel_table(config)
-    functions = (
+def _noise(numbers: GumbelTable) -> str:
+    return (
         filled("""
 /* Gumbel noise of a random word. */
 static inline uint64_t @noise(uint64_t word)
@@ -514,8 +511,64 @@ static inline uint64_t @noise(uint64_t word)
             segments=SEGMENTS,
         )
     )
+
+
+def _ranked_draw(config: Config, drawn: str) -> ModeCode:
+    numbers = ranked_draw(config)
+    ranked = _top_k(numbers.ranked)
+    functions, prepare = [ranked.functions, _noise(numbers.noise)], [ranked.prepare]
+    conditions, step = [], ""
+    if numbers.share is not None:
+        softmax = _softmax(numbers.ranked)
+        functions.insert(0, softmax.functions)
+        prepare = [softmax.prepare, *prepare, "uint64_t mass = 0u;"]
+        conditions.append(f"mass < {numbers.share}u")
+        step = "mass += @probability(factor, position);\n    "
+    if numbers.distance is not None:
+        conditions.append(f"@position(vectors, indices[0]) - position <= {numbers.distance}u")
+    beyond = "result->truncated = met;\n        break;" if config.may_truncate else "break;"
     return ModeCode(
-        functions,
+        "\n".join(functions),
+        "\n".join([*prepare, "uint64_t largest = 0u;\nbool met = true;\nsize_t index = 0u;"]),
+        finish=filled(
+            """
+${truncated}filled = @ranked(vectors, count, indices);
+for (rank = 0u; rank < filled; rank++) {
+    const uint64_t position = @position(vectors, indices[rank]);
+    met = rank == 0u || ($conditions);
+    if (rank >= ${count}u) {
+        $beyond
+    }
+    {
+        const uint64_t perturbed = (position << $shift) + @noise(@next_word(random));
+        if (rank == 0u || (met && perturbed > largest)) {
+            largest = perturbed;
+            index = indices[rank];
+        }
+    }
+    $step
+}
+""",
+            truncated="result->truncated = false;\n" if config.may_truncate else "",
+            conditions=" && ".join(conditions) or "true",
+            count=numbers.count,
+            beyond=beyond,
+            shift=numbers.noise.shift,
+            step=step,
+        )
+        + drawn,
+    )
+
+
+def _sample(config: Config) -> ModeCode:
+    drawn = filled(_DRAWN, code=code_of(config, "@position(vectors, index)"))
+    if config.ranked_draw:
+        return _ranked_draw(config, drawn)
+    if config.sampler == "inverse_cdf":
+        return _inverse_cdf(config, drawn)
+    numbers = gumbel_table(config)
+    return ModeCode(
+        _noise(numbers),
         "uint64_t largest = 0u;\nbool any = false;\nsize_t index = 0u;",
         finish=filled(
             """

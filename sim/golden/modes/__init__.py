@@ -12,6 +12,7 @@ from softstream.sim.golden.modes.gumbel import sample
 from softstream.sim.golden.modes.hardmax import hardmax
 from softstream.sim.golden.modes.log_softmax import log_softmax
 from softstream.sim.golden.modes.log_sum_exp import log_sum_exp
+from softstream.sim.golden.modes.ranked_draw import ranked_draw
 from softstream.sim.golden.modes.sigmoid import sigmoid
 from softstream.sim.golden.modes.softmax import softmax
 from softstream.sim.golden.modes.softmax_top_k import softmax_top_k
@@ -21,6 +22,12 @@ from softstream.sim.golden.stages.frame import Block
 
 __all__ = ["MODELS"]
 
+
+def _draw(config: Config, block: Block) -> dict[str, np.ndarray]:
+    """A draw among all elements, or among the best."""
+    return (ranked_draw if config.ranked_draw else sample)(config, block)
+
+
 MODELS: dict[str, Callable[[Config, Block], dict[str, np.ndarray]]] = {
     "argmax": argmax,
     "softmax": softmax,
@@ -28,7 +35,7 @@ MODELS: dict[str, Callable[[Config, Block], dict[str, np.ndarray]]] = {
     "cross_entropy": cross_entropy,
     "exponential": exponentials,
     "sigmoid": sigmoid,
-    "sample": sample,
+    "sample": _draw,
     "hardmax": hardmax,
     "top_k": top_k,
     "softmax_top_k": softmax_top_k,

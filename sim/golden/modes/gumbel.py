@@ -65,8 +65,14 @@ def draw(
 
 
 def words_taken(config: Config, lengths: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
-    """Random words that vectors of these lengths [V] use in mode sample: one per element that takes part, or one per vector."""
-    return np.ones_like(lengths) if config.sampler == "inverse_cdf" else active_elements(config, lengths, mask)
+    """Random words that vectors of these lengths [V] use in mode sample.
+
+    Gumbel noise takes one per element that takes part, or one per element of the list of the best; a share of the sum one.
+    """
+    if config.sampler == "inverse_cdf":
+        return np.ones_like(lengths)
+    elements = active_elements(config, lengths, mask)
+    return np.minimum(elements, config.draw_top_k) if config.ranked_draw else elements
 
 
 def sample(config: Config, block: Block) -> dict[str, np.ndarray]:

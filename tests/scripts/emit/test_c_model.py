@@ -68,6 +68,22 @@ OTHERS = {
     "drawn-from-the-sum-at-a-temperature": Config(
         mode="sample", sampler="inverse_cdf", temperature_bits=2, temperature_fraction=1, max_length=7, score_width=6
     ),
+    "drawn-among-the-best": Config(mode="sample", draw_top_k=3, max_length=7, score_width=6, mask=True),
+    "drawn-from-the-share": Config(
+        mode="sample", draw_top_k=3, draw_top_p=0.7, draw_min_p=0.05, max_length=9, score_scale=0.02, mask=True
+    ),
+    "drawn-from-the-share-at-a-temperature": Config(
+        mode="sample",
+        draw_top_k=4,
+        draw_top_p=0.6,
+        temperature_bits=4,
+        temperature_fraction=2,
+        max_length=9,
+        score_width=6,
+    ),
+    "drawn-near-the-best-sum": Config(
+        mode="sample", draw_top_k=9, draw_min_p=0.3, ensemble=3, max_length=9, select="smallest", score_width=6
+    ),
     "sum-of-scores-drawn": Config(mode="sample", ensemble=3, max_length=7, score_width=6),
     "smallest-last": Config(select="smallest", tie="last", mask=True, max_length=9, normaliser="logarithm"),
     "smallest-ranked": Config(mode="top_k", top_k=4, select="smallest", tie="last", mask=True, max_length=9),

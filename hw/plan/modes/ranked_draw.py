@@ -1,0 +1,49 @@
+"""Plan of a draw among the best elements: that of the ordered list, the set, and the noise."""
+
+from dataclasses import replace
+
+from softstream.hw.config.config import Config
+from softstream.hw.numbers.ranked_draw import ranked_draw
+from softstream.hw.plan.modes.softmax_top_k import SOFTMAX_TOP_K
+from softstream.hw.plan.modes.top_k import TOP_K
+from softstream.hw.plan.records import Plan, StagePlan
+from softstream.hw.plan.rows import noise_rows
+
+__all__ = ["SET_LATENCY", "ranked_draw_plan"]
+
+SET_LATENCY = 2
+"""From an element of the list to whether it belongs to the set: a cycle for sum and difference, one for the comparisons."""
+
+
+def ranked_draw_plan(config: Config) -> Plan:
+    """The plan of a draw among the best elements. Raises `UserError` as the plan of the Top-K softmax does."""
+    numbers = ranked_draw(config)
+    head = (SOFTMAX_TOP_K if config.draws_share else TOP_K).plan(numbers.ranked)
+    element = f"{config.index_width}-bit index, UQ{config.score_width}.0"
+    conditions = [f"r ≤ {numbers.count}"]
+    if numbers.share is not None:
+        conditions.append(f"c_1 + … + c_(r−1) < {numbers.share}")
+    if numbers.distance is not None:
+        conditions.append(f"x_1 − x_r ≤ {numbers.distance}")
+    note = "exact"
+    if config.draws_share:
+        note = f"the set of a p within {float(numbers.share_error):.2g} of draw_top_p"
+    rows = [
+        StagePlan("draw_set", f"r = 1, or {' and '.join(conditions)}", head.stages[-1].output_format, element, SET_LATENCY,
+                  "1 element/cycle", note=note),
+        *noise_rows(config.replace(lanes=1), numbers.noise),
+    ]  # fmt: skip
+    draw = rows[-1].output_format
+    rows.append(StagePlan("skid", "draw held until accepted", draw, draw, 1, "1 vector/cycle"))
+    latency = head.fixed_latency_cycles + sum(row.latency_cycles for row in rows)
+    return replace(
+        head,
+        config=config,
+        # The list has no error of its own in the result, which is an index.
+        stages=(*(replace(row, bound_share_ulp=0.0) for row in head.stages), *rows),
+        fixed_latency_cycles=latency,
+        best_latency_cycles=latency,
+        bound=None,
+        distance=numbers.noise.bound,
+        ranks=config.ranked_length,
+    )

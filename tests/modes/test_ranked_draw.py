@@ -1,0 +1,186 @@
+"""Draws among the best elements: the set is the one a full sort gives, the law is exact, and the hardware equals the model."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from support.draws import chi_square_probability
+from support.head_bench import check_head
+
+from softstream.hw.config.config import Config
+from softstream.hw.errors import UserError
+from softstream.hw.numbers.ranked_draw import ranked_draw
+from softstream.hw.plan.derive import plan
+from softstream.sim.golden import golden
+from softstream.sim.reference.law import draw_law, exact_set, softmax_law, total_variation
+from softstream.sim.stimulus import corner_vectors
+
+
+def config_of(**changes: Any) -> Config:
+    return Config(**{"mode": "sample", "draw_top_k": 4, "max_length": 16, **changes})
+
+
+CONFIGS = {
+    "k": config_of(),
+    "one": config_of(draw_top_k=1, profile="fast"),
+    "more than there are": config_of(draw_top_k=20, draw_top_p=0.5, draw_min_p=0.01),
+    "min_p": config_of(draw_min_p=0.1, score_scale=0.02, profile="small"),
+    "p": config_of(draw_top_p=0.8, normaliser="divider"),
+    "p, min_p, masked lanes": config_of(draw_top_p=0.9, draw_min_p=0.05, mask=True, lanes=2, score_scale=0.03),
+    "smallest": config_of(draw_top_p=0.7, select="smallest", normaliser="reciprocal", score_signed=False),
+    "temperature": config_of(draw_top_k=6, draw_top_p=0.6, temperature_bits=6, temperature_fraction=4),
+    "ensemble": config_of(draw_top_p=0.6, draw_min_p=0.02, ensemble=2),
+    "int16": config_of(draw_top_k=3, draw_top_p=0.75, score_width=16, score_scale=2.0**-12, probability_width=16),
+}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_hardware_equals_the_model(name: str) -> None:
+    config = CONFIGS[name].replace(seed=7)
+    vectors = corner_vectors(config, np.random.default_rng(4))[: 16 * config.ensemble]
+    check_head(config, vectors, source="random", sink="random")
+
+
+@pytest.mark.parametrize(("name", "length"), [("k", 1), ("k", 16), ("min_p", 3), ("p", 5), ("p", 16), ("int16", 4)])
+def test_latency_and_interval(name: str, length: int) -> None:
+    config = CONFIGS[name]
+    promised = plan(config)
+    rows = list(np.random.default_rng(3).integers(0, 90, (9, length)))
+    alone, trace = check_head(config, rows[:1]), check_head(config, rows)
+    assert alone.outputs["m_axis"][0] - alone.inputs[0] == promised.first_output_cycle(length)
+    assert promised.last_output_cycle(length) == promised.first_output_cycle(length)
+    starts = trace.inputs[::length]
+    assert starts[-1] - starts[4] == (len(starts) - 5) * promised.interval_cycles(length)
+
+
+def test_one_element_per_cycle_whatever_the_length() -> None:
+    config = config_of(draw_min_p=0.1)
+    vectors = [np.arange(n) for n in (1, 1, 1, 13, 2, 16, 1)]
+    trace = check_head(config, vectors)
+    assert trace.inputs == list(range(trace.inputs[0], trace.inputs[0] + sum(map(len, vectors))))
+
+
+def positions_of(config: Config) -> list[np.ndarray]:
+    """Ties, one ahead, a staircase, normal scores of several widths, random ones, short vectors."""
+    rng, top, length = np.random.default_rng(5), (1 << config.score_width) - 1, config.max_length
+    one_ahead = np.zeros(length, dtype=np.int64)
+    one_ahead[length // 2] = round(min(top, 2 / config.effective_scale))
+    rows = [np.zeros(length, dtype=np.int64), one_ahead, np.arange(length) * top // length]
+    for nats in (0.3, 1, 2, 3):
+        rows += list(np.clip(np.round(rng.normal(top / 2, nats / config.effective_scale, (20, length))), 0, top))
+    rows += [rng.integers(0, top + 1, n) for n in (1, 2, 3, length)]
+    return [row.astype(np.int64) for row in rows]
+
+
+@pytest.mark.parametrize("normaliser", ["divider", "reciprocal", "logarithm"])
+@pytest.mark.parametrize(
+    "keys", [{}, {"draw_min_p": 0.1}, {"draw_top_p": 0.7}, {"draw_top_p": 0.95, "draw_min_p": 0.02}]
+)
+def test_the_law_is_softmax_over_the_exact_set(keys: dict[str, float], normaliser: str) -> None:
+    """K and m are exact. The set of p is the exact one of a p within `share_error`; so are all sets between its two ends."""
+    config = config_of(draw_top_k=8, max_length=20, normaliser=normaliser, **keys)
+    numbers = ranked_draw(config)
+    error, equal = float(numbers.share_error), 0
+    for positions in positions_of(config):
+        law = draw_law(config, config.code(positions))
+        among, exact = law > 0, exact_set(config, positions)
+        least, most = exact_set(config, positions, -error), exact_set(config, positions, error)
+        assert (least <= among).all()
+        assert (among <= most).all()
+        equal += bool((among == exact).all())
+        over_set = np.where(among, softmax_law(config.effective_scale, positions), 0)
+        assert total_variation(law, over_set / over_set.sum()) <= numbers.noise.bound
+    assert equal >= (len(positions_of(config)) if "draw_top_p" not in keys else 60)
+
+
+def test_the_bound_on_p_is_that_of_the_codes() -> None:
+    config = config_of(draw_top_p=0.8, normaliser="divider", max_length=100)
+    inner = ranked_draw(config).ranked
+    ulp = plan(inner).bound_ulp
+    assert ulp is not None
+    assert float(ranked_draw(config).share_error) == pytest.approx(4 * ulp / 256, rel=1e-12)
+    assert ranked_draw(config_of()).share_error == 0
+
+
+@pytest.mark.parametrize("name", ["k", "more than there are", "min_p", "p", "int16"])
+def test_truncated_tells_whether_a_full_sort_has_a_larger_set(name: str) -> None:
+    """The exact set with K unbounded; with p, either answer is right between the two ends of its error."""
+    config = CONFIGS[name]
+    error, seen = float(ranked_draw(config).share_error), set()
+    for positions in positions_of(config):
+        sizes = [
+            np.count_nonzero(exact_set(config.replace(draw_top_k=min(64, len(positions))), positions, shift))
+            for shift in (-error, error)
+        ]
+        result = golden(config, config.code(positions)[None])
+        if "truncated" not in result:
+            assert name in ("k", "more than there are")
+            continue
+        flag = bool(result["truncated"][0])
+        assert flag in {size > config.draw_top_k for size in sizes}
+        seen.add(flag)
+    assert seen in ({True, False}, set())
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"draw_min_p": 0.2},
+        {"draw_top_p": 0.8},
+        {"draw_top_p": 0.9, "draw_min_p": 0.1, "temperature_bits": 5},
+    ],
+)
+def test_counts_follow_the_law(keys: dict[str, Any]) -> None:
+    config = config_of(draw_top_k=6, score_width=8, score_scale=0.05, seed=3, **keys)
+    scores = np.array([3, -20, 25, 0, 41, 38, 10, 41, 12, -90, 30, 5])
+    count = 100_000
+    sideband = {"temperatures": np.full(count, 20)} if config.temperature_bits else {}
+    drawn = golden(config, np.tile(scores, (count, 1)), sideband=sideband)["sample"]
+    law, counts = draw_law(config, scores, 20), np.bincount(drawn, minlength=len(scores))
+    assert not counts[law == 0].any()
+    assert chi_square_probability(counts, law) > 1e-6
+    # The test distinguishes: the law of softmax over all classes is refused.
+    whole = softmax_law(config.effective_scale, config.position(scores))
+    assert chi_square_probability(counts, whole) < 1e-9
+
+
+def test_the_best_of_a_vocabulary() -> None:
+    """2^18 classes: the list is as long as for ten, and the index is 18 bits wide."""
+    config = config_of(draw_top_k=50, draw_top_p=0.9, max_length=1 << 18, probability_width=16, score_scale=0.25)
+    assert config.index_width == 18
+    scores = np.random.default_rng(6).normal(-60, 12, (1, 1 << 18)).round().clip(-128, 127).astype(np.int64)
+    scores[0, [200_000, 7, 262_143]] = 100, 102, 99
+    result = golden(config, np.repeat(scores, 3, axis=0))
+    assert set(result["sample"]) <= {200_000, 7, 262_143}
+    assert not result["truncated"].any()
+    promised = plan(config)
+    assert promised.interval_cycles(1 << 18) == 1 << 18
+    assert promised.memory_bits == 0
+
+
+@pytest.mark.parametrize(
+    ("keys", "text"),
+    [
+        ({"draw_top_k": 0, "draw_top_p": 0.9}, r"draw_top_p = 0\.9 with draw_top_k = 0: .*; draw_top_k = 16 would do"),
+        ({"draw_top_k": 0, "draw_min_p": 0.1}, r"draw_min_p = 0\.1 with draw_top_k = 0: .*; draw_top_k = 16 would do"),
+        ({"sampler": "inverse_cdf"}, r"draw_top_k = 4 with sampler = 'inverse_cdf': .*; sampler = 'gumbel' would do"),
+        ({"groups": [16]}, r"draw_top_k = 4 with groups = \[16\]: .*; groups = \[\] would do"),
+        ({"draw_top_k": 64, "draw_top_p": 0.9, "max_length": 99}, r"draw_top_k = 64 .*; draw_top_k = 63 would do"),
+        ({"draw_top_p": 0.9, "normaliser": "none"}, r"draw_top_p = 0\.9 with normaliser = 'none': .*'auto' would do"),
+        (
+            {"draw_top_p": 0.9, "normaliser": "logarithm", "temperature_bits": 4},
+            r"normaliser = 'logarithm' with score_width = 12: .*; normaliser = 'reciprocal' would do",
+        ),
+        (
+            {"draw_top_p": 0.9, "lanes": 2, "accumulator": "reference"},
+            r"lanes = 2 with accumulator = 'reference': .*; lanes = 1 would do",
+        ),
+        ({"draw_top_p": 0}, r"draw_top_p = 0: must be a number above 0, at most 1; for example 1\.0"),
+        ({"draw_top_p": 1.5}, r"draw_top_p = 1\.5: must be a number above 0, at most 1; for example 1\.0"),
+        ({"draw_min_p": 1.0}, r"draw_min_p = 1\.0: must be a number from 0 to below 1; for example 0\.0"),
+    ],
+)  # fmt: skip
+def test_refusals(keys: dict[str, Any], text: str) -> None:
+    with pytest.raises(UserError, match=text):
+        config_of(**keys)
