@@ -27,10 +27,18 @@ class Contract:
     * `invariants`: name → 1 in every cycle after a reset, as the registers are;
     * `guarantees`: name → 1 in every cycle after a reset, as the component promises;
     * `covers`: name → 1 in some cycle, or the guarantees say nothing.
+
+    The guarantees follow from the invariants `settling` cycles before, and after a reset at once. So a payload may travel through
+    as many registers that no invariant speaks of.
     """
+
+    settling = 0
 
     def __init__(self, component: Any) -> None:
         self.component = component
+        component._MustUse__used = (
+            True  # Amaranth would say that nobody uses a component of which only the title is asked
+        )
         self.inputs: list[Signal] = []
         self.assumptions: list[Value] = []
         self.invariants: dict[str, Value] = {}
@@ -53,8 +61,7 @@ class Contract:
     def circuit(self) -> Module:
         """The component, what the proof needs beside it, and the statements."""
         m, probes = Module(), Probes()
-        # The component is elaborated here, so that its registers can be read below; Amaranth would say that nobody uses it.
-        self.component._MustUse__used = True
+        # The component is elaborated here, so that its registers can be read below.
         self.module = self.component.elaborate(probes)
         m.submodules.component = self.module
         self.registers = probes.registers(self.component)

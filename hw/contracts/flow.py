@@ -2,16 +2,15 @@
 
 from functools import reduce
 from operator import and_
-from typing import Any
 
 from amaranth import Array, Module, Mux, Signal, Value
 
 from softstream.hw.contracts.contract import Contract, InOrder
 from softstream.hw.formats import ceil_log2
 from softstream.hw.streams.counters import following_of_all, shifted
-from softstream.hw.streams.flow import Credit, Fork, Hold, Queue, Skid, Spacing
+from softstream.hw.streams.flow import Queue
 
-__all__ = ["CONTRACTS", "contract_of"]
+__all__ = ["CreditContract", "ForkContract", "HoldContract", "QueueContract", "SkidContract", "SpacingContract"]
 
 _QUICKLY_FULL = 16
 """Credits that a short trace uses up. The induction itself starts from states in which all are out, whatever their number."""
@@ -241,20 +240,3 @@ class SpacingContract(Contract):
             self.guarantees["free as soon as they are far enough apart"] = ~late
         self.guarantees["far enough apart"] = ~taking | (since >= interval)
         self.covers |= {"an event": taking, "two events": taking & running}
-
-
-CONTRACTS: dict[type, Any] = {
-    Queue: QueueContract,
-    Skid: SkidContract,
-    Hold: HoldContract,
-    Fork: ForkContract,
-    Credit: CreditContract,
-    Spacing: SpacingContract,
-}
-"""Component → its contract."""
-
-
-def contract_of(component: Any) -> Contract:
-    """The contract of a component."""
-    contract: Contract = CONTRACTS[type(component)](component)
-    return contract

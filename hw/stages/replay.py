@@ -11,9 +11,10 @@ from softstream.hw.numbers.softmax import Numerics
 from softstream.hw.streams.counters import following
 from softstream.hw.streams.flow import Spacing
 from softstream.hw.streams.layouts import each_lane, keep_names, pulse
+from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import delay, store
 
-__all__ = ["FactorStore", "Replay", "entry_counter", "end_layout", "ring_entries", "stored_layout"]
+__all__ = ["FactorStore", "Replay", "entry_counter", "end_layout", "next_entry", "ring_entries", "stored_layout"]
 
 
 def stored_layout(widths: Numerics, lanes: int = 1, *, mask: bool = False) -> data.StructLayout:
@@ -28,7 +29,7 @@ def ring_entries(needed: int) -> int:
     return 1 << max(2, ceil_log2(needed + 1)) if needed < 1 << 11 else needed
 
 
-def _following(pointer: Value, needed: int, depth: int) -> Value:
+def next_entry(pointer: Value, needed: int, depth: int) -> Value:
     """The pointer's next place in a memory of `depth` entries; a shift register never reaches 0."""
     if depth & (depth - 1) == 0 and needed < depth:
         return following(pointer)
@@ -40,7 +41,7 @@ def entry_counter(m: Module, name: str, step: Value, needed: int) -> Signal:
     depth = ring_entries(needed)
     address = Signal(range(depth), init=1, name=name)
     with m.If(step):
-        m.d.sync += address.eq(_following(address, needed, depth))
+        m.d.sync += address.eq(next_entry(address, needed, depth))
     return address
 
 
@@ -63,8 +64,8 @@ class Replay(wiring.Component):
     """
 
     def __init__(self, shape: data.StructLayout, *, beats: int, interval: int, memory: int) -> None:
-        self._interval, self._memory = interval, memory
-        self._needed, self._depth = beats, ring_entries(beats)
+        self.interval, self.memory, self.beats = interval, memory, beats
+        self._depth = ring_entries(beats)
         super().__init__(
             {
                 "i": In(pulse(shape)),
@@ -85,17 +86,17 @@ class Replay(wiring.Component):
         read, writing = store(m, "ring", Value.cast(self.i.payload), self.i.valid, write_address, self._depth)
         m.d.comb += [*writing, self.address.eq(write_address), read.addr.eq(read_address)]
         with m.If(self.i.valid):
-            m.d.sync += write_address.eq(_following(write_address, self._needed, self._depth))
+            m.d.sync += write_address.eq(next_entry(write_address, self.beats, self._depth))
         # Registers tell whether an element may leave and whether it is the last of the complete ones, so no comparison of
         # addresses stands before an element.
         filled, at_last, fresh = Signal(), Signal(), Signal()
         spaced: Value = Const(1, 1)
-        if self._interval > 1:
-            m.submodules.spacing = spacing = Spacing(self._interval)
+        if self.interval > 1:
+            m.submodules.spacing = spacing = Spacing(self.interval)
             m.d.comb += spacing.take.eq(self.leaves)
             spaced = spacing.free
         m.d.comb += self.leaves.eq(filled & self.room & spaced)
-        next_place = _following(read_address, self._needed, self._depth)
+        next_place = next_entry(read_address, self.beats, self._depth)
         single = Signal(reset_less=True)
         m.d.sync += [fresh.eq(self.complete.valid), filled.eq(fresh | (filled & ~(self.leaves & at_last)))]
         with m.If(self.complete.valid):
@@ -112,9 +113,20 @@ class Replay(wiring.Component):
             same_at_last.eq(Mux(fresh, single & ~filled, at_last)),
         ]
         m.d.comb += [
-            self.o.valid.eq(delay(m, self.leaves, self._memory, "leaves", reset=True)),
-            Value.cast(self.o.payload).eq(delay(m, read.data, self._memory - 1, "element")),
+            self.o.valid.eq(delay(m, self.leaves, self.memory, "leaves", reset=True)),
+            Value.cast(self.o.payload).eq(delay(m, read.data, self.memory - 1, "element")),
         ]
+        publish(
+            platform,
+            self,
+            write_address=write_address,
+            read_address=read_address,
+            last=last,
+            single=single,
+            filled=filled,
+            fresh=fresh,
+            at_last=at_last,
+        )
         return m
 
 
@@ -126,7 +138,8 @@ class FactorStore(wiring.Component):
     """
 
     def __init__(self, shape: data.StructLayout, depth: int, memory: int) -> None:
-        self._needed, self._depth, self._memory = depth, ring_entries(depth), memory
+        self.needed, self.memory = depth, memory
+        self._depth = ring_entries(depth)
         super().__init__({"i": In(pulse(shape)), "next": In(1), "o": Out(shape)})
 
     def elaborate(self, platform: Any) -> Module:
@@ -137,10 +150,11 @@ class FactorStore(wiring.Component):
             *writing,
             read.addr.eq(read_address),
             read.en.eq(self.next),
-            Value.cast(self.o).eq(delay(m, read.data, self._memory - 1, "factor")),
+            Value.cast(self.o).eq(delay(m, read.data, self.memory - 1, "factor")),
         ]
         m.d.sync += [
-            write_address.eq(Mux(self.i.valid, _following(write_address, self._needed, self._depth), write_address)),
-            read_address.eq(Mux(self.next, _following(read_address, self._needed, self._depth), read_address)),
+            write_address.eq(Mux(self.i.valid, next_entry(write_address, self.needed, self._depth), write_address)),
+            read_address.eq(Mux(self.next, next_entry(read_address, self.needed, self._depth), read_address)),
         ]
+        publish(platform, self, write_address=write_address, read_address=read_address, read_data=Value.cast(read.data))
         return m

@@ -24,7 +24,18 @@ from softstream.hw import processes
 from softstream.hw.errors import MissingTool, ToolFailure
 from softstream.sim.proofs.harness import HEAD, PROOF, TWIN, Property
 
-__all__ = ["FORGET", "Verdict", "ask", "decide", "decide_within", "is_proof", "prepare", "run_abc", "run_yosys"]
+__all__ = [
+    "FORGET",
+    "Verdict",
+    "ask",
+    "decide",
+    "decide_within",
+    "is_proof",
+    "none_within",
+    "prepare",
+    "run_abc",
+    "run_yosys",
+]
 
 _YOSYS = "import sys; from pyosys import libyosys as y; d = y.Design(); [y.run_pass(c, d) for c in sys.argv[1:]]"
 
@@ -209,6 +220,20 @@ def decide_within(graph: Path, item: Property, cycles: int, *, seconds: float) -
     if answer == "open" and hit and int(hit[1]) >= cycles:
         answer = "unreachable" if item.reached else "proved"
     return Verdict(item, answer, "bmc", length, time.monotonic() - began)
+
+
+def none_within(graph: Path, items: Sequence[Property], cycles: int, *, seconds: float) -> list[Verdict]:
+    """Whether no trace of at most some cycles breaks any of the properties, which are all the outputs of a graph.
+
+    One search for all of them; where it fails, one for each tells which. `proved` means no more than that.
+    """
+    began = time.monotonic()
+    constant = [verdict for item in items if isinstance(verdict := _single(graph, item), Verdict)]
+    hit = _CHECKED.search(ask(graph, f"bmc3 -T {max(1, int(seconds))} -F {cycles}", seconds))
+    if hit and int(hit[1]) >= cycles and all(verdict.answer == "proved" for verdict in constant):
+        share = (time.monotonic() - began) / len(items)
+        return [Verdict(item, "proved", "bmc", None, share) for item in items]
+    return [decide_within(graph, item, cycles, seconds=seconds) for item in items]
 
 
 def _depth(graph: Path, seconds: int) -> int | None:

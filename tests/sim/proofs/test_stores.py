@@ -1,13 +1,17 @@
-"""The contracts of queues, registers, forks, credits and spacings are proved, and a changed cell of a component breaks one."""
+"""The contracts of stores and of flow control are proved, and a changed gate of a component breaks one."""
 
 import re
 
 import pytest
 from amaranth import unsigned
+from amaranth.lib import data
 
 from softstream.hw.config.presets import PRESETS
+from softstream.hw.stages.replay import FactorStore, Replay
 from softstream.hw.streams.flow import Credit, Fork, Hold, Queue, Skid, Spacing
 from softstream.sim.proofs import stores
+
+PAYLOAD = data.StructLayout({"value": 1})
 
 COMPONENTS = {
     "queue of 5": lambda: Queue(unsigned(2), 4),
@@ -23,8 +27,11 @@ COMPONENTS = {
     "spacing of 1": lambda: Spacing(1),
     "spacing of 4": lambda: Spacing(4),
     "spacing of 9": lambda: Spacing(9),
+    "ring of 6, interval 1, read in 2": lambda: Replay(PAYLOAD, beats=6, interval=1, memory=2),
+    "ring of 12, interval 5, read in 1": lambda: Replay(PAYLOAD, beats=1051, interval=5, memory=1),
+    "store of 3 factors, read in 2": lambda: FactorStore(PAYLOAD, 3, 2),
 }
-SHORT = ("queue of 5", "credit of 5, margin 1", "ordered fork to 2")
+SHORT = ("queue of 5", "credit of 5, margin 1", "ordered fork to 2", "ring of 6, interval 1, read in 2")
 
 
 @pytest.mark.parametrize(
@@ -39,7 +46,7 @@ def test_the_contract_of_a_component_is_proved(title):
 def test_the_presets_have_components_with_contracts():
     titles = stores.contracts_of([PRESETS["softmax-int8"], PRESETS["hardmax-int8"]])
     kinds = {title.split(" of ")[0] for title in titles}
-    assert {"queue", "credit", "spacing"} <= kinds
+    assert {"queue", "credit", "spacing", "ring", "store"} <= kinds
 
 
 @pytest.mark.long
@@ -104,7 +111,15 @@ def refuted_with(component, number, monkeypatch) -> bool | None:
     "title",
     [
         pytest.param(title, marks=pytest.mark.long)
-        for title in ("queue of 5", "skid buffer", "credit of 5, margin 1", "spacing of 9", "fork to 2")
+        for title in (
+            "queue of 5",
+            "skid buffer",
+            "credit of 5, margin 1",
+            "spacing of 9",
+            "fork to 2",
+            "ring of 6, interval 1, read in 2",
+            "store of 3 factors, read in 2",
+        )
     ],
 )
 def test_every_changed_gate_breaks_the_contract(title, monkeypatch):

@@ -1,0 +1,36 @@
+"""Which component has which contract."""
+
+from typing import Any
+
+from softstream.hw.contracts.contract import Contract
+from softstream.hw.contracts.flow import (
+    CreditContract,
+    ForkContract,
+    HoldContract,
+    QueueContract,
+    SkidContract,
+    SpacingContract,
+)
+from softstream.hw.contracts.rings import FactorStoreContract, ReplayContract
+from softstream.hw.stages.replay import FactorStore, Replay
+from softstream.hw.streams.flow import Credit, Fork, Hold, Queue, Skid, Spacing
+
+__all__ = ["CONTRACTS", "contract_of"]
+
+CONTRACTS: dict[type, Any] = {
+    Queue: QueueContract,
+    Skid: SkidContract,
+    Hold: HoldContract,
+    Fork: ForkContract,
+    Credit: CreditContract,
+    Spacing: SpacingContract,
+    Replay: ReplayContract,
+    FactorStore: FactorStoreContract,
+}
+"""Component → its contract."""
+
+
+def contract_of(component: Any) -> Contract:
+    """The contract of a component."""
+    contract: Contract = CONTRACTS[type(component)](component)
+    return contract
