@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 TORCH_VENV := .venv-torch
 # --no-compile: bytecode is written for what is imported, not for all of 800 MB; 10 s less.
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c scripts/constraints.txt
+# Without bytecode every process compiles its modules anew, which doubles the time of a short command.
+export PYTHONDONTWRITEBYTECODE :=
 DEMO := build/demo
 # One configuration, two heads: only the mode differs.
 DIGITS := --preset digits-softmax
