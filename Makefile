@@ -92,6 +92,8 @@ lint: $(VENV)/.dev build/types/softstream
 bench: $(VENV)/.dev
 	$(BIN)/softstream bench -o build/bench
 	cp build/bench/bench.json boards/measured/bench.json
+	$(BIN)/softstream gallery --place -o build/bench/gallery.html --json > build/bench/gallery.json
+	cp build/bench/gallery.json boards/measured/gallery.json
 	$(BIN)/python -m softstream.scripts.generated_tables
 
 tables: $(VENV)/.dev

@@ -647,27 +647,43 @@ _JOBS = click.Option(
         click.Option(
             ["-o", "--output"], metavar="GALLERY.html", required=True, help="File for the page, which needs no network."
         ),
+        click.Option(["--place"], is_flag=True, help="Place each circuit now, for minutes; default: the record."),
         *_print_options(),
     ],
 )
-def _gallery(output: str, as_json: bool, quiet: bool, wide: bool) -> None:
+def _gallery(output: str, place: bool, as_json: bool, quiet: bool, wide: bool) -> None:
     """Write a page with each member of the softmax family: formula, output on a real vector, error, cost and command."""
+    from softstream.boards.tools.measure import tool_versions
+    from softstream.boards.tools.parts import PARTS
     from softstream.scripts.output import written_file
     from softstream.scripts.reports.gallery_report import render
-    from softstream.scripts.verbs.gallery import evaluated
+    from softstream.scripts.verbs.gallery import SHOWN_PARTS, evaluated, measured, recorded_parts
 
     console = Console(as_json, quiet, wide)
     members = list(evaluated())
     with written_file("-o", Path(output)) as temporary:
-        temporary.write_text(render(members), encoding="utf-8")
+        if place:
+            with console.progress("circuits") as progress:
+                parts = measured(progress)
+        else:
+            parts = recorded_parts()
+        temporary.write_text(render(members, parts), encoding="utf-8")
     errors = [(member, float(abs(values.model - values.exact).max()), values.bound) for member, values in members]
     console.document(
         {
             "page": output,
             "members": [
-                {"member": member.title, "preset": member.preset, "largest_difference": error, "bound": bound}
+                {
+                    "member": member.title,
+                    "preset": member.preset,
+                    "digest": member.config.digest,
+                    "largest_difference": error,
+                    "bound": bound,
+                    "parts": parts.get(member.title, {}),
+                }
                 for member, error, bound in errors
             ],
+            "tools": tool_versions(PARTS[name] for name in SHOWN_PARTS),
         }
     )
     console.table(

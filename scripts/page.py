@@ -36,8 +36,17 @@ _RESOLUTION = (420, 240)
 """Points of a scatter plot that fall into the same of these cells are drawn once."""
 
 
-def svg(name: str, label: str, height_inches: float, draw: Callable[["Figure"], None]) -> str:
-    """The plot as an SVG element without ids of its own that another plot could have too."""
+def svg(
+    name: str,
+    label: str,
+    height_inches: float,
+    draw: Callable[["Figure"], None],
+    overlay: Callable[[Callable[[float, float], tuple[float, float]]], str] | None = None,
+) -> str:
+    """The plot as an SVG element without ids of its own that another plot could have too.
+
+    `overlay` gives SVG to lie over the plot; it gets a function from coordinates of the first axes to those of the element.
+    """
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -68,6 +77,12 @@ def svg(name: str, label: str, height_inches: float, draw: Callable[["Figure"], 
         draw(figure)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+
+        def place(x: float, y: float) -> tuple[float, float]:
+            left, low = figure.axes[0].transData.transform((x, y)) * 72 / figure.dpi
+            return float(left), float(72 * height_inches - low)
+
+        above = "" if overlay is None else overlay(place)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
@@ -82,7 +97,8 @@ def svg(name: str, label: str, height_inches: float, draw: Callable[["Figure"], 
     assert view is not None
     head = f'<svg {view[0]} role="img" aria-label="{html.escape(label)}" xmlns="http://www.w3.org/2000/svg" '
     head += 'xmlns:xlink="http://www.w3.org/1999/xlink">'
-    return head + text[text.index(">") + 1 :].rstrip()
+    drawing = head + text[text.index(">") + 1 :].rstrip()
+    return drawing.removesuffix("</svg>") + above + "</svg>" if above else drawing
 
 
 _ALONE = (
@@ -181,6 +197,12 @@ tbody th small { display: inline; }
   @keyframes hint { 0%, 98% { --more: visible; --hint: 1.4rem; } 100% { --more: hidden; --hint: 1.4rem; } }
 }
 :focus-visible { outline: 2px solid var(--softmax); outline-offset: 2px; }
+figure svg > g { pointer-events: none; }
+.point { fill: none; pointer-events: all; cursor: pointer; }
+.point:hover, .point:focus-visible, .point.same { stroke: var(--argmax); stroke-width: 2; outline: none; }
+tr.same > * { background: color-mix(in srgb, var(--argmax) 18%, var(--paper)) !important; }
+.readout { position: sticky; bottom: 0; z-index: 1; max-width: none; margin: 0; padding: .5rem .75rem; min-height: 2.6rem;
+  white-space: pre-line;  background: var(--card); border: 1px solid var(--line); border-radius: .5rem; font-size: .875rem; }
 math { font-size: 1.15rem; color: var(--ink); }
 math[display="block"] { text-align: left; margin: .2rem 0 .5rem; overflow-x: auto; overflow-y: hidden; }
 .key { display: inline-block; width: .7em; height: .7em; border-radius: .15em; margin-right: .4em; }
@@ -194,7 +216,7 @@ code { font: .9em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 @media (max-width: 34rem) { body { font-size: 15px; } main { padding-top: 1.5rem; }
   td:nth-child(n+2), thead th:nth-child(n+2) { width: auto; padding-left: .5rem; } dl { grid-template-columns: 1fr; gap: 0; }
   dd { margin-bottom: .4rem; } figure { padding: .75rem .6rem; } }
-@media print { @page { margin: 12mm; } :root { color-scheme: light; LIGHT }
+@media print { .readout { display: none; } @page { margin: 12mm; } :root { color-scheme: light; LIGHT }
   body { font-size: 10pt; } main, .scroll { max-width: none; padding: 0; } h2, h3 { break-after: avoid; }
   figure, .facts li, tr { break-inside: avoid; } .scroll { overflow: visible; background: none; } .wide::before { display: none; }
   .wide table { font-size: 7pt; } .wide tbody th, .wide thead th:first-child { position: static; }
@@ -207,11 +229,20 @@ def escape(text: object) -> str:
     return html.escape(str(text))
 
 
-def captioned(title: str, plot: str, caption: str, facts: Sequence[tuple[str, str]] = (), code: str = "") -> str:
-    """A plot with its title above, and below a caption, a list of (name, text) and a command to type, as HTML."""
+def captioned(
+    title: str, plot: str, caption: str, facts: Sequence[tuple[str, str]] = (), code: str = "", *, markup: bool = False
+) -> str:
+    """A plot with its title above, and below a caption, a list of (name, text) and a command to type, as HTML.
+
+    With `markup` the caption is HTML already.
+    """
     listed = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts)
     words = " ".join(f'<span class="word">{escape(word)}</span>' for word in code.split())  # broken at spaces alone
-    below = escape(caption) + (f"<dl>{listed}</dl>" if listed else "") + (f"<pre>{words}</pre>" if code else "")
+    below = (
+        (caption if markup else escape(caption))
+        + (f"<dl>{listed}</dl>" if listed else "")
+        + (f"<pre>{words}</pre>" if code else "")
+    )
     return f"<figure><h3>{escape(title)}</h3>\n{plot}\n<figcaption>{below}</figcaption></figure>"
 
 
@@ -231,11 +262,16 @@ def _is_numeric(cells: Sequence[str]) -> bool:
     return 2 * sum(_NUMBER.match(cell) is not None for cell in filled) > len(filled)
 
 
-def table(header: Sequence[str], body: Sequence[Sequence[str]], links: Mapping[str, str] | None = None) -> str:
+def table(
+    header: Sequence[str],
+    body: Sequence[Sequence[str]],
+    links: Mapping[str, str] | None = None,
+    points: Sequence[str] | None = None,
+) -> str:
     """A table as HTML, wider than the text where necessary; numbers stand at the right, text at the left.
 
     On a narrow screen the table scrolls, also by keyboard, and its first column stays; a shadow and a line below say so. A cell
-    whose text is a key of `links` leads to the address there.
+    whose text is a key of `links` leads to the address there. `points` names the point of the plots that each row stands for.
     """
 
     def cell(text: str) -> str:
@@ -246,9 +282,10 @@ def table(header: Sequence[str], body: Sequence[Sequence[str]], links: Mapping[s
     classes = ["", *(' class="number"' if _is_numeric(column) else "" for column in columns[1:])]
     head = "".join(f'<th scope="col"{of}>{escape(text)}</th>' for text, of in zip(header, classes, strict=True))
     lines = []
-    for first, *others in body:
+    marks = [f' data-point="{point}"' for point in points] if points is not None else [""] * len(body)
+    for mark, (first, *others) in zip(marks, body, strict=True):
         cells = "".join(f"<td{of}>{cell(text)}</td>" for text, of in zip(others, classes[1:], strict=True))
-        lines.append(f'<tr><th scope="row">{cell(first)}</th>{cells}</tr>')
+        lines.append(f'<tr{mark}><th scope="row">{cell(first)}</th>{cells}</tr>')
     label = escape("Table: " + ", ".join(text for text in header if text))
     return (
         f'<div class="scroll wide" tabindex="0" role="region" aria-label="{label}"><table><thead><tr>{head}</tr></thead>'

@@ -4,7 +4,7 @@ import json
 from importlib import resources
 from typing import Any
 
-__all__ = ["recorded", "recorded_facts"]
+__all__ = ["recorded", "recorded_facts", "recorded_gallery"]
 
 
 def recorded() -> dict[str, Any]:
@@ -21,6 +21,12 @@ def recorded() -> dict[str, Any]:
 def recorded_facts() -> dict[str, Any]:
     """The content of `boards/measured/presets.json`: preset → digest, first output, interval and bound in ulp."""
     return _content("presets.json")
+
+
+def recorded_gallery() -> dict[str, Any]:
+    """The content of `boards/measured/gallery.json`, which `softstream gallery --place --json` printed: `tools`, and `members`,
+    each with its digest and its cells and Fmax by part."""
+    return _content("gallery.json")
 
 
 def _content(name: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@
 The same result gives the same bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -63,6 +63,44 @@ def _draw(figure: "Figure", result: Exploration, axis: Axis) -> None:
     axes.set_ylabel(axis.title)
 
 
+def _overlay(place: Callable[[float, float], tuple[float, float]], result: Exploration, axis: Axis) -> str:
+    """A circle over each place of the plot that has points, with their settings and values; by keyboard over the front."""
+    front = {id(point) for point in result.front}
+    places: dict[tuple[float, float], list[int]] = {}
+    for number, point in sorted(enumerate(result.points), key=lambda entry: id(entry[1]) not in front):
+        value = axis.value(point)
+        if point.fits and value is not None:
+            x, y = place(float(point.logic), value)
+            places.setdefault((round(x, 1), round(y, 1)), []).append(number)
+    circles = []
+    for (x, y), numbers in places.items():
+        points = [result.points[number] for number in numbers]
+        rows = (zip(result.columns, result.row(point), strict=True) for point in points)
+        text = escape("\n".join("; ".join(f"{name}: {cell}" for name, cell in row) for row in rows))
+        keyboard = (
+            f' tabindex="0" role="img" aria-label="{text}"' if any(id(point) in front for point in points) else ""
+        )
+        named = f'class="point" data-point="{" ".join(map(str, numbers))}"'
+        circles.append(f'<circle {named} cx="{x}" cy="{y}" r="7"{keyboard}><title>{text}</title></circle>')
+    return "".join(reversed(circles))  # the front lies on top
+
+
+_SCRIPT = """
+const readout = document.querySelector(".readout");
+function show(point, on) {
+  for (const number of point.dataset.point.split(" "))
+    for (const one of document.querySelectorAll(`[data-point~="${number}"]`)) one.classList.toggle("same", on);
+  if (on) readout.textContent = point.querySelector("title").textContent;
+}
+for (const point of document.querySelectorAll("circle[data-point]")) {
+  for (const [event, on] of [["pointerenter", true], ["pointerleave", false], ["focus", true], ["blur", false]])
+    point.addEventListener(event, () => show(point, on));
+  point.addEventListener("click", () => show(point, true));
+}
+"""
+"""A point under the pointer or with the focus is marked in every plot and table, and its settings and values stand below."""
+
+
 def _plots(result: Exploration) -> Iterator[str]:
     for number, axis in enumerate(result.axes):
         if not any(axis.value(point) is not None for point in result.points):
@@ -70,7 +108,13 @@ def _plots(result: Exploration) -> Iterator[str]:
         direction = "above" if axis.largest_is_best else "below"
         yield captioned(
             f"{axis.title[0].upper()}{axis.title[1:]}",
-            svg(f"axis-{number}", f"{axis.title} over {result.area}", 3.0, partial(_draw, result=result, axis=axis)),
+            svg(
+                f"axis-{number}",
+                f"{axis.title} over {result.area}",
+                3.0,
+                partial(_draw, result=result, axis=axis),
+                partial(_overlay, result=result, axis=axis),
+            ),
             f"Blue: the Pareto front; grey: the other points. Better is left and {direction}."
             + ("" if result.best is None else " The ring is the answer."),
         )
@@ -88,11 +132,13 @@ def _sections(result: Exploration) -> Iterator[str]:
             "<p>Flips are decisions that differ from the first of the largest given scores. Errors are against the exact result "
             "of the given scores, in float64, as real numbers, with the share of quantising in them.</p>"
         )
-    yield table(("", *result.columns), _rows(result))
+    numbers = {id(point): f"{number}" for number, point in enumerate(result.points)}
+    yield table(("", *result.columns), _rows(result), points=[numbers[id(point)] for point in result.front])
     yield f'<div class="plots">{"".join(_plots(result))}</div>'
+    yield '<p class="readout" aria-live="polite">A pointer on a point, or the tab key, shows its settings and values.</p>'
     yield "<h2>Every point</h2>"
     body = [(*result.row(point), "yes" if point in result.front else point.failure) for point in result.points]
-    yield table((*result.columns, "on the front"), body)
+    yield table((*result.columns, "on the front"), body, points=list(numbers.values()))
     if result.grid.impossible:
         yield "<h2>Not possible</h2>"
         yield table(("settings", "reason"), result.grid.impossible)
@@ -121,4 +167,4 @@ def render(result: Exploration) -> str:
 {body}
 <h2>How it was measured</h2>
 <dl>{provenance}</dl>"""
-    return page("softstream: a sweep", main)
+    return page("softstream: a sweep", main, script=_SCRIPT)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softstream.hw.config.presets import DIGITS_SCALE, PRESETS
+from softstream.boards.tools.parts import PARTS
+from softstream.hw.config.presets import DIGITS_SCALE
 from softstream.hw.plan.derive import plan
-from softstream.scripts.measure.recorded import recorded
 from softstream.scripts.page import INK, MUTED, SOFTMAX, captioned, escape, page, svg
+from softstream.scripts.reports.mathml import mathml
 from softstream.scripts.verbs.gallery import Member, Values, vector
 
 if TYPE_CHECKING:
@@ -41,35 +43,48 @@ def _plot(member: Member, values: Values) -> str:
     return svg(f"member-{member.title.lower()}", f"{member.title} on a vector of the digits", 2.4, draw)
 
 
-def _facts(member: Member) -> Iterator[tuple[str, str]]:
-    """Error, latency and measured cells of a member, each with its name."""
-    derived = plan(PRESETS[member.preset].replace(**dict(member.changes)))
+def _facts(member: Member, parts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Error, latency and measured cells of a member's circuit, each with its name."""
+    derived = plan(member.config)
     if derived.distance is not None:
         yield "error", f"total variation from softmax at most {derived.distance:.2g}"
     else:
         yield "error", "none" if derived.bound_ulp is None else f"at most {derived.bound_ulp:.3f} ulp"
     yield "first output", f"after {derived.latency_text} cycles"
-    if member.changes:  # another circuit than that of the preset
+    for part, entry in parts.items():
+        kinds = [cell.name for cell in PARTS[part].cells if cell.group and entry["cells"][cell.name]]
+        cells = ", ".join(f"{entry['cells'][kind]} {kind}" for kind in kinds)
+        clock = "" if entry["fmax_mhz"] is None else f"; {entry['fmax_mhz']:.0f} MHz"
+        yield part, cells + (clock if entry["fits"] else "; does not fit")
+    if not parts:
         yield "cells", "not measured with these settings"
-        return
-    entries = recorded()["presets"].get(member.preset, {})
-    for part, entry in entries.items():
-        cells = ", ".join(f"{entry['cells'][kind]} {kind}" for kind in entry["available"] if entry["cells"][kind])
-        yield part, cells + ("" if entry["fmax_mhz"] is None else f"; {entry['fmax_mhz']:.0f} MHz")
-    if not entries:
-        yield "cells", "not measured yet"
 
 
-def render(members: Iterable[tuple[Member, Values]]) -> str:
-    """The HTML of the page, from members with their values; the same package gives the same bytes."""
+def _caption(member: Member) -> str:
+    """The formula, typeset, and the words that follow it, as HTML."""
+    note = member.note
+    if len(re.split(r"\W", note)[0]) > 2:  # a symbol keeps its case
+        note = note[0].upper() + note[1:]
+    return (mathml(member.formula) if member.formula else "") + (f"{escape(note)}." if note else "")
+
+
+def render(members: Iterable[tuple[Member, Values]], parts: Mapping[str, Mapping[str, Any]]) -> str:
+    """The HTML of the page, from members with their values, and cells by title and part."""
     figures = "\n".join(
-        captioned(member.title, _plot(member, values), f"{member.formula}.", list(_facts(member)), member.command)
+        captioned(
+            member.title,
+            _plot(member, values),
+            _caption(member),
+            list(_facts(member, parts.get(member.title, {}))),
+            member.command,
+            markup=True,
+        )
         for member, values in members
     )
-    scores = ", ".join(f"{code * DIGITS_SCALE:.2f}" for code in vector())
+    scores = ", ".join(f"{code * DIGITS_SCALE:.2f}".replace("-", "−") for code in vector())
     main = f"""<p class="kicker">softstream · gallery</p>
 <h1>The softmax family</h1>
 <p class="answer">Each member in hardware, on one vector of a digits classifier: {escape(scores)}.</p>
-<p>Figures are for the preset at its default max_length; the command generates its Verilog.</p>
+<p>Error, latency and cells are those of the very circuit that computed the bars; the command generates its Verilog.</p>
 <div class="plots">{figures}</div>"""
     return page("softstream: the softmax family", main)

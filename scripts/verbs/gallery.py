@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from softstream.boards.tools.measure import head_job, measure
+from softstream.boards.tools.parts import PARTS
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import DIGITS_SCALE, ENSEMBLE_SCALE, PRESETS
 from softstream.hw.numbers.ensemble import result_lengths
 from softstream.hw.plan.derive import plan
 from softstream.scripts.measure.datasets import digits
+from softstream.scripts.measure.recorded import recorded_gallery
 from softstream.sim.data import ENSEMBLE_SCORES
 from softstream.sim.golden import golden
 from softstream.sim.golden.head import checked_sideband
 from softstream.sim.reference.exact import Vectors, exact_values
 
-__all__ = ["MEMBERS", "Member", "Values", "evaluated", "vector"]
+__all__ = ["MEMBERS", "SHOWN_PARTS", "Member", "Values", "evaluated", "measured", "recorded_parts", "vector"]
+
+SHOWN_PARTS = ("hx8k", "ecp5-25k")
+"""Parts that each circuit is placed on."""
 
 VECTOR = 1571
 """Index of the digit whose vector is shown: its classifier is the least confident, with a tie for the first place."""
@@ -52,6 +59,9 @@ class Member:
     preset: str
     title: str
     formula: str
+    """In the notation of `reports.mathml`; empty where the note says it."""
+    note: str
+    """Words that follow the formula."""
     evaluate: Callable[[Config, np.ndarray], Values]
     """Function of a configuration and one vector of score codes."""
     axis: str = "class"
@@ -67,8 +77,9 @@ class Member:
 
     @property
     def command(self) -> str:
-        """The command that generates this head."""
-        settings = " ".join(f"--set {key}={value}" for key, value in self.changes)
+        """The command that generates this head: the very circuit whose output and cost are shown."""
+        own, usual = self.config.to_mapping(), PRESETS[self.preset].to_mapping()
+        settings = " ".join(f"--set {key}={value}" for key, value in own.items() if value != usual[key])
         return f"softstream generate --preset {self.preset} {settings}".rstrip() + " -o build/head"
 
 
@@ -110,69 +121,79 @@ def _draws(config: Config, codes: np.ndarray) -> Values:
 
 
 MEMBERS: tuple[Member, ...] = (
-    Member("softmax-int8", "Softmax", "p_i = e^x_i / Σ e^x_j", _codes("probabilities")),
+    Member("softmax-int8", "Softmax", "p_i = e^x_i / Σ_j e^x_j", "", _codes("probabilities")),
     Member(
         "softmax-int8",
         "Temperature",
-        "softmax(x / T), T = 3; the tables contain T, so it costs nothing",
+        "softmax(x / T), T = 3",
+        "the tables contain T, so it costs nothing",
         _codes("probabilities"),
         changes=(("temperature", 3.0),),
     ),
     Member(
         "softmax-int8-temperature",
         "Temperature of each vector",
-        f"softmax(x / T), T = {1 / INVERSE_TEMPERATURE:g}, from a sideband input of each vector",
+        f"softmax(x / T), T = {1 / INVERSE_TEMPERATURE:g}",
+        "T comes from a sideband input of each vector",
         _codes("probabilities", temperatures=np.array([1 / INVERSE_TEMPERATURE])),
     ),
     Member(
         "softmax-int8-groups",
         "Groups",
+        "",
         "softmax within each group of 8; the last two of ten scores are a short group",
         _codes("probabilities"),
     ),
     Member(
         "softmax-int8-masked",
         "Mask",
-        f"softmax of the other classes; classes {MASKED} are excluded",
+        "p_i = m_i·e^x_i / Σ_j m_j·e^x_j",
+        f"m is 0 for classes {MASKED[0]} and {MASKED[1]}, which are excluded, and 1 for the others",
         _codes("probabilities", mask=_MASK),
     ),
     Member(
         "softmax-int8",
         "Clipped logits",
-        f"softmax(min(max(x, a), b)), a and b the score codes {CLIP[0]} and {CLIP[1]}; the tables contain the clip",
+        "softmax(min(max(x, a), b))",
+        f"a and b are the score codes −{-CLIP[0]} and {CLIP[1]}; the tables contain the clip",
         _codes("probabilities"),
         changes=(("clip_minimum", CLIP[0]), ("clip_maximum", CLIP[1])),
     ),
     Member(
         "softmax-int8-floor",
         "Probability floor",
-        f"f + (1 − f·N)·p_i, f = {FLOOR:g}: no class reaches 0",
+        f"f + (1 − f·N)·p_i, f = {FLOOR:g}",
+        "no class reaches 0",
         _codes("probabilities"),
         changes=(("probability_floor", FLOOR),),
     ),
     Member(
         "softmax-int8-smoothed",
         "Smoothing",
-        "(p_(i−1) + 2·p_i + p_(i+1)) / the sum of the weights within the vector",
+        "(p_(i−1) + 2·p_i + p_(i+1)) / w_i",
+        "w_i is the sum of the weights within the vector",
         _codes("probabilities"),
     ),
     Member(
         "ensemble-logits-int8",
         "Mean of logits",
-        "softmax((x_1 + … + x_M) / M) of M = 3 classifiers of a digit",
+        "softmax((x_1 + … + x_M) / M)",
+        "M = 3 classifiers of a digit",
         _members,
         changes=(("score_scale", ENSEMBLE_SCALE),),
     ),
     Member(
         "ensemble-probabilities-int8",
         "Mean of probabilities",
-        "(softmax(x_1) + … + softmax(x_M)) / M of the same M = 3: another class wins",
+        "(softmax(x_1) + … + softmax(x_M)) / M",
+        "the same M = 3 classifiers: another class wins",
         _members,
         changes=(("score_scale", ENSEMBLE_SCALE),),
     ),
     Member(
         "softmax-top-k-int8",
         "Top-K",
+        "",
         "the K largest, with their share of the whole sum",
         _codes("top_probabilities"),
         "rank",
@@ -180,48 +201,55 @@ MEMBERS: tuple[Member, ...] = (
     Member(
         "cdf-int8",
         "Cumulative probabilities",
-        "p_1 + … + p_i, each p at least one code, the last sum exactly 1",
+        "p_1 + … + p_i",
+        "each p is at least one code, the last sum exactly 1",
         _codes("cumulative"),
     ),
-    Member("hardmax-int8", "Hardmax", "1.0 for the first largest score, 0 for all others", _codes("one_hot")),
+    Member("hardmax-int8", "Hardmax", "", "1.0 for the first largest score, 0 for all others", _codes("one_hot")),
     Member(
         "log-softmax-int8",
         "Log-softmax",
-        "x_i − ln Σ e^x_j, in nats",
+        "x_i − ln Σ_j e^x_j",
+        "in nats",
         _codes("log_probabilities"),
     ),
     Member(
         "cross-entropy-int8",
         "Cross-entropy",
-        "ln Σ e^x_j − x_label, in nats, for each label",
+        "ln Σ_j e^x_j − x_label",
+        "in nats, for each label",
         _codes("losses", len(LABELS), labels=LABELS),
         "label",
     ),
     Member(
         "log-sum-exp-int8",
         "Log-sum-exp",
-        "ln Σ e^(x_j − x_max), in nats, and x_max",
+        "ln Σ_j e^(x_j − x_max)",
+        "in nats, and x_max",
         _codes("log_sums"),
         "vector",
     ),
     Member(
         "exponential-int8",
         "Exponentials",
-        f"min(1, e^(x_i − c)), c the score code {127 - OFFSET}; no second pass",
+        "min(1, e^(x_i − c))",
+        f"c is the score code {127 - OFFSET}; no second pass",
         _codes("exponentials"),
         changes=(("reference_offset", OFFSET),),
     ),
     Member(
         "sigmoid-int8",
         "Sigmoid",
-        "1 / (1 + e^−x_i), each score by itself",
+        "1 / (1 + e^−x_i)",
+        "each score by itself",
         _codes("probabilities"),
     ),
-    Member("sample-int8", "Sampling", f"how often each class is drawn, of {DRAWS} draws", _draws),
+    Member("sample-int8", "Sampling", "", f"how often each class is drawn, of {DRAWS} draws", _draws),
     Member(
         "sample-int8-cdf",
         "Sampling by inverse CDF",
-        f"first i with e^x_1 + … + e^x_i > u·Σ e^x_j, u one random number; of {DRAWS} draws",
+        "e^x_1 + … + e^x_i > u·Σ_j e^x_j",
+        f"the first i for which this holds, u one random number; of {DRAWS} draws",
         _draws,
     ),
 )
@@ -238,3 +266,31 @@ def evaluated() -> Iterator[tuple[Member, Values]]:
     codes = vector()
     for member in MEMBERS:
         yield member, member.evaluate(member.config, codes)
+
+
+def measured(progress: Callable[[float, str], None] | None = None) -> dict[str, dict[str, Any]]:
+    """Cells and Fmax of each member's circuit, by its title and part, placed with one seed."""
+    rows = [PARTS[name] for name in SHOWN_PARTS]
+    jobs = [head_job(member.config, row, (1,), member.title) for member in MEMBERS for row in rows]
+    results = iter(measure(jobs, progress=progress))
+    content: dict[str, dict[str, Any]] = {}
+    for member in MEMBERS:
+        content[member.title] = {}
+        for row in rows:
+            result = next(results)
+            content[member.title][row.name] = {
+                "cells": dict(result.cells),
+                "fits": not result.over,
+                "fmax_mhz": result.fmax_mhz,
+            }
+    return content
+
+
+def recorded_parts() -> dict[str, dict[str, Any]]:
+    """The same as `boards/measured/gallery.json` has it, of the members whose configuration is that of the record."""
+    entries = {entry["member"]: entry for entry in recorded_gallery()["members"]}
+    return {
+        member.title: entries[member.title]["parts"]
+        for member in MEMBERS
+        if member.title in entries and entries[member.title]["digest"] == member.config.digest
+    }

@@ -254,6 +254,10 @@ def test_the_page_the_table_and_the_document_tell_the_same(capsys):
         assert line["pareto"] == str(entry["pareto"])
     page = Page(Path("p.html").read_text(encoding="utf-8"))
     assert page.tags["svg"] == 8
+    # Each plot has a place for each point, and the table of every point a row; the front's are reached by keyboard.
+    named = [set(value.split()) for tag, name, value in page.attributes if (tag, name) == ("circle", "data-point")]
+    assert set.union(*named) == {str(number) for number in range(6)}
+    assert ("circle", "tabindex", "0") in page.attributes
     assert "Smallest that meets --max-error 0.1" in page.text
     for axis in ("Accuracy, %", "Flips of 80", "Largest error", "Calibration error, %"):
         assert axis in page.text
