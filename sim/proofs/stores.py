@@ -23,6 +23,7 @@ from softstream.hw.streams.probes import Probes
 from softstream.sim.proofs.engine import Verdict, decide_within, none_within, prepare
 from softstream.sim.proofs.harness import HEAD, PROOF, Property
 from softstream.sim.proofs.proof import Progress, Proof
+from softstream.sim.proofs.rooms import prove_rooms
 
 __all__ = ["contracts_of", "prove_contract", "prove_stores", "summary"]
 
@@ -117,7 +118,9 @@ def prove_stores(
     reading_seconds: float | None = None,
     progress: Progress = lambda fraction, what: None,
 ) -> Proof:
-    """Proves the contract of every component of a head that has one; arguments and errors are those of a `Prover`.
+    """Proves the contract of every component of a head that has one, and the room of its stores.
+
+    Arguments and errors are those of a `Prover`.
 
     `verilog` is not read: the components are those of the generator, from which the text comes.
     """
@@ -125,8 +128,10 @@ def prove_stores(
     components = contracts_of([config])
     verdicts: list[Verdict] = []
     for number, (title, component) in enumerate(components.items()):
-        progress(number / len(components), title)
+        progress(0.9 * number / len(components), title)
         verdicts += summary(title, prove_contract(component, seconds=seconds))
+    progress(0.9, "room of the stores")
+    verdicts += prove_rooms(config, seconds=seconds)
     return Proof(config, tuple(verdicts), time.monotonic() - began)
 
 
