@@ -131,7 +131,7 @@ $(VENV)/.made: scripts/venv.sh
 
 $(VENV)/.runtime: $(VENV)/.made pyproject.toml scripts/constraints.txt
 	@echo "downloading 240 MB from the package index; .venv takes 1 GB; two minutes at 20 Mbit/s, and later runs download nothing"
-	$(PIP_INSTALL) -e .
+	$(PIP_INSTALL) -e '.[boards,reports,sim]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.made pyproject.toml scripts/constraints.txt

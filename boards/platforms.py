@@ -6,7 +6,14 @@ from typing import Any
 
 from amaranth.build import Attrs, Clock, Connector, Pins, Resource
 from amaranth.vendor import GowinPlatform, LatticeECP5Platform
-from amaranth_boards.resources import ButtonResources, LEDResources, UARTResource
+
+from softstream.hw.extras import need
+
+try:
+    from amaranth_boards.resources import ButtonResources, LEDResources, UARTResource
+except ModuleNotFoundError:
+    need("the pins of a board", "amaranth-boards")
+    raise
 
 __all__ = ["ColorlightI5Platform", "TangNano20kPlatform"]
 

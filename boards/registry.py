@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from softstream.boards.tools import gowin
 from softstream.hw.config.config import nearest
 from softstream.hw.errors import UserError
+from softstream.hw.extras import need
 
 if TYPE_CHECKING:
     from amaranth.build import Platform
@@ -114,7 +115,11 @@ class Board:
         return "decoded bitstream" if self.decoded else "bitstream"
 
     def make_platform(self) -> Platform:
-        """A new platform, because Amaranth allows one build each, with the row's extra resources and the link's header pins."""
+        """A new platform, because Amaranth allows one build each, with the row's extra resources and the link's header pins.
+
+        Raises `MissingTool` without amaranth-boards.
+        """
+        need(f"a design for {self.name}", "amaranth-boards")
         module, _, name = self.platform.partition(":")
         platform = getattr(import_module(module), name)()
         if self.extra:

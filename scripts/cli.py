@@ -17,6 +17,7 @@ import click
 
 import softstream
 from softstream.hw.errors import SoftstreamError, ToolFailure, UserError
+from softstream.hw.extras import need
 from softstream.scripts.console import Console, configuration_text, discard_stdout
 from softstream.scripts.emit import ARTEFACTS
 
@@ -584,6 +585,7 @@ def _compare(
         )
     if output:
         check_file("-o", Path(output))
+        need("a report of compare", "reports")
     members = None
     if modes is not None:
         members = entries(modes, config, lambda config_of: scale_of_file(scores, config_of).scale)
@@ -659,6 +661,7 @@ def _gallery(output: str, place: bool, as_json: bool, quiet: bool, wide: bool) -
     from softstream.scripts.reports.gallery_report import render
     from softstream.scripts.verbs.gallery import SHOWN_PARTS, evaluated, measured, recorded_parts
 
+    need("gallery", "reports")
     console = Console(as_json, quiet, wide)
     members = list(evaluated())
     with written_file("-o", Path(output)) as temporary:

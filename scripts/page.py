@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softstream.hw.extras import need
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -46,7 +48,10 @@ def svg(
     """The plot as an SVG element without ids of its own that another plot could have too.
 
     `overlay` gives SVG to lie over the plot; it gets a function from coordinates of the first axes to those of the element.
+
+    Raises `MissingTool` without Matplotlib.
     """
+    need("a plot", "reports")
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure

@@ -287,7 +287,7 @@ def build(source: Path, target: Path) -> int:
     try:
         from sphinx.application import Sphinx
     except ImportError as error:
-        raise MissingTool("sphinx", "pip install '.[docs]', or make docs") from error
+        raise MissingTool("sphinx: not installed, and the site needs it; make docs installs it") from error
     shutil.rmtree(target, ignore_errors=True)
     application = Sphinx(
         source, None, target, target.parent / "docs-doctrees", "html", _configuration(), warningiserror=True, status=None,

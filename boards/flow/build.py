@@ -34,6 +34,7 @@ from softstream.hw.cache import discard, load_folder, replace_file, store_folder
 from softstream.hw.cache import root as cache_root
 from softstream.hw.config.config import Config
 from softstream.hw.errors import ToolFailure, UserError
+from softstream.hw.extras import install_command
 
 __all__ = ["PACKAGES", "VENDOR_COMMANDS", "BuildResult", "build", "cache_directory", "tool_versions"]
 
@@ -81,7 +82,7 @@ def tool_versions(row: Board) -> dict[str, str]:
     return versions(
         PACKAGES[row.toolchain],
         lambda package: (
-            f"{package}: not installed, and a bitstream for {row.name} needs it; pip install {package}, "
+            f"{package}: not installed, and a bitstream for {row.name} needs it; {install_command(package)}, "
             "or --plan-only for the plan alone"
         ),
     )

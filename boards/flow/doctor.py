@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from softstream.boards.flow.build import PACKAGES
 from softstream.boards.registry import BOARDS
+from softstream.hw.extras import install_command
 
 __all__ = ["Finding", "examine", "ignored"]
 
@@ -110,7 +111,7 @@ def examine() -> list[Finding]:
             version = None
         source = f"Python package in {os.path.basename(sys.prefix)}"
         findings.append(
-            Finding(package, purpose, version, source, "" if version else f"pip install {package}", required=True)
+            Finding(package, purpose, version, source, "" if version else install_command(package), required=True)
         )
     programs = {tool: (*known, _OPTIONS.get(tool)) for tool, known in _programs().items()}
     for tool, (purpose, brings, options) in {**programs, **_OTHERS}.items():

@@ -19,8 +19,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import serial
-from serial.tools import list_ports
 
 from softstream.boards.link.protocol import (
     PAYLOAD_BYTES,
@@ -43,9 +41,17 @@ from softstream.boards.link.protocol import (
 )
 from softstream.hw.config.config import Config
 from softstream.hw.errors import LinkError
+from softstream.hw.extras import need
 from softstream.hw.numbers.ensemble import result_lengths
 from softstream.hw.numbers.groups import Grouping
 from softstream.hw.plan.ports import sidebands
+
+try:
+    import serial
+    from serial.tools import list_ports
+except ModuleNotFoundError:
+    need("the link to a board", "cobs", "pyserial")
+    raise
 
 __all__ = ["DEFAULT_BAUD", "USB_IDS", "Answer", "Link", "find_port", "open_link"]
 

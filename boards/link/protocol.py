@@ -3,7 +3,8 @@
     frame   = type, sequence, acknowledge, payload (0 to 60 bytes), CRC-16 (low byte first)
     on wire = COBS(frame), 0x00
 
-Both sides take their constants from here. The module needs neither Amaranth nor a serial port.
+Both sides take their constants from here. The module needs neither Amaranth nor a serial port, and the package cobs only for
+frames: what fits on a board is also known where it is not installed.
 """
 
 import binascii
@@ -13,7 +14,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-from cobs import cobs
 
 from softstream.hw.config.config import Config
 from softstream.hw.config.modes import MODES as MODE_TRAITS
@@ -142,6 +142,8 @@ def encode(frame: Frame) -> bytes:
     if len(frame.payload) > PAYLOAD_BYTES:
         raise ValueError(f"payload of {len(frame.payload)} bytes: at most {PAYLOAD_BYTES}")
     body = bytes((frame.type, frame.sequence & 0xFF, frame.acknowledge & 0xFF)) + frame.payload
+    from cobs import cobs
+
     return cobs.encode(body + crc16(body).to_bytes(CRC_BYTES, "little")) + b"\0"
 
 
@@ -168,6 +170,8 @@ class Decoder:
 
 
 def _decoded(wire: bytes) -> Frame | Corrupt:
+    from cobs import cobs
+
     try:
         body = cobs.decode(wire)
     except cobs.DecodeError:

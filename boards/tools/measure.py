@@ -44,6 +44,7 @@ from softstream.hw.cache import load_value, store_value
 from softstream.hw.cache import root as cache_root
 from softstream.hw.config.config import Config
 from softstream.hw.errors import ToolFailure
+from softstream.hw.extras import install_command
 from softstream.hw.processes import end, start, temporary_folder
 
 __all__ = [
@@ -169,7 +170,7 @@ def tool_versions(parts: Iterable[Part]) -> dict[str, str]:
 
     def missing(package: str) -> str:
         step = "synthesis" if package == "pyosys" else "place and route"
-        return f"{package}: not installed, and {step} needs it; pip install {package}"
+        return f"{package}: not installed, and {step} needs it; {install_command(package)}"
 
     return versions(["pyosys", *sorted({part.package for part in parts if not part.no_clock})], missing)
 

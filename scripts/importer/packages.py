@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from softstream.hw.errors import MissingTool
+from softstream.hw.extras import absent
 
 __all__ = ["attribute", "third_party"]
 
@@ -16,7 +16,7 @@ def third_party(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError:
         package = name.partition(".")[0]
-        raise MissingTool(f"{package}: not installed, and import needs it; pip install 'softstream[onnx]'") from None
+        raise absent((package,), "import") from None
 
 
 def attribute(node: Any, name: str, default: Any) -> Any:

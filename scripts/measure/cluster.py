@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from softstream.hw.errors import MissingTool, UserError
+from softstream.hw.errors import UserError
+from softstream.hw.extras import absent
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -76,9 +77,7 @@ def connected(address: str, tls: Tls, workers_seconds: float) -> Iterator[Client
     try:
         import distributed
     except ImportError:
-        raise MissingTool(
-            "distributed: not installed, and --scheduler needs it; pip install 'softstream[cluster]'"
-        ) from None
+        raise absent(("distributed",), "--scheduler") from None
     with _silenced():
         try:
             client = distributed.Client(

@@ -6,12 +6,12 @@ head = Head(softstream.preset("digits-softmax"))
 head(logits)                                       # the value of the hardware, the gradient of softmax
 """
 
-from softstream.hw.errors import MissingTool
+from softstream.hw.extras import absent
 
 try:
     import torch as _torch  # noqa: F401
 except ImportError as _error:
-    raise MissingTool("torch", "pip install 'softstream[torch]'") from _error
+    raise absent(("torch",), "the twin") from _error
 
 from softstream.scripts.twin.head import Head, Largest
 from softstream.scripts.twin.losses import CrossEntropy, entropy_bonus, range_penalty

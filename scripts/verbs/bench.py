@@ -31,6 +31,7 @@ from softstream.boards.tools.parts import PARTS, Part
 from softstream.hw.config.config import Config, nearest
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import Mismatch, ToolFailure, UserError
+from softstream.hw.extras import need
 from softstream.hw.numbers.temperature import tempered
 from softstream.hw.plan.derive import plan
 from softstream.hw.verilog import CORE, TOP, source_lines, synthesis_verilog, wrapped_verilog
@@ -514,6 +515,7 @@ def run(
     console: Console,
 ) -> None:
     """The verb: measures, prints, and writes `bench.json` and, as `render` gives it, `bench.html` into `output`."""
+    need("bench", "boards", "sim", *(["reports"] if output is not None else []))
     variants = chosen(names)
     if output is not None:
         check_directory("-o", output)

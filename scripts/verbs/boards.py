@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from softstream.boards.registry import BOARDS, board
 from softstream.hw.config.config import Config
 from softstream.hw.errors import MissingTool, UserError
+from softstream.hw.extras import install_command, need
 from softstream.scripts.console import Console
 from softstream.scripts.output import check_directory
 
@@ -144,6 +145,7 @@ def build(
     from softstream.boards.flow.build import build as build_board
 
     row = board(name)
+    need("build", *(["amaranth-boards"] if plan_only else ["boards"]))
     directory = Path(output) if output else Path("build") / row.name
     check_directory("-o", directory)
     with console.progress(f"building for {row.name}") as progress:
@@ -244,5 +246,5 @@ def doctor(console: Console) -> None:
     console.line(f"serial ports: {', '.join(ports) if ports else 'none'}")
     if missing:
         packages: Sequence[str] = [finding.tool for finding in missing]
-        raise MissingTool(f"{', '.join(packages)}: not installed; pip install {' '.join(packages)}")
+        raise MissingTool(f"{', '.join(packages)}: not installed; {install_command(*packages)}")
     console.done(f"no required tool is missing; {len(findings)} tools checked")

@@ -42,6 +42,7 @@ from softstream.hw.cache import load_value, store_value
 from softstream.hw.cache import root as cache_root
 from softstream.hw.config.config import KEYS, Config, nearest, parse_setting
 from softstream.hw.errors import MissingTool, SoftstreamError, ToolFailure, UserError
+from softstream.hw.extras import need
 from softstream.hw.notebook import html_table, text_table
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.profiles import Room, nearest_that_fits, resolve
@@ -792,9 +793,11 @@ def run(
     """The verb: measures, prints the Pareto front and the configuration that meets the wish, and writes the files.
 
     `render` gives the page of the results. Raises `UserError` where no point meets the wish, after printing and writing;
-    `ToolFailure` where a tool failed on a point.
+    `ToolFailure` where a tool failed on a point; `MissingTool` without the extra of a page.
     """
     files.check()
+    if files.page is not None:
+        need("a report of explore", "reports")
     with console.progress("exploring") as progress:
         result, failure = explored(base, settings, part_name, wish, how, given, progress)
     for option, path, text in (

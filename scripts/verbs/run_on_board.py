@@ -12,6 +12,7 @@ import numpy as np
 
 from softstream.hw.config.config import Config
 from softstream.hw.errors import Mismatch
+from softstream.hw.extras import need
 from softstream.scripts.console import Console
 from softstream.scripts.output import check_file, written_file
 from softstream.scripts.scores import ScoreFile, Scores, read_scores
@@ -199,8 +200,14 @@ def run(
     `TIMEOUT`, or `SIMULATED_TIMEOUT`.
 
     Raises `LinkError` for every fault of the link, `Mismatch` after the report where the board and the model differ, and
-    `UserError` for scores that do not match the configuration, before the port is opened.
+    `UserError` for scores that do not match the configuration, and `MissingTool` without the extras, before the port is opened.
     """
+    need(
+        "run-on-board",
+        *("cobs", "pyserial"),
+        *(["boards", "sim"] if simulated else []),
+        *(["reports"] if output is not None else []),
+    )
     from softstream.boards.link.host import DEFAULT_BAUD, open_link
 
     if output is not None:

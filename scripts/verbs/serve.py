@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from softstream.boards.registry import Board
 from softstream.hw.config.config import Config
-from softstream.hw.errors import MissingTool
+from softstream.hw.extras import absent, need
 from softstream.scripts.console import Console
 from softstream.scripts.verbs.run_on_board import SIMULATED_TIMEOUT, TIMEOUT
 
@@ -33,16 +33,17 @@ def serve(
     A simulated board without `baud` gets the fastest rate of its clock, because every bit is simulated.
 
     Raises `UserError` for a configuration that cannot name a digit and for a port that is in use, both before a board is
-    simulated or a serial port opened; `LinkError` for a fault of the link; `MissingTool` without tornado.
+    simulated or a serial port opened; `LinkError` for a fault of the link; `MissingTool` without the extras.
     """
+    need("serve", "cobs", "pyserial", "serve", *(["boards", "sim"] if simulated else []))
     from softstream.boards.link.host import open_link
     from softstream.boards.link.uart import MINIMUM_DIVISOR
     from softstream.scripts.demonstration.classifier import Classifier, check_configuration
 
     try:
         from softstream.scripts.demonstration.application import HOST, Server, listening_sockets
-    except ModuleNotFoundError as error:
-        raise MissingTool(f"serve: there is no {error.name}; pip install 'softstream[serve]'") from None
+    except ModuleNotFoundError:
+        raise absent(("tornado",), "serve") from None
 
     check_configuration(config)
     if baud is None:

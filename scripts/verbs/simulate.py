@@ -19,10 +19,15 @@ __all__ = ["simulate"]
 def simulate(
     config: Config, file: ScoreFile | None, simulator: Simulator, waves: bool, seed: int, console: Console
 ) -> None:
-    """Runs every bench on the generated Verilog and prints a row per test. Raises `Mismatch` where one failed."""
+    """Runs every bench on the generated Verilog and prints a row per test. Raises `Mismatch` where one failed.
+
+    The bench axi is left out, which one line says, where its package is not installed.
+    """
+    from softstream.sim.simulators.job import BENCHES, usable_benches
     from softstream.sim.simulators.runner import simulate as run_benches
 
     scores = None if file is None else read_scores(config, file, console)
+    benches = usable_benches()
     with console.progress("simulating") as progress:
         verdicts = run_benches(
             config,
@@ -32,6 +37,7 @@ def simulate(
             simulator=simulator,
             waves=waves,
             seed=seed,
+            benches=benches,
             progress=progress,
             step=lambda what: progress(0.0, what),
         )
@@ -60,6 +66,8 @@ def simulate(
         }
     )
     _print(verdicts, f"{config.mode} against the model, bit for bit; seed {seed}", console)
+    if "axi" in set(BENCHES) - set(benches):
+        console.line("without the bench axi: cocotbext-axi is not installed; pip install cocotbext-axi")
     if failed:
         first = failed[0]
         raise Mismatch(

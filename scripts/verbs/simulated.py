@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from softstream.boards.registry import Board
 from softstream.hw.config.config import Config
 from softstream.hw.errors import MissingTool
+from softstream.hw.extras import need
 from softstream.scripts.console import Console
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def simulated_board(config: Config, row: Board, baud: int | None, console: Conso
 
     Raises `UserError` for what has no plan or no stand-ins, `MissingTool` without a simulator, `ToolFailure` where it fails.
     """
+    need("--simulated", "boards", "sim")
     from softstream.boards.flow.plan import make_plan
     from softstream.boards.flow.simulation import BOARD, board_verilog
     from softstream.boards.link.uart import divisor

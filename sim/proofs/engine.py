@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Literal
 
 from softstream.hw import processes
-from softstream.hw.errors import MissingTool, ToolFailure
+from softstream.hw.errors import ToolFailure
+from softstream.hw.extras import absent
 from softstream.sim.proofs.harness import HEAD, PROOF, TWIN, Property
 
 __all__ = [
@@ -79,7 +80,7 @@ def _tools() -> Path:
     """The folder of pyosys, which holds ABC. Raises `MissingTool` where the package is not installed."""
     spec = importlib.util.find_spec("pyosys")
     if spec is None or not spec.submodule_search_locations:
-        raise MissingTool("prove: needs Yosys and ABC; pip install pyosys")
+        raise absent(("pyosys",), "prove")
     return Path(spec.submodule_search_locations[0])
 
 

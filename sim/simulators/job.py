@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from softstream.hw.config.config import Config
+from softstream.hw.extras import is_installed
 
-__all__ = ["BENCHES", "PLUSARG", "TESTS", "Job", "Outcome"]
+__all__ = ["BENCHES", "PLUSARG", "TESTS", "Job", "Outcome", "usable_benches"]
 
 PLUSARG = "softstream_job"
 """The simulator's argument `+softstream_job=PATH` names the job file."""
@@ -20,6 +21,14 @@ TESTS = {"stream": 12, "latency": 2, "axi": 3, "reset": 3, "scores": 1}
 
 BENCHES = tuple(name for name in TESTS if name != "scores")
 """The benches that need only a configuration."""
+
+
+def usable_benches() -> tuple[str, ...]:
+    """`BENCHES`, without axi where cocotbext-axi is not installed.
+
+    That package needs scapy, which is under the GPL, so no extra for users brings it.
+    """
+    return tuple(bench for bench in BENCHES if bench != "axi" or is_installed("cocotbext.axi"))
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ import numpy as np
 from softstream.hw import processes
 from softstream.hw.config.config import Config
 from softstream.hw.errors import Mismatch, MissingTool, ToolFailure, UserError
+from softstream.hw.extras import need
 from softstream.hw.plan.derive import plan
 from softstream.sim import stimulus
 from softstream.sim.golden.head import Result, checked, checked_sideband
@@ -195,6 +196,7 @@ class _Run:
 
         if simulator not in SIMULATORS:
             raise UserError(f"simulator {simulator!r}: must be one of {', '.join(SIMULATORS)}")
+        need("simulation", "cocotb")
         self._libpython = toolbox.libpython()
         self._top = TOP
         self._verilog = generate(config, TOP) if verilog is None else verilog

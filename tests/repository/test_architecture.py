@@ -28,7 +28,8 @@ GENERATED = {
 }
 
 LAYERS = {
-    "hw": "errors cache processes formats notebook config numbers plan streams stages normalisers modes options contracts "
+    "hw": "errors extras cache processes formats notebook config numbers plan streams stages normalisers modes options "
+    "contracts "
     "head axi verilog",
     "sim": "stalls beats stimulus golden reference data simulators benches proofs twin",
     "boards": "measured tools platforms registry link gateware flow",

@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from support.requirements import name_of, normalised
 
 import softstream
 
@@ -157,10 +158,6 @@ def test_the_wheel_works_alone(installed, tmp_path):
     assert (tmp_path / "report.html").read_text(encoding="utf-8").lstrip().lower().startswith("<!doctype html>")
 
 
-def normalised(name):
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 PINS = [
     line
     for name in ("constraints.txt", "constraints-torch.txt")
@@ -177,7 +174,7 @@ def test_constraints_are_versions_and_nothing_else(line):
 def test_constraints_cover_every_requirement():
     pinned = {normalised(line.partition("==")[0]) for line in PINS}
     assert len(pinned) == len(PINS)
-    assert {normalised(re.match(r"[\w.-]+", text)[0]) for text in REQUIRED} <= pinned
+    assert {name_of(text) for text in REQUIRED} - {"softstream"} <= pinned
 
 
 def test_every_requirement_states_its_purpose():
@@ -201,6 +198,7 @@ def test_the_venv_script_refuses_in_one_line(tmp_path):
 def test_the_development_extra_holds_every_other_that_tests_need():
     """Those of the site, of other people's tools and of PyTorch do not count: their targets install them."""
     extras = PROJECT["optional-dependencies"]
-    assert set(extras) == {"cluster", "dev", "docs", "interop", "onnx", "serve", "torch"}
-    assert {*extras["cluster"], *extras["onnx"], *extras["serve"]} <= set(extras["dev"])
+    runtime = set(extras) - {"dev", "docs", "interop"}
+    assert runtime == {"boards", "cluster", "onnx", "reports", "serve", "sim", "torch"}
+    assert f"softstream[{','.join(sorted(runtime - {'torch'}))}]" in extras["dev"]
     assert not {*extras["docs"], *extras["interop"], *extras["torch"]} & set(extras["dev"])

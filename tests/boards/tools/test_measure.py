@@ -246,7 +246,9 @@ def test_a_missing_tool_is_named_with_the_package_that_brings_it(empty_cache, mo
         return version(name)
 
     monkeypatch.setattr(importlib.metadata, "version", without)
-    with pytest.raises(MissingTool, match=rf"{package}: not installed, and {step} needs it; pip install {package}"):
+    with pytest.raises(
+        MissingTool, match=rf"{package}: not installed, and {step} needs it; pip install 'softstream\[boards\]'$"
+    ):
         measure([Job(COUNTER, PARTS["hx8k"])])
 
 

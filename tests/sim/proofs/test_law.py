@@ -113,7 +113,9 @@ def test_a_reset_in_the_middle_is_part_of_the_proof():
 
 def test_a_missing_tool_names_its_package(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(MissingTool, match=r"^prove: needs Yosys and ABC; pip install pyosys$"):
+    with pytest.raises(
+        MissingTool, match=r"^pyosys: not installed, and prove needs it; pip install 'softstream\[boards\]'$"
+    ):
         prove_law(SMALL)
 
 
