@@ -551,15 +551,30 @@ def _logarithm_has_a_table(settings: Settings) -> Refusal | None:
 def _ranked_draw_fits(settings: Settings) -> Refusal | None:
     if not settings.traits.random:
         return None
-    bounds = [name for name, off in (("draw_top_p", 1.0), ("draw_min_p", 0.0)) if getattr(settings, name) != off]
+    switched_off = {"draw_top_p": 1.0, "draw_min_p": 0.0, "draw_sideband": False}
+    bounds = [name for name, off in switched_off.items() if getattr(settings, name) != off]
     if not settings.draw_top_k:
         if not bounds:
             return None
+        off = "false" if bounds[0] == "draw_sideband" else switched_off[bounds[0]]
         return Refusal(
             _given(settings, bounds[0], "draw_top_k"),
             "the set is a part of the ordered list of the K best, and there is none",
             "draw_top_k = 16",
-            f"{bounds[0]} = {1.0 if bounds[0] == 'draw_top_p' else 0.0}",
+            f"{bounds[0]} = {off}",
+        )
+    if settings.draw_sideband and len(bounds) > 1:
+        return Refusal(
+            _given(settings, bounds[0], "draw_sideband"),
+            "each vector brings the bound itself",
+            f"{bounds[0]} = {switched_off[bounds[0]]}",
+            "draw_sideband = false",
+        )
+    if settings.draw_sideband and settings.ensemble > 1:
+        return Refusal(
+            _given(settings, "draw_sideband", "ensemble"),
+            "each vector brings its bounds, and a mean several vectors",
+            "draw_sideband = false",
         )
     if settings.inverse_cdf:
         return Refusal(
@@ -581,7 +596,7 @@ def _ranked_draw_fits(settings: Settings) -> Refusal | None:
         )
     if settings.draws_share and settings.normaliser == "none":
         return Refusal(
-            _given(settings, "draw_top_p", "normaliser"),
+            _given(settings, "draw_sideband" if settings.draw_sideband else "draw_top_p", "normaliser"),
             "probabilities are added up, not multiples of them",
             "normaliser = 'auto'",
         )
@@ -602,7 +617,7 @@ def _list_fits(settings: Settings) -> Refusal | None:
     refusal = next((refusal for rule in RULES if (refusal := rule(ranked)) is not None), None)
     if refusal is None:
         return None
-    share = _given(settings, "draw_top_p")
+    share = _given(settings, "draw_sideband" if settings.draw_sideband else "draw_top_p")
     return replace(refusal, given=refusal.given.replace(f"mode = {quoted(ranked.mode)}", share))
 
 

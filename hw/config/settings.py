@@ -163,6 +163,10 @@ class Settings:
         0.0, "sampling", "draws are among the elements whose probability is at least this share of the best one's; 0: no bound",
         values=Floats("≥ 0, below 1", share=True), modes=lambda traits: traits.random,
     )
+    draw_sideband: bool = declare(
+        False, "sampling", "whether each vector brings its own K, p and min_p of a draw; draw_top_k is then the largest K",
+        modes=lambda traits: traits.random, options=lambda settings: settings.draw_top_k > 0,
+    )
     seed: int = declare(
         1, "sampling", "where the random sequence starts after reset", values=Integers(0, (1 << 32) - 1),
         modes=lambda traits: traits.random,
@@ -270,21 +274,22 @@ class Settings:
     @property
     def draws_share(self) -> bool:
         """Whether the probabilities of the best elements bound the set that a draw is among."""
-        return self.ranked_draw and self.draw_top_p < 1
+        return self.ranked_draw and (self.draw_top_p < 1 or self.draw_sideband)
 
     @property
     def may_truncate(self) -> bool:
-        """Whether the set that a draw is among may reach beyond the list of the best."""
-        return (self.draws_share or self.draw_min_p > 0) and self.ranked_draw and self.draw_top_k < self.max_length
+        """Whether the set that a draw is among may reach beyond the K best."""
+        bounded = self.draws_share or self.draw_min_p > 0
+        return self.ranked_draw and bounded and (self.draw_sideband or self.draw_top_k < self.max_length)
 
     @property
     def ranked_length(self) -> int:
         """Elements in the list that a draw is among: K, and one more, which tells whether the set reaches beyond it."""
-        return self.draw_top_k + self.may_truncate
+        return self.draw_top_k + (self.may_truncate and self.draw_top_k < self.max_length)
 
     def ranked_keys(self) -> dict[str, Any]:
         """The keys of the head that orders the best elements for a draw and computes their probabilities."""
-        draws = {"draw_top_k": 0, "draw_top_p": 1.0, "draw_min_p": 0.0}
+        draws = {"draw_top_k": 0, "draw_top_p": 1.0, "draw_min_p": 0.0, "draw_sideband": False}
         codes = {
             "probability_format": "UQ1",
             "output_levels": 0,

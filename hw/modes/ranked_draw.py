@@ -3,15 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
-from amaranth import Module
+from amaranth import Module, Signal, Value
 from amaranth.lib import wiring
 
 from softstream.hw.config.config import Config
 from softstream.hw.modes.gumbel import GumbelDraw
 from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.numbers.ranked_draw import ranked_draw
-from softstream.hw.stages.draw_set import DrawSet, ranked_layout
-from softstream.hw.streams.flow import RigidPipe
+from softstream.hw.plan.modes.gumbel import BOUNDS
+from softstream.hw.plan.modes.ranked_draw import bound_vectors
+from softstream.hw.stages.draw_set import DrawSet, bounds_layout, ranked_layout
+from softstream.hw.streams.flow import Credit, Queue, RigidPipe
 
 __all__ = ["RankedDraw"]
 
@@ -38,8 +40,38 @@ class RankedDraw(HeadInterface):
         config, numbers = self._config, ranked_draw(self._config)
         m.submodules.ranked = ranked = self._head(numbers.ranked)
         draw = GumbelDraw(config, numbers.noise, ranked_layout(config))
-        m.submodules.sampler = sampler = RigidPipe({"draw_set": DrawSet(config), "draw": draw})
-        wiring.connect(m, wiring.flipped(self.i), ranked.i)
+        draw_set = DrawSet(config)
+        m.submodules.sampler = sampler = RigidPipe({"draw_set": draw_set, "draw": draw})
+        if numbers.vector_bounds:
+            self._bounded(m, ranked, draw_set, sampler)
+        else:
+            wiring.connect(m, wiring.flipped(self.i), ranked.i)
         wiring.connect(m, ranked.o, sampler.i)
         wiring.connect(m, sampler.o, wiring.flipped(self.o))
         return m
+
+    def _bounded(self, m: Module, ranked: HeadInterface, draw_set: DrawSet, sampler: RigidPipe) -> None:
+        """The input of the list; the bounds of a vector leave with its first beat and wait for its elements in a queue.
+
+        A vector whose bounds find no room waits.
+        """
+        config, beat, vectors = self._config, self.i.payload, bound_vectors(self._config)
+        m.submodules.bounds = bounds = Queue(bounds_layout(config), vectors)
+        m.submodules.bounds_credit = credit = Credit(vectors, 1)
+        starts, enters, passes, leaves = Signal(init=1), Signal(), Signal(), Signal()
+        m.d.comb += [
+            passes.eq(~starts | credit.available),
+            ranked.i.valid.eq(self.i.valid & passes),
+            self.i.ready.eq(ranked.i.ready & passes),
+            *(ranked.i.payload[name].eq(beat[name]) for name in ranked.i.payload.shape().members),
+            enters.eq(self.i.valid & self.i.ready & starts),
+            credit.take.eq(enters),
+            bounds.i.valid.eq(enters),
+            *(bounds.i.payload[name].eq(beat[name]) for name in BOUNDS),
+            Value.cast(draw_set.bounds).eq(Value.cast(bounds.o.payload)),
+            leaves.eq(draw_set.next & sampler.moves),
+            bounds.o.ready.eq(leaves),
+            credit.give.eq(leaves),
+        ]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += starts.eq(beat.last)

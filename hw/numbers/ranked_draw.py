@@ -20,6 +20,9 @@ D = floor(−ln(m)/s).
 probabilities. So the set is the exact one of some p' with |p' − p| <= `share_error` = K·b·2^−P: one element more or less only
 where the sum of the probabilities comes as close as that to p.
 
+**Bounds of each vector** (`draw_sideband`). K, ceil(p·2^P) and D come with the vector as codes, and the list has room for the
+largest K. Codes of p above 2^P exist: the largest one exceeds every sum of codes, so it bounds nothing.
+
 **Law.** Among the elements of the set the draw is that of the Gumbel sampler (`gumbel`): the largest x_r + G_r. Elements outside
 take no part. The distance of its law from softmax over the set is at most the bound of the table for K elements.
 """
@@ -30,11 +33,14 @@ from decimal import ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
 
+import numpy as np
+
 from softstream.hw.config.config import Config
+from softstream.hw.errors import UserError
 from softstream.hw.numbers.bound import bound
 from softstream.hw.numbers.gumbel import GumbelTable, gumbel_table
 
-__all__ = ["RankedDraw", "ranked_draw"]
+__all__ = ["RankedDraw", "distance_codes", "ranked_draw", "share_codes", "share_limit"]
 
 _CONTEXT = Context(prec=40, Emin=-(10**9), Emax=10**9)
 
@@ -47,6 +53,12 @@ class RankedDraw:
     """The head that orders the best elements: Top-K, or Top-K with probabilities."""
     count: int
     """K: elements that a draw is among, at most."""
+    vector_bounds: bool
+    """Whether K, share and distance come with each vector, at most `count`, `share_limit` and `distance_limit`."""
+    share_limit: int
+    """The code of a p that bounds nothing: above every sum of codes, because each code is within an ulp of its probability."""
+    distance_limit: int
+    """The code of an m that bounds nothing: the largest difference of two positions."""
     share: int | None
     """ceil(p·2^P): a further element belongs to the set while the codes of those before it sum to less; None without a bound."""
     distance: int | None
@@ -57,7 +69,7 @@ class RankedDraw:
     @property
     def share_error(self) -> Fraction:
         """The set is the exact one of a p that differs from `draw_top_p` by at most this."""
-        if self.share is None:
+        if self.share is None and not self.vector_bounds:
             return Fraction(0)
         return self.count * bound(self.ranked).worst / self.ranked.levels
 
@@ -66,12 +78,56 @@ class RankedDraw:
 def ranked_draw(config: Config) -> RankedDraw:
     """The numbers of a configuration. Raises `UserError` where the head that orders the elements has no plan."""
     ranked, count = config.replace(**config.ranked_keys()), min(config.draw_top_k, config.max_length)
-    share = math.ceil(Fraction(config.draw_top_p) * ranked.levels) if config.draws_share else None
-    distance = _distance(config.draw_min_p, config.effective_scale) if config.draw_min_p else None
+    share = math.ceil(Fraction(config.draw_top_p) * ranked.levels) if config.draw_top_p < 1 else None
     largest = (1 << config.score_width) - 1
+    distance = min(_distance(config.draw_min_p, config.effective_scale), largest) if config.draw_min_p else None
     # The table depends on the scale and on the number of elements alone.
-    among = config.replace(draw_top_k=0, draw_top_p=1.0, draw_min_p=0.0, max_length=count, lanes=1)
-    return RankedDraw(ranked, count, share, None if distance is None else min(distance, largest), gumbel_table(among))
+    among = config.replace(draw_top_k=0, draw_top_p=1.0, draw_min_p=0.0, draw_sideband=False, max_length=count, lanes=1)
+    return RankedDraw(
+        ranked,
+        count,
+        config.draw_sideband,
+        share_limit(config),
+        largest,
+        share,
+        distance,
+        gumbel_table(among),
+    )
+
+
+def share_limit(config: Config) -> int:
+    """The code of a p that bounds nothing."""
+    return (1 << config.probability_width) + config.ranked_length + 1
+
+
+def share_codes(config: Config, shares: np.ndarray) -> np.ndarray:
+    """Codes of the p of each vector, float64 [V] to int64 [V]: ceil(p·2^P), and `share_limit` for p = 1.
+
+    Raises `UserError` for a p outside of 0 to 1, with a value that would do.
+    """
+    values = np.asarray(shares, dtype=np.float64)
+    outside = np.flatnonzero(~((values > 0) & (values <= 1)))
+    if len(outside):
+        raise UserError(
+            f"draw_top_ps[{outside[0]}] = {values[outside[0]]:g}: must be above 0, at most 1; for example 0.9"
+        )
+    return np.where(values < 1, np.ceil(values * (1 << config.probability_width)), share_limit(config)).astype(np.int64)
+
+
+def distance_codes(config: Config, shares: np.ndarray) -> np.ndarray:
+    """Codes of the m of each vector, float64 [V] to int64 [V]: floor(−ln(m)/s), and the largest code for m = 0.
+
+    Raises `UserError` for an m outside of 0 to below 1, with a value that would do.
+    """
+    values = np.asarray(shares, dtype=np.float64)
+    outside = np.flatnonzero(~((values >= 0) & (values < 1)))
+    if len(outside):
+        raise UserError(
+            f"draw_min_ps[{outside[0]}] = {values[outside[0]]:g}: must be from 0 to below 1; for example 0.05"
+        )
+    largest = (1 << config.inner_width) - 1
+    codes = [min(_distance(value, config.inner_scale), largest) if value else largest for value in values.tolist()]
+    return np.array(codes, dtype=np.int64)
 
 
 def _distance(least: float, scale: float) -> int:

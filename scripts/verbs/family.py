@@ -51,7 +51,7 @@ from softstream.scripts.scores import NO_LABEL, Scores, quantise
 from softstream.sim.golden import golden
 from softstream.sim.golden.head import checked_sideband
 from softstream.sim.reference.exact import EXACT, Vectors, errors_ulp, exact_values
-from softstream.sim.reference.law import draw_law, law_slack, total_variation
+from softstream.sim.reference.law import draw_law, law_slack, model_set, total_variation
 from softstream.sim.reference.softmax import float64_slack_ulp, winner_index
 
 __all__ = ["CONFIDENCES", "DECISIONS", "SHARED", "Calibration", "Error", "Family", "MemberResult", "entries", "family"]
@@ -544,18 +544,19 @@ def _error(inputs: _Inputs, derived: Plan, result: Mapping[str, np.ndarray]) -> 
 
 
 def _law_error(inputs: _Inputs, bound: float) -> Error:
-    """Exact distance of the sampling distribution from softmax, for the first vectors up to `_LAW_ELEMENTS` elements."""
+    """Exact distance of the law of a draw from softmax over its set, for the first vectors up to `_LAW_ELEMENTS` elements."""
     vectors, given = inputs.codes.head_inputs, inputs.given.head_inputs
     counts = vectors.valid.sum(axis=1)
-    temperatures = vectors.sideband.get("temperatures", np.zeros(len(counts), dtype=np.int64))
     rows = range(max(1, int(np.searchsorted(np.cumsum(counts), _LAW_ELEMENTS, side="right"))))
     hardware, total, quantisation = [], [], []
     for row in rows:
         valid = vectors.valid[row]
         if not valid.any():
             continue
-        law = draw_law(vectors.config, vectors.scores[row][valid], temperatures[row])
-        of_codes, of_given = vectors.softmax[row][valid], given.softmax[row][valid]
+        bounds = {name: int(values[row]) for name, values in vectors.sideband.items() if values.ndim == 1}
+        law = draw_law(vectors.config, vectors.scores[row][valid], bounds)
+        members = model_set(vectors.config, vectors.scores[row][valid], bounds)
+        of_codes, of_given = (_shared_out(values.softmax[row][valid], members) for values in (vectors, given))
         hardware.append(total_variation(law, of_codes))
         total.append(total_variation(law, of_given))
         quantisation.append(total_variation(of_codes, of_given))
@@ -572,6 +573,14 @@ def _law_error(inputs: _Inputs, bound: float) -> Error:
         slack=law_slack(vectors.config),
         given=None if inputs.scores.given is None else against,
     )
+
+
+def _shared_out(probabilities: np.ndarray, members: np.ndarray) -> np.ndarray:
+    """Probabilities [N] of softmax over the classes that are members, or over all of them as they are."""
+    if members.all():
+        return probabilities
+    shares = np.where(members, probabilities, 0)
+    return np.asarray(shares / shares.sum())
 
 
 def _calibration(confidence: np.ndarray, decisions: np.ndarray, labels: np.ndarray) -> Calibration:

@@ -1,5 +1,7 @@
 """The exact law of a draw: the distribution of a sampling head for independent, uniform random words."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from softstream.hw.config.config import Config
@@ -17,7 +19,7 @@ __all__ = [
     "draw_law",
     "exact_set",
     "law_slack",
-    "ranked_law",
+    "model_set",
     "sample_law",
     "share_law",
     "softmax_law",
@@ -63,19 +65,31 @@ def share_law(terms: np.ndarray, share_bits: int) -> np.ndarray:
     return np.diff([0, *ends]).astype(np.float64) / 2.0**share_bits
 
 
-def ranked_law(config: Config, positions: np.ndarray) -> np.ndarray:
-    """P(index = i) of a draw among the best elements of one vector of positions [N], float64 [N]: 0 outside of its set."""
+def model_set(config: Config, scores: np.ndarray, sideband: Mapping[str, int] | None = None) -> np.ndarray:
+    """Which classes of one vector of score codes [N] the model draws from, bool [N]; all of them without a list of the best."""
+    if not config.ranked_draw:
+        return np.ones(len(scores), dtype=bool)
+    config, positions, codes = _behind_product(config, scores, sideband)
     numbers = ranked_draw(config)
     block = Block(positions[None], np.array([len(positions)]), {}, 0)
-    codes = None
-    if config.draws_share:
-        codes = softmax_top_k(numbers.ranked, block)["top_probabilities"]
+    shares = softmax_top_k(numbers.ranked, block)["top_probabilities"] if config.draws_share else None
     order, ranked = insertion(block.positions, block.valid, config.ranked_length)
     present = np.arange(config.ranked_length) < len(positions)
-    belongs, _ = draw_set(numbers, ranked, present[None], codes)
-    law = np.zeros(len(positions))
-    law[order[belongs]] = sample_law(numbers.noise, ranked[belongs])
-    return law
+    belongs, _ = draw_set(numbers, ranked, present[None], shares, codes)
+    members = np.zeros(len(positions), dtype=bool)
+    members[order[belongs]] = True
+    return members
+
+
+def _behind_product(
+    config: Config, scores: np.ndarray, sideband: Mapping[str, int] | None
+) -> tuple[Config, np.ndarray, dict[str, np.ndarray]]:
+    """(configuration, positions [N], sideband [1]) of one vector behind the product with its temperature."""
+    codes = {name: np.array([code]) for name, code in (sideband or {}).items()}
+    positions = config.position(np.asarray(scores))
+    if not config.temperature_bits:
+        return config, positions, codes
+    return tempered(config), positions * codes["temperatures"], codes
 
 
 def exact_set(config: Config, positions: np.ndarray, shift: float = 0.0) -> np.ndarray:
@@ -95,16 +109,19 @@ def exact_set(config: Config, positions: np.ndarray, shift: float = 0.0) -> np.n
     return result
 
 
-def draw_law(config: Config, scores: np.ndarray, temperature: int = 0) -> np.ndarray:
+def draw_law(config: Config, scores: np.ndarray, sideband: Mapping[str, int] | None = None) -> np.ndarray:
     """The law of a configuration's draw from one vector of score codes [N], float64 [N].
 
-    `temperature` is the code u of the vector where the configuration has `temperature_bits`.
+    `sideband` holds the codes of the vector by their arrays, such as `temperatures`.
     """
-    positions = config.position(np.asarray(scores))
-    if config.temperature_bits:
-        config, positions = tempered(config), positions * int(temperature)
+    members = model_set(config, scores, sideband)
+    config, positions, _ = _behind_product(config, scores, sideband)
     if config.ranked_draw:
-        return ranked_law(config, positions)
+        law = np.zeros(len(positions))
+        order = np.argsort(-positions, kind="stable")
+        among = order[members[order]]  # the first of the list wins a tie
+        law[among] = sample_law(ranked_draw(config).noise, positions[among])
+        return law
     if config.sampler == "inverse_cdf":
         law = cdf_law(config)
         return share_law(terms(law, positions, np.ones_like(positions, dtype=bool)), law.share_bits)

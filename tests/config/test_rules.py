@@ -34,6 +34,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "draw_top_k": (0, 2),
     "draw_top_p": (1.0, 0.6),
     "draw_min_p": (0.0, 0.2),
+    "draw_sideband": (False, True),
     "ensemble": (1, 3),
     "ensemble_mean": ("logits", "probabilities"),
     "clip_minimum": (-65536, -3),

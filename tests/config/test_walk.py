@@ -35,6 +35,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "draw_top_k": (0, 0, 2, 7, 64),
     "draw_top_p": (1.0, 1.0, 0.9, 1e-9),
     "draw_min_p": (0.0, 0.0, 0.1),
+    "draw_sideband": (False, False, False, True),
     "guard_bits": (0, 0, 1, 2, 4, 8),
     "score_width": (4, 4, 4, 8, 12, 16),
     "score_scale": (0.0625, 0.0625, 0.0625, 2.0**-20, 40.0),

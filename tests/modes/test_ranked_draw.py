@@ -9,10 +9,11 @@ from support.head_bench import check_head
 
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
+from softstream.hw.numbers import ranked_draw as ranked_numbers
 from softstream.hw.numbers.ranked_draw import ranked_draw
 from softstream.hw.plan.derive import plan
 from softstream.sim.golden import golden
-from softstream.sim.reference.law import draw_law, exact_set, softmax_law, total_variation
+from softstream.sim.reference.law import draw_law, exact_set, model_set, softmax_law, total_variation
 from softstream.sim.stimulus import corner_vectors
 
 
@@ -30,6 +31,8 @@ CONFIGS = {
     "smallest": config_of(draw_top_p=0.7, select="smallest", normaliser="reciprocal", score_signed=False),
     "temperature": config_of(draw_top_k=6, draw_top_p=0.6, temperature_bits=6, temperature_fraction=4),
     "ensemble": config_of(draw_top_p=0.6, draw_min_p=0.02, ensemble=2),
+    "bounds of the vector": config_of(draw_sideband=True, mask=True),
+    "bounds at a temperature": config_of(draw_sideband=True, temperature_bits=4, per_vector="pipelined"),
     "int16": config_of(draw_top_k=3, draw_top_p=0.75, score_width=16, score_scale=2.0**-12, probability_width=16),
 }
 
@@ -58,6 +61,53 @@ def test_one_element_per_cycle_whatever_the_length() -> None:
     vectors = [np.arange(n) for n in (1, 1, 1, 13, 2, 16, 1)]
     trace = check_head(config, vectors)
     assert trace.inputs == list(range(trace.inputs[0], trace.inputs[0] + sum(map(len, vectors))))
+
+
+def test_bounds_of_each_vector_cost_no_bubble() -> None:
+    """Vectors of one element, the bounds of more than sixty of which wait at once."""
+    config = CONFIGS["bounds at a temperature"]
+    trace = check_head(config, [np.arange(n) for n in (*[1] * 90, 16, 2, *[1] * 9)])
+    assert trace.inputs == list(range(trace.inputs[0], trace.inputs[0] + len(trace.inputs)))
+
+
+def test_bounds_of_the_vectors_are_those_of_a_configuration() -> None:
+    """Each vector with the set of the fixed head whose bounds it brings, as real numbers; 0 counts as K = 1."""
+    config = config_of(draw_top_k=6, draw_sideband=True, score_scale=0.03, temperature=1.5)
+    scores = np.random.default_rng(8).integers(-128, 128, (40, 16))
+    for count, share, least in (
+        (6, 1.0, 0.0),
+        (3, 0.7, 0.0),
+        (1, 0.2, 0.5),
+        (0, 1.0, 0.0),
+        (5, 0.95, 0.03),
+        (6, 0.6, 1e-300),
+    ):
+        keys = {"draw_top_k": max(count, 1), "draw_top_p": share, "draw_min_p": least}
+        fixed = config.replace(draw_sideband=False, **keys)
+        sideband = {
+            "draw_top_ks": np.full(1, count),
+            "draw_top_ps": ranked_numbers.share_codes(config, np.array([share])),
+            "draw_min_ps": ranked_numbers.distance_codes(config, np.array([least])),
+        }
+        for row in scores:
+            codes = {name: int(values[0]) for name, values in sideband.items()}
+            assert np.array_equal(model_set(config, row, codes), model_set(fixed, row))
+        result = golden(config, scores[:1], sideband={**sideband, "draw_top_ps": np.array([share])})
+        assert result["truncated"].shape == (1,)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("draw_top_ps", 0.0, r"draw_top_ps\[0\] = 0: must be above 0, at most 1; for example 0\.9"),
+        ("draw_min_ps", 1.0, r"draw_min_ps\[0\] = 1: must be from 0 to below 1; for example 0\.05"),
+        ("draw_top_ks", 5, r"draw_top_ks\[0\] = 5: must be 0 to 4; for example 0"),
+    ],
+)
+def test_bounds_out_of_range_are_refused(name: str, value: float, text: str) -> None:
+    bounds = {"draw_top_ks": np.array([4]), "draw_top_ps": np.array([0.9]), "draw_min_ps": np.array([0.1])}
+    with pytest.raises(UserError, match=text):
+        golden(config_of(draw_sideband=True), np.zeros((1, 4), int), sideband={**bounds, name: np.array([value])})
 
 
 def positions_of(config: Config) -> list[np.ndarray]:
@@ -128,6 +178,7 @@ def test_truncated_tells_whether_a_full_sort_has_a_larger_set(name: str) -> None
         {},
         {"draw_min_p": 0.2},
         {"draw_top_p": 0.8},
+        {"draw_sideband": True},
         {"draw_top_p": 0.9, "draw_min_p": 0.1, "temperature_bits": 5},
     ],
 )
@@ -135,9 +186,12 @@ def test_counts_follow_the_law(keys: dict[str, Any]) -> None:
     config = config_of(draw_top_k=6, score_width=8, score_scale=0.05, seed=3, **keys)
     scores = np.array([3, -20, 25, 0, 41, 38, 10, 41, 12, -90, 30, 5])
     count = 100_000
-    sideband = {"temperatures": np.full(count, 20)} if config.temperature_bits else {}
+    bounds = {"temperatures": 20} if config.temperature_bits else {}
+    if config.draw_sideband:
+        bounds = {"draw_top_ks": 5, "draw_top_ps": 220, "draw_min_ps": 30}
+    sideband = {name: np.full(count, code) for name, code in bounds.items()}
     drawn = golden(config, np.tile(scores, (count, 1)), sideband=sideband)["sample"]
-    law, counts = draw_law(config, scores, 20), np.bincount(drawn, minlength=len(scores))
+    law, counts = draw_law(config, scores, bounds), np.bincount(drawn, minlength=len(scores))
     assert not counts[law == 0].any()
     assert chi_square_probability(counts, law) > 1e-6
     # The test distinguishes: the law of softmax over all classes is refused.
@@ -176,6 +230,15 @@ def test_the_best_of_a_vocabulary() -> None:
             {"draw_top_p": 0.9, "lanes": 2, "accumulator": "reference"},
             r"lanes = 2 with accumulator = 'reference': .*; lanes = 1 would do",
         ),
+        (
+            {"draw_sideband": True, "draw_min_p": 0.1},
+            r"draw_min_p = 0\.1 with draw_sideband = true: .*; draw_min_p = 0\.0 would do, or draw_sideband = false",
+        ),
+        (
+            {"draw_sideband": True, "ensemble": 2},
+            r"draw_sideband = true with ensemble = 2: .*; draw_sideband = false would do",
+        ),
+        ({"draw_top_k": 0, "draw_sideband": True}, r"draw_sideband = true .*16 would do, or draw_sideband = false"),
         ({"draw_top_p": 0}, r"draw_top_p = 0: must be a number above 0, at most 1; for example 1\.0"),
         ({"draw_top_p": 1.5}, r"draw_top_p = 1\.5: must be a number above 0, at most 1; for example 1\.0"),
         ({"draw_min_p": 1.0}, r"draw_min_p = 1\.0: must be a number from 0 to below 1; for example 0\.0"),

@@ -197,7 +197,7 @@ def test_the_law_of_a_draw_is_softmax_at_the_temperature_of_its_vector(name: str
         exponents = scores * (config.score_scale * code * 2.0**-config.temperature_fraction)
         exact = np.exp(exponents - exponents.max())
         exact /= exact.sum()
-        law = draw_law(config, scores, code)
+        law = draw_law(config, scores, {"temperatures": code})
         assert total_variation(law, exact) <= distance
         index, score = drawn["sample"][codes == code], drawn["score"][codes == code]
         assert np.array_equal(score, config.position(scores)[index] * code)

@@ -1,10 +1,12 @@
 """Plan of sampling: by Gumbel noise, or by the inverse of the cumulative distribution."""
 
 from dataclasses import replace
+from functools import partial
 
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.gumbel import gumbel_table
-from softstream.hw.plan.fields import Field, Output, substitute_score, vector_flags
+from softstream.hw.numbers.ranked_draw import distance_codes, share_codes, share_limit
+from softstream.hw.plan.fields import Field, Output, Sideband, substitute_score, vector_flags
 from softstream.hw.plan.modes.inverse_cdf import inverse_cdf_plan
 from softstream.hw.plan.modes.ranked_draw import ranked_draw_plan
 from softstream.hw.plan.records import ModePlan, Plan, StagePlan
@@ -13,11 +15,14 @@ from softstream.hw.plan.stage_cycles import memory_cycles
 
 __all__ = ["SAMPLE", "sample_latency"]
 
+BOUNDS = ("draw_top_k", "draw_top_p", "draw_min_p")
+"""The sidebands of a vector that brings the bounds of its draw."""
+
 TRUNCATED = Field(
     "truncated",
     "truncated",
     1,
-    "the set of the draw has more elements than draw_top_k, and the draw is among the best of it",
+    "the set of p and min_p has more than K elements, and the draw is among its K best",
 )
 """The flag of a vector whose set reaches beyond the ordered list."""
 
@@ -55,4 +60,24 @@ def _outputs(config: Config) -> tuple[Output, ...]:
     return (Output("m_axis", "o", fields, "vector", "draw", flags),)
 
 
-SAMPLE = ModePlan(_plan, _outputs, passes_ready=lambda config: config.profile == "small" and not config.inverse_cdf)
+def _sidebands(config: Config) -> tuple[Sideband, ...]:
+    if not (config.ranked_draw and config.draw_sideband):
+        return ()
+    limits = (config.draw_top_k, share_limit(config), (1 << config.inner_width) - 1)
+    meanings = (
+        "K: the draw is among so many elements, and at least among the best",
+        f"p in units of 2^−{config.probability_width}, rounded up; {limits[1]}: no bound",
+        f"floor(−ln(min_p)/s), s = {config.inner_scale:.4g} nats; {limits[2]}: no bound",
+    )
+    quantisers = (None, partial(share_codes, config), partial(distance_codes, config))
+    return tuple(
+        Sideband(
+            name, f"{name}s", limit.bit_length(), f"{name}: {meaning}", per="vector", limit=limit, quantise=quantise
+        )
+        for name, limit, meaning, quantise in zip(BOUNDS, limits, meanings, quantisers, strict=True)
+    )
+
+
+SAMPLE = ModePlan(
+    _plan, _outputs, _sidebands, passes_ready=lambda config: config.profile == "small" and not config.inverse_cdf
+)

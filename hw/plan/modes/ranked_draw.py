@@ -6,13 +6,20 @@ from softstream.hw.config.config import Config
 from softstream.hw.numbers.ranked_draw import ranked_draw
 from softstream.hw.plan.modes.softmax_top_k import SOFTMAX_TOP_K
 from softstream.hw.plan.modes.top_k import TOP_K
-from softstream.hw.plan.records import Plan, StagePlan
+from softstream.hw.plan.records import Cycles, Plan, StagePlan
 from softstream.hw.plan.rows import noise_rows
 
-__all__ = ["SET_LATENCY", "ranked_draw_plan"]
+__all__ = ["SET_LATENCY", "bound_vectors", "ranked_draw_plan"]
 
 SET_LATENCY = 2
 """From an element of the list to whether it belongs to the set: a cycle for sum and difference, one for the comparisons."""
+
+
+def bound_vectors(config: Config) -> int:
+    """Vectors whose bounds wait until their elements leave the list, where no input waits for the output."""
+    head = SOFTMAX_TOP_K.plan(ranked_draw(config).ranked)
+    waiting = 1 + head.fixed_latency_cycles + head.output_spacing * config.ranked_length + SET_LATENCY
+    return waiting // Cycles.largest(head.interval_terms, 1) + 4
 
 
 def ranked_draw_plan(config: Config) -> Plan:
@@ -21,13 +28,15 @@ def ranked_draw_plan(config: Config) -> Plan:
     head = (SOFTMAX_TOP_K if config.draws_share else TOP_K).plan(numbers.ranked)
     element = f"{config.index_width}-bit index, UQ{config.score_width}.0"
     conditions = [f"r ≤ {numbers.count}"]
+    if numbers.vector_bounds:
+        conditions = ["r ≤ K", "c_1 + … + c_(r−1) < p·2^P", "s·(x_1 − x_r) ≤ −ln min_p"]
     if numbers.share is not None:
         conditions.append(f"c_1 + … + c_(r−1) < {numbers.share}")
     if numbers.distance is not None:
         conditions.append(f"x_1 − x_r ≤ {numbers.distance}")
     note = "exact"
     if config.draws_share:
-        note = f"the set of a p within {float(numbers.share_error):.2g} of draw_top_p"
+        note = f"the set of a p that is off by at most {float(numbers.share_error):.2g}"
     rows = [
         StagePlan("draw_set", f"r = 1, or {' and '.join(conditions)}", head.stages[-1].output_format, element, SET_LATENCY,
                   "1 element/cycle", note=note),

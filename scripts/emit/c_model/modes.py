@@ -13,6 +13,7 @@ from softstream.hw.numbers.sigmoid import address_width, sigmoid_codes
 from softstream.hw.numbers.softmax import numerics
 from softstream.hw.numbers.two_pass import differences
 from softstream.hw.numbers.unnormalised import exponential_codes
+from softstream.hw.plan.modes.gumbel import BOUNDS
 from softstream.scripts.emit.c_model.exact_sum import exact_sum_functions
 from softstream.scripts.emit.c_model.normalisers import NORMALISERS, rounded
 from softstream.scripts.emit.c_model.sums import exponential, summed
@@ -517,31 +518,40 @@ def _ranked_draw(config: Config, drawn: str) -> ModeCode:
     numbers = ranked_draw(config)
     ranked = _top_k(numbers.ranked)
     functions, prepare = [ranked.functions, _noise(numbers.noise)], [ranked.prepare]
+    count, share, distance = numbers.count, numbers.share, numbers.distance
+    if numbers.vector_bounds:
+        limits = (numbers.count, numbers.share_limit, numbers.distance_limit)
+        count, share, distance = (
+            f"(vectors->{name} & {(1 << limit.bit_length()) - 1}u)" for name, limit in zip(BOUNDS, limits, strict=True)
+        )
+    else:
+        count, share, distance = (None if value is None else f"{value}u" for value in (count, share, distance))
     conditions, step = [], ""
-    if numbers.share is not None:
+    if share is not None:
         softmax = _softmax(numbers.ranked)
         functions.insert(0, softmax.functions)
         prepare = [softmax.prepare, *prepare, "uint64_t mass = 0u;"]
-        conditions.append(f"mass < {numbers.share}u")
-        step = "mass += @probability(factor, position);\n    "
-    if numbers.distance is not None:
-        conditions.append(f"@position(vectors, indices[0]) - position <= {numbers.distance}u")
-    beyond = "result->truncated = met;\n        break;" if config.may_truncate else "break;"
+        conditions.append(f"mass < {share}")
+        step = "mass += @probability(factor, position);"
+    if distance is not None:
+        conditions.append(f"@position(vectors, indices[0]) - position <= {distance}")
+    met = f"met = rank == 0u || ({' && '.join(conditions)});" if conditions else ""
+    truncated = ""
+    if config.may_truncate:
+        truncated = f"result->truncated = result->truncated || (met && rank > 0u && rank >= {count});"
     return ModeCode(
         "\n".join(functions),
-        "\n".join([*prepare, "uint64_t largest = 0u;\nbool met = true;\nsize_t index = 0u;"]),
+        "\n".join([*prepare, "uint64_t largest = 0u;\nsize_t index = 0u;", *(["bool met;"] if conditions else [])]),
         finish=filled(
             """
-${truncated}filled = @ranked(vectors, count, indices);
+${begin}filled = @ranked(vectors, count, indices);
 for (rank = 0u; rank < filled; rank++) {
     const uint64_t position = @position(vectors, indices[rank]);
-    met = rank == 0u || ($conditions);
-    if (rank >= ${count}u) {
-        $beyond
-    }
-    {
+    $met
+    $truncated
+    if (rank < ${words}u) {
         const uint64_t perturbed = (position << $shift) + @noise(@next_word(random));
-        if (rank == 0u || (met && perturbed > largest)) {
+        if (rank == 0u || ($belongs && perturbed > largest)) {
             largest = perturbed;
             index = indices[rank];
         }
@@ -549,10 +559,11 @@ for (rank = 0u; rank < filled; rank++) {
     $step
 }
 """,
-            truncated="result->truncated = false;\n" if config.may_truncate else "",
-            conditions=" && ".join(conditions) or "true",
-            count=numbers.count,
-            beyond=beyond,
+            begin="result->truncated = false;\n" if config.may_truncate else "",
+            met=met,
+            truncated=truncated,
+            words=numbers.count,
+            belongs=f"{'met && ' if conditions else ''}rank < {count}",
             shift=numbers.noise.shift,
             step=step,
         )

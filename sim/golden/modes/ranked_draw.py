@@ -25,7 +25,7 @@ def ranked_draw(config: Config, block: Block) -> dict[str, np.ndarray]:
     positions = config.position(ranked["top_scores"])
     ranks = np.arange(positions.shape[1])
     present = ranks < block.taking_part.sum(axis=1)[:, None]
-    belongs, truncated = draw_set(numbers, positions, present, ranked.get("top_probabilities"))
+    belongs, truncated = draw_set(numbers, positions, present, ranked.get("top_probabilities"), block.sideband)
     takes_word = present & (ranks < numbers.count)
     perturbed = positions << numbers.noise.shift
     perturbed[takes_word] += noise(numbers.noise, words(config.seed, int(takes_word.sum()), block.words_before))

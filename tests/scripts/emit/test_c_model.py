@@ -84,6 +84,9 @@ OTHERS = {
     "drawn-near-the-best-sum": Config(
         mode="sample", draw_top_k=9, draw_min_p=0.3, ensemble=3, max_length=9, select="smallest", score_width=6
     ),
+    "drawn-within-bounds-of-the-vector": Config(
+        mode="sample", draw_top_k=3, draw_sideband=True, max_length=7, mask=True
+    ),
     "sum-of-scores-drawn": Config(mode="sample", ensemble=3, max_length=7, score_width=6),
     "smallest-last": Config(select="smallest", tie="last", mask=True, max_length=9, normaliser="logarithm"),
     "smallest-ranked": Config(mode="top_k", top_k=4, select="smallest", tie="last", mask=True, max_length=9),
