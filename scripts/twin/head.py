@@ -24,8 +24,10 @@ from softstream.hw.errors import UserError
 from softstream.hw.plan.ports import outputs, sidebands
 from softstream.scripts.output import written_file
 from softstream.scripts.scale import best_scale
-from softstream.sim.twin.exact import Quantise, StraightThrough, exact, nats, softmax
+from softstream.sim.twin.estimator import Fused, integers
+from softstream.sim.twin.exact import Quantise, StraightThrough, batched, exact, nats, refuse_nan, softmax, transformed
 from softstream.sim.twin.integer import Groups, IntegerHead
+from softstream.sim.twin.kernel import kernel_of
 from softstream.sim.twin.modes import Arrays, Gumbel
 from softstream.sim.twin.stages import Vectors, within
 
@@ -35,6 +37,8 @@ _GRID = 32
 """Values of a learned scale in one octave: few, because each has tables of its own."""
 _HEADS = 16
 """Scales whose tables stay in memory."""
+_SINGLE = (torch.float32, torch.float16, torch.bfloat16)
+"""Types of logits that float32 holds."""
 _ARGUMENTS = {"temperatures": "temperature"}
 """Array of a sideband in the golden model → argument of a call, where they differ."""
 
@@ -190,8 +194,42 @@ class Head(nn.Module):
         Raises `UserError` for integers, NaN (with its index), vectors longer than max_length, and inputs that the configuration
         does not have or that are missing.
         """
-        rows = self._rows(logits, {"mask": mask, "labels": labels, "temperature": temperature, "lengths": lengths})
+        inputs = {"mask": mask, "labels": labels, "temperature": temperature, "lengths": lengths}
+        # Scores of a format have no use for half precision, whatever the region of the call is.
+        with torch.autocast(logits.device.type, enabled=False):
+            results = self._fused(logits, inputs)
+            return self._composed(logits, inputs) if results is None else results
+
+    def _composed(self, logits: Tensor, inputs: Mapping[str, Tensor | None]) -> Tensor | Largest:
+        """The results by operations of PyTorch, which can be transformed and differentiated any number of times."""
+        rows = self._rows(logits, inputs)
         return self._drawn(rows) if self._config.traits.random else self._result(rows, self._run(rows))
+
+    def _fused(self, logits: Tensor, inputs: Mapping[str, Tensor | None]) -> Tensor | None:
+        """The results by compiled loops; None where there are none for this call."""
+        if torch.compiler.is_compiling() or transformed() or self.scale_log2 is not None:
+            return None
+        served = logits.device.type == "cpu" and logits.dtype in _SINGLE and logits.numel() > 0
+        if not served or inputs["lengths"] is not None or self._config.mask:
+            return None
+        kernel = kernel_of(self._config, stops=self.saturated_gradient == "stop")
+        if kernel is None:
+            return None
+        moved = self._checked(logits, numbers=False).movedim(self.axis, -1)
+        sideband = self._sideband(inputs, logits, moved.shape)
+
+        def composed(values: Tensor) -> Tensor:
+            self._checked(logits)
+            real, codes = self._quantised(values, torch.float32)
+            counts = torch.full((len(values),), values.shape[1], dtype=torch.int64)
+            rows = _Rows(real, codes, counts, sideband, (), torch.float32)
+            return self._values(rows, self._run(rows))
+
+        values = moved.reshape(-1, moved.shape[-1]).float().contiguous()
+        results = Fused.apply(values, sideband.get("labels"), kernel, composed)
+        if not self._config.traits.per_element:
+            return results.reshape(moved.shape[:-1])
+        return results.reshape(moved.shape).movedim(-1, self.axis)
 
     # The steps of a call ------------------------------------------------------------------------------------------------
 
@@ -248,15 +286,15 @@ class Head(nn.Module):
             clamped = StraightThrough.apply(rounded, codes)
         return ((clamped - config.score_zero_point) * scale).to(dtype), codes.long()
 
-    def _checked(self, logits: Tensor) -> Tensor:
+    def _checked(self, logits: Tensor, *, numbers: bool = True) -> Tensor:
+        """The logits; raises `UserError` for a type or a shape that does not fit, and with `numbers` for a NaN."""
         if not logits.is_floating_point():
             raise UserError(
                 f"logits: a tensor of {logits.dtype}; must be floating point; codes go through softstream.golden, "
                 "or logits.float() * score_scale"
             )
-        if not torch.compiler.is_compiling() and bool(torch.isnan(logits).any()):
-            where = torch.isnan(logits).nonzero()[0].tolist()
-            raise UserError(f"logits{where} is nan: must be numbers; torch.nan_to_num(logits) would do")
+        if numbers and not torch.compiler.is_compiling() and not batched():
+            refuse_nan(logits)
         longest, columns = self._config.max_length, logits.shape[self.axis]
         if columns > longest and not self._config.groups:
             raise UserError(
@@ -292,6 +330,10 @@ class Head(nn.Module):
             if field.quantise is not None and values.is_floating_point():
                 values = torch.from_numpy(field.quantise(values.detach().double().cpu().numpy())).to(logits.device)
             rows[field.array] = values.long()
+        if "labels" in rows and not torch.compiler.is_compiling() and not batched() and rows["labels"].numel():
+            least = int(rows["labels"].min())
+            if least < 0:
+                raise UserError(f"labels: {least} is negative; must be the class of each vector, 0 for the first one")
         return rows
 
     def _shaped(self, name: str, values: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -302,6 +344,8 @@ class Head(nn.Module):
     def _run(self, rows: _Rows) -> Arrays:
         """The results of the integer model."""
         integer = self._integer(self.score_scale).to(rows.codes.device)
+        if transformed():
+            return integers(integer, rows.codes, rows.lengths, rows.sideband)
         before = int(self.words_before) if self._config.traits.random else 0
         return integer(rows.codes, rows.lengths, rows.sideband, words_before=before)
 
@@ -324,13 +368,18 @@ class Head(nn.Module):
 
     def _result(self, rows: _Rows, arrays: Arrays) -> Tensor | Largest:
         """The results of a mode as real numbers, with the gradient of the exact function."""
+        traits = self._config.traits
+        if traits.top_k:
+            return self._largest(rows, arrays)
+        if traits.order_only and not traits.one_hot:
+            return arrays["argmax"].reshape(rows.batch)
+        return self._shaped_back(self._values(rows, arrays), rows, per_element=traits.per_element)
+
+    def _values(self, rows: _Rows, arrays: Arrays) -> Tensor:
+        """The results [V, N], or [V], with the gradient of the exact function."""
         config = self._config
         output = outputs(config)[0]
         name = output.fields[0].array
-        if config.traits.top_k:
-            return self._largest(rows, arrays)
-        if config.traits.order_only and not config.traits.one_hot:
-            return arrays["argmax"].reshape(rows.batch)
         value = self._real(arrays[name], rows.dtype)
         if output.per == "element":
             value = torch.where(within(rows.lengths[:: config.ensemble], value.shape[1]), value, 0.0)
@@ -339,7 +388,7 @@ class Head(nn.Module):
         function = exact(config, vectors.scores, self._valid(vectors), vectors.lengths, vectors.sideband, hardware)
         if groups is not None:
             function = groups.join(function, value.shape[1])
-        return self._shaped_back(StraightThrough.apply(function, value), rows, per_element=output.per == "element")
+        return StraightThrough.apply(function, value)
 
     def _shaped_back(self, values: Tensor, rows: _Rows, *, per_element: bool) -> Tensor:
         values = values.to(rows.dtype)
@@ -373,6 +422,11 @@ class Head(nn.Module):
 
     def _drawn(self, rows: _Rows) -> Tensor:
         """The draw of each vector as a one-hot vector, with the gradient of the relaxed draw."""
+        if transformed():
+            raise UserError(
+                "torch.func: mode = 'sample' goes on in its random sequence with each draw, which no transform may do; "
+                "a call with the whole batch, [..., classes], would do"
+            )
         config, valid = self._config, self._valid(rows)
         gumbel = self._integer(self.score_scale).to(valid.device).head
         assert isinstance(gumbel, Gumbel)

@@ -13,9 +13,31 @@ import torch
 from torch import Tensor, nn
 
 from softstream.hw.config.config import Config
+from softstream.hw.errors import UserError
 from softstream.sim.twin.stages import within
 
-__all__ = ["Quantise", "StraightThrough", "exact", "nats", "softmax"]
+__all__ = ["Quantise", "StraightThrough", "batched", "exact", "nats", "refuse_nan", "softmax", "transformed"]
+
+
+def transformed() -> bool:
+    """Whether a transform of `torch.func` is active, such as `vmap` or `grad`."""
+    return bool(torch._C._are_functorch_transforms_active())
+
+
+def batched() -> bool:
+    """Whether `vmap` is active, under which no decision depends on a number."""
+    if not transformed():
+        return False
+    functorch = torch._C._functorch
+    return any(level.key() == functorch.TransformType.Vmap for level in functorch.get_interpreter_stack() or ())
+
+
+def refuse_nan(logits: Tensor) -> None:
+    """Raises `UserError` with the index of the first NaN."""
+    # The sum of many numbers takes less time than their comparison; infinities of both signs make it NaN as well.
+    if bool(torch.isnan(logits.detach().sum())) and bool(torch.isnan(logits).any()):
+        where = torch.isnan(logits).nonzero()[0].tolist()
+        raise UserError(f"logits{where} is nan: must be numbers; torch.nan_to_num(logits) would do")
 
 
 class StraightThrough(torch.autograd.Function):
@@ -58,7 +80,7 @@ class Quantise(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
         """Stores the scores where the gradient stops at the ends of the format."""
         values, *numbers = inputs
-        ctx.numbers = numbers
+        ctx.numbers, ctx.dtype = numbers, values.dtype
         ctx.mark_non_differentiable(output[1])
         ctx.save_for_backward(*([values] if numbers[4] else []))
 
@@ -69,8 +91,15 @@ class Quantise(torch.autograd.Function):
         if stops:
             (values,) = ctx.saved_tensors
             inside = (values >= (low - zero_point) * scale) & (values <= (high - zero_point) * scale)
-            gradient = torch.where(inside, gradient, 0.0).to(values.dtype)
-        return gradient, None, None, None, None, None, None
+            gradient = torch.where(inside, gradient, 0.0)
+        return gradient.to(ctx.dtype), None, None, None, None, None, None
+
+    @staticmethod
+    def vmap(info: Any, dimensions: tuple[int | None, ...], values: Tensor, *numbers: Any) -> tuple[Any, Any]:
+        """The same, element by element; raises `UserError` for a NaN."""
+        if not batched():
+            refuse_nan(values)
+        return Quantise.apply(values, *numbers), (dimensions[0], dimensions[0])
 
 
 def nats(config: Config, scores: Tensor, sideband: Mapping[str, Tensor]) -> Tensor:
@@ -166,7 +195,8 @@ def exact(
             return torch.where(valid.any(dim=1), -logarithms.max(dim=1).values, 0.0)
         labels = sideband["labels"].clamp(max=scores.shape[1] - 1)[:, None]
         losses = -logarithms.gather(1, labels)[:, 0]
-        return torch.where(valid.gather(1, labels)[:, 0], losses, 0.0)
+        labelled = (sideband["labels"] < lengths) & valid.gather(1, labels)[:, 0]
+        return torch.where(labelled, losses, 0.0)
     if traits.normalised and config.normaliser == "none":
         return hardware * (exponents - exponents.detach()).exp()
     if traits.one_hot:

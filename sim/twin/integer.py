@@ -98,7 +98,7 @@ class Groups:
 
     def __init__(self, config: Config, lengths: Tensor) -> None:
         self.config, self.device = config, lengths.device
-        self.numbers = Grouping(config.groups, lengths.cpu().numpy())
+        self.numbers = Grouping(config.groups, np.array(lengths.tolist(), dtype=np.int64))
         self.lengths = self._tensor(self.numbers.lengths)
 
     def _tensor(self, values: np.ndarray) -> Tensor:

@@ -22,6 +22,7 @@ from softstream.sim.twin.stages import (
     Vectors,
     insertion,
     leading_one,
+    lookup,
     margin,
     maximum,
     shifted_product,
@@ -100,7 +101,7 @@ class TwoPass(Softmax):
         numbers, valid = self.differences, vectors.taking_part
         _, largest = maximum(vectors.positions, valid)
         distance = torch.where(valid, largest[:, None] - vectors.positions, 0)
-        exponential = torch.where(valid, self.exponential[distance], 0)
+        exponential = torch.where(valid, lookup(self.exponential, distance), 0)
         divisor = (exponential.sum(dim=1) >> numbers.dropped).clamp(min=1)
         dividend = (exponential >> numbers.dropped) << (numbers.probability_width + 1)
         quotient = quotient_of(dividend, divisor[:, None])
@@ -185,12 +186,14 @@ class _Logarithm(_Mode):
         total = torch.where(valid.any(dim=1), total, 1 << widths.accumulator_fraction)
         sum_exponent, divisor = leading_one(widths, reference, total)
         cut = divisor >> (widths.divisor_fraction - tables.fraction - 1)
-        entry = self.logarithm[(cut >> 1) - (1 << tables.fraction)]
-        return self.octave[sum_exponent] + entry + ((cut & 1) << (tables.working_fraction - tables.fraction - 1))
+        entry = lookup(self.logarithm, (cut >> 1) - (1 << tables.fraction))
+        return (
+            lookup(self.octave, sum_exponent) + entry + ((cut & 1) << (tables.working_fraction - tables.fraction - 1))
+        )
 
     def magnitude(self, logarithm: Tensor, positions: Tensor) -> Tensor:
         """min(max(0, floor((L − Y) / 2^(k + 1))), what the format holds)."""
-        difference = (logarithm - self.position[positions]) >> self.numbers.tables.shift
+        difference = (logarithm - lookup(self.position, positions)) >> self.numbers.tables.shift
         return difference.clamp(0, self.numbers.limit)
 
 
@@ -252,7 +255,7 @@ class Exponentials(_Mode):
         """min(1, exp(s·(x − c))) as codes."""
         numbers = self.numbers
         if numbers.codes is not None:
-            return self.codes[positions]
+            return lookup(self.codes, positions)
         exponent, significand = self.exponential(positions.clamp(max=numbers.reference))
         quotient = (significand << 1) >> (numbers.widths.significand_fraction - numbers.widths.probability_width)
         return (((quotient >> (numbers.octaves - exponent)) + 1) >> 1).clamp(max=numbers.widths.probability_maximum)
@@ -275,7 +278,7 @@ class Sigmoid(_Mode):
     def forward(self, vectors: Vectors) -> Arrays:
         """Codes [V, N]: that of 0 where masked, and 0 beyond each length."""
         address = (vectors.positions - self.lowest).clamp(0, len(self.codes) - 1)
-        codes = torch.where(vectors.taking_part, self.codes[address], self.config.output_zero_point)
+        codes = torch.where(vectors.taking_part, lookup(self.codes, address), self.config.output_zero_point)
         return {"probabilities": torch.where(vectors.valid, codes, 0), **vectors.flags}
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from softstream.hw.numbers.reciprocal import ADDRESS_WIDTH, GUARD
 from softstream.hw.numbers.softmax import Numerics
-from softstream.sim.twin.stages import Exponential, shifted_product, table
+from softstream.sim.twin.stages import Exponential, lookup, shifted_product, table
 
 __all__ = ["NORMALISERS", "quotient_of"]
 
@@ -67,7 +68,7 @@ class Reciprocal(_Emission):
         if widths.reciprocals is not None:
             low_width = widths.reciprocals.low_width
             address, low = (divisor >> low_width) - (1 << ADDRESS_WIDTH), divisor & ((1 << low_width) - 1)
-            return (self.start[address] - (self.slope[address] * low >> low_width)) >> GUARD
+            return (lookup(self.start, address) - (lookup(self.slope, address) * low >> low_width)) >> GUARD
         exponent = widths.reciprocal_width + widths.divisor_fraction
         first = min(exponent, 62)
         dividend = torch.full_like(divisor, 1 << first)
@@ -104,16 +105,19 @@ class Logarithm(nn.Module):
         self.widths, self.tables = widths, widths.logarithms
         self.register_buffer("logarithm", table(widths.logarithms.logarithm), persistent=False)
         self.register_buffer("position", table(widths.logarithms.position), persistent=False)
-        self.register_buffer("antilogarithm", table(widths.antilogarithm), persistent=False)
+        working = self.tables.working_fraction
+        z = np.arange((self.tables.fraction + 2) << working)
+        address = ((1 << working) | (z & ((1 << working) - 1))) >> ((z >> working) + 1)
+        self.register_buffer("by_distance", table(widths.antilogarithm[address]), persistent=False)
 
     def forward(self, sum_exponent: Tensor, divisor: Tensor, positions: Tensor) -> Tensor:
-        """The entry at {1, f} >> (zi + 1), where z = zi + f = n + log2 m − β·i − 2^-G."""
+        """The entry at {1, f} >> (zi + 1), where z = zi + f = n + log2 m − β·i − 2^-G; a table holds it by z."""
         tables, working = self.tables, self.tables.working_fraction
         cut = divisor >> (self.widths.divisor_fraction - working)
-        logarithm = self.logarithm[(cut >> 1) - (1 << tables.fraction)] + (cut & 1)
-        z = ((sum_exponent << working) + logarithm - 1)[:, None] - self.position[positions]
-        octave = (z >> working).clamp(0, tables.fraction + 1)
-        return self.antilogarithm[((1 << working) | (z & ((1 << working) - 1))) >> (octave + 1)]
+        logarithm = lookup(self.logarithm, (cut >> 1) - (1 << tables.fraction)) + (cut & 1)
+        z = ((sum_exponent << working) + logarithm - 1)[:, None] - lookup(self.position, positions)
+        # `Softmax` may evaluate positions that do not occur and lie above the sum; their codes are never looked up.
+        return lookup(self.by_distance, z.clamp(0, len(self.by_distance) - 1))
 
 
 NORMALISERS: dict[str, type[nn.Module]] = {

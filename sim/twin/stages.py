@@ -20,6 +20,7 @@ __all__ = [
     "Vectors",
     "insertion",
     "leading_one",
+    "lookup",
     "maximum",
     "shifted_product",
     "table",
@@ -32,6 +33,11 @@ _WIDEST_SHIFT = 63
 def table(values: Sequence[int] | np.ndarray) -> Tensor:
     """Integers as an int64 tensor, for a buffer."""
     return torch.from_numpy(np.array(values, dtype=np.int64))
+
+
+def lookup(entries: Tensor, index: Tensor) -> Tensor:
+    """entries[index], in the shape of the index; several times as fast on a CPU."""
+    return entries.index_select(0, index.reshape(-1)).reshape(index.shape)
 
 
 def within(lengths: Tensor, columns: int) -> Tensor:
@@ -98,7 +104,7 @@ class Exponential(nn.Module):
 
     def forward(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """(E, M), each in the shape of the positions."""
-        return self.exponent[positions], self.significand[positions]
+        return lookup(self.exponent, positions), lookup(self.significand, positions)
 
 
 class Accumulate(nn.Module):
@@ -131,11 +137,11 @@ class Accumulate(nn.Module):
 
     def forward(self, positions: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """(H [V], sum [V]) of positions [V, N] where valid."""
-        terms = torch.where(valid, self.terms[positions], 0)
+        terms = torch.where(valid, lookup(self.terms, positions), 0)
         if self.widths.absolute:
             total = terms.sum(dim=1)
             return torch.zeros_like(total), total
-        coarse = torch.where(valid, self.coarse[positions], 0)
+        coarse = torch.where(valid, lookup(self.coarse, positions), 0)
         return self._two_windows(terms, coarse) if self.widths.windows else self._referenced(terms, coarse)
 
     def _two_windows(self, terms: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
@@ -172,11 +178,8 @@ class Accumulate(nn.Module):
 
 def leading_one(widths: Numerics, reference: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
     """(n + s [V], m [V]): the sum is 2^n · m·2^-D, m an integer in [2^D, 2^(D+1)), bits below it cut off."""
-    leading, rest = torch.zeros_like(total), total
-    for bits in (32, 16, 8, 4, 2, 1):
-        above = rest >= 1 << bits
-        leading = leading + torch.where(above, bits, 0)
-        rest = torch.where(above, rest >> bits, rest)
+    leading = torch.frexp(total.double()).exponent.long() - 1
+    leading = leading - (total >> leading == 0).long()  # float64 may round a sum of more than 53 bits up to 2^n
     down = (leading - widths.divisor_fraction).clamp(min=0)
     up = (widths.divisor_fraction - leading).clamp(min=0)
     exponent = widths.reference_step * reference + leading - widths.accumulator_fraction

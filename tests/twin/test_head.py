@@ -311,3 +311,40 @@ def test_every_preset_has_a_twin_with_a_finite_gradient(name):
     if config.mode != "argmax":
         results.sum().backward()
         assert torch.isfinite(values.grad).all()
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_transforms_give_what_a_whole_batch_gives(name):
+    config = SMOOTH[name]
+    head, values = Head(config), torch.stack([logits(config, number=number).float() for number in range(3)])
+    assert torch.equal(torch.func.vmap(head)(values), head(values))
+    objective = lambda one: head(one).square().sum()  # noqa: E731
+    gradients = torch.func.vmap(torch.func.grad(objective))(values)
+    (whole,) = torch.autograd.grad(objective(values.requires_grad_()), values)
+    torch.testing.assert_close(gradients, whole, rtol=1e-4, atol=1e-5)
+
+
+def test_transforms_refuse_a_nan_and_a_draw():
+    values = torch.zeros(3, 2, 8)
+    values[2, 1, 5] = torch.nan
+    with pytest.raises(UserError, match=r"logits\[.*5\] is nan"):
+        torch.func.vmap(Head(Config(max_length=8)))(values)
+    with pytest.raises(UserError, match=r"a call with the whole batch, \[..., classes\], would do"):
+        torch.func.vmap(Head(Config(max_length=8, mode="sample")))(torch.zeros(3, 2, 8))
+
+
+def test_autocast_changes_no_bit():
+    for config in (Config(max_length=8), Config(max_length=8, smoothing=(1, 2, 1))):
+        head, values = Head(config), torch.randn((4, 8), generator=torch.Generator().manual_seed(0))
+        gradients = []
+        for enabled in (False, True):
+            one = values.clone().requires_grad_()
+            with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+                results = head(one)
+            assert results.dtype == torch.float32
+            gradients.append((results, *torch.autograd.grad(results.square().sum(), one)))
+        assert all(map(torch.equal, *gradients))
+    half = values.bfloat16().requires_grad_()
+    (gradient,) = torch.autograd.grad(head(half).square().sum(), half)
+    assert gradient.dtype == torch.bfloat16
+    assert torch.equal(head(half), head(half.float()))
