@@ -75,6 +75,11 @@ class ModeTraits:
         return self.names_winner and self.per_element and not self.one_hot
 
     @property
+    def takes_sink(self) -> bool:
+        """Whether each element's result is its share of a sum of exponentials, or the logarithm of it."""
+        return self.softmax or (self.logarithmic and self.per_element)
+
+    @property
     def one_winner(self) -> bool:
         """Whether a beat of the results names the winner of each vector."""
         return self.names_winner and not (self.top_k or self.one_hot)

@@ -31,6 +31,7 @@ PRESETS: dict[str, Config] = {
     ),
     "softmax-int8-groups": Config(max_length=8, groups=(8,), normaliser="logarithm", per_vector="pipelined"),
     "softmax-int8-masked": Config(normaliser="logarithm", mask=True),
+    "softmax-int8-sink": Config(sink="fixed"),
     "softmax-int8-floor": Config(normaliser="logarithm", max_length=64, probability_floor=1 / 256),
     "softmax-int8-exact": Config(
         max_length=64, sum="exact", minimum_code=1, probability_format="UQ1", normaliser="divider"

@@ -428,6 +428,35 @@ def _switched_off(stage: str) -> str:
     )
 
 
+# Sinks -------------------------------------------------------------------------------------------------------------------
+
+
+def _sink_fits(settings: Settings) -> Refusal | None:
+    if not settings.has_sink:
+        return None
+    for name, fits, reason, remedy, alternative in (
+        ("mode", settings.traits.takes_sink, "softmax and log-softmax alone share a sum with it", "sink = 'none'",
+         "mode = 'softmax'"),
+        ("sum", not settings.exact_sum, "the codes of the elements sum to less than 2^P", "sum = 'rounded'", ""),
+        ("normaliser", settings.division != "none", "a power of two is no share of the sum", "normaliser = 'divider'", ""),
+        ("accumulator", settings.accumulator in ("auto", "absolute"), "the exact sum of a vector begins with it",
+         "accumulator = 'auto'", ""),
+        ("temperature_bits", not settings.temperature_bits, "its score is that of the tables, without a product",
+         "temperature_bits = 0", ""),
+        ("ensemble", not settings.sums_scores, "the sum of the members' scores has none", "ensemble = 1", ""),
+    ):  # fmt: skip
+        if not fits:
+            return Refusal(_given(settings, "sink", name), reason, remedy, alternative)
+    low, high = settings.score_format.minimum, settings.score_format.maximum
+    if low <= settings.sink_code <= high:
+        return None
+    return Refusal(
+        f"sink_code = {settings.sink_code}",
+        f"must be one of the score codes, {low} to {high}",
+        f"sink_code = {low if settings.sink_code < low else high}",
+    )
+
+
 # Temperatures, ensembles -------------------------------------------------------------------------------------------------
 
 
@@ -702,6 +731,7 @@ RULES: tuple[Rule, ...] = (
     _guard_bits_between_stages,
     _floor_leaves_something,
     _exact_sum_fits,
+    _sink_fits,
     _noise_has_a_table,
     _natural_logarithm_has_a_table,
     _logarithm_has_a_table,

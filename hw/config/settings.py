@@ -101,6 +101,15 @@ class Settings:
         modes=lambda traits: traits.has_sum,
         options=lambda settings: settings.sums,
     )
+    sink: Literal["none", "fixed"] = declare(
+        "none", "softmax", "one more element of every vector, of the score sink_code, which takes its share of the sum and is "
+        "not put out: an attention sink, or with the score 0 the softmax with a 1 in the denominator (fixed)",
+        modes=lambda traits: traits.takes_sink,
+    )
+    sink_code: int = declare(
+        0, "softmax", "the score code of the sink", unit="code steps", values=Integers(-65536, 65535),
+        modes=lambda traits: traits.takes_sink, options=lambda settings: settings.has_sink,
+    )
     guard_bits: int = declare(
         0, "softmax", "k extra bits inside; the error bound falls as 2^−k; 0: 5 where normaliser = auto is the logarithm and "
         "P ≤ 9, else 4", unit="bits", values=Integers(0, 8),
@@ -360,10 +369,20 @@ class Settings:
     def shift_invariant(self) -> bool:
         """Whether a constant added to all scores of a vector changes no result but the scores among the results.
 
-        A clip cuts at given codes, and the power of two of `normaliser = none` depends on the scores themselves.
+        A clip cuts at given codes, a sink has one, and the power of two of `normaliser = none` depends on the scores themselves.
         """
         power_of_two = self.traits.normalised and self.normaliser == "none"
-        return self.traits.shift_invariant and not self.clips and not power_of_two
+        return self.traits.shift_invariant and not (self.clips or self.has_sink or power_of_two)
+
+    @property
+    def has_sink(self) -> bool:
+        """Whether one more element of every vector takes its share of the sum."""
+        return self.sink != "none"
+
+    @property
+    def summands(self) -> int:
+        """The most exponentials in a sum: those of the longest vector and of its sink."""
+        return self.max_length + self.has_sink
 
     @property
     def has_margin(self) -> bool:

@@ -103,7 +103,7 @@ class Bound:
 def _scale_cap(config: Config) -> Fraction:
     """The largest absolute error that the cap of the scale can cause."""
     capped = config.effective_scale * math.log2(math.e) > BETA_LIMIT * (1 - 1e-12)
-    return Fraction(config.max_length, 1 << BETA_LIMIT) if capped else Fraction(0)
+    return Fraction(config.summands, 1 << BETA_LIMIT) if capped else Fraction(0)
 
 
 def _bracket(a: Fraction, kappa: Fraction) -> Fraction:

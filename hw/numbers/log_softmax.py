@@ -42,7 +42,7 @@ class LogNumerics:
 def log_numerics(config: Config, *, signed: bool) -> LogNumerics:
     """Numbers of a log-softmax (`signed`), or of a cross-entropy or log-sum-exp (not `signed`).
 
-    With `integer_bits` = 0 the format holds every magnitude, up to scale·(2^W − 1) + ln(max_length) nats, and the sign of a
+    With `integer_bits` = 0 the format holds every magnitude, up to scale·(2^W − 1) + ln(summands) nats, and the sign of a
     log-softmax; a log-sum-exp relative to the largest score is at most ln(max_length). With fewer integer bits results saturate;
     more would never be used. With temperatures at run time the numbers
     are those of the scores behind the multiplication by the temperature.
@@ -53,11 +53,11 @@ def log_numerics(config: Config, *, signed: bool) -> LogNumerics:
         return log_numerics(tempered(config), signed=signed)
     widths = numerics(config)
     keys = (config.score_width, config.effective_scale)
-    octaves = widths.tables.exponent_maximum + ceil_log2(config.max_length) + 1
+    octaves = widths.tables.exponent_maximum + ceil_log2(config.summands) + 1
     tables = ln_tables(*keys, octaves, config.probability_width, config.guard_width)
     distance = 0 if config.traits.relative_sum else config.score_width  # bits of the distance from the largest score
     widest = (signed_format if signed else magnitude_format)(
-        distance, config.effective_scale, config.max_length, config.probability_width
+        distance, config.effective_scale, config.summands, config.probability_width
     )
     if config.integer_bits > widest.integer_bits:
         raise UserError(

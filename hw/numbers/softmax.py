@@ -18,6 +18,9 @@ logarithms' fraction G P + k − 1                    see `logarithm`
 quotient fraction      P + 1                        one rounding bit; further bits would change nothing, because
                                                     floor((floor(v) + h)/2^s) = floor((v + h)/2^s)
 ====================== ============================ ==========================================================
+
+A sink is one more element of every vector, whose result nobody takes: N is then max_length + 1, and every bound of a vector of
+N elements holds for the others. Its term comes from the same table, so the exact sum has the bits that it would have with it.
 """
 
 import math
@@ -54,6 +57,7 @@ class Numerics:
     probability_maximum: int
     """Code of 1.0: larger results saturate to it."""
     max_length: int
+    """The most terms of a sum: N, and one more with a sink."""
     significand_fraction: int
     """B: M is an integer in [2^B, 2^(B+1))."""
     exponent_width: int
@@ -74,6 +78,8 @@ class Numerics:
     """Tables of the logarithmic normaliser; None with any other normaliser."""
     numerators: Numerators | None = None
     """Scaled tables of the elements, where codes have steps of 1/L and a quotient is computed; otherwise None."""
+    sink_term: int = 0
+    """The term of the sink, with which each exact sum begins; 0 without one."""
 
     @property
     def element_tables(self) -> ExponentialTables:
@@ -163,6 +169,7 @@ def _numerics(
     clip: tuple[int, int] | None,
     levels: int | None,
     exact_sum: bool,
+    sink: int | None,
 ) -> Numerics:
     length_bits = ceil_log2(max_length)
     fraction = probability_width + guard_bits - 1
@@ -233,6 +240,7 @@ def _numerics(
         reciprocals=reciprocal_tables(precise) if chords else None,
         logarithms=logarithms,
         numerators=scaled,
+        sink_term=0 if sink is None else int(tables.all_positions[1][sink]) << int(tables.all_positions[0][sink]),
     )
 
 
@@ -250,12 +258,17 @@ def numerics(config: Config) -> Numerics:
             if config.traits.cumulative:
                 setting, alternative = ("mode = 'cdf'", "mode = 'softmax'")
             raise too_many_octaves(config, setting, alternative) from None
+    if config.has_sink:
+        try:
+            return _numerics_of(config)
+        except UserError:
+            raise too_many_octaves(config, f"sink = {config.sink!r}", "sink = 'none'") from None
     return _numerics_of(config)
 
 
 def _exact_octaves(config: Config) -> int:
     """Octaves that the scores of an exact sum may span."""
-    return ACCUMULATOR_LIMIT - (config.probability_width + config.guard_width - 1) - ceil_log2(config.max_length)
+    return ACCUMULATOR_LIMIT - (config.probability_width + config.guard_width - 1) - ceil_log2(config.summands)
 
 
 def exact_scale(config: Config) -> float:
@@ -279,14 +292,15 @@ def _numerics_of(config: Config) -> Numerics:
     return _numerics(
         config.score_width,
         config.effective_scale,
-        config.max_length,
+        config.summands,
         config.probability_width,
         config.probability_maximum,
         config.guard_width,
-        config.accumulator,
+        "absolute" if config.has_sink else config.accumulator,
         # All other normalisers have the same numbers, so they share one cache entry.
         config.division if config.division in ("logarithm", "reciprocal") else "",
         config.clip_positions if config.clips else None,
         config.levels if config.traits.normalised and config.rescales else None,
         config.exact_sum,
+        int(config.position(config.sink_code)) if config.has_sink else None,
     )

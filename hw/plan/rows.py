@@ -122,7 +122,7 @@ def sum_rows(
     rows += [
         StagePlan(
             "accumulate",
-            "Σ exact, every octave at once"
+            f"Σ exact, every octave at once{', from the term of the sink on' if config.has_sink else ''}"
             if widths.absolute
             else f"Σ in the two highest windows of {widths.reference_step} octaves"
             if widths.windows

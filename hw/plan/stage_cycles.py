@@ -58,7 +58,9 @@ def cleared(config: Config, widths: Numerics) -> bool:
     The second register is off the path of the sum, and smaller than a multiplexer where terms are long. Otherwise a vector's
     first term replaces the sum, which costs nothing on some fabrics.
     """
-    return widths.absolute and (config.lanes > 1 or widths.tables.low_width > 0 or config.profile == "fastest")
+    return widths.absolute and (
+        config.has_sink or config.lanes > 1 or widths.tables.low_width > 0 or config.profile == "fastest"
+    )
 
 
 def align_cycles(widths: Numerics) -> int:

@@ -190,6 +190,8 @@ class Accumulate(wiring.Component):
     set; `reference`, H along with segment 0. Latency of segment j: j + 1 cycles from the vector's last term. One element per
     cycle, no bubble between vectors.
 
+    A sum with a sink begins with the term of the sink. So it is cleared to that number, segment by segment, and costs nothing.
+
     With `limited`, for the absolute form, two more ports exist. `limit` is the limit of the vector whose first term comes in.
     `over` tells, as many cycles after a term as there are segments, whether the sum exceeds the limit with this term for the
     first time. Such a sum begins at the limit's complement, so that it overflows at the limit and nowhere else.
@@ -225,7 +227,8 @@ class Accumulate(wiring.Component):
         low = 0
         carry: Value = Const(0, 1)
         for j, width in enumerate(self._segments):
-            segment = Signal(width, name=f"sum_{j}", reset_less=not self._cleared)
+            begin = (self._widths.sink_term >> low) & ((1 << width) - 1)
+            segment = Signal(width, name=f"sum_{j}", reset_less=not self._cleared, init=begin)
             addend = delay(m, term.term[low : low + width], j, f"term_{j}")
             valid = delay(m, self.i.valid, j, f"valid_{j}", reset=True)
             edges = delay(m, Value.cast(term.edges), j, f"edges_{j}")
@@ -248,7 +251,7 @@ class Accumulate(wiring.Component):
                 complete = Signal(width, name=f"whole_{j}", reset_less=True)
                 m.d.sync += complete.eq(total[1:-1])
                 with m.If(delay(m, self.i.valid & term.edges.last, j, f"clear_{j}", reset=True)):
-                    m.d.sync += segment.eq(0)
+                    m.d.sync += segment.eq(begin)
             carry = Signal(name=f"carry_{j}", reset_less=True)
             m.d.sync += [carry.eq(carries), self.ends[j].eq(valid & last)]
             m.d.comb += self.sum[low : low + width].eq(complete)

@@ -25,6 +25,7 @@ PURPOSES = {
     "softmax-int16": "scores and probabilities of 16 bits",
     "softmax-int8-groups": "softmax within each group of 8 elements of a packet",
     "softmax-int8-masked": "probabilities of the elements that a mask bit leaves in",
+    "softmax-int8-sink": "probabilities with a sink: e^x / (1 + Σ e^x), near 0 where nothing matches",
     "softmax-int8-floor": "probabilities that are never below a floor",
     "softmax-int8-exact": "probabilities whose codes sum to exactly 2^P, none of them 0",
     "softmax-int8-smoothed": "probabilities smoothed along the classes",

@@ -17,7 +17,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.numbers.ensemble import result_lengths, summed
 from softstream.hw.numbers.groups import Grouping
 from softstream.hw.plan.ports import Field, outputs
-from softstream.sim.reference.softmax import merits, softmax_float64, valid_elements, winner_index
+from softstream.sim.reference.softmax import merits, sink_merit, softmax_float64, valid_elements, winner_index
 
 __all__ = ["EXACT", "Vectors", "errors_ulp", "exact_values"]
 
@@ -114,9 +114,11 @@ class Vectors:
 
         The form x − max − ln Σ e^(x − max) avoids underflow.
         """
-        peak = self.nats.max(axis=1, keepdims=True)
-        shifted = self.nats - np.where(np.isfinite(peak), peak, 0)
-        total = np.exp(shifted).sum(axis=1, keepdims=True)
+        sink = sink_merit(self.config) * self.config.effective_scale
+        peak = np.maximum(self.nats.max(axis=1, keepdims=True), sink)
+        peak = np.where(np.isfinite(peak), peak, 0)
+        shifted = self.nats - peak
+        total = np.exp(shifted).sum(axis=1, keepdims=True) + np.exp(sink - peak)
         return shifted - np.log(np.where(total > 0, total, 1))  # a fully masked vector has no sum
 
 

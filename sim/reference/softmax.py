@@ -45,6 +45,14 @@ def winner_index(config: Config, values: np.ndarray, valid: np.ndarray) -> np.nd
     return np.where(valid.any(axis=1), ranked.shape[1] - 1 - ranked[:, ::-1].argmax(axis=1), 0)
 
 
+def sink_merit(config: Config) -> float:
+    """The number that `merits` gives to the score of the sink, after the clip; −∞ without a sink."""
+    if not config.has_sink:
+        return -np.inf
+    code = np.clip(config.sink_code, config.clip_minimum, config.clip_maximum) if config.clips else config.sink_code
+    return float(merits(config, np.asarray(code)))
+
+
 def softmax_float64(
     config: Config,
     scores: np.ndarray,
@@ -84,10 +92,14 @@ def softmax_float64(
     if config.clips:
         scores = np.clip(scores, config.clip_minimum, config.clip_maximum)
     ranked = np.where(valid, merits(config, scores), -np.inf)
-    shifted = np.where(valid, merits(config, scores) - ranked.max(axis=1, keepdims=True), 0)
+    sink = sink_merit(config)
+    peak = np.maximum(ranked.max(axis=1, keepdims=True), sink)
+    shifted = np.where(valid, merits(config, scores) - peak, 0)
     weights = np.where(valid, np.exp(shifted * config.effective_scale), 0.0)
     if config.normaliser != "none":
         total = weights.sum(axis=1, keepdims=True)
+        if config.has_sink:
+            total += np.exp((sink - peak) * config.effective_scale)
         probabilities = weights / np.where(total == 0, 1, total)  # 0 for a fully masked vector
         lengths = valid.sum(axis=1)
         return np.where(valid, _above_floor(config, _smooth(config, probabilities, lengths), lengths), 0)

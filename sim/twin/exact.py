@@ -114,17 +114,20 @@ def nats(config: Config, scores: Tensor, sideband: Mapping[str, Tensor]) -> Tens
 
 
 def softmax(config: Config, exponents: Tensor, valid: Tensor) -> Tensor:
-    """exp(e_i) / Σ exp(e_j) where valid, 0 elsewhere; a vector without a valid element is 0."""
-    logarithms = _log_softmax(exponents, valid)
+    """exp(e_i) / Σ exp(e_j) where valid, 0 elsewhere, with the sink in Σ; a vector without a valid element is 0."""
+    logarithms = _log_softmax(config, exponents, valid)
     return torch.where(valid, logarithms.exp(), 0.0)
 
 
-def _log_softmax(exponents: Tensor, valid: Tensor) -> Tensor:
+def _log_softmax(config: Config, exponents: Tensor, valid: Tensor) -> Tensor:
     """The logarithm of the softmax where valid; elsewhere −∞, or an arbitrary finite number in a vector without an element."""
     exists = valid.any(dim=1, keepdim=True)
     # −∞ in a whole row would be a gradient of NaN.
     masked = torch.where(valid | ~exists, exponents, -torch.inf)
-    return torch.log_softmax(masked, dim=1)
+    if not config.has_sink:
+        return torch.log_softmax(masked, dim=1)
+    sink = nats(config, torch.full_like(masked[:, :1], config.real_value(config.sink_code)), {})
+    return torch.log_softmax(torch.cat([masked, sink], dim=1), dim=1)[:, :-1]
 
 
 def _smoothed(config: Config, probabilities: Tensor, present: Tensor) -> Tensor:
@@ -188,7 +191,7 @@ def exact(
         origin = (-reference if config.selects_smallest else reference) / config.temperature
         return torch.where(valid, (exponents - origin).clamp(max=0.0).exp(), 0.0)
     if traits.logarithmic:
-        logarithms = _log_softmax(exponents, valid)
+        logarithms = _log_softmax(config, exponents, valid)
         if traits.per_element:
             return torch.where(valid, logarithms, 0.0)
         if traits.relative_sum:

@@ -139,7 +139,7 @@ class Accumulate(nn.Module):
         """(H [V], sum [V]) of positions [V, N] where valid."""
         terms = torch.where(valid, lookup(self.terms, positions), 0)
         if self.widths.absolute:
-            total = terms.sum(dim=1)
+            total = terms.sum(dim=1) + self.widths.sink_term
             return torch.zeros_like(total), total
         coarse = torch.where(valid, lookup(self.coarse, positions), 0)
         return self._two_windows(terms, coarse) if self.widths.windows else self._referenced(terms, coarse)

@@ -51,6 +51,7 @@ OPTIONS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         {"temperature_bits": st.integers(1, 5), "temperature_fraction": st.integers(0, 5)}
     ),
     "floor": st.fixed_dictionaries({"probability_floor": st.sampled_from([1e-4, 0.004, 0.02])}),
+    "sink": st.fixed_dictionaries({"sink": st.just("fixed"), "sink_code": st.sampled_from([0, 3, 1])}),
     "margin": st.just({"confidence": "margin"}),
     "exact sum": st.fixed_dictionaries(
         {
@@ -318,7 +319,7 @@ def complaints(config: Config, bound: float, answer: Answer) -> Iterator[str]:
                 yield f"top_scores = {arrays['top_scores']}, must be {asked.sums[ranking]}"
     if "sample" in arrays and part.any():
         drawn = int(arrays["sample"])
-        if drawn >= n or not part[drawn] or arrays["score"] != asked.sums[drawn]:
+        if drawn >= n or not part[drawn] or arrays["score"] != asked.drawn_score(drawn):
             yield f"sample = {drawn}, score = {arrays['score']}: no element that takes part"
     if "exponentials" in arrays:
         yield from compare("exponentials", asked.exponentials, (0, one))

@@ -98,6 +98,11 @@ class Question:
             return len(self.members) * self.last_code
         return int(self.sums[self.winner])
 
+    def drawn_score(self, index: int) -> int:
+        """The score of a drawn element; with a temperature, position times u."""
+        score = int(self.sums[index])
+        return abs(score - self.last_code) * self.temperature_code if self.config.temperature_bits else score
+
     @property
     def margin(self) -> int:
         """The distance of the winner's score from the second best one; the largest code where one element takes part."""
@@ -135,11 +140,20 @@ class Question:
         """The codes as numbers, or their opposites where the smallest score wins."""
         return codes.astype(np.longdouble) * (-1 if self.config.select == "smallest" else 1)
 
+    @property
+    def sink(self) -> np.longdouble:
+        """x_s, the score of the sink in nats; −∞ without one."""
+        if self.config.sink == "none":
+            return np.longdouble(-np.inf)
+        code = self._clipped(np.asarray(self.config.sink_code))
+        return self._merits(code - self.config.score_zero_point) * self.scale
+
     def _softmax(self, nats: np.ndarray, taking_part: np.ndarray) -> np.ndarray:
         if not taking_part.any():
             return np.zeros(len(nats), dtype=np.longdouble)
-        weights = np.where(taking_part, np.exp(nats - nats[taking_part].max()), 0)
-        return weights / weights.sum()
+        peak = max(nats[taking_part].max(), self.sink)
+        weights = np.where(taking_part, np.exp(nats - peak), 0)
+        return weights / (weights.sum() + np.exp(self.sink - peak))
 
     @cached_property
     def mean_probabilities(self) -> np.ndarray:
@@ -196,8 +210,9 @@ class Question:
         part = self.taking_part
         if not part.any():
             return np.full(self.length, -np.inf, dtype=np.longdouble)
-        shifted = self.nats - self.nats[part].max()
-        return np.where(part, shifted - np.log(np.exp(shifted[part]).sum()), -np.inf)
+        peak = max(self.nats[part].max(), self.sink)
+        shifted = self.nats - peak
+        return np.where(part, shifted - np.log(np.exp(shifted[part]).sum() + np.exp(self.sink - peak)), -np.inf)
 
     @property
     def labelled(self) -> bool:

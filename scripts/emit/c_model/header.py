@@ -27,6 +27,7 @@ COVERED = frozenset({
     "smoothing_passes", "ensemble", "ensemble_mean", "select", "tie", "output_levels", "output_zero_point",
     "sum", "minimum_code", "confidence", "draw_top_k", "draw_top_p", "draw_min_p",
     "draw_sideband",
+    "sink", "sink_code",
 })
 # fmt: on
 """Numeric keys that the C knows. A configuration that sets another one is refused, so that no model is silently wrong."""

@@ -189,13 +189,14 @@ typedef struct {
 /* The sum of the exponentials of a vector; any value for a vector in which no element takes part. */
 static inline @sum_t @summed(const @vector *vectors, size_t count)
 {
-    uint64_t total = 0u;
+    uint64_t total = UINT64_C($begin);
     size_t i;
     unsigned leading;
     @sum_t sum;
 """,
             fraction=widths.divisor_fraction,
             more=widths.divisor_fraction + 1,
+            begin=widths.sink_term,
         )
         + filled(
             _ABSOLUTE if widths.absolute else _TWO_WINDOWS if widths.windows else _REFERENCE,

@@ -24,7 +24,7 @@ def sum_of_exponentials(widths: Numerics, positions: np.ndarray, valid: np.ndarr
         total = counts.reshape(vectors, len(terms)) @ terms
     else:
         total = (terms.take(positions) if complete else terms.take(positions) * valid).sum(axis=1)
-    return np.zeros(vectors, dtype=np.int64), total
+    return np.zeros(vectors, dtype=np.int64), total + widths.sink_term
 
 
 def accumulate(
@@ -32,14 +32,14 @@ def accumulate(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(reference H [V], sum [V]): Σ 2^E·M = sum · 2^(c·H − A), over the valid elements in order; c = reference_step.
 
-    Absolute: H = 0 and the sum is exact. Otherwise H is the largest E // c so far, a term is M·2^(E mod c), truncated to
-    A fraction bits below c·H, and when H grows the sum so far is shifted right by as much and truncated. The
-    sum of the terms between two growths of H does not depend on their order, so they are added at once.
+    Absolute: H = 0 and the sum is exact, from the term of the sink on. Otherwise H is the largest E // c so far, a term is
+    M·2^(E mod c), truncated to A fraction bits below c·H, and when H grows the sum so far is shifted right by as much and
+    truncated. The sum of the terms between two growths of H does not depend on their order, so they are added at once.
     Two windows: see `_two_windows`.
     """
     if widths.absolute:
         terms = (significand << exponent) * valid
-        return np.zeros(len(exponent), dtype=np.int64), terms.sum(axis=1)
+        return np.zeros(len(exponent), dtype=np.int64), terms.sum(axis=1) + widths.sink_term
     if widths.windows:
         return _two_windows(widths, exponent, significand, valid)
     step, fraction = widths.reference_step, widths.accumulator_fraction

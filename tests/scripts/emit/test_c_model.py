@@ -103,6 +103,8 @@ OTHERS = {
     "levels-mean": Config(
         ensemble=2, ensemble_mean="probabilities", tie="last", output_levels=255, output_zero_point=7, max_length=9
     ),
+    "sink": Config(sink="fixed", sink_code=30, max_length=9, mask=True),
+    "log-softmax-sink": Config(mode="log_softmax", sink="fixed", sink_code=-9, max_length=9),
     "margin": Config(mode="argmax", mask=True, confidence="margin", max_length=9, tie="last"),
     "margin-of-ensemble": Config(confidence="margin", ensemble=3, select="smallest", max_length=9),
     "wide-argmax": Config(mode="argmax", score_width=24, max_length=9),
