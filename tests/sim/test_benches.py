@@ -241,9 +241,9 @@ def test_the_wrapper_alone_is_no_fault():
             "stream",
             "corners",
             r"m_axis: winner of vector \d+, of length \d+: tdata 0x",
-            {"m_data": "data ^ (count == 20)"},
+            {"m_data": "data ^ {15'd0, count == 20}"},
         ),
-        ("stream", "corners", "changed before tready: tdata", {"m_data": "data ^ (waited == 2)"}),
+        ("stream", "corners", "changed before tready: tdata", {"m_data": "data ^ {15'd0, waited == 2}"}),
         ("stream", "corners", "tvalid fell before tready", {"m_valid": "valid && waited != 2"}),
         ("stream", "corners", "tlast 0, tuser 0; the model has", {"m_last": "last && count != 9"}),
         ("stream", "limits", "tuser 0; the model has", {"m_user": "1'b0"}),
@@ -255,8 +255,8 @@ def test_the_wrapper_alone_is_no_fault():
         ("stream", "corners", "the model has|no beat in|a beat more than", {"s_valid": "1'b1"}),
         ("reset", "in_vector", "the model has", {"reset": "aresetn || was_reset > 4"}),
         ("reset", "in_stalled_output", "tvalid is 1 during reset", {"m_valid": "valid || (!aresetn && was_reset > 6)"}),
-        ("axi", "cocotbext_axi", "changed before tready: tdata", {"m_data": "data ^ (waited == 1)"}),
-        ("axi", "cocotbext_axi", "fewer beats|beats in|the model has", {"m_data": "data ^ (count == 20)"}),
+        ("axi", "cocotbext_axi", "changed before tready: tdata", {"m_data": "data ^ {15'd0, waited == 1}"}),
+        ("axi", "cocotbext_axi", "fewer beats|beats in|the model has", {"m_data": "data ^ {15'd0, count == 20}"}),
     ],
 )
 def test_a_fault_fails_its_bench(bench, test, message, faults):

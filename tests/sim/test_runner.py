@@ -296,6 +296,14 @@ def test_a_build_depends_on_the_verilog_and_on_waves(tmp_path):
     assert len({build.directory for build in builds}) == 3
 
 
+def test_a_warning_ends_the_build(cache):
+    """Users run Verilator in its default settings, so the text of a head must not need a waiver."""
+    text = verilog(ARGMAX, TOP).replace("\nendmodule", "\nwire [1:0] wide = aresetn;\nendmodule", 1)
+    with pytest.raises(ToolFailure, match=r"verilator\S* ended with exit code \d+") as caught:
+        VerilatorBuild(text, TOP, cache=cache).ensure()
+    assert "Warning-WIDTHEXPAND" in caught.value.log.read_text()
+
+
 def test_a_failed_build_is_not_in_the_cache(cache):
     build = VerilatorBuild("module nonsense;", TOP, cache=cache)
     with pytest.raises(ToolFailure):

@@ -12,6 +12,7 @@ import tty
 
 import numpy as np
 import pytest
+from support.front_ends import verilator
 
 from softstream.boards import registry
 from softstream.boards.flow.plan import make_plan
@@ -302,6 +303,15 @@ def test_the_command_simulates_the_board_and_says_so(tmp_path):
     design = make_plan(preset("digits-argmax"), registry.board("icestick"), baud=1_500_000)
     assert f"SIMULATED, nothing is attached: the plan {design.digest[:12]} of icestick" in done.stdout
     assert "simulated board against the model" in done.stdout
+
+
+@pytest.mark.parametrize("name", [name for name, row in registry.BOARDS.items() if not row.vendor])
+def test_verilator_does_not_warn_of_a_board(name, tmp_path):
+    """The writer of Yosys cannot avoid some warnings; the text switches off those alone."""
+    row = registry.board(name)
+    text = board_verilog(make_plan(preset(row.preset), row))
+    assert verilator(text, tmp_path, "--top-module", BOARD) == ""
+    assert "WIDTH" in verilator(text.replace("lint_off WIDTH", "lint_on WIDTH"), tmp_path, "--top-module", BOARD)
 
 
 def test_boards_without_stand_ins_or_link_are_not_simulated():

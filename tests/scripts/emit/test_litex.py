@@ -75,6 +75,7 @@ def test_two_heads_elaborate_in_a_soc_with_csrs(tmp_path: Path) -> None:
     soc.finalize()
     assert {Path(source[0]).name for source in platform.sources} >= {"softmax_head.v", "argmax_head.v"}
     platform.get_verilog(soc, name="soc").write(str(tmp_path / "soc.v"))
+    # Verilator warns of the text that LiteX writes around the heads.
     done = ran(tmp_path, "verilator --lint-only -Wno-fatal --top-module soc soc.v softmax_head.v argmax_head.v")
     assert done.returncode == 0, done.stderr
     assert not re.findall(r"%Warning-(?:PIN\w+|WIDTH\w+): soc\.v.*(?:softmax|argmax)_head", done.stderr)

@@ -54,7 +54,7 @@ def test_the_amaranth_component_elaborates_with_the_verilog(tmp_path: Path) -> N
         component = module.Head()
         (tmp_path / "top.v").write_text(backend.convert(component, name="top", emit_src=False), encoding="utf-8")
     assert set(component.signature.members) == {port.name for port in head(LANES).ports} - {"aclk", "aresetn"}
-    done = ran(tmp_path, f"verilator --lint-only -Wno-fatal --top-module top top.v {NAME}.v")
+    done = ran(tmp_path, f"verilator --lint-only --top-module top top.v {NAME}.v")
     assert done.returncode == 0, done.stderr
     # A port of another name or width would be a warning about the instance.
     assert not re.findall(r"%Warning.*(?:PINMISSING|PINNOTFOUND|WIDTH).* top\.v", done.stderr)
