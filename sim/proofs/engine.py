@@ -26,7 +26,8 @@ from softstream.hw.extras import absent
 from softstream.sim.proofs.harness import HEAD, PROOF, TWIN, Property
 
 __all__ = [
-    "FORGET",
+    "FORGET_MEMORIES",
+    "FORGET_REGISTERS",
     "Verdict",
     "ask",
     "decide",
@@ -40,12 +41,11 @@ __all__ = [
 
 _YOSYS = "import sys; from pyosys import libyosys as y; d = y.Design(); [y.run_pass(c, d) for c in sys.argv[1:]]"
 
-FORGET = (
-    *(f"setattr -unset init w:{copy}.*" for copy in (HEAD, TWIN)),
-    # Memories that are never written are tables and keep their contents.
-    "setparam -set INIT 1'bx t:$mem_v2 r:WR_PORTS>0 %i",
-)
-"""Commands of Yosys after which the head's registers and memories hold anything at the start."""
+FORGET_REGISTERS = f"setattr -unset init {' '.join(f'w:{copy}.*' for copy in (HEAD, TWIN))}"
+"""Command of Yosys after which the registers of heads hold anything at the start. They must be flat, and not yet merged."""
+
+FORGET_MEMORIES = "setparam -set INIT 1'bx t:$mem_v2 r:WR_PORTS>0 %i"
+"""Command of Yosys likewise for memories; those that are never written are tables and keep their contents."""
 
 _REACHED = re.compile(r"was asserted in frame (\d+)")
 # ABC says "all outputs solved or timed out" in the first frame where simplification alone makes the output 0. The same words
@@ -115,10 +115,13 @@ def prepare(
     commands = [
         "read_verilog -formal head.v",
         "read_rtlil harness.il",
+        # Nothing is known of the head's registers and memories before the reset; the harness has its own first cycle. `prep` must
+        # know this, because it merges registers with the same input and the same initial value: one of the harness with one of
+        # the head, or one of a copy of the head with that of the other.
+        *([] if initial else [f"hierarchy -top {PROOF}", "proc", "flatten", FORGET_REGISTERS]),
         f"prep -flatten -top {PROOF}",
         *([] if memories else ["delete t:$mem_v2"]),
-        # Nothing is known of the head's registers and memories before the reset; the harness has its own first cycle.
-        *([] if initial else FORGET),
+        *([] if initial else [FORGET_MEMORIES]),
         "chformal -lower",
         "memory_map -formal",
         "opt_clean",

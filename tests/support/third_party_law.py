@@ -70,9 +70,12 @@ def prove_third_party_law(config: Config, checkers: Path, *, text: str | None = 
             "read_verilog -formal head.v",
             *(f"read_verilog -sv -formal {name}" for name in CHECKERS),
             "read_verilog -sv -formal harness.v",
+            f"hierarchy -top {PROOF}",
+            "proc",
+            "flatten",
+            engine.FORGET_REGISTERS,
             f"prep -flatten -top {PROOF}",
             "delete t:$mem_v2",  # what memories read is free, which allows more than the hardware does
-            *engine.FORGET[:1],
             "async2sync",
             "chformal -lower",
             "opt_clean",
