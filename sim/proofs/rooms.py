@@ -8,8 +8,8 @@ the stages between, this follows from three statements about the head, each prov
 * the credit is taken as the contract of the credit assumes, so that never more than its limit is out.
 
 The payloads in the store and the ones on the way are those that are out, so the store never holds more than the limit. A short
-simulation tells which credit belongs to which store, and L. Nothing is assumed of the head's state: a statement that holds after
-L + 1 cycles from any contents holds at all times after a reset, since the stages between lose their contents in L cycles.
+simulation tells which credit belongs to which store, and L. The proof assumes nothing of the head's state: it shows that the
+statements hold from a reset on, and some cycles after any contents at all, because the stages between lose theirs in L cycles.
 """
 
 import random
@@ -39,7 +39,7 @@ _LONGEST = 160
 """Cycles of the longest pipe between a credit and a store that is looked for."""
 
 _SETTLING = 8
-"""Cycles after which the rule of a credit must hold from any contents; the shortest spacing of takes is shorter."""
+"""Cycles after which a statement must hold from any contents, beside L: some parts of a head keep theirs for so long."""
 
 
 @dataclass(frozen=True)
@@ -141,15 +141,16 @@ def _numbers(config: Config) -> list[tuple[int, int, int]]:
 
 def _statements(m: Module, domain: ClockDomain, candidates: Sequence[Link]) -> tuple[dict[Property, Signal], int]:
     """(statement → signal that is 1 where it does not hold, cycles that decide all)."""
-    last = max([_SETTLING, *(link.cycles + 1 for link in candidates)])
-    age = Signal(range(last + 2))
+    last = max(link.cycles for link in candidates) + _SETTLING
+    age, was_reset = Signal(range(last + 2), reset_less=True), Signal(reset_less=True)
     statements: dict[Property, Signal] = {}
     with m.If(age != last + 1):
         m.d.proof += age.eq(age + 1)
+    m.d.proof += was_reset.eq(was_reset | domain.rst)
 
     def after(cycles: int, name: str, broken: Value) -> None:
         signal = Signal(name=f"item_{len(statements)}")
-        m.d.comb += signal.eq((age == cycles) & ~domain.rst & broken)
+        m.d.comb += signal.eq(((age == cycles) | was_reset) & ~domain.rst & broken)
         statements[Property(name, signal.name, False)] = signal
 
     def before(value: Value) -> Signal:
@@ -161,7 +162,7 @@ def _statements(m: Module, domain: ClockDomain, candidates: Sequence[Link]) -> t
         take: Value = link.credit.take
         for _ in range(link.cycles):
             take = before(take)
-        after(link.cycles + 1, link.name, link.store.i.valid != take)
+        after(link.cycles + _SETTLING, link.name, link.store.i.valid != take)
         after(1, f"{link.name}; and it comes back as they leave", link.credit.give != _leaves(link.store))
     for credit in dict.fromkeys(link.credit for link in candidates):
         taken = before(credit.take)
