@@ -16,7 +16,7 @@ BOARD := --board icestick --baud 3000000
 SCORES := sim/data/digits_scores.npy
 LABELS := sim/data/digits_labels.npy
 
-.PHONY: help demo test test-long test-interop test-pythons test-torch test-boards fuzz mutation lint bench prove tables docs screenshot hashes snapshots constraints clean
+.PHONY: help demo test test-long test-interop test-pythons test-torch test-boards test-pairs fuzz mutation lint bench prove tables docs screenshot hashes snapshots constraints clean
 .DEFAULT_GOAL := help
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "make test-pythons the same bytes, and some of the tests, under every supported Python of this machine"
 	@echo "make test-torch   the twin in PyTorch against the golden model, in an environment of its own"
 	@echo "make test-boards  whole boards: bitstreams, their decoded form, and the host program at simulated ones"
+	@echo "make test-pairs   every listed pair of a board and a preset, built to a bitstream; hours"
 	@echo "make prove        the law of every preset and all results of small heads, proved on the generated Verilog"
 	@echo "make fuzz         random configurations: bounds, and hardware equal to the model, for SECONDS=60 from SEED=1"
 	@echo "make mutation     hundreds of faults in the Verilog of small heads, and what finds each of them; an hour"
@@ -74,7 +75,11 @@ prove: $(VENV)/.dev
 	$(BIN)/python -m softstream.scripts.measure.proofs
 
 test-boards: $(VENV)/.dev
-	$(BIN)/pytest -n 2 --dist loadgroup -m boards
+	$(BIN)/pytest -n 2 --dist loadgroup -m "boards and not pairs"
+
+# Finished builds are cached, so a run that was interrupted goes on where it was.
+test-pairs: $(VENV)/.dev
+	$(BIN)/pytest -n 2 -m pairs
 
 SECONDS ?= 60
 SEED ?= 1

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BOARDS", "Board", "Header", "Programmer", "board"]
 
-Toolchain = Literal["ice40", "ecp5", "gowin", "vivado", "quartus"]
+Toolchain = Literal["ice40", "ecp5", "gowin", "vivado", "quartus", "radiant"]
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Board:
     @property
     def vendor(self) -> bool:
         """Whether a vendor's tools make the bitstream: then softstream makes the plan alone."""
-        return self.toolchain in ("vivado", "quartus")
+        return self.toolchain in ("vivado", "quartus", "radiant")
 
     @property
     def measured(self) -> bool:
@@ -133,6 +133,7 @@ class Board:
             attrs = {
                 "ice40": Attrs(IO_STANDARD="SB_LVCMOS", PULLUP=1),
                 "ecp5": Attrs(IO_TYPE="LVCMOS33", PULLMODE="UP"),
+                "gowin": Attrs(IO_TYPE="LVCMOS33", PULL_MODE="UP"),
                 "vivado": Attrs(IOSTANDARD="LVCMOS33"),
                 "quartus": Attrs(io_standard="3.3-V LVTTL"),
             }[self.toolchain]
@@ -143,8 +144,9 @@ class Board:
 
 # Programmers and USB ids: iceprog's own help (boards with an FT2232H or FT232H; the breakout board's two modes),
 # openFPGALoader's src/board.hpp (names and their cables) and src/cable.hpp (USB ids), version 1.1; dfu-util's ids from its
-# row for the OrangeCrab. They agree with the `toolchain_program` of amaranth-boards, except that openFPGALoader replaces openocd,
-# xc3sprog and Vivado.
+# rows for the OrangeCrab and the Fomu; apio's definitions/boards.jsonc for the iCESugar boards, the Fomu, the TinyFPGA BX and
+# the Icepi Zero: it gives the iCESugar-pro to openFPGALoader, with the ids of the probe. They agree with the
+# `toolchain_program` of amaranth-boards, except that openFPGALoader replaces openocd, xc3sprog and Vivado.
 
 
 def _iceprog(*options: str) -> Programmer:
@@ -296,6 +298,24 @@ BOARDS: dict[str, Board] = {
             note="press its reset button: the boot loader takes the bitstream",
         ),
         Board(
+            name="fomu",
+            title="Fomu PVT",
+            platform="softstream.boards.platforms:FomuPlatform",
+            device=_UP5K,
+            toolchain="ice40",
+            part="up5k",
+            cells=5280,
+            memory_bits=30 * 4096,
+            oscillator="clk48",
+            oscillator_hz=48_000_000,
+            clock_hz=24_000_000,
+            header=Header(("touch", 0), "1", "2", "touch pads 1 (rx) and 2 (tx)"),
+            programmer=Programmer("dfu-util", ("-d", "1209:5bf0", "-D", "{bitstream}"), "apt install dfu-util"),
+            usb=(0x1209, 0x5BF0),
+            bitstream="bin",
+            note="its USB socket goes to the FPGA and carries no UART: solder wires to the touch pads, or build with --demo",
+        ),
+        Board(
             name="icesugar-pro",
             title="MuseLab iCESugar-pro",
             platform="amaranth_boards.icesugar_pro:ICESugarProPlatform",
@@ -307,7 +327,7 @@ BOARDS: dict[str, Board] = {
             oscillator="clk25",
             oscillator_hz=25_000_000,
             clock_hz=25_000_000,
-            programmer=_icesprog(),
+            programmer=_loader("-c", "cmsisdap", "--vid", "0x1d50", "--pid", "0x602b"),
             usb=_ICELINK,
             bitstream="bit",
         ),
@@ -416,6 +436,57 @@ BOARDS: dict[str, Board] = {
             programmer=_loader("-b", "colorlight-i5"),
             usb=(0x0D28, 0x0204),
             bitstream="bit",
+        ),
+        Board(
+            name="colorlight-i9",
+            title="Colorlight i9 v7.2 with extension board",
+            platform="softstream.boards.platforms:ColorlightI9Platform",
+            device="ECP5 LFE5U-45F",
+            toolchain="ecp5",
+            part="ecp5-25k",
+            cells=43_848,
+            memory_bits=108 * 18432,
+            oscillator="clk25",
+            oscillator_hz=25_000_000,
+            clock_hz=25_000_000,
+            programmer=_loader("-b", "colorlight-i9"),
+            usb=(0x0D28, 0x0204),
+            bitstream="bit",
+        ),
+        Board(
+            name="tang-nano-1k",
+            title="Sipeed Tang Nano 1K",
+            platform="softstream.boards.platforms:TangNano1kPlatform",
+            device="Gowin GW1NZ-1",
+            toolchain="gowin",
+            cells=1152,
+            memory_bits=4 * 18432,
+            oscillator="clk27",
+            oscillator_hz=27_000_000,
+            clock_hz=27_000_000,
+            preset="digits-argmax",
+            header=Header(("header", 0), "22", "23", "header pins 22 (rx) and 23 (tx)"),
+            programmer=_loader("-b", "tangnano1k"),
+            usb=_FT2232,
+            options=gowin.OPTIONS,
+            bitstream="fs",
+        ),
+        Board(
+            name="tang-nano-4k",
+            title="Sipeed Tang Nano 4K",
+            platform="softstream.boards.platforms:TangNano4kPlatform",
+            device="Gowin GW1NSR-4C",
+            toolchain="gowin",
+            cells=4608,
+            memory_bits=10 * 18432,
+            oscillator="clk27",
+            oscillator_hz=27_000_000,
+            clock_hz=27_000_000,
+            header=Header(("header", 0), "46", "44", "header pins 46 (rx) and 44 (tx)"),
+            programmer=_loader("-b", "tangnano4k"),
+            usb=_FT2232,
+            options=gowin.OPTIONS_BLOCKS_ALONE,
+            bitstream="fs",
         ),
         Board(
             name="tang-nano-9k",
@@ -528,6 +599,39 @@ BOARDS: dict[str, Board] = {
             usb=_FT2232,
             bitstream="bit",
             note="its own UART belongs to the processor",
+        ),
+        Board(
+            name="pynq-z2",
+            title="TUL PYNQ-Z2",
+            platform="softstream.boards.platforms:PynqZ2Platform",
+            device="Zynq XC7Z020",
+            toolchain="vivado",
+            cells=53_200,
+            memory_bits=140 * 36864,
+            oscillator="clk125",
+            oscillator_hz=125_000_000,
+            clock_hz=125_000_000,
+            header=Header(("arduino", 0), "0", "1", "Arduino header, pins 0 (rx) and 1 (tx)"),
+            programmer=_loader("-b", "pynq_z2"),
+            usb=_FT2232,
+            bitstream="bit",
+            note="its own UART belongs to the processor",
+        ),
+        Board(
+            name="crosslink-nx-evn",
+            title="Lattice CrossLink-NX evaluation",
+            platform="softstream.boards.platforms:CrossLinkNXEvaluationPlatform",
+            device="CrossLink-NX LIFCL-40",
+            toolchain="radiant",
+            cells=32_256,
+            memory_bits=84 * 18432,
+            oscillator="clk12",
+            oscillator_hz=12_000_000,
+            clock_hz=12_000_000,
+            programmer=_loader("-b", "crosslinknx_evn"),
+            usb=_FT2232,
+            bitstream="bit",
+            note="its UART needs 0 Ω at R15 and R17, and its clock jumper JP2",
         ),
         Board(
             name="de0-nano",

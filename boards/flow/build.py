@@ -45,7 +45,7 @@ PACKAGES = {
 }
 """Tool chain → packages of the Python package index that bring it."""
 
-VENDOR_COMMANDS = {"vivado": "vivado", "quartus": "quartus_sh"}
+VENDOR_COMMANDS = {"vivado": "vivado", "quartus": "quartus_sh", "radiant": "radiantc"}
 
 _TOOL_SECONDS = 1800
 _CACHE_FORMAT = 2

@@ -70,6 +70,7 @@ _OTHERS: Mapping[str, tuple[str, str, Sequence[str] | None]] = {
     "g++": ("simulate, with Verilator", "apt install g++", ("--version",)),
     "vivado": ("the plans of build for Xilinx", "install Vivado ML Standard from the vendor", ("-version",)),
     "quartus_sh": ("the plans of build for Intel", "install Quartus Prime Lite from the vendor", ("--version",)),
+    "radiantc": ("the plans of build for Nexus", "install Lattice Radiant from the vendor", None),
 }
 _PACKAGED = (
     "yosys",

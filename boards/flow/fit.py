@@ -60,10 +60,19 @@ def occupancy(config: Config, row: Board, *, link: bool = True) -> Occupancy | N
     Scale and temperature change table contents alone. On a part that is not measured the numbers are those of an ECP5, whose LUTs
     have four inputs and whose carries take their place too.
     """
-    for entry in occupancies(find_part(row.part), link=link):
-        if entry.config.replace(score_scale=config.score_scale, temperature=config.temperature) == config:
-            return entry
-    return None
+    return _measured(row, link).get(_but_for_tables(config))
+
+
+def _measured(row: Board, link: bool) -> dict[Any, Occupancy]:
+    """What was measured on the board's part, by what scale and temperature leave of a configuration."""
+    entries = occupancies(find_part(row.part), link=link)
+    return {_but_for_tables(entry.config): entry for entry in reversed(entries)}  # the first of equals counts
+
+
+def _but_for_tables(config: Config) -> frozenset[tuple[str, Any]]:
+    return frozenset(
+        (name, value) for name, value in vars(config).items() if name not in ("score_scale", "temperature")
+    )
 
 
 def check_fit(config: Config, row: Board, *, link: bool = True) -> None:
@@ -117,8 +126,9 @@ def _least_cells(config: Config, row: Board, link: bool) -> int:
 def fitting_presets(row: Board, *, link: bool = True) -> list[str]:
     """Presets whose measured cells fit the board with the margin `FULL`, with the profile of its part where they name none."""
     names = []
+    measured = _measured(row, link)
     for name, config in PRESETS.items():
-        known = occupancy(head_on(config, find_part(row.part)), row, link=link)
+        known = measured.get(_but_for_tables(head_on(config, find_part(row.part))))
         if known is not None and link_supports(config) and _fits(known, row):
             names.append(name)
     return names

@@ -7,7 +7,7 @@ Simple dual-port cells, and single-port cells up to 18 bits, have the right chec
 everything else, from a library of these two.
 """
 
-__all__ = ["LIBRARY", "LIBRARY_FILE", "OPTIONS"]
+__all__ = ["LIBRARY", "LIBRARY_FILE", "OPTIONS", "OPTIONS_BLOCKS_ALONE"]
 
 LIBRARY_FILE = "bsram.txt"
 
@@ -51,14 +51,23 @@ ram block $__GOWIN_SDP_ {{
 """
 """Library for yosys' `memory_libmap`: its own descriptions of these two cells."""
 
-OPTIONS = {
-    "script_after_read": "\n".join(
-        (
-            "synth_gowin -top top -run begin:map_ram",
-            f"memory_libmap -lib +/gowin/lutrams.txt -lib {LIBRARY_FILE}",
-            "techmap -map +/gowin/lutrams_map.v -map +/gowin/brams_map.v",
-        )
-    ),
-    "synth_opts": "-run map_ram:",
-}
+
+def _options(*, distributed: bool) -> dict[str, str]:
+    libraries = ["-lib +/gowin/lutrams.txt"] * distributed + [f"-lib {LIBRARY_FILE}"]
+    maps = ["-map +/gowin/lutrams_map.v"] * distributed + ["-map +/gowin/brams_map.v"]
+    return {
+        "script_after_read": "\n".join(
+            (
+                "synth_gowin -top top -run begin:map_ram",
+                f"memory_libmap {' '.join(libraries)}",
+                f"techmap {' '.join(maps)}",
+            )
+        ),
+        "synth_opts": "-run map_ram:",
+    }
+
+
+OPTIONS = _options(distributed=True)
 """Overrides of the platform's build: synthesis up to the memories, the memories, then the rest."""
+OPTIONS_BLOCKS_ALONE = _options(distributed=False)
+"""The same for a GW1NS, whose logic cells hold no memory."""

@@ -4,7 +4,7 @@ import json
 from importlib import resources
 from typing import Any
 
-__all__ = ["recorded", "recorded_facts", "recorded_gallery"]
+__all__ = ["recorded", "recorded_facts", "recorded_gallery", "recorded_pairs"]
 
 
 def recorded() -> dict[str, Any]:
@@ -27,6 +27,12 @@ def recorded_gallery() -> dict[str, Any]:
     """The content of `boards/measured/gallery.json`, which `softstream gallery --place --json` printed: `tools`, and `members`,
     each with its digest and its cells and Fmax by part."""
     return _content("gallery.json")
+
+
+def recorded_pairs() -> dict[str, Any]:
+    """The content of `boards/measured/pairs.json`: `boards`, board → preset → `mhz` reached, `asked_mhz`, and `used`: resource →
+    (used, available) of the build."""
+    return _content("pairs.json")
 
 
 def _content(name: str) -> dict[str, Any]:

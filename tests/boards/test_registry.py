@@ -17,10 +17,18 @@ DEMANDED = {
     "icebreaker", "icestick", "hx8k-evn", "upduino-v3", "ulx3s-12f", "ulx3s-85f", "orangecrab", "ecpix5",
     "colorlight-5a75b", "colorlight-i5", "tang-nano-9k", "tang-nano-20k", "tang-primer-20k",
     "icesugar", "icesugar-nano", "icesugar-pro", "icepi-zero", "tinyfpga-bx",
-    "arty-a7-35", "nexys4-ddr", "arty-s7-50", "arty-z7-20", "de10-lite", "de0-nano", "de10-nano",
+    "arty-a7-35", "nexys4-ddr", "arty-s7-50", "arty-z7-20", "pynq-z2", "crosslink-nx-evn", "colorlight-i9",
+    "fomu", "tang-nano-1k", "tang-nano-4k", "de10-lite", "de0-nano", "de10-nano",
 }  # fmt: skip
 SCORES = np.load(DIGITS_SCORES)[:2].tolist()
-CONSTRAINTS = {"ice40": "top.pcf", "ecp5": "top.lpf", "gowin": "top.cst", "vivado": "top.xdc", "quartus": "top.qsf"}
+CONSTRAINTS = {
+    "ice40": "top.pcf",
+    "ecp5": "top.lpf",
+    "gowin": "top.cst",
+    "vivado": "top.xdc",
+    "quartus": "top.qsf",
+    "radiant": "top.pdc",
+}
 
 
 def test_the_registry_holds_the_boards():
@@ -46,6 +54,56 @@ def test_every_board_yields_a_plan_without_tools(name, monkeypatch):
     # The winner is shown on every board.
     assert any(lamp in text for lamp in ("led_", "display_7seg"))
     assert "build_top.sh" in plan.files
+
+
+# openFPGALoader 1.1: src/board.hpp names the cable of a board, src/cable.hpp the USB ids of a cable; it has the ids of a board
+# with a DFU boot loader itself. apio's definitions/boards.jsonc has the others.
+CABLES = {
+    "digilent": (0x0403, 0x6010),
+    "ft2232": (0x0403, 0x6010),
+    "ecpix5-debug": (0x0403, 0x6010),
+    "ft231X": (0x0403, 0x6015),
+    "ft232": (0x0403, 0x6014),
+    "cmsisdap": (0x0D28, 0x0204),
+}
+LOADER_BOARDS = {
+    **dict.fromkeys(("arty_a7_35t", "arty_s7_50", "arty_z7_20", "nexys_a7_100"), "digilent"),
+    **dict.fromkeys(
+        ("tangnano1k", "tangnano4k", "tangnano9k", "tangprimer20k", "pynq_z2", "crosslinknx_evn"), "ft2232"
+    ),
+    **dict.fromkeys(("colorlight-i5", "colorlight-i9"), "cmsisdap"),
+    **dict.fromkeys(("icepi-zero", "ulx3s"), "ft231X"),
+    "ecpix5": "ecpix5-debug",
+}
+OTHER_IDS = {
+    "icestick": (0x0403, 0x6010),
+    "hx8k-evn": (0x0403, 0x6010),
+    "icebreaker": (0x0403, 0x6010),
+    "upduino-v3": (0x0403, 0x6014),
+    "icesugar": (0x1D50, 0x602B),
+    "icesugar-nano": (0x1D50, 0x602B),
+    "tinyfpga-bx": (0x1D50, 0x6130),
+    "fomu": (0x1209, 0x5BF0),
+    "orangecrab": (0x1209, 0x5AF0),
+    "de0-nano": (0x09FB, 0x6001),
+    "de10-lite": (0x09FB, 0x6001),
+    "de10-nano": (0x09FB, 0x6810),
+}
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_programmer_and_usb_ids_are_those_of_public_tables(name):
+    row = board(name)
+    options = dict(zip(row.programmer.arguments, row.programmer.arguments[1:], strict=False))
+    if row.programmer.tool == "openFPGALoader":
+        if "--vid" in options:  # a probe of another maker
+            assert row.usb == (int(options["--vid"], 16), int(options["--pid"], 16))
+        else:
+            assert row.usb == CABLES[options["-c"] if "-c" in options else LOADER_BOARDS[options["-b"]]]
+    else:
+        assert row.usb == OTHER_IDS[name]
+        if row.programmer.tool == "dfu-util":
+            assert options["-d"] == f"{row.usb[0]:04x}:{row.usb[1]:04x}"
 
 
 @pytest.mark.parametrize("name", BOARDS)

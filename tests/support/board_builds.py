@@ -29,6 +29,10 @@ OTHERS = {
     "icepi-zero": ARGMAX,
     "tang-nano-20k": preset("digits-softmax"),
     "tang-primer-20k": ARGMAX,
+    "tang-nano-1k": ARGMAX,
+    "tang-nano-4k": preset("digits-softmax"),
+    "fomu": ARGMAX,
+    "colorlight-i9": ARGMAX,
 }
 BUILT = (*FAMILIES, *OTHERS)
 """Boards whose bitstream is built."""

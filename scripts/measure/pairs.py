@@ -1,0 +1,101 @@
+"""Every pair of a board and a preset that `softstream boards` lists, built: `boards/measured/pairs.json` has clock and cells.
+
+    python -m softstream.scripts.measure.pairs                        # what is listed and not recorded
+    python -m softstream.scripts.measure.pairs --write icestick fomu  # builds what these boards lack in the record, and adds it
+
+A pair that fails is printed and not recorded. Builds are cached, so a run that was interrupted goes on where it was.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from softstream.boards.flow.build import build
+from softstream.boards.flow.fit import fitting_presets
+from softstream.boards.registry import BOARDS, Board, board
+from softstream.boards.tools.parts import head_on, part
+from softstream.hw.config.config import Config
+from softstream.hw.config.presets import PRESETS
+from softstream.hw.errors import SoftstreamError
+from softstream.scripts.measure.recorded import recorded_pairs
+from softstream.scripts.output import written_file
+
+__all__ = ["main", "missing", "on_board", "pairs"]
+
+
+def on_board(name: str, row: Board) -> Config:
+    """A preset as `build` takes it for a board: with the profile of its part where it names none."""
+    return head_on(PRESETS[name], part(row.part))
+
+
+def pairs(row: Board) -> list[str]:
+    """The presets that are listed for a board; none where a vendor's tools make the bitstream."""
+    if row.vendor:
+        return []
+
+    return fitting_presets(row)
+
+
+def missing(names: Sequence[str] = tuple(BOARDS)) -> Iterator[tuple[str, str]]:
+    """(board, preset) of the listed pairs that the record lacks."""
+    record = recorded_pairs()["boards"]
+    for name in names:
+        for preset_name in pairs(board(name)):
+            if preset_name not in record.get(name, {}):
+                yield name, preset_name
+
+
+def _built(name: str, preset_name: str) -> dict[str, Any]:
+    row = board(name)
+    with tempfile.TemporaryDirectory() as folder:
+        report = build(on_board(preset_name, row), row, Path(folder) / "out").report
+    assert report is not None  # the row has tools
+    return {"mhz": report.reached_mhz, "asked_mhz": report.asked_mhz, "used": report.used}
+
+
+def _add(name: str, preset_name: str, entry: dict[str, Any]) -> None:
+    """Adds a pair to the record, in the order of the boards."""
+    record = recorded_pairs()["boards"]
+    record.setdefault(name, {})[preset_name] = entry
+    content = {"boards": {known: record[known] for known in BOARDS if known in record}}
+    path = Path(str(resources.files("softstream.boards.measured") / "pairs.json"))
+    with written_file("--write", path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command above; returns its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m softstream.scripts.measure.pairs",
+        description="Builds of every listed pair of board and preset.",
+    )
+    parser.add_argument("boards", nargs="*", metavar="BOARD", help="only these")
+    parser.add_argument("--write", action="store_true", help="build what the record lacks, and add it")
+    options = parser.parse_args(arguments)
+    failures = 0
+    try:
+        for name, preset_name in list(missing(options.boards or tuple(BOARDS))):
+            if not options.write:
+                print(f"{name} {preset_name}: not recorded")
+                continue
+            try:
+                entry = _built(name, preset_name)
+            except SoftstreamError as error:
+                failures += 1
+                print(f"{name} {preset_name}: {error}", flush=True)
+            else:
+                _add(name, preset_name, entry)
+                print(f"{name} {preset_name}: {entry['mhz']} MHz", flush=True)
+    except SoftstreamError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return int(failures > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""Pairs of a board and a preset that is listed for it: the record of the builds, and the builds."""
+
+import pytest
+
+from softstream.boards.flow.build import build
+from softstream.boards.flow.fit import fitting_presets
+from softstream.boards.registry import BOARDS, board
+from softstream.scripts.measure import pairs as module
+from softstream.scripts.measure.pairs import main, on_board, pairs
+from softstream.scripts.measure.recorded import recorded_pairs
+
+LISTED = [(name, preset) for name, row in BOARDS.items() for preset in pairs(row)]
+
+
+def test_the_listed_pairs_are_those_of_the_command():
+    assert {name for name, _ in LISTED} == {name for name, row in BOARDS.items() if not row.vendor}
+    for row in BOARDS.values():
+        assert row.vendor or set(pairs(row)) == set(fitting_presets(row))
+
+
+def test_every_recorded_pair_met_its_clock_within_the_part():
+    for name, presets in recorded_pairs()["boards"].items():
+        for preset, entry in presets.items():
+            assert entry["mhz"] >= entry["asked_mhz"], (name, preset)
+            assert all(used <= available for used, available in entry["used"].values()), (name, preset)
+
+
+def test_the_fullest_pair_of_each_measured_part_is_recorded():
+    # Of an iCEstick and an iCESugar-nano, which sample-int8 fills to nine tenths.
+    record = recorded_pairs()["boards"]
+    assert all("sample-int8" in record[name] for name in ("icestick", "icesugar-nano"))
+
+
+@pytest.mark.boards
+@pytest.mark.pairs
+@pytest.mark.parametrize(("name", "preset"), LISTED)
+def test_a_listed_pair_is_built(name, preset, tmp_path):
+    """A build on one core takes half a minute, and there are hundreds: `make test-pairs`."""
+    report = build(on_board(preset, board(name)), board(name), tmp_path / "out").report
+    assert report.met
+    assert all(used <= available for used, available in report.used.values())
+
+
+def test_the_command_lists_builds_and_records(monkeypatch, capsys):
+    record = {"boards": {"icestick": {preset: {} for preset in pairs(board("icestick"))[1:]}}}
+    largest = pairs(board("icestick"))[0]
+    monkeypatch.setattr(module, "recorded_pairs", lambda: record)
+    assert main(["icestick"]) == 0
+    assert capsys.readouterr().out == f"icestick {largest}: not recorded\n"
+
+    def refused(*_):
+        raise module.SoftstreamError("no place")
+
+    monkeypatch.setattr(module, "build", refused)
+    assert main(["--write", "icestick"]) == 1
+    assert capsys.readouterr().out == f"icestick {largest}: no place\n"
+    assert main(["icestik"]) == 2
+    assert "unknown board 'icestik' (did you mean 'icestick'?)" in capsys.readouterr().err
