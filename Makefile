@@ -4,7 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH_VENV := .venv-torch
 # --no-compile: bytecode is written for what is imported, not for all of 800 MB; 10 s less.
-PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c scripts/constraints.txt
+PIP_OPTIONS := --quiet --disable-pip-version-check --no-compile
+# pip checks the hash of every file that it downloads. It refuses hashes and a tree in one command, so the tree comes second, and
+# without build isolation, because that would fetch the build backend unchecked. $(1): environment, $(2): layer of requirements
+install = $(1)/bin/pip install $(PIP_OPTIONS) --require-hashes -r scripts/requirements/$(2).txt && \
+  $(1)/bin/pip install $(PIP_OPTIONS) --no-deps --no-build-isolation -e .
+REQUIREMENTS := $(wildcard scripts/requirements/*.txt)
 # Without bytecode every process compiles its modules anew, which doubles the time of a short command.
 export PYTHONDONTWRITEBYTECODE :=
 DEMO := build/demo
@@ -38,7 +43,7 @@ help:
 	@echo "make screenshot   the README's picture of a report, after make demo; needs chromium"
 	@echo "make hashes       stores the hashes of the hardware and of the Verilog anew, and names what changed"
 	@echo "make snapshots    stores what every verb prints at 60 to 200 columns anew; read the difference"
-	@echo "make constraints  writes scripts/constraints.txt anew, from the newest versions that pyproject.toml allows"
+	@echo "make constraints  pins the newest versions that pyproject.toml allows, and their hashes: scripts/constraints.txt, scripts/requirements"
 	@echo "make clean        removes .venv and build"
 
 demo: $(VENV)/.runtime
@@ -134,36 +139,33 @@ $(VENV)/.made: scripts/venv.sh
 	scripts/venv.sh $(VENV) $(PYTHON)
 	touch $@
 
-$(VENV)/.runtime: $(VENV)/.made pyproject.toml scripts/constraints.txt
+$(VENV)/.runtime: $(VENV)/.made pyproject.toml $(REQUIREMENTS)
 	@echo "downloading 240 MB from the package index; .venv takes 1 GB; two minutes at 20 Mbit/s, and later runs download nothing"
-	$(PIP_INSTALL) -e '.[boards,reports,sim]'
+	$(call install,$(VENV),runtime)
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.made pyproject.toml scripts/constraints.txt
-	$(PIP_INSTALL) -e '.[dev]'
+$(VENV)/.dev: $(VENV)/.made pyproject.toml $(REQUIREMENTS)
+	$(call install,$(VENV),dev)
 	touch $@ $(VENV)/.runtime
 
 $(VENV)/.interop: $(VENV)/.dev
-	$(PIP_INSTALL) -e '.[dev,interop]'
+	$(call install,$(VENV),interop)
 	touch $@ $(VENV)/.dev $(VENV)/.runtime
 
 # Not part of .dev: neither the demo nor the tests need Sphinx.
-$(VENV)/.docs: $(VENV)/.made pyproject.toml scripts/constraints.txt
-	$(PIP_INSTALL) -e '.[docs]'
+$(VENV)/.docs: $(VENV)/.made pyproject.toml $(REQUIREMENTS)
+	$(call install,$(VENV),docs)
 	touch $@ $(VENV)/.runtime
 
-$(TORCH_VENV)/.torch: scripts/venv.sh pyproject.toml scripts/constraints.txt scripts/constraints-torch.txt
+$(TORCH_VENV)/.torch: scripts/venv.sh pyproject.toml $(REQUIREMENTS)
 	scripts/venv.sh $(TORCH_VENV) $(PYTHON)
-	$(TORCH_VENV)/bin/pip install --quiet --disable-pip-version-check --no-compile \
-	  -c scripts/constraints.txt -c scripts/constraints-torch.txt -e '.[dev,torch]'
+	$(call install,$(TORCH_VENV),torch)
 	touch $@
 
 constraints:
 	scripts/venv.sh build/newest $(PYTHON)
-	build/newest/bin/pip install --quiet --disable-pip-version-check --no-compile -e '.[dev,docs,interop]'
-	{ echo "# What softstream is measured with, runtime, development and documentation packages. Written by: make constraints"; \
-	  build/newest/bin/pip list --format=freeze --exclude-editable | grep -v '^pip=='; } > build/constraints.txt
-	mv build/constraints.txt scripts/constraints.txt
+	build/newest/bin/pip install $(PIP_OPTIONS) uv
+	PYTHONPATH=tests build/newest/bin/python -m support.requirements build/newest/bin/uv
 	rm -rf build/newest
 
 clean:

@@ -13,16 +13,18 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from support.requirements import name_of, normalised
+from support.requirements import FOLDER, LAYERS, blocks, hashed_pins, name_of, normalised
 
 import softstream
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+DEVELOPMENT = ("dev", "boards", "cluster", "onnx", "reports", "serve", "sim")
 REQUIRED = [*PROJECT["dependencies"], *(text for extra in PROJECT["optional-dependencies"].values() for text in extra)]
 ROOMS = ("hw", "sim", "boards", "scripts")
 # What the repository needs and an installed softstream does not: among others the pages and their pictures.
 TREE_ONLY = {"scripts/constraints.txt", "scripts/constraints-torch.txt", "scripts/venv.sh"}
+TREE_ONLY |= {f"scripts/requirements/{layer.name}.txt" for layer in LAYERS}
 TREE_ONLY_SUFFIXES = {".md", ".svg", ".png", ".ipynb"}
 
 
@@ -175,6 +177,34 @@ def test_constraints_cover_every_requirement():
     pinned = {normalised(line.partition("==")[0]) for line in PINS}
     assert len(pinned) == len(PINS)
     assert {name_of(text) for text in REQUIRED} - {"softstream"} <= pinned
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+def test_a_layer_pins_every_requirement_of_its_extras_with_hashes(layer):
+    """pip refuses a package without a hash, so each is there, with the version that the constraints have."""
+    pins = hashed_pins(layer)
+    assert all(re.search(r" --hash=sha256:[0-9a-f]{64}", lines) for lines in pins.values())
+    extras = PROJECT["optional-dependencies"]
+    names = [name for name in layer.extras if name != "dev"] + (list(DEVELOPMENT) if "dev" in layer.extras else [])
+    needed = [*PROJECT["dependencies"], "setuptools", *(text for name in names for text in extras[name])]
+    assert {name_of(text) for text in needed} - {"softstream"} <= {name_of(pin) for pin in pins}
+    if layer.name != "torch":
+        assert {pin.lower() for pin in pins} <= {pin.lower() for pin in PINS}
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+def test_a_layer_has_no_address_and_no_option_but_the_layer_below(layer):
+    text = (FOLDER / f"{layer.name}.txt").read_text(encoding="utf-8")
+    options = [line for line in text.splitlines() if line.startswith("-")]
+    assert options == ([f"-r {layer.below}.txt"] if layer.below else [])
+    assert "://" not in text
+    assert " @ " not in text
+
+
+def test_a_block_is_a_pin_with_its_hashes():
+    first = "a==1 \\\n    --hash=sha256:00 \\\n    --hash=sha256:01\n"
+    second = "b==2 ; python_version < '3.12' \\\n    --hash=sha256:02\n"
+    assert blocks(f"# title\n-r below.txt\n{first}{second}") == {"a==1": first, "b==2": second}
 
 
 def test_every_requirement_states_its_purpose():

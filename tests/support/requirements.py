@@ -1,8 +1,45 @@
-"""The requirements of pyproject.toml, read by tests and by the targets that pin them."""
+"""`make constraints`: the versions and the hashes of every package, from what pyproject.toml allows.
+
+`scripts/constraints.txt` has the versions. `scripts/requirements` has them with the SHA-256 of every file of a release, one file
+for each layer, which begins with the layer below; `pip install --require-hashes` then takes no other file. No address is in
+them, because the hashes say which files are meant, wherever they come from.
+"""
 
 import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 
-__all__ = ["name_of", "normalised"]
+__all__ = ["LAYERS", "Layer", "blocks", "hashed_pins", "name_of", "normalised"]
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "scripts" / "requirements"
+CONSTRAINTS = ROOT / "scripts" / "constraints.txt"
+TORCH = ROOT / "scripts" / "constraints-torch.txt"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A file of requirements: the extras that it adds to those of the layer `below`, and the oldest Python that it is for."""
+
+    name: str
+    extras: tuple[str, ...]
+    below: str | None
+    python: str = "3.11"
+
+
+LAYERS = (
+    Layer("runtime", ("boards", "reports", "sim"), None),
+    Layer("dev", ("dev",), "runtime"),
+    Layer("interop", ("dev", "interop"), "dev"),
+    Layer("docs", ("boards", "docs", "reports", "sim"), "runtime", "3.11.5"),
+    Layer("torch", ("dev", "torch"), "dev"),
+)
+"""The environments of the Makefile. A package of the site needs Python 3.11.5."""
 
 
 def normalised(name: str) -> str:
@@ -16,3 +53,62 @@ def name_of(requirement: str) -> str:
     if match is None:
         raise ValueError(f"{requirement!r} is no requirement")
     return normalised(match[0])
+
+
+def blocks(text: str) -> dict[str, str]:
+    """`name==version` → its lines in a file of requirements, hashes included. Comments and lines with options are left out."""
+    entries: dict[str, str] = {}
+    for lines in re.findall(r"^[A-Za-z0-9](?:.*\\\n)*.*\n", text, re.MULTILINE):
+        entries[lines.split()[0]] = lines
+    return entries
+
+
+def hashed_pins(layer: Layer) -> dict[str, str]:
+    """`name==version` → its lines, of a layer and those below."""
+    below = next((hashed_pins(other) for other in LAYERS if other.name == layer.below), {})
+    return below | blocks((FOLDER / f"{layer.name}.txt").read_text(encoding="utf-8"))
+
+
+def _resolved(uv: str, extras: Iterable[str], python: str, *options: str) -> dict[str, str]:
+    """What uv resolves for some extras, under every Python and machine that is supported."""
+    command = [uv, "pip", "compile", "pyproject.toml", "-", "--universal", "--python-version", python, "--quiet"]
+    command += ["--no-header", "--no-annotate", *options]
+    command += [option for extra in extras for option in ("--extra", extra)]
+    backend = "setuptools>=77\n"  # the build backend, which pip would fetch unchecked otherwise
+    done = subprocess.run(command, cwd=ROOT, input=backend, stdout=subprocess.PIPE, text=True, check=True)
+    [everywhere] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"]["environments"]
+    return blocks(done.stdout.replace(f" ; {everywhere}", ""))
+
+
+def _write(path: Path, title: str, *lines: str) -> None:
+    path.write_text(f"# {title} Written by: make constraints\n{''.join(lines)}", encoding="utf-8")
+
+
+def main(uv: str) -> int:
+    """Writes the files of all layers, and the constraints, from the newest versions that go together."""
+    extras = dict.fromkeys(extra for layer in LAYERS for extra in layer.extras)
+    entries: dict[str, dict[str, str]] = {}
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as pins:
+        pins.writelines(_resolved(uv, extras, max(layer.python for layer in LAYERS), "--upgrade").values())
+        pins.flush()
+        for layer in LAYERS:
+            entries[layer.name] = _resolved(uv, layer.extras, layer.python, "--generate-hashes", "-c", pins.name)
+    for layer in LAYERS:
+        below = entries.get(layer.below or "", {})
+        _write(
+            FOLDER / f"{layer.name}.txt",
+            "Versions and hashes of what an environment of the Makefile installs.",
+            f"-r {layer.below}.txt\n" if layer.below else "",
+            *(lines for pin, lines in entries[layer.name].items() if pin not in below),
+        )
+    torch = {pin for pin in entries["torch"] if name_of(pin) == "torch"}
+    others = {pin for name, resolved in entries.items() if name != "torch" for pin in resolved}
+    title = "What softstream is measured with, runtime, development and documentation packages."
+    _write(CONSTRAINTS, title, *(f"{pin}\n" for pin in sorted(others)))
+    _write(TORCH, "What the twin is tested with: make test-torch.", *(f"{pin}\n" for pin in torch))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
