@@ -14,6 +14,7 @@ except ImportError as _error:
     raise absent(("torch",), "the twin") from _error
 
 from softstream.scripts.twin.head import Head, Largest
+from softstream.scripts.twin.interchange import export_onnx
 from softstream.scripts.twin.losses import CrossEntropy, entropy_bonus, range_penalty
 from softstream.scripts.twin.replacement import Replaced, Replacement, from_module
 
@@ -24,6 +25,7 @@ __all__ = [
     "Replaced",
     "Replacement",
     "entropy_bonus",
+    "export_onnx",
     "from_module",
     "range_penalty",
 ]
