@@ -22,7 +22,7 @@ from softstream.hw.config.config import SECTIONS as SECTIONS_OF_KEYS
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import outputs
-from softstream.scripts.measure import proofs
+from softstream.scripts.measure import components, proofs
 from softstream.scripts.measure.peers import PEERS
 from softstream.scripts.measure.recorded import recorded
 from softstream.scripts.reports.bench_report import throughput_plot
@@ -185,6 +185,16 @@ def _peers() -> str:
     )
 
 
+def _components() -> str:
+    content = components.recorded()
+    rows = []
+    for name, parts in content["components"].items():
+        for part, entry in parts.items():
+            cells = ", ".join(f"{count} {kind}" for kind, count in entry["cells"].items() if count)
+            rows.append((name, part, " / ".join(f"{mhz:.0f}" for mhz in entry["fmax_mhz"].values()), cells))
+    return _markdown(("component", "part", "Fmax, MHz", "cells"), rows)
+
+
 def _answer_of(properties: Sequence[dict[str, Any]], *beginnings: str) -> str:
     """Whether the properties whose names begin so are proved, or how many cycles hold no fault."""
     rows = [row for row in properties if row["property"].startswith(beginnings)]
@@ -293,6 +303,7 @@ SECTIONS: dict[str, Section] = {
     "bench": Section("boards/measured/README.md", _bench),
     "axes": Section("boards/measured/README.md", _axes),
     "peers": Section("boards/measured/README.md", _peers),
+    "components": Section("boards/measured/README.md", _components),
     "proofs_in_small": Section("sim/README.md", _proofs_in_small),
     "proofs_of_presets": Section("sim/README.md", _proofs_of_presets),
     "contracts": Section("sim/README.md", _contracts),

@@ -1,6 +1,6 @@
-"""Real classifiers of handwritten digits: scores of one and of an ensemble, a network with softmax inside, an ONNX model.
+"""Real scores: handwritten digits of a classifier, of an ensemble, of a network with softmax inside and as ONNX; attention.
 
-`digits`, `ensemble`, `network` and `classifier` of `softstream.scripts.training` make them; the .toml files say how.
+`digits`, `ensemble`, `network`, `classifier` and `attention` of `softstream.scripts.training` make them; the .toml files say how.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 
 __all__ = [
+    "ATTENTION_DESCRIPTION",
+    "ATTENTION_SCORES",
     "CLASSIFIER",
     "CLASSIFIER_DESCRIPTION",
     "DIGITS_DESCRIPTION",
@@ -36,6 +38,10 @@ DIGITS_NETWORK = _HERE / "digits_network.npz"
 """float32 weights w1 [64, 64], b1 [64], w2 [64, 10], b2 [10], and the digits held out: pixels uint8 [600, 64], labels [600]."""
 NETWORK_DESCRIPTION = _HERE / "digits_network.toml"
 """The scales of hidden and output scores, and how the network was trained."""
+ATTENTION_SCORES = _HERE / "attention_scores.npz"
+"""float16 scores [128, 1024] in nats, causal rows of 8 heads of a transformer, 0 behind the last key; int64 lengths [128]."""
+ATTENTION_DESCRIPTION = _HERE / "attention.toml"
+"""The range of the scores, and how the transformer was trained."""
 CLASSIFIER = _HERE / "digits_classifier.onnx"
 """A quantised model in ONNX: pixels uint8 [V, 64], softmax of int8 scores, probabilities uint8 [V, 10]."""
 CLASSIFIER_DESCRIPTION = _HERE / "digits_classifier.toml"

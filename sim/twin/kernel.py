@@ -486,7 +486,7 @@ def kernel_of(config: Config, *, stops: bool) -> Kernel | None:
     """
     traits = config.traits
     softmax = traits.softmax and not (config.exact_sum or config.two_pass)
-    plain = not (config.groups or config.mask) and composition(config) is None
+    plain = not (config.groups or config.mask or config.has_sink) and composition(config) is None
     if not plain or not (softmax or (traits.logarithmic and not traits.relative_sum)):
         return None
     head = MODES[config.mode](config)

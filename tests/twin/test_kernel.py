@@ -122,3 +122,7 @@ def test_a_step_is_measured_and_holds_no_more_memory_than_promised():
     assert isinstance(cost, Cost)
     assert 0 < cost.memory <= 3
     assert cost.time > 0
+
+
+def test_a_head_with_a_sink_has_no_loops() -> None:
+    assert kernel.kernel_of(Config(sink="fixed"), stops=True) is None
