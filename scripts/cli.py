@@ -659,7 +659,7 @@ def _gallery(output: str, place: bool, as_json: bool, quiet: bool, wide: bool) -
     from softstream.boards.tools.parts import PARTS
     from softstream.scripts.output import written_file
     from softstream.scripts.reports.gallery_report import render
-    from softstream.scripts.verbs.gallery import SHOWN_PARTS, evaluated, measured, recorded_parts
+    from softstream.scripts.verbs.gallery import SHOWN_PARTS, evaluated, measured, recorded_parts, settings
 
     need("gallery", "reports")
     console = Console(as_json, quiet, wide)
@@ -679,7 +679,7 @@ def _gallery(output: str, place: bool, as_json: bool, quiet: bool, wide: bool) -
                 {
                     "member": member.title,
                     "preset": member.preset,
-                    "digest": member.config.digest,
+                    "settings": settings(member.config),
                     "largest_difference": error,
                     "bound": bound,
                     "parts": parts.get(member.title, {}),

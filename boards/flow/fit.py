@@ -80,15 +80,11 @@ def check_fit(config: Config, row: Board, *, link: bool = True) -> None:
 
     The message has what is missing, the presets that fit, and a change that was measured to fit.
     """
-    stored = "the stand-alone demo plays stored vectors, one score at a time"
-    for key, value, single, rule in (
-        ("groups", list(config.groups), (), "" if link else stored),
-        ("ensemble", config.ensemble, 1, "" if link else stored),
-        ("lanes", config.lanes, 1, "" if link else stored),
-        ("winner", "false", True, "a board's link sends the winner of each vector"),
-    ):
-        if rule and getattr(config, key) != single:
-            raise UserError(f"{key} = {value} on {row.name}: {rule}; for example {_remedy(config, row, link)}")
+    if link and not config.winner:
+        raise UserError(
+            f"winner = false on {row.name}: a board's link sends the winner of each vector; for example "
+            f"{_remedy(config, row, link)}"
+        )
     missing = _missing(config, row, link)
     if missing:
         raise UserError(f"{missing}; {what_fits(config, row, link=link)}")
@@ -145,8 +141,7 @@ def what_fits(config: Config, row: Board, *, link: bool = True) -> str:
 
 def _remedy(config: Config, row: Board, link: bool) -> str:
     """Options that are known to fit: the fewest keys to change, else a preset of the same mode, else the board's own."""
-    singles = {"winner": True} if link else {"groups": (), "ensemble": 1, "lanes": 1, "winner": True}
-    changes: dict[str, Any] = {key: value for key, value in singles.items() if getattr(config, key) != value}
+    changes: dict[str, Any] = {} if config.winner else {"winner": True}
     single = config.replace(**changes)
     if not changes or not _is_known_to_fit(single, row, link):
         more = _changes_that_fit(single, row, link)

@@ -17,6 +17,7 @@ from amaranth.lib.wiring import In, Out
 
 from softstream.boards.gateware.winner_display import winner_of
 from softstream.boards.link.core import Link
+from softstream.boards.link.lanes import LaneGather
 from softstream.boards.link.protocol import element_output, vector_output
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
@@ -72,7 +73,10 @@ class LinkCore(wiring.Component):
 class DemoCore(wiring.Component):
     """A head that plays stored vectors, one every `period` cycles, for ever.
 
-    Ports: `winner` in the one cycle of `winner_valid` per vector, see `winner_of`; `busy` while a vector enters the head. The
+    A head of groups takes a stored vector as a packet of groups, an ensemble as the vector of each of its members. Several lanes
+    get their beats from a `LaneGather`.
+
+    Ports: `winner` in the one cycle of `winner_valid` per result, see `winner_of`; `busy` while a vector enters the head. The
     core drops all other results; the sideband of its scores is 0.
 
     Raises `UserError` for scores that the configuration cannot take.
@@ -83,7 +87,7 @@ class DemoCore(wiring.Component):
         if not scores or not all(scores):
             raise UserError("demo: no scores; give at least one vector of one element, for example [[3, 1]]")
         longest = max(map(len, scores))
-        if longest > config.max_length:
+        if longest > config.max_length and not config.groups:
             raise UserError(
                 f"demo: a vector of {longest} scores, max_length is {config.max_length}; for example --set max_length={longest}"
             )
@@ -105,6 +109,7 @@ class DemoCore(wiring.Component):
         beats = [
             (code & mask) | (last << config.score_width)
             for vector in self._scores
+            for _ in range(config.ensemble)
             for code, last in zip(vector, [*[0] * (len(vector) - 1), 1], strict=True)
         ]
         m.submodules.scores = stored = memory.Memory(shape=unsigned(shape.width + 1), depth=len(beats), init=beats)
@@ -113,15 +118,20 @@ class DemoCore(wiring.Component):
         next_address = Signal.like(address)
         pause = Signal(range(self._period + 1))
         sending, fetched = Signal(), Signal()
-        transfer = head.i.valid & head.i.ready
+        source = wiring.flipped(head.i)
+        if config.lanes > 1:
+            m.submodules.gather = gather = LaneGather(config)
+            wiring.connect(m, gather.o, head.i)
+            source = wiring.flipped(gather.i)
+        transfer = source.valid & source.ready
         last = port.data[-1]
         m.d.comb += [
             next_address.eq(address),
             port.addr.eq(next_address),
             port.en.eq(1),
-            head.i.valid.eq(sending & fetched),
-            Value.cast(head.i.payload.score).eq(port.data[: config.score_width]),
-            head.i.payload.last.eq(last),
+            source.valid.eq(sending & fetched),
+            Value.cast(source.payload.score).eq(port.data[: config.score_width]),
+            source.payload.last.eq(last),
             self.busy.eq(sending),
         ]
         m.d.sync += [address.eq(next_address), fetched.eq(1)]

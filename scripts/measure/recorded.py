@@ -25,7 +25,7 @@ def recorded_facts() -> dict[str, Any]:
 
 def recorded_gallery() -> dict[str, Any]:
     """The content of `boards/measured/gallery.json`, which `softstream gallery --place --json` printed: `tools`, and `members`,
-    each with its digest and its cells and Fmax by part."""
+    each with its keys that are no defaults, and its cells and Fmax by part."""
     return _content("gallery.json")
 
 

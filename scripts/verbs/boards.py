@@ -166,9 +166,9 @@ def build(
         tool = VENDOR_COMMANDS.get(row.toolchain)
         command = f"python3 -m zipfile -e {archive.name} plan && cd plan && sh build_top.sh"
         console.document({**document, "plan_archive": archive.name, "command": command})
-        console.line(f"{archive}")
         tools = [tool] if tool else row.make_platform().required_tools
         console.line(f"with {', '.join(tools)} on PATH: {command}")
+        console.done(f"{archive}: plan for {row.name}")
         return
     console.document(document)
     _print_report(result, console)

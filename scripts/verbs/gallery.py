@@ -21,7 +21,17 @@ from softstream.sim.golden import golden
 from softstream.sim.golden.head import checked_sideband
 from softstream.sim.reference.exact import Vectors, exact_values
 
-__all__ = ["MEMBERS", "SHOWN_PARTS", "Member", "Values", "evaluated", "measured", "recorded_parts", "vector"]
+__all__ = [
+    "MEMBERS",
+    "SHOWN_PARTS",
+    "Member",
+    "Values",
+    "evaluated",
+    "measured",
+    "recorded_parts",
+    "settings",
+    "vector",
+]
 
 SHOWN_PARTS = ("hx8k", "ecp5-25k")
 """Parts that each circuit is placed on."""
@@ -286,11 +296,17 @@ def measured(progress: Callable[[float, str], None] | None = None) -> dict[str, 
     return content
 
 
+def settings(config: Config) -> dict[str, Any]:
+    """The keys that differ from their defaults: a configuration's name in the record, which a new key leaves as it is."""
+    usual = Config().to_mapping()
+    return {key: value for key, value in config.to_mapping().items() if value != usual[key]}
+
+
 def recorded_parts() -> dict[str, dict[str, Any]]:
     """The same as `boards/measured/gallery.json` has it, of the members whose configuration is that of the record."""
     entries = {entry["member"]: entry for entry in recorded_gallery()["members"]}
     return {
         member.title: entries[member.title]["parts"]
         for member in MEMBERS
-        if member.title in entries and entries[member.title]["digest"] == member.config.digest
+        if member.title in entries and entries[member.title]["settings"] == settings(member.config)
     }

@@ -69,8 +69,14 @@ def test_the_recorded_cells_are_those_of_todays_verilog(member: gallery.Member) 
     }
 
 
+def test_the_record_is_of_the_circuits_that_are_shown() -> None:
+    parts = gallery.recorded_parts()
+    assert set(parts) == {member.title for member in gallery.MEMBERS}
+    assert all(set(entries) == set(gallery.SHOWN_PARTS) for entries in parts.values())
+
+
 def test_cells_of_another_configuration_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    record = {"tools": {}, "members": [{"member": "Softmax", "digest": "other", "parts": {}}]}
+    record = {"tools": {}, "members": [{"member": "Softmax", "settings": {"guard_bits": 1}, "parts": {}}]}
     monkeypatch.setattr(gallery, "recorded_gallery", lambda: record)
     assert gallery.recorded_parts() == {}
 

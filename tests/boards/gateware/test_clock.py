@@ -156,6 +156,31 @@ def test_the_demo_plays_its_scores_in_turn(name):
 
 
 @pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"lanes": 2}, [1, 0, 3, 0, 1]),
+        ({"lanes": 4}, [1, 0, 3, 0, 1]),
+        ({"groups": (2,), "max_length": 2}, [1, 0, 0, 1, 1, 0, 1]),  # each packet's groups in turn
+        ({"ensemble": 2}, [1, 0, 3, 0, 1]),  # each vector is that of both members
+    ],
+)
+def test_the_demo_feeds_lanes_groups_and_ensembles(changes, expected):
+    demo = DemoCore(
+        preset("digits-argmax").replace(**changes), [[1, 5, -3], [9, 2], [-128, -127, 0, 127], [4]], period=60
+    )
+
+    async def bench(ctx):
+        winners = []
+        while len(winners) < len(expected):
+            *_, valid, winner = await ctx.tick().sample(demo.winner_valid, demo.winner)
+            if valid:
+                winners.append(winner)
+        assert winners == expected
+
+    simulate(demo, bench, 1000)
+
+
+@pytest.mark.parametrize(
     ("changes", "scores", "text"),
     [
         ({}, [], "no scores"),
