@@ -12,10 +12,12 @@ from softstream.hw.contracts.flow import (
     SpacingContract,
 )
 from softstream.hw.contracts.rings import FactorStoreContract, ReplayContract
+from softstream.hw.contracts.winner import WinnerContract
+from softstream.hw.stages.maximum import Maximum, SkewedMaximum
 from softstream.hw.stages.replay import FactorStore, Replay
 from softstream.hw.streams.flow import Credit, Fork, Hold, Queue, Skid, Spacing
 
-__all__ = ["CONTRACTS", "contract_of"]
+__all__ = ["CONTRACTS", "contract_of", "has_contract"]
 
 CONTRACTS: dict[type, Any] = {
     Queue: QueueContract,
@@ -26,6 +28,8 @@ CONTRACTS: dict[type, Any] = {
     Spacing: SpacingContract,
     Replay: ReplayContract,
     FactorStore: FactorStoreContract,
+    Maximum: WinnerContract,
+    SkewedMaximum: WinnerContract,
 }
 """Component → its contract."""
 
@@ -34,3 +38,9 @@ def contract_of(component: Any) -> Contract:
     """The contract of a component."""
     contract: Contract = CONTRACTS[type(component)](component)
     return contract
+
+
+def has_contract(component: Any) -> bool:
+    """Whether a component has one; a comparison that marks who takes part has none."""
+    comparison = isinstance(component, (Maximum, SkewedMaximum))
+    return type(component) in CONTRACTS and not (comparison and component.config.marks_participants)

@@ -33,6 +33,8 @@ class Contract:
     """
 
     settling = 0
+    steps = 1
+    """Cycles in a row of which the invariants are assumed; registers that they do not speak of may need several to settle."""
 
     def __init__(self, component: Any) -> None:
         self.component = component

@@ -19,6 +19,7 @@ from softstream.hw.formats import ceil_log2
 from softstream.hw.plan.stage_cycles import comparison, margin_cycles, maximum_latency, second_cycles, skewed
 from softstream.hw.stages.frame import code_of, masks, takes_part
 from softstream.hw.streams.layouts import each_lane, framed_layout, pulse, winner_layout
+from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import delay
 
 __all__ = ["PairMaximum", "maximum_of", "Maximum", "SkewedMaximum", "contenders_layout", "margin_of", "replaces"]
@@ -145,14 +146,14 @@ class Maximum(wiring.Component):
     """
 
     def __init__(self, config: Config) -> None:
-        self._config = config
+        self.config = config
         super().__init__(
             {"i": In(stream.Signature(framed_layout(config))), "o": Out(stream.Signature(winner_layout(config)))}
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config = self._config
+        config = self.config
         # The complement of the largest position so far: x + rest carries exactly if x is larger. A comparison with the position
         # itself would begin with an inverter.
         rest = Signal(config.contender_width)
@@ -193,6 +194,7 @@ class Maximum(wiring.Component):
             following = Mux(larger, _larger(best, other), _larger(second, contender))
             with m.If(advance & beats.valid):
                 m.d.sync += second.eq(Mux(element.first, other, following))
+        publish(platform, self)
         return m
 
 
@@ -229,12 +231,12 @@ class SkewedMaximum(wiring.Component):
     """
 
     def __init__(self, config: Config) -> None:
-        self._config = config
+        self.config = config
         super().__init__({"i": In(pulse(framed_layout(config))), "o": Out(pulse(winner_layout(config)))})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config, beat = self._config, self.i.payload
+        config, beat = self.config, self.i.payload
         digits, levels = comparison(config), ceil_log2(config.lanes)
         lows = [sum(digits[place + 1 :]) for place in range(len(digits))]
         contending = [
@@ -287,6 +289,7 @@ class SkewedMaximum(wiring.Component):
         with m.If(replaced):
             m.d.sync += [winner_index.eq(index), winner_lane.eq(lane)]
         whole_index, score = Cat(winner_lane, winner_index), _joined(m, "score", best)
+        publish(platform, self, index=index, at_last=at_last)
         if config.has_margin:
             second = self._second(m, losing, valid, first, seconds)
             # The second best score is complete a cycle before the difference.
@@ -328,7 +331,7 @@ class SkewedMaximum(wiring.Component):
 
         It is complete `second_cycles` − levels cycles after the best one.
         """
-        config, levels = self._config, ceil_log2(self._config.lanes)
+        config, levels = self.config, ceil_log2(self.config.lanes)
         # What the first beat of a vector replaces belongs to the vector before.
         contending, begins = [], first
         for place, digit in enumerate(losing):

@@ -21,8 +21,8 @@ class Probes:
         self._state[id(component)] = component, registers
 
     def registers(self, component: Any) -> dict[str, Signal]:
-        """The registers of a component that was elaborated on this platform."""
-        return self._state[id(component)][1]
+        """The registers that a component published when it was elaborated on this platform."""
+        return self._state.get(id(component), (component, {}))[1]
 
     def components(self) -> list[Any]:
         """The components that were elaborated on this platform and published something."""

@@ -31,7 +31,7 @@ _STATEMENTS = {
     "law": "AXI4-Stream law",
     "whole": "Results, order, number and time",
     "independence": "Independence from initial contents",
-    "stores": "Contracts of queues, credits, forks and spacings",
+    "stores": "Contracts of stores, flow control and the comparison",
 }
 """Statement → how the closing line names it."""
 
@@ -40,7 +40,7 @@ def prove(config: Config, seconds: float, waveform: Path | None, console: Consol
     """Proves a statement of a head and prints a row for each of its properties.
 
     `statement`: `law`, at every output; `whole`, all results of the same head in small; `independence`, from what registers and
-    memories hold before the first reset; `stores`, the contract of each queue, register, fork, credit and spacing.
+    memories hold before the first reset; `stores`, the contract of each part that has one, and the room of the stores.
 
     `waveform`: where the shortest trace of a property that fails goes, as VCD; nothing is written where all hold.
 

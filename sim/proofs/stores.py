@@ -1,8 +1,8 @@
 """Proof of the contracts of a head's queues, rings, registers, forks, credits and spacings, at their real size or a smaller one.
 
-Each contract is proved by induction over one cycle, for all inputs that its surroundings may give and all time: from any contents
-for which its invariants hold, and by a reset from any contents at all. Bounded model checking of two cycles decides both, and of
-as many more as a payload travels through registers that no invariant speaks of.
+Each contract is proved by induction, for all inputs that its surroundings may give and all time: from any contents for which its
+invariants hold in one cycle, or in some cycles in a row, and by a reset from any contents at all. Bounded model checking of these
+cycles and the next one decides both, and of as many more as a payload travels through registers that no invariant speaks of.
 """
 
 import time
@@ -16,7 +16,7 @@ from amaranth.hdl import Assume
 
 from softstream.hw.axi import AxiTop
 from softstream.hw.config.config import Config
-from softstream.hw.contracts.catalogue import contract_of
+from softstream.hw.contracts.catalogue import contract_of, has_contract
 from softstream.hw.contracts.contract import Contract
 from softstream.hw.processes import temporary_folder
 from softstream.hw.streams.probes import Probes
@@ -34,8 +34,8 @@ _DEEPEST = 60
 class _ContractHarness(Elaboratable):
     """A contract from arbitrary cycles on (`induction`), or from a reset on.
 
-    `items`: the statements, whose outputs are 1 where one does not hold; or the cases that must occur. An invariant counts from
-    the second cycle on, a guarantee `settling` cycles later, or from the first reset on.
+    `items`: the statements, whose outputs are 1 where one does not hold; or the cases that must occur. An invariant is assumed of
+    the first `steps` cycles and checked in the next one, a guarantee `settling` cycles later; both from the first reset on.
     """
 
     def __init__(self, contract: Contract, *, induction: bool) -> None:
@@ -45,7 +45,7 @@ class _ContractHarness(Elaboratable):
         statements = {**contract.invariants, **contract.guarantees} if induction else contract.covers
         self._values = [~value if induction else value for value in statements.values()]
         self._late = contract.guarantees.keys() if induction else ()
-        self.depth = 2 + contract.settling if induction else _DEEPEST
+        self.depth = 1 + contract.steps + contract.settling if induction else _DEEPEST
         self.items = [
             Property(f"{contract.title}: {name}", f"item_{number}", not induction)
             for number, name in enumerate(statements)
@@ -59,20 +59,30 @@ class _ContractHarness(Elaboratable):
         m.domains.sync = self.domain
         m.submodules[HEAD] = self._inner
         started, reset_before = Signal(reset_less=True), Signal(reset_less=True)
-        age = Signal(range(contract.settling + 2), reset_less=True)
-        settled = Signal()
+        latest = contract.steps + contract.settling
+        age = Signal(range(latest + 1), reset_less=True)
+        inductive, settled = Signal(), Signal()
         invariants = Cat(*(value.bool() for value in map(Value.cast, contract.invariants.values()))).all()
         m.d.sync += [started.eq(1), reset_before.eq(reset_before | ResetSignal())]
-        with m.If(age != contract.settling + 1):
+        with m.If(age != latest):
             m.d.sync += age.eq(age + 1)
-        m.d.comb += settled.eq((age == contract.settling + 1) | reset_before)
+        if self._induction:
+            # What is assumed of the first cycles ends with a reset, from which on everything is checked.
+            premise = (age >= contract.steps) | reset_before | ResetSignal() | invariants
+            m.d.comb += [
+                inductive.eq((age >= contract.steps) | reset_before),
+                settled.eq((age == latest) | reset_before),
+            ]
+        else:
+            premise = started | ResetSignal()
+            m.d.comb += [inductive.eq(started), settled.eq(started)]
         m.d.comb += [
             *(
-                output.eq((settled if name in self._late else started) & ~ResetSignal() & value)
+                output.eq((settled if name in self._late else inductive) & ~ResetSignal() & value)
                 for name, output, value in zip(self._names, self._outputs, self._values, strict=True)
             ),
             *(Assume(ResetSignal() | statement) for statement in contract.assumptions),
-            Assume(started | ResetSignal() | (invariants if self._induction else 0)),
+            Assume(premise),
         ]
         return m
 
@@ -88,7 +98,7 @@ def contracts_of(configs: Iterable[Config]) -> dict[str, Any]:
     for config in configs:
         probes = Probes()
         Fragment.get(AxiTop(config), probes).prepare()
-        for component in probes.components():
+        for component in filter(has_contract, probes.components()):
             components.setdefault(contract_of(component).title, component)
     return dict(sorted(components.items()))
 

@@ -6,7 +6,9 @@ import pytest
 from amaranth import unsigned
 from amaranth.lib import data
 
+from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
+from softstream.hw.stages.maximum import maximum_of
 from softstream.hw.stages.replay import FactorStore, Replay
 from softstream.hw.streams.flow import Credit, Fork, Hold, Queue, Skid, Spacing
 from softstream.sim.proofs import stores
@@ -30,8 +32,22 @@ COMPONENTS = {
     "ring of 6, interval 1, read in 2": lambda: Replay(PAYLOAD, beats=6, interval=1, memory=2),
     "ring of 12, interval 5, read in 1": lambda: Replay(PAYLOAD, beats=1051, interval=5, memory=1),
     "store of 3 factors, read in 2": lambda: FactorStore(PAYLOAD, 3, 2),
+    "maximum of 1 × 8 bits, up to 1024 scores": lambda: maximum_of(Config(mode="argmax", profile="small")),
+    "maximum of 1 × 3 bits, up to 5 scores, last of equals": lambda: maximum_of(
+        Config(mode="argmax", profile="small", score_width=3, max_length=5, tie="last")
+    ),
+    "skewed maximum of 1 × 3 bits, up to 5 scores": lambda: maximum_of(
+        Config(mode="argmax", score_width=3, max_length=5)
+    ),
+    "skewed maximum of 4 × 8 bits, up to 1024 scores": lambda: maximum_of(Config(mode="argmax", lanes=4)),
 }
-SHORT = ("queue of 5", "credit of 5, margin 1", "ordered fork to 2", "ring of 6, interval 1, read in 2")
+SHORT = (
+    "queue of 5",
+    "credit of 5, margin 1",
+    "ordered fork to 2",
+    "ring of 6, interval 1, read in 2",
+    "skewed maximum of 1 × 3 bits, up to 5 scores",
+)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +135,7 @@ def refuted_with(component, number, monkeypatch) -> bool | None:
             "fork to 2",
             "ring of 6, interval 1, read in 2",
             "store of 3 factors, read in 2",
+            "skewed maximum of 1 × 3 bits, up to 5 scores",
         )
     ],
 )
