@@ -420,6 +420,7 @@ class Head(nn.Module):
         shape = (*rows.batch, config.top_k)
         return Largest(values.to(rows.dtype).reshape(shape), indices.reshape(shape))
 
+    @torch.compiler.disable  # the place in the random sequence is a number, on which no graph depends
     def _drawn(self, rows: _Rows) -> Tensor:
         """The draw of each vector as a one-hot vector, with the gradient of the relaxed draw."""
         if transformed():

@@ -348,3 +348,16 @@ def test_autocast_changes_no_bit():
     (gradient,) = torch.autograd.grad(head(half).square().sum(), half)
     assert gradient.dtype == torch.bfloat16
     assert torch.equal(head(half), head(half.float()))
+
+
+@pytest.mark.parametrize("keys", [{"mask": True}, {"mode": "sample"}])
+def test_a_compiled_head_gives_the_same_bits_and_gradients(keys):
+    config = Config(max_length=8, score_scale=0.05, **keys)
+    gradients = []
+    for compiled in (False, True):
+        head, values = Head(config), logits(config).requires_grad_()
+        run = torch.compile(head, backend="aot_eager") if compiled else head
+        results = run(values)
+        gradients.append((results, *torch.autograd.grad((results * torch.arange(8)).sum(), values)))
+    assert torch.equal(gradients[0][0], gradients[1][0])
+    torch.testing.assert_close(gradients[0][1], gradients[1][1])
