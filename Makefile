@@ -21,7 +21,7 @@ BOARD := --board icestick --baud 3000000
 SCORES := sim/data/digits_scores.npy
 LABELS := sim/data/digits_labels.npy
 
-.PHONY: help demo test test-long test-interop test-pythons test-torch test-boards test-pairs fuzz mutation lint bench prove tables docs screenshot hashes snapshots constraints clean
+.PHONY: help demo test test-long test-interop test-pythons test-torch test-boards test-pairs fuzz mutation lint bench prove tables docs screenshot hashes snapshots constraints licences clean
 .DEFAULT_GOAL := help
 
 help:
@@ -44,6 +44,7 @@ help:
 	@echo "make hashes       stores the hashes of the hardware and of the Verilog anew, and names what changed"
 	@echo "make snapshots    stores what every verb prints at 60 to 200 columns anew; read the difference"
 	@echo "make constraints  pins the newest versions that pyproject.toml allows, and their hashes: scripts/constraints.txt, scripts/requirements"
+	@echo "make licences     writes the licences of all dependencies anew, scripts/licences.md, and a bill of materials, build/sbom.json"
 	@echo "make clean        removes .venv and build"
 
 demo: $(VENV)/.runtime
@@ -161,6 +162,13 @@ $(TORCH_VENV)/.torch: scripts/venv.sh pyproject.toml $(REQUIREMENTS)
 	scripts/venv.sh $(TORCH_VENV) $(PYTHON)
 	$(call install,$(TORCH_VENV),torch)
 	touch $@
+
+licences: $(VENV)/.interop $(VENV)/.docs
+	$(call install,$(VENV),supply)
+	PYTHONPATH=tests $(BIN)/python -m support.licences
+	mkdir -p build
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o build/sbom.json $(BIN)/python
+	@echo "scripts/licences.md, build/sbom.json"
 
 constraints:
 	scripts/venv.sh build/newest $(PYTHON)

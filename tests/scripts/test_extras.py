@@ -15,7 +15,7 @@ from softstream.hw.errors import MissingTool
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-FOR_DEVELOPERS = {"dev", "docs", "interop"}
+FOR_DEVELOPERS = {"dev", "docs", "interop", "supply"}
 MOST_BYTES = 150e6
 BRINGS_PIP = {"pip", "setuptools", "pkg_resources", "_distutils_hack"}
 """What an environment of Python 3.11 has before anything is installed."""

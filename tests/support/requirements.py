@@ -37,6 +37,7 @@ LAYERS = (
     Layer("dev", ("dev",), "runtime"),
     Layer("interop", ("dev", "interop"), "dev"),
     Layer("docs", ("boards", "docs", "reports", "sim"), "runtime", "3.11.5"),
+    Layer("supply", ("supply",), None, "3.11.5"),
     Layer("torch", ("dev", "torch"), "dev"),
 )
 """The environments of the Makefile. A package of the site needs Python 3.11.5."""
