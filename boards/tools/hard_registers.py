@@ -23,8 +23,8 @@ def absorb(module: dict[str, Any]) -> int:
 
     A register moves only as a whole: every used bit of an output drives one flip-flop and nothing else, with the block's clock,
     without set or reset; every bit of a multiplier's input comes from such a flip-flop. A register with an enable moves into a
-    block RAM whose port has the same enable. The netlist's behaviour from reset on does not change. Returns the number of
-    flip-flops that moved.
+    block RAM whose port has the same enable, and into a multiplier if all its registers have that enable. The netlist's behaviour
+    from reset on does not change. Returns the number of flip-flops that moved.
     """
     moved = 0
     netlist = _Netlist(module)
@@ -82,8 +82,14 @@ class _Netlist:
             flip_flops[bit] = name
         return flip_flops
 
-    def before(self, bits: Iterable[Any], clock: Any, block: str) -> dict[Any, str] | None:
-        """The flip-flop before each bit that is not constant 0; None if a bit has no flip-flop or if that drives another cell.
+    def enables(self, bits: Iterable[Any]) -> dict[Any, None]:
+        """The enables of the flip-flops behind bits, each once; "1" is first."""
+        cells = [self.cells.get(name, {}) for bit in bits for name, _ in self.sinks.get(bit, [])]
+        flip_flops = [cell["connections"] for cell in cells if cell.get("type") == _FLIP_FLOP]
+        return dict.fromkeys(["1", *(bit for wires in flip_flops for bit in wires.get("CE", []))])
+
+    def before(self, bits: Iterable[Any], clock: Any, block: str, enable: Any) -> dict[Any, str] | None:
+        """The flip-flop before each bit that is not constant 0; None if one has none of that enable, or another sink.
 
         A flip-flop of a constant may drive other cells, because each block can have its own.
         """
@@ -92,7 +98,7 @@ class _Netlist:
             if bit == "0":
                 continue
             name = self.driver.get(bit, "")
-            if not self.plain(name, clock):
+            if not self.plain(name, clock, enable):
                 return None
             constant = self.cells[name]["connections"]["DI"] in (["0"], ["1"])
             if not constant and self.others(bit, block):
@@ -191,20 +197,26 @@ def _multiplier(netlist: _Netlist, name: str) -> int:
         return 0
     [clock] = clocks
     moved = 0
+    behind, enable = None, "1"
+    for enable in netlist.enables(bits(products)):
+        behind = netlist.after(bits(products), clock, enable)
+        if behind:
+            break
+    else:
+        enable = "1"
 
     def use(what: str) -> None:
         parameters.update({f"REG_{what}_CLK": "CLK0", f"REG_{what}_CE": "CE0", f"REG_{what}_RST": "RST0"})
-        for port, bit in (("CLK0", clock), ("CE0", "1"), ("RST0", "0")):
+        for port, bit in (("CLK0", clock), ("CE0", enable), ("RST0", "0")):
             wires[port] = [bit]
             cell["port_directions"][port] = "input"
 
-    behind = netlist.after(bits(products), clock)
     if behind:
         netlist.bypass(name, products, behind, output=True)
         use("OUTPUT")
         moved += len(behind)
     # Place and route knows the timing with both inputs registered or with none.
-    before = {side: netlist.before(bits(ports), clock, name) for side, ports in factors.items()}
+    before = {side: netlist.before(bits(ports), clock, name, enable) for side, ports in factors.items()}
     if all(before.values()):
         # In one step: a square has the same registers on both sides.
         registers = {bit: name for side in before.values() for bit, name in (side or {}).items()}

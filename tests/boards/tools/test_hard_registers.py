@@ -142,6 +142,33 @@ def test_a_factor_with_another_reader_keeps_its_register_and_so_does_the_other()
     assert "REG_INPUTB_CLK" not in netlist["cells"]["product"]["parameters"]
 
 
+def enabled(netlist: dict[str, Any], name: str, enable: int) -> None:
+    """Gives a flip-flop of a netlist an enable."""
+    data, output = (netlist["cells"][name]["connections"][port][0] for port in ("DI", "Q"))
+    netlist["cells"][name] = flip_flop(data, output, CE=[enable], CEMUX="CE")
+
+
+def test_a_multiplier_takes_registers_of_one_enable() -> None:
+    netlist = multiplier_module()
+    for name in ("a", "b", "p0", "p1"):
+        enabled(netlist, name, 30)
+    assert absorb(netlist) == 4
+    assert netlist["cells"]["product"]["connections"]["CE0"] == [30]
+
+
+def test_a_multiplier_leaves_registers_of_another_enable_outside() -> None:
+    netlist = multiplier_module()
+    for name, enable in (("a", 31), ("b", 31), ("p0", 30), ("p1", 30)):
+        enabled(netlist, name, enable)
+    assert absorb(netlist) == 2
+    assert netlist["cells"]["product"]["connections"]["CE0"] == [30]
+    assert "REG_INPUTA_CLK" not in netlist["cells"]["product"]["parameters"]
+    different = multiplier_module()
+    enabled(different, "p0", 30)
+    assert absorb(different) == 2
+    assert "REG_OUTPUT_CLK" not in different["cells"]["product"]["parameters"]
+
+
 def test_a_square_takes_the_registers_that_both_its_factors_come_from() -> None:
     netlist = multiplier_module()
     netlist["cells"]["product"]["connections"]["B0"] = [10]
