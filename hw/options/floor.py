@@ -26,8 +26,8 @@ class Remainder(wiring.Component):
 
     In an ensemble with averaged probabilities only the first member counts, because its length is that of the mean.
 
-    Ports: `i`, `o`, streams of scores, in which a vector's last beat waits where `floor_vectors` values of c wait; `vector`,
-    stream of c, one per vector. Latency 0 for the scores, 5 cycles from a vector's last beat for c. Passes the ready path.
+    Ports: `i`, `o`, streams of scores, which wait where `floor_vectors` values of c wait; `vector`, stream of c, one per vector.
+    Latency 0 for the scores, 5 cycles from a vector's last beat for c. Passes the ready path.
     """
 
     def __init__(self, config: Config, inner: Config) -> None:
@@ -43,20 +43,24 @@ class Remainder(wiring.Component):
         m.submodules.credit = credit = Credit(vectors, 1)
         m.submodules.queue = queue = Queue(self._inner.output_width, vectors)
         # Whole beats before this one. Elements beyond the cut do not count, and the probabilities do not wait for them.
-        before = Signal(range(config.beats(config.max_length)))
-        dropping, transferred, ends, passed = Signal(), Signal(), Signal(), Signal()
-        limit = before == config.beats(config.max_length) - 1
+        final = config.beats(config.max_length) - 1
+        before = Signal(range(final + 1))
+        dropping, transferred, ends = Signal(), Signal(), Signal()
+        # The comparison with the limit happens a beat early, so that nothing waits for it.
+        limit = Signal(init=final == 0)
         m.d.comb += [
             ends.eq((beat.last | limit) & ~dropping),
-            passed.eq(~ends | credit.available),
-            self.o.valid.eq(self.i.valid & passed),
+            # Each beat waits for the credit of its vector's last one: a wait of that one alone would depend on the beat itself,
+            # and lead from `last` to the ready.
+            self.o.valid.eq(self.i.valid & credit.available),
             self.o.payload.eq(self.i.payload),
-            self.i.ready.eq(self.o.ready & passed),
+            self.i.ready.eq(self.o.ready & credit.available),
             transferred.eq(self.i.valid & self.i.ready),
         ]
         with m.If(transferred):
             m.d.sync += [
                 before.eq(Mux(ends | dropping, 0, before + 1)),
+                limit.eq(Mux(ends | dropping, final == 0, before == final - 1) if final else 1),
                 dropping.eq(~beat.last & (dropping | limit)),
             ]
         # Elements of a last beat: those up to the first lane that holds none.

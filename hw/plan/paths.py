@@ -34,11 +34,6 @@ def port_paths(config: Config) -> tuple[PortPath, ...]:
         # A front stage cuts the path from the inner head; the argmax head beside the first one may have its own.
         winner = parts.fronts[0].argmax
         return () if winner is None else _ready_path(winner, "m_axis_best")
-    if "floor" in parts.posts:
-        # A vector's last beat waits for room for its length. Behind the stage that drops null beats, a beat is the last one
-        # by its own flag, which a register holds, or because the beat at the port is null.
-        source = "s_axis_tkeep" if config.reads_tkeep else "s_axis_tlast"
-        return (PortPath(source, "s_axis_tready"),)
     return port_paths(parts.inner)
 
 

@@ -87,8 +87,6 @@ def test_paths_of_each_kind_occur() -> None:
     assert paths == {
         _READY,
         PortPath("m_axis_best_tready", "s_axis_tready"),
-        PortPath("s_axis_tlast", "s_axis_tready"),
-        PortPath("s_axis_tkeep", "s_axis_tready"),
     }
 
 
