@@ -53,7 +53,8 @@ class SoftmaxTopK(HeadInterface):
             m,
             frame,
             interval=cycles.vector_interval,
-            vectors={"credit": Room(vectors - 1, int(cycles.pipelined))},
+            vectors={"credit": Room(vectors - 1, 2 * cycles.pipelined)},
+            registered=True,
         )
         m.d.comb += [
             admission.credits["credit"].give.eq(read_out.ends),

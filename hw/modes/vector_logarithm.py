@@ -44,9 +44,13 @@ class VectorLogarithm(HeadInterface):
         framed = frame.o.payload
         wiring.connect(m, wiring.flipped(self.i), frame.i)
         # Room for the result is assured before its vector's last element enters.
-        results = -(-times.vector // times.interval) + (4 if cycles.pipelined else 2)
+        results = -(-times.vector // times.interval) + (5 if cycles.pipelined else 2)
         admission = Admission(
-            m, frame, interval=times.interval, vectors={"result_credit": Room(results, int(cycles.pipelined))}
+            m,
+            frame,
+            interval=times.interval,
+            vectors={"result_credit": Room(results, 2 * cycles.pipelined)},
+            registered=True,
         )
         m.d.comb += admission.credits["result_credit"].give.eq(self.o.valid & self.o.ready)
 

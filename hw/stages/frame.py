@@ -84,8 +84,8 @@ class Frame(wiring.Component):
         m = Module()
         config, lanes = self._config, self._config.lanes
         final = config.beats(config.max_length) - 1
-        # The index starts anew behind a vector's first beat, where nothing reads it. It needs no reset there, so its registers
-        # can be loaded with a constant besides the adder's result.
+        # The index starts anew at a vector's first beat, by gates before the adder, which need no reset of its registers: the
+        # condition of such a reset would come last on the longest path of the ready.
         index = Signal(config.beat_width, reset_less=True)
         # The comparison with the limit happens a beat early, so that nothing waits for it.
         at_first = Signal(init=1)
@@ -111,14 +111,17 @@ class Frame(wiring.Component):
         accepted = self.i.valid & self.i.ready
         step = accepted & ~dropping
         m.d.comb += [self.i.ready.eq(advance), self.ending.eq(Mux(advance, ends, framed.last))]
+        current: Value
         next_index: Value
         choose: Any
         if self._indexed:
-            next_index, choose = index + 1, Mux
+            current = index & ~at_first.replicate(len(index))
+            next_index, choose = current + 1, Mux
             # Behind a beat at the limit, which ends its vector, the index does not approach the limit.
             approaches: Value = Mux(at_first, final == 1, index == final - 1)
         else:
-            next_index, choose = following(index), _gates
+            current, choose = Const(0, len(index)), _gates
+            next_index = Mux(at_first, 1, following(index))
             # Another beat ahead, because the comparison takes long. Below three beats there is no state to compare with.
             approaches = at_first
             if final > 1:
@@ -129,7 +132,7 @@ class Frame(wiring.Component):
             approaches = Const(1)
         content = {
             "position": positions[0],
-            "index": Mux(at_first, 0, index) if self._indexed else Const(0, len(index)),
+            "index": current,
             "first": at_first,
             "last": ends,
             "overlong": cut | (beat.gap & ends) if config.reads_tkeep else cut,
@@ -151,7 +154,7 @@ class Frame(wiring.Component):
             with m.If(advance):
                 m.d.sync += register.eq(value)
         m.d.sync += [
-            index.eq(choose(step, Mux(at_first, 1, next_index), index)),
+            index.eq(choose(step, next_index, index)),
             at_first.eq(choose(step, ends, at_first)),
             at_limit.eq(choose(step, approaches & ~last if final else approaches, at_limit)),
             # A vector cut inside its own last beat leaves nothing to drop.

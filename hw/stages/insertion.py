@@ -64,7 +64,7 @@ class Insertion(wiring.Component):
     A masked element beats no slot. A fully masked vector still yields one element: its last one enters under index 0,
     because the store must hand out one beat per vector.
 
-    Ports: `i`, framed elements; `write`, each element a cycle later; `o`, order of a complete vector 2 cycles after its
+    Ports: `i`, framed elements; `write`, each element 2 cycles later; `o`, order of a complete vector 2 cycles after its
     last element; no back-pressure. One element per cycle, no bubble between vectors.
     """
 
@@ -109,22 +109,20 @@ class Insertion(wiring.Component):
         tags = [Signal(tag_bits, name=f"tag_{k}", init=k) for k in range(count)]
         occupied = Signal(count)  # which slots hold an element
         beats = [Signal(name=f"beats_{k}") for k in range(count)]
-        larger = self._carry(m, element.position, candidate, C(0, 1), "larger")
+        above_candidate = Signal()
+        m.d.sync += above_candidate.eq(valid_now & self._carry(m, element.position, candidate, first_now, "larger"))
         # Behind a first element all other slots are empty, so the next element beats them.
         afresh = first_now | first
-        exceeds = []
+        stays: list[Signal] = []
+        before: list[Signal] = []
         for k in range(count):
-            exceeds.append(self._carry(m, element.position, rests[k], ~occupied[k] | first_now, f"exceeds_{k}"))
-            stays, moves, before = (Signal(name=f"{name}_{k}") for name in ("stays", "moves", "before"))
-            with m.If(valid_now):
-                m.d.sync += [
-                    stays.eq(exceeds[k]),
-                    moves.eq(first_now | larger if k == 0 else afresh | Mux(beats[k - 1], exceeds[k - 1], larger)),
-                ]
-            with m.Else():
-                m.d.sync += [stays.eq(0), moves.eq(0)]
-            m.d.sync += before.eq(beats[k])
-            m.d.comb += beats[k].eq(Mux(before, moves, stays))
+            exceeds = self._carry(m, element.position, rests[k], ~occupied[k] | afresh, f"exceeds_{k}")
+            stays.append(Signal(name=f"stays_{k}"))
+            before.append(Signal(name=f"before_{k}"))
+            m.d.sync += [stays[k].eq(valid_now & exceeds), before[k].eq(beats[k])]
+            # The choice between the results of both comparisons stands behind their registers.
+            moves = Mux(before[k - 1], stays[k - 1], above_candidate) if k else above_candidate
+            m.d.comb += beats[k].eq(Mux(before[k], moves, stays[k]))
             above = beats[k - 1] if k else C(0, 1)
             with m.If(beats[k]):
                 m.d.sync += [
@@ -144,13 +142,20 @@ class Insertion(wiring.Component):
             with m.If(valid):
                 m.d.sync += low.eq(Mux(first, 0, low + 1))
             m.d.comb += self.o.payload.all_masked.eq(delay(m, alone, 2, "all_masked"))
-        m.d.comb += [
+        # The memory behind needs its enable early in the cycle.
+        written = Signal.like(self.write.payload, name="written", reset_less=True)
+        enters = Signal()
+        m.d.sync += [
             self.write.valid.eq(passing),
-            self.write.payload.enters.eq(beats[-1]),
-            self.write.payload.tag.eq(tags[-1]),
-            self.write.payload.index.eq(index),
-            self.write.payload.position.eq(~candidate),
-            self.write.payload.last.eq(last),
+            enters.eq(beats[-1]),
+            written.tag.eq(tags[-1]),
+            written.index.eq(index),
+            written.position.eq(~candidate),
+            written.last.eq(last),
+        ]
+        m.d.comb += [
+            Value.cast(self.write.payload).eq(Value.cast(written)),
+            self.write.payload.enters.eq(enters),
             self.o.valid.eq(delay(m, last, 1, "ends", reset=True)),
             self.o.payload.tags.eq(Cat(tags)),
             self.o.payload.left.eq(Mux(occupied[-1], count - 1, low)),

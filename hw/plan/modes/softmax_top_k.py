@@ -35,7 +35,7 @@ def _latency(config: Config, cycles: Schedule) -> int:
 def softmax_top_k_vectors(config: Config, cycles: Schedule) -> int:
     """Complete vectors that wait at most while no input waits for the output."""
     waiting = cycles.vector_latency + ranked_latency(config) + cycles.quotient_interval * config.top_k
-    return waiting // cycles.vector_interval + 4
+    return waiting // cycles.vector_interval + 4 + cycles.pipelined
 
 
 def softmax_top_k_plan(config: Config, limits: Bound | None = None) -> Plan:
