@@ -54,7 +54,7 @@ class _Sums(wiring.Component):
             *(self.o.payload.flags[name].eq(total[name]) for name in FLAGS.members),
             # Sideband inputs come with each member; those of the last member count.
             *(
-                scores[field.name].eq(delay(m, framed[field.name], memory + 1, field.name))
+                scores[field.name].eq(delay(m, framed[field.name], memory + 2, field.name))
                 for field in sidebands(config)
             ),
         ]
@@ -70,7 +70,7 @@ class MeanLogits(wiring.Component):
     the surplus elements of a longer member are dropped.
 
     Ports: `i`, stream of scores of `config`; `o`, that of `after`, its `summed`; `ended`, the flags of the ensemble whose last
-    beat is offered at `o`. Latency `memory_cycles(config)` + 3 cycles from a beat of the last member, one beat per cycle. Cuts
+    beat is offered at `o`. Latency `memory_cycles(config)` + 4 cycles from a beat of the last member, one beat per cycle. Cuts
     the ready path.
     """
 

@@ -36,14 +36,16 @@ class MemberSum(wiring.Component):
     elements count as 0; where it is longer, its surplus elements are dropped; both set `uneven`. `overlong` is set where a
     member of the ensemble's length was cut to it.
 
-        member ─► place ─► memory of sums ─┬─► start, sum so far or forwarded ─► adder ─┬─► sums, with the last member
-                              └────────────┼──── written back, but for the last ◄───────┘
+        member ─► place ─► memory of sums ─┬─► start, sum so far or forwarded ─► register ─► adder ─┬─► sums, with the last member
+                              └────────────┼──── written back, but for the last ◄───────────────────┘
                                            └──── sums of the last few beats, still on their way to the memory
+
+    The sum of the beat directly before is forwarded behind that register, because the adder computes it in the same cycle.
 
     The first member's values overwrite the sums of an earlier ensemble, so nothing needs to be cleared.
 
     Ports: `i`, a stream of beats of members, not ready while the elements leave that a short last member lacks; `o`, sums,
-    without back-pressure. Rigid: a clock enable from outside stops it. Latency `memory` + 1 cycles from a beat of the last
+    without back-pressure. Rigid: a clock enable from outside stops it. Latency `memory` + 2 cycles from a beat of the last
     member, one beat per cycle, vectors of one element included.
     """
 
@@ -121,28 +123,32 @@ class MemberSum(wiring.Component):
         names = each_lane("sum", lanes)
         width = self._layout[names[0]].width
         address = place[: max(1, ceil_log2(self._beats))]
-        valid = delay(m, inside, memory, "valid", reset=True)
-        writes = valid & ~delay(m, final, memory, "final")
+        adds = memory + 1
+        valid = delay(m, inside, adds, "valid", reset=True)
+        writes = valid & ~delay(m, final, adds, "final")
         added = Signal(lanes * width)
-        read, writing = store(m, "sums", added, writes, delay(m, address, memory, "address"), 1 << len(address))
+        read, writing = store(m, "sums", added, writes, delay(m, address, adds, "address"), 1 << len(address))
         m.d.comb += [*writing, read.addr.eq(address)]
         so_far = delay(m, read.data, memory - 1, "so_far")
         # The nearest beat of the same place that is not in the memory yet when it is read; the first member needs none.
-        before, earlier, was = added, place, inside
-        forwarded: list[tuple[Value, Value]] = []
-        for distance in range(1, memory + 1):
-            before = delay(m, before, 1, f"sum_{distance}_before")
+        earlier, was = place, inside
+        same: list[Value] = []
+        for distance in range(1, adds + 1):
             earlier, was = (
                 delay(m, earlier, 1, f"place_{distance}_before"),
                 delay(m, was, 1, f"was_{distance}", reset=True),
             )
-            hit = delay(m, was & (earlier == place), memory, f"same_{distance}")
-            forwarded.append((hit, before))
-        for hit, value in reversed(forwarded):
-            so_far = Mux(hit, value, so_far)
+            same.append(was & (earlier == place))
+        sums = [delay(m, added, 1, "sum_1_before")]
+        for distance in range(2, adds):
+            sums.append(delay(m, sums[-1], 1, f"sum_{distance}_before"))
+        for distance in reversed(range(2, adds + 1)):
+            hit = delay(m, same[distance - 1], memory, f"same_{distance}")
+            so_far = Mux(hit, sums[distance - 2], so_far)
         start = Cat(C(self._start % (1 << width), width) for _ in range(lanes))
-        base = Mux(delay(m, first, memory, "first"), start, so_far)
-        values = delay(m, values, memory, "values")
+        base = delay(m, Mux(delay(m, first, memory, "first"), start, so_far), 1, "base")
+        base = Mux(delay(m, same[0] & ~first, adds, "same_1"), sums[0], base)
+        values = delay(m, values, adds, "values")
         value_width = len(values) // lanes
         m.d.comb += added.eq(
             Cat(
@@ -150,8 +156,8 @@ class MemberSum(wiring.Component):
             )
         )
         result = self.o.payload
-        m.d.sync += self.o.valid.eq(valid & delay(m, final, memory, "final_out"))
+        m.d.sync += self.o.valid.eq(valid & delay(m, final, adds, "final_out"))
         m.d.comb += [
-            Cat(result[name] for name in names).eq(forwarded[0][1]),
-            Value.cast(result)[lanes * width :].eq(delay(m, edges, memory + 1, "edges")),
+            Cat(result[name] for name in names).eq(sums[0]),
+            Value.cast(result)[lanes * width :].eq(delay(m, edges, adds + 1, "edges")),
         ]

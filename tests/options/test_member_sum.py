@@ -106,7 +106,7 @@ def test_latency_and_no_bubble(memory: int) -> None:
         run = run_component(MemberSum(WIDTH, 3, 8, memory), beats, 4 * length)
         assert run.inputs == list(range(run.inputs[0], run.inputs[0] + 12 * length))
         finals = [cycle for at in range(2, 12, 3) for cycle in run.inputs[at * length :][:length]]
-        assert run.outputs == [cycle + memory + 1 for cycle in finals]
+        assert run.outputs == [cycle + memory + 2 for cycle in finals]
 
 
 def test_the_model_equals_the_definition() -> None:

@@ -18,7 +18,7 @@ def _row(config: Config, after: Config) -> StagePlan:
         f"Σ of the scores of {config.ensemble} members, in steps of {after.score_scale:.4g} nats; cut at max_length",
         f"{config.score_format}",
         f"{after.score_format}",
-        memory_cycles(config) + 3,
+        memory_cycles(config) + 4,
         each_cycle(config),
         note=f"exact, with a memory of {config.beats(config.max_length)} sums, {config.max_length * after.score_width} bits",
         memory_bits=config.max_length * after.score_width,

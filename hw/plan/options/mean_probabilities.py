@@ -17,7 +17,7 @@ __all__ = ["MEAN_PROBABILITIES", "best_mean_latency", "mean_latency", "sums_late
 
 def sums_latency(config: Config) -> int:
     """From a beat of the last member to the sums over the members, behind a register."""
-    return memory_cycles(config) + 2
+    return memory_cycles(config) + 3
 
 
 def mean_latency(config: Config, inner: Config) -> int:
