@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from softstream.hw.config.config import Config
 from softstream.hw.formats import signed_digits
-from softstream.hw.plan.options.final_round import final_round_latency
+from softstream.hw.plan.options.final_round import final_round_latency, rounding_cycles
 from softstream.hw.plan.ports import outputs
 from softstream.hw.streams.adders import sum_tree
 from softstream.hw.streams.layouts import each_lane, guarded_layout, keep_names, probability_layout, pulse
@@ -40,8 +40,11 @@ class FinalRound(wiring.Component):
         edges = {name: delay(m, guarded[name], latency - 1, name) for name in beat.shape().members if name not in codes}
         for lane, code in enumerate(codes):
             product, fraction = self._product(m, guarded[code], lane)
-            rounded = Signal(len(product) - fraction + 1, name=f"rounded_{lane}")
-            m.d.comb += rounded.eq((product + (1 << (fraction - 1))) >> fraction)
+            rounded = Signal(
+                len(product) - fraction + 1, name=f"rounded_{lane}", reset_less=rounding_cycles(config) > 1
+            )
+            domain = m.d.sync if rounding_cycles(config) > 1 else m.d.comb
+            domain += rounded.eq((product + (1 << (fraction - 1))) >> fraction)
             maximum, zero = config.probability_maximum, config.output_zero_point
             saturated = Mux(rounded > maximum, maximum, rounded)
             result: Value = saturated + zero if zero else saturated

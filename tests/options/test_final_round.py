@@ -55,5 +55,6 @@ def test_every_guarded_code_is_rounded_once_and_saturated(
         expected.append(due)
     assert trace.beats == expected
     latency = final_round_latency(config)
-    assert latency == {0: 1, 15: 2, 11: 3, 1: 1}[levels]
+    assert latency == {0: 2, 15: 3, 11: 4, 1: 2}[levels]
+    assert final_round_latency(config.replace(profile="fast")) == latency - 1
     assert {o - i for i, o in zip(trace.inputs, trace.outputs, strict=True)} == {latency}

@@ -5,12 +5,18 @@ from softstream.hw.formats import ceil_log2, signed_digits
 from softstream.hw.plan.records import StagePlan
 from softstream.hw.plan.texts import each_cycle
 
-__all__ = ["final_round_latency", "final_rows", "shift_row"]
+__all__ = ["final_round_latency", "final_rows", "rounding_cycles", "shift_row"]
+
+
+def rounding_cycles(config: Config) -> int:
+    """For the rounding: in `fastest` a cycle for the addition, and one for the saturation."""
+    return 2 if config.profile == "fastest" else 1
 
 
 def final_round_latency(config: Config) -> int:
     """From a guarded probability to its code: the levels of the tree that multiplies by L, and the rounding."""
-    return ceil_log2(len(signed_digits(config.levels))) + 1 if config.rescales else 1
+    levels = ceil_log2(len(signed_digits(config.levels))) if config.rescales else 0
+    return levels + rounding_cycles(config)
 
 
 def _computes(config: Config) -> str:
