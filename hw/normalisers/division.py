@@ -7,7 +7,7 @@ is one adder/subtractor without a multiplexer. (B. Parhami, "Computer Arithmetic
 
 from typing import Any
 
-from amaranth import Cat, Module, ShapeLike, Signal, Value, signed
+from amaranth import Cat, Module, Mux, ShapeLike, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -28,12 +28,13 @@ def quotient_layout(quotient_width: int, tag: ShapeLike) -> data.StructLayout:
 
 
 def _step(remainder: Value, divisor: Value) -> Value:
-    """2·remainder ∓ divisor, as wide as `remainder` (signed, one bit more than the divisor).
+    """2·remainder ∓ divisor, as wide as `remainder` (signed, one bit more than the divisor), and the quotient bit above.
 
-    The doubled remainder's lowest bit is 0, so it takes the +1 of the two's complement subtraction: a single carry chain.
+    The carry is the quotient bit: it comes out where the new remainder is not negative. The doubled remainder's lowest bit is 0,
+    so it takes the +1 of the two's complement subtraction: a single carry chain.
     """
     subtract = ~remainder[-1]
-    return (Cat(subtract, remainder[:-1]) + (divisor ^ subtract.replicate(len(remainder))))[: len(remainder)]
+    return Cat(subtract, remainder[:-1]) + (divisor ^ subtract.replicate(len(remainder)))
 
 
 class _Division(wiring.Component):
@@ -64,7 +65,7 @@ class PipelinedDivision(_Division):
         bits: Value = Signal(0)
         for step in range(self._quotient_width):
             following = Signal(signed(width + 1), name=f"remainder_{step + 1}", reset_less=True)
-            m.d.sync += following.eq(_step(remainder, Cat(divisor, 0)))
+            m.d.sync += following.eq(_step(remainder, Cat(divisor, 0))[: width + 1])
             divisor = delay(m, divisor, 1, f"divisor_{step}") if step < self._quotient_width - 1 else divisor
             bits = Cat(~following[-1], delay(m, bits, 1, f"bits_{step}"))
             remainder = following
@@ -90,7 +91,7 @@ class SerialDivision(_Division):
         quotient = Signal(self._quotient_width, reset_less=True)
         tag = Signal.like(Value.cast(self.i.payload.tag), reset_less=True)
         step = Signal(range(self._quotient_width + 1))
-        following = Signal(self._divisor_width + 1)
+        following = Signal(self._divisor_width + 2)
         m.d.comb += [
             self.o.payload.quotient.eq(quotient),
             Value.cast(self.o.payload.tag).eq(tag),
@@ -100,12 +101,13 @@ class SerialDivision(_Division):
         with m.If(self.i.valid):
             m.d.sync += [
                 step.eq(self._quotient_width),
-                remainder.eq(self.i.payload.remainder),
                 divisor.eq(self.i.payload.divisor),
                 tag.eq(Value.cast(self.i.payload.tag)),
             ]
         with m.Elif(step != 0):
-            m.d.sync += [step.eq(step - 1), remainder.eq(following), quotient.eq(Cat(~following[-1], quotient))]
+            m.d.sync += [step.eq(step - 1), quotient.eq(Cat(following[-1], quotient))]
+        # The remainder does not stay, because a multiplexer behind the adder would slow down each step.
+        m.d.sync += remainder.eq(Mux(self.i.valid, self.i.payload.remainder, following[:-1]))
         return m
 
 
