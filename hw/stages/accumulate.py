@@ -69,8 +69,8 @@ class Align(wiring.Component):
 
     Absolute: term = M·2^E, shifted in three cycles. Reference: H_i = max(H_(i−1), E_i // c) with c = reference_step,
     term = floor(M·2^(E mod c)·2^(A−B) / 2^(c·(H_i − E // c))), and shift = H_i − H_(i−1) is the distance by which the
-    accumulator moves the sum so far down. Only the coarse exponents
-    are compared inside the loop. Two windows: term = M·2^(E mod W) in three cycles, with its window E // W.
+    accumulator moves the sum so far down; a vector's first term moves the sum of the vector before away. Only the coarse
+    exponents are compared inside the loop. Two windows: term = M·2^(E mod W) in three cycles, with its window E // W.
 
     Ports: `i`, E, M and the element's edges; `o`, the aligned term; no back-pressure. With `gated`, for the absolute form,
     the term is 0 where `o` is not valid. Latency `align_cycles(widths)` cycles, one element per cycle.
@@ -131,7 +131,8 @@ class Align(wiring.Component):
             m.d.sync += [
                 running.eq(Mux(larger, coarse, running)),
                 below.eq(Mux(larger, 0, Mux(fall < steps, fall, steps))),
-                grown.eq(Mux(element.tag.first | ~larger, 0, Mux(rise < steps, rise, steps))),
+                # A vector's first term shifts the former sum away, which needs no multiplexer behind the adder.
+                grown.eq(Mux(element.tag.first, steps, Mux(larger & (rise < steps), rise, Mux(larger, steps, 0)))),
                 shifted.eq(
                     (element.significand << fine) << (widths.accumulator_fraction - widths.significand_fraction)
                 ),
@@ -242,7 +243,7 @@ class Accumulate(wiring.Component):
                 augend = Mux(first, ~delay(m, self.limit[low : low + width], j, f"limit_{j}"), augend)
             m.d.comb += total.eq(Cat(C(1, 1), augend) + Cat(carry, addend))
             following, carries = total[1:-1], total[-1]
-            if not self._cleared and not self._limited:
+            if self._widths.absolute and not self._cleared and not self._limited:
                 following, carries = Mux(first, addend, following), carries & ~first
             with m.If(valid):
                 m.d.sync += segment.eq(following)
