@@ -217,7 +217,8 @@ dd { margin: 0; overflow-wrap: anywhere; min-width: 0; }
 code { font: .9em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 .bad { color: var(--bound); font-weight: 600; }
 @media (max-width: 50rem) { .wide table { width: max-content; } .wide td { max-width: 15rem; }
-  .wide tbody th { white-space: normal; min-width: 6rem; max-width: 9.5rem; overflow-wrap: anywhere; } }
+  .wide tbody th { white-space: normal; min-width: 6rem; max-width: 9.5rem; overflow-wrap: anywhere; }
+  .wide .word { white-space: normal; overflow-wrap: anywhere; } }
 @media (max-width: 34rem) { body { font-size: 15px; } main { padding-top: 1.5rem; }
   td:nth-child(n+2), thead th:nth-child(n+2) { width: auto; padding-left: .5rem; } dl { grid-template-columns: 1fr; gap: 0; }
   dd { margin-bottom: .4rem; } figure { padding: .75rem .6rem; } }

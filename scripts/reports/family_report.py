@@ -5,7 +5,7 @@
 The same result gives the same bytes.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,7 +88,7 @@ def _bars(
     axes.set_ylim(len(values) - 0.4, -0.6)
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
-    axes.set_yticks(range(len(values)), list(values) if names else [""] * len(values), fontsize=8.5)
+    axes.set_yticks(range(len(values)), map(_folded, values) if names else [""] * len(values), fontsize=8.5)
     axes.tick_params(length=0)
 
 
@@ -133,7 +133,7 @@ def _draw_errors(figure: "Figure", result: Family) -> None:
         )
     axes.set_xlim(0, limit)
     axes.set_ylim(len(errors) - 0.4, -0.6)
-    axes.set_yticks(range(len(errors)), list(errors), fontsize=8.5)
+    axes.set_yticks(range(len(errors)), map(_folded, errors), fontsize=8.5)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("ulp")
 
@@ -156,9 +156,10 @@ def _draw_resources(figure: "Figure", result: Family, part: str) -> None:
 # The page ------------------------------------------------------------------------------------------------------------
 
 
-def _height(bars: int) -> float:
-    """The height of so many bars, in inches."""
-    return 0.7 + 0.26 * bars
+def _height(titles: Collection[str]) -> float:
+    """The height of a bar for each title, in inches; a title has a line for each of its settings."""
+    lines = max(title.count(":") + 1 for title in titles)
+    return 0.7 + max(0.26, 0.15 * lines) * len(titles)
 
 
 def _figures(result: Family) -> Iterator[str]:
@@ -181,7 +182,7 @@ def _figures(result: Family) -> Iterator[str]:
             svg(
                 "calibration",
                 "Expected calibration error",
-                _height(len(calibrated) + 1),
+                _height(["given", *calibrated]),
                 lambda f: _draw_calibration(f, result),
             ),
             f"{CALIBRATION[0].upper()}{CALIBRATION[1:]}.",
@@ -192,7 +193,7 @@ def _figures(result: Family) -> Iterator[str]:
             svg(
                 "errors",
                 "Largest and mean error in ulp, with the bound",
-                _height(len(_in_ulp(result))) + 0.3,
+                _height(_in_ulp(result)) + 0.3,
                 lambda f: _draw_errors(f, result),
             ),
             "Of the hardware. Bar: the largest error on these scores, before saturation; black: the mean; red: the proved bound.",
@@ -203,7 +204,7 @@ def _figures(result: Family) -> Iterator[str]:
             svg(
                 f"resources-{part.name}",
                 f"Cells and Fmax on {part.name}",
-                _height(len(result.members)) + 0.2,
+                _height([member.title for member in result.members]) + 0.2,
                 partial(_draw_resources, result=result, part=part.name),
             ),
             "After synthesis and place and route; each panel has its own scale.",

@@ -52,7 +52,7 @@ def _facts(member: Member, parts: Mapping[str, Any]) -> Iterator[tuple[str, str]
         yield "error", "none" if derived.bound_ulp is None else f"at most {derived.bound_ulp:.3f} ulp"
     yield "first output", f"after {derived.latency_text} cycles"
     for part, entry in parts.items():
-        kinds = [cell.name for cell in PARTS[part].cells if cell.group and entry["cells"][cell.name]]
+        kinds = [cell.name for cell in PARTS[part].cells if cell.placed and entry["cells"][cell.name]]
         cells = ", ".join(f"{entry['cells'][kind]} {kind}" for kind in kinds)
         clock = "" if entry["fmax_mhz"] is None else f"; {entry['fmax_mhz']:.0f} MHz"
         yield part, cells + (clock if entry["fits"] else "; does not fit")

@@ -73,6 +73,11 @@ def test_a_page_fits_its_window(opened, name, width, scheme):
         width,
     )
     assert outside == []
+    # No name runs into the next column.
+    assert (
+        page.evaluate("[...document.querySelectorAll('th, td')].filter(e => e.scrollWidth > e.clientWidth + 1).length")
+        == 0
+    )
     page.close()
 
 
