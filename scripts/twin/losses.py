@@ -17,8 +17,10 @@ __all__ = ["CrossEntropy", "entropy_bonus", "range_penalty"]
 class CrossEntropy(nn.Module):
     """The cross-entropy of a head in mode cross_entropy: −ln softmax(x)_label, as `torch.nn.CrossEntropyLoss`.
 
-    One operation computes the loss from the logits, so no probability underflows. Logits of 10^4 saturate at the score format,
-    and by default their gradient passes, so that a network with such logits learns.
+    The loss is ln Σ e^(x_i) − x_label and its gradient softmax(x)_i − [i = label], both at the quantised logits
+    (I. Goodfellow, Y. Bengio, A. Courville, "Deep Learning", MIT Press 2016, section 6.2.2.3). One operation computes the
+    loss from the logits, so no probability underflows. Logits of 10^4 saturate at the score format, and by default their
+    gradient passes, so that a network with such logits learns.
     """
 
     def __init__(
@@ -73,7 +75,8 @@ def _carried(config: Config) -> dict[str, Any]:
 def range_penalty(logits: Tensor, config: Config) -> Tensor:
     """mean(max(0, x − x_max)² + max(0, x_min − x)²), with x_min and x_max the ends of the score format in real numbers.
 
-    It pulls logits into the range that the format holds, and is 0 where none saturates.
+    It pulls logits into the range that the format holds, and is 0 where none saturates: the quadratic penalty of the bounds
+    (J. Nocedal, S. Wright, "Numerical Optimization", 2nd edition, Springer 2006, section 17.1).
     """
     low, high = (config.real_value(code) for code in (config.score_format.minimum, config.score_format.maximum))
     return ((logits - high).clamp(min=0) ** 2 + (low - logits).clamp(min=0) ** 2).mean()
