@@ -82,23 +82,28 @@ def module_of_component(text: str) -> range:
 
 
 def gates_that_matter(module: str) -> list[re.Match]:
-    """The gates of a module from which a register, a memory or an output can be reached.
+    """The gates of a module from which a memory, an output or a register that is read can be reached.
 
-    Amaranth writes every element of an array or of a `Cat` that is indexed, so that some gates drive a wire that nothing reads:
-    no statement can depend on them, whatever they compute.
+    Amaranth writes every element of an array or of a `Cat` that is indexed, and components have registers whose only reader is in
+    another configuration: some gates drive a wire that nothing reads, and no statement can depend on them.
     """
     cells = [*re.finditer(r"^  cell (\$\w+) .*?^  end$", module, re.MULTILINE | re.DOTALL)]
-    results = {cell: re.search(r"^    connect \\Y (\$\d+)$", cell[0], re.MULTILINE) for cell in cells}
-    private = {cell: result[1] for cell, result in results.items() if result}
-    readers = re.sub(r"^  wire .*$|^    connect \\Y .*$", "", module, flags=re.MULTILINE)
+    ports = set(re.findall(r"^  wire .* (?:input|output|inout) \d+ +(\S+)$", module, re.MULTILINE))
+    results = {cell: re.search(r"^    connect \\[YQ] (\S+)$", cell[0], re.MULTILINE) for cell in cells}
+    private = {cell: result[1] for cell, result in results.items() if result and result[1] not in ports}
+    readers = re.sub(r"^  wire .*$|^    connect \\[YQ] .*$", "", module, flags=re.MULTILINE)
     dead: set[re.Match] = set()
     while True:
-        idle = {cell for cell in private.keys() - dead if not re.search(rf"(?<!\w)\{private[cell]}(?!\d)", readers)}
+        idle = {
+            cell
+            for cell in private.keys() - dead
+            if not re.search(rf"(?<!\S){re.escape(private[cell])}(?!\S)", readers)
+        }
         if not idle:
             return [cell for cell in cells if cell not in dead and cell[1] in OTHER_CELL]
         dead |= idle
         for cell in idle:
-            readers = readers.replace(re.sub(r"^    connect \\Y .*$", "", cell[0], flags=re.MULTILINE), "")
+            readers = readers.replace(re.sub(r"^    connect \\[YQ] .*$", "", cell[0], flags=re.MULTILINE), "")
 
 
 def with_one_cell_changed(text: str, number: int) -> str:
