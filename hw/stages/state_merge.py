@@ -7,13 +7,14 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from softstream.hw.config.config import Config
+from softstream.hw.formats import ceil_log2
 from softstream.hw.numbers.state_merge import GUARD_BITS, StateMerge, state_merge
 from softstream.hw.stages.frame import position_of
 from softstream.hw.streams.registers import delay, table
 
 __all__ = ["LATENCY", "StateMerger", "state_layout"]
 
-LATENCY = 7
+LATENCY = 10
 """Cycles from a pair of states to the merged one."""
 _MEMORY = 2
 """Cycles of a table, the register behind its memory included."""
@@ -101,23 +102,26 @@ class _Steps(wiring.Component):
             _MEMORY,
         )
         near, far = (delay(m, value, _MEMORY, name) for value, name in ((near, "near_later"), (far, "far_later")))
-        # A cycle: the larger of A and B, and their distance.
+        # Three cycles: B, both differences of A and B, and the larger one with its distance.
         ahead, behind = Cat(Const(0, GUARD_BITS), near), Cat(Const(0, GUARD_BITS), far) - nats
-        lead = Signal(signed(max(len(ahead), len(behind)) + 1))
-        m.d.comb += lead.eq(ahead - behind)
+        ahead, behind = delay(m, ahead, 1, "ahead"), delay(m, behind, 1, "behind")
+        leads = [delay(m, difference, 1, "lead") for difference in (ahead - behind, behind - ahead)]
+        ahead, behind = delay(m, ahead, 1, "ahead_later"), delay(m, behind, 1, "behind_later")
         rises = numbers.rise.tolist()
-        address = Signal(range(len(rises)), reset_less=True)
-        beyond, larger = Signal(reset_less=True), Signal(len(ahead), reset_less=True)
-        apart = Mux(lead[-1], -lead, lead)[: len(lead)]
+        apart = Signal(len(leads[0]) - 1, reset_less=True)
+        larger = Signal(len(ahead), reset_less=True)
+        second_leads = leads[0][-1]
         m.d.sync += [
-            larger.eq(Mux(lead[-1], behind[: len(ahead)], ahead)),
-            address.eq(apart),
-            beyond.eq(apart >= len(rises)),
+            apart.eq(Mux(second_leads, leads[1], leads[0])),
+            larger.eq(Mux(second_leads, behind[: len(ahead)], ahead)),
         ]
-        entry = table(m, "rise", max(rises).bit_length(), rises, address, _MEMORY)
-        larger, beyond = delay(m, larger, _MEMORY, "larger_later"), delay(m, beyond, _MEMORY, "beyond_later")
-        # The cycle of the result.
-        total = (larger + Mux(beyond, 1 << (GUARD_BITS - 1), entry))[GUARD_BITS:]
+        entry = table(m, "rise", max(rises).bit_length(), rises, apart[: ceil_log2(len(rises))], _MEMORY)
+        larger, beyond = (
+            delay(m, value, _MEMORY, name)
+            for value, name in ((larger, "larger_later"), (apart >= len(rises), "beyond"))
+        )
+        # Two cycles: the sum, and the result.
+        total = delay(m, (larger + Mux(beyond, 1 << (GUARD_BITS - 1), entry))[GUARD_BITS:], 1, "total")
         limit = numbers.format.maximum
         merged = Mux(total > limit, limit, total[: numbers.format.width])
         waited = LATENCY - 1
