@@ -20,6 +20,7 @@ from softstream.sim.data import ENSEMBLE_SCORES
 from softstream.sim.golden import golden
 from softstream.sim.golden.head import checked_sideband
 from softstream.sim.reference.exact import Vectors, exact_values
+from softstream.sim.reference.law import model_set
 
 __all__ = [
     "MEMBERS",
@@ -125,7 +126,8 @@ def _members(config: Config, _: np.ndarray) -> Values:
 def _draws(config: Config, codes: np.ndarray) -> Values:
     drawn = golden(config, np.tile(codes, (DRAWS, 1)))["sample"]
     frequency = np.bincount(drawn, minlength=len(codes)) / DRAWS
-    exact = Vectors(config, codes[None], np.array([len(codes)])).softmax[0]
+    exact = np.where(model_set(config, codes), Vectors(config, codes[None], np.array([len(codes)])).softmax[0], 0)
+    exact /= exact.sum()
     # The distance of the sampling distribution from softmax, and six standard deviations of a frequency.
     return Values(frequency, exact, (plan(config).distance or 0.0) + 3 / DRAWS**0.5)
 
@@ -261,6 +263,29 @@ MEMBERS: tuple[Member, ...] = (
         "e^x_1 + … + e^x_i > u·Σ_j e^x_j",
         f"the first i for which this holds, u one random number; of {DRAWS} draws",
         _draws,
+    ),
+    Member(
+        "sample-int8",
+        "Sampling among the K best",
+        "",
+        f"softmax over the 3 largest scores; of {DRAWS} draws",
+        _draws,
+        changes=(("draw_top_k", 3),),
+    ),
+    Member(
+        "sample-int8-top-p",
+        "Nucleus sampling",
+        "",
+        f"softmax over the fewest of the best classes whose probabilities reach p = 0.9; of {DRAWS} draws",
+        _draws,
+    ),
+    Member(
+        "sample-int8",
+        "Min-p sampling",
+        "",
+        f"softmax over the classes with p_i ≥ 0.1·p_1; of {DRAWS} draws",
+        _draws,
+        changes=(("draw_top_k", 9), ("draw_min_p", 0.1)),
     ),
 )
 

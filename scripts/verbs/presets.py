@@ -40,6 +40,8 @@ PURPOSES = {
     "sigmoid-int8": "the logistic function of each score by itself",
     "sample-int8": "a random draw from softmax in one pass (Gumbel noise)",
     "sample-int8-cdf": "a random draw that is far closer to softmax (inverse CDF)",
+    "sample-int8-temperature": "a random draw at the temperature of its vector",
+    "sample-int8-top-p": "a random draw among the best, whose probabilities reach 0.9",
     "hardmax-int8": "1.0 for the first largest score and 0 for all others",
     "top-k-int8": "the five largest scores in order, with their indices",
     "softmax-top-k-int8": "the five largest probabilities in order, with their indices",
