@@ -50,6 +50,12 @@ _TABLES = {
     "significand": torch.int64,
 }
 _C_TYPES = {torch.int64: "int64_t", torch.int32: "int32_t", torch.float32: "float"}
+_SERVED = {
+    *("mode", "max_length", "select", "tie", "score_width", "score_signed", "score_scale", "score_zero_point"),
+    *("clip_minimum", "clip_maximum", "temperature", "normaliser", "accumulator", "guard_bits"),
+    *("probability_width", "probability_format", "output_levels", "integer_bits", "confidence"),
+}
+"""Numeric keys that the loops know, or that change no result they give; with any other one they serve no head."""
 _SOFTMAX, _DIVIDER, _LOG_SOFTMAX, _LOSS = range(4)
 _ABSOLUTE, _WINDOWS, _REFERENCE = range(3)
 
@@ -486,7 +492,8 @@ def kernel_of(config: Config, *, stops: bool) -> Kernel | None:
     """
     traits = config.traits
     softmax = traits.softmax and not (config.exact_sum or config.two_pass)
-    plain = not (config.groups or config.mask or config.has_sink) and composition(config) is None
+    keys = {key.name for key in config.changed_keys() if key.numeric}
+    plain = keys <= _SERVED and composition(config) is None
     if not plain or not (softmax or (traits.logarithmic and not traits.relative_sum)):
         return None
     head = MODES[config.mode](config)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import softstream
-from softstream.hw.config.config import Config
+from softstream.hw.config.config import KEYS, Config
 from softstream.hw.errors import UserError
 from softstream.sim.golden import golden
 
@@ -69,6 +69,19 @@ def test_results_are_those_of_the_golden_model_and_gradients_those_of_the_operat
         results.backward(gradient)
         others.backward(gradient.double())
         torch.testing.assert_close(single.grad, double.grad.float(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_key_that_the_loops_do_not_know_takes_the_operations():
+    keys = {key.name for key in KEYS}
+    assert keys >= kernel._SERVED
+    for option in (
+        {"mask": True},
+        {"groups": [4]},
+        {"sum": "exact", "probability_format": "UQ1"},
+        {"smoothing": (1, 2, 1)},
+        {"temperature_bits": 4},
+    ):
+        assert kernel.kernel_of(Config(max_length=4, **option), stops=True) is None
 
 
 def test_a_second_derivative_comes_from_the_operations():
