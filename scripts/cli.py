@@ -555,6 +555,11 @@ def _prove(config: Config, console: Console, timeout: float, waveform: str | Non
 )
 @click.option("--no-place", is_flag=True, help="Leave out synthesis, place and route.")
 @click.option(
+    "--toggles",
+    is_flag=True,
+    help="Also simulate the synthesised netlists for iCE40 with these scores, and count how often their cells switch.",
+)
+@click.option(
     "--modes",
     metavar="A,B,…",
     help="Compare these instead: modes and presets, any :key=value behind each; for example "
@@ -567,6 +572,7 @@ def _compare(
     labels: str | None,
     output: str | None,
     no_place: bool,
+    toggles: bool,
     modes: str | None,
 ) -> None:
     """Compare argmax with softmax, or any of the family: accuracy, error, calibration, latency, cells and Fmax.
@@ -583,6 +589,11 @@ def _compare(
         raise UserError(
             f"--sideband {scores.sideband[0]}: needs a member that takes it; for example --modes softmax:mask=true"
         )
+    if toggles and (no_place or modes is not None):
+        other = "--no-place" if no_place else "--modes"
+        raise UserError(
+            f"--toggles with {other}: counts the netlists of argmax and softmax; --toggles without {other} would do"
+        )
     if output:
         check_file("-o", Path(output))
         need("a report of compare", "reports")
@@ -595,7 +606,7 @@ def _compare(
     result: Comparison | Family
     with console.progress("comparing") as progress:
         if members is None:
-            result = compare(config, codes, truth, place=not no_place, progress=progress)
+            result = compare(config, codes, truth, place=not no_place, toggles=toggles, progress=progress)
         else:
             result = family(
                 config,

@@ -14,7 +14,7 @@ yosys and nextpnr.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from typing import Any, Literal
 
@@ -34,6 +34,8 @@ from softstream.scripts.measure.given import Distance, GivenError, given_vectors
 from softstream.scripts.measure.heads import PARTS, Progress, measure_heads, mhz_text, resources_json, verify
 from softstream.scripts.measure.score_range import ScoreRange, score_range, share_text
 from softstream.scripts.measure.statistics import Bin, accuracy_of, percent_text, reliability
+from softstream.scripts.measure.toggles import TOGGLE_PARTS, Toggles
+from softstream.scripts.measure.toggles import toggles as toggles_of
 from softstream.scripts.scores import NO_LABEL, Scores
 from softstream.sim.golden import Result, golden
 from softstream.sim.reference.exact import Vectors
@@ -44,6 +46,7 @@ __all__ = ["Comparison", "Decisions", "Probabilities", "Row", "Side", "Sweep", "
 JSON_FORMAT = 2
 """Raise it when a key of `to_json` changes its name or meaning."""
 _MODEL_SHARE = 0.1  # of the progress bar; place and route has the rest
+_TOGGLE_SHARE = 0.1  # of the progress bar, for the netlist of one head on one part
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,8 @@ class Side:
     interval_cycles: int
     measurements: Mapping[str, Measurement]
     """By part; empty without place and route."""
+    toggles: Mapping[str, Toggles] = field(default_factory=dict)
+    """By part; empty where they were not asked for."""
 
 
 @dataclass(frozen=True)
@@ -343,7 +348,26 @@ class Comparison:
                 delays.append("" if mhz is None else f"{head.last_output_cycle / mhz:.3f}")
             rows.append(Row(section, "throughput at Fmax", "Melements/s", flows[0], flows[1], ""))
             rows.append(Row(section, "first input to last output at Fmax", "µs", delays[0], delays[1], ""))
+            rows += self._toggle_rows(part)
         return rows
+
+    def _toggle_rows(self, part: Part) -> list[Row]:
+        if part.name not in self.softmax.toggles:
+            return []
+        pair = [side.toggles[part.name].per_element for side in (self.argmax, self.softmax)]
+        kinds = [cell for cell in part.cells if any(cell.name in counts for counts in pair)]
+        rows = [
+            Row(
+                part.title,
+                f"toggles of {cell.name}",
+                "per element",
+                *(f"{counts.get(cell.name, 0):.1f}" for counts in pair),
+                "",
+            )
+            for cell in kinds
+        ]
+        totals = [f"{sum(counts.values()):.1f}" for counts in pair]
+        return [*rows, Row(part.title, "toggles of all outputs of cells", "per element", *totals, "")]
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain values: integers and floats, None where there is no answer."""
@@ -383,6 +407,11 @@ class Comparison:
                     for name, head in self._heads()
                 }
                 for part in self.parts
+            },
+            "toggles_per_element": {
+                name: {part: counts.per_element for part, counts in head.toggles.items()}
+                for name, head in self._heads()
+                if head.toggles
             },
             "seeds": list(self.seeds),
             "tools": dict(self.tools),
@@ -493,6 +522,7 @@ def compare(
     lengths: np.ndarray | None = None,
     parts: Sequence[str] = PARTS,
     place: bool = True,
+    toggles: bool = False,
     seeds: Sequence[int] = (1,),
     engine: Literal["golden", "rtl"] = "golden",
     progress: Progress | None = None,
@@ -503,7 +533,8 @@ def compare(
     `scripts.scores` reads them; by default those of the digits classifier with their `labels` [vectors]. Without labels
     accuracy and reliability are None. `lengths` [vectors] counts the valid elements of each vector. `engine` selects the
     model, or the simulated Verilog, whose results must equal those of the model. Without `place` the resources are empty;
-    `seeds` are those of place and route, and Fmax is their median.
+    `seeds` are those of place and route, and Fmax is their median. With `toggles` the scores also pass through the synthesised
+    netlist of each part whose cells have a simulation model.
 
     Raises `UserError` for scores, labels and lengths that do not match, and for unknown parts, before anything runs;
     `Mismatch` where Verilog and model differ; `MissingTool` and `ToolFailure` as `boards.toolchain.measure` does.
@@ -524,9 +555,14 @@ def compare(
     decisions, probabilities = _judge(normalised, codes, truth, results, plans[1])
     tell(_MODEL_SHARE, "Verilog")
     heads: dict[str, Config] = {head.mode: head for head in (alone, normalised)}
-    measured = measure_heads(
-        heads, chosen, tuple(seeds), lambda done, what: tell(_MODEL_SHARE + (1 - _MODEL_SHARE) * done, what)
-    )
+    begun = _MODEL_SHARE
+    counts: list[dict[str, Toggles]] = [{}, {}]
+    for row in (row for row in chosen if toggles and row.name in TOGGLE_PARTS):
+        for head, of_head in zip((alone, normalised), counts, strict=True):
+            tell(begun, f"netlist of {head.mode} for {row.name}, simulated")
+            of_head[row.name] = toggles_of(head, codes.codes, codes.lengths, codes.sideband, row)
+            begun += _TOGGLE_SHARE
+    measured = measure_heads(heads, chosen, tuple(seeds), lambda done, what: tell(begun + (1 - begun) * done, what))
     tell(1.0, "done")
 
     length = int(codes.lengths.max())
@@ -538,8 +574,9 @@ def compare(
             best_output_cycle=head.best_output_cycle(length),
             interval_cycles=head.interval_cycles(length),
             measurements=measurements,
+            toggles=of_head,
         )
-        for head, measurements in zip(plans, measured, strict=True)
+        for head, measurements, of_head in zip(plans, measured, counts, strict=True)
     ]
     return Comparison(
         config=normalised,
