@@ -29,6 +29,7 @@ from softstream.sim.twin.exact import Quantise, StraightThrough, batched, exact,
 from softstream.sim.twin.integer import Groups, IntegerHead
 from softstream.sim.twin.kernel import kernel_of
 from softstream.sim.twin.modes import Arrays, Gumbel
+from softstream.sim.twin.options import Composed
 from softstream.sim.twin.stages import Vectors, within
 
 __all__ = ["Head", "Largest"]
@@ -429,10 +430,13 @@ class Head(nn.Module):
                 "a call with the whole batch, [..., classes], would do"
             )
         config, valid = self._config, self._valid(rows)
-        gumbel = self._integer(self.score_scale).to(valid.device).head
+        head, positions = self._integer(self.score_scale).to(valid.device).head, config.position(rows.codes)
+        gumbel = head.inner if isinstance(head, Composed) else head
         assert isinstance(gumbel, Gumbel)
+        if config.temperature_bits:
+            positions = positions * rows.sideband["temperatures"][:, None]
         noise = gumbel.noise(valid, int(self.words_before))
-        index = gumbel.draw(config.position(rows.codes), valid, noise)
+        index = gumbel.draw(positions, valid, noise)
         if not torch.is_inference_mode_enabled():
             self.words_before += valid.sum()
         exponents = nats(config, rows.scores, rows.sideband) + noise.double() * gumbel.table.unit
