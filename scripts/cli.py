@@ -162,14 +162,14 @@ def _room(options: Mapping[str, Any]) -> Room | None:
     """What is known of the part that a verb's other options name."""
     from softstream.boards.flow.capacity import room_of_board, room_of_part
     from softstream.boards.registry import board
-    from softstream.boards.tools.parts import part_of_any_kind
+    from softstream.boards.tools.parts import PARTS, part_of_any_kind
 
     if options.get("board_name"):
         return room_of_board(board(options["board_name"]), link=not options.get("demo"))
     if not options.get("part_name"):
         return None
     row = part_of_any_kind(options["part_name"])
-    return None if row.no_clock else room_of_part(row.name)
+    return room_of_part(row.name) if row.name in PARTS else None
 
 
 def _echo(config: Config, ctx: click.Context, console: Console) -> None:
@@ -387,8 +387,8 @@ _PART = click.option(
     "part_name",
     metavar="PART",
     help=(
-        "The part that auto is picked for, and that describe shows the clock of: hx8k, up5k, ecp5-25k. For xc7a35t, xcku5p, "
-        "5cseba6, lifcl-40, ccgm1a1, gw1nr-9 and lcmxo2-7000: the cells."
+        "The part that auto is picked for, and that describe shows the clock of: hx8k, up5k, ecp5-25k. For lifcl-40, "
+        "gw1nr-9 and lcmxo3lf-6900, which explore places, and for xc7a35t, xcku5p, 5cseba6, ccgm1a1 and lcmxo2-7000: the cells."
     ),
 )
 
@@ -553,6 +553,13 @@ def _prove(config: Config, console: Console, timeout: float, waveform: str | Non
 @click.option(
     "-o", "--output", metavar="REPORT.html", help="Also write a report with plots: one file, needs no network."
 )
+@click.option(
+    "--part",
+    "part_names",
+    metavar="PART",
+    multiple=True,
+    help="A part to measure both on, any that describe takes; the option may come again. Default: hx8k and ecp5-25k.",
+)
 @click.option("--no-place", is_flag=True, help="Leave out synthesis, place and route.")
 @click.option(
     "--toggles",
@@ -573,12 +580,14 @@ def _compare(
     output: str | None,
     no_place: bool,
     toggles: bool,
+    part_names: tuple[str, ...],
     modes: str | None,
 ) -> None:
     """Compare argmax with softmax, or any of the family: accuracy, error, calibration, latency, cells and Fmax.
 
     Without --scores: the handwritten digits that come with softstream.
     """
+    from softstream.scripts.measure.heads import PARTS
     from softstream.scripts.output import check_file
     from softstream.scripts.scale import scale_of_file
     from softstream.scripts.scores import read_labels, read_scores
@@ -594,6 +603,9 @@ def _compare(
         raise UserError(
             f"--toggles with {other}: counts the netlists of argmax and softmax; --toggles without {other} would do"
         )
+    if no_place and part_names:
+        raise UserError(f"--part {part_names[0]}: measured on nothing with --no-place; leave out one of them")
+    parts = tuple(dict.fromkeys(part_names)) or PARTS
     if output:
         check_file("-o", Path(output))
         need("a report of compare", "reports")
@@ -606,7 +618,7 @@ def _compare(
     result: Comparison | Family
     with console.progress("comparing") as progress:
         if members is None:
-            result = compare(config, codes, truth, place=not no_place, toggles=toggles, progress=progress)
+            result = compare(config, codes, truth, parts=parts, place=not no_place, toggles=toggles, progress=progress)
         else:
             result = family(
                 config,
@@ -615,6 +627,7 @@ def _compare(
                 truth,
                 sideband=arrays,
                 saturate=scores is not None and scores.saturate,
+                parts=parts,
                 place=not no_place,
                 progress=progress,
             )

@@ -84,7 +84,7 @@ def _occupancy(
         config,
         cells[_cell(row, "logic")] + link_cells,
         (cells.get(_cell(row, "memory"), 0) + link_blocks) * row.block_bits,
-        None if mhz is None else min(mhz, row.limit(cells).mhz),
+        None if mhz is None else row.usable(mhz, cells),
     )
 
 

@@ -39,7 +39,7 @@ from typing import Any
 
 from softstream.boards.tools import hard_registers
 from softstream.boards.tools.packages import prepare, versions
-from softstream.boards.tools.parts import Part
+from softstream.boards.tools.parts import ClockCell, Part
 from softstream.hw.cache import load_value, store_value
 from softstream.hw.cache import root as cache_root
 from softstream.hw.config.config import Config
@@ -76,7 +76,8 @@ _NEXTPNR = "import sys; from yowasp_nextpnr_{0} import run_nextpnr_{0} as run; s
 class Job:
     """One Verilog text on one part, placed once per seed; without seeds it is only synthesised and packed.
 
-    A part without a clock here is only synthesised, whatever the seeds.
+    A part without a clock here is only synthesised, whatever the seeds. Cells of a part without checked-in figures are those
+    of synthesis too.
     """
 
     verilog: str
@@ -166,7 +167,7 @@ def cache_directory() -> Path:
 
 
 def tool_versions(parts: Iterable[Part]) -> dict[str, str]:
-    """Package → version of the tools that measure `parts`. Raises `MissingTool` for one that is not installed."""
+    """Package → version of the tools that place `parts`, and of synthesis. Raises `MissingTool` for one that is not installed."""
 
     def missing(package: str) -> str:
         step = "synthesis" if package == "pyosys" else "place and route"
@@ -270,42 +271,90 @@ def _synthesise(place: _Workplace, verilog: str) -> dict[str, int]:
     top = netlist["modules"][_TOP]
     if part.family == "ecp5":
         hard_registers.absorb(top)
-    if not part.keep_ports:
-        top["ports"] = {name: port for name, port in top["ports"].items() if name == _CLOCK}
-    path.write_text(json.dumps(netlist))
     counts: dict[str, int] = {}
     for cell in top["cells"].values():
         counts[cell["type"]] = counts.get(cell["type"], 0) + 1
+    if not part.keep_ports:
+        top["ports"] = {name: port for name, port in top["ports"].items() if name == _CLOCK}
+    if part.family == "nexus":
+        _open_carries(top)
+    if part.clock is not None:
+        _drive_clock(top, part.clock)
+    path.write_text(json.dumps(netlist))
+    for name, text in part.constraints:
+        (place.directory / name).write_text(text, encoding="utf-8")
     return counts
+
+
+def _drive_clock(top: dict[str, Any], clock: ClockCell) -> None:
+    """Puts the cell of the clock between the net of the clock and its pin, or in the place of the pin."""
+    nets = [bit for net in top["netnames"].values() for bit in net["bits"] if isinstance(bit, int)]
+    far = max(nets) + 1
+    port = top["ports"][_CLOCK]
+    [near] = port["bits"]
+    wires = {clock.output: [near], clock.input: [far]}
+    directions = {clock.output: "output", clock.input: "input"}
+    top["cells"][f"{_CLOCK} cell"] = _cell(clock.kind, dict(clock.parameters), directions, wires)
+    top["netnames"][f"{_CLOCK} inside"] = top["netnames"].pop(_CLOCK)
+    if clock.one:
+        top["ports"] = {}
+        top["cells"][f"{_CLOCK} enable"] = _cell(clock.one, {}, {"Z": "output"}, {"Z": [far]})
+    else:
+        port["bits"] = [far]
+        top["netnames"][_CLOCK] = {"hide_name": 0, "bits": [far], "attributes": {}}
+
+
+def _cell(
+    kind: str, parameters: dict[str, str], directions: dict[str, str], wires: dict[str, list[Any]]
+) -> dict[str, Any]:
+    return {
+        "hide_name": 0,
+        "type": kind,
+        "parameters": parameters,
+        "attributes": {},
+        "port_directions": directions,
+        "connections": wires,
+    }
+
+
+def _open_carries(top: dict[str, Any]) -> None:
+    """Opens the carry inputs of Nexus that Yosys ties to 0: the first carry cell does not read them, and nextpnr refuses them."""
+    zeros = {bit for cell in top["cells"].values() if cell["type"] == "VLO" for bit in cell["connections"]["Z"]}
+    for cell in top["cells"].values():
+        if cell["type"] == "CCU2" and zeros.intersection(cell["connections"].get("CIN", [])):
+            del cell["connections"]["CIN"], cell["port_directions"]["CIN"]
 
 
 # Place and route -----------------------------------------------------------------------------------------------------
 
 
 def _options(part: Part) -> list[str]:
-    context = "--out-of-context" if part.keep_ports else "--pcf-allow-unconstrained"
-    return [*part.arguments, context, "--freq", str(part.target_mhz), "--timing-allow-fail"]
+    context = ["--out-of-context"] if part.keep_ports else []
+    if part.family == "ice40":
+        context = ["--pcf-allow-unconstrained"]
+    return [*part.arguments, *context, "--freq", str(part.target_mhz), "--timing-allow-fail"]
 
 
 def _nextpnr(place: _Workplace, *arguments: str) -> dict[str, Any]:
     """The JSON report of one run on the netlist."""
     part = place.job.part
+    program = _NEXTPNR.format(part.nextpnr.replace("-", "_"))
 
     def first_run() -> None:
         place.report(f"first use of {part.package}: preparing it")
-        place.run("preparing place and route", _NEXTPNR.format(part.family), "--version")
+        place.run("preparing place and route", program, "--version")
 
     prepare(part.package, cache_directory(), first_run)
     # Relative names: YoWASP shows the tool a /tmp of its own.
     files = ("--json", "netlist.json", "--report", "report.json", "--quiet")
-    place.run("place and route", _NEXTPNR.format(part.family), *files, *_options(part), *arguments)
+    place.run("place and route", program, *files, *_options(part), *arguments)
     return json.loads((place.directory / "report.json").read_text())
 
 
 def _pack(place: _Workplace, netlist: Mapping[str, int]) -> dict[str, dict[str, int]]:
     """Cells used and available, by the names of the part's row."""
     utilization: Mapping[str, Any] = {}
-    if not place.job.part.no_clock:
+    if place.job.part.packs:
         place.report(f"{place.job.title}: packing for {place.job.part.name}")
         utilization = _nextpnr(place, "--pack-only")["utilization"]
     used, available = {}, {}
@@ -367,6 +416,7 @@ def _key(job: Job, verilog: str, installed: Mapping[str, str]) -> str:
         _options(part),
         cells,
         tools,
+        *([asdict(part.clock), part.constraints] if part.clock is not None else []),
     ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
@@ -426,7 +476,7 @@ def measure(jobs: Sequence[Job], *, workers: int = 2, progress: Progress | None 
     then, as they are when the caller is interrupted.
     """
     jobs = [replace(job, seeds=()) if job.part.no_clock else job for job in jobs]
-    installed = tool_versions(job.part for job in jobs)
+    installed = tool_versions(job.part for job in jobs if job.seeds or job.part.packs)
     processes = _Processes()
     events: queue.SimpleQueue[str | int] = queue.SimpleQueue()  # progress is called from here, never from a worker
     steps = sum(1 + len(job.seeds) for job in jobs)

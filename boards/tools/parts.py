@@ -1,7 +1,8 @@
-"""The FPGAs that a head is measured on, one row each: `PARTS` are placed and have a clock, of `CELLS_ONLY` cells are counted.
+"""The FPGAs that a head is measured on, one row each.
 
-A part is everything that a measurement depends on besides the Verilog: the synthesis command, the arguments of place
-and route, and what the cells of the fabric are called. Adding a part is adding a row to `PARTS`.
+`PARTS` are placed, and figures of them are checked in. `UNRECORDED` are placed too, without checked-in figures. Of `CELLS_ONLY`
+cells are counted. A part is everything that a measurement depends on besides the Verilog: the synthesis command, the arguments
+of place and route, and what the cells of the fabric are called. Adding a part is adding a row to one of the tables.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,18 @@ from typing import Literal
 from softstream.hw.config.config import Config, nearest
 from softstream.hw.errors import UserError
 
-__all__ = ["CELLS_ONLY", "PARTS", "Cell", "Limit", "Part", "head_on", "part", "part_of_any_kind"]
+__all__ = [
+    "CELLS_ONLY",
+    "PARTS",
+    "UNRECORDED",
+    "Cell",
+    "ClockCell",
+    "Limit",
+    "Part",
+    "head_on",
+    "part",
+    "part_of_any_kind",
+]
 
 Group = Literal["logic", "registers", "memory", "multipliers"]
 
@@ -43,6 +55,19 @@ class Limit:
     """The kind of cell that it is stated for, by its name in the part's row; None where it is the clock network's."""
 
 
+@dataclass(frozen=True)
+class ClockCell:
+    """The cell that drives the clock, where place and route takes no clock from a bare port."""
+
+    kind: str
+    output: str
+    input: str
+    """The port behind the pin of the clock, or that enables an oscillator."""
+    one: str = ""
+    """The cell that drives the enable of an oscillator; empty where `input` is behind a pin."""
+    parameters: tuple[tuple[str, str], ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Part:
     """One FPGA in one package and speed grade, and how it is measured, always out of context (without IO cells)."""
@@ -60,7 +85,12 @@ class Part:
     keep_ports: bool = True
     """Whether nextpnr can leave the ports of the top alone (`--out-of-context`). Otherwise every port but the clock is
     taken off the netlist first: no IO cell is placed, and no pad pulls the logic towards the edge."""
+    clock: ClockCell | None = None
+    """The cell in front of the clock, for parts without `keep_ports` that need one."""
+    constraints: tuple[tuple[str, str], ...] = ()
+    """Name and text of the files that the arguments name."""
     limits: tuple[Limit, ...] = ()
+    """Empty where no data sheet is read."""
     no_clock: str = ""
     """Why the part has no clock here; empty where place and route measures one."""
 
@@ -77,13 +107,33 @@ class Part:
     @property
     def package(self) -> str:
         """The package of the Python package index that places this family."""
-        return f"yowasp-nextpnr-{self.family}"
+        return f"yowasp-nextpnr-{self.nextpnr}"
 
-    def limit(self, cells: Mapping[str, int]) -> Limit:
-        """The lowest of the limits that hold for a design with these cells, by kind."""
-        return min(
-            (limit for limit in self.limits if limit.cell is None or cells.get(limit.cell)), key=lambda limit: limit.mhz
-        )
+    @property
+    def nextpnr(self) -> str:
+        """The variant of nextpnr that places this family, as its program is called."""
+        return f"himbaechel-{self.family}" if self.family == "gowin" else self.family
+
+    @property
+    def packs(self) -> bool:
+        """Whether cells are counted after packing, which needs place and route."""
+        return any(cell.placed for cell in self.cells)
+
+    def limit(self, cells: Mapping[str, int]) -> Limit | None:
+        """The lowest of the limits that hold for a design with these cells, by kind; None where the row has no limits."""
+        limits = (limit for limit in self.limits if limit.cell is None or cells.get(limit.cell))
+        return min(limits, key=lambda limit: limit.mhz, default=None)
+
+    def usable(self, mhz: float, cells: Mapping[str, int]) -> float:
+        """A clock of place and route, or the limit of a design with these cells where that is lower."""
+        limit = self.limit(cells)
+        return mhz if limit is None else min(mhz, limit.mhz)
+
+    def method(self) -> str:
+        """How the part is measured, for the pages: the commands of synthesis and of place and route."""
+        if self.no_clock:
+            return f"{self.synthesis}; no place and route, because {self.no_clock}"
+        return f"{self.synthesis}; nextpnr-{self.nextpnr} {' '.join(self.arguments)} --freq {self.target_mhz}"
 
     @property
     def synthesis_options(self) -> str:
@@ -93,7 +143,7 @@ class Part:
     @property
     def counted(self) -> list[str]:
         """The kinds of cells that hold no other kind, and are not inside one."""
-        return [cell.name for cell in self.cells if cell.placed or self.no_clock]
+        return [cell.name for cell in self.cells if cell.placed or not self.packs]
 
     def cell(self, group: Group) -> Cell | None:
         """The cell that stands for `group`, or None where the part has none."""
@@ -131,7 +181,15 @@ _UP_SHEET = "iCE40 UltraPlus family data sheet (FPGA-DS-02008)"
 _ECP5_SHEET = "ECP5 family data sheet (FPGA-DS-02012), speed 8, the fastest grade"
 
 _NO_FLOW = "the Python package index has no place and route for it"
-_NOT_PLACED = "it is synthesised and not placed"
+
+_MACHXO_CELLS = (
+    Cell("LUT4", "LUTs of 4 inputs", "logic", netlist=("LUT4",)),
+    Cell("CCU2D", "carry cells of 2 bits", netlist=("CCU2D",)),
+    Cell("MUX", "multiplexers behind LUTs", netlist=("PFUMX", "L6MUX21")),
+    Cell("FF", "flip-flops", "registers", netlist=("TRELLIS_FF",)),
+    Cell("DPR16X4", "distributed RAMs", netlist=("TRELLIS_DPR16X4",)),
+    Cell("DP8KC", "block RAMs of 9 Kbit", "memory", netlist=("DP8KC", "PDPW8KC")),
+)
 
 _XILINX_CELLS = (
     Cell("LUT", "LUTs of up to 6 inputs", "logic", netlist=("LUT[1-6]", "INV")),
@@ -181,22 +239,6 @@ CELLS_ONLY: dict[str, Part] = {
             no_clock=_NO_FLOW,
         ),
         Part(
-            name="lifcl-40",
-            title="Lattice CrossLink-NX LIFCL-40 (Nexus)",
-            family="nexus",
-            synthesis="synth_nexus -family lifcl -noiopad",
-            cells=(
-                Cell("LUT4", "LUTs of 4 inputs", "logic", netlist=("LUT4", "INV")),
-                Cell("CCU2", "carry cells of 2 bits", netlist=("CCU2",)),
-                Cell("WIDEFN9", "multiplexers behind LUTs", netlist=("WIDEFN9",)),
-                Cell("FF", "flip-flops", "registers", netlist=("FD1P3*",)),
-                Cell("DPR16X4", "distributed RAMs", netlist=("DPR16X4",)),
-                Cell("EBR", "block RAMs of 18 Kbit", "memory", netlist=("DP16K", "PDP16K", "PDPSC16K", "SP16K")),
-                Cell("MULT", "multipliers", "multipliers", netlist=("MULT*",)),
-            ),
-            no_clock=_NOT_PLACED,
-        ),
-        Part(
             name="ccgm1a1",
             title="Cologne Chip GateMate CCGM1A1",
             family="gatemate",
@@ -209,13 +251,52 @@ CELLS_ONLY: dict[str, Part] = {
                 Cell("BRAM40K", "block RAMs of 40 Kbit", netlist=("CC_BRAM_40K",)),
                 Cell("MULT", "multipliers, of the fabric's cells", "multipliers", netlist=("CC_MULT",)),
             ),
-            no_clock=_NOT_PLACED,
+            no_clock="nextpnr 0.11 does not route the clock of every design",
+        ),
+        Part(
+            name="lcmxo2-7000",
+            title="Lattice MachXO2 LCMXO2-7000",
+            family="machxo2",
+            synthesis="synth_lattice -family xo2",
+            cells=_MACHXO_CELLS,
+            no_clock="place and route of the Python package index has no LCMXO2-7000",
+        ),
+    )
+}
+"""Parts whose cells Yosys' synthesis counts, before packing. None of them says whether a head fits."""
+
+UNRECORDED: dict[str, Part] = {
+    row.name: row
+    for row in (
+        Part(
+            name="lifcl-40",
+            title="Lattice CrossLink-NX LIFCL-40 (Nexus)",
+            family="nexus",
+            synthesis="synth_nexus -family lifcl -noiopad",
+            arguments=("--device", "LIFCL-40-9BG400C"),
+            target_mhz=300,
+            keep_ports=False,
+            clock=ClockCell("OSCA", "HFCLKOUT", "HFOUTEN", "VHI", (("HF_CLK_DIV", "1"), ("HF_OSC_EN", "ENABLED"))),
+            cells=(
+                Cell("LUT4", "LUTs of 4 inputs", "logic", netlist=("LUT4", "INV")),
+                Cell("CCU2", "carry cells of 2 bits", netlist=("CCU2",)),
+                Cell("WIDEFN9", "multiplexers behind LUTs", netlist=("WIDEFN9",)),
+                Cell("FF", "flip-flops", "registers", netlist=("FD1P3*",)),
+                Cell("DPR16X4", "distributed RAMs", netlist=("DPR16X4",)),
+                Cell("EBR", "block RAMs of 18 Kbit", "memory", netlist=("DP16K", "PDP16K", "PDPSC16K", "SP16K")),
+                Cell("MULT", "multipliers", "multipliers", netlist=("MULT*",)),
+            ),
         ),
         Part(
             name="gw1nr-9",
             title="Gowin GW1NR-9",
             family="gowin",
-            synthesis="synth_gowin -family gw1n",
+            synthesis="synth_gowin -family gw1n -noiopads",
+            arguments=("--device", "GW1NR-LV9QN88PC6/I5", "--vopt", "family=GW1N-9C", "--vopt", "cst=pins.cst"),
+            target_mhz=350,
+            keep_ports=False,
+            clock=ClockCell("IBUF", "O", "I"),
+            constraints=(("pins.cst", 'IO_LOC "aclk" 52;\n'),),
             cells=(
                 Cell("LUT", "LUTs of up to 4 inputs", "logic", netlist=("LUT[1-4]",)),
                 Cell("ALU", "adder cells", netlist=("ALU",)),
@@ -225,26 +306,20 @@ CELLS_ONLY: dict[str, Part] = {
                 Cell("BSRAM", "block RAMs of 18 Kbit", "memory", netlist=("SP", "SPX9", "SDP*", "DP*", "pROM*")),
                 Cell("MULT", "multipliers", "multipliers", netlist=("MULT*",)),
             ),
-            no_clock=_NOT_PLACED,
         ),
         Part(
-            name="lcmxo2-7000",
-            title="Lattice MachXO2 LCMXO2-7000",
+            name="lcmxo3lf-6900",
+            title="Lattice MachXO3LF LCMXO3LF-6900C, speed 6 (CABGA256)",
             family="machxo2",
-            synthesis="synth_lattice -family xo2",
-            cells=(
-                Cell("LUT4", "LUTs of 4 inputs", "logic", netlist=("LUT4",)),
-                Cell("CCU2D", "carry cells of 2 bits", netlist=("CCU2D",)),
-                Cell("MUX", "multiplexers behind LUTs", netlist=("PFUMX", "L6MUX21")),
-                Cell("FF", "flip-flops", "registers", netlist=("TRELLIS_FF",)),
-                Cell("DPR16X4", "distributed RAMs", netlist=("TRELLIS_DPR16X4",)),
-                Cell("DP8KC", "block RAMs of 9 Kbit", "memory", netlist=("DP8KC", "PDPW8KC")),
-            ),
-            no_clock=_NOT_PLACED,
+            synthesis="synth_lattice -family xo3",
+            arguments=("--device", "LCMXO3LF-6900C-6BG256C"),
+            target_mhz=350,
+            cells=_MACHXO_CELLS,
+            keep_ports=False,
         ),
     )
 }
-"""Parts whose cells Yosys' synthesis counts, before packing. None of them says whether a head fits."""
+"""Parts that are placed on request. Their cells are those of synthesis, before packing, so a head that does not fit fails."""
 
 _VENDOR_NAMES = {"ice40hx8k": "hx8k", "ice40up5k": "up5k", "lfe5u-25f": "ecp5-25k"}
 
@@ -307,8 +382,8 @@ def part(name: str) -> Part:
 
 
 def part_of_any_kind(name: str) -> Part:
-    """The row of `PARTS` or of `CELLS_ONLY`. Raises `UserError` as `part` does."""
-    return _row(name, {**PARTS, **CELLS_ONLY})
+    """The row of `PARTS`, `UNRECORDED` or `CELLS_ONLY`. Raises `UserError` as `part` does."""
+    return _row(name, {**PARTS, **UNRECORDED, **CELLS_ONLY})
 
 
 def _row(name: str, rows: Mapping[str, Part]) -> Part:
@@ -316,7 +391,11 @@ def _row(name: str, rows: Mapping[str, Part]) -> Part:
     if row is None:
         known = ", ".join(rows)
         likely = nearest(name, (*rows, *_VENDOR_NAMES))
-        reason = f" has cells and no clock, because {CELLS_ONLY[name].no_clock}" if name in CELLS_ONLY else ""
+        reason = ""
+        if name in CELLS_ONLY:
+            reason = f" has cells and no clock, because {CELLS_ONLY[name].no_clock}"
+        elif name in UNRECORDED:
+            reason = " has no checked-in figures"
         begin = f"part '{name}'{reason}" if reason else f"unknown part '{name}'{likely}"
         raise UserError(f"{begin}: must be one of {known}; for example hx8k")
     return row

@@ -32,14 +32,14 @@ def measure_heads(
 def resources_json(measured: Measurement, part: Part, elements_per_cycle: float) -> dict[str, Any]:
     """Cells, Fmax, throughput and critical paths of a head on a part, as plain values."""
     limit = part.limit(measured.cells)
-    mhz = None if measured.fmax_mhz is None else min(measured.fmax_mhz, limit.mhz)
+    mhz = None if measured.fmax_mhz is None else part.usable(measured.fmax_mhz, measured.cells)
     return {
         "cells": dict(measured.cells),
         "available": dict(measured.available),
         "fits": not measured.over,
         "fmax_mhz": measured.fmax_mhz,
-        "limit_mhz": limit.mhz,
-        "limit_source": limit.source,
+        "limit_mhz": None if limit is None else limit.mhz,
+        "limit_source": None if limit is None else limit.source,
         "fmax_mhz_by_seed": {str(placement.seed): placement.fmax_mhz for placement in measured.placements},
         "megaelements_per_second": None if mhz is None else mhz * elements_per_cycle,
         "critical_path": [
@@ -49,9 +49,11 @@ def resources_json(measured: Measurement, part: Part, elements_per_cycle: float)
     }
 
 
-def mhz_text(value: float | None) -> str:
-    """A clock in MHz; None is a head that does not fit the part."""
-    return "does not fit" if value is None else f"{value:.1f}"
+def mhz_text(value: float | None, part: Part) -> str:
+    """A clock in MHz; None is a part without a clock, or a head that does not fit the part."""
+    if value is None:
+        return "no clock" if part.no_clock else "does not fit"
+    return f"{value:.1f}"
 
 
 def verify(simulated: Mapping[str, np.ndarray], model: Mapping[str, np.ndarray]) -> None:

@@ -4,6 +4,7 @@ render(content)            # content as `bench.bench` gives it
 throughput_plot(content)   # SVG, a file of its own
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -237,7 +238,8 @@ def _draw_seeds(figure: "Figure", points: Sequence[tuple[str, str, Content, Cont
             color=_COLOURS.get(entry["config"]["mode"], SOFTMAX),
         )
         axes.plot([placed["fmax_mhz"]["median"]] * 2, [place - 0.35, place + 0.35], color=INK, linewidth=1.1)
-        axes.plot([PARTS[part].limit(placed["cells"]).mhz] * 2, [place - 0.5, place + 0.5], color=BOUND, linewidth=1.1)
+        limit = PARTS[part].usable(math.inf, placed["cells"])
+        axes.plot([limit] * 2, [place - 0.5, place + 0.5], color=BOUND, linewidth=1.1)
     several = len({part for _, part, _, _ in points}) > 1
     names = [f"{name}, {part}" if several else name for name, part, _, _ in points]
     axes.set_yticks(range(len(points)), names, fontsize=8)

@@ -178,7 +178,7 @@ def _resource_panels(comparison: Comparison) -> list[tuple[str, list[tuple[float
         )
         for part in comparison.parts
     ]
-    return [*panels, ("Fmax, MHz", speeds)]
+    return [*panels, *([("Fmax, MHz", speeds)] if any(not part.no_clock for part in comparison.parts) else [])]
 
 
 def _draw_resources(figure: "Figure", comparison: Comparison) -> None:
@@ -189,7 +189,9 @@ def _draw_resources(figure: "Figure", comparison: Comparison) -> None:
             axes = grid[row][column]
             for place, (value, color) in enumerate(zip(pair, (ARGMAX, SOFTMAX), strict=True)):
                 axes.barh(place, value, height=0.72, color=color, linewidth=0)
-                text = f"{value:.1f}" if "MHz" in title else f"{value:.0f}"
+                text = f"{value:.0f}"
+                if "MHz" in title:
+                    text = f"{value:.1f}" if value else "–"
                 axes.annotate(
                     text, (value, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=9.5
                 )
@@ -351,8 +353,7 @@ def _provenance(comparison: Comparison) -> Iterator[tuple[str, str]]:
     if c.data.labelled:
         yield "Calibration", CALIBRATION
     for part in c.parts:
-        place = f"{part.synthesis}; nextpnr-{part.family} {' '.join(part.arguments)} --freq {part.target_mhz}"
-        yield part.title, place
+        yield part.title, part.method()
     if c.parts:
         yield (
             "Fmax",

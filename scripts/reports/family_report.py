@@ -149,7 +149,7 @@ def _draw_resources(figure: "Figure", result: Family, part: str) -> None:
         _bars(axes, values, {title: f"{value}" for title, value in values.items()}, names=cell is logic)
         axes.set_title(cell.name, loc="left", color=MUTED, fontsize=8.5)
     values = {m.title: m.measurements[part].fmax_mhz for m in result.members}
-    _bars(panels[-1], values, {title: mhz_text(value) for title, value in values.items()}, names=False)
+    _bars(panels[-1], values, {title: mhz_text(value, row) for title, value in values.items()}, names=False)
     panels[-1].set_title("Fmax, MHz", loc="left", color=MUTED, fontsize=8.5)
 
 
@@ -275,10 +275,10 @@ def _cells(result: Family) -> Iterator[str]:
         body = []
         for member in result.members:
             measured = member.measurements[part.name]
-            clock = None if measured.fmax_mhz is None else min(measured.fmax_mhz, part.limit(measured.cells).mhz)
+            clock = None if measured.fmax_mhz is None else part.usable(measured.fmax_mhz, measured.cells)
             flow = "" if clock is None else f"{clock * member.elements_per_cycle:.1f}"
             counts = [str(measured.cells[cell.name]) for cell in used]
-            body.append((member.title, *counts, mhz_text(measured.fmax_mhz), flow))
+            body.append((member.title, *counts, mhz_text(measured.fmax_mhz, part), flow))
         yield f"<h3>{escape(part.title)}</h3>"
         yield table(("", *(cell.name for cell in used), "Fmax, MHz", "Melements/s"), body)
 
@@ -295,7 +295,7 @@ def _provenance(result: Family) -> Iterator[tuple[str, str]]:
         yield member.title, f"{', '.join(changed) or 'defaults'}; digest {config.digest[:12]}"
     yield "Cycles", f"from the plan, for vectors of {result.data.longest}"
     for part in result.parts:
-        yield part.title, f"{part.synthesis}; nextpnr-{part.family} {' '.join(part.arguments)} --freq {part.target_mhz}"
+        yield part.title, part.method()
     if result.parts:
         yield (
             "Fmax",

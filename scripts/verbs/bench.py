@@ -233,7 +233,7 @@ def _placed(variant: Variant, entry: Content, part: Part, goal: Goal | None, mea
     if measured.placements:
         median = measured.fmax_mhz
         assert median is not None
-        clock = min(median, part.limit(measured.cells).mhz)
+        clock = part.usable(median, measured.cells)
         slowest = min(measured.placements, key=lambda placed: placed.fmax_mhz)
         result |= {
             "fmax_mhz": _range(measured),
@@ -483,6 +483,7 @@ def print_bench(content: Mapping[str, Any], console: Console) -> None:
 def margin_sentence(name: str, part: str, placed: Mapping[str, Any]) -> str:
     """The part of a variant's Fmax above the device limit, with the source of the limit."""
     limit = PARTS[part].limit(placed["cells"])
+    assert limit is not None  # every part of the benchmark has limits
     return (
         f"{name} on {part}: {placed['margin_mhz']:g} MHz of Fmax are margin above the device limit of {limit.mhz} MHz, "
         f"that of the {limit.source}"

@@ -23,7 +23,7 @@ import numpy as np
 import softstream
 from softstream.boards.tools.measure import Measurement, tool_versions
 from softstream.boards.tools.parts import Part
-from softstream.boards.tools.parts import part as find_part
+from softstream.boards.tools.parts import part_of_any_kind as find_part
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.notebook import html_table, text_table
@@ -336,12 +336,16 @@ class Comparison:
                     counts = [str(measured.cells[cell.name]) for measured in pair]
                     rows.append(Row(section, cell.meaning, cell.name, counts[0], counts[1], has))
             speeds = [measured.fmax_mhz for measured in pair]
-            limits = [part.limit(measured.cells).mhz for measured in pair]
-            limit = f"device limit {' and '.join(map(str, dict.fromkeys(limits)))}"
-            rows.append(
-                Row(section, "Fmax, register to register", "MHz", mhz_text(speeds[0]), mhz_text(speeds[1]), limit)
-            )
-            speeds = [None if mhz is None else min(mhz, most) for mhz, most in zip(speeds, limits, strict=True)]
+            clocks = [mhz_text(mhz, part) for mhz in speeds]
+            limits = [limit.mhz for measured in pair if (limit := part.limit(measured.cells)) is not None]
+            note = f"device limit {' and '.join(map(str, dict.fromkeys(limits)))}" if limits else part.no_clock
+            rows.append(Row(section, "Fmax, register to register", "MHz", clocks[0], clocks[1], note))
+            if part.no_clock:
+                continue
+            speeds = [
+                None if mhz is None else part.usable(mhz, measured.cells)
+                for mhz, measured in zip(speeds, pair, strict=True)
+            ]
             flows, delays = [], []
             for head, mhz in zip((self.argmax, self.softmax), speeds, strict=True):
                 flows.append("" if mhz is None else f"{mhz * self.length / head.interval_cycles:.1f}")
@@ -533,8 +537,9 @@ def compare(
     `scripts.scores` reads them; by default those of the digits classifier with their `labels` [vectors]. Without labels
     accuracy and reliability are None. `lengths` [vectors] counts the valid elements of each vector. `engine` selects the
     model, or the simulated Verilog, whose results must equal those of the model. Without `place` the resources are empty;
-    `seeds` are those of place and route, and Fmax is their median. With `toggles` the scores also pass through the synthesised
-    netlist of each part whose cells have a simulation model.
+    `parts` are of any kind: those without a clock have cells alone. `seeds` are those of place and route, and Fmax is their
+    median. With `toggles` the scores also pass through the synthesised netlist of each part whose cells have a simulation
+    model.
 
     Raises `UserError` for scores, labels and lengths that do not match, and for unknown parts, before anything runs;
     `Mismatch` where Verilog and model differ; `MissingTool` and `ToolFailure` as `boards.toolchain.measure` does.

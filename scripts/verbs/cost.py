@@ -8,7 +8,7 @@ import json
 from importlib import resources
 from typing import Any
 
-from softstream.boards.tools.parts import part as find_part
+from softstream.boards.tools.parts import part_of_any_kind as find_part
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.numbers.composition import composition
@@ -39,8 +39,7 @@ def cost_text(config: Config, part_name: str) -> str:
     if entry is None:
         command = f"softstream explore {_arguments(config)} --part {part.name}"
         return f"{part.name}: not measured with these keys; {command} measures them"
-    counted = {cell.name for cell in part.cells if cell.placed is not None}
-    cells = ", ".join(f"{number} {name}" for name, number in entry["cells"].items() if number and name in counted)
+    cells = ", ".join(f"{number} {name}" for name, number in entry["cells"].items() if number and name in part.counted)
     clock = f"{entry['fmax_mhz']:.0f} MHz" if entry["fmax_mhz"] is not None else "does not fit"
     count = entry.get("seeds", len(_SEEDS))
     return f"{part.name}: {cells}; {clock} ({source}, median of {count} seed{'s' if count > 1 else ''})"

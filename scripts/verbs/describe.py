@@ -29,15 +29,15 @@ def describe(
     """Prints the plan: data path, stages, formats, latency and interval with their values, tables, error bound in ulp.
 
     With `every_key` it prints the configuration keys too. With a part it also prints the cells and the clock of this
-    configuration there, or the command that measures them; for a part without a clock, the cells that synthesis counts.
-    `output`: a file for the page that `render` makes of the configuration.
+    configuration there, or the command that measures them; for a part without checked-in figures, the cells
+    that synthesis counts. `output`: a file for the page that `render` makes of the configuration.
     """
     if output is not None:
         check_file("-o", output)
     derived = plan(config)
     row = None if part_name is None else part_of_any_kind(part_name)
     cells: Mapping[str, int] = {}
-    if row is not None and row.no_clock:
+    if row is not None and not row.packs:
         with console.progress("synthesising") as progress:
             [measured] = measure([head_job(config, row, ())], progress=progress)
         cells = measured.cells
@@ -66,7 +66,8 @@ def describe(
     if row is not None and cells:
         rows = [(cell.name, str(cells[cell.name]), cell.meaning) for cell in row.cells]
         console.table(f"cells on {row.title}, before packing", ("cell", "number", "meaning"), rows, right=("number",))
-        console.line(f"no clock on {row.name}: {row.no_clock}")
+        if row.no_clock:
+            console.line(f"no clock on {row.name}: {row.no_clock}")
     for line in derived.notes():
         console.line(line)
     if scale := scale_text(config):

