@@ -28,8 +28,16 @@ __all__ = ["assemble", "build", "main", "restructured"]
 _ROOMS = ("hw", "sim", "boards", "scripts")
 _GROUPS = {
     "Using a head": ("hw/config", "hw/modes", "hw/options", "hw/plan", "hw/numbers"),
-    "Running": ("scripts", "scripts/twin", "boards", "boards/measured", "boards/link", "sim"),
-    "Contributing": ("hw", "tests", "project/contributing", "project/changelog"),
+    "Running": (
+        "scripts",
+        "scripts/twin",
+        "scripts/twin/experiments",
+        "boards",
+        "boards/measured",
+        "boards/link",
+        "sim",
+    ),
+    "Contributing": ("hw", "tests", "scripts/licences", "project/contributing", "project/changelog"),
 }
 """Caption in the site's navigation → pages, by the names of `_document`."""
 _LEFT_OUT = {".github/PULL_REQUEST_TEMPLATE.md"}
@@ -46,11 +54,13 @@ _MOCKED = ["sklearn", "distributed", "torch"]
 
 
 def _document(page: str) -> str:
-    """Path of a page on the site, without its ending: `hw/README.md` is `hw/index`, `.github/X.md` is `project/x`."""
+    """Path of a page on the site, without its ending: `hw/README.md` is `hw/index`, `hw/x.md` is `hw/x`, and
+    `.github/X.md` is `project/x`."""
     folder, _, name = page.rpartition("/")
     if folder == ".github":
         return f"project/{name.removesuffix('.md').lower()}"
-    return f"{folder}/index" if folder else "index"
+    stem = "index" if name == "README.md" else name.removesuffix(".md")
+    return f"{folder}/{stem}" if folder else stem
 
 
 def _module(path: Path) -> str | None:
@@ -172,7 +182,7 @@ def assemble(source: Path) -> None:
         text = _rewritten_links(page, path.read_text(encoding="utf-8"), source)
         if page == "README.md":
             for caption, names in _GROUPS.items():
-                entries = "\n".join(name if name.startswith("project/") else f"{name}/index" for name in names)
+                entries = "\n".join(f"{name}/index" if (ROOT / name).is_dir() else name for name in names)
                 text += f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{entries}\n```\n"
             text += "\n```{toctree}\n:hidden:\n:caption: API\n\napi/index\n```\n"
         target = source / f"{_document(page)}.md"
