@@ -15,7 +15,7 @@ __all__ = ["WinnerContract"]
 
 
 class WinnerContract(Contract):
-    """The comparison of a head at its real width, lanes and length, with any pauses between the beats of a vector.
+    """The comparison of a head at its real width, lanes and length, with pauses between beats and an output that never stalls.
 
     The statements compare with the definition: the elements one after the other, each of which replaces the winner so far where
     it is larger, or with `tie = last` where it is not smaller. They are not made for comparisons that mark who takes part: those
