@@ -118,11 +118,11 @@ class Head(nn.Module):
             raise UserError(
                 f"learn_scale: the scale changes no result in mode = {config.mode!r}; learn_scale=False would do"
             )
-        for key, value in (("ensemble", 1), ("groups", ())):
+        for key, value, plain in (("ensemble", 1, 1), ("groups", (), []), ("temperature_bits", 0, 0)):
             if config.traits.random and getattr(config, key) != value:
                 raise UserError(
                     f"{key} = {getattr(config, key)} with mode = {config.mode!r}: the twin relaxes the draw of a vector by "
-                    f"itself; {key} = {value or []} would do"
+                    f"itself; {key} = {plain} would do"
                 )
         self._config, self.axis = config, axis
         self.saturated_gradient, self.relaxation = saturated_gradient, relaxation
