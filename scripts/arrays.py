@@ -79,7 +79,7 @@ class _Numbers:
     """Numbers of a table as they are read, 8 bytes each: integers until a field is none, or one does not fit into 64 bits."""
 
     def __init__(self) -> None:
-        self._values = array("q")
+        self._values: Any = array("q")
         self._whole = True
         self._fits = True
 

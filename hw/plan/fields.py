@@ -185,7 +185,7 @@ def substitute_score(config: Config) -> str:
 
 def winner_output(config: Config, prefix: str, port: str) -> Output:
     """The stream of winners, one per vector."""
-    fields = (
+    fields: tuple[Field, ...] = (
         Field(
             "index", "argmax", config.index_width, f"index of the {'minimum' if config.selects_smallest else 'maximum'}"
         ),

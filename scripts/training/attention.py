@@ -62,7 +62,8 @@ def _rotated(torch: Any, values: Any) -> Any:
 
 def _network(torch: Any) -> Any:
     """The transformer: bytes [B, T] to (logits [B, T, 256], scores in nats [B, H, T, T] of each layer)."""
-    nn, size = torch.nn, HEADS * WIDTH
+    nn: Any = torch.nn
+    size = HEADS * WIDTH
 
     class Block(nn.Module):
         def __init__(self) -> None:

@@ -14,7 +14,7 @@ import argparse
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -110,8 +110,7 @@ def digits(epochs: int = 24) -> list[Deployed]:
     results = []
     for score_width in SCORE_WIDTHS:
         for probability_width in PROBABILITY_WIDTHS:
-            keys = {"max_length": 10, "score_width": score_width, "probability_width": probability_width}
-            head = Head(Config(**keys))
+            head = Head(Config(max_length=10, score_width=score_width, probability_width=probability_width))
             with torch.no_grad():
                 head.observe(base(inputs[training]))
             tuned = _network(state)
@@ -142,10 +141,10 @@ def digits(epochs: int = 24) -> list[Deployed]:
 def smoothed_example() -> dict[str, list[float]]:
     """What smoothing makes of the counts [0, 1, 0, 3, 0, 5] as a distribution, near its ends gathered and scattered."""
     counts = torch.tensor([0.0, 1, 0, 3, 0, 5])
-    keys = {"max_length": 6, "probability_width": 12, "score_width": 12, "score_scale": 2.0**-8}
-    results = {"softmax": Head(Config(**keys))(counts.log().clamp(min=-8))}
+    plain = Config(max_length=6, probability_width=12, score_width=12, score_scale=2.0**-8)
+    results = {"softmax": Head(plain)(counts.log().clamp(min=-8))}
     for edges in ("gather", "scatter"):
-        config = Config(smoothing=(1, 2, 1), smoothing_edges=edges, **keys)
+        config = plain.replace(smoothing=(1, 2, 1), smoothing_edges=edges)
         results[edges] = Head(config)(counts.log().clamp(min=-8))
     return {name: [round(float(value), 4) for value in values] for name, values in results.items()}
 
@@ -165,12 +164,13 @@ def regression(epochs: int = 150, seeds: int = 4) -> dict[str, list[float]]:
     100 samples in 32 bins leave most bins of a neighbourhood empty. A probability of 0 counts as half a step.
     """
     results: dict[str, list[float]] = {}
-    for name, keys in {
+    changes: dict[str, dict[str, Any]] = {
         "none": {},
         "gather": {"smoothing": KERNEL},
         "scatter": {"smoothing": KERNEL, "smoothing_edges": "scatter"},
-    }.items():
-        config = Config(max_length=BINS, probability_width=12, score_width=10, score_scale=2.0**-5, **keys)
+    }
+    for name, keys in changes.items():
+        config = Config(max_length=BINS, probability_width=12, score_width=10, score_scale=2.0**-5).replace(**keys)
         head = Head(config)
         for seed in range(seeds):
             torch.manual_seed(seed)
@@ -211,8 +211,12 @@ def bandit(name: str) -> Bandit:
     Until then arm 1 pays 0.5 and arm 0 nothing; then arm 0 pays 1. A policy whose probability of arm 0 is 0 never finds it.
     `name`: none, floor (`probability_floor` of the head), clip (logits within ±2 by the keys of the head) or entropy (bonus).
     """
-    keys = {"floor": {"probability_floor": LEAST}, "clip": {"clip_minimum": -64, "clip_maximum": 64}}.get(name, {})
-    head = Head(Config(max_length=ARMS, score_scale=2.0**-5, **keys), saturated_gradient="pass")
+    changes: dict[str, dict[str, Any]] = {
+        "floor": {"probability_floor": LEAST},
+        "clip": {"clip_minimum": -64, "clip_maximum": 64},
+    }
+    config = Config(max_length=ARMS, score_scale=2.0**-5).replace(**changes.get(name, {}))
+    head = Head(config, saturated_gradient="pass")
     numbers = torch.Generator().manual_seed(0)
     logits = torch.zeros((SEEDS, ARMS), requires_grad=True)
     optimiser = torch.optim.SGD([logits], lr=RATE)

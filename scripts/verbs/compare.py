@@ -360,18 +360,12 @@ class Comparison:
             return []
         pair = [side.toggles[part.name].per_element for side in (self.argmax, self.softmax)]
         kinds = [cell for cell in part.cells if any(cell.name in counts for counts in pair)]
-        rows = [
-            Row(
-                part.title,
-                f"toggles of {cell.name}",
-                "per element",
-                *(f"{counts.get(cell.name, 0):.1f}" for counts in pair),
-                "",
-            )
-            for cell in kinds
-        ]
-        totals = [f"{sum(counts.values()):.1f}" for counts in pair]
-        return [*rows, Row(part.title, "toggles of all outputs of cells", "per element", *totals, "")]
+
+        def row(quantity: str, counts: Sequence[float]) -> Row:
+            return Row(part.title, quantity, "per element", f"{counts[0]:.1f}", f"{counts[1]:.1f}", "")
+
+        rows = [row(f"toggles of {cell.name}", [counts.get(cell.name, 0) for counts in pair]) for cell in kinds]
+        return [*rows, row("toggles of all outputs of cells", [sum(counts.values()) for counts in pair])]
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain values: integers and floats, None where there is no answer."""

@@ -123,8 +123,8 @@ def draw_law(config: Config, scores: np.ndarray, sideband: Mapping[str, int] | N
         law[among] = sample_law(ranked_draw(config).noise, positions[among])
         return law
     if config.sampler == "inverse_cdf":
-        law = cdf_law(config)
-        return share_law(terms(law, positions, np.ones_like(positions, dtype=bool)), law.share_bits)
+        shares = cdf_law(config)
+        return share_law(terms(shares, positions, np.ones_like(positions, dtype=bool)), shares.share_bits)
     return sample_law(gumbel_table(config), positions)
 
 

@@ -518,14 +518,14 @@ def _ranked_draw(config: Config, drawn: str) -> ModeCode:
     numbers = ranked_draw(config)
     ranked = _top_k(numbers.ranked)
     functions, prepare = [ranked.functions, _noise(numbers.noise)], [ranked.prepare]
-    count, share, distance = numbers.count, numbers.share, numbers.distance
-    if numbers.vector_bounds:
-        limits = (numbers.count, numbers.share_limit, numbers.distance_limit)
-        count, share, distance = (
-            f"(vectors->{name} & {(1 << limit.bit_length()) - 1}u)" for name, limit in zip(BOUNDS, limits, strict=True)
-        )
-    else:
-        count, share, distance = (None if value is None else f"{value}u" for value in (count, share, distance))
+    limits = (numbers.count, numbers.share_limit, numbers.distance_limit)
+    bounds: list[str | None] = [
+        f"(vectors->{name} & {(1 << limit.bit_length()) - 1}u)" for name, limit in zip(BOUNDS, limits, strict=True)
+    ]
+    if not numbers.vector_bounds:
+        fixed = (numbers.count, numbers.share, numbers.distance)
+        bounds = [None if value is None else f"{value}u" for value in fixed]
+    count, share, distance = bounds
     conditions, step = [], ""
     if share is not None:
         softmax = _softmax(numbers.ranked)

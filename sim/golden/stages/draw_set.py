@@ -39,5 +39,5 @@ def draw_set(
         assert codes is not None
         before = np.cumsum(codes, axis=1) - codes
         belongs &= (before < share) | (ranks == 0)
-    truncated = (belongs & (ranks >= count)).any(axis=1)
+    truncated = np.any(belongs & (ranks >= count), axis=1)
     return belongs & (ranks < count), truncated
