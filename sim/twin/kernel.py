@@ -39,17 +39,18 @@ _INTEGERS = (
 )
 _REALS = ("scale", "inverse", "least", "largest", "low_real", "high_real", "rate", "slope", "unit", "levels")
 _TABLES = {
-    "terms": torch.int64,
-    "coarse": torch.int32,
-    "logarithm": torch.int64,
-    "octave": torch.int64,
-    "position": torch.int64,
-    "steps": torch.int32,
-    "results": torch.float32,
-    "exponent": torch.int64,
-    "significand": torch.int64,
+    "terms": "int64_t",
+    "coarse": "int32_t",
+    "logarithm": "int64_t",
+    "octave": "int64_t",
+    "position": "int64_t",
+    "steps": "int32_t",
+    "results": "float",
+    "exponent": "int64_t",
+    "significand": "int64_t",
 }
-_C_TYPES = {torch.int64: "int64_t", torch.int32: "int32_t", torch.float32: "float"}
+"""Table → type of its entries in C."""
+_DTYPES = {"int64_t": torch.int64, "int32_t": torch.int32, "float": torch.float32}
 _SERVED = {
     *("mode", "max_length", "select", "tie", "score_width", "score_signed", "score_scale", "score_zero_point"),
     *("clip_minimum", "clip_maximum", "temperature", "normaliser", "accumulator", "guard_bits"),
@@ -63,7 +64,7 @@ _ABSOLUTE, _WINDOWS, _REFERENCE = range(3)
 _DECLARATIONS = [
     *(f"int64_t {name};" for name in _INTEGERS),
     *(f"double {name};" for name in _REALS),
-    *(f"const {_C_TYPES[kind]} *{name};" for name, kind in _TABLES.items()),
+    *(f"const {kind} *{name};" for name, kind in _TABLES.items()),
 ]
 
 _SOURCE = """
@@ -399,7 +400,7 @@ class Kernel:
 
     def _table(self, values: Tensor, name: str) -> int:
         """The address of a table, which lives as long as the kernel."""
-        self._tables.append(values.cpu().to(_TABLES[name]).contiguous())
+        self._tables.append(values.cpu().to(_DTYPES[_TABLES[name]]).contiguous())
         return self._tables[-1].data_ptr()
 
     def _sum(self, head: Any) -> dict[str, int]:
