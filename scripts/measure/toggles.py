@@ -124,8 +124,8 @@ def _synthesised(config: Config, part: Part, place: Path) -> tuple[str, Mapping[
     log = place / "output"
     command = [sys.executable, "-P", "-m", shim.__name__, "yosys", "-l", "yosys.log", "netlist.ys"]
     if code := run(command, place, log, _YOSYS_SECONDS):
-        kept = keep_log(cache_directory(), f"toggles-{part.name}", config.digest, log)
-        raise ToolFailure(f"netlist for {part.name}: yosys ended with exit code {code}", kept)
+        copy = keep_log(cache_directory(), f"toggles-{part.name}", config.digest, log)
+        raise ToolFailure(f"netlist for {part.name}: yosys ended with exit code {code}", copy)
     module = json.loads((place / "netlist.json").read_text(encoding="utf-8"))["modules"][TOP]
     models = _models({cell["type"] for cell in module["cells"].values()})
     lint = "".join(f"/* verilator lint_off {name} */\n" for name in _LINT)
@@ -138,10 +138,8 @@ def _models(types: set[str]) -> str:
     assert package is not None
     [folder] = package.submodule_search_locations or []
     text = (Path(folder) / "share" / "ice40" / "cells_sim.v").read_text(encoding="utf-8")
-    modules = re.findall(r"^module (\w+).*?^endmodule", text, re.MULTILINE | re.DOTALL)
-    bodies = [hit[0] for hit in re.finditer(r"^module \w+.*?^endmodule", text, re.MULTILINE | re.DOTALL)]
-    chosen = [body for name, body in zip(modules, bodies, strict=True) if name in types]
-    return "\n".join([text[: text.index("\nmodule ")], *chosen, ""])
+    modules = {hit[1]: hit[0] for hit in re.finditer(r"^module (\w+).*?^endmodule", text, re.MULTILINE | re.DOTALL)}
+    return "\n".join([text[: text.index("\nmodule ")], *(body for name, body in modules.items() if name in types), ""])
 
 
 def _changes(waveform: Path) -> dict[str, list[int]]:

@@ -38,8 +38,8 @@ def test_a_cut_sentence_is_found() -> None:
 
 @pytest.mark.parametrize("root", ROOTS, ids=lambda root: root.name)
 def test_no_sentence_is_cut(root: Path) -> None:
-    found = {str(path): lost_strings(path.read_text(encoding="utf-8")) for path in root.rglob("*.py")}
-    assert {path: lines for path, lines in found.items() if lines} == {}
+    strings = {str(path): lost_strings(path.read_text(encoding="utf-8")) for path in root.rglob("*.py")}
+    assert {path: lines for path, lines in strings.items() if lines} == {}
 
 
 def test_numbers_stand_at_the_right_and_text_at_the_left() -> None:

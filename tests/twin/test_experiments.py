@@ -26,5 +26,5 @@ def test_smoothing_of_counts_keeps_the_sum_where_it_scatters():
 
 def test_a_clip_lets_more_policies_find_the_better_arm(monkeypatch):
     monkeypatch.setattr("softstream.scripts.twin.experiments.STEPS", 300)
-    found = {name: int((bandit(name).final > 0.55).sum()) for name in ("none", "clip")}
-    assert found["clip"] > found["none"]
+    winners = {name: int((bandit(name).final > 0.55).sum()) for name in ("none", "clip")}
+    assert winners["clip"] > winners["none"]
