@@ -123,7 +123,8 @@ class Align(wiring.Component):
         rise = Signal(len(coarse) + 1)
         fall = Signal(len(coarse) + 1)
         m.d.comb += [
-            larger.eq(element.tag.first | (coarse > running)),
+            # A comparison with a number of no bits is constant, of which Verilator warns.
+            larger.eq(element.tag.first | (coarse > running) if len(coarse) else element.tag.first),
             rise.eq(coarse - running),
             fall.eq(running - coarse),
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,20 +60,28 @@ class _Standard(nn.Module):
         config, axis = self.config, self.axis
         scores = (config.score_scale, config.score_zero_point, config.score_width, config.score_signed)
         values = _Quant.apply(logits, *scores)
-        if config.mode == "argmax":
+        if not config.traits.per_element:
             return values.argmax(dim=axis)
-        if config.mode == "log_softmax":
+        results = _OPERATORS[config.mode](values, axis)
+        if config.traits.logarithmic:
             fmt = log_numerics(config, signed=True).format
-            return _Quant.apply(torch.log_softmax(values, axis), 2.0**-config.probability_width, 0, fmt.width, True)
-        probabilities = torch.sigmoid(values) if config.mode == "sigmoid" else torch.softmax(values, axis)
+            return _Quant.apply(results, 2.0**-config.probability_width, 0, fmt.width, True)
         codes = (1 / config.levels, config.output_zero_point, config.output_width, config.output_signed)
-        return _Quant.apply(probabilities, *codes)
+        return _Quant.apply(results, *codes)
+
+
+_OPERATORS: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "softmax": torch.softmax,
+    "log_softmax": torch.log_softmax,
+    "sigmoid": lambda values, axis: torch.sigmoid(values),
+}
+"""Mode → operator over an axis, of the modes with a result per element."""
 
 
 def _expressed(config: Config) -> Config:
     """The configuration with the numbers that ONNX holds: the scale in float32, and the integer bits of logarithms."""
     keys: dict[str, Any] = {"score_scale": float(np.float32(config.score_scale))}
-    if config.mode == "log_softmax":
+    if config.traits.logarithmic:
         keys["integer_bits"] = log_numerics(config, signed=True).format.width - config.probability_width
     return config.replace(**keys)
 

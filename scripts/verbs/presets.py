@@ -113,9 +113,7 @@ def presets(part_name: str, console: Console) -> None:
         fold=("purpose",),
         drop=("N up to", "interval", "first output", "bound, ulp", f"{part.name}: cells", "MHz"),
     )
-    console.line(
-        f"cells and MHz on {part.name}: with profile = {part.profile}, as --part picks it, where a preset names none"
-    )
+    console.line(f"cells and MHz on {part.name}, with profile = {part.profile} where a preset names none")
     console.done(f"{len(rows)} presets listed", "softstream describe NAME")
 
 

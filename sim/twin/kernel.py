@@ -15,7 +15,6 @@ import ctypes
 import functools
 import math
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +23,15 @@ from torch import Tensor, nn
 
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.composition import composition
-from softstream.hw.processes import temporary_folder
+from softstream.hw.processes import run, temporary_folder
 from softstream.sim.twin.modes import MODES, Softmax
 from softstream.sim.twin.normalisers import Divider, Logarithm
 
 __all__ = ["Kernel", "kernel_of"]
 
 _FLAGS = ("-O3", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd", "-fPIC")
+
+_COMPILER_SECONDS = 300
 
 _INTEGERS = (
     *("columns", "count", "kind", "flip", "stops", "clip_low", "clip_high", "exact_inverse"),
@@ -350,17 +351,18 @@ def _library() -> ctypes.CDLL | None:
         return None
     with temporary_folder() as folder:
         for flags in (["-march=native", "-fopenmp"], ["-march=native"], []):
-            with contextlib.suppress(subprocess.CalledProcessError, OSError):
+            with contextlib.suppress(OSError):
                 return _compiled(compiler, flags, folder)
     return None
 
 
 def _compiled(compiler: str, flags: list[str], folder: Path) -> ctypes.CDLL:
-    """Raises `CalledProcessError` where the compiler refuses the loops, and `OSError` where they cannot be loaded."""
+    """Raises `OSError` where the compiler refuses the loops, and where they cannot be loaded."""
     (folder / "kernel.c").write_text(_SOURCE, encoding="utf-8")
     # Linked without a run-time library of OpenMP: the loops take the one of PyTorch, with its threads, if it is of that kind.
     for command in ([*_FLAGS, *flags, "-c", "kernel.c"], ["-shared", "kernel.o", "-o", "kernel.so", "-lm"]):
-        subprocess.run([compiler, *command], cwd=folder, capture_output=True, check=True)
+        if code := run([compiler, *command], folder, folder / "log", _COMPILER_SECONDS):
+            raise OSError(f"{compiler}: ended with exit code {code}")
     loops = ctypes.CDLL(str(folder / "kernel.so"))
     loops.forward.restype, loops.backward.restype = ctypes.c_int, None
     return loops

@@ -599,7 +599,7 @@ def test_integers_without_a_stated_scale_get_a_warning_in_every_form(cli, tmp_pa
 
 
 def fake_simulate(monkeypatch, *passed):
-    def simulate(config, *, scores, lengths, sideband, simulator, waves, seed, progress, step):
+    def simulate(config, *, scores, lengths, sideband, simulator, waves, seed, progress, step, benches):
         return [
             SimpleNamespace(
                 bench="stream",

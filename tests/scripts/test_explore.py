@@ -376,7 +376,7 @@ def test_other_versions_and_other_hardware_are_other_results(cache, monkeypatch)
     signature = module._signature(PARTS["hx8k"])
     for name in (None, "pyosys", "the generator"):
         changed = signature if name is None else {**signature, name: "other"}
-        monkeypatch.setattr(module, "_signature", lambda part, changed=changed: changed)
+        monkeypatch.setattr(module, "_signature", lambda part, placed, changed=changed: changed)
         explore(asked, "hx8k", ())
         explore(asked, "hx8k", ())
     assert len(asked_for) == 3

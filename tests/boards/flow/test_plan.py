@@ -107,13 +107,17 @@ def test_the_environment_does_not_reach_a_plan(monkeypatch):
     assert os.environ[name] == "--seed 7"
 
 
+PROJECT = {"vivado": "top.v", "quartus": "top.qsf", "radiant": "top.pdc"}
+"""Toolchain of a vendor → a file of its project."""
+
+
 @pytest.mark.parametrize("name", [name for name, row in BOARDS.items() if row.vendor])
 def test_a_vendor_board_gives_an_archive_without_paths(name, tmp_path):
     result = build(ARGMAX, board(name), tmp_path / "out", demo=DEMO)
     assert result.bitstream is None
     with zipfile.ZipFile(tmp_path / "out" / f"{name}-plan.zip") as archive:
         names = archive.namelist()
-        assert {"build_top.sh", "top.v" if board(name).toolchain == "vivado" else "top.qsf"} <= set(names)
+        assert {"build_top.sh", PROJECT[board(name).toolchain]} <= set(names)
         text = "".join(archive.read(entry).decode() for entry in names)
     assert not [place for place in places() if place in text]
     assert json.loads((tmp_path / "out" / "build.json").read_text())["bitstream"] is None
