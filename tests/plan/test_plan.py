@@ -83,6 +83,9 @@ def test_path_latency_is_the_sum_of_its_rows(name: str) -> None:
     figures = plan(config)
     winners = {mode: {"maximum"} for mode in ("softmax", "log_softmax", "exponential", "cdf")}
     off_path = {**winners, "softmax_top_k": {"insertion"}}.get(config.mode, set())
+    if config.draws_share:
+        # The probabilities, for which the list waits, are on the path of its elements.
+        off_path = {"insertion"}
     rows = sum(stage.latency_cycles for stage in figures.stages if stage.name not in off_path)
     # Where elements leave as they come, no last beat is waited for.
     assert rows - (figures.passes > 0) == figures.fixed_latency_cycles

@@ -102,6 +102,7 @@ def all_presets() -> str:
     return "".join(map(verilog, PRESETS.values()))
 
 
+@pytest.mark.long
 def test_the_default_name_is_unique_and_the_prefix_of_every_module() -> None:
     modules = []
     for config in PRESETS.values():
@@ -126,6 +127,7 @@ def test_all_presets_elaborate_in_one_design_in_yosys(tmp_path: Path) -> None:
     assert "exit code 1" in yosys(same_name, tmp_path)
 
 
+@pytest.mark.long
 def test_all_presets_elaborate_in_one_design_in_icarus(tmp_path: Path) -> None:
     assert icarus(all_presets(), tmp_path) == ""
 
