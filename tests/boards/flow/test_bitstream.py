@@ -40,7 +40,8 @@ def cells(pads):
     if not pads:
         return text
     ours = (Path(module.__file__).parents[1] / "tools" / "primitives.v").read_text()
-    return re.sub(r"^module SB_(GB_)?IO \(.*?^endmodule", "", text, flags=re.MULTILINE | re.DOTALL) + ours
+    names = "|".join(re.findall(r"^module (\w+)", ours, re.MULTILINE))
+    return re.sub(rf"^module ({names}) \(.*?^endmodule", "", text, flags=re.MULTILINE | re.DOTALL) + ours
 
 
 @pytest.fixture(
