@@ -603,6 +603,8 @@ def _compare(
         raise UserError(
             f"--toggles with {other}: counts the netlists of argmax and softmax; --toggles without {other} would do"
         )
+    if toggles:
+        need("compare --toggles", "sim")
     if no_place and part_names:
         raise UserError(f"--part {part_names[0]}: measured on nothing with --no-place; leave out one of them")
     parts = tuple(dict.fromkeys(part_names)) or PARTS

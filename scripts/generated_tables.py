@@ -22,9 +22,9 @@ from softstream.hw.config.config import SECTIONS as SECTIONS_OF_KEYS
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import outputs
-from softstream.scripts.measure import components, proofs
+from softstream.scripts.measure import proofs
 from softstream.scripts.measure.peers import PEERS
-from softstream.scripts.measure.recorded import recorded
+from softstream.scripts.measure.recorded import recorded, recorded_components
 from softstream.scripts.reports.bench_report import throughput_plot
 from softstream.scripts.reports.datapath import datapath
 from softstream.scripts.verbs import bench, network
@@ -186,7 +186,7 @@ def _peers() -> str:
 
 
 def _components() -> str:
-    content = components.recorded()
+    content = recorded_components()
     rows = []
     for name, parts in content["components"].items():
         for part, entry in parts.items():

@@ -14,15 +14,13 @@ Errors: `UserError` for a plan for a vendor's tools, and for a stand-alone demo,
 from __future__ import annotations
 
 import re
-import sys
 from importlib import resources
 
 from softstream.boards.flow.build import cache_directory
 from softstream.boards.flow.plan import BoardPlan
-from softstream.boards.tools import shim
-from softstream.boards.tools.measure import keep_log
+from softstream.boards.tools.measure import run_yosys
 from softstream.hw import processes
-from softstream.hw.errors import ToolFailure, UserError
+from softstream.hw.errors import UserError
 
 __all__ = ["BOARD", "board_verilog"]
 
@@ -36,7 +34,6 @@ proc -nomux -norom
 memory_collect
 write_verilog -norename -noattr top.v
 """
-_YOSYS_SECONDS = 300
 # Yosys writes signals without bits as [-1:0], operands of several widths, and cases without a default. Amaranth's platforms
 # leave pins of pads open. A bus of which one bit computes another one looks like a loop.
 _LINT = ("ASCRANGE", "CASEINCOMPLETE", "PINMISSING", "UNOPTFLAT", "WIDTHEXPAND", "WIDTHTRUNC")
@@ -69,14 +66,7 @@ def _verilog(plan: BoardPlan) -> str:
     """The plan's netlist as Verilog."""
     with processes.temporary_folder() as place:
         (place / "top.il").write_text(_netlist(plan), encoding="utf-8")
-        (place / "top.ys").write_text(_SCRIPT, encoding="utf-8")
-        command = [sys.executable, "-P", "-m", shim.__name__, "yosys", "-l", "yosys.log", "top.ys"]
-        log = place / "output"
-        if code := processes.run(command, place, log, _YOSYS_SECONDS):
-            raise ToolFailure(
-                f"Verilog of {plan.row.name}: yosys ended with exit code {code}",
-                keep_log(cache_directory(), plan.row.name, plan.digest, log),
-            )
+        run_yosys(_SCRIPT, place, f"Verilog of {plan.row.name}", cache_directory(), plan.row.name, plan.digest)
         return (place / "top.v").read_text(encoding="utf-8")
 
 

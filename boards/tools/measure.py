@@ -37,7 +37,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from softstream.boards.tools import hard_registers
+from softstream.boards.tools import hard_registers, shim
 from softstream.boards.tools.packages import prepare, versions
 from softstream.boards.tools.parts import ClockCell, Part
 from softstream.hw.cache import load_value, store_value
@@ -45,7 +45,7 @@ from softstream.hw.cache import root as cache_root
 from softstream.hw.config.config import Config
 from softstream.hw.errors import ToolFailure
 from softstream.hw.extras import install_command
-from softstream.hw.processes import end, start, temporary_folder
+from softstream.hw.processes import end, run, start, temporary_folder
 
 __all__ = [
     "CriticalPath",
@@ -56,6 +56,7 @@ __all__ = [
     "head_job",
     "keep_log",
     "measure",
+    "run_yosys",
     "tool_versions",
 ]
 
@@ -65,6 +66,7 @@ Progress = Callable[[float, str], None]
 _TOP = "softstream_top"
 _SOURCE = "top.v"
 _CLOCK = "aclk"
+_YOSYS_SECONDS = 300  # of a script that reads and writes netlists
 _TOOL_SECONDS = 900  # an order of magnitude over the slowest preset
 _CACHE_FORMAT = 3  # raise it when the meaning of a stored field changes
 
@@ -188,6 +190,15 @@ def keep_log(cache: Path, name: str, key: str, log: Path) -> Path | None:
     except OSError:
         return None
     return copy
+
+
+def run_yosys(script: str, folder: Path, title: str, cache: Path, name: str, key: str) -> None:
+    """Runs a script of Yosys in a folder. Raises `ToolFailure`, which begins with the title, with a copy of the log."""
+    (folder / "script.ys").write_text(script, encoding="utf-8")
+    log = folder / "output"
+    command = [sys.executable, "-P", "-m", shim.__name__, "yosys", "-l", "yosys.log", "script.ys"]
+    if code := run(command, folder, log, _YOSYS_SECONDS):
+        raise ToolFailure(f"{title}: yosys ended with exit code {code}", keep_log(cache, name, key, log))
 
 
 class _StoppedError(Exception):

@@ -11,10 +11,15 @@ from amaranth import Module, Mux, ResetSignal, Signal, Value
 from softstream.hw.contracts.stream_law import StreamLaw
 from softstream.hw.streams.probes import Probes
 
-__all__ = ["Contract", "InOrder"]
+__all__ = ["Contract", "InOrder", "mark_used"]
 
 _SEVERAL = 4
 """Payloads that a short trace stores. The induction itself starts from full stores too, whatever their size."""
+
+
+def mark_used(component: Any) -> None:
+    """Keeps Amaranth from saying that nobody uses a component: its title is asked, or one of the same kind takes its place."""
+    component._MustUse__used = True
 
 
 class Contract:
@@ -38,9 +43,7 @@ class Contract:
 
     def __init__(self, component: Any) -> None:
         self.component = component
-        component._MustUse__used = (
-            True  # Amaranth would say that nobody uses a component of which only the title is asked
-        )
+        mark_used(component)
         self.inputs: list[Signal] = []
         self.assumptions: list[Value] = []
         self.invariants: dict[str, Value] = {}

@@ -5,7 +5,7 @@ from typing import Any
 from amaranth import Array, Module, Mux, Signal, Value
 from amaranth.lib import data
 
-from softstream.hw.contracts.contract import Contract
+from softstream.hw.contracts.contract import Contract, mark_used
 from softstream.hw.stages.replay import FactorStore, Replay, next_entry, ring_entries
 from softstream.hw.streams.registers import delay
 
@@ -99,7 +99,7 @@ class ReplayContract(_AddressedStore):
     """
 
     def __init__(self, component: Replay) -> None:
-        component._MustUse__used = True  # one of the same kind takes its place
+        mark_used(component)
         self.needed = _cut(component.beats)
         memory = component.memory
         super().__init__(Replay(_PAYLOAD, beats=self.needed, interval=component.interval, memory=memory))
@@ -158,7 +158,7 @@ class FactorStoreContract(_AddressedStore):
     """The store of factors: a request puts out the next payload, which stays until the following request."""
 
     def __init__(self, component: FactorStore) -> None:
-        component._MustUse__used = True
+        mark_used(component)
         self.needed = _cut(component.needed)
         super().__init__(FactorStore(_PAYLOAD, self.needed, component.memory))
         self.settling = component.memory

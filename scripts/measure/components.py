@@ -7,11 +7,8 @@ each port, as with a head.
 from __future__ import annotations
 
 import json
-import statistics
 import sys
 from collections.abc import Callable
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from amaranth import ClockDomain, Module, Value
@@ -26,9 +23,11 @@ from softstream.hw.stages.state_merge import StateMerger
 from softstream.hw.streams.registers import delay
 from softstream.hw.verilog import TOP
 from softstream.hw.verilog.isolation import pinned_tools
+from softstream.scripts.measure.heads import clock_range
+from softstream.scripts.measure.recorded import record_path
 from softstream.scripts.output import written_file
 
-__all__ = ["COMPONENTS", "component_verilog", "main", "recorded"]
+__all__ = ["COMPONENTS", "component_verilog", "main"]
 
 SEEDS = (1, 2, 3, 4, 5)
 _PARTS = ("ecp5-25k", "hx8k")
@@ -80,15 +79,6 @@ def component_verilog(name: str, *, registers: int) -> str:
         return verilog.convert(_Top(COMPONENTS[name](), registers), name=TOP, emit_src=False, strip_internal_attrs=True)
 
 
-def _path() -> Path:
-    return Path(str(resources.files("softstream.boards.measured") / "components.json"))
-
-
-def recorded() -> dict[str, Any]:
-    """The content of `boards/measured/components.json`."""
-    return json.loads(_path().read_text(encoding="utf-8"))
-
-
 def main() -> int:
     """The command above; returns its exit code."""
     pairs = [(name, part) for name in COMPONENTS for part in _PARTS]
@@ -102,12 +92,11 @@ def main() -> int:
         "components": {name: {} for name in COMPONENTS},
     }
     for (name, part), result in zip(pairs, measure(jobs, workers=1), strict=True):
-        speeds = sorted(placed.fmax_mhz for placed in result.placements)
         content["components"][name][part] = {
             "cells": {kind: result.cells[kind] for kind in result.available},
-            "fmax_mhz": {"minimum": speeds[0], "median": statistics.median(speeds), "maximum": speeds[-1]},
+            "fmax_mhz": clock_range(result),
         }
-    with written_file("components", _path()) as temporary:
+    with written_file("components", record_path("components.json")) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return 0
 

@@ -1,5 +1,6 @@
 """Heads on the tools: cells and Fmax of several heads, results of the simulated Verilog held against the model."""
 
+import statistics
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from softstream.boards.tools.parts import Part
 from softstream.hw.config.config import Config
 from softstream.hw.errors import Mismatch
 
-__all__ = ["PARTS", "Progress", "measure_heads", "mhz_text", "resources_json", "verify"]
+__all__ = ["PARTS", "Progress", "clock_range", "measure_heads", "mhz_text", "resources_json", "verify"]
 
 Progress = Callable[[float, str], None]
 
@@ -27,6 +28,14 @@ def measure_heads(
     jobs = [head_job(head, part, seeds, title) for title, head in heads.items() for part in parts]
     results = iter(measure(jobs, progress=progress))
     return [{part.name: next(results) for part in parts} for _ in heads]
+
+
+def clock_range(measured: Measurement) -> dict[str, float] | None:
+    """Fmax over the seeds; None where the head does not fit the part."""
+    speeds = sorted(placed.fmax_mhz for placed in measured.placements)
+    if not speeds:
+        return None
+    return {"minimum": speeds[0], "median": round(statistics.median(speeds), 2), "maximum": speeds[-1]}
 
 
 def resources_json(measured: Measurement, part: Part, elements_per_cycle: float) -> dict[str, Any]:

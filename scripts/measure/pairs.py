@@ -11,7 +11,6 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from softstream.boards.tools.parts import head_on, part
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import SoftstreamError
-from softstream.scripts.measure.recorded import recorded_pairs
+from softstream.scripts.measure.recorded import record_path, recorded_pairs
 from softstream.scripts.output import written_file
 
 __all__ = ["main", "missing", "on_board", "pairs"]
@@ -35,10 +34,7 @@ def on_board(name: str, row: Board) -> Config:
 
 def pairs(row: Board) -> list[str]:
     """The presets that are listed for a board; none where a vendor's tools make the bitstream."""
-    if row.vendor:
-        return []
-
-    return fitting_presets(row)
+    return [] if row.vendor else fitting_presets(row)
 
 
 def missing(names: Sequence[str] = tuple(BOARDS)) -> Iterator[tuple[str, str]]:
@@ -63,8 +59,7 @@ def _add(name: str, preset_name: str, entry: dict[str, Any]) -> None:
     record = recorded_pairs()["boards"]
     record.setdefault(name, {})[preset_name] = entry
     content = {"boards": {known: record[known] for known in BOARDS if known in record}}
-    path = Path(str(resources.files("softstream.boards.measured") / "pairs.json"))
-    with written_file("--write", path) as temporary:
+    with written_file("--write", record_path("pairs.json")) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

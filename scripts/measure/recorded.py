@@ -2,9 +2,17 @@
 
 import json
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
-__all__ = ["recorded", "recorded_facts", "recorded_gallery", "recorded_pairs"]
+__all__ = [
+    "record_path",
+    "recorded",
+    "recorded_components",
+    "recorded_facts",
+    "recorded_gallery",
+    "recorded_pairs",
+]
 
 
 def recorded() -> dict[str, Any]:
@@ -35,5 +43,16 @@ def recorded_pairs() -> dict[str, Any]:
     return _content("pairs.json")
 
 
+def recorded_components() -> dict[str, Any]:
+    """The content of `boards/measured/components.json`: `tools`, `seeds`, and `components`: component → part → `cells` and
+    `fmax_mhz`."""
+    return _content("components.json")
+
+
+def record_path(name: str) -> Path:
+    """The file of a record."""
+    return Path(str(resources.files("softstream.boards.measured") / name))
+
+
 def _content(name: str) -> dict[str, Any]:
-    return json.loads((resources.files("softstream.boards.measured") / name).read_text(encoding="utf-8"))
+    return json.loads(record_path(name).read_text(encoding="utf-8"))

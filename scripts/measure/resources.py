@@ -12,8 +12,6 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from softstream.boards.link.core import link_verilog
@@ -23,7 +21,7 @@ from softstream.boards.tools.parts import PARTS, head_on
 from softstream.hw.config.config import nearest
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import SoftstreamError, UserError
-from softstream.scripts.measure.recorded import recorded
+from softstream.scripts.measure.recorded import record_path, recorded
 from softstream.scripts.output import written_file
 
 __all__ = ["FLOOR", "SEEDS", "differences", "main", "measured"]
@@ -123,7 +121,7 @@ def _work(options: argparse.Namespace) -> int:
         changed = differences(recorded(), measured(presets, parts, (), progress=_tell))
         print("\n".join(changed) or "the cells are as recorded")
         return int(bool(changed))
-    path = Path(str(resources.files("softstream.boards.measured") / "resources.json"))
+    path = record_path("resources.json")
     new = measured(presets, parts, heads=not options.links, progress=_tell)
     if path.exists():
         print("\n".join(differences(recorded(), new)) or "the cells are as recorded before")

@@ -20,7 +20,6 @@ other results than the model.
 import json
 import re
 import shutil
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,22 +30,19 @@ from typing import Any
 
 import numpy as np
 
-from softstream.boards.tools import shim
-from softstream.boards.tools.measure import cache_directory, keep_log
+from softstream.boards.tools.measure import cache_directory, run_yosys
 from softstream.boards.tools.parts import PARTS, Part
 from softstream.hw.config.config import Config
-from softstream.hw.errors import Mismatch, ToolFailure, UserError
-from softstream.hw.processes import run, temporary_folder
+from softstream.hw.errors import Mismatch, UserError
+from softstream.hw.processes import temporary_folder
 from softstream.hw.verilog import TOP, synthesis_verilog
 from softstream.scripts.output import written_file
-from softstream.sim.simulators.runner import simulate
 
 __all__ = ["TOGGLE_PARTS", "Toggles", "toggles"]
 
 TOGGLE_PARTS = tuple(row.name for row in PARTS.values() if row.family == "ice40")
 """The parts whose cells have a simulation model."""
 
-_YOSYS_SECONDS = 300
 # A net of one bit each, but for the ports. Verilator traces no name with a leading underscore, as `rename` chooses by default.
 _SCRIPT = """\
 read_verilog top.v
@@ -88,6 +84,9 @@ def toggles(
     vcd: Path | None = None,
 ) -> Toggles:
     """The toggles of a head on a part while integer score codes [V, N] pass through. `vcd` keeps the waveform as a file."""
+    # A comparison without toggles needs no simulator.
+    from softstream.sim.simulators.runner import simulate
+
     if part.name not in TOGGLE_PARTS:
         raise UserError(
             f"toggles on {part.name}: Yosys has no simulation model of its block RAMs; must be one of "
@@ -120,12 +119,8 @@ def toggles(
 def _synthesised(config: Config, part: Part, place: Path) -> tuple[str, Mapping[str, Any]]:
     """The netlist with the models of its cells as Verilog, and its top module as Yosys' JSON."""
     (place / "top.v").write_text(synthesis_verilog(config), encoding="utf-8")
-    (place / "netlist.ys").write_text(_SCRIPT.format(synthesis=part.synthesis, top=TOP), encoding="utf-8")
-    log = place / "output"
-    command = [sys.executable, "-P", "-m", shim.__name__, "yosys", "-l", "yosys.log", "netlist.ys"]
-    if code := run(command, place, log, _YOSYS_SECONDS):
-        copy = keep_log(cache_directory(), f"toggles-{part.name}", config.digest, log)
-        raise ToolFailure(f"netlist for {part.name}: yosys ended with exit code {code}", copy)
+    script = _SCRIPT.format(synthesis=part.synthesis, top=TOP)
+    run_yosys(script, place, f"netlist for {part.name}", cache_directory(), f"toggles-{part.name}", config.digest)
     module = json.loads((place / "netlist.json").read_text(encoding="utf-8"))["modules"][TOP]
     models = _models({cell["type"] for cell in module["cells"].values()})
     lint = "".join(f"/* verilator lint_off {name} */\n" for name in _LINT)

@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -37,7 +36,7 @@ from softstream.hw.plan.derive import plan
 from softstream.hw.verilog import CORE, TOP, source_lines, synthesis_verilog, wrapped_verilog
 from softstream.scripts.console import Console
 from softstream.scripts.measure.accuracy import worst_errors
-from softstream.scripts.measure.heads import verify
+from softstream.scripts.measure.heads import clock_range, verify
 from softstream.scripts.measure.model_speed import c_model_speed, golden_speed
 from softstream.scripts.measure.variants import CURVES, VARIANTS, Curve, Goal, Variant
 from softstream.scripts.output import check_directory, write_directory
@@ -145,7 +144,7 @@ def bench(
                 "part": curve.part,
                 "values": list(curve.values),
                 "cells": [dict(point.cells) for point in points],
-                "fmax_mhz": [_range(point) for point in points],
+                "fmax_mhz": [clock_range(point) for point in points],
                 "bound_ulp": [plan(config).bound_ulp for config in curve.configs()],
             }
         )
@@ -236,7 +235,7 @@ def _placed(variant: Variant, entry: Content, part: Part, goal: Goal | None, mea
         clock = part.usable(median, measured.cells)
         slowest = min(measured.placements, key=lambda placed: placed.fmax_mhz)
         result |= {
-            "fmax_mhz": _range(measured),
+            "fmax_mhz": clock_range(measured),
             "fmax_mhz_by_seed": {str(placed.seed): placed.fmax_mhz for placed in measured.placements},
             "clock_mhz": round(clock, 2),
             "margin_mhz": round(median - clock, 2),
@@ -247,14 +246,6 @@ def _placed(variant: Variant, entry: Content, part: Part, goal: Goal | None, mea
     if goal is not None:
         result["misses"] = _misses(goal, result, longest["first_output"])
     return result
-
-
-def _range(measured: Measurement) -> dict[str, float] | None:
-    """Fmax over the seeds; None where the head does not fit the part."""
-    speeds = sorted(placed.fmax_mhz for placed in measured.placements)
-    if not speeds:
-        return None
-    return {"minimum": speeds[0], "median": round(statistics.median(speeds), 2), "maximum": speeds[-1]}
 
 
 def _path(config: Config, path: CriticalPath) -> Content:

@@ -165,8 +165,8 @@ def _statements(m: Module, domain: ClockDomain, candidates: Sequence[Link]) -> t
         after(link.cycles + _SETTLING, link.name, link.store.i.valid != take)
         after(1, f"{link.name}; and it comes back as they leave", link.credit.give != _leaves(link.store))
     for credit in dict.fromkeys(link.credit for link in candidates):
-        taken = before(credit.take)
-        uncounted = taken + (before(taken) & ~credit.available)
+        take_before = before(credit.take)
+        uncounted = take_before + (before(take_before) & ~credit.available)
         late = credit.take & ~credit.available & ~before(credit.available)
         title = contract_of(credit).title
         after(_SETTLING, f"{title}: taken as its contract assumes", late | (credit.take & (uncounted > credit.margin)))

@@ -32,8 +32,8 @@ def test_the_model_is_the_difference_of_a_sorted_list(select: str) -> None:
         masks = np.tile(mask, (len(scores), 1))
         margins = golden(config, scores, lengths, {"mask": masks})["margins"]
         for vector, margin in zip(SHORT, margins, strict=True):
-            kept = [sign * code for code, masked in zip(vector.tolist(), mask, strict=False) if not masked]
-            assert margin == expected(kept, 2)
+            unmasked = [sign * code for code, masked in zip(vector.tolist(), mask, strict=False) if not masked]
+            assert margin == expected(unmasked, 2)
 
 
 @pytest.mark.parametrize("mask", [False, True])

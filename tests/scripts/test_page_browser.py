@@ -1,20 +1,14 @@
 """The pages in Chromium: three widths in both schemes without sideways scroll, tables by keyboard, points under the pointer."""
 
-import shutil
-
 import pytest
+from support.browser import MARKS, chromium, page_opener, playwright
 
 from softstream.scripts.cli import main
 from softstream.scripts.reports import bench_report
 from softstream.scripts.verbs import bench
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs the extra interop (playwright)")
 expect = playwright.expect
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.interop,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium; apt install chromium"),
-]
+pytestmark = MARKS
 SWEEP = ("--no-cells", "--sweep", "probability_width=6,8", "--sweep", "guard_bits=2,4")
 
 
@@ -36,28 +30,15 @@ def pages(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def opened(browser, pages):
-    """Opens a page; the test fails if it writes to the console or asks for a second file."""
-    complaints = []
-
-    def open_page(name, width, scheme="light"):
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        address = pages[name].as_uri()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: request.url == address or complaints.append(request.url))
-        page.goto(address)
-        return page
-
-    yield open_page
-    assert not complaints
+    """Opens a page by its name; the test fails if it writes to the console or asks for a second file."""
+    with page_opener(browser, lambda url, address: url == address) as open_page:
+        yield lambda name, width, scheme="light": open_page(pages[name].as_uri(), width, scheme)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

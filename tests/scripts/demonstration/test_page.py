@@ -1,51 +1,28 @@
 """The page in Chromium: drawn with the mouse and with the keyboard, at three widths, and without scrolling sideways."""
 
 import re
-import shutil
 
 import pytest
+from support.browser import MARKS, chromium, page_opener, playwright
 from support.drawn_digits import DIGITS, demonstration
 
 from softstream.boards.link.protocol import Frame, Type, encode
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs the extra interop (playwright)")
 expect = playwright.expect
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.interop,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium; apt install chromium"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def opened(browser):
     """Opens a page; the test fails if it writes to the console or asks another host."""
-    complaints, pages = [], []
-
-    def open_page(address, width=1400, scheme="light"):
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        pages.append(page)
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request",
-            lambda request: request.url.startswith((address, "data:,")) or complaints.append(request.url),
-        )
-        page.goto(address)
-        return page
-
-    yield open_page
-    for page in pages:
-        page.close()
-    assert not complaints
+    with page_opener(browser, lambda url, address: url.startswith((address, "data:,"))) as open_page:
+        yield open_page
 
 
 def draw(page, strokes):
