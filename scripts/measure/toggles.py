@@ -4,8 +4,7 @@
     counts.per_element["LUT4"]       # changes of LUT outputs, for each element of the scores
 
 The dynamic energy of a circuit is a sum over its nets: half the capacitance times the square of the voltage for each change.
-The capacitances are the vendor's, so this counts the changes and states no energy. `vcd` keeps the waveform of every net, from
-which a vendor's calculator takes the activity of the same netlist.
+The capacitances are the vendor's, so this counts the changes and states no energy. `vcd` keeps the waveform of every net.
 
 The netlist of the synthesis replaces the head in the scores bench, with Yosys' own models of the cells. The bench compares its
 outputs with the golden model, so the netlist is verified by the same run. Vectors follow back to back, and the sinks are

@@ -17,13 +17,10 @@ from softstream.sim.golden.modes.gumbel import words_taken
 from softstream.sim.golden.options.composed import composed
 from softstream.sim.golden.options.groups import grouped
 from softstream.sim.golden.options.member_sum import flags
-from softstream.sim.golden.stages.frame import Block, frame
+from softstream.sim.golden.stages.frame import BLOCK_ELEMENTS, Block, frame
 
 __all__ = ["NamedArrays", "Result", "checked", "checked_sideband", "golden"]
 
-
-_BLOCK_ELEMENTS = 1 << 16
-"""Elements per block, few enough for intermediate arrays to stay in the processor's cache."""
 
 BEFORE_LIMIT = 1 << 62
 """Limit of the random words since reset, so that their number and the words of one call fit 64 bits."""
@@ -212,7 +209,7 @@ def golden(
         arrays |= {field.array: np.zeros(shape, dtype=np.int64) for field in output.fields}
         arrays |= {flag.array: np.zeros(len(words), dtype=bool) for flag in output.flags}
     members = config.ensemble
-    block = max(1, _BLOCK_ELEMENTS // (scores.shape[1] * members))
+    block = max(1, BLOCK_ELEMENTS // (scores.shape[1] * members))
     for start in range(0, len(words), block):
         results = slice(start, start + block)
         rows = slice(start * members, (start + block) * members)

@@ -8,12 +8,9 @@ from softstream.hw.config.config import Config
 from softstream.hw.numbers.groups import Grouping, group_count
 from softstream.hw.plan.ports import result_outputs
 from softstream.sim.golden.modes.gumbel import words_taken
+from softstream.sim.golden.stages.frame import BLOCK_ELEMENTS
 
 __all__ = ["grouped"]
-
-
-_BLOCK_ELEMENTS = 1 << 16
-"""Elements of the packets that are cut at once, few enough for the groups to stay in the processor's cache."""
 
 
 def grouped(
@@ -27,7 +24,7 @@ def grouped(
     """The arrays of packets of scores [V, N]: of elements [V, N], of groups [V, G]. `model` is that of vectors."""
     packets, columns = scores.shape
     most = int(group_count(config.groups, lengths).max(initial=1))
-    inner, block = config.replace(groups=[]), max(1, _BLOCK_ELEMENTS // columns)
+    inner, block = config.replace(groups=[]), max(1, BLOCK_ELEMENTS // columns)
     outputs = result_outputs(config)
     names = {field.array for output in outputs for field in output.fields}
     names |= {flag.array for output in outputs for flag in output.flags}

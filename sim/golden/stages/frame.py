@@ -8,7 +8,10 @@ import numpy as np
 
 from softstream.hw.config.config import Config
 
-__all__ = ["Block", "frame", "unframe"]
+__all__ = ["BLOCK_ELEMENTS", "Block", "frame", "unframe"]
+
+BLOCK_ELEMENTS = 1 << 16
+"""Elements that are worked on at once, few enough for intermediate arrays to stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
