@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from softstream.hw.errors import UserError
-from softstream.hw.extras import absent
+from softstream.hw.extras import need
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -74,10 +74,9 @@ def connected(address: str, tls: Tls, workers_seconds: float) -> Iterator[Client
     Raises `MissingTool` without dask, and `UserError` for a scheduler that does not answer, that has no workers, or one of whose
     workers has another version.
     """
-    try:
-        import distributed
-    except ImportError:
-        raise absent(("distributed",), "--scheduler") from None
+    need("--scheduler", "cluster")
+    import distributed
+
     with _silenced():
         try:
             client = distributed.Client(

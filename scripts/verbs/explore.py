@@ -793,11 +793,14 @@ def run(
     """The verb: measures, prints the Pareto front and the configuration that meets the wish, and writes the files.
 
     `render` gives the page of the results. Raises `UserError` where no point meets the wish, after printing and writing;
-    `ToolFailure` where a tool failed on a point; `MissingTool` without the extra of a page.
+    `ToolFailure` where a tool failed on a point; `MissingTool` without the extra of a page or of a scheduler.
     """
     files.check()
     if files.page is not None:
         need("a report of explore", "reports")
+    if how.scheduler is not None:
+        # Also where every point comes from the cache: the answer must depend on no earlier run.
+        need("--scheduler", "cluster")
     with console.progress("exploring") as progress:
         result, failure = explored(base, settings, part_name, wish, how, given, progress)
     for option, path, text in (
