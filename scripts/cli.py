@@ -443,6 +443,11 @@ def _artefact_options(function: Verb) -> Verb:
     show_default=True,
     help="Words of tables: in an initial block, in files that $readmemh reads, or as functions of case statements.",
 )
+@click.option(
+    "--prove-law",
+    is_flag=True,
+    help="Prove the AXI4-Stream law of the written text first, and say so in the manifest; without a proof nothing is written.",
+)
 @_artefact_options
 def _generate(
     config: Config,
@@ -452,6 +457,7 @@ def _generate(
     part_name: str | None,
     no_initial: bool,
     memory_init: str,
+    prove_law: bool,
     every_artefact: bool,
     **flags: bool,
 ) -> None:
@@ -468,6 +474,7 @@ def _generate(
         initial_values=not no_initial,
         memory_init=memory_init,
         part_name=part_name,
+        prove_law=prove_law,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import tomli_w
 import softstream
 from softstream.boards.tools.parts import Part, part_of_any_kind
 from softstream.hw.config.config import Config
+from softstream.hw.extras import need
 from softstream.hw.plan.derive import Plan, plan
 from softstream.hw.plan.ports import Port
 from softstream.hw.verilog import TECHNOLOGIES, default_name, generated_text
@@ -22,8 +23,12 @@ from softstream.scripts.emit import ARTEFACTS, artefact_files
 from softstream.scripts.emit.head import GeneratedHead
 from softstream.scripts.output import check_directory, write_directory
 from softstream.scripts.verbs.cost import scale_text
+from softstream.scripts.verbs.prove import law_record
 
-__all__ = ["generate", "manifest", "template", "texts"]
+__all__ = ["LawProof", "generate", "manifest", "template", "texts"]
+
+LawProof = Callable[[str, str, Mapping[str, str]], dict[str, Any]]
+"""(Verilog, name of its top module, files that it reads by name) → the entry `law` of the manifest."""
 
 
 def texts(
@@ -34,12 +39,14 @@ def texts(
     initial_values: bool = True,
     memory_init: str = "inline",
     part_name: str | None = None,
+    law: LawProof | None = None,
 ) -> dict[str, str]:
     """File name → text of the generated files, without times and paths: the arguments alone decide the bytes.
 
     `artefacts` are names of `emit.ARTEFACTS`. `name`: the top module, the prefix of the others and the stem of their files.
     `initial_values`, `memory_init`: as for `verilog`. `part_name`: a row of `PARTS`; of its family are the block RAMs and the
-    multipliers, where `verilog` knows them. Raises `UserError` for an artefact that does not cover the configuration, for an
+    multipliers, where `verilog` knows them. `law`: what the manifest says of the AXI4-Stream law, from the text, the name of its
+    module and its files. Raises `UserError` for an artefact that does not cover the configuration, for an
     unknown part, and as `verilog` does.
     """
     name = default_name(config) if name is None else name
@@ -58,6 +65,8 @@ def texts(
         "memory_files": sorted(generated.files),
         "technology": technology,
     }
+    if law is not None:
+        document["law"] = law(text, name, generated.files)
     document |= {"artefacts": {artefact: sorted(files) for artefact, files in accompanying.items()}}
     return {
         f"{name}.v": text,
@@ -145,17 +154,33 @@ def generate(
     initial_values: bool = True,
     memory_init: str = "inline",
     part_name: str | None = None,
+    prove_law: bool = False,
 ) -> None:
     """Writes the files of `texts` into `directory`: all of them or none.
+
+    With `prove_law` the AXI4-Stream law of the text is proved first and the manifest says so; nothing is written unless it is
+    proved, and the error is that of `law_record`.
 
     `config.toml` and `manifest.json` belong to the first head of a directory. Those of a head with another name are
     `NAME.toml` and `NAME.json` there, so that several heads share a directory.
     """
     check_directory("-o", directory)
     name = default_name(config) if name is None else name
-    with console.progress("generating"):
+    if prove_law:
+        need("generate --prove-law", "pyosys")
+    with console.progress("generating") as progress:
+
+        def law(text: str, module: str, files: Mapping[str, str]) -> dict[str, Any]:
+            return law_record(config, text, module, files, progress)
+
         contents = texts(
-            config, artefacts, name, initial_values=initial_values, memory_init=memory_init, part_name=part_name
+            config,
+            artefacts,
+            name,
+            initial_values=initial_values,
+            memory_init=memory_init,
+            part_name=part_name,
+            law=law if prove_law else None,
         )
     document = json.loads(contents["manifest.json"])
     if _holds_another_head(directory, name):
@@ -177,6 +202,10 @@ def generate(
     console.line(
         f"latency {plan(config).latency_text} cycles to the first output beat, interval {cycles['interval']} cycles{error}"
     )
+    if prove_law:
+        console.line(
+            f"AXI4-Stream law proved for all time, see {'manifest.json' if 'manifest.json' in contents else f'{name}.json'}"
+        )
     if scale := scale_text(config):
         console.line(scale)
     console.done(f"{len(contents)} files written", "softstream simulate, with the same configuration")

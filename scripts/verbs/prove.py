@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from softstream.hw.config.config import Config
 from softstream.hw.errors import Mismatch, ToolFailure
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from softstream.sim.proofs.engine import Verdict
     from softstream.sim.proofs.proof import Proof
 
-__all__ = ["prove"]
+__all__ = ["law_record", "prove"]
 
 _WORDS = {
     "proved": "proved for all time",
@@ -26,6 +27,8 @@ _WORDS = {
     "open": "open",
 }
 
+_SECONDS = 120.0
+"""Limit of each step of a tool for the law of a manifest; `prove --timeout` has the same default."""
 
 _STATEMENTS = {
     "law": "AXI4-Stream law",
@@ -68,7 +71,7 @@ def prove(config: Config, seconds: float, waveform: Path | None, console: Consol
             "statement": statement,
             "answer": proof.answer,
             "verilog_sha256": hashlib.sha256(text.encode()).hexdigest(),
-            "tools": {"pyosys": version("pyosys")},
+            "tools": _tools(),
             "seconds": round(proof.seconds, 2),
             "properties": [
                 {
@@ -106,6 +109,32 @@ def prove(config: Config, seconds: float, waveform: Path | None, console: Consol
     _conclude(proof, seconds, waveform, console, _STATEMENTS[statement])
 
 
+def law_record(
+    config: Config, text: str, name: str, files: Mapping[str, str], progress: Callable[[float, str], None]
+) -> dict[str, Any]:
+    """What a manifest says of the AXI4-Stream law of a generated text, for all inputs, stalls and resets and all time.
+
+    `name`: the top module; `files`: those that the text reads with `$readmemh`, name → content.
+
+    Raises `Mismatch` and `ToolFailure` as `prove` does, and `MissingTool`: an entry is one of a law that is proved.
+    """
+    from softstream.sim.proofs.law import prove_law
+
+    proof = prove_law(config, verilog=text, top=name, files=files, seconds=_SECONDS, progress=progress)
+    _raise_unless_proved(proof, _SECONDS, _STATEMENTS["law"], "; softstream prove --waveform FILE.vcd shows it")
+    return {
+        "answer": proof.answer,
+        "properties": {verdict.statement.name: verdict.answer for verdict in proof.verdicts},
+        "verilog_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "tools": _tools(),
+    }
+
+
+def _tools() -> dict[str, str]:
+    """Versions of what proves; pyosys brings Yosys and ABC."""
+    return {"pyosys": version("pyosys")}
+
+
 def _answer_text(verdict: Verdict) -> str:
     """The answer as a person reads it; an open property may hold for some cycles."""
     words = _WORDS[verdict.answer]
@@ -114,19 +143,22 @@ def _answer_text(verdict: Verdict) -> str:
 
 def _conclude(proof: Proof, seconds: float, waveform: Path | None, console: Console, statement: str) -> None:
     """The closing line, or the error in its place."""
+    where = f"; the shortest trace is in {waveform}" if waveform else "; --waveform FILE.vcd keeps the shortest trace"
+    _raise_unless_proved(proof, seconds, statement, where)
+    console.line(
+        f"{statement} proved for all inputs, stalls and resets, without a bound on time; {proof.seconds:.1f} s"
+    )
+
+
+def _raise_unless_proved(proof: Proof, seconds: float, statement: str, where: str) -> None:
+    """Raises the error of a proof that is refuted, vacuous or open; `where`: how a person gets the shortest trace."""
     if proof.answer == "refuted" and not proof.beats:
         names = ", ".join(verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted")
         raise Mismatch(f"{statement} refuted: {names}")
     if proof.answer == "refuted":
-        where = (
-            f"; the shortest trace is in {waveform}" if waveform else "; --waveform FILE.vcd keeps the shortest trace"
-        )
         raise Mismatch(f"{statement} refuted after {len(proof.beats)} cycles{where}")
     if proof.answer == "vacuous":
         raise Mismatch("a case never occurs, so the statement says nothing: the harness or the head is at fault")
     if proof.answer == "open":
         names = ", ".join(verdict.statement.name for verdict in proof.verdicts if verdict.answer == "open")
         raise ToolFailure(f"open after {seconds:g} s for a step: {names}; --timeout {4 * seconds:g} allows more", None)
-    console.line(
-        f"{statement} proved for all inputs, stalls and resets, without a bound on time; {proof.seconds:.1f} s"
-    )

@@ -32,8 +32,8 @@ __all__ = [
     "twins_rtlil",
 ]
 
-PROOF = "softstream_proof"
-"""Name of the harness's module."""
+PROOF = "softstream__proof"
+"""Name of the harness's module; no head has it, because the names of heads have single underscores."""
 
 HEAD = "head"
 """Name of the head's instance in it."""

@@ -7,16 +7,15 @@ AXI4-Stream at `s_axis`.
 
 from softstream.hw.config.config import Config
 from softstream.hw.plan.ports import top_ports
-from softstream.hw.verilog import TOP
 from softstream.sim.proofs.harness import twin_properties, twins_rtlil
 from softstream.sim.proofs.proof import Claim, Prover
 
 __all__ = ["prove_independence"]
 
 
-def _claim(config: Config) -> Claim:
+def _claim(config: Config, top: str) -> Claim:
     ports = top_ports(config)
-    return Claim(twins_rtlil(TOP, ports), twin_properties(ports))
+    return Claim(twins_rtlil(top, ports), twin_properties(ports))
 
 
 prove_independence = Prover(_claim)

@@ -6,16 +6,15 @@ comes at any time, registers and memories hold anything at the start.
 
 from softstream.hw.config.config import Config
 from softstream.hw.plan.ports import top_ports
-from softstream.hw.verilog import TOP
 from softstream.sim.proofs.harness import harness_rtlil, law_properties
 from softstream.sim.proofs.proof import Claim, Prover
 
 __all__ = ["prove_law"]
 
 
-def _claim(config: Config) -> Claim:
+def _claim(config: Config, top: str) -> Claim:
     ports = top_ports(config)
-    return Claim(harness_rtlil(TOP, ports), law_properties(ports), abstract=True)
+    return Claim(harness_rtlil(top, ports), law_properties(ports), abstract=True)
 
 
 prove_law = Prover(_claim)

@@ -1,7 +1,7 @@
 """A proof: the verdicts of the model checker on the properties of a harness, with the shortest trace of one that fails."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from softstream.hw.config.config import Config
@@ -57,35 +57,49 @@ class Claim:
 class Prover:
     """The proof of one statement about heads."""
 
-    claim: Callable[[Config], Claim]
+    claim: Callable[[Config, str], Claim]
+    """The claim about a configuration and the name of its top module."""
 
     def __call__(
         self,
         config: Config,
         *,
         verilog: str | None = None,
+        top: str = TOP,
+        files: Mapping[str, str] | None = None,
         seconds: float = 60.0,
         reading_seconds: float | None = None,
         progress: Progress = lambda fraction, what: None,
     ) -> Proof:
         """Decides the properties of the statement for the generated Verilog of a head.
 
-        `verilog`: another text of the same ports in the place of the generated one. `seconds`: limit of each step of each tool;
+        `verilog`: another text of the same ports in the place of the generated one; `top`: its top module; `files`: what it reads
+        with `$readmemh`, by name. `seconds`: limit of each step of each tool;
         `reading_seconds`: of reading the Verilog, if that may take longer. Raises `MissingTool` and `ToolFailure`.
         """
-        text = generate(config, TOP) if verilog is None else verilog
-        return _decide(config, text, self.claim(config), seconds, reading_seconds or seconds, progress)
+        text = generate(config, top) if verilog is None else verilog
+        return _decide(
+            config, text, files or {}, self.claim(config, top), seconds, reading_seconds or seconds, progress
+        )
 
 
 def _decide(
-    config: Config, verilog: str, claim: Claim, seconds: float, reading_seconds: float, progress: Progress
+    config: Config,
+    verilog: str,
+    files: Mapping[str, str],
+    claim: Claim,
+    seconds: float,
+    reading_seconds: float,
+    progress: Progress,
 ) -> Proof:
-    """Decides the properties of a claim about a Verilog text."""
+    """Decides the properties of a claim about a Verilog text and the files that it reads."""
     items = claim.properties
     began = time.monotonic()
     temporary = TemporaryFolder()
     folder = temporary.path
     try:
+        for name, content in files.items():
+            (folder / name).write_text(content, encoding="utf-8")
         verdicts: dict[Property, Verdict] = {}
         beats: tuple[dict[str, int], ...] = ()
         waveform = ""

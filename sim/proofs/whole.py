@@ -17,7 +17,6 @@ from softstream.hw.contracts.vector_ledger import OutputRule, VectorKey, VectorL
 from softstream.hw.errors import UserError
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import Output, outputs, sidebands, top_ports
-from softstream.hw.verilog import TOP
 from softstream.sim.beats import due_beats
 from softstream.sim.golden import golden
 from softstream.sim.proofs.harness import harness_rtlil, law_properties, ledger_properties
@@ -133,12 +132,12 @@ def _payload_bits(output: Output) -> int:
     return sum(field.bits for field in output.fields)
 
 
-def _claim(config: Config) -> Claim:
+def _claim(config: Config, top: str) -> Claim:
     width = config.score_width + sum(field.width for field in sidebands(config))
     rules = output_rules(config)
     ledger = VectorLedger(width, config.max_length, rules, patience(config), null_beats=config.reads_tkeep)
     ports = top_ports(config)
-    return Claim(harness_rtlil(TOP, ports, ledger), (*law_properties(ports), *ledger_properties(ledger)))
+    return Claim(harness_rtlil(top, ports, ledger), (*law_properties(ports), *ledger_properties(ledger)))
 
 
 prove_whole = Prover(_claim)

@@ -1,8 +1,10 @@
 """The AXI4-Stream law of heads is proved, and a head that breaks it is refuted with a short trace."""
 
+import hashlib
 import json
 import resource
 import sys
+from importlib.metadata import version
 
 import pytest
 from support.configurations import MEMBERS, PIPELINED, SOFTMAX, TWO_PASS
@@ -12,6 +14,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import MissingTool, ToolFailure
 from softstream.hw.plan.ports import top_ports
+from softstream.hw.verilog import TOP, GeneratedText
 from softstream.scripts import cli
 from softstream.sim.proofs import engine
 from softstream.sim.proofs.harness import law_properties
@@ -145,6 +148,51 @@ def test_the_verb_in_json(capsys, monkeypatch):
     assert document["answer"] == "proved"
     assert [entry["answer"] for entry in document["properties"]] == ["proved", "reached"]
     assert len(document["verilog_sha256"]) == 64
+
+
+def generated(monkeypatch, *arguments):
+    """(exit code, files) of `generate --prove-law` for a small head."""
+    keys = ["--set", "mode=argmax", "--set", "max_length=4", "--set", "score_width=3", "--set", "profile=small"]
+    monkeypatch.setattr(sys, "argv", ["softstream", "generate", *keys, "--prove-law", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return end.value.code
+
+
+@pytest.mark.parametrize("init", ["inline", "readmemh"])
+def test_the_manifest_says_that_the_law_of_the_written_text_is_proved(monkeypatch, tmp_path, init):
+    keys = ["--set", "mode=sigmoid", "--set", "probability_width=4", "--memory-init", init]
+    assert generated(monkeypatch, *keys, "--name", "my_head", "-o", tmp_path) in (0, None)
+    law = json.loads((tmp_path / "manifest.json").read_text())["law"]
+    text = (tmp_path / "my_head.v").read_bytes()
+    assert law == {
+        "answer": "proved",
+        "properties": {"law of m_axis": "proved", "m_axis stalls": "reached"},
+        "verilog_sha256": hashlib.sha256(text).hexdigest(),
+        "tools": {"pyosys": version("pyosys")},
+    }
+    assert bool([*tmp_path.glob("*.mem")]) == (init == "readmemh")
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"m_axis_tdata": "honest_m_axis_tdata ^ s_axis_tlast"}, "AXI4-Stream law refuted after"),
+        ({"m_axis_tvalid": "1'b0"}, "a case never occurs"),
+    ],
+)
+def test_without_a_proof_of_the_law_nothing_is_written(capsys, monkeypatch, tmp_path, fault, words):
+    faulty = GeneratedText(wrapped(SMALL, **fault), {})
+    monkeypatch.setattr("softstream.scripts.verbs.generate.generated_text", lambda *_, **__: faulty)
+    assert generated(monkeypatch, "--name", TOP, "-o", tmp_path / "out") == 1
+    assert words in capsys.readouterr().err
+    assert not [*tmp_path.iterdir()]
+
+
+def test_generate_without_pyosys_names_the_option(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("softstream.hw.extras.is_installed", lambda module: module != "pyosys")
+    assert generated(monkeypatch, "-o", tmp_path / "out") == 3
+    assert "pyosys: not installed, and generate --prove-law needs it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

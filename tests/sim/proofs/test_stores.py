@@ -77,7 +77,7 @@ OTHER_CELL = {"$and": "$or", "$or": "$and", "$eq": "$ne", "$ne": "$eq", "$xor": 
 
 def module_of_component(text: str) -> range:
     """Place of the component in the RTLIL of a harness."""
-    begin = re.search(r"^module \\softstream_proof\.head\.component$", text, re.MULTILINE).start()
+    begin = re.search(r"^module \\softstream__proof\.head\.component$", text, re.MULTILINE).start()
     return range(begin, text.index("\nend\n", begin))
 
 
