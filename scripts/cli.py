@@ -594,8 +594,8 @@ def _compare(
 
     Without --scores: the handwritten digits that come with softstream.
     """
+    from softstream.hw.output import check_file
     from softstream.scripts.measure.heads import PARTS
-    from softstream.scripts.output import check_file
     from softstream.scripts.scale import scale_of_file
     from softstream.scripts.scores import read_labels, read_scores
     from softstream.scripts.verbs.compare import Comparison, compare
@@ -690,20 +690,22 @@ def _gallery(output: str, place: bool, as_json: bool, quiet: bool, wide: bool) -
     """Write a page with each member of the softmax family: formula, output on a real vector, error, cost and command."""
     from softstream.boards.tools.measure import tool_versions
     from softstream.boards.tools.parts import PARTS
-    from softstream.scripts.output import written_file
+    from softstream.hw.output import check_file, written_file
     from softstream.scripts.reports.gallery_report import render
     from softstream.scripts.verbs.gallery import SHOWN_PARTS, evaluated, measured, recorded_parts, settings
 
     need("gallery", "reports")
     console = Console(as_json, quiet, wide)
+    check_file("-o", Path(output))
     members = list(evaluated())
+    if place:
+        with console.progress("circuits") as progress:
+            parts = measured(progress)
+    else:
+        parts = recorded_parts()
+    page = render(members, parts)
     with written_file("-o", Path(output)) as temporary:
-        if place:
-            with console.progress("circuits") as progress:
-                parts = measured(progress)
-        else:
-            parts = recorded_parts()
-        temporary.write_text(render(members, parts), encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8")
     errors = [(member, float(abs(values.model - values.exact).max()), values.bound) for member, values in members]
     console.document(
         {

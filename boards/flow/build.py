@@ -14,11 +14,10 @@ for a clock that was not met.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -30,11 +29,12 @@ from softstream.boards.tools import shim
 from softstream.boards.tools.measure import keep_log
 from softstream.boards.tools.packages import prepare, versions
 from softstream.hw import processes
-from softstream.hw.cache import discard, load_folder, replace_file, store_folder
+from softstream.hw.cache import discard, load_folder, store_folder
 from softstream.hw.cache import root as cache_root
 from softstream.hw.config.config import Config
 from softstream.hw.errors import ToolFailure, UserError
 from softstream.hw.extras import install_command
+from softstream.hw.output import check_directory, write_directory
 
 __all__ = ["PACKAGES", "VENDOR_COMMANDS", "BuildResult", "build", "cache_directory", "tool_versions"]
 
@@ -108,62 +108,28 @@ def build(
 
     An earlier build there stays as it is until the new one is complete.
     """
+    check_directory("-o", directory)
     report = progress or (lambda fraction, what: None)
     with_tools = not (plan_only or row.vendor)
     tools = tool_versions(row) if with_tools else {}
     report(0.0, "plan")
     plan = make_plan(config, row, clock_hz=clock_hz, baud=baud, demo=demo)
     archive, bitstream = f"{row.name}-plan.zip", f"{row.name}.{row.bitstream}"
-    with _result_directory(directory):
-        if not with_tools:
-            files = {archive: plan.archive(), "build.json": _description(plan, None, None, tools)}
-            _replace_results(directory, files, stale=(bitstream, "build.log"))
-            return BuildResult(plan, directory, None, None, False, tools)
-        products = _products(plan, tools, report)
-        content = products.contents[f"{TOP}.{row.bitstream}"]
-        files = {
-            bitstream: content,
-            "build.log": products.contents["log"],
-            "build.json": _description(plan, (bitstream, content), products.report, tools),
-        }
-        _replace_results(directory, files, stale=(archive,))
+    if not with_tools:
+        files = {archive: plan.archive(), "build.json": _description(plan, None, None, tools)}
+        write_directory("-o", directory, files, stale=(bitstream, "build.log"))
+        return BuildResult(plan, directory, None, None, False, tools)
+    products = _products(plan, tools, report)
+    content = products.contents[f"{TOP}.{row.bitstream}"]
+    files = {
+        bitstream: content,
+        "build.log": products.contents["log"],
+        # The last of them, in case that the directory is not swapped: it has the digest of the bitstream.
+        "build.json": _description(plan, (bitstream, content), products.report, tools),
+    }
+    write_directory("-o", directory, files, stale=(archive,))
     report(1.0, "")
     return BuildResult(plan, directory, directory / bitstream, products.report, products.cached, tools)
-
-
-@contextlib.contextmanager
-def _result_directory(directory: Path) -> Iterator[None]:
-    """Makes the directory; if the block fails, a directory that was not there before is gone again."""
-    new = not directory.exists()
-    with _reported(directory):
-        directory.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    except BaseException:
-        if new:
-            with contextlib.suppress(OSError):
-                directory.rmdir()
-        raise
-
-
-def _replace_results(directory: Path, files: Mapping[str, bytes], stale: Sequence[str]) -> None:
-    """Writes the files in order, each whole or not at all. `build.json` is the last: it has the digest of the bitstream."""
-    with _reported(directory):
-        for name, content in files.items():
-            replace_file(directory / name, content)
-        for name in stale:
-            (directory / name).unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _reported(directory: Path) -> Iterator[None]:
-    """Turns an error of the file system into one line."""
-    try:
-        yield
-    except OSError as error:
-        raise UserError(
-            f"-o {directory}: {error.strerror or error}; must be a directory that can be written, for example -o build"
-        ) from None
 
 
 def _products(plan: BoardPlan, tools: Mapping[str, str], progress: Progress) -> _Products:

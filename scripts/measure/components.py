@@ -19,13 +19,13 @@ from amaranth.lib.wiring import In, Out
 from softstream.boards.tools.measure import Job, measure, tool_versions
 from softstream.boards.tools.parts import PARTS
 from softstream.hw.config.presets import PRESETS
+from softstream.hw.output import written_file
 from softstream.hw.stages.state_merge import StateMerger
 from softstream.hw.streams.registers import delay
 from softstream.hw.verilog import TOP
 from softstream.hw.verilog.isolation import pinned_tools
 from softstream.scripts.measure.heads import clock_range
 from softstream.scripts.measure.recorded import record_path
-from softstream.scripts.output import written_file
 
 __all__ = ["COMPONENTS", "component_verilog", "main"]
 

@@ -21,8 +21,8 @@ from softstream.boards.tools.parts import head_on, part
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import SoftstreamError
+from softstream.hw.output import written_file
 from softstream.scripts.measure.recorded import record_path, recorded_pairs
-from softstream.scripts.output import written_file
 
 __all__ = ["main", "missing", "on_board", "pairs"]
 

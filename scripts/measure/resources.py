@@ -21,8 +21,8 @@ from softstream.boards.tools.parts import PARTS, head_on
 from softstream.hw.config.config import nearest
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import SoftstreamError, UserError
+from softstream.hw.output import written_file
 from softstream.scripts.measure.recorded import record_path, recorded
-from softstream.scripts.output import written_file
 
 __all__ = ["FLOOR", "SEEDS", "differences", "main", "measured"]
 

@@ -33,9 +33,9 @@ from softstream.boards.tools.measure import cache_directory, run_yosys
 from softstream.boards.tools.parts import PARTS, Part
 from softstream.hw.config.config import Config
 from softstream.hw.errors import Mismatch, UserError
+from softstream.hw.output import written_file
 from softstream.hw.processes import temporary_folder
 from softstream.hw.verilog import TOP, synthesis_verilog
-from softstream.scripts.output import written_file
 
 __all__ = ["TOGGLE_PARTS", "Toggles", "toggles"]
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from softstream.hw.output import written_file
 from softstream.scripts.measure.given import ulp_text
 from softstream.scripts.measure.score_range import share_text
 from softstream.scripts.measure.statistics import CALIBRATION
-from softstream.scripts.output import written_file
 from softstream.scripts.page import ARGMAX, BOUND, GRID, MUTED, SOFTMAX, captioned, dots, escape, page, raised, svg
 from softstream.scripts.reports.range_figure import range_figure
 from softstream.scripts.verbs.compare import Comparison, Row

@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from softstream.hw.output import written_file
 from softstream.scripts.measure.heads import mhz_text
 from softstream.scripts.measure.statistics import CALIBRATION, percent_text
-from softstream.scripts.output import written_file
 from softstream.scripts.page import BOUND, INK, MUTED, SOFTMAX, captioned, escape, page, svg, table
 from softstream.scripts.reports.range_figure import range_figure
 from softstream.scripts.verbs.family import SHARED, Calibration, Error, Family, MemberResult

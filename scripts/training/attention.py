@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import tomli_w
 
-from softstream.scripts.output import written_file
+from softstream.hw.output import written_file
 from softstream.sim.data import ATTENTION_DESCRIPTION, ATTENTION_SCORES
 
 __all__ = ["HEADS", "LAYERS", "ROWS", "SEED", "WIDTH", "Attention", "main", "text", "train"]

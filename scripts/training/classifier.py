@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tomli_w
 
-from softstream.scripts.output import written_file
+from softstream.hw.output import written_file
 from softstream.scripts.training.digits import REGULARISATION
 from softstream.scripts.training.network import HELD_OUT, SEED
 from softstream.sim.data import CLASSIFIER, CLASSIFIER_DESCRIPTION

@@ -15,7 +15,7 @@ import numpy as np
 import tomli_w
 
 from softstream.hw.config.config import Config
-from softstream.scripts.output import written_file
+from softstream.hw.output import written_file
 from softstream.scripts.quantiser import saturating_codes
 from softstream.sim.data import DIGITS_DESCRIPTION, DIGITS_LABELS, DIGITS_SCORES
 

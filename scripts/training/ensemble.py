@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import tomli_w
 
-from softstream.scripts.output import written_file
+from softstream.hw.output import written_file
 from softstream.scripts.training.digits import DESCRIPTION, REGULARISATION, SEED, out_of_fold, to_int8
 from softstream.sim.data import DIGITS_LABELS, ENSEMBLE_DESCRIPTION, ENSEMBLE_SCORES
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import tomli_w
 
-from softstream.scripts.output import written_file
+from softstream.hw.output import written_file
 from softstream.sim.data import DIGITS_NETWORK, NETWORK_DESCRIPTION
 
 __all__ = ["GROUP", "HELD_OUT", "SEED", "Network", "forward", "main", "train"]

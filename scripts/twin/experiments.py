@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 import softstream
 from softstream.hw.config.config import Config
-from softstream.scripts.output import written_file
+from softstream.hw.output import written_file
 from softstream.scripts.twin.head import Head
 from softstream.scripts.twin.losses import CrossEntropy, entropy_bonus
 from softstream.sim.simulators.runner import run_rtl

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
+from softstream.hw.output import written_file
 from softstream.hw.plan.ports import outputs, sidebands
-from softstream.scripts.output import written_file
 from softstream.scripts.scale import best_scale
 from softstream.sim.twin.estimator import Fused, integers
 from softstream.sim.twin.exact import Quantise, StraightThrough, batched, exact, nats, refuse_nan, softmax, transformed

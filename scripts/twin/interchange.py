@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from softstream.hw.config.config import KEYS, Config
 from softstream.hw.errors import UserError
 from softstream.hw.numbers.log_softmax import log_numerics
+from softstream.hw.output import written_file
 from softstream.scripts.importer.importer import import_onnx
 from softstream.scripts.importer.qonnx import QUANT_DOMAINS
-from softstream.scripts.output import written_file
 from softstream.scripts.twin.head import Head
 
 __all__ = ["export_onnx"]

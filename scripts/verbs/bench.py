@@ -32,6 +32,7 @@ from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import Mismatch, ToolFailure, UserError
 from softstream.hw.extras import need
 from softstream.hw.numbers.temperature import tempered
+from softstream.hw.output import check_directory, write_directory
 from softstream.hw.plan.derive import plan
 from softstream.hw.verilog import CORE, TOP, source_lines, synthesis_verilog, wrapped_verilog
 from softstream.scripts.console import Console
@@ -39,7 +40,6 @@ from softstream.scripts.measure.accuracy import worst_errors
 from softstream.scripts.measure.heads import clock_range, verify
 from softstream.scripts.measure.model_speed import c_model_speed, golden_speed
 from softstream.scripts.measure.variants import CURVES, VARIANTS, Curve, Goal, Variant
-from softstream.scripts.output import check_directory, write_directory
 from softstream.sim.golden import golden
 from softstream.sim.simulators.runner import run_rtl
 from softstream.sim.stimulus import random_sideband

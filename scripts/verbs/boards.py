@@ -13,7 +13,6 @@ from softstream.hw.config.config import Config
 from softstream.hw.errors import MissingTool, UserError
 from softstream.hw.extras import install_command, need
 from softstream.scripts.console import Console
-from softstream.scripts.output import check_directory
 
 if TYPE_CHECKING:
     from softstream.boards.flow.build import BuildResult
@@ -147,7 +146,6 @@ def build(
     row = board(name)
     need("build", *(["amaranth-boards"] if plan_only else ["boards"]))
     directory = Path(output) if output else Path("build") / row.name
-    check_directory("-o", directory)
     with console.progress(f"building for {row.name}") as progress:
         result = build_board(
             config,

@@ -8,9 +8,9 @@ from pathlib import Path
 from softstream.boards.tools.measure import head_job, measure
 from softstream.boards.tools.parts import part_of_any_kind
 from softstream.hw.config.config import KEYS, Config
+from softstream.hw.output import check_file, written_file
 from softstream.hw.plan.derive import plan
 from softstream.scripts.console import Console
-from softstream.scripts.output import check_file, written_file
 from softstream.scripts.verbs.cost import cost_text, scale_text
 from softstream.scripts.verbs.data_path import data_path
 
@@ -42,8 +42,9 @@ def describe(
             [measured] = measure([head_job(config, row, ())], progress=progress)
         cells = measured.cells
     if output is not None and render is not None:
+        page = render(config)
         with written_file("-o", output) as temporary:
-            temporary.write_text(render(config), encoding="utf-8")
+            temporary.write_text(page, encoding="utf-8")
     extra = {"part": row.name, "cells": dict(cells), "no_clock": row.no_clock} if row is not None and cells else {}
     console.document({**derived.to_json(), **extra})
     _keys(config, console, every_key)

@@ -44,13 +44,13 @@ from softstream.hw.config.config import KEYS, Config, nearest, parse_setting
 from softstream.hw.errors import MissingTool, SoftstreamError, ToolFailure, UserError
 from softstream.hw.extras import need
 from softstream.hw.notebook import html_table, text_table
+from softstream.hw.output import check_file, written_file
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.profiles import Room, nearest_that_fits, resolve
 from softstream.hw.verilog import synthesis_verilog
 from softstream.scripts.console import Console, settings_text
 from softstream.scripts.measure.cluster import PLAIN, Tls, connected, told_without_workers
 from softstream.scripts.measure.datasets import Dataset, DataSummary
-from softstream.scripts.output import check_file, written_file
 from softstream.scripts.scale import AUTO, scale_of_scores
 from softstream.scripts.verbs.family import SHARED
 from softstream.scripts.verbs.fidelity import Fidelity, Given, fidelities

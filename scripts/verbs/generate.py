@@ -15,13 +15,13 @@ import softstream
 from softstream.boards.tools.parts import Part, part_of_any_kind
 from softstream.hw.config.config import Config
 from softstream.hw.extras import need
+from softstream.hw.output import check_directory, write_directory
 from softstream.hw.plan.derive import Plan, plan
 from softstream.hw.plan.ports import Port
 from softstream.hw.verilog import TECHNOLOGIES, default_name, generated_text
 from softstream.scripts.console import Console
 from softstream.scripts.emit import ARTEFACTS, artefact_files
 from softstream.scripts.emit.head import GeneratedHead
-from softstream.scripts.output import check_directory, write_directory
 from softstream.scripts.verbs.cost import scale_text
 from softstream.scripts.verbs.prove import law_record
 

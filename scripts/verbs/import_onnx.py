@@ -13,11 +13,11 @@ import numpy as np
 import tomli_w
 
 from softstream.hw.config.config import KEYS, SECTIONS, Config, parse_setting
+from softstream.hw.output import check_directory, check_file, write_directory, written_file
 from softstream.hw.plan.derive import plan
 from softstream.scripts.console import Console
 from softstream.scripts.importer.calibration import read_inputs
 from softstream.scripts.importer.importer import COLUMNS, Imported, import_onnx
-from softstream.scripts.output import check_directory, check_file, write_directory, written_file
 
 __all__ = ["Calibration", "comparison", "import_model", "toml"]
 

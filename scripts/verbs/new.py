@@ -17,10 +17,10 @@ from softstream.boards.tools.parts import part as find_part
 from softstream.hw.config.config import KEYS, SECTIONS, Config, Key
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import UserError
+from softstream.hw.output import check_file, written_file
 from softstream.hw.plan.derive import plan
 from softstream.scripts.console import Console
 from softstream.scripts.measure.recorded import recorded
-from softstream.scripts.output import check_file, written_file
 from softstream.scripts.verbs.presets import PURPOSES, cost_of
 
 __all__ = ["GOALS", "NEEDS", "Answers", "Candidate", "candidates", "new"]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from softstream.hw.config.config import Config
 from softstream.hw.errors import Mismatch, ToolFailure
+from softstream.hw.output import check_file, written_file
 from softstream.scripts.console import Console
-from softstream.scripts.output import check_file, written_file
 
 if TYPE_CHECKING:
     from softstream.sim.proofs.engine import Verdict

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softstream.hw.config.config import Config
+from softstream.hw.output import check_file, written_file
 from softstream.scripts.console import Console, Progress
 from softstream.scripts.measure.heads import verify
-from softstream.scripts.output import check_file, written_file
 from softstream.scripts.scores import ScoreFile, Scores, read_scores
 from softstream.sim.golden import golden
 

@@ -13,8 +13,8 @@ import numpy as np
 from softstream.hw.config.config import Config
 from softstream.hw.errors import Mismatch
 from softstream.hw.extras import need
+from softstream.hw.output import check_file, written_file
 from softstream.scripts.console import Console
-from softstream.scripts.output import check_file, written_file
 from softstream.scripts.scores import ScoreFile, Scores, read_scores
 from softstream.scripts.verbs.board_view import board_view
 
@@ -233,8 +233,9 @@ def run(
     console.document({**report.to_json(), "scores": file_scores.to_json() if file_scores else None})
     report.print(console)
     if output is not None:
+        page = render(report)
         with written_file("-o", output) as temporary:
-            temporary.write_text(render(report), encoding="utf-8")
+            temporary.write_text(page, encoding="utf-8")
         console.line(f"report: {output}")
     if differences := report.differences:
         first = differences[0]

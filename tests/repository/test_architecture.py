@@ -28,12 +28,12 @@ GENERATED = {
 }
 
 LAYERS = {
-    "hw": "errors extras cache processes formats notebook config numbers plan streams stages normalisers modes options "
+    "hw": "errors extras cache output processes formats notebook config numbers plan streams stages normalisers modes options "
     "contracts "
     "head axi verilog",
     "sim": "stalls beats stimulus golden reference data simulators benches proofs twin",
     "boards": "measured tools platforms registry link gateware flow",
-    "scripts": "build_backend console output page manual arrays quantiser scores scale emit importer measure training "
+    "scripts": "build_backend console page manual arrays quantiser scores scale emit importer measure training "
     "demonstration verbs twin "
     "reports api generated_tables site cli",
 }

@@ -30,7 +30,7 @@ SAMPLE = (
     "tests/numbers/test_exponential.py",
     "tests/modes/test_argmax.py",
     "tests/repository/test_verilog_hashes.py",
-    "tests/scripts/test_output.py",
+    "tests/faults/test_output.py",
 )
 
 

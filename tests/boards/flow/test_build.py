@@ -202,36 +202,9 @@ def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(UserError, match=r"^-o .*out: No space left on device; must be a directory that can be written"):
+    with pytest.raises(UserError, match=r"^-o .*out: cannot be written \(No space left on device\); give a path"):
         build(ARGMAX, board("icestick"), tmp_path / "out", plan_only=True, demo=DEMO)
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize("count", range(3))
-def test_a_build_that_is_killed_leaves_a_bitstream_that_flash_refuses_or_takes_rightly(count, tmp_path, monkeypatch):
-    """Killed at the n-th rename: an earlier build, the new one, or a mixture that its checksum shows."""
-    quick_tools(monkeypatch)
-    row, out = board("icestick"), tmp_path / "out"
-    build(ARGMAX, row, out, demo=DEMO)
-    stand_in(monkeypatch, "icepack", "echo another > top.bin")
-    replaced, replace = [], os.replace
-
-    def killed(source, target):
-        if str(out) in str(target):
-            if len(replaced) == count:
-                raise KeyboardInterrupt
-            replaced.append(target)
-        replace(source, target)
-
-    monkeypatch.setattr(os, "replace", killed)
-    with pytest.raises(KeyboardInterrupt):
-        build(ARGMAX, row, out, demo=DEMO, clock_hz=24e6)
-    assert left(out) == ["build.json", "build.log", "icestick.bin"]
-    if count == 0:
-        assert find_bitstream(row, out).read_bytes() == b"bitstream\n"
-    else:
-        with pytest.raises(UserError, match="not what the build wrote"):
-            find_bitstream(row, out)
 
 
 def damaged(entry, way):

@@ -17,7 +17,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -82,8 +82,11 @@ def written_file(option: str, path: Path) -> Iterator[Path]:
             sync(folder)
 
 
-def write_directory(option: str, path: Path, contents: Mapping[str, str | bytes]) -> None:
-    """Writes the named files into the directory `path`: all of them or none. The other files of the directory stay."""
+def write_directory(option: str, path: Path, contents: Mapping[str, str | bytes], stale: Collection[str] = ()) -> None:
+    """Writes the named files into the directory `path`, and removes those of `stale`: all of it or nothing.
+
+    The other files of the directory stay.
+    """
     check_directory(option, path)
     with _reported(option, path):
         target = _target(path)
@@ -98,8 +101,8 @@ def write_directory(option: str, path: Path, contents: Mapping[str, str | bytes]
                 if not target.exists():
                     sync(new)
                     os.rename(new, target)
-                elif not _swapped(target, new):
-                    _replace_one_by_one(target, new, stage / "old", list(contents))
+                elif not _swapped(target, new, stale):
+                    _replace_one_by_one(target, new, stage / "old", list(contents), stale)
                 sync(target.parent)
 
 
@@ -108,13 +111,16 @@ def _stage_folder(target: Path) -> Path:
     return target.parent if os.access(target.parent, os.W_OK | os.X_OK) else target
 
 
-def _swapped(target: Path, new: Path) -> bool:
-    """Swaps a directory with its successor, which receives the other files first; False where that is not possible."""
+def _swapped(target: Path, new: Path, stale: Collection[str]) -> bool:
+    """Swaps a directory with its successor, which receives the other files first but those of `stale`.
+
+    False where that is not possible.
+    """
     if _is_in_use(target) or any(entry.is_dir(follow_symlinks=False) for entry in os.scandir(target)):
         return False
     links: list[Path] = []
     try:
-        for name in set(os.listdir(target)) - set(os.listdir(new)):
+        for name in set(os.listdir(target)) - set(os.listdir(new)) - set(stale):
             os.link(target / name, new / name, follow_symlinks=False)
             links.append(new / name)
         status = target.stat()
@@ -127,7 +133,7 @@ def _swapped(target: Path, new: Path) -> bool:
         for link in links:
             link.unlink(missing_ok=True)
         return False
-    for name in set(os.listdir(new)) - set(os.listdir(target)):  # came in after the links
+    for name in set(os.listdir(new)) - set(os.listdir(target)) - set(stale):  # came in after the links
         os.rename(new / name, target / name)
     return True
 
@@ -159,8 +165,8 @@ def _exchange(one: Path, other: Path) -> None:
         raise OSError(number, os.strerror(number))
 
 
-def _replace_one_by_one(target: Path, new: Path, old: Path, names: list[str]) -> None:
-    """Replaces the named files; if one cannot be replaced, those replaced before it come back."""
+def _replace_one_by_one(target: Path, new: Path, old: Path, names: list[str], stale: Collection[str]) -> None:
+    """Replaces the named files and removes those of `stale`; if one of them cannot be, the earlier ones come back."""
     old.mkdir()
     undo: list[Callable[[], None]] = []
     try:
@@ -173,6 +179,10 @@ def _replace_one_by_one(target: Path, new: Path, old: Path, names: list[str]) ->
             else:
                 undo.append(lambda name=name: (target / name).unlink(missing_ok=True))  # type: ignore[misc]
             os.replace(new / name, target / name)
+        for name in stale:
+            if os.path.lexists(target / name):
+                os.rename(target / name, old / name)
+                undo.append(lambda name=name: os.replace(old / name, target / name))  # type: ignore[misc]
         sync(target)
     except BaseException:
         for step in reversed(undo):

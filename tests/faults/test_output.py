@@ -11,9 +11,9 @@ from contextlib import suppress
 
 import pytest
 
+from softstream.hw import output
 from softstream.hw.errors import UserError
-from softstream.scripts import output
-from softstream.scripts.output import check_directory, check_file, write_directory, written_file
+from softstream.hw.output import check_directory, check_file, write_directory, written_file
 
 
 def names(directory):
@@ -100,6 +100,27 @@ def test_a_directory_is_as_before_when_a_file_cannot_be_replaced(tmp_path, monke
     with pytest.raises(UserError, match=r"-o .*out: cannot be written \(No space left on device\)"):
         write_directory("-o", target, {"a": "3", "new": "4", "b": "5"})
     assert {path.name: path.read_text() for path in target.iterdir() if path.is_file()} == {"a": "1", "b": "2"}
+    assert names(tmp_path) == ["out"]
+
+
+def test_stale_files_go_with_the_change_or_stay_with_a_failure(tmp_path, monkeypatch, manner):
+    target = tmp_path / "out"
+    write_directory("-o", target, {"a": "1", "stale": "1", "own": "1"})
+    sync = output.sync
+
+    def full(path):
+        if path == target:  # behind all replacements
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(path)
+
+    if manner == "one by one":
+        monkeypatch.setattr(output, "sync", full)
+        with pytest.raises(UserError, match="No space left on device"):
+            write_directory("-o", target, {"a": "2"}, stale=("stale", "never there"))
+        monkeypatch.setattr(output, "sync", sync)
+        assert content(target) == {"a": "1", "stale": "1", "own": "1"}
+    write_directory("-o", target, {"a": "2"}, stale=("stale", "never there"))
+    assert content(target) == {"a": "2", "own": "1"}
     assert names(tmp_path) == ["out"]
 
 
@@ -248,7 +269,7 @@ def test_a_full_disk_leaves_the_old_directory(tmp_path, monkeypatch, failing, ma
 
 def test_two_processes_into_one_directory(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from softstream.scripts.output import write_directory\n"
+        "import sys; from pathlib import Path; from softstream.hw.output import write_directory\n"
         "for n in range(30): write_directory('-o', Path(sys.argv[1]), {sys.argv[2]: str(n), sys.argv[2] + '2': str(n)})"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "out")]
