@@ -139,17 +139,62 @@ def _register_behind(usage: Usage, signal: Signal) -> _Register | None:
     return None
 
 
-def _register_before(usage: Usage, signal: Signal) -> _Register | None:
-    """The register, without enable, that a signal comes from and that has no other use."""
+@dataclass(frozen=True)
+class _Source:
+    """A register, or bits of it, that a signal comes from and that have no other use."""
+
+    register: _Register
+    part: Chunk
+
+    @property
+    def whole(self) -> bool:
+        """Whether these are all bits of the register."""
+        return self.part == self.register.output
+
+    @property
+    def data(self) -> Signal:
+        """What these bits load."""
+        return _part(_data(self.register), self.part.low, self.part.width)
+
+
+def _part(signal: Signal, low: int, width: int) -> Signal:
+    """Some bits of a signal."""
+    chunks: list[Chunk] = []
+    for chunk in signal:
+        first, last = max(low, 0), min(low + width, chunk.width)
+        if first < last:
+            chunks.append(chunk.part(first, last - first))
+        low -= chunk.width
+    return tuple(chunks)
+
+
+def _register_before(usage: Usage, signal: Signal, behind: _Register) -> _Source | None:
+    """What a signal comes from, with the enable of the register `behind` the block."""
     if len(signal) != 1:
         return None
     [chunk] = signal
     cell = usage.registers.get(chunk.wire)
     register = None if cell is None else _register(usage, cell)
-    if register is None or register.process is not None or register.output != chunk:
+    if register is None or usage.module.wires[chunk.wire].direction:
         return None
-    wire = usage.module.wires[chunk.wire]
-    return register if usage.counts[chunk.wire] == 1 and not wire.direction else None
+    if _conditions(usage, (register.enable,)) != _conditions(usage, (behind.enable,)):
+        return None
+    reads = list(usage.reads[chunk.wire])
+    if register.process is not None:  # a register with an enable reads itself
+        reads.remove(register.output)
+    overlapping = [read for read in reads if read.low < chunk.low + chunk.width and chunk.low < read.low + read.width]
+    return _Source(register, chunk) if overlapping == [chunk] else None
+
+
+def _conditions(usage: Usage, signal: Signal) -> frozenset[Signal]:
+    """The conditions that are all 1 where a condition of one bit is 1.
+
+    Amaranth writes the enable of a component as an `and`, in each place anew and with a constant 1 where there is no other.
+    """
+    driver = usage.drivers.get(signal[0].wire)
+    if isinstance(driver, tuple) and driver[0].kind == "$and" and driver[0].ports["Y"] == signal:
+        return frozenset().union(*(_conditions(usage, driver[0].ports[side]) for side in "AB"))
+    return frozenset() if signal == (Chunk("", 0, 1, 1),) else frozenset((signal,))
 
 
 # Moving --------------------------------------------------------------------------------------------------------------
@@ -186,8 +231,8 @@ class _Extraction:
         self._parent.wires[register.output.wire].initial = None
 
     def register(self, register: _Register, data: Signal, enable: Signal, name: str) -> Signal:
-        """A register of the same kind inside."""
-        width = register.output.width
+        """A register of the same kind inside, as wide as `data`."""
+        width = width_of(data)
         q = self.wire(name, width, 0)
         if register.process is None:
             following = data
@@ -197,7 +242,7 @@ class _Extraction:
             load = Switch(enable, [(["1"], [Assignment(following, data)])])
             self.module.processes.append(Process(register.process.source, [hold, load]))
         ports = {"CLK": (Chunk("\\clk", 0, 1),), "D": following, "Q": q}
-        parameters = dict(register.cell.parameters)
+        parameters = {**register.cell.parameters, "WIDTH": str(width)}
         self.module.cells.append(Cell("$dff", f"${name}", register.cell.source, parameters, ports))
         return q
 
@@ -252,15 +297,18 @@ def _memory(usage: Usage, read: Cell) -> HardBlock | None:
     if len(ports) != 1 + len(writes) or len(writes) > 1 or len(enables) > 1 or not _in_block_ram(memory):
         return None
     register = _register_behind(usage, read.ports["DATA"])
-    if register is None or (register.enable.wire and (register.enable,) != read.ports["EN"]):
+    if register is None:
+        return None
+    held = _conditions(usage, (register.enable,))
+    if held and held != _conditions(usage, read.ports["EN"]):
         # What the output register does in a cycle without read enable is not in the guide, except for a plain register.
         return None
     extraction = _Extraction(module, _free_name(module, f"{plain(memory.name)}_block"), memory.source)
     clock = extraction.input("clk", read.ports["CLK"])
     address = extraction.input("read_address", read.ports["ADDR"])
-    enable = extraction.input("read_enable", read.ports["EN"])
+    enable = extraction.input("read_enable", (register.enable,) if held else read.ports["EN"])
     word = extraction.wire("word", memory.width)
-    held = extraction.register(register, word, enable, "held")
+    output = extraction.register(register, word, enable, "held")
     inside = extraction.module
     inside.memories[memory.name] = memory
     new_ports = {"CLK": clock, "EN": enable, "ADDR": address, "DATA": word}
@@ -275,7 +323,7 @@ def _memory(usage: Usage, read: Cell) -> HardBlock | None:
         }
         inside.cells.append(Cell("$memwr_v2", write.name, write.source, write.parameters, new_ports))
     extraction.output("data", register)
-    inside.connections.append(Assignment((Chunk("\\data", 0, memory.width),), held))
+    inside.connections.append(Assignment((Chunk("\\data", 0, memory.width),), output))
     extraction.finish(read, *writes, register)
     del module.memories[memory.name]
     title = f"{memory.depth} words of {memory.width} bits, with a register behind the read port"
@@ -372,34 +420,36 @@ def _product(usage: Usage, cell: Cell) -> HardBlock | None:
     if width_of(product) > _PRODUCT_BITS:
         return None
     register = _register_behind(usage, product)
-    if register is None or register.process is not None:
+    if register is None:
         return None
-    before = [_register_before(usage, factor) for factor in factors]
+    before = [_register_before(usage, factor, register) for factor in factors]
     # Place and route knows the timing with both factors registered or with none.
     moved = [item for item in before if item is not None] if all(before) else []
     extraction = _Extraction(usage.module, _free_name(usage.module, "multiplier"), cell.source)
     extraction.input("clk", register.cell.ports["CLK"])
+    enable = extraction.input("enable", (register.enable,))
     signals = []
     for name, factor, item in zip(("factor_a", "factor_b"), factors, before, strict=True):
-        operand = extraction.input(name, _data(item) if item is not None and moved else factor)
+        operand = extraction.input(name, item.data if item is not None and moved else factor)
         if item is not None and moved:
-            operand = extraction.register(item, operand, (), f"{name}_held")
+            operand = extraction.register(item.register, operand, enable, f"{name}_held")
         signals.append(operand)
     inside = extraction.module
     result = extraction.wire("result", width_of(product))
     ports = {"A": signals[0], "B": signals[1], "Y": result}
     inside.cells.append(Cell("$mul", cell.name, cell.source, cell.parameters, ports))
-    held = extraction.register(register, result, (), "held")
+    held = extraction.register(register, result, enable, "held")
     extraction.output("data", register)
     inside.connections.append(Assignment((Chunk("\\data", 0, register.output.width),), held))
-    extraction.finish(cell, register, *moved)
+    # Synthesis removes the bits without a use of a register that stays in part.
+    extraction.finish(cell, register, *(item.register for item in moved if item.whole))
     title = f"product of {widths[0]} and {widths[1]} bits, with a register behind it{' and before it' if moved else ''}"
     return HardBlock(inside, title, _ProductBody(widths, register.output.width, bool(moved)).lines)
 
 
 @dataclass(frozen=True)
 class _ProductBody:
-    """A multiplier with its output register, and with its input registers where both factors have one."""
+    """A multiplier with its output register, and with its input registers where both factors have one; one enable for all."""
 
     widths: Sequence[int]
     product_width: int
@@ -415,7 +465,7 @@ class _ProductBody:
                 f"REG_{what}_CE": '"CE0"',
                 f"REG_{what}_RST": '"RST0"',
             }
-        pins = {"CLK0": names["clk"], "CE0": _ONE, "RST0": _ZERO}
+        pins = {"CLK0": names["clk"], "CE0": names.get("enable", _ONE), "RST0": _ZERO}
         pins |= dict.fromkeys(("SIGNEDA", "SIGNEDB", "SOURCEA", "SOURCEB"), _ZERO)
         for side, name, width in zip("AB", ("factor_a", "factor_b"), self.widths, strict=True):
             pins |= {f"{side}{k}": f"{names[name]}[{k}]" if k < width else _ZERO for k in range(_FACTOR_BITS)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from softstream.hw.verilog.names import Names, plain
@@ -64,6 +64,8 @@ class Usage:
         self.drivers: dict[str, tuple[Cell, str] | Process] = {}
         """Wire → the cell and its port, or the process, that drives it."""
         self.counts: Counter[str] = Counter()
+        self.reads: defaultdict[str, list[Chunk]] = defaultdict(list)
+        """Wire → the part of it that each use takes."""
         self.divided: set[str] = set()
         """Wires of which a use takes a part."""
         self.registers: dict[str, Cell] = {}
@@ -130,6 +132,7 @@ class Usage:
         for chunk in signal:
             if chunk.wire:
                 self.counts[chunk.wire] += 1
+                self.reads[chunk.wire].append(chunk)
                 if parts or chunk.width != self.module.wires[chunk.wire].width:
                     self.divided.add(chunk.wire)
 

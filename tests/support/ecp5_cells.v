@@ -178,7 +178,7 @@ module MULT18X18D (
   wire [17:0] a_used = REG_INPUTA_CLK == "CLK0" ? a_held : a;
   wire [17:0] b_used = REG_INPUTB_CLK == "CLK0" ? b_held : b;
   wire [35:0] product = {18'h0, a_used} * {18'h0, b_used};
-  always @(posedge CLK0) begin
+  always @(posedge CLK0) if (CE0) begin
     a_held <= a;
     b_held <= b;
     held <= product;
