@@ -226,9 +226,10 @@ def test_the_venv_script_refuses_in_one_line(tmp_path):
 
 
 def test_the_development_extra_holds_every_other_that_tests_need():
-    """Those of the site, of other people's tools and of PyTorch do not count: their targets install them."""
+    """Those of the site, of other people's tools, of rare parts and of PyTorch do not count: their targets install them."""
     extras = PROJECT["optional-dependencies"]
     runtime = set(extras) - {"dev", "docs", "interop", "supply"}
-    assert runtime == {"boards", "cluster", "onnx", "reports", "serve", "sim", "torch"}
-    assert f"softstream[{','.join(sorted(runtime - {'torch'}))}]" in extras["dev"]
+    elsewhere = {"machxo", "nexus", "torch"}
+    assert runtime == {"boards", "cluster", "onnx", "reports", "serve", "sim", *elsewhere}
+    assert f"softstream[{','.join(sorted(runtime - elsewhere))}]" in extras["dev"]
     assert not {*extras["docs"], *extras["interop"], *extras["supply"], *extras["torch"]} & set(extras["dev"])

@@ -39,7 +39,11 @@ the BSD-2-Clause licence. A package of the base install or of an extra is what u
 def _requirements(package: str) -> Iterable[str]:
     """Packages that a package needs on this system, without those of its extras, but of amaranth its built-in Yosys."""
     extra = "builtin-yosys" if package == "amaranth" else ""
-    for requirement in map(Requirement, importlib.metadata.requires(package) or ()):
+    try:
+        requirements = importlib.metadata.requires(package) or ()
+    except importlib.metadata.PackageNotFoundError:  # make test does without the extras nexus and machxo
+        requirements = ()
+    for requirement in map(Requirement, requirements):
         if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
             yield requirement.name
 

