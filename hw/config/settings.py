@@ -234,8 +234,8 @@ class Settings:
     )
     tkeep: bool = declare(
         False, "implementation", "whether one lane has s_axis_tkeep, as several lanes always have: a beat without bytes adds no "
-        "element, and ends its vector where it has tlast, as width converters and DMA engines send it; costs a cycle of latency "
-        "and a register for a beat",
+        "element, and ends its vector where it has tlast, as width converters and DMA engines send it; costs three cycles of "
+        "latency and registers for four beats",
         options=lambda settings: settings.reads_tkeep,
     )
     winner: bool = declare(

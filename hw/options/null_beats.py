@@ -4,13 +4,14 @@ from itertools import pairwise
 from typing import Any
 
 from amaranth import Cat, Module, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from softstream.hw.config.config import Config
 from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.plan.ports import outputs
-from softstream.hw.streams.layouts import keep_names, score_layout
+from softstream.hw.streams.flow import RigidPipe
+from softstream.hw.streams.layouts import keep_names, pulse, score_layout
 
 __all__ = ["NullBeats", "WithoutNullBeats"]
 
@@ -25,48 +26,52 @@ class NullBeats(wiring.Component):
     by `gap` at the input, by a `keep` bit that is 0 below one that is 1, or by one that is 0 in a beat before the last one.
     Every lane of a beat before the last one counts as an element, and in the last beat the lanes below the first `keep` of 0.
 
-    Ports: `i`, `o`, streams of scores. Latency 1 cycle, one beat per cycle. Passes the ready path from `o` to `i`, and valid,
-    `null` and `last` of `i` to valid and `last` of `o`. `o.valid` waits for no ready, but `o.ready` must not wait for
-    `o.valid`, because a null beat leaves with `o.ready` alone.
+    Ports: `i`, `o`, pulses of scores. Latency 2 cycles, one beat per cycle. No output depends on an input of the same cycle.
     """
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        beats = stream.Signature(score_layout(config))
+        beats = pulse(score_layout(config))
         super().__init__({"i": In(beats), "o": Out(beats)})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        beat, result, keeps = self.i.payload, self.o.payload, keep_names(self._config.lanes)
+        result, keeps = self.o.payload, keep_names(self._config.lanes)
+        # Without this register the bits of s_axis_tkeep would enable that of the waiting beat in the cycle in which they come.
+        arriving = Signal()
+        arriving_beat = Signal(len(Value.cast(self.i.payload)), reset_less=True)
+        beat = self.i.payload.shape()(arriving_beat)
+        m.d.sync += [arriving.eq(self.i.valid), arriving_beat.eq(Value.cast(self.i.payload))]
         waiting = Signal()
-        register = Signal(len(Value.cast(beat)), reset_less=True)
-        held = beat.shape()(register)
-        transferred = Signal()
+        waiting_beat = Signal(len(arriving_beat), reset_less=True)
+        held = beat.shape()(waiting_beat)
         # Gaps in the beats of the vector that have left.
         gap_before, gap = Signal(), Signal()
         held_keeps = [held[name] for name in keeps]
         holes = [~below & above for below, above in pairwise(held_keeps)]
         m.d.comb += [
-            self.i.ready.eq(~waiting | self.o.ready),
-            transferred.eq(self.i.valid & self.i.ready),
-            self.o.valid.eq(waiting & (held.last | (self.i.valid & (~beat.null | beat.last)))),
-            Value.cast(result).eq(register),
+            self.o.valid.eq(waiting & (held.last | (arriving & (~beat.null | beat.last)))),
+            Value.cast(result).eq(waiting_beat),
             result.last.eq(held.last | beat.null),
             result.null.eq(0),
             gap.eq(held.gap | Cat(*holes).any() | (~result.last & ~Cat(*held_keeps).all()) | gap_before),
             result.gap.eq(gap),
         ]
-        with m.If(transferred & ~beat.null):
-            m.d.sync += [waiting.eq(1), register.eq(Value.cast(beat))]
-        with m.Elif(self.o.valid & self.o.ready):
+        with m.If(arriving & ~beat.null):
+            m.d.sync += [waiting.eq(1), waiting_beat.eq(arriving_beat)]
+        with m.Elif(self.o.valid):
             m.d.sync += waiting.eq(0)
-        with m.If(self.o.valid & self.o.ready):
+        with m.If(self.o.valid):
             m.d.sync += gap_before.eq(gap & ~result.last)
         return m
 
 
 class WithoutNullBeats(HeadInterface):
-    """A head behind `NullBeats`, with the same ports. Latency 1 cycle more than that of `inner`, the same interval."""
+    """A head behind `NullBeats`, with the same ports. Latency 3 cycles more than that of `inner`, the same interval.
+
+    The stage is under the clock enable of a skid buffer behind it. So `i.ready` is the bare output of a register, and `inner`
+    gets its beats from registers.
+    """
 
     def __init__(self, config: Config, inner: HeadInterface) -> None:
         self._inner = inner
@@ -74,10 +79,10 @@ class WithoutNullBeats(HeadInterface):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.null_beats = null_beats = NullBeats(self._config)
+        m.submodules.front = front = RigidPipe({"null_beats": NullBeats(self._config)})
         m.submodules.inner = inner = self._inner
-        wiring.connect(m, wiring.flipped(self.i), null_beats.i)
-        wiring.connect(m, null_beats.o, inner.i)
+        wiring.connect(m, wiring.flipped(self.i), front.i)
+        wiring.connect(m, front.o, inner.i)
         for output in outputs(self._config):
             wiring.connect(m, getattr(inner, output.port), wiring.flipped(getattr(self, output.port)))
         return m

@@ -22,6 +22,9 @@ def port_paths(config: Config) -> tuple[PortPath, ...]:
 
     Every other output is the output of a register or of a memory, or logic behind these alone.
     """
+    if config.reads_tkeep:
+        # The skid buffer behind the stage `null_beats`.
+        return ()
     if config.drops_winner:
         bare = port_paths(config.replace(winner=True))
         return tuple(path for path in bare if not path.source.startswith("m_axis_best"))

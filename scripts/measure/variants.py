@@ -105,7 +105,7 @@ _HELD = (
                     fmax_mhz=fmax,
                     cells={"COMB": lanes * 350},
                     elements_per_cycle=lanes,
-                    first_output=1024 // lanes + 44,
+                    first_output=1024 // lanes + 46,
                 )
             },
         )

@@ -14,6 +14,7 @@ from softstream.hw.head import Head
 from softstream.hw.numbers.log_softmax import log_bound, log_numerics
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.modes.vector_logarithm import vector_logarithm_schedule
+from softstream.hw.plan.options.null_beats import LATENCY
 from softstream.sim.beats import pad_vectors
 from softstream.sim.golden import golden
 
@@ -96,7 +97,7 @@ def test_latency_and_interval(name: str) -> None:
         trace = run(config, vectors, np.zeros(12, dtype=int))
         beats = config.beats(length)
         assert trace.outputs[0] - trace.inputs[0] == plan(config).first_output_cycle(length)
-        null_beats = int(config.reads_tkeep)
+        null_beats = LATENCY * config.reads_tkeep
         assert trace.outputs[0] - trace.inputs[beats - 1] == times.vector + null_beats
         assert set(np.diff(trace.outputs)) == {max(times.interval, beats)} == {plan(config).interval_cycles(length)}
 

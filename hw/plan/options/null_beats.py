@@ -7,8 +7,8 @@ from softstream.hw.plan.texts import each_cycle
 
 __all__ = ["LATENCY", "behind_null_beats"]
 
-LATENCY = 1
-"""From a beat to the same beat behind the stage, where the next beat follows at once."""
+LATENCY = 3
+"""From a beat to the same beat behind the stage and its skid buffer, where the next beat follows at once."""
 
 
 def behind_null_beats(head: Plan) -> Plan:
@@ -21,7 +21,7 @@ def behind_null_beats(head: Plan) -> Plan:
         f"{config.score_format}",
         LATENCY,
         each_cycle(config),
-        note="a beat waits until the next one tells whether it is the vector's last",
+        note="a beat waits until the next one tells whether it is the vector's last; a skid buffer follows",
     )
     late = _later(head)
     return replace(late, stages=(row, *head.stages), vectors=None if late.vectors is None else _later(late.vectors))
