@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from support.board_builds import BUILT, CASES
+from support.long_cases import mostly_long
 
 from softstream.boards.gateware.clock import choose
 from softstream.boards.gateware.top import BoardTop
@@ -41,7 +42,11 @@ def test_an_unknown_board_is_refused_with_the_nearest_name():
         board("icebraker")
 
 
-@pytest.mark.parametrize("name", BOARDS)
+# One board of each toolchain.
+PLANNED = {row.toolchain: row.name for row in BOARDS.values()}.values()
+
+
+@pytest.mark.parametrize("name", mostly_long(BOARDS, PLANNED))
 def test_every_board_yields_a_plan_without_tools(name, monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
     row = board(name)

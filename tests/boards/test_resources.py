@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from support.long_cases import mostly_long
 
 from softstream.boards.link.protocol import link_supports
 from softstream.boards.tools.measure import tool_versions
@@ -58,10 +59,7 @@ assert set(PRESETS) >= SHORT
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=[] if name in SHORT else [pytest.mark.long])
-        for name in sorted(PRESETS, key=lambda name: -PRESETS[name].score_width)  # the slowest begins first
-    ],
+    mostly_long(sorted(PRESETS, key=lambda name: -PRESETS[name].score_width), SHORT),  # the slowest begins first
 )
 def test_the_cells_of_a_preset_are_those_recorded(name):
     old = recorded()

@@ -6,6 +6,7 @@ import tomllib
 from typing import Any
 
 import pytest
+from support.long_cases import mostly_long
 
 from softstream.hw.config.config import Config
 from softstream.hw.config.modes import MODES
@@ -104,9 +105,7 @@ def check(keys: dict[str, Any]) -> bool:
     raise AssertionError(f"{keys}: remedies lead in a circle, at last: {message}")
 
 
-@pytest.mark.parametrize(
-    "start", [pytest.param(start, marks=[pytest.mark.long] if start >= 200 else []) for start in range(0, 2000, 100)]
-)
+@pytest.mark.parametrize("start", mostly_long(range(0, 2000, 100), [0]))
 def test_remedies_lead_to_a_plan(start: int) -> None:
     refused = sum(check(drawn(seed)) for seed in range(start, start + 100))
     assert 10 < refused < 100

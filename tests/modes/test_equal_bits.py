@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.head_bench import HeadTrace, check_head
+from support.long_cases import partly_long
 
 from softstream.hw.config.config import KEYS, Config
 from softstream.hw.errors import UserError
@@ -31,6 +32,8 @@ NUMERIC: dict[str, dict[str, Any]] = {
     "hardmax": {"mode": "hardmax"},
     "argmax": {"mode": "argmax", "tie": "last"},
 }
+LONG = ("divider", "reciprocal", "power-of-two", "reference", "log_softmax")
+"""Rows whose keys of the implementation reach the stages that another row in the short list has as well."""
 LENGTHS = (8, 1, 11, 3)
 
 
@@ -70,7 +73,7 @@ def test_all_keys_of_the_implementation_are_varied() -> None:
     assert {key.name for key in KEYS if not key.numeric} - of_ports == set(IMPLEMENTATIONS[0])
 
 
-@pytest.mark.parametrize("name", NUMERIC)
+@pytest.mark.parametrize("name", partly_long(NUMERIC, LONG))
 def test_the_implementation_changes_no_bit(name: str) -> None:
     configs = implementations(NUMERIC[name])
     assert {config.profile for config in configs} == {"fast", "fastest", "small"}

@@ -7,6 +7,7 @@ import pytest
 from support.beats import beats_of
 from support.configurations import SOFTMAX, score_vectors
 from support.head_beats import ranked_beats
+from support.long_cases import partly_long
 from support.stream_bench import PAUSED, run_component
 
 from softstream.hw.config.config import Config
@@ -53,7 +54,7 @@ def test_every_size(name: str, count: int) -> None:
     assert run_component(Head(config), beats_of(vectors), len(due), sink="random").beats == due
 
 
-@pytest.mark.parametrize("length", [1, 10, 16])
+@pytest.mark.parametrize("length", partly_long([1, 10, 16], [10]))
 @pytest.mark.parametrize("name", SOFTMAX)
 def test_latency_and_interval(name: str, length: int) -> None:
     config, count = ranked(name, 4), 4

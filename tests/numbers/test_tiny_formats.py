@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 import pytest
 from support.head_bench import check_head
+from support.long_cases import mostly_long
 
 from softstream.hw.config.config import Config
 from softstream.hw.plan.derive import plan
@@ -77,9 +78,7 @@ def _probability(nats: list[Fraction], place: int, mode: str) -> tuple[Fraction,
     return 1 / (1 + sum(high for _, high in ends)), 1 / (1 + sum(low for low, _ in ends))
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in SHORT else pytest.param(name, marks=pytest.mark.long) for name in SHAPES]
-)
+@pytest.mark.parametrize("name", mostly_long(SHAPES, SHORT))
 def test_every_code_of_the_hardware_is_within_the_bound(name):
     config = SHAPES[name]
     form = config.score_format

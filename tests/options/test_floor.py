@@ -109,6 +109,7 @@ def test_the_remainder_of_one_is_counted(lanes: int) -> None:
     assert run.beats == [(1 << inner.probability_width) - code * min(len(vector), 13) for vector in vectors]
 
 
+@pytest.mark.long
 def test_the_benches_on_the_verilog_pass() -> None:
     """Behind a smoothing, so that all stages stand behind one another."""
     config = Config(max_length=5, score_width=5, normaliser="logarithm", smoothing=[1, 2, 1], probability_floor=0.05)

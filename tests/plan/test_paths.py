@@ -2,6 +2,7 @@
 
 import pytest
 from support.combinational_paths import combinational_paths
+from support.long_cases import partly_long
 from support.rtlil_hashes import CONFIGURATIONS
 
 from softstream.hw.config.config import Config
@@ -71,7 +72,7 @@ LONG = {
 """Heads whose paths the short list tests in another head as well."""
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] * (name in LONG)) for name in HEADS])
+@pytest.mark.parametrize("name", partly_long(HEADS, LONG))
 def test_paths_of_the_netlist_are_those_of_the_plan(name: str) -> None:
     check(HEADS[name])
 

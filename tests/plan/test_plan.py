@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from amaranth.back import rtlil
 from support.configurations import MEMBERS, SOFTMAX, TWO_PASS
+from support.long_cases import mostly_long
 
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
@@ -91,7 +92,14 @@ def test_path_latency_is_the_sum_of_its_rows(name: str) -> None:
     assert rows - (figures.passes > 0) == figures.fixed_latency_cycles
 
 
-@pytest.mark.parametrize("name", [*SOFTMAX, *TWO_PASS, *MEMBERS])
+# One head for each kind of table.
+TABLES = (
+    *("default", "reciprocal", "logarithm", "chords", "split-windows", "two-pass", "smoothed-small"),
+    *("log_softmax", "exponential-split-2", "sample-inverse-cdf"),
+)
+
+
+@pytest.mark.parametrize("name", mostly_long([*SOFTMAX, *TWO_PASS, *MEMBERS], TABLES))
 def test_table_bits_are_those_of_the_hardware(name: str) -> None:
     """Every memory of the head that has contents."""
     bits = 0

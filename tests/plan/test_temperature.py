@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.configurations import score_vectors
+from support.long_cases import partly_long
 from support.verilog_text import code
 
 from softstream.hw.config.config import Config
@@ -25,7 +26,11 @@ EVERY = [
 ]
 
 
-@pytest.mark.parametrize("keys", EVERY, ids=lambda keys: "-".join(map(str, keys.values())))
+# The text of these modes holds the stages of the softmax and tables of their own, which read the scale in the same way.
+LONG = [{"mode": mode} for mode in ("softmax_top_k", "cdf", "log_sum_exp", "sample", "cross_entropy")]
+
+
+@pytest.mark.parametrize("keys", partly_long(EVERY, LONG), ids=lambda keys: "-".join(map(str, keys.values())))
 def test_the_hardware_is_that_of_the_quotient(keys: dict[str, Any]) -> None:
     """To the byte, and with its bound: nothing reads the scale alone."""
     hot = Config(max_length=20, score_scale=0.125, temperature=2.0).replace(**keys)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pyosys import libyosys
 from support.front_ends import icarus, icarus_run, verilator
+from support.long_cases import mostly_long
 
 from softstream.boards.tools.hard_registers import absorb
 from softstream.hw.config.config import Config
@@ -23,7 +24,7 @@ CELLS = (Path(__file__).parents[1] / "support" / "ecp5_cells.v").read_text()
 
 def names(*short: str) -> list[Any]:
     """The presets, of which all but the named ones are tried by make test-long."""
-    return [pytest.param(name, marks=[] if name in short else [pytest.mark.long]) for name in PRESETS]
+    return mostly_long(PRESETS, short)
 
 
 @cache

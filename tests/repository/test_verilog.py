@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.front_ends import icarus, verilator, yosys
+from support.long_cases import mostly_long
 from support.rtlil_hashes import CONFIGURATIONS
 from support.verilog_text import code
 
@@ -66,9 +67,7 @@ def test_no_paths_of_a_machine_and_no_lines_of_source() -> None:
 LOCATED = ("digits-argmax", "digits-softmax", "softmax-int8-small", "softmax-int8-groups", "ensemble-logits-int8")
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name in LOCATED else [pytest.mark.long]) for name in PRESETS]
-)
+@pytest.mark.parametrize("name", mostly_long(PRESETS, LOCATED))
 def test_every_line_of_verilog_names_its_line_of_python(name: str) -> None:
     lines = synthesis_verilog(PRESETS[name]).splitlines()
     sources = source_lines(PRESETS[name])

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from support.long_cases import mostly_long
 
 from softstream.boards.tools.measure import CriticalPath, Measurement, Placement
 from softstream.boards.tools.parts import PARTS
@@ -43,13 +44,7 @@ def test_every_variant_and_every_preset_is_recorded():
     assert [(curve["key"], curve["values"]) for curve in content["curves"]] == [(c.key, list(c.values)) for c in CURVES]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[] if name in ("softmax-int8", "argmax-int8-small") else [pytest.mark.long])
-        for name in VARIANTS
-    ],
-)
+@pytest.mark.parametrize("name", mostly_long(VARIANTS, ["softmax-int8", "argmax-int8-small"]))
 def test_the_recorded_numbers_are_of_todays_verilog(name):
     today = hashlib.sha256(synthesis_verilog(VARIANTS[name].config).encode()).hexdigest()
     assert recorded()["variants"][name]["verilog_sha256"] == today, "make bench"

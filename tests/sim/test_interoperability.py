@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from support.generated_files import NAME, generated, ran
+from support.long_cases import partly_long
 from support.stream_adapters import ADAPTERS, surrounded
 
 from softstream.hw.config.config import Config
@@ -40,7 +41,7 @@ def verdict(folder: Path, config: Config, command: str, keep: str | None = None)
 LONG = ("softmax-wide", "sigmoid", "argmax-4")
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] * (name in LONG)) for name in HEADS])
+@pytest.mark.parametrize("name", partly_long(HEADS, LONG))
 def test_results_through_adapters_are_those_of_the_model(tmp_path: Path, name: str) -> None:
     out = verdict(tmp_path, HEADS[name], ICARUS)
     assert "PASS: " in out, out[-2000:]

@@ -13,6 +13,7 @@ import numpy as np
 import platformdirs
 import pytest
 from support.builds import ensure
+from support.long_cases import partly_long
 
 from softstream.hw.config.config import Config
 from softstream.hw.errors import Mismatch, MissingTool, ToolFailure, UserError
@@ -178,7 +179,7 @@ def test_variables_of_the_environment_change_no_run(monkeypatch):
     assert [v.passed for v in simulate(ARGMAX, simulator=SOME, benches=("latency",))] == [True, True]
 
 
-@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize("simulator", partly_long(SIMULATORS, ["verilator"]))
 def test_the_verdict_names_the_file_of_the_waves(simulator, tmp_path):
     needs(simulator)
     folder = tmp_path / "with a space"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.beats import framed
+from support.long_cases import partly_long
 from support.stream_bench import PAUSES, run_component
 
 from softstream.hw.config.config import Config
@@ -98,7 +99,9 @@ def test_skewed_equals_golden(config: Config, source: str) -> None:
     assert trace.beats == expected(config, every)
 
 
-@pytest.mark.parametrize(("lanes", "longest", "width"), [(1, 9, 8), (2, 7, 16), (8, 9, 5), (16, 33, 8)])
+@pytest.mark.parametrize(
+    ("lanes", "longest", "width"), partly_long([(1, 9, 8), (2, 7, 16), (8, 9, 5), (16, 33, 8)], [(16, 33, 8)])
+)
 @pytest.mark.parametrize("kind", [{"mode": "argmax"}, {"profile": "fast"}, {"profile": "fastest"}], ids=str)
 def test_skewed_first_index_wins_across_lanes_and_beats(lanes: int, longest: int, width: int, kind: Any) -> None:
     """Steps of one bit, of as many as a carry takes, and of two."""

@@ -188,7 +188,10 @@ def test_a_part_that_is_not_measured_is_judged_by_half_of_an_ecp5(monkeypatch):
     [
         ("softmax-int8", {}, r"needs about \d+ logic cells", "--preset softmax-int8-small"),
         # Not measured with this length, but at least as wide as a measured one.
-        ("softmax-int8", {"max_length": 30}, r"needs (about )?\d+ logic cells", "--preset softmax-int8-small"),
+        pytest.param(
+            *("softmax-int8", {"max_length": 30}, r"needs (about )?\d+ logic cells", "--preset softmax-int8-small"),
+            marks=pytest.mark.long,
+        ),
         ("softmax-int16", {}, r"needs about \d+ logic cells", "--preset softmax-int8-small"),
         ("log-softmax-int8", {}, r"needs about \d+ logic cells", "--preset digits-argmax"),
     ],

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 from support.link_frames import result_frames, run_payloads
+from support.long_cases import partly_long
 
 from softstream.boards.gateware.core import LinkCore
 from softstream.boards.link.protocol import (
@@ -148,12 +149,13 @@ CONFIGS = {
 }
 
 
-LONG = {"lanes_of_hardmax", "small", "wide", "widest", "long", "cross_entropy", "sigmoid", "hardmax", "softmax_top_k"}
+LONG = {
+    *("lanes_of_hardmax", "small", "narrow", "wide", "widest", "long"),
+    *("log_softmax", "cross_entropy", "sigmoid", "hardmax", "softmax_top_k"),
+}
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.long if name in LONG else []) for name in CONFIGS]
-)
+@pytest.mark.parametrize("name", partly_long(CONFIGS, LONG))
 def test_a_vector_equals_the_model_in_the_cycles_of_the_plan(name):
     config = CONFIGS[name]
     rng = np.random.default_rng(11)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.long_cases import partly_long
 
 from softstream.boards.tools import measure as toolchain
 from softstream.boards.tools.measure import Job, head_job, measure
@@ -199,7 +200,7 @@ def test_paths_from_and_to_ports_are_not_in_fmax(row):
     assert port_paths.placements[0].critical_path.nets[0].startswith("count[")
 
 
-@pytest.mark.parametrize("row", FAMILIES, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", partly_long(FAMILIES, [PARTS["hx8k"]]), ids=lambda row: row.name)
 def test_the_clock_of_a_head_includes_the_paths_of_its_ports(row):
     """The cells are those of the head alone; the small sigmoid passes its ready path from port to port."""
     config = Config(mode="sigmoid", profile="small", max_length=4)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.generated_files import NAME, generated, head, ran
+from support.long_cases import mostly_long, partly_long
 from support.rtlil_hashes import CONFIGURATIONS
 
 from softstream.hw.config.config import Config
@@ -31,6 +32,8 @@ HEADS = {mode: Config(mode=mode, max_length=6) for mode in MODES} | {
     "small": Config(mode="softmax", max_length=6, profile="small"),
 }
 QUICK = ("argmax", "top_k", "temperature-lanes", "small")
+LONG = ("lanes", "softmax_top_k", "log_sum_exp", "log_softmax", "cdf")
+"""Heads whose registers and memories another head has as well."""
 
 
 def verdict(folder: Path) -> str:
@@ -60,16 +63,14 @@ def unknown_start(folder: Path, config: Config, memory_init: str) -> str:
     return verdict(folder)
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.long) for name in HEADS]
-)
+@pytest.mark.parametrize("name", mostly_long(HEADS, QUICK))
 def test_every_mode_starts_with_inputs_from_their_declarations(name: str, tmp_path: Path) -> None:
     generated(tmp_path, HEADS[name], ["testbench"])
     constant_ready(tmp_path)
     assert "PASS: " in verdict(tmp_path)
 
 
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", partly_long(HEADS, LONG))
 def test_every_mode_starts_from_unknown_registers_and_memories(name: str, tmp_path: Path) -> None:
     assert "PASS: " in unknown_start(tmp_path, HEADS[name], "case")
 

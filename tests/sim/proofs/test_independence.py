@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from support.faulty_tops import wrapped
+from support.long_cases import mostly_long
 
 from softstream.hw.config.config import Config
 from softstream.scripts import cli
@@ -21,9 +22,7 @@ PROVED = {
 SHORT = ("argmax-small",)
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in SHORT else pytest.param(name, marks=pytest.mark.long) for name in PROVED]
-)
+@pytest.mark.parametrize("name", mostly_long(PROVED, SHORT))
 def test_the_contents_before_the_reset_do_not_matter(name):
     proof = prove_independence(shrunk(PROVED[name]), seconds=100)
     assert proof.answer == "proved", proof.verdicts

@@ -9,6 +9,7 @@ from importlib.metadata import version
 import pytest
 from support.configurations import MEMBERS, PIPELINED, SOFTMAX, TWO_PASS
 from support.faulty_tops import wrapped
+from support.long_cases import mostly_long
 
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
@@ -30,9 +31,7 @@ ALL = {**SOFTMAX, **MEMBERS, **PIPELINED, **TWO_PASS, **TKEEP}
 SHORT = ("small", "two-pass", "sample-inverse-cdf", "cross_entropy-4", "exponential", "smoothed-small", "tkeep-4")
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in SHORT else pytest.param(name, marks=pytest.mark.long) for name in ALL]
-)
+@pytest.mark.parametrize("name", mostly_long(ALL, SHORT))
 def test_the_law_of_every_head_is_proved(name):
     proof = prove_law(ALL[name], seconds=120)
     assert proof.answer == "proved", proof.verdicts

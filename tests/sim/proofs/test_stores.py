@@ -5,6 +5,7 @@ import re
 import pytest
 from amaranth import unsigned
 from amaranth.lib import data
+from support.long_cases import mostly_long
 
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
@@ -50,9 +51,7 @@ SHORT = (
 )
 
 
-@pytest.mark.parametrize(
-    "title", [title if title in SHORT else pytest.param(title, marks=pytest.mark.long) for title in COMPONENTS]
-)
+@pytest.mark.parametrize("title", mostly_long(COMPONENTS, SHORT))
 def test_the_contract_of_a_component_is_proved(title):
     verdicts = stores.prove_contract(COMPONENTS[title]())
     assert {verdict.answer for verdict in verdicts} == {"proved", "reached"}, verdicts
