@@ -38,7 +38,7 @@ from softstream.hw.verilog import CORE, TOP, source_lines, synthesis_verilog, wr
 from softstream.scripts.console import Console
 from softstream.scripts.measure.accuracy import worst_errors
 from softstream.scripts.measure.heads import clock_range, verify
-from softstream.scripts.measure.model_speed import c_model_speed, golden_speed
+from softstream.scripts.measure.model_speed import c_model_speed, golden_speed, onnxruntime_speeds
 from softstream.scripts.measure.variants import CURVES, VARIANTS, Curve, Goal, Variant
 from softstream.sim.golden import golden
 from softstream.sim.simulators.runner import run_rtl
@@ -327,7 +327,7 @@ def _misses(goal: Goal, result: Content, first_output: int) -> list[str]:
 
 
 def _speed() -> Content:
-    """Seconds of each step, in a process of its own with an empty cache, and the speed of both models on one core."""
+    """Seconds of each step, in a process of its own with an empty cache, and the speed of the models on one core."""
     with tempfile.TemporaryDirectory(prefix="softstream-bench-", ignore_cleanup_errors=True) as folder:
         preset = next(name for name, config in PRESETS.items() if config == SPEED_CONFIG)
         cli = ("-m", "softstream")
@@ -348,6 +348,7 @@ def _speed() -> Content:
         "synthesis_and_placement_seconds": placement,
         "golden_scores_per_second": golden_speed(SPEED_CONFIG),
         **({} if compiled is None else {"c_model_scores_per_second": compiled}),
+        "onnxruntime_scores_per_second": onnxruntime_speeds(SPEED_CONFIG),
     }
 
 
@@ -482,18 +483,22 @@ def margin_sentence(name: str, part: str, placed: Mapping[str, Any]) -> str:
 
 
 def speed_sentence(speed: Mapping[str, Any]) -> str:
-    """The tool's own speed in one sentence; that of the C model where a compiler was there."""
+    """The tool's own speed in one sentence; that of the C model where a compiler was there, and that of onnxruntime likewise."""
     interpreted, compiled = speed["golden_scores_per_second"], speed.get("c_model_scores_per_second")
     ratio = (
         ""
         if compiled is None
         else f", C model {compiled / 1e6:.0f} million, {compiled / interpreted:.1f} times as many"
     )
+    others = " and ".join(
+        f"{value / 1e6:.0f} million in {operator}"
+        for operator, value in speed.get("onnxruntime_scores_per_second", {}).items()
+    )
     return (
         f"generate {speed['generate_seconds']:.1f} s, first simulation {speed['first_simulation_seconds']:.1f} s, second "
         f"{speed['second_simulation_seconds']:.1f} s, synthesis and one placement on {speed['placement_part']} "
         f"{speed['synthesis_and_placement_seconds']:.1f} s, model {interpreted / 1e6:.0f} million scores "
-        f"per second on one core{ratio}"
+        f"per second on one core{ratio}{f'; onnxruntime computes {others}' if others else ''}"
     )
 
 

@@ -274,11 +274,14 @@ def test_curves_count_cells_and_place_with_every_seed(monkeypatch):
     assert content["fmax_mhz"] == [{"minimum": 101.0, "median": 101.5, "maximum": 102.0}] * 2
 
 
-def test_the_speed_of_the_c_model_is_told_beside_that_of_the_golden_model():
-    speed = recorded()["speed"] | {"golden_scores_per_second": 80e6}
+def test_the_speeds_of_the_c_model_and_of_onnxruntime_are_told_beside_that_of_the_golden_model():
+    speed = recorded()["speed"] | {"golden_scores_per_second": 80e6, "onnxruntime_scores_per_second": {}}
     assert "C model" not in speed_sentence({k: v for k, v in speed.items() if k != "c_model_scores_per_second"})
     sentence = speed_sentence(speed | {"c_model_scores_per_second": 264e6})
     assert sentence.endswith("model 80 million scores per second on one core, C model 264 million, 3.3 times as many")
+    others = {"QLinearSoftmax": 349e6, "float32 Softmax": 2160e6}
+    sentence = speed_sentence(speed | {"onnxruntime_scores_per_second": others})
+    assert sentence.endswith("; onnxruntime computes 349 million in QLinearSoftmax and 2160 million in float32 Softmax")
 
 
 def test_the_c_model_is_compiled_and_timed(monkeypatch):
@@ -291,3 +294,13 @@ def test_the_c_model_is_compiled_and_timed(monkeypatch):
         model_speed.c_model_speed(Config(max_length=10))
     monkeypatch.setenv("PATH", "")
     assert model_speed.c_model_speed(Config(max_length=10)) is None
+
+
+def test_onnxruntime_is_timed_on_its_two_operators(monkeypatch):
+    pytest.importorskip("onnxruntime", reason="the extra [onnx] is not installed")
+    monkeypatch.setattr(model_speed, "_VECTORS", 100)
+    speeds = model_speed.onnxruntime_speeds(Config(max_length=10))
+    assert list(speeds) == ["QLinearSoftmax", "float32 Softmax"]
+    assert all(speed > 0 for speed in speeds.values())
+    monkeypatch.setattr(model_speed, "is_installed", lambda module: module != "onnx")
+    assert model_speed.onnxruntime_speeds(Config(max_length=10)) == {}
