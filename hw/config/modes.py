@@ -18,6 +18,7 @@ Mode = Literal[
     "softmax_top_k",
     "cdf",
     "log_sum_exp",
+    "entropy",
 ]
 """The names of `MODES`, spelled out for the type checker; a test compares the two."""
 
@@ -47,6 +48,8 @@ class ModeTraits:
     """Whether the results are natural logarithms of probabilities, in nats."""
     relative_sum: bool = False
     """Whether the result is the logarithm of the sum of exponentials relative to the largest."""
+    entropy: bool = False
+    """Whether the result is the entropy of a vector's probabilities, in bits."""
     exponentials: bool = False
     """Whether the results are exponentials relative to a constant, without their sum."""
     top_k: bool = False
@@ -87,12 +90,12 @@ class ModeTraits:
     @property
     def has_codes(self) -> bool:
         """Whether the results contain numbers of `probability_width` fraction bits."""
-        return self.probabilities or self.cumulative or self.logarithmic or self.exponentials
+        return self.probabilities or self.cumulative or self.logarithmic or self.entropy or self.exponentials
 
     @property
     def has_sum(self) -> bool:
         """Whether the mode adds up exponentials; drawing does so with one of its samplers."""
-        return self.normalised or self.logarithmic or self.random
+        return self.normalised or self.logarithmic or self.entropy or self.random
 
     @property
     def shift_invariant(self) -> bool:
@@ -200,6 +203,12 @@ _ROWS = (
         summary="the largest score of each vector, and ln Σ e^(x − largest)",
         logarithmic=True,
         relative_sum=True,
+    ),
+    ModeTraits(
+        name="entropy",
+        summary="the index and score of the winner, and the entropy of the vector's probabilities in bits",
+        names_winner=True,
+        entropy=True,
     ),
 )
 

@@ -46,6 +46,7 @@ PRESETS: dict[str, Config] = {
     "log-softmax-int8": Config(mode="log_softmax"),
     "cross-entropy-int8": Config(mode="cross_entropy"),
     "log-sum-exp-int8": Config(mode="log_sum_exp"),
+    "entropy-int8": Config(mode="entropy"),
     "exponential-int8": Config(mode="exponential"),
     "sigmoid-int8": Config(mode="sigmoid"),
     "sample-int8": Config(mode="sample"),

@@ -156,6 +156,25 @@ def _natural_logarithm_has_a_table(settings: Settings) -> Refusal | None:
     return None
 
 
+def _entropy_has_tables(settings: Settings) -> Refusal | None:
+    if not settings.traits.entropy:
+        return None
+    precision = settings.probability_width + settings.guard_width
+    for given, fits, reason, remedy in (
+        (("score_width", "mode", *(["ensemble"] if settings.sums_scores else [])), settings.inner_width <= DIRECT_WIDTH,
+         f"a table of each exponential times its position takes scores of at most {DIRECT_WIDTH} bits",
+         f"score_width = {DIRECT_WIDTH - (settings.inner_width - settings.score_width)}"),
+        (("accumulator", "mode"), settings.accumulator in ("auto", "absolute"),
+         "the mean position is the quotient of two exact sums", "accumulator = 'auto'"),
+        (("probability_width", "guard_bits"), precision <= LOGARITHM_LIMIT + 1,
+         f"the table of logarithms has 2^(P + k − 3) entries, with P + k = {precision} of at most {LOGARITHM_LIMIT + 1}",
+         f"probability_width = {LOGARITHM_LIMIT + 1 - settings.guard_width}"),
+    ):  # fmt: skip
+        if not fits:
+            return Refusal(_given(settings, *given), reason, remedy)
+    return None
+
+
 def _with_ensemble(settings: Settings, text: str) -> str:
     """The text, and the ensemble where its sums have finer steps than the scores."""
     if not settings.sums_scores:
@@ -283,6 +302,8 @@ def _codes_are_probabilities(settings: Settings) -> Refusal | None:
         reason = "the user divides its codes by their sum, so a common factor cancels and a zero point would not"
     if settings.traits.cumulative:
         reason = "the last cumulative code is 2^P"
+    if settings.traits.entropy:
+        reason = "an entropy is no probability, and its codes are bits in steps of 2^−P"
     return Refusal(_given(settings, key, "mode"), reason, "mode = 'softmax'", f"{key} = 0")
 
 
@@ -734,6 +755,7 @@ RULES: tuple[Rule, ...] = (
     _sink_fits,
     _noise_has_a_table,
     _natural_logarithm_has_a_table,
+    _entropy_has_tables,
     _logarithm_has_a_table,
     _inexact_sum_takes_one_lane,
     _reference_is_a_code,

@@ -112,7 +112,7 @@ class Settings:
     )
     guard_bits: int = declare(
         0, "softmax", "k extra bits inside; the error bound falls as 2^−k; 0: 5 where normaliser = auto is the logarithm and "
-        "P ≤ 9, else 4", unit="bits", values=Integers(0, 8),
+        "P ≤ 9, and in entropy, else 4", unit="bits", values=Integers(0, 8),
         modes=lambda traits: traits.has_sum or traits.exponentials,
         options=lambda settings: settings.sums or settings.traits.exponentials,
     )
@@ -129,7 +129,7 @@ class Settings:
     )
     probability_format: Literal["UQ0", "UQ1"] = declare(
         "UQ0", "output", "UQ0.P saturates 1.0 to 1 − 2^−P; UQ1.P holds 1.0 exactly",
-        modes=lambda traits: traits.has_codes and not (traits.logarithmic or traits.cumulative),
+        modes=lambda traits: traits.has_codes and not (traits.logarithmic or traits.entropy or traits.cumulative),
         options=lambda settings: not settings.rescales,
     )
     sum: Literal["rounded", "exact"] = declare(
@@ -250,7 +250,7 @@ class Settings:
     per_vector: Literal["serial", "pipelined"] = declare(
         "serial", "implementation", "the steps that are due once per vector: serial, and vectors of a few elements wait for "
         "them; or pipelined, and vectors of any length follow each other without a bubble",
-        modes=lambda traits: traits.has_sum or traits.exponentials,
+        modes=lambda traits: (traits.has_sum or traits.exponentials) and not traits.entropy,
         options=lambda settings: settings.sums or settings.traits.exponentials,
     )
     # fmt: on
@@ -433,9 +433,9 @@ class Settings:
 
     @property
     def division(self) -> str:
-        """The normaliser of softmax, never `auto`; `natural` where results are natural logarithms; else `none`."""
+        """The normaliser of softmax, never `auto`; `natural` where results are natural logarithms; `entropy`; else `none`."""
         if not self.traits.normalised:
-            return "natural" if self.traits.logarithmic else "none"
+            return "natural" if self.traits.logarithmic else "entropy" if self.traits.entropy else "none"
         if self.normaliser != "auto":
             return self.normaliser
         return "logarithm" if self._subtracts_logarithms(self.guard_width) else "divider"
@@ -445,9 +445,11 @@ class Settings:
         """The guard bits k, never 0: `guard_bits`, or the choice for `guard_bits = 0`.
 
         A fifth guard bit lowers the bound of the logarithm from 0.765 to 0.628 ulp at P = 8, and costs one doubling of its
-        tables. The bound of the divider is 0.568 ulp with four.
+        tables. The bound of the divider is 0.568 ulp with four. That of an entropy exceeds 1 ulp with four, because it grows
+        with the logarithm of the length.
         """
-        return self.guard_bits or (LOGARITHM_GUARD if self._subtracts_logarithms(LOGARITHM_GUARD) else DEFAULT_GUARD)
+        more = self.traits.entropy or self._subtracts_logarithms(LOGARITHM_GUARD)
+        return self.guard_bits or (LOGARITHM_GUARD if more else DEFAULT_GUARD)
 
     @property
     def normaliser_text(self) -> str:

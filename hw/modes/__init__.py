@@ -3,6 +3,7 @@
 from softstream.hw.modes.argmax import Argmax
 from softstream.hw.modes.cdf import Cdf
 from softstream.hw.modes.cross_entropy import CrossEntropy
+from softstream.hw.modes.entropy import Entropy
 from softstream.hw.modes.gumbel import GumbelSample
 from softstream.hw.modes.hardmax import Hardmax
 from softstream.hw.modes.interface import HeadInterface
@@ -29,5 +30,6 @@ HEADS: dict[str, type[HeadInterface]] = {
     "softmax_top_k": SoftmaxTopK,
     "cdf": Cdf,
     "log_sum_exp": LogSumExp,
+    "entropy": Entropy,
 }
 """Mode → its component."""

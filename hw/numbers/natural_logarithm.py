@@ -36,14 +36,14 @@ import numpy as np
 from softstream.hw.config.limits import DIRECT_WIDTH
 from softstream.hw.formats import QFormat
 
-__all__ = ["LnTables", "ln_tables", "magnitude_format", "signed_format"]
+__all__ = ["ENTRY_GUARD", "LnTables", "ln_tables", "magnitude_format", "signed_format", "significand_logarithms"]
 
 _CONTEXT = Context(prec=40, Emin=-(10**9), Emax=10**9)
 _LN2 = _CONTEXT.ln(Decimal(2))
 _SLACK = Decimal(1).scaleb(-24)
 """Allowance for the rounding of the decimal arithmetic below: far above it, and far below a bound's last printed digit."""
 
-_ENTRY_GUARD = 2
+ENTRY_GUARD = 2
 """Fraction bits of an entry below the weight of the bit b of m."""
 
 
@@ -84,7 +84,7 @@ class LnTables:
     @property
     def working_fraction(self) -> int:
         """H: fraction bits of all logarithms."""
-        return self.fraction + 1 + _ENTRY_GUARD
+        return self.fraction + 1 + ENTRY_GUARD
 
     @property
     def shift(self) -> int:
@@ -139,6 +139,24 @@ def _bits(entries: np.ndarray) -> int:
     return len(entries) * max(1, int(entries.max()).bit_length()) if len(entries) else 0
 
 
+def significand_logarithms(fraction: int, unit: Decimal) -> tuple[list[int], Decimal, Decimal]:
+    """(T[m] in steps of 1/unit of a natural logarithm, least and largest error of T[m] + 4·b), m of `fraction` address bits.
+
+    A `unit` of 2^H / ln 2 gives the logarithms to base 2 in units of 2^-H.
+    """
+    steps = 2 << fraction  # half intervals of the table of logarithms
+    edges = [_CONTEXT.multiply(_CONTEXT.ln(Decimal(steps + i) / steps), unit) for i in range(steps + 1)]
+    half = 1 << ENTRY_GUARD
+    logarithm, low, high = [], Decimal(0), Decimal(0)
+    for start in range(0, steps, 2):
+        # The upper half adds b, so the entry serves the lower half and the entry + half serves the upper one.
+        least, largest = min(edges[start], edges[start + 1] - half), max(edges[start + 1], edges[start + 2] - half)
+        entry = _round((least + largest) / 2)
+        logarithm.append(entry)
+        low, high = min(low, entry - largest), max(high, entry - least)
+    return logarithm, low, high
+
+
 @lru_cache(maxsize=64)
 def ln_tables(score_width: int, score_scale: float, octaves: int, probability_width: int, guard_bits: int) -> LnTables:
     """Tables for scores of `score_width` bits with steps of `score_scale` nats, and sums below 2^octaves.
@@ -146,7 +164,7 @@ def ln_tables(score_width: int, score_scale: float, octaves: int, probability_wi
     P is `probability_width`, the fraction bits of a result; k is `guard_bits`.
     """
     fraction = probability_width + guard_bits - 2
-    unit = Decimal(1 << (fraction + 1 + _ENTRY_GUARD))
+    unit = Decimal(1 << (fraction + 1 + ENTRY_GUARD))
     step = _CONTEXT.multiply(Decimal(score_scale), unit)
     low_width = max(0, score_width - DIRECT_WIDTH)
     position_high, least_high, largest_high = _rounded_entries(
@@ -162,16 +180,7 @@ def ln_tables(score_width: int, score_scale: float, octaves: int, probability_wi
         [_CONTEXT.multiply(_CONTEXT.multiply(_LN2, Decimal(n)), unit) for n in range(octaves)]
     )
 
-    steps = 2 << fraction  # half intervals of the table of logarithms
-    edges = [_CONTEXT.multiply(_CONTEXT.ln(Decimal(steps + i) / steps), unit) for i in range(steps + 1)]
-    half = 1 << _ENTRY_GUARD
-    logarithm, low, high = [], Decimal(0), Decimal(0)
-    for start in range(0, steps, 2):
-        # The upper half adds b, so the entry serves the lower half and the entry + half serves the upper one.
-        least, largest = min(edges[start], edges[start + 1] - half), max(edges[start + 1], edges[start + 2] - half)
-        entry = _round((least + largest) / 2)
-        logarithm.append(entry)
-        low, high = min(low, entry - largest), max(high, entry - least)
+    logarithm, low, high = significand_logarithms(fraction, unit)
     return LnTables(
         fraction=fraction,
         guard_bits=guard_bits,

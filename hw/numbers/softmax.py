@@ -258,6 +258,15 @@ def numerics(config: Config) -> Numerics:
             if config.traits.cumulative:
                 setting, alternative = ("mode = 'cdf'", "mode = 'softmax'")
             raise too_many_octaves(config, setting, alternative) from None
+    if config.traits.entropy:
+        try:
+            widths = _numerics_of(config)
+        except UserError:
+            widths = None
+        # The sum of the products with the positions is as much wider as a position.
+        if widths is None or not widths.absolute or widths.accumulator_width + config.score_width > ACCUMULATOR_LIMIT:
+            raise too_many_octaves(config, "mode = 'entropy'", "mode = 'log_sum_exp'")
+        return widths
     if config.has_sink:
         try:
             return _numerics_of(config)
@@ -268,7 +277,8 @@ def numerics(config: Config) -> Numerics:
 
 def _exact_octaves(config: Config) -> int:
     """Octaves that the scores of an exact sum may span."""
-    return ACCUMULATOR_LIMIT - (config.probability_width + config.guard_width - 1) - ceil_log2(config.summands)
+    weight = config.score_width if config.traits.entropy else 0
+    return ACCUMULATOR_LIMIT - weight - (config.probability_width + config.guard_width - 1) - ceil_log2(config.summands)
 
 
 def exact_scale(config: Config) -> float:

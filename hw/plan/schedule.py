@@ -185,7 +185,8 @@ def schedule(config: Config) -> Schedule:
     parts = segments(config, widths)
     windows = window_sum(widths, parts, WINDOW_SEGMENT[config.profile]) if widths.windows else None
     digits, _, _ = normalise_digits(widths)
-    pipelined = config.per_vector == "pipelined"
+    # The quotient of an entropy takes a cycle for each bit, so the key has no effect there.
+    pipelined = config.per_vector == "pipelined" and not config.traits.entropy
     normaliser = NORMALISER_PLANS[config.division].cycles(config, widths)
     # A narrow score's table of terms for the absolute accumulator or for a window is already shifted.
     shifted = (widths.absolute or widths.windows) and not split

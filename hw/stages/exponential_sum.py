@@ -9,7 +9,7 @@ from amaranth import Module, Mux, Value
 from amaranth.lib import wiring
 
 from softstream.hw.config.config import Config
-from softstream.hw.numbers.softmax import numerics
+from softstream.hw.numbers.softmax import Numerics, numerics
 from softstream.hw.plan.schedule import schedule
 from softstream.hw.plan.stage_cycles import cleared
 from softstream.hw.stages.accumulate import Accumulate, Align, LaneSum, edges_layout, term_layout
@@ -25,31 +25,53 @@ VectorSum = Accumulate | Windows
 """The stage of the sum: either has the same outputs."""
 
 
-def accumulator(m: Module, config: Config, terms: Iterable[Any]) -> VectorSum:
-    """The accumulator of the lanes' `lane_terms`; its sum is complete after the schedule's `sum_latency`."""
-    widths, cycles = numerics(config), schedule(config)
+def accumulator(
+    m: Module,
+    config: Config,
+    terms: Iterable[Any],
+    *,
+    prefix: str = "",
+    widths: Numerics | None = None,
+    segments: tuple[int, ...] | None = None,
+) -> VectorSum:
+    """The accumulator of the lanes' `lane_terms`; its sum is complete after the schedule's `sum_latency`.
+
+    A second sum has a `prefix` of its submodules, and its own `widths` and as many `segments`.
+    """
+    widths, cycles = widths or numerics(config), schedule(config)
     if cycles.windows:
         accumulate: VectorSum = Windows(widths, cycles.segments, cycles.windows, pipelined=cycles.pipelined)
     else:
-        accumulate = Accumulate(widths, cycles.segments, config.lanes, cleared=cleared(config, widths))
-    m.submodules.accumulate = accumulate
+        parts = segments or cycles.segments
+        accumulate = Accumulate(widths, parts, config.lanes, cleared=cleared(config, widths))
+    m.submodules[f"{prefix}accumulate"] = accumulate
     lane_streams = list(terms)
     if config.lanes == 1:
         wiring.connect(m, lane_streams[0], accumulate.i)
         return accumulate
-    m.submodules.lane_sum = lane_sum = LaneSum(widths, config.lanes)
+    m.submodules[f"{prefix}lane_sum"] = lane_sum = LaneSum(widths, config.lanes)
     wiring.connect(m, lane_streams[0], lane_sum.i)
     m.d.comb += [lane_sum.others[lane].eq(other.payload.term) for lane, other in enumerate(lane_streams[1:])]
     wiring.connect(m, lane_sum.o, accumulate.i)
     return accumulate
 
 
-def lane_terms(m: Module, config: Config, lane: int, framed: Any, element: Value) -> Any:
+def lane_terms(
+    m: Module,
+    config: Config,
+    lane: int,
+    framed: Any,
+    element: Value,
+    *,
+    prefix: str = "",
+    widths: Numerics | None = None,
+) -> Any:
     """The stream of a lane's terms, one for each framed beat that `element` marks.
 
-    The term is 0 where the lane holds no element or a masked one. Lane 0 always holds an element.
+    The term is 0 where the lane holds no element or a masked one. Lane 0 always holds an element. The terms of a second sum have
+    a `prefix` of their submodules and their own `widths`.
     """
-    widths, cycles = numerics(config), schedule(config)
+    widths, cycles = widths or numerics(config), schedule(config)
     suffix = "" if lane == 0 else f"_{lane}"
     present = element
     if lane:
@@ -61,8 +83,8 @@ def lane_terms(m: Module, config: Config, lane: int, framed: Any, element: Value
         wiring.connect(m, lookup.o, align.i)
         terms = align.o
     else:
-        m.submodules[f"terms{suffix}"] = lookup = Terms(widths, edges_layout(), cycles.memory, gated=lane > 0)
-        terms = pulse(term_layout(widths)).create(path=(f"term{suffix}",))
+        m.submodules[f"{prefix}terms{suffix}"] = lookup = Terms(widths, edges_layout(), cycles.memory, gated=lane > 0)
+        terms = pulse(term_layout(widths)).create(path=(f"{prefix}term{suffix}",))
         m.d.comb += [
             terms.valid.eq(lookup.o.valid),
             terms.payload.term.eq(lookup.o.payload.term),
@@ -80,11 +102,11 @@ def lane_terms(m: Module, config: Config, lane: int, framed: Any, element: Value
         return terms
     # A masked element adds 0. The sum of a fully masked vector must not be 0, because 0 has no leading one: there an element
     # of the last beat counts, and nothing depends on the sum.
-    unmasked = pulse(term_layout(widths)).create(path=("unmasked",))
+    unmasked = pulse(term_layout(widths)).create(path=(f"{prefix}unmasked",))
     earlier = earlier_participant(m, config, framed, element)
     others = reduce(or_, (~mask for mask in masks(config, framed)[1:]), earlier)
     skipped = framed.mask & (others | ~framed.last)
-    masked = delay(m, skipped, cycles.lookup + cycles.align, "term_masked")
+    masked = delay(m, skipped, cycles.lookup + cycles.align, f"{prefix}term_masked")
     m.d.comb += [
         unmasked.valid.eq(terms.valid),
         Value.cast(unmasked.payload).eq(Value.cast(terms.payload)),

@@ -13,7 +13,7 @@ from softstream.hw.plan.stage_cycles import DIGIT, normalise_digits, normalise_l
 from softstream.hw.streams.layouts import pulse
 from softstream.hw.streams.registers import delay
 
-__all__ = ["LeadingOne", "PipelinedLeadingOne", "divisor_layout", "leading_one_detector"]
+__all__ = ["LeadingOne", "PipelinedLeadingOne", "divisor_layout", "leading_one_detector", "moment_layout"]
 
 
 def divisor_layout(widths: Numerics, tag: ShapeLike) -> data.StructLayout:
@@ -21,16 +21,34 @@ def divisor_layout(widths: Numerics, tag: ShapeLike) -> data.StructLayout:
     return data.StructLayout({"exponent": widths.sum_exponent_width, "divisor": widths.divisor_width, "tag": tag})
 
 
+def moment_layout(widths: Numerics, tag: ShapeLike, weight: int) -> data.StructLayout:
+    """n, m, and the moment in the units of m, which has `weight` bits more."""
+    return data.StructLayout(
+        {
+            "exponent": widths.sum_exponent_width,
+            "divisor": widths.divisor_width,
+            "moment": widths.divisor_width + weight,
+            "tag": tag,
+        }
+    )
+
+
 class _Interface(wiring.Component):
-    def __init__(self, widths: Numerics, segments: tuple[int, ...], tag: ShapeLike) -> None:
-        self._widths, self._segments = widths, segments
+    def __init__(
+        self, widths: Numerics, segments: tuple[int, ...], tag: ShapeLike, moment: tuple[int, ...] = ()
+    ) -> None:
+        self._widths, self._segments, self._moment = widths, segments, moment
+        self._weight = sum(moment) - widths.accumulator_width if moment else 0
+        layout = moment_layout(widths, tag, self._weight) if moment else divisor_layout(widths, tag)
+        moment_port = {"moment": In(sum(moment))} if moment else {}
         super().__init__(
             {
                 "sum": In(widths.accumulator_width),
                 "ends": In(len(segments)),
                 "reference": In(max(1, widths.coarse_width)),
+                **moment_port,
                 "tag": In(tag),
-                "o": Out(pulse(divisor_layout(widths, tag))),
+                "o": Out(pulse(layout)),
             }
         )
 
@@ -44,12 +62,17 @@ class LeadingOne(_Interface):
     Ports: `sum`, `ends`, `reference`, the outputs of `Accumulate`; `tag`, along with the last segment; `o`, n, m and the
     tag, which stay until the next vector's; no back-pressure. With K = `normalise_digits` the latency is K + 2 cycles from
     the last segment. Vectors must keep the schedule's `normalise_interval`, because a later sum overwrites the earlier one.
+
+    With the widths of the segments of a `moment`, as many as those of the sum, the port `moment` takes the sum of the terms times
+    numbers below 2^weight. It moves up with the sum, and `o` has floor(moment / 2^(n−D)).
     """
 
-    def __init__(self, widths: Numerics, segments: tuple[int, ...], tag: ShapeLike) -> None:
+    def __init__(
+        self, widths: Numerics, segments: tuple[int, ...], tag: ShapeLike, moment: tuple[int, ...] = ()
+    ) -> None:
         if len(segments) > 1 and segments[-1] < DIGIT:
             raise ValueError(f"segments {segments}: the last must hold the first {DIGIT} bits of the sum")
-        super().__init__(widths, segments, tag)
+        super().__init__(widths, segments, tag, moment)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -59,16 +82,8 @@ class LeadingOne(_Interface):
 
         # Zeros above the sum align its digits with the numbers of the positions.
         total = Signal(widths.accumulator_width + padding, reset_less=True)
-        raised = Cat(Const(0, DIGIT), total[:-DIGIT])
         moving = Signal()
-        low = 0
-        for j, width in enumerate(self._segments):
-            high = low + width if j < len(self._segments) - 1 else len(total)
-            with m.If(self.ends[j]):
-                m.d.sync += total[low:high].eq(self.sum[low:high])
-            with m.Elif(moving):
-                m.d.sync += total[low:high].eq(raised[low:high])
-            low = high
+        self._raise(m, total, self.sum, self._segments, moving)
 
         # Whether the sum moves is decided a cycle ahead, from the digit that comes to the top.
         digit = Signal((first_digit + digits).bit_length(), reset_less=True)
@@ -101,7 +116,25 @@ class LeadingOne(_Interface):
             # Positions count down from a power of two, so their complements count up from 0.
             self.o.payload.exponent.eq(~Cat(fine, digit)[: _position_width(widths)] + _above(widths, reference)),
         ]
+        if self._moment:
+            moment = Signal(sum(self._moment) + padding, reset_less=True)
+            self._raise(m, moment, self.moment, self._moment, moving)
+            above = moment[max(0, len(moment) - window_width - self._weight) :]
+            aligned = Cat(Const(0, missing), above).bit_select(~fine, len(self.o.payload.moment))
+            m.d.sync += self.o.payload.moment.eq(aligned)
         return m
+
+    def _raise(self, m: Module, total: Signal, source: Value, segments: tuple[int, ...], moving: Value) -> None:
+        """Loads `total` from the segments of `source` as they end, and moves it up by a digit where it is `moving`."""
+        raised = Cat(Const(0, DIGIT), total[:-DIGIT])
+        low = 0
+        for j, width in enumerate(segments):
+            high = low + width if j < len(segments) - 1 else len(total)
+            with m.If(self.ends[j]):
+                m.d.sync += total[low:high].eq(source[low:high])
+            with m.Elif(moving):
+                m.d.sync += total[low:high].eq(raised[low:high])
+            low = high
 
 
 class PipelinedLeadingOne(_Interface):

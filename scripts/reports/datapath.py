@@ -38,6 +38,7 @@ _FORMULAS = {
     "cdf_search": "first C above u",
     "cross_entropy": "ln Σ − x of the label",
     "divider": "M / m",
+    "entropy_code": "log2 Σ − mean",
     "exact_sum": "differences of C",
     "final_round": "round once",
     "floor": "at least f",

@@ -78,6 +78,7 @@ class Head(nn.Module):
     * softmax, cdf, log_softmax, sigmoid, exponential, hardmax: real numbers [..., N]; the gradient of hardmax is that of softmax
     * cross_entropy: losses [...], for `labels` [...]
     * log_sum_exp: ln Σ e^(x − largest) [...]; `codes` has the largest score too
+    * entropy: bits [...]; `codes` has the winner too
     * top_k, softmax_top_k: `Largest`
     * sample: the draw of the hardware as a one-hot vector [..., N]; its gradient is that of softmax((x + g) / τ) with the noise g
       of the hardware, the straight-through Gumbel softmax (Jang, Gu, Poole, "Categorical reparameterization with
@@ -380,7 +381,7 @@ class Head(nn.Module):
         """The results [V, N], or [V], with the gradient of the exact function."""
         config = self._config
         output = outputs(config)[0]
-        name = output.fields[0].array
+        name = next(field for field in output.fields if field.form).array
         value = self._real(arrays[name], rows.dtype)
         if output.per == "element":
             value = torch.where(within(rows.lengths[:: config.ensemble], value.shape[1]), value, 0.0)
@@ -401,7 +402,7 @@ class Head(nn.Module):
     def _real(self, codes: Tensor, dtype: torch.dtype) -> Tensor:
         """Codes of an array as real numbers."""
         config = self._config
-        if config.traits.logarithmic or config.traits.exponentials:
+        if config.traits.logarithmic or config.traits.entropy or config.traits.exponentials:
             return codes.to(dtype) * 2.0**-config.probability_width
         return (codes - config.output_zero_point).to(dtype) / config.levels
 

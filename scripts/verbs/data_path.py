@@ -102,7 +102,8 @@ def data_path(plan: Plan) -> DataPath:
     )
     sums, out = chain[:way_out], chain[way_out:]
     winner = None
-    if sums or (len(out) > 1 and len(plan.outputs) > 1):
+    # The winner of an entropy waits for it, and both leave in one beat.
+    if sums or (len(out) > 1 and (len(plan.outputs) > 1 or out[1].name == "exponential")):
         winner = next((stage for stage in [*sums, *out[:1]] if stage.name == "maximum"), None)
         sums, out = [[stage for stage in branch if stage is not winner] for branch in (sums, out)]
     if sums and sums[0].name == "insertion":  # it keeps the tags of the elements that the store holds

@@ -242,6 +242,14 @@ MEMBERS: tuple[Member, ...] = (
         "vector",
     ),
     Member(
+        "entropy-int8",
+        "Entropy",
+        "log2 Σ_j e^x_j − Σ_j x_j·e^x_j / (ln 2 · Σ_j e^x_j)",
+        "in bits, and the winner",
+        _codes("entropies"),
+        "vector",
+    ),
+    Member(
         "exponential-int8",
         "Exponentials",
         "min(1, e^(x_i − c))",

@@ -36,6 +36,7 @@ PURPOSES = {
     "log-softmax-int8": "logarithms of probabilities, in nats",
     "cross-entropy-int8": "the loss of each vector against its label, in nats",
     "log-sum-exp-int8": "the largest score and ln Σ e^(x − largest): the partial state of a merged softmax",
+    "entropy-int8": "the class, and the entropy of the probabilities: how uncertain it is, without any probability",
     "exponential-int8": "exponentials without normalisation, after 5 cycles",
     "sigmoid-int8": "the logistic function of each score by itself",
     "sample-int8": "a random draw from softmax in one pass (Gumbel noise)",

@@ -1,7 +1,7 @@
 """The golden model: pure integers in NumPy, one file per stage at the same path as in `hw/`.
 
 The model is the control flow of a head: which operation follows which, on whole arrays of vectors. The entries of all tables come
-from `hw/numbers`, and so does the arithmetic of five stages, because hardware and model must hold the same numbers:
+from `hw/numbers`, and so does the arithmetic of six stages, because hardware and model must hold the same numbers:
 
 ==========================  ========================================================================================
 stage                       its numbers
@@ -10,6 +10,7 @@ stage                       its numbers
 `normalisers/reciprocal`    `numbers/reciprocal`: the chords, and `ReciprocalTables.reciprocal`; `numbers/wide`: products
 `normalisers/logarithm`     `numbers/logarithm`: the entries of the three tables
 `normalisers/log_sum`       `numbers/natural_logarithm`: the entries, and `LnTables.positions`
+`stages/entropy_code`       `numbers/entropy`: the table, the weights and the offset
 `modes/gumbel`              `numbers/gumbel`: `GumbelTable.values`, the noise of every address
 ==========================  ========================================================================================
 

@@ -159,6 +159,12 @@ def _log_sums(vectors: Vectors) -> np.ndarray:
     return -np.where(vectors.valid.any(axis=1), vectors.log_softmax.max(axis=1), 0)
 
 
+def _entropies(vectors: Vectors) -> np.ndarray:
+    """−Σ p·log2 p of the valid elements, 0 where every element is masked."""
+    logarithms = np.where(vectors.valid, vectors.log_softmax, 0)
+    return -np.where(vectors.valid, np.exp(logarithms) * logarithms, 0).sum(axis=1) / np.log(2)
+
+
 def _cumulative(vectors: Vectors) -> np.ndarray:
     return np.cumsum(vectors.softmax, axis=1)
 
@@ -172,6 +178,7 @@ EXACT: dict[str, Callable[[Vectors], np.ndarray]] = {
     "one_hot": _one_hot,
     "losses": _losses,
     "log_sums": _log_sums,
+    "entropies": _entropies,
 }
 """Name of an array of codes → function for the real numbers in its shape; values beyond a vector's end have no meaning."""
 

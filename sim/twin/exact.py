@@ -6,6 +6,7 @@ Léonard, Courville, "Estimating or propagating gradients through stochastic neu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -200,6 +201,9 @@ def exact(
         losses = -logarithms.gather(1, labels)[:, 0]
         labelled = (sideband["labels"] < lengths) & valid.gather(1, labels)[:, 0]
         return torch.where(labelled, losses, 0.0)
+    if traits.entropy:
+        logarithms = torch.where(valid, _log_softmax(config, exponents, valid), 0.0)
+        return -torch.where(valid, logarithms.exp() * logarithms, 0.0).sum(dim=1) / math.log(2)
     if traits.normalised and config.normaliser == "none":
         return hardware * (exponents - exponents.detach()).exp()
     if traits.one_hot:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from softstream.hw.config.config import Config
+from softstream.hw.numbers.entropy import entropy_numerics
 from softstream.hw.numbers.exact_sum import exact_sum
 from softstream.hw.numbers.gumbel import FRACTION, MANTISSA, SEGMENTS, UPPER_OCTAVES, gumbel_table
 from softstream.hw.numbers.log_softmax import log_numerics
@@ -240,6 +241,41 @@ class LogSumExp(_Logarithm):
         return {"log_sums": codes, "best": self.config.code(peak), **vectors.flags}
 
 
+class Entropy(_Mode):
+    """The winner, and the entropy of the probabilities in bits."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.numbers = entropy_numerics(config)
+        self.accumulate, self.moment = Accumulate(self.numbers.widths), Accumulate(self.numbers.moment)
+        self.register_buffer("logarithm", table(self.numbers.logarithm), persistent=False)
+
+    def forward(self, vectors: Vectors) -> Arrays:
+        """The arrays of the winner, and the codes [V], 0 where every element is masked."""
+        numbers, widths, valid = self.numbers, self.numbers.widths, vectors.taking_part
+        exists = valid.any(dim=1)
+        reference, total = self.accumulate(vectors.positions, valid)
+        _, moment = self.moment(vectors.positions, valid)
+        # No result of a fully masked vector depends on the sum; 2^A, the least possible sum, stands for it.
+        exponent, divisor = leading_one(widths, reference, torch.where(exists, total, 1 << widths.accumulator_fraction))
+        scale = widths.divisor_fraction - widths.accumulator_fraction - exponent
+        moment = torch.where(scale < 0, moment >> (-scale).clamp(min=0), moment << scale.clamp(min=0))
+        rest, mean = moment >> numbers.position_bits, torch.zeros_like(moment)
+        for step, weight in enumerate(numbers.weights):
+            below = numbers.position_bits - 1 - step
+            rest = (rest << 1) + ((moment >> below) & 1 if below >= 0 else 0)
+            bit = (rest >= divisor).long()
+            rest, mean = rest - divisor * bit, mean + weight * bit
+        cut = divisor >> (widths.divisor_fraction - numbers.fraction - 1)
+        entry = lookup(self.logarithm, (cut >> 1) - (1 << numbers.fraction))
+        entry = entry + ((cut & 1) << (numbers.logarithm_fraction - numbers.fraction - 1))
+        bits = ((exponent << numbers.logarithm_fraction) + entry) << (
+            numbers.working_fraction - numbers.logarithm_fraction
+        )
+        codes = ((bits + numbers.offset - mean) >> numbers.shift).clamp(min=0)
+        return {**self.winner(vectors), "entropies": torch.where(exists, codes, 0)}
+
+
 class Exponentials(_Mode):
     """The winner, the exponential of each score relative to a constant, and their sum."""
 
@@ -373,5 +409,6 @@ MODES = {
     "softmax_top_k": SoftmaxTopK,
     "cdf": Cdf,
     "log_sum_exp": LogSumExp,
+    "entropy": Entropy,
 }
 """Mode → the constructor of its module from a configuration; without the inverse-CDF sampler, which has no gradient."""

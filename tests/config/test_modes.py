@@ -72,6 +72,7 @@ def test_facts_agree_with_the_outputs(mode: str) -> None:
     assert traits.per_element == any(output.per == "element" for output in streams)
     assert traits.probabilities == bool(arrays & {"probabilities", "top_probabilities", "one_hot"})
     assert traits.logarithmic == bool(arrays & {"log_probabilities", "losses", "log_sums"})
+    assert traits.entropy == ("entropies" in arrays)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -82,7 +82,7 @@ def test_path_latency_is_the_sum_of_its_rows(name: str) -> None:
     """The rows on the path of an element, the winner's aside, add up to the printed latency."""
     config = ALL[name]
     figures = plan(config)
-    winners = {mode: {"maximum"} for mode in ("softmax", "log_softmax", "exponential", "cdf")}
+    winners = {mode: {"maximum"} for mode in ("softmax", "log_softmax", "exponential", "cdf", "entropy")}
     off_path = {**winners, "softmax_top_k": {"insertion"}}.get(config.mode, set())
     if config.draws_share:
         # The probabilities, for which the list waits, are on the path of its elements.

@@ -13,11 +13,13 @@ FOLDERS = ("numbers", "streams", "stages", "normalisers", "modes", "options")
 
 TESTED_ELSEWHERE = {
     "numbers/composition": "options/test_composed",
+    "numbers/entropy": "modes/test_entropy",
     "numbers/random_words": "stages/test_random_words",
     "numbers/ranked_draw": "modes/test_ranked_draw",
     "streams/layouts": "modes/test_head",
     "streams/registers": "streams/test_flow",
     "stages/admission": "modes/test_head",
+    "stages/entropy_code": "modes/test_entropy",
     "stages/draw_set": "modes/test_ranked_draw",
     "stages/exponential_sum": "modes/test_softmax",
     "stages/ranked_store": "modes/test_top_k",

@@ -211,7 +211,7 @@ def test_the_resolved_configuration_is_echoed(cli, tmp_path):
         (
             ("describe", "--set", "mode=sotfmax"),
             "mode = 'sotfmax': must be one of argmax, softmax, log_softmax, cross_entropy, exponential, sigmoid, sample, "
-            "hardmax, top_k, softmax_top_k, cdf, log_sum_exp (did you mean 'softmax'?)",
+            "hardmax, top_k, softmax_top_k, cdf, log_sum_exp, entropy (did you mean 'softmax'?)",
         ),
         (("describe", "--set", "guard_bits=1"), "guard_bits = "),
         (("describe", "--config", "nothing.toml"), "--config nothing.toml: cannot be read (No such file or directory)"),

@@ -16,6 +16,7 @@ from softstream.sim.reference.softmax import float64_slack_ulp
 from softstream.sim.stimulus import corner_vectors
 
 special = pytest.importorskip("scipy.special")
+stats = pytest.importorskip("scipy.stats")
 
 LENGTH = 12
 BASES = {
@@ -82,6 +83,7 @@ THEIRS: dict[str, Callable[[Vectors], np.ndarray]] = {
     "log_softmax": log_softmax,
     "cross_entropy": losses,
     "log_sum_exp": lambda stimulus: np.array([special.logsumexp(row - row.max()) for row in rows(stimulus)]),
+    "entropy": lambda stimulus: np.array([stats.entropy(special.softmax(row), base=2) for row in rows(stimulus)]),
     "exponential": exponentials,
     "sigmoid": lambda stimulus: filled(stimulus, [special.expit(row) for row in rows(stimulus)]),
     "hardmax": one_hot,

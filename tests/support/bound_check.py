@@ -32,7 +32,7 @@ SETTINGS = settings(
 
 MODES = (
     *("softmax", "softmax", "softmax", "log_softmax", "cross_entropy", "exponential"),
-    *("sigmoid", "hardmax", "top_k", "softmax_top_k", "argmax", "sample", "log_sum_exp"),
+    *("sigmoid", "hardmax", "top_k", "softmax_top_k", "argmax", "sample", "log_sum_exp", "entropy"),
 )
 """Softmax three times, because most options are its own."""
 
@@ -306,6 +306,10 @@ def complaints(config: Config, bound: float, answer: Answer) -> Iterator[str]:
     if config.ensemble > 1:
         yield from equal("uneven", len({len(member) for member in asked.inputs}) > 1)
     yield from equal("all_masked", not part.any())
+    if "entropies" in arrays:
+        bits = asked.entropy * unit
+        if abs(float(arrays["entropies"] - bits)) > bound:
+            yield f"entropies = {arrays['entropies']}, the formula gives {float(bits):.4f}, bound {bound:.4f}"
     if "one_hot" in arrays:
         hot = np.full(n, zero)
         hot[asked.winner] += one if part.any() else 0

@@ -85,6 +85,7 @@ MEMBERS: dict[str, Config] = {
     "log_sum_exp-small": _head(
         mode="log_sum_exp", max_length=9, profile="small", select="smallest", score_width=12, score_scale=0.011
     ),
+    "entropy-small-4": _head(mode="entropy", max_length=13, lanes=4, profile="small", mask=True, score_width=6),
     "exponential": _head(mode="exponential", max_length=16, reference_offset=30),
     "floor": _head(max_length=16, probability_floor=0.02, lanes=2, normaliser="reciprocal"),
     "smoothed": _head(max_length=16, smoothing=(1, 2, 1)),

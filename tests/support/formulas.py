@@ -215,6 +215,12 @@ class Question:
         return np.where(part, shifted - np.log(np.exp(shifted[part]).sum() + np.exp(self.sink - peak)), -np.inf)
 
     @property
+    def entropy(self) -> np.longdouble:
+        """−Σ p_i·log2 p_i of the elements that take part; 0 where none does."""
+        logs = self.log_probabilities[self.taking_part]
+        return -np.sum(np.exp(logs) * logs, dtype=np.longdouble) / np.log(np.longdouble(2))
+
+    @property
     def labelled(self) -> bool:
         """Whether the label is an element that takes part."""
         return self.label < self.length and bool(self.taking_part[self.label])

@@ -3,6 +3,7 @@
 from softstream.hw.plan.modes.argmax import ARGMAX
 from softstream.hw.plan.modes.cdf import CDF
 from softstream.hw.plan.modes.cross_entropy import CROSS_ENTROPY
+from softstream.hw.plan.modes.entropy import ENTROPY
 from softstream.hw.plan.modes.gumbel import SAMPLE
 from softstream.hw.plan.modes.hardmax import HARDMAX
 from softstream.hw.plan.modes.log_softmax import LOG_SOFTMAX
@@ -29,5 +30,6 @@ MODE_PLANS: dict[str, ModePlan] = {
     "softmax_top_k": SOFTMAX_TOP_K,
     "cdf": CDF,
     "log_sum_exp": LOG_SUM_EXP,
+    "entropy": ENTROPY,
 }
 """Mode → its plan; a test compares the names with `MODES`."""

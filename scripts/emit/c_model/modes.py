@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from softstream.hw.config.config import Config
+from softstream.hw.numbers.entropy import entropy_numerics
 from softstream.hw.numbers.gumbel import FRACTION, MANTISSA, SEGMENTS, UPPER_OCTAVES, GumbelTable, gumbel_table
 from softstream.hw.numbers.inverse_cdf import cdf_law
 from softstream.hw.numbers.log_softmax import log_numerics
@@ -16,7 +17,7 @@ from softstream.hw.numbers.unnormalised import exponential_codes
 from softstream.hw.plan.modes.gumbel import BOUNDS
 from softstream.scripts.emit.c_model.exact_sum import exact_sum_functions
 from softstream.scripts.emit.c_model.normalisers import NORMALISERS, rounded
-from softstream.scripts.emit.c_model.sums import exponential, summed
+from softstream.scripts.emit.c_model.sums import exponential, moments, summed
 from softstream.scripts.emit.c_model.text import filled, table
 
 __all__ = ["MODES", "ModeCode", "code_of", "margin", "maximum", "random_words"]
@@ -267,6 +268,59 @@ def _log_sum_exp(config: Config) -> ModeCode:
 result->log_sums = 0;
 if (@takes_part(vectors, peak)) {
     result->log_sums = (@log_sums_t)@magnitude(@logarithm(@summed(vectors, count)), @position(vectors, peak));
+}
+"""),
+    )
+
+
+def _entropy(config: Config) -> ModeCode:
+    numbers = entropy_numerics(config)
+    widths, working = numbers.widths, numbers.working_fraction
+    head = filled("""
+/* The entropy in bits: the logarithm of the sum less the mean of the octaves, whose bits the division gives one by one. */
+static inline int64_t @bits(@sum_t sum, uint64_t moment)
+{
+""")
+    rest = filled(
+        """
+    const uint64_t cut = sum.divisor >> $down;
+    const uint64_t entry = (uint64_t)logarithm[(cut >> 1) - ${entries}u] + ((cut & 1u) << $worth);
+    int64_t total = (int64_t)((sum.exponent << $working) + (entry << $guard)) + INT64_C($offset);
+    uint64_t rest = moment >> $bits;
+    unsigned step;
+    for (step = 0u; step < ${steps}u; step++) {
+        rest <<= 1;
+        if (step < ${bits}u) {
+            rest += (moment >> (${bits}u - 1u - step)) & 1u;
+        }
+        if (rest >= sum.divisor) {
+            rest -= sum.divisor;
+            total -= (int64_t)(UINT64_C($weight) >> step);
+        }
+    }
+    return total < 0 ? 0 : total >> $shift;
+}
+""",
+        down=widths.divisor_fraction - numbers.fraction - 1,
+        entries=1 << numbers.fraction,
+        worth=numbers.logarithm_fraction - numbers.fraction - 1,
+        working=working,
+        guard=working - numbers.logarithm_fraction,
+        offset=numbers.offset,
+        bits=numbers.position_bits,
+        steps=numbers.steps,
+        weight=numbers.weight,
+        shift=numbers.shift,
+    )
+    difference = head + table("logarithm", numbers.logarithm) + rest
+    return ModeCode(
+        "\n".join([exponential(widths), summed(widths), moments(numbers.position_bits, widths), difference]),
+        "const size_t any = @maximum(vectors, count);",
+        finish=filled("""
+result->entropies = 0;
+if (@takes_part(vectors, any)) {
+    const @sum_t sum = @summed(vectors, count);
+    result->entropies = (@entropies_t)@bits(sum, @moment(vectors, count, sum));
 }
 """),
     )
@@ -655,5 +709,6 @@ MODES: dict[str, Callable[[Config], ModeCode]] = {
     "softmax_top_k": _softmax_top_k,
     "cdf": _cdf,
     "log_sum_exp": _log_sum_exp,
+    "entropy": _entropy,
 }
 """Mode → its C."""

@@ -4,7 +4,7 @@ from softstream.hw.numbers.exponential import SPLIT_GUARD, ExponentialTables
 from softstream.hw.numbers.softmax import Numerics
 from softstream.scripts.emit.c_model.text import filled, table
 
-__all__ = ["exponential", "leading_one", "product", "summed"]
+__all__ = ["exponential", "leading_one", "moments", "product", "summed"]
 
 
 def product() -> str:
@@ -225,3 +225,31 @@ static inline @sum_t @summed(const @vector *vectors, size_t count)
         )
     )
     return "\n".join(parts)
+
+
+def moments(width: int, widths: Numerics) -> str:
+    """The sum of the products of exponentials and positions of `width` bits, in the units of the divisor of the sum."""
+    return filled(
+        """
+/* The sum of each exponential times its position, in the units of the divisor of the vector's sum; cut. */
+static inline uint64_t @moment(const @vector *vectors, size_t count, @sum_t sum)
+{
+    uint64_t total = 0u;
+    size_t i;
+    for (i = 0u; i < count; i++) {
+        if (@takes_part(vectors, i)) {
+            const uint64_t position = @position(vectors, i) & ${mask}u;
+            const @exponential_t term = @exponential(position);
+            total += (term.significand * position) << term.exponent;
+        }
+    }
+    if (sum.exponent + ${accumulator}u > ${fraction}u) {
+        return total >> (sum.exponent + ${accumulator}u - ${fraction}u);
+    }
+    return total << (${fraction}u - (sum.exponent + ${accumulator}u));
+}
+""",
+        mask=(1 << width) - 1,
+        accumulator=widths.accumulator_fraction,
+        fraction=widths.divisor_fraction,
+    )

@@ -8,6 +8,7 @@ from softstream.hw.config.config import Config
 from softstream.sim.golden.modes.argmax import argmax
 from softstream.sim.golden.modes.cdf import cdf
 from softstream.sim.golden.modes.cross_entropy import cross_entropy
+from softstream.sim.golden.modes.entropy import entropy
 from softstream.sim.golden.modes.gumbel import sample
 from softstream.sim.golden.modes.hardmax import hardmax
 from softstream.sim.golden.modes.log_softmax import log_softmax
@@ -41,5 +42,6 @@ MODELS: dict[str, Callable[[Config, Block], dict[str, np.ndarray]]] = {
     "softmax_top_k": softmax_top_k,
     "cdf": cdf,
     "log_sum_exp": log_sum_exp,
+    "entropy": entropy,
 }
 """Mode → its model: framed vectors in, the arrays of the mode's outputs out, all but `overlong`."""

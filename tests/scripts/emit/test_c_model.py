@@ -49,6 +49,7 @@ CHOSEN = {
         *("member/log_softmax-small-split", "member/exponential", "member/exponential-split-2", "member/temperature"),
         *("member/log_softmax-temperature", "member/sample-inverse-cdf-split", "pipelined/softmax_top_k"),
         *("two-pass/two-pass-unsigned", "two-pass/two-pass-wide", "member/log_sum_exp-4", "member/log_sum_exp-small"),
+        *("preset/entropy-int8", "member/entropy-small-4"),
     )
 }
 
@@ -59,6 +60,8 @@ OTHERS = {
     "label-of-ensemble": Config(mode="cross_entropy", ensemble=3, max_length=7),
     "logarithm-of-ensemble": Config(mode="log_sum_exp", ensemble=3, max_length=7),
     "logarithm-of-groups": Config(mode="log_sum_exp", groups=(3, 5), max_length=5, mask=True),
+    "entropy-of-ensemble": Config(mode="entropy", ensemble=3, max_length=7, confidence="margin"),
+    "entropy-of-groups": Config(mode="entropy", groups=(3, 5), max_length=5, mask=True),
     "masked-groups": Config(groups=(3, 5), max_length=5, mask=True, normaliser="logarithm"),
     "hardmax-groups": Config(mode="hardmax", groups=(3, 5), max_length=5),
     "log_softmax-groups": Config(mode="log_softmax", groups=(3, 5), max_length=5),

@@ -1,0 +1,93 @@
+"""The entropy of a vector in bits, from the sum of its exponentials and that of their products with the positions."""
+
+from typing import Any
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from softstream.hw.numbers.entropy import EntropyNumerics
+from softstream.hw.stages.leading_one import moment_layout
+from softstream.hw.streams.layouts import pulse
+from softstream.hw.streams.registers import delay, table
+
+__all__ = ["EntropyCode"]
+
+
+class EntropyCode(wiring.Component):
+    """code = max(0, floor((log2 S + c − β·μ) / 2^(h − P))), μ = T/S the mean position (see `numbers/entropy.py`).
+
+    A restoring division gives a bit of μ per cycle, the highest first. Each bit adds its weight b >> j to β·μ a cycle later.
+    log2 S comes from a table meanwhile.
+
+    Ports: `i`, n, m, the moment t in the units of m; `o`, the code; no back-pressure. Latency `entropy_code_cycles(numbers)`,
+    steps + 3. Vectors must be as far apart, because a later one overwrites the registers.
+    """
+
+    def __init__(self, numbers: EntropyNumerics, memory: int) -> None:
+        self._numbers, self._memory = numbers, memory
+        super().__init__(
+            {
+                "i": In(pulse(moment_layout(numbers.widths, 1, numbers.position_bits))),
+                "o": Out(pulse(max(1, numbers.format.width))),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        numbers, vector = self._numbers, self.i.payload
+        widths, bits = numbers.widths, numbers.position_bits
+
+        # Remaining steps less one: negative in idle cycles.
+        left = Signal(range(-1, numbers.steps), init=-1)
+        divisor = Signal(widths.divisor_width, reset_less=True)
+        exponent = Signal(widths.sum_exponent_width, reset_less=True)
+        rest, below = Signal(widths.divisor_width, reset_less=True), Signal(bits, reset_less=True)
+        shifted = Cat(below[-1], rest)
+        difference = Signal(widths.divisor_width + 2)
+        m.d.comb += difference.eq(shifted - divisor)
+        fits = ~difference[-1]
+        running = ~left[-1]
+        with m.If(self.i.valid):
+            m.d.sync += [
+                left.eq(numbers.steps - 1),
+                divisor.eq(vector.divisor),
+                exponent.eq(vector.exponent),
+                rest.eq(vector.moment[bits:]),
+                below.eq(vector.moment[:bits]),
+            ]
+        with m.Elif(running):
+            m.d.sync += [
+                left.eq(left - 1),
+                rest.eq(Mux(fits, difference[:-2], shifted[:-1])),
+                below.eq(below << 1),
+            ]
+
+        # The weight of a step and its bit stand in registers a cycle later.
+        bit, adding = Signal(reset_less=True), delay(m, running, 1, "adding", reset=True)
+        weight = Signal(max(1, numbers.weight.bit_length()), reset_less=True)
+        mean = Signal(max(1, sum(numbers.weights).bit_length()), reset_less=True)
+        m.d.sync += [
+            bit.eq(fits),
+            weight.eq(Mux(adding, weight >> 1, numbers.weight)),
+            mean.eq(Mux(adding, mean + (weight & bit.replicate(len(weight))), 0)),
+        ]
+
+        entries = numbers.logarithm.tolist()
+        cut = widths.divisor_fraction - numbers.fraction - 1
+        address = divisor[cut + 1 : cut + 1 + numbers.fraction]
+        entry = table(m, "logarithm", max(entries).bit_length(), entries, address, self._memory)
+        worth = numbers.logarithm_fraction - numbers.fraction - 1
+        guard = numbers.working_fraction - numbers.logarithm_fraction
+        logarithm = Signal(len(exponent) + numbers.working_fraction + 1, reset_less=True)
+        fraction = (entry + (divisor[cut] << worth)) << guard
+        m.d.sync += logarithm.eq((exponent << numbers.working_fraction) + fraction + numbers.offset)
+
+        total = Signal(len(logarithm) + 1, reset_less=True)
+        m.d.sync += total.eq(logarithm - mean)
+        code = total[numbers.shift :][: len(self.o.payload)]
+        m.d.comb += [
+            self.o.valid.eq(delay(m, left == 0, 3, "valid", reset=True)),
+            self.o.payload.eq(Mux(total[-1], 0, code)),
+        ]
+        return m
