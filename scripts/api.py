@@ -221,19 +221,19 @@ def explore(
     Raises `UserError` for keys, limits and scores that will not do.
     """
     from softstream.scripts.verbs.explore import How, Wish, explored
-    from softstream.scripts.verbs.fidelity import Given
+    from softstream.scripts.verbs.fidelity import EvaluationSet
 
-    given = None
+    evaluation = None
     if scores is None and labels is not None:
         raise UserError("labels without scores: give the scores that they belong to, or neither")
     if scores is not None:
         inputs = scores if isinstance(scores, Scores) else quantise(config, np.asarray(scores), saturate=True)
         truth = None if labels is None else to_labels(np.asarray(labels), inputs)
-        given = Given(inputs, truth, saturate)
+        evaluation = EvaluationSet(inputs, truth, saturate)
     settings = [f"{key}={','.join(_value_text(key, value) for value in values)}" for key, values in sweep.items()]
     how = How(seeds, place, synthesise or place, jobs)
     wish = Wish(fmax_mhz, max_ulp, max_cells, max_flips, max_error, min_accuracy)
-    exploration, _ = explored(config.to_mapping(), settings, part, wish, how, given)
+    exploration, _ = explored(config.to_mapping(), settings, part, wish, how, evaluation)
     return exploration
 
 

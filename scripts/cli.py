@@ -833,15 +833,15 @@ def _explore(
     from softstream.scripts.reports.explore_report import render
     from softstream.scripts.scores import read_labels, read_scores
     from softstream.scripts.verbs.explore import Files, How, Tls, Wish, run
-    from softstream.scripts.verbs.fidelity import Given
+    from softstream.scripts.verbs.fidelity import EvaluationSet
 
-    given = None
+    evaluation = None
     if scores:
         codes = read_scores(config, scores)  # every point quantises floats for itself
         for warning in codes.warnings:
             console.note(f"warning: {warning}")
         truth = read_labels(labels, codes, scores.ignore_label) if labels else None
-        given = Given(codes, truth, scores.saturate)
+        evaluation = EvaluationSet(codes, truth, scores.saturate)
     run(
         config.to_mapping(),
         sweeps,
@@ -849,7 +849,7 @@ def _explore(
         Wish(fmax, max_ulp, max_cells, max_flips, max_error, min_accuracy),
         console,
         How(seeds, not no_place, not no_cells, jobs, scheduler, Tls(tls_ca, tls_cert, tls_key)),
-        given=given,
+        evaluation=evaluation,
         files=Files(Path(output) if output else None, Path(table) if table else None),
         render=render,
     )
@@ -910,9 +910,9 @@ def _import(
     """
     from softstream.scripts.verbs.import_onnx import Calibration, import_model
 
-    for option, given in (("--labels", labels), ("--compare", compared)):
-        if given and not calibrate:
-            text = f"{option} {given}" if isinstance(given, str) else option
+    for option, value in (("--labels", labels), ("--compare", compared)):
+        if value and not calibrate:
+            text = f"{option} {value}" if isinstance(value, str) else option
             raise UserError(f"{text}: needs the scores in front of the node; for example --calibrate X.npy")
     alone = as_json and not compared  # otherwise the document is that of the comparison
     console = Console(alone, quiet or (as_json and compared), wide)

@@ -107,7 +107,7 @@ def scale_of_scores(
 
     Without `saturate` no largest score saturates where no shift is allowed.
     """
-    if scores.given is None:
+    if scores.floats is None:
         raise UserError(
             f"score_scale = {AUTO}: {name} holds integer codes, whose scale is that of their quantiser; must be floats; "
             "for example --set score_scale=0.0625"
@@ -154,8 +154,8 @@ class _Vectors:
     @classmethod
     def of(cls, config: Config, scores: Scores) -> "_Vectors":
         """A sample of the vectors, of groups one by one."""
-        assert scores.given is not None
-        floats, lengths = scores.given, scores.lengths
+        assert scores.floats is not None
+        floats, lengths = scores.floats, scores.lengths
         every = max(1, -(-floats.size // _SAMPLE))
         largest = floats.max(axis=1)
         rows = np.unique([*range(0, len(floats), every), largest.argmin(), largest.argmax()])

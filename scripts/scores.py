@@ -106,7 +106,7 @@ class Scores:
     """How many of them were beyond the score format, after the shift, and became its largest or smallest code."""
     saturated_winners: int = 0
     """Vectors, or groups of packets, whose largest score is among the saturated ones."""
-    given: np.ndarray | None = None
+    floats: np.ndarray | None = None
     """The real scores before quantisation, float64 [V, N], −inf where excluded and 0 beyond each length; None for codes."""
     mask: np.ndarray | None = None
     """Which elements are excluded, bool [V, N], for the sideband `mask`; None where nothing says it."""
@@ -407,7 +407,7 @@ class _Source:
             quantised=True,
             saturated=int(np.count_nonzero(result.saturated)),
             saturated_winners=int(np.count_nonzero(result.lost)),
-            given=np.where(excluded, -np.inf, scores),
+            floats=np.where(excluded, -np.inf, scores),
             shift=shift,
             layout=self.layout,
             warnings=self._warnings(scores),

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -137,7 +138,7 @@ def onnxruntime_speeds(config: Config) -> dict[str, float]:
         session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
         feed = {"x": scores}
         session.run(None, feed)
-        speeds[name] = _per_second(scores, lambda session=session, feed=feed: session.run(None, feed))
+        speeds[name] = _per_second(scores, partial(session.run, None, feed))
     return speeds
 
 

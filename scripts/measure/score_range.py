@@ -20,7 +20,7 @@ _EMPTY = "·"
 class ScoreRange:
     """The scores as real values, behind the shift of their vector, and the score code."""
 
-    given: str
+    kind: str
     """`floats` or `codes`: what the person gave."""
     count: int
     """Scores that take part; excluded ones are left out."""
@@ -95,11 +95,11 @@ def score_range(config: Config, scores: Scores) -> ScoreRange:
     everything = int(np.count_nonzero(present))
     if scores.mask is not None:
         present &= ~scores.mask.astype(bool)
-    if scores.given is None:
+    if scores.floats is None:
         values = config.real_value(scores.codes)
     else:
         with np.errstate(over="ignore"):
-            values = np.where(present, scores.given, 0) - _shift_of_elements(config, scores)
+            values = np.where(present, scores.floats, 0) - _shift_of_elements(config, scores)
     values = values[present]
     smallest, largest = float(values.min(initial=np.inf)), float(values.max(initial=-np.inf))
     if not values.size:
@@ -107,7 +107,7 @@ def score_range(config: Config, scores: Scores) -> ScoreRange:
     code_minimum, code_maximum = config.real_value(low), config.real_value(high)
     edges, counts = _histogram(values, smallest, largest, code_minimum, code_maximum, config.score_scale)
     return ScoreRange(
-        given="codes" if scores.given is None else "floats",
+        kind="codes" if scores.floats is None else "floats",
         count=int(values.size),
         excluded=everything - int(values.size),
         minimum=smallest,

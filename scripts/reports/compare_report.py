@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from softstream.hw.output import written_file
-from softstream.scripts.measure.given import ulp_text
+from softstream.scripts.measure.float_error import ulp_text
 from softstream.scripts.measure.score_range import share_text
 from softstream.scripts.measure.statistics import CALIBRATION
 from softstream.scripts.page import ARGMAX, BOUND, GRID, MUTED, SOFTMAX, captioned, dots, escape, page, raised, svg
@@ -224,9 +224,9 @@ def _table(rows: Sequence[Row]) -> str:
 def _facts(comparison: Comparison) -> Iterator[tuple[str, str]]:
     c, d, p = comparison, comparison.decisions, comparison.probabilities
     flips = max(d.argmax_flips, d.softmax_flips)
-    yield f"{flips} of {c.data.vectors}", f"decisions differ from those of the given {c.scores.given}"
-    if p.given is not None:
-        total, quantisation = p.given.total.largest, p.given.quantisation.largest
+    yield f"{flips} of {c.data.vectors}", f"decisions differ from those of the given {c.scores.kind}"
+    if p.float_error is not None:
+        total, quantisation = p.float_error.total.largest, p.float_error.quantisation.largest
         yield (
             f"{ulp_text(total)} ulp",
             f"largest error against the given floats; quantising the scores costs up to {ulp_text(quantisation)}",
@@ -253,7 +253,7 @@ def _error_figures(comparison: Comparison) -> Iterator[str]:
     config = comparison.config
     ulp = f"1 ulp is {f'1/{config.levels}' if config.rescales else f'2{raised(-config.probability_width)}'}"
     of = f"{len(p.exact)} probabilities of {comparison.data.vectors} vectors"
-    if p.given is not None:
+    if p.float_error is not None:
         yield captioned(
             "Error against the given floats",
             svg(
@@ -289,7 +289,7 @@ def _sections(comparison: Comparison) -> Iterator[str]:
     tables = {section: list(rows) for section, rows in groupby(comparison.rows(), key=lambda row: row.section)}
     d, p = comparison.decisions, comparison.probabilities
     yield "<h2>The decision</h2>"
-    origin, config = comparison.scores.given, comparison.config
+    origin, config = comparison.scores.kind, comparison.config
     yield (
         f"<p>The reference is the {config.tie} of the {config.select} given {origin}. Both heads find the winner among the score "
         f"codes. The argmax of the probability codes instead would differ from the given {origin} in {d.probability_flips} of "
@@ -300,7 +300,7 @@ def _sections(comparison: Comparison) -> Iterator[str]:
     yield "<h2>The probabilities</h2>"
     if not p.within_bound:
         yield '<p class="bad">An error exceeds the bound: hardware, model or proof is wrong.</p>'
-    if p.given is None:
+    if p.float_error is None:
         yield "<p>Errors are against the softmax of the given codes, in float64; the bounds are proved for every input.</p>"
     else:
         yield (

@@ -127,7 +127,7 @@ def _rows(result: Exploration) -> list[tuple[str, ...]]:
 
 def _sections(result: Exploration) -> Iterator[str]:
     yield f"<h2>{escape(result.title)}</h2>"
-    if result.given is not None:
+    if result.data is not None:
         yield (
             "<p>Flips are decisions that differ from the first of the largest given scores. Errors are against the exact result "
             "of the given scores, in float64, as real numbers, with the share of quantising in them.</p>"
@@ -145,8 +145,8 @@ def _sections(result: Exploration) -> Iterator[str]:
 
 
 def _provenance(result: Exploration) -> Iterator[tuple[str, str]]:
-    if result.given is not None:
-        yield "Scores", result.given.text
+    if result.data is not None:
+        yield "Scores", result.data.text
     base = result.points[0].config.to_mapping()
     yield "In common", ", ".join(f"{key} = {value}" for key, value in base.items() if key not in result.keys)
     if result.how.synthesise:

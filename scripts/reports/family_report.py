@@ -95,7 +95,7 @@ def _bars(
 def _draw_calibration(figure: "Figure", result: Family) -> None:
     values: dict[str, float | None] = {}
     if result.given_calibration is not None:
-        values[f"given {result.given}"] = result.given_calibration.error
+        values[f"given {result.kind}"] = result.given_calibration.error
     values |= {title: calibration.error for title, calibration in _calibrated(result).items()}
     _bars(figure.subplots(), values, {title: f"{percent_text(value)} %" for title, value in values.items()})
 
@@ -174,7 +174,7 @@ def _figures(result: Family) -> Iterator[str]:
                 0.6 + 1.55 * rows,
                 lambda f: _draw_reliability(f, result),
             ),
-            f"Vectors by the probability of the decision, blue; the softmax of the given {result.given}, grey. On the dashed "
+            f"Vectors by the probability of the decision, blue; the softmax of the given {result.kind}, grey. On the dashed "
             "line confidence equals accuracy.",
         )
         yield captioned(
@@ -213,7 +213,7 @@ def _figures(result: Family) -> Iterator[str]:
 
 def _decision_row(member: MemberResult, labelled: bool, vectors: int) -> tuple[str, ...]:
     d, c = member.decision, member.calibration
-    floats = member.scores.given == "floats"
+    floats = member.scores.kind == "floats"
     if d is None:
         return (member.title, "gives no class", *["–"] * ((3 if labelled else 1) + floats))
     answered = [percent_text(d.accuracy) or "–"] if labelled else []
@@ -230,7 +230,7 @@ def _decisions(result: Family) -> str:
     if labelled and result.given_calibration is not None:
         error = f"{percent_text(result.given_calibration.error)} %"
         accuracy, own = percent_text(result.given_accuracy), [""] if result.floats else []
-        body.insert(0, (f"softmax of the given {result.given}", "its argmax", accuracy, "0", *own, error))
+        body.insert(0, (f"softmax of the given {result.kind}", "its argmax", accuracy, "0", *own, error))
     return table(header, body)
 
 
@@ -241,7 +241,11 @@ def _errors(result: Family) -> str:
         if e is None:
             body.append((member.title, "exact", *[""] * (6 if result.floats else 4)))
             continue
-        against = [] if e.given is None else [e.text(e.given.total.largest), e.text(e.given.quantisation.largest)]
+        against = (
+            []
+            if e.float_error is None
+            else [e.text(e.float_error.total.largest), e.text(e.float_error.quantisation.largest)]
+        )
         values = [e.text(value) for value in (e.largest, e.bound, e.worst, e.mean)]
         unit = f"{e.unit}, {e.count} {'distributions' if e.unit != 'ulp' else 'codes'}"
         body.append((member.title, *against, *values, unit))
@@ -309,7 +313,7 @@ def _provenance(result: Family) -> Iterator[tuple[str, str]]:
 def _sections(result: Family) -> Iterator[str]:
     yield "<h2>The decision</h2>"
     yield (
-        f"<p>Flips are vectors whose class differs from the winner among the given {result.given}. Flips by quantising are "
+        f"<p>Flips are vectors whose class differs from the winner among the given {result.kind}. Flips by quantising are "
         "those of the score codes themselves.</p>"
     )
     yield _decisions(result)

@@ -30,7 +30,7 @@ from softstream.hw.notebook import html_table, text_table
 from softstream.hw.plan.derive import Plan, plan
 from softstream.scripts.measure.accuracy import Sweep, signed_errors, sweep_pairs
 from softstream.scripts.measure.datasets import DataSummary, dataset
-from softstream.scripts.measure.given import Distance, GivenError, given_vectors, ulp_text
+from softstream.scripts.measure.float_error import Distance, FloatError, float_vectors, ulp_text
 from softstream.scripts.measure.heads import PARTS, Progress, measure_heads, mhz_text, resources_json, verify
 from softstream.scripts.measure.score_range import ScoreRange, score_range, share_text
 from softstream.scripts.measure.statistics import Bin, accuracy_of, percent_text, reliability
@@ -76,7 +76,7 @@ class Decisions:
 class Probabilities:
     """The softmax head's probabilities against the softmax of the codes and of the given floats, both in float64."""
 
-    given: GivenError | None
+    float_error: FloatError | None
     """Errors in ulp against the given floats; None where codes were given."""
     maximum_error_ulp: float
     """Largest error that the hardware adds, before saturation, which `bound_ulp` bounds; of the scores and of the sweep."""
@@ -180,12 +180,12 @@ class Comparison:
         proved = f"proved: {p.bound_ulp:.3f}" if p.within_bound else f"MORE than the bound of {p.bound_ulp:.3f}"
         proved += f", and {p.worst_ulp:.0f} where 1.0 saturates" if p.worst_ulp > p.bound_ulp else ""
         sentences = [self._decided]
-        if p.given is None:
+        if p.float_error is None:
             sentences.append(
                 f"Softmax adds probabilities at most {p.maximum_error_ulp:.3f} ulp off ({proved}), for {self._cost}."
             )
         else:
-            largest = p.given.total.largest
+            largest = p.float_error.total.largest
             sentences.append(
                 f"Probabilities are up to {ulp_text(largest)} ulp ({largest / self.config.levels:.2g}) off the "
                 "softmax of the floats."
@@ -212,11 +212,11 @@ class Comparison:
     @property
     def _decided(self) -> str:
         """The decisions of the heads against those of the given scores, in a sentence."""
-        n, d, given = self.data.vectors, self.decisions, self.scores.given
+        n, d, kind = self.data.vectors, self.decisions, self.scores.kind
         if d.head_flips == 0 == d.argmax_flips:
-            return f"Argmax alone makes the same {n} decisions as softmax and as the given {given}."
+            return f"Argmax alone makes the same {n} decisions as softmax and as the given {kind}."
         flips = max(d.argmax_flips, d.softmax_flips)
-        sentence = f"{flips} of {n} decisions ({share_text(flips / n)}) differ from those of the given {given}"
+        sentence = f"{flips} of {n} decisions ({share_text(flips / n)}) differ from those of the given {kind}"
         right = percent_text(min((a for a in (d.argmax_accuracy, d.softmax_accuracy) if a is not None), default=None))
         if right != percent_text(d.given_accuracy):
             sentence += f", and {right} % are right instead of {percent_text(d.given_accuracy)} %"
@@ -249,26 +249,26 @@ class Comparison:
         return ("against",)
 
     def _decision_rows(self) -> list[Row]:
-        d, given, section = self.decisions, self.scores.given, "Decision"
+        d, kind, section = self.decisions, self.scores.kind, "Decision"
         of = f"of {self.data.vectors}"
         rows = []
         if d.given_accuracy is not None:
-            expected = [f"{given} {percent_text(d.given_accuracy)}"]
-            if given == "floats":
+            expected = [f"{kind} {percent_text(d.given_accuracy)}"]
+            if kind == "floats":
                 expected.append(f"codes {percent_text(d.code_accuracy)}")
             argmax, softmax = percent_text(d.argmax_accuracy), percent_text(d.softmax_accuracy)
             rows.append(Row(section, "accuracy", "%", argmax, softmax, ", ".join(expected)))
-        by_quantising = f"by quantising {d.code_flips}" if given == "floats" else ""
+        by_quantising = f"by quantising {d.code_flips}" if kind == "floats" else ""
         rows += [
             Row(
-                section, f"differs from the given {given}", of, f"{d.argmax_flips}", f"{d.softmax_flips}", by_quantising
+                section, f"differs from the given {kind}", of, f"{d.argmax_flips}", f"{d.softmax_flips}", by_quantising
             ),
             Row(section, "… if taken from the probabilities", of, "", f"{d.probability_flips}", ""),
         ]
         if d.given_accuracy is not None:
             accuracy = percent_text(d.probability_accuracy)
             rows.append(Row(section, "accuracy, if taken from the probabilities", "%", "", accuracy, ""))
-        if given == "floats":
+        if kind == "floats":
             saturated = f"{self.scores.saturated}"
             share = share_text(self.scores.saturated_share)
             rows.append(Row(section, "saturated scores", f"of {self.scores.count}", saturated, saturated, share))
@@ -279,8 +279,8 @@ class Comparison:
         places = 2 + round(0.3 * self.config.probability_width)  # a hundredth of an ulp
         largest, mean = "largest error", "mean error"
         rows, means = [], []
-        if p.given is not None:
-            total, quantisation = p.given.total, p.given.quantisation
+        if p.float_error is not None:
+            total, quantisation = p.float_error.total, p.float_error.quantisation
             real = f"{total.largest / self.config.levels:.2g} in probability"
             by_quantising = "… by quantising the scores"
             rows = [
@@ -303,7 +303,7 @@ class Comparison:
             Row(section, "largest sum", "", "", f"{p.sum_maximum:.{places}f}", one),
         ]
         if p.calibration_error is not None:
-            expected = f"{self.scores.given} {percent_text(p.given_calibration_error)}"
+            expected = f"{self.scores.kind} {percent_text(p.given_calibration_error)}"
             rows.append(
                 Row(section, "expected calibration error", "%", "", percent_text(p.calibration_error), expected)
             )
@@ -381,7 +381,7 @@ class Comparison:
             "scores": self.scores.to_json(),
             "decisions": dict(vars(d)),
             "probabilities": {
-                "given": None if p.given is None else asdict(p.given),
+                "given": None if p.float_error is None else asdict(p.float_error),
                 "hardware": {
                     "maximum_error_ulp": p.maximum_error_ulp,
                     "worst_error_ulp": p.worst_error_ulp,
@@ -452,7 +452,7 @@ def _judge(
     vectors = Vectors(config, scores.codes, scores.lengths, scores.sideband)
     valid, exact = vectors.valid, vectors.softmax
     # Where codes were given, they are the given scores.
-    of_given = given_vectors(config, scores, scores.sideband)
+    of_given = float_vectors(config, scores, scores.sideband)
     reference = vectors if of_given is None else of_given
     winners, given_exact = reference.winners, reference.softmax
     by_codes = winner_index(config, codes, valid)
@@ -489,7 +489,7 @@ def _judge(
         bins, calibration = reliability(real[rows, normalised.argmax][known], (normalised.argmax == labels)[known])
         _, given_calibration = reliability(given_exact[rows, winners][known], (winners == labels)[known])
     return decisions, Probabilities(
-        given=None if of_given is None else GivenError.of(given_error, error),
+        float_error=None if of_given is None else FloatError.of(given_error, error),
         maximum_error_ulp=float(np.abs(every[~cut]).max(initial=0.0)),
         worst_error_ulp=float(np.abs(every).max(initial=0.0)),
         mean_error_ulp=Distance.of(error).mean,

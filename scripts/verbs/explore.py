@@ -53,7 +53,7 @@ from softstream.scripts.measure.cluster import PLAIN, Tls, connected, told_witho
 from softstream.scripts.measure.datasets import Dataset, DataSummary
 from softstream.scripts.scale import AUTO, scale_of_scores
 from softstream.scripts.verbs.family import SHARED
-from softstream.scripts.verbs.fidelity import Fidelity, Given, fidelities
+from softstream.scripts.verbs.fidelity import EvaluationSet, Fidelity, fidelities
 
 __all__ = [
     "Axis",
@@ -161,7 +161,7 @@ class Point:
 
 
 def sweep(
-    base: Mapping[str, Any], settings: Sequence[str], room: Room | None = None, given: Given | None = None
+    base: Mapping[str, Any], settings: Sequence[str], room: Room | None = None, evaluation: EvaluationSet | None = None
 ) -> Sweep:
     """Every combination of `key=a,b,c`, the other keys from `base`; `profile=auto` is picked for each, for the part of `room`.
 
@@ -192,7 +192,7 @@ def sweep(
     for combination in itertools.product(*axes.values()):
         chosen = dict(zip(axes, combination, strict=True))
         try:
-            config, _ = resolve(_with_scale({**base, **chosen}, room, given, scales), room)
+            config, _ = resolve(_with_scale({**base, **chosen}, room, evaluation, scales), room)
             plan(config)
         except UserError as error:
             impossible.append((settings_text(chosen), str(error)))
@@ -206,20 +206,20 @@ def sweep(
 
 
 def _with_scale(
-    values: dict[str, Any], room: Room | None, given: Given | None, scales: dict[str, float]
+    values: dict[str, Any], room: Room | None, evaluation: EvaluationSet | None, scales: dict[str, float]
 ) -> dict[str, Any]:
     """The values with the scale that `auto` stands for. `scales` keeps the choices, which no output width changes."""
     if values.get("score_scale") != AUTO:
         return values
-    if given is None:
+    if evaluation is None:
         raise UserError(f"--sweep score_scale={AUTO}: is chosen from float scores; for example --scores F.npy")
     key = settings_text({name: value for name, value in values.items() if name != "probability_width"})
     if key not in scales:
         scales[key] = scale_of_scores(
-            given.scores,
+            evaluation.scores,
             lambda scale: resolve({**values, "score_scale": scale}, room)[0],
             "--scores",
-            saturate=given.saturate,
+            saturate=evaluation.saturate,
         ).scale
     return {**values, "score_scale": scales[key]}
 
@@ -594,7 +594,7 @@ class Exploration:
     best: Point | None
     """The point that meets the wish, or is nearest to it; None where no point fits the part."""
     meets: bool
-    given: DataSummary | None
+    data: DataSummary | None
     """The scores that the points were judged on; None without any."""
 
     def __repr__(self) -> str:
@@ -615,7 +615,7 @@ class Exploration:
     @property
     def labelled(self) -> bool:
         """Whether the points have an accuracy."""
-        return self.given is not None and self.given.labelled
+        return self.data is not None and self.data.labelled
 
     @property
     def area(self) -> str:
@@ -634,7 +634,7 @@ class Exploration:
         if not self.placed:
             axes = [Axis("elements/cycle", lambda point: point.speed, "{:.3g}".format, True)]
         axes.append(Axis("bound, ulp", lambda point: point.bound_ulp, "{:.3f}".format))
-        if self.given is None:
+        if self.data is None:
             return tuple(axes)
 
         def of(name: str, scale: float = 1.0) -> Callable[[Point], float | None]:
@@ -645,7 +645,7 @@ class Exploration:
             return value
 
         axes += [
-            Axis(f"flips of {self.given.vectors}", of("flips"), "{:.0f}".format),
+            Axis(f"flips of {self.data.vectors}", of("flips"), "{:.0f}".format),
             Axis("largest error", of("largest"), "{:.2g}".format),
         ]
         if self.labelled:
@@ -700,7 +700,7 @@ class Exploration:
     @property
     def title(self) -> str:
         """What the front is of."""
-        merits = "area, speed and error" if self.given is None else "area, speed, flips and error"
+        merits = "area, speed and error" if self.data is None else "area, speed, flips and error"
         where = f" on {self.part.name}" if self.how.synthesise else ""
         return f"Pareto front of {merits}{where}: {len(self.front)} of {len(self.points)} points"
 
@@ -721,7 +721,7 @@ class Exploration:
         writer = csv.writer(buffer, lineterminator="\n")
         own = (
             ["count", "flips", "accuracy", "given_accuracy", "calibration", "largest", "mean", "saturated_share"]
-            if self.given
+            if self.data
             else []
         )
         writer.writerow([
@@ -741,7 +741,7 @@ class Exploration:
             "format": JSON_FORMAT,
             "part": self.part.name if self.how.synthesise else None,
             "seeds": self.how.seeds if self.placed else 0,
-            "given": None if self.given is None else dict(vars(self.given)),
+            "given": None if self.data is None else dict(vars(self.data)),
             "points": [
                 {
                     "config": point.config.to_mapping(),
@@ -786,7 +786,7 @@ def run(
     console: Console,
     how: How,
     *,
-    given: Given | None = None,
+    evaluation: EvaluationSet | None = None,
     files: Files = Files(),
     render: Callable[[Exploration], str] | None = None,
 ) -> None:
@@ -802,7 +802,7 @@ def run(
         # Also where every point comes from the cache: the answer must depend on no earlier run.
         need("--scheduler", "cluster")
     with console.progress("exploring") as progress:
-        result, failure = explored(base, settings, part_name, wish, how, given, progress)
+        result, failure = explored(base, settings, part_name, wish, how, evaluation, progress)
     for option, path, text in (
         ("-o", files.page, None if render is None or files.page is None else render(result)),
         ("--csv", files.table, result.csv()),
@@ -830,7 +830,7 @@ def explored(
     part_name: str,
     wish: Wish,
     how: How,
-    given: Given | None = None,
+    evaluation: EvaluationSet | None = None,
     progress: Progress = lambda fraction, what: None,
 ) -> tuple[Exploration, SoftstreamError | None]:
     """The measured sweep, and the reason why no point answers the wish, such as that none fits the part.
@@ -841,11 +841,11 @@ def explored(
     if part.no_clock and how.synthesise and how.place:
         raise UserError(f"--part {part.name}: no clock, because {part.no_clock}; --no-place measures its cells")
     room = room_of_part(part.name) if part.name in PARTS else None
-    _check_wish(wish, part, how, given)
-    grid = sweep(base, settings, room, given)
+    _check_wish(wish, part, how, evaluation)
+    grid = sweep(base, settings, room, evaluation)
     by_config: Mapping[Config, Fidelity] = {}
-    if given is not None:
-        grid, by_config = _judged(grid, given, progress)
+    if evaluation is not None:
+        grid, by_config = _judged(grid, evaluation, progress)
         _check_classes(wish, by_config)
     if how.synthesise:
         seeds = tuple(range(1, how.seeds + 1)) if how.place else ()
@@ -858,22 +858,22 @@ def explored(
         best, meets = answer(points, wish, room)
     except SoftstreamError as error:  # for the caller, together with the points that were measured
         failure = error
-    summary = None if given is None else Dataset("given scores", given.scores, given.labels).summary
+    summary = None if evaluation is None else Dataset("given scores", evaluation.scores, evaluation.labels).summary
     return Exploration(grid, part, how, points, pareto(points), wish, best, meets, summary), failure
 
 
-def _judged(grid: Sweep, given: Given, progress: Progress) -> tuple[Sweep, dict[Config, Fidelity]]:
+def _judged(grid: Sweep, evaluation: EvaluationSet, progress: Progress) -> tuple[Sweep, dict[Config, Fidelity]]:
     """The points that can take the given scores, and the fidelity of each; the others join the impossible ones.
 
     Raises `UserError` where none can, and for a swept key of the scores where codes were given.
     """
-    if given.scores.given is None and (keys := set(SHARED[1:]).intersection(grid.keys)):
+    if evaluation.scores.floats is None and (keys := set(SHARED[1:]).intersection(grid.keys)):
         key = min(keys)
         raise UserError(
             f"--sweep {key}: the scores are codes, which have one {key}; for example floats as --scores, or --set {key}="
             f"{getattr(grid.configs[0], key)}"
         )
-    by_config, refused = fidelities(grid.configs, given, progress)
+    by_config, refused = fidelities(grid.configs, evaluation, progress)
     varying = grid.keys or ("mode",)
     reasons = [(settings_text({key: getattr(config, key) for key in varying}), why) for config, why in refused.items()]
     if not by_config:
@@ -881,16 +881,16 @@ def _judged(grid: Sweep, given: Given, progress: Progress) -> tuple[Sweep, dict[
     return replace(grid, configs=tuple(by_config), impossible=(*grid.impossible, *reasons)), by_config
 
 
-def _check_wish(wish: Wish, part: Part, how: How, given: Given | None) -> None:
+def _check_wish(wish: Wish, part: Part, how: How, evaluation: EvaluationSet | None) -> None:
     """Raises `UserError` for a limit that nothing measures."""
     _check_clock(wish, part, how.place and how.synthesise)
     if wish.max_cells is not None and not how.synthesise:
         raise UserError(f"--max-cells {wish.max_cells}: needs synthesis; leave out --no-cells")
-    if given is None:
+    if evaluation is None:
         for option, value in (("--max-flips", wish.max_flips), ("--max-error", wish.max_error)):
             if value is not None:
                 raise UserError(f"{option} {value:g}: needs scores to measure it on; for example --scores F.npy")
-    if wish.min_accuracy is not None and (given is None or given.labels is None):
+    if wish.min_accuracy is not None and (evaluation is None or evaluation.labels is None):
         raise UserError(
             f"--min-accuracy {wish.min_accuracy:g}: needs labels; for example --scores F.npy --labels Y.npy"
         )

@@ -35,7 +35,7 @@ from softstream.hw.errors import UserError
 from softstream.hw.plan.derive import Plan, plan
 from softstream.hw.plan.ports import Field, outputs, sidebands
 from softstream.scripts.measure.datasets import Dataset, DataSummary, dataset
-from softstream.scripts.measure.given import Distance, GivenError, given_vectors, ulp_text
+from softstream.scripts.measure.float_error import Distance, FloatError, float_vectors, ulp_text
 from softstream.scripts.measure.heads import PARTS, Progress, measure_heads, mhz_text, resources_json
 from softstream.scripts.measure.score_range import ScoreRange, score_range, share_text
 from softstream.scripts.measure.statistics import (
@@ -91,7 +91,7 @@ class Decision:
 class Error:
     """The distance of a head from the exact values in ulp, or of a sampling distribution from softmax in total variation.
 
-    The values are of the score codes, except for those of `given`.
+    The values are of the score codes, except for those of `float_error`.
     """
 
     unit: str
@@ -106,7 +106,7 @@ class Error:
     worst_bound: float
     slack: float
     """Error of the reference itself, which is computed in float64."""
-    given: GivenError | None = None
+    float_error: FloatError | None = None
     """Errors against the given floats; None where codes were given."""
 
     def text(self, value: float) -> str:
@@ -174,14 +174,14 @@ class Family:
     version: str
 
     @property
-    def given(self) -> str:
+    def kind(self) -> str:
         """`floats` or `codes`: what the person gave."""
-        return self.members[0].scores.given
+        return self.members[0].scores.kind
 
     @property
     def floats(self) -> bool:
         """Whether the scores were floats, which each member quantised."""
-        return self.given == "floats"
+        return self.kind == "floats"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -216,7 +216,7 @@ class Family:
         if self.given_calibration is not None:
             values = {"accuracy, %": percent_text(self.given_accuracy), f"flips of {self.data.vectors}": "0"}
             values["calibration error, %"] = percent_text(self.given_calibration.error)
-            rows.append((f"given {self.given}", *(values.get(name, "") for name in self.columns[1:])))
+            rows.append((f"given {self.kind}", *(values.get(name, "") for name in self.columns[1:])))
         return rows + [self._row(member) for member in self.members]
 
     def _row(self, member: MemberResult) -> tuple[str, ...]:
@@ -231,7 +231,7 @@ class Family:
             cells += ["exact", "", "", *([""] if self.floats else [])]
         else:
             if self.floats:
-                cells.append("" if e.given is None else f"{e.text(e.given.total.largest)} {e.unit}")
+                cells.append("" if e.float_error is None else f"{e.text(e.float_error.total.largest)} {e.unit}")
             # Before saturation, because saturation costs every UQ0 member up to an ulp.
             cells += [f"{e.text(e.largest)} {e.unit}", e.text(e.mean), e.text(e.bound)]
         if self.data.labelled:
@@ -258,13 +258,17 @@ class Family:
             worst_title = max(deciding, key=lambda title: deciding[title].flips / deciding[title].count)
             worst = deciding[worst_title]
             texts.append(
-                f"all {len(deciding)} members that give a class decide every vector as the given {self.given} do"
+                f"all {len(deciding)} members that give a class decide every vector as the given {self.kind} do"
                 if not worst.flips
                 else f"up to {worst.flips} of {worst.count} decisions ({share_text(worst.flips / worst.count)}, "
-                f"{worst_title}) differ from those of the given {self.given}"
+                f"{worst_title}) differ from those of the given {self.kind}"
             )
-        against = {m.title: m.error for m in self.members if m.error is not None and m.error.given is not None}
-        ulps = {title: e.given.total.largest for title, e in against.items() if e.given is not None and e.unit == "ulp"}
+        against = {m.title: m.error for m in self.members if m.error is not None and m.error.float_error is not None}
+        ulps = {
+            title: e.float_error.total.largest
+            for title, e in against.items()
+            if e.float_error is not None and e.unit == "ulp"
+        }
         if ulps:
             title = max(ulps, key=lambda title: ulps[title])
             texts.append(f"results are up to {ulp_text(ulps[title])} ulp ({title}) off those of the floats")
@@ -301,7 +305,7 @@ class Family:
             "data": dict(vars(self.data)),
             "calibration": {"bins": RELIABILITY_BINS, "definition": CALIBRATION},
             "given": {
-                "kind": self.given,
+                "kind": self.kind,
                 "accuracy": self.given_accuracy,
                 "calibration": _calibration_json(self.given_calibration),
             },
@@ -406,7 +410,7 @@ class _Inputs:
 
     scores: Scores
     codes: Vectors
-    given: Vectors
+    reference: Vectors
     """The scores as they were given: real numbers, or the codes."""
 
 
@@ -414,7 +418,7 @@ def _own_scores(
     title: str, config: Config, base: Config, scores: Scores, mask: np.ndarray | None, saturate: bool
 ) -> Scores:
     """The scores as a member receives them: floats are quantised for it, without those that the mask excludes; codes stay."""
-    floats = scores.given
+    floats = scores.floats
     if floats is not None:
         if config.mask and mask is not None and mask.shape == floats.shape:
             floats = np.where(mask != 0, -np.inf, floats)
@@ -455,7 +459,7 @@ def _inputs(title: str, config: Config, scores: Scores, data: Dataset, arrays: M
             "without --scores the input is that of three classifiers, for ensemble=3"
         )
     vectors = Vectors(config, codes, scores.lengths, checked_sideband(config, own, codes.shape))
-    return _Inputs(scores, vectors, given_vectors(config, scores, vectors.sideband) or vectors)
+    return _Inputs(scores, vectors, float_vectors(config, scores, vectors.sideband) or vectors)
 
 
 def _labels(title: str, config: Config, labels: np.ndarray | None) -> np.ndarray | None:
@@ -512,14 +516,14 @@ def _codes(config: Config) -> Field | None:
 
 
 def _error(inputs: _Inputs, derived: Plan, result: Mapping[str, np.ndarray]) -> Error | None:
-    vectors, given = inputs.codes, inputs.given
+    vectors, reference = inputs.codes, inputs.reference
     config = vectors.config
     if derived.distance is not None:
         return _law_error(inputs, derived.distance)
     code = _codes(config)
     if code is None or derived.bound_ulp is None or derived.worst_ulp is None:
         return None
-    codes, exact, of_given = result[code.array], exact_values(code.array, vectors), exact_values(code.array, given)
+    codes, exact, of_given = result[code.array], exact_values(code.array, vectors), exact_values(code.array, reference)
     vectors = vectors.head_inputs
     if codes.shape == vectors.valid.shape and code.array != "top_probabilities":
         counted = vectors.valid
@@ -539,13 +543,13 @@ def _error(inputs: _Inputs, derived: Plan, result: Mapping[str, np.ndarray]) -> 
         bound=derived.bound_ulp,
         worst_bound=derived.worst_ulp,
         slack=float64_slack_ulp(config),
-        given=None if inputs.scores.given is None else GivenError.of(total, error),
+        float_error=None if inputs.scores.floats is None else FloatError.of(total, error),
     )
 
 
 def _law_error(inputs: _Inputs, bound: float) -> Error:
     """Exact distance of the law of a draw from softmax over its set, for the first vectors up to `_LAW_ELEMENTS` elements."""
-    vectors, given = inputs.codes.head_inputs, inputs.given.head_inputs
+    vectors, reference = inputs.codes.head_inputs, inputs.reference.head_inputs
     counts = vectors.valid.sum(axis=1)
     rows = range(max(1, int(np.searchsorted(np.cumsum(counts), _LAW_ELEMENTS, side="right"))))
     hardware, total, quantisation = [], [], []
@@ -556,12 +560,12 @@ def _law_error(inputs: _Inputs, bound: float) -> Error:
         bounds = {name: int(values[row]) for name, values in vectors.sideband.items() if values.ndim == 1}
         law = draw_law(vectors.config, vectors.scores[row][valid], bounds)
         members = model_set(vectors.config, vectors.scores[row][valid], bounds)
-        of_codes, of_given = (_shared_out(values.softmax[row][valid], members) for values in (vectors, given))
+        of_codes, of_given = (_shared_out(values.softmax[row][valid], members) for values in (vectors, reference))
         hardware.append(total_variation(law, of_codes))
         total.append(total_variation(law, of_given))
         quantisation.append(total_variation(of_codes, of_given))
     whole = Distance.of(np.array(hardware))
-    against = GivenError(Distance.of(np.array(total)), Distance.of(np.array(quantisation)))
+    against = FloatError(Distance.of(np.array(total)), Distance.of(np.array(quantisation)))
     return Error(
         unit="total variation",
         count=len(hardware),
@@ -571,7 +575,7 @@ def _law_error(inputs: _Inputs, bound: float) -> Error:
         bound=bound,
         worst_bound=bound,
         slack=law_slack(vectors.config),
-        given=None if inputs.scores.given is None else against,
+        float_error=None if inputs.scores.floats is None else against,
     )
 
 
@@ -590,7 +594,7 @@ def _calibration(confidence: np.ndarray, decisions: np.ndarray, labels: np.ndarr
 
 
 def _evaluate(title: str, inputs: _Inputs, labels: np.ndarray | None) -> MemberResult:
-    vectors, winners = inputs.codes, inputs.given.head_inputs.winners
+    vectors, winners = inputs.codes, inputs.reference.head_inputs.winners
     config = vectors.config
     derived = plan(config)
     result = vectors.results(golden(config, vectors.scores, vectors.lengths, vectors.sideband))
@@ -690,6 +694,6 @@ def family(
 def _reference(base: Config, scores: Scores) -> Vectors:
     """The given scores of a softmax of the base configuration."""
     config = base.replace(mode="softmax", mask=scores.mask is not None, normaliser="divider")
-    return given_vectors(config, scores, scores.sideband) or Vectors(
+    return float_vectors(config, scores, scores.sideband) or Vectors(
         config, scores.codes, scores.lengths, scores.sideband
     )

@@ -1,6 +1,6 @@
 """How faithful configurations are to given scores: accuracy, flips, error and calibration of each.
 
-    by_config, refused = fidelities(configs, Given(read_scores(config, file), labels))
+    by_config, refused = fidelities(configs, EvaluationSet(read_scores(config, file), labels))
 
 Every configuration quantises given floats for itself. Decisions and results are held against those of the scores as they were
 given (`family`).
@@ -14,15 +14,15 @@ import numpy as np
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.plan.ports import sidebands
-from softstream.scripts.measure.given import Distance
+from softstream.scripts.measure.float_error import Distance
 from softstream.scripts.scores import Scores
 from softstream.scripts.verbs.family import MemberResult, family
 
-__all__ = ["Fidelity", "Given", "fidelities"]
+__all__ = ["Fidelity", "EvaluationSet", "fidelities"]
 
 
 @dataclass(frozen=True)
-class Given:
+class EvaluationSet:
     """Scores that every point is judged on, floats or codes, with labels and the option of the quantiser."""
 
     scores: Scores
@@ -62,7 +62,7 @@ class Fidelity:
 
 
 def fidelities(
-    configs: Sequence[Config], given: Given, progress: Callable[[float, str], None] | None = None
+    configs: Sequence[Config], evaluation: EvaluationSet, progress: Callable[[float, str], None] | None = None
 ) -> tuple[dict[Config, Fidelity], dict[Config, str]]:
     """The fidelity of each configuration on the given scores, and of those that cannot take the scores the reason."""
     able: dict[Config, Fidelity] = {}
@@ -70,11 +70,17 @@ def fidelities(
     for number, config in enumerate(configs):
         if progress:
             progress(number / len(configs), f"scores through point {number + 1} of {len(configs)}")
-        sideband = {port.array: given.scores.sideband.get(port.array) for port in sidebands(config)}
+        sideband = {port.array: evaluation.scores.sideband.get(port.array) for port in sidebands(config)}
         arrays = {name: array for name, array in sideband.items() if array is not None}
         try:
             result = family(
-                config, {"": config}, given.scores, given.labels, sideband=arrays, saturate=given.saturate, place=False
+                config,
+                {"": config},
+                evaluation.scores,
+                evaluation.labels,
+                sideband=arrays,
+                saturate=evaluation.saturate,
+                place=False,
             )
         except UserError as error:
             refused[config] = str(error).removeprefix("--modes : ")
@@ -88,7 +94,7 @@ def _fidelity(config: Config, member: MemberResult, given_accuracy: float | None
     unit = 1.0 if error is None or error.unit != "ulp" else 1 / config.levels
     distance = Distance(0.0, 0.0)
     if error is not None:
-        distance = Distance(error.worst, error.mean) if error.given is None else error.given.total
+        distance = Distance(error.worst, error.mean) if error.float_error is None else error.float_error.total
     return Fidelity(
         count=0 if decision is None else decision.count,
         flips=None if decision is None else decision.flips,

@@ -26,7 +26,7 @@ __all__ = ["EXACT", "Vectors", "errors_ulp", "exact_values"]
 class Vectors:
     """The inputs of a head: score codes [V, N], lengths [V], and the sideband by name.
 
-    The codes may be real numbers in float64: scores in units of `score_scale` before they are rounded (`given.GivenVectors`).
+    The codes may be real numbers in float64: scores in units of `score_scale`, not rounded (`float_scores.FloatVectors`).
     """
 
     config: Config

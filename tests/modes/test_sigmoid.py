@@ -21,7 +21,7 @@ from softstream.sim.golden import golden
 from softstream.sim.golden.modes.sigmoid import codes as sigmoid
 from softstream.sim.golden.stages.frame import frame
 from softstream.sim.reference.exact import exact_values
-from softstream.sim.reference.given import GivenVectors
+from softstream.sim.reference.float_scores import FloatVectors
 
 EXACT = Context(prec=70, Emin=-(10**9), Emax=10**9)
 
@@ -236,5 +236,5 @@ def test_floats_are_quantised_as_by_onnx() -> None:
     assert scores.codes.tolist() == [[100, 100, 102, 0, 0, 255]]
     assert scores.saturated == 0
     np.testing.assert_array_equal(config.real_value(scores.codes), [[0, 0, 1, -50, -50, 77.5]])
-    given = GivenVectors.of(config, floats, scores.shift, scores.lengths)
-    np.testing.assert_allclose(exact_values("probabilities", given), 1 / (1 + np.exp(-floats)), rtol=0, atol=1e-15)
+    vectors = FloatVectors.of(config, floats, scores.shift, scores.lengths)
+    np.testing.assert_allclose(exact_values("probabilities", vectors), 1 / (1 + np.exp(-floats)), rtol=0, atol=1e-15)

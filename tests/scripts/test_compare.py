@@ -115,9 +115,9 @@ def test_flips_error_and_accuracy_are_against_the_given_floats(kind):
     d, p = comparison.decisions, comparison.probabilities
     assert (d.code_flips, d.argmax_flips, d.softmax_flips) == (flips, flips, flips)
     assert d.given_accuracy == accuracy
-    assert p.given.total.largest == pytest.approx(largest, rel=1e-6)
+    assert p.float_error.total.largest == pytest.approx(largest, rel=1e-6)
     # The parts add up, and the hardware's is within its bound.
-    assert p.given.total.largest <= p.given.quantisation.largest + p.worst_error_ulp + 1e-9
+    assert p.float_error.total.largest <= p.float_error.quantisation.largest + p.worst_error_ulp + 1e-9
     assert p.within_bound
     assert texts(comparison, "Decision", "differs from the given floats") == (
         f"{flips}",

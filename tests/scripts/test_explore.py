@@ -27,7 +27,7 @@ from softstream.scripts.scale import best_scale
 from softstream.scripts.scores import quantise
 from softstream.scripts.verbs import explore as module
 from softstream.scripts.verbs.explore import Point, Wish, answer, explore, pareto, sweep
-from softstream.scripts.verbs.fidelity import Fidelity, Given, fidelities
+from softstream.scripts.verbs.fidelity import EvaluationSet, Fidelity, fidelities
 from softstream.sim.golden import golden
 
 BASE = Config(mode="argmax", score_width=2).to_mapping()
@@ -140,7 +140,7 @@ HEAD = Config(max_length=10)
 
 def test_fidelity_is_what_numpy_says_of_the_given_floats():
     configs = [HEAD.replace(score_scale=scale, probability_width=bits) for scale in (0.02, 0.5) for bits in (4, 10)]
-    able, refused = fidelities(configs, Given(quantise(HEAD, FLOATS), LABELS))
+    able, refused = fidelities(configs, EvaluationSet(quantise(HEAD, FLOATS), LABELS))
     assert list(able) == configs
     assert not refused
     weights = np.exp(FLOATS - FLOATS.max(axis=1, keepdims=True))
@@ -155,8 +155,8 @@ def test_fidelity_is_what_numpy_says_of_the_given_floats():
 
 
 def test_the_scale_that_suits_the_floats_is_a_value_of_a_sweep():
-    given = Given(quantise(HEAD, FLOATS), LABELS)
-    asked = sweep(HEAD.to_mapping(), ["score_scale=0.5,auto", "probability_width=4,10"], given=given)
+    evaluation = EvaluationSet(quantise(HEAD, FLOATS), LABELS)
+    asked = sweep(HEAD.to_mapping(), ["score_scale=0.5,auto", "probability_width=4,10"], evaluation=evaluation)
     best = best_scale(HEAD, FLOATS).scale
     assert [config.score_scale for config in asked.configs] == [0.5, 0.5, best, best]
     with pytest.raises(UserError, match=r"score_scale=auto: is chosen from float scores; for example --scores F.npy"):

@@ -333,8 +333,8 @@ def test_each_entry_quantises_the_floats_with_its_own_scale_width_precision_and_
         weights = np.exp((FLOATS - FLOATS.max(axis=1, keepdims=True)) / config.temperature)
         exact = weights / weights.sum(axis=1, keepdims=True)
         error = np.abs(codes.probabilities - exact * 2**config.probability_width)
-        assert member.error.given.total.largest == pytest.approx(error.max())
-        assert member.error.given.total.mean == pytest.approx(error.mean())
+        assert member.error.float_error.total.largest == pytest.approx(error.max())
+        assert member.error.float_error.total.mean == pytest.approx(error.mean())
         assert (
             member.decision.flips
             == member.decision.code_flips
@@ -361,7 +361,7 @@ def test_an_entry_has_its_zero_point():
     for member in (shifted, plain):
         config = member.plan.config
         codes = golden(config, quantise(config, FLOATS, saturate=True).codes)["probabilities"]
-        assert member.error.given.total.largest == pytest.approx(np.abs(codes - 256 * exact).max())
+        assert member.error.float_error.total.largest == pytest.approx(np.abs(codes - 256 * exact).max())
     assert shifted.scores.code_maximum == pytest.approx(plain.scores.code_maximum + 6)
     with pytest.raises(UserError, match="the scores are codes, whose score_zero_point is 0 for all entries"):
         judged("sigmoid:score_zero_point=-60")
@@ -398,9 +398,9 @@ def test_every_mode_splits_its_error_against_the_floats(mode):
         assert member.plan.bound_ulp is None
         return
     assert e.within_bound
-    assert e.given.quantisation.largest > 0
-    assert e.given.total.largest <= e.given.quantisation.largest + e.worst + 1e-9
-    assert e.given.total.largest >= e.given.quantisation.largest - e.worst - 1e-9
+    assert e.float_error.quantisation.largest > 0
+    assert e.float_error.total.largest <= e.float_error.quantisation.largest + e.worst + 1e-9
+    assert e.float_error.total.largest >= e.float_error.quantisation.largest - e.worst - 1e-9
 
 
 def test_the_scores_exclude_elements_by_themselves():
@@ -410,7 +410,7 @@ def test_the_scores_exclude_elements_by_themselves():
     )
     by_sideband = judged("softmax:mask=true,sample:mask=true", scores=FLOATS, sideband={"mask": MASK})
     for one, other in zip(by_scores.members, by_sideband.members, strict=True):
-        assert one.error.given.total.largest == pytest.approx(other.error.given.total.largest)
+        assert one.error.float_error.total.largest == pytest.approx(other.error.float_error.total.largest)
         assert one.decision == other.decision
 
 

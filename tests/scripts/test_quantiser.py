@@ -85,7 +85,7 @@ def test_codes_and_counts_are_those_of_every_element_by_itself(saturate, case):
     np.testing.assert_allclose(result.shift, shifts, rtol=1e-15)
     assert (result.saturated, result.saturated_winners) == (sum(saturated), lost)
     used = np.arange(rows.shape[1]) < lengths[:, None]
-    np.testing.assert_array_equal(result.given, np.where(used, rows, 0).astype(np.float64))
+    np.testing.assert_array_equal(result.floats, np.where(used, rows, 0).astype(np.float64))
     if config.mask:
         np.testing.assert_array_equal(result.mask, used & (rows == -np.inf))
     np.testing.assert_array_equal(
@@ -116,6 +116,6 @@ def test_integers_and_floats_that_are_codes_stay_as_they_are(case, dtype):
     used = np.arange(rows.shape[1]) < lengths[:, None]
     whole = quantise(config, codes, lengths, axis=axis)
     np.testing.assert_array_equal(whole.codes, np.where(used, rows, 0))
-    assert (whole.quantised, whole.saturated, whole.given) == (False, 0, None)
+    assert (whole.quantised, whole.saturated, whole.floats) == (False, 0, None)
     floats = quantise(config, codes.astype(np.float32), lengths, axis=axis, codes=True)
     np.testing.assert_array_equal(floats.codes, whole.codes)

@@ -171,7 +171,7 @@ def test_the_page_opens_with_what_the_given_floats_lose():
     opening, _, rest = page.text.partition("The probabilities")
     assert f"{comparison.decisions.argmax_flips} of 400 decisions" in opening
     assert f"{comparison.scores.saturated} of 6400 scores" in opening
-    assert f"{comparison.probabilities.given.total.largest:.4f} ulp" in opening
+    assert f"{comparison.probabilities.float_error.total.largest:.4f} ulp" in opening
     assert "The hardware adds at most" in opening
     assert "Range of the scores and of the code" in opening
     assert "the softmax of the given floats, in float64" in rest

@@ -258,7 +258,7 @@ def test_minus_infinity_and_masked_elements_are_excluded():
     scores = np.array([[1.0, -np.inf, 2.0], [-np.inf, -np.inf, -np.inf]])
     result = quantise(masked, scores)
     np.testing.assert_array_equal(result.mask, [[False, True, False], [True, True, True]])
-    np.testing.assert_array_equal(result.given, scores)
+    np.testing.assert_array_equal(result.floats, scores)
     np.testing.assert_array_equal(result.codes, [[2, 0, 4], [0, 0, 0]])
     assert result.saturated == 0
     hidden = quantise(masked, np.ma.masked_array([[1.0, np.nan], [2.0, 3.0]], mask=[[False, True], [False, False]]))
@@ -416,7 +416,7 @@ def test_lengths_and_sidebands_follow_the_shape_of_the_scores(tmp_path):
 def test_floats_are_codes_where_the_caller_says_so():
     result = quantise(CONFIG, np.array([[1.0, -8.0, 7.0]]), codes=True)
     np.testing.assert_array_equal(result.codes, [[1, -8, 7]])
-    assert (result.quantised, result.given) == (False, None)
+    assert (result.quantised, result.floats) == (False, None)
     for value, message in (
         (0.5, r"scores\[0, 1\] = 0\.5: with --codes scores must be integers; for example 0$"),
         (np.nan, r"scores\[0, 1\] = nan: with --codes scores must be integers"),

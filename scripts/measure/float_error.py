@@ -11,9 +11,9 @@ import numpy as np
 
 from softstream.hw.config.config import Config
 from softstream.scripts.scores import Scores
-from softstream.sim.reference.given import GivenVectors
+from softstream.sim.reference.float_scores import FloatVectors
 
-__all__ = ["Distance", "GivenError", "given_vectors", "ulp_text"]
+__all__ = ["Distance", "FloatError", "float_vectors", "ulp_text"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Distance:
 
 
 @dataclass(frozen=True)
-class GivenError:
+class FloatError:
     """The errors against the given floats."""
 
     total: Distance
@@ -40,18 +40,18 @@ class GivenError:
     """Of the exact values of the codes: what rounding and saturation of the scores cost."""
 
     @classmethod
-    def of(cls, total: np.ndarray, hardware: np.ndarray) -> "GivenError":
+    def of(cls, total: np.ndarray, hardware: np.ndarray) -> "FloatError":
         """Of signed errors against the given floats, and against the exact values of the codes."""
         return cls(Distance.of(total), Distance.of(total - hardware))
 
 
-def given_vectors(
+def float_vectors(
     config: Config, scores: Scores, sideband: Mapping[str, np.ndarray] | None = None
-) -> GivenVectors | None:
+) -> FloatVectors | None:
     """The given floats as inputs of the exact formulas; None where codes were given."""
-    if scores.given is None:
+    if scores.floats is None:
         return None
-    return GivenVectors.of(config, scores.given, scores.shift, scores.lengths, sideband)
+    return FloatVectors.of(config, scores.floats, scores.shift, scores.lengths, sideband)
 
 
 def ulp_text(value: float) -> str:

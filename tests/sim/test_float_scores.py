@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from softstream.hw.config.config import Config
 from softstream.hw.plan.ports import outputs, sidebands
 from softstream.sim.reference.exact import EXACT, Vectors, exact_values
-from softstream.sim.reference.given import GivenVectors
+from softstream.sim.reference.float_scores import FloatVectors
 
 special = pytest.importorskip("scipy.special")
 
@@ -26,9 +26,9 @@ KINDS = {
 """Real scores in nats, by what is special about them."""
 
 
-def of_floats(config: Config, floats: np.ndarray, lengths: np.ndarray = LENGTHS) -> GivenVectors:
+def of_floats(config: Config, floats: np.ndarray, lengths: np.ndarray = LENGTHS) -> FloatVectors:
     sideband = {"labels": LABELS} if sidebands(config) else {}
-    return GivenVectors.of(config, floats, np.zeros(len(floats)), lengths, sideband)
+    return FloatVectors.of(config, floats, np.zeros(len(floats)), lengths, sideband)
 
 
 def code_array(config: Config) -> str:
@@ -106,7 +106,7 @@ def test_floats_that_are_codes_have_the_values_and_winners_of_the_codes(options)
     if config.mode in ("sigmoid", "exponential"):
         shift, floats = shift * 0, np.where(used, codes * config.score_scale, 0)
     floats[excluded] = -np.inf
-    ours = GivenVectors.of(config, floats, shift, lengths, sideband)
+    ours = FloatVectors.of(config, floats, shift, lengths, sideband)
     known = Vectors(config, codes, lengths, sideband)
     array = code_array(config)
     exact, expected = exact_values(array, ours), exact_values(array, known)
@@ -128,7 +128,7 @@ def test_the_winner_is_that_of_numpy_for_any_floats(data, scale, mode):
     )
     floats = np.array(values).reshape(shape)
     config = Config(mode=mode, max_length=6, score_scale=scale)
-    vectors = GivenVectors.of(config, floats, np.zeros(shape[0]), np.full(shape[0], shape[1]))
+    vectors = FloatVectors.of(config, floats, np.zeros(shape[0]), np.full(shape[0], shape[1]))
     assert np.array_equal(vectors.winners, floats.argmax(axis=1))
     if mode == "softmax":
         assert np.array_equal(vectors.softmax.max(axis=1), vectors.softmax[np.arange(shape[0]), vectors.winners])
