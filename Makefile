@@ -21,7 +21,7 @@ BOARD := --board icestick --baud 3000000
 SCORES := sim/data/digits_scores.npy
 LABELS := sim/data/digits_labels.npy
 
-.PHONY: help demo test test-long test-interop test-pythons test-torch test-boards test-pairs fuzz mutation lint bench prove tables docs screenshot hashes snapshots constraints licences clean
+.PHONY: help demo test test-long test-interop test-pythons test-torch test-boards test-pairs fuzz mutation soak endurance lint bench prove tables docs screenshot hashes snapshots constraints licences clean
 .DEFAULT_GOAL := help
 
 help:
@@ -36,6 +36,8 @@ help:
 	@echo "make prove        the law of every preset and all results of small heads, proved on the generated Verilog"
 	@echo "make fuzz         random configurations: bounds, and hardware equal to the model, for SECONDS=60 from SEED=1"
 	@echo "make mutation     hundreds of faults in the Verilog of small heads, and what finds each of them; an hour"
+	@echo "make soak         five heads under random stalls and resets for BEATS=100000000 beats, in a compiled bench; minutes"
+	@echo "make endurance    memory and file handles of a simulated board over 100000 vectors; half an hour"
 	@echo "make lint         ruff, and mypy on the public API"
 	@echo "make bench        measures every variant anew: boards/measured/bench.json, the tables of the pages, build/bench/bench.html"
 	@echo "make tables       writes the generated tables and pictures of the pages anew"
@@ -94,6 +96,13 @@ fuzz: $(VENV)/.dev
 
 mutation: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m support.mutation --write
+
+BEATS ?= 100000000
+soak: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python -m support.soak --beats $(BEATS) --seed $(SEED) --write
+
+endurance: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python -m support.endurance --write
 
 lint: $(VENV)/.dev build/types/softstream
 	$(BIN)/ruff check .

@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from support.requirements import FOLDER, LAYERS, blocks, hashed_pins, name_of, normalised
+from support.requirements import FOLDER, LAYERS, SAMPLES, blocks, hashed_pins, name_of, normalised
 
 import softstream
 
@@ -24,7 +24,7 @@ REQUIRED = [*PROJECT["dependencies"], *(text for extra in PROJECT["optional-depe
 ROOMS = ("hw", "sim", "boards", "scripts")
 # What the repository needs and an installed softstream does not: among others the pages and their pictures.
 TREE_ONLY = {"scripts/constraints.txt", "scripts/constraints-torch.txt", "scripts/venv.sh"}
-TREE_ONLY |= {f"scripts/requirements/{layer.name}.txt" for layer in LAYERS}
+TREE_ONLY |= {f"scripts/requirements/{file.name}.txt" for file in (*LAYERS, *SAMPLES)}
 TREE_ONLY_SUFFIXES = {".md", ".svg", ".png", ".ipynb"}
 
 
@@ -199,6 +199,19 @@ def test_a_layer_has_no_address_and_no_option_but_the_layer_below(layer):
     assert options == ([f"-r {layer.below}.txt"] if layer.below else [])
     assert "://" not in text
     assert " @ " not in text
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_a_sample_for_every_python_pins_its_packages_with_hashes(sample):
+    text = sample.file.read_text(encoding="utf-8")
+    pins = blocks(text)
+    assert all(re.search(r" --hash=sha256:[0-9a-f]{64}", lines) for lines in pins.values())
+    assert not re.search(r"^-|://| @ ", text, re.MULTILINE)
+    if sample.lowest:
+        assert all(any(f"{pin}.".startswith(f"{text}.") for pin in pins) for text in sample.requirements)
+    else:
+        assert {name_of(text) for text in sample.requirements} <= {name_of(pin) for pin in pins}
+        assert {pin.lower() for pin in pins} <= {pin.lower() for pin in PINS}
 
 
 def test_a_block_is_a_pin_with_its_hashes():

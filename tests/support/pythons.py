@@ -5,7 +5,6 @@ Each Python gets a small environment in `build/pythons`. One more has the lowest
 """
 
 import hashlib
-import itertools
 import json
 import os
 import re
@@ -18,12 +17,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Environment", "interpreters", "lowest_versions"]
+from support.requirements import SAMPLES, Sample
+
+__all__ = ["Environment", "interpreters", "supported"]
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACE = ROOT / "build" / "pythons"
-PACKAGES = ("amaranth", "amaranth-boards", "click", "cobs", "numpy", "platformdirs", "rich", "tomli-w")
-"""What the sample imports: simulators, synthesis and plots are far larger, and the bytes of the Verilog need none of them."""
 SAMPLE = (
     "tests/streams",
     "tests/normalisers/test_round.py",
@@ -36,13 +35,11 @@ SAMPLE = (
 
 @dataclass(frozen=True)
 class Environment:
-    """An environment: its name, the interpreter that it is made with, and the versions of its packages."""
+    """An environment: its name, the interpreter that it is made with, and its packages with their hashes."""
 
     name: str
     interpreter: str
-    requirements: tuple[str, ...]
-    constrained: bool
-    """Whether scripts/constraints.txt decides the versions."""
+    sample: Sample
 
     @property
     def folder(self) -> Path:
@@ -54,16 +51,14 @@ class Environment:
 
     def install(self) -> None:
         """Makes the environment, unless one of the same content is there."""
-        constraints = ROOT / "scripts" / "constraints.txt"
-        content = repr((self, constraints.read_text(encoding="utf-8") if self.constrained else ""))
+        content = repr(self) + self.sample.file.read_text(encoding="utf-8")
         stamp, digest = self.folder / "stamp", hashlib.sha256(content.encode()).hexdigest()
         if stamp.is_file() and stamp.read_text() == digest:
             return
         shutil.rmtree(self.folder, ignore_errors=True)
-        options = ["--quiet", "--disable-pip-version-check", "--no-compile"]
-        options += ["-c", str(constraints)] if self.constrained else []
+        options = ["--quiet", "--disable-pip-version-check", "--no-compile", "--require-hashes"]
         subprocess.run([self.interpreter, "-m", "venv", str(self.folder)], check=True)
-        subprocess.run([self.python, "-m", "pip", "install", *options, *self.requirements], check=True)
+        subprocess.run([self.python, "-m", "pip", "install", *options, "-r", str(self.sample.file)], check=True)
         stamp.write_text(digest)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -110,28 +105,17 @@ def _working(version: str) -> str | None:
     return None
 
 
-def lowest_versions() -> tuple[str, ...]:
-    """`name==version` for each of `PACKAGES`, and for pytest: the lowest version that pyproject.toml allows."""
-    project = _project()
-    bounds = {}
-    for requirement in [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]:
-        match = re.match(r"([\w-]+)(?:\[.*?\])?>=([\d.]+)", requirement)
-        if match is not None:  # one without a bound is softstream itself, with the extras that tests need
-            bounds.setdefault(match[1], match[2])
-    return tuple(f"{name}=={bounds[name]}" for name in (*PACKAGES, "pytest"))
-
-
 def environments() -> Iterator[Environment]:
     """One for each Python of this machine, and one with the lowest versions under the oldest of them."""
-    versions = supported()
+    versions, (newest, lowest) = supported(), SAMPLES
     programs = {version: program for version in versions if (program := _working(version)) is not None}
     for version in versions:
         if version not in programs:
             print(f"Python {version}: not on this machine")
             continue
-        yield Environment(version, programs[version], (*PACKAGES, "pytest"), constrained=True)
+        yield Environment(version, programs[version], newest)
     if versions[0] in programs:
-        yield Environment(f"{versions[0]}-lowest", programs[versions[0]], lowest_versions(), constrained=False)
+        yield Environment(f"{versions[0]}-lowest", programs[versions[0]], lowest)
     else:
         print(f"lowest versions of the dependencies: not tested, because they need Python {versions[0]}")
 

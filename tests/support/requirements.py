@@ -5,6 +5,7 @@ for each layer, which begins with the layer below; `pip install --require-hashes
 them, because the hashes say which files are meant, wherever they come from.
 """
 
+import itertools
 import re
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["LAYERS", "Layer", "blocks", "hashed_pins", "name_of", "normalised"]
+__all__ = ["LAYERS", "SAMPLES", "Layer", "Sample", "blocks", "hashed_pins", "lowest_versions", "name_of", "normalised"]
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "scripts" / "requirements"
@@ -41,6 +42,40 @@ LAYERS = (
     Layer("torch", ("dev", "torch"), "dev"),
 )
 """The environments of the Makefile. A package of the site needs Python 3.11.5."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A file of requirements for the environments of `make test-pythons`: what its sample of the tests imports."""
+
+    name: str
+    lowest: bool
+    """Whether it has the lowest versions that pyproject.toml allows, for the oldest Python, in place of the newest."""
+
+    @property
+    def file(self) -> Path:
+        return FOLDER / f"{self.name}.txt"
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """The packages, and pytest."""
+        return lowest_versions() if self.lowest else (*SAMPLE_PACKAGES, "pytest")
+
+
+SAMPLE_PACKAGES = ("amaranth", "amaranth-boards", "click", "cobs", "numpy", "platformdirs", "rich", "tomli-w")
+"""Simulators, synthesis and plots are far larger, and the bytes of the Verilog need none of them."""
+SAMPLES = (Sample("pythons", lowest=False), Sample("pythons-lowest", lowest=True))
+
+
+def lowest_versions() -> tuple[str, ...]:
+    """`name==version` for each of `SAMPLE_PACKAGES`, and for pytest: the lowest version that pyproject.toml allows."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    bounds: dict[str, str] = {}
+    for requirement in [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]:
+        match = re.match(r"([\w-]+)(?:\[.*?\])?>=([\d.]+)", requirement)
+        if match is not None:  # one without a bound is softstream itself, with the extras that tests need
+            bounds.setdefault(match[1], match[2])
+    return tuple(f"{name}=={bounds[name]}" for name in (*SAMPLE_PACKAGES, "pytest"))
 
 
 def normalised(name: str) -> str:
@@ -72,11 +107,21 @@ def hashed_pins(layer: Layer) -> dict[str, str]:
 
 def _resolved(uv: str, extras: Iterable[str], python: str, *options: str) -> dict[str, str]:
     """What uv resolves for some extras, under every Python and machine that is supported."""
-    command = [uv, "pip", "compile", "pyproject.toml", "-", "--universal", "--python-version", python, "--quiet"]
-    command += ["--no-header", "--no-annotate", *options]
-    command += [option for extra in extras for option in ("--extra", extra)]
-    backend = "setuptools>=77\n"  # the build backend, which pip would fetch unchecked otherwise
-    done = subprocess.run(command, cwd=ROOT, input=backend, stdout=subprocess.PIPE, text=True, check=True)
+    extra_options = [option for extra in extras for option in ("--extra", extra)]
+    backend = ["setuptools>=77"]  # the build backend, which pip would fetch unchecked otherwise
+    return _compiled(uv, backend, "pyproject.toml", "--python-version", python, *extra_options, *options)
+
+
+def _sample(uv: str, sample: Sample, constraints: str) -> dict[str, str]:
+    """What uv resolves for a sample. The newest versions are those of the constraints."""
+    options = ["--python-version", "3.11", "--generate-hashes", *(() if sample.lowest else ("-c", constraints))]
+    return _compiled(uv, sample.requirements, *options)
+
+
+def _compiled(uv: str, requirements: Iterable[str], *options: str) -> dict[str, str]:
+    command = [uv, "pip", "compile", "-", "--universal", "--quiet", "--no-header", "--no-annotate", *options]
+    text = "".join(f"{requirement}\n" for requirement in requirements)
+    done = subprocess.run(command, cwd=ROOT, input=text, stdout=subprocess.PIPE, text=True, check=True)
     [everywhere] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"]["environments"]
     return blocks(done.stdout.replace(f" ; {everywhere}", ""))
 
@@ -95,6 +140,12 @@ def main(uv: str) -> int:
         pins.flush()
         for layer in LAYERS:
             entries[layer.name] = _resolved(uv, layer.extras, layer.python, "--generate-hashes", "-c", pins.name)
+        for sample in SAMPLES:
+            _write(
+                sample.file,
+                "Versions and hashes of what make test-pythons installs.",
+                *_sample(uv, sample, pins.name).values(),
+            )
     for layer in LAYERS:
         below = entries.get(layer.below or "", {})
         _write(
