@@ -23,7 +23,7 @@ from softstream.hw.config.presets import PRESETS
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import outputs
 from softstream.scripts.measure import proofs
-from softstream.scripts.measure.peers import PEERS
+from softstream.scripts.measure.peers import PEER_COLUMNS, PEERS, peer_rows
 from softstream.scripts.measure.recorded import recorded, recorded_components
 from softstream.scripts.reports.bench_report import throughput_plot
 from softstream.scripts.reports.datapath import datapath
@@ -168,21 +168,9 @@ def _network() -> str:
 
 
 def _peers() -> str:
-    kinds = ("COMB", "FF", "DP16KD", "MULT18")
-    return _markdown(
-        ("block", "formats", *kinds, "Fmax, MHz", "elements/cycle", "Melements/s"),
-        [
-            (
-                f"[{peer.name}]({peer.source})",
-                peer.formats.replace("<", "\\<"),
-                *(f"{peer.cells[kind]}" for kind in kinds),
-                f"{peer.fmax_mhz:g}",
-                f"{peer.elements_per_cycle:g}",
-                f"{peer.megaelements_per_second:.1f}",
-            )
-            for peer in sorted(PEERS, key=lambda peer: -peer.megaelements_per_second)
-        ],
-    )
+    sources = {peer.name: peer.source for peer in PEERS}
+    rows = [(f"[{name}]({sources[name]})", formats.replace("<", "\\<"), *rest) for name, formats, *rest in peer_rows()]
+    return _markdown(PEER_COLUMNS, rows)
 
 
 def _components() -> str:

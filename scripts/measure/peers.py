@@ -2,14 +2,23 @@
 
 All were placed with nextpnr-ecp5 0.11.1 for an LFE5U-25F, speed 6 (ITA: LFE5U-85F), out of context, placement seed 1, after
 the stock `synth_ecp5` of yosys 0.70. The heads here use the same tools with `-nowidelut` and with registers moved into hard
-blocks. That flow makes the others smaller too: hls4ml has then 1383 COMB at 53.4 MHz, the bipartite tables 420 COMB at
-52.9 MHz, I-BERT 2257 COMB at 66.8 MHz. Blocks without an AXI4-Stream port were measured without one.
+blocks. `Peer.same_flow` has the figures of a block in that flow, where it was measured. Blocks without an AXI4-Stream port were
+measured without one.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["PEERS", "Peer"]
+__all__ = ["PEERS", "Peer", "PEER_COLUMNS", "SameFlow", "peer_rows"]
+
+
+@dataclass(frozen=True)
+class SameFlow:
+    """A block behind the synthesis that the heads here have."""
+
+    comb: int
+    """Combinational cells, COMB."""
+    fmax_mhz: float
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,8 @@ class Peer:
     elements_per_cycle: float
     source: str
     """Where its code, or the paper it follows, is."""
+    same_flow: SameFlow | None = None
+    """None where only the stock flow was measured."""
 
     @property
     def megaelements_per_second(self) -> float:
@@ -40,15 +51,15 @@ def _cells(comb: int, flip_flops: int, block_rams: int, multipliers: int) -> dic
 PEERS: tuple[Peer, ...] = (
     Peer(
         "hls4ml, softmax_stable", "softmax", "ap_fixed<16,6>, N = 10", _cells(1883, 1037, 2, 1), 54.3, 1.0,
-        "https://github.com/fastmachinelearning/hls4ml",
+        "https://github.com/fastmachinelearning/hls4ml", SameFlow(1383, 53.4),
     ),
     Peer(
         "I-BERT, streaming", "softmax", "int32 to 6 bit, N = 32", _cells(2389, 4486, 0, 21), 65.4, 1.0,
-        "https://github.com/SurjaHead/softmax-in-hardware",
+        "https://github.com/SurjaHead/softmax-in-hardware", SameFlow(2257, 66.8),
     ),
     Peer(
         "bipartite tables, log domain", "softmax", "Q8.7 to Q1.15, N = 64", _cells(485, 138, 3, 1), 54.4, 0.32,
-        "https://www.mdpi.com/2072-666X/17/1/84",
+        "https://www.mdpi.com/2072-666X/17/1/84", SameFlow(420, 52.9),
     ),
     Peer(
         "ITA, 16 lanes", "softmax", "int8 to powers of two, on the 85F", _cells(9966, 1387, 0, 0), 29.1, 16.0,
@@ -63,3 +74,38 @@ PEERS: tuple[Peer, ...] = (
         "https://github.com/quyenpro123/softmax",
     ),
 )  # fmt: skip
+
+PEER_COLUMNS = (
+    *(
+        "block",
+        "formats",
+        "COMB",
+        "FF",
+        "DP16KD",
+        "MULT18",
+        "Fmax, MHz",
+        "elements/cycle",
+        "Melements/s",
+        "kelements/s per COMB",
+    ),
+    *("same flow: COMB", "Fmax, MHz", "kelements/s per COMB"),
+)
+"""The last three are of the synthesis that the heads have; the others are of the stock one."""
+
+
+def peer_rows() -> list[tuple[str, ...]]:
+    """The rows under `PEER_COLUMNS`, the highest throughput first."""
+    rows = []
+    for peer in sorted(PEERS, key=lambda peer: -peer.megaelements_per_second):
+        figures = ["–"] * 3
+        if same := peer.same_flow:
+            density = 1e3 * same.fmax_mhz * peer.elements_per_cycle / same.comb
+            figures = [f"{same.comb}", f"{same.fmax_mhz:g}", f"{density:.1f}"]
+        rows.append(
+            (
+                *(peer.name, peer.formats, *(f"{peer.cells[kind]}" for kind in ("COMB", "FF", "DP16KD", "MULT18"))),
+                *(f"{peer.fmax_mhz:g}", f"{peer.elements_per_cycle:g}", f"{peer.megaelements_per_second:.1f}"),
+                *(f"{1e3 * peer.megaelements_per_second / peer.cells['COMB']:.1f}", *figures),
+            )
+        )
+    return rows

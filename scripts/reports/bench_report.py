@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softstream.boards.tools.parts import PARTS
-from softstream.scripts.measure.peers import PEERS
+from softstream.scripts.measure.peers import PEER_COLUMNS, PEERS, peer_rows
 from softstream.scripts.page import (
     ARGMAX,
     BOUND,
@@ -298,21 +298,6 @@ def _draw_curve(figure: "Figure", curve: Content) -> None:
 # The page ------------------------------------------------------------------------------------------------------------
 
 
-def _peer_rows() -> list[tuple[str, ...]]:
-    return [
-        (
-            peer.name,
-            peer.formats,
-            *(f"{peer.cells[kind]}" for kind in ("COMB", "FF", "DP16KD", "MULT18")),
-            f"{peer.fmax_mhz:g}",
-            f"{peer.elements_per_cycle:g}",
-            f"{peer.megaelements_per_second:.1f}",
-            f"{1e3 * peer.megaelements_per_second / peer.cells['COMB']:.1f}",
-        )
-        for peer in PEERS
-    ]
-
-
 def _sections(content: Content) -> Iterator[str]:
     seeds = ", ".join(map(str, content["seeds"]))
     yield (
@@ -372,23 +357,11 @@ def _sections(content: Content) -> Iterator[str]:
             [(name, part, "; ".join(placed["misses"]) or "–") for name, part, placed in goals],
         )
     yield "<h2>Other blocks</h2>"
-    yield "<p>Synthesised and placed for an ECP5 with the same tools, one seed.</p>"
-    yield table(
-        (
-            "block",
-            "formats",
-            "COMB",
-            "FF",
-            "DP16KD",
-            "MULT18",
-            "Fmax, MHz",
-            "elements/cycle",
-            "Melements/s",
-            "kelements/s per cell",
-        ),
-        _peer_rows(),
-        links={peer.name: peer.source for peer in PEERS},
+    yield (
+        "<p>Placed for an ECP5 with the same tools, one seed, behind the stock synthesis. The last three columns are behind the "
+        "synthesis of the heads, where that was measured.</p>"
     )
+    yield table(PEER_COLUMNS, peer_rows(), links={peer.name: peer.source for peer in PEERS})
     if "speed" in content:
         yield f"<h2>Speed of the tool</h2><p>{escape(speed_sentence(content['speed']))}.</p>"
 
