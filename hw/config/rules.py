@@ -404,6 +404,22 @@ def _floor_leaves_something(settings: Settings) -> Refusal | None:
 # Sums of codes -----------------------------------------------------------------------------------------------------------
 
 
+def _sum_is_of_all_elements(settings: Settings) -> Refusal | None:
+    """Modes without probabilities ignore the keys, and so does hardmax, whose only probability is 1."""
+    traits = settings.traits
+    if not traits.probabilities or traits.softmax or traits.one_hot:
+        return None
+    reason = (
+        "the probabilities of the K best are parts of a sum"
+        if traits.top_k
+        else "each score has a probability by itself"
+    )
+    for name, value in (("sum", "'rounded'"), ("minimum_code", "0")):
+        if getattr(settings, name) != getattr(Settings, name):
+            return Refusal(_given(settings, name, "mode"), reason, f"{name} = {value}", "mode = 'softmax'")
+    return None
+
+
 def _exact_sum_fits(settings: Settings) -> Refusal | None:
     if settings.minimum_code and settings.traits.softmax and not settings.exact_sum:
         return Refusal(
@@ -751,6 +767,7 @@ RULES: tuple[Rule, ...] = (
     _levels_fit,
     _guard_bits_between_stages,
     _floor_leaves_something,
+    _sum_is_of_all_elements,
     _exact_sum_fits,
     _sink_fits,
     _noise_has_a_table,
