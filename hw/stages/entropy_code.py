@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -17,8 +17,8 @@ __all__ = ["EntropyCode"]
 class EntropyCode(wiring.Component):
     """code = max(0, floor((log2 S + c − β·μ) / 2^(h − P))), μ = T/S the mean position (see `numbers/entropy.py`).
 
-    A restoring division gives a bit of μ per cycle, the highest first. Each bit adds its weight b >> j to β·μ a cycle later.
-    log2 S comes from a table meanwhile.
+    A division without restoring gives a bit of μ per cycle, the highest first. Each bit adds its weight b >> j to β·μ a cycle
+    later. log2 S comes from a table meanwhile.
 
     Ports: `i`, n, m, the moment t in the units of m; `o`, the code; no back-pressure. Latency `entropy_code_cycles(numbers)`,
     steps + 3. Vectors must be as far apart, because a later one overwrites the registers.
@@ -42,11 +42,14 @@ class EntropyCode(wiring.Component):
         left = Signal(range(-1, numbers.steps), init=-1)
         divisor = Signal(widths.divisor_width, reset_less=True)
         exponent = Signal(widths.sum_exponent_width, reset_less=True)
-        rest, below = Signal(widths.divisor_width, reset_less=True), Signal(bits, reset_less=True)
-        shifted = Cat(below[-1], rest)
-        difference = Signal(widths.divisor_width + 2)
-        m.d.comb += difference.eq(shifted - divisor)
-        fits = ~difference[-1]
+        # The remainder is signed: the divisor is subtracted where it is not negative, and added where it is. So a step has no
+        # multiplexer behind the carry chain, and the bit of the quotient is the sign of the next remainder.
+        rest, below = Signal(widths.divisor_width + 1, reset_less=True), Signal(bits, reset_less=True)
+        negative = rest[-1]
+        addend = Cat(divisor, Const(0, 1)) ^ (~negative).replicate(len(rest))
+        total = Signal(len(rest) + 1, name="next_rest")
+        # A bit below the sum brings the carry into the chain.
+        m.d.comb += total.eq(Cat(Const(1, 1), below[-1], rest[:-1]) + Cat(~negative, addend))
         running = ~left[-1]
         with m.If(self.i.valid):
             m.d.sync += [
@@ -59,18 +62,17 @@ class EntropyCode(wiring.Component):
         with m.Elif(running):
             m.d.sync += [
                 left.eq(left - 1),
-                rest.eq(Mux(fits, difference[:-2], shifted[:-1])),
+                rest.eq(total[1:]),
                 below.eq(below << 1),
             ]
 
-        # The weight of a step and its bit stand in registers a cycle later.
-        bit, adding = Signal(reset_less=True), delay(m, running, 1, "adding", reset=True)
+        # The weight of a step stands in a register when its bit does.
+        adding = delay(m, running, 1, "adding", reset=True)
         weight = Signal(max(1, numbers.weight.bit_length()), reset_less=True)
         mean = Signal(max(1, sum(numbers.weights).bit_length()), reset_less=True)
         m.d.sync += [
-            bit.eq(fits),
             weight.eq(Mux(adding, weight >> 1, numbers.weight)),
-            mean.eq(Mux(adding, mean + (weight & bit.replicate(len(weight))), 0)),
+            mean.eq(Mux(adding, mean + (weight & (~negative).replicate(len(weight))), 0)),
         ]
 
         entries = numbers.logarithm.tolist()
@@ -83,11 +85,11 @@ class EntropyCode(wiring.Component):
         fraction = (entry + (divisor[cut] << worth)) << guard
         m.d.sync += logarithm.eq((exponent << numbers.working_fraction) + fraction + numbers.offset)
 
-        total = Signal(len(logarithm) + 1, reset_less=True)
-        m.d.sync += total.eq(logarithm - mean)
-        code = total[numbers.shift :][: len(self.o.payload)]
+        difference = Signal(len(logarithm) + 1, reset_less=True)
+        m.d.sync += difference.eq(logarithm - mean)
+        code = difference[numbers.shift :][: len(self.o.payload)]
         m.d.comb += [
             self.o.valid.eq(delay(m, left == 0, 3, "valid", reset=True)),
-            self.o.payload.eq(Mux(total[-1], 0, code)),
+            self.o.payload.eq(Mux(difference[-1], 0, code)),
         ]
         return m
