@@ -2,11 +2,7 @@
 
 from softstream.hw.config.config import Config
 from softstream.hw.modes import HEADS
-from softstream.hw.modes.exact_softmax import ExactSoftmax
 from softstream.hw.modes.interface import HeadInterface
-from softstream.hw.modes.inverse_cdf import InverseCdf
-from softstream.hw.modes.ranked_draw import RankedDraw
-from softstream.hw.modes.two_pass import TwoPass
 from softstream.hw.numbers.composition import composition
 from softstream.hw.options.composed import Composed
 from softstream.hw.options.groups import Grouped
@@ -35,12 +31,4 @@ def _head(config: Config) -> HeadInterface:
     parts = composition(config)
     if parts is not None:
         return Composed(config, parts, _head)
-    if config.two_pass:
-        return TwoPass(config)
-    if config.exact_sum and not config.traits.cumulative:
-        return ExactSoftmax(config)
-    if config.ranked_draw:
-        return RankedDraw(config, _head)
-    if config.inverse_cdf:
-        return InverseCdf(config)
     return HEADS[config.mode](config)

@@ -642,12 +642,6 @@ def _ranked_draw_fits(settings: Settings) -> Refusal | None:
             "each vector brings its bounds, and a mean several vectors",
             "draw_sideband = false",
         )
-    if settings.inverse_cdf:
-        return Refusal(
-            _given(settings, "draw_top_k", "sampler"),
-            "the elements leave the list with noise, and their running sum is not formed",
-            "sampler = 'gumbel'",
-        )
     if settings.groups:
         return Refusal(
             f"draw_top_k = {settings.draw_top_k} with groups = {list(settings.groups)}",
@@ -704,7 +698,8 @@ def _draws_fit(settings: Settings) -> Refusal | None:
             "lanes = 1",
         )
     for name, fits, reason, remedy, alternative in (
-        ("lanes", settings.lanes == 1, "the running sum is compared element by element", "lanes = 1", ""),
+        ("lanes", settings.lanes == 1 or settings.ranked_draw, "the running sum is compared element by element",
+         "lanes = 1", ""),
         ("per_vector", settings.per_vector == "serial", "the random share of a vector's sum takes its steps",
          "per_vector = 'serial'", "sampler = 'gumbel', which takes vectors of any length without a bubble"),
         ("accumulator", settings.accumulator not in ("reference", "two_windows"),

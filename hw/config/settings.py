@@ -296,6 +296,11 @@ class Settings:
         """Elements in the list that a draw is among: K, and one more, which tells whether the set reaches beyond it."""
         return self.draw_top_k + (self.may_truncate and self.draw_top_k < self.max_length)
 
+    @property
+    def drawn_length(self) -> int:
+        """The most elements that a draw passes over: those of the ordered list, or of the vector."""
+        return self.ranked_length if self.ranked_draw else self.max_length
+
     def ranked_keys(self) -> dict[str, Any]:
         """The keys of the head that orders the best elements for a draw and computes their probabilities."""
         draws = {"draw_top_k": 0, "draw_top_p": 1.0, "draw_min_p": 0.0, "draw_sideband": False}
@@ -327,7 +332,7 @@ class Settings:
     @property
     def stores_scores(self) -> bool:
         """Whether the head stores a vector's scores until their sum is complete."""
-        return self.traits.stores_scores or self.inverse_cdf
+        return self.traits.stores_scores or (self.inverse_cdf and not self.ranked_draw)
 
     @property
     def smooths(self) -> bool:

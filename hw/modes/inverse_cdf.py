@@ -12,6 +12,7 @@ from typing import Any
 from amaranth import Module, Signal, Value
 from amaranth.lib import data, wiring
 
+from softstream.hw.config.config import Config
 from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.numbers.inverse_cdf import cdf_law, exact_sum
 from softstream.hw.plan.modes.inverse_cdf import inverse_cdf_schedule
@@ -40,12 +41,26 @@ class InverseCdf(HeadInterface):
     and a queue cut the ready path.
     """
 
+    @property
+    def _among(self) -> Config:
+        """The configuration of the sum and of the draw."""
+        return self._config
+
+    def _framed(self, m: Module) -> Any:
+        """The component whose `o` is the stream of elements."""
+        m.submodules.frame = frame = Frame(self._config, indexed=False)
+        wiring.connect(m, wiring.flipped(self.i), frame.i)
+        return frame
+
+    def _stored(self) -> data.StructLayout:
+        """What the ring stores of an element."""
+        return stored_layout(cdf_law(self._among).widths, mask=self._among.mask)
+
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config, law, cycles = self._config, cdf_law(self._config), inverse_cdf_schedule(self._config)
-        elements, vectors = cycles.elements(config.max_length), cycles.vectors(config.max_length)
-        m.submodules.frame = frame = Frame(config, indexed=False)
-        wiring.connect(m, wiring.flipped(self.i), frame.i)
+        cycles, longest = inverse_cdf_schedule(self._among), self._config.drawn_length
+        elements, vectors = cycles.elements(longest), cycles.vectors(longest)
+        frame = self._framed(m)
         admission = Admission(
             m,
             frame,
@@ -53,7 +68,7 @@ class InverseCdf(HeadInterface):
             elements=Room(elements, 1),
             vectors={"vector_credit": Room(vectors)},
         )
-        stored = stored_layout(law.widths, mask=config.mask)
+        stored = self._stored()
         thresholds, replay = self._threshold(m, frame.o.payload, admission, elements, vectors, stored)
         search = self._draw(m, replay, thresholds, stored)
         m.d.comb += [
@@ -66,20 +81,20 @@ class InverseCdf(HeadInterface):
         self, m: Module, framed: Any, admission: Admission, elements: int, vectors: int, stored: data.StructLayout
     ) -> tuple[FactorStore, Replay]:
         """First pass: the sum and a share of it, once per vector, and the ring of scores."""
-        config, law, cycles = self._config, cdf_law(self._config), inverse_cdf_schedule(self._config)
-        inner, sums = exact_sum(config), cycles.sums
+        config, law, cycles = self._config, cdf_law(self._among), inverse_cdf_schedule(self._among)
+        inner, sums = exact_sum(self._among), cycles.sums
         accumulate = accumulator(m, inner, [lane_terms(m, inner, 0, framed, admission.element)])
         m.submodules.replay = replay = Replay(stored, beats=elements, interval=1, memory=sums.ring)
         tag = data.StructLayout({"flags": flags_layout(config), "end": end_layout(elements)})
         vector = Signal(tag, reset_less=True)
         with m.If(admission.ends):
             m.d.sync += [
-                vector.flags.overlong.eq(framed.overlong),
+                *(vector.flags[name].eq(framed[name]) for name in vector.flags.shape().members if name != "all_masked"),
                 vector.end.last.eq(replay.address),
                 vector.end.single.eq(framed.first),
             ]
         if config.mask:
-            earlier = earlier_participant(m, config, framed, admission.element)
+            earlier = earlier_participant(m, self._among, framed, admission.element)
             with m.If(admission.ends):
                 m.d.sync += vector.flags.all_masked.eq(framed.mask & ~earlier)
         m.submodules.sum_share = sum_share = SumShare(law, cycles, config.seed, vector.shape())
@@ -102,8 +117,8 @@ class InverseCdf(HeadInterface):
 
     def _draw(self, m: Module, replay: Replay, thresholds: FactorStore, stored: data.StructLayout) -> CdfSearch:
         """Second pass: the draw. A vector leaves the ring only if the output queue has room for its draw."""
-        config, law, cycles = self._config, cdf_law(self._config), inverse_cdf_schedule(self._config)
-        m.submodules.cdf_search = search = CdfSearch(config, law, cycles)
+        config, law, cycles = self._config, cdf_law(self._among), inverse_cdf_schedule(self._among)
+        m.submodules.cdf_search = search = CdfSearch(config, self._among, law, cycles)
         m.submodules.output = output = Queue(self.o.payload.shape(), DRAWS)
         m.submodules.output_credit = output_credit = Credit(DRAWS, cycles.margin)
         wiring.connect(m, output.o, wiring.flipped(self.o))

@@ -23,8 +23,9 @@ where the sum of the probabilities comes as close as that to p.
 **Bounds of each vector** (`draw_sideband`). K, ceil(p·2^P) and D come with the vector as codes, and the list has room for the
 largest K. Codes of p above 2^P exist: the largest one exceeds every sum of codes, so it bounds nothing.
 
-**Law.** Among the elements of the set the draw is that of the Gumbel sampler (`gumbel`): the largest x_r + G_r. Elements outside
-take no part. The distance of its law from softmax over the set is at most the bound of the table for K elements.
+**Law.** Among the elements of the set the draw is that of `sampler`: the largest x_r + G_r (`gumbel`), or the first rank whose
+running sum of exponentials exceeds a random share of their sum over the set (`inverse_cdf`). Elements outside take no part. The
+law of the draw is within the bounds of that sampler for K elements of softmax over the set.
 """
 
 import math
@@ -39,6 +40,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.numbers.bound import bound
 from softstream.hw.numbers.gumbel import GumbelTable, gumbel_table
+from softstream.hw.numbers.inverse_cdf import CdfLaw, cdf_law
 
 __all__ = ["RankedDraw", "distance_codes", "ranked_draw", "share_codes", "share_limit"]
 
@@ -63,8 +65,18 @@ class RankedDraw:
     """ceil(p·2^P): a further element belongs to the set while the codes of those before it sum to less; None without a bound."""
     distance: int | None
     """D: elements up to so many steps below the best one belong to the set; None without a bound."""
-    noise: GumbelTable
-    """Gumbel noise for K elements."""
+    among: Config
+    """The draw among the K listed elements, without the list and its bounds; elements outside of the set are masked."""
+
+    @property
+    def noise(self) -> GumbelTable:
+        """Gumbel noise for K elements."""
+        return gumbel_table(self.among)
+
+    @property
+    def law(self) -> CdfLaw:
+        """The law of a draw by a random share of the sum of K exponentials. Raises `UserError` as `cdf_law` does."""
+        return cdf_law(self.among)
 
     @property
     def share_error(self) -> Fraction:
@@ -81,8 +93,9 @@ def ranked_draw(config: Config) -> RankedDraw:
     share = math.ceil(Fraction(config.draw_top_p) * ranked.levels) if config.draw_top_p < 1 else None
     largest = (1 << config.score_width) - 1
     distance = min(_distance(config.draw_min_p, config.effective_scale), largest) if config.draw_min_p else None
-    # The table depends on the scale and on the number of elements alone.
-    among = config.replace(draw_top_k=0, draw_top_p=1.0, draw_min_p=0.0, draw_sideband=False, max_length=count, lanes=1)
+    # The list orders the lanes and leaves out masked elements; the mask of a draw is that of the set.
+    off = {"draw_top_k": 0, "draw_top_p": 1.0, "draw_min_p": 0.0, "draw_sideband": False}
+    among = config.replace(**off, max_length=count, lanes=1, mask=True)
     return RankedDraw(
         ranked,
         count,
@@ -91,7 +104,7 @@ def ranked_draw(config: Config) -> RankedDraw:
         largest,
         share,
         distance,
-        gumbel_table(among),
+        among,
     )
 
 

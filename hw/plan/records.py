@@ -97,6 +97,8 @@ class Plan:
     ranks: int = 0
     """Elements of an ordered list inside the head, of which the last one decides the output; they take the place of output beats
     in `output_spacing` and `output_pause`. 0: no such list."""
+    rereads: bool = False
+    """Whether that list is read a second time, a cycle for each element, before the output."""
     output_pause: int = 0
     """Cycles between the last output beat of a vector and the first of the next one, at the least, beyond that spacing."""
     distance: float | None = None
@@ -119,8 +121,8 @@ class Plan:
         wait = self.output_spacing - 1 if self.ahead else 0
         ahead = f" + {wait}min({beats_text(self.config)} − 1, {self.ahead})" if wait else ""
         if self.ranks:
-            constant = self.fixed_latency_cycles - self.output_spacing
-            return self._formula(self.passes, constant, f"{self._ranks_text} ")
+            constant = self.fixed_latency_cycles - self._rank_cycles
+            return self._formula(self.passes, constant, f"{self._ranks_text(self._rank_cycles)} ")
         return self._formula(self.passes, self.fixed_latency_cycles) + ahead
 
     @property
@@ -143,7 +145,7 @@ class Plan:
             return self.latency_formula
         if per == "rank":
             constant = self.fixed_latency_cycles - self.output_spacing
-            return self._formula(1, constant, f"{self._ranks_text} ")
+            return self._formula(1, constant, f"{self._ranks_text(self.output_spacing)} ")
         return self._formula(self.output_spacing + self.passes, self.fixed_latency_cycles - self.output_spacing)
 
     def _formula(self, slope: int, constant: int, between: str = "") -> str:
@@ -163,13 +165,17 @@ class Plan:
         ranks = []
         # With one lane and a beat in every cycle, never more beats come out than came in.
         if (self.ranks or self.outputs[0].per == "rank") and (self.output_spacing > 1 or self.config.lanes > 1):
-            ranks = [self._ranks_text + (f" + {self.output_pause}" if self.output_pause else "")]
+            ranks = [self._ranks_text(self.output_spacing) + (f" + {self.output_pause}" if self.output_pause else "")]
         return self._largest_text(self.interval_terms, ranks)
 
+    def _ranks_text(self, cycles: int) -> str:
+        """So many cycles for each of the K largest."""
+        return f"{cycles if cycles > 1 else ''}min(N, {self.ranks or self.config.top_k})"
+
     @property
-    def _ranks_text(self) -> str:
-        """Cycles of the output beats of the K largest."""
-        return f"{self.output_spacing if self.output_spacing > 1 else ''}min(N, {self.ranks or self.config.top_k})"
+    def _rank_cycles(self) -> int:
+        """Cycles of the latency for each element of the ordered list."""
+        return self.output_spacing + self.rereads
 
     def _largest_text(self, terms: tuple[Cycles, ...], more: list[str] | None = None) -> str:
         """The largest of several terms, in formulas."""
@@ -186,7 +192,7 @@ class Plan:
         if self.vectors is not None:
             return self.vectors.first_output_cycle(self._of_group(length))
         if self.ranks:
-            return self._unhindered(length) + self.output_spacing * (self._emitted(length) - 1)
+            return self._unhindered(length) + self._rank_cycles * (self._emitted(length) - 1)
         return self._unhindered(length) + (self.output_spacing - 1) * min(self.config.beats(length) - 1, self.ahead)
 
     def _unhindered(self, length: int) -> int:

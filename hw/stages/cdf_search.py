@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Module, Mux, Signal, Value
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -29,25 +29,30 @@ def draw_layout(config: Config) -> data.StructLayout:
     return data.StructLayout({**fields, **flags_layout(config).members})
 
 
-def replayed_layout(config: Config) -> data.StructLayout:
-    """One stored element: its position, whether it is its vector's first or last, and any mask."""
-    masks = {"mask": 1} if config.mask else {}
-    return data.StructLayout({"position": config.score_width, "first": 1, "last": 1, **masks})
+def replayed_layout(config: Config, among: Config) -> data.StructLayout:
+    """One stored element: its position, whether it is its vector's first or last, and any mask; of a list also its index."""
+    masks = {"mask": 1} if among.mask else {}
+    indices = {"index": config.index_width} if config.ranked_draw else {}
+    return data.StructLayout({"position": config.score_width, "first": 1, "last": 1, **masks, **indices})
 
 
 class CdfSearch(wiring.Component):
     """index = min{i : t_1 + … + t_i > threshold}, t the terms of the first pass; 0 for a fully masked vector.
+
+    Where the elements are those of an ordered list (`Config.ranked_draw`), each comes with its index, the least rank takes the
+    place of i, and the draw leaves with the last element of the list, so that its cycle does not depend on the draw. `among` is
+    the configuration of the terms.
 
     Ports: `i`, stored elements; `next`, a request for the vector's `threshold` and `flags`, which must arrive `memory` cycles
     later and stay until those of the next vector; `o`, the drawn element, one per vector; no back-pressure. Latency
     `CdfSchedule.search` cycles, one element per cycle.
     """
 
-    def __init__(self, config: Config, law: CdfLaw, cycles: CdfSchedule) -> None:
-        self._config, self._law, self._cycles = config, law, cycles
+    def __init__(self, config: Config, among: Config, law: CdfLaw, cycles: CdfSchedule) -> None:
+        self._config, self._among, self._law, self._cycles = config, among, law, cycles
         super().__init__(
             {
-                "i": In(pulse(replayed_layout(config))),
+                "i": In(pulse(replayed_layout(config, among))),
                 "next": Out(1),
                 "threshold": In(law.widths.accumulator_width),
                 "flags": In(flags_layout(config)),
@@ -57,8 +62,8 @@ class CdfSearch(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        sums, element, latency = self._cycles.sums, self.i.payload, self._cycles.search
-        terms = lane_terms(m, exact_sum(self._config), 0, element, self.i.valid)
+        sums, element = self._cycles.sums, self.i.payload
+        terms = lane_terms(m, exact_sum(self._among), 0, element, self.i.valid)
         m.submodules.accumulate = accumulate = Accumulate(self._law.widths, sums.segments, limited=True)
         wiring.connect(m, terms, accumulate.i)
         lead = sums.lookup + sums.align - sums.memory
@@ -67,17 +72,39 @@ class CdfSearch(wiring.Component):
             accumulate.limit.eq(self.threshold),
         ]
 
+        draw = self._of_list(m, accumulate.over) if self._config.ranked_draw else self._of_vector(m, accumulate.over)
+        m.d.comb += [self.o.payload[name].eq(value) for name, value in draw.items()]
+        return m
+
+    def _flags(self, m: Module) -> dict[str, Value]:
+        """The flags of the vector, along with the elements whose sum is complete."""
+        delayed = delay(m, Value.cast(self.flags), len(self._cycles.sums.segments), "flags")
+        flags = data.View(self.flags.shape(), delayed)
+        return {name: flags[name] for name in flags.shape().members}
+
+    def _of_vector(self, m: Module, over: Value) -> dict[str, Value]:
+        """The draw from all elements of a vector, as soon as its element is known."""
+        element, latency = self.i.payload, self._cycles.search
         present = delay(m, self.i.valid, latency, "present", reset=True)
         first = delay(m, element.first, latency, "first_later")
         index = Signal(self._config.index_width, reset_less=True)  # of the next element
         with m.If(present):
             m.d.sync += index.eq(Mux(first, 1, index + 1))
-        flags = data.View(self.flags.shape(), delay(m, Value.cast(self.flags), len(sums.segments), "flags"))
-        m.d.comb += [
-            self.o.valid.eq(accumulate.over),
-            # In a fully masked vector the last element makes the sum, but the draw is the first element.
-            self.o.payload.index.eq(Mux(first | flags.all_masked if self._config.mask else first, 0, index)),
-            self.o.payload.position.eq(delay(m, element.position, latency, "position")),
-            *(self.o.payload[name].eq(flags[name]) for name in flags.shape().members),
-        ]
-        return m
+        flags = self._flags(m)
+        m.d.comb += self.o.valid.eq(over)
+        # In a fully masked vector the last element makes the sum, but the draw is the first element.
+        leads = first | flags["all_masked"] if self._config.mask else first
+        return {"index": Mux(leads, 0, index), "position": delay(m, element.position, latency, "position"), **flags}
+
+    def _of_list(self, m: Module, over: Value) -> dict[str, Value]:
+        """The draw from the elements of an ordered list, with the last of them."""
+        element, latency = self.i.payload, self._cycles.search
+        present = delay(m, self.i.valid, latency, "present", reset=True)
+        current = delay(m, Cat(element.index, element.position), latency, "current")
+        drawn = Signal.like(current, reset_less=True)
+        with m.If(over):
+            m.d.sync += drawn.eq(current)
+        m.d.comb += self.o.valid.eq(present & delay(m, element.last, latency, "last_later"))
+        chosen = Mux(over, current, drawn)
+        width = self._config.index_width
+        return {"index": chosen[:width], "position": chosen[width:], **self._flags(m)}

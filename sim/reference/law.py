@@ -119,10 +119,15 @@ def draw_law(config: Config, scores: np.ndarray, sideband: Mapping[str, int] | N
     if config.ranked_draw:
         law = np.zeros(len(positions))
         order = np.argsort(-positions, kind="stable")
-        among = order[members[order]]  # the first of the list wins a tie
-        law[among] = sample_law(ranked_draw(config).noise, positions[among])
+        among = order[members[order]]  # in the order of the list, whose first element wins a tie
+        law[among] = _law(ranked_draw(config).among, positions[among])
         return law
-    if config.sampler == "inverse_cdf":
+    return _law(config, positions)
+
+
+def _law(config: Config, positions: np.ndarray) -> np.ndarray:
+    """The law of the configuration's sampler on elements in the order in which it takes them, float64 [N]."""
+    if config.inverse_cdf:
         shares = cdf_law(config)
         return share_law(terms(shares, positions, np.ones_like(positions, dtype=bool)), shares.share_bits)
     return sample_law(gumbel_table(config), positions)

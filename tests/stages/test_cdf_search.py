@@ -62,7 +62,7 @@ def test_equals_golden(name: str) -> None:
         }  # fmt: skip
 
     watched = ("next", "o.valid", "o.payload.index", "o.payload.position", "o.payload.overlong")
-    ran = run_cycles(CdfSearch(config, law, cycles), len(elements) + gap + cycles.search + 4, drive, watched)
+    ran = run_cycles(CdfSearch(config, config, law, cycles), len(elements) + gap + cycles.search + 4, drive, watched)
     seen = [(cycle, *list(row.values())[2:]) for cycle, row in enumerate(ran) if row["o.valid"]]
     whens = [int(start) + index + cycles.search for start, index in zip(starts, due, strict=False)]
     whens = [

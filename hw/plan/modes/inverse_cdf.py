@@ -13,7 +13,7 @@ from softstream.hw.plan.schedule import Schedule, schedule
 from softstream.hw.plan.stage_cycles import QUEUE_LATENCY
 from softstream.hw.plan.texts import each_cycle
 
-__all__ = ["CdfSchedule", "inverse_cdf_plan", "inverse_cdf_schedule"]
+__all__ = ["CdfSchedule", "inverse_cdf_plan", "inverse_cdf_schedule", "share_rows"]
 
 SHARE_DIGIT = {"small": 1, "fast": 2, "fastest": 2}
 """Bits of u that one cycle multiplies by, by profile."""
@@ -77,12 +77,31 @@ def inverse_cdf_schedule(config: Config) -> CdfSchedule:
 
 
 def inverse_cdf_plan(config: Config) -> Plan:
-    law, cycles = cdf_law(config), inverse_cdf_schedule(config)
-    inner, sums, widths, each = exact_sum(config), cycles.sums, law.widths, each_cycle(config)
+    """The plan of a draw among all elements of a vector. Raises `UserError` as `cdf_law` does."""
+    cycles = inverse_cdf_schedule(config)
+    constant = cycles.vector_latency + cycles.output - 1
+    return Plan(
+        config=config,
+        stages=tuple(share_rows(config, config)),
+        fixed_latency_cycles=constant,
+        best_latency_cycles=constant,
+        interval_terms=(Cycles(1), Cycles(0, cycles.vector_interval)),
+        output_spacing=1,
+        bound=None,
+        warnings=(),
+        distance=float(cdf_law(config).bound),
+        searched=True,
+    )
+
+
+def share_rows(config: Config, among: Config) -> list[StagePlan]:
+    """The rows of a draw by a random share of the sum; `among` is the configuration of the sum, without an ordered list."""
+    law, cycles = cdf_law(among), inverse_cdf_schedule(among)
+    inner, sums, widths, each = exact_sum(among), cycles.sums, law.widths, each_cycle(among)
     first_pass = sum_rows(inner, widths, sums, Fraction(0), False)[:-1]
     position, exponential, total = f"UQ{config.score_width}.0", first_pass[-2], f"{widths.accumulator_format}"
     interval, share = f"{cycles.threshold} cycles/vector", f"UQ0.{law.share_bits}"
-    stages = [
+    return [
         *first_pass,
         StagePlan("random_words", "a random word per vector", "–", f"{law.share_bits} of {WORD} bits", 0, "1 vector/cycle",
                   note=f"seed {config.seed}"),
@@ -91,22 +110,9 @@ def inverse_cdf_plan(config: Config) -> Plan:
                   note=f"each class of a probability of at least {float(law.smallest):.1g} within "
                   f"{100 * float(law.class_error):.2g} % of it"),
         replace(replay_row(inner, sums, each),
-                computes=f"raw scores again, {cycles.elements(config.max_length)} entries"),
+                computes=f"raw scores again, {cycles.elements(config.drawn_length)} entries"),
         StagePlan("cdf_search", f"first index whose running sum exceeds it; {exponential.computes}", f"{position}, {total}",
                   f"{config.index_width}-bit index, {config.score_format}", cycles.search + QUEUE_LATENCY, each,
                   exponential.table_bits,
                   note=f"with the output queue; total variation from softmax at most {float(law.bound):.2g}, for every vector"),
     ]  # fmt: skip
-    constant = cycles.vector_latency + cycles.output - 1
-    return Plan(
-        config=config,
-        stages=tuple(stages),
-        fixed_latency_cycles=constant,
-        best_latency_cycles=constant,
-        interval_terms=(Cycles(1), Cycles(0, cycles.vector_interval)),
-        output_spacing=1,
-        bound=None,
-        warnings=(),
-        distance=float(law.bound),
-        searched=True,
-    )

@@ -1,9 +1,10 @@
-"""Plan of a draw among the best elements: that of the ordered list, the set, and the noise."""
+"""Plan of a draw among the best elements: that of the ordered list, the set, and the noise or the random share."""
 
 from dataclasses import replace
 
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.ranked_draw import ranked_draw
+from softstream.hw.plan.modes.inverse_cdf import inverse_cdf_schedule, share_rows
 from softstream.hw.plan.modes.softmax_top_k import SOFTMAX_TOP_K
 from softstream.hw.plan.modes.top_k import TOP_K
 from softstream.hw.plan.records import Cycles, Plan, StagePlan
@@ -37,14 +38,40 @@ def ranked_draw_plan(config: Config) -> Plan:
     note = "exact"
     if config.draws_share:
         note = f"the set of a p that is off by at most {float(numbers.share_error):.2g}"
-    rows = [
-        StagePlan("draw_set", f"r = 1, or {' and '.join(conditions)}", head.stages[-1].output_format, element, SET_LATENCY,
-                  "1 element/cycle", note=note),
-        *noise_rows(config.replace(lanes=1), numbers.noise),
-    ]  # fmt: skip
+    draw_set = StagePlan(
+        "draw_set", f"r = 1, or {' and '.join(conditions)}", head.stages[-1].output_format, element, SET_LATENCY,
+        "1 element/cycle", note=note,
+    )  # fmt: skip
+    return (_shared if config.inverse_cdf else _noisy)(config, head, draw_set)
+
+
+def _noisy(config: Config, head: Plan, draw_set: StagePlan) -> Plan:
+    """The plan of a draw by Gumbel noise behind the ordered list."""
+    noise = ranked_draw(config).noise
+    rows = [draw_set, *noise_rows(config.replace(lanes=1), noise)]
     draw = rows[-1].output_format
     rows.append(StagePlan("skid", "draw held until accepted", draw, draw, 1, "1 vector/cycle"))
-    latency = head.fixed_latency_cycles + sum(row.latency_cycles for row in rows)
+    return _behind_list(config, head, rows, sum(row.latency_cycles for row in rows), noise.bound)
+
+
+def _shared(config: Config, head: Plan, draw_set: StagePlan) -> Plan:
+    """The plan of a draw by a random share of the sum over the set, behind the ordered list."""
+    numbers = ranked_draw(config)
+    law, cycles = numbers.law, inverse_cdf_schedule(numbers.among)
+    element = draw_set.output_format
+    skid = StagePlan("skid", "elements held until accepted", element, element, 1, "1 element/cycle")
+    # The elements come as positions, so they need no framing.
+    _, *shares = share_rows(config, numbers.among)
+    rows = [draw_set, skid, *shares]
+    latency = SET_LATENCY + skid.latency_cycles + cycles.vector_latency - cycles.sums.frame + cycles.output
+    promised = _behind_list(config, head, rows, latency, float(law.bound))
+    serial = Cycles(0, cycles.vector_interval)
+    return replace(promised, interval_terms=(*promised.interval_terms, serial), rereads=True)
+
+
+def _behind_list(config: Config, head: Plan, rows: list[StagePlan], latency: int, distance: float) -> Plan:
+    """The plan of the list's head with the rows of a draw behind it."""
+    latency += head.fixed_latency_cycles
     return replace(
         head,
         config=config,
@@ -53,6 +80,6 @@ def ranked_draw_plan(config: Config) -> Plan:
         fixed_latency_cycles=latency,
         best_latency_cycles=latency,
         bound=None,
-        distance=numbers.noise.bound,
+        distance=distance,
         ranks=config.ranked_length,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.entropy import entropy_numerics
 from softstream.hw.numbers.gumbel import FRACTION, MANTISSA, SEGMENTS, UPPER_OCTAVES, GumbelTable, gumbel_table
-from softstream.hw.numbers.inverse_cdf import cdf_law
+from softstream.hw.numbers.inverse_cdf import CdfLaw, cdf_law
 from softstream.hw.numbers.log_softmax import log_numerics
 from softstream.hw.numbers.random_words import REGISTERS, WORD, initial_states
 from softstream.hw.numbers.ranked_draw import ranked_draw
@@ -17,7 +17,7 @@ from softstream.hw.numbers.unnormalised import exponential_codes
 from softstream.hw.plan.modes.gumbel import BOUNDS
 from softstream.scripts.emit.c_model.exact_sum import exact_sum_functions
 from softstream.scripts.emit.c_model.normalisers import NORMALISERS, rounded
-from softstream.scripts.emit.c_model.sums import exponential, moments, summed
+from softstream.scripts.emit.c_model.sums import exponential, exponential_type, looked_up, moments, summed
 from softstream.scripts.emit.c_model.text import filled, table
 
 __all__ = ["MODES", "ModeCode", "code_of", "margin", "maximum", "random_words"]
@@ -570,8 +570,8 @@ static inline uint64_t @noise(uint64_t word)
 
 def _ranked_draw(config: Config, drawn: str) -> ModeCode:
     numbers = ranked_draw(config)
-    ranked = _top_k(numbers.ranked)
-    functions, prepare = [ranked.functions, _noise(numbers.noise)], [ranked.prepare]
+    ranked, sampler = _top_k(numbers.ranked), (_share_of_list if config.inverse_cdf else _noise_of_list)(config)
+    functions, prepare = [ranked.functions, sampler.functions], [ranked.prepare, sampler.prepare]
     limits = (numbers.count, numbers.share_limit, numbers.distance_limit)
     bounds: list[str | None] = [
         f"(vectors->{name} & {(1 << limit.bit_length()) - 1}u)" for name, limit in zip(BOUNDS, limits, strict=True)
@@ -585,6 +585,9 @@ def _ranked_draw(config: Config, drawn: str) -> ModeCode:
         softmax = _softmax(numbers.ranked)
         functions.insert(0, softmax.functions)
         prepare = [softmax.prepare, *prepare, "uint64_t mass = 0u;"]
+    elif config.inverse_cdf:
+        functions.insert(0, exponential_type(numbers.law.widths))
+    if share is not None:
         conditions.append(f"mass < {share}")
         step = "mass += @probability(factor, position);"
     if distance is not None:
@@ -595,7 +598,7 @@ def _ranked_draw(config: Config, drawn: str) -> ModeCode:
         truncated = f"result->truncated = result->truncated || (met && rank > 0u && rank >= {count});"
     return ModeCode(
         "\n".join(functions),
-        "\n".join([*prepare, "uint64_t largest = 0u;\nsize_t index = 0u;", *(["bool met;"] if conditions else [])]),
+        "\n".join([*prepare, "size_t index = 0u;", *(["bool met;"] if conditions else [])]),
         finish=filled(
             """
 ${begin}filled = @ranked(vectors, count, indices);
@@ -604,11 +607,8 @@ for (rank = 0u; rank < filled; rank++) {
     $met
     $truncated
     if (rank < ${words}u) {
-        const uint64_t perturbed = (position << $shift) + @noise(@next_word(random));
-        if (rank == 0u || ($belongs && perturbed > largest)) {
-            largest = perturbed;
-            index = indices[rank];
-        }
+        const bool belongs = $belongs;
+        $drawn
     }
     $step
 }
@@ -617,11 +617,84 @@ for (rank = 0u; rank < filled; rank++) {
             met=met,
             truncated=truncated,
             words=numbers.count,
-            belongs=f"{'met && ' if conditions else ''}rank < {count}",
-            shift=numbers.noise.shift,
+            belongs=f"rank == 0u || ({'met && ' if conditions else ''}rank < {count})",
+            drawn=sampler.element,
             step=step,
         )
+        + sampler.finish
         + drawn,
+    )
+
+
+def _noise_of_list(config: Config) -> ModeCode:
+    """The sampler by noise: `element` are the statements of a rank, which has a `position` and may belong to the set."""
+    noise = ranked_draw(config).noise
+    return ModeCode(
+        _noise(noise),
+        "uint64_t largest = 0u;",
+        element=filled(
+            """
+const uint64_t perturbed = (position << $shift) + @noise(@next_word(random));
+if (rank == 0u || (belongs && perturbed > largest)) {
+    largest = perturbed;
+    index = indices[rank];
+}
+""",
+            shift=noise.shift,
+        ),
+    )
+
+
+def _share_of_list(config: Config) -> ModeCode:
+    """The sampler by a random share of the sum over the set, whose elements are the first ranks."""
+    numbers = ranked_draw(config)
+    return ModeCode(
+        looked_up(numbers.law.widths.tables, "drawn_exponential")
+        + filled("""
+
+/* The exponential of an element of the set as the exact sum takes it. */
+static inline uint64_t @drawn_term(uint64_t position)
+{
+    const @exponential_t term = @drawn_exponential(position);
+    return term.significand << term.exponent;
+}
+"""),
+        f"uint64_t terms[{numbers.count}];\nuint64_t total = 0u, share = 0u, running = 0u;",
+        element=filled("""
+terms[rank] = belongs ? @drawn_term(position) : 0u;
+total += terms[rank];
+"""),
+        finish=_share(numbers.law)
+        + filled(
+            """
+for (rank = 0u; rank < filled && rank < ${words}u; rank++) {
+    running += terms[rank];
+    if (running > share) {
+        index = indices[rank];
+        break;
+    }
+}
+""",
+            words=numbers.count,
+        ),
+    )
+
+
+def _share(law: CdfLaw) -> str:
+    """The random share of the sum `total`, which the next word tells."""
+    return filled(
+        """
+{
+    /* share = floor((u + 1/2) * total / 2^$bits), bit by bit, so that no intermediate result has more than 64 bits. */
+    const uint64_t word = @next_word(random);
+    unsigned bit;
+    share = total >> 1;
+    for (bit = 0u; bit < ${bits}u; bit++) {
+        share = (share + ((word >> bit) & 1u) * total) >> 1;
+    }
+}
+""",
+        bits=law.share_bits,
     )
 
 
@@ -673,16 +746,7 @@ static inline uint64_t @term(const @vector *vectors, size_t i)
 for (i = 0u; i < count; i++) {
     total += @term(vectors, i);
 }
-{
-    /* share = floor((u + 1/2) * total / 2^$bits), bit by bit, so that no intermediate result has more than 64 bits. */
-    const uint64_t word = @next_word(random);
-    unsigned bit;
-    share = total >> 1;
-    for (bit = 0u; bit < ${bits}u; bit++) {
-        share = (share + ((word >> bit) & 1u) * total) >> 1;
-    }
-}
-for (i = 0u; i < count; i++) {
+${share}for (i = 0u; i < count; i++) {
     running += @term(vectors, i);
     if (running > share) {
         index = i;
@@ -690,7 +754,7 @@ for (i = 0u; i < count; i++) {
     }
 }
 """,
-            bits=law.share_bits,
+            share=_share(law),
         )
         + drawn,
     )

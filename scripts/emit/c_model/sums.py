@@ -4,7 +4,7 @@ from softstream.hw.numbers.exponential import SPLIT_GUARD, ExponentialTables
 from softstream.hw.numbers.softmax import Numerics
 from softstream.scripts.emit.c_model.text import filled, table
 
-__all__ = ["exponential", "leading_one", "moments", "product", "summed"]
+__all__ = ["exponential", "exponential_type", "leading_one", "looked_up", "moments", "product", "summed"]
 
 
 def product() -> str:
@@ -23,7 +23,16 @@ static inline uint64_t @product(uint64_t one, uint64_t other, unsigned shift)
 
 def exponential(widths: Numerics) -> str:
     """The functions of 2^(beta·position): of the terms of the sum, and of the elements where their tables are scaled."""
-    kind = filled(
+    text = f"{exponential_type(widths)}\n{looked_up(widths.tables, 'exponential')}"
+    if widths.numerators is not None:
+        text += "\n/* The exponential of an element, in the scale of the output codes. */\n"
+        text += looked_up(widths.numerators.tables, "numerator")
+    return text
+
+
+def exponential_type(widths: Numerics) -> str:
+    """The type of an exponential."""
+    return filled(
         """
 /* An exponential, significand * 2^(exponent - $fraction), significand in [2^$fraction, 2^${more}). */
 typedef struct {
@@ -35,14 +44,9 @@ typedef struct {
         fraction=widths.tables.fraction,
         more=widths.tables.fraction + 1,
     )
-    text = f"{kind}\n{_looked_up(widths.tables, 'exponential')}"
-    if widths.numerators is not None:
-        text += "\n/* The exponential of an element, in the scale of the output codes. */\n"
-        text += _looked_up(widths.numerators.tables, "numerator")
-    return text
 
 
-def _looked_up(tables: ExponentialTables, name: str) -> str:
+def looked_up(tables: ExponentialTables, name: str) -> str:
     """The function `name` from a position to exponent and significand, by one table or as the product of two entries."""
     head = filled(
         """

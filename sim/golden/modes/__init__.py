@@ -11,6 +11,7 @@ from softstream.sim.golden.modes.cross_entropy import cross_entropy
 from softstream.sim.golden.modes.entropy import entropy
 from softstream.sim.golden.modes.gumbel import sample
 from softstream.sim.golden.modes.hardmax import hardmax
+from softstream.sim.golden.modes.inverse_cdf import inverse_cdf
 from softstream.sim.golden.modes.log_softmax import log_softmax
 from softstream.sim.golden.modes.log_sum_exp import log_sum_exp
 from softstream.sim.golden.modes.ranked_draw import ranked_draw
@@ -25,8 +26,10 @@ __all__ = ["MODELS"]
 
 
 def _draw(config: Config, block: Block) -> dict[str, np.ndarray]:
-    """A draw among all elements, or among the best."""
-    return (ranked_draw if config.ranked_draw else sample)(config, block)
+    """A draw among all elements by either sampler, or among the best."""
+    if config.ranked_draw:
+        return ranked_draw(config, block)
+    return (inverse_cdf if config.inverse_cdf else sample)(config, block)
 
 
 MODELS: dict[str, Callable[[Config, Block], dict[str, np.ndarray]]] = {

@@ -10,7 +10,6 @@ import numpy as np
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.gumbel import FRACTION, MANTISSA, UPPER_OCTAVES, GumbelTable, gumbel_table
 from softstream.hw.plan.ports import active_elements
-from softstream.sim.golden.modes.inverse_cdf import inverse_cdf
 from softstream.sim.golden.stages.frame import Block, unframe
 from softstream.sim.golden.stages.maximum import maximum
 from softstream.sim.golden.stages.random_words import words
@@ -69,7 +68,7 @@ def words_taken(config: Config, lengths: np.ndarray, mask: np.ndarray | None = N
 
     Gumbel noise takes one per element that takes part, or one per element of the list of the best; a share of the sum one.
     """
-    if config.sampler == "inverse_cdf":
+    if config.inverse_cdf:
         return np.ones_like(lengths)
     elements = active_elements(config, lengths, mask)
     return np.minimum(elements, config.draw_top_k) if config.ranked_draw else elements
@@ -80,8 +79,6 @@ def sample(config: Config, block: Block) -> dict[str, np.ndarray]:
 
     Each element uses the next word of the sequence. Masked elements use none, so the draws are those of vectors without them.
     """
-    if config.sampler == "inverse_cdf":
-        return inverse_cdf(config, block)
     stream = words(config.seed, int(block.taking_part.sum()), block.words_before)
     index, position = draw(gumbel_table(config), block.positions, block.taking_part, stream)
     return {"sample": index, "score": unframe(config, position), **block.flags}

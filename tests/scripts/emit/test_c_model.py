@@ -90,6 +90,22 @@ OTHERS = {
     "drawn-within-bounds-of-the-vector": Config(
         mode="sample", draw_top_k=3, draw_sideband=True, max_length=7, mask=True
     ),
+    "drawn-among-the-best-by-a-share": Config(
+        mode="sample", sampler="inverse_cdf", draw_top_k=3, draw_min_p=0.3, max_length=7, score_width=6, mask=True
+    ),
+    "drawn-within-bounds-by-a-share": Config(
+        mode="sample", sampler="inverse_cdf", draw_top_k=3, draw_sideband=True, max_length=9, mask=True
+    ),
+    "drawn-from-split-tables-by-a-share": Config(
+        mode="sample",
+        sampler="inverse_cdf",
+        draw_top_k=4,
+        draw_top_p=0.8,
+        score_width=12,
+        score_scale=0.005,
+        max_length=7,
+        select="smallest",
+    ),
     "sum-of-scores-drawn": Config(mode="sample", ensemble=3, max_length=7, score_width=6),
     "smallest-last": Config(select="smallest", tie="last", mask=True, max_length=9, normaliser="logarithm"),
     "smallest-ranked": Config(mode="top_k", top_k=4, select="smallest", tie="last", mask=True, max_length=9),
