@@ -28,7 +28,7 @@ help:
 	@echo "make demo         both heads from one configuration: describe, generate, simulate, compare; a bitstream, simulated"
 	@echo "make test         the test suite"
 	@echo "make test-long    more of the same: whole benches of many configurations, a cluster, a link with every fault"
-	@echo "make test-interop the files beside the Verilog in other people's tools, the page of serve in Chromium; installs 450 MB"
+	@echo "make test-interop the files beside the Verilog in other people's tools, the page of serve in Chromium; installs 500 MB"
 	@echo "make test-pythons the same bytes, and some of the tests, under every supported Python of this machine"
 	@echo "make test-torch   the twin in PyTorch against the golden model, in an environment of its own"
 	@echo "make test-boards  whole boards: bitstreams, their decoded form, and the host program at simulated ones"
@@ -67,7 +67,7 @@ test: $(VENV)/.dev
 test-long: $(VENV)/.dev
 	$(BIN)/pytest -n 2 --dist worksteal -m long
 
-# The tools of the extra, and place and route of the extras nexus and machxo, take 450 MB, and make test does without them.
+# The tools of the extra, and place and route of the extras gatemate, nexus and machxo, take 500 MB, and make test does without them.
 test-interop: $(VENV)/.interop
 	$(BIN)/pytest -n 2 --dist worksteal -m interop
 

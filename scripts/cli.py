@@ -388,7 +388,7 @@ _PART = click.option(
     metavar="PART",
     help=(
         "The part that auto is picked for, and that describe shows the clock of: hx8k, up5k, ecp5-25k. For lifcl-40, "
-        "gw1nr-9 and lcmxo3lf-6900, which explore places, and for xc7a35t, xcku5p, 5cseba6, ccgm1a1 and lcmxo2-7000: the cells."
+        "ccgm1a1, gw1nr-9 and lcmxo3lf-6900, which explore places, and for xc7a35t, xcku5p, 5cseba6 and lcmxo2-7000: the cells."
     ),
 )
 

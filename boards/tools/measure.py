@@ -289,6 +289,8 @@ def _synthesise(place: _Workplace, verilog: str) -> dict[str, int]:
         top["ports"] = {name: port for name, port in top["ports"].items() if name == _CLOCK}
     if part.family == "nexus":
         _open_carries(top)
+    elif part.family == "gatemate":
+        _keep_registers(top)
     if part.clock is not None:
         _drive_clock(top, part.clock)
     path.write_text(json.dumps(netlist))
@@ -334,6 +336,13 @@ def _open_carries(top: dict[str, Any]) -> None:
     for cell in top["cells"].values():
         if cell["type"] == "CCU2" and zeros.intersection(cell["connections"].get("CIN", [])):
             del cell["connections"]["CIN"], cell["port_directions"]["CIN"]
+
+
+def _keep_registers(top: dict[str, Any]) -> None:
+    """Keeps the registers behind the ports that were taken off: nextpnr for GateMate removes those that drive nothing."""
+    for cell in top["cells"].values():
+        if cell["type"] == "CC_DFF":
+            cell["attributes"]["keep"] = f"{1:032b}"
 
 
 # Place and route -----------------------------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ class Part:
     @property
     def nextpnr(self) -> str:
         """The variant of nextpnr that places this family, as its program is called."""
-        return f"himbaechel-{self.family}" if self.family == "gowin" else self.family
+        return f"himbaechel-{self.family}" if self.family in ("gatemate", "gowin") else self.family
 
     @property
     def packs(self) -> bool:
@@ -239,21 +239,6 @@ CELLS_ONLY: dict[str, Part] = {
             no_clock=_NO_FLOW,
         ),
         Part(
-            name="ccgm1a1",
-            title="Cologne Chip GateMate CCGM1A1",
-            family="gatemate",
-            synthesis="synth_gatemate -noiopad -noclkbuf",
-            cells=(
-                Cell("LUT", "LUTs of up to 4 inputs", "logic", netlist=("CC_LUT[1-4]", "CC_L2T*", "CC_MX*")),
-                Cell("ADDF", "full adders", netlist=("CC_ADDF",)),
-                Cell("FF", "flip-flops", "registers", netlist=("CC_DFF",)),
-                Cell("BRAM20K", "block RAMs of 20 Kbit", "memory", netlist=("CC_BRAM_20K",)),
-                Cell("BRAM40K", "block RAMs of 40 Kbit", netlist=("CC_BRAM_40K",)),
-                Cell("MULT", "multipliers, of the fabric's cells", "multipliers", netlist=("CC_MULT",)),
-            ),
-            no_clock="nextpnr 0.11 does not route the clock of every design",
-        ),
-        Part(
             name="lcmxo2-7000",
             title="Lattice MachXO2 LCMXO2-7000",
             family="machxo2",
@@ -285,6 +270,29 @@ UNRECORDED: dict[str, Part] = {
                 Cell("DPR16X4", "distributed RAMs", netlist=("DPR16X4",)),
                 Cell("EBR", "block RAMs of 18 Kbit", "memory", netlist=("DP16K", "PDP16K", "PDPSC16K", "SP16K")),
                 Cell("MULT", "multipliers", "multipliers", netlist=("MULT*",)),
+            ),
+        ),
+        Part(
+            name="ccgm1a1",
+            title="Cologne Chip GateMate CCGM1A1",
+            family="gatemate",
+            synthesis="synth_gatemate -luttree -noiopad -noclkbuf",
+            arguments=("--device", "CCGM1A1", "--vopt", "allow-unconstrained"),
+            target_mhz=200,
+            keep_ports=False,
+            clock=ClockCell("CC_BUFG", "O", "I"),
+            cells=(
+                Cell(
+                    "LUT",
+                    "LUTs and trees of LUTs, of up to 5 inputs",
+                    "logic",
+                    netlist=("CC_LUT[1-4]", "CC_L2T*", "CC_MX*"),
+                ),
+                Cell("ADDF", "full adders", netlist=("CC_ADDF",)),
+                Cell("FF", "flip-flops", "registers", netlist=("CC_DFF",)),
+                Cell("BRAM20K", "block RAMs of 20 Kbit", "memory", netlist=("CC_BRAM_20K",)),
+                Cell("BRAM40K", "block RAMs of 40 Kbit", netlist=("CC_BRAM_40K",)),
+                Cell("MULT", "multipliers, of the fabric's cells", "multipliers", netlist=("CC_MULT",)),
             ),
         ),
         Part(

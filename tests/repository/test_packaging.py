@@ -242,7 +242,7 @@ def test_the_development_extra_holds_every_other_that_tests_need():
     """Those of the site, of other people's tools, of rare parts and of PyTorch do not count: their targets install them."""
     extras = PROJECT["optional-dependencies"]
     runtime = set(extras) - {"dev", "docs", "interop", "supply"}
-    elsewhere = {"machxo", "nexus", "torch"}
+    elsewhere = {"gatemate", "machxo", "nexus", "torch"}
     assert runtime == {"boards", "cluster", "onnx", "reports", "serve", "sim", *elsewhere}
     assert f"softstream[{','.join(sorted(runtime - elsewhere))}]" in extras["dev"]
     assert not {*extras["docs"], *extras["interop"], *extras["supply"], *extras["torch"]} & set(extras["dev"])

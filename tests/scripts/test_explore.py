@@ -606,12 +606,14 @@ def test_if_nothing_fits_the_smallest_point_and_a_measured_remedy_are_named():
 def test_a_part_without_a_clock_has_cells_alone(capsys):
     def output(*arguments):
         with pytest.raises(SystemExit) as ended:
-            main([*arguments, "--part", "ccgm1a1"])
+            main([*arguments, "--part", "lcmxo2-7000"])
         return ended.value.code or 0, capsys.readouterr()
 
     code, printed = output("explore", "--preset", "digits-argmax")
     assert code == 2
-    assert "error: --part ccgm1a1: no clock, because nextpnr 0.11 does not route" in printed.err
+    assert (
+        "error: --part lcmxo2-7000: no clock, because place and route of the Python package index has no" in printed.err
+    )
     argmax = ("--set", "mode=argmax", "--set", "score_width=2", "--json")
     code, printed = output("explore", *argmax, "--no-place", "--sweep", "max_length=2,3")
     assert code == 0, printed.err
@@ -620,5 +622,5 @@ def test_a_part_without_a_clock_has_cells_alone(capsys):
     code, printed = output("describe", *argmax, "--set", "max_length=2")
     described = json.loads(printed.out)
     assert described["cells"] == points[0]["cells"]
-    assert described["part"] == "ccgm1a1"
+    assert described["part"] == "lcmxo2-7000"
     assert described["no_clock"]

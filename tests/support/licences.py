@@ -41,7 +41,7 @@ def _requirements(package: str) -> Iterable[str]:
     extra = "builtin-yosys" if package == "amaranth" else ""
     try:
         requirements = importlib.metadata.requires(package) or ()
-    except importlib.metadata.PackageNotFoundError:  # make test does without the extras nexus and machxo
+    except importlib.metadata.PackageNotFoundError:  # make test does without the extras of rare parts
         requirements = ()
     for requirement in map(Requirement, requirements):
         if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):

@@ -36,7 +36,7 @@ class Layer:
 LAYERS = (
     Layer("runtime", ("boards", "reports", "sim"), None),
     Layer("dev", ("dev",), "runtime"),
-    Layer("interop", ("dev", "interop", "machxo", "nexus"), "dev"),
+    Layer("interop", ("dev", "gatemate", "interop", "machxo", "nexus"), "dev"),
     Layer("docs", ("boards", "docs", "reports", "sim"), "runtime", "3.11.5"),
     Layer("supply", ("supply",), None, "3.11.5"),
     Layer("torch", ("dev", "torch"), "dev"),
