@@ -26,6 +26,8 @@ _SHOWN = 8
 def read_array(option: str, text: str) -> np.ndarray:
     """The array in a file: `F.npy`; `F.npz` that holds one array; `F.npz:NAME`; or a table of text, one vector a line.
 
+    A .npy file is mapped into memory and not read, so a caller that takes a block at a time costs no more than a block.
+
     A table has commas, semicolons, tabs or blanks between its fields, and may begin with a line of headings. Its numbers are
     integers where none of them has a point, an exponent or letters.
 
@@ -37,7 +39,7 @@ def read_array(option: str, text: str) -> np.ndarray:
     try:
         if path.suffix.lower() in _TEXT:
             return _table(path, where)
-        content: Any = np.load(path, allow_pickle=False)
+        content: Any = np.load(path, mmap_mode="r", allow_pickle=False)
         if not isinstance(content, np.ndarray):
             with content:
                 content = _member(content, named[2] if named else "", where)

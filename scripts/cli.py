@@ -597,7 +597,7 @@ def _compare(
     from softstream.hw.output import check_file
     from softstream.scripts.measure.heads import PARTS
     from softstream.scripts.scale import scale_of_file
-    from softstream.scripts.scores import read_labels, read_scores
+    from softstream.scripts.scores import MOST_ELEMENTS, read_labels, read_scores
     from softstream.scripts.verbs.compare import Comparison, compare
     from softstream.scripts.verbs.family import Family, entries, family
 
@@ -621,7 +621,7 @@ def _compare(
     members = None
     if modes is not None:
         members = entries(modes, config, lambda config_of: scale_of_file(scores, config_of).scale)
-    codes = read_scores(config, scores, console) if scores else None
+    codes = read_scores(config, scores, console, most=MOST_ELEMENTS) if scores else None
     truth = read_labels(labels, codes, scores.ignore_label) if scores and codes and labels else None
     arrays = codes.sideband if codes else {}
     result: Comparison | Family
@@ -831,13 +831,13 @@ def _explore(
     cached: after Ctrl-C the same command continues.
     """
     from softstream.scripts.reports.explore_report import render
-    from softstream.scripts.scores import read_labels, read_scores
+    from softstream.scripts.scores import MOST_ELEMENTS, read_labels, read_scores
     from softstream.scripts.verbs.explore import Files, How, Tls, Wish, run
     from softstream.scripts.verbs.fidelity import EvaluationSet
 
     evaluation = None
     if scores:
-        codes = read_scores(config, scores)  # every point quantises floats for itself
+        codes = read_scores(config, scores, most=MOST_ELEMENTS)  # every point quantises floats for itself
         for warning in codes.warnings:
             console.note(f"warning: {warning}")
         truth = read_labels(labels, codes, scores.ignore_label) if labels else None

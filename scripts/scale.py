@@ -20,7 +20,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.numbers.groups import Grouping
 from softstream.scripts.quantiser import quantised
-from softstream.scripts.scores import ScoreFile, Scores, quantise, read_scores
+from softstream.scripts.scores import MOST_ELEMENTS, ScoreFile, Scores, quantise, read_scores
 from softstream.sim.reference.softmax import merits
 
 __all__ = ["AUTO", "ScaleChoice", "best_scale", "scale_of_file", "scale_of_scores"]
@@ -85,7 +85,7 @@ def scale_of_file(file: ScoreFile | None, config_of: Callable[[float], Config]) 
             f"score_scale = {AUTO}: is chosen from float scores, and there are none; for example softstream run --scores F.npy, "
             "or --set score_scale=0.0625"
         )
-    scores = read_scores(_trial(config_of), replace(file, saturate=True))
+    scores = read_scores(_trial(config_of), replace(file, saturate=True), most=MOST_ELEMENTS)
     return scale_of_scores(scores, config_of, file.scores, saturate=file.saturate)
 
 

@@ -5,7 +5,8 @@ Every verb that takes scores reads them with `read_scores`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -22,11 +23,15 @@ from softstream.scripts.quantiser import Quantised, quantised
 from softstream.sim.stimulus import random_sideband
 
 __all__ = [
+    "MOST_ELEMENTS",
     "NO_LABEL",
     "Layout",
+    "ScoreBlocks",
     "ScoreFile",
     "Scores",
+    "Totals",
     "quantise",
+    "read_blocks",
     "read_labels",
     "read_scores",
     "read_sidebands",
@@ -36,6 +41,10 @@ __all__ = [
 
 NO_LABEL = -1
 """The label of a vector that has none."""
+BLOCK_ELEMENTS = 1 << 20
+"""Elements of a block: 40 MB of codes, real scores and results."""
+MOST_ELEMENTS = 1 << 24
+"""Elements that statistics are made of, such as those of `compare`: they take 90 bytes for each. Files may have more."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,8 @@ class Layout:
     shape: tuple[int, ...]
     axis: int
     """The axis of the elements, from 0."""
+    numbers: Sequence[int] | None = field(default=None, compare=False)
+    """Of a part of the vectors: their numbers among all. None: all of them."""
 
     @classmethod
     def of(cls, array: np.ndarray, axis: int, name: str) -> Layout:
@@ -64,6 +75,22 @@ class Layout:
     def outer(self) -> tuple[int, ...]:
         """The shape without the axis of the elements: that of one value per vector."""
         return self.shape[: self.axis] + self.shape[self.axis + 1 :]
+
+    @property
+    def vectors(self) -> int:
+        """All vectors of the array, also where `numbers` names some of them."""
+        return math.prod(self.outer)
+
+    @property
+    def part_text(self) -> str:
+        """How many of the vectors are read; empty text where all are."""
+        return "" if self.numbers is None else f"{len(self.numbers)} of {self.vectors} vectors are read, evenly spaced"
+
+    def chosen(self, values: np.ndarray) -> np.ndarray:
+        """Of values for all vectors, [V, …], those of `numbers`."""
+        if isinstance(self.numbers, range):
+            return values[self.numbers.start : self.numbers.stop]
+        return values if self.numbers is None else values[np.asarray(self.numbers)]
 
     def rows(self, array: np.ndarray) -> np.ndarray:
         """An array of this shape as [vectors, N]."""
@@ -88,8 +115,76 @@ class Layout:
 
     def position(self, row: int, column: int) -> str:
         """Where an element of `rows` stands in the array, as Python writes it: `[2, 1]`."""
-        indices = [int(index) for index in np.unravel_index(row, self.outer)]
+        number = row if self.numbers is None else int(self.numbers[row])
+        indices = [int(index) for index in np.unravel_index(number, self.outer)]
         return str([*indices[: self.axis], int(column), *indices[self.axis :]])
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What became of scores, in numbers."""
+
+    vectors: int
+    elements: int
+    quantised: bool
+    """Whether the scores were real numbers."""
+    saturated: int
+    saturated_winners: int
+    shifted: int
+    """Vectors, or groups of packets, that were shifted."""
+    shiftable: int
+    """Vectors, or groups of packets."""
+    excluded: int
+    """Elements that the mask excludes."""
+    warnings: tuple[str, ...] = ()
+    blank: bool = False
+    """Whether all scores are 0.0, of which no warning says anything."""
+
+    def merged(self, other: Totals) -> Totals:
+        """The totals of both; a warning is that of all scores."""
+        sums = {
+            name: getattr(self, name) + getattr(other, name)
+            for name in ("vectors", "elements", "saturated", "saturated_winners", "shifted", "shiftable", "excluded")
+        }
+        lists = [totals.warnings for totals in (self, other) if not totals.blank]
+        warnings = tuple(text for text in (lists or [()])[0] if all(text in texts for texts in lists))
+        return Totals(**sums, quantised=self.quantised, warnings=warnings, blank=self.blank and other.blank)
+
+    @property
+    def saturated_share(self) -> float:
+        """Fraction of the scores that saturated."""
+        return self.saturated / self.elements
+
+    def to_json(self) -> dict[str, Any]:
+        """The counts, as plain values."""
+        return {
+            "vectors": self.vectors,
+            "elements": self.elements,
+            "quantised": self.quantised,
+            "saturated": self.saturated,
+            "saturated_share": self.saturated_share,
+            "saturated_winners": self.saturated_winners,
+            "shifted": self.shifted,
+            "excluded": self.excluded,
+            "warnings": list(self.warnings),
+        }
+
+    def text(self, config: Config) -> str:
+        """What became of the scores, in one line."""
+        parts = [f"{self.elements} codes"]
+        if self.quantised:
+            share = f" ({self.saturated_share:.2%})" if self.saturated else ""
+            parts = [
+                f"{self.elements} floats quantised in steps of {config.score_scale}",
+                f"{self.saturated} saturated{share}",
+            ]
+        if self.saturated_winners:
+            parts.append(f"the largest score of {self.saturated_winners} vectors among them")
+        if self.shifted:
+            parts.append(f"{self.shifted} of {self.shiftable} vectors shifted")
+        if self.excluded:
+            parts.append(f"{self.excluded} excluded")
+        return "; ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -149,36 +244,29 @@ class Scores:
         """The sideband arrays, random ones for those that did not come with the scores."""
         return {**random_sideband(config, self.codes), **self.sideband}
 
+    @property
+    def totals(self) -> Totals:
+        """What became of the scores, in numbers."""
+        return Totals(
+            vectors=len(self.codes),
+            elements=self.elements,
+            quantised=self.quantised,
+            saturated=self.saturated,
+            saturated_winners=self.saturated_winners,
+            shifted=self.shifted,
+            shiftable=self.shift.size,
+            excluded=self.excluded,
+            warnings=self.warnings,
+            blank=self.floats is not None and not self.floats.any(),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """The counts, as plain values."""
-        return {
-            "vectors": len(self.codes),
-            "elements": self.elements,
-            "quantised": self.quantised,
-            "saturated": self.saturated,
-            "saturated_share": self.saturated_share,
-            "saturated_winners": self.saturated_winners,
-            "shifted": self.shifted,
-            "excluded": self.excluded,
-            "warnings": list(self.warnings),
-        }
+        return self.totals.to_json()
 
     def text(self, config: Config) -> str:
         """What became of the scores, in one line."""
-        parts = [f"{self.elements} codes"]
-        if self.quantised:
-            share = f" ({self.saturated_share:.2%})" if self.saturated else ""
-            parts = [
-                f"{self.elements} floats quantised in steps of {config.score_scale}",
-                f"{self.saturated} saturated{share}",
-            ]
-        if self.saturated_winners:
-            parts.append(f"the largest score of {self.saturated_winners} vectors among them")
-        if self.shifted:
-            parts.append(f"{self.shifted} of {self.shift.size} vectors shifted")
-        if self.excluded:
-            parts.append(f"{self.excluded} excluded")
-        return "; ".join(parts)
+        return self.totals.text(config)
 
 
 # Files ---------------------------------------------------------------------------------------------------------------
@@ -209,38 +297,141 @@ class ScoreFile:
         return read_array("--scores", self.scores)
 
 
-def read_scores(config: Config, file: ScoreFile, console: Console | None = None) -> Scores:
+def read_scores(config: Config, file: ScoreFile, console: Console | None = None, *, most: int | None = None) -> Scores:
     """The scores in a file with their lengths and sidebands, as `quantise` takes them; the console tells what became of them.
+
+    `most`: elements that are read. Of a larger file evenly spaced vectors are, in whole ensembles, and a warning says so.
 
     Raises `UserError` for a file, type, shape, code, NaN or length that will not do, with its position.
     """
-    array = file.array
-    layout = Layout.of(array, file.axis, file.scores)
-    arrays = read_sidebands(config, file.sideband, layout, file.ignore_label)
-    scores = quantise(
-        config,
-        array,
-        None if file.lengths is None else read_array("--lengths", file.lengths),
-        mask=arrays.pop("mask", None) if config.mask else None,  # the model refuses it in its own words
-        axis=file.axis,
-        codes=file.codes,
-        saturate=file.saturate,
-        name=file.scores,
-        lengths_name=str(file.lengths),
-    )
-    if not (scores.quantised or file.scale_stated or config.traits.order_only):
-        unstated = (
+    vectors = _Vectors.of(config, file)
+    numbers = None if most is None else vectors.evenly_spaced(most)
+    scores = vectors.part(numbers)
+    texts = vectors.warnings(scores.quantised)
+    if numbers is not None:
+        texts.append(f"{file.scores}: {scores.layout.part_text}, because it has more than {most} scores")
+    scores = replace(scores, warnings=(*scores.warnings, *texts))
+    _tell(config, file, scores.totals, console)
+    return scores
+
+
+@dataclass(frozen=True)
+class ScoreBlocks:
+    """The scores in a file, block by block, so that a large file costs the memory of a block."""
+
+    totals: Totals
+    layout: Layout
+    _vectors: _Vectors
+    _blocks: Sequence[range]
+
+    def __iter__(self) -> Iterator[Scores]:
+        """The blocks, in order; each is read and quantised anew."""
+        return map(self._vectors.part, self._blocks)
+
+
+def read_blocks(config: Config, file: ScoreFile, console: Console | None = None, *, whole: bool = False) -> ScoreBlocks:
+    """The scores in a file, as `read_scores` gives them, in blocks of whole ensembles; all of them are checked first.
+
+    Packets of groups, and vectors along another axis than the last, are one block; so are all with `whole`.
+    """
+    vectors = _Vectors.of(config, file)
+    layout, members = vectors.layout, config.ensemble
+    size = layout.vectors
+    if not (whole or config.groups or layout.axis != len(layout.shape) - 1):
+        size = max(1, BLOCK_ELEMENTS // (layout.shape[-1] * members)) * members
+    blocks = [range(start, min(start + size, layout.vectors)) for start in range(0, layout.vectors, size)]
+    totals: Totals | None = None
+    lost: _LostWinners | None = None
+    for block in blocks:
+        try:
+            of_block = vectors.part(block).totals
+            totals = of_block if totals is None else totals.merged(of_block)
+        except _LostWinners as error:
+            lost = error if lost is None else lost.merged(error)
+    if lost is not None:
+        raise lost.of(layout.vectors)
+    assert totals is not None  # a layout has a vector
+    totals = replace(totals, warnings=(*totals.warnings, *vectors.warnings(totals.quantised)))
+    _tell(config, file, totals, console)
+    return ScoreBlocks(totals, layout, vectors, blocks)
+
+
+def _tell(config: Config, file: ScoreFile, totals: Totals, console: Console | None) -> None:
+    """Prints what became of the scores."""
+    if console is not None:
+        if totals.quantised or totals.excluded:
+            console.note(f"{file.scores}: {totals.text(config)}")
+        for warning in totals.warnings:
+            console.note(f"warning: {warning}")
+
+
+@dataclass(frozen=True)
+class _Vectors:
+    """The vectors in a file, with their lengths and sidebands, before they are quantised."""
+
+    config: Config
+    file: ScoreFile
+    layout: Layout
+    rows: np.ndarray
+    """The scores as [V, N], a view of the file."""
+    lengths: np.ndarray | None
+    sideband: Mapping[str, np.ndarray]
+    """But the mask of a head that has one."""
+    mask: np.ndarray | None
+
+    @classmethod
+    def of(cls, config: Config, file: ScoreFile) -> _Vectors:
+        """The vectors of the options of a command line. Raises `UserError` as `read_scores` does."""
+        array = file.array
+        layout = Layout.of(array, file.axis, file.scores)
+        arrays = read_sidebands(config, file.sideband, layout, file.ignore_label)
+        mask = arrays.pop("mask", None) if config.mask else None  # the model refuses it in its own words
+        _check_members(config, layout, file.scores)
+        rows, lengths = layout.rows(array), None
+        if file.lengths is not None:
+            lengths = layout.per_vector(read_array("--lengths", file.lengths))
+            lengths = to_lengths(config, lengths, *rows.shape, file.lengths)
+        return cls(config, file, layout, rows, lengths, arrays, mask)
+
+    def evenly_spaced(self, most: int) -> np.ndarray | None:
+        """Numbers of vectors with about so many elements, in whole ensembles; None where all have no more."""
+        if self.rows.size <= most:
+            return None
+        members = self.config.ensemble
+        ensembles, count = len(self.rows) // members, max(1, most // (self.rows.shape[1] * members))
+        first = np.linspace(0, ensembles, count, endpoint=False).astype(np.int64) * members
+        return (first[:, None] + np.arange(members)).ravel()
+
+    def part(self, numbers: Sequence[int] | np.ndarray | None) -> Scores:
+        """The vectors of these numbers, quantised; None: all. Raises `UserError` as `read_scores` does."""
+        layout = replace(self.layout, numbers=numbers)
+
+        def chosen(values: np.ndarray) -> np.ndarray:
+            # Of another length it is passed on whole, and refused with its shape.
+            return layout.chosen(values) if len(values) == layout.vectors else values
+
+        scores = _quantised_rows(
+            self.config,
+            layout.chosen(self.rows),
+            None if self.lengths is None else layout.chosen(self.lengths),
+            layout,
+            mask=None if self.mask is None else chosen(self.mask),
+            codes=self.file.codes,
+            saturate=self.file.saturate,
+            name=self.file.scores,
+            whole=self.rows,
+        )
+        return replace(scores, sideband={**{name: chosen(a) for name, a in self.sideband.items()}, **scores.sideband})
+
+    def warnings(self, quantised: bool) -> list[str]:
+        """What the options lack."""
+        config, file = self.config, self.file
+        if quantised or file.scale_stated or config.traits.order_only:
+            return []
+        return [
             f"{file.scores}: integer codes in steps of {config.score_scale}, the default of score_scale; state the scale of "
             f"these codes; for example --set score_scale={config.score_scale}"
-        )
-        scores = replace(scores, warnings=(*scores.warnings, unstated))
-    scores = replace(scores, sideband={**arrays, **scores.sideband})
-    if console is not None:
-        if scores.quantised or scores.excluded:
-            console.note(f"{file.scores}: {scores.text(config)}")
-        for warning in scores.warnings:
-            console.note(f"warning: {warning}")
-    return scores
+        ]
 
 
 def read_labels(path: str, scores: Scores, ignore: int | None = None) -> np.ndarray:
@@ -303,8 +494,35 @@ def quantise(
     scores = _as_array(scores, name)
     layout = Layout.of(scores, axis, name)
     _check_members(config, layout, name)
-    excluded = layout.rows(np.ma.getmaskarray(scores))
-    scores = layout.rows(np.ma.getdata(scores))
+    masked = layout.rows(np.ma.getmaskarray(scores)) if np.ma.is_masked(scores) else None
+    rows = layout.rows(np.ma.getdata(scores))
+    counts = None
+    if lengths is not None:
+        counts = to_lengths(config, layout.per_vector(np.asarray(lengths)), *rows.shape, lengths_name)
+    if mask is not None and mask.shape == layout.shape:
+        mask = layout.rows(mask)
+    return _quantised_rows(
+        config, rows, counts, layout, masked=masked, mask=mask, codes=codes, saturate=saturate, name=name, whole=rows
+    )
+
+
+def _quantised_rows(
+    config: Config,
+    scores: np.ndarray,
+    lengths: np.ndarray | None,
+    layout: Layout,
+    *,
+    masked: np.ndarray | None = None,
+    mask: np.ndarray | None,
+    codes: bool,
+    saturate: bool,
+    name: str,
+    whole: np.ndarray,
+) -> Scores:
+    """Score codes of scores [V, N], which are the vectors that `layout` numbers among those of `whole`.
+
+    `masked`: the elements that a masked array excludes, bool [V, N]; the others are those of `quantise`.
+    """
     if scores.dtype.kind not in "iuf":
         raise UserError(
             f"{name}: an array of {scores.dtype}; must be integers (score codes) or floats; for example .astype('int8')"
@@ -315,20 +533,18 @@ def quantise(
             f"{name}: vectors of {columns} elements; must be max_length = {config.max_length} at most; "
             f"for example --set max_length={columns}"
         )
-    if lengths is None:
-        counts = np.full(vectors, columns)
-    else:
-        counts = to_lengths(config, layout.per_vector(np.asarray(lengths)), vectors, columns, lengths_name)
+    counts = np.full(vectors, columns) if lengths is None else lengths
     used = np.arange(columns) < counts[:, None]
     floats = scores.dtype.kind == "f"
+    excluded = np.zeros(scores.shape, dtype=bool) if masked is None else masked
     if floats:
         excluded = excluded | (scores == -np.inf)
-    excluded &= used
+    excluded = excluded & used
     if excluded.any() and not config.mask:
         raise _no_mask(config, scores, excluded, layout, name)
     if mask is not None:
         excluded |= _checked_mask(config, mask, layout, used)
-    source = _Source(config, scores, counts, used & ~excluded, layout, name)
+    source = _Source(config, scores, counts, used & ~excluded, layout, name, whole)
     result = source.of_floats(saturate) if floats and not codes else source.of_codes()
     if config.mask and (mask is not None or floats or excluded.any()):
         result = replace(result, mask=excluded, sideband={"mask": excluded.astype(np.int64)})
@@ -345,10 +561,12 @@ class _Source:
     present: np.ndarray
     layout: Layout
     name: str
+    whole: np.ndarray
+    """All scores of the file, of which `scores` may be a part."""
 
     def _wider_format(self) -> str:
         """The options with which all codes fit, if the head takes them; else empty text."""
-        values = self.scores[self.present]
+        values = self.scores[self.present] if len(self.scores) == len(self.whole) else self.whole
         least, largest = int(values.min()), int(values.max())
         formats = []
         for signed in (self.config.score_signed, not self.config.score_signed):
@@ -432,30 +650,51 @@ class _Source:
             f"= {self.config.score_scale}; --codes takes them as codes",
         )
 
-    def _lost_winner(self, scores: np.ndarray, groups: Grouping | None, result: Quantised) -> UserError:
+    def _lost_winner(self, scores: np.ndarray, groups: Grouping | None, result: Quantised) -> _LostWinners:
         """The refusal of vectors whose largest score saturates."""
-        config, rows = self.config, np.flatnonzero(result.lost)
+        rows = np.flatnonzero(result.lost)
         numbers = np.arange(scores.size).reshape(scores.shape)
         numbers = (numbers if groups is None else groups.split(numbers))[rows, result.winners[rows]]
         values = scores.ravel()[numbers]
+        position = self.layout.position(*divmod(int(numbers[0]), scores.shape[1]))
+        first = f"{self.name}{position} = {values[0]:g}"
+        ends = float(values.min()), float(values.max())
+        return _LostWinners(self.config, first, len(rows), len(result.lost), ends)
+
+
+class _LostWinners(UserError):
+    """The refusal of vectors whose largest score saturates."""
+
+    def __init__(self, config: Config, first: str, lost: int, vectors: int, ends: tuple[float, float]) -> None:
+        """`first`: position and value of the first of them; `ends`: the smallest and the largest of their scores."""
+        self.config, self.first, self.lost, self.vectors, self.ends = config, first, lost, vectors, ends
         low, high = (
             end - config.score_zero_point for end in (config.score_format.minimum, config.score_format.maximum)
         )
-        step = max(values.max() / high if high else 0.0, values.min() / low if low else 0.0)
+        least, largest = ends
+        step = max(largest / high if high else 0.0, least / low if low else 0.0)
         remedy = "--saturate"
         try:
             fitting = config.replace(score_scale=float(f"{step * 1.005:.2e}"))
-            if low * fitting.score_scale <= values.min() and values.max() <= high * fitting.score_scale:
+            if low * fitting.score_scale <= least and largest <= high * fitting.score_scale:
                 remedy = f"--set score_scale={fitting.score_scale:g}, or --saturate"
         except UserError:  # no scale that the configuration takes is coarse enough
             pass
-        which = f"one of {len(rows)}" if len(rows) > 1 else "one"
-        position = self.layout.position(*divmod(int(numbers[0]), scores.shape[1]))
-        return UserError(
-            f"{self.name}{position} = {values[0]:g}: the {config.select} score of its vector, {which} of {len(result.lost)} "
-            f"vectors, must be within the score codes, {low * config.score_scale:g} to {high * config.score_scale:g} at "
-            f"score_scale = {config.score_scale:g}; for example {remedy}"
+        which = f"one of {lost}" if lost > 1 else "one"
+        super().__init__(
+            f"{first}: the {config.select} score of its vector, {which} of {vectors} vectors, must be within the score codes, "
+            f"{low * config.score_scale:g} to {high * config.score_scale:g} at score_scale = {config.score_scale:g}; for example "
+            f"{remedy}"
         )
+
+    def merged(self, later: _LostWinners) -> _LostWinners:
+        """The refusal of these and of those of a later block."""
+        ends = min(self.ends[0], later.ends[0]), max(self.ends[1], later.ends[1])
+        return _LostWinners(self.config, self.first, self.lost + later.lost, self.vectors, ends)
+
+    def of(self, vectors: int) -> _LostWinners:
+        """The same refusal, among so many vectors."""
+        return self if self.config.groups else _LostWinners(self.config, self.first, self.lost, vectors, self.ends)
 
 
 def _as_array(scores: Any, name: str) -> np.ndarray:
@@ -483,8 +722,6 @@ def _checked_mask(config: Config, mask: np.ndarray, layout: Layout, used: np.nda
     """The mask of a caller, bool [V, N]."""
     if not config.mask:
         raise UserError("mask: this head has no such sideband input; leave it out, or set mask = true")
-    if mask.shape == layout.shape:
-        mask = layout.rows(mask)
     if mask.shape != used.shape or mask.dtype.kind not in "iub":
         raise UserError(
             f"mask: an array of {mask.dtype} with shape {mask.shape}; must be integers of shape {layout.shape}"
@@ -541,16 +778,16 @@ def to_labels(labels: np.ndarray, scores: Scores, *, ignore: int | None = None, 
 
     Raises `UserError` otherwise.
     """
-    layout, (vectors, columns) = scores.layout, scores.codes.shape
+    layout, columns = scores.layout, scores.codes.shape[1]
     labels = layout.per_vector(labels)
     if labels.shape == layout.shape and labels.dtype.kind in "iufb":
-        return _of_one_hot(layout.rows(labels), layout, name)
-    if labels.dtype.kind not in "iu" or labels.shape != (vectors,):
+        return layout.chosen(_of_one_hot(layout.rows(labels), layout, name))
+    if labels.dtype.kind not in "iu" or labels.shape != (layout.vectors,):
         raise UserError(
             f"{name}: an array of {labels.dtype} with shape {labels.shape}; must be one integer per vector, "
-            f"for example shape ({vectors},), or one-hot with shape {layout.shape}"
+            f"for example shape ({layout.vectors},), or one-hot with shape {layout.shape}"
         )
-    ignored = np.zeros(vectors, dtype=bool) if ignore is None else labels == ignore
+    ignored = np.zeros(len(labels), dtype=bool) if ignore is None else labels == ignore
     wrong = np.flatnonzero(((labels < 0) | (labels >= columns)) & ~ignored)
     if len(wrong):
         value = labels[wrong[0]]
@@ -558,11 +795,11 @@ def to_labels(labels: np.ndarray, scores: Scores, *, ignore: int | None = None, 
             f"{name}[{wrong[0]}] = {value}: must be an index, 0 to {columns - 1}; for example {columns - 1}, or "
             f"--ignore-label {value} for vectors without a label"
         )
-    if ignored.all():
+    if layout.chosen(ignored).all():
         raise UserError(
             f"{name}: every label is {ignore}, that of vectors without one; must be an index for one vector at least"
         )
-    return np.where(ignored, NO_LABEL, labels.astype(np.int64))
+    return layout.chosen(np.where(ignored, NO_LABEL, labels.astype(np.int64)))
 
 
 def _of_one_hot(rows: np.ndarray, layout: Layout, name: str) -> np.ndarray:

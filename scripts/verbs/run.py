@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+import zipfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from softstream.hw.config.config import Config
+from softstream.hw.numbers.ensemble import result_lengths
 from softstream.hw.output import check_file, written_file
 from softstream.scripts.console import Console, Progress
 from softstream.scripts.measure.heads import verify
-from softstream.scripts.scores import ScoreFile, Scores, read_scores
+from softstream.scripts.scores import Layout, ScoreFile, Scores, read_blocks
 from softstream.sim.golden import golden
+from softstream.sim.golden.modes.gumbel import words_taken
 
 if TYPE_CHECKING:
     from softstream.sim.simulators.runner import Simulator
@@ -42,39 +48,87 @@ def run(config: Config, scores: ScoreFile, output: Path, how: Run, console: Cons
     Raises `Mismatch`, and writes nothing, where the simulated Verilog differs from the golden model.
     """
     check_file("-o", output)
-    inputs = read_scores(config, scores, console)
-    with console.progress(f"running {len(inputs.codes)} vectors") as progress:
-        arrays = _arrays(config, inputs, how, progress)
-    arrays = {name: inputs.layout.restored(array, len(inputs.codes) // len(array)) for name, array in arrays.items()}
-    with written_file("-o", output) as temporary, temporary.open("wb") as archive:
-        np.savez(archive, **arrays)  # type: ignore[arg-type]  # its last keyword is a bool
-    summary: dict[str, Any] = {"engine": how.engine, **inputs.to_json()}
-    described = {name: {"dtype": str(value.dtype), "shape": list(value.shape)} for name, value in arrays.items()}
+    inputs = read_blocks(config, scores, console, whole=how.engine == "rtl")
+    total, layout, words, done = inputs.totals.vectors, inputs.layout, 0, 0
+    with written_file("-o", output) as temporary, ExitStack() as stack:
+        members: dict[str, _Member] = {}
+        with console.progress(f"running {total} vectors") as progress:
+            for block in inputs:
+                arrays = _arrays(config, block, how, progress, words)
+                if inputs.totals.shifted:
+                    arrays["shift"] = block.shift
+                for name, array in arrays.items():
+                    if name not in members:
+                        spool = stack.enter_context(tempfile.TemporaryFile(dir=temporary.parent))
+                        members[name] = _Member(name, spool)
+                    members[name].append(array)
+                lengths = result_lengths(config, block.lengths)
+                words += int(words_taken(config, lengths, block.sideband.get("mask")).sum())
+                done += len(block.codes)
+                if how.engine == "golden":
+                    progress(done / total, "")
+        with zipfile.ZipFile(temporary, "w") as archive:
+            for member in members.values():
+                member.store(archive, layout, total)
+    document = {name: {"dtype": str(m.dtype), "shape": list(m.shape)} for name, m in members.items()}
     console.document(
         {
             "config": config.to_mapping(),
             "digest": config.digest,
-            **summary,
+            "engine": how.engine,
+            **inputs.totals.to_json(),
             "output": str(output),
-            "arrays": described,
+            "arrays": document,
         }
     )
     console.table(
         f"arrays in {output}",
         ("array", "type", "shape", "smallest", "largest"),
-        [
-            (name, array.dtype, "×".join(map(str, array.shape)), array.min(), array.max())
-            for name, array in arrays.items()
-        ],
+        [(name, m.dtype, "×".join(map(str, m.shape)), m.smallest, m.largest) for name, m in members.items()],
         right=("smallest", "largest"),
         drop=("type", "smallest", "largest"),
     )
-    console.done(f"{len(inputs.codes)} vectors through the {_ENGINES[how.engine]}")
+    console.done(f"{total} vectors through the {_ENGINES[how.engine]}")
 
 
-def _arrays(config: Config, inputs: Scores, how: Run, progress: Progress) -> dict[str, np.ndarray]:
+class _Member:
+    """An array of the result, which grows block by block in a file, so that it costs no memory."""
+
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    """That of the array in the archive, once it is stored."""
+
+    def __init__(self, name: str, spool: IO[bytes]) -> None:
+        self._name, self._spool, self._rows = name, spool, 0
+
+    def append(self, array: np.ndarray) -> None:
+        """Adds the results of a block, [V, …]."""
+        if self._rows == 0:
+            self.dtype, self._row, self.smallest, self.largest = array.dtype, array.shape[1:], array.min(), array.max()
+        self.smallest, self.largest = min(self.smallest, array.min()), max(self.largest, array.max())
+        self._rows += len(array)
+        self._spool.write(np.ascontiguousarray(array).data)
+
+    def store(self, archive: zipfile.ZipFile, layout: Layout, vectors: int) -> None:
+        """Writes the whole array into an archive, in the shape of the scores."""
+        self._spool.flush()
+        values: np.ndarray = np.memmap(self._spool, self.dtype, "r", shape=(self._rows, *self._row))
+        values = layout.restored(values, vectors // self._rows)
+        self.shape = values.shape
+        # As numpy.savez has it, its fixed date included: the same results give the same bytes.
+        with archive.open(zipfile.ZipInfo(f"{self._name}.npy"), "w", force_zip64=True) as file:
+            if not values.flags.c_contiguous:
+                np.lib.format.write_array(file, values, allow_pickle=False)
+                return
+            np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(values))
+            self._spool.seek(0)
+            shutil.copyfileobj(self._spool, file, 1 << 20)  # pages of the mapping would count as memory
+
+
+def _arrays(config: Config, inputs: Scores, how: Run, progress: Progress, words: int) -> dict[str, np.ndarray]:
+    """The results of a block of vectors, before which the head has drawn so many random words."""
     scores, lengths, sideband = inputs.codes, inputs.lengths, inputs.sideband
-    model = golden(config, scores, lengths, sideband)
+    model = golden(config, scores, lengths, sideband, before=words)
     arrays = dict(model)
     if how.engine == "rtl":
         from softstream.sim.simulators.runner import run_rtl
@@ -95,4 +149,4 @@ def _arrays(config: Config, inputs: Scores, how: Run, progress: Progress) -> dic
             "first_output_cycle": measured.first_output_cycle,
             "last_output_cycle": measured.last_output_cycle,
         }
-    return {**arrays, "shift": inputs.shift} if inputs.shifted else arrays
+    return arrays
