@@ -53,6 +53,8 @@ PRESETS: dict[str, Config] = {
     "sample-int8-cdf": Config(mode="sample", sampler="inverse_cdf"),
     "sample-int8-temperature": Config(mode="sample", temperature_bits=8, temperature_fraction=5),
     "sample-int8-top-p": Config(mode="sample", draw_top_k=16, draw_top_p=0.9, normaliser="logarithm"),
+    "sample-int8-min-p": Config(mode="sample", sampler="inverse_cdf", draw_top_k=16, draw_min_p=0.05),
+    "sample-int8-bounds": Config(mode="sample", draw_top_k=16, draw_sideband=True, normaliser="logarithm"),
     "hardmax-int8": Config(mode="hardmax"),
     "top-k-int8": Config(mode="top_k"),
     "softmax-top-k-int8": Config(mode="softmax_top_k", normaliser="logarithm"),

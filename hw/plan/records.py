@@ -103,6 +103,10 @@ class Plan:
     """Cycles between the last output beat of a vector and the first of the next one, at the least, beyond that spacing."""
     distance: float | None = None
     """In sample mode: no vector's draws have a law farther from softmax than this, in total variation."""
+    smallest: float | None = None
+    """In sample mode: the smallest probability of a class that a draw honours; less probable ones come too rarely, or never."""
+    class_error: float | None = None
+    """In sample mode: from there on a class has its probability within this share of it, by proof; None: no proof."""
     searched: bool = False
     """Whether the one output beat of a vector comes as soon as it is found: i cycles later if it is that of element i."""
     vectors: "Plan | None" = None
@@ -329,6 +333,11 @@ class Plan:
         if self.distance is not None:
             law = "softmax over its set" if self.ranks else "softmax"
             lines.append(f"law of a draw: within {self.distance:.3g} of {law} in total variation, for every vector")
+        if self.smallest is not None:
+            error = (
+                "below it too rarely" if self.class_error is None else f"within {100 * self.class_error:.2g} % of it"
+            )
+            lines.append(f"each class: from a probability of {self.smallest:.2g} on honoured, {error}")
         if self.config.normaliser_text:
             lines.append(self.config.normaliser_text)
         return [*lines, *(f"note: {warning}" for warning in self.warnings)]
@@ -377,6 +386,8 @@ class Plan:
             "bound_ulp": self.bound_ulp,
             "worst_ulp": self.worst_ulp,
             "total_variation": self.distance,
+            "smallest_probability": self.smallest,
+            "class_error": self.class_error,
             "warnings": list(self.warnings),
         }
 

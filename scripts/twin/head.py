@@ -29,7 +29,6 @@ from softstream.sim.twin.exact import Quantise, StraightThrough, batched, exact,
 from softstream.sim.twin.integer import Groups, IntegerHead
 from softstream.sim.twin.kernel import kernel_of
 from softstream.sim.twin.modes import Arrays, Gumbel
-from softstream.sim.twin.options import Composed
 from softstream.sim.twin.stages import Vectors, within
 
 __all__ = ["Head", "Largest"]
@@ -119,7 +118,8 @@ class Head(nn.Module):
             raise UserError(
                 f"learn_scale: the scale changes no result in mode = {config.mode!r}; learn_scale=False would do"
             )
-        for key, value, plain in (("ensemble", 1, 1), ("groups", (), []), ("temperature_bits", 0, 0)):
+        own = (("ensemble", 1, 1), ("groups", (), []), ("temperature_bits", 0, 0), ("draw_sideband", False, False))
+        for key, value, plain in own:
             if config.traits.random and getattr(config, key) != value:
                 raise UserError(
                     f"{key} = {getattr(config, key)} with mode = {config.mode!r}: the twin relaxes the draw of a vector by "
@@ -430,18 +430,22 @@ class Head(nn.Module):
                 "torch.func: mode = 'sample' goes on in its random sequence with each draw, which no transform may do; "
                 "a call with the whole batch, [..., classes], would do"
             )
-        config, valid = self._config, self._valid(rows)
-        head, positions = self._integer(self.score_scale).to(valid.device).head, config.position(rows.codes)
-        gumbel = head.inner if isinstance(head, Composed) else head
+        config = self._config
+        gumbel = self._integer(self.score_scale).to(rows.codes.device).head
         assert isinstance(gumbel, Gumbel)
-        if config.temperature_bits:
-            positions = positions * rows.sideband["temperatures"][:, None]
-        noise = gumbel.noise(valid, int(self.words_before))
-        index = gumbel.draw(positions, valid, noise)
+        vectors = Vectors(config.position(rows.codes), rows.lengths, rows.sideband)
+        among = gumbel.contenders(vectors)
+        noise = gumbel.noise(among.takes_word, int(self.words_before))
+        index = among.indices.gather(1, gumbel.draw(among, noise)[:, None])
         if not torch.is_inference_mode_enabled():
-            self.words_before += valid.sum()
-        exponents = nats(config, rows.scores, rows.sideband) + noise.double() * gumbel.table.unit
-        relaxed = softmax(config, exponents / self.relaxation, valid)
-        columns = torch.arange(valid.shape[1], device=valid.device)
-        one_hot = (columns == index[:, None]).double()
+            self.words_before += among.takes_word.sum()
+        # The set is a constant of the gradient. Ranks beyond a short vector have index 0 and add 0 there.
+        exponents = (
+            nats(config, rows.scores, rows.sideband).gather(1, among.indices) + noise.double() * gumbel.table.unit
+        )
+        shares = softmax(config, exponents / self.relaxation, among.belongs)
+        relaxed = torch.zeros(rows.codes.shape, dtype=shares.dtype, device=shares.device)
+        relaxed = relaxed.scatter_add(1, among.indices, torch.where(among.belongs, shares, 0.0))
+        columns = torch.arange(rows.codes.shape[1], device=index.device)
+        one_hot = (columns == index).double()
         return self._shaped_back(StraightThrough.apply(relaxed, one_hot), rows, per_element=True)

@@ -37,7 +37,14 @@ NEEDS = {
         "softmax-int16",
     ),
     "top-k": ("top-k-int8", "softmax-top-k-int8"),
-    "draw": ("sample-int8", "sample-int8-cdf", "sample-int8-temperature", "sample-int8-top-p"),
+    "draw": (
+        "sample-int8",
+        "sample-int8-cdf",
+        "sample-int8-temperature",
+        "sample-int8-top-p",
+        "sample-int8-min-p",
+        "sample-int8-bounds",
+    ),
 }
 """What the head gives → the presets that give it."""
 GOALS = ("speed", "size")

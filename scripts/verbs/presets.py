@@ -43,6 +43,8 @@ PURPOSES = {
     "sample-int8-cdf": "a random draw that is far closer to softmax (inverse CDF)",
     "sample-int8-temperature": "a random draw at the temperature of its vector",
     "sample-int8-top-p": "a random draw among the best, whose probabilities reach 0.9",
+    "sample-int8-min-p": "a random draw among the classes with a twentieth of the best one's probability, by inverse CDF",
+    "sample-int8-bounds": "a random draw within the K, p and min_p that its vector brings",
     "hardmax-int8": "1.0 for the first largest score and 0 for all others",
     "top-k-int8": "the five largest scores in order, with their indices",
     "softmax-top-k-int8": "the five largest probabilities in order, with their indices",

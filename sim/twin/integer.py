@@ -24,17 +24,12 @@ class IntegerHead(nn.Module):
     """Score codes [V, N] to the arrays of `golden`, as int64 and bool tensors by name."""
 
     def __init__(self, config: Config) -> None:
-        """Raises `UserError` for a draw by inverse CDF or among the best elements, which have no gradient."""
+        """Raises `UserError` for a draw by inverse CDF, which has no gradient."""
         super().__init__()
         if config.inverse_cdf:
             raise UserError(
                 "sampler = 'inverse_cdf': a draw from the running sum has no gradient, so the twin does not have it; "
                 "sampler = 'gumbel' would do, whose relaxation has one"
-            )
-        if config.ranked_draw:
-            raise UserError(
-                f"draw_top_k = {config.draw_top_k}: a draw among the best elements has no gradient where the set changes, so the "
-                "twin does not have it; draw_top_k = 0 would do"
             )
         self.config = config
         self.vectors_config = config.replace(groups=[]) if config.groups else config

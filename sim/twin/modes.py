@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -11,10 +13,12 @@ from softstream.hw.numbers.entropy import entropy_numerics
 from softstream.hw.numbers.exact_sum import exact_sum
 from softstream.hw.numbers.gumbel import FRACTION, MANTISSA, SEGMENTS, UPPER_OCTAVES, gumbel_table
 from softstream.hw.numbers.log_softmax import log_numerics
+from softstream.hw.numbers.ranked_draw import ranked_draw
 from softstream.hw.numbers.sigmoid import address_width, sigmoid_codes
 from softstream.hw.numbers.softmax import numerics
 from softstream.hw.numbers.two_pass import differences
 from softstream.hw.numbers.unnormalised import exponential_codes
+from softstream.hw.plan.modes.gumbel import BOUNDS
 from softstream.sim.golden.stages.random_words import words
 from softstream.sim.twin.normalisers import NORMALISERS, quotient_of
 from softstream.sim.twin.stages import (
@@ -361,12 +365,26 @@ class SoftmaxTopK(TopK):
         return {**arrays, "top_probabilities": torch.where(present, codes, 0)}
 
 
+class Contenders(NamedTuple):
+    """The elements that a draw compares, [V, L]: all of a vector, or those of its ordered list."""
+
+    indices: Tensor
+    """Index of each in its vector."""
+    positions: Tensor
+    belongs: Tensor
+    """Whether the draw may be this one."""
+    takes_word: Tensor
+    """Whether it consumes a random word."""
+    flags: Arrays
+    """The flags of the list, [V]."""
+
+
 class Gumbel(_Mode):
     """A draw: the largest sum of score and Gumbel noise, which the random words of the hardware determine."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.table = gumbel_table(config)
+        self.table = ranked_draw(config).noise if config.ranked_draw else gumbel_table(config)
         self.register_buffer("values", table(self.table.values), persistent=False)
 
     def noise(self, valid: Tensor, words_before: int) -> Tensor:
@@ -384,16 +402,62 @@ class Gumbel(_Mode):
         noise[valid] = self.values[octave * SEGMENTS + mantissa, fraction]
         return noise
 
-    def draw(self, positions: Tensor, valid: Tensor, noise: Tensor) -> Tensor:
-        """The index of the largest sum of score and noise, int64 [V]."""
-        return maximum((positions << self.table.shift) + noise, valid)[0]
+    def contenders(self, vectors: Vectors) -> Contenders:
+        """The elements that a draw is among: all that take part."""
+        valid = vectors.taking_part
+        indices = torch.arange(valid.shape[1], device=valid.device).expand_as(valid)
+        return Contenders(indices, vectors.positions, valid, valid, {})
+
+    def draw(self, contenders: Contenders, noise: Tensor) -> Tensor:
+        """The place of the largest sum of score and noise, int64 [V]."""
+        return maximum((contenders.positions << self.table.shift) + noise, contenders.belongs)[0]
 
     def forward(self, vectors: Vectors) -> Arrays:
         """The class drawn for each vector and its score code, [V]."""
-        valid = vectors.taking_part
-        index = self.draw(vectors.positions, valid, self.noise(valid, vectors.words_before))
-        drawn = vectors.positions.gather(1, index[:, None])[:, 0]
-        return {"sample": index, "score": self.config.code(drawn), **vectors.flags}
+        among = self.contenders(vectors)
+        place = self.draw(among, self.noise(among.takes_word, vectors.words_before))[:, None]
+        index, drawn = (values.gather(1, place)[:, 0] for values in (among.indices, among.positions))
+        return {"sample": index, "score": self.config.code(drawn), **vectors.flags, **among.flags}
+
+
+class RankedGumbel(Gumbel):
+    """A draw among the first elements of the ordered list of the best, as `softstream.sim.golden.modes.ranked_draw`."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.numbers = ranked_draw(config)
+        self.ranked = (SoftmaxTopK if config.draws_share else TopK)(self.numbers.ranked)
+
+    def _bounds(self, vectors: Vectors) -> tuple[Tensor | int, Tensor | int | None, Tensor | int | None]:
+        """(K, share, distance): those of the configuration, or [V, 1] those that each vector brings."""
+        numbers = self.numbers
+        if not numbers.vector_bounds:
+            return numbers.count, numbers.share, numbers.distance
+        count, share, distance = (vectors.sideband[f"{name}s"][:, None] for name in BOUNDS)
+        return count.clamp(min=1), share, distance
+
+    def contenders(self, vectors: Vectors) -> Contenders:
+        """The elements of the list, of which those within the bounds belong to the set."""
+        arrays = self.ranked(vectors)
+        positions = self.config.position(arrays["top_scores"])
+        present = within(vectors.taking_part.sum(dim=1), positions.shape[1])
+        ranks = torch.arange(positions.shape[1], device=positions.device)
+        count, share, distance = self._bounds(vectors)
+        belongs = present
+        if distance is not None:
+            belongs = belongs & (positions[:, :1] - positions <= distance)
+        if share is not None:
+            codes = arrays["top_probabilities"]
+            belongs = belongs & ((codes.cumsum(dim=1) - codes < share) | (ranks == 0))
+        beyond = (belongs & (ranks >= count)).any(dim=1)
+        flags = {"truncated": beyond} if self.config.may_truncate else {}
+        takes_word = present & (ranks < self.numbers.count)
+        return Contenders(arrays["top_indices"], positions, belongs & (ranks < count), takes_word, flags)
+
+
+def _sample(config: Config) -> Gumbel:
+    """A draw among all elements, or among the best."""
+    return (RankedGumbel if config.ranked_draw else Gumbel)(config)
 
 
 MODES = {
@@ -403,7 +467,7 @@ MODES = {
     "cross_entropy": CrossEntropy,
     "exponential": Exponentials,
     "sigmoid": Sigmoid,
-    "sample": Gumbel,
+    "sample": _sample,
     "hardmax": Hardmax,
     "top_k": TopK,
     "softmax_top_k": SoftmaxTopK,

@@ -174,12 +174,16 @@ def test_top_k_hardmax_and_argmax():
     assert torch.equal(Head(Config(mode="argmax", **FINE))(values), values.argmax(dim=1))
 
 
-def test_a_draw_is_that_of_the_hardware_and_goes_on():
-    config = Config(mode="sample", max_length=8, score_scale=0.05)
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [({}, 8), ({"draw_top_k": 3}, 3), ({"draw_top_k": 6, "draw_top_p": 0.8, "draw_min_p": 0.05}, 6)],
+)
+def test_a_draw_is_that_of_the_hardware_and_goes_on(keys, words):
+    config = Config(mode="sample", max_length=8, score_scale=0.05, **keys)
     values = logits(config, 64).requires_grad_()
     head = Head(config)
     codes = softstream.quantise(config, values.detach().numpy(), saturate=True).codes
-    for before in (0, 512):
+    for before in (0, 64 * words):
         draws = head(values)
         assert torch.equal(draws.sum(dim=1), torch.ones(64, dtype=torch.float64))
         np.testing.assert_array_equal(draws.argmax(dim=1).numpy(), golden(config, codes, before=before).sample)
@@ -295,13 +299,11 @@ def test_a_learned_scale_is_that_of_the_exported_configuration():
     assert torch.equal(Head(head.config)(values), head(values).detach())
 
 
-@pytest.mark.parametrize(
-    "name", [name for name, config in PRESETS.items() if not config.inverse_cdf | config.ranked_draw]
-)
+@pytest.mark.parametrize("name", [name for name, config in PRESETS.items() if not config.inverse_cdf])
 def test_every_preset_has_a_twin_with_a_finite_gradient(name):
     config = PRESETS[name]
-    if config.traits.random and config.temperature_bits:
-        with pytest.raises(UserError, match="temperature_bits = 0 would do"):
+    if config.traits.random and (config.temperature_bits or config.draw_sideband):
+        with pytest.raises(UserError, match=r"(temperature_bits = 0|draw_sideband = False) would do"):
             Head(config)
         return
     head, columns = Head(config), min(16, sum(config.groups) or config.max_length)

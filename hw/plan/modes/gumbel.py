@@ -45,7 +45,9 @@ def _plan(config: Config) -> Plan:
     winner = rows[-1].output_format
     if config.profile != "small":
         rows.append(StagePlan("skid", "draw held until accepted", winner, winner, 1, "1 vector/cycle"))
-    return replace(steady_plan(config, tuple(rows), sample_latency(config) - 1), distance=noise.bound)
+    return replace(
+        steady_plan(config, tuple(rows), sample_latency(config) - 1), distance=noise.bound, smallest=noise.smallest
+    )
 
 
 def _outputs(config: Config) -> tuple[Output, ...]:

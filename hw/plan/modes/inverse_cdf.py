@@ -78,7 +78,7 @@ def inverse_cdf_schedule(config: Config) -> CdfSchedule:
 
 def inverse_cdf_plan(config: Config) -> Plan:
     """The plan of a draw among all elements of a vector. Raises `UserError` as `cdf_law` does."""
-    cycles = inverse_cdf_schedule(config)
+    law, cycles = cdf_law(config), inverse_cdf_schedule(config)
     constant = cycles.vector_latency + cycles.output - 1
     return Plan(
         config=config,
@@ -89,7 +89,9 @@ def inverse_cdf_plan(config: Config) -> Plan:
         output_spacing=1,
         bound=None,
         warnings=(),
-        distance=float(cdf_law(config).bound),
+        distance=float(law.bound),
+        smallest=float(law.smallest),
+        class_error=float(law.class_error),
         searched=True,
     )
 

@@ -51,7 +51,8 @@ def _noisy(config: Config, head: Plan, draw_set: StagePlan) -> Plan:
     rows = [draw_set, *noise_rows(config.replace(lanes=1), noise)]
     draw = rows[-1].output_format
     rows.append(StagePlan("skid", "draw held until accepted", draw, draw, 1, "1 vector/cycle"))
-    return _behind_list(config, head, rows, sum(row.latency_cycles for row in rows), noise.bound)
+    listed = _behind_list(config, head, rows, sum(row.latency_cycles for row in rows))
+    return replace(listed, distance=noise.bound, smallest=noise.smallest)
 
 
 def _shared(config: Config, head: Plan, draw_set: StagePlan) -> Plan:
@@ -64,13 +65,19 @@ def _shared(config: Config, head: Plan, draw_set: StagePlan) -> Plan:
     _, *shares = share_rows(config, numbers.among)
     rows = [draw_set, skid, *shares]
     latency = SET_LATENCY + skid.latency_cycles + cycles.vector_latency - cycles.sums.frame + cycles.output
-    promised = _behind_list(config, head, rows, latency, float(law.bound))
-    serial = Cycles(0, cycles.vector_interval)
-    return replace(promised, interval_terms=(*promised.interval_terms, serial), rereads=True)
+    listed = _behind_list(config, head, rows, latency)
+    return replace(
+        listed,
+        interval_terms=(*listed.interval_terms, Cycles(0, cycles.vector_interval)),
+        rereads=True,
+        distance=float(law.bound),
+        smallest=float(law.smallest),
+        class_error=float(law.class_error),
+    )
 
 
-def _behind_list(config: Config, head: Plan, rows: list[StagePlan], latency: int, distance: float) -> Plan:
-    """The plan of the list's head with the rows of a draw behind it."""
+def _behind_list(config: Config, head: Plan, rows: list[StagePlan], latency: int) -> Plan:
+    """The plan of the list's head with the rows of a draw behind it, but for the law of the draw."""
     latency += head.fixed_latency_cycles
     return replace(
         head,
@@ -80,6 +87,5 @@ def _behind_list(config: Config, head: Plan, rows: list[StagePlan], latency: int
         fixed_latency_cycles=latency,
         best_latency_cycles=latency,
         bound=None,
-        distance=distance,
         ranks=config.ranked_length,
     )
