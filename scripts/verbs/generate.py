@@ -14,6 +14,7 @@ import tomli_w
 import softstream
 from softstream.boards.tools.parts import Part, part_of_any_kind
 from softstream.hw.config.config import Config
+from softstream.hw.errors import UserError
 from softstream.hw.extras import need
 from softstream.hw.output import check_directory, write_directory
 from softstream.hw.plan.derive import Plan, plan
@@ -138,10 +139,46 @@ def _listed(ports: Iterable[Port]) -> list[str]:
 
 def _holds_another_head(directory: Path, name: str) -> bool:
     """Whether the manifest of a directory is that of a module with another name."""
+    module, _ = _written_before(directory / "manifest.json")
+    return module not in ("", name)
+
+
+def _written_before(path: Path) -> tuple[str, set[str]]:
+    """The module of a manifest, and the files that were written with it; empty where `path` is no manifest."""
     try:
-        return bool(json.loads((directory / "manifest.json").read_bytes())["verilog"]["module"] != name)
-    except (OSError, ValueError, LookupError, TypeError):
-        return False
+        document = json.loads(path.read_bytes())
+        module, verilog = document["verilog"]["module"], document["verilog"]
+        configuration = "config.toml" if path.name == "manifest.json" else f"{module}.toml"
+        files = [path.name, configuration, f"{module}.veo", verilog["file"], *verilog.get("memory_files", [])]
+        return str(module), {
+            *files,
+            *(file for artefact in document.get("artefacts", {}).values() for file in artefact),
+        }
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return "", set()
+
+
+def _check_in_the_way(directory: Path, name: str, contents: Mapping[str, str]) -> None:
+    """Raises `UserError` where a file would be replaced that an earlier `generate` of a head of this name did not write."""
+    own: set[str] = set()
+    for manifest_file in ("manifest.json", f"{name}.json"):
+        module, files = _written_before(directory / manifest_file)
+        own |= files if module == name else set()
+    for file, content in contents.items():
+        path = directory / file
+        if file not in own and path.is_file() and path.read_bytes() != content.encode():
+            raise UserError(
+                f"-o {directory}: has a {file} that generate did not write for {name}; must be a folder without such a "
+                f"file, for example {_free_folder(directory, name)}"
+            )
+
+
+def _free_folder(directory: Path, name: str) -> Path:
+    """A folder that does not exist."""
+    folder, number = directory / name, 2
+    while folder.exists():
+        folder, number = directory / f"{name}_{number}", number + 1
+    return folder
 
 
 def generate(
@@ -160,6 +197,8 @@ def generate(
 
     With `prove_law` the AXI4-Stream law of the text is proved first and the manifest says so; nothing is written unless it is
     proved, and the error is that of `law_record`.
+
+    Raises `UserError` where it would replace a file that no earlier run for a head of this name wrote.
 
     `config.toml` and `manifest.json` belong to the first head of a directory. Those of a head with another name are
     `NAME.toml` and `NAME.json` there, so that several heads share a directory.
@@ -186,6 +225,7 @@ def generate(
     if _holds_another_head(directory, name):
         own = {"config.toml": f"{name}.toml", "manifest.json": f"{name}.json"}
         contents = {own.get(file, file): content for file, content in contents.items()}
+    _check_in_the_way(directory, name, contents)
     write_directory("-o", directory, contents)
     console.document({**document, "directory": str(directory), "files": sorted(contents)})
     for file in contents:

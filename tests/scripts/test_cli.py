@@ -422,6 +422,31 @@ def test_heads_with_other_names_share_a_directory(cli, tmp_path):
     assert {path.name: path.read_bytes() for path in out.iterdir()} == both
 
 
+@pytest.mark.parametrize("file", ["head.v", "head.veo", "config.toml", "manifest.json"])
+def test_generate_replaces_no_file_that_it_did_not_write(cli, refused, tmp_path, file):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / file).write_text("mine\n")
+    message = refused("generate", *SMALL, "--name", "head", "-o", out)
+    assert message == (
+        f"-o {out}: has a {file} that generate did not write for head; must be a folder without such a file, for example "
+        f"{out / 'head'}"
+    )
+    assert [path.name for path in out.iterdir()] == [file]
+    assert (out / file).read_text() == "mine\n"
+    assert cli("generate", *SMALL, "--name", "head", "-o", out / "head")[0] == 0
+
+
+def test_generate_replaces_its_own_files_and_no_file_of_another_head(cli, refused, tmp_path):
+    out = tmp_path / "out"
+    assert cli("generate", *SMALL, "--vivado", "--name", "one", "-o", out)[0] == 0
+    assert cli("generate", *SMALL, "--set", "max_length=5", "--vivado", "--name", "one", "-o", out)[0] == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    message = refused("generate", *SMALL, "--vivado", "--name", "other", "-o", out)
+    assert message.startswith(f"-o {out}: has a component.xml that generate did not write for other; must be ")
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
 def test_generate_into_a_file_is_refused(refused, scores):
     message = refused("generate", *SMALL, "-o", scores)
     assert message == f"-o {scores}: is a file; must be a directory, for example {scores}.d"
