@@ -481,9 +481,15 @@ def _sink_fits(settings: Settings) -> Refusal | None:
         ("temperature_bits", not settings.temperature_bits, "its score is that of the tables, without a product",
          "temperature_bits = 0", ""),
         ("ensemble", not settings.sums_scores, "the sum of the members' scores has none", "ensemble = 1", ""),
+        ("groups", not (settings.sink_per_vector and settings.groups), "a packet brings one score, and has several vectors",
+         "groups = []", "sink = 'fixed'"),
+        ("ensemble", not settings.sink_per_vector or settings.ensemble == 1, "a vector brings one score, and a mean has several",
+         "ensemble = 1", "sink = 'fixed'"),
     ):  # fmt: skip
         if not fits:
             return Refusal(_given(settings, "sink", name), reason, remedy, alternative)
+    if settings.sink_per_vector:
+        return None
     low, high = settings.score_format.minimum, settings.score_format.maximum
     if low <= settings.sink_code <= high:
         return None

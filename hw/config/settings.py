@@ -101,14 +101,15 @@ class Settings:
         modes=lambda traits: traits.has_sum,
         options=lambda settings: settings.sums,
     )
-    sink: Literal["none", "fixed"] = declare(
-        "none", "softmax", "one more element of every vector, of the score sink_code, which takes its share of the sum and is "
-        "not put out: an attention sink, or with the score 0 the softmax with a 1 in the denominator (fixed)",
+    sink: Literal["none", "fixed", "vector"] = declare(
+        "none", "softmax", "one more element of every vector, which takes its share of the sum and is not put out: of the score "
+        "sink_code, an attention sink, or with the score 0 the softmax with a 1 in the denominator (fixed); or of a score that "
+        "accompanies each vector (vector)",
         modes=lambda traits: traits.takes_sink,
     )
     sink_code: int = declare(
         0, "softmax", "the score code of the sink", unit="code steps", values=Integers(-65536, 65535),
-        modes=lambda traits: traits.takes_sink, options=lambda settings: settings.has_sink,
+        modes=lambda traits: traits.takes_sink, options=lambda settings: settings.sink == "fixed",
     )
     guard_bits: int = declare(
         0, "softmax", "k extra bits inside; the error bound falls as 2^−k; 0: 5 where normaliser = auto is the logarithm and "
@@ -383,6 +384,11 @@ class Settings:
     def has_sink(self) -> bool:
         """Whether one more element of every vector takes its share of the sum."""
         return self.sink != "none"
+
+    @property
+    def sink_per_vector(self) -> bool:
+        """Whether each vector brings the score of its sink."""
+        return self.sink == "vector"
 
     @property
     def summands(self) -> int:

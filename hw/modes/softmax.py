@@ -23,7 +23,7 @@ from softstream.hw.plan.ports import outputs
 from softstream.hw.plan.schedule import schedule
 from softstream.hw.plan.stage_cycles import skewed
 from softstream.hw.stages.admission import Admission, Room
-from softstream.hw.stages.exponential_sum import VectorSum, accumulator, lane_terms, sum_to_leading_one
+from softstream.hw.stages.exponential_sum import VectorSum, accumulator, sum_to_leading_one, summand_terms
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.leading_one import leading_one_detector
 from softstream.hw.stages.maximum import maximum_of
@@ -92,7 +92,7 @@ class Softmax(HeadInterface):
         element = delay(m, admission.element, cycles.entry, "element", reset=True)
 
         self._winner(m, maximum, framed, element, winners)
-        accumulate = accumulator(m, config, (lane_terms(m, config, k, framed, element) for k in range(config.lanes)))
+        accumulate = accumulator(m, config, summand_terms(m, config, framed, element))
         stored = stored_layout(numerics(config), config.lanes, mask=config.mask)
         m.submodules.replay = replay = Replay(
             stored, beats=beats, interval=cycles.quotient_interval, memory=cycles.ring

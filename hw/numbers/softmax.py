@@ -79,7 +79,7 @@ class Numerics:
     numerators: Numerators | None = None
     """Scaled tables of the elements, where codes have steps of 1/L and a quotient is computed; otherwise None."""
     sink_term: int = 0
-    """The term of the sink, with which each exact sum begins; 0 without one."""
+    """The term of a fixed sink, with which each exact sum begins; 0 without one."""
 
     @property
     def element_tables(self) -> ExponentialTables:
@@ -312,5 +312,5 @@ def _numerics_of(config: Config) -> Numerics:
         config.clip_positions if config.clips else None,
         config.levels if config.traits.normalised and config.rescales else None,
         config.exact_sum,
-        int(config.position(config.sink_code)) if config.has_sink else None,
+        int(config.position(config.sink_code)) if config.sink == "fixed" else None,
     )

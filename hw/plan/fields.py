@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.ensemble import result_lengths
 from softstream.hw.numbers.groups import group_count
+from softstream.hw.numbers.sink import sink_bits
 
 __all__ = [
     "ALL_MASKED",
@@ -22,6 +24,7 @@ __all__ = [
     "cut_lengths",
     "overlong_flag",
     "probability_field",
+    "sink_sidebands",
     "substitute_score",
     "active_elements",
     "vector_flags",
@@ -199,6 +202,16 @@ def winner_output(config: Config, prefix: str, port: str) -> Output:
     substitutes = f"{'index 0, margin 0' if config.has_margin else 'index 0'} and the {substitute_score(config)}"
     flags = vector_flags(config, f"; {substitutes} stand for the winner")
     return Output(prefix, port, fields, "vector", "winner", flags)
+
+
+def sink_sidebands(config: Config) -> tuple[Sideband, ...]:
+    """The score of the sink of each vector, where vectors bring it."""
+    if not config.sink_per_vector:
+        return ()
+    meaning = f"sink: the score code of one more element of the vector, as {config.score_width} bits"
+    limit = (1 << config.score_width) - 1
+    quantise = partial(sink_bits, config)
+    return (Sideband("sink", "sinks", config.score_width, meaning, per="vector", limit=limit, quantise=quantise),)
 
 
 def probability_field(config: Config, array: str = "probabilities", meaning: str = "probability code") -> Field:

@@ -98,7 +98,11 @@ def sum_rows(
     tables = widths.tables
     position = f"UQ{config.score_width}.0"
     direct_terms = cycles.align == 0
+    copies = config.lanes + config.sink_per_vector
     total = f"{widths.accumulator_format}"
+    sink_text = ", with the term of the vector's sink" if config.sink_per_vector else ""
+    if config.sink == "fixed":
+        sink_text = ", from the term of the sink on"
     each = each_cycle(config)
     rows = [
         frame_row(config, cycles.frame + cycles.entry),
@@ -110,19 +114,19 @@ def sum_rows(
         entry = term.width + (widths.coarse_width if widths.windows else 0)
         rows.append(
             StagePlan("exponential", f"M·2^E, shifted terms from a table{clip_text(config)}", position, f"{term}",
-                      cycles.lookup, each, config.lanes * len(tables.high) * entry)
+                      cycles.lookup, each, copies * len(tables.high) * entry)
         )  # fmt: skip
     else:
         rows.append(
             StagePlan("exponential", f"2^(βx): {method_text(widths)}{clip_text(config)}", position,
                       exponential_format(widths), cycles.lookup, each,
-                      config.lanes * tables.bits,
+                      copies * tables.bits,
                       note="monotone" if tables.monotone else "not monotone; the winner is not affected")
         )  # fmt: skip
     rows += [
         StagePlan(
             "accumulate",
-            f"Σ exact, every octave at once{', from the term of the sink on' if config.has_sink else ''}"
+            f"Σ exact, every octave at once{sink_text}"
             if widths.absolute
             else f"Σ in the two highest windows of {widths.reference_step} octaves"
             if widths.windows

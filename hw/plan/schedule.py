@@ -191,7 +191,7 @@ def schedule(config: Config) -> Schedule:
     # A narrow score's table of terms for the absolute accumulator or for a window is already shifted.
     shifted = (widths.absolute or widths.windows) and not split
     lookup, align = lookup_cycles(config, widths), 0 if shifted else align_cycles(widths)
-    merge = ceil_log2(config.lanes)
+    merge = ceil_log2(config.lanes + config.sink_per_vector)
     if config.exact_sum:
         normaliser = exact_cycles(config, normaliser, lookup + align, merge + len(parts))
     ring = memory_cycles(config) if config.lanes > 1 else direct_cycles(config)

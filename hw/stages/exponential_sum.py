@@ -1,6 +1,6 @@
 """The sum of a vector's exponentials: exponential, alignment, sum over the lanes and accumulator, joined."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -14,12 +14,12 @@ from softstream.hw.plan.schedule import schedule
 from softstream.hw.plan.stage_cycles import cleared
 from softstream.hw.stages.accumulate import Accumulate, Align, LaneSum, edges_layout, term_layout
 from softstream.hw.stages.exponential import Exponential, Terms
-from softstream.hw.stages.frame import earlier_participant, masks, takes_part
+from softstream.hw.stages.frame import earlier_participant, masks, position_of, takes_part
 from softstream.hw.stages.windows import Windows
 from softstream.hw.streams.layouts import each_lane, pulse
 from softstream.hw.streams.registers import delay
 
-__all__ = ["VectorSum", "accumulator", "lane_terms", "sum_to_leading_one"]
+__all__ = ["VectorSum", "accumulator", "lane_terms", "summand_terms", "sum_to_leading_one"]
 
 VectorSum = Accumulate | Windows
 """The stage of the sum: either has the same outputs."""
@@ -43,13 +43,13 @@ def accumulator(
         accumulate: VectorSum = Windows(widths, cycles.segments, cycles.windows, pipelined=cycles.pipelined)
     else:
         parts = segments or cycles.segments
-        accumulate = Accumulate(widths, parts, config.lanes, cleared=cleared(config, widths))
+        accumulate = Accumulate(widths, parts, 1 << cycles.merge, cleared=cleared(config, widths))
     m.submodules[f"{prefix}accumulate"] = accumulate
     lane_streams = list(terms)
-    if config.lanes == 1:
+    if len(lane_streams) == 1:
         wiring.connect(m, lane_streams[0], accumulate.i)
         return accumulate
-    m.submodules[f"{prefix}lane_sum"] = lane_sum = LaneSum(widths, config.lanes)
+    m.submodules[f"{prefix}lane_sum"] = lane_sum = LaneSum(widths, 1 << cycles.merge)
     wiring.connect(m, lane_streams[0], lane_sum.i)
     m.d.comb += [lane_sum.others[lane].eq(other.payload.term) for lane, other in enumerate(lane_streams[1:])]
     wiring.connect(m, lane_sum.o, accumulate.i)
@@ -71,35 +71,14 @@ def lane_terms(
     The term is 0 where the lane holds no element or a masked one. Lane 0 always holds an element. The terms of a second sum have
     a `prefix` of their submodules and their own `widths`.
     """
-    widths, cycles = widths or numerics(config), schedule(config)
+    widths = widths or numerics(config)
+    present = element & takes_part(config, framed, lane) if lane else element
+    position = framed[each_lane("position", config.lanes)[lane]]
     suffix = "" if lane == 0 else f"_{lane}"
-    present = element
-    if lane:
-        present = element & takes_part(config, framed, lane)
-    if cycles.align:
-        lookup = Exponential(widths, edges_layout(), cycles.memory)
-        m.submodules[f"exponential{suffix}"] = lookup
-        m.submodules[f"align{suffix}"] = align = Align(widths, gated=lane > 0)
-        wiring.connect(m, lookup.o, align.i)
-        terms = align.o
-    else:
-        m.submodules[f"{prefix}terms{suffix}"] = lookup = Terms(widths, edges_layout(), cycles.memory, gated=lane > 0)
-        terms = pulse(term_layout(widths)).create(path=(f"{prefix}term{suffix}",))
-        m.d.comb += [
-            terms.valid.eq(lookup.o.valid),
-            terms.payload.term.eq(lookup.o.payload.term),
-            Value.cast(terms.payload.edges).eq(Value.cast(lookup.o.payload.tag)),
-        ]
-        if widths.windows:
-            m.d.comb += terms.payload.window.eq(lookup.o.payload.window)
-    m.d.comb += [
-        lookup.i.valid.eq(present),
-        lookup.i.payload.position.eq(framed[each_lane("position", config.lanes)[lane]]),
-        lookup.i.payload.tag.first.eq(framed.first),
-        lookup.i.payload.tag.last.eq(framed.last),
-    ]
+    terms = _terms(m, config, suffix, position, present, framed, prefix=prefix, widths=widths, gated=lane > 0)
     if not config.mask or lane:
         return terms
+    cycles = schedule(config)
     # A masked element adds 0. The sum of a fully masked vector must not be 0, because 0 has no leading one: there an element
     # of the last beat counts, and nothing depends on the sum.
     unmasked = pulse(term_layout(widths)).create(path=(f"{prefix}unmasked",))
@@ -113,6 +92,54 @@ def lane_terms(
         unmasked.payload.term.eq(Mux(masked, 0, terms.payload.term)),
     ]
     return unmasked
+
+
+def summand_terms(m: Module, config: Config, framed: Any, element: Value) -> Iterator[Any]:
+    """The `lane_terms` of every lane, and where vectors bring a sink its term, along with the vector's first beat."""
+    for lane in range(config.lanes):
+        yield lane_terms(m, config, lane, framed, element)
+    if config.sink_per_vector:
+        position, present = position_of(config, framed.sink), element & framed.first
+        yield _terms(m, config, "_sink", position, present, framed, prefix="", widths=numerics(config), gated=True)
+
+
+def _terms(
+    m: Module,
+    config: Config,
+    suffix: str,
+    position: Value,
+    present: Value,
+    framed: Any,
+    *,
+    prefix: str,
+    widths: Numerics,
+    gated: bool,
+) -> Any:
+    """The stream of the terms of positions that are `present`; with `gated` a term is 0 elsewhere."""
+    cycles = schedule(config)
+    if cycles.align:
+        lookup = Exponential(widths, edges_layout(), cycles.memory)
+        m.submodules[f"exponential{suffix}"] = lookup
+        m.submodules[f"align{suffix}"] = align = Align(widths, gated=gated)
+        wiring.connect(m, lookup.o, align.i)
+        terms = align.o
+    else:
+        m.submodules[f"{prefix}terms{suffix}"] = lookup = Terms(widths, edges_layout(), cycles.memory, gated=gated)
+        terms = pulse(term_layout(widths)).create(path=(f"{prefix}term{suffix}",))
+        m.d.comb += [
+            terms.valid.eq(lookup.o.valid),
+            terms.payload.term.eq(lookup.o.payload.term),
+            Value.cast(terms.payload.edges).eq(Value.cast(lookup.o.payload.tag)),
+        ]
+        if widths.windows:
+            m.d.comb += terms.payload.window.eq(lookup.o.payload.window)
+    m.d.comb += [
+        lookup.i.valid.eq(present),
+        lookup.i.payload.position.eq(position),
+        lookup.i.payload.tag.first.eq(framed.first),
+        lookup.i.payload.tag.last.eq(framed.last),
+    ]
+    return terms
 
 
 def sum_to_leading_one(

@@ -39,7 +39,7 @@ _HEADS = 16
 """Scales whose tables stay in memory."""
 _SINGLE = (torch.float32, torch.float16, torch.bfloat16)
 """Types of logits that float32 holds."""
-_ARGUMENTS = {"temperatures": "temperature"}
+_ARGUMENTS = {"temperatures": "temperature", "sinks": "sink"}
 """Array of a sideband in the golden model → argument of a call, where they differ."""
 
 
@@ -185,6 +185,7 @@ class Head(nn.Module):
         mask: Tensor | None = None,
         labels: Tensor | None = None,
         temperature: Tensor | None = None,
+        sink: Tensor | None = None,
         lengths: Tensor | None = None,
     ) -> Tensor | Largest:
         """The results for floating-point logits.
@@ -196,7 +197,7 @@ class Head(nn.Module):
         Raises `UserError` for integers, NaN (with its index), vectors longer than max_length, and inputs that the configuration
         does not have or that are missing.
         """
-        inputs = {"mask": mask, "labels": labels, "temperature": temperature, "lengths": lengths}
+        inputs = {"mask": mask, "labels": labels, "temperature": temperature, "sink": sink, "lengths": lengths}
         # Scores of a format have no use for half precision, whatever the region of the call is.
         with torch.autocast(logits.device.type, enabled=False):
             results = self._fused(logits, inputs)

@@ -105,7 +105,7 @@ class Vectors:
     def softmax(self) -> np.ndarray:
         """Softmax of the valid elements, with the stages behind the probabilities; [V, N], 0 elsewhere."""
         return softmax_float64(
-            self.config, self.scores, self.lengths, *map(self.sideband.get, ("mask", "temperatures"))
+            self.config, self.scores, self.lengths, *map(self.sideband.get, ("mask", "temperatures", "sinks"))
         )
 
     @cached_property
@@ -114,7 +114,7 @@ class Vectors:
 
         The form x − max − ln Σ e^(x − max) avoids underflow.
         """
-        sink = sink_merit(self.config) * self.config.effective_scale
+        sink = sink_merit(self.config, self.sideband.get("sinks")) * self.config.effective_scale
         peak = np.maximum(self.nats.max(axis=1, keepdims=True), sink)
         peak = np.where(np.isfinite(peak), peak, 0)
         shifted = self.nats - peak

@@ -9,6 +9,7 @@ from softstream.hw.numbers.composition import composition
 from softstream.hw.numbers.ensemble import summed
 from softstream.hw.numbers.floor import floor_code
 from softstream.hw.numbers.groups import Grouping
+from softstream.hw.numbers.sink import sink_positions
 from softstream.hw.numbers.softmax import numerics
 from softstream.hw.numbers.temperature import tempered
 from softstream.hw.plan.ports import cut_lengths
@@ -45,12 +46,17 @@ def winner_index(config: Config, values: np.ndarray, valid: np.ndarray) -> np.nd
     return np.where(valid.any(axis=1), ranked.shape[1] - 1 - ranked[:, ::-1].argmax(axis=1), 0)
 
 
-def sink_merit(config: Config) -> float:
-    """The number that `merits` gives to the score of the sink, after the clip; −∞ without a sink."""
+def sink_merit(config: Config, sinks: np.ndarray | None = None) -> float | np.ndarray:
+    """The number that `merits` gives to the score of the sink, after the clip; −∞ without a sink.
+
+    With the bits `sinks` [V] of the scores that accompany the vectors, [V, 1].
+    """
     if not config.has_sink:
         return -np.inf
-    code = np.clip(config.sink_code, config.clip_minimum, config.clip_maximum) if config.clips else config.sink_code
-    return float(merits(config, np.asarray(code)))
+    code = np.asarray(config.sink_code) if sinks is None else config.code(sink_positions(config, sinks))[:, None]
+    if config.clips:
+        code = np.clip(code, config.clip_minimum, config.clip_maximum)
+    return np.asarray(merits(config, code), dtype=np.float64)
 
 
 def softmax_float64(
@@ -59,11 +65,13 @@ def softmax_float64(
     lengths: np.ndarray | None = None,
     mask: np.ndarray | None = None,
     temperatures: np.ndarray | None = None,
+    sinks: np.ndarray | None = None,
 ) -> np.ndarray:
     """The real numbers that probability codes stand for, in float64, [V, N].
 
     p_i = exp(s·x_i) / Σ exp(s·x_j), and 0 beyond each length and for a `mask` [V, N] other than 0; with `select = smallest` of
-    −x in the place of x. s is score_scale / temperature, times the inverse temperature of the codes `temperatures` [V]. The
+    −x in the place of x. s is score_scale / temperature, times the inverse temperature of the codes `temperatures` [V]. A sink is
+    one more x_j, and with `sinks` [V] the bits of its code accompany each vector. The
     configuration's clipping, smoothing and floor apply, and each group of a packet has a softmax of its own. The floor is the one
     in use, a whole code (`floor_code`). With `minimum_code` each element has that many codes, and softmax shares the others.
 
@@ -92,7 +100,7 @@ def softmax_float64(
     if config.clips:
         scores = np.clip(scores, config.clip_minimum, config.clip_maximum)
     ranked = np.where(valid, merits(config, scores), -np.inf)
-    sink = sink_merit(config)
+    sink = sink_merit(config, sinks)
     peak = np.maximum(ranked.max(axis=1, keepdims=True), sink)
     shifted = np.where(valid, merits(config, scores) - peak, 0)
     weights = np.where(valid, np.exp(shifted * config.effective_scale), 0.0)

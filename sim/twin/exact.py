@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
+from softstream.hw.numbers.sink import sink_positions
 from softstream.sim.twin.stages import within
 
 __all__ = ["Quantise", "StraightThrough", "batched", "exact", "nats", "refuse_nan", "softmax", "transformed"]
@@ -114,20 +115,23 @@ def nats(config: Config, scores: Tensor, sideband: Mapping[str, Tensor]) -> Tens
     return exponents
 
 
-def softmax(config: Config, exponents: Tensor, valid: Tensor) -> Tensor:
+def softmax(config: Config, exponents: Tensor, valid: Tensor, sinks: Tensor | None = None) -> Tensor:
     """exp(e_i) / Σ exp(e_j) where valid, 0 elsewhere, with the sink in Σ; a vector without a valid element is 0."""
-    logarithms = _log_softmax(config, exponents, valid)
+    logarithms = _log_softmax(config, exponents, valid, sinks)
     return torch.where(valid, logarithms.exp(), 0.0)
 
 
-def _log_softmax(config: Config, exponents: Tensor, valid: Tensor) -> Tensor:
+def _log_softmax(config: Config, exponents: Tensor, valid: Tensor, sinks: Tensor | None) -> Tensor:
     """The logarithm of the softmax where valid; elsewhere −∞, or an arbitrary finite number in a vector without an element."""
     exists = valid.any(dim=1, keepdim=True)
     # −∞ in a whole row would be a gradient of NaN.
     masked = torch.where(valid | ~exists, exponents, -torch.inf)
     if not config.has_sink:
         return torch.log_softmax(masked, dim=1)
-    sink = nats(config, torch.full_like(masked[:, :1], config.real_value(config.sink_code)), {})
+    codes: Any = config.sink_code
+    if sinks is not None:
+        codes = config.code(sink_positions(config, sinks))[:, None].to(masked.dtype)
+    sink = nats(config, torch.zeros_like(masked[:, :1]) + config.real_value(codes), {})
     return torch.log_softmax(torch.cat([masked, sink], dim=1), dim=1)[:, :-1]
 
 
@@ -148,10 +152,10 @@ def _smoothed(config: Config, probabilities: Tensor, present: Tensor) -> Tensor:
     return probabilities
 
 
-def _probabilities(config: Config, exponents: Tensor, valid: Tensor, lengths: Tensor) -> Tensor:
+def _probabilities(config: Config, exponents: Tensor, valid: Tensor, lengths: Tensor, sinks: Tensor | None) -> Tensor:
     """Softmax with the mean over an ensemble, smoothing and the floor."""
     inside = within(lengths, exponents.shape[1])
-    probabilities = softmax(config, exponents, valid)
+    probabilities = softmax(config, exponents, valid, sinks)
     if config.averages_probabilities:
         probabilities = _mean(probabilities, config.ensemble)
         inside, lengths = inside[:: config.ensemble], lengths[:: config.ensemble]
@@ -192,7 +196,7 @@ def exact(
         origin = (-reference if config.selects_smallest else reference) / config.temperature
         return torch.where(valid, (exponents - origin).clamp(max=0.0).exp(), 0.0)
     if traits.logarithmic:
-        logarithms = _log_softmax(config, exponents, valid)
+        logarithms = _log_softmax(config, exponents, valid, sideband.get("sinks"))
         if traits.per_element:
             return torch.where(valid, logarithms, 0.0)
         if traits.relative_sum:
@@ -202,13 +206,13 @@ def exact(
         labelled = (sideband["labels"] < lengths) & valid.gather(1, labels)[:, 0]
         return torch.where(labelled, losses, 0.0)
     if traits.entropy:
-        logarithms = torch.where(valid, _log_softmax(config, exponents, valid), 0.0)
+        logarithms = torch.where(valid, _log_softmax(config, exponents, valid, None), 0.0)
         return -torch.where(valid, logarithms.exp() * logarithms, 0.0).sum(dim=1) / math.log(2)
     if traits.normalised and config.normaliser == "none":
         return hardware * (exponents - exponents.detach()).exp()
     if traits.one_hot:
         return softmax(config, exponents, valid)
-    probabilities = _probabilities(config, exponents, valid, lengths)
+    probabilities = _probabilities(config, exponents, valid, lengths, sideband.get("sinks"))
     if traits.cumulative:
         return torch.where(within(lengths, valid.shape[1]), probabilities.cumsum(dim=1), 0.0)
     return probabilities

@@ -15,6 +15,7 @@ from softstream.hw.numbers.gumbel import FRACTION, MANTISSA, SEGMENTS, UPPER_OCT
 from softstream.hw.numbers.log_softmax import log_numerics
 from softstream.hw.numbers.ranked_draw import ranked_draw
 from softstream.hw.numbers.sigmoid import address_width, sigmoid_codes
+from softstream.hw.numbers.sink import sink_positions
 from softstream.hw.numbers.softmax import numerics
 from softstream.hw.numbers.two_pass import differences
 from softstream.hw.numbers.unnormalised import exponential_codes
@@ -47,6 +48,14 @@ class _Mode(nn.Module):
         super().__init__()
         self.config = config
 
+    def summands(self, vectors: Vectors) -> tuple[Tensor, Tensor]:
+        """(positions, which of them take part) of the terms of a sum, [V, N]; where vectors bring a sink, with it, [V, N + 1]."""
+        positions, valid = vectors.positions, vectors.taking_part
+        if not self.config.sink_per_vector:
+            return positions, valid
+        sinks = sink_positions(self.config, vectors.sideband["sinks"])[:, None]
+        return torch.cat([positions, sinks], dim=1), torch.cat([valid, torch.ones_like(sinks, dtype=torch.bool)], dim=1)
+
     def winner(self, vectors: Vectors) -> Arrays:
         """Index of the winner, its code, and its margin where the head has one, [V]; the flag of fully masked vectors."""
         index, position = maximum(vectors.positions, vectors.taking_part, last_wins=self.config.last_wins)
@@ -77,7 +86,7 @@ class Softmax(_Mode):
     def probabilities(self, vectors: Vectors) -> Tensor:
         """Probability codes [V, N], 0 beyond each length."""
         positions, valid = vectors.positions, vectors.taking_part
-        reference, total = self.accumulate(positions, valid)
+        reference, total = self.accumulate(*self.summands(vectors))
         # No result of a fully masked vector depends on the sum; 1 stands for it.
         total = torch.where(valid.any(dim=1), total, 1)
         sum_exponent, divisor = leading_one(self.widths, reference, total)
@@ -186,7 +195,7 @@ class _Logarithm(_Mode):
         """L of each vector, int64 [V]."""
         tables, widths = self.numbers.tables, self.numbers.widths
         valid = vectors.taking_part
-        reference, total = self.accumulate(vectors.positions, valid)
+        reference, total = self.accumulate(*self.summands(vectors))
         # No result of a fully masked vector depends on the sum; 2^A, the least possible sum, stands for it.
         total = torch.where(valid.any(dim=1), total, 1 << widths.accumulator_fraction)
         sum_exponent, divisor = leading_one(widths, reference, total)

@@ -63,7 +63,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "integer_bits": (0, 1),
     "reference_offset": (0, 3),
     "guard_bits": (0, 2),
-    "sink": ("none", "fixed"),
+    "sink": ("none", "fixed", "vector"),
     "sink_code": (0, 3),
 }
 """Key → the values that are tried, its default first."""

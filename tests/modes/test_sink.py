@@ -8,6 +8,7 @@ from support.head_bench import check_head
 
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
+from softstream.hw.numbers.sink import sink_bits
 from softstream.hw.plan.derive import plan
 from softstream.sim.golden import golden
 from softstream.sim.reference.softmax import softmax_float64
@@ -28,6 +29,14 @@ CASES: dict[str, dict[str, Any]] = {
     "log_softmax-2": {"mode": "log_softmax", "lanes": 2, "mask": True, "score_scale": 0.1},
     "softmax_of_groups": {"groups": [3, 9], "max_length": 9},
     "smoothing": {"smoothing": [1, 2, 1], "sink_code": 30},
+    "vector": {"sink": "vector"},
+    "vector-4": {"sink": "vector", "lanes": 4, "mask": True, "normaliser": "divider", "profile": "fast"},
+    "vector-split": {
+        "sink": "vector", "normaliser": "reciprocal", "score_width": 12, "score_scale": 2.0**-9, "profile": "small",
+    },
+    "vector-smallest": {"sink": "vector", "select": "smallest", "score_signed": False, "per_vector": "pipelined"},
+    "vector-log_softmax": {"sink": "vector", "mode": "log_softmax", "lanes": 2},
+    "vector-smoothing": {"sink": "vector", "smoothing": [1, 2, 1], "normaliser": "divider", "clip_maximum": 50},
     "levels": {"output_levels": 255, "output_zero_point": -128, "normaliser": "divider"},
 }  # fmt: skip
 
@@ -72,6 +81,43 @@ def test_one_more_element_has_the_same_bits(name: str) -> None:
     assert np.array_equal(got[valid], due[valid])
 
 
+@pytest.mark.parametrize("name", [name for name in CASES if name.startswith("vector") and name != "vector-smoothing"])
+def test_a_sink_that_accompanies_its_vector_is_one_more_element(name: str) -> None:
+    config = head(CASES[name]).replace(max_length=15, mask=False)
+    form, rng = config.score_format, np.random.default_rng(6)
+    scores = rng.integers(form.minimum, form.maximum + 1, (200, 15))
+    lengths, sinks = rng.integers(1, 16, 200), rng.integers(form.minimum, form.maximum + 1, 200)
+    extended = np.concatenate([scores, scores[:, :1]], axis=1)
+    extended[np.arange(200), lengths] = sinks
+    array = "log_probabilities" if config.mode == "log_softmax" else "probabilities"
+    bits = sinks & ((1 << config.score_width) - 1)
+    got = golden(config, scores, lengths, {"sinks": bits})[array]
+    due = golden(config.replace(sink="none", max_length=16), extended, lengths + 1)[array][:, :15]
+    valid = np.arange(15) < lengths[:, None]
+    assert np.array_equal(got[valid], due[valid])
+
+
+def test_codes_of_sinks_are_within_the_bound_of_the_formula() -> None:
+    """Real scores of sinks are quantised as scores are, and saturate."""
+    config = Config(max_length=8, sink="vector", probability_format="UQ1", normaliser="divider")
+    scores = np.random.default_rng(8).integers(-128, 128, (300, 8))
+    sinks = np.linspace(-9, 9, 300)
+    codes = np.clip(np.rint(sinks / config.score_scale), -128, 127)
+    weights, own = np.exp(scores / 16), np.exp(codes / 16)[:, None]
+    exact = weights / (own + weights.sum(axis=1, keepdims=True))
+    assert (
+        np.abs(golden(config, scores, None, {"sinks": sinks}).probabilities - 256 * exact).max()
+        <= plan(config).bound_ulp
+    )
+    bits = sink_bits(config, sinks)
+    np.testing.assert_allclose(softmax_float64(config, scores, sinks=bits), exact, rtol=1e-12)
+
+
+def test_a_sink_for_each_vector_costs_one_cycle() -> None:
+    config = Config(max_length=100, sink="vector")
+    assert plan(config).fixed_latency_cycles == plan(config.replace(sink="none")).fixed_latency_cycles + 1
+
+
 def test_off_by_one_softmax() -> None:
     """e^x / (1 + Σ e^x): the sum of a vector of low scores is near 0, and no longer 1."""
     config = Config(max_length=4, sink="fixed", probability_format="UQ1", normaliser="divider")
@@ -97,6 +143,14 @@ def test_the_sink_costs_no_cycle() -> None:
         ({"accumulator": "two_windows"}, "accumulator = 'auto' would do"),
         ({"temperature_bits": 3, "normaliser": "divider"}, "temperature_bits = 0 would do"),
         ({"ensemble": 2}, "ensemble = 1 would do"),
+        (
+            {"sink": "vector", "groups": [3], "max_length": 3},
+            "sink = 'vector' with groups = [3]: a packet brings one score",
+        ),
+        (
+            {"sink": "vector", "ensemble": 2, "ensemble_mean": "probabilities", "normaliser": "divider"},
+            "a vector brings one score, and a mean has several; ensemble = 1 would do, or sink = 'fixed'",
+        ),
         ({"sink_code": 128}, "sink_code = 128: must be one of the score codes, -128 to 127; sink_code = 127 would do"),
     ],
 )

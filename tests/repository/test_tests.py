@@ -15,6 +15,7 @@ TESTED_ELSEWHERE = {
     "numbers/composition": "options/test_composed",
     "numbers/entropy": "modes/test_entropy",
     "numbers/random_words": "stages/test_random_words",
+    "numbers/sink": "modes/test_sink",
     "numbers/ranked_draw": "modes/test_ranked_draw",
     "streams/layouts": "modes/test_head",
     "streams/registers": "streams/test_flow",

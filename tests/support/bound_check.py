@@ -51,7 +51,9 @@ OPTIONS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         {"temperature_bits": st.integers(1, 5), "temperature_fraction": st.integers(0, 5)}
     ),
     "floor": st.fixed_dictionaries({"probability_floor": st.sampled_from([1e-4, 0.004, 0.02])}),
-    "sink": st.fixed_dictionaries({"sink": st.just("fixed"), "sink_code": st.sampled_from([0, 3, 1])}),
+    "sink": st.fixed_dictionaries(
+        {"sink": st.sampled_from(["fixed", "vector"]), "sink_code": st.sampled_from([0, 3, 1])}
+    ),
     "margin": st.just({"confidence": "margin"}),
     "exact sum": st.fixed_dictionaries(
         {
@@ -253,9 +255,10 @@ def answers(config: Config, sent: Stimulus) -> Iterator[Answer]:
         codes, labels = sent.sidebands.get("temperatures"), sent.sidebands.get("labels")
         code = 0 if codes is None else int(codes[rows.start])
         label = 0 if labels is None else int(labels[rows.stop - 1])
+        sink = int(sent.sidebands["sinks"][rows.start]) if "sinks" in sent.sidebands else 0
         arrays = {name: values[number] for name, values in result.items()}
         if not config.groups:
-            yield Answer(Question(config, vectors, mask, code, label), rows, arrays)
+            yield Answer(Question(config, vectors, mask, code, label, sink), rows, arrays)
             continue
         start, group = 0, 0
         while start < len(vectors[0]):

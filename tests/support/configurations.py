@@ -93,6 +93,7 @@ MEMBERS: dict[str, Config] = {
         max_length=9, profile="small", smoothing=(1, 3, 0), smoothing_edges="scatter", smoothing_passes=2, guard_bits=5
     ),
     "sink": _head(max_length=16, sink="fixed", sink_code=20, mask=True),
+    "sink-per-vector-4": _head(max_length=13, sink="vector", lanes=4, mask=True, profile="fastest"),
     "log_softmax-sink-2": _head(mode="log_softmax", max_length=13, sink="fixed", score_scale=0.1, lanes=2),
     "margin-4": _head(max_length=13, lanes=4, profile="fastest", confidence="margin"),
     "exponential-split-2": _head(mode="exponential", max_length=16, lanes=2, score_width=12, score_scale=0.01),

@@ -48,6 +48,8 @@ class Question:
     temperature_code: int = 0
     """u, where the configuration has `temperature_bits`."""
     label: int = 0
+    sink_bits: int = 0
+    """The bits of the code of the sink, where vectors bring it."""
 
     @cached_property
     def inputs(self) -> list[np.ndarray]:
@@ -145,7 +147,8 @@ class Question:
         """x_s, the score of the sink in nats; −∞ without one."""
         if self.config.sink == "none":
             return np.longdouble(-np.inf)
-        code = self._clipped(np.asarray(self.config.sink_code))
+        own = self.sink_bits - (1 << self.config.score_width) * (self.sink_bits > largest_code(self.config))
+        code = self._clipped(np.asarray(own if self.config.sink == "vector" else self.config.sink_code))
         return self._merits(code - self.config.score_zero_point) * self.scale
 
     def _softmax(self, nats: np.ndarray, taking_part: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from softstream.hw.config.config import Config
 from softstream.hw.formats import QFormat
 from softstream.hw.numbers.log_softmax import log_bound, log_numerics
-from softstream.hw.plan.fields import Field, Output, overlong_flag, winner_output
+from softstream.hw.plan.fields import Field, Output, overlong_flag, sink_sidebands, winner_output
 from softstream.hw.plan.normalisers.log_sum import log_sum_row, positions_text
 from softstream.hw.plan.records import Cycles, ModePlan, Plan, StagePlan
 from softstream.hw.plan.rows import replay_row, serial_term, sum_rows
@@ -59,4 +59,4 @@ def _outputs(config: Config) -> tuple[Output, ...]:
     )
 
 
-LOG_SOFTMAX = ModePlan(_plan, _outputs)
+LOG_SOFTMAX = ModePlan(_plan, _outputs, sink_sidebands)

@@ -3,7 +3,7 @@
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.bound import Bound, bound
 from softstream.hw.numbers.softmax import Numerics, numerics
-from softstream.hw.plan.fields import Output, overlong_flag, probability_field, winner_output
+from softstream.hw.plan.fields import Output, overlong_flag, probability_field, sink_sidebands, winner_output
 from softstream.hw.plan.modes.two_pass import two_pass_plan
 from softstream.hw.plan.normalisers import NORMALISER_PLANS
 from softstream.hw.plan.normalisers.exact_sum import exact_rows
@@ -53,4 +53,4 @@ def _outputs(config: Config) -> tuple[Output, ...]:
     )
 
 
-SOFTMAX = ModePlan(softmax_plan, _outputs)
+SOFTMAX = ModePlan(softmax_plan, _outputs, sink_sidebands)

@@ -8,6 +8,7 @@ from softstream.hw.errors import UserError
 from softstream.hw.formats import ceil_log2
 from softstream.hw.numbers.composition import Composition, composition
 from softstream.hw.numbers.ensemble import sum_offset
+from softstream.hw.numbers.sink import sink_positions
 from softstream.hw.plan.derive import Plan
 from softstream.hw.plan.ports import Field, Output, byte_bits, outputs, result_outputs, sidebands
 from softstream.scripts.emit.c_model.modes import MODES, ModeCode, code_of, margin, maximum, random_words
@@ -300,6 +301,20 @@ static inline size_t @label(const @vector *vectors)
 }
 """,
                 last=config.ensemble - 1,
+            )
+        )
+    if config.sink_per_vector:
+        texts.append(
+            filled(
+                """
+/* The position of the sink of a vector. */
+static inline uint64_t @sink(const @vector *vectors)
+{
+    return ((uint64_t)vectors->sink ^ ${flip}u) & ${mask}u;
+}
+""",
+                flip=sink_positions(config, 0),
+                mask=(1 << config.score_width) - 1,
             )
         )
     value = "@score(vectors, i)"

@@ -107,7 +107,7 @@ def _softmax(config: Config) -> ModeCode:
     if config.exact_sum:
         return _running(config, "@difference(&running, @position(vectors, i))", "0")
     widths = numerics(config)
-    functions = [exponential(widths), summed(widths), NORMALISERS[config.division](widths)]
+    functions = [exponential(widths), summed(widths, sink=config.sink_per_vector), NORMALISERS[config.division](widths)]
     return ModeCode(
         "\n".join(functions),
         "const @factor_t factor = @factor(@summed(vectors, count));",
@@ -194,7 +194,7 @@ def _magnitude(config: Config, *, signed: bool) -> str:
     return "\n".join(
         [
             exponential(widths),
-            summed(widths),
+            summed(widths, sink=config.sink_per_vector),
             filled("""
 /* The natural logarithm of a sum, and half an ulp of the result. */
 static inline uint64_t @logarithm(@sum_t sum)

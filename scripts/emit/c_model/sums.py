@@ -163,8 +163,19 @@ _TWO_WINDOWS = """
 """
 
 
-def summed(widths: Numerics) -> str:
-    """The sum of a vector's exponentials as 2^n·m: exact, in two windows, or against a running reference."""
+_SINK = """
+    {
+        const @exponential_t term = @exponential(@sink(vectors));
+        total += term.significand << term.exponent;
+    }
+"""
+
+
+def summed(widths: Numerics, *, sink: bool = False) -> str:
+    """The sum of a vector's exponentials as 2^n·m: exact, in two windows, or against a running reference.
+
+    With `sink` an exact sum contains the exponential of the vector's sink.
+    """
     step = widths.reference_step
     parts = [leading_one()]
     if not widths.absolute and not widths.windows:
@@ -203,7 +214,7 @@ static inline @sum_t @summed(const @vector *vectors, size_t count)
             begin=widths.sink_term,
         )
         + filled(
-            _ABSOLUTE if widths.absolute else _TWO_WINDOWS if widths.windows else _REFERENCE,
+            _ABSOLUTE + _SINK * sink if widths.absolute else _TWO_WINDOWS if widths.windows else _REFERENCE,
             step=step,
             dropped=widths.significand_fraction,
             cut=step - widths.accumulator_fraction,

@@ -9,7 +9,7 @@ from softstream.sim.golden.modes.argmax import argmax
 from softstream.sim.golden.modes.two_pass import two_pass
 from softstream.sim.golden.normalisers import NORMALISERS
 from softstream.sim.golden.normalisers.exact_sum import element_codes
-from softstream.sim.golden.stages.accumulate import sum_of_exponentials
+from softstream.sim.golden.stages.accumulate import sum_of_exponentials, with_sinks
 from softstream.sim.golden.stages.frame import Block
 from softstream.sim.golden.stages.leading_one import normalise
 
@@ -25,7 +25,7 @@ def softmax(config: Config, block: Block) -> dict[str, np.ndarray]:
         return {**argmax(config, block), "probabilities": element_codes(config, block)}
     widths = numerics(config)
     normaliser = NORMALISERS[config.division]
-    reference, total = sum_of_exponentials(widths, positions, valid)
+    reference, total = sum_of_exponentials(widths, *with_sinks(config, block))
     # No result of a fully masked vector depends on the sum; 1 stands for it.
     total = np.where(valid.any(axis=1), total, 1)
     sum_exponent, divisor = normalise(widths, reference, total)

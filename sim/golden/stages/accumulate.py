@@ -2,10 +2,13 @@
 
 import numpy as np
 
+from softstream.hw.config.config import Config
+from softstream.hw.numbers.sink import sink_positions
 from softstream.hw.numbers.softmax import Numerics
 from softstream.sim.golden.stages.exponential import exponential
+from softstream.sim.golden.stages.frame import Block
 
-__all__ = ["accumulate", "sum_of_exponentials"]
+__all__ = ["accumulate", "sum_of_exponentials", "with_sinks"]
 
 
 def sum_of_exponentials(widths: Numerics, positions: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -25,6 +28,15 @@ def sum_of_exponentials(widths: Numerics, positions: np.ndarray, valid: np.ndarr
     else:
         total = (terms.take(positions) if complete else terms.take(positions) * valid).sum(axis=1)
     return np.zeros(vectors, dtype=np.int64), total + widths.sink_term
+
+
+def with_sinks(config: Config, block: Block) -> tuple[np.ndarray, np.ndarray]:
+    """(positions, which of them take part) of the terms of a sum, [V, N]; where vectors bring a sink, with it, [V, N + 1]."""
+    positions, valid = block.positions, block.taking_part
+    if not config.sink_per_vector:
+        return positions, valid
+    sinks = sink_positions(config, block.sideband["sinks"])[:, None]
+    return np.concatenate([positions, sinks], axis=1), np.concatenate([valid, np.ones_like(sinks, dtype=bool)], axis=1)
 
 
 def accumulate(

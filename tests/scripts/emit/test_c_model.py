@@ -123,6 +123,8 @@ OTHERS = {
         ensemble=2, ensemble_mean="probabilities", tie="last", output_levels=255, output_zero_point=7, max_length=9
     ),
     "sink": Config(sink="fixed", sink_code=30, max_length=9, mask=True),
+    "sink-per-vector": Config(sink="vector", max_length=9, mask=True),
+    "log-softmax-sink-per-vector": Config(mode="log_softmax", sink="vector", select="smallest", max_length=9),
     "log-softmax-sink": Config(mode="log_softmax", sink="fixed", sink_code=-9, max_length=9),
     "margin": Config(mode="argmax", mask=True, confidence="margin", max_length=9, tie="last"),
     "margin-of-ensemble": Config(confidence="margin", ensemble=3, select="smallest", max_length=9),
