@@ -540,6 +540,11 @@ def _simulate(
     is_flag=True,
     help="Prove instead that each queue, register and fork keeps all payloads and their order, and each credit its limit.",
 )
+@click.option(
+    "--counting",
+    is_flag=True,
+    help="Prove instead, at full size, that outputs carry what enters once and in order: every beat, or a result for each end.",
+)
 def _prove(config: Config, console: Console, timeout: float, waveform: str | None, **statements: bool) -> None:
     """Prove the AXI4-Stream law of the generated Verilog at full size, for all inputs, stalls and resets.
 
@@ -547,7 +552,9 @@ def _prove(config: Config, console: Console, timeout: float, waveform: str | Non
     """
     from softstream.scripts.verbs.prove import prove
 
-    chosen = [f"--{statement}" for statement in ("whole", "independence", "stores") if statements[statement]]
+    chosen = [
+        f"--{statement}" for statement in ("whole", "independence", "stores", "counting") if statements[statement]
+    ]
     if len(chosen) > 1:
         raise UserError(f"{chosen[0]} and {chosen[1]} are two statements; {chosen[1]} alone would do")
     statement = chosen[0].removeprefix("--") if chosen else "law"

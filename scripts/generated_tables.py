@@ -223,10 +223,10 @@ def _proofs_of_presets() -> str:
     for name, statements in proofs.recorded()["presets"].items():
         answers = [
             _answer_of(statements[key]["properties"], *words) if key in statements else "–"
-            for key, words in (("law", ("law",)), ("independence", ("two copies",)))
+            for key, words in (("law", ("law",)), ("counting", ("",)), ("independence", ("two copies",)))
         ]
         rows.append((f"`{name}`", *answers))
-    return _markdown(("preset", "law", "independence from contents"), rows)
+    return _markdown(("preset", "law", "number and order of beats and ends", "independence from contents"), rows)
 
 
 def _contracts() -> str:

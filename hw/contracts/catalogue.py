@@ -11,8 +11,10 @@ from softstream.hw.contracts.flow import (
     SkidContract,
     SpacingContract,
 )
+from softstream.hw.contracts.framing import FrameContract
 from softstream.hw.contracts.rings import FactorStoreContract, ReplayContract
 from softstream.hw.contracts.winner import WinnerContract
+from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
 from softstream.hw.stages.replay import FactorStore, Replay
 from softstream.hw.streams.flow import Credit, Fork, Hold, Queue, Skid, Spacing
@@ -20,6 +22,7 @@ from softstream.hw.streams.flow import Credit, Fork, Hold, Queue, Skid, Spacing
 __all__ = ["CONTRACTS", "contract_of", "has_contract"]
 
 CONTRACTS: dict[type, Any] = {
+    Frame: FrameContract,
     Queue: QueueContract,
     Skid: SkidContract,
     Hold: HoldContract,

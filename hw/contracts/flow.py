@@ -1,5 +1,6 @@
 """Contracts of the components of flow control: queue, skid buffer, register, fork, credit and spacing."""
 
+from collections.abc import Mapping
 from functools import reduce
 from operator import and_
 
@@ -8,9 +9,17 @@ from amaranth import Array, Module, Mux, Signal, Value
 from softstream.hw.contracts.contract import Contract, InOrder
 from softstream.hw.formats import ceil_log2
 from softstream.hw.streams.counters import following_of_all, shifted
-from softstream.hw.streams.flow import Queue
+from softstream.hw.streams.flow import Credit, Queue
 
-__all__ = ["CreditContract", "ForkContract", "HoldContract", "QueueContract", "SkidContract", "SpacingContract"]
+__all__ = [
+    "CreditContract",
+    "ForkContract",
+    "HoldContract",
+    "QueueContract",
+    "SkidContract",
+    "SpacingContract",
+    "credit_invariants",
+]
 
 _QUICKLY_FULL = 16
 """Credits that a short trace uses up. The induction itself starts from states in which all are out, whatever their number."""
@@ -182,16 +191,7 @@ class CreditContract(Contract):
             ~taking | (uncounted <= margin),
             ~giving | (out != 0),
         ]
-        change, decrement = self.registers["change"], self.registers["decrement"]
-        pending = Mux(change, Mux(decrement, 1, -1), 0)
-        counted = Signal(range(-1, limit + 3))
-        m.d.comb += counted.eq(out - pending)
-        self.invariants |= {
-            "credits left + out = limit": self.registers["spare"] + counted == limit - margin - 1,
-            "a take that is not counted": ~change | (decrement == before),
-            "room when the register was set": ~available_before | (out <= limit - margin - 1 + before + twice_before),
-            "no more out than the limit": out <= limit,
-        }
+        self.invariants |= credit_invariants(credit, self.registers, out, available_before, before, twice_before)
         self.guarantees |= {
             "no more out than the limit": out <= limit,
             "available when all is given back": ~settled | credit.available | (out != 0),
@@ -199,6 +199,30 @@ class CreditContract(Contract):
         self.covers |= {"a take": taking, "a credit comes back": giving}
         if limit <= _QUICKLY_FULL:
             self.covers["closed"] = (out != 0) & ~credit.available
+
+
+def credit_invariants(
+    credit: Credit,
+    registers: Mapping[str, Signal],
+    out: Value,
+    available_before: Value,
+    before: Value,
+    twice_before: Value,
+) -> dict[str, Value]:
+    """What the registers of a credit say while `out` payloads are out that took one.
+
+    `available_before`: `available` in the cycle before; `before`, `twice_before`: `take` in the cycle before and in the one
+    before that.
+    """
+    limit, margin = credit.limit, credit.margin
+    change, decrement = registers["change"], registers["decrement"]
+    pending = Mux(change, Mux(decrement, 1, -1), 0)
+    return {
+        "credits left + out = limit": registers["spare"] + out == limit - margin - 1 + pending,
+        "a take that is not counted": ~change | (decrement == before),
+        "room when the register was set": ~available_before | (out <= limit - margin - 1 + before + twice_before),
+        "no more out than the limit": out <= limit,
+    }
 
 
 class SpacingContract(Contract):

@@ -12,6 +12,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.plan.ports import sidebands
 from softstream.hw.streams.counters import following, shifted
 from softstream.hw.streams.layouts import each_lane, framed_layout, keep_names, score_layout
+from softstream.hw.streams.probes import publish
 
 __all__ = ["Frame", "code_of", "position_of", "masks", "takes_part", "earlier_participant"]
 
@@ -71,7 +72,7 @@ class Frame(wiring.Component):
     """
 
     def __init__(self, config: Config, *, indexed: bool = True) -> None:
-        self._config, self._indexed = config, indexed
+        self.config, self.indexed = config, indexed
         super().__init__(
             {
                 "i": In(stream.Signature(score_layout(config))),
@@ -82,7 +83,7 @@ class Frame(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config, lanes = self._config, self._config.lanes
+        config, lanes = self.config, self.config.lanes
         final = config.beats(config.max_length) - 1
         # The index starts anew at a vector's first beat, by gates before the adder, which need no reset of its registers: the
         # condition of such a reset would come last on the longest path of the ready.
@@ -114,7 +115,7 @@ class Frame(wiring.Component):
         current: Value
         next_index: Value
         choose: Any
-        if self._indexed:
+        if self.indexed:
             current = index & ~at_first.replicate(len(index))
             next_index, choose = current + 1, Mux
             # Behind a beat at the limit, which ends its vector, the index does not approach the limit.
@@ -160,4 +161,13 @@ class Frame(wiring.Component):
             # A vector cut inside its own last beat leaves nothing to drop.
             dropping.eq(choose(accepted, ~last & (dropping | at_limit), dropping)),
         ]
+        publish(
+            platform,
+            self,
+            index=index,
+            at_first=at_first,
+            at_limit=at_limit,
+            dropping=dropping,
+            **({"approaches": approaches} if isinstance(approaches, Signal) else {}),
+        )
         return m

@@ -1,11 +1,13 @@
 """Counters made of shift registers: no carry chain, for uses in which only the order of the states matters."""
 
+from collections.abc import Iterator
 from functools import cache, reduce
+from itertools import islice
 from operator import xor
 
 from amaranth import Cat, Value
 
-__all__ = ["TAPS", "following", "following_of_all", "shifted"]
+__all__ = ["TAPS", "following", "following_of_all", "shifted", "states"]
 
 TAPS = {
     1: (0,), 2: (1, 0), 3: (2, 1), 4: (3, 2), 5: (4, 2), 6: (5, 4), 7: (6, 5), 8: (7, 5, 4, 3), 9: (8, 4), 10: (9, 6),
@@ -18,10 +20,15 @@ TAPS = {
 @cache
 def shifted(width: int, steps: int) -> int:
     """The state of the shift register that many steps after state 1."""
+    return next(islice(states(width), steps, None))
+
+
+def states(width: int) -> Iterator[int]:
+    """The states of the shift register in turn, from state 1 on."""
     state = 1
-    for _ in range(steps):
+    while True:
+        yield state
         state = (state << 1 | reduce(xor, (state >> bit & 1 for bit in TAPS[width]))) & ((1 << width) - 1)
-    return state
 
 
 def following(state: Value) -> Value:

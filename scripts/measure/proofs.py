@@ -18,6 +18,7 @@ from typing import Any
 
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
+from softstream.sim.proofs.counting import is_covered, prove_counting
 from softstream.sim.proofs.independence import prove_independence
 from softstream.sim.proofs.law import prove_law
 from softstream.sim.proofs.proof import Proof
@@ -54,6 +55,7 @@ STATEMENTS: dict[str, Callable[..., Proof]] = {
     "whole": prove_whole,
     "independence": prove_independence,
     "stores": prove_stores,
+    "counting": prove_counting,
 }
 
 _SECONDS = {"law": 60, "whole": 20, "independence": 20}
@@ -81,6 +83,8 @@ def _jobs() -> Iterator[tuple[str, str, str, Config, int]]:
             yield "small", name, statement, shrunk(config), _LONGER.get(name, _SECONDS[statement])
     for name, config in PRESETS.items():
         yield "presets", name, "law", config, _SECONDS["law"]
+        if is_covered(config):
+            yield "presets", name, "counting", config, _SECONDS["law"]
         if config.traits.independent:  # of the others the model checker decides it in small only
             yield "presets", name, "independence", config, _SECONDS["law"]
 

@@ -35,6 +35,7 @@ _STATEMENTS = {
     "whole": "Results, order, number and time",
     "independence": "Independence from initial contents",
     "stores": "Contracts of stores, flow control and the comparison",
+    "counting": "Number and order of beats and ends",
 }
 """Statement → how the closing line names it."""
 
@@ -43,12 +44,13 @@ def prove(config: Config, seconds: float, waveform: Path | None, console: Consol
     """Proves a statement of a head and prints a row for each of its properties.
 
     `statement`: `law`, at every output; `whole`, all results of the same head in small; `independence`, from what registers and
-    memories hold before the first reset; `stores`, the contract of each part that has one, and the room of the stores.
+    memories hold before the first reset; `stores`, the contract of each part that has one, and the room of the stores;
+    `counting`, that each output carries what enters once and in order.
 
     `waveform`: where the shortest trace of a property that fails goes, as VCD; nothing is written where all hold.
 
     Raises `Mismatch` for a property that is refuted or vacuous, `ToolFailure` for one that is open when the time is over, and
-    `UserError` for a configuration that `whole` does not take.
+    `UserError` for a configuration that `whole` or `counting` does not take.
     """
     from softstream.hw.verilog import TOP, verilog
     from softstream.scripts.measure.proofs import STATEMENTS

@@ -9,6 +9,7 @@ from support.long_cases import mostly_long
 
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
+from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.maximum import maximum_of
 from softstream.hw.stages.replay import FactorStore, Replay
 from softstream.hw.streams.flow import Credit, Fork, Hold, Queue, Skid, Spacing
@@ -16,9 +17,16 @@ from softstream.sim.proofs import stores
 
 PAYLOAD = data.StructLayout({"value": 1})
 
+FRAMED = Config(score_width=2, max_length=5)
+
 COMPONENTS = {
     "queue of 5": lambda: Queue(unsigned(2), 4),
     "queue of 9": lambda: Queue(unsigned(1), 8),
+    "frame of 1 × 2 bits, up to 5 scores": lambda: Frame(FRAMED, indexed=False),
+    "frame of 1 × 2 bits, up to 1 scores": lambda: Frame(FRAMED.replace(max_length=1), indexed=False),
+    "indexed frame of 1 × 2 bits, up to 5 scores, mask": lambda: Frame(FRAMED.replace(mask=True)),
+    "frame of 1 × 2 bits, up to 1024 scores": lambda: Frame(FRAMED.replace(max_length=1024), indexed=False),
+    "indexed frame of 2 × 2 bits, up to 7 scores, gaps": lambda: Frame(FRAMED.replace(max_length=7, lanes=2)),
     "skid buffer": lambda: Skid(unsigned(2)),
     "register": lambda: Hold(unsigned(2)),
     "fork to 2": lambda: Fork(unsigned(1), 2),
@@ -45,6 +53,7 @@ COMPONENTS = {
 SHORT = (
     "queue of 5",
     "credit of 5, margin 1",
+    "frame of 1 × 2 bits, up to 5 scores",
     "ordered fork to 2",
     "ring of 6, interval 1, read in 2",
     "skewed maximum of 1 × 3 bits, up to 5 scores",

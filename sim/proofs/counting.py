@@ -1,0 +1,329 @@
+"""Proof that as many beats and ends leave a head as enter it, in order, each once, at the head's full size.
+
+A path leads from `s_axis` to each output, through parts that have a contract: the frame, the ring, queues and registers. Each of
+these puts out what it takes once and in order (`hw/contracts`). So the statement follows from what is between the parts, each
+proved for all inputs and all time:
+
+* what arrives at a part left the one before it a fixed number of cycles before, and nothing else arrives, with the same mark of
+  a vector's end; or what arrives are the ends alone, at a part that holds one payload per vector;
+* each ring and each queue has room (`rooms`), and so have the registers in which winners wait;
+* the ring learns that a vector is complete a fixed number of cycles after its last beat has entered, by the address of that beat.
+
+The frame leaves out beats beyond max_length, as the plan says, and ends the vector there. An element of a complete vector leaves
+the ring when it may; that it may some time is no part of the statement.
+
+A simulation finds the paths. A head is refused if one of its outputs has none.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from amaranth import Const, Value
+
+from softstream.hw.config.config import Config
+from softstream.hw.contracts.catalogue import contract_of
+from softstream.hw.contracts.flow import credit_invariants
+from softstream.hw.errors import UserError
+from softstream.hw.plan.ports import outputs
+from softstream.hw.stages.frame import Frame
+from softstream.hw.stages.replay import Replay
+from softstream.hw.streams.flow import Credit, Hold, Queue, Skid
+from softstream.sim.proofs.engine import Verdict
+from softstream.sim.proofs.harness import Property
+from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between
+from softstream.sim.proofs.proof import Progress, Proof
+from softstream.sim.proofs.rooms import room_links, state_rooms
+from softstream.sim.proofs.stores import prove_contract, summary
+
+__all__ = ["is_covered", "prove_counting"]
+
+_NAMES: dict[type, str] = {Frame: "frame", Replay: "ring", Queue: "queue", Hold: "register", Skid: "skid buffer"}
+_INPUT = "s_axis"
+
+
+def _never() -> Value:
+    return Const(0, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """A part of the path, or a port at one of its ends."""
+
+    name: str
+    part: Any = None
+    arrives: Value = field(default_factory=_never)
+    leaves: Value = field(default_factory=_never)
+    end_arrives: Value | None = None
+    """Mark of a vector's end in what arrives; None where each payload is one of a vector."""
+    end_leaves: Value | None = None
+
+    @property
+    def rigid(self) -> bool:
+        """Whether payloads arrive without a handshake: others assure that there is room."""
+        return isinstance(self.part, (Queue, Replay))
+
+    @property
+    def vectors(self) -> Value:
+        """Whether the end of a vector leaves."""
+        return self.leaves if self.end_leaves is None else self.leaves & self.end_leaves
+
+
+@dataclass(frozen=True)
+class _Step:
+    """From a place to the next one; numbers of places, because each elaboration of a head has places of its own."""
+
+    source: int
+    target: int
+    cycles: int
+    ends: bool
+    """Whether the ends of vectors alone arrive."""
+
+
+def _end(stream: Any) -> Value | None:
+    shape = stream.payload.shape()
+    return stream.payload.last if "last" in getattr(shape, "members", ()) else None
+
+
+def _transfer(stream: Any) -> Value:
+    return stream.valid if stream.signature.always_ready else stream.valid & stream.ready
+
+
+def _places(head: InsideHead) -> list[_Place]:
+    """The input, the parts that may lie on a path, and the outputs."""
+    top = head.top
+    places = [_Place(_INPUT, leaves=top.s_axis_tvalid & top.s_axis_tready, end_leaves=top.s_axis_tlast)]
+    for part in head.parts:
+        if type(part) in _NAMES:
+            ends = _end(part.i), _end(part.o)
+            places.append(_Place(_NAMES[type(part)], part, _transfer(part.i), _transfer(part.o), *ends))
+    for output in outputs(head.config):
+        valid, ready, last = (getattr(top, f"{output.prefix}_{name}") for name in ("tvalid", "tready", "tlast"))
+        places.append(
+            _Place(output.prefix, arrives=valid & ready, end_arrives=None if output.per == "vector" else last)
+        )
+    return places
+
+
+def _steps(config: Config) -> list[_Step]:
+    """What a simulation suggests: each place and the ones that payloads seem to come from, the nearest first."""
+    head = InsideHead(config)
+    places = _places(head)
+    none = Const(0, 1)
+    signals = [
+        none if value is None else value
+        for place in places
+        for value in (place.arrives, place.end_arrives, place.leaves, place.end_leaves)
+    ]
+    columns = head.traces(signals)
+    rows = [columns[4 * number : 4 * number + 4] for number in range(len(places))]
+    steps = []
+    for target, place in enumerate(places):
+        arrives, end_arrives, _, _ = rows[target]
+        for source, origin in enumerate(places):
+            _, _, leaves, end_leaves = rows[source]
+            if source == target or not any(leaves):
+                continue
+            if (place.end_arrives is None) == (origin.end_leaves is None):
+                cycles = cycles_between(leaves, arrives)
+                marks = [arrived & end for arrived, end in zip(arrives, end_arrives, strict=True)]
+                left = [gone & end for gone, end in zip(leaves, end_leaves, strict=True)]
+                if cycles is not None and (place.end_arrives is None or cycles_between(left, marks) == cycles):
+                    steps.append(_Step(source, target, cycles, ends=False))
+            elif place.end_arrives is None:
+                cycles = cycles_between([gone & end for gone, end in zip(leaves, end_leaves, strict=True)], arrives)
+                if cycles is not None:
+                    steps.append(_Step(source, target, cycles, ends=True))
+    return sorted(steps, key=lambda step: step.cycles)
+
+
+def _path(steps: Sequence[_Step], target: int) -> list[_Step]:
+    """The steps from the input to a place; empty where there are none."""
+    for step in steps:
+        if step.target == target:
+            if step.source == 0:
+                return [step]
+            if before := _path([other for other in steps if other.target != target], step.source):
+                return [*before, step]
+    return []
+
+
+def _paths(config: Config) -> list[list[_Step]]:
+    """The path of each output. Raises `UserError` where an output has none."""
+    steps = _steps(config)
+    count = len(outputs(config))
+    places = _places(InsideHead(config))
+    numbers = range(len(places) - count, len(places))
+    paths = [_path(steps, number) for number in numbers]
+    for number, path in zip(numbers, paths, strict=True):
+        if not path:
+            raise _uncovered(
+                config,
+                f"the beats of {places[number].name} pass through parts without a contract, or whose cycles depend on the sinks",
+            )
+    return paths
+
+
+def _connect(head: InsideHead, places: Sequence[_Place], step: _Step) -> None:
+    """States what arrives at a place, and the mark of the end."""
+    source, target = places[step.source], places[step.target]
+    left = source.vectors if step.ends else source.leaves
+    name = f"{source.name} to {target.name}"
+    what = "the ends of vectors arrive" if step.ends else "each beat arrives"
+    if isinstance(target.part, Hold) and source.part is not None and not isinstance(source.part, (Hold, Queue)):
+        # Payloads come from a rigid pipe: one that finds the register full would be lost.
+        arrives, state = target.part.i.valid, head.always
+    else:
+        arrives, state = target.arrives, head.after
+    state(
+        step.cycles + SETTLING,
+        f"{name}: {what}, {step.cycles} cycles later, and nothing else",
+        arrives == head.before(left, step.cycles),
+    )
+    if target.end_arrives is not None and source.end_leaves is not None:
+        same = ~target.arrives | (target.end_arrives == head.before(source.end_leaves, step.cycles))
+        head.after(step.cycles + SETTLING, f"{name}: with the same mark of the end", same)
+
+
+def _registers(config: Config, path: Sequence[_Step]) -> tuple[int, list[int], _Step] | None:
+    """(number of the credit, numbers of the registers in a row, the step to them) of the winners that wait in registers."""
+    head = InsideHead(config)
+    places = _places(head)
+    step = next((step for step in path if step.ends and isinstance(places[step.target].part, Hold)), None)
+    if step is None:
+        return None
+    chain = [later.target for later in path[path.index(step) :] if isinstance(places[later.target].part, Hold)]
+    credits = _credits(head)
+    source, last = places[step.source], places[chain[-1]]
+    takes, gives, *columns = head.traces(
+        [source.vectors, last.leaves, *(value for c in credits for value in (c.take, c.give))]
+    )
+    pairs = [*zip(columns[::2], columns[1::2], strict=True)]
+    matches = [n for n, pair in enumerate(pairs) if pair == (takes, gives) and credits[n].limit <= len(chain)]
+    if not matches:
+        raise _uncovered(config, "no credit is known to assure the room of the registers of winners")
+    return matches[0], chain, step
+
+
+def _credits(head: InsideHead) -> list[Credit]:
+    return [part for part in head.parts if isinstance(part, Credit)]
+
+
+def _state_registers(
+    head: InsideHead, places: Sequence[_Place], number: int, chain: Sequence[int], step: _Step
+) -> None:
+    """States that a credit counts the winners on the way to a row of registers and inside, so that each arrival finds room."""
+    credit = _credits(head)[number]
+    holds = [places[place].part for place in chain]
+    fill = step.cycles + SETTLING
+    out = sum((head.before(credit.take, cycle) for cycle in range(1, step.cycles + 1)), start=Const(0, 1))
+    out = sum((hold.o.valid for hold in holds), start=out)
+    registers = head.probes.registers(credit)
+    name = f"{len(holds)} registers behind {contract_of(credit).title}"
+    for statement, holds_true in credit_invariants(
+        credit, registers, out, head.before(credit.available), head.before(credit.take), head.before(credit.take, 2)
+    ).items():
+        head.always(fill, f"{name}: {statement}", holds_true)
+    source = places[step.source]
+    head.after(fill, f"{name}: each end takes one", credit.take == source.vectors)
+    head.after(fill, f"{name}: it comes back as a winner leaves", credit.give == _transfer(holds[-1].o))
+    head.always(fill, f"{name}: a winner that arrives finds room", ~holds[0].i.valid | holds[0].i.ready)
+
+
+def _state_ring(head: InsideHead, config: Config, ring: Replay, number: int, into: _Step, first: Value) -> None:
+    """States that the ring learns of each complete vector by the address and the only beat of its end.
+
+    `number`: of the ring among the parts; `into`: the step to it; `first`: mark of a vector's first beat as it left the frame.
+    """
+    other = InsideHead(config)
+    twin = other.parts[number]
+    ends, complete, last, address = other.traces(
+        [
+            twin.i.valid & twin.i.payload.last,
+            twin.complete.valid,
+            twin.complete.payload.last,
+            other.probes.registers(twin)["write_address"],
+        ]
+    )
+    cycles = cycles_between(ends, complete)
+    if cycles is None:
+        raise _uncovered(config, "a vector is complete at no fixed time after its end")
+    told = ring.complete.payload
+    fill = into.cycles + cycles + SETTLING
+    arrives = head.before(ring.i.valid & ring.i.payload.last, cycles)
+    head.after(
+        fill, f"ring: a vector is complete {cycles} cycles after its end has entered", ring.complete.valid == arrives
+    )
+    due = told.last == head.before(head.probes.registers(ring)["write_address"], cycles)
+    if last[cycles:] == address[: len(address) - cycles]:  # a counter of its own, which agrees in every cycle
+        head.always(fill, "ring: it is told the address of the end", due)
+    else:
+        head.after(fill, "ring: it is told the address of the end", ~ring.complete.valid | due)
+    single = told.single == head.before(first, into.cycles + cycles)
+    head.after(fill, "ring: it is told whether the end is the only beat", ~ring.complete.valid | single)
+
+
+def prove_counting(
+    config: Config,
+    *,
+    verilog: str | None = None,
+    seconds: float = 60.0,
+    reading_seconds: float | None = None,
+    progress: Progress = lambda fraction, what: None,
+) -> Proof:
+    """Proves that each output carries what enters, once and in order: every beat, or one result for each end of a vector.
+
+    Arguments and errors are those of a `Prover`; raises `UserError` for a head that is not covered. `verilog` is not read.
+    """
+    began = time.monotonic()
+    progress(0.0, "finding the paths")
+    paths = _paths(config)
+    accounts = [_registers(config, path) for path in paths]
+    head = InsideHead(config)
+    places = _places(head)
+    steps = dict.fromkeys(step for path in paths for step in path)
+    parts = {step.target: places[step.target].part for step in steps if places[step.target].part is not None}
+    rooms = [link for link in room_links(config, head) if link.store in parts.values()]
+    state_rooms(head, rooms)
+    for step in steps:
+        _connect(head, places, step)
+    for account in accounts:
+        if account is not None:
+            _state_registers(head, places, *account)
+    for step in steps:
+        part = places[step.target].part
+        if isinstance(part, Replay):
+            frame = places[step.source].part
+            _state_ring(head, config, part, head.parts.index(part), step, frame.o.payload.first)
+    for number, part in parts.items():
+        if places[number].rigid and part not in [link.store for link in rooms]:
+            raise _uncovered(config, f"no credit is known to assure the room of a {places[number].name}")
+    progress(0.2, "what is between the parts")
+    verdicts = head.prove(seconds)
+    contracts = {contract_of(part).title: part for part in parts.values()}
+    for number, (title, part) in enumerate(contracts.items()):
+        progress(0.4 + 0.6 * number / len(contracts), title)
+        verdicts += summary(title, prove_contract(part, seconds=seconds))
+    holds = all(verdict.answer == "proved" for verdict in verdicts)
+    spent = time.monotonic() - began
+    for output, path in zip(outputs(config), paths, strict=True):
+        what = "one result for each vector" if output.per == "vector" else "each beat of a vector once, with its end"
+        route = " → ".join(places[number].name for number in (0, *(step.target for step in path)))
+        statement = Property(f"{output.prefix} carries {what}, in order: {route}", "", False)
+        verdicts.append(Verdict(statement, "proved" if holds else "open", "contracts", None, spent))
+    return Proof(config, tuple(verdicts), spent)
+
+
+def is_covered(config: Config) -> bool:
+    """Whether paths are known through the parts of a head, so that `prove_counting` does not refuse it."""
+    try:
+        for path in _paths(config):
+            _registers(config, path)
+    except UserError:
+        return False
+    return True
+
+
+def _uncovered(config: Config, reason: str) -> UserError:
+    return UserError(f"prove --counting: mode = {config.mode!r}; {reason}; mode = 'softmax' would do")

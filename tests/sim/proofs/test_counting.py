@@ -1,0 +1,96 @@
+"""As many beats and ends leave heads with rings and queues as enter, in order, and a wrong path is refuted."""
+
+import dataclasses
+import sys
+
+import pytest
+
+from softstream.hw.config.config import Config
+from softstream.hw.config.presets import PRESETS
+from softstream.hw.errors import UserError
+from softstream.hw.stages import admission
+from softstream.hw.streams.flow import Credit
+from softstream.scripts import cli
+from softstream.sim.proofs import counting
+from softstream.sim.proofs.engine import Verdict
+from softstream.sim.proofs.harness import Property
+
+SHORT = {"max_length": 5, "score_width": 4, "probability_width": 4}
+HEADS = {
+    "exponential": Config(mode="exponential", **SHORT),
+    "logarithm": Config(**SHORT),
+    "divider": Config(**SHORT, normaliser="divider"),
+    "pipelined": Config(**SHORT, per_vector="pipelined"),
+    "reciprocal": Config(**SHORT, normaliser="reciprocal"),
+    "log-softmax": Config(**SHORT, mode="log_softmax"),
+    "cross-entropy": Config(mode="cross_entropy", max_length=5, score_width=4),
+    "masked": Config(**SHORT, mask=True),
+    "two lanes": Config(**SHORT, lanes=2),
+}
+COVERED = (
+    "softmax-int8", "softmax-int8-divider", "softmax-int8-log", "softmax-int8-fastest", "softmax-int8-dsp", "softmax-int16",
+    "attention-int8", "softmax-int8-masked", "softmax-int8-sink", "softmax-int8-exact", "log-softmax-int8",
+    "cross-entropy-int8", "log-sum-exp-int8", "exponential-int8", "cdf-int8", "digits-softmax",
+)  # fmt: skip
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """Leaves out the contracts of the parts, which have tests of their own."""
+    proved = [Verdict(Property("contract", "", False), "proved", "induction", None, 0.0)]
+    monkeypatch.setattr(counting, "prove_contract", lambda part, seconds: proved)
+
+
+def long(name):
+    return pytest.param(name, marks=pytest.mark.long)
+
+
+@pytest.mark.parametrize("name", [name if name in ("logarithm", "exponential") else long(name) for name in HEADS])
+def test_beats_and_ends_are_counted(name, alone):
+    proof = counting.prove_counting(HEADS[name])
+    assert proof.answer == "proved", proof.verdicts
+    results = [verdict.statement.name for verdict in proof.verdicts if verdict.method == "contracts"]
+    assert all(" in order: s_axis → frame → " in result for result in results)
+    assert any("→ ring → queue →" in result for result in results) == (name not in ("exponential", "cross-entropy"))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", COVERED)
+def test_beats_and_ends_of_presets_are_counted_at_full_size(name):
+    proof = counting.prove_counting(PRESETS[name])
+    assert proof.answer == "proved", proof.verdicts
+
+
+def test_a_path_of_other_cycles_is_refuted(monkeypatch, alone):
+    honest = counting._steps
+    late = [dataclasses.replace(step, cycles=step.cycles + (step.cycles > 0)) for step in honest(HEADS["exponential"])]
+    monkeypatch.setattr(counting, "_steps", lambda config: late)
+    proof = counting.prove_counting(HEADS["exponential"])
+    refuted = {verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted"}
+    assert any("each beat arrives" in name for name in refuted)
+    assert any("the ends of vectors arrive" in name for name in refuted)
+    assert {verdict.answer for verdict in proof.verdicts if verdict.method == "contracts"} == {"open"}
+
+
+@pytest.mark.long
+def test_a_credit_with_too_small_a_margin_is_refuted(monkeypatch, alone):
+    monkeypatch.setattr(admission, "Credit", lambda limit, margin: Credit(limit))
+    assert counting.prove_counting(HEADS["logarithm"]).answer == "refuted"
+
+
+def test_a_head_whose_parts_have_no_path_is_refused():
+    with pytest.raises(UserError, match=r"^prove --counting: mode = 'hardmax'; the beats of m_axis pass through parts"):
+        counting.prove_counting(Config(mode="hardmax", **SHORT))
+    assert counting.is_covered(HEADS["logarithm"])
+    assert not counting.is_covered(Config(mode="hardmax", **SHORT))
+
+
+@pytest.mark.long
+def test_the_verb_prints_the_path(capsys, monkeypatch):
+    keys = [argument for key, value in SHORT.items() for argument in ("--set", f"{key}={value}")]
+    monkeypatch.setattr(sys, "argv", ["softstream", "prove", "--counting", *keys])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code in (0, None)
+    words = capsys.readouterr().out
+    assert "Number and order of beats and ends proved" in words
