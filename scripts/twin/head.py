@@ -27,7 +27,7 @@ from softstream.scripts.scale import best_scale
 from softstream.sim.twin.estimator import Fused, integers
 from softstream.sim.twin.exact import Quantise, StraightThrough, batched, exact, nats, refuse_nan, softmax, transformed
 from softstream.sim.twin.integer import Groups, IntegerHead
-from softstream.sim.twin.kernel import kernel_of
+from softstream.sim.twin.kernel import Inputs, kernel_of
 from softstream.sim.twin.modes import Arrays, Gumbel
 from softstream.sim.twin.stages import Vectors, within
 
@@ -37,8 +37,8 @@ _GRID = 32
 """Values of a learned scale in one octave: few, because each has tables of its own."""
 _HEADS = 16
 """Scales whose tables stay in memory."""
-_SINGLE = (torch.float32, torch.float16, torch.bfloat16)
-"""Types of logits that float32 holds."""
+_FLOATING = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+"""Types of logits that the compiled loops take, those in half precision as float32."""
 _ARGUMENTS = {"temperatures": "temperature", "sinks": "sink"}
 """Array of a sideband in the golden model → argument of a call, where they differ."""
 
@@ -65,6 +65,11 @@ class _Rows(NamedTuple):
     """Shape of the results without the classes."""
     dtype: torch.dtype
     """Type of the results."""
+
+
+def _precision(logits: Tensor) -> torch.dtype:
+    """The type of the results for logits."""
+    return torch.float64 if logits.dtype == torch.float64 else torch.float32
 
 
 class Head(nn.Module):
@@ -198,10 +203,15 @@ class Head(nn.Module):
         does not have or that are missing.
         """
         inputs = {"mask": mask, "labels": labels, "temperature": temperature, "sink": sink, "lengths": lengths}
-        # Scores of a format have no use for half precision, whatever the region of the call is.
-        with torch.autocast(logits.device.type, enabled=False):
-            results = self._fused(logits, inputs)
-            return self._composed(logits, inputs) if results is None else results
+        if torch.is_autocast_enabled(logits.device.type):
+            # Scores of a format have no use for half precision, whatever the region of the call is.
+            with torch.autocast(logits.device.type, enabled=False):
+                return self._results(logits, inputs)
+        return self._results(logits, inputs)
+
+    def _results(self, logits: Tensor, inputs: Mapping[str, Tensor | None]) -> Tensor | Largest:
+        results = self._fused(logits, inputs)
+        return self._composed(logits, inputs) if results is None else results
 
     def _composed(self, logits: Tensor, inputs: Mapping[str, Tensor | None]) -> Tensor | Largest:
         """The results by operations of PyTorch, which can be transformed and differentiated any number of times."""
@@ -210,39 +220,47 @@ class Head(nn.Module):
 
     def _fused(self, logits: Tensor, inputs: Mapping[str, Tensor | None]) -> Tensor | None:
         """The results by compiled loops; None where there are none for this call."""
-        if torch.compiler.is_compiling() or transformed() or self.scale_log2 is not None:
+        if torch.compiler.is_compiling() or transformed():
             return None
-        served = logits.device.type == "cpu" and logits.dtype in _SINGLE and logits.numel() > 0
-        if not served or inputs["lengths"] is not None or self._config.mask:
+        if logits.device.type != "cpu" or logits.dtype not in _FLOATING or logits.numel() == 0:
             return None
-        kernel = kernel_of(self._config, stops=self.saturated_gradient == "stop")
+        config, dtype = self._integer(self.score_scale).config, _precision(logits)
+        kernel = kernel_of(config, stops=self.saturated_gradient == "stop", dtype=dtype)
         if kernel is None:
             return None
         moved = self._checked(logits, numbers=False).movedim(self.axis, -1)
-        sideband = self._sideband(inputs, logits, moved.shape)
+        shape, (sideband, lengths) = moved.shape, self._inputs(inputs, logits, moved.shape)
 
-        def composed(values: Tensor) -> Tensor:
+        def composed(values: Tensor, scale: Tensor | None) -> Tensor:
             self._checked(logits)
-            real, codes = self._quantised(values, torch.float32)
-            counts = torch.full((len(values),), values.shape[1], dtype=torch.int64)
-            rows = _Rows(real, codes, counts, sideband, (), torch.float32)
+            rows = self._quantised_rows(values, sideband, lengths, (), dtype, scale)
             return self._values(rows, self._run(rows))
 
-        values = moved.reshape(-1, moved.shape[-1]).float().contiguous()
-        results = Fused.apply(values, sideband.get("labels"), kernel, composed)
-        if not self._config.traits.per_element:
-            return results.reshape(moved.shape[:-1])
-        return results.reshape(moved.shape).movedim(-1, self.axis)
+        values = moved.reshape(-1, shape[-1]).to(dtype).contiguous()
+        scale = None if self.scale_log2 is None else self._scale(values.numel())
+        mask = sideband.get("mask")
+        arguments = Inputs(
+            values.detach(),
+            labels=sideband.get("labels"),
+            lengths=lengths,
+            factors=sideband.get("temperatures"),
+            mask=None if mask is None else (mask != 0).contiguous(),
+        )
+        results = Fused.apply(values, scale, kernel, arguments, composed)
+        if not config.traits.per_element:
+            return results.reshape(shape[:-1])
+        return results.reshape(shape).movedim(-1, self.axis)
 
     # The steps of a call ------------------------------------------------------------------------------------------------
 
-    def _scale(self, sum_of_gradients: int) -> Tensor:
+    def _scale(self, logits: int) -> Tensor:
         """The scale with the gradient of its parameter, which is that of 2^scale_log2 divided by √(logits · levels).
 
         So it learns as fast as the weights do (Esser et al., section 2.2).
         """
         assert self.scale_log2 is not None
-        function = torch.exp2(self.scale_log2.double()) * max(1, sum_of_gradients) ** -0.5
+        levels = max(1, self._config.score_format.maximum)
+        function = torch.exp2(self.scale_log2.double()) * max(1, logits * levels) ** -0.5
         return StraightThrough.apply(function, torch.full_like(function, self.score_scale))
 
     def _integer(self, scale: float) -> IntegerHead:
@@ -256,38 +274,67 @@ class Head(nn.Module):
 
     def _rows(self, logits: Tensor, inputs: Mapping[str, Tensor | None]) -> _Rows:
         """The logits and the other inputs of a call by name, checked, as rows."""
-        config = self._config
         moved = self._checked(logits).movedim(self.axis, -1)
-        columns, vectors = moved.shape[-1], moved.shape[:-1]
-        batch = vectors[:-1] if config.ensemble > 1 else vectors
-        values = moved.reshape(-1, columns)
-        inputs = dict(inputs)
-        lengths = inputs.pop("lengths", None)
-        sideband = self._sideband(inputs, logits, moved.shape)
-        if config.mask:
-            sideband["mask"] = sideband["mask"] | torch.isneginf(values).long()
-            values = torch.where(sideband["mask"] != 0, 0.0, values)
-        counts = torch.full((len(values),), columns, dtype=torch.int64, device=values.device)
-        if lengths is not None:
-            counts = self._shaped("lengths", lengths, vectors).reshape(-1).long()
-        dtype = torch.float64 if logits.dtype == torch.float64 else torch.float32
-        real, codes = self._quantised(values, dtype)
-        return _Rows(real, codes, counts, sideband, tuple(batch), dtype)
+        vectors = moved.shape[:-1]
+        batch = vectors[:-1] if self._config.ensemble > 1 else vectors
+        sideband, lengths = self._inputs(inputs, logits, moved.shape)
+        values = moved.reshape(-1, moved.shape[-1])
+        scale = None if self.scale_log2 is None else self._scale(values.numel())
+        return self._quantised_rows(values, sideband, lengths, tuple(batch), _precision(logits), scale)
 
-    def _quantised(self, values: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    def _quantised_rows(
+        self,
+        values: Tensor,
+        sideband: Mapping[str, Tensor],
+        lengths: Tensor | None,
+        batch: tuple[int, ...],
+        dtype: torch.dtype,
+        scale: Tensor | None,
+    ) -> _Rows:
+        """The rows of logits [V, N] and of their inputs; logits of −∞ are masked in a head with a mask."""
+        sideband = dict(sideband)
+        if self._config.mask:
+            sideband["mask"] = ((sideband["mask"] != 0) | torch.isneginf(values)).long()
+            values = torch.where(sideband["mask"] != 0, 0.0, values)
+        if lengths is None:
+            lengths = torch.full((len(values),), values.shape[1], dtype=torch.int64, device=values.device)
+        real, codes = self._quantised(values, dtype, scale)
+        return _Rows(real, codes, lengths, sideband, batch, dtype)
+
+    def _quantised(self, values: Tensor, dtype: torch.dtype, scale: Tensor | None) -> tuple[Tensor, Tensor]:
         """The real numbers of the nearest codes, differentiable, and the codes, int64."""
         config, stops = self._config, self.saturated_gradient == "stop"
         low, high = config.score_format.minimum, config.score_format.maximum
-        if self.scale_log2 is None:
+        if scale is None:
             return Quantise.apply(values, config.score_scale, config.score_zero_point, low, high, stops, dtype)
-        scale = self._scale(values.numel() * max(1, high))
         steps = values.double() / scale + config.score_zero_point
-        rounded = StraightThrough.apply(steps, steps.detach().round())
-        clamped = rounded.clamp(low, high)
-        codes = clamped.detach()
-        if not stops:
-            clamped = StraightThrough.apply(rounded, codes)
-        return ((clamped - config.score_zero_point) * scale).to(dtype), codes.long()
+        codes = ((values.detach().double() / scale.detach()).round() + config.score_zero_point).clamp(low, high)
+        rounded = StraightThrough.apply(steps, codes)
+        if stops:
+            ends = (codes_at_end - config.score_zero_point for codes_at_end in (low, high))
+            least, largest = (end * scale.detach() for end in ends)
+            rounded = torch.where((values >= least) & (values <= largest), rounded, codes)
+        return ((rounded - config.score_zero_point) * scale).to(dtype), codes.long()
+
+    def _inputs(
+        self, inputs: Mapping[str, Tensor | None], logits: Tensor, shape: torch.Size
+    ) -> tuple[dict[str, Tensor], Tensor | None]:
+        """The sideband of logits, whose shape with the classes last is `shape`, and the lengths, [V] or None; both checked."""
+        others = dict(inputs)
+        lengths = others.pop("lengths", None)
+        sideband = self._sideband(others, logits, shape)
+        if lengths is None:
+            return sideband, None
+        counts = self._shaped("lengths", lengths, shape[:-1]).reshape(-1).long()
+        if not torch.compiler.is_compiling() and not batched() and counts.numel():
+            outside = (counts < 1) | (counts > shape[-1])
+            if bool(outside.any()):
+                row = int(outside.nonzero()[0, 0])
+                raise UserError(
+                    f"lengths: {int(counts[row])} elements of vector {row}; must be from 1 to {shape[-1]}, the classes of the "
+                    f"logits; for example {shape[-1]}"
+                )
+        return sideband, counts
 
     def _checked(self, logits: Tensor, *, numbers: bool = True) -> Tensor:
         """The logits; raises `UserError` for a type or a shape that does not fit, and with `numbers` for a NaN."""
@@ -332,12 +379,24 @@ class Head(nn.Module):
                 values = self._shaped(name, tensors[name], shape[:-1]).reshape(-1)
             if field.quantise is not None and values.is_floating_point():
                 values = torch.from_numpy(field.quantise(values.detach().double().cpu().numpy())).to(logits.device)
-            rows[field.array] = values.long()
+            self._refuse_codes(name, values, field.limit if field.array == "temperatures" else None)
+            rows[field.array] = values.contiguous() if values.dtype == torch.bool else values.long()
         if "labels" in rows and not torch.compiler.is_compiling() and not batched() and rows["labels"].numel():
             least = int(rows["labels"].min())
             if least < 0:
                 raise UserError(f"labels: {least} is negative; must be the class of each vector, 0 for the first one")
         return rows
+
+    def _refuse_codes(self, name: str, codes: Tensor, limit: int | None) -> None:
+        """Raises `UserError` for a code beyond its limit, where it has one and the codes are numbers."""
+        if limit is None or torch.compiler.is_compiling() or batched() or not codes.numel():
+            return
+        outside = (codes < 0) | (codes > limit)
+        if bool(outside.any()):
+            row = int(outside.nonzero()[0, 0])
+            raise UserError(
+                f"{name}: code {int(codes[row])} of vector {row}; must be from 0 to {limit}; for example {limit}"
+            )
 
     def _shaped(self, name: str, values: Tensor, shape: tuple[int, ...]) -> Tensor:
         if tuple(values.shape) != tuple(shape):

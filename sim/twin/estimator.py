@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from softstream.sim.twin.integer import IntegerHead
-from softstream.sim.twin.kernel import Kernel
+from softstream.sim.twin.kernel import Inputs, Kernel
 from softstream.sim.twin.modes import Arrays
 
 __all__ = ["Fused", "integers"]
@@ -23,25 +23,35 @@ class Fused(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, values: Tensor, labels: Tensor | None, kernel: Kernel, composed: Callable[[Tensor], Tensor]
+        ctx: Any,
+        values: Tensor,
+        scale: Tensor | None,
+        kernel: Kernel,
+        inputs: Inputs,
+        composed: Callable[[Tensor, Tensor | None], Tensor],
     ) -> Tensor:
-        """The results for contiguous float32 logits [V, N]. Raises what `composed` raises for a NaN."""
-        results, positions, nan = kernel.forward(values, labels)
+        """The results for contiguous logits [V, N], `inputs.values`, and for the scale where it is learned.
+
+        Raises what `composed` raises for a NaN.
+        """
+        results, positions, excluded, nan = kernel.forward(inputs)
         if nan:
-            composed(values)
-        ctx.save_for_backward(values, labels, positions)
+            composed(values, scale)
+        ctx.save_for_backward(values, scale, positions, excluded, *inputs[1:])
         ctx.kernel, ctx.composed = kernel, composed
         return results
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        """The gradient of the logits."""
-        values, labels, positions = ctx.saved_tensors
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None, None, None, None]:
+        """The gradients of the logits and of the scale."""
+        values, scale, positions, excluded, *others = ctx.saved_tensors
         if torch.is_grad_enabled():
-            (result,) = torch.autograd.grad(ctx.composed(values), values, gradient, create_graph=True)
-        else:
-            result = ctx.kernel.backward(values, labels, positions, gradient.float().contiguous())
-        return result, None, None, None
+            targets = [values] if scale is None else [values, scale]
+            gradients = torch.autograd.grad(ctx.composed(values, scale), targets, gradient, create_graph=True)
+            return gradients[0], None if scale is None else gradients[1], None, None, None
+        inputs, gradient = Inputs(values, *others), gradient.to(values.dtype).contiguous()
+        result, by_scale = ctx.kernel.backward(inputs, positions, excluded, gradient, scale=scale is not None)
+        return result, None if by_scale is None else by_scale.sum(), None, None, None
 
 
 class _Integers(torch.autograd.Function):

@@ -31,6 +31,34 @@ HEADS = {
     "log-softmax": {"mode": "log_softmax", "score_scale": 0.08, "temperature": 1.5, "select": "smallest"},
     "saturated log-softmax": {"mode": "log_softmax", "integer_bits": 2},
     "cross-entropy": {"mode": "cross_entropy", "score_scale": 0.08, "temperature": 0.6},
+    "reciprocal": {"normaliser": "reciprocal", "mask": True},
+    "wide reciprocal": {
+        "normaliser": "reciprocal",
+        "score_width": 16,
+        "score_scale": 2.0**-11,
+        "probability_width": 16,
+    },
+    "zero point": {"output_levels": 255, "output_zero_point": -128},
+    "mask": {"mask": True},
+    "masked windows": {"mask": True, "score_scale": 0.1467, "accumulator": "two_windows"},
+    "masked reference": {"mask": True, "score_scale": 0.1467, "accumulator": "reference", "normaliser": "divider"},
+    "masked log-softmax": {"mode": "log_softmax", "mask": True, "sink": "fixed", "sink_code": 20},
+    "masked cross-entropy": {"mode": "cross_entropy", "mask": True},
+    "temperatures": {"temperature_bits": 4, "temperature_fraction": 2, "mask": True},
+    "temperatures of log-softmax": {"mode": "log_softmax", "temperature_bits": 5, "temperature_fraction": 3},
+    "sink": {"sink": "fixed", "mask": True},
+    "floor": {"probability_floor": 0.01},
+    "gather": {"smoothing": (1, 2, 0), "smoothing_passes": 2},
+    "scatter": {"smoothing": (1, 3, 2), "smoothing_edges": "scatter", "probability_floor": 0.005, "output_levels": 255},
+    "exact sum": {"sum": "exact", "probability_format": "UQ1"},
+    "minimum": {"sum": "exact", "probability_format": "UQ1", "minimum_code": 2, "mask": True},
+    "minimum by reciprocal": {
+        "sum": "exact",
+        "probability_format": "UQ1",
+        "minimum_code": 1,
+        "normaliser": "reciprocal",
+    },
+    "groups": {"groups": [3, 9, 40], "mask": True},
 }
 ARRAYS = {"log_softmax": "log_probabilities", "cross_entropy": "losses"}
 
@@ -45,41 +73,66 @@ def is_fused(results: "torch.Tensor") -> bool:
 
 @pytest.mark.parametrize("columns", [1, 9, 40])
 @pytest.mark.parametrize("name", HEADS)
-def test_results_are_those_of_the_golden_model_and_gradients_those_of_the_operations(name, columns):
+def test_results_and_gradients_are_those_of_the_operations_and_the_golden_model(name, columns):
+    """For both types of logits, both gradients of saturated ones, with lengths, and with a scale that is learned."""
     config = Config(max_length=40, **HEADS[name])
-    assert kernel.kernel_of(config, stops=True) is not None
     numbers = torch.Generator().manual_seed(columns)
-    logits = torch.randn((64, columns), generator=numbers) * 3
-    logits[0, 0], logits[1] = 1e4, -torch.inf
+    logits = torch.randn((64, columns), generator=numbers, dtype=torch.float64) * 64 * config.score_scale
+    logits += config.real_value(config.code(1 << (config.score_width - 1)))
     inputs = {}
     if config.mode == "cross_entropy":
         inputs["labels"] = torch.randint(0, columns + 1, (64,), generator=numbers).clamp(max=config.max_length)
-    codes = softstream.quantise(config, logits.double().numpy().clip(-1e6, 1e6), saturate=True).codes
-    array = ARRAYS.get(config.mode, "probabilities")
-    expected = golden(config, codes, None, {name: values.numpy() for name, values in inputs.items()})[array]
-    step = 1 / config.levels if config.traits.probabilities else 2.0**-config.probability_width
-    for choice in ("stop", "pass"):
-        head, finite = Head(config, saturated_gradient=choice), logits.clamp(-1e6, 1e6)
-        single, double = finite.clone().requires_grad_(), finite.double().requires_grad_()
-        results, others = head(single, **inputs), head(double, **inputs)
+    if config.mask:
+        inputs["mask"] = torch.rand(logits.shape, generator=numbers) < 0.3
+        inputs["mask"][2] = True
+    if config.temperature_bits:
+        inputs["temperature"] = torch.randint(0, 1 << config.temperature_bits, (64,), generator=numbers)
+    lengths = torch.randint(1, columns + 1, (64,), generator=numbers)
+    for learns, choice, dtype, short in (
+        (False, "stop", torch.float32, False),
+        (False, "pass", torch.float64, True),
+        (True, "stop", torch.float64, True),
+        (True, "pass", torch.float32, False),
+    ):
+        head = Head(config, saturated_gradient=choice, learn_scale=learns)
+        single = logits.to(dtype, copy=True)
+        if not learns:  # their product with a gradient would hide that of the scale
+            single[0, 0], single[1] = 1e4, -1e5
+        single, double = single.requires_grad_(), single.double().detach().requires_grad_()
+        given = {**inputs, "lengths": lengths if short else None}
+        results = head(single, **given)
+        others = head._composed(double, dict.fromkeys(("mask", "labels", "temperature")) | given)
         assert is_fused(results)
-        np.testing.assert_array_equal(torch.round(results.detach().double() / step).numpy(), expected)
-        assert torch.equal(results, others.float())
-        gradient = torch.randn(results.shape, generator=numbers)
-        results.backward(gradient)
-        others.backward(gradient.double())
-        torch.testing.assert_close(single.grad, double.grad.float(), rtol=1e-5, atol=1e-6)
+        assert results.dtype == dtype
+        assert torch.equal(results, others.to(dtype))
+        gradient = torch.randn(results.shape, generator=numbers, dtype=torch.float64)
+        parameters = list(head.parameters())
+        ones = torch.autograd.grad(results, [single, *parameters], gradient.to(dtype))
+        twos = torch.autograd.grad(others, [double, *parameters], gradient)
+        digits = 2e-5 if dtype == torch.float32 else 1e-9
+        for one, two in zip(ones, twos, strict=True):
+            scale = max(1e-3, float(two.abs().max())) * (20 if two.ndim == 0 else 1)
+            torch.testing.assert_close(one.double(), two.double(), rtol=digits, atol=digits * scale)
+    codes = softstream.quantise(config, logits.numpy(), saturate=True).codes
+    arrays = {
+        {"mask": "mask", "temperature": "temperatures"}.get(key, key): value.numpy() for key, value in inputs.items()
+    }
+    expected = golden(config, codes, lengths.numpy(), arrays)[ARRAYS.get(config.mode, "probabilities")]
+    step = 1 / config.levels if config.traits.probabilities else 2.0**-config.probability_width
+    values = Head(config)(logits, **inputs, lengths=lengths)
+    within = np.arange(expected.shape[1]) < lengths.numpy()[:, None] if expected.ndim == 2 else np.True_
+    zero = config.output_zero_point if config.traits.probabilities else 0
+    np.testing.assert_array_equal(np.rint(values.numpy() / step), np.where(within, expected - zero, 0))
 
 
 def test_a_key_that_the_loops_do_not_know_takes_the_operations():
     keys = {key.name for key in KEYS}
     assert keys >= kernel._SERVED
     for option in (
-        {"mask": True},
-        {"groups": [4]},
-        {"sum": "exact", "probability_format": "UQ1"},
-        {"smoothing": (1, 2, 1)},
-        {"temperature_bits": 4},
+        {"ensemble": 2},
+        {"accumulator": "two_pass"},
+        {"normaliser": "none"},
+        {"mode": "sigmoid"},
     ):
         assert kernel.kernel_of(Config(max_length=4, **option), stops=True) is None
 
@@ -137,5 +190,23 @@ def test_a_step_is_measured_and_holds_no_more_memory_than_promised():
     assert cost.time > 0
 
 
-def test_a_head_with_a_sink_has_no_loops() -> None:
-    assert kernel.kernel_of(Config(sink="fixed"), stops=True) is None
+@pytest.mark.parametrize("length", [0, 6])
+def test_a_length_beyond_the_classes_is_refused(length):
+    with pytest.raises(UserError, match=rf"lengths: {length} elements of vector 1; must be from 1 to 5"):
+        Head(Config(max_length=8))(torch.zeros(2, 5), lengths=torch.tensor([3, length]))
+
+
+@pytest.mark.parametrize("code", [-1, 16])
+def test_a_code_of_a_temperature_beyond_its_bits_is_refused(code):
+    with pytest.raises(UserError, match=f"temperature: code {code} of vector 0; must be from 0 to 15"):
+        Head(Config(max_length=8, temperature_bits=4))(torch.zeros(2, 5), temperature=torch.tensor([code, 3]))
+
+
+def test_a_tie_between_codes_goes_to_the_even_one():
+    config = Config(max_length=512, score_width=10, score_scale=0.1467)
+    codes = torch.arange(-256, 256, dtype=torch.float64)
+    ties = (codes + 0.5) * config.score_scale
+    for logits in (ties, ties.float(), torch.nextafter(ties, ties + 1), torch.nextafter(ties, ties - 1)):
+        expected = golden(config, softstream.quantise(config, logits.double()[None].numpy(), saturate=True).codes)
+        values = Head(config)(logits[None].requires_grad_())
+        np.testing.assert_array_equal(values.detach().double().numpy() * config.levels, expected.probabilities)
