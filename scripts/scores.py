@@ -54,7 +54,7 @@ class Layout:
     shape: tuple[int, ...]
     axis: int
     """The axis of the elements, from 0."""
-    numbers: Sequence[int] | None = field(default=None, compare=False)
+    numbers: Sequence[int] | np.ndarray | None = field(default=None, compare=False)
     """Of a part of the vectors: their numbers among all. None: all of them."""
 
     @classmethod
@@ -390,7 +390,7 @@ class _Vectors:
         rows, lengths = layout.rows(array), None
         if file.lengths is not None:
             lengths = layout.per_vector(read_array("--lengths", file.lengths))
-            lengths = to_lengths(config, lengths, *rows.shape, file.lengths)
+            lengths = to_lengths(config, lengths, len(rows), rows.shape[1], file.lengths)
         return cls(config, file, layout, rows, lengths, arrays, mask)
 
     def evenly_spaced(self, most: int) -> np.ndarray | None:
@@ -498,7 +498,7 @@ def quantise(
     rows = layout.rows(np.ma.getdata(scores))
     counts = None
     if lengths is not None:
-        counts = to_lengths(config, layout.per_vector(np.asarray(lengths)), *rows.shape, lengths_name)
+        counts = to_lengths(config, layout.per_vector(np.asarray(lengths)), len(rows), rows.shape[1], lengths_name)
     if mask is not None and mask.shape == layout.shape:
         mask = layout.rows(mask)
     return _quantised_rows(

@@ -31,6 +31,8 @@ SIMULATED_TIMEOUT = 30.0
 _LONGEST_LIMIT = 4096
 """Longest max_length with vectors at the length limit, because longer ones take minutes on the line."""
 _SHOWN = 20
+_PIECE = 1000
+"""Vectors, or ensembles, whose answers are compared at once."""
 _SAMPLES, _SAMPLE_LENGTH = 4, 24
 """Vectors of each part that a report shows, and most elements of such a vector."""
 
@@ -68,6 +70,26 @@ class Group:
     bytes_sent: int
     bytes_received: int
     samples: tuple[Sample, ...] = ()
+
+    def extended(
+        self,
+        vectors: int,
+        elements: int,
+        differences: Sequence[Difference],
+        answer: Answer,
+        samples: tuple[Sample, ...],
+    ) -> Group:
+        """The group with the results of further vectors."""
+        return Group(
+            self.name,
+            self.vectors + vectors,
+            self.elements + elements,
+            (*self.differences, *differences),
+            self.seconds + answer.seconds,
+            self.bytes_sent + answer.bytes_sent,
+            self.bytes_received + answer.bytes_received,
+            self.samples if self.vectors else samples,
+        )
 
     @property
     def vectors_per_second(self) -> float:
@@ -265,32 +287,36 @@ def self_test(
     groups: list[Group] = []
     elements_before = words = 0
     for name, codes, lengths in parts:
-        elements = int(lengths.sum())
-
-        def report(fraction: float, name: str = name, before: int = elements_before, elements: int = elements) -> None:
-            if progress is not None:
-                progress((before + fraction * elements) / total, f"{name} vectors")
-
         sideband = random_sideband(config, codes)
         if file_scores is not None and codes is file_scores.codes:
             sideband |= file_scores.sideband
-        answer = link.run(codes, lengths, report, sideband)
-        differences = compared(name, answer, golden(config, codes, lengths, sideband, before=words))
-        # The head is not reset between the parts, so its random sequence continues.
-        words += int(words_taken(config, lengths, sideband.get("mask")).sum())
-        groups.append(
-            Group(
-                name,
-                len(codes),
+        group = Group(name, 0, 0, (), 0.0, 0, 0)
+        # A piece at a time, so that the answers to a day of vectors are not kept.
+        for start in range(0, len(codes), _PIECE * config.ensemble):
+            rows = slice(start, start + _PIECE * config.ensemble)
+            inputs = codes[rows], lengths[rows]
+            arrays = {key: values[rows] for key, values in sideband.items()}
+            elements = int(inputs[1].sum())
+
+            def report(
+                fraction: float, name: str = name, before: int = elements_before, elements: int = elements
+            ) -> None:
+                if progress is not None:
+                    progress((before + fraction * elements) / total, f"{name} vectors")
+
+            answer = link.run(*inputs, report, arrays)
+            model = golden(config, *inputs, arrays, before=words)
+            # The head is not reset between the pieces, so its random sequence continues.
+            words += int(words_taken(config, inputs[1], arrays.get("mask")).sum())
+            group = group.extended(
+                len(inputs[0]),
                 elements,
-                tuple(differences),
-                answer.seconds,
-                answer.bytes_sent,
-                answer.bytes_received,
-                _sampled(config, name, answer, codes, lengths, sideband),
+                compared(name, answer, model, start // config.ensemble),
+                answer,
+                _sampled(config, name, answer, *inputs, arrays),
             )
-        )
-        elements_before += elements
+            elements_before += elements
+        groups.append(group)
     return groups
 
 
@@ -331,15 +357,18 @@ def _parts(
     return parts
 
 
-def compared(group: str, answer: Answer, model: Any) -> list[Difference]:
-    """Every value in which an answer differs from the result of the model, vector by vector."""
+def compared(group: str, answer: Answer, model: Any, first: int = 0) -> list[Difference]:
+    """Every value in which an answer differs from the result of the model, vector by vector; `first` is the number of the
+    first one."""
     differences: list[Difference] = []
     for name, expected in model.items():
         board = answer[name]
         for place in np.argwhere(board != expected):
             row, *column = (int(number) for number in place)
             what = f"{name}[{column[0]}]" if column else name
-            differences.append(Difference(group, row, what, int(board[row, *column]), int(expected[row, *column])))
+            differences.append(
+                Difference(group, first + row, what, int(board[row, *column]), int(expected[row, *column]))
+            )
     return sorted(differences, key=lambda difference: difference.vector)
 
 

@@ -15,6 +15,8 @@ from support.model_board import ModelBoard
 
 from softstream.boards.flow import build as flow
 from softstream.boards.flow.report import BuildReport
+from softstream.hw import cache
+from softstream.hw.cache import store_folder, store_value
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import preset
 from softstream.scripts.cli import _softstream, main
@@ -181,3 +183,28 @@ def test_a_verb_that_is_killed_or_out_of_space_leaves_the_old_output_or_the_new_
         assert outcome.temporaries == [], outcome.fault
         whole = outcome.files == states[1]
         assert (outcome.code, outcome.err.count("\n")) == (2, 1) or whole, (outcome.fault, outcome.code, outcome.err)
+
+
+def stored_value(folder):
+    store_value(folder / "kind" / "entry.json", {"LC": 120})
+    return 0
+
+
+def stored_folder(folder):
+    store_folder(folder / "kind" / "entry", {"top.bin": b"bits", "report.json": b"{}"})
+    return 0
+
+
+@pytest.mark.parametrize("store", [stored_value, stored_folder])
+def test_an_entry_of_the_cache_is_whole_or_absent(store, tmp_path, monkeypatch):
+    """Nobody sees an error of the cache: a full disk costs the entry and nothing else."""
+    monkeypatch.setattr(cache, "user_root", lambda: tmp_path / "user")
+    area = tmp_path / "area"
+    area.mkdir()
+    faults = faults_of(lambda: store(area), area)
+    assert faults.code == 0
+    assert visible(faults.after)
+    for outcome in faults.outcomes:
+        assert outcome.code in (0, None), outcome.fault
+        assert outcome.files in ({}, visible(faults.after)), outcome.fault
+        assert outcome.temporaries == [] or outcome.code is None, outcome.fault

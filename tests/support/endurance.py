@@ -23,8 +23,8 @@ __all__ = ["ENDURANCE", "MOST_BYTES", "Sample", "figures", "watched"]
 
 ENDURANCE = Path(__file__).resolve().parents[2] / "boards" / "measured" / "endurance.json"
 COMMAND = ("run-on-board", "--simulated", "--board", "icestick", "--baud", "3000000", "--quiet", "--vectors")
-MOST_BYTES = 1 << 10
-"""A vector may cost so many bytes of memory: its scores, its results and its cycles are kept until all are compared."""
+MOST_BYTES = 32
+"""A vector may cost so many bytes of memory: the noise of the allocator over 10^5 vectors is some of them."""
 _SECONDS = 0.2
 
 

@@ -199,8 +199,12 @@ class _Server:
     def restore(self) -> None:
         """Gives the folder the files that it had at first; temporary ones stay for the next run."""
         for path in sorted(self.folder.rglob("*"), reverse=True):
-            if not is_temporary(str(path.relative_to(self.folder))):
-                path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+            if is_temporary(str(path.relative_to(self.folder))):
+                continue
+            if not path.is_dir() or path.is_symlink():
+                path.unlink()
+            elif not any(path.iterdir()):  # temporary files may be in it
+                path.rmdir()
         for name, content in self.faults.before.items():
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / name).write_bytes(content)
