@@ -51,8 +51,10 @@ class QueueContract(InOrder):
         for number, address in enumerate(self._addresses):
             before = following_of_all(self._addresses[number - 1]) if number else self.registers["read_address"]
             m.d.comb += address.eq(before)
+        ahead = self.registers.get("next_address")
         return {
             "the memory is filled unless all is at the output": filled == (stored != 0),
+            **({} if ahead is None else {"the next read pointer is a step on": ahead == self._addresses[1]}),
             **{
                 f"write pointer = read pointer, {number} steps on": (stored != number)
                 | (self.registers["write_address"] == address)
@@ -215,11 +217,11 @@ def credit_invariants(
     before that.
     """
     limit, margin = credit.limit, credit.margin
-    change, decrement = registers["change"], registers["decrement"]
-    pending = Mux(change, Mux(decrement, 1, -1), 0)
+    taken, given = registers["taken"], registers["given"]
+    pending = Mux(taken, 1, 0) - Mux(given, 1, 0)
     return {
         "credits left + out = limit": registers["spare"] + out == limit - margin - 1 + pending,
-        "a take that is not counted": ~change | (decrement == before),
+        "a take that is not counted": taken == before,
         "room when the register was set": ~available_before | (out <= limit - margin - 1 + before + twice_before),
         "no more out than the limit": out <= limit,
     }

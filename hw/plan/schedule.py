@@ -3,7 +3,7 @@
 The normaliser states its own steps (`plan/normalisers`); the rows of the plan and the latency follow from them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from softstream.hw.config.config import Config
@@ -24,6 +24,7 @@ from softstream.hw.plan.stage_cycles import (
     memory_cycles,
     normalise_digits,
     normalise_levels,
+    ring_cycles,
     window_sum,
 )
 
@@ -67,7 +68,7 @@ class Schedule:
     direct: int
     """The same of the table of probabilities, which addresses no further memory."""
     ring: int
-    """The same of the ring. Its output spreads over the lanes, so several lanes have a register more in `fastest`."""
+    """The same of the ring, by `ring_cycles`."""
     frame: int
     entry: int
     """From an element's acceptance to the stages behind."""
@@ -143,6 +144,11 @@ class Schedule:
         """The winner comes B + this many cycles after the first of B input beats."""
         return self.frame + self.entry + self.maximum + self.winners - 1
 
+    def with_ring(self, config: Config, entries: int) -> "Schedule":
+        """This schedule with a ring of so many entries."""
+        ring = ring_cycles(config, entries)
+        return replace(self, ring=ring, replay=2 + ring)
+
     def replay_entries(self, beats: int) -> int:
         """Beats that the ring holds: a vector of that many, and what comes in before the first of it leaves."""
         return beats + self.vector_latency + 8
@@ -194,11 +200,10 @@ def schedule(config: Config) -> Schedule:
     merge = ceil_log2(config.lanes + config.sink_per_vector)
     if config.exact_sum:
         normaliser = exact_cycles(config, normaliser, lookup + align, merge + len(parts))
-    ring = memory_cycles(config) if config.lanes > 1 else direct_cycles(config)
-    return Schedule(
+    cycles = Schedule(
         memory=memory_cycles(config),
         direct=direct_cycles(config),
-        ring=ring,
+        ring=0,
         frame=1,
         entry=int(config.profile != "small" and config.traits.stores_scores),
         maximum=maximum_latency(config),
@@ -209,7 +214,7 @@ def schedule(config: Config) -> Schedule:
         accumulate=len(parts) + (windows.extra if windows else 0),
         normalise=normalise_levels(widths)[0] + 1 if pipelined else digits + 2,
         normaliser=normaliser,
-        replay=2 + ring,
+        replay=0,
         queue=QUEUE_LATENCY,
         segments=parts,
         windows=windows,
@@ -219,3 +224,5 @@ def schedule(config: Config) -> Schedule:
         else digits + max(len(parts), 3 + normaliser.factor if normaliser.holds_sum else 2),
         pipelined=pipelined,
     )
+    # The ring holds what comes in before the first element leaves it, which its own cycles do not change.
+    return cycles.with_ring(config, cycles.replay_entries(config.beats(config.max_length)))

@@ -12,10 +12,12 @@ from softstream.hw.formats import ceil_log2
 from softstream.hw.numbers.softmax import Numerics
 
 __all__ = [
+    "BANK",
     "DIGIT",
     "QUEUE_LATENCY",
     "WindowSum",
     "align_cycles",
+    "bank_levels",
     "cleared",
     "comparison",
     "direct_cycles",
@@ -26,6 +28,7 @@ __all__ = [
     "memory_cycles",
     "normalise_digits",
     "normalise_levels",
+    "ring_cycles",
     "round_cycles",
     "second_cycles",
     "skewed",
@@ -42,6 +45,10 @@ COMPARED = {"fast": 9, "fastest": 2}
 """Most bits that the maximum compares in a cycle, by profile."""
 
 
+BANK = 2048
+"""Entries of a bank of a deep memory: so many of 9 bits fill a block RAM of ECP5, and so many of 2 bits one of iCE40."""
+
+
 def memory_cycles(config: Config) -> int:
     """From an address to the entry of a memory, registers behind it included."""
     return {"small": 1, "fast": 2, "fastest": 3}[config.profile]
@@ -50,6 +57,24 @@ def memory_cycles(config: Config) -> int:
 def direct_cycles(config: Config) -> int:
     """Likewise for a memory with no logic behind it, because its own output register is enough."""
     return min(memory_cycles(config), 2)
+
+
+def bank_levels(depth: int) -> int:
+    """Cycles that choose among the banks of a memory of `depth` entries: each chooses one of four. None for a single bank."""
+    banks, levels = -(-depth // BANK), 0
+    while 4**levels < banks:
+        levels += 1
+    return levels
+
+
+def ring_cycles(config: Config, entries: int) -> int:
+    """From an address of the ring of scores to the entry of a ring that holds `entries`.
+
+    The output of a single bank spreads over the lanes, so several lanes have a register more in `fastest`. The choice among
+    several banks has registers that serve for that too. `small` leaves it to synthesis, as each register costs a logic cell.
+    """
+    cycles = memory_cycles(config) if config.lanes > 1 else direct_cycles(config)
+    return cycles if config.profile == "small" else max(cycles, direct_cycles(config) + bank_levels(entries))
 
 
 def cleared(config: Config, widths: Numerics) -> bool:

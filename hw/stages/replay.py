@@ -2,17 +2,18 @@
 
 from typing import Any
 
-from amaranth import Const, Module, Mux, Signal, Value
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from softstream.hw.formats import ceil_log2
 from softstream.hw.numbers.softmax import Numerics
-from softstream.hw.streams.counters import following
+from softstream.hw.plan.stage_cycles import BANK
+from softstream.hw.streams.counters import following, following_of_all, shifted
 from softstream.hw.streams.flow import Spacing
 from softstream.hw.streams.layouts import each_lane, keep_names, pulse
 from softstream.hw.streams.probes import publish
-from softstream.hw.streams.registers import delay, store
+from softstream.hw.streams.registers import addressed_store, delay
 
 __all__ = ["FactorStore", "Replay", "entry_counter", "end_layout", "next_entry", "ring_entries", "stored_layout"]
 
@@ -25,15 +26,22 @@ def stored_layout(widths: Numerics, lanes: int = 1, *, mask: bool = False) -> da
 
 
 def ring_entries(needed: int) -> int:
-    """Entries of a memory for `needed` payloads: a power of two, for carry-free pointers, where it is free."""
-    return 1 << max(2, ceil_log2(needed + 1)) if needed < 1 << 11 else needed
+    """Entries of a memory for `needed` payloads, for pointers without a carry: a power of two, and from a bank on whole banks."""
+    return 1 << max(2, ceil_log2(needed + 1)) if needed < BANK else -(-needed // BANK) * BANK
 
 
 def next_entry(pointer: Value, needed: int, depth: int) -> Value:
-    """The pointer's next place in a memory of `depth` entries; a shift register never reaches 0."""
-    if depth & (depth - 1) == 0 and needed < depth:
+    """The pointer's next place in a memory of `depth` entries.
+
+    A shift register never reaches 0, so it has a place more than payloads. In whole banks its lower bits go through all places
+    of a bank, and its upper bits count the banks.
+    """
+    if needed < BANK:
         return following(pointer)
-    return Mux(pointer == depth - 1, 0, pointer + 1)
+    place, bank = pointer[: ceil_log2(BANK)], pointer[ceil_log2(BANK) :]
+    at_end = place[-1] & ~place[:-1].any()  # the place before 0
+    next_bank = Mux(bank == depth // BANK - 1, 0, bank + 1)[: len(bank)]
+    return Cat(following_of_all(place), Mux(at_end, next_bank, bank))
 
 
 def entry_counter(m: Module, name: str, step: Value, needed: int) -> Signal:
@@ -83,8 +91,10 @@ class Replay(wiring.Component):
             Signal(range(self._depth), init=1, name=name) for name in ("write_address", "read_address")
         )
         last = Signal(range(self._depth), reset_less=True)
-        read, writing = store(m, "ring", Value.cast(self.i.payload), self.i.valid, write_address, self._depth)
-        m.d.comb += [*writing, self.address.eq(write_address), read.addr.eq(read_address)]
+        ring = addressed_store(
+            m, "ring", Value.cast(self.i.payload), self.i.valid, write_address, self._depth, read_address, self.memory
+        )
+        m.d.comb += [*ring.writing, self.address.eq(write_address), *ring.reading]
         with m.If(self.i.valid):
             m.d.sync += write_address.eq(next_entry(write_address, self.beats, self._depth))
         # Registers tell whether an element may leave and whether it is the last of the complete ones, so no comparison of
@@ -97,6 +107,12 @@ class Replay(wiring.Component):
             spaced = spacing.free
         m.d.comb += self.leaves.eq(filled & self.room & spaced)
         next_place = next_entry(read_address, self.beats, self._depth)
+        if self.beats >= BANK:
+            # The next place in a bank has a register, so that the comparison below has a cycle of its own.
+            next_address = Signal(range(self._depth), init=shifted(ceil_log2(BANK), 1))
+            with m.If(self.leaves):
+                m.d.sync += next_address.eq(next_entry(next_address, self.beats, self._depth))
+            next_place = next_address
         single = Signal(reset_less=True)
         m.d.sync += [fresh.eq(self.complete.valid), filled.eq(fresh | (filled & ~(self.leaves & at_last)))]
         with m.If(self.complete.valid):
@@ -114,7 +130,7 @@ class Replay(wiring.Component):
         ]
         m.d.comb += [
             self.o.valid.eq(delay(m, self.leaves, self.memory, "leaves", reset=True)),
-            Value.cast(self.o.payload).eq(delay(m, read.data, self.memory - 1, "element")),
+            Value.cast(self.o.payload).eq(delay(m, ring.entry, self.memory - ring.latency, "element")),
         ]
         publish(
             platform,
@@ -145,16 +161,25 @@ class FactorStore(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         write_address, read_address = Signal(range(self._depth), init=1), Signal(range(self._depth), init=1)
-        read, writing = store(m, "store", Value.cast(self.i.payload), self.i.valid, write_address, self._depth)
+        factors = addressed_store(
+            m,
+            "store",
+            Value.cast(self.i.payload),
+            self.i.valid,
+            write_address,
+            self._depth,
+            read_address,
+            self.memory,
+            enable=self.next,
+        )
         m.d.comb += [
-            *writing,
-            read.addr.eq(read_address),
-            read.en.eq(self.next),
-            Value.cast(self.o).eq(delay(m, read.data, self.memory - 1, "factor")),
+            *factors.writing,
+            *factors.reading,
+            Value.cast(self.o).eq(delay(m, factors.entry, self.memory - factors.latency, "factor")),
         ]
         m.d.sync += [
             write_address.eq(Mux(self.i.valid, next_entry(write_address, self.needed, self._depth), write_address)),
             read_address.eq(Mux(self.next, next_entry(read_address, self.needed, self._depth), read_address)),
         ]
-        publish(platform, self, write_address=write_address, read_address=read_address, read_data=Value.cast(read.data))
+        publish(platform, self, write_address=write_address, read_address=read_address, read_data=factors.entry)
         return m

@@ -22,6 +22,9 @@ from softstream.hw.streams.registers import store
 
 __all__ = ["Buffered", "Credit", "Fork", "Hold", "Queue", "RigidPipe", "Skid", "Spacing", "vector_buffers"]
 
+GATE = 4
+"""Inputs of a gate; a step of a pointer of as many bits takes one."""
+
 
 class Queue(wiring.Component):
     """First in, first out, behind a rigid pipe: `depth` entries, for which credits elsewhere assure the room.
@@ -50,15 +53,23 @@ class Queue(wiring.Component):
             read.en.eq(advance),
             Value.cast(self.o.payload).eq(read.data),
         ]
-        emptied = leaving & (following_of_all(read_address) == write_address)
+        published = {"write_address": write_address, "read_address": read_address, "filled": filled}
+        next_address = following_of_all(read_address)
+        if len(read_address) > GATE:
+            # What takes several gates has a register, so that its comparison has a cycle of its own.
+            published["next_address"] = registered = Signal.like(read_address, name="next_address", init=1)
+            with m.If(leaving):
+                m.d.sync += registered.eq(following_of_all(registered))
+            next_address = registered
+        emptied = leaving & (next_address == write_address)
         m.d.sync += filled.eq(self.i.valid | (filled & ~emptied))
         with m.If(self.i.valid):
             m.d.sync += write_address.eq(following_of_all(write_address))
         with m.If(leaving):
-            m.d.sync += read_address.eq(following_of_all(read_address))
+            m.d.sync += read_address.eq(next_address)
         with m.If(advance):
             m.d.sync += self.o.valid.eq(filled)
-        publish(platform, self, write_address=write_address, read_address=read_address, filled=filled)
+        publish(platform, self, **published)
         return m
 
 
@@ -84,12 +95,12 @@ class Credit(wiring.Component):
         # Credits beyond margin + 1; negative where there are fewer.
         spare = Signal(range(-self.margin - 1, self.limit - self.margin), init=self.limit - self.margin - 1)
         # Takes and gives settle late in their cycle, so the counter sees them in the next.
-        change, decrement = Signal(), Signal(reset_less=True)
-        m.d.sync += [change.eq(self.take ^ self.give), decrement.eq(self.take)]
-        with m.If(change):
-            m.d.sync += spare.eq(spare + Mux(decrement, C(-1, 2), C(1, 2)))
+        taken, given = Signal(), Signal()
+        m.d.sync += [taken.eq(self.take), given.eq(self.give)]
+        with m.If(taken ^ given):
+            m.d.sync += spare.eq(spare + Mux(taken, C(-1, 2), C(1, 2)))
         m.d.comb += self.available.eq(~spare[-1])
-        publish(platform, self, spare=spare, change=change, decrement=decrement)
+        publish(platform, self, spare=spare, taken=taken, given=given)
         return m
 
 

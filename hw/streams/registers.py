@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
-from amaranth import Const, Module, Signal, Value, unsigned
+from amaranth import Array, Const, Module, Signal, Value, unsigned
 from amaranth.lib import memory
 
-__all__ = ["UNCHECKED", "delay", "store", "table"]
+from softstream.hw.plan.stage_cycles import BANK, bank_levels
+
+__all__ = ["UNCHECKED", "Addressed", "addressed_store", "delay", "store", "table"]
 
 UNCHECKED = {"no_rw_check": 1}
 """Attribute of a memory whose user ignores every entry that is read in the cycle in which it is written.
@@ -58,3 +60,61 @@ def store(m: Module, name: str, payload: Value, valid: Value, address: Value, de
     m.submodules[name] = ram = memory.Memory(shape=unsigned(len(payload)), depth=depth, init=[], attrs=UNCHECKED)
     write, read = ram.write_port(), ram.read_port()
     return read, [write.addr.eq(address), write.data.eq(payload), write.en.eq(valid)]
+
+
+class Addressed(NamedTuple):
+    """A memory that is read by address; see `addressed_store`."""
+
+    entry: Value
+    """The entry at the address that was read."""
+    latency: int
+    """Cycles from the address to its entry."""
+    writing: list[Any]
+    """Statements that write."""
+    reading: list[Any]
+    """Statements that read."""
+
+
+def addressed_store(
+    m: Module,
+    name: str,
+    payload: Value,
+    valid: Value,
+    write_address: Value,
+    depth: int,
+    read_address: Value,
+    cycles: int,
+    *,
+    enable: Value | None = None,
+) -> Addressed:
+    """A `store` of `depth` entries with one reader, who waits `cycles` for an entry. With `enable`, only a cycle with it reads.
+
+    A deep memory spans several block RAMs. Synthesis would choose among their outputs before any register, and these outputs
+    are the slowest of all. Where `cycles` ≥ 2 + `bank_levels(depth)`, each bank has a register of its own behind it, and a tree
+    of registered choices of one in four follows. Its banks are whole.
+    """
+    levels = bank_levels(depth)
+    if depth <= BANK or cycles < 2 + levels:
+        read, writing = store(m, name, payload, valid, write_address, depth)
+        return Addressed(read.data, 1, writing, _reading(read, read_address, enable))
+    within = BANK.bit_length() - 1
+    bank = delay(m, delay(m, read_address[within:], 1, f"{name}_bank", enable=enable), 1, f"{name}_read_bank")
+    entries, writing, reading = [], [], []
+    for number in range(-(-depth // BANK)):
+        chosen = valid & (write_address[within:] == number)
+        read, statements = store(m, f"{name}_{number}", payload, chosen, write_address[:within], BANK)
+        writing += statements
+        reading += _reading(read, read_address[:within], enable)
+        entries.append(delay(m, read.data, 1, f"{name}_{number}_entry"))
+    for level in range(levels):
+        groups = [entries[first : first + 4] for first in range(0, len(entries), 4)]
+        entries = [
+            delay(m, Array(group)[bank[:2]], 1, f"{name}_{level}_{number}_choice")
+            for number, group in enumerate(groups)
+        ]
+        bank = delay(m, bank[2:], 1, f"{name}_{level}_bank")
+    return Addressed(entries[0], 2 + levels, writing, reading)
+
+
+def _reading(port: Any, address: Value, enable: Value | None) -> list[Any]:
+    return [port.addr.eq(address), *([] if enable is None else [port.en.eq(enable)])]

@@ -15,7 +15,6 @@ from softstream.hw.stages.replay import FactorStore, Replay, ring_entries, store
 
 CONFIG = Config(max_length=16)
 WIDTHS = numerics(CONFIG)
-LATENCY = schedule(CONFIG).replay
 MEMORY = schedule(CONFIG).direct
 
 ROOM: dict[str, Callable[[int, np.random.Generator], bool]] = {
@@ -26,18 +25,36 @@ ROOM: dict[str, Callable[[int, np.random.Generator], bool]] = {
 }
 
 
+SMALL_BANK = 4
+
+
+@pytest.fixture
+def small_banks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Banks of 4 entries, so that a short ring has several."""
+    for module in ("plan.stage_cycles", "streams.registers", "stages.replay"):
+        monkeypatch.setattr(f"softstream.hw.{module}.BANK", SMALL_BANK)
+
+
 def as_payload(element: tuple[int, int]) -> dict[str, int]:
     return {"position": element[0], "last": element[1]}
 
 
 @pytest.mark.parametrize(("interval", "pattern"), [(1, name) for name in ROOM] + [(4, "always"), (11, "random")])
-@pytest.mark.parametrize("elements", [5, 16, 33])
-def test_complete_vectors_leave_once_and_in_order(
-    elements: int, interval: int, pattern: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Vectors of one element up to a full ring; 33 in a ring of 33, whose pointers do not wrap by themselves."""
-    if elements == 33:
-        monkeypatch.setattr("softstream.hw.stages.replay.ring_entries", lambda needed: needed)
+@pytest.mark.parametrize("elements", [5, 16])
+def test_complete_vectors_leave_once_and_in_order(elements: int, interval: int, pattern: str) -> None:
+    """Vectors of one element up to a full ring."""
+    check_replay(elements, interval, pattern, MEMORY)
+
+
+@pytest.mark.parametrize(("elements", "memory"), [(4, 2), (7, 3), (12, 3), (12, 4), (33, 4), (33, 1)])
+@pytest.mark.usefixtures("small_banks")
+def test_a_ring_of_several_banks_is_a_ring(elements: int, memory: int) -> None:
+    """One bank to nine, with the shortest memory that has a register behind each, one more, and too few for registers."""
+    check_replay(elements, 1, "random", memory)
+
+
+def check_replay(elements: int, interval: int, pattern: str, memory: int) -> None:
+    """Sends vectors through a ring of that many elements, and checks what leaves it and in which cycle."""
     rng = np.random.default_rng([elements, interval])
     lengths = [elements, 1, 1, *rng.integers(1, elements + 1, 8).tolist(), 1, 1, 1, elements]
     waiting = [(int(p), int(k == n - 1)) for n in lengths for k, p in enumerate(rng.integers(0, 256, n))]
@@ -67,7 +84,7 @@ def test_complete_vectors_leave_once_and_in_order(
                 completions[due] = {"last": now("address"), "single": int(single)}, sent[0]
         return inputs
 
-    dut = Replay(stored_layout(WIDTHS), beats=elements, interval=interval, memory=MEMORY)
+    dut = Replay(stored_layout(WIDTHS), beats=elements, interval=interval, memory=memory)
     cycles = 200 + len(waiting) * {"always": interval, "random": 2 + interval, "late": 1, "rare": 7}[pattern]
     rows = run_cycles(dut, cycles, drive, ["leaves", "o.valid", "o.payload"])
     assert [row["o.payload"] for row in rows if row["o.valid"]] == [as_payload(element) for element in waiting]
@@ -83,7 +100,7 @@ def test_complete_vectors_leave_once_and_in_order(
         due.append(cycle)
         previous = cycle
     assert departures == due
-    assert [cycle for cycle, row in enumerate(rows) if row["o.valid"]] == [cycle + LATENCY - 2 for cycle in due]
+    assert [cycle for cycle, row in enumerate(rows) if row["o.valid"]] == [cycle + memory for cycle in due]
 
 
 @pytest.mark.parametrize("elements", [2, 16, 64, 1000])
@@ -105,7 +122,7 @@ def test_a_full_ring_of_complete_vectors_is_not_an_empty_one(elements: int) -> N
     assert sum(row["leaves"] for row in rows) == elements
 
 
-def test_the_depth_is_a_power_of_two_if_it_costs_no_memory() -> None:
+def test_the_depth_is_a_power_of_two_or_whole_banks() -> None:
     assert [ring_entries(needed) for needed in (1, 3, 4, 1000, 2047, 2048, 2049, 70000)] == [
         4,
         4,
@@ -113,15 +130,15 @@ def test_the_depth_is_a_power_of_two_if_it_costs_no_memory() -> None:
         1024,
         2048,
         2048,
-        2049,
-        70000,
+        4096,
+        71680,
     ]
 
 
-@pytest.mark.parametrize("depth", [3, 8, 11])
-def test_factors_stay_until_the_next_is_asked_for(depth: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From 2 cycles after `next` until 2 cycles after the following one, also where that comes in the very next cycle."""
-    monkeypatch.setattr("softstream.hw.stages.replay.ring_entries", lambda needed: needed)
+@pytest.mark.parametrize(("depth", "memory"), [(3, 2), (8, 3), (11, 3), (33, 4)])
+@pytest.mark.usefixtures("small_banks")
+def test_factors_stay_until_the_next_is_asked_for(depth: int, memory: int) -> None:
+    """From `memory` cycles after `next` until `memory` after the following one, also where that comes in the very next cycle."""
     rng = np.random.default_rng(depth)
     shape = factor_layout(WIDTHS, 8, 1)
     payloads = [{"exponent": int(e), "factor": int(f), "tag": int(f) & 1} for e, f in rng.integers(0, 16, (60, 2))]
@@ -140,9 +157,9 @@ def test_factors_stay_until_the_next_is_asked_for(depth: int, monkeypatch: pytes
             asked.append(cycle)
         return inputs
 
-    rows = run_cycles(FactorStore(shape, depth, MEMORY), 260, drive, ["o"])
+    rows = run_cycles(FactorStore(shape, depth, memory), 260, drive, ["o"])
     assert len(asked) == len(payloads)
     assert 1 in np.diff(asked)
     for number, cycle in enumerate(asked):
         until = asked[number + 1] if number + 1 < len(asked) else cycle + 5
-        assert all(row["o"] == payloads[number] for row in rows[cycle + MEMORY : until + MEMORY])
+        assert all(row["o"] == payloads[number] for row in rows[cycle + memory : until + memory])

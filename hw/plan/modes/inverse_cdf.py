@@ -73,7 +73,8 @@ class CdfSchedule:
 def inverse_cdf_schedule(config: Config) -> CdfSchedule:
     """The schedule of a configuration. Raises `UserError` as `cdf_law` does."""
     law, digit = cdf_law(config), SHARE_DIGIT[config.profile]
-    return CdfSchedule(replace(schedule(exact_sum(config)), entry=0), digit, -(-(law.share_bits + 1) // digit))
+    cycles = CdfSchedule(replace(schedule(exact_sum(config)), entry=0), digit, -(-(law.share_bits + 1) // digit))
+    return replace(cycles, sums=cycles.sums.with_ring(config, cycles.elements(config.max_length)))
 
 
 def inverse_cdf_plan(config: Config) -> Plan:
