@@ -1,10 +1,11 @@
 """Memory and file handles of a host and its board do not grow with the vectors. `make endurance` runs it for 10^5 of them."""
 
+import json
 import os
 
 import numpy as np
 import pytest
-from support.endurance import figures, watched
+from support.endurance import ENDURANCE, MOST_BYTES, figures, watched
 from support.model_board import ModelBoard
 
 from softstream.boards.link.host import open_link
@@ -13,12 +14,24 @@ from softstream.scripts.verbs import run_on_board
 from softstream.scripts.verbs.run_on_board import self_test
 
 
+def is_flat(content):
+    slopes = content["host_bytes_per_vector"], content["board_bytes_per_vector"]
+    handles = [content[f"{name}_handles"] for name in ("host", "board")]
+    return max(slopes) < MOST_BYTES and all(first == most for first, most in handles)
+
+
 @pytest.mark.long
 def test_a_simulated_board_for_a_thousand_vectors():
     """A thousand are too few to tell bytes of a vector from the noise of the allocator, but not handles."""
     content = figures(watched(1000), 1000)
     assert content["host_handles"][0] == content["host_handles"][1]
     assert content["board_handles"][0] == content["board_handles"][1]
+
+
+def test_the_record_is_flat():
+    content = json.loads(ENDURANCE.read_text(encoding="utf-8"))
+    assert content["vectors"] >= 10**5
+    assert is_flat(content)
 
 
 @pytest.mark.parametrize("mode", ["digits-softmax", "digits-argmax"])
