@@ -3,12 +3,12 @@
 from itertools import islice
 from typing import Any
 
-from amaranth import Module, Mux, Signal, Value, unsigned
+from amaranth import C, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import memory
 
 from softstream.hw.contracts.contract import Contract
 from softstream.hw.plan.ports import sidebands
-from softstream.hw.stages.frame import Frame
+from softstream.hw.stages.frame import Frame, position_of
 from softstream.hw.streams.counters import states
 
 __all__ = ["FrameContract"]
@@ -60,22 +60,28 @@ class FrameContract(Contract):
             leaves.eq(o.valid & taking),
         ]
         pending = Signal()
-        marks = {name: Signal(name=f"due_{name}") for name in ("first", "last", "overlong")}
         m.d.sync += pending.eq(step | (pending & ~leaves))
         with m.If(entering & i.ready):
             m.d.sync += was_cut.eq(~last & (was_cut | at_limit))
         cut = at_limit & ~last
         flagged = cut | (i.payload.gap & at_end) if config.reads_tkeep else cut
-        with m.If(step):
-            m.d.sync += [
-                place.eq(Mux(at_end, 0, place + 1)),
-                marks["first"].eq(place == 0),
-                marks["last"].eq(at_end),
-                marks["overlong"].eq(flagged),
-            ]
-        if config.lanes > 1:
+        position = position_of(config, i.payload.score)
+        due: dict[str, Value] = {
+            "first": place == 0,
+            "last": at_end,
+            "index": place if component.indexed else C(0, 1),
+            "position": Mux(i.payload.mask, 0, position) if config.mask else position,
+            **{field.name: i.payload[field.name] for field in sidebands(config)},
+        }
+        if config.lanes == 1:
             # Where a vector of several lanes is cut depends on the lanes of its last beat.
-            del marks["overlong"]
+            due["overlong"] = flagged
+        marks = {name: Signal(len(o.payload[name]), name=f"due_{name}") for name in due}
+        announced = Signal()
+        m.d.sync += announced.eq(component.ending)
+        with m.If(step):
+            m.d.sync += place.eq(Mux(at_end, 0, place + 1))
+            m.d.sync += [mark.eq(due[name]) for name, mark in marks.items()]
         law = self.law(m, "output_law", o.valid, o.ready, Value.cast(o.payload))
         self.invariants |= {
             "no beat beyond max_length": place <= final,
@@ -84,11 +90,12 @@ class FrameContract(Contract):
             "a cut vector has no place": ~was_cut | (place == 0),
             "its first beat is known": self.registers["at_first"] == (place == 0),
             "its last possible beat is known": self.registers["at_limit"] == at_limit,
-            **{f"its mark {name}": ~pending | (o.payload[name] == due) for name, due in marks.items()},
+            **{f"its {name}": ~pending | (o.payload[name] == mark) for name, mark in marks.items()},
             **self._counts(m, place, final),
         }
         self.guarantees |= {
             "law of the output": law.holds,
+            "its end is announced in the cycle before": ~o.valid | (o.payload.last == announced),
             "its register is free where it is empty or taken": i.ready == (taking | ~o.valid),
         }
         self.covers |= {"a last beat leaves": leaves & o.payload.last, "the output stalls": law.stalled}

@@ -30,7 +30,7 @@ HEADS = {
 COVERED = (
     "softmax-int8", "softmax-int8-divider", "softmax-int8-log", "softmax-int8-fastest", "softmax-int8-dsp", "softmax-int16",
     "attention-int8", "softmax-int8-masked", "softmax-int8-sink", "softmax-int8-exact", "log-softmax-int8",
-    "cross-entropy-int8", "log-sum-exp-int8", "exponential-int8", "cdf-int8", "digits-softmax",
+    "cross-entropy-int8", "log-sum-exp-int8", "entropy-int8", "exponential-int8", "cdf-int8", "digits-softmax",
 )  # fmt: skip
 
 
