@@ -26,7 +26,17 @@ from softstream.scripts.twin.head import Head
 from softstream.scripts.twin.losses import CrossEntropy, entropy_bonus
 from softstream.sim.simulators.runner import run_rtl
 
-__all__ = ["Bandit", "Deployed", "bandit", "calibration_error", "digits", "main", "regression", "smoothed_example"]
+__all__ = [
+    "Bandit",
+    "Deployed",
+    "bandit",
+    "calibration_error",
+    "digits",
+    "main",
+    "regression",
+    "reliability",
+    "smoothed_example",
+]
 
 FOLDER = Path(__file__).parent
 SCORE_WIDTHS = (3, 4, 6, 8)
@@ -54,6 +64,17 @@ class Deployed(NamedTuple):
     """Share of digits whose decision differs from that of the float network."""
     config: Config
     logits: Tensor
+    reliability: list[tuple[float, float]]
+    """(confidence, accuracy) of each bin."""
+
+
+def reliability(probabilities: Tensor, labels: Tensor, bins: int = 10) -> list[tuple[float, float]]:
+    """(mean confidence, accuracy) of each bin of the largest probability that has an element: a reliability diagram."""
+    confidence, choice = probabilities.max(dim=-1)
+    number = (confidence * bins).long().clamp(max=bins - 1)
+    hits = (choice == labels).double()
+    filled = [number == one for one in range(bins) if bool((number == one).any())]
+    return [(float(confidence[inside].double().mean()), float(hits[inside].mean())) for inside in filled]
 
 
 def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = 10) -> float:
@@ -130,6 +151,7 @@ def digits(epochs: int = 24) -> list[Deployed]:
                         float((choice != reference).double().mean()),
                         head.config,
                         logits,
+                        reliability(probabilities, labels[held_out]),
                     )
                 )
     return results
@@ -293,7 +315,18 @@ def _page(deployed: Sequence[Deployed], regressed: Mapping[str, Sequence[float]]
     for one, other in zip(deployed[::2], deployed[1::2], strict=True):
         columns = [f"{pair[0]:.2%} | {pair[1]:.2%}" for pair in zip(one[3:6], other[3:6], strict=True)]
         lines.append(f"| {one.score_width} | {one.probability_width} | {' | '.join(columns)} |")
-    lines += ["", "![Accuracy over the width of a score](experiments_digits.svg)", "", "## Regression in bins", ""]
+    lines += ["", "![Accuracy over the width of a score](experiments_digits.svg)", ""]
+    lines += [
+        "Reliability with scores of 4 bits: the accuracy of the digits over their confidence, in ten bins. A calibrated head has"
+    ]
+    lines += [
+        "both equal.",
+        "",
+        "![Accuracy over confidence](experiments_reliability.svg)",
+        "",
+        "## Regression in bins",
+        "",
+    ]
     lines += [
         f"100 samples of a noisy curve in {BINS} bins, so most bins near a sample are empty; weights {KERNEL}. Held-out",
         "log-likelihood in nats per sample, mean and standard error over the seeds:",
@@ -307,6 +340,8 @@ def _page(deployed: Sequence[Deployed], regressed: Mapping[str, Sequence[float]]
         "| edges | probabilities | sum |",
         "| --- | --- | --- |",
         *(f"| {name} | {values} | {sum(values):.3f} |" for name, values in smoothed_example().items()),
+        "",
+        "![The example without smoothing, and with both edges](experiments_smoothing.svg)",
         "",
         "## Exploration",
         "",
@@ -359,7 +394,15 @@ def main() -> None:
         name: [(step, float(result.returns[step : step + 20].mean())) for step in range(0, STEPS, 20)]
         for name, result in played.items()
     }
+    diagrams = {
+        f"{one.training}, P = {one.probability_width}": one.reliability
+        for one in deployed
+        if one.score_width == 4 and one.probability_width in (4, 8)
+    }
+    shapes = {name: list(enumerate(map(float, values))) for name, values in smoothed_example().items()}
     pages = {
+        "experiments_reliability.svg": _chart(diagrams, "confidence", "accuracy"),
+        "experiments_smoothing.svg": _chart(shapes, "bin", "probability"),
         "experiments.md": _page(deployed, regressed, played),
         "experiments_digits.svg": _chart(accuracies, "bits of a score", "accuracy"),
         "experiments_bandit.svg": _chart(rewards, "step", "reward"),

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import tomli_w
@@ -123,7 +123,12 @@ class Head(nn.Module):
             raise UserError(
                 f"learn_scale: the scale changes no result in mode = {config.mode!r}; learn_scale=False would do"
             )
-        own = (("ensemble", 1, 1), ("groups", (), []), ("temperature_bits", 0, 0), ("draw_sideband", False, False))
+        own: tuple[tuple[str, Any, Any], ...] = (
+            ("ensemble", 1, 1),
+            ("groups", (), []),
+            ("temperature_bits", 0, 0),
+            ("draw_sideband", False, False),
+        )
         for key, value, plain in own:
             if config.traits.random and getattr(config, key) != value:
                 raise UserError(

@@ -332,7 +332,7 @@ class Kernel:
         if parts is None or not parts.finished:
             return {}
         width, levels = parts.inner.probability_width, config.levels if config.rescales else 1
-        numbers = {
+        numbers: dict[str, Any] = {
             "posts": 1,
             "post_width": width,
             "finish_levels": levels,

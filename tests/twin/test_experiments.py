@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from softstream.scripts.twin.experiments import bandit, calibration_error, smoothed_example  # noqa: E402
+from softstream.scripts.twin.experiments import bandit, calibration_error, reliability, smoothed_example  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -12,6 +12,12 @@ pytestmark = pytest.mark.torch
 def test_the_calibration_error_is_the_gap_between_confidence_and_accuracy():
     probabilities = torch.tensor([[0.75, 0.25]] * 4 + [[0.45, 0.55]] * 2, dtype=torch.float64)
     assert calibration_error(probabilities, torch.tensor([0, 0, 0, 1, 1, 1])) == pytest.approx(2 / 6 * 0.45)
+
+
+def test_a_reliability_diagram_has_a_point_for_each_bin_with_an_element():
+    probabilities = torch.tensor([[0.75, 0.25]] * 4 + [[0.45, 0.55]] * 2, dtype=torch.float64)
+    points = reliability(probabilities, torch.tensor([0, 0, 0, 1, 1, 1]))
+    assert points == [pytest.approx((0.55, 1.0)), pytest.approx((0.75, 0.75))]
 
 
 def test_smoothing_of_counts_keeps_the_sum_where_it_scatters():
