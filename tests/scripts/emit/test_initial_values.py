@@ -5,7 +5,7 @@ compares all results with the model and complains of unknown values.
 """
 
 import re
-from itertools import cycle
+from itertools import cycle, pairwise
 from pathlib import Path
 
 import pytest
@@ -137,3 +137,16 @@ def test_mistakes() -> None:
         verilog(HEADS["softmax"], memory_init="rom")
     with pytest.raises(UserError, match=r"--litex with --memory-init readmemh: .* use --memory-init case"):
         texts(HEADS["softmax"], ["litex"], memory_init="readmemh")
+
+
+def test_a_deep_memory_starts_in_short_blocks() -> None:
+    """Every word of a memory of more than 4096 has its initial value, in loops of 512 words with an index of their own."""
+    text = verilog(Config(max_length=5000))
+    [depth] = [int(number) + 1 for number in re.findall(r"reg \[\d+:0\] ring \[0:(\d+)\]", text)]
+    loops = re.findall(r"for \((\w+) = (\d+); \1 < (\d+); \1 = \1 \+ 1\) ring\[\1\]", text)
+    edges = [int(low) for _, low, _ in loops] + [depth]
+    assert depth > 5000
+    assert [int(high) for _, _, high in loops] == edges[1:]
+    assert edges[0] == 0
+    assert max(high - low for low, high in pairwise(edges)) == 512
+    assert len({index for index, _, _ in loops}) == len(loops)
