@@ -146,6 +146,7 @@ def refuted_with(component, number, monkeypatch) -> bool | None:
             "credit of 5, margin 1",
             "spacing of 9",
             "fork to 2",
+            "frame of 1 × 2 bits, up to 5 scores",
             "ring of 6, interval 1, read in 2",
             "store of 3 factors, read in 2",
             "skewed maximum of 1 × 3 bits, up to 5 scores",
