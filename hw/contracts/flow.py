@@ -217,11 +217,11 @@ def credit_invariants(
     before that.
     """
     limit, margin = credit.limit, credit.margin
-    taken, given = registers["taken"], registers["given"]
-    pending = Mux(taken, 1, 0) - Mux(given, 1, 0)
+    change, decrement = registers["change"], registers["decrement"]
+    pending = Mux(change, Mux(decrement, 1, -1), 0)
     return {
         "credits left + out = limit": registers["spare"] + out == limit - margin - 1 + pending,
-        "a take that is not counted": taken == before,
+        "a take that is not counted": ~change | (decrement == before),
         "room when the register was set": ~available_before | (out <= limit - margin - 1 + before + twice_before),
         "no more out than the limit": out <= limit,
     }

@@ -95,12 +95,12 @@ class Credit(wiring.Component):
         # Credits beyond margin + 1; negative where there are fewer.
         spare = Signal(range(-self.margin - 1, self.limit - self.margin), init=self.limit - self.margin - 1)
         # Takes and gives settle late in their cycle, so the counter sees them in the next.
-        taken, given = Signal(), Signal()
-        m.d.sync += [taken.eq(self.take), given.eq(self.give)]
-        with m.If(taken ^ given):
-            m.d.sync += spare.eq(spare + Mux(taken, C(-1, 2), C(1, 2)))
+        change, decrement = Signal(), Signal(reset_less=True)
+        m.d.sync += [change.eq(self.take ^ self.give), decrement.eq(self.take)]
+        with m.If(change):
+            m.d.sync += spare.eq(spare + Mux(decrement, C(-1, 2), C(1, 2)))
         m.d.comb += self.available.eq(~spare[-1])
-        publish(platform, self, spare=spare, taken=taken, given=given)
+        publish(platform, self, spare=spare, change=change, decrement=decrement)
         return m
 
 
