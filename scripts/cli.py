@@ -525,6 +525,7 @@ def _simulate(
 @click.option(
     "--waveform", metavar="FILE.vcd", help="Where the shortest trace goes of a property that fails, if one does."
 )
+@click.option("--law", is_flag=True, help="Prove the law of the streams, as without an option.")
 @click.option(
     "--whole",
     is_flag=True,
@@ -552,9 +553,7 @@ def _prove(config: Config, console: Console, timeout: float, waveform: str | Non
     """
     from softstream.scripts.verbs.prove import prove
 
-    chosen = [
-        f"--{statement}" for statement in ("whole", "independence", "stores", "counting") if statements[statement]
-    ]
+    chosen = [f"--{statement}" for statement, is_chosen in statements.items() if is_chosen]
     if len(chosen) > 1:
         raise UserError(f"{chosen[0]} and {chosen[1]} are two statements; {chosen[1]} alone would do")
     statement = chosen[0].removeprefix("--") if chosen else "law"

@@ -39,7 +39,7 @@ __all__ = ["RULES", "Refusal", "check_combination"]
 class Refusal:
     """Why keys do not go together."""
 
-    given: str
+    settings: str
     """The keys and their values."""
     reason: str
     remedy: str
@@ -49,7 +49,7 @@ class Refusal:
 
     def __str__(self) -> str:
         other = f", or {self.alternative}" if self.alternative else ""
-        return f"{self.given}: {self.reason}; {self.remedy} would do{other}"
+        return f"{self.settings}: {self.reason}; {self.remedy} would do{other}"
 
 
 Rule = Callable[[Settings], Refusal | None]
@@ -63,7 +63,7 @@ def check_combination(settings: Settings) -> None:
             raise UserError(str(refusal))
 
 
-def _given(settings: Settings, *names: str) -> str:
+def _settings_text(settings: Settings, *names: str) -> str:
     """`key = value with key = value and key = value`."""
     values = {name: getattr(settings, name) for name in names}
     texts = [f"{name} = {str(v).lower() if isinstance(v, bool) else quoted(v)}" for name, v in values.items()]
@@ -89,7 +89,7 @@ def _scores_are_narrow_enough(settings: Settings) -> Refusal | None:
     if settings.score_width <= settings.widest_score:
         return None
     return Refusal(
-        _given(settings, "score_width", "mode"),
+        _settings_text(settings, "score_width", "mode"),
         f"a table of this mode takes scores of at most {WIDEST_SCORE} bits, and only modes that compare scores take more",
         f"score_width = {WIDEST_SCORE}",
         "mode = 'argmax'",
@@ -102,7 +102,7 @@ def _stored_vector_has_a_memory(settings: Settings) -> Refusal | None:
         return None
     longest = STORED_BEATS * settings.lanes
     return Refusal(
-        _given(settings, "max_length", "ensemble" if not settings.stores_scores else "mode"),
+        _settings_text(settings, "max_length", "ensemble" if not settings.stores_scores else "mode"),
         f"the memory of the {stored} holds at most {longest} elements with lanes = {settings.lanes}",
         f"max_length = {longest}",
     )
@@ -160,7 +160,7 @@ def _entropy_has_tables(settings: Settings) -> Refusal | None:
     if not settings.traits.entropy:
         return None
     precision = settings.probability_width + settings.guard_width
-    for given, fits, reason, remedy in (
+    for keys, fits, reason, remedy in (
         (("score_width", "mode", *(["ensemble"] if settings.sums_scores else [])), settings.inner_width <= DIRECT_WIDTH,
          f"a table of each exponential times its position takes scores of at most {DIRECT_WIDTH} bits",
          f"score_width = {DIRECT_WIDTH - (settings.inner_width - settings.score_width)}"),
@@ -171,7 +171,7 @@ def _entropy_has_tables(settings: Settings) -> Refusal | None:
          f"probability_width = {LOGARITHM_LIMIT + 1 - settings.guard_width}"),
     ):  # fmt: skip
         if not fits:
-            return Refusal(_given(settings, *given), reason, remedy)
+            return Refusal(_settings_text(settings, *keys), reason, remedy)
     return None
 
 
@@ -188,13 +188,13 @@ def _with_ensemble(settings: Settings, text: str) -> str:
 def _selection_has_competitors(settings: Settings) -> Refusal | None:
     if settings.selects_smallest and settings.traits.independent:
         return Refusal(
-            _given(settings, "select", "mode"),
+            _settings_text(settings, "select", "mode"),
             "each score has a result by itself, so none is selected",
             "select = 'largest'",
         )
     if settings.last_wins and not settings.traits.names_winner:
         reason = "a draw decides among equal scores" if settings.traits.random else "no result names a winner"
-        return Refusal(_given(settings, "tie", "mode"), reason, "tie = 'first'")
+        return Refusal(_settings_text(settings, "tie", "mode"), reason, "tie = 'first'")
     return None
 
 
@@ -209,7 +209,7 @@ def _confidence_has_a_winner(settings: Settings) -> Refusal | None:
          "ensemble_mean = 'logits'", ""),
     ):  # fmt: skip
         if not fits:
-            return Refusal(_given(settings, "confidence", name), reason, remedy, alternative)
+            return Refusal(_settings_text(settings, "confidence", name), reason, remedy, alternative)
     return None
 
 
@@ -285,7 +285,7 @@ def _clip_fits(settings: Settings) -> Refusal | None:
         ("ensemble", not settings.sums_scores, 1, "the sum takes the members' scores as they are"),
     ):
         if not fits:
-            return Refusal(_given(settings, key, name), reason, f"{name} = {value}")
+            return Refusal(_settings_text(settings, key, name), reason, f"{name} = {value}")
     return None
 
 
@@ -304,7 +304,7 @@ def _codes_are_probabilities(settings: Settings) -> Refusal | None:
         reason = "the last cumulative code is 2^P"
     if settings.traits.entropy:
         reason = "an entropy is no probability, and its codes are bits in steps of 2^−P"
-    return Refusal(_given(settings, key, "mode"), reason, "mode = 'softmax'", f"{key} = 0")
+    return Refusal(_settings_text(settings, key, "mode"), reason, "mode = 'softmax'", f"{key} = 0")
 
 
 def _levels_fit(settings: Settings) -> Refusal | None:
@@ -312,7 +312,7 @@ def _levels_fit(settings: Settings) -> Refusal | None:
     if settings.levels <= limit or not settings.traits.probabilities:
         return None
     return Refusal(
-        _given(settings, "output_levels", "probability_width"),
+        _settings_text(settings, "output_levels", "probability_width"),
         f"a step of a code must not be finer than 2^−P, so at most {limit} levels are possible",
         f"output_levels = {limit - 1}",
         f"probability_width = {ceil_log2(settings.levels)}",
@@ -368,7 +368,7 @@ def _guard_bits_between_stages(settings: Settings) -> Refusal | None:
         return None
     if not stage and settings.rescales and settings.two_pass:
         return Refusal(
-            _given(settings, "output_levels", "probability_width", "guard_bits"),
+            _settings_text(settings, "output_levels", "probability_width", "guard_bits"),
             f"probabilities need 2 more guard bits before they are rescaled, and have at most {WIDEST_PROBABILITY} bits",
             "guard_bits = 4" if settings.probability_width <= WIDEST_PROBABILITY - 3 else "output_levels = 0",
         )
@@ -416,14 +416,14 @@ def _sum_is_of_all_elements(settings: Settings) -> Refusal | None:
     )
     for name, value in (("sum", "'rounded'"), ("minimum_code", "0")):
         if getattr(settings, name) != getattr(Settings, name):
-            return Refusal(_given(settings, name, "mode"), reason, f"{name} = {value}", "mode = 'softmax'")
+            return Refusal(_settings_text(settings, name, "mode"), reason, f"{name} = {value}", "mode = 'softmax'")
     return None
 
 
 def _exact_sum_fits(settings: Settings) -> Refusal | None:
     if settings.minimum_code and settings.traits.softmax and not settings.exact_sum:
         return Refusal(
-            _given(settings, "minimum_code", "sum"),
+            _settings_text(settings, "minimum_code", "sum"),
             "a minimum of every code takes from the others what it adds, which an exact sum alone does",
             "sum = 'exact'",
             "minimum_code = 0",
@@ -446,12 +446,15 @@ def _exact_sum_fits(settings: Settings) -> Refusal | None:
     ):  # fmt: skip
         if not fits:
             return Refusal(
-                _given(settings, name, "mode" if settings.traits.cumulative else "sum"), reason, remedy, alternative
+                _settings_text(settings, name, "mode" if settings.traits.cumulative else "sum"),
+                reason,
+                remedy,
+                alternative,
             )
     most = (1 << settings.probability_width) // settings.max_length
     if settings.minimum_code > most:
         return Refusal(
-            _given(settings, "minimum_code", "max_length", "probability_width"),
+            _settings_text(settings, "minimum_code", "max_length", "probability_width"),
             f"the minimum codes of all elements must not exceed their sum, 2^{settings.probability_width}",
             f"minimum_code = {most}" if most else f"probability_width = {ceil_log2(settings.max_length)}",
         )
@@ -487,7 +490,7 @@ def _sink_fits(settings: Settings) -> Refusal | None:
          "ensemble = 1", "sink = 'fixed'"),
     ):  # fmt: skip
         if not fits:
-            return Refusal(_given(settings, "sink", name), reason, remedy, alternative)
+            return Refusal(_settings_text(settings, "sink", name), reason, remedy, alternative)
     if settings.sink_per_vector:
         return None
     low, high = settings.score_format.minimum, settings.score_format.maximum
@@ -536,7 +539,7 @@ def _temperature_bits_fit(settings: Settings) -> Refusal | None:
         if narrow:
             remedy = "accumulator = 'auto'" if narrow == "accumulator" else "normaliser = 'divider'"
     return Refusal(
-        _given(settings, "temperature_bits", "score_width", *([narrow] if narrow else [])),
+        _settings_text(settings, "temperature_bits", "score_width", *([narrow] if narrow else [])),
         f"their product has {settings.inner_width} bits, at most {widest} are taken",
         remedy,
     )
@@ -555,7 +558,7 @@ def _ensemble_fits(settings: Settings) -> Refusal | None:
     widest = settings.widest_score
     if settings.sums_scores and settings.inner_width > widest:
         return Refusal(
-            _given(settings, "ensemble", "score_width"),
+            _settings_text(settings, "ensemble", "score_width"),
             f"sums of scores have {more} bits more, {widest} at most",
             f"score_width = {widest - more}",
             "ensemble_mean = 'probabilities'" if settings.traits.softmax and settings.normaliser != "none" else "",
@@ -570,10 +573,12 @@ def _two_pass_fits(settings: Settings) -> Refusal | None:
     if settings.accumulator != "two_pass":
         return None
     if not settings.traits.two_pass:
-        return Refusal(_given(settings, "accumulator", "mode"), "softmax alone has two passes", "accumulator = 'auto'")
+        return Refusal(
+            _settings_text(settings, "accumulator", "mode"), "softmax alone has two passes", "accumulator = 'auto'"
+        )
     if not settings.two_pass:
         return None
-    for given, fits, reason, remedy, alternative in (
+    for keys, fits, reason, remedy, alternative in (
         (("accumulator", "normaliser"), settings.division == "divider", "each element is divided by the sum",
          "normaliser = 'divider'", ""),
         (("accumulator", "score_width", *(["ensemble"] if settings.sums_scores else [])),
@@ -586,7 +591,7 @@ def _two_pass_fits(settings: Settings) -> Refusal | None:
          "per_vector = 'serial'", ""),
     ):  # fmt: skip
         if not fits:
-            return Refusal(_given(settings, *given), reason, remedy, alternative)
+            return Refusal(_settings_text(settings, *keys), reason, remedy, alternative)
     return None
 
 
@@ -595,7 +600,7 @@ def _inexact_sum_takes_one_lane(settings: Settings) -> Refusal | None:
     if settings.accumulator not in sums or settings.lanes == 1 or not settings.sums or settings.inverse_cdf:
         return None
     return Refusal(
-        _given(settings, "lanes", "accumulator"),
+        _settings_text(settings, "lanes", "accumulator"),
         f"the sum {sums[settings.accumulator]} depends on the order of additions and takes one element after the other",
         "lanes = 1",
         "accumulator = 'auto'",
@@ -607,13 +612,13 @@ def _logarithm_has_a_table(settings: Settings) -> Refusal | None:
         return None
     if settings.inner_width > DIRECT_WIDTH:
         return Refusal(
-            _given(settings, "normaliser", "score_width", *(["ensemble"] if settings.sums_scores else [])),
+            _settings_text(settings, "normaliser", "score_width", *(["ensemble"] if settings.sums_scores else [])),
             f"takes scores of at most {DIRECT_WIDTH} bits",
             "normaliser = 'reciprocal'",
         )
     if settings.probability_width + settings.guard_width > LOGARITHM_LIMIT:
         return Refusal(
-            f"{_given(settings, 'normaliser', 'probability_width')}, guard_bits = {settings.guard_width}",
+            f"{_settings_text(settings, 'normaliser', 'probability_width')}, guard_bits = {settings.guard_width}",
             f"their sum must be at most {LOGARITHM_LIMIT}, because the table has 2^(P + k − 1) entries",
             "normaliser = 'divider'",
         )
@@ -630,21 +635,21 @@ def _ranked_draw_fits(settings: Settings) -> Refusal | None:
             return None
         off = "false" if bounds[0] == "draw_sideband" else switched_off[bounds[0]]
         return Refusal(
-            _given(settings, bounds[0], "draw_top_k"),
+            _settings_text(settings, bounds[0], "draw_top_k"),
             "the set is a part of the ordered list of the K best, and there is none",
             "draw_top_k = 16",
             f"{bounds[0]} = {off}",
         )
     if settings.draw_sideband and len(bounds) > 1:
         return Refusal(
-            _given(settings, bounds[0], "draw_sideband"),
+            _settings_text(settings, bounds[0], "draw_sideband"),
             "each vector brings the bound itself",
             f"{bounds[0]} = {switched_off[bounds[0]]}",
             "draw_sideband = false",
         )
     if settings.draw_sideband and settings.ensemble > 1:
         return Refusal(
-            _given(settings, "draw_sideband", "ensemble"),
+            _settings_text(settings, "draw_sideband", "ensemble"),
             "each vector brings its bounds, and a mean several vectors",
             "draw_sideband = false",
         )
@@ -656,13 +661,13 @@ def _ranked_draw_fits(settings: Settings) -> Refusal | None:
         )
     if settings.ranked_length > LARGEST_LIST:
         return Refusal(
-            _given(settings, "draw_top_k", bounds[0]),
+            _settings_text(settings, "draw_top_k", bounds[0]),
             f"one element more tells whether the set is truncated, and a list holds at most {LARGEST_LIST}",
             f"draw_top_k = {LARGEST_LIST - 1}",
         )
     if settings.draws_share and settings.normaliser == "none":
         return Refusal(
-            _given(settings, "draw_sideband" if settings.draw_sideband else "draw_top_p", "normaliser"),
+            _settings_text(settings, "draw_sideband" if settings.draw_sideband else "draw_top_p", "normaliser"),
             "probabilities are added up, not multiples of them",
             "normaliser = 'auto'",
         )
@@ -683,8 +688,8 @@ def _list_fits(settings: Settings) -> Refusal | None:
     refusal = next((refusal for rule in RULES if (refusal := rule(ranked)) is not None), None)
     if refusal is None:
         return None
-    share = _given(settings, "draw_sideband" if settings.draw_sideband else "draw_top_p")
-    return replace(refusal, given=refusal.given.replace(f"mode = {quoted(ranked.mode)}", share))
+    share = _settings_text(settings, "draw_sideband" if settings.draw_sideband else "draw_top_p")
+    return replace(refusal, settings=refusal.settings.replace(f"mode = {quoted(ranked.mode)}", share))
 
 
 def _plain_values(values: dict[str, Any]) -> dict[str, Any]:
@@ -699,7 +704,7 @@ def _draws_fit(settings: Settings) -> Refusal | None:
         if settings.lanes == 1 or settings.ranked_draw:
             return None
         return Refusal(
-            _given(settings, "lanes", "mode"),
+            _settings_text(settings, "lanes", "mode"),
             "sampling takes one random word per element, one after the other",
             "lanes = 1",
         )
@@ -712,7 +717,7 @@ def _draws_fit(settings: Settings) -> Refusal | None:
          "both passes must add up to the same sum, so it is exact", "accumulator = 'auto'", ""),
     ):  # fmt: skip
         if not fits:
-            return Refusal(_given(settings, name, "sampler"), reason, remedy, alternative)
+            return Refusal(_settings_text(settings, name, "sampler"), reason, remedy, alternative)
     return None
 
 

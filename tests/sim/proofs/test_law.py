@@ -140,7 +140,7 @@ def test_the_verb_prints_a_row_for_each_property_and_a_verdict(capsys, monkeypat
 
 
 def test_the_verb_in_json(capsys, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["softstream", "prove", "argmax-int8-small", "--json"])
+    monkeypatch.setattr(sys, "argv", ["softstream", "prove", "--law", "argmax-int8-small", "--json"])
     with pytest.raises(SystemExit):
         cli.main()
     document = json.loads(capsys.readouterr().out)
