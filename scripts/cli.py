@@ -553,7 +553,8 @@ def _prove(config: Config, console: Console, timeout: float, waveform: str | Non
     """
     from softstream.scripts.verbs.prove import prove
 
-    chosen = [f"--{statement}" for statement, is_chosen in statements.items() if is_chosen]
+    names = ("law", "whole", "independence", "stores", "counting")
+    chosen = [f"--{name}" for name in names if statements[name]]
     if len(chosen) > 1:
         raise UserError(f"{chosen[0]} and {chosen[1]} are two statements; {chosen[1]} alone would do")
     statement = chosen[0].removeprefix("--") if chosen else "law"
