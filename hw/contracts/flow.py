@@ -51,10 +51,8 @@ class QueueContract(InOrder):
         for number, address in enumerate(self._addresses):
             before = following_of_all(self._addresses[number - 1]) if number else self.registers["read_address"]
             m.d.comb += address.eq(before)
-        ahead = self.registers.get("next_address")
         return {
             "the memory is filled unless all is at the output": filled == (stored != 0),
-            **({} if ahead is None else {"the next read pointer is a step on": ahead == self._addresses[1]}),
             **{
                 f"write pointer = read pointer, {number} steps on": (stored != number)
                 | (self.registers["write_address"] == address)

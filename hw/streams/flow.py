@@ -22,9 +22,6 @@ from softstream.hw.streams.registers import store
 
 __all__ = ["Buffered", "Credit", "Fork", "Hold", "Queue", "RigidPipe", "Skid", "Spacing", "vector_buffers"]
 
-GATE = 4
-"""Inputs of a gate; a step of a pointer of as many bits takes one."""
-
 
 class Queue(wiring.Component):
     """First in, first out, behind a rigid pipe: `depth` entries, for which credits elsewhere assure the room.
@@ -53,23 +50,15 @@ class Queue(wiring.Component):
             read.en.eq(advance),
             Value.cast(self.o.payload).eq(read.data),
         ]
-        published = {"write_address": write_address, "read_address": read_address, "filled": filled}
-        next_address = following_of_all(read_address)
-        if len(read_address) > GATE:
-            # What takes several gates has a register, so that its comparison has a cycle of its own.
-            published["next_address"] = registered = Signal.like(read_address, name="next_address", init=1)
-            with m.If(leaving):
-                m.d.sync += registered.eq(following_of_all(registered))
-            next_address = registered
-        emptied = leaving & (next_address == write_address)
+        emptied = leaving & (following_of_all(read_address) == write_address)
         m.d.sync += filled.eq(self.i.valid | (filled & ~emptied))
         with m.If(self.i.valid):
             m.d.sync += write_address.eq(following_of_all(write_address))
         with m.If(leaving):
-            m.d.sync += read_address.eq(next_address)
+            m.d.sync += read_address.eq(following_of_all(read_address))
         with m.If(advance):
             m.d.sync += self.o.valid.eq(filled)
-        publish(platform, self, **published)
+        publish(platform, self, write_address=write_address, read_address=read_address, filled=filled)
         return m
 
 

@@ -99,9 +99,9 @@ def test_results_and_gradients_are_those_of_the_operations_and_the_golden_model(
         if not learns:  # their product with a gradient would hide that of the scale
             single[0, 0], single[1] = 1e4, -1e5
         single, double = single.requires_grad_(), single.double().detach().requires_grad_()
-        given = {**inputs, "lengths": lengths if short else None}
-        results = head(single, **given)
-        others = head._composed(double, dict.fromkeys(("mask", "labels", "temperature")) | given)
+        arrays = {**inputs, "lengths": lengths if short else None}
+        results = head(single, **arrays)
+        others = head._composed(double, dict.fromkeys(("mask", "labels", "temperature")) | arrays)
         assert is_fused(results)
         assert results.dtype == dtype
         assert torch.equal(results, others.to(dtype))
