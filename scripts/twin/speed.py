@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from softstream.hw.config.config import Config
+from softstream.hw.plan.ports import sidebands
 from softstream.scripts.twin.head import Head
 
 __all__ = ["SHAPES", "Cost", "main", "ratio"]
@@ -96,7 +97,7 @@ def _inputs(config: Config, shape: tuple[int, int]) -> dict[str, Tensor]:
         inputs["mask"] = torch.rand(shape, generator=numbers) < 0.2
     if config.temperature_bits:
         inputs["temperature"] = torch.randint(1, 1 << config.temperature_bits, shape[:1], generator=numbers)
-    if config.mode == "cross_entropy":
+    if any(port.array == "labels" for port in sidebands(config)):
         inputs["labels"] = torch.randint(0, shape[1], shape[:1], generator=numbers)
     return inputs
 

@@ -14,6 +14,7 @@ from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import UserError
 from softstream.hw.head import Head
 from softstream.hw.plan.derive import plan
+from softstream.hw.plan.options.null_beats import LATENCY as NULL_BEATS_LATENCY
 from softstream.hw.plan.schedule import schedule
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -176,15 +177,15 @@ def test_several_lanes_need_a_sum_without_an_order() -> None:
 
 def test_lanes_shorten_the_way_by_beats() -> None:
     one, four = plan(Config(mode="argmax", profile="small")), plan(Config(mode="argmax", profile="small", lanes=4))
-    # Two levels of the tree over the lanes, and the register of the null beats.
-    assert four.latency_formula == f"⌈N/4⌉ + {one.fixed_latency_cycles + 3}"
+    # Two levels of the tree over the lanes, and the stage that drops null beats with its registers on both sides.
+    assert four.latency_formula == f"⌈N/4⌉ + {one.fixed_latency_cycles + 2 + NULL_BEATS_LATENCY}"
     assert [four.interval_cycles(length) for length in (1, 4, 5, 1024)] == [1, 1, 2, 256]
 
 
 def test_the_fast_argmax_spends_a_cycle_per_bit_of_a_score() -> None:
     assert plan(Config(mode="argmax", profile="small")).latency_formula == "N + 1"
     assert plan(Config(mode="argmax")).latency_formula == "N + 10"
-    assert plan(Config(mode="argmax", score_width=16, lanes=4)).latency_formula == "⌈N/4⌉ + 21"
+    assert plan(Config(mode="argmax", score_width=16, lanes=4)).latency_formula == "⌈N/4⌉ + 23"
 
 
 def test_two_passes_take_one_vector_after_the_other() -> None:

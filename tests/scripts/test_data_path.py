@@ -39,7 +39,9 @@ def test_a_stage_takes_the_format_that_the_one_before_it_gives(config: Config) -
         for before, after in itertools.pairwise(branch):
             outgoing = re.findall(r"UQ-?\d+\.\d+|Q-?\d+\.\d+|tags", before.output_format)
             incoming = re.findall(r"UQ-?\d+\.\d+|Q-?\d+\.\d+|tags", after.input_format)
-            assert set(outgoing) & set(incoming) or after.name == "random_words", (before, after)
+            # A draw among the best elements reads their list again once the share of their sum is there.
+            again = (before.name, after.name) == ("sum_share", "replay")
+            assert set(outgoing) & set(incoming) or after.name == "random_words" or again, (before, after)
     if path.sums:
         joined = path.out[path.join].input_format.rpartition(", ")[2]
         assert joined in (path.sums[-1].output_format.rpartition(" ")[2], "–")

@@ -80,7 +80,13 @@ def test_the_table_of_extras_is_that_of_the_project():
     assert {extra: set(packages) for extra, packages in extras.EXTRAS.items()} == declared
 
 
-@pytest.mark.parametrize("packages", [tuple(packages) for packages in extras.EXTRAS.values()])
+@pytest.mark.parametrize(
+    "packages",
+    [
+        pytest.param(tuple(packages), marks=[pytest.mark.interop] if extra in ("gatemate", "nexus", "machxo") else [])
+        for extra, packages in extras.EXTRAS.items()
+    ],
+)
 def test_the_modules_of_the_table_are_those_of_the_packages(packages):
     """A wrong name of a module would refuse a verb whose package is installed."""
     if packages == ("torch",):

@@ -114,7 +114,7 @@ def test_no_bubble_if_the_output_takes_no_longer_than_the_input() -> None:
 
 def test_formulas() -> None:
     figures = plan(Config(mode="top_k", top_k=3, lanes=4))
-    assert (figures.latency_formula, figures.last_output_formula) == ("⌈N/4⌉ + 13", "⌈N/4⌉ + min(N, 3) + 12")
+    assert (figures.latency_formula, figures.last_output_formula) == ("⌈N/4⌉ + 15", "⌈N/4⌉ + min(N, 3) + 14")
     assert figures.interval_formula == "max(⌈N/4⌉, min(N, 3) + 4)"
 
 
