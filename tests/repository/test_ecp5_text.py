@@ -126,7 +126,8 @@ def test_stock_synthesis_gets_every_register_that_the_flow_here_moves(
     portable, hard = texts(name)
     ours, stock = synthesised(portable, "portable", tmp_path), synthesised(hard, "hard", tmp_path)
     absorb(ours)
-    assert with_registers(stock) == with_registers(ours)
+    # The text may name more blocks: of the smoothed softmax two small memories, which synthesis alone makes of cells.
+    assert with_registers(stock) >= with_registers(ours)
     assert absorb(stock) == 0
 
 
