@@ -15,6 +15,7 @@ cache is larger than its limit.
 
 import contextlib
 import errno
+import fcntl
 import functools
 import hashlib
 import json
@@ -42,6 +43,7 @@ __all__ = [
     "limit",
     "load_folder",
     "load_value",
+    "locked",
     "replace_file",
     "root",
     "seal",
@@ -157,6 +159,20 @@ def sync(path: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Waits for the lock of a file or folder, and holds it until the block ends.
+
+    The system releases the lock when its holder ends, even if the holder is killed.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def store_folder(folder: Path, contents: Mapping[str, bytes]) -> None:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from softstream.hw.cache import sync
+from softstream.hw.cache import locked, sync
 from softstream.hw.errors import UserError
 
 __all__ = ["check_directory", "check_file", "write_directory", "written_file"]
@@ -97,7 +97,7 @@ def write_directory(option: str, path: Path, contents: Mapping[str, str | bytes]
             for name, content in contents.items():
                 (new / name).write_bytes(content if isinstance(content, bytes) else content.encode())
                 sync(new / name)
-            with _locked(target.parent):
+            with locked(target.parent):
                 if not target.exists():
                     sync(new)
                     os.rename(new, target)
@@ -144,17 +144,6 @@ def _is_in_use(target: Path) -> bool:
         return os.path.ismount(target) or Path.cwd().is_relative_to(target)
     except OSError:  # this process stands in a directory that was removed
         return False
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keeps two processes from changing directories of the same folder at the same time."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _exchange(one: Path, other: Path) -> None:

@@ -77,7 +77,7 @@ from softstream.hw.numbers.exact_sum import exact_sum
 from softstream.hw.numbers.softmax import Numerics, numerics
 from softstream.hw.numbers.two_pass import differences
 
-__all__ = ["Bound", "bound", "bound_remedy", "post_shares", "unchecked_bound"]
+__all__ = ["Bound", "bound", "check_bound", "post_shares", "unchecked_bound"]
 
 
 @dataclass(frozen=True)
@@ -120,13 +120,21 @@ def bound(config: Config, widths: Numerics | None = None) -> Bound:
     Raises `UserError` for a bound above 1 ulp. The text states that bound and a change of keys that brings it to 1 ulp or less.
     """
     limits = _bound(config, widths)
+    check_bound(config, limits, _bound)
+    return limits
+
+
+def check_bound(config: Config, limits: Bound, bound_of: Callable[[Config], Bound]) -> None:
+    """Refuses a bound above the allowed one. `bound_of` gives the bound of other keys, unchecked.
+
+    Raises `UserError`; the text states the bound and a change of keys that brings it to the allowed one or less.
+    """
     if limits.total > _allowed(config):
         raise UserError(
             f"guard_bits = {config.guard_width} with probability_width = {config.probability_width}: the error bound would "
             f"be {float(limits.total):.3f} ulp, at most {_allowed(config)} ulp is allowed; "
-            f"{bound_remedy(config, _bound)} would do"
+            f"{_bound_remedy(config, bound_of)} would do"
         )
-    return limits
 
 
 def _allowed(config: Config) -> int:
@@ -241,7 +249,7 @@ def _saturation(config: Config) -> Fraction:
     return Fraction(config.levels - config.probability_maximum)
 
 
-def bound_remedy(config: Config, bound_of: Callable[[Config], Bound]) -> str:
+def _bound_remedy(config: Config, bound_of: Callable[[Config], Bound]) -> str:
     """A change of keys with which `bound_of` gives at most 1 ulp; it tries the smallest change first."""
     changes: list[dict[str, Any]] = [{"guard_bits": bits} for bits in range(config.guard_width + 1, 9)]
     if config.traits.normalised and config.division != "divider":

@@ -42,9 +42,8 @@ from functools import lru_cache
 import numpy as np
 
 from softstream.hw.config.config import Config
-from softstream.hw.errors import UserError
 from softstream.hw.formats import QFormat
-from softstream.hw.numbers.bound import Bound, bound_remedy
+from softstream.hw.numbers.bound import Bound, check_bound
 from softstream.hw.numbers.exponential import scale_in_octaves
 from softstream.hw.numbers.natural_logarithm import ENTRY_GUARD, significand_logarithms
 from softstream.hw.numbers.softmax import Numerics, numerics
@@ -197,11 +196,7 @@ def entropy_bound(config: Config) -> Bound:
     Raises `UserError` for a bound above 1 ulp; the text states a change of keys that brings it to 1 ulp or less.
     """
     limits = _entropy_bound(config)
-    if limits.total > 1:
-        raise UserError(
-            f"guard_bits = {config.guard_width} with probability_width = {config.probability_width}: the error bound would be "
-            f"{float(limits.total):.3f} ulp, at most 1 ulp is allowed; {bound_remedy(config, _entropy_bound)} would do"
-        )
+    check_bound(config, limits, _entropy_bound)
     return limits
 
 

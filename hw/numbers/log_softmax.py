@@ -7,7 +7,7 @@ from functools import lru_cache
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.formats import QFormat, ceil_log2
-from softstream.hw.numbers.bound import Bound, bound_remedy
+from softstream.hw.numbers.bound import Bound, check_bound
 from softstream.hw.numbers.natural_logarithm import LnTables, ln_tables, magnitude_format, signed_format
 from softstream.hw.numbers.softmax import Numerics, numerics
 from softstream.hw.numbers.temperature import tempered
@@ -78,11 +78,7 @@ def log_bound(config: Config) -> Bound:
     the result. Raises `UserError` for a bound above 1 ulp; the text states a change of keys that brings it to 1 ulp or less.
     """
     limits = _log_bound(config)
-    if limits.total > 1:
-        raise UserError(
-            f"guard_bits = {config.guard_width} with probability_width = {config.probability_width}: the error bound would be "
-            f"{float(limits.total):.3f} ulp, at most 1 ulp is allowed; {bound_remedy(config, _log_bound)} would do"
-        )
+    check_bound(config, limits, _log_bound)
     return limits
 
 

@@ -249,18 +249,18 @@ def _state_ring(head: InsideHead, config: Config, ring: Replay, number: int, int
     cycles = cycles_between(ends, complete)
     if cycles is None:
         raise _uncovered(config, "a vector is complete at no fixed time after its end")
-    told = ring.complete.payload
+    completion = ring.complete.payload
     fill = into.cycles + cycles + SETTLING
     arrives = head.before(ring.i.valid & ring.i.payload.last, cycles)
     head.after(
         fill, f"ring: a vector is complete {cycles} cycles after its end has entered", ring.complete.valid == arrives
     )
-    due = told.last == head.before(head.probes.registers(ring)["write_address"], cycles)
+    due = completion.last == head.before(head.probes.registers(ring)["write_address"], cycles)
     if last[cycles:] == address[: len(address) - cycles]:  # a counter of its own, which agrees in every cycle
         head.always(fill, "ring: it is told the address of the end", due)
     else:
         head.after(fill, "ring: it is told the address of the end", ~ring.complete.valid | due)
-    single = told.single == head.before(first, into.cycles + cycles)
+    single = completion.single == head.before(first, into.cycles + cycles)
     head.after(fill, "ring: it is told whether the end is the only beat", ~ring.complete.valid | single)
 
 

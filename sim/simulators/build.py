@@ -6,8 +6,6 @@ second or two. The build does not call make, because make refuses folders with s
 every design.
 """
 
-import contextlib
-import fcntl
 import hashlib
 import os
 import platform
@@ -17,7 +15,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -117,7 +115,7 @@ class VerilatorBuild:
                 raise ToolFailure(
                     f"{self._cache}: cannot be written ({error.strerror}); XDG_CACHE_HOME sets another place"
                 ) from None
-            with _locked(self._cache):
+            with user_cache.locked(self._cache):
                 if not self.is_cached:
                     self._step = step or (lambda what: None)
                     self._build(log)
@@ -233,17 +231,6 @@ def _prune(cache: Path) -> None:
     builds = [entry for entry in cache.iterdir() if re.fullmatch("[0-9a-f]{64}", entry.name)]
     for old in sorted(builds, key=lambda entry: entry.stat().st_mtime)[: -_CACHED_BUILDS or None]:
         shutil.rmtree(old, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    # The system releases the lock when its holder ends, even if the holder is killed.
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _run_all(

@@ -10,6 +10,7 @@ import threading
 from contextlib import suppress
 
 import pytest
+from support.kills import OPERATIONS
 
 from softstream.hw import output
 from softstream.hw.errors import UserError
@@ -174,16 +175,7 @@ def killed_at(number, work):
 
         def count(event, arguments):
             nonlocal left
-            if event in (
-                "open",
-                "os.rename",
-                "os.link",
-                "os.mkdir",
-                "os.remove",
-                "os.rmdir",
-                "os.chmod",
-                "ctypes.dlsym",
-            ):
+            if event in OPERATIONS:
                 left -= 1
                 if not left:
                     os.kill(os.getpid(), signal.SIGKILL)

@@ -6,6 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from scipy import stats
+from support.configurations import framed_vectors
 from support.head_bench import check_head
 
 from softstream.hw.config.config import Config
@@ -41,15 +42,9 @@ STALLED = ("fast-4", "small-2", "ensemble")
     + [(name, *pauses) for name in STALLED for pauses in (("random", "every3"), ("every3", "random"))],
 )
 def test_the_hardware_equals_the_model(name: str, source: str, sink: str) -> None:
-    config, rng = CONFIGS[name], np.random.default_rng(6)
-    low, high = config.score_format.minimum, config.score_format.maximum
-    lengths = [config.max_length, 1, config.max_length + 3, *rng.integers(1, config.max_length + 1, 6), 1, 1]
-    vectors = [
-        rng.integers(low, high, n, endpoint=True) for n in lengths[: len(lengths) // config.ensemble * config.ensemble]
-    ]
-    if config.ensemble > 1:
-        vectors = [vectors[place - place % config.ensemble] for place in range(len(vectors))]
-    vectors[2:4] = [np.full_like(vector, high) for vector in vectors[2:4]]
+    config = CONFIGS[name]
+    vectors = framed_vectors(config, np.random.default_rng(6), 6)
+    vectors[2:4] = [np.full_like(vector, config.score_format.maximum) for vector in vectors[2:4]]
     check_head(config, vectors, source=source, sink=sink)
 
 

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from scipy import special
+from support.configurations import framed_vectors
 from support.head_bench import check_head
 
 from softstream.hw.config.config import Config
@@ -33,14 +34,8 @@ CONFIGS = {
 @pytest.mark.parametrize(("source", "sink"), [("never", "never"), ("random", "every3"), ("every3", "random")])
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_hardware_equals_the_model(name: str, source: str, sink: str) -> None:
-    config, rng = CONFIGS[name], np.random.default_rng(6)
-    low, high = config.score_format.minimum, config.score_format.maximum
-    lengths = [config.max_length, 1, config.max_length + 3, *rng.integers(1, config.max_length + 1, 12), 1, 1]
-    vectors = [
-        rng.integers(low, high, n, endpoint=True) for n in lengths[: len(lengths) // config.ensemble * config.ensemble]
-    ]
-    if config.ensemble > 1:
-        vectors = [vectors[place - place % config.ensemble] for place in range(len(vectors))]
+    config = CONFIGS[name]
+    vectors = framed_vectors(config, np.random.default_rng(6), 12)
     check_head(config, vectors, source=source, sink=sink)
 
 

@@ -118,6 +118,10 @@ def with_registers(module: dict[str, Any]) -> Counter[tuple[str, int]]:
     return blocks
 
 
+MORE_BLOCKS = {"softmax-int8-smoothed": Counter({("DP16KD", False): 2})}
+"""Small memories that the text places in blocks with registers, and synthesis of the portable text makes of cells."""
+
+
 @pytest.mark.parametrize("name", names("sample-int8"))
 def test_stock_synthesis_gets_every_register_that_the_flow_here_moves(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -126,8 +130,7 @@ def test_stock_synthesis_gets_every_register_that_the_flow_here_moves(
     portable, hard = texts(name)
     ours, stock = synthesised(portable, "portable", tmp_path), synthesised(hard, "hard", tmp_path)
     absorb(ours)
-    # The text may name more blocks: of the smoothed softmax two small memories, which synthesis alone makes of cells.
-    assert with_registers(stock) >= with_registers(ours)
+    assert with_registers(stock) == with_registers(ours) + MORE_BLOCKS.get(name, Counter())
     assert absorb(stock) == 0
 
 

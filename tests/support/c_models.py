@@ -87,10 +87,10 @@ def _driver(config: Config, name: str) -> str:
     arguments.append("vectors")
     if codes:
         # Exactly as many codes as elements, so that the sanitizer sees one too many.
-        kept = length if config.groups else f"({length} < {config.max_length}u ? {length} : {config.max_length}u)"
+        elements = length if config.groups else f"({length} < {config.max_length}u ? {length} : {config.max_length}u)"
         lines += [
-            f"        const size_t kept = {kept};",
-            f"        {name}_code *codes = ({name}_code *)malloc(kept * sizeof *codes);",
+            f"        const size_t elements = {elements};",
+            f"        {name}_code *codes = ({name}_code *)malloc(elements * sizeof *codes);",
         ]
         arguments.append("codes")
     lines += [f"        {name}_run({', '.join([*arguments, 'results'])});", "        for (i = 0; i < count; i++) {"]
@@ -103,7 +103,7 @@ def _driver(config: Config, name: str) -> str:
     lines += [f"            out(results[i].{flag});" for flag in flags]
     lines.append("        }")
     if codes:
-        lines += ["        for (i = 0; i < kept; i++) out(codes[i]);", "        free(codes);"]
+        lines += ["        for (i = 0; i < elements; i++) out(codes[i]);", "        free(codes);"]
     lines.append(f"        for (m = 0; m < {config.ensemble}u; m++) {{ free((void *)vectors[m].scores);")
     lines += [f"            free((void *)vectors[m].{s.name});" for s in sidebands(config) if s.per == "element"]
     lines += ["        }", "        free(results);", "    }", "}"]

@@ -6,7 +6,7 @@ import numpy as np
 
 from softstream.hw.config.config import Config
 
-__all__ = ["MEMBERS", "PIPELINED", "SOFTMAX", "TWO_PASS", "WIDTHS", "score_vectors"]
+__all__ = ["MEMBERS", "PIPELINED", "SOFTMAX", "TWO_PASS", "WIDTHS", "framed_vectors", "score_vectors"]
 
 
 def _head(**keys: Any) -> Config:
@@ -135,6 +135,16 @@ TWO_PASS: dict[str, Config] = {
     }.items()
 }
 """Heads that are one stage of their own."""
+
+
+def framed_vectors(config: Config, rng: np.random.Generator, count: int) -> list[np.ndarray]:
+    """The longest vector, single elements, an overlong one and `count` random ones; the members of an ensemble are equal."""
+    low, high = config.score_format.minimum, config.score_format.maximum
+    lengths = [config.max_length, 1, config.max_length + 3, *rng.integers(1, config.max_length + 1, count), 1, 1]
+    vectors = [
+        rng.integers(low, high, n, endpoint=True) for n in lengths[: len(lengths) // config.ensemble * config.ensemble]
+    ]
+    return [vectors[place - place % config.ensemble] for place in range(len(vectors))]
 
 
 def score_vectors(config: Config, seed: int) -> list[np.ndarray]:

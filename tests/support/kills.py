@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Faults", "Outcome", "faults_of", "is_temporary", "visible"]
+__all__ = ["OPERATIONS", "Faults", "Outcome", "faults_of", "is_temporary", "visible"]
 
-_OPERATIONS = {
+OPERATIONS = {
     "open",
     "os.scandir",
     "os.rename",
@@ -126,7 +126,7 @@ class _Server:
         os._exit(0)
 
     def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event in _OPERATIONS and not self.busy:
+        if event in OPERATIONS and not self.busy:
             if event == "ctypes.dlsym":
                 self.point(event, str(self.folder) if self.started else "")
                 return

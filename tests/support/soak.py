@@ -92,8 +92,8 @@ def _outputs(config: Config) -> list[str]:
     due += [f"    head_code codes[{config.max_length}];"] if codes else []
     due += [
         f"    head_run(&vector, {'codes, ' if codes else ''}&result);",
-        f"    const size_t kept = length < {config.max_length} ? length : {config.max_length};",
-        "    (void)kept;",
+        f"    const size_t elements = length < {config.max_length} ? length : {config.max_length};",
+        "    (void)elements;",
     ]
     for number, output in enumerate(streams):
         prefix, names = output.prefix, stream_fields(config, output.prefix)
@@ -117,9 +117,9 @@ def _outputs(config: Config) -> list[str]:
         [field] = output.fields
         lanes, bits = output.lanes(config), field.bits
         due += [
-            f"    for (size_t start = 0; start < kept; start += {lanes}) {{",
-            f"        Beat beat = {{0, 0, 0, start + {lanes} >= kept, 0}};",
-            f"        for (size_t lane = 0; lane < {lanes} && start + lane < kept; lane++) {{",
+            f"    for (size_t start = 0; start < elements; start += {lanes}) {{",
+            f"        Beat beat = {{0, 0, 0, start + {lanes} >= elements, 0}};",
+            f"        for (size_t lane = 0; lane < {lanes} && start + lane < elements; lane++) {{",
             f"            beat.data |= ((uint64_t)codes[start + lane] & {(1 << bits) - 1}u) << lane * {bits};",
             f"            beat.data_mask |= (uint64_t){(1 << bits) - 1}u << lane * {bits};",
             f"            beat.keep |= (uint64_t){(1 << bits // 8) - 1}u << lane * {bits // 8};" if lanes > 1 else "",
