@@ -434,7 +434,9 @@ def print_bench(content: Mapping[str, Any], console: Console) -> None:
     console.document(content)
     seeds = ", ".join(map(str, content["seeds"]))
     console.table(
-        f"measured, Fmax minimum / median / maximum over seeds {seeds}",
+        f"measured, Fmax minimum / median / maximum over seeds {seeds}"
+        if len(content["seeds"]) > 1
+        else f"measured, Fmax of seed {seeds}",
         COLUMNS,
         rows(content),
         right=("elements/cycle", "Melements/s", "kelements/s per cell"),
@@ -531,4 +533,4 @@ def run(
         write_directory("-o", output, {"bench.json": text, "bench.html": render(content)})
     print_bench(content, console)
     report = f"; report {output / 'bench.html'}" if output is not None else ""
-    console.done(f"{len(variants)} variants measured{report}")
+    console.done(f"{len(variants)} variant{'' if len(variants) == 1 else 's'} measured{report}")

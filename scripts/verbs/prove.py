@@ -107,6 +107,8 @@ def prove(config: Config, seconds: float, waveform: Path | None, console: Consol
             for verdict in proof.verdicts
         ],
         right=("trace", "s"),
+        fold=("property",),
+        drop=("s", "trace"),
     )
     _conclude(proof, seconds, waveform, console, _STATEMENTS[statement])
 
@@ -147,9 +149,7 @@ def _conclude(proof: Proof, seconds: float, waveform: Path | None, console: Cons
     """The closing line, or the error in its place."""
     where = f"; the shortest trace is in {waveform}" if waveform else "; --waveform FILE.vcd keeps the shortest trace"
     _raise_unless_proved(proof, seconds, statement, where)
-    console.line(
-        f"{statement} proved for all inputs, stalls and resets, without a bound on time; {proof.seconds:.1f} s"
-    )
+    console.done(f"{statement} proved for all inputs, stalls and resets, without a bound on time,")
 
 
 def _raise_unless_proved(proof: Proof, seconds: float, statement: str, where: str) -> None:

@@ -8,6 +8,7 @@ A verb runs once; its lines and tables are then printed at each width.
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,13 +19,18 @@ import pytest
 
 import softstream
 from softstream.boards.flow import doctor
+from softstream.boards.link import host
 from softstream.hw import cache
 from softstream.hw.config.config import KEYS
 from softstream.scripts import console as console_module
 from softstream.scripts.cli import _softstream
 from softstream.scripts.console import Console
-from softstream.scripts.verbs import boards
+from softstream.scripts.measure import proofs
+from softstream.scripts.verbs import bench, boards, run_on_board
 from softstream.sim.data import DIGITS_SCORES
+from softstream.sim.proofs.engine import Verdict
+from softstream.sim.proofs.harness import Property
+from softstream.sim.proofs.proof import Proof
 
 FOLDER = Path(__file__).parent / "snapshots"
 WIDTHS = (60, 80, 120, 200)
@@ -69,11 +75,11 @@ CASES = {
     "presets": Case(("presets",), tuple(softstream.PRESETS)),
     "keys": Case(("keys",), tuple(key.name for key in KEYS)),
     "keys-one": Case(("keys", "normaliser"), closes=False),
+    "prove": Case(("prove", *SMALL), ("m_axis_best:", "two")),
+    "run-on-board": Case(("run-on-board", "--board", "icestick", *SMALL, "--port", "p"), ("corner", "random")),
+    "bench": Case(("bench", "--only", "argmax-int8", "--quick"), ("argmax-int8",)),
 }
 ELSEWHERE = {
-    "prove": "the times of a solver; test_prove reads its lines",
-    "run-on-board": "a board; the tests of boards read its lines",
-    "bench": "minutes of placement; test_bench reads its lines",
     "serve": "a server, which does not end",
     "help": "click's own text",
     "man": "roff, which man folds",
@@ -111,6 +117,50 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     tests = ["test_0/source=every3/sink=never", "test_1"]
     verdicts = [SimpleNamespace(bench="stream", test=test, **fields) for test in tests]
     monkeypatch.setattr("softstream.sim.simulators.runner.simulate", lambda config, **named: verdicts)
+    monkeypatch.setitem(proofs.STATEMENTS, "law", proved)
+    link = SimpleNamespace(port="/dev/ttyUSB1")
+    link.handshake = lambda config: SimpleNamespace(mode=config.mode, digest=config.digest, clock_hz=12_000_000)
+    monkeypatch.setattr(host, "open_link", lambda *place, **named: nullcontext(link))
+    monkeypatch.setattr(
+        run_on_board,
+        "self_test",
+        lambda *place, **named: [
+            run_on_board.Group("corner", 10, 33, (), 0.5, 100, 200),
+            run_on_board.Group("random", 100, 250, (), 2.0, 900, 1300),
+        ],
+    )
+    monkeypatch.setattr(run_on_board, "measured_cycles", lambda config, link, seed: {4: 31})
+    monkeypatch.setattr(bench, "bench", lambda variants, seeds, **named: measurements(variants, seeds))
+
+
+def proved(config: Any, **named: Any) -> Proof:
+    """The law of a head, as if a solver had taken no time."""
+    names = ("m_axis: the payload holds until it is taken", "m_axis_best: the payload holds until it is taken")
+    laws = [Verdict(Property(name, "law", False), "proved", "PDR", None, 0.0) for name in names]
+    covers = [Verdict(Property("two vectors leave", "cover", True), "reached", "BMC", 31, 0.0)]
+    return Proof(config, (*laws, *covers), 0.0)
+
+
+def measurements(variants: Any, seeds: Any) -> dict[str, Any]:
+    """What the benchmark measures, with figures that stay when somebody measures anew."""
+    path = {"seed": 1, "ns": 3.125, "logic_ns": 1.5, "stages": ["frame", "maximum"], "lines": ["hw/stages/frame.py:91"]}
+    clock = {"minimum": 310.0, "median": 320.0, "maximum": 330.0}
+    placed = {
+        "cells": {"COMB": 100, "FF": 200},
+        "available": {"COMB": 24288, "FF": 24288},
+        "fits": True,
+        "elements_per_cycle": 1.0,
+        "fmax_mhz": clock,
+        "clock_mhz": 320.0,
+        "margin_mhz": 0.0,
+        "megaelements_per_second": 320.0,
+        "kiloelements_per_second_per_cell": 3200.0,
+        "critical_path": path,
+        "misses": [],
+    }
+    entry = {"bound_ulp": None, "total_variation": None, "seen_ulp": None, "first_output": "N + 7"}
+    entries = {variant.name: {**entry, "parts": dict.fromkeys(variant.parts, placed)} for variant in variants}
+    return {"seeds": list(seeds), "variants": entries}
 
 
 def calls_of(monkeypatch: pytest.MonkeyPatch, run: Callable[[], None]) -> list[Callable[[], None]]:

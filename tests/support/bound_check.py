@@ -149,14 +149,15 @@ def configurations(draw: st.DrawFn) -> Config | None:
             "sampler": draw(st.sampled_from(["gumbel", "inverse_cdf"])),
             "seed": draw(st.integers(0, (1 << 32) - 1)),
         }
-        if keys["sampler"] == "gumbel":
-            keys |= {
-                "draw_top_k": draw(st.sampled_from([0, 1, 2, 5, 9])),
-                "draw_top_p": draw(st.sampled_from([1.0, 1.0, 0.5, 0.9, 1e-3])),
-                "draw_min_p": draw(st.sampled_from([0.0, 0.0, 0.05, 0.5])),
-            }
-            if not keys["draw_top_k"] or draw(st.integers(0, 3)) == 0:
-                keys |= {"draw_top_p": 1.0, "draw_min_p": 0.0, "draw_sideband": keys["draw_top_k"] > 0}
+        keys |= {
+            "draw_top_k": draw(st.sampled_from([0, 1, 2, 5, 9])),
+            "draw_top_p": draw(st.sampled_from([1.0, 1.0, 0.5, 0.9, 1e-3])),
+            "draw_min_p": draw(st.sampled_from([0.0, 0.0, 0.05, 0.5])),
+        }
+        if not keys["draw_top_k"] or draw(st.integers(0, 3)) == 0:
+            keys |= {"draw_top_p": 1.0, "draw_min_p": 0.0, "draw_sideband": keys["draw_top_k"] > 0}
+        elif keys["normaliser"] == "none":  # which adds no probabilities up
+            keys["normaliser"] = "auto"
     if keys["mode"] == "exponential":
         keys["reference_offset"] = draw(st.sampled_from([0, 0, 1, (1 << width) // 3]))
     one = 1 << keys["probability_width"]
