@@ -28,7 +28,7 @@ def entropy_code_row(config: Config, numbers: EntropyNumerics, limits: Bound) ->
     mean = QFormat(numbers.position_bits, numbers.quotient_fraction)
     return StagePlan(
         "entropy_code",
-        f"log2 Σ − β·Σ2^(βi)·i / Σ: {numbers.steps} bits of a quotient, a table of {1 << numbers.fraction} entries; "
+        f"log2 Σ − (β·Σ 2^(β·i)·i) / Σ: {numbers.steps} bits of a quotient, a table of {1 << numbers.fraction} entries; "
         "rounded half up",
         f"n {numbers.widths.sum_exponent_width} bits, m {numbers.widths.divisor_format}, {mean}",
         f"{numbers.format}",
