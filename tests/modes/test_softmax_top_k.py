@@ -54,7 +54,8 @@ def test_every_size(name: str, count: int) -> None:
     assert run_component(Head(config), beats_of(vectors), len(due), sink="random").beats == due
 
 
-@pytest.mark.parametrize("length", partly_long([1, 10, 16], [10]))
+# The schedules at length 1 are those of test_head, and the read-out of Top-K has the same cycles at any length.
+@pytest.mark.parametrize("length", partly_long([1, 10, 16], [1, 10]))
 @pytest.mark.parametrize("name", SOFTMAX)
 def test_latency_and_interval(name: str, length: int) -> None:
     config, count = ranked(name, 4), 4

@@ -131,6 +131,7 @@ def test_all_presets_elaborate_in_one_design_in_icarus(tmp_path: Path) -> None:
     assert icarus(all_presets(), tmp_path) == ""
 
 
+@pytest.mark.long
 def test_all_presets_elaborate_in_one_design_in_verilator_without_a_warning(tmp_path: Path) -> None:
     # Each head is a top of its own.
     assert verilator(all_presets(), tmp_path, "-Wall", "-Wno-MULTITOP") == ""
