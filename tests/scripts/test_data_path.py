@@ -14,55 +14,54 @@ from softstream.scripts.reports.datapath import datapath
 from softstream.scripts.reports.plan_report import render
 from softstream.scripts.verbs.data_path import data_path
 
-CASES = {
-    tuple(stage.name for stage in plan(config).stages): config
-    for config in (*CONFIGURATIONS.values(), Config(tkeep=True), Config(winner=False), Config(lanes=4, mode="top_k"))
-}
-"""One configuration for each list of stages."""
+MORE = (Config(tkeep=True), Config(winner=False), Config(lanes=4, mode="top_k"))
 
 
-def ids(config: Config) -> str:
-    return "-".join(stage.name for stage in plan(config).stages)
+@pytest.fixture(scope="module")
+def cases() -> list[Config]:
+    """One configuration for each list of stages. Plans of all take seconds, which collecting the tests must not."""
+    every = (*CONFIGURATIONS.values(), *MORE)
+    return [*{tuple(stage.name for stage in plan(config).stages): config for config in every}.values()]
 
 
-@pytest.mark.parametrize("config", CASES.values(), ids=ids)
-def test_every_stage_stands_in_one_branch(config: Config) -> None:
-    derived = plan(config)
-    assert sorted(map(id, data_path(derived).stages())) == sorted(map(id, derived.stages))
+def test_every_stage_stands_in_one_branch(cases: list[Config]) -> None:
+    for config in cases:
+        derived = plan(config)
+        assert sorted(map(id, data_path(derived).stages())) == sorted(map(id, derived.stages))
 
 
-@pytest.mark.parametrize("config", CASES.values(), ids=ids)
-def test_a_stage_takes_the_format_that_the_one_before_it_gives(config: Config) -> None:
-    path = data_path(plan(config))
-    # The store of Top-K changes tags into scores; a stage that takes positions subtracts the smallest code itself.
-    for branch in (path.sums, path.out):
-        for before, after in itertools.pairwise(branch):
-            outgoing = re.findall(r"UQ-?\d+\.\d+|Q-?\d+\.\d+|tags", before.output_format)
-            incoming = re.findall(r"UQ-?\d+\.\d+|Q-?\d+\.\d+|tags", after.input_format)
-            # A draw among the best elements reads their list again once the share of their sum is there.
-            again = (before.name, after.name) == ("sum_share", "replay")
-            assert set(outgoing) & set(incoming) or after.name == "random_words" or again, (before, after)
-    if path.sums:
-        joined = path.out[path.join].input_format.rpartition(", ")[2]
-        assert joined in (path.sums[-1].output_format.rpartition(" ")[2], "–")
+def test_a_stage_takes_the_format_that_the_one_before_it_gives(cases: list[Config]) -> None:
+    for config in cases:
+        path = data_path(plan(config))
+        # The store of Top-K changes tags into scores; a stage that takes positions subtracts the smallest code itself.
+        for branch in (path.sums, path.out):
+            for before, after in itertools.pairwise(branch):
+                outgoing = re.findall(r"UQ-?\d+\.\d+|Q-?\d+\.\d+|tags", before.output_format)
+                incoming = re.findall(r"UQ-?\d+\.\d+|Q-?\d+\.\d+|tags", after.input_format)
+                # A draw among the best elements reads their list again once the share of their sum is there.
+                again = (before.name, after.name) == ("sum_share", "replay")
+                assert set(outgoing) & set(incoming) or after.name == "random_words" or again, (before, after)
+        if path.sums:
+            joined = path.out[path.join].input_format.rpartition(", ")[2]
+            assert joined in (path.sums[-1].output_format.rpartition(" ")[2], "–")
 
 
-@pytest.mark.parametrize("config", CASES.values(), ids=ids)
-def test_text_and_picture_show_every_stage_and_output(config: Config) -> None:
-    derived = plan(config)
-    path, lines = data_path(derived), data_path(derived).lines()
-    assert len(lines) == 1 + len(derived.stages)
-    assert all(len(line) <= 80 for line in lines)
-    assert sum(line.count("──▶") for line in lines) == 1 + bool(path.best) + len(path.sources)
-    picture = datapath(config)
-    page = Page(picture)
-    assert page.tags["g"] == len(derived.stages)
-    for stage in derived.stages:
-        assert f"{stage.name}: {stage.computes}" in page.text
-    width, height = map(int, re.search(r'viewBox="0 0 (\d+) (\d+)"', picture).groups())
-    boxes = [tuple(map(int, box)) for box in re.findall(r'<rect x="(\d+)" y="(\d+)" width="132"', picture)]
-    assert len(set(boxes)) == len(boxes)
-    assert all(x + 132 < width and y + 84 < height for x, y in boxes)
+def test_text_and_picture_show_every_stage_and_output(cases: list[Config]) -> None:
+    for config in cases:
+        derived = plan(config)
+        path, lines = data_path(derived), data_path(derived).lines()
+        assert len(lines) == 1 + len(derived.stages)
+        assert all(len(line) <= 80 for line in lines)
+        assert sum(line.count("──▶") for line in lines) == 1 + bool(path.best) + len(path.sources)
+        picture = datapath(config)
+        page = Page(picture)
+        assert page.tags["g"] == len(derived.stages)
+        for stage in derived.stages:
+            assert f"{stage.name}: {stage.computes}" in page.text
+        width, height = map(int, re.search(r'viewBox="0 0 (\d+) (\d+)"', picture).groups())
+        boxes = [tuple(map(int, box)) for box in re.findall(r'<rect x="(\d+)" y="(\d+)" width="132"', picture)]
+        assert len(set(boxes)) == len(boxes)
+        assert all(x + 132 < width and y + 84 < height for x, y in boxes)
 
 
 @pytest.mark.parametrize("name", ["softmax-int8", "argmax-int8", "sample-int8", "softmax-int8-small"])
