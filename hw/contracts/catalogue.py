@@ -12,8 +12,10 @@ from softstream.hw.contracts.flow import (
     SpacingContract,
 )
 from softstream.hw.contracts.framing import FrameContract
+from softstream.hw.contracts.null_beats import NullBeatsContract
 from softstream.hw.contracts.rings import FactorStoreContract, ReplayContract
 from softstream.hw.contracts.winner import WinnerContract
+from softstream.hw.options.null_beats import NullBeats
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
 from softstream.hw.stages.replay import FactorStore, Replay
@@ -22,6 +24,7 @@ from softstream.hw.streams.flow import Credit, Fork, Hold, Queue, Skid, Spacing
 __all__ = ["CONTRACTS", "contract_of", "has_contract"]
 
 CONTRACTS: dict[type, Any] = {
+    NullBeats: NullBeatsContract,
     Frame: FrameContract,
     Queue: QueueContract,
     Skid: SkidContract,

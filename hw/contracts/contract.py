@@ -68,10 +68,14 @@ class Contract:
         m, probes = Module(), Probes()
         # The component is elaborated here, so that its registers can be read below.
         self.module = self.component.elaborate(probes)
-        m.submodules.component = self.module
+        m.submodules.component = self.in_surroundings(self.module)
         self.registers = probes.registers(self.component)
         self.statements(m)
         return m
+
+    def in_surroundings(self, module: Any) -> Any:
+        """The elaborated component as it stands in a head: a component under a clock enable has one here too."""
+        return module
 
     def statements(self, m: Module) -> None:
         """Connects the component and states what holds."""

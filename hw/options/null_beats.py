@@ -12,6 +12,7 @@ from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.plan.ports import outputs
 from softstream.hw.streams.flow import RigidPipe
 from softstream.hw.streams.layouts import keep_names, pulse, score_layout
+from softstream.hw.streams.probes import publish
 
 __all__ = ["NullBeats", "WithoutNullBeats"]
 
@@ -30,13 +31,13 @@ class NullBeats(wiring.Component):
     """
 
     def __init__(self, config: Config) -> None:
-        self._config = config
+        self.config = config
         beats = pulse(score_layout(config))
         super().__init__({"i": In(beats), "o": Out(beats)})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        result, keeps = self.o.payload, keep_names(self._config.lanes)
+        result, keeps = self.o.payload, keep_names(self.config.lanes)
         # Without this register the bits of s_axis_tkeep would enable that of the waiting beat in the cycle in which they come.
         arriving = Signal()
         arriving_beat = Signal(len(Value.cast(self.i.payload)), reset_less=True)
@@ -63,6 +64,15 @@ class NullBeats(wiring.Component):
             m.d.sync += waiting.eq(0)
         with m.If(self.o.valid):
             m.d.sync += gap_before.eq(gap & ~result.last)
+        publish(
+            platform,
+            self,
+            arriving=arriving,
+            arriving_beat=arriving_beat,
+            waiting=waiting,
+            waiting_beat=waiting_beat,
+            gap_before=gap_before,
+        )
         return m
 
 
@@ -83,6 +93,7 @@ class WithoutNullBeats(HeadInterface):
         m.submodules.inner = inner = self._inner
         wiring.connect(m, wiring.flipped(self.i), front.i)
         wiring.connect(m, front.o, inner.i)
+        publish(platform, self, moves=front.moves)
         for output in outputs(self._config):
             wiring.connect(m, getattr(inner, output.port), wiring.flipped(getattr(self, output.port)))
         return m

@@ -9,7 +9,8 @@ proved for all inputs and all time:
 * each ring and each queue has room (`rooms`), and so have the registers in which winners wait;
 * the ring learns that a vector is complete a fixed number of cycles after its last beat has entered, by the address of that beat.
 
-The frame leaves out beats beyond max_length, as the plan says, and ends the vector there. An element of a complete vector leaves
+The frame leaves out beats beyond max_length, as the plan says, and ends the vector there. A null beat, which has no element, is
+left out before, and with tlast it marks the beat before it in its vector as the last one. An element of a complete vector leaves
 the ring when it may; that it may some time is no part of the statement.
 
 A simulation finds the paths. A head is refused if one of its outputs has none.
@@ -26,6 +27,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.contracts.catalogue import contract_of
 from softstream.hw.contracts.flow import credit_invariants
 from softstream.hw.errors import UserError
+from softstream.hw.options.null_beats import NullBeats, WithoutNullBeats
 from softstream.hw.plan.ports import outputs
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.replay import Replay
@@ -39,7 +41,14 @@ from softstream.sim.proofs.stores import prove_contract, summary
 
 __all__ = ["is_covered", "prove_counting"]
 
-_NAMES: dict[type, str] = {Frame: "frame", Replay: "ring", Queue: "queue", Hold: "register", Skid: "skid buffer"}
+_NAMES: dict[type, str] = {
+    NullBeats: "null beats",
+    Frame: "frame",
+    Replay: "ring",
+    Queue: "queue",
+    Hold: "register",
+    Skid: "skid buffer",
+}
 _INPUT = "s_axis"
 
 
@@ -90,14 +99,22 @@ def _transfer(stream: Any) -> Value:
     return stream.valid if stream.signature.always_ready else stream.valid & stream.ready
 
 
+def _enable(head: InsideHead) -> Value:
+    """The clock enable of the stage that drops null beats."""
+    [outside] = [part for part in head.parts if isinstance(part, WithoutNullBeats)]
+    return head.probes.registers(outside)["moves"]
+
+
 def _places(head: InsideHead) -> list[_Place]:
     """The input, the parts that may lie on a path, and the outputs."""
     top = head.top
     places = [_Place(_INPUT, leaves=top.s_axis_tvalid & top.s_axis_tready, end_leaves=top.s_axis_tlast)]
     for part in head.parts:
         if type(part) in _NAMES:
-            ends = _end(part.i), _end(part.o)
-            places.append(_Place(_NAMES[type(part)], part, _transfer(part.i), _transfer(part.o), *ends))
+            # Beats move through the stage of the null beats with its clock enable.
+            moves = _enable(head) if isinstance(part, NullBeats) else Const(1, 1)
+            transfers = _transfer(part.i) & moves, _transfer(part.o) & moves
+            places.append(_Place(_NAMES[type(part)], part, *transfers, _end(part.i), _end(part.o)))
     for output in outputs(head.config):
         valid, ready, last = (getattr(top, f"{output.prefix}_{name}") for name in ("tvalid", "tready", "tlast"))
         places.append(
@@ -184,6 +201,9 @@ def _connect(head: InsideHead, places: Sequence[_Place], step: _Step) -> None:
     if target.end_arrives is not None and source.end_leaves is not None:
         same = ~target.arrives | (target.end_arrives == head.before(source.end_leaves, step.cycles))
         head.after(step.cycles + SETTLING, f"{name}: with the same mark of the end", same)
+    if isinstance(target.part, NullBeats):
+        null = target.part.i.payload.null == ~head.top.s_axis_tkeep.any()
+        head.after(SETTLING, f"{name}: a beat without a byte is a null beat", ~target.arrives | null)
 
 
 def _registers(config: Config, path: Sequence[_Step]) -> tuple[int, list[int], _Step] | None:
@@ -310,7 +330,8 @@ def prove_counting(
     for output, path in zip(outputs(config), paths, strict=True):
         what = "one result for each vector" if output.per == "vector" else "each beat of a vector once, with its end"
         route = " → ".join(places[number].name for number in (0, *(step.target for step in path)))
-        statement = Property(f"{output.prefix} carries {what}, in order: {route}", "", False)
+        null = "; null beats are dropped, one with tlast ends its vector before it" if config.reads_tkeep else ""
+        statement = Property(f"{output.prefix} carries {what}, in order: {route}{null}", "", False)
         verdicts.append(Verdict(statement, "proved" if holds else "open", "contracts", None, spent))
     return Proof(config, tuple(verdicts), spent)
 

@@ -26,12 +26,17 @@ HEADS = {
     "cross-entropy": Config(mode="cross_entropy", max_length=5, score_width=4),
     "masked": Config(**SHORT, mask=True),
     "two lanes": Config(**SHORT, lanes=2),
+    "tkeep": Config(**SHORT, mode="exponential", tkeep=True),
 }
 COVERED = (
     "softmax-int8", "softmax-int8-divider", "softmax-int8-log", "softmax-int8-fastest", "softmax-int8-dsp", "softmax-int16",
     "attention-int8", "softmax-int8-masked", "softmax-int8-sink", "softmax-int8-exact", "log-softmax-int8",
     "cross-entropy-int8", "log-sum-exp-int8", "entropy-int8", "exponential-int8", "cdf-int8", "digits-softmax",
 )  # fmt: skip
+AT_FULL_SIZE = {name: PRESETS[name] for name in COVERED} | {
+    "softmax-int8 of 4 lanes": PRESETS["softmax-int8"].replace(lanes=4),
+    "cross-entropy-int8 with tkeep": PRESETS["cross-entropy-int8"].replace(tkeep=True),
+}
 
 
 @pytest.fixture
@@ -50,14 +55,18 @@ def test_beats_and_ends_are_counted(name, alone):
     proof = counting.prove_counting(HEADS[name])
     assert proof.answer == "proved", proof.verdicts
     results = [verdict.statement.name for verdict in proof.verdicts if verdict.method == "contracts"]
-    assert all(" in order: s_axis → frame → " in result for result in results)
-    assert any("→ ring → queue →" in result for result in results) == (name not in ("exponential", "cross-entropy"))
+    front = "null beats → skid buffer → frame" if HEADS[name].reads_tkeep else "frame"
+    assert all(f" in order: s_axis → {front} → " in result for result in results)
+    assert all(("null beats are dropped" in result) == HEADS[name].reads_tkeep for result in results)
+    assert any("→ ring → queue →" in result for result in results) == (
+        name not in ("exponential", "cross-entropy", "tkeep")
+    )
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", COVERED)
+@pytest.mark.parametrize("name", AT_FULL_SIZE)
 def test_beats_and_ends_of_presets_are_counted_at_full_size(name):
-    proof = counting.prove_counting(PRESETS[name])
+    proof = counting.prove_counting(AT_FULL_SIZE[name])
     assert proof.answer == "proved", proof.verdicts
 
 

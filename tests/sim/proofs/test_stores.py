@@ -9,6 +9,7 @@ from support.long_cases import mostly_long
 
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
+from softstream.hw.options.null_beats import NullBeats
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.maximum import maximum_of
 from softstream.hw.stages.replay import FactorStore, Replay
@@ -27,6 +28,8 @@ COMPONENTS = {
     "indexed frame of 1 × 2 bits, up to 5 scores, mask": lambda: Frame(FRAMED.replace(mask=True)),
     "frame of 1 × 2 bits, up to 1024 scores": lambda: Frame(FRAMED.replace(max_length=1024), indexed=False),
     "indexed frame of 2 × 2 bits, up to 7 scores, gaps": lambda: Frame(FRAMED.replace(max_length=7, lanes=2)),
+    "null beats of 1 × 2 bits": lambda: NullBeats(FRAMED.replace(tkeep=True)),
+    "null beats of 4 × 2 bits, mask": lambda: NullBeats(FRAMED.replace(lanes=4, mask=True)),
     "skid buffer": lambda: Skid(unsigned(2)),
     "register": lambda: Hold(unsigned(2)),
     "fork to 2": lambda: Fork(unsigned(1), 2),
@@ -55,6 +58,7 @@ SHORT = (
     "credit of 5, margin 1",
     "frame of 1 × 2 bits, up to 5 scores",
     "ordered fork to 2",
+    "null beats of 4 × 2 bits, mask",
     "ring of 6, interval 1, read in 2",
     "skewed maximum of 1 × 3 bits, up to 5 scores",
 )
@@ -142,6 +146,7 @@ def refuted_with(component, number, monkeypatch) -> bool | None:
         pytest.param(title, marks=pytest.mark.long)
         for title in (
             "queue of 5",
+            "null beats of 4 × 2 bits, mask",
             "skid buffer",
             "credit of 5, margin 1",
             "spacing of 9",
