@@ -1,8 +1,10 @@
 """Files that appear whole or not at all: written to a temporary name in the same folder, synced, then renamed.
 
 The earlier output survives until the rename, whatever ends the process before it, a full disk and SIGKILL included. A
-folder of several files is swapped with its successor in one system call, where the file system can do that and the folder
-has no folders in it; otherwise its files are replaced one by one, and all of them come back if one fails.
+folder of several files is swapped with its successor in one system call; its successor holds the other files and folders of
+the earlier one, as hard links. Its files are replaced one by one, and all of them come back if one fails, where a swap is not
+possible: on a file system without links or swaps, in the current folder, around a mount point, with a closed folder around it,
+and beside more than `MOST_LINKS` other files or folders nested deeper than `DEEPEST`.
 
 A link is followed: its target changes, the link stays. A character device or a FIFO receives the content and stays what it
 is. What a killed process leaves (`.softstream-….part`) is removed by the next write into the same folder.
@@ -28,6 +30,10 @@ __all__ = ["check_directory", "check_file", "write_directory", "written_file"]
 
 _PREFIX, _SUFFIX = ".softstream-", ".part"
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+MOST_LINKS = 10_000
+"""Other files of a folder that a swap links into its successor; a link takes some ten microseconds."""
+DEEPEST = 64
+"""Levels of folders that a swap links."""
 _SHOWN_CHARACTERS = 200
 """Characters of a path that a message repeats."""
 
@@ -112,30 +118,74 @@ def _stage_folder(target: Path) -> Path:
 
 
 def _swapped(target: Path, new: Path, stale: Collection[str]) -> bool:
-    """Swaps a directory with its successor, which receives the other files first but those of `stale`.
+    """Swaps a directory with its successor, which receives the other files and folders first but those of `stale`.
 
     False where that is not possible.
     """
-    if _is_in_use(target) or any(entry.is_dir(follow_symlinks=False) for entry in os.scandir(target)):
+    if _is_in_use(target) or new.is_relative_to(target) or any((target / name).is_dir() for name in os.listdir(new)):
         return False
-    links: list[Path] = []
+    others = set(os.listdir(target)) - set(os.listdir(new)) - set(stale)
     try:
-        for name in set(os.listdir(target)) - set(os.listdir(new)) - set(stale):
-            os.link(target / name, new / name, follow_symlinks=False)
-            links.append(new / name)
-        status = target.stat()
-        if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
-            os.chown(new, status.st_uid, status.st_gid)
-        shutil.copystat(target, new)
+        _link_entries(target, new, others, MOST_LINKS, target.stat().st_dev)
+        _copy_attributes(target, new)
         sync(new)
         _exchange(target, new)
     except (OSError, AttributeError):  # no links, another owner, or a kernel or file system that cannot swap
-        for link in links:
-            link.unlink(missing_ok=True)
+        for name in others:
+            _remove(new / name)
         return False
-    for name in set(os.listdir(new)) - set(os.listdir(target)) - set(stale):  # came in after the links
-        os.rename(new / name, target / name)
+    _rescue(new, target, set(os.listdir(new)) - set(stale), keep=set(os.listdir(target)) - others)
     return True
+
+
+def _link_entries(source: Path, copy: Path, names: Collection[str], most: int, device: int, depth: int = 0) -> int:
+    """Links the named entries of a folder into another, folders with all that is in them; how many of `most` links are left.
+
+    Raises `OSError` where there are more, or deeper ones, and at a folder on another device, such as a mount point.
+    """
+    for name in names:
+        if (most := most - 1) < 0 or depth > DEEPEST:
+            raise OSError(errno.EMLINK, os.strerror(errno.EMLINK))
+        status = (source / name).lstat()
+        if not stat.S_ISDIR(status.st_mode):
+            os.link(source / name, copy / name, follow_symlinks=False)
+            continue
+        if status.st_dev != device:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        (copy / name).mkdir()
+        most = _link_entries(source / name, copy / name, os.listdir(source / name), most, device, depth + 1)
+        _copy_attributes(source / name, copy / name)
+        sync(copy / name)
+    return most
+
+
+def _copy_attributes(source: Path, copy: Path) -> None:
+    """Gives a folder the owner, the mode and the times of another."""
+    status = source.stat()
+    if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+        os.chown(copy, status.st_uid, status.st_gid)
+    shutil.copystat(source, copy)
+
+
+def _rescue(old: Path, target: Path, names: Collection[str], keep: Collection[str] = ()) -> None:
+    """Moves what others wrote into a folder between the links and the swap to its successor, but for names of `keep`."""
+    for name in set(names) - set(keep):
+        if not os.path.lexists(target / name):
+            os.rename(old / name, target / name)
+            continue
+        earlier, later = (old / name).lstat(), (target / name).lstat()
+        if stat.S_ISDIR(earlier.st_mode) and stat.S_ISDIR(later.st_mode):
+            _rescue(old / name, target / name, os.listdir(old / name))
+        elif earlier.st_ino != later.st_ino and earlier.st_mtime_ns > later.st_mtime_ns:
+            os.replace(old / name, target / name)
+
+
+def _remove(path: Path) -> None:
+    """Removes a file, or a folder with all that is in it; nothing where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _is_in_use(target: Path) -> bool:

@@ -84,9 +84,9 @@ def manner(request, monkeypatch):
     return request.param
 
 
+@pytest.mark.parametrize("manner", ["one by one"], indirect=True)
 @pytest.mark.parametrize("failing", [1, 2, 3])
-def test_a_directory_is_as_before_when_a_file_cannot_be_replaced(tmp_path, monkeypatch, failing):
-    (tmp_path / "out" / "folder").mkdir(parents=True)  # a directory with a folder in it is not swapped
+def test_a_directory_is_as_before_when_a_file_cannot_be_replaced(tmp_path, monkeypatch, failing, manner):
     target = tmp_path / "out"
     write_directory("-o", target, {"a": "1", "b": "2"})
     replace, calls = os.replace, []
@@ -209,6 +209,100 @@ def test_a_directory_is_old_or_new_whenever_the_process_is_killed(tmp_path):
     assert seen[-1]
     write_directory("-o", target, old)
     assert names(tmp_path) == ["out"], "what killed processes left is removed by the next one"
+
+
+def tree(directory):
+    """Everything below a directory: content, mode and, of links, their target."""
+    return {
+        str(path.relative_to(directory)): (
+            stat.S_IMODE(path.lstat().st_mode),
+            os.readlink(path) if path.is_symlink() else path.read_text() if path.is_file() else None,
+        )
+        for path in directory.rglob("*")
+    }
+
+
+def nested(target):
+    """A directory with somebody's own files in folders, a link to nothing and a closed folder among them."""
+    write_directory("-o", target, {"a": "1", "b": "2"}, stale=["c"])
+    (target / "own" / "deep" / "empty").mkdir(parents=True, exist_ok=True)
+    (target / "own" / "deep" / "file").write_text("mine")
+    (target / "own" / "script").write_text("mine")
+    (target / "own" / "script").chmod(0o700)
+    (target / "own" / "deep").chmod(0o750)
+    if not (target / "link").is_symlink():
+        (target / "link").symlink_to("nothing")
+
+
+def test_a_directory_with_folders_is_old_or_new_whenever_the_process_is_killed(tmp_path):
+    target = tmp_path / "out"
+    nested(target)
+    old = tree(target)
+    new = old | {"a": (old["a"][0], "3"), "c": (old["a"][0], "5")}
+    del new["b"]
+
+    def work():
+        write_directory("-o", target, {"a": "3", "c": "5"}, stale=["b"])
+
+    number, seen = 0, []
+    killed = True
+    while killed:
+        number += 1
+        nested(target)
+        assert tree(target) == old
+        killed = killed_at(number, work)
+        assert tree(target) in (old, new), number
+        seen.append(tree(target) == new)
+    assert number > 20
+    assert seen == sorted(seen), "the new one came and went"
+    assert seen[-1]
+    nested(target)
+    assert names(tmp_path) == ["out"], "what killed processes left is removed by the next one"
+
+
+def test_what_others_write_during_a_swap_of_folders_stays(tmp_path, monkeypatch):
+    target = tmp_path / "out"
+    nested(target)
+    exchange = output._exchange
+
+    def busy(one, other):
+        (target / "own" / "deep" / "late").write_text("late")
+        (target / "later").mkdir()
+        (target / "later" / "file").write_text("late")
+        (target / "fresh").write_text("fresh")
+        os.replace(target / "fresh", target / "own" / "script")
+        exchange(one, other)
+        (target / "fresh").write_text("after the swap")
+        os.replace(target / "fresh", target / "own" / "deep" / "file")
+
+    monkeypatch.setattr(output, "_exchange", busy)
+    write_directory("-o", target, {"a": "3"})
+    files = {name: text for name, (_, text) in tree(target).items()}
+    assert files["a"] == "3"
+    assert files["own/deep/late"] == files["later/file"] == "late"
+    assert files["own/script"] == "fresh"
+    assert files["own/deep/file"] == "after the swap"
+    assert names(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("limit", ["MOST_LINKS", "DEEPEST"])
+def test_large_folders_are_written_file_by_file(tmp_path, monkeypatch, limit):
+    target = tmp_path / "out"
+    nested(target)
+    before, inode = tree(target), target.stat().st_ino
+    monkeypatch.setattr(output, limit, 1)
+    write_directory("-o", target, {"a": "3"})
+    assert target.stat().st_ino == inode
+    assert tree(target) == before | {"a": (before["a"][0], "3")}
+    assert names(tmp_path) == ["out"]
+
+
+def test_a_folder_in_the_place_of_a_file_stays(tmp_path):
+    nested(tmp_path / "out")
+    before = tree(tmp_path / "out")
+    with pytest.raises(UserError, match="a directory is in the place of a file"):
+        write_directory("-o", tmp_path / "out", {"a": "3", "own": "4"})
+    assert tree(tmp_path / "out") == before
 
 
 def test_a_file_is_old_or_new_whenever_the_process_is_killed(tmp_path):
