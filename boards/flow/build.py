@@ -184,7 +184,8 @@ def _run(plan: BoardPlan, place: Path, progress: Progress) -> None:
     packing = place / f"{TOP}.tim"
     why = shortage(packing.read_text(errors="replace") if packing.is_file() else "", "\n".join(lines))
     if why:
-        raise UserError(f"this configuration on {row.name}: {why}; {what_fits(plan.config, row, link=not plan.demo)}")
+        remedy = what_fits(plan.config, row, link=not plan.demo, placed=False)
+        raise UserError(f"this configuration on {row.name}: {why}; {remedy}")
     why = f"still running after {_TOOL_SECONDS} s" if code is None else (errors or ["see its log"])[0]
     if code is not None and code < 0:
         why = f"killed by signal {-code}"

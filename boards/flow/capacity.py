@@ -1,4 +1,4 @@
-"""Measured cells of a part, from `resources.json` (presets) and `bench.json` (variants).
+"""Measured cells of a part, from `resources.json` (presets), `bench.json` (variants) and `pairs.json` (builds for boards).
 
 occupancies(part("hx8k"), link=True)       # what each measured configuration takes, the link included
 room_of_board(board("icestick"))           # the same in the form in which `profile = auto` is picked
@@ -16,7 +16,15 @@ from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.plan.profiles import Measured, Room
 
-__all__ = ["DOUBT", "Occupancy", "occupancies", "recorded", "room_of_board", "room_of_part"]
+__all__ = [
+    "DOUBT",
+    "Occupancy",
+    "occupancies",
+    "presets_without_place",
+    "recorded",
+    "room_of_board",
+    "room_of_part",
+]
 
 DOUBT = 2
 """Factor by which the cells of a part that is not measured may be overestimated; a test compares it with a build."""
@@ -25,6 +33,12 @@ DOUBT = 2
 def recorded() -> dict[str, Any]:
     """Measured cells of the presets: preset → part → entry; empty where they were never measured."""
     return _content("resources.json").get("presets", {})
+
+
+def presets_without_place(row: Board) -> list[str]:
+    """Presets that were built for a board and found no place on its part, although their cells fit."""
+    entries = _content("pairs.json").get("boards", {}).get(row.name, {})
+    return [name for name, entry in entries.items() if "refused" in entry]
 
 
 @cache
@@ -46,6 +60,7 @@ class Occupancy:
     """Fmax, at most the limit of the part's clock; None where the head does not fit the measured part."""
 
 
+@cache
 def occupancies(row: Part, *, link: bool) -> tuple[Occupancy, ...]:
     """The configurations that were measured on a part, presets first; with `link` what a board's link takes is added."""
     logic, block = _cell(row, "logic"), _cell(row, "memory")

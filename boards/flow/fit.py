@@ -10,9 +10,10 @@ is nearly full.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from softstream.boards.flow.capacity import DOUBT, Occupancy, occupancies, room_of_board
+from softstream.boards.flow.capacity import DOUBT, Occupancy, occupancies, presets_without_place, room_of_board
 from softstream.boards.gateware.clock import choose
 from softstream.boards.link.protocol import link_supports
 from softstream.boards.registry import Board
@@ -60,12 +61,12 @@ def occupancy(config: Config, row: Board, *, link: bool = True) -> Occupancy | N
     Scale and temperature change table contents alone. On a part that is not measured the numbers are those of an ECP5, whose LUTs
     have four inputs and whose carries take their place too.
     """
-    return _measured(row, link).get(_but_for_tables(config))
+    return _measured(occupancies(find_part(row.part), link=link)).get(_but_for_tables(config))
 
 
-def _measured(row: Board, link: bool) -> dict[Any, Occupancy]:
-    """What was measured on the board's part, by what scale and temperature leave of a configuration."""
-    entries = occupancies(find_part(row.part), link=link)
+@cache
+def _measured(entries: tuple[Occupancy, ...]) -> dict[Any, Occupancy]:
+    """What was measured on a part, by what scale and temperature leave of a configuration."""
     return {_but_for_tables(entry.config): entry for entry in reversed(entries)}  # the first of equals counts
 
 
@@ -119,35 +120,56 @@ def _least_cells(config: Config, row: Board, link: bool) -> int:
     return int(_LENGTH_ALONE * nearest.cells) if nearest is not None and no_wider(nearest.config, config) else 0
 
 
-def fitting_presets(row: Board, *, link: bool = True) -> list[str]:
-    """Presets whose measured cells fit the board with the margin `FULL`, with the profile of its part where they name none."""
+def fitting_presets(row: Board, *, link: bool = True, below: int | None = None) -> list[str]:
+    """Presets whose measured cells fit the board with the margin `FULL`, with the profile of its part where they name none.
+
+    A preset for which place and route found no place on this board is none of them. `below`: only those with fewer cells.
+    """
     names = []
-    measured = _measured(row, link)
+    measured = _measured(occupancies(find_part(row.part), link=link))
     for name, config in PRESETS.items():
         known = measured.get(_but_for_tables(head_on(config, find_part(row.part))))
-        if known is not None and link_supports(config) and _fits(known, row):
+        if known is not None and link_supports(config) and _fits(known, row, below):
             names.append(name)
     return names
 
 
-def _fits(known: Occupancy, row: Board) -> bool:
-    return known.cells <= FULL * row.cells and known.memory <= row.memory_bits
+def _fits(known: Occupancy, row: Board, below: int | None = None) -> bool:
+    fewer = below is None or known.cells < below
+    fits = known.cells <= FULL * row.cells and known.memory <= row.memory_bits
+    return fewer and fits and _but_for_tables(known.config) not in _unplaced(row)
 
 
-def what_fits(config: Config, row: Board, *, link: bool = True) -> str:
-    """The presets that fit, and a change that is known to fit, as a part of a message."""
-    return f"presets that fit: {', '.join(fitting_presets(row, link=link))}; for example {_remedy(config, row, link)}"
+def _unplaced(row: Board) -> frozenset[frozenset[tuple[str, Any]]]:
+    """The recorded presets that place and route found no place for on this board, by what `_but_for_tables` leaves."""
+    presets = [PRESETS[name] for name in presets_without_place(row) if name in PRESETS]
+    return frozenset(_but_for_tables(head_on(config, find_part(row.part))) for config in presets)
 
 
-def _remedy(config: Config, row: Board, link: bool) -> str:
+def what_fits(config: Config, row: Board, *, link: bool = True, placed: bool = True) -> str:
+    """The presets that fit, and a change that is known to fit, as a part of a message.
+
+    `placed`: False where place and route found no place for the configuration, so that only smaller ones can help.
+    """
+    below = None
+    if not placed:
+        known = occupancy(config, row, link=link)
+        below = (known.cells if known is not None else _least_cells(config, row, link)) or None
+    names = fitting_presets(row, link=link, below=below)
+    return f"presets that fit: {', '.join(names)}; for example {_remedy(config, row, link, below)}"
+
+
+def _remedy(config: Config, row: Board, link: bool, below: int | None = None) -> str:
     """Options that are known to fit: the fewest keys to change, else a preset of the same mode, else the board's own."""
     changes: dict[str, Any] = {} if config.winner else {"winner": True}
     single = config.replace(**changes)
-    if not changes or not _is_known_to_fit(single, row, link):
-        more = _changes_that_fit(single, row, link)
-        if not more:
-            names = [name for name in fitting_presets(row, link=link) if PRESETS[name].mode == config.mode]
-            return f"--preset {(names or [row.preset])[0]}"
+    if not changes or not _is_known_to_fit(single, row, link, below):
+        more = _changes_that_fit(single, row, link, below)
+        changed = occupancy(single.replace(**more), row, link=link)
+        if not more or (changed is not None and not _fits(changed, row, below)):
+            fitting = fitting_presets(row, link=link, below=below)
+            names = [name for name in fitting if PRESETS[name].mode == config.mode]
+            return f"--preset {(names or ([row.preset] if below is None else fitting) or [row.preset])[0]}"
         changes |= more
     return " ".join(f"--set {key}={_setting(value)}" for key, value in changes.items())
 
@@ -159,12 +181,12 @@ def _setting(value: Any) -> str:
     return str(list(value) if isinstance(value, tuple) else value)
 
 
-def _is_known_to_fit(config: Config, row: Board, link: bool) -> bool:
+def _is_known_to_fit(config: Config, row: Board, link: bool, below: int | None) -> bool:
     entries = occupancies(find_part(row.part), link=link)
-    return any(_fits(entry, row) and _is_shown_by(config, entry, row) for entry in entries)
+    return any(_fits(entry, row, below) and _is_shown_by(config, entry, row) for entry in entries)
 
 
-def _changes_that_fit(config: Config, row: Board, link: bool) -> dict[str, Any]:
+def _changes_that_fit(config: Config, row: Board, link: bool, below: int | None) -> dict[str, Any]:
     """Keys to change, the mode excepted, so that a measured configuration shows that the result fits; empty if none does.
 
     `max_length` beyond the memory is cut to a quarter of it, which leaves room for the tables.
@@ -175,7 +197,7 @@ def _changes_that_fit(config: Config, row: Board, link: bool) -> dict[str, Any]:
     room = room_of_board(row, link=link)
     proofs = []
     for entry in occupancies(find_part(row.part), link=link):
-        if entry.config.mode != config.mode or entry.mhz is None or not _fits(entry, row):
+        if entry.config.mode != config.mode or entry.mhz is None or not _fits(entry, row, below):
             continue
         measured = Measured(entry.config, entry.cells, entry.mhz)
         changes = nearest_that_fits(config, Room(room.name, entry.cells, (measured,)), longest)

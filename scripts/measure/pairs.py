@@ -3,7 +3,8 @@
     python -m softstream.scripts.measure.pairs                        # what is listed and not recorded
     python -m softstream.scripts.measure.pairs --write icestick fomu  # builds what these boards lack in the record, and adds it
 
-A pair that fails is printed and not recorded. Builds are cached, so a run that was interrupted goes on where it was.
+A pair for which place and route finds no place is recorded with what it takes, and no longer listed; to build it again, remove
+its entry. Another failure is printed and not recorded. Builds are cached, so a run that was interrupted goes on where it was.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from softstream.boards.registry import BOARDS, Board, board
 from softstream.boards.tools.parts import head_on, part
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
-from softstream.hw.errors import SoftstreamError
+from softstream.hw.errors import SoftstreamError, UserError
 from softstream.hw.output import written_file
 from softstream.scripts.measure.recorded import record_path, recorded_pairs
 
@@ -80,12 +81,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 continue
             try:
                 entry = _built(name, preset_name)
+            except UserError as error:
+                entry = {"refused": str(error).partition(": ")[2].partition("; ")[0]}
             except SoftstreamError as error:
                 failures += 1
                 print(f"{name} {preset_name}: {error}", flush=True)
-            else:
-                _add(name, preset_name, entry)
-                print(f"{name} {preset_name}: {entry['mhz']} MHz", flush=True)
+                continue
+            _add(name, preset_name, entry)
+            print(f"{name} {preset_name}: {entry.get('refused') or str(entry['mhz']) + ' MHz'}", flush=True)
     except SoftstreamError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

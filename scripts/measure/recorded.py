@@ -39,7 +39,7 @@ def recorded_gallery() -> dict[str, Any]:
 
 def recorded_pairs() -> dict[str, Any]:
     """The content of `boards/measured/pairs.json`: `boards`, board → preset → `mhz` reached, `asked_mhz`, and `used`: resource →
-    (used, available) of the build."""
+    (used, available) of the build; or `refused`, why place and route found no place."""
     return _content("pairs.json")
 
 

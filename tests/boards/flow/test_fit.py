@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from support.board_builds import ARGMAX
 
-from softstream.boards.flow import capacity
+from softstream.boards.flow import capacity, fit
 from softstream.boards.flow.build import build
-from softstream.boards.flow.fit import FULL, check_clock, check_fit, fitting_presets, memory_bits, occupancy
+from softstream.boards.flow.fit import FULL, check_clock, check_fit, fitting_presets, memory_bits, occupancy, what_fits
 from softstream.boards.flow.plan import make_plan
 from softstream.boards.gateware.clock import choose
 from softstream.boards.registry import BOARDS, board
@@ -104,6 +104,28 @@ def test_a_preset_that_fills_the_part_is_tried_and_not_listed():
     assert "sample-int8" in fitting_presets(row)
 
 
+@pytest.mark.parametrize("name", ["tang-nano-1k", "icestick", "fomu"])
+def test_the_remedy_for_a_design_without_a_place_is_smaller(name):
+    """What place and route found no place for is neither listed nor advised again, nor is anything as large."""
+    row = board(name)
+    for refused in fitting_presets(row):
+        config = on_board(refused, row)
+        words = what_fits(config, row, placed=False)
+        known = occupancy(config, row).cells
+        names = re.match(r"presets that fit: (.*?); ", words)[1].split(", ")
+        assert all(occupancy(on_board(other, row), row).cells < known for other in names if other)
+        better = occupancy(head_on(applied(config, remedy(words)), part(row.part)), row)
+        assert names == [""] or better is None or better.cells < known
+
+
+def test_a_preset_without_a_place_is_not_listed(monkeypatch):
+    row = board("icestick")
+    assert "sample-int8" in fitting_presets(row)
+    monkeypatch.setattr(fit, "presets_without_place", lambda row: ["sample-int8"])
+    assert "sample-int8" not in fitting_presets(row)
+    assert "argmax-int8" in fitting_presets(row)
+
+
 @pytest.mark.parametrize("name", BOARDS)
 def test_the_preset_of_a_board_is_one_that_fits(name):
     assert board(name).preset in fitting_presets(board(name))
@@ -150,6 +172,16 @@ def test_every_mode_has_a_place_on_a_board_with_its_link_and_alone(mode):
     assert [name for name in fitting_presets(row) if preset(name).mode == mode]
 
 
+UNCACHED = capacity.occupancies.__wrapped__
+
+
+def record_of(monkeypatch, measured):
+    """Puts other measurements in the place of those that are checked in."""
+    monkeypatch.setattr(capacity, "recorded", lambda: measured)
+    monkeypatch.setattr(fit, "occupancies", UNCACHED)
+    monkeypatch.setattr(capacity, "occupancies", UNCACHED)
+
+
 def test_measured_logic_that_the_part_lacks_is_refused(monkeypatch):
     measured = {
         "softmax-int8": {
@@ -157,7 +189,7 @@ def test_measured_logic_that_the_part_lacks_is_refused(monkeypatch):
         },
         "digits-argmax": {"hx8k": {"profile": "fast", "cells": {"LC": 150}, "link_cells": {"LC": 450}}},
     }
-    monkeypatch.setattr(capacity, "recorded", lambda: measured)
+    record_of(monkeypatch, measured)
     row = board("icestick")
     with pytest.raises(UserError, match=r"needs about 1400 logic cells, iCE40 HX1K has 1280, 120 are missing"):
         check_fit(on_board("softmax-int8", row), row)
@@ -177,7 +209,7 @@ def test_a_part_that_is_not_measured_is_judged_by_half_of_an_ecp5(monkeypatch):
                 "ecp5-25k": {"profile": "fastest", "cells": {"COMB": cells - 400}, "link_cells": {"COMB": 400}}
             }
         }
-        monkeypatch.setattr(capacity, "recorded", lambda measured=measured: measured)
+        record_of(monkeypatch, measured)
         assert ("softmax-int8" in fitting_presets(row)) is listed
         if refused:
             with pytest.raises(UserError, match="needs about 8641 logic cells"):

@@ -21,6 +21,9 @@ def test_the_listed_pairs_are_those_of_the_command():
 def test_every_recorded_pair_met_its_clock_within_the_part():
     for name, presets in recorded_pairs()["boards"].items():
         for preset, entry in presets.items():
+            if "refused" in entry:
+                assert "found no place" in entry["refused"]
+                continue
             assert entry["mhz"] >= entry["asked_mhz"], (name, preset)
             assert all(used <= available for used, available in entry["used"].values()), (name, preset)
 
@@ -54,5 +57,15 @@ def test_the_command_lists_builds_and_records(monkeypatch, capsys):
     monkeypatch.setattr(module, "build", refused)
     assert main(["--write", "icestick"]) == 1
     assert capsys.readouterr().out == f"icestick {largest}: no place\n"
+    written = {}
+    monkeypatch.setattr(module, "_add", lambda name, preset, entry: written.update({(name, preset): entry}))
+
+    def full(*_):
+        raise module.UserError("this configuration on icestick: found no place, 99 of 100 LUTs; presets that fit: none")
+
+    monkeypatch.setattr(module, "build", full)
+    assert main(["--write", "icestick"]) == 0
+    assert capsys.readouterr().out == f"icestick {largest}: found no place, 99 of 100 LUTs\n"
+    assert written == {("icestick", largest): {"refused": "found no place, 99 of 100 LUTs"}}
     assert main(["icestik"]) == 2
     assert "unknown board 'icestik' (did you mean 'icestick'?)" in capsys.readouterr().err
