@@ -20,7 +20,7 @@ from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import top_ports
 from softstream.hw.processes import temporary_folder
 from softstream.hw.streams.probes import Probes
-from softstream.sim.proofs.engine import Verdict, none_within, prepare
+from softstream.sim.proofs.engine import Verdict, decide_within, none_within, prepare
 from softstream.sim.proofs.harness import HEAD, PROOF, Property
 
 __all__ = ["LONGEST", "SETTLING", "InsideHead", "cycles_between"]
@@ -109,6 +109,31 @@ class InsideHead:
         simulator.run()
         return [[*column] for column in zip(*rows, strict=True)]
 
+    def search(self, name: str, holds: Value, cycles: int, seconds: float) -> Verdict:
+        """Searches the cycles from a reset on for one in which something does not hold; the memories are those of the head.
+
+        The answer is `refuted`, or `open` with the cycles of the search: it says nothing about later ones.
+        """
+        m, statement = self._m, Property(name, "item_0", False)
+        started, fails = Signal(reset_less=True), Signal(name=statement.signal)
+        m.d.proof += started.eq(1)
+        m.d.comb += [
+            fails.eq(started & ~holds.bool()),
+            Assume(started ^ self._domain.rst),  # one cycle of reset, the first
+        ]
+        with temporary_folder() as folder:
+            graph = prepare("", self._text([fails]), folder, memories=True, seconds=seconds)
+            verdict = graph and decide_within(graph, statement, cycles, seconds=seconds)
+        if verdict and verdict.answer == "refuted":
+            return verdict
+        depth = cycles if verdict and verdict.answer == "proved" else None
+        return Verdict(statement, "open", "bmc", None, verdict.seconds if verdict else seconds, depth)
+
+    def _text(self, results: Sequence[Signal]) -> str:
+        """The head and its statements as RTLIL; `results`: the outputs."""
+        inputs = [self._domain.clk, self._domain.rst, *(getattr(self.top, port.name) for port in self._inputs)]
+        return rtlil.convert(self._m, name=PROOF, ports=[*inputs, *results], emit_src=False)
+
     def prove(self, seconds: float) -> list[Verdict]:
         """The verdicts on the statements, which bounded model checking of some cycles decides for all time."""
         m, age, last = self._m, self._age, self._cycles
@@ -122,9 +147,8 @@ class InsideHead:
             Assume(started | (age < cycles) | (age >= last) | holds.bool())
             for cycles, holds in self._premises
         ]
-        ports = [self._domain.clk, self._domain.rst, *(getattr(self.top, port.name) for port in self._inputs)]
-        text = rtlil.convert(m, name=PROOF, ports=[*ports, *self.statements.values()], emit_src=False)
         with temporary_folder() as folder:
+            text = self._text([*self.statements.values()])
             graph = prepare("", text, folder, memories=False, seconds=seconds)
             if graph is None:
                 return [Verdict(item, "open", "–", None, seconds) for item in self.statements]

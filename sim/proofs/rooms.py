@@ -7,19 +7,27 @@ the stages between, this follows from three statements about the head, each prov
 * the credit comes back if and only if a payload leaves the store;
 * the credit is taken as the contract of the credit assumes, so that never more than its limit is out.
 
-The payloads in the store and the ones on the way are those that are out, so the store never holds more than the limit. A short
-simulation tells which credit belongs to which store, and L. The proof assumes nothing of the head's state: it shows that the
-statements hold from a reset on, and some cycles after any contents at all, because the stages between lose theirs in L cycles.
+The payloads in the store and the ones on the way are those that are out, so the store never holds more than the limit.
+
+A queue may be read on request: its credit comes back with the request, whether the queue offers a payload or not. That it does
+so depends on the order of events in two parts of the head, and no induction over a few cycles shows it. For such a queue the
+second statement is that requests alone bring the credit back, and a fourth one says that a request finds a payload. A search of
+the cycles from a reset until after the first result decides the fourth one for these cycles; it stays open for later ones.
+
+A short simulation tells which credit belongs to which store, and L. The proof assumes nothing of the head's state: it shows that
+the statements hold from a reset on, and some cycles after any contents at all, because the stages between lose theirs in L
+cycles.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from amaranth import Value
+from amaranth import Const, Value
 
 from softstream.hw.config.config import Config
 from softstream.hw.contracts.catalogue import contract_of
+from softstream.hw.plan.derive import plan
 from softstream.hw.stages.replay import FactorStore, Replay
 from softstream.hw.streams.flow import Credit, Queue
 from softstream.sim.proofs.engine import Verdict
@@ -35,6 +43,8 @@ class Link:
     credit: Credit
     store: Any
     cycles: int
+    on_request: bool = False
+    """Whether the store is a queue that is read on request."""
 
     @property
     def name(self) -> str:
@@ -67,39 +77,62 @@ def _stores(head: InsideHead) -> list[Any]:
     return [part for part in head.parts if isinstance(part, (Queue, Replay, FactorStore))]
 
 
-def _numbers(config: Config) -> list[tuple[int, int, int]]:
-    """(number of a credit, number of the store whose room it seems to assure, cycles): candidates for a proof."""
+def _requests(store: Any) -> Value:
+    """Whether a payload of a queue is asked for, whether the queue offers one or not."""
+    return store.o.ready if isinstance(store, Queue) else Const(0, 1)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A link by the numbers of its credit and its store, because each elaboration of a head has parts of its own."""
+
+    credit: int
+    store: int
+    cycles: int
+    may_be_requested: bool
+    """Whether the store is a queue whose requests agree with what the credit gets back, as a simulation shows."""
+    on_request: bool = False
+
+
+def _candidates(config: Config) -> list[_Candidate]:
+    """The credits and the stores whose room they seem to assure."""
     head = InsideHead(config)
     credits, stores = _credits(head), _stores(head)
     signals = [
         *(signal for credit in credits for signal in (credit.take, credit.give)),
-        *(signal for store in stores for signal in (store.i.valid, _leaves(store))),
+        *(signal for store in stores for signal in (store.i.valid, _leaves(store), _requests(store))),
     ]
     if not credits or not stores:
         return []
     columns = head.traces(signals)
-    pairs = [*zip(columns[::2], columns[1::2], strict=True)]
+    first = 2 * len(credits)  # column of the stores
+    changes = zip(columns[:first:2], columns[1:first:2], strict=True)
+    events = [*zip(columns[first::3], columns[first + 1 :: 3], columns[first + 2 :: 3], strict=True)]
     candidates = []
-    for number, (credit, (takes, gives)) in enumerate(zip(credits, pairs, strict=False)):
-        for place, (store, (arrivals, departures)) in enumerate(zip(stores, pairs[len(credits) :], strict=True)):
+    for number, (credit, (takes, gives)) in enumerate(zip(credits, changes, strict=True)):
+        for place, (store, (arrivals, departures, requests)) in enumerate(zip(stores, events, strict=True)):
             cycles = cycles_between(takes, arrivals) if gives == departures and any(gives) else None
             if cycles is not None and credit.limit <= _capacity(store):
-                candidates.append((number, place, cycles))
+                candidates.append(_Candidate(number, place, cycles, requests == gives))
     return candidates
 
 
 def room_links(config: Config, head: InsideHead) -> list[Link]:
     """The credits of a head and the stores whose room they seem to assure: candidates for a proof."""
+    return _links(head, _candidates(config))
+
+
+def _links(head: InsideHead, candidates: Sequence[_Candidate]) -> list[Link]:
     credits, stores = _credits(head), _stores(head)
-    return [Link(credits[number], stores[place], cycles) for number, place, cycles in _numbers(config)]
+    return [Link(credits[link.credit], stores[link.store], link.cycles, link.on_request) for link in candidates]
 
 
 def state_rooms(head: InsideHead, links: Sequence[Link]) -> None:
     """States that the credits assure the room of their stores."""
     for link in links:
         head.after(link.cycles + SETTLING, link.name, link.store.i.valid == head.before(link.credit.take, link.cycles))
-        comes_back = link.credit.give == _leaves(link.store)
-        head.after(SETTLING, f"{link.name}; and it comes back as they leave", comes_back)
+        when, event = ("are asked for", _requests) if link.on_request else ("leave", _leaves)
+        head.after(SETTLING, f"{link.name}; and it comes back as they {when}", link.credit.give == event(link.store))
     for credit in dict.fromkeys(link.credit for link in links):
         take_before, available_before = head.before(credit.take), head.before(credit.available)
         uncounted = take_before + (head.before(credit.take, 2) & ~credit.available)
@@ -111,8 +144,31 @@ def state_rooms(head: InsideHead, links: Sequence[Link]) -> None:
 def prove_rooms(config: Config, *, seconds: float = 60.0) -> list[Verdict]:
     """The verdicts on the room of the stores of a head, for each credit and store that belong together.
 
-    Nothing is said of a store whose credit comes back at another time than a payload leaves it.
+    Nothing is said of a store whose credit comes back at another time than a payload leaves it. That the requests to a queue find
+    a payload is refuted or open.
     """
+    candidates = _candidates(config)
+    verdicts = _prove(config, candidates, seconds)
+    returns = verdicts[1 : 2 * len(candidates) : 2]
+    requested = [
+        replace(link, on_request=link.may_be_requested and verdict.answer == "refuted")
+        for link, verdict in zip(candidates, returns, strict=True)
+    ]
+    return _prove(config, requested, seconds) if requested != candidates else verdicts
+
+
+def _prove(config: Config, candidates: Sequence[_Candidate], seconds: float) -> list[Verdict]:
+    """The verdicts on links: two for each one, those on their credits, and one for each queue that is read on request."""
     head = InsideHead(config)
-    state_rooms(head, room_links(config, head))
-    return head.prove(seconds) if head.statements else []
+    state_rooms(head, _links(head, candidates))
+    verdicts = head.prove(seconds) if head.statements else []
+    return verdicts + [_search_requests(config, link, seconds) for link in candidates if link.on_request]
+
+
+def _search_requests(config: Config, candidate: _Candidate, seconds: float) -> Verdict:
+    """Whether each request to the queue of a link finds a payload, from a reset until after the first result."""
+    head = InsideHead(config)
+    [link] = _links(head, [candidate])
+    cycles = plan(config).last_output_cycle(1) + SETTLING
+    finds = ~_requests(link.store) | link.store.o.valid
+    return head.search(f"{link.name}; and each one that is asked for is there", finds, cycles, seconds)
