@@ -249,7 +249,7 @@ class Head(nn.Module):
             labels=sideband.get("labels"),
             lengths=lengths,
             factors=sideband.get("temperatures"),
-            mask=None if mask is None else (mask != 0).contiguous(),
+            mask=mask if mask is None or mask.dtype == torch.bool else mask != 0,
         )
         results = Fused.apply(values, scale, kernel, arguments, composed)
         if not config.traits.per_element:

@@ -7,14 +7,20 @@ enum { LOGARITHM, DIVIDER, RECIPROCAL, EXACT, LOG_SOFTMAX, LOSS };
 enum { ABSOLUTE, WINDOWS, REFERENCE };
 enum { BY_POSITION = 1024, PARALLEL = 1 << 15, CHORDS = 10, CHORD_GUARD = 3 };
 
+#if WIDE
+#define NEAREST rint
+#else
+#define NEAREST rintf
+#endif
+
 #define INLINE static inline __attribute__((always_inline))
 
-/* A vector as the loops below take it. `general` is a constant there: 0 where each element takes part at factor 1. */
+/* A vector as the loops below take it. `masked` and `scaled` are constants there: whether it has `excluded`, and a factor. */
 typedef struct {
     int64_t n;
     int32_t factor;
     const uint16_t *position;
-    const uint8_t *excluded;
+    const uint16_t *excluded;
 } vector_t;
 
 /* What the elements of a vector share. */
@@ -27,14 +33,23 @@ typedef struct {
 } shared_t;
 
 /* Its fields as variables, which no store can change, so that loops over them become vector instructions. */
-#define VECTOR(v)                                                                                        \
-    const int64_t n = (v)->n;                                                                            \
-    const int32_t times = (v)->factor;                                                                   \
-    const uint16_t *restrict position = (v)->position;                                                   \
-    const uint8_t *restrict excluded = (v)->excluded;                                                    \
+#define VECTOR(v)                                      \
+    const int64_t n = (v)->n;                          \
+    const int32_t times = (v)->factor;                 \
+    const uint16_t *restrict position = (v)->position; \
+    const uint16_t *restrict excluded = (v)->excluded; \
     (void)n, (void)times, (void)position, (void)excluded
-#define INDEX(i) (general ? (int32_t)position[i] * times : (int32_t)position[i])
-#define COUNTS(i) (!general || !excluded[i])
+#define INDEX(i) (scaled ? (int32_t)position[i] * times : (int32_t)position[i])
+#define COUNTS(i) (!masked || !excluded[i])
+
+/* One copy of the loops of a function for each combination of a mask and factors, so that none tests for them per element. */
+#define SPECIALISED(function, ...)                                  \
+    do {                                                            \
+        if (c->excluded && c->factors) function(__VA_ARGS__, 1, 1); \
+        else if (c->excluded) function(__VA_ARGS__, 1, 0);          \
+        else if (c->factors) function(__VA_ARGS__, 0, 1);           \
+        else function(__VA_ARGS__, 0, 0);                           \
+    } while (0)
 
 INLINE int64_t shifted(int64_t value, int64_t by)
 {
@@ -48,6 +63,20 @@ static int quantise(const head_t *h, int64_t n, const real_t *restrict x, uint16
     const double sign = h->flip ? -1.0 : 1.0, origin = h->flip ? largest : -least;
     const double tie = 0.5 - 1.0 / (1 << 30);
     int nan = 0, ties = 0;
+    if (h->exact_inverse) {
+        /* The product with a power of two is exact in the type of the logits, and so is each code. */
+        const real_t by = (real_t)inverse, low = (real_t)least, high = (real_t)largest;
+        const real_t direction = (real_t)sign, start = (real_t)origin;
+#pragma omp simd reduction(| : nan)
+        for (int64_t i = 0; i < n; i++) {
+            real_t r = NEAREST(x[i] * by);
+            r = r > low ? r : low;
+            r = r < high ? r : high;
+            position[i] = (uint16_t)(int32_t)(direction * r + start);
+            nan |= x[i] != x[i];
+        }
+        return nan;
+    }
 #define LOOP(quotient, extra)                                 \
     for (int64_t i = 0; i < n; i++) {                         \
         const double q = quotient;                            \
@@ -57,11 +86,6 @@ static int quantise(const head_t *h, int64_t n, const real_t *restrict x, uint16
         r = r < largest ? r : largest;                        \
         position[i] = (uint16_t)(int32_t)(sign * r + origin); \
         nan |= x[i] != x[i];                                  \
-    }
-    if (h->exact_inverse) {
-#pragma omp simd reduction(| : nan)
-        LOOP((double)x[i] * inverse, (void)0)
-        return nan;
     }
     /* The product is off from the quotient by 2^-35 at most within the format, which matters next to a half alone. */
 #pragma omp simd reduction(| : nan, ties)
@@ -75,11 +99,11 @@ static int quantise(const head_t *h, int64_t n, const real_t *restrict x, uint16
 }
 
 /* The largest position that takes part; −1 where none does. */
-INLINE int32_t highest_of(const vector_t *v, const int general)
+INLINE int32_t highest_of(const vector_t *v, const int masked)
 {
     VECTOR(v);
     int32_t best = -1;
-    if (general) {
+    if (masked) {
 #pragma omp simd reduction(max : best)
         for (int64_t i = 0; i < n; i++) {
             const int32_t p = excluded[i] ? -1 : position[i];
@@ -95,26 +119,29 @@ INLINE int32_t highest_of(const vector_t *v, const int general)
 }
 
 /* The sum of the exponentials in two windows of octaves, each of which begins at a position of its own. */
-INLINE int64_t windows_of(const head_t *h, const vector_t *v, int64_t *reference, const int general)
+INLINE int64_t windows_of(const head_t *h, const vector_t *v, int64_t *reference, const int masked, const int scaled)
 {
     VECTOR(v);
     const int64_t *restrict terms = h->terms;
-    const int32_t best = highest_of(v, general) * (general ? times : 1);
+    const int32_t best = highest_of(v, masked) * (scaled ? times : 1);
     if (best < 0) return 0;
     const int32_t highest = h->coarse[best], top = h->starts[highest], below = highest ? h->starts[highest - 1] : top;
     const int64_t fraction = h->significand_fraction;
+    const uint32_t window = (uint32_t)(top - below);
     int64_t high = 0, before = 0, after = 0, i = 0;
-    for (;; i++) {
-        const int32_t p = INDEX(i);
-        if (!COUNTS(i)) continue;
-        if (p >= top) break;
-        if (p >= below) before += terms[p];
-    }
+    /* Selections instead of branches, which random scores would mispredict. */
+#pragma GCC unroll 4
     for (; i < n; i++) {
         const int32_t p = INDEX(i);
-        const int64_t term = terms[p] & -(int64_t)COUNTS(i);
-        high += term & -(int64_t)(p >= top);
-        after += (term >> fraction) & -(int64_t)((p >= below) & (p < top));
+        if (COUNTS(i) & (p >= top)) break;
+        before += (COUNTS(i) & (p >= below)) ? terms[p] : 0;
+    }
+#pragma GCC unroll 4
+    for (; i < n; i++) {
+        const int32_t p = INDEX(i);
+        const int64_t term = COUNTS(i) ? terms[p] : 0;
+        high += p >= top ? term : 0;
+        after += (uint32_t)(p - below) < window ? term >> fraction : 0;
     }
     const int64_t low = (before >> fraction) + after;
     *reference = highest;
@@ -122,33 +149,40 @@ INLINE int64_t windows_of(const head_t *h, const vector_t *v, int64_t *reference
 }
 
 /* The sum against a reference that grows. */
-INLINE int64_t referenced(const head_t *h, const vector_t *v, int64_t *reference, const int general)
+INLINE int64_t referenced(const head_t *h, const vector_t *v, int64_t *reference, const int masked, const int scaled)
 {
     VECTOR(v);
+    const int64_t *restrict terms = h->terms;
+    const int32_t *restrict shifts = h->shifts;
     int64_t total = 0, running = 0;
+    int32_t reach = 0, next = h->starts[1];
+#pragma GCC unroll 4
     for (int64_t i = 0; i < n; i++) {
-        if (!COUNTS(i)) continue;
         const int32_t p = INDEX(i);
-        const int64_t coarse = h->coarse[p];
-        if (coarse > running) {
+        if (COUNTS(i) & (p >= next)) { /* rare: a reference grows a few times per vector */
+            const int32_t coarse = h->coarse[p];
             total = shifted(total, h->step * (coarse - running));
             running = coarse;
+            reach = shifts[p];
+            next = h->starts[running + 1];
         }
-        total += shifted(h->terms[p], h->step * (running - coarse));
+        const int32_t by = reach - shifts[p];
+        total += COUNTS(i) ? terms[p] >> (by < 63 ? by : 63) : 0;
     }
     *reference = running;
     return total;
 }
 
 /* The sum of the exponentials that take part, and its reference. */
-INLINE int64_t sum_of(const head_t *h, const vector_t *v, int64_t *reference, const int general)
+INLINE int64_t sum_of(const head_t *h, const vector_t *v, int64_t *reference, const int masked, const int scaled)
 {
     *reference = 0;
-    if (h->sum_kind == WINDOWS) return windows_of(h, v, reference, general);
-    if (h->sum_kind == REFERENCE) return referenced(h, v, reference, general);
+    if (h->sum_kind == WINDOWS) return windows_of(h, v, reference, masked, scaled);
+    if (h->sum_kind == REFERENCE) return referenced(h, v, reference, masked, scaled);
     VECTOR(v);
     int64_t total = h->sink_term;
     const int64_t *restrict terms = h->terms;
+#pragma GCC unroll 8
     for (int64_t i = 0; i < n; i++) total += terms[INDEX(i)] & -(int64_t)COUNTS(i);
     return total;
 }
@@ -196,14 +230,18 @@ INLINE int32_t antilogarithm(const head_t *h, const shared_t *s, int32_t p)
     return h->codes[z];
 }
 
+INLINE int32_t rounded(double ratio, const head_t *h)
+{
+    ratio = ratio < h->largest_ratio ? ratio : h->largest_ratio;
+    const int32_t code = ((int32_t)ratio + 1) >> 1;
+    return code < (int32_t)h->maximum ? code : (int32_t)h->maximum;
+}
+
 /* floor(M·2^(P+1−B) / m) >> d, rounded. The dividend is half a unit more than an integer of at most 50 bits, so the product with a
    rounded reciprocal lies between the same integers as the quotient does. */
 INLINE int32_t quotient(const head_t *h, const shared_t *s, int32_t p)
 {
-    double ratio = h->dividend[p] * s->inverse;
-    ratio = ratio < h->largest_ratio ? ratio : h->largest_ratio;
-    const int32_t code = ((int32_t)ratio + 1) >> 1;
-    return code < (int32_t)h->maximum ? code : (int32_t)h->maximum;
+    return rounded(h->dividend[p] * s->inverse, h);
 }
 
 INLINE int32_t product(const head_t *h, const shared_t *s, int32_t p)
@@ -220,33 +258,54 @@ INLINE int32_t magnitude(const head_t *h, const shared_t *s, int32_t p)
 }
 
 /* The codes of a vector: of each element, or of each position where there are fewer positions than elements. */
-#define CODES(name, code)                                                                                            \
-    INLINE void name(const head_t *h, const vector_t *v, const shared_t *s, int32_t *restrict codes, const int general) \
-    {                                                                                                                \
-        VECTOR(v);                                                                                                   \
-        const int32_t count = (int32_t)h->count;                                                                     \
-        if (count <= BY_POSITION && count < n) {                                                                  \
-            int32_t table[BY_POSITION];                                                                              \
-            for (int32_t q = 0; q < count; q++) {                                                                    \
-                const int32_t p = general ? q * times : q;                                                       \
-                table[q] = (code);                                                                                   \
-            }                                                                                                        \
-            for (int64_t i = 0; i < n; i++) codes[i] = table[position[i]];                                     \
-        } else {                                                                                                     \
-            for (int64_t i = 0; i < n; i++) {                                                                     \
-                const int32_t p = INDEX(i);                                                                          \
-                codes[i] = (code);                                                                                   \
-            }                                                                                                        \
-        }                                                                                                            \
+#define CODES(name, code)                                                                            \
+    INLINE void name(const head_t *h, const vector_t *v, const shared_t *s, int32_t *restrict codes, \
+                     const int masked, const int scaled)                                             \
+    {                                                                                                \
+        VECTOR(v);                                                                                   \
+        const int32_t count = (int32_t)h->count;                                                     \
+        if (count <= BY_POSITION && count < n) {                                                     \
+            int32_t table[BY_POSITION];                                                              \
+            for (int32_t q = 0; q < count; q++) {                                                    \
+                const int32_t p = scaled ? q * times : q;                                            \
+                table[q] = (code);                                                                   \
+            }                                                                                        \
+            _Pragma("GCC unroll 8")                                                                  \
+            for (int64_t i = 0; i < n; i++) codes[i] = table[position[i]];                           \
+        } else {                                                                                     \
+            _Pragma("GCC unroll 8")                                                                  \
+            for (int64_t i = 0; i < n; i++) {                                                        \
+                const int32_t p = INDEX(i);                                                          \
+                codes[i] = (code);                                                                   \
+            }                                                                                        \
+        }                                                                                            \
     }
 
 CODES(antilogarithms, antilogarithm(h, s, p))
-CODES(quotients, quotient(h, s, p))
+CODES(quotients_by_position, quotient(h, s, p))
 CODES(products, product(h, s, p))
 CODES(logarithms, -magnitude(h, s, p))
 
+/* The dividends first, one by one, and then vector instructions. `room` holds n numbers. */
+INLINE void quotients(const head_t *h, const vector_t *v, const shared_t *s, int32_t *restrict codes, double *restrict room,
+                      const int masked, const int scaled)
+{
+    VECTOR(v);
+    if (h->count <= BY_POSITION && h->count < n) {
+        quotients_by_position(h, v, s, codes, masked, scaled);
+        return;
+    }
+    const double *restrict dividend = h->dividend;
+    const double inverse = s->inverse;
+#pragma GCC unroll 8
+    for (int64_t i = 0; i < n; i++) room[i] = dividend[INDEX(i)];
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) codes[i] = rounded(room[i] * inverse, h);
+}
+
 /* Codes that sum to exactly 2^P: the differences of the rounded running sum. */
-INLINE void exact_sum(const head_t *h, const vector_t *v, const shared_t *s, int32_t *restrict codes, const int general)
+INLINE void exact_sum(const head_t *h, const vector_t *v, const shared_t *s, int32_t *restrict codes, const int masked,
+                      const int scaled)
 {
     VECTOR(v);
     const int64_t width = h->quotient_width, shift = s->exponent - h->raised, largest = ((int64_t)1 << width) - 1;
@@ -329,27 +388,27 @@ INLINE real_t real_of(const head_t *h, int32_t code)
 }
 
 INLINE void forward_vector(const head_t *h, const vector_t *v, int64_t label, real_t *restrict values, int64_t *room,
-                           const int general)
+                           const int masked, const int scaled)
 {
     VECTOR(v);
     const int32_t none = (int32_t)h->excluded_code;
     int32_t *restrict codes = (int32_t *)room;
     int64_t reference;
-    const int64_t total = sum_of(h, v, &reference, general);
+    const int64_t total = sum_of(h, v, &reference, masked, scaled);
     const shared_t shared = shared_of(h, reference, total), *s = &shared;
     switch (h->kind) {
-    case LOGARITHM: antilogarithms(h, v, s, codes, general); break;
-    case DIVIDER: quotients(h, v, s, codes, general); break;
-    case RECIPROCAL: products(h, v, s, codes, general); break;
-    case EXACT: exact_sum(h, v, s, codes, general); break;
-    case LOG_SOFTMAX: logarithms(h, v, s, codes, general); break;
+    case LOGARITHM: antilogarithms(h, v, s, codes, masked, scaled); break;
+    case DIVIDER: quotients(h, v, s, codes, (double *)(room + n), masked, scaled); break;
+    case RECIPROCAL: products(h, v, s, codes, masked, scaled); break;
+    case EXACT: exact_sum(h, v, s, codes, masked, scaled); break;
+    case LOG_SOFTMAX: logarithms(h, v, s, codes, masked, scaled); break;
     default: {
         const int labelled = (uint64_t)label < (uint64_t)n && COUNTS(label);
         values[0] = real_of(h, labelled ? magnitude(h, s, INDEX(label)) : (int32_t)h->limit);
         return;
     }
     }
-    if (general)
+    if (masked)
 #pragma omp simd
         for (int64_t i = 0; i < n; i++) codes[i] = excluded[i] ? none : codes[i];
     if (h->posts) post(h, n, codes, room + n);
@@ -371,13 +430,10 @@ static int forward_row(const head_t *h, const call_t *c, int64_t row, int64_t *r
     real_t *values = c->values + (h->kind == LOSS ? row : place);
     const int nan = quantise(h, columns, x, c->position + place);
     if (c->excluded) {
-        uint8_t *restrict excluded = c->excluded + place;
-        const uint8_t *restrict mask = c->mask ? c->mask + place : 0;
-        if (mask)
+        uint16_t *restrict excluded = c->excluded + place;
+        const uint8_t *restrict mask = c->mask + place;
 #pragma omp simd
-            for (int64_t i = 0; i < columns; i++) excluded[i] = (mask[i] != 0) | (x[i] == (real_t)-INFINITY);
-        else
-            memset(excluded, 0, (size_t)columns);
+        for (int64_t i = 0; i < columns; i++) excluded[i] = (mask[i] != 0) | (x[i] == (real_t)-INFINITY);
     }
     int64_t start = 0;
     for (int64_t g = 0; g < c->groups && start < length; g++) {
@@ -385,10 +441,7 @@ static int forward_row(const head_t *h, const call_t *c, int64_t row, int64_t *r
         const vector_t v = {end - start, c->factors ? (int32_t)c->factors[row] : 1, c->position + place + start,
                             c->excluded ? c->excluded + place + start : 0};
         const int64_t label = c->labels ? c->labels[row] : 0;
-        if (c->excluded)
-            forward_vector(h, &v, label, values + start, room, 1);
-        else
-            forward_vector(h, &v, label, values + start, room, 0);
+        SPECIALISED(forward_vector, h, &v, label, values + start, room);
         start = end;
     }
     if (h->kind != LOSS)
@@ -470,13 +523,13 @@ static void smooth_backward(const head_t *restrict h, int64_t n, real_t *restric
 }
 
 INLINE void backward_vector(const head_t *h, const vector_t *v, int64_t label, const real_t *restrict gradient,
-                            real_t *restrict result, real_t *room, const int general)
+                            real_t *restrict result, real_t *room, const int masked, const int scaled)
 {
     VECTOR(v);
-    const real_t warmth = general ? (real_t)(times * h->factor_unit) : 1;
+    const real_t warmth = scaled ? (real_t)(times * h->factor_unit) : 1;
     const real_t rate = (real_t)h->rate * warmth, slope = (real_t)h->slope * warmth;
     const int32_t low = (int32_t)h->clip_low, high = (int32_t)h->clip_high;
-    int32_t best = highest_of(v, general);
+    int32_t best = highest_of(v, masked);
     if (h->has_sink) best = best > (int32_t)h->sink_position ? best : (int32_t)h->sink_position;
     best = best < high ? best : high;
     best = best > low ? best : low;
@@ -487,7 +540,7 @@ INLINE void backward_vector(const head_t *h, const vector_t *v, int64_t label, c
         p = p < high ? p : high;
         p = p > low ? p : low;
         real_t e = power(rate * (real_t)(best - p > 0 ? best - p : 0));
-        if (general) e = excluded[i] ? (real_t)0 : e;
+        if (masked) e = excluded[i] ? (real_t)0 : e;
         result[i] = e;
         sum += e;
     }
@@ -508,11 +561,11 @@ INLINE void backward_vector(const head_t *h, const vector_t *v, int64_t label, c
     }
     if (h->kind == LOG_SOFTMAX) {
 #pragma omp simd reduction(+ : whole)
-        for (int64_t i = 0; i < n; i++) whole += general && excluded[i] ? (real_t)0 : gradient[i];
+        for (int64_t i = 0; i < n; i++) whole += masked && excluded[i] ? (real_t)0 : gradient[i];
 #pragma omp simd
         for (int64_t i = 0; i < n; i++) {
             const real_t value = slope * (gradient[i] - result[i] * share * whole);
-            result[i] = general && excluded[i] ? (real_t)0 : value;
+            result[i] = masked && excluded[i] ? (real_t)0 : value;
         }
         return;
     }
@@ -547,10 +600,7 @@ static void backward_row(const head_t *h, const call_t *c, int64_t row, real_t *
         const vector_t v = {end - start, c->factors ? (int32_t)c->factors[row] : 1, position + start,
                             c->excluded ? c->excluded + place + start : 0};
         const int64_t label = c->labels ? c->labels[row] : 0;
-        if (c->excluded)
-            backward_vector(h, &v, label, gradient + start, result + start, room, 1);
-        else
-            backward_vector(h, &v, label, gradient + start, result + start, room, 0);
+        SPECIALISED(backward_vector, h, &v, label, gradient + start, result + start, room);
         start = end;
     }
     for (int64_t i = length; i < columns; i++) result[i] = 0;

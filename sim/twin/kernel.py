@@ -62,7 +62,7 @@ _TABLES = {
     **dict.fromkeys(("terms", "logarithm", "octave", "position", "exponent", "significand"), "int64_t"),
     **dict.fromkeys(("chord_start", "chord_slope"), "int64_t"),
     **dict.fromkeys(("weights", "choice", "sums", "digit_bits", "smoothing_entries"), "int64_t"),
-    **dict.fromkeys(("coarse", "starts", "steps", "codes"), "int32_t"),
+    **dict.fromkeys(("coarse", "starts", "shifts", "steps", "codes"), "int32_t"),
     "dividend": "double",
 }
 """Table → type of its entries in C."""
@@ -74,7 +74,7 @@ _CALL = {
     **dict.fromkeys(("labels", "lengths", "factors"), "const int64_t *"),
     "mask": "const uint8_t *",
     "position": "uint16_t *",
-    "excluded": "uint8_t *",
+    "excluded": "uint16_t *",
     "values": "real_t *",
     "gradient": "const real_t *",
     "result": "real_t *",
@@ -242,10 +242,11 @@ class Kernel:
             "sink_term": widths.sink_term,
         }
         if kind != _ABSOLUTE:
-            numbers["coarse"] = self._table(accumulate.coarse, "coarse")
-        if kind == _WINDOWS:
-            windows = accumulate.coarse.numpy()
-            numbers["starts"] = self._table(np.searchsorted(windows, np.arange(windows[-1] + 1)), "starts")
+            coarse = accumulate.coarse.numpy()
+            starts = np.searchsorted(coarse, np.arange(coarse[-1] + 2))
+            numbers["coarse"] = self._table(coarse, "coarse")
+            numbers["starts"] = self._table(starts, "starts")
+            numbers["shifts"] = self._table(coarse * widths.reference_step, "shifts")
         return numbers
 
     def _results(self, config: Config, head: Any) -> dict[str, Any]:
@@ -384,8 +385,7 @@ class Kernel:
         shape = inputs.values.shape
         positions = torch.empty(shape, dtype=torch.int16)
         results = torch.empty(shape if self.per_element else shape[:1], dtype=self.dtype)
-        general = inputs.mask is not None or inputs.factors is not None
-        excluded = torch.empty(shape, dtype=torch.uint8) if general else None
+        excluded = None if inputs.mask is None else torch.empty(shape, dtype=torch.int16)  # as wide as positions
         call = self._call(inputs, position=positions, excluded=excluded)
         call.values = results.data_ptr()
         return results, positions, excluded, bool(self._run("forward", call))
