@@ -1,17 +1,25 @@
-"""Arrays of numbers from files: .npy, one array of a .npz archive, and tables of text (.csv, .tsv, .txt)."""
+"""Arrays of numbers from files: .npy, one array of a .npz archive, and tables of text (.csv, .tsv, .txt).
 
+All of them are mapped into memory where they are large, so that a caller that takes a block at a time, and gives its pages back
+with `release`, costs no more than a block.
+"""
+
+import mmap
 import re
+import shutil
+import tempfile
+import zipfile
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from softstream.hw.config.keys import nearest
 from softstream.hw.errors import UserError
 
-__all__ = ["read_array"]
+__all__ = ["read_array", "release"]
 
 _TEXT = {".csv", ".tsv", ".txt"}
 _NAMED = re.compile(r"(.+\.npz):([^:/\\]+)", re.IGNORECASE)
@@ -19,6 +27,8 @@ _NOT_INTEGER = re.compile("[.a-zA-Z]")
 _EXAMPLE = "for example numpy.save('scores.npy', array)"
 _LONGEST_LINE = 1 << 24
 """Characters of a line of a table; the longest vector has 65536 fields."""
+_MOST_IN_MEMORY = 1 << 26
+"""Bytes of an array that is not mapped from its own file; a larger one goes through a temporary file."""
 _SHOWN = 8
 """Names of an archive that a message lists."""
 
@@ -26,7 +36,8 @@ _SHOWN = 8
 def read_array(option: str, text: str) -> np.ndarray:
     """The array in a file: `F.npy`; `F.npz` that holds one array; `F.npz:NAME`; or a table of text, one vector a line.
 
-    A .npy file is mapped into memory and not read, so a caller that takes a block at a time costs no more than a block.
+    A .npy file, and an array that an archive holds uncompressed, is mapped into memory and not read. A large compressed array
+    or table is unpacked into a temporary file without a name, which is mapped.
 
     A table has commas, semicolons, tabs or blanks between its fields, and may begin with a line of headings. Its numbers are
     integers where none of them has a point, an exponent or letters.
@@ -42,7 +53,7 @@ def read_array(option: str, text: str) -> np.ndarray:
         content: Any = np.load(path, mmap_mode="r", allow_pickle=False)
         if not isinstance(content, np.ndarray):
             with content:
-                content = _member(content, named[2] if named else "", where)
+                content = _member(content, path, named[2] if named else "", where)
     except UserError:
         raise
     except OSError as error:
@@ -56,7 +67,41 @@ def read_array(option: str, text: str) -> np.ndarray:
     return np.asarray(content)
 
 
-def _member(archive: Any, name: str, where: str) -> np.ndarray:
+def release(array: np.ndarray) -> None:
+    """Gives the memory of a mapped file back to the system, which reads it anew when it is needed. Other arrays stay."""
+    base: Any = array
+    while base is not None and not isinstance(base, mmap.mmap):
+        base = base.obj if isinstance(base, memoryview) else getattr(base, "base", None)
+    if base is not None:
+        base.madvise(mmap.MADV_DONTNEED)
+
+
+def _mapped(file: IO[bytes]) -> np.ndarray:
+    """The array of the .npy format that begins where a file stands, mapped. Raises as `numpy.load` does."""
+    version = np.lib.format.read_magic(file)
+    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = header(file)
+    if dtype.hasobject:
+        raise ValueError("objects")
+    return np.memmap(file, dtype, "r", file.tell(), shape, "F" if fortran else "C")
+
+
+def _large_member(path: Path, name: str) -> np.ndarray:
+    """A large array of an archive: mapped where it is uncompressed, else from a temporary file."""
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo(name)
+        if info.compress_type == zipfile.ZIP_STORED:
+            with path.open("rb") as file:
+                file.seek(info.header_offset + 26)
+                file.seek(sum(np.frombuffer(file.read(4), "<u2").tolist()), 1)  # the name and the extra field
+                return _mapped(file)
+        with tempfile.TemporaryFile() as file, archive.open(info) as content:
+            shutil.copyfileobj(content, file, 1 << 20)
+            file.seek(0)
+            return _mapped(file)
+
+
+def _member(archive: Any, path: Path, name: str, where: str) -> np.ndarray:
     """The array of that name in an archive, or its only one."""
     names = archive.files
     listed = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
@@ -71,6 +116,9 @@ def _member(archive: Any, name: str, where: str) -> np.ndarray:
             f"{where}:{name}: no array of this name{nearest(name, names)}; must be one of {listed}; "
             f"for example {where}:{names[0]}"
         )
+    stored = f"{name or names[0]}.npy"
+    if stored in archive.zip.namelist() and archive.zip.getinfo(stored).file_size > _MOST_IN_MEMORY:
+        return _large_member(path, stored)
     member = archive[name or names[0]]
     if not isinstance(member, np.ndarray):
         raise UserError(f"{where}:{name or names[0]}: not an array of numbers; must be one array, {_EXAMPLE}")
@@ -78,10 +126,15 @@ def _member(archive: Any, name: str, where: str) -> np.ndarray:
 
 
 class _Numbers:
-    """Numbers of a table as they are read, 8 bytes each: integers until a field is none, or one does not fit into 64 bits."""
+    """Numbers of a table as they are read, 8 bytes each: integers until a field is none, or one does not fit into 64 bits.
+
+    Many of them are in a temporary file.
+    """
 
     def __init__(self) -> None:
         self._values: Any = array("q")
+        self._spool: IO[bytes] | None = None
+        """The earlier numbers, of the type of `_values`."""
         self._whole = True
         self._fits = True
 
@@ -95,16 +148,35 @@ class _Numbers:
             except (OverflowError, ValueError):  # int refuses thousands of digits
                 self._fits = False
             if not (whole and self._fits):
-                self._values = array("d", self._values)
+                self._to_floats()
         if self._values.typecode == "d":
             self._values.extend(map(float, fields))
         self._whole = self._whole and whole
+        if self._values.itemsize * len(self._values) > _MOST_IN_MEMORY:
+            self._spool = self._spool or tempfile.TemporaryFile()  # noqa: SIM115 - it outlives this call
+            self._values.tofile(self._spool)
+            self._values = array(self._values.typecode)
+
+    def _to_floats(self) -> None:
+        self._values = array("d", self._values)
+        if self._spool is not None:
+            integers, self._spool = self._spool, tempfile.TemporaryFile()  # noqa: SIM115
+            integers.seek(0)
+            while piece := integers.read(1 << 20):
+                np.frombuffer(piece, np.int64).astype(np.float64).tofile(self._spool)
+            integers.close()
 
     def table(self, columns: int, where: str) -> np.ndarray:
         """All of them, [lines, columns], without a copy."""
         if self._whole and not self._fits:
             raise UserError(f"{where}: integers beyond 64 bits; must be score codes; for example 0")
-        return np.frombuffer(self._values, np.int64 if self._whole else np.float64).reshape(-1, columns)
+        dtype = np.int64 if self._whole else np.float64
+        if self._spool is None:
+            return np.frombuffer(self._values, dtype).reshape(-1, columns)
+        with self._spool:
+            self._values.tofile(self._spool)
+            self._spool.flush()
+            return np.memmap(self._spool, dtype, "r").reshape(-1, columns)
 
 
 def _lines(path: Path, where: str) -> Iterator[tuple[int, str]]:

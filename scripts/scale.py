@@ -49,14 +49,17 @@ class ScaleChoice:
     """Measured scores."""
     lost: int
     """Measured vectors that `quantise` would refuse, because their largest score saturates and no shift is allowed."""
+    part: str = ""
+    """Which vectors of a large file were read, in words."""
 
     @property
     def text(self) -> str:
         """The choice in one line."""
-        return (
+        text = (
             f"score_scale = {AUTO}: {self.scale:g}, of {self.candidates} scales the one with the smallest mean error of the "
             f"probabilities, {self.error:.2g}; {self.saturated} of {self.elements} scores saturate without a shift"
         )
+        return f"{text}; {self.part}" if self.part else text
 
 
 def best_scale(
@@ -86,7 +89,8 @@ def scale_of_file(file: ScoreFile | None, config_of: Callable[[float], Config]) 
             "or --set score_scale=0.0625"
         )
     scores = read_scores(_trial(config_of), replace(file, saturate=True), most=MOST_ELEMENTS)
-    return scale_of_scores(scores, config_of, file.scores, saturate=file.saturate)
+    choice = scale_of_scores(scores, config_of, file.scores, saturate=file.saturate)
+    return replace(choice, part=scores.layout.part_text)
 
 
 def _trial(config_of: Callable[[float], Config]) -> Config:

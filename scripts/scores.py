@@ -17,7 +17,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.numbers.groups import Grouping
 from softstream.hw.plan.derive import plan
-from softstream.scripts.arrays import read_array
+from softstream.scripts.arrays import read_array, release
 from softstream.scripts.console import Console
 from softstream.scripts.quantiser import Quantised, quantised
 from softstream.sim.stimulus import random_sideband
@@ -44,7 +44,8 @@ NO_LABEL = -1
 BLOCK_ELEMENTS = 1 << 20
 """Elements of a block: 40 MB of codes, real scores and results."""
 MOST_ELEMENTS = 1 << 24
-"""Elements that statistics are made of, such as those of `compare`: they take 90 bytes for each. Files may have more."""
+"""Elements that stay in memory at once, 90 to 120 bytes for each: those of statistics, such as of `compare`, and of a simulation.
+Files may have more."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,11 @@ class Layout:
         return math.prod(self.outer)
 
     @property
+    def columns(self) -> int:
+        """Elements of a vector, N."""
+        return self.shape[self.axis]
+
+    @property
     def part_text(self) -> str:
         """How many of the vectors are read; empty text where all are."""
         return "" if self.numbers is None else f"{len(self.numbers)} of {self.vectors} vectors are read, evenly spaced"
@@ -90,7 +96,15 @@ class Layout:
         """Of values for all vectors, [V, …], those of `numbers`."""
         if isinstance(self.numbers, range):
             return values[self.numbers.start : self.numbers.stop]
-        return values if self.numbers is None else values[np.asarray(self.numbers)]
+        if self.numbers is None:
+            return values
+        numbers = np.asarray(self.numbers)
+        rows = max(1, BLOCK_ELEMENTS // max(1, values[:1].size))
+        pieces = []
+        for start in range(0, len(numbers), rows):
+            pieces.append(values[numbers[start : start + rows]])
+            release(values)  # evenly spaced vectors touch all pages of a file
+        return np.concatenate(pieces) if pieces else values[:0]
 
     def rows(self, array: np.ndarray) -> np.ndarray:
         """An array of this shape as [vectors, N]."""
@@ -113,10 +127,13 @@ class Layout:
         shaped = values.reshape(*outer, *values.shape[1:])
         return np.moveaxis(shaped, -1, self.axis) if values.ndim > 1 else shaped
 
+    def number(self, row: int) -> int:
+        """The number among all vectors of one of those that are read."""
+        return int(row if self.numbers is None else self.numbers[row])
+
     def position(self, row: int, column: int) -> str:
         """Where an element of `rows` stands in the array, as Python writes it: `[2, 1]`."""
-        number = row if self.numbers is None else int(self.numbers[row])
-        indices = [int(index) for index in np.unravel_index(number, self.outer)]
+        indices = [int(index) for index in np.unravel_index(self.number(row), self.outer)]
         return str([*indices[: self.axis], int(column), *indices[self.axis :]])
 
 
@@ -326,19 +343,28 @@ class ScoreBlocks:
 
     def __iter__(self) -> Iterator[Scores]:
         """The blocks, in order; each is read and quantised anew."""
-        return map(self._vectors.part, self._blocks)
+        for block in self._blocks:
+            yield self._vectors.part(block)
+            self._vectors.release()
+
+    def to_json(self) -> dict[str, Any]:
+        """The counts, as plain values."""
+        return self.totals.to_json()
 
 
 def read_blocks(config: Config, file: ScoreFile, console: Console | None = None, *, whole: bool = False) -> ScoreBlocks:
     """The scores in a file, as `read_scores` gives them, in blocks of whole ensembles; all of them are checked first.
 
-    Packets of groups, and vectors along another axis than the last, are one block; so are all with `whole`.
+    Packets of groups are one block, and so are all vectors with `whole`. Raises `UserError` as `read_scores` does, and where one
+    block would have more than `MOST_ELEMENTS`.
     """
     vectors = _Vectors.of(config, file)
     layout, members = vectors.layout, config.ensemble
-    size = layout.vectors
-    if not (whole or config.groups or layout.axis != len(layout.shape) - 1):
-        size = max(1, BLOCK_ELEMENTS // (layout.shape[-1] * members)) * members
+    if whole or config.groups:
+        _check_size(layout, file, "packets of groups" if config.groups and not whole else "a simulation", members)
+        size = layout.vectors
+    else:
+        size = max(1, BLOCK_ELEMENTS // (layout.columns * members)) * members
     blocks = [range(start, min(start + size, layout.vectors)) for start in range(0, layout.vectors, size)]
     totals: Totals | None = None
     lost: _LostWinners | None = None
@@ -348,12 +374,28 @@ def read_blocks(config: Config, file: ScoreFile, console: Console | None = None,
             totals = of_block if totals is None else totals.merged(of_block)
         except _LostWinners as error:
             lost = error if lost is None else lost.merged(error)
+        vectors.release()
     if lost is not None:
         raise lost.of(layout.vectors)
     assert totals is not None  # a layout has a vector
     totals = replace(totals, warnings=(*totals.warnings, *vectors.warnings(totals.quantised)))
     _tell(config, file, totals, console)
     return ScoreBlocks(totals, layout, vectors, blocks)
+
+
+def _check_size(layout: Layout, file: ScoreFile, what: str, members: int = 1) -> None:
+    """Raises `UserError` for more scores than a verb can hold at once."""
+    most = max(1, MOST_ELEMENTS // (layout.columns * members)) * members
+    example = f"the first {most} of the {layout.vectors} vectors, as a file of their own"
+    _check_elements(math.prod(layout.shape), file, what, example)
+
+
+def _check_elements(elements: int, file: ScoreFile, what: str, example: str) -> None:
+    if elements > MOST_ELEMENTS:
+        raise UserError(
+            f"{file.scores}: {elements} scores; must be {MOST_ELEMENTS} at most for {what}, which takes all of them into memory; "
+            f"for example {example}"
+        )
 
 
 def _tell(config: Config, file: ScoreFile, totals: Totals, console: Console | None) -> None:
@@ -384,14 +426,24 @@ class _Vectors:
         """The vectors of the options of a command line. Raises `UserError` as `read_scores` does."""
         array = file.array
         layout = Layout.of(array, file.axis, file.scores)
-        arrays = read_sidebands(config, file.sideband, layout, file.ignore_label)
+        arrays = read_sidebands(file.sideband, layout)
         mask = arrays.pop("mask", None) if config.mask else None  # the model refuses it in its own words
         _check_members(config, layout, file.scores)
+        if layout.axis != len(layout.shape) - 1 and len(layout.shape) > 2:
+            example = f"numpy.moveaxis(scores, {layout.axis}, -1), saved as a file of its own"
+            _check_elements(array.size, file, f"--axis {layout.axis} of {array.ndim} axes", example)
         rows, lengths = layout.rows(array), None
         if file.lengths is not None:
             lengths = layout.per_vector(read_array("--lengths", file.lengths))
-            lengths = to_lengths(config, lengths, len(rows), rows.shape[1], file.lengths)
+            _check_lengths(config, lengths, len(rows), rows.shape[1], file.lengths)
+            release(lengths)
         return cls(config, file, layout, rows, lengths, arrays, mask)
+
+    def release(self) -> None:
+        """Gives the memory of the files back."""
+        for array in (self.rows, self.lengths, self.mask, *self.sideband.values()):
+            if array is not None:
+                release(array)
 
     def evenly_spaced(self, most: int) -> np.ndarray | None:
         """Numbers of vectors with about so many elements, in whole ensembles; None where all have no more."""
@@ -413,7 +465,7 @@ class _Vectors:
         scores = _quantised_rows(
             self.config,
             layout.chosen(self.rows),
-            None if self.lengths is None else layout.chosen(self.lengths),
+            None if self.lengths is None else layout.chosen(self.lengths).astype(np.int64),
             layout,
             mask=None if self.mask is None else chosen(self.mask),
             codes=self.file.codes,
@@ -421,7 +473,12 @@ class _Vectors:
             name=self.file.scores,
             whole=self.rows,
         )
-        return replace(scores, sideband={**{name: chosen(a) for name, a in self.sideband.items()}, **scores.sideband})
+        sideband = {name: chosen(array) for name, array in self.sideband.items()}
+        if "labels" in sideband and self.file.ignore_label is not None:
+            # max_length is the index of no element.
+            labels = sideband["labels"]
+            sideband["labels"] = np.where(labels == self.file.ignore_label, self.config.max_length, labels)
+        return replace(scores, sideband={**sideband, **scores.sideband})
 
     def warnings(self, quantised: bool) -> list[str]:
         """What the options lack."""
@@ -439,12 +496,8 @@ def read_labels(path: str, scores: Scores, ignore: int | None = None) -> np.ndar
     return to_labels(read_array("--labels", path), scores, ignore=ignore, name=path)
 
 
-def read_sidebands(
-    config: Config, texts: Sequence[str], layout: Layout | None = None, ignore_label: int | None = None
-) -> dict[str, np.ndarray]:
+def read_sidebands(texts: Sequence[str], layout: Layout | None = None) -> dict[str, np.ndarray]:
     """Sideband arrays from `name=FILE`, of elements as [V, N] and of vectors as [V] where the layout of the scores is known.
-
-    A label equal to `ignore_label` becomes `max_length`, which is the index of no element.
 
     Raises `UserError` for another form, a name given twice, or a bad file.
     """
@@ -458,8 +511,6 @@ def read_sidebands(
         array = read_array("--sideband", path)
         if layout is not None:
             array = layout.rows(array) if array.shape == layout.shape else layout.per_vector(array)
-        if name == "labels" and ignore_label is not None:
-            array = np.where(array == ignore_label, config.max_length, array)
         arrays[name] = array
     return arrays
 
@@ -567,7 +618,7 @@ class _Source:
     def _wider_format(self) -> str:
         """The options with which all codes fit, if the head takes them; else empty text."""
         values = self.scores[self.present] if len(self.scores) == len(self.whole) else self.whole
-        least, largest = int(values.min()), int(values.max())
+        least, largest = _ends(values)
         formats = []
         for signed in (self.config.score_signed, not self.config.score_signed):
             if signed or least >= 0:
@@ -697,6 +748,17 @@ class _LostWinners(UserError):
         return self if self.config.groups else _LostWinners(self.config, self.first, self.lost, vectors, self.ends)
 
 
+def _ends(values: np.ndarray) -> tuple[int, int]:
+    """The smallest and the largest of integers, which may be in a large file."""
+    rows = max(1, BLOCK_ELEMENTS // max(1, values[:1].size))
+    least, largest = [], []
+    for start in range(0, len(values), rows):
+        least.append(int(values[start : start + rows].min()))
+        largest.append(int(values[start : start + rows].max()))
+        release(values)
+    return min(least), max(largest)
+
+
 def _as_array(scores: Any, name: str) -> np.ndarray:
     """Lists and arrays as an array, a masked array with its mask. Raises `UserError` for rows of unequal lengths."""
     if isinstance(scores, np.ma.MaskedArray):
@@ -755,6 +817,12 @@ def _most(config: Config, columns: int) -> int:
 
 def to_lengths(config: Config, lengths: np.ndarray, vectors: int, columns: int, name: str = "lengths") -> np.ndarray:
     """Lengths as int64 [V]. Raises `UserError` for other than one integer per vector, 1 to N and to max_length."""
+    _check_lengths(config, lengths, vectors, columns, name)
+    return lengths.astype(np.int64)
+
+
+def _check_lengths(config: Config, lengths: np.ndarray, vectors: int, columns: int, name: str) -> None:
+    """Raises `UserError` as `to_lengths` does."""
     if lengths.dtype.kind not in "iu" or lengths.shape != (vectors,):
         raise UserError(
             f"{name}: an array of {lengths.dtype} with shape {lengths.shape}; must be one integer per vector, "
@@ -767,7 +835,6 @@ def to_lengths(config: Config, lengths: np.ndarray, vectors: int, columns: int, 
         raise UserError(
             f"{name}[{wrong[0]}] = {lengths[wrong[0]]}: must be 1 to {highest}, {rule}; for example {highest}"
         )
-    return lengths.astype(np.int64)
 
 
 def to_labels(labels: np.ndarray, scores: Scores, *, ignore: int | None = None, name: str = "labels") -> np.ndarray:
@@ -781,25 +848,26 @@ def to_labels(labels: np.ndarray, scores: Scores, *, ignore: int | None = None, 
     layout, columns = scores.layout, scores.codes.shape[1]
     labels = layout.per_vector(labels)
     if labels.shape == layout.shape and labels.dtype.kind in "iufb":
-        return layout.chosen(_of_one_hot(layout.rows(labels), layout, name))
+        return _of_one_hot(layout.chosen(layout.rows(labels)), layout, name)
     if labels.dtype.kind not in "iu" or labels.shape != (layout.vectors,):
         raise UserError(
             f"{name}: an array of {labels.dtype} with shape {labels.shape}; must be one integer per vector, "
             f"for example shape ({layout.vectors},), or one-hot with shape {layout.shape}"
         )
+    labels = layout.chosen(labels)
     ignored = np.zeros(len(labels), dtype=bool) if ignore is None else labels == ignore
     wrong = np.flatnonzero(((labels < 0) | (labels >= columns)) & ~ignored)
     if len(wrong):
         value = labels[wrong[0]]
         raise UserError(
-            f"{name}[{wrong[0]}] = {value}: must be an index, 0 to {columns - 1}; for example {columns - 1}, or "
+            f"{name}[{layout.number(wrong[0])}] = {value}: must be an index, 0 to {columns - 1}; for example {columns - 1}, or "
             f"--ignore-label {value} for vectors without a label"
         )
-    if layout.chosen(ignored).all():
+    if ignored.all():
         raise UserError(
             f"{name}: every label is {ignore}, that of vectors without one; must be an index for one vector at least"
         )
-    return layout.chosen(np.where(ignored, NO_LABEL, labels.astype(np.int64)))
+    return np.where(ignored, NO_LABEL, labels.astype(np.int64))
 
 
 def _of_one_hot(rows: np.ndarray, layout: Layout, name: str) -> np.ndarray:
@@ -813,7 +881,7 @@ def _of_one_hot(rows: np.ndarray, layout: Layout, name: str) -> np.ndarray:
     several = np.flatnonzero(counts != 1)
     if len(several):
         raise UserError(
-            f"{name}: vector {several[0]} has {counts[several[0]]} ones; must be one in every vector of one-hot labels; "
-            "for example labels as indices, and --ignore-label for vectors without one"
+            f"{name}: vector {layout.number(several[0])} has {counts[several[0]]} ones; must be one in every vector of one-hot "
+            "labels; for example labels as indices, and --ignore-label for vectors without one"
         )
     return ones.argmax(axis=1)

@@ -51,9 +51,9 @@ class Dataset:
     @property
     def summary(self) -> DataSummary:
         """The data in numbers."""
-        lengths = self.scores.lengths
+        lengths, part = self.scores.lengths, self.scores.layout.part_text
         return DataSummary(
-            self.source,
+            f"{self.source} ({part})" if part else self.source,
             len(lengths),
             int(lengths.min()),
             int(lengths.max()),

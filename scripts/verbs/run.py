@@ -15,9 +15,10 @@ import numpy as np
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.ensemble import result_lengths
 from softstream.hw.output import check_file, written_file
+from softstream.scripts.arrays import release
 from softstream.scripts.console import Console, Progress
 from softstream.scripts.measure.heads import verify
-from softstream.scripts.scores import Layout, ScoreFile, Scores, read_blocks
+from softstream.scripts.scores import BLOCK_ELEMENTS, Layout, ScoreFile, Scores, read_blocks
 from softstream.sim.golden import golden
 from softstream.sim.golden.modes.gumbel import words_taken
 
@@ -117,12 +118,20 @@ class _Member:
         self.shape = values.shape
         # As numpy.savez has it, its fixed date included: the same results give the same bytes.
         with archive.open(zipfile.ZipInfo(f"{self._name}.npy"), "w", force_zip64=True) as file:
-            if not values.flags.c_contiguous:
-                np.lib.format.write_array(file, values, allow_pickle=False)
+            if not (values.flags.c_contiguous or values.ndim == 2):
+                np.lib.format.write_array(file, values, allow_pickle=False)  # not many: `read_blocks` refuses them
                 return
-            np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(values))
-            self._spool.seek(0)
-            shutil.copyfileobj(self._spool, file, 1 << 20)  # pages of the mapping would count as memory
+            # Pages of the mapping would count as memory.
+            header = np.lib.format.header_data_from_array_1_0(values)
+            np.lib.format.write_array_header_1_0(file, header | {"fortran_order": False})
+            if values.flags.c_contiguous:
+                self._spool.seek(0)
+                shutil.copyfileobj(self._spool, file, 1 << 20)
+                return
+            for row in values:
+                for start in range(0, len(row), BLOCK_ELEMENTS):
+                    file.write(row[start : start + BLOCK_ELEMENTS].tobytes())
+                    release(values)
 
 
 def _arrays(config: Config, inputs: Scores, how: Run, progress: Progress, words: int) -> dict[str, np.ndarray]:

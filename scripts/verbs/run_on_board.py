@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from softstream.hw.errors import Mismatch
 from softstream.hw.extras import need
 from softstream.hw.output import check_file, written_file
 from softstream.scripts.console import Console
-from softstream.scripts.scores import ScoreFile, Scores, read_scores
+from softstream.scripts.scores import ScoreBlocks, ScoreFile, read_blocks
 from softstream.scripts.verbs.board_view import board_view
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ def run(
 
     if output is not None:
         check_file("-o", output)
-    file_scores = read_scores(config, scores, console) if scores else None
+    file_scores = read_blocks(config, scores, console) if scores else None
     with ExitStack() as stack:
         if simulated is not None:
             from softstream.scripts.verbs.simulated import simulated_board
@@ -271,7 +271,7 @@ def run(
 def self_test(
     config: Config,
     link: Link,
-    file_scores: Scores | None = None,
+    file_scores: ScoreBlocks | None = None,
     *,
     seed: int = 1,
     vectors: int = RANDOM_VECTORS,
@@ -280,23 +280,17 @@ def self_test(
     """Corner vectors, random vectors and those of a file through a link after its handshake."""
     from softstream.sim.golden import golden
     from softstream.sim.golden.modes.gumbel import words_taken
-    from softstream.sim.stimulus import random_sideband
 
     parts = _parts(config, file_scores, seed, vectors)
-    total = sum(int(lengths.sum()) for _, _, lengths in parts)
+    total = sum(part.elements for part in parts)
     groups: list[Group] = []
     elements_before = words = 0
-    for name, codes, lengths in parts:
-        sideband = random_sideband(config, codes)
-        if file_scores is not None and codes is file_scores.codes:
-            sideband |= file_scores.sideband
+    for part in parts:
+        name = part.name
         group = Group(name, 0, 0, (), 0.0, 0, 0)
-        # A piece at a time, so that the answers to a day of vectors are not kept.
-        for start in range(0, len(codes), _PIECE * config.ensemble):
-            rows = slice(start, start + _PIECE * config.ensemble)
-            inputs = codes[rows], lengths[rows]
-            arrays = {key: values[rows] for key, values in sideband.items()}
-            elements = int(inputs[1].sum())
+        for codes, lengths, arrays in part.pieces(_PIECE * config.ensemble):
+            inputs = codes, lengths
+            elements = int(lengths.sum())
 
             def report(
                 fraction: float, name: str = name, before: int = elements_before, elements: int = elements
@@ -311,7 +305,7 @@ def self_test(
             group = group.extended(
                 len(inputs[0]),
                 elements,
-                compared(name, answer, model, start // config.ensemble),
+                compared(name, answer, model, group.vectors // config.ensemble),
                 answer,
                 _sampled(config, name, answer, *inputs, arrays),
             )
@@ -338,10 +332,32 @@ def _sampled(
     )
 
 
-def _parts(
-    config: Config, file_scores: Scores | None, seed: int, vectors: int
-) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """(name, score codes, lengths) of each part of the self-test."""
+@dataclass(frozen=True)
+class _Part:
+    """The vectors of a part of the self-test."""
+
+    name: str
+    elements: int
+    blocks: Iterable[tuple[np.ndarray, np.ndarray, Mapping[str, np.ndarray]]]
+    """Score codes, lengths and sidebands, block by block."""
+
+    @classmethod
+    def of(cls, config: Config, name: str, codes: np.ndarray, lengths: np.ndarray) -> _Part:
+        """One block with random sidebands."""
+        from softstream.sim.stimulus import random_sideband
+
+        return cls(name, int(lengths.sum()), [(codes, lengths, random_sideband(config, codes))])
+
+    def pieces(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]]:
+        """So many vectors at a time, so that the answers to a day of vectors are not in memory."""
+        for codes, lengths, sideband in self.blocks:
+            for start in range(0, len(codes), size):
+                rows = slice(start, start + size)
+                yield codes[rows], lengths[rows], {key: values[rows] for key, values in sideband.items()}
+
+
+def _parts(config: Config, file_scores: ScoreBlocks | None, seed: int, vectors: int) -> list[_Part]:
+    """The parts of the self-test: corners, random vectors, and those of a file."""
     from softstream.sim.beats import pad_vectors
     from softstream.sim.stimulus import corner_vectors, limit_vectors, random_vectors
 
@@ -349,11 +365,13 @@ def _parts(
     corners = corner_vectors(config, rng)
     if config.max_length <= _LONGEST_LIMIT:
         corners += limit_vectors(config, rng)
-    parts = [("corner", *pad_vectors(corners, config.score_format.minimum))]
+    parts = [_Part.of(config, "corner", *pad_vectors(corners, config.score_format.minimum))]
     if vectors:
-        parts.append(("random", *pad_vectors(random_vectors(config, rng, vectors), config.score_format.minimum)))
+        rows = pad_vectors(random_vectors(config, rng, vectors), config.score_format.minimum)
+        parts.append(_Part.of(config, "random", *rows))
     if file_scores is not None:
-        parts.append(("given", file_scores.codes, file_scores.lengths))
+        blocks = ((block.codes, block.lengths, block.sideband_or_random(config)) for block in file_scores)
+        parts.append(_Part("given", file_scores.totals.elements, blocks))
     return parts
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from softstream.hw.config.config import Config
 from softstream.hw.errors import Mismatch
 from softstream.scripts.console import Console
-from softstream.scripts.scores import ScoreFile, read_scores
+from softstream.scripts.scores import MOST_ELEMENTS, ScoreFile, read_scores
 
 if TYPE_CHECKING:
     from softstream.sim.simulators.runner import Simulator, Verdict
@@ -26,7 +26,7 @@ def simulate(
     from softstream.sim.simulators.job import BENCHES, usable_benches
     from softstream.sim.simulators.runner import simulate as run_benches
 
-    scores = None if file is None else read_scores(config, file, console)
+    scores = None if file is None else read_scores(config, file, console, most=MOST_ELEMENTS)
     benches = usable_benches()
     with console.progress("simulating") as progress:
         verdicts = run_benches(

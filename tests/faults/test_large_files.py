@@ -1,16 +1,23 @@
 """Large score files: read block by block or in part, so that their size does not decide over the memory of a verb."""
 
+import json
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from support.model_board import ModelBoard
 
+from softstream.boards.link.host import open_link
 from softstream.hw.config.config import Config
+from softstream.hw.config.presets import preset
 from softstream.hw.errors import UserError
+from softstream.scripts import arrays
 from softstream.scripts import scores as module
 from softstream.scripts.cli import main
 from softstream.scripts.scores import ScoreFile, read_blocks, read_labels, read_scores
+from softstream.scripts.verbs.run_on_board import self_test
 
 RNG = np.random.default_rng(1)
 FLOATS = (RNG.standard_normal((60, 5)) * 8).astype(np.float32)
@@ -139,23 +146,171 @@ def peak(words, folder):
     return int(done.stdout.split()[-1])
 
 
-VERBS = {
+WORDS = {
     "run": ["run", "digits-softmax", "-o", "r.npz", "--quiet", "--scores"],
+    "run of floats with a chosen scale": [
+        *["run", "digits-softmax", "--set", "score_scale=auto", "-o", "r.npz", "--quiet", "--scores"]
+    ],
     "compare": ["compare", "digits-softmax", "--no-place", "--quiet", "--scores"],
     "explore": ["explore", "digits-softmax", "--sweep", "guard_bits=1,2", "--no-cells", "--quiet", "--scores"],
 }
-SIZES = {"run": (2_000_000, 12_000_000), "compare": (18_000_000, 40_000_000), "explore": (18_000_000, 40_000_000)}
-"""Bytes of two files; compare and explore read parts of both."""
+MEGABYTE = 1 << 20
+
+
+def sparse(path, megabytes, dtype):
+    """A .npy file of zeros that takes no room on the disk."""
+    shape = (megabytes * MEGABYTE // 10 // np.dtype(dtype).itemsize, 10)
+    array = np.lib.format.open_memmap(path, "w+", dtype, shape)
+    assert array.nbytes > (megabytes - 1) * MEGABYTE
+    return shape[0]
 
 
 @pytest.mark.parametrize(
-    "verb", ["run", *(pytest.param(name, marks=pytest.mark.long) for name in ("compare", "explore"))]
+    ("name", "small", "large"),
+    [
+        ("run", 4, 24),
+        pytest.param("run of floats with a chosen scale", 80, 200, marks=pytest.mark.long),
+        pytest.param("compare", 20, 1000, marks=pytest.mark.long),
+        pytest.param("explore", 20, 1000, marks=pytest.mark.long),
+    ],
 )
-def test_memory_grows_by_no_more_than_twice_the_file(verb, tmp_path):
-    """The file is mapped, so the pages that were read count once. A gigabyte then costs two, where it took twenty."""
+def test_memory_does_not_grow_with_the_file(name, small, large, tmp_path):
+    """Megabytes; a file that is mapped is no memory either, because its pages are given back block by block."""
     peaks = []
-    for size in SIZES[verb]:
-        np.save(tmp_path / "scores.npy", RNG.integers(-128, 128, (size // 10, 10), dtype=np.int8))
-        peaks.append(peak([*VERBS[verb], "scores.npy"], tmp_path))
-    small, large = SIZES[verb]
-    assert (peaks[1] - peaks[0]) / (large - small) < 2
+    for megabytes in (small, large):
+        sparse(tmp_path / "scores.npy", megabytes, np.float32 if "floats" in name else np.int8)
+        peaks.append(peak([*WORDS[name], "scores.npy"], tmp_path))
+    assert peaks[1] - peaks[0] < 12 * MEGABYTE
+
+
+def test_a_gigabyte_is_read_in_the_memory_of_a_block(tmp_path):
+    """Without the verbs around it, which take minutes for so many vectors."""
+    script = (
+        "import resource, sys; from softstream.scripts import arrays; import numpy as np\n"
+        "array = arrays.read_array('--scores', sys.argv[1]); total = 0\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "for start in range(0, len(array), 1 << 20):\n"
+        "    total += int(np.count_nonzero(array[start : start + (1 << 20)])); arrays.release(array)\n"
+        "assert array.nbytes > 990 << 20 and total == 3, (array.nbytes, total)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    rows = sparse(tmp_path / "scores.npy", 1000, np.int8)
+    mapped = np.lib.format.open_memmap(tmp_path / "scores.npy", "r+")
+    mapped[[0, rows // 2, rows - 1], 3] = 1
+    mapped.flush()
+    done = subprocess.run(
+        [sys.executable, "-c", script, "scores.npy"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 20 * 1024
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_large_arrays_of_an_archive_are_mapped(save, order, tmp_path, monkeypatch):
+    codes, floats = np.asarray(CODES, order=order), np.asarray(FLOATS, order=order)
+    save(tmp_path / "scores.npz", codes=codes, floats=floats)
+    monkeypatch.setattr(arrays, "_MOST_IN_MEMORY", 100)
+    for name, expected in {"codes": codes, "floats": floats}.items():
+        array = arrays.read_array("--scores", f"{tmp_path / 'scores.npz'}:{name}")
+        assert isinstance(array.base, np.memmap)
+        assert array.dtype == expected.dtype
+        assert np.array_equal(array, expected)
+        arrays.release(array)
+        assert np.array_equal(array, expected)
+
+
+@pytest.mark.parametrize("last", ["7", "0.5", "1e3", "nan"])
+def test_large_tables_are_mapped(last, tmp_path, monkeypatch):
+    lines = [",".join(map(str, row)) for row in CODES]
+    lines[-1] = lines[-1].rpartition(",")[0] + f",{last}"
+    (tmp_path / "scores.csv").write_text("\n".join(lines))
+    expected = arrays.read_array("--scores", str(tmp_path / "scores.csv"))
+    monkeypatch.setattr(arrays, "_MOST_IN_MEMORY", 100)
+    array = arrays.read_array("--scores", str(tmp_path / "scores.csv"))
+    assert isinstance(array.base, np.memmap)
+    assert array.dtype == expected.dtype
+    assert np.array_equal(array, expected, equal_nan=last == "nan")
+
+
+def test_a_disk_without_room_for_a_large_table_is_one_line(tmp_path, monkeypatch):
+    (tmp_path / "scores.csv").write_text("1,2\n" * 1000)
+    monkeypatch.setattr(arrays, "_MOST_IN_MEMORY", 100)
+
+    def full():
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(arrays.tempfile, "TemporaryFile", full)
+    with pytest.raises(UserError, match=r"scores\.csv: cannot be read \(No space left on device\)"):
+        arrays.read_array("--scores", str(tmp_path / "scores.csv"))
+
+
+TOO_MANY = {
+    "simulated Verilog": (["--engine", "rtl"], CODES, "the first 10 of the 60 vectors"),
+    "packets": (["--set", "max_length=2", "--set", "groups=[2]"], CODES, "the first 10 of the 60 vectors"),
+    "ensembles": (["--engine", "rtl", "--set", "ensemble=3"], CODES, "the first 9 of the 60 vectors"),
+    "an axis between": (["--axis", "1"], CODES.reshape(3, 5, 20), r"numpy\.moveaxis\(scores, 1, -1\)"),
+}
+
+
+@pytest.mark.parametrize("name", TOO_MANY)
+def test_what_would_need_the_whole_file_in_memory_is_refused_with_a_remedy(name, tmp_path, monkeypatch, capsys):
+    words, scores, remedy = TOO_MANY[name]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(module, "MOST_ELEMENTS", 50)
+    np.save("scores.npy", scores)
+    words = [
+        "run",
+        "--set",
+        "max_length=5",
+        "--set",
+        "score_scale=0.1",
+        *words,
+        "--scores",
+        "scores.npy",
+        "-o",
+        "r.npz",
+    ]
+    assert command(*words) == 2
+    err = capsys.readouterr().err
+    assert re.search(rf"scores\.npy: 300 scores; must be 50 at most for .*; for example {remedy}", err), err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "r.npz").exists()
+    if "--axis" in words:  # the others are simulated, or of a size that the limit allows
+        monkeypatch.setattr(module, "BLOCK_ELEMENTS", 35)
+        np.save("scores.npy", np.moveaxis(scores, 1, -1))
+        assert command(*words[:5], "--scores", "scores.npy", "-o", "r.npz", "--quiet") == 0
+    elif "groups=[2]" in words:
+        np.save("scores.npy", scores[:10])
+        assert command(*words, "--quiet") == 0
+
+
+def test_a_part_is_named_wherever_its_figures_are(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("softstream.scripts.scores.MOST_ELEMENTS", 50)
+    monkeypatch.setattr("softstream.scripts.scale.MOST_ELEMENTS", 50)
+    np.save("scores.npy", FLOATS)
+    text = "10 of 60 vectors are read, evenly spaced"
+    common = ["--set", "max_length=5", "--scores", "scores.npy", "--json"]
+    assert command("compare", *common, "--no-place", "--set", "score_scale=0.1", "-o", "c.html") == 0
+    assert text in json.loads(capsys.readouterr().out)["data"]["source"]
+    assert text in (tmp_path / "c.html").read_text()
+    assert command("explore", *common, "--sweep", "guard_bits=1,2", "--no-cells", "--set", "score_scale=0.1") == 0
+    assert text in capsys.readouterr().out
+    assert command("run", *common[:-1], "--set", "score_scale=auto", "-o", "r.npz") == 0
+    assert text in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_scores_of_a_board_come_block_by_block(tmp_path, monkeypatch):
+    np.save(tmp_path / "scores.npy", CODES)
+    file, config = ScoreFile(str(tmp_path / "scores.npy")), preset("digits-softmax").replace(max_length=5)
+
+    def given():
+        with open_link(ModelBoard(config).port, timeout=10.0) as link:
+            link.handshake(config)
+            group = self_test(config, link, read_blocks(config, file), vectors=0)[-1]
+        return group.name, group.vectors, group.elements, group.differences
+
+    whole = given()
+    assert whole == ("given", 60, 300, ())
+    monkeypatch.setattr(module, "BLOCK_ELEMENTS", 35)
+    assert given() == whole
