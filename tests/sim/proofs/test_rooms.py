@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from support.requirements import ROOT
 
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
@@ -61,3 +62,13 @@ def test_a_search_from_a_reset_refutes_or_stays_open():
     assert verdict.answer == "refuted"
     sooner = search(verdict.cycles - 1)
     assert (sooner.answer, sooner.depth) == ("open", verdict.cycles - 1)
+
+
+@pytest.mark.long
+def test_the_page_counts_the_stores_of_the_presets():
+    stores = {name: len(rooms._stores(InsideHead(config))) for name, config in PRESETS.items()}
+    links = {name: len({link.store for link in rooms._candidates(config)}) for name, config in PRESETS.items()}
+    page = " ".join((ROOT / "sim" / "README.md").read_text(encoding="utf-8").split())
+    proved = sum(links.values()) - len(READ_ON_REQUEST)
+    assert f"Of the {sum(stores.values())} stores of the presets, {proved} are proved to have room." in page
+    assert all(links[name] for name in READ_ON_REQUEST)
