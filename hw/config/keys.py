@@ -45,9 +45,21 @@ QUOTE_LIMIT = 80
 """Characters of a value that a message quotes."""
 
 
+_OTHER_NAMES = {
+    "dma": "groups",
+    "packet_length": "groups",
+    "packetiser": "groups",
+    "packetizer": "groups",
+    "vectors_per_packet": "groups",
+}
+"""What others call a key that divides a packet into vectors → the key."""
+
+
 def nearest(word: str, known: Iterable[object]) -> str:
     """` (did you mean 'x'?)` for the known word nearest to `word`, one that contains it before others, or nothing."""
     names = [*map(str, known)]
+    if (other := _OTHER_NAMES.get(word)) in names:
+        return f" (did you mean '{other}'?)"
     close = [name for name in names if word != name and word in name.split("_")]
     close = close or difflib.get_close_matches(word[:QUOTE_LIMIT], names, n=1, cutoff=0.5)
     return f" (did you mean '{close[0]}'?)" if close else ""

@@ -18,6 +18,7 @@ from softstream.hw.verilog.ecp5 import HardBlock, extract
 from softstream.hw.verilog.module_text import TABLES, InitialValues, ModuleText
 from softstream.hw.verilog.names import Names, check_name, default_name, plain
 from softstream.hw.verilog.netlist import Module, read_rtlil
+from softstream.hw.verilog.unread import drop_unread
 from softstream.hw.verilog.usage import Usage, port_names
 
 __all__ = ["TECHNOLOGIES", "GeneratedText", "generated_text", "verilog"]
@@ -96,6 +97,7 @@ def generated_text(
 def _text(config: Config, name: str, initial: InitialValues, technology: str | None) -> GeneratedText:
     plan(config)
     modules = {module.path: module for module in read_rtlil(_netlist(config, name))}
+    drop_unread(modules)
     blocks = TECHNOLOGIES[technology](modules) if technology else {}
     usages = {path: Usage(module, modules) for path, module in modules.items()}
     ports = port_names(usages)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from softstream.hw.verilog.names import Names, plain
 from softstream.hw.verilog.netlist import Assignment, Cell, Chunk, Module, Process, Signal, Switch
 
-__all__ = ["Usage", "edges", "port_names"]
+__all__ = ["Usage", "edges", "output_ports", "port_names", "process_reads", "process_targets"]
 
 _NOUNS = {
     "$add": "sum", "$sub": "difference", "$mul": "product", "$neg": "negative", "$mux": "choice", "$eq": "equal",
@@ -23,25 +23,26 @@ _NOUNS = {
 _DIVIDING = {"$shl", "$shr", "$shift", "$sshr", "$memwr_v2"}
 
 
-def _targets(body: Sequence[Assignment | Switch]) -> list[str]:
+def process_targets(body: Sequence[Assignment | Switch]) -> list[str]:
     """Wires that a process drives, in the order of its text: names are given out in this order."""
     wires: dict[str, None] = {}
     for item in body:
         if isinstance(item, Assignment):
             wires |= dict.fromkeys(chunk.wire for chunk in item.target)
         else:
-            wires |= dict.fromkeys(wire for _, inner in item.cases for wire in _targets(inner))
+            wires |= dict.fromkeys(wire for _, inner in item.cases for wire in process_targets(inner))
     return list(wires)
 
 
-def _reads(body: Sequence[Assignment | Switch]) -> Iterator[Signal]:
+def process_reads(body: Sequence[Assignment | Switch]) -> Iterator[Signal]:
+    """Values and selectors of a process."""
     for item in body:
         if isinstance(item, Assignment):
             yield item.value
         else:
             yield item.selector
             for _, inner in item.cases:
-                yield from _reads(inner)
+                yield from process_reads(inner)
 
 
 def edges(body: Sequence[Assignment | Switch], wire: str) -> set[int]:
@@ -53,6 +54,13 @@ def edges(body: Sequence[Assignment | Switch], wire: str) -> set[int]:
         else:
             bits = bits.union(*(edges(inner, wire) for _, inner in item.cases))
     return bits
+
+
+def output_ports(cell: Cell, modules: Mapping[str, Module]) -> set[str]:
+    """Ports of a cell that drive wires; `modules` are all modules of the netlist, by their paths."""
+    if cell.kind.startswith("\\"):
+        return {port.name[1:] for port in modules[cell.kind[1:]].ports if port.direction == "output"}
+    return {"DATA"} if cell.kind == "$memrd_v2" else {"Y", "Q"}
 
 
 class Usage:
@@ -95,11 +103,11 @@ class Usage:
                     if cell.kind in ("$dff", "$memrd_v2"):
                         self.registers[chunk.wire] = cell
         for process in self.module.processes:
-            for wire in _targets(process.body):
+            for wire in process_targets(process.body):
                 self.drivers[wire] = process
-            for wire in _targets(process.body):
+            for wire in process_targets(process.body):
                 several = len(edges(process.body, wire) - {0, self.module.wires[wire].width}) > 0
-                for signal in _reads(process.body):
+                for signal in process_reads(process.body):
                     self._use(signal, parts=several)
         for connection in self.module.connections:
             [target] = connection.target
@@ -117,16 +125,13 @@ class Usage:
                 isinstance(process_or_cell, Process)
                 and self.counts[wire] == 1
                 and data[0].width == self.module.wires[wire].width
-                and _targets(process_or_cell.body) == [wire]
+                and process_targets(process_or_cell.body) == [wire]
             ):
                 self.next_values[wire] = process_or_cell
 
     def output_ports(self, cell: Cell) -> set[str]:
         """Ports of a cell that drive wires."""
-        if cell.kind.startswith("\\"):
-            ports = self._modules[cell.kind[1:]].ports
-            return {port.name[1:] for port in ports if port.direction == "output"}
-        return {"DATA"} if cell.kind == "$memrd_v2" else {"Y", "Q"}
+        return output_ports(cell, self._modules)
 
     def _use(self, signal: Signal, *, parts: bool = False) -> None:
         for chunk in signal:

@@ -78,6 +78,10 @@ from softstream.sim.golden import golden
             {"max_lenght": 4},
             r"unknown configuration key 'max_lenght' \(did you mean 'max_length'\?\); the keys of mode softmax are mode, ",
         ),
+        (
+            {"vectors_per_packet": 4},
+            r"unknown configuration key 'vectors_per_packet' \(did you mean 'groups'\?\); the keys of mode softmax are",
+        ),
         ({"qqq": 4}, "unknown configuration key 'qqq'; the keys of mode softmax are"),
     ],
 )

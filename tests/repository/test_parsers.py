@@ -1,54 +1,62 @@
-"""The generated Verilog in the front ends of other people's tools: slang without a diagnostic, and Verible's parser."""
+"""The generated Verilog in the front ends of other people's tools: slang with all of its warnings on, and Verible's parser."""
 
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from support.front_ends import slang, verible
+from support.generated_files import NAME, generated
+from support.hardware_check import search_hardware
+from support.rtlil_hashes import CONFIGURATIONS
 
+from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.verilog import verilog
 
 pytestmark = pytest.mark.interop
 
+EVERYTHING = "-Weverything"
+"""More than the default settings of slang warn of."""
 
-def complaints(path: Path) -> int:
-    """Errors and warnings of slang, all of its warnings on."""
-    driver = pytest.importorskip("pyslang").driver.Driver()
-    driver.addStandardArgs()
-    assert driver.parseCommandLine(f"slang -Weverything -Werror {path}")
-    assert driver.processOptions()
-    if not driver.parseAllSources():
-        return 1
-    compilation = driver.createCompilation()
-    driver.reportCompilation(compilation, True)
-    return len(list(compilation.getAllDiagnostics()))
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_no_front_end_complains_of_a_configuration(name: str, tmp_path: Path) -> None:
+    text = verilog(CONFIGURATIONS[name])
+    assert slang(text, tmp_path, EVERYTHING) == ""
+    assert verible(text, tmp_path) == ""
+
+
+def test_no_front_end_complains_of_random_heads(tmp_path: Path) -> None:
+    """Heads of every mode with every option, as the search of `make fuzz` draws them."""
+
+    def check(config: Config, number: int) -> None:
+        text = verilog(config)
+        assert slang(text, tmp_path, EVERYTHING) == "", config
+        assert verible(text, tmp_path) == "", config
+
+    search_hardware(60, 11, check)()
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_slang_has_nothing_to_say(name: str, tmp_path: Path) -> None:
-    path = tmp_path / "head.v"
-    path.write_text(verilog(PRESETS[name]), encoding="utf-8")
-    assert complaints(path) == 0
+def test_no_front_end_complains_of_the_files_beside_the_head(name: str, tmp_path: Path) -> None:
+    generated(tmp_path, PRESETS[name], ["testbench", "vivado"], technology="ecp5")
+    for companion in ("tb", "ip"):
+        text = "".join((tmp_path / f"{file}.v").read_text() for file in (NAME, f"{NAME}_{companion}"))
+        assert slang(text, tmp_path, EVERYTHING) == ""
+        assert verible(text, tmp_path) == ""
 
 
-def test_slang_names_a_wrong_width(tmp_path: Path) -> None:
-    path = tmp_path / "head.v"
-    text = verilog(PRESETS["argmax-int8"]).replace("endmodule", "wire [3:0] wrong = aresetn;\nendmodule", 1)
-    path.write_text(text.replace("aresetn;", "12'hfff;", 1) if "aresetn;" not in text else text, encoding="utf-8")
-    assert complaints(path) > 0
+WRONG = {
+    "constant-conversion": "wire [3:0] wrong = 12'hfff;",
+    "unused-but-set-variable": "reg wrong; always @(posedge aclk) wrong <= aresetn;",
+}
+"""Warning of the default settings, one before and one of the analysis → a line that it is for."""
 
 
-def test_verible_parses_every_preset(tmp_path: Path) -> None:
-    program = shutil.which("verible-verilog-syntax", path=str(Path(sys.executable).parent))
-    if program is None:
-        pytest.skip("verible is not installed")
-    files = []
-    for name, config in PRESETS.items():
-        files.append(tmp_path / f"{name}.v")
-        files[-1].write_text(verilog(config), encoding="utf-8")
-    done = subprocess.run([program, *files], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
-    (tmp_path / "broken.v").write_text("module broken(input a; endmodule\n", encoding="utf-8")
-    assert subprocess.run([program, tmp_path / "broken.v"], capture_output=True, check=False).returncode != 0
+@pytest.mark.parametrize("warning", WRONG)
+def test_slang_names_a_fault(warning: str, tmp_path: Path) -> None:
+    text = verilog(PRESETS["argmax-int8"]).replace("endmodule", f"{WRONG[warning]}\nendmodule", 1)
+    assert f"[-W{warning}]" in slang(text, tmp_path)
+
+
+def test_verible_names_a_fault(tmp_path: Path) -> None:
+    assert "exit code 1" in verible("module broken(input a; endmodule\n", tmp_path)

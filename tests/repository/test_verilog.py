@@ -174,6 +174,26 @@ def test_combinational_logic_waits_for_no_event() -> None:
     assert set(re.findall(r"always[^;\n]*?@ ?\(?(\w+|\*)", all_presets())) == {"posedge"}
 
 
+def unread_registers(text: str) -> list[str]:
+    """Registers and memories, not ports, that stand in no expression of their module."""
+    unread = []
+    for module in re.split(r"^module ", re.sub(r"//.*", "", text), flags=re.MULTILINE):
+        for name in re.findall(r"^  (?:\(\* .* \*\) )?reg +(?:\[\d+:0\] )?(\w+)", module, re.MULTILINE):
+            written = rf"(?:^ *|\) |else |begin |; ){name}(?:\[[^]]*\])? <?= "
+            if len(re.findall(rf"\b{name}\b", module)) == 1 + len(re.findall(written, module, re.MULTILINE)):
+                unread.append(name)
+    return unread
+
+
+def test_every_register_is_read() -> None:
+    """Front ends warn of a register that is only written: slang does in its default settings."""
+    assert unread_registers(all_presets()) == []
+    text = verilog(PRESETS["argmax-int8"])
+    assert unread_registers(
+        text.replace("endmodule", "  reg a;\n  always @(posedge aclk) a <= 1'b0;\nendmodule", 1)
+    ) == ["a"]
+
+
 def test_the_header_says_how_to_use_the_head() -> None:
     config = PRESETS["softmax-int8"]
     header = verilog(config).partition("\nmodule ")[0]

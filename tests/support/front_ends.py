@@ -10,7 +10,7 @@ import pytest
 
 from softstream.sim.simulators import toolbox
 
-__all__ = ["icarus", "icarus_run", "verilator", "yosys"]
+__all__ = ["icarus", "icarus_run", "slang", "verible", "verilator", "yosys"]
 
 
 def _output(command: list[str], folder: Path, **environment: str) -> str:
@@ -62,3 +62,29 @@ def yosys(text: str, folder: Path) -> str:
     )
     lines = _output([sys.executable, "-c", program], folder).splitlines()
     return "\n".join(line for line in lines if line.strip() and not line.startswith("-- "))
+
+
+def slang(text: str, folder: Path, *options: str) -> str:
+    """What slang says of a text after elaboration and analysis; skips the test where pyslang is not installed."""
+    pyslang = pytest.importorskip("pyslang")
+    driver = pyslang.driver.Driver()
+    driver.addStandardArgs()
+    path = folder / "text.v"
+    path.write_text(text)
+    assert driver.parseCommandLine(f"slang {' '.join(options)} {path}")
+    assert driver.processOptions()
+    if not driver.parseAllSources():
+        return "the text does not parse"
+    compilation = driver.createCompilation()
+    # The analysis comes after the other diagnostics, as in the program: it sees what is never read, and what has two drivers.
+    complaints = [*compilation.getAllDiagnostics(), *driver.runAnalysis(compilation).getDiagnostics()]
+    return pyslang.DiagnosticEngine.reportAll(driver.sourceManager, complaints)
+
+
+def verible(text: str, folder: Path) -> str:
+    """What Verible's parser says of a text; skips the test where verible is not installed."""
+    program = shutil.which("verible-verilog-syntax", path=str(Path(sys.executable).parent))
+    if program is None:
+        pytest.skip("verible is not installed")
+    (folder / "text.v").write_text(text)
+    return _output([program, "text.v"], folder)
