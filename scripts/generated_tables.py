@@ -22,9 +22,9 @@ from softstream.hw.config.config import SECTIONS as SECTIONS_OF_KEYS
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import outputs
-from softstream.scripts.measure import proofs
+from softstream.scripts.measure import proofs, stock
 from softstream.scripts.measure.peers import PEER_COLUMNS, PEERS, peer_rows
-from softstream.scripts.measure.recorded import recorded, recorded_components
+from softstream.scripts.measure.recorded import recorded, recorded_components, recorded_stock
 from softstream.scripts.reports.bench_report import throughput_plot
 from softstream.scripts.reports.datapath import datapath
 from softstream.scripts.verbs import bench, network
@@ -183,6 +183,20 @@ def _components() -> str:
     return _markdown(("component", "part", "Fmax, MHz", "cells"), rows)
 
 
+def _stock() -> str:
+    """The clock of generated text in the stock flow, and the presets that lack more than the margin."""
+    content = recorded_stock()
+    table = _markdown(stock.COLUMNS, [(f"`{name}`", *rest) for name, *rest in stock.rows(content)])
+    short = ", ".join(f"`{name}`" for name in stock.shortfalls(content))
+    margin = f"{100 * stock.MARGIN:.0f} %"
+    verdict = (
+        f"More than {margin} below the own flow: {short}."
+        if short
+        else f"All are within {margin} of the own flow, or above it."
+    )
+    return f"{table}\n\n{verdict}"
+
+
 def _answer_of(properties: Sequence[dict[str, Any]], *beginnings: str) -> str:
     """Whether the properties whose names begin so are proved, or how many cycles hold no fault."""
     rows = [row for row in properties if row["property"].startswith(beginnings)]
@@ -292,6 +306,7 @@ SECTIONS: dict[str, Section] = {
     "axes": Section("boards/measured/README.md", _axes),
     "peers": Section("boards/measured/README.md", _peers),
     "components": Section("boards/measured/README.md", _components),
+    "stock": Section("boards/measured/README.md", _stock),
     "proofs_in_small": Section("sim/README.md", _proofs_in_small),
     "proofs_of_presets": Section("sim/README.md", _proofs_of_presets),
     "contracts": Section("sim/README.md", _contracts),

@@ -280,7 +280,7 @@ def _synthesise(place: _Workplace, verilog: str) -> dict[str, int]:
     path = place.directory / "netlist.json"
     netlist = json.loads(path.read_text())
     top = netlist["modules"][_TOP]
-    if part.family == "ecp5":
+    if part.family == "ecp5" and part.moves_registers:
         hard_registers.absorb(top)
     counts: dict[str, int] = {}
     for cell in top["cells"].values():
@@ -425,7 +425,7 @@ def _key(job: Job, verilog: str, installed: Mapping[str, str]) -> str:
     cells = [(cell.name, cell.placed, cell.netlist) for cell in part.cells]
     tools = {package: installed[package] for package in ("pyosys", part.package) if package in installed}
     # A change of the rewrite changes the result, as a new version of a tool does.
-    rewrite = inspect.getsource(hard_registers) if part.family == "ecp5" else ""
+    rewrite = inspect.getsource(hard_registers) if part.family == "ecp5" and part.moves_registers else ""
     facts = [
         _CACHE_FORMAT,
         rewrite,

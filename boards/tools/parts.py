@@ -85,6 +85,8 @@ class Part:
     keep_ports: bool = True
     """Whether nextpnr can leave the ports of the top alone (`--out-of-context`). Otherwise every port but the clock is
     taken off the netlist first: no IO cell is placed, and no pad pulls the logic towards the edge."""
+    moves_registers: bool = True
+    """ECP5: whether the registers behind block RAMs and multipliers move into them after synthesis (`hard_registers`)."""
     clock: ClockCell | None = None
     """The cell in front of the clock, for parts without `keep_ports` that need one."""
     constraints: tuple[tuple[str, str], ...] = ()

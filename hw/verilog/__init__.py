@@ -1,7 +1,7 @@
 """The Verilog of a configuration, and the text that measurements synthesise."""
 
 from softstream.hw.verilog.names import TOP, default_name
-from softstream.hw.verilog.synthesis import CORE, source_lines, synthesis_verilog, wrapped_verilog
+from softstream.hw.verilog.synthesis import CORE, port_registers, source_lines, synthesis_verilog, wrapped_verilog
 from softstream.hw.verilog.text import TECHNOLOGIES, GeneratedText, generated_text, verilog
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "GeneratedText",
     "default_name",
     "generated_text",
+    "port_registers",
     "source_lines",
     "synthesis_verilog",
     "verilog",

@@ -15,7 +15,7 @@ from softstream.hw.plan.ports import top_ports
 from softstream.hw.verilog.isolation import pinned_tools
 from softstream.hw.verilog.names import TOP
 
-__all__ = ["CORE", "source_lines", "synthesis_verilog", "wrapped_verilog"]
+__all__ = ["CORE", "port_registers", "source_lines", "synthesis_verilog", "wrapped_verilog"]
 
 CORE = "core"
 """Instance of the head in `wrapped_verilog`."""
@@ -34,15 +34,19 @@ def synthesis_verilog(config: Config) -> str:
 
 @lru_cache(maxsize=32)
 def wrapped_verilog(config: Config) -> str:
-    """`synthesis_verilog` with each port behind a register, `aclk` excepted: what clocks are measured on.
+    """`synthesis_verilog` with each port behind a register, as `port_registers` puts it: what clocks are measured on."""
+    head = re.sub(rf"^module {TOP}\(", f"module {TOP}_{CORE}(", synthesis_verilog(config), flags=re.MULTILINE)
+    return f"{port_registers(config)}{head}"
+
+
+def port_registers(config: Config) -> str:
+    """The module `TOP`: a register behind each port, `aclk` excepted, of the instance `CORE` of a module `TOP`_`CORE`.
 
     The paths from and to the ports of a bare head belong to no clock, so its clock leaves them out. In a design they count.
-    Here each of them ends in a register, as next to a registered neighbour. The wrapper has the name `TOP`, and the head in it
-    is the instance `CORE`. It breaks the handshake, so it is for place and route alone.
+    Here each of them ends in a register, as next to a registered neighbour. The registers break the handshake, so the module is
+    for place and route alone.
     """
     ports = [port for port in top_ports(config) if port.name != "aclk"]
-    module = f"{TOP}_{CORE}"
-    head = re.sub(rf"^module {TOP}\(", f"module {module}(", synthesis_verilog(config), flags=re.MULTILINE)
     lines = [f"module {TOP}({', '.join(['aclk', *(port.name for port in ports)])});", "  input aclk;"]
     for port in ports:
         width = f"[{port.width - 1}:0] "
@@ -56,7 +60,7 @@ def wrapped_verilog(config: Config) -> str:
         target, source = (f"core_{port.name}", port.name)[:: 1 if port.direction == "input" else -1]
         lines += [f"    {target} <= {source};"]
     connections = ", ".join([".aclk(aclk)", *(f".{port.name}(core_{port.name})" for port in ports)])
-    return "\n".join([*lines, "  end", f"  {module} {CORE} ({connections});", "endmodule", "", head])
+    return "\n".join([*lines, "  end", f"  {TOP}_{CORE} {CORE} ({connections});", "endmodule", "", ""])
 
 
 def _converted(config: Config, **options: bool) -> str:

@@ -12,6 +12,7 @@ __all__ = [
     "recorded_facts",
     "recorded_gallery",
     "recorded_pairs",
+    "recorded_stock",
 ]
 
 
@@ -47,6 +48,12 @@ def recorded_components() -> dict[str, Any]:
     """The content of `boards/measured/components.json`: `tools`, `seeds`, and `components`: component → part → `cells` and
     `fmax_mhz`."""
     return _content("components.json")
+
+
+def recorded_stock() -> dict[str, Any]:
+    """The content of `boards/measured/stock.json`: `tools`, `seeds`, `part`, and `presets`: preset → text and flow of
+    `scripts.measure.stock` → `cells` and `fmax_mhz`."""
+    return _content("stock.json")
 
 
 def record_path(name: str) -> Path:
