@@ -31,6 +31,7 @@ PRESETS: dict[str, Config] = {
     ),
     # A row of attention: codes fine enough for 1024 keys, and a range whose sum is exact up to 65536 of them.
     "attention-int8": Config(score_scale=0.08, probability_width=12, normaliser="reciprocal"),
+    "attention-int8-sink": Config(score_scale=0.08, probability_width=12, normaliser="reciprocal", sink="vector"),
     "softmax-int8-groups": Config(max_length=8, groups=(8,), normaliser="logarithm", per_vector="pipelined"),
     "softmax-int8-masked": Config(normaliser="logarithm", mask=True),
     "softmax-int8-sink": Config(sink="fixed"),

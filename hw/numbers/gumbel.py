@@ -39,10 +39,23 @@ of every word's interval. Then the winners are the same unless one of three even
      w·(e^−cα − e^−cβ).
    * Summed over all j with Σp_j = 1. Probability: at most the largest w·(1 + c)·(e^−cα − e^−cβ) over c >= 0.
 
-**Improbable classes.** A class of probability p beside a likely one wins with a v of about p, so its v must not lie in the last
-octave of the lower half, where the table ends. The smallest probability that is honoured is 2^−O. The tests compute the law
-exactly: classes from 2^−O on have their probability within 1 %, and less probable ones are drawn too rarely, at last never. No
-proof bounds this relative error; `inverse_cdf` has such a bound.
+**Each class.** Claim: for every vector of at most N scores, no class is drawn more often than (1 + η) times its probability, and
+a class of a probability p >= 2^−O at least (1 − η)·p. So 2^−O is the smallest probability that is honoured; classes below it are
+drawn too rarely, at last never. `class_error` is η.
+
+Assumptions. F is the distribution of the noise, and y(k) = e^(−k·unit), so that the exact distribution is exp(−y(k)). Class i
+with noise k wins against a class j that is d_j units ahead if the noise of j is at most k − d_j, or below that where j comes
+first. With c = 1/p_i − 1 the sum of y(k − d_j) over all j ≠ i is c·y(k). Let T be the first k of the lower half's last octave,
+and b the first k behind the first segment of the upper half's last octave.
+
+1. *Ratio.* −ln F(k) >= r·y(k) for all k < T, and >= r·y(k) − z from T on. So the product of all F(k − d_j) is at most
+   e^(N·z)·e^(−r·c·y(k)). Likewise −ln F(k − 1) <= R·y(k) for b <= k < T, and <= R·y(k) + Z from T on. So the product of all
+   F(k − d_j − 1) is at least e^(−N·Z)·e^(−R·c·y(k)) where c·y(k) <= y(b), because no single y(k − d_j) exceeds their sum.
+2. *Mean over k.* Outside of the last octaves the noise is within δ of an exact G, whose e^−G is exponential. The mean there is at
+   most the integral of e^(−(1 + r·c·e^−δ)·y) in closed form, and at least that with R and e^δ. In each segment of the last
+   octaves e^(−r·c·y) is convex in y: its mean is at most that of the chord, and at least the value at the mean of y.
+3. *All c.* The mean falls with c, and 1/p_i = 1 + c rises. So on each interval of a grid of c the product of the mean at one end
+   and of 1 + c at the other bounds P_i/p_i. The grid's step is 2^−9, relatively. It ends where every term of (1 + c)·mean falls.
 """
 
 import math
@@ -178,6 +191,72 @@ class GumbelTable:
         largest = float(((1 + c) * (np.exp(-c * alpha) - np.exp(-c * beta))).max()) + step * (1 + beta)
         return self.max_length * 2.0**-self.lower_octaves + (1 - math.exp(-2 * delta)) + w * largest
 
+    @cached_property
+    def class_error(self) -> float:
+        """η: the largest |P_i/p_i − 1| of a class from `smallest` on, over all vectors; in float64, raised by 2^-30."""
+        y = np.exp(-(np.arange(len(self.law)) + self.least) * self.unit)
+        exponent = -np.log1p(-np.append(np.cumsum(self.law[:0:-1])[::-1], 0.0))  # −ln F(k), from P(noise > k)
+        tail = int(self.values[self._last_octaves[0]].min())  # T
+        begin = int(self.values[-SEGMENTS].max()) + 1  # b
+        least_ratio = float((exponent[:tail] / y[:tail]).min())
+        largest_ratio = float((exponent[begin - 1 : tail - 1] / y[begin:tail]).max())
+        shortfall = max(0.0, float((least_ratio * y[tail:] - exponent[tail:]).max()))
+        excess = max(0.0, float((exponent[tail - 1 : -1] - largest_ratio * y[tail:]).max()))
+
+        step = 1 + 2.0**-9
+        c = np.append(0.0, 2.0**-9 * step ** np.arange(math.ceil(math.log(2.0**12 / (least_ratio * y[-1]), step))))
+        most = math.exp(self.max_length * shortfall) * self._largest_mean(least_ratio * c, y)
+        least = math.exp(-self.max_length * excess) * self._least_mean(
+            largest_ratio * c, largest_ratio * float(y[begin]), y
+        )
+        honoured = 1 + c[:-1] <= 1 / self.smallest
+        too_often = (most[:-1] * (1 + c[1:])).max() - 1
+        too_rarely = 1 - (least[1:] * (1 + c[:-1]))[honoured].min()
+        return float(max(too_often, too_rarely)) + 2.0**-30
+
+    @property
+    def _last_octaves(self) -> tuple[slice, slice]:
+        """The addresses of the last octave of the lower and of the upper half."""
+        end = self.lower_octaves * SEGMENTS
+        return slice(end - SEGMENTS, end), slice(-SEGMENTS, None)
+
+    def _largest_mean(self, factors: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """At least the mean of e^(−factor·y(noise)) for each of the factors."""
+        mean = _exponential_mean(1 + factors * math.exp(-self.deviation), *self._between)
+        for octave, weight in zip(self._last_octaves, self._last_weights, strict=True):
+            cells = y[self.values[octave]]
+            low, high = cells.min(axis=1), cells.max(axis=1)
+            share = (cells.mean(axis=1) - low) / (high - low)
+            chords = (1 - share) * np.exp(-np.outer(factors, low)) + share * np.exp(-np.outer(factors, high))
+            mean += weight * chords.mean(axis=1)
+        return mean
+
+    def _least_mean(self, factors: np.ndarray, limit: float, y: np.ndarray) -> np.ndarray:
+        """At most the mean of e^(−factor·y(noise)) over the noise with factor·y(noise) <= limit, for each of the factors."""
+        first, last = self._between
+        ends = np.clip(limit * math.exp(-self.deviation) / np.maximum(factors, 2.0**-20), first, last)
+        mean = _exponential_mean(1 + factors * math.exp(self.deviation), first, ends)
+        for octave, weight in zip(self._last_octaves, self._last_weights, strict=True):
+            cells = y[self.values[octave]]
+            counts = np.outer(factors, cells.max(axis=1)) <= limit
+            mean += weight * (counts * np.exp(-np.outer(factors, cells.mean(axis=1)))).mean(axis=1)
+        return mean
+
+    @property
+    def _between(self) -> tuple[float, float]:
+        """The range of e^−G outside of the last octaves."""
+        return -math.log1p(-self._last_weights[0]), -math.log(self._last_weights[1])
+
+    @property
+    def _last_weights(self) -> tuple[float, float]:
+        """The probability of the last octave of each half."""
+        return 2.0**-self.lower_octaves, 2.0**-UPPER_OCTAVES
+
+
+def _exponential_mean(rate: np.ndarray, first: float, last: float | np.ndarray) -> np.ndarray:
+    """The integral of e^(−rate·y) from first to last."""
+    return (np.exp(-rate * first) - np.exp(-rate * last)) / rate
+
 
 def _octave_weights(lower_octaves: int) -> np.ndarray:
     """The probability of each octave, lower half first."""
@@ -199,24 +278,10 @@ def _gumbel_table(scale: float, max_length: int) -> GumbelTable:
         shift += 1
     unit = Decimal(scale) / (1 << shift)
     lower = ceil_log2(max_length) + LOWER_MARGIN
-    one = Decimal(1)
-
-    def lower_half(v: Decimal) -> Decimal:
-        return -_CONTEXT.ln(-_CONTEXT.ln(_CONTEXT.subtract(one, v)))
-
-    def upper_half(v: Decimal) -> Decimal:
-        return -_CONTEXT.ln(-_CONTEXT.ln(v))
-
     base, slope = [], []
-    for count, gumbel in ((lower, lower_half), (UPPER_OCTAVES, upper_half)):
+    for upper, count in ((False, lower), (True, UPPER_OCTAVES)):
         for octave in range(count):
-            last = octave == count - 1
-            size = Decimal(2) ** -(octave + (1 if last else 2))
-            start = Decimal(0) if last else size
-            edges = [start + size * m / SEGMENTS for m in range(SEGMENTS + 1)]
-            # G is infinite at the very end, so the last segment stops at its middle.
-            edges[0] = edges[0] or edges[1] / 2
-            values = [gumbel(edge) / unit for edge in edges]
+            values = [value / unit for value in _exact_edges(upper, octave, octave == count - 1)]
             for one_end, other_end in pairwise(values):
                 height = _round(abs(other_end - one_end))
                 # The middle of the first of the equal parts, and a half because the floor of slope·d subtracts a half on average.
@@ -232,6 +297,17 @@ def _gumbel_table(scale: float, max_length: int) -> GumbelTable:
         least=least,
         max_length=max_length,
     )
+
+
+@lru_cache(maxsize=256)
+def _exact_edges(upper: bool, octave: int, last: bool) -> tuple[Decimal, ...]:
+    """G at the edges of an octave's segments, whatever the scale: a logarithm of 40 digits takes most of a table's time."""
+    size = Decimal(2) ** -(octave + (1 if last else 2))
+    start = Decimal(0) if last else size
+    edges = [start + size * m / SEGMENTS for m in range(SEGMENTS + 1)]
+    # G is infinite at the very end, so the last segment stops at its middle.
+    edges[0] = edges[0] or edges[1] / 2
+    return tuple(-_CONTEXT.ln(-_CONTEXT.ln(edge if upper else _CONTEXT.subtract(Decimal(1), edge))) for edge in edges)
 
 
 def _round(value: Decimal) -> int:

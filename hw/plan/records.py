@@ -106,7 +106,7 @@ class Plan:
     smallest: float | None = None
     """In sample mode: the smallest probability of a class that a draw honours; less probable ones come too rarely, or never."""
     class_error: float | None = None
-    """In sample mode: from there on a class has its probability within this share of it, by proof; None: no proof."""
+    """In sample mode: from there on a class has its probability within this share of it, by proof."""
     searched: bool = False
     """Whether the one output beat of a vector comes as soon as it is found: i cycles later if it is that of element i."""
     vectors: "Plan | None" = None
@@ -325,19 +325,23 @@ class Plan:
         step = f"1/{self.config.levels}" if self.config.rescales else f"2^-{self.config.probability_width}"
         return f"{self.bound_ulp:.4f} ulp for every input{saturated} (1 ulp = {step})"
 
+    @property
+    def law_texts(self) -> list[str]:
+        """The law of a draw for a person: its distance from softmax, and the probabilities that are honoured; a sentence each."""
+        if self.distance is None or self.smallest is None or self.class_error is None:
+            return []
+        law = "softmax over its set" if self.ranks else "softmax"
+        return [
+            f"law of a draw: within {self.distance:.3g} of {law} in total variation, for every vector",
+            f"each class: from a probability of {self.smallest:.2g} on honoured, within {100 * self.class_error:.2g} % of it",
+        ]
+
     def notes(self) -> list[str]:
         """Table bits, error bound, law of a draw, the choice of a normaliser, and warnings: a sentence each."""
         lines = [f"tables: {self.table_bits} bits"]
         if self.bound_text:
             lines.append(f"error bound: {self.bound_text}")
-        if self.distance is not None:
-            law = "softmax over its set" if self.ranks else "softmax"
-            lines.append(f"law of a draw: within {self.distance:.3g} of {law} in total variation, for every vector")
-        if self.smallest is not None:
-            error = (
-                "below it too rarely" if self.class_error is None else f"within {100 * self.class_error:.2g} % of it"
-            )
-            lines.append(f"each class: from a probability of {self.smallest:.2g} on honoured, {error}")
+        lines += self.law_texts
         if self.config.normaliser_text:
             lines.append(self.config.normaliser_text)
         return [*lines, *(f"note: {warning}" for warning in self.warnings)]

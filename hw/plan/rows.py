@@ -66,8 +66,8 @@ def noise_rows(config: Config, noise: GumbelTable) -> list[StagePlan]:
             4 + memory_cycles(config),
             each,
             noise.bits,
-            note=f"total variation from softmax at most {noise.bound:.2g}, for every vector; classes of a probability below "
-            f"{noise.smallest:.1g} come too rarely",
+            note=f"total variation from softmax at most {noise.bound:.2g}, for every vector; each class of "
+            f"a probability of at least {noise.smallest:.1g} within {100 * noise.class_error:.2g} % of it",
         ),
     ]
 

@@ -84,6 +84,8 @@ def head_comment(config: Config, name: str, files: Sequence[str]) -> Iterator[st
     yield from _paragraph(f"Interval: {derived.interval_formula} cycles from vector to vector.")
     if derived.bound_text:
         yield from _paragraph(f"Error bound: {derived.bound_text}.")
+    for text in derived.law_texts:
+        yield from _paragraph(f"{text[0].upper()}{text[1:]}.")
     yield "//"
     yield "// Keys that matter in this mode:"
     for key, value in config.relevant().items():

@@ -54,9 +54,7 @@ def sweep_pairs(config: Config) -> tuple[Sweep, np.ndarray, np.ndarray] | None:
     else:  # one of the two is the largest code
         first, second = np.append(codes, np.full_like(codes, high)), np.append(np.full_like(codes, high), codes)
     pairs = np.repeat(np.stack([first, second], axis=1), config.ensemble, axis=0)
-    codes_of_pairs = golden(config, pairs).probabilities
-    assert codes_of_pairs is not None
-    error, saturated = (both[:, 0] for both in signed_errors(config, codes_of_pairs, softmax_float64(config, pairs)))
+    error, saturated = (both[:, 0] for both in _signed_errors(config, pairs))
     span = high - low
     lowest, highest = np.full(2 * span + 1, np.inf), np.full(2 * span + 1, -np.inf)
     np.minimum.at(lowest, first - second + span, error)
@@ -93,11 +91,20 @@ _ELEMENTS = 100_000
 
 
 def _errors(config: Config, scores: np.ndarray, lengths: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    codes = golden(config, scores, lengths).probabilities
-    assert codes is not None
     valid = result_lengths(config, valid_elements(config, scores, lengths))
-    error, saturated = signed_errors(config, codes, softmax_float64(config, scores, lengths))
+    error, saturated = _signed_errors(config, scores, lengths)
     return error[valid], saturated[valid]
+
+
+def _signed_errors(
+    config: Config, scores: np.ndarray, lengths: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """`signed_errors` of the model; where each vector brings its sink, a random one, the same for as many vectors."""
+    bits = np.random.default_rng(len(scores)).integers(0, 1 << config.score_width, len(scores))
+    sideband = {"sinks": bits} if config.sink_per_vector else {}
+    codes = golden(config, scores, lengths, sideband).probabilities
+    assert codes is not None
+    return signed_errors(config, codes, softmax_float64(config, scores, lengths, **sideband))
 
 
 def _biased(config: Config, length: int) -> np.ndarray:

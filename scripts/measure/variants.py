@@ -145,12 +145,18 @@ _HELD = (
         PRESETS["softmax-int16"],
         {"ecp5-25k": Goal(fmax_mhz=200, cells={"COMB": 1000, "MULT18": 4}, first_output=1024 + 50)},
     ),
-    # Rows of attention: ViT-B/16 with its class token, the preset, and a long context. An iCE40 without multipliers would make
-    # the product with the reciprocal of logic.
+    # Rows of attention: ViT-B/16 with its class token, the preset, and long contexts, the longest of which takes most block RAMs
+    # of the part. An iCE40 without multipliers would make the product with the reciprocal of logic.
     *(
         Variant(name, PRESETS["attention-int8"].replace(max_length=length), {"ecp5-25k": None})
-        for name, length in (("attention-int8-197", 197), ("attention-int8", 1024), ("attention-int8-4096", 4096))
+        for name, length in (
+            ("attention-int8-197", 197),
+            ("attention-int8", 1024),
+            ("attention-int8-4096", 4096),
+            ("attention-int8-65536", 65536),
+        )
     ),
+    Variant("attention-int8-sink", PRESETS["attention-int8-sink"], {"ecp5-25k": None}),
     # The longest list; its store does not fit into an iCE40.
     Variant("top-k-64-int8", PRESETS["top-k-int8"].replace(top_k=LARGEST_LIST), {"ecp5-25k": None}),
 )

@@ -89,7 +89,7 @@ def _header(config: Config, name: str, row: Part | None) -> str:
 
 
 def manifest(derived: Plan, text: str, name: str) -> dict[str, Any]:
-    """Facts for a build system: version, digest, ports, formats, cycles, bound in ulp."""
+    """Facts for a build system: version, digest, ports, formats, cycles, bound in ulp, law of a draw."""
     config, facts = derived.config, derived.to_json()
     return {
         "version": softstream.__version__,
@@ -106,6 +106,7 @@ def manifest(derived: Plan, text: str, name: str) -> dict[str, Any]:
         "latency": facts["latency"],
         "bound_ulp": derived.bound_ulp,
         "worst_ulp": derived.worst_ulp,
+        **{key: facts[key] for key in ("total_variation", "smallest_probability", "class_error")},
     }
 
 

@@ -24,6 +24,7 @@ PURPOSES = {
     "softmax-int8-small": "probabilities in the fewest cells: one element in 11 cycles",
     "softmax-int16": "scores and probabilities of 16 bits",
     "attention-int8": "a row of attention: 1024 keys, or as many as a causal row has",
+    "attention-int8-sink": "a row of attention that brings the score of its sink: attention heads with trained sinks",
     "softmax-int8-groups": "softmax within each group of 8 elements of a packet",
     "softmax-int8-masked": "probabilities of the elements that a mask bit leaves in",
     "softmax-int8-sink": "probabilities with a sink: e^x / (1 + Σ e^x), near 0 where nothing matches",

@@ -39,8 +39,9 @@ def sample_law(table: GumbelTable, positions: np.ndarray) -> np.ndarray:
     at_most = np.concatenate([[0.0], np.cumsum(table.law)])
 
     def window(values: np.ndarray, score: int) -> np.ndarray:
-        """values[y − score] for y = low, low + 1, …; the first or last value beyond the ends."""
-        return values[np.clip(np.arange(length) + low - score, 0, len(values) - 1)]
+        """values[y − score] for y = low, low + 1, …; the last value beyond the end."""
+        part = values[low - score :][:length]
+        return np.append(part, np.full(length - len(part), values[-1]))
 
     later_product = np.ones((len(shifted) + 1, length))
     for i in reversed(range(len(shifted))):

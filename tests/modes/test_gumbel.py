@@ -1,5 +1,7 @@
 """The sampling head: the draws of the model bit for bit, reproducible, and by frequency those of softmax."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from support.beats import beats_of
@@ -11,7 +13,10 @@ from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.head import Head
 from softstream.hw.numbers.gumbel import gumbel_table
+from softstream.hw.plan.derive import plan
 from softstream.hw.plan.modes.gumbel import sample_latency
+from softstream.hw.verilog import verilog
+from softstream.scripts.verbs.generate import manifest
 from softstream.sim.golden.modes.gumbel import draw, noise
 from softstream.sim.golden.stages.frame import frame, unframe
 from softstream.sim.golden.stages.random_words import words
@@ -141,6 +146,25 @@ def test_successive_draws_are_independent() -> None:
         pairs = np.bincount(index[:-lag] * 5 + index[lag:], minlength=25) / (count - lag)
         # Every second pair shares no draw with its neighbour; the allowance for half as many holds for both halves.
         assert total_variation(pairs, np.outer(law, law).ravel()) < misses_once_in_a_million(25, count // 2)
+
+
+@pytest.mark.parametrize("keys", [{}, {"sampler": "inverse_cdf"}, {"draw_top_k": 4}])
+def test_the_law_is_in_the_plan_the_verilog_and_the_manifest(keys: dict[str, Any]) -> None:
+    """The distance from softmax, the smallest probability that is honoured, and how nearly."""
+    config = Config(mode="sample", max_length=8, **keys)
+    derived, text = plan(config), verilog(config)
+    law, classes = derived.law_texts
+    assert f"within {derived.distance:.3g} of softmax" in law
+    assert (
+        f"a probability of {derived.smallest:.2g} on honoured, within {100 * derived.class_error:.2g} % of it"
+        in classes
+    )
+    header = text.partition("\nmodule ")[0]
+    assert f"// Law of a draw: {law.partition(': ')[2]}." in header
+    assert f"// Each class: {classes.partition(': ')[2]}." in header
+    facts = manifest(derived, text, "head")
+    assert facts["total_variation"] == derived.distance
+    assert (facts["smallest_probability"], facts["class_error"]) == (derived.smallest, derived.class_error)
 
 
 def test_lanes_are_refused() -> None:

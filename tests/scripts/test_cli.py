@@ -348,6 +348,7 @@ def test_generate(cli, tmp_path):
     assert manifest["latency"]["first_output"] == derived.latency_formula
     assert manifest["latency"]["interval"] == derived.interval_formula
     assert manifest["bound_ulp"] == derived.bound_ulp
+    assert manifest["total_variation"] is None
     assert [port["name"] for port in manifest["ports"]] == [port.name for port in derived.ports]
     for port in derived.ports:
         assert f".{port.name} " in files[f"{name}.veo"]

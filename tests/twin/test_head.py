@@ -314,6 +314,8 @@ def test_every_preset_has_a_twin_with_a_finite_gradient(name):
         inputs["labels"] = torch.zeros(6, dtype=torch.int64)
     if config.temperature_bits:
         inputs["temperature"] = torch.full((6,), 1.5)
+    if config.sink_per_vector:
+        inputs["sink"] = torch.zeros(6)
     results = head(values, **inputs)
     results = results[0] if isinstance(results, tuple) else results
     if config.mode != "argmax":

@@ -46,7 +46,10 @@ def _plan(config: Config) -> Plan:
     if config.profile != "small":
         rows.append(StagePlan("skid", "draw held until accepted", winner, winner, 1, "1 vector/cycle"))
     return replace(
-        steady_plan(config, tuple(rows), sample_latency(config) - 1), distance=noise.bound, smallest=noise.smallest
+        steady_plan(config, tuple(rows), sample_latency(config) - 1),
+        distance=noise.bound,
+        smallest=noise.smallest,
+        class_error=noise.class_error,
     )
 
 

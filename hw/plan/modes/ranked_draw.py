@@ -52,7 +52,7 @@ def _noisy(config: Config, head: Plan, draw_set: StagePlan) -> Plan:
     draw = rows[-1].output_format
     rows.append(StagePlan("skid", "draw held until accepted", draw, draw, 1, "1 vector/cycle"))
     listed = _behind_list(config, head, rows, sum(row.latency_cycles for row in rows))
-    return replace(listed, distance=noise.bound, smallest=noise.smallest)
+    return replace(listed, distance=noise.bound, smallest=noise.smallest, class_error=noise.class_error)
 
 
 def _shared(config: Config, head: Plan, draw_set: StagePlan) -> Plan:
