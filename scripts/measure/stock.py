@@ -109,7 +109,7 @@ def rows(content: Mapping[str, Any]) -> list[tuple[str, ...]]:
             else " / ".join(f"{fmax[key]:.0f}" for key in ("minimum", "median", "maximum"))
         )
 
-    table = []
+    table: list[tuple[str, ...]] = []
     for name, entries in content["presets"].items():
         ratio = _ratio(entries)
         share = "–" if ratio is None else f"{100 * ratio:.0f} %"
