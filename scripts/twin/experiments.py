@@ -3,38 +3,47 @@
 1. Digits: a network trained in float and deployed, against the same network trained on with the twin, over widths of scores.
 2. Regression in bins, some of them without a training sample: smoothing in the loop against none.
 3. A bandit by policy gradient, whose exploration dies: a floor in the activation against a clip, an entropy bonus, and neither.
+   A convolution whose filters compete by softmax at each location, as one group and as eight groups: float against twin.
 
-Writes experiments.md and its pictures beside this file. Each trained head of experiment 1 runs in the simulator on its own
-scores with `--simulate`.
+Writes experiments.md and its pictures beside this file. Each trained head runs as Verilog in the simulator on its own scores, and
+one as a bitstream on the simulated board, except with `--without-hardware`.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 import softstream
 from softstream.hw.config.config import Config
 from softstream.hw.output import written_file
+from softstream.hw.processes import run, temporary_folder
 from softstream.scripts.twin.head import Head
 from softstream.scripts.twin.losses import CrossEntropy, entropy_bonus
 from softstream.sim.simulators.runner import run_rtl
 
 __all__ = [
     "Bandit",
+    "Convolved",
     "Deployed",
+    "Regressed",
+    "Trained",
     "bandit",
     "calibration_error",
+    "convolutions",
     "digits",
     "main",
     "regression",
     "reliability",
+    "simulated",
     "smoothed_example",
 ]
 
@@ -46,6 +55,22 @@ KERNEL = (1, 2, 3, 2, 1)
 ARMS, STEPS, SEEDS, RATE = 10, 600, 100, 0.5
 LEAST = 0.02
 """The least probability of an arm that keeps exploration alive."""
+FILTERS = 64
+FEATURE_GROUPS = {"64": (FILTERS,), "8 × 8": (8,) * 8}
+"""Groups of filters that exclude each other at a location, by the name in the table."""
+DRAWN_AT = 0.75
+"""x of the distributions of experiment 2 that are drawn."""
+SIMULATED = 24
+"""Vectors of each trained head in the simulator."""
+BOARD, _BOARD_SECONDS = "hx8k-evn", 1200
+
+
+class Trained(NamedTuple):
+    """A trained head and logits of its own network."""
+
+    name: str
+    config: Config
+    logits: Tensor
 
 
 # 1: digits --------------------------------------------------------------------------------------------------------------
@@ -180,12 +205,22 @@ def _samples(count: int, seed: int) -> tuple[Tensor, Tensor]:
     return x, (y * BINS).long()[:, 0]
 
 
-def regression(epochs: int = 150, seeds: int = 4) -> dict[str, list[float]]:
-    """Held-out log-likelihood in nats per sample, without smoothing and with both kinds of edges, for each seed.
+class Regressed(NamedTuple):
+    """The networks of one kind of smoothing."""
+
+    likelihoods: list[float]
+    """Held-out log-likelihood of each seed, in nats per sample."""
+    distribution: list[float]
+    """Probabilities at `DRAWN_AT`, of the first seed."""
+    trained: Trained
+
+
+def regression(epochs: int = 150, seeds: int = 4) -> dict[str, Regressed]:
+    """Networks without smoothing and with both kinds of edges.
 
     100 samples in 32 bins leave most bins of a neighbourhood empty. A probability of 0 counts as half a step.
     """
-    results: dict[str, list[float]] = {}
+    results = {}
     changes: dict[str, dict[str, Any]] = {
         "none": {},
         "gather": {"smoothing": KERNEL},
@@ -193,7 +228,7 @@ def regression(epochs: int = 150, seeds: int = 4) -> dict[str, list[float]]:
     }
     for name, keys in changes.items():
         config = Config(max_length=BINS, probability_width=12, score_width=10, score_scale=2.0**-5).replace(**keys)
-        head = Head(config)
+        head, likelihoods, networks = Head(config), list[float](), list[nn.Sequential]()
         for seed in range(seeds):
             torch.manual_seed(seed)
             network = nn.Sequential(nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, BINS), head)
@@ -205,9 +240,21 @@ def regression(epochs: int = 150, seeds: int = 4) -> dict[str, list[float]]:
                 optimiser.step()
             with torch.no_grad():
                 others = _samples(2000, 1000 + seed)
-                value = float(_log_likelihood(network(others[0]), others[1], config))
-            results.setdefault(name, []).append(value)
+                likelihoods.append(float(_log_likelihood(network(others[0]), others[1], config)))
+            networks.append(network)
+        with torch.no_grad():
+            logits = networks[0][:-1](_samples(SIMULATED, 1000)[0])
+            distribution = networks[0](torch.tensor([[DRAWN_AT]]))[0].tolist()
+        results[name] = Regressed(likelihoods, distribution, Trained(f"regression, {name}", config, logits))
     return results
+
+
+def _true_distribution(x: float) -> list[float]:
+    """The probability of each bin at x, from the law that `_samples` draws from."""
+    law = torch.distributions.Normal(math.sin(2 * math.pi * x) / 3 + 0.5, 0.02 + 0.1 * x)
+    ends = law.cdf(torch.arange(BINS + 1) / BINS)
+    ends[0], ends[-1] = 0.0, 1.0
+    return ends.diff().tolist()
 
 
 def _log_likelihood(probabilities: Tensor, labels: Tensor, config: Config) -> Tensor:
@@ -225,6 +272,7 @@ class Bandit(NamedTuple):
     """Mean reward of the greatest arm's share, [steps]: the mean over the seeds."""
     final: Tensor
     """Reward of each seed, the mean over the last tenth of the steps."""
+    trained: Trained
 
 
 def bandit(name: str) -> Bandit:
@@ -259,7 +307,81 @@ def bandit(name: str) -> Bandit:
         optimiser.step()
         rewards.append(reward)
     whole = torch.stack(rewards)
-    return Bandit(whole.mean(dim=1), whole[-STEPS // 10 :].mean(dim=0))
+    trained = Trained(f"policy, {name}", config, logits.detach()[:SIMULATED])
+    return Bandit(whole.mean(dim=1), whole[-STEPS // 10 :].mean(dim=0), trained)
+
+
+# 3: filters that compete ------------------------------------------------------------------------------------------------
+
+
+class Convolved(NamedTuple):
+    """A convolutional network with softmax among the filters of each location."""
+
+    groups: str
+    training: str
+    """float, without a head; deployed, the same with a head in place of its softmax; twin, trained with the head."""
+    accuracy: float
+    features: Tensor
+    """Probabilities [filters, rows, columns] of one held-out digit."""
+    trained: Trained
+
+
+class _Competition(nn.Module):
+    """torch.softmax in groups of channels, [B, C, H, W]."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return torch.softmax(maps.unflatten(1, (-1, self.size)), 2).flatten(1, 2)
+
+
+def convolutions(epochs: int = 12, observed: int = 4000) -> list[Convolved]:
+    """Digits by a convolution of 64 filters, a softmax among them at each location, and a linear layer.
+
+    The hidden softmax has one group of 64 filters or eight groups of 8. The float network is deployed with the scale of
+    `observe` on so many of its vectors; the twin has that head from the start.
+    """
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    images, labels = torch.tensor(data.images / 16, dtype=torch.float32)[:, None], torch.tensor(data.target)
+    training, held_out = slice(0, 1200), slice(1200, None)
+
+    def network(hidden: nn.Module) -> nn.Sequential:
+        torch.manual_seed(1)
+        layers = (
+            nn.Conv2d(1, FILTERS, 3, padding=1),
+            hidden,
+            nn.AvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(FILTERS * 16, 10),
+        )
+        return nn.Sequential(*layers)
+
+    results = []
+    for name, groups in FEATURE_GROUPS.items():
+        plain = network(_Competition(groups[0]))
+        _fit(plain, nn.CrossEntropyLoss(), images[training], labels[training], epochs, 3e-2)
+        head = Head(Config(max_length=groups[0], groups=[] if len(groups) == 1 else list(groups)), axis=1)
+        with torch.no_grad():
+            logits = plain[0](images[training][:100]).unflatten(1, (-1, groups[0])).movedim(2, -1)
+            scale = Head(Config(max_length=groups[0])).observe(logits.reshape(-1, groups[0])[:observed])
+        head = Head(head.config.replace(score_scale=scale), axis=1)
+        tuned = network(head)
+        _fit(tuned, nn.CrossEntropyLoss(), images[training], labels[training], epochs, 3e-2)
+        deployed = nn.Sequential(plain[0], head, *plain[2:])
+        for way, one in (("float", plain), ("deployed", deployed), ("twin", tuned)):
+            with torch.no_grad():
+                choice = one(images[held_out]).argmax(dim=1)
+                maps = one[0](images[held_out][:1])
+                features = one[1](maps)[0]
+            accuracy = float((choice == labels[held_out]).double().mean())
+            vectors = maps[0].flatten(1).T[:SIMULATED]
+            trained = Trained(f"hidden layer, {name}, {way}", head.config, vectors)
+            results.append(Convolved(name, way, accuracy, features, trained))
+    return results
 
 
 # The page ---------------------------------------------------------------------------------------------------------------
@@ -291,12 +413,46 @@ def _chart(lines: Mapping[str, Sequence[tuple[float, float]]], across: str, alon
     return "\n".join(parts) + "\n"
 
 
+def _features(convolved: Sequence[Convolved]) -> str:
+    """An SVG of the eight filters with the most to say in one digit, a row of maps for each network: black is 1."""
+    size, gap, top, shades = 8, 12, 20, 8
+    parts = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 480" font-family="sans-serif" font-size="13">']
+    parts.append('<rect width="720" height="480" fill="#fff"/>')
+    for row, one in enumerate(convolved):
+        strength = next(other for other in convolved if other.groups == one.groups).features.amax(dim=(1, 2))
+        chosen = strength.topk(8).indices.sort().values
+        low = top + row * (8 * size + gap)
+        parts.append(f'<text x="8" y="{low + 36}">{one.groups}, {one.training}</text>')
+        for column, number in enumerate(chosen.tolist()):
+            left = 140 + column * (8 * size + gap - 6)
+            parts.append(
+                f'<rect x="{left}" y="{low}" width="{8 * size}" height="{8 * size}" fill="none" stroke="#ccc"/>'
+            )
+            levels = (one.features[number] * shades).round().int().tolist()
+            for shade in range(1, shades + 1):
+                squares = "".join(
+                    f"M{left + x * size} {low + y * size}h{size}v{size}h-{size}z"
+                    for y, line in enumerate(levels)
+                    for x, level in enumerate(line)
+                    if level == shade
+                )
+                if squares:
+                    parts.append(f'<path d="{squares}" fill-opacity="{shade / shades:g}"/>')
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
 def _mean_and_error(values: Sequence[float]) -> str:
     tensor = torch.tensor(values, dtype=torch.float64)
     return f"{float(tensor.mean()):.3f} ± {float(tensor.std() / math.sqrt(len(tensor))):.3f}"
 
 
-def _page(deployed: Sequence[Deployed], regressed: Mapping[str, Sequence[float]], played: Mapping[str, Bandit]) -> str:
+def _page(
+    deployed: Sequence[Deployed],
+    regressed: Mapping[str, Regressed],
+    played: Mapping[str, Bandit],
+    convolved: Sequence[Convolved],
+    hardware: Sequence[str],
+) -> str:
     lines = [
         "# Experiments with the head in the loop",
         "",
@@ -333,7 +489,11 @@ def _page(deployed: Sequence[Deployed], regressed: Mapping[str, Sequence[float]]
         "",
         "| smoothing | log-likelihood |",
         "| --- | --- |",
-        *(f"| {name} | {_mean_and_error(values)} |" for name, values in regressed.items()),
+        *(f"| {name} | {_mean_and_error(one.likelihoods)} |" for name, one in regressed.items()),
+        "",
+        f"The distributions of the first seed at x = {DRAWN_AT}, and the law that the samples come from:",
+        "",
+        "![Probabilities of the bins, without smoothing, with both edges, and the law](experiments_regression.svg)",
         "",
         "The counts [0, 1, 0, 3, 0, 5] as a distribution, and after the weights (1, 2, 1):",
         "",
@@ -356,26 +516,95 @@ def _page(deployed: Sequence[Deployed], regressed: Mapping[str, Sequence[float]]
         share = float((result.final > 0.55).double().mean())
         lines.append(f"| {name} | {_mean_and_error(result.final.tolist())} | {share:.0%} |")
     lines += ["", "![Reward over the steps](experiments_bandit.svg)", ""]
+    lines += [
+        "## Filters that compete",
+        "",
+        f"The digits by a convolution of {FILTERS} filters, a softmax among the filters of each location, a mean over 2 × 2",
+        "locations, and a linear layer. The filters are one group, or eight groups of 8. *float* has the softmax of PyTorch,",
+        "*deployed* the head in its place after the training, *twin* the head from the start.",
+        "",
+        "| groups | training | accuracy |",
+        "| --- | --- | --- |",
+        *(f"| {one.groups} | {one.training} | {one.accuracy:.2%} |" for one in convolved),
+        "",
+        "The eight filters with the largest probability in one digit that no network has seen. Black is 1.",
+        "",
+        "![Maps of eight filters for each network](experiments_features.svg)",
+        "",
+        "## On the hardware",
+        "",
+        *hardware,
+        "",
+    ]
     return "\n".join(lines)
 
 
-def _simulated(deployed: Sequence[Deployed], vectors: int) -> int:
-    """How many trained heads give the codes of the twin in the simulator, on their own scores; raises at the first other one."""
-    trained = [one for one in deployed if one.training == "twin"]
-    for one in trained:
-        print(f"simulating {one.score_width} score bits, P = {one.probability_width}", flush=True)
-        scores = softstream.quantise(one.config, one.logits[:vectors].double().numpy(), saturate=True).codes
-        codes = Head(one.config).codes(one.logits[:vectors])["probabilities"].numpy()
-        if (run_rtl(one.config, scores)["probabilities"] != codes).any():
-            raise AssertionError(f"{one.config}: the hardware and the twin differ")
-    return len(trained)
+def _codes(trained: Trained) -> tuple[np.ndarray, np.ndarray]:
+    """The score codes of a trained head, and what the twin makes of its logits."""
+    scores = softstream.quantise(trained.config, trained.logits.double().numpy(), saturate=True).codes
+    return scores, Head(trained.config).codes(trained.logits)["probabilities"].numpy()
+
+
+def simulated(trained: Trained) -> str:
+    """The row of a table after the Verilog of a head gave the codes of the twin; raises `AssertionError` where it does not."""
+    scores, codes = _codes(trained)
+    result = run_rtl(trained.config, scores)
+    if (result["probabilities"] != codes).any():
+        raise AssertionError(f"{trained.name}: the hardware and the twin differ")
+    return f"| {trained.name} | {len(scores)} | {codes.size} |"
+
+
+def _on_board(trained: Trained) -> str:
+    """A sentence after the bitstream of a head gave the codes of the golden model on the simulated board.
+
+    Raises `AssertionError` where the board gives others, or where the tools refuse the head.
+    """
+    with temporary_folder() as temporary:
+        folder = (
+            temporary / "board"
+        )  # the build locks the folder of its output, and the temporary one is locked already
+        folder.mkdir()
+        Head(trained.config).export(folder / "head.toml")
+        scores = _codes(trained)[0]
+        np.save(folder / "scores.npy", scores)
+        keys = ("--board", BOARD, "--config", str(folder / "head.toml"))
+        sent = ("--simulated", "--scores", str(folder / "scores.npy"), "--vectors", "0")
+        for words in (("build", *keys, "-o", str(folder / "build")), ("run-on-board", *keys, *sent)):
+            code = run([sys.executable, "-m", "softstream", *words], folder, folder / "log", _BOARD_SECONDS)
+            if code:
+                raise AssertionError(f"{words[0]}: ended with exit code {code}:\n{(folder / 'log').read_text()}")
+    return (
+        f"The head *{trained.name}* was built to a bitstream for the board {BOARD}, and the simulated board\n"
+        f"gave the codes of the model for its {len(scores)} vectors."
+    )
+
+
+def _hardware(heads: Sequence[Trained], built: Trained) -> list[str]:
+    """Lines of the page about the heads in the simulator, and one of them on the simulated board."""
+    rows = []
+    for one in heads:
+        print(f"simulating {one.name}", flush=True)
+        rows.append(simulated(one))
+    print(f"building {built.name} for {BOARD}", flush=True)
+    return [
+        "The Verilog of each trained head ran in the simulator on scores of its own network, and gave the codes of the twin,",
+        "bit for bit:",
+        "",
+        "| head | vectors | probabilities |",
+        "| --- | --- | --- |",
+        *rows,
+        "",
+        _on_board(built),
+    ]
 
 
 def main() -> None:
     """Runs the experiments and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--simulate", action="store_true", help="run every trained head of experiment 1 in the simulator"
+        "--without-hardware",
+        action="store_true",
+        help="leave out the simulation of the trained heads, which takes minutes",
     )
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # the tensors are small, and threads would only wait for each other
@@ -384,6 +613,17 @@ def main() -> None:
     regressed = regression()
     print("regression: done", flush=True)
     played = {name: bandit(name) for name in ("none", "floor", "clip", "entropy")}
+    convolved = convolutions()
+    print("filters: done", flush=True)
+    heads = [
+        Trained(f"digits, {one.score_width} bits, P = {one.probability_width}", one.config, one.logits[:SIMULATED])
+        for one in deployed
+        if one.training == "twin"
+    ]
+    built = next(one for one in heads if one.config.score_width == 4 and one.config.probability_width == 8)
+    heads += [one.trained for one in regressed.values()] + [one.trained for one in played.values()]
+    heads += [one.trained for one in convolved if one.training == "twin"]
+    hardware = ["The heads did not run."] if arguments.without_hardware else _hardware(heads, built)
     accuracies = {
         f"{name}, P = 8": [
             (one.score_width, one.accuracy) for one in deployed if one.training == name and one.probability_width == 8
@@ -400,18 +640,20 @@ def main() -> None:
         if one.score_width == 4 and one.probability_width in (4, 8)
     }
     shapes = {name: list(enumerate(map(float, values))) for name, values in smoothed_example().items()}
+    distributions = {name: list(enumerate(one.distribution)) for name, one in regressed.items()}
+    distributions["law"] = list(enumerate(_true_distribution(DRAWN_AT)))
     pages = {
+        "experiments_regression.svg": _chart(distributions, "bin", "probability"),
+        "experiments_features.svg": _features(convolved),
         "experiments_reliability.svg": _chart(diagrams, "confidence", "accuracy"),
         "experiments_smoothing.svg": _chart(shapes, "bin", "probability"),
-        "experiments.md": _page(deployed, regressed, played),
+        "experiments.md": _page(deployed, regressed, played, convolved, hardware),
         "experiments_digits.svg": _chart(accuracies, "bits of a score", "accuracy"),
         "experiments_bandit.svg": _chart(rewards, "step", "reward"),
     }
     for name, text in pages.items():
         with written_file("experiments", FOLDER / name) as file:
             file.write_text(text, encoding="utf-8")
-    if arguments.simulate:
-        print(f"{_simulated(deployed, 40)} trained heads: the hardware gives the codes of the twin, bit for bit")
 
 
 if __name__ == "__main__":

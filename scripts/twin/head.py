@@ -185,6 +185,7 @@ class Head(nn.Module):
 
         The arguments are those of a call. The random sequence does not go on.
         """
+        self._refuse_axis(logits)
         with torch.no_grad():
             return self._run(self._rows(logits, inputs))
 
@@ -208,6 +209,7 @@ class Head(nn.Module):
         does not have or that are missing.
         """
         inputs = {"mask": mask, "labels": labels, "temperature": temperature, "sink": sink, "lengths": lengths}
+        self._refuse_axis(logits)
         if torch.is_autocast_enabled(logits.device.type):
             # Scores of a format have no use for half precision, whatever the region of the call is.
             with torch.autocast(logits.device.type, enabled=False):
@@ -340,6 +342,18 @@ class Head(nn.Module):
                     f"logits; for example {shape[-1]}"
                 )
         return sideband, counts
+
+    def _refuse_axis(self, logits: Tensor) -> None:
+        """Raises `UserError` for what is no tensor, and for one without the axis of the classes."""
+        if not isinstance(logits, Tensor):
+            raise UserError(
+                f"logits: {type(logits).__name__}; must be a tensor of PyTorch; torch.tensor(logits) would do"
+            )
+        if not -logits.ndim <= self.axis < logits.ndim:
+            raise UserError(
+                f"axis = {self.axis} with logits of shape {tuple(logits.shape)}: must be an axis of the logits; "
+                "axis = -1 with logits [batch, classes] would do"
+            )
 
     def _checked(self, logits: Tensor, *, numbers: bool = True) -> Tensor:
         """The logits; raises `UserError` for a type or a shape that does not fit, and with `numbers` for a NaN."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.scripts.twin.head import Head
+from softstream.sim.twin.exact import batched
 
 __all__ = ["CrossEntropy", "entropy_bonus", "range_penalty"]
 
@@ -47,11 +48,25 @@ class CrossEntropy(nn.Module):
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The loss of logits [..., N, ...] with the classes in `axis`, for int64 `labels` without that dimension."""
         counted = labels != self.ignore_index
+        self._refuse_labels(logits, labels, counted)
         losses = self.head(logits, labels=torch.where(counted, labels, 0))
         losses = torch.where(counted, losses, 0.0)
         if self.reduction == "none":
             return losses
         return losses.sum() if self.reduction == "sum" else losses.sum() / counted.sum()
+
+    def _refuse_labels(self, logits: Tensor, labels: Tensor, counted: Tensor) -> None:
+        """Raises `UserError` for a label beyond the classes, for which the head has the loss of a probability of 0."""
+        axis = self.head.axis
+        if torch.compiler.is_compiling() or batched() or not -logits.ndim <= axis < logits.ndim:
+            return
+        outside = counted & (labels >= logits.shape[axis])
+        if bool(outside.any()):
+            where = outside.nonzero()[0].tolist()
+            raise UserError(
+                f"labels{where} is {int(labels[tuple(where)])}: must be below {logits.shape[axis]}, the number of classes, or "
+                f"ignore_index = {self.ignore_index}; {logits.shape[axis] - 1} would do"
+            )
 
 
 def _carried(config: Config) -> dict[str, Any]:

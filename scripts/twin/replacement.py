@@ -16,6 +16,7 @@ __all__ = ["Replaced", "Replacement", "from_module"]
 
 _MODES: dict[type[nn.Module], str] = {
     nn.Softmax: "softmax",
+    nn.Softmax2d: "softmax",
     nn.LogSoftmax: "log_softmax",
     nn.Sigmoid: "sigmoid",
 }
@@ -42,15 +43,17 @@ class Replaced(NamedTuple):
 
 
 def from_module(module: nn.Module, config: Config) -> Replaced:
-    """A copy of a network with a head of `config` for each Softmax, LogSoftmax, Sigmoid and CrossEntropyLoss.
+    """A copy of a network with a head of `config` for each Softmax, Softmax2d, LogSoftmax, Sigmoid, CrossEntropyLoss.
 
     Each head has the mode of its layer. Only layers are found, not calls of `torch.softmax`. Raises `UserError` for a network
     without such a layer, a layer without `dim`, and a loss with class weights or label smoothing.
     """
     copied = copy.deepcopy(module)
     replacements = []
-    for name, layer in list(copied.named_modules()):
-        head = _head(name, layer, config)
+    heads: dict[nn.Module, nn.Module | None] = {}
+    # A layer that a network has in two places has two names, and one head.
+    for name, layer in list(copied.named_modules(remove_duplicate=False)):
+        head = heads[layer] = heads[layer] if layer in heads else _head(name, layer, config)
         if head is not None:
             replacements.append(Replacement(name or type(layer).__name__, repr(layer), head))
             if not name:
@@ -78,7 +81,7 @@ def _head(name: str, layer: nn.Module, config: Config) -> nn.Module | None:
     mode = _MODES.get(type(layer))
     if mode is None:
         return None
-    axis = getattr(layer, "dim", -1)
+    axis = -3 if isinstance(layer, nn.Softmax2d) else getattr(layer, "dim", -1)
     if axis is None:
         raise UserError(f"{name}: {layer} without dim; Softmax(dim=-1) would do")
     return Head(config.replace(mode=mode), axis=axis)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from softstream.sim.twin.exact import ReverseMode
 from softstream.sim.twin.integer import IntegerHead
 from softstream.sim.twin.kernel import Inputs, Kernel
 from softstream.sim.twin.modes import Arrays
@@ -15,7 +16,7 @@ from softstream.sim.twin.modes import Arrays
 __all__ = ["Fused", "integers"]
 
 
-class Fused(torch.autograd.Function):
+class Fused(ReverseMode):
     """The results of a kernel, with its gradient: the straight-through estimator of `exact.StraightThrough` in two loops.
 
     A gradient that is differentiated again comes from `composed`, the same function made of operations of PyTorch.

@@ -42,7 +42,19 @@ def refuse_nan(logits: Tensor) -> None:
         raise UserError(f"logits{where} is nan: must be numbers; torch.nan_to_num(logits) would do")
 
 
-class StraightThrough(torch.autograd.Function):
+class ReverseMode(torch.autograd.Function):
+    """A function without a derivative in forward mode."""
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Tensor | None) -> None:
+        """Raises `UserError`."""
+        raise UserError(
+            "forward mode (torch.func.jvp, jacfwd, hessian): a head has derivatives in reverse mode alone; "
+            "torch.func.vjp, jacrev and jacrev(jacrev(function)) would do"
+        )
+
+
+class StraightThrough(ReverseMode):
     """The second argument forward, the gradient of the first one backward."""
 
     generate_vmap_rule = True
@@ -62,7 +74,7 @@ class StraightThrough(torch.autograd.Function):
         return gradient, None
 
 
-class Quantise(torch.autograd.Function):
+class Quantise(ReverseMode):
     """Real scores to those of the nearest codes, halves to even, and to the codes; one pass backward.
 
     code = clamp(round(x / scale) + zero point, low, high), as `softstream.quantise` has it with `saturate`. The gradient of

@@ -371,3 +371,51 @@ def test_a_compiled_head_gives_the_same_bits_and_gradients(keys):
         gradients.append((results, *torch.autograd.grad((results * torch.arange(8)).sum(), values)))
     assert torch.equal(gradients[0][0], gradients[1][0])
     torch.testing.assert_close(gradients[0][1], gradients[1][1])
+
+
+def test_a_layer_in_two_places_has_one_head_in_both():
+    shared = torch.nn.Softmax(dim=-1)
+    network = torch.nn.Sequential(shared, torch.nn.Linear(4, 4), torch.nn.Sequential(shared))
+    replaced = from_module(network, Config(max_length=4))
+    assert isinstance(replaced.module[0], Head)
+    assert replaced.module[0] is replaced.module[2][0]
+    assert [one.name for one in replaced.replacements] == ["0", "2.0"]
+
+
+def test_a_softmax_of_feature_maps_becomes_a_head_over_the_channels():
+    maps = torch.randn((2, 5, 3, 3))
+    replaced = from_module(torch.nn.Softmax2d(), Config(max_length=5)).module
+    assert torch.equal(replaced(maps), Head(Config(max_length=5), axis=1)(maps))
+
+
+@pytest.mark.parametrize(
+    ("axis", "logits", "text"),
+    [
+        (-1, [1.0, 2.0], "logits: list; must be a tensor"),
+        (-1, torch.tensor(1.0), r"axis = -1 with logits of shape \(\)"),
+        (2, torch.zeros(3, 4), r"axis = 2 with logits of shape \(3, 4\)"),
+    ],
+)
+def test_what_has_no_classes_is_refused(axis, logits, text):
+    head = Head(Config(max_length=4), axis=axis)
+    for call in (head, head.codes):
+        with pytest.raises(UserError, match=text):
+            call(logits)
+
+
+@pytest.mark.parametrize("learns", [False, True])
+def test_forward_mode_is_refused_with_what_to_use(learns):
+    head, logits = Head(Config(max_length=4), learn_scale=learns), torch.randn(4)
+    with pytest.raises(UserError, match="forward mode"):
+        torch.func.jvp(head, (logits,), (logits,))
+    assert torch.func.jacrev(torch.func.jacrev(head))(logits).shape == (4, 4, 4)
+
+
+def test_a_label_beyond_the_classes_is_refused_with_its_index():
+    loss, logits = CrossEntropy(Config(max_length=8)), torch.zeros((2, 5, 3))
+    labels = torch.zeros((2, 3), dtype=torch.int64)
+    labels[1, 2] = 5
+    with pytest.raises(UserError, match=r"labels\[1, 2\] is 5: must be below 5"):
+        loss(logits, labels)
+    labels[1, 2] = -100
+    assert torch.isfinite(loss(logits, labels))
