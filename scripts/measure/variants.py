@@ -176,7 +176,7 @@ _DEFAULT = PRESETS["softmax-int8"]
 
 CURVES: tuple[Curve, ...] = (
     Curve("score_scale", "score scale", _DEFAULT, "ecp5-25k", (0.02, 0.0625, 0.11, 0.1467, 0.3)),
-    Curve("max_length", "longest vector N", _DEFAULT, "ecp5-25k", (64, 1024, 4096)),
+    Curve("max_length", "longest vector N", _DEFAULT, "ecp5-25k", (64, 1024, 4096, 65536)),
     Curve("probability_width", "fraction bits P", _DEFAULT, "ecp5-25k", (4, 8, 12, 16)),
     Curve("lanes", "lanes L", _DEFAULT, "ecp5-25k", (1, 2, 4, 8)),
 )
