@@ -34,6 +34,8 @@ _LOG_TAIL_LINES = 15
 _MESSAGE_CHARACTERS = 2000
 """Characters of a message that are printed: a value of megabytes is not repeated whole."""
 _DEFAULT_PRESET = "softmax-int8"
+_EXAMPLES = {"board_name": "icebreaker", "scores": "scores.npy", "model": "model.onnx"}
+"""Option or argument → a value for the message that it is missing."""
 _CONFIGURATION = ("config_name", "preset", "config_file", "setting")
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
@@ -1305,7 +1307,7 @@ def _main(arguments: list[str]) -> int:
         return _fail_with_log(error)
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "softstream"
-        hint = _key_hint(error, arguments) or f"{where} --help shows what is possible"
+        hint = _key_hint(error, arguments) or _example(error) or f"{where} --help shows what is possible"
         return _fail(f"{error.format_message().rstrip('.')}; {hint}", 2)
     except click.ClickException as error:
         return _fail(error.format_message(), 2)
@@ -1347,6 +1349,27 @@ def _key_hint(error: click.UsageError, arguments: Sequence[str]) -> str:
             default = str(key.default).lower() if isinstance(key.default, bool) else key.default
             return f"it is a configuration key: --set {key.name}={value or default}"
     return ""
+
+
+def _example(error: click.UsageError) -> str:
+    """A value that would do, where one is missing or refused; empty where none is known."""
+    if not isinstance(error, click.BadParameter) or error.param is None:
+        return ""
+    parameter, kind = error.param, error.param.type
+    if isinstance(kind, click.Choice):
+        value = str(kind.choices[0])
+    elif isinstance(kind, click.IntRange | click.FloatRange) and kind.min is not None:
+        value = str(max(1, kind.min))
+    elif kind is click.INT:
+        value = "1"
+    elif parameter.name in _EXAMPLES:
+        value = _EXAMPLES[parameter.name]
+    elif isinstance(parameter, click.Option) and parameter.name == "output" and parameter.metavar:
+        value = "build/head" if parameter.metavar == "DIR" else f"build/{parameter.metavar.partition('|')[0].lower()}"
+    else:
+        return ""
+    place = parameter.opts[0] if isinstance(parameter, click.Option) else error.ctx and error.ctx.command_path
+    return f"for example {place} {value}"
 
 
 def _open_standard_streams() -> None:

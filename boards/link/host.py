@@ -112,8 +112,8 @@ def find_port(ports: Iterable[Any] | None = None) -> str:
             devices_of.setdefault(f"{port.vid:04x}:{port.pid:04x} {place}", []).append(port.device)
     if not devices_of:
         raise LinkError(
-            "--port auto: no serial port with the USB ids of a known board; connect one, or name its port; "
-            "for example --port /dev/ttyUSB1"
+            "--port auto: no serial port with the USB ids of a known board; connect one, or name its port, "
+            "for example --port /dev/ttyUSB1; without a board, --simulated"
         )
     uarts = [devices[-1] for devices in devices_of.values()]
     if len(uarts) > 1:

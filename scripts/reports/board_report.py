@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from softstream.scripts.console import settings_text
 from softstream.scripts.page import INK, MUTED, SOFTMAX, captioned, escape, page, svg, table
 from softstream.sim.reference.softmax import softmax_float64
 
@@ -99,7 +100,7 @@ def render(report: Report) -> str:
     wrong = len(report.differences)
     verdict = f"{wrong} values differ from the model" if wrong else "Equal to the model, bit for bit"
     clock = "The seconds are those of the simulator." if report.simulated else ""
-    settings = ", ".join(f"{name} = {value}" for name, value in report.config.relevant().items())
+    settings = settings_text(report.config.relevant())
     main = f"""<p class="kicker">softstream · self-test of a {"simulated " if report.simulated else ""}board</p>
 <h1{' class="bad"' if wrong else ""}>{escape(verdict)}</h1>
 <p class="answer">{escape(report.title)}</p>

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from softstream.hw.output import written_file
+from softstream.scripts.console import settings_text
 from softstream.scripts.measure.float_error import ulp_text
 from softstream.scripts.measure.score_range import share_text
 from softstream.scripts.measure.statistics import CALIBRATION
@@ -340,8 +341,9 @@ def _sections(comparison: Comparison) -> Iterator[str]:
 def _provenance(comparison: Comparison) -> Iterator[tuple[str, str]]:
     c = comparison
     yield "Scores", c.data.text
-    settings = (f"{key} = {value}" for key, value in c.config.to_mapping().items() if key != "mode")
-    yield "Both heads", ", ".join(settings)
+    # The keys of the softmax head, because those of the argmax head are among them.
+    settings = {key: value for key, value in c.softmax.plan.config.relevant().items() if key != "mode"}
+    yield "Both heads", settings_text(settings)
     yield "Digest, argmax", c.argmax.plan.config.digest
     yield "Digest, softmax", c.softmax.plan.config.digest
     engines = {"golden": "the integer model", "rtl": "the simulated Verilog, equal to the integer model"}

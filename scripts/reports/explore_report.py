@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import softstream
+from softstream.scripts.console import settings_text
 from softstream.scripts.page import ARGMAX, MUTED, SOFTMAX, captioned, escape, page, svg, table
 from softstream.scripts.verbs.explore import Axis, Exploration, Point
 
@@ -147,8 +148,8 @@ def _sections(result: Exploration) -> Iterator[str]:
 def _provenance(result: Exploration) -> Iterator[tuple[str, str]]:
     if result.data is not None:
         yield "Scores", result.data.text
-    base = result.points[0].config.to_mapping()
-    yield "In common", ", ".join(f"{key} = {value}" for key, value in base.items() if key not in result.keys)
+    used = {key: value for point in result.points for key, value in point.config.relevant().items()}
+    yield "In common", settings_text({key: value for key, value in used.items() if key not in result.keys})
     if result.how.synthesise:
         yield result.part.title, f"{result.part.synthesis}; seeds 1 to {result.how.seeds}"
     else:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from softstream.hw.output import written_file
+from softstream.scripts.console import settings_text
 from softstream.scripts.measure.heads import mhz_text
 from softstream.scripts.measure.statistics import CALIBRATION, percent_text
 from softstream.scripts.page import BOUND, INK, MUTED, SOFTMAX, captioned, escape, page, svg, table
@@ -196,7 +197,7 @@ def _figures(result: Family) -> Iterator[str]:
                 _height(_in_ulp(result)) + 0.3,
                 lambda f: _draw_errors(f, result),
             ),
-            "Of the hardware. Bar: the largest error on these scores, before saturation; black: the mean; red: the proved bound.",
+            "Of the hardware. Bar: the largest error on these scores, before saturation; line inside: mean; red: proved bound.",
         )
     for part in result.parts:
         yield captioned(
@@ -291,12 +292,12 @@ def _provenance(result: Family) -> Iterator[tuple[str, str]]:
     yield "Scores", result.data.text
     configs = [member.plan.config for member in result.members]
     common = [key for key in SHARED if len({getattr(config, key) for config in configs}) == 1]
-    yield "In common", ", ".join(f"{key} = {getattr(configs[0], key)}" for key in common)
+    yield "In common", settings_text({key: getattr(configs[0], key) for key in common})
     for member in result.members:
         config, default = member.plan.config, type(result.config)()
         own, usual = config.to_mapping(), default.to_mapping()
-        changed = (f"{key} = {value}" for key, value in own.items() if key not in common and value != usual[key])
-        yield member.title, f"{', '.join(changed) or 'defaults'}; digest {config.digest[:12]}"
+        changed = {key: value for key, value in own.items() if key not in common and value != usual[key]}
+        yield member.title, f"{settings_text(changed) or 'defaults'}; digest {config.digest[:12]}"
     yield "Cycles", f"from the plan, for vectors of {result.data.longest}"
     for part in result.parts:
         yield part.title, part.method()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from softstream.boards.registry import BOARDS, board
+from softstream.boards.registry import BOARDS, Board, board
 from softstream.hw.config.config import Config
 from softstream.hw.errors import MissingTool, UserError
 from softstream.hw.extras import install_command, need
@@ -77,7 +77,7 @@ def boards(console: Console) -> None:
         if row.note:
             console.line(f"{row.name}: {row.note}")
     console.line(_HONEST)
-    console.done(f"{len(BOARDS)} boards listed")
+    console.done(f"{len(BOARDS)} boards listed", "softstream boards --show NAME")
 
 
 def show(console: Console, name: str) -> None:
@@ -204,9 +204,21 @@ def flash(name: str | None, path: str | None, dry_run: bool, console: Console) -
         place = Path(path) if path else Path("build") / row.name
     command = program(row, place, dry_run=dry_run)
     console.document({"board": row.name, "command": command, "dry_run": dry_run})
-    console.line(shlex.join(command) if dry_run else f"{row.name}: programmed with {command[0]}")
-    if not dry_run and row.note:
+    if dry_run:
+        console.line(shlex.join(command))
+        return
+    if row.note:
         console.line(f"{row.name}: {row.note}")
+    console.done(f"{row.name}: programmed with {command[0]}", _after_flash(row, place))
+
+
+def _after_flash(row: Board, place: Path) -> str:
+    """The command that usually follows; none for a demo, which has no link."""
+    try:
+        demo = json.loads((place / "build.json").read_text(encoding="utf-8"))["demo"]
+    except (OSError, ValueError, KeyError, TypeError):
+        demo = False
+    return "" if demo else f"softstream run-on-board --board {row.name}, with the same configuration"
 
 
 def serial_ports() -> list[str]:
@@ -235,7 +247,7 @@ def doctor(console: Console) -> None:
             (f.tool, f.version or "–", f.purpose, f.source if f.version else "–", *((f.mend,) if remedies else ()))
             for f in findings
         ],
-        fold=("for", "to install it"),
+        fold=("version", "for", "to install it"),
         drop=("from", "for"),
     )
     console.line("Bitstreams are built with the Python packages alone, whatever else is installed.")

@@ -177,7 +177,8 @@ def sweep(
             raise UserError(f"--sweep {text}: must be key=a,b,c or key=a..b; for example --sweep guard_bits=2,3,4")
         if name not in known:
             raise UserError(
-                f"--sweep {text}: unknown configuration key '{name}'{nearest(name, tuple(known))}; for example guard_bits"
+                f"--sweep {text}: unknown configuration key '{name}'{nearest(name, [key.name for key in KEYS])}; "
+                "for example --sweep guard_bits=2,3,4"
             )
         if name in axes:
             raise UserError(f"--sweep {text}: {name} is swept twice; give all its values at once, as {name}=a,b,c")
@@ -821,7 +822,8 @@ def run(
     if failed := [point for point in result.points if point.failure]:
         raise ToolFailure(f"{len(failed)} of {total} points failed, first: {failed[0].failure}")
     written = ", ".join(str(path) for path in (files.page, files.table) if path is not None)
-    console.done(f"{written}: {total} points explored" if written else f"{total} points explored")
+    verdict = f"{total} point{'' if total == 1 else 's'} explored"
+    console.done(f"{written}: {verdict}" if written else verdict)
 
 
 def explored(

@@ -249,4 +249,5 @@ def generate(
         )
     if scale := scale_text(config):
         console.line(scale)
-    console.done(f"{len(contents)} files written", "softstream simulate, with the same configuration")
+    stored = directory / ("config.toml" if "config.toml" in contents else f"{name}.toml")
+    console.done(f"{len(contents)} files written", f"softstream simulate {shlex.quote(str(stored))}")

@@ -14,9 +14,10 @@ def keys(name: str | None, console: Console) -> None:
     chosen = [key for key in KEYS if name in (None, key.name)]
     if not chosen:
         names = [key.name for key in KEYS]
-        raise UserError(
-            f"unknown configuration key '{name}'{nearest(str(name), names)}; the keys are {', '.join(names)}"
-        )
+        # A person who types the beginning of a word wants the keys that have it, which similarity of letters does not rank first.
+        beginning = [other for other in names if any(part.startswith(str(name)) for part in other.split("_"))]
+        hint = f" (did you mean '{beginning[0]}'?)" if name and beginning else nearest(str(name), names)
+        raise UserError(f"unknown configuration key '{name}'{hint}; the keys are {', '.join(names)}")
     console.document(
         {
             key.name: {

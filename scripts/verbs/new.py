@@ -126,7 +126,12 @@ def candidates(answers: Answers) -> list[Candidate]:
     order: Callable[[Candidate], float] = (
         (lambda row: -row.throughput) if answers.goal == "speed" else (lambda row: row.logic)
     )
-    return sorted(rows, key=order)[:_OFFERED]
+    # On some parts two presets are one circuit, and a choice between them would be none: the first of NEEDS stands for both.
+    distinct: dict[tuple[object, ...], Candidate] = {}
+    for row in rows:
+        head = plan(row.config)
+        distinct.setdefault((row.cells, row.mhz, head.latency_text, head.interval_formula, head.bound_ulp), row)
+    return sorted(distinct.values(), key=order)[:_OFFERED]
 
 
 def _fits(need: str, bits: int, part: str) -> bool:

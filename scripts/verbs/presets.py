@@ -54,6 +54,7 @@ PURPOSES = {
     "digits-softmax": "the probabilities of a handwritten digit: the demo's second head",
 }
 """Preset → its purpose in a sentence."""
+_NO_FIT = "does not fit"
 
 
 @dataclass(frozen=True)
@@ -100,12 +101,12 @@ def presets(part_name: str, console: Console) -> None:
     )
     console.table(
         "",
-        ("preset", "purpose", f"{part.name}: cells", "MHz", "N up to", "first output", "interval", "bound, ulp"),
+        ("preset", "purpose", "logic", "other cells", "MHz", "N up to", "first output", "interval", "bound, ulp"),
         [
             (
                 name,
                 PURPOSES[name],
-                *cost_of(measured.get(name, {}).get(part.name)),
+                *_short_cost(measured.get(name, {}).get(part.name)),
                 PRESETS[name].max_length,
                 row.first_output,
                 row.interval,
@@ -115,10 +116,17 @@ def presets(part_name: str, console: Console) -> None:
         ],
         right=("MHz", "N up to", "bound, ulp"),
         fold=("purpose",),
-        drop=("N up to", "interval", "first output", "bound, ulp", f"{part.name}: cells", "MHz"),
+        drop=("N up to", "interval", "first output", "bound, ulp", "other cells", "logic", "MHz"),
     )
     console.line(f"cells and MHz on {part.name}, with profile = {part.profile} where a preset names none")
     console.done(f"{len(rows)} presets listed", "softstream describe NAME")
+
+
+def _short_cost(entry: dict[str, Any] | None) -> tuple[str, str, str]:
+    """Logic cells, other cells and clock of a row: short, because 80 columns must hold logic and clock beside the purpose."""
+    cells, mhz = cost_of(entry)
+    logic, _, others = cells.partition(", ")
+    return logic, others, "no fit" if mhz == _NO_FIT else mhz
 
 
 def cost_of(entry: dict[str, Any] | None) -> tuple[str, str]:
@@ -126,4 +134,4 @@ def cost_of(entry: dict[str, Any] | None) -> tuple[str, str]:
     if entry is None:
         return "–", "–"
     cells = ", ".join(f"{entry['cells'][kind]} {kind}" for kind in entry["available"] if entry["cells"][kind])
-    return cells, "does not fit" if entry["fmax_mhz"] is None else f"{entry['fmax_mhz']:.0f}"
+    return cells, _NO_FIT if entry["fmax_mhz"] is None else f"{entry['fmax_mhz']:.0f}"

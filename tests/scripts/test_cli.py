@@ -11,6 +11,7 @@ import time
 import tomllib
 from types import SimpleNamespace
 
+import click
 import numpy as np
 import pytest
 from support.html_page import Page
@@ -19,7 +20,7 @@ import softstream
 from softstream.hw.config.config import KEYS, load_toml
 from softstream.hw.errors import MissingTool, ToolFailure
 from softstream.scripts import console as console_module
-from softstream.scripts.cli import main
+from softstream.scripts.cli import _softstream, main
 from softstream.scripts.console import Console
 from softstream.sim.data import DIGITS_LABELS, DIGITS_SCORES
 from softstream.sim.golden import golden
@@ -182,6 +183,31 @@ def test_the_resolved_configuration_is_echoed(cli, tmp_path):
     assert out.startswith("configuration: digits-argmax with max_length=3\n")
 
 
+REFUSABLE = [
+    (verb, parameter)
+    for verb, command in _softstream.commands.items()
+    for parameter in command.params
+    if parameter.required
+    or parameter.type in (click.INT, click.FLOAT)
+    or isinstance(parameter.type, click.Choice | click.IntRange | click.FloatRange)
+]
+"""Options and arguments that click itself refuses, where they are missing or have a value of another type."""
+
+
+@pytest.mark.parametrize(("verb", "parameter"), REFUSABLE, ids=[f"{verb}-{p.name}" for verb, p in REFUSABLE])
+def test_a_refusal_of_click_ends_with_a_value_that_works(refused, verb, parameter):
+    name = parameter.opts[0]
+    if parameter.required:
+        others = [other for other in _softstream.commands[verb].params if other.required and other is not parameter]
+        words = [word for other in others for word in ([other.opts[0], "x"] if other.opts[0][0] == "-" else ["x"])]
+    else:
+        words = [name, "-"]
+    message = refused(verb, *words)
+    place, _, value = message.rpartition("; for example ")[2].rpartition(" ")
+    assert place == (name if name[0] == "-" else f"softstream {verb}"), message
+    parameter.type.convert(value, parameter, None)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -214,6 +240,8 @@ def test_the_resolved_configuration_is_echoed(cli, tmp_path):
             "hardmax, top_k, softmax_top_k, cdf, log_sum_exp, entropy (did you mean 'softmax'?)",
         ),
         (("describe", "--set", "guard_bits=1"), "guard_bits = "),
+        (("keys", "scal"), "unknown configuration key 'scal' (did you mean 'score_scale'?); the keys are mode, "),
+        (("keys", "max_lenght"), "unknown configuration key 'max_lenght' (did you mean 'max_length'?)"),
         (("describe", "--config", "nothing.toml"), "--config nothing.toml: cannot be read (No such file or directory)"),
         (("describe", "nothing.toml"), "--config nothing.toml: cannot be read"),
         (("describe", "--config", "."), "--config .: cannot be read (Is a directory)"),

@@ -259,6 +259,8 @@ def test_the_page_the_table_and_the_document_tell_the_same(capsys):
     assert set.union(*named) == {str(number) for number in range(6)}
     assert ("circle", "tabindex", "0") in page.attributes
     assert "Smallest that meets --max-error 0.1" in page.text
+    assert "score_signed=true" in page.text
+    assert "draw_top_k" not in page.text, "a key without effect"
     for axis in ("Accuracy, %", "Flips of 80", "Largest error", "Calibration error, %"):
         assert axis in page.text
 

@@ -41,6 +41,8 @@ def test_every_offer_has_a_plan_fits_the_part_and_stands_in_order(need: str, par
             assert plan(row.config).config.max_length == length
             assert row.config.score_width == bits
             assert recorded()["presets"][row.preset][part]["fmax_mhz"] is not None
+        costs = [(row.cells, row.mhz, plan(row.config).latency_text, plan(row.config).bound_ulp) for row in rows]
+        assert len(set(costs)) == len(costs), "two offers are one circuit"
         values = [-row.throughput if goal == "speed" else row.logic for row in rows]
         assert values == sorted(values)
 

@@ -36,6 +36,18 @@ def test_a_cut_sentence_is_found() -> None:
     assert lost_strings('X = 1\n"""What X is."""\n\n\ndef f():\n    """Docstring."""\n') == []
 
 
+@pytest.mark.parametrize(
+    "path", sorted((Path(softstream.scripts.__file__).parent / "reports").glob("*.py")), ids=lambda path: path.stem
+)
+def test_no_caption_names_a_colour_that_the_dark_scheme_inverts(path: Path) -> None:
+    texts = [
+        node.value for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Constant)
+    ]
+    assert not [
+        text for text in texts if isinstance(text, str) and re.search(r"\b(black|white)\b", text, re.IGNORECASE)
+    ]
+
+
 @pytest.mark.parametrize("root", ROOTS, ids=lambda root: root.name)
 def test_no_sentence_is_cut(root: Path) -> None:
     strings = {str(path): lost_strings(path.read_text(encoding="utf-8")) for path in root.rglob("*.py")}

@@ -78,7 +78,8 @@ def test_the_page_states_the_sources_of_its_numbers(of_digits, page):
     for phrase in (
         of_digits.config.digest,
         of_digits.argmax.plan.config.digest,
-        f"score_scale = {of_digits.config.score_scale}",
+        f"score_scale={of_digits.config.score_scale} ",
+        "score_signed=true",
         "1797 vectors, N = 10, with labels",
         f"synth_ice40 -device hx; nextpnr-ice40 --hx8k --package ct256 --freq {PARTS['hx8k'].target_mhz}",
         "pyosys 0.70",
@@ -86,6 +87,12 @@ def test_the_page_states_the_sources_of_its_numbers(of_digits, page):
         "over 10 bins of equal width on (0, 1]",
     ):
         assert phrase in page.text
+
+
+def test_the_page_lists_the_keys_that_have_an_effect_and_no_others(of_digits, page):
+    settings = page.text.rpartition("Both heads")[2].partition("Digest, argmax")[0]
+    names = [setting.partition("=")[0] for setting in settings.split()]
+    assert set(names) == set(of_digits.softmax.plan.config.relevant()) - {"mode"}
 
 
 def test_the_page_has_every_plot_with_a_name_for_who_cannot_see_it(page):

@@ -174,3 +174,17 @@ def test_the_command_needs_no_board(tmp_path, capsys):
     place = built(tmp_path, "tang-nano-9k")
     program(None, str(place), True, Console())
     assert capsys.readouterr().out == f"openFPGALoader -b tangnano9k {place}/tang-nano-9k.fs\n"
+
+
+@pytest.mark.parametrize(
+    ("demo", "following"), [(False, "; next: softstream run-on-board --board icestick"), (True, "")]
+)
+def test_the_last_line_says_what_follows_a_demo_has_no_link(demo, following, tmp_path, programmer, capsys):
+    programmer("iceprog")
+    place = built(tmp_path, "icestick")
+    file = place / "build.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "demo": demo}))
+    program("icestick", str(place), False, Console())
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("icestick: programmed with iceprog in ")
+    assert last.partition(" s")[2].partition(", with")[0] == following
