@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softstream.hw.config.config import Config
+from softstream.hw.config.config import Config, check_config
 from softstream.hw.errors import UserError
 from softstream.hw.notebook import ROWS, array_rows, html_table
 from softstream.hw.plan.ports import Output, outputs
@@ -157,6 +157,7 @@ def run(
 
     Raises `UserError` as these two do.
     """
+    check_config(config)
     array = scores if isinstance(scores, np.ndarray) else np.asarray(scores)
     arrays = {name: np.asarray(values) for name, values in (sideband or {}).items()}
     mask = arrays.pop("mask", None) if config.mask else None  # the model refuses it in its own words
@@ -186,6 +187,7 @@ def compare(
     """
     from softstream.scripts.verbs.compare import compare as compare_heads
 
+    check_config(config)
     if scores is not None and not isinstance(scores, np.ndarray | Scores):
         scores = np.asarray(scores)
     return compare_heads(config, scores, None if labels is None else np.asarray(labels), place=place, **options)
@@ -220,6 +222,7 @@ def explore(
 
     Raises `UserError` for keys, limits and scores that will not do.
     """
+    check_config(config)
     from softstream.scripts.verbs.explore import How, Wish, explored
     from softstream.scripts.verbs.fidelity import EvaluationSet
 

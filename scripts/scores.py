@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from softstream.hw.config.config import Config
+from softstream.hw.config.config import Config, check_config
 from softstream.hw.errors import UserError
 from softstream.hw.numbers.groups import Grouping
 from softstream.hw.plan.derive import plan
@@ -542,6 +542,7 @@ def quantise(
     Raises `UserError` for a type, shape, axis, code, NaN, +inf or length that will not do; for excluded elements without
     `mask = true`; and for a vector whose largest score saturates, unless `saturate` is set.
     """
+    check_config(config)
     scores = _as_array(scores, name)
     layout = Layout.of(scores, axis, name)
     _check_members(config, layout, name)

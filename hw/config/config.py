@@ -18,7 +18,17 @@ from softstream.hw.config.settings import KEYS, Settings, unknown_key
 from softstream.hw.errors import UserError
 from softstream.hw.notebook import html_table
 
-__all__ = ["KEYS", "SECTIONS", "Config", "Key", "from_sections", "load_toml", "nearest", "parse_setting"]
+__all__ = [
+    "KEYS",
+    "SECTIONS",
+    "Config",
+    "Key",
+    "check_config",
+    "from_sections",
+    "load_toml",
+    "nearest",
+    "parse_setting",
+]
 
 FILE_LIMIT = 16384
 """Bytes of the largest TOML file that is read: all keys take less than a tenth."""
@@ -198,3 +208,16 @@ def load_toml(path: Path) -> dict[str, Any]:
             f"{where}: a value is too long ({type(error).__name__}); for example: max_length = 64"
         ) from None
     return from_sections(values, where)
+
+
+def check_config(config: object) -> None:
+    """Raises `UserError` for an argument that is no `Config`, such as the name of a preset."""
+    if isinstance(config, Config):
+        return
+    from softstream.hw.config.presets import PRESETS  # which imports this module
+
+    if isinstance(config, str):
+        remedy = f"softstream.preset({config if config in PRESETS else next(iter(PRESETS))!r})"
+    else:
+        remedy = "softstream.Config()"
+    raise UserError(f"config = {quoted(config)}: must be a Config; {remedy} would do")

@@ -6,7 +6,7 @@ Hardware, documents, `describe`, latency tests and reports read the plan; nothin
 from dataclasses import replace
 from functools import lru_cache
 
-from softstream.hw.config.config import Config
+from softstream.hw.config.config import Config, check_config
 from softstream.hw.numbers.bound import bound, post_shares, unchecked_bound
 from softstream.hw.numbers.composition import Composition, composition
 from softstream.hw.plan.modes import MODE_PLANS
@@ -30,6 +30,7 @@ def plan(config: Config) -> Plan:
 
     Raises `UserError` where its error bound exceeds 1 ulp or its accumulator would be too wide, with a value that would do.
     """
+    check_config(config)
     head = _head_plan(config)
     return behind_null_beats(head) if config.reads_tkeep else head
 

@@ -9,7 +9,7 @@ from amaranth.back import rtlil
 from amaranth.hdl import UnusedElaboratable
 
 from softstream.hw.axi import AxiTop
-from softstream.hw.config.config import Config
+from softstream.hw.config.config import Config, check_config
 from softstream.hw.errors import UserError
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import top_ports
@@ -70,6 +70,7 @@ def verilog(
     Raises `UserError` as `plan` does, for a name that is no identifier of Verilog and VHDL, and for another `memory_init` or
     `technology`.
     """
+    check_config(config)
     return generated_text(
         config, name, initial_values=initial_values, memory_init=memory_init, technology=technology
     ).verilog

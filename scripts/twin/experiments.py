@@ -364,7 +364,7 @@ def convolutions(epochs: int = 12, observed: int = 4000) -> list[Convolved]:
     for name, groups in FEATURE_GROUPS.items():
         plain = network(_Competition(groups[0]))
         _fit(plain, nn.CrossEntropyLoss(), images[training], labels[training], epochs, 3e-2)
-        head = Head(Config(max_length=groups[0], groups=[] if len(groups) == 1 else list(groups)), axis=1)
+        head = Head(Config(max_length=groups[0], groups=() if len(groups) == 1 else tuple(groups)), axis=1)
         with torch.no_grad():
             logits = plain[0](images[training][:100]).unflatten(1, (-1, groups[0])).movedim(2, -1)
             scale = Head(Config(max_length=groups[0])).observe(logits.reshape(-1, groups[0])[:observed])

@@ -19,7 +19,7 @@ import tomli_w
 import torch
 from torch import Tensor, nn
 
-from softstream.hw.config.config import Config
+from softstream.hw.config.config import Config, check_config
 from softstream.hw.errors import UserError
 from softstream.hw.output import written_file
 from softstream.hw.plan.ports import outputs, sidebands
@@ -115,6 +115,7 @@ class Head(nn.Module):
         to learn where it changes nothing.
         """
         super().__init__()
+        check_config(config)
         if saturated_gradient not in ("stop", "pass"):
             raise UserError(f"saturated_gradient = {saturated_gradient!r}: must be 'stop' or 'pass'; 'stop' would do")
         if not relaxation > 0:

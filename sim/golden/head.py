@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from softstream.hw.config.config import Config
+from softstream.hw.config.config import Config, check_config
 from softstream.hw.config.keys import nearest
 from softstream.hw.errors import UserError
 from softstream.hw.notebook import array_rows, html_table
@@ -191,6 +191,7 @@ def golden(
     Raises `UserError` for scores that are not integer codes of the score format, lengths outside 1 to N, an unknown or missing
     sideband, masked arrays, and a `before` that is not a number of words.
     """
+    check_config(config)
     if beside is not None:
         if sideband is not None:
             raise UserError("beside: the former name of sideband, which is given as well; leave it out")

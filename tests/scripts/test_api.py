@@ -194,3 +194,14 @@ def test_the_public_functions_document_their_arguments() -> None:
         for name in inspect.signature(function).parameters:
             documented = name in ("config", "lengths", "seeds") or f"`{name}`" in text
             assert documented or name.startswith(("max_", "min_", "fmax")), (function, name)
+
+
+@pytest.mark.parametrize("call", ["plan", "verilog", "golden", "quantise", "best_scale", "run", "compare", "explore"])
+def test_the_name_of_a_preset_is_no_configuration(call: str) -> None:
+    arguments: dict[str, tuple[Any, ...]] = {"plan": (), "verilog": (), "compare": (), "explore": ({"top_k": [1]},)}
+    message = r"^config = 'softmax-int8': must be a Config; softstream\.preset\('softmax-int8'\) would do$"
+    with pytest.raises(softstream.UserError, match=message):
+        getattr(softstream, call)("softmax-int8", *arguments.get(call, (np.zeros((2, 3)),)))
+    with pytest.raises(softstream.UserError, match=r"must be a Config; softstream\.Config\(\) would do$"):
+        softstream.plan(None)
+    softstream.plan(softstream.preset("softmax-int8"))
