@@ -39,7 +39,7 @@ from fractions import Fraction
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.numbers.random_words import WORD
-from softstream.hw.numbers.softmax import Numerics, numerics, too_many_octaves
+from softstream.hw.numbers.softmax import Numerics, TooManyOctaves, numerics
 
 __all__ = ["HONOURED", "CdfLaw", "cdf_law", "exact_sum"]
 
@@ -93,7 +93,7 @@ def cdf_law(config: Config) -> CdfLaw:
     try:
         widths = numerics(exact_sum(config))
     except UserError:
-        raise too_many_octaves(config, "sampler = 'inverse_cdf'", "sampler = 'gumbel'") from None
+        raise TooManyOctaves(config, "sampler = 'inverse_cdf'", "sampler = 'gumbel'") from None
     share_bits = min(WORD - 1, widths.accumulator_width + HONOURED)
     epsilon, several = widths.tables.error, config.max_length > 1
     return CdfLaw(

@@ -24,9 +24,12 @@ N elements holds for the others. Its term comes from the same table, so the exac
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +41,7 @@ from softstream.hw.numbers.logarithm import LogTables, log_tables
 from softstream.hw.numbers.output_levels import Numerators, numerators
 from softstream.hw.numbers.reciprocal import ReciprocalTables, reciprocal_tables
 
-__all__ = ["ACCUMULATOR_LIMIT", "CHORDS", "Numerics", "exact_scale", "numerics", "too_many_octaves"]
+__all__ = ["ACCUMULATOR_LIMIT", "CHORDS", "Numerics", "TooManyOctaves", "exact_scale", "numerics", "refusals_of"]
 
 ACCUMULATOR_LIMIT = 62
 """Bits of the widest accumulator: the golden model computes in 64-bit signed integers and reserves one more bit."""
@@ -257,7 +260,7 @@ def numerics(config: Config) -> Numerics:
             setting, alternative = ("sum = 'exact'", "sum = 'rounded'")
             if config.traits.cumulative:
                 setting, alternative = ("mode = 'cdf'", "mode = 'softmax'")
-            raise too_many_octaves(config, setting, alternative) from None
+            raise TooManyOctaves(config, setting, alternative) from None
     if config.traits.entropy:
         try:
             widths = _numerics_of(config)
@@ -265,13 +268,13 @@ def numerics(config: Config) -> Numerics:
             widths = None
         # The sum of the products with the positions is as much wider as a position.
         if widths is None or not widths.absolute or widths.accumulator_width + config.score_width > ACCUMULATOR_LIMIT:
-            raise too_many_octaves(config, "mode = 'entropy'", "mode = 'log_sum_exp'")
+            raise TooManyOctaves(config, "mode = 'entropy'", "mode = 'log_sum_exp'")
         return widths
     if config.has_sink:
         try:
             return _numerics_of(config)
         except UserError:
-            raise too_many_octaves(config, f"sink = {config.sink!r}", "sink = 'none'") from None
+            raise TooManyOctaves(config, f"sink = {config.sink!r}", "sink = 'none'") from None
     return _numerics_of(config)
 
 
@@ -283,19 +286,48 @@ def _exact_octaves(config: Config) -> int:
 
 def exact_scale(config: Config) -> float:
     """The largest `score_scale` of two digits with which the sum of exponentials surely fits an exact accumulator."""
+    return _two_digits(_exact_scale(config))
+
+
+def _exact_scale(config: Config) -> float:
     # One octave less: a significand that is rounded up to 2 raises the exponent.
-    scale = (_exact_octaves(config) - 1) * math.log(2) / ((1 << config.score_width) - 1) * config.temperature
-    digit = 10.0 ** (math.floor(math.log10(scale)) - 1)
-    return math.floor(scale / digit) * digit
+    return (_exact_octaves(config) - 1) * math.log(2) / ((1 << config.score_width) - 1) * config.temperature
 
 
-def too_many_octaves(config: Config, setting: str, alternative: str) -> UserError:
+def _two_digits(value: float) -> float:
+    """A number rounded down to two digits."""
+    digit = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return math.floor(value / digit) * digit
+
+
+class TooManyOctaves(UserError):
     """The refusal of scores whose exact sum of exponentials is wider than `ACCUMULATOR_LIMIT`: the range that fits."""
-    octaves = _exact_octaves(config)
-    return UserError(
-        f"{config.scale_text} with {setting}: the exact sum of exponentials has room for scores that span {octaves} octaves, in "
-        f"{ACCUMULATOR_LIMIT} bits; score_scale = {exact_scale(config):.2g} would do, or {alternative}"
-    )
+
+    def __init__(self, config: Config, setting: str, alternative: str, outer: Config | None = None) -> None:
+        self._arguments = config, setting, alternative
+        asked = config if outer is None else outer
+        scale = _two_digits(_exact_scale(config) * (asked.score_scale / config.score_scale))
+        super().__init__(
+            f"{asked.scale_text} with {setting}: the exact sum of exponentials has room for scores that span "
+            f"{_exact_octaves(config)} octaves, in {ACCUMULATOR_LIMIT} bits; score_scale = {scale:.2g} would do, or {alternative}"
+        )
+
+    def behind(self, config: Config) -> "TooManyOctaves":
+        """The refusal in the keys of a configuration whose front stages give these scores, in steps of another size."""
+        return TooManyOctaves(*self._arguments, config)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A worker of `explore` sends it as its message alone."""
+        return UserError, self.args
+
+
+@contextmanager
+def refusals_of(config: Config) -> Iterator[None]:
+    """Names the scale of `config`, not that behind its front stages, where the sum of its inner head is refused."""
+    try:
+        yield
+    except TooManyOctaves as refusal:
+        raise refusal.behind(config) from None
 
 
 def _numerics_of(config: Config) -> Numerics:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from softstream.hw.config.config import Config, check_config
 from softstream.hw.numbers.bound import bound, post_shares, unchecked_bound
 from softstream.hw.numbers.composition import Composition, composition
+from softstream.hw.numbers.softmax import refusals_of
 from softstream.hw.plan.modes import MODE_PLANS
 from softstream.hw.plan.modes.softmax import softmax_plan
 from softstream.hw.plan.modes.softmax_top_k import softmax_top_k_plan
@@ -31,7 +32,8 @@ def plan(config: Config) -> Plan:
     Raises `UserError` where its error bound exceeds 1 ulp or its accumulator would be too wide, with a value that would do.
     """
     check_config(config)
-    head = _head_plan(config)
+    with refusals_of(config):
+        head = _head_plan(config)
     return behind_null_beats(head) if config.reads_tkeep else head
 
 

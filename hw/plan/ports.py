@@ -7,6 +7,7 @@ from `outputs` and `sidebands`. Each mode states its own streams in `plan/modes`
 from functools import lru_cache
 
 from softstream.hw.config.config import Config
+from softstream.hw.numbers.softmax import refusals_of
 from softstream.hw.plan.fields import (
     Field,
     Output,
@@ -42,7 +43,9 @@ def outputs(config: Config) -> tuple[Output, ...]:
     """The output streams: the one whose latency the plan states comes first, the one that tells vectors apart last."""
     for option in OPTION_PLANS.values():
         if option.outputs is not None and option.applies(config):
-            return option.outputs(config, outputs(option.without(config)))
+            with refusals_of(config):
+                inner = outputs(option.without(config))
+            return option.outputs(config, inner)
     return MODE_PLANS[config.mode].outputs(config)
 
 

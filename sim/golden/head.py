@@ -11,6 +11,7 @@ from softstream.hw.errors import UserError
 from softstream.hw.notebook import array_rows, html_table
 from softstream.hw.numbers.composition import composition
 from softstream.hw.numbers.ensemble import result_lengths
+from softstream.hw.numbers.softmax import refusals_of
 from softstream.hw.plan.ports import result_outputs, sidebands
 from softstream.sim.golden.modes import MODELS
 from softstream.sim.golden.modes.gumbel import words_taken
@@ -218,10 +219,9 @@ def golden(
         positions, framed, overlong = frame(config, scores[rows], lengths[rows], mask)
         columns = (slice(None), slice(positions.shape[1]))
         block_sideband = {name: values[rows][columns[: values.ndim]] for name, values in sideband.items()}
-        outcome = {
-            **model(config, Block(positions, framed, block_sideband, int(words_before[start]))),
-            **_flags(config, framed, overlong),
-        }
+        with refusals_of(config):
+            results_of_block = model(config, Block(positions, framed, block_sideband, int(words_before[start])))
+        outcome = {**results_of_block, **_flags(config, framed, overlong)}
         for name, values in outcome.items():
             # The model cuts columns beyond max_length, which stay 0.
             arrays[name][results][..., : values.shape[-1]] = values

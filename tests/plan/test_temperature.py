@@ -1,5 +1,7 @@
 """Temperature: softmax(x / T) by tables of another scale, everywhere that a scale is read."""
 
+import pickle
+import re
 from typing import Any
 
 import numpy as np
@@ -114,3 +116,30 @@ def test_wide_scores_of_sigmoid_and_sampling_are_refused_with_a_remedy() -> None
     ):
         Config(mode="sample", temperature=0.003)
     gumbel_table(Config(mode="sample", temperature=0.003, score_scale=0.048))
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"sum": "exact", "probability_format": "UQ1", "temperature_bits": 6},
+        {"mode": "cdf", "probability_format": "UQ1", "temperature_bits": 6},
+        {"mode": "sample", "sampler": "inverse_cdf", "temperature_bits": 6},
+        {"sum": "exact", "probability_format": "UQ1", "ensemble": 8, "score_scale": 0.3},
+        {"mode": "entropy", "ensemble": 4, "score_scale": 0.3},
+    ],
+)
+def test_a_sum_that_is_too_wide_is_refused_by_the_scale_of_the_configuration(keys: dict[str, Any]) -> None:
+    """Not by that of the scores behind a product or a mean, which have steps of another size."""
+    config = Config(**keys)
+    temperatures = {"temperatures": np.ones(8, dtype=np.int64)} if config.temperature_bits else {}
+    message = rf"^score_scale = {config.score_scale:g} with .*; score_scale = (\S+) would do, or "
+    with pytest.raises(UserError, match=message) as refusal:
+        plan(config)
+    with pytest.raises(UserError, match=message):
+        golden(config, np.zeros((8, 3), dtype=np.int64), sideband=temperatures)
+    copy = pickle.loads(pickle.dumps(refusal.value))
+    assert (type(copy), str(copy)) == (UserError, str(refusal.value))
+    scale = float(re.search(message, str(refusal.value))[1])
+    plan(config.replace(score_scale=scale))
+    with pytest.raises(UserError, match="the exact sum"):
+        plan(config.replace(score_scale=1.2 * scale))
