@@ -179,7 +179,7 @@ pre { font: .8rem/1.4 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; 
   linear-gradient(to left, var(--shade), transparent) right / .9rem 100% no-repeat scroll; }
 a { color: var(--softmax); }
 .scroll.wide { max-width: none; }
-table { border-collapse: collapse; width: 100%; margin: .75rem 0; font-variant-numeric: tabular-nums; }
+table { border-collapse: separate; border-spacing: 0; width: 100%; margin: .75rem 0; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .42rem .5rem .42rem 0; border-bottom: 1px solid var(--line); vertical-align: baseline; }
 th { font-weight: 600; }
 td:nth-child(n+2), thead th:nth-child(n+2) { text-align: right; white-space: nowrap; padding-left: .75rem;
