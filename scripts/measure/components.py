@@ -6,7 +6,6 @@ each port, as with a head.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -19,13 +18,12 @@ from amaranth.lib.wiring import In, Out
 from softstream.boards.tools.measure import Job, measure, tool_versions
 from softstream.boards.tools.parts import PARTS
 from softstream.hw.config.presets import PRESETS
-from softstream.hw.output import written_file
 from softstream.hw.stages.state_merge import StateMerger
 from softstream.hw.streams.registers import delay
 from softstream.hw.verilog import TOP
 from softstream.hw.verilog.isolation import pinned_tools
+from softstream.scripts.measure.command import store
 from softstream.scripts.measure.heads import clock_range
-from softstream.scripts.measure.recorded import record_path
 
 __all__ = ["COMPONENTS", "component_verilog", "main"]
 
@@ -96,8 +94,7 @@ def main() -> int:
             "cells": {kind: result.cells[kind] for kind in result.available},
             "fmax_mhz": clock_range(result),
         }
-    with written_file("components", record_path("components.json")) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    store("components.json", content)
     return 0
 
 

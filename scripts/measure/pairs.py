@@ -8,7 +8,6 @@ its entry. Another failure is printed and not recorded. Builds are cached, so a 
 """
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -22,8 +21,8 @@ from softstream.boards.tools.parts import head_on, part
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import SoftstreamError, UserError
-from softstream.hw.output import written_file
-from softstream.scripts.measure.recorded import record_path, recorded_pairs
+from softstream.scripts.measure.command import exit_code, store
+from softstream.scripts.measure.recorded import recorded_pairs
 
 __all__ = ["main", "missing", "on_board", "pairs"]
 
@@ -59,9 +58,26 @@ def _add(name: str, preset_name: str, entry: dict[str, Any]) -> None:
     """Adds a pair to the record, in the order of the boards."""
     record = recorded_pairs()["boards"]
     record.setdefault(name, {})[preset_name] = entry
-    content = {"boards": {known: record[known] for known in BOARDS if known in record}}
-    with written_file("--write", record_path("pairs.json")) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    store("pairs.json", {"boards": {known: record[known] for known in BOARDS if known in record}})
+
+
+def _work(options: argparse.Namespace) -> int:
+    failures = 0
+    for name, preset_name in list(missing(options.boards or tuple(BOARDS))):
+        if not options.write:
+            print(f"{name} {preset_name}: not recorded")
+            continue
+        try:
+            entry = _built(name, preset_name)
+        except UserError as error:
+            entry = {"refused": str(error).partition(": ")[2].partition("; ")[0]}
+        except SoftstreamError as error:
+            failures += 1
+            print(f"{name} {preset_name}: {error}", flush=True)
+            continue
+        _add(name, preset_name, entry)
+        print(f"{name} {preset_name}: {entry.get('refused') or str(entry['mhz']) + ' MHz'}", flush=True)
+    return int(failures > 0)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,26 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("boards", nargs="*", metavar="BOARD", help="only these")
     parser.add_argument("--write", action="store_true", help="build what the record lacks, and add it")
     options = parser.parse_args(arguments)
-    failures = 0
-    try:
-        for name, preset_name in list(missing(options.boards or tuple(BOARDS))):
-            if not options.write:
-                print(f"{name} {preset_name}: not recorded")
-                continue
-            try:
-                entry = _built(name, preset_name)
-            except UserError as error:
-                entry = {"refused": str(error).partition(": ")[2].partition("; ")[0]}
-            except SoftstreamError as error:
-                failures += 1
-                print(f"{name} {preset_name}: {error}", flush=True)
-                continue
-            _add(name, preset_name, entry)
-            print(f"{name} {preset_name}: {entry.get('refused') or str(entry['mhz']) + ' MHz'}", flush=True)
-    except SoftstreamError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return int(failures > 0)
+    return exit_code(lambda: _work(options))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ of the seeds; it moves with every change of the netlist, and only a value below 
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -20,8 +19,8 @@ from softstream.boards.tools.measure import Job, head_job, measure, tool_version
 from softstream.boards.tools.parts import PARTS, head_on
 from softstream.hw.config.config import nearest
 from softstream.hw.config.presets import PRESETS
-from softstream.hw.errors import SoftstreamError, UserError
-from softstream.hw.output import written_file
+from softstream.hw.errors import UserError
+from softstream.scripts.measure.command import exit_code, store, tell
 from softstream.scripts.measure.recorded import record_path, recorded
 
 __all__ = ["FLOOR", "SEEDS", "differences", "main", "measured"]
@@ -110,19 +109,15 @@ def _chosen(names: Sequence[str] | None, known: Mapping[str, object], what: str)
     return tuple(names or known)
 
 
-def _tell(fraction: float, what: str) -> None:
-    print(f"{100 * fraction:3.0f} % {what}", file=sys.stderr)
-
-
 def _work(options: argparse.Namespace) -> int:
     presets = _chosen(options.presets, PRESETS, "preset")
     parts = _chosen(options.parts, PARTS, "part")
     if not options.write:
-        changed = differences(recorded(), measured(presets, parts, (), progress=_tell))
+        changed = differences(recorded(), measured(presets, parts, (), progress=tell))
         print("\n".join(changed) or "the cells are as recorded")
         return int(bool(changed))
     path = record_path("resources.json")
-    new = measured(presets, parts, heads=not options.links, progress=_tell)
+    new = measured(presets, parts, heads=not options.links, progress=tell)
     if path.exists():
         print("\n".join(differences(recorded(), new)) or "the cells are as recorded before")
     if options.presets or options.parts or options.links:  # the others stay, if they were measured with the same tools
@@ -135,8 +130,7 @@ def _work(options: argparse.Namespace) -> int:
             for row, entry in entries.items():
                 old["presets"].setdefault(name, {}).setdefault(row, {}).update(entry)
         new = {**old, "tools": {**old["tools"], **new["tools"]}}
-    with written_file("--write", path) as temporary:
-        temporary.write_text(json.dumps(new, indent=2) + "\n", encoding="utf-8")
+    store("resources.json", new, indent=2)
     print(path)
     return 0
 
@@ -152,11 +146,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--links", action="store_true", help="with --write: only the links, heads stay as recorded")
     parser.add_argument("--presets", nargs="+", metavar="NAME", help="only these")
     parser.add_argument("--parts", nargs="+", metavar="NAME", help="only these")
-    try:
-        return _work(parser.parse_args(arguments))
-    except SoftstreamError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    options = parser.parse_args(arguments)
+    return exit_code(lambda: _work(options))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ Three measurements of each preset on an ECP5, with the same placement seeds and 
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,9 +22,9 @@ from softstream.boards.tools.measure import Job, Progress, head_job, measure, to
 from softstream.boards.tools.parts import PARTS, head_on
 from softstream.hw.config.config import Config, nearest
 from softstream.hw.config.presets import PRESETS
-from softstream.hw.errors import SoftstreamError, UserError
-from softstream.hw.output import written_file
+from softstream.hw.errors import UserError
 from softstream.hw.verilog import CORE, TOP, port_registers, verilog
+from softstream.scripts.measure.command import exit_code, store, tell
 from softstream.scripts.measure.heads import clock_range
 from softstream.scripts.measure.recorded import record_path
 
@@ -122,19 +121,14 @@ def _work(options: argparse.Namespace) -> int:
         raise UserError(
             f"--write --presets: the record has the presets {', '.join(PRESETS_HERE)}; omit one of the two options"
         )
-    content = measured(
-        options.presets or PRESETS_HERE,
-        progress=lambda fraction, what: print(f"{100 * fraction:3.0f} % {what}", file=sys.stderr),
-    )
+    content = measured(options.presets or PRESETS_HERE, progress=tell)
     for line in (COLUMNS, *rows(content)):
         print(" | ".join(line))
     for name in shortfalls(content):
         print(f"{name}: more than {100 * MARGIN:.0f} % below the own flow")
     if options.write:
-        path = record_path("stock.json")
-        with written_file("--write", path) as temporary:
-            temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        print(path)
+        store("stock.json", content)
+        print(record_path("stock.json"))
     return 0
 
 
@@ -145,11 +139,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--write", action="store_true", help="write boards/measured/stock.json")
     parser.add_argument("--presets", nargs="+", metavar="NAME", help="these instead, printed only")
-    try:
-        return _work(parser.parse_args(arguments))
-    except SoftstreamError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    options = parser.parse_args(arguments)
+    return exit_code(lambda: _work(options))
 
 
 if __name__ == "__main__":

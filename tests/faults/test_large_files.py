@@ -23,6 +23,7 @@ RNG = np.random.default_rng(1)
 FLOATS = (RNG.standard_normal((60, 5)) * 8).astype(np.float32)
 CODES = RNG.integers(-128, 128, (60, 5), dtype=np.int8)
 LENGTHS = RNG.integers(1, 6, 60)
+RUN = ("run", "--set", "max_length=5", "--set", "score_scale=0.1")
 
 
 def command(*arguments):
@@ -51,18 +52,7 @@ def test_blocks_give_the_archive_of_the_whole_file(name, tmp_path, monkeypatch):
     np.save("scores.npy", scores)
     np.save("lengths.npy", LENGTHS)
     np.save("mask.npy", RNG.integers(0, 2, CODES.shape))
-    words = [
-        "run",
-        "--set",
-        "max_length=5",
-        "--set",
-        "score_scale=0.1",
-        *options,
-        "--scores",
-        "scores.npy",
-        "--quiet",
-        "-o",
-    ]
+    words = [*RUN, *options, "--scores", "scores.npy", "--quiet", "-o"]
     assert command(*words, "whole.npz") == 0
     monkeypatch.setattr(module, "BLOCK_ELEMENTS", 35)
     assert command(*words, "blocks.npz") == 0
@@ -258,18 +248,7 @@ def test_what_would_need_the_whole_file_in_memory_is_refused_with_a_remedy(name,
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(module, "MOST_ELEMENTS", 50)
     np.save("scores.npy", scores)
-    words = [
-        "run",
-        "--set",
-        "max_length=5",
-        "--set",
-        "score_scale=0.1",
-        *words,
-        "--scores",
-        "scores.npy",
-        "-o",
-        "r.npz",
-    ]
+    words = [*RUN, *words, "--scores", "scores.npy", "-o", "r.npz"]
     assert command(*words) == 2
     err = capsys.readouterr().err
     assert re.search(rf"scores\.npy: 300 scores; must be 50 at most for .*; for example {remedy}", err), err
@@ -278,7 +257,7 @@ def test_what_would_need_the_whole_file_in_memory_is_refused_with_a_remedy(name,
     if "--axis" in words:  # the others are simulated, or of a size that the limit allows
         monkeypatch.setattr(module, "BLOCK_ELEMENTS", 35)
         np.save("scores.npy", np.moveaxis(scores, 1, -1))
-        assert command(*words[:5], "--scores", "scores.npy", "-o", "r.npz", "--quiet") == 0
+        assert command(*RUN, "--scores", "scores.npy", "-o", "r.npz", "--quiet") == 0
     elif "groups=[2]" in words:
         np.save("scores.npy", scores[:10])
         assert command(*words, "--quiet") == 0

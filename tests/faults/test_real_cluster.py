@@ -6,10 +6,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
+from support.cluster import Cluster, with_compiled_tools
 
 pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
 
@@ -21,55 +21,19 @@ CLIENT += "from softstream.scripts.cli import main; main(sys.argv[2:])"
 pytestmark = pytest.mark.long
 
 
-class Cluster:
-    """A scheduler, its workers and clients, each a process with a cache of its own."""
-
-    def __init__(self, folder, tls=None):
-        self.folder, self.processes, self.tls = folder, {}, tls
-        options = () if tls is None else ("--protocol", "tls", *files(tls, "scheduler"))
-        place = ("--scheduler-file", str(folder / "s.json"))
-        self.start("scheduler", "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", *place, *options)
-        wait_for(lambda: (folder / "s.json").exists() and (folder / "s.json").read_text().endswith("}"))
-        self.address = json.loads((folder / "s.json").read_text())["address"]
-
-    def start(self, name, *words):
-        with (self.folder / f"{name}.log").open("w") as log:
-            command = [sys.executable, "-m", "dask", *words]
-            self.processes[name] = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log)
-
-    def worker(self, name, preload=""):
-        place = self.folder / name
-        place.mkdir()
-        (place / "preload.py").write_text(preload)
-        options = () if self.tls is None else ("--protocol", "tls", *files(self.tls, "worker"))
-        alone = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1", "--name", name)
-        own = ("--local-directory", str(place), "--preload", str(place / "preload.py"))
-        self.start(name, "worker", self.address, *alone, *own, *options)
-
-    def client(self, *options, seconds=60.0, address=None):
-        # A cache of its own: with all points in it a client asks no scheduler.
-        cache = tempfile.mkdtemp(dir=self.folder)
-        words = [*SWEEP, "--scheduler", address or self.address, *options]
-        return subprocess.Popen(
-            [sys.executable, "-c", CLIENT, str(seconds), *words],
-            cwd=self.folder,
-            env=os.environ | {"XDG_CACHE_HOME": cache},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def end(self):
-        for process in self.processes.values():
-            process.kill()
-            process.wait()
-
-
-def wait_for(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+def client(cluster, *options, seconds=60.0, address=None):
+    # A cache of its own: with all points in it a client asks no scheduler.
+    cache = Path(tempfile.mkdtemp(dir=cluster.folder)) / "cache"
+    with_compiled_tools(cache)
+    words = [*SWEEP, "--scheduler", address or cluster.address, *options]
+    return subprocess.Popen(
+        [sys.executable, "-c", CLIENT, str(seconds), *words],
+        cwd=cluster.folder,
+        env=os.environ | {"XDG_CACHE_HOME": str(cache)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def answer(process, seconds=300):
@@ -86,7 +50,8 @@ def clusters(tmp_path, monkeypatch):
     started = []
 
     def start(tls=None):
-        started.append(Cluster(tmp_path, tls))
+        own = [() if tls is None else ("--protocol", "tls", *files(tls, owner)) for owner in ("scheduler", "worker")]
+        started.append(Cluster(tmp_path, *own))
         return started[-1]
 
     yield start
@@ -125,23 +90,23 @@ def test_tls_with_certificates_of_one_authority_works_and_others_are_one_line(cl
     cluster = clusters(place)
     assert cluster.address.startswith("tls://")
     cluster.worker("one")
-    code, points, lines = answer(cluster.client(*files(place, "client")))
+    code, points, lines = answer(client(cluster, *files(place, "client")))
     assert code == 0, lines
     assert [point["config"]["max_length"] for point in points] == [2, 3, 5]
     refused = {
-        "of another authority": cluster.client(*files(foreign, "client")),
-        "key of another certificate": cluster.client(*files(place, "client", key="worker")),
-        "without a certificate": cluster.client(),
-        "without TLS": cluster.client(address=cluster.address.replace("tls://", "tcp://")),
+        "of another authority": client(cluster, *files(foreign, "client")),
+        "key of another certificate": client(cluster, *files(place, "client", key="worker")),
+        "without a certificate": client(cluster),
+        "without TLS": client(cluster, address=cluster.address.replace("tls://", "tcp://")),
     }
-    for name, client in refused.items():
-        code, _, lines = answer(client)
+    for name, process in refused.items():
+        code, _, lines = answer(process)
         assert (code, len(lines)) == (2, 1), (name, code, lines)
         assert lines[0].startswith("error: --"), (name, lines)
         assert "for example" in lines[0], (name, lines)
 
 
 def test_no_workers_are_one_line(clusters):
-    code, _, lines = answer(clusters().client(seconds=1.0))
+    code, _, lines = answer(client(clusters(), seconds=1.0))
     assert (code, len(lines)) == (2, 1)
     assert "it has no workers; start some, for example: dask worker tcp://127.0.0.1:" in lines[0]

@@ -3,18 +3,18 @@
 import csv
 import functools
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import platformdirs
 import pytest
+from support.cluster import Cluster, with_compiled_tools
 from support.html_page import Page
+from support.waiting import wait_for
 
 from softstream.boards.tools.measure import Job, measure
 from softstream.boards.tools.parts import PARTS
@@ -313,16 +313,6 @@ def test_limits_that_nothing_measures_are_refused(capsys, arguments, message):
 # On this machine -----------------------------------------------------------------------------------------------------
 
 
-COMPILED = platformdirs.user_cache_path("wasmtime", appauthor=False)
-
-
-def with_compiled_tools(cache):
-    """An empty cache but for the compiled Yosys of Amaranth, which would take every process 20 s to compile."""
-    COMPILED.mkdir(parents=True, exist_ok=True)
-    cache.mkdir()
-    (cache / "wasmtime").symlink_to(COMPILED)
-
-
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """An empty cache of results, for this process and those that it starts; compiled tools stay in reach."""
@@ -399,13 +389,6 @@ def cache_files(cache):
     return list((cache / "softstream" / "explore").glob("*.json"))
 
 
-def wait_for(condition, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def children(pid):
     """Processes below `pid`, at any depth."""
     processes, parents = set(), {}
@@ -475,55 +458,6 @@ def dask_setup(worker):
         return version(name)
     metadata.version = other
 """
-
-
-class Cluster:
-    """A scheduler and workers as processes of their own, on loopback."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.processes = {}
-        self._start(
-            "scheduler",
-            "scheduler",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            "0",
-            "--no-dashboard",
-            "--scheduler-file",
-            "s.json",
-        )
-        wait_for(lambda: (folder / "s.json").exists() and (folder / "s.json").read_text().endswith("}"))
-        self.address = json.loads((folder / "s.json").read_text())["address"]
-
-    def _start(self, name, *arguments):
-        log = (self.folder / f"{name}.log").open("w")
-        command = [sys.executable, "-m", "dask", *arguments]
-        self.processes[name] = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log)
-
-    def worker(self, name, preload=""):
-        place = self.folder / name
-        place.mkdir()
-        (place / "preload.py").write_text(preload)
-        cache = ("--local-directory", str(place), "--preload", str(place / "preload.py"))
-        alone = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--death-timeout", "60")
-        environment = os.environ.get("XDG_CACHE_HOME")
-        # A cache of its own: nothing reaches the client but through the scheduler.
-        with_compiled_tools(place / "cache")
-        os.environ["XDG_CACHE_HOME"] = str(place / "cache")
-        try:
-            self._start(name, "worker", self.address, "--name", name, "--host", "127.0.0.1", *alone, *cache)
-        finally:
-            if environment is None:
-                del os.environ["XDG_CACHE_HOME"]
-            else:
-                os.environ["XDG_CACHE_HOME"] = environment
-
-    def end(self):
-        for process in self.processes.values():
-            process.kill()
-            process.wait()
 
 
 @pytest.fixture

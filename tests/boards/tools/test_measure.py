@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.long_cases import partly_long
+from support.waiting import wait_for
 
 from softstream.boards.tools import measure as toolchain
 from softstream.boards.tools.measure import Job, head_job, measure
@@ -72,13 +73,6 @@ def running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
-
-
-def wait_for(condition, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_every_part_is_a_row_of_its_own_name_and_an_unknown_one_is_refused():
@@ -339,12 +333,12 @@ def test_the_tools_end_with_their_caller(tmp_path, how):
     temporary.mkdir()
     environment = {**os.environ, "TMPDIR": str(temporary), "XDG_CACHE_HOME": str(tmp_path / "home")}
     process = subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True)
-    wait_for(lambda: pid_file.exists() and pid_file.read_text().endswith("."))
+    wait_for(lambda: pid_file.exists() and pid_file.read_text().endswith("."), 30)
     pid = int(pid_file.read_text().rstrip("."))
     assert running(pid)
     process.send_signal(how)
     output, _ = process.communicate(timeout=20)
-    wait_for(lambda: not running(pid))
+    wait_for(lambda: not running(pid), 30)
     if how == signal.SIGINT:
         assert output == "interrupted\n"
         assert list(temporary.iterdir()) == []
