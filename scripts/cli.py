@@ -485,6 +485,11 @@ def _generate(
 @_ENGINE
 @_SIMULATOR
 @_SEED
+@click.option(
+    "--activity",
+    metavar="FILE",
+    help="With --engine rtl: how often each net changes, .saif, or its waveform, .vcd, for the power tools of a vendor.",
+)
 @click.option("-o", "--output", metavar="R.npz", required=True, help="File for the result.")
 def _run(
     config: Config,
@@ -493,12 +498,13 @@ def _run(
     engine: str,
     simulator: Simulator,
     seed: int,
+    activity: str | None,
     output: str,
 ) -> None:
     """Run your own scores through the model or through the simulated Verilog."""
     from softstream.scripts.verbs.run import Run, run
 
-    run(config, scores, Path(output), Run(engine, simulator, seed), console)
+    run(config, scores, Path(output), Run(engine, simulator, seed, Path(activity) if activity else None), console)
 
 
 @_verb()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import zipfile
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -13,8 +13,10 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from softstream.hw.config.config import Config
+from softstream.hw.errors import UserError
 from softstream.hw.numbers.ensemble import result_lengths
 from softstream.hw.output import check_file, written_file
+from softstream.hw.processes import temporary_folder
 from softstream.scripts.arrays import release
 from softstream.scripts.console import Console, Progress
 from softstream.scripts.measure.heads import verify
@@ -23,6 +25,7 @@ from softstream.sim.golden import golden
 from softstream.sim.golden.modes.gumbel import words_taken
 
 if TYPE_CHECKING:
+    from softstream.sim.simulators.build import Trace
     from softstream.sim.simulators.runner import Simulator
 
 __all__ = ["Run", "run"]
@@ -32,11 +35,13 @@ _ENGINES = {"golden": "model", "rtl": "simulated Verilog"}
 
 @dataclass(frozen=True)
 class Run:
-    """The engine, and for `rtl` its simulator and seed."""
+    """The engine, and for `rtl` its simulator, its seed and its record."""
 
     engine: str
     simulator: Simulator = "auto"
     seed: int = 1
+    activity: Path | None = None
+    """File for the activity of the nets of the simulated Verilog; its suffix says the format."""
 
 
 def run(config: Config, scores: ScoreFile, output: Path, how: Run, console: Console) -> None:
@@ -49,13 +54,15 @@ def run(config: Config, scores: ScoreFile, output: Path, how: Run, console: Cons
     Raises `Mismatch`, and writes nothing, where the simulated Verilog differs from the golden model.
     """
     check_file("-o", output)
+    trace = _trace(how)
     inputs = read_blocks(config, scores, console, whole=how.engine == "rtl")
     total, layout, words, done = inputs.totals.vectors, inputs.layout, 0, 0
     with written_file("-o", output) as temporary, ExitStack() as stack:
+        record = None if how.activity is None else stack.enter_context(written_file("--activity", how.activity))
         members: dict[str, _Member] = {}
         with console.progress(f"running {total} vectors") as progress:
             for block in inputs:
-                arrays = _arrays(config, block, how, progress, words)
+                arrays = _arrays(config, block, how, progress, words, trace, record)
                 if inputs.totals.shifted:
                     arrays["shift"] = block.shift
                 for name, array in arrays.items():
@@ -134,24 +141,53 @@ class _Member:
                     release(values)
 
 
-def _arrays(config: Config, inputs: Scores, how: Run, progress: Progress, words: int) -> dict[str, np.ndarray]:
+def _trace(how: Run) -> Trace:
+    """What the simulation records for `how.activity`. Raises `UserError` where it can record nothing there."""
+    from softstream.sim.simulators.build import TRACES
+
+    if how.activity is None:
+        return ""
+    check_file("--activity", how.activity)
+    if how.engine != "rtl":
+        raise UserError("--activity: the model has no nets; for example --engine rtl --activity head.saif")
+    if how.simulator == "icarus":
+        raise UserError("--activity with --simulator icarus: Verilator counts; for example --simulator verilator")
+    for trace in TRACES:
+        if how.activity.suffix.lower() == f".{trace}":
+            return trace
+    raise UserError(
+        f"--activity {how.activity}: the suffix says the format; must be "
+        f"{' or '.join(f'.{trace}' for trace in TRACES)}; for example head.saif"
+    )
+
+
+def _arrays(
+    config: Config, inputs: Scores, how: Run, progress: Progress, words: int, trace: Trace, record: Path | None
+) -> dict[str, np.ndarray]:
     """The results of a block of vectors, before which the head has drawn so many random words."""
     scores, lengths, sideband = inputs.codes, inputs.lengths, inputs.sideband
     model = golden(config, scores, lengths, sideband, before=words)
     arrays = dict(model)
     if how.engine == "rtl":
+        from softstream.sim.simulators.build import TRACES
         from softstream.sim.simulators.runner import run_rtl
 
-        measured = run_rtl(
-            config,
-            scores,
-            lengths,
-            sideband,
-            simulator=how.simulator,
-            seed=how.seed,
-            progress=progress,
-            step=lambda what: progress(0.0, what),
-        )
+        # A simulation that records needs a folder. Without a record its files stay only after a failure.
+        with temporary_folder() if trace else nullcontext() as folder:
+            measured = run_rtl(
+                config,
+                scores,
+                lengths,
+                sideband,
+                simulator=how.simulator,
+                seed=how.seed,
+                progress=progress,
+                step=lambda what: progress(0.0, what),
+                trace=trace,
+                directory=folder,
+            )
+            if folder is not None and record is not None:
+                shutil.copyfile(folder / TRACES[trace], record)
         verify(measured, model)
         arrays = {
             **measured,

@@ -69,7 +69,7 @@ class SimulatedBoard:
         toolbox.libpython()
         build = job.directory
         if self._simulator == "verilator":
-            build = VerilatorBuild(self._verilog, self._top, waves=False).ensure()
+            build = VerilatorBuild(self._verilog, self._top).ensure()
         else:
             toolbox.icarus()
         source = job.directory / f"{self._top}.v"

@@ -18,15 +18,20 @@ import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 from softstream.hw import cache as user_cache
 from softstream.hw import processes
 from softstream.hw.errors import ToolFailure
 from softstream.sim.simulators import toolbox
 
-__all__ = ["TIMESCALE", "VerilatorBuild"]
+__all__ = ["TIMESCALE", "TRACES", "Trace", "VerilatorBuild"]
 
 TIMESCALE = ("1ns", "1ps")
+Trace = Literal["", "vcd", "saif"]
+"""What a simulation records: nothing, the waveform, or the number of changes and the times at 0 and 1 of each net."""
+TRACES: dict[Trace, str] = {"vcd": "dump.vcd", "saif": "dump.saif"}
+"""The file of each record in the folder of a simulation, as cocotb's main for Verilator names it."""
 
 _PREFIX = "Vtop"
 # Measured on a softmax head: Python reads every value through vpi, so -O1 on it doubles the cycles per second. Any other
@@ -36,7 +41,7 @@ _OPTIMISE_REST = "-O0"
 # Only the ports are public to cocotb. With every signal public, Verilator could not simplify the design. A warning ends the
 # build, because users run Verilator in its default settings too: a text that cannot avoid a warning has its own `lint_off`.
 _VERILATOR_FLAGS = ("--cc", "--vpi", "--public-depth", "1", "--prefix", _PREFIX, "--timescale", "/".join(TIMESCALE))
-_DEFINES = ("-DVERILATOR=1", *(f"-DVM_{name}=0" for name in ("COVERAGE", "SC", "TIMING", "TRACE_FST", "TRACE_SAIF")))
+_DEFINES = ("-DVERILATOR=1", *(f"-DVM_{name}=0" for name in ("COVERAGE", "SC", "TIMING", "TRACE_FST")))
 # Every unit includes these headers first. Parsing them takes longer than the model, so the cache holds them precompiled next
 # to the library. g++ and clang++ use the precompiled file if it matches their flags, and the text otherwise.
 _HEADERS = "headers.h"
@@ -58,18 +63,18 @@ class VerilatorBuild:
     renames the finished one, so the cache never holds a partial build. Concurrent builds wait for one another.
     """
 
-    def __init__(self, verilog: str, top: str, *, waves: bool = False, cache: Path | None = None) -> None:
+    def __init__(self, verilog: str, top: str, *, trace: Trace = "", cache: Path | None = None) -> None:
         import cocotb
         import cocotb_tools.config
 
-        self._verilog, self._top, self._waves = verilog, top, waves
+        self._verilog, self._top, self._trace = verilog, top, trace
         self._tool = toolbox.verilator()
         self._cache = (cache or user_cache.root()) / "verilator"
         self._libraries = Path(cocotb_tools.config.libs_dir)
         self._main = Path(cocotb_tools.config.share_dir) / "lib" / "verilator" / "verilator.cpp"
         self._has_stored_library = False
         self._step: Callable[[str], None] = lambda what: None
-        self._flags = (*_VERILATOR_FLAGS, "--top-module", top, *(("--trace-vcd",) if waves else ()))
+        self._flags = (*_VERILATOR_FLAGS, "--top-module", top, *((f"--trace-{trace}",) if trace else ()))
         self._key_facts = (
             *(
                 self._tool.version,
@@ -171,8 +176,9 @@ class VerilatorBuild:
         compiler, _ = toolbox.compiler()
         include = self._tool.root / "include"
         base = [compiler, "-c", *_DEFINES, f"-I{include}", f"-I{include / 'vltstd'}"]
-        # The library does not read these macros, so it is the same with and without waves.
-        model_command = [*base, f"-DVM_TRACE={int(self._waves)}", f"-DVM_TRACE_VCD={int(self._waves)}", f"-I{model}"]
+        # The library does not read these macros, so it is the same with and without a trace.
+        traces = [f"-DVM_TRACE_{name.upper()}={int(name == self._trace)}" for name in TRACES]
+        model_command = [*base, f"-DVM_TRACE={int(bool(self._trace))}", *traces, f"-I{model}"]
         library = self._library_directory
         self._has_stored_library = user_cache.is_intact(library)
         library.mkdir(exist_ok=True)

@@ -25,7 +25,7 @@ from softstream.hw.plan.derive import plan
 from softstream.sim import stimulus
 from softstream.sim.golden.head import Result, checked, checked_sideband
 from softstream.sim.simulators import toolbox
-from softstream.sim.simulators.build import VerilatorBuild
+from softstream.sim.simulators.build import TRACES, Trace, VerilatorBuild
 from softstream.sim.simulators.job import BENCHES, PLUSARG, TESTS, Job, Outcome
 
 __all__ = ["SIMULATORS", "RtlResult", "Simulator", "Verdict", "run_rtl", "simulate"]
@@ -135,7 +135,7 @@ def simulate(
     inputs = None if scores is None else _Inputs.checked(config, scores, lengths, sideband)
     elements = 0 if inputs is None else inputs.elements
     cycles = (elements + (_BENCH_CYCLES + 10 * config.max_length if benches else 0)) * _spacing(config)
-    run = _Run(config, simulator, cycles, seed=seed, waves=waves, directory=directory, verilog=verilog)
+    run = _Run(config, simulator, cycles, seed=seed, trace="vcd" if waves else "", directory=directory, verilog=verilog)
     with run:
         return run.execute(modules, inputs, progress, step)
 
@@ -150,19 +150,37 @@ def run_rtl(
     seed: int = 1,
     progress: Callable[[float], None] | None = None,
     step: Callable[[str], None] | None = None,
+    trace: Trace = "",
+    directory: Path | None = None,
     verilog: str | None = None,
 ) -> RtlResult:
     """Sends integer score codes [V, N] through the simulated hardware and returns its outputs.
 
     Vectors follow back to back, and the sinks are always ready. `sideband` holds the arrays of each sideband input that the
-    head has. The runner does not compare the outputs with the golden model. Raises as `simulate` does, and `Mismatch` for
-    hardware without a complete result, because it broke the stream law or lost or added beats.
+    head has. The runner does not compare the outputs with the golden model. Verilator records a `trace` in the file
+    `TRACES[trace]` of `directory`, where the log and the results stay, too.
+
+    Raises as `simulate` does, `UserError` for a trace of Icarus or without a directory, and `Mismatch` for hardware without a
+    complete result, because it broke the stream law or lost or added beats.
     """
     inputs = _Inputs.checked(config, scores, lengths, sideband)
     if len(inputs.scores) == 0:
         raise UserError("scores: no vectors; give at least one row")
+    if trace and (simulator == "icarus" or directory is None):
+        raise UserError(
+            "trace: Verilator writes it to a directory; for example simulator='verilator', directory=Path('traces')"
+        )
     cycles = inputs.elements * _spacing(config)
-    run = _Run(config, simulator, cycles, seed=seed, compare=False, verilog=verilog)
+    run = _Run(
+        config,
+        "verilator" if trace else simulator,
+        cycles,
+        seed=seed,
+        compare=False,
+        trace=trace,
+        directory=directory,
+        verilog=verilog,
+    )
     with run:
         verdict = run.execute(["scores"], inputs, progress, step)[0]
         if not verdict.passed:
@@ -187,7 +205,7 @@ class _Run:
         *,
         seed: int,
         compare: bool = True,
-        waves: bool = False,
+        trace: Trace = "",
         directory: Path | None = None,
         verilog: str | None = None,
     ) -> None:
@@ -200,14 +218,14 @@ class _Run:
         self._libpython = toolbox.libpython()
         self._top = TOP
         self._verilog = generate(config, TOP) if verilog is None else verilog
-        self._waves = waves
-        self._simulator = _choose(self._verilog, cycles, waves) if simulator == "auto" else simulator
+        self._trace = trace
+        self._simulator = _choose(self._verilog, cycles, trace) if simulator == "auto" else simulator
         # The tools are checked before the first write, so that a missing tool leaves no files behind.
         if self._simulator == "icarus":
             toolbox.icarus()
         else:
-            self._build = VerilatorBuild(self._verilog, self._top, waves=waves)
-        self._keep = directory is not None or waves
+            self._build = VerilatorBuild(self._verilog, self._top, trace=trace)
+        self._keep = directory is not None or bool(trace)
         self._temporary: processes.TemporaryFolder | None = None
         if directory is None:
             self._temporary = processes.TemporaryFolder()
@@ -258,7 +276,7 @@ class _Run:
                     "modules": [f"softstream.sim.benches.{bench}" for bench in benches],
                     "results": str(results),
                     "seed": self.job.seed,
-                    "waves": self._waves,
+                    "waves": bool(self._trace),
                     "plusargs": [f"+{PLUSARG}={self.job.path}"],
                 }
             ),
@@ -323,8 +341,8 @@ class _Run:
         if failure is not None:
             reason = outcome.message or (failure.get("message") or failure.tag).splitlines()[0]
             detail = f"{reason} (seed {self.job.seed}; {log})"
-        elif self._waves:
-            waves = f"{self._top}.fst" if self._simulator == "icarus" else "dump.vcd"
+        elif self._trace:
+            waves = f"{self._top}.fst" if self._simulator == "icarus" else TRACES[self._trace]
             detail = f"waves: {self.job.directory / waves}"
         return Verdict(
             bench=bench,
@@ -348,7 +366,7 @@ _VERILATOR_SECONDS_MODEL = 2.0
 _VERILATOR_SECONDS_LIBRARY = 10.0 / 3  # 10 s, once per machine, spread over the first models
 
 
-def _choose(verilog: str, cycles: int, waves: bool) -> str:
+def _choose(verilog: str, cycles: int, trace: Trace) -> str:
     """The simulator with the least estimated time.
 
     A build of Verilator in the cache is the first choice. Without one, Icarus runs small work if it is installed, and
@@ -359,7 +377,7 @@ def _choose(verilog: str, cycles: int, waves: bool) -> str:
     installed = toolbox.installed_simulators()
     seconds: dict[str, float] = {}
     with contextlib.suppress(MissingTool):
-        build = VerilatorBuild(verilog, TOP, waves=waves)
+        build = VerilatorBuild(verilog, TOP, trace=trace)
         if build.is_cached:
             return "verilator"
         if "verilator" in installed:

@@ -530,7 +530,9 @@ def test_run_says_how_many_floats_saturated(cli, tmp_path):
 def fake_rtl(monkeypatch, **changed):
     """A simulator that returns the model's results with some values changed."""
 
-    def run_rtl(config, codes, lengths, sideband=None, *, simulator, seed, progress, step):
+    def run_rtl(config, codes, lengths, sideband=None, *, simulator, seed, progress, step, trace, directory):
+        if trace:
+            (directory / f"dump.{trace}").write_text(f"a {trace} file")
         cycles = {"first_output_cycle": lengths + 9, "last_output_cycle": 2 * lengths + 9}
         cycles["start_cycle"] = np.zeros_like(lengths)
         return RtlResult({**golden(config, codes, lengths), **cycles, **changed}, simulator)
@@ -546,6 +548,41 @@ def test_run_on_rtl_adds_the_cycles(cli, tmp_path, scores, monkeypatch):
             "argmax", "best", "first_output_cycle", "last_output_cycle", "overlong", "probabilities"
         ]  # fmt: skip
         np.testing.assert_array_equal(result["first_output_cycle"], [13, 13])
+
+
+@pytest.mark.parametrize("name", ["head.saif", "head.vcd"])
+def test_run_on_rtl_keeps_the_activity_where_the_results_are_right(cli, refused, tmp_path, scores, monkeypatch, name):
+    fake_rtl(monkeypatch)
+    arguments = ("run", *SCALED, "--engine", "rtl", "--scores", scores, "-o", tmp_path / "r.npz")
+    assert cli(*arguments, "--activity", tmp_path / name)[0] == 0
+    assert (tmp_path / name).read_text() == f"a {name[5:]} file"
+    (tmp_path / name).write_text("old")
+    fake_rtl(monkeypatch, best=np.array([7, 5]))
+    refused(*arguments, "--activity", tmp_path / name, code=1)
+    assert (tmp_path / name).read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("--activity", "head.saif"),
+            "--activity: the model has no nets; for example --engine rtl --activity head.saif",
+        ),
+        (
+            ("--engine", "rtl", "--activity", "head.txt"),
+            "--activity head.txt: the suffix says the format; must be .vcd or .saif; for example head.saif",
+        ),
+        (
+            ("--engine", "rtl", "--simulator", "icarus", "--activity", "head.vcd"),
+            "--activity with --simulator icarus: Verilator counts; for example --simulator verilator",
+        ),
+        (("--engine", "rtl", "--activity", "."), "--activity .: is a directory; must be a file, for example result"),
+    ],
+)
+def test_an_activity_that_nothing_can_record_is_refused(refused, tmp_path, scores, arguments, message):
+    assert refused("run", *SCALED, "--scores", scores, "-o", tmp_path / "r.npz", *arguments) == message
+    assert not (tmp_path / "r.npz").exists()
 
 
 def test_run_on_rtl_that_differs_writes_nothing(refused, tmp_path, scores, monkeypatch):

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.errors import Mismatch, MissingTool, ToolFailure, UserError
 from softstream.hw.plan.derive import plan
 from softstream.hw.verilog import TOP, verilog
+from softstream.scripts.measure import toggles
 from softstream.sim.golden import golden
 from softstream.sim.simulators import runner, toolbox
 from softstream.sim.simulators.build import VerilatorBuild
@@ -291,10 +293,45 @@ def test_a_build_is_compiled_once(cache):
     assert again.executable.stat().st_mtime_ns == timestamp
 
 
+def changes_of_a_saif(text):
+    """Net of the head's top → bit → changes of the bit, of the first level of a SAIF file."""
+    top = text[text.index(f"(INSTANCE {TOP}") :]
+    nets = top[: top.index("(INSTANCE", 1)] if "(INSTANCE" in top[1:] else top
+    return {
+        (name, int(bit or 0)): int(count)
+        for name, bit, count in re.findall(r"\((\w+)(?:\\\[(\d+)\\\])? \(T0 .*?\(TC (\d+)\)\)", nets)
+    }
+
+
+@pytest.mark.long
+def test_the_activity_of_the_score_input_is_that_of_the_scores(tmp_path):
+    needs("verilator")
+    scores = np.random.default_rng(5).integers(-128, 127, (20, ARGMAX.max_length), endpoint=True)
+    run_rtl(ARGMAX, scores, trace="saif", directory=tmp_path)
+    counts = changes_of_a_saif((tmp_path / "dump.saif").read_text())
+    # The bus is zero before the first beat and after the last one, and holds each score for a cycle.
+    codes = np.concatenate([[0], scores.ravel() & 0xFF, [0]])
+    for bit in range(ARGMAX.score_width):
+        assert counts["s_axis_tdata", bit] == np.sum(np.diff(codes >> bit & 1) != 0), bit
+    assert counts["s_axis_tlast", 0] == 2 * len(scores)
+    run_rtl(ARGMAX, scores, trace="vcd", directory=tmp_path)
+    waveform = toggles._changes(tmp_path / "dump.vcd")
+    for (name, bit), count in counts.items():
+        if name in ("m_axis_tdata", "s_axis_tdata", "m_axis_tvalid"):
+            assert waveform[name][bit] == count, (name, bit)
+
+
+@pytest.mark.parametrize("case", [{"simulator": "icarus", "directory": Path()}, {}])
+def test_a_trace_of_icarus_or_without_a_directory_is_refused(case):
+    with pytest.raises(UserError, match="trace: Verilator writes it to a directory; for example"):
+        run_rtl(ARGMAX, np.zeros((1, 2), dtype=np.int64), trace="saif", **case)
+
+
 def test_a_build_depends_on_the_verilog_and_on_waves(tmp_path):
     text = verilog(ARGMAX, TOP)
-    builds = [VerilatorBuild(text, TOP), VerilatorBuild(text + "\n", TOP), VerilatorBuild(text, TOP, waves=True)]
-    assert len({build.directory for build in builds}) == 3
+    traces = [VerilatorBuild(text, TOP, trace=trace) for trace in ("vcd", "saif")]
+    builds = [VerilatorBuild(text, TOP), VerilatorBuild(text + "\n", TOP), *traces]
+    assert len({build.directory for build in builds}) == 4
 
 
 def test_a_warning_ends_the_build(cache):
