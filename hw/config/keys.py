@@ -7,6 +7,7 @@ import dataclasses
 import difflib
 import math
 import numbers
+import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ __all__ = [
     "declare",
     "key_of",
     "nearest",
+    "nearest_key",
     "plain",
     "quoted",
 ]
@@ -45,24 +47,26 @@ QUOTE_LIMIT = 80
 """Characters of a value that a message quotes."""
 
 
-_OTHER_NAMES = {
-    "dma": "groups",
-    "packet_length": "groups",
-    "packetiser": "groups",
-    "packetizer": "groups",
-    "vectors_per_packet": "groups",
-}
-"""What others call a key that divides a packet into vectors → the key."""
-
-
 def nearest(word: str, known: Iterable[object]) -> str:
-    """` (did you mean 'x'?)` for the known word nearest to `word`, one that contains it before others, or nothing."""
-    names = [*map(str, known)]
-    if (other := _OTHER_NAMES.get(word)) in names:
-        return f" (did you mean '{other}'?)"
-    close = [name for name in names if word != name and word in name.split("_")]
+    """` (did you mean 'x'?)` for the known word nearest to `word`, or nothing.
+
+    A name that has the word between its hyphens or underscores is nearer than one with a part that begins with it, and that is
+    nearer than one of similar letters.
+    """
+    names = [name for name in map(str, known) if name != word]
+    parts = {name: re.split("[-_]", name) for name in names}
+    close = [name for name in names if word in parts[name]]
+    close = close or [name for name in names if word and name.startswith(word)]
+    close = close or [name for name in names if word and any(part.startswith(word) for part in parts[name])]
     close = close or difflib.get_close_matches(word[:QUOTE_LIMIT], names, n=1, cutoff=0.5)
     return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+def nearest_key(word: str, keys: Iterable["Key"]) -> str:
+    """`nearest` among keys; a name that other tools give to a key stands for it."""
+    keys = [*keys]
+    synonyms = [key.name for key in keys if word in key.synonyms]
+    return f" (did you mean '{synonyms[0]}'?)" if synonyms else nearest(word, [key.name for key in keys])
 
 
 def quoted(value: object) -> str:
@@ -259,6 +263,8 @@ class Key:
     """Whether a mode reads the key, whatever the other keys are."""
     options: Callable[[Any], bool]
     """Whether the key changes anything together with the other keys of some `Settings`."""
+    synonyms: tuple[str, ...] = ()
+    """What other tools call it."""
 
     @property
     def numeric(self) -> bool:
@@ -311,6 +317,7 @@ def declare(
     unresolved: str = "",
     modes: Callable[[ModeTraits], bool] = lambda traits: True,
     options: Callable[[Any], bool] = lambda settings: True,
+    synonyms: tuple[str, ...] = (),
 ) -> Any:
     """A field of `Settings` that declares a key. Without `values` the field's annotation gives them: a Literal's choices, true
     and false, or a number above 0."""
@@ -322,6 +329,7 @@ def declare(
         "unresolved": unresolved,
         "modes": modes,
         "options": options,
+        "synonyms": synonyms,
     }
     return dataclasses.field(default=default, metadata=declaration)
 

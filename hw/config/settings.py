@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any, Literal, get_type_hints
 
-from softstream.hw.config.keys import Floats, Integers, Kernel, Key, Sizes, declare, key_of, nearest
+from softstream.hw.config.keys import Floats, Integers, Kernel, Key, Sizes, declare, key_of, nearest_key
 from softstream.hw.config.limits import (
     DEFAULT_GUARD,
     DIRECT_WIDTH,
@@ -190,6 +190,7 @@ class Settings:
         (), "options", "sizes of groups, repeated over the packet, each a vector by itself; max_length is the longest; one size "
         "serves a DMA packet of many vectors of that length; empty: the packet is one vector", unit="elements",
         values=Sizes(), modes=lambda traits: traits.groups,
+        synonyms=("dma", "packet_length", "packetiser", "packetizer", "vectors_per_packet"),
     )
     temperature_bits: int = declare(
         0, "options", "the width of a code u that accompanies each vector: softmax(x·u·2^−F / T), a temperature for each "
@@ -634,10 +635,10 @@ KEYS: tuple[Key, ...] = tuple(key_of(field, get_type_hints(Settings)[field.name]
 
 def unknown_key(values: Any) -> UserError:
     """The refusal of the first key that does not exist: the nearest one, and those that the mode in `values` reads."""
-    known = {key.name: key for key in KEYS}
+    known = {key.name for key in KEYS}
     name = next(name for name in values if name not in known)
     traits = MODES.get(str(values.get("mode", Settings.mode)), MODES["softmax"])
     names = ", ".join(key.name for key in KEYS if key.modes(traits))
     return UserError(
-        f"unknown configuration key '{str(name)[:80]}'{nearest(str(name), known)}; the keys of mode {traits.name} are {names}"
+        f"unknown configuration key '{str(name)[:80]}'{nearest_key(str(name), KEYS)}; the keys of mode {traits.name} are {names}"
     )

@@ -40,7 +40,8 @@ from softstream.boards.tools.parts import PARTS, Part
 from softstream.boards.tools.parts import part_of_any_kind as find_part
 from softstream.hw.cache import load_value, store_value
 from softstream.hw.cache import root as cache_root
-from softstream.hw.config.config import KEYS, Config, nearest, parse_setting
+from softstream.hw.config.config import KEYS, Config, parse_setting
+from softstream.hw.config.keys import nearest_key
 from softstream.hw.errors import MissingTool, SoftstreamError, ToolFailure, UserError
 from softstream.hw.extras import need
 from softstream.hw.notebook import html_table, text_table
@@ -177,7 +178,7 @@ def sweep(
             raise UserError(f"--sweep {text}: must be key=a,b,c or key=a..b; for example --sweep guard_bits=2,3,4")
         if name not in known:
             raise UserError(
-                f"--sweep {text}: unknown configuration key '{name}'{nearest(name, [key.name for key in KEYS])}; "
+                f"--sweep {text}: unknown configuration key '{name}'{nearest_key(name, KEYS)}; "
                 "for example --sweep guard_bits=2,3,4"
             )
         if name in axes:

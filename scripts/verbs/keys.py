@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from softstream.hw.config.config import KEYS, Key, nearest
+from softstream.hw.config.config import KEYS, Key
+from softstream.hw.config.keys import nearest_key
 from softstream.hw.errors import UserError
 from softstream.scripts.console import Console
 
@@ -13,11 +14,8 @@ def keys(name: str | None, console: Console) -> None:
     """Prints all keys as a table, or one with every line of its own. Raises `UserError` naming the nearest key."""
     chosen = [key for key in KEYS if name in (None, key.name)]
     if not chosen:
-        names = [key.name for key in KEYS]
-        # A person who types the beginning of a word wants the keys that have it, which similarity of letters does not rank first.
-        beginning = [other for other in names if any(part.startswith(str(name)) for part in other.split("_"))]
-        hint = f" (did you mean '{beginning[0]}'?)" if name and beginning else nearest(str(name), names)
-        raise UserError(f"unknown configuration key '{name}'{hint}; the keys are {', '.join(names)}")
+        names = ", ".join(key.name for key in KEYS)
+        raise UserError(f"unknown configuration key '{name}'{nearest_key(str(name), KEYS)}; the keys are {names}")
     console.document(
         {
             key.name: {

@@ -10,6 +10,7 @@ import pytest
 from support.rtlil_hashes import rtlil_hash
 
 from softstream.hw.config.config import KEYS, SECTIONS, Config, from_sections, load_toml, parse_setting
+from softstream.hw.config.keys import nearest, nearest_key
 from softstream.hw.config.modes import MODES
 from softstream.hw.config.presets import PRESETS, preset
 from softstream.hw.errors import UserError
@@ -213,6 +214,36 @@ def test_the_constructor_names_the_nearest_key() -> None:
     ):
         Config(mode="argmax", smothing=[1])  # type: ignore[call-arg]
     assert copy.deepcopy(Config()) == pickle.loads(pickle.dumps(Config())) == Config()
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("scale", "score_scale"),  # a part of the name
+        ("max_len", "max_length"),  # the beginning of the name
+        ("temp", "temperature"),
+        ("scal", "score_scale"),  # the beginning of a part
+        ("smothing", "smoothing"),  # similar letters alone
+        ("dma", "groups"),
+        ("packetizer", "groups"),
+        ("zzz", ""),
+        ("", ""),
+    ],
+)
+def test_the_nearest_key_to_a_word(word: str, expected: str) -> None:
+    assert nearest_key(word, KEYS) == (f" (did you mean '{expected}'?)" if expected else "")
+
+
+def test_a_part_between_hyphens_is_nearer_than_similar_letters() -> None:
+    assert nearest("nano", ("nan", "tang-nano-1k")) == " (did you mean 'tang-nano-1k'?)"
+    assert nearest("tang", ("ulx3s-12f", "tang-nano-1k")) == " (did you mean 'tang-nano-1k'?)"
+    assert nearest("nan", ("tang-nano-1k", "nal")) == " (did you mean 'tang-nano-1k'?)"
+
+
+def test_a_synonym_of_a_key_is_neither_a_key_nor_a_synonym_of_another() -> None:
+    synonyms = [synonym for key in KEYS for synonym in key.synonyms]
+    assert len(set(synonyms)) == len(synonyms)
+    assert not set(synonyms) & {key.name for key in KEYS}
 
 
 @pytest.mark.parametrize("value", [10**400, 10**5000, [[]] * 100, "x" * 1000], ids=("e400", "e5000", "lists", "text"))
