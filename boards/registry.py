@@ -63,6 +63,10 @@ class Board:
     """The row of `boards/tools/parts.py` whose measured cells decide what fits.
 
     If the board is `measured`, it is of the same fabric, and the board's synthesis has that row's options."""
+    die: str = ""
+    """The device whose die this part has, where that is another one: place and route takes its database for both."""
+    speed: int = 0
+    """Speed grade, higher is faster; compared among the parts of one die alone."""
     cells: int
     """Logic cells (LUT with flip-flop) of the part."""
     memory_bits: int
@@ -106,6 +110,15 @@ class Board:
     def measured(self) -> bool:
         """Whether `part` is of the board's own fabric, so that its cells are exact."""
         return self.toolchain in ("ice40", "ecp5")
+
+    def stands_for(self, other: Board) -> bool:
+        """Whether a build for this board shows that the same head fits the other and meets its clock.
+
+        They have the same die, so that they differ in package, pins and LEDs alone; the other's speed grade is no slower and its
+        clock no higher.
+        """
+        same = (self.die or self.device) == (other.die or other.device)
+        return same and self.speed <= other.speed and self.clock_hz >= other.clock_hz
 
     @property
     def verified(self) -> str:
@@ -197,6 +210,7 @@ BOARDS: dict[str, Board] = {
             decoded=True,
             platform="amaranth_boards.icestick:ICEStickPlatform",
             device="iCE40 HX1K",
+            speed=1,
             toolchain="ice40",
             part="hx8k",
             cells=1280,
@@ -215,6 +229,7 @@ BOARDS: dict[str, Board] = {
             decoded=True,
             platform="amaranth_boards.ice40_hx8k_b_evn:ICE40HX8KBEVNPlatform",
             device="iCE40 HX8K",
+            speed=1,
             toolchain="ice40",
             part="hx8k",
             cells=7680,
@@ -266,6 +281,7 @@ BOARDS: dict[str, Board] = {
             title="MuseLab iCESugar-nano",
             platform="amaranth_boards.icesugar_nano:ICESugarNanoPlatform",
             device="iCE40 LP1K",
+            die="iCE40 HX1K",
             toolchain="ice40",
             part="hx8k",
             cells=1280,
@@ -284,6 +300,7 @@ BOARDS: dict[str, Board] = {
             title="TinyFPGA BX",
             platform="amaranth_boards.tinyfpga_bx:TinyFPGABXPlatform",
             device="iCE40 LP8K",
+            die="iCE40 HX8K",
             toolchain="ice40",
             part="hx8k",
             cells=7680,
@@ -320,6 +337,7 @@ BOARDS: dict[str, Board] = {
             title="MuseLab iCESugar-pro",
             platform="amaranth_boards.icesugar_pro:ICESugarProPlatform",
             device="ECP5 LFE5U-25F",
+            speed=6,
             toolchain="ecp5",
             part="ecp5-25k",
             cells=24_288,
@@ -336,6 +354,7 @@ BOARDS: dict[str, Board] = {
             title="Icepi Zero v1.3",
             platform="amaranth_boards.icepi_zero:IcepiZero1_3Platform",
             device="ECP5 LFE5U-25F",
+            speed=6,
             toolchain="ecp5",
             part="ecp5-25k",
             cells=24_288,
@@ -353,6 +372,8 @@ BOARDS: dict[str, Board] = {
                 title=f"Radiona ULX3S {size}F",
                 platform=f"amaranth_boards.ulx3s:ULX3S_{size}F_Platform",
                 device=f"ECP5 LFE5U-{size}F",
+                die="ECP5 LFE5U-25F" if size == "12" else "",
+                speed=6,
                 toolchain="ecp5",
                 part="ecp5-25k",
                 cells=cells,
@@ -372,6 +393,7 @@ BOARDS: dict[str, Board] = {
             title="OrangeCrab r0.2 (25F)",
             platform="amaranth_boards.orangecrab_r0_2:OrangeCrabR0_2_25FPlatform",
             device="ECP5 LFE5U-25F",
+            speed=8,
             toolchain="ecp5",
             part="ecp5-25k",
             cells=24_288,
@@ -392,6 +414,7 @@ BOARDS: dict[str, Board] = {
             title="LambdaConcept ECPIX-5 (85F)",
             platform="amaranth_boards.ecpix5:ECPIX585Platform",
             device="ECP5 LFE5UM5G-85F",
+            speed=8,
             toolchain="ecp5",
             part="ecp5-25k",
             cells=83_640,
@@ -409,6 +432,7 @@ BOARDS: dict[str, Board] = {
             title="Colorlight 5A-75B v7.0",
             platform="amaranth_boards.colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform",
             device="ECP5 LFE5U-25F",
+            speed=6,
             toolchain="ecp5",
             part="ecp5-25k",
             cells=24_288,
@@ -426,6 +450,7 @@ BOARDS: dict[str, Board] = {
             title="Colorlight i5 v7.0 with extension board",
             platform="softstream.boards.platforms:ColorlightI5Platform",
             device="ECP5 LFE5U-25F",
+            speed=6,
             toolchain="ecp5",
             part="ecp5-25k",
             cells=24_288,
@@ -442,6 +467,7 @@ BOARDS: dict[str, Board] = {
             title="Colorlight i9 v7.2 with extension board",
             platform="softstream.boards.platforms:ColorlightI9Platform",
             device="ECP5 LFE5U-45F",
+            speed=6,
             toolchain="ecp5",
             part="ecp5-25k",
             cells=43_848,
@@ -509,6 +535,7 @@ BOARDS: dict[str, Board] = {
             title="Sipeed Tang Nano 20K",
             platform="softstream.boards.platforms:TangNano20kPlatform",
             device="Gowin GW2AR-18C",
+            die="Gowin GW2A-18C",
             toolchain="gowin",
             cells=20_736,
             memory_bits=46 * 18432,

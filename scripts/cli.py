@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 import errno
 import os
+import shlex
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,10 +20,11 @@ import click
 import softstream
 from softstream.hw.errors import SoftstreamError, ToolFailure, UserError
 from softstream.hw.extras import need
-from softstream.scripts.console import Console, configuration_text, discard_stdout
+from softstream.scripts.console import Console, configuration_text, configuration_words, discard_stdout
 from softstream.scripts.emit import ARTEFACTS
 
 if TYPE_CHECKING:
+    from softstream.boards.registry import Board
     from softstream.hw.config.config import Config
     from softstream.hw.plan.profiles import Room
     from softstream.scripts.scores import ScoreFile
@@ -185,6 +188,25 @@ def _title(config: Config, ctx: click.Context) -> str:
     return configuration_text(config, presets[-1] if presets else _DEFAULT_PRESET)
 
 
+def _words(config: Config, values: Mapping[str, Any], ctx: click.Context) -> str:
+    """The configuration as a shell takes it behind another verb: as it was typed, unless that would mean something else there."""
+    parts = list(ctx.meta["parts"])
+    try:
+        same = _resolve(values, {})[0] == config
+    except SoftstreamError:  # a scale that was chosen for given scores
+        same = False
+    presets = [text for kind, text in parts if kind == "preset"]
+    if not same:
+        return configuration_words(config, presets[-1] if presets else _DEFAULT_PRESET)
+    words = []
+    if not any(kind in ("preset", "config_file") for kind, _ in parts):
+        words.append(_DEFAULT_PRESET)  # another verb may have another default
+    elif parts[0][0] == "config_file" or (parts[0][0] == "preset" and not Path(parts[0][1]).exists()):
+        words.append(parts.pop(0)[1])
+    options = {"preset": "--preset", "config_file": "--config", "setting": "--set"}
+    return shlex.join([*words, *(word for kind, text in parts for word in (options[kind], text))])
+
+
 def _complete_preset(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     from softstream.hw.config.presets import PRESETS
 
@@ -255,12 +277,12 @@ def _verb(
             **options: Any,
         ) -> None:
             preset_name = default(options) if callable(default) else default
-            console = Console(as_json, quiet, wide)
             ctx = click.get_current_context()
             values = _values(ctx, config_name, preset_name)
             if "scores" in options:
                 options = _with_score_file(options, ctx.meta["scale_stated"])
             config, sentences = _resolve(values, options)
+            console = Console(as_json, quiet, wide, configuration=_words(config, values, ctx))
             _echo(config, ctx, console)
             for sentence in sentences:
                 console.line(sentence)
@@ -669,7 +691,8 @@ def _compare(
     columns, rows, right_aligned = result.table()
     console.table("", columns, rows, right=right_aligned, fold=columns[:1], drop=result.expendable)
     console.done(
-        f"{output}: report of {result.data.vectors} vectors" if output else f"{result.data.vectors} vectors compared"
+        f"{output}: report of {result.data.vectors} vectors" if output else f"{result.data.vectors} vectors compared",
+        console.command("generate", "-o", "build/head"),
     )
 
 
@@ -746,7 +769,7 @@ def _gallery(output: str, place: bool, as_json: bool, quiet: bool, wide: bool) -
         right=("largest error", "bound"),
         drop=("preset",),
     )
-    console.done(f"{output}: {len(members)} members")
+    console.done(f"{output}: {len(members)} members", "softstream presets")
 
 
 @_softstream.command(
@@ -966,18 +989,19 @@ def _preset_of_board(options: dict[str, Any]) -> str:
             shell_complete=_complete_board,
             help="Show one board, with a drawing of what its LEDs show.",
         ),
+        click.Option(["--expected"], is_flag=True, help="Also name presets that should fit and were not built."),
         *_print_options(),
     ],
 )
-def _boards(board_name: str | None, as_json: bool, quiet: bool, wide: bool) -> None:
-    """List the boards: part, clock, link, presets that fit, verification level."""
+def _boards(board_name: str | None, expected: bool, as_json: bool, quiet: bool, wide: bool) -> None:
+    """List the boards: part, clock, link, presets that were built, verification level."""
     from softstream.scripts.verbs.boards import boards, show
 
     console = Console(as_json, quiet, wide)
     if board_name is None:
-        boards(console)
+        boards(console, expected=expected)
     else:
-        show(console, board_name)
+        show(console, board_name, expected=expected)
 
 
 @_verb(default=_preset_of_board)
@@ -1099,7 +1123,26 @@ def _run_on_board(
         timeout=timeout,
         output=Path(output) if output else None,
         render=render,
+        following=_after_self_test(config, console, row, simulated, baud),
     )
+
+
+def _after_self_test(config: Config, console: Console, row: Board | None, simulated: bool, baud: int | None) -> str:
+    """The page where it can show what the head computes, with the same board."""
+    from softstream.scripts.demonstration.classifier import check_configuration
+
+    try:
+        check_configuration(config)
+    except UserError:
+        row = None
+    return console.command("serve", *_board_words(row, simulated, baud)) if row else "softstream boards"
+
+
+def _board_words(row: Board, simulated: bool, baud: int | None) -> list[str]:
+    """The options of a board; a simulated one gets the rate that suits the other verb."""
+    if simulated:
+        return ["--board", row.name, "--simulated"]
+    return ["--board", row.name, *(["--baud", str(baud)] if baud not in (None, row.baud) else [])]
 
 
 @_verb(default=_preset_of_board, name="serve")
@@ -1132,7 +1175,9 @@ def _serve(
     from softstream.scripts.verbs.serve import serve
 
     _check_simulated(simulated, board_name, port)
-    serve(config, board(board_name), console, port=port, baud=baud, simulated=simulated, http_port=http_port)
+    row = board(board_name)
+    following = console.command("run-on-board", *_board_words(row, simulated, baud))
+    serve(config, row, console, port=port, baud=baud, simulated=simulated, http_port=http_port, following=following)
 
 
 @_softstream.command("doctor", short_help="Show every tool and what is missing", params=_print_options())
@@ -1300,6 +1345,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _main(arguments: list[str]) -> int:
     _open_standard_streams()
+    # Amaranth's, of parts of a design whose construction an error ended; the error is told below.
+    warnings.filterwarnings("ignore", message=r".* created but never used")
     signals: list[int] = []
     try:
         with _ended_by_sigterm(signals):

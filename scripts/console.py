@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 import textwrap
 import threading
@@ -33,6 +34,7 @@ __all__ = [
     "Console",
     "Progress",
     "configuration_text",
+    "configuration_words",
     "discard_stdout",
     "duration_text",
     "settings_text",
@@ -72,6 +74,16 @@ def _value_text(value: object) -> str:
     return "[" + ",".join(map(str, value)) + "]" if isinstance(value, list | tuple) else str(value)
 
 
+def configuration_words(config: Config, preset: str) -> str:
+    """A configuration as a shell takes it behind a verb: a preset's name, and `--set` for each key that differs."""
+    from softstream.hw.config.presets import PRESETS
+
+    base = PRESETS[preset].to_mapping()
+    changes = {key: value for key, value in config.to_mapping().items() if value != base[key]}
+    settings = [part for key, value in changes.items() for part in ("--set", f"{key}={_value_text(value)}")]
+    return shlex.join([preset, *settings])
+
+
 def configuration_text(config: Config, preset: str) -> str:
     """A preset's name and the settings in which a configuration differs from it: `softmax-int8 with max_length=100`."""
     from softstream.hw.config.presets import PRESETS
@@ -101,6 +113,8 @@ class Console:
     wide: bool = False
     started: float = field(default_factory=time.monotonic)
     """When the verb began, for its last line."""
+    configuration: str = ""
+    """The verb's configuration as a shell takes it behind a verb, for the command that its last line names."""
 
     def __post_init__(self) -> None:
         if sys.stdout is None and (self.as_json or not self.quiet):
@@ -117,7 +131,7 @@ class Console:
             _print(sys.stdout, self._sentence(text, sys.stdout))
 
     def verbatim(self, text: str) -> None:
-        """A line of a drawing on stdout, for a person, never folded."""
+        """A line on stdout, for a person, never folded: of a drawing, or with a command."""
         if self.in_words:
             _print(sys.stdout, text)
 
@@ -133,10 +147,20 @@ class Console:
             return text
         return "\n".join(part for line in text.split("\n") for part in _hanging(line, width))
 
-    def done(self, verdict: str, following: str = "") -> None:
-        """The last line of a verb: the verdict, the time since its beginning, and the command that usually follows."""
+    def command(self, verb: str, *words: object) -> str:
+        """A command line with the configuration of this verb: what `done` names as the next one."""
+        return f"softstream {' '.join(filter(None, (verb, self.configuration, shlex.join(map(str, words)))))}"
+
+    def done(self, verdict: str, following: str) -> None:
+        """The last line of a verb: the verdict, the time since its beginning, and the command that usually follows.
+
+        The command works as it stands. `following` is empty where nothing follows.
+        """
         text = f"{verdict} in {duration_text(time.monotonic() - self.started)}"
-        self.line(f"{text}; next: {following}" if following else text)
+        if following:
+            self.verbatim(f"{text}; next: {following}")
+        else:
+            self.line(text)
 
     def table(
         self,

@@ -10,7 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
-from softstream.boards.registry import Board
+from softstream.boards.registry import BOARDS, Board
 from softstream.boards.tools.parts import Part, part
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
@@ -19,6 +19,7 @@ from softstream.hw.plan.profiles import Measured, Room
 __all__ = [
     "DOUBT",
     "Occupancy",
+    "built_presets",
     "occupancies",
     "presets_without_place",
     "recorded",
@@ -35,10 +36,23 @@ def recorded() -> dict[str, Any]:
     return _content("resources.json").get("presets", {})
 
 
+def built_presets(row: Board) -> dict[str, str]:
+    """Preset → the board whose recorded build shows that it fits: this one, or one that stands for it."""
+    found: dict[str, str] = {}
+    for other in (row, *(other for other in BOARDS.values() if other.stands_for(row))):
+        for name, entry in _pairs(other).items():
+            if "refused" not in entry:
+                found.setdefault(name, other.name)
+    return found
+
+
 def presets_without_place(row: Board) -> list[str]:
     """Presets that were built for a board and found no place on its part, although their cells fit."""
-    entries = _content("pairs.json").get("boards", {}).get(row.name, {})
-    return [name for name, entry in entries.items() if "refused" in entry]
+    return [name for name, entry in _pairs(row).items() if "refused" in entry]
+
+
+def _pairs(row: Board) -> dict[str, Any]:
+    return _content("pairs.json").get("boards", {}).get(row.name, {})
 
 
 @cache

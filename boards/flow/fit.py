@@ -1,11 +1,12 @@
 """What fits a board: logic cells, block RAMs and clock, from what was measured, before a tool starts.
 
     check_fit(config, board("icestick"))          # raises where something is surely missing
-    fitting_presets(board("icestick"))            # presets that fit with a margin
+    fitting_presets(board("icestick"))            # presets that were built, and fit with a margin
+    expected_presets(board("icestick"))           # presets that should fit, and were not built
 
 Two rules, for two questions. A configuration is *refused* only where the part surely lacks something. A preset is *listed*, and
-a remedy *printed*, only where measured cells say that it fits with the link and a margin: place and route fails on a part that
-is nearly full.
+a remedy *printed*, only where a build is recorded for this board or one that stands for it, and where measured cells say that it
+fits with the link and a margin: place and route fails on a part that is nearly full.
 """
 
 from __future__ import annotations
@@ -13,11 +14,18 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from softstream.boards.flow.capacity import DOUBT, Occupancy, occupancies, presets_without_place, room_of_board
+from softstream.boards.flow.capacity import (
+    DOUBT,
+    Occupancy,
+    built_presets,
+    occupancies,
+    presets_without_place,
+    room_of_board,
+)
 from softstream.boards.gateware.clock import choose
 from softstream.boards.link.protocol import link_supports
 from softstream.boards.registry import Board
-from softstream.boards.tools.parts import head_on
+from softstream.boards.tools.parts import Part, head_on
 from softstream.boards.tools.parts import part as find_part
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
@@ -35,9 +43,11 @@ __all__ = [
     "FULL",
     "check_clock",
     "check_fit",
+    "expected_presets",
     "fitting_presets",
     "memory_bits",
     "occupancy",
+    "presets_by_cells",
     "quicker_profile",
     "what_fits",
 ]
@@ -79,12 +89,12 @@ def _but_for_tables(config: Config) -> frozenset[tuple[str, Any]]:
 def check_fit(config: Config, row: Board, *, link: bool = True) -> None:
     """Raises `UserError` where the part surely lacks memory or logic, and for a head that a board's link cannot serve.
 
-    The message has what is missing, the presets that fit, and a change that was measured to fit.
+    The message has what is missing, the presets that were built for the board, and a change that a build shows to fit.
     """
     if link and not config.winner:
+        remedy = _remedy(config, row, link) if fitting_presets(row) else "--set winner=true"
         raise UserError(
-            f"winner = false on {row.name}: a board's link sends the winner of each vector; for example "
-            f"{_remedy(config, row, link)}"
+            f"winner = false on {row.name}: a board's link sends the winner of each vector; for example {remedy}"
         )
     missing = _missing(config, row, link)
     if missing:
@@ -121,17 +131,38 @@ def _least_cells(config: Config, row: Board, link: bool) -> int:
 
 
 def fitting_presets(row: Board, *, link: bool = True, below: int | None = None) -> list[str]:
-    """Presets whose measured cells fit the board with the margin `FULL`, with the profile of its part where they name none.
+    """Presets that were built for the board, with the profile of its part where they name none, and that fit with a margin.
 
-    A preset for which place and route found no place on this board is none of them. `below`: only those with fewer cells.
+    A build without the link is smaller than the recorded one with it. `below`: only those with fewer cells.
+    """
+    built = built_presets(row)
+    return [name for name in presets_by_cells(row, link=link, below=below) if name in built]
+
+
+def expected_presets(row: Board) -> list[str]:
+    """Presets that fit by their measured cells alone: no build is recorded for the board or for one that stands for it."""
+    built = built_presets(row)
+    return [name for name in presets_by_cells(row) if name not in built]
+
+
+def presets_by_cells(row: Board, *, link: bool = True, below: int | None = None) -> list[str]:
+    """Presets whose measured cells fit the board with the margin `FULL`.
+
+    A preset for which place and route found no place on this board is none of them.
     """
     names = []
     measured = _measured(occupancies(find_part(row.part), link=link))
-    for name, config in PRESETS.items():
-        known = measured.get(_but_for_tables(head_on(config, find_part(row.part))))
-        if known is not None and link_supports(config) and _fits(known, row, below):
+    for name, kind in _presets_on(find_part(row.part)).items():
+        known = measured.get(kind)
+        if known is not None and link_supports(PRESETS[name]) and _fits(known, row, below):
             names.append(name)
     return names
+
+
+@cache
+def _presets_on(part: Part) -> dict[str, frozenset[tuple[str, Any]]]:
+    """Preset, with the profile of the part where it names none → what `_but_for_tables` leaves of it."""
+    return {name: _but_for_tables(head_on(config, part)) for name, config in PRESETS.items()}
 
 
 def _fits(known: Occupancy, row: Board, below: int | None = None) -> bool:
@@ -142,12 +173,12 @@ def _fits(known: Occupancy, row: Board, below: int | None = None) -> bool:
 
 def _unplaced(row: Board) -> frozenset[frozenset[tuple[str, Any]]]:
     """The recorded presets that place and route found no place for on this board, by what `_but_for_tables` leaves."""
-    presets = [PRESETS[name] for name in presets_without_place(row) if name in PRESETS]
-    return frozenset(_but_for_tables(head_on(config, find_part(row.part))) for config in presets)
+    kinds = _presets_on(find_part(row.part))
+    return frozenset(kinds[name] for name in presets_without_place(row) if name in kinds)
 
 
 def what_fits(config: Config, row: Board, *, link: bool = True, placed: bool = True) -> str:
-    """The presets that fit, and a change that is known to fit, as a part of a message.
+    """The presets that were built, and a change that a build shows to fit, as a part of a message; or that none is known.
 
     `placed`: False where place and route found no place for the configuration, so that only smaller ones can help.
     """
@@ -156,20 +187,24 @@ def what_fits(config: Config, row: Board, *, link: bool = True, placed: bool = T
         known = occupancy(config, row, link=link)
         below = (known.cells if known is not None else _least_cells(config, row, link)) or None
     names = fitting_presets(row, link=link, below=below)
-    return f"presets that fit: {', '.join(names)}; for example {_remedy(config, row, link, below)}"
+    if not names:
+        likely = presets_by_cells(row, link=link, below=below)
+        return f"no {'smaller ' if below else ''}preset is known to be built for {row.name}" + (
+            f"; by its cells {likely[0]} would fit: --preset {likely[0]}" if likely else ""
+        )
+    return f"presets built for {row.name}: {', '.join(names)}; for example {_remedy(config, row, link, below)}"
 
 
 def _remedy(config: Config, row: Board, link: bool, below: int | None = None) -> str:
-    """Options that are known to fit: the fewest keys to change, else a preset of the same mode, else the board's own."""
+    """Options that a build shows to fit: the fewest keys to change, else a preset of the same mode, else the board's own."""
     changes: dict[str, Any] = {} if config.winner else {"winner": True}
     single = config.replace(**changes)
     if not changes or not _is_known_to_fit(single, row, link, below):
         more = _changes_that_fit(single, row, link, below)
-        changed = occupancy(single.replace(**more), row, link=link)
-        if not more or (changed is not None and not _fits(changed, row, below)):
+        if not more:
             fitting = fitting_presets(row, link=link, below=below)
             names = [name for name in fitting if PRESETS[name].mode == config.mode]
-            return f"--preset {(names or ([row.preset] if below is None else fitting) or [row.preset])[0]}"
+            return f"--preset {(names or [name for name in fitting if name == row.preset] or fitting)[0]}"
         changes |= more
     return " ".join(f"--set {key}={_setting(value)}" for key, value in changes.items())
 
@@ -182,50 +217,44 @@ def _setting(value: Any) -> str:
 
 
 def _is_known_to_fit(config: Config, row: Board, link: bool, below: int | None) -> bool:
+    return any(_is_shown_by(config, entry) for entry in _built(row, link, below))
+
+
+def _built(row: Board, link: bool, below: int | None) -> list[Occupancy]:
+    """What was measured of the presets that were built for the board and fit it."""
+    names = fitting_presets(row, link=link, below=below)
+    built = {_presets_on(find_part(row.part))[name] for name in names}
     entries = occupancies(find_part(row.part), link=link)
-    return any(_fits(entry, row, below) and _is_shown_by(config, entry, row) for entry in entries)
+    return [entry for entry in entries if _but_for_tables(entry.config) in built and entry.mhz is not None]
 
 
 def _changes_that_fit(config: Config, row: Board, link: bool, below: int | None) -> dict[str, Any]:
-    """Keys to change, the mode excepted, so that a measured configuration shows that the result fits; empty if none does.
-
-    `max_length` beyond the memory is cut to a quarter of it, which leaves room for the tables.
-    """
-    longest = config.max_length
-    if memory_bits(config) > row.memory_bits:
-        longest = 1 << ((row.memory_bits // (4 * (config.score_width + 1))).bit_length() - 1)
+    """Keys to change, the mode excepted, so that a build shows that the result fits; empty if none does."""
     room = room_of_board(row, link=link)
+    built = [entry for entry in _built(row, link, below) if entry.config.mode == config.mode]
+    longest = min(config.max_length, max((entry.config.max_length for entry in built), default=config.max_length))
     proofs = []
-    for entry in occupancies(find_part(row.part), link=link):
-        if entry.config.mode != config.mode or entry.mhz is None or not _fits(entry, row, below):
-            continue
-        measured = Measured(entry.config, entry.cells, entry.mhz)
+    for entry in built:
+        measured = Measured(entry.config, entry.cells, entry.mhz or 0.0)
         changes = nearest_that_fits(config, Room(room.name, entry.cells, (measured,)), longest)
-        if changes and _is_shown_by(config.replace(**changes), entry, row):
+        if changes and _is_shown_by(config.replace(**changes), entry):
             proofs.append(measured)
-    return nearest_that_fits(
-        config, Room(room.name, max((entry.cells for entry in proofs), default=0), tuple(proofs)), longest
-    )
+    cells = max((entry.cells for entry in proofs), default=0)
+    return nearest_that_fits(config, Room(room.name, cells, tuple(proofs)), longest)
 
 
-def _is_shown_by(config: Config, entry: Occupancy, row: Board) -> bool:
-    """Whether a measured configuration that fits shows that `config` fits: it has the same keys, but for scale and temperature,
-    and is no narrower; longer vectors need room for their scores and their counters."""
+def _is_shown_by(config: Config, entry: Occupancy) -> bool:
+    """Whether a configuration that was built shows that `config` fits: it has the same keys, but for scale and temperature, and
+    is nowhere narrower or shorter."""
     free = {
         name: getattr(config, name)
         for name in ("score_scale", "temperature", "score_width", "probability_width", "guard_bits", "max_length")
     }
     try:
         same = entry.config.replace(**free) == config
-    except UserError:  # the measured configuration has a key that does not go with these
+    except UserError:  # the configuration that was built has a key that does not go with these
         return False
-    if not same or not no_wider(config, entry.config):
-        return False
-    if config.max_length <= entry.config.max_length:
-        return True
-    # Block RAMs have widths of powers of two, so the scores may take up to twice their bits.
-    spare = row.memory_bits - entry.memory
-    return 2 * memory_bits(config) <= spare and entry.cells <= FULL * _LENGTH_ALONE * row.cells
+    return same and no_wider(config, entry.config) and config.max_length <= entry.config.max_length
 
 
 def check_clock(config: Config, row: Board, clock_hz: float | None) -> None:

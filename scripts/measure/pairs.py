@@ -1,10 +1,13 @@
-"""Every pair of a board and a preset that `softstream boards` lists, built: `boards/measured/pairs.json` has clock and cells.
+"""Pairs of a board and a preset that were built: `boards/measured/pairs.json` has clock and cells. `softstream boards` lists no
+others.
 
-    python -m softstream.scripts.measure.pairs                        # what is listed and not recorded
-    python -m softstream.scripts.measure.pairs --write icestick fomu  # builds what these boards lack in the record, and adds it
+    python -m softstream.scripts.measure.pairs                        # what should fit, and lacks a build
+    python -m softstream.scripts.measure.pairs --write icestick fomu  # builds what these boards lack, and records it
 
-A pair for which place and route finds no place is recorded with what it takes, and no longer listed; to build it again, remove
-its entry. Another failure is printed and not recorded. Builds are cached, so a run that was interrupted goes on where it was.
+A build stands for every board with the same die, no slower a speed grade and no higher a clock (`Board.stands_for`), so a pair
+that another board's build shows to fit is not missing. A pair for which place and route finds no place is recorded with what it
+takes; to build it again, remove its entry. Another failure is printed and not recorded. Builds are cached, so a run that was
+interrupted goes on where it was.
 """
 
 import argparse
@@ -15,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from softstream.boards.flow.build import build
-from softstream.boards.flow.fit import fitting_presets
+from softstream.boards.flow.fit import expected_presets, fitting_presets
 from softstream.boards.registry import BOARDS, Board, board
 from softstream.boards.tools.parts import head_on, part
 from softstream.hw.config.config import Config
@@ -38,12 +41,18 @@ def pairs(row: Board) -> list[str]:
 
 
 def missing(names: Sequence[str] = tuple(BOARDS)) -> Iterator[tuple[str, str]]:
-    """(board, preset) of the listed pairs that the record lacks."""
-    record = recorded_pairs()["boards"]
-    for name in names:
-        for preset_name in pairs(board(name)):
-            if preset_name not in record.get(name, {}):
-                yield name, preset_name
+    """(board, preset) of the pairs that should fit and that no build shows to fit, where the package index has the tools.
+
+    Of boards that stand for each other the first is named, and one that stands for others comes before them.
+    """
+    chosen = [board(name) for name in names if not board(name).vendor]
+    rows = sorted(chosen, key=lambda row: -sum(row.stands_for(other) for other in chosen))
+    named: list[tuple[Board, str]] = []
+    for row in rows:
+        for preset_name in expected_presets(row):
+            if not any(other.stands_for(row) and preset_name == shown for other, shown in named):
+                named.append((row, preset_name))
+                yield row.name, preset_name
 
 
 def _built(name: str, preset_name: str) -> dict[str, Any]:
@@ -65,7 +74,7 @@ def _work(options: argparse.Namespace) -> int:
     failures = 0
     for name, preset_name in list(missing(options.boards or tuple(BOARDS))):
         if not options.write:
-            print(f"{name} {preset_name}: not recorded")
+            print(f"{name} {preset_name}: not built")
             continue
         try:
             entry = _built(name, preset_name)
@@ -84,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command above; returns its exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m softstream.scripts.measure.pairs",
-        description="Builds of every listed pair of board and preset.",
+        description="Builds of the pairs of board and preset that should fit.",
     )
     parser.add_argument("boards", nargs="*", metavar="BOARD", help="only these")
     parser.add_argument("--write", action="store_true", help="build what the record lacks, and add it")

@@ -533,4 +533,7 @@ def run(
         write_directory("-o", output, {"bench.json": text, "bench.html": render(content)})
     print_bench(content, console)
     report = f"; report {output / 'bench.html'}" if output is not None else ""
-    console.done(f"{len(variants)} variant{'' if len(variants) == 1 else 's'} measured{report}")
+    console.done(
+        f"{len(variants)} variant{'' if len(variants) == 1 else 's'} measured{report}",
+        "softstream presets --part ecp5-25k",
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from softstream.boards.registry import BOARDS, Board, board
 from softstream.hw.config.config import Config
 from softstream.hw.errors import MissingTool, UserError
 from softstream.hw.extras import install_command, need
-from softstream.scripts.console import Console
+from softstream.scripts.console import Console, configuration_words
 
 if TYPE_CHECKING:
     from softstream.boards.flow.build import BuildResult
@@ -22,19 +22,23 @@ __all__ = ["DEMO_VECTORS", "boards", "build", "demo_scores", "doctor", "flash", 
 DEMO_VECTORS = 16
 """Number of stored digits that the stand-alone demo plays."""
 
+_COUNTED = (
+    "'built' counts the presets whose bitstream was built, here or for a board with the same die; 'expected' counts others that "
+    "should fit by their cells; --expected names them."
+)
 _HONEST = "No physical board was tested; 'verified' is the level that each reached without one."
 
 
-def boards(console: Console) -> None:
-    """Prints the boards with clock, link, the presets that fit, and the verification level."""
-    from softstream.boards.flow.fit import fitting_presets
-    from softstream.boards.link.protocol import link_supports
-    from softstream.hw.config.presets import PRESETS
+def boards(console: Console, *, expected: bool = False) -> None:
+    """Prints the boards with clock, link, the presets that were built, and the verification level.
 
-    linked = sum(map(link_supports, PRESETS.values()))
+    `expected`: also names the presets that should fit and were not built.
+    """
+    from softstream.boards.flow.fit import expected_presets, fitting_presets
+
     rows, documents = [], []
     for row in BOARDS.values():
-        fitting = fitting_presets(row)
+        built, likely = fitting_presets(row), expected_presets(row)
         rows.append(
             (
                 row.name,
@@ -43,8 +47,11 @@ def boards(console: Console) -> None:
                 row.toolchain,
                 f"{row.clock_hz / 1e6:g}",
                 row.link,
-                "all with a link" if len(fitting) == linked else ", ".join(fitting),
                 row.verified,
+                len(built),
+                len(likely),
+                ", ".join(built) or "–",
+                *((", ".join(likely) or "–",) if expected else ()),
             )
         )
         documents.append(
@@ -58,52 +65,80 @@ def boards(console: Console) -> None:
                 "link": row.link,
                 "baud": row.baud,
                 "preset": row.preset,
-                "presets": fitting,
+                "presets": built,
+                "expected": likely,
                 "verified": row.verified,
                 "programmer": row.programmer.tool,
                 "note": row.note,
             }
         )
     console.document({"boards": documents})
+    names, likely_names = "presets built for it", "expected to fit"
     console.table(
         "",
-        ("board", "name", "device", "tools", "MHz", "link", "verified", "presets that fit"),
-        [(*cells[:6], cells[7], cells[6]) for cells in rows],
-        right=("MHz",),
-        fold=("presets that fit",),
-        drop=("presets that fit", "tools", "name", "MHz", "link"),
+        (
+            *("board", "name", "device", "tools", "MHz", "link", "verified", "built", "expected", names),
+            *((likely_names,) if expected else ()),
+        ),
+        rows,
+        right=("MHz", "built", "expected"),
+        fold=(names, likely_names),
+        drop=("name", "tools", "MHz", "link", *(() if expected else (names,)), "verified"),
     )
     for row in BOARDS.values():
         if row.note:
             console.line(f"{row.name}: {row.note}")
+    console.line(_COUNTED)
     console.line(_HONEST)
-    console.done(f"{len(BOARDS)} boards listed", "softstream boards --show NAME")
+    console.done(f"{len(BOARDS)} boards listed", "softstream boards --show icebreaker")
 
 
-def show(console: Console, name: str) -> None:
-    """Prints one board: part, clock, link, programmer, the presets that fit, and a drawing of what its LEDs show.
+def show(console: Console, name: str, *, expected: bool = False) -> None:
+    """Prints one board: part, clock, link, programmer, the presets that were built, and a drawing of what its LEDs show.
 
-    Raises `UserError` for an unknown board.
+    `expected`: also names the presets that should fit and were not built. Raises `UserError` for an unknown board.
     """
-    from softstream.boards.flow.fit import fitting_presets
+    from softstream.boards.flow.capacity import built_presets
+    from softstream.boards.flow.fit import expected_presets, fitting_presets
     from softstream.boards.gateware.display_text import display_text
 
     row = board(name)
-    fitting, drawing = fitting_presets(row), display_text(row)
+    built, likely, drawing = fitting_presets(row), expected_presets(row), display_text(row)
     console.document(
-        {"name": row.name, "title": row.title, "preset": row.preset, "presets": fitting, "display": drawing}
+        {
+            "name": row.name,
+            "title": row.title,
+            "preset": row.preset,
+            "presets": built,
+            "expected": likely,
+            "display": drawing,
+        }
     )
     console.line(f"{row.title}, {row.device}, {row.clock_hz / 1e6:g} MHz")
     console.line(f"link: {row.link}, {row.baud} bit/s; programmer: {row.programmer.tool}")
     if row.note:
         console.line(f"note: {row.note}")
-    console.line(f"presets that fit: {', '.join(fitting)}; default {row.preset}")
+    console.line(f"default preset: {row.preset}")
+    for other, presets in _by_board(built, built_presets(row), row.name).items():
+        where = "" if other == row.name else f" on {other}, which has the same die"
+        console.line(f"built{where}: {', '.join(presets)}")
+    if likely:
+        names = ", ".join(likely) if expected else "--expected names them"
+        console.line(f"not built, expected to fit by their cells: {len(likely)} presets; {names}")
     console.line()
     for line in drawing:
         console.line(line)
     console.line()
     console.line(f"verified without the board: {row.verified}")
     console.done(f"{row.name} shown", f"softstream build --board {row.name}")
+
+
+def _by_board(presets: Sequence[str], places: Mapping[str, str], first: str) -> dict[str, list[str]]:
+    """Board → the presets that were built for it, `first` before the others."""
+    found: dict[str, list[str]] = {first: []}
+    for name in presets:
+        found.setdefault(places[name], []).append(name)
+    return {name: names for name, names in found.items() if names}
 
 
 def parse_clock(text: str | None) -> float | None:
@@ -165,15 +200,17 @@ def build(
         command = f"python3 -m zipfile -e {archive.name} plan && cd plan && sh build_top.sh"
         console.document({**document, "plan_archive": archive.name, "command": command})
         tools = [tool] if tool else row.make_platform().required_tools
-        console.line(f"with {', '.join(tools)} on PATH: {command}")
-        console.done(f"{archive}: plan for {row.name}")
+        console.line(f"the next command needs {', '.join(tools)} on PATH")
+        console.done(f"{archive}: plan for {row.name}", f"cd {shlex.quote(str(directory))} && {command}")
         return
     console.document(document)
     _print_report(result, console)
     if row.note:
         console.line(f"{row.name}: {row.note}")
     console.line(f"{result.bitstream}{' (from the cache)' if result.cached else ''}, plan {result.plan.digest[:12]}")
-    console.done(f"bitstream for {row.name} built", f"softstream flash --board {row.name} {directory}")
+    console.done(
+        f"bitstream for {row.name} built", f"softstream flash --board {row.name} {shlex.quote(str(directory))}"
+    )
 
 
 def _print_report(result: BuildResult, console: Console) -> None:
@@ -213,12 +250,16 @@ def flash(name: str | None, path: str | None, dry_run: bool, console: Console) -
 
 
 def _after_flash(row: Board, place: Path) -> str:
-    """The command that usually follows; none for a demo, which has no link."""
+    """The command that usually follows, with the configuration and the rate of the build; none for a demo, which has no link."""
     try:
-        demo = json.loads((place / "build.json").read_text(encoding="utf-8"))["demo"]
-    except (OSError, ValueError, KeyError, TypeError):
-        demo = False
-    return "" if demo else f"softstream run-on-board --board {row.name}, with the same configuration"
+        built = json.loads((place / "build.json").read_text(encoding="utf-8"))
+        if built["demo"]:
+            return ""
+        config, rate = Config.from_mapping(built["config"]), built["baud"]
+    except (OSError, ValueError, KeyError, TypeError, UserError):  # a bitstream alone, or a build of another version
+        return ""
+    baud = "" if rate == row.baud else f" --baud {rate}"
+    return f"softstream run-on-board --board {row.name} {configuration_words(config, row.preset)}{baud}"
 
 
 def serial_ports() -> list[str]:
@@ -257,4 +298,4 @@ def doctor(console: Console) -> None:
     if missing:
         packages: Sequence[str] = [finding.tool for finding in missing]
         raise MissingTool(f"{', '.join(packages)}: not installed; {install_command(*packages)}")
-    console.done(f"no required tool is missing; {len(findings)} tools checked")
+    console.done(f"no required tool is missing; {len(findings)} tools checked", "softstream presets")

@@ -80,7 +80,7 @@ def describe(
         if output is None
         else f"{output}: page of {len(derived.stages)} stages"
     )
-    console.done(verdict, "softstream generate, with the same configuration and -o DIR")
+    console.done(verdict, console.command("generate", "-o", "build/head"))
 
 
 def _keys(config: Config, console: Console, every_key: bool) -> None:

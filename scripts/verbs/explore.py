@@ -24,6 +24,7 @@ import math
 import multiprocessing
 import os
 import re
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -42,6 +43,7 @@ from softstream.hw.cache import load_value, store_value
 from softstream.hw.cache import root as cache_root
 from softstream.hw.config.config import KEYS, Config, parse_setting
 from softstream.hw.config.keys import nearest_key
+from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import MissingTool, SoftstreamError, ToolFailure, UserError
 from softstream.hw.extras import need
 from softstream.hw.notebook import html_table, text_table
@@ -49,7 +51,7 @@ from softstream.hw.output import check_file, written_file
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.profiles import Room, nearest_that_fits, resolve
 from softstream.hw.verilog import synthesis_verilog
-from softstream.scripts.console import Console, settings_text
+from softstream.scripts.console import Console, configuration_words, settings_text
 from softstream.scripts.measure.cluster import PLAIN, Tls, connected, told_without_workers
 from softstream.scripts.measure.datasets import Dataset, DataSummary
 from softstream.scripts.scale import AUTO, scale_of_scores
@@ -824,7 +826,16 @@ def run(
         raise ToolFailure(f"{len(failed)} of {total} points failed, first: {failed[0].failure}")
     written = ", ".join(str(path) for path in (files.page, files.table) if path is not None)
     verdict = f"{total} point{'' if total == 1 else 's'} explored"
-    console.done(f"{written}: {verdict}" if written else verdict)
+    console.done(f"{written}: {verdict}" if written else verdict, _following(result, console, part_name))
+
+
+def _following(result: Exploration, console: Console, part_name: str) -> str:
+    """The command that describes the point of the answer on the part, or the presets where no point fits it."""
+    if result.best is None:
+        return f"softstream presets{f' --part {part_name}' if part_name in PARTS else ''}"
+    preset = shlex.split(console.configuration or "-")[0]
+    words = configuration_words(result.best.config, preset if preset in PRESETS else next(iter(PRESETS)))
+    return f"softstream describe {words} --part {part_name}"
 
 
 def explored(

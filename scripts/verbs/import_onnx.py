@@ -120,4 +120,7 @@ def _print(head: Imported, output: Path, command: Sequence[str], console: Consol
     bound = plan(head.config).bound_ulp
     if bound is not None:
         console.line(f"error bound: {bound:.4f} ulp for every input")
-    console.done(f"{output}: configuration of {head.operator} {head.node}", text or f"softstream describe {output}")
+    console.done(
+        f"{output}: configuration of {head.operator} {head.node}",
+        text or f"softstream describe {shlex.quote(str(output))}",
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from softstream.hw.config.config import KEYS, Key
 from softstream.hw.config.keys import nearest_key
 from softstream.hw.errors import UserError
@@ -32,7 +34,9 @@ def keys(name: str | None, console: Console) -> None:
         [key] = chosen
         console.line(f"{key.name}: {key.help}")
         console.line(f"{key.type_text}; {_range(key)}; default {_default(key)}")
-        console.line(f"for example: --set {key.name}={_default(key)}")
+        setting = f"--set {shlex.quote(f'{key.name}={key.default_text}')}"
+        console.line(f"for example: {setting}")
+        console.done(f"{key.name} shown", f"softstream describe {setting}")
         return
     console.table(
         "",
@@ -41,7 +45,7 @@ def keys(name: str | None, console: Console) -> None:
         fold=("range", "meaning"),
         drop=("range", "default"),
     )
-    console.done(f"{len(KEYS)} keys listed", "softstream keys NAME")
+    console.done(f"{len(KEYS)} keys listed", f"softstream keys {KEYS[0].name}")
 
 
 def _default(key: Key) -> str:

@@ -262,4 +262,7 @@ def network(config: Config, engine: str, console: Console) -> None:
             f"most {layer.largest_ulp:.4f} ulp with the saturation of 1.0, proved: {layer.worst_ulp:.4f}"
         )
     counts = outcome.counts()
-    console.done(f"{outcome.vectors - counts['differing_int8']} of {outcome.vectors} decisions equal those of int8")
+    console.done(
+        f"{outcome.vectors - counts['differing_int8']} of {outcome.vectors} decisions equal those of int8",
+        console.command("compare"),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import textwrap
 from collections.abc import Callable, Mapping
@@ -180,7 +181,10 @@ def new(fields: Mapping[str, Any], choice: int | None, path: Path, console: Cons
             ],
         }
     )
-    console.done(f"{path}: {chosen.preset} adapted and written", f"softstream describe {path} --part {answers.part}")
+    console.done(
+        f"{path}: {chosen.preset} adapted and written",
+        f"softstream describe {shlex.quote(str(path))} --part {answers.part}",
+    )
 
 
 def _free(path: Path) -> Path:

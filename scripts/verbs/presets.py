@@ -119,7 +119,7 @@ def presets(part_name: str, console: Console) -> None:
         drop=("N up to", "interval", "first output", "bound, ulp", "other cells", "logic", "MHz"),
     )
     console.line(f"cells and MHz on {part.name}, with profile = {part.profile} where a preset names none")
-    console.done(f"{len(rows)} presets listed", "softstream describe NAME")
+    console.done(f"{len(rows)} presets listed", f"softstream describe {next(iter(rows))}")
 
 
 def _short_cost(entry: dict[str, Any] | None) -> tuple[str, str, str]:

@@ -149,7 +149,7 @@ def _conclude(proof: Proof, seconds: float, waveform: Path | None, console: Cons
     """The closing line, or the error in its place."""
     where = f"; the shortest trace is in {waveform}" if waveform else "; --waveform FILE.vcd keeps the shortest trace"
     _raise_unless_proved(proof, seconds, statement, where)
-    console.done(f"{statement} proved for all inputs, stalls and resets, without a bound on time,")
+    console.done(f"{statement} proved for all inputs, stalls and resets, without a bound on time,", "softstream boards")
 
 
 def _raise_unless_proved(proof: Proof, seconds: float, statement: str, where: str) -> None:

@@ -96,7 +96,8 @@ def run(config: Config, scores: ScoreFile, output: Path, how: Run, console: Cons
         right=("smallest", "largest"),
         drop=("type", "smallest", "largest"),
     )
-    console.done(f"{total} vectors through the {_ENGINES[how.engine]}")
+    following = console.command(*(("simulate",) if how.engine == "golden" else ("generate", "-o", "build/head")))
+    console.done(f"{total} vectors through the {_ENGINES[how.engine]}", following)
 
 
 class _Member:

@@ -214,12 +214,13 @@ def run(
     timeout: float | None = None,
     output: Path | None = None,
     render: Callable[[Report], str] = lambda report: "",
+    following: str = "",
 ) -> None:
     """Handshake, then corner vectors, random vectors and those of a file; a table, or one JSON document,
     and with `output` the page that `render` makes. On a terminal a view follows the test.
 
     With `simulated` that board is simulated, instead of one at `port`. `timeout` is in seconds of silence; default
-    `TIMEOUT`, or `SIMULATED_TIMEOUT`.
+    `TIMEOUT`, or `SIMULATED_TIMEOUT`. `following` is the command that the last line names.
 
     Raises `LinkError` for every fault of the link, `Mismatch` after the report where the board and the model differ, and
     `UserError` for scores that do not match the configuration, and `MissingTool` without the extras, before the port is opened.
@@ -265,7 +266,7 @@ def run(
             f"{link.port}: {len(differences)} values differ from the model, first {first.what} of {first.group} vector "
             f"{first.vector}: the board gave {first.board}, the model {first.model}; seed {seed}"
         )
-    console.done(f"{sum(group.vectors for group in groups)} vectors passed")
+    console.done(f"{sum(group.vectors for group in groups)} vectors passed", following)
 
 
 def self_test(

@@ -27,8 +27,9 @@ def serve(
     simulated: bool = False,
     http_port: int = 0,
     timeout: float | None = None,
+    following: str = "",
 ) -> None:
-    """Serves the page until it is interrupted. `http_port` 0 takes a free one.
+    """Serves the page until it is interrupted. `http_port` 0 takes a free one; `following` is the command of the last line.
 
     A simulated board without `baud` gets the fastest rate of its clock, because every bit is simulated.
 
@@ -76,7 +77,7 @@ def serve(
         console.line(f"{row.name}{' (simulated)' if simulated else ''} at {link.port}; draw a digit at {address}")
         console.line("Ctrl-C ends it.")
         _run(server, sockets)
-        console.done(f"{server.digits} digit{'' if server.digits == 1 else 's'} through the board")
+        console.done(f"{server.digits} digit{'' if server.digits == 1 else 's'} through the board", following)
 
 
 def _run(server: Server, sockets: list) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from softstream.hw.config.config import Config
@@ -74,7 +76,10 @@ def simulate(
             f"{len(failed)} of {len(verdicts)} tests failed, first {first.bench}.{first.test}: {first.detail}; "
             f"seed {seed}"
         )
-    console.done(f"{len(verdicts)} passed")
+    # The configuration that `generate` stored has its Verilog already.
+    generated = Path(shlex.split(console.configuration or "-")[0]).with_name("manifest.json").is_file()
+    following = console.command("prove") if generated else console.command("generate", "-o", "build/head")
+    console.done(f"{len(verdicts)} passed", following)
 
 
 def _print(verdicts: Sequence[Verdict], title: str, console: Console) -> None:

@@ -124,3 +124,37 @@ def test_verified_agrees_with_the_boards_that_the_tests_cover():
     said = {name: row.verified for name, row in BOARDS.items()}
     assert {name for name, far in said.items() if far != "plan"} == set(BUILT)
     assert {name for name, far in said.items() if far == "decoded bitstream"} == set(CASES)
+
+
+DATABASES = {
+    "iCE40LP1K": "1k", "iCE40HX1K": "1k", "iCE40LP8K": "8k", "iCE40HX8K": "8k", "iCE40UP5K": "5k",
+    "LFE5U-12F": "25k", "LFE5U-25F": "25k", "LFE5U-45F": "45k", "LFE5U-85F": "85k", "LFE5UM5G-85F": "85k 5G",
+}  # fmt: skip
+"""Device → the chip database that nextpnr takes for it; the 5G parts have the timing of their higher voltage."""
+
+
+def test_boards_of_one_die_have_the_same_database_of_place_and_route():
+    kinds = {}
+    for row in BOARDS.values():
+        if not row.vendor:
+            platform = row.make_platform()
+            gowin = row.toolchain == "gowin"
+            database = platform._chipdb_device if gowin else DATABASES[platform.device]
+            kinds.setdefault(row.die or row.device, set()).add((row.toolchain, database))
+            if row.toolchain == "ecp5":
+                assert row.speed == int(platform.speed), row.name
+            if row.toolchain == "ice40":
+                assert row.speed == platform.device.startswith("iCE40HX"), row.name
+    assert all(len(databases) == 1 for databases in kinds.values()), kinds
+
+
+def test_a_build_stands_for_a_board_of_its_die_that_is_no_slower_and_has_no_higher_clock():
+    def stands(one, other):
+        return board(one).stands_for(board(other))
+
+    assert stands("icepi-zero", "orangecrab")  # 50 MHz at speed 6, 48 MHz at speed 8
+    assert not stands("orangecrab", "icesugar-pro")  # a faster part shows nothing of a slower one
+    assert not stands("icesugar-pro", "icepi-zero")  # 25 MHz show nothing of 50 MHz
+    assert not stands("ulx3s-85f", "colorlight-i9")  # another die
+    assert stands("fomu", "icebreaker")
+    assert not stands("icebreaker", "fomu")

@@ -488,7 +488,7 @@ def test_generate_into_a_file_is_refused(refused, scores):
 def test_run_writes_the_results_of_the_model(cli, tmp_path, scores):
     code, out, err = cli("run", *SCALED, "--scores", scores, "-o", tmp_path / "r.npz")
     assert (code, err) == (0, "")
-    assert re.search(r"\n2 vectors through the model in \d+\.\d s\n$", out)
+    assert re.search(r"\n2 vectors through the model in \d+\.\d s; next: softstream simulate .*\n$", out)
     expected = golden(softstream.Config(max_length=4, score_width=4), np.load(scores))
     with np.load(tmp_path / "r.npz") as result:
         assert sorted(result.files) == ["argmax", "best", "overlong", "probabilities"]
@@ -714,7 +714,7 @@ def test_simulate_prints_the_verdicts(cli, monkeypatch):
     code, out, err = cli("simulate", *SMALL)
     assert (code, err) == (0, "")
     assert out.count(" pass ") == 2
-    assert re.search(r"\n2 passed in \d+\.\d s\n$", out)
+    assert re.search(r"\n2 passed in \d+\.\d s; next: softstream generate .*\n$", out)
 
 
 def test_simulate_with_a_failure_ends_with_1(cli, monkeypatch):
@@ -908,7 +908,7 @@ def test_one_key(cli, refused):
     assert code == 0
     assert out.startswith("lanes: ")
     assert "1, 2, 4, 8, 16" in out
-    assert out.endswith("for example: --set lanes=1\n")
+    assert "\nfor example: --set lanes=1\n" in out
     assert "did you mean 'lanes'?" in refused("keys", "lane")
     assert list(json.loads(cli("keys", "--json")[1])) == [key.name for key in KEYS]
 
@@ -1014,3 +1014,23 @@ def test_a_board_is_shown(cli):
     assert (status, "seven-segment display" in out, "10 LEDs" in out) == (0, True, True)
     status, _, err = cli("boards", "--show", "de10")
     assert (status, len(err.splitlines())) == (2, 1)
+
+
+def test_a_refused_build_prints_one_line(tmp_path):
+    """A program of its own, because the warnings come when the parts of the refused design are collected."""
+    words = [
+        "build",
+        "--board",
+        "icepi-zero",
+        "--set",
+        "max_length=60000",
+        "--set",
+        "lanes=16",
+        "--set",
+        "score_width=16",
+    ]
+    command = [sys.executable, "-m", "softstream", *words, "-o", str(tmp_path / "out")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: lanes = 16: ")
+    assert ended.stderr.count("\n") == 1

@@ -5,8 +5,11 @@
 A verb runs once; its lines and tables are then printed at each width.
 """
 
+import json
 import re
+import shlex
 import shutil
+import subprocess
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -20,8 +23,10 @@ import pytest
 import softstream
 from softstream.boards.flow import doctor
 from softstream.boards.link import host
+from softstream.boards.registry import board
 from softstream.hw import cache
 from softstream.hw.config.config import KEYS
+from softstream.scripts import cli as command_line
 from softstream.scripts import console as console_module
 from softstream.scripts.cli import _softstream
 from softstream.scripts.console import Console
@@ -74,7 +79,7 @@ CASES = {
     ),
     "presets": Case(("presets",), tuple(softstream.PRESETS)),
     "keys": Case(("keys",), tuple(key.name for key in KEYS)),
-    "keys-one": Case(("keys", "normaliser"), closes=False),
+    "keys-one": Case(("keys", "normaliser")),
     "prove": Case(("prove", *SMALL), ("m_axis_best:", "two")),
     "run-on-board": Case(("run-on-board", "--board", "icestick", *SMALL, "--port", "p"), ("corner", "random")),
     "bench": Case(("bench", "--only", "argmax-int8", "--quick"), ("argmax-int8",)),
@@ -187,7 +192,7 @@ def calls_of(monkeypatch: pytest.MonkeyPatch, run: Callable[[], None]) -> list[C
 
 def _limit(line: str, width: int) -> float:
     """Columns that a line may take: a command and a path are not folded, and a drawing fits 80 columns."""
-    if "softstream " in line or len(line.split()) <= 2:
+    if "softstream " in line or "; next: " in line or len(line.split()) <= 2:
         return float("inf")
     return max(width, 80) if set("▶┐│") & set(line) else width
 
@@ -198,6 +203,7 @@ def test_every_verb_prints_what_was_looked_at(
 ) -> None:
     case = CASES[name]
     ends: list[tuple[int, str]] = []
+    configs = _configurations(monkeypatch)
     calls = calls_of(monkeypatch, lambda: ends.append(cli(*case.arguments)[::2]))
     assert ends == [(0, ends[0][1])]
     pieces = []
@@ -213,13 +219,99 @@ def test_every_verb_prints_what_was_looked_at(
                 width,
                 cell,
             )
-        assert not case.closes or re.search(r" in 0\.0 s(; next: .*)?$", text), text[-200:]
+        assert not case.closes or re.search(r" in 0\.0 s; next: (softstream|cd) .*$", text), text[-200:]
         pieces.append(f"==== {width} columns ====\n{text}")
     stored, printed = FOLDER / f"{name}.txt", "".join(pieces)
     if request.config.getoption("--rewrite-snapshots"):
         FOLDER.mkdir(exist_ok=True)
         stored.write_text(printed, encoding="utf-8")
     assert printed == stored.read_text(encoding="utf-8"), "make snapshots stores the present text"
+    if case.closes:
+        _check_following(text, configs, cli, monkeypatch)
+
+
+def _configurations(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The configuration of each verb that runs from now on and takes one."""
+    configs: list[Any] = []
+    echo = command_line._echo
+    monkeypatch.setattr(command_line, "_echo", lambda config, *rest: (configs.append(config), echo(config, *rest)))
+    return configs
+
+
+def _following(text: str) -> str:
+    """The command that the last line names."""
+    return text.rstrip("\n").rpartition("; next: ")[2]
+
+
+def _check_following(text: str, configs: list[Any], cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs the command that the last line names. The server, and the tools of a board, do not start.
+
+    `configs` has the configuration of the verb that named it, if it takes one; the command gets the same one, or after a sweep
+    that of one of its points.
+    """
+    following = _following(text)
+    program, *words = shlex.split(following)
+    if program == "cd":  # of a plan for a vendor's tools
+        script = following.replace("sh build_top.sh", "test -s build_top.sh")
+        assert subprocess.run(["sh", "-c", script], check=False).returncode == 0
+        return
+    assert program == "softstream"
+    for module, verb in (("serve", "serve"), ("boards", "build")):
+        monkeypatch.setattr(f"softstream.scripts.verbs.{module}.{verb}", lambda config, *rest, **named: None)
+    code, _, err = cli(*words, *(["--no-place"] if words[0] == "compare" else []))
+    assert code == 0, (following, err)
+    if len(configs) == 2:
+        free = {"probability_width": configs[1].probability_width} if "explored" in text else {}
+        assert configs[0].replace(**free) == configs[1], following
+
+
+FOLLOWED = {
+    "simulate-generated": ("simulate", "head/config.toml"),
+    "describe-list": ("describe", "--set", "groups=[4,2]", "--set", "max_length=4"),
+    "describe-argmax": ("describe", "--preset", "argmax-int8", "--set", "max_length=64"),
+    "describe-default": ("describe", "--set", "score_width=6"),
+    "describe-profile": ("describe", "softmax-int8-log", "--set", "profile=auto", "--part", "hx8k"),
+    "run-scale": ("run", *SMALL, "--set", "score_scale=auto", "--scores", "f.npy", "-o", "r.npz"),
+    "run-on-board-argmax": ("run-on-board", "--board", "icestick", "argmax-int8", "--baud", "9600", "--port", "p"),
+    "keys-list": ("keys", "groups"),
+    "keys-switch": ("keys", "mask"),
+    "boards-show": ("boards", "--show", "fomu"),
+}
+
+
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_the_command_that_a_verb_names_next_works_and_has_its_configuration(
+    name: str, world: None, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save("f.npy", np.array([[0.5, 1.5, -2.0, 3.0]]))
+    if name == "simulate-generated":
+        assert cli("generate", *SMALL, "-o", "head")[0] == 0
+    configs = _configurations(monkeypatch)
+    code, out, err = cli(*FOLLOWED[name])
+    assert code == 0, err
+    _check_following(out, configs, cli, monkeypatch)
+    if name == "simulate-generated":
+        assert "; next: softstream prove head/config.toml" in out
+
+
+def test_the_command_after_flash_has_the_configuration_and_the_rate_of_the_build(
+    world: None, cli: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    row = board("icestick")
+    built = {
+        "demo": False,
+        "config": softstream.preset("argmax-int8").replace(max_length=64).to_mapping(),
+        "baud": 9600,
+    }
+    (tmp_path / "build.json").write_text(json.dumps(built), encoding="utf-8")
+    program, *words = shlex.split(boards._after_flash(row, tmp_path))
+    configs = _configurations(monkeypatch)
+    code, _, err = cli(*words, "--port", "p")
+    assert (program, code) == ("softstream", 0), err
+    assert [config.to_mapping() for config in configs] == [built["config"]]
+    assert words[-2:] == ["--baud", "9600"]
+    (tmp_path / "build.json").write_text(json.dumps({**built, "demo": True}), encoding="utf-8")
+    assert boards._after_flash(row, tmp_path) == ""
 
 
 def test_every_verb_has_a_snapshot_or_a_reason() -> None:

@@ -1,4 +1,4 @@
-"""The check of fit: refusals before a tool starts, presets that fit, remedies that were measured to fit, clocks."""
+"""The check of fit: refusals before a tool starts, presets that were built, remedies that a build shows to fit, clocks."""
 
 import json
 import re
@@ -9,7 +9,18 @@ from support.board_builds import ARGMAX
 
 from softstream.boards.flow import capacity, fit
 from softstream.boards.flow.build import build
-from softstream.boards.flow.fit import FULL, check_clock, check_fit, fitting_presets, memory_bits, occupancy, what_fits
+from softstream.boards.flow.capacity import built_presets
+from softstream.boards.flow.fit import (
+    FULL,
+    check_clock,
+    check_fit,
+    expected_presets,
+    fitting_presets,
+    memory_bits,
+    occupancy,
+    presets_by_cells,
+    what_fits,
+)
 from softstream.boards.flow.plan import make_plan
 from softstream.boards.gateware.clock import choose
 from softstream.boards.registry import BOARDS, board
@@ -17,6 +28,8 @@ from softstream.boards.tools.parts import head_on, part
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS, preset
 from softstream.hw.errors import UserError
+from softstream.hw.plan.profiles import no_wider
+from softstream.scripts.measure.recorded import recorded_pairs
 from softstream.sim.data import DIGITS_SCORES
 
 DEMO = np.load(DIGITS_SCORES)[:4].tolist()
@@ -48,8 +61,8 @@ def test_memory_that_the_part_lacks_is_refused_before_the_tools(tmp_path):
     assert memory_bits(config) == 16384 * 9
     with pytest.raises(
         UserError,
-        match=r"max_length = 16384 on icestick: .* 81920 are missing; it holds 7281 elements; presets that fit: argmax-int8, "
-        r"argmax-int8-small, .*digits-argmax.*; for example --preset softmax-int8-small$",
+        match=r"max_length = 16384 on icestick: .* 81920 are missing; it holds 7281 elements; presets built for icestick: "
+        r"argmax-int8, argmax-int8-small, .*digits-argmax.*; for example --preset softmax-int8-small$",
     ):
         build(config, row, tmp_path / "out")
     check_fit(config.replace(max_length=4096, profile="small"), row)
@@ -59,9 +72,10 @@ def test_memory_that_the_part_lacks_is_refused_before_the_tools(tmp_path):
         check_fit(two_pass, row)
 
 
-@pytest.mark.parametrize("name", ["icestick", "icebreaker", "hx8k-evn", "ulx3s-12f"])
-def test_every_remedy_fits_by_the_measurements(name):
-    """No advice in circles: whatever is refused, the options that the message ends with are not refused, and are shown to fit."""
+@pytest.mark.parametrize("name", ["icestick", "icebreaker", "fomu", "tang-nano-1k"])
+def test_every_remedy_is_shown_by_a_build(name):
+    """No advice in circles: whatever is refused, the options that the message ends with are not refused, and give a head that is
+    nowhere wider or longer than one that was built."""
     row = board(name)
     requests = [*PRESETS.values(), *(config.replace(max_length=30) for config in PRESETS.values() if not config.groups)]
     requests += [preset("softmax-int8").replace(profile=profile) for profile in ("fast", "fastest")]
@@ -73,13 +87,41 @@ def test_every_remedy_fits_by_the_measurements(name):
             check_fit(config, row)
         except UserError as error:
             refused += 1
-            better = applied(config, remedy(str(error)))
+            better = head_on(applied(config, remedy(str(error))), part(row.part))
             check_fit(better, row)
             known = occupancy(better, row)
             if known is not None:
                 assert known.cells <= FULL * row.cells
                 assert known.memory <= row.memory_bits
+            built = [on_board(name, row) for name in fitting_presets(row)]
+            larger = [other for other in built if other.mode == better.mode and other.max_length >= better.max_length]
+            assert any(other.profile == better.profile and no_wider(better, other) for other in larger), better
     assert refused >= 3
+
+
+def test_a_board_without_builds_advises_none(monkeypatch):
+    row = board("icestick")
+    monkeypatch.setattr(fit, "built_presets", lambda row: {})
+    assert fitting_presets(row) == []
+    assert set(expected_presets(row)) == set(presets_by_cells(row))
+    with pytest.raises(
+        UserError, match=r"; no preset is known to be built for icestick; by its cells argmax-int8 would fit: "
+    ):
+        check_fit(on_board("softmax-int8-log", row), row)
+    with pytest.raises(UserError, match=r"; for example --set winner=true$"):
+        check_fit(preset("argmax-int8").replace(winner=False), row)
+
+
+def test_what_is_listed_was_built_for_the_board_or_for_one_that_stands_for_it():
+    for row in BOARDS.values():
+        places = built_presets(row)
+        assert not set(fitting_presets(row)) & set(expected_presets(row))
+        assert set(fitting_presets(row)) | set(expected_presets(row)) == set(presets_by_cells(row))
+        for name in fitting_presets(row):
+            record = recorded_pairs()["boards"][places[name]][name]
+            assert "refused" not in record
+            assert places[name] == row.name or board(places[name]).stands_for(row)
+            assert record["mhz"] >= row.clock_hz / 1e6
 
 
 def on_board(name, row):
@@ -112,23 +154,27 @@ def test_the_remedy_for_a_design_without_a_place_is_smaller(name):
         config = on_board(refused, row)
         words = what_fits(config, row, placed=False)
         known = occupancy(config, row).cells
-        names = re.match(r"presets that fit: (.*?); ", words)[1].split(", ")
-        assert all(occupancy(on_board(other, row), row).cells < known for other in names if other)
+        if words.startswith(f"no smaller preset is known to be built for {name}"):
+            continue
+        names = re.match(r"presets built for \S+: (.*?); ", words)[1].split(", ")
+        assert all(occupancy(on_board(other, row), row).cells < known for other in names)
         better = occupancy(head_on(applied(config, remedy(words)), part(row.part)), row)
-        assert names == [""] or better is None or better.cells < known
+        assert better is None or better.cells < known
 
 
 def test_a_preset_without_a_place_is_not_listed(monkeypatch):
     row = board("icestick")
     assert "sample-int8" in fitting_presets(row)
     monkeypatch.setattr(fit, "presets_without_place", lambda row: ["sample-int8"])
+    assert "sample-int8" not in presets_by_cells(row)
     assert "sample-int8" not in fitting_presets(row)
     assert "argmax-int8" in fitting_presets(row)
 
 
 @pytest.mark.parametrize("name", BOARDS)
-def test_the_preset_of_a_board_is_one_that_fits(name):
-    assert board(name).preset in fitting_presets(board(name))
+def test_the_preset_of_a_board_was_built_or_fits_by_its_cells_where_a_vendor_builds(name):
+    row = board(name)
+    assert row.preset in (presets_by_cells(row) if row.vendor else fitting_presets(row))
 
 
 def nearly_full(row):
@@ -169,7 +215,7 @@ def test_every_mode_has_a_place_on_a_board_with_its_link_and_alone(mode):
     row = board("ulx3s-12f")
     plans = [make_plan(ARGMAX.replace(mode=mode), row, demo=demo) for demo in (None, DEMO)]
     assert plans[0].digest != plans[1].digest
-    assert [name for name in fitting_presets(row) if preset(name).mode == mode]
+    assert [name for name in presets_by_cells(row) if preset(name).mode == mode]
 
 
 UNCACHED = capacity.occupancies.__wrapped__
@@ -194,9 +240,9 @@ def test_measured_logic_that_the_part_lacks_is_refused(monkeypatch):
     with pytest.raises(UserError, match=r"needs about 1400 logic cells, iCE40 HX1K has 1280, 120 are missing"):
         check_fit(on_board("softmax-int8", row), row)
     check_fit(on_board("softmax-int8", row), row, link=False)
-    assert "softmax-int8" not in fitting_presets(row)
-    assert "digits-argmax" in fitting_presets(row)
-    assert "softmax-int8" in fitting_presets(board("hx8k-evn"))
+    assert "softmax-int8" not in presets_by_cells(row)
+    assert "digits-argmax" in presets_by_cells(row)
+    assert "softmax-int8" in presets_by_cells(board("hx8k-evn"))
 
 
 def test_a_part_that_is_not_measured_is_judged_by_half_of_an_ecp5(monkeypatch):
@@ -210,7 +256,7 @@ def test_a_part_that_is_not_measured_is_judged_by_half_of_an_ecp5(monkeypatch):
             }
         }
         record_of(monkeypatch, measured)
-        assert ("softmax-int8" in fitting_presets(row)) is listed
+        assert ("softmax-int8" in presets_by_cells(row)) is listed
         if refused:
             with pytest.raises(UserError, match="needs about 8641 logic cells"):
                 check_fit(preset("softmax-int8"), row)
