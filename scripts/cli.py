@@ -512,6 +512,11 @@ def _generate(
     metavar="FILE",
     help="With --engine rtl: how often each net changes, .saif, or its waveform, .vcd, for the power tools of a vendor.",
 )
+@click.option(
+    "--stalls",
+    metavar="FILE.json",
+    help='Pauses of streams in the simulation, a digit per cycle: {"m_axis": "0011"}; default: none.',
+)
 @click.option("-o", "--output", metavar="R.npz", required=True, help="File for the result.")
 def _run(
     config: Config,
@@ -521,12 +526,17 @@ def _run(
     simulator: Simulator,
     seed: int,
     activity: str | None,
+    stalls: str | None,
     output: str,
 ) -> None:
     """Run your own scores through the model or through the simulated Verilog."""
-    from softstream.scripts.verbs.run import Run, run
+    from softstream.scripts.verbs.run import Run, read_stalls, run
 
-    run(config, scores, Path(output), Run(engine, simulator, seed, Path(activity) if activity else None), console)
+    if stalls and engine != "rtl":
+        raise UserError(f"--stalls {stalls}: the model has no streams; --engine rtl would do")
+    pauses = read_stalls(config, Path(stalls)) if stalls else {}
+    record = Path(activity) if activity else None
+    run(config, scores, Path(output), Run(engine, simulator, seed, record, pauses), console)
 
 
 @_verb()
@@ -555,6 +565,11 @@ def _simulate(
 @click.option(
     "--waveform", metavar="FILE.vcd", help="Where the shortest trace goes of a property that fails, if one does."
 )
+@click.option(
+    "--counterexample",
+    metavar="FOLDER",
+    help="Where the scores and stalls go that show a fault of the law, or of --whole, in a simulation, if there is one.",
+)
 @click.option("--law", is_flag=True, help="Prove the law of the streams, as without an option.")
 @click.option(
     "--whole",
@@ -576,7 +591,14 @@ def _simulate(
     is_flag=True,
     help="Prove instead, at full size, that outputs carry what enters once and in order: every beat, or a result for each end.",
 )
-def _prove(config: Config, console: Console, timeout: float, waveform: str | None, **statements: bool) -> None:
+def _prove(
+    config: Config,
+    console: Console,
+    timeout: float,
+    waveform: str | None,
+    counterexample: str | None,
+    **statements: bool,
+) -> None:
     """Prove the AXI4-Stream law of the generated Verilog at full size, for all inputs, stalls and resets.
 
     Needs no simulator and no test data: a model checker decides each property without a bound on time.
@@ -588,7 +610,10 @@ def _prove(config: Config, console: Console, timeout: float, waveform: str | Non
     if len(chosen) > 1:
         raise UserError(f"{chosen[0]} and {chosen[1]} are two statements; {chosen[1]} alone would do")
     statement = chosen[0].removeprefix("--") if chosen else "law"
-    prove(config, timeout, Path(waveform) if waveform else None, console, statement=statement)
+    files = {
+        option: Path(path) for option, path in (("waveform", waveform), ("counterexample", counterexample)) if path
+    }
+    prove(config, timeout, console, statement=statement, **files)
 
 
 @_verb(default="digits-softmax")

@@ -12,7 +12,7 @@ bursts      random long pauses between random long stretches without any, which 
             that is itself slower than the other patterns
 ==========  ======================================================================================================
 
-One name and one seed always give the same pattern.
+One name and one seed always give the same pattern. `stalls_of_digits` is a pattern that a file gives.
 """
 
 import itertools
@@ -20,7 +20,7 @@ import random
 import re
 from collections.abc import Callable, Iterator
 
-__all__ = ["PATTERNS", "stall_iterator", "stalls_in_cycle"]
+__all__ = ["PATTERNS", "stall_iterator", "stalls_in_cycle", "stalls_of_digits"]
 
 PATTERNS = ("never", "every3", "random", "bursts")
 """The patterns under which every design is tested."""
@@ -41,6 +41,11 @@ def stall_iterator(name: str, seed: int = 0) -> Iterator[bool]:
     if counted[1] == "every":
         return itertools.cycle([False] * (count - 1) + [True])
     return itertools.chain(itertools.repeat(True, count), itertools.repeat(False))
+
+
+def stalls_of_digits(digits: str) -> Iterator[bool]:
+    """The pattern of a digit for each cycle, 1 for a pause; no pauses behind them."""
+    return itertools.chain((digit == "1" for digit in digits), itertools.repeat(False))
 
 
 def stalls_in_cycle(name: str, seed: int = 0) -> Callable[[int], bool]:

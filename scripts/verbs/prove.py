@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
+import shlex
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import tomli_w
+
 from softstream.hw.config.config import Config
-from softstream.hw.errors import Mismatch, ToolFailure
-from softstream.hw.output import check_file, written_file
+from softstream.hw.errors import Mismatch, ToolFailure, UserError
+from softstream.hw.output import check_directory, check_file, write_directory, written_file
 from softstream.scripts.console import Console
 
 if TYPE_CHECKING:
     from softstream.sim.proofs.engine import Verdict
     from softstream.sim.proofs.proof import Proof
+    from softstream.sim.proofs.reproduction import Reproduction
 
 __all__ = ["law_record", "prove"]
 
@@ -40,7 +47,15 @@ _STATEMENTS = {
 """Statement → how the closing line names it."""
 
 
-def prove(config: Config, seconds: float, waveform: Path | None, console: Console, *, statement: str) -> None:
+def prove(
+    config: Config,
+    seconds: float,
+    console: Console,
+    *,
+    statement: str,
+    waveform: Path | None = None,
+    counterexample: Path | None = None,
+) -> None:
     """Proves a statement of a head and prints a row for each of its properties.
 
     `statement`: `law`, at every output; `whole`, all results of the same head in small; `independence`, from what registers and
@@ -48,14 +63,26 @@ def prove(config: Config, seconds: float, waveform: Path | None, console: Consol
     `counting`, that each output carries what enters once and in order.
 
     `waveform`: where the shortest trace of a property that fails goes, as VCD; nothing is written where all hold.
+    `counterexample`: folder for the scores, and stalls if it needs some, of the shortest run that shows the fault in simulation;
+    nothing is written where there is none.
 
     Raises `Mismatch` for a property that is refuted or vacuous, `ToolFailure` for one that is open when the time is over, and
-    `UserError` for a configuration that `whole` or `counting` does not take.
+    `UserError` for a configuration that `whole` or `counting` does not take, and for a statement without a trace at the ports
+    where a `counterexample` is asked for.
     """
     from softstream.hw.verilog import TOP, verilog
     from softstream.scripts.measure.proofs import STATEMENTS
+    from softstream.sim.proofs.reproduction import reproduce
     from softstream.sim.proofs.whole import shrunk
 
+    claim = _claim(statement)
+    if counterexample is not None:
+        if claim is None:
+            raise UserError(
+                f"--counterexample {counterexample}: a simulation of one head does not show what --{statement} refutes; "
+                "--whole would do"
+            )
+        check_directory("--counterexample", counterexample)
     if statement == "whole":
         config = shrunk(config)
     text = verilog(config, TOP)
@@ -63,9 +90,13 @@ def prove(config: Config, seconds: float, waveform: Path | None, console: Consol
         check_file("--waveform", waveform)
     with console.progress("proving") as progress:
         proof = STATEMENTS[statement](config, verilog=text, seconds=seconds, progress=progress)
+        run = None
+        if counterexample is not None and claim is not None and proof.answer == "refuted":
+            run = reproduce(config, claim, proof.refuted, verilog=text, seconds=seconds, progress=progress)
     if waveform is not None and proof.waveform:
         with written_file("--waveform", waveform) as target:
             target.write_text(proof.waveform, encoding="utf-8")
+    command = _written(config, run, counterexample) if run is not None and counterexample is not None else ""
     console.document(
         {
             "config": config.to_mapping(),
@@ -87,6 +118,7 @@ def prove(config: Config, seconds: float, waveform: Path | None, console: Consol
                 for verdict in proof.verdicts
             ],
             "beats": list(proof.beats),
+            **({} if run is None else {"counterexample": {"command": command, "reason": run.reason}}),
         }
     )
     if statement == "whole":
@@ -110,7 +142,51 @@ def prove(config: Config, seconds: float, waveform: Path | None, console: Consol
         fold=("property",),
         drop=("s", "trace"),
     )
-    _conclude(proof, seconds, waveform, console, _STATEMENTS[statement])
+    if run is not None:
+        console.line(_run_text(run, command))
+    shown = None if claim is None else counterexample is not None
+    _conclude(proof, seconds, waveform, shown, console, _STATEMENTS[statement])
+
+
+def _claim(statement: str) -> Any:
+    """The claim of a statement whose traces are those of one head's ports; None for others."""
+    from softstream.sim.proofs.law import prove_law
+    from softstream.sim.proofs.whole import prove_whole
+
+    prover = {"law": prove_law, "whole": prove_whole}.get(statement)
+    return None if prover is None else prover.claim
+
+
+def _written(config: Config, run: Reproduction, folder: Path) -> str:
+    """Writes the files of a run into a folder; the command that simulates it. Empty, and nothing written, where there is none."""
+    if run.statement is None:
+        return ""
+    arrays = {"scores": run.scores, "lengths": run.lengths, **run.sideband}
+    contents: dict[str, str | bytes] = {"config.toml": tomli_w.dumps(config.to_sections())}
+    for name, array in arrays.items():
+        buffer = io.BytesIO()
+        np.save(buffer, array)
+        contents[f"{name}.npy"] = buffer.getvalue()
+    if run.stalls:
+        contents["stalls.json"] = json.dumps(run.stalls, indent=1) + "\n"
+    write_directory("--counterexample", folder, contents, stale=() if run.stalls else ("stalls.json",))
+    words = ["softstream", "run", str(folder / "config.toml"), "--engine", "rtl"]
+    words += ["--scores", str(folder / "scores.npy"), "--lengths", str(folder / "lengths.npy")]
+    for name in run.sideband:
+        words += ["--sideband", f"{name}={folder / name}.npy"]
+    if run.stalls:
+        words += ["--stalls", str(folder / "stalls.json")]
+    return shlex.join([*words, "-o", str(folder / "results.npz")])
+
+
+def _run_text(run: Reproduction, command: str) -> str:
+    """What a person learns of the run that shows a fault."""
+    if run.statement is None:
+        return run.reason
+    stalls = " and stalls" if run.stalls else ""
+    late = "" if run.statement.at_once else ", which prints the cycles, and fails only if the answer never comes"
+    counts = f"scores {run.lengths.sum()}, vectors {len(run.lengths)}"
+    return f"{run.statement.name}: a simulation with these scores{stalls} shows the fault{late} ({counts}): {command}"
 
 
 def law_record(
@@ -145,9 +221,13 @@ def _answer_text(verdict: Verdict) -> str:
     return f"{words}, no trace of {verdict.depth} cycles" if verdict.depth else words
 
 
-def _conclude(proof: Proof, seconds: float, waveform: Path | None, console: Console, statement: str) -> None:
-    """The closing line, or the error in its place."""
+def _conclude(
+    proof: Proof, seconds: float, waveform: Path | None, shown: bool | None, console: Console, statement: str
+) -> None:
+    """The closing line, or the error in its place. `shown`: whether a run was looked for; None where there is none to find."""
     where = f"; the shortest trace is in {waveform}" if waveform else "; --waveform FILE.vcd keeps the shortest trace"
+    if shown is False:
+        where += ", --counterexample FOLDER the scores that show it in a simulation"
     _raise_unless_proved(proof, seconds, statement, where)
     console.done(f"{statement} proved for all inputs, stalls and resets, without a bound on time,", "softstream boards")
 

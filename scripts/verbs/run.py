@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -16,6 +19,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.numbers.ensemble import result_lengths
 from softstream.hw.output import check_file, written_file
+from softstream.hw.plan.ports import outputs
 from softstream.hw.processes import temporary_folder
 from softstream.scripts.arrays import release
 from softstream.scripts.console import Console, Progress
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
     from softstream.sim.simulators.build import Trace
     from softstream.sim.simulators.runner import Simulator
 
-__all__ = ["Run", "run"]
+__all__ = ["Run", "read_stalls", "run"]
 
 _ENGINES = {"golden": "model", "rtl": "simulated Verilog"}
 
@@ -42,6 +46,31 @@ class Run:
     seed: int = 1
     activity: Path | None = None
     """File for the activity of the nets of the simulated Verilog; its suffix says the format."""
+    stalls: Mapping[str, str] = field(default_factory=dict)
+    """Pauses of the streams in the simulation, as `read_stalls` reads them."""
+
+
+def read_stalls(config: Config, path: Path) -> dict[str, str]:
+    """The pauses in a JSON file: stream → a digit for each cycle, 1 for a pause; there is none behind the last digit.
+
+    A digit of an output counts from the first cycle in which a beat may be offered. Of `s_axis` each digit stands for a cycle in
+    which the source may begin to offer a beat: 0 offers the next one. Raises `UserError` for anything else.
+    """
+    streams = ["s_axis", *(output.prefix for output in outputs(config))]
+    example = 'for example {"' + streams[1] + '": "0011"}'
+    rule = f"must be a JSON object of {', '.join(streams)} and digits 0 and 1; {example}"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"--stalls {path}: cannot be read ({error.strerror or error}); {rule}") from None
+    except ValueError:
+        raise UserError(f"--stalls {path}: not a file of JSON; {rule}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"--stalls {path}: {type(values).__name__}; {rule}")
+    for stream, digits in values.items():
+        if stream not in streams or not isinstance(digits, str) or not re.fullmatch("[01]*", digits):
+            raise UserError(f"--stalls {path}: {stream} = {digits!r}; {rule}")
+    return values
 
 
 def run(config: Config, scores: ScoreFile, output: Path, how: Run, console: Console) -> None:
@@ -182,6 +211,7 @@ def _arrays(
                 sideband,
                 simulator=how.simulator,
                 seed=how.seed,
+                stalls=how.stalls,
                 progress=progress,
                 step=lambda what: progress(0.0, what),
                 trace=trace,

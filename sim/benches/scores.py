@@ -1,8 +1,7 @@
-"""Sends the scores of a user through the hardware at full speed and records all results and cycles."""
+"""Sends the scores of a user through the hardware, at full speed or with given stalls, and records all results and cycles."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import repeat
 from typing import Any
 
 import cocotb
@@ -16,24 +15,28 @@ from softstream.sim.benches.drivers import Sink, Source
 from softstream.sim.benches.monitor import Payload
 from softstream.sim.benches.session import Session
 from softstream.sim.golden import Result, golden
+from softstream.sim.stalls import stalls_of_digits
 
 __all__ = ["scores"]
 
 
 @cocotb.test()
 async def scores(dut: Any) -> None:
-    """All vectors back to back into ready sinks, compared with the model if the job asks for it."""
+    """All vectors under the stalls of the job, by default none, compared with the model if the job asks for it."""
     with Session(dut, "scores", "scores") as session:
         with np.load(session.job.scores_path) as file:
             sideband = dict(file)
         values, lengths = sideband.pop("scores"), sideband.pop("lengths")
         config, mask = session.config, sideband.get("mask")
-        source = Source(score_beats(config, values, lengths, sideband=sideband), repeat(False))
+        stalls = session.job.stalls
+        source = Source(
+            score_beats(config, values, lengths, sideband=sideband), stalls_of_digits(stalls.get("s_axis", ""))
+        )
         sinks = {
             output.prefix: Sink(
                 output.prefix,
                 None,
-                repeat(False),
+                stalls_of_digits(stalls.get(output.prefix, "")),
                 fields=session.fields[output.prefix],
                 count=int(output.beats(config, lengths, mask).sum()),
                 packets=len(values) // config.ensemble,
@@ -45,7 +48,7 @@ async def scores(dut: Any) -> None:
             await session.harness.run(
                 source,
                 sinks,
-                patience=session.patience(int(lengths.max())),
+                patience=session.patience(int(lengths.max())) + max(map(len, stalls.values()), default=0),
                 drain=session.drain,
                 progress=session.job.tell_progress,
             )

@@ -37,6 +37,7 @@ __all__ = [
     "prepare",
     "run_abc",
     "run_yosys",
+    "shortest_trace",
 ]
 
 _YOSYS = "import sys; from pyosys import libyosys as y; d = y.Design(); [y.run_pass(c, d) for c in sys.argv[1:]]"
@@ -224,6 +225,22 @@ def decide_within(graph: Path, item: Property, cycles: int, *, seconds: float) -
     if answer == "open" and hit and int(hit[1]) >= cycles:
         answer = "unreachable" if item.reached else "proved"
     return Verdict(item, answer, "bmc", length, time.monotonic() - began)
+
+
+def shortest_trace(graph: Path, item: Property, cycles: int, *, seconds: float) -> Verdict:
+    """Looks for the shortest trace that sets the signal of a property, and writes it as `decide` does.
+
+    `depth` of an answer that is open: cycles in which none does, at most `cycles`.
+    """
+    single = _single(graph, item)
+    if isinstance(single, Verdict):
+        return single
+    began = time.monotonic()
+    output = ask(single, f"bmc3 -T {max(1, int(seconds))} -F {cycles}; write_cex -a {item.signal}.aiw", seconds)
+    answer, length = _read(output, item)
+    hit = _CHECKED.search(output)
+    depth = int(hit[1]) if answer == "open" and hit else None
+    return Verdict(item, answer, "bmc", length, time.monotonic() - began, depth)
 
 
 def none_within(graph: Path, items: Sequence[Property], cycles: int, *, seconds: float) -> list[Verdict]:

@@ -6,7 +6,7 @@ The head starts from an arbitrary state: every register and memory holds anythin
 may come again in any cycle.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,9 @@ from softstream.hw.plan.ports import Port
 __all__ = [
     "HEAD",
     "PROOF",
+    "TAKEN",
     "TWIN",
+    "Premises",
     "Property",
     "TwinHarness",
     "harness_rtlil",
@@ -41,6 +43,12 @@ HEAD = "head"
 TWIN = "twin"
 """Name of the instance of a second copy, where there is one."""
 
+TAKEN = "taken"
+"""Input of a harness with premises of its own: 1 in each cycle in which the head takes a beat, so that a trace tells it."""
+
+Premises = Callable[[Module, Mapping[str, Signal]], Iterable[Value]]
+"""What is assumed besides, in every cycle: a function of the harness's module and of the signals at the ports."""
+
 
 @dataclass(frozen=True)
 class Property:
@@ -52,6 +60,8 @@ class Property:
     """Output of the harness that is 1 in a cycle that breaks the statement, or that reaches it."""
     reached: bool
     """Whether the statement is that the signal becomes 1 at some time (a cover) or that it never does (a law)."""
+    at_once: bool = True
+    """Whether a simulation sees it broken in the same cycle; not so where an answer is late, for it may come yet."""
 
 
 def streams(ports: Sequence[Port]) -> tuple[str, ...]:
@@ -64,8 +74,8 @@ def ledger_properties(ledger: VectorLedger) -> tuple[Property, ...]:
     names = [rule.name for rule in ledger.rules]
     return (
         *(Property(f"results on {name}", f"wrong_{name}", False) for name in names),
-        Property(f"answer and free input within {ledger.patience} cycles", "late", False),
-        Property(f"at most {ledger.VECTORS - 1} vectors inside", "crowded", False),
+        Property(f"answer and free input within {ledger.patience} cycles", "late", False, at_once=False),
+        Property(f"at most {ledger.VECTORS - 1} vectors inside", "crowded", False, at_once=False),
         *(Property(f"{name} answers", f"answered_{name}", True) for name in names),
     )
 
@@ -91,12 +101,15 @@ def twin_properties(ports: Sequence[Port]) -> tuple[Property, ...]:
 class _Edges(Elaboratable):
     """What every harness has: a source that keeps the law at `s_axis`, and a reset in the first cycle."""
 
-    def __init__(self, top: str, ports: Sequence[Port], items: Sequence[Property]) -> None:
-        self.top, self.ports = top, ports
+    def __init__(
+        self, top: str, ports: Sequence[Port], items: Sequence[Property], premises: Premises | None = None
+    ) -> None:
+        self.top, self.ports, self.premises = top, ports, premises
         # Without a reset of its own: the head's reset is an input like any other.
         self.domain = ClockDomain("sync", reset_less=True)
         self.signals = {port.name: Signal(port.width, name=port.name) for port in ports if port.name != "aclk"}
         self.watch = Signal()
+        self.taken = Signal(name=TAKEN)
         self.started = Signal()
         self.outputs = {item.signal: Signal(name=item.signal) for item in items}
 
@@ -109,6 +122,9 @@ class _Edges(Elaboratable):
             Assume(self.started | ~self.signals["aresetn"]),
             Assume(self.law(m, "s_axis").holds),
         ]
+        if self.premises is not None:
+            taken = self.signals["s_axis_tvalid"] & self.signals["s_axis_tready"]
+            m.d.comb += [Assume(premise) for premise in (self.taken == taken, *self.premises(m, self.signals))]
         self.state(m)
         return m
 
@@ -177,8 +193,8 @@ class TwinHarness(_Edges):
 
 
 class _LedgerHarness(_LawHarness):
-    def __init__(self, top: str, ports: Sequence[Port], ledger: VectorLedger) -> None:
-        super().__init__(top, ports, (*law_properties(ports), *ledger_properties(ledger)))
+    def __init__(self, top: str, ports: Sequence[Port], ledger: VectorLedger, premises: Premises | None = None) -> None:
+        super().__init__(top, ports, (*law_properties(ports), *ledger_properties(ledger)), premises)
         self._ledger = ledger
 
     def state(self, m: Module) -> None:
@@ -211,14 +227,16 @@ def _carries(port: str, stream: str) -> bool:
     return prefix == stream and signal not in ("tvalid", "tready")
 
 
-def harness_rtlil(top: str, ports: Sequence[Port], ledger: VectorLedger | None = None) -> str:
+def harness_rtlil(
+    top: str, ports: Sequence[Port], ledger: VectorLedger | None = None, *, premises: Premises | None = None
+) -> str:
     """The harness as RTLIL text, around a module `top` with these ports that is read from elsewhere.
 
     Its outputs are the signals of `law_properties(ports)`, and with a ledger those of `ledger_properties(ledger)` too.
     """
     if ledger is None:
-        return harness_text(_LawHarness(top, ports, law_properties(ports)))
-    return harness_text(_LedgerHarness(top, ports, ledger))
+        return harness_text(_LawHarness(top, ports, law_properties(ports), premises))
+    return harness_text(_LedgerHarness(top, ports, ledger, premises))
 
 
 def twins_rtlil(top: str, ports: Sequence[Port]) -> str:
@@ -229,6 +247,8 @@ def twins_rtlil(top: str, ports: Sequence[Port]) -> str:
 def harness_text(harness: _Edges) -> str:
     """A harness as RTLIL text."""
     inputs = [harness.signals[port.name] for port in harness.ports if port.direction == "input" and port.name != "aclk"]
+    if harness.premises is not None:
+        inputs.append(harness.taken)
     return rtlil.convert(
         harness,
         name=PROOF,

@@ -5,6 +5,8 @@ inputs: in every cycle after the first one, which is one of reset, their outputs
 AXI4-Stream at `s_axis`.
 """
 
+from functools import partial
+
 from softstream.hw.config.config import Config
 from softstream.hw.plan.ports import top_ports
 from softstream.sim.proofs.harness import twin_properties, twins_rtlil
@@ -15,7 +17,7 @@ __all__ = ["prove_independence"]
 
 def _claim(config: Config, top: str) -> Claim:
     ports = top_ports(config)
-    return Claim(twins_rtlil(top, ports), twin_properties(ports))
+    return Claim(partial(twins_rtlil, top, ports), twin_properties(ports))
 
 
 prove_independence = Prover(_claim)

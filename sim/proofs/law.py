@@ -4,6 +4,8 @@ Assumed: the source keeps the law at `s_axis`; the first cycle is one of reset. 
 comes at any time, registers and memories hold anything at the start.
 """
 
+from functools import partial
+
 from softstream.hw.config.config import Config
 from softstream.hw.plan.ports import top_ports
 from softstream.sim.proofs.harness import harness_rtlil, law_properties
@@ -14,7 +16,7 @@ __all__ = ["prove_law"]
 
 def _claim(config: Config, top: str) -> Claim:
     ports = top_ports(config)
-    return Claim(harness_rtlil(top, ports), law_properties(ports), abstract=True)
+    return Claim(partial(harness_rtlil, top, ports), law_properties(ports), abstract=True)
 
 
 prove_law = Prover(_claim)

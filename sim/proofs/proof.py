@@ -32,6 +32,11 @@ class Proof:
     """Of a refuted law: the shortest trace as the text of a VCD file."""
 
     @property
+    def refuted(self) -> list[Property]:
+        """The statements that are refuted."""
+        return [verdict.statement for verdict in self.verdicts if verdict.answer == "refuted"]
+
+    @property
     def answer(self) -> str:
         """`proved`, `refuted`, `vacuous` where a law never has a case to judge, or `open` where the time was over."""
         answers = {verdict.answer for verdict in self.verdicts}
@@ -46,8 +51,8 @@ class Proof:
 class Claim:
     """What is to be proved of one head."""
 
-    harness: str
-    """The RTLIL around the Verilog of the head."""
+    harness: Callable[..., str]
+    """Writes the RTLIL around the Verilog of the head; `harness_rtlil` takes `premises`."""
     properties: tuple[Property, ...]
     abstract: bool = False
     """Whether a first attempt leaves the head's memories out, which is quicker and proves more than is asked."""
@@ -108,7 +113,7 @@ def _decide(
             if not undecided:
                 break
             progress(0.6 if memories else 0.1, "reading the Verilog")
-            graph = prepare(verilog, claim.harness, folder, memories=memories, seconds=reading_seconds)
+            graph = prepare(verilog, claim.harness(), folder, memories=memories, seconds=reading_seconds)
             if graph is None:
                 verdicts |= {item: Verdict(item, "open", "–", None, seconds) for item in undecided}
                 break

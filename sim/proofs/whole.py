@@ -9,6 +9,7 @@ vector of up to `LENGTH` scores of `WIDTH` bits.
 
 import itertools
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -137,7 +138,7 @@ def _claim(config: Config, top: str) -> Claim:
     rules = output_rules(config)
     ledger = VectorLedger(width, config.max_length, rules, patience(config), null_beats=config.reads_tkeep)
     ports = top_ports(config)
-    return Claim(harness_rtlil(top, ports, ledger), (*law_properties(ports), *ledger_properties(ledger)))
+    return Claim(partial(harness_rtlil, top, ports, ledger), (*law_properties(ports), *ledger_properties(ledger)))
 
 
 prove_whole = Prover(_claim)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,8 @@ class Job:
     seed: int
     compare: bool = True
     """Whether the scores bench compares the results with the golden model, or only records them."""
+    stalls: Mapping[str, str] = field(default_factory=dict)
+    """Pauses of the scores bench: stream → a digit for each cycle, 1 for a pause; none where its digits end."""
 
     @property
     def path(self) -> Path:
@@ -81,7 +83,12 @@ class Job:
         sideband: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         """Writes the job file and, for a job with scores, the scores with lengths and sideband."""
-        values = {"config": self.config.to_mapping(), "seed": self.seed, "compare": self.compare}
+        values = {
+            "config": self.config.to_mapping(),
+            "seed": self.seed,
+            "compare": self.compare,
+            "stalls": dict(self.stalls),
+        }
         self.path.write_text(json.dumps(values), encoding="utf-8")
         if scores is not None and lengths is not None:
             arrays: dict[str, Any] = {"scores": scores, "lengths": lengths, **(sideband or {})}
@@ -91,7 +98,8 @@ class Job:
     def load(cls, path: Path) -> "Job":
         """The job of a job file."""
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return cls(path.parent, Config.from_mapping(values["config"]), values["seed"], values["compare"])
+        config = Config.from_mapping(values.pop("config"))
+        return cls(path.parent, config, **values)
 
     def record(self, outcome: Outcome) -> None:
         """Appends the outcome of a test."""

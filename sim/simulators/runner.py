@@ -153,12 +153,13 @@ def run_rtl(
     trace: Trace = "",
     directory: Path | None = None,
     verilog: str | None = None,
+    stalls: Mapping[str, str] | None = None,
 ) -> RtlResult:
     """Sends integer score codes [V, N] through the simulated hardware and returns its outputs.
 
-    Vectors follow back to back, and the sinks are always ready. `sideband` holds the arrays of each sideband input that the
-    head has. The runner does not compare the outputs with the golden model. Verilator records a `trace` in the file
-    `TRACES[trace]` of `directory`, where the log and the results stay, too.
+    Vectors follow back to back, and the sinks are always ready, but for the pauses of `stalls` (see `Job`). `sideband` holds the
+    arrays of each sideband input that the head has. The runner does not compare the outputs with the golden model. Verilator
+    records a `trace` in the file `TRACES[trace]` of `directory`, where the log and the results stay, too.
 
     Raises as `simulate` does, `UserError` for a trace of Icarus or without a directory, and `Mismatch` for hardware without a
     complete result, because it broke the stream law or lost or added beats.
@@ -180,6 +181,7 @@ def run_rtl(
         trace=trace,
         directory=directory,
         verilog=verilog,
+        stalls=stalls,
     )
     with run:
         verdict = run.execute(["scores"], inputs, progress, step)[0]
@@ -208,6 +210,7 @@ class _Run:
         trace: Trace = "",
         directory: Path | None = None,
         verilog: str | None = None,
+        stalls: Mapping[str, str] | None = None,
     ) -> None:
         from softstream.hw.verilog import TOP
         from softstream.hw.verilog import verilog as generate
@@ -233,7 +236,7 @@ class _Run:
         else:
             directory = Path(directory).resolve()
             directory.mkdir(parents=True, exist_ok=True)
-        self.job = Job(directory, config, seed, compare)
+        self.job = Job(directory, config, seed, compare, stalls or {})
 
     def __enter__(self) -> "_Run":
         return self
