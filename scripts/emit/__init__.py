@@ -52,6 +52,9 @@ ARTEFACTS: dict[str, Artefact] = {
     "vivado": Artefact(
         "For Vivado: interface attributes, an IP-XACT component, a packaging script, constraints.", "vivado"
     ),
+    "axi-lite": Artefact(
+        "Registers in SystemRDL and an AXI4-Lite wrapper, for a processor without a DMA engine.", "axi_lite"
+    ),
     "quartus": Artefact("For Quartus: a component of Platform Designer, and constraints.", "quartus"),
 }
 """Option of `generate` without its dashes → the artefact."""
