@@ -51,7 +51,9 @@ def check_file(option: str, path: Path) -> None:
         _check_parent(option, _target(path))
     elif _takes_bytes(status):
         if not os.access(path, os.W_OK):
-            raise UserError(f"{option} {_cut(path)}: not writable; must be a file of your own, for example result")
+            raise UserError(
+                f"{option} {_cut(path)}: not writable; must be a file of your own, for example {_own(path)}"
+            )
     else:
         raise UserError(f"{option} {_cut(path)}: is no regular file; must be a file, for example result{path.suffix}")
 
@@ -64,7 +66,7 @@ def check_directory(option: str, path: Path) -> None:
     if status is None:
         _check_parent(option, path)
     elif not os.access(path, os.W_OK | os.X_OK):
-        raise UserError(f"{option} {_cut(path)}: not writable; give a directory of your own, for example build")
+        raise UserError(f"{option} {_cut(path)}: not writable; give a directory of your own, for example {_own(path)}")
 
 
 @contextmanager
@@ -318,6 +320,14 @@ def _target(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+def _own(path: Path) -> str:
+    """A path of the same name in a folder that can be written: below the working directory, else among the temporary files."""
+    build, temporary = Path("build"), Path(tempfile.gettempdir())
+    nearest = build if build.exists() else Path()
+    writable = nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+    return _cut((build if writable else temporary) / path.name)
+
+
 def _check_parent(option: str, path: Path) -> None:
     parent = path.absolute().parent
     while not parent.exists():
@@ -326,7 +336,7 @@ def _check_parent(option: str, path: Path) -> None:
         raise UserError(f"{option} {_cut(path)}: {parent} is a file; must be a directory, for example {parent}.d")
     if not os.access(parent, os.W_OK | os.X_OK):
         raise UserError(
-            f"{option} {_cut(path)}: {parent} is not writable; give a path of your own, for example build/{path.name}"
+            f"{option} {_cut(path)}: {parent} is not writable; give a path of your own, for example {_own(path)}"
         )
 
 

@@ -8,6 +8,7 @@ import os
 import shlex
 import signal
 import sys
+import textwrap
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -98,7 +99,7 @@ class _Verb(click.Command):
             keys = [key for key in KEYS if key.section == section and (config is None or key.modes(config.traits))]
             if not keys:
                 continue
-            with formatter.section(f"[{section}] {purpose}"):
+            with formatter.section(textwrap.fill(f"[{section}] {purpose}", formatter.width - 1)):
                 rows = []
                 for key in keys:
                     unit = "" if key.unit == "–" else f" {key.unit}"

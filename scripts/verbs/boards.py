@@ -83,7 +83,7 @@ def boards(console: Console, *, expected: bool = False) -> None:
         rows,
         right=("MHz", "built", "expected"),
         fold=(names, likely_names),
-        drop=("name", "tools", "MHz", "link", *(() if expected else (names,)), "verified"),
+        drop=("name", "tools", "MHz", "link", *(() if expected else (names,)), "verified", names, "device"),
     )
     for row in BOARDS.values():
         if row.note:

@@ -64,7 +64,7 @@ def report(console: Console, *, clear: bool, limit: str | None) -> None:
         console.line(f"{_text(removed)} removed")
     if entries:
         _table(console, sizes)
-    console.done(f"{len(entries)} entries", "softstream cache --clear")
+    console.done(f"{len(entries)} entries", "softstream cache --clear" if entries else "softstream presets")
 
 
 def _table(console: Console, sizes: dict[str, list[int]]) -> None:

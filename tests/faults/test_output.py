@@ -6,8 +6,10 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from support.kills import OPERATIONS
@@ -162,6 +164,29 @@ def test_unwritable_directories_are_refused_before_the_work(tmp_path):
             check("-o", closed / "new")
     with pytest.raises(UserError, match="not writable"):
         check_directory("-o", closed)
+
+
+@pytest.mark.parametrize("check", [check_file, check_directory])
+def test_the_path_that_a_refusal_names_can_be_written(tmp_path, monkeypatch, check):
+    """Also where the working directory cannot be."""
+    closed, here = tmp_path / "closed", tmp_path / "here"
+    closed.mkdir()
+    here.mkdir()
+    monkeypatch.chdir(here)
+    refusals = {closed}
+    monkeypatch.setattr(output.os, "access", lambda path, mode: Path(path).absolute() not in refusals)
+
+    def named():
+        with pytest.raises(UserError, match="; give a path of your own, for example ") as refused:
+            check("-o", closed / "new")
+        return str(refused.value).rpartition("for example ")[2]
+
+    assert named() == "build/new"
+    (here / "build").mkdir()
+    refusals.add(here)
+    assert named() == "build/new"  # a folder of one's own below
+    refusals.add(here / "build")
+    assert named() == os.path.join(tempfile.gettempdir(), "new")
 
 
 # Kills ---------------------------------------------------------------------------------------------------------------
