@@ -26,7 +26,7 @@ def _facts(report: Report) -> str:
     seconds = sum(group.seconds for group in report.groups)
     facts = [
         (str(vectors), "vectors, each compared bit for bit"),
-        (str(len(report.differences)), "values that differ from the model"),
+        (str(report.differences.count), "values that differ from the model"),
         (f"{report.clock_hz / 1e6:g} MHz", "clock of the core"),
         (
             f"{vectors / max(seconds, 1e-9):.0f}/s",
@@ -71,10 +71,10 @@ def _samples(report: Report) -> str:
 
 
 def _mismatches(report: Report) -> str:
-    if not report.differences:
+    count = report.differences.count
+    if not count:
         return ""
-    rows = [[str(value) for value in vars(difference).values()] for difference in report.differences[:_SHOWN]]
-    count = len(report.differences)
+    rows = [[str(value) for value in vars(difference).values()] for difference in report.differences.first[:_SHOWN]]
     title = f"The first {_SHOWN} of {count} mismatches" if count > _SHOWN else "Mismatches"
     return f"<h2>{title}</h2>" + table(("vectors", "vector", "value", "board", "model"), rows)
 
@@ -86,7 +86,7 @@ def render(report: Report) -> str:
             group.name,
             str(group.vectors),
             str(group.elements),
-            str(len(group.differences)),
+            str(group.differences.count),
             f"{group.seconds:.2f}",
             f"{group.vectors_per_second:.1f}",
             f"{group.bytes_per_second:.0f}",
@@ -97,7 +97,7 @@ def render(report: Report) -> str:
         (str(length), str(measured), str(report.planned(length)), f"{measured / report.clock_hz * 1e6:.2f}")
         for length, measured in report.cycles.items()
     ]
-    wrong = len(report.differences)
+    wrong = report.differences.count
     verdict = f"{wrong} values differ from the model" if wrong else "Equal to the model, bit for bit"
     clock = "The seconds are those of the simulator." if report.simulated else ""
     settings = settings_text(report.config.relevant())

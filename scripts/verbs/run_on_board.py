@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from softstream.boards.link.host import Answer, Link
     from softstream.boards.registry import Board
 
-__all__ = ["Difference", "Group", "Report", "Sample", "compared", "measured_cycles", "run", "self_test"]
+__all__ = ["Difference", "Differences", "Group", "Report", "Sample", "compared", "measured_cycles", "run", "self_test"]
 
 RANDOM_VECTORS = 100
 TIMEOUT = 2.0
@@ -31,6 +31,8 @@ SIMULATED_TIMEOUT = 30.0
 _LONGEST_LIMIT = 4096
 """Longest max_length with vectors at the length limit, because longer ones take minutes on the line."""
 _SHOWN = 20
+_KEPT = 1000
+"""Differences of a group that are kept; the others are counted."""
 _PIECE = 1000
 """Vectors, or ensembles, whose answers are compared at once."""
 _SAMPLES, _SAMPLE_LENGTH = 4, 24
@@ -46,6 +48,19 @@ class Difference:
     what: str
     board: int
     model: int
+
+
+@dataclass(frozen=True)
+class Differences:
+    """How many values differ, and the first of them."""
+
+    count: int = 0
+    first: tuple[Difference, ...] = ()
+    """In the order of the vectors, 1000 at most."""
+
+    def __add__(self, later: Differences) -> Differences:
+        """With those of later vectors."""
+        return Differences(self.count + later.count, (*self.first, *later.first)[:_KEPT])
 
 
 @dataclass(frozen=True)
@@ -65,7 +80,7 @@ class Group:
     name: str
     vectors: int
     elements: int
-    differences: tuple[Difference, ...]
+    differences: Differences
     seconds: float
     bytes_sent: int
     bytes_received: int
@@ -75,7 +90,7 @@ class Group:
         self,
         vectors: int,
         elements: int,
-        differences: Sequence[Difference],
+        differences: Differences,
         answer: Answer,
         samples: tuple[Sample, ...],
     ) -> Group:
@@ -84,7 +99,7 @@ class Group:
             self.name,
             self.vectors + vectors,
             self.elements + elements,
-            (*self.differences, *differences),
+            self.differences + differences,
             self.seconds + answer.seconds,
             self.bytes_sent + answer.bytes_sent,
             self.bytes_received + answer.bytes_received,
@@ -118,9 +133,9 @@ class Report:
     """The board and its configuration, in a sentence."""
 
     @property
-    def differences(self) -> list[Difference]:
+    def differences(self) -> Differences:
         """The differences of all groups."""
-        return [difference for group in self.groups for difference in group.differences]
+        return sum((group.differences for group in self.groups), Differences())
 
     @property
     def samples(self) -> list[Sample]:
@@ -142,13 +157,13 @@ class Report:
             "simulated": self.simulated,
             "clock_hz": self.clock_hz,
             "seed": self.seed,
-            "passed": not self.differences,
+            "passed": not self.differences.count,
             "groups": [
                 {
                     "name": group.name,
                     "vectors": group.vectors,
                     "elements": group.elements,
-                    "mismatches": len(group.differences),
+                    "mismatches": group.differences.count,
                     "seconds": round(group.seconds, 6),
                     "bytes_sent": group.bytes_sent,
                     "bytes_received": group.bytes_received,
@@ -156,7 +171,7 @@ class Report:
                 }
                 for group in self.groups
             ],
-            "mismatches": [vars(difference) for difference in self.differences],
+            "mismatches": [vars(difference) for difference in self.differences.first],
             "first_result_cycles": [
                 {"length": length, "measured": measured, "planned": self.planned(length)}
                 for length, measured in self.cycles.items()
@@ -175,8 +190,8 @@ class Report:
                     group.name,
                     group.vectors,
                     group.elements,
-                    "FAIL" if group.differences else "pass",
-                    len(group.differences),
+                    "FAIL" if group.differences.count else "pass",
+                    group.differences.count,
                     f"{group.seconds:.2f}",
                     f"{group.vectors_per_second:.1f}",
                     f"{group.bytes_per_second:.0f}",
@@ -192,11 +207,11 @@ class Report:
                 f"to the first result; plan: {self.planned(length)}"
             )
         differences = self.differences
-        if differences:
+        if differences.count:
             console.table(
-                f"the first {_SHOWN} of {len(differences)} mismatches" if len(differences) > _SHOWN else "mismatches",
+                f"the first {_SHOWN} of {differences.count} mismatches" if differences.count > _SHOWN else "mismatches",
                 ("vectors", "vector", "value", "board", "model"),
-                [tuple(vars(difference).values()) for difference in differences[:_SHOWN]],
+                [tuple(vars(difference).values()) for difference in differences.first[:_SHOWN]],
                 right=("vector", "board", "model"),
             )
 
@@ -260,10 +275,11 @@ def run(
         with written_file("-o", output) as temporary:
             temporary.write_text(page, encoding="utf-8")
         console.line(f"report: {output}")
-    if differences := report.differences:
-        first = differences[0]
+    differences = report.differences
+    if differences.count:
+        first = differences.first[0]
         raise Mismatch(
-            f"{link.port}: {len(differences)} values differ from the model, first {first.what} of {first.group} vector "
+            f"{link.port}: {differences.count} values differ from the model, first {first.what} of {first.group} vector "
             f"{first.vector}: the board gave {first.board}, the model {first.model}; seed {seed}"
         )
     console.done(f"{sum(group.vectors for group in groups)} vectors passed", following)
@@ -288,7 +304,7 @@ def self_test(
     elements_before = words = 0
     for part in parts:
         name = part.name
-        group = Group(name, 0, 0, (), 0.0, 0, 0)
+        group = Group(name, 0, 0, Differences(), 0.0, 0, 0)
         for codes, lengths, arrays in part.pieces(_PIECE * config.ensemble):
             inputs = codes, lengths
             elements = int(lengths.sum())
@@ -376,19 +392,18 @@ def _parts(config: Config, file_scores: ScoreBlocks | None, seed: int, vectors: 
     return parts
 
 
-def compared(group: str, answer: Answer, model: Any, first: int = 0) -> list[Difference]:
-    """Every value in which an answer differs from the result of the model, vector by vector; `first` is the number of the
-    first one."""
-    differences: list[Difference] = []
+def compared(group: str, answer: Answer, model: Any, first: int = 0) -> Differences:
+    """The values in which an answer differs from the result of the model; `first` is the number of the first vector."""
+    count, kept = 0, []
     for name, expected in model.items():
         board = answer[name]
-        for place in np.argwhere(board != expected):
-            row, *column = (int(number) for number in place)
+        wrong = np.flatnonzero(board != expected)
+        count += len(wrong)
+        for number in wrong[:_KEPT]:  # by vector, so none of the first of all arrays is missing
+            row, *column = (int(index) for index in np.unravel_index(number, expected.shape))
             what = f"{name}[{column[0]}]" if column else name
-            differences.append(
-                Difference(group, first + row, what, int(board[row, *column]), int(expected[row, *column]))
-            )
-    return sorted(differences, key=lambda difference: difference.vector)
+            kept.append(Difference(group, first + row, what, int(board[row, *column]), int(expected[row, *column])))
+    return Differences(count, tuple(sorted(kept, key=lambda difference: difference.vector)[:_KEPT]))
 
 
 def measured_cycles(config: Config, link: Link, seed: int) -> dict[int, int]:

@@ -70,4 +70,28 @@ def test_a_difference_has_the_number_of_its_vector(monkeypatch):
     with open_link(ModelBoard(config).port) as link:
         link.handshake(config)
         *_, random = self_test(config, link, vectors=30)
-    assert [difference.vector for difference in random.differences] == [17]
+    assert random.differences.count == 1
+    assert [difference.vector for difference in random.differences.first] == [17]
+
+
+def test_differences_of_a_board_that_is_wrong_everywhere_are_counted_and_the_first_kept(monkeypatch):
+    config = preset("digits-softmax")
+    true_model = run_on_board.compared
+
+    def wrong(group, answer, model, first):
+        return true_model(group, answer, {name: values ^ 1 for name, values in model.items()}, first)
+
+    def groups():
+        with open_link(ModelBoard(config).port) as link:
+            link.handshake(config)
+            return self_test(config, link, vectors=30)
+
+    monkeypatch.setattr(run_on_board, "compared", wrong)
+    monkeypatch.setattr(run_on_board, "_KEPT", 10**6)
+    everything = groups()
+    monkeypatch.setattr(run_on_board, "_KEPT", 10)
+    monkeypatch.setattr(run_on_board, "_PIECE", 7)
+    for all_kept, few_kept in zip(everything, groups(), strict=True):
+        assert all_kept.differences.count == len(all_kept.differences.first) >= 2 * all_kept.elements
+        assert few_kept.differences.count == all_kept.differences.count
+        assert few_kept.differences.first == all_kept.differences.first[:10]

@@ -17,7 +17,7 @@ from softstream.scripts import arrays
 from softstream.scripts import scores as module
 from softstream.scripts.cli import main
 from softstream.scripts.scores import ScoreFile, read_blocks, read_labels, read_scores
-from softstream.scripts.verbs.run_on_board import self_test
+from softstream.scripts.verbs.run_on_board import Differences, self_test
 
 RNG = np.random.default_rng(1)
 FLOATS = (RNG.standard_normal((60, 5)) * 8).astype(np.float32)
@@ -290,6 +290,6 @@ def test_the_scores_of_a_board_come_block_by_block(tmp_path, monkeypatch):
         return group.name, group.vectors, group.elements, group.differences
 
     whole = given()
-    assert whole == ("given", 60, 300, ())
+    assert whole == ("given", 60, 300, Differences())
     monkeypatch.setattr(module, "BLOCK_ELEMENTS", 35)
     assert given() == whole

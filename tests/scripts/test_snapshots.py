@@ -130,8 +130,8 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         run_on_board,
         "self_test",
         lambda *place, **named: [
-            run_on_board.Group("corner", 10, 33, (), 0.5, 100, 200),
-            run_on_board.Group("random", 100, 250, (), 2.0, 900, 1300),
+            run_on_board.Group("corner", 10, 33, run_on_board.Differences(), 0.5, 100, 200),
+            run_on_board.Group("random", 100, 250, run_on_board.Differences(), 2.0, 900, 1300),
         ],
     )
     monkeypatch.setattr(run_on_board, "measured_cycles", lambda config, link, seed: {4: 31})
