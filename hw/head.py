@@ -1,6 +1,6 @@
 """The head of a configuration: one component per mode, and one around it where stages stand before or behind."""
 
-from softstream.hw.config.config import Config
+from softstream.hw.config.config import Config, check_config
 from softstream.hw.modes import HEADS
 from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.numbers.composition import composition
@@ -16,8 +16,9 @@ def Head(config: Config) -> HeadInterface:
     """The streaming head of a configuration, to instantiate in an Amaranth design.
 
     Ports: `i`, stream of {score, last}, and the mode's output streams, the first of them `o` (see `ports.outputs`).
-    Latency and interval are those of `plan(config)`.
+    Latency and interval are those of `plan(config)`. Raises `UserError` for an argument that is no `Config`.
     """
+    check_config(config)
     head = _head(config)
     return WithoutNullBeats(config, head) if config.reads_tkeep else head
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softstream.hw.config.config import Config, check_config
+from softstream.hw.config.keys import quoted
 from softstream.hw.errors import UserError
 from softstream.hw.notebook import ROWS, array_rows, html_table
 from softstream.hw.plan.ports import Output, outputs
@@ -233,6 +234,12 @@ def explore(
         inputs = scores if isinstance(scores, Scores) else quantise(config, np.asarray(scores), saturate=True)
         truth = None if labels is None else to_labels(np.asarray(labels), inputs)
         evaluation = EvaluationSet(inputs, truth, saturate)
+    if not isinstance(sweep, Mapping) or any(
+        isinstance(values, str) or not np.iterable(values) for values in sweep.values()
+    ):
+        raise UserError(
+            f"sweep = {quoted(sweep)}: must map keys to lists of values; for example {{'score_width': [4, 8]}}"
+        )
     settings = [f"{key}={','.join(_value_text(key, value) for value in values)}" for key, values in sweep.items()]
     how = How(seeds, place, synthesise or place, jobs)
     wish = Wish(fmax_mhz, max_ulp, max_cells, max_flips, max_error, min_accuracy)

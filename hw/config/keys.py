@@ -70,11 +70,11 @@ def nearest_key(word: str, keys: Iterable["Key"]) -> str:
 
 
 def quoted(value: object) -> str:
-    """A value as messages show it: in the notation of TOML, and cut where it is long."""
+    """A value as messages show it: in the notation of TOML, on one line, and cut where it is long."""
     if isinstance(value, bool):
         return str(value)
     try:
-        text = repr(list(value) if isinstance(value, tuple) else value)
+        text = " ".join(map(str.strip, repr(list(value) if isinstance(value, tuple) else value).splitlines()))
     except (ValueError, RecursionError):  # an integer of thousands of digits, or lists nested too deep
         return f"a {type(value).__name__} that is too long to print"
     return text if len(text) <= QUOTE_LIMIT else f"{text[: QUOTE_LIMIT - 1]}…"

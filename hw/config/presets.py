@@ -1,7 +1,7 @@
 """The presets: one place for the command line, the tests, the resource table and the README."""
 
 from softstream.hw.config.config import Config
-from softstream.hw.config.keys import nearest
+from softstream.hw.config.keys import nearest, quoted
 from softstream.hw.errors import UserError
 
 __all__ = ["DIGITS_SCALE", "ENSEMBLE_SCALE", "PRESETS", "preset"]
@@ -70,6 +70,8 @@ PRESETS: dict[str, Config] = {
 
 def preset(name: str) -> Config:
     """The preset of that name. Raises `UserError` naming the nearest."""
+    if not isinstance(name, str):
+        raise UserError(f"preset {quoted(name)}: must be a name; for example {next(iter(PRESETS))!r}")
     if name not in PRESETS:
         raise UserError(f"unknown preset '{name}'{nearest(name, PRESETS)}; the presets are {', '.join(PRESETS)}")
     return PRESETS[name]

@@ -25,13 +25,17 @@ from softstream.hw.plan.rows import length_warnings
 __all__ = ["Plan", "StagePlan", "plan"]
 
 
-@lru_cache(maxsize=256)
 def plan(config: Config) -> Plan:
     """The plan of a configuration.
 
     Raises `UserError` where its error bound exceeds 1 ulp or its accumulator would be too wide, with a value that would do.
     """
     check_config(config)
+    return _checked_plan(config)
+
+
+@lru_cache(maxsize=256)
+def _checked_plan(config: Config) -> Plan:
     with refusals_of(config):
         head = _head_plan(config)
     return behind_null_beats(head) if config.reads_tkeep else head

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from softstream.hw.config.config import KEYS, Config
+from softstream.hw.config.keys import quoted
 from softstream.hw.config.limits import WIDEST_PROBABILITY
 from softstream.hw.config.modes import MODES
 from softstream.hw.errors import UserError
@@ -104,6 +105,8 @@ def import_onnx(path: str | Path, node: str | None = None, *, calibrate: Inputs 
     the graph leaves open, and inputs that do not match; `MissingTool` without the extra `onnx`; `ToolFailure` where
     onnxruntime does not run the model.
     """
+    if not isinstance(path, str | Path):
+        raise UserError(f"path = {quoted(path)}: must be the path of an ONNX file; for example 'model.onnx'")
     if keys.get("score_scale") == AUTO:
         if calibrate is None:
             raise UserError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import platform
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,12 +21,14 @@ from softstream.hw.extras import need
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["PLAIN", "Tls", "connected", "told_without_workers"]
+__all__ = ["PLAIN", "Tls", "connected", "watched"]
 
 _CONNECT_SECONDS = 10
 _VERSIONS_SECONDS = 20
+_SILENT_SECONDS = 60
+_LEAVE_SECONDS = 1
 _LIBRARIES = ("distributed", "tornado", "asyncio")
-_SAME_PACKAGES = ("distributed", "cloudpickle", "msgpack")
+_SAME_PACKAGES = ("distributed", "cloudpickle", "msgpack", "softstream")
 """Packages whose version decides whether a worker understands this client."""
 
 
@@ -77,25 +80,27 @@ def connected(address: str, tls: Tls, workers_seconds: float) -> Iterator[Client
     need("--scheduler", "cluster")
     import distributed
 
-    with _silenced():
+    class Client(distributed.Client):
+        def __del__(self) -> None:
+            """Of a client without a connection, dask's own waits for it and prints a traceback."""
+
+    _silence()
+    try:
+        client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False, security=_security(address, tls))
+    except (OSError, ValueError, TypeError):
+        raise UserError(
+            f"--scheduler {address}: no scheduler of distributed {distributed.__version__} answers there; must be the address "
+            "of a running dask scheduler of that version, for example tcp://127.0.0.1:8786"
+        ) from None
+    with client:
         try:
-            client = distributed.Client(
-                address, timeout=_CONNECT_SECONDS, set_as_default=False, security=_security(address, tls)
-            )
-        except (OSError, ValueError, TypeError):
+            client.wait_for_workers(1, timeout=workers_seconds)
+        except TimeoutError:
             raise UserError(
-                f"--scheduler {address}: no scheduler answers there; must be the address of a running dask scheduler, for "
-                "example tcp://127.0.0.1:8786"
+                f"--scheduler {address}: it has no workers; start some, for example: dask worker {address}"
             ) from None
-        with client:
-            try:
-                client.wait_for_workers(1, timeout=workers_seconds)
-            except TimeoutError:
-                raise UserError(
-                    f"--scheduler {address}: it has no workers; start some, for example: dask worker {address}"
-                ) from None
-            _check_versions(client, address)
-            yield client
+        _check_versions(client, address)
+        yield client
 
 
 def _security(address: str, tls: Tls) -> Any:
@@ -119,7 +124,7 @@ def _security(address: str, tls: Tls) -> Any:
 def _check_versions(client: Client, address: str) -> None:
     """Raises `UserError` for a worker whose dask would not understand this client, or that does not say its versions."""
     try:
-        versions: Any = client.sync(client._get_versions, callback_timeout=_VERSIONS_SECONDS)
+        versions: Any = client.sync(client._get_versions, packages=_SAME_PACKAGES, callback_timeout=_VERSIONS_SECONDS)
     except Exception:  # of many kinds: what an incompatible scheduler sends
         raise UserError(
             f"--scheduler {address}: it does not understand this version of dask; must have the same versions everywhere, for "
@@ -141,8 +146,11 @@ def _check_versions(client: Client, address: str) -> None:
 
 
 @contextmanager
-def told_without_workers(client: Client, address: str, seconds: float, tell: Callable[[str], None]) -> Iterator[None]:
-    """Within the block, says so once whenever the scheduler has had no worker for some seconds."""
+def watched(client: Client, address: str, seconds: float, tell: Callable[[str], None]) -> Iterator[None]:
+    """Within the block, says so once whenever the scheduler has had no worker for some seconds.
+
+    A scheduler that does not answer within a minute is left: dask cancels every future, as for one that ends.
+    """
     done = threading.Event()
 
     def watch() -> None:
@@ -150,10 +158,12 @@ def told_without_workers(client: Client, address: str, seconds: float, tell: Cal
         step = min(seconds / 5, 5.0)
         while not done.wait(step):
             try:
-                without = 0.0 if client.scheduler_info()["workers"] else without + step
-            except Exception:  # the connection is gone, which the client itself reports
+                workers = client.sync(client.scheduler.identity, callback_timeout=_SILENT_SECONDS)["workers"]
+            except Exception:  # of many kinds; no answer, or the connection is gone
+                client.loop.add_callback(client.scheduler_comm.comm.abort)
                 return
-            if without >= seconds > without - step:
+            without = 0.0 if workers else without + step
+            if without >= seconds > without - step and not done.is_set():
                 tell(
                     f"--scheduler {address}: no worker for {seconds:g} s; start some, for example: dask worker {address}"
                 )
@@ -164,18 +174,16 @@ def told_without_workers(client: Client, address: str, seconds: float, tell: Cal
         yield
     finally:
         done.set()
-        thread.join()
+        thread.join(_LEAVE_SECONDS)
 
 
-@contextmanager
-def _silenced() -> Iterator[None]:
-    """Within the block dask logs nothing: each of its faults ends in one line of softstream's."""
-    names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] in _LIBRARIES] + list(_LIBRARIES)
-    before = {name: logging.getLogger(name).level for name in names}
-    for name in names:
+def _silence() -> None:
+    """From now on dask says nothing: each of its faults ends in one line of softstream's.
+
+    It stays so until the process ends, because threads and objects of dask outlive the connection.
+    """
+    for name in [name for name in logging.root.manager.loggerDict if name.split(".")[0] in _LIBRARIES] + list(
+        _LIBRARIES
+    ):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        for name, level in before.items():
-            logging.getLogger(name).setLevel(level)
+    warnings.filterwarnings("ignore", module="distributed")

@@ -6,8 +6,9 @@ each port, as with a head.
 
 from __future__ import annotations
 
+import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from amaranth import ClockDomain, Module, Value
@@ -22,7 +23,7 @@ from softstream.hw.stages.state_merge import StateMerger
 from softstream.hw.streams.registers import delay
 from softstream.hw.verilog import TOP
 from softstream.hw.verilog.isolation import pinned_tools
-from softstream.scripts.measure.command import store
+from softstream.scripts.measure.command import exit_code, store
 from softstream.scripts.measure.heads import clock_range
 
 __all__ = ["COMPONENTS", "component_verilog", "main"]
@@ -77,8 +78,15 @@ def component_verilog(name: str, *, registers: int) -> str:
         return verilog.convert(_Top(COMPONENTS[name](), registers), name=TOP, emit_src=False, strip_internal_attrs=True)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """The command above; returns its exit code."""
+    argparse.ArgumentParser(
+        prog="python -m softstream.scripts.measure.components", description="Cells and clocks of components."
+    ).parse_args(arguments)
+    return exit_code(_work)
+
+
+def _work() -> int:
     pairs = [(name, part) for name in COMPONENTS for part in _PARTS]
     jobs = [
         Job(component_verilog(name, registers=0), PARTS[part], SEEDS, name, component_verilog(name, registers=1))

@@ -11,13 +11,16 @@ import argparse
 import json
 import multiprocessing
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from softstream.hw.config.config import Config
+from softstream.hw.config.keys import nearest
 from softstream.hw.config.presets import PRESETS
+from softstream.hw.errors import UserError
+from softstream.scripts.measure.command import exit_code, store
 from softstream.sim.proofs.counting import is_covered, prove_counting
 from softstream.sim.proofs.independence import prove_independence
 from softstream.sim.proofs.law import prove_law
@@ -144,38 +147,50 @@ def lost(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return lines
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Proves everything and prints a line for each statement; 1 where one is refuted or no longer proved."""
-    parser = argparse.ArgumentParser(description="The law of every preset, and the proofs of small heads.")
+    parser = argparse.ArgumentParser(
+        prog="python -m softstream.scripts.measure.proofs",
+        description="The law of every preset, and the proofs of small heads.",
+    )
     parser.add_argument("--write", action="store_true", help=f"write {RECORD.name} anew")
     parser.add_argument("--jobs", type=int, default=2, help="proofs at the same time")
     parser.add_argument("heads", nargs="*", help="some of the heads and presets, or `contracts`; without any, all")
-    arguments = parser.parse_args()
+    options = parser.parse_args(arguments)
+    return exit_code(lambda: _work(options))
+
+
+def _work(options: argparse.Namespace) -> int:
+    known = {"contracts", *(job[1] for job in _jobs())}
+    if unknown := sorted(set(options.heads) - known):
+        raise UserError(f"{unknown[0]}: no such head{nearest(unknown[0], sorted(known))}; for example contracts")
+    if options.jobs < 1:
+        raise UserError(f"--jobs {options.jobs}: must be 1 or more; for example --jobs 2")
     before = recorded() if RECORD.exists() else {}
     after: dict[str, Any] = {"tools": {"pyosys": version("pyosys")}, "contracts": {}, "small": {}, "presets": {}}
-    if arguments.heads:
+    if options.heads:
         after["contracts"] = before.get("contracts", {})
         after |= {
             part: {name: dict(rows) for name, rows in before.get(part, {}).items()} for part in ("small", "presets")
         }
-    jobs = [job for job in _jobs() if not arguments.heads or job[1] in arguments.heads]
+    jobs = [job for job in _jobs() if not options.heads or job[1] in options.heads]
     bad = 0
-    if not arguments.heads or "contracts" in arguments.heads:
+    if not options.heads or "contracts" in options.heads:
         after["contracts"] = {}
         for title, row in _contracts():
             after["contracts"][title] = row
             bad += row["answer"] == "refuted"
             print(f"{title:32} {'contract':13} {row['answer']:8} {row['seconds']:5} s", flush=True)
-        if arguments.write:
-            RECORD.write_text(json.dumps(after, indent=1) + "\n", encoding="utf-8")
-    with multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool:
+        if options.write:
+            store(RECORD.name, after)
+    with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
         for part, name, statement, row in pool.imap(_prove, jobs):
             after[part].setdefault(name, {})[statement] = row
             bad += row["answer"] in ("refuted", "vacuous")
             print(f"{name:32} {statement:13} {row['answer']:8} {row['seconds']:5} s", flush=True)
-            if arguments.write:
-                RECORD.write_text(json.dumps(after, indent=1) + "\n", encoding="utf-8")
-    missing = [] if arguments.write else lost(before, after)
+            if options.write:
+                store(RECORD.name, after)
+    missing = [] if options.write else lost(before, after)
     print("".join(f"{line}\n" for line in missing), end="")
     return int(bool(bad or missing))
 

@@ -52,7 +52,7 @@ from softstream.hw.plan.derive import plan
 from softstream.hw.plan.profiles import Room, nearest_that_fits, resolve
 from softstream.hw.verilog import synthesis_verilog
 from softstream.scripts.console import Console, configuration_words, settings_text
-from softstream.scripts.measure.cluster import PLAIN, Tls, connected, told_without_workers
+from softstream.scripts.measure.cluster import PLAIN, Tls, connected, watched
 from softstream.scripts.measure.datasets import Dataset, DataSummary
 from softstream.scripts.scale import AUTO, scale_of_scores
 from softstream.scripts.verbs.family import SHARED
@@ -376,6 +376,13 @@ def _evaluate_there(task: _Task, expected: Mapping[str, str]) -> Outcome:
         raise MissingTool(f"{name}: {error}") from None
 
 
+def _last_reason(error: BaseException) -> str:
+    """The first cause of an error, because dask wraps it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {error}"
+
+
 def _on_cluster(
     tasks: Sequence[_Task], address: str, tls: Tls, expected: Mapping[str, str]
 ) -> Iterator[tuple[int, Outcome]]:
@@ -384,7 +391,7 @@ def _on_cluster(
 
         futures = {client.submit(_evaluate_there, task, dict(expected), pure=False): n for n, task in enumerate(tasks)}
         try:
-            with told_without_workers(client, address, _WORKERS_SECONDS, _LOG.warning):
+            with watched(client, address, _WORKERS_SECONDS, _LOG.warning):
                 for future in distributed.as_completed(futures, loop=client.loop):
                     try:
                         outcome = future.result()
@@ -392,6 +399,10 @@ def _on_cluster(
                         outcome = {"failure": "several workers died of it"}
                     except distributed.client.FutureCancelledError:
                         raise ToolFailure(f"--scheduler {address}: the scheduler went away") from None
+                    except SoftstreamError:
+                        raise
+                    except Exception as error:  # a worker that does not understand the task
+                        raise ToolFailure(f"--scheduler {address}: a worker failed: {_last_reason(error)}") from None
                     yield futures[future], outcome
         finally:
             client.cancel(list(futures))

@@ -1,14 +1,16 @@
 """The connection to a cluster: TLS files, versions of workers, the absence of workers, and dask's own words."""
 
 import logging
+import threading
 import time
+import warnings
 from types import SimpleNamespace
 
 import pytest
 
 from softstream.hw.errors import UserError
 from softstream.scripts.measure import cluster
-from softstream.scripts.measure.cluster import PLAIN, Tls, told_without_workers
+from softstream.scripts.measure.cluster import PLAIN, Tls, watched
 
 PACKAGES = dict.fromkeys(cluster._SAME_PACKAGES, "1.0") | {"python": "3.11.2.final.0"}
 
@@ -48,7 +50,8 @@ def test_files_that_are_no_certificates_are_one_line(files):
 
 
 def client(**workers):
-    def sync(function, callback_timeout):
+    def sync(function, packages, callback_timeout):
+        assert packages == cluster._SAME_PACKAGES
         assert callback_timeout == cluster._VERSIONS_SECONDS
         return {"client": {"packages": PACKAGES}, "workers": workers}
 
@@ -84,7 +87,7 @@ def test_a_worker_that_does_not_say_its_versions_is_named(answer, python_3_11):
 
 
 def test_a_scheduler_that_does_not_understand_is_one_line():
-    def sync(function, callback_timeout):
+    def sync(function, packages, callback_timeout):
         raise TimeoutError
 
     with pytest.raises(
@@ -93,11 +96,19 @@ def test_a_scheduler_that_does_not_understand_is_one_line():
         cluster._check_versions(SimpleNamespace(sync=sync, _get_versions=None), "tcp://127.0.0.1:1")
 
 
+def with_workers(answer):
+    """A client whose scheduler answers with the workers of `answer()`, and the list of what it does about a bad answer."""
+    aborted = []
+    identity = SimpleNamespace(identity=None)
+    loop = SimpleNamespace(add_callback=lambda callback: callback())
+    comm = SimpleNamespace(comm=SimpleNamespace(abort=lambda: aborted.append(True)))
+    sync = lambda function, callback_timeout: {"workers": answer()}  # noqa: E731
+    return SimpleNamespace(sync=sync, scheduler=identity, loop=loop, scheduler_comm=comm), aborted
+
+
 def test_the_absence_of_workers_is_said_once_each_time():
     lines, workers = [], {}
-    with told_without_workers(
-        SimpleNamespace(scheduler_info=lambda: {"workers": workers}), "tcp://x", 0.1, lines.append
-    ):
+    with watched(with_workers(lambda: workers)[0], "tcp://x", 0.1, lines.append):
         time.sleep(0.6)
         assert lines == ["--scheduler tcp://x: no worker for 0.1 s; start some, for example: dask worker tcp://x"]
         workers["a"] = {}
@@ -107,18 +118,46 @@ def test_the_absence_of_workers_is_said_once_each_time():
     assert len(lines) == 2
 
 
-def test_a_connection_that_is_gone_ends_the_watch():
-    def gone():
-        raise OSError
+@pytest.mark.parametrize("error", [OSError, TimeoutError])
+def test_a_scheduler_that_does_not_answer_is_left(error):
+    def no_answer():
+        raise error
 
-    with told_without_workers(SimpleNamespace(scheduler_info=gone), "tcp://x", 0.01, pytest.fail):
+    client, aborted = with_workers(no_answer)
+    with watched(client, "tcp://x", 0.01, pytest.fail):
         time.sleep(0.1)
+    assert aborted == [True]
 
 
-def test_dask_logs_nothing_within_the_block_and_as_before_afterwards(caplog):
-    logger = logging.getLogger("distributed.client")
-    logger.setLevel(logging.WARNING)
-    with cluster._silenced():
-        logger.error("a traceback")
+def test_a_scheduler_that_never_answers_does_not_hold_up_the_end():
+    asked, answered = threading.Event(), threading.Event()
+
+    def late():
+        asked.set()
+        answered.wait(60)
+
+    began = time.monotonic()
+    with watched(with_workers(late)[0], "tcp://x", 0.01, pytest.fail):
+        assert asked.wait(10)
+    assert time.monotonic() - began < 10
+    answered.set()
+
+
+@pytest.fixture
+def levels():
+    names = [*cluster._LIBRARIES, "distributed.client"]
+    before = {name: logging.getLogger(name).level for name in names}
+    with warnings.catch_warnings():
+        yield
+    for name, level in before.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def test_dask_says_nothing(levels, caplog, recwarn):
+    logging.getLogger("distributed.client").setLevel(logging.WARNING)
+    cluster._silence()
+    for name in ("distributed.client", "asyncio", "tornado.application"):
+        logging.getLogger(name).error("a traceback")
+    warnings.warn_explicit("a table of versions", UserWarning, "client.py", 1, module="distributed.client")
     assert not caplog.records
-    assert logger.level == logging.WARNING
+    assert not recwarn.list

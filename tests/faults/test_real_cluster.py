@@ -1,8 +1,9 @@
-"""Sweeps on a real scheduler and real workers, which are processes on loopback: TLS, and no worker."""
+"""Sweeps on a real scheduler and real workers, which are processes on loopback: TLS, lost workers, dead schedulers, versions."""
 
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.cluster import Cluster, with_compiled_tools
+from support.waiting import wait_for
 
 pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
 
@@ -110,3 +112,77 @@ def test_no_workers_are_one_line(clusters):
     code, _, lines = answer(client(clusters(), seconds=1.0))
     assert (code, len(lines)) == (2, 1)
     assert "it has no workers; start some, for example: dask worker tcp://127.0.0.1:" in lines[0]
+
+
+# A worker that says when it has a point, and holds it for a moment.
+HOLDING = """
+import time
+from pathlib import Path
+from softstream.scripts.verbs import explore
+def dask_setup(worker):
+    evaluate = explore._evaluate
+    explore._evaluate = lambda task: Path("busy").touch() or time.sleep(1) or evaluate(task)
+"""
+# A worker that says that it has another version of a package, or none.
+OTHER_VERSION = """
+from distributed import versions
+def dask_setup(worker):
+    version = versions.version
+    versions._version_cached.cache_clear()
+    def other(name):
+        if name == {package!r}:
+            {what}
+        return version(name)
+    versions.version = other
+"""
+
+
+def in_the_middle(folder, process):
+    """Returns once a worker has a point."""
+    wait_for(lambda: (folder / "busy").exists() or process.poll() is not None, 300)
+    assert process.poll() is None, process.communicate()
+
+
+def test_the_loss_of_the_last_worker_is_said_and_another_one_completes_the_sweep(clusters, tmp_path):
+    cluster = clusters()
+    cluster.worker("one", HOLDING)
+    process = client(cluster, seconds=2.0)
+    in_the_middle(tmp_path, process)
+    cluster.processes["one"].kill()
+    line = process.stderr.readline()
+    assert line == (
+        f"--scheduler {cluster.address}: no worker for 2 s; start some, for example: dask worker {cluster.address}\n"
+    )
+    cluster.worker("two")
+    code, points, lines = answer(process)
+    assert code == 0, lines
+    assert [point["config"]["max_length"] for point in points] == [2, 3, 5]
+    # Said again where the second worker took longer than the two seconds to come.
+    assert all("no worker for 2 s" in line for line in lines)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP])
+def test_a_scheduler_that_ends_or_hangs_in_the_middle_is_one_line(number, clusters, tmp_path):
+    cluster = clusters()
+    cluster.worker("one", HOLDING)
+    process = client(cluster)
+    in_the_middle(tmp_path, process)
+    cluster.processes["scheduler"].send_signal(number)
+    code, _, lines = answer(process)
+    assert (code, lines) == (1, [f"error: --scheduler {cluster.address}: the scheduler went away"])
+
+
+@pytest.mark.parametrize(
+    ("package", "what", "says"),
+    [
+        ("distributed", "return '2024.1.0'", "distributed is 2024.1.0, here it is"),
+        ("softstream", "raise ImportError", "softstream is None, here it is"),
+    ],
+)
+def test_a_worker_of_another_version_is_named(package, what, says, clusters):
+    cluster = clusters()
+    cluster.worker("other", OTHER_VERSION.format(package=package, what=what))
+    code, _, lines = answer(client(cluster))
+    assert (code, len(lines)) == (2, 1), lines
+    assert lines[0].startswith("error: worker at tcp://127.0.0.1:"), lines
+    assert says in lines[0]
