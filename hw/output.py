@@ -2,9 +2,10 @@
 
 The earlier output survives until the rename, whatever ends the process before it, a full disk and SIGKILL included. A
 folder of several files is swapped with its successor in one system call; its successor holds the other files and folders of
-the earlier one, as hard links. Its files are replaced one by one, and all of them come back if one fails, where a swap is not
-possible: on a file system without links or swaps, in the current folder, around a mount point, with a closed folder around it,
-and beside more than `MOST_LINKS` other files or folders nested deeper than `DEEPEST`.
+the earlier one, as hard links. Its files are replaced one by one where a swap is not possible: on a file system without links
+or swaps, in the current folder, at or around a mount point, with a closed folder around it, and beside more than `MOST_LINKS`
+other files or folders nested deeper than `DEEPEST`. All of them come back if one fails. If the process is killed between the
+first and the last, they come back at the beginning of the next write of that folder, from copies that a journal in it names.
 
 A link is followed: its target changes, the link stays. A character device or a FIFO receives the content and stays what it
 is. What a killed process leaves (`.softstream-….part`) is removed by the next write into the same folder.
@@ -15,11 +16,13 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
+import json
+import logging
 import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -29,6 +32,8 @@ from softstream.hw.errors import UserError
 __all__ = ["check_directory", "check_file", "write_directory", "written_file"]
 
 _PREFIX, _SUFFIX = ".softstream-", ".part"
+_JOURNAL = "journal.json"
+_LOG = logging.getLogger(__name__)
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 MOST_LINKS = 10_000
 """Other files of a folder that a swap links into its successor; a link takes some ten microseconds."""
@@ -99,24 +104,38 @@ def write_directory(option: str, path: Path, contents: Mapping[str, str | bytes]
     with _reported(option, path):
         target = _target(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _temporary(_stage_folder(target), directory=True) as stage:
-            new = stage / "new"
-            new.mkdir(mode=0o777 & ~_umask())
-            for name, content in contents.items():
-                (new / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-                sync(new / name)
-            with locked(target.parent):
-                if not target.exists():
-                    sync(new)
-                    os.rename(new, target)
-                elif not _swapped(target, new, stale):
-                    _replace_one_by_one(target, new, stage / "old", list(contents), stale)
-                sync(target.parent)
+        with locked(target.parent):
+            if target.exists():
+                _undo_interrupted(target)
+            if _can_be_swapped(target):
+                with _temporary(target.parent, directory=True) as stage:
+                    new = _staged(stage, contents)
+                    if not target.exists():
+                        sync(new)
+                        os.rename(new, target)
+                        written = True
+                    else:
+                        written = _swapped(target, new, stale)
+                    sync(target.parent)
+                if written:
+                    return
+            with _temporary(target, directory=True) as stage:
+                _replace_one_by_one(target, _staged(stage, contents), stale)
 
 
-def _stage_folder(target: Path) -> Path:
-    """The folder of temporary files: that of the target, or the target itself where its own folder is closed."""
-    return target.parent if os.access(target.parent, os.W_OK | os.X_OK) else target
+def _staged(stage: Path, contents: Mapping[str, str | bytes]) -> Path:
+    """A new folder with the contents, each of them on the disk."""
+    new = stage / "new"
+    new.mkdir(mode=0o777 & ~_umask())
+    for name, content in contents.items():
+        (new / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        sync(new / name)
+    return new
+
+
+def _can_be_swapped(target: Path) -> bool:
+    """Whether a successor of the directory, or its first version, can stand beside it."""
+    return os.access(target.parent, os.W_OK | os.X_OK) and not (target.exists() and _is_in_use(target))
 
 
 def _swapped(target: Path, new: Path, stale: Collection[str]) -> bool:
@@ -124,7 +143,7 @@ def _swapped(target: Path, new: Path, stale: Collection[str]) -> bool:
 
     False where that is not possible.
     """
-    if _is_in_use(target) or new.is_relative_to(target) or any((target / name).is_dir() for name in os.listdir(new)):
+    if any((target / name).is_dir() for name in os.listdir(new)):
         return False
     others = set(os.listdir(target)) - set(os.listdir(new)) - set(stale)
     try:
@@ -206,29 +225,72 @@ def _exchange(one: Path, other: Path) -> None:
         raise OSError(number, os.strerror(number))
 
 
-def _replace_one_by_one(target: Path, new: Path, old: Path, names: list[str], stale: Collection[str]) -> None:
-    """Replaces the named files and removes those of `stale`; if one of them cannot be, the earlier ones come back."""
+def _replace_one_by_one(target: Path, new: Path, stale: Collection[str]) -> None:
+    """Replaces the files of `target` by those of `new`, and removes those of `stale`.
+
+    Links to the earlier files and a journal of the names are on the disk before the first change. If a change fails, the earlier
+    files come back now, and if the process is killed, by `_undo_interrupted`.
+    """
+    stage, names = new.parent, os.listdir(new)
+    old = stage / "old"
     old.mkdir()
-    undo: list[Callable[[], None]] = []
+    for name in names:
+        if (target / name).is_dir():
+            raise IsADirectoryError(errno.EISDIR, "a directory is in the place of a file", str(target / name))
+    existing = [name for name in (*names, *stale) if os.path.lexists(target / name)]
+    added = [name for name in names if name not in existing]
+    for name in existing:
+        _link_or_copy(target / name, old / name)
+    sync(old)
+    journal = stage / _JOURNAL
+    (stage / "draft").write_text(json.dumps({"existing": existing, "added": added}))
+    sync(stage / "draft")
+    os.rename(stage / "draft", journal)
+    sync(stage)
     try:
+        sync(target)
         for name in names:
-            if (target / name).is_dir():
-                raise IsADirectoryError(21, "a directory is in the place of a file", str(target / name))
-            if os.path.lexists(target / name):
-                os.link(target / name, old / name, follow_symlinks=False)
-                undo.append(lambda name=name: os.replace(old / name, target / name))  # type: ignore[misc]
-            else:
-                undo.append(lambda name=name: (target / name).unlink(missing_ok=True))  # type: ignore[misc]
             os.replace(new / name, target / name)
         for name in stale:
-            if os.path.lexists(target / name):
-                os.rename(target / name, old / name)
-                undo.append(lambda name=name: os.replace(old / name, target / name))  # type: ignore[misc]
+            (target / name).unlink(missing_ok=True)
         sync(target)
     except BaseException:
-        for step in reversed(undo):
-            step()
+        _undo(stage)
         raise
+    journal.unlink()  # from here on the change is whole
+    sync(stage)
+
+
+def _link_or_copy(source: Path, copy: Path) -> None:
+    try:
+        os.link(source, copy, follow_symlinks=False)
+    except OSError:  # a file system without links
+        shutil.copy2(source, copy, follow_symlinks=False)
+        if not copy.is_symlink():
+            sync(copy)
+
+
+def _undo(stage: Path) -> None:
+    """Brings the earlier files back that a journal names. It may be interrupted, and done again."""
+    target, journal = stage.parent, stage / _JOURNAL
+    names = json.loads(journal.read_text(encoding="utf-8"))
+    for name in names["existing"]:
+        if os.path.lexists(stage / "old" / name):
+            os.replace(stage / "old" / name, target / name)
+    for name in names["added"]:
+        (target / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        sync(target)
+    journal.unlink()
+
+
+def _undo_interrupted(target: Path) -> None:
+    """Undoes what a killed process left half done in a directory, whose folder the caller has locked."""
+    for stage in target.glob(f"{_PREFIX}*{_SUFFIX}"):
+        if (stage / _JOURNAL).exists():
+            _undo(stage)
+            _LOG.warning("%s: an earlier write of it was interrupted and is undone", _cut(target))
+    _sweep(target)
 
 
 @contextmanager
@@ -241,10 +303,10 @@ def _temporary(folder: Path, *, directory: bool) -> Iterator[Path]:
     try:
         yield path
     finally:
-        if directory:
-            shutil.rmtree(path, ignore_errors=True)
-        else:
+        if not directory:
             path.unlink(missing_ok=True)
+        elif not (path / _JOURNAL).exists():  # of an undo that failed: the next write does it again
+            shutil.rmtree(path, ignore_errors=True)
         os.close(handle)
 
 
@@ -268,8 +330,13 @@ def _locked_temporary(folder: Path, *, directory: bool) -> tuple[Path, int] | No
 
 
 def _sweep(folder: Path) -> None:
-    """Removes the temporary files of processes that were killed: nobody holds their lock any more."""
+    """Removes the temporary files of processes that were killed: nobody holds their lock any more.
+
+    Those with a journal stay until the next write of the whole folder.
+    """
     for path in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
+        if (path / _JOURNAL).exists():
+            continue
         try:
             handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         except OSError:

@@ -236,6 +236,95 @@ def test_a_directory_is_old_or_new_whenever_the_process_is_killed(tmp_path):
     assert names(tmp_path) == ["out"], "what killed processes left is removed by the next one"
 
 
+NEW = {"a": "3", "c": "5"}
+
+
+def half_done(target):
+    """A directory of files, and what a write file by file makes of it."""
+    write_directory("-o", target, {"a": "1", "b": "2", "own.txt": "mine"}, stale=["c"])
+    return lambda: write_directory("-o", target, NEW, stale=["b"])
+
+
+@pytest.mark.parametrize("manner", ["one by one"], indirect=True)
+def test_a_directory_that_is_written_file_by_file_is_old_or_new_at_the_next_write(tmp_path, manner, caplog):
+    target = tmp_path / "out"
+    old, new = {"a": "1", "b": "2", "own.txt": "mine"}, NEW | {"own.txt": "mine"}
+    number, seen, undone = 0, [], 0
+    killed = True
+    while killed:
+        number += 1
+        killed = killed_at(number, half_done(target))
+        caplog.clear()
+        output._undo_interrupted(target)
+        undone += len(caplog.messages)
+        assert content(target) in (old, new), number
+        seen.append(content(target) == new)
+    assert number > 30
+    assert undone > 5
+    assert seen == sorted(seen), "the new one came and went"
+    assert seen[-1]
+    half_done(target)
+    assert content(target) == old
+    assert names(tmp_path) == ["out"], "what killed processes left is removed by the next one"
+
+
+@pytest.mark.parametrize("manner", ["one by one"], indirect=True)
+def test_an_undo_that_is_killed_is_done_again(tmp_path, manner, monkeypatch):
+    target = tmp_path / "out"
+    killed, number = True, 0
+    while killed:
+        number += 1
+        work = half_done(target)
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                output, "sync", lambda path: path == target and (target / "c").exists() and os.kill(os.getpid(), 9)
+            )
+            assert killed_at(10**6, work), "at the end of the change"
+        assert {name: (target / name).read_text() for name in NEW} == NEW
+        killed = killed_at(number, lambda: output._undo_interrupted(target))
+        output._undo_interrupted(target)
+        assert content(target) == {"a": "1", "b": "2", "own.txt": "mine"}, number
+    assert number > 10
+
+
+@pytest.mark.parametrize("manner", ["one by one"], indirect=True)
+def test_an_undo_that_fails_is_done_at_the_next_write(tmp_path, manner, monkeypatch):
+    target = tmp_path / "out"
+    work = half_done(target)
+    replace, calls = os.replace, []
+
+    def failing(source, destination):
+        calls.append(destination)
+        if len(calls) > 1:
+            raise OSError(errno.EIO, "Input/output error")
+        replace(source, destination)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", failing)
+        with pytest.raises(UserError, match="Input/output error"):
+            work()
+    output._undo_interrupted(target)
+    assert content(target) == {"a": "1", "b": "2", "own.txt": "mine"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+@pytest.mark.parametrize("kind", [("-t", "tmpfs", "none"), ("--bind",)])
+def test_a_mount_point_is_written(kind, tmp_path):
+    """A container has its output folder in this form; a mount of the same disk looks like any folder."""
+    target = tmp_path / "out"
+    target.mkdir()
+    (tmp_path / "disk").mkdir()
+    source = [tmp_path / "disk"] if kind == ("--bind",) else []
+    if subprocess.run(["mount", *kind, *source, target], capture_output=True, check=False).returncode:
+        pytest.skip("this system lets nobody mount")
+    try:
+        half_done(target)()
+        assert content(target) == NEW | {"own.txt": "mine"}
+        assert names(tmp_path) == ["disk", "out"]
+    finally:
+        subprocess.run(["umount", target], check=True)
+
+
 def tree(directory):
     """Everything below a directory: content, mode and, of links, their target."""
     return {
