@@ -18,6 +18,7 @@ pytest.importorskip("distributed", reason="the extra [cluster] is not installed"
 OPENSSL = shutil.which("openssl")
 SWEEP = ("explore", "digits-argmax", "--sweep", "max_length=2,3,5", "--no-place", "--json")
 CLIENT = "import sys; from softstream.scripts.verbs import explore; explore._WORKERS_SECONDS = float(sys.argv[1]); "
+CLIENT += "from softstream.scripts.measure import cluster; cluster._SILENT_SECONDS = 30; "
 CLIENT += "from softstream.scripts.cli import main; main(sys.argv[2:])"
 
 pytestmark = pytest.mark.long

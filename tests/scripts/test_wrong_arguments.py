@@ -45,8 +45,6 @@ WRONG = {
     "long array": np.zeros((100, 100), dtype=object),
 }
 SENSIBLE = {
-    ("golden", 1): {"list"},
-    ("compare", 1): {"nothing"},
     ("explore", 1): {"mapping"},
     ("explore", 2): {"nothing"},
 }
