@@ -152,15 +152,16 @@ def watched(client: Client, address: str, seconds: float, tell: Callable[[str], 
     A scheduler that does not answer within a minute is left: dask cancels every future, as for one that ends.
     """
     done = threading.Event()
+    connection: Any = client  # whose types allow None for what an open client has
 
     def watch() -> None:
         without = 0.0
         step = min(seconds / 5, 5.0)
         while not done.wait(step):
             try:
-                workers = client.sync(client.scheduler.identity, callback_timeout=_SILENT_SECONDS)["workers"]
+                workers = connection.sync(connection.scheduler.identity, callback_timeout=_SILENT_SECONDS)["workers"]
             except Exception:  # of many kinds; no answer, or the connection is gone
-                client.loop.add_callback(client.scheduler_comm.comm.abort)
+                connection.loop.add_callback(connection.scheduler_comm.comm.abort)
                 return
             without = 0.0 if workers else without + step
             if without >= seconds > without - step and not done.is_set():
