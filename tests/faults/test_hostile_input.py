@@ -151,6 +151,56 @@ def test_a_hostile_option_is_one_line(arguments, capsys, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+TEMPLATES = {
+    "preset": ["describe", "--preset", "{}"],
+    "board": ["build", "--plan-only", "-o", "b", "--board", "{}"],
+    "part": ["explore", "digits-argmax", "--no-place", "--part", "{}"],
+    "clock": ["build", "--board", "icestick", "--plan-only", "-o", "b", "--clock", "{}"],
+    "baud": ["build", "--board", "icestick", "--plan-only", "-o", "b", "--baud", "{}"],
+    "modes": ["compare", "--no-place", "-o", "c.html", "--modes", "{}"],
+    "sweep": ["explore", "--no-cells", "--sweep", "guard_bits={}"],
+    "sweep of keys": ["explore", "--no-cells", "--sweep", "{}=4"],
+    "integer key": ["describe", "--set", "score_width={}"],
+    "real key": ["describe", "--set", "score_scale={}"],
+    "name key": ["describe", "--set", "normaliser={}"],
+    "list key": ["describe", "--set", "smoothing={}"],
+    "vectors": ["run-on-board", "--simulated", "--vectors", "{}"],
+    "port": ["run-on-board", "--port", "{}"],
+    "cache": ["cache", "--limit", "{}"],
+    "key": ["keys", "{}"],
+}
+VALUES = {
+    "empty": "",
+    "long": LONG,
+    "long negative": f"-{LONG}",
+    "huge exponent": "1e999999999",
+    "not a number": "nan",
+    "minus one": "-1",
+    "escape": "\x1b[2J",
+    "newline": "a\nb",
+    "NUL": "a\0b",
+    "surrogate": "\udcff",
+    "megabyte": "x" * 1_000_000,
+    "format string": "{0.__class__}%s%n",
+    "shell": "$(touch x);`touch x`",
+    "open lists": "[" * 10_000,
+    "path": "../../etc/passwd",
+}
+
+
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_each_hostile_value_of_each_option_is_one_line(template, value, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = [word.replace("{}", VALUES[value]) for word in TEMPLATES[template]]
+    code, err = called(capsys, *words)
+    assert code in (2, 4), err[:500]
+    assert err.count("\n") == 1, err[:500]
+    assert len(err) < 2500
+    assert "\x1b" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
 def npy(header, payload=b""):
     """A .npy file of version 1.0 with a header of its own."""
     text = header.encode("latin-1")
