@@ -274,16 +274,37 @@ def _mutation() -> str:
     table = _markdown(
         ("head", "changes", "simulation and proof", "simulation alone", "proof alone", "no fault", "undecided"), rows
     )
+    listed = [(name, row) for name, faults in proofs.mutation_record().items() for row in faults]
+    premises = [
+        f"- {_change(name, row)}: {row['because']}." for name, row in listed if row["equivalent"] and "because" in row
+    ]
     undecided = [
-        f"- {name}, `{row['module']}`: `{row['original']}` → `{row['fault']}`"
-        for name, faults in proofs.mutation_record().items()
-        for row in faults
+        f"- {_change(name, row)}" + (f": {row['because']}." if "because" in row else "")
+        for name, row in listed
         if not (row["simulation"] or row["proof"] or row["equivalent"])
     ]
-    share = (
-        f"{100 * (real - total[5]) / real:.1f} % of the {real} changes that are not proved to be no fault are found."
-    )
-    return "\n".join([table, "", share, *(["", "Undecided:", "", *undecided] if undecided else [])])
+    found = real - total[5]
+    share = f"{100 * found / real:.1f} % of the {real} changes that are not shown to be no fault are found."
+    if premises:
+        wider = real + len(premises)
+        share += (
+            f" With the {len(premises)} among the others that need a premise, {100 * found / wider:.1f} % of {wider}."
+        )
+    text = [table, "", share]
+    for title, rows_of in (
+        (
+            "No fault where a premise holds, for the reason that follows; the rest is proved of the module alone:",
+            premises,
+        ),
+        ("Undecided:", undecided),
+    ):
+        text += ["", title, "", *rows_of] if rows_of else []
+    return "\n".join(text)
+
+
+def _change(name: str, row: dict[str, Any]) -> str:
+    """A fault of a head, in a line."""
+    return f"{name}, `{row['module']}`: `{row['original']}` → `{row['fault']}`"
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,14 @@ _CYCLES_PER_BEAT = 64
 """Of the time limit: more than any head needs for a beat, pauses included."""
 
 
-def files(head: GeneratedHead) -> dict[str, str]:
-    """`MODULE_tb.v`, `MODULE_tb_s_axis.hex` with the beats of the scores, and a file of the same kind for each output."""
+def files(head: GeneratedHead, *, random: int = 24) -> dict[str, str]:
+    """`MODULE_tb.v`, `MODULE_tb_s_axis.hex` with the beats of the scores, and a file of the same kind for each output.
+
+    `random`: vectors of random scores, besides those of corners and limits.
+    """
     config = head.config
     rng = np.random.default_rng(_SEED)
-    vectors = corner_vectors(config, rng) + random_vectors(config, rng, 24)
+    vectors = corner_vectors(config, rng) + random_vectors(config, rng, random)
     if config.max_length <= _LONGEST:
         vectors += limit_vectors(config, rng)
     scores, lengths = pad_vectors(vectors, 0)

@@ -5,12 +5,14 @@
 Each head is small, as `prove --whole` makes it, and has `PER_HEAD` faults in its Verilog (`support.mutants`). Three questions are
 asked about each of them:
 
-* simulation: does the testbench that `generate --all` emits fail, in Icarus, from registers that hold X, with long stalls, and
-  with resets of one cycle in the middle of vectors, after each of which it begins anew?
+* simulation: does the testbench that `generate --all` emits fail, in Icarus, from registers that hold X: with long stalls, and
+  resets of one cycle in the middle of vectors, after each of which it begins anew; or with 1300 random vectors, one reset,
+  and stalls that fill the head?
 * proof: does bounded model checking refute the law or the results (`prove --whole`) within some seconds?
-* equivalence, where neither does: do the faulty and the original head agree in every cycle from the initial values on, whatever
-  the stalls and resets, proved without a bound on time? Such a change is no fault: it changes a value that nobody reads, for
-  example a register while its valid bit is 0.
+* equivalence, where neither does: do the faulty and the original module, or the two heads, agree in every cycle from the initial
+  values on, whatever the inputs, stalls and resets, proved without a bound on time? Such a change is no fault: it changes a value
+  that nobody reads, for example a register while its valid bit is 0. The module alone may need a premise (`PREMISES`), which its
+  surroundings keep for a reason that is stated, not proved.
 
 What is left survives: either a trace exists on which the two heads differ, or nothing is known of it. Heads whose results the
 ledger of `prove --whole` does not follow are model checked against the law alone.
@@ -25,7 +27,8 @@ import shutil
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +44,17 @@ from softstream.hw.verilog import TOP, verilog
 from softstream.scripts.emit.head import GeneratedHead
 from softstream.scripts.emit.testbench import files
 from softstream.sim.proofs import engine
-from softstream.sim.proofs.harness import TwinHarness, harness_rtlil, harness_text, law_properties, twin_properties
+from softstream.sim.proofs.harness import (
+    PROOF,
+    TwinHarness,
+    harness_rtlil,
+    harness_text,
+    law_properties,
+    twin_properties,
+)
 from softstream.sim.proofs.whole import output_rules, patience, shrunk
 
-__all__ = ["HEADS", "MUTATION", "PER_HEAD", "examine", "without_initial_values"]
+__all__ = ["HEADS", "MUTATION", "PER_HEAD", "PREMISES", "SURVIVORS", "Premise", "examine", "without_initial_values"]
 
 MUTATION = Path(__file__).resolve().parents[2] / "boards" / "measured" / "mutation.json"
 
@@ -91,8 +101,109 @@ HEADS: dict[str, Config] = {
     "sample, inverse CDF": Config(mode="sample", sampler="inverse_cdf", max_length=4, score_width=3, score_scale=0.5),
 }
 
+
+@dataclass(frozen=True)
+class Premise:
+    """What a module's surroundings keep, so that a change of it shows nowhere."""
+
+    head: str
+    module: str
+    fault: str
+    """The line with the change."""
+    because: str
+    """Why the surroundings keep it, for the page."""
+    given: str = "1'b1"
+    """Verilog over the module's inputs and `registers`: 1 in every cycle."""
+    registers: str = ""
+    """Verilog of registers that only the proof needs."""
+    seen: Mapping[str, str] = field(default_factory=dict)
+    """Output → Verilog that says when its value is read; without one, always. `original_NAME`: an output without the fault."""
+
+
+_FINE = "if (ends[1]) fine <= 1'h1 ? 2'b00 : 1'b0 ? 2'b01 : 1'b0 ? 2'b10 : 2'b11;"
+_LOADED = {"stored": "original_loaded_4", "tag_2": "original_loaded_4"}
+_SHORT_SUM = "so bit 12 is 0 and the next cycle writes `fine` again, before it is read"
+_SPACED = "reg [2:0] near = 0; always @(posedge clk) near <= rst ? 0 : ends[1] ? 4 : near - (near != 0);"
+_RUNNING = {
+    "module": "head.emission.running_sum",
+    "fault": "if (rst) valid_1_1 <= 1'h1;",
+    "because": "the first element after a reset is the first of its vector, and a sum is read two cycles after its element",
+    "given": "!i_valid || !fresh || i_payload[10]",
+    "registers": (
+        "reg one = 0, two = 0, fresh = 1; always @(posedge clk) begin one <= i_valid && !rst; two <= one && !rst; "
+        "if (rst) fresh <= 1; else if (i_valid) fresh <= 0; end"
+    ),
+    "seen": {"o_payload": "two"},
+}
+
+PREMISES: tuple[Premise, ...] = (
+    Premise(
+        "softmax, divider",
+        "head.leading_one",
+        _FINE,
+        f"no sum of the 84 vectors exceeds 3518, {_SHORT_SUM}; vectors end at least five cycles apart",
+        "!ends[1] || (!sum[12] && near == 0)",
+        _SPACED,
+        _LOADED,
+    ),
+    Premise(
+        "softmax, logarithm",
+        "head.leading_one",
+        _FINE,
+        f"no sum of the 84 vectors exceeds 1762, {_SHORT_SUM}",
+        "!ends[1] || !sum[12]",
+        seen=_LOADED,
+    ),
+    Premise(
+        "softmax, null beats",
+        "head.inner.leading_one",
+        "if (rst) stored_2 <= 13'h1fff;",
+        "the stage behind reads the register with its valid bit alone",
+        seen=_LOADED,
+    ),
+    Premise(
+        "softmax, two windows",
+        "head.leading_one",
+        "if (ends[1]) fine <= sum[19] ? 2'b00 : sum[18] ? 2'b01 : sum[16] ? 2'b10 : 2'b11;",
+        "no sum of the 84 vectors exceeds 3432, so its upper bits are 0",
+        "!ends[1] || sum[19:16] == 0",
+    ),
+    Premise(
+        "softmax, reference",
+        "head.leading_one",
+        "wire [4:0] sum_2 = {1'b0, digit} + {4'b0000, 1'h0};",
+        "the sums of the 84 vectors are 2064 to 27840, so each moves by four digits, and the count of digits is read modulo 2; "
+        "vectors end at least eight cycles apart",
+        "!ends || (sum[28:15] == 0 && |sum[14:11] && near == 0)",
+        "reg [3:0] near = 0; always @(posedge clk) near <= rst ? 0 : ends ? 7 : near - (near != 0);",
+        {"stored": "original_loaded_7", "tag_2": "original_loaded_7"},
+    ),
+    Premise("cumulative", **_RUNNING),  # type: ignore[arg-type]
+    Premise("softmax, exact sum", **_RUNNING),  # type: ignore[arg-type]
+)
+"""Changes that no input of their head makes visible, with the premise of their proof."""
+
+SURVIVORS: dict[tuple[str, str, str], str] = {
+    (
+        "softmax, null beats",
+        "head.inner.accumulate",
+        "wire [7:0] total_0 = {1'b0, {sum_0, 1'b1}} + {1'b0, {i_payload[5:0], 1'h1}};",
+    ): "the sum is larger by 1 for each term, which no probability of 4 bits shows after any of the 84 vectors",
+    (
+        "softmax, small",
+        "head.element_credit",
+        "wire [6:0] sum = {spare[5], spare} - {{4{operand[2]}}, operand};",
+    ): "the counter counts up and closes at 16 elements instead of 17: a full head waits sooner, and no result differs",
+}
+"""Faults that survive, of which it is known why: (head, module, line) → the reason, for the page."""
+
 _RESETS = tuple(17 * k + k * k for k in range(1, 21))
 """Cycles of the simulation with a reset."""
+
+_ALL = 10**6
+_MANY = 1300
+"""Random vectors of the simulation without resets, for faults that need many vectors, or a head that is full. With so many, all
+84 vectors of up to 3 scores of 2 bits are among them, as some of `PREMISES` need."""
 
 _SECONDS = 3
 """Of the first search for each fault; one that nothing else finds and that may be a fault is worth `_SEARCH_SECONDS`."""
@@ -100,6 +211,7 @@ _SECONDS = 3
 _SEARCH_SECONDS = 30
 _DEEPEST = 100
 _EQUIVALENCE_SECONDS = 20
+_MODULE_SECONDS = 10
 _SELECTOR_PORT = Port(SELECTOR, "input", SELECTOR_BITS, "number of the active fault, 0 for none")
 
 
@@ -108,6 +220,19 @@ def without_initial_values(text: str) -> str:
     text = re.sub(r"^    \w+ = \d+'[hb][0-9a-f]+;\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"^    for \((\w+) = 0; .*\n", "", text, flags=re.MULTILINE)
     return re.sub(r"^  initial begin\n  end\n", "", text, flags=re.MULTILINE)
+
+
+def _with_long_stalls(bench: str) -> str:
+    """The testbench with one reset, and each output in turn stalled for 256 of 1024 cycles."""
+    bench = re.sub(r"(m_axis\w*)_tready <= (.*);", r"\1_tready <= (\2) && cycle[9:8] != PHASE_\1 || cycle[12];", bench)
+    return _with_phases(bench)
+
+
+def _with_phases(bench: str) -> str:
+    """The testbench with a number from 1 for each output stream."""
+    for phase, stream in enumerate(dict.fromkeys(re.findall(r"PHASE_(\w+)", bench)), start=1):
+        bench = re.sub(rf"PHASE_{stream}\b", str(phase), bench)
+    return bench
 
 
 def _with_resets(bench: str) -> str:
@@ -126,24 +251,23 @@ def _with_resets(bench: str) -> str:
     for pattern, replacement in changes:
         bench, count = re.subn(pattern, replacement, bench)
         assert count, pattern
-    for phase, stream in enumerate(dict.fromkeys(re.findall(r"PHASE_(\w+)", bench)), start=1):
-        bench = re.sub(rf"PHASE_{stream}\b", str(phase), bench)
-    return bench
+    return _with_phases(bench)
 
 
 class _Simulation:
-    """The emitted testbench around a head with faults, in Icarus."""
+    """The emitted testbench around a head with faults, in Icarus: with resets, or with more vectors and longer stalls."""
 
-    def __init__(self, config: Config, text: str, folder: Path) -> None:
+    def __init__(self, config: Config, text: str, folder: Path, *, resets: bool = True) -> None:
         head = GeneratedHead(plan(config), TOP, "head.v")
-        texts = files(head)
+        texts = files(head) if resets else files(head, random=_MANY)
+        change = _with_resets if resets else _with_long_stalls
         bench = texts[f"{TOP}_tb.v"]
         bench = bench.replace(f"    {TOP} dut (\n", f"    {TOP} dut (\n        .{SELECTOR}({SELECTOR}),\n")
         choice = (
             f"    reg [{SELECTOR_BITS - 1}:0] {SELECTOR};\n"
             f'    initial if (!$value$plusargs("{SELECTOR}=%d", {SELECTOR})) {SELECTOR} = 0;\n'
         )
-        texts[f"{TOP}_tb.v"] = _with_resets(bench.replace(f"module {TOP}_tb;\n", f"module {TOP}_tb;\n{choice}"))
+        texts[f"{TOP}_tb.v"] = change(bench.replace(f"module {TOP}_tb;\n", f"module {TOP}_tb;\n{choice}"))
         texts["head.v"] = without_initial_values(text)
         for name, content in texts.items():
             (folder / name).write_text(content, encoding="utf-8")
@@ -256,8 +380,48 @@ class _Checker:
         path = self._folder / f"fault_{number}.aig"
         self._graph.write(path, number, self._outputs)
         words = engine.ask(path, commands, seconds)
+        if "combinational networks" in words:
+            # Merged registers may leave none, which the model checkers refuse.
+            words = engine.ask(path, commands.replace("scorr; ", ""), seconds)
         path.unlink()
         return words
+
+
+def _modules(text: str) -> dict[str, str]:
+    """Place in the head, as `head.frame` → name of the Verilog module."""
+    parts = re.split(r"(?m)^(?=// (?:top|head\S*) - )", text)
+    names = [(re.match(r"// (\S+) - ", part), re.search(r"^module (\w+)", part, re.MULTILINE)) for part in parts]
+    return {place[1]: name[1] for place, name in names if place and name}
+
+
+def _beside_original(text: str, module: str, premise: Premise | None) -> str:
+    """A module with faults beside itself without one, on the same inputs: the top of a proof with the output `differ`."""
+    header = re.search(rf"^module {module} \((.*?)^\);", text, re.MULTILINE | re.DOTALL)
+    assert header is not None
+    ports = re.findall(r"(input|output)\s+(?:wire|reg)\s*(\[\d+:0\])?\s*(\w+)", header[1])
+    inputs = [(size, name) for direction, size, name in ports if direction == "input"]
+    outputs = [(size, name) for direction, size, name in ports if direction == "output"]
+    seen = {} if premise is None else premise.seen
+    lines = [f"module {PROOF}({', '.join([*(name for _, name in inputs), 'differ'])});"]
+    lines += [f"  input {size} {name};" for size, name in inputs]
+    lines += [f"  wire {size} {copy}_{name};" for size, name in outputs for copy in ("faulty", "original")]
+    for copy in ("faulty", "original"):
+        wires = [f".{name}({0 if name == SELECTOR and copy == 'original' else name})" for _, name in inputs]
+        wires += [f".{name}({copy}_{name})" for _, name in outputs]
+        lines.append(f"  {module} {copy}({', '.join(wires)});")
+    if premise is not None:
+        lines += [f"  {premise.registers}", f"  always @* assume ({premise.given});"]
+    differences = [f"(({seen.get(name, 1)}) && (faulty_{name} != original_{name}))" for _, name in outputs]
+    return "\n".join([*lines, f"  output differ = {' || '.join(differences)};", "endmodule"]) + "\n"
+
+
+def _module_agrees(text: str, fault: Mutant, premise: Premise | None, folder: Path) -> bool:
+    """Whether a module with the fault and without it agree on every output, whatever its inputs, or where a premise holds."""
+    place = folder / f"module_{fault.number}{'' if premise is None else '_premise'}"
+    place.mkdir()
+    top = _beside_original(text, _modules(text)[fault.module], premise)
+    checker = _Checker(text + top, "", place, ["differ"], initial=True)
+    return engine.is_proof(checker.ask(fault.number, f"scleanup; scorr; pdr -T {_MODULE_SECONDS}", _MODULE_SECONDS))
 
 
 class _Twins(TwinHarness):
@@ -272,14 +436,26 @@ def _ports(config: Config) -> tuple[Port, ...]:
     return (*top_ports(config), _SELECTOR_PORT)
 
 
-def examine(config: Config, count: int, seed: int, *, proofs: bool = True) -> list[dict[str, Any]]:
-    """The outcome of each fault of a small head: a row with the fault, and `found` by what."""
+def examine(
+    config: Config, count: int, seed: int, *, proofs: bool = True, head: str = "", again: Sequence[dict[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """The outcome of each fault of a small head: a row with the fault, and `found` by what.
+
+    `head`: its name in `PREMISES`; `again`: rows of an earlier outcome, undecided after the searches in whole heads, whose faults
+    are simulated and compared in their module alone.
+    """
     original = verilog(config, TOP)
-    faults = mutants(original, count, seed)
+    faults = mutants(original, _ALL if again else count, seed)
+    if again:
+        lines = {(row["module"], row["original"], row["fault"]) for row in again}
+        faults = [fault for fault in faults if (fault.module, fault.original, fault.fault) in lines]
+        faults = [replace(fault, number=number) for number, fault in enumerate(faults, start=1)]
+        if not faults:
+            return []
     text = schema(original, faults)
     folder = Path(tempfile.mkdtemp(prefix="softstream-mutation-"))
     try:
-        return _examine(config, text, faults, folder, proofs=proofs)
+        return _examine(config, text, faults, folder, head, proofs=proofs, searched=bool(again))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -311,22 +487,40 @@ def _refutes(checker: "_Checker", number: int, seconds: int) -> bool:
 
 
 def _examine(
-    config: Config, text: str, faults: Sequence[Mutant], folder: Path, *, proofs: bool
+    config: Config,
+    text: str,
+    faults: Sequence[Mutant],
+    folder: Path,
+    head: str,
+    *,
+    proofs: bool,
+    searched: bool,
 ) -> list[dict[str, Any]]:
-    places = {name: folder / name for name in ("simulation", "proof", "twins")}
+    premises = {(one.module, one.fault): one for one in PREMISES if one.head == head}
+    places = {name: folder / name for name in ("simulation", "long", "proof", "twins")}
     for place in places.values():
         place.mkdir()
     simulation = _Simulation(config, text, places["simulation"])
     assert simulation.passes(0), "the head without a fault fails"
+    longer = _Simulation(config, text, places["long"], resets=False)
+    assert longer.passes(0), "the head without a fault fails with many vectors"
     harness, statements = _statements(config)
-    checker = _Checker(text, harness, places["proof"], statements, initial=False) if proofs else None
+    search = proofs and not searched
+    checker = _Checker(text, harness, places["proof"], statements, initial=False) if search else None
     twins = None
     rows = []
     for fault in faults:
-        by_simulation = not simulation.passes(fault.number)
+        by_simulation = not (simulation.passes(fault.number) and longer.passes(fault.number))
+        premise = premises.get((fault.module, fault.fault))
+        method = ""
         by_proof = checker is not None and _refutes(checker, fault.number, _SECONDS)
         equivalent = differs = False
         if proofs and not by_simulation and not by_proof:
+            if _module_agrees(text, fault, None, folder):
+                equivalent, method = True, "module"
+            elif premise is not None and _module_agrees(text, fault, premise, folder):
+                equivalent, method = True, "premise"
+        if search and not by_simulation and not by_proof and not equivalent:
             if twins is None:
                 names = [item.signal for item in twin_properties(top_ports(config)) if not item.reached]
                 # The copies start from the same contents: that these do not matter is another statement.
@@ -336,7 +530,11 @@ def _examine(
             equivalent = not differs and engine.is_proof(
                 twins.ask(fault.number, f"scleanup; scorr; pdr -T {_EQUIVALENCE_SECONDS}", _EQUIVALENCE_SECONDS)
             )
+            method = "head" if equivalent else ""
             by_proof = not equivalent and checker is not None and _refutes(checker, fault.number, _SEARCH_SECONDS)
+        because = premise.because if premise is not None and method == "premise" else ""
+        if not (by_simulation or by_proof or equivalent):
+            because = SURVIVORS.get((head, fault.module, fault.fault), "")
         rows.append(
             {
                 "module": fault.module,
@@ -347,6 +545,8 @@ def _examine(
                 "proof": by_proof,
                 "equivalent": equivalent,
                 "differs": differs,
+                "method": method,
+                **({"because": because} if because else {}),
             }
         )
     return rows
@@ -358,11 +558,24 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"write {MUTATION.name} anew")
     parser.add_argument("--count", type=int, default=PER_HEAD, help="faults of each head")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--undecided",
+        action="store_true",
+        help="only what the record has as undecided: simulated, and in its module alone",
+    )
     parser.add_argument("heads", nargs="*", help="some of the heads; without any, all")
     arguments = parser.parse_args()
     outcome: dict[str, list[dict[str, Any]]] = {}
+    # A record of an earlier choice of faults stays for the heads that are not examined anew.
+    before = json.loads(MUTATION.read_text(encoding="utf-8")) if MUTATION.exists() else {}
     for name in arguments.heads or HEADS:
-        outcome[name] = examine(_small(HEADS[name])[0], arguments.count, arguments.seed)
+        config, again = _small(HEADS[name])[0], []
+        if arguments.undecided:
+            found = ("simulation", "proof", "equivalent")
+            again = [row for row in before.get(name, []) if not any(row[key] for key in found)]
+            if not again:
+                continue
+        outcome[name] = examine(config, arguments.count, arguments.seed, head=name, again=again)
         counts = Counter(
             "simulation and proof" if row["simulation"] and row["proof"] else
             next((key for key in ("simulation", "proof", "equivalent") if row[key]), "undecided")
@@ -374,11 +587,13 @@ def main() -> None:
                 verdict = "survives" if row["differs"] else "undecided"
                 print(f"  {verdict}: {row['module']}: {row['original']}  →  {row['fault']}", flush=True)
         if arguments.write:
-            # A record of an earlier choice of faults stays for the heads that are not examined anew.
-            before = json.loads(MUTATION.read_text(encoding="utf-8")) if MUTATION.exists() else {}
+            if arguments.undecided:
+                anew = {(row["module"], row["original"], row["fault"]): row for row in outcome[name]}
+                kept = before[name]
+                outcome[name] = [anew.get((row["module"], row["original"], row["fault"]), row) for row in kept]
             rows = before | outcome
-            outcome = {name: rows[name] for name in HEADS if name in rows}
-            MUTATION.write_text(json.dumps(outcome, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            document = {head: rows[head] for head in HEADS if head in rows}
+            MUTATION.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
