@@ -509,7 +509,7 @@ def test_no_workers_and_no_scheduler_are_one_line(cluster, monkeypatch):
     asked = sweep(BASE, ["max_length=2"])
     with pytest.raises(UserError, match=r"it has no workers; start some, for example: dask worker tcp://127"):
         explore(asked, "hx8k", (), scheduler=cluster.address)
-    with pytest.raises(UserError, match=r"--scheduler nonsense://x: no scheduler answers there"):
+    with pytest.raises(UserError, match=r"--scheduler nonsense://x: no scheduler of distributed .* answers there"):
         explore(asked, "hx8k", (), scheduler="nonsense://x")
 
 
