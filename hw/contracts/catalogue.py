@@ -13,15 +13,29 @@ from softstream.hw.contracts.flow import (
 )
 from softstream.hw.contracts.framing import FrameContract
 from softstream.hw.contracts.null_beats import NullBeatsContract
+from softstream.hw.contracts.pipes import PipeContract, WinnersContract
 from softstream.hw.contracts.rings import FactorStoreContract, ReplayContract
 from softstream.hw.contracts.winner import WinnerContract
+from softstream.hw.modes.sigmoid import SigmoidTable
+from softstream.hw.options.final_round import FinalRound
+from softstream.hw.options.floor import Floor
+from softstream.hw.options.inverse_temperature import Product
 from softstream.hw.options.null_beats import NullBeats
+from softstream.hw.plan.stage_cycles import maximum_latency
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
 from softstream.hw.stages.replay import FactorStore, Replay
 from softstream.hw.streams.flow import Credit, Fork, Hold, Queue, Skid, Spacing
 
-__all__ = ["CONTRACTS", "contract_of", "has_contract"]
+__all__ = ["CONTRACTS", "PIPES", "contract_of", "counting_contract_of", "has_contract"]
+
+PIPES: dict[type, str] = {
+    SigmoidTable: "table of the sigmoid",
+    Product: "product with the temperature",
+    Floor: "floor",
+    FinalRound: "final rounding",
+}
+"""Rigid stage with a fixed latency → its name."""
 
 CONTRACTS: dict[type, Any] = {
     NullBeats: NullBeatsContract,
@@ -36,6 +50,7 @@ CONTRACTS: dict[type, Any] = {
     FactorStore: FactorStoreContract,
     Maximum: WinnerContract,
     SkewedMaximum: WinnerContract,
+    **{stage: lambda component: PipeContract(component, PIPES[type(component)], component.latency) for stage in PIPES},
 }
 """Component → its contract."""
 
@@ -44,6 +59,15 @@ def contract_of(component: Any) -> Contract:
     """The contract of a component."""
     contract: Contract = CONTRACTS[type(component)](component)
     return contract
+
+
+def counting_contract_of(component: Any) -> Contract:
+    """What a component keeps of the number and order of beats and ends: of a comparison, one winner for each vector."""
+    if isinstance(component, Maximum):
+        return WinnersContract(component)
+    if isinstance(component, SkewedMaximum):
+        return PipeContract(component, "skewed winners", maximum_latency(component.config), per_vector=True)
+    return contract_of(component)
 
 
 def has_contract(component: Any) -> bool:

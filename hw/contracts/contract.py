@@ -137,7 +137,6 @@ class InOrder(Contract):
             self.assumptions.append(~entering | (count < room))
         else:
             m.d.comb += arrives.eq(entering & i.ready)
-            self.assumptions.append(self.law(m, "input_law", i.valid, i.ready, payload).holds)
         m.d.sync += [count.eq(count + arrives - leaves), waited.eq((count != 0) & ~o.valid)]
         with m.If(chosen):
             m.d.sync += [watched.eq(1), inside.eq(1), ahead.eq(count - leaves), value.eq(payload)]

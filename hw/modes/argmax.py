@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Module
+from amaranth import C, Module
 from amaranth.lib import wiring
 
 from softstream.hw.modes.interface import HeadInterface
@@ -11,6 +11,7 @@ from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
 from softstream.hw.streams.flow import Skid
 from softstream.hw.streams.layouts import winner_layout
+from softstream.hw.streams.probes import publish_enable
 
 __all__ = ["Argmax"]
 
@@ -28,17 +29,18 @@ class Argmax(HeadInterface):
         config = self._config
         frame = Frame(config, indexed=not skewed(config))
         if skewed(config):
-            self._skewed(m, frame, SkewedMaximum(config))
+            self._skewed(m, platform, frame, SkewedMaximum(config))
             return m
         m.submodules.frame = frame
         m.submodules.maximum = maximum = Maximum(config)
+        publish_enable(platform, maximum, C(1, 1))
         wiring.connect(m, wiring.flipped(self.i), frame.i)
         wiring.connect(m, frame.o, maximum.i)
         wiring.connect(m, maximum.o, wiring.flipped(self.o))
         return m
 
-    def _skewed(self, m: Module, frame: Frame, maximum: SkewedMaximum) -> None:
+    def _skewed(self, m: Module, platform: Any, frame: Frame, maximum: SkewedMaximum) -> None:
         m.submodules.skid = skid = Skid(winner_layout(self._config))
         # One register stops all of it at once.
-        self._under_enable(m, skid.i.ready, frame, "maximum", maximum, skid.i)
+        self._under_enable(m, platform, skid.i.ready, frame, "maximum", maximum, skid.i)
         wiring.connect(m, skid.o, wiring.flipped(self.o))

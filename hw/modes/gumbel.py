@@ -127,5 +127,5 @@ class GumbelSample(HeadInterface):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
-        self._streamed(m, Frame(config, indexed=False), "draw", GumbelDraw(config, gumbel_table(config)))
+        self._streamed(m, platform, Frame(config, indexed=False), "draw", GumbelDraw(config, gumbel_table(config)))
         return m

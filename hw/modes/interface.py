@@ -10,6 +10,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.plan.ports import outputs
 from softstream.hw.streams.flow import Skid
 from softstream.hw.streams.layouts import output_layout, score_layout
+from softstream.hw.streams.probes import publish_enable
 
 __all__ = ["HeadInterface"]
 
@@ -25,13 +26,17 @@ class HeadInterface(wiring.Component):
         output_ports = {output.port: Out(stream.Signature(output_layout(config, output))) for output in outputs(config)}
         super().__init__({"i": In(stream.Signature(score_layout(config))), **output_ports})
 
-    def _under_enable(self, m: Module, advance: Value, frame: Any, name: str, stage: Any, sink: Any) -> None:
+    def _under_enable(
+        self, m: Module, platform: Any, advance: Value, frame: Any, name: str, stage: Any, sink: Any
+    ) -> None:
         """Frame and a stage behind it under one clock enable `advance`, connected from `i` to the stream `sink`.
 
         Frame and stage are rigid but for the enable, so no ready path runs through them.
         """
         m.submodules.frame = EnableInserter(advance)(frame)
         m.submodules[name] = EnableInserter(advance)(stage)
+        for part in (frame, stage):
+            publish_enable(platform, part, advance)
         m.d.comb += [
             self.i.ready.eq(advance),
             frame.i.valid.eq(self.i.valid),
@@ -43,7 +48,7 @@ class HeadInterface(wiring.Component):
             Value.cast(sink.payload).eq(Value.cast(stage.o.payload)),
         ]
 
-    def _streamed(self, m: Module, frame: Any, name: str, stage: Any) -> None:
+    def _streamed(self, m: Module, platform: Any, frame: Any, name: str, stage: Any) -> None:
         """Frame and stage under one clock enable, up to the output `o`.
 
         A skid buffer cuts the ready path; profile small has none and passes the ready path.
@@ -56,4 +61,4 @@ class HeadInterface(wiring.Component):
             wiring.connect(m, skid.o, wiring.flipped(self.o))
         advance = Signal()
         m.d.comb += advance.eq(sink.ready | ~stage.o.valid if small else sink.ready)
-        self._under_enable(m, advance, frame, name, stage, sink)
+        self._under_enable(m, platform, advance, frame, name, stage, sink)

@@ -14,22 +14,23 @@ from softstream.hw.numbers.sigmoid import TABLE_WIDTH, address_width, sigmoid_co
 from softstream.hw.plan.stage_cycles import memory_cycles
 from softstream.hw.stages.frame import Frame, earlier_participant, masks
 from softstream.hw.streams.layouts import each_lane, framed_layout, keep_names, probability_layout, pulse
+from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import delay, table
 
-__all__ = ["Sigmoid"]
+__all__ = ["Sigmoid", "SigmoidTable"]
 
 
-class _Lookup(wiring.Component):
-    """Framed beats to probabilities; rigid, under a clock enable. Latency `memory_cycles(config)` cycles."""
+class SigmoidTable(wiring.Component):
+    """Framed beats to probabilities; rigid, under a clock enable. `latency`: `memory_cycles(config)` cycles."""
 
     def __init__(self, config: Config) -> None:
-        self._config = config
+        self._config, self.latency = config, memory_cycles(config)
         super().__init__({"i": In(pulse(framed_layout(config))), "o": Out(pulse(probability_layout(config)))})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
-        memory, beat, out = memory_cycles(config), self.i.payload, self.o.payload
+        memory, beat, out = self.latency, self.i.payload, self.o.payload
         codes = (sigmoid_codes(config) & ((1 << config.output_width) - 1)).tolist()
         m.d.comb += self.o.valid.eq(delay(m, self.i.valid, memory, "valid", reset=True))
         for position, probability in zip(
@@ -47,6 +48,7 @@ class _Lookup(wiring.Component):
             earlier = earlier_participant(m, config, beat, self.i.valid)
             all_masked = reduce(and_, masks(config, beat), beat.last & ~earlier)
             m.d.comb += out.all_masked.eq(delay(m, all_masked, memory, "all_masked"))
+        publish(platform, self)
         return m
 
     def _address(self, m: Module, position: Value, name: str) -> Value:
@@ -80,5 +82,5 @@ class Sigmoid(HeadInterface):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
-        self._streamed(m, Frame(config, indexed=False), "lookup", _Lookup(config))
+        self._streamed(m, platform, Frame(config, indexed=False), "lookup", SigmoidTable(config))
         return m

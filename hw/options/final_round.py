@@ -12,6 +12,7 @@ from softstream.hw.plan.options.final_round import final_round_latency, rounding
 from softstream.hw.plan.ports import outputs
 from softstream.hw.streams.adders import sum_tree
 from softstream.hw.streams.layouts import each_lane, guarded_layout, keep_names, probability_layout, pulse
+from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import delay
 
 __all__ = ["FinalRound"]
@@ -24,18 +25,18 @@ class FinalRound(wiring.Component):
     digits of L, two for 255 and 127.
 
     Ports: `i`, guarded probabilities of the inner configuration; `o`, probabilities; no back-pressure. Latency
-    `final_round_latency(config)` cycles, one beat per cycle. The other fields of a beat pass unchanged.
+    `latency` = `final_round_latency(config)` cycles, one beat per cycle. The other fields of a beat pass unchanged.
     """
 
     def __init__(self, config: Config, inner: Config) -> None:
-        self._config, self._inner = config, inner
+        self._config, self._inner, self.latency = config, inner, final_round_latency(config)
         super().__init__({"i": In(pulse(guarded_layout(config, inner))), "o": Out(pulse(probability_layout(config)))})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
         guarded, beat = self.i.payload, self.o.payload
-        lanes, latency = outputs(config)[0].lanes(config), final_round_latency(config)
+        lanes, latency = outputs(config)[0].lanes(config), self.latency
         codes, keeps = each_lane("probability", lanes), keep_names(lanes)
         edges = {name: delay(m, guarded[name], latency - 1, name) for name in beat.shape().members if name not in codes}
         for lane, code in enumerate(codes):
@@ -52,6 +53,7 @@ class FinalRound(wiring.Component):
             m.d.sync += beat[code].eq(result if lane == 0 else Mux(edges[keeps[lane - 1]], result, 0))
         m.d.sync += [beat[name].eq(edge) for name, edge in edges.items()]
         m.d.comb += self.o.valid.eq(delay(m, self.i.valid, latency, "valid", reset=True))
+        publish(platform, self)
         return m
 
     def _product(self, m: Module, code: Value, lane: int) -> tuple[Value, int]:

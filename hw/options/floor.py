@@ -9,10 +9,11 @@ from amaranth.lib.wiring import In, Out
 from softstream.hw.config.config import Config
 from softstream.hw.formats import ceil_log2
 from softstream.hw.numbers.floor import floor_code
-from softstream.hw.plan.options.floor import floor_vectors
+from softstream.hw.plan.options.floor import floor_latency, floor_vectors
 from softstream.hw.streams.adders import sum_tree
 from softstream.hw.streams.flow import Credit, Queue
 from softstream.hw.streams.layouts import each_lane, guarded_layout, keep_names, pulse, score_layout
+from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import delay
 
 __all__ = ["REMAINING_MASS", "Floor", "Remainder"]
@@ -97,15 +98,15 @@ class Floor(wiring.Component):
     """out = F + floor(c·p·2^−P' + 1/2), c the remaining mass of the vector.
 
     Ports: `i`, `o`, guarded probabilities of the inner configuration; `vector`, c of the vector that the beat at `i` belongs
-    to, and `next`, set with its last beat; no back-pressure. Latency `floor_latency`, one beat per cycle. The normaliser
-    reciprocal implies a multiplier, and the others a tree of adders, for the same product.
+    to, and `next`, set with its last beat; no back-pressure. `latency`: `floor_latency` cycles, one beat per cycle. The
+    normaliser reciprocal implies a multiplier, and the others a tree of adders, for the same product.
     """
 
     needs = REMAINING_MASS
     """What `Composed` connects to `vector` and `next`."""
 
     def __init__(self, config: Config, inner: Config) -> None:
-        self._config, self._inner = config, inner
+        self._config, self._inner, self.latency = config, inner, floor_latency(config, inner)
         layout = guarded_layout(config, inner)
         super().__init__(
             {"i": In(pulse(layout)), "o": Out(pulse(layout)), "vector": In(inner.output_width), "next": Out(1)}
@@ -117,27 +118,26 @@ class Floor(wiring.Component):
         floor = (floor_code(config, self._inner) << width) + (1 << (width - 1))
         guarded, floored = self.i.payload, self.o.payload
         codes = each_lane("probability", config.lanes)
-        cycles = 0
         for name in codes:
             if config.division == "reciprocal":
                 code, left = delay(m, guarded[name], 1, name), delay(m, self.vector, 1, f"{name}_left")
                 product = Signal(2 * self._inner.output_width, name=f"{name}_product", reset_less=True)
                 raised = Signal(len(product), name=f"{name}_raised", reset_less=True)
                 m.d.sync += [product.eq(code * left), raised.eq(product + floor)]
-                total, cycles = raised, 3
+                total: Value = raised
             else:
                 shares = [Mux(bit, self.vector, 0) for bit in guarded[name]]
                 terms = [(delay(m, share, 1, f"{name}_share_{k}") << k, False) for k, share in enumerate(shares)]
-                total, cycles = sum_tree(m, name, [*terms, (Const(floor), False)])
-                cycles += 1
+                total, _ = sum_tree(m, name, [*terms, (Const(floor), False)])
             m.d.comb += floored[name].eq(total >> width)
         m.d.comb += [
             self.next.eq(self.i.valid & guarded.last),
-            self.o.valid.eq(delay(m, self.i.valid, cycles, "valid", reset=True)),
+            self.o.valid.eq(delay(m, self.i.valid, self.latency, "valid", reset=True)),
             *(
-                floored[name].eq(delay(m, guarded[name], cycles, name))
+                floored[name].eq(delay(m, guarded[name], self.latency, name))
                 for name in floored.shape().members
                 if name not in codes
             ),
         ]
+        publish(platform, self)
         return m

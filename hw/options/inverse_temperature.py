@@ -11,16 +11,17 @@ from softstream.hw.plan.options.inverse_temperature import product_cycles
 from softstream.hw.stages.frame import position_of
 from softstream.hw.streams.flow import RigidPipe
 from softstream.hw.streams.layouts import each_lane, pulse, score_layout
+from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import delay
 
-__all__ = ["InverseTemperature"]
+__all__ = ["InverseTemperature", "Product"]
 
 
-class _Product(wiring.Component):
-    """score' = position·u, u from the vector's first beat. Rigid. Latency `product_cycles` cycles."""
+class Product(wiring.Component):
+    """score' = position·u, u from the vector's first beat. Rigid. `latency`: `product_cycles` cycles."""
 
     def __init__(self, before: Config, after: Config) -> None:
-        self._before, self._after = before, after
+        self._before, self._after, self.latency = before, after, product_cycles(before)
         super().__init__({"i": In(pulse(score_layout(before))), "o": Out(pulse(score_layout(after)))})
 
     def elaborate(self, platform: Any) -> Module:
@@ -33,7 +34,7 @@ class _Product(wiring.Component):
         m.d.sync += factor.eq(temperature)
         with m.If(self.i.valid):
             m.d.sync += [starts.eq(beat.last), vector_factor.eq(temperature)]
-        scores, cycles = each_lane("score", self._before.lanes), product_cycles(self._before)
+        scores, cycles = each_lane("score", self._before.lanes), self.latency
         for name in scores:
             position = Signal(self._before.score_width, name=f"position_of_{name}", reset_less=True)
             product = Signal(self._after.score_width, name=f"product_of_{name}", reset_less=True)
@@ -50,6 +51,7 @@ class _Product(wiring.Component):
                 if name not in scores
             ),
         ]
+        publish(platform, self)
         return m
 
 
@@ -64,4 +66,4 @@ class InverseTemperature(RigidPipe):
     """
 
     def __init__(self, before: Config, after: Config) -> None:
-        super().__init__({"product": _Product(before, after)})
+        super().__init__({"product": Product(before, after)})

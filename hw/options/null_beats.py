@@ -93,7 +93,6 @@ class WithoutNullBeats(HeadInterface):
         m.submodules.inner = inner = self._inner
         wiring.connect(m, wiring.flipped(self.i), front.i)
         wiring.connect(m, front.o, inner.i)
-        publish(platform, self, moves=front.moves)
         for output in outputs(self._config):
             wiring.connect(m, getattr(inner, output.port), wiring.flipped(getattr(self, output.port)))
         return m

@@ -159,6 +159,7 @@ class Maximum(wiring.Component):
         rest = Signal(config.contender_width)
         beats: Any = self.i
         count: int = config.lanes
+        published = {}
         while count > 1:
             m.submodules[f"pair_maximum_{count}"] = pair = PairMaximum(config, count)
             m.d.comb += [
@@ -166,6 +167,7 @@ class Maximum(wiring.Component):
                 Value.cast(pair.i.payload).eq(Value.cast(beats.payload)),
                 beats.ready.eq(pair.i.ready),
             ]
+            published |= {f"valid_{count}": pair.o.valid, f"last_{count}": pair.o.payload.last}
             beats, count = pair.o, count // 2
         element = beats.payload
         width = config.score_width
@@ -194,7 +196,7 @@ class Maximum(wiring.Component):
             following = Mux(larger, _larger(best, other), _larger(second, contender))
             with m.If(advance & beats.valid):
                 m.d.sync += second.eq(Mux(element.first, other, following))
-        publish(platform, self)
+        publish(platform, self, **published)
         return m
 
 

@@ -17,7 +17,7 @@ from amaranth.lib.wiring import In, Out
 from softstream.hw.formats import ceil_log2
 from softstream.hw.streams.counters import following, following_of_all, shifted
 from softstream.hw.streams.layouts import pulse
-from softstream.hw.streams.probes import publish
+from softstream.hw.streams.probes import publish, publish_enable
 from softstream.hw.streams.registers import store
 
 __all__ = ["Buffered", "Credit", "Fork", "Hold", "Queue", "RigidPipe", "Skid", "Spacing", "vector_buffers"]
@@ -251,6 +251,7 @@ class RigidPipe(wiring.Component):
         sources = [self.i, *(stage.o for stage in [*self._stages.values()][:-1])]
         for (name, stage), source in reversed([*zip(self._stages.items(), sources, strict=True)]):
             m.submodules[name] = EnableInserter(enable)(stage)
+            publish_enable(platform, stage, enable)
             m.d.comb += [stage.i.valid.eq(source.valid), Value.cast(stage.i.payload).eq(Value.cast(source.payload))]
             if not stage.i.signature.always_ready:
                 enable &= stage.i.ready

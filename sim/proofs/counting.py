@@ -1,13 +1,15 @@
 """Proof that as many beats and ends leave a head as enter it, in order, each once, at the head's full size.
 
-A path leads from `s_axis` to each output, through parts that have a contract: the frame, the ring, queues and registers. Each of
-these puts out what it takes once and in order (`hw/contracts`). So the statement follows from what is between the parts, each
-proved for all inputs and all time:
+A path leads from `s_axis` to each output, through parts that have a contract: the frame, the ring, queues, registers, rigid
+stages and the comparison. Each of these puts out what it takes once and in order, or one winner for each end (`hw/contracts`).
+So the statement follows from what is between the parts, each proved for all inputs and all time:
 
 * what arrives at a part left the one before it a fixed number of cycles before, and nothing else arrives, with the same mark of
   a vector's end; or what arrives are the ends alone, at a part that holds one payload per vector;
 * each ring and each queue has room (`rooms`), and so have the registers in which winners wait;
-* the ring learns that a vector is complete a fixed number of cycles after its last beat has entered, by the address of that beat.
+* the ring learns that a vector is complete a fixed number of cycles after its last beat has entered, by the address of that beat;
+* a part with a clock enable takes and gives a payload in the cycles with the enable only, and does not change in any other;
+* what a fork is offered waits until it is taken, if what `s_axis` is offered does.
 
 The frame leaves out beats beyond max_length, as the plan says, and ends the vector there. A null beat, which has no element, is
 left out before, and with tlast it marks the beat before it in its vector as the last one. An element of a complete vector leaves
@@ -21,17 +23,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from amaranth import Const, Value
+from amaranth import Cat, Const, Value
 
 from softstream.hw.config.config import Config
-from softstream.hw.contracts.catalogue import contract_of
+from softstream.hw.contracts.catalogue import PIPES, contract_of, counting_contract_of
 from softstream.hw.contracts.flow import credit_invariants
 from softstream.hw.errors import UserError
-from softstream.hw.options.null_beats import NullBeats, WithoutNullBeats
+from softstream.hw.options.null_beats import NullBeats
 from softstream.hw.plan.ports import outputs
 from softstream.hw.stages.frame import Frame
+from softstream.hw.stages.maximum import Maximum, SkewedMaximum
 from softstream.hw.stages.replay import Replay
-from softstream.hw.streams.flow import Credit, Hold, Queue, Skid
+from softstream.hw.streams.flow import Credit, Fork, Hold, Queue, Skid
 from softstream.sim.proofs.engine import Verdict
 from softstream.sim.proofs.harness import Property
 from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between
@@ -48,6 +51,10 @@ _NAMES: dict[type, str] = {
     Queue: "queue",
     Hold: "register",
     Skid: "skid buffer",
+    Fork: "fork",
+    Maximum: "comparison",
+    SkewedMaximum: "comparison",
+    **PIPES,
 }
 _INPUT = "s_axis"
 
@@ -67,6 +74,8 @@ class _Place:
     end_arrives: Value | None = None
     """Mark of a vector's end in what arrives; None where each payload is one of a vector."""
     end_leaves: Value | None = None
+    enable: Value | None = None
+    """Clock enable of the part."""
 
     @property
     def rigid(self) -> bool:
@@ -99,22 +108,20 @@ def _transfer(stream: Any) -> Value:
     return stream.valid if stream.signature.always_ready else stream.valid & stream.ready
 
 
-def _enable(head: InsideHead) -> Value:
-    """The clock enable of the stage that drops null beats."""
-    [outside] = [part for part in head.parts if isinstance(part, WithoutNullBeats)]
-    return head.probes.registers(outside)["moves"]
-
-
 def _places(head: InsideHead) -> list[_Place]:
     """The input, the parts that may lie on a path, and the outputs."""
     top = head.top
     places = [_Place(_INPUT, leaves=top.s_axis_tvalid & top.s_axis_tready, end_leaves=top.s_axis_tlast)]
     for part in head.parts:
-        if type(part) in _NAMES:
-            # Beats move through the stage of the null beats with its clock enable.
-            moves = _enable(head) if isinstance(part, NullBeats) else Const(1, 1)
-            transfers = _transfer(part.i) & moves, _transfer(part.o) & moves
-            places.append(_Place(_NAMES[type(part)], part, *transfers, _end(part.i), _end(part.o)))
+        enable = head.probes.enable(part)
+        # A comparison beside a ring lies on no path: its winners come with the ends of vectors.
+        if type(part) not in _NAMES or (isinstance(part, (Maximum, SkewedMaximum)) and enable is None):
+            continue
+        moves = Const(1, 1) if enable is None else enable
+        results = [getattr(part, f"o_{number}") for number in range(part.count)] if isinstance(part, Fork) else [part.o]
+        for result in results:
+            transfers = _transfer(part.i) & moves, _transfer(result) & moves
+            places.append(_Place(_NAMES[type(part)], part, *transfers, _end(part.i), _end(result), enable))
     for output in outputs(head.config):
         valid, ready, last = (getattr(top, f"{output.prefix}_{name}") for name in ("tvalid", "tready", "tlast"))
         places.append(
@@ -204,6 +211,35 @@ def _connect(head: InsideHead, places: Sequence[_Place], step: _Step) -> None:
     if isinstance(target.part, NullBeats):
         null = target.part.i.payload.null == ~head.top.s_axis_tkeep.any()
         head.after(SETTLING, f"{name}: a beat without a byte is a null beat", ~target.arrives | null)
+
+
+def _state_enable(head: InsideHead, place: _Place) -> None:
+    """States that a part with a clock enable does not change in a cycle without it."""
+    part = place.part
+    marks = [value for value in (part.o.valid, _end(part.o)) if value is not None]
+    held: Any = Cat(*marks, *head.probes.registers(part).values())
+    # 0 behind a reset, which needs no enable.
+    ran = head.before(Const(1, 1))
+    same = ~ran | head.before(place.enable) | (held == head.before(held))
+    head.after(SETTLING, f"{place.name}: it does not change without its clock enable", same)
+
+
+def _state_offer(head: InsideHead, fork: Fork) -> None:
+    """States that a fork's payload waits until it is taken, if what `s_axis` is offered does."""
+    top = head.top
+    names = [
+        port for port in top.signature.members if port.startswith("s_axis_t") and not port.endswith(("valid", "ready"))
+    ]
+    offered: Any = Cat(*(getattr(top, name) for name in names))
+    payload: Any = Value.cast(fork.i.payload)
+    kept = _waits(head, top.s_axis_tvalid, top.s_axis_tready, offered)
+    head.after(SETTLING, "fork: what it is offered waits", ~kept | _waits(head, fork.i.valid, fork.i.ready, payload))
+
+
+def _waits(head: InsideHead, valid: Value, ready: Value, payload: Any) -> Value:
+    """Whether a stream holds what was not taken in the cycle before."""
+    waiting = head.before(valid) & ~head.before(ready)
+    return ~waiting | (valid & (payload == head.before(payload)))
 
 
 def _registers(config: Config, path: Sequence[_Step]) -> tuple[int, list[int], _Step] | None:
@@ -308,6 +344,11 @@ def prove_counting(
     state_rooms(head, rooms)
     for step in steps:
         _connect(head, places, step)
+    for number in dict.fromkeys(step.target for step in steps):
+        if places[number].enable is not None:
+            _state_enable(head, places[number])
+        if isinstance(places[number].part, Fork):
+            _state_offer(head, places[number].part)
     for account in accounts:
         if account is not None:
             _state_registers(head, places, *account)
@@ -321,10 +362,10 @@ def prove_counting(
             raise _uncovered(config, f"no credit is known to assure the room of a {places[number].name}")
     progress(0.2, "what is between the parts")
     verdicts = head.prove(seconds)
-    contracts = {contract_of(part).title: part for part in parts.values()}
+    contracts = {counting_contract_of(part).title: part for part in parts.values()}
     for number, (title, part) in enumerate(contracts.items()):
         progress(0.4 + 0.6 * number / len(contracts), title)
-        verdicts += summary(title, prove_contract(part, seconds=seconds))
+        verdicts += summary(title, prove_contract(part, seconds=seconds, contract=counting_contract_of))
     holds = all(verdict.answer == "proved" for verdict in verdicts)
     spent = time.monotonic() - began
     for output, path in zip(outputs(config), paths, strict=True):

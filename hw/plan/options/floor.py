@@ -9,10 +9,10 @@ from softstream.hw.plan.records import OptionPlan, StagePlan
 from softstream.hw.plan.schedule import schedule
 from softstream.hw.plan.texts import each_cycle
 
-__all__ = ["FLOOR", "floor_vectors"]
+__all__ = ["FLOOR", "floor_latency", "floor_vectors"]
 
 
-def _latency(config: Config, inner: Config) -> int:
+def floor_latency(config: Config, inner: Config) -> int:
     """From a probability to that above the floor: by a multiplier where the normaliser has one, else by adders alone."""
     return 3 if config.division == "reciprocal" else 1 + ceil_log2(inner.output_width + 1)
 
@@ -36,7 +36,7 @@ def _row(config: Config, inner: Config) -> StagePlan:
         f"f + (1 − f·N)·p, f = {code}·2^−{inner.probability_width} = {code / (1 << inner.probability_width):.6g}",
         form,
         form,
-        _latency(config, inner),
+        floor_latency(config, inner),
         each_cycle(config),
         note="N at run time, counted while the vector comes in",
     )

@@ -27,11 +27,20 @@ HEADS = {
     "masked": Config(**SHORT, mask=True),
     "two lanes": Config(**SHORT, lanes=2),
     "tkeep": Config(**SHORT, mode="exponential", tkeep=True),
+    "argmax": Config(mode="argmax", max_length=5, score_width=4),
+    "argmax, small": Config(mode="argmax", max_length=5, score_width=4, profile="small"),
+    "argmax, 4 lanes, masked": Config(mode="argmax", max_length=5, score_width=4, lanes=4, mask=True),
+    "sigmoid": Config(**SHORT, mode="sigmoid"),
+    "sigmoid, small": Config(**SHORT, mode="sigmoid", profile="small"),
+    "floor": Config(**SHORT, probability_floor=0.01),
+    "temperature": PRESETS["softmax-int8-temperature"].replace(max_length=5, score_width=4),
 }
 COVERED = (
     "softmax-int8", "softmax-int8-divider", "softmax-int8-log", "softmax-int8-fastest", "softmax-int8-dsp", "softmax-int16",
     "attention-int8", "softmax-int8-masked", "softmax-int8-sink", "softmax-int8-exact", "log-softmax-int8",
     "cross-entropy-int8", "log-sum-exp-int8", "entropy-int8", "exponential-int8", "cdf-int8", "digits-softmax",
+    "attention-int8-sink", "argmax-int8", "argmax-int8-small", "argmax-int8-margin", "sigmoid-int8", "softmax-int8-floor",
+    "softmax-int8-temperature",
 )  # fmt: skip
 AT_FULL_SIZE = {name: PRESETS[name] for name in COVERED} | {
     "softmax-int8 of 4 lanes": PRESETS["softmax-int8"].replace(lanes=4),
@@ -43,7 +52,7 @@ AT_FULL_SIZE = {name: PRESETS[name] for name in COVERED} | {
 def alone(monkeypatch):
     """Leaves out the contracts of the parts, which have tests of their own."""
     proved = [Verdict(Property("contract", "", False), "proved", "induction", None, 0.0)]
-    monkeypatch.setattr(counting, "prove_contract", lambda part, seconds: proved)
+    monkeypatch.setattr(counting, "prove_contract", lambda part, **limits: proved)
 
 
 def long(name):
@@ -55,11 +64,13 @@ def test_beats_and_ends_are_counted(name, alone):
     proof = counting.prove_counting(HEADS[name])
     assert proof.answer == "proved", proof.verdicts
     results = [verdict.statement.name for verdict in proof.verdicts if verdict.method == "contracts"]
-    front = "null beats → skid buffer → frame" if HEADS[name].reads_tkeep else "frame"
+    front = (
+        "null beats → skid buffer → frame" if HEADS[name].reads_tkeep else "fork" if name == "temperature" else "frame"
+    )
     assert all(f" in order: s_axis → {front} → " in result for result in results)
     assert all(("null beats are dropped" in result) == HEADS[name].reads_tkeep for result in results)
     assert any("→ ring → queue →" in result for result in results) == (
-        name not in ("exponential", "cross-entropy", "tkeep")
+        name not in ("exponential", "cross-entropy", "tkeep") and not name.startswith(("argmax", "sigmoid"))
     )
 
 

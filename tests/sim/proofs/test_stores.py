@@ -3,17 +3,28 @@
 import re
 
 import pytest
-from amaranth import unsigned
+from amaranth import Fragment, unsigned
 from amaranth.lib import data
 from support.long_cases import mostly_long
 
+from softstream.hw.axi import AxiTop
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
+from softstream.hw.contracts.catalogue import counting_contract_of
+from softstream.hw.modes import sigmoid
+from softstream.hw.modes.sigmoid import SigmoidTable
+from softstream.hw.options import final_round, floor, inverse_temperature
+from softstream.hw.options.final_round import FinalRound
+from softstream.hw.options.floor import Floor
+from softstream.hw.options.inverse_temperature import Product
 from softstream.hw.options.null_beats import NullBeats
+from softstream.hw.stages import maximum
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.maximum import maximum_of
 from softstream.hw.stages.replay import FactorStore, Replay
 from softstream.hw.streams.flow import Credit, Fork, Hold, Queue, Skid, Spacing
+from softstream.hw.streams.probes import Probes
+from softstream.hw.streams.registers import delay
 from softstream.sim.proofs import stores
 
 PAYLOAD = data.StructLayout({"value": 1})
@@ -69,6 +80,52 @@ def test_the_contract_of_a_component_is_proved(title):
     verdicts = stores.prove_contract(COMPONENTS[title]())
     assert {verdict.answer for verdict in verdicts} == {"proved", "reached"}, verdicts
     assert all(verdict.statement.name.startswith(f"{title}: ") for verdict in verdicts)
+
+
+FLOORED = Config(score_width=4, max_length=5, probability_floor=0.01)
+PARTS = {
+    "skewed winners": lambda: maximum_of(Config(mode="argmax", score_width=3, max_length=5)),
+    "skewed winners of masked lanes": lambda: maximum_of(
+        Config(mode="argmax", lanes=2, mask=True, confidence="margin", max_length=64)
+    ),
+    "winners of 1 × 8 bits": lambda: maximum_of(Config(mode="argmax", profile="small")),
+    "winners of 4 × 8 bits": lambda: maximum_of(Config(mode="argmax", profile="small", lanes=4)),
+    "table of the sigmoid": lambda: SigmoidTable(Config(mode="sigmoid")),
+    "product with the temperature": lambda: part_of(PRESETS["softmax-int8-temperature"], Product),
+    "floor": lambda: part_of(FLOORED, Floor),
+    "floor of a multiplier": lambda: part_of(FLOORED.replace(normaliser="reciprocal"), Floor),
+    "final rounding": lambda: part_of(FLOORED, FinalRound),
+}
+
+
+def part_of(config, kind):
+    """The part of a kind that a head has."""
+    probes = Probes()
+    Fragment.get(AxiTop(config), probes).prepare()
+    [part] = [part for part in probes.components() if type(part) is kind]
+    return part
+
+
+@pytest.mark.parametrize("title", mostly_long(PARTS, ("winners of 1 × 8 bits", "final rounding")))
+def test_what_a_part_keeps_of_number_and_order_is_proved(title):
+    verdicts = stores.prove_contract(PARTS[title](), contract=counting_contract_of)
+    assert {verdict.answer for verdict in verdicts} == {"proved", "reached"}, verdicts
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("title", "module", "register"), [
+    ("skewed winners", maximum, "ends"),
+    ("table of the sigmoid", sigmoid, "valid"),
+    ("product with the temperature", inverse_temperature, "valid"),
+    ("floor", floor, "last"),
+    ("final rounding", final_round, "valid"),
+])  # fmt: skip
+def test_a_mark_that_comes_a_cycle_early_breaks_the_contract(title, module, register, monkeypatch):
+    part = PARTS[title]()
+    early = lambda m, value, cycles, name, **rest: delay(m, value, cycles - (name == register), name, **rest)  # noqa: E731
+    monkeypatch.setattr(module, "delay", early)
+    answers = {verdict.answer for verdict in stores.prove_contract(part, contract=counting_contract_of)}
+    assert "refuted" in answers
 
 
 def test_the_presets_have_components_with_contracts():
@@ -128,16 +185,14 @@ def with_one_cell_changed(text: str, number: int) -> str:
     return text[: place.start + gate.start(1)] + OTHER_CELL[gate[1]] + text[place.start + gate.end(1) :]
 
 
-def refuted_with(component, number, monkeypatch) -> bool | None:
+def refuted_with(component, number, monkeypatch, contract=stores.contract_of) -> bool | None:
     """Whether a contract is refuted with a changed gate; None where the component has fewer gates."""
     honest = stores._ContractHarness.text
-    if not with_one_cell_changed(
-        honest(stores._ContractHarness(stores.contract_of(component()), induction=True)), number
-    ):
+    if not with_one_cell_changed(honest(stores._ContractHarness(contract(component()), induction=True)), number):
         return None
     with monkeypatch.context() as patch:
         patch.setattr(stores._ContractHarness, "text", lambda self: with_one_cell_changed(honest(self), number))
-        return any(verdict.answer == "refuted" for verdict in stores.prove_contract(component()))
+        return any(verdict.answer == "refuted" for verdict in stores.prove_contract(component(), contract=contract))
 
 
 @pytest.mark.parametrize(
@@ -168,3 +223,7 @@ def test_every_changed_gate_breaks_the_contract(title, monkeypatch):
 
 def test_a_changed_gate_of_a_credit_breaks_its_contract(monkeypatch):
     assert refuted_with(COMPONENTS["credit of 5, margin 1"], 0, monkeypatch)
+
+
+def test_a_changed_gate_of_a_comparison_loses_a_winner(monkeypatch):
+    assert refuted_with(PARTS["winners of 1 × 8 bits"], 0, monkeypatch, counting_contract_of)
