@@ -12,22 +12,26 @@ from softstream.hw.contracts.flow import (
     SpacingContract,
 )
 from softstream.hw.contracts.framing import FrameContract
+from softstream.hw.contracts.grouping import GroupEndsContract, PacketEndsContract
 from softstream.hw.contracts.null_beats import NullBeatsContract
 from softstream.hw.contracts.pipes import PipeContract, WinnersContract
 from softstream.hw.contracts.rings import FactorStoreContract, ReplayContract
+from softstream.hw.contracts.windows import SmoothingContract, WindowContract
 from softstream.hw.contracts.winner import WinnerContract
 from softstream.hw.modes.sigmoid import SigmoidTable
 from softstream.hw.options.final_round import FinalRound
 from softstream.hw.options.floor import Floor
+from softstream.hw.options.groups import GroupEnds, PacketEnds
 from softstream.hw.options.inverse_temperature import Product
 from softstream.hw.options.null_beats import NullBeats
+from softstream.hw.options.smoothing import Smoothing, Window
 from softstream.hw.plan.stage_cycles import maximum_latency
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
 from softstream.hw.stages.replay import FactorStore, Replay
 from softstream.hw.streams.flow import Credit, Fork, Hold, Queue, Skid, Spacing
 
-__all__ = ["CONTRACTS", "PIPES", "contract_of", "counting_contract_of", "has_contract"]
+__all__ = ["CONTRACTS", "PIPES", "contract_of", "counting_contract_of", "has_contract", "parts_of"]
 
 PIPES: dict[type, str] = {
     SigmoidTable: "table of the sigmoid",
@@ -50,6 +54,10 @@ CONTRACTS: dict[type, Any] = {
     FactorStore: FactorStoreContract,
     Maximum: WinnerContract,
     SkewedMaximum: WinnerContract,
+    GroupEnds: GroupEndsContract,
+    PacketEnds: PacketEndsContract,
+    Window: WindowContract,
+    Smoothing: SmoothingContract,
     **{stage: lambda component: PipeContract(component, PIPES[type(component)], component.latency) for stage in PIPES},
 }
 """Component → its contract."""
@@ -68,6 +76,13 @@ def counting_contract_of(component: Any) -> Contract:
     if isinstance(component, SkewedMaximum):
         return PipeContract(component, "skewed winners", maximum_latency(component.config), per_vector=True)
     return contract_of(component)
+
+
+def parts_of(component: Any) -> tuple[Any, ...]:
+    """The parts inside a component whose contracts its own contract relies on."""
+    if isinstance(component, PacketEnds):
+        return (component.queue,)
+    return tuple(component.windows) if isinstance(component, Smoothing) else ()
 
 
 def has_contract(component: Any) -> bool:

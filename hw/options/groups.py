@@ -18,6 +18,7 @@ from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import Output, outputs
 from softstream.hw.streams.flow import Credit, Queue
 from softstream.hw.streams.layouts import keep_names, output_layout, pulse, score_layout
+from softstream.hw.streams.probes import publish
 
 __all__ = ["GroupEnds", "Grouped", "PacketEnds", "mark_layout"]
 
@@ -38,7 +39,7 @@ class GroupEnds(wiring.Component):
     """
 
     def __init__(self, config: Config) -> None:
-        self._config = config
+        self.config = config
         inner = config.replace(groups=[])
         super().__init__(
             {
@@ -51,7 +52,7 @@ class GroupEnds(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        beats = [self._config.beats(size) for size in self._config.groups]
+        beats = [self.config.beats(size) for size in self.config.groups]
         beat, grouped = self.i.payload, self.o.payload
         # Beats of the group behind the current one, and the number of the group's size.
         left = Signal(range(max(beats)), init=beats[0] - 1)
@@ -68,7 +69,7 @@ class GroupEnds(wiring.Component):
 
         next_left = Mux(beat.last, beats[0] - 1, of_next([count - 1 for count in after], len(left)))
         next_at_end = Mux(beat.last, beats[0] == 1, of_next([int(count == 1) for count in after], 1))
-        keeps = keep_names(self._config.lanes)
+        keeps = keep_names(self.config.lanes)
         m.d.comb += [
             transferred.eq(self.i.valid & self.i.ready),
             ends.eq(beat.last | at_end),
@@ -88,6 +89,7 @@ class GroupEnds(wiring.Component):
                 at_end.eq(Mux(ends, next_at_end, left == 1)),
                 size.eq(Mux(beat.last, 0, Mux(at_end, following, size))),
             ]
+        publish(platform, self, left=left, at_end=at_end, size=size)
         return m
 
 
@@ -96,11 +98,12 @@ class PacketEnds(wiring.Component):
 
     Ports: `i`, stream of the head of vectors; `o`, the same beats; `marks`, one for each group, no back-pressure; `room`,
     whether another mark may come. Latency 0, one beat per cycle. Passes both valid and ready. A group's last beat waits for
-    its mark, which arrives before the head can have any result of the group.
+    its mark, which arrives before the head can have any result of the group. Member: `queue`, that of the marks.
     """
 
     def __init__(self, config: Config, output: Output, inner: Output, depth: int) -> None:
-        self._config, self._output, self._inner, self._depth = config, output, inner, depth
+        self.config, self._output, self.inner, self._depth = config, output, inner, depth
+        self.queue = Queue(mark_layout(), depth)
         before = output_layout(config.replace(groups=[]), inner)
         super().__init__(
             {
@@ -113,14 +116,14 @@ class PacketEnds(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.queue = queue = Queue(mark_layout(), self._depth)
+        m.submodules.queue = queue = self.queue
         m.submodules.credit = credit = Credit(self._depth, 1)
         beat, grouped, mark = self.i.payload, self.o.payload, queue.o
-        last = Const(1) if self._inner.per == "vector" else beat.last
+        last = Const(1) if self.inner.per == "vector" else beat.last
         flags = [flag.name for flag in self._output.flags]
         proceeds = ~last | mark.valid
         incomplete = mark.payload.incomplete
-        if self._config.reads_tkeep:
+        if self.config.reads_tkeep:
             # A group is never longer than max_length, so the flag of the inner head tells of a gap.
             incomplete = incomplete | beat.overlong
         m.d.comb += [
@@ -138,6 +141,7 @@ class PacketEnds(wiring.Component):
             *(grouped[name].eq(last & beat[name]) for name in flags if name != "incomplete"),
             grouped.ends.eq(last) if self._output.ends else [],
         ]
+        publish(platform, self)
         return m
 
 

@@ -13,6 +13,7 @@ from softstream.hw.numbers.smoothing import SmoothingTables, smoothing_tables
 from softstream.hw.plan.stage_cycles import memory_cycles
 from softstream.hw.streams.adders import sum_tree
 from softstream.hw.streams.layouts import guarded_layout, pulse
+from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import delay, table
 
 __all__ = ["Smoothing", "Window"]
@@ -31,7 +32,7 @@ class Window(wiring.Component):
     """
 
     def __init__(self, width: int, radius: int, tag_width: int) -> None:
-        self._radius = radius
+        self.radius = radius
         count = 2 * radius + 1
         element = data.StructLayout({"value": width, "last": 1, "tag": tag_width})
         window = data.StructLayout(
@@ -41,7 +42,7 @@ class Window(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        radius, element = self._radius, self.i.payload
+        radius, element = self.radius, self.i.payload
         count = 2 * radius + 1
         values = [Signal(len(element.value), name=f"value_{k}", reset_less=True) for k in range(count)]
         # Whether the place holds an element that is not its vector's last, so that the next element belongs to the same vector.
@@ -59,16 +60,27 @@ class Window(wiring.Component):
                 *(after.eq(before) for line in (values, going, occupied, tags) for before, after in pairwise(line)),
             ]
         window = self.o.payload
+        shifted = delay(m, shift, 1, "shifted", reset=True)
         for k in range(1, radius + 1):
             m.d.comb += [
                 window.right[k - 1].eq(Cat(*going[radius - k + 1 : radius + 1]).all()),
                 window.left[k - 1].eq(Cat(*going[radius + 1 : radius + k + 1]).all()),
             ]
         m.d.comb += [
-            self.o.valid.eq(delay(m, shift, 1, "shifted", reset=True) & occupied[radius]),
+            self.o.valid.eq(shifted & occupied[radius]),
             window.tag.eq(tags[radius]),
             *(window.values[k].eq(value) for k, value in enumerate(values)),
         ]
+        places = range(radius + 1)
+        publish(
+            platform,
+            self,
+            shift=shift,
+            shifted=shifted,
+            **{f"occupied_{k}": occupied[k] for k in places},
+            **{f"value_{k}": values[k] for k in places},
+            **{f"tag_{k}": tags[k] for k in places},
+        )
         return m
 
 
@@ -97,16 +109,22 @@ class Smoothing(wiring.Component):
     Ports: `i`, `o`, guarded probabilities of the inner configuration; no back-pressure. Latency `smoothing_latency` where
     elements come in every cycle, one element per cycle, no bubble between vectors. An element leaves once r more have come
     in or its vector has ended, so the stage before may pause anywhere.
+
+    Members, known once it is elaborated: `windows`, in the order of the beats, and `links`, the cycles behind each window to the
+    next one or to the output.
     """
 
     def __init__(self, config: Config, inner: Config) -> None:
         self._config, self._inner = config, inner
         layout = guarded_layout(config, inner)
+        self.windows: list[Window] = []
+        self.links: list[int] = []
         super().__init__({"i": In(pulse(layout)), "o": Out(pulse(layout))})
 
     def _window(self, m: Module, name: str, value: Value, last: Value, tag: Value, valid: Value) -> Any:
         """The output of a window with this input."""
         m.submodules[name] = window = Window(len(value), len(self._config.smoothing) // 2, len(tag))
+        self.windows.append(window)
         element = window.i.payload
         m.d.comb += [window.i.valid.eq(valid), element.value.eq(value), element.last.eq(last), element.tag.eq(tag)]
         return window.o
@@ -126,6 +144,7 @@ class Smoothing(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
+        self.windows, self.links = [], []
         tables = smoothing_tables(self._config, self._inner)
         width = self._inner.output_width
         beat = Value.cast(self.i.payload)
@@ -158,10 +177,12 @@ class Smoothing(wiring.Component):
                 cycles += weighed
             valid, rest = self._delayed(m, f"pass_{number}", window, cycles)
         m.d.comb += [self.o.valid.eq(valid), Value.cast(self.o.payload).eq(Cat(code, rest))]
+        publish(platform, self)
         return m
 
     def _delayed(self, m: Module, name: str, window: Any, cycles: int) -> tuple[Value, Value]:
         """(valid, the fields behind the probability) of a window's output, some cycles later."""
+        self.links.append(cycles)
         return (
             delay(m, window.valid, cycles, f"{name}_valid", reset=True),
             delay(m, window.payload.tag, cycles, f"{name}_rest"),

@@ -159,7 +159,7 @@ class Maximum(wiring.Component):
         rest = Signal(config.contender_width)
         beats: Any = self.i
         count: int = config.lanes
-        published = {}
+        published: dict[str, Any] = {}
         while count > 1:
             m.submodules[f"pair_maximum_{count}"] = pair = PairMaximum(config, count)
             m.d.comb += [

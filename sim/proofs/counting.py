@@ -9,6 +9,7 @@ So the statement follows from what is between the parts, each proved for all inp
 * each ring and each queue has room (`rooms`), and so have the registers in which winners wait;
 * the ring learns that a vector is complete a fixed number of cycles after its last beat has entered, by the address of that beat;
 * a part with a clock enable takes and gives a payload in the cycles with the enable only, and does not change in any other;
+* the marks of groups arrive at the queues in which they wait for the ends of the groups, and these have room;
 * what a fork is offered waits until it is taken, if what `s_axis` is offered does.
 
 The frame leaves out beats beyond max_length, as the plan says, and ends the vector there. A null beat, which has no element, is
@@ -26,10 +27,12 @@ from typing import Any
 from amaranth import Cat, Const, Value
 
 from softstream.hw.config.config import Config
-from softstream.hw.contracts.catalogue import PIPES, contract_of, counting_contract_of
+from softstream.hw.contracts.catalogue import PIPES, contract_of, counting_contract_of, parts_of
 from softstream.hw.contracts.flow import credit_invariants
 from softstream.hw.errors import UserError
+from softstream.hw.options.groups import GroupEnds, PacketEnds
 from softstream.hw.options.null_beats import NullBeats
+from softstream.hw.options.smoothing import Smoothing
 from softstream.hw.plan.ports import outputs
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
@@ -54,6 +57,9 @@ _NAMES: dict[type, str] = {
     Fork: "fork",
     Maximum: "comparison",
     SkewedMaximum: "comparison",
+    GroupEnds: "group ends",
+    PacketEnds: "packet ends",
+    Smoothing: "smoothing",
     **PIPES,
 }
 _INPUT = "s_axis"
@@ -159,7 +165,9 @@ def _steps(config: Config) -> list[_Step]:
                 cycles = cycles_between([gone & end for gone, end in zip(leaves, end_leaves, strict=True)], arrives)
                 if cycles is not None:
                     steps.append(_Step(source, target, cycles, ends=True))
-    return sorted(steps, key=lambda step: step.cycles)
+    # Beats pass the ends of groups and of packets in the same cycle; short packets do not tell these from what is around them.
+    passes = [isinstance(place.part, (GroupEnds, PacketEnds)) for place in places]
+    return sorted(steps, key=lambda step: (step.cycles, not passes[step.source]))
 
 
 def _path(steps: Sequence[_Step], target: int) -> list[_Step]:
@@ -222,6 +230,15 @@ def _state_enable(head: InsideHead, place: _Place) -> None:
     ran = head.before(Const(1, 1))
     same = ~ran | head.before(place.enable) | (held == head.before(held))
     head.after(SETTLING, f"{place.name}: it does not change without its clock enable", same)
+
+
+def _state_marks(head: InsideHead, packets: PacketEnds) -> None:
+    """States that the marks of groups arrive at the stage that ends packets."""
+    [groups] = [part for part in head.parts if isinstance(part, GroupEnds)]
+    left, arrives = groups.marks, packets.marks
+    final: Any = left.payload.final == arrives.payload.final
+    same = (left.valid == arrives.valid) & (~left.valid | final)
+    head.after(SETTLING, "packet ends: the marks of groups arrive", same)
 
 
 def _state_offer(head: InsideHead, fork: Fork) -> None:
@@ -340,13 +357,16 @@ def prove_counting(
     places = _places(head)
     steps = dict.fromkeys(step for path in paths for step in path)
     parts = {step.target: places[step.target].part for step in steps if places[step.target].part is not None}
-    rooms = [link for link in room_links(config, head) if link.store in parts.values()]
+    inside = [inner for part in parts.values() for inner in parts_of(part)]
+    rooms = [link for link in room_links(config, head) if link.store in [*parts.values(), *inside]]
     state_rooms(head, rooms)
     for step in steps:
         _connect(head, places, step)
     for number in dict.fromkeys(step.target for step in steps):
         if places[number].enable is not None:
             _state_enable(head, places[number])
+        if isinstance(places[number].part, PacketEnds):
+            _state_marks(head, places[number].part)
         if isinstance(places[number].part, Fork):
             _state_offer(head, places[number].part)
     for account in accounts:
@@ -357,19 +377,24 @@ def prove_counting(
         if isinstance(part, Replay):
             frame = places[step.source].part
             _state_ring(head, config, part, head.parts.index(part), step, frame.o.payload.first)
-    for number, part in parts.items():
-        if places[number].rigid and part not in [link.store for link in rooms]:
-            raise _uncovered(config, f"no credit is known to assure the room of a {places[number].name}")
+    rigid = [(places[number].name, part) for number, part in parts.items() if places[number].rigid]
+    rigid += [("queue of marks", part) for part in inside if isinstance(part, Queue)]
+    for name, part in rigid:
+        if part not in [link.store for link in rooms]:
+            raise _uncovered(config, f"no credit is known to assure the room of a {name}")
     progress(0.2, "what is between the parts")
     verdicts = head.prove(seconds)
-    contracts = {counting_contract_of(part).title: part for part in parts.values()}
+    contracts = {counting_contract_of(part).title: part for part in [*parts.values(), *inside]}
     for number, (title, part) in enumerate(contracts.items()):
         progress(0.4 + 0.6 * number / len(contracts), title)
         verdicts += summary(title, prove_contract(part, seconds=seconds, contract=counting_contract_of))
     holds = all(verdict.answer == "proved" for verdict in verdicts)
     spent = time.monotonic() - began
     for output, path in zip(outputs(config), paths, strict=True):
-        what = "one result for each vector" if output.per == "vector" else "each beat of a vector once, with its end"
+        whole = "packet" if config.groups else "vector"
+        what = (
+            f"one result for each {whole}" if output.per == "vector" else f"each beat of a {whole} once, with its end"
+        )
         route = " → ".join(places[number].name for number in (0, *(step.target for step in path)))
         null = "; null beats are dropped, one with tlast ends its vector before it" if config.reads_tkeep else ""
         statement = Property(f"{output.prefix} carries {what}, in order: {route}{null}", "", False)

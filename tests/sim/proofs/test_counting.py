@@ -8,6 +8,9 @@ import pytest
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import UserError
+from softstream.hw.modes import interface
+from softstream.hw.modes.sigmoid import SigmoidTable
+from softstream.hw.options.groups import GroupEnds
 from softstream.hw.stages import admission
 from softstream.hw.streams.flow import Credit
 from softstream.scripts import cli
@@ -33,6 +36,8 @@ HEADS = {
     "sigmoid": Config(**SHORT, mode="sigmoid"),
     "sigmoid, small": Config(**SHORT, mode="sigmoid", profile="small"),
     "floor": Config(**SHORT, probability_floor=0.01),
+    "smoothing": Config(**SHORT, smoothing=[1, 2, 1]),
+    "groups": Config(**SHORT, groups=[2, 5]),
     "temperature": PRESETS["softmax-int8-temperature"].replace(max_length=5, score_width=4),
 }
 COVERED = (
@@ -40,7 +45,7 @@ COVERED = (
     "attention-int8", "softmax-int8-masked", "softmax-int8-sink", "softmax-int8-exact", "log-softmax-int8",
     "cross-entropy-int8", "log-sum-exp-int8", "entropy-int8", "exponential-int8", "cdf-int8", "digits-softmax",
     "attention-int8-sink", "argmax-int8", "argmax-int8-small", "argmax-int8-margin", "sigmoid-int8", "softmax-int8-floor",
-    "softmax-int8-temperature",
+    "softmax-int8-temperature", "softmax-int8-smoothed", "softmax-int8-groups",
 )  # fmt: skip
 AT_FULL_SIZE = {name: PRESETS[name] for name in COVERED} | {
     "softmax-int8 of 4 lanes": PRESETS["softmax-int8"].replace(lanes=4),
@@ -64,9 +69,8 @@ def test_beats_and_ends_are_counted(name, alone):
     proof = counting.prove_counting(HEADS[name])
     assert proof.answer == "proved", proof.verdicts
     results = [verdict.statement.name for verdict in proof.verdicts if verdict.method == "contracts"]
-    front = (
-        "null beats → skid buffer → frame" if HEADS[name].reads_tkeep else "fork" if name == "temperature" else "frame"
-    )
+    fronts = {"temperature": "fork", "groups": "group ends → frame"}
+    front = "null beats → skid buffer → frame" if HEADS[name].reads_tkeep else fronts.get(name, "frame")
     assert all(f" in order: s_axis → {front} → " in result for result in results)
     assert all(("null beats are dropped" in result) == HEADS[name].reads_tkeep for result in results)
     assert any("→ ring → queue →" in result for result in results) == (
@@ -90,6 +94,31 @@ def test_a_path_of_other_cycles_is_refuted(monkeypatch, alone):
     assert any("each beat arrives" in name for name in refuted)
     assert any("the ends of vectors arrive" in name for name in refuted)
     assert {verdict.answer for verdict in proof.verdicts if verdict.method == "contracts"} == {"open"}
+
+
+@pytest.mark.long
+def test_a_stage_that_moves_without_its_clock_enable_is_refuted(monkeypatch, alone):
+    honest = interface.EnableInserter
+    monkeypatch.setattr(
+        interface,
+        "EnableInserter",
+        lambda enable: lambda part: part if isinstance(part, SigmoidTable) else honest(enable)(part),
+    )
+    proof = counting.prove_counting(HEADS["sigmoid"])
+    refuted = [verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted"]
+    assert refuted == ["table of the sigmoid: it does not change without its clock enable"]
+
+
+@pytest.mark.long
+def test_marks_of_groups_that_arrive_late_are_refuted(monkeypatch, alone):
+    def late(head, packets):
+        [ends] = [part for part in head.parts if isinstance(part, GroupEnds)]
+        head.after(8, "packet ends: the marks arrive late", packets.marks.valid == head.before(ends.marks.valid))
+
+    monkeypatch.setattr(counting, "_state_marks", late)
+    proof = counting.prove_counting(HEADS["groups"])
+    refuted = {verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted"}
+    assert "packet ends: the marks arrive late" in refuted
 
 
 @pytest.mark.long

@@ -16,8 +16,11 @@ from softstream.hw.modes.sigmoid import SigmoidTable
 from softstream.hw.options import final_round, floor, inverse_temperature
 from softstream.hw.options.final_round import FinalRound
 from softstream.hw.options.floor import Floor
+from softstream.hw.options.groups import GroupEnds, PacketEnds
 from softstream.hw.options.inverse_temperature import Product
 from softstream.hw.options.null_beats import NullBeats
+from softstream.hw.options.smoothing import Smoothing, Window
+from softstream.hw.plan.ports import outputs
 from softstream.hw.stages import maximum
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.maximum import maximum_of
@@ -82,6 +85,7 @@ def test_the_contract_of_a_component_is_proved(title):
     assert all(verdict.statement.name.startswith(f"{title}: ") for verdict in verdicts)
 
 
+SMOOTHED = Config(score_width=4, max_length=5, smoothing=[1, 2, 1])
 FLOORED = Config(score_width=4, max_length=5, probability_floor=0.01)
 PARTS = {
     "skewed winners": lambda: maximum_of(Config(mode="argmax", score_width=3, max_length=5)),
@@ -95,7 +99,22 @@ PARTS = {
     "floor": lambda: part_of(FLOORED, Floor),
     "floor of a multiplier": lambda: part_of(FLOORED.replace(normaliser="reciprocal"), Floor),
     "final rounding": lambda: part_of(FLOORED, FinalRound),
+    "window": lambda: Window(4, 2, 3),
+    "smoothing that gathers": lambda: part_of(SMOOTHED, Smoothing),
+    "smoothing that scatters": lambda: part_of(
+        SMOOTHED.replace(smoothing_edges="scatter", smoothing_passes=2), Smoothing
+    ),
+    "group ends": lambda: GroupEnds(Config(max_length=3, score_width=2, groups=[2, 3, 1])),
+    "group ends in lanes": lambda: GroupEnds(Config(max_length=6, score_width=2, lanes=2, groups=[6])),
+    "packet ends of beats": lambda: packet_ends(0),
+    "packet ends of winners": lambda: packet_ends(1),
 }
+
+
+def packet_ends(number):
+    """The stage that ends packets at an output of a head with groups."""
+    config = Config(max_length=3, score_width=2, groups=[2, 3])
+    return PacketEnds(config, outputs(config)[number], outputs(config.replace(groups=[]))[number], 4)
 
 
 def part_of(config, kind):
@@ -106,7 +125,9 @@ def part_of(config, kind):
     return part
 
 
-@pytest.mark.parametrize("title", mostly_long(PARTS, ("winners of 1 × 8 bits", "final rounding")))
+@pytest.mark.parametrize(
+    "title", mostly_long(PARTS, ("winners of 1 × 8 bits", "final rounding", "window", "packet ends of beats"))
+)
 def test_what_a_part_keeps_of_number_and_order_is_proved(title):
     verdicts = stores.prove_contract(PARTS[title](), contract=counting_contract_of)
     assert {verdict.answer for verdict in verdicts} == {"proved", "reached"}, verdicts
@@ -225,5 +246,8 @@ def test_a_changed_gate_of_a_credit_breaks_its_contract(monkeypatch):
     assert refuted_with(COMPONENTS["credit of 5, margin 1"], 0, monkeypatch)
 
 
-def test_a_changed_gate_of_a_comparison_loses_a_winner(monkeypatch):
-    assert refuted_with(PARTS["winners of 1 × 8 bits"], 0, monkeypatch, counting_contract_of)
+@pytest.mark.parametrize(
+    "title", mostly_long(("winners of 1 × 8 bits", "window", "group ends", "packet ends of beats"), ("window",))
+)
+def test_a_changed_gate_breaks_what_a_part_keeps_of_number_and_order(title, monkeypatch):
+    assert refuted_with(PARTS[title], 0, monkeypatch, counting_contract_of)
