@@ -35,21 +35,29 @@ __all__ = [
     "Convolved",
     "Deployed",
     "Regressed",
+    "Samples",
     "Trained",
     "bandit",
     "calibration_error",
+    "compared",
     "convolutions",
+    "deployed_charts",
+    "deployed_heads",
+    "deployed_table",
     "digits",
     "main",
     "regression",
     "reliability",
     "simulated",
+    "simulated_lines",
     "smoothed_example",
 ]
 
 FOLDER = Path(__file__).parent
 SCORE_WIDTHS = (3, 4, 6, 8)
 PROBABILITY_WIDTHS = (4, 6, 8)
+OBSERVED = 4000
+"""Training digits whose logits give the scale of the scores: `observe` takes a time in proportion."""
 BINS = 32
 KERNEL = (1, 2, 3, 2, 1)
 ARMS, STEPS, SEEDS, RATE = 10, 600, 100, 0.5
@@ -128,42 +136,56 @@ def _fit(network: nn.Module, loss: nn.Module, inputs: Tensor, labels: Tensor, ep
             optimiser.step()
 
 
-def _network(state: Mapping[str, Tensor] | None = None) -> nn.Sequential:
-    torch.manual_seed(1)
-    network = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
-    if state is not None:
-        network.load_state_dict(state)
-    return network
+class Samples(NamedTuple):
+    """Labelled digits."""
+
+    inputs: Tensor
+    """float32 [V, pixels], 0 to 1."""
+    labels: Tensor
+    """int64 [V]."""
 
 
 def digits(epochs: int = 24) -> list[Deployed]:
-    """Networks trained in float and deployed, and trained on with the twin, for every width.
-
-    The scale of the scores is that of `observe` on the training digits. The twin trains on for a third of the epochs, with the
-    loss of its head; the float network trains on for as many, so both have seen the digits equally often.
-    """
+    """`compared` for the UCI digits of scikit-learn."""
     from sklearn.datasets import load_digits
 
     data = load_digits()
     inputs, labels = torch.tensor(data.data / 16, dtype=torch.float32), torch.tensor(data.target)
-    training, held_out = slice(0, 1200), slice(1200, None)
-    base = _network()
-    _fit(base, nn.CrossEntropyLoss(), inputs[training], labels[training], epochs, 1e-2)
+    return compared(Samples(inputs[:1200], labels[:1200]), Samples(inputs[1200:], labels[1200:]), 32, epochs, 1e-2)
+
+
+def compared(training: Samples, held_out: Samples, hidden: int, epochs: int, rate: float) -> list[Deployed]:
+    """Networks with a hidden layer trained in float and deployed, and trained on with the twin, for every width.
+
+    The scale of the scores is that of `observe` on the first `OBSERVED` training digits. The twin trains on for a third of the
+    epochs, with a tenth of the rate and the loss of its head; the float network trains on for as many, so both have seen the
+    digits equally often.
+    """
+
+    def network(state: Mapping[str, Tensor] | None = None) -> nn.Sequential:
+        torch.manual_seed(1)
+        one = nn.Sequential(nn.Linear(training.inputs.shape[1], hidden), nn.ReLU(), nn.Linear(hidden, 10))
+        if state is not None:
+            one.load_state_dict(state)
+        return one
+
+    base = network()
+    _fit(base, nn.CrossEntropyLoss(), *training, epochs, rate)
     state = {name: values.clone() for name, values in base.state_dict().items()}
-    _fit(base, nn.CrossEntropyLoss(), inputs[training], labels[training], epochs // 3, 1e-3)
+    _fit(base, nn.CrossEntropyLoss(), *training, epochs // 3, rate / 10)
     with torch.no_grad():
-        reference = base(inputs[held_out]).argmax(dim=1)
+        reference = base(held_out.inputs).argmax(dim=1)
     results = []
     for score_width in SCORE_WIDTHS:
         for probability_width in PROBABILITY_WIDTHS:
             head = Head(Config(max_length=10, score_width=score_width, probability_width=probability_width))
             with torch.no_grad():
-                head.observe(base(inputs[training]))
-            tuned = _network(state)
-            _fit(tuned, CrossEntropy(head.config), inputs[training], labels[training], epochs // 3, 1e-3)
-            for name, network in (("float", base), ("twin", tuned)):
+                head.observe(base(training.inputs[:OBSERVED]))
+            tuned = network(state)
+            _fit(tuned, CrossEntropy(head.config), *training, epochs // 3, rate / 10)
+            for name, one in (("float", base), ("twin", tuned)):
                 with torch.no_grad():
-                    logits = network(inputs[held_out])
+                    logits = one(held_out.inputs)
                     probabilities = head(logits)
                 choice = probabilities.argmax(dim=1)
                 results.append(
@@ -171,12 +193,12 @@ def digits(epochs: int = 24) -> list[Deployed]:
                         score_width,
                         probability_width,
                         name,
-                        float((choice == labels[held_out]).double().mean()),
-                        calibration_error(probabilities, labels[held_out]),
+                        float((choice == held_out.labels).double().mean()),
+                        calibration_error(probabilities, held_out.labels),
                         float((choice != reference).double().mean()),
                         head.config,
                         logits,
-                        reliability(probabilities, labels[held_out]),
+                        reliability(probabilities, held_out.labels),
                     )
                 )
     return results
@@ -446,6 +468,43 @@ def _mean_and_error(values: Sequence[float]) -> str:
     return f"{float(tensor.mean()):.3f} ± {float(tensor.std() / math.sqrt(len(tensor))):.3f}"
 
 
+def deployed_table(deployed: Sequence[Deployed]) -> list[str]:
+    """Lines of a table of experiment 1."""
+    lines = [
+        "| score bits | P | accuracy, float | accuracy, twin | ECE, float | ECE, twin | flips, float | flips, twin |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for one, other in zip(deployed[::2], deployed[1::2], strict=True):
+        columns = [f"{pair[0]:.2%} | {pair[1]:.2%}" for pair in zip(one[3:6], other[3:6], strict=True)]
+        lines.append(f"| {one.score_width} | {one.probability_width} | {' | '.join(columns)} |")
+    return lines
+
+
+def deployed_charts(deployed: Sequence[Deployed]) -> tuple[str, str]:
+    """SVG of the accuracy over the width of a score at P = 8, and of the reliability with scores of 4 bits."""
+    accuracies = {
+        f"{name}, P = 8": [
+            (one.score_width, one.accuracy) for one in deployed if one.training == name and one.probability_width == 8
+        ]
+        for name in ("float", "twin")
+    }
+    diagrams = {
+        f"{one.training}, P = {one.probability_width}": one.reliability
+        for one in deployed
+        if one.score_width == 4 and one.probability_width in (4, 8)
+    }
+    return _chart(accuracies, "bits of a score", "accuracy"), _chart(diagrams, "confidence", "accuracy")
+
+
+def deployed_heads(deployed: Sequence[Deployed]) -> list[Trained]:
+    """The heads that were trained with the twin."""
+    return [
+        Trained(f"digits, {one.score_width} bits, P = {one.probability_width}", one.config, one.logits[:SIMULATED])
+        for one in deployed
+        if one.training == "twin"
+    ]
+
+
 def _page(
     deployed: Sequence[Deployed],
     regressed: Mapping[str, Regressed],
@@ -465,12 +524,8 @@ def _page(
         "deployed; *twin* is trained on with the loss of the head for the last quarter of the training. ECE is the expected",
         "calibration error, flips are decisions other than those of the float network without a head.",
         "",
-        "| score bits | P | accuracy, float | accuracy, twin | ECE, float | ECE, twin | flips, float | flips, twin |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        *deployed_table(deployed),
     ]
-    for one, other in zip(deployed[::2], deployed[1::2], strict=True):
-        columns = [f"{pair[0]:.2%} | {pair[1]:.2%}" for pair in zip(one[3:6], other[3:6], strict=True)]
-        lines.append(f"| {one.score_width} | {one.probability_width} | {' | '.join(columns)} |")
     lines += ["", "![Accuracy over the width of a score](experiments_digits.svg)", ""]
     lines += [
         "Reliability with scores of 4 bits: the accuracy of the digits over their confidence, in ten bins. A calibrated head has"
@@ -579,13 +634,12 @@ def _on_board(trained: Trained) -> str:
     )
 
 
-def _hardware(heads: Sequence[Trained], built: Trained) -> list[str]:
-    """Lines of the page about the heads in the simulator, and one of them on the simulated board."""
+def simulated_lines(heads: Sequence[Trained]) -> list[str]:
+    """Lines of a page about heads in the simulator."""
     rows = []
     for one in heads:
         print(f"simulating {one.name}", flush=True)
         rows.append(simulated(one))
-    print(f"building {built.name} for {BOARD}", flush=True)
     return [
         "The Verilog of each trained head ran in the simulator on scores of its own network, and gave the codes of the twin,",
         "bit for bit:",
@@ -593,9 +647,14 @@ def _hardware(heads: Sequence[Trained], built: Trained) -> list[str]:
         "| head | vectors | probabilities |",
         "| --- | --- | --- |",
         *rows,
-        "",
-        _on_board(built),
     ]
+
+
+def _hardware(heads: Sequence[Trained], built: Trained) -> list[str]:
+    """Lines of the page about the heads in the simulator, and one of them on the simulated board."""
+    lines = simulated_lines(heads)
+    print(f"building {built.name} for {BOARD}", flush=True)
+    return [*lines, "", _on_board(built)]
 
 
 def main() -> None:
@@ -615,40 +674,26 @@ def main() -> None:
     played = {name: bandit(name) for name in ("none", "floor", "clip", "entropy")}
     convolved = convolutions()
     print("filters: done", flush=True)
-    heads = [
-        Trained(f"digits, {one.score_width} bits, P = {one.probability_width}", one.config, one.logits[:SIMULATED])
-        for one in deployed
-        if one.training == "twin"
-    ]
+    heads = deployed_heads(deployed)
     built = next(one for one in heads if one.config.score_width == 4 and one.config.probability_width == 8)
     heads += [one.trained for one in regressed.values()] + [one.trained for one in played.values()]
     heads += [one.trained for one in convolved if one.training == "twin"]
     hardware = ["The heads did not run."] if arguments.without_hardware else _hardware(heads, built)
-    accuracies = {
-        f"{name}, P = 8": [
-            (one.score_width, one.accuracy) for one in deployed if one.training == name and one.probability_width == 8
-        ]
-        for name in ("float", "twin")
-    }
     rewards = {
         name: [(step, float(result.returns[step : step + 20].mean())) for step in range(0, STEPS, 20)]
         for name, result in played.items()
     }
-    diagrams = {
-        f"{one.training}, P = {one.probability_width}": one.reliability
-        for one in deployed
-        if one.score_width == 4 and one.probability_width in (4, 8)
-    }
     shapes = {name: list(enumerate(map(float, values))) for name, values in smoothed_example().items()}
     distributions = {name: list(enumerate(one.distribution)) for name, one in regressed.items()}
     distributions["law"] = list(enumerate(_true_distribution(DRAWN_AT)))
+    accuracies, diagrams = deployed_charts(deployed)
     pages = {
         "experiments_regression.svg": _chart(distributions, "bin", "probability"),
         "experiments_features.svg": _features(convolved),
-        "experiments_reliability.svg": _chart(diagrams, "confidence", "accuracy"),
+        "experiments_reliability.svg": diagrams,
         "experiments_smoothing.svg": _chart(shapes, "bin", "probability"),
         "experiments.md": _page(deployed, regressed, played, convolved, hardware),
-        "experiments_digits.svg": _chart(accuracies, "bits of a score", "accuracy"),
+        "experiments_digits.svg": accuracies,
         "experiments_bandit.svg": _chart(rewards, "step", "reward"),
     }
     for name, text in pages.items():

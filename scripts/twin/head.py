@@ -27,7 +27,7 @@ from softstream.scripts.scale import best_scale
 from softstream.sim.twin.estimator import Fused, integers
 from softstream.sim.twin.exact import Quantise, StraightThrough, batched, exact, nats, refuse_nan, softmax, transformed
 from softstream.sim.twin.integer import Groups, IntegerHead
-from softstream.sim.twin.kernel import Inputs, kernel_of
+from softstream.sim.twin.kernel import Inputs, Kernel, kernel_of
 from softstream.sim.twin.modes import Arrays, Gumbel
 from softstream.sim.twin.stages import Vectors, within
 
@@ -140,6 +140,9 @@ class Head(nn.Module):
         self.saturated_gradient, self.relaxation = saturated_gradient, relaxation
         self.register_buffer("words_before", torch.zeros((), dtype=torch.int64))
         self._integers: OrderedDict[float, IntegerHead] = OrderedDict()
+        # Beside the memory of `kernel_of`, whose key takes the hash of a whole configuration.
+        self._kernels: dict[tuple[float, torch.dtype, str], Kernel | None] = {}
+        self._plain = not sidebands(config)
         self._integer(config.score_scale)  # refuses the configuration now, not in the first batch
         self.scale_log2 = nn.Parameter(torch.tensor(float(np.log2(config.score_scale)))) if learn_scale else None
 
@@ -232,11 +235,15 @@ class Head(nn.Module):
             return None
         if logits.device.type != "cpu" or logits.dtype not in _FLOATING or logits.numel() == 0:
             return None
-        config, dtype = self._integer(self.score_scale).config, _precision(logits)
-        kernel = kernel_of(config, stops=self.saturated_gradient == "stop", dtype=dtype)
+        dtype = _precision(logits)
+        kernel = self._kernel(dtype)
         if kernel is None:
             return None
-        moved = self._checked(logits, numbers=False).movedim(self.axis, -1)
+        # Each view is one more operation forward and backward, which a step of a small network feels.
+        last = self.axis in (-1, logits.ndim - 1)
+        moved = self._checked(logits, numbers=False)
+        if not last:
+            moved = moved.movedim(self.axis, -1)
         shape, (sideband, lengths) = moved.shape, self._inputs(inputs, logits, moved.shape)
 
         def composed(values: Tensor, scale: Tensor | None) -> Tensor:
@@ -244,20 +251,20 @@ class Head(nn.Module):
             rows = self._quantised_rows(values, sideband, lengths, (), dtype, scale)
             return self._values(rows, self._run(rows))
 
-        values = moved.reshape(-1, shape[-1]).to(dtype).contiguous()
+        values = (moved if moved.ndim == 2 else moved.reshape(-1, shape[-1])).to(dtype).contiguous()
         scale = None if self.scale_log2 is None else self._scale(values.numel())
         mask = sideband.get("mask")
         arguments = Inputs(
-            values.detach(),
+            values,
             labels=sideband.get("labels"),
             lengths=lengths,
             factors=sideband.get("temperatures"),
             mask=mask if mask is None or mask.dtype == torch.bool else mask != 0,
         )
         results = Fused.apply(values, scale, kernel, arguments, composed)
-        if not config.traits.per_element:
-            return results.reshape(shape[:-1])
-        return results.reshape(shape).movedim(-1, self.axis)
+        if len(shape) != 2:
+            results = results.reshape(shape if kernel.per_element else shape[:-1])
+        return results if last or not kernel.per_element else results.movedim(-1, self.axis)
 
     # The steps of a call ------------------------------------------------------------------------------------------------
 
@@ -279,6 +286,16 @@ class Head(nn.Module):
                 self._integers.popitem(last=False)
         self._integers.move_to_end(scale)
         return self._integers[scale]
+
+    def _kernel(self, dtype: torch.dtype) -> Kernel | None:
+        """The compiled loops for the scale and a type; None where there are none."""
+        key = (self.score_scale, dtype, self.saturated_gradient)
+        if key not in self._kernels:
+            config = self._integer(key[0]).config
+            if len(self._kernels) >= _HEADS:
+                self._kernels.clear()
+            self._kernels[key] = kernel_of(config, stops=self.saturated_gradient == "stop", dtype=dtype)
+        return self._kernels[key]
 
     def _rows(self, logits: Tensor, inputs: Mapping[str, Tensor | None]) -> _Rows:
         """The logits and the other inputs of a call by name, checked, as rows."""
@@ -381,8 +398,10 @@ class Head(nn.Module):
 
     def _sideband(self, inputs: Mapping[str, Tensor | None], logits: Tensor, shape: torch.Size) -> dict[str, Tensor]:
         """The inputs that accompany the logits as codes, by the names of the golden model."""
-        fields = {_ARGUMENTS.get(field.array, field.array): field for field in sidebands(self._config)}
         tensors = {name: values for name, values in inputs.items() if values is not None}
+        if not tensors and self._plain:
+            return {}
+        fields = {_ARGUMENTS.get(field.array, field.array): field for field in sidebands(self._config)}
         for name in tensors:
             if name not in fields:
                 others = ", ".join(fields) or "none"
@@ -411,9 +430,9 @@ class Head(nn.Module):
         """Raises `UserError` for a code beyond its limit, where it has one and the codes are numbers."""
         if limit is None or torch.compiler.is_compiling() or batched() or not codes.numel():
             return
-        outside = (codes < 0) | (codes > limit)
-        if bool(outside.any()):
-            row = int(outside.nonzero()[0, 0])
+        least, largest = torch.aminmax(codes)
+        if int(least) < 0 or int(largest) > limit:
+            row = int(((codes < 0) | (codes > limit)).nonzero()[0, 0])
             raise UserError(
                 f"{name}: code {int(codes[row])} of vector {row}; must be from 0 to {limit}; for example {limit}"
             )

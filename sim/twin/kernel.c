@@ -41,6 +41,7 @@ typedef struct {
     (void)n, (void)times, (void)position, (void)excluded
 #define INDEX(i) (scaled ? (int32_t)position[i] * times : (int32_t)position[i])
 #define COUNTS(i) (!masked || !excluded[i])
+#define TAKEN(i) (masked ? (uint16_t)(position[i] & ~excluded[i]) : position[i])
 
 /* One copy of the loops of a function for each combination of a mask and factors, so that none tests for them per element. */
 #define SPECIALISED(function, ...)                                  \
@@ -98,24 +99,32 @@ static int quantise(const head_t *h, int64_t n, const real_t *restrict x, uint16
     return nan;
 }
 
-/* The largest position that takes part; −1 where none does. */
+/* The largest position that takes part; 0 where none does. */
 INLINE int32_t highest_of(const vector_t *v, const int masked)
 {
     VECTOR(v);
-    int32_t best = -1;
-    if (masked) {
-#pragma omp simd reduction(max : best)
-        for (int64_t i = 0; i < n; i++) {
-            const int32_t p = excluded[i] ? -1 : position[i];
-            best = p > best ? p : best;
-        }
-    } else {
-        uint16_t largest = 0;
+    uint16_t largest = 0;
 #pragma omp simd reduction(max : largest)
-        for (int64_t i = 0; i < n; i++) largest = position[i] > largest ? position[i] : largest;
-        best = largest;
+    for (int64_t i = 0; i < n; i++) largest = TAKEN(i) > largest ? TAKEN(i) : largest;
+    return largest;
+}
+
+/* How many elements take part. */
+INLINE int64_t counted_of(const vector_t *v, const int masked)
+{
+    VECTOR(v);
+    int64_t without = 0;
+    if (masked) {
+        /* In blocks whose count a lane of 16 bits holds. */
+        for (int64_t start = 0; start < n; start += 1 << 14) {
+            const int64_t end = n - start < 1 << 14 ? n : start + (1 << 14);
+            uint16_t some = 0;
+#pragma omp simd reduction(+ : some)
+            for (int64_t i = start; i < end; i++) some = (uint16_t)(some + (excluded[i] & 1));
+            without += some;
+        }
     }
-    return best;
+    return n - without;
 }
 
 /* The sum of the exponentials in two windows of octaves, each of which begins at a position of its own. */
@@ -124,7 +133,6 @@ INLINE int64_t windows_of(const head_t *h, const vector_t *v, int64_t *reference
     VECTOR(v);
     const int64_t *restrict terms = h->terms;
     const int32_t best = highest_of(v, masked) * (scaled ? times : 1);
-    if (best < 0) return 0;
     const int32_t highest = h->coarse[best], top = h->starts[highest], below = highest ? h->starts[highest - 1] : top;
     const int64_t fraction = h->significand_fraction;
     const uint32_t window = (uint32_t)(top - below);
@@ -303,82 +311,187 @@ INLINE void quotients(const head_t *h, const vector_t *v, const shared_t *s, int
     for (int64_t i = 0; i < n; i++) codes[i] = rounded(room[i] * inverse, h);
 }
 
-/* Codes that sum to exactly 2^P: the differences of the rounded running sum. */
-INLINE void exact_sum(const head_t *h, const vector_t *v, const shared_t *s, int32_t *restrict codes, const int masked,
-                      const int scaled)
+/* Codes that sum to exactly 2^P: the differences of the rounded running sum. `room` holds n numbers.
+
+   The running sums first, one by one, and then vector instructions. */
+INLINE void exact_sum(const head_t *h, const vector_t *v, const shared_t *s, int32_t *restrict codes, int64_t *restrict room,
+                      const int masked, const int scaled)
 {
     VECTOR(v);
     const int64_t width = h->quotient_width, shift = s->exponent - h->raised, largest = ((int64_t)1 << width) - 1;
     const int64_t half = (int64_t)1 << (width - 1);
-    int64_t counted = 0, sum = 0, count = 0, before = 0;
-    for (int64_t i = 0; i < n; i++) counted += COUNTS(i);
-    const int64_t share = h->one - h->minimum * counted;
-    for (int64_t i = 0; i < n; i++) {
-        sum += h->terms[INDEX(i)] & -(int64_t)COUNTS(i);
-        count += COUNTS(i);
-        const int64_t cut = shift > 0 ? sum >> shift : sum << -shift;
-        int64_t ratio;
-        if (h->reciprocal_width) {
-            ratio = (cut * s->factor) >> h->shift;
-        } else {
-            ratio = (int64_t)(((double)(cut << width) + 0.5) * s->inverse);
-            ratio = ratio < largest ? ratio : largest;
+    const int64_t factor = s->factor, by = h->shift, minimum = h->minimum, share = h->one - minimum * counted_of(v, masked);
+    const int64_t *restrict terms = h->terms;
+    const double inverse = s->inverse;
+    int64_t sum = 0;
+    if (h->exact_doubles) {
+        /* The same in float64, which holds each of these integers: products of 64 bits take several instructions. */
+        double *restrict sums = (double *)room;
+        const double cut = ldexp(1.0, -(int)shift), scale = ldexp(1.0, (int)width), down = ldexp(1.0, -(int)width);
+        const double top = (double)largest, shares = (double)share, start = (double)half;
+#pragma GCC unroll 8
+        for (int64_t i = 0; i < n; i++) {
+            sum += terms[INDEX(i)] & -(int64_t)COUNTS(i);
+            sums[i] = (double)sum;
         }
-        const int64_t cumulative = h->minimum * count + ((share * ratio + half) >> width);
-        codes[i] = (int32_t)(cumulative - before);
-        before = cumulative;
+#pragma omp simd
+        for (int64_t i = 0; i < n; i++) {
+            double ratio = floor((floor(sums[i] * cut) * scale + 0.5) * inverse);
+            ratio = ratio < top ? ratio : top;
+            sums[i] = floor((shares * ratio + start) * down);
+        }
+        if (n) codes[0] = (int32_t)sums[0];
+#pragma omp simd
+        for (int64_t i = 1; i < n; i++) codes[i] = (int32_t)(sums[i] - sums[i - 1]);
+    } else {
+        const int64_t reciprocal = h->reciprocal_width, right = shift > 0 ? shift : 0, left = shift > 0 ? 0 : -shift;
+        int64_t before = 0;
+        for (int64_t i = 0; i < n; i++) {
+            sum += terms[INDEX(i)] & -(int64_t)COUNTS(i);
+            const int64_t cut = (sum >> right) << left;
+            int64_t ratio = reciprocal ? (cut * factor) >> by : (int64_t)(((double)(cut << width) + 0.5) * inverse);
+            ratio = reciprocal || ratio < largest ? ratio : largest;
+            const int64_t cumulative = (share * ratio + half) >> width;
+            codes[i] = (int32_t)(cumulative - before);
+            before = cumulative;
+        }
     }
+    if (minimum)
+#pragma omp simd
+        for (int64_t i = 0; i < n; i++) codes[i] += masked && excluded[i] ? 0 : (int32_t)minimum;
 }
 
 /* Σ of table entries of the digits of a dividend: the dividend over the weight that lies within the vector. */
-INLINE int64_t divided(const head_t *h, int64_t dividend, int64_t which)
+INLINE int32_t divided(const head_t *h, int32_t dividend, int64_t which)
 {
-    const int64_t *entries = h->smoothing_entries;
-    int64_t total = 0;
+    const int32_t *entries = h->smoothing_entries;
+    int32_t total = 0;
     for (int64_t d = 0; d < h->digits; d++) {
         const int64_t bits = h->digit_bits[d];
-        total += entries[(which << bits) + (dividend & (((int64_t)1 << bits) - 1))];
+        total += entries[(which << bits) + (dividend & (((int32_t)1 << bits) - 1))];
         entries += h->divisors << bits;
         dividend >>= bits;
     }
     return total;
 }
 
-/* Which divisor an element has, by its neighbours on both sides. */
+/* Which divisor an element has, by its neighbours on both sides; that of the inside is number 0. */
 INLINE int64_t which_of(const head_t *h, int64_t n, int64_t i)
 {
     const int64_t r = h->radius, right = n - 1 - i;
     return h->choice[(i < r ? i : r) * (r + 1) + (right < r ? right : r)];
 }
 
-static void smooth(const head_t *restrict h, int64_t n, int32_t *restrict codes, int64_t *restrict room)
+/* Runs a statement for the elements next to both ends of a vector, whose divisor is another one. */
+#define AT_ENDS(statement)                                       \
+    do {                                                         \
+        const int64_t low = h->radius < n ? h->radius : n;       \
+        int64_t i = n - h->radius;                               \
+        for (i = i > low ? i : low; i < n; i++) statement;       \
+        for (i = 0; i < low; i++) statement;                     \
+    } while (0)
+
+/* out[i] = Σ_k w_k·values[i + k], k = −r … r, where `values` has r elements more on both sides; with −k if `back`. */
+#define WEIGHED(name, number)                                                                                     \
+    INLINE void name##_of(const head_t *h, int64_t n, const number *restrict first, number *restrict out,          \
+                          const int back, const int count)                                                        \
+    {                                                                                                             \
+        number w[5];                                                                                              \
+        for (int k = 0; k < count; k++) w[k] = (number)h->weights[back ? count - 1 - k : k];                      \
+        _Pragma("omp simd")                                                                                       \
+        for (int64_t i = 0; i < n; i++) {                                                                         \
+            number total = w[0] * first[i] + w[1] * first[i + 1] + w[2] * first[i + 2];                           \
+            if (count == 5) total += w[3] * first[i + 3] + w[4] * first[i + 4];                                   \
+            out[i] = total;                                                                                       \
+        }                                                                                                         \
+    }                                                                                                             \
+    static void name(const head_t *h, int64_t n, const number *restrict values, number *restrict out, int back)    \
+    {                                                                                                             \
+        const int64_t count = 2 * h->radius + 1;                                                                  \
+        const number *restrict first = values - h->radius;                                                        \
+        if (count == 3) {                                                                                         \
+            name##_of(h, n, first, out, back, 3);                                                                 \
+        } else if (count == 5) {                                                                                  \
+            name##_of(h, n, first, out, back, 5);                                                                 \
+        } else {                                                                                                  \
+            memset(out, 0, sizeof(number) * (size_t)n);                                                           \
+            for (int64_t k = 0; k < count; k++) {                                                                 \
+                const number weight = (number)h->weights[back ? count - 1 - k : k];                               \
+                _Pragma("omp simd")                                                                               \
+                for (int64_t i = 0; i < n; i++) out[i] += weight * first[i + k];                                  \
+            }                                                                                                     \
+        }                                                                                                         \
+    }
+
+WEIGHED(weighed_codes, int32_t)
+WEIGHED(weighed_gradients, real_t)
+
+/* out[i] = `divided` of values[i], shifted down by `cut`. */
+static void divide(const head_t *restrict h, int64_t n, const int32_t *restrict values, int32_t *restrict out, int32_t cut)
 {
-    const int64_t r = h->radius, half = (int64_t)1 << (h->smoothing_fraction - 1);
-    int64_t *values = room + r;
+    if (h->linear) {
+        /* Each entry of the inside is a multiple of its digit, and one of them has a constant. */
+        const int32_t slope = (int32_t)h->inside_slope, start = (int32_t)h->inside_start;
+#pragma omp simd
+        for (int64_t i = 0; i < n; i++) out[i] = (values[i] * slope + start) >> cut;
+    } else if (h->digits == 2) {
+        const int32_t bits = (int32_t)h->digit_bits[0], mask = ((int32_t)1 << bits) - 1;
+        const int32_t *restrict table = h->smoothing_entries, *restrict upper = table + (h->divisors << bits);
+#pragma GCC unroll 8
+        for (int64_t i = 0; i < n; i++) out[i] = (table[values[i] & mask] + upper[values[i] >> bits]) >> cut;
+    } else {
+        for (int64_t i = 0; i < n; i++) out[i] = divided(h, values[i], 0) >> cut;
+    }
+    AT_ENDS(out[i] = divided(h, values[i], which_of(h, n, i)) >> cut);
+}
+
+/* Every number here has at most 31 bits. `room` holds 2n + 2r numbers. */
+static void smooth(const head_t *restrict h, int64_t n, int32_t *restrict codes, int32_t *restrict room)
+{
+    const int64_t r = h->radius;
+    const int32_t cut = (int32_t)h->smoothing_fraction, half = (int32_t)1 << (cut - 1);
+    int32_t *restrict values = room + r, *restrict sums = values + n + r;
     for (int64_t i = 0; i < r; i++) room[i] = values[n + i] = 0;
     for (int64_t pass = 0; pass < h->passes; pass++) {
-        for (int64_t i = 0; i < n; i++) values[i] = h->scatter ? divided(h, codes[i], which_of(h, n, i)) : codes[i];
-        for (int64_t i = 0; i < n; i++) {
-            int64_t total = 0;
-            for (int64_t k = 0; k <= 2 * r; k++) total += h->weights[k] * values[i + k - r];
-            total = h->scatter ? total + half : divided(h, total, which_of(h, n, i));
-            codes[i] = (int32_t)(total >> h->smoothing_fraction);
+        if (h->scatter) {
+            divide(h, n, codes, values, 0);
+            weighed_codes(h, n, values, codes, 0);
+#pragma omp simd
+            for (int64_t i = 0; i < n; i++) codes[i] = (codes[i] + half) >> cut;
+        } else {
+            memcpy(values, codes, sizeof(int32_t) * (size_t)n);
+            weighed_codes(h, n, values, sums, 0);
+            divide(h, n, sums, codes, cut);
         }
     }
 }
 
-/* The stages behind the head: smoothing, floor, one rounding. */
-static void post(const head_t *h, int64_t n, int32_t *restrict codes, int64_t *room)
+/* The stages behind the head: smoothing, floor, one rounding. `room` holds 2n + 2r numbers. */
+static void post(const head_t *restrict h, int64_t n, int32_t *restrict codes, int32_t *restrict room)
 {
     if (h->passes) smooth(h, n, codes, room);
     const int64_t width = h->post_width, half = (int64_t)1 << (width - 1), left = ((int64_t)1 << width) - h->floor * n;
-    const int64_t cut = h->finish_shift, rounding = (int64_t)1 << (cut - 1);
+    const int64_t cut = h->finish_shift, rounding = (int64_t)1 << (cut - 1), floor = h->floor, levels = h->finish_levels;
+    const int64_t maximum = h->finish_maximum;
+    if (h->short_posts) {
+        const int32_t bits = (int32_t)width, start = (int32_t)half, slope = (int32_t)left, least = (int32_t)floor;
+        const int32_t down = (int32_t)cut, add = (int32_t)rounding, times = (int32_t)levels, most = (int32_t)maximum;
+        if (floor)
+#pragma omp simd
+            for (int64_t i = 0; i < n; i++) codes[i] = least + ((slope * codes[i] + start) >> bits);
+#pragma omp simd
+        for (int64_t i = 0; i < n; i++) {
+            const int32_t code = (codes[i] * times + add) >> down;
+            codes[i] = code < most ? code : most;
+        }
+        return;
+    }
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) {
         int64_t code = codes[i];
-        if (h->floor) code = h->floor + ((left * code + half) >> width);
-        code = (code * h->finish_levels + rounding) >> cut;
-        codes[i] = (int32_t)(code < h->finish_maximum ? code : h->finish_maximum);
+        if (floor) code = floor + ((left * code + half) >> width);
+        code = (code * levels + rounding) >> cut;
+        codes[i] = (int32_t)(code < maximum ? code : maximum);
     }
 }
 
@@ -400,7 +513,7 @@ INLINE void forward_vector(const head_t *h, const vector_t *v, int64_t label, re
     case LOGARITHM: antilogarithms(h, v, s, codes, masked, scaled); break;
     case DIVIDER: quotients(h, v, s, codes, (double *)(room + n), masked, scaled); break;
     case RECIPROCAL: products(h, v, s, codes, masked, scaled); break;
-    case EXACT: exact_sum(h, v, s, codes, masked, scaled); break;
+    case EXACT: exact_sum(h, v, s, codes, room + n, masked, scaled); break;
     case LOG_SOFTMAX: logarithms(h, v, s, codes, masked, scaled); break;
     default: {
         const int labelled = (uint64_t)label < (uint64_t)n && COUNTS(label);
@@ -411,7 +524,7 @@ INLINE void forward_vector(const head_t *h, const vector_t *v, int64_t label, re
     if (masked)
 #pragma omp simd
         for (int64_t i = 0; i < n; i++) codes[i] = excluded[i] ? none : codes[i];
-    if (h->posts) post(h, n, codes, room + n);
+    if (h->posts) post(h, n, codes, (int32_t *)(room + n));
     if (h->exact_levels) {
         const real_t unit = (real_t)h->unit;
 #pragma omp simd
@@ -433,7 +546,7 @@ static int forward_row(const head_t *h, const call_t *c, int64_t row, int64_t *r
         uint16_t *restrict excluded = c->excluded + place;
         const uint8_t *restrict mask = c->mask + place;
 #pragma omp simd
-        for (int64_t i = 0; i < columns; i++) excluded[i] = (mask[i] != 0) | (x[i] == (real_t)-INFINITY);
+        for (int64_t i = 0; i < columns; i++) excluded[i] = (mask[i] != 0) | (x[i] == (real_t)-INFINITY) ? 0xffff : 0;
     }
     int64_t start = 0;
     for (int64_t g = 0; g < c->groups && start < length; g++) {
@@ -451,7 +564,7 @@ static int forward_row(const head_t *h, const call_t *c, int64_t row, int64_t *r
 
 static size_t room_of(const head_t *h, const call_t *c)
 {
-    return sizeof(int64_t) * (size_t)(2 * c->columns + 2 * h->radius + 1);
+    return sizeof(int64_t) * (size_t)(3 * c->columns + 2 * h->radius + 1);
 }
 
 /* The results; whether a logit is NaN, or −1 where memory is short. */
@@ -507,19 +620,35 @@ INLINE real_t power(real_t x)
     return p * octave;
 }
 
-/* One pass of smoothing backward: each probability takes the gradients of the results that it is a part of. */
-static void smooth_backward(const head_t *restrict h, int64_t n, real_t *restrict gradient, real_t *restrict room)
+/* out[i] = values[i] over the weight that lies within the vector. */
+static void divide_gradient(const head_t *restrict h, int64_t n, const real_t *restrict values, real_t *restrict out)
+{
+    const real_t inverse = 1 / (real_t)h->sums[0];
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) out[i] = values[i] * inverse;
+    AT_ENDS(out[i] = values[i] / (real_t)h->sums[which_of(h, n, i)]);
+}
+
+/* Smoothing backward: each probability takes the gradients of the results that it is a part of.
+
+   `room` holds 3n + 2r numbers, the first n of which are the result. */
+static const real_t *smooth_backward(const head_t *restrict h, int64_t n, const real_t *gradient, real_t *restrict room)
 {
     const int64_t r = h->radius;
-    real_t *values = room + r;
-    for (int64_t i = 0; i < r; i++) room[i] = values[n + i] = 0;
-    for (int64_t i = 0; i < n; i++)
-        values[i] = h->scatter ? gradient[i] : gradient[i] / (real_t)h->sums[which_of(h, n, i)];
-    for (int64_t i = 0; i < n; i++) {
-        real_t total = 0;
-        for (int64_t k = 0; k <= 2 * r; k++) total += (real_t)h->weights[k] * values[i - k + r];
-        gradient[i] = h->scatter ? total / (real_t)h->sums[which_of(h, n, i)] : total;
+    real_t *restrict values = room + n + r, *restrict sums = values + n + r;
+    for (int64_t i = 0; i < r; i++) room[n + i] = values[n + i] = 0;
+    for (int64_t pass = 0; pass < h->passes; pass++) {
+        const real_t *source = pass ? room : gradient;
+        if (h->scatter) {
+            memcpy(values, source, sizeof(real_t) * (size_t)n);
+            weighed_gradients(h, n, values, sums, 1);
+            divide_gradient(h, n, sums, room);
+        } else {
+            divide_gradient(h, n, source, values);
+            weighed_gradients(h, n, values, room, 1);
+        }
     }
+    return room;
 }
 
 INLINE void backward_vector(const head_t *h, const vector_t *v, int64_t label, const real_t *restrict gradient,
@@ -540,7 +669,7 @@ INLINE void backward_vector(const head_t *h, const vector_t *v, int64_t label, c
         p = p < high ? p : high;
         p = p > low ? p : low;
         real_t e = power(rate * (real_t)(best - p > 0 ? best - p : 0));
-        if (masked) e = excluded[i] ? (real_t)0 : e;
+        if (masked) e *= (real_t)(1 - (excluded[i] & 1));
         result[i] = e;
         sum += e;
     }
@@ -571,14 +700,11 @@ INLINE void backward_vector(const head_t *h, const vector_t *v, int64_t label, c
     }
     real_t gain = slope;
     if (h->posts) {
-        memcpy(room, gradient, sizeof(real_t) * (size_t)n);
-        for (int64_t pass = 0; pass < h->passes; pass++) smooth_backward(h, n, room, room + n);
-        gradient = room;
+        if (h->passes) gradient = smooth_backward(h, n, gradient, room);
         gain *= (real_t)(1 - h->floor_share * (double)n);
     }
     if (h->minimum) {
-        int64_t counted = 0;
-        for (int64_t i = 0; i < n; i++) counted += COUNTS(i);
+        const int64_t counted = counted_of(v, masked);
         gain *= (real_t)(1 - (double)h->minimum / (double)h->one * (double)counted);
     }
 #pragma omp simd reduction(+ : dot)

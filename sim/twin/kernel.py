@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.composition import Composition, composition
-from softstream.hw.numbers.smoothing import smoothing_tables
+from softstream.hw.numbers.smoothing import SmoothingTables, smoothing_tables
 from softstream.hw.processes import run, temporary_folder
 from softstream.sim.twin.modes import MODES, ExactSumSoftmax, Softmax
 from softstream.sim.twin.normalisers import Divider, Logarithm, Reciprocal
@@ -50,9 +50,10 @@ _INTEGERS = (
     *("has_sink", "sink_position", "sink_term"),
     *("sum_kind", "step", "accumulator_fraction", "significand_fraction", "divisor_fraction", "numerator_octaves"),
     *("fraction", "working_fraction", "top", "shift", "maximum", "limit", "reciprocal_width", "chord_low"),
-    *("quotient_width", "raised", "one", "minimum"),
-    *("posts", "post_width", "floor", "finish_shift", "finish_levels", "finish_maximum"),
+    *("quotient_width", "raised", "one", "minimum", "exact_doubles"),
+    *("posts", "short_posts", "post_width", "floor", "finish_shift", "finish_levels", "finish_maximum"),
     *("passes", "scatter", "radius", "digits", "divisors", "smoothing_fraction", "exact_levels"),
+    *("linear", "inside_slope", "inside_start"),
 )
 _REALS = (
     *("scale", "least", "largest", "low_real", "high_real", "rate", "slope", "factor_unit", "unit", "levels"),
@@ -61,8 +62,8 @@ _REALS = (
 _TABLES = {
     **dict.fromkeys(("terms", "logarithm", "octave", "position", "exponent", "significand"), "int64_t"),
     **dict.fromkeys(("chord_start", "chord_slope"), "int64_t"),
-    **dict.fromkeys(("weights", "choice", "sums", "digit_bits", "smoothing_entries"), "int64_t"),
-    **dict.fromkeys(("coarse", "starts", "shifts", "steps", "codes"), "int32_t"),
+    **dict.fromkeys(("weights", "choice", "sums", "digit_bits"), "int64_t"),
+    **dict.fromkeys(("coarse", "starts", "shifts", "steps", "codes", "smoothing_entries"), "int32_t"),
     "dividend": "double",
 }
 """Table → type of its entries in C."""
@@ -100,6 +101,10 @@ _LOGARITHM, _DIVIDER, _RECIPROCAL, _EXACT, _LOG_SOFTMAX, _LOSS = range(6)
 _ABSOLUTE, _WINDOWS, _REFERENCE = range(3)
 _EXACT_BITS = 50
 """Bits of a dividend below which the product with a reciprocal in float64 gives the integer quotient."""
+_SHORT_BITS = 32
+"""Bits from which on a number has no room in an int32 with a sign."""
+_DIGIT_BITS = 12
+"""Bits of a digit of a dividend: tables of so many entries stay in the cache."""
 _OCTAVES = 900
 """Octaves that float64 holds with room for the dividend."""
 
@@ -325,6 +330,11 @@ class Kernel:
             "one": numbers.one,
             "minimum": numbers.minimum,
             "shift": numbers.product_shift,
+            # The largest number is that of a share of a ratio with the half that rounds.
+            "exact_doubles": int(
+                max(widths.accumulator_width, numbers.quotient_width + numbers.one.bit_length() + 1) < _EXACT_BITS
+                and not isinstance(head.normaliser, Reciprocal)
+            ),
         }
         return result | (self._reciprocal(head.normaliser) if isinstance(head.normaliser, Reciprocal) else {})
 
@@ -340,6 +350,8 @@ class Kernel:
             "finish_shift": width if config.rescales else width - config.probability_width,
             "finish_maximum": config.probability_maximum,
         }
+        largest = (1 << (width + 1)) - 1  # a pass may leave codes a little above that of 1.0
+        numbers["short_posts"] = int((largest * max(1 << width, levels)).bit_length() < _SHORT_BITS)
         if config.probability_floor:
             numbers |= {"floor": config.floor_code, "floor_share": config.floor_code / (1 << width)}
         if config.smooths:
@@ -350,16 +362,41 @@ class Kernel:
                 "passes": tables.passes,
                 "scatter": tables.scatter,
                 "radius": tables.radius,
-                "digits": len(tables.digits),
                 "divisors": len(tables.sums),
                 "smoothing_fraction": tables.fraction,
                 "weights": self._table(tables.weights, "weights"),
                 "choice": self._table(choice, "choice"),
                 "sums": self._table(tables.sums, "sums"),
-                "digit_bits": self._table(tables.digits, "digit_bits"),
-                "smoothing_entries": self._table(np.concatenate(tables.entries), "smoothing_entries"),
+                **self._division_by_weights(tables),
             }
         return numbers
+
+    def _division_by_weights(self, tables: SmoothingTables) -> dict[str, int]:
+        """The tables of wider digits, fewer of which make a dividend, and the line that those of the inside may be."""
+        count = len(tables.sums)
+        digits, entries = [0], [np.zeros((count, 1), dtype=np.int64)]
+        for bits, values in zip(tables.digits, tables.entries, strict=True):
+            table = np.array(values).reshape(count, 1 << bits)
+            if digits[-1] + bits <= _DIGIT_BITS:
+                entries[-1] = (table[:, :, None] + entries[-1][:, None]).reshape(count, -1)
+                digits[-1] += bits
+            else:
+                digits.append(bits)
+                entries.append(table)
+        inside = [table[0] for table in entries]
+        start, slope = sum(int(table[0]) for table in inside), int(inside[0][1] - inside[0][0])
+        places = np.cumsum([0, *digits[:-1]])
+        lines = [
+            slope * (np.arange(len(table)) << place) + table[0] for table, place in zip(inside, places, strict=True)
+        ]
+        return {
+            "digits": len(digits),
+            "digit_bits": self._table(digits, "digit_bits"),
+            "smoothing_entries": self._table(np.concatenate([table.ravel() for table in entries]), "smoothing_entries"),
+            "linear": int(all(map(np.array_equal, inside, lines))),
+            "inside_slope": slope,
+            "inside_start": start,
+        }
 
     def _call(self, inputs: Inputs, **tensors: Tensor | None) -> _Call:
         rows, columns = inputs.values.shape
@@ -401,6 +438,12 @@ class Kernel:
         return results, by_scale
 
 
+def _smoothing_bits(tables: SmoothingTables) -> int:
+    """Bits of the largest number of a pass."""
+    weighed = tables.quotient_width + (tables.total.bit_length() if tables.scatter else 0)
+    return max(tables.dividend_width, weighed)
+
+
 def _exact_in_float64(head: nn.Module) -> bool:
     """Whether the arithmetic of the loops gives the integers of a softmax head."""
     if isinstance(head, ExactSumSoftmax):
@@ -436,6 +479,8 @@ def kernel_of(config: Config, *, stops: bool, dtype: torch.dtype = torch.float32
     inner = vector if parts is None else parts.inner
     stages = set() if parts is None else {*parts.posts, *(front.name for front in parts.fronts)}
     if not stages <= _STAGES:
+        return None
+    if parts is not None and config.smooths and _smoothing_bits(smoothing_tables(config, inner)) >= _SHORT_BITS:
         return None
     head = MODES[inner.mode](inner)
     if softmax and not _exact_in_float64(head):

@@ -41,7 +41,8 @@ QUICK = ("describe", "presets", "keys", "generate", "run", "boards", "help", "co
 def test_every_folder_that_people_open_has_its_page() -> None:
     folders = ["hw", *(f"hw/{name}" for name in ("config", "numbers", "plan", "modes", "options"))]
     folders += ["sim", "tests", "boards", "boards/link", "boards/measured", "scripts", "scripts/twin"]
-    expected = {f"{folder}/README.md" for folder in folders} | {"scripts/licences.md", "scripts/twin/experiments.md"}
+    expected = {f"{folder}/README.md" for folder in folders} | {"scripts/licences.md"}
+    expected |= {"scripts/twin/experiments.md", "scripts/twin/mnist.md"}
     expected |= {
         "README.md",
         *(f".github/{name}.md" for name in ("CONTRIBUTING", "CHANGELOG", "PULL_REQUEST_TEMPLATE")),

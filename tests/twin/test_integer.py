@@ -15,6 +15,7 @@ from softstream.sim.golden import golden
 torch = pytest.importorskip("torch")
 
 from softstream.sim.twin.integer import IntegerHead  # noqa: E402
+from softstream.torch import Head  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -48,7 +49,8 @@ HEADS = {
     **MEMBERS,
     **TWO_PASS,
 }
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU with CUDA, which this machine has not")
 
 
 def inputs(config: Config, number: int) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
@@ -81,11 +83,36 @@ def check(config: Config, number: int, device: str) -> None:
         np.testing.assert_array_equal(arrays[name].cpu().numpy(), values, err_msg=f"{config}: {name}", strict=True)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", [name for name, config in HEADS.items() if not config.inverse_cdf])
-def test_tensors_equal_the_golden_model(name, device):
+def test_tensors_equal_the_golden_model(name):
     for number in (0, 1):
-        check(HEADS[name], number, device)
+        check(HEADS[name], number, "cpu")
+
+
+@CUDA
+def test_tensors_on_cuda_equal_the_golden_model():
+    for config in HEADS.values():
+        if not config.inverse_cdf:
+            for number in (0, 1):
+                check(config, number, "cuda")
+
+
+@CUDA
+@pytest.mark.parametrize(
+    "keys", [{}, {"mask": True}, {"smoothing": (1, 2, 1)}, {"groups": [3, 5]}, {"mode": "log_softmax"}]
+)
+def test_a_head_on_cuda_has_the_results_and_gradients_of_the_cpu(keys):
+    config = Config(max_length=8, score_scale=0.07, **keys)
+    logits = torch.randn((32, 8), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    weights, steps = torch.randn((32, 8), generator=torch.Generator().manual_seed(1), dtype=torch.float64), []
+    for device in ("cpu", "cuda"):
+        values = logits.to(device).requires_grad_()
+        results = Head(config, learn_scale=True).to(device)(values)
+        assert results.device.type == device
+        (results * weights.to(device)).sum().backward()
+        steps.append((results.detach().cpu(), values.grad.cpu()))
+    assert torch.equal(steps[0][0], steps[1][0])
+    torch.testing.assert_close(steps[0][1], steps[1][1])
 
 
 @seed(1)
@@ -93,7 +120,7 @@ def test_tensors_equal_the_golden_model(name, device):
 @given(configurations())
 def test_random_configurations_equal_the_golden_model(config):
     if config is not None and not config.inverse_cdf:
-        check(config, config.max_length % 2, DEVICES[-1])
+        check(config, config.max_length % 2, DEVICE)
 
 
 def test_a_vector_longer_than_the_positions_takes_the_table_of_positions():

@@ -50,6 +50,14 @@ HEADS = {
     "floor": {"probability_floor": 0.01},
     "gather": {"smoothing": (1, 2, 0), "smoothing_passes": 2},
     "scatter": {"smoothing": (1, 3, 2), "smoothing_edges": "scatter", "probability_floor": 0.005, "output_levels": 255},
+    "five weights": {"smoothing": (1, 2, 3, 2, 1)},
+    "seven scattered weights": {
+        "smoothing": (1, 0, 2, 5, 3, 1, 0),
+        "smoothing_edges": "scatter",
+        "smoothing_passes": 2,
+    },
+    "wide smoothing": {"smoothing": (1, 2, 3, 2, 1), "probability_width": 16},
+    "wide exact sum": {"sum": "exact", "probability_format": "UQ1", "score_width": 12, "score_scale": 0.004},
     "exact sum": {"sum": "exact", "probability_format": "UQ1"},
     "minimum": {"sum": "exact", "probability_format": "UQ1", "minimum_code": 2, "mask": True},
     "minimum by reciprocal": {
@@ -137,6 +145,23 @@ def test_a_key_that_the_loops_do_not_know_takes_the_operations():
         assert kernel.kernel_of(Config(max_length=4, **option), stops=True) is None
 
 
+def test_smoothing_takes_wide_digits_of_its_dividends_where_it_is_no_line():
+    """So the heads of `HEADS` run each way of a division by the whole weight."""
+
+    def way(**keys):
+        numbers = kernel.kernel_of(Config(max_length=40, **keys), stops=True)._head
+        return numbers.linear, numbers.digits
+
+    assert way(smoothing=(1, 2, 1))[0] == 1
+    assert way(**HEADS["five weights"]) == (0, 2)
+    assert way(**HEADS["wide smoothing"]) == (0, 3)
+
+
+def test_smoothing_of_numbers_without_room_takes_the_operations():
+    config = Config(max_length=40, smoothing=(200, 255, 200), probability_width=20)
+    assert kernel.kernel_of(config, stops=True) is None
+
+
 def test_a_second_derivative_comes_from_the_operations():
     logits = torch.randn((3, 5), generator=torch.Generator().manual_seed(0)).requires_grad_()
     seconds = []
@@ -155,13 +180,13 @@ def test_a_nan_is_refused_with_its_index_in_the_batch():
 
 
 def test_without_a_compiler_the_operations_give_the_same_results(monkeypatch):
-    head, logits = Head(Config(max_length=7, score_scale=0.07)), torch.randn((5, 7), requires_grad=True)
-    results = head(logits)
+    config, logits = Config(max_length=7, score_scale=0.07), torch.randn((5, 7), requires_grad=True)
+    results = Head(config)(logits)
     kernel.kernel_of.cache_clear()
     monkeypatch.setattr(kernel.shutil, "which", lambda name: None)
     kernel._library.cache_clear()
     try:
-        others = head(logits)
+        others = Head(config)(logits)
         assert is_fused(results)
         assert not is_fused(others)
         assert torch.equal(results, others)
