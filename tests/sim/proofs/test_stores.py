@@ -250,4 +250,5 @@ def test_a_changed_gate_of_a_credit_breaks_its_contract(monkeypatch):
     "title", mostly_long(("winners of 1 × 8 bits", "window", "group ends", "packet ends of beats"), ("window",))
 )
 def test_a_changed_gate_breaks_what_a_part_keeps_of_number_and_order(title, monkeypatch):
-    assert refuted_with(PARTS[title], 0, monkeypatch, counting_contract_of)
+    # The first gates of a stage that ends packets make flags, of which its contract says nothing.
+    assert any(refuted_with(PARTS[title], number, monkeypatch, counting_contract_of) for number in range(8))
