@@ -153,7 +153,8 @@ def _steps(config: Config) -> list[_Step]:
         arrives, end_arrives, _, _ = rows[target]
         for source, origin in enumerate(places):
             _, _, leaves, end_leaves = rows[source]
-            if source == target or not any(leaves):
+            same = place.part is not None and place.part is origin.part  # two outputs of a fork
+            if source == target or same or not any(leaves):
                 continue
             if (place.end_arrives is None) == (origin.end_leaves is None):
                 cycles = cycles_between(leaves, arrives)
@@ -165,8 +166,9 @@ def _steps(config: Config) -> list[_Step]:
                 cycles = cycles_between([gone & end for gone, end in zip(leaves, end_leaves, strict=True)], arrives)
                 if cycles is not None:
                     steps.append(_Step(source, target, cycles, ends=True))
-    # Beats pass the ends of groups and of packets in the same cycle; short packets do not tell these from what is around them.
-    passes = [isinstance(place.part, (GroupEnds, PacketEnds)) for place in places]
+    # Beats pass a fork and the ends of groups and of packets in the same cycle, and a simulation may not tell these parts from
+    # what is around them.
+    passes = [isinstance(place.part, (Fork, GroupEnds, PacketEnds)) for place in places]
     return sorted(steps, key=lambda step: (step.cycles, not passes[step.source]))
 
 
