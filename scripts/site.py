@@ -32,6 +32,7 @@ _GROUPS = {
         "scripts",
         "scripts/twin",
         "scripts/twin/experiments",
+        "scripts/twin/mnist",
         "boards",
         "boards/measured",
         "boards/link",
