@@ -50,13 +50,13 @@ QUOTE_LIMIT = 80
 def nearest(word: str, known: Iterable[object]) -> str:
     """` (did you mean 'x'?)` for the known word nearest to `word`, or nothing.
 
-    A name that has the word between its hyphens or underscores is nearer than one with a part that begins with it, and that is
-    nearer than one of similar letters.
+    A name that has the word between its hyphens or underscores is nearest; then the shortest that begins with it, one with a
+    part that begins with it, and one of similar letters.
     """
     names = [name for name in map(str, known) if name != word]
     parts = {name: re.split("[-_]", name) for name in names}
     close = [name for name in names if word in parts[name]]
-    close = close or [name for name in names if word and name.startswith(word)]
+    close = close or sorted((name for name in names if word and name.startswith(word)), key=len)
     close = close or [name for name in names if word and any(part.startswith(word) for part in parts[name])]
     close = close or difflib.get_close_matches(word[:QUOTE_LIMIT], names, n=1, cutoff=0.5)
     return f" (did you mean '{close[0]}'?)" if close else ""

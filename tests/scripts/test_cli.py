@@ -530,7 +530,7 @@ def test_run_says_how_many_floats_saturated(cli, tmp_path):
 def fake_rtl(monkeypatch, **changed):
     """A simulator that returns the model's results with some values changed."""
 
-    def run_rtl(config, codes, lengths, sideband=None, *, simulator, seed, progress, step, trace, directory):
+    def run_rtl(config, codes, lengths, sideband=None, *, simulator, seed, progress, step, stalls, trace, directory):
         if trace:
             (directory / f"dump.{trace}").write_text(f"a {trace} file")
         cycles = {"first_output_cycle": lengths + 9, "last_output_cycle": 2 * lengths + 9}

@@ -9,6 +9,7 @@ import pytest
 
 from softstream.boards.flow.flash import find_bitstream, find_build, flash, udev_rule
 from softstream.boards.registry import BOARDS, board
+from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import MissingTool, ToolFailure, UserError
 from softstream.scripts.console import Console
 from softstream.scripts.verbs.boards import flash as program
@@ -177,14 +178,17 @@ def test_the_command_needs_no_board(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("demo", "following"), [(False, "; next: softstream run-on-board --board icestick"), (True, "")]
+    ("demo", "following"),
+    [(False, "; next: softstream run-on-board --board icestick digits-argmax --baud 3000000"), (True, "")],
 )
 def test_the_last_line_says_what_follows_a_demo_has_no_link(demo, following, tmp_path, programmer, capsys):
     programmer("iceprog")
     place = built(tmp_path, "icestick")
     file = place / "build.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), "demo": demo}))
+    row = board("icestick")
+    about = {"demo": demo, "config": PRESETS[row.preset].to_mapping(), "baud": 3_000_000}
+    file.write_text(json.dumps(json.loads(file.read_text()) | about))
     program("icestick", str(place), False, Console())
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith("icestick: programmed with iceprog in ")
-    assert last.partition(" s")[2].partition(", with")[0] == following
+    assert last.partition(" s")[2] == following
