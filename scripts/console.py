@@ -147,6 +147,11 @@ class Console:
             return text
         return "\n".join(part for line in text.split("\n") for part in _hanging(line, width))
 
+    @property
+    def origin(self) -> str:
+        """The preset or the file that the verb's configuration begins with; empty for a verb without a configuration."""
+        return next(iter(shlex.split(self.configuration)), "")
+
     def command(self, verb: str, *words: object) -> str:
         """A command line with the configuration of this verb: what `done` names as the next one."""
         return f"softstream {' '.join(filter(None, (verb, self.configuration, shlex.join(map(str, words)))))}"

@@ -283,12 +283,12 @@ def _mutation() -> str:
         for name, row in listed
         if not (row["simulation"] or row["proof"] or row["equivalent"])
     ]
-    found = real - total[5]
-    share = f"{100 * found / real:.1f} % of the {real} changes that are not shown to be no fault are found."
+    hits = real - total[5]
+    share = f"{100 * hits / real:.1f} % of the {real} changes that are not shown to be no fault are found."
     if premises:
         wider = real + len(premises)
         share += (
-            f" With the {len(premises)} among the others that need a premise, {100 * found / wider:.1f} % of {wider}."
+            f" With the {len(premises)} among the others that need a premise, {100 * hits / wider:.1f} % of {wider}."
         )
     text = [table, "", share]
     for title, rows_of in (

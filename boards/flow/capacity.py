@@ -38,12 +38,12 @@ def recorded() -> dict[str, Any]:
 
 def built_presets(row: Board) -> dict[str, str]:
     """Preset → the board whose recorded build shows that it fits: this one, or one that stands for it."""
-    found: dict[str, str] = {}
+    places: dict[str, str] = {}
     for other in (row, *(other for other in BOARDS.values() if other.stands_for(row))):
         for name, entry in _pairs(other).items():
             if "refused" not in entry:
-                found.setdefault(name, other.name)
-    return found
+                places.setdefault(name, other.name)
+    return places
 
 
 def presets_without_place(row: Board) -> list[str]:

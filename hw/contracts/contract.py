@@ -63,6 +63,12 @@ class Contract:
         self.inputs.append(signal)
         return signal
 
+    def offers(self, m: Module, port: Any) -> Signal:
+        """`valid` of a stream input of the component that is offered anything in any cycle."""
+        entering, payload = self.free(1, "entering"), Value.cast(port.payload)
+        m.d.comb += [port.valid.eq(entering), payload.eq(self.free(len(payload), "arriving"))]
+        return entering
+
     def circuit(self) -> Module:
         """The component, what the proof needs beside it, and the statements."""
         m, probes = Module(), Probes()

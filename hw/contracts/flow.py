@@ -125,8 +125,7 @@ class ForkContract(Contract):
         """Counts what each sink took of the current payload."""
         i, count = self.component.i, self.component.count
         payload = Value.cast(i.payload)
-        entering, arriving = self.free(1, "entering"), self.free(len(payload), "arriving")
-        m.d.comb += [i.valid.eq(entering), payload.eq(arriving)]
+        self.offers(m, i)
         input_law = self.law(m, "input_law", i.valid, i.ready, payload)
         self.assumptions.append(input_law.holds)
         waiting = input_law.stalled

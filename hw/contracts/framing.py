@@ -44,13 +44,8 @@ class FrameContract(Contract):
         component, config = self.component, self._config
         i, o = component.i, component.o
         final = config.beats(config.max_length) - 1
-        payload = Value.cast(i.payload)
-        entering, taking = self.free(1, "entering"), self.free(1, "taking")
-        m.d.comb += [
-            i.valid.eq(entering),
-            payload.eq(self.free(len(payload), "arriving")),
-            o.ready.eq(taking),
-        ]
+        entering, taking = self.offers(m, i), self.free(1, "taking")
+        m.d.comb += o.ready.eq(taking)
         place, was_cut = Signal(range(final + 2)), Signal()
         step, at_end, leaves = Signal(), Signal(), Signal()
         last, at_limit = i.payload.last, place == final

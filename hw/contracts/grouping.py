@@ -27,10 +27,8 @@ class GroupEndsContract(Contract):
         component = self.component
         i, o, marks = component.i, component.o, component.marks
         beats = [component.config.beats(size) for size in component.config.groups]
-        payload = Value.cast(i.payload)
+        self.offers(m, i)
         m.d.comb += [
-            i.valid.eq(self.free(1, "entering")),
-            payload.eq(self.free(len(payload), "arriving")),
             o.ready.eq(self.free(1, "taking")),
             component.room.eq(self.free(1, "room")),
         ]
@@ -80,11 +78,9 @@ class PacketEndsContract(Contract):
         """Compares what goes through with the mark that the queue offers."""
         component = self.component
         i, o, marks, queue = component.i, component.o, component.marks, component.queue
-        payload = Value.cast(i.payload)
         mark = Value.cast(marks.payload)
+        self.offers(m, i)
         m.d.comb += [
-            i.valid.eq(self.free(1, "entering")),
-            payload.eq(self.free(len(payload), "arriving")),
             o.ready.eq(self.free(1, "taking")),
             marks.valid.eq(self.free(1, "marking")),
             mark.eq(self.free(len(mark), "mark")),
@@ -92,11 +88,11 @@ class PacketEndsContract(Contract):
         last: Any = Const(1, 1) if component.inner.per == "vector" else i.payload.last
         moves = Signal()
         m.d.comb += moves.eq(i.valid & i.ready)
-        taken = queue.o.valid & queue.o.ready
+        leaves = queue.o.valid & queue.o.ready
         self.guarantees |= {
             "each beat goes through, and nothing else": moves == (o.valid & o.ready),
             "each mark enters the queue": (queue.i.valid == marks.valid) & (Value.cast(queue.i.payload) == mark),
-            "a group's last beat takes a mark, and no other": taken == (moves & last),
+            "a group's last beat takes a mark, and no other": leaves == (moves & last),
             "the packet ends where the mark says so": ~moves | (o.payload.last == (last & queue.o.payload.final)),
         }
-        self.covers |= {"a packet ends": moves & o.payload.last, "a group ends within one": taken & ~o.payload.last}
+        self.covers |= {"a packet ends": moves & o.payload.last, "a group ends within one": leaves & ~o.payload.last}

@@ -52,8 +52,7 @@ class NullBeatsContract(Contract):
         """Follows the watched beat, and the vector that arrives."""
         i, o, enable = self.component.i, self.component.o, self.enable
         shape = i.payload.shape()
-        entering, watch = self.free(1, "entering"), self.free(1, "watch")
-        m.d.comb += [i.valid.eq(entering), Value.cast(i.payload).eq(self.free(shape.size, "arriving"))]
+        entering, watch = self.offers(m, i), self.free(1, "watch")
         count, ahead = Signal(range(4)), Signal(range(3))
         watched, inside, decided, ended = Signal(), Signal(), Signal(), Signal()
         value = Signal(shape)

@@ -32,9 +32,7 @@ class PipeContract(Contract):
     def statements(self, m: Module) -> None:
         """Compares what leaves with what entered."""
         i, o, latency = self.component.i, self.component.o, self._latency
-        entering = self.free(1, "entering")
-        payload = Value.cast(i.payload)
-        m.d.comb += [i.valid.eq(entering), payload.eq(self.free(len(payload), "arriving"))]
+        entering = self.offers(m, i)
         for name, port in self.component.signature.members.items():
             if port.is_port and port.flow.name == "In":  # data that accompany the beats
                 signal = Value.cast(getattr(self.component, name))
@@ -71,9 +69,8 @@ class WinnersContract(Contract):
     def statements(self, m: Module) -> None:
         """Counts the ends of vectors inside."""
         i, o = self.component.i, self.component.o
-        payload, result = Value.cast(i.payload), Value.cast(o.payload)
-        entering, taking = self.free(1, "entering"), self.free(1, "taking")
-        m.d.comb += [i.valid.eq(entering), payload.eq(self.free(len(payload), "arriving")), o.ready.eq(taking)]
+        entering, taking = self.offers(m, i), self.free(1, "taking")
+        m.d.comb += o.ready.eq(taking)
         # One more than there is room for, or the count could not exceed it.
         count = Signal(range(self._levels + 3))
         arrives, leaves = Signal(), Signal()
@@ -84,7 +81,7 @@ class WinnersContract(Contract):
             for name in self.registers
             if name.startswith("valid")
         ]
-        law = self.law(m, "output_law", o.valid, o.ready, result)
+        law = self.law(m, "output_law", o.valid, o.ready, Value.cast(o.payload))
         self.invariants["the ends inside are in the registers"] = count == sum(held, start=o.valid)
         self.guarantees |= {
             "no winner without a vector": ~leaves | (count != 0),

@@ -30,9 +30,7 @@ class WindowContract(Contract):
     def statements(self, m: Module) -> None:
         """Follows the watched element through its places."""
         i, o, radius = self.component.i, self.component.o, self.component.radius
-        entering, watch = self.free(1, "entering"), self.free(1, "watch")
-        element = Value.cast(i.payload)
-        m.d.comb += [i.valid.eq(entering), element.eq(self.free(len(element), "arriving"))]
+        entering, watch = self.offers(m, i), self.free(1, "watch")
         shift, shifted = self.registers["shift"], self.registers["shifted"]
         occupied = [self.registers[f"occupied_{place}"] for place in range(radius + 1)]
         # One more than there are places, or the count could not exceed them.
@@ -70,13 +68,12 @@ class WindowContract(Contract):
             "the watched element is one of those inside": ~inside | watched,
             "the watched element lies at its place": ~inside | lies,
             "those before it have places further on": ~inside | before,
+            "behind an end all elements move": shift | ~ended,
         }
         self.guarantees |= {
             "nothing leaves that is not inside": ~leaves | (count != 0),
             "in order, unchanged, none twice": ~departs | (Cat(o.payload.values[radius], o.payload.tag) == value),
-            "behind an end all elements move": shift | ~ended,
         }
-        self.invariants["the first place holds no element of an open vector behind an end"] = shift | ~ended
         self.covers |= {"the watched element leaves": departs, "an element waits": inside & ~shift}
 
 
@@ -94,9 +91,7 @@ class SmoothingContract(Contract):
         """Compares what arrives with what left before."""
         i, o, windows, links = self.component.i, self.component.o, self.component.windows, self.component.links
         self.settling = max(links)
-        entering = self.free(1, "entering")
-        payload = Value.cast(i.payload)
-        m.d.comb += [i.valid.eq(entering), payload.eq(self.free(len(payload), "arriving"))]
+        entering = self.offers(m, i)
         # `last` is the lowest bit of a tag.
         leaving: list[tuple[Value, Value]] = [(entering, i.payload.last)]
         leaving += [(window.o.valid, window.o.payload.tag[0]) for window in windows]

@@ -115,8 +115,8 @@ def _result_registers(stream: StreamPorts) -> Iterator[Register]:
     ]  # fmt: skip
     yield Register(f"{prefix}_flags", f"the beat of {prefix} that waits, or 0", tuple(flags))
     data = _known(stream, "tdata")
-    kept = [port for port in stream.ports if stream.role(port) == "tkeep"]
-    pieces = [(port, *word) for port in (*kept, data) for word in _words(port)]
+    masks = [port for port in stream.ports if stream.role(port) == "tkeep"]
+    pieces = [(port, *word) for port in (*masks, data) for word in _words(port)]
     # The register that takes the beat comes last, as it is read last.
     for port, name, low, width in sorted(pieces, key=lambda piece: piece[1] == data.name):
         takes = name == data.name
@@ -258,13 +258,13 @@ module {module}_axi_lite (
 
 {inputs}
     // Taken in the next cycle.
-    reg taken_more = 1'b0, taken_last = 1'b0;
+    reg ack_more = 1'b0, ack_last = 1'b0;
     always @(posedge aclk) begin
-        taken_more <= aresetn & from_registers.s_axis_tdata.req;
-        taken_last <= aresetn & from_registers.s_axis_tdata_last.req;
+        ack_more <= aresetn & from_registers.s_axis_tdata.req;
+        ack_last <= aresetn & from_registers.s_axis_tdata_last.req;
     end
-    assign to_registers.s_axis_tdata.wr_ack = taken_more;
-    assign to_registers.s_axis_tdata_last.wr_ack = taken_last;
+    assign to_registers.s_axis_tdata.wr_ack = ack_more;
+    assign to_registers.s_axis_tdata_last.wr_ack = ack_last;
 
     {registers} registers (
         .clk(aclk),
@@ -287,19 +287,19 @@ def _wrapper(head: GeneratedHead) -> str:
     scores, *results = head.streams
     rows = registers(head)
     data = _known(scores, "tdata")
-    held = [port for role in ("tuser", "tkeep", "tdata") if (port := _named(scores, role))]
+    ports = [port for role in ("tuser", "tkeep", "tdata") if (port := _named(scores, role))]
     capture = []
-    for port in held:
+    for port in ports:
         parts = [
             "pushed" if (port, low) == (data, 0) else f"from_registers.{name}.value.value"
             for name, low, _ in _words(port)
         ]
         capture.append(f"            {port.name} <= {{{', '.join(reversed(parts))}}};")
-    taken = []
+    wires = []
     for stream in results:
-        taken += [f"    wire {_range(port)}{port.name};" for port in stream.ports]
-        taken.append(f"    assign {stream.prefix}_tready = from_registers.{stream.prefix}_tdata.value.swacc;")
-        taken.append(f"    wire {stream.prefix}_valid = {stream.prefix}_tvalid & ~head_reset;")
+        wires += [f"    wire {_range(port)}{port.name};" for port in stream.ports]
+        wires.append(f"    assign {stream.prefix}_tready = from_registers.{stream.prefix}_tdata.value.swacc;")
+        wires.append(f"    wire {stream.prefix}_valid = {stream.prefix}_tvalid & ~head_reset;")
     channels = {
         "aw": ("addr", "prot"),
         "w": ("data", "strb"),
@@ -316,9 +316,9 @@ def _wrapper(head: GeneratedHead) -> str:
         command=commands(head)[0],
         address=(4 * len(rows) - 1).bit_length() - 1,
         first_high=min(_WORD, data.width) - 1,
-        beat="\n".join(f"    reg {_range(port)}{port.name};" for port in held),
+        beat="\n".join(f"    reg {_range(port)}{port.name};" for port in ports),
         capture="\n".join(capture),
-        results="\n".join(taken),
+        results="\n".join(wires),
         inputs="\n".join(
             f"    assign to_registers.{register.name}.{field.name}.{field.source};"
             for register in rows

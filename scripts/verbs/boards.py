@@ -135,10 +135,10 @@ def show(console: Console, name: str, *, expected: bool = False) -> None:
 
 def _by_board(presets: Sequence[str], places: Mapping[str, str], first: str) -> dict[str, list[str]]:
     """Board → the presets that were built for it, `first` before the others."""
-    found: dict[str, list[str]] = {first: []}
+    groups: dict[str, list[str]] = {first: []}
     for name in presets:
-        found.setdefault(places[name], []).append(name)
-    return {name: names for name, names in found.items() if names}
+        groups.setdefault(places[name], []).append(name)
+    return {name: names for name, names in groups.items() if names}
 
 
 def parse_clock(text: str | None) -> float | None:

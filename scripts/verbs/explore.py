@@ -24,7 +24,6 @@ import math
 import multiprocessing
 import os
 import re
-import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -844,8 +843,8 @@ def _following(result: Exploration, console: Console, part_name: str) -> str:
     """The command that describes the point of the answer on the part, or the presets where no point fits it."""
     if result.best is None:
         return f"softstream presets{f' --part {part_name}' if part_name in PARTS else ''}"
-    preset = shlex.split(console.configuration or "-")[0]
-    words = configuration_words(result.best.config, preset if preset in PRESETS else next(iter(PRESETS)))
+    preset = console.origin if console.origin in PRESETS else next(iter(PRESETS))
+    words = configuration_words(result.best.config, preset)
     return f"softstream describe {words} --part {part_name}"
 
 

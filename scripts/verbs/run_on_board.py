@@ -394,7 +394,7 @@ def _parts(config: Config, file_scores: ScoreBlocks | None, seed: int, vectors: 
 
 def compared(group: str, answer: Answer, model: Any, first: int = 0) -> Differences:
     """The values in which an answer differs from the result of the model; `first` is the number of the first vector."""
-    count, kept = 0, []
+    count, examples = 0, []
     for name, expected in model.items():
         board = answer[name]
         wrong = np.flatnonzero(board != expected)
@@ -402,8 +402,8 @@ def compared(group: str, answer: Answer, model: Any, first: int = 0) -> Differen
         for number in wrong[:_KEPT]:  # by vector, so none of the first of all arrays is missing
             row, *column = (int(index) for index in np.unravel_index(number, expected.shape))
             what = f"{name}[{column[0]}]" if column else name
-            kept.append(Difference(group, first + row, what, int(board[row, *column]), int(expected[row, *column])))
-    return Differences(count, tuple(sorted(kept, key=lambda difference: difference.vector)[:_KEPT]))
+            examples.append(Difference(group, first + row, what, int(board[row, *column]), int(expected[row, *column])))
+    return Differences(count, tuple(sorted(examples, key=lambda difference: difference.vector)[:_KEPT]))
 
 
 def measured_cycles(config: Config, link: Link, seed: int) -> dict[int, int]:

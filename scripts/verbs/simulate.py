@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,7 +76,7 @@ def simulate(
             f"seed {seed}"
         )
     # The configuration that `generate` stored has its Verilog already.
-    generated = Path(shlex.split(console.configuration or "-")[0]).with_name("manifest.json").is_file()
+    generated = Path(console.origin or "-").with_name("manifest.json").is_file()
     following = console.command("prove") if generated else console.command("generate", "-o", "build/head")
     console.done(f"{len(verdicts)} passed", following)
 

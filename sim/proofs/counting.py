@@ -251,8 +251,8 @@ def _state_offer(head: InsideHead, fork: Fork) -> None:
     ]
     offered: Any = Cat(*(getattr(top, name) for name in names))
     payload: Any = Value.cast(fork.i.payload)
-    kept = _waits(head, top.s_axis_tvalid, top.s_axis_tready, offered)
-    head.after(SETTLING, "fork: what it is offered waits", ~kept | _waits(head, fork.i.valid, fork.i.ready, payload))
+    lawful = _waits(head, top.s_axis_tvalid, top.s_axis_tready, offered)
+    head.after(SETTLING, "fork: what it is offered waits", ~lawful | _waits(head, fork.i.valid, fork.i.ready, payload))
 
 
 def _waits(head: InsideHead, valid: Value, ready: Value, payload: Any) -> Value:

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -215,16 +215,10 @@ def _single(graph: Path, item: Property) -> Path | Verdict:
 
 def decide_within(graph: Path, item: Property, cycles: int, *, seconds: float) -> Verdict:
     """Decides whether a trace of at most some cycles sets the signal of a property; `proved` and `unreachable` mean no more."""
-    single = _single(graph, item)
-    if isinstance(single, Verdict):
-        return single
-    began = time.monotonic()
-    output = ask(single, f"bmc3 -T {max(1, int(seconds))} -F {cycles}", seconds)
-    answer, length = _read(output, item)
-    hit = _CHECKED.search(output)
-    if answer == "open" and hit and int(hit[1]) >= cycles:
-        answer = "unreachable" if item.reached else "proved"
-    return Verdict(item, answer, "bmc", length, time.monotonic() - began)
+    verdict, checked = _search(graph, item, cycles, seconds)
+    if checked is not None and checked >= cycles:
+        return replace(verdict, answer="unreachable" if item.reached else "proved")
+    return verdict
 
 
 def shortest_trace(graph: Path, item: Property, cycles: int, *, seconds: float) -> Verdict:
@@ -232,15 +226,26 @@ def shortest_trace(graph: Path, item: Property, cycles: int, *, seconds: float) 
 
     `depth` of an answer that is open: cycles in which none does, at most `cycles`.
     """
+    verdict, checked = _search(graph, item, cycles, seconds, f"; write_cex -a {item.signal}.aiw")
+    return verdict if checked is None else replace(verdict, depth=checked)
+
+
+def _search(
+    graph: Path, item: Property, cycles: int, seconds: float, following: str = ""
+) -> tuple[Verdict, int | None]:
+    """(verdict of a search through some cycles, cycles that it checked in vain); None where it is decided.
+
+    `following`: commands behind the search.
+    """
     single = _single(graph, item)
     if isinstance(single, Verdict):
-        return single
+        return single, None
     began = time.monotonic()
-    output = ask(single, f"bmc3 -T {max(1, int(seconds))} -F {cycles}; write_cex -a {item.signal}.aiw", seconds)
+    output = ask(single, f"bmc3 -T {max(1, int(seconds))} -F {cycles}{following}", seconds)
     answer, length = _read(output, item)
     hit = _CHECKED.search(output)
-    depth = int(hit[1]) if answer == "open" and hit else None
-    return Verdict(item, answer, "bmc", length, time.monotonic() - began, depth)
+    checked = int(hit[1]) if answer == "open" and hit else None
+    return Verdict(item, answer, "bmc", length, time.monotonic() - began), checked
 
 
 def none_within(graph: Path, items: Sequence[Property], cycles: int, *, seconds: float) -> list[Verdict]:

@@ -21,7 +21,7 @@ from softstream.hw.plan.ports import Port
 __all__ = [
     "HEAD",
     "PROOF",
-    "TAKEN",
+    "TRANSFER",
     "TWIN",
     "Premises",
     "Property",
@@ -43,7 +43,7 @@ HEAD = "head"
 TWIN = "twin"
 """Name of the instance of a second copy, where there is one."""
 
-TAKEN = "taken"
+TRANSFER = "transfer"
 """Input of a harness with premises of its own: 1 in each cycle in which the head takes a beat, so that a trace tells it."""
 
 Premises = Callable[[Module, Mapping[str, Signal]], Iterable[Value]]
@@ -109,7 +109,7 @@ class _Edges(Elaboratable):
         self.domain = ClockDomain("sync", reset_less=True)
         self.signals = {port.name: Signal(port.width, name=port.name) for port in ports if port.name != "aclk"}
         self.watch = Signal()
-        self.taken = Signal(name=TAKEN)
+        self.transfer = Signal(name=TRANSFER)
         self.started = Signal()
         self.outputs = {item.signal: Signal(name=item.signal) for item in items}
 
@@ -123,8 +123,8 @@ class _Edges(Elaboratable):
             Assume(self.law(m, "s_axis").holds),
         ]
         if self.premises is not None:
-            taken = self.signals["s_axis_tvalid"] & self.signals["s_axis_tready"]
-            m.d.comb += [Assume(premise) for premise in (self.taken == taken, *self.premises(m, self.signals))]
+            transfer = self.signals["s_axis_tvalid"] & self.signals["s_axis_tready"]
+            m.d.comb += [Assume(premise) for premise in (self.transfer == transfer, *self.premises(m, self.signals))]
         self.state(m)
         return m
 
@@ -248,7 +248,7 @@ def harness_text(harness: _Edges) -> str:
     """A harness as RTLIL text."""
     inputs = [harness.signals[port.name] for port in harness.ports if port.direction == "input" and port.name != "aclk"]
     if harness.premises is not None:
-        inputs.append(harness.taken)
+        inputs.append(harness.transfer)
     return rtlil.convert(
         harness,
         name=PROOF,

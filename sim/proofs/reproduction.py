@@ -28,7 +28,7 @@ from softstream.hw.verilog import TOP
 from softstream.sim.beats import Beat, pad_vectors, score_beats
 from softstream.sim.golden.head import checked, checked_sideband
 from softstream.sim.proofs.engine import Verdict, prepare, shortest_trace
-from softstream.sim.proofs.harness import TAKEN, Premises, Property
+from softstream.sim.proofs.harness import TRANSFER, Premises, Property
 from softstream.sim.proofs.proof import Claim, Progress
 from softstream.sim.proofs.waveform import beats_in
 
@@ -236,7 +236,7 @@ def _run_of(config: Config, verdict: Verdict, frames: Sequence[Mapping[str, int]
             if not offered:
                 pauses += "0"
                 beats.append(beat)
-            offered = not frame.get(TAKEN)
+            offered = not frame.get(TRANSFER)
         elif stalls:
             pauses += "1"
     if pauses.endswith("1"):

@@ -41,7 +41,7 @@ typedef struct {
     (void)n, (void)times, (void)position, (void)excluded
 #define INDEX(i) (scaled ? (int32_t)position[i] * times : (int32_t)position[i])
 #define COUNTS(i) (!masked || !excluded[i])
-#define TAKEN(i) (masked ? (uint16_t)(position[i] & ~excluded[i]) : position[i])
+#define PRESENT(i) (masked ? (uint16_t)(position[i] & ~excluded[i]) : position[i])
 
 /* One copy of the loops of a function for each combination of a mask and factors, so that none tests for them per element. */
 #define SPECIALISED(function, ...)                                  \
@@ -105,7 +105,7 @@ INLINE int32_t highest_of(const vector_t *v, const int masked)
     VECTOR(v);
     uint16_t largest = 0;
 #pragma omp simd reduction(max : largest)
-    for (int64_t i = 0; i < n; i++) largest = TAKEN(i) > largest ? TAKEN(i) : largest;
+    for (int64_t i = 0; i < n; i++) largest = PRESENT(i) > largest ? PRESENT(i) : largest;
     return largest;
 }
 

@@ -112,7 +112,7 @@ class Premise:
     """The line with the change."""
     because: str
     """Why the surroundings keep it, for the page."""
-    given: str = "1'b1"
+    condition: str = "1'b1"
     """Verilog over the module's inputs and `registers`: 1 in every cycle."""
     registers: str = ""
     """Verilog of registers that only the proof needs."""
@@ -128,7 +128,7 @@ _RUNNING = {
     "module": "head.emission.running_sum",
     "fault": "if (rst) valid_1_1 <= 1'h1;",
     "because": "the first element after a reset is the first of its vector, and a sum is read two cycles after its element",
-    "given": "!i_valid || !fresh || i_payload[10]",
+    "condition": "!i_valid || !fresh || i_payload[10]",
     "registers": (
         "reg one = 0, two = 0, fresh = 1; always @(posedge clk) begin one <= i_valid && !rst; two <= one && !rst; "
         "if (rst) fresh <= 1; else if (i_valid) fresh <= 0; end"
@@ -410,7 +410,7 @@ def _beside_original(text: str, module: str, premise: Premise | None) -> str:
         wires += [f".{name}({copy}_{name})" for _, name in outputs]
         lines.append(f"  {module} {copy}({', '.join(wires)});")
     if premise is not None:
-        lines += [f"  {premise.registers}", f"  always @* assume ({premise.given});"]
+        lines += [f"  {premise.registers}", f"  always @* assume ({premise.condition});"]
     differences = [f"(({seen.get(name, 1)}) && (faulty_{name} != original_{name}))" for _, name in outputs]
     return "\n".join([*lines, f"  output differ = {' || '.join(differences)};", "endmodule"]) + "\n"
 
@@ -571,8 +571,8 @@ def main() -> None:
     for name in arguments.heads or HEADS:
         config, again = _small(HEADS[name])[0], []
         if arguments.undecided:
-            found = ("simulation", "proof", "equivalent")
-            again = [row for row in before.get(name, []) if not any(row[key] for key in found)]
+            means = ("simulation", "proof", "equivalent")
+            again = [row for row in before.get(name, []) if not any(row[key] for key in means)]
             if not again:
                 continue
         outcome[name] = examine(config, arguments.count, arguments.seed, head=name, again=again)
@@ -589,8 +589,7 @@ def main() -> None:
         if arguments.write:
             if arguments.undecided:
                 anew = {(row["module"], row["original"], row["fault"]): row for row in outcome[name]}
-                kept = before[name]
-                outcome[name] = [anew.get((row["module"], row["original"], row["fault"]), row) for row in kept]
+                outcome[name] = [anew.get((row["module"], row["original"], row["fault"]), row) for row in before[name]]
             rows = before | outcome
             document = {head: rows[head] for head in HEADS if head in rows}
             MUTATION.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

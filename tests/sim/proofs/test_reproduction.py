@@ -99,9 +99,9 @@ def test_the_printed_command_shows_the_difference(
 def test_where_no_run_shows_a_fault_the_reason_is_said(claim, fault, reason):
     text = wrapped(ARGMAX, **fault)
     signal = "m_axis_broken" if claim is prove_law.claim else "wrong_m_axis"
-    found = reproduce(ARGMAX, claim, [Property(signal, signal, False)], verilog=text, seconds=10)
-    assert found.statement is None
-    assert reason in found.reason
+    result = reproduce(ARGMAX, claim, [Property(signal, signal, False)], verilog=text, seconds=10)
+    assert result.statement is None
+    assert reason in result.reason
 
 
 def test_contents_that_no_reset_reaches_are_no_run():
@@ -111,9 +111,9 @@ def test_contents_that_no_reset_reaches_are_no_run():
     text = text.replace(begin, f"  reg stuck = 0;\n  always @(posedge aclk) stuck <= stuck;\n{begin}")
     proof = prove_law(ARGMAX, verilog=text, seconds=60)
     assert proof.answer == "refuted"
-    found = reproduce(ARGMAX, prove_law.claim, proof.refuted, verilog=text)
-    assert found.statement is None
-    assert "starts from contents of registers or memories" in found.reason
+    result = reproduce(ARGMAX, prove_law.claim, proof.refuted, verilog=text)
+    assert result.statement is None
+    assert "starts from contents of registers or memories" in result.reason
 
 
 @pytest.mark.parametrize(
@@ -133,11 +133,11 @@ def test_contents_that_no_reset_reaches_are_no_run():
 def test_the_beats_of_a_trace_are_those_of_a_file(keys):
     config = Config(**SIZE, **keys)
     statements = [item for item in law_properties(top_ports(config)) if not item.reached]
-    found = reproduce(config, prove_law.claim, statements, verilog=wrapped(config, **CHANGES))
-    assert found.reason == ""
-    assert len(found.scores) == len(found.lengths) > 0
-    assert np.all((found.scores >= config.score_format.minimum) & (found.scores <= config.score_format.maximum))
-    assert set(found.stalls) == {"s_axis", "m_axis"}
+    result = reproduce(config, prove_law.claim, statements, verilog=wrapped(config, **CHANGES))
+    assert result.reason == ""
+    assert len(result.scores) == len(result.lengths) > 0
+    assert np.all((result.scores >= config.score_format.minimum) & (result.scores <= config.score_format.maximum))
+    assert set(result.stalls) == {"s_axis", "m_axis"}
 
 
 @pytest.mark.parametrize(
