@@ -7,6 +7,7 @@ from typing import Any
 from amaranth.build import Attrs, Clock, Connector, Pins, Resource
 from amaranth.vendor import GowinPlatform, LatticeECP5Platform, LatticePlatform, XilinxPlatform
 
+from softstream.boards.tools.gatemate import GateMatePlatform
 from softstream.hw.extras import need
 
 try:
@@ -21,14 +22,15 @@ __all__ = [
     "ColorlightI9Platform",
     "CrossLinkNXEvaluationPlatform",
     "FomuPlatform",
+    "GateMateEvaluationPlatform",
     "PynqZ2Platform",
     "TangNano1kPlatform",
     "TangNano4kPlatform",
     "TangNano20kPlatform",
 ]
 
-# Pins: litex-boards, by the names of its files: colorlight_i5 (both revisions), kosagi_fomu_pvt, lattice_crosslink_nx_evn,
-# sipeed_tang_nano_4k, tul_pynq_z2; Apicula's examples/tangnano1k.cst and tangnano4k.cst.
+# Pins: litex-boards, by the names of its files: colognechip_gatemate_evb, colorlight_i5 (both revisions), kosagi_fomu_pvt,
+# lattice_crosslink_nx_evn, sipeed_tang_nano_4k, tul_pynq_z2; Apicula's examples/tangnano1k.cst and tangnano4k.cst.
 
 
 class ColorlightI5Platform(LatticeECP5Platform):
@@ -67,6 +69,22 @@ class FomuPlatform(FomuPVTPlatform):
     """Fomu PVT with its four touch pads as a connector: its USB socket goes to the FPGA itself and carries no UART."""
 
     connectors = [Connector("touch", 0, "E4 D5 E5 F5")]  # noqa: RUF012
+
+
+class GateMateEvaluationPlatform(GateMatePlatform):
+    """Cologne Chip GateMate evaluation board; its USB bridge programs and carries no UART, so the link is on a Pmod."""
+
+    device = "CCGM1A1"
+    default_clk = "clk10"
+    resources = [  # noqa: RUF012
+        Resource("clk10", 0, Pins("IO_SB_A8", dir="i"), Clock(10e6), Attrs(SCHMITT_TRIGGER="true")),
+        *LEDResources(pins=" ".join(f"IO_EB_B{bit}" for bit in range(1, 9)), invert=True),
+        *ButtonResources(pins="IO_EB_B0", invert=True),
+    ]
+    connectors = [  # noqa: RUF012
+        Connector("pmod", 0, "IO_NB_A0 IO_NB_A1 IO_NB_A2 IO_NB_A3 - - IO_NB_B0 IO_NB_B1 IO_NB_B2 IO_NB_B3 - -"),
+        Connector("pmod", 1, "IO_NB_A4 IO_NB_A5 IO_NB_A6 IO_NB_A7 - - IO_NB_B4 IO_NB_B5 IO_NB_B6 IO_NB_B7 - -"),
+    ]
 
 
 class TangNano1kPlatform(GowinPlatform):

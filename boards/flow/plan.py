@@ -89,8 +89,8 @@ def make_plan(
     if row.measured:  # the synthesis whose cells were measured
         options["synth_opts"] = find_part(row.part).synthesis_options
     if not row.vendor:
-        # A Gowin plan has no constraint file for the clock.
-        target = f"--freq {clock.hz / 1e6:g} " if row.toolchain == "gowin" else ""
+        # The plans of these have no constraint file for the clock.
+        target = f"--freq {clock.hz / 1e6:g} " if row.toolchain in ("gowin", "gatemate") else ""
         options["nextpnr_opts"] = f"{target}--report report.json"
     with pinned_tools(), warnings.catch_warnings():
         warnings.simplefilter("ignore", UnusedElaboratable)

@@ -33,8 +33,14 @@ CELL_NAMES = {
     "RAM16SDP4": "distributed RAMs",
     "MULT18X18": "multipliers",
     "rPLL": "PLLs",
+    "CPE_LT": "LUTs",
+    "CPE_FF": "flip-flops",
+    "RAM_HALF": "block RAMs",
+    "PLL": "PLLs",
 }
 """Kind of cell in nextpnr's report → its name in ours."""
+_INSIDE = "CPE_"
+"""Beginning of the kinds of GateMate that take the place of another kind, so that none of them is available."""
 
 _LOGIC_AND_MEMORY = ("logic cells", "LUTs and carries", "LUTs", "block RAMs")
 _NO_PLACE = re.compile(
@@ -142,7 +148,7 @@ def shortage(packing_log: str, tool_log: str) -> str:
     over = [
         f"needs {used} {name}, the part has {available}, {used - available} are missing"
         for name, (used, available) in counts.items()
-        if used > available
+        if used > available and (available or not name.startswith(_INSIDE))
     ]
     if over or not _NO_PLACE.search(tool_log):
         return ", ".join(over)

@@ -10,6 +10,8 @@ Formulas (f = oscillator):
 * Gowin rPLL: f · (FBDIV_SEL + 1) / (IDIV_SEL + 1), and that over an even SDIV up to 128 where SDIV is not 0; comparator
   3–400 MHz, VCO = undivided output · ODIV_SEL at 500–1200 MHz (a range that every supported part has), undivided output
   3.125–450 MHz.
+* GateMate CC_PLL: f · N / (2 · M), with N even, and M even or 1; DCO = 2 · f · N at 1250–2000 MHz (a range of the core at 1.0 V
+  and at 1.1 V), output 1–312.5 MHz in steps of 100 Hz. Place and route finds the dividers of a frequency.
 
 Errors: `UserError` for a frequency that the board cannot make within 1 %, with the nearest one that it can.
 """
@@ -95,7 +97,7 @@ def _rounded(hz: float) -> str:
 
 def _settings(row: Board) -> Iterator[Pll]:
     """Every setting of the PLL of the board's part; of equal frequencies the one with the fastest comparator comes first."""
-    search = {"ice40": _ice40, "ecp5": _ecp5, "gowin": _gowin}[row.toolchain]
+    search = {"ice40": _ice40, "ecp5": _ecp5, "gowin": _gowin, "gatemate": _gatemate}[row.toolchain]
     return search(float(row.oscillator_hz))
 
 
@@ -146,6 +148,16 @@ def _gowin(oscillator: float) -> Iterator[Pll]:
                     for divider in (0, *range(2, 129, 2)):
                         yield Pll(hz / max(1, divider), (*dividers, ("SDIV", divider)))
                     break
+
+
+def _gatemate(oscillator: float) -> Iterator[Pll]:
+    for n in range(2, 1025, 2):
+        if not 1250e6 <= 2 * oscillator * n <= 2000e6:
+            continue
+        for m in (1, *range(2, 1025, 2)):
+            hz = oscillator * n / (2 * m)
+            if 1e6 <= hz <= 312.5e6 and hz % 100 == 0:
+                yield Pll(hz, (("N", n), ("M", m)))
 
 
 class ResetHold(wiring.Component):
@@ -200,7 +212,8 @@ class ClockTree(Elaboratable):
                 if row.toolchain == "ice40":
                     m.submodules.pll = _ice40_instance(clock.pll, oscillator.i, pin, clk, locked)
                 else:
-                    make = {"ecp5": _ecp5_instance, "gowin": _gowin_instance}[row.toolchain]
+                    makers = {"ecp5": _ecp5_instance, "gowin": _gowin_instance, "gatemate": _gatemate_instance}
+                    make = makers[row.toolchain]
                     m.submodules.pll = make(clock, platform, oscillator.i, clk, locked)
             platform.add_clock_constraint(clk, clock.hz)
             m.d.comb += good.eq(locked)
@@ -318,4 +331,23 @@ def _gowin_instance(clock: Clock, platform: Any, source: Value, clk: Signal, loc
         i_FDLY=Const(0, 4),
         **{"o_CLKOUTD" if divider else "o_CLKOUT": clk},
         o_LOCK=locked,
+    )
+
+
+def _gatemate_instance(clock: Clock, platform: Any, source: Value, clk: Signal, locked: Signal) -> Instance:
+    return Instance(
+        "CC_PLL",
+        p_REF_CLK=f"{clock.oscillator_hz / 1e6:.4f}",
+        p_OUT_CLK=f"{clock.hz / 1e6:.4f}",
+        p_PERF_MD="ECONOMY",
+        p_LOW_JITTER=1,
+        p_LOCK_REQ=1,
+        p_CI_FILTER_CONST=2,
+        p_CP_FILTER_CONST=4,
+        i_CLK_REF=source,
+        i_USR_CLK_REF=Const(0),
+        i_CLK_FEEDBACK=Const(0),
+        i_USR_LOCKED_STDY_RST=Const(0),
+        o_CLK0=clk,
+        o_USR_PLL_LOCKED=locked,
     )

@@ -114,3 +114,18 @@ module rPLL (
   assign CLKOUTD = CLKOUT;
   softstream_pll pll (.reference (CLKIN), .clock (CLKOUT), .lock (LOCK));
 endmodule
+
+// GateMate. Its pads are those that synthesis makes of ports.
+
+module CC_PLL (
+  input CLK_REF, input USR_CLK_REF, input CLK_FEEDBACK, input USR_LOCKED_STDY_RST, output CLK0, output USR_PLL_LOCKED
+);
+  parameter REF_CLK = "10.0";
+  parameter OUT_CLK = "10.0";
+  parameter PERF_MD = "ECONOMY";
+  parameter LOW_JITTER = 1;
+  parameter LOCK_REQ = 1;
+  parameter CI_FILTER_CONST = 2;
+  parameter CP_FILTER_CONST = 4;
+  softstream_pll pll (.reference (CLK_REF), .clock (CLK0), .lock (USR_PLL_LOCKED));
+endmodule

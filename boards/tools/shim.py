@@ -88,6 +88,18 @@ def _gowin_pack(arguments: Sequence[str]) -> int:
     return pack() or 0
 
 
+def _nextpnr_gatemate(arguments: Sequence[str]) -> int:
+    from yowasp_nextpnr_himbaechel_gatemate import run_nextpnr_himbaechel_gatemate
+
+    return run_nextpnr_himbaechel_gatemate(list(arguments))
+
+
+def _gmpack(arguments: Sequence[str]) -> int:
+    from yowasp_nextpnr_himbaechel_gatemate import run_gmpack
+
+    return run_gmpack(list(arguments))
+
+
 def _dfu_suffix(arguments: Sequence[str]) -> int:
     """Appends the suffix that a boot loader checks: ids, version, length, CRC-32 (DFU 1.1, appendix B)."""
     vendor, product = (int(arguments[arguments.index(option) + 1], 16) for option in ("-v", "-p"))
@@ -105,6 +117,8 @@ TOOLS: dict[str, Tool] = {
     "ecppack": _ecppack,
     "nextpnr-gowin": _nextpnr_gowin,
     "gowin_pack": _gowin_pack,
+    "nextpnr-gatemate": _nextpnr_gatemate,
+    "gmpack": _gmpack,
     "dfu-suffix": _dfu_suffix,
 }
 """Name in a plan → function that runs."""

@@ -1,5 +1,6 @@
 """Every board yields a plan without any tool, and the refusal of an unknown board names the nearest one."""
 
+import re
 import warnings
 
 import numpy as np
@@ -9,7 +10,7 @@ from support.long_cases import mostly_long
 
 from softstream.boards.gateware.clock import choose
 from softstream.boards.gateware.top import BoardTop
-from softstream.boards.registry import BOARDS, board
+from softstream.boards.registry import ABSENT, BOARDS, board
 from softstream.hw.config.presets import PRESETS, preset
 from softstream.hw.errors import UserError
 from softstream.sim.data import DIGITS_SCORES
@@ -19,13 +20,14 @@ DEMANDED = {
     "colorlight-5a75b", "colorlight-i5", "tang-nano-9k", "tang-nano-20k", "tang-primer-20k",
     "icesugar", "icesugar-nano", "icesugar-pro", "icepi-zero", "tinyfpga-bx",
     "arty-a7-35", "nexys4-ddr", "arty-s7-50", "arty-z7-20", "pynq-z2", "crosslink-nx-evn", "colorlight-i9",
-    "fomu", "tang-nano-1k", "tang-nano-4k", "de10-lite", "de0-nano", "de10-nano",
+    "fomu", "tang-nano-1k", "tang-nano-4k", "de10-lite", "de0-nano", "de10-nano", "gatemate-evb",
 }  # fmt: skip
 SCORES = np.load(DIGITS_SCORES)[:2].tolist()
 CONSTRAINTS = {
     "ice40": "top.pcf",
     "ecp5": "top.lpf",
     "gowin": "top.cst",
+    "gatemate": "top.ccf",
     "vivado": "top.xdc",
     "quartus": "top.qsf",
     "radiant": "top.pdc",
@@ -40,6 +42,46 @@ def test_the_registry_holds_the_boards():
 def test_an_unknown_board_is_refused_with_the_nearest_name():
     with pytest.raises(UserError, match=r"unknown board 'icebraker' \(did you mean 'icebreaker'\?\): must be one of "):
         board("icebraker")
+
+
+# The names that a list of boards to support asked for, as people write them → what `--board` must answer.
+ASKED = {
+    "iCESugar": "icesugar",
+    "iCESugar-nano": "icesugar-nano",
+    "iCESugar-pro": "icesugar-pro",
+    "iCEPi Zero": "icepi-zero",
+    "Colorlight i9": "colorlight-i9",
+    "ButterStick": "sigma-delta converter; for example --board orangecrab",
+    "Fomu": "fomu",
+    "TinyFPGA BX": "tinyfpga-bx",
+    "Tang Nano 4K": "tang-nano-4k",
+    "Tang Nano 1K": "tang-nano-1k",
+    "Nexys A7": "former name, Nexys 4 DDR, for the part XC7A100T; for example --board nexys4-ddr",
+    "nexys-a7-100t": "for example --board nexys4-ddr",
+    "Arty Z7": "did you mean 'arty-z7-20'",
+    "PYNQ-Z2": "pynq-z2",
+    "KV260": "without its processor; for example --board pynq-z2",
+    "Kria KV260": "without its processor; for example --board pynq-z2",
+    "DE0-Nano": "de0-nano",
+    "DE10-Nano": "de10-nano",
+    "GateMate": "did you mean 'gatemate-evb'",
+    "CrossLink-NX": "did you mean 'crosslink-nx-evn'",
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_a_board_that_people_ask_for_exists_or_is_answered_with_its_reason(name):
+    if ASKED[name] in BOARDS:
+        assert board(name).name == ASKED[name]
+        return
+    with pytest.raises(UserError) as refusal:
+        board(name)
+    assert ASKED[name] in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_what_a_refusal_names_instead_exists():
+    assert all(re.match(r"[\w-]+", other)[0] in BOARDS for _, other in ABSENT.values())
 
 
 # One board of each toolchain.
@@ -70,6 +112,7 @@ CABLES = {
     "ft231X": (0x0403, 0x6015),
     "ft232": (0x0403, 0x6014),
     "cmsisdap": (0x0D28, 0x0204),
+    "gatemate_evb_jtag": (0x0403, 0x6010),
 }
 LOADER_BOARDS = {
     **dict.fromkeys(("arty_a7_35t", "arty_s7_50", "arty_z7_20", "nexys_a7_100"), "digilent"),
@@ -79,6 +122,7 @@ LOADER_BOARDS = {
     **dict.fromkeys(("colorlight-i5", "colorlight-i9"), "cmsisdap"),
     **dict.fromkeys(("icepi-zero", "ulx3s"), "ft231X"),
     "ecpix5": "ecpix5-debug",
+    "gatemate_evb_jtag": "gatemate_evb_jtag",
 }
 OTHER_IDS = {
     "icestick": (0x0403, 0x6010),
@@ -128,6 +172,7 @@ def test_verified_agrees_with_the_boards_that_the_tests_cover():
 
 DATABASES = {
     "iCE40LP1K": "1k", "iCE40HX1K": "1k", "iCE40LP8K": "8k", "iCE40HX8K": "8k", "iCE40UP5K": "5k",
+    "CCGM1A1": "CCGM1A1",
     "LFE5U-12F": "25k", "LFE5U-25F": "25k", "LFE5U-45F": "45k", "LFE5U-85F": "85k", "LFE5UM5G-85F": "85k 5G",
 }  # fmt: skip
 """Device → the chip database that nextpnr takes for it; the 5G parts have the timing of their higher voltage."""

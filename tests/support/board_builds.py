@@ -1,8 +1,27 @@
 """The boards that tests build, with their configurations; the registry agrees on each."""
 
-from softstream.hw.config.presets import preset
+import json
+import subprocess
+import sys
 
-__all__ = ["ARGMAX", "BUILT", "CASES", "FAMILIES", "OTHERS", "SOFTMAX"]
+import numpy as np
+
+from softstream.boards.flow.simulation import BOARD
+from softstream.hw.config.presets import preset
+from softstream.sim.data import DIGITS_SCORES
+from softstream.sim.simulators.board import SimulatedBoard
+
+__all__ = [
+    "ARGMAX",
+    "BUILT",
+    "CASES",
+    "CLOCKS_PER_BIT",
+    "FAMILIES",
+    "GATEMATE",
+    "OTHERS",
+    "SOFTMAX",
+    "answers_like_the_model",
+]
 
 ARGMAX = preset("digits-argmax")
 # One per family: iCE40 HX and UP, ECP5, Gowin. The first bytes of what each part loads.
@@ -34,7 +53,9 @@ OTHERS = {
     "fomu": ARGMAX,
     "colorlight-i9": ARGMAX,
 }
-BUILT = (*FAMILIES, *OTHERS)
+GATEMATE = "gatemate-evb"
+"""The board whose place and route is in an extra of its own: tests/boards/tools/test_gatemate.py builds it."""
+BUILT = (*FAMILIES, *OTHERS, GATEMATE)
 """Boards whose bitstream is built."""
 SOFTMAX = preset("digits-softmax")
 # Seconds of one core with empty caches: the bitstream, then what was synthesised and what is decoded, each built for Verilator
@@ -45,3 +66,27 @@ CASES = {
     "icebreaker": SOFTMAX.replace(profile="small"),  # 78
 }
 """Boards whose bitstream is decoded and simulated, with the head of each."""
+
+CLOCKS_PER_BIT = 8
+"""Of the link of a simulated board: fewer are a shorter wait."""
+_DIGITS = 40
+
+
+def answers_like_the_model(place, plan, verilog):
+    """The host program's own verdict, over the pins of the design."""
+    config = plan.config
+    scores = np.load(DIGITS_SCORES)[:_DIGITS]
+    np.save(place / "scores.npy", scores)
+    (place / "config.toml").write_text("\n".join(f"{k} = {json.dumps(v)}" for k, v in config.to_mapping().items()))
+    with SimulatedBoard(verilog, BOARD, divisor=CLOCKS_PER_BIT) as simulated:
+        options = ["--port", simulated.port, "--config", "config.toml", "--scores", "scores.npy", "--timeout", "30"]
+        command = [sys.executable, "-m", "softstream", "run-on-board", *options, "--vectors", "20", "--json"]
+        done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["passed"], report["mismatches"], report["clock_hz"]) == (True, [], plan.clock.hz)
+    assert report["digest"] == config.digest
+    vectors = {group["name"]: group["vectors"] for group in report["groups"]}
+    assert (vectors["random"], vectors["given"]) == (20, _DIGITS)
+    assert vectors["corner"] > 20
+    assert all(row["measured"] == row["planned"] for row in report["first_result_cycles"])

@@ -3,30 +3,24 @@ file, answer the unmodified host program over the pins of the board like the mod
 is not decoded."""
 
 import importlib.util
-import json
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from support.board_builds import CASES
+from support.board_builds import CASES, CLOCKS_PER_BIT, answers_like_the_model
 
 from softstream.boards.flow import build as module
 from softstream.boards.flow.build import build
-from softstream.boards.flow.simulation import BOARD, board_verilog
+from softstream.boards.flow.simulation import board_verilog
 from softstream.boards.registry import board
 from softstream.boards.tools import shim
-from softstream.sim.data import DIGITS_SCORES
-from softstream.sim.simulators.board import SimulatedBoard
 
 pytestmark = pytest.mark.boards
 
-CLOCKS_PER_BIT = 8
 BAUD = 12_000_000 // CLOCKS_PER_BIT
-DIGITS = 40
 needs_icestorm = pytest.mark.skipif(
     shutil.which("icebox_vlog") is None or shutil.which("iceunpack") is None,
     reason="Debian's fpga-icestorm decodes the bitstream; apt install fpga-icestorm",
@@ -65,26 +59,6 @@ def built_board(request, tmp_path_factory):
     return place, result
 
 
-def answers_like_the_model(place, result, verilog):
-    """The host program's own verdict, over the pins of the design."""
-    config = result.plan.config
-    scores = np.load(DIGITS_SCORES)[:DIGITS]
-    np.save(place / "scores.npy", scores)
-    (place / "config.toml").write_text("\n".join(f"{k} = {json.dumps(v)}" for k, v in config.to_mapping().items()))
-    with SimulatedBoard(verilog, BOARD, divisor=CLOCKS_PER_BIT) as simulated:
-        options = ["--port", simulated.port, "--config", "config.toml", "--scores", "scores.npy", "--timeout", "30"]
-        command = [sys.executable, "-m", "softstream", "run-on-board", *options, "--vectors", "20", "--json"]
-        done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)
-    assert (report["passed"], report["mismatches"], report["clock_hz"]) == (True, [], 12_000_000)
-    assert report["digest"] == config.digest
-    vectors = {group["name"]: group["vectors"] for group in report["groups"]}
-    assert (vectors["random"], vectors["given"]) == (20, DIGITS)
-    assert vectors["corner"] > 20
-    assert all(row["measured"] == row["planned"] for row in report["first_result_cycles"])
-
-
 def test_the_netlist_after_synthesis_answers_like_the_model(built_board):
     place, result = built_board
     (place / "netlist.ys").write_text("read_json top.json\nwrite_verilog -noattr netlist.v\n")
@@ -92,7 +66,7 @@ def test_the_netlist_after_synthesis_answers_like_the_model(built_board):
     subprocess.run(command, cwd=place, check=True, stdout=subprocess.DEVNULL)
     netlist = (place / "netlist.v").read_text()
     assert "SB_LUT4" in netlist
-    answers_like_the_model(place, result, board_verilog(result.plan, cells(pads=True) + netlist))
+    answers_like_the_model(place, result.plan, board_verilog(result.plan, cells(pads=True) + netlist))
 
 
 @needs_icestorm
@@ -115,4 +89,4 @@ def test_the_verilog_decoded_from_the_bitstream_answers_like_the_model(built_boa
         for line in decoded.split("\n")
     ]
     text = cells(pads=False) + "\n".join(lines)
-    answers_like_the_model(place, result, board_verilog(result.plan, text, "chip"))
+    answers_like_the_model(place, result.plan, board_verilog(result.plan, text, "chip"))

@@ -29,7 +29,7 @@ def test_every_tool_of_every_board_is_examined():
     } <= set(tools)
     assert tools["pyosys"].version
     assert tools["pyosys"].mend == ""
-    assert tools["pyosys"].purpose == "build: ice40, ecp5, gowin; bench, prove: synthesis"
+    assert tools["pyosys"].purpose == "build: ice40, ecp5, gowin, gatemate; bench, prove: synthesis"
 
 
 def test_a_missing_program_comes_with_the_command_that_brings_it(tmp_path, monkeypatch):
@@ -55,6 +55,21 @@ def test_what_takes_no_part_is_named(tmp_path, monkeypatch, capsys):
     assert ignored() == [str(program), "AMARANTH_USE_YOSYS", "VERILATOR_ROOT"]
     doctor(Console())
     assert f"present, and ignored: {program}, AMARANTH_USE_YOSYS, VERILATOR_ROOT" in capsys.readouterr().out
+
+
+def test_a_missing_package_of_an_extra_of_its_own_is_no_error(monkeypatch, capsys):
+    package = "yowasp-nextpnr-himbaechel-gatemate"
+    version = module.importlib.metadata.version
+
+    def without(name):
+        if name == package:
+            raise module.importlib.metadata.PackageNotFoundError
+        return version(name)
+
+    monkeypatch.setattr(module.importlib.metadata, "version", without)
+    assert by_name()[package].mend == "pip install 'softstream[gatemate]'"
+    doctor(Console(as_json=True))
+    assert json.loads(capsys.readouterr().out)["complete"] is True
 
 
 def test_a_missing_package_is_an_error_with_one_command(monkeypatch, capsys):

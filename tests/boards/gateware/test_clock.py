@@ -11,7 +11,7 @@ from softstream.boards.registry import BOARDS, board
 from softstream.hw.config.presets import preset
 from softstream.hw.errors import UserError
 
-WITH_PLL = ("icebreaker", "ulx3s-85f", "ecpix5", "tang-nano-9k", "tang-nano-20k")
+WITH_PLL = ("icebreaker", "ulx3s-85f", "ecpix5", "tang-nano-9k", "tang-nano-20k", "gatemate-evb")
 
 
 def simulate(component, testbench, cycles=100000):
@@ -40,6 +40,9 @@ def frequency(row, pll):
         vco = f / values["CLKI_DIV"] * values["CLKOP_DIV"]
         assert 400e6 <= vco <= 800e6
         return vco / values["CLKOS_DIV"]
+    if row.toolchain == "gatemate":
+        assert 1250e6 <= 2 * f * values["N"] <= 2000e6
+        return f * values["N"] / (2 * values["M"])
     hz = f / (values["IDIV_SEL"] + 1) * (values["FBDIV_SEL"] + 1)
     assert 500e6 <= hz * values["ODIV_SEL"] <= 1200e6
     return hz / (values["SDIV"] or 1)
