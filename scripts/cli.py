@@ -755,6 +755,7 @@ def _gallery(output: str, place: bool, as_json: bool, quiet: bool, wide: bool) -
     from softstream.boards.tools.measure import tool_versions
     from softstream.boards.tools.parts import PARTS
     from softstream.hw.output import check_file, written_file
+    from softstream.hw.plan.texts import decimals
     from softstream.scripts.reports.gallery_report import render
     from softstream.scripts.verbs.gallery import SHOWN_PARTS, evaluated, measured, recorded_parts, settings
 
@@ -791,7 +792,7 @@ def _gallery(output: str, place: bool, as_json: bool, quiet: bool, wide: bool) -
     console.table(
         "on one vector of the digits, beside its exact values",
         ("member", "preset", "largest error", "bound"),
-        [(member.title, member.preset, f"{error:.5f}", f"{bound:.5f}") for member, error, bound in errors],
+        [(member.title, member.preset, decimals(error, 5), f"{bound:.5f}") for member, error, bound in errors],
         right=("largest error", "bound"),
         drop=("preset",),
     )

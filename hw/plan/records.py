@@ -12,7 +12,7 @@ from softstream.hw.notebook import html_table, text_table
 from softstream.hw.numbers.bound import Bound
 from softstream.hw.numbers.groups import Grouping
 from softstream.hw.plan.fields import Output, Port, Sideband
-from softstream.hw.plan.texts import beats_text
+from softstream.hw.plan.texts import beats_text, decimals
 
 __all__ = ["FORMAT", "Cycles", "ModePlan", "OptionPlan", "Plan", "StagePlan"]
 
@@ -287,7 +287,7 @@ class Plan:
                 stage.latency_cycles,
                 stage.interval,
                 stage.table_bits or "–",
-                *((f"{stage.bound_share_ulp:.4f}" if stage.bound_share_ulp else "–",) if bounded else ()),
+                *((decimals(stage.bound_share_ulp, 4) if stage.bound_share_ulp else "–",) if bounded else ()),
             )
             for stage in self.stages
         ]

@@ -3,12 +3,18 @@
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.softmax import Numerics
 
-__all__ = ["beats_text", "clip_text", "each_cycle", "exponential_format", "method_text", "once"]
+__all__ = ["beats_text", "clip_text", "decimals", "each_cycle", "exponential_format", "method_text", "once"]
 
 
 def beats_text(config: Config) -> str:
     """The number of beats of a vector of N elements, in formulas."""
     return "N" if config.lanes == 1 else f"⌈N/{config.lanes}⌉"
+
+
+def decimals(value: float, places: int) -> str:
+    """A measured value with `places` decimals; with two digits that count where all the others would be 0: 3e-05, not 0.0000."""
+    text = f"{value:.{places}f}"
+    return text if not value or float(text) else f"{value:.2g}"
 
 
 def each_cycle(config: Config) -> str:

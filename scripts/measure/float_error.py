@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from softstream.hw.config.config import Config
+from softstream.hw.plan.texts import decimals
 from softstream.scripts.scores import Scores
 from softstream.sim.reference.float_scores import FloatVectors
 
@@ -55,5 +56,5 @@ def float_vectors(
 
 
 def ulp_text(value: float) -> str:
-    """An error in ulp: four places, fewer digits where it is large."""
-    return f"{value:.4f}" if value < 100 else f"{value:.1f}" if value < 1e6 else f"{value:.3g}"
+    """An error in ulp: four places, fewer digits where it is large, two that count where it is small."""
+    return decimals(value, 4) if value < 100 else f"{value:.1f}" if value < 1e6 else f"{value:.3g}"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from softstream.hw.plan.texts import decimals
 from softstream.scripts.scores import NO_LABEL
 
 __all__ = ["CALIBRATION", "RELIABILITY_BINS", "Bin", "accuracy_of", "percent_text", "reliability"]
@@ -55,4 +56,4 @@ def reliability(confidence: np.ndarray, correct: np.ndarray) -> tuple[tuple[Bin,
 
 def percent_text(fraction: float | None) -> str:
     """A fraction in per cent, an empty text for None."""
-    return "" if fraction is None else f"{100 * fraction:.2f}"
+    return "" if fraction is None else decimals(100 * fraction, 2)

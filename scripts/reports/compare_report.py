@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from softstream.hw.output import written_file
+from softstream.hw.plan.texts import decimals
 from softstream.scripts.console import settings_text
 from softstream.scripts.measure.float_error import ulp_text
 from softstream.scripts.measure.score_range import share_text
@@ -235,7 +236,7 @@ def _facts(comparison: Comparison) -> Iterator[tuple[str, str]]:
         yield share_text(c.scores.saturated_share), f"of the scores saturate: {c.scores.saturated} of {c.scores.count}"
     saturated = f", {p.worst_ulp:.0f} where 1.0 saturates" if p.worst_ulp > p.bound_ulp else ""
     yield (
-        f"{p.maximum_error_ulp:.3f} ulp",
+        f"{decimals(p.maximum_error_ulp, 3)} ulp",
         f"largest error that the hardware adds; proved bound {p.bound_ulp:.3f}{saturated}",
     )
     yield (
@@ -318,7 +319,7 @@ def _sections(comparison: Comparison) -> Iterator[str]:
                 "Reliability of the decision",
                 svg("reliability", "Accuracy over confidence", 3.6, lambda f: _draw_reliability(f, comparison)),
                 "Vectors by the probability of their winner. On the dashed line confidence equals accuracy; expected "
-                f"calibration error {100 * p.calibration_error:.1f} %.",
+                f"calibration error {decimals(100 * p.calibration_error, 1)} %.",
             )
         )
     if comparison.parts:

@@ -34,6 +34,7 @@ from softstream.hw.extras import need
 from softstream.hw.numbers.temperature import tempered
 from softstream.hw.output import check_directory, write_directory
 from softstream.hw.plan.derive import plan
+from softstream.hw.plan.texts import decimals
 from softstream.hw.verilog import CORE, TOP, source_lines, synthesis_verilog, wrapped_verilog
 from softstream.scripts.console import Console
 from softstream.scripts.measure.accuracy import worst_errors
@@ -393,7 +394,7 @@ def rows(content: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """The table's rows as text, a variant on a part each; see `COLUMNS`."""
     table: list[tuple[str, ...]] = []
     for name, entry in content["variants"].items():
-        seen = "" if entry["seen_ulp"] is None else f"{entry['seen_ulp']:.3f} "
+        seen = "" if entry["seen_ulp"] is None else f"{decimals(entry['seen_ulp'], 3)} "
         error = "exact" if entry["bound_ulp"] is None else f"{seen}≤ {entry['bound_ulp']:.3f}"
         if entry["total_variation"] is not None:
             error = f"≤ {entry['total_variation']:.2g} total variation"

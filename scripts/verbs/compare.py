@@ -28,6 +28,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.notebook import html_table, text_table
 from softstream.hw.plan.derive import Plan, plan
+from softstream.hw.plan.texts import decimals
 from softstream.scripts.measure.accuracy import Sweep, signed_errors, sweep_pairs
 from softstream.scripts.measure.datasets import DataSummary, dataset
 from softstream.scripts.measure.float_error import Distance, FloatError, float_vectors, ulp_text
@@ -182,7 +183,7 @@ class Comparison:
         sentences = [self._decided]
         if p.float_error is None:
             sentences.append(
-                f"Softmax adds probabilities at most {p.maximum_error_ulp:.3f} ulp off ({proved}), for {self._cost}."
+                f"Softmax adds probabilities at most {decimals(p.maximum_error_ulp, 3)} ulp off ({proved}), for {self._cost}."
             )
         else:
             largest = p.float_error.total.largest
@@ -192,7 +193,9 @@ class Comparison:
             )
             if self.scores.saturated:
                 sentences.append(f"{self.scores.saturated_text} at score_scale = {self.config.score_scale:.4g}.")
-            sentences.append(f"The hardware adds at most {p.maximum_error_ulp:.3f} ulp of the error ({proved}).")
+            sentences.append(
+                f"The hardware adds at most {decimals(p.maximum_error_ulp, 3)} ulp of the error ({proved})."
+            )
             sentences.append(f"Softmax costs {self._cost}.")
         return " ".join(sentences)
 
@@ -292,11 +295,11 @@ class Comparison:
                 Row(section, by_quantising, "ulp", "", ulp_text(quantisation.mean), ""),
             ]
             largest = mean = "… by the hardware"
-        rows.append(Row(section, largest, "ulp", "", f"{p.maximum_error_ulp:.4f}", f"bound {p.bound_ulp:.4f}"))
+        rows.append(Row(section, largest, "ulp", "", ulp_text(p.maximum_error_ulp), f"bound {p.bound_ulp:.4f}"))
         if p.worst_ulp > p.bound_ulp:  # UQ1.P holds 1.0: nothing saturates
             worst = f"bound {p.worst_ulp:.4f}"
-            rows.append(Row(section, "… with 1.0 saturated", "ulp", "", f"{p.worst_error_ulp:.4f}", worst))
-        rows += [*means, Row(section, mean, "ulp", "", f"{p.mean_error_ulp:.4f}", "")]
+            rows.append(Row(section, "… with 1.0 saturated", "ulp", "", ulp_text(p.worst_error_ulp), worst))
+        rows += [*means, Row(section, mean, "ulp", "", ulp_text(p.mean_error_ulp), "")]
         one = "" if self.config.normaliser == "none" else "exact 1"  # or a power of two stands in for the sum
         rows += [
             Row(section, "smallest sum", "", "", f"{p.sum_minimum:.{places}f}", one),

@@ -30,6 +30,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ from softstream.hw.notebook import html_table, text_table
 from softstream.hw.output import check_file, written_file
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.profiles import Room, nearest_that_fits, resolve
+from softstream.hw.plan.texts import decimals
 from softstream.hw.verilog import synthesis_verilog
 from softstream.scripts.console import Console, configuration_words, settings_text
 from softstream.scripts.measure.cluster import PLAIN, Tls, connected, watched
@@ -663,8 +665,8 @@ class Exploration:
             Axis("largest error", of("largest"), "{:.2g}".format),
         ]
         if self.labelled:
-            axes.append(Axis("accuracy, %", of("accuracy", 100), "{:.2f}".format, True))
-            axes.append(Axis("calibration error, %", of("calibration", 100), "{:.2f}".format))
+            axes.append(Axis("accuracy, %", of("accuracy", 100), partial(decimals, places=2), True))
+            axes.append(Axis("calibration error, %", of("calibration", 100), partial(decimals, places=2)))
         axes.append(Axis("mean error", of("mean"), "{:.2g}".format))
         axes.append(Axis("saturated, %", of("saturated_share", 100), "{:.3g}".format))
         return tuple(axes)

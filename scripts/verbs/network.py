@@ -30,6 +30,7 @@ import numpy as np
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.plan.derive import plan
+from softstream.hw.plan.texts import decimals
 from softstream.scripts.measure.datasets import check_one_result_per_vector
 from softstream.scripts.measure.heads import verify
 from softstream.scripts.measure.statistics import percent_text
@@ -238,7 +239,7 @@ def rows(outcomes: Mapping[str, Outcome]) -> list[tuple[str, ...]]:
     ]
     for title, outcome in outcomes.items():
         accuracy = percent_text(outcome.accuracy(outcome.by_hardware))
-        errors = " and ".join(f"{layer.largest_ulp:.3f} ≤ {layer.worst_ulp:.3f}" for layer in outcome.layers)
+        errors = " and ".join(f"{decimals(layer.largest_ulp, 3)} ≤ {layer.worst_ulp:.3f}" for layer in outcome.layers)
         counts = (f"{count} of {outcome.vectors}" for count in outcome.counts().values())
         table.append((title, accuracy, *counts, errors))
     return table
@@ -259,7 +260,7 @@ def network(config: Config, engine: str, console: Console) -> None:
     for layer in outcome.layers:
         console.line(
             f"{layer.name}: {layer.vectors} vectors of {layer.config.max_length}, {layer.saturated} scores saturated; error at "
-            f"most {layer.largest_ulp:.4f} ulp with the saturation of 1.0, proved: {layer.worst_ulp:.4f}"
+            f"most {decimals(layer.largest_ulp, 4)} ulp with the saturation of 1.0, proved: {layer.worst_ulp:.4f}"
         )
     counts = outcome.counts()
     console.done(

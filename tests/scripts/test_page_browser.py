@@ -6,9 +6,11 @@ from support.browser import MARKS, chromium, page_opener, playwright
 from softstream.scripts.cli import main
 from softstream.scripts.reports import bench_report
 from softstream.scripts.verbs import bench
+from softstream.sim.data import DIGITS_LABELS, DIGITS_SCORES
 
 expect = playwright.expect
 pytestmark = MARKS
+DIGITS = ("--scores", str(DIGITS_SCORES), "--labels", str(DIGITS_LABELS), "--no-place")
 SWEEP = ("--no-cells", "--sweep", "probability_width=6,8", "--sweep", "guard_bits=2,4")
 
 
@@ -20,6 +22,8 @@ def pages(tmp_path_factory):
         "plan": ("describe", "softmax-int8"),
         "sweep": ("explore", "softmax-int8", "--set", "max_length=16", *SWEEP),
         "gallery": ("gallery",),
+        "compare": ("compare", "digits-softmax", *DIGITS),
+        "family": ("compare", "digits-softmax", "--modes", "softmax,entropy,sample,top_k", *DIGITS),
     }.items():
         with pytest.raises(SystemExit) as ended:
             main([*command, "-o", str(folder / f"{name}.html")])
@@ -43,7 +47,7 @@ def opened(browser, pages):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 800, 1400])
-@pytest.mark.parametrize("name", ["plan", "sweep", "gallery", "bench"])
+@pytest.mark.parametrize("name", ["plan", "sweep", "gallery", "bench", "compare", "family"])
 def test_a_page_fits_its_window(opened, name, width, scheme):
     page = opened(name, width, scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -17,6 +17,7 @@ from softstream.boards.tools.parts import PARTS
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import preset
 from softstream.hw.errors import UserError
+from softstream.hw.plan.texts import decimals
 from softstream.scripts.reports import compare_report as report
 from softstream.scripts.reports.compare_report import render, write_html
 from softstream.scripts.verbs.compare import Comparison, compare
@@ -182,6 +183,33 @@ def test_the_page_opens_with_what_the_given_floats_lose():
     assert "The hardware adds at most" in opening
     assert "Range of the scores and of the code" in opening
     assert "the softmax of the given floats, in float64" in rest
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "text"),
+    [
+        (0.0, 4, "0.0000"),
+        (3.2e-5, 4, "3.2e-05"),
+        (6e-5, 4, "0.0001"),
+        (0.5, 4, "0.5000"),
+        (0.004, 2, "0.004"),
+        (7, 2, "7.00"),
+    ],
+)
+def test_a_value_below_the_resolution_has_digits_that_count(value, places, text):
+    assert decimals(value, places) == text
+
+
+def test_no_error_that_is_not_0_is_told_as_0():
+    """Floats that lie a little beside the codes: quantising them costs less than the last place of an error."""
+    codes = np.random.default_rng(3).integers(-90, 90, (60, 16))
+    comparison = compare(CONFIG, (codes + 1e-6) * CONFIG.score_scale, place=False)
+    costs = comparison.probabilities.float_error.quantisation
+    assert 0 < costs.mean < costs.largest < 5e-5
+    text = Page(render(comparison)).text + str(comparison.table()[1])
+    assert f"{costs.largest:.2g}" in text
+    assert f"{costs.mean:.2g}" in text
+    assert "0.0000" not in text
 
 
 def test_beyond_the_code_the_histogram_has_the_colour_of_the_bound():
