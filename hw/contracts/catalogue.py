@@ -14,10 +14,13 @@ from softstream.hw.contracts.flow import (
 from softstream.hw.contracts.framing import FrameContract
 from softstream.hw.contracts.grouping import GroupEndsContract, PacketEndsContract
 from softstream.hw.contracts.null_beats import NullBeatsContract
-from softstream.hw.contracts.pipes import PipeContract, WinnersContract
+from softstream.hw.contracts.pipes import DrawSetContract, PipeContract, WinnersContract
+from softstream.hw.contracts.read_out import InsertionContract, OneHotContract, RankedStoreContract
 from softstream.hw.contracts.rings import FactorStoreContract, ReplayContract
 from softstream.hw.contracts.windows import SmoothingContract, WindowContract
 from softstream.hw.contracts.winner import WinnerContract
+from softstream.hw.modes.gumbel import GumbelDraw
+from softstream.hw.modes.hardmax import OneHot
 from softstream.hw.modes.sigmoid import SigmoidTable
 from softstream.hw.options.final_round import FinalRound
 from softstream.hw.options.floor import Floor
@@ -26,8 +29,11 @@ from softstream.hw.options.inverse_temperature import Product
 from softstream.hw.options.null_beats import NullBeats
 from softstream.hw.options.smoothing import Smoothing, Window
 from softstream.hw.plan.stage_cycles import maximum_latency
+from softstream.hw.stages.draw_set import DrawSet
 from softstream.hw.stages.frame import Frame
+from softstream.hw.stages.insertion import Insertion
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
+from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.stages.replay import FactorStore, Replay
 from softstream.hw.streams.flow import Credit, Fork, Hold, Queue, Skid, Spacing
 
@@ -38,6 +44,8 @@ PIPES: dict[type, str] = {
     Product: "product with the temperature",
     Floor: "floor",
     FinalRound: "final rounding",
+    GumbelDraw: "Gumbel draw",
+    DrawSet: "draw set",
 }
 """Rigid stage with a fixed latency → its name."""
 
@@ -58,7 +66,11 @@ CONTRACTS: dict[type, Any] = {
     PacketEnds: PacketEndsContract,
     Window: WindowContract,
     Smoothing: SmoothingContract,
+    OneHot: OneHotContract,
+    Insertion: InsertionContract,
+    RankedStore: RankedStoreContract,
     **{stage: lambda component: PipeContract(component, PIPES[type(component)], component.latency) for stage in PIPES},
+    DrawSet: lambda component: DrawSetContract(component, PIPES[DrawSet], component.latency),
 }
 """Component → its contract."""
 
@@ -74,18 +86,21 @@ def counting_contract_of(component: Any) -> Contract:
     if isinstance(component, Maximum):
         return WinnersContract(component)
     if isinstance(component, SkewedMaximum):
-        return PipeContract(component, "skewed winners", maximum_latency(component.config), per_vector=True)
+        return PipeContract(component, "skewed winners", maximum_latency(component.config))
     return contract_of(component)
 
 
 def parts_of(component: Any) -> tuple[Any, ...]:
     """The parts inside a component whose contracts its own contract relies on."""
-    if isinstance(component, PacketEnds):
+    if isinstance(component, (PacketEnds, RankedStore)):
         return (component.queue,)
     return tuple(component.windows) if isinstance(component, Smoothing) else ()
 
 
 def has_contract(component: Any) -> bool:
-    """Whether a component has one; a comparison that marks who takes part has none."""
-    comparison = isinstance(component, (Maximum, SkewedMaximum))
-    return type(component) in CONTRACTS and not (comparison and component.config.marks_participants)
+    """Whether a component has one; a comparison that marks who takes part has none, nor has a list with a mask."""
+    if isinstance(component, (Maximum, SkewedMaximum)):
+        return not component.config.marks_participants
+    if isinstance(component, Insertion):
+        return not component.config.mask
+    return type(component) in CONTRACTS

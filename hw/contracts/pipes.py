@@ -7,19 +7,19 @@ from amaranth import Module, Signal, Value
 from softstream.hw.contracts.contract import Contract
 from softstream.hw.streams.registers import delay
 
-__all__ = ["PipeContract", "WinnersContract"]
+__all__ = ["DrawSetContract", "PipeContract", "WinnersContract"]
 
 
 class PipeContract(Contract):
     """A rigid stage of latency L: what leaves entered L cycles before, with the same mark of a vector's end, and nothing else.
 
-    `per_vector`: one payload leaves for each beat with the mark, and none for any other. The surroundings are free. Under a clock
-    enable the cycles are those with the enable, because no register changes in any other one.
+    Where the payload that leaves has no such mark, one leaves for each beat with the mark, and none for any other. The
+    surroundings are free. Under a clock enable the cycles are those with the enable, because no register changes in any other.
     """
 
-    def __init__(self, component: Any, kind: str, latency: int, *, per_vector: bool = False) -> None:
+    def __init__(self, component: Any, kind: str, latency: int) -> None:
         super().__init__(component)
-        self._kind, self._latency, self._per_vector = kind, latency, per_vector
+        self._kind, self._latency = kind, latency
         # The registers of the stage are those of the last L cycles.
         self.settling = latency
 
@@ -37,9 +37,9 @@ class PipeContract(Contract):
             if port.is_port and port.flow.name == "In":  # data that accompany the beats
                 signal = Value.cast(getattr(self.component, name))
                 m.d.comb += signal.eq(self.free(len(signal), name))
-        last = i.payload.last
-        due = delay(m, entering & last if self._per_vector else entering, latency, "due", reset=True)
-        if self._per_vector:
+        last, per_vector = i.payload.last, "last" not in o.payload.shape().members
+        due = delay(m, entering & last if per_vector else entering, latency, "due", reset=True)
+        if per_vector:
             self.guarantees["a payload for each vector, and no other"] = o.valid == due
         else:
             ends = delay(m, last, latency, "ends")
@@ -48,6 +48,20 @@ class PipeContract(Contract):
                 "with its mark of the end": ~due | (o.payload.last == ends),
             }
         self.covers["a payload leaves"] = o.valid
+
+
+class DrawSetContract(PipeContract):
+    """The set of a draw, which also marks the first element of each vector."""
+
+    def statements(self, m: Module) -> None:
+        """Follows the ends of vectors."""
+        super().statements(m)
+        i, o, begins = self.component.i, self.component.o, Signal(init=1)
+        with m.If(i.valid):
+            m.d.sync += begins.eq(i.payload.last)
+        first = delay(m, begins, self._latency, "due_first")
+        self.invariants["the first element is known"] = self.registers["first"] == begins
+        self.guarantees["with its mark of the beginning"] = ~o.valid | (o.payload.first == first)
 
 
 class WinnersContract(Contract):

@@ -14,6 +14,7 @@ from softstream.hw.plan.stage_cycles import memory_cycles
 from softstream.hw.stages.frame import Frame, code_of
 from softstream.hw.stages.random_words import RandomWords
 from softstream.hw.streams.layouts import framed_layout, output_layout, pulse
+from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import delay, table
 
 __all__ = ["GumbelDraw", "GumbelSample"]
@@ -24,12 +25,13 @@ class GumbelDraw(wiring.Component):
 
     Ports: `i`, elements; `o`, one draw per vector with the flags that come with its last element; no back-pressure. The
     elements are those of a frame, or with `ranked` those of the layout `ranked`: such an element comes with its index, and
-    takes a random word where `word` is set. An element with the bit `mask` takes no part. Latency `memory_cycles(config)` + 5
+    takes a random word where `word` is set. An element with the bit `mask` takes no part. `latency`: `memory_cycles(config)` + 5
     cycles, one element per cycle.
     """
 
     def __init__(self, config: Config, noise: GumbelTable, ranked: data.StructLayout | None = None) -> None:
         self._config, self._noise, self._ranked = config, noise, ranked is not None
+        self.latency = memory_cycles(config) + 5
         draw = output_layout(config, outputs(config)[0])
         super().__init__({"i": In(pulse(ranked or framed_layout(config))), "o": Out(pulse(draw))})
 
@@ -74,7 +76,7 @@ class GumbelDraw(wiring.Component):
         m.d.sync += perturbed.eq(contender)
 
         # The first index of the largest sum. The register holds that sum's complement, so that a carry tells of a larger one.
-        cycles = 4 + memory
+        cycles = self.latency - 1
         valid = delay(m, self.i.valid, cycles, "valid", reset=True)
         # The comparison tells whether a vector is fully masked.
         names = [flag.name for flag in outputs(config)[0].flags if flag.name != "all_masked"]
@@ -100,6 +102,7 @@ class GumbelDraw(wiring.Component):
                     self.o.payload.index.eq(index),
                     self.o.payload.score.eq(code_of(config, position)),
                 ]
+        publish(platform, self)
         return m
 
 

@@ -17,6 +17,7 @@ from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.maximum import maximum_of
 from softstream.hw.streams.flow import Queue
 from softstream.hw.streams.layouts import each_lane, keep_names, probability_layout
+from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import delay
 
 __all__ = ["Hardmax", "OneHot", "one_hot_layout"]
@@ -54,14 +55,14 @@ class OneHot(wiring.Component):
     """
 
     def __init__(self, config: Config) -> None:
-        self._config = config
+        self.config = config
         super().__init__(
             {"i": In(stream.Signature(one_hot_layout(config))), "o": Out(stream.Signature(probability_layout(config)))}
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config, vector, out = self._config, self.i.payload, self.o.payload
+        config, vector, out = self.config, self.i.payload, self.o.payload
         current = Signal(one_hot_layout(config), reset_less=True)
         step = Signal()
         # Registers tell a beat ahead whether a beat is the last one, and whether it holds the winner.
@@ -84,6 +85,7 @@ class OneHot(wiring.Component):
             m.d.comb += out[name].eq(Mux(current.leads & (current.lane == lane), one, zero))
         m.d.comb += [out[name].eq(~current.alone | current[name]) for name in keep_names(config.lanes)]
         m.d.comb += [out.last.eq(current.alone), *(out[name].eq(current[name]) for name in flags(config))]
+        publish(platform, self, **{name: current[name] for name in current.shape().members})
         return m
 
 
@@ -141,4 +143,5 @@ class Hardmax(HeadInterface):
         ]
         wiring.connect(m, queue.o, one_hot.i)
         wiring.connect(m, one_hot.o, wiring.flipped(self.o))
+        publish(platform, self, starts=starts)
         return m

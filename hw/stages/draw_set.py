@@ -12,6 +12,7 @@ from softstream.hw.plan.modes.gumbel import BOUNDS
 from softstream.hw.plan.ports import outputs, sidebands
 from softstream.hw.stages.frame import position_of
 from softstream.hw.streams.layouts import output_layout, pulse
+from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import delay
 
 __all__ = ["DrawSet", "bounds_layout", "ranked_layout"]
@@ -34,13 +35,13 @@ class DrawSet(wiring.Component):
     """mask_r = not (r = 1 or r <= K and c_1 + … + c_(r−1) < ceil(p·2^P) and x_1 − x_r <= D), of the r-th element of a list.
 
     Ports: `i`, elements {index, score, probability code where p bounds the set, last, flags}, best first; `o`, the same with the
-    bits `mask` and `word`, and with the last one `truncated`: whether element K + 1 meets the bounds. No back-pressure. Latency
-    2 cycles, one element per cycle. The element that stands for a fully masked vector is outside of the set. Where each vector
-    brings its bounds, `bounds` holds those of the vector at the input, and `next` is set with its last element.
+    bits `mask` and `word`, and with the last one `truncated`: whether element K + 1 meets the bounds. No back-pressure.
+    `latency`: 2 cycles, one element per cycle. The element that stands for a fully masked vector is outside of the set. Where
+    each vector brings its bounds, `bounds` holds those of the vector at the input, and `next` is set with its last element.
     """
 
     def __init__(self, config: Config) -> None:
-        self._config, self._numbers = config, ranked_draw(config)
+        self._config, self._numbers, self.latency = config, ranked_draw(config), 2
         ranked = self._numbers.ranked
         ports = {
             "i": In(pulse(output_layout(ranked, outputs(ranked)[0]))),
@@ -109,4 +110,5 @@ class DrawSet(wiring.Component):
             self.o.payload.position.eq(delay(m, position, 2, "position")),
             *(self.o.payload[name].eq(delay(m, element[name], 2, name)) for name in ("last", "overlong")),
         ]
+        publish(platform, self, first=first)
         return m

@@ -11,6 +11,7 @@ from softstream.hw.plan.modes.top_k import tag_width
 from softstream.hw.plan.ports import outputs
 from softstream.hw.stages.frame import earlier_participant
 from softstream.hw.streams.layouts import framed_layout, pulse
+from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import delay
 
 __all__ = ["Insertion", "order_layout", "write_layout"]
@@ -69,7 +70,7 @@ class Insertion(wiring.Component):
     """
 
     def __init__(self, config: Config) -> None:
-        self._config = config
+        self.config = config
         super().__init__(
             {
                 "i": In(pulse(framed_layout(config))),
@@ -80,7 +81,7 @@ class Insertion(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config, element = self._config, self.i.payload
+        config, element = self.config, self.i.payload
         count = config.top_k
         # A fully masked vector still yields one beat: its last element enters the list, because downstream counts one result
         # per vector.
@@ -161,12 +162,13 @@ class Insertion(wiring.Component):
             self.o.payload.left.eq(Mux(occupied[-1], count - 1, low)),
             self.o.payload.overlong.eq(delay(m, overlong, 1, "overlong")),
         ]
+        publish(platform, self, occupied=occupied)
         return m
 
     def _carry(self, m: Module, position: Value, rest: Value, always: Value, name: str) -> Value:
         """Whether a position goes before the one whose complement is `rest`, or `always` is set."""
-        last_wins = self._config.last_wins
-        total = Signal(self._config.score_width + 1 + last_wins, name=f"total_{name}")
+        last_wins = self.config.last_wins
+        total = Signal(self.config.score_width + 1 + last_wins, name=f"total_{name}")
         # One bit below brings a carry into the chain, so that an equal position carries as well.
         m.d.comb += total.eq(Cat(C(1, 1), position) + Cat(C(1, 1), rest) if last_wins else position + rest)
         exceeds = Signal(name=name)

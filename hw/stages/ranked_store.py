@@ -13,7 +13,8 @@ from softstream.hw.plan.stage_cycles import direct_cycles
 from softstream.hw.stages.insertion import order_layout, write_layout
 from softstream.hw.streams.flow import Queue
 from softstream.hw.streams.layouts import pulse
-from softstream.hw.streams.registers import delay, store
+from softstream.hw.streams.probes import publish
+from softstream.hw.streams.registers import delay, delays, store
 
 __all__ = ["RankedStore", "ranked_layout", "read_out_ports"]
 
@@ -41,11 +42,14 @@ class RankedStore(wiring.Component):
     `vectors` vectors one is coming in and the others are complete. `free`, whether a complete vector may begin to leave;
     `begins`, set in the cycle in which one does; `ends`, set in the cycle in which its last element is read. `o`, stream of
     ranked elements, min(K, N) for each vector. Latency `QUEUE_LATENCY` + `ranked_latency(config)` cycles from the order to the
-    first element, one element per cycle, no bubble between vectors. Cuts the ready path.
+    first element, one element per cycle, no bubble between vectors. Cuts the ready path. Members: `queue`, that of the orders;
+    `room`, complete vectors that it holds at most; `cycles`, those of a read.
     """
 
     def __init__(self, config: Config, vectors: int) -> None:
-        self._config, self._vectors = config, vectors
+        self.config, self.vectors, self.cycles = config, vectors, direct_cycles(config)
+        self.room = vectors - 1
+        self.queue = Queue(order_layout(config), vectors)
         super().__init__(
             {
                 "write": In(pulse(write_layout(config))),
@@ -56,9 +60,9 @@ class RankedStore(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config, count = self._config, self._config.top_k
-        width, cycles = tag_width(config.top_k), direct_cycles(config)
-        write_slot, read_slot = Signal(range(self._vectors)), Signal(range(self._vectors))
+        config, count = self.config, self.config.top_k
+        width, cycles = tag_width(config.top_k), self.cycles
+        write_slot, read_slot = Signal(range(self.vectors)), Signal(range(self.vectors))
         entry = self.write.payload
         read, writing = store(
             m,
@@ -66,12 +70,12 @@ class RankedStore(wiring.Component):
             Cat(entry.index, entry.position),
             entry.enters,
             Cat(entry.tag, write_slot),
-            self._vectors << width,
+            self.vectors << width,
         )
         m.d.comb += writing
         m.d.sync += write_slot.eq(write_slot + (self.write.valid & entry.last))
 
-        m.submodules.orders = orders = Queue(order_layout(config), self._vectors)
+        m.submodules.orders = orders = self.queue
         m.d.comb += [
             orders.i.valid.eq(self.order.valid),
             Value.cast(orders.i.payload).eq(Value.cast(self.order.payload)),
@@ -106,8 +110,9 @@ class RankedStore(wiring.Component):
                 m.d.sync += tag.eq(Mux(self.begins, order.tags.word_select(k, width), tags[min(k + 1, count - 1)]))
         m.d.sync += read_slot.eq(read_slot + self.ends)
         sidebands = Cat(self.o.payload.last, *(self.o.payload[name] for name in flags))
-        m.d.comb += [
-            self.o.valid.eq(delay(m, active, cycles, "valid", reset=True, enable=advance)),
-            sidebands.eq(delay(m, Cat(at_last, *flags.values()), cycles, "flags", enable=advance)),
-        ]
+        valids = delays(m, active, cycles, "valid", reset=True, enable=advance)
+        marks = delays(m, Cat(at_last, *flags.values()), cycles, "flags", enable=advance)
+        m.d.comb += [self.o.valid.eq(valids[-1]), sidebands.eq(marks[-1])]
+        registers = {register.name: register for register in (*valids, *marks)}
+        publish(platform, self, active=active, left=left, at_last=at_last, **flags, **registers)
         return m

@@ -9,7 +9,7 @@ from amaranth.lib import memory
 
 from softstream.hw.plan.stage_cycles import BANK, bank_levels
 
-__all__ = ["UNCHECKED", "Addressed", "addressed_store", "delay", "store", "table"]
+__all__ = ["UNCHECKED", "Addressed", "addressed_store", "delay", "delays", "store", "table"]
 
 UNCHECKED = {"no_rw_check": 1}
 """Attribute of a memory whose user ignores every entry that is read in the cycle in which it is written.
@@ -25,12 +25,21 @@ def delay(
 
     Only cycles with `enable` count.
     """
+    return [value, *delays(m, value, cycles, name, reset=reset, enable=enable)][-1]
+
+
+def delays(
+    m: Module, value: Value, cycles: int, name: str, *, reset: bool = False, enable: Value | None = None
+) -> list[Signal]:
+    """The registers of `delay`: `value` 1, 2, … cycles later."""
+    registers: list[Signal] = []
     for step in range(cycles):
         register = Signal.like(value, name=f"{name}_{step + 1}", reset_less=not reset)
         with nullcontext() if enable is None else m.If(enable):
             m.d.sync += register.eq(value)
+        registers.append(register)
         value = register
-    return value
+    return registers
 
 
 def table(

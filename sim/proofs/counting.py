@@ -1,14 +1,17 @@
 """Proof that as many beats and ends leave a head as enter it, in order, each once, at the head's full size.
 
 A path leads from `s_axis` to each output, through parts that have a contract: the frame, the ring, queues, registers, rigid
-stages and the comparison. Each of these puts out what it takes once and in order, or one winner for each end (`hw/contracts`).
-So the statement follows from what is between the parts, each proved for all inputs and all time:
+stages, the comparison, the list of the largest, its store and the one-hot stage. Each of these puts out what it takes once and
+in order, or one result for each end, or as many beats as such a result tells (`hw/contracts`). So the statement follows from
+what is between the parts, each proved for all inputs and all time:
 
 * what arrives at a part left the one before it a fixed number of cycles before, and nothing else arrives, with the same mark of
   a vector's end; or what arrives are the ends alone, at a part that holds one payload per vector;
 * each ring and each queue has room (`rooms`), and so have the registers in which winners wait;
 * the ring learns that a vector is complete a fixed number of cycles after its last beat has entered, by the address of that beat;
 * a part with a clock enable takes and gives a payload in the cycles with the enable only, and does not change in any other;
+* the one-hot stage is told the number of a vector's beats, and what the list and its store take left the part before unchanged,
+  as their contracts assume;
 * the marks of groups arrive at the queues in which they wait for the ends of the groups, and these have room;
 * what a fork is offered waits until it is taken, if what `s_axis` is offered does.
 
@@ -27,15 +30,18 @@ from typing import Any
 from amaranth import Cat, Const, Value
 
 from softstream.hw.config.config import Config
-from softstream.hw.contracts.catalogue import PIPES, contract_of, counting_contract_of, parts_of
+from softstream.hw.contracts.catalogue import PIPES, contract_of, counting_contract_of, has_contract, parts_of
 from softstream.hw.contracts.flow import credit_invariants
 from softstream.hw.errors import UserError
+from softstream.hw.modes.hardmax import Hardmax, OneHot
 from softstream.hw.options.groups import GroupEnds, PacketEnds
 from softstream.hw.options.null_beats import NullBeats
 from softstream.hw.options.smoothing import Smoothing
 from softstream.hw.plan.ports import outputs
 from softstream.hw.stages.frame import Frame
+from softstream.hw.stages.insertion import Insertion
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
+from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.stages.replay import Replay
 from softstream.hw.streams.flow import Credit, Fork, Hold, Queue, Skid
 from softstream.sim.proofs.engine import Verdict
@@ -60,8 +66,14 @@ _NAMES: dict[type, str] = {
     GroupEnds: "group ends",
     PacketEnds: "packet ends",
     Smoothing: "smoothing",
+    OneHot: "one-hot",
+    Insertion: "list",
+    RankedStore: "ranked store",
     **PIPES,
 }
+_ASSURED: dict[type, type] = {Insertion: Frame, RankedStore: Insertion, OneHot: Queue}
+"""Part whose contract assumes something of the payloads that arrive → the part before it, whose contract assures that."""
+
 _INPUT = "s_axis"
 
 
@@ -86,7 +98,7 @@ class _Place:
     @property
     def rigid(self) -> bool:
         """Whether payloads arrive without a handshake: others assure that there is room."""
-        return isinstance(self.part, (Queue, Replay))
+        return isinstance(self.part, (Queue, Replay, RankedStore))
 
     @property
     def vectors(self) -> Value:
@@ -110,6 +122,18 @@ def _end(stream: Any) -> Value | None:
     return stream.payload.last if "last" in getattr(shape, "members", ()) else None
 
 
+def _source(part: Any) -> Any:
+    """The stream that a part takes."""
+    return part.order if isinstance(part, RankedStore) else part.i
+
+
+def _assured(source: Any, target: Any) -> bool:
+    """Whether a part may take what another one gives, as far as its contract assumes something of the payload."""
+    if type(target) not in _ASSURED:
+        return True
+    return type(source) is _ASSURED[type(target)] and (not isinstance(source, Frame) or source.indexed)
+
+
 def _transfer(stream: Any) -> Value:
     return stream.valid if stream.signature.always_ready else stream.valid & stream.ready
 
@@ -121,13 +145,14 @@ def _places(head: InsideHead) -> list[_Place]:
     for part in head.parts:
         enable = head.probes.enable(part)
         # A comparison beside a ring lies on no path: its winners come with the ends of vectors.
-        if type(part) not in _NAMES or (isinstance(part, (Maximum, SkewedMaximum)) and enable is None):
+        beside = isinstance(part, (Maximum, SkewedMaximum)) and enable is None
+        if type(part) not in _NAMES or beside or (isinstance(part, Insertion) and not has_contract(part)):
             continue
         moves = Const(1, 1) if enable is None else enable
         results = [getattr(part, f"o_{number}") for number in range(part.count)] if isinstance(part, Fork) else [part.o]
         for result in results:
-            transfers = _transfer(part.i) & moves, _transfer(result) & moves
-            places.append(_Place(_NAMES[type(part)], part, *transfers, _end(part.i), _end(result), enable))
+            transfers = _transfer(_source(part)) & moves, _transfer(result) & moves
+            places.append(_Place(_NAMES[type(part)], part, *transfers, _end(_source(part)), _end(result), enable))
     for output in outputs(head.config):
         valid, ready, last = (getattr(top, f"{output.prefix}_{name}") for name in ("tvalid", "tready", "tlast"))
         places.append(
@@ -154,7 +179,7 @@ def _steps(config: Config) -> list[_Step]:
         for source, origin in enumerate(places):
             _, _, leaves, end_leaves = rows[source]
             same = place.part is not None and place.part is origin.part  # two outputs of a fork
-            if source == target or same or not any(leaves):
+            if source == target or same or not any(leaves) or not _assured(origin.part, place.part):
                 continue
             if (place.end_arrives is None) == (origin.end_leaves is None):
                 cycles = cycles_between(leaves, arrives)
@@ -218,9 +243,32 @@ def _connect(head: InsideHead, places: Sequence[_Place], step: _Step) -> None:
     if target.end_arrives is not None and source.end_leaves is not None:
         same = ~target.arrives | (target.end_arrives == head.before(source.end_leaves, step.cycles))
         head.after(step.cycles + SETTLING, f"{name}: with the same mark of the end", same)
+    if type(target.part) in _ASSURED:
+        same = Value.cast(_source(target.part).payload) == Value.cast(source.part.o.payload)
+        head.after(SETTLING, f"{name}: unchanged", ~target.arrives | same)
     if isinstance(target.part, NullBeats):
         null = target.part.i.payload.null == ~head.top.s_axis_tkeep.any()
         head.after(SETTLING, f"{name}: a beat without a byte is a null beat", ~target.arrives | null)
+
+
+def _state_length(head: InsideHead, source: _Place, queue: Queue, cycles: int) -> None:
+    """States that the number of a vector's beats arrives with its end, less one, and whether it is 0.
+
+    The counters of beats are as wide, and do not wrap, because the frame's contract says that no vector has more than max_length.
+    """
+    vector: Any = queue.i.payload
+    [hardmax] = [part for part in head.parts if isinstance(part, Hardmax)]
+    beat = head.latest_beat(source.leaves, source.vectors, len(vector.left))
+    place, single, known, ended = (head.before(value, cycles - 1) for value in beat)
+    name = f"{source.name} to queue"
+    head.after(SETTLING, f"{name}: the first beat leads if its winner is there", ~vector.leads | (vector.before == 0))
+    head.always(
+        cycles + SETTLING,
+        f"{name}: with the number of beats since the end before",
+        (head.probes.registers(hardmax)["starts"] == ended)
+        & (ended | known)
+        & (~known | ((vector.left == place) & (vector.alone == single))),
+    )
 
 
 def _state_enable(head: InsideHead, place: _Place) -> None:
@@ -376,11 +424,13 @@ def prove_counting(
             _state_registers(head, places, *account)
     for step in steps:
         part = places[step.target].part
+        if isinstance(part, Queue) and "left" in getattr(part.i.payload.shape(), "members", ()):
+            _state_length(head, places[step.source], part, step.cycles)
         if isinstance(part, Replay):
             frame = places[step.source].part
             _state_ring(head, config, part, head.parts.index(part), step, frame.o.payload.first)
     rigid = [(places[number].name, part) for number, part in parts.items() if places[number].rigid]
-    rigid += [("queue of marks", part) for part in inside if isinstance(part, Queue)]
+    rigid += [("queue of marks", part.queue) for part in parts.values() if isinstance(part, PacketEnds)]
     for name, part in rigid:
         if part not in [link.store for link in rooms]:
             raise _uncovered(config, f"no credit is known to assure the room of a {name}")
@@ -394,9 +444,10 @@ def prove_counting(
     spent = time.monotonic() - began
     for output, path in zip(outputs(config), paths, strict=True):
         whole = "packet" if config.groups else "vector"
-        what = (
-            f"one result for each {whole}" if output.per == "vector" else f"each beat of a {whole} once, with its end"
-        )
+        what = {
+            "vector": f"one result for each {whole}",
+            "rank": f"the first {config.top_k} of each {whole}, or all where it has fewer, with an end",
+        }.get(output.per, f"each beat of a {whole} once, with its end")
         route = " → ".join(places[number].name for number in (0, *(step.target for step in path)))
         null = "; null beats are dropped, one with tlast ends its vector before it" if config.reads_tkeep else ""
         statement = Property(f"{output.prefix} carries {what}, in order: {route}{null}", "", False)

@@ -6,9 +6,9 @@ The head is that of the generator, from which the Verilog comes. Its memories ar
 import random
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from amaranth import ClockDomain, Fragment, Module, Signal, Value
+from amaranth import ClockDomain, Fragment, Module, Mux, Signal, Value
 from amaranth.back import rtlil
 from amaranth.hdl import Assume
 from amaranth.sim import Simulator
@@ -23,13 +23,26 @@ from softstream.hw.streams.probes import Probes
 from softstream.sim.proofs.engine import Verdict, decide_within, none_within, prepare
 from softstream.sim.proofs.harness import HEAD, PROOF, Property
 
-__all__ = ["LONGEST", "SETTLING", "InsideHead", "cycles_between"]
+__all__ = ["LONGEST", "SETTLING", "InsideHead", "LatestBeat", "cycles_between"]
 
 LONGEST = 160
 """Cycles of the longest pipe between two parts that is looked for."""
 
 SETTLING = 8
 """Cycles after which a statement must hold from any contents, beside those of its pipe: some parts keep theirs for so long."""
+
+
+class LatestBeat(NamedTuple):
+    """The beat that came last."""
+
+    place: Signal
+    """In its vector, from 0."""
+    single: Signal
+    """Whether it is the first of its vector."""
+    known: Signal
+    """Whether there was one since a reset."""
+    ended: Signal
+    """Whether it is the last of its vector, or there was none."""
 
 
 class InsideHead:
@@ -52,6 +65,7 @@ class InsideHead:
         self._age, self._was_reset = Signal(range(2 * LONGEST), reset_less=True), Signal(reset_less=True)
         self._at_end = Signal()
         self._cycles = 1
+        self._free: list[Signal] = []
         self._premises: list[tuple[int, Value]] = []
         self._earlier: dict[int, tuple[Value, list[Signal]]] = {}
 
@@ -86,6 +100,34 @@ class InsideHead:
         """
         self.after(cycles + 1, name, holds)
         self._premises.append((cycles, holds))
+
+    def remembered(self, width: int, name: str, *, init: int = 0) -> tuple[Signal, Signal]:
+        """(a value that lasts, its next value, to be set): anything at the start, as the registers of the head are."""
+        register, now, following = Signal(width, init=init), Signal(width, name=name, init=init), Signal(width)
+        start = Signal(width, name=f"start_{name}")
+        self._free.append(start)
+        self._m.d.comb += [now.eq(Mux(self._age == 0, start, register)), following.eq(now)]
+        self._m.d.proof += register.eq(following)
+        return now, following
+
+    def latest_beat(self, moves: Value, ends: Value, width: int) -> LatestBeat:
+        """The latest beat of a stream; `moves`: a beat comes, `ends`: it is a vector's last; `width`: bits of its place."""
+        values = {
+            "place": self.remembered(width, "place"),
+            "single": self.remembered(1, "single"),
+            "known": self.remembered(1, "known"),
+            "ended": self.remembered(1, "ended", init=1),
+        }
+        beat = LatestBeat(**{name: now for name, (now, _) in values.items()})
+        following = LatestBeat(**{name: after for name, (_, after) in values.items()})
+        with self._m.If(moves):
+            self._m.d.comb += [
+                following.place.eq(Mux(beat.ended, 0, beat.place + 1)),
+                following.single.eq(beat.ended),
+                following.known.eq(1),
+                following.ended.eq(ends),
+            ]
+        return beat
 
     def traces(self, signals: Sequence[Value]) -> list[list[int]]:
         """The values in each cycle of a simulation with short vectors, which pauses at both edges."""
@@ -131,7 +173,8 @@ class InsideHead:
 
     def _text(self, results: Sequence[Signal]) -> str:
         """The head and its statements as RTLIL; `results`: the outputs."""
-        inputs = [self._domain.clk, self._domain.rst, *(getattr(self.top, port.name) for port in self._inputs)]
+        ports = [getattr(self.top, port.name) for port in self._inputs]
+        inputs = [self._domain.clk, self._domain.rst, *ports, *self._free]
         return rtlil.convert(self._m, name=PROOF, ports=[*inputs, *results], emit_src=False)
 
     def prove(self, seconds: float) -> list[Verdict]:

@@ -1,13 +1,15 @@
 """Proof that the stores of a head have room for whatever arrives, at the head's full size.
 
-The contract of a queue, a ring or a store of factors assumes room, which a credit elsewhere has to assure. With L the latency of
-the stages between, this follows from three statements about the head, each proved for all inputs and all time:
+The contract of a queue, a ring, a store of factors or a ranked store assumes room, which a credit elsewhere has to assure. With
+L the latency of the stages between, this follows from three statements about the head, each proved for all inputs and all time:
 
 * a payload arrives at the store if and only if its credit was taken L cycles before;
 * the credit comes back if and only if a payload leaves the store;
 * the credit is taken as the contract of the credit assumes, so that never more than its limit is out.
 
-The payloads in the store and the ones on the way are those that are out, so the store never holds more than the limit.
+The payloads in the store and the ones on the way are those that are out, so the store never holds more than the limit. Those of
+a ranked store are vectors: one arrives with its order, and leaves when its last element is read. Its contract says that the queue
+of orders inside has room then.
 
 A queue may be read on request: its credit comes back with the request, whether the queue offers a payload or not. That it does
 so depends on the order of events in two parts of the head, and no induction over a few cycles shows it. For such a queue the
@@ -28,6 +30,7 @@ from amaranth import Const, Value
 from softstream.hw.config.config import Config
 from softstream.hw.contracts.catalogue import contract_of
 from softstream.hw.plan.derive import plan
+from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.stages.replay import FactorStore, Replay
 from softstream.hw.streams.flow import Credit, Queue
 from softstream.sim.proofs.engine import Verdict
@@ -54,16 +57,25 @@ class Link:
 
 
 def _kind(store: Any) -> str:
-    return {Queue: "queue", Replay: "ring", FactorStore: "store of factors"}[type(store)]
+    return {Queue: "queue", Replay: "ring", FactorStore: "store of factors", RankedStore: "ranked store"}[type(store)]
 
 
 def _capacity(store: Any) -> int:
     """Payloads for which a store has room."""
-    return int(store.room if isinstance(store, Queue) else store.beats if isinstance(store, Replay) else store.needed)
+    if isinstance(store, (Queue, RankedStore)):
+        return store.room
+    return int(store.beats if isinstance(store, Replay) else store.needed)
+
+
+def _arrives(store: Any) -> Value:
+    """Whether a payload arrives at a store."""
+    return store.order.valid if isinstance(store, RankedStore) else store.i.valid
 
 
 def _leaves(store: Any) -> Value:
     """Whether a payload leaves a store."""
+    if isinstance(store, RankedStore):
+        return store.ends
     if isinstance(store, Queue):
         return store.o.valid & store.o.ready
     return store.leaves if isinstance(store, Replay) else store.next
@@ -74,7 +86,13 @@ def _credits(head: InsideHead) -> list[Credit]:
 
 
 def _stores(head: InsideHead) -> list[Any]:
-    return [part for part in head.parts if isinstance(part, (Queue, Replay, FactorStore))]
+    """The stores of a head, without the queues inside of ranked stores."""
+    inner = [part.queue for part in head.parts if isinstance(part, RankedStore)]
+    return [
+        part
+        for part in head.parts
+        if isinstance(part, (Queue, Replay, FactorStore, RankedStore)) and not any(part is queue for queue in inner)
+    ]
 
 
 def _requests(store: Any) -> Value:
@@ -100,7 +118,7 @@ def _candidates(config: Config) -> list[_Candidate]:
     credits, stores = _credits(head), _stores(head)
     signals = [
         *(signal for credit in credits for signal in (credit.take, credit.give)),
-        *(signal for store in stores for signal in (store.i.valid, _leaves(store), _requests(store))),
+        *(signal for store in stores for signal in (_arrives(store), _leaves(store), _requests(store))),
     ]
     if not credits or not stores:
         return []
@@ -130,7 +148,9 @@ def _links(head: InsideHead, candidates: Sequence[_Candidate]) -> list[Link]:
 def state_rooms(head: InsideHead, links: Sequence[Link]) -> None:
     """States that the credits assure the room of their stores."""
     for link in links:
-        head.after(link.cycles + SETTLING, link.name, link.store.i.valid == head.before(link.credit.take, link.cycles))
+        head.after(
+            link.cycles + SETTLING, link.name, _arrives(link.store) == head.before(link.credit.take, link.cycles)
+        )
         when, event = ("are asked for", _requests) if link.on_request else ("leave", _leaves)
         head.after(SETTLING, f"{link.name}; and it comes back as they {when}", link.credit.give == event(link.store))
     for credit in dict.fromkeys(link.credit for link in links):

@@ -8,11 +8,12 @@ import pytest
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import UserError
-from softstream.hw.modes import interface
+from softstream.hw.modes import hardmax, interface
 from softstream.hw.modes.sigmoid import SigmoidTable
 from softstream.hw.options.groups import GroupEnds
 from softstream.hw.stages import admission
 from softstream.hw.streams.flow import Credit
+from softstream.hw.streams.registers import delay
 from softstream.scripts import cli
 from softstream.sim.proofs import counting
 from softstream.sim.proofs.engine import Verdict
@@ -39,13 +40,17 @@ HEADS = {
     "smoothing": Config(**SHORT, smoothing=[1, 2, 1]),
     "groups": Config(**SHORT, groups=[2, 5]),
     "temperature": PRESETS["softmax-int8-temperature"].replace(max_length=5, score_width=4),
+    "hardmax": Config(mode="hardmax", **SHORT),
+    "Top-K": Config(mode="top_k", max_length=5, score_width=4, top_k=3),
+    "Top-K with softmax": Config(mode="softmax_top_k", **SHORT, top_k=3),
+    "sample": Config(mode="sample", max_length=5, score_width=4),
 }
 COVERED = (
     "softmax-int8", "softmax-int8-divider", "softmax-int8-log", "softmax-int8-fastest", "softmax-int8-dsp", "softmax-int16",
     "attention-int8", "softmax-int8-masked", "softmax-int8-sink", "softmax-int8-exact", "log-softmax-int8",
     "cross-entropy-int8", "log-sum-exp-int8", "entropy-int8", "exponential-int8", "cdf-int8", "digits-softmax",
     "attention-int8-sink", "argmax-int8", "argmax-int8-small", "argmax-int8-margin", "sigmoid-int8", "softmax-int8-floor",
-    "softmax-int8-temperature", "softmax-int8-smoothed", "softmax-int8-groups",
+    "softmax-int8-temperature", "softmax-int8-smoothed", "softmax-int8-groups", "sample-int8-top-p",
 )  # fmt: skip
 AT_FULL_SIZE = {name: PRESETS[name] for name in COVERED} | {
     "softmax-int8 of 4 lanes": PRESETS["softmax-int8"].replace(lanes=4),
@@ -74,7 +79,8 @@ def test_beats_and_ends_are_counted(name, alone):
     assert all(f" in order: s_axis → {front} → " in result for result in results)
     assert all(("null beats are dropped" in result) == HEADS[name].reads_tkeep for result in results)
     assert any("→ ring → queue →" in result for result in results) == (
-        name not in ("exponential", "cross-entropy", "tkeep") and not name.startswith(("argmax", "sigmoid"))
+        name not in ("exponential", "cross-entropy", "tkeep")
+        and not name.startswith(("argmax", "sigmoid", "hardmax", "Top-K", "sample"))
     )
 
 
@@ -110,6 +116,15 @@ def test_a_stage_that_moves_without_its_clock_enable_is_refuted(monkeypatch, alo
 
 
 @pytest.mark.long
+def test_a_number_of_beats_that_comes_a_cycle_early_is_refuted(monkeypatch, alone):
+    early = lambda m, value, cycles, name, **rest: delay(m, value, cycles - (name == "counted"), name, **rest)  # noqa: E731
+    monkeypatch.setattr(hardmax, "delay", early)
+    proof = counting.prove_counting(HEADS["hardmax"])
+    refuted = [verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted"]
+    assert refuted == ["frame to queue: with the number of beats since the end before"]
+
+
+@pytest.mark.long
 def test_marks_of_groups_that_arrive_late_are_refuted(monkeypatch, alone):
     def late(head, packets):
         [ends] = [part for part in head.parts if isinstance(part, GroupEnds)]
@@ -128,10 +143,12 @@ def test_a_credit_with_too_small_a_margin_is_refuted(monkeypatch, alone):
 
 
 def test_a_head_whose_parts_have_no_path_is_refused():
-    with pytest.raises(UserError, match=r"^prove --counting: mode = 'hardmax'; the beats of m_axis pass through parts"):
-        counting.prove_counting(Config(mode="hardmax", **SHORT))
+    searched = Config(mode="sample", sampler="inverse_cdf", max_length=5, score_width=4)
+    with pytest.raises(UserError, match=r"^prove --counting: mode = 'sample'; the beats of m_axis pass through parts"):
+        counting.prove_counting(searched)
     assert counting.is_covered(HEADS["logarithm"])
-    assert not counting.is_covered(Config(mode="hardmax", **SHORT))
+    assert not counting.is_covered(searched)
+    assert not counting.is_covered(HEADS["Top-K"].replace(mask=True))
 
 
 @pytest.mark.long

@@ -1,0 +1,218 @@
+"""Contracts between vectors and their results: the list that orders a vector, and the stages that give a vector's beats."""
+
+from typing import Any
+
+from amaranth import Array, Cat, Const, Module, Mux, Signal, Value
+
+from softstream.hw.contracts.contract import Contract
+from softstream.hw.modes.hardmax import OneHot
+from softstream.hw.stages.insertion import Insertion
+from softstream.hw.stages.ranked_store import RankedStore
+from softstream.hw.streams.layouts import each_lane, keep_names
+from softstream.hw.streams.registers import delay
+
+__all__ = ["InsertionContract", "OneHotContract", "RankedStoreContract"]
+
+_QUICKLY_FULL = 16
+"""Places of a list that a short trace fills."""
+
+
+class OneHotContract(Contract):
+    """The one-hot stage: a vector gives `left` + 1 beats, the last one marked, and 1.0 in the beat and lane of its winner.
+
+    The surroundings tell with `alone` whether `left` is 0, and set `leads` only where `before` is 0.
+    """
+
+    component: OneHot
+
+    @property
+    def title(self) -> str:
+        """The stage and its size."""
+        config = self.component.config
+        return f"one-hot of {config.lanes} × {config.probability_width} bits, up to {config.max_length} scores"
+
+    def statements(self, m: Module) -> None:
+        """Counts the beats of the vector, and compares each one with the definition."""
+        i, o, config = self.component.i, self.component.o, self.component.config
+        entering, taking = self.offers(m, i), self.free(1, "taking")
+        offered: Any = i.payload
+        m.d.comb += o.ready.eq(taking)
+        inside, place = Signal(), Signal(config.beat_width)
+        vector: Any = Signal(offered.shape(), reset_less=True)
+        takes, leaves = Signal(), Signal()
+        m.d.comb += [takes.eq(entering & i.ready), leaves.eq(o.valid & taking)]
+        self.assumptions += [
+            ~entering | (offered.alone == (offered.left == 0)),
+            ~entering | ~offered.leads | (offered.before == 0),
+        ]
+        with m.If(takes):
+            m.d.sync += [inside.eq(1), place.eq(0), Value.cast(vector).eq(Value.cast(offered))]
+        with m.Elif(leaves):
+            m.d.sync += [inside.eq(place != vector.left), place.eq(place + 1)]
+        # Before 0 without `leads`: a vector without a winner.
+        won = (place == vector.before) & ((vector.before != 0) | vector.leads)
+        last = place == vector.left
+        constant = [name for name in vector.shape().members if name not in ("left", "alone", "before", "leads")]
+        zero, one = config.probability_codes
+        law = self.law(m, "output_law", o.valid, o.ready, Value.cast(o.payload))
+        self.invariants |= {
+            "a beat is offered while a vector is inside": o.valid == inside,
+            "no beat beyond the vector's end": ~inside | (place <= vector.left),
+            "beats left": ~inside | (self.registers["left"] == (vector.left - place)[: config.beat_width]),
+            "its last beat is known": ~inside | (self.registers["alone"] == last),
+            "beats before the winner": ~inside
+            | (self.registers["before"] == (vector.before - place)[: config.beat_width]),
+            "the winner's beat is known": ~inside | (self.registers["leads"] == won),
+            **{f"its {name}": ~inside | (self.registers[name] == vector[name]) for name in constant},
+        }
+        self.guarantees |= {
+            "no vector is taken before the last beat of the one before": ~takes | ~inside | (leaves & last),
+            "a vector is taken where none is inside": i.ready | inside,
+            "the vector's last beat is marked": ~inside | (o.payload.last == last),
+            "law of the output": law.holds,
+            **{
+                f"1.0 at the winner alone, lane {lane}": ~inside
+                | (o.payload[name] == Mux(won & (vector.lane == lane), one, zero))
+                for lane, name in enumerate(each_lane("probability", config.lanes))
+            },
+            **{
+                f"lanes of its beats, {name}": ~inside | (o.payload[name] == (~last | vector[name]))
+                for name in keep_names(config.lanes)
+            },
+        }
+        self.covers |= {"a last beat leaves": leaves & o.payload.last, "the output stalls": law.stalled}
+        if config.max_length > config.lanes:
+            self.covers["a beat leaves that is not the last"] = leaves & ~o.payload.last
+
+
+class InsertionContract(Contract):
+    """The list: an order leaves 2 cycles after a vector's last beat, and tells the number of its elements, min(K, N), less one.
+
+    N is the number of the vector's beats. The surroundings are those of a frame: they mark a vector's first beat and number the
+    beats. Lists with a mask have no contract.
+    """
+
+    component: Insertion
+    settling = 2
+    steps = 2
+
+    @property
+    def title(self) -> str:
+        """The list and its size."""
+        config = self.component.config
+        return f"list of {config.top_k} of up to {config.max_length} × {config.score_width} bits"
+
+    def statements(self, m: Module) -> None:
+        """Counts the elements of the vector."""
+        i, o, config = self.component.i, self.component.o, self.component.config
+        count, beat = config.top_k, i.payload
+        entering = self.offers(m, i)
+        # Beats before this one in its vector, and elements of the list with it.
+        place, listed, among = Signal(range(config.max_length)), Signal(range(count + 1)), Signal(range(count + 1))
+        m.d.comb += among.eq(Mux(place == 0, 1, Mux(listed == count, count, listed + 1)))
+        self.assumptions += [
+            ~entering | (beat.first == (place == 0)),
+            ~entering | (beat.index == place),
+            ~entering | beat.last | (place != config.max_length - 1),
+        ]
+        with m.If(entering):
+            m.d.sync += [place.eq(Mux(beat.last, 0, place + 1)), listed.eq(among)]
+        full = Array([Const((1 << number) - 1, count) for number in range(count + 1)])
+        due = delay(m, entering & beat.last, 2, "due", reset=True)
+        left = delay(m, (among - 1)[: len(among)], 2, "due_left")
+        self.invariants |= {
+            # A beat enters the list a cycle after it has arrived.
+            "as many places are occupied as the vector has elements": self.registers["occupied"]
+            == full[delay(m, listed, 1, "listed", reset=True)],
+            "a vector that has begun has elements": (place == 0) | (listed == Mux(place < count, place, count)),
+        }
+        self.guarantees |= {
+            "an order for each vector, and no other": o.valid == due,
+            "with the number of its elements": ~due | (o.payload.left == left),
+            "with its flag": ~due | (o.payload.overlong == delay(m, beat.overlong, 2, "due_overlong")),
+        }
+        self.covers["an order leaves"] = o.valid
+        if count <= _QUICKLY_FULL:
+            self.covers["the list is full"] = due & (left == count - 1)
+
+
+class RankedStoreContract(Contract):
+    """The store of ranked elements: each order enters a queue, and gives as many elements as it tells, the last one marked.
+
+    One vector leaves at a time. The surroundings assure that one vector less is inside than there is memory for, because another
+    one comes in. That the queue offers only what is inside is its own contract.
+    """
+
+    component: RankedStore
+
+    @property
+    def title(self) -> str:
+        """The store and its size."""
+        component = self.component
+        return f"ranked store of {component.vectors} × {component.config.top_k}, read in {component.cycles}"
+
+    def statements(self, m: Module) -> None:
+        """Counts the vectors inside, and the elements of the one that leaves."""
+        component, registers = self.component, self.registers
+        order, o, queue = component.order, component.o, component.queue
+        entering, taking = self.offers(m, order), self.free(1, "taking")
+        self.offers(m, component.write)
+        m.d.comb += [o.ready.eq(taking), component.free.eq(self.free(1, "may_begin"))]
+        # One more than there is room for, or the count could not exceed it.
+        inside, waiting = Signal(range(component.room + 2)), Signal(range(component.room + 2))
+        vector: Any = Signal(queue.o.payload.shape(), reset_less=True)
+        leaving, place = Signal(), Signal(len(vector.left))
+        begins, reads, ends, moves = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            moves.eq(taking | ~o.valid),
+            begins.eq(queue.o.valid & queue.o.ready),
+            reads.eq(leaving & moves),
+            ends.eq(reads & (place == vector.left)),
+        ]
+        m.d.sync += [inside.eq(inside + entering - ends), waiting.eq(waiting + entering - begins)]
+        with m.If(begins):
+            m.d.sync += [leaving.eq(1), place.eq(0), Value.cast(vector).eq(Value.cast(queue.o.payload))]
+        with m.Elif(reads):
+            m.d.sync += [leaving.eq(~ends), place.eq(place + 1)]
+        self.assumptions += [~entering | (inside < component.room), ~queue.o.valid | (waiting != 0)]
+
+        # What is read moves on whenever the output is free.
+        names = [name for name in o.payload.shape().members if name not in ("index", "position", "last")]
+        due, mark = leaving, Cat(ends, *(vector[name] for name in names))
+        for step in range(1, component.cycles + 1):
+            due = delay(m, due, 1, f"due_{step}", reset=True, enable=moves)
+            mark = delay(m, mark, 1, f"mark_{step}", enable=moves)
+            self.invariants |= {
+                f"what was read {step} steps before": registers[f"valid_{step}"] == due,
+                f"its marks, {step} steps later": ~due | (registers[f"flags_{step}"] == mark),
+            }
+        marks = Cat(o.payload.last, *(o.payload[name] for name in names))
+        law = self.law(m, "output_law", o.valid, o.ready, marks)
+        self.invariants |= {
+            "a vector inside waits or leaves": inside == waiting + leaving,
+            "no more vectors inside than there is room for": inside <= component.room,
+            "no element beyond the last one": ~leaving | (place <= vector.left),
+            "a vector that leaves is known": registers["active"] == leaving,
+            "elements left": ~leaving | (registers["left"] == (vector.left - place)[: len(place)]),
+            "the last element is known": ~leaving | (registers["at_last"] == (place == vector.left)),
+            **{f"its {name}": ~leaving | (registers[name] == vector[name]) for name in names},
+        }
+        self.guarantees |= {
+            "each order enters the queue": (queue.i.valid == entering)
+            & (Value.cast(queue.i.payload) == Value.cast(order.payload)),
+            "the queue has room for it": ~entering | (waiting < queue.room),
+            "a vector begins when its order leaves the queue": component.begins == begins,
+            "none begins before the last element of the one before is read": ~begins | ~leaving | ends,
+            "the end of a vector is told when its last element is read": component.ends == ends,
+            "what is read leaves, and nothing else": o.valid == due,
+            "with the mark of the end and its flags": ~due | (marks == mark),
+            "law of the output": law.holds,
+        }
+        self.covers |= {
+            "a last element leaves": o.valid & taking & o.payload.last,
+            "the output stalls": law.stalled,
+        }
+        if component.room > 1:
+            self.covers["a vector begins as one ends"] = begins & ends
+        if component.config.top_k > 1:
+            self.covers["an element leaves that is not the last"] = o.valid & taking & ~o.payload.last
