@@ -10,7 +10,7 @@ from amaranth import C, EnableInserter, Module, Mux, Signal, Value
 from softstream.hw.contracts.contract import Contract
 from softstream.hw.options.null_beats import NullBeats
 from softstream.hw.plan.ports import sidebands
-from softstream.hw.streams.layouts import keep_names
+from softstream.hw.streams.layouts import joined_keeps, keep_names
 
 __all__ = ["NullBeatsContract"]
 
@@ -123,7 +123,12 @@ class NullBeatsContract(Contract):
         result = o.payload
         law = self.law(m, "output_law", o.valid, enable, Value.cast(result))
         due_gap = gap_watched | self._gap(value) | (~ended & ~self._full(value))
-        same = [result[name] == value[name] for name in shape.members if name not in ("last", "null", "gap")]
+        lower = dict(zip(self._keeps, joined_keeps(self.component.config.lanes), strict=True))
+        same = [
+            result[name] == reduce(and_, (value[self._keeps[below]] for below in lower.get(name, ())), value[name])
+            for name in shape.members
+            if name not in ("last", "null", "gap")
+        ]
         self.guarantees |= {
             "what leaves is inside": ~leaves | (count != 0),
             "in order, unchanged, none twice": ~departs | reduce(and_, same),

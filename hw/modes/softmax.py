@@ -21,7 +21,7 @@ from softstream.hw.normalisers.interface import factor_layout
 from softstream.hw.numbers.softmax import numerics
 from softstream.hw.plan.ports import outputs
 from softstream.hw.plan.schedule import schedule
-from softstream.hw.plan.stage_cycles import skewed
+from softstream.hw.plan.stage_cycles import far_lanes, skewed
 from softstream.hw.stages.admission import Admission, Room
 from softstream.hw.stages.exponential_sum import VectorSum, accumulator, sum_to_leading_one, summand_terms
 from softstream.hw.stages.frame import Frame
@@ -30,7 +30,7 @@ from softstream.hw.stages.maximum import maximum_of
 from softstream.hw.stages.replay import FactorStore, Replay, entry_counter, ring_entries, stored_layout
 from softstream.hw.streams.flow import Buffered, Credit, Queue, vector_buffers
 from softstream.hw.streams.layouts import each_lane, keep_names, probability_layout, winner_layout
-from softstream.hw.streams.registers import delay
+from softstream.hw.streams.registers import PairedTables, delay
 
 __all__ = ["Softmax"]
 
@@ -178,16 +178,25 @@ class Softmax(HeadInterface):
 
     def _emit(self, m: Module, replay: Replay, factors: FactorStore, output: Queue) -> None:
         """The emission of each lane, from the ring to the output queue."""
+        tables: dict[str, Any] = {}
         for lane in range(self._config.lanes):
-            self._lane(m, lane, replay, factors, output)
+            if lane % 2 == 0 and self._config.division == "logarithm" and far_lanes(self._config):
+                tables = {"tables": PairedTables()}
+            self._lane(m, lane, replay, factors, output, tables)
 
-    def _lane(self, m: Module, lane: int, replay: Replay, factors: FactorStore, output: Queue) -> None:
+    def _lane(
+        self, m: Module, lane: int, replay: Replay, factors: FactorStore, output: Queue, tables: dict[str, Any]
+    ) -> None:
         """The emission of a lane; lane 0 also carries the beat's edges."""
         config, lanes = self._config, self._config.lanes
-        emission = self._normaliser().Emission(config.replace(lanes=1), numerics(config))
+        lane_config = config.replace(lanes=1)
+        emission = self._normaliser().Emission(lane_config, numerics(config), **tables)
         m.submodules["emission" if lane == 0 else f"emission_{lane}"] = emission
         (field,) = outputs(config)[0].fields
-        beat, stored, result = output.i.payload, replay.o.payload, emission.o.payload
+        beat, stored = output.i.payload, replay.o.payload
+        # Lanes that are far from the queue have registers on their way to it.
+        way = schedule(config).probability - schedule(lane_config).probability
+        result = data.View(emission.o.payload.shape(), delay(m, Value.cast(emission.o.payload), way, f"way_{lane}"))
         m.d.comb += [
             emission.i.valid.eq(replay.o.valid),
             emission.i.payload.position.eq(stored[each_lane("position", lanes)[lane]]),
@@ -202,7 +211,7 @@ class Softmax(HeadInterface):
             m.d.comb += [
                 emission.i.payload.last.eq(stored.last),
                 factors.next.eq(emission.next),
-                output.i.valid.eq(emission.o.valid),
+                output.i.valid.eq(delay(m, emission.o.valid, way, "way_valid", reset=True)),
                 probability.eq(code),
                 beat.last.eq(result.last),
                 beat.overlong.eq(result.overlong),

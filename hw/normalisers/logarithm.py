@@ -8,7 +8,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.normalisers.interface import EmissionInterface, FactorInterface
 from softstream.hw.numbers.softmax import Numerics
 from softstream.hw.plan.schedule import schedule
-from softstream.hw.streams.registers import delay, table
+from softstream.hw.streams.registers import PairedTables, delay, table
 
 __all__ = ["Emission", "Factor", "factor_width"]
 
@@ -50,7 +50,9 @@ class Emission(EmissionInterface):
     element per cycle, no back-pressure. Tables: `numbers/logarithm.py`.
     """
 
-    def __init__(self, config: Config, widths: Numerics) -> None:
+    def __init__(self, config: Config, widths: Numerics, tables: PairedTables | None = None) -> None:
+        """`tables` are shared with another lane."""
+        self._table = tables.table if tables else table
         super().__init__(config, widths, factor_width(widths))
 
     def elaborate(self, platform: Any) -> Module:
@@ -61,6 +63,7 @@ class Emission(EmissionInterface):
         latency = cycles.probability
         positions = tables.position.tolist()
         position_width = max(1, max(positions).bit_length())
+        table = self._table
         logarithm = table(m, "position", position_width, positions, self.i.payload.position, cycles.memory)
         # {n, T} + ~Y + b: b enters as a carry, through one bit below. With several cycles each part takes the carry of the part
         # below it, a cycle later.

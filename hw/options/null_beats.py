@@ -11,7 +11,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.plan.ports import outputs
 from softstream.hw.streams.flow import RigidPipe
-from softstream.hw.streams.layouts import keep_names, pulse, score_layout
+from softstream.hw.streams.layouts import joined_keeps, keep_names, pulse, score_layout
 from softstream.hw.streams.probes import publish
 
 __all__ = ["NullBeats", "WithoutNullBeats"]
@@ -26,6 +26,7 @@ class NullBeats(wiring.Component):
     `gap` at the output tells that s_axis_tkeep has excluded bytes below others in this beat or in an earlier one of the vector:
     by `gap` at the input, by a `keep` bit that is 0 below one that is 1, or by one that is 0 in a beat before the last one.
     Every lane of a beat before the last one counts as an element, and in the last beat the lanes below the first `keep` of 0.
+    `keep` at the output is joined to those below it in its group (`joined_keeps`).
 
     Ports: `i`, `o`, pulses of scores. Latency 2 cycles, one beat per cycle. No output depends on an input of the same cycle.
     """
@@ -55,6 +56,11 @@ class NullBeats(wiring.Component):
             Value.cast(result).eq(waiting_beat),
             result.last.eq(held.last | beat.null),
             result.null.eq(0),
+            *(
+                result[name].eq(Cat(held_keeps[below] for below in lower).all() & held[name])
+                for name, lower in zip(keeps, joined_keeps(self.config.lanes), strict=True)
+                if lower
+            ),
             gap.eq(held.gap | Cat(*holes).any() | (~result.last & ~Cat(*held_keeps).all()) | gap_before),
             result.gap.eq(gap),
         ]

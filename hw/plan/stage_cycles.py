@@ -17,11 +17,13 @@ __all__ = [
     "QUEUE_LATENCY",
     "WindowSum",
     "align_cycles",
+    "bank_cycles",
     "bank_levels",
     "cleared",
     "comparison",
     "direct_cycles",
     "even_segments",
+    "far_lanes",
     "lookup_cycles",
     "margin_cycles",
     "maximum_latency",
@@ -32,6 +34,7 @@ __all__ = [
     "round_cycles",
     "second_cycles",
     "skewed",
+    "spread",
     "window_sum",
 ]
 
@@ -44,6 +47,9 @@ DIGIT = 4
 COMPARED = {"fast": 9, "fastest": 2}
 """Most bits that the maximum compares in a cycle, by profile."""
 
+
+CLOSE_LANES = 4
+"""Lanes whose block RAMs lie close enough to each other for one cycle from any of them to a place in their middle."""
 
 BANK = 2048
 """Entries of a bank of a deep memory: so many of 9 bits fill a block RAM of ECP5, and so many of 2 bits one of iCE40."""
@@ -67,6 +73,25 @@ def bank_levels(depth: int) -> int:
     return levels
 
 
+def spread(depth: int) -> bool:
+    """Whether a memory of `depth` entries has so many banks that the way to them and from them takes a cycle of its own."""
+    return bank_levels(depth) > 1
+
+
+def bank_cycles(depth: int) -> int:
+    """Cycles that a memory of `depth` entries takes longer than one bank: to its banks, from them, and for the choice."""
+    return 2 * spread(depth) + bank_levels(depth)
+
+
+def far_lanes(config: Config) -> bool:
+    """Whether the block RAMs of the lanes lie all over the part, so that the way from a lane to the queue takes a cycle.
+
+    Pairs of lanes then share tables too. In `fastest` only, as on other parts each register costs a logic cell, and no block
+    RAM has two ports that read.
+    """
+    return config.lanes > CLOSE_LANES and config.profile == "fastest" and config.traits.stores_scores
+
+
 def ring_cycles(config: Config, entries: int) -> int:
     """From an address of the ring of scores to the entry of a ring that holds `entries`.
 
@@ -74,7 +99,7 @@ def ring_cycles(config: Config, entries: int) -> int:
     several banks has registers that serve for that too. `small` leaves it to synthesis, as each register costs a logic cell.
     """
     cycles = memory_cycles(config) if config.lanes > 1 else direct_cycles(config)
-    return cycles if config.profile == "small" else max(cycles, direct_cycles(config) + bank_levels(entries))
+    return cycles if config.profile == "small" else max(cycles, direct_cycles(config) + bank_cycles(entries))
 
 
 def cleared(config: Config, widths: Numerics) -> bool:

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from softstream.hw.config.config import Config
 from softstream.hw.plan.ports import sidebands
 from softstream.hw.streams.counters import following, shifted
-from softstream.hw.streams.layouts import each_lane, framed_layout, keep_names, score_layout
+from softstream.hw.streams.layouts import each_lane, framed_layout, joined_keeps, keep_names, score_layout
 from softstream.hw.streams.probes import publish
 
 __all__ = ["Frame", "code_of", "position_of", "masks", "takes_part", "earlier_participant"]
@@ -101,8 +101,14 @@ class Frame(wiring.Component):
                 position & ~mask.replicate(len(position)) for position, mask in zip(positions, masked, strict=True)
             ]
         # Bit j: the vector goes on after lane j, in lane j + 1 or, after the last lane, in a beat to come.
-        keeps = Cat(beat[name] for name in keep_names(lanes))
-        goes_on = [~last | keeps[:lane].all() for lane in range(1, lanes)] + [~last]
+        keeps = [beat[name] for name in keep_names(lanes)]
+        # The last bits of the groups below, and the lane's own.
+        joined = joined_keeps(lanes)
+        tops = [place for place in range(lanes - 2) if not joined[place + 1]]
+        goes_on = [
+            ~last | Cat(*(keeps[top] for top in tops if top < place), keeps[place]).all() for place in range(lanes - 1)
+        ]
+        goes_on.append(~last)
         # Lanes that the last beat of a vector of max_length fills.
         limit = config.max_length - lanes * final
         cut = at_limit & goes_on[limit - 1]

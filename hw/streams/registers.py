@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from amaranth import Array, Const, Module, Signal, Value, unsigned
 from amaranth.lib import memory
 
-from softstream.hw.plan.stage_cycles import BANK, bank_levels
+from softstream.hw.plan.stage_cycles import BANK, bank_cycles, bank_levels, spread
 
-__all__ = ["UNCHECKED", "Addressed", "addressed_store", "delay", "delays", "store", "table"]
+__all__ = ["UNCHECKED", "Addressed", "PairedTables", "addressed_store", "delay", "delays", "store", "table"]
 
 UNCHECKED = {"no_rw_check": 1}
 """Attribute of a memory whose user ignores every entry that is read in the cycle in which it is written.
@@ -61,6 +61,33 @@ def table(
     return delay(m, port.data, cycles - 1, f"{name}_entry")
 
 
+class PairedTables:
+    """Tables that two users of the same contents share, because a block RAM has two ports.
+
+    Each user asks for its tables by `table`, in the same order and with the same arguments. The first one gets the memories, and
+    all registers behind them, into its module.
+    """
+
+    def __init__(self) -> None:
+        self._second: dict[str, tuple[Signal, Value]] = {}
+
+    def table(self, m: Module, name: str, width: int, entries: Sequence[int], address: Value, cycles: int) -> Value:
+        """`table` for one of both users."""
+        if not width:
+            return Const(0, 1)
+        if name in self._second:
+            other_address, entry = self._second.pop(name)
+            m.d.comb += other_address.eq(address)
+            return entry
+        rom = memory.Memory(shape=unsigned(width), depth=len(entries), init=list(entries))
+        m.submodules[name] = rom
+        first, second = rom.read_port(), rom.read_port()
+        other_address = Signal(len(second.addr), name=f"{name}_address_2")
+        m.d.comb += [first.addr.eq(address), second.addr.eq(other_address)]
+        self._second[name] = other_address, delay(m, second.data, cycles - 1, f"{name}_entry_2")
+        return delay(m, first.data, cycles - 1, f"{name}_entry")
+
+
 def store(m: Module, name: str, payload: Value, valid: Value, address: Value, depth: int) -> tuple[Any, list[Any]]:
     """(read port, statements) of a memory of `depth` entries; the statements write a valid payload to `address`.
 
@@ -99,22 +126,28 @@ def addressed_store(
     """A `store` of `depth` entries with one reader, who waits `cycles` for an entry. With `enable`, only a cycle with it reads.
 
     A deep memory spans several block RAMs. Synthesis would choose among their outputs before any register, and these outputs
-    are the slowest of all. Where `cycles` ≥ 2 + `bank_levels(depth)`, each bank has a register of its own behind it, and a tree
-    of registered choices of one in four follows. Its banks are whole.
+    are the slowest of all. Where `cycles` ≥ 2 + `bank_cycles(depth)`, each bank has a register of its own behind it, and a tree
+    of registered choices of one in four follows. Its banks are whole. Banks that are `spread` have registers on the ways to and
+    from them as well; a payload is then written a cycle later, and the user must not read it sooner than that.
     """
-    levels = bank_levels(depth)
-    if depth <= BANK or cycles < 2 + levels:
+    levels, latency = bank_levels(depth), 2 + bank_cycles(depth)
+    if depth <= BANK or cycles < latency:
         read, writing = store(m, name, payload, valid, write_address, depth)
         return Addressed(read.data, 1, writing, _reading(read, read_address, enable))
-    within = BANK.bit_length() - 1
+    within, steps = BANK.bit_length() - 1, int(spread(depth))
+    read_address = delay(m, read_address, steps, f"{name}_read_address")
+    enable = None if enable is None else delay(m, enable, steps, f"{name}_read_enable", reset=True)
+    payload = delay(m, payload, steps, f"{name}_payload")
+    place = delay(m, write_address[:within], steps, f"{name}_place")
     bank = delay(m, delay(m, read_address[within:], 1, f"{name}_bank", enable=enable), 1, f"{name}_read_bank")
     entries, writing, reading = [], [], []
+    bank = delay(m, bank, steps, f"{name}_way_bank")
     for number in range(-(-depth // BANK)):
-        chosen = valid & (write_address[within:] == number)
-        read, statements = store(m, f"{name}_{number}", payload, chosen, write_address[:within], BANK)
+        chosen = delay(m, valid & (write_address[within:] == number), steps, f"{name}_{number}_chosen", reset=True)
+        read, statements = store(m, f"{name}_{number}", payload, chosen, place, BANK)
         writing += statements
         reading += _reading(read, read_address[:within], enable)
-        entries.append(delay(m, read.data, 1, f"{name}_{number}_entry"))
+        entries.append(delay(m, read.data, 1 + steps, f"{name}_{number}_entry"))
     for level in range(levels):
         groups = [entries[first : first + 4] for first in range(0, len(entries), 4)]
         entries = [
@@ -122,7 +155,7 @@ def addressed_store(
             for number, group in enumerate(groups)
         ]
         bank = delay(m, bank[2:], 1, f"{name}_{level}_bank")
-    return Addressed(entries[0], 2 + levels, writing, reading)
+    return Addressed(entries[0], latency, writing, reading)
 
 
 def _reading(port: Any, address: Value, enable: Value | None) -> list[Any]:

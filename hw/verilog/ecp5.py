@@ -47,6 +47,8 @@ _SMALLEST_TABLE = 1024
 """Bits of a table from which on it is in block RAM."""
 _FACTOR_BITS, _PRODUCT_BITS = 18, 36
 
+_SIDES, _SUFFIXES = 2, ("", "_2")
+"""Ports of a block RAM, and what the names of its readers' signals end with."""
 _ONE, _ZERO = "1'b1", "1'b0"
 
 
@@ -288,32 +290,44 @@ def _in_block_ram(memory: Memory) -> bool:
     return tiles > _MOST_TILES * ceil(memory.width / port)
 
 
-def _memory(usage: Usage, read: Cell) -> HardBlock | None:
+def _memory(usage: Usage, first: Cell) -> HardBlock | None:
     module = usage.module
-    memory = module.memories[read.parameters["MEMID"]]
+    memory = module.memories.get(first.parameters["MEMID"])
+    if memory is None:  # it has moved with its other read port
+        return None
     ports = [cell for cell in module.cells if cell.parameters.get("MEMID") == memory.name]
+    reads = [cell for cell in ports if cell.kind == "$memrd_v2"]
     writes = [cell for cell in ports if cell.kind == "$memwr_v2"]
     enables = {chunk.part(bit, 1) for cell in writes for chunk in cell.ports["EN"] for bit in range(chunk.width)}
-    if len(ports) != 1 + len(writes) or len(writes) > 1 or len(enables) > 1 or not _in_block_ram(memory):
+    if len(writes) > 1 or len(reads) + len(writes) > _SIDES or len(enables) > 1 or not _in_block_ram(memory):
         return None
-    register = _register_behind(usage, read.ports["DATA"])
-    if register is None:
+    width = _port_width(memory.depth, memory.width)
+    if len(reads) > 1 and (width is None or width > _HALF):
         return None
-    held = _conditions(usage, (register.enable,))
-    if held and held != _conditions(usage, read.ports["EN"]):
-        # What the output register does in a cycle without read enable is not in the guide, except for a plain register.
-        return None
+    registers = []
+    for read in reads:
+        register = _register_behind(usage, read.ports["DATA"])
+        if register is None:
+            return None
+        held = _conditions(usage, (register.enable,))
+        if held and held != _conditions(usage, read.ports["EN"]):
+            # What the output register does in a cycle without read enable is not in the guide, except for a plain register.
+            return None
+        registers.append((register, bool(held)))
     extraction = _Extraction(module, _free_name(module, f"{plain(memory.name)}_block"), memory.source)
-    clock = extraction.input("clk", read.ports["CLK"])
-    address = extraction.input("read_address", read.ports["ADDR"])
-    enable = extraction.input("read_enable", (register.enable,) if held else read.ports["EN"])
-    word = extraction.wire("word", memory.width)
-    output = extraction.register(register, word, enable, "held")
+    clock = extraction.input("clk", first.ports["CLK"])
     inside = extraction.module
     inside.memories[memory.name] = memory
-    new_ports = {"CLK": clock, "EN": enable, "ADDR": address, "DATA": word}
-    rest = {name: signal for name, signal in read.ports.items() if name not in new_ports}
-    inside.cells.append(Cell("$memrd_v2", read.name, read.source, read.parameters, {**rest, **new_ports}))
+    for read, (register, holds), suffix in zip(reads, registers, _SUFFIXES, strict=False):
+        address = extraction.input(f"read_address{suffix}", read.ports["ADDR"])
+        enable = extraction.input(f"read_enable{suffix}", (register.enable,) if holds else read.ports["EN"])
+        word = extraction.wire(f"word{suffix}", memory.width)
+        output = extraction.register(register, word, enable, f"held{suffix}")
+        new_ports = {"CLK": clock, "EN": enable, "ADDR": address, "DATA": word}
+        rest = {name: signal for name, signal in read.ports.items() if name not in new_ports}
+        inside.cells.append(Cell("$memrd_v2", read.name, read.source, read.parameters, {**rest, **new_ports}))
+        extraction.output(f"data{suffix}", register)
+        inside.connections.append(Assignment((Chunk(f"\\data{suffix}", 0, memory.width),), output))
     for write in writes:
         new_ports = {
             "CLK": clock,
@@ -322,21 +336,20 @@ def _memory(usage: Usage, read: Cell) -> HardBlock | None:
             "EN": extraction.input("write_enable", tuple(enables)) * memory.width,
         }
         inside.cells.append(Cell("$memwr_v2", write.name, write.source, write.parameters, new_ports))
-    extraction.output("data", register)
-    inside.connections.append(Assignment((Chunk("\\data", 0, memory.width),), output))
-    extraction.finish(read, *writes, register)
+    extraction.finish(*reads, *writes, *(register for register, _ in registers))
     del module.memories[memory.name]
-    title = f"{memory.depth} words of {memory.width} bits, with a register behind the read port"
-    return HardBlock(inside, title, _MemoryBody(memory, register.process is not None).lines)
+    behind = "a register behind the read port" if len(reads) == 1 else "a register behind each of two read ports"
+    title = f"{memory.depth} words of {memory.width} bits, with {behind}"
+    return HardBlock(inside, title, _MemoryBody(memory, tuple(r.process is not None for r, _ in registers)).lines)
 
 
 @dataclass(frozen=True)
 class _MemoryBody:
-    """The block RAMs of a memory, side by side: port A writes, port B reads."""
+    """The block RAMs of a memory, side by side: port A writes, or has the second reader, and port B reads."""
 
     memory: Memory
-    held: bool
-    """Whether the output register has the enable of the read port."""
+    held: tuple[bool, ...]
+    """For each read port, whether its output register has the enable of the port."""
 
     def lines(self, names: Mapping[str, str]) -> Iterator[str]:
         """The lines of the body."""
@@ -348,29 +361,33 @@ class _MemoryBody:
             yield from self._block(names, port, low, min(port, memory.width - low), number)
 
     def _block(self, names: Mapping[str, str], port: int, low: int, width: int, number: int) -> Iterator[str]:
-        wide = port > _HALF
+        wide, second = port > _HALF, len(self.held) > 1
         parameters = {
             "DATA_WIDTH_A": str(port),
             "DATA_WIDTH_B": str(port),
-            "REGMODE_A": '"OUTREG"' if wide else '"NOREG"',
+            "REGMODE_A": '"OUTREG"' if wide or second else '"NOREG"',
             "REGMODE_B": '"OUTREG"',
             "CSDECODE_A": '"0b000"',
             "CSDECODE_B": '"0b000"',
             "GSR": '"DISABLED"',
             **dict(self._contents(port, low, width)),
         }
-        enable = names.get("read_enable", _ONE)
-        held = enable if self.held else _ONE
-        pins = {"CLKA": names["clk"], "CLKB": names["clk"], "CEA": _ONE, "CEB": enable, "OCEA": held, "OCEB": held}
+        enables = [names.get(f"read_enable{suffix}", _ONE) for suffix in _SUFFIXES]
+        held = [enable if holds else _ONE for enable, holds in zip(enables, self.held, strict=False)]
+        pins = {"CLKA": names["clk"], "CLKB": names["clk"], "CEA": enables[1] if second else _ONE, "CEB": enables[0]}
+        pins |= {"OCEA": held[-1], "OCEB": held[0]}
         writes = names.get("write_enable", _ONE) if self.memory.written else _ZERO
         # From 18 bits on the lowest pins of the address enable single bytes.
         pins |= {"WEA": writes, "WEB": _ZERO, "RSTA": _ZERO, "RSTB": _ZERO}
         pins |= {f"CS{side}{index}": _ZERO for side in "AB" for index in range(3)}
-        written, read = names.get("write_address", ""), names.get("read_address", "")
-        for side, address in (("A", written), ("B", read)):
-            pins |= dict(self._address(side, address, port, writing=side == "A"))
+        other = names.get("read_address_2" if second else "write_address", "")
+        for side, address in (("A", other), ("B", names.get("read_address", ""))):
+            pins |= dict(self._address(side, address, port, writing=side == "A" and not second))
         pins |= dict(self._bits("DI", names.get("write_data", ""), port, low, width, _ZERO))
         pins |= dict(self._bits("DO", names["data"], port, low, width, ""))
+        if second:
+            outputs = dict(self._bits("DI", names["data_2"], port, low, width, ""))
+            pins |= {f"DOA{index}": outputs[f"DIA{index}"] for index in range(_HALF)}
         yield from _instance("DP16KD", f"block_{number}", parameters, pins)
 
     def _address(self, side: str, address: str, port: int, *, writing: bool) -> Iterator[tuple[str, str]]:

@@ -103,13 +103,13 @@ _HELD = (
             {
                 "ecp5-25k": Goal(
                     fmax_mhz=fmax,
-                    cells={"COMB": lanes * 350},
+                    cells={"COMB": lanes * 350, "DP16KD": rams},
                     elements_per_cycle=lanes,
-                    first_output=1024 // lanes + 46,
+                    first_output=1024 // lanes + 47,
                 )
             },
         )
-        for lanes, fmax in ((4, 200), (8, 180), (16, 160))
+        for lanes, fmax, rams in ((4, 200, 14), (8, 200, 19), (16, 165, 37))
     ),
     Variant("softmax-int8-serial", _DIVIDER.replace(profile="small"), {"hx8k": None}),
     Variant("softmax-int8-log-small", PRESETS["softmax-int8-log"].replace(profile="small"), {"hx8k": None}),

@@ -17,9 +17,11 @@ from softstream.sim.stimulus import corner_vectors, random_sideband
 
 CONFIGS = {
     "argmax": Config(mode="argmax", max_length=10, lanes=4),
+    "argmax-16": Config(mode="argmax", max_length=40, lanes=16),
     "argmax-small-wide": Config(mode="argmax", max_length=10, tkeep=True, score_width=12, profile="small"),
     "softmax": Config(max_length=16, tkeep=True, normaliser="logarithm"),
     "softmax-2": Config(max_length=9, lanes=2),
+    "softmax-8": Config(max_length=21, lanes=8, mask=True),
     "two-pass": Config(
         max_length=9, accumulator="two_pass", tkeep=True, score_width=10, profile="small", score_scale=0.02
     ),
@@ -66,7 +68,7 @@ def random_keeps(rng: np.random.Generator, beats: int, lanes: int, size: int) ->
     return keep
 
 
-@pytest.mark.parametrize("name", ["argmax", "argmax-small-wide", "softmax-2"])
+@pytest.mark.parametrize("name", ["argmax", "argmax-16", "argmax-small-wide", "softmax-2"])
 def test_heads_read_any_tkeep_as_the_model_does(name: str) -> None:
     """Every output beat, and the flag of a gap, which is that of a cut vector."""
     config, rng = CONFIGS[name], np.random.default_rng(3)
@@ -135,7 +137,7 @@ def test_a_packet_of_null_beats_has_no_result() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["argmax", "softmax", "sigmoid", "two-pass"])
+@pytest.mark.parametrize("name", ["argmax", "softmax", "softmax-8", "sigmoid", "two-pass"])
 def test_cycles_are_those_of_the_plan_and_three_more_than_without(name: str) -> None:
     config = CONFIGS[name].replace(mask=False)
     promised = plan(config)

@@ -32,6 +32,7 @@ ALL = {
     "top-k-3": Config(mode="top_k", top_k=3),
     "top-k-lanes-4": Config(mode="top_k", lanes=4),
     "softmax-top-k-lanes-2": Config(mode="softmax_top_k", lanes=2, normaliser="logarithm"),
+    "softmax-top-k-lanes-8": Config(mode="softmax_top_k", lanes=8, normaliser="logarithm"),
     "softmax-top-k-lanes-4-small": Config(mode="softmax_top_k", top_k=3, lanes=4, profile="small"),
     "softmax-top-k-16": Config(mode="softmax_top_k", top_k=16, normaliser="logarithm"),
     "softmax-top-k-small": Config(mode="softmax_top_k", top_k=3, profile="small"),

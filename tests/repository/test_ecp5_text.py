@@ -22,14 +22,18 @@ from softstream.hw.verilog import verilog
 CELLS = (Path(__file__).parents[1] / "support" / "ecp5_cells.v").read_text()
 
 
+HEADS = {**PRESETS, "softmax-int8-x8": PRESETS["softmax-int8-fastest"].replace(lanes=8, max_length=64)}
+"""The presets, and a head whose lanes share tables."""
+
+
 def names(*short: str) -> list[Any]:
-    """The presets, of which all but the named ones are tried by make test-long."""
-    return mostly_long(PRESETS, short)
+    """The heads, of which all but the named ones are tried by make test-long."""
+    return mostly_long(HEADS, short)
 
 
 @cache
 def texts(name: str) -> tuple[str, str]:
-    return verilog(PRESETS[name], "portable"), verilog(PRESETS[name], "hard", technology="ecp5")
+    return verilog(HEADS[name], "portable"), verilog(HEADS[name], "hard", technology="ecp5")
 
 
 def bench(config: Config, cycles: int, seed: int) -> str:
@@ -76,7 +80,7 @@ def bench(config: Config, cycles: int, seed: int) -> str:
 @pytest.mark.parametrize("name", names("softmax-int8-dsp", "softmax-int8-temperature"))
 def test_the_blocks_do_what_the_portable_text_says(name: str, tmp_path: Path) -> None:
     portable, hard = texts(name)
-    said = icarus_run(f"`define SYNTHESIS\n{CELLS}{portable}{hard}{bench(PRESETS[name], 1200, 1)}", tmp_path, "bench")
+    said = icarus_run(f"`define SYNTHESIS\n{CELLS}{portable}{hard}{bench(HEADS[name], 1200, 1)}", tmp_path, "bench")
     beats = re.fullmatch(r"(\d+) beats\n", said)
     assert beats is not None, said[:2000]
     # A head with one beat per vector, a vector being 16 beats on average, gives the fewest: about 40.
@@ -96,7 +100,7 @@ def test_the_comparison_sees_a_wrong_bit_of_a_table_and_a_missing_register_or_en
     for name, text in wrong:
         portable, hard = texts(name)
         assert text != hard
-        said = icarus_run(f"`define SYNTHESIS\n{CELLS}{portable}{text}{bench(PRESETS[name], 300, 1)}", tmp_path)
+        said = icarus_run(f"`define SYNTHESIS\n{CELLS}{portable}{text}{bench(HEADS[name], 300, 1)}", tmp_path)
         assert "cycle" in said
 
 
@@ -140,6 +144,15 @@ def test_without_the_macro_the_text_is_portable_and_clean(tmp_path: Path) -> Non
     assert icarus(hard, tmp_path) == ""
     assert verilator(hard, tmp_path, "-Wall") == ""
     assert "DP16KD" not in texts("softmax-int8-dsp")[0]
+
+
+def test_lanes_that_share_tables_read_them_through_both_ports_of_a_block() -> None:
+    _, hard = texts("softmax-int8-x8")
+    lanes = HEADS["softmax-int8-x8"].lanes
+    shared = re.findall(r"// \S+\.(\w+)_block - .* with a register behind each of two read ports\n", hard)
+    assert sorted(shared) == ["antilogarithm"] * (lanes // 2) + ["position"] * (lanes // 2)
+    # Both registers of each port A that reads are inside.
+    assert hard.count('.REGMODE_A("OUTREG")') >= len(shared)
 
 
 def test_an_unknown_technology_is_refused() -> None:

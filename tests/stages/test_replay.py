@@ -46,7 +46,9 @@ def test_complete_vectors_leave_once_and_in_order(elements: int, interval: int, 
     check_replay(elements, interval, pattern, MEMORY)
 
 
-@pytest.mark.parametrize(("elements", "memory"), [(4, 2), (7, 3), (12, 3), (12, 4), (33, 4), (33, 1)])
+@pytest.mark.parametrize(
+    ("elements", "memory"), [(4, 2), (7, 3), (12, 3), (12, 4), (17, 6), (33, 6), (33, 7), (33, 5), (33, 1)]
+)
 @pytest.mark.usefixtures("small_banks")
 def test_a_ring_of_several_banks_is_a_ring(elements: int, memory: int) -> None:
     """One bank to nine, with the shortest memory that has a register behind each, one more, and too few for registers."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from softstream.hw.streams.layouts import joined_keeps, keep_names
+
 __all__ = ["Slice", "beats_of", "framed", "slices"]
 
 
@@ -46,6 +48,10 @@ def beats_of(vectors: Sequence[np.ndarray], lanes: int = 1, *, behind_null_beats
                 keep = rng.integers(0, 2)
             beat[f"score_{lane}"] = values[lane] if lane < len(values) else largest
             beat[f"keep_{lane}"] = int(keep)
+        if behind_null_beats:
+            keeps = [beat[name] for name in keep_names(lanes)]
+            for name, lower in zip(keep_names(lanes), joined_keeps(lanes), strict=True):
+                beat[name] &= all(keeps[below] for below in lower)
         beats.append(beat)
     return beats
 

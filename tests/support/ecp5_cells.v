@@ -2,7 +2,7 @@
 // Ports and parameters are those of Yosys' cells_sim_ecp5.v and cells_bb_ecp5.v. Source of the behaviour: Lattice, ECP5 and
 // ECP5-5G Memory Usage Guide (FPGA-TN-02204) and sysDSP Usage Guide (FPGA-TN-02205).
 
-// Port A writes, port B reads. A word that is written while it is read is unknown, because the guide does not say what comes
+// Port A writes or reads, port B reads. A word that is written while it is read is unknown, because the guide does not say what comes
 // out; with OLD_DATA it is the one before.
 module DP16KD (
   input CLKA, input CLKB, input CEA, input CEB, input OCEA, input OCEB, input WEA, input WEB, input RSTA, input RSTB,
@@ -138,11 +138,18 @@ module DP16KD (
     if (OCEB) registered <= latched;
   end
 
+  wire [17:0] word_a = {bytes[first_a | 1], bytes[first_a]};
+  reg [17:0] latched_a = 18'h0, registered_a = 18'h0;
+  always @(posedge CLKA) begin
+    if (CEA & ~WEA & ~CSA0 & ~CSA1 & ~CSA2) latched_a <= DATA_WIDTH_A >= 9 ? word_a : word_a[8:0] >> ada[2:0];
+    if (OCEA) registered_a <= latched_a;
+  end
+
   wire [35:0] value = REGMODE_B == "OUTREG" ? registered : latched;
   wire [17:0] b = DATA_WIDTH_B == 36 ? value[35:18] : value[17:0];
   assign {DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5, DOB4, DOB3, DOB2, DOB1, DOB0} = b;
   assign {DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9, DOA8, DOA7, DOA6, DOA5, DOA4, DOA3, DOA2, DOA1, DOA0} =
-    value[17:0];
+    DATA_WIDTH_B == 36 ? value[17:0] : REGMODE_A == "OUTREG" ? registered_a : latched_a;
 
 `ifndef OLD_DATA
   initial

@@ -6,7 +6,7 @@ from softstream.hw.numbers.bound import Bound
 from softstream.hw.numbers.softmax import Numerics
 from softstream.hw.plan.normalisers.interface import NormaliserCycles, NormaliserPlan, Step
 from softstream.hw.plan.records import StagePlan
-from softstream.hw.plan.stage_cycles import QUEUE_LATENCY, direct_cycles, lookup_cycles, memory_cycles
+from softstream.hw.plan.stage_cycles import QUEUE_LATENCY, direct_cycles, far_lanes, lookup_cycles, memory_cycles
 from softstream.hw.plan.texts import each_cycle
 
 __all__ = ["LOGARITHM"]
@@ -18,6 +18,7 @@ def _cycles(config: Config, widths: Numerics) -> NormaliserCycles:
         ("difference", 2 if config.profile == "fastest" else 1),
         ("shift", 2),
         ("antilogarithm", direct_cycles(config)),
+        ("way", int(far_lanes(config))),
     )
     emission = tuple(Step("logarithm", name, cycles) for name, cycles in steps)
     return NormaliserCycles(memory_cycles(config), emission, holds_sum=True)
@@ -56,7 +57,7 @@ def _rows(config: Config, widths: Numerics, cycles: NormaliserCycles, limits: Bo
             config.probability_form,
             cycles.row("logarithm") + QUEUE_LATENCY,
             each_cycle(config),
-            config.lanes * bits,
+            config.lanes * bits // (2 if far_lanes(config) else 1),
             float(limits.exponential + limits.normaliser + limits.rounding),
             "with the output queue",
         )

@@ -49,6 +49,7 @@ COMPONENTS = {
     "frame of 1 × 2 bits, up to 1024 scores": lambda: Frame(FRAMED.replace(max_length=1024), indexed=False),
     "indexed frame of 2 × 2 bits, up to 7 scores, gaps": lambda: Frame(FRAMED.replace(max_length=7, lanes=2)),
     "null beats of 1 × 2 bits": lambda: NullBeats(FRAMED.replace(tkeep=True)),
+    "null beats of 16 × 2 bits": lambda: NullBeats(FRAMED.replace(lanes=16, max_length=32)),
     "null beats of 4 × 2 bits, mask": lambda: NullBeats(FRAMED.replace(lanes=4, mask=True)),
     "skid buffer": lambda: Skid(unsigned(2)),
     "register": lambda: Hold(unsigned(2)),
