@@ -17,11 +17,13 @@ from softstream.hw.contracts.null_beats import NullBeatsContract
 from softstream.hw.contracts.pipes import DrawSetContract, PipeContract, WinnersContract
 from softstream.hw.contracts.read_out import InsertionContract, OneHotContract, RankedStoreContract
 from softstream.hw.contracts.rings import FactorStoreContract, ReplayContract
+from softstream.hw.contracts.two_passes import TwoPassContract
 from softstream.hw.contracts.windows import SmoothingContract, WindowContract
 from softstream.hw.contracts.winner import WinnerContract
 from softstream.hw.modes.gumbel import GumbelDraw
 from softstream.hw.modes.hardmax import OneHot
 from softstream.hw.modes.sigmoid import SigmoidTable
+from softstream.hw.modes.two_pass import TwoPass
 from softstream.hw.options.final_round import FinalRound
 from softstream.hw.options.floor import Floor
 from softstream.hw.options.groups import GroupEnds, PacketEnds
@@ -69,6 +71,7 @@ CONTRACTS: dict[type, Any] = {
     OneHot: OneHotContract,
     Insertion: InsertionContract,
     RankedStore: RankedStoreContract,
+    TwoPass: TwoPassContract,
     **{stage: lambda component: PipeContract(component, PIPES[type(component)], component.latency) for stage in PIPES},
     DrawSet: lambda component: DrawSetContract(component, PIPES[DrawSet], component.latency),
 }

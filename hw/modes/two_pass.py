@@ -25,6 +25,7 @@ from softstream.hw.numbers.two_pass import differences
 from softstream.hw.plan.modes.two_pass import two_pass_schedule
 from softstream.hw.stages.frame import code_of, position_of
 from softstream.hw.stages.maximum import margin_of, replaces
+from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import UNCHECKED, delay, table
 
 __all__ = ["TwoPass"]
@@ -68,6 +69,7 @@ class TwoPass(HeadInterface):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
+        self.config = config
         self._widths = differences(config)
 
     def elaborate(self, platform: Any) -> Module:
@@ -83,7 +85,9 @@ class TwoPass(HeadInterface):
         accepted, ends = self._receive(m, passes, contender)
         exponential = self._exponential(m, passes, contender, accepted)
         self._advance(m, passes, exponential, accepted, ends)
-        self._output(m, passes, exponential)
+        step, pending = self._output(m, passes, exponential)
+        registers = {name: value for name, value in vars(passes).items() if isinstance(value, Signal)}
+        publish(platform, self, **registers, step=step, pending=pending)
         return m
 
     def _receive(self, m: Module, passes: _Passes, contender: Value) -> tuple[Value, Value]:
@@ -173,8 +177,11 @@ class TwoPass(HeadInterface):
             passes.dividing.eq(summed | (passes.dividing & ~divided)),
         ]
 
-    def _output(self, m: Module, passes: _Passes, exponential: Value) -> None:
-        """Third pass: the probabilities. A load makes the quotient of the load before valid."""
+    def _output(self, m: Module, passes: _Passes, exponential: Value) -> tuple[Signal, Signal]:
+        """Third pass: the probabilities. A load makes the quotient of the load before valid.
+
+        Returns (steps before the next load, whether a division is under way).
+        """
         last, pending = Signal(reset_less=True), Signal(reset_less=True)
         moves = ~self.o.valid | self.o.ready
         m.d.sync += self.o.valid.eq((passes.load & pending) | (self.o.valid & ~self.o.ready))
@@ -182,21 +189,20 @@ class TwoPass(HeadInterface):
             m.d.sync += [last.eq(passes.left[-1]), pending.eq(1)]
         with m.If(passes.summing):
             m.d.sync += pending.eq(0)
-        quotient = self._division(m, exponential, passes.total, moves, passes.dividing, passes.load)
+        quotient, step = self._division(m, passes, exponential, moves)
         m.d.comb += [
             # A fully masked vector has sum 0, by which no quotient is defined.
             self.o.payload.probability.eq(Mux(passes.best[-1], quotient, 0) if self._config.mask else quotient),
             self.o.payload.last.eq(last),
             self.o.payload.overlong.eq(passes.overlong),
         ]
+        return step, pending
 
-    def _division(
-        self, m: Module, exponential: Value, total: Value, moves: Value, dividing: Value, load: Signal
-    ) -> Value:
-        """The quotient's register, complete in the cycle after the next `load`, which this also drives."""
+    def _division(self, m: Module, passes: _Passes, exponential: Value, moves: Value) -> tuple[Value, Signal]:
+        """(the quotient's register, complete in the cycle after the next `load`; the steps before that one)."""
         config, widths, cycles = self._config, self._widths, two_pass_schedule(self._config)
-        dividend, divisor = exponential[widths.dropped :], total[widths.dropped :]
-        # Steps before the next load.
+        dividing, load = passes.dividing, passes.load
+        dividend, divisor = exponential[widths.dropped :], passes.total[widths.dropped :]
         step = Signal(range(cycles.element), reset_less=True)
         final = step == 0
         remainder = Signal(signed(widths.divisor_width + 1), reset_less=True)
@@ -222,4 +228,4 @@ class TwoPass(HeadInterface):
         shifted = Cat(~negative, quotient[: config.probability_width - 1])
         with m.If(moves & dividing):
             m.d.sync += quotient.eq(Mux(load, quotient + rounded, shifted))
-        return quotient
+        return quotient, step

@@ -34,6 +34,7 @@ from softstream.hw.contracts.catalogue import PIPES, contract_of, counting_contr
 from softstream.hw.contracts.flow import credit_invariants
 from softstream.hw.errors import UserError
 from softstream.hw.modes.hardmax import Hardmax, OneHot
+from softstream.hw.modes.two_pass import TwoPass
 from softstream.hw.options.groups import GroupEnds, PacketEnds
 from softstream.hw.options.null_beats import NullBeats
 from softstream.hw.options.smoothing import Smoothing
@@ -69,6 +70,7 @@ _NAMES: dict[type, str] = {
     OneHot: "one-hot",
     Insertion: "list",
     RankedStore: "ranked store",
+    TwoPass: "two passes",
     **PIPES,
 }
 _ASSURED: dict[type, type] = {Insertion: Frame, RankedStore: Insertion, OneHot: Queue}
@@ -138,6 +140,12 @@ def _transfer(stream: Any) -> Value:
     return stream.valid if stream.signature.always_ready else stream.valid & stream.ready
 
 
+def _results(part: Any) -> list[Any]:
+    if isinstance(part, Fork):
+        return [getattr(part, f"o_{number}") for number in range(part.count)]
+    return [part.o, part.o_best] if isinstance(part, TwoPass) else [part.o]
+
+
 def _places(head: InsideHead) -> list[_Place]:
     """The input, the parts that may lie on a path, and the outputs."""
     top = head.top
@@ -149,8 +157,7 @@ def _places(head: InsideHead) -> list[_Place]:
         if type(part) not in _NAMES or beside or (isinstance(part, Insertion) and not has_contract(part)):
             continue
         moves = Const(1, 1) if enable is None else enable
-        results = [getattr(part, f"o_{number}") for number in range(part.count)] if isinstance(part, Fork) else [part.o]
-        for result in results:
+        for result in _results(part):
             transfers = _transfer(_source(part)) & moves, _transfer(result) & moves
             places.append(_Place(_NAMES[type(part)], part, *transfers, _end(_source(part)), _end(result), enable))
     for output in outputs(head.config):
@@ -178,7 +185,7 @@ def _steps(config: Config) -> list[_Step]:
         arrives, end_arrives, _, _ = rows[target]
         for source, origin in enumerate(places):
             _, _, leaves, end_leaves = rows[source]
-            same = place.part is not None and place.part is origin.part  # two outputs of a fork
+            same = place.part is not None and place.part is origin.part  # two outputs of one part
             if source == target or same or not any(leaves) or not _assured(origin.part, place.part):
                 continue
             if (place.end_arrives is None) == (origin.end_leaves is None):
@@ -410,7 +417,11 @@ def prove_counting(
     inside = [inner for part in parts.values() for inner in parts_of(part)]
     rooms = [link for link in room_links(config, head) if link.store in [*parts.values(), *inside]]
     state_rooms(head, rooms)
-    for step in steps:
+    # What arrives at a part with two outputs is stated once.
+    arrivals = {
+        (step.source, step.cycles, step.ends, id(places[step.target].part or step.target)): step for step in steps
+    }
+    for step in arrivals.values():
         _connect(head, places, step)
     for number in dict.fromkeys(step.target for step in steps):
         if places[number].enable is not None:

@@ -39,6 +39,8 @@ HEADS = {
     "floor": Config(**SHORT, probability_floor=0.01),
     "smoothing": Config(**SHORT, smoothing=[1, 2, 1]),
     "groups": Config(**SHORT, groups=[2, 5]),
+    "two passes": Config(**SHORT, accumulator="two_pass", profile="small"),
+    "two passes, tkeep": Config(**SHORT, accumulator="two_pass", tkeep=True, mask=True),
     "temperature": PRESETS["softmax-int8-temperature"].replace(max_length=5, score_width=4),
     "hardmax": Config(mode="hardmax", **SHORT),
     "Top-K": Config(mode="top_k", max_length=5, score_width=4, top_k=3),
@@ -50,7 +52,7 @@ COVERED = (
     "attention-int8", "softmax-int8-masked", "softmax-int8-sink", "softmax-int8-exact", "log-softmax-int8",
     "cross-entropy-int8", "log-sum-exp-int8", "entropy-int8", "exponential-int8", "cdf-int8", "digits-softmax",
     "attention-int8-sink", "argmax-int8", "argmax-int8-small", "argmax-int8-margin", "sigmoid-int8", "softmax-int8-floor",
-    "softmax-int8-temperature", "softmax-int8-smoothed", "softmax-int8-groups", "sample-int8-top-p",
+    "softmax-int8-temperature", "softmax-int8-smoothed", "softmax-int8-groups", "sample-int8-top-p", "softmax-int8-small",
 )  # fmt: skip
 AT_FULL_SIZE = {name: PRESETS[name] for name in COVERED} | {
     "softmax-int8 of 4 lanes": PRESETS["softmax-int8"].replace(lanes=4),
@@ -75,12 +77,13 @@ def test_beats_and_ends_are_counted(name, alone):
     assert proof.answer == "proved", proof.verdicts
     results = [verdict.statement.name for verdict in proof.verdicts if verdict.method == "contracts"]
     fronts = {"temperature": "fork", "groups": "group ends → frame"}
-    front = "null beats → skid buffer → frame" if HEADS[name].reads_tkeep else fronts.get(name, "frame")
+    front = fronts.get(name, "two passes" if HEADS[name].two_pass else "frame")
+    front = f"null beats → skid buffer → {front}" if HEADS[name].reads_tkeep else front
     assert all(f" in order: s_axis → {front} → " in result for result in results)
     assert all(("null beats are dropped" in result) == HEADS[name].reads_tkeep for result in results)
     assert any("→ ring → queue →" in result for result in results) == (
         name not in ("exponential", "cross-entropy", "tkeep")
-        and not name.startswith(("argmax", "sigmoid", "hardmax", "Top-K", "sample"))
+        and not name.startswith(("argmax", "sigmoid", "hardmax", "Top-K", "sample", "two passes"))
     )
 
 

@@ -15,6 +15,7 @@ from softstream.hw.modes import gumbel, sigmoid
 from softstream.hw.modes.gumbel import GumbelDraw
 from softstream.hw.modes.hardmax import OneHot
 from softstream.hw.modes.sigmoid import SigmoidTable
+from softstream.hw.modes.two_pass import TwoPass
 from softstream.hw.options import final_round, floor, inverse_temperature
 from softstream.hw.options.final_round import FinalRound
 from softstream.hw.options.floor import Floor
@@ -39,6 +40,7 @@ from softstream.sim.proofs.engine import Verdict
 PAYLOAD = data.StructLayout({"value": 1})
 
 FRAMED = Config(score_width=2, max_length=5)
+PASSES = Config(accumulator="two_pass", profile="small", max_length=3, score_width=2, probability_width=4)
 
 COMPONENTS = {
     "queue of 5": lambda: Queue(unsigned(2), 4),
@@ -68,6 +70,10 @@ COMPONENTS = {
     "maximum of 1 × 8 bits, up to 1024 scores": lambda: maximum_of(Config(mode="argmax", profile="small")),
     "maximum of 1 × 3 bits, up to 5 scores, last of equals": lambda: maximum_of(
         Config(mode="argmax", profile="small", score_width=3, max_length=5, tie="last")
+    ),
+    "two passes of 2 to 4 bits, up to 3 scores, 3 cycles to an exponential": lambda: TwoPass(PASSES),
+    "two passes of 8 to 8 bits, up to 7 scores, mask, margin, gaps, 5 cycles to an exponential": lambda: TwoPass(
+        Config(accumulator="two_pass", max_length=7, mask=True, confidence="margin", tkeep=True)
     ),
     "skewed maximum of 1 × 3 bits, up to 5 scores": lambda: maximum_of(
         Config(mode="argmax", score_width=3, max_length=5)
@@ -126,6 +132,7 @@ PARTS = {
     ),
     "group ends": lambda: GroupEnds(Config(max_length=3, score_width=2, groups=[2, 3, 1])),
     "group ends in lanes": lambda: GroupEnds(Config(max_length=6, score_width=2, lanes=2, groups=[6])),
+    "two passes": lambda: TwoPass(PASSES),
     "packet ends of beats": lambda: packet_ends(0),
     "packet ends of winners": lambda: packet_ends(1),
 }
@@ -275,7 +282,8 @@ def test_a_changed_gate_of_a_credit_breaks_its_contract(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "title", mostly_long(("winners of 1 × 8 bits", "window", "group ends", "packet ends of beats"), ("window",))
+    "title",
+    mostly_long(("winners of 1 × 8 bits", "window", "group ends", "packet ends of beats", "two passes"), ("window",)),
 )
 def test_a_changed_gate_breaks_what_a_part_keeps_of_number_and_order(title, monkeypatch):
     # The first gates of a stage that ends packets make flags, of which its contract says nothing.
