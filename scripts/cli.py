@@ -1050,7 +1050,7 @@ def _build(
 ) -> None:
     """Build the bitstream for a board; reports clock, cells and critical path.
 
-    Without a configuration: the board's own preset. Vivado and Quartus boards give a plan to run there.
+    Without a configuration: the board's own preset. Vivado, Quartus and Radiant boards give a plan to run there.
     """
     from softstream.scripts.verbs.boards import build
 

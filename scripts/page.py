@@ -108,7 +108,7 @@ def svg(
 
 _ALONE = (
     "<style>svg{color:#1b2026;--muted:#66707b;--line:#dfe3e7;--argmax:#b4690e;--softmax:#1f63b5;--bound:#b3261e}"
-    "@media (prefers-color-scheme:dark){svg{color:#e8eaed;--muted:#9aa4ae;--line:#323940;--argmax:#e5a04b;"
+    "@media screen and (prefers-color-scheme:dark){svg{color:#e8eaed;--muted:#9aa4ae;--line:#323940;--argmax:#e5a04b;"
     "--softmax:#75aef0;--bound:#f28b82}}text{font-family:system-ui,sans-serif}</style>"
 )
 
@@ -226,7 +226,11 @@ code { font: .9em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
   body { font-size: 10pt; } main, .scroll { max-width: none; padding: 0; } h2, h3 { break-after: avoid; }
   figure, .facts li, tr { break-inside: avoid; } .scroll { overflow: visible; background: none; } .wide::before { display: none; }
   .wide table { font-size: 7pt; } .wide tbody th, .wide thead th:first-child { position: static; }
-  .wide td:nth-child(n+2), .wide thead th:nth-child(n+2) { padding-left: .5rem; } }
+  .wide td:nth-child(n+2), .wide thead th:nth-child(n+2) { padding-left: .3rem; }
+  .wide tbody th:nth-child(n), .wide td:nth-child(n), .wide .word { white-space: normal; }
+  .wide th, .wide td, .wide .word { overflow-wrap: anywhere; } .wide thead th:nth-child(n) { min-width: 4.2em; }
+  .wide table:has(th:nth-child(7)) { width: 100%; }
+  .plots { grid-template-columns: repeat(auto-fit, minmax(min(100%, 18rem), 1fr)); } }
 """
 
 

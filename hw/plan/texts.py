@@ -12,9 +12,14 @@ def beats_text(config: Config) -> str:
 
 
 def decimals(value: float, places: int) -> str:
-    """A measured value with `places` decimals; with two digits that count where all the others would be 0: 3e-05, not 0.0000."""
+    """A measured value from 0 on with `places` decimals; with two digits that count where all would be 0: 3e-05, not 0.0000.
+
+    Below 1e-9 the digits are those of float64's own rounding, so they are not told.
+    """
     text = f"{value:.{places}f}"
-    return text if not value or float(text) else f"{value:.2g}"
+    if not value or float(text):
+        return text
+    return f"{value:.2g}" if value >= 1e-9 else "<1e-9"
 
 
 def each_cycle(config: Config) -> str:

@@ -23,7 +23,8 @@ _FITTING = 19
 """Letters of the small font that fit a box; longer texts are condensed to its width."""
 _STYLE = (
     ".path{--paper:#ffffff;--ink:#1b2026;--muted:#57606a;--line:#8c959f;--fill:#eef4fb;--edge:#1f63b5;--end:#9a5a0c}"
-    "@media (prefers-color-scheme:dark){.path{--paper:#15191e;--ink:#e8eaed;--muted:#aab3bc;--line:#7d8590;--fill:#1c2a3a;"
+    "@media screen and (prefers-color-scheme:dark){.path{--paper:#15191e;--ink:#e8eaed;--muted:#aab3bc;"
+    "--line:#7d8590;--fill:#1c2a3a;"
     "--edge:#75aef0;--end:#e5a04b}}"
     ".path text{font-family:system-ui,-apple-system,'Segoe UI',sans-serif;fill:var(--ink);font-size:15px}"
     ".path .name{font-weight:600}.path .small{font-size:12.5px;fill:var(--muted)}"

@@ -365,6 +365,8 @@ def entries(
                 f"--modes {text!r}: an entry is empty; for example --modes argmax,softmax,softmax:temperature=2"
             )
         known = (*MODES, *PRESETS)
+        if name not in known and name.replace("-", "_") in MODES:
+            name = name.replace("-", "_")
         if name not in known:
             raise UserError(
                 f"--modes {name}: no mode or preset of that name{nearest(name, known)}; the modes are "

@@ -17,11 +17,13 @@ import pytest
 from support.html_page import Page
 
 import softstream
-from softstream.hw.config.config import KEYS, load_toml
+from softstream.hw.config.config import KEYS, Config, load_toml, parse_setting
 from softstream.hw.errors import MissingTool, ToolFailure
+from softstream.hw.plan.derive import plan
 from softstream.scripts import console as console_module
 from softstream.scripts.cli import _softstream, main
 from softstream.scripts.console import Console
+from softstream.scripts.verbs.keys import EXAMPLES
 from softstream.sim.data import DIGITS_LABELS, DIGITS_SCORES
 from softstream.sim.golden import golden
 from softstream.sim.simulators.runner import RtlResult
@@ -908,9 +910,21 @@ def test_one_key(cli, refused):
     assert code == 0
     assert out.startswith("lanes: ")
     assert "1, 2, 4, 8, 16" in out
-    assert "\nfor example: --set lanes=1\n" in out
+    assert "\nfor example: --set lanes=4\n" in out
     assert "did you mean 'lanes'?" in refused("keys", "lane")
     assert list(json.loads(cli("keys", "--json")[1])) == [key.name for key in KEYS]
+
+
+def test_the_examples_are_those_of_all_keys():
+    assert list(EXAMPLES) == [key.name for key in KEYS]
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
+def test_the_example_of_a_key_has_an_effect(key):
+    config = Config().replace(**dict(map(parse_setting, EXAMPLES[key.name].split())))
+    assert key.matters(config)
+    assert getattr(config, key.name) != key.default
+    plan(config)
 
 
 def test_help_of_a_verb_is_that_of_the_option(cli, refused):

@@ -49,6 +49,7 @@ def of_digits() -> Family:
 
 
 def test_an_entry_is_a_mode_or_a_preset_with_any_settings_behind_it():
+    assert list(entries("log-softmax", BASE).values()) == list(entries("log_softmax", BASE).values())
     configs = entries("argmax, softmax:temperature=2:guard_bits=5,softmax-int16", BASE)
     assert list(configs) == ["argmax", "softmax:temperature=2:guard_bits=5", "softmax-int16"]
     assert configs["argmax"] == BASE.replace(mode="argmax")

@@ -120,6 +120,30 @@ def test_the_links_of_the_benchmark_are_links(opened):
     page.close()
 
 
+@pytest.mark.parametrize("name", ["plan", "sweep", "gallery", "bench", "compare", "family"])
+def test_nothing_is_cut_on_paper(opened, name):
+    width = 703  # A4 less its margins
+    page = opened(name, width, "dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    beyond = (
+        "w => [...document.querySelectorAll('table, figure, pre, svg')]"
+        ".filter(e => e.getBoundingClientRect().right > w + 1).length"
+    )
+    assert page.evaluate(beyond, width) == 0
+    page.close()
+
+
+def test_a_printed_data_path_is_light(opened):
+    page = opened("plan", 800, "dark")
+    fill = "getComputedStyle(document.querySelector('svg.path rect')).fill"
+    dark = page.evaluate(fill)
+    page.emulate_media(media="print", color_scheme="dark")
+    printed = page.evaluate(fill)
+    page.emulate_media(media="screen", color_scheme="light")
+    assert printed == page.evaluate(fill) != dark
+    page.close()
+
+
 def test_a_printed_page_is_light_and_shows_every_column(opened):
     page = opened("plan", 800, "dark")
     page.emulate_media(media="print", color_scheme="dark")
