@@ -203,10 +203,11 @@ def test_a_value_below_the_resolution_has_digits_that_count(value, places, text)
 
 def test_no_error_that_is_not_0_is_told_as_0():
     """Floats that lie a little beside the codes: quantising them costs less than the last place of an error."""
-    codes = np.random.default_rng(3).integers(-90, 90, (60, 16))
-    comparison = compare(CONFIG, (codes + 1e-6) * CONFIG.score_scale, place=False)
+    random = np.random.default_rng(3)
+    codes = random.integers(-90, 90, (60, 16)) + 1e-6 * random.random((60, 16))
+    comparison = compare(CONFIG, codes * CONFIG.score_scale, place=False)
     costs = comparison.probabilities.float_error.quantisation
-    assert 0 < costs.mean < costs.largest < 5e-5
+    assert 1e-9 < costs.mean < costs.largest < 5e-5
     text = Page(render(comparison)).text + str(comparison.table()[1])
     assert f"{costs.largest:.2g}" in text
     assert f"{costs.mean:.2g}" in text
