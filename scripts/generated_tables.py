@@ -279,7 +279,7 @@ def _mutation() -> str:
         f"- {_change(name, row)}: {row['because']}." for name, row in listed if row["equivalent"] and "because" in row
     ]
     undecided = [
-        f"- {_change(name, row)}" + (f": {row['because']}." if "because" in row else "")
+        f"- {_change(name, row)}"
         for name, row in listed
         if not (row["simulation"] or row["proof"] or row["equivalent"])
     ]

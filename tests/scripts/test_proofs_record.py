@@ -30,5 +30,5 @@ def test_most_faults_are_found_and_no_equivalent_change_counts():
     faults = [row for rows in proofs.mutation_record().values() for row in rows]
     real = [row for row in faults if not row["equivalent"]]
     assert not any(row["equivalent"] and (row["simulation"] or row["proof"]) for row in faults)
-    assert sum(row["simulation"] or row["proof"] for row in real) >= 0.975 * len(real)
+    assert sum(row["simulation"] or row["proof"] for row in real) >= 0.98 * len(real)
     assert all("because" in row for row in faults if row.get("method") == "premise")

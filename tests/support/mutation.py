@@ -7,7 +7,8 @@ asked about each of them:
 
 * simulation: does the testbench that `generate --all` emits fail, in Icarus, from registers that hold X: with long stalls, and
   resets of one cycle in the middle of vectors, after each of which it begins anew; or with 1300 random vectors, one reset,
-  and stalls that fill the head?
+  and stalls that fill the head? Where nothing else finds a fault: does it take other cycles for these vectors, or make the input
+  wait in another number of them, than the head without a fault; and with 20000 or 200000 vectors?
 * proof: does bounded model checking refute the law or the results (`prove --whole`) within some seconds?
 * equivalence, where neither does: do the faulty and the original module, or the two heads, agree in every cycle from the initial
   values on, whatever the inputs, stalls and resets, proved without a bound on time? Such a change is no fault: it changes a value
@@ -54,7 +55,7 @@ from softstream.sim.proofs.harness import (
 )
 from softstream.sim.proofs.whole import output_rules, patience, shrunk
 
-__all__ = ["HEADS", "MUTATION", "PER_HEAD", "PREMISES", "SURVIVORS", "Premise", "examine", "without_initial_values"]
+__all__ = ["HEADS", "MUTATION", "PER_HEAD", "PREMISES", "Premise", "examine", "without_initial_values"]
 
 MUTATION = Path(__file__).resolve().parents[2] / "boards" / "measured" / "mutation.json"
 
@@ -178,24 +179,29 @@ PREMISES: tuple[Premise, ...] = (
         "reg [3:0] near = 0; always @(posedge clk) near <= rst ? 0 : ends ? 7 : near - (near != 0);",
         {"stored": "original_loaded_7", "tag_2": "original_loaded_7"},
     ),
+    Premise(
+        "softmax, groups",
+        "head.inner.frame",
+        "index <= both_2 | (index & {2{i_valid & i_ready & ~dropping}});",
+        "the stage before the frame ends each group after four beats at most, so that the frame never cuts one",
+        "!i_valid || i_payload[3] || place != 3",
+        (
+            "reg [1:0] place = 0; always @(posedge clk) if (rst) place <= 0; "
+            "else if (i_valid && original_i_ready) place <= i_payload[3] ? 0 : place + 1;"
+        ),
+        {"o_payload": "original_o_valid", "ending": "i_valid || !original_i_ready && original_o_valid"},
+    ),
+    Premise(
+        "softmax, null beats",
+        "head.inner.accumulate",
+        "wire [7:0] total_0 = {1'b0, {sum_0, 1'b1}} + {1'b0, {i_payload[5:0], 1'h1}};",
+        "only the sum differs, by 1 for each term, and no probability of 4 bits shows it after any of the 84 vectors",
+        seen={"sum": "0"},
+    ),
     Premise("cumulative", **_RUNNING),  # type: ignore[arg-type]
     Premise("softmax, exact sum", **_RUNNING),  # type: ignore[arg-type]
 )
 """Changes that no input of their head makes visible, with the premise of their proof."""
-
-SURVIVORS: dict[tuple[str, str, str], str] = {
-    (
-        "softmax, null beats",
-        "head.inner.accumulate",
-        "wire [7:0] total_0 = {1'b0, {sum_0, 1'b1}} + {1'b0, {i_payload[5:0], 1'h1}};",
-    ): "the sum is larger by 1 for each term, which no probability of 4 bits shows after any of the 84 vectors",
-    (
-        "softmax, small",
-        "head.element_credit",
-        "wire [6:0] sum = {spare[5], spare} - {{4{operand[2]}}, operand};",
-    ): "the counter counts up and closes at 16 elements instead of 17: a full head waits sooner, and no result differs",
-}
-"""Faults that survive, of which it is known why: (head, module, line) → the reason, for the page."""
 
 _RESETS = tuple(17 * k + k * k for k in range(1, 21))
 """Cycles of the simulation with a reset."""
@@ -204,6 +210,12 @@ _ALL = 10**6
 _MANY = 1300
 """Random vectors of the simulation without resets, for faults that need many vectors, or a head that is full. With so many, all
 84 vectors of up to 3 scores of 2 bits are among them, as some of `PREMISES` need."""
+
+_MOST = (20_000, 200_000)
+"""Random vectors of the simulations for a fault that nothing else finds."""
+
+_LONGEST_SECONDS = 900
+"""Of a simulation for a fault that nothing else finds."""
 
 _SECONDS = 3
 """Of the first search for each fault; one that nothing else finds and that may be a fault is worth `_SEARCH_SECONDS`."""
@@ -226,6 +238,15 @@ def _with_long_stalls(bench: str) -> str:
     """The testbench with one reset, and each output in turn stalled for 256 of 1024 cycles."""
     bench = re.sub(r"(m_axis\w*)_tready <= (.*);", r"\1_tready <= (\2) && cycle[9:8] != PHASE_\1 || cycle[12];", bench)
     return _with_phases(bench)
+
+
+def _with_waits(bench: str) -> str:
+    """The testbench that also prints in how many cycles a beat waits at the input."""
+    counter = (
+        "integer waits = 0;\n    always @(posedge aclk) if (s_axis_tvalid && !s_axis_tready) waits <= waits + 1;\n"
+    )
+    bench = bench.replace("    integer cycle = 0,", f"    {counter}    integer cycle = 0,")
+    return re.sub(r'(display\("PASS: .*? cycles)", cycle\)', r'\1, a beat waits in %0d", cycle, waits)', bench)
 
 
 def _with_phases(bench: str) -> str:
@@ -255,11 +276,11 @@ def _with_resets(bench: str) -> str:
 
 
 class _Simulation:
-    """The emitted testbench around a head with faults, in Icarus: with resets, or with more vectors and longer stalls."""
+    """The emitted testbench around a head with faults, in Icarus: with resets, or with many vectors and longer stalls."""
 
-    def __init__(self, config: Config, text: str, folder: Path, *, resets: bool = True) -> None:
-        head = GeneratedHead(plan(config), TOP, "head.v")
-        texts = files(head) if resets else files(head, random=_MANY)
+    def __init__(self, config: Config, text: str, folder: Path, *, vectors: int = 0) -> None:
+        head, resets = GeneratedHead(plan(config), TOP, "head.v"), not vectors
+        texts = files(head) if resets else files(head, random=vectors)
         change = _with_resets if resets else _with_long_stalls
         bench = texts[f"{TOP}_tb.v"]
         bench = bench.replace(f"    {TOP} dut (\n", f"    {TOP} dut (\n        .{SELECTOR}({SELECTOR}),\n")
@@ -267,6 +288,7 @@ class _Simulation:
             f"    reg [{SELECTOR_BITS - 1}:0] {SELECTOR};\n"
             f'    initial if (!$value$plusargs("{SELECTOR}=%d", {SELECTOR})) {SELECTOR} = 0;\n'
         )
+        bench = _with_waits(bench)
         texts[f"{TOP}_tb.v"] = change(bench.replace(f"module {TOP}_tb;\n", f"module {TOP}_tb;\n{choice}"))
         texts["head.v"] = without_initial_values(text)
         for name, content in texts.items():
@@ -275,14 +297,27 @@ class _Simulation:
         command = ["iverilog", "-g2005", "-s", f"{TOP}_tb", "-o", "bench.vvp", f"{TOP}_tb.v", "head.v"]
         subprocess.run(command, cwd=folder, check=True)
 
-    def passes(self, number: int) -> bool:
-        """Whether all beats are as they must be with this fault."""
+    def report(self, number: int, seconds: int = 120) -> str:
+        """What the testbench prints with this fault: PASS and the cycles, or FAIL; empty where the time is over."""
         command = ["vvp", "-N", "bench.vvp", f"+{SELECTOR}={number}"]
         try:
-            done = subprocess.run(command, cwd=self._folder, capture_output=True, text=True, timeout=120)
+            done = subprocess.run(command, cwd=self._folder, capture_output=True, text=True, timeout=seconds)
         except subprocess.TimeoutExpired:
-            return False
-        return "PASS" in done.stdout and "FAIL" not in done.stdout
+            return ""
+        return done.stdout
+
+    def passes(self, number: int) -> bool:
+        """Whether all beats are as they must be with this fault."""
+        report = self.report(number)
+        return "PASS" in report and "FAIL" not in report
+
+    def differs(self, number: int) -> bool:
+        """Whether the testbench fails with this fault, or takes other cycles than without one."""
+        report = self.report(number, _LONGEST_SECONDS)
+        if "FAIL" in report:
+            return True
+        original = self.report(0, _LONGEST_SECONDS)
+        return "PASS" in report and "PASS" in original and report != original
 
 
 class _Graph:
@@ -502,7 +537,7 @@ def _examine(
         place.mkdir()
     simulation = _Simulation(config, text, places["simulation"])
     assert simulation.passes(0), "the head without a fault fails"
-    longer = _Simulation(config, text, places["long"], resets=False)
+    longer = _Simulation(config, text, places["long"], vectors=_MANY)
     assert longer.passes(0), "the head without a fault fails with many vectors"
     harness, statements = _statements(config)
     search = proofs and not searched
@@ -532,9 +567,14 @@ def _examine(
             )
             method = "head" if equivalent else ""
             by_proof = not equivalent and checker is not None and _refutes(checker, fault.number, _SEARCH_SECONDS)
-        because = premise.because if premise is not None and method == "premise" else ""
         if not (by_simulation or by_proof or equivalent):
-            because = SURVIVORS.get((head, fault.module, fault.fault), "")
+            by_simulation = longer.differs(fault.number)
+        for vectors in _MOST:
+            if not (by_simulation or by_proof or equivalent):
+                place = folder / f"{vectors}_{fault.number}"
+                place.mkdir()
+                by_simulation = _Simulation(config, text, place, vectors=vectors).differs(fault.number)
+        because = premise.because if premise is not None and method == "premise" else ""
         rows.append(
             {
                 "module": fault.module,
