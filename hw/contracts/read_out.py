@@ -157,7 +157,8 @@ class RankedStoreContract(Contract):
         order, o, queue = component.order, component.o, component.queue
         entering, taking = self.offers(m, order), self.free(1, "taking")
         self.offers(m, component.write)
-        m.d.comb += [o.ready.eq(taking), component.free.eq(self.free(1, "may_begin"))]
+        may_begin = self.free(1, "may_begin")
+        m.d.comb += [o.ready.eq(taking), component.free.eq(may_begin)]
         # One more than there is room for, or the count could not exceed it.
         inside, waiting = Signal(range(component.room + 2)), Signal(range(component.room + 2))
         vector: Any = Signal(queue.o.payload.shape(), reset_less=True)
@@ -202,7 +203,8 @@ class RankedStoreContract(Contract):
             & (Value.cast(queue.i.payload) == Value.cast(order.payload)),
             "the queue has room for it": ~entering | (waiting < queue.room),
             "a vector begins when its order leaves the queue": component.begins == begins,
-            "none begins before the last element of the one before is read": ~begins | ~leaving | ends,
+            "one begins as soon as the last element of the one before is read": begins
+            == (queue.o.valid & may_begin & (~leaving | ends)),
             "the end of a vector is told when its last element is read": component.ends == ends,
             "what is read leaves, and nothing else": o.valid == due,
             "with the mark of the end and its flags": ~due | (marks == mark),
