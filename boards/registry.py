@@ -577,6 +577,7 @@ BOARDS: dict[str, Board] = {
             oscillator="clk10",
             oscillator_hz=10_000_000,
             clock_hz=10_000_000,
+            preset="digits-argmax",
             header=Header(("pmod", 1), "3", "2", "Pmod B, pins 3 (rx) and 2 (tx)"),
             programmer=_loader("-b", "gatemate_evb_jtag"),
             usb=_FT2232,
