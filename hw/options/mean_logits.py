@@ -10,7 +10,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.numbers.ensemble import sum_offset
 from softstream.hw.options.member_sum import FLAGS, MemberSum
 from softstream.hw.plan.ports import sidebands
-from softstream.hw.plan.stage_cycles import memory_cycles
+from softstream.hw.plan.stage_cycles import memory_cycles, write_cycles
 from softstream.hw.stages.frame import Frame
 from softstream.hw.streams.flow import Skid
 from softstream.hw.streams.layouts import each_lane, framed_layout, keep_names, pulse, score_layout
@@ -35,7 +35,7 @@ class _Sums(wiring.Component):
         # With `select = smallest` the sum is one of complements: Σ code = M·largest − Σ position = ~(Σ position − M·largest − 1).
         start = ~sum_offset(config) if config.selects_smallest else sum_offset(config)
         m.submodules.member_sum = member_sum = MemberSum(
-            config.score_width, config.ensemble, beats, memory, lanes=lanes, start=start
+            config.score_width, config.ensemble, beats, memory, lanes=lanes, start=start, write=write_cycles(config)
         )
         member, total = member_sum.i.payload, member_sum.o.payload
         passed = ("last", *keep_names(lanes))

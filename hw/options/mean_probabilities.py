@@ -10,9 +10,9 @@ from softstream.hw.config.config import Config
 from softstream.hw.formats import signed_digits
 from softstream.hw.numbers.ensemble import mean_division
 from softstream.hw.options.member_sum import FLAGS, MemberSum
-from softstream.hw.plan.options.mean_probabilities import mean_latency, sums_latency
+from softstream.hw.plan.options.mean_probabilities import late_cycles, mean_latency, sums_latency
 from softstream.hw.plan.ports import outputs
-from softstream.hw.plan.stage_cycles import memory_cycles
+from softstream.hw.plan.stage_cycles import memory_cycles, write_cycles
 from softstream.hw.streams.adders import sum_tree
 from softstream.hw.streams.flow import Hold
 from softstream.hw.streams.layouts import each_lane, guarded_layout, keep_names, output_layout, pulse
@@ -46,7 +46,12 @@ class MeanProbabilities(wiring.Component):
         m = Module()
         config, inner, lanes = self._config, self._inner, self._config.lanes
         m.submodules.member_sum = member_sum = MemberSum(
-            inner.output_width, config.ensemble, config.beats(config.max_length), memory_cycles(config), lanes=lanes
+            inner.output_width,
+            config.ensemble,
+            config.beats(config.max_length),
+            memory_cycles(config),
+            lanes=lanes,
+            write=write_cycles(config),
         )
         m.submodules.hold = hold = Hold(self.i.payload.shape())
         wiring.connect(m, wiring.flipped(self.i), hold.i)
@@ -83,13 +88,13 @@ class MeanProbabilities(wiring.Component):
 
     def _best(self, m: Module, totals: list[Value], sums: Any) -> None:
         """Index of the largest sum, at the ensemble's end: of equal ones the first, or the last."""
-        best, valid = self.o_best.payload, sums.valid
+        config, best, valid = self._config, self.o_best.payload, sums.valid
         ended = Cat(sums.payload[name] for name in ("last", *FLAGS.members))
         places: list[list[Value]] = [[] for _ in totals]
         while len(totals) > 1:
             # Of equal ones the lower lane; or the upper one, if it holds an element.
             pairs = list(zip(totals[::2], totals[1::2], strict=True))
-            if self._config.last_wins:
+            if config.last_wins:
                 uppers = [(upper >= lower) & upper[-1] for lower, upper in pairs]
             else:
                 uppers = [upper > lower for lower, upper in pairs]
@@ -109,12 +114,24 @@ class MeanProbabilities(wiring.Component):
             valid, ended = delay(m, valid, 1, "present", reset=True), delay(m, ended, 1, "ended")
         last, *flags = ended
         largest = totals[0][: len(best.sum)]
-        larger = largest >= best.sum if self._config.last_wins else largest > best.sum
+        late = late_cycles(config)
+        # A sum that is larger replaces the best one a cycle after the comparison, so that this decides a single register.
+        newer, replaces = Signal(best.shape(), name="newer", reset_less=True), Signal(name="replaces")
+        so_far = Mux(replaces, newer.sum, best.sum) if late else best.sum
+        larger = largest >= so_far if config.last_wins else largest > so_far
         first = Signal(init=1)
-        index = Signal(self._config.beat_width, reset_less=True)
-        m.d.sync += self.o_best.valid.eq(valid & last)
+        index = Signal(config.beat_width, reset_less=True)
+        m.d.sync += self.o_best.valid.eq(delay(m, valid & last, late, "ended_before", reset=True))
+        taken = newer if late else best
+        taking = [taken.sum.eq(largest), taken.index.eq(Cat(*places[0], Mux(first, 0, index)))]
         with m.If(valid):
             m.d.sync += [first.eq(last), index.eq(Mux(first, 1, index + 1))]
-            with m.If(first | larger):
-                m.d.sync += [best.sum.eq(largest), best.index.eq(Cat(*places[0], Mux(first, 0, index)))]
-        m.d.sync += [best[name].eq(flag) for name, flag in zip(FLAGS.members, flags, strict=True)]
+            if late:
+                m.d.sync += [replaces.eq(first | larger), *taking]
+            else:
+                with m.If(first | larger):
+                    m.d.sync += taking
+        if late:
+            with m.If(replaces):
+                m.d.sync += [best.sum.eq(newer.sum), best.index.eq(newer.index)]
+        m.d.sync += [best[name].eq(delay(m, flag, late, name)) for name, flag in zip(FLAGS.members, flags, strict=True)]

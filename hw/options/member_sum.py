@@ -41,6 +41,7 @@ class MemberSum(wiring.Component):
                                            └──── sums of the last few beats, still on their way to the memory
 
     The sum of the beat directly before is forwarded behind that register, because the adder computes it in the same cycle.
+    With `write`, a register more between adder and memory, sums on their way are chosen in two cycles.
 
     The first member's values overwrite the sums of an earlier ensemble, so nothing needs to be cleared.
 
@@ -49,8 +50,11 @@ class MemberSum(wiring.Component):
     member, one beat per cycle, vectors of one element included.
     """
 
-    def __init__(self, width: int, members: int, beats: int, memory: int, *, lanes: int = 1, start: int = 0) -> None:
+    def __init__(
+        self, width: int, members: int, beats: int, memory: int, *, lanes: int = 1, start: int = 0, write: int = 0
+    ) -> None:
         self._members, self._beats, self._memory, self._lanes, self._start = members, beats, memory, lanes, start
+        self._write = write
         self._layout = sum_layout(width, members, lanes)
         super().__init__({"i": In(stream.Signature(member_layout(width, lanes))), "o": Out(pulse(self._layout))})
 
@@ -123,17 +127,18 @@ class MemberSum(wiring.Component):
         names = each_lane("sum", lanes)
         width = self._layout[names[0]].width
         address = place[: max(1, ceil_log2(self._beats))]
-        adds = memory + 1
+        adds, write = memory + 1, self._write
         valid = delay(m, inside, adds, "valid", reset=True)
         writes = valid & ~delay(m, final, adds, "final")
         added = Signal(lanes * width)
-        read, writing = store(m, "sums", added, writes, delay(m, address, adds, "address"), 1 << len(address))
+        written, writes = delay(m, added, write, "written"), delay(m, writes, write, "writes", reset=True)
+        read, writing = store(m, "sums", written, writes, delay(m, address, adds + write, "address"), 1 << len(address))
         m.d.comb += [*writing, read.addr.eq(address)]
-        so_far = delay(m, read.data, memory - 1, "so_far")
+        so_far = delay(m, read.data, memory - 1 - write, "so_far")
         # The nearest beat of the same place that is not in the memory yet when it is read; the first member needs none.
         earlier, was = place, inside
         same: list[Value] = []
-        for distance in range(1, adds + 1):
+        for distance in range(1, adds + write + 1):
             earlier, was = (
                 delay(m, earlier, 1, f"place_{distance}_before"),
                 delay(m, was, 1, f"was_{distance}", reset=True),
@@ -142,9 +147,11 @@ class MemberSum(wiring.Component):
         sums = [delay(m, added, 1, "sum_1_before")]
         for distance in range(2, adds):
             sums.append(delay(m, sums[-1], 1, f"sum_{distance}_before"))
-        for distance in reversed(range(2, adds + 1)):
-            hit = delay(m, same[distance - 1], memory, f"same_{distance}")
-            so_far = Mux(hit, sums[distance - 2], so_far)
+        for distance in reversed(range(2 + write, adds + write + 1)):
+            hit = delay(m, same[distance - 1], memory - write, f"same_{distance}")
+            so_far = Mux(hit, sums[distance - 2 - write], so_far)
+        if write:
+            so_far = Mux(delay(m, same[1], memory, "same_2"), sums[0], delay(m, so_far, write, "chosen"))
         start = Cat(C(self._start % (1 << width), width) for _ in range(lanes))
         base = delay(m, Mux(delay(m, first, memory, "first"), start, so_far), 1, "base")
         base = Mux(delay(m, same[0] & ~first, adds, "same_1"), sums[0], base)

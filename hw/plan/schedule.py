@@ -24,6 +24,7 @@ from softstream.hw.plan.stage_cycles import (
     memory_cycles,
     normalise_digits,
     normalise_levels,
+    reference_segments,
     ring_cycles,
     window_sum,
 )
@@ -56,7 +57,9 @@ def longest_segment(config: Config, widths: Numerics) -> int:
 def segments(config: Config, widths: Numerics) -> tuple[int, ...]:
     """Widths of the accumulator's segments, lowest first."""
     width = widths.accumulator_width
-    return even_segments(width, longest_segment(config, widths) if widths.absolute or widths.windows else width)
+    if widths.absolute or widths.windows:
+        return even_segments(width, longest_segment(config, widths))
+    return reference_segments(widths) if config.profile == "fastest" else (width,)
 
 
 @dataclass(frozen=True)
@@ -196,7 +199,7 @@ def schedule(config: Config) -> Schedule:
     normaliser = NORMALISER_PLANS[config.division].cycles(config, widths)
     # A narrow score's table of terms for the absolute accumulator or for a window is already shifted.
     shifted = (widths.absolute or widths.windows) and not split
-    lookup, align = lookup_cycles(config, widths), 0 if shifted else align_cycles(widths)
+    lookup, align = lookup_cycles(config, widths), 0 if shifted else align_cycles(config, widths)
     merge = ceil_log2(config.lanes + config.sink_per_vector)
     if config.exact_sum:
         normaliser = exact_cycles(config, normaliser, lookup + align, merge + len(parts))

@@ -30,12 +30,14 @@ __all__ = [
     "memory_cycles",
     "normalise_digits",
     "normalise_levels",
+    "reference_segments",
     "ring_cycles",
     "round_cycles",
     "second_cycles",
     "skewed",
     "spread",
     "window_sum",
+    "write_cycles",
 ]
 
 QUEUE_LATENCY = 2
@@ -43,6 +45,9 @@ QUEUE_LATENCY = 2
 
 DIGIT = 4
 """Bits by which the leading-one detector moves the sum up in a cycle."""
+
+SHORTEST_STEP = 16
+"""Least bits of a step of the running reference that make a segment of the sum."""
 
 COMPARED = {"fast": 9, "fastest": 2}
 """Most bits that the maximum compares in a cycle, by profile."""
@@ -63,6 +68,11 @@ def memory_cycles(config: Config) -> int:
 def direct_cycles(config: Config) -> int:
     """Likewise for a memory with no logic behind it, because its own output register is enough."""
     return min(memory_cycles(config), 2)
+
+
+def write_cycles(config: Config) -> int:
+    """From a sum over the members of an ensemble to the memory, which is far from the adder where it is a block RAM."""
+    return int(config.profile == "fastest")
 
 
 def bank_levels(depth: int) -> int:
@@ -113,9 +123,9 @@ def cleared(config: Config, widths: Numerics) -> bool:
     )
 
 
-def align_cycles(widths: Numerics) -> int:
-    """From an exponent and a significand to the aligned term."""
-    return 3 if widths.absolute or widths.windows else 2
+def align_cycles(config: Config, widths: Numerics) -> int:
+    """From an exponent and a significand to the aligned term; in `fastest`, the distance to the reference has its own cycle."""
+    return 3 if widths.absolute or widths.windows or config.profile == "fastest" else 2
 
 
 @dataclass(frozen=True)
@@ -141,6 +151,19 @@ def even_segments(width: int, longest: int) -> tuple[int, ...]:
     """Widths of the fewest segments of at most `longest` bits, lowest first, as equal as possible."""
     count = -(-width // longest)
     return tuple(width * (j + 1) // count - width * j // count for j in range(count))
+
+
+def reference_segments(widths: Numerics) -> tuple[int, ...]:
+    """Widths of the segments of the sum against a running reference, lowest first: a digit of `reference_step` bits each.
+
+    The last one may be longer by less than `DIGIT` bits, which make no segment of their own. A single segment where the step
+    is short, because the carry out of many digits takes as long as a carry chain.
+    """
+    width, step = widths.accumulator_width, widths.reference_step
+    if step < SHORTEST_STEP:
+        return (width,)
+    count = width // step + (width % step >= DIGIT)
+    return (*(step for _ in range(count - 1)), width - step * (count - 1))
 
 
 def window_sum(widths: Numerics, segments: tuple[int, ...], longest: int) -> WindowSum:

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from softstream.hw.formats import ceil_log2
 from softstream.hw.numbers.softmax import Numerics
-from softstream.hw.plan.stage_cycles import align_cycles
+from softstream.hw.plan.stage_cycles import reference_segments
 from softstream.hw.stages.exponential import exponential_layout, term_width
 from softstream.hw.streams.layouts import pulse
 from softstream.hw.streams.registers import delay
@@ -73,18 +73,21 @@ class Align(wiring.Component):
     exponents are compared inside the loop. Two windows: term = M·2^(E mod W) in three cycles, with its window E // W.
 
     Ports: `i`, E, M and the element's edges; `o`, the aligned term; no back-pressure. With `gated`, for the absolute form,
-    the term is 0 where `o` is not valid. Latency `align_cycles(widths)` cycles, one element per cycle.
+    the term is 0 where `o` is not valid. Latency `cycles` of `align_cycles`, one element per cycle: three, or for the reference
+    form also two, in which the distance to the reference and its limit share a cycle.
     """
 
-    def __init__(self, widths: Numerics, *, gated: bool = False) -> None:
-        self._widths, self._gated = widths, gated
+    def __init__(self, widths: Numerics, cycles: int, *, gated: bool = False) -> None:
+        if cycles not in ((3,) if widths.absolute or widths.windows else (2, 3)):
+            raise ValueError(f"{cycles} cycles are too few or too many for the alignment")
+        self._widths, self._cycles, self._gated = widths, cycles, gated
         super().__init__(
             {"i": In(pulse(exponential_layout(widths, edges_layout()))), "o": Out(pulse(term_layout(widths)))}
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        widths, element, cycles = self._widths, self.i.payload, align_cycles(self._widths)
+        widths, element, cycles = self._widths, self.i.payload, self._cycles
         m.d.comb += [
             self.o.valid.eq(delay(m, self.i.valid, cycles, "valid", reset=True)),
             Value.cast(self.o.payload.edges).eq(delay(m, Value.cast(element.tag), cycles, "edges")),
@@ -128,20 +131,34 @@ class Align(wiring.Component):
             rise.eq(coarse - running),
             fall.eq(running - coarse),
         ]
+        wait = cycles - 2
+        first, exceeds, up, down, significand, octave = (
+            delay(m, value, wait, name)
+            for value, name in (
+                (element.tag.first, "first"),
+                (larger, "exceeds"),
+                (rise, "up"),
+                (fall, "down"),
+                (element.significand, "significand"),
+                (fine, "fine"),
+            )
+        )
+        distances = [
+            below.eq(Mux(exceeds, 0, Mux(down < steps, down, steps))),
+            # A vector's first term shifts the former sum away, which needs no multiplexer behind the adder.
+            grown.eq(Mux(first, steps, Mux(exceeds & (up < steps), up, Mux(exceeds, steps, 0)))),
+            shifted.eq((significand << octave) << (widths.accumulator_fraction - widths.significand_fraction)),
+        ]
         with m.If(self.i.valid):
-            m.d.sync += [
-                running.eq(Mux(larger, coarse, running)),
-                below.eq(Mux(larger, 0, Mux(fall < steps, fall, steps))),
-                # A vector's first term shifts the former sum away, which needs no multiplexer behind the adder.
-                grown.eq(Mux(element.tag.first, steps, Mux(larger & (rise < steps), rise, Mux(larger, steps, 0)))),
-                shifted.eq(
-                    (element.significand << fine) << (widths.accumulator_fraction - widths.significand_fraction)
-                ),
-            ]
+            m.d.sync += running.eq(Mux(larger, coarse, running))
+            if not wait:
+                m.d.sync += distances
+        if wait:
+            m.d.sync += distances
         m.d.sync += term.eq(_shift_steps(m, shifted, below, widths, "aligned"))
         m.d.comb += [
             self.o.payload.shift.eq(delay(m, grown, 1, "grown")),
-            self.o.payload.reference.eq(delay(m, running, 1, "reference")),
+            self.o.payload.reference.eq(delay(m, running, 1 + wait, "reference")),
         ]
         return m
 
@@ -185,12 +202,17 @@ class Accumulate(wiring.Component):
     """sum = Σ terms of a vector, in the order of their arrival; Σ 2^E·M = sum · 2^(c·H − A).
 
     Absolute: the sum is exact, cut into segments of the given widths. A register holds a segment's carry, and the next
-    segment works one cycle later, so that no carry chain is longer than a segment. Reference: one segment,
-    sum_i = floor(sum_(i−1) / 2^(c·shift_i)) + term_i.
+    segment works one cycle later, so that no carry chain is longer than a segment. Reference:
+    sum_i = floor(sum_(i−1) / 2^(c·shift_i)) + term_i, in one segment or in those of `reference_segments`.
 
     Ports: `i`, aligned terms, no back-pressure; `sum`, whose segment j is complete in the cycle in which bit j of `ends` is
-    set; `reference`, H along with segment 0. Latency of segment j: j + 1 cycles from the vector's last term. One element per
-    cycle, no bubble between vectors.
+    set; `reference`, H along with the last segment. Latency of segment j: j + 1 cycles from the vector's last term. One
+    element per cycle, no bubble between vectors.
+
+    A shift moves segments of the reference form by whole digits of c bits, so all of them work in the same cycle, and their
+    carries wait in registers: sum = Σ_j 2^(c·j)·(segment_j + carry_j). The next addition takes them in, and a shift moves them
+    along with their segments. A carry into the digits that a shift drops leaves them where all their bits from there on are
+    ones, and then waits below segment 0. Behind a vector's end its carries run through copies of the segments, one per cycle.
 
     A sum with a sink begins with the term of the sink. So it is cleared to that number, segment by segment, and costs nothing.
 
@@ -208,7 +230,9 @@ class Accumulate(wiring.Component):
         cleared: bool = False,
         limited: bool = False,
     ) -> None:
-        if sum(segments) != widths.accumulator_width or (len(segments) > 1 and not widths.absolute):
+        if sum(segments) != widths.accumulator_width or (
+            not widths.absolute and segments not in ((widths.accumulator_width,), reference_segments(widths))
+        ):
             raise ValueError(f"segments {segments} do not make up the accumulator")
         self._widths, self._segments = widths, segments
         self._cleared, self._limited = cleared and not limited, limited
@@ -225,6 +249,9 @@ class Accumulate(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
+        if len(self._segments) > 1 and not self._widths.absolute:
+            self._by_digits(m)
+            return m
         term = self.i.payload
         low = 0
         carry: Value = Const(0, 1)
@@ -263,3 +290,50 @@ class Accumulate(wiring.Component):
         if self._limited:
             m.d.comb += self.over.eq(carry & delay(m, self.i.valid, len(self._segments), "present", reset=True))
         return m
+
+    def _by_digits(self, m: Module) -> None:
+        """The reference form in several segments, whose lowest bits are those of digits."""
+        widths, term, last = self._widths, self.i.payload, len(self._segments) - 1
+        step, steps, valid = widths.reference_step, _steps(widths), self.i.valid
+        sums = [Signal(width, name=f"sum_{j}", reset_less=True) for j, width in enumerate(self._segments)]
+        waiting = [Signal(name=f"carry_{j}", reset_less=True) for j in range(last + 1)]
+        so_far = Cat(*sums)
+        # Digits inside the last segment, and those above the sum, have no carry of their own.
+        carries = [*waiting, *(Const(0, 1) for _ in range(steps))]
+        # The carry out of the digits that a shift drops.
+        overflow, dropped = Signal(), Const(0, 1)
+        with m.Switch(term.shift):
+            for count in range(1, steps):
+                digit = so_far[step * (count - 1) : step * count]
+                dropped = digit.all() & (carries[count - 1] | dropped)
+                with m.Case(count):
+                    m.d.comb += overflow.eq(dropped)
+        scaled = _shift_steps(m, so_far, term.shift, widths, "scaled")
+        with m.If(valid):
+            m.d.sync += waiting[0].eq(overflow)
+        low = 0
+        ripple: Value = Const(0, 1)
+        for j, width in enumerate(self._segments):
+            carry = Signal(name=f"scaled_carry_{j}")
+            with m.Switch(term.shift):
+                for count in range(steps):
+                    with m.Case(count):
+                        m.d.comb += carry.eq(carries[j + count])
+            total, whole = (Signal(width + 2, name=f"{name}_{j}") for name in ("total", "whole"))
+            m.d.comb += total.eq(Cat(C(1, 1), scaled[low : low + width]) + Cat(carry, term.term[low : low + width]))
+            with m.If(valid):
+                m.d.sync += sums[j].eq(total[1:-1])
+                if j < last:
+                    m.d.sync += waiting[j + 1].eq(total[-1])
+            segment, late = delay(m, sums[j], j, f"segment_{j}"), delay(m, waiting[j], j, f"late_{j}")
+            m.d.comb += [
+                whole.eq(Cat(C(1, 1), segment) + Cat(ripple, late)),
+                self.sum[low : low + width].eq(whole[1:-1]),
+            ]
+            ripple = delay(m, whole[-1], 1, f"ripple_{j}")
+            m.d.sync += self.ends[j].eq(self.ends[j - 1] if j else valid & term.edges.last)
+            low += width
+        reference = Signal.like(self.reference, name="reference_0", reset_less=True)
+        with m.If(valid):
+            m.d.sync += reference.eq(term.reference)
+        m.d.comb += self.reference.eq(delay(m, reference, last, "reference"))

@@ -120,7 +120,7 @@ def _terms(
     if cycles.align:
         lookup = Exponential(widths, edges_layout(), cycles.memory)
         m.submodules[f"exponential{suffix}"] = lookup
-        m.submodules[f"align{suffix}"] = align = Align(widths, gated=gated)
+        m.submodules[f"align{suffix}"] = align = Align(widths, cycles.align, gated=gated)
         wiring.connect(m, lookup.o, align.i)
         terms = align.o
     else:

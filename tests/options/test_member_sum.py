@@ -75,35 +75,37 @@ def looked_at(beats: list[dict[str, int]], lanes: int) -> list[dict[str, int]]:
 
 
 @pytest.mark.parametrize(
-    ("members", "longest", "memory", "lanes", "source"),
+    ("members", "longest", "memory", "write", "lanes", "source"),
     [
-        (2, 4, 1, 1, "never"),
-        (3, 5, 2, 1, "never"),
-        (3, 5, 3, 1, "random"),
-        (4, 1, 3, 1, "never"),
-        (2, 2, 2, 1, "every3"),
-        (5, 9, 2, 2, "never"),
-        (3, 12, 3, 4, "random"),
-        (16, 3, 1, 1, "never"),
+        (2, 4, 1, 0, 1, "never"),
+        (3, 5, 2, 0, 1, "never"),
+        (3, 5, 3, 0, 1, "random"),
+        (3, 6, 3, 1, 1, "random"),
+        (4, 1, 3, 1, 1, "never"),
+        (2, 2, 2, 1, 1, "every3"),
+        (2, 7, 3, 1, 1, "never"),
+        (5, 9, 2, 0, 2, "never"),
+        (3, 12, 3, 1, 4, "random"),
+        (16, 3, 1, 0, 1, "never"),
     ],
 )
-def test_equals_the_definition(members: int, longest: int, memory: int, lanes: int, source: str) -> None:
+def test_equals_the_definition(members: int, longest: int, memory: int, write: int, lanes: int, source: str) -> None:
     rng = np.random.default_rng([members, longest, memory, lanes])
     vectors = ensembles(rng, members, longest, 40)
     start = -members * (1 << WIDTH - 1)
     due = by_definition(vectors, members, lanes, longest, start)
-    dut = MemberSum(WIDTH, members, -(-longest // lanes), memory, lanes=lanes, start=start)
+    dut = MemberSum(WIDTH, members, -(-longest // lanes), memory, lanes=lanes, start=start, write=write)
     run = run_component(dut, ensemble_beats(rng, vectors, lanes, longest), len(due), source=source)
     assert looked_at(run.beats, lanes) == due
 
 
-@pytest.mark.parametrize("memory", [1, 2, 3])
-def test_latency_and_no_bubble(memory: int) -> None:
+@pytest.mark.parametrize(("memory", "write"), [(1, 0), (2, 0), (3, 0), (2, 1), (3, 1)])
+def test_latency_and_no_bubble(memory: int, write: int) -> None:
     """One beat per cycle for every length, those that have to be forwarded included."""
     for length in (1, 2, 3, 4, 7):
         vectors = [np.arange(length)] * 12
         beats = ensemble_beats(np.random.default_rng(1), vectors, 1, 99)
-        run = run_component(MemberSum(WIDTH, 3, 8, memory), beats, 4 * length)
+        run = run_component(MemberSum(WIDTH, 3, 8, memory, write=write), beats, 4 * length)
         assert run.inputs == list(range(run.inputs[0], run.inputs[0] + 12 * length))
         finals = [cycle for at in range(2, 12, 3) for cycle in run.inputs[at * length :][:length]]
         assert run.outputs == [cycle + memory + 2 for cycle in finals]
@@ -132,6 +134,6 @@ def test_an_enable_that_comes_and_goes_changes_no_sum() -> None:
     vectors = ensembles(rng, 3, 4, 30)
     due = by_definition(vectors, 3, 1, 4, 0)
 
-    throttled = ThrottledComponent(MemberSum(WIDTH, 3, 4, 2))
+    throttled = ThrottledComponent(MemberSum(WIDTH, 3, 4, 2, write=1))
     run = run_component(throttled, ensemble_beats(rng, vectors, 1, 4), len(due))
     assert run.beats == due

@@ -12,7 +12,7 @@ from support.sum_bench import check_sums, edges, two_windows
 
 from softstream.hw.numbers.softmax import Numerics, numerics
 from softstream.hw.plan.schedule import Schedule, longest_segment, schedule
-from softstream.hw.plan.stage_cycles import align_cycles, cleared
+from softstream.hw.plan.stage_cycles import DIGIT, align_cycles, cleared, reference_segments
 from softstream.hw.stages.accumulate import Accumulate, Align, edges_layout
 from softstream.hw.stages.exponential import exponential_layout, term_width
 from softstream.hw.stages.windows import Windows
@@ -72,9 +72,9 @@ def test_golden_takes_all_vectors_at_once() -> None:
 class Chain(wiring.Component):
     """Align and accumulate as the head joins them."""
 
-    def __init__(self, widths: Numerics, cycles: Schedule, *, cleared: bool) -> None:
+    def __init__(self, widths: Numerics, cycles: Schedule, align: int, *, cleared: bool) -> None:
         self._widths, self._segments, self._windows, self._cleared = widths, cycles.segments, cycles.windows, cleared
-        segments = cycles.segments
+        self._align, segments = align, cycles.segments
         super().__init__(
             {
                 "i": In(pulse(exponential_layout(widths, edges_layout()))),
@@ -86,7 +86,7 @@ class Chain(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.align = align = Align(self._widths)
+        m.submodules.align = align = Align(self._widths, self._align)
         total = (
             Accumulate(self._widths, self._segments, cleared=self._cleared)
             if self._windows is None
@@ -115,8 +115,9 @@ def test_equals_golden(name: str, source: str) -> None:
             ]
         )
     extra = cycles.windows.extra if cycles.windows else 0
-    latency = align_cycles(widths) + 1 + extra
-    chain = Chain(widths, cycles, cleared=cleared(SOFTMAX[name], widths))
+    align = align_cycles(SOFTMAX[name], widths)
+    latency = align + 1 + extra
+    chain = Chain(widths, cycles, align, cleared=cleared(SOFTMAX[name], widths))
     check_sums(chain, cycles.segments, inputs, expected, latency=latency, source=source)
     assert cycles.accumulate == len(cycles.segments) + extra
 
@@ -149,6 +150,42 @@ def test_carries_cross_every_segment(segments: tuple[int, ...], source: str, cle
     check_sums(Accumulate(ABSOLUTE, segments, cleared=clears), segments, beats, expected, latency=1, source=source)
 
 
+REFERENCE = numerics(SOFTMAX["reference-fastest"])
+STEP = REFERENCE.reference_step
+
+
+@pytest.mark.parametrize("source", ["never", "random"])
+@pytest.mark.parametrize(("length", "steps"), [(16, 3), (1024, 3), (4096, 4), (65536, 4)])
+def test_carries_that_wait_are_those_of_the_definition(length: int, steps: int, source: str) -> None:
+    """Digits of ones below and above waiting carries, and shifts of every size in every place."""
+    widths = numerics(SOFTMAX["reference-fastest"].replace(max_length=length))
+    segments = reference_segments(widths)
+    assert -(-widths.accumulator_width // STEP) == steps
+    assert len(segments) > 1
+    aligned = widths.accumulator_fraction + STEP
+    rng = np.random.default_rng([length, 17])
+    digits = (0, 0, 1, 2, (1 << STEP) - 2, 1 << STEP - 1, (1 << STEP - 1) - 1)
+    beats, expected = [], []
+    for _ in range(400):
+        total, vector = 0, []
+        for k in range(int(rng.integers(1, 13))):
+            shift = steps if k == 0 else int(rng.choice([0] * 6 + list(range(1, steps + 1))))
+            term = sum(int(rng.choice(digits)) << STEP * digit for digit in range(steps)) % (1 << aligned)
+            if k > 0 and rng.integers(3) == 0:
+                # What fills the lower digits with ones, but no digit of the term itself.
+                term = (
+                    min(~total % (1 << STEP), (1 << STEP) - 2)
+                    | min(~total >> STEP & (1 << STEP) - 1, (1 << STEP) - 2) << STEP
+                )
+            if (total >> STEP * shift) + term >= 1 << widths.accumulator_width:
+                break
+            total = (total >> STEP * shift) + term
+            vector.append({"term": term, "shift": shift, "reference": k & 1})
+        beats.append([{**beat, "edges": edges(k, len(vector))} for k, beat in enumerate(vector)])
+        expected.append(((len(vector) - 1) & 1, total))
+    check_sums(Accumulate(widths, segments), segments, beats, expected, latency=1, source=source)
+
+
 def test_segments_that_do_not_make_up_the_accumulator_are_refused() -> None:
     reference = numerics(SOFTMAX["reference"])
     for widths, segments in ((ABSOLUTE, (WIDTH - 1,)), (reference, (20, reference.accumulator_width - 20))):
@@ -164,5 +201,9 @@ def test_segments_are_no_longer_than_they_may_be() -> None:
             longest = longest_segment(config, widths)
             assert max(parts) <= longest
             assert (len(parts) - 1) * longest < widths.accumulator_width  # and not more of them than that takes
+        elif config.profile == "fastest":
+            step = widths.reference_step
+            assert set(parts[:-1]) == {step}
+            assert DIGIT <= parts[-1] < step + DIGIT
         else:
             assert len(parts) == 1

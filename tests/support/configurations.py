@@ -18,6 +18,7 @@ SOFTMAX: dict[str, Config] = {
     "default": Config(max_length=16),
     "absolute": _head(max_length=16),
     "reference": _head(max_length=16, score_scale=0.1467, accumulator="reference"),
+    "reference-fastest": _head(max_length=16, score_scale=0.1467, accumulator="reference", profile="fastest"),
     "windows": _head(max_length=16, score_scale=0.3, profile="fastest"),
     "split-windows": _head(
         max_length=16, score_width=12, score_scale=0.05, accumulator="two_windows", normaliser="reciprocal"

@@ -12,7 +12,7 @@ from softstream.hw.plan.records import OptionPlan, Plan, StagePlan
 from softstream.hw.plan.stage_cycles import memory_cycles
 from softstream.hw.plan.texts import each_cycle
 
-__all__ = ["MEAN_PROBABILITIES", "best_mean_latency", "mean_latency", "sums_latency"]
+__all__ = ["MEAN_PROBABILITIES", "best_mean_latency", "late_cycles", "mean_latency", "sums_latency"]
 
 
 def sums_latency(config: Config) -> int:
@@ -26,9 +26,14 @@ def mean_latency(config: Config, inner: Config) -> int:
     return sums_latency(config) + ceil_log2(len(signed_digits(division.multiplier)))
 
 
+def late_cycles(config: Config) -> int:
+    """From the comparison of a sum with the best one to its replacement: a cycle in `fastest`."""
+    return int(config.profile == "fastest")
+
+
 def best_mean_latency(config: Config) -> int:
-    """From the last beat to the winner of the mean: a cycle for each level of the tree over the lanes, and one for the loop."""
-    return sums_latency(config) + ceil_log2(config.lanes) + 1
+    """From the last beat to the winner of the mean: a cycle for each level of the tree over the lanes, and those of the loop."""
+    return sums_latency(config) + ceil_log2(config.lanes) + 1 + late_cycles(config)
 
 
 def _row(config: Config, inner: Config) -> StagePlan:
