@@ -122,15 +122,15 @@ class MeanProbabilities(wiring.Component):
         first = Signal(init=1)
         index = Signal(config.beat_width, reset_less=True)
         m.d.sync += self.o_best.valid.eq(delay(m, valid & last, late, "ended_before", reset=True))
-        taken = newer if late else best
-        taking = [taken.sum.eq(largest), taken.index.eq(Cat(*places[0], Mux(first, 0, index)))]
+        target = newer if late else best
+        choice = [target.sum.eq(largest), target.index.eq(Cat(*places[0], Mux(first, 0, index)))]
         with m.If(valid):
             m.d.sync += [first.eq(last), index.eq(Mux(first, 1, index + 1))]
             if late:
-                m.d.sync += [replaces.eq(first | larger), *taking]
+                m.d.sync += [replaces.eq(first | larger), *choice]
             else:
                 with m.If(first | larger):
-                    m.d.sync += taking
+                    m.d.sync += choice
         if late:
             with m.If(replaces):
                 m.d.sync += [best.sum.eq(newer.sum), best.index.eq(newer.index)]
