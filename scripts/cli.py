@@ -805,7 +805,7 @@ def _gallery(output: str, place: bool, as_json: bool, quiet: bool, wide: bool) -
     params=[
         click.Option(["--only"], metavar="NAME", multiple=True, help="Only this variant; may be given several times."),
         click.Option(
-            ["--seeds"], type=click.IntRange(1), default=5, show_default=True, metavar="S", help="Placements of each."
+            ["--seeds"], type=click.IntRange(1), default=10, show_default=True, metavar="S", help="Placements of each."
         ),
         click.Option(["--quick"], is_flag=True, help="One seed, no curves, not the tool's own speed."),
         _JOBS,
@@ -818,7 +818,7 @@ def _bench(
 ) -> None:
     """Measure every variant: cells, Fmax over placement seeds, critical path, cycles, errors.
 
-    Results of synthesis and placement are cached; without them it takes some minutes.
+    Results of synthesis and placement are cached; without them it takes hours.
     """
     from softstream.scripts.reports.bench_report import render
     from softstream.scripts.verbs.bench import run

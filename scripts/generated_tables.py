@@ -121,13 +121,8 @@ def _tools() -> str:
 
 def _bench() -> str:
     content = bench.recorded()
-    seeds = content["seeds"]
-    fmax = (
-        f"Fmax is minimum / median / maximum over placement seeds {', '.join(map(str, seeds))}"
-        if len(seeds) > 1
-        else f"Fmax is of placement seed {seeds[0]} alone"
-    )
-    lines = [_markdown(bench.COLUMNS, bench.rows(content)), "", f"{fmax}; the largest error is beside its bound."]
+    text = f"{bench.FMAX_SENTENCE}; the largest error is beside its bound."
+    lines = [_markdown(bench.COLUMNS, bench.rows(content)), "", text]
     if "speed" in content:
         lines[-1] += f" The tool itself: {bench.speed_sentence(content['speed'])}."
     return "\n".join(lines)

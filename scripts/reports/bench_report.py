@@ -30,7 +30,7 @@ from softstream.scripts.page import (
     svg,
     table,
 )
-from softstream.scripts.verbs.bench import COLUMNS, margin_sentence, rows, speed_sentence
+from softstream.scripts.verbs.bench import COLUMNS, FMAX_SENTENCE, margin_sentence, rows, speed_sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -299,11 +299,7 @@ def _draw_curve(figure: "Figure", curve: Content) -> None:
 
 
 def _sections(content: Content) -> Iterator[str]:
-    seeds = ", ".join(map(str, content["seeds"]))
-    yield (
-        f"<p>Fmax is minimum / median / maximum over placement seeds {escape(seeds)}, out of context, with a register behind "
-        "each port.</p>"
-    )
+    yield f"<p>{FMAX_SENTENCE}, out of context, with a register behind each port.</p>"
     yield table(COLUMNS, rows(content))
     plots = [
         captioned(

@@ -1,6 +1,6 @@
 """Cells and clock of one configuration on a part, as they were measured, and what its scale does to the sum.
 
-cost_text(config, "ecp5-25k")   # 'ecp5-25k: 432 COMB, 730 FF, …; 248 MHz (checked in, median of 5 seeds)'
+cost_text(config, "ecp5-25k")   # 'ecp5-25k: 432 COMB, 730 FF, …; 248 MHz (checked in, median of 10 seeds)'
 scale_text(config)              # 'score_scale = 0.0625: scores span 24 octaves, so the sum is exact, in 47 bits'
 """
 
@@ -40,9 +40,11 @@ def cost_text(config: Config, part_name: str) -> str:
         command = f"softstream explore {_arguments(config)} --part {part.name}"
         return f"{part.name}: not measured with these keys; {command} measures them"
     cells = ", ".join(f"{number} {name}" for name, number in entry["cells"].items() if number and name in part.counted)
-    clock = f"{entry['fmax_mhz']:.0f} MHz" if entry["fmax_mhz"] is not None else "does not fit"
+    if entry["fmax_mhz"] is None:
+        return f"{part.name}: {cells}; does not fit ({source})"
     count = entry.get("seeds", len(_SEEDS))
-    return f"{part.name}: {cells}; {clock} ({source}, median of {count} seed{'s' if count > 1 else ''})"
+    seeds = f"median of {count} seed{'s' if count > 1 else ''}"
+    return f"{part.name}: {cells}; {entry['fmax_mhz']:.0f} MHz ({source}, {seeds})"
 
 
 def _arguments(config: Config) -> str:
@@ -67,7 +69,7 @@ def _checked_in(config: Config, part_name: str) -> dict[str, Any] | None:
         entry = variant["parts"].get(part_name)
         if entry is not None and _same(Config.from_mapping(variant["config"])) == _same(config):
             mhz = entry["fmax_mhz"]["median"] if entry["fits"] else None
-            return {"cells": entry["cells"], "fmax_mhz": mhz, "seeds": len(content["seeds"])}
+            return {"cells": entry["cells"], "fmax_mhz": mhz, "seeds": len(entry.get("fmax_mhz_by_seed", ()))}
     table = recorded()
     for name, entries in table["presets"].items():
         if part_name not in entries or name not in PRESETS:

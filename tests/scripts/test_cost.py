@@ -22,9 +22,12 @@ def test_a_measured_configuration_shows_its_own_figures() -> None:
     entry = bench.recorded()["variants"]["softmax-int8"]["parts"]["ecp5-25k"]
     text = cost_text(Config(), "ecp5-25k")
     assert text.startswith(f"ecp5-25k: {entry['cells']['COMB']} COMB, {entry['cells']['FF']} FF, ")
-    assert text.endswith(f"; {entry['fmax_mhz']['median']:.0f} MHz (checked in, median of 5 seeds)")
+    assert text.endswith(
+        f"; {entry['fmax_mhz']['median']:.0f} MHz (checked in, median of {len(entry['fmax_mhz_by_seed'])} seeds)"
+    )
     assert cost_text(Config(normaliser="logarithm", guard_bits=5), "ecp5-25k") == text  # what auto chooses, by name
-    assert "(checked in, median of 1 seed)" in cost_text(head_on(PRESETS["softmax-int16"], part("up5k")), "up5k")
+    assert "MHz (checked in, median of 1 seed)" in cost_text(head_on(PRESETS["argmax-int8"], part("up5k")), "up5k")
+    assert cost_text(head_on(PRESETS["softmax-int16"], part("up5k")), "up5k").endswith("; does not fit (checked in)")
 
 
 def test_another_configuration_shows_the_command_that_measures_it(capsys: pytest.CaptureFixture[str]) -> None:
