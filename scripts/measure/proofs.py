@@ -2,6 +2,7 @@
 
     python -m softstream.scripts.measure.proofs            # make prove: proves anew and compares with the record
     python -m softstream.scripts.measure.proofs --write    # and writes the record; names of heads prove these alone
+    python -m softstream.scripts.measure.proofs --statement counting top-k-int8    # and this statement alone
 
 `boards/measured/proofs.json` holds the answers. A statement that the record calls proved must be proved again; a statement that
 is open in the record may become proved. A time-out is open, never proved.
@@ -61,6 +62,9 @@ STATEMENTS: dict[str, Callable[..., Proof]] = {
     "counting": prove_counting,
 }
 
+_RECORDED = ("law", "whole", "independence", "counting")
+"""Statements of a head in the record."""
+
 _SECONDS = {"law": 60, "whole": 20, "independence": 20}
 """Limit of each step of each tool. What a quiet core proves at all, it proves in a third of it, but two passes."""
 
@@ -79,20 +83,26 @@ def mutation_record() -> dict[str, Any]:
     return dict(json.loads((_MEASURED / "mutation.json").read_text(encoding="utf-8")))
 
 
-def _jobs(heads: Sequence[str]) -> Iterator[tuple[str, str, str, Config, int]]:
-    """(part of the record, head, statement, configuration, seconds) of some heads, or of all."""
+def _jobs(heads: Sequence[str], statements: Sequence[str] = ()) -> Iterator[tuple[str, str, str, Config, int]]:
+    """(part of the record, head, statement, configuration, seconds) of some heads and statements; of all where none is named."""
+    wanted = set(statements or STATEMENTS)
     for name, config in SMALL.items():
         if heads and name not in heads:
             continue
         for statement in ("whole", "independence"):
+            if statement not in wanted:
+                continue
             yield "small", name, statement, shrunk(config), _LONGER.get(name, _SECONDS[statement])
     for name, config in PRESETS.items():
         if heads and name not in heads:  # whether the counting covers a head takes seconds
             continue
-        yield "presets", name, "law", config, _SECONDS["law"]
-        if is_covered(config):
+        if "law" in wanted:
+            yield "presets", name, "law", config, _SECONDS["law"]
+        if "counting" in wanted and is_covered(config):
             yield "presets", name, "counting", config, _SECONDS["law"]
-        if config.traits.independent:  # of the others the model checker decides it in small only
+        if (
+            "independence" in wanted and config.traits.independent
+        ):  # of the others the model checker decides it in small only
             yield "presets", name, "independence", config, _SECONDS["law"]
 
 
@@ -159,6 +169,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--write", action="store_true", help=f"write {RECORD.name} anew")
     parser.add_argument("--jobs", type=int, default=2, help="proofs at the same time")
+    parser.add_argument(
+        "--statement",
+        action="append",
+        default=[],
+        help=f"{', '.join(_RECORDED)}: of the heads, this one alone; may come again",
+    )
     parser.add_argument("heads", nargs="*", help="some of the heads and presets, or `contracts`; without any, all")
     options = parser.parse_args(arguments)
     return exit_code(lambda: _work(options))
@@ -170,16 +186,21 @@ def _work(options: argparse.Namespace) -> int:
         raise UserError(f"{unknown[0]}: no such head{nearest(unknown[0], sorted(known))}; for example contracts")
     if options.jobs < 1:
         raise UserError(f"--jobs {options.jobs}: must be 1 or more; for example --jobs 2")
+    if unknown := sorted(set(options.statement) - {*_RECORDED}):
+        raise UserError(
+            f"--statement {unknown[0]}: must be one of {', '.join(_RECORDED)}; for example --statement counting"
+        )
+    some = options.heads or options.statement
     before = recorded() if RECORD.exists() else {}
     after: dict[str, Any] = {"tools": {"pyosys": version("pyosys")}, "contracts": {}, "small": {}, "presets": {}}
-    if options.heads:
+    if some:
         after["contracts"] = before.get("contracts", {})
         after |= {
             part: {name: dict(rows) for name, rows in before.get(part, {}).items()} for part in ("small", "presets")
         }
-    jobs = [*_jobs(options.heads)]
+    jobs = [*_jobs(options.heads, options.statement)]
     bad = 0
-    if not options.heads or "contracts" in options.heads:
+    if not some or "contracts" in options.heads:
         after["contracts"] = {}
         for title, row in _contracts():
             after["contracts"][title] = row

@@ -1,6 +1,9 @@
 """The record of proofs: what it must hold, and that a lost proof is seen."""
 
 import copy
+import json
+
+import pytest
 
 from softstream.hw.config.presets import PRESETS
 from softstream.scripts.measure import proofs
@@ -32,3 +35,32 @@ def test_most_faults_are_found_and_no_equivalent_change_counts():
     assert not any(row["equivalent"] and (row["simulation"] or row["proof"]) for row in faults)
     assert sum(row["simulation"] or row["proof"] for row in real) >= 0.98 * len(real)
     assert all("because" in row for row in faults if row.get("method") == "premise")
+
+
+def test_only_the_named_statement_of_the_named_heads_is_proved(monkeypatch, tmp_path):
+    record = tmp_path / "proofs.json"
+    record.write_text(json.dumps(proofs.recorded()), encoding="utf-8")
+    monkeypatch.setattr(proofs, "RECORD", record)
+    monkeypatch.setattr(proofs, "is_covered", lambda config: True)
+    asked = [job[:3] for job in proofs._jobs(["top-k-int8", "sigmoid-int8", "argmax"], ["counting", "whole"])]
+    assert asked == [
+        ("small", "argmax", "whole"),
+        ("presets", "sigmoid-int8", "counting"),
+        ("presets", "top-k-int8", "counting"),
+    ]
+    everything = {statement for _, _, statement, _, _ in proofs._jobs([])}
+    assert everything == {*proofs._RECORDED}
+    # One statement of all heads leaves the contracts and the other rows as they are.
+    monkeypatch.setattr(proofs, "_contracts", lambda: pytest.fail("the contracts are not asked for"))
+    monkeypatch.setattr(proofs, "_jobs", lambda heads, statements: [])
+    stored = {}
+    monkeypatch.setattr(proofs, "lost", lambda before, after: stored.update(after) or [])
+    assert proofs.main(["--statement", "counting"]) == 0
+    assert {part: stored[part] for part in ("contracts", "small", "presets")} == {
+        part: proofs.recorded()[part] for part in ("contracts", "small", "presets")
+    }
+
+
+def test_a_statement_that_no_head_has_is_refused(capsys):
+    assert proofs.main(["--statement", "stores"]) != 0
+    assert "must be one of law, whole, independence, counting" in capsys.readouterr().err
