@@ -3,6 +3,7 @@
 from typing import Any
 
 from softstream.hw.contracts.contract import Contract
+from softstream.hw.contracts.ensembles import MeanProbabilitiesContract, MemberSumContract, VectorFlagsContract
 from softstream.hw.contracts.flow import (
     CreditContract,
     ForkContract,
@@ -28,8 +29,11 @@ from softstream.hw.options.final_round import FinalRound
 from softstream.hw.options.floor import Floor
 from softstream.hw.options.groups import GroupEnds, PacketEnds
 from softstream.hw.options.inverse_temperature import Product
+from softstream.hw.options.mean_probabilities import MeanProbabilities
+from softstream.hw.options.member_sum import MemberSum
 from softstream.hw.options.null_beats import NullBeats
 from softstream.hw.options.smoothing import Smoothing, Window
+from softstream.hw.options.vector_flags import VectorFlags
 from softstream.hw.plan.stage_cycles import maximum_latency
 from softstream.hw.stages.draw_set import DrawSet
 from softstream.hw.stages.frame import Frame
@@ -66,6 +70,9 @@ CONTRACTS: dict[type, Any] = {
     SkewedMaximum: WinnerContract,
     GroupEnds: GroupEndsContract,
     PacketEnds: PacketEndsContract,
+    MemberSum: MemberSumContract,
+    MeanProbabilities: MeanProbabilitiesContract,
+    VectorFlags: VectorFlagsContract,
     Window: WindowContract,
     Smoothing: SmoothingContract,
     OneHot: OneHotContract,
@@ -95,8 +102,10 @@ def counting_contract_of(component: Any) -> Contract:
 
 def parts_of(component: Any) -> tuple[Any, ...]:
     """The parts inside a component whose contracts its own contract relies on."""
-    if isinstance(component, (PacketEnds, RankedStore)):
+    if isinstance(component, (PacketEnds, RankedStore, VectorFlags)):
         return (component.queue,)
+    if isinstance(component, MeanProbabilities):
+        return component.hold, component.member_sum
     return tuple(component.windows) if isinstance(component, Smoothing) else ()
 
 

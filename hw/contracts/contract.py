@@ -41,6 +41,9 @@ class Contract:
     steps = 1
     """Cycles in a row of which the invariants are assumed; registers that they do not speak of may need several to settle."""
 
+    memories = True
+    """Whether a statement depends on the contents of memories; else what they read is free."""
+
     def __init__(self, component: Any) -> None:
         self.component = component
         mark_used(component)

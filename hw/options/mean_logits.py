@@ -14,6 +14,7 @@ from softstream.hw.plan.stage_cycles import memory_cycles, write_cycles
 from softstream.hw.stages.frame import Frame
 from softstream.hw.streams.flow import Skid
 from softstream.hw.streams.layouts import each_lane, framed_layout, keep_names, pulse, score_layout
+from softstream.hw.streams.probes import publish_enable
 from softstream.hw.streams.registers import delay
 
 __all__ = ["MeanLogits"]
@@ -24,19 +25,25 @@ class _Sums(wiring.Component):
 
     def __init__(self, config: Config, after: Config) -> None:
         self._config = config
+        # With `select = smallest` the sum is one of complements: Σ code = M·largest − Σ position = ~(Σ position − M·largest − 1).
+        start = ~sum_offset(config) if config.selects_smallest else sum_offset(config)
+        self.member_sum = MemberSum(
+            config.score_width,
+            config.ensemble,
+            config.beats(config.max_length),
+            memory_cycles(config),
+            lanes=config.lanes,
+            start=start,
+            write=write_cycles(config),
+        )
         layout = data.StructLayout({"scores": score_layout(after), "flags": FLAGS})
         super().__init__({"i": In(stream.Signature(framed_layout(config))), "o": Out(pulse(layout))})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, framed, scores = self._config, self.i.payload, self.o.payload.scores
-        lanes, memory = config.lanes, memory_cycles(config)
-        beats = config.beats(config.max_length)
-        # With `select = smallest` the sum is one of complements: Σ code = M·largest − Σ position = ~(Σ position − M·largest − 1).
-        start = ~sum_offset(config) if config.selects_smallest else sum_offset(config)
-        m.submodules.member_sum = member_sum = MemberSum(
-            config.score_width, config.ensemble, beats, memory, lanes=lanes, start=start, write=write_cycles(config)
-        )
+        lanes = config.lanes
+        m.submodules.member_sum = member_sum = self.member_sum
         member, total = member_sum.i.payload, member_sum.o.payload
         passed = ("last", *keep_names(lanes))
         names = zip(each_lane("value", lanes), each_lane("position", lanes), strict=True)
@@ -54,7 +61,7 @@ class _Sums(wiring.Component):
             *(self.o.payload.flags[name].eq(total[name]) for name in FLAGS.members),
             # Sideband inputs come with each member; those of the last member count.
             *(
-                scores[field.name].eq(delay(m, framed[field.name], memory + 2, field.name))
+                scores[field.name].eq(delay(m, framed[field.name], member_sum.latency, field.name))
                 for field in sidebands(config)
             ),
         ]
@@ -89,10 +96,13 @@ class MeanLogits(wiring.Component):
         frame, sums = Frame(self._config, indexed=False), _Sums(self._config, self._after)
         m.submodules.skid = skid = Skid(sums.o.payload.shape())
         # One register stops all of it at once, and another one only the frame before the sums.
-        m.submodules.frame = EnableInserter(skid.i.ready & sums.i.ready)(frame)
-        m.submodules.sums = EnableInserter(skid.i.ready)(sums)
+        accepts, moves = skid.i.ready & sums.i.ready, skid.i.ready
+        m.submodules.frame = EnableInserter(accepts)(frame)
+        m.submodules.sums = EnableInserter(moves)(sums)
+        publish_enable(platform, frame, accepts)
+        publish_enable(platform, sums.member_sum, moves)
         m.d.comb += [
-            self.i.ready.eq(skid.i.ready & sums.i.ready),
+            self.i.ready.eq(accepts),
             frame.i.valid.eq(self.i.valid),
             Value.cast(frame.i.payload).eq(Value.cast(self.i.payload)),
             frame.o.ready.eq(1),

@@ -10,12 +10,13 @@ from softstream.hw.config.config import Config
 from softstream.hw.formats import signed_digits
 from softstream.hw.numbers.ensemble import mean_division
 from softstream.hw.options.member_sum import FLAGS, MemberSum
-from softstream.hw.plan.options.mean_probabilities import late_cycles, mean_latency, sums_latency
+from softstream.hw.plan.options.mean_probabilities import best_mean_latency, late_cycles, mean_latency, sums_latency
 from softstream.hw.plan.ports import outputs
 from softstream.hw.plan.stage_cycles import memory_cycles, write_cycles
 from softstream.hw.streams.adders import sum_tree
 from softstream.hw.streams.flow import Hold
 from softstream.hw.streams.layouts import each_lane, guarded_layout, keep_names, output_layout, pulse
+from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import delay
 
 __all__ = ["MeanProbabilities"]
@@ -34,26 +35,33 @@ class MeanProbabilities(wiring.Component):
     flags of the ensemble in its last; `o_best`, winners; both without back-pressure. Rigid: `RigidPipe` stops it by a clock
     enable. Latency `mean_latency(config, inner)` cycles from a beat of the last member, `best_mean_latency(config)` cycles
     from its last beat to the winner; one beat per cycle.
+
+    Members: `hold`, the register; `member_sum`; `sums_to_means` and `sums_to_best`, the cycles from a sum to its mean, and from
+    the last one to the winner.
     """
 
     def __init__(self, config: Config, inner: Config) -> None:
-        self._config, self._inner = config, inner
-        layout = guarded_layout(config, inner)
-        best = output_layout(config, outputs(config)[-1])
-        super().__init__({"i": In(stream.Signature(layout)), "o": Out(pulse(layout)), "o_best": Out(pulse(best))})
-
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        config, inner, lanes = self._config, self._inner, self._config.lanes
-        m.submodules.member_sum = member_sum = MemberSum(
+        self.config, self._inner = config, inner
+        self.member_sum = MemberSum(
             inner.output_width,
             config.ensemble,
             config.beats(config.max_length),
             memory_cycles(config),
-            lanes=lanes,
+            lanes=config.lanes,
             write=write_cycles(config),
         )
-        m.submodules.hold = hold = Hold(self.i.payload.shape())
+        self.sums_to_means = mean_latency(config, inner) - sums_latency(config)
+        self.sums_to_best = best_mean_latency(config) - sums_latency(config)
+        layout = guarded_layout(config, inner)
+        best = output_layout(config, outputs(config)[-1])
+        self.hold = Hold(layout)
+        super().__init__({"i": In(stream.Signature(layout)), "o": Out(pulse(layout)), "o_best": Out(pulse(best))})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config, lanes = self.config, self.config.lanes
+        m.submodules.member_sum = member_sum = self.member_sum
+        m.submodules.hold = hold = self.hold
         wiring.connect(m, wiring.flipped(self.i), hold.i)
         beat, member = hold.o.payload, member_sum.i.payload
         result, mean = member_sum.o.payload, self.o.payload
@@ -65,7 +73,7 @@ class MeanProbabilities(wiring.Component):
             *(member[to].eq(beat[of]) for to, of in zip(each_lane("value", lanes), codes, strict=True)),
             *(member[name].eq(beat[name]) for name in passed),
         ]
-        cycles = mean_latency(config, inner) - sums_latency(config)
+        cycles = self.sums_to_means
         m.d.comb += self.o.valid.eq(delay(m, member_sum.o.valid, cycles, "valid", reset=True))
         for code, total in zip(codes, totals, strict=True):
             m.d.comb += mean[code].eq(self._divided(m, code, total))
@@ -76,11 +84,12 @@ class MeanProbabilities(wiring.Component):
             # The bit above a sum tells that its lane holds an element, which a sum of 0 does not tell.
             contenders = [Cat(total, keep) for total, keep in zip(contenders, [C(1, 1), *keeps], strict=True)]
         self._best(m, contenders, member_sum.o)
+        publish(platform, self)
         return m
 
     def _divided(self, m: Module, name: str, total: Value) -> Value:
         """floor(total / M)."""
-        division = mean_division(self._config.ensemble, self._inner.probability_width)
+        division = mean_division(self.config.ensemble, self._inner.probability_width)
         halved = total[division.halvings :]
         terms = [(halved << exponent, negative) for exponent, negative in signed_digits(division.multiplier)]
         product, _ = sum_tree(m, name, terms)
@@ -88,7 +97,7 @@ class MeanProbabilities(wiring.Component):
 
     def _best(self, m: Module, totals: list[Value], sums: Any) -> None:
         """Index of the largest sum, at the ensemble's end: of equal ones the first, or the last."""
-        config, best, valid = self._config, self.o_best.payload, sums.valid
+        config, best, valid = self.config, self.o_best.payload, sums.valid
         ended = Cat(sums.payload[name] for name in ("last", *FLAGS.members))
         places: list[list[Value]] = [[] for _ in totals]
         while len(totals) > 1:

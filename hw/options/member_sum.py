@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from softstream.hw.formats import ceil_log2
 from softstream.hw.streams.layouts import each_lane, keep_names, pulse
+from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import delay, store
 
 __all__ = ["FLAGS", "MemberSum", "member_layout", "sum_layout"]
@@ -46,26 +47,27 @@ class MemberSum(wiring.Component):
     The first member's values overwrite the sums of an earlier ensemble, so nothing needs to be cleared.
 
     Ports: `i`, a stream of beats of members, not ready while the elements leave that a short last member lacks; `o`, sums,
-    without back-pressure. Rigid: a clock enable from outside stops it. Latency `memory` + 2 cycles from a beat of the last
-    member, one beat per cycle, vectors of one element included.
+    without back-pressure. Rigid: a clock enable from outside stops it. Latency `latency` = `memory` + 2 cycles from a beat of the
+    last member, one beat per cycle, vectors of one element included.
     """
 
     def __init__(
         self, width: int, members: int, beats: int, memory: int, *, lanes: int = 1, start: int = 0, write: int = 0
     ) -> None:
-        self._members, self._beats, self._memory, self._lanes, self._start = members, beats, memory, lanes, start
-        self._write = write
+        self.members, self.beats, self.lanes = members, beats, lanes
+        self.latency = memory + 2
+        self._memory, self._start, self._write = memory, start, write
         self._layout = sum_layout(width, members, lanes)
         super().__init__({"i": In(stream.Signature(member_layout(width, lanes))), "o": Out(pulse(self._layout))})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        lanes, beat = self._lanes, self.i.payload
+        lanes, beat = self.lanes, self.i.payload
         # Counts from −1, so that the sign of `left` marks the ensemble's last place without a comparison.
-        place, left = (Signal(range(-1, max(1, self._beats - 1)), name=name, init=-1) for name in ("place", "left"))
+        place, left = (Signal(range(-1, max(1, self.beats - 1)), name=name, init=-1) for name in ("place", "left"))
         limit = Signal.like(place, reset_less=True)
         keeps, limit_keeps = Cat(beat[name] for name in keep_names(lanes)), Signal(lanes - 1, reset_less=True)
-        member = Signal(range(self._members))
+        member = Signal(range(self.members))
         first, final = Signal(init=1), Signal()
         filling, dropping, overlong, uneven = Signal(), Signal(), Signal(), Signal()
 
@@ -102,7 +104,7 @@ class MemberSum(wiring.Component):
                 left.eq(Mux(first, place, limit)),
                 member.eq(Mux(final, 0, member + 1)),
                 first.eq(final),
-                final.eq(member == self._members - 2),
+                final.eq(member == self.members - 2),
             ]
         with m.Elif(inside):
             m.d.sync += [place.eq(place + 1), left.eq(left - 1)]
@@ -117,16 +119,31 @@ class MemberSum(wiring.Component):
             closes & (uneven | unlike),
         )
         self._added(m, inside, place, first, final, values, edges)
+        publish(
+            platform,
+            self,
+            place=place,
+            left=left,
+            limit=limit,
+            limit_keeps=limit_keeps,
+            member=member,
+            first=first,
+            final=final,
+            filling=filling,
+            dropping=dropping,
+            overlong=overlong,
+            uneven=uneven,
+        )
         return m
 
     def _added(
         self, m: Module, inside: Value, place: Value, first: Value, final: Value, values: Value, edges: Value
     ) -> None:
         """The memory of sums, the adders, and the delay of the edges."""
-        lanes, memory = self._lanes, self._memory
+        lanes, memory = self.lanes, self._memory
         names = each_lane("sum", lanes)
         width = self._layout[names[0]].width
-        address = place[: max(1, ceil_log2(self._beats))]
+        address = place[: max(1, ceil_log2(self.beats))]
         adds, write = memory + 1, self._write
         valid = delay(m, inside, adds, "valid", reset=True)
         writes = valid & ~delay(m, final, adds, "final")

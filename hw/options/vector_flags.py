@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from softstream.hw.plan.ports import Output
 from softstream.hw.streams.flow import Credit, Queue
 from softstream.hw.streams.layouts import pulse
+from softstream.hw.streams.probes import publish
 
 __all__ = ["VECTORS", "VectorFlags"]
 
@@ -22,12 +23,14 @@ class VectorFlags(wiring.Component):
     Ports: `tag`, the flags of a vector that enters the head, pulse; `room`, whether one more vector may enter, even in the
     cycle after another; `i`, beats of the output; `o`, the same with those flags in each beat, or in the last one, as `output`
     has them. Latency 0, one beat per cycle; a beat waits for its flags. Passes the ready path.
+
+    Members: `output`; `queue`, that of the flags.
     """
 
     def __init__(
         self, output: Output, tag: data.StructLayout, unflagged: data.StructLayout, flagged: data.StructLayout
     ) -> None:
-        self._output = output
+        self.output, self.queue = output, Queue(tag, VECTORS)
         super().__init__(
             {
                 "tag": In(pulse(tag)),
@@ -40,10 +43,10 @@ class VectorFlags(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         tag, beat, result = self.tag.payload, self.i.payload, self.o.payload
-        m.submodules.queue = queue = Queue(tag.shape(), VECTORS)
+        m.submodules.queue = queue = self.queue
         m.submodules.credit = credit = Credit(VECTORS, 1)
-        last = Value.cast(1 if self._output.per == "vector" else beat.last)
-        flagged = last if self._output.flags_at_last else Value.cast(1)
+        last = Value.cast(1 if self.output.per == "vector" else beat.last)
+        flagged = last if self.output.flags_at_last else Value.cast(1)
         ready = queue.o.valid | ~flagged
         m.d.comb += [
             queue.i.valid.eq(self.tag.valid),
@@ -60,4 +63,5 @@ class VectorFlags(wiring.Component):
             result[name].eq(queue.o.payload[name] & flagged if name in tags else beat[name])
             for name in result.shape().members
         ]
+        publish(platform, self)
         return m

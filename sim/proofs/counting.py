@@ -12,8 +12,13 @@ what is between the parts, each proved for all inputs and all time:
 * a part with a clock enable takes and gives a payload in the cycles with the enable only, and does not change in any other;
 * the one-hot stage is told the number of a vector's beats, and what the list and its store take left the part before unchanged,
   as their contracts assume;
-* the marks of groups arrive at the queues in which they wait for the ends of the groups, and these have room;
+* the marks of groups arrive at the queues in which they wait for the ends of the groups, and these have room; so do the flags of
+  ensembles, each with the end of the ensemble's sums;
 * what a fork is offered waits until it is taken, if what `s_axis` is offered does.
+
+The sums over M members give one vector for each M vectors, of as many beats as the first of them, so behind them ensembles count.
+Their contract assumes that no vector has more than max_length scores. The frame before them assures it, and the parts between the
+frame and the sums leave the number of beats and their ends as they are.
 
 The frame leaves out beats beyond max_length, as the plan says, and ends the vector there. A null beat, which has no element, is
 left out before, and with tlast it marks the beat before it in its vector as the last one. An element of a complete vector leaves
@@ -28,6 +33,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from amaranth import Cat, Const, Value
+from amaranth.lib import data
 
 from softstream.hw.config.config import Config
 from softstream.hw.contracts.catalogue import PIPES, contract_of, counting_contract_of, has_contract, parts_of
@@ -36,8 +42,11 @@ from softstream.hw.errors import UserError
 from softstream.hw.modes.hardmax import Hardmax, OneHot
 from softstream.hw.modes.two_pass import TwoPass
 from softstream.hw.options.groups import GroupEnds, PacketEnds
+from softstream.hw.options.mean_probabilities import MeanProbabilities
+from softstream.hw.options.member_sum import FLAGS, MemberSum
 from softstream.hw.options.null_beats import NullBeats
 from softstream.hw.options.smoothing import Smoothing
+from softstream.hw.options.vector_flags import VectorFlags
 from softstream.hw.plan.ports import outputs
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.insertion import Insertion
@@ -67,6 +76,9 @@ _NAMES: dict[type, str] = {
     GroupEnds: "group ends",
     PacketEnds: "packet ends",
     Smoothing: "smoothing",
+    MemberSum: "sums over members",
+    MeanProbabilities: "means of members",
+    VectorFlags: "vector flags",
     OneHot: "one-hot",
     Insertion: "list",
     RankedStore: "ranked store",
@@ -120,8 +132,17 @@ class _Step:
 
 
 def _end(stream: Any) -> Value | None:
-    shape = stream.payload.shape()
-    return stream.payload.last if "last" in getattr(shape, "members", ()) else None
+    return _mark(stream.payload)
+
+
+def _mark(payload: Any) -> Value | None:
+    """The mark of a vector's end in a payload, or in one of the layouts in it."""
+    members = getattr(payload, "shape", lambda: None)()
+    members = getattr(members, "members", {})
+    if "last" in members:
+        return payload.last
+    inner = [payload[name] for name, shape in members.items() if isinstance(shape, data.StructLayout)]
+    return next((mark for mark in map(_mark, inner) if mark is not None), None)
 
 
 def _source(part: Any) -> Any:
@@ -143,15 +164,18 @@ def _transfer(stream: Any) -> Value:
 def _results(part: Any) -> list[Any]:
     if isinstance(part, Fork):
         return [getattr(part, f"o_{number}") for number in range(part.count)]
-    return [part.o, part.o_best] if isinstance(part, TwoPass) else [part.o]
+    return [part.o, part.o_best] if isinstance(part, (TwoPass, MeanProbabilities)) else [part.o]
 
 
 def _places(head: InsideHead) -> list[_Place]:
     """The input, the parts that may lie on a path, and the outputs."""
     top = head.top
+    within = [inner for part in head.parts if isinstance(part, MeanProbabilities) for inner in parts_of(part)]
     places = [_Place(_INPUT, leaves=top.s_axis_tvalid & top.s_axis_tready, end_leaves=top.s_axis_tlast)]
     for part in head.parts:
         enable = head.probes.enable(part)
+        if any(part is inner for inner in within):
+            continue
         # A comparison beside a ring lies on no path: its winners come with the ends of vectors.
         beside = isinstance(part, (Maximum, SkewedMaximum)) and enable is None
         if type(part) not in _NAMES or beside or (isinstance(part, Insertion) and not has_contract(part)):
@@ -198,10 +222,11 @@ def _steps(config: Config) -> list[_Step]:
                 cycles = cycles_between([gone & end for gone, end in zip(leaves, end_leaves, strict=True)], arrives)
                 if cycles is not None:
                     steps.append(_Step(source, target, cycles, ends=True))
-    # Beats pass a fork and the ends of groups and of packets in the same cycle, and a simulation may not tell these parts from
-    # what is around them.
-    passes = [isinstance(place.part, (Fork, GroupEnds, PacketEnds)) for place in places]
-    return sorted(steps, key=lambda step: (step.cycles, not passes[step.source]))
+    # Beats pass a fork, the ends of groups and of packets and the flags of vectors in the same cycle, and a simulation may not
+    # tell these parts from what is around them. Of a stream with beats and one with a payload per vector, the latter is nearer to
+    # a part that takes one per vector.
+    passes = [isinstance(place.part, (Fork, GroupEnds, PacketEnds, VectorFlags)) for place in places]
+    return sorted(steps, key=lambda step: (step.cycles, not passes[step.source], step.ends))
 
 
 def _path(steps: Sequence[_Step], target: int) -> list[_Step]:
@@ -228,6 +253,11 @@ def _paths(config: Config) -> list[list[_Step]]:
                 config,
                 f"the beats of {places[number].name} pass through parts without a contract, or whose cycles depend on the sinks",
             )
+        kinds = [type(places[step.target].part) for step in path]
+        if not all(
+            Frame in kinds[:place] for place, kind in enumerate(kinds) if kind in (MemberSum, MeanProbabilities)
+        ):
+            raise _uncovered(config, "no frame bounds the beats of the members")
     return paths
 
 
@@ -237,7 +267,12 @@ def _connect(head: InsideHead, places: Sequence[_Place], step: _Step) -> None:
     left = source.vectors if step.ends else source.leaves
     name = f"{source.name} to {target.name}"
     what = "the ends of vectors arrive" if step.ends else "each beat arrives"
-    if isinstance(target.part, Hold) and source.part is not None and not isinstance(source.part, (Hold, Queue)):
+    if (
+        isinstance(target.part, Hold)
+        and target.enable is None
+        and source.part is not None
+        and not isinstance(source.part, (Hold, Queue))
+    ):
         # Payloads come from a rigid pipe: one that finds the register full would be lost.
         arrives, state = target.part.i.valid, head.always
     else:
@@ -253,6 +288,13 @@ def _connect(head: InsideHead, places: Sequence[_Place], step: _Step) -> None:
     if type(target.part) in _ASSURED:
         same = Value.cast(_source(target.part).payload) == Value.cast(source.part.o.payload)
         head.after(SETTLING, f"{name}: unchanged", ~target.arrives | same)
+    if isinstance(target.part, (MemberSum, MeanProbabilities)):
+        same = target.part.i.payload.overlong == source.part.o.payload.overlong
+        head.after(SETTLING, f"{name}: with the same mark of a cut", ~(target.arrives & target.end_arrives) | same)
+    if isinstance(source.part, MemberSum):
+        result, taken = source.part.o.payload, target.part.i.payload.flags
+        same = Cat(taken[flag] == result[flag] for flag in FLAGS.members).all()
+        head.after(SETTLING, f"{name}: with the same flags", ~target.arrives | same)
     if isinstance(target.part, NullBeats):
         null = target.part.i.payload.null == ~head.top.s_axis_tkeep.any()
         head.after(SETTLING, f"{name}: a beat without a byte is a null beat", ~target.arrives | null)
@@ -281,8 +323,11 @@ def _state_length(head: InsideHead, source: _Place, queue: Queue, cycles: int) -
 def _state_enable(head: InsideHead, place: _Place) -> None:
     """States that a part with a clock enable does not change in a cycle without it."""
     part = place.part
-    marks = [value for value in (part.o.valid, _end(part.o)) if value is not None]
-    held: Any = Cat(*marks, *head.probes.registers(part).values())
+    results, inside = _results(part), [part]
+    if isinstance(part, MeanProbabilities):
+        results, inside = [*results, part.hold.o, part.member_sum.o], [part.member_sum]
+    marks = [value for result in results for value in (result.valid, _end(result)) if value is not None]
+    held: Any = Cat(*marks, *(register for inner in inside for register in head.probes.registers(inner).values()))
     # 0 behind a reset, which needs no enable.
     ran = head.before(Const(1, 1))
     same = ~ran | head.before(place.enable) | (held == head.before(held))
@@ -296,6 +341,20 @@ def _state_marks(head: InsideHead, packets: PacketEnds) -> None:
     final: Any = left.payload.final == arrives.payload.final
     same = (left.valid == arrives.valid) & (~left.valid | final)
     head.after(SETTLING, "packet ends: the marks of groups arrive", same)
+
+
+def _state_flags(head: InsideHead, places: Sequence[_Place], path: Sequence[_Step]) -> None:
+    """States that the flags of each ensemble arrive at the stage that adds them, with the last beat of its sums."""
+    parts = [places[step.target].part for step in path]
+    for flags in [part for part in parts if isinstance(part, VectorFlags)]:
+        [first, *_] = [places[step.target] for step in path if isinstance(places[step.source].part, MemberSum)]
+        tag = flags.tag
+        same = Value.cast(tag.payload) == Value.cast(first.part.o.payload.flags)
+        name = f"{first.name} to vector flags"
+        head.after(
+            SETTLING, f"{name}: a tag arrives with each end of a vector, and no other", tag.valid == first.vectors
+        )
+        head.after(SETTLING, f"{name}: with the flags of that vector", ~tag.valid | same)
 
 
 def _state_offer(head: InsideHead, fork: Fork) -> None:
@@ -423,7 +482,8 @@ def prove_counting(
     }
     for step in arrivals.values():
         _connect(head, places, step)
-    for number in dict.fromkeys(step.target for step in steps):
+    # A part with two outputs has two places.
+    for number in {id(places[step.target].part or step.target): step.target for step in steps}.values():
         if places[number].enable is not None:
             _state_enable(head, places[number])
         if isinstance(places[number].part, PacketEnds):
@@ -433,6 +493,8 @@ def prove_counting(
     for account in accounts:
         if account is not None:
             _state_registers(head, places, *account)
+    for path in paths:
+        _state_flags(head, places, path)
     for step in steps:
         part = places[step.target].part
         if isinstance(part, Queue) and "left" in getattr(part.i.payload.shape(), "members", ()):
@@ -441,7 +503,7 @@ def prove_counting(
             frame = places[step.source].part
             _state_ring(head, config, part, head.parts.index(part), step, frame.o.payload.first)
     rigid = [(places[number].name, part) for number, part in parts.items() if places[number].rigid]
-    rigid += [("queue of marks", part.queue) for part in parts.values() if isinstance(part, PacketEnds)]
+    rigid += [("queue of marks", part.queue) for part in parts.values() if isinstance(part, (PacketEnds, VectorFlags))]
     for name, part in rigid:
         if part not in [link.store for link in rooms]:
             raise _uncovered(config, f"no credit is known to assure the room of a {name}")
@@ -454,11 +516,15 @@ def prove_counting(
     holds = all(verdict.answer == "proved" for verdict in verdicts)
     spent = time.monotonic() - began
     for output, path in zip(outputs(config), paths, strict=True):
-        whole = "packet" if config.groups else "vector"
+        whole = (
+            f"ensemble of {config.ensemble} vectors" if config.ensemble > 1 else "packet" if config.groups else "vector"
+        )
+        beats = f"each beat of a {whole} once"
+        beats = f"as many beats for each {whole} as its first one has" if config.ensemble > 1 else beats
         what = {
             "vector": f"one result for each {whole}",
             "rank": f"the first {config.top_k} of each {whole}, or all where it has fewer, with an end",
-        }.get(output.per, f"each beat of a {whole} once, with its end")
+        }.get(output.per, f"{beats}, with its end")
         route = " → ".join(places[number].name for number in (0, *(step.target for step in path)))
         null = "; null beats are dropped, one with tlast ends its vector before it" if config.reads_tkeep else ""
         statement = Property(f"{output.prefix} carries {what}, in order: {route}{null}", "", False)

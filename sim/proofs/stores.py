@@ -43,6 +43,7 @@ class _ContractHarness(Elaboratable):
 
     def __init__(self, contract: Contract, *, induction: bool) -> None:
         self._contract, self._induction = contract, induction
+        self.memories = contract.memories
         enable = contract.free(1, "enable_in_reset")
         self._inner = EnableInserter(enable | ~ResetSignal())(contract.circuit())
         self.domain = ClockDomain("sync")
@@ -115,7 +116,7 @@ def prove_contract(
     for induction in (True, False):
         harness = _ContractHarness(contract(component), induction=induction)
         with temporary_folder() as folder:
-            graph = prepare("", harness.text(), folder, memories=True, seconds=seconds)
+            graph = prepare("", harness.text(), folder, memories=harness.memories, seconds=seconds)
             if graph is None:
                 verdicts += [Verdict(item, "open", "–", None, seconds) for item in harness.items]
             elif induction:

@@ -10,8 +10,10 @@ from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import UserError
 from softstream.hw.modes import hardmax, interface
 from softstream.hw.modes.sigmoid import SigmoidTable
+from softstream.hw.options import mean_logits
 from softstream.hw.options.groups import GroupEnds
 from softstream.hw.stages import admission
+from softstream.hw.stages.frame import Frame
 from softstream.hw.streams.flow import Credit
 from softstream.hw.streams.registers import delay
 from softstream.scripts import cli
@@ -45,6 +47,7 @@ HEADS = {
     "hardmax": Config(mode="hardmax", **SHORT),
     "Top-K": Config(mode="top_k", max_length=5, score_width=4, top_k=3),
     "Top-K with softmax": Config(mode="softmax_top_k", **SHORT, top_k=3),
+    "ensemble of probabilities": Config(**SHORT, ensemble=2, ensemble_mean="probabilities"),
     "sample": Config(mode="sample", max_length=5, score_width=4),
 }
 COVERED = (
@@ -116,6 +119,20 @@ def test_a_stage_that_moves_without_its_clock_enable_is_refuted(monkeypatch, alo
     proof = counting.prove_counting(HEADS["sigmoid"])
     refuted = [verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted"]
     assert refuted == ["table of the sigmoid: it does not change without its clock enable"]
+
+
+@pytest.mark.long
+def test_sums_that_move_without_their_clock_enable_are_refuted(monkeypatch, alone):
+    honest = mean_logits.EnableInserter
+    monkeypatch.setattr(
+        mean_logits,
+        "EnableInserter",
+        lambda enable: lambda part: honest(enable)(part) if isinstance(part, Frame) else part,
+    )
+    proof = counting.prove_counting(Config(**SHORT, ensemble=3, ensemble_mean="logits"))
+    # All else is proved, the arrival of the flags at both outputs among it.
+    refuted = [verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted"]
+    assert refuted == ["sums over members: it does not change without its clock enable"]
 
 
 @pytest.mark.long

@@ -16,13 +16,17 @@ from softstream.hw.modes.gumbel import GumbelDraw
 from softstream.hw.modes.hardmax import OneHot
 from softstream.hw.modes.sigmoid import SigmoidTable
 from softstream.hw.modes.two_pass import TwoPass
+from softstream.hw.numbers.composition import composition
 from softstream.hw.options import final_round, floor, inverse_temperature
 from softstream.hw.options.final_round import FinalRound
 from softstream.hw.options.floor import Floor
 from softstream.hw.options.groups import GroupEnds, PacketEnds
 from softstream.hw.options.inverse_temperature import Product
+from softstream.hw.options.mean_probabilities import MeanProbabilities
+from softstream.hw.options.member_sum import FLAGS, MemberSum
 from softstream.hw.options.null_beats import NullBeats
 from softstream.hw.options.smoothing import Smoothing, Window
+from softstream.hw.options.vector_flags import VectorFlags
 from softstream.hw.plan.ports import outputs
 from softstream.hw.processes import temporary_folder
 from softstream.hw.stages import draw_set, maximum
@@ -33,6 +37,7 @@ from softstream.hw.stages.maximum import maximum_of
 from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.stages.replay import FactorStore, Replay
 from softstream.hw.streams.flow import Credit, Fork, Hold, Queue, Skid, Spacing
+from softstream.hw.streams.layouts import output_layout
 from softstream.hw.streams.probes import Probes
 from softstream.hw.streams.registers import delay
 from softstream.sim.proofs import engine, stores
@@ -87,6 +92,7 @@ COMPONENTS = {
     "list of 2 of up to 5 × 3 bits": lambda: Insertion(Config(mode="top_k", top_k=2, score_width=3, max_length=5)),
     "list of 17 of up to 1024 × 8 bits": lambda: Insertion(Config(mode="top_k", top_k=17)),
     "ranked store of 4 × 3, read in 2": lambda: RankedStore(Config(mode="top_k", top_k=3, max_length=5), 4),
+    "sums of 2 members of 2 × 2 bits, up to 3 beats, 5 cycles": lambda: MemberSum(2, 2, 3, 3, lanes=2, write=1),
     "ranked store of 2 × 1, read in 1": lambda: RankedStore(Config(mode="top_k", top_k=1, profile="small"), 2),
 }
 SHORT = (
@@ -111,6 +117,7 @@ def test_the_contract_of_a_component_is_proved(title):
 
 SMOOTHED = Config(score_width=4, max_length=5, smoothing=[1, 2, 1])
 FLOORED = Config(score_width=4, max_length=5, probability_floor=0.01)
+AVERAGED = Config(score_width=4, max_length=5, ensemble=3, ensemble_mean="logits")
 PARTS = {
     "skewed winners": lambda: maximum_of(Config(mode="argmax", score_width=3, max_length=5)),
     "skewed winners of masked lanes": lambda: maximum_of(
@@ -137,12 +144,25 @@ PARTS = {
     "packet ends of beats": lambda: packet_ends(0),
     "packet ends of winners": lambda: packet_ends(1),
 }
+ENSEMBLES = {
+    "sums": lambda: MemberSum(2, 3, 4, 2),
+    "vector flags": lambda: vector_flags(0),
+    "means of members": lambda: part_of(AVERAGED.replace(ensemble_mean="probabilities"), MeanProbabilities),
+}
+"""Parts whose contracts are proved with those of the presets."""
 
 
 def packet_ends(number):
     """The stage that ends packets at an output of a head with groups."""
     config = Config(max_length=3, score_width=2, groups=[2, 3])
     return PacketEnds(config, outputs(config)[number], outputs(config.replace(groups=[]))[number], 4)
+
+
+def vector_flags(number):
+    """The stage that adds flags at an output of a head with an ensemble."""
+    inner = composition(AVERAGED).inner
+    output, before = outputs(AVERAGED)[number], outputs(inner)[number]
+    return VectorFlags(output, FLAGS, output_layout(inner, before), output_layout(AVERAGED, output))
 
 
 def part_of(config, kind):
@@ -257,7 +277,7 @@ def refuted_with(component, number, monkeypatch, contract=stores.contract_of) ->
     with temporary_folder() as folder, monkeypatch.context() as patch:
         # The search for all statements at once, then one by one up to the first that is broken.
         patch.setattr(engine, "decide_within", until_refuted)
-        graph = engine.prepare("", text, folder, memories=True, seconds=60.0)
+        graph = engine.prepare("", text, folder, memories=harness.memories, seconds=60.0)
         engine.none_within(graph, harness.items, harness.depth, seconds=60.0)
     return bool(found)
 
@@ -313,11 +333,12 @@ def test_a_changed_gate_of_a_credit_breaks_its_contract(monkeypatch):
             "packet ends of beats",
             "two passes",
             "list of 2 of up to 5 × 3 bits",
+            *ENSEMBLES,
         ),
         ("window",),
     ),
 )
 def test_a_changed_gate_breaks_what_a_part_keeps_of_number_and_order(title, monkeypatch):
     # The first gates of a stage that ends packets make flags, of which its contract says nothing.
-    component = (PARTS | COMPONENTS)[title]
+    component = (PARTS | COMPONENTS | ENSEMBLES)[title]
     assert any(refuted_with(component, number, monkeypatch, counting_contract_of) for number in range(8))
