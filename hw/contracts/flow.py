@@ -1,10 +1,11 @@
 """Contracts of the components of flow control: queue, skid buffer, register, fork, credit and spacing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import reduce
+from itertools import pairwise
 from operator import and_
 
-from amaranth import Array, Module, Mux, Signal, Value
+from amaranth import Array, Const, Module, Mux, Signal, Value
 
 from softstream.hw.contracts.contract import Contract, InOrder
 from softstream.hw.formats import ceil_log2
@@ -19,6 +20,8 @@ __all__ = [
     "SkidContract",
     "SpacingContract",
     "credit_invariants",
+    "credit_obeyed",
+    "credit_reach",
 ]
 
 _QUICKLY_FULL = 16
@@ -159,8 +162,8 @@ class ForkContract(Contract):
 class CreditContract(Contract):
     """A credit counter: of what was taken, no more than its limit is out at any time.
 
-    The user may take in a cycle in which `available` is set, or in the one after it; of the cycles whose takes `available` does
-    not count yet, at most `margin` have a take. What was not taken is not given.
+    The user may take in a cycle in which `available` is set, or at most `reach` cycles after it; of the cycles whose takes that
+    `available` does not count, at most `margin` have a take. What was not taken is not given.
     """
 
     @property
@@ -171,55 +174,72 @@ class CreditContract(Contract):
     def statements(self, m: Module) -> None:
         """Counts what is out."""
         credit = self.component
-        limit, margin = credit.limit, credit.margin
+        limit, reach = credit.limit, credit_reach(credit)
         taking, giving = self.free(1, "taking"), self.free(1, "giving")
         # One bit pattern more than the limit, or the count could not exceed it.
-        out, available_before = Signal(range(limit + 2)), Signal()
-        before, twice_before, settled = Signal(), Signal(), Signal()
+        out, settled = Signal(range(limit + 2)), Signal()
+        available = [credit.available, *(Signal(name=f"available_{k}") for k in range(1, reach + 1))]
+        takes = [taking, *(Signal(name=f"taken_{k}") for k in range(1, reach + 2))]
         m.d.comb += [credit.take.eq(taking), credit.give.eq(giving)]
         m.d.sync += [
             out.eq(out + taking - giving),
-            available_before.eq(credit.available),
-            before.eq(taking),
-            twice_before.eq(before),
+            *(later.eq(value) for row in (available, takes) for value, later in pairwise(row)),
             settled.eq(~taking & ~giving & (out == 0)),
         ]
-        uncounted = before + (twice_before & ~credit.available)
-        self.assumptions += [
-            ~taking | credit.available | available_before,
-            ~taking | (uncounted <= margin),
-            ~giving | (out != 0),
-        ]
-        self.invariants |= credit_invariants(credit, self.registers, out, available_before, before, twice_before)
+        self.assumptions += [credit_obeyed(credit, available, takes), ~giving | (out != 0)]
+        self.invariants |= credit_invariants(credit, self.registers, out, available, takes)
         self.guarantees |= {
             "no more out than the limit": out <= limit,
             "available when all is given back": ~settled | credit.available | (out != 0),
         }
         self.covers |= {"a take": taking, "a credit comes back": giving}
+        if reach > 1:
+            late = reduce(and_, (~earlier for earlier in available[:-1]))
+            self.covers["a take as late as may be"] = taking & late
         if limit <= _QUICKLY_FULL:
             self.covers["closed"] = (out != 0) & ~credit.available
+
+
+def credit_reach(credit: Credit) -> int:
+    """Cycles by which a take may follow `available`.
+
+    One is what a registered gate needs. `available` does not count the takes of k + 1 cycles when a take follows it by k, so
+    a margin of k + 1 allows that at any rate.
+    """
+    return max(1, credit.margin - 1)
+
+
+def credit_obeyed(credit: Credit, available: Sequence[Value], takes: Sequence[Value]) -> Value:
+    """Whether the user takes as the contract of a credit assumes; `available` and `takes`: in this cycle and in those before."""
+    allowed: Value = Const(0, 1)
+    for cycles, earlier in enumerate(available[: credit_reach(credit) + 1]):
+        uncounted = sum(takes[1 : cycles + 2], start=Const(0, 1))
+        allowed |= earlier & (uncounted <= credit.margin)
+    return ~takes[0] | allowed
 
 
 def credit_invariants(
     credit: Credit,
     registers: Mapping[str, Signal],
     out: Value,
-    available_before: Value,
-    before: Value,
-    twice_before: Value,
+    available: Sequence[Value],
+    takes: Sequence[Value],
 ) -> dict[str, Value]:
     """What the registers of a credit say while `out` payloads are out that took one.
 
-    `available_before`: `available` in the cycle before; `before`, `twice_before`: `take` in the cycle before and in the one
-    before that.
+    `available`, `takes`: those of the credit in this cycle and in the ones before, of which these are the first.
     """
     limit, margin = credit.limit, credit.margin
     change, decrement = registers["change"], registers["decrement"]
     pending = Mux(change, Mux(decrement, 1, -1), 0)
     return {
         "credits left + out = limit": registers["spare"] + out == limit - margin - 1 + pending,
-        "a take that is not counted": ~change | (decrement == before),
-        "room when the register was set": ~available_before | (out <= limit - margin - 1 + before + twice_before),
+        "a take that is not counted": ~change | (decrement == takes[1]),
+        **{
+            f"room when the register was set, {cycles} cycles before": ~available[cycles]
+            | (out <= limit - margin - 1 + sum(takes[1 : cycles + 2], start=Const(0, 1)))
+            for cycles in range(1, credit_reach(credit) + 1)
+        },
         "no more out than the limit": out <= limit,
     }
 

@@ -23,6 +23,7 @@ from softstream.hw.stages.frame import Frame, code_of, earlier_participant
 from softstream.hw.stages.replay import FactorStore, Replay, end_layout, stored_layout
 from softstream.hw.stages.sum_share import SumShare
 from softstream.hw.streams.flow import Credit, Queue
+from softstream.hw.streams.probes import publish
 
 __all__ = ["DRAWS", "InverseCdf"]
 
@@ -70,7 +71,7 @@ class InverseCdf(HeadInterface):
         )
         stored = self._stored()
         thresholds, replay = self._threshold(m, frame.o.payload, admission, elements, vectors, stored)
-        search = self._draw(m, replay, thresholds, stored)
+        search = self._draw(m, platform, replay, thresholds, stored)
         m.d.comb += [
             admission.credits["element_credit"].give.eq(replay.leaves),
             admission.credits["vector_credit"].give.eq(search.next),
@@ -115,7 +116,9 @@ class InverseCdf(HeadInterface):
         ]
         return thresholds, replay
 
-    def _draw(self, m: Module, replay: Replay, thresholds: FactorStore, stored: data.StructLayout) -> CdfSearch:
+    def _draw(
+        self, m: Module, platform: Any, replay: Replay, thresholds: FactorStore, stored: data.StructLayout
+    ) -> CdfSearch:
         """Second pass: the draw. A vector leaves the ring only if the output queue has room for its draw."""
         config, law, cycles = self._config, cdf_law(self._among), inverse_cdf_schedule(self._among)
         m.submodules.cdf_search = search = CdfSearch(config, self._among, law, cycles)
@@ -141,4 +144,5 @@ class InverseCdf(HeadInterface):
             output_credit.give.eq(self.o.valid & self.o.ready),
             replay.room.eq(output_credit.available),
         ]
+        publish(platform, self, starts=starts)
         return search

@@ -14,6 +14,8 @@ what is between the parts, each proved for all inputs and all time:
   as their contracts assume;
 * the marks of groups arrive at the queues in which they wait for the ends of the groups, and these have room; so do the flags of
   ensembles, each with the end of the ensemble's sums;
+* what waits in a queue beside one on a path, under the same credit, left the same part with the beat that it belongs to, and
+  leaves in the same cycle, so that the n-th of one meets the n-th of the other;
 * what a fork is offered waits until it is taken, if what `s_axis` is offered does.
 
 The sums over M members give one vector for each M vectors, of as many beats as the first of them, so behind them ensembles count.
@@ -30,6 +32,7 @@ A simulation finds the paths. A head is refused if one of its outputs has none.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from amaranth import Cat, Const, Value
@@ -47,7 +50,8 @@ from softstream.hw.options.member_sum import FLAGS, MemberSum
 from softstream.hw.options.null_beats import NullBeats
 from softstream.hw.options.smoothing import Smoothing
 from softstream.hw.options.vector_flags import VectorFlags
-from softstream.hw.plan.ports import outputs
+from softstream.hw.plan.ports import Output, outputs
+from softstream.hw.stages.draw_set import DrawSet
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.insertion import Insertion
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
@@ -58,7 +62,7 @@ from softstream.sim.proofs.engine import Verdict
 from softstream.sim.proofs.harness import Property
 from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between
 from softstream.sim.proofs.proof import Progress, Proof
-from softstream.sim.proofs.rooms import room_links, state_rooms
+from softstream.sim.proofs.rooms import Link, credit_history, room_links, state_rooms
 from softstream.sim.proofs.stores import prove_contract, summary
 
 __all__ = ["is_covered", "prove_counting"]
@@ -327,6 +331,8 @@ def _state_enable(head: InsideHead, place: _Place) -> None:
     if isinstance(part, MeanProbabilities):
         results, inside = [*results, part.hold.o, part.member_sum.o], [part.member_sum]
     marks = [value for result in results for value in (result.valid, _end(result)) if value is not None]
+    if isinstance(part, DrawSet):
+        marks.append(part.o.payload.first)
     held: Any = Cat(*marks, *(register for inner in inside for register in head.probes.registers(inner).values()))
     # 0 behind a reset, which needs no enable.
     ran = head.before(Const(1, 1))
@@ -410,14 +416,81 @@ def _state_registers(
     out = sum((hold.o.valid for hold in holds), start=out)
     registers = head.probes.registers(credit)
     name = f"{len(holds)} registers behind {contract_of(credit).title}"
-    for statement, holds_true in credit_invariants(
-        credit, registers, out, head.before(credit.available), head.before(credit.take), head.before(credit.take, 2)
-    ).items():
+    for statement, holds_true in credit_invariants(credit, registers, out, *credit_history(head, credit)).items():
         head.always(fill, f"{name}: {statement}", holds_true)
     source = places[step.source]
     head.after(fill, f"{name}: each end takes one", credit.take == source.vectors)
     head.after(fill, f"{name}: it comes back as a winner leaves", credit.give == _transfer(holds[-1].o))
     head.always(fill, f"{name}: a winner that arrives finds room", ~holds[0].i.valid | holds[0].i.ready)
+
+
+def _beside(rooms: Sequence[Link], links: Sequence[Link]) -> list[tuple[Link, Link]]:
+    """The queues on no path whose payloads take the credit of a queue on one: (the one beside, the one on the path)."""
+    stores = [link.store for link in rooms]
+    return [
+        (link, partner)
+        for link in links
+        for partner in rooms
+        if link.store not in stores
+        and link.credit is partner.credit
+        and isinstance(link.store, Queue)
+        and isinstance(partner.store, Queue)
+        and link.vectors is partner.vectors is None
+    ]
+
+
+def _state_pair(
+    head: InsideHead, beside: Link, partner: Link, source: _Place, cycles: int, target: _Place, output: Output
+) -> None:
+    """States that what waits beside a beat leaves with it. That both took the same credit in turn is stated with their room.
+
+    The beats come from `source`, arrive in their queue some cycles later, and go on to `target`, which may be the output.
+    """
+    queue: Any = beside.store
+    name = f"queue of {queue.room} beside the queue of {partner.store.room}"
+    head.after(SETTLING, f"{name}: both are taken in the same cycle", _transfer(queue.o) == _transfer(partner.store.o))
+    early = cycles - (partner.cycles - beside.cycles)
+    enters, leaves = _members(queue.i.payload), _members(queue.o.payload)
+    left = {} if source.part is None else _members(source.part.o.payload)
+    if early >= 0 and (names := [member for member in enters if member in left]):
+        same = Cat(*(enters[member] for member in names)) == head.before(
+            Cat(*(left[member] for member in names)), early
+        )
+        text = f"{name}: {' and '.join(names)} as they left the {source.name}"
+        head.after(SETTLING + early, text, ~queue.i.valid | same)
+    goes = _carried(head, output) if target.part is None else _members(_source(target.part).payload)
+    if names := [member for member in leaves if member in goes]:
+        same = Cat(*(leaves[member] for member in names)) == Cat(*(goes[member] for member in names))
+        head.after(SETTLING, f"{name}: {' and '.join(names)} at {target.name}", ~_transfer(queue.o) | same)
+
+
+def _carried(head: InsideHead, output: Output) -> dict[str, Any]:
+    """The fields of lane 0 of an output, and its flags."""
+    data, user = (getattr(head.top, f"{output.prefix}_{port}") for port in ("tdata", "tuser"))
+    fields, low = {}, 0
+    for part in output.fields:
+        fields[part.name] = data[low : low + part.width]
+        low += part.bits
+    return fields | {flag: user[number] for number, flag in enumerate(output.user)}
+
+
+def _members(payload: Any) -> dict[str, Any]:
+    """The fields of a payload that has some."""
+    return {name: payload[name] for name in getattr(payload.shape(), "members", ())}
+
+
+def _state_first(head: InsideHead, config: Config, source: Any, before: Sequence[Any]) -> None:
+    """States that a part whose contract assures it marks a vector's first beat.
+
+    `source`: the part from which the ring takes its beats; `before`: the ones from which that one takes them.
+    """
+    if isinstance(source, Frame):
+        return
+    if not (isinstance(source, Skid) and len(before) == 1 and isinstance(before[0], DrawSet)):
+        raise _uncovered(config, "no contract assures the mark of the first beat that enters the ring")
+    [draw_set] = before
+    same = Value.cast(source.i.payload) == Value.cast(draw_set.o.payload)
+    head.after(SETTLING, "draw set to skid buffer: unchanged", ~source.i.valid | same)
 
 
 def _state_ring(head: InsideHead, config: Config, ring: Replay, number: int, into: _Step, first: Value) -> None:
@@ -474,8 +547,11 @@ def prove_counting(
     steps = dict.fromkeys(step for path in paths for step in path)
     parts = {step.target: places[step.target].part for step in steps if places[step.target].part is not None}
     inside = [inner for part in parts.values() for inner in parts_of(part)]
-    rooms = [link for link in room_links(config, head) if link.store in [*parts.values(), *inside]]
-    state_rooms(head, rooms)
+    links = room_links(config, head)
+    rooms = [link for link in links if link.store in [*parts.values(), *inside]]
+    pairs = _beside(rooms, links)
+    inside += [beside.store for beside, _ in pairs]
+    state_rooms(head, [*rooms, *(beside for beside, _ in pairs)])
     # What arrives at a part with two outputs is stated once.
     arrivals = {
         (step.source, step.cycles, step.ends, id(places[step.target].part or step.target)): step for step in steps
@@ -495,13 +571,21 @@ def prove_counting(
             _state_registers(head, places, *account)
     for path in paths:
         _state_flags(head, places, path)
+    for beside, partner in pairs:
+        for output, path in zip(outputs(config), paths, strict=True):
+            for step, following in pairwise(path):
+                if places[step.target].part is partner.store:
+                    source, target = places[step.source], places[following.target]
+                    _state_pair(head, beside, partner, source, step.cycles, target, output)
     for step in steps:
         part = places[step.target].part
         if isinstance(part, Queue) and "left" in getattr(part.i.payload.shape(), "members", ()):
             _state_length(head, places[step.source], part, step.cycles)
         if isinstance(part, Replay):
-            frame = places[step.source].part
-            _state_ring(head, config, part, head.parts.index(part), step, frame.o.payload.first)
+            source = places[step.source].part
+            before = [places[other.source].part for other in steps if other.target == step.source]
+            _state_first(head, config, source, before)
+            _state_ring(head, config, part, head.parts.index(part), step, source.o.payload.first)
     rigid = [(places[number].name, part) for number, part in parts.items() if places[number].rigid]
     rigid += [("queue of marks", part.queue) for part in parts.values() if isinstance(part, (PacketEnds, VectorFlags))]
     for name, part in rigid:
@@ -527,7 +611,9 @@ def prove_counting(
         }.get(output.per, f"{beats}, with its end")
         route = " → ".join(places[number].name for number in (0, *(step.target for step in path)))
         null = "; null beats are dropped, one with tlast ends its vector before it" if config.reads_tkeep else ""
-        statement = Property(f"{output.prefix} carries {what}, in order: {route}{null}", "", False)
+        stores = [places[step.target].part for step in path]
+        waits = "; what waits in a queue beside it leaves with it" * any(b.store in stores for _, b in pairs)
+        statement = Property(f"{output.prefix} carries {what}, in order: {route}{waits}{null}", "", False)
         verdicts.append(Verdict(statement, "proved" if holds else "open", "contracts", None, spent))
     return Proof(config, tuple(verdicts), spent)
 

@@ -11,6 +11,10 @@ The payloads in the store and the ones on the way are those that are out, so the
 a ranked store are vectors: one arrives with its order, and leaves when its last element is read. Its contract says that the queue
 of orders inside has room then.
 
+The draw of a vector takes its credit with the vector's first element that leaves the ring, because no other one may leave without
+room for the draw; it arrives L cycles after the last element. The first element is the one behind a last one, or behind a reset.
+So no more draws have arrived than vectors have begun to leave, and a queue of draws never holds more than the limit either.
+
 A queue may be read on request: its credit comes back with the request, whether the queue offers a payload or not. That it does
 so depends on the order of events in two parts of the head, and no induction over a few cycles shows it. For such a queue the
 second statement is that requests alone bring the credit back, and a fourth one says that a request finds a payload. A search of
@@ -25,10 +29,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from amaranth import Const, Value
+from amaranth import Const, Mux, Value
 
 from softstream.hw.config.config import Config
 from softstream.hw.contracts.catalogue import contract_of
+from softstream.hw.contracts.flow import credit_obeyed, credit_reach
+from softstream.hw.modes.inverse_cdf import InverseCdf
 from softstream.hw.plan.derive import plan
 from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.stages.replay import FactorStore, Replay
@@ -36,7 +42,17 @@ from softstream.hw.streams.flow import Credit, Queue
 from softstream.sim.proofs.engine import Verdict
 from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between
 
-__all__ = ["Link", "prove_rooms", "room_links", "state_rooms"]
+__all__ = ["Link", "Vectors", "credit_history", "prove_rooms", "room_links", "state_rooms"]
+
+
+@dataclass(frozen=True, eq=False)
+class Vectors:
+    """Elements of vectors in a row, the first of which takes a credit for what follows the last."""
+
+    valid: Value
+    last: Value
+    starts: Value
+    """Register of the head: the next element is a vector's first."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +64,22 @@ class Link:
     cycles: int
     on_request: bool = False
     """Whether the store is a queue that is read on request."""
+    vectors: Vectors | None = None
+    """Where a vector's first element takes the credit, and the cycles are those from its last one."""
+
+    @property
+    def ends(self) -> Value:
+        """What arrives `cycles` later."""
+        return self.credit.take if self.vectors is None else self.vectors.valid & self.vectors.last
 
     @property
     def name(self) -> str:
         """As a person reads it."""
-        credit = f"a credit of {self.credit.limit}, margin {self.credit.margin}"
-        return f"{_kind(self.store)} for {_capacity(self.store)}: arrivals took {credit}, {self.cycles} cycles before"
+        store = f"{_kind(self.store)} for {_capacity(self.store)}"
+        arrivals = f"{store}: arrivals took a credit of {self.credit.limit}, margin {self.credit.margin}"
+        if self.vectors is not None:
+            return f"{arrivals}, with their vector's first element, and come {self.cycles} cycles after its last"
+        return f"{arrivals}, {self.cycles} cycles before"
 
 
 def _kind(store: Any) -> str:
@@ -95,6 +121,16 @@ def _stores(head: InsideHead) -> list[Any]:
     ]
 
 
+def _vectors(head: InsideHead) -> list[Vectors]:
+    """The elements that leave the rings of heads which draw once per vector."""
+    heads = [part for part in head.parts if isinstance(part, InverseCdf)]
+    rings = [part for part in head.parts if isinstance(part, Replay)] if heads else []
+    return [
+        Vectors(ring.o.valid, ring.o.payload.last, head.probes.registers(part)["starts"])
+        for part, ring in zip(heads, rings, strict=True)
+    ]
+
+
 def _requests(store: Any) -> Value:
     """Whether a payload of a queue is asked for, whether the queue offers one or not."""
     return store.o.ready if isinstance(store, Queue) else Const(0, 1)
@@ -110,28 +146,40 @@ class _Candidate:
     may_be_requested: bool
     """Whether the store is a queue whose requests agree with what the credit gets back, as a simulation shows."""
     on_request: bool = False
+    vectors: int | None = None
+    """Number of the elements whose first one takes the credit."""
 
 
 def _candidates(config: Config) -> list[_Candidate]:
     """The credits and the stores whose room they seem to assure."""
     head = InsideHead(config)
-    credits, stores = _credits(head), _stores(head)
+    credits, stores, rows = _credits(head), _stores(head), _vectors(head)
     signals = [
+        *(signal for row in rows for signal in (row.valid & row.starts, row.valid & row.last)),
         *(signal for credit in credits for signal in (credit.take, credit.give)),
         *(signal for store in stores for signal in (_arrives(store), _leaves(store), _requests(store))),
     ]
     if not credits or not stores:
         return []
     columns = head.traces(signals)
+    edges = [*zip(columns[: 2 * len(rows) : 2], columns[1 : 2 * len(rows) : 2], strict=True)]
+    del columns[: 2 * len(rows)]
     first = 2 * len(credits)  # column of the stores
     changes = zip(columns[:first:2], columns[1:first:2], strict=True)
     events = [*zip(columns[first::3], columns[first + 1 :: 3], columns[first + 2 :: 3], strict=True)]
     candidates = []
     for number, (credit, (takes, gives)) in enumerate(zip(credits, changes, strict=True)):
         for place, (store, (arrivals, departures, requests)) in enumerate(zip(stores, events, strict=True)):
-            cycles = cycles_between(takes, arrivals) if gives == departures and any(gives) else None
-            if cycles is not None and credit.limit <= _capacity(store):
+            if gives != departures or not any(gives) or credit.limit > _capacity(store):
+                continue
+            cycles = cycles_between(takes, arrivals)
+            if cycles is not None:
                 candidates.append(_Candidate(number, place, cycles, requests == gives))
+                continue
+            for row, (starts, ends) in enumerate(edges):
+                cycles = cycles_between(ends, arrivals) if takes == starts else None
+                if cycles is not None:
+                    candidates.append(_Candidate(number, place, cycles, requests == gives, vectors=row))
     return candidates
 
 
@@ -141,24 +189,53 @@ def room_links(config: Config, head: InsideHead) -> list[Link]:
 
 
 def _links(head: InsideHead, candidates: Sequence[_Candidate]) -> list[Link]:
-    credits, stores = _credits(head), _stores(head)
-    return [Link(credits[link.credit], stores[link.store], link.cycles, link.on_request) for link in candidates]
+    credits, stores, rows = _credits(head), _stores(head), _vectors(head)
+    return [
+        Link(
+            credits[link.credit],
+            stores[link.store],
+            link.cycles,
+            link.on_request,
+            None if link.vectors is None else rows[link.vectors],
+        )
+        for link in candidates
+    ]
+
+
+def credit_history(head: InsideHead, credit: Credit) -> tuple[list[Value], list[Value]]:
+    """(`available`, `take`) of a credit, each in this cycle and in the ones before of which its contract speaks."""
+    reach = credit_reach(credit)
+    return (
+        [head.before(credit.available, cycles) for cycles in range(reach + 1)],
+        [head.before(credit.take, cycles) for cycles in range(reach + 2)],
+    )
 
 
 def state_rooms(head: InsideHead, links: Sequence[Link]) -> None:
     """States that the credits assure the room of their stores."""
     for link in links:
-        head.after(
-            link.cycles + SETTLING, link.name, _arrives(link.store) == head.before(link.credit.take, link.cycles)
-        )
+        arrives = head.before(link.ends, link.cycles)
+        head.after(link.cycles + SETTLING, link.name, _arrives(link.store) == arrives)
         when, event = ("are asked for", _requests) if link.on_request else ("leave", _leaves)
         head.after(SETTLING, f"{link.name}; and it comes back as they {when}", link.credit.give == event(link.store))
+    for link in links:
+        if link.vectors is not None:
+            _state_firsts(head, link, link.vectors)
     for credit in dict.fromkeys(link.credit for link in links):
-        take_before, available_before = head.before(credit.take), head.before(credit.available)
-        uncounted = take_before + (head.before(credit.take, 2) & ~credit.available)
-        late = credit.take & ~credit.available & ~available_before
-        obeyed = ~late & (~credit.take | (uncounted <= credit.margin))
-        head.after(SETTLING, f"{contract_of(credit).title}: taken as its contract assumes", obeyed)
+        obeyed = credit_obeyed(credit, *credit_history(head, credit))
+        fill = SETTLING + credit_reach(credit)
+        head.after(fill, f"{contract_of(credit).title}: taken as its contract assumes", obeyed)
+
+
+def _state_firsts(head: InsideHead, link: Link, vectors: Vectors) -> None:
+    """States that a credit is taken with the first element of each vector, and with no other."""
+    name = f"{_kind(link.store)} for {_capacity(link.store)}"
+    starts, valid = vectors.starts, vectors.valid
+    head.after(
+        SETTLING, f"{name}: each vector's first element takes one, and nothing else", link.credit.take == valid & starts
+    )
+    behind = Mux(head.before(valid), head.before(vectors.last), head.before(starts))
+    head.after(SETTLING, f"{name}: the first element is the one behind a last one, or behind a reset", starts == behind)
 
 
 def prove_rooms(config: Config, *, seconds: float = 60.0) -> list[Verdict]:

@@ -4,11 +4,12 @@ import dataclasses
 import sys
 
 import pytest
+from amaranth import Cat
 
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import UserError
-from softstream.hw.modes import hardmax, interface
+from softstream.hw.modes import hardmax, interface, softmax_top_k
 from softstream.hw.modes.sigmoid import SigmoidTable
 from softstream.hw.options import mean_logits
 from softstream.hw.options.groups import GroupEnds
@@ -49,6 +50,9 @@ HEADS = {
     "Top-K with softmax": Config(mode="softmax_top_k", **SHORT, top_k=3),
     "ensemble of probabilities": Config(**SHORT, ensemble=2, ensemble_mean="probabilities"),
     "sample": Config(mode="sample", max_length=5, score_width=4),
+    "sample among a list": Config(
+        mode="sample", sampler="inverse_cdf", max_length=5, score_width=4, draw_top_k=3, draw_min_p=0.05
+    ),
 }
 COVERED = (
     "softmax-int8", "softmax-int8-divider", "softmax-int8-log", "softmax-int8-fastest", "softmax-int8-dsp", "softmax-int16",
@@ -85,9 +89,14 @@ def test_beats_and_ends_are_counted(name, alone):
     assert all(f" in order: s_axis → {front} → " in result for result in results)
     assert all(("null beats are dropped" in result) == HEADS[name].reads_tkeep for result in results)
     assert any("→ ring → queue →" in result for result in results) == (
-        name not in ("exponential", "cross-entropy", "tkeep")
-        and not name.startswith(("argmax", "sigmoid", "hardmax", "Top-K", "sample", "two passes"))
+        name == "sample among a list"
+        or (
+            name not in ("exponential", "cross-entropy", "tkeep")
+            and not name.startswith(("argmax", "sigmoid", "hardmax", "Top-K", "sample", "two passes"))
+        )
     )
+    beside = any("what waits in a queue beside it leaves with it" in result for result in results)
+    assert beside == (name == "Top-K with softmax")
 
 
 @pytest.mark.long
@@ -142,6 +151,14 @@ def test_a_number_of_beats_that_comes_a_cycle_early_is_refuted(monkeypatch, alon
     proof = counting.prove_counting(HEADS["hardmax"])
     refuted = [verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted"]
     assert refuted == ["frame to queue: with the number of beats since the end before"]
+
+
+@pytest.mark.long
+def test_an_index_that_is_not_that_of_its_element_is_refuted(monkeypatch, alone):
+    monkeypatch.setattr(softmax_top_k, "Cat", lambda *parts: Cat(*reversed(parts)))
+    proof = counting.prove_counting(HEADS["Top-K with softmax"])
+    refuted = [verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted"]
+    assert refuted == ["queue of 33 beside the queue of 33: index and position as they left the ranked store"]
 
 
 @pytest.mark.long

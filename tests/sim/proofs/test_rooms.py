@@ -3,10 +3,12 @@
 import dataclasses
 
 import pytest
+from amaranth import Const
 from support.requirements import ROOT
 
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
+from softstream.hw.modes import inverse_cdf
 from softstream.hw.plan.derive import plan
 from softstream.hw.stages import admission
 from softstream.hw.streams.flow import Credit
@@ -16,6 +18,7 @@ from softstream.sim.proofs.inside import InsideHead
 READ_ON_REQUEST = {"sample-int8-bounds"}
 """Presets with a queue that is read on request; that it offers a payload then is decided for the first cycles alone."""
 
+DRAWN = Config(mode="sample", sampler="inverse_cdf", max_length=5, score_width=4, draw_top_k=3, draw_min_p=0.05)
 SOFTMAX = Config(max_length=5, score_width=4, probability_width=4)
 
 
@@ -38,6 +41,27 @@ def test_a_credit_with_too_small_a_margin_is_refuted(monkeypatch):
     refuted = {v.statement.name for v in rooms.prove_rooms(SOFTMAX) if v.answer == "refuted"}
     assert refuted
     assert all(name.endswith("margin 0: taken as its contract assumes") for name in refuted), refuted
+
+
+@pytest.mark.long
+def test_the_room_of_a_queue_of_draws_is_proved_and_needs_the_first_elements(monkeypatch):
+    def refuted():
+        return [verdict.statement.name for verdict in rooms.prove_rooms(DRAWN) if verdict.answer == "refuted"]
+
+    honest, links = rooms._vectors, rooms._candidates(DRAWN)
+    monkeypatch.setattr(rooms, "_candidates", lambda config: links)
+    verdicts = rooms.prove_rooms(DRAWN)
+    assert {verdict.answer for verdict in verdicts} == {"proved"}, verdicts
+    assert sum("with their vector's first element" in verdict.statement.name for verdict in verdicts) == 2
+    with monkeypatch.context() as patch:
+        every = lambda head: [dataclasses.replace(row, starts=Const(1, 1)) for row in honest(head)]  # noqa: E731
+        patch.setattr(rooms, "_vectors", every)
+        [nothing_else, behind] = refuted()
+        assert nothing_else.endswith("each vector's first element takes one, and nothing else")
+        assert behind.endswith("the first element is the one behind a last one, or behind a reset")
+    # A take comes two cycles after the ring has asked for room, so a vector of one element in each cycle needs a margin of 3.
+    monkeypatch.setattr(inverse_cdf, "Credit", lambda limit, margin: Credit(limit, margin - 1))
+    assert refuted() == ["credit of 16, margin 2: taken as its contract assumes"]
 
 
 @pytest.mark.long

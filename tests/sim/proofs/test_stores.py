@@ -67,6 +67,7 @@ COMPONENTS = {
     "credit of 4, margin 0": lambda: Credit(4),
     "credit of 5, margin 1": lambda: Credit(5, 1),
     "credit of 6, margin 2": lambda: Credit(6, 2),
+    "credit of 7, margin 3": lambda: Credit(7, 3),
     "spacing of 1": lambda: Spacing(1),
     "spacing of 4": lambda: Spacing(4),
     "spacing of 9": lambda: Spacing(9),
@@ -190,6 +191,7 @@ def test_what_a_part_keeps_of_number_and_order_is_proved(title):
     ("final rounding", final_round, "valid"),
     ("Gumbel draw", gumbel, "last"),
     ("draw set", draw_set, "valid"),
+    ("draw set", draw_set, "first"),
 ])  # fmt: skip
 def test_a_mark_that_comes_a_cycle_early_breaks_the_contract(title, module, register, monkeypatch):
     part = PARTS[title]()
@@ -291,6 +293,7 @@ def refuted_with(component, number, monkeypatch, contract=stores.contract_of) ->
             "null beats of 4 × 2 bits, mask",
             "skid buffer",
             "credit of 5, margin 1",
+            "credit of 7, margin 3",
             "spacing of 9",
             "fork to 2",
             "frame of 1 × 2 bits, up to 5 scores",
