@@ -5,6 +5,7 @@ from typing import Any
 from amaranth import Cat, Const, Module, Mux, Signal, Value
 
 from softstream.hw.contracts.contract import Contract
+from softstream.hw.contracts.queued_marks import QueuedMarksContract
 from softstream.hw.options.mean_probabilities import MeanProbabilities
 from softstream.hw.options.member_sum import FLAGS, MemberSum
 from softstream.hw.options.vector_flags import VectorFlags
@@ -125,7 +126,7 @@ class MemberSumContract(Contract):
                 }
 
 
-class VectorFlagsContract(Contract):
+class VectorFlagsContract(QueuedMarksContract):
     """The stage that adds flags: each beat goes through; a vector's last one takes a tag, whose flags it carries."""
 
     component: VectorFlags
@@ -139,30 +140,17 @@ class VectorFlagsContract(Contract):
     def statements(self, m: Module) -> None:
         """Compares what goes through with the tag that the queue offers."""
         component = self.component
-        i, o, tag, queue, output = component.i, component.o, component.tag, component.queue, component.output
-        flags = Value.cast(tag.payload)
-        self.offers(m, i)
-        m.d.comb += [
-            o.ready.eq(self.free(1, "taking")),
-            tag.valid.eq(self.free(1, "tagging")),
-            flags.eq(self.free(len(flags), "flags")),
-        ]
-        last: Any = Const(1, 1) if output.per == "vector" else i.payload.last
-        moves = Signal()
-        m.d.comb += moves.eq(i.valid & i.ready)
-        names = tag.payload.shape().members
+        i, o, queue, output = component.i, component.o, component.queue, component.output
+        moves, last, takes = self.passage(m, component.tag, per_vector=output.per == "vector")
+        names = component.tag.payload.shape().members
         flagged: Any = last if output.flags_at_last else Const(1, 1)
         others = Cat(o.payload[name] == i.payload[name] for name in o.payload.shape().members if name not in names)
-        leaves = queue.o.valid & queue.o.ready
         carried = Cat(o.payload[name] == (queue.o.payload[name] & flagged) for name in names)
         self.guarantees |= {
-            "each beat goes through, and nothing else": moves == (o.valid & o.ready),
             "unchanged but for the flags": ~moves | others.all(),
-            "each tag enters the queue": (queue.i.valid == tag.valid) & (Value.cast(queue.i.payload) == flags),
-            "a vector's last beat takes a tag, and no other": leaves == (moves & last),
             "a beat with flags has those of its vector's tag": ~moves | (carried.all() & (queue.o.valid | ~flagged)),
         }
-        self.covers["a vector ends with a flag"] = leaves & Cat(o.payload[name] for name in names).any()
+        self.covers["a vector ends with a flag"] = takes & Cat(o.payload[name] for name in names).any()
         if output.per != "vector":
             self.covers["a beat that is not its vector's last goes through"] = moves & ~last
 

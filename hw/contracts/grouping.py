@@ -1,10 +1,9 @@
 """Contracts of groups: one mark for each group, and a packet's end where the mark of its last group says so."""
 
-from typing import Any
-
-from amaranth import Array, Const, Module, Mux, Signal, Value
+from amaranth import Array, Const, Module, Mux, Signal
 
 from softstream.hw.contracts.contract import Contract
+from softstream.hw.contracts.queued_marks import QueuedMarksContract
 from softstream.hw.options.groups import GroupEnds, PacketEnds
 
 __all__ = ["GroupEndsContract", "PacketEndsContract"]
@@ -63,7 +62,7 @@ class GroupEndsContract(Contract):
             del self.covers["a group ends"]  # no short trace fills one
 
 
-class PacketEndsContract(Contract):
+class PacketEndsContract(QueuedMarksContract):
     """The stage behind the head: each beat goes through; a group's last one takes a mark, which tells of the packet's end."""
 
     component: PacketEnds
@@ -76,23 +75,8 @@ class PacketEndsContract(Contract):
 
     def statements(self, m: Module) -> None:
         """Compares what goes through with the mark that the queue offers."""
-        component = self.component
-        i, o, marks, queue = component.i, component.o, component.marks, component.queue
-        mark = Value.cast(marks.payload)
-        self.offers(m, i)
-        m.d.comb += [
-            o.ready.eq(self.free(1, "taking")),
-            marks.valid.eq(self.free(1, "marking")),
-            mark.eq(self.free(len(mark), "mark")),
-        ]
-        last: Any = Const(1, 1) if component.inner.per == "vector" else i.payload.last
-        moves = Signal()
-        m.d.comb += moves.eq(i.valid & i.ready)
-        leaves = queue.o.valid & queue.o.ready
-        self.guarantees |= {
-            "each beat goes through, and nothing else": moves == (o.valid & o.ready),
-            "each mark enters the queue": (queue.i.valid == marks.valid) & (Value.cast(queue.i.payload) == mark),
-            "a group's last beat takes a mark, and no other": leaves == (moves & last),
-            "the packet ends where the mark says so": ~moves | (o.payload.last == (last & queue.o.payload.final)),
-        }
-        self.covers |= {"a packet ends": moves & o.payload.last, "a group ends within one": leaves & ~o.payload.last}
+        component, o = self.component, self.component.o
+        moves, last, takes = self.passage(m, component.marks, per_vector=component.inner.per == "vector")
+        ends = component.queue.o.payload.final
+        self.guarantees["the packet ends where the mark says so"] = ~moves | (o.payload.last == (last & ends))
+        self.covers |= {"a packet ends": moves & o.payload.last, "a group ends within one": takes & ~o.payload.last}

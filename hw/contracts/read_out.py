@@ -9,7 +9,7 @@ from softstream.hw.modes.hardmax import OneHot
 from softstream.hw.stages.insertion import Insertion
 from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.streams.layouts import each_lane, keep_names
-from softstream.hw.streams.registers import delay
+from softstream.hw.streams.registers import delay, delays
 
 __all__ = ["InsertionContract", "OneHotContract", "RankedStoreContract"]
 
@@ -179,13 +179,13 @@ class RankedStoreContract(Contract):
 
         # What is read moves on whenever the output is free.
         names = [name for name in o.payload.shape().members if name not in ("index", "position", "last")]
-        due, mark = leaving, Cat(ends, *(vector[name] for name in names))
-        for step in range(1, component.cycles + 1):
-            due = delay(m, due, 1, f"due_{step}", reset=True, enable=moves)
-            mark = delay(m, mark, 1, f"mark_{step}", enable=moves)
+        dues = delays(m, leaving, component.cycles, "due", reset=True, enable=moves)
+        read_marks = delays(m, Cat(ends, *(vector[name] for name in names)), component.cycles, "mark", enable=moves)
+        due, mark = dues[-1], read_marks[-1]
+        for step, (due_then, mark_then) in enumerate(zip(dues, read_marks, strict=True), 1):
             self.invariants |= {
-                f"what was read {step} steps before": registers[f"valid_{step}"] == due,
-                f"its marks, {step} steps later": ~due | (registers[f"flags_{step}"] == mark),
+                f"what was read {step} steps before": registers[f"valid_{step}"] == due_then,
+                f"its marks, {step} steps later": ~due_then | (registers[f"flags_{step}"] == mark_then),
             }
         marks = Cat(o.payload.last, *(o.payload[name] for name in names))
         law = self.law(m, "output_law", o.valid, o.ready, marks)

@@ -29,8 +29,8 @@ class TwoPassContract(Contract):
         config = self.component.config
         options = "".join(
             f", {name}"
-            for name, given in (("mask", config.mask), ("margin", config.has_margin), ("gaps", config.reads_tkeep))
-            if given
+            for name, present in (("mask", config.mask), ("margin", config.has_margin), ("gaps", config.reads_tkeep))
+            if present
         )
         sizes = f"{config.score_width} to {config.output_width} bits, up to {config.max_length} scores"
         return f"two passes of {sizes}{options}, {two_pass_schedule(config).lookup} cycles to an exponential"
@@ -42,7 +42,7 @@ class TwoPassContract(Contract):
         entering, taking, taking_best = self.offers(m, i), self.free(1, "taking"), self.free(1, "taking_best")
         m.d.comb += [o.ready.eq(taking), best.ready.eq(taking_best)]
         # One more than there are elements, or the counts could not exceed them.
-        length, given = (Signal(range(config.max_length + 2), name=name) for name in ("length", "given"))
+        length, results = (Signal(range(config.max_length + 2), name=name) for name in ("length", "results"))
         ended, crowned, was_cut, flagged = Signal(), Signal(), Signal(), Signal()
         transferred, step, ends, leaves, crowns, finished = (
             Signal(name=name) for name in ("transferred", "step", "ends", "leaves", "crowns", "finished")
@@ -54,11 +54,11 @@ class TwoPassContract(Contract):
             ends.eq(step & (last | at_limit)),
             leaves.eq(o.valid & taking),
             crowns.eq(best.valid & taking_best),
-            finished.eq(ended & (given + leaves == length) & (crowned | crowns)),
+            finished.eq(ended & (results + leaves == length) & (crowned | crowns)),
         ]
         m.d.sync += [
             length.eq(Mux(finished, 0, length + step)),
-            given.eq(Mux(finished, 0, given + leaves)),
+            results.eq(Mux(finished, 0, results + leaves)),
             ended.eq((ended | ends) & ~finished),
             crowned.eq((crowned | crowns) & ~finished),
         ]
@@ -68,7 +68,7 @@ class TwoPassContract(Contract):
             m.d.sync += was_cut.eq(~last & (was_cut | at_limit))
         with m.If(ends):
             m.d.sync += flagged.eq(~last | (i.payload.gap if config.reads_tkeep else 0))
-        self._passes(m, length, given, ended)
+        self._passes(m, length, results, ended)
         laws = [
             self.law(m, f"law_of_{name}", port.valid, port.ready, Value.cast(port.payload))
             for name, port in (("results", o), ("winners", best))
@@ -76,17 +76,17 @@ class TwoPassContract(Contract):
         self.invariants |= {
             "the vector inside has elements, and no more than max_length": ~ended
             | ((length != 0) & (length <= config.max_length)),
-            "its results come behind its end": ended | ((given == 0) & ~crowned & ~o.valid),
-            "no more results than elements": given <= length,
+            "its results come behind its end": ended | ((results == 0) & ~crowned & ~o.valid),
+            "no more results than elements": results <= length,
             "the winner is offered until it leaves": best.valid == (ended & ~crowned),
             "a cut vector's other elements are dropped": self.registers["dropping"] == was_cut,
             "its flag": ~ended | (best.payload.overlong == flagged),
-            "the last result is known": ~o.valid | (o.payload.last == (given + 1 == length)),
+            "the last result is known": ~o.valid | (o.payload.last == (results + 1 == length)),
         }
         self.guarantees |= {
             "no element enters while results of another vector are inside": ~i.ready | ~ended,
-            "a result for each element, behind the end of its vector": ~leaves | (ended & (given < length)),
-            "the last one is marked": ~leaves | (o.payload.last == (given + 1 == length)),
+            "a result for each element, behind the end of its vector": ~leaves | (ended & (results < length)),
+            "the last one is marked": ~leaves | (o.payload.last == (results + 1 == length)),
             "one winner for each vector, behind its end": ~crowns | (ended & ~crowned),
             "the results have the flag of their vector": ~leaves | (o.payload.overlong == flagged),
             "the winner has the flag of its vector": ~crowns | (best.payload.overlong == flagged),
@@ -94,7 +94,7 @@ class TwoPassContract(Contract):
             "law of the winners": laws[1].holds,
         }
         self.covers |= {
-            "a second result, the last one, leaves": leaves & o.payload.last & (given != 0),
+            "a second result, the last one, leaves": leaves & o.payload.last & (results != 0),
             "a winner leaves": crowns,
             "the results stall": laws[0].stalled,
             "the winner stalls": laws[1].stalled,
@@ -103,7 +103,7 @@ class TwoPassContract(Contract):
         if config.max_length <= _QUICKLY_CUT:
             self.covers["a vector is cut"] = was_cut
 
-    def _passes(self, m: Module, length: Signal, given: Signal, ended: Signal) -> None:
+    def _passes(self, m: Module, length: Signal, results: Signal, ended: Signal) -> None:
         """What the registers hold in each pass; `left` is the number of elements still to be divided, less one."""
         component, registers = self.component, self.registers
         cycles = two_pass_schedule(component.config)
@@ -114,7 +114,7 @@ class TwoPassContract(Contract):
         offered = component.o.valid
         # Elements that have entered the division; the first one gives a result when the second one enters.
         loads = Signal.like(length)
-        m.d.comb += loads.eq(given + offered + pending)
+        m.d.comb += loads.eq(results + offered + pending)
         # For how many cycles the address stands, up to those of an exponential.
         before, held, held_before = (
             Signal.like(address),
@@ -137,12 +137,12 @@ class TwoPassContract(Contract):
             "first pass: the address counts the elements": ~receiving
             | ((place == length) & (left == -1) & (length < component.config.max_length)),
             "before the third pass: no result, and its steps": ~(receiving | summing)
-            | ((given == 0) & ~offered & (step == cycles.lookup)),
+            | ((results == 0) & ~offered & (step == cycles.lookup)),
             "second pass: elements read and elements to read": ~summing
             | ((address >= -1) & (left >= -1) & (address + left + 2 == length)),
             "third pass: the address counts the divisions": ~dividing
             | ((place == loads[: len(place)]) & (loads <= length) & (left + 1 + loads == length)),
-            "third pass: a division is pending behind the first one": ~dividing | (pending | (given + offered == 0)),
+            "third pass: a division is pending behind the first one": ~dividing | (pending | (results + offered == 0)),
             "third pass: the steps of a division": ~dividing | (step < cycles.element),
             "third pass: a division begins with its first step": (load & dividing)
             == (dividing & (step == cycles.element - 1)),
@@ -155,7 +155,7 @@ class TwoPassContract(Contract):
             "no division begins outside the third pass": ~load | dividing,
             "behind the third pass: all results but the offered one have left": (passes != 0)
             | ~ended
-            | (given + offered == length),
+            | (results + offered == length),
         }
         self.guarantees["the exponential that is divided is that of the next element"] = ~(dividing & (step == 0)) | (
             (place == loads[: len(place)]) & (held >= cycles.lookup)

@@ -15,7 +15,7 @@ from softstream.hw.numbers.softmax import Numerics
 from softstream.hw.plan.schedule import schedule
 from softstream.hw.stages.replay import stored_layout
 from softstream.hw.streams.layouts import pulse
-from softstream.hw.streams.registers import delay, table
+from softstream.hw.streams.registers import PairedTables, delay, table
 
 __all__ = [
     "Emission",
@@ -130,7 +130,7 @@ class _Natural:
     def Factor(self, widths: Numerics, factor_width: int, tag: ShapeLike, memory: int, *, pipelined: bool) -> LogSum:
         return LogSum(self._numbers, tag, memory, pipelined=pipelined)
 
-    def Emission(self, config: Config, widths: Numerics) -> Emission:
+    def Emission(self, config: Config, widths: Numerics, tables: PairedTables | None = None) -> Emission:
         return Emission(self._numbers, self._memory)
 
 

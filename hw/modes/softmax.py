@@ -178,19 +178,19 @@ class Softmax(HeadInterface):
 
     def _emit(self, m: Module, replay: Replay, factors: FactorStore, output: Queue) -> None:
         """The emission of each lane, from the ring to the output queue."""
-        tables: dict[str, Any] = {}
+        tables = None
         for lane in range(self._config.lanes):
-            if lane % 2 == 0 and self._config.division == "logarithm" and far_lanes(self._config):
-                tables = {"tables": PairedTables()}
+            if lane % 2 == 0 and far_lanes(self._config):
+                tables = PairedTables()
             self._lane(m, lane, replay, factors, output, tables)
 
     def _lane(
-        self, m: Module, lane: int, replay: Replay, factors: FactorStore, output: Queue, tables: dict[str, Any]
+        self, m: Module, lane: int, replay: Replay, factors: FactorStore, output: Queue, tables: PairedTables | None
     ) -> None:
-        """The emission of a lane; lane 0 also carries the beat's edges."""
+        """The emission of a lane, with the tables that it shares with another one; lane 0 also carries the beat's edges."""
         config, lanes = self._config, self._config.lanes
         lane_config = config.replace(lanes=1)
-        emission = self._normaliser().Emission(lane_config, numerics(config), **tables)
+        emission = self._normaliser().Emission(lane_config, numerics(config), tables)
         m.submodules["emission" if lane == 0 else f"emission_{lane}"] = emission
         (field,) = outputs(config)[0].fields
         beat, stored = output.i.payload, replay.o.payload

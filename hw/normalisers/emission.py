@@ -12,7 +12,7 @@ from softstream.hw.normalisers.round import Distance, Round, shift_layout
 from softstream.hw.numbers.softmax import Numerics
 from softstream.hw.plan.schedule import schedule
 from softstream.hw.stages.exponential import Exponential
-from softstream.hw.streams.registers import delay
+from softstream.hw.streams.registers import PairedTables, delay
 
 __all__ = ["emission"]
 
@@ -28,9 +28,9 @@ def emission(
         Latency that of exponential, distance, quotient and round together; interval that of the quotient.
         """
 
-        def __init__(self, config: Config, widths: Numerics) -> None:
+        def __init__(self, config: Config, widths: Numerics, tables: PairedTables | None = None) -> None:
             self._factor_width = factor_width(widths)
-            super().__init__(config, widths, self._factor_width)
+            super().__init__(config, widths, self._factor_width, tables)
 
         def elaborate(self, platform: Any) -> Module:
             m = Module()

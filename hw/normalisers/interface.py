@@ -17,7 +17,7 @@ from softstream.hw.numbers.softmax import Numerics
 from softstream.hw.stages.leading_one import divisor_layout
 from softstream.hw.stages.replay import stored_layout
 from softstream.hw.streams.layouts import probability_layout, pulse
-from softstream.hw.streams.registers import delay
+from softstream.hw.streams.registers import PairedTables, delay, table
 
 __all__ = [
     "EmissionInterface",
@@ -83,11 +83,13 @@ class EmissionInterface(wiring.Component):
     """Once per element: `i`, position and last of a stored element; `o`, its probability; no back-pressure.
 
     `next` requests the vector's factor, which is on `factor` from the schedule's `memory` cycles later on, with the vector's
-    flag as tag. Elements need the schedule's `quotient_interval` between them, which the user observes.
+    flag as tag. Elements need the schedule's `quotient_interval` between them, which the user observes. `tables`: those that
+    two lanes may share; a normaliser whose tables take both ports of a block RAM makes its own.
     """
 
-    def __init__(self, config: Config, widths: Numerics, factor_width: int) -> None:
+    def __init__(self, config: Config, widths: Numerics, factor_width: int, tables: PairedTables | None = None) -> None:
         self._config, self._widths = config, widths
+        self._table = tables.table if tables else table
         super().__init__(
             {
                 "i": In(pulse(stored_layout(widths))),

@@ -51,9 +51,7 @@ class Emission(EmissionInterface):
     """
 
     def __init__(self, config: Config, widths: Numerics, tables: PairedTables | None = None) -> None:
-        """`tables` are shared with another lane."""
-        self._table = tables.table if tables else table
-        super().__init__(config, widths, factor_width(widths))
+        super().__init__(config, widths, factor_width(widths), tables)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -63,8 +61,7 @@ class Emission(EmissionInterface):
         latency = cycles.probability
         positions = tables.position.tolist()
         position_width = max(1, max(positions).bit_length())
-        table = self._table
-        logarithm = table(m, "position", position_width, positions, self.i.payload.position, cycles.memory)
+        logarithm = self._table(m, "position", position_width, positions, self.i.payload.position, cycles.memory)
         # {n, T} + ~Y + b: b enters as a carry, through one bit below. With several cycles each part takes the carry of the part
         # below it, a cycle later.
         width = widths.sum_exponent_width + working
@@ -100,7 +97,7 @@ class Emission(EmissionInterface):
             self.next.eq(self._first(m)),
             self.o.valid.eq(delay(m, self.i.valid, latency, "valid", reset=True)),
             self.o.payload.probability.eq(
-                table(m, "antilogarithm", self._config.output_width, codes, address, cycles.direct)
+                self._table(m, "antilogarithm", self._config.output_width, codes, address, cycles.direct)
             ),
             self.o.payload.last.eq(delay(m, self.i.payload.last, latency, "last")),
             self.o.payload.overlong.eq(delay(m, self.factor.tag, latency - cycles.memory, "overlong")),

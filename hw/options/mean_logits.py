@@ -8,9 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 from softstream.hw.config.config import Config
 from softstream.hw.numbers.ensemble import sum_offset
-from softstream.hw.options.member_sum import FLAGS, MemberSum
+from softstream.hw.options.member_sum import FLAGS, ensemble_sum
 from softstream.hw.plan.ports import sidebands
-from softstream.hw.plan.stage_cycles import memory_cycles, write_cycles
 from softstream.hw.stages.frame import Frame
 from softstream.hw.streams.flow import Skid
 from softstream.hw.streams.layouts import each_lane, framed_layout, keep_names, pulse, score_layout
@@ -27,15 +26,7 @@ class _Sums(wiring.Component):
         self._config = config
         # With `select = smallest` the sum is one of complements: Σ code = M·largest − Σ position = ~(Σ position − M·largest − 1).
         start = ~sum_offset(config) if config.selects_smallest else sum_offset(config)
-        self.member_sum = MemberSum(
-            config.score_width,
-            config.ensemble,
-            config.beats(config.max_length),
-            memory_cycles(config),
-            lanes=config.lanes,
-            start=start,
-            write=write_cycles(config),
-        )
+        self.member_sum = ensemble_sum(config, config.score_width, start=start)
         layout = data.StructLayout({"scores": score_layout(after), "flags": FLAGS})
         super().__init__({"i": In(stream.Signature(framed_layout(config))), "o": Out(pulse(layout))})
 

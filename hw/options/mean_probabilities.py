@@ -9,10 +9,9 @@ from amaranth.lib.wiring import In, Out
 from softstream.hw.config.config import Config
 from softstream.hw.formats import signed_digits
 from softstream.hw.numbers.ensemble import mean_division
-from softstream.hw.options.member_sum import FLAGS, MemberSum
+from softstream.hw.options.member_sum import FLAGS, ensemble_sum
 from softstream.hw.plan.options.mean_probabilities import best_mean_latency, late_cycles, mean_latency, sums_latency
 from softstream.hw.plan.ports import outputs
-from softstream.hw.plan.stage_cycles import memory_cycles, write_cycles
 from softstream.hw.streams.adders import sum_tree
 from softstream.hw.streams.flow import Hold
 from softstream.hw.streams.layouts import each_lane, guarded_layout, keep_names, output_layout, pulse
@@ -42,14 +41,7 @@ class MeanProbabilities(wiring.Component):
 
     def __init__(self, config: Config, inner: Config) -> None:
         self.config, self._inner = config, inner
-        self.member_sum = MemberSum(
-            inner.output_width,
-            config.ensemble,
-            config.beats(config.max_length),
-            memory_cycles(config),
-            lanes=config.lanes,
-            write=write_cycles(config),
-        )
+        self.member_sum = ensemble_sum(config, inner.output_width)
         self.sums_to_means = mean_latency(config, inner) - sums_latency(config)
         self.sums_to_best = best_mean_latency(config) - sums_latency(config)
         layout = guarded_layout(config, inner)

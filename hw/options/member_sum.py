@@ -6,12 +6,14 @@ from amaranth import C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from softstream.hw.config.config import Config
 from softstream.hw.formats import ceil_log2
+from softstream.hw.plan.stage_cycles import memory_cycles, write_cycles
 from softstream.hw.streams.layouts import each_lane, keep_names, pulse
 from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import delay, store
 
-__all__ = ["FLAGS", "MemberSum", "member_layout", "sum_layout"]
+__all__ = ["FLAGS", "MemberSum", "ensemble_sum", "member_layout", "sum_layout"]
 
 FLAGS = data.StructLayout({"overlong": 1, "uneven": 1})
 """Flags of an ensemble: whether a member of its length was cut to it; whether a member is of another length."""
@@ -185,3 +187,16 @@ class MemberSum(wiring.Component):
             Cat(result[name] for name in names).eq(sums[0]),
             Value.cast(result)[lanes * width :].eq(delay(m, edges, adds + 1, "edges")),
         ]
+
+
+def ensemble_sum(config: Config, width: int, *, start: int = 0) -> MemberSum:
+    """The sums over the members of a head's ensembles, of values of `width` bits; each sum begins with `start`."""
+    return MemberSum(
+        width,
+        config.ensemble,
+        config.beats(config.max_length),
+        memory_cycles(config),
+        lanes=config.lanes,
+        start=start,
+        write=write_cycles(config),
+    )

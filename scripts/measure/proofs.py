@@ -85,24 +85,22 @@ def mutation_record() -> dict[str, Any]:
 
 def _jobs(heads: Sequence[str], statements: Sequence[str] = ()) -> Iterator[tuple[str, str, str, Config, int]]:
     """(part of the record, head, statement, configuration, seconds) of some heads and statements; of all where none is named."""
-    wanted = set(statements or STATEMENTS)
+
+    def chosen(name: str, statement: str) -> bool:
+        return (not heads or name in heads) and (not statements or statement in statements)
+
     for name, config in SMALL.items():
-        if heads and name not in heads:
-            continue
         for statement in ("whole", "independence"):
-            if statement not in wanted:
-                continue
-            yield "small", name, statement, shrunk(config), _LONGER.get(name, _SECONDS[statement])
+            if chosen(name, statement):
+                yield "small", name, statement, shrunk(config), _LONGER.get(name, _SECONDS[statement])
     for name, config in PRESETS.items():
-        if heads and name not in heads:  # whether the counting covers a head takes seconds
-            continue
-        if "law" in wanted:
+        if chosen(name, "law"):
             yield "presets", name, "law", config, _SECONDS["law"]
-        if "counting" in wanted and is_covered(config):
+        # Whether the counting covers a head takes seconds.
+        if chosen(name, "counting") and is_covered(config):
             yield "presets", name, "counting", config, _SECONDS["law"]
-        if (
-            "independence" in wanted and config.traits.independent
-        ):  # of the others the model checker decides it in small only
+        # Of the others the model checker decides the independence in small only.
+        if chosen(name, "independence") and config.traits.independent:
             yield "presets", name, "independence", config, _SECONDS["law"]
 
 
@@ -190,17 +188,17 @@ def _work(options: argparse.Namespace) -> int:
         raise UserError(
             f"--statement {unknown[0]}: must be one of {', '.join(_RECORDED)}; for example --statement counting"
         )
-    some = options.heads or options.statement
+    in_part = options.heads or options.statement
     before = recorded() if RECORD.exists() else {}
     after: dict[str, Any] = {"tools": {"pyosys": version("pyosys")}, "contracts": {}, "small": {}, "presets": {}}
-    if some:
+    if in_part:
         after["contracts"] = before.get("contracts", {})
         after |= {
             part: {name: dict(rows) for name, rows in before.get(part, {}).items()} for part in ("small", "presets")
         }
     jobs = [*_jobs(options.heads, options.statement)]
     bad = 0
-    if not some or "contracts" in options.heads:
+    if not in_part or "contracts" in options.heads:
         after["contracts"] = {}
         for title, row in _contracts():
             after["contracts"][title] = row

@@ -86,7 +86,7 @@ def keys(name: str | None, console: Console) -> None:
     if name is not None:
         [key] = chosen
         console.line(f"{key.name}: {key.help}")
-        console.line(f"{key.type_text}; {_range(key)}; default {_default(key)}")
+        console.line(f"{key.type_text}; {_range(key)}; default {key.default_text}")
         setting = " ".join(f"--set {shlex.quote(word)}" for word in EXAMPLES[key.name].split())
         console.line(f"for example: {setting}")
         console.done(f"{key.name} shown", f"softstream describe {setting}")
@@ -94,15 +94,11 @@ def keys(name: str | None, console: Console) -> None:
     console.table(
         "",
         ("key", "default", "range", "meaning"),
-        [(key.name, _default(key), _range(key), key.help) for key in KEYS],
+        [(key.name, key.default_text, _range(key), key.help) for key in KEYS],
         fold=("range", "meaning"),
         drop=("range", "default"),
     )
     console.done(f"{len(KEYS)} keys listed", f"softstream keys {KEYS[0].name}")
-
-
-def _default(key: Key) -> str:
-    return key.default_text
 
 
 def _range(key: Key) -> str:

@@ -181,8 +181,8 @@ def _places(head: InsideHead) -> list[_Place]:
         if any(part is inner for inner in within):
             continue
         # A comparison beside a ring lies on no path: its winners come with the ends of vectors.
-        beside = isinstance(part, (Maximum, SkewedMaximum)) and enable is None
-        if type(part) not in _NAMES or beside or (isinstance(part, Insertion) and not has_contract(part)):
+        off_path = isinstance(part, (Maximum, SkewedMaximum)) and enable is None
+        if type(part) not in _NAMES or off_path or (isinstance(part, Insertion) and not has_contract(part)):
             continue
         moves = Const(1, 1) if enable is None else enable
         for result in _results(part):
@@ -296,8 +296,8 @@ def _connect(head: InsideHead, places: Sequence[_Place], step: _Step) -> None:
         same = target.part.i.payload.overlong == source.part.o.payload.overlong
         head.after(SETTLING, f"{name}: with the same mark of a cut", ~(target.arrives & target.end_arrives) | same)
     if isinstance(source.part, MemberSum):
-        result, taken = source.part.o.payload, target.part.i.payload.flags
-        same = Cat(taken[flag] == result[flag] for flag in FLAGS.members).all()
+        result, flags = source.part.o.payload, target.part.i.payload.flags
+        same = Cat(flags[flag] == result[flag] for flag in FLAGS.members).all()
         head.after(SETTLING, f"{name}: with the same flags", ~target.arrives | same)
     if isinstance(target.part, NullBeats):
         null = target.part.i.payload.null == ~head.top.s_axis_tkeep.any()
@@ -424,8 +424,8 @@ def _state_registers(
     head.always(fill, f"{name}: a winner that arrives finds room", ~holds[0].i.valid | holds[0].i.ready)
 
 
-def _beside(rooms: Sequence[Link], links: Sequence[Link]) -> list[tuple[Link, Link]]:
-    """The queues on no path whose payloads take the credit of a queue on one: (the one beside, the one on the path)."""
+def _companions(rooms: Sequence[Link], links: Sequence[Link]) -> list[tuple[Link, Link]]:
+    """The queues on no path whose payloads take the credit of a queue on one: (that one, the one on the path)."""
     stores = [link.store for link in rooms]
     return [
         (link, partner)
@@ -440,16 +440,16 @@ def _beside(rooms: Sequence[Link], links: Sequence[Link]) -> list[tuple[Link, Li
 
 
 def _state_pair(
-    head: InsideHead, beside: Link, partner: Link, source: _Place, cycles: int, target: _Place, output: Output
+    head: InsideHead, companion: Link, partner: Link, source: _Place, cycles: int, target: _Place, output: Output
 ) -> None:
     """States that what waits beside a beat leaves with it. That both took the same credit in turn is stated with their room.
 
     The beats come from `source`, arrive in their queue some cycles later, and go on to `target`, which may be the output.
     """
-    queue: Any = beside.store
+    queue: Any = companion.store
     name = f"queue of {queue.room} beside the queue of {partner.store.room}"
     head.after(SETTLING, f"{name}: both are taken in the same cycle", _transfer(queue.o) == _transfer(partner.store.o))
-    early = cycles - (partner.cycles - beside.cycles)
+    early = cycles - (partner.cycles - companion.cycles)
     enters, leaves = _members(queue.i.payload), _members(queue.o.payload)
     left = {} if source.part is None else _members(source.part.o.payload)
     if early >= 0 and (names := [member for member in enters if member in left]):
@@ -549,9 +549,9 @@ def prove_counting(
     inside = [inner for part in parts.values() for inner in parts_of(part)]
     links = room_links(config, head)
     rooms = [link for link in links if link.store in [*parts.values(), *inside]]
-    pairs = _beside(rooms, links)
-    inside += [beside.store for beside, _ in pairs]
-    state_rooms(head, [*rooms, *(beside for beside, _ in pairs)])
+    pairs = _companions(rooms, links)
+    inside += [companion.store for companion, _ in pairs]
+    state_rooms(head, [*rooms, *(companion for companion, _ in pairs)])
     # What arrives at a part with two outputs is stated once.
     arrivals = {
         (step.source, step.cycles, step.ends, id(places[step.target].part or step.target)): step for step in steps
@@ -571,12 +571,12 @@ def prove_counting(
             _state_registers(head, places, *account)
     for path in paths:
         _state_flags(head, places, path)
-    for beside, partner in pairs:
+    for companion, partner in pairs:
         for output, path in zip(outputs(config), paths, strict=True):
             for step, following in pairwise(path):
                 if places[step.target].part is partner.store:
                     source, target = places[step.source], places[following.target]
-                    _state_pair(head, beside, partner, source, step.cycles, target, output)
+                    _state_pair(head, companion, partner, source, step.cycles, target, output)
     for step in steps:
         part = places[step.target].part
         if isinstance(part, Queue) and "left" in getattr(part.i.payload.shape(), "members", ()):

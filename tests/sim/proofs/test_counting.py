@@ -14,7 +14,6 @@ from softstream.hw.modes.sigmoid import SigmoidTable
 from softstream.hw.options import mean_logits
 from softstream.hw.options.groups import GroupEnds
 from softstream.hw.stages import admission
-from softstream.hw.stages.frame import Frame
 from softstream.hw.streams.flow import Credit
 from softstream.hw.streams.registers import delay
 from softstream.scripts import cli
@@ -95,8 +94,8 @@ def test_beats_and_ends_are_counted(name, alone):
             and not name.startswith(("argmax", "sigmoid", "hardmax", "Top-K", "sample", "two passes"))
         )
     )
-    beside = any("what waits in a queue beside it leaves with it" in result for result in results)
-    assert beside == (name == "Top-K with softmax")
+    paired = any("what waits in a queue beside it leaves with it" in result for result in results)
+    assert paired == (name == "Top-K with softmax")
 
 
 @pytest.mark.long
@@ -117,14 +116,16 @@ def test_a_path_of_other_cycles_is_refuted(monkeypatch, alone):
     assert {verdict.answer for verdict in proof.verdicts if verdict.method == "contracts"} == {"open"}
 
 
+def without_enable(monkeypatch, module, kind):
+    """Lets a stage of a kind move without the clock enable that a module gives it."""
+    honest = module.EnableInserter
+    free = lambda enable: lambda part: part if isinstance(part, kind) else honest(enable)(part)  # noqa: E731
+    monkeypatch.setattr(module, "EnableInserter", free)
+
+
 @pytest.mark.long
 def test_a_stage_that_moves_without_its_clock_enable_is_refuted(monkeypatch, alone):
-    honest = interface.EnableInserter
-    monkeypatch.setattr(
-        interface,
-        "EnableInserter",
-        lambda enable: lambda part: part if isinstance(part, SigmoidTable) else honest(enable)(part),
-    )
+    without_enable(monkeypatch, interface, SigmoidTable)
     proof = counting.prove_counting(HEADS["sigmoid"])
     refuted = [verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted"]
     assert refuted == ["table of the sigmoid: it does not change without its clock enable"]
@@ -132,12 +133,7 @@ def test_a_stage_that_moves_without_its_clock_enable_is_refuted(monkeypatch, alo
 
 @pytest.mark.long
 def test_sums_that_move_without_their_clock_enable_are_refuted(monkeypatch, alone):
-    honest = mean_logits.EnableInserter
-    monkeypatch.setattr(
-        mean_logits,
-        "EnableInserter",
-        lambda enable: lambda part: honest(enable)(part) if isinstance(part, Frame) else part,
-    )
+    without_enable(monkeypatch, mean_logits, mean_logits._Sums)
     proof = counting.prove_counting(Config(**SHORT, ensemble=3, ensemble_mean="logits"))
     # All else is proved, the arrival of the flags at both outputs among it.
     refuted = [verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted"]

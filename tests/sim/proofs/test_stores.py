@@ -267,13 +267,13 @@ def refuted_with(component, number, monkeypatch, contract=stores.contract_of) ->
         text = with_one_cell_changed(harness.text(), number)
     if not text:
         return None
-    found = []
+    refutations = []
 
     def until_refuted(graph, item, cycles, *, seconds):
-        if found:
+        if refutations:
             return Verdict(item, "open", "–", None, 0.0)
         verdict = decide_within(graph, item, cycles, seconds=seconds)
-        found.extend([verdict] if verdict.answer == "refuted" else [])
+        refutations.extend([verdict] if verdict.answer == "refuted" else [])
         return verdict
 
     with temporary_folder() as folder, monkeypatch.context() as patch:
@@ -281,7 +281,7 @@ def refuted_with(component, number, monkeypatch, contract=stores.contract_of) ->
         patch.setattr(engine, "decide_within", until_refuted)
         graph = engine.prepare("", text, folder, memories=harness.memories, seconds=60.0)
         engine.none_within(graph, harness.items, harness.depth, seconds=60.0)
-    return bool(found)
+    return bool(refutations)
 
 
 @pytest.mark.parametrize(
