@@ -3,6 +3,7 @@
 from typing import Any
 
 from softstream.hw.contracts.contract import Contract
+from softstream.hw.contracts.draws import AccumulateContract, CdfSearchContract, SumShareContract, TermsContract
 from softstream.hw.contracts.ensembles import MeanProbabilitiesContract, MemberSumContract, VectorFlagsContract
 from softstream.hw.contracts.flow import (
     CreditContract,
@@ -35,12 +36,16 @@ from softstream.hw.options.null_beats import NullBeats
 from softstream.hw.options.smoothing import Smoothing, Window
 from softstream.hw.options.vector_flags import VectorFlags
 from softstream.hw.plan.stage_cycles import maximum_latency
+from softstream.hw.stages.accumulate import Accumulate
+from softstream.hw.stages.cdf_search import CdfSearch
 from softstream.hw.stages.draw_set import DrawSet
+from softstream.hw.stages.exponential import Terms
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.insertion import Insertion
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
 from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.stages.replay import FactorStore, Replay
+from softstream.hw.stages.sum_share import SumShare
 from softstream.hw.streams.flow import Credit, Fork, Hold, Queue, Skid, Spacing
 
 __all__ = ["CONTRACTS", "PIPES", "contract_of", "counting_contract_of", "has_contract", "parts_of"]
@@ -79,6 +84,10 @@ CONTRACTS: dict[type, Any] = {
     Insertion: InsertionContract,
     RankedStore: RankedStoreContract,
     TwoPass: TwoPassContract,
+    Terms: TermsContract,
+    Accumulate: AccumulateContract,
+    SumShare: SumShareContract,
+    CdfSearch: CdfSearchContract,
     **{stage: lambda component: PipeContract(component, PIPES[type(component)], component.latency) for stage in PIPES},
     DrawSet: lambda component: DrawSetContract(component, PIPES[DrawSet], component.latency),
 }
@@ -110,9 +119,19 @@ def parts_of(component: Any) -> tuple[Any, ...]:
 
 
 def has_contract(component: Any) -> bool:
-    """Whether a component has one; a comparison that marks who takes part has none, nor has a list with a mask."""
+    """Whether a component has one.
+
+    A comparison that marks who takes part has none, nor has a list or a search with a mask. A sum has one if it is exact and
+    without a sink, and a table of terms if these belong to no windows.
+    """
     if isinstance(component, (Maximum, SkewedMaximum)):
         return not component.config.marks_participants
     if isinstance(component, Insertion):
         return not component.config.mask
+    if isinstance(component, Accumulate):
+        return component.of_terms_alone
+    if isinstance(component, Terms):
+        return not component.windowed
+    if isinstance(component, CdfSearch):
+        return not (component.config.ranked_draw or component.config.mask)
     return type(component) in CONTRACTS

@@ -11,6 +11,7 @@ from softstream.hw.numbers.softmax import Numerics
 from softstream.hw.plan.stage_cycles import reference_segments
 from softstream.hw.stages.exponential import exponential_layout, term_width
 from softstream.hw.streams.layouts import pulse
+from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import delay
 
 __all__ = ["Accumulate", "Align", "LaneSum", "edges_layout", "term_layout"]
@@ -234,8 +235,9 @@ class Accumulate(wiring.Component):
             not widths.absolute and segments not in ((widths.accumulator_width,), reference_segments(widths))
         ):
             raise ValueError(f"segments {segments} do not make up the accumulator")
-        self._widths, self._segments = widths, segments
-        self._cleared, self._limited = cleared and not limited, limited
+        self._widths, self.segments = widths, segments
+        self.cleared, self.limited = cleared and not limited, limited
+        self.of_terms_alone = widths.absolute and not widths.sink_term
         limit_ports = {"limit": In(widths.accumulator_width), "over": Out(1)} if limited else {}
         super().__init__(
             {
@@ -249,15 +251,16 @@ class Accumulate(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        if len(self._segments) > 1 and not self._widths.absolute:
+        if len(self.segments) > 1 and not self._widths.absolute:
             self._by_digits(m)
             return m
         term = self.i.payload
         low = 0
         carry: Value = Const(0, 1)
-        for j, width in enumerate(self._segments):
+        sums: dict[str, Signal] = {}
+        for j, width in enumerate(self.segments):
             begin = (self._widths.sink_term >> low) & ((1 << width) - 1)
-            segment = Signal(width, name=f"sum_{j}", reset_less=not self._cleared, init=begin)
+            sums[f"sum_{j}"] = segment = Signal(width, name=f"sum_{j}", reset_less=not self.cleared, init=begin)
             addend = delay(m, term.term[low : low + width], j, f"term_{j}")
             valid = delay(m, self.i.valid, j, f"valid_{j}", reset=True)
             edges = delay(m, Value.cast(term.edges), j, f"edges_{j}")
@@ -267,16 +270,16 @@ class Accumulate(wiring.Component):
                 augend = _shift_steps(m, segment, term.shift, self._widths, "scaled")
             # The carry enters through one bit below the segment, so that every fabric builds a single carry chain.
             total = Signal(width + 2, name=f"total_{j}")
-            if self._limited:
+            if self.limited:
                 augend = Mux(first, ~delay(m, self.limit[low : low + width], j, f"limit_{j}"), augend)
             m.d.comb += total.eq(Cat(C(1, 1), augend) + Cat(carry, addend))
             following, carries = total[1:-1], total[-1]
-            if self._widths.absolute and not self._cleared and not self._limited:
+            if self._widths.absolute and not self.cleared and not self.limited:
                 following, carries = Mux(first, addend, following), carries & ~first
             with m.If(valid):
                 m.d.sync += segment.eq(following)
             complete = segment
-            if self._cleared:
+            if self.cleared:
                 complete = Signal(width, name=f"whole_{j}", reset_less=True)
                 m.d.sync += complete.eq(total[1:-1])
                 with m.If(delay(m, self.i.valid & term.edges.last, j, f"clear_{j}", reset=True)):
@@ -287,15 +290,16 @@ class Accumulate(wiring.Component):
             low += width
         with m.If(self.i.valid):
             m.d.sync += self.reference.eq(term.reference)
-        if self._limited:
-            m.d.comb += self.over.eq(carry & delay(m, self.i.valid, len(self._segments), "present", reset=True))
+        if self.limited:
+            m.d.comb += self.over.eq(carry & delay(m, self.i.valid, len(self.segments), "present", reset=True))
+        publish(platform, self, **sums)
         return m
 
     def _by_digits(self, m: Module) -> None:
         """The reference form in several segments, whose lowest bits are those of digits."""
-        widths, term, last = self._widths, self.i.payload, len(self._segments) - 1
+        widths, term, last = self._widths, self.i.payload, len(self.segments) - 1
         step, steps, valid = widths.reference_step, _steps(widths), self.i.valid
-        sums = [Signal(width, name=f"sum_{j}", reset_less=True) for j, width in enumerate(self._segments)]
+        sums = [Signal(width, name=f"sum_{j}", reset_less=True) for j, width in enumerate(self.segments)]
         waiting = [Signal(name=f"carry_{j}", reset_less=True) for j in range(last + 1)]
         so_far = Cat(*sums)
         # Digits inside the last segment, and those above the sum, have no carry of their own.
@@ -313,7 +317,7 @@ class Accumulate(wiring.Component):
             m.d.sync += waiting[0].eq(overflow)
         low = 0
         ripple: Value = Const(0, 1)
-        for j, width in enumerate(self._segments):
+        for j, width in enumerate(self.segments):
             carry = Signal(name=f"scaled_carry_{j}")
             with m.Switch(term.shift):
                 for count in range(steps):

@@ -13,6 +13,7 @@ from softstream.hw.plan.ports import outputs
 from softstream.hw.stages.accumulate import Accumulate
 from softstream.hw.stages.exponential_sum import lane_terms
 from softstream.hw.streams.layouts import pulse
+from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import delay
 
 __all__ = ["CdfSearch", "flags_layout", "draw_layout", "replayed_layout"]
@@ -49,7 +50,7 @@ class CdfSearch(wiring.Component):
     """
 
     def __init__(self, config: Config, among: Config, law: CdfLaw, cycles: CdfSchedule) -> None:
-        self._config, self._among, self._law, self._cycles = config, among, law, cycles
+        self.config, self._among, self._law, self.cycles = config, among, law, cycles
         super().__init__(
             {
                 "i": In(pulse(replayed_layout(config, among))),
@@ -62,7 +63,7 @@ class CdfSearch(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        sums, element = self._cycles.sums, self.i.payload
+        sums, element = self.cycles.sums, self.i.payload
         terms = lane_terms(m, exact_sum(self._among), 0, element, self.i.valid)
         m.submodules.accumulate = accumulate = Accumulate(self._law.widths, sums.segments, limited=True)
         wiring.connect(m, terms, accumulate.i)
@@ -72,33 +73,35 @@ class CdfSearch(wiring.Component):
             accumulate.limit.eq(self.threshold),
         ]
 
-        draw = self._of_list(m, accumulate.over) if self._config.ranked_draw else self._of_vector(m, accumulate.over)
+        over, of_list = accumulate.over, self.config.ranked_draw
+        draw = self._of_list(m, over) if of_list else self._of_vector(m, platform, over)
         m.d.comb += [self.o.payload[name].eq(value) for name, value in draw.items()]
         return m
 
     def _flags(self, m: Module) -> dict[str, Value]:
         """The flags of the vector, along with the elements whose sum is complete."""
-        delayed = delay(m, Value.cast(self.flags), len(self._cycles.sums.segments), "flags")
+        delayed = delay(m, Value.cast(self.flags), len(self.cycles.sums.segments), "flags")
         flags = data.View(self.flags.shape(), delayed)
         return {name: flags[name] for name in flags.shape().members}
 
-    def _of_vector(self, m: Module, over: Value) -> dict[str, Value]:
+    def _of_vector(self, m: Module, platform: Any, over: Value) -> dict[str, Value]:
         """The draw from all elements of a vector, as soon as its element is known."""
-        element, latency = self.i.payload, self._cycles.search
+        element, latency = self.i.payload, self.cycles.search
         present = delay(m, self.i.valid, latency, "present", reset=True)
         first = delay(m, element.first, latency, "first_later")
-        index = Signal(self._config.index_width, reset_less=True)  # of the next element
+        index = Signal(self.config.index_width, reset_less=True)  # of the next element
         with m.If(present):
             m.d.sync += index.eq(Mux(first, 1, index + 1))
+        publish(platform, self, index=index)
         flags = self._flags(m)
         m.d.comb += self.o.valid.eq(over)
         # In a fully masked vector the last element makes the sum, but the draw is the first element.
-        leads = first | flags["all_masked"] if self._config.mask else first
+        leads = first | flags["all_masked"] if self.config.mask else first
         return {"index": Mux(leads, 0, index), "position": delay(m, element.position, latency, "position"), **flags}
 
     def _of_list(self, m: Module, over: Value) -> dict[str, Value]:
         """The draw from the elements of an ordered list, with the last of them."""
-        element, latency = self.i.payload, self._cycles.search
+        element, latency = self.i.payload, self.cycles.search
         present = delay(m, self.i.valid, latency, "present", reset=True)
         current = delay(m, Cat(element.index, element.position), latency, "current")
         drawn = Signal.like(current, reset_less=True)
@@ -106,5 +109,5 @@ class CdfSearch(wiring.Component):
             m.d.sync += drawn.eq(current)
         m.d.comb += self.o.valid.eq(present & delay(m, element.last, latency, "last_later"))
         chosen = Mux(over, current, drawn)
-        width = self._config.index_width
+        width = self.config.index_width
         return {"index": chosen[:width], "position": chosen[width:], **self._flags(m)}

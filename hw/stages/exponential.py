@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from softstream.hw.numbers.exponential import SPLIT_GUARD, ExponentialTables
 from softstream.hw.numbers.softmax import Numerics
 from softstream.hw.streams.layouts import pulse
+from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import delay, table
 
 __all__ = ["Exponential", "Terms", "exponential_layout"]
@@ -26,14 +27,14 @@ class _Lookup(wiring.Component):
         self, widths: Numerics, tag: ShapeLike, output: data.StructLayout, memory: int, arithmetic: int
     ) -> None:
         self._widths = widths
-        self._memory, self._latency = memory, memory + arithmetic
+        self._memory, self.latency = memory, memory + arithmetic
         position = data.StructLayout({"position": widths.tables.score_width, "tag": tag})
         super().__init__({"i": In(pulse(position)), "o": Out(pulse(output))})
 
     def _delay_control(self, m: Module) -> None:
         m.d.comb += [
-            self.o.valid.eq(delay(m, self.i.valid, self._latency, "valid", reset=True)),
-            Value.cast(self.o.payload.tag).eq(delay(m, Value.cast(self.i.payload.tag), self._latency, "tag")),
+            self.o.valid.eq(delay(m, self.i.valid, self.latency, "valid", reset=True)),
+            Value.cast(self.o.payload.tag).eq(delay(m, Value.cast(self.i.payload.tag), self.latency, "tag")),
         ]
 
 
@@ -116,20 +117,24 @@ class Terms(_Lookup):
     """
 
     def __init__(self, widths: Numerics, tag: ShapeLike, memory: int, *, gated: bool = False) -> None:
-        self._width, self._gated = term_width(widths), gated
+        self._width, self._gated, self.windowed = term_width(widths), gated, bool(widths.windows)
         window = {"window": max(1, widths.coarse_width)} if widths.windows else {}
         super().__init__(widths, tag, data.StructLayout({"term": self._width, **window, "tag": tag}), memory, 0)
+
+    @property
+    def entries(self) -> list[int]:
+        """What the table holds: of each position its term, in two windows with its window above it."""
+        octaves, rows = self._widths.reference_step, self._widths.tables.high
+        if self.windowed:
+            return [(e // octaves << self._width) | (x << e % octaves) for e, x in rows]
+        return [significand << exponent for exponent, significand in rows]
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         self._delay_control(m)
-        widths, width = self._widths, self._width
-        octaves = widths.reference_step
-        if widths.windows:
+        widths, width, entries = self._widths, self._width, self.entries
+        if self.windowed:
             width += widths.coarse_width
-            entries = [(e // octaves << self._width) | (x << e % octaves) for e, x in widths.tables.high]
-        else:
-            entries = [significand << exponent for exponent, significand in widths.tables.high]
         # A register outside the memory clears the term at no cost; the memory's own output register has no such input.
         clears = self._gated and self._memory > 2
         term = table(m, "terms", width, entries, self.i.payload.position, self._memory - clears)
@@ -143,6 +148,7 @@ class Terms(_Lookup):
         m.d.comb += self.o.payload.term.eq(term[: self._width])
         if widths.windows:
             m.d.comb += self.o.payload.window.eq(term[self._width :])
+        publish(platform, self)
         return m
 
 

@@ -10,6 +10,7 @@ from softstream.hw.numbers.inverse_cdf import CdfLaw
 from softstream.hw.plan.modes.inverse_cdf import CdfSchedule
 from softstream.hw.stages.random_words import RandomWords
 from softstream.hw.streams.layouts import pulse
+from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import delay
 
 __all__ = ["SumShare", "threshold_layout"]
@@ -39,11 +40,13 @@ class SumShare(wiring.Component):
     """
 
     def __init__(self, law: CdfLaw, cycles: CdfSchedule, seed: int, tag: ShapeLike) -> None:
-        self._law, self._cycles, self._seed = law, cycles, seed
+        self._law, self._seed = law, seed
+        self.segments, self.latency = cycles.sums.segments, cycles.threshold
+        self.steps, self.digit = cycles.steps, cycles.digit
         super().__init__(
             {
                 "sum": In(law.widths.accumulator_width),
-                "ends": In(len(cycles.sums.segments)),
+                "ends": In(len(self.segments)),
                 "tag": In(tag),
                 "o": Out(pulse(threshold_layout(law, tag))),
             }
@@ -51,18 +54,18 @@ class SumShare(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        cycles, segments, width = self._cycles, self._cycles.sums.segments, len(self.sum)
+        steps, digit, segments, width = self.steps, self.digit, self.segments, len(self.sum)
         loaded = self.ends[-1]
         m.submodules.random_words = random_words = RandomWords(self._seed)
         m.d.comb += random_words.step.eq(loaded)
 
         # Remaining steps less one: negative in idle cycles.
-        left = Signal(range(-1, cycles.steps), init=-1)
+        left = Signal(range(-1, steps), init=-1)
         done = Signal()
-        whole, share = Signal(width, reset_less=True), Signal(cycles.steps * cycles.digit, reset_less=True)
+        whole, share = Signal(width, reset_less=True), Signal(steps * digit, reset_less=True)
         ones, carries = Signal(width, reset_less=True), Signal(width, reset_less=True)
         moved: tuple[Value, Value] = (ones, carries)
-        for bit in range(cycles.digit):
+        for bit in range(digit):
             addend, (s, c) = whole & share[bit].replicate(width), moved
             moved = (s ^ c ^ addend)[1:], (s & c) | (s & addend) | (c & addend)
         tag = Signal.like(Value.cast(self.tag), reset_less=True)
@@ -71,14 +74,14 @@ class SumShare(wiring.Component):
             # Zeros below the half make it and u a whole number of digits and add nothing.
             padding = len(share) - self._law.share_bits - 1
             m.d.sync += [
-                left.eq(cycles.steps - 1),
+                left.eq(steps - 1),
                 share.eq(Cat(C(0, padding), C(1, 1), random_words.word[: self._law.share_bits])),
                 ones.eq(0),
                 carries.eq(0),
                 tag.eq(Value.cast(self.tag)),
             ]
         with m.Elif(~left[-1]):
-            m.d.sync += [left.eq(left - 1), share.eq(share[cycles.digit :]), ones.eq(moved[0]), carries.eq(moved[1])]
+            m.d.sync += [left.eq(left - 1), share.eq(share[digit:]), ones.eq(moved[0]), carries.eq(moved[1])]
 
         low = 0
         carry: Value = Const(0, 1)
@@ -100,4 +103,5 @@ class SumShare(wiring.Component):
             self.o.payload.threshold.eq(threshold),
             Value.cast(self.o.payload.tag).eq(tag),
         ]
+        publish(platform, self, left=left, done=done, whole=whole, ones=ones, carries=carries)
         return m

@@ -51,6 +51,7 @@ from softstream.hw.options.null_beats import NullBeats
 from softstream.hw.options.smoothing import Smoothing
 from softstream.hw.options.vector_flags import VectorFlags
 from softstream.hw.plan.ports import Output, outputs
+from softstream.hw.stages.cdf_search import CdfSearch
 from softstream.hw.stages.draw_set import DrawSet
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.insertion import Insertion
@@ -58,6 +59,7 @@ from softstream.hw.stages.maximum import Maximum, SkewedMaximum
 from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.stages.replay import Replay
 from softstream.hw.streams.flow import Credit, Fork, Hold, Queue, Skid
+from softstream.sim.proofs.draws import state_draw
 from softstream.sim.proofs.engine import Verdict
 from softstream.sim.proofs.harness import Property
 from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between
@@ -87,6 +89,7 @@ _NAMES: dict[type, str] = {
     Insertion: "list",
     RankedStore: "ranked store",
     TwoPass: "two passes",
+    CdfSearch: "search",
     **PIPES,
 }
 _ASSURED: dict[type, type] = {Insertion: Frame, RankedStore: Insertion, OneHot: Queue}
@@ -182,7 +185,11 @@ def _places(head: InsideHead) -> list[_Place]:
             continue
         # A comparison beside a ring lies on no path: its winners come with the ends of vectors.
         off_path = isinstance(part, (Maximum, SkewedMaximum)) and enable is None
-        if type(part) not in _NAMES or off_path or (isinstance(part, Insertion) and not has_contract(part)):
+        if (
+            type(part) not in _NAMES
+            or off_path
+            or (isinstance(part, (Insertion, CdfSearch)) and not has_contract(part))
+        ):
             continue
         moves = Const(1, 1) if enable is None else enable
         for result in _results(part):
@@ -547,6 +554,11 @@ def prove_counting(
     steps = dict.fromkeys(step for path in paths for step in path)
     parts = {step.target: places[step.target].part for step in steps if places[step.target].part is not None}
     inside = [inner for part in parts.values() for inner in parts_of(part)]
+    for step in steps:
+        search, ring = places[step.target].part, places[step.source].part
+        if isinstance(search, CdfSearch):
+            [framed] = [places[other.source].part for other in steps if places[other.target].part is ring]
+            inside += state_draw(head, config, search, framed.o.payload)
     links = room_links(config, head)
     rooms = [link for link in links if link.store in [*parts.values(), *inside]]
     pairs = _companions(rooms, links)

@@ -19,6 +19,7 @@ from softstream.hw.contracts.contract import mark_used
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import top_ports
 from softstream.hw.processes import temporary_folder
+from softstream.hw.stages.sum_share import SumShare
 from softstream.hw.streams.probes import Probes
 from softstream.sim.proofs.engine import Verdict, decide_within, none_within, prepare
 from softstream.sim.proofs.harness import HEAD, PROOF, Property
@@ -64,7 +65,9 @@ class InsideHead:
         m.d.comb += [self.top.aclk.eq(domain.clk), self.top.aresetn.eq(~domain.rst)]
         self._age, self._was_reset = Signal(range(2 * LONGEST), reset_less=True), Signal(reset_less=True)
         self._at_end = Signal()
-        self._cycles = 1
+        # A share counts down from whatever its counter holds, and then hands on a threshold.
+        counters = [len(self.probes.registers(part)["left"]) for part in self.parts if isinstance(part, SumShare)]
+        self._cycles = max(((1 << (width - 1)) + 2 * SETTLING for width in counters), default=1)
         self._free: list[Signal] = []
         self._premises: list[tuple[int, Value]] = []
         self._earlier: dict[int, tuple[Value, list[Signal]]] = {}

@@ -13,7 +13,9 @@ of orders inside has room then.
 
 The draw of a vector takes its credit with the vector's first element that leaves the ring, because no other one may leave without
 room for the draw; it arrives L cycles after the last element. The first element is the one behind a last one, or behind a reset.
-So no more draws have arrived than vectors have begun to leave, and a queue of draws never holds more than the limit either.
+So no more draws have arrived than vectors have begun to leave, and a queue of draws never holds more than the limit either. A
+search among all elements of a vector gives the draw as soon as its element is known. By the contracts of the search and of its
+sum (`hw/contracts/draws.py`) it gives at most one for each vector, and none before the vector's first element.
 
 A queue may be read on request: its credit comes back with the request, whether the queue offers a payload or not. That it does
 so depends on the order of events in two parts of the head, and no induction over a few cycles shows it. For such a queue the
@@ -29,13 +31,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from amaranth import Const, Mux, Value
+from amaranth import Cat, Const, Mux, Value
 
 from softstream.hw.config.config import Config
-from softstream.hw.contracts.catalogue import contract_of
+from softstream.hw.contracts.catalogue import contract_of, has_contract
 from softstream.hw.contracts.flow import credit_obeyed, credit_reach
 from softstream.hw.modes.inverse_cdf import InverseCdf
 from softstream.hw.plan.derive import plan
+from softstream.hw.stages.cdf_search import CdfSearch
 from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.stages.replay import FactorStore, Replay
 from softstream.hw.streams.flow import Credit, Queue
@@ -66,10 +69,14 @@ class Link:
     """Whether the store is a queue that is read on request."""
     vectors: Vectors | None = None
     """Where a vector's first element takes the credit, and the cycles are those from its last one."""
+    search: CdfSearch | None = None
+    """Where the payload is the draw of a search among the vector's elements, and the cycles are those from the draw."""
 
     @property
     def ends(self) -> Value:
         """What arrives `cycles` later."""
+        if self.search is not None:
+            return self.search.o.valid
         return self.credit.take if self.vectors is None else self.vectors.valid & self.vectors.last
 
     @property
@@ -77,6 +84,8 @@ class Link:
         """As a person reads it."""
         store = f"{_kind(self.store)} for {_capacity(self.store)}"
         arrivals = f"{store}: arrivals took a credit of {self.credit.limit}, margin {self.credit.margin}"
+        if self.search is not None:
+            return f"{arrivals}, with their vector's first element, and are the draws of a search"
         if self.vectors is not None:
             return f"{arrivals}, with their vector's first element, and come {self.cycles} cycles after its last"
         return f"{arrivals}, {self.cycles} cycles before"
@@ -131,6 +140,11 @@ def _vectors(head: InsideHead) -> list[Vectors]:
     ]
 
 
+def _searches(head: InsideHead) -> list[CdfSearch]:
+    """The searches of a head that have a contract: those among all elements of a vector."""
+    return [part for part in head.parts if isinstance(part, CdfSearch) and has_contract(part)]
+
+
 def _requests(store: Any) -> Value:
     """Whether a payload of a queue is asked for, whether the queue offers one or not."""
     return store.o.ready if isinstance(store, Queue) else Const(0, 1)
@@ -148,13 +162,16 @@ class _Candidate:
     on_request: bool = False
     vectors: int | None = None
     """Number of the elements whose first one takes the credit."""
+    search: int | None = None
+    """Number of the search whose draws arrive."""
 
 
 def _candidates(config: Config) -> list[_Candidate]:
     """The credits and the stores whose room they seem to assure."""
     head = InsideHead(config)
-    credits, stores, rows = _credits(head), _stores(head), _vectors(head)
+    credits, stores, rows, searches = _credits(head), _stores(head), _vectors(head), _searches(head)
     signals = [
+        *(search.o.valid for search in searches),
         *(signal for row in rows for signal in (row.valid & row.starts, row.valid & row.last)),
         *(signal for credit in credits for signal in (credit.take, credit.give)),
         *(signal for store in stores for signal in (_arrives(store), _leaves(store), _requests(store))),
@@ -162,6 +179,8 @@ def _candidates(config: Config) -> list[_Candidate]:
     if not credits or not stores:
         return []
     columns = head.traces(signals)
+    draws = columns[: len(searches)]
+    del columns[: len(searches)]
     edges = [*zip(columns[: 2 * len(rows) : 2], columns[1 : 2 * len(rows) : 2], strict=True)]
     del columns[: 2 * len(rows)]
     first = 2 * len(credits)  # column of the stores
@@ -172,9 +191,16 @@ def _candidates(config: Config) -> list[_Candidate]:
         for place, (store, (arrivals, departures, requests)) in enumerate(zip(stores, events, strict=True)):
             if gives != departures or not any(gives) or credit.limit > _capacity(store):
                 continue
+            # A short simulation may have draws that all come as late as their credits.
+            searched = [
+                _Candidate(number, place, cycles, requests == gives, vectors=row, search=search)
+                for row, (starts, _) in enumerate(edges)
+                for search, drawn in enumerate(draws)
+                if takes == starts and (cycles := cycles_between(drawn, arrivals)) is not None
+            ]
             cycles = cycles_between(takes, arrivals)
-            if cycles is not None:
-                candidates.append(_Candidate(number, place, cycles, requests == gives))
+            if searched or cycles is not None:
+                candidates += searched or [_Candidate(number, place, cycles or 0, requests == gives)]
                 continue
             for row, (starts, ends) in enumerate(edges):
                 cycles = cycles_between(ends, arrivals) if takes == starts else None
@@ -189,7 +215,7 @@ def room_links(config: Config, head: InsideHead) -> list[Link]:
 
 
 def _links(head: InsideHead, candidates: Sequence[_Candidate]) -> list[Link]:
-    credits, stores, rows = _credits(head), _stores(head), _vectors(head)
+    credits, stores, rows, searches = _credits(head), _stores(head), _vectors(head), _searches(head)
     return [
         Link(
             credits[link.credit],
@@ -197,6 +223,7 @@ def _links(head: InsideHead, candidates: Sequence[_Candidate]) -> list[Link]:
             link.cycles,
             link.on_request,
             None if link.vectors is None else rows[link.vectors],
+            None if link.search is None else searches[link.search],
         )
         for link in candidates
     ]
@@ -236,6 +263,14 @@ def _state_firsts(head: InsideHead, link: Link, vectors: Vectors) -> None:
     )
     behind = Mux(head.before(valid), head.before(vectors.last), head.before(starts))
     head.after(SETTLING, f"{name}: the first element is the one behind a last one, or behind a reset", starts == behind)
+    if link.search is not None:
+        taken: Any = link.search.i.payload
+        same = Cat(taken.first, taken.last) == Cat(starts, vectors.last)
+        head.after(
+            SETTLING,
+            f"{name}: the search takes these elements, and nothing else",
+            (link.search.i.valid == valid) & (~valid | same),
+        )
 
 
 def prove_rooms(config: Config, *, seconds: float = 60.0) -> list[Verdict]:

@@ -4,16 +4,18 @@ import dataclasses
 import sys
 
 import pytest
-from amaranth import Cat
+from amaranth import Cat, Signal, Value
 
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
+from softstream.hw.contracts.catalogue import counting_contract_of
 from softstream.hw.errors import UserError
-from softstream.hw.modes import hardmax, interface, softmax_top_k
+from softstream.hw.modes import hardmax, interface, inverse_cdf, softmax_top_k
 from softstream.hw.modes.sigmoid import SigmoidTable
 from softstream.hw.options import mean_logits
 from softstream.hw.options.groups import GroupEnds
 from softstream.hw.stages import admission
+from softstream.hw.stages.sum_share import SumShare
 from softstream.hw.streams.flow import Credit
 from softstream.hw.streams.registers import delay
 from softstream.scripts import cli
@@ -49,6 +51,10 @@ HEADS = {
     "Top-K with softmax": Config(mode="softmax_top_k", **SHORT, top_k=3),
     "ensemble of probabilities": Config(**SHORT, ensemble=2, ensemble_mean="probabilities"),
     "sample": Config(mode="sample", max_length=5, score_width=4),
+    "sample by a search": Config(mode="sample", sampler="inverse_cdf", max_length=5, score_width=4),
+    "sample by a search, small": Config(
+        mode="sample", sampler="inverse_cdf", max_length=5, score_width=4, profile="small"
+    ),
     "sample among a list": Config(
         mode="sample", sampler="inverse_cdf", max_length=5, score_width=4, draw_top_k=3, draw_min_p=0.05
     ),
@@ -59,6 +65,7 @@ COVERED = (
     "cross-entropy-int8", "log-sum-exp-int8", "entropy-int8", "exponential-int8", "cdf-int8", "digits-softmax",
     "attention-int8-sink", "argmax-int8", "argmax-int8-small", "argmax-int8-margin", "sigmoid-int8", "softmax-int8-floor",
     "softmax-int8-temperature", "softmax-int8-smoothed", "softmax-int8-groups", "sample-int8-top-p", "softmax-int8-small",
+    "sample-int8-cdf",
 )  # fmt: skip
 AT_FULL_SIZE = {name: PRESETS[name] for name in COVERED} | {
     "softmax-int8 of 4 lanes": PRESETS["softmax-int8"].replace(lanes=4),
@@ -71,6 +78,23 @@ def alone(monkeypatch):
     """Leaves out the contracts of the parts, which have tests of their own."""
     proved = [Verdict(Property("contract", "", False), "proved", "induction", None, 0.0)]
     monkeypatch.setattr(counting, "prove_contract", lambda part, **limits: proved)
+
+
+PROVED: dict[str, list[Verdict]] = {}
+
+
+@pytest.fixture
+def once(monkeypatch):
+    """Proves a contract that several heads rely on once."""
+    honest = counting.prove_contract
+
+    def remembered(part, **limits):
+        title = counting_contract_of(part).title
+        if title not in PROVED:
+            PROVED[title] = honest(part, **limits)
+        return PROVED[title]
+
+    monkeypatch.setattr(counting, "prove_contract", remembered)
 
 
 def long(name):
@@ -100,7 +124,7 @@ def test_beats_and_ends_are_counted(name, alone):
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", AT_FULL_SIZE)
-def test_beats_and_ends_of_presets_are_counted_at_full_size(name):
+def test_beats_and_ends_of_presets_are_counted_at_full_size(name, once):
     proof = counting.prove_counting(AT_FULL_SIZE[name])
     assert proof.answer == "proved", proof.verdicts
 
@@ -170,13 +194,46 @@ def test_marks_of_groups_that_arrive_late_are_refuted(monkeypatch, alone):
 
 
 @pytest.mark.long
+def test_a_first_pass_that_sums_other_scores_is_refuted(monkeypatch, alone):
+    honest = inverse_cdf.lane_terms
+
+    def other(m, config, lane, framed, element):
+        beat = Signal(framed.shape())
+        m.d.comb += [Value.cast(beat).eq(Value.cast(framed)), beat.position.eq(~framed.position)]
+        return honest(m, config, lane, beat, element)
+
+    monkeypatch.setattr(inverse_cdf, "lane_terms", other)
+    proof = counting.prove_counting(HEADS["sample by a search"])
+    refuted = [verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted"]
+    assert refuted == ["draw: the first pass looks up what the ring stores, and nothing else"]
+
+
+@pytest.mark.long
+def test_sums_that_come_too_soon_for_the_share_are_refused(monkeypatch):
+    monkeypatch.setattr(SumShare, "elaborate", hurried(SumShare.elaborate))
+    with pytest.raises(UserError, match="both passes read terms from a table and sum them exactly"):
+        counting.prove_counting(HEADS["sample by a search"])
+
+
+def hurried(honest):
+    """`elaborate` of a share that takes longer than its head allows."""
+
+    def elaborate(share, platform):
+        m = honest(share, platform)
+        share.latency += 1
+        return m
+
+    return elaborate
+
+
+@pytest.mark.long
 def test_a_credit_with_too_small_a_margin_is_refuted(monkeypatch, alone):
     monkeypatch.setattr(admission, "Credit", lambda limit, margin: Credit(limit))
     assert counting.prove_counting(HEADS["logarithm"]).answer == "refuted"
 
 
 def test_a_head_whose_parts_have_no_path_is_refused():
-    searched = Config(mode="sample", sampler="inverse_cdf", max_length=5, score_width=4)
+    searched = HEADS["sample by a search"].replace(mask=True)
     with pytest.raises(UserError, match=r"^prove --counting: mode = 'sample'; the beats of m_axis pass through parts"):
         counting.prove_counting(searched)
     assert counting.is_covered(HEADS["logarithm"])

@@ -30,12 +30,16 @@ from softstream.hw.options.vector_flags import VectorFlags
 from softstream.hw.plan.ports import outputs
 from softstream.hw.processes import temporary_folder
 from softstream.hw.stages import draw_set, maximum
+from softstream.hw.stages.accumulate import Accumulate
+from softstream.hw.stages.cdf_search import CdfSearch
 from softstream.hw.stages.draw_set import DrawSet
+from softstream.hw.stages.exponential import Terms
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.insertion import Insertion
 from softstream.hw.stages.maximum import maximum_of
 from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.stages.replay import FactorStore, Replay
+from softstream.hw.stages.sum_share import SumShare
 from softstream.hw.streams.flow import Credit, Fork, Hold, Queue, Skid, Spacing
 from softstream.hw.streams.layouts import output_layout
 from softstream.hw.streams.probes import Probes
@@ -47,6 +51,8 @@ PAYLOAD = data.StructLayout({"value": 1})
 
 FRAMED = Config(score_width=2, max_length=5)
 PASSES = Config(accumulator="two_pass", profile="small", max_length=3, score_width=2, probability_width=4)
+
+SEARCHED = Config(mode="sample", sampler="inverse_cdf", max_length=5, score_width=4)
 
 COMPONENTS = {
     "queue of 5": lambda: Queue(unsigned(2), 4),
@@ -95,6 +101,11 @@ COMPONENTS = {
     "ranked store of 4 × 3, read in 2": lambda: RankedStore(Config(mode="top_k", top_k=3, max_length=5), 4),
     "sums of 2 members of 2 × 2 bits, up to 3 beats, 5 cycles": lambda: MemberSum(2, 2, 3, 3, lanes=2, write=1),
     "ranked store of 2 × 1, read in 1": lambda: RankedStore(Config(mode="top_k", top_k=1, profile="small"), 2),
+    "terms of 4 to 13 bits, 3 cycles": lambda: draw_part(Terms),
+    "exact sum of terms of 13 bits in 8 + 8 bits, cleared": lambda: draw_part(Accumulate),
+    "limited sum of terms of 13 bits in 8 + 8 bits": lambda: draw_part(Accumulate, 1),
+    "share of a sum of 8 + 8 bits, 12 steps of 2 bits": lambda: draw_part(SumShare),
+    "search among up to 8 × 4 bits, 5 cycles": lambda: draw_part(CdfSearch),
 }
 SHORT = (
     "queue of 5",
@@ -164,6 +175,13 @@ def vector_flags(number):
     inner = composition(AVERAGED).inner
     output, before = outputs(AVERAGED)[number], outputs(inner)[number]
     return VectorFlags(output, FLAGS, output_layout(inner, before), output_layout(AVERAGED, output))
+
+
+def draw_part(kind, number=0):
+    """One of the parts of a kind in a head that draws by a search."""
+    probes = Probes()
+    Fragment.get(AxiTop(SEARCHED), probes).prepare()
+    return [part for part in probes.components() if type(part) is kind][number]
 
 
 def part_of(config, kind):
@@ -301,6 +319,7 @@ def refuted_with(component, number, monkeypatch, contract=stores.contract_of) ->
             "store of 3 factors, read in 2",
             "skewed maximum of 1 × 3 bits, up to 5 scores",
             "one-hot of 1 × 8 bits, up to 5 scores",
+            "limited sum of terms of 13 bits in 8 + 8 bits",
         )
     ],
 )
@@ -336,6 +355,9 @@ def test_a_changed_gate_of_a_credit_breaks_its_contract(monkeypatch):
             "packet ends of beats",
             "two passes",
             "list of 2 of up to 5 × 3 bits",
+            "exact sum of terms of 13 bits in 8 + 8 bits, cleared",
+            "share of a sum of 8 + 8 bits, 12 steps of 2 bits",
+            "search among up to 8 × 4 bits, 5 cycles",
             *ENSEMBLES,
         ),
         ("window",),
