@@ -251,7 +251,7 @@ def _groups_fit(settings: Settings) -> Refusal | None:
         return Refusal(
             f"lanes = {settings.lanes} with {groups}",
             "a beat holds elements of one group, so every size must be a multiple of lanes",
-            f"lanes = {common & -common & 15 or 16}",
+            f"lanes = {common & -common & 31 or 32}",
         )
     return None
 

@@ -231,7 +231,7 @@ class Settings:
         "registers (fastest); or fewer cells (small); auto picks by the measurements on the part and by max_length, and "
         "says why", unresolved="auto",
     )
-    lanes: Literal[1, 2, 4, 8, 16] = declare(
+    lanes: Literal[1, 2, 4, 8, 16, 32] = declare(
         1, "implementation", "the scores that one beat carries", unit="scores per beat"
     )
     tkeep: bool = declare(

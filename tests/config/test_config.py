@@ -67,8 +67,8 @@ from softstream.sim.golden import golden
             {"accumulator": "kulisch"},
             "accumulator = 'kulisch': must be one of auto, absolute, two_windows, reference, two_pass",
         ),
-        ({"lanes": 3}, "lanes = 3: must be one of 1, 2, 4, 8, 16; for example 1"),
-        ({"lanes": True}, "lanes = True: must be one of 1, 2, 4, 8, 16"),
+        ({"lanes": 3}, "lanes = 3: must be one of 1, 2, 4, 8, 16, 32; for example 1"),
+        ({"lanes": True}, "lanes = True: must be one of 1, 2, 4, 8, 16, 32"),
         ({"lanes": 4.0}, "lanes = 4.0: must be one of"),
         (
             {"lanes": 8, "max_length": 4},

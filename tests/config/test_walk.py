@@ -18,7 +18,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "normaliser": ("auto", "auto", "divider", "divider", "reciprocal", "logarithm", "none"),
     "accumulator": ("auto", "auto", "auto", "absolute", "two_windows", "reference", "two_pass"),
     "profile": ("fast", "fastest", "small"),
-    "lanes": (1, 1, 1, 1, 2, 4, 16),
+    "lanes": (1, 1, 1, 1, 2, 4, 16, 32),
     "per_vector": ("serial", "serial", "pipelined"),
     "select": ("largest", "largest", "largest", "smallest"),
     "tie": ("first", "first", "first", "last"),

@@ -81,7 +81,7 @@ def test_heads_equal_their_models(keys: dict[str, Any]) -> None:
     check_head(config, vectors, source="every3", sink="random")
 
 
-@pytest.mark.parametrize(("lanes", "more"), [(1, 2), (2, 3), (4, 3), (8, 4), (16, 5)])
+@pytest.mark.parametrize(("lanes", "more"), [(1, 2), (2, 3), (4, 3), (8, 4), (16, 5), (32, 6)])
 def test_the_margin_comes_some_cycles_later(lanes: int, more: int) -> None:
     """One bit for each lane is compared anyway where lanes mark their elements, so a mask makes both heads alike."""
     plain = Config(mode="argmax", lanes=lanes, mask=True)

@@ -22,6 +22,8 @@ CONFIGS = {
     "softmax": Config(max_length=16, tkeep=True, normaliser="logarithm"),
     "softmax-2": Config(max_length=9, lanes=2),
     "softmax-8": Config(max_length=21, lanes=8, mask=True),
+    "softmax-32": Config(max_length=70, lanes=32, score_width=5, normaliser="logarithm"),
+    "argmax-32": Config(mode="argmax", max_length=70, lanes=32, score_width=5),
     "two-pass": Config(
         max_length=9, accumulator="two_pass", tkeep=True, score_width=10, profile="small", score_scale=0.02
     ),
@@ -68,7 +70,7 @@ def random_keeps(rng: np.random.Generator, beats: int, lanes: int, size: int) ->
     return keep
 
 
-@pytest.mark.parametrize("name", ["argmax", "argmax-16", "argmax-small-wide", "softmax-2"])
+@pytest.mark.parametrize("name", ["argmax", "argmax-16", "argmax-32", "argmax-small-wide", "softmax-2", "softmax-32"])
 def test_heads_read_any_tkeep_as_the_model_does(name: str) -> None:
     """Every output beat, and the flag of a gap, which is that of a cut vector."""
     config, rng = CONFIGS[name], np.random.default_rng(3)
@@ -137,7 +139,7 @@ def test_a_packet_of_null_beats_has_no_result() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["argmax", "softmax", "softmax-8", "sigmoid", "two-pass"])
+@pytest.mark.parametrize("name", ["argmax", "softmax", "softmax-8", "softmax-32", "sigmoid", "two-pass"])
 def test_cycles_are_those_of_the_plan_and_three_more_than_without(name: str) -> None:
     config = CONFIGS[name].replace(mask=False)
     promised = plan(config)

@@ -21,6 +21,7 @@ CONFIGS = [
     *(Config(max_length=length, lanes=4, score_width=3) for length in (3, 4, 5, 6, 7, 8, 13)),
     Config(max_length=9, lanes=16),
     Config(max_length=33, lanes=16),
+    Config(max_length=70, lanes=32),
 ]
 
 

@@ -53,6 +53,7 @@ HEADS: dict[str, dict[str, Any]] = {
     "2-masked": {"lanes": 2, "top_k": 2, "score_width": 2, "max_length": 5, "mask": True},
     "8-of-one": {"lanes": 8, "top_k": 1, "max_length": 70, "score_width": 3},
     "16": {"lanes": 16, "top_k": 3, "max_length": 37, "mask": True},
+    "32": {"lanes": 32, "top_k": 2, "max_length": 40, "score_width": 5},
     "one-beat": {"lanes": 4, "max_length": 3, "score_width": 3},
 }
 

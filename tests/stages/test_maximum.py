@@ -62,7 +62,7 @@ def tied(longest: int) -> list[tuple[int, ...]]:
     ]
 
 
-@pytest.mark.parametrize(("lanes", "longest"), [(2, 7), (8, 9), (16, 33)])
+@pytest.mark.parametrize(("lanes", "longest"), [(2, 7), (8, 9), (16, 33), (32, 33)])
 def test_first_index_wins_across_lanes_and_beats(lanes: int, longest: int) -> None:
     config = Config(max_length=longest, score_width=2, lanes=lanes)
     vectors = tied(longest)
@@ -70,7 +70,7 @@ def test_first_index_wins_across_lanes_and_beats(lanes: int, longest: int) -> No
     assert trace.beats == expected(config, vectors)
 
 
-@pytest.mark.parametrize(("lanes", "cycles"), [(1, 1), (2, 2), (4, 3), (8, 4), (16, 5)])
+@pytest.mark.parametrize(("lanes", "cycles"), [(1, 1), (2, 2), (4, 3), (8, 4), (16, 5), (32, 6)])
 def test_no_bubble_and_the_promised_latency(lanes: int, cycles: int) -> None:
     config = Config(profile="small", max_length=40, score_width=2, lanes=lanes)
     beats = feed(config, [(3,)] * 5 + [(1, 2)] * 3 + [(0,) * 33] * 2)
