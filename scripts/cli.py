@@ -137,11 +137,14 @@ def _values(ctx: click.Context, name: str | None, default: str | None = None) ->
     ctx.meta["parts"] = parts
     values: dict[str, Any] = {}
     stated = False
-    unstated = next(key.default for key in KEYS if key.name == "score_scale")
+    defaults = {key.name: key.default for key in KEYS}
     for kind, text in parts:
         if kind == "preset":
-            changes = preset(text).to_mapping()
-            stated = changes["score_scale"] != unstated
+            # A preset sets every key, but one that leaves the profile at its default names none, so a part decides.
+            values, changes = {}, preset(text).to_mapping()
+            if changes["profile"] == defaults["profile"]:
+                del changes["profile"]
+            stated = changes["score_scale"] != defaults["score_scale"]
         else:
             changes = load_toml(Path(text)) if kind == "config_file" else dict([parse_setting(text)])
             stated = stated or "score_scale" in changes

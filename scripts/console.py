@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console as RichConsole
 
     from softstream.hw.config.config import Config
+    from softstream.hw.plan.profiles import Room
 
 __all__ = [
     "PIPED_COLUMNS",
@@ -74,12 +75,23 @@ def _value_text(value: object) -> str:
     return "[" + ",".join(map(str, value)) + "]" if isinstance(value, list | tuple) else str(value)
 
 
-def configuration_words(config: Config, preset: str) -> str:
-    """A configuration as a shell takes it behind a verb: a preset's name, and `--set` for each key that differs."""
+def configuration_words(config: Config, preset: str, room: Room | None = None) -> str:
+    """A configuration as a shell takes it behind a verb: a preset's name, and `--set` for each key that differs.
+
+    `room`: what is known of the part or board of that verb, which decides a profile and a normaliser that nobody names.
+    """
     from softstream.hw.config.presets import PRESETS
+    from softstream.hw.plan.profiles import resolve
 
     base = PRESETS[preset].to_mapping()
     changes = {key: value for key, value in config.to_mapping().items() if value != base[key]}
+    if room is not None:
+        given = {key: value for key, value in base.items() if key != "profile"}
+        picked, _ = resolve({**given, **changes}, room)
+        if picked.profile != config.profile:
+            changes["profile"] = config.profile
+        if picked.normaliser != config.normaliser:
+            changes["normaliser"] = config.division
     settings = [part for key, value in changes.items() for part in ("--set", f"{key}={_value_text(value)}")]
     return shlex.join([preset, *settings])
 

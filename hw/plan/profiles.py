@@ -164,8 +164,9 @@ def no_wider(config: Config, other: Config) -> bool:
     return all(getattr(config, width) <= getattr(other, width) for width in widths)
 
 
-def _kind(config: Config) -> tuple[str, str]:
-    return config.mode, config.division if config.traits.normalised else ""
+def _kind(config: Config) -> tuple[str, str, bool]:
+    """What two configurations share whose clocks say something about each other; a head in two passes is another circuit."""
+    return config.mode, config.division if config.traits.normalised else "", config.two_pass
 
 
 def _common(measured: Config, config: Config) -> int:
@@ -177,16 +178,18 @@ def _common(measured: Config, config: Config) -> int:
 def measured_profiles(config: Config, room: Room) -> dict[str, Measured]:
     """Profile → measurement, of configurations that differ in the profile alone.
 
-    A group with several profiles is preferred to one with a single profile; among such groups, the one with most keys in
-    common with `config`.
+    Where this very configuration was measured, its group decides. Else a group with several profiles is preferred to one with
+    a single profile; among such groups, the one with most keys in common with `config`.
     """
     groups: dict[tuple[Any, ...], dict[str, Measured]] = {}
     for entry in room.measured:
         if _kind(entry.config) == _kind(config):
             key = tuple(getattr(entry.config, name) for name in entry.config.to_mapping() if name not in _IGNORED)
             groups.setdefault(key, {})[entry.config.profile] = entry
-    return max(
-        groups.values(),
-        key=lambda group: (len(group) > 1, _common(next(iter(group.values())).config, config)),
-        default={},
-    )
+    keys = len(config.to_mapping().keys() - _IGNORED)
+
+    def rank(group: dict[str, Measured]) -> tuple[bool, bool, int]:
+        common = _common(next(iter(group.values())).config, config)
+        return common == keys, len(group) > 1, common
+
+    return max(groups.values(), key=rank, default={})

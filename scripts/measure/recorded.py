@@ -8,6 +8,7 @@ from typing import Any
 __all__ = [
     "record_path",
     "recorded",
+    "recorded_bench",
     "recorded_components",
     "recorded_facts",
     "recorded_gallery",
@@ -25,6 +26,11 @@ def recorded() -> dict[str, Any]:
     has one lane.
     """
     return _content("resources.json")
+
+
+def recorded_bench() -> dict[str, Any]:
+    """The content of `boards/measured/bench.json`, as `softstream bench` gave it."""
+    return _content("bench.json")
 
 
 def recorded_facts() -> dict[str, Any]:

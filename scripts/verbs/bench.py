@@ -18,7 +18,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -40,6 +39,7 @@ from softstream.scripts.console import Console
 from softstream.scripts.measure.accuracy import worst_errors
 from softstream.scripts.measure.heads import clock_range, verify
 from softstream.scripts.measure.model_speed import c_model_speed, golden_speed, onnxruntime_speeds
+from softstream.scripts.measure.recorded import recorded_bench
 from softstream.scripts.measure.variants import CURVES, VARIANTS, Curve, Goal, Variant
 from softstream.sim.golden import golden
 from softstream.sim.simulators.runner import run_rtl
@@ -79,7 +79,7 @@ class Tell(Protocol):
 
 def recorded() -> Content:
     """The content of `boards/measured/bench.json`, as `bench` gave it."""
-    return json.loads((resources.files("softstream.boards.measured") / "bench.json").read_text(encoding="utf-8"))
+    return recorded_bench()
 
 
 def chosen(names: Sequence[str]) -> list[Variant]:
@@ -143,6 +143,7 @@ def bench(
                 "key": curve.key,
                 "title": curve.title,
                 "part": curve.part,
+                "seeds": list(seeds),
                 "values": list(curve.values),
                 "cells": [dict(point.cells) for point in points],
                 "fmax_mhz": [clock_range(point) for point in points],

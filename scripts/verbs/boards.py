@@ -259,7 +259,10 @@ def _after_flash(row: Board, place: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError, UserError):  # a bitstream alone, or a build of another version
         return ""
     baud = "" if rate == row.baud else f" --baud {rate}"
-    return f"softstream run-on-board --board {row.name} {configuration_words(config, row.preset)}{baud}"
+    from softstream.boards.flow.capacity import room_of_board
+
+    words = configuration_words(config, row.preset, room_of_board(row))
+    return f"softstream run-on-board --board {row.name} {words}{baud}"
 
 
 def serial_ports() -> list[str]:

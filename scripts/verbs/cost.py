@@ -4,22 +4,21 @@ cost_text(config, "ecp5-25k")   # 'ecp5-25k: 432 COMB, 730 FF, …; 248 MHz (che
 scale_text(config)              # 'score_scale = 0.0625: scores span 24 octaves, so the sum is exact, in 47 bits'
 """
 
-import json
-from importlib import resources
 from typing import Any
 
+from softstream.boards.flow.capacity import room_of_part
+from softstream.boards.tools.parts import PARTS
 from softstream.boards.tools.parts import part_of_any_kind as find_part
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.numbers.composition import composition
 from softstream.hw.numbers.softmax import ACCUMULATOR_LIMIT, exact_scale, numerics
-from softstream.scripts.console import settings_text
-from softstream.scripts.measure.recorded import recorded
+from softstream.scripts.console import configuration_words
+from softstream.scripts.measure.recorded import recorded, recorded_bench
+from softstream.scripts.measure.variants import CURVES
 
 __all__ = ["cost_text", "scale_text"]
 
-_SEEDS = (1,)
-"""Seeds of `softstream explore` where nobody gives a number."""
 _BASE = "softmax-int8"
 """The preset of a command line that names none."""
 
@@ -35,23 +34,23 @@ def cost_text(config: Config, part_name: str) -> str:
     part = find_part(part_name)
     entry, source = _checked_in(config, part.name), "checked in"
     if entry is None:
-        entry, source = stored_outcome(config, part, _SEEDS), "measured here"
+        automatic = config.replace(normaliser="auto", guard_bits=0) if config.traits.normalised else config
+        alike = {config, _same(config), *([automatic] if _same(automatic) == _same(config) else [])}
+        found = [stored_outcome(one, part) for one in alike]
+        stored = [outcome for outcome in found if outcome is not None]
+        entry, source = max(stored, key=lambda outcome: len(outcome["seeds"]), default=None), "measured here"
+    room = room_of_part(part.name) if part.name in PARTS else None
+    command = f"softstream explore {configuration_words(config, _BASE, room)} --part {part.name}"
     if entry is None:
-        command = f"softstream explore {_arguments(config)} --part {part.name}"
         return f"{part.name}: not measured with these keys; {command} measures them"
     cells = ", ".join(f"{number} {name}" for name, number in entry["cells"].items() if number and name in part.counted)
-    if entry["fmax_mhz"] is None:
+    if not entry["fits"]:
         return f"{part.name}: {cells}; does not fit ({source})"
-    count = entry.get("seeds", len(_SEEDS))
+    if entry["fmax_mhz"] is None:
+        return f"{part.name}: {cells} ({source}); the clock is not measured; {command} measures it"
+    count = len(entry["seeds"])
     seeds = f"median of {count} seed{'s' if count > 1 else ''}"
     return f"{part.name}: {cells}; {entry['fmax_mhz']:.0f} MHz ({source}, {seeds})"
-
-
-def _arguments(config: Config) -> str:
-    """The configuration as arguments: the default preset, and an option for each key that differs from it."""
-    base = PRESETS[_BASE].to_mapping()
-    changes = {key: value for key, value in config.to_mapping().items() if value != base[key]}
-    return " ".join([_BASE, *(f"--set {settings_text({key: value})}" for key, value in changes.items())])
 
 
 def _same(config: Config) -> Config:
@@ -63,21 +62,30 @@ def _same(config: Config) -> Config:
 
 def _checked_in(config: Config, part_name: str) -> dict[str, Any] | None:
     """Cells and clock from the benchmark, which has more seeds, or from the table of the presets; None where neither has them."""
-    text = (resources.files("softstream.boards.measured") / "bench.json").read_text(encoding="utf-8")
-    content = json.loads(text)
+    content = recorded_bench()
     for variant in content["variants"].values():
         entry = variant["parts"].get(part_name)
         if entry is not None and _same(Config.from_mapping(variant["config"])) == _same(config):
-            mhz = entry["fmax_mhz"]["median"] if entry["fits"] else None
-            return {"cells": entry["cells"], "fmax_mhz": mhz, "seeds": len(entry.get("fmax_mhz_by_seed", ()))}
+            seeds = [*entry.get("fmax_mhz_by_seed", ())]
+            return _entry(entry["cells"], entry["fits"], entry.get("fmax_mhz"), seeds)
+    for row, curve in zip(CURVES, content["curves"], strict=True):
+        for alike, cells, fmax in zip(row.configs(), curve["cells"], curve["fmax_mhz"], strict=True):
+            if row.part == part_name and _same(alike) == _same(config):
+                return _entry(cells, fmax is not None, fmax, curve["seeds"])
     table = recorded()
     for name, entries in table["presets"].items():
         if part_name not in entries or name not in PRESETS:
             continue
         entry = entries[part_name]
         if _same(PRESETS[name].replace(profile=entry["profile"])) == _same(config):
-            return {"cells": entry["cells"], "fmax_mhz": entry["fmax_mhz"], "seeds": len(table["seeds"])}
+            mhz = entry["fmax_mhz"]
+            return _entry(entry["cells"], mhz is not None, {"median": mhz}, table["seeds"])
     return None
+
+
+def _entry(cells: Any, fits: bool, fmax: Any, seeds: Any) -> dict[str, Any]:
+    """The figures in the form of an outcome of `explore`."""
+    return {"cells": cells, "fits": fits, "fmax_mhz": fmax["median"] if fits else None, "seeds": seeds}
 
 
 def scale_text(config: Config) -> str:
@@ -93,5 +101,5 @@ def scale_text(config: Config) -> str:
     remedy = f"; up to score_scale = {exact_scale(config):.2g} it is exact" if parts is None else ""
     wide = f"{span}, more than an exact sum of {ACCUMULATOR_LIMIT} bits holds, so the sum"
     if widths.windows:
-        return f"{wide} has two windows of octaves, with more flip-flops and the same clock{remedy}"
+        return f"{wide} has two windows of octaves, with more cells and a lower clock{remedy}"
     return f"{wide} has a running reference, with a longer critical path and a lower clock{remedy}"

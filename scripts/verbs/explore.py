@@ -83,7 +83,7 @@ Outcome = dict[str, Any]
 
 JSON_FORMAT = 2
 """Raise it when a key of `Exploration.to_json` changes its name or meaning."""
-_CACHE_FORMAT = 2  # raise it when the meaning of a stored field changes
+_CACHE_FORMAT = 3  # raise it when the meaning of a stored field changes
 _WORKERS_SECONDS = 30
 _LOG = logging.getLogger(__name__)
 _RANGE = re.compile(r"\s*(-?\d{1,18})\s*\.\.\s*(-?\d{1,18})\s*", re.ASCII)
@@ -155,6 +155,8 @@ class Point:
     error: float
     """The bound as a probability, because ulp of different widths are not comparable."""
     failure: str = ""
+    over: tuple[str, ...] = ()
+    """Of what the part has too few, such as `38 of 32 RAM4K`."""
     fidelity: Fidelity | None = None
     """None without given scores."""
 
@@ -267,7 +269,13 @@ def _evaluate(task: _Task) -> Outcome:
         [measured] = measure([job], workers=1)
     except ToolFailure as error:
         return {"failure": str(error)}
-    return {"cells": dict(measured.cells), "fits": not measured.over, "fmax_mhz": measured.fmax_mhz}
+    return {
+        "cells": dict(measured.cells),
+        "fits": not measured.over,
+        "over": list(measured.over),
+        "fmax_mhz": measured.fmax_mhz,
+        "seeds": list(task.seeds),
+    }
 
 
 def _signature(part: Part, placed: bool = True) -> dict[str, str]:
@@ -292,28 +300,41 @@ class _Cache:
     """The measured points in the user's cache directory."""
 
     def __init__(self, part: Part, seeds: tuple[int, ...], signature: Mapping[str, str]) -> None:
-        self._facts = [_CACHE_FORMAT, asdict(part), seeds, sorted(signature.items())]
+        self._facts = [_CACHE_FORMAT, asdict(part), sorted(signature.items())]
+        self._seeds = hashlib.sha256(json.dumps(seeds).encode()).hexdigest()[:16]
+
+    def _head(self, config: Config) -> str:
+        facts = json.dumps([*self._facts, config.digest], sort_keys=True)
+        return hashlib.sha256(facts.encode()).hexdigest()
 
     def _path(self, config: Config) -> Path:
-        facts = json.dumps([*self._facts, config.digest], sort_keys=True)
-        return cache_root() / "explore" / f"{hashlib.sha256(facts.encode()).hexdigest()}.json"
+        return cache_root() / "explore" / f"{self._head(config)}-{self._seeds}.json"
 
     def load(self, config: Config) -> Outcome | None:
         outcome: Outcome | None = load_value(self._path(config))
         return outcome
+
+    def load_all(self, config: Config) -> list[Outcome]:
+        """The outcomes of a configuration with any seeds, or without placement."""
+        folder = cache_root() / "explore"
+        outcomes = [load_value(path) for path in sorted(folder.glob(f"{self._head(config)}-*.json"))]
+        return [outcome for outcome in outcomes if outcome is not None]
 
     def store(self, config: Config, outcome: Outcome) -> None:
         if "failure" not in outcome:  # a failure is tried again the next time
             store_value(self._path(config), outcome)
 
 
-def stored_outcome(config: Config, part: Part, seeds: tuple[int, ...]) -> Outcome | None:
-    """Cells and clock of a configuration that `explore` measured with these seeds and tools before; None where it did not."""
+def stored_outcome(config: Config, part: Part) -> Outcome | None:
+    """Cells and clock of a configuration that `explore` measured with these tools before, with the most seeds that it took.
+
+    `fmax_mhz` is None where it was not placed (`seeds` are empty then) or does not fit. None where nothing was measured.
+    """
     try:
-        signature = _signature(part, bool(seeds))
+        signature = _signature(part)
     except MissingTool:
         return None
-    return _Cache(part, seeds, signature).load(config)
+    return max(_Cache(part, (), signature).load_all(config), key=lambda outcome: len(outcome["seeds"]), default=None)
 
 
 # Engines: each yields (index of the task, outcome) in the order of completion ----------------------------------------
@@ -474,6 +495,7 @@ def _point(config: Config, part: Part, outcome: Outcome, placed: bool) -> Point:
         bound_ulp=bound,
         error=0.0 if bound is None else bound / config.levels,
         failure=outcome.get("failure", ""),
+        over=tuple(outcome.get("over", ())),
     )
 
 
@@ -537,7 +559,7 @@ def answer(points: Sequence[Point], wish: Wish, room: Room | None = None) -> tup
         changed = nearest_that_fits(smallest.config, room) if room else {}
         example = f", for example {settings_text(changed)}" if changed else ""
         raise UserError(
-            f"no point of the sweep fits the part, the smallest has {smallest.logic} logic cells; take a larger part, or sweep "
+            f"no point of the sweep fits the part, the smallest takes {', '.join(smallest.over)}; take a larger part, or sweep "
             f"smaller configurations{example}"
         )
 
@@ -790,6 +812,8 @@ class Exploration:
         for text, why in self.grid.impossible:
             console.line(f"not possible: {text}: {why}")
         for point in self.points:
+            if point.over:
+                console.line(f"does not fit: {self.settings(point)}: takes {', '.join(point.over)}")
             if point.failure:
                 console.line(f"failed: {self.settings(point)}: {point.failure}")
 
@@ -846,7 +870,7 @@ def _following(result: Exploration, console: Console, part_name: str) -> str:
     if result.best is None:
         return f"softstream presets{f' --part {part_name}' if part_name in PARTS else ''}"
     preset = console.origin if console.origin in PRESETS else next(iter(PRESETS))
-    words = configuration_words(result.best.config, preset)
+    words = configuration_words(result.best.config, preset, room_of_part(part_name) if part_name in PARTS else None)
     return f"softstream describe {words} --part {part_name}"
 
 

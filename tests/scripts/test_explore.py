@@ -120,8 +120,8 @@ def test_the_answer_is_the_smallest_that_meets_the_wish_or_the_nearest(wish, bes
 
 
 def test_no_answer_where_nothing_fits_or_everything_failed():
-    with pytest.raises(UserError, match="no point of the sweep fits the part"):
-        answer([HUGE], Wish())
+    with pytest.raises(UserError, match="no point of the sweep fits the part, the smallest takes 38 of 32 RAM4K; "):
+        answer([replace(HUGE, over=("38 of 32 RAM4K",))], Wish())
     with pytest.raises(ToolFailure, match="synthesis failed"):
         answer([replace(HUGE, failure="synthesis failed")], Wish())
 
@@ -531,9 +531,11 @@ def test_a_single_impossible_configuration_is_refused_with_its_own_words():
 def test_if_nothing_fits_the_smallest_point_and_a_measured_remedy_are_named():
     config = Config(mode="softmax")
     fitting = config.replace(profile="small")
-    points = [point(9000, None, 0.6, config=config, fits=False)]
+    points = [replace(point(9000, None, 0.6, config=config, fits=False), over=("9000 of 1000 LC", "38 of 32 RAM4K"))]
     room = Room("a part", 1000, (Measured(fitting, 900, 50.0),))
-    with pytest.raises(UserError, match=r"the smallest has 9000 logic cells; .* for example profile=small$"):
+    with pytest.raises(
+        UserError, match=r"the smallest takes 9000 of 1000 LC, 38 of 32 RAM4K; .* for example profile=small$"
+    ):
         answer(points, Wish(), room)
 
 
