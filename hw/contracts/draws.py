@@ -31,7 +31,7 @@ def _parts(segments: tuple[int, ...]) -> list[slice]:
 
 
 class TermsContract(Contract):
-    """The table of terms: of each position its entry, which is never 0, a fixed number of cycles later."""
+    """The table of terms: of each position its entry, a fixed number of cycles later; never 0 where no entry is."""
 
     component: Terms
 
@@ -57,8 +57,9 @@ class TermsContract(Contract):
             "each term leaves, and nothing else": o.valid == due,
             "with its tag": ~due | (Value.cast(o.payload.tag) == tag),
             "it is the entry of its position": ~due | (o.payload.term == entries[position]),
-            "no term is 0": ~due | (o.payload.term != 0),
         }
+        if all(self.component.entries):
+            self.guarantees["no term is 0"] = ~due | (o.payload.term != 0)
         self.covers["a term leaves"] = o.valid
 
 

@@ -26,6 +26,7 @@ from softstream.sim.proofs.counting import is_covered, prove_counting
 from softstream.sim.proofs.independence import prove_independence
 from softstream.sim.proofs.law import prove_law
 from softstream.sim.proofs.proof import Proof
+from softstream.sim.proofs.rooms import prove_store_rooms, stores_with_room
 from softstream.sim.proofs.stores import contracts_of, prove_contract, prove_stores, summary
 from softstream.sim.proofs.whole import prove_whole, shrunk
 
@@ -60,12 +61,13 @@ STATEMENTS: dict[str, Callable[..., Proof]] = {
     "independence": prove_independence,
     "stores": prove_stores,
     "counting": prove_counting,
+    "rooms": prove_store_rooms,
 }
 
-_RECORDED = ("law", "whole", "independence", "counting")
+_RECORDED = ("law", "whole", "independence", "counting", "rooms")
 """Statements of a head in the record."""
 
-_SECONDS = {"law": 60, "whole": 20, "independence": 20}
+_SECONDS = {"law": 60, "rooms": 200, "whole": 20, "independence": 20}
 """Limit of each step of each tool. What a quiet core proves at all, it proves in a third of it, but two passes."""
 
 _READING = 300
@@ -99,6 +101,8 @@ def _jobs(heads: Sequence[str], statements: Sequence[str] = ()) -> Iterator[tupl
         # Whether the counting covers a head takes seconds.
         if chosen(name, "counting") and is_covered(config):
             yield "presets", name, "counting", config, _SECONDS["law"]
+        if chosen(name, "rooms") and stores_with_room(config)[0]:
+            yield "presets", name, "rooms", config, _SECONDS["rooms"]
         # Of the others the model checker decides the independence in small only.
         if chosen(name, "independence") and config.traits.independent:
             yield "presets", name, "independence", config, _SECONDS["law"]
@@ -133,6 +137,8 @@ def _prove(job: tuple[str, str, str, Config, int]) -> tuple[str, str, str, dict[
         for verdict in proof.verdicts
     ]
     row = {"answer": proof.answer, "digest": config.digest, "seconds": round(proof.seconds), "properties": properties}
+    if statement == "rooms":
+        row["stores"], row["covered"] = stores_with_room(config)
     return part, name, statement, row
 
 

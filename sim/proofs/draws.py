@@ -49,6 +49,7 @@ def state_draw(head: InsideHead, config: Config, search: CdfSearch, framed: Any)
     if (
         len(tables) != 2
         or tables[0].entries != tables[1].entries
+        or not all(tables[0].entries)
         or [total.limited for total in sums] != [False, True]
         or any(terms_in(total) < config.max_length for total in sums)
         or spacing.interval < share.latency

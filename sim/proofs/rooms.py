@@ -27,6 +27,7 @@ the statements hold from a reset on, and some cycles after any contents at all, 
 cycles.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -44,8 +45,18 @@ from softstream.hw.stages.replay import FactorStore, Replay
 from softstream.hw.streams.flow import Credit, Queue
 from softstream.sim.proofs.engine import Verdict
 from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between
+from softstream.sim.proofs.proof import Proof
 
-__all__ = ["Link", "Vectors", "credit_history", "prove_rooms", "room_links", "state_rooms"]
+__all__ = [
+    "Link",
+    "Vectors",
+    "credit_history",
+    "prove_rooms",
+    "prove_store_rooms",
+    "room_links",
+    "state_rooms",
+    "stores_with_room",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -287,6 +298,18 @@ def prove_rooms(config: Config, *, seconds: float = 60.0) -> list[Verdict]:
         for link, verdict in zip(candidates, returns, strict=True)
     ]
     return _prove(config, requested, seconds) if requested != candidates else verdicts
+
+
+def stores_with_room(config: Config) -> tuple[int, int]:
+    """(stores of a head, those of which `prove_rooms` says that they have room)."""
+    return len(_stores(InsideHead(config))), len({candidate.store for candidate in _candidates(config)})
+
+
+def prove_store_rooms(config: Config, *, seconds: float = 60.0, reading_seconds: float | None = None) -> Proof:
+    """What `prove_rooms` says of a head, as a proof; `reading_seconds` is not used."""
+    began = time.monotonic()
+    verdicts = prove_rooms(config, seconds=seconds)
+    return Proof(config, tuple(verdicts), time.monotonic() - began)
 
 
 def _prove(config: Config, candidates: Sequence[_Candidate], seconds: float) -> list[Verdict]:
