@@ -38,7 +38,7 @@ class MemberSumContract(Contract):
         width = component.i.payload.shape()[each_lane("value", component.lanes)[0]].width
         return (
             f"sums of {component.members} members of {component.lanes} × {width} bits, up to {component.beats} beats, "
-            f"{component.latency} cycles"
+            f"{component.latency} cycles{', flat' if component.flat else ''}"
         )
 
     def statements(self, m: Module) -> None:

@@ -41,7 +41,7 @@ class MeanProbabilities(wiring.Component):
 
     def __init__(self, config: Config, inner: Config) -> None:
         self.config, self._inner = config, inner
-        self.member_sum = ensemble_sum(config, inner.output_width)
+        self.member_sum = ensemble_sum(config, inner.output_width, flat=late_cycles(config) > 0)
         self.sums_to_means = mean_latency(config, inner) - sums_latency(config)
         self.sums_to_best = best_mean_latency(config) - sums_latency(config)
         layout = guarded_layout(config, inner)
@@ -116,23 +116,29 @@ class MeanProbabilities(wiring.Component):
         last, *flags = ended
         largest = totals[0][: len(best.sum)]
         late = late_cycles(config)
-        # A sum that is larger replaces the best one a cycle after the comparison, so that this decides a single register.
-        newer, replaces = Signal(best.shape(), name="newer", reset_less=True), Signal(name="replaces")
-        so_far = Mux(replaces, newer.sum, best.sum) if late else best.sum
-        larger = largest >= so_far if config.last_wins else largest > so_far
         first = Signal(init=1)
         index = Signal(config.beat_width, reset_less=True)
         m.d.sync += self.o_best.valid.eq(delay(m, valid & last, late, "ended_before", reset=True))
-        target = newer if late else best
-        choice = [target.sum.eq(largest), target.index.eq(Cat(*places[0], Mux(first, 0, index)))]
+        place = Cat(*places[0], Mux(first, 0, index))
         with m.If(valid):
             m.d.sync += [first.eq(last), index.eq(Mux(first, 1, index + 1))]
-            if late:
-                m.d.sync += [replaces.eq(first | larger), *choice]
-            else:
-                with m.If(first | larger):
-                    m.d.sync += choice
         if late:
+            # A sum that is larger replaces the best one a cycle after the comparison, so that this decides a single register.
+            # Both sums that may be the best one are compared before the choice of one of them.
+            newer, replaces = Signal(best.shape(), name="newer", reset_less=True), Signal(name="replaces")
+            larger = Mux(replaces, self._larger(largest, newer.sum), self._larger(largest, best.sum))
+            m.d.sync += [replaces.eq(valid & (first | larger)), newer.sum.eq(largest), newer.index.eq(place)]
             with m.If(replaces):
                 m.d.sync += [best.sum.eq(newer.sum), best.index.eq(newer.index)]
+        else:
+            larger = largest >= best.sum if config.last_wins else largest > best.sum
+            with m.If(valid & (first | larger)):
+                m.d.sync += [best.sum.eq(largest), best.index.eq(place)]
         m.d.sync += [best[name].eq(delay(m, flag, late, name)) for name, flag in zip(FLAGS.members, flags, strict=True)]
+
+    def _larger(self, total: Value, best: Value) -> Value:
+        """Whether a sum replaces the best one: the sign of their difference.
+
+        A sign leaves a carry chain as its sum does. The carry of a comparison would need LUTs behind the chain on ECP5.
+        """
+        return ~(total - best)[-1] if self.config.last_wins else (best - total)[-1]

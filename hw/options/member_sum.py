@@ -44,7 +44,8 @@ class MemberSum(wiring.Component):
                                            └──── sums of the last few beats, still on their way to the memory
 
     The sum of the beat directly before is forwarded behind that register, because the adder computes it in the same cycle.
-    With `write`, a register more between adder and memory, sums on their way are chosen in two cycles.
+    With `write`, a register more between adder and memory, sums on their way are chosen in two cycles. With `flat`, the end of a
+    member is decided in fewer levels of logic, for a few cells more.
 
     The first member's values overwrite the sums of an earlier ensemble, so nothing needs to be cleared.
 
@@ -54,11 +55,20 @@ class MemberSum(wiring.Component):
     """
 
     def __init__(
-        self, width: int, members: int, beats: int, memory: int, *, lanes: int = 1, start: int = 0, write: int = 0
+        self,
+        width: int,
+        members: int,
+        beats: int,
+        memory: int,
+        *,
+        lanes: int = 1,
+        start: int = 0,
+        write: int = 0,
+        flat: bool = False,
     ) -> None:
         self.members, self.beats, self.lanes = members, beats, lanes
         self.latency = memory + 2
-        self._memory, self._start, self._write = memory, start, write
+        self._memory, self._start, self._write, self.flat = memory, start, write, flat
         self._layout = sum_layout(width, members, lanes)
         super().__init__({"i": In(stream.Signature(member_layout(width, lanes))), "o": Out(pulse(self._layout))})
 
@@ -77,6 +87,11 @@ class MemberSum(wiring.Component):
             Signal(name=name) for name in ("transferred", "inside", "at_limit", "ends", "short", "done")
         )
         cut, unlike, other_keeps = Signal(), Signal(), keeps != limit_keeps
+        # Behind a short last member's end the ensemble continues to its own end.
+        end = Mux(filling, at_limit, ends & ~(short & final))
+        if self.flat:
+            # The same in registers, because `done` decides the enables of all counters. The last member is not the first one.
+            end = Mux(filling, left[-1], self.i.valid & beat.last & ~(final & ~dropping & ~left[-1]))
         m.d.comb += [
             self.i.ready.eq(~filling),
             transferred.eq(self.i.valid & ~filling),
@@ -84,8 +99,7 @@ class MemberSum(wiring.Component):
             at_limit.eq(left[-1] & ~first),
             ends.eq(transferred & beat.last),
             short.eq(ends & ~dropping & ~first & ~left[-1]),
-            # Behind a short last member's end the ensemble continues to its own end.
-            done.eq(Mux(filling, at_limit, ends & ~(short & final))),
+            done.eq(end),
             cut.eq(ends & ~dropping & (first | (at_limit & ~other_keeps)) & beat.overlong),
             unlike.eq(transferred & ~dropping & at_limit & (~beat.last | other_keeps)),
         ]
@@ -189,8 +203,11 @@ class MemberSum(wiring.Component):
         ]
 
 
-def ensemble_sum(config: Config, width: int, *, start: int = 0) -> MemberSum:
-    """The sums over the members of a head's ensembles, of values of `width` bits; each sum begins with `start`."""
+def ensemble_sum(config: Config, width: int, *, start: int = 0, flat: bool = False) -> MemberSum:
+    """The sums over the members of a head's ensembles, of values of `width` bits; each sum begins with `start`.
+
+    `flat` where the sums decide the clock.
+    """
     return MemberSum(
         width,
         config.ensemble,
@@ -199,4 +216,5 @@ def ensemble_sum(config: Config, width: int, *, start: int = 0) -> MemberSum:
         lanes=config.lanes,
         start=start,
         write=write_cycles(config),
+        flat=flat,
     )

@@ -74,6 +74,7 @@ def looked_at(beats: list[dict[str, int]], lanes: int) -> list[dict[str, int]]:
     ]
 
 
+@pytest.mark.parametrize("flat", [False, True])
 @pytest.mark.parametrize(
     ("members", "longest", "memory", "write", "lanes", "source"),
     [
@@ -89,12 +90,15 @@ def looked_at(beats: list[dict[str, int]], lanes: int) -> list[dict[str, int]]:
         (16, 3, 1, 0, 1, "never"),
     ],
 )
-def test_equals_the_definition(members: int, longest: int, memory: int, write: int, lanes: int, source: str) -> None:
+def test_equals_the_definition(
+    members: int, longest: int, memory: int, write: int, lanes: int, source: str, flat: bool
+) -> None:
     rng = np.random.default_rng([members, longest, memory, lanes])
     vectors = ensembles(rng, members, longest, 40)
     start = -members * (1 << WIDTH - 1)
     due = by_definition(vectors, members, lanes, longest, start)
-    dut = MemberSum(WIDTH, members, -(-longest // lanes), memory, lanes=lanes, start=start, write=write)
+    beats = -(-longest // lanes)
+    dut = MemberSum(WIDTH, members, beats, memory, lanes=lanes, start=start, write=write, flat=flat)
     run = run_component(dut, ensemble_beats(rng, vectors, lanes, longest), len(due), source=source)
     assert looked_at(run.beats, lanes) == due
 
