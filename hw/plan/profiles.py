@@ -107,9 +107,10 @@ def _picked(config: Config, room: Room | None) -> tuple[str, str]:
         interval = plan(config.replace(profile=profile)).interval_cycles(config.max_length)
         flow[profile] = entry.mhz * config.max_length / interval
     figures = "; ".join(
-        f"{profile} {flow[profile]:.1f} Melements/s, {entry.cells} cells" for profile, entry in measured.items()
+        f"{profile} {entry.mhz:.0f} MHz in {entry.cells} cells, so {flow[profile]:.0f} Melements/s here"
+        for profile, entry in measured.items()
     )
-    basis = f"on {room.name} with {room.cells} logic cells at max_length = {config.max_length} (nearest measured: {figures})"
+    basis = f"on {room.name} with {room.cells} logic cells at max_length = {config.max_length} (nearest head measured: {figures})"
     fitting = [profile for profile, entry in measured.items() if entry.cells <= room.cells]
     if not fitting:
         return _SMALLEST, f"as nothing that was measured fits {basis}"
