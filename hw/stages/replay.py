@@ -44,12 +44,34 @@ def next_entry(pointer: Value, needed: int, depth: int) -> Value:
     return Cat(following_of_all(place), Mux(at_end, next_bank, bank))
 
 
+def count_entries(m: Module, address: Signal, step: Value, needed: int) -> None:
+    """Makes each `step` move an address on to the next entry in a memory for `needed` payloads.
+
+    In whole banks two registers tell where the places of a bank begin anew, so that no comparison of all bits of the address
+    stands before its next value.
+    """
+    depth, width = ring_entries(needed), ceil_log2(BANK)
+    if needed < BANK:
+        with m.If(step):
+            m.d.sync += address.eq(next_entry(address, needed, depth))
+        return
+    # The place before 0, and 0.
+    at_end, at_zero = Signal(name=f"{address.name}_at_end"), Signal(name=f"{address.name}_at_zero")
+    place, bank = address[:width], address[width:]
+    after = following(place)
+    next_bank = Mux(bank == depth // BANK - 1, 0, bank + 1)[: len(bank)]
+    with m.If(step):
+        m.d.sync += [
+            address.eq(Cat(after[0] ^ (at_end | at_zero), after[1:], Mux(at_end, next_bank, bank))),
+            at_end.eq(place == shifted(width, BANK - 3)),
+            at_zero.eq(at_end),
+        ]
+
+
 def entry_counter(m: Module, name: str, step: Value, needed: int) -> Signal:
     """The address of the next entry in a memory for `needed` payloads; each `step` takes one entry."""
-    depth = ring_entries(needed)
-    address = Signal(range(depth), init=1, name=name)
-    with m.If(step):
-        m.d.sync += address.eq(next_entry(address, needed, depth))
+    address = Signal(range(ring_entries(needed)), init=1, name=name)
+    count_entries(m, address, step, needed)
     return address
 
 
@@ -95,8 +117,7 @@ class Replay(wiring.Component):
             m, "ring", Value.cast(self.i.payload), self.i.valid, write_address, self._depth, read_address, self.memory
         )
         m.d.comb += [*ring.writing, self.address.eq(write_address), *ring.reading]
-        with m.If(self.i.valid):
-            m.d.sync += write_address.eq(next_entry(write_address, self.beats, self._depth))
+        count_entries(m, write_address, self.i.valid, self.beats)
         # Registers tell whether an element may leave and whether it is the last of the complete ones, so no comparison of
         # addresses stands before an element.
         filled, at_last, fresh = Signal(), Signal(), Signal()
@@ -106,13 +127,11 @@ class Replay(wiring.Component):
             m.d.comb += spacing.take.eq(self.leaves)
             spaced = spacing.free
         m.d.comb += self.leaves.eq(filled & self.room & spaced)
-        next_place = next_entry(read_address, self.beats, self._depth)
+        next_place: Value = next_entry(read_address, self.beats, self._depth)
         if self.beats >= BANK:
             # The next place in a bank has a register, so that the comparison below has a cycle of its own.
-            next_address = Signal(range(self._depth), init=shifted(ceil_log2(BANK), 1))
-            with m.If(self.leaves):
-                m.d.sync += next_address.eq(next_entry(next_address, self.beats, self._depth))
-            next_place = next_address
+            next_place = next_address = Signal(range(self._depth), init=shifted(ceil_log2(BANK), 1))
+            count_entries(m, next_address, self.leaves, self.beats)
         single = Signal(reset_less=True)
         m.d.sync += [fresh.eq(self.complete.valid), filled.eq(fresh | (filled & ~(self.leaves & at_last)))]
         with m.If(self.complete.valid):
@@ -151,6 +170,7 @@ class FactorStore(wiring.Component):
 
     Ports: `i`, one payload per vector, no back-pressure (credits elsewhere assure the room); `next`, a request for the next
     vector's payload; `o`, that payload from `memory` cycles after `next` until `memory` cycles after the following `next`.
+    A payload may be asked for two cycles after it comes.
     """
 
     def __init__(self, shape: data.StructLayout, depth: int, memory: int) -> None:
@@ -161,6 +181,8 @@ class FactorStore(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         write_address, read_address = Signal(range(self._depth), init=1), Signal(range(self._depth), init=1)
+        # A payload is asked for some cycles after it comes, so the choice among banks may have a cycle before it is written.
+        late = int(self.needed >= BANK)
         factors = addressed_store(
             m,
             "store",
@@ -171,15 +193,20 @@ class FactorStore(wiring.Component):
             read_address,
             self.memory,
             enable=self.next,
+            late=late,
         )
         m.d.comb += [
             *factors.writing,
             *factors.reading,
             Value.cast(self.o).eq(delay(m, factors.entry, self.memory - factors.latency, "factor")),
         ]
-        m.d.sync += [
-            write_address.eq(Mux(self.i.valid, next_entry(write_address, self.needed, self._depth), write_address)),
-            read_address.eq(Mux(self.next, next_entry(read_address, self.needed, self._depth), read_address)),
-        ]
+        if self.needed >= BANK:
+            count_entries(m, write_address, self.i.valid, self.needed)
+            count_entries(m, read_address, self.next, self.needed)
+        else:
+            m.d.sync += [
+                write_address.eq(Mux(self.i.valid, next_entry(write_address, self.needed, self._depth), write_address)),
+                read_address.eq(Mux(self.next, next_entry(read_address, self.needed, self._depth), read_address)),
+            ]
         publish(platform, self, write_address=write_address, read_address=read_address, read_data=factors.entry)
         return m

@@ -122,13 +122,15 @@ def addressed_store(
     cycles: int,
     *,
     enable: Value | None = None,
+    late: int = 0,
 ) -> Addressed:
     """A `store` of `depth` entries with one reader, who waits `cycles` for an entry. With `enable`, only a cycle with it reads.
 
     A deep memory spans several block RAMs. Synthesis would choose among their outputs before any register, and these outputs
     are the slowest of all. Where `cycles` ≥ 2 + `bank_cycles(depth)`, each bank has a register of its own behind it, and a tree
     of registered choices of one in four follows. Its banks are whole. Banks that are `spread` have registers on the ways to and
-    from them as well; a payload is then written a cycle later, and the user must not read it sooner than that.
+    from them as well; a payload is then written a cycle later, and the user must not read it sooner than that. `late` asks for
+    this cycle where banks are not spread.
     """
     levels, latency = bank_levels(depth), 2 + bank_cycles(depth)
     if depth <= BANK or cycles < latency:
@@ -137,13 +139,14 @@ def addressed_store(
     within, steps = BANK.bit_length() - 1, int(spread(depth))
     read_address = delay(m, read_address, steps, f"{name}_read_address")
     enable = None if enable is None else delay(m, enable, steps, f"{name}_read_enable", reset=True)
-    payload = delay(m, payload, steps, f"{name}_payload")
-    place = delay(m, write_address[:within], steps, f"{name}_place")
+    written = max(steps, late)
+    payload = delay(m, payload, written, f"{name}_payload")
+    place = delay(m, write_address[:within], written, f"{name}_place")
     bank = delay(m, delay(m, read_address[within:], 1, f"{name}_bank", enable=enable), 1, f"{name}_read_bank")
     entries, writing, reading = [], [], []
     bank = delay(m, bank, steps, f"{name}_way_bank")
     for number in range(-(-depth // BANK)):
-        chosen = delay(m, valid & (write_address[within:] == number), steps, f"{name}_{number}_chosen", reset=True)
+        chosen = delay(m, valid & (write_address[within:] == number), written, f"{name}_{number}_chosen", reset=True)
         read, statements = store(m, f"{name}_{number}", payload, chosen, place, BANK)
         writing += statements
         reading += _reading(read, read_address[:within], enable)

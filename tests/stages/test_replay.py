@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.head_bench import check_head
 from support.stream_bench import run_cycles
 
 from softstream.hw.config.config import Config
@@ -165,3 +166,15 @@ def test_factors_stay_until_the_next_is_asked_for(depth: int, memory: int) -> No
     for number, cycle in enumerate(asked):
         until = asked[number + 1] if number + 1 < len(asked) else cycle + 5
         assert all(row["o"] == payloads[number] for row in rows[cycle + memory : until + memory])
+
+
+@pytest.mark.parametrize("stalls", ["never", "random"])
+@pytest.mark.parametrize("normaliser", ["divider", "logarithm", "reciprocal"])
+@pytest.mark.usefixtures("small_banks")
+def test_a_head_with_several_banks_reads_no_factor_before_it_is_written(normaliser: str, stalls: str) -> None:
+    """A vector of one element asks for its factor sooner than any other."""
+    # No other test has this length, because the schedule of a configuration is cached with the banks that it has here.
+    config = Config(max_length=37, score_width=4, score_scale=0.5, normaliser=normaliser, profile="fastest")
+    rng = np.random.default_rng(37)
+    lengths = [1] * 40 + [37, 1, 1, 37] + rng.integers(1, 4, 40).tolist()
+    check_head(config, [rng.integers(-8, 8, length) for length in lengths], source=stalls, sink=stalls)
