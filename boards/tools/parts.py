@@ -1,8 +1,9 @@
 """The FPGAs that a head is measured on, one row each.
 
-`PARTS` are placed, and figures of them are checked in. `UNRECORDED` are placed too, without checked-in figures. Of `CELLS_ONLY`
-cells are counted. A part is everything that a measurement depends on besides the Verilog: the synthesis command, the arguments
-of place and route, and what the cells of the fabric are called. Adding a part is adding a row to one of the tables.
+`PARTS` are placed, and figures of them are checked in; of `LARGER` these are rows of the benchmark alone. `UNRECORDED` are placed
+too, without checked-in figures. Of `CELLS_ONLY` cells are counted. A part is everything that a measurement depends on besides the
+Verilog: the synthesis command, the arguments of place and route, and what the cells of the fabric are called. Adding a part is
+adding a row to one of the tables.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,9 @@ from softstream.hw.config.config import Config, nearest
 from softstream.hw.errors import UserError
 
 __all__ = [
+    "BENCH_PARTS",
     "CELLS_ONLY",
+    "LARGER",
     "PARTS",
     "UNRECORDED",
     "Cell",
@@ -182,6 +185,12 @@ _UP_SHEET = "iCE40 UltraPlus family data sheet (FPGA-DS-02008)"
 # Its table of block RAM and multipliers is of the fastest grade alone: a slower grade is at most as fast.
 _ECP5_SHEET = "ECP5 family data sheet (FPGA-DS-02012), speed 8, the fastest grade"
 
+_ECP5_LIMITS = (
+    Limit(370, f"primary clock tree, {_ECP5_SHEET}"),
+    Limit(272, f"block RAM with output registers, {_ECP5_SHEET}", "DP16KD"),
+    Limit(225, f"18 × 18 multiplier with all registers, {_ECP5_SHEET}", "MULT18"),
+)
+
 _NO_FLOW = "the Python package index has no place and route for it"
 
 _MACHXO_CELLS = (
@@ -331,7 +340,12 @@ UNRECORDED: dict[str, Part] = {
 }
 """Parts that are placed on request. Their cells are those of synthesis, before packing, so a head that does not fit fails."""
 
-_VENDOR_NAMES = {"ice40hx8k": "hx8k", "ice40up5k": "up5k", "lfe5u-25f": "ecp5-25k"}
+_VENDOR_NAMES = {
+    "ice40hx8k": "hx8k",
+    "ice40up5k": "up5k",
+    "lfe5u-25f": "ecp5-25k",
+    "lfe5u-45f": "ecp5-45k",
+}
 
 PARTS: dict[str, Part] = {
     row.name: row
@@ -376,14 +390,30 @@ PARTS: dict[str, Part] = {
             target_mhz=350,
             cells=_ECP5_CELLS,
             keep_ports=True,
-            limits=(
-                Limit(370, f"primary clock tree, {_ECP5_SHEET}"),
-                Limit(272, f"block RAM with output registers, {_ECP5_SHEET}", "DP16KD"),
-                Limit(225, f"18 × 18 multiplier with all registers, {_ECP5_SHEET}", "MULT18"),
-            ),
+            limits=_ECP5_LIMITS,
         ),
     )
 }
+
+
+LARGER: dict[str, Part] = {
+    row.name: row
+    for row in (
+        Part(
+            name="ecp5-45k",
+            title="Lattice ECP5 LFE5U-45F, speed 6 (CABGA381)",
+            family="ecp5",
+            synthesis="synth_ecp5 -nowidelut",
+            arguments=("--45k", "--package", "CABGA381", "--speed", "6"),
+            target_mhz=350,
+            cells=_ECP5_CELLS,
+            limits=_ECP5_LIMITS,
+        ),
+    )
+}
+"""Parts for heads that the parts above are too small for: rows of the benchmark alone have figures on them."""
+
+BENCH_PARTS: dict[str, Part] = {**PARTS, **LARGER}
 
 
 def part(name: str) -> Part:
@@ -392,20 +422,25 @@ def part(name: str) -> Part:
 
 
 def part_of_any_kind(name: str) -> Part:
-    """The row of `PARTS`, `UNRECORDED` or `CELLS_ONLY`. Raises `UserError` as `part` does."""
-    return _row(name, {**PARTS, **UNRECORDED, **CELLS_ONLY})
+    """The row of `BENCH_PARTS`, `UNRECORDED` or `CELLS_ONLY`. Raises `UserError` as `part` does."""
+    return _row(name, {**BENCH_PARTS, **UNRECORDED, **CELLS_ONLY})
 
 
 def _row(name: str, rows: Mapping[str, Part]) -> Part:
-    row = rows.get(_VENDOR_NAMES.get(name.lower(), name.lower()))
+    key = _VENDOR_NAMES.get(name.lower(), name.lower())
+    row = rows.get(key)
     if row is None:
         known = ", ".join(rows)
         likely = nearest(name, (*rows, *_VENDOR_NAMES))
-        reason = ""
-        if name in CELLS_ONLY:
-            reason = f" has cells and no clock, because {CELLS_ONLY[name].no_clock}"
-        elif name in UNRECORDED:
+        reason, example = "", "hx8k"
+        if key in CELLS_ONLY:
+            reason = f" has cells and no clock, because {CELLS_ONLY[key].no_clock}"
+        elif key in UNRECORDED:
             reason = " has no checked-in figures"
+        elif key in LARGER:
+            # A smaller die of the family has the same cells at the same clock.
+            reason = " has no checked-in figures of presets"
+            example = next(each.name for each in rows.values() if each.family == LARGER[key].family)
         begin = f"part '{name}'{reason}" if reason else f"unknown part '{name}'{likely}"
-        raise UserError(f"{begin}: must be one of {known}; for example hx8k")
+        raise UserError(f"{begin}: must be one of {known}; for example {example}")
     return row

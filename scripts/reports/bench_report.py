@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softstream.boards.tools.parts import PARTS
+from softstream.boards.tools.parts import BENCH_PARTS
 from softstream.scripts.measure.peers import PEER_COLUMNS, PEERS, peer_rows
 from softstream.scripts.page import (
     ARGMAX,
@@ -92,7 +92,7 @@ def _points(content: Content) -> list[_Point]:
         (placed["megaelements_per_second"], name, placed["cells"], _COLOURS[entry["config"]["mode"]])
         for name, part, entry, placed in _placed(content)
         # The others compute softmax; other members of the family stand in the table.
-        if PARTS[part].family == _FAMILY and entry["config"]["mode"] in _COLOURS and not entry["config"]["mask"]
+        if BENCH_PARTS[part].family == _FAMILY and entry["config"]["mode"] in _COLOURS and not entry["config"]["mask"]
     ]
     others = sorted(PEERS, key=lambda peer: -peer.megaelements_per_second)
     points = [
@@ -197,8 +197,8 @@ def _draw_throughput(figure: "Figure", content: Content) -> None:
     areas, flows = [point.area for point in points], [point.throughput for point in points]
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlim(min(areas) / 1.8, max(areas) * 1.8)
-    axes.set_ylim(min(flows) / 2, max(flows) * 2)
+    axes.set_xlim(min(areas) / 1.8, max(areas) * 4)
+    axes.set_ylim(min(flows) / 2, max(flows) * 5)
     ends = np.array(axes.get_xlim())
     for density, text in ((1e-3, "1 k"), (1e-2, "10 k"), (1e-1, "100 k"), (1.0, "1 M")):
         axes.plot(ends, ends * density, color=GRID, linewidth=0.8, zorder=0)
@@ -238,7 +238,7 @@ def _draw_seeds(figure: "Figure", points: Sequence[tuple[str, str, Content, Cont
             color=_COLOURS.get(entry["config"]["mode"], SOFTMAX),
         )
         axes.plot([placed["fmax_mhz"]["median"]] * 2, [place - 0.35, place + 0.35], color=INK, linewidth=1.1)
-        limit = PARTS[part].usable(math.inf, placed["cells"])
+        limit = BENCH_PARTS[part].usable(math.inf, placed["cells"])
         axes.plot([limit] * 2, [place - 0.5, place + 0.5], color=BOUND, linewidth=1.1)
     several = len({part for _, part, _, _ in points}) > 1
     names = [f"{name}, {part}" if several else name for name, part, _, _ in points]
@@ -252,7 +252,7 @@ def _seed_plots(content: Content) -> Iterator[str]:
     """A plot for each family of parts, so that the two stand side by side."""
     families: dict[str, list[tuple[str, str, Content, Content]]] = {}
     for point in _placed(content):
-        families.setdefault(PARTS[point[1]].family, []).append(point)
+        families.setdefault(BENCH_PARTS[point[1]].family, []).append(point)
     for family, points in families.items():
         parts = ", ".join(dict.fromkeys(part for _, part, _, _ in points))
         yield captioned(
@@ -269,7 +269,9 @@ def _seed_plots(content: Content) -> Iterator[str]:
 
 def _draw_curve(figure: "Figure", curve: Content) -> None:
     kinds = [
-        cell for cell in PARTS[curve["part"]].cells if cell.group and any(cells[cell.name] for cells in curve["cells"])
+        cell
+        for cell in BENCH_PARTS[curve["part"]].cells
+        if cell.group and any(cells[cell.name] for cells in curve["cells"])
     ]
     panels = figure.subplots(len(kinds) + 1, 1, sharex=True, squeeze=False)[:, 0]
     for axes, cell in zip(panels, kinds, strict=False):
@@ -321,7 +323,7 @@ def _sections(content: Content) -> Iterator[str]:
             captioned(
                 f"Cost against {curve['title']}",
                 svg(f"curve-{curve['key']}", curve["title"], 4.0, partial(_draw_curve, curve=curve)),
-                f"{PARTS[curve['part']].title}; everything else as in the preset softmax-int8.",
+                f"{BENCH_PARTS[curve['part']].title}; everything else as in the preset softmax-int8.",
             )
         )
     yield f'<div class="plots">{"".join(plots)}</div>'
@@ -367,7 +369,7 @@ def _answer(content: Content) -> str:
     ours = [
         (placed["kiloelements_per_second_per_cell"], name, part)
         for name, part, entry, placed in _placed(content)
-        if entry["config"]["mode"] == "softmax" and PARTS[part].family == _FAMILY
+        if entry["config"]["mode"] == "softmax" and BENCH_PARTS[part].family == _FAMILY
     ]
     if not ours:
         return ""

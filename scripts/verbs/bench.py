@@ -25,7 +25,7 @@ import numpy as np
 
 import softstream
 from softstream.boards.tools.measure import CriticalPath, Measurement, head_job, measure, tool_versions
-from softstream.boards.tools.parts import PARTS, Part
+from softstream.boards.tools.parts import BENCH_PARTS, Part
 from softstream.hw.config.config import Config, nearest
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import Mismatch, ToolFailure, UserError
@@ -107,8 +107,8 @@ def bench(
     `ToolFailure` as simulation, synthesis and place and route do.
     """
     tell = progress or (lambda fraction, what: None)
-    parts = [PARTS[name] for variant in variants for name in variant.parts]
-    parts += [PARTS[curve.part] for curve in curves]
+    parts = [BENCH_PARTS[name] for variant in variants for name in variant.parts]
+    parts += [BENCH_PARTS[curve.part] for curve in curves]
     content: Content = {
         "softstream": softstream.__version__,
         "tools": tool_versions(parts),
@@ -121,11 +121,13 @@ def bench(
         tell(simulated * index / len(variants), f"{variant.name}: errors and cycles")
         content["variants"][variant.name] = _described(variant)
     work = [
-        head_job(variant.config, PARTS[name], seeds, variant.name) for variant in variants for name in variant.parts
+        head_job(variant.config, BENCH_PARTS[name], seeds, variant.name)
+        for variant in variants
+        for name in variant.parts
     ]
     pairs = [(curve, config) for curve in curves for config in curve.configs()]
     work += [
-        head_job(config, PARTS[curve.part], seeds, f"{curve.key} = {getattr(config, curve.key)}")
+        head_job(config, BENCH_PARTS[curve.part], seeds, f"{curve.key} = {getattr(config, curve.key)}")
         for curve, config in pairs
     ]
     measurements = iter(
@@ -134,7 +136,8 @@ def bench(
     for variant in variants:
         entry = content["variants"][variant.name]
         entry["parts"] = {
-            name: _placed(variant, entry, PARTS[name], goal, next(measurements)) for name, goal in variant.parts.items()
+            name: _placed(variant, entry, BENCH_PARTS[name], goal, next(measurements))
+            for name, goal in variant.parts.items()
         }
     for curve in curves:
         points = [next(measurements) for _ in curve.values]
@@ -356,7 +359,7 @@ def _speed() -> Content:
 
 def place_once(preset: str) -> None:
     """Synthesis and one placement of a preset, to be timed."""
-    measure([head_job(PRESETS[preset], PARTS[SPEED_PART])])
+    measure([head_job(PRESETS[preset], BENCH_PARTS[SPEED_PART])])
 
 
 def _seconds(cache: str, *arguments: str) -> float:
@@ -480,7 +483,7 @@ def print_bench(content: Mapping[str, Any], console: Console) -> None:
 
 def margin_sentence(name: str, part: str, placed: Mapping[str, Any]) -> str:
     """The part of a variant's Fmax above the device limit, with the source of the limit."""
-    limit = PARTS[part].limit(placed["cells"])
+    limit = BENCH_PARTS[part].limit(placed["cells"])
     assert limit is not None  # every part of the benchmark has limits
     return (
         f"{name} on {part}: {placed['margin_mhz']:g} MHz of Fmax are margin above the device limit of {limit.mhz} MHz, "

@@ -9,7 +9,7 @@ import pytest
 from support.long_cases import mostly_long
 
 from softstream.boards.tools.measure import CriticalPath, Measurement, Placement
-from softstream.boards.tools.parts import PARTS
+from softstream.boards.tools.parts import BENCH_PARTS, PARTS
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import Mismatch, ToolFailure, UserError
@@ -194,7 +194,7 @@ def test_a_hard_block_sets_a_limit_only_where_it_is_used(name):
 def test_the_recorded_clocks_are_within_the_limits_of_their_parts():
     for entry in recorded()["variants"].values():
         for name, figures in entry["parts"].items():
-            limit = PARTS[name].limit(figures["cells"]).mhz
+            limit = BENCH_PARTS[name].limit(figures["cells"]).mhz
             median = figures["fmax_mhz"]["median"]
             assert figures["clock_mhz"] == min(median, limit)
             assert figures["margin_mhz"] == round(median - figures["clock_mhz"], 2)

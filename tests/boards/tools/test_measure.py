@@ -17,7 +17,7 @@ from support.waiting import wait_for
 
 from softstream.boards.tools import measure as toolchain
 from softstream.boards.tools.measure import Job, head_job, measure
-from softstream.boards.tools.parts import CELLS_ONLY, PARTS, UNRECORDED, part, part_of_any_kind
+from softstream.boards.tools.parts import CELLS_ONLY, LARGER, PARTS, UNRECORDED, part, part_of_any_kind
 from softstream.hw.config.config import Config
 from softstream.hw.errors import MissingTool, ToolFailure, UserError
 from softstream.hw.verilog import TOP, synthesis_verilog
@@ -85,6 +85,12 @@ def test_a_part_without_a_clock_is_found_where_cells_are_enough():
     assert all(part_of_any_kind(name).name == name and row.no_clock for name, row in CELLS_ONLY.items())
     assert all(part_of_any_kind(name).name == name and not row.no_clock for name, row in UNRECORDED.items())
     assert part("LFE5U-25F") is PARTS["ecp5-25k"]
+    assert part_of_any_kind("LFE5U-45F") is LARGER["ecp5-45k"]
+    for name in ("ecp5-45k", "LFE5U-45F"):
+        with pytest.raises(
+            UserError, match=rf"part '{name}' has no checked-in figures of presets: .*; for example ecp5-25k"
+        ):
+            part(name)
     with pytest.raises(UserError, match=r"part 'lifcl-40' has no checked-in figures: must be one of hx8k, "):
         part("lifcl-40")
     with pytest.raises(UserError, match=r"part 'xc7a35t' has cells and no clock, because .*: must be one of hx8k, "):
