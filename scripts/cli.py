@@ -169,16 +169,15 @@ def _resolve(values: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[Con
 
 def _room(options: Mapping[str, Any]) -> Room | None:
     """What is known of the part that a verb's other options name."""
-    from softstream.boards.flow.capacity import room_of_board, room_of_part
+    from softstream.boards.flow.capacity import recorded_room, room_of_board
     from softstream.boards.registry import board
-    from softstream.boards.tools.parts import PARTS, part_of_any_kind
+    from softstream.boards.tools.parts import part_of_any_kind
 
     if options.get("board_name"):
         return room_of_board(board(options["board_name"]), link=not options.get("demo"))
     if not options.get("part_name"):
         return None
-    row = part_of_any_kind(options["part_name"])
-    return room_of_part(row.name) if row.name in PARTS else None
+    return recorded_room(part_of_any_kind(options["part_name"]))
 
 
 def _echo(config: Config, ctx: click.Context, console: Console) -> None:

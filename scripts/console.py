@@ -86,8 +86,10 @@ def configuration_words(config: Config, preset: str, room: Room | None = None) -
     base = PRESETS[preset].to_mapping()
     changes = {key: value for key, value in config.to_mapping().items() if value != base[key]}
     if room is not None:
-        given = {key: value for key, value in base.items() if key != "profile"}
-        picked, _ = resolve({**given, **changes}, room)
+        values = config.to_mapping()
+        if "profile" not in changes:
+            del values["profile"]
+        picked, _ = resolve(values, room)
         if picked.profile != config.profile:
             changes["profile"] = config.profile
         if picked.normaliser != config.normaliser:

@@ -230,11 +230,11 @@ def _proofs_of_presets() -> str:
     """What is proved of every preset at its full size."""
     rows = []
     for name, statements in proofs.recorded()["presets"].items():
-        answers = [
-            _answer_of(statements[key]["properties"], *words) if key in statements else "–"
-            for key, words in (("law", ("law",)), ("counting", ("",)), ("independence", ("two copies",)))
-        ]
-        rows.append((f"`{name}`", *answers[:2], _rooms(statements.get("rooms")), answers[2]))
+        law, counting, independence = (
+            _answer_of(statements[key]["properties"], word) if key in statements else "–"
+            for key, word in (("law", "law"), ("counting", ""), ("independence", "two copies"))
+        )
+        rows.append((f"`{name}`", law, counting, _rooms(statements.get("rooms")), independence))
     header = ("preset", "law", "number and order of beats and ends", "stores with room", "independence from contents")
     return _markdown(header, rows)
 
@@ -243,11 +243,11 @@ def _rooms(row: dict[str, Any] | None) -> str:
     """How many stores of a head are proved to have room, and in how many cycles no fault of another one exists."""
     if row is None:
         return "–"
-    late = [entry for entry in row["properties"] if entry["answer"] == "open"]
+    unproved = [entry for entry in row["properties"] if entry["answer"] == "open"]
     if any(entry["answer"] not in ("proved", "open") for entry in row["properties"]):
         return "**refuted**"
-    within = "".join(f"; another one within {entry.get('depth') or 0} cycles" for entry in late)
-    return f"{row['covered'] - len(late)} of {row['stores']}{within}"
+    within = "".join(f"; another one within {entry.get('depth') or 0} cycles" for entry in unproved)
+    return f"{row['covered'] - len(unproved)} of {row['stores']}{within}"
 
 
 def _contracts() -> str:

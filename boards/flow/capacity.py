@@ -11,7 +11,7 @@ from importlib import resources
 from typing import Any, Literal
 
 from softstream.boards.registry import BOARDS, Board
-from softstream.boards.tools.parts import Part, part
+from softstream.boards.tools.parts import PARTS, Part, part
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.plan.profiles import Measured, Room
@@ -23,6 +23,7 @@ __all__ = [
     "occupancies",
     "presets_without_place",
     "recorded",
+    "recorded_room",
     "room_of_board",
     "room_of_part",
 ]
@@ -123,6 +124,11 @@ def room_of_part(name: str) -> Room:
     logic = _cell(row, "logic")
     available = {entries[row.name]["available"][logic] for entries in recorded().values() if row.name in entries}
     return Room(row.name, max(available, default=0), _measured(row, link=False), row.cell("multipliers") is not None)
+
+
+def recorded_room(row: Part) -> Room | None:
+    """The room of a part, or None where no figures of presets on it are checked in."""
+    return room_of_part(row.name) if row.name in PARTS else None
 
 
 def room_of_board(row: Board, *, link: bool = True) -> Room:

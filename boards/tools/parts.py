@@ -7,7 +7,7 @@ adding a row to one of the tables.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from softstream.hw.config.config import Config, nearest
@@ -184,12 +184,6 @@ _HX_SHEET = "iCE40 LP/HX family data sheet (FPGA-DS-02029)"
 _UP_SHEET = "iCE40 UltraPlus family data sheet (FPGA-DS-02008)"
 # Its table of block RAM and multipliers is of the fastest grade alone: a slower grade is at most as fast.
 _ECP5_SHEET = "ECP5 family data sheet (FPGA-DS-02012), speed 8, the fastest grade"
-
-_ECP5_LIMITS = (
-    Limit(370, f"primary clock tree, {_ECP5_SHEET}"),
-    Limit(272, f"block RAM with output registers, {_ECP5_SHEET}", "DP16KD"),
-    Limit(225, f"18 × 18 multiplier with all registers, {_ECP5_SHEET}", "MULT18"),
-)
 
 _NO_FLOW = "the Python package index has no place and route for it"
 
@@ -390,7 +384,11 @@ PARTS: dict[str, Part] = {
             target_mhz=350,
             cells=_ECP5_CELLS,
             keep_ports=True,
-            limits=_ECP5_LIMITS,
+            limits=(
+                Limit(370, f"primary clock tree, {_ECP5_SHEET}"),
+                Limit(272, f"block RAM with output registers, {_ECP5_SHEET}", "DP16KD"),
+                Limit(225, f"18 × 18 multiplier with all registers, {_ECP5_SHEET}", "MULT18"),
+            ),
         ),
     )
 }
@@ -399,15 +397,11 @@ PARTS: dict[str, Part] = {
 LARGER: dict[str, Part] = {
     row.name: row
     for row in (
-        Part(
+        replace(
+            PARTS["ecp5-25k"],
             name="ecp5-45k",
             title="Lattice ECP5 LFE5U-45F, speed 6 (CABGA381)",
-            family="ecp5",
-            synthesis="synth_ecp5 -nowidelut",
             arguments=("--45k", "--package", "CABGA381", "--speed", "6"),
-            target_mhz=350,
-            cells=_ECP5_CELLS,
-            limits=_ECP5_LIMITS,
         ),
     )
 }

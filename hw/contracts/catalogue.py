@@ -1,5 +1,6 @@
 """Which component has which contract."""
 
+from collections.abc import Callable
 from typing import Any
 
 from softstream.hw.contracts.contract import Contract
@@ -118,20 +119,22 @@ def parts_of(component: Any) -> tuple[Any, ...]:
     return tuple(component.windows) if isinstance(component, Smoothing) else ()
 
 
-def has_contract(component: Any) -> bool:
-    """Whether a component has one.
+_CONDITIONS: dict[type, Callable[[Any], bool]] = {
+    Maximum: lambda component: not component.config.marks_participants,
+    SkewedMaximum: lambda component: not component.config.marks_participants,
+    Insertion: lambda component: not component.config.mask,
+    Accumulate: lambda component: component.of_terms_alone,
+    Terms: lambda component: not component.windowed,
+    CdfSearch: lambda component: not (component.config.ranked_draw or component.config.mask),
+}
+"""What a component must be to have the contract of its kind.
 
-    A comparison that marks who takes part has none, nor has a list or a search with a mask. A sum has one if it is exact and
-    without a sink, and a table of terms if these belong to no windows.
-    """
-    if isinstance(component, (Maximum, SkewedMaximum)):
-        return not component.config.marks_participants
-    if isinstance(component, Insertion):
-        return not component.config.mask
-    if isinstance(component, Accumulate):
-        return component.of_terms_alone
-    if isinstance(component, Terms):
-        return not component.windowed
-    if isinstance(component, CdfSearch):
-        return not (component.config.ranked_draw or component.config.mask)
-    return type(component) in CONTRACTS
+A comparison that marks who takes part has none, nor has a list or a search with a mask. A sum has one if it is exact and
+without a sink, and a table of terms if these belong to no windows.
+"""
+
+
+def has_contract(component: Any) -> bool:
+    """Whether a component has one: its kind is in `CONTRACTS`, and it meets the condition of its kind."""
+    kind = type(component)
+    return kind in CONTRACTS and (kind not in _CONDITIONS or _CONDITIONS[kind](component))

@@ -243,7 +243,10 @@ class CdfSearchContract(Contract):
             flags.eq(self.free(len(flags), "flags")),
         ]
         begins, place = Signal(init=1), Signal(len(o.payload.index))
-        m.d.comb += place.eq(Mux(begins, 0, self._counted(m, entering, begins, place, element)))
+        elements = Signal.like(place)  # of the vector so far
+        m.d.comb += place.eq(Mux(begins, 0, elements))
+        with m.If(entering):
+            m.d.sync += [begins.eq(element.last), elements.eq(place + 1)]
         self.assumptions.append(~entering | (element.first == begins))
         terms, total = self.module.submodules.terms, self.module.submodules.accumulate
         into: Any = total.i.payload
@@ -268,10 +271,3 @@ class CdfSearchContract(Contract):
             "and its position": ~o.valid | (o.payload.position == delay(m, element.position, latency, "position")),
         }
         self.covers["a draw leaves that is not the first"] = o.valid & (o.payload.index != 0)
-
-    def _counted(self, m: Module, entering: Value, begins: Signal, place: Value, element: Any) -> Signal:
-        """Elements of the vector so far."""
-        counted = Signal(len(place))
-        with m.If(entering):
-            m.d.sync += [begins.eq(element.last), counted.eq(place + 1)]
-        return counted

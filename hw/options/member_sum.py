@@ -88,10 +88,11 @@ class MemberSum(wiring.Component):
         )
         cut, unlike, other_keeps = Signal(), Signal(), keeps != limit_keeps
         # Behind a short last member's end the ensemble continues to its own end.
-        end = Mux(filling, at_limit, ends & ~(short & final))
         if self.flat:
-            # The same in registers, because `done` decides the enables of all counters. The last member is not the first one.
+            # From registers alone, because `done` decides the enables of all counters. The last member is not the first one.
             end = Mux(filling, left[-1], self.i.valid & beat.last & ~(final & ~dropping & ~left[-1]))
+        else:
+            end = Mux(filling, at_limit, ends & ~(short & final))
         m.d.comb += [
             self.i.ready.eq(~filling),
             transferred.eq(self.i.valid & ~filling),

@@ -40,8 +40,12 @@ def next_entry(pointer: Value, needed: int, depth: int) -> Value:
         return following(pointer)
     place, bank = pointer[: ceil_log2(BANK)], pointer[ceil_log2(BANK) :]
     at_end = place[-1] & ~place[:-1].any()  # the place before 0
-    next_bank = Mux(bank == depth // BANK - 1, 0, bank + 1)[: len(bank)]
-    return Cat(following_of_all(place), Mux(at_end, next_bank, bank))
+    return Cat(following_of_all(place), Mux(at_end, _next_bank(bank, depth), bank))
+
+
+def _next_bank(bank: Value, depth: int) -> Value:
+    """The bank behind a bank of a memory of `depth` entries."""
+    return Mux(bank == depth // BANK - 1, 0, bank + 1)[: len(bank)]
 
 
 def count_entries(m: Module, address: Signal, step: Value, needed: int) -> None:
@@ -59,10 +63,9 @@ def count_entries(m: Module, address: Signal, step: Value, needed: int) -> None:
     at_end, at_zero = Signal(name=f"{address.name}_at_end"), Signal(name=f"{address.name}_at_zero")
     place, bank = address[:width], address[width:]
     after = following(place)
-    next_bank = Mux(bank == depth // BANK - 1, 0, bank + 1)[: len(bank)]
     with m.If(step):
         m.d.sync += [
-            address.eq(Cat(after[0] ^ (at_end | at_zero), after[1:], Mux(at_end, next_bank, bank))),
+            address.eq(Cat(after[0] ^ (at_end | at_zero), after[1:], Mux(at_end, _next_bank(bank, depth), bank))),
             at_end.eq(place == shifted(width, BANK - 3)),
             at_zero.eq(at_end),
         ]
@@ -127,11 +130,13 @@ class Replay(wiring.Component):
             m.d.comb += spacing.take.eq(self.leaves)
             spaced = spacing.free
         m.d.comb += self.leaves.eq(filled & self.room & spaced)
-        next_place: Value = next_entry(read_address, self.beats, self._depth)
+        next_place: Value
         if self.beats >= BANK:
             # The next place in a bank has a register, so that the comparison below has a cycle of its own.
             next_place = next_address = Signal(range(self._depth), init=shifted(ceil_log2(BANK), 1))
             count_entries(m, next_address, self.leaves, self.beats)
+        else:
+            next_place = next_entry(read_address, self.beats, self._depth)
         single = Signal(reset_less=True)
         m.d.sync += [fresh.eq(self.complete.valid), filled.eq(fresh | (filled & ~(self.leaves & at_last)))]
         with m.If(self.complete.valid):
@@ -200,13 +205,10 @@ class FactorStore(wiring.Component):
             *factors.reading,
             Value.cast(self.o).eq(delay(m, factors.entry, self.memory - factors.latency, "factor")),
         ]
-        if self.needed >= BANK:
-            count_entries(m, write_address, self.i.valid, self.needed)
-            count_entries(m, read_address, self.next, self.needed)
-        else:
-            m.d.sync += [
-                write_address.eq(Mux(self.i.valid, next_entry(write_address, self.needed, self._depth), write_address)),
-                read_address.eq(Mux(self.next, next_entry(read_address, self.needed, self._depth), read_address)),
-            ]
+        for address, step in ((write_address, self.i.valid), (read_address, self.next)):
+            if self.needed >= BANK:
+                count_entries(m, address, step, self.needed)
+            else:
+                m.d.sync += address.eq(Mux(step, next_entry(address, self.needed, self._depth), address))
         publish(platform, self, write_address=write_address, read_address=read_address, read_data=factors.entry)
         return m

@@ -26,7 +26,7 @@ from softstream.sim.proofs.counting import is_covered, prove_counting
 from softstream.sim.proofs.independence import prove_independence
 from softstream.sim.proofs.law import prove_law
 from softstream.sim.proofs.proof import Proof
-from softstream.sim.proofs.rooms import prove_store_rooms, stores_with_room
+from softstream.sim.proofs.rooms import has_stores, prove_store_rooms, stores_with_room
 from softstream.sim.proofs.stores import contracts_of, prove_contract, prove_stores, summary
 from softstream.sim.proofs.whole import prove_whole, shrunk
 
@@ -101,7 +101,7 @@ def _jobs(heads: Sequence[str], statements: Sequence[str] = ()) -> Iterator[tupl
         # Whether the counting covers a head takes seconds.
         if chosen(name, "counting") and is_covered(config):
             yield "presets", name, "counting", config, _SECONDS["law"]
-        if chosen(name, "rooms") and stores_with_room(config)[0]:
+        if chosen(name, "rooms") and has_stores(config):
             yield "presets", name, "rooms", config, _SECONDS["rooms"]
         # Of the others the model checker decides the independence in small only.
         if chosen(name, "independence") and config.traits.independent:

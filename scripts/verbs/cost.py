@@ -6,8 +6,7 @@ scale_text(config)              # 'score_scale = 0.0625: scores span 24 octaves,
 
 from typing import Any
 
-from softstream.boards.flow.capacity import room_of_part
-from softstream.boards.tools.parts import PARTS
+from softstream.boards.flow.capacity import recorded_room
 from softstream.boards.tools.parts import part_of_any_kind as find_part
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
@@ -36,11 +35,9 @@ def cost_text(config: Config, part_name: str) -> str:
     if entry is None:
         automatic = config.replace(normaliser="auto", guard_bits=0) if config.traits.normalised else config
         alike = {config, _same(config), *([automatic] if _same(automatic) == _same(config) else [])}
-        found = [stored_outcome(one, part) for one in alike]
-        stored = [outcome for outcome in found if outcome is not None]
+        stored = [outcome for one in alike if (outcome := stored_outcome(one, part))]
         entry, source = max(stored, key=lambda outcome: len(outcome["seeds"]), default=None), "measured here"
-    room = room_of_part(part.name) if part.name in PARTS else None
-    command = f"softstream explore {configuration_words(config, _BASE, room)} --part {part.name}"
+    command = f"softstream explore {configuration_words(config, _BASE, recorded_room(part))} --part {part.name}"
     if entry is None:
         return f"{part.name}: not measured with these keys; {command} measures them"
     cells = ", ".join(f"{number} {name}" for name, number in entry["cells"].items() if number and name in part.counted)
@@ -67,25 +64,24 @@ def _checked_in(config: Config, part_name: str) -> dict[str, Any] | None:
         entry = variant["parts"].get(part_name)
         if entry is not None and _same(Config.from_mapping(variant["config"])) == _same(config):
             seeds = [*entry.get("fmax_mhz_by_seed", ())]
-            return _entry(entry["cells"], entry["fits"], entry.get("fmax_mhz"), seeds)
+            return _entry(entry["cells"], entry["fmax_mhz"]["median"] if entry["fits"] else None, seeds)
     for row, curve in zip(CURVES, content["curves"], strict=True):
         for alike, cells, fmax in zip(row.configs(), curve["cells"], curve["fmax_mhz"], strict=True):
             if row.part == part_name and _same(alike) == _same(config):
-                return _entry(cells, fmax is not None, fmax, curve["seeds"])
+                return _entry(cells, fmax["median"] if fmax else None, curve["seeds"])
     table = recorded()
     for name, entries in table["presets"].items():
         if part_name not in entries or name not in PRESETS:
             continue
         entry = entries[part_name]
         if _same(PRESETS[name].replace(profile=entry["profile"])) == _same(config):
-            mhz = entry["fmax_mhz"]
-            return _entry(entry["cells"], mhz is not None, {"median": mhz}, table["seeds"])
+            return _entry(entry["cells"], entry["fmax_mhz"], table["seeds"])
     return None
 
 
-def _entry(cells: Any, fits: bool, fmax: Any, seeds: Any) -> dict[str, Any]:
-    """The figures in the form of an outcome of `explore`."""
-    return {"cells": cells, "fits": fits, "fmax_mhz": fmax["median"] if fits else None, "seeds": seeds}
+def _entry(cells: dict[str, int], mhz: float | None, seeds: list[Any]) -> dict[str, Any]:
+    """Checked-in figures in the form of an outcome of `explore`; they lack a clock only where the head does not fit."""
+    return {"cells": cells, "fits": mhz is not None, "fmax_mhz": mhz, "seeds": seeds}
 
 
 def scale_text(config: Config) -> str:

@@ -35,7 +35,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from softstream.boards.flow.capacity import room_of_part
+from softstream.boards.flow.capacity import recorded_room
 from softstream.boards.tools.measure import head_job, measure, tool_versions
 from softstream.boards.tools.parts import PARTS, Part
 from softstream.boards.tools.parts import part_of_any_kind as find_part
@@ -870,7 +870,7 @@ def _following(result: Exploration, console: Console, part_name: str) -> str:
     if result.best is None:
         return f"softstream presets{f' --part {part_name}' if part_name in PARTS else ''}"
     preset = console.origin if console.origin in PRESETS else next(iter(PRESETS))
-    words = configuration_words(result.best.config, preset, room_of_part(part_name) if part_name in PARTS else None)
+    words = configuration_words(result.best.config, preset, recorded_room(find_part(part_name)))
     return f"softstream describe {words} --part {part_name}"
 
 
@@ -890,7 +890,7 @@ def explored(
     part = find_part(part_name)
     if part.no_clock and how.synthesise and how.place:
         raise UserError(f"--part {part.name}: no clock, because {part.no_clock}; --no-place measures its cells")
-    room = room_of_part(part.name) if part.name in PARTS else None
+    room = recorded_room(part)
     _check_wish(wish, part, how, evaluation)
     grid = sweep(base, settings, room, evaluation)
     by_config: Mapping[Config, Fidelity] = {}

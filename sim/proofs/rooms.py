@@ -51,6 +51,7 @@ __all__ = [
     "Link",
     "Vectors",
     "credit_history",
+    "has_stores",
     "prove_rooms",
     "prove_store_rooms",
     "room_links",
@@ -209,9 +210,12 @@ def _candidates(config: Config) -> list[_Candidate]:
                 for search, drawn in enumerate(draws)
                 if takes == starts and (cycles := cycles_between(drawn, arrivals)) is not None
             ]
+            if searched:
+                candidates += searched
+                continue
             cycles = cycles_between(takes, arrivals)
-            if searched or cycles is not None:
-                candidates += searched or [_Candidate(number, place, cycles or 0, requests == gives)]
+            if cycles is not None:
+                candidates.append(_Candidate(number, place, cycles, requests == gives))
                 continue
             for row, (starts, ends) in enumerate(edges):
                 cycles = cycles_between(ends, arrivals) if takes == starts else None
@@ -275,8 +279,8 @@ def _state_firsts(head: InsideHead, link: Link, vectors: Vectors) -> None:
     behind = Mux(head.before(valid), head.before(vectors.last), head.before(starts))
     head.after(SETTLING, f"{name}: the first element is the one behind a last one, or behind a reset", starts == behind)
     if link.search is not None:
-        taken: Any = link.search.i.payload
-        same = Cat(taken.first, taken.last) == Cat(starts, vectors.last)
+        element: Any = link.search.i.payload
+        same = Cat(element.first, element.last) == Cat(starts, vectors.last)
         head.after(
             SETTLING,
             f"{name}: the search takes these elements, and nothing else",
@@ -298,6 +302,11 @@ def prove_rooms(config: Config, *, seconds: float = 60.0) -> list[Verdict]:
         for link, verdict in zip(candidates, returns, strict=True)
     ]
     return _prove(config, requested, seconds) if requested != candidates else verdicts
+
+
+def has_stores(config: Config) -> bool:
+    """Whether a head has a store whose room there is something to say of."""
+    return bool(_stores(InsideHead(config)))
 
 
 def stores_with_room(config: Config) -> tuple[int, int]:

@@ -42,6 +42,7 @@ def test_only_the_named_statement_of_the_named_heads_is_proved(monkeypatch, tmp_
     record.write_text(json.dumps(proofs.recorded()), encoding="utf-8")
     monkeypatch.setattr(proofs, "RECORD", record)
     monkeypatch.setattr(proofs, "is_covered", lambda config: True)
+    monkeypatch.setattr(proofs, "has_stores", lambda config: True)
     monkeypatch.setattr(proofs, "stores_with_room", lambda config: (1, 1))
     asked = [job[:3] for job in proofs._jobs(["top-k-int8", "sigmoid-int8", "argmax"], ["counting", "whole"])]
     assert asked == [
