@@ -23,6 +23,7 @@ from softstream.hw.config.presets import PRESETS
 from softstream.hw.plan.derive import plan
 from softstream.hw.plan.ports import outputs
 from softstream.scripts.measure import proofs, stock
+from softstream.scripts.measure.heads import range_text
 from softstream.scripts.measure.peers import PEER_COLUMNS, PEERS, peer_rows
 from softstream.scripts.measure.recorded import recorded, recorded_components, recorded_stock
 from softstream.scripts.reports.bench_report import throughput_plot
@@ -140,11 +141,7 @@ def _axes() -> str:
                 for cell in PARTS[curve["part"]].cells
                 if cell.group and cells[cell.name]
             ]
-            clock = (
-                "does not fit"
-                if fmax is None
-                else " / ".join(f"{fmax[of]:.0f}" for of in ("minimum", "median", "maximum"))
-            )
+            clock = "does not fit" if fmax is None else range_text(fmax)
             rows.append((f"`{curve['key']} = {value}`", clock, ", ".join(counted), f"{bound:.3f}"))
     return _markdown(("softmax-int8 with", "Fmax, MHz", "cells on ecp5-25k", "error bound, ulp"), rows)
 
@@ -174,7 +171,7 @@ def _components() -> str:
     for name, parts in content["components"].items():
         for part, entry in parts.items():
             cells = ", ".join(f"{count} {kind}" for kind, count in entry["cells"].items() if count)
-            rows.append((name, part, " / ".join(f"{mhz:.0f}" for mhz in entry["fmax_mhz"].values()), cells))
+            rows.append((name, part, range_text(entry["fmax_mhz"]), cells))
     return _markdown(("component", "part", "Fmax, MHz", "cells"), rows)
 
 

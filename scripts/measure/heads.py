@@ -1,7 +1,7 @@
 """Heads on the tools: cells and Fmax of several heads, results of the simulated Verilog held against the model."""
 
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,27 @@ from softstream.boards.tools.parts import Part
 from softstream.hw.config.config import Config
 from softstream.hw.errors import Mismatch
 
-__all__ = ["PARTS", "Progress", "clock_range", "measure_heads", "mhz_text", "resources_json", "verify"]
+__all__ = [
+    "PARTS",
+    "RANGE_WORDS",
+    "Progress",
+    "clock_range",
+    "clock_text",
+    "measure_heads",
+    "mhz_text",
+    "range_of_seeds",
+    "range_text",
+    "resources_json",
+    "verify",
+]
 
 Progress = Callable[[float, str], None]
 
 PARTS = ("hx8k", "ecp5-25k")
 """The parts that heads are measured on by default: an iCE40 and an ECP5."""
+
+RANGE_WORDS = "minimum / median / maximum"
+"""What `range_text` holds."""
 
 
 def measure_heads(
@@ -32,10 +47,19 @@ def measure_heads(
 
 def clock_range(measured: Measurement) -> dict[str, float] | None:
     """Fmax over the seeds; None where the head does not fit the part."""
-    speeds = sorted(placed.fmax_mhz for placed in measured.placements)
+    return range_of_seeds([placed.fmax_mhz for placed in measured.placements])
+
+
+def range_of_seeds(speeds: Collection[float]) -> dict[str, float] | None:
+    """The clocks of some placements as their `minimum`, `median` and `maximum`; None without a placement."""
     if not speeds:
         return None
-    return {"minimum": speeds[0], "median": round(statistics.median(speeds), 2), "maximum": speeds[-1]}
+    return {"minimum": min(speeds), "median": round(statistics.median(speeds), 2), "maximum": max(speeds)}
+
+
+def range_text(fmax: Mapping[str, float]) -> str:
+    """A range of clocks in MHz, in the order of `RANGE_WORDS`."""
+    return " / ".join(f"{fmax[of]:.0f}" for of in ("minimum", "median", "maximum"))
 
 
 def resources_json(measured: Measurement, part: Part, elements_per_cycle: float) -> dict[str, Any]:
@@ -47,6 +71,7 @@ def resources_json(measured: Measurement, part: Part, elements_per_cycle: float)
         "available": dict(measured.available),
         "fits": not measured.over,
         "fmax_mhz": measured.fmax_mhz,
+        "fmax_mhz_range": clock_range(measured),
         "limit_mhz": None if limit is None else limit.mhz,
         "limit_source": None if limit is None else limit.source,
         "fmax_mhz_by_seed": {str(placement.seed): placement.fmax_mhz for placement in measured.placements},
@@ -63,6 +88,14 @@ def mhz_text(value: float | None, part: Part) -> str:
     if value is None:
         return "no clock" if part.no_clock else "does not fit"
     return f"{value:.1f}"
+
+
+def clock_text(measured: Measurement, part: Part) -> str:
+    """The clock of a head in MHz, as `mhz_text`; of several placements their range, as `range_text`."""
+    fmax = clock_range(measured)
+    if fmax is None or len(measured.placements) == 1:
+        return mhz_text(measured.fmax_mhz, part)
+    return range_text(fmax)
 
 
 def verify(simulated: Mapping[str, np.ndarray], model: Mapping[str, np.ndarray]) -> None:

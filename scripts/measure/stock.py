@@ -25,7 +25,7 @@ from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import UserError
 from softstream.hw.verilog import CORE, TOP, port_registers, verilog
 from softstream.scripts.measure.command import exit_code, store, tell
-from softstream.scripts.measure.heads import clock_range
+from softstream.scripts.measure.heads import clock_range, range_text
 from softstream.scripts.measure.recorded import record_path
 
 __all__ = ["COLUMNS", "MARGIN", "PART", "main", "measured", "rows", "shortfalls"]
@@ -106,11 +106,7 @@ def rows(content: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
     def clock(entry: Mapping[str, Any]) -> str:
         fmax = entry["fmax_mhz"]
-        return (
-            "does not fit"
-            if fmax is None
-            else " / ".join(f"{fmax[key]:.0f}" for key in ("minimum", "median", "maximum"))
-        )
+        return "does not fit" if fmax is None else range_text(fmax)
 
     table: list[tuple[str, ...]] = []
     for name, entries in content["presets"].items():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from softstream.hw.output import written_file
 from softstream.scripts.console import settings_text
-from softstream.scripts.measure.heads import mhz_text
+from softstream.scripts.measure.heads import RANGE_WORDS, clock_text, mhz_text
 from softstream.scripts.measure.statistics import CALIBRATION, percent_text
 from softstream.scripts.page import BOUND, INK, MUTED, SOFTMAX, captioned, escape, page, svg, table
 from softstream.scripts.reports.range_figure import range_figure
@@ -283,7 +283,7 @@ def _cells(result: Family) -> Iterator[str]:
             clock = None if measured.fmax_mhz is None else part.usable(measured.fmax_mhz, measured.cells)
             flow = "" if clock is None else f"{clock * member.elements_per_cycle:.1f}"
             counts = [str(measured.cells[cell.name]) for cell in used]
-            body.append((member.title, *counts, mhz_text(measured.fmax_mhz, part), flow))
+            body.append((member.title, *counts, clock_text(measured, part), flow))
         yield f"<h3>{escape(part.title)}</h3>"
         yield table(("", *(cell.name for cell in used), "Fmax, MHz", "Melements/s"), body)
 
@@ -306,7 +306,8 @@ def _provenance(result: Family) -> Iterator[tuple[str, str]]:
             "Fmax",
             "register to register, out of context; Melements/s is at Fmax or at the device limit, whichever is lower",
         )
-        yield "Seeds", ", ".join(map(str, result.seeds))
+        several = len(result.seeds) > 1
+        yield "Seeds", ", ".join(map(str, result.seeds)) + (f"; Fmax is {RANGE_WORDS} over them" if several else "")
         yield "Tools", ", ".join(f"{name} {version}" for name, version in result.tools.items())
     yield "softstream", result.version
 

@@ -37,7 +37,7 @@ from softstream.hw.plan.texts import decimals
 from softstream.hw.verilog import CORE, TOP, source_lines, synthesis_verilog, wrapped_verilog
 from softstream.scripts.console import Console
 from softstream.scripts.measure.accuracy import worst_errors
-from softstream.scripts.measure.heads import clock_range, verify
+from softstream.scripts.measure.heads import RANGE_WORDS, clock_range, range_text, verify
 from softstream.scripts.measure.model_speed import c_model_speed, golden_speed, onnxruntime_speeds
 from softstream.scripts.measure.recorded import recorded_bench
 from softstream.scripts.measure.variants import CURVES, VARIANTS, Curve, Goal, Variant
@@ -394,7 +394,7 @@ COLUMNS = (
     "largest error, ulp",
 )
 
-FMAX_SENTENCE = "Fmax minimum / median / maximum over the placement seeds, as many as the row says"
+FMAX_SENTENCE = f"Fmax {RANGE_WORDS} over the placement seeds, as many as the row says"
 """What the columns `Fmax, MHz` and `seeds` hold; a row of one seed has its Fmax alone."""
 
 
@@ -411,8 +411,7 @@ def rows(content: Mapping[str, Any]) -> list[tuple[str, ...]]:
             if placed["fits"]:
                 fmax = placed["fmax_mhz"]
                 seeds = len(placed["fmax_mhz_by_seed"])
-                speeds = (fmax["minimum"], fmax["median"], fmax["maximum"]) if seeds > 1 else (fmax["median"],)
-                speed = " / ".join(f"{mhz:.0f}" for mhz in speeds)
+                speed = range_text(fmax) if seeds > 1 else f"{fmax['median']:.0f}"
                 flow, density = (
                     f"{placed['megaelements_per_second']:.1f}",
                     f"{placed['kiloelements_per_second_per_cell']:.0f}",

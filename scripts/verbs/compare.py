@@ -32,7 +32,15 @@ from softstream.hw.plan.texts import decimals
 from softstream.scripts.measure.accuracy import Sweep, signed_errors, sweep_pairs
 from softstream.scripts.measure.datasets import DataSummary, dataset
 from softstream.scripts.measure.float_error import Distance, FloatError, float_vectors, ulp_text
-from softstream.scripts.measure.heads import PARTS, Progress, measure_heads, mhz_text, resources_json, verify
+from softstream.scripts.measure.heads import (
+    PARTS,
+    RANGE_WORDS,
+    Progress,
+    clock_text,
+    measure_heads,
+    resources_json,
+    verify,
+)
 from softstream.scripts.measure.score_range import ScoreRange, score_range, share_text
 from softstream.scripts.measure.statistics import Bin, accuracy_of, percent_text, reliability
 from softstream.scripts.measure.toggles import TOGGLE_PARTS, Toggles
@@ -338,16 +346,18 @@ class Comparison:
                     has = "" if available is None else f"part has {available}"
                     counts = [str(measured.cells[cell.name]) for measured in pair]
                     rows.append(Row(section, cell.meaning, cell.name, counts[0], counts[1], has))
-            speeds = [measured.fmax_mhz for measured in pair]
-            clocks = [mhz_text(mhz, part) for mhz in speeds]
+            clocks = [clock_text(measured, part) for measured in pair]
             limits = [limit.mhz for measured in pair if (limit := part.limit(measured.cells)) is not None]
             note = f"device limit {' and '.join(map(str, dict.fromkeys(limits)))}" if limits else part.no_clock
-            rows.append(Row(section, "Fmax, register to register", "MHz", clocks[0], clocks[1], note))
+            fmax = "Fmax, register to register" + (
+                f": {RANGE_WORDS}" if len(self.seeds) > 1 and not part.no_clock else ""
+            )
+            rows.append(Row(section, fmax, "MHz", clocks[0], clocks[1], note))
             if part.no_clock:
                 continue
             speeds = [
-                None if mhz is None else part.usable(mhz, measured.cells)
-                for mhz, measured in zip(speeds, pair, strict=True)
+                None if measured.fmax_mhz is None else part.usable(measured.fmax_mhz, measured.cells)
+                for measured in pair
             ]
             flows, delays = [], []
             for head, mhz in zip((self.argmax, self.softmax), speeds, strict=True):

@@ -29,7 +29,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -55,6 +55,7 @@ from softstream.hw.verilog import synthesis_verilog
 from softstream.scripts.console import Console, configuration_words, settings_text
 from softstream.scripts.measure.cluster import PLAIN, Tls, connected, watched
 from softstream.scripts.measure.datasets import Dataset, DataSummary
+from softstream.scripts.measure.heads import RANGE_WORDS, range_of_seeds, range_text
 from softstream.scripts.scale import AUTO, scale_of_scores
 from softstream.scripts.verbs.family import SHARED
 from softstream.scripts.verbs.fidelity import EvaluationSet, Fidelity, fidelities
@@ -83,7 +84,7 @@ Outcome = dict[str, Any]
 
 JSON_FORMAT = 2
 """Raise it when a key of `Exploration.to_json` changes its name or meaning."""
-_CACHE_FORMAT = 3  # raise it when the meaning of a stored field changes
+_CACHE_FORMAT = 4  # raise it when the meaning of a stored field changes
 _WORKERS_SECONDS = 30
 _LOG = logging.getLogger(__name__)
 _RANGE = re.compile(r"\s*(-?\d{1,18})\s*\.\.\s*(-?\d{1,18})\s*", re.ASCII)
@@ -159,6 +160,13 @@ class Point:
     """Of what the part has too few, such as `38 of 32 RAM4K`."""
     fidelity: Fidelity | None = None
     """None without given scores."""
+    fmax_mhz_by_seed: Mapping[str, float] = field(default_factory=dict)
+    """The placements behind `fmax_mhz`; empty without it."""
+
+    @property
+    def fmax_mhz_range(self) -> dict[str, float] | None:
+        """Minimum, median and maximum over the seeds; None without a clock."""
+        return range_of_seeds(self.fmax_mhz_by_seed.values())
 
     @property
     def loss(self) -> float:
@@ -274,6 +282,7 @@ def _evaluate(task: _Task) -> Outcome:
         "fits": not measured.over,
         "over": list(measured.over),
         "fmax_mhz": measured.fmax_mhz,
+        "fmax_mhz_by_seed": {str(placement.seed): placement.fmax_mhz for placement in measured.placements},
         "seeds": list(task.seeds),
     }
 
@@ -496,6 +505,7 @@ def _point(config: Config, part: Part, outcome: Outcome, placed: bool) -> Point:
         error=0.0 if bound is None else bound / config.levels,
         failure=outcome.get("failure", ""),
         over=tuple(outcome.get("over", ())),
+        fmax_mhz_by_seed=outcome.get("fmax_mhz_by_seed", {}),
     )
 
 
@@ -617,6 +627,8 @@ class Axis:
     value: Callable[[Point], float | None]
     text: Callable[[float], str]
     largest_is_best: bool = False
+    row_text: Callable[[Point], str] | None = None
+    """The text in a row of the table, where it says more than the value."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -651,6 +663,16 @@ class Exploration:
         return self.how.place and self.how.synthesise
 
     @property
+    def fmax_ranges(self) -> Callable[[Point], str] | None:
+        """The text of a point's clocks over the seeds; None with one seed, whose clock is a number."""
+
+        def text(point: Point) -> str:
+            fmax = point.fmax_mhz_range
+            return "–" if fmax is None else range_text(fmax)
+
+        return text if self.placed and self.how.seeds > 1 else None
+
+    @property
     def labelled(self) -> bool:
         """Whether the points have an accuracy."""
         return self.data is not None and self.data.labelled
@@ -666,7 +688,7 @@ class Exploration:
     def axes(self) -> tuple[Axis, ...]:
         """The merits of every point, besides its area."""
         axes = [
-            Axis("Fmax, MHz", lambda point: point.fmax_mhz, "{:.1f}".format, True),
+            Axis("Fmax, MHz", lambda point: point.fmax_mhz, "{:.1f}".format, True, self.fmax_ranges),
             Axis("Melements/s", lambda point: point.speed, "{:.1f}".format, True),
         ]
         if not self.placed:
@@ -714,6 +736,8 @@ class Exploration:
         settings = " ".join(f"--set {settings_text({key: getattr(point.config, key)})}" for key in self.keys)
         parts = [self.cells(point) if self.how.synthesise else f"{point.logic} bits of score and result"]
         parts += [f"{point.fmax_mhz:.1f} MHz"] if self.placed else []
+        if self.fmax_ranges and (fmax := point.fmax_mhz_range):
+            parts[-1] += f" ({fmax['minimum']:.1f} to {fmax['maximum']:.1f} over {self.how.seeds} seeds)"
         parts += [] if point.bound_ulp is None else [f"{point.bound_ulp:.3f} ulp"]
         if (f := point.fidelity) is not None:
             parts += [] if f.flips is None else [f"{f.flips} of {f.count} decisions flip"]
@@ -723,12 +747,15 @@ class Exploration:
 
     def row(self, point: Point) -> tuple[str, ...]:
         """A line of the table: the swept keys, the area and the axes."""
-        values = ((axis, axis.value(point)) for axis in self.axes)
-        texts = [
-            ("exact" if axis.title == "bound, ulp" else "–") if value is None else axis.text(value)
-            for axis, value in values
-        ]
-        return (*(str(getattr(point.config, key)) for key in self.keys), self.cells(point), *texts)
+
+        def text(axis: Axis) -> str:
+            value = axis.value(point)
+            if value is None:
+                return "exact" if axis.title == "bound, ulp" else "–"
+            return axis.text(value) if axis.row_text is None else axis.row_text(point)
+
+        swept = (str(getattr(point.config, key)) for key in self.keys)
+        return (*swept, self.cells(point), *map(text, self.axes))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -740,7 +767,8 @@ class Exploration:
         """What the front is of."""
         merits = "area, speed and error" if self.data is None else "area, speed, flips and error"
         where = f" on {self.part.name}" if self.how.synthesise else ""
-        return f"Pareto front of {merits}{where}: {len(self.front)} of {len(self.points)} points"
+        title = f"Pareto front of {merits}{where}: {len(self.front)} of {len(self.points)} points"
+        return f"{title}; Fmax {RANGE_WORDS} over {self.how.seeds} placement seeds" if self.fmax_ranges else title
 
     @property
     def answer(self) -> str:
@@ -764,13 +792,16 @@ class Exploration:
         )
         writer.writerow([
             *self.keys, *kinds, "area", "fits", "fmax_mhz", "elements_per_cycle", "bound_ulp", *own, "pareto", "failure",
+            "fmax_mhz_minimum", "fmax_mhz_maximum",
         ])  # fmt: skip
         for point in self.points:
             settings = [settings_text({key: getattr(point.config, key)}).partition("=")[2] for key in self.keys]
             cells = [point.cells.get(kind, "") for kind in kinds]
             measured = [point.logic, point.fits, point.fmax_mhz, point.elements_per_cycle, point.bound_ulp]
             fidelity = [getattr(point.fidelity, name) for name in own]
-            writer.writerow([*settings, *cells, *measured, *fidelity, point in self.front, point.failure])
+            fmax = point.fmax_mhz_range or {}
+            clocks = [fmax.get("minimum"), fmax.get("maximum")]
+            writer.writerow([*settings, *cells, *measured, *fidelity, point in self.front, point.failure, *clocks])
         return buffer.getvalue()
 
     def to_json(self) -> dict[str, Any]:
@@ -786,6 +817,8 @@ class Exploration:
                     "cells": dict(point.cells),
                     "fits": point.fits,
                     "fmax_mhz": point.fmax_mhz,
+                    "fmax_mhz_range": point.fmax_mhz_range,
+                    "fmax_mhz_by_seed": dict(point.fmax_mhz_by_seed),
                     "elements_per_cycle": point.elements_per_cycle,
                     "megaelements_per_second": point.speed if self.placed else None,
                     "bound_ulp": point.bound_ulp,
@@ -806,7 +839,7 @@ class Exploration:
             self.columns,
             [self.row(point) for point in self.front],
             right=self.columns[len(self.keys) + 1 :],
-            fold=("cells",),
+            fold=("cells", "Fmax, MHz") if self.fmax_ranges else ("cells",),
             drop=("Melements/s", "elements/cycle", "mean error", "saturated, %", "calibration error, %", "bound, ulp"),
         )
         for text, why in self.grid.impossible:

@@ -36,7 +36,7 @@ from softstream.hw.plan.derive import Plan, plan
 from softstream.hw.plan.ports import Field, outputs, sidebands
 from softstream.scripts.measure.datasets import Dataset, DataSummary, dataset
 from softstream.scripts.measure.float_error import Distance, FloatError, float_vectors, ulp_text
-from softstream.scripts.measure.heads import PARTS, Progress, measure_heads, mhz_text, resources_json
+from softstream.scripts.measure.heads import PARTS, Progress, clock_text, measure_heads, resources_json
 from softstream.scripts.measure.score_range import ScoreRange, score_range, share_text
 from softstream.scripts.measure.statistics import (
     CALIBRATION,
@@ -242,7 +242,7 @@ class Family:
         for part in self.parts:
             measured = member.measurements[part.name]
             counts = [f"{measured.cells[kind]} {kind}" for kind in part.counted if measured.cells[kind]]
-            cells += [", ".join(counts), mhz_text(measured.fmax_mhz, part)]
+            cells += [", ".join(counts), clock_text(measured, part)]
         return tuple(cells)
 
     @property

@@ -411,6 +411,21 @@ def test_cells_and_fmax_stand_side_by_side(monkeypatch):
 
 
 @pytest.mark.usefixtures("no_verilog")
+def test_several_seeds_give_the_median_with_its_range(monkeypatch):
+    monkeypatch.setattr(heads, "measure", faked([[90.0, 110.5, 104.0], 250.0, [80.0, 81.0, 70.0], 150.0]))
+    comparison = compare(SMALL, SCORES, parts=("hx8k",), seeds=(1, 2, 3))
+    title = PARTS["hx8k"].title
+    clocks = texts(comparison, title, "Fmax, register to register: minimum / median / maximum")
+    assert clocks[:2] == ("90 / 104 / 110", "250 / 250 / 250")
+    assert texts(comparison, title, "throughput at Fmax")[:2] == ("104.0", "250.0")  # of the median
+    entry = comparison.to_json()["resources"]["hx8k"]["argmax"]
+    assert entry["fmax_mhz"] == 104.0
+    assert entry["fmax_mhz_range"] == {"minimum": 90.0, "median": 104.0, "maximum": 110.5}
+    assert entry["fmax_mhz_by_seed"] == {"1": 90.0, "2": 110.5, "3": 104.0}
+    assert "90 / 104 / 110" in compare_report.render(comparison)
+
+
+@pytest.mark.usefixtures("no_verilog")
 def test_a_clock_that_the_part_cannot_make_is_not_counted_on(monkeypatch):
     monkeypatch.setattr(heads, "measure", faked([300.0, 250.0, 100.0, 150.0]))
     comparison = compare(SMALL, SCORES)

@@ -4,6 +4,7 @@ import csv
 import functools
 import json
 import signal
+import statistics
 import subprocess
 import sys
 from dataclasses import replace
@@ -343,6 +344,73 @@ def test_points_are_measured_once_and_cached(cache, monkeypatch):
         assert point.cells == cells_of(point.config)
         assert point.fits
         assert point.fmax_mhz is None
+
+
+SPEEDS = {4: [98.0, 103.5, 110.25], 5: [91.0, 99.0, 95.0]}
+"""Guard bits → clocks of the seeds from 1 on."""
+
+
+@pytest.fixture
+def placed(cache, monkeypatch):
+    """Placements whose clocks are known."""
+
+    def measured(tasks, jobs):
+        for index, task in enumerate(tasks):
+            speeds = SPEEDS[Config.from_mapping(task.values).guard_width][: len(task.seeds)]
+            cells = {cell.name: 0 for cell in PARTS[task.part].cells} | {"COMB": 400, "FF": 700, "DP16KD": 8}
+            placements = dict(zip(map(str, task.seeds), speeds, strict=True))
+            known = {"fmax_mhz": statistics.median(speeds), "fmax_mhz_by_seed": placements}
+            yield index, {"cells": cells, "fits": True, "over": [], "seeds": list(task.seeds), **known}
+
+    monkeypatch.setattr(module, "_locally", measured)
+    return cache.parent
+
+
+def swept(capsys, *arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(["explore", "softmax-int8", "--part", "ecp5-25k", "--sweep", "guard_bits=4,5", *arguments])
+    assert not ended.value.code
+    return capsys.readouterr().out
+
+
+def test_several_seeds_give_the_median_and_its_range(placed, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    page, table = placed / "p.html", placed / "p.csv"
+    text = swept(capsys, "--seeds", "3", "-o", str(page), "--csv", str(table))
+    assert max(map(len, text.splitlines()[:-1])) <= 80  # the last is a command, which is not wrapped
+    joined = " ".join(text.split())
+    assert "2 of 2 points; Fmax minimum / median / maximum over 3 placement seeds" in joined
+    assert "98 / 104 / 110" in text
+    assert "91 / 95 / 99" in text
+    assert "smallest: --set guard_bits=4: 400 COMB, 700 FF, 8 DP16KD, 103.5 MHz (98.0 to 110.2 over 3 seeds)" in joined
+    assert "98 / 104 / 110" in Page(page.read_text(encoding="utf-8")).text
+    lines = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+    ranges = [[line[f"fmax_mhz{end}"] for end in ("_minimum", "", "_maximum")] for line in lines]
+    assert ranges == [["98.0", "103.5", "110.25"], ["91.0", "95.0", "99.0"]]
+    document = json.loads(swept(capsys, "--seeds", "3", "--json"))
+    assert [entry["fmax_mhz_range"] for entry in document["points"]] == [
+        {"minimum": 98.0, "median": 103.5, "maximum": 110.25},
+        {"minimum": 91.0, "median": 95.0, "maximum": 99.0},
+    ]
+    assert document["points"][0]["fmax_mhz_by_seed"] == {"1": 98.0, "2": 103.5, "3": 110.25}
+
+
+def test_one_seed_gives_its_clock(placed, capsys):
+    text = swept(capsys)
+    assert "placement seeds" not in text
+    assert "103.5" not in text
+    assert "98.0 MHz, 0" in " ".join(text.split())  # and the bound behind it
+    [first, _] = json.loads(swept(capsys, "--json"))["points"]
+    assert first["fmax_mhz_range"] == {"minimum": 98.0, "median": 98.0, "maximum": 98.0}
+
+
+@pytest.mark.usefixtures("cache")
+def test_without_a_placement_there_is_no_range(capsys, monkeypatch):
+    good = {"cells": {"COMB": 1, "FF": 1}, "fits": True, "fmax_mhz": None, "fmax_mhz_by_seed": {}, "seeds": []}
+    monkeypatch.setattr(module, "_locally", lambda tasks, jobs: ((i, good) for i, _ in enumerate(tasks)))
+    document = json.loads(swept(capsys, "--no-place", "--seeds", "3", "--json"))
+    assert [entry["fmax_mhz_range"] for entry in document["points"]] == [None, None]
+    assert "placement seeds" not in swept(capsys, "--no-place", "--seeds", "3")
 
 
 def test_a_failing_tool_is_an_outcome_and_is_tried_again(cache, monkeypatch):

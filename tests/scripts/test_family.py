@@ -455,6 +455,21 @@ def test_resources_stand_side_by_side(monkeypatch):
         assert text in page.text
 
 
+def test_several_seeds_give_the_median_with_its_range(monkeypatch):
+    monkeypatch.setattr(
+        heads_module, "head_job", lambda config, part, seeds, title: Job(config.mode, part, tuple(seeds), title)
+    )
+    monkeypatch.setattr(heads_module, "measure", faked([[90.0, 110.5, 104.0], 200.0]))
+    report = family(SMALL, entries("argmax,log_softmax", SMALL), SCORES, parts=("hx8k",), seeds=(1, 2, 3))
+    columns, rows, _ = report.table()
+    assert [row[columns.index("hx8k: MHz")] for row in rows] == ["90 / 104 / 110", "200 / 200 / 200"]
+    entry = report.to_json()["members"][0]["resources"]["hx8k"]
+    assert entry["fmax_mhz_range"] == {"minimum": 90.0, "median": 104.0, "maximum": 110.5}
+    text = Page(render(report)).text
+    assert "90 / 104 / 110" in text
+    assert "Fmax is minimum / median / maximum over them" in text
+
+
 def test_the_page_states_every_number_and_stands_alone(of_digits, tmp_path):
     write_html(of_digits, tmp_path / "family.html")
     text = (tmp_path / "family.html").read_text(encoding="utf-8")
