@@ -57,6 +57,7 @@ __all__ = [
     "keep_log",
     "measure",
     "run_yosys",
+    "shortages",
     "tool_versions",
 ]
 
@@ -134,6 +135,13 @@ class Placement:
     critical_path: CriticalPath
 
 
+def shortages(cells: Mapping[str, int], available: Mapping[str, int]) -> tuple[str, ...]:
+    """The kinds of which a head takes more than a part has, such as `38 of 32 RAM4K`; empty where it fits."""
+    return tuple(
+        f"{cells[name]} of {number} {name}" for name, number in available.items() if cells.get(name, 0) > number
+    )
+
+
 @dataclass(frozen=True)
 class Measurement:
     """The result of one `Job`."""
@@ -149,11 +157,7 @@ class Measurement:
     @property
     def over(self) -> tuple[str, ...]:
         """The kinds of which the head needs more than the part has, as text; empty where it fits."""
-        return tuple(
-            f"{self.cells[name]} of {number} {name}"
-            for name, number in self.available.items()
-            if self.cells[name] > number
-        )
+        return shortages(self.cells, self.available)
 
     @property
     def fmax_mhz(self) -> float | None:

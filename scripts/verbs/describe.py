@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from softstream.boards.tools.measure import head_job, measure
 from softstream.boards.tools.parts import part_of_any_kind
@@ -11,7 +12,7 @@ from softstream.hw.config.config import KEYS, Config
 from softstream.hw.output import check_file, written_file
 from softstream.hw.plan.derive import plan
 from softstream.scripts.console import Console
-from softstream.scripts.verbs.cost import cost_text, scale_text
+from softstream.scripts.verbs.cost import cost_json, cost_text, scale_text
 from softstream.scripts.verbs.data_path import data_path
 
 __all__ = ["describe"]
@@ -45,7 +46,11 @@ def describe(
         page = render(config)
         with written_file("-o", output) as temporary:
             temporary.write_text(page, encoding="utf-8")
-    extra = {"part": row.name, "cells": dict(cells), "no_clock": row.no_clock} if row is not None and cells else {}
+    extra: dict[str, Any] = {}
+    if row is not None and cells:
+        extra = {"part": row.name, "cells": dict(cells), "no_clock": row.no_clock}
+    if row is not None and not row.no_clock and console.as_json:
+        extra["cost"] = cost_json(config, row.name)
     console.document({**derived.to_json(), **extra})
     _keys(config, console, every_key)
     if not every_key:

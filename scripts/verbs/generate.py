@@ -23,7 +23,7 @@ from softstream.hw.verilog import TECHNOLOGIES, default_name, generated_text
 from softstream.scripts.console import Console
 from softstream.scripts.emit import ARTEFACTS, artefact_files
 from softstream.scripts.emit.head import GeneratedHead
-from softstream.scripts.verbs.cost import scale_text
+from softstream.scripts.verbs.cost import cost_json, misfit_text, scale_text
 from softstream.scripts.verbs.prove import law_record
 
 __all__ = ["LawProof", "generate", "manifest", "template", "texts"]
@@ -228,7 +228,9 @@ def generate(
         contents = {own.get(file, file): content for file, content in contents.items()}
     _check_in_the_way(directory, name, contents)
     write_directory("-o", directory, contents)
-    console.document({**document, "directory": str(directory), "files": sorted(contents)})
+    row = None if part_name is None else part_of_any_kind(part_name)
+    known = {"cost": cost_json(config, row.name)} if row is not None and not row.no_clock and console.as_json else {}
+    console.document({**document, **known, "directory": str(directory), "files": sorted(contents)})
     for file in contents:
         console.line(f"{directory / file}")
     head = GeneratedHead(plan(config), name, f"{name}.v")
@@ -249,5 +251,7 @@ def generate(
         )
     if scale := scale_text(config):
         console.line(scale)
+    if row is not None and (misfit := misfit_text(config, row.name)):
+        console.line(misfit)
     stored = directory / ("config.toml" if "config.toml" in contents else f"{name}.toml")
     console.done(f"{len(contents)} files written", f"softstream simulate {shlex.quote(str(stored))}")
