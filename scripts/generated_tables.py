@@ -1,4 +1,4 @@
-"""The generated tables and pictures of the pages.
+"""The generated tables, figures and pictures of the pages.
 
 `python -m softstream.scripts.generated_tables` writes them anew, `--check` only compares.
 
@@ -28,6 +28,7 @@ from softstream.scripts.measure.peers import PEER_COLUMNS, PEERS, peer_rows
 from softstream.scripts.measure.recorded import recorded, recorded_components, recorded_stock
 from softstream.scripts.reports.bench_report import throughput_plot
 from softstream.scripts.reports.datapath import datapath
+from softstream.scripts.sentences import SENTENCES
 from softstream.scripts.verbs import bench, network
 from softstream.scripts.verbs.presets import PURPOSES, Facts
 from softstream.sim.proofs.whole import shrunk
@@ -361,9 +362,9 @@ def pages() -> list[Path]:
 
 
 def rewritten(page: str, text: str) -> str:
-    """The text of a page with every generated section of it made anew.
+    """The text of a page with every generated section of it made anew, and the measured figures of its sentences.
 
-    Raises `ValueError` if the page lacks the markers of one of its sections.
+    Raises `ValueError` if the page lacks the markers of one of its sections, or one of its sentences.
     """
     for name, section in SECTIONS.items():
         if section.page != page:
@@ -374,6 +375,9 @@ def rewritten(page: str, text: str) -> str:
         if not opening or not closing:
             raise ValueError(f"{page}: no section between '{begin}' and '{end}'")
         text = f"{before}{begin}\n{section.write()}\n{end}{after}"
+    for sentence in SENTENCES:
+        if sentence.page == page:
+            text = sentence.rewritten(text)
     return text
 
 
@@ -381,7 +385,7 @@ def main() -> int:
     """Writes the generated parts, or with --check only says which are stale; returns the exit code."""
     texts = {
         page: rewritten(page, (ROOT / page).read_text(encoding="utf-8"))
-        for page in sorted({section.page for section in SECTIONS.values()})
+        for page in sorted({row.page for row in SECTIONS.values()} | {row.page for row in SENTENCES})
     }
     texts |= {name: draw() for name, draw in FILES.items()}
     stale = [

@@ -32,7 +32,7 @@ class Distance(wiring.Component):
     """d = n − E: how many octaves the element lies below its vector's sum.
 
     n >= E, because no term exceeds the sum. The probability is 0 for every d from P + 2 on. A saturation of d at P + 2 would
-    save registers, but its comparison limits the clock: 128 instead of 192 MHz on ECP5.
+    save registers, but its comparison would be on the critical path.
 
     Ports: `i`, E and M with the vector's n and factor; `o`, M and the factor with d; no back-pressure. Latency 1 cycle, one
     element per cycle.

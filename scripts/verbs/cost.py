@@ -1,7 +1,7 @@
 """Cells and clock of one configuration on a part, as they were measured, and what its scale does to the sum.
 
 cost_text(config, "ecp5-25k")    # 'ecp5-25k: … COMB, … FF, …; … MHz, … to … (checked in, median and range of … seeds)'
-misfit_text(config, "hx8k")      # 'hx8k: … LC, …; does not fit: takes 38 of 32 RAM4K (checked in); recorded to fit: …'
+misfit_text(config, "hx8k")      # 'hx8k: … LC, …; does not fit: takes … of … RAM4K (checked in); recorded to fit: …'
 scale_text(config)               # 'score_scale = 0.0625: scores span 24 octaves, so the sum is exact, in 47 bits'
 """
 

@@ -36,7 +36,7 @@ LAYERS = {
     "boards": "measured tools platforms registry link gateware flow",
     "scripts": "build_backend console page manual arrays quantiser scores scale emit importer measure training "
     "demonstration verbs twin "
-    "reports api generated_tables site cli",
+    "reports api sentences generated_tables site cli",
 }
 """Folders, and files, of a room, each of which may import what stands before it, and itself."""
 
