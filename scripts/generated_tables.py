@@ -232,8 +232,16 @@ def _proofs_of_presets() -> str:
             _answer_of(statements[key]["properties"], word) if key in statements else "–"
             for key, word in (("law", "law"), ("counting", ""), ("independence", "two copies"))
         )
-        rows.append((f"`{name}`", law, counting, _rooms(statements.get("rooms")), independence))
-    header = ("preset", "law", "number and order of beats and ends", "stores with room", "independence from contents")
+        spent = f"{statements['law']['cpu_seconds']:.1f}"
+        rows.append((f"`{name}`", law, spent, counting, _rooms(statements.get("rooms")), independence))
+    header = (
+        "preset",
+        "law",
+        "its CPU seconds",
+        "number and order of beats and ends",
+        "stores with room",
+        "independence from contents",
+    )
     return _markdown(header, rows)
 
 

@@ -122,14 +122,13 @@ def parts_of(component: Any) -> tuple[Any, ...]:
 _CONDITIONS: dict[type, Callable[[Any], bool]] = {
     Maximum: lambda component: not component.config.marks_participants,
     SkewedMaximum: lambda component: not component.config.marks_participants,
-    Insertion: lambda component: not component.config.mask,
     Accumulate: lambda component: component.of_terms_alone,
     Terms: lambda component: not component.windowed,
     CdfSearch: lambda component: not (component.config.ranked_draw or component.config.mask),
 }
 """What a component must be to have the contract of its kind.
 
-A comparison that marks who takes part has none, nor has a list or a search with a mask. A sum has one if it is exact and
+A comparison that marks who takes part has none, nor has a search with a mask. A sum has one if it is exact and
 without a sink, and a table of terms if these belong to no windows.
 """
 

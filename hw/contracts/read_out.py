@@ -6,6 +6,7 @@ from amaranth import Array, Cat, Const, Module, Mux, Signal, Value
 
 from softstream.hw.contracts.contract import Contract
 from softstream.hw.modes.hardmax import OneHot
+from softstream.hw.stages.frame import masks
 from softstream.hw.stages.insertion import Insertion
 from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.streams.layouts import each_lane, keep_names
@@ -88,8 +89,8 @@ class OneHotContract(Contract):
 class InsertionContract(Contract):
     """The list: an order leaves 2 cycles after a vector's last beat, and tells the number of its elements, min(K, N), less one.
 
-    N is the number of the vector's beats. The surroundings are those of a frame: they mark a vector's first beat and number the
-    beats. Lists with a mask have no contract.
+    N is the number of the vector's beats; with a mask it is that of its unmasked ones, or 1 where all are masked. The
+    surroundings are those of a frame: they mark a vector's first beat and number the beats.
     """
 
     component: Insertion
@@ -100,37 +101,64 @@ class InsertionContract(Contract):
     def title(self) -> str:
         """The list and its size."""
         config = self.component.config
-        return f"list of {config.top_k} of up to {config.max_length} × {config.score_width} bits"
+        mask = ", mask" if config.mask else ""
+        return f"list of {config.top_k} of up to {config.max_length} × {config.score_width} bits{mask}"
 
     def statements(self, m: Module) -> None:
         """Counts the elements of the vector."""
         i, o, config = self.component.i, self.component.o, self.component.config
         count, beat = config.top_k, i.payload
         entering = self.offers(m, i)
-        # Beats before this one in its vector, and elements of the list with it.
-        place, listed, among = Signal(range(config.max_length)), Signal(range(count + 1)), Signal(range(count + 1))
-        m.d.comb += among.eq(Mux(place == 0, 1, Mux(listed == count, count, listed + 1)))
+        # Beats before this one in its vector, whether elements are among them, elements of the list before this one and with it.
+        place, some = Signal(range(config.max_length)), Signal()
+        listed, among = Signal(range(count + 1)), Signal(range(count + 1))
+        counts, alone = Signal(), Signal()
+        counted = some & (place != 0)
+        masked = masks(config, beat)[0] if config.mask else Const(0, 1)
+        m.d.comb += [
+            alone.eq(masked & beat.last & ~counted),
+            counts.eq(~masked | alone),
+            among.eq(Mux(~counts, listed, Mux(counted, Mux(listed == count, count, listed + 1), 1))),
+        ]
         self.assumptions += [
             ~entering | (beat.first == (place == 0)),
             ~entering | (beat.index == place),
             ~entering | beat.last | (place != config.max_length - 1),
         ]
         with m.If(entering):
-            m.d.sync += [place.eq(Mux(beat.last, 0, place + 1)), listed.eq(among)]
+            m.d.sync += [place.eq(Mux(beat.last, 0, place + 1)), listed.eq(among), some.eq(counts | counted)]
         full = Array([Const((1 << number) - 1, count) for number in range(count + 1)])
         due = delay(m, entering & beat.last, 2, "due", reset=True)
         left = delay(m, (among - 1)[: len(among)], 2, "due_left")
-        self.invariants |= {
-            # A beat enters the list a cycle after it has arrived.
-            "as many places are occupied as the vector has elements": self.registers["occupied"]
-            == full[delay(m, listed, 1, "listed", reset=True)],
-            "a vector that has begun has elements": (place == 0) | (listed == Mux(place < count, place, count)),
-        }
+        # A beat enters the list a cycle after it has arrived.
+        entered = delay(m, listed, 1, "listed", reset=True)
+        self.invariants["as many places are occupied as the vector has elements"] = (
+            self.registers["occupied"] == full[entered]
+        )
+        if config.mask:
+            number = self.registers["number"]
+            self.invariants |= {
+                "no more elements than places": listed <= count,
+                "a vector with an element before has elements": ~counted | (listed != 0),
+                "an element before is known": (place == 0) | (self.registers["participant"] == some),
+                "their number": (entered == 0) | (entered == count) | (number == (entered - 1)[: len(number)]),
+            }
+        else:
+            self.invariants |= {
+                "a vector that has begun has elements": (place == 0)
+                | (some & (listed == Mux(place < count, place, count))),
+            }
         self.guarantees |= {
             "an order for each vector, and no other": o.valid == due,
             "with the number of its elements": ~due | (o.payload.left == left),
             "with its flag": ~due | (o.payload.overlong == delay(m, beat.overlong, 2, "due_overlong")),
         }
+        if config.mask:
+            self.guarantees["and whether all are masked"] = ~due | (
+                o.payload.all_masked == delay(m, alone, 2, "due_alone")
+            )
+            self.covers["all are masked"] = due & o.payload.all_masked
+            self.covers["fewer elements than beats"] = (place > 1) & counted & (listed == 1)
         self.covers["an order leaves"] = o.valid
         if count <= _QUICKLY_FULL:
             self.covers["the list is full"] = due & (left == count - 1)
@@ -161,6 +189,7 @@ class RankedStoreContract(Contract):
         m.d.comb += [o.ready.eq(taking), component.free.eq(may_begin)]
         # One more than there is room for, or the count could not exceed it.
         inside, waiting = Signal(range(component.room + 2)), Signal(range(component.room + 2))
+        held = Signal(range(component.held + 2))
         vector: Any = Signal(queue.o.payload.shape(), reset_less=True)
         leaving, place = Signal(), Signal(len(vector.left))
         begins, reads, ends, moves = Signal(), Signal(), Signal(), Signal()
@@ -170,7 +199,11 @@ class RankedStoreContract(Contract):
             reads.eq(leaving & moves),
             ends.eq(reads & (place == vector.left)),
         ]
-        m.d.sync += [inside.eq(inside + entering - ends), waiting.eq(waiting + entering - begins)]
+        m.d.sync += [
+            inside.eq(inside + entering - ends),
+            waiting.eq(waiting + entering - begins),
+            held.eq(held + ends - (o.valid & taking & o.payload.last)),
+        ]
         with m.If(begins):
             m.d.sync += [leaving.eq(1), place.eq(0), Value.cast(vector).eq(Value.cast(queue.o.payload))]
         with m.Elif(reads):
@@ -191,6 +224,8 @@ class RankedStoreContract(Contract):
         law = self.law(m, "output_law", o.valid, o.ready, marks)
         self.invariants |= {
             "a vector inside waits or leaves": inside == waiting + leaving,
+            "a last element that is read and has not left is in a step": held
+            == sum((then & mark_then[0] for then, mark_then in zip(dues, read_marks, strict=True)), start=Const(0, 1)),
             "no more vectors inside than there is room for": inside <= component.room,
             "no element beyond the last one": ~leaving | (place <= vector.left),
             "a vector that leaves is known": registers["active"] == leaving,
@@ -206,6 +241,7 @@ class RankedStoreContract(Contract):
             "one begins as soon as the last element of the one before is read": begins
             == (queue.o.valid & may_begin & (~leaving | ends)),
             "the end of a vector is told when its last element is read": component.ends == ends,
+            "no more last elements are read and have not left than there are steps": held <= component.held,
             "what is read leaves, and nothing else": o.valid == due,
             "with the mark of the end and its flags": ~due | (marks == mark),
             "law of the output": law.holds,
@@ -213,6 +249,7 @@ class RankedStoreContract(Contract):
         self.covers |= {
             "a last element leaves": o.valid & taking & o.payload.last,
             "the output stalls": law.stalled,
+            "as many last elements are read and have not left as there are steps": held == component.held,
         }
         if component.room > 1:
             self.covers["a vector begins as one ends"] = begins & ends

@@ -20,6 +20,7 @@ from softstream.hw.stages.leading_one import leading_one_detector
 from softstream.hw.stages.replay import FactorStore
 from softstream.hw.streams.flow import Credit, Queue, Spacing
 from softstream.hw.streams.layouts import probability_layout
+from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import delay
 
 __all__ = ["SoftmaxTopK"]
@@ -61,16 +62,18 @@ class SoftmaxTopK(HeadInterface):
             *list_inputs(config, lists, frame.o.payload, admission.element),
         ]
         connect_lists(m, lists, read_out)
-        factors, factor_valid = self._factors(m, frame.o.payload, admission, vectors)
+        # The credit comes back with the read of a vector's last element, and a factor leaves when its first one has left.
+        factors, factor_valid = self._factors(m, frame.o.payload, admission, vectors - 1 + read_out.held)
         # Vectors whose factor has arrived and whose elements have not begun to leave.
         due = Signal(range(vectors))
         m.d.sync += due.eq(due + factor_valid - read_out.begins)
         m.d.comb += read_out.free.eq(due != 0)
         self._probabilities(m, read_out, factors)
+        publish(platform, self, due=due)
         return m
 
-    def _factors(self, m: Module, framed: Any, admission: Admission, vectors: int) -> tuple[FactorStore, Value]:
-        """(store of the vectors' factors, whether one arrives): the sum, and the normaliser's factor once per vector."""
+    def _factors(self, m: Module, framed: Any, admission: Admission, room: int) -> tuple[FactorStore, Value]:
+        """(store for `room` factors of vectors, whether one arrives): the sum, and the normaliser's factor once per vector."""
         config, widths, cycles = self._config, numerics(self._config), schedule(self._config)
         normaliser = NORMALISERS[config.division]
         factor_width = normaliser.factor_width(widths)
@@ -80,7 +83,7 @@ class SoftmaxTopK(HeadInterface):
         m.submodules.factor = factor = normaliser.Factor(
             widths, factor_width, 1, cycles.memory, pipelined=cycles.pipelined
         )
-        m.submodules.factors = factors = FactorStore(factor_layout(widths, factor_width, 1), vectors, cycles.memory)
+        m.submodules.factors = factors = FactorStore(factor_layout(widths, factor_width, 1), room, cycles.memory)
         wiring.connect(m, leading_one.o, factor.i)
         overlong = Signal()
         assignments = [overlong.eq(framed.overlong)]

@@ -41,7 +41,7 @@ def emission(
                 widths, self._factor_width, shift_layout(widths), serial=cycles.quotient_interval > 1
             )
             m.submodules.round = rounding = Round(self._config, widths)
-            first = self._first(m)
+            first = self._first(m, platform)
             element, tag = exponential.o.payload, distance.i.payload.tag
             m.d.comb += [
                 exponential.i.valid.eq(self.i.valid),

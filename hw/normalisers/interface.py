@@ -17,6 +17,7 @@ from softstream.hw.numbers.softmax import Numerics
 from softstream.hw.stages.leading_one import divisor_layout
 from softstream.hw.stages.replay import stored_layout
 from softstream.hw.streams.layouts import probability_layout, pulse
+from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import PairedTables, delay, table
 
 __all__ = [
@@ -99,11 +100,12 @@ class EmissionInterface(wiring.Component):
             }
         )
 
-    def _first(self, m: Module) -> Value:
+    def _first(self, m: Module, platform: Any) -> Value:
         """Whether the element at `i` is its vector's first."""
         starts = Signal(init=1)
         with m.If(self.i.valid):
             m.d.sync += starts.eq(self.i.payload.last)
+        publish(platform, self, starts=starts)
         return self.i.valid & starts
 
 

@@ -94,7 +94,7 @@ class Emission(EmissionInterface):
         ]
         codes = widths.antilogarithm.tolist()
         m.d.comb += [
-            self.next.eq(self._first(m)),
+            self.next.eq(self._first(m, platform)),
             self.o.valid.eq(delay(m, self.i.valid, latency, "valid", reset=True)),
             self.o.payload.probability.eq(
                 self._table(m, "antilogarithm", self._config.output_width, codes, address, cycles.direct)

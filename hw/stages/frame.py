@@ -48,9 +48,14 @@ def takes_part(config: Config, framed: Any, lane: int) -> Value:
     return framed[keep_names(config.lanes)[lane - 1]] if lane else C(1)
 
 
-def earlier_participant(m: Module, config: Config, framed: Any, element: Value) -> Value:
-    """Whether an earlier beat of the vector has an unmasked element; `element` marks the valid beats."""
-    participant = Signal()
+def earlier_participant(
+    m: Module, config: Config, framed: Any, element: Value, register: Signal | None = None
+) -> Value:
+    """Whether an earlier beat of the vector has an unmasked element; `element` marks the valid beats.
+
+    `register`: that of the beats so far, where something else looks at it.
+    """
+    participant = Signal(name="participant") if register is None else register
     earlier = participant & ~framed.first
     with m.If(element):
         m.d.sync += participant.eq(reduce(or_, (~mask for mask in masks(config, framed)), earlier))

@@ -87,7 +87,8 @@ class Insertion(wiring.Component):
         # per vector.
         valid_now, first_now, index_now = self.i.valid, element.first, element.index
         if config.mask:
-            earlier = earlier_participant(m, config, element, self.i.valid)
+            participant = Signal()
+            earlier = earlier_participant(m, config, element, self.i.valid, participant)
             alone = element.mask & element.last & ~earlier
             valid_now = self.i.valid & (~element.mask | alone)
             first_now = ~earlier
@@ -162,7 +163,9 @@ class Insertion(wiring.Component):
             self.o.payload.left.eq(Mux(occupied[-1], count - 1, low)),
             self.o.payload.overlong.eq(delay(m, overlong, 1, "overlong")),
         ]
-        publish(platform, self, occupied=occupied)
+        publish(
+            platform, self, occupied=occupied, **({"participant": participant, "number": low} if config.mask else {})
+        )
         return m
 
     def _carry(self, m: Module, position: Value, rest: Value, always: Value, name: str) -> Value:

@@ -53,11 +53,12 @@ class LaneMerge(wiring.Component):
     All other ports are those of `RankedStore`: credits assure that of `vectors` vectors one is coming in and the others are
     complete. `o`, stream of ranked elements, min(K, N) for each vector, one for a fully masked vector. Latency
     `JOIN_LATENCY` + `QUEUE_LATENCY` + `MERGE_LATENCY` cycles from the orders to the first element, one element per cycle,
-    and `FILL_CYCLES` between vectors. Two comparators for each two lanes. Cuts the ready path.
+    and `FILL_CYCLES` between vectors. Two comparators for each two lanes. Cuts the ready path. Member: `held`, vectors at most
+    whose last element is read and has not left.
     """
 
     def __init__(self, config: Config, vectors: int) -> None:
-        self._config, self._vectors = config, vectors
+        self._config, self._vectors, self.held = config, vectors, 1
         self._lists = [list_of(config, lane) for lane in range(config.lanes)]
         writes = zip(each_lane("write", config.lanes), self._lists, strict=True)
         orders = zip(each_lane("order", config.lanes), self._lists, strict=True)

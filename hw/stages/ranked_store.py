@@ -43,12 +43,13 @@ class RankedStore(wiring.Component):
     `begins`, set in the cycle in which one does; `ends`, set in the cycle in which its last element is read. `o`, stream of
     ranked elements, min(K, N) for each vector. Latency `QUEUE_LATENCY` + `ranked_latency(config)` cycles from the order to the
     first element, one element per cycle, no bubble between vectors. Cuts the ready path. Members: `queue`, that of the orders;
-    `room`, complete vectors that it holds at most; `cycles`, those of a read.
+    `room`, complete vectors that it holds at most; `cycles`, those of a read; `held`, vectors at most whose last element is
+    read and has not left.
     """
 
     def __init__(self, config: Config, vectors: int) -> None:
         self.config, self.vectors, self.cycles = config, vectors, direct_cycles(config)
-        self.room = vectors - 1
+        self.room, self.held = vectors - 1, self.cycles
         self.queue = Queue(order_layout(config), vectors)
         super().__init__(
             {

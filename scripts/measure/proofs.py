@@ -11,6 +11,7 @@ is open in the record may become proved. A time-out is open, never proved.
 import argparse
 import json
 import multiprocessing
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
@@ -123,9 +124,17 @@ def _contracts() -> Iterator[tuple[str, dict[str, Any]]]:
         )
 
 
+def _cpu_seconds() -> float:
+    """CPU time of this process and of the tools that it has started."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
 def _prove(job: tuple[str, str, str, Config, int]) -> tuple[str, str, str, dict[str, Any]]:
     part, name, statement, config, seconds = job
+    began = _cpu_seconds()
     proof = STATEMENTS[statement](config, seconds=seconds, reading_seconds=_READING)
+    spent = {"seconds": round(proof.seconds), "cpu_seconds": round(_cpu_seconds() - began, 1)}
     properties = [
         {
             "property": verdict.statement.name,
@@ -136,7 +145,7 @@ def _prove(job: tuple[str, str, str, Config, int]) -> tuple[str, str, str, dict[
         }
         for verdict in proof.verdicts
     ]
-    row = {"answer": proof.answer, "digest": config.digest, "seconds": round(proof.seconds), "properties": properties}
+    row = {"answer": proof.answer, "digest": config.digest, **spent, "properties": properties}
     if statement == "rooms":
         row["stores"], row["covered"] = stores_with_room(config)
     return part, name, statement, row

@@ -619,7 +619,8 @@ def prove_counting(
         beats = f"as many beats for each {whole} as its first one has" if config.ensemble > 1 else beats
         what = {
             "vector": f"one result for each {whole}",
-            "rank": f"the first {config.top_k} of each {whole}, or all where it has fewer, with an end",
+            "rank": f"the first {config.top_k} of each {whole}, or all where it has fewer, with an end"
+            + ", masked ones left out, but one where all are masked" * config.mask,
         }.get(output.per, f"{beats}, with its end")
         route = " → ".join(places[number].name for number in (0, *(step.target for step in path)))
         null = "; null beats are dropped, one with tlast ends its vector before it" if config.reads_tkeep else ""

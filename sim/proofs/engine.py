@@ -48,6 +48,9 @@ FORGET_REGISTERS = f"setattr -unset init {' '.join(f'w:{copy}.*' for copy in (HE
 FORGET_MEMORIES = "setparam -set INIT 1'bx t:$mem_v2 r:WR_PORTS>0 %i"
 """Command of Yosys likewise for memories; those that are never written are tables and keep their contents."""
 
+_INITIAL = re.compile(r"^( *)initial begin\n(?:\1 +\S.*\n)*\1end\n", re.MULTILINE)
+"""A block of initial values in the generator's Verilog."""
+
 _REACHED = re.compile(r"was asserted in frame (\d+)")
 # ABC says "all outputs solved or timed out" in the first frame where simplification alone makes the output 0. The same words
 # could stand for a time-out, so `_TIMEOUT` is looked for first.
@@ -109,7 +112,9 @@ def prepare(
     """
     _tools()
     stem = "whole" if memories else "free"
-    (folder / "head.v").write_text(verilog, encoding="utf-8")
+    # Where registers and memories start with anything, Yosys need not spread tables and memories over a cell for each entry.
+    text = verilog if memories or initial else _INITIAL.sub("", verilog)
+    (folder / "head.v").write_text(text, encoding="utf-8")
     (folder / "harness.il").write_text(harness, encoding="utf-8")
     graph = folder / f"{stem}.aig"
     unknown = "-zero" if initial else "-anyseq"

@@ -142,7 +142,9 @@ class InsideHead:
             for cycle in range(cycles):
                 for port in self._inputs:
                     busy = choice.random() < (0.8 if cycle % 64 < 48 else 0.2)
-                    value = int(busy) if port.width == 1 else choice.getrandbits(port.width)
+                    # A mask as often as none, because one that is often set leaves vectors of one element.
+                    single = port.width == 1 and not port.name.endswith("tuser")
+                    value = int(busy) if single else choice.getrandbits(port.width)
                     value = (1 << port.width) - 1 if port.name.endswith("tkeep") else value
                     context.set(getattr(self.top, port.name), value)
                 rows.append([context.get(signal) for signal in signals])

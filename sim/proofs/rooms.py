@@ -17,6 +17,11 @@ So no more draws have arrived than vectors have begun to leave, and a queue of d
 search among all elements of a vector gives the draw as soon as its element is known. By the contracts of the search and of its
 sum (`hw/contracts/draws.py`) it gives at most one for each vector, and none before the vector's first element.
 
+The factor of a vector that an ordered list gives waits for the vector's first element, and the credit comes back earlier, as the
+store of the list reads the vector's last one. By the contract of that store a few vectors at most, `held`, have had their last
+element read and have not left. A factor arrives later after its take than a request comes after the first element has left. So
+the factors inside are never more than the limit and `held` together. And a vector begins to leave only if its factor has arrived.
+
 A queue may be read on request: its credit comes back with the request, whether the queue offers a payload or not. That it does
 so depends on the order of events in two parts of the head, and no induction over a few cycles shows it. For such a queue the
 second statement is that requests alone bring the credit back, and a fourth one says that a request finds a payload. A search of
@@ -38,6 +43,8 @@ from softstream.hw.config.config import Config
 from softstream.hw.contracts.catalogue import contract_of, has_contract
 from softstream.hw.contracts.flow import credit_obeyed, credit_reach
 from softstream.hw.modes.inverse_cdf import InverseCdf
+from softstream.hw.modes.softmax_top_k import SoftmaxTopK
+from softstream.hw.normalisers.interface import EmissionInterface
 from softstream.hw.plan.derive import plan
 from softstream.hw.stages.cdf_search import CdfSearch
 from softstream.hw.stages.ranked_store import RankedStore
@@ -70,6 +77,22 @@ class Vectors:
     """Register of the head: the next element is a vector's first."""
 
 
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """Elements that an ordered list gives, each first one of which asks for a factor."""
+
+    store: RankedStore
+    emission: EmissionInterface
+    starts: Value
+    """Register of the emission: the next element is a vector's first."""
+    due: Value
+    """Register of the head: vectors whose factor has arrived and that have not begun to leave."""
+    passing: int
+    """Cycles from the store to the emission."""
+    asking: int
+    """Cycles from there to the request."""
+
+
 @dataclass(frozen=True)
 class Link:
     """A credit, the store whose room it assures, and the cycles from a take to the arrival."""
@@ -83,6 +106,8 @@ class Link:
     """Where a vector's first element takes the credit, and the cycles are those from its last one."""
     search: CdfSearch | None = None
     """Where the payload is the draw of a search among the vector's elements, and the cycles are those from the draw."""
+    ranked: Ranked | None = None
+    """Where the payloads are the factors of an ordered list, whose credit comes back with the read of a vector's last element."""
 
     @property
     def ends(self) -> Value:
@@ -100,6 +125,8 @@ class Link:
             return f"{arrivals}, with their vector's first element, and are the draws of a search"
         if self.vectors is not None:
             return f"{arrivals}, with their vector's first element, and come {self.cycles} cycles after its last"
+        if self.ranked is not None:
+            return f"{arrivals}, {self.cycles} cycles before, and are those of a list"
         return f"{arrivals}, {self.cycles} cycles before"
 
 
@@ -152,6 +179,32 @@ def _vectors(head: InsideHead) -> list[Vectors]:
     ]
 
 
+def _lists(head: InsideHead) -> list[tuple[RankedStore, FactorStore, EmissionInterface, Value]]:
+    """(store of the list, store of the factors, emission, register of the vectors due) of a head that ranks probabilities."""
+    kinds = (RankedStore, FactorStore, EmissionInterface, SoftmaxTopK)
+    parts = [[part for part in head.parts if isinstance(part, kind)] for kind in kinds]
+    return [
+        (ranked, factors, emission, head.probes.registers(mode)["due"])
+        for ranked, factors, emission, mode in zip(*parts, strict=False)
+        if parts[-1]
+    ]
+
+
+def _list_events(
+    head: InsideHead, ranked: RankedStore, factors: FactorStore, emission: EmissionInterface, due: Value
+) -> list[Value]:
+    """A vector's last element is read, an element leaves the list, arrives at the emission, is a vector's first there."""
+    starts, arrives = head.probes.registers(emission)["starts"], emission.i.valid
+    return [ranked.ends, ranked.o.valid & ranked.o.ready, arrives, arrives & starts]
+
+
+def _asking(events: Sequence[Sequence[int]], requests: Sequence[int]) -> tuple[int, int] | None:
+    """Cycles from a list to the emission, and from there to the request of a factor; None where they vary."""
+    _, leaves, arrives, firsts = events
+    passing, asking = cycles_between(leaves, arrives), cycles_between(firsts, requests)
+    return None if passing is None or asking is None else (passing, asking)
+
+
 def _searches(head: InsideHead) -> list[CdfSearch]:
     """The searches of a head that have a contract: those among all elements of a vector."""
     return [part for part in head.parts if isinstance(part, CdfSearch) and has_contract(part)]
@@ -176,13 +229,17 @@ class _Candidate:
     """Number of the elements whose first one takes the credit."""
     search: int | None = None
     """Number of the search whose draws arrive."""
+    ranked: tuple[int, int] | None = None
+    """(cycles from the store of a list to the emission, cycles from there to the request of a factor)."""
 
 
 def _candidates(config: Config) -> list[_Candidate]:
     """The credits and the stores whose room they seem to assure."""
     head = InsideHead(config)
     credits, stores, rows, searches = _credits(head), _stores(head), _vectors(head), _searches(head)
+    lists = _lists(head)
     signals = [
+        *(signal for row in lists for signal in _list_events(head, *row)),
         *(search.o.valid for search in searches),
         *(signal for row in rows for signal in (row.valid & row.starts, row.valid & row.last)),
         *(signal for credit in credits for signal in (credit.take, credit.give)),
@@ -191,6 +248,8 @@ def _candidates(config: Config) -> list[_Candidate]:
     if not credits or not stores:
         return []
     columns = head.traces(signals)
+    listed = [columns[4 * row : 4 * row + 4] for row in range(len(lists))]
+    del columns[: 4 * len(lists)]
     draws = columns[: len(searches)]
     del columns[: len(searches)]
     edges = [*zip(columns[: 2 * len(rows) : 2], columns[1 : 2 * len(rows) : 2], strict=True)]
@@ -201,7 +260,16 @@ def _candidates(config: Config) -> list[_Candidate]:
     candidates = []
     for number, (credit, (takes, gives)) in enumerate(zip(credits, changes, strict=True)):
         for place, (store, (arrivals, departures, requests)) in enumerate(zip(stores, events, strict=True)):
-            if gives != departures or not any(gives) or credit.limit > _capacity(store):
+            if not any(gives) or credit.limit > _capacity(store):
+                continue
+            if gives != departures:
+                candidates += [
+                    _Candidate(number, place, cycles, False, ranked=steps)
+                    for (ranked, factors, *_), rows in zip(lists, listed, strict=True)
+                    if factors is store and gives == rows[0] and credit.limit + ranked.held <= _capacity(store)
+                    if (cycles := cycles_between(takes, arrivals)) is not None
+                    if (steps := _asking(rows, departures)) is not None and sum(steps) < cycles
+                ]
                 continue
             # A short simulation may have draws that all come as late as their credits.
             searched = [
@@ -229,6 +297,12 @@ def room_links(config: Config, head: InsideHead) -> list[Link]:
     return _links(head, _candidates(config))
 
 
+def _ranked(head: InsideHead, store: FactorStore, passing: int, asking: int) -> Ranked:
+    """The list for which a store holds the factors."""
+    [(ranked, emission, due)] = [(ranked, *rest) for ranked, factors, *rest in _lists(head) if factors is store]
+    return Ranked(ranked, emission, head.probes.registers(emission)["starts"], due, passing, asking)
+
+
 def _links(head: InsideHead, candidates: Sequence[_Candidate]) -> list[Link]:
     credits, stores, rows, searches = _credits(head), _stores(head), _vectors(head), _searches(head)
     return [
@@ -239,6 +313,7 @@ def _links(head: InsideHead, candidates: Sequence[_Candidate]) -> list[Link]:
             link.on_request,
             None if link.vectors is None else rows[link.vectors],
             None if link.search is None else searches[link.search],
+            None if link.ranked is None else _ranked(head, stores[link.store], *link.ranked),
         )
         for link in candidates
     ]
@@ -258,11 +333,18 @@ def state_rooms(head: InsideHead, links: Sequence[Link]) -> None:
     for link in links:
         arrives = head.before(link.ends, link.cycles)
         head.after(link.cycles + SETTLING, link.name, _arrives(link.store) == arrives)
+        returns = f"{link.name}; and it comes back"
+        if link.ranked is not None:
+            ends = link.credit.give == link.ranked.store.ends
+            head.after(SETTLING, f"{returns} as the last element of its vector is read", ends)
+            continue
         when, event = ("are asked for", _requests) if link.on_request else ("leave", _leaves)
-        head.after(SETTLING, f"{link.name}; and it comes back as they {when}", link.credit.give == event(link.store))
+        head.after(SETTLING, f"{returns} as they {when}", link.credit.give == event(link.store))
     for link in links:
         if link.vectors is not None:
             _state_firsts(head, link, link.vectors)
+        if link.ranked is not None:
+            _state_list(head, link, link.ranked)
     for credit in dict.fromkeys(link.credit for link in links):
         obeyed = credit_obeyed(credit, *credit_history(head, credit))
         fill = SETTLING + credit_reach(credit)
@@ -286,6 +368,36 @@ def _state_firsts(head: InsideHead, link: Link, vectors: Vectors) -> None:
             f"{name}: the search takes these elements, and nothing else",
             (link.search.i.valid == valid) & (~valid | same),
         )
+
+
+def _state_list(head: InsideHead, link: Link, ranked: Ranked) -> None:
+    """States that each vector of a list asks for its factor with its first element, and begins to leave when it is there."""
+    name = f"{_kind(link.store)} for {_capacity(link.store)}"
+    left, arrives = ranked.store.o, ranked.emission.i
+    passing, starts = ranked.passing, ranked.starts
+    leaves = left.valid & left.ready
+    last: Any = arrives.payload.last
+    head.after(
+        SETTLING + passing,
+        f"{name}: each element of the list arrives, {passing} cycles later, and nothing else",
+        (arrives.valid == head.before(leaves, passing))
+        & (~arrives.valid | (last == head.before(left.payload.last, passing))),
+    )
+    behind = Mux(head.before(arrives.valid), head.before(last), head.before(starts))
+    head.after(SETTLING, f"{name}: the first element is the one behind a last one, or behind a reset", starts == behind)
+    head.after(
+        SETTLING + ranked.asking,
+        f"{name}: a vector's first element asks for one, {ranked.asking} cycles later, and nothing else",
+        _leaves(link.store) == head.before(arrives.valid & starts, ranked.asking),
+    )
+    # The sum does not wrap: no more factors wait than credits are out.
+    due: Any = ranked.due
+    waiting = head.before(due) + head.before(_arrives(link.store)) - head.before(ranked.store.begins)
+    head.after(
+        SETTLING,
+        f"{name}: a vector begins to leave if its factor has arrived",
+        (due == waiting[: len(due)]) & (~ranked.store.begins | (due != 0)),
+    )
 
 
 def prove_rooms(config: Config, *, seconds: float = 60.0) -> list[Verdict]:

@@ -19,6 +19,15 @@ def test_the_record_names_heads_and_no_statement_is_refuted():
     assert all(statements["law"]["answer"] == "proved" for statements in record["presets"].values())
 
 
+def test_the_law_of_every_preset_takes_little_time():
+    slow = {
+        name: row["law"]["cpu_seconds"]
+        for name, row in proofs.recorded()["presets"].items()
+        if row["law"]["cpu_seconds"] > 20
+    }
+    assert not slow
+
+
 def test_a_proof_that_is_lost_is_named():
     before = proofs.recorded()
     after = copy.deepcopy(before)

@@ -8,10 +8,13 @@ from support.requirements import ROOT
 
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
-from softstream.hw.modes import inverse_cdf
+from softstream.hw.modes import inverse_cdf, softmax_top_k
 from softstream.hw.plan.derive import plan
 from softstream.hw.stages import admission
+from softstream.hw.stages.ranked_store import RankedStore
+from softstream.hw.stages.replay import FactorStore
 from softstream.hw.streams.flow import Credit
+from softstream.hw.streams.registers import delay
 from softstream.scripts.measure.proofs import recorded
 from softstream.sim.proofs import rooms
 from softstream.sim.proofs.inside import InsideHead
@@ -21,6 +24,7 @@ READ_ON_REQUEST = {"sample-int8-bounds"}
 
 DRAWN = Config(mode="sample", sampler="inverse_cdf", max_length=5, score_width=4, draw_top_k=3, draw_min_p=0.05)
 SOFTMAX = Config(max_length=5, score_width=4, probability_width=4)
+RANKED = SOFTMAX.replace(mode="softmax_top_k", top_k=2)
 
 
 def test_the_room_of_the_stores_of_a_softmax_is_proved():
@@ -42,6 +46,54 @@ def test_a_credit_with_too_small_a_margin_is_refuted(monkeypatch):
     refuted = {v.statement.name for v in rooms.prove_rooms(SOFTMAX) if v.answer == "refuted"}
     assert refuted
     assert all(name.endswith("margin 0: taken as its contract assumes") for name in refuted), refuted
+
+
+def refutations(config):
+    return [verdict.statement.name for verdict in rooms.prove_rooms(config) if verdict.answer == "refuted"]
+
+
+@pytest.mark.parametrize("normaliser", ["logarithm", "divider", "reciprocal"])
+def test_the_room_of_the_factors_behind_a_list_is_proved(normaliser):
+    config = RANKED.replace(normaliser=normaliser)
+    verdicts = rooms.prove_rooms(config)
+    assert {verdict.answer for verdict in verdicts} == {"proved"}, verdicts
+    assert rooms.stores_with_room(config) == (4, 4)
+
+
+def too_soon(honest):
+    """`elaborate` of a list's store whose vectors leave before their factors are there."""
+
+    def elaborate(store, platform):
+        free, store.free = store.free, Const(1, 1)
+        m = honest(store, platform)
+        store.free = free
+        return m
+
+    return elaborate
+
+
+def test_the_room_of_the_factors_needs_every_place_and_each_statement(monkeypatch):
+    links = rooms._candidates(RANKED)
+    with monkeypatch.context() as patch:
+        patch.setattr(softmax_top_k, "FactorStore", lambda shape, room, memory: FactorStore(shape, room - 1, memory))
+        assert rooms.stores_with_room(RANKED) == (4, 3)
+    monkeypatch.setattr(rooms, "_candidates", lambda config: links)
+    with monkeypatch.context() as patch:
+        patch.setattr(RankedStore, "elaborate", too_soon(RankedStore.elaborate))
+        [begins] = refutations(RANKED)
+        assert begins.endswith("a vector begins to leave if its factor has arrived")
+    with monkeypatch.context() as patch:
+        late = lambda m, value, cycles, name, **rest: delay(m, value, cycles + (name == "leaving"), name, **rest)  # noqa: E731
+        patch.setattr(softmax_top_k, "delay", late)
+        assert (
+            "store of factors for 9: each element of the list arrives, 2 cycles later, and nothing else"
+            in refutations(RANKED)
+        )
+    honest = rooms._ranked
+    monkeypatch.setattr(rooms, "_ranked", lambda *row: dataclasses.replace(honest(*row), starts=Const(1, 1)))
+    [behind, asks] = refutations(RANKED)
+    assert behind.endswith("the first element is the one behind a last one, or behind a reset")
+    assert "a vector's first element asks for one" in asks
 
 
 @pytest.mark.long

@@ -54,6 +54,8 @@ PASSES = Config(accumulator="two_pass", profile="small", max_length=3, score_wid
 
 SEARCHED = Config(mode="sample", sampler="inverse_cdf", max_length=5, score_width=4)
 
+MASKED_LIST = Config(mode="top_k", top_k=2, score_width=3, max_length=5, mask=True)
+
 COMPONENTS = {
     "queue of 5": lambda: Queue(unsigned(2), 4),
     "queue of 9": lambda: Queue(unsigned(1), 8),
@@ -98,6 +100,9 @@ COMPONENTS = {
     ),
     "list of 2 of up to 5 × 3 bits": lambda: Insertion(Config(mode="top_k", top_k=2, score_width=3, max_length=5)),
     "list of 17 of up to 1024 × 8 bits": lambda: Insertion(Config(mode="top_k", top_k=17)),
+    "list of 2 of up to 5 × 3 bits, mask": lambda: Insertion(MASKED_LIST),
+    "list of 1 of up to 5 × 3 bits, mask": lambda: Insertion(MASKED_LIST.replace(top_k=1)),
+    "list of 16 of up to 1024 × 8 bits, mask": lambda: Insertion(Config(mode="top_k", top_k=16, mask=True)),
     "ranked store of 4 × 3, read in 2": lambda: RankedStore(Config(mode="top_k", top_k=3, max_length=5), 4),
     "sums of 2 members of 2 × 2 bits, up to 3 beats, 5 cycles": lambda: MemberSum(2, 2, 3, 3, lanes=2, write=1),
     "ranked store of 2 × 1, read in 1": lambda: RankedStore(Config(mode="top_k", top_k=1, profile="small"), 2),
@@ -116,6 +121,7 @@ SHORT = (
     "ring of 6, interval 1, read in 2",
     "skewed maximum of 1 × 3 bits, up to 5 scores",
     "one-hot of 1 × 8 bits, up to 5 scores",
+    "list of 2 of up to 5 × 3 bits, mask",
     "ranked store of 4 × 3, read in 2",
 )
 
@@ -355,6 +361,7 @@ def test_a_changed_gate_of_a_credit_breaks_its_contract(monkeypatch):
             "packet ends of beats",
             "two passes",
             "list of 2 of up to 5 × 3 bits",
+            "list of 2 of up to 5 × 3 bits, mask",
             "exact sum of terms of 13 bits in 8 + 8 bits, cleared",
             "share of a sum of 8 + 8 bits, 12 steps of 2 bits",
             "search among up to 8 × 4 bits, 5 cycles",
