@@ -9,9 +9,13 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from softstream.boards.registry import board
 from softstream.hw.config.config import Config, load_toml
+from softstream.hw.config.presets import PRESETS
+from softstream.hw.plan.derive import plan
 from softstream.scripts.cli import _softstream
 from softstream.scripts.generated_tables import FILES, ROOT, SECTIONS, pages, rewritten
 
@@ -118,6 +122,37 @@ def test_commands(line: str, cli: Cli, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     code, _, err = cli(*words)
     assert code == 0, err
+
+
+def test_the_demo_prints_the_lines_that_the_readme_shows(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Quick commands run. What a simulation prints is held against the plan, the data and the board."""
+    error, scores, passed, answer, core, vectors = blocks("README.md", "text")[0].splitlines()
+    monkeypatch.chdir(ROOT)
+    _, described, _ = cli("describe", "digits-softmax")
+    assert error in described.splitlines()
+    data = [f"--{name}=sim/data/digits_{name}.npy" for name in ("scores", "labels")]
+    _, compared, _ = cli("compare", "digits-softmax", "--no-place", *data)
+    assert answer in " ".join(compared.split())
+    assert scores.split() == ["scores.scores", "pass", str(len(np.load(ROOT / "sim/data/digits_scores.npy")))]
+    row = board("icestick")
+    cycles = plan(PRESETS[row.preset]).first_output_cycle(10)
+    microseconds = f"{cycles / row.oscillator_hz * 1e6:.2f}"
+    first = f"in the core: {cycles} cycles ({microseconds} µs) from the first of 10 scores to the first result"
+    assert core == f"{first}; plan: {cycles}"
+    for line in (passed, vectors):
+        code, _, err = cli(*shlex.split(line.partition("next: softstream ")[2]), "--help")
+        assert code == 0, err
+
+
+def test_the_page_of_the_commands_shows_what_they_print(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data_path, histogram = blocks("scripts/README.md", "text")
+    monkeypatch.chdir(tmp_path)
+    _, described, _ = cli("describe", "softmax-int8", "--set", "max_length=64")
+    assert data_path in described
+    _, compared, _ = cli("compare", "digits-softmax", "--no-place")
+    assert histogram.strip() in compared.splitlines()
 
 
 def test_shown_configurations_are_read(tmp_path: Path) -> None:
