@@ -233,7 +233,7 @@ def _proofs_of_presets() -> str:
             for key, word in (("law", "law"), ("counting", ""), ("independence", "two copies"))
         )
         spent = f"{statements['law']['cpu_seconds']:.1f}"
-        rows.append((f"`{name}`", law, spent, counting, _rooms(statements.get("rooms")), independence))
+        rows.append((f"`{name}`", law, spent, counting, _rooms(statements), independence))
     header = (
         "preset",
         "law",
@@ -245,15 +245,13 @@ def _proofs_of_presets() -> str:
     return _markdown(header, rows)
 
 
-def _rooms(row: dict[str, Any] | None) -> str:
-    """How many stores of a head are proved to have room, and in how many cycles no fault of another one exists."""
-    if row is None:
+def _rooms(statements: dict[str, Any]) -> str:
+    """How many stores of a head are proved to have room."""
+    if (row := statements.get("rooms")) is None:
         return "–"
-    unproved = [entry for entry in row["properties"] if entry["answer"] == "open"]
-    if any(entry["answer"] not in ("proved", "open") for entry in row["properties"]):
-        return "**refuted**"
-    within = "".join(f"; another one within {entry.get('depth') or 0} cycles" for entry in unproved)
-    return f"{row['covered'] - len(unproved)} of {row['stores']}{within}"
+    if row["answer"] != "proved":
+        return f"**{row['answer']}**"
+    return f"{proofs.stores_proved(statements)} of {row['stores']}"
 
 
 def _contracts() -> str:

@@ -130,7 +130,7 @@ class InOrder(Contract):
         arriving = self.free(len(payload), "arriving")
         # One value more than there is room for, or the count could not exceed it.
         count, ahead = Signal(range(room + 2)), Signal(range(room + 1))
-        watched, inside, waited = Signal(), Signal(), Signal()
+        watched, inside, waited, arrived = Signal(), Signal(), Signal(), Signal()
         value = Signal(len(payload))
         arrives, leaves, chosen, departs = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
@@ -146,7 +146,7 @@ class InOrder(Contract):
             self.assumptions.append(~entering | (count < room))
         else:
             m.d.comb += arrives.eq(entering & i.ready)
-        m.d.sync += [count.eq(count + arrives - leaves), waited.eq((count != 0) & ~o.valid)]
+        m.d.sync += [count.eq(count + arrives - leaves), waited.eq((count != 0) & ~o.valid), arrived.eq(arrives)]
         with m.If(chosen):
             m.d.sync += [watched.eq(1), inside.eq(1), ahead.eq(count - leaves), value.eq(payload)]
         with m.Elif(inside & leaves):
@@ -163,6 +163,7 @@ class InOrder(Contract):
             "in order, unchanged, none twice": ~departs | (result == value),
             "law of the output": law.holds,
             "what is inside is offered, or in the next cycle": o.valid | ~waited,
+            "what arrived two cycles before or earlier is offered": o.valid | (count == arrived),
         }
         self.covers |= {
             "the watched payload leaves": departs,

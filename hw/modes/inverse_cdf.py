@@ -47,7 +47,7 @@ class InverseCdf(HeadInterface):
         """The configuration of the sum and of the draw."""
         return self._config
 
-    def _framed(self, m: Module) -> Any:
+    def _framed(self, m: Module, platform: Any) -> Any:
         """The component whose `o` is the stream of elements."""
         m.submodules.frame = frame = Frame(self._config, indexed=False)
         wiring.connect(m, wiring.flipped(self.i), frame.i)
@@ -61,7 +61,7 @@ class InverseCdf(HeadInterface):
         m = Module()
         cycles, longest = inverse_cdf_schedule(self._among), self._config.drawn_length
         elements, vectors = cycles.elements(longest), cycles.vectors(longest)
-        frame = self._framed(m)
+        frame = self._framed(m, platform)
         admission = Admission(
             m,
             frame,

@@ -16,6 +16,7 @@ from softstream.hw.plan.modes.gumbel import BOUNDS
 from softstream.hw.plan.modes.ranked_draw import bound_vectors
 from softstream.hw.stages.draw_set import DrawSet, bounds_layout, ranked_layout
 from softstream.hw.streams.flow import Credit, Queue, RigidPipe
+from softstream.hw.streams.probes import publish
 
 __all__ = ["RankedDraw", "RankedShare"]
 
@@ -39,7 +40,7 @@ class RankedDraw(HeadInterface):
         ranked, draw_set = _ordered(config), DrawSet(config)
         draw = GumbelDraw(config, noise, ranked_layout(config))
         sampler = RigidPipe({"draw_set": draw_set, "draw": draw})
-        _connect_list(m, config, self.i, ranked, draw_set, sampler)
+        _connect_list(m, platform, config, self.i, ranked, draw_set, sampler)
         wiring.connect(m, sampler.o, wiring.flipped(self.o))
         return m
 
@@ -60,10 +61,10 @@ class RankedShare(InverseCdf):
     def _among(self) -> Config:
         return ranked_draw(self._config).among
 
-    def _framed(self, m: Module) -> Any:
+    def _framed(self, m: Module, platform: Any) -> Any:
         draw_set = DrawSet(self._config)
         bounded = RigidPipe({"draw_set": draw_set})
-        _connect_list(m, self._config, self.i, _ordered(self._config), draw_set, bounded)
+        _connect_list(m, platform, self._config, self.i, _ordered(self._config), draw_set, bounded)
         return bounded
 
     def _stored(self) -> data.StructLayout:
@@ -76,20 +77,20 @@ def _ordered(config: Config) -> HeadInterface:
 
 
 def _connect_list(
-    m: Module, config: Config, scores: Any, ranked: HeadInterface, draw_set: DrawSet, sampler: RigidPipe
+    m: Module, platform: Any, config: Config, scores: Any, ranked: HeadInterface, draw_set: DrawSet, sampler: RigidPipe
 ) -> None:
     """The stream `scores` of a head's input through the list `ranked` to the `sampler`, whose first stage is `draw_set`."""
     m.submodules.ranked = ranked
     m.submodules.sampler = sampler
     if config.draw_sideband:
-        _bound(m, config, scores, ranked, draw_set, sampler)
+        _bound(m, platform, config, scores, ranked, draw_set, sampler)
     else:
         wiring.connect(m, wiring.flipped(scores), ranked.i)
     wiring.connect(m, ranked.o, sampler.i)
 
 
 def _bound(
-    m: Module, config: Config, scores: Any, ranked: HeadInterface, draw_set: DrawSet, sampler: RigidPipe
+    m: Module, platform: Any, config: Config, scores: Any, ranked: HeadInterface, draw_set: DrawSet, sampler: RigidPipe
 ) -> None:
     """The input of the list; the bounds of a vector leave with its first beat and wait for its elements in a queue.
 
@@ -115,3 +116,4 @@ def _bound(
     ]
     with m.If(scores.valid & scores.ready):
         m.d.sync += starts.eq(beat.last)
+    publish(platform, sampler, starts=starts)

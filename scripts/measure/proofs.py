@@ -27,11 +27,12 @@ from softstream.sim.proofs.counting import is_covered, prove_counting
 from softstream.sim.proofs.independence import prove_independence
 from softstream.sim.proofs.law import prove_law
 from softstream.sim.proofs.proof import Proof
-from softstream.sim.proofs.rooms import has_stores, prove_store_rooms, stores_with_room
+from softstream.sim.proofs.requests import FINDS
+from softstream.sim.proofs.rooms import ON_REQUEST, has_stores, prove_store_rooms, stores_with_room
 from softstream.sim.proofs.stores import contracts_of, prove_contract, prove_stores, summary
 from softstream.sim.proofs.whole import prove_whole, shrunk
 
-__all__ = ["RECORD", "SMALL", "STATEMENTS", "lost", "mutation_record", "recorded"]
+__all__ = ["RECORD", "SMALL", "STATEMENTS", "lost", "mutation_record", "recorded", "stores_proved"]
 
 _MEASURED = Path(__file__).resolve().parents[2] / "boards" / "measured"
 RECORD = _MEASURED / "proofs.json"
@@ -79,6 +80,18 @@ _LONGER = {"softmax, two passes": 300, "argmax": 120, "argmax, small, masked": 1
 def recorded() -> dict[str, Any]:
     """The record: `tools`; `contracts`, title → `answer`; `small` and `presets`, head → statement → `answer` and `properties`."""
     return dict(json.loads(RECORD.read_text(encoding="utf-8")))
+
+
+def stores_proved(statements: dict[str, Any]) -> int:
+    """How many stores of a head its recorded proofs show to have room.
+
+    That a queue which is read on request has a payload for each request is a statement of the counting.
+    """
+    row = statements["rooms"]
+    requested = sum(entry["property"].endswith(ON_REQUEST) for entry in row["properties"])
+    counted = statements.get("counting", {}).get("properties", ())
+    finds = sum(entry["property"].endswith(FINDS) and entry["answer"] == "proved" for entry in counted)
+    return int(row["covered"]) - max(0, requested - finds)
 
 
 def mutation_record() -> dict[str, Any]:

@@ -64,6 +64,7 @@ from softstream.sim.proofs.engine import Verdict
 from softstream.sim.proofs.harness import Property
 from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between
 from softstream.sim.proofs.proof import Progress, Proof
+from softstream.sim.proofs.requests import FINDS, requested, state_requests
 from softstream.sim.proofs.rooms import Link, credit_history, room_links, state_rooms
 from softstream.sim.proofs.stores import prove_contract, summary
 
@@ -562,8 +563,12 @@ def prove_counting(
     links = room_links(config, head)
     rooms = [link for link in links if link.store in [*parts.values(), *inside]]
     pairs = _companions(rooms, links)
-    inside += [companion.store for companion, _ in pairs]
-    state_rooms(head, [*rooms, *(companion for companion, _ in pairs)])
+    beside = [companion for companion, _ in pairs]
+    asked = requested(head, links, [*rooms, *beside])
+    inside += [link.store for link in (*beside, *asked)]
+    state_rooms(head, [*rooms, *beside, *asked])
+    for link in asked:
+        state_requests(head, link, [(places[step.source], places[step.target]) for step in paths[0]])
     # What arrives at a part with two outputs is stated once.
     arrivals = {
         (step.source, step.cycles, step.ends, id(places[step.target].part or step.target)): step for step in steps
@@ -611,6 +616,9 @@ def prove_counting(
         verdicts += summary(title, prove_contract(part, seconds=seconds, contract=counting_contract_of))
     holds = all(verdict.answer == "proved" for verdict in verdicts)
     spent = time.monotonic() - began
+    for link in asked:
+        statement = Property(f"queue for {link.store.room}: {FINDS}", "", False)
+        verdicts.append(Verdict(statement, "proved" if holds else "open", "contracts", None, spent))
     for output, path in zip(outputs(config), paths, strict=True):
         whole = (
             f"ensemble of {config.ensemble} vectors" if config.ensemble > 1 else "packet" if config.groups else "vector"

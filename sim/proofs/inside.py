@@ -21,7 +21,7 @@ from softstream.hw.plan.ports import top_ports
 from softstream.hw.processes import temporary_folder
 from softstream.hw.stages.sum_share import SumShare
 from softstream.hw.streams.probes import Probes
-from softstream.sim.proofs.engine import Verdict, decide_within, none_within, prepare
+from softstream.sim.proofs.engine import Verdict, none_within, prepare
 from softstream.sim.proofs.harness import HEAD, PROOF, Property
 
 __all__ = ["LONGEST", "SETTLING", "InsideHead", "LatestBeat", "cycles_between"]
@@ -155,26 +155,6 @@ class InsideHead:
         simulator.add_testbench(bench)
         simulator.run()
         return [[*column] for column in zip(*rows, strict=True)]
-
-    def search(self, name: str, holds: Value, cycles: int, seconds: float) -> Verdict:
-        """Searches the cycles from a reset on for one in which something does not hold; the memories are those of the head.
-
-        The answer is `refuted`, or `open` with the cycles of the search: it says nothing about later ones.
-        """
-        m, statement = self._m, Property(name, "item_0", False)
-        started, fails = Signal(reset_less=True), Signal(name=statement.signal)
-        m.d.proof += started.eq(1)
-        m.d.comb += [
-            fails.eq(started & ~holds.bool()),
-            Assume(started ^ self._domain.rst),  # one cycle of reset, the first
-        ]
-        with temporary_folder() as folder:
-            graph = prepare("", self._text([fails]), folder, memories=True, seconds=seconds)
-            verdict = graph and decide_within(graph, statement, cycles, seconds=seconds)
-        if verdict and verdict.answer == "refuted":
-            return verdict
-        depth = cycles if verdict and verdict.answer == "proved" else None
-        return Verdict(statement, "open", "bmc", None, verdict.seconds if verdict else seconds, depth)
 
     def _text(self, results: Sequence[Signal]) -> str:
         """The head and its statements as RTLIL; `results`: the outputs."""

@@ -22,10 +22,9 @@ store of the list reads the vector's last one. By the contract of that store a f
 element read and have not left. A factor arrives later after its take than a request comes after the first element has left. So
 the factors inside are never more than the limit and `held` together. And a vector begins to leave only if its factor has arrived.
 
-A queue may be read on request: its credit comes back with the request, whether the queue offers a payload or not. That it does
-so depends on the order of events in two parts of the head, and no induction over a few cycles shows it. For such a queue the
-second statement is that requests alone bring the credit back, and a fourth one says that a request finds a payload. A search of
-the cycles from a reset until after the first result decides the fourth one for these cycles; it stays open for later ones.
+A queue may be read on request: its credit comes back with the request, whether the queue offers a payload or not. For such a
+queue the second statement is that requests alone bring the credit back. That each one finds a payload depends on the order of
+events in two parts of the head; `requests` proves it from the path of the beats.
 
 A short simulation tells which credit belongs to which store, and L. The proof assumes nothing of the head's state: it shows that
 the statements hold from a reset on, and some cycles after any contents at all, because the stages between lose theirs in L
@@ -45,7 +44,6 @@ from softstream.hw.contracts.flow import credit_obeyed, credit_reach
 from softstream.hw.modes.inverse_cdf import InverseCdf
 from softstream.hw.modes.softmax_top_k import SoftmaxTopK
 from softstream.hw.normalisers.interface import EmissionInterface
-from softstream.hw.plan.derive import plan
 from softstream.hw.stages.cdf_search import CdfSearch
 from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.stages.replay import FactorStore, Replay
@@ -55,6 +53,7 @@ from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between
 from softstream.sim.proofs.proof import Proof
 
 __all__ = [
+    "ON_REQUEST",
     "Link",
     "Vectors",
     "credit_history",
@@ -65,6 +64,10 @@ __all__ = [
     "state_rooms",
     "stores_with_room",
 ]
+
+
+ON_REQUEST = "as they are asked for"
+"""End of the statement about a queue that is read on request."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -338,8 +341,8 @@ def state_rooms(head: InsideHead, links: Sequence[Link]) -> None:
             ends = link.credit.give == link.ranked.store.ends
             head.after(SETTLING, f"{returns} as the last element of its vector is read", ends)
             continue
-        when, event = ("are asked for", _requests) if link.on_request else ("leave", _leaves)
-        head.after(SETTLING, f"{returns} as they {when}", link.credit.give == event(link.store))
+        when, event = (ON_REQUEST, _requests) if link.on_request else ("as they leave", _leaves)
+        head.after(SETTLING, f"{returns} {when}", link.credit.give == event(link.store))
     for link in links:
         if link.vectors is not None:
             _state_firsts(head, link, link.vectors)
@@ -403,8 +406,8 @@ def _state_list(head: InsideHead, link: Link, ranked: Ranked) -> None:
 def prove_rooms(config: Config, *, seconds: float = 60.0) -> list[Verdict]:
     """The verdicts on the room of the stores of a head, for each credit and store that belong together.
 
-    Nothing is said of a store whose credit comes back at another time than a payload leaves it. That the requests to a queue find
-    a payload is refuted or open.
+    Nothing is said of a store whose credit comes back at another time than a payload leaves it, or that the requests to a
+    queue find a payload.
     """
     candidates = _candidates(config)
     verdicts = _prove(config, candidates, seconds)
@@ -434,17 +437,7 @@ def prove_store_rooms(config: Config, *, seconds: float = 60.0, reading_seconds:
 
 
 def _prove(config: Config, candidates: Sequence[_Candidate], seconds: float) -> list[Verdict]:
-    """The verdicts on links: two for each one, those on their credits, and one for each queue that is read on request."""
+    """The verdicts on links: two for each one, and those on their credits."""
     head = InsideHead(config)
     state_rooms(head, _links(head, candidates))
-    verdicts = head.prove(seconds) if head.statements else []
-    return verdicts + [_search_requests(config, link, seconds) for link in candidates if link.on_request]
-
-
-def _search_requests(config: Config, candidate: _Candidate, seconds: float) -> Verdict:
-    """Whether each request to the queue of a link finds a payload, from a reset until after the first result."""
-    head = InsideHead(config)
-    [link] = _links(head, [candidate])
-    cycles = plan(config).last_output_cycle(1) + SETTLING
-    finds = ~_requests(link.store) | link.store.o.valid
-    return head.search(f"{link.name}; and each one that is asked for is there", finds, cycles, seconds)
+    return head.prove(seconds) if head.statements else []
