@@ -233,16 +233,28 @@ def _proofs_of_presets() -> str:
             for key, word in (("law", "law"), ("counting", ""), ("independence", "two copies"))
         )
         spent = f"{statements['law']['cpu_seconds']:.1f}"
-        rows.append((f"`{name}`", law, spent, counting, _rooms(statements), independence))
+        response = _response(statements.get("response"))
+        rows.append((f"`{name}`", law, spent, counting, response, _rooms(statements), independence))
     header = (
         "preset",
         "law",
         "its CPU seconds",
         "number and order of beats and ends",
+        "answer, free input",
         "stores with room",
         "independence from contents",
     )
     return _markdown(header, rows)
+
+
+def _response(row: dict[str, Any] | None) -> str:
+    """Whether a head answers in time, and the cycles of an answer and of a free input."""
+    if row is None:
+        return "open"
+    cycles = [
+        entry["property"] for entry in row["properties"] if entry["property"].startswith(("answer", "free input"))
+    ]
+    return f"{row['answer']} ({', '.join(text.split(' within ')[1].split()[0] for text in cycles)} cycles)"
 
 
 def _rooms(statements: dict[str, Any]) -> str:

@@ -172,12 +172,13 @@ class CreditContract(Contract):
         return f"credit of {self.component.limit}, margin {self.component.margin}"
 
     def statements(self, m: Module) -> None:
-        """Counts what is out."""
+        """Counts what is out, in `out`."""
         credit = self.component
         limit, reach = credit.limit, credit_reach(credit)
         taking, giving = self.free(1, "taking"), self.free(1, "giving")
         # One bit pattern more than the limit, or the count could not exceed it.
-        out, settled = Signal(range(limit + 2)), Signal()
+        self.out = out = Signal(range(limit + 2))
+        settled = Signal()
         available = [credit.available, *(Signal(name=f"available_{k}") for k in range(1, reach + 1))]
         takes = [taking, *(Signal(name=f"taken_{k}") for k in range(1, reach + 2))]
         m.d.comb += [credit.take.eq(taking), credit.give.eq(giving)]

@@ -112,11 +112,12 @@ class ReplayContract(_AddressedStore):
         return f"ring of {ring.beats}, interval {ring.interval}, read in {ring.memory}"
 
     def statements(self, m: Module) -> None:
-        """Counts the elements of complete vectors."""
+        """Counts the elements of complete vectors; `ready` are those that may leave, and `room` tells that there is room."""
         ring, registers = self.component, self.registers
         leaves = ring.leaves
         self.begin(m, self.module.submodules.ring, leaves)
-        room, completing = self.free(1, "room"), self.free(1, "completing")
+        self.room = room = self.free(1, "room")
+        completing = self.free(1, "completing")
         length = self.free(len(self.stored), "length")
         # Elements of complete vectors; of these, those that the newest `complete` added in the cycle before.
         complete, added = Signal(range(self.needed + 2)), Signal(range(self.needed + 2))
@@ -131,7 +132,7 @@ class ReplayContract(_AddressedStore):
             complete.eq(complete + Mux(completing, length, 0) - leaves),
             added.eq(Mux(completing, length, 0)),
         ]
-        ready = Signal.like(complete)  # complete, and known to be so for a cycle
+        self.ready = ready = Signal.like(complete)  # complete, and known to be so for a cycle
         m.d.comb += ready.eq(complete - added)
         filled, fresh, at_last = registers["filled"], registers["fresh"], registers["at_last"]
         self.invariants |= {

@@ -15,6 +15,7 @@ from softstream.hw.numbers.softmax import Numerics
 from softstream.hw.plan.schedule import schedule
 from softstream.hw.stages.replay import stored_layout
 from softstream.hw.streams.layouts import pulse
+from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import PairedTables, delay, table
 
 __all__ = [
@@ -101,6 +102,7 @@ class Emission(wiring.Component):
         starts = Signal(init=1)
         with m.If(self.i.valid):
             m.d.sync += starts.eq(self.i.payload.last)
+        publish(platform, self, starts=starts)
         scaled = scaled_position(m, numbers, self.i.payload.position, self._memory)
         # L arrives `memory` cycles after the request, along with Y.
         m.d.comb += self.next.eq(delay(m, self.i.valid & starts, cycles - self._memory, "first", reset=True))

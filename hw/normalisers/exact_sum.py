@@ -18,6 +18,7 @@ from softstream.hw.stages.replay import stored_layout
 from softstream.hw.stages.running_sum import RunningSum
 from softstream.hw.streams.adders import sum_tree
 from softstream.hw.streams.layouts import each_lane, keep_names, probability_layout, pulse
+from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import delay
 
 __all__ = ["ExactEmission", "share_width"]
@@ -55,6 +56,7 @@ class ExactEmission(wiring.Component):
         starts = Signal(init=1)
         with m.If(self.i.valid):
             m.d.sync += starts.eq(self.i.payload.last)
+        publish(platform, self, starts=starts)
         before, latency = normaliser.late, cycles.probability
         m.d.comb += self.next.eq(delay(m, self.i.valid & starts, before - cycles.memory, "request", reset=True))
 

@@ -28,6 +28,7 @@ from softstream.sim.proofs.independence import prove_independence
 from softstream.sim.proofs.law import prove_law
 from softstream.sim.proofs.proof import Proof
 from softstream.sim.proofs.requests import FINDS
+from softstream.sim.proofs.response import is_answered, prove_response
 from softstream.sim.proofs.rooms import ON_REQUEST, has_stores, prove_store_rooms, stores_with_room
 from softstream.sim.proofs.stores import contracts_of, prove_contract, prove_stores, summary
 from softstream.sim.proofs.whole import prove_whole, shrunk
@@ -63,10 +64,11 @@ STATEMENTS: dict[str, Callable[..., Proof]] = {
     "independence": prove_independence,
     "stores": prove_stores,
     "counting": prove_counting,
+    "response": prove_response,
     "rooms": prove_store_rooms,
 }
 
-_RECORDED = ("law", "whole", "independence", "counting", "rooms")
+_RECORDED = ("law", "whole", "independence", "counting", "response", "rooms")
 """Statements of a head in the record."""
 
 _SECONDS = {"law": 60, "rooms": 200, "whole": 20, "independence": 20}
@@ -115,6 +117,8 @@ def _jobs(heads: Sequence[str], statements: Sequence[str] = ()) -> Iterator[tupl
         # Whether the counting covers a head takes seconds.
         if chosen(name, "counting") and is_covered(config):
             yield "presets", name, "counting", config, _SECONDS["law"]
+        if chosen(name, "response") and is_answered(config):
+            yield "presets", name, "response", config, _SECONDS["law"]
         if chosen(name, "rooms") and has_stores(config):
             yield "presets", name, "rooms", config, _SECONDS["rooms"]
         # Of the others the model checker decides the independence in small only.

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import shlex
+import textwrap
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -43,8 +44,12 @@ _STATEMENTS = {
     "independence": "Independence from initial contents",
     "stores": "Contracts of stores, flow control and the comparison",
     "counting": "Number and order of beats and ends",
+    "response": "Answer and free input in time",
 }
 """Statement → how the closing line names it."""
+
+_SHOWN, _COLUMNS = 5, 80
+"""Statements that an error lists, and the width of its lines."""
 
 
 def prove(
@@ -60,15 +65,16 @@ def prove(
 
     `statement`: `law`, at every output; `whole`, all results of the same head in small; `independence`, from what registers and
     memories hold before the first reset; `stores`, the contract of each part that has one, and the room of the stores;
-    `counting`, that each output carries what enters once and in order.
+    `counting`, that each output carries what enters once and in order; `response`, that a beat that waits is taken and a vector
+    that is complete is answered within a number of cycles.
 
     `waveform`: where the shortest trace of a property that fails goes, as VCD; nothing is written where all hold.
     `counterexample`: folder for the scores, and stalls if it needs some, of the shortest run that shows the fault in simulation;
     nothing is written where there is none.
 
     Raises `Mismatch` for a property that is refuted or vacuous, `ToolFailure` for one that is open when the time is over, and
-    `UserError` for a configuration that `whole` or `counting` does not take, and for a statement without a trace at the ports
-    where a `counterexample` is asked for.
+    `UserError` for a configuration that `whole`, `counting` or `response` does not take, and for a statement without a trace at
+    the ports where a `counterexample` is asked for.
     """
     from softstream.hw.verilog import TOP, verilog
     from softstream.scripts.measure.proofs import STATEMENTS
@@ -228,19 +234,32 @@ def _conclude(
     where = f"; the shortest trace is in {waveform}" if waveform else "; --waveform FILE.vcd keeps the shortest trace"
     if shown is False:
         where += ", --counterexample FOLDER the scores that show it in a simulation"
-    _raise_unless_proved(proof, seconds, statement, where)
+    _raise_unless_proved(proof, seconds, statement, where, console)
     console.done(f"{statement} proved for all inputs, stalls and resets, without a bound on time,", "softstream boards")
 
 
-def _raise_unless_proved(proof: Proof, seconds: float, statement: str, where: str) -> None:
+def _raise_unless_proved(
+    proof: Proof, seconds: float, statement: str, where: str, console: Console | None = None
+) -> None:
     """Raises the error of a proof that is refuted, vacuous or open; `where`: how a person gets the shortest trace."""
     if proof.answer == "refuted" and not proof.beats:
-        names = ", ".join(verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted")
-        raise Mismatch(f"{statement} refuted: {names}")
+        raise Mismatch(f"{statement} refuted: {_named(proof, 'refuted', console)}")
     if proof.answer == "refuted":
         raise Mismatch(f"{statement} refuted after {len(proof.beats)} cycles{where}")
     if proof.answer == "vacuous":
         raise Mismatch("a case never occurs, so the statement says nothing: the harness or the head is at fault")
     if proof.answer == "open":
-        names = ", ".join(verdict.statement.name for verdict in proof.verdicts if verdict.answer == "open")
+        names = _named(proof, "open", console)
         raise ToolFailure(f"open after {seconds:g} s for a step: {names}; --timeout {4 * seconds:g} allows more", None)
+
+
+def _named(proof: Proof, answer: str, console: Console | None) -> str:
+    """The statements with an answer, for one line; where they are too many for it, the first of them go to lines of their own."""
+    names = [verdict.statement.name for verdict in proof.verdicts if verdict.answer == answer]
+    if console is None or len(", ".join(names)) <= _COLUMNS // 2:
+        return ", ".join(names)
+    for name in names[:_SHOWN]:
+        console.note(f"  {textwrap.shorten(name, _COLUMNS - 2, placeholder=' …')}")
+    if len(names) > _SHOWN:
+        console.note(f"  and {len(names) - _SHOWN} more")
+    return f"{len(names)} of {len(proof.verdicts)} statements"

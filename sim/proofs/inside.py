@@ -132,8 +132,8 @@ class InsideHead:
             ]
         return beat
 
-    def traces(self, signals: Sequence[Value]) -> list[list[int]]:
-        """The values in each cycle of a simulation with short vectors, which pauses at both edges."""
+    def traces(self, signals: Sequence[Value], *, stalls: bool = True) -> list[list[int]]:
+        """The values in each cycle of a simulation with short vectors, which pauses at both edges, or only at the input."""
         rows: list[list[int]] = []
         choice = random.Random(1)
         cycles = 2 * plan(self.config).last_output_cycle(max(1, min(3, self.config.max_length))) + 2 * LONGEST
@@ -146,6 +146,7 @@ class InsideHead:
                     single = port.width == 1 and not port.name.endswith("tuser")
                     value = int(busy) if single else choice.getrandbits(port.width)
                     value = (1 << port.width) - 1 if port.name.endswith("tkeep") else value
+                    value = 1 if port.name.endswith("tready") and not stalls else value
                     context.set(getattr(self.top, port.name), value)
                 rows.append([context.get(signal) for signal in signals])
                 await context.tick("proof")

@@ -51,6 +51,7 @@ def test_only_the_named_statement_of_the_named_heads_is_proved(monkeypatch, tmp_
     record.write_text(json.dumps(proofs.recorded()), encoding="utf-8")
     monkeypatch.setattr(proofs, "RECORD", record)
     monkeypatch.setattr(proofs, "is_covered", lambda config: True)
+    monkeypatch.setattr(proofs, "is_answered", lambda config: True)
     monkeypatch.setattr(proofs, "has_stores", lambda config: True)
     monkeypatch.setattr(proofs, "stores_with_room", lambda config: (1, 1))
     asked = [job[:3] for job in proofs._jobs(["top-k-int8", "sigmoid-int8", "argmax"], ["counting", "whole"])]
@@ -74,4 +75,4 @@ def test_only_the_named_statement_of_the_named_heads_is_proved(monkeypatch, tmp_
 
 def test_a_statement_that_no_head_has_is_refused(capsys):
     assert proofs.main(["--statement", "stores"]) != 0
-    assert "must be one of law, whole, independence, counting, rooms" in capsys.readouterr().err
+    assert "must be one of law, whole, independence, counting, response, rooms" in capsys.readouterr().err

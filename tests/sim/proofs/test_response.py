@@ -1,0 +1,236 @@
+"""Heads with rings and queues answer in time, in no more cycles than are printed; one that may wait forever is not proved."""
+
+import sys
+
+import pytest
+from amaranth import Const, Signal
+from amaranth.lib import data
+from support.long_cases import mostly_long
+from support.requirements import ROOT
+from support.response_times import worst_response
+
+from softstream.hw.config.config import Config
+from softstream.hw.config.presets import PRESETS
+from softstream.hw.contracts.catalogue import contract_of
+from softstream.hw.contracts.response import CreditResponse, LoopResponse, ReplayResponse
+from softstream.hw.errors import UserError
+from softstream.hw.modes import softmax
+from softstream.hw.plan.schedule import Schedule
+from softstream.hw.stages import replay
+from softstream.hw.stages.replay import Replay
+from softstream.hw.streams import flow
+from softstream.hw.streams.flow import Credit, Spacing
+from softstream.scripts import cli
+from softstream.scripts.measure import proofs
+from softstream.sim.proofs import counting, response, stores
+from softstream.sim.proofs.engine import Verdict
+from softstream.sim.proofs.harness import Property
+from softstream.sim.proofs.proof import Proof
+
+SHORT = {"max_length": 5, "score_width": 4, "probability_width": 4}
+HEADS = {
+    "exponential": Config(mode="exponential", **SHORT),
+    "logarithm": Config(**SHORT),
+    "divider": Config(**SHORT, normaliser="divider"),
+    "divider, small": Config(**SHORT, normaliser="divider", profile="small"),
+    "reciprocal, small": Config(**SHORT, normaliser="reciprocal", profile="small"),
+    "pipelined": Config(**SHORT, per_vector="pipelined"),
+    "log-softmax": Config(**SHORT, mode="log_softmax"),
+    "cross-entropy": Config(mode="cross_entropy", max_length=5, score_width=4),
+    "masked": Config(**SHORT, mask=True),
+    "argmax": Config(mode="argmax", max_length=5, score_width=4),
+    "argmax, small": Config(mode="argmax", max_length=5, score_width=4, profile="small"),
+    "sigmoid": Config(**SHORT, mode="sigmoid"),
+    "sample": Config(mode="sample", max_length=5, score_width=4),
+    "hardmax": Config(mode="hardmax", **SHORT),
+    "Top-K": Config(mode="top_k", max_length=5, score_width=4, top_k=3),
+    "exact": Config(**SHORT, sum="exact", probability_format="UQ1"),
+}
+COVERED = (
+    "softmax-int8", "softmax-int8-divider", "softmax-int8-log", "softmax-int8-fastest", "softmax-int8-dsp", "softmax-int16",
+    "attention-int8", "attention-int8-sink", "softmax-int8-masked", "softmax-int8-sink", "softmax-int8-exact",
+    "log-softmax-int8", "cross-entropy-int8", "log-sum-exp-int8", "exponential-int8", "cdf-int8", "digits-softmax",
+    "argmax-int8", "argmax-int8-small", "argmax-int8-margin", "digits-argmax", "sigmoid-int8", "sample-int8",
+    "sample-int8-temperature", "hardmax-int8", "top-k-int8",
+)  # fmt: skip
+PAYLOAD = data.StructLayout({"value": 2})
+PARTS = {
+    "credit": (lambda: Credit(1056, 2), CreditResponse),
+    "credit of 2": (lambda: Credit(2), CreditResponse),
+    "loop": (lambda: Credit(17, 1), lambda part: LoopResponse(part, 11)),
+    "short loop": (lambda: Credit(4), lambda part: LoopResponse(part, 25)),
+    "loop without a pipe": (lambda: Credit(5, 1), lambda part: LoopResponse(part, 0)),
+    "ring": (lambda: Replay(PAYLOAD, beats=20, interval=1, memory=2), ReplayResponse),
+    "ring with a spacing": (lambda: Replay(PAYLOAD, beats=8, interval=7, memory=1), ReplayResponse),
+}
+KINDS = ("long", "short", "long before short", "almost long before short", "short before long", "random")
+
+
+@pytest.fixture
+def proved(monkeypatch):
+    """Leaves out what has tests of its own: the number and order of beats and ends, and the contracts of the parts."""
+    verdicts = [Verdict(Property("contract", "", False), "proved", "induction", None, 0.0)]
+    counts = lambda config, **limits: Proof(config, tuple(verdicts), 0.0)  # noqa: E731
+    monkeypatch.setattr(counting, "prove_counting", counts)
+    monkeypatch.setattr(response, "prove_contract", lambda part, **limits: verdicts)
+
+
+def answers(part, contract):
+    return {verdict.answer for verdict in stores.prove_contract(part, contract=contract)}
+
+
+def refuted(proof):
+    return [verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted"]
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_the_response_of_a_part_is_proved(name):
+    part, contract = PARTS[name]
+    assert answers(part(), contract) == {"proved", "reached"}
+
+
+def test_a_credit_whose_payloads_do_not_come_back_is_refuted(monkeypatch):
+    honest = Credit.elaborate
+
+    def lossy(credit, platform):
+        returned = credit.give
+        credit.give = Signal()
+        try:
+            return honest(credit, platform)
+        finally:
+            credit.give = returned
+
+    monkeypatch.setattr(Credit, "elaborate", lossy)
+    for name in ("credit", "loop"):
+        part, contract = PARTS[name]
+        assert "refuted" in answers(part(), contract), name
+
+
+def test_a_ring_that_waits_for_another_address_is_refuted(monkeypatch):
+    honest = replay.next_entry
+    twice = lambda pointer, needed, depth: honest(honest(pointer, needed, depth), needed, depth)  # noqa: E731
+    monkeypatch.setattr(replay, "next_entry", twice)
+    assert "refuted" in answers(PARTS["ring"][0](), ReplayResponse)
+
+
+def test_a_spacing_that_is_never_free_again_is_refuted(monkeypatch):
+    # The counter looks for a state that a shift register does not have.
+    monkeypatch.setattr(flow, "shifted", lambda width, steps: 0)
+    assert "refuted" in answers(Spacing(12), contract_of)
+
+
+@pytest.mark.parametrize("name", mostly_long(HEADS, ("logarithm", "exponential", "argmax")))
+def test_a_head_answers_in_time(name, proved):
+    proof = response.prove_response(HEADS[name])
+    assert proof.answer == "proved", proof.verdicts
+    bound = response.response_bound(HEADS[name])
+    answer, free = [verdict.statement.name for verdict in proof.verdicts[-2:]]
+    assert answer == f"answer to each complete vector within {bound.cycles} cycles in which all outputs are taken"
+    assert free == f"free input within {bound.input} cycles in which all outputs are taken"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", COVERED)
+def test_a_preset_answers_in_time_at_its_full_size(name):
+    assert response.prove_response(PRESETS[name]).answer == "proved"
+
+
+@pytest.mark.long
+def test_the_other_presets_are_refused():
+    assert [name for name in PRESETS if response.is_answered(PRESETS[name])] == [
+        name for name in PRESETS if name in COVERED
+    ]
+
+
+@pytest.mark.parametrize("name", mostly_long(HEADS, ("logarithm", "pipelined", "argmax", "hardmax", "Top-K")))
+def test_no_response_in_a_simulation_is_later(name):
+    config = HEADS[name]
+    bound = response.response_bound(config)
+    for kind in KINDS:
+        for stalled in (None, ["m_axis"]):
+            worst = worst_response(config, kind, stalled=stalled)
+            assert worst.input <= bound.input, kind
+            assert worst.answer <= bound.cycles, kind
+
+
+def test_the_cycles_are_near_those_of_a_full_head():
+    config = PRESETS["softmax-int8"]
+    bound = response.response_bound(config)
+    # The ring is full of elements, and of vectors so short that their credits are used up.
+    answer = worst_response(config, "long before short", stalled=["m_axis"]).answer
+    free = worst_response(config, "almost long before short", stalled=["m_axis"]).input
+    assert answer <= bound.cycles <= 1.1 * answer
+    assert free <= bound.input <= 1.25 * free
+    page = " ".join((ROOT / "sim" / "README.md").read_text(encoding="utf-8").split())
+    assert f"they are {bound.cycles} to an answer and {bound.input} to a free input" in page
+    assert f"waits {answer} cycles for an answer and {free} for a free input" in page
+
+
+def test_a_ring_that_may_fill_before_a_vector_is_complete_is_refused(monkeypatch):
+    monkeypatch.setattr(Schedule, "replay_entries", lambda cycles, beats: 8)
+    with pytest.raises(UserError, match="the ring is shorter than a vector, so it may fill before one is complete"):
+        response.response_bound(Config(**SHORT | {"max_length": 9}))
+
+
+@pytest.mark.long
+def test_a_credit_of_factors_that_never_comes_back_is_refused(monkeypatch, proved):
+    honest = softmax.Admission
+
+    def lossy(*arguments, **keys):
+        admission = honest(*arguments, **keys)
+        vectors = {**admission.credits, "vector_credit": Credit(4)}
+        vectors["vector_credit"]._MustUse__used = True
+        admission.credits = vectors
+        return admission
+
+    monkeypatch.setattr(softmax, "Admission", lossy)
+    with pytest.raises(UserError, match=r"no store is known whose room the credit of .* assures"):
+        response.prove_response(HEADS["logarithm"])
+
+
+@pytest.mark.long
+def test_a_gate_that_waits_for_more_than_its_credits_is_refuted(monkeypatch, proved):
+    honest = response._Response
+
+    def other(config, survey):
+        # The statements leave out the credit of the elements.
+        head = honest(config, survey)
+        head.gate = head.gate[1:]
+        return head
+
+    monkeypatch.setattr(response, "_Response", other)
+    assert "gate: it opens where all credits are available" in refuted(response.prove_response(HEADS["logarithm"]))
+
+
+@pytest.mark.long
+def test_a_queue_that_waits_for_more_than_the_outputs_is_refuted(monkeypatch, proved):
+    monkeypatch.setattr(response._Response, "_taken", lambda head, cycles: Const(1, 1))
+    assert any("what it offers is taken" in name for name in refuted(response.prove_response(HEADS["logarithm"])))
+
+
+def test_a_head_with_other_parts_on_a_path_is_refused():
+    grouped = Config(**SHORT, groups=[2, 5])
+    with pytest.raises(
+        UserError, match=r"^prove --response: mode = 'softmax'; no contract states when the group ends answers"
+    ):
+        response.prove_response(grouped)
+    assert not response.is_answered(grouped)
+    assert response.is_answered(HEADS["cross-entropy"])
+
+
+def test_open_statements_are_listed_one_per_line(capsys, monkeypatch):
+    title = "a part whose title takes more than the width of a terminal of eighty columns"
+    names = [f"statement {number} of {title}" for number in range(18)]
+    open_ones = tuple(Verdict(Property(name, "", False), "open", "–", None, 1.0) for name in names)
+    monkeypatch.setitem(proofs.STATEMENTS, "response", lambda config, **limits: Proof(config, open_ones, 1.0))
+    monkeypatch.setattr(sys, "argv", ["softstream", "prove", "--response", "--timeout", "2", "softmax-int8"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert sum(line.startswith("  statement") for line in lines) == 5
+    assert lines[-2:] == [
+        "  and 13 more",
+        "error: open after 2 s for a step: 18 of 18 statements; --timeout 8 allows more",
+    ]

@@ -1,0 +1,101 @@
+"""The worst response of a head in a simulation that fills it while no output is taken, and then takes all of them."""
+
+import random
+from itertools import chain, cycle, repeat
+from typing import NamedTuple
+
+from amaranth.hdl import ClockDomain, Module
+from amaranth.sim import Simulator
+
+from softstream.hw.axi import AxiTop
+from softstream.hw.plan.ports import outputs, top_ports
+
+__all__ = ["Worst", "lengths_of", "worst_response"]
+
+_FULL = 64
+"""Cycles in a row in which the input waits, after which a head is full."""
+
+
+class Worst(NamedTuple):
+    """Cycles, counted from the first one in which all outputs are taken."""
+
+    input: int
+    answer: int
+
+
+def lengths_of(config, kind):
+    """An endless row of lengths: vectors that are long, short, or a long one before short ones."""
+    longest = config.max_length
+    rows = {
+        "long": repeat(longest),
+        "short": repeat(1),
+        "long before short": chain([longest], repeat(1)),
+        "almost long before short": chain([9 * longest // 10], repeat(1)),
+        "short before long": cycle([1, 1, 1, longest]),
+        "random": iter(lambda: random.randint(1, longest), 0),
+    }
+    return rows[kind]
+
+
+def worst_response(config, kind, *, stalled=None, before=0):
+    """The longest wait of a beat at the input, and of a complete vector for its last answer, after the outputs are taken.
+
+    `stalled`: the outputs that are not taken until the head is full, all of them by default; `before`: cycles in which all are
+    taken before that.
+    """
+    random.seed(1)
+    top, m, domain = AxiTop(config), Module(), ClockDomain("proof")
+    m.domains.proof = domain
+    m.submodules.top = top
+    m.d.comb += [top.aclk.eq(domain.clk), top.aresetn.eq(~domain.rst)]
+    prefixes = [output.prefix for output in outputs(config)]
+    stalled = prefixes if stalled is None else stalled
+    per_vector = {output.prefix for output in outputs(config) if output.per == "vector"}
+    lengths = lengths_of(config, kind)
+    ends, answers = [], {prefix: [] for prefix in prefixes}
+    worst = {"input": 0, "released": None}
+    tail = 20 * config.max_length + 4 * _FULL
+
+    async def bench(context):
+        for port in top_ports(config):
+            if port.direction == "input" and port.name not in ("aclk", "aresetn"):
+                context.set(getattr(top, port.name), (1 << port.width) - 1 if port.name.endswith("tkeep") else 0)
+        context.set(top.s_axis_tvalid, 1)
+        left, waits, cycle_now, released = next(lengths), 0, 0, None
+        while released is None or cycle_now < released + tail:
+            full = released is None and waits >= _FULL
+            if full:
+                released, waits = cycle_now, 0
+            for prefix in prefixes:
+                taken = released is not None or cycle_now < before or prefix not in stalled
+                context.set(getattr(top, f"{prefix}_tready"), int(taken))
+            context.set(top.s_axis_tlast, int(left == 1))
+            if context.get(top.s_axis_tready):
+                if released is not None:
+                    worst["input"] = max(worst["input"], waits)
+                waits, left = 0, left - 1
+                if not left:
+                    ends.append(cycle_now)
+                    left = next(lengths)
+            else:
+                waits += 1
+            for prefix in prefixes:
+                valid, ready = (context.get(getattr(top, f"{prefix}_{name}")) for name in ("tvalid", "tready"))
+                if valid and ready and (prefix in per_vector or context.get(getattr(top, f"{prefix}_tlast"))):
+                    answers[prefix].append(cycle_now)
+            await context.tick("proof")
+            cycle_now += 1
+        worst["released"] = released
+
+    simulator = Simulator(m)
+    simulator.add_clock(1e-6, domain="proof")
+    simulator.add_testbench(bench)
+    simulator.run()
+    released = worst["released"]
+    waited = [
+        answer - max(end, released)
+        for prefix in prefixes
+        for end, answer in zip(ends, answers[prefix], strict=False)
+        if answer >= released
+    ]
+    return Worst(worst["input"], max(waited))
