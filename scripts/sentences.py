@@ -45,12 +45,12 @@ class Sentence:
 
     def rewritten(self, text: str) -> str:
         """The page with the figures of today. Raises `ValueError` where the sentence is not there once."""
-        found = list(self.pattern.finditer(text))
-        if len(found) != 1:
+        matches = list(self.pattern.finditer(text))
+        if len(matches) != 1:
             raise ValueError(
-                f"{self.page}: {len(found)} places have the sentence '{self.text}', which must be there once"
+                f"{self.page}: {len(matches)} places have the sentence '{self.text}', which must be there once"
             )
-        [match] = found
+        [match] = matches
         places = [match.span(number + 1) for number in range(match.re.groups)]
         for (begin, end), figure in reversed(list(zip(places, self.figures(), strict=True))):
             text = f"{text[:begin]}{figure}{text[end:]}"

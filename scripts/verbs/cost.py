@@ -51,9 +51,8 @@ def cost(config: Config, part: Part) -> Cost | None:
     if (checked_in := _checked_in(config, part.name)) is not None:
         return checked_in
     automatic = config.replace(normaliser="auto", guard_bits=0) if config.traits.normalised else config
-    alike = {config, _same(config), *([automatic] if _same(automatic) == _same(config) else [])}
-    stored = [outcome for one in alike if (outcome := stored_outcome(one, part))]
-    best = max(stored, key=lambda outcome: len(outcome["seeds"]), default=None)
+    same = _same(config)
+    best = stored_outcome({config, same, *([automatic] if _same(automatic) == same else [])}, part)
     if best is None:
         return None
     fmax = range_of_seeds(best["fmax_mhz_by_seed"].values())
@@ -66,7 +65,10 @@ def cost_text(config: Config, part_name: str) -> str:
     Of a head that does not fit it names the parts that one is recorded to fit. Raises `UserError` for an unknown part.
     """
     part = find_part(part_name)
-    known = cost(config, part)
+    return _text(config, part, cost(config, part))
+
+
+def _text(config: Config, part: Part, known: Cost | None) -> str:
     command = f"softstream explore {configuration_words(config, _BASE, recorded_room(part))} --part {part.name}"
     if known is None:
         return f"{part.name}: not measured with these keys; {command} measures them"
@@ -89,8 +91,9 @@ def cost_text(config: Config, part_name: str) -> str:
 
 def misfit_text(config: Config, part_name: str) -> str:
     """The same text where a measurement says that the head does not fit the part; empty otherwise."""
-    known = cost(config, find_part(part_name))
-    return cost_text(config, part_name) if known is not None and known.over else ""
+    part = find_part(part_name)
+    known = cost(config, part)
+    return _text(config, part, known) if known is not None and known.over else ""
 
 
 def cost_json(config: Config, part_name: str) -> dict[str, Any]:
@@ -131,21 +134,21 @@ def _same(config: Config) -> Config:
 def _checked_in(config: Config, part_name: str) -> Cost | None:
     """Cells and clock from the benchmark, which has more seeds, or from the table of the presets; None where neither has them."""
     content = recorded_bench()
-    wanted = _same(config)
+    same = _same(config)
     for variant in content["variants"].values():
         entry = variant["parts"].get(part_name)
-        if entry is not None and _same(Config.from_mapping(variant["config"])) == wanted:
+        if entry is not None and _same(Config.from_mapping(variant["config"])) == same:
             clocks = entry.get("fmax_mhz_by_seed", {})
             return _recorded_cost(entry["cells"], entry["available"], range_of_seeds(clocks.values()), len(clocks))
     for row, curve in zip(CURVES, content["curves"], strict=True):
         for alike, cells, fmax in zip(row.configs(), curve["cells"], curve["fmax_mhz"], strict=True):
-            if row.part == part_name and _same(alike) == wanted:
+            if row.part == part_name and _same(alike) == same:
                 return _recorded_cost(cells, _available(part_name), fmax, len(curve["seeds"]))
     for name, entries in recorded()["presets"].items():
         if part_name not in entries or name not in PRESETS:
             continue
         entry = entries[part_name]
-        if _same(PRESETS[name].replace(profile=entry["profile"])) == wanted:
+        if _same(PRESETS[name].replace(profile=entry["profile"])) == same:
             clocks = entry.get("fmax_mhz_by_seed", {})
             return _recorded_cost(entry["cells"], entry["available"], range_of_seeds(clocks.values()), len(clocks))
     return None

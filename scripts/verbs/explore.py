@@ -305,6 +305,11 @@ def _signature(part: Part, placed: bool = True) -> dict[str, str]:
     }
 
 
+def _folder() -> Path:
+    """The folder of the measured points."""
+    return cache_root() / "explore"
+
+
 class _Cache:
     """The measured points in the user's cache directory."""
 
@@ -317,7 +322,7 @@ class _Cache:
         return hashlib.sha256(facts.encode()).hexdigest()
 
     def _path(self, config: Config) -> Path:
-        return cache_root() / "explore" / f"{self._head(config)}-{self._seeds}.json"
+        return _folder() / f"{self._head(config)}-{self._seeds}.json"
 
     def load(self, config: Config) -> Outcome | None:
         outcome: Outcome | None = load_value(self._path(config))
@@ -325,8 +330,7 @@ class _Cache:
 
     def load_all(self, config: Config) -> list[Outcome]:
         """The outcomes of a configuration with any seeds, or without placement."""
-        folder = cache_root() / "explore"
-        outcomes = [load_value(path) for path in sorted(folder.glob(f"{self._head(config)}-*.json"))]
+        outcomes = [load_value(path) for path in sorted(_folder().glob(f"{self._head(config)}-*.json"))]
         return [outcome for outcome in outcomes if outcome is not None]
 
     def store(self, config: Config, outcome: Outcome) -> None:
@@ -334,16 +338,20 @@ class _Cache:
             store_value(self._path(config), outcome)
 
 
-def stored_outcome(config: Config, part: Part) -> Outcome | None:
-    """Cells and clock of a configuration that `explore` measured with these tools before, with the most seeds that it took.
+def stored_outcome(configs: Iterable[Config], part: Part) -> Outcome | None:
+    """Cells and clock that `explore` measured before, with these tools and the most seeds, of any of equal configurations.
 
     `fmax_mhz` is None where it was not placed (`seeds` are empty then) or does not fit. None where nothing was measured.
     """
+    # The signature takes as long as the generation of a head.
+    if not any(_folder().glob("*.json")):
+        return None
     try:
-        signature = _signature(part)
+        cache = _Cache(part, (), _signature(part))
     except MissingTool:
         return None
-    return max(_Cache(part, (), signature).load_all(config), key=lambda outcome: len(outcome["seeds"]), default=None)
+    outcomes = [outcome for config in configs for outcome in cache.load_all(config)]
+    return max(outcomes, key=lambda outcome: len(outcome["seeds"]), default=None)
 
 
 # Engines: each yields (index of the task, outcome) in the order of completion ----------------------------------------

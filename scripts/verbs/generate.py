@@ -251,7 +251,7 @@ def generate(
         )
     if scale := scale_text(config):
         console.line(scale)
-    if row is not None and (misfit := misfit_text(config, row.name)):
+    if row is not None and console.in_words and (misfit := misfit_text(config, row.name)):
         console.line(misfit)
     stored = directory / ("config.toml" if "config.toml" in contents else f"{name}.toml")
     console.done(f"{len(contents)} files written", f"softstream simulate {shlex.quote(str(stored))}")

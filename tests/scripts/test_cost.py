@@ -159,6 +159,15 @@ def test_a_command_for_a_part_means_the_same_configuration_there(keys: dict[str,
         assert (picked.profile, picked.division) == (config.profile, config.division)
 
 
+def test_without_a_measured_point_nothing_is_generated_to_look_for_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(explore, "cache_root", lambda: tmp_path)
+    monkeypatch.setattr(explore, "_signature", lambda *rest: pytest.fail("the signature takes as long as a head"))
+    assert "not measured" in cost_text(UNMEASURED, "hx8k")
+    assert misfit_text(UNMEASURED, "hx8k") == ""
+
+
 def test_what_explore_measured_is_shown_from_then_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(explore, "cache_root", lambda: tmp_path)
     mhz = [55.4, 57.0, 60.6, 52.0, 58.0]

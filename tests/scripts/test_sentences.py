@@ -94,8 +94,8 @@ def test_docstrings_comments_and_help_state_no_measurement(path: Path) -> None:
         return
     tokens = tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline)
     words = [token.string for token in tokens if token.type in (tokenize.STRING, tokenize.COMMENT)]
-    found = [figure for text in words for figure in FIGURE.findall(re.sub(r"`[^`]*`", "", text))]
-    assert bool(found) == (name in NO_MEASUREMENT), found
+    figures = [figure for text in words for figure in FIGURE.findall(re.sub(r"`[^`]*`", "", text))]
+    assert bool(figures) == (name in NO_MEASUREMENT), figures
 
 
 def test_the_plot_weighs_blocks_as_the_page_says() -> None:
