@@ -22,6 +22,7 @@ __all__ = [
     "credit_invariants",
     "credit_obeyed",
     "credit_reach",
+    "registered_history",
 ]
 
 _QUICKLY_FULL = 16
@@ -174,17 +175,15 @@ class CreditContract(Contract):
     def statements(self, m: Module) -> None:
         """Counts what is out, in `out`."""
         credit = self.component
-        limit, reach = credit.limit, credit_reach(credit)
+        limit = credit.limit
         taking, giving = self.free(1, "taking"), self.free(1, "giving")
         # One bit pattern more than the limit, or the count could not exceed it.
         self.out = out = Signal(range(limit + 2))
         settled = Signal()
-        available = [credit.available, *(Signal(name=f"available_{k}") for k in range(1, reach + 1))]
-        takes = [taking, *(Signal(name=f"taken_{k}") for k in range(1, reach + 2))]
+        available, takes = registered_history(m, credit, taking)
         m.d.comb += [credit.take.eq(taking), credit.give.eq(giving)]
         m.d.sync += [
             out.eq(out + taking - giving),
-            *(later.eq(value) for row in (available, takes) for value, later in pairwise(row)),
             settled.eq(~taking & ~giving & (out == 0)),
         ]
         self.assumptions += [credit_obeyed(credit, available, takes), ~giving | (out != 0)]
@@ -194,7 +193,7 @@ class CreditContract(Contract):
             "available when all is given back": ~settled | credit.available | (out != 0),
         }
         self.covers |= {"a take": taking, "a credit comes back": giving}
-        if reach > 1:
+        if credit_reach(credit) > 1:
             late = reduce(and_, (~earlier for earlier in available[:-1]))
             self.covers["a take as late as may be"] = taking & late
         if limit <= _QUICKLY_FULL:
@@ -208,6 +207,15 @@ def credit_reach(credit: Credit) -> int:
     a margin of k + 1 allows that at any rate.
     """
     return max(1, credit.margin - 1)
+
+
+def registered_history(m: Module, credit: Credit, taking: Value) -> tuple[list[Value], list[Value]]:
+    """`available` and the takes of a credit, in this cycle and in those before, as far as `credit_obeyed` looks back."""
+    reach = credit_reach(credit)
+    available: list[Value] = [credit.available, *(Signal(name=f"available_{k}") for k in range(1, reach + 1))]
+    takes: list[Value] = [taking, *(Signal(name=f"taken_{k}") for k in range(1, reach + 2))]
+    m.d.sync += [later.eq(value) for row in (available, takes) for value, later in pairwise(row)]
+    return available, takes
 
 
 def credit_obeyed(credit: Credit, available: Sequence[Value], takes: Sequence[Value]) -> Value:

@@ -110,10 +110,10 @@ class InsertionContract(Contract):
         count, beat = config.top_k, i.payload
         entering = self.offers(m, i)
         # Beats before this one in its vector, whether elements are among them, elements of the list before this one and with it.
-        place, some = Signal(range(config.max_length)), Signal()
+        place, participant = Signal(range(config.max_length)), Signal()
         listed, among = Signal(range(count + 1)), Signal(range(count + 1))
         counts, alone = Signal(), Signal()
-        counted = some & (place != 0)
+        counted = participant & (place != 0)
         masked = masks(config, beat)[0] if config.mask else Const(0, 1)
         m.d.comb += [
             alone.eq(masked & beat.last & ~counted),
@@ -126,7 +126,7 @@ class InsertionContract(Contract):
             ~entering | beat.last | (place != config.max_length - 1),
         ]
         with m.If(entering):
-            m.d.sync += [place.eq(Mux(beat.last, 0, place + 1)), listed.eq(among), some.eq(counts | counted)]
+            m.d.sync += [place.eq(Mux(beat.last, 0, place + 1)), listed.eq(among), participant.eq(counts | counted)]
         full = Array([Const((1 << number) - 1, count) for number in range(count + 1)])
         due = delay(m, entering & beat.last, 2, "due", reset=True)
         left = delay(m, (among - 1)[: len(among)], 2, "due_left")
@@ -140,13 +140,13 @@ class InsertionContract(Contract):
             self.invariants |= {
                 "no more elements than places": listed <= count,
                 "a vector with an element before has elements": ~counted | (listed != 0),
-                "an element before is known": (place == 0) | (self.registers["participant"] == some),
+                "an element before is known": (place == 0) | (self.registers["participant"] == participant),
                 "their number": (entered == 0) | (entered == count) | (number == (entered - 1)[: len(number)]),
             }
         else:
             self.invariants |= {
                 "a vector that has begun has elements": (place == 0)
-                | (some & (listed == Mux(place < count, place, count))),
+                | (participant & (listed == Mux(place < count, place, count))),
             }
         self.guarantees |= {
             "an order for each vector, and no other": o.valid == due,

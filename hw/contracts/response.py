@@ -3,12 +3,16 @@
 They add to the contracts of number and order (`flow`, `rings`) that something happens within a number of cycles.
 """
 
-from itertools import pairwise
-
 from amaranth import Const, Module, Mux, Signal, Value
 
 from softstream.hw.contracts.contract import Contract, mark_used
-from softstream.hw.contracts.flow import CreditContract, credit_invariants, credit_obeyed, credit_reach
+from softstream.hw.contracts.flow import (
+    CreditContract,
+    credit_invariants,
+    credit_obeyed,
+    credit_reach,
+    registered_history,
+)
 from softstream.hw.contracts.rings import ReplayContract
 from softstream.hw.streams.flow import Credit
 
@@ -32,10 +36,8 @@ class CreditResponse(CreditContract):
         """Remembers what was out in the cycle before."""
         super().statements(m)
         credit = self.component
-        # The first output of the contract that counts what is out.
-        out = self.out
-        before = Signal.like(out)
-        m.d.sync += before.eq(out)
+        before = Signal.like(self.out)
+        m.d.sync += before.eq(self.out)
         self.invariants["what was out in the cycle before"] = self.registers["spare"] + before == settled_credit(credit)
         self.guarantees["available where enough was given back"] = credit.available | (before > settled_credit(credit))
 
@@ -84,15 +86,14 @@ class LoopResponse(Contract):
     def statements(self, m: Module) -> None:
         """Counts what is on the way and in the queue, and the cycles in which the sink takes."""
         credit, cycles = self.component, self.cycles
-        limit, reach = credit.limit, credit_reach(credit)
+        limit = credit.limit
         entering, offered, taking = (self.free(1, name) for name in ("entering", "offered", "taking"))
         arriving = self.free(1, "arriving")
         # One bit pattern more than the limit, or the counts could not exceed it.
         count, way, out = (Signal(range(2 * limit + 2), name=name) for name in ("count", "way", "out"))
-        taken, drained = Signal(range(self.opens + 1)), Signal(range(self.drains + 1))
+        sink_cycles, drained = Signal(range(self.opens + 1)), Signal(range(self.drains + 1))
         waited, leaves, arrives = Signal(), Signal(), Signal()
-        available = [credit.available, *(Signal(name=f"available_{k}") for k in range(1, reach + 1))]
-        takes = [entering, *(Signal(name=f"taken_{k}") for k in range(1, reach + 2))]
+        available, takes = registered_history(m, credit, entering)
         m.d.comb += [
             credit.take.eq(entering),
             credit.give.eq(leaves),
@@ -104,9 +105,8 @@ class LoopResponse(Contract):
             count.eq(count + arrives - leaves),
             way.eq(way + entering - arrives),
             waited.eq((count != 0) & ~offered),
-            taken.eq(Mux(taking, Mux(taken == self.opens, taken, taken + 1), 0)),
+            sink_cycles.eq(Mux(taking, Mux(sink_cycles == self.opens, sink_cycles, sink_cycles + 1), 0)),
             drained.eq(Mux(taking & ~entering, Mux(drained == self.drains, drained, drained + 1), 0)),
-            *(later.eq(value) for row in (available, takes) for value, later in pairwise(row)),
         ]
         self.assumptions += [
             credit_obeyed(credit, available, takes),
@@ -133,9 +133,11 @@ class LoopResponse(Contract):
             "available when nothing has entered and all has left": (drained < self.drains) | credit.available,
         }
         if self.wide:
-            self.invariants["as free as its pipe is long"] = (taken < self.opens - 1) | (out <= settled_credit(credit))
-            self.guarantees["available while the sink takes"] = (taken < self.opens) | credit.available
-        self.covers |= {"it opens": (taken == self.opens) & entering, "a payload waits": waited & (count != 0)}
+            self.invariants["as free as its pipe is long"] = (sink_cycles < self.opens - 1) | (
+                out <= settled_credit(credit)
+            )
+            self.guarantees["available while the sink takes"] = (sink_cycles < self.opens) | credit.available
+        self.covers |= {"it opens": (sink_cycles == self.opens) & entering, "a payload waits": waited & (count != 0)}
         if limit <= 16:
             self.covers["it is closed"] = ~credit.available & (count == limit - cycles if limit > cycles else 1)
 

@@ -68,9 +68,21 @@ from softstream.sim.proofs.requests import FINDS, requested, state_requests
 from softstream.sim.proofs.rooms import Link, credit_history, room_links, state_rooms
 from softstream.sim.proofs.stores import prove_contract, summary
 
-__all__ = ["is_covered", "prove_counting"]
+__all__ = [
+    "PART_NAMES",
+    "Place",
+    "Step",
+    "is_covered",
+    "paths_of",
+    "places_of",
+    "prove_counting",
+    "registers_behind",
+    "state_registers",
+    "state_step",
+    "steps_of",
+]
 
-_NAMES: dict[type, str] = {
+PART_NAMES: dict[type, str] = {
     NullBeats: "null beats",
     Frame: "frame",
     Replay: "ring",
@@ -104,7 +116,7 @@ def _never() -> Value:
 
 
 @dataclass(frozen=True, eq=False)
-class _Place:
+class Place:
     """A part of the path, or a port at one of its ends."""
 
     name: str
@@ -129,7 +141,7 @@ class _Place:
 
 
 @dataclass(frozen=True)
-class _Step:
+class Step:
     """From a place to the next one; numbers of places, because each elaboration of a head has places of its own."""
 
     source: int
@@ -175,11 +187,11 @@ def _results(part: Any) -> list[Any]:
     return [part.o, part.o_best] if isinstance(part, (TwoPass, MeanProbabilities)) else [part.o]
 
 
-def _places(head: InsideHead) -> list[_Place]:
+def places_of(head: InsideHead) -> list[Place]:
     """The input, the parts that may lie on a path, and the outputs."""
     top = head.top
     within = [inner for part in head.parts if isinstance(part, MeanProbabilities) for inner in parts_of(part)]
-    places = [_Place(_INPUT, leaves=top.s_axis_tvalid & top.s_axis_tready, end_leaves=top.s_axis_tlast)]
+    places = [Place(_INPUT, leaves=top.s_axis_tvalid & top.s_axis_tready, end_leaves=top.s_axis_tlast)]
     for part in head.parts:
         enable = head.probes.enable(part)
         if any(part is inner for inner in within):
@@ -187,7 +199,7 @@ def _places(head: InsideHead) -> list[_Place]:
         # A comparison beside a ring lies on no path: its winners come with the ends of vectors.
         off_path = isinstance(part, (Maximum, SkewedMaximum)) and enable is None
         if (
-            type(part) not in _NAMES
+            type(part) not in PART_NAMES
             or off_path
             or (isinstance(part, (Insertion, CdfSearch)) and not has_contract(part))
         ):
@@ -195,19 +207,17 @@ def _places(head: InsideHead) -> list[_Place]:
         moves = Const(1, 1) if enable is None else enable
         for result in _results(part):
             transfers = _transfer(_source(part)) & moves, _transfer(result) & moves
-            places.append(_Place(_NAMES[type(part)], part, *transfers, _end(_source(part)), _end(result), enable))
+            places.append(Place(PART_NAMES[type(part)], part, *transfers, _end(_source(part)), _end(result), enable))
     for output in outputs(head.config):
         valid, ready, last = (getattr(top, f"{output.prefix}_{name}") for name in ("tvalid", "tready", "tlast"))
-        places.append(
-            _Place(output.prefix, arrives=valid & ready, end_arrives=None if output.per == "vector" else last)
-        )
+        places.append(Place(output.prefix, arrives=valid & ready, end_arrives=None if output.per == "vector" else last))
     return places
 
 
-def _steps(config: Config) -> list[_Step]:
+def steps_of(config: Config) -> list[Step]:
     """What a simulation suggests: each place and the ones that payloads seem to come from, the nearest first."""
     head = InsideHead(config)
-    places = _places(head)
+    places = places_of(head)
     none = Const(0, 1)
     signals = [
         none if value is None else value
@@ -229,11 +239,11 @@ def _steps(config: Config) -> list[_Step]:
                 marks = [arrived & end for arrived, end in zip(arrives, end_arrives, strict=True)]
                 left = [gone & end for gone, end in zip(leaves, end_leaves, strict=True)]
                 if cycles is not None and (place.end_arrives is None or cycles_between(left, marks) == cycles):
-                    steps.append(_Step(source, target, cycles, ends=False))
+                    steps.append(Step(source, target, cycles, ends=False))
             elif place.end_arrives is None:
                 cycles = cycles_between([gone & end for gone, end in zip(leaves, end_leaves, strict=True)], arrives)
                 if cycles is not None:
-                    steps.append(_Step(source, target, cycles, ends=True))
+                    steps.append(Step(source, target, cycles, ends=True))
     # Beats pass a fork, the ends of groups and of packets and the flags of vectors in the same cycle, and a simulation may not
     # tell these parts from what is around them. Of a stream with beats and one with a payload per vector, the latter is nearer to
     # a part that takes one per vector.
@@ -241,7 +251,7 @@ def _steps(config: Config) -> list[_Step]:
     return sorted(steps, key=lambda step: (step.cycles, not passes[step.source], step.ends))
 
 
-def _path(steps: Sequence[_Step], target: int) -> list[_Step]:
+def _path(steps: Sequence[Step], target: int) -> list[Step]:
     """The steps from the input to a place; empty where there are none."""
     for step in steps:
         if step.target == target:
@@ -252,11 +262,11 @@ def _path(steps: Sequence[_Step], target: int) -> list[_Step]:
     return []
 
 
-def _paths(config: Config) -> list[list[_Step]]:
+def paths_of(config: Config) -> list[list[Step]]:
     """The path of each output. Raises `UserError` where an output has none."""
-    steps = _steps(config)
+    steps = steps_of(config)
     count = len(outputs(config))
-    places = _places(InsideHead(config))
+    places = places_of(InsideHead(config))
     numbers = range(len(places) - count, len(places))
     paths = [_path(steps, number) for number in numbers]
     for number, path in zip(numbers, paths, strict=True):
@@ -273,7 +283,7 @@ def _paths(config: Config) -> list[list[_Step]]:
     return paths
 
 
-def _connect(head: InsideHead, places: Sequence[_Place], step: _Step) -> None:
+def state_step(head: InsideHead, places: Sequence[Place], step: Step) -> None:
     """States what arrives at a place, and the mark of the end."""
     source, target = places[step.source], places[step.target]
     left = source.vectors if step.ends else source.leaves
@@ -312,7 +322,7 @@ def _connect(head: InsideHead, places: Sequence[_Place], step: _Step) -> None:
         head.after(SETTLING, f"{name}: a beat without a byte is a null beat", ~target.arrives | null)
 
 
-def _state_length(head: InsideHead, source: _Place, queue: Queue, cycles: int) -> None:
+def _state_length(head: InsideHead, source: Place, queue: Queue, cycles: int) -> None:
     """States that the number of a vector's beats arrives with its end, less one, and whether it is 0.
 
     The counters of beats are as wide, and do not wrap, because the frame's contract says that no vector has more than max_length.
@@ -332,7 +342,7 @@ def _state_length(head: InsideHead, source: _Place, queue: Queue, cycles: int) -
     )
 
 
-def _state_enable(head: InsideHead, place: _Place) -> None:
+def _state_enable(head: InsideHead, place: Place) -> None:
     """States that a part with a clock enable does not change in a cycle without it."""
     part = place.part
     results, inside = _results(part), [part]
@@ -357,7 +367,7 @@ def _state_marks(head: InsideHead, packets: PacketEnds) -> None:
     head.after(SETTLING, "packet ends: the marks of groups arrive", same)
 
 
-def _state_flags(head: InsideHead, places: Sequence[_Place], path: Sequence[_Step]) -> None:
+def _state_flags(head: InsideHead, places: Sequence[Place], path: Sequence[Step]) -> None:
     """States that the flags of each ensemble arrive at the stage that adds them, with the last beat of its sums."""
     parts = [places[step.target].part for step in path]
     for flags in [part for part in parts if isinstance(part, VectorFlags)]:
@@ -389,10 +399,10 @@ def _waits(head: InsideHead, valid: Value, ready: Value, payload: Any) -> Value:
     return ~waiting | (valid & (payload == head.before(payload)))
 
 
-def _registers(config: Config, path: Sequence[_Step]) -> tuple[int, list[int], _Step] | None:
+def registers_behind(config: Config, path: Sequence[Step]) -> tuple[int, list[int], Step] | None:
     """(number of the credit, numbers of the registers in a row, the step to them) of the winners that wait in registers."""
     head = InsideHead(config)
-    places = _places(head)
+    places = places_of(head)
     step = next((step for step in path if step.ends and isinstance(places[step.target].part, Hold)), None)
     if step is None:
         return None
@@ -413,9 +423,7 @@ def _credits(head: InsideHead) -> list[Credit]:
     return [part for part in head.parts if isinstance(part, Credit)]
 
 
-def _state_registers(
-    head: InsideHead, places: Sequence[_Place], number: int, chain: Sequence[int], step: _Step
-) -> None:
+def state_registers(head: InsideHead, places: Sequence[Place], number: int, chain: Sequence[int], step: Step) -> None:
     """States that a credit counts the winners on the way to a row of registers and inside, so that each arrival finds room."""
     credit = _credits(head)[number]
     holds = [places[place].part for place in chain]
@@ -448,7 +456,7 @@ def _companions(rooms: Sequence[Link], links: Sequence[Link]) -> list[tuple[Link
 
 
 def _state_pair(
-    head: InsideHead, companion: Link, partner: Link, source: _Place, cycles: int, target: _Place, output: Output
+    head: InsideHead, companion: Link, partner: Link, source: Place, cycles: int, target: Place, output: Output
 ) -> None:
     """States that what waits beside a beat leaves with it. That both took the same credit in turn is stated with their room.
 
@@ -501,7 +509,7 @@ def _state_first(head: InsideHead, config: Config, source: Any, before: Sequence
     head.after(SETTLING, "draw set to skid buffer: unchanged", ~source.i.valid | same)
 
 
-def _state_ring(head: InsideHead, config: Config, ring: Replay, number: int, into: _Step, first: Value) -> None:
+def _state_ring(head: InsideHead, config: Config, ring: Replay, number: int, into: Step, first: Value) -> None:
     """States that the ring learns of each complete vector by the address and the only beat of its end.
 
     `number`: of the ring among the parts; `into`: the step to it; `first`: mark of a vector's first beat as it left the frame.
@@ -548,10 +556,10 @@ def prove_counting(
     """
     began = time.monotonic()
     progress(0.0, "finding the paths")
-    paths = _paths(config)
-    accounts = [_registers(config, path) for path in paths]
+    paths = paths_of(config)
+    accounts = [registers_behind(config, path) for path in paths]
     head = InsideHead(config)
-    places = _places(head)
+    places = places_of(head)
     steps = dict.fromkeys(step for path in paths for step in path)
     parts = {step.target: places[step.target].part for step in steps if places[step.target].part is not None}
     inside = [inner for part in parts.values() for inner in parts_of(part)]
@@ -563,10 +571,10 @@ def prove_counting(
     links = room_links(config, head)
     rooms = [link for link in links if link.store in [*parts.values(), *inside]]
     pairs = _companions(rooms, links)
-    beside = [companion for companion, _ in pairs]
-    asked = requested(head, links, [*rooms, *beside])
-    inside += [link.store for link in (*beside, *asked)]
-    state_rooms(head, [*rooms, *beside, *asked])
+    companions = [companion for companion, _ in pairs]
+    asked = requested(head, links, [*rooms, *companions])
+    inside += [link.store for link in (*companions, *asked)]
+    state_rooms(head, [*rooms, *companions, *asked])
     for link in asked:
         state_requests(head, link, [(places[step.source], places[step.target]) for step in paths[0]])
     # What arrives at a part with two outputs is stated once.
@@ -574,7 +582,7 @@ def prove_counting(
         (step.source, step.cycles, step.ends, id(places[step.target].part or step.target)): step for step in steps
     }
     for step in arrivals.values():
-        _connect(head, places, step)
+        state_step(head, places, step)
     # A part with two outputs has two places.
     for number in {id(places[step.target].part or step.target): step.target for step in steps}.values():
         if places[number].enable is not None:
@@ -585,7 +593,7 @@ def prove_counting(
             _state_offer(head, places[number].part)
     for account in accounts:
         if account is not None:
-            _state_registers(head, places, *account)
+            state_registers(head, places, *account)
     for path in paths:
         _state_flags(head, places, path)
     for companion, partner in pairs:
@@ -642,8 +650,8 @@ def prove_counting(
 def is_covered(config: Config) -> bool:
     """Whether paths are known through the parts of a head, so that `prove_counting` does not refuse it."""
     try:
-        for path in _paths(config):
-            _registers(config, path)
+        for path in paths_of(config):
+            registers_behind(config, path)
     except UserError:
         return False
     return True

@@ -34,9 +34,9 @@ def requested(head: InsideHead, links: Sequence[Link], others: Sequence[Link]) -
     """The queue that a draw set asks for bounds, and its credit; `others`: links of stores on a path or beside it."""
     if not any(isinstance(part, DrawSet) and "next" in part.signature.members for part in head.parts):
         return []
-    taken = [link.store for link in others]
+    stores = [link.store for link in others]
     return [
-        replace(link, on_request=True) for link in links if isinstance(link.store, Queue) and link.store not in taken
+        replace(link, on_request=True) for link in links if isinstance(link.store, Queue) and link.store not in stores
     ]
 
 

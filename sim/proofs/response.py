@@ -157,7 +157,7 @@ class _Response:
     def __init__(self, config: Config, survey: _Survey) -> None:
         self.config, self.survey = config, survey
         self.head = head = InsideHead(config)
-        self.places = counting._places(head)
+        self.places = counting.places_of(head)
         self.frame = _frame(config, head)
         self.ring = next(iter(_of(head, Replay)), None)
         self.spacings = _of(head, Spacing)
@@ -295,9 +295,9 @@ class _Response:
     def _state_server(self, server: Any) -> None:
         """What gives the results of a vector takes the next one, and its results are taken."""
         head, [link] = self.head, self.links.values()
-        name = counting._NAMES[type(server)]
-        taken = ~_taken(head, self.config, _TAKES - 1) | server.o.ready
-        head.after(SETTLING + _TAKES, f"{name}: what it offers is taken, {_TAKES} cycles after the outputs", taken)
+        name = counting.PART_NAMES[type(server)]
+        served = ~_outputs_ready(head, self.config, _TAKES - 1) | server.o.ready
+        head.after(SETTLING + _TAKES, f"{name}: what it offers is taken, {_TAKES} cycles after the outputs", served)
         if isinstance(server, RankedStore):
             head.after(SETTLING, f"{name}: a vector may always begin", server.free)
         else:
@@ -309,42 +309,42 @@ class _Response:
         """What waits in a queue is taken, because the outputs are."""
         for number in self.loops:
             queue: Any = self.links[number].store
-            taken = ~_taken(self.head, self.config, _TAKES - 1) | queue.o.ready
+            served = ~_outputs_ready(self.head, self.config, _TAKES - 1) | queue.o.ready
             # A queue beside another one is taken with it.
             name = f"queue of {queue.room}: what it offers is taken, {_TAKES} cycles after the outputs"
-            self.head.after(SETTLING + _TAKES, name, taken)
+            self.head.after(SETTLING + _TAKES, name, served)
 
     def _state_registers(self, row: _Registers) -> None:
         """Winners leave their registers at once, and their credit is available when there are none."""
         head, credit = self.head, self.credits[row.credit]
         for step in row.steps:
-            counting._connect(head, self.places, step)
-        counting._state_registers(head, self.places, row.credit, row.chain, row.steps[0])
+            counting.state_step(head, self.places, step)
+        counting.state_registers(head, self.places, row.credit, row.chain, row.steps[0])
         name = f"{len(row.chain)} registers behind {contract_of(credit).title}"
-        taken = _taken(self.head, self.config, row.leaves + _TAKES)
+        ready = _outputs_ready(self.head, self.config, row.leaves + _TAKES)
         source, last = self.places[row.steps[0].source], self.places[row.chain[-1]]
         head.after(
             SETTLING + row.leaves + _TAKES,
             f"{name}: a winner leaves {row.leaves} cycles after its end, where the outputs are taken",
-            ~taken | (last.leaves == head.before(source.vectors, row.leaves)),
+            ~ready | (last.leaves == head.before(source.vectors, row.leaves)),
         )
         none = _all(~head.before(source.vectors, cycle) for cycle in range(1, row.drains + 1))
         head.after(
             SETTLING + row.drains + _TAKES,
             f"{name}: it is available {row.drains} cycles after the last end, where the outputs are taken",
-            ~(_taken(self.head, self.config, row.drains + _TAKES) & none) | credit.available,
+            ~(_outputs_ready(self.head, self.config, row.drains + _TAKES) & none) | credit.available,
         )
 
-    def _state_ring(self, ring: Any, found: _Ring, factors: Credit) -> None:
+    def _state_ring(self, ring: Any, trace: _Ring, factors: Credit) -> None:
         """The ring learns of complete vectors, has room, and its elements give the credits back."""
         head, frame = self.head, self.frame
         ends = frame.o.valid & frame.o.ready & frame.o.payload.last
         head.after(
-            SETTLING + found.complete,
-            f"ring: it learns of a complete vector {found.complete} cycles after its end has entered",
-            ring.complete.valid == head.before(ends, found.complete),
+            SETTLING + trace.complete,
+            f"ring: it learns of a complete vector {trace.complete} cycles after its end has entered",
+            ring.complete.valid == head.before(ends, trace.complete),
         )
-        behind = self.credits[found.behind]
+        behind = self.credits[trace.behind]
         head.after(SETTLING, f"ring: it has room if {_name(behind)} is available", ring.room == behind.available)
         head.after(SETTLING, f"ring: each element takes {_name(behind)}", behind.take == ring.leaves)
         # Each lane has its own, and that of the first one asks for the factor.
@@ -357,9 +357,9 @@ class _Response:
         due = Mux(head.before(ring.o.valid), head.before(last), head.before(starts))
         head.after(SETTLING, "ring: the first element is the one behind a last one, or behind a reset", starts == due)
         head.after(
-            SETTLING + found.factor,
-            f"ring: the credit of a factor comes back {found.factor} cycles after a vector's first element",
-            factors.give == head.before(ring.o.valid & starts, found.factor),
+            SETTLING + trace.factor,
+            f"ring: the credit of a factor comes back {trace.factor} cycles after a vector's first element",
+            factors.give == head.before(ring.o.valid & starts, trace.factor),
         )
 
 
@@ -367,16 +367,16 @@ class _Enabled:
     """A head without a credit: stages in a row, each of which moves in the cycles of a clock enable that the outputs decide."""
 
     def __init__(self, config: Config) -> None:
-        paths = counting._paths(config)
+        paths = counting.paths_of(config)
         trial = InsideHead(config)
-        places = counting._places(trial)
+        places = counting.places_of(trial)
         frames = {step.target for path in paths for step in path if isinstance(places[step.target].part, Frame)}
         if len(frames) != 1 or not all(path[-1].target in range(len(places)) for path in paths):
             raise _uncovered(config, "stages stand before or behind the head")
         [self._frame] = frames
         numbers = dict.fromkeys(step.target for path in paths for step in path)
         kinds = {type(places[number].part) for number in numbers if places[number].part is not None}
-        strange = [counting._NAMES[kind] for kind in kinds - {Frame, Skid, Maximum, SkewedMaximum, *PIPES}]
+        strange = [counting.PART_NAMES[kind] for kind in kinds - {Frame, Skid, Maximum, SkewedMaximum, *PIPES}]
         if strange:
             raise _uncovered(config, f"no contract states when the {min(strange)} answers")
         self._enabled = [number for number in numbers if places[number].enable is not None]
@@ -403,25 +403,25 @@ class _Enabled:
 
     def state(self) -> None:
         """States that nothing stops while the outputs are taken, and how long a beat and an end take then."""
-        head, places = self.head, counting._places(self.head)
-        ready = _taken(head, self.config, _TAKES - 1)
+        head, places = self.head, counting.places_of(self.head)
+        ready = _outputs_ready(head, self.config, _TAKES - 1)
         head.after(SETTLING + _TAKES, "input: it is free", ~ready | head.top.s_axis_tready)
         for number in self._enabled:
             enable: Any = places[number].enable
             head.after(SETTLING + _TAKES, f"{places[number].name}: it moves", ~ready | enable)
         frame, enters = places[self._frame], places[0].leaves
-        taken = _taken(head, self.config, _TAKES + self._before)
+        ready = _outputs_ready(head, self.config, _TAKES + self._before)
         head.after(
             SETTLING + _TAKES + self._before,
             f"{frame.name}: a beat arrives {self._before} cycles after it was taken",
-            ~taken | (frame.arrives == head.before(enters, self._before)),
+            ~ready | (frame.arrives == head.before(enters, self._before)),
         )
         for number, cycles in zip(self._outputs, self._behind, strict=True):
-            taken = _taken(head, self.config, _TAKES + cycles)
+            ready = _outputs_ready(head, self.config, _TAKES + cycles)
             head.after(
                 SETTLING + _TAKES + cycles,
                 f"{places[number].name}: an answer comes {cycles} cycles after the frame has marked the end",
-                ~taken | (_answers(places[number]) == head.before(frame.vectors, cycles)),
+                ~ready | (_answers(places[number]) == head.before(frame.vectors, cycles)),
             )
 
 
@@ -431,7 +431,7 @@ def _answers(place: Any) -> Value:
     return arrives if place.end_arrives is None else arrives & place.end_arrives
 
 
-def _taken(head: InsideHead, config: Config, cycles: int) -> Value:
+def _outputs_ready(head: InsideHead, config: Config, cycles: int) -> Value:
     """Whether all outputs were taken in this cycle and in some before, without a reset."""
     now = _all(getattr(head.top, f"{output.prefix}_tready") for output in outputs(config))
     return now & _all(head.before(now, cycle) for cycle in range(1, cycles + 1))
@@ -462,8 +462,8 @@ _PARTS = (Frame, Replay, Queue, Hold, OneHot, Insertion, RankedStore)
 
 def _survey(config: Config) -> _Survey:
     """Looks for what is between the parts in a simulation."""
-    paths = counting._paths(config)
-    places = counting._places(InsideHead(config))
+    paths = counting.paths_of(config)
+    places = counting.places_of(InsideHead(config))
     for path in paths:
         kinds = [places[step.target].part for step in path[:-1]]
         strange = next(
@@ -474,7 +474,7 @@ def _survey(config: Config) -> _Survey:
     registers = [
         chain
         for path in paths
-        if (row := counting._registers(config, path)) is not None
+        if (row := counting.registers_behind(config, path)) is not None
         for chain in _chains(config, places, row[0])
     ]
     head = InsideHead(config)
@@ -510,7 +510,7 @@ def _survey(config: Config) -> _Survey:
 
 def _chains(config: Config, places: Sequence[Any], credit: int) -> list[_Registers]:
     """The rows of registers under a credit; where there are several, each waits for the others before the output."""
-    steps = counting._steps(config)
+    steps = counting.steps_of(config)
     onwards = {step.target for step in steps if isinstance(places[step.source].part, Hold)}
     rows = []
     for first in steps:

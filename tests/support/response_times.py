@@ -67,8 +67,8 @@ def worst_response(config, kind, *, stalled=None, before=0):
             if full:
                 released, waits = cycle_now, 0
             for prefix in prefixes:
-                taken = released is not None or cycle_now < before or prefix not in stalled
-                context.set(getattr(top, f"{prefix}_tready"), int(taken))
+                ready = released is not None or cycle_now < before or prefix not in stalled
+                context.set(getattr(top, f"{prefix}_tready"), int(ready))
             context.set(top.s_axis_tlast, int(left == 1))
             if context.get(top.s_axis_tready):
                 if released is not None:

@@ -132,9 +132,9 @@ def test_beats_and_ends_of_presets_are_counted_at_full_size(name, once):
 
 
 def test_a_path_of_other_cycles_is_refuted(monkeypatch, alone):
-    honest = counting._steps
+    honest = counting.steps_of
     late = [dataclasses.replace(step, cycles=step.cycles + (step.cycles > 0)) for step in honest(HEADS["exponential"])]
-    monkeypatch.setattr(counting, "_steps", lambda config: late)
+    monkeypatch.setattr(counting, "steps_of", lambda config: late)
     proof = counting.prove_counting(HEADS["exponential"])
     refuted = {verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted"}
     assert any("each beat arrives" in name for name in refuted)

@@ -53,6 +53,6 @@ def test_initial_values_make_no_difference_where_memories_are_left_out(config, m
     text = verilog(config, TOP)
     *short, without = size()
     monkeypatch.setattr(engine, "_INITIAL", re.compile("(?!)"))
-    *long, given = size()
-    assert (given, "initial" in text, "initial" in without) == (text, True, False)
+    *long, source = size()
+    assert (source, "initial" in text, "initial" in without) == (text, True, False)
     assert short == long
