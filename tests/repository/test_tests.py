@@ -1,9 +1,11 @@
 """Rules of the test suite: each file of the hardware has a test of its stem, and no test leans on another or on a plugin."""
 
 import ast
+import importlib
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -90,3 +92,58 @@ def test_every_marker_is_registered_without_a_plugin() -> None:
 def test_options_of_plugins_stand_in_the_makefile_alone() -> None:
     words = str(settings()["addopts"]).split()
     assert not [word for word in words if word.startswith(("-n", "--dist"))]
+
+
+def bindings(tree: ast.Module) -> dict[str, ast.ImportFrom | ast.Import]:
+    """The names that a file imports from softstream, and the statement of each."""
+    rows: dict[str, ast.ImportFrom | ast.Import] = {}
+    for node in ast.walk(tree):
+        modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if any(module.split(".")[0] == "softstream" for module in modules):
+            rows |= {alias.asname or alias.name: node for alias in node.names}
+    return rows
+
+
+def module_named(name: str) -> ModuleType | None:
+    """A module, or None where an extra that it needs is missing."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+def imported_object(node: ast.ImportFrom | ast.Import, name: str) -> object:
+    """What an import binds to a name: a module, or one of its attributes."""
+    alias = next(alias for alias in node.names if name in (alias.asname, alias.name))
+    if isinstance(node, ast.Import):
+        return module_named(alias.name)
+    module = module_named(node.module or "")
+    return getattr(module, alias.name, None) or module_named(f"{node.module}.{alias.name}")
+
+
+def patched_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """The object and the attribute of each `setattr` with a constant name, and the module and attribute of a dotted one."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "setattr":
+            first, second = node.args[0], node.args[1]
+            if isinstance(first, ast.Name) and isinstance(second, ast.Constant):
+                yield first.id, str(second.value)
+            elif isinstance(first, ast.Constant) and str(first.value).startswith("softstream."):
+                yield str(first.value).rpartition(".")[0], str(first.value).rpartition(".")[2]
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_name_that_a_test_patches_exists(path: Path) -> None:
+    """A private name that was renamed would stop a long test only when the long tests run."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imports = bindings(tree)
+    for owner, name in patched_names(tree):
+        if owner in imports:
+            target = imported_object(imports[owner], owner)
+        elif owner.startswith("softstream."):
+            target = module_named(owner)
+        else:
+            continue
+        if isinstance(target, (ModuleType, type)):
+            assert hasattr(target, name), f"{owner} has no attribute {name}"

@@ -204,7 +204,7 @@ def test_a_gate_that_waits_for_more_than_its_credits_is_refuted(monkeypatch, pro
 
 @pytest.mark.long
 def test_a_queue_that_waits_for_more_than_the_outputs_is_refuted(monkeypatch, proved):
-    monkeypatch.setattr(response, "_taken", lambda head, config, cycles: Const(1, 1))
+    monkeypatch.setattr(response, "_outputs_ready", lambda head, config, cycles: Const(1, 1))
     assert any("what it offers is taken" in name for name in refuted(response.prove_response(HEADS["logarithm"])))
 
 
