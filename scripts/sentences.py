@@ -17,6 +17,7 @@ from softstream.hw.plan.derive import plan
 from softstream.scripts.measure import stock
 from softstream.scripts.measure.peers import PEERS
 from softstream.scripts.measure.recorded import recorded, recorded_bench, recorded_components, recorded_stock
+from softstream.scripts.verbs.cost import recorded_cost
 
 __all__ = ["SENTENCES", "Sentence"]
 
@@ -63,8 +64,11 @@ def _cells(preset: str, part: str = _ECP5) -> Mapping[str, int]:
 
 
 def _mhz(preset: str, part: str = _ECP5) -> float:
-    mhz: float = recorded()["presets"][preset][part]["fmax_mhz"]
-    return mhz
+    """The median of the clock, as in the table of choices."""
+    known = recorded_cost(PRESETS[preset].replace(profile=recorded()["presets"][preset][part]["profile"]), part)
+    assert known is not None
+    assert known.fmax_mhz is not None
+    return known.fmax_mhz["median"]
 
 
 def _bound(preset: str) -> float:

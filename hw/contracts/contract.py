@@ -41,6 +41,9 @@ class Contract:
     steps = 1
     """Cycles in a row of which the invariants are assumed; registers that they do not speak of may need several to settle."""
 
+    clock_enable = True
+    """Whether the component keeps its contract under a clock enable too, whatever that is in a cycle of reset."""
+
     memories = True
     """Whether a statement depends on the contents of memories; else what they read is free."""
 

@@ -76,6 +76,8 @@ class AccumulateContract(Contract):
 
     def __init__(self, component: Accumulate) -> None:
         super().__init__(component)
+        # A reset that finds no enable would leave a cleared sum as it is.
+        self.clock_enable = not component.cleared
         # A carry goes through all segments, one in each cycle.
         self.settling = len(component.segments)
         self.steps = len(component.segments) + 2
@@ -123,7 +125,8 @@ class AccumulateContract(Contract):
         }
         for number, part in enumerate(_parts(segments)):
             due = delay(m, held, number, f"held_{number}", reset=True)[part]
-            filled = Const(1, 1) if component.cleared else delay(m, known, number, f"known_{number}", reset=True)
+            # A reset takes as many cycles to clear a segment.
+            filled = delay(m, Const(1, 1) if component.cleared else known, number, f"known_{number}", reset=True)
             self.invariants[f"segment {number}, {number} cycles later"] = ~filled | (
                 self.registers[f"sum_{number}"] == due
             )

@@ -49,6 +49,7 @@ class QueueContract(InOrder):
     def account(self, m: Module, count: Signal) -> dict[str, Value]:
         """The memory holds all but the payload at the output, and is read whenever the output is free."""
         offered, filled = self.component.o.valid, self.registers["filled"]
+        newest, second = self.registers["newest"], self.registers["second"]
         stored = Signal(range(self.room + 1))
         m.d.comb += stored.eq(count - offered)
         # Signals and no expression of expressions, which would double in each step.
@@ -57,6 +58,9 @@ class QueueContract(InOrder):
             m.d.comb += address.eq(before)
         return {
             "the memory is filled unless all is at the output": filled == (stored != 0),
+            "its only payload is known": ~filled | (self.registers["single"] == (stored == 1)),
+            "the address before the write pointer": self.registers["write_address"] == following_of_all(newest),
+            "the address after the read pointer": second == following_of_all(self.registers["read_address"]),
             **{
                 f"write pointer = read pointer, {number} steps on": (stored != number)
                 | (self.registers["write_address"] == address)

@@ -32,12 +32,13 @@ class FrameContract(Contract):
     def title(self) -> str:
         """The frame, its size, and what accompanies a score."""
         config = self._config
-        kind = "indexed frame" if self.component.indexed else "frame"
+        frame = self.component
+        kind = f"{'registered ' if frame.registered else ''}{'indexed ' if frame.indexed else ''}frame"
         accompanied = "".join(f", {field.name}" for field in sidebands(config))
         gaps = ", gaps" if config.reads_tkeep else ""
-        return (
-            f"{kind} of {config.lanes} × {config.score_width} bits, up to {config.max_length} scores{accompanied}{gaps}"
-        )
+        ahead = "" if frame.lookahead else ", without lookahead"
+        scores = f"{config.lanes} × {config.score_width} bits, up to {config.max_length} scores"
+        return f"{kind} of {scores}{accompanied}{gaps}{ahead}"
 
     def statements(self, m: Module) -> None:
         """Counts the beats of the current vector, and compares the marks of the offered beat."""
@@ -91,7 +92,11 @@ class FrameContract(Contract):
         self.guarantees |= {
             "law of the output": law.holds,
             "its end is announced in the cycle before": ~o.valid | (o.payload.last == announced),
-            "its register is free where it is empty or taken": i.ready == (taking | ~o.valid),
+            **(
+                {"it takes a beat when its ready is set": i.ready == taking}
+                if component.registered
+                else {"its register is free where it is empty or taken": i.ready == (taking | ~o.valid)}
+            ),
         }
         self.covers |= {"a last beat leaves": leaves & o.payload.last, "the output stalls": law.stalled}
         if final <= _QUICKLY_CUT:
@@ -113,4 +118,6 @@ class FrameContract(Contract):
         counts = {"the shift register counts the beats": (place == 0) | (index == port.data)}
         if "approaches" in self.registers:
             counts["one beat before the limit is known"] = self.registers["approaches"] == (place == final - 1)
+        if "matches" in self.registers:
+            counts["two beats before the limit are known"] = self.registers["matches"].all() == (place == final - 2)
         return counts

@@ -8,9 +8,9 @@ from typing import Any
 from amaranth import C, EnableInserter, Module, Mux, Signal, Value
 
 from softstream.hw.contracts.contract import Contract
-from softstream.hw.options.null_beats import NullBeats
+from softstream.hw.options.null_beats import LANE_GROUP, NullBeats
 from softstream.hw.plan.ports import sidebands
-from softstream.hw.streams.layouts import joined_keeps, keep_names
+from softstream.hw.streams.layouts import keep_names
 
 __all__ = ["NullBeatsContract"]
 
@@ -47,6 +47,14 @@ class NullBeatsContract(Contract):
     def _full(self, beat: Any) -> Value:
         """Whether every lane of a beat has an element."""
         return reduce(and_, (beat[name] for name in self._keeps), C(1, 1))
+
+    def _holds(self, register: Any, beat: Any, group: int) -> Value:
+        """Whether a register holds `beat` with each `keep` joined to those below it in its group, and with their gaps."""
+        places = {name: self._keeps[place // group * group : place] for place, name in enumerate(self._keeps)}
+        joined = {name: reduce(and_, (beat[below] for below in lower), beat[name]) for name, lower in places.items()}
+        holes = (~beat[lower[-1]] & beat[name] for name, lower in places.items() if lower)
+        due = {**{name: beat[name] for name in beat.shape().members}, **joined, "gap": reduce(or_, holes, beat.gap)}
+        return reduce(and_, (register[name] == value for name, value in due.items()))
 
     def statements(self, m: Module) -> None:
         """Follows the watched beat, and the vector that arrives."""
@@ -94,38 +102,46 @@ class NullBeatsContract(Contract):
             ]
         m.d.sync += waited.eq(enable & inside & decided & (ahead == 0) & ~leaves)
 
-        arriving, waiting, gap = (self.registers[name] for name in ("arriving", "waiting", "gap_before"))
+        waiting, gap = self.registers["waiting"], self.registers["gap_before"]
         newest, held = (shape(self.registers[name]) for name in ("arriving_beat", "waiting_beat"))
-        full = arriving & ~newest.null  # a beat with elements in the first register
-        follows = arriving & (~newest.null | newest.last)
+        full = self.registers["fills"]  # a beat with elements in the first register
+        follows = self.registers["decides"]
         in_second = waiting & (ahead == 0)
         lies = {
             "the watched beat is one of those inside": watched & (ahead < count),
-            "the watched beat in its register": Mux(in_second, Value.cast(held), Value.cast(newest))
-            == Value.cast(value),
+            "the watched beat in its register": Mux(
+                in_second, self._holds(held, value, self.component.config.lanes), self._holds(newest, value, LANE_GROUP)
+            ),
             "its end is known": decided == (value.last | (in_second & follows)),
             "its vector ends": ended == (value.last | (in_second & follows & newest.null)),
             "the gaps before it": gap_watched == Mux(in_second, gap, gap_before),
         }
-        gap_held = gap | self._gap(held) | ~self._full(held)
+        grouped = [self._keeps[place - 1 : place + 1] for place in range(1, len(self._keeps)) if place % LANE_GROUP]
+        gap_waiting = held.gap | ~(held[self._keeps[-1]] if self._keeps else C(1, 1))
         open_before = waiting & ~held.last
         self.invariants |= {
             "beats with elements are in the registers": count == full + waiting,
+            "the lanes of the newest beat are joined in groups": ~full
+            | reduce(and_, (newest[below] | ~newest[above] for below, above in grouped), C(1, 1)),
+            "the newest beat is known to have elements": ~full | (follows & ~newest.null),
+            "a null beat without an end tells nothing": ~follows | full | (newest.null & newest.last),
             "a vector that is open has its newest beat inside": is_open
-            == Mux(arriving, ~newest.last & (open_before | ~newest.null), open_before),
+            == Mux(follows, full & ~newest.last, open_before),
             "no gap is known of a vector that has left": waiting | ~gap,
             "the gaps of the newest beat": ~(full | waiting)
-            | (gap_newest == Mux(full, self._gap(newest) | ~self._full(newest), self._gap(held) | ~self._full(held))),
+            | (gap_newest == Mux(full, self._gap(newest) | ~self._full(newest), gap_waiting)),
             "the gaps before the newest beat": ~(full | waiting)
-            | (gap_before == Mux(full, open_before & gap_held, gap)),
+            | (gap_before == Mux(full, open_before & (gap | gap_waiting), gap)),
             **{name: ~inside | place for name, place in lies.items()},
         }
         result = o.payload
         law = self.law(m, "output_law", o.valid, enable, Value.cast(result))
         due_gap = gap_watched | self._gap(value) | (~ended & ~self._full(value))
-        lower = dict(zip(self._keeps, joined_keeps(self.component.config.lanes), strict=True))
         same = [
-            result[name] == reduce(and_, (value[self._keeps[below]] for below in lower.get(name, ())), value[name])
+            result[name]
+            == reduce(and_, (value[below] for below in self._keeps[: self._keeps.index(name)]), value[name])
+            if name in self._keeps
+            else result[name] == value[name]
             for name in shape.members
             if name not in ("last", "null", "gap")
         ]

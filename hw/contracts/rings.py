@@ -6,13 +6,13 @@ from amaranth import Array, Module, Mux, Signal, Value
 from amaranth.lib import data
 
 from softstream.hw.contracts.contract import Contract, mark_used
-from softstream.hw.stages.replay import FactorStore, Replay, next_entry, ring_entries
+from softstream.hw.stages.replay import FactorStore, Replay, has_spare_entry, next_entry, ring_entries
 from softstream.hw.streams.registers import delay
 
 __all__ = ["FactorStoreContract", "LARGEST", "ReplayContract"]
 
-LARGEST = 12
-"""Payloads of the largest ring that is proved; larger ones are proved at this size."""
+LARGEST, LARGEST_FULL = 12, 7
+"""Payloads of the largest ring that is proved; larger ones are proved at this size, those that may be full at a smaller one."""
 
 _PAYLOAD = data.StructLayout({"value": 2})
 """Payload of the proof. The stores only copy it, so its width does not matter."""
@@ -20,7 +20,7 @@ _PAYLOAD = data.StructLayout({"value": 2})
 
 def _cut(needed: int) -> int:
     """The size at which a store for `needed` payloads is proved."""
-    return min(needed, LARGEST)
+    return needed if needed <= LARGEST else LARGEST if has_spare_entry(needed) else LARGEST_FULL
 
 
 class _AddressedStore(Contract):
@@ -102,14 +102,16 @@ class ReplayContract(_AddressedStore):
         mark_used(component)
         self.needed = _cut(component.beats)
         memory = component.memory
-        super().__init__(Replay(_PAYLOAD, beats=self.needed, interval=component.interval, memory=memory))
+        interval, ungated = component.interval, component.ungated
+        super().__init__(Replay(_PAYLOAD, beats=self.needed, interval=interval, memory=memory, ungated=ungated))
         self.settling = memory
 
     @property
     def title(self) -> str:
         """The ring, its size, its interval and its cycles of reading."""
         ring = self.component
-        return f"ring of {ring.beats}, interval {ring.interval}, read in {ring.memory}"
+        ungated = ", ungated" if ring.ungated else ""
+        return f"ring of {ring.beats}, interval {ring.interval}, read in {ring.memory}{ungated}"
 
     def statements(self, m: Module) -> None:
         """Counts the elements of complete vectors; `ready` are those that may leave, and `room` tells that there is room."""

@@ -33,6 +33,8 @@ class WinnerContract(Contract):
         """The comparison and its size."""
         config = self._config
         kind = "skewed maximum" if skewed(config) else "maximum"
+        if skewed(config) and self.component.gated:
+            kind = f"gated {kind}"
         ties = ", last of equals" if config.last_wins else ""
         return f"{kind} of {config.lanes} × {config.score_width} bits, up to {config.max_length} scores{ties}"
 
@@ -46,7 +48,7 @@ class WinnerContract(Contract):
             last.eq(ending | (place == config.beats(config.max_length) - 1)),
             component.i.valid.eq(entering),
             beat.index.eq(place),
-            beat.first.eq(first),
+            beat.first.eq(first & entering if skewed(config) and component.gated else first),
             beat.last.eq(last),
         ]
         with m.If(entering):

@@ -50,13 +50,14 @@ class Label(wiring.Component):
             keeps = [~mask for mask in masks(self._config, beat)]
         else:
             keeps = [Const(1), *(beat[name] for name in keep_names(lanes))]
-        hits = [
-            (label == Cat(Const(lane, lane_bits), beat.index)[: len(label)]) & keep for lane, keep in enumerate(keeps)
-        ]
         positions = [beat[name] for name in each_lane("position", lanes)]
-        # The comparison with the label takes long, so what depends on it follows a cycle later.
+        # The comparison with the label takes long, so what depends on it follows a cycle later, and four bits have a register.
         later = choice_cycles(self._config)
-        hits = [delay(m, hit, later, f"hit_{lane}") for lane, hit in enumerate(hits)]
+        hits = []
+        for lane, keep in enumerate(keeps):
+            place = Cat(Const(lane, lane_bits), beat.index)[: len(label)]
+            equal = [label[low : low + 4] == place[low : low + 4] for low in range(0, len(label), 4)]
+            hits.append(delay(m, Cat(keep, *equal), later, f"hit_{lane}").all())
         positions = [delay(m, at, later, f"position_{lane}") for lane, at in enumerate(positions)]
         valid, first = delay(m, self.i.valid, later, "valid", reset=True), delay(m, beat.first, later, "first")
         position = reduce(or_, (at & hit.replicate(len(at)) for at, hit in zip(positions, hits, strict=True)))

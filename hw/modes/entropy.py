@@ -40,7 +40,7 @@ class Entropy(HeadInterface):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, cycles = self._config, schedule(self._config)
-        m.submodules.frame = frame = Frame(config, indexed=not skewed(config))
+        m.submodules.frame = frame = Frame(config, indexed=not skewed(config), registered=True)
         m.submodules.maximum = maximum = maximum_of(config)
         wiring.connect(m, wiring.flipped(self.i), frame.i)
         # Room for winner and entropy is assured before their vector's last element enters.

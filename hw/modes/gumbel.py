@@ -7,6 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from softstream.hw.config.config import Config
+from softstream.hw.formats import ceil_log2
 from softstream.hw.modes.interface import HeadInterface
 from softstream.hw.numbers.gumbel import FRACTION, MANTISSA, UPPER_OCTAVES, GumbelTable, gumbel_table
 from softstream.hw.plan.ports import outputs
@@ -49,12 +50,12 @@ class GumbelDraw(wiring.Component):
         m.d.comb += random_words.step.eq(takes_word)
 
         # The octave of the word, and with it the address {octave, mantissa}.
-        word = delay(m, random_words.word, 1, "word")
-        fraction, mantissa = word[:FRACTION], word[FRACTION:][:MANTISSA]
-        side, zeros = word[FRACTION + MANTISSA], word[FRACTION + MANTISSA + 1 :]
+        zeros = random_words.word[FRACTION + MANTISSA + 1 :]
+        word = delay(m, random_words.word[: FRACTION + MANTISSA + 1], 1, "word")
+        fraction, mantissa, side = word[:FRACTION], word[FRACTION:][:MANTISSA], word[-1]
         address = Signal(noise.address_width, reset_less=True)
-        lower = _zeros(zeros[: noise.lower_octaves - 1])
-        upper = _zeros(zeros[: UPPER_OCTAVES - 1])
+        lower = _zeros(m, "lower", zeros[: noise.lower_octaves - 1])
+        upper = _zeros(m, "upper", zeros[: UPPER_OCTAVES - 1])
         m.d.sync += address.eq(Cat(mantissa, Mux(side, upper + noise.lower_octaves, lower)))
         fraction = delay(m, fraction, 1 + memory, "fraction")
 
@@ -82,7 +83,7 @@ class GumbelDraw(wiring.Component):
         names = [flag.name for flag in outputs(config)[0].flags if flag.name != "all_masked"]
         first, last, *flags = (delay(m, self.i.payload[name], cycles, name) for name in ("first", "last", *names))
         position = delay(m, position, 2, "position_later")
-        rest = Signal.like(perturbed)
+        rest = Signal.like(perturbed, reset_less=True)
         m.d.sync += [
             self.o.valid.eq(valid & last),
             *(self.o.payload[name].eq(flag) for name, flag in zip(names, flags, strict=True)),
@@ -93,24 +94,33 @@ class GumbelDraw(wiring.Component):
         index: Value = Mux(first, 0, following)
         if self._ranked:
             index = delay(m, self.i.payload.index, cycles, "index_later")
-        with m.If(valid):
-            if not self._ranked:
+        begins = delay(m, self.i.valid & self.i.payload.first, cycles, "begins", reset=True)
+        if not self._ranked:
+            with m.If(valid):
                 m.d.sync += following.eq(Mux(first, 1, following + 1))
-            with m.If(first | (perturbed + rest)[-1]):
-                m.d.sync += [
-                    rest.eq(~perturbed),
-                    self.o.payload.index.eq(index),
-                    self.o.payload.score.eq(code_of(config, position)),
-                ]
+        with m.If(begins | (valid & (perturbed + rest)[-1])):
+            m.d.sync += [
+                rest.eq(~perturbed),
+                self.o.payload.index.eq(index),
+                self.o.payload.score.eq(code_of(config, position)),
+            ]
         publish(platform, self)
         return m
 
 
-def _zeros(bits: Value) -> Value:
-    """The number of zeros below the lowest one; the number of bits where no bit is one."""
-    count: Value = C(len(bits))
-    for place in reversed(range(len(bits))):
-        count = Mux(bits[place], place, count)
+def _zeros(m: Module, name: str, bits: Value) -> Value:
+    """The number of zeros below the lowest one, a cycle later; the number of bits where no bit is one.
+
+    Groups of four bits are looked at before the register, and the choice among the groups happens behind it.
+    """
+    count: Value = C(0, 1)
+    # A one beyond the highest bit ends the count.
+    padded = Cat(bits, C(-1, 4))
+    for low in reversed(range(0, len(bits) + 1, 4)):
+        group = padded[low : low + 4]
+        within = delay(m, Cat(~group[0] & (group[1] | ~group[2]), ~(group[0] | group[1])), 1, f"{name}_within_{low}")
+        here = Cat(within, C(low // 4, ceil_log2(len(bits) // 4 + 1)))
+        count = here if low + 4 > len(bits) else Mux(delay(m, group.any(), 1, f"{name}_any_{low}"), here, count)
     return count
 
 

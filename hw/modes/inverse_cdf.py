@@ -49,7 +49,7 @@ class InverseCdf(HeadInterface):
 
     def _framed(self, m: Module, platform: Any) -> Any:
         """The component whose `o` is the stream of elements."""
-        m.submodules.frame = frame = Frame(self._config, indexed=False)
+        m.submodules.frame = frame = Frame(self._config, indexed=False, registered=True)
         wiring.connect(m, wiring.flipped(self.i), frame.i)
         return frame
 
@@ -85,7 +85,7 @@ class InverseCdf(HeadInterface):
         config, law, cycles = self._config, cdf_law(self._among), inverse_cdf_schedule(self._among)
         inner, sums = exact_sum(self._among), cycles.sums
         accumulate = accumulator(m, inner, [lane_terms(m, inner, 0, framed, admission.element)])
-        m.submodules.replay = replay = Replay(stored, beats=elements, interval=1, memory=sums.ring)
+        m.submodules.replay = replay = Replay(stored, beats=elements, interval=1, memory=sums.ring, ungated=True)
         tag = data.StructLayout({"flags": flags_layout(config), "end": end_layout(elements)})
         vector = Signal(tag, reset_less=True)
         with m.If(admission.ends):

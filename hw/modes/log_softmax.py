@@ -45,19 +45,25 @@ def emission_cycles(numbers: LogNumerics, memory: int) -> int:
     return position_cycles(numbers, memory) + 2
 
 
-def scaled_position(m: Module, numbers: LogNumerics, position: Value, memory: int) -> Value:
-    """Y, the position in nats and units of 2^-H, `position_cycles` later: a shift where the scale is a power of two."""
+def scaled_position(m: Module, numbers: LogNumerics, position: Value, memory: int, *, above: int = 0) -> Value:
+    """Y, the position in nats and units of 2^-H, `position_cycles` later: a shift where the scale is a power of two.
+
+    With `above` the result is that many units larger, at no cost where a table holds Y or its lowest bits are 0.
+    """
     tables, cycles = numbers.tables, position_cycles(numbers, memory)
     if tables.position_shift is not None:
-        return Cat(Const(0, tables.position_shift), delay(m, position, cycles, "position"))
-    high_entries, low_entries = tables.position_high.tolist(), tables.position_low.tolist()
+        shift = tables.position_shift
+        if above >> shift:
+            return Cat(Const(0, shift), delay(m, position, cycles, "position")) + above
+        return Cat(Const(above, shift), delay(m, position, cycles, "position"))
+    high_entries, low_entries = (tables.position_high + above).tolist(), tables.position_low.tolist()
     high_width = max(high_entries).bit_length()
     high = table(m, "position", high_width, high_entries, position[tables.low_width :], memory)
     if not tables.low_width:
         return high
     low_width = max(1, max(low_entries).bit_length())
     low = table(m, "position_low", low_width, low_entries, position[: tables.low_width], memory)
-    total = Signal(tables.position_width, name="scaled", reset_less=True)
+    total = Signal(range(max(high_entries) + max(low_entries) + 1), name="scaled", reset_less=True)
     m.d.sync += total.eq(high + low)
     return total
 
@@ -103,14 +109,19 @@ class Emission(wiring.Component):
         with m.If(self.i.valid):
             m.d.sync += starts.eq(self.i.payload.last)
         publish(platform, self, starts=starts)
-        scaled = scaled_position(m, numbers, self.i.payload.position, self._memory)
+        # The code is negative, so Y − L spares a negation behind the saturation. It is rounded up where L − Y is rounded down.
+        shift = numbers.tables.shift
+        scaled = scaled_position(m, numbers, self.i.payload.position, self._memory, above=(1 << shift) - 1)
         # L arrives `memory` cycles after the request, along with Y.
         m.d.comb += self.next.eq(delay(m, self.i.valid & starts, cycles - self._memory, "first", reset=True))
-        rounded = magnitude(numbers, Cat(self.factor.factor, self.factor.exponent), scaled)
+        rounded = (scaled - Cat(self.factor.factor, self.factor.exponent))[shift:].as_signed()
         difference = Signal.like(rounded, name="difference", reset_less=True)
+        negative: Value = difference
+        if numbers.saturates:
+            negative = Mux(difference < -numbers.limit, -numbers.limit, difference)
         m.d.sync += [
             difference.eq(rounded),
-            self.o.payload.log_probability.eq(-saturated(numbers, difference)),
+            self.o.payload.log_probability.eq(Mux(difference[-1], negative, 0)),
         ]
         m.d.comb += [
             self.o.valid.eq(delay(m, self.i.valid, cycles + 2, "valid", reset=True)),

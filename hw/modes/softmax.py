@@ -75,8 +75,8 @@ class Softmax(HeadInterface):
         cycles = schedule(config)
         longest = config.beats(config.max_length)
         beats, vectors, winners = cycles.replay_entries(longest), cycles.vectors(longest), cycles.winner_room(longest)
-        m.submodules.frame = frame = Frame(config, indexed=not skewed(config))
-        m.submodules.maximum = maximum = maximum_of(config)
+        m.submodules.frame = frame = Frame(config, indexed=not skewed(config), registered=True)
+        m.submodules.maximum = maximum = maximum_of(config, gated=True)
         wiring.connect(m, wiring.flipped(self.i), frame.i)
         margin = 2 * cycles.pipelined
         admission = Admission(
@@ -88,14 +88,16 @@ class Softmax(HeadInterface):
             registered=True,
         )
         # Admitted beats move on from registers.
-        framed = data.View(frame.o.payload.shape(), delay(m, Value.cast(frame.o.payload), cycles.entry, "framed"))
+        admitted = Signal.like(frame.o.payload, name="admitted")
+        m.d.comb += [admitted.eq(frame.o.payload), admitted.first.eq(frame.o.payload.first & admission.element)]
+        framed = data.View(admitted.shape(), delay(m, Value.cast(admitted), cycles.entry, "framed"))
         element = delay(m, admission.element, cycles.entry, "element", reset=True)
 
         self._winner(m, maximum, framed, element, winners)
         accumulate = accumulator(m, config, summand_terms(m, config, framed, element))
         stored = stored_layout(numerics(config), config.lanes, mask=config.mask)
         m.submodules.replay = replay = Replay(
-            stored, beats=beats, interval=cycles.quotient_interval, memory=cycles.ring
+            stored, beats=beats, interval=cycles.quotient_interval, memory=cycles.ring, ungated=config.lanes > 1
         )
         m.d.comb += [
             replay.i.valid.eq(element),

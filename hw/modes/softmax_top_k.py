@@ -47,7 +47,7 @@ class SoftmaxTopK(HeadInterface):
         m = Module()
         config, cycles = self._config, schedule(self._config)
         vectors = ranked_vectors(softmax_top_k_vectors(config, cycles))
-        m.submodules.frame = frame = Frame(config)
+        m.submodules.frame = frame = Frame(config, registered=True)
         lists, read_out = insertion_lists(m, config, vectors)
         wiring.connect(m, wiring.flipped(self.i), frame.i)
         admission = Admission(

@@ -223,9 +223,13 @@ class TwoPass(HeadInterface):
 
         quotient = Signal(config.output_width, reset_less=True)
         rounded = ~negative
-        if config.probability_format == "UQ0":
-            rounded &= ~quotient.all()
         shifted = Cat(~negative, quotient[: config.probability_width - 1])
+        if config.probability_format == "UQ0":
+            # The largest code is not rounded up. A register tells of it, so that no test of all bits stands before the adder.
+            all_ones = Signal(reset_less=True)
+            rounded &= ~all_ones
+            with m.If(moves & dividing):
+                m.d.sync += all_ones.eq(load | (all_ones & ~negative))
         with m.If(moves & dividing):
             m.d.sync += quotient.eq(Mux(load, quotient + rounded, shifted))
         return quotient, step

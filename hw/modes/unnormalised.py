@@ -108,7 +108,7 @@ class Unnormalised(HeadInterface):
         m = Module()
         config = self._config
         cycles, times = schedule(config.replace(lanes=1)), exponential_schedule(config)
-        m.submodules.frame = frame = Frame(config, indexed=not skewed(config))
+        m.submodules.frame = frame = Frame(config, indexed=not skewed(config), lookahead=False)
         m.submodules.maximum = maximum = maximum_of(config)
         wiring.connect(m, wiring.flipped(self.i), frame.i)
         in_flight = times.lookup + QUEUE_LATENCY + 4  # a credit counts two cycles late, on either side

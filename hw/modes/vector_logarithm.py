@@ -40,7 +40,7 @@ class VectorLogarithm(HeadInterface):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, cycles, times = self._config, schedule(self._config), vector_logarithm_schedule(self._config)
-        m.submodules.frame = frame = Frame(config)
+        m.submodules.frame = frame = Frame(config, registered=True)
         framed = frame.o.payload
         wiring.connect(m, wiring.flipped(self.i), frame.i)
         # Room for the result is assured before its vector's last element enters.

@@ -81,30 +81,35 @@ class SerialDivision(_Division):
     """The same quotient from one adder, one bit per cycle.
 
     Ports: `i`, remainder, divisor and tag; `o`, quotient and tag, which stay until the next; no back-pressure. Latency and
-    interval T + 1 cycles; an earlier dividend overwrites the current one.
+    interval T + 1 cycles; an earlier dividend overwrites the current one. `start` is the initial remainder where it is constant.
     """
+
+    def __init__(self, divisor_width: int, quotient_width: int, tag: ShapeLike, *, start: int = 0) -> None:
+        self._start = start
+        super().__init__(divisor_width, quotient_width, tag)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        remainder = Signal(signed(self._divisor_width + 1), reset_less=True)
+        # Flip-flops of some fabrics can be set without a gate only where they also begin with 1.
+        remainder = Signal(signed(self._divisor_width + 1), reset_less=True, init=self._start)
         divisor = Signal(self._divisor_width, reset_less=True)
         quotient = Signal(self._quotient_width, reset_less=True)
         tag = Signal.like(Value.cast(self.i.payload.tag), reset_less=True)
-        step = Signal(range(self._quotient_width + 1))
+        step, busy = Signal(range(self._quotient_width + 1)), Signal()  # `busy`: step is not 0
         following = Signal(self._divisor_width + 2)
         m.d.comb += [
             self.o.payload.quotient.eq(quotient),
             Value.cast(self.o.payload.tag).eq(tag),
             following.eq(_step(remainder, Cat(divisor, 0))),
         ]
-        m.d.sync += self.o.valid.eq(step == 1)
+        m.d.sync += [self.o.valid.eq(busy & (step == 1)), busy.eq(self.i.valid | (busy & (step != 1)))]
         with m.If(self.i.valid):
             m.d.sync += [
                 step.eq(self._quotient_width),
                 divisor.eq(self.i.payload.divisor),
                 tag.eq(Value.cast(self.i.payload.tag)),
             ]
-        with m.Elif(step != 0):
+        with m.Elif(busy):
             m.d.sync += [step.eq(step - 1), quotient.eq(Cat(following[-1], quotient))]
         # The remainder does not stay, because a multiplexer behind the adder would slow down each step.
         m.d.sync += remainder.eq(Mux(self.i.valid, self.i.payload.remainder, following[:-1]))
@@ -112,7 +117,12 @@ class SerialDivision(_Division):
 
 
 def division_of(
-    divisor_width: int, quotient_width: int, tag: ShapeLike, *, pipelined: bool
+    divisor_width: int, quotient_width: int, tag: ShapeLike, *, pipelined: bool, start: int = 0
 ) -> PipelinedDivision | SerialDivision:
-    """The divider of a schedule: one division per cycle where it is `pipelined`, else one adder for all steps."""
-    return (PipelinedDivision if pipelined else SerialDivision)(divisor_width, quotient_width, tag)
+    """The divider of a schedule: one division per cycle where it is `pipelined`, else one adder for all steps.
+
+    `start` is the initial remainder where it is constant.
+    """
+    if pipelined:
+        return PipelinedDivision(divisor_width, quotient_width, tag)
+    return SerialDivision(divisor_width, quotient_width, tag, start=start)

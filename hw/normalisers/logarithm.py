@@ -61,12 +61,14 @@ class Emission(EmissionInterface):
         latency = cycles.probability
         positions = tables.position.tolist()
         position_width = max(1, max(positions).bit_length())
-        logarithm = self._table(m, "position", position_width, positions, self.i.payload.position, cycles.memory)
-        # {n, T} + ~Y + b: b enters as a carry, through one bit below. With several cycles each part takes the carry of the part
-        # below it, a cycle later.
+        # {n, T} + ~Y + b: the table holds ~Y, because inverters before a carry chain are LUTs of their own on some fabrics. b
+        # enters as a carry, through one bit below. With several cycles each part takes the carry of the part below it, a cycle
+        # later.
+        complements = [~position & ((1 << position_width) - 1) for position in positions]
+        logarithm = self._table(m, "position", position_width, complements, self.i.payload.position, cycles.memory)
         width = widths.sum_exponent_width + working
         total, carry = Cat(self.factor.factor[1:], self.factor.exponent), self.factor.factor[0]
-        complement = Cat(~logarithm, C(-1, width)[: width - position_width])
+        complement = Cat(logarithm, C(-1, width)[: width - position_width])
         parts: list[Value] = []
         steps = cycles.normaliser.step("difference")
         for step in range(steps):

@@ -39,12 +39,13 @@ class Factor(FactorInterface):
     def _division(self, m: Module) -> None:
         widths = self._widths
         tag = data.StructLayout({"exponent": widths.sum_exponent_width, "tag": self._tag})
+        start = 1 << widths.divisor_fraction
         m.submodules.division = division = division_of(
-            widths.divisor_width, widths.reciprocal_width, tag, pipelined=self._pipelined
+            widths.divisor_width, widths.reciprocal_width, tag, pipelined=self._pipelined, start=start
         )
         m.d.comb += [
             division.i.valid.eq(self.i.valid),
-            division.i.payload.remainder.eq(1 << widths.divisor_fraction),
+            division.i.payload.remainder.eq(start),
             division.i.payload.divisor.eq(self.i.payload.divisor),
             division.i.payload.tag.exponent.eq(self.i.payload.exponent),
             Value.cast(division.i.payload.tag.tag).eq(Value.cast(self.i.payload.tag)),

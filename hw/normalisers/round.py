@@ -96,7 +96,12 @@ class Round(wiring.Component):
         m.d.sync += shifted.eq(quotient >> distance)
         m.d.comb += rounded.eq((shifted + 1) >> 1)
         maximum = self._widths.probability_maximum
-        m.d.sync += self.o.payload.probability.eq(Mux(rounded > maximum, maximum, rounded))
+        exceeds: Value = rounded > maximum
+        if maximum & (maximum + 1) == 0:
+            # All bits of the maximum are ones, so the bits before the rounding tell, and no carry chain stands before the choice.
+            bits = maximum.bit_length() + 1
+            exceeds = shifted[:bits].all() | shifted[bits:].any()
+        m.d.sync += self.o.payload.probability.eq(Mux(exceeds, maximum, rounded))
         m.d.comb += [
             self.o.valid.eq(delay(m, self.i.valid, cycles, "valid", reset=True)),
             Value.cast(self.o.payload)[self._config.output_width :].eq(

@@ -105,11 +105,6 @@ class LnTables:
         return (len(self.position_high) - 1).bit_length() + self.low_width
 
     @property
-    def position_width(self) -> int:
-        """Bits of the largest Y."""
-        return max(1, int(self.positions(np.array([(1 << self._position_bits) - 1]))[0]).bit_length())
-
-    @property
     def sum_bits(self) -> int:
         """Storage of the tables of octaves and of logarithms in bits."""
         return _bits(self.octave) + _bits(self.logarithm)

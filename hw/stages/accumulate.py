@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import C, Cat, Const, Module, Mux, Signal, Value
+from amaranth import C, Cat, Const, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -220,6 +220,8 @@ class Accumulate(wiring.Component):
     With `limited`, for the absolute form, two more ports exist. `limit` is the limit of the vector whose first term comes in.
     `over` tells, as many cycles after a term as there are segments, whether the sum exceeds the limit with this term for the
     first time. Such a sum begins at the limit's complement, so that it overflows at the limit and nowhere else.
+
+    With `cleared` the component must not stand under a clock enable, which would keep a reset from the sum.
     """
 
     def __init__(
@@ -258,9 +260,12 @@ class Accumulate(wiring.Component):
         low = 0
         carry: Value = Const(0, 1)
         sums: dict[str, Signal] = {}
+        # A reset clears segment 0 and then, on its way through the registers, all others, before a term can reach them. So the
+        # clear of each of them is a register's output.
+        clear = (self.i.valid & term.edges.last) | ResetSignal()
         for j, width in enumerate(self.segments):
             begin = (self._widths.sink_term >> low) & ((1 << width) - 1)
-            sums[f"sum_{j}"] = segment = Signal(width, name=f"sum_{j}", reset_less=not self.cleared, init=begin)
+            sums[f"sum_{j}"] = segment = Signal(width, name=f"sum_{j}", reset_less=True, init=begin)
             addend = delay(m, term.term[low : low + width], j, f"term_{j}")
             valid = delay(m, self.i.valid, j, f"valid_{j}", reset=True)
             edges = delay(m, Value.cast(term.edges), j, f"edges_{j}")
@@ -282,7 +287,7 @@ class Accumulate(wiring.Component):
             if self.cleared:
                 complete = Signal(width, name=f"whole_{j}", reset_less=True)
                 m.d.sync += complete.eq(total[1:-1])
-                with m.If(delay(m, self.i.valid & term.edges.last, j, f"clear_{j}", reset=True)):
+                with m.If(delay(m, clear, j, f"clear_{j}")):
                     m.d.sync += segment.eq(begin)
             carry = Signal(name=f"carry_{j}", reset_less=True)
             m.d.sync += [carry.eq(carries), self.ends[j].eq(valid & last)]

@@ -138,6 +138,7 @@ class Terms(_Lookup):
         # A register outside the memory clears the term at no cost; the memory's own output register has no such input.
         clears = self._gated and self._memory > 2
         term = table(m, "terms", width, entries, self.i.payload.position, self._memory - clears)
+        term, window = term[: self._width], term[self._width :]
         if clears:
             cleared = Signal(self._width, reset_less=True)
             present = delay(m, self.i.valid, self._memory - 1, "present", reset=True)
@@ -145,9 +146,9 @@ class Terms(_Lookup):
             term = cleared
         elif self._gated:
             term = Mux(self.o.valid, term, 0)
-        m.d.comb += self.o.payload.term.eq(term[: self._width])
+        m.d.comb += self.o.payload.term.eq(term)
         if widths.windows:
-            m.d.comb += self.o.payload.window.eq(term[self._width :])
+            m.d.comb += self.o.payload.window.eq(delay(m, window, int(clears), "window"))
         publish(platform, self)
         return m
 

@@ -75,22 +75,29 @@ def lane_terms(
     present = element & takes_part(config, framed, lane) if lane else element
     position = framed[each_lane("position", config.lanes)[lane]]
     suffix = "" if lane == 0 else f"_{lane}"
-    terms = _terms(m, config, suffix, position, present, framed, prefix=prefix, widths=widths, gated=lane > 0)
     if not config.mask or lane:
-        return terms
-    cycles = schedule(config)
+        return _terms(m, config, suffix, position, present, framed, prefix=prefix, widths=widths, gated=lane > 0)
     # A masked element adds 0. The sum of a fully masked vector must not be 0, because 0 has no leading one: there an element
     # of the last beat counts, and nothing depends on the sum.
-    unmasked = pulse(term_layout(widths)).create(path=(f"{prefix}unmasked",))
     earlier = earlier_participant(m, config, framed, element)
     others = reduce(or_, (~mask for mask in masks(config, framed)[1:]), earlier)
     skipped = framed.mask & (others | ~framed.last)
-    masked = delay(m, skipped, cycles.lookup + cycles.align, f"{prefix}term_masked")
-    m.d.comb += [
-        unmasked.valid.eq(terms.valid),
-        Value.cast(unmasked.payload).eq(Value.cast(terms.payload)),
-        unmasked.payload.term.eq(Mux(masked, 0, terms.payload.term)),
-    ]
+    cycles = schedule(config)
+    latency = cycles.lookup + cycles.align
+    unmasked = pulse(term_layout(widths)).create(path=(f"{prefix}unmasked",))
+    # The registers behind the table clear the term at no cost; those of the running reference cannot.
+    clears = widths.absolute or bool(widths.windows)
+    present = element & ~skipped if clears else element
+    terms = _terms(m, config, suffix, position, present, framed, prefix=prefix, widths=widths, gated=clears)
+    m.d.comb += Value.cast(unmasked.payload).eq(Value.cast(terms.payload))
+    if clears:
+        m.d.comb += unmasked.valid.eq(delay(m, element, latency, f"{prefix}term_valid", reset=True))
+    else:
+        masked = delay(m, skipped, latency, f"{prefix}term_masked")
+        m.d.comb += [
+            unmasked.valid.eq(terms.valid),
+            unmasked.payload.term.eq(Mux(masked, 0, terms.payload.term)),
+        ]
     return unmasked
 
 

@@ -11,10 +11,16 @@ from amaranth.lib.wiring import In, Out
 from softstream.hw.config.config import Config
 from softstream.hw.plan.ports import sidebands
 from softstream.hw.streams.counters import following, shifted
-from softstream.hw.streams.layouts import each_lane, framed_layout, joined_keeps, keep_names, score_layout
+from softstream.hw.streams.layouts import each_lane, framed_layout, keep_names, score_layout
 from softstream.hw.streams.probes import publish
 
 __all__ = ["Frame", "code_of", "position_of", "masks", "takes_part", "earlier_participant"]
+
+_EARLY = 3
+"""Beats behind the first one of the longest vector, beyond which the frame looks for the limit two beats ahead."""
+
+_COMPARED = 4
+"""Bits of the counter whose comparison has a register: those of one gate."""
 
 
 def _gates(choice: Value, one: Value, other: Value) -> Value:
@@ -74,10 +80,18 @@ class Frame(wiring.Component):
 
     With `indexed` False the index is 0 throughout: a shift register counts the beats instead, without a carry, and the logic
     suits a common clock enable from outside.
+
+    With `registered` the ready of `o` comes from a register and is the ready of `i` as it stands, so the frame takes a beat while
+    it is set only, even if its own register is empty. No gate stands before the clock enables then.
+
+    Without `lookahead` the comparison with the limit happens one beat ahead and not two, with fewer cells, where the rest of the
+    head is slower than that.
     """
 
-    def __init__(self, config: Config, *, indexed: bool = True) -> None:
-        self.config, self.indexed = config, indexed
+    def __init__(
+        self, config: Config, *, indexed: bool = True, registered: bool = False, lookahead: bool = True
+    ) -> None:
+        self.config, self.indexed, self.registered, self.lookahead = config, indexed, registered, lookahead
         super().__init__(
             {
                 "i": In(stream.Signature(score_layout(config))),
@@ -107,22 +121,23 @@ class Frame(wiring.Component):
             ]
         # Bit j: the vector goes on after lane j, in lane j + 1 or, after the last lane, in a beat to come.
         keeps = [beat[name] for name in keep_names(lanes)]
-        # The last bits of the groups below, and the lane's own.
-        joined = joined_keeps(lanes)
-        tops = [place for place in range(lanes - 2) if not joined[place + 1]]
-        goes_on = [
-            ~last | Cat(*(keeps[top] for top in tops if top < place), keeps[place]).all() for place in range(lanes - 1)
-        ]
+        goes_on = [~last | keep for keep in keeps]
         goes_on.append(~last)
         # Lanes that the last beat of a vector of max_length fills.
         limit = config.max_length - lanes * final
         cut = at_limit & goes_on[limit - 1]
         lane_keeps = [after if lane < limit else after & ~at_limit for lane, after in enumerate(goes_on[:-1], 1)]
         ends = last | cut
-        advance = self.o.ready | ~self.o.valid
+        advance = self.o.ready if self.registered else self.o.ready | ~self.o.valid
         accepted = self.i.valid & self.i.ready
-        step = accepted & ~dropping
-        m.d.comb += [self.i.ready.eq(advance), self.ending.eq(Mux(advance, ends, framed.last))]
+        early = self.lookahead and not self.indexed and final > _EARLY
+        matches = Signal(-(-len(index) // _COMPARED))
+        # Far from the limit, a dropped beat changes nothing in the counter, which begins anew at the next vector's first beat.
+        step = accepted if early else accepted & ~dropping
+        # Behind the register of the ready, an empty register announces no end, or the ready would wait for room for one. And what
+        # an idle source drives must not reach the ready, because it may be undefined in a simulation.
+        present_ends = self.i.valid & ~dropping & ends if self.registered else ends
+        m.d.comb += [self.i.ready.eq(advance), self.ending.eq(Mux(advance, present_ends, framed.last))]
         current: Value
         next_index: Value
         choose: Any
@@ -138,7 +153,18 @@ class Frame(wiring.Component):
             approaches = at_first
             if final > 1:
                 approaches = Signal()
-                before = ~at_first & (index == shifted(len(index), final - 3)) if final > 2 else at_first
+                before: Value = at_first
+                if early:
+                    # Two beats ahead and some bits at a time, because the comparison of all bits takes long.
+                    goal = Const(shifted(len(index), final - 4), len(index))
+                    places = [slice(low, low + _COMPARED) for low in range(0, len(index), _COMPARED)]
+                    equal = [index[place] == goal[place] for place in places]
+                    equal[0] &= ~at_first
+                    equal[-1] &= ~last
+                    m.d.sync += matches.eq(_gates(accepted, Cat(*equal), matches))
+                    before = matches.all()
+                elif final > 2:
+                    before = ~at_first & (index == shifted(len(index), final - 3))
                 m.d.sync += approaches.eq(_gates(step, before & ~last, approaches))
         if final == 0:
             approaches = Const(1)
@@ -146,7 +172,7 @@ class Frame(wiring.Component):
             "position": positions[0],
             "index": current,
             "first": at_first,
-            "last": ends,
+            "last": present_ends,
             "overlong": cut | (beat.gap & ends) if config.reads_tkeep else cut,
             **{
                 f"position_{lane}": choose(keep, positions[lane], Const(0, len(positions[lane])))
@@ -167,7 +193,7 @@ class Frame(wiring.Component):
                 m.d.sync += register.eq(value)
         m.d.sync += [
             index.eq(choose(step, next_index, index)),
-            at_first.eq(choose(step, ends, at_first)),
+            at_first.eq(choose(accepted, ends | dropping, at_first)),
             at_limit.eq(choose(step, approaches & ~last if final else approaches, at_limit)),
             # A vector cut inside its own last beat leaves nothing to drop.
             dropping.eq(choose(accepted, ~last & (dropping | at_limit), dropping)),
@@ -180,5 +206,6 @@ class Frame(wiring.Component):
             at_limit=at_limit,
             dropping=dropping,
             **({"approaches": approaches} if isinstance(approaches, Signal) else {}),
+            **({"matches": matches} if early else {}),
         )
         return m

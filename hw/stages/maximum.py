@@ -229,11 +229,12 @@ class SkewedMaximum(wiring.Component):
     the losers compete for the second place in the same manner, some cycles later (`second_cycles`).
 
     Ports: `i`, framed beats, and `o`, winners, both without back-pressure. Latency `maximum_latency(config)` cycles from the
-    vector's last beat, one beat per cycle. The configuration is one whose comparison is `skewed`.
+    vector's last beat, one beat per cycle. The configuration is one whose comparison is `skewed`. `gated` tells that `first` is
+    set in valid beats only, which spares a gate before the first digit.
     """
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
+    def __init__(self, config: Config, *, gated: bool = False) -> None:
+        self.config, self.gated = config, gated
         super().__init__({"i": In(pulse(framed_layout(config))), "o": Out(pulse(winner_layout(config)))})
 
     def elaborate(self, platform: Any) -> Module:
@@ -273,7 +274,7 @@ class SkewedMaximum(wiring.Component):
         if config.last_wins and config.marks_participants:
             continues &= _takes_part(config, contending[0])
         best, replaced, losing = _running_maximum(
-            m, "best", contending[0], valid & first, continues, last_wins=config.last_wins
+            m, "best", contending[0], first if self.gated else valid & first, continues, last_wins=config.last_wins
         )
 
         # The index is counted anew, which is cheaper than a delay of the index. Reset means "behind a vector's last beat", so
@@ -381,9 +382,9 @@ def _code_of_complement(config: Config, rest: Value) -> Value:
     return Cat(~rest[:-1], rest[-1] ^ (not config.score_signed))
 
 
-def maximum_of(config: Config) -> Maximum | SkewedMaximum:
-    """The maximum that the configuration's profile asks for."""
-    return (SkewedMaximum if skewed(config) else Maximum)(config)
+def maximum_of(config: Config, *, gated: bool = False) -> Maximum | SkewedMaximum:
+    """The maximum that the configuration's profile asks for; `gated` as in `SkewedMaximum`."""
+    return SkewedMaximum(config, gated=gated) if skewed(config) else Maximum(config)
 
 
 def _takes_part(config: Config, digits: list[Value]) -> Value:

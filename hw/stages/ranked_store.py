@@ -72,6 +72,7 @@ class RankedStore(wiring.Component):
             entry.enters,
             Cat(entry.tag, write_slot),
             self.vectors << width,
+            registered=cycles > 1,
         )
         m.d.comb += writing
         m.d.sync += write_slot.eq(write_slot + (self.write.valid & entry.last))

@@ -15,7 +15,16 @@ from softstream.hw.streams.layouts import each_lane, keep_names, pulse
 from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import addressed_store, delay
 
-__all__ = ["FactorStore", "Replay", "entry_counter", "end_layout", "next_entry", "ring_entries", "stored_layout"]
+__all__ = [
+    "FactorStore",
+    "Replay",
+    "end_layout",
+    "entry_counter",
+    "has_spare_entry",
+    "next_entry",
+    "ring_entries",
+    "stored_layout",
+]
 
 
 def stored_layout(widths: Numerics, lanes: int = 1, *, mask: bool = False) -> data.StructLayout:
@@ -28,6 +37,12 @@ def stored_layout(widths: Numerics, lanes: int = 1, *, mask: bool = False) -> da
 def ring_entries(needed: int) -> int:
     """Entries of a memory for `needed` payloads, for pointers without a carry: a power of two, and from a bank on whole banks."""
     return 1 << max(2, ceil_log2(needed + 1)) if needed < BANK else -(-needed // BANK) * BANK
+
+
+def has_spare_entry(needed: int) -> bool:
+    """Whether the memory for `needed` payloads is never full, so that no payload is ever at the write address."""
+    places = ring_entries(needed) - (needed < BANK)  # a shift register never reaches 0
+    return needed < places
 
 
 def next_entry(pointer: Value, needed: int, depth: int) -> Value:
@@ -94,10 +109,17 @@ class Replay(wiring.Component):
     no back-pressure; `room`, whether the output queue behind has room for one more element; `leaves`, set as an element leaves,
     for the credits of the ring. Elements leave at least `interval` cycles apart. Latency `memory` + 2 cycles from `complete`
     to the first element; one element per `interval` cycles.
+
+    With `ungated` the entry at the write address is written in every cycle, until an element is there to stay, unless the ring
+    may be full. So the valid of the elements, which settles late, does not stand before the memory. That helps a ring that is
+    wide or whose surroundings are slow at this place.
     """
 
-    def __init__(self, shape: data.StructLayout, *, beats: int, interval: int, memory: int) -> None:
+    def __init__(
+        self, shape: data.StructLayout, *, beats: int, interval: int, memory: int, ungated: bool = False
+    ) -> None:
         self.interval, self.memory, self.beats = interval, memory, beats
+        self.ungated = ungated and has_spare_entry(beats)
         self._depth = ring_entries(beats)
         super().__init__(
             {
@@ -116,8 +138,9 @@ class Replay(wiring.Component):
             Signal(range(self._depth), init=1, name=name) for name in ("write_address", "read_address")
         )
         last = Signal(range(self._depth), reset_less=True)
+        writes = Const(1) if self.ungated else self.i.valid
         ring = addressed_store(
-            m, "ring", Value.cast(self.i.payload), self.i.valid, write_address, self._depth, read_address, self.memory
+            m, "ring", Value.cast(self.i.payload), writes, write_address, self._depth, read_address, self.memory
         )
         m.d.comb += [*ring.writing, self.address.eq(write_address), *ring.reading]
         count_entries(m, write_address, self.i.valid, self.beats)
@@ -145,11 +168,13 @@ class Replay(wiring.Component):
             m.d.sync += read_address.eq(next_place)
         # The comparison runs in parallel to its choice. Where the ring was empty, `read_address` is that of the new vector's
         # first element.
-        moved, next_at_last, same_at_last = Signal(), Signal(reset_less=True), Signal(reset_less=True)
-        m.d.comb += at_last.eq(Mux(moved, next_at_last, same_at_last))
+        moved, same_at_last = Signal(), Signal(reset_less=True)
+        half = ceil_log2(self._depth) // 2
+        next_at_last = Signal(2, reset_less=True)
+        m.d.comb += at_last.eq(Mux(moved, next_at_last.all(), same_at_last))
         m.d.sync += [
             moved.eq(self.leaves),
-            next_at_last.eq(next_place == last),
+            next_at_last.eq(Cat(next_place[:half] == last[:half], next_place[half:] == last[half:])),
             same_at_last.eq(Mux(fresh, single & ~filled, at_last)),
         ]
         m.d.comb += [

@@ -67,7 +67,7 @@ class SumShare(wiring.Component):
         moved: tuple[Value, Value] = (ones, carries)
         for bit in range(digit):
             addend, (s, c) = whole & share[bit].replicate(width), moved
-            moved = (s ^ c ^ addend)[1:], (s & c) | (s & addend) | (c & addend)
+            moved = (s ^ c ^ addend)[1:], (s & c) | ((s ^ c) & addend)
         tag = Signal.like(Value.cast(self.tag), reset_less=True)
         m.d.sync += done.eq(left == 0)
         with m.If(loaded):

@@ -10,7 +10,7 @@ from functools import reduce
 from operator import and_
 from typing import Any, NamedTuple
 
-from amaranth import C, Cat, EnableInserter, Module, Mux, ShapeLike, Signal, Value
+from amaranth import C, Cat, Const, EnableInserter, Module, Mux, ShapeLike, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -34,13 +34,19 @@ class Queue(wiring.Component):
         self._shape = shape
         # The output register holds one entry, so the memory never holds `depth` of them.
         self._depth = 1 << max(1, ceil_log2(max(1, depth - 1)))
-        self.room = self._depth + 1
+        # A memory that is never full has an entry to spare, which is written in every cycle until a payload is there to stay. So
+        # no gate of the valid, which settles late, stands before the memory.
+        self._spare = depth <= self._depth
+        self.room = self._depth + (not self._spare)
         super().__init__({"i": In(pulse(shape)), "o": Out(stream.Signature(shape))})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        write_address, read_address = Signal(range(self._depth)), Signal(range(self._depth))
-        read, writing = store(m, "store", Value.cast(self.i.payload), self.i.valid, write_address, self._depth)
+        # Behind each address stands the one before or after it.
+        write_address, newest = Signal(range(self._depth)), Signal(range(self._depth), init=self._depth // 2)
+        read_address, second = Signal(range(self._depth)), Signal(range(self._depth), init=1)
+        writes = Const(1) if self._spare else self.i.valid
+        read, writing = store(m, "store", Value.cast(self.i.payload), writes, write_address, self._depth)
         filled, advance, leaving = Signal(), Signal(), Signal()  # `filled`: the memory holds an entry
         m.d.comb += [
             *writing,
@@ -50,15 +56,36 @@ class Queue(wiring.Component):
             read.en.eq(advance),
             Value.cast(self.o.payload).eq(read.data),
         ]
-        emptied = leaving & (following_of_all(read_address) == write_address)
-        m.d.sync += filled.eq(self.i.valid | (filled & ~emptied))
+        # The addresses are compared in the cycle before, so that no comparison stands behind the ready of the output. Two bits
+        # tell how they moved: both or none, the read address alone, the write address alone in an empty memory, or in
+        # another one.
+        single = Signal()  # one entry, if the memory is filled
+        held_one, held_two = Signal(reset_less=True), Signal(reset_less=True)
+        grew, differs = Signal(reset_less=True), Signal(reset_less=True)
+        m.d.sync += [
+            held_one.eq(single),
+            held_two.eq(second == newest),
+            grew.eq(self.i.valid & ~leaving),
+            differs.eq(Mux(self.i.valid, ~leaving & filled, leaving)),
+        ]
+        m.d.comb += single.eq(Mux(grew, ~differs, Mux(differs, held_two, held_one)))
+        m.d.sync += filled.eq(self.i.valid | (filled & ~(advance & single)))
         with m.If(self.i.valid):
-            m.d.sync += write_address.eq(following_of_all(write_address))
+            m.d.sync += [write_address.eq(following_of_all(write_address)), newest.eq(write_address)]
         with m.If(leaving):
-            m.d.sync += read_address.eq(following_of_all(read_address))
+            m.d.sync += [read_address.eq(second), second.eq(following_of_all(second))]
         with m.If(advance):
             m.d.sync += self.o.valid.eq(filled)
-        publish(platform, self, write_address=write_address, read_address=read_address, filled=filled)
+        publish(
+            platform,
+            self,
+            write_address=write_address,
+            newest=newest,
+            read_address=read_address,
+            second=second,
+            filled=filled,
+            single=single,
+        )
         return m
 
 
@@ -171,9 +198,10 @@ class Hold(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.d.comb += self.i.ready.eq(self.o.ready | ~self.o.valid)
+        payload = Signal(len(Value.cast(self.i.payload)), reset_less=True)
+        m.d.comb += [self.i.ready.eq(self.o.ready | ~self.o.valid), Value.cast(self.o.payload).eq(payload)]
         with m.If(self.i.ready):
-            m.d.sync += [self.o.valid.eq(self.i.valid), Value.cast(self.o.payload).eq(Value.cast(self.i.payload))]
+            m.d.sync += [self.o.valid.eq(self.i.valid), payload.eq(Value.cast(self.i.payload))]
         publish(platform, self)
         return m
 

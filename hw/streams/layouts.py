@@ -12,7 +12,6 @@ __all__ = [
     "each_lane",
     "framed_layout",
     "guarded_layout",
-    "joined_keeps",
     "keep_names",
     "output_layout",
     "probability_layout",
@@ -30,15 +29,6 @@ def each_lane(name: str, lanes: int) -> list[str]:
 def keep_names(lanes: int) -> list[str]:
     """Names of the bits that tell which lanes hold an element: `keep_1`, `keep_2`, …; lane 0 always does."""
     return each_lane("keep", lanes)[1:]
-
-
-def joined_keeps(lanes: int) -> list[range]:
-    """For each lane above the first one, the bits below its `keep` that a stage ahead of the frame joins to it.
-
-    A lane holds an element if all `keep` bits up to its own are 1. Of more than eight lanes these are so many that the stage
-    `null_beats` joins them in groups of four, and the frame joins the groups in the next cycle.
-    """
-    return [range(place // 4 * 4 if lanes > 8 else place, place) for place in range(lanes - 1)]
 
 
 def _lane_fields(name: str, shape: ShapeLike, lanes: int) -> dict[str, ShapeLike]:
@@ -59,8 +49,7 @@ def score_layout(config: Config) -> data.StructLayout:
     A vector's last beat holds scores in the lanes up to the first whose `keep` is 0. Every other beat holds a score in
     every lane. Where `Config.reads_tkeep` holds, a beat with `null` 1 holds no score, and `gap` tells that s_axis_tkeep
     excludes bytes below others; both may stay 0. Behind the stage `null_beats` no beat is null, `keep` of a beat before the
-    last one has no meaning, that of the last one is 0 above a 0 of its group (`joined_keeps`), and `gap` is that of all beats of
-    the vector so far.
+    last one has no meaning, that of the last one is 0 above a 0, and `gap` is that of all beats of the vector so far.
     """
     shape = signed(config.score_width) if config.score_signed else unsigned(config.score_width)
     edges = {"null": 1, "gap": 1} if config.reads_tkeep else {}

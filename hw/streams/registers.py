@@ -18,6 +18,13 @@ Without it Yosys builds logic around the block RAM, because it must define the v
 """
 
 
+BLOCK_ENTRIES, BLOCK_WIDTH = 64, 36
+"""Entries from which on, and bits up to which, a store with a register behind it is one block RAM.
+
+Of distributed RAMs it would take four or more per bit, and the choice among their outputs would stand before any register.
+"""
+
+
 def delay(
     m: Module, value: Value, cycles: int, name: str, *, reset: bool = False, enable: Value | None = None
 ) -> Value:
@@ -88,12 +95,18 @@ class PairedTables:
         return delay(m, first.data, cycles - 1, f"{name}_entry")
 
 
-def store(m: Module, name: str, payload: Value, valid: Value, address: Value, depth: int) -> tuple[Any, list[Any]]:
+def store(
+    m: Module, name: str, payload: Value, valid: Value, address: Value, depth: int, *, registered: bool = False
+) -> tuple[Any, list[Any]]:
     """(read port, statements) of a memory of `depth` entries; the statements write a valid payload to `address`.
 
+    `registered` tells that a register follows the read port, which a block RAM has at no cost.
     The user must ignore an entry that is read in the cycle in which it is written (see `UNCHECKED`).
     """
-    m.submodules[name] = ram = memory.Memory(shape=unsigned(len(payload)), depth=depth, init=[], attrs=UNCHECKED)
+    attributes: dict[str, Any] = dict(UNCHECKED)
+    if registered and depth >= BLOCK_ENTRIES and len(payload) <= BLOCK_WIDTH:
+        attributes["ram_style"] = "block"
+    m.submodules[name] = ram = memory.Memory(shape=unsigned(len(payload)), depth=depth, init=[], attrs=attributes)
     write, read = ram.write_port(), ram.read_port()
     return read, [write.addr.eq(address), write.data.eq(payload), write.en.eq(valid)]
 
@@ -134,7 +147,7 @@ def addressed_store(
     """
     levels, latency = bank_levels(depth), 2 + bank_cycles(depth)
     if depth <= BANK or cycles < latency:
-        read, writing = store(m, name, payload, valid, write_address, depth)
+        read, writing = store(m, name, payload, valid, write_address, depth, registered=cycles > 1)
         return Addressed(read.data, 1, writing, _reading(read, read_address, enable))
     within, steps = BANK.bit_length() - 1, int(spread(depth))
     read_address = delay(m, read_address, steps, f"{name}_read_address")

@@ -22,7 +22,7 @@ from softstream.scripts.measure.heads import range_of_seeds
 from softstream.scripts.measure.recorded import recorded, recorded_bench
 from softstream.scripts.measure.variants import CURVES
 
-__all__ = ["Cost", "cost", "cost_json", "cost_text", "misfit_text", "scale_text"]
+__all__ = ["Cost", "cost", "cost_json", "cost_text", "misfit_text", "recorded_cost", "scale_text"]
 
 _BASE = "softmax-int8"
 """The preset of a command line that names none."""
@@ -48,7 +48,7 @@ def cost(config: Config, part: Part) -> Cost | None:
     """
     from softstream.scripts.verbs.explore import stored_outcome  # here, because its imports take as long as a plan
 
-    if (checked_in := _checked_in(config, part.name)) is not None:
+    if (checked_in := recorded_cost(config, part.name)) is not None:
         return checked_in
     automatic = config.replace(normaliser="auto", guard_bits=0) if config.traits.normalised else config
     same = _same(config)
@@ -118,7 +118,7 @@ def _where_it_fits(config: Config, part: Part) -> dict[str, str]:
     texts: dict[str, str] = {}
     for name, other in BENCH_PARTS.items():
         for profile in (config.profile, other.profile):
-            known = None if name == part.name else _checked_in(config.replace(profile=profile), name)
+            known = None if name == part.name else recorded_cost(config.replace(profile=profile), name)
             if known is not None and not known.over:
                 texts.setdefault(name, name if profile == config.profile else f"{name} with profile = {profile}")
     return texts
@@ -131,7 +131,7 @@ def _same(config: Config) -> Config:
     return config.replace(normaliser=config.division, guard_bits=config.guard_width)
 
 
-def _checked_in(config: Config, part_name: str) -> Cost | None:
+def recorded_cost(config: Config, part_name: str) -> Cost | None:
     """Cells and clock from the benchmark, which has more seeds, or from the table of the presets; None where neither has them."""
     content = recorded_bench()
     same = _same(config)
@@ -139,18 +139,18 @@ def _checked_in(config: Config, part_name: str) -> Cost | None:
         entry = variant["parts"].get(part_name)
         if entry is not None and _same(Config.from_mapping(variant["config"])) == same:
             clocks = entry.get("fmax_mhz_by_seed", {})
-            return _recorded_cost(entry["cells"], entry["available"], range_of_seeds(clocks.values()), len(clocks))
+            return _entry_cost(entry["cells"], entry["available"], range_of_seeds(clocks.values()), len(clocks))
     for row, curve in zip(CURVES, content["curves"], strict=True):
         for alike, cells, fmax in zip(row.configs(), curve["cells"], curve["fmax_mhz"], strict=True):
             if row.part == part_name and _same(alike) == same:
-                return _recorded_cost(cells, _available(part_name), fmax, len(curve["seeds"]))
+                return _entry_cost(cells, _available(part_name), fmax, len(curve["seeds"]))
     for name, entries in recorded()["presets"].items():
         if part_name not in entries or name not in PRESETS:
             continue
         entry = entries[part_name]
         if _same(PRESETS[name].replace(profile=entry["profile"])) == same:
             clocks = entry.get("fmax_mhz_by_seed", {})
-            return _recorded_cost(entry["cells"], entry["available"], range_of_seeds(clocks.values()), len(clocks))
+            return _entry_cost(entry["cells"], entry["available"], range_of_seeds(clocks.values()), len(clocks))
     return None
 
 
@@ -160,7 +160,7 @@ def _available(part_name: str) -> dict[str, int]:
     return next((parts[part_name]["available"] for parts in entries if part_name in parts), {})
 
 
-def _recorded_cost(
+def _entry_cost(
     cells: Mapping[str, int], available: Mapping[str, int], fmax: Mapping[str, float] | None, seeds: int
 ) -> Cost:
     return Cost(cells, shortages(cells, available), fmax, seeds, "checked in")

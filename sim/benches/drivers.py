@@ -8,8 +8,10 @@ written then take effect after it.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
+from cocotb.types import LogicArray
 
 from softstream.sim.beats import Beat
 from softstream.sim.benches.monitor import Payload, StreamMonitor
@@ -60,7 +62,8 @@ class Source:
     """Drives the input stream with one beat after another.
 
     A pause comes between two beats, but an offer stays until its transfer. In a pause the data lines carry the complement of the
-    next beat, so a design that reads them without valid gives a wrong result.
+    next beat, so a design that reads them without valid gives a wrong result. In every other pause they are X in a simulator that
+    knows it, so no valid or ready may depend on them.
     """
 
     def __init__(self, beats: Sequence[Beat], pauses: Iterator[bool]) -> None:
@@ -84,6 +87,9 @@ class Source:
         self._valid, self._wires = tap.valid, tap.payload
         self._masks = [(1 << len(wire)) - 1 for wire in self._wires]
         self._nothing: Beat = (0,) * len(self._wires)
+        # Verilator has no X.
+        knows_x = cocotb.SIM_NAME.lower().startswith("icarus")
+        self._undefined = tuple([LogicArray("X" * len(wire)) for wire in self._wires]) if knows_x else None
         self._driven_valid = -1
         self._driven: Beat = (-1,) * len(self._wires)
 
@@ -98,7 +104,10 @@ class Source:
             self._drive(0, self._nothing)
         elif next(self._pauses):
             beat = self._beats[self._next]
-            self._drive(0, tuple([value ^ mask for value, mask in zip(beat, self._masks, strict=True)]))
+            if self._undefined and self._next % 2:
+                self._drive(0, self._undefined)
+            else:
+                self._drive(0, tuple([value ^ mask for value, mask in zip(beat, self._masks, strict=True)]))
         else:
             self._drive(1, self._beats[self._next])
             self._next += 1

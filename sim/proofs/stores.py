@@ -44,8 +44,10 @@ class _ContractHarness(Elaboratable):
     def __init__(self, contract: Contract, *, induction: bool) -> None:
         self._contract, self._induction = contract, induction
         self.memories = contract.memories
-        enable = contract.free(1, "enable_in_reset")
-        self._inner = EnableInserter(enable | ~ResetSignal())(contract.circuit())
+        self._inner = contract.circuit()
+        if contract.clock_enable:
+            enable = contract.free(1, "enable_in_reset")
+            self._inner = EnableInserter(enable | ~ResetSignal())(self._inner)
         self.domain = ClockDomain("sync")
         statements = {**contract.invariants, **contract.guarantees} if induction else contract.covers
         self._values = [~value if induction else value for value in statements.values()]
@@ -104,7 +106,12 @@ def contracts_of(configs: Iterable[Config]) -> dict[str, Any]:
         probes = Probes()
         Fragment.get(AxiTop(config), probes).prepare()
         for component in filter(has_contract, probes.components()):
-            components.setdefault(contract_of(component).title, component)
+            contract = contract_of(component)
+            if probes.enable(component) is not None and not contract.clock_enable:
+                raise ValueError(
+                    f"{contract.title}: the component stands under a clock enable, which its contract excludes"
+                )
+            components.setdefault(contract.title, component)
     return dict(sorted(components.items()))
 
 

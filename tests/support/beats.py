@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from softstream.hw.streams.layouts import joined_keeps, keep_names
+from softstream.hw.streams.layouts import keep_names
 
 __all__ = ["Slice", "beats_of", "framed", "slices"]
 
@@ -49,9 +50,8 @@ def beats_of(vectors: Sequence[np.ndarray], lanes: int = 1, *, behind_null_beats
             beat[f"score_{lane}"] = values[lane] if lane < len(values) else largest
             beat[f"keep_{lane}"] = int(keep)
         if behind_null_beats:
-            keeps = [beat[name] for name in keep_names(lanes)]
-            for name, lower in zip(keep_names(lanes), joined_keeps(lanes), strict=True):
-                beat[name] &= all(keeps[below] for below in lower)
+            for below, above in pairwise(keep_names(lanes)):
+                beat[above] &= beat[below]
         beats.append(beat)
     return beats
 

@@ -180,7 +180,7 @@ def test_an_index_that_is_not_that_of_its_element_is_refuted(monkeypatch, alone)
     monkeypatch.setattr(softmax_top_k, "Cat", lambda *parts: Cat(*reversed(parts)))
     proof = counting.prove_counting(HEADS["Top-K with softmax"])
     refuted = [verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted"]
-    assert refuted == ["queue of 33 beside the queue of 33: index and position as they left the ranked store"]
+    assert refuted == ["queue of 32 beside the queue of 32: index and position as they left the ranked store"]
 
 
 @pytest.mark.long

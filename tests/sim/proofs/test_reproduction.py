@@ -61,7 +61,7 @@ def settings(config):
             "m_axis: a beat more than the 1 that were due", id="taken twice",
         ),
         long(SIGMOID, "--whole", {"m_axis_tlast": "1'b0"}, False, "m_axis: 1 beats in 0 packets; 1 in 1 were due", id="no end"),
-        pytest.param(ARGMAX, "--law", CHANGES, True, "m_axis: changed before tready", id="payload changes"),
+        pytest.param(ARGMAX, "--law", CHANGES, True, "m_axis: tdata X or Z in an offered beat", id="payload changes"),
     ],
 )  # fmt: skip
 def test_the_printed_command_shows_the_difference(

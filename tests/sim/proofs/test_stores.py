@@ -1,6 +1,7 @@
 """The contracts of stores and of flow control are proved, and a changed gate of a component breaks one."""
 
 import re
+from itertools import product
 
 import pytest
 from amaranth import Fragment, unsigned
@@ -10,7 +11,7 @@ from support.long_cases import mostly_long
 from softstream.hw.axi import AxiTop
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
-from softstream.hw.contracts.catalogue import counting_contract_of
+from softstream.hw.contracts.catalogue import contract_of, counting_contract_of
 from softstream.hw.modes import gumbel, sigmoid
 from softstream.hw.modes.gumbel import GumbelDraw
 from softstream.hw.modes.hardmax import OneHot
@@ -57,12 +58,22 @@ SEARCHED = Config(mode="sample", sampler="inverse_cdf", max_length=5, score_widt
 MASKED_LIST = Config(mode="top_k", top_k=2, score_width=3, max_length=5, mask=True)
 
 COMPONENTS = {
-    "queue of 5": lambda: Queue(unsigned(2), 4),
-    "queue of 9": lambda: Queue(unsigned(1), 8),
+    "queue of 4": lambda: Queue(unsigned(2), 4),
+    "queue of 5": lambda: Queue(unsigned(2), 5),
+    "queue of 9": lambda: Queue(unsigned(1), 9),
     "frame of 1 × 2 bits, up to 5 scores": lambda: Frame(FRAMED, indexed=False),
     "frame of 1 × 2 bits, up to 1 scores": lambda: Frame(FRAMED.replace(max_length=1), indexed=False),
     "indexed frame of 1 × 2 bits, up to 5 scores, mask": lambda: Frame(FRAMED.replace(mask=True)),
     "frame of 1 × 2 bits, up to 1024 scores": lambda: Frame(FRAMED.replace(max_length=1024), indexed=False),
+    "frame of 1 × 2 bits, up to 9 scores, without lookahead": lambda: Frame(
+        FRAMED.replace(max_length=9), indexed=False, lookahead=False
+    ),
+    "registered frame of 1 × 2 bits, up to 9 scores": lambda: Frame(
+        FRAMED.replace(max_length=9), indexed=False, registered=True
+    ),
+    "registered indexed frame of 1 × 2 bits, up to 5 scores, mask": lambda: Frame(
+        FRAMED.replace(mask=True), registered=True
+    ),
     "indexed frame of 2 × 2 bits, up to 7 scores, gaps": lambda: Frame(FRAMED.replace(max_length=7, lanes=2)),
     "null beats of 1 × 2 bits": lambda: NullBeats(FRAMED.replace(tkeep=True)),
     "null beats of 16 × 2 bits": lambda: NullBeats(FRAMED.replace(lanes=16, max_length=32)),
@@ -80,6 +91,8 @@ COMPONENTS = {
     "spacing of 4": lambda: Spacing(4),
     "spacing of 9": lambda: Spacing(9),
     "ring of 6, interval 1, read in 2": lambda: Replay(PAYLOAD, beats=6, interval=1, memory=2),
+    "ring of 7, interval 1, read in 2": lambda: Replay(PAYLOAD, beats=15, interval=1, memory=2, ungated=True),
+    "ring of 6, interval 1, read in 2, ungated": lambda: Replay(PAYLOAD, beats=6, interval=1, memory=2, ungated=True),
     "ring of 12, interval 5, read in 1": lambda: Replay(PAYLOAD, beats=1051, interval=5, memory=1),
     "store of 3 factors, read in 2": lambda: FactorStore(PAYLOAD, 3, 2),
     "maximum of 1 × 8 bits, up to 1024 scores": lambda: maximum_of(Config(mode="argmax", profile="small")),
@@ -225,6 +238,15 @@ def test_a_mark_that_comes_a_cycle_early_breaks_the_contract(title, module, regi
     assert "refuted" in answers
 
 
+def test_frames_of_different_hardware_have_different_titles():
+    """Each title is proved once for all presets."""
+    kinds = [
+        dict(zip(("indexed", "registered", "lookahead"), row, strict=True)) for row in product((False, True), repeat=3)
+    ]
+    titles = {contract_of(Frame(FRAMED.replace(max_length=9), **kind)).title for kind in kinds}
+    assert len(titles) == len(kinds)
+
+
 def test_the_presets_have_components_with_contracts():
     titles = stores.contracts_of([PRESETS["softmax-int8"], PRESETS["hardmax-int8"]])
     kinds = {title.split(" of ")[0] for title in titles}
@@ -313,6 +335,7 @@ def refuted_with(component, number, monkeypatch, contract=stores.contract_of) ->
     [
         pytest.param(title, marks=pytest.mark.long)
         for title in (
+            "queue of 4",
             "queue of 5",
             "null beats of 4 × 2 bits, mask",
             "skid buffer",
