@@ -33,8 +33,12 @@ has in reserve, and one more.
 A head without a credit (argmax, sigmoid, draws with Gumbel noise) is a row of stages under a clock enable. Proved is that it
 moves in each cycle, from some cycles after the outputs are taken on, and how many cycles a beat and an end then take.
 
+Where null beats are dropped in front of the frame, the stage that drops them and the skid buffer behind it hold up to F beats.
+The skid buffer opens the input as soon as the frame has taken a beat of it. The gate may close anew before each of these beats,
+so an answer takes F · (max(V + T, U) + r) cycles more, and two for each beat on its way.
+
 Not covered, and refused: heads in which something else stands on a path, such as groups, ensembles, two passes, searches, lists
-under several credits, two queues that wait for each other, null beats, and other stages before or behind the head.
+under several credits, two queues that wait for each other, and other stages before or behind the head.
 """
 
 import time
@@ -49,6 +53,7 @@ from softstream.hw.contracts.catalogue import PIPES, contract_of
 from softstream.hw.contracts.response import CreditResponse, LoopResponse, ReplayResponse, settled_credit
 from softstream.hw.errors import UserError
 from softstream.hw.modes.hardmax import OneHot
+from softstream.hw.options.null_beats import NullBeats
 from softstream.hw.plan.ports import outputs
 from softstream.hw.plan.stage_cycles import QUEUE_LATENCY
 from softstream.hw.stages.frame import Frame
@@ -73,6 +78,12 @@ _TAKES = 4
 _RETURN = 2
 """Cycles from the return of a credit to its use."""
 
+_FRONT = 4
+"""Beats in the stage that drops null beats and in the skid buffer behind it."""
+
+_OPENS = 2
+"""Cycles from a beat that the frame takes to the opening of the skid buffer before it, and to the beat that the input takes."""
+
 
 @dataclass(frozen=True)
 class Bound:
@@ -92,18 +103,21 @@ class Bound:
     """Q: from the ring, or from the gate, to the output."""
     needed: int | None = None
     """Elements that must leave at most before the gate opens, where that is not all of them."""
+    front: int = 0
+    """F: beats between the input and the frame at most."""
 
     @property
     def input(self) -> int:
         """Cycles within which a beat is taken that waits."""
         needed = self.elements if self.needed is None else self.needed
-        return self.takes + self.gate + self.interval * needed
+        return self.takes + self.gate + self.interval * needed + (_OPENS if self.front else 0)
 
     @property
     def cycles(self) -> int:
         """Cycles within which a beat is taken and a vector answered."""
         served = self.interval * (self.elements + 1) if self.elements else 0
-        return self.takes + self.gate + self.complete + served + self.leaves
+        front = self.front * (self.gate + self.interval + 2)
+        return self.takes + front + self.gate + self.complete + served + self.leaves
 
 
 @dataclass(frozen=True)
@@ -159,6 +173,7 @@ class _Response:
         self.head = head = InsideHead(config)
         self.places = counting.places_of(head)
         self.frame = _frame(config, head)
+        self.front = _front(self.places)
         self.ring = next(iter(_of(head, Replay)), None)
         self.spacings = _of(head, Spacing)
         self.spacing = None if survey.spacing is None else self.spacings[survey.spacing]
@@ -183,6 +198,11 @@ class _Response:
         self.factors = self._link(FactorStore)
         if self.ring is not None and (survey.ring is None or self.elements is None or self.factors is None):
             raise _uncovered(config, "not all credits of the ring are known")
+
+    @property
+    def _waiting(self) -> int:
+        """Beats that may wait in front of the frame."""
+        return _FRONT if self.front else 0
 
     def _link(self, kind: type) -> Link | None:
         return next((link for link in self.links.values() if isinstance(link.store, kind)), None)
@@ -210,7 +230,7 @@ class _Response:
         takes = _TAKES + max((loop.opens for loop in loops.values() if loop.wide), default=0)
         gate, last = max(waits) + _RETURN, max(leaves)
         if survey.ring is None or self.elements is None:
-            return Bound(takes, 0, 0, 0, gate, last)
+            return Bound(takes, 0, 0, 0, gate, last, front=self._waiting)
         if not loops[survey.ring.behind].wide:
             raise _uncovered(self.config, "the queue behind the ring is shorter than the way to it")
         if settled_credit(self.elements.credit) < self.config.beats(self.config.max_length) - 1:
@@ -218,7 +238,8 @@ class _Response:
         ring = self.elements.store
         complete = survey.ring.complete + _RETURN
         back = ring.memory + survey.ring.factor + _RETURN + 1
-        return Bound(takes, complete, self.elements.credit.limit, ring.interval, max(complete + back, gate), last)
+        limit = self.elements.credit.limit
+        return Bound(takes, complete, limit, ring.interval, max(complete + back, gate), last, front=self._waiting)
 
     def _server_bound(self, server: Any) -> Bound:
         """The cycles where a stage gives the results of one vector after the other."""
@@ -235,6 +256,7 @@ class _Response:
             complete + _RETURN + 1,
             1 if one_hot else server.cycles,
             credit.margin + 2,
+            self._waiting,
         )
 
     def contracts(self) -> dict[str, tuple[Any, Any]]:
@@ -275,7 +297,10 @@ class _Response:
         head, frame, credits = self.head, self.frame, self.credits
         enters = frame.o.valid & frame.o.ready
         ends = enters & frame.o.payload.last
-        head.after(SETTLING, "input: it is that of the frame", head.top.s_axis_tready == frame.i.ready)
+        if self.front is None:
+            head.after(SETTLING, "input: it is that of the frame", head.top.s_axis_tready == frame.i.ready)
+        else:
+            self._state_front(self.front)
         for number in self.survey.of_elements:
             head.after(SETTLING, f"gate: each beat takes {_name(credits[number])}", credits[number].take == enters)
         for number in self.survey.of_vectors:
@@ -291,6 +316,18 @@ class _Response:
                 head.after(SETTLING, "gate: an end enters where the spacing is free", ~ends | spacing.free)
             head.after(SETTLING, "gate: the spacing waits for the credits of vectors", spacing.allowed == allowed)
         head.after(SETTLING, "gate: it opens where all credits are available", ~opens | frame.o.ready)
+
+    def _state_front(self, front: "_Front") -> None:
+        """The stage that drops null beats moves while the skid buffer is open, and the frame takes from the skid buffer."""
+        head, frame, skid = self.head, self.frame, front.skid.part
+        open_input = Cat(head.top.s_axis_tready, front.stage.enable).all() | ~skid.i.ready
+        closed = ~Cat(head.top.s_axis_tready, front.stage.enable).any() | skid.i.ready
+        same = Cat(skid.o.valid, skid.o.ready) == Cat(frame.i.valid, frame.i.ready)
+        offered = skid.i.valid == front.stage.part.o.valid
+        head.after(SETTLING, "input: it and the null beats move while the skid buffer is open", open_input & closed)
+        head.after(SETTLING, "skid buffer: the null beats are before it and the frame behind it", same & offered)
+        opens = ~head.before(skid.o.ready) | skid.i.ready
+        head.after(SETTLING, "skid buffer: it is open behind a cycle in which the frame takes", opens)
 
     def _state_server(self, server: Any) -> None:
         """What gives the results of a vector takes the next one, and its results are taken."""
@@ -376,13 +413,16 @@ class _Enabled:
         [self._frame] = frames
         numbers = dict.fromkeys(step.target for path in paths for step in path)
         kinds = {type(places[number].part) for number in numbers if places[number].part is not None}
-        strange = [counting.PART_NAMES[kind] for kind in kinds - {Frame, Skid, Maximum, SkewedMaximum, *PIPES}]
+        stages = {NullBeats, Frame, Skid, Maximum, SkewedMaximum, *PIPES}
+        strange = [counting.PART_NAMES[kind] for kind in kinds - stages]
         if strange:
             raise _uncovered(config, f"no contract states when the {min(strange)} answers")
         self._enabled = [number for number in numbers if places[number].enable is not None]
         self._outputs = [path[-1].target for path in paths]
-        frame = places[self._frame]
-        signals = [places[0].leaves, frame.arrives, frame.vectors]
+        frame, front = places[self._frame], _front(places)
+        # Behind null beats, where a beat may wait for the next one, what leaves the skid buffer is counted from.
+        self._source = front.numbers[1] if front else 0
+        signals = [places[self._source].leaves, frame.arrives, frame.vectors]
         signals += [_answers(places[number]) for number in self._outputs]
         enters, arrives, leaves, *answers = trial.traces(signals, stalls=False)
         before = cycles_between(enters, arrives)
@@ -395,7 +435,8 @@ class _Enabled:
     @property
     def bound(self) -> Bound:
         """The cycles of the response: of the stages, of the frame, and of a skid buffer that was full."""
-        return Bound(_TAKES, 0, 0, 0, 0, self._before + max(self._behind) + 2)
+        front = _FRONT if self._source else 0
+        return Bound(_TAKES, 0, 0, 0, 0, self._before + max(self._behind) + 2, front=front)
 
     def contracts(self) -> dict[str, tuple[Any, Any]]:
         """No more than number and order rely on."""
@@ -409,11 +450,11 @@ class _Enabled:
         for number in self._enabled:
             enable: Any = places[number].enable
             head.after(SETTLING + _TAKES, f"{places[number].name}: it moves", ~ready | enable)
-        frame, enters = places[self._frame], places[0].leaves
+        frame, enters = places[self._frame], places[self._source].leaves
         ready = _outputs_ready(head, self.config, _TAKES + self._before)
         head.after(
             SETTLING + _TAKES + self._before,
-            f"{frame.name}: a beat arrives {self._before} cycles after it was taken",
+            f"{frame.name}: a beat arrives {self._before} cycles after it has left the {places[self._source].name}",
             ~ready | (frame.arrives == head.before(enters, self._before)),
         )
         for number, cycles in zip(self._outputs, self._behind, strict=True):
@@ -456,6 +497,29 @@ def _frame(config: Config, head: InsideHead) -> Any:
     return frames[0]
 
 
+@dataclass(frozen=True)
+class _Front:
+    """The stage that drops null beats, in front of the frame."""
+
+    stage: Any
+    skid: Any
+    """The skid buffer behind it, whose ready is the clock enable of the stage."""
+    numbers: tuple[int, int]
+    """Those of both places."""
+
+
+def _front(places: Sequence[Any]) -> _Front | None:
+    """The stage that drops null beats, if there is one; its skid buffer is the first place behind it."""
+    stage = next((number for number, place in enumerate(places) if isinstance(place.part, NullBeats)), None)
+    if stage is None:
+        return None
+    skid = min(
+        (number for number, place in enumerate(places) if isinstance(place.part, Skid)),
+        key=lambda number: abs(number - stage),
+    )
+    return _Front(places[stage], places[skid], (stage, skid))
+
+
 _PARTS = (Frame, Replay, Queue, Hold, OneHot, Insertion, RankedStore)
 """What may stand on a path."""
 
@@ -464,13 +528,13 @@ def _survey(config: Config) -> _Survey:
     """Looks for what is between the parts in a simulation."""
     paths = counting.paths_of(config)
     places = counting.places_of(InsideHead(config))
+    front = _front(places)
+    before = front.numbers if front else ()
     for path in paths:
-        kinds = [places[step.target].part for step in path[:-1]]
-        strange = next(
-            (places[step.target].name for step in path[:-1] if type(places[step.target].part) not in _PARTS), ""
-        )
-        if strange or not isinstance(kinds[0], Frame):
-            raise _uncovered(config, f"no contract states when the {strange or places[path[0].target].name} answers")
+        inner = [places[step.target] for step in path[:-1] if step.target not in before]
+        strange = next((place.name for place in inner if type(place.part) not in _PARTS), "")
+        if strange or not isinstance(inner[0].part, Frame):
+            raise _uncovered(config, f"no contract states when the {strange or inner[0].name} answers")
     registers = [
         chain
         for path in paths
@@ -535,13 +599,22 @@ def _firsts(valid: Sequence[int], last: Sequence[int]) -> list[int]:
 
 
 def _response(config: Config) -> _Response | _Enabled:
-    """What the response of a head depends on. Raises `UserError` for a head that is not covered."""
+    """What the response of a head depends on. Raises `_Uncovered` for a head that is not covered."""
     return _Response(config, _survey(config)) if _of(InsideHead(config), Credit) else _Enabled(config)
+
+
+def _covered(config: Config) -> tuple[_Response | _Enabled, Bound]:
+    """What the response of a head depends on, and its cycles. Raises `UserError` with a remedy for one that is not covered."""
+    try:
+        response = _response(config)
+        return response, response.bound
+    except _Uncovered as error:
+        raise UserError(f"{error}; {_remedy(config)} would do") from None
 
 
 def response_bound(config: Config) -> Bound:
     """The cycles within which a head answers. Raises `UserError` for a head that is not covered."""
-    return _response(config).bound
+    return _covered(config)[1]
 
 
 def prove_response(
@@ -558,8 +631,7 @@ def prove_response(
     """
     began = time.monotonic()
     progress(0.0, "finding the parts")
-    response = _response(config)
-    bound = response.bound
+    response, bound = _covered(config)
     counts = counting.prove_counting(config, seconds=seconds, progress=lambda part, what: progress(0.5 * part, what))
     verdicts = [verdict for verdict in counts.verdicts if verdict.answer != "proved"]
     if not verdicts:
@@ -584,11 +656,28 @@ def prove_response(
 def is_answered(config: Config) -> bool:
     """Whether the response of a head is covered, so that `prove_response` does not refuse it."""
     try:
-        response_bound(config)
+        return _response(config).bound is not None
     except UserError:
         return False
-    return True
 
 
-def _uncovered(config: Config, reason: str) -> UserError:
-    return UserError(f"prove --response: mode = {config.mode!r}; {reason}; mode = 'softmax' would do")
+class _Uncovered(UserError):
+    """A head that is not covered, and the reason; the remedy is looked for where the error leaves this module."""
+
+
+def _uncovered(config: Config, reason: str) -> _Uncovered:
+    return _Uncovered(f"prove --response: mode = {config.mode!r}; {reason}")
+
+
+def _remedy(config: Config) -> str:
+    """A key whose default makes the head one that is covered; else the default of all keys."""
+    for key in sorted(config.changed_keys(), key=lambda key: key.name == "mode"):
+        try:
+            changed = config.replace(**{key.name: key.default})
+        except UserError:  # the key is needed by another one
+            continue
+        if is_answered(changed):
+            return (
+                f"{key.name} = {key.default!r}" if isinstance(key.default, str) else f"{key.name} = {key.default_text}"
+            )
+    return "mode = 'softmax' with the defaults"

@@ -1,10 +1,11 @@
 """Heads with rings and queues answer in time, in no more cycles than are printed; one that may wait forever is not proved."""
 
+import ast
 import sys
 
 import pytest
-from amaranth import Const, Signal
-from amaranth.lib import data
+from amaranth import Const, Module, Signal
+from amaranth.lib import data, wiring
 from support.long_cases import mostly_long
 from support.requirements import ROOT
 from support.response_times import worst_response
@@ -15,11 +16,12 @@ from softstream.hw.contracts.catalogue import contract_of
 from softstream.hw.contracts.response import CreditResponse, LoopResponse, ReplayResponse
 from softstream.hw.errors import UserError
 from softstream.hw.modes import softmax
+from softstream.hw.options.null_beats import NullBeats, WithoutNullBeats
 from softstream.hw.plan.schedule import Schedule
 from softstream.hw.stages import replay
 from softstream.hw.stages.replay import Replay
 from softstream.hw.streams import flow
-from softstream.hw.streams.flow import Credit, Spacing
+from softstream.hw.streams.flow import Credit, RigidPipe, Spacing
 from softstream.scripts import cli
 from softstream.scripts.measure import proofs
 from softstream.sim.proofs import counting, response, stores
@@ -45,6 +47,16 @@ HEADS = {
     "hardmax": Config(mode="hardmax", **SHORT),
     "Top-K": Config(mode="top_k", max_length=5, score_width=4, top_k=3),
     "exact": Config(**SHORT, sum="exact", probability_format="UQ1"),
+    "two lanes": Config(**SHORT, lanes=2),
+    "null beats": Config(**SHORT, tkeep=True),
+    "null beats, small": Config(**SHORT, tkeep=True, normaliser="divider", profile="small"),
+    "exponential, two lanes": Config(mode="exponential", **SHORT, lanes=2),
+    "argmax, two lanes": Config(mode="argmax", max_length=5, score_width=4, lanes=2),
+    "argmax, null beats, small": Config(mode="argmax", max_length=5, score_width=4, tkeep=True, profile="small"),
+    "sigmoid, null beats": Config(**SHORT, mode="sigmoid", tkeep=True),
+    "sample, null beats": Config(mode="sample", max_length=5, score_width=4, tkeep=True),
+    "hardmax, two lanes": Config(mode="hardmax", **SHORT, lanes=2),
+    "Top-K, null beats": Config(mode="top_k", max_length=5, score_width=4, top_k=3, tkeep=True),
 }
 COVERED = (
     "softmax-int8", "softmax-int8-divider", "softmax-int8-log", "softmax-int8-fastest", "softmax-int8-dsp", "softmax-int16",
@@ -119,7 +131,7 @@ def test_a_spacing_that_is_never_free_again_is_refuted(monkeypatch):
     assert "refuted" in answers(Spacing(12), contract_of)
 
 
-@pytest.mark.parametrize("name", mostly_long(HEADS, ("logarithm", "exponential", "argmax")))
+@pytest.mark.parametrize("name", mostly_long(HEADS, ("logarithm", "exponential", "argmax", "two lanes")))
 def test_a_head_answers_in_time(name, proved):
     proof = response.prove_response(HEADS[name])
     assert proof.answer == "proved", proof.verdicts
@@ -142,7 +154,9 @@ def test_the_other_presets_are_refused():
     ]
 
 
-@pytest.mark.parametrize("name", mostly_long(HEADS, ("logarithm", "pipelined", "argmax", "hardmax", "Top-K")))
+@pytest.mark.parametrize(
+    "name", mostly_long(HEADS, ("logarithm", "pipelined", "argmax", "hardmax", "Top-K", "two lanes"))
+)
 def test_no_response_in_a_simulation_is_later(name):
     config = HEADS[name]
     bound = response.response_bound(config)
@@ -208,14 +222,47 @@ def test_a_queue_that_waits_for_more_than_the_outputs_is_refuted(monkeypatch, pr
     assert any("what it offers is taken" in name for name in refuted(response.prove_response(HEADS["logarithm"])))
 
 
-def test_a_head_with_other_parts_on_a_path_is_refused():
-    grouped = Config(**SHORT, groups=[2, 5])
-    with pytest.raises(
-        UserError, match=r"^prove --response: mode = 'softmax'; no contract states when the group ends answers"
-    ):
-        response.prove_response(grouped)
-    assert not response.is_answered(grouped)
-    assert response.is_answered(HEADS["cross-entropy"])
+@pytest.mark.long
+def test_a_frame_that_does_not_take_from_the_skid_buffer_is_refuted(monkeypatch, proved):
+    def slow(stage, platform):
+        # The frame takes in every other cycle.
+        m, takes = Module(), Signal()
+        m.submodules.front = front = RigidPipe({"null_beats": NullBeats(stage._config)})
+        m.submodules.inner = inner = stage._inner
+        wiring.connect(m, wiring.flipped(stage.i), front.i)
+        m.d.sync += takes.eq(~takes)
+        m.d.comb += [
+            inner.i.valid.eq(front.o.valid & takes),
+            inner.i.payload.eq(front.o.payload),
+            front.o.ready.eq(inner.i.ready & takes),
+        ]
+        for port in ("o", "o_best"):
+            wiring.connect(m, getattr(inner, port), wiring.flipped(getattr(stage, port)))
+        return m
+
+    monkeypatch.setattr(WithoutNullBeats, "elaborate", slow)
+    name = "skid buffer: the null beats are before it and the frame behind it"
+    assert name in refuted(response.prove_response(HEADS["two lanes"]))
+
+
+@pytest.mark.parametrize(
+    ("config", "reason", "remedy"),
+    [
+        (Config(**SHORT, groups=[2, 5]), "no contract states when the group ends answers", "groups = []"),
+        (Config(**SHORT, profile="small", lanes=1, accumulator="two_pass"), "stages stand", "accumulator = 'auto'"),
+        (Config(**SHORT, mode="entropy"), "two stores wait for each other under the credit of", "mode = 'softmax'"),
+        (Config(mode="sample", sampler="inverse_cdf", max_length=5), "when the search answers", "sampler = 'gumbel'"),
+    ],
+    ids=lambda value: value.mode if isinstance(value, Config) else None,
+)
+def test_a_head_with_other_parts_on_a_path_is_refused_with_a_remedy_that_holds(config, reason, remedy):
+    with pytest.raises(UserError, match=r"^prove --response: mode = ") as refusal:
+        response.prove_response(config)
+    assert reason in str(refusal.value)
+    assert str(refusal.value).endswith(f"; {remedy} would do")
+    assert not response.is_answered(config)
+    key, _, value = remedy.partition(" = ")
+    assert response.is_answered(config.replace(**{key: ast.literal_eval(value)}))
 
 
 def test_open_statements_are_listed_one_per_line(capsys, monkeypatch):
