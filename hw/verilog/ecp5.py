@@ -286,6 +286,8 @@ def _in_block_ram(memory: Memory) -> bool:
     if not memory.written:
         block = memory.attributes.get("rom_style") == '"block"'
         return block or memory.depth * memory.width >= _SMALLEST_TABLE
+    if memory.attributes.get("ram_style") == '"block"':
+        return True
     tiles = ceil(memory.depth / 16) * ceil(memory.width / 4)
     return tiles > _MOST_TILES * ceil(memory.width / port)
 
