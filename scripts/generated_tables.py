@@ -30,7 +30,7 @@ from softstream.scripts.reports.bench_report import throughput_plot
 from softstream.scripts.reports.datapath import datapath
 from softstream.scripts.sentences import SENTENCES
 from softstream.scripts.verbs import bench, network
-from softstream.scripts.verbs.cost import recorded_cost
+from softstream.scripts.verbs.cost import recorded_preset_cost
 from softstream.scripts.verbs.presets import PURPOSES, Facts
 from softstream.sim.proofs.whole import shrunk
 
@@ -51,10 +51,9 @@ def _cells(entry: dict[str, Any]) -> str:
     return ", ".join(counted) + ("; does not fit" if fmax is None else f"; {fmax:.0f} MHz")
 
 
-def _clocked_cells(name: str, part: str, profile: str) -> str:
+def _clocked_cells(name: str, part: str) -> str:
     """The same with the median of the clock that `describe --part` prints, which has more seeds where the benchmark has them."""
-    known = recorded_cost(PRESETS[name].replace(profile=profile), part)
-    assert known is not None
+    known = recorded_preset_cost(name, part)
     clock = None if known.over or known.fmax_mhz is None else known.fmax_mhz["median"]
     return _cells({"cells": known.cells, "available": PARTS[part].counted, "fmax_mhz": clock})
 
@@ -71,12 +70,11 @@ _CHOICES = {
 
 def _choice() -> str:
     """The short table of presets: what suits whom, on the two parts that most readers know."""
-    measured = recorded()["presets"]
     rows = []
     for need, name in _CHOICES.items():
         derived = plan(PRESETS[name])
         bound = "exact" if derived.bound_ulp is None else f"{derived.bound_ulp:.2f} ulp"
-        cells = (_clocked_cells(name, part, measured[name][part]["profile"]) for part in ("hx8k", "ecp5-25k"))
+        cells = (_clocked_cells(name, part) for part in ("hx8k", "ecp5-25k"))
         rows.append((need, f"`{name}`", bound, derived.latency_text, derived.interval_formula, *cells))
     return _markdown(
         ("you need", "preset", "error at most", "latency", "interval", "iCE40 HX8K", "ECP5 25F"),

@@ -17,7 +17,7 @@ from softstream.hw.plan.derive import plan
 from softstream.scripts.measure import stock
 from softstream.scripts.measure.peers import PEERS
 from softstream.scripts.measure.recorded import recorded, recorded_bench, recorded_components, recorded_stock
-from softstream.scripts.verbs.cost import recorded_cost
+from softstream.scripts.verbs.cost import recorded_preset_cost
 
 __all__ = ["SENTENCES", "Sentence"]
 
@@ -65,10 +65,9 @@ def _cells(preset: str, part: str = _ECP5) -> Mapping[str, int]:
 
 def _mhz(preset: str, part: str = _ECP5) -> float:
     """The median of the clock, as in the table of choices."""
-    known = recorded_cost(PRESETS[preset].replace(profile=recorded()["presets"][preset][part]["profile"]), part)
-    assert known is not None
-    assert known.fmax_mhz is not None
-    return known.fmax_mhz["median"]
+    fmax = recorded_preset_cost(preset, part).fmax_mhz
+    assert fmax is not None
+    return fmax["median"]
 
 
 def _bound(preset: str) -> float:

@@ -48,13 +48,15 @@ class NullBeatsContract(Contract):
         """Whether every lane of a beat has an element."""
         return reduce(and_, (beat[name] for name in self._keeps), C(1, 1))
 
-    def _holds(self, register: Any, beat: Any, group: int) -> Value:
-        """Whether a register holds `beat` with each `keep` joined to those below it in its group, and with their gaps."""
-        places = {name: self._keeps[place // group * group : place] for place, name in enumerate(self._keeps)}
-        joined = {name: reduce(and_, (beat[below] for below in lower), beat[name]) for name, lower in places.items()}
-        holes = (~beat[lower[-1]] & beat[name] for name, lower in places.items() if lower)
-        due = {**{name: beat[name] for name in beat.shape().members}, **joined, "gap": reduce(or_, holes, beat.gap)}
-        return reduce(and_, (register[name] == value for name, value in due.items()))
+    def _joined(self, beat: Any, group: int) -> dict[str, Value]:
+        """The fields of `beat` with each `keep` joined to those below it in its group, and with the gaps between these."""
+        due: dict[str, Value] = {name: beat[name] for name in beat.shape().members}
+        for place, name in enumerate(self._keeps):
+            lower = self._keeps[place // group * group : place]
+            due[name] = reduce(and_, (beat[below] for below in lower), beat[name])
+            if lower:
+                due["gap"] |= ~beat[lower[-1]] & beat[name]
+        return due
 
     def statements(self, m: Module) -> None:
         """Follows the watched beat, and the vector that arrives."""
@@ -107,10 +109,11 @@ class NullBeatsContract(Contract):
         full = self.registers["fills"]  # a beat with elements in the first register
         follows = self.registers["decides"]
         in_second = waiting & (ahead == 0)
+        joined = self._joined(value, self.component.config.lanes)
         lies = {
             "the watched beat is one of those inside": watched & (ahead < count),
             "the watched beat in its register": Mux(
-                in_second, self._holds(held, value, self.component.config.lanes), self._holds(newest, value, LANE_GROUP)
+                in_second, _equal(held, joined), _equal(newest, self._joined(value, LANE_GROUP))
             ),
             "its end is known": decided == (value.last | (in_second & follows)),
             "its vector ends": ended == (value.last | (in_second & follows & newest.null)),
@@ -137,17 +140,10 @@ class NullBeatsContract(Contract):
         result = o.payload
         law = self.law(m, "output_law", o.valid, enable, Value.cast(result))
         due_gap = gap_watched | self._gap(value) | (~ended & ~self._full(value))
-        same = [
-            result[name]
-            == reduce(and_, (value[below] for below in self._keeps[: self._keeps.index(name)]), value[name])
-            if name in self._keeps
-            else result[name] == value[name]
-            for name in shape.members
-            if name not in ("last", "null", "gap")
-        ]
+        same = _equal(result, {name: due for name, due in joined.items() if name not in ("last", "null", "gap")})
         self.guarantees |= {
             "what leaves is inside": ~leaves | (count != 0),
-            "in order, unchanged, none twice": ~departs | reduce(and_, same),
+            "in order, unchanged, none twice": ~departs | same,
             "it leaves once it is known whether its vector ends": ~departs | decided,
             "the last beat with elements is marked as the last": ~departs | (result.last == ended),
             "no null beat leaves": ~o.valid | ~result.null,
@@ -167,3 +163,8 @@ class NullBeatsContract(Contract):
             & (count == 0),
             "the output stalls": law.stalled,
         }
+
+
+def _equal(beat: Any, due: dict[str, Value]) -> Value:
+    """Whether the fields of a beat are those that are due."""
+    return reduce(and_, (beat[name] == value for name, value in due.items()))

@@ -9,9 +9,9 @@ from softstream.hw.contracts.contract import Contract, mark_used
 from softstream.hw.stages.replay import FactorStore, Replay, has_spare_entry, next_entry, ring_entries
 from softstream.hw.streams.registers import delay
 
-__all__ = ["FactorStoreContract", "LARGEST", "ReplayContract"]
+__all__ = ["FactorStoreContract", "ReplayContract"]
 
-LARGEST, LARGEST_FULL = 12, 7
+_LARGEST, _LARGEST_FULL = 12, 7
 """Payloads of the largest ring that is proved; larger ones are proved at this size, those that may be full at a smaller one."""
 
 _PAYLOAD = data.StructLayout({"value": 2})
@@ -20,7 +20,7 @@ _PAYLOAD = data.StructLayout({"value": 2})
 
 def _cut(needed: int) -> int:
     """The size at which a store for `needed` payloads is proved."""
-    return needed if needed <= LARGEST else LARGEST if has_spare_entry(needed) else LARGEST_FULL
+    return needed if needed <= _LARGEST else _LARGEST if has_spare_entry(needed) else _LARGEST_FULL
 
 
 class _AddressedStore(Contract):

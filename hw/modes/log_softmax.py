@@ -23,9 +23,7 @@ __all__ = [
     "LogSoftmax",
     "emission_cycles",
     "log_layout",
-    "magnitude",
     "position_cycles",
-    "saturated",
     "scaled_position",
 ]
 
@@ -66,19 +64,6 @@ def scaled_position(m: Module, numbers: LogNumerics, position: Value, memory: in
     total = Signal(range(max(high_entries) + max(low_entries) + 1), name="scaled", reset_less=True)
     m.d.sync += total.eq(high + low)
     return total
-
-
-def magnitude(numbers: LogNumerics, logarithm: Value, scaled: Value) -> Value:
-    """(L − Y) cut to P fraction bits; L contains the rounding's half ulp. Errors may make the difference negative."""
-    return (logarithm - scaled)[numbers.tables.shift :].as_signed()
-
-
-def saturated(numbers: LogNumerics, value: Value) -> Value:
-    """A magnitude saturated to 0 and to the largest code of the format."""
-    limit, positive = numbers.limit, value[:-1]
-    if numbers.saturates:
-        positive = Mux(positive > limit, limit, positive)
-    return Mux(value[-1], 0, positive[: limit.bit_length()])
 
 
 class Emission(wiring.Component):

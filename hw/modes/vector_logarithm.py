@@ -4,13 +4,13 @@ from functools import reduce
 from operator import and_
 from typing import Any
 
-from amaranth import Cat, Module, Signal, Value
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 
 from softstream.hw.modes.interface import HeadInterface
-from softstream.hw.modes.log_softmax import magnitude, position_cycles, saturated, scaled_position
+from softstream.hw.modes.log_softmax import position_cycles, scaled_position
 from softstream.hw.normalisers.log_sum import LogSum
-from softstream.hw.numbers.log_softmax import log_numerics
+from softstream.hw.numbers.log_softmax import LogNumerics, log_numerics
 from softstream.hw.plan.modes.vector_logarithm import choice_cycles, vector_logarithm_schedule
 from softstream.hw.plan.ports import outputs
 from softstream.hw.plan.schedule import schedule
@@ -102,15 +102,28 @@ class VectorLogarithm(HeadInterface):
         """The difference, saturated, in a queue of `results` entries."""
         config, numbers, (log_sum, scaled) = self._config, log_numerics(self._config, signed=False), operands
         result = log_sum.o.payload
-        rounded = magnitude(numbers, Cat(result.factor, result.exponent), scaled)
+        rounded = _magnitude(numbers, Cat(result.factor, result.exponent), scaled)
         difference = Signal.like(rounded, name="difference", reset_less=True)
         m.submodules.output = output = Queue(output_layout(config, outputs(config)[0]), results)
         m.d.sync += difference.eq(rounded)
         m.d.comb += output.i.valid.eq(delay(m, log_sum.o.valid, 2, "valid", reset=True))
-        for name, value in self._beat(m, saturated(numbers, difference), result.tag, 1):
+        for name, value in self._beat(m, _saturated(numbers, difference), result.tag, 1):
             register = Signal.like(value, name=name, reset_less=True)
             m.d.sync += register.eq(value)
             m.d.comb += output.i.payload[name].eq(register)
         for flag in outputs(config)[0].flags:
             m.d.comb += output.i.payload[flag.name].eq(delay(m, result.tag[flag.name], 2, flag.name))
         wiring.connect(m, output.o, wiring.flipped(self.o))
+
+
+def _magnitude(numbers: LogNumerics, logarithm: Value, scaled: Value) -> Value:
+    """(L − Y) cut to P fraction bits; L contains the rounding's half ulp. Errors may make the difference negative."""
+    return (logarithm - scaled)[numbers.tables.shift :].as_signed()
+
+
+def _saturated(numbers: LogNumerics, value: Value) -> Value:
+    """A magnitude saturated to 0 and to the largest code of the format."""
+    limit, positive = numbers.limit, value[:-1]
+    if numbers.saturates:
+        positive = Mux(positive > limit, limit, positive)
+    return Mux(value[-1], 0, positive[: limit.bit_length()])

@@ -22,7 +22,7 @@ from softstream.scripts.measure.heads import range_of_seeds
 from softstream.scripts.measure.recorded import recorded, recorded_bench
 from softstream.scripts.measure.variants import CURVES
 
-__all__ = ["Cost", "cost", "cost_json", "cost_text", "misfit_text", "recorded_cost", "scale_text"]
+__all__ = ["Cost", "cost", "cost_json", "cost_text", "misfit_text", "recorded_preset_cost", "scale_text"]
 
 _BASE = "softmax-int8"
 """The preset of a command line that names none."""
@@ -48,7 +48,7 @@ def cost(config: Config, part: Part) -> Cost | None:
     """
     from softstream.scripts.verbs.explore import stored_outcome  # here, because its imports take as long as a plan
 
-    if (checked_in := recorded_cost(config, part.name)) is not None:
+    if (checked_in := _recorded_cost(config, part.name)) is not None:
         return checked_in
     automatic = config.replace(normaliser="auto", guard_bits=0) if config.traits.normalised else config
     same = _same(config)
@@ -118,7 +118,7 @@ def _where_it_fits(config: Config, part: Part) -> dict[str, str]:
     texts: dict[str, str] = {}
     for name, other in BENCH_PARTS.items():
         for profile in (config.profile, other.profile):
-            known = None if name == part.name else recorded_cost(config.replace(profile=profile), name)
+            known = None if name == part.name else _recorded_cost(config.replace(profile=profile), name)
             if known is not None and not known.over:
                 texts.setdefault(name, name if profile == config.profile else f"{name} with profile = {profile}")
     return texts
@@ -131,7 +131,7 @@ def _same(config: Config) -> Config:
     return config.replace(normaliser=config.division, guard_bits=config.guard_width)
 
 
-def recorded_cost(config: Config, part_name: str) -> Cost | None:
+def _recorded_cost(config: Config, part_name: str) -> Cost | None:
     """Cells and clock from the benchmark, which has more seeds, or from the table of the presets; None where neither has them."""
     content = recorded_bench()
     same = _same(config)
@@ -152,6 +152,13 @@ def recorded_cost(config: Config, part_name: str) -> Cost | None:
             clocks = entry.get("fmax_mhz_by_seed", {})
             return _entry_cost(entry["cells"], entry["available"], range_of_seeds(clocks.values()), len(clocks))
     return None
+
+
+def recorded_preset_cost(name: str, part_name: str) -> Cost:
+    """The same of a preset with the profile that its table has for the part. Raises `KeyError` for a part without a row."""
+    known = _recorded_cost(PRESETS[name].replace(profile=recorded()["presets"][name][part_name]["profile"]), part_name)
+    assert known is not None  # the table itself has it
+    return known
 
 
 def _available(part_name: str) -> dict[str, int]:

@@ -44,7 +44,7 @@ under several credits, two queues that wait for each other, and other stages bef
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from amaranth import Cat, Mux, Value
 
@@ -421,7 +421,7 @@ class _Enabled:
         self._outputs = [path[-1].target for path in paths]
         frame, front = places[self._frame], _front(places)
         # Behind null beats, where a beat may wait for the next one, what leaves the skid buffer is counted from.
-        self._source = front.numbers[1] if front else 0
+        self._source = places.index(front.skid) if front else 0
         signals = [places[self._source].leaves, frame.arrives, frame.vectors]
         signals += [_answers(places[number]) for number in self._outputs]
         enters, arrives, leaves, *answers = trial.traces(signals, stalls=False)
@@ -497,27 +497,22 @@ def _frame(config: Config, head: InsideHead) -> Any:
     return frames[0]
 
 
-@dataclass(frozen=True)
-class _Front:
-    """The stage that drops null beats, in front of the frame."""
+class _Front(NamedTuple):
+    """The places in front of the frame."""
 
     stage: Any
+    """The stage that drops null beats."""
     skid: Any
     """The skid buffer behind it, whose ready is the clock enable of the stage."""
-    numbers: tuple[int, int]
-    """Those of both places."""
 
 
 def _front(places: Sequence[Any]) -> _Front | None:
-    """The stage that drops null beats, if there is one; its skid buffer is the first place behind it."""
-    stage = next((number for number, place in enumerate(places) if isinstance(place.part, NullBeats)), None)
+    """The stage that drops null beats and its skid buffer, where there is one."""
+    stage = next((place for place in places if isinstance(place.part, NullBeats)), None)
     if stage is None:
         return None
-    skid = min(
-        (number for number, place in enumerate(places) if isinstance(place.part, Skid)),
-        key=lambda number: abs(number - stage),
-    )
-    return _Front(places[stage], places[skid], (stage, skid))
+    skids = (place for place in places if isinstance(place.part, Skid))
+    return _Front(stage, next(skid for skid in skids if skid.part.i.ready is stage.enable))
 
 
 _PARTS = (Frame, Replay, Queue, Hold, OneHot, Insertion, RankedStore)
@@ -528,10 +523,9 @@ def _survey(config: Config) -> _Survey:
     """Looks for what is between the parts in a simulation."""
     paths = counting.paths_of(config)
     places = counting.places_of(InsideHead(config))
-    front = _front(places)
-    before = front.numbers if front else ()
+    front = _front(places) or ()
     for path in paths:
-        inner = [places[step.target] for step in path[:-1] if step.target not in before]
+        inner = [place for step in path[:-1] if (place := places[step.target]) not in front]
         strange = next((place.name for place in inner if type(place.part) not in _PARTS), "")
         if strange or not isinstance(inner[0].part, Frame):
             raise _uncovered(config, f"no contract states when the {strange or inner[0].name} answers")
