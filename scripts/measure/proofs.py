@@ -28,7 +28,7 @@ from softstream.sim.proofs.independence import prove_independence
 from softstream.sim.proofs.law import prove_law
 from softstream.sim.proofs.proof import Proof
 from softstream.sim.proofs.requests import FINDS
-from softstream.sim.proofs.response import is_answered, prove_response
+from softstream.sim.proofs.response.proof import is_answered, prove_response
 from softstream.sim.proofs.rooms import ON_REQUEST, has_stores, prove_store_rooms, stores_with_room
 from softstream.sim.proofs.stores import contracts_of, prove_contract, prove_stores, summary
 from softstream.sim.proofs.whole import prove_whole, shrunk

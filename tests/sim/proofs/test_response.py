@@ -24,10 +24,12 @@ from softstream.hw.streams import flow
 from softstream.hw.streams.flow import Credit, RigidPipe, Spacing
 from softstream.scripts import cli
 from softstream.scripts.measure import proofs
-from softstream.sim.proofs import counting, response, stores
+from softstream.sim.proofs import counting, stores
 from softstream.sim.proofs.engine import Verdict
 from softstream.sim.proofs.harness import Property
 from softstream.sim.proofs.proof import Proof
+from softstream.sim.proofs.response import gate
+from softstream.sim.proofs.response import proof as response
 
 SHORT = {"max_length": 5, "score_width": 4, "probability_width": 4}
 HEADS = {
@@ -204,21 +206,21 @@ def test_a_credit_of_factors_that_never_comes_back_is_refused(monkeypatch, prove
 
 @pytest.mark.long
 def test_a_gate_that_waits_for_more_than_its_credits_is_refuted(monkeypatch, proved):
-    honest = response._Response
+    honest = response.GatedHead
 
-    def other(config, survey):
+    def other(config):
         # The statements leave out the credit of the elements.
-        head = honest(config, survey)
+        head = honest(config)
         head.gate = head.gate[1:]
         return head
 
-    monkeypatch.setattr(response, "_Response", other)
+    monkeypatch.setattr(response, "GatedHead", other)
     assert "gate: it opens where all credits are available" in refuted(response.prove_response(HEADS["logarithm"]))
 
 
 @pytest.mark.long
 def test_a_queue_that_waits_for_more_than_the_outputs_is_refuted(monkeypatch, proved):
-    monkeypatch.setattr(response, "_outputs_ready", lambda head, config, cycles: Const(1, 1))
+    monkeypatch.setattr(gate, "outputs_ready", lambda head, config, cycles: Const(1, 1))
     assert any("what it offers is taken" in name for name in refuted(response.prove_response(HEADS["logarithm"])))
 
 

@@ -1,0 +1,401 @@
+"""Heads whose beats wait at a gate for credits: of a ring, of queues and registers, or of a stage that serves vectors in turn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth import Cat, Mux
+
+from softstream.hw.config.config import Config
+from softstream.hw.contracts.catalogue import contract_of
+from softstream.hw.contracts.response import CreditResponse, LoopResponse, ReplayResponse, settled_credit
+from softstream.hw.modes.hardmax import OneHot
+from softstream.hw.plan.stage_cycles import QUEUE_LATENCY
+from softstream.hw.stages.frame import Frame
+from softstream.hw.stages.insertion import Insertion
+from softstream.hw.stages.ranked_store import RankedStore
+from softstream.hw.stages.replay import FactorStore, Replay
+from softstream.hw.streams.flow import Credit, Hold, Queue, Spacing
+from softstream.sim.proofs import counting
+from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between
+from softstream.sim.proofs.response.bound import (
+    FRONT,
+    RETURN,
+    TAKES,
+    Bound,
+    Front,
+    all_of,
+    front_of,
+    name_of,
+    outputs_ready,
+    parts_of,
+    uncovered,
+)
+from softstream.sim.proofs.rooms import Link, room_links, state_rooms
+
+__all__ = ["GatedHead"]
+
+
+@dataclass(frozen=True)
+class _Registers:
+    """Winners in a row of registers."""
+
+    credit: int
+    """Number of their credit."""
+    chain: tuple[int, ...]
+    """Numbers of the places of the registers."""
+    steps: tuple[Any, ...]
+    """The steps to the registers."""
+    leaves: int
+    """Cycles from an end that enters to the departure of its winner, where that is taken."""
+
+    @property
+    def drains(self) -> int:
+        """Cycles without an end after which the credit is available."""
+        return self.leaves + RETURN
+
+
+@dataclass(frozen=True)
+class _Ring:
+    """What a simulation suggests of the ring."""
+
+    behind: int
+    """Number of the credit that each element takes as it leaves the ring."""
+    complete: int
+    """Cycles from an end that enters to its announcement to the ring."""
+    factor: int
+    """Cycles from a vector's first element at the output of the ring to the return of the credit of its factor."""
+
+
+@dataclass(frozen=True)
+class _Survey:
+    """What a simulation suggests of a head, by the numbers of its credits, because each elaboration has parts of its own."""
+
+    of_elements: tuple[int, ...]
+    """Credits that each beat takes as it enters."""
+    of_vectors: tuple[int, ...]
+    """Credits that the last beat of each vector takes as it enters."""
+    ring: _Ring | None
+    registers: tuple[_Registers, ...]
+    spacing: int | None
+    """Number of the spacing of the gate."""
+
+
+class GatedHead:
+    """A head of which everything is known that its response depends on. Raises `UserError` where it is not."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.survey = survey = _survey(config)
+        self.head = head = InsideHead(config)
+        self.places = counting.places_of(head)
+        self.frame = _frame(config, head)
+        self.front = front_of(self.places)
+        self.ring = next(iter(parts_of(head, Replay)), None)
+        self.spacings = parts_of(head, Spacing)
+        self.spacing = None if survey.spacing is None else self.spacings[survey.spacing]
+        self.credits = credits = parts_of(head, Credit)
+        by_credit: dict[int, Link] = {}
+        for link in room_links(config, head):
+            if by_credit.setdefault(credits.index(link.credit), link) is not link:
+                raise uncovered(config, f"two stores wait for each other under the {contract_of(link.credit).title}")
+        own = {row.credit for row in survey.registers}
+        self.gate = [*survey.of_elements, *survey.of_vectors]
+        for number, credit in enumerate(credits):
+            store = by_credit.get(number)
+            if number not in self.gate and not (survey.ring and number == survey.ring.behind):
+                raise uncovered(config, f"no event is known at which the {contract_of(credit).title} is taken")
+            if number not in own and (store is None or store.vectors or store.ranked or store.on_request):
+                raise uncovered(config, f"no store is known whose room the {contract_of(credit).title} assures")
+        self.links = {number: link for number, link in by_credit.items() if number not in own}
+        self.server = next(iter(parts_of(head, OneHot) + parts_of(head, RankedStore)), None)
+        if self.server is not None and (len(credits) != 1 or 0 not in survey.of_vectors or self.spacings or own):
+            raise uncovered(config, "more than one credit leads to its results")
+        self.elements = self._link(Replay)
+        self.factors = self._link(FactorStore)
+        if self.ring is not None and (survey.ring is None or self.elements is None or self.factors is None):
+            raise uncovered(config, "not all credits of the ring are known")
+
+    @property
+    def _waiting(self) -> int:
+        """Beats that may wait in front of the frame."""
+        return FRONT if self.front else 0
+
+    def _link(self, kind: type) -> Link | None:
+        return next((link for link in self.links.values() if isinstance(link.store, kind)), None)
+
+    @property
+    def loops(self) -> dict[int, LoopResponse]:
+        """The contracts of the credits of queues."""
+        return {
+            number: LoopResponse(link.credit, link.cycles)
+            for number, link in self.links.items()
+            if isinstance(link.store, Queue) and self.server is None
+        }
+
+    @property
+    def bound(self) -> Bound:
+        """The cycles of the response. Raises `UserError` where a credit is too small for the head to answer."""
+        if self.server is not None:
+            return self._server_bound(self.server)
+        loops, survey = self.loops, self.survey
+        waits = [0, *(row.drains for row in survey.registers)]
+        waits += [loops[number].drains for number in self.gate if number in loops and not loops[number].wide]
+        waits += [] if self.spacing is None else [self.spacing.interval]
+        leaves = [row.leaves for row in survey.registers]
+        leaves += [loop.leaves for loop in loops.values()]
+        takes = TAKES + max((loop.opens for loop in loops.values() if loop.wide), default=0)
+        gate, last = max(waits) + RETURN, max(leaves)
+        if survey.ring is None or self.elements is None:
+            return Bound(takes, 0, 0, 0, gate, last, front=self._waiting)
+        if not loops[survey.ring.behind].wide:
+            raise uncovered(self.config, "the queue behind the ring is shorter than the way to it")
+        if settled_credit(self.elements.credit) < self.config.beats(self.config.max_length) - 1:
+            raise uncovered(self.config, "the ring is shorter than a vector, so it may fill before one is complete")
+        ring = self.elements.store
+        complete = survey.ring.complete + RETURN
+        back = ring.memory + survey.ring.factor + RETURN + 1
+        limit = self.elements.credit.limit
+        return Bound(takes, complete, limit, ring.interval, max(complete + back, gate), last, front=self._waiting)
+
+    def _server_bound(self, server: Any) -> Bound:
+        """The cycles where a stage gives the results of one vector after the other."""
+        [link], [credit] = self.links.values(), self.credits
+        one_hot = isinstance(server, OneHot)
+        beats = self.config.beats(self.config.max_length) if one_hot else self.config.top_k
+        # A queue offers two cycles after an arrival; the one-hot stage may be empty for a cycle between two vectors.
+        complete = link.cycles + QUEUE_LATENCY
+        return Bound(
+            TAKES,
+            complete,
+            credit.limit + one_hot,  # the vector in the one-hot stage has given its credit back
+            beats + one_hot,
+            complete + RETURN + 1,
+            1 if one_hot else server.cycles,
+            credit.margin + 2,
+            self._waiting,
+        )
+
+    def contracts(self) -> dict[str, tuple[Any, Any]]:
+        """What the response relies on: title → (component, its contract)."""
+        loops = self.loops
+        rows: list[tuple[Any, Any]] = [(self.frame, contract_of)]
+        for number, credit in enumerate(self.credits):
+            if number in loops:
+                cycles = loops[number].cycles
+                rows.append((credit, lambda part, cycles=cycles: LoopResponse(part, cycles)))
+            elif number in self.links:
+                rows.append((credit, CreditResponse))
+        rows += [(link.store, contract_of) for link in self.links.values()]
+        rows += [(spacing, contract_of) for spacing in self.spacings]
+        rows += [] if self.server is None else [(self.server, contract_of)]
+        rows += [(part, contract_of) for row in self.survey.registers for part in map(self._part, row.chain)]
+        if self.ring is not None:
+            rows.append((self.ring, ReplayResponse))
+        return {contract(part).title: (part, contract) for part, contract in rows}
+
+    def _part(self, place: int) -> Any:
+        return self.places[place].part
+
+    def state(self) -> None:
+        """States what is between the parts."""
+        self._state_gate()
+        self._state_sinks()
+        if self.server is not None:
+            self._state_server(self.server)
+        for row in self.survey.registers:
+            self._state_registers(row)
+        state_rooms(self.head, [*self.links.values()])
+        if self.survey.ring is not None and self.factors is not None:
+            self._state_ring(self.ring, self.survey.ring, self.factors.credit)
+
+    def _state_gate(self) -> None:
+        """The input, the gate behind the frame, and its spacing."""
+        head, frame, credits = self.head, self.frame, self.credits
+        enters = frame.o.valid & frame.o.ready
+        ends = enters & frame.o.payload.last
+        if self.front is None:
+            head.after(SETTLING, "input: it is that of the frame", head.top.s_axis_tready == frame.i.ready)
+        else:
+            self._state_front(self.front)
+        for number in self.survey.of_elements:
+            head.after(SETTLING, f"gate: each beat takes {name_of(credits[number])}", credits[number].take == enters)
+        for number in self.survey.of_vectors:
+            head.after(SETTLING, f"gate: each end takes {name_of(credits[number])}", credits[number].take == ends)
+        available = all_of(credits[number].available for number in self.gate)
+        # The gate may have a register.
+        opens = available & head.before(available)
+        if (spacing := self.spacing) is not None:
+            allowed = all_of(credits[number].available for number in self.survey.of_vectors)
+            opens &= spacing.free
+            head.after(SETTLING, "gate: the spacing counts ends", spacing.take == ends)
+            if spacing.interval > 1:  # else it keeps nothing apart
+                head.after(SETTLING, "gate: an end enters where the spacing is free", ~ends | spacing.free)
+            head.after(SETTLING, "gate: the spacing waits for the credits of vectors", spacing.allowed == allowed)
+        head.after(SETTLING, "gate: it opens where all credits are available", ~opens | frame.o.ready)
+
+    def _state_front(self, front: "Front") -> None:
+        """The stage that drops null beats moves while the skid buffer is open, and the frame takes from the skid buffer."""
+        head, frame, skid = self.head, self.frame, front.skid.part
+        open_input = Cat(head.top.s_axis_tready, front.stage.enable).all() | ~skid.i.ready
+        closed = ~Cat(head.top.s_axis_tready, front.stage.enable).any() | skid.i.ready
+        same = Cat(skid.o.valid, skid.o.ready) == Cat(frame.i.valid, frame.i.ready)
+        offered = skid.i.valid == front.stage.part.o.valid
+        head.after(SETTLING, "input: it and the null beats move while the skid buffer is open", open_input & closed)
+        head.after(SETTLING, "skid buffer: the null beats are before it and the frame behind it", same & offered)
+        opens = ~head.before(skid.o.ready) | skid.i.ready
+        head.after(SETTLING, "skid buffer: it is open behind a cycle in which the frame takes", opens)
+
+    def _state_server(self, server: Any) -> None:
+        """What gives the results of a vector takes the next one, and its results are taken."""
+        head, [link] = self.head, self.links.values()
+        name = counting.PART_NAMES[type(server)]
+        served = ~outputs_ready(head, self.config, TAKES - 1) | server.o.ready
+        head.after(SETTLING + TAKES, f"{name}: what it offers is taken, {TAKES} cycles after the outputs", served)
+        if isinstance(server, RankedStore):
+            head.after(SETTLING, f"{name}: a vector may always begin", server.free)
+        else:
+            queue: Any = link.store
+            same = Cat(server.i.valid, server.i.ready) == Cat(queue.o.valid, queue.o.ready)
+            head.after(SETTLING, f"{name}: it takes what the queue offers", same)
+
+    def _state_sinks(self) -> None:
+        """What waits in a queue is taken, because the outputs are."""
+        for number in self.loops:
+            queue: Any = self.links[number].store
+            served = ~outputs_ready(self.head, self.config, TAKES - 1) | queue.o.ready
+            # A queue beside another one is taken with it.
+            name = f"queue of {queue.room}: what it offers is taken, {TAKES} cycles after the outputs"
+            self.head.after(SETTLING + TAKES, name, served)
+
+    def _state_registers(self, row: _Registers) -> None:
+        """Winners leave their registers at once, and their credit is available when there are none."""
+        head, credit = self.head, self.credits[row.credit]
+        for step in row.steps:
+            counting.state_step(head, self.places, step)
+        counting.state_registers(head, self.places, row.credit, row.chain, row.steps[0])
+        name = f"{len(row.chain)} registers behind {contract_of(credit).title}"
+        ready = outputs_ready(self.head, self.config, row.leaves + TAKES)
+        source, last = self.places[row.steps[0].source], self.places[row.chain[-1]]
+        head.after(
+            SETTLING + row.leaves + TAKES,
+            f"{name}: a winner leaves {row.leaves} cycles after its end, where the outputs are taken",
+            ~ready | (last.leaves == head.before(source.vectors, row.leaves)),
+        )
+        none = all_of(~head.before(source.vectors, cycle) for cycle in range(1, row.drains + 1))
+        head.after(
+            SETTLING + row.drains + TAKES,
+            f"{name}: it is available {row.drains} cycles after the last end, where the outputs are taken",
+            ~(outputs_ready(self.head, self.config, row.drains + TAKES) & none) | credit.available,
+        )
+
+    def _state_ring(self, ring: Any, trace: _Ring, factors: Credit) -> None:
+        """The ring learns of complete vectors, has room, and its elements give the credits back."""
+        head, frame = self.head, self.frame
+        ends = frame.o.valid & frame.o.ready & frame.o.payload.last
+        head.after(
+            SETTLING + trace.complete,
+            f"ring: it learns of a complete vector {trace.complete} cycles after its end has entered",
+            ring.complete.valid == head.before(ends, trace.complete),
+        )
+        behind = self.credits[trace.behind]
+        head.after(SETTLING, f"ring: it has room if {name_of(behind)} is available", ring.room == behind.available)
+        head.after(SETTLING, f"ring: each element takes {name_of(behind)}", behind.take == ring.leaves)
+        # Each lane has its own, and that of the first one asks for the factor.
+        starts = next(
+            registers["starts"]
+            for part in head.parts
+            if "starts" in (registers := head.probes.registers(part)) and hasattr(part, "next")
+        )
+        last = ring.o.payload.last
+        due = Mux(head.before(ring.o.valid), head.before(last), head.before(starts))
+        head.after(SETTLING, "ring: the first element is the one behind a last one, or behind a reset", starts == due)
+        head.after(
+            SETTLING + trace.factor,
+            f"ring: the credit of a factor comes back {trace.factor} cycles after a vector's first element",
+            factors.give == head.before(ring.o.valid & starts, trace.factor),
+        )
+
+
+_PARTS = (Frame, Replay, Queue, Hold, OneHot, Insertion, RankedStore)
+"""What may stand on a path."""
+
+
+def _survey(config: Config) -> _Survey:
+    """Looks for what is between the parts in a simulation."""
+    paths = counting.paths_of(config)
+    places = counting.places_of(InsideHead(config))
+    front = front_of(places) or ()
+    for path in paths:
+        inner = [place for step in path[:-1] if (place := places[step.target]) not in front]
+        strange = next((place.name for place in inner if type(place.part) not in _PARTS), "")
+        if strange or not isinstance(inner[0].part, Frame):
+            raise uncovered(config, f"no contract states when the {strange or inner[0].name} answers")
+    registers = [
+        chain
+        for path in paths
+        if (row := counting.registers_behind(config, path)) is not None
+        for chain in _chains(config, places, row[0])
+    ]
+    head = InsideHead(config)
+    frame, credits = _frame(config, head), parts_of(head, Credit)
+    enters = frame.o.valid & frame.o.ready
+    rings, spacings = parts_of(head, Replay), parts_of(head, Spacing)
+    signals = [spacing.take for spacing in spacings]
+    signals += [enters, enters & frame.o.payload.last]
+    signals += [value for credit in credits for value in (credit.take, credit.give)]
+    signals += [
+        value for ring in rings for value in (ring.leaves, ring.complete.valid, ring.o.valid, ring.o.payload.last)
+    ]
+    columns = head.traces(signals)
+    spaced = columns[: len(spacings)]
+    elements, ends, *columns = columns[len(spacings) :]
+    takes, gives = columns[: 2 * len(credits) : 2], columns[1 : 2 * len(credits) : 2]
+    ring = None
+    if rings:
+        leaves, announced, offered, last = columns[2 * len(credits) :]
+        complete, firsts = cycles_between(ends, announced), _firsts(offered, last)
+        behind = [number for number, take in enumerate(takes) if take == leaves]
+        back = [cycles for give in gives if (cycles := cycles_between(firsts, give)) is not None]
+        if behind and back and complete is not None:
+            ring = _Ring(behind[0], complete, back[0])
+    return _Survey(
+        tuple(number for number, take in enumerate(takes) if take == elements),
+        tuple(number for number, take in enumerate(takes) if take == ends),
+        ring,
+        tuple(registers),
+        next((number for number, take in enumerate(spaced) if take == ends), None),
+    )
+
+
+def _chains(config: Config, places: Sequence[Any], credit: int) -> list[_Registers]:
+    """The rows of registers under a credit; where there are several, each waits for the others before the output."""
+    steps = counting.steps_of(config)
+    onwards = {step.target for step in steps if isinstance(places[step.source].part, Hold)}
+    rows = []
+    for first in steps:
+        if first.ends and isinstance(places[first.target].part, Hold) and first.target not in onwards:
+            row = [first]
+            while onward := [step for step in steps if step.source == row[-1].target]:
+                if not isinstance(places[onward[0].target].part, Hold):
+                    break
+                row.append(onward[0])
+            rows.append(row)
+    leaves = max(row[0].cycles + len(row) for row in rows)
+    return [_Registers(credit, tuple(step.target for step in row), tuple(row), leaves) for row in rows]
+
+
+def _firsts(valid: Sequence[int], last: Sequence[int]) -> list[int]:
+    """Where the first element of each vector is among the elements of a stream."""
+    row, starts = [], 1
+    for present, ends in zip(valid, last, strict=True):
+        row.append(present & starts)
+        starts = ends if present else starts
+    return row
+
+
+def _frame(config: Config, head: InsideHead) -> Any:
+    frames = parts_of(head, Frame)
+    if len(frames) != 1 or len(parts_of(head, Replay)) > 1:
+        raise uncovered(config, "stages stand before or behind the head")
+    return frames[0]

@@ -1,0 +1,136 @@
+"""Proof that a head answers in time, at its full size: no deadlock, from any reachable state, without a bound on time.
+
+Proved is: in n cycles in a row in which all outputs are taken and there is no reset, a beat that waits at `s_axis` is taken, and
+each vector that is complete has its answer at every output. The number n is printed. It follows from the number and the order of
+beats and ends (`counting`), which is proved first, and from these statements, each proved for all inputs and all time:
+
+* from some cycles after the outputs are taken on, what a queue or a register of winners offers is taken in every cycle;
+* where the credits of the gate behind the frame are available, and its spacing is free, the beat that the frame offers enters;
+* the spacing counts ends and waits for nothing but the credits of vectors; it is free in time, as its contract says;
+* a credit is available as soon as enough has come back (`CreditResponse`); a queue behind a credit empties, and while it is
+  emptied, its credit stays available if that covers what is on the way (`LoopResponse`); so do registers of winners;
+* the ring learns of a complete vector a fixed number of cycles after its end has entered, and has room if and only if the credit
+  of the queue behind it is available; it hands out an element as soon as it has room and its spacing is free (`ReplayResponse`);
+* the credit of a vector's factor comes back a fixed number of cycles after the vector's first element has left the ring.
+
+While the gate is closed nothing enters, so everything behind it comes to an end: pipes are empty after their cycles, queues and
+registers after theirs, and from V cycles on every vector whose end has entered is complete, so that the ring hands out its
+elements, each r cycles after the one before, until only those of the unfinished vector are left. Then all is given back but less
+than max_length elements, which leave credits over; so the gate opens. With E credits of elements, r cycles for each, x elements
+that left meanwhile, and δ cycles until the outputs are taken and the ring has room:
+
+    the gate was closed for    max(V + r·x + T, U)  cycles at most, T from the ring to a credit, U for all other credits
+    input                      δ + max(V + r·E + T, U)
+    answer                     δ + max(V + T, U) + V + r·(E + 1) + Q, Q from the ring to the output
+
+For the answer, the beat that ends the vector enters behind at most E − x elements, is complete V cycles later, and leaves the
+ring at most r·(E − x + 1) cycles after that, in its turn. Heads without a ring have V = r = 0 and T = 0.
+
+The one-hot stage and the store of a list stand in the place of the ring: they give the results of one vector after the other.
+Then E counts vectors, r is the number of results of the longest, and the gate opens when so many vectors have left as its credit
+has in reserve, and one more.
+
+A head without a credit (argmax, sigmoid, draws with Gumbel noise) is a row of stages under a clock enable. Proved is that it
+moves in each cycle, from some cycles after the outputs are taken on, and how many cycles a beat and an end then take.
+
+Where null beats are dropped in front of the frame, the stage that drops them and the skid buffer behind it hold up to F beats.
+The skid buffer opens the input as soon as the frame has taken a beat of it. The gate may close anew before each of these beats,
+so an answer takes F · (max(V + T, U) + r) cycles more, and two for each beat on its way.
+
+Not covered, and refused: heads in which something else stands on a path, such as groups, ensembles, two passes, searches, lists
+under several credits, two queues that wait for each other, and other stages before or behind the head.
+"""
+
+import time
+
+from softstream.hw.config.config import Config
+from softstream.hw.errors import UserError
+from softstream.hw.streams.flow import Credit
+from softstream.sim.proofs import counting
+from softstream.sim.proofs.engine import Verdict
+from softstream.sim.proofs.harness import Property
+from softstream.sim.proofs.inside import InsideHead
+from softstream.sim.proofs.proof import Progress, Proof
+from softstream.sim.proofs.response.bound import Bound, Uncovered, parts_of
+from softstream.sim.proofs.response.clock_enable import EnabledHead
+from softstream.sim.proofs.response.gate import GatedHead
+from softstream.sim.proofs.stores import prove_contract, summary
+
+__all__ = ["is_answered", "prove_response", "response_bound", "response_of"]
+
+
+def response_of(config: Config) -> GatedHead | EnabledHead:
+    """What the response of a head depends on. Raises `Uncovered` for a head that is not covered."""
+    return GatedHead(config) if parts_of(InsideHead(config), Credit) else EnabledHead(config)
+
+
+def covered(config: Config) -> tuple[GatedHead | EnabledHead, Bound]:
+    """What the response of a head depends on, and its cycles. Raises `UserError` with a remedy for one that is not covered."""
+    try:
+        response = response_of(config)
+        return response, response.bound
+    except Uncovered as error:
+        raise UserError(f"{error}; {_remedy(config)} would do") from None
+
+
+def response_bound(config: Config) -> Bound:
+    """The cycles within which a head answers. Raises `UserError` for a head that is not covered."""
+    return covered(config)[1]
+
+
+def prove_response(
+    config: Config,
+    *,
+    verilog: str | None = None,
+    seconds: float = 60.0,
+    reading_seconds: float | None = None,
+    progress: Progress = lambda fraction, what: None,
+) -> Proof:
+    """Proves that a beat that waits is taken and a vector that is complete is answered in so many cycles.
+
+    Arguments and errors are those of a `Prover`; raises `UserError` for a head that is not covered. `verilog` is not read.
+    """
+    began = time.monotonic()
+    progress(0.0, "finding the parts")
+    response, bound = covered(config)
+    counts = counting.prove_counting(config, seconds=seconds, progress=lambda part, what: progress(0.5 * part, what))
+    verdicts = [verdict for verdict in counts.verdicts if verdict.answer != "proved"]
+    if not verdicts:
+        text = Property("number and order of beats and ends", "", False)
+        verdicts = [Verdict(text, "proved", "contracts", None, counts.seconds)]
+    progress(0.5, "what is between the parts")
+    response.state()
+    verdicts += response.head.prove(seconds)
+    shared = [verdict.statement.name for verdict in counts.verdicts]
+    contracts = {title: row for title, row in response.contracts().items() if f"contract of {title}" not in shared}
+    for number, (title, (part, contract)) in enumerate(contracts.items()):
+        progress(0.7 + 0.3 * number / len(contracts), title)
+        verdicts += summary(title, prove_contract(part, seconds=seconds, contract=contract))
+    holds = all(verdict.answer == "proved" for verdict in verdicts)
+    spent = time.monotonic() - began
+    for name, cycles in (("answer to each complete vector", bound.cycles), ("free input", bound.input)):
+        statement = Property(f"{name} within {cycles} cycles in which all outputs are taken", "", False)
+        verdicts.append(Verdict(statement, "proved" if holds else "open", "contracts", None, spent))
+    return Proof(config, tuple(verdicts), spent)
+
+
+def is_answered(config: Config) -> bool:
+    """Whether the response of a head is covered, so that `prove_response` does not refuse it."""
+    try:
+        return response_of(config).bound is not None
+    except UserError:
+        return False
+
+
+def _remedy(config: Config) -> str:
+    """A key whose default makes the head one that is covered; else the default of all keys."""
+    for key in sorted(config.changed_keys(), key=lambda key: key.name == "mode"):
+        try:
+            changed = config.replace(**{key.name: key.default})
+        except UserError:  # the key is needed by another one
+            continue
+        if is_answered(changed):
+            return (
+                f"{key.name} = {key.default!r}" if isinstance(key.default, str) else f"{key.name} = {key.default_text}"
+            )
+    return "mode = 'softmax' with the defaults"
