@@ -1,4 +1,4 @@
-"""Contract of softmax in two passes: one vector at a time, a result for each of its elements in turn, and one winner."""
+"""Contracts of softmax in two passes: a vector at a time, a result for each of its elements, and one winner; and that in time."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ from amaranth import Module, Mux, Signal, Value
 
 from softstream.hw.contracts.contract import Contract
 from softstream.hw.modes.two_pass import TwoPass
-from softstream.hw.plan.modes.two_pass import two_pass_schedule
+from softstream.hw.plan.modes.two_pass import TwoPassSchedule, two_pass_schedule
 
-__all__ = ["TwoPassContract"]
+__all__ = ["TwoPassContract", "TwoPassResponse", "closed_cycles"]
 
 _QUICKLY_CUT = 4
 """Elements of a vector that a short trace cuts. The induction itself starts from every place in a vector, whatever its length."""
@@ -22,6 +22,7 @@ class TwoPassContract(Contract):
     """
 
     component: TwoPass
+    memories = False
 
     @property
     def title(self) -> str:
@@ -48,6 +49,7 @@ class TwoPassContract(Contract):
             Signal(name=name) for name in ("transferred", "step", "ends", "leaves", "crowns", "finished")
         )
         last, at_limit = i.payload.last, length == config.max_length - 1
+        self.length, self.enters, self.ends, self.ended, self.taken = length, step, ends, ended, taking & taking_best
         m.d.comb += [
             transferred.eq(entering & i.ready),
             step.eq(transferred & ~was_cut),
@@ -160,3 +162,80 @@ class TwoPassContract(Contract):
         self.guarantees["the exponential that is divided is that of the next element"] = ~(dividing & (step == 0)) | (
             (place == loads[: len(place)]) & (held >= cycles.lookup)
         )
+
+
+def closed_cycles(cycles: TwoPassSchedule, elements: Any) -> Any:
+    """Cycles in a row in which the input is closed behind a vector of so many elements, if the outputs are taken in all of them.
+
+    From a vector's first score to the next one's the schedule counts two cycles and a division for each element, and some more.
+    One of these two is that of the first pass, in which the input is open.
+    """
+    return elements * (cycles.element + 1) + cycles.vector
+
+
+class TwoPassResponse(TwoPassContract):
+    """The input opens in time, and the results and the winner of a vector leave in time, where both outputs are taken.
+
+    `closed` counts the cycles in a row in which the input is closed and both outputs are taken. The registers tell how many more
+    there are at most: their number never rises, and falls in each of these cycles. So both together are never more than at the
+    end of the vector.
+    """
+
+    @property
+    def title(self) -> str:
+        """The head and its size."""
+        return f"response of {super().title}"
+
+    def statements(self, m: Module) -> None:
+        """Measures what is left to do in each pass."""
+        super().statements(m)
+        component, config = self.component, self.component.config
+        cycles = two_pass_schedule(config)
+        receiving, summing, dividing = (self.registers[name] for name in ("receiving", "summing", "dividing"))
+        address, left, step, load = (self.registers[name] for name in ("address", "left", "step", "load"))
+        longest = closed_cycles(cycles, config.max_length)
+        # `allowed`: for the vector inside, or else for the last one. Behind a reset, the one cycle that clears the registers.
+        closed, allowed = Signal(range(longest + 2)), Signal(range(longest + 2), init=1)
+        # Cycles of the divisions to come. A model checker decides what adds in each cycle sooner than what multiplies.
+        divisions = Signal(range(longest + 2))
+        m.d.sync += closed.eq(Mux(self.taken & ~component.i.ready, closed + 1, 0))
+        with m.If(self.enters):
+            m.d.sync += divisions.eq(divisions + cycles.element)
+        with m.Elif(load & ~left[-1]):
+            m.d.sync += divisions.eq(divisions - cycles.element)
+        with m.If(self.ends):
+            m.d.sync += allowed.eq(divisions + cycles.element + self.length + 1 + cycles.vector)
+        # The cycle of the last load, which ends the last division.
+        last_load = 1
+        # Until the first division: reads down to address 0, the address beyond, then the steps down to 0.
+        before_division = (address + 1) + 1 + (cycles.lookup + 1)
+        before_load = Mux(load, 0, step + 1)
+        waits = component.o.valid | component.o_best.valid
+        self.invariants |= {
+            "first and second pass: a division for each element": ~(receiving | summing)
+            | (divisions == self.length * cycles.element),
+            "third pass: a division for each element that is left": ~dividing
+            | (divisions == (left + 1) * cycles.element),
+            "no division is left outside the passes": receiving | summing | dividing | (divisions == 0),
+            "a vector inside takes the cycles of its elements": ~self.ended
+            | (allowed == closed_cycles(cycles, self.length)),
+            "no vector takes more than the longest": allowed <= longest,
+            "second pass: the input opens in time": ~summing
+            | (closed + before_division + divisions + last_load + cycles.clear <= allowed),
+            "third pass: the input opens in time": ~dividing
+            | (closed + before_load + divisions + last_load + cycles.clear <= allowed),
+            "behind the third pass: the input opens in time": receiving
+            | summing
+            | dividing
+            | (closed + Mux(waits, cycles.clear, 1) <= allowed),
+        }
+        self.guarantees |= {
+            "the input opens within the cycles of the vector": component.i.ready | (closed < allowed),
+            "all results and the winner have left before": ~self.ended | (closed + cycles.clear <= allowed),
+        }
+        # So no fewer cycles would do: a vector of one element takes them all.
+        single = closed_cycles(cycles, 1)
+        self.covers |= {
+            "the input is closed for all cycles of a vector": ~component.i.ready & (closed == single - 1),
+            "a result leaves in the last cycle for it": (closed == single - cycles.clear) & self.ended,
+        }

@@ -12,7 +12,7 @@ from softstream.hw.errors import UserError
 from softstream.hw.options.null_beats import NullBeats
 from softstream.hw.plan.ports import outputs
 from softstream.hw.streams.flow import Credit, Skid
-from softstream.sim.proofs.inside import InsideHead
+from softstream.sim.proofs.inside import SETTLING, InsideHead
 
 __all__ = [
     "Bound",
@@ -27,6 +27,7 @@ __all__ = [
     "name_of",
     "outputs_ready",
     "parts_of",
+    "state_front",
     "uncovered",
 ]
 
@@ -115,6 +116,19 @@ def front_of(places: Sequence[Any]) -> Front | None:
         return None
     skids = (place for place in places if isinstance(place.part, Skid))
     return Front(stage, next(skid for skid in skids if skid.part.i.ready is stage.enable))
+
+
+def state_front(head: InsideHead, front: Front, stream: Any, name: str) -> None:
+    """The stage that drops null beats moves while the skid buffer is open, and a part takes from the skid buffer by `stream`."""
+    skid = front.skid.part
+    open_input = Cat(head.top.s_axis_tready, front.stage.enable).all() | ~skid.i.ready
+    closed = ~Cat(head.top.s_axis_tready, front.stage.enable).any() | skid.i.ready
+    same = Cat(skid.o.valid, skid.o.ready) == Cat(stream.valid, stream.ready)
+    offered = skid.i.valid == front.stage.part.o.valid
+    head.after(SETTLING, "input: it and the null beats move while the skid buffer is open", open_input & closed)
+    head.after(SETTLING, f"skid buffer: the null beats are before it and the {name} behind it", same & offered)
+    opens = ~head.before(skid.o.ready) | skid.i.ready
+    head.after(SETTLING, f"skid buffer: it is open behind a cycle in which the {name} takes", opens)
 
 
 class Uncovered(UserError):

@@ -23,12 +23,12 @@ from softstream.sim.proofs.response.bound import (
     RETURN,
     TAKES,
     Bound,
-    Front,
     all_of,
     front_of,
     name_of,
     outputs_ready,
     parts_of,
+    state_front,
     uncovered,
 )
 from softstream.sim.proofs.rooms import Link, room_links, state_rooms
@@ -217,7 +217,7 @@ class GatedHead:
         if self.front is None:
             head.after(SETTLING, "input: it is that of the frame", head.top.s_axis_tready == frame.i.ready)
         else:
-            self._state_front(self.front)
+            state_front(head, self.front, frame.i, "frame")
         for number in self.survey.of_elements:
             head.after(SETTLING, f"gate: each beat takes {name_of(credits[number])}", credits[number].take == enters)
         for number in self.survey.of_vectors:
@@ -233,18 +233,6 @@ class GatedHead:
                 head.after(SETTLING, "gate: an end enters where the spacing is free", ~ends | spacing.free)
             head.after(SETTLING, "gate: the spacing waits for the credits of vectors", spacing.allowed == allowed)
         head.after(SETTLING, "gate: it opens where all credits are available", ~opens | frame.o.ready)
-
-    def _state_front(self, front: "Front") -> None:
-        """The stage that drops null beats moves while the skid buffer is open, and the frame takes from the skid buffer."""
-        head, frame, skid = self.head, self.frame, front.skid.part
-        open_input = Cat(head.top.s_axis_tready, front.stage.enable).all() | ~skid.i.ready
-        closed = ~Cat(head.top.s_axis_tready, front.stage.enable).any() | skid.i.ready
-        same = Cat(skid.o.valid, skid.o.ready) == Cat(frame.i.valid, frame.i.ready)
-        offered = skid.i.valid == front.stage.part.o.valid
-        head.after(SETTLING, "input: it and the null beats move while the skid buffer is open", open_input & closed)
-        head.after(SETTLING, "skid buffer: the null beats are before it and the frame behind it", same & offered)
-        opens = ~head.before(skid.o.ready) | skid.i.ready
-        head.after(SETTLING, "skid buffer: it is open behind a cycle in which the frame takes", opens)
 
     def _state_server(self, server: Any) -> None:
         """What gives the results of a vector takes the next one, and its results are taken."""

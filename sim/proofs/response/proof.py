@@ -37,14 +37,30 @@ Where null beats are dropped in front of the frame, the stage that drops them an
 The skid buffer opens the input as soon as the frame has taken a beat of it. The gate may close anew before each of these beats,
 so an answer takes F · (max(V + T, U) + r) cycles more, and two for each beat on its way.
 
-Not covered, and refused: heads in which something else stands on a path, such as groups, ensembles, two passes, searches, lists
-under several credits, two queues that wait for each other, and other stages before or behind the head.
+Softmax in two passes takes one vector after the other. Its contract measures what is left to do of a vector by the registers
+of the three passes (`TwoPassResponse`): while the outputs are taken, the input is closed for C(n) cycles at most behind a vector
+of n elements, and opens c cycles after the last result and the winner have left. The inputs and the outputs of the head are
+those of this part. A vector whose end has entered is answered before the next one enters, so
+
+    input                      C(max_length) + 1
+    answer                     C(max_length) − c + 1
+
+Of the F beats between the input and the passes each may be a vector of one element, for which the input of the passes is closed
+for C(1) cycles, after the one in which the beat enters. While it is open and the skid buffer is empty, the beats move; this takes
+up to W cycles, those of the stage that drops null beats and of the skid buffer, because beats that follow are right behind. So
+an answer takes F · (C(1) + 1) + W cycles more, and a free input one more than without these beats. It is no later if the beats
+belong to longer vectors, or one of them to the vector inside: C is C(0) and so much for each element, and at most max_length + F
+elements are inside and in front.
+
+Not covered, and refused: heads in which something else stands on a path, such as groups, ensembles, searches, lists under several
+credits, two queues that wait for each other, and other stages before or behind the head.
 """
 
 import time
 
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
+from softstream.hw.modes.two_pass import TwoPass
 from softstream.hw.streams.flow import Credit
 from softstream.sim.proofs import counting
 from softstream.sim.proofs.engine import Verdict
@@ -54,17 +70,20 @@ from softstream.sim.proofs.proof import Progress, Proof
 from softstream.sim.proofs.response.bound import Bound, Uncovered, parts_of
 from softstream.sim.proofs.response.clock_enable import EnabledHead
 from softstream.sim.proofs.response.gate import GatedHead
+from softstream.sim.proofs.response.two_passes import PassesBound, TwoPassHead
 from softstream.sim.proofs.stores import prove_contract, summary
 
 __all__ = ["is_answered", "prove_response", "response_bound", "response_of"]
 
 
-def response_of(config: Config) -> GatedHead | EnabledHead:
+def response_of(config: Config) -> GatedHead | EnabledHead | TwoPassHead:
     """What the response of a head depends on. Raises `Uncovered` for a head that is not covered."""
+    if parts_of(InsideHead(config), TwoPass):
+        return TwoPassHead(config)
     return GatedHead(config) if parts_of(InsideHead(config), Credit) else EnabledHead(config)
 
 
-def covered(config: Config) -> tuple[GatedHead | EnabledHead, Bound]:
+def covered(config: Config) -> tuple[GatedHead | EnabledHead | TwoPassHead, Bound | PassesBound]:
     """What the response of a head depends on, and its cycles. Raises `UserError` with a remedy for one that is not covered."""
     try:
         response = response_of(config)
@@ -73,7 +92,7 @@ def covered(config: Config) -> tuple[GatedHead | EnabledHead, Bound]:
         raise UserError(f"{error}; {_remedy(config)} would do") from None
 
 
-def response_bound(config: Config) -> Bound:
+def response_bound(config: Config) -> Bound | PassesBound:
     """The cycles within which a head answers. Raises `UserError` for a head that is not covered."""
     return covered(config)[1]
 

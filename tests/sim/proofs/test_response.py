@@ -14,8 +14,11 @@ from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.contracts.catalogue import contract_of
 from softstream.hw.contracts.response import CreditResponse, LoopResponse, ReplayResponse
+from softstream.hw.contracts.two_passes import TwoPassContract, TwoPassResponse
 from softstream.hw.errors import UserError
 from softstream.hw.modes import softmax
+from softstream.hw.modes.two_pass import TwoPass
+from softstream.hw.options.no_winner import NoWinner
 from softstream.hw.options.null_beats import NullBeats, WithoutNullBeats
 from softstream.hw.plan.schedule import Schedule
 from softstream.hw.stages import replay
@@ -32,6 +35,7 @@ from softstream.sim.proofs.response import gate
 from softstream.sim.proofs.response import proof as response
 
 SHORT = {"max_length": 5, "score_width": 4, "probability_width": 4}
+PASSES = {**SHORT, "profile": "small", "accumulator": "two_pass"}
 HEADS = {
     "exponential": Config(mode="exponential", **SHORT),
     "logarithm": Config(**SHORT),
@@ -50,6 +54,12 @@ HEADS = {
     "Top-K": Config(mode="top_k", max_length=5, score_width=4, top_k=3),
     "exact": Config(**SHORT, sum="exact", probability_format="UQ1"),
     "two lanes": Config(**SHORT, lanes=2),
+    "two passes": Config(**PASSES),
+    "two passes, masked": Config(**PASSES, mask=True),
+    "two passes, margin": Config(**PASSES, confidence="margin"),
+    "two passes, fastest": Config(**{**PASSES, "profile": "fastest", "probability_width": 8}),
+    "two passes without winners": Config(**PASSES, winner=False),
+    "two passes, null beats": Config(**PASSES, tkeep=True),
     "null beats": Config(**SHORT, tkeep=True),
     "null beats, small": Config(**SHORT, tkeep=True, normaliser="divider", profile="small"),
     "exponential, two lanes": Config(mode="exponential", **SHORT, lanes=2),
@@ -62,6 +72,7 @@ HEADS = {
 }
 COVERED = (
     "softmax-int8", "softmax-int8-divider", "softmax-int8-log", "softmax-int8-fastest", "softmax-int8-dsp", "softmax-int16",
+    "softmax-int8-small",
     "attention-int8", "attention-int8-sink", "softmax-int8-masked", "softmax-int8-sink", "softmax-int8-exact",
     "log-softmax-int8", "cross-entropy-int8", "log-sum-exp-int8", "exponential-int8", "cdf-int8", "digits-softmax",
     "argmax-int8", "argmax-int8-small", "argmax-int8-margin", "digits-argmax", "sigmoid-int8", "sample-int8",
@@ -76,6 +87,11 @@ PARTS = {
     "loop without a pipe": (lambda: Credit(5, 1), lambda part: LoopResponse(part, 0)),
     "ring": (lambda: Replay(PAYLOAD, beats=20, interval=1, memory=2), ReplayResponse),
     "ring with a spacing": (lambda: Replay(PAYLOAD, beats=8, interval=7, memory=1), ReplayResponse),
+    "two passes": (lambda: TwoPass(Config(**PASSES)), TwoPassResponse),
+    "two passes with options": (
+        lambda: TwoPass(Config(accumulator="two_pass", max_length=7, mask=True, confidence="margin", tkeep=True)),
+        TwoPassResponse,
+    ),
 }
 KINDS = ("long", "short", "long before short", "almost long before short", "short before long", "random")
 
@@ -133,7 +149,33 @@ def test_a_spacing_that_is_never_free_again_is_refuted(monkeypatch):
     assert "refuted" in answers(Spacing(12), contract_of)
 
 
-@pytest.mark.parametrize("name", mostly_long(HEADS, ("logarithm", "exponential", "argmax", "two lanes")))
+@pytest.mark.parametrize("wait", mostly_long(("a cycle", "forever"), ("a cycle",)))
+def test_two_passes_that_wait_longer_after_some_vectors_are_refuted(wait, monkeypatch):
+    honest = TwoPass._advance
+
+    def slow(head, m, passes, *rest):
+        honest(head, m, passes, *rest)
+        # Behind the third pass, of a vector whose second element is the largest; the cycle that clears the index ends the wait.
+        second = ~(passes.receiving | passes.summing | passes.dividing) & (passes.index == 1)
+        waited = Signal()
+        m.d.sync += waited.eq(waited | second)
+        with m.If(second if wait == "a cycle" else waited & ~passes.receiving):
+            m.d.sync += passes.receiving.eq(0)
+
+    monkeypatch.setattr(TwoPass, "_advance", slow)
+    part, contract = PARTS["two passes"]
+    assert answers(part(), TwoPassContract) == {"proved", "reached"}  # number and order are as they must be
+    assert {
+        verdict.statement.name.partition(": ")[2]
+        for verdict in stores.prove_contract(part(), contract=contract)
+        if verdict.answer == "refuted"
+    } == {"behind the third pass: the input opens in time", "the input opens within the cycles of the vector"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    mostly_long(HEADS, ("logarithm", "exponential", "argmax", "two lanes", "two passes", "two passes, null beats")),
+)
 def test_a_head_answers_in_time(name, proved):
     proof = response.prove_response(HEADS[name])
     assert proof.answer == "proved", proof.verdicts
@@ -157,7 +199,7 @@ def test_the_other_presets_are_refused():
 
 
 @pytest.mark.parametrize(
-    "name", mostly_long(HEADS, ("logarithm", "pipelined", "argmax", "hardmax", "Top-K", "two lanes"))
+    "name", mostly_long(HEADS, ("logarithm", "pipelined", "argmax", "hardmax", "Top-K", "two lanes", "two passes"))
 )
 def test_no_response_in_a_simulation_is_later(name):
     config = HEADS[name]
@@ -180,6 +222,32 @@ def test_the_cycles_are_near_those_of_a_full_head():
     page = " ".join((ROOT / "sim" / "README.md").read_text(encoding="utf-8").split())
     assert f"they are {bound.cycles} to an answer and {bound.input} to a free input" in page
     assert f"waits {answer} cycles for an answer and {free} for a free input" in page
+
+
+@pytest.mark.parametrize(
+    ("config", "kind"),
+    [
+        (PRESETS["softmax-int8-small"], "long"),
+        (PRESETS["softmax-int8-small"].replace(tkeep=True), "long before short"),
+    ],
+    ids=["preset", "preset behind null beats"],
+)
+def test_the_cycles_of_two_passes_are_near_those_of_a_head_that_was_stopped(config, kind):
+    bound = response.response_bound(config)
+    worst = worst_response(config, kind, stalled=["m_axis"])
+    assert worst.answer <= bound.cycles <= 1.01 * worst.answer
+    assert worst.input <= bound.input <= 1.01 * worst.input
+    if config in PRESETS.values():
+        page = " ".join((ROOT / "sim" / "README.md").read_text(encoding="utf-8").split())
+        assert f"they are {bound.cycles} to an answer and {bound.input} to a free input" in page
+        assert f"waits {worst.answer} cycles for an answer and {worst.input} for a free input" in page
+
+
+def test_the_cycles_of_two_passes_are_those_of_a_head_that_is_never_stopped():
+    bound = response.response_bound(HEADS["two passes"])
+    worst = worst_response(HEADS["two passes"], "long")
+    # The beat that waits is taken in the cycle behind those in which it waits.
+    assert (worst.answer, worst.input + 1) == (bound.cycles, bound.input)
 
 
 def test_a_ring_that_may_fill_before_a_vector_is_complete_is_refused(monkeypatch):
@@ -225,9 +293,10 @@ def test_a_queue_that_waits_for_more_than_the_outputs_is_refuted(monkeypatch, pr
 
 
 @pytest.mark.long
-def test_a_frame_that_does_not_take_from_the_skid_buffer_is_refuted(monkeypatch, proved):
+@pytest.mark.parametrize(("head", "behind"), [("two lanes", "frame"), ("two passes, null beats", "two passes")])
+def test_a_head_that_does_not_take_from_the_skid_buffer_is_refuted(head, behind, monkeypatch, proved):
     def slow(stage, platform):
-        # The frame takes in every other cycle.
+        # The frame, or the two passes, may take in every other cycle.
         m, takes = Module(), Signal()
         m.submodules.front = front = RigidPipe({"null_beats": NullBeats(stage._config)})
         m.submodules.inner = inner = stage._inner
@@ -243,15 +312,28 @@ def test_a_frame_that_does_not_take_from_the_skid_buffer_is_refuted(monkeypatch,
         return m
 
     monkeypatch.setattr(WithoutNullBeats, "elaborate", slow)
-    name = "skid buffer: the null beats are before it and the frame behind it"
-    assert name in refuted(response.prove_response(HEADS["two lanes"]))
+    name = f"skid buffer: the null beats are before it and the {behind} behind it"
+    assert name in refuted(response.prove_response(HEADS[head]))
+
+
+def test_winners_that_nobody_takes_and_that_wait_are_refuted(monkeypatch, proved):
+    def waiting(stage, platform):
+        # The winner of the last vector is taken when the next one's comes.
+        m = Module()
+        m.submodules.inner = inner = stage._inner
+        wiring.connect(m, wiring.flipped(stage.i), inner.i)
+        wiring.connect(m, inner.o, wiring.flipped(stage.o))
+        return m
+
+    monkeypatch.setattr(NoWinner, "elaborate", waiting)
+    assert refuted(response.prove_response(HEADS["two passes without winners"])) == ["two passes: the winner is taken"]
 
 
 @pytest.mark.parametrize(
     ("config", "reason", "remedy"),
     [
         (Config(**SHORT, groups=[2, 5]), "no contract states when the group ends answers", "groups = []"),
-        (Config(**SHORT, profile="small", lanes=1, accumulator="two_pass"), "stages stand", "accumulator = 'auto'"),
+        (Config(**PASSES, groups=[2, 5]), "no contract states when the group ends answers", "groups = []"),
         (Config(**SHORT, mode="entropy"), "two stores wait for each other under the credit of", "mode = 'softmax'"),
         (Config(mode="sample", sampler="inverse_cdf", max_length=5), "when the search answers", "sampler = 'gumbel'"),
     ],
