@@ -5,7 +5,8 @@
 
 The tools run in a temporary directory with nothing but our programs (`shim`) and the system's shell on PATH. The result
 directory changes only when a bitstream is complete and has met its clock; until then an earlier build stays in it. Finished
-builds stay in the user's cache, under the digest of the plan and the versions of the tools, which are deterministic.
+builds stay in the user's cache, under the digest of the plan and the versions of the tools, which are deterministic. Where
+placement finds no legal place for a cell, place and route runs again with other seeds; the report has the one that found it.
 
 Errors: `UserError` for a request that cannot be met and for a design that does not fit, before a tool starts where measured
 cells tell, else after packing or placing; `MissingTool` names the package; `ToolFailure` with its log for a tool that fails and
@@ -23,7 +24,14 @@ from pathlib import Path
 
 from softstream.boards.flow.fit import quicker_profile, what_fits
 from softstream.boards.flow.plan import TOP, BoardPlan, make_plan
-from softstream.boards.flow.report import BuildReport, add_source_lines, read_report, shortage
+from softstream.boards.flow.report import (
+    BuildReport,
+    add_seed,
+    add_source_lines,
+    depends_on_seed,
+    read_report,
+    shortage,
+)
 from softstream.boards.registry import Board
 from softstream.boards.tools import shim
 from softstream.boards.tools.measure import keep_log
@@ -49,6 +57,9 @@ PACKAGES = {
 VENDOR_COMMANDS = {"vivado": "vivado", "quartus": "quartus_sh", "radiant": "radiantc"}
 
 _TOOL_SECONDS = 1800
+_MORE_SEEDS = 20
+"""Seeds 1, 2, … that are tried after nextpnr's own. Three of these 21 place `top-k-int8` on an icesugar-nano, 80 % full, and a
+try takes 8 s. If one seed in seven finds a place, all 21 fail for one design in 25."""
 _CACHE_FORMAT = 2
 """Raise it when an entry of the cache has other files."""
 
@@ -171,26 +182,51 @@ def _run(plan: BoardPlan, place: Path, progress: Progress) -> None:
     )
     progress(0.1, "synthesis, place and route")
     code = _execute(["/bin/sh", f"build_{TOP}.sh"], place, log)
-    bitstream = place / f"{TOP}.{row.bitstream}"
-    if code == 0 and bitstream.is_file() and bitstream.stat().st_size and (place / "report.json").is_file():
-        _add_source_lines(row, place)
-        return
+    packing = place / f"{TOP}.tim"
+    seed: int | None = None
+    earlier: list[str] = []
+    while code and len(earlier) < _MORE_SEEDS and depends_on_seed(_text(packing), _text(log)):
+        earlier.append(_text(log))
+        seed = len(earlier)
+        progress(0.1, f"no legal placement; place and route with seed {seed}")
+        code = _execute(["/bin/sh", "-c", _again(place / f"build_{TOP}.sh", seed)], place, log)
     if not log.is_file():
         raise ToolFailure(f"build for {row.name} failed: its temporary directory {place} was taken away; run it again")
-    lines = log.read_text(errors="replace").splitlines()
-    errors = [line.partition("ERROR:")[2].strip() for line in lines if "ERROR:" in line]
-    if any(error.startswith("Max frequency") for error in errors) and (place / "report.json").is_file():
+    text = _text(log)
+    log.write_text("".join([*earlier, text]), encoding="utf-8")
+    errors = [line.partition("ERROR:")[2].strip() for line in text.splitlines() if "ERROR:" in line]
+    bitstream, report = place / f"{TOP}.{row.bitstream}", place / "report.json"
+    built = code == 0 and bitstream.is_file() and bitstream.stat().st_size
+    slow = any(error.startswith("Max frequency") for error in errors)  # the report has the clock that was reached
+    if (built or slow) and report.is_file():
         _add_source_lines(row, place)
-        return  # the report has the clock that was reached
-    packing = place / f"{TOP}.tim"
-    why = shortage(packing.read_text(errors="replace") if packing.is_file() else "", "\n".join(lines))
+        if seed is not None:
+            add_seed(report, seed)
+        return
+    why = shortage(_text(packing), text)
     if why:
+        tried = f", {seed + 1} seeds tried" if seed is not None else ""
         remedy = what_fits(plan.config, row, link=not plan.demo, placed=False)
-        raise UserError(f"this configuration on {row.name}: {why}; {remedy}")
+        raise UserError(f"this configuration on {row.name}: {why}{tried}; {remedy}")
     why = f"still running after {_TOOL_SECONDS} s" if code is None else (errors or ["see its log"])[0]
     if code is not None and code < 0:
         why = f"killed by signal {-code}"
     raise ToolFailure(f"build for {row.name} failed: {why}", keep_log(cache_directory(), row.name, plan.digest, log))
+
+
+def _text(log: Path) -> str:
+    """The content of a log; empty where there is none."""
+    return log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+
+
+def _again(script: Path, seed: int) -> str:
+    """A plan's script without synthesis, whose netlist is there, and with a seed for place and route."""
+    lines = script.read_text(encoding="utf-8").splitlines()
+    return "\n".join(
+        f"{line} --seed {seed}" if line.startswith('"$NEXTPNR_') else line
+        for line in lines
+        if not line.startswith('"$YOSYS"')
+    )
 
 
 def _execute(command: Sequence[str], place: Path, log: Path) -> int | None:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from softstream.boards.flow.fit import FULL
 from softstream.boards.gateware.clock import Clock
 from softstream.hw.errors import ToolFailure
 
-__all__ = ["BuildReport", "add_source_lines", "read_report", "shortage"]
+__all__ = ["BuildReport", "add_seed", "add_source_lines", "depends_on_seed", "read_report", "shortage"]
 
 CELL_NAMES = {
     "ICESTORM_LC": "logic cells",
@@ -42,10 +43,12 @@ CELL_NAMES = {
 _INSIDE = "CPE_"
 """Beginning of the kinds of GateMate that take the place of another kind, so that none of them is available."""
 
-_LOGIC_AND_MEMORY = ("logic cells", "LUTs and carries", "LUTs", "block RAMs")
+_LOGIC = ("logic cells", "LUTs and carries", "LUTs")
 _NO_PLACE = re.compile(
     r"unable to (find (a )?(legal )?placement|place cell)|failed to (place|route)|routing .*failed", re.IGNORECASE
 )
+_NO_PLACE_FOR_A_CELL = re.compile(r"^ERROR: Unable to find legal placement for cell ", re.MULTILINE)
+"""What nextpnr's legaliser says after so many attempts for one cell; another seed begins it at other places."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class BuildReport:
     start: str
     """Cell that the critical path starts from."""
     end: str
+    seed: int | None = None
+    """Seed of place and route; None for nextpnr's own."""
 
     @property
     def met(self) -> bool:
@@ -103,7 +108,15 @@ def _report(document: Mapping[str, Any], clock: Clock) -> BuildReport:
         path=tuple(dict.fromkeys(own or sources or nets)),
         start=steps[0]["from"]["cell"] if steps else "",
         end=steps[-1]["to"]["cell"] if steps else "",
+        seed=document.get("seed"),
     )
+
+
+def add_seed(report_path: Path, seed: int) -> None:
+    """Adds to a report the seed that its run was given, as nextpnr does not. `read_report` refuses what is no report."""
+    with contextlib.suppress(ValueError, TypeError):
+        report = json.loads(report_path.read_text(encoding="utf-8"))
+        report_path.write_text(json.dumps({**report, "seed": seed}), encoding="utf-8")
 
 
 def add_source_lines(report_path: Path, netlist_path: Path, top: str) -> None:
@@ -136,15 +149,29 @@ def _add_source_lines(report_path: Path, netlist_path: Path, top: str) -> None:
     report_path.write_text(json.dumps(report), encoding="utf-8")
 
 
+def depends_on_seed(packing_log: str, tool_log: str) -> bool:
+    """Whether place and route failed in a way that another seed can mend: no legal place for one cell, on a part with room.
+
+    A part that is fuller than `FULL` takes minutes to fail with each seed.
+    """
+    room = all(used <= FULL * available for name, (used, available) in _counts(packing_log).items() if name in _LOGIC)
+    return room and bool(_NO_PLACE_FOR_A_CELL.search(tool_log))
+
+
+def _counts(packing_log: str) -> dict[str, tuple[int, int]]:
+    """Kind of cell → used, available, as counted after packing."""
+    return {
+        CELL_NAMES.get(kind, kind): (int(used), int(available))
+        for kind, used, available in re.findall(r"^Info:\s+(\w+): *(\d+)/ *(\d+) ", packing_log, re.MULTILINE)
+    }
+
+
 def shortage(packing_log: str, tool_log: str) -> str:
     """Why a design does not fit, in words; empty if another reason made place and route fail.
 
     Place and route writes no report for a design that does not fit; its log has the cells that it counted after packing.
     """
-    counts = {
-        CELL_NAMES.get(kind, kind): (int(used), int(available))
-        for kind, used, available in re.findall(r"^Info:\s+(\w+): *(\d+)/ *(\d+) ", packing_log, re.MULTILINE)
-    }
+    counts = _counts(packing_log)
     over = [
         f"needs {used} {name}, the part has {available}, {used - available} are missing"
         for name, (used, available) in counts.items()
@@ -155,6 +182,6 @@ def shortage(packing_log: str, tool_log: str) -> str:
     full = [
         f"{used} of {available} {name} ({100 * used // available} %)"
         for name, (used, available) in counts.items()
-        if name in _LOGIC_AND_MEMORY and used
+        if name in (*_LOGIC, "block RAMs") and used
     ]
     return f"place and route found no place for all cells, it takes {' and '.join(full) or 'too much of the part'}"

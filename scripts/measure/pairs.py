@@ -60,7 +60,8 @@ def _built(name: str, preset_name: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         report = build(on_board(preset_name, row), row, Path(folder) / "out").report
     assert report is not None  # the row has tools
-    return {"mhz": report.reached_mhz, "asked_mhz": report.asked_mhz, "used": report.used}
+    seed = {} if report.seed is None else {"seed": report.seed}
+    return {"mhz": report.reached_mhz, "asked_mhz": report.asked_mhz, "used": report.used, **seed}
 
 
 def _add(name: str, preset_name: str, entry: dict[str, Any]) -> None:

@@ -46,7 +46,8 @@ def recorded_gallery() -> dict[str, Any]:
 
 def recorded_pairs() -> dict[str, Any]:
     """The content of `boards/measured/pairs.json`: `boards`, board → preset → `mhz` reached, `asked_mhz`, and `used`: resource →
-    (used, available) of the build; or `refused`, why place and route found no place."""
+    (used, available) of the build, and `seed` where nextpnr's own found no place; or `refused`, why place and route found no
+    place."""
     return _content("pairs.json")
 
 

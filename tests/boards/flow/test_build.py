@@ -25,6 +25,8 @@ from softstream.boards.tools import shim
 from softstream.hw.cache import load_folder
 from softstream.hw.config.presets import preset
 from softstream.hw.errors import MissingTool, ToolFailure, UserError
+from softstream.scripts.measure.pairs import on_board
+from softstream.scripts.measure.recorded import recorded_pairs
 from softstream.sim.data import DIGITS_SCORES
 
 DEMO = np.load(DIGITS_SCORES)[:4].tolist()
@@ -340,20 +342,112 @@ def test_a_design_that_packing_refuses_is_reported_with_the_resource_and_a_remed
     assert left(tmp_path / "out") == []
 
 
-def test_a_design_that_placement_refuses_is_reported_with_a_remedy(tmp_path, monkeypatch):
-    stand_in(monkeypatch, "yosys", "echo {} > top.json")
-    counted = "Info: \\t ICESTORM_LC:  1223/  1280    95%%\\nInfo: \\t ICESTORM_RAM:  11/  16   68%%"
-    error = (
-        "ERROR: Unable to find legal placement for cell core.link.unframer of type ICESTORM_LC after 191272 attempts"
+NO_PLACE = "ERROR: Unable to find legal placement for cell core.link of type ICESTORM_LC after 191272 attempts"
+
+
+def place_and_route_with_seeds(monkeypatch, tmp_path, error, works="", cells=1152):
+    """Quick tools whose place and route reports `error`, but with the seed `works`; returns the arguments of each run."""
+    counted = f"Info: \\t ICESTORM_LC:  {cells}/  1280    90%%\\nInfo: \\t ICESTORM_RAM:  11/  16   68%%\\n"
+    quick_tools(monkeypatch)
+    stand_in(monkeypatch, "yosys", f"echo synthesis >> {tmp_path}/runs; echo {{}} > top.json; echo a warning")
+    done = QUICK["nextpnr-ice40"].replace("{REPORT}", REPORT)
+    failed = f"printf '{counted}' > top.tim; echo '{error}'; exit 125"
+    stand_in(
+        monkeypatch,
+        "nextpnr-ice40",
+        f'test "$*" = --version || echo "$*" | grep -o "seed.*\\|asc.*" >> {tmp_path}/runs\n'
+        f'case "$*" in --version) ;; *"--seed {works or "none"}") {done} ;; *) {failed} ;; esac',
     )
-    stand_in(monkeypatch, "nextpnr-ice40", f"printf '{counted}\\n' > top.tim; echo '{error}'; exit 1")
+    return lambda: (tmp_path / "runs").read_text().split("\n")[:-1]
+
+
+def test_other_seeds_are_tried_where_placement_finds_no_legal_place(tmp_path, monkeypatch):
+    runs = place_and_route_with_seeds(monkeypatch, tmp_path, NO_PLACE, works="3")
+    row = board("icestick")
+    result = build(ARGMAX, row, tmp_path / "out", demo=DEMO)
+    assert result.report.seed == 3
+    # One synthesis, nextpnr's own seed, then three.
+    assert runs() == ["synthesis", "asc top.asc", *(f"asc top.asc --seed {seed}" for seed in (1, 2, 3))]
+    assert json.loads((tmp_path / "out" / "build.json").read_text())["report"]["seed"] == 3
+    log = (tmp_path / "out" / "build.log").read_text()
+    assert (log.count(NO_PLACE), log.count("a warning")) == (3, 1)
+    # The cache has the seed, too.
+    again = build(ARGMAX, row, tmp_path / "again", demo=DEMO)
+    assert (again.cached, again.report) == (True, result.report)
+
+
+def test_the_verb_prints_the_seed_that_found_a_place(tmp_path, monkeypatch, cli):
+    place_and_route_with_seeds(monkeypatch, tmp_path, NO_PLACE, works="2")
+    words = ("build", "--board", "icestick", "digits-argmax", "--demo", "-o", str(tmp_path / "out"))
+    code, out, _ = cli(*words)
+    assert code == 0
+    assert re.search(r"^ *seed of placement +2 +no legal place with 2 others *$", out, re.MULTILINE)
+    _, out, _ = cli(*words, "--json")
+    assert json.loads(out)["report"]["seed"] == 2
+
+
+def test_a_build_without_other_seeds_names_none(tmp_path, monkeypatch, cli):
+    quick_tools(monkeypatch)
+    _, out, _ = cli("build", "--board", "icestick", "digits-argmax", "--demo", "-o", str(tmp_path / "verb"))
+    assert "clock reached" in out
+    assert "seed" not in out
+    assert build(ARGMAX, board("icestick"), tmp_path / "out", demo=DEMO).report.seed is None
+    assert json.loads((tmp_path / "out" / "build.json").read_text())["report"]["seed"] is None
+
+
+@pytest.mark.parametrize(
+    ("error", "cells", "kind"),
+    [
+        (NO_PLACE, 1153, UserError),  # a part that is fuller than nine tenths
+        ("ERROR: Unable to place cell core.link, no BELs remaining to implement cell type ICESTORM_LC", 900, UserError),
+        (
+            "ERROR: Unable to find legal placement for all cells, design is probably at utilisation limit.",
+            900,
+            UserError,
+        ),
+        ("ERROR: Max frequency for clock clk: 9.00 MHz (FAIL at 12.00 MHz)", 900, ToolFailure),
+        ("ERROR: it broke", 900, ToolFailure),
+        ("Info: Unable to find legal placement for cell a, which is no error", 900, UserError),
+    ],
+)
+def test_another_error_is_not_tried_again(error, cells, kind, tmp_path, monkeypatch):
+    runs = place_and_route_with_seeds(monkeypatch, tmp_path, error, works="1", cells=cells)
+    with pytest.raises(kind) as refusal:
+        build(ARGMAX, board("icestick"), tmp_path / "out", demo=DEMO)
+    assert "seeds tried" not in str(refusal.value)
+    assert runs() == ["synthesis", "asc top.asc"]
+
+
+def test_a_design_that_placement_refuses_with_every_seed_is_reported_with_their_number_and_a_remedy(
+    tmp_path, monkeypatch
+):
+    runs = place_and_route_with_seeds(monkeypatch, tmp_path, NO_PLACE)
+    number = module._MORE_SEEDS + 1
     with pytest.raises(
         UserError,
-        match=r"^this configuration on icestick: place and route found no place for all cells, it takes 1223 of 1280 logic cells "
-        r"\(95 %\) and 11 of 16 block RAMs \(68 %\); presets built for icestick: argmax-int8, .*; for example --preset \S+$",
+        match=r"^this configuration on icestick: place and route found no place for all cells, it takes 1152 of 1280 logic cells "
+        rf"\(90 %\) and 11 of 16 block RAMs \(68 %\), {number} seeds tried; presets built for icestick: argmax-int8, .*; "
+        r"for example --preset \S+$",
     ):
         build(preset("cross-entropy-int8"), board("icestick"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+    assert len(runs()) == 1 + number
+
+
+@pytest.mark.boards
+def test_a_preset_that_few_seeds_place_is_built(tmp_path):
+    """Its recorded seed is what a build finds, and a bitstream of nextpnr alone with this seed is the same."""
+    row = board("icesugar-nano")
+    [(name, record)] = [(n, entry) for n, entry in recorded_pairs()["boards"][row.name].items() if "seed" in entry]
+    result = build(on_board(name, row), row, tmp_path / "out")
+    assert result.report.seed == record["seed"]
+    make_plan(on_board(name, row), row).plan.extract(str(tmp_path / "plan"))
+    shim.install(tmp_path / "plan" / "bin")
+    script = tmp_path / "plan" / "build_top.sh"
+    script.write_text(script.read_text().replace("--asc top.asc", f"--asc top.asc --seed {record['seed']}"))
+    path = f"{tmp_path}/plan/bin:/usr/bin:/bin"
+    subprocess.run(["/bin/sh", script], cwd=tmp_path / "plan", env={**os.environ, "PATH": path}, check=True)
+    assert (tmp_path / "plan" / "top.bin").read_bytes() == result.bitstream.read_bytes()
 
 
 def test_the_dfu_suffix_is_one(tmp_path):
