@@ -19,6 +19,7 @@ from softstream.hw.contracts.grouping import GroupEndsContract, PacketEndsContra
 from softstream.hw.contracts.null_beats import NullBeatsContract
 from softstream.hw.contracts.pipes import DrawSetContract, PipeContract, WinnersContract
 from softstream.hw.contracts.read_out import InsertionContract, OneHotContract, RankedStoreContract
+from softstream.hw.contracts.remaining_mass import RemainderContract
 from softstream.hw.contracts.rings import FactorStoreContract, ReplayContract
 from softstream.hw.contracts.two_passes import TwoPassContract
 from softstream.hw.contracts.windows import SmoothingContract, WindowContract
@@ -28,7 +29,7 @@ from softstream.hw.modes.hardmax import OneHot
 from softstream.hw.modes.sigmoid import SigmoidTable
 from softstream.hw.modes.two_pass import TwoPass
 from softstream.hw.options.final_round import FinalRound
-from softstream.hw.options.floor import Floor
+from softstream.hw.options.floor import Floor, Remainder
 from softstream.hw.options.groups import GroupEnds, PacketEnds
 from softstream.hw.options.inverse_temperature import Product
 from softstream.hw.options.mean_probabilities import MeanProbabilities
@@ -75,6 +76,7 @@ CONTRACTS: dict[type, Any] = {
     Maximum: WinnerContract,
     SkewedMaximum: WinnerContract,
     GroupEnds: GroupEndsContract,
+    Remainder: RemainderContract,
     PacketEnds: PacketEndsContract,
     MemberSum: MemberSumContract,
     MeanProbabilities: MeanProbabilitiesContract,

@@ -26,19 +26,21 @@ class Remainder(wiring.Component):
     """The remaining mass of each vector, from a count of its scores: c = 2^P' − F·N, N = min(length, max_length).
 
     In an ensemble with averaged probabilities only the first member counts, because its length is that of the mean.
+    Member: `members`, the vectors that have one value of c.
 
     Ports: `i`, `o`, streams of scores, which wait where `floor_vectors` values of c wait; `vector`, stream of c, one per vector.
     Latency 0 for the scores, 5 cycles from a vector's last beat for c. Passes the ready path.
     """
 
     def __init__(self, config: Config, inner: Config) -> None:
-        self._config, self._inner = config, inner
+        self.config, self._inner = config, inner
+        self.members = config.ensemble if config.ensemble_mean == "probabilities" else 1
         scores = stream.Signature(score_layout(inner))
         super().__init__({"i": In(scores), "o": Out(scores), "vector": Out(stream.Signature(inner.output_width))})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config, one = self._config, 1 << self._inner.probability_width
+        config, one = self.config, 1 << self._inner.probability_width
         code, lanes, beat = floor_code(config, self._inner), config.lanes, self.i.payload
         vectors = floor_vectors(config, self._inner)
         m.submodules.credit = credit = Credit(vectors, 1)
@@ -79,10 +81,11 @@ class Remainder(wiring.Component):
             left.eq(one - code * length),
         ]
         counted: Value = transferred & ends
-        if config.ensemble > 1 and config.ensemble_mean == "probabilities":
-            member = Signal(range(config.ensemble))
+        registers = {"before": before, "limit": limit, "dropping": dropping}
+        if self.members > 1:
+            registers["member"] = member = Signal(range(self.members))
             with m.If(transferred & ends):
-                m.d.sync += member.eq(Mux(member == config.ensemble - 1, 0, member + 1))
+                m.d.sync += member.eq(Mux(member == self.members - 1, 0, member + 1))
             counted = counted & (member == 0)
         m.d.comb += [
             credit.take.eq(counted),
@@ -91,6 +94,7 @@ class Remainder(wiring.Component):
             queue.i.payload.eq(left),
         ]
         wiring.connect(m, queue.o, wiring.flipped(self.vector))
+        publish(platform, self, **registers)
         return m
 
 

@@ -16,6 +16,47 @@ _FULL = 64
 """Cycles in a row in which the input waits, after which a head is full."""
 
 
+class Answers:
+    """Cycles at which vectors are complete, and at which an output gives the answer to each.
+
+    A vector is the last one of an ensemble, or a group. An output marks the ends of packets alone, so a group's last beat there
+    is the one with the number of its last beat at the input.
+    """
+
+    def __init__(self, config):
+        self._config = config
+        self._beats, self._place, self._size, self._members = 0, 0, 0, 0
+        self.ends, self._last_beats = [], []
+        self.answers = {output.prefix: [] for output in outputs(config)}
+        self._given = dict.fromkeys(self.answers, 0)
+        self._per_vector = {output.prefix for output in outputs(config) if output.per in ("vector", "group")}
+
+    def enters(self, cycle, last):
+        """A beat has been taken at the input."""
+        self._beats, self._place = self._beats + 1, self._place + 1
+        groups = self._config.groups
+        if groups and self._place == self._config.beats(groups[self._size]):
+            self._size = (self._size + 1) % len(groups)
+        elif not last:
+            return
+        self._place, self._size = 0, 0 if last else self._size
+        self._members = (self._members + 1) % self._config.ensemble
+        if self._members == 0:
+            self.ends.append(cycle)
+            self._last_beats.append(self._beats)
+
+    def leaves(self, cycle, prefix, last):
+        """A beat has been taken at an output."""
+        self._given[prefix] += 1
+        answers = self.answers[prefix]
+        if prefix in self._per_vector:
+            last = True
+        elif self._config.groups:
+            last = self._last_beats[len(answers)] == self._given[prefix]
+        if last:
+            answers.append(cycle)
+
+
 class Worst(NamedTuple):
     """Cycles, counted from the first one in which all outputs are taken."""
 
@@ -50,9 +91,8 @@ def worst_response(config, kind, *, stalled=None, before=0):
     m.d.comb += [top.aclk.eq(domain.clk), top.aresetn.eq(~domain.rst)]
     prefixes = [output.prefix for output in outputs(config)]
     stalled = prefixes if stalled is None else stalled
-    per_vector = {output.prefix for output in outputs(config) if output.per == "vector"}
     lengths = lengths_of(config, kind)
-    ends, answers = [], {prefix: [] for prefix in prefixes}
+    seen = Answers(config)
     worst = {"input": 0, "released": None}
     tail = 20 * config.max_length + 4 * _FULL
 
@@ -74,15 +114,15 @@ def worst_response(config, kind, *, stalled=None, before=0):
                 if released is not None:
                     worst["input"] = max(worst["input"], waits)
                 waits, left = 0, left - 1
-                if not left:
-                    ends.append(cycle_now)
-                    left = next(lengths)
+                seen.enters(cycle_now, not left)
+                left = left or next(lengths)
             else:
                 waits += 1
             for prefix in prefixes:
                 valid, ready = (context.get(getattr(top, f"{prefix}_{name}")) for name in ("tvalid", "tready"))
-                if valid and ready and (prefix in per_vector or context.get(getattr(top, f"{prefix}_tlast"))):
-                    answers[prefix].append(cycle_now)
+                if valid and ready:
+                    last = getattr(top, f"{prefix}_tlast", None)
+                    seen.leaves(cycle_now, prefix, last is not None and context.get(last))
             await context.tick("proof")
             cycle_now += 1
         worst["released"] = released
@@ -95,7 +135,7 @@ def worst_response(config, kind, *, stalled=None, before=0):
     waited = [
         answer - max(end, released)
         for prefix in prefixes
-        for end, answer in zip(ends, answers[prefix], strict=False)
+        for end, answer in zip(seen.ends, seen.answers[prefix], strict=False)
         if answer >= released
     ]
     return Worst(worst["input"], max(waited))

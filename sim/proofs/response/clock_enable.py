@@ -1,81 +1,91 @@
-"""Heads without a credit: stages in a row under a clock enable."""
+"""Stages in a row under a clock enable, from a frame to outputs: without a credit, they stop with the outputs alone."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from amaranth import Value
 
 from softstream.hw.config.config import Config
 from softstream.hw.contracts.catalogue import PIPES
+from softstream.hw.options.groups import GroupEnds, PacketEnds
+from softstream.hw.options.member_sum import MemberSum
 from softstream.hw.options.null_beats import NullBeats
+from softstream.hw.options.vector_flags import VectorFlags
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
-from softstream.hw.streams.flow import Skid
+from softstream.hw.streams.flow import Fork, Skid
 from softstream.sim.proofs import counting
 from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between
-from softstream.sim.proofs.response.bound import FRONT, TAKES, Bound, front_of, outputs_ready, uncovered
+from softstream.sim.proofs.response.bound import TAKES, uncovered
 
-__all__ = ["EnabledHead"]
+__all__ = ["EnabledStages"]
+
+_TAGGING = (PacketEnds, VectorFlags)
+"""Stages behind the others that hold no beat."""
 
 
-class EnabledHead:
-    """A head without a credit: stages in a row, each of which moves in the cycles of a clock enable that the outputs decide."""
+class EnabledStages:
+    """A row of stages from a place to outputs, each of which moves in the cycles of a clock enable that the outputs decide.
 
-    def __init__(self, config: Config) -> None:
-        paths = counting.paths_of(config)
+    `paths`: the steps to those outputs; `source`: the number of the place from which the beats come. Raises `Uncovered` where a
+    stage has no contract that says when it answers.
+    """
+
+    def __init__(self, config: Config, paths: Sequence[Sequence[Any]], source: int) -> None:
+        self.config, self.source = config, source
         trial = InsideHead(config)
         places = counting.places_of(trial)
-        frames = {step.target for path in paths for step in path if isinstance(places[step.target].part, Frame)}
-        if len(frames) != 1 or not all(path[-1].target in range(len(places)) for path in paths):
+        frames = {
+            next((step.target for step in reversed(path) if isinstance(places[step.target].part, Frame)), None)
+            for path in paths
+        }
+        [frame_number, *others] = frames
+        if others or frame_number is None:
             raise uncovered(config, "stages stand before or behind the head")
-        [self._frame] = frames
+        self._frame = frame_number
         numbers = dict.fromkeys(step.target for path in paths for step in path)
         kinds = {type(places[number].part) for number in numbers if places[number].part is not None}
-        stages = {NullBeats, Frame, Skid, Maximum, SkewedMaximum, *PIPES}
+        stages = {Fork, GroupEnds, NullBeats, MemberSum, Frame, Skid, Maximum, SkewedMaximum, *_TAGGING, *PIPES}
         strange = [counting.PART_NAMES[kind] for kind in kinds - stages]
         if strange:
             raise uncovered(config, f"no contract states when the {min(strange)} answers")
-        self._enabled = [number for number in numbers if places[number].enable is not None]
-        self._outputs = [path[-1].target for path in paths]
-        frame, front = places[self._frame], front_of(places)
-        # Behind null beats, where a beat may wait for the next one, what leaves the skid buffer is counted from.
-        self._source = places.index(front.skid) if front else 0
-        signals = [places[self._source].leaves, frame.arrives, frame.vectors]
-        signals += [_answers(places[number]) for number in self._outputs]
+        # Those behind the frame; others stand before it, in rows of their own.
+        behind = [step.target for path in paths for step in path[_place(path, self._frame) :]]
+        self._enabled = [number for number in dict.fromkeys(behind) if places[number].enable is not None]
+        self._last = [_last(places, path) for path in paths]
+        frame = places[self._frame]
+        signals = [places[source].leaves, frame.arrives, frame.vectors]
+        signals += [_answers(places[number]) for number in self._last]
         enters, arrives, leaves, *answers = trial.traces(signals, stalls=False)
         before = cycles_between(enters, arrives)
         behind = [cycles_between(leaves, answer) for answer in answers]
         if before is None or None in behind:
             raise uncovered(config, "the cycles of a beat depend on others")
         self._before, self._behind = before, [cycles for cycles in behind if cycles is not None]
-        self.config, self.head = config, InsideHead(config)
 
     @property
-    def bound(self) -> Bound:
-        """The cycles of the response: of the stages, of the frame, and of a skid buffer that was full."""
-        front = FRONT if self._source else 0
-        return Bound(TAKES, 0, 0, 0, 0, self._before + max(self._behind) + 2, front=front)
+    def latency(self) -> int:
+        """Cycles from a vector's end to its last answer."""
+        return self._before + max(self._behind)
 
-    def contracts(self) -> dict[str, tuple[Any, Any]]:
-        """No more than number and order rely on."""
-        return {}
+    def state(self, head: InsideHead, places: Sequence[Any], taken: Callable[[int], Value]) -> None:
+        """States that nothing stops while the outputs are taken, and how long a beat and an end take then.
 
-    def state(self) -> None:
-        """States that nothing stops while the outputs are taken, and how long a beat and an end take then."""
-        head, places = self.head, counting.places_of(self.head)
-        ready = outputs_ready(head, self.config, TAKES - 1)
-        head.after(SETTLING + TAKES, "input: it is free", ~ready | head.top.s_axis_tready)
+        `taken`: whether the outputs were taken in this cycle and in so many before.
+        """
+        ready = taken(TAKES - 1)
         for number in self._enabled:
             enable: Any = places[number].enable
             head.after(SETTLING + TAKES, f"{places[number].name}: it moves", ~ready | enable)
-        frame, enters = places[self._frame], places[self._source].leaves
-        ready = outputs_ready(head, self.config, TAKES + self._before)
+        frame, enters = places[self._frame], places[self.source].leaves
+        ready = taken(TAKES + self._before)
         head.after(
             SETTLING + TAKES + self._before,
-            f"{frame.name}: a beat arrives {self._before} cycles after it has left the {places[self._source].name}",
+            f"{frame.name}: a beat arrives {self._before} cycles after it has left the {places[self.source].name}",
             ~ready | (frame.arrives == head.before(enters, self._before)),
         )
-        for number, cycles in zip(self._outputs, self._behind, strict=True):
-            ready = outputs_ready(head, self.config, TAKES + cycles)
+        for number, cycles in zip(self._last, self._behind, strict=True):
+            ready = taken(TAKES + cycles)
             head.after(
                 SETTLING + TAKES + cycles,
                 f"{places[number].name}: an answer comes {cycles} cycles after the frame has marked the end",
@@ -83,7 +93,23 @@ class EnabledHead:
             )
 
 
+def _place(path: Sequence[Any], number: int) -> int:
+    """Where a place is in a path."""
+    return [step.target for step in path].index(number)
+
+
+def _last(places: Sequence[Any], path: Sequence[Any]) -> int:
+    """The output of a path, or the last place before the stages that hold no beat and change its mark of the end."""
+    numbers = [step.target for step in path]
+    while isinstance(places[numbers[-2]].part, _TAGGING):
+        del numbers[-2]
+        numbers = numbers[:-1]
+    return numbers[-1]
+
+
 def _answers(place: Any) -> Value:
-    """Whether the answer to a vector, or the last beat of it, leaves at an output."""
+    """Whether the answer to a vector, or the last beat of it, leaves at an output or the last stage before it."""
+    if place.part is not None:
+        return place.vectors
     arrives: Value = place.arrives
     return arrives if place.end_arrives is None else arrives & place.end_arrives

@@ -4,31 +4,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth import Cat, Mux
+from amaranth import Cat, Mux, Value
 
 from softstream.hw.config.config import Config
 from softstream.hw.contracts.catalogue import contract_of
 from softstream.hw.contracts.response import CreditResponse, LoopResponse, ReplayResponse, settled_credit
 from softstream.hw.modes.hardmax import OneHot
+from softstream.hw.options.floor import Remainder
 from softstream.hw.plan.stage_cycles import QUEUE_LATENCY
 from softstream.hw.stages.frame import Frame
-from softstream.hw.stages.insertion import Insertion
 from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.stages.replay import FactorStore, Replay
 from softstream.hw.streams.flow import Credit, Hold, Queue, Spacing
 from softstream.sim.proofs import counting
 from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between
+from softstream.sim.proofs.response.around import Around, around, soon_enough
 from softstream.sim.proofs.response.bound import (
-    FRONT,
     RETURN,
     TAKES,
     Bound,
     all_of,
-    front_of,
     name_of,
-    outputs_ready,
     parts_of,
-    state_front,
     uncovered,
 )
 from softstream.sim.proofs.rooms import Link, room_links, state_rooms
@@ -71,6 +68,7 @@ class _Ring:
 class _Survey:
     """What a simulation suggests of a head, by the numbers of its credits, because each elaboration has parts of its own."""
 
+    around: Around
     of_elements: tuple[int, ...]
     """Credits that each beat takes as it enters."""
     of_vectors: tuple[int, ...]
@@ -89,8 +87,8 @@ class GatedHead:
         self.survey = survey = _survey(config)
         self.head = head = InsideHead(config)
         self.places = counting.places_of(head)
-        self.frame = _frame(config, head)
-        self.front = front_of(self.places)
+        self.around = survey.around
+        self.frame = self.places[self.around.frame].part
         self.ring = next(iter(parts_of(head, Replay)), None)
         self.spacings = parts_of(head, Spacing)
         self.spacing = None if survey.spacing is None else self.spacings[survey.spacing]
@@ -101,13 +99,17 @@ class GatedHead:
                 raise uncovered(config, f"two stores wait for each other under the {contract_of(link.credit).title}")
         own = {row.credit for row in survey.registers}
         self.gate = [*survey.of_elements, *survey.of_vectors]
+        self.entries = {entry.credit: entry for entry in self.around.entries}
         for number, credit in enumerate(credits):
             store = by_credit.get(number)
-            if number not in self.gate and not (survey.ring and number == survey.ring.behind):
+            known = [*self.gate, *self.entries, *([survey.ring.behind] if survey.ring else [])]
+            if number not in known:
                 raise uncovered(config, f"no event is known at which the {contract_of(credit).title} is taken")
             if number not in own and (store is None or store.vectors or store.ranked or store.on_request):
                 raise uncovered(config, f"no store is known whose room the {contract_of(credit).title} assures")
         self.links = {number: link for number, link in by_credit.items() if number not in own}
+        for number, entry in self.entries.items():
+            soon_enough(config, entry, self.links[number])
         self.server = next(iter(parts_of(head, OneHot) + parts_of(head, RankedStore)), None)
         if self.server is not None and (len(credits) != 1 or 0 not in survey.of_vectors or self.spacings or own):
             raise uncovered(config, "more than one credit leads to its results")
@@ -115,11 +117,6 @@ class GatedHead:
         self.factors = self._link(FactorStore)
         if self.ring is not None and (survey.ring is None or self.elements is None or self.factors is None):
             raise uncovered(config, "not all credits of the ring are known")
-
-    @property
-    def _waiting(self) -> int:
-        """Beats that may wait in front of the frame."""
-        return FRONT if self.front else 0
 
     def _link(self, kind: type) -> Link | None:
         return next((link for link in self.links.values() if isinstance(link.store, kind)), None)
@@ -130,12 +127,17 @@ class GatedHead:
         return {
             number: LoopResponse(link.credit, link.cycles)
             for number, link in self.links.items()
-            if isinstance(link.store, Queue) and self.server is None
+            if isinstance(link.store, Queue) and self.server is None and number not in self.entries
         }
 
     @property
     def bound(self) -> Bound:
         """The cycles of the response. Raises `UserError` where a credit is too small for the head to answer."""
+        return self.around.extended(self._own_bound, self.places)
+
+    @property
+    def _own_bound(self) -> Bound:
+        """The cycles without what stands around the head."""
         if self.server is not None:
             return self._server_bound(self.server)
         loops, survey = self.loops, self.survey
@@ -147,7 +149,7 @@ class GatedHead:
         takes = TAKES + max((loop.opens for loop in loops.values() if loop.wide), default=0)
         gate, last = max(waits) + RETURN, max(leaves)
         if survey.ring is None or self.elements is None:
-            return Bound(takes, 0, 0, 0, gate, last, front=self._waiting)
+            return Bound(takes, 0, 0, 0, gate, last)
         if not loops[survey.ring.behind].wide:
             raise uncovered(self.config, "the queue behind the ring is shorter than the way to it")
         if settled_credit(self.elements.credit) < self.config.beats(self.config.max_length) - 1:
@@ -156,7 +158,7 @@ class GatedHead:
         complete = survey.ring.complete + RETURN
         back = ring.memory + survey.ring.factor + RETURN + 1
         limit = self.elements.credit.limit
-        return Bound(takes, complete, limit, ring.interval, max(complete + back, gate), last, front=self._waiting)
+        return Bound(takes, complete, limit, ring.interval, max(complete + back, gate), last)
 
     def _server_bound(self, server: Any) -> Bound:
         """The cycles where a stage gives the results of one vector after the other."""
@@ -173,13 +175,13 @@ class GatedHead:
             complete + RETURN + 1,
             1 if one_hot else server.cycles,
             credit.margin + 2,
-            self._waiting,
         )
 
     def contracts(self) -> dict[str, tuple[Any, Any]]:
         """What the response relies on: title → (component, its contract)."""
         loops = self.loops
         rows: list[tuple[Any, Any]] = [(self.frame, contract_of)]
+        rows += [(part, contract_of) for part in parts_of(self.head, Remainder)]
         for number, credit in enumerate(self.credits):
             if number in loops:
                 cycles = loops[number].cycles
@@ -194,11 +196,16 @@ class GatedHead:
             rows.append((self.ring, ReplayResponse))
         return {contract(part).title: (part, contract) for part, contract in rows}
 
+    def _ready(self, cycles: int) -> Value:
+        """Whether all outputs were taken in this cycle and in some before, without a reset."""
+        return self.around.ready(self.head, self.places, self.links, cycles)
+
     def _part(self, place: int) -> Any:
         return self.places[place].part
 
     def state(self) -> None:
         """States what is between the parts."""
+        self.around.state(self.head, self.places, self.links)
         self._state_gate()
         self._state_sinks()
         if self.server is not None:
@@ -214,10 +221,6 @@ class GatedHead:
         head, frame, credits = self.head, self.frame, self.credits
         enters = frame.o.valid & frame.o.ready
         ends = enters & frame.o.payload.last
-        if self.front is None:
-            head.after(SETTLING, "input: it is that of the frame", head.top.s_axis_tready == frame.i.ready)
-        else:
-            state_front(head, self.front, frame.i, "frame")
         for number in self.survey.of_elements:
             head.after(SETTLING, f"gate: each beat takes {name_of(credits[number])}", credits[number].take == enters)
         for number in self.survey.of_vectors:
@@ -238,7 +241,7 @@ class GatedHead:
         """What gives the results of a vector takes the next one, and its results are taken."""
         head, [link] = self.head, self.links.values()
         name = counting.PART_NAMES[type(server)]
-        served = ~outputs_ready(head, self.config, TAKES - 1) | server.o.ready
+        served = ~self._ready(TAKES - 1) | server.o.ready | ~server.o.valid
         head.after(SETTLING + TAKES, f"{name}: what it offers is taken, {TAKES} cycles after the outputs", served)
         if isinstance(server, RankedStore):
             head.after(SETTLING, f"{name}: a vector may always begin", server.free)
@@ -251,7 +254,7 @@ class GatedHead:
         """What waits in a queue is taken, because the outputs are."""
         for number in self.loops:
             queue: Any = self.links[number].store
-            served = ~outputs_ready(self.head, self.config, TAKES - 1) | queue.o.ready
+            served = ~self._ready(TAKES - 1) | queue.o.ready | ~queue.o.valid
             # A queue beside another one is taken with it.
             name = f"queue of {queue.room}: what it offers is taken, {TAKES} cycles after the outputs"
             self.head.after(SETTLING + TAKES, name, served)
@@ -263,7 +266,7 @@ class GatedHead:
             counting.state_step(head, self.places, step)
         counting.state_registers(head, self.places, row.credit, row.chain, row.steps[0])
         name = f"{len(row.chain)} registers behind {contract_of(credit).title}"
-        ready = outputs_ready(self.head, self.config, row.leaves + TAKES)
+        ready = self._ready(row.leaves + TAKES)
         source, last = self.places[row.steps[0].source], self.places[row.chain[-1]]
         head.after(
             SETTLING + row.leaves + TAKES,
@@ -274,7 +277,7 @@ class GatedHead:
         head.after(
             SETTLING + row.drains + TAKES,
             f"{name}: it is available {row.drains} cycles after the last end, where the outputs are taken",
-            ~(outputs_ready(self.head, self.config, row.drains + TAKES) & none) | credit.available,
+            ~(self._ready(row.drains + TAKES) & none) | credit.available,
         )
 
     def _state_ring(self, ring: Any, trace: _Ring, factors: Credit) -> None:
@@ -305,28 +308,19 @@ class GatedHead:
         )
 
 
-_PARTS = (Frame, Replay, Queue, Hold, OneHot, Insertion, RankedStore)
-"""What may stand on a path."""
-
-
 def _survey(config: Config) -> _Survey:
     """Looks for what is between the parts in a simulation."""
     paths = counting.paths_of(config)
     places = counting.places_of(InsideHead(config))
-    front = front_of(places) or ()
-    for path in paths:
-        inner = [place for step in path[:-1] if (place := places[step.target]) not in front]
-        strange = next((place.name for place in inner if type(place.part) not in _PARTS), "")
-        if strange or not isinstance(inner[0].part, Frame):
-            raise uncovered(config, f"no contract states when the {strange or inner[0].name} answers")
+    surroundings = around(config, paths)
     registers = [
         chain
-        for path in paths
+        for path in [*paths, *_unread(config, places, paths)]
         if (row := counting.registers_behind(config, path)) is not None
         for chain in _chains(config, places, row[0])
     ]
     head = InsideHead(config)
-    frame, credits = _frame(config, head), parts_of(head, Credit)
+    frame, credits = counting.places_of(head)[surroundings.frame].part, parts_of(head, Credit)
     enters = frame.o.valid & frame.o.ready
     rings, spacings = parts_of(head, Replay), parts_of(head, Spacing)
     signals = [spacing.take for spacing in spacings]
@@ -348,12 +342,28 @@ def _survey(config: Config) -> _Survey:
         if behind and back and complete is not None:
             ring = _Ring(behind[0], complete, back[0])
     return _Survey(
+        surroundings,
         tuple(number for number, take in enumerate(takes) if take == elements),
         tuple(number for number, take in enumerate(takes) if take == ends),
         ring,
         tuple(registers),
         next((number for number, take in enumerate(spaced) if take == ends), None),
     )
+
+
+def _unread(config: Config, places: Sequence[Any], paths: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """The steps to registers of winners that leave for no output, because the head's winner is that of other values."""
+    known = {step.target for path in paths for step in path}
+    steps = [step for step in counting.steps_of(config) if isinstance(places[step.target].part, Hold)]
+    known |= {step.target for step in steps if isinstance(places[step.source].part, Hold)}
+    rows = []
+    for step in steps:
+        if step.ends and step.target not in known and isinstance(places[step.source].part, Frame):
+            row = [step]
+            while onward := [later for later in steps if later.source == row[-1].target]:
+                row.append(onward[0])
+            rows.append(row)
+    return rows
 
 
 def _chains(config: Config, places: Sequence[Any], credit: int) -> list[_Registers]:
@@ -380,10 +390,3 @@ def _firsts(valid: Sequence[int], last: Sequence[int]) -> list[int]:
         row.append(present & starts)
         starts = ends if present else starts
     return row
-
-
-def _frame(config: Config, head: InsideHead) -> Any:
-    frames = parts_of(head, Frame)
-    if len(frames) != 1 or len(parts_of(head, Replay)) > 1:
-        raise uncovered(config, "stages stand before or behind the head")
-    return frames[0]

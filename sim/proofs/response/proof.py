@@ -33,9 +33,18 @@ has in reserve, and one more.
 A head without a credit (argmax, sigmoid, draws with Gumbel noise) is a row of stages under a clock enable. Proved is that it
 moves in each cycle, from some cycles after the outputs are taken on, and how many cycles a beat and an end then take.
 
-Where null beats are dropped in front of the frame, the stage that drops them and the skid buffer behind it hold up to F beats.
-The skid buffer opens the input as soon as the frame has taken a beat of it. The gate may close anew before each of these beats,
-so an answer takes F · (max(V + T, U) + r) cycles more, and two for each beat on its way.
+What may stand around such a head (`around`) adds cycles. Before the frame, stages under the clock enable of a skid buffer hold
+up to F beats: the one that drops null beats, the product with a temperature, and the sums of an ensemble, which give up to
+max_length beats for a short last member before they take another one. The skid buffer opens as soon as the frame has taken a
+beat of it. Behind an end that enters, the gate may be closed until that vector is complete, but behind any other beat only until
+an element leaves, since the ring holds elements of complete vectors then. So F beats of which e are ends take
+
+    e · max(V + T, U) + F · (r + 2)    cycles more.
+
+A vector may also take a credit before the frame that comes back with its result: of the mark of a group, the flags of an
+ensemble, or the mass that a floor leaves. If it is not available, vectors that are complete have it; these are answered, and
+give it back. It is available then until the next end passes. Stages behind the queue add the cycles that they take. Argmax
+beside a head with temperatures gets its beats from a fork that serves the head as well.
 
 Softmax in two passes takes one vector after the other. Its contract measures what is left to do of a vector by the registers
 of the three passes (`TwoPassResponse`): while the outputs are taken, the input is closed for C(n) cycles at most behind a vector
@@ -52,8 +61,8 @@ an answer takes F · (C(1) + 1) + W cycles more, and a free input one more than 
 belong to longer vectors, or one of them to the vector inside: C is C(0) and so much for each element, and at most max_length + F
 elements are inside and in front.
 
-Not covered, and refused: heads in which something else stands on a path, such as groups, ensembles, searches, lists under several
-credits, two queues that wait for each other, and other stages before or behind the head.
+Not covered, and refused: heads in which something else stands on a path, such as the means of an ensemble's probabilities, two
+passes with other stages, searches, lists under several credits, and two queues that wait for each other.
 """
 
 import time
@@ -61,29 +70,29 @@ import time
 from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.modes.two_pass import TwoPass
-from softstream.hw.streams.flow import Credit
 from softstream.sim.proofs import counting
 from softstream.sim.proofs.engine import Verdict
 from softstream.sim.proofs.harness import Property
 from softstream.sim.proofs.inside import InsideHead
 from softstream.sim.proofs.proof import Progress, Proof
+from softstream.sim.proofs.response.around import is_gated
 from softstream.sim.proofs.response.bound import Bound, Uncovered, parts_of
-from softstream.sim.proofs.response.clock_enable import EnabledHead
 from softstream.sim.proofs.response.gate import GatedHead
 from softstream.sim.proofs.response.two_passes import PassesBound, TwoPassHead
+from softstream.sim.proofs.response.ungated import UngatedHead
 from softstream.sim.proofs.stores import prove_contract, summary
 
 __all__ = ["is_answered", "prove_response", "response_bound", "response_of"]
 
 
-def response_of(config: Config) -> GatedHead | EnabledHead | TwoPassHead:
+def response_of(config: Config) -> GatedHead | UngatedHead | TwoPassHead:
     """What the response of a head depends on. Raises `Uncovered` for a head that is not covered."""
     if parts_of(InsideHead(config), TwoPass):
         return TwoPassHead(config)
-    return GatedHead(config) if parts_of(InsideHead(config), Credit) else EnabledHead(config)
+    return GatedHead(config) if is_gated(config) else UngatedHead(config)
 
 
-def covered(config: Config) -> tuple[GatedHead | EnabledHead | TwoPassHead, Bound | PassesBound]:
+def covered(config: Config) -> tuple[GatedHead | UngatedHead | TwoPassHead, Bound | PassesBound]:
     """What the response of a head depends on, and its cycles. Raises `UserError` with a remedy for one that is not covered."""
     try:
         response = response_of(config)

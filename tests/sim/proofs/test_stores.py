@@ -20,7 +20,7 @@ from softstream.hw.modes.two_pass import TwoPass
 from softstream.hw.numbers.composition import composition
 from softstream.hw.options import final_round, floor, inverse_temperature
 from softstream.hw.options.final_round import FinalRound
-from softstream.hw.options.floor import Floor
+from softstream.hw.options.floor import Floor, Remainder
 from softstream.hw.options.groups import GroupEnds, PacketEnds
 from softstream.hw.options.inverse_temperature import Product
 from softstream.hw.options.mean_probabilities import MeanProbabilities
@@ -168,6 +168,10 @@ PARTS = {
     "smoothing that gathers": lambda: part_of(SMOOTHED, Smoothing),
     "smoothing that scatters": lambda: part_of(
         SMOOTHED.replace(smoothing_edges="scatter", smoothing_passes=2), Smoothing
+    ),
+    "remaining mass": lambda: part_of(FLOORED, Remainder),
+    "remaining mass of members": lambda: part_of(
+        FLOORED.replace(ensemble=3, ensemble_mean="probabilities", lanes=2, max_length=6), Remainder
     ),
     "group ends": lambda: GroupEnds(Config(max_length=3, score_width=2, groups=[2, 3, 1])),
     "group ends in lanes": lambda: GroupEnds(Config(max_length=6, score_width=2, lanes=2, groups=[6])),
@@ -380,6 +384,7 @@ def test_a_changed_gate_of_a_credit_breaks_its_contract(monkeypatch):
         (
             "winners of 1 × 8 bits",
             "window",
+            "remaining mass",
             "group ends",
             "packet ends of beats",
             "two passes",

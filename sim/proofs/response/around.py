@@ -1,0 +1,355 @@
+"""What stands around a gated head: rows of stages before its frame, credits taken there, and stages behind its queues.
+
+A row is rigid stages and a skid buffer behind them, whose ready is their clock enable. Beats in it wait for the frame. The sums
+over an ensemble's members also stop the stages before them while they give the beats that a short last member lacks: no more than
+a vector has, one in each cycle of their enable, as their contract says.
+
+A credit of entry is taken before the frame for each vector, and comes back as the vector's result leaves the head's last queue or
+register: that of a group's mark, of an ensemble's flags, or of the mass that a floor leaves. The payload for which it is taken
+waits in a queue until the result asks for it. Where the result comes at least as late as the queue offers, it never waits. While
+such a credit is not available no vector begins or ends, so all that are complete are answered, and it is available again.
+
+Stages behind a queue move in each cycle, from some cycles after the outputs are taken on, so they add their latency.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from amaranth import Cat, Const, Value
+
+from softstream.hw.config.config import Config
+from softstream.hw.contracts.catalogue import PIPES, contract_of
+from softstream.hw.contracts.response import settled_credit
+from softstream.hw.modes.hardmax import OneHot
+from softstream.hw.options.groups import GroupEnds, PacketEnds
+from softstream.hw.options.member_sum import MemberSum
+from softstream.hw.options.null_beats import NullBeats
+from softstream.hw.options.smoothing import Smoothing
+from softstream.hw.options.vector_flags import VectorFlags
+from softstream.hw.plan.ports import outputs
+from softstream.hw.plan.stage_cycles import QUEUE_LATENCY, maximum_latency
+from softstream.hw.stages.frame import Frame
+from softstream.hw.stages.insertion import Insertion
+from softstream.hw.stages.maximum import Maximum, SkewedMaximum
+from softstream.hw.stages.ranked_store import RankedStore
+from softstream.hw.stages.replay import Replay
+from softstream.hw.streams.flow import Credit, Fork, Hold, Queue, Skid
+from softstream.sim.proofs import counting
+from softstream.sim.proofs.inside import SETTLING, InsideHead
+from softstream.sim.proofs.response.bound import TAKES, Bound, all_of, name_of, parts_of, uncovered
+from softstream.sim.proofs.response.clock_enable import EnabledStages
+from softstream.sim.proofs.rooms import Link
+
+__all__ = ["Around", "Entry", "Row", "around", "is_gated", "soon_enough"]
+
+_SKID = 2
+"""Beats in a skid buffer, and cycles in which it gives them where its output is taken."""
+
+_PASSING = (GroupEnds, Fork)
+"""Stages before a frame that hold no beat."""
+
+_ENABLED = {NullBeats, Frame, MemberSum, *PIPES}
+"""Stages of a row."""
+
+_TAGGING = (PacketEnds, VectorFlags)
+"""Stages behind a head that hold no beat, and wait for a tag, which comes before."""
+
+
+_GIVING = (Replay, Queue, Hold, OneHot, Insertion, RankedStore)
+"""Parts of a gated head behind its frame."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Rigid stages before the frame and the skid buffer behind them, by the numbers of their places."""
+
+    stages: tuple[int, ...]
+    skid: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A credit that a vector takes before the frame."""
+
+    credit: int
+    """Its number."""
+    place: int
+    """Number of the place from which the result leaves as the credit comes back."""
+    cycles: int
+    """Cycles from the frame to that place, at least."""
+
+
+@dataclass(frozen=True)
+class Around:
+    """What stands around a gated head, by numbers, because each elaboration has parts of its own."""
+
+    frame: int
+    """Number of the place of the frame."""
+    rows: tuple[Row, ...]
+    """From the input to the frame."""
+    entries: tuple[Entry, ...]
+    tail: tuple[int, ...]
+    """Numbers of the places behind queues and registers."""
+    beside: EnabledStages | None = None
+    """Stages between a fork and the outputs to which no path leads through the frame."""
+    fork: int | None = None
+    """Rows before that fork."""
+
+    def beats(self, places: Sequence[Any]) -> int:
+        """Beats that may wait between the input and the frame."""
+        inside = sum(_latency(places[stage].part, 0) for row in self.rows for stage in row.stages)
+        return inside + _SKID * len(self.rows)
+
+    def lacking(self, places: Sequence[Any]) -> int:
+        """Beats that a row gives at most before it takes one."""
+        stages = [places[stage].part for row in self.rows for stage in row.stages]
+        return sum(part.beats for part in stages if isinstance(part, MemberSum))
+
+    def latency(self, places: Sequence[Any], interval: int) -> int:
+        """Cycles from the last queue or register to the output, of elements that come every `interval` cycles."""
+        return sum(_latency(places[number].part, interval) for number in self.tail)
+
+    def extended(self, bound: Bound, places: Sequence[Any]) -> Bound:
+        """The cycles of the response of a head with what stands around it."""
+        return replace(
+            bound,
+            leaves=max(bound.leaves, 0 if self.beside is None else self.beside.latency),
+            front=self.beats(places),
+            lacking=self.lacking(places),
+            buffers=len(self.rows),
+            entered=bool(self.entries),
+            behind=self.latency(places, bound.interval),
+        )
+
+    def takes(self, places: Sequence[Any]) -> Value:
+        """Whether the frame takes what it is offered."""
+        frame = places[self.frame]
+        taken: Value = frame.part.i.ready if frame.enable is None else frame.enable
+        return taken
+
+    def ready(self, head: InsideHead, places: Sequence[Any], links: dict[int, Link], cycles: int) -> Value:
+        """Whether all outputs were taken in this cycle and in some before, without a reset, and no result waited for its tag."""
+        now = all_of(getattr(head.top, f"{output.prefix}_tready") for output in outputs(head.config))
+        now &= all_of(_tagged(places, links[entry.credit].store) for entry in self.entries)
+        return now & all_of(head.before(now, cycle) for cycle in range(1, cycles + 1))
+
+    def state(self, head: InsideHead, places: Sequence[Any], links: dict[int, Link]) -> None:
+        """States what is before the frame and behind the queues."""
+        credits = parts_of(head, Credit)
+        entries = [credits[entry.credit] for entry in self.entries]
+        self._state_input(head, places, entries, links)
+        for entry, credit in zip(self.entries, entries, strict=True):
+            _state_entry(head, places, entry, credit, self.ready(head, places, links, 0))
+        if self.beside is not None:
+            self.beside.state(head, places, partial(self.ready, head, places, links))
+        ready = self.ready(head, places, links, TAKES - 1)
+        for number in self.tail:
+            if (enable := places[number].enable) is not None:
+                name = f"{places[number].name}: it moves, {TAKES} cycles after the outputs are taken"
+                head.after(SETTLING + TAKES, name, ~ready | enable)
+
+    def _state_input(
+        self, head: InsideHead, places: Sequence[Any], entries: Sequence[Credit], links: dict[int, Link]
+    ) -> None:
+        """Each row, and the frame behind the last one, takes what is offered to it where the credits of entry are available."""
+        allowed = all_of(credit.available for credit in entries)
+        sinks = [places[row.stages[0]].enable for row in self.rows] + [self.takes(places)]
+        sources = [head.top.s_axis_tready, *(places[row.skid].part.o.ready for row in self.rows)]
+        for number, (source, sink) in enumerate(zip(sources, sinks, strict=True)):
+            name = "input" if number == 0 else f"skid buffer {number}"
+            what = "the frame" if number == len(self.rows) else f"the {places[self.rows[number].stages[0]].name}"
+            if number == self.fork:
+                # The fork serves a stage that moves while the outputs are taken.
+                ready = self.ready(head, places, links, TAKES - 1)
+                open_input = ~(ready & sink & allowed) | source
+                name = f"{name}: it is open where {what} is, {TAKES} cycles after the outputs are taken"
+                head.after(SETTLING + TAKES, name, open_input)
+            elif not entries:
+                head.after(SETTLING, f"{name}: it is that of {what}", source == sink)
+            else:
+                open_input = ~(sink & allowed) | source
+                head.after(SETTLING, f"{name}: it is open where {what} and the credits of entry are", open_input)
+        for number, row in enumerate(self.rows, 1):
+            skid, last = places[row.skid].part, places[row.stages[-1]].part
+            name = f"skid buffer {number}"
+            moves: Value = skid.i.ready
+            for stage in reversed(row.stages):
+                place = places[stage]
+                head.after(SETTLING, f"{name}: the {place.name} moves while it is open", place.enable == moves)
+                moves &= place.part.i.ready if isinstance(place.part, MemberSum) else Const(1)
+            head.after(SETTLING, f"{name}: it takes what they offer", skid.i.valid == last.o.valid)
+            opens = ~head.before(skid.o.ready) | skid.i.ready
+            head.after(SETTLING, f"{name}: it is open behind a cycle in which its beat is taken", opens)
+        for credit in entries:
+            # What enters leaves the input or one of the skid buffers.
+            sources_move = [place.leaves for place in (places[0], *(places[row.skid] for row in self.rows))]
+            name = f"entry: {name_of(credit)} is taken as a beat passes, and never else"
+            head.after(SETTLING, name, ~credit.take | Cat(*sources_move).any())
+
+
+def _latency(part: Any, interval: int) -> int:
+    """Cycles that a beat takes through a stage which moves, and so the beats in it."""
+    if isinstance(part, _TAGGING):
+        return 0
+    if isinstance(part, NullBeats):
+        return 2  # the beat that waits, and the one whose `keep` bits are joined
+    if isinstance(part, Frame):
+        return 1
+    if isinstance(part, Skid):
+        return _SKID
+    if isinstance(part, Smoothing):
+        # A window moves as an element comes, and behind a last one. A queue may give an element a cycle late.
+        return sum((window.radius + 1) * (interval + 1) for window in part.windows) + sum(part.links)
+    return int(part.latency)
+
+
+def _least(part: Any) -> int:
+    """Cycles that a beat takes through a part at least."""
+    if isinstance(part, SkewedMaximum):
+        return maximum_latency(part.config)
+    if isinstance(part, (Skid, Maximum, Hold)):
+        return 1
+    return int(part.latency) if type(part) in PIPES else 0
+
+
+def _tagged(places: Sequence[Any], queue: Any) -> Value:
+    """Whether a tag is offered where a result asks for it."""
+    for place in places:
+        if isinstance(place.part, _TAGGING) and place.part.queue is queue:
+            part: Any = place.part
+            flagged: Value = Const(1) if place.end_arrives is None else place.end_arrives
+            if isinstance(part, VectorFlags) and not part.output.flags_at_last:
+                flagged = Const(1)
+            return ~(part.i.valid & flagged) | queue.o.valid
+    asked: Value = queue.o.ready
+    return ~asked | queue.o.valid
+
+
+def _state_entry(head: InsideHead, places: Sequence[Any], entry: Entry, credit: Credit, ready: Value) -> None:
+    """States when a credit of entry comes back."""
+    place = places[entry.place]
+    name = f"entry: {name_of(credit)} comes back as an end leaves the {place.name}, where the outputs are taken"
+    head.after(SETTLING, name, ~ready | (credit.give == place.vectors))
+
+
+def is_gated(config: Config) -> bool:
+    """Whether beats wait in stores behind the frame, so that a gate with credits stands there."""
+    places = counting.places_of(InsideHead(config))
+    return any(_gives(places, path) is not None for path in counting.paths_of(config))
+
+
+def around(config: Config, paths: Sequence[Sequence[Any]]) -> Around:
+    """What stands around a head, of the paths through it. Raises `Uncovered` where no contract says when it answers."""
+    head = InsideHead(config)
+    places = counting.places_of(head)
+    main = [path for path in paths if _gives(places, path) is not None] or [*paths]
+    aside = [path for path in paths if path not in main]
+    frames = {_frame_of(places, path) for path in main}
+    [frame, *others] = frames
+    if others or frame is None:
+        raise uncovered(config, "stages stand before or behind the head")
+    rows: list[Row] = []
+    tails: list[list[int]] = []
+    ends: dict[int, int] = {}
+    for path in main:
+        numbers = [step.target for step in path[:-1]]
+        at = numbers.index(frame)
+        rows = _rows(config, places, numbers[:at])
+        tails.append(_tail(config, places, numbers[at + 1 :]))
+        cycles = 1  # from the frame's input to its output
+        for step in path[at + 1 : -1]:
+            cycles += step.cycles + _least(places[step.target].part)
+            ends.setdefault(step.target, cycles)
+    beside, fork = _beside(config, places, aside)
+    tail = tuple(dict.fromkeys(number for row in tails for number in row))
+    return Around(frame, tuple(rows), _entries(config, head, places, frame, ends), tail, beside, fork)
+
+
+def _beside(
+    config: Config, places: Sequence[Any], paths: Sequence[Sequence[Any]]
+) -> tuple[EnabledStages | None, int | None]:
+    """(the stages behind a fork that lead to outputs past the frame, the number of rows before the fork)."""
+    if not paths:
+        return None, None
+    numbers = [step.target for step in paths[0]]
+    forks = [place for place, number in enumerate(numbers) if isinstance(places[number].part, Fork)]
+    if len(paths) != 1 or len(forks) != 1:
+        raise uncovered(config, "an output has a path of its own from the input")
+    [fork] = forks
+    rows = [number for number in numbers[:fork] if isinstance(places[number].part, Skid)]
+    return EnabledStages(config, paths, numbers[fork]), len(rows)
+
+
+def _gives(places: Sequence[Any], path: Sequence[Any]) -> int | None:
+    """The place in a path at which beats wait first behind a gate; None where there is none."""
+    kinds = [places[step.target].enable is None and isinstance(places[step.target].part, _GIVING) for step in path]
+    return kinds.index(True) if any(kinds) else None
+
+
+def _frame_of(places: Sequence[Any], path: Sequence[Any]) -> int | None:
+    """Number of the last frame of a path before beats wait."""
+    numbers = [step.target for step in path[: _gives(places, path)]]
+    return next((number for number in reversed(numbers) if isinstance(places[number].part, Frame)), None)
+
+
+def _rows(config: Config, places: Sequence[Any], numbers: Sequence[int]) -> list[Row]:
+    """The rows before a frame."""
+    rows: list[Row] = []
+    stages: list[int] = []
+    for number in numbers:
+        part = places[number].part
+        if isinstance(part, Skid):
+            rows.append(Row(tuple(stages), number))
+            stages = []
+        elif type(part) in _ENABLED and places[number].enable is not None:
+            stages.append(number)
+        elif not isinstance(part, _PASSING):
+            raise uncovered(config, f"no contract states when the {places[number].name} answers")
+    return rows
+
+
+def _tail(config: Config, places: Sequence[Any], numbers: Sequence[int]) -> list[int]:
+    """The places behind the last queue or register of a path; behind none of them those alone that hold no beat."""
+    giving = [place for place, number in enumerate(numbers, 1) if isinstance(places[number].part, _GIVING)]
+    if not giving:
+        return [number for number in numbers if isinstance(places[number].part, _TAGGING)]
+    behind = [*numbers[max(giving) :]]
+    known = (*_TAGGING, Smoothing, Skid, *PIPES)
+    strange = next((places[number].name for number in behind if type(places[number].part) not in known), None)
+    if strange:
+        raise uncovered(config, f"no contract states when the {strange} answers")
+    return behind
+
+
+def _entries(
+    config: Config, head: InsideHead, places: Sequence[Any], number: int, ends: dict[int, int]
+) -> tuple[Entry, ...]:
+    """The credits that come back as ends leave a place, of those that neither the frame's beats nor its ends take."""
+    credits = parts_of(head, Credit)
+    frame = places[number]
+    signals = [value for credit in credits for value in (credit.take, credit.give)]
+    signals += [frame.leaves, frame.vectors, *(places[number].vectors for number in ends)]
+    columns = head.traces(signals)
+    beats, vectors, *left = columns[2 * len(credits) :]
+    entries = []
+    for number, credit in enumerate(credits):
+        take, give = columns[2 * number : 2 * number + 2]
+        place = next((place for place, row in zip(ends, left, strict=True) if row == give), None)
+        if place is None or take in (beats, vectors):
+            continue
+        if settled_credit(credit) < 1:
+            raise uncovered(
+                config, f"the {contract_of(credit).title} has no room for a vector beside the unfinished one"
+            )
+        entries.append(Entry(number, place, ends[place]))
+    return tuple(entries)
+
+
+def soon_enough(config: Config, entry: Entry, link: Link) -> None:
+    """Raises `Uncovered` where a result may come before its tag is offered."""
+    if entry.cycles < link.cycles + QUEUE_LATENCY:
+        raise uncovered(
+            config, f"a result may come before its tag, which waits under the {contract_of(link.credit).title}"
+        )
