@@ -16,6 +16,7 @@ from softstream.hw.contracts.flow import (
 )
 from softstream.hw.contracts.framing import FrameContract
 from softstream.hw.contracts.grouping import GroupEndsContract, PacketEndsContract
+from softstream.hw.contracts.lane_merge import LaneMergeContract
 from softstream.hw.contracts.null_beats import NullBeatsContract
 from softstream.hw.contracts.pipes import DrawSetContract, PipeContract, WinnersContract
 from softstream.hw.contracts.read_out import InsertionContract, OneHotContract, RankedStoreContract
@@ -44,6 +45,7 @@ from softstream.hw.stages.draw_set import DrawSet
 from softstream.hw.stages.exponential import Terms
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.insertion import Insertion
+from softstream.hw.stages.lane_merge import LaneMerge
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
 from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.stages.replay import FactorStore, Replay
@@ -86,6 +88,7 @@ CONTRACTS: dict[type, Any] = {
     OneHot: OneHotContract,
     Insertion: InsertionContract,
     RankedStore: RankedStoreContract,
+    LaneMerge: LaneMergeContract,
     TwoPass: TwoPassContract,
     Terms: TermsContract,
     Accumulate: AccumulateContract,
@@ -114,7 +117,7 @@ def counting_contract_of(component: Any) -> Contract:
 
 def parts_of(component: Any) -> tuple[Any, ...]:
     """The parts inside a component whose contracts its own contract relies on."""
-    if isinstance(component, (PacketEnds, RankedStore, VectorFlags)):
+    if isinstance(component, (LaneMerge, PacketEnds, RankedStore, VectorFlags)):
         return (component.queue,)
     if isinstance(component, MeanProbabilities):
         return component.hold, component.member_sum

@@ -16,6 +16,7 @@ from softstream.hw.stages.insertion import Insertion, order_layout, write_layout
 from softstream.hw.stages.ranked_store import RankedStore, ranked_layout, read_out_ports
 from softstream.hw.streams.flow import Queue
 from softstream.hw.streams.layouts import each_lane, pulse
+from softstream.hw.streams.probes import publish
 from softstream.hw.streams.registers import delay, store
 
 __all__ = ["LaneMerge", "connect_lists", "insertion_lists", "list_inputs"]
@@ -53,12 +54,14 @@ class LaneMerge(wiring.Component):
     All other ports are those of `RankedStore`: credits assure that of `vectors` vectors one is coming in and the others are
     complete. `o`, stream of ranked elements, min(K, N) for each vector, one for a fully masked vector. Latency
     `JOIN_LATENCY` + `QUEUE_LATENCY` + `MERGE_LATENCY` cycles from the orders to the first element, one element per cycle,
-    and `FILL_CYCLES` between vectors. Two comparators for each two lanes. Cuts the ready path. Member: `held`, vectors at most
-    whose last element is read and has not left.
+    and `FILL_CYCLES` between vectors. Two comparators for each two lanes. Cuts the ready path. Members: `queue`, that of the
+    joined orders; `room`, complete vectors that it holds at most; `held`, vectors at most whose last element is read and has
+    not left.
     """
 
     def __init__(self, config: Config, vectors: int) -> None:
-        self._config, self._vectors, self.held = config, vectors, 1
+        self.config, self.vectors, self.room, self.held = config, vectors, vectors - 1, 1
+        self.queue = Queue(joined_layout(config), vectors)
         self._lists = [list_of(config, lane) for lane in range(config.lanes)]
         writes = zip(each_lane("write", config.lanes), self._lists, strict=True)
         orders = zip(each_lane("order", config.lanes), self._lists, strict=True)
@@ -72,8 +75,8 @@ class LaneMerge(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config, vectors = self._config, self._vectors
-        m.submodules.orders = orders = Queue(joined_layout(config), vectors)
+        config, vectors = self.config, self.vectors
+        m.submodules.orders = orders = self.queue
         self._join(m, orders)
         write_slot, read_slot = Signal(range(vectors)), Signal(range(vectors))
         m.d.sync += write_slot.eq(write_slot + (self.write.valid & self.write.payload.last))
@@ -144,11 +147,12 @@ class LaneMerge(wiring.Component):
                 self.o.payload.last.eq(at_last),
                 *(self.o.payload[name].eq(flag) for name, flag in flags.items()),
             ]
+        publish(platform, self, phase=phase, active=active, left=left, at_last=at_last, **flags)
         return m
 
     def _join(self, m: Module, orders: Queue) -> None:
         """Joins the lanes' orders, `JOIN_LATENCY` cycles later, with the numbers of elements of each lane and of all."""
-        config, joined = self._config, orders.i.payload
+        config, joined = self.config, orders.i.payload
         lane_orders = [getattr(self, name).payload for name in each_lane("order", config.lanes)]
         # Without masks lane 0 always holds an element.
         empty = [
@@ -181,12 +185,12 @@ class LaneMerge(wiring.Component):
 
         The top bit tells whether the entry holds an element. Below the score are the bits of `_ranked_index`.
         """
-        config, list_config = self._config, self._lists[lane]
+        config, list_config = self.config, self._lists[lane]
         width, count = tag_width(list_config.top_k), list_config.top_k
         name_of = {name: each_lane(name, config.lanes)[lane] for name in ("write", "store", "tags", "count")}
         entry = getattr(self, name_of["write"]).payload
         content, write_address = Cat(self._ranked_index(entry.index), entry.position), Cat(entry.tag, write_slot)
-        port, writing = store(m, name_of["store"], content, entry.enters, write_address, self._vectors << width)
+        port, writing = store(m, name_of["store"], content, entry.enters, write_address, self.vectors << width)
         tags, count_held = order[name_of["tags"]], order[name_of["count"]]
         # Tags move up as elements are read. The bit above a tag tells whether the tag belongs to an element.
         places = [Signal(width + 1, name=f"place_{lane}_{k}", reset_less=True) for k in range(count)]
@@ -205,7 +209,7 @@ class LaneMerge(wiring.Component):
 
         The function is its own inverse.
         """
-        return index if self._config.last_wins else ~index
+        return index if self.config.last_wins else ~index
 
 
 def insertion_lists(m: Module, config: Config, vectors: int) -> tuple[list[Insertion], "RankedStore | LaneMerge"]:

@@ -55,10 +55,12 @@ from softstream.hw.stages.cdf_search import CdfSearch
 from softstream.hw.stages.draw_set import DrawSet
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.insertion import Insertion
+from softstream.hw.stages.lane_merge import LaneMerge
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
 from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.stages.replay import Replay
 from softstream.hw.streams.flow import Credit, Fork, Hold, Queue, Skid
+from softstream.hw.streams.layouts import each_lane
 from softstream.sim.proofs.draws import state_draw
 from softstream.sim.proofs.engine import Verdict
 from softstream.sim.proofs.harness import Property
@@ -101,11 +103,12 @@ PART_NAMES: dict[type, str] = {
     OneHot: "one-hot",
     Insertion: "list",
     RankedStore: "ranked store",
+    LaneMerge: "lane merge",
     TwoPass: "two passes",
     CdfSearch: "search",
     **PIPES,
 }
-_ASSURED: dict[type, type] = {Insertion: Frame, RankedStore: Insertion, OneHot: Queue}
+_ASSURED: dict[type, type] = {Insertion: Frame, RankedStore: Insertion, LaneMerge: Insertion, OneHot: Queue}
 """Part whose contract assumes something of the payloads that arrive → the part before it, whose contract assures that."""
 
 _INPUT = "s_axis"
@@ -132,7 +135,7 @@ class Place:
     @property
     def rigid(self) -> bool:
         """Whether payloads arrive without a handshake: others assure that there is room."""
-        return isinstance(self.part, (Queue, Replay, RankedStore))
+        return isinstance(self.part, (Queue, Replay, RankedStore, LaneMerge))
 
     @property
     def vectors(self) -> Value:
@@ -167,7 +170,7 @@ def _mark(payload: Any) -> Value | None:
 
 def _source(part: Any) -> Any:
     """The stream that a part takes."""
-    return part.order if isinstance(part, RankedStore) else part.i
+    return part.order if isinstance(part, (RankedStore, LaneMerge)) else part.i
 
 
 def _assured(source: Any, target: Any) -> bool:
@@ -307,7 +310,11 @@ def state_step(head: InsideHead, places: Sequence[Place], step: Step) -> None:
     if target.end_arrives is not None and source.end_leaves is not None:
         same = ~target.arrives | (target.end_arrives == head.before(source.end_leaves, step.cycles))
         head.after(step.cycles + SETTLING, f"{name}: with the same mark of the end", same)
-    if type(target.part) in _ASSURED:
+    if isinstance(source.part, Frame) and isinstance(target.part, Insertion) and head.config.lanes > 1:
+        _state_lists(head, source.part, target.name)
+    elif isinstance(target.part, LaneMerge):
+        _state_orders(head, target.part)
+    elif type(target.part) in _ASSURED:
         same = Value.cast(_source(target.part).payload) == Value.cast(source.part.o.payload)
         head.after(SETTLING, f"{name}: unchanged", ~target.arrives | same)
     if isinstance(target.part, (MemberSum, MeanProbabilities)):
@@ -320,6 +327,31 @@ def state_step(head: InsideHead, places: Sequence[Place], step: Step) -> None:
     if isinstance(target.part, NullBeats):
         null = target.part.i.payload.null == ~head.top.s_axis_tkeep.any()
         head.after(SETTLING, f"{name}: a beat without a byte is a null beat", ~target.arrives | null)
+
+
+def _lists(head: InsideHead) -> list[Insertion]:
+    """The lists of the lanes."""
+    return [part for part in head.parts if isinstance(part, Insertion)]
+
+
+def _state_lists(head: InsideHead, frame: Frame, name: str) -> None:
+    """States that the list of each lane takes every beat of the frame, with its number and its marks."""
+    for lane, insertion in enumerate(_lists(head)):
+        beat, framed = insertion.i.payload, frame.o.payload
+        same = insertion.i.valid == _transfer(frame.o)
+        marks = Cat(beat[mark] == framed[mark] for mark in ("index", "first", "last", "overlong")).all()
+        text = f"frame to {name} of lane {lane}: each beat arrives, with its number and its marks"
+        head.after(SETTLING, text, same & (~insertion.i.valid | marks))
+
+
+def _state_orders(head: InsideHead, merge: LaneMerge) -> None:
+    """States that the merge takes the orders of all lanes, unchanged and in the same cycle."""
+    for lane, (insertion, name) in enumerate(zip(_lists(head), each_lane("order", head.config.lanes), strict=True)):
+        order = getattr(merge, name)
+        same = order.valid == insertion.o.valid
+        unchanged = Value.cast(order.payload) == Value.cast(insertion.o.payload)
+        text = f"list of lane {lane} to lane merge: each order arrives with that of the first lane, unchanged"
+        head.after(SETTLING, text, same & (order.valid == merge.order.valid) & (~order.valid | unchanged))
 
 
 def _state_length(head: InsideHead, source: Place, queue: Queue, cycles: int) -> None:
@@ -563,6 +595,8 @@ def prove_counting(
     steps = dict.fromkeys(step for path in paths for step in path)
     parts = {step.target: places[step.target].part for step in steps if places[step.target].part is not None}
     inside = [inner for part in parts.values() for inner in parts_of(part)]
+    if any(isinstance(part, LaneMerge) for part in parts.values()):
+        inside += _lists(head)
     for step in steps:
         search, ring = places[step.target].part, places[step.source].part
         if isinstance(search, CdfSearch):

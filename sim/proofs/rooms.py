@@ -45,6 +45,7 @@ from softstream.hw.modes.inverse_cdf import InverseCdf
 from softstream.hw.modes.softmax_top_k import SoftmaxTopK
 from softstream.hw.normalisers.interface import EmissionInterface
 from softstream.hw.stages.cdf_search import CdfSearch
+from softstream.hw.stages.lane_merge import LaneMerge
 from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.stages.replay import FactorStore, Replay
 from softstream.hw.streams.flow import Credit, Queue
@@ -84,7 +85,7 @@ class Vectors:
 class Ranked:
     """Elements that an ordered list gives, each first one of which asks for a factor."""
 
-    store: RankedStore
+    store: RankedStore | LaneMerge
     emission: EmissionInterface
     starts: Value
     """Register of the emission: the next element is a vector's first."""
@@ -134,24 +135,30 @@ class Link:
 
 
 def _kind(store: Any) -> str:
-    return {Queue: "queue", Replay: "ring", FactorStore: "store of factors", RankedStore: "ranked store"}[type(store)]
+    return {
+        Queue: "queue",
+        Replay: "ring",
+        FactorStore: "store of factors",
+        RankedStore: "ranked store",
+        LaneMerge: "lane merge",
+    }[type(store)]
 
 
 def _capacity(store: Any) -> int:
     """Payloads for which a store has room."""
-    if isinstance(store, (Queue, RankedStore)):
+    if isinstance(store, (Queue, RankedStore, LaneMerge)):
         return store.room
     return int(store.beats if isinstance(store, Replay) else store.needed)
 
 
 def _arrives(store: Any) -> Value:
     """Whether a payload arrives at a store."""
-    return store.order.valid if isinstance(store, RankedStore) else store.i.valid
+    return store.order.valid if isinstance(store, (RankedStore, LaneMerge)) else store.i.valid
 
 
 def _leaves(store: Any) -> Value:
     """Whether a payload leaves a store."""
-    if isinstance(store, RankedStore):
+    if isinstance(store, (RankedStore, LaneMerge)):
         return store.ends
     if isinstance(store, Queue):
         return store.o.valid & store.o.ready
@@ -164,11 +171,12 @@ def _credits(head: InsideHead) -> list[Credit]:
 
 def _stores(head: InsideHead) -> list[Any]:
     """The stores of a head, without the queues inside of ranked stores."""
-    inner = [part.queue for part in head.parts if isinstance(part, RankedStore)]
+    inner = [part.queue for part in head.parts if isinstance(part, (RankedStore, LaneMerge))]
     return [
         part
         for part in head.parts
-        if isinstance(part, (Queue, Replay, FactorStore, RankedStore)) and not any(part is queue for queue in inner)
+        if isinstance(part, (Queue, Replay, FactorStore, RankedStore, LaneMerge))
+        and not any(part is queue for queue in inner)
     ]
 
 
@@ -182,9 +190,9 @@ def _vectors(head: InsideHead) -> list[Vectors]:
     ]
 
 
-def _lists(head: InsideHead) -> list[tuple[RankedStore, FactorStore, EmissionInterface, Value]]:
+def _lists(head: InsideHead) -> list[tuple[RankedStore | LaneMerge, FactorStore, EmissionInterface, Value]]:
     """(store of the list, store of the factors, emission, register of the vectors due) of a head that ranks probabilities."""
-    kinds = (RankedStore, FactorStore, EmissionInterface, SoftmaxTopK)
+    kinds = ((RankedStore, LaneMerge), FactorStore, EmissionInterface, SoftmaxTopK)
     parts = [[part for part in head.parts if isinstance(part, kind)] for kind in kinds]
     return [
         (ranked, factors, emission, head.probes.registers(mode)["due"])
@@ -194,7 +202,7 @@ def _lists(head: InsideHead) -> list[tuple[RankedStore, FactorStore, EmissionInt
 
 
 def _list_events(
-    head: InsideHead, ranked: RankedStore, factors: FactorStore, emission: EmissionInterface, due: Value
+    head: InsideHead, ranked: RankedStore | LaneMerge, factors: FactorStore, emission: EmissionInterface, due: Value
 ) -> list[Value]:
     """A vector's last element is read, an element leaves the list, arrives at the emission, is a vector's first there."""
     starts, arrives = head.probes.registers(emission)["starts"], emission.i.valid

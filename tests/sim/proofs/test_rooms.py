@@ -47,9 +47,11 @@ def refutations(config):
     return [verdict.statement.name for verdict in rooms.prove_rooms(config) if verdict.answer == "refuted"]
 
 
-@pytest.mark.parametrize("normaliser", ["logarithm", "divider", "reciprocal"])
-def test_the_room_of_the_factors_behind_a_list_is_proved(normaliser):
-    config = RANKED.replace(normaliser=normaliser)
+@pytest.mark.parametrize(
+    ("normaliser", "lanes"), [("logarithm", 1), ("divider", 1), ("reciprocal", 1), ("logarithm", 2)]
+)
+def test_the_room_of_the_factors_behind_a_list_is_proved(normaliser, lanes):
+    config = RANKED.replace(normaliser=normaliser, lanes=lanes)
     verdicts = rooms.prove_rooms(config)
     assert {verdict.answer for verdict in verdicts} == {"proved"}, verdicts
     assert rooms.stores_with_room(config) == (4, 4)

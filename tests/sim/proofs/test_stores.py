@@ -37,6 +37,7 @@ from softstream.hw.stages.draw_set import DrawSet
 from softstream.hw.stages.exponential import Terms
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.insertion import Insertion
+from softstream.hw.stages.lane_merge import LaneMerge
 from softstream.hw.stages.maximum import maximum_of
 from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.stages.replay import FactorStore, Replay
@@ -54,6 +55,8 @@ FRAMED = Config(score_width=2, max_length=5)
 PASSES = Config(accumulator="two_pass", profile="small", max_length=3, score_width=2, probability_width=4)
 
 SEARCHED = Config(mode="sample", sampler="inverse_cdf", max_length=5, score_width=4)
+
+MERGED = Config(mode="top_k", top_k=3, score_width=3, max_length=8, lanes=2)
 
 MASKED_LIST = Config(mode="top_k", top_k=2, score_width=3, max_length=5, mask=True)
 
@@ -117,6 +120,10 @@ COMPONENTS = {
     "list of 1 of up to 5 × 3 bits, mask": lambda: Insertion(MASKED_LIST.replace(top_k=1)),
     "list of 16 of up to 1024 × 8 bits, mask": lambda: Insertion(Config(mode="top_k", top_k=16, mask=True)),
     "ranked store of 4 × 3, read in 2": lambda: RankedStore(Config(mode="top_k", top_k=3, max_length=5), 4),
+    "merge of 2 lists, 4 × 3": lambda: LaneMerge(MERGED, 4),
+    "merge of 4 lists, 2 × 3, mask": lambda: LaneMerge(MERGED.replace(lanes=4, mask=True), 2),
+    "merge of 8 lists, 16 × 5": lambda: LaneMerge(Config(mode="top_k", top_k=5, lanes=8), 16),
+    "list of 2 of up to 2 × 3 bits, mask": lambda: Insertion(MASKED_LIST.replace(max_length=2)),
     "sums of 2 members of 2 × 2 bits, up to 3 beats, 5 cycles": lambda: MemberSum(2, 2, 3, 3, lanes=2, write=1),
     "ranked store of 2 × 1, read in 1": lambda: RankedStore(Config(mode="top_k", top_k=1, profile="small"), 2),
     "terms of 4 to 13 bits, 3 cycles": lambda: draw_part(Terms),
@@ -388,6 +395,7 @@ def test_a_changed_gate_of_a_credit_breaks_its_contract(monkeypatch):
             "group ends",
             "packet ends of beats",
             "two passes",
+            "merge of 2 lists, 4 × 3",
             "list of 2 of up to 5 × 3 bits",
             "list of 2 of up to 5 × 3 bits, mask",
             "exact sum of terms of 13 bits in 8 + 8 bits, cleared",
