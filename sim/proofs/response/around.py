@@ -9,7 +9,11 @@ register: that of a group's mark, of an ensemble's flags, or of the mass that a 
 waits in a queue until the result asks for it. Where the result comes at least as late as the queue offers, it never waits. While
 such a credit is not available no vector begins or ends, so all that are complete are answered, and it is available again.
 
-Stages behind a queue move in each cycle, from some cycles after the outputs are taken on, so they add their latency.
+Stages behind a queue move in each cycle, from some cycles after the outputs are taken on, so they add their latency. The sums of
+the probabilities of an ensemble pause the queue before them while they give what a short last member lacks: no longer than the
+first member was, whose elements have left the ring before. So the pauses of all ensembles inside are no longer than the elements
+inside are many, and one more vector, the first member of the ensemble whose last one leaves first. Behind each pause it takes as
+long as at the beginning until the ring has room for good; elements that have left it in between do not come back.
 """
 
 from collections.abc import Sequence
@@ -24,6 +28,7 @@ from softstream.hw.contracts.catalogue import PIPES, contract_of
 from softstream.hw.contracts.response import settled_credit
 from softstream.hw.modes.hardmax import OneHot
 from softstream.hw.options.groups import GroupEnds, PacketEnds
+from softstream.hw.options.mean_probabilities import MeanProbabilities
 from softstream.hw.options.member_sum import MemberSum
 from softstream.hw.options.null_beats import NullBeats
 from softstream.hw.options.smoothing import Smoothing
@@ -111,8 +116,16 @@ class Around:
         """Cycles from the last queue or register to the output, of elements that come every `interval` cycles."""
         return sum(_latency(places[number].part, interval) for number in self.tail)
 
-    def extended(self, bound: Bound, places: Sequence[Any]) -> Bound:
-        """The cycles of the response of a head with what stands around it."""
+    def extended(self, bound: Bound, places: Sequence[Any], vectors: int = 0) -> Bound:
+        """The cycles of the response of a head with what stands around it, in which so many vectors may be."""
+        means = self._means(places)
+        if means is not None:
+            members = means.member_sum.members
+            bound = replace(
+                bound,
+                paused=means.member_sum.beats + bound.elements + self.beats(places),
+                pauses=-(-(vectors + self.beats(places)) // members) + 1,
+            )
         return replace(
             bound,
             leaves=max(bound.leaves, 0 if self.beside is None else self.beside.latency),
@@ -129,11 +142,24 @@ class Around:
         taken: Value = frame.part.i.ready if frame.enable is None else frame.enable
         return taken
 
+    def _means(self, places: Sequence[Any]) -> MeanProbabilities | None:
+        """The means behind a queue, which pause it."""
+        parts = (places[number].part for number in self.tail)
+        return next((part for part in parts if isinstance(part, MeanProbabilities)), None)
+
     def ready(self, head: InsideHead, places: Sequence[Any], links: dict[int, Link], cycles: int) -> Value:
-        """Whether all outputs were taken in this cycle and in some before, without a reset, and no result waited for its tag."""
-        now = all_of(getattr(head.top, f"{output.prefix}_tready") for output in outputs(head.config))
-        now &= all_of(_tagged(places, links[entry.credit].store) for entry in self.entries)
+        """Whether all outputs were taken in this cycle and in some before, without a reset.
+
+        It says besides that no result waited for its tag, and that no sums paused the queue before them.
+        """
+        means = self._means(places)
+        now = self._taken(head, places, links) & (Const(1) if means is None else means.member_sum.i.ready)
         return now & all_of(head.before(now, cycle) for cycle in range(1, cycles + 1))
+
+    def _taken(self, head: InsideHead, places: Sequence[Any], links: dict[int, Link]) -> Value:
+        """Whether all outputs are taken, and no result waits for its tag."""
+        taken = all_of(getattr(head.top, f"{output.prefix}_tready") for output in outputs(head.config))
+        return taken & all_of(_tagged(places, links[entry.credit].store) for entry in self.entries)
 
     def state(self, head: InsideHead, places: Sequence[Any], links: dict[int, Link]) -> None:
         """States what is before the frame and behind the queues."""
@@ -144,7 +170,8 @@ class Around:
             _state_entry(head, places, entry, credit, self.ready(head, places, links, 0))
         if self.beside is not None:
             self.beside.state(head, places, partial(self.ready, head, places, links))
-        ready = self.ready(head, places, links, TAKES - 1)
+        taken = self._taken(head, places, links)
+        ready = taken & all_of(head.before(taken, cycle) for cycle in range(1, TAKES))
         for number in self.tail:
             if (enable := places[number].enable) is not None:
                 name = f"{places[number].name}: it moves, {TAKES} cycles after the outputs are taken"
@@ -199,6 +226,9 @@ def _latency(part: Any, interval: int) -> int:
         return 1
     if isinstance(part, Skid):
         return _SKID
+    if isinstance(part, MeanProbabilities):
+        # The register, the sums, and the way to both outputs.
+        return 1 + part.member_sum.latency + max(part.sums_to_means, part.sums_to_best)
     if isinstance(part, Smoothing):
         # A window moves as an element comes, and behind a last one. A queue may give an element a cycle late.
         return sum((window.radius + 1) * (interval + 1) for window in part.windows) + sum(part.links)
@@ -316,7 +346,7 @@ def _tail(config: Config, places: Sequence[Any], numbers: Sequence[int]) -> list
     if not giving:
         return [number for number in numbers if isinstance(places[number].part, _TAGGING)]
     behind = [*numbers[max(giving) :]]
-    known = (*_TAGGING, Smoothing, Skid, *PIPES)
+    known = (*_TAGGING, Smoothing, MeanProbabilities, Skid, *PIPES)
     strange = next((places[number].name for number in behind if type(places[number].part) not in known), None)
     if strange:
         raise uncovered(config, f"no contract states when the {strange} answers")

@@ -62,6 +62,15 @@ class Bound:
     behind: int = 0
     """Cycles in the stages behind the last queue or register."""
 
+    paused: int = 0
+    """Cycles at most in which the sums of an ensemble pause the queue before them."""
+    pauses: int = 0
+    """Number of these pauses at most; behind each one δ begins anew."""
+
+    @property
+    def _pauses(self) -> int:
+        return self.paused + self.pauses * self.takes
+
     @property
     def _inside(self) -> int:
         """Cycles within which a vector that has passed the credits of entry gives them back."""
@@ -69,7 +78,7 @@ class Bound:
         # Behind an end that enters, the gate may be closed until its vector is complete; behind any other beat until one leaves.
         ends = self.front + bool(self.lacking)
         front = ends * self.gate + (self.front + self.lacking) * (self.interval + OPENS)
-        return self.takes + front + self.gate + self.complete + served + self.leaves + self.behind
+        return self.takes + front + self.gate + self.complete + served + self.leaves + self.behind + self._pauses
 
     @property
     def _entry(self) -> int:
@@ -86,7 +95,15 @@ class Bound:
         """Cycles within which a beat is taken that waits."""
         needed = self.elements if self.needed is None else self.needed
         lacking = self.lacking * (self.interval + OPENS) + (self.gate + self._next_entry if self.lacking else 0)
-        return self.takes + self._entry + self.gate + self.interval * needed + OPENS * self.buffers + lacking
+        return (
+            self.takes
+            + self._entry
+            + self.gate
+            + self.interval * needed
+            + OPENS * self.buffers
+            + lacking
+            + self._pauses
+        )
 
     @property
     def cycles(self) -> int:

@@ -133,7 +133,11 @@ class GatedHead:
     @property
     def bound(self) -> Bound:
         """The cycles of the response. Raises `UserError` where a credit is too small for the head to answer."""
-        return self.around.extended(self._own_bound, self.places)
+        # A vector takes a credit until its first element has left the ring; then it is on its way to the output.
+        vectors = sum(self.credits[number].limit for number in self.survey.of_vectors)
+        if self.survey.ring is not None:
+            vectors += self.credits[self.survey.ring.behind].limit + 1
+        return self.around.extended(self._own_bound, self.places, vectors)
 
     @property
     def _own_bound(self) -> Bound:

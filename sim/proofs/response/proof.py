@@ -43,8 +43,8 @@ an element leaves, since the ring holds elements of complete vectors then. So F 
 
 A vector may also take a credit before the frame that comes back with its result: of the mark of a group, the flags of an
 ensemble, or the mass that a floor leaves. If it is not available, vectors that are complete have it; these are answered, and
-give it back. It is available then until the next end passes. Stages behind the queue add the cycles that they take. Argmax
-beside a head with temperatures gets its beats from a fork that serves the head as well.
+give it back. It is available then until the next end passes. Stages behind the queue add the cycles that they take, and pauses
+in which they take nothing. Argmax beside a head with temperatures gets its beats from a fork that serves the head as well.
 
 Softmax in two passes takes one vector after the other. Its contract measures what is left to do of a vector by the registers
 of the three passes (`TwoPassResponse`): while the outputs are taken, the input is closed for C(n) cycles at most behind a vector
@@ -61,8 +61,8 @@ an answer takes F · (C(1) + 1) + W cycles more, and a free input one more than 
 belong to longer vectors, or one of them to the vector inside: C is C(0) and so much for each element, and at most max_length + F
 elements are inside and in front.
 
-Not covered, and refused: heads in which something else stands on a path, such as the means of an ensemble's probabilities, two
-passes with other stages, searches, lists under several credits, and two queues that wait for each other.
+Not covered, and refused: heads in which something else stands on a path, such as two passes with other stages, searches, lists
+under several credits, and two queues that wait for each other.
 """
 
 import time

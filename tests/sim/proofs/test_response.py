@@ -19,6 +19,7 @@ from softstream.hw.errors import UserError
 from softstream.hw.modes import softmax
 from softstream.hw.modes.two_pass import TwoPass
 from softstream.hw.options.groups import PacketEnds
+from softstream.hw.options.mean_probabilities import MeanProbabilities
 from softstream.hw.options.no_winner import NoWinner
 from softstream.hw.options.null_beats import NullBeats, WithoutNullBeats
 from softstream.hw.plan.schedule import Schedule
@@ -85,6 +86,10 @@ HEADS = {
     "ensemble of logits": Config(**SHORT, ensemble=3, ensemble_mean="logits"),
     "ensemble of logits, argmax": Config(mode="argmax", score_width=4, max_length=5, ensemble=2),
     "ensemble of logits, two lanes": Config(**SHORT, ensemble=3, ensemble_mean="logits", lanes=2),
+    "ensemble of probabilities": Config(**SHORT, ensemble=3, ensemble_mean="probabilities"),
+    "ensemble of probabilities, floor, two lanes": Config(
+        **SHORT, ensemble=2, ensemble_mean="probabilities", lanes=2, probability_floor=0.0625
+    ),
     "levels": Config(**SHORT, output_levels=15),
     "Top-K, null beats": Config(mode="top_k", max_length=5, score_width=4, top_k=3, tkeep=True),
 }
@@ -96,6 +101,7 @@ COVERED = (
     "argmax-int8", "argmax-int8-small", "argmax-int8-margin", "digits-argmax", "sigmoid-int8", "sample-int8",
     "sample-int8-temperature", "hardmax-int8", "top-k-int8", "softmax-int8-groups", "softmax-int8-floor",
     "softmax-int8-smoothed", "softmax-int8-temperature", "ensemble-logits-int8",
+    "ensemble-probabilities-int8",
 )  # fmt: skip
 PAYLOAD = data.StructLayout({"value": 2})
 PARTS = {
@@ -363,6 +369,23 @@ def test_stages_that_stop_behind_a_queue_are_refuted(monkeypatch, proved):
 
 
 @pytest.mark.long
+def test_means_that_pause_a_queue_for_another_reason_are_refuted(monkeypatch, proved):
+    honest = MeanProbabilities.elaborate
+
+    def slow(means, platform):
+        m, takes = honest(means, platform), Signal()
+        m.d.sync += takes.eq(~takes)
+        m.d.comb += means.hold.o.ready.eq(means.member_sum.i.ready & takes)
+        return m
+
+    monkeypatch.setattr(MeanProbabilities, "elaborate", slow)
+    assert any(
+        "what it offers is taken" in name
+        for name in refuted(response.prove_response(HEADS["ensemble of probabilities"]))
+    )
+
+
+@pytest.mark.long
 def test_a_credit_of_entry_that_never_comes_back_is_refused(monkeypatch, proved):
     honest = PacketEnds.elaborate
 
@@ -379,11 +402,6 @@ def test_a_credit_of_entry_that_never_comes_back_is_refused(monkeypatch, proved)
 @pytest.mark.parametrize(
     ("config", "reason", "remedy"),
     [
-        (
-            Config(**SHORT, ensemble=2, ensemble_mean="probabilities"),
-            "no contract states when the means of members answers",
-            "ensemble = 1",
-        ),
         (
             Config(**PASSES, groups=[2, 5]),
             "no contract states when the group ends answers",
