@@ -25,10 +25,7 @@ from softstream.hw.stages.sum_share import SumShare
 from softstream.hw.streams.flow import Credit, Queue
 from softstream.hw.streams.probes import publish
 
-__all__ = ["DRAWS", "InverseCdf"]
-
-DRAWS = 16
-"""Draws that may wait: more than the round trip of a credit has cycles, so that no draw stops the ring."""
+__all__ = ["InverseCdf"]
 
 
 class InverseCdf(HeadInterface):
@@ -122,8 +119,8 @@ class InverseCdf(HeadInterface):
         """Second pass: the draw. A vector leaves the ring only if the output queue has room for its draw."""
         config, law, cycles = self._config, cdf_law(self._among), inverse_cdf_schedule(self._among)
         m.submodules.cdf_search = search = CdfSearch(config, self._among, law, cycles)
-        m.submodules.output = output = Queue(self.o.payload.shape(), DRAWS)
-        m.submodules.output_credit = output_credit = Credit(DRAWS, cycles.margin)
+        m.submodules.output = output = Queue(self.o.payload.shape(), cycles.draws)
+        m.submodules.output_credit = output_credit = Credit(cycles.draws, cycles.margin)
         wiring.connect(m, output.o, wiring.flipped(self.o))
         starts = Signal(init=1)
         with m.If(replay.o.valid):

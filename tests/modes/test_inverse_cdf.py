@@ -85,6 +85,15 @@ def test_no_bubble_between_vectors_that_are_long_enough(profile: str) -> None:
     assert trace.inputs == list(range(trace.inputs[0], trace.inputs[0] + len(beats)))
 
 
+@pytest.mark.parametrize(("length", "profile"), [(1024, "fast"), (65536, "fastest")])
+def test_no_draw_stops_the_ring(length: int, profile: str) -> None:
+    """Vectors of one element, which wait behind a long one, leave in a row, also where the ring takes many cycles to read."""
+    config = config_of(max_length=length, profile=profile)
+    vectors = [np.zeros(size, dtype=int) for size in (1000, *[1] * 30)]
+    trace = run_component(Head(config), beats_of(vectors), len(vectors))
+    assert trace.outputs[1:] == list(range(trace.outputs[1], trace.outputs[1] + 30))
+
+
 def test_a_vector_takes_one_word_whatever_its_length() -> None:
     config = config_of(max_length=4, score_width=3, score_scale=0.5)
     long, after = np.arange(9) % 8 - 4, np.zeros(4, dtype=int)

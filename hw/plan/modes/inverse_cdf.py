@@ -15,6 +15,9 @@ from softstream.hw.plan.texts import each_cycle
 
 __all__ = ["CdfSchedule", "inverse_cdf_plan", "inverse_cdf_schedule", "share_rows"]
 
+DRAWS = 16
+"""Draws that may wait at the least: memories of logic cells have as many entries."""
+
 SHARE_DIGIT = {"small": 1, "fast": 2, "fastest": 2}
 """Bits of u that one cycle multiplies by, by profile."""
 
@@ -59,6 +62,15 @@ class CdfSchedule:
     def margin(self) -> int:
         """Vectors whose first element may be on its way out of the ring and is not yet counted."""
         return self.sums.ring + 1
+
+    @property
+    def draws(self) -> int:
+        """Draws that may wait, so many that none stops the ring, whose room is their credit, while the output takes them.
+
+        Where vectors of one element leave in every cycle, as many draws are on the way as the search has cycles, and two are in
+        the queue. The credit is available while one more than its margin is left.
+        """
+        return max(DRAWS, self.search + 2 + self.margin + 1)
 
     def elements(self, longest: int) -> int:
         """Elements that the ring holds: a vector of that many, and what comes in before the first of it leaves."""
