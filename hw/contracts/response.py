@@ -1,7 +1,9 @@
-"""Contracts of what answers in time: a credit whose payloads wait in a queue, a credit as such, and a ring that has room.
+"""Contracts of what answers in time: credits whose payloads wait in a queue, a credit as such, and a ring that has room.
 
 They add to the contracts of number and order (`flow`, `rings`) that something happens within a number of cycles.
 """
+
+from itertools import pairwise
 
 from amaranth import Const, Module, Mux, Signal, Value
 
@@ -16,7 +18,7 @@ from softstream.hw.contracts.flow import (
 from softstream.hw.contracts.rings import ReplayContract
 from softstream.hw.streams.flow import Credit
 
-__all__ = ["CreditResponse", "LoopResponse", "ReplayResponse", "settled_credit"]
+__all__ = ["CreditResponse", "DrawLoopResponse", "LoopResponse", "ReplayResponse", "settled_credit"]
 
 
 def settled_credit(credit: Credit) -> int:
@@ -87,8 +89,8 @@ class LoopResponse(Contract):
         """Counts what is on the way and in the queue, and the cycles in which the sink takes."""
         credit, cycles = self.component, self.cycles
         limit = credit.limit
-        entering, offered, taking = (self.free(1, name) for name in ("entering", "offered", "taking"))
-        arriving = self.free(1, "arriving")
+        entering, idle, most = self.takes(m)
+        offered, taking, arriving = (self.free(1, name) for name in ("offered", "taking", "arriving"))
         # One bit pattern more than the limit, or the counts could not exceed it.
         count, way, out = (Signal(range(2 * limit + 2), name=name) for name in ("count", "way", "out"))
         sink_cycles, drained = Signal(range(self.opens + 1)), Signal(range(self.drains + 1))
@@ -106,7 +108,7 @@ class LoopResponse(Contract):
             way.eq(way + entering - arrives),
             waited.eq((count != 0) & ~offered),
             sink_cycles.eq(Mux(taking, Mux(sink_cycles == self.opens, sink_cycles, sink_cycles + 1), 0)),
-            drained.eq(Mux(taking & ~entering, Mux(drained == self.drains, drained, drained + 1), 0)),
+            drained.eq(Mux(taking & idle, Mux(drained == self.drains, drained, drained + 1), 0)),
         ]
         self.assumptions += [
             credit_obeyed(credit, available, takes),
@@ -114,10 +116,10 @@ class LoopResponse(Contract):
             offered | ~waited,
             ~offered | (count != 0),
             # What a pipe of so many cycles keeps, whatever the order of its payloads.
-            way <= cycles,
+            way <= most,
             (way != 0) | ~arrives | (cycles == 0),
-            (drained < cycles) | (way == 0),
         ]
+        self.state_empty(way, drained)
         self.invariants |= credit_invariants(credit, self.registers, out, available, takes)
         self.invariants |= {
             "no more in the queue than the limit": count <= limit,
@@ -140,6 +142,57 @@ class LoopResponse(Contract):
         self.covers |= {"it opens": (sink_cycles == self.opens) & entering, "a payload waits": waited & (count != 0)}
         if limit <= 16:
             self.covers["it is closed"] = ~credit.available & (count == limit - cycles if limit > cycles else 1)
+
+    def takes(self, m: Module) -> tuple[Value, Value, Value]:
+        """Whether a payload takes the credit, whether nothing is there that will arrive, and the payloads on the way at most."""
+        entering = self.free(1, "entering")
+        return entering, ~entering, Const(self.cycles)
+
+    def state_empty(self, way: Signal, drained: Signal) -> None:
+        """What is known of the `way` after `drained` cycles in which nothing has taken the credit."""
+        self.assumptions.append((drained < self.cycles) | (way == 0))
+
+
+class DrawLoopResponse(LoopResponse):
+    """A loop whose payloads are draws: a vector's first element takes the credit, and the draw comes some cycles after its last.
+
+    `cycles`: those at most. A draw may come earlier, from the cycle after its vector's first element on. There is one for each
+    vector, in their order. At most one vector ends in each cycle, and one that is unfinished has an element since the latest end,
+    however long it is. So as many draws as cycles are on the way at most, as with vectors of one element.
+    """
+
+    def __init__(self, component: Credit, cycles: int) -> None:
+        super().__init__(component, cycles)
+        self._unfinished = Signal(name="unfinished")
+        self._ended = [Signal(name=f"ended_{cycle}") for cycle in range(1, cycles + 1)]
+
+    @property
+    def title(self) -> str:
+        """The credit, and when the draws come."""
+        credit = self.component
+        return (
+            f"response of credit of {credit.limit}, margin {credit.margin}, and its queue of draws, at most {self.cycles} "
+            "cycles later"
+        )
+
+    def takes(self, m: Module) -> tuple[Value, Value, Value]:
+        """Follows the elements: the vectors that have ended in the last cycles, and the one that has not, may lack a draw."""
+        element, last = self.free(1, "element"), self.free(1, "last")
+        unfinished, ended = self._unfinished, self._ended
+        with m.If(element):
+            m.d.sync += unfinished.eq(~last)
+        m.d.sync += [ended[0].eq(element & last), *(later.eq(earlier) for earlier, later in pairwise(ended))]
+        self.invariants["a vector that has just ended is not unfinished"] = ~(ended[0] & unfinished)
+        self.covers["an element that is not the first"] = element & unfinished
+        return element & ~unfinished, ~element & ~unfinished, sum(ended, start=Const(0, 1)) + unfinished
+
+    def state_empty(self, way: Signal, drained: Signal) -> None:
+        """No vector is unfinished, and none has ended in these cycles."""
+        self.invariants |= {
+            f"no end {cycle} cycles before, while none comes": (drained < cycle) | ~ended
+            for cycle, ended in enumerate(self._ended, 1)
+        }
+        self.invariants["no vector is unfinished while none comes"] = (drained == 0) | ~self._unfinished
 
 
 class ReplayResponse(ReplayContract):

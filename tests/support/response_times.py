@@ -72,6 +72,8 @@ def lengths_of(config, kind):
         "short": repeat(1),
         "long before short": chain([longest], repeat(1)),
         "almost long before short": chain([9 * longest // 10], repeat(1)),
+        # As many draws wait as the credit of the preset for draws by a search counts, so that it closes behind the next vector.
+        "almost long behind draws": chain(repeat(1, 12), [longest - longest // 100], repeat(1)),
         "short before long": cycle([1, 1, 1, longest]),
         "random": iter(lambda: random.randint(1, longest), 0),
     }

@@ -19,6 +19,7 @@ long as at the beginning until the ring has room for good; elements that have le
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 from amaranth import Cat, Const, Value
@@ -35,6 +36,7 @@ from softstream.hw.options.smoothing import Smoothing
 from softstream.hw.options.vector_flags import VectorFlags
 from softstream.hw.plan.ports import outputs
 from softstream.hw.plan.stage_cycles import QUEUE_LATENCY, maximum_latency
+from softstream.hw.stages.cdf_search import CdfSearch
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.insertion import Insertion
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
@@ -62,7 +64,7 @@ _TAGGING = (PacketEnds, VectorFlags)
 """Stages behind a head that hold no beat, and wait for a tag, which comes before."""
 
 
-_GIVING = (Replay, Queue, Hold, OneHot, Insertion, RankedStore)
+_GIVING = (Replay, Queue, Hold, OneHot, Insertion, RankedStore, CdfSearch)
 """Parts of a gated head behind its frame."""
 
 
@@ -367,7 +369,7 @@ def _entries(
     for number, credit in enumerate(credits):
         take, give = columns[2 * number : 2 * number + 2]
         place = next((place for place, row in zip(ends, left, strict=True) if row == give), None)
-        if place is None or take in (beats, vectors):
+        if place is None or take in (beats, vectors) or _falls_behind(take, vectors):
             continue
         if settled_credit(credit) < 1:
             raise uncovered(
@@ -375,6 +377,11 @@ def _entries(
             )
         entries.append(Entry(number, place, ends[place]))
     return tuple(entries)
+
+
+def _falls_behind(takes: Sequence[int], vectors: Sequence[int]) -> bool:
+    """Whether a vector may leave the frame before its credit is taken, as that of a draw, which is taken behind the ring."""
+    return any(taken < left for taken, left in zip(accumulate(takes), accumulate(vectors), strict=True))
 
 
 def soon_enough(config: Config, entry: Entry, link: Link) -> None:

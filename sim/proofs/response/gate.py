@@ -28,6 +28,7 @@ from softstream.sim.proofs.response.bound import (
     parts_of,
     uncovered,
 )
+from softstream.sim.proofs.response.search import draw_loop, state_search
 from softstream.sim.proofs.rooms import Link, room_links, state_rooms
 
 __all__ = ["GatedHead"]
@@ -105,7 +106,8 @@ class GatedHead:
             known = [*self.gate, *self.entries, *([survey.ring.behind] if survey.ring else [])]
             if number not in known:
                 raise uncovered(config, f"no event is known at which the {contract_of(credit).title} is taken")
-            if number not in own and (store is None or store.vectors or store.ranked or store.on_request):
+            strange = store is None or store.ranked or store.on_request or (store.vectors and not store.search)
+            if number not in own and strange:
                 raise uncovered(config, f"no store is known whose room the {contract_of(credit).title} assures")
         self.links = {number: link for number, link in by_credit.items() if number not in own}
         for number, entry in self.entries.items():
@@ -125,7 +127,7 @@ class GatedHead:
     def loops(self) -> dict[int, LoopResponse]:
         """The contracts of the credits of queues."""
         return {
-            number: LoopResponse(link.credit, link.cycles)
+            number: draw_loop(link) if link.search else LoopResponse(link.credit, link.cycles)
             for number, link in self.links.items()
             if isinstance(link.store, Queue) and self.server is None and number not in self.entries
         }
@@ -149,7 +151,7 @@ class GatedHead:
         waits += [loops[number].drains for number in self.gate if number in loops and not loops[number].wide]
         waits += [] if self.spacing is None else [self.spacing.interval]
         leaves = [row.leaves for row in survey.registers]
-        leaves += [loop.leaves for loop in loops.values()]
+        leaves += [loop.leaves + self._after(number) for number, loop in loops.items()]
         takes = TAKES + max((loop.opens for loop in loops.values() if loop.wide), default=0)
         gate, last = max(waits) + RETURN, max(leaves)
         if survey.ring is None or self.elements is None:
@@ -163,6 +165,10 @@ class GatedHead:
         back = ring.memory + survey.ring.factor + RETURN + 1
         limit = self.elements.credit.limit
         return Bound(takes, complete, limit, ring.interval, max(complete + back, gate), last)
+
+    def _after(self, number: int) -> int:
+        """Cycles from an element that leaves the ring to the event from which the cycles of a loop are counted."""
+        return 0 if self.ring is None or self.links[number].search is None else self.ring.memory
 
     def _server_bound(self, server: Any) -> Bound:
         """The cycles where a stage gives the results of one vector after the other."""
@@ -188,8 +194,8 @@ class GatedHead:
         rows += [(part, contract_of) for part in parts_of(self.head, Remainder)]
         for number, credit in enumerate(self.credits):
             if number in loops:
-                cycles = loops[number].cycles
-                rows.append((credit, lambda part, cycles=cycles: LoopResponse(part, cycles)))
+                loop = loops[number]
+                rows.append((credit, lambda part, loop=loop: type(loop)(part, loop.cycles)))
             elif number in self.links:
                 rows.append((credit, CreditResponse))
         rows += [(link.store, contract_of) for link in self.links.values()]
@@ -295,6 +301,21 @@ class GatedHead:
         )
         behind = self.credits[trace.behind]
         head.after(SETTLING, f"ring: it has room if {name_of(behind)} is available", ring.room == behind.available)
+        link = self.links[trace.behind]
+        if link.vectors is not None:  # what a vector's first element takes is stated with the room of the draws
+            starts = link.vectors.starts
+            state_search(head, link)
+        else:
+            starts = self._state_starts(ring, behind)
+        head.after(
+            SETTLING + trace.factor,
+            f"ring: the credit of a factor comes back {trace.factor} cycles after a vector's first element",
+            factors.give == head.before(ring.o.valid & starts, trace.factor),
+        )
+
+    def _state_starts(self, ring: Any, behind: Credit) -> Any:
+        """Each element takes the credit behind the ring; the register that tells that the next one is a vector's first."""
+        head = self.head
         head.after(SETTLING, f"ring: each element takes {name_of(behind)}", behind.take == ring.leaves)
         # Each lane has its own, and that of the first one asks for the factor.
         starts = next(
@@ -305,11 +326,7 @@ class GatedHead:
         last = ring.o.payload.last
         due = Mux(head.before(ring.o.valid), head.before(last), head.before(starts))
         head.after(SETTLING, "ring: the first element is the one behind a last one, or behind a reset", starts == due)
-        head.after(
-            SETTLING + trace.factor,
-            f"ring: the credit of a factor comes back {trace.factor} cycles after a vector's first element",
-            factors.give == head.before(ring.o.valid & starts, trace.factor),
-        )
+        return starts
 
 
 def _survey(config: Config) -> _Survey:
@@ -341,7 +358,8 @@ def _survey(config: Config) -> _Survey:
     if rings:
         leaves, announced, offered, last = columns[2 * len(credits) :]
         complete, firsts = cycles_between(ends, announced), _firsts(offered, last)
-        behind = [number for number, take in enumerate(takes) if take == leaves]
+        # Each element takes it as it leaves, or a vector's first one takes that of a draw.
+        behind = [number for number, take in enumerate(takes) if take in (leaves, firsts)]
         back = [cycles for give in gives if (cycles := cycles_between(firsts, give)) is not None]
         if behind and back and complete is not None:
             ring = _Ring(behind[0], complete, back[0])

@@ -11,7 +11,10 @@ beats and ends (`counting`), which is proved first, and from these statements, e
   emptied, its credit stays available if that covers what is on the way (`LoopResponse`); so do registers of winners;
 * the ring learns of a complete vector a fixed number of cycles after its end has entered, and has room if and only if the credit
   of the queue behind it is available; it hands out an element as soon as it has room and its spacing is free (`ReplayResponse`);
-* the credit of a vector's factor comes back a fixed number of cycles after the vector's first element has left the ring.
+* the credit of a vector's factor comes back a fixed number of cycles after the vector's first element has left the ring;
+* the first element of a vector takes the credit of its draw behind the ring; a draw by a search is one of the element that came a
+  fixed number of cycles before, and there is one for each vector, as the number of beats says; so it comes as many cycles after
+  the vector's last element at the latest, and the credit stays available as that of a queue does (`DrawLoopResponse`).
 
 While the gate is closed nothing enters, so everything behind it comes to an end: pipes are empty after their cycles, queues and
 registers after theirs, and from V cycles on every vector whose end has entered is complete, so that the ring hands out its
@@ -25,6 +28,9 @@ that left meanwhile, and δ cycles until the outputs are taken and the ring has 
 
 For the answer, the beat that ends the vector enters behind at most E − x elements, is complete V cycles later, and leaves the
 ring at most r·(E − x + 1) cycles after that, in its turn. Heads without a ring have V = r = 0 and T = 0.
+
+Where a search draws, the factor is the threshold, which the search asks for with the vector's first element, and Q begins as the
+vector's last element leaves the ring: it is read, the draw comes, and those before it leave the queue.
 
 The one-hot stage and the store of a list stand in the place of the ring: they give the results of one vector after the other.
 Then E counts vectors, r is the number of results of the longest, and the gate opens when so many vectors have left as its credit
@@ -61,8 +67,8 @@ an answer takes F · (C(1) + 1) + W cycles more, and a free input one more than 
 belong to longer vectors, or one of them to the vector inside: C is C(0) and so much for each element, and at most max_length + F
 elements are inside and in front.
 
-Not covered, and refused: heads in which something else stands on a path, such as two passes with other stages, searches, lists
-under several credits, and two queues that wait for each other.
+Not covered, and refused: heads in which something else stands on a path, such as two passes with other stages, searches among a
+list, lists under several credits, and two queues that wait for each other.
 """
 
 import time

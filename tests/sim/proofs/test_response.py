@@ -13,7 +13,7 @@ from support.response_times import worst_response
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.contracts.catalogue import contract_of
-from softstream.hw.contracts.response import CreditResponse, LoopResponse, ReplayResponse
+from softstream.hw.contracts.response import CreditResponse, DrawLoopResponse, LoopResponse, ReplayResponse
 from softstream.hw.contracts.two_passes import TwoPassContract, TwoPassResponse
 from softstream.hw.errors import UserError
 from softstream.hw.modes import softmax
@@ -22,8 +22,10 @@ from softstream.hw.options.groups import PacketEnds
 from softstream.hw.options.mean_probabilities import MeanProbabilities
 from softstream.hw.options.no_winner import NoWinner
 from softstream.hw.options.null_beats import NullBeats, WithoutNullBeats
+from softstream.hw.plan.modes.inverse_cdf import CdfSchedule
 from softstream.hw.plan.schedule import Schedule
 from softstream.hw.stages import replay
+from softstream.hw.stages.cdf_search import CdfSearch
 from softstream.hw.stages.replay import Replay
 from softstream.hw.streams import flow
 from softstream.hw.streams.flow import Credit, RigidPipe, Skid, Spacing
@@ -91,6 +93,12 @@ HEADS = {
         **SHORT, ensemble=2, ensemble_mean="probabilities", lanes=2, probability_floor=0.0625
     ),
     "levels": Config(**SHORT, output_levels=15),
+    "search": Config(mode="sample", sampler="inverse_cdf", max_length=5, score_width=4),
+    "search, small": Config(mode="sample", sampler="inverse_cdf", max_length=5, score_width=4, profile="small"),
+    "search, temperature": Config(
+        mode="sample", sampler="inverse_cdf", max_length=5, score_width=4, temperature_bits=4
+    ),
+    "search, null beats": Config(mode="sample", sampler="inverse_cdf", max_length=5, score_width=4, tkeep=True),
     "Top-K, null beats": Config(mode="top_k", max_length=5, score_width=4, top_k=3, tkeep=True),
 }
 COVERED = (
@@ -102,6 +110,7 @@ COVERED = (
     "sample-int8-temperature", "hardmax-int8", "top-k-int8", "softmax-int8-groups", "softmax-int8-floor",
     "softmax-int8-smoothed", "softmax-int8-temperature", "ensemble-logits-int8",
     "ensemble-probabilities-int8",
+    "sample-int8-cdf",
 )  # fmt: skip
 PAYLOAD = data.StructLayout({"value": 2})
 PARTS = {
@@ -110,6 +119,8 @@ PARTS = {
     "loop": (lambda: Credit(17, 1), lambda part: LoopResponse(part, 11)),
     "short loop": (lambda: Credit(4), lambda part: LoopResponse(part, 25)),
     "loop without a pipe": (lambda: Credit(5, 1), lambda part: LoopResponse(part, 0)),
+    "loop of draws": (lambda: Credit(16, 3), lambda part: DrawLoopResponse(part, 7)),
+    "short loop of draws": (lambda: Credit(5, 1), lambda part: DrawLoopResponse(part, 3)),
     "ring": (lambda: Replay(PAYLOAD, beats=20, interval=1, memory=2), ReplayResponse),
     "ring with a spacing": (lambda: Replay(PAYLOAD, beats=8, interval=7, memory=1), ReplayResponse),
     "two passes": (lambda: TwoPass(Config(**PASSES)), TwoPassResponse),
@@ -118,7 +129,9 @@ PARTS = {
         TwoPassResponse,
     ),
 }
-KINDS = ("long", "short", "long before short", "almost long before short", "short before long", "random")
+KINDS = (
+    "long", "short", "long before short", "almost long before short", "almost long behind draws", "short before long", "random",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -156,9 +169,17 @@ def test_a_credit_whose_payloads_do_not_come_back_is_refuted(monkeypatch):
             credit.give = returned
 
     monkeypatch.setattr(Credit, "elaborate", lossy)
-    for name in ("credit", "loop"):
+    for name in ("credit", "loop", "loop of draws"):
         part, contract = PARTS[name]
         assert "refuted" in answers(part(), contract), name
+
+
+def test_a_credit_that_does_not_cover_the_draws_on_the_way_is_refuted():
+    class Wide(DrawLoopResponse):
+        wide = True
+
+    assert "refuted" in answers(Credit(12, 3), lambda part: Wide(part, 7))
+    assert "refuted" not in answers(Credit(13, 3), lambda part: Wide(part, 7))
 
 
 def test_a_ring_that_waits_for_another_address_is_refuted(monkeypatch):
@@ -224,7 +245,8 @@ def test_the_other_presets_are_refused():
 
 
 @pytest.mark.parametrize(
-    "name", mostly_long(HEADS, ("logarithm", "pipelined", "argmax", "hardmax", "Top-K", "two lanes", "two passes"))
+    "name",
+    mostly_long(HEADS, ("logarithm", "pipelined", "argmax", "hardmax", "Top-K", "two lanes", "two passes", "search")),
 )
 def test_no_response_in_a_simulation_is_later(name):
     config = HEADS[name]
@@ -275,6 +297,19 @@ def test_the_cycles_of_two_passes_are_those_of_a_head_that_is_never_stopped():
     assert (worst.answer, worst.input + 1) == (bound.cycles, bound.input)
 
 
+def test_the_cycles_are_near_those_of_a_full_head_that_draws_by_a_search():
+    config = PRESETS["sample-int8-cdf"]
+    bound = response.response_bound(config)
+    # The output queue is full of draws, and the ring of a vector that has begun to leave, with short ones behind it.
+    free = worst_response(config, "almost long behind draws").input
+    answer = worst_response(config, "short before long").answer
+    assert answer <= bound.cycles <= 1.1 * answer
+    assert free <= bound.input <= 1.1 * free
+    page = " ".join((ROOT / "sim" / "README.md").read_text(encoding="utf-8").split())
+    assert f"`sample-int8-cdf` the bounds are {bound.cycles} and {bound.input}" in page
+    assert f"the simulation waits {answer} and {free} cycles" in page
+
+
 def test_a_ring_that_may_fill_before_a_vector_is_complete_is_refused(monkeypatch):
     monkeypatch.setattr(Schedule, "replay_entries", lambda cycles, beats: 8)
     with pytest.raises(UserError, match="the ring is shorter than a vector, so it may fill before one is complete"):
@@ -295,6 +330,27 @@ def test_a_credit_of_factors_that_never_comes_back_is_refused(monkeypatch, prove
     monkeypatch.setattr(softmax, "Admission", lossy)
     with pytest.raises(UserError, match=r"no store is known whose room the credit of .* assures"):
         response.prove_response(HEADS["logarithm"])
+
+
+def test_a_queue_that_is_shorter_than_the_way_of_the_draws_is_refused(monkeypatch):
+    monkeypatch.setattr(CdfSchedule, "draws", 8)
+    with pytest.raises(UserError, match="the queue behind the ring is shorter than the way to it"):
+        response.response_bound(HEADS["search"])
+
+
+def test_a_search_whose_draws_come_late_is_refuted(monkeypatch, proved):
+    honest = CdfSearch._of_vector
+
+    def late(search, m, platform, over):
+        register = Signal()
+        m.d.sync += register.eq(over)
+        return honest(search, m, platform, register)
+
+    monkeypatch.setattr(CdfSearch, "_of_vector", late)
+    proof = response.prove_response(HEADS["search"])
+    [name] = refuted(proof)
+    assert name.startswith("search: a draw is one of the element")
+    assert proof.answer == "refuted"
 
 
 @pytest.mark.long
@@ -409,8 +465,8 @@ def test_a_credit_of_entry_that_never_comes_back_is_refused(monkeypatch, proved)
         ),
         (Config(**SHORT, mode="entropy"), "two stores wait for each other under the credit of", "mode = 'softmax'"),
         (
-            Config(mode="sample", sampler="inverse_cdf", max_length=5),
-            "no store is known whose room",
+            Config(mode="sample", sampler="inverse_cdf", max_length=5, draw_top_k=3),
+            "no event is known at which the credit of 43, margin 1 is taken",
             "sampler = 'gumbel'",
         ),
     ],
