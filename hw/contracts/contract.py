@@ -134,6 +134,7 @@ class InOrder(Contract):
         # One value more than there is room for, or the count could not exceed it.
         count, ahead = Signal(range(room + 2)), Signal(range(room + 1))
         watched, inside, waited, arrived = Signal(), Signal(), Signal(), Signal()
+        self.count, self.arrived = count, arrived
         value = Signal(len(payload))
         arrives, leaves, chosen, departs = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [

@@ -10,6 +10,7 @@ from amaranth import Const, Module, Mux, Signal, Value
 from softstream.hw.contracts.contract import Contract, mark_used
 from softstream.hw.contracts.flow import (
     CreditContract,
+    QueueContract,
     credit_invariants,
     credit_obeyed,
     credit_reach,
@@ -18,7 +19,7 @@ from softstream.hw.contracts.flow import (
 from softstream.hw.contracts.rings import ReplayContract
 from softstream.hw.streams.flow import Credit
 
-__all__ = ["CreditResponse", "DrawLoopResponse", "LoopResponse", "ReplayResponse", "settled_credit"]
+__all__ = ["CreditResponse", "DrawLoopResponse", "LoopResponse", "PairResponse", "ReplayResponse", "settled_credit"]
 
 
 def settled_credit(credit: Credit) -> int:
@@ -49,12 +50,18 @@ class LoopResponse(Contract):
 
     The queue is as its contract says: it offers a payload where two are inside, and one that has been inside for a cycle. So in
     each cycle in which the sink takes, one leaves where two are inside, and the loop is as free as its pipe is long.
+
+    `interval`: cycles by which takes are apart at least, so that fewer are on the way.
     """
 
-    def __init__(self, component: Credit, cycles: int) -> None:
+    fixed = True
+    """Whether each payload arrives as many cycles after its take."""
+
+    def __init__(self, component: Credit, cycles: int, interval: int = 1) -> None:
         mark_used(component)
         super().__init__(Credit(component.limit, component.margin))
-        self.cycles = cycles
+        self.cycles, self.interval = cycles, interval
+        self._way = -(-cycles // interval)
         self.steps = self.opens + 1
 
     @property
@@ -64,13 +71,36 @@ class LoopResponse(Contract):
 
     @property
     def drains(self) -> int:
-        """Cycles in a row in which the sink takes and nothing enters, after which the credit is available."""
+        """Cycles in a row in which the sink takes and nothing enters, after which the credit is available.
+
+        While more payloads are out than are on the way at most, one waits in the queue, and leaves in this cycle or the next.
+        """
+        if settled_credit(self.component) >= self._way:
+            return 2 * self._excess + 2
+        return self._empties
+
+    @property
+    def _excess(self) -> int:
+        """Payloads that must leave at most before the credit is available."""
+        return self.component.limit - settled_credit(self.component)
+
+    @property
+    def _empties(self) -> int:
+        """Cycles in a row in which the sink takes and nothing enters, after which the queue is empty, and two more."""
         return self.cycles + self.component.limit + 4
 
     @property
     def leaves(self) -> int:
         """Cycles from a take to the departure of that payload, at most, while the sink takes."""
         return self.cycles + self.component.limit + 1
+
+    @property
+    def passes(self) -> int:
+        """Cycles from a take to the departure of that payload, at most, while the sink takes; the pipe has a cycle or more.
+
+        In each cycle one before it leaves, unless so few are in the queue that this one finds two there at most.
+        """
+        return max(self.component.limit, self.cycles + 2) + 1
 
     @property
     def wide(self) -> bool:
@@ -81,9 +111,8 @@ class LoopResponse(Contract):
     def title(self) -> str:
         """The credit and its pipe."""
         credit = self.component
-        return (
-            f"response of credit of {credit.limit}, margin {credit.margin}, and its queue, {self.cycles} cycles later"
-        )
+        apart = f", taken {self.interval} cycles apart" if self.interval > 1 else ""
+        return f"response of credit of {credit.limit}, margin {credit.margin}{apart}, and its queue, {self.cycles} cycles later"
 
     def statements(self, m: Module) -> None:
         """Counts what is on the way and in the queue, and the cycles in which the sink takes."""
@@ -93,7 +122,7 @@ class LoopResponse(Contract):
         offered, taking, arriving = (self.free(1, name) for name in ("offered", "taking", "arriving"))
         # One bit pattern more than the limit, or the counts could not exceed it.
         count, way, out = (Signal(range(2 * limit + 2), name=name) for name in ("count", "way", "out"))
-        sink_cycles, drained = Signal(range(self.opens + 1)), Signal(range(self.drains + 1))
+        sink_cycles, drained = Signal(range(self.opens + 1)), Signal(range(self._empties + 1))
         waited, leaves, arrives = Signal(), Signal(), Signal()
         available, takes = registered_history(m, credit, entering)
         m.d.comb += [
@@ -108,7 +137,7 @@ class LoopResponse(Contract):
             way.eq(way + entering - arrives),
             waited.eq((count != 0) & ~offered),
             sink_cycles.eq(Mux(taking, Mux(sink_cycles == self.opens, sink_cycles, sink_cycles + 1), 0)),
-            drained.eq(Mux(taking & idle, Mux(drained == self.drains, drained, drained + 1), 0)),
+            drained.eq(Mux(taking & idle, Mux(drained == self._empties, drained, drained + 1), 0)),
         ]
         self.assumptions += [
             credit_obeyed(credit, available, takes),
@@ -129,11 +158,17 @@ class LoopResponse(Contract):
         m.d.comb += left.eq(Mux(drained >= cycles + limit - 1, 1, limit + cycles - drained))
         self.invariants |= {
             "the queue empties": (drained <= cycles) | (count <= left),
-            "the queue is empty at last": (drained < self.drains - 2) | (count == 0),
+            "the queue is empty at last": (drained < self._empties - 2) | (count == 0),
         }
+        if self.drains < self._empties:
+            self.invariants |= {
+                f"{left} have left": (drained < 2 * left) | (out <= limit - left) for left in range(1, self._excess + 1)
+            }
         self.guarantees |= {
             "available when nothing has entered and all has left": (drained < self.drains) | credit.available,
         }
+        if cycles and self.fixed:
+            self._follow(m, entering & taking, arrives, leaves, taking, count, way)
         if self.wide:
             self.invariants["as free as its pipe is long"] = (sink_cycles < self.opens - 1) | (
                 out <= settled_credit(credit)
@@ -146,11 +181,52 @@ class LoopResponse(Contract):
     def takes(self, m: Module) -> tuple[Value, Value, Value]:
         """Whether a payload takes the credit, whether nothing is there that will arrive, and the payloads on the way at most."""
         entering = self.free(1, "entering")
-        return entering, ~entering, Const(self.cycles)
+        return entering, ~entering, Const(self._way)
 
     def state_empty(self, way: Signal, drained: Signal) -> None:
         """What is known of the `way` after `drained` cycles in which nothing has taken the credit."""
         self.assumptions.append((drained < self.cycles) | (way == 0))
+
+    def _follow(
+        self, m: Module, enters: Value, arrives: Value, leaves: Value, taking: Value, count: Signal, way: Signal
+    ) -> None:
+        """Follows one payload, any one, from its take to its departure, unless the sink does not take in between."""
+        limit, cycles, watch = self.component.limit, self.cycles, self.free(1, "watch")
+        ahead, ahead_way = Signal.like(count), Signal.like(way)
+        followed, inside, age = Signal(), Signal(), Signal(range(self.passes + 2))
+        moves_up = arrives & (ahead_way != 0)
+        with m.If(~followed):
+            m.d.sync += [
+                followed.eq(enters & watch),
+                inside.eq(0),
+                age.eq(1),
+                ahead.eq(count + arrives - leaves),
+                ahead_way.eq(way - arrives),
+            ]
+        with m.Else():
+            m.d.sync += [
+                followed.eq(taking & ~(leaves & inside & (ahead == 0))),
+                inside.eq(inside | (arrives & ~moves_up)),
+                age.eq(age + 1),
+                ahead.eq(ahead + (moves_up & ~inside) - (leaves & (ahead != 0))),
+                ahead_way.eq(ahead_way - moves_up),
+            ]
+        on_way = followed & ~inside
+        self.assumptions += [
+            # It has a place of its own in the pipe, and each of those before it has one.
+            ~on_way | (age > cycles) | (ahead_way <= cycles - age),
+            ~on_way | (age >= cycles) | ~arrives | (ahead_way != 0),
+            ~on_way | (age < cycles) | (arrives & (ahead_way == 0)),
+        ]
+        before = Mux(inside, 0, ahead_way) + ahead
+        self.invariants |= {
+            "the followed payload arrives in time": ~followed | ((age != 0) & (inside == (age > cycles))),
+            "on the way, all in the queue are before it": ~on_way | ((count == ahead) & (way > ahead_way)),
+            "in the queue, it is behind those before it": ~(followed & inside) | (count > ahead),
+            "those before it leave": ~followed | (before + age <= max(limit, cycles + 2)) | (before == 0),
+            "it leaves in time": ~followed | (age <= self.passes),
+        }
+        self.covers["the followed payload leaves"] = followed & inside & leaves & (ahead == 0)
 
 
 class DrawLoopResponse(LoopResponse):
@@ -161,8 +237,10 @@ class DrawLoopResponse(LoopResponse):
     however long it is. So as many draws as cycles are on the way at most, as with vectors of one element.
     """
 
-    def __init__(self, component: Credit, cycles: int) -> None:
-        super().__init__(component, cycles)
+    fixed = False
+
+    def __init__(self, component: Credit, cycles: int, interval: int = 1) -> None:
+        super().__init__(component, cycles, interval)
         self._unfinished = Signal(name="unfinished")
         self._ended = [Signal(name=f"ended_{cycle}") for cycle in range(1, cycles + 1)]
 
@@ -193,6 +271,34 @@ class DrawLoopResponse(LoopResponse):
             for cycle, ended in enumerate(self._ended, 1)
         }
         self.invariants["no vector is unfinished while none comes"] = (drained == 0) | ~self._unfinished
+
+
+class PairResponse(QueueContract):
+    """A queue beside another one: each payload has a companion that arrives there a cycle later or more, and they leave together.
+
+    The other queue is as its contract says: it offers only what is inside. As many leave it as leave this one, because both give
+    back the same credit. A companion that arrives was on the way between the two arrivals.
+    """
+
+    @property
+    def title(self) -> str:
+        """The queue and its room."""
+        return f"response of {super().title}, whose payloads have companions that arrive later"
+
+    def statements(self, m: Module) -> None:
+        """Counts the companions on the way and in the other queue."""
+        super().statements(m)
+        early = self.component
+        offered, arriving = self.free(1, "offered"), self.free(1, "companion")
+        # One bit pattern more than the room, or the counts could not exceed it.
+        way, late = (Signal(range(2 * self.room + 2), name=name) for name in ("way", "late"))
+        leaves = early.o.valid & early.o.ready
+        m.d.sync += [way.eq(way + early.i.valid - arriving), late.eq(late + arriving - leaves)]
+        self.assumptions += [(way != 0) | ~arriving, (late != 0) | ~offered, offered | ~leaves]
+        self.invariants["as many here as on the way and there"] = self.count == way + late
+        self.invariants["one that arrived is on the way"] = ~self.arrived | (way != 0)
+        self.guarantees["a payload is offered where its companion is"] = early.o.valid | ~offered
+        self.covers |= {"both are offered": offered & early.o.valid, "the companion is late": early.o.valid & ~offered}
 
 
 class ReplayResponse(ReplayContract):

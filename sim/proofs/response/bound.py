@@ -61,6 +61,28 @@ class Bound:
     """Whether a vector takes a credit before the frame that comes back with its result."""
     behind: int = 0
     """Cycles in the stages behind the last queue or register."""
+    again: int | None = None
+    """Until the gate opens anew behind a beat, while the outputs are taken, where it need not be `gate`."""
+
+    @property
+    def _anew(self) -> int:
+        """Cycles until the gate opens anew behind a beat, beside the elements."""
+        return self.gate if self.again is None else self.again
+
+    @property
+    def _opens(self) -> int:
+        """Cycles until the gate opens."""
+        needed = self.elements if self.needed is None else self.needed
+        return self.takes + self.gate + self.interval * needed
+
+    @property
+    def _front(self) -> int:
+        """Cycles for which the beats in front of the frame wait for the gate anew.
+
+        Behind an end that enters, the gate may be closed until its vector is complete; behind any other beat until one leaves.
+        """
+        ends = self.front + bool(self.lacking)
+        return ends * self._anew + (self.front + self.lacking) * (self.interval + OPENS)
 
     paused: int = 0
     """Cycles at most in which the sums of an ensemble pause the queue before them."""
@@ -75,10 +97,7 @@ class Bound:
     def _inside(self) -> int:
         """Cycles within which a vector that has passed the credits of entry gives them back."""
         served = self.interval * (self.elements + 1) if self.elements else 0
-        # Behind an end that enters, the gate may be closed until its vector is complete; behind any other beat until one leaves.
-        ends = self.front + bool(self.lacking)
-        front = ends * self.gate + (self.front + self.lacking) * (self.interval + OPENS)
-        return self.takes + front + self.gate + self.complete + served + self.leaves + self.behind + self._pauses
+        return self.takes + self._front + self.gate + self.complete + served + self.leaves + self.behind + self._pauses
 
     @property
     def _entry(self) -> int:
@@ -88,22 +107,13 @@ class Bound:
     @property
     def _next_entry(self) -> int:
         """The same behind such an end, but for the cycles in which elements leave that were inside before."""
-        return self.gate + self.complete + self.leaves + self.behind + RETURN if self.entered else 0
+        return self._anew + self.complete + self.leaves + self.behind + RETURN if self.entered else 0
 
     @property
     def input(self) -> int:
         """Cycles within which a beat is taken that waits."""
-        needed = self.elements if self.needed is None else self.needed
-        lacking = self.lacking * (self.interval + OPENS) + (self.gate + self._next_entry if self.lacking else 0)
-        return (
-            self.takes
-            + self._entry
-            + self.gate
-            + self.interval * needed
-            + OPENS * self.buffers
-            + lacking
-            + self._pauses
-        )
+        lacking = self.lacking * (self.interval + OPENS) + (self._anew + self._next_entry if self.lacking else 0)
+        return self._opens + self._entry + OPENS * self.buffers + lacking + self._pauses
 
     @property
     def cycles(self) -> int:

@@ -8,7 +8,7 @@ from amaranth import Cat, Mux, Value
 
 from softstream.hw.config.config import Config
 from softstream.hw.contracts.catalogue import contract_of
-from softstream.hw.contracts.response import CreditResponse, LoopResponse, ReplayResponse, settled_credit
+from softstream.hw.contracts.response import CreditResponse, LoopResponse, PairResponse, ReplayResponse, settled_credit
 from softstream.hw.modes.hardmax import OneHot
 from softstream.hw.options.floor import Remainder
 from softstream.hw.plan.stage_cycles import QUEUE_LATENCY
@@ -18,6 +18,7 @@ from softstream.hw.stages.replay import FactorStore, Replay
 from softstream.hw.streams.flow import Credit, Hold, Queue, Spacing
 from softstream.sim.proofs import counting
 from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between
+from softstream.sim.proofs.requests import requested
 from softstream.sim.proofs.response.around import Around, around, soon_enough
 from softstream.sim.proofs.response.bound import (
     RETURN,
@@ -28,6 +29,7 @@ from softstream.sim.proofs.response.bound import (
     parts_of,
     uncovered,
 )
+from softstream.sim.proofs.response.lists import served_list
 from softstream.sim.proofs.response.search import draw_loop, state_search
 from softstream.sim.proofs.rooms import Link, room_links, state_rooms
 
@@ -95,15 +97,20 @@ class GatedHead:
         self.spacing = None if survey.spacing is None else self.spacings[survey.spacing]
         self.credits = credits = parts_of(head, Credit)
         by_credit: dict[int, Link] = {}
-        for link in room_links(config, head):
-            if by_credit.setdefault(credits.index(link.credit), link) is not link:
+        self.pairs: dict[int, Link] = {}
+        links = room_links(config, head)
+        self.list = served_list(config, head, links)
+        for link in sorted((link for link in links if link.ranked is None), key=lambda link: -link.cycles):
+            number = credits.index(link.credit)
+            later = by_credit.setdefault(number, link)
+            if later is not link and not (_is_pair(link, later) and self.pairs.setdefault(number, link) is link):
                 raise uncovered(config, f"two stores wait for each other under the {contract_of(link.credit).title}")
         own = {row.credit for row in survey.registers}
         self.gate = [*survey.of_elements, *survey.of_vectors]
         self.entries = {entry.credit: entry for entry in self.around.entries}
         for number, credit in enumerate(credits):
             store = by_credit.get(number)
-            known = [*self.gate, *self.entries, *([survey.ring.behind] if survey.ring else [])]
+            known = [*self.gate, *self.entries, *(row.behind for row in (survey.ring, self.list) if row)]
             if number not in known:
                 raise uncovered(config, f"no event is known at which the {contract_of(credit).title} is taken")
             strange = store is None or store.ranked or store.on_request or (store.vectors and not store.search)
@@ -112,9 +119,17 @@ class GatedHead:
         self.links = {number: link for number, link in by_credit.items() if number not in own}
         for number, entry in self.entries.items():
             soon_enough(config, entry, self.links[number])
-        self.server = next(iter(parts_of(head, OneHot) + parts_of(head, RankedStore)), None)
+            # A draw set asks for bounds, whether they are offered or not.
+            self.links[number] = next(iter(requested(head, [self.links[number]], [])), self.links[number])
+        servers = parts_of(head, OneHot) + parts_of(head, RankedStore) if self.list is None else []
+        self.server = next(iter(servers), None)
         if self.server is not None and (len(credits) != 1 or 0 not in survey.of_vectors or self.spacings or own):
             raise uncovered(config, "more than one credit leads to its results")
+        for number in self.pairs:
+            if number not in self.loops:
+                raise uncovered(
+                    config, f"two stores wait for each other under the {contract_of(credits[number]).title}"
+                )
         self.elements = self._link(Replay)
         self.factors = self._link(FactorStore)
         if self.ring is not None and (survey.ring is None or self.elements is None or self.factors is None):
@@ -127,10 +142,14 @@ class GatedHead:
     def loops(self) -> dict[int, LoopResponse]:
         """The contracts of the credits of queues."""
         return {
-            number: draw_loop(link) if link.search else LoopResponse(link.credit, link.cycles)
+            number: draw_loop(link) if link.search else LoopResponse(link.credit, link.cycles, self._apart(number))
             for number, link in self.links.items()
             if isinstance(link.store, Queue) and self.server is None and number not in self.entries
         }
+
+    def _apart(self, number: int) -> int:
+        """Cycles by which the takes of a credit are apart at least."""
+        return self.spacing.interval if self.spacing is not None and number in self.survey.of_vectors else 1
 
     @property
     def bound(self) -> Bound:
@@ -147,15 +166,18 @@ class GatedHead:
         if self.server is not None:
             return self._server_bound(self.server)
         loops, survey = self.loops, self.survey
+        spacing = 0 if self.spacing is None else self.spacing.interval
+        if self.list is not None:
+            return self.list.bound(loops[self.list.behind], spacing)
         waits = [0, *(row.drains for row in survey.registers)]
         waits += [loops[number].drains for number in self.gate if number in loops and not loops[number].wide]
-        waits += [] if self.spacing is None else [self.spacing.interval]
         leaves = [row.leaves for row in survey.registers]
         leaves += [loop.leaves + self._after(number) for number, loop in loops.items()]
         takes = TAKES + max((loop.opens for loop in loops.values() if loop.wide), default=0)
-        gate, last = max(waits) + RETURN, max(leaves)
+        # The spacing counts from the last end on, whether the outputs are taken or not.
+        gate, again, last = max(*waits, spacing - takes) + RETURN, max(*waits, spacing) + RETURN, max(leaves)
         if survey.ring is None or self.elements is None:
-            return Bound(takes, 0, 0, 0, gate, last)
+            return Bound(takes, 0, 0, 0, gate, last, again=again)
         if not loops[survey.ring.behind].wide:
             raise uncovered(self.config, "the queue behind the ring is shorter than the way to it")
         if settled_credit(self.elements.credit) < self.config.beats(self.config.max_length) - 1:
@@ -164,7 +186,7 @@ class GatedHead:
         complete = survey.ring.complete + RETURN
         back = ring.memory + survey.ring.factor + RETURN + 1
         limit = self.elements.credit.limit
-        return Bound(takes, complete, limit, ring.interval, max(complete + back, gate), last)
+        return Bound(takes, complete, limit, ring.interval, max(complete + back, again), last)
 
     def _after(self, number: int) -> int:
         """Cycles from an element that leaves the ring to the event from which the cycles of a loop are counted."""
@@ -195,12 +217,14 @@ class GatedHead:
         for number, credit in enumerate(self.credits):
             if number in loops:
                 loop = loops[number]
-                rows.append((credit, lambda part, loop=loop: type(loop)(part, loop.cycles)))
+                rows.append((credit, lambda part, loop=loop: type(loop)(part, loop.cycles, loop.interval)))
             elif number in self.links:
                 rows.append((credit, CreditResponse))
-        rows += [(link.store, contract_of) for link in self.links.values()]
+        rows += [(link.store, contract_of) for link in (*self.links.values(), *self.pairs.values())]
+        rows += [(pair.store, PairResponse) for pair in self.pairs.values()]
         rows += [(spacing, contract_of) for spacing in self.spacings]
         rows += [] if self.server is None else [(self.server, contract_of)]
+        rows += [] if self.list is None else [(self.list.factors.store, contract_of)]
         rows += [(part, contract_of) for row in self.survey.registers for part in map(self._part, row.chain)]
         if self.ring is not None:
             rows.append((self.ring, ReplayResponse))
@@ -222,7 +246,11 @@ class GatedHead:
             self._state_server(self.server)
         for row in self.survey.registers:
             self._state_registers(row)
-        state_rooms(self.head, [*self.links.values()])
+        links = [*self.links.values(), *self.pairs.values()]
+        if self.list is not None:
+            links.append(self.list.factors)
+            self.list.state()
+        state_rooms(self.head, links)
         if self.survey.ring is not None and self.factors is not None:
             self._state_ring(self.ring, self.survey.ring, self.factors.credit)
 
@@ -265,8 +293,11 @@ class GatedHead:
         for number in self.loops:
             queue: Any = self.links[number].store
             served = ~self._ready(TAKES - 1) | queue.o.ready | ~queue.o.valid
-            # A queue beside another one is taken with it.
             name = f"queue of {queue.room}: what it offers is taken, {TAKES} cycles after the outputs"
+            if number in self.pairs:
+                # Its contract says that the earlier one offers where this one does; their room, that they are taken together.
+                served |= ~self.pairs[number].store.o.valid
+                name = f"{name}, with the earlier one"
             self.head.after(SETTLING + TAKES, name, served)
 
     def _state_registers(self, row: _Registers) -> None:
@@ -327,6 +358,13 @@ class GatedHead:
         due = Mux(head.before(ring.o.valid), head.before(last), head.before(starts))
         head.after(SETTLING, "ring: the first element is the one behind a last one, or behind a reset", starts == due)
         return starts
+
+
+def _is_pair(early: Link, late: Link) -> bool:
+    """Whether two stores are queues whose payloads take a credit in turn, arrive one after the other, and leave together."""
+    both = early, late
+    plain = all(isinstance(link.store, Queue) and link.vectors is None and not link.on_request for link in both)
+    return plain and early.cycles < late.cycles
 
 
 def _survey(config: Config) -> _Survey:

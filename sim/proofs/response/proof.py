@@ -34,7 +34,16 @@ vector's last element leaves the ring: it is read, the draw comes, and those bef
 
 The one-hot stage and the store of a list stand in the place of the ring: they give the results of one vector after the other.
 Then E counts vectors, r is the number of results of the longest, and the gate opens when so many vectors have left as its credit
-has in reserve, and one more.
+has in reserve, and one more. In a list with probabilities a vector waits for its factor, and an element for a credit (`lists`).
+
+Where two queues hold parts of one result, such as winner and entropy, both parts take the same credit in turn, and leave in the
+same cycle. One of them arrives later by a fixed number of cycles. So the other one is offered wherever it is (`PairResponse`),
+and the two queues are as one of the later parts.
+
+Ends that take a credit are apart, so fewer are on the way. If the credit covers these, one waits in the queue while more are out
+than the credit allows, and it is available as soon as the few have left that it has in reserve. The spacing of the gate counts
+from the last end on, whether the outputs are taken or not. So a gate without a ring opens I cycles after the last end, or U
+cycles after the outputs are taken, and a few cycles for its register.
 
 A head without a credit (argmax, sigmoid, draws with Gumbel noise) is a row of stages under a clock enable. Proved is that it
 moves in each cycle, from some cycles after the outputs are taken on, and how many cycles a beat and an end then take.
@@ -67,8 +76,8 @@ an answer takes F · (C(1) + 1) + W cycles more, and a free input one more than 
 belong to longer vectors, or one of them to the vector inside: C is C(0) and so much for each element, and at most max_length + F
 elements are inside and in front.
 
-Not covered, and refused: heads in which something else stands on a path, such as two passes with other stages, searches among a
-list, lists under several credits, and two queues that wait for each other.
+Not covered, and refused: heads in which something else stands on a path, such as two passes with other stages, lists of several
+lanes, and searches among a list.
 """
 
 import time

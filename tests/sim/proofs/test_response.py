@@ -13,10 +13,18 @@ from support.response_times import worst_response
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.contracts.catalogue import contract_of
-from softstream.hw.contracts.response import CreditResponse, DrawLoopResponse, LoopResponse, ReplayResponse
+from softstream.hw.contracts.response import (
+    CreditResponse,
+    DrawLoopResponse,
+    LoopResponse,
+    PairResponse,
+    ReplayResponse,
+)
 from softstream.hw.contracts.two_passes import TwoPassContract, TwoPassResponse
 from softstream.hw.errors import UserError
 from softstream.hw.modes import softmax
+from softstream.hw.modes.entropy import Entropy
+from softstream.hw.modes.softmax_top_k import SoftmaxTopK
 from softstream.hw.modes.two_pass import TwoPass
 from softstream.hw.options.groups import PacketEnds
 from softstream.hw.options.mean_probabilities import MeanProbabilities
@@ -28,7 +36,7 @@ from softstream.hw.stages import replay
 from softstream.hw.stages.cdf_search import CdfSearch
 from softstream.hw.stages.replay import Replay
 from softstream.hw.streams import flow
-from softstream.hw.streams.flow import Credit, RigidPipe, Skid, Spacing
+from softstream.hw.streams.flow import Credit, Queue, RigidPipe, Skid, Spacing
 from softstream.scripts import cli
 from softstream.scripts.measure import proofs
 from softstream.sim.proofs import counting, stores
@@ -50,6 +58,16 @@ HEADS = {
     "log-softmax": Config(**SHORT, mode="log_softmax"),
     "cross-entropy": Config(mode="cross_entropy", max_length=5, score_width=4),
     "masked": Config(**SHORT, mask=True),
+    "entropy": Config(**SHORT, mode="entropy"),
+    "entropy, masked, small": Config(**SHORT, mode="entropy", mask=True, profile="small"),
+    "entropy, null beats": Config(**SHORT, mode="entropy", tkeep=True),
+    "Top-K with softmax": Config(**SHORT, mode="softmax_top_k", top_k=3),
+    "Top-K with softmax, serial": Config(**SHORT, mode="softmax_top_k", top_k=3, normaliser="divider", profile="small"),
+    "Top-K with softmax, masked, small": Config(**SHORT, mode="softmax_top_k", top_k=3, mask=True, profile="small"),
+    "Top-K with softmax, pipelined": Config(**SHORT, mode="softmax_top_k", top_k=3, per_vector="pipelined"),
+    "draw among a list": Config(mode="sample", max_length=5, score_width=4, draw_top_k=3, draw_top_p=0.9),
+    "draw among a list, bounds": Config(mode="sample", max_length=5, score_width=4, draw_top_k=3, draw_sideband=True),
+    "Top-K with softmax, null beats": Config(**SHORT, mode="softmax_top_k", top_k=3, tkeep=True),
     "argmax": Config(mode="argmax", max_length=5, score_width=4),
     "argmax, small": Config(mode="argmax", max_length=5, score_width=4, profile="small"),
     "sigmoid": Config(**SHORT, mode="sigmoid"),
@@ -109,7 +127,7 @@ COVERED = (
     "argmax-int8", "argmax-int8-small", "argmax-int8-margin", "digits-argmax", "sigmoid-int8", "sample-int8",
     "sample-int8-temperature", "hardmax-int8", "top-k-int8", "softmax-int8-groups", "softmax-int8-floor",
     "softmax-int8-smoothed", "softmax-int8-temperature", "ensemble-logits-int8",
-    "ensemble-probabilities-int8",
+    "ensemble-probabilities-int8", "entropy-int8", "softmax-top-k-int8", "sample-int8-top-p", "sample-int8-bounds",
     "sample-int8-cdf",
 )  # fmt: skip
 PAYLOAD = data.StructLayout({"value": 2})
@@ -121,6 +139,8 @@ PARTS = {
     "loop without a pipe": (lambda: Credit(5, 1), lambda part: LoopResponse(part, 0)),
     "loop of draws": (lambda: Credit(16, 3), lambda part: DrawLoopResponse(part, 7)),
     "short loop of draws": (lambda: Credit(5, 1), lambda part: DrawLoopResponse(part, 3)),
+    "loop taken at times": (lambda: Credit(4), lambda part: LoopResponse(part, 22, 13)),
+    "pair": (lambda: Queue(2, 5), PairResponse),
     "ring": (lambda: Replay(PAYLOAD, beats=20, interval=1, memory=2), ReplayResponse),
     "ring with a spacing": (lambda: Replay(PAYLOAD, beats=8, interval=7, memory=1), ReplayResponse),
     "two passes": (lambda: TwoPass(Config(**PASSES)), TwoPassResponse),
@@ -272,6 +292,26 @@ def test_the_cycles_are_near_those_of_a_full_head():
 
 
 @pytest.mark.parametrize(
+    ("name", "longest"),
+    [("entropy-int8", "short"), pytest.param("softmax-top-k-int8", "long", marks=pytest.mark.long)],
+    ids=["entropy", "list"],
+)
+def test_the_cycles_of_queues_beside_each_other_are_near_those_of_a_full_head(name, longest):
+    config = PRESETS[name]
+    bound = response.response_bound(config)
+    # A list is full of vectors of K elements, or its credits are used up by vectors of one.
+    answer = worst_response(config, longest, stalled=["m_axis"]).answer
+    free = worst_response(config, "short", stalled=["m_axis"]).input
+    assert answer <= bound.cycles <= 1.3 * answer
+    assert free <= bound.input <= 1.3 * free
+    page = " ".join((ROOT / "sim" / "README.md").read_text(encoding="utf-8").split())
+    first = f"answers within {bound.cycles} cycles and frees its input within {bound.input}"
+    assert first in page or f"these are {bound.cycles} and {bound.input} cycles" in page
+    first = f"a simulation with the same stall waits {answer} and {free} cycles"
+    assert first in page or f"and {answer} and {free} in the simulation" in page
+
+
+@pytest.mark.parametrize(
     ("config", "kind"),
     [
         (PRESETS["softmax-int8-small"], "long"),
@@ -365,6 +405,71 @@ def test_a_gate_that_waits_for_more_than_its_credits_is_refuted(monkeypatch, pro
 
     monkeypatch.setattr(response, "GatedHead", other)
     assert "gate: it opens where all credits are available" in refuted(response.prove_response(HEADS["logarithm"]))
+
+
+def _in_every_other_cycle(m, *signals):
+    """Lets signals of a head be set in every other cycle only."""
+    odd = Signal()
+    m.d.sync += odd.eq(~odd)
+    with m.If(odd):
+        m.d.comb += [signal.eq(0) for signal in signals]
+
+
+def test_two_queues_that_leave_in_every_other_cycle_are_refuted(monkeypatch, proved):
+    honest = Entropy._join
+
+    def slow(head, m, winner, entropy):
+        honest(head, m, winner, entropy)
+        _in_every_other_cycle(m, head.o.valid, winner.o.ready, entropy.o.ready)
+
+    monkeypatch.setattr(Entropy, "_join", slow)
+    [name, *_] = refuted(response.prove_response(HEADS["entropy"]))
+    assert name == "queue of 4: what it offers is taken, 4 cycles after the outputs, with the earlier one"
+
+
+def test_a_queue_that_may_offer_later_than_the_one_beside_it_is_refuted(monkeypatch):
+    honest = Queue.elaborate
+
+    def late(queue, platform):
+        # A payload enters a cycle later than the other queue expects.
+        arrives, delayed = queue.i.valid, Signal()
+        queue.i.valid = delayed
+        try:
+            m = honest(queue, platform)
+        finally:
+            queue.i.valid = arrives
+        m.d.sync += delayed.eq(arrives)
+        return m
+
+    monkeypatch.setattr(Queue, "elaborate", late)
+    assert "refuted" in answers(PARTS["pair"][0](), PairResponse)
+
+
+@pytest.mark.long
+def test_a_list_that_begins_in_every_other_cycle_is_refuted(monkeypatch, proved):
+    honest = SoftmaxTopK._probabilities
+
+    def slow(head, m, read_out, factors):
+        honest(head, m, read_out, factors)
+        _in_every_other_cycle(m, read_out.free)
+
+    monkeypatch.setattr(SoftmaxTopK, "_probabilities", slow)
+    name = "list: a vector may begin to leave where its factor has arrived"
+    assert name in refuted(response.prove_response(HEADS["Top-K with softmax"]))
+
+
+@pytest.mark.long
+def test_a_list_whose_spacing_waits_for_something_else_is_refuted(monkeypatch, proved):
+    honest = SoftmaxTopK._probabilities
+
+    def slow(head, m, read_out, factors):
+        honest(head, m, read_out, factors)
+        m.d.comb += m.submodules.element_spacing.allowed.eq(1)
+        _in_every_other_cycle(m, m.submodules.element_spacing.allowed)
+
+    monkeypatch.setattr(SoftmaxTopK, "_probabilities", slow)
+    name = "list: the spacing counts elements, and waits for nothing else"
+    assert name in refuted(response.prove_response(HEADS["Top-K with softmax, serial"]))
 
 
 @pytest.mark.long
@@ -463,7 +568,6 @@ def test_a_credit_of_entry_that_never_comes_back_is_refused(monkeypatch, proved)
             "no contract states when the group ends answers",
             "accumulator = 'auto'",
         ),
-        (Config(**SHORT, mode="entropy"), "two stores wait for each other under the credit of", "mode = 'softmax'"),
         (
             Config(mode="sample", sampler="inverse_cdf", max_length=5, draw_top_k=3),
             "no event is known at which the credit of 43, margin 1 is taken",
