@@ -1,4 +1,4 @@
-"""What stands around a gated head: rows of stages before its frame, credits taken there, and stages behind its queues.
+"""What stands around a head: rows of stages before its frame, credits taken there, and stages behind its queues.
 
 A row is rigid stages and a skid buffer behind them, whose ready is their clock enable. Beats in it wait for the frame. The sums
 over an ensemble's members also stop the stages before them while they give the beats that a short last member lacks: no more than
@@ -39,6 +39,7 @@ from softstream.hw.plan.stage_cycles import QUEUE_LATENCY, maximum_latency
 from softstream.hw.stages.cdf_search import CdfSearch
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.insertion import Insertion
+from softstream.hw.stages.lane_merge import LaneMerge
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
 from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.stages.replay import Replay
@@ -63,8 +64,7 @@ _ENABLED = {NullBeats, Frame, MemberSum, *PIPES}
 _TAGGING = (PacketEnds, VectorFlags)
 """Stages behind a head that hold no beat, and wait for a tag, which comes before."""
 
-
-_GIVING = (Replay, Queue, Hold, OneHot, Insertion, RankedStore, CdfSearch)
+_GIVING = (Replay, Queue, Hold, OneHot, Insertion, RankedStore, LaneMerge, CdfSearch)
 """Parts of a gated head behind its frame."""
 
 
@@ -90,7 +90,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Around:
-    """What stands around a gated head, by numbers, because each elaboration has parts of its own."""
+    """What stands around a head, by numbers, because each elaboration has parts of its own."""
 
     frame: int
     """Number of the place of the frame."""
@@ -356,13 +356,12 @@ def _tail(config: Config, places: Sequence[Any], numbers: Sequence[int]) -> list
 
 
 def _entries(
-    config: Config, head: InsideHead, places: Sequence[Any], number: int, ends: dict[int, int]
+    config: Config, head: InsideHead, places: Sequence[Any], frame: int, ends: dict[int, int]
 ) -> tuple[Entry, ...]:
     """The credits that come back as ends leave a place, of those that neither the frame's beats nor its ends take."""
     credits = parts_of(head, Credit)
-    frame = places[number]
     signals = [value for credit in credits for value in (credit.take, credit.give)]
-    signals += [frame.leaves, frame.vectors, *(places[number].vectors for number in ends)]
+    signals += [places[frame].leaves, places[frame].vectors, *(places[number].vectors for number in ends)]
     columns = head.traces(signals)
     beats, vectors, *left = columns[2 * len(credits) :]
     entries = []

@@ -11,8 +11,10 @@ from softstream.hw.contracts.catalogue import contract_of
 from softstream.hw.contracts.response import CreditResponse, LoopResponse, PairResponse, ReplayResponse, settled_credit
 from softstream.hw.modes.hardmax import OneHot
 from softstream.hw.options.floor import Remainder
+from softstream.hw.plan.modes.top_k import FILL_CYCLES, JOIN_LATENCY
 from softstream.hw.plan.stage_cycles import QUEUE_LATENCY
 from softstream.hw.stages.frame import Frame
+from softstream.hw.stages.lane_merge import LaneMerge
 from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.stages.replay import FactorStore, Replay
 from softstream.hw.streams.flow import Credit, Hold, Queue, Spacing
@@ -121,8 +123,8 @@ class GatedHead:
             soon_enough(config, entry, self.links[number])
             # A draw set asks for bounds, whether they are offered or not.
             self.links[number] = next(iter(requested(head, [self.links[number]], [])), self.links[number])
-        servers = parts_of(head, OneHot) + parts_of(head, RankedStore) if self.list is None else []
-        self.server = next(iter(servers), None)
+        servers = [part for kind in (OneHot, RankedStore, LaneMerge) for part in parts_of(head, kind)]
+        self.server = next(iter(servers), None) if self.list is None else None
         if self.server is not None and (len(credits) != 1 or 0 not in survey.of_vectors or self.spacings or own):
             raise uncovered(config, "more than one credit leads to its results")
         for number in self.pairs:
@@ -195,17 +197,20 @@ class GatedHead:
     def _server_bound(self, server: Any) -> Bound:
         """The cycles where a stage gives the results of one vector after the other."""
         [link], [credit] = self.links.values(), self.credits
-        one_hot = isinstance(server, OneHot)
+        one_hot, merge = isinstance(server, OneHot), isinstance(server, LaneMerge)
         beats = self.config.beats(self.config.max_length) if one_hot else self.config.top_k
         # A queue offers two cycles after an arrival; the one-hot stage may be empty for a cycle between two vectors.
         complete = link.cycles + QUEUE_LATENCY
+        if merge:
+            # The orders of the lanes are joined first, and the heads of a vector's lists fill before its first element.
+            complete, beats = complete + JOIN_LATENCY, beats + FILL_CYCLES
         return Bound(
             TAKES,
             complete,
             credit.limit + one_hot,  # the vector in the one-hot stage has given its credit back
             beats + one_hot,
             complete + RETURN + 1,
-            1 if one_hot else server.cycles,
+            1 if one_hot or merge else server.cycles,
             credit.margin + 2,
         )
 
@@ -281,7 +286,7 @@ class GatedHead:
         name = counting.PART_NAMES[type(server)]
         served = ~self._ready(TAKES - 1) | server.o.ready | ~server.o.valid
         head.after(SETTLING + TAKES, f"{name}: what it offers is taken, {TAKES} cycles after the outputs", served)
-        if isinstance(server, RankedStore):
+        if isinstance(server, (RankedStore, LaneMerge)):
             head.after(SETTLING, f"{name}: a vector may always begin", server.free)
         else:
             queue: Any = link.store

@@ -76,8 +76,8 @@ an answer takes F · (C(1) + 1) + W cycles more, and a free input one more than 
 belong to longer vectors, or one of them to the vector inside: C is C(0) and so much for each element, and at most max_length + F
 elements are inside and in front.
 
-Not covered, and refused: heads in which something else stands on a path, such as two passes with other stages, lists of several
-lanes, and searches among a list.
+Not covered, and refused: heads in which something else stands on a path, such as two passes with other stages, softmax of a list
+of several lanes, and searches among a list.
 """
 
 import time

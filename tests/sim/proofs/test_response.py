@@ -117,6 +117,8 @@ HEADS = {
         mode="sample", sampler="inverse_cdf", max_length=5, score_width=4, temperature_bits=4
     ),
     "search, null beats": Config(mode="sample", sampler="inverse_cdf", max_length=5, score_width=4, tkeep=True),
+    "Top-K, two lanes": Config(mode="top_k", max_length=5, score_width=4, top_k=3, lanes=2),
+    "Top-K, four lanes, masked": Config(mode="top_k", max_length=9, score_width=4, top_k=2, lanes=4, mask=True),
     "Top-K, null beats": Config(mode="top_k", max_length=5, score_width=4, top_k=3, tkeep=True),
 }
 COVERED = (
