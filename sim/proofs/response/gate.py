@@ -411,7 +411,7 @@ def _survey(config: Config) -> _Survey:
         tuple(number for number, take in enumerate(takes) if take == elements),
         tuple(number for number, take in enumerate(takes) if take == ends),
         ring,
-        tuple(registers),
+        tuple(dict.fromkeys(registers)),
         next((number for number, take in enumerate(spaced) if take == ends), None),
     )
 
@@ -435,14 +435,17 @@ def _chains(config: Config, places: Sequence[Any], credit: int) -> list[_Registe
     """The rows of registers under a credit; where there are several, each waits for the others before the output."""
     steps = counting.steps_of(config)
     onwards = {step.target for step in steps if isinstance(places[step.source].part, Hold)}
-    rows = []
+    rows: list[list[Any]] = []
+    # Where rows beside each other have the same cycles, a simulation does not tell their registers apart; each is in one row.
+    taken: set[int] = set()
     for first in steps:
         if first.ends and isinstance(places[first.target].part, Hold) and first.target not in onwards:
             row = [first]
-            while onward := [step for step in steps if step.source == row[-1].target]:
+            while onward := [step for step in steps if step.source == row[-1].target and step.target not in taken]:
                 if not isinstance(places[onward[0].target].part, Hold):
                     break
                 row.append(onward[0])
+            taken |= {step.target for step in row}
             rows.append(row)
     leaves = max(row[0].cycles + len(row) for row in rows)
     return [_Registers(credit, tuple(step.target for step in row), tuple(row), leaves) for row in rows]

@@ -11,6 +11,7 @@ from support.requirements import ROOT
 from support.response_times import worst_response
 
 from softstream.hw.config.config import Config
+from softstream.hw.config.modes import MODES
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.contracts.catalogue import contract_of
 from softstream.hw.contracts.response import (
@@ -50,6 +51,8 @@ SHORT = {"max_length": 5, "score_width": 4, "probability_width": 4}
 PASSES = {**SHORT, "profile": "small", "accumulator": "two_pass"}
 HEADS = {
     "exponential": Config(mode="exponential", **SHORT),
+    "exponential, two lanes, masked": Config(mode="exponential", **SHORT, lanes=2, mask=True),
+    "exponential, ensemble": Config(mode="exponential", **SHORT, ensemble=2),
     "logarithm": Config(**SHORT),
     "divider": Config(**SHORT, normaliser="divider"),
     "divider, small": Config(**SHORT, normaliser="divider", profile="small"),
@@ -165,6 +168,35 @@ def proved(monkeypatch):
     monkeypatch.setattr(response, "prove_contract", lambda part, **limits: verdicts)
 
 
+OPTIONS = (
+    {"mask": True},
+    {"mask": True, "lanes": 2},
+    {"groups": [2, 5]},
+    {"groups": [5], "tkeep": True},
+    {"temperature_bits": 4},
+    {"ensemble": 2, "ensemble_mean": "logits"},
+    {"ensemble": 2, "ensemble_mean": "probabilities"},
+    {"profile": "small"},
+    {"profile": "small", "lanes": 2, "groups": [5]},
+    {"normaliser": "divider", "per_vector": "pipelined"},
+    {"normaliser": "reciprocal", "ensemble": 3, "ensemble_mean": "probabilities"},
+)
+"""Options, each of which some modes take."""
+
+
+def accepted(mode):
+    """The small heads of a mode that are covered, with one row of options each."""
+    defaults = Config(mode=mode).to_mapping()
+    sizes = {"max_length": 5, "score_width": 4, "probability_width": 4, "top_k": 2}
+    for options in OPTIONS:
+        try:
+            config = Config(mode=mode, **{key: size for key, size in sizes.items() if key in defaults}, **options)
+        except UserError:  # the mode does not take the options
+            continue
+        if response.is_answered(config):
+            yield config
+
+
 def answers(part, contract):
     return {verdict.answer for verdict in stores.prove_contract(part, contract=contract)}
 
@@ -251,6 +283,18 @@ def test_a_head_answers_in_time(name, proved):
     answer, free = [verdict.statement.name for verdict in proof.verdicts[-2:]]
     assert answer == f"answer to each complete vector within {bound.cycles} cycles in which all outputs are taken"
     assert free == f"free input within {bound.input} cycles in which all outputs are taken"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mode", MODES)
+def test_what_is_between_the_parts_of_an_accepted_head_is_proved(mode):
+    heads = [*accepted(mode)]
+    assert heads
+    for config in heads:
+        head = response.response_of(config)
+        head.state()
+        failed = [verdict.statement.name for verdict in head.head.prove(120.0) if verdict.answer != "proved"]
+        assert not failed, (config.changed_keys(), failed)
 
 
 @pytest.mark.long
