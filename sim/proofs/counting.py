@@ -445,7 +445,7 @@ def registers_behind(config: Config, path: Sequence[Step]) -> tuple[int, list[in
         [source.vectors, last.leaves, *(value for c in credits for value in (c.take, c.give))]
     )
     pairs = [*zip(columns[::2], columns[1::2], strict=True)]
-    matches = [n for n, pair in enumerate(pairs) if pair == (takes, gives) and credits[n].limit <= len(chain)]
+    matches = [n for n, pair in enumerate(pairs) if pair == (takes, gives) and credits[n].limit == len(chain)]
     if not matches:
         raise _uncovered(config, "no credit is known to assure the room of the registers of winners")
     return matches[0], chain, step

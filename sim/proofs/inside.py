@@ -137,6 +137,8 @@ class InsideHead:
         rows: list[list[int]] = []
         choice = random.Random(1)
         cycles = 2 * plan(self.config).last_output_cycle(max(1, min(3, self.config.max_length))) + 2 * LONGEST
+        # Of an ensemble the answer comes behind its last member, and too few of them leave wrong steps that look right.
+        cycles += LONGEST * (self.config.ensemble - 1)
 
         async def bench(context: Any) -> None:
             for cycle in range(cycles):

@@ -11,8 +11,9 @@ such a credit is not available no vector begins or ends, so all that are complet
 
 Stages behind a queue move in each cycle, from some cycles after the outputs are taken on, so they add their latency. The sums of
 the probabilities of an ensemble pause the queue before them while they give what a short last member lacks: no longer than the
-first member was, whose elements have left the ring before. So the pauses of all ensembles inside are no longer than the elements
-inside are many, and one more vector, the first member of the ensemble whose last one leaves first. Behind each pause it takes as
+first member was, which has left before. So the pauses of all ensembles are no longer than the elements inside, in front of
+the frame and on the way to the sums are many, and one more vector, the first member of the ensemble whose last one leaves first.
+Behind each pause it takes as
 long as at the beginning until the ring has room for good; elements that have left it in between do not come back.
 """
 
@@ -86,6 +87,8 @@ class Entry:
     """Number of the place from which the result leaves as the credit comes back."""
     cycles: int
     """Cycles from the frame to that place, at least."""
+    rows: int
+    """Rows before the place at which it is taken."""
 
 
 @dataclass(frozen=True)
@@ -110,9 +113,10 @@ class Around:
         return inside + _SKID * len(self.rows)
 
     def lacking(self, places: Sequence[Any]) -> int:
-        """Beats that a row gives at most before it takes one."""
+        """Beats that a row gives at most before it takes one, and for ensembles that are in front of it as a whole."""
         stages = [places[stage].part for row in self.rows for stage in row.stages]
-        return sum(part.beats for part in stages if isinstance(part, MemberSum))
+        longest = sum(part.beats for part in stages if isinstance(part, MemberSum))
+        return longest + self.beats(places) if longest else 0
 
     def latency(self, places: Sequence[Any], interval: int) -> int:
         """Cycles from the last queue or register to the output, of elements that come every `interval` cycles."""
@@ -125,7 +129,8 @@ class Around:
             members = means.member_sum.members
             bound = replace(
                 bound,
-                paused=means.member_sum.beats + bound.elements + self.beats(places),
+                # First members may be in front of the frame, inside, or on the way from the ring to the sums.
+                paused=means.member_sum.beats + self.beats(places) + bound.elements + bound.leaves,
                 pauses=-(-(vectors + self.beats(places)) // members) + 1,
             )
         return replace(
@@ -134,7 +139,7 @@ class Around:
             front=self.beats(places),
             lacking=self.lacking(places),
             buffers=len(self.rows),
-            entered=bool(self.entries),
+            entries=len({entry.rows for entry in self.entries}),
             behind=self.latency(places, bound.interval),
         )
 
@@ -296,7 +301,7 @@ def around(config: Config, paths: Sequence[Sequence[Any]]) -> Around:
             ends.setdefault(step.target, cycles)
     beside, fork = _beside(config, places, aside)
     tail = tuple(dict.fromkeys(number for row in tails for number in row))
-    return Around(frame, tuple(rows), _entries(config, head, places, frame, ends), tail, beside, fork)
+    return Around(frame, tuple(rows), _entries(config, head, places, frame, rows, ends), tail, beside, fork)
 
 
 def _beside(
@@ -356,14 +361,17 @@ def _tail(config: Config, places: Sequence[Any], numbers: Sequence[int]) -> list
 
 
 def _entries(
-    config: Config, head: InsideHead, places: Sequence[Any], frame: int, ends: dict[int, int]
+    config: Config, head: InsideHead, places: Sequence[Any], frame: int, rows: Sequence[Row], ends: dict[int, int]
 ) -> tuple[Entry, ...]:
     """The credits that come back as ends leave a place, of those that neither the frame's beats nor its ends take."""
     credits = parts_of(head, Credit)
+    sources = [places[0], *(places[row.skid] for row in rows)]
     signals = [value for credit in credits for value in (credit.take, credit.give)]
-    signals += [places[frame].leaves, places[frame].vectors, *(places[number].vectors for number in ends)]
+    signals += [places[frame].leaves, places[frame].vectors, *(place.leaves for place in sources)]
+    signals += [places[number].vectors for number in ends]
     columns = head.traces(signals)
-    beats, vectors, *left = columns[2 * len(credits) :]
+    beats, vectors, *others = columns[2 * len(credits) :]
+    passes, left = others[: len(sources)], others[len(sources) :]
     entries = []
     for number, credit in enumerate(credits):
         take, give = columns[2 * number : 2 * number + 2]
@@ -374,7 +382,11 @@ def _entries(
             raise uncovered(
                 config, f"the {contract_of(credit).title} has no room for a vector beside the unfinished one"
             )
-        entries.append(Entry(number, place, ends[place]))
+        # It is taken as a beat leaves the input or one of the skid buffers.
+        taken_at = [
+            number for number, row in enumerate(passes) if not any(t > p for t, p in zip(take, row, strict=True))
+        ]
+        entries.append(Entry(number, place, ends[place], max(taken_at, default=0)))
     return tuple(entries)
 
 

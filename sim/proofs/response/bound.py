@@ -57,10 +57,14 @@ class Bound:
     """Beats that these stages give of their own at most, in place of those that a member of an ensemble lacks."""
     buffers: int = 0
     """Skid buffers among the stages."""
-    entered: bool = False
-    """Whether a vector takes a credit before the frame that comes back with its result."""
+    entries: int = 0
+    """Places before the frame at which a vector takes a credit that comes back with its result."""
     behind: int = 0
     """Cycles in the stages behind the last queue or register."""
+    paused: int = 0
+    """Cycles at most in which the sums of an ensemble pause the queue before them."""
+    pauses: int = 0
+    """Number of these pauses at most; behind each one δ begins anew."""
     again: int | None = None
     """Until the gate opens anew behind a beat, while the outputs are taken, where it need not be `gate`."""
 
@@ -81,13 +85,12 @@ class Bound:
 
         Behind an end that enters, the gate may be closed until its vector is complete; behind any other beat until one leaves.
         """
-        ends = self.front + bool(self.lacking)
-        return ends * self._anew + (self.front + self.lacking) * (self.interval + OPENS)
+        return self._ends * self._anew + (self.front + self.lacking) * (self.interval + OPENS)
 
-    paused: int = 0
-    """Cycles at most in which the sums of an ensemble pause the queue before them."""
-    pauses: int = 0
-    """Number of these pauses at most; behind each one δ begins anew."""
+    @property
+    def _ends(self) -> int:
+        """Ends of vectors among the beats in front of the frame at most, and among those that are lacking."""
+        return self.front + bool(self.lacking)
 
     @property
     def _pauses(self) -> int:
@@ -101,25 +104,29 @@ class Bound:
 
     @property
     def _entry(self) -> int:
-        """Cycles until the credits of entry are available, if nothing passes them. They are until the next end passes."""
-        return self._inside + RETURN if self.entered else 0
+        """Cycles until the credits of entry are available, if nothing passes them. They are until the next end passes.
+
+        Vectors that have passed one place may wait for the next one, if there are several.
+        """
+        others = (self.entries - 1) * self._ends * self._next_entry if self.entries else 0
+        return self.entries * (self._inside + RETURN) + others
 
     @property
     def _next_entry(self) -> int:
         """The same behind such an end, but for the cycles in which elements leave that were inside before."""
-        return self._anew + self.complete + self.leaves + self.behind + RETURN if self.entered else 0
+        return self._anew + self.complete + self.leaves + self.behind + RETURN if self.entries else 0
 
     @property
     def input(self) -> int:
         """Cycles within which a beat is taken that waits."""
-        lacking = self.lacking * (self.interval + OPENS) + (self._anew + self._next_entry if self.lacking else 0)
+        # All that is in front of the frame may have to enter before a stage that gives beats of its own takes one.
+        lacking = self._front + self._ends * self._next_entry if self.lacking else 0
         return self._opens + self._entry + OPENS * self.buffers + lacking + self._pauses
 
     @property
     def cycles(self) -> int:
         """Cycles within which a beat is taken and a vector answered."""
-        ends = self.front + bool(self.lacking)
-        return self._inside + (self._entry + ends * self._next_entry if ends else 0)
+        return self._inside + (self._entry + self._ends * self._next_entry if self._ends else 0)
 
 
 def parts_of(head: InsideHead, kind: type) -> list[Any]:

@@ -381,7 +381,7 @@ def _survey(config: Config) -> _Survey:
         chain
         for path in [*paths, *_unread(config, places, paths)]
         if (row := counting.registers_behind(config, path)) is not None
-        for chain in _chains(config, places, row[0])
+        for chain in _chains(config, places, row[0], len(row[1]))
     ]
     head = InsideHead(config)
     frame, credits = counting.places_of(head)[surroundings.frame].part, parts_of(head, Credit)
@@ -406,14 +406,31 @@ def _survey(config: Config) -> _Survey:
         back = [cycles for give in gives if (cycles := cycles_between(firsts, give)) is not None]
         if behind and back and complete is not None:
             ring = _Ring(behind[0], complete, back[0])
+    of_elements = tuple(number for number, take in enumerate(takes) if take == elements)
+    of_vectors = tuple(number for number, take in enumerate(takes) if take == ends)
+    if elements == ends:  # each vector is a single beat
+        of_elements = _of_beats(config, head, of_elements)
+        of_vectors = tuple(number for number in of_vectors if number not in of_elements)
     return _Survey(
         surroundings,
-        tuple(number for number, take in enumerate(takes) if take == elements),
-        tuple(number for number, take in enumerate(takes) if take == ends),
+        of_elements,
+        of_vectors,
         ring,
         tuple(dict.fromkeys(registers)),
         next((number for number, take in enumerate(spaced) if take == ends), None),
     )
+
+
+def _of_beats(config: Config, head: InsideHead, numbers: Sequence[int]) -> tuple[int, ...]:
+    """The credits among some whose store holds beats: a ring, or a queue of payloads with the mark of an end."""
+    credits = parts_of(head, Credit)
+    stores = {credits.index(link.credit): link.store for link in room_links(config, head)}
+
+    def holds_beats(store: Any) -> bool:
+        of_queue = isinstance(store, Queue) and "last" in getattr(store.i.payload.shape(), "members", ())
+        return isinstance(store, Replay) or of_queue
+
+    return tuple(number for number in numbers if holds_beats(stores.get(number)))
 
 
 def _unread(config: Config, places: Sequence[Any], paths: Sequence[Sequence[Any]]) -> list[list[Any]]:
@@ -431,17 +448,19 @@ def _unread(config: Config, places: Sequence[Any], paths: Sequence[Sequence[Any]
     return rows
 
 
-def _chains(config: Config, places: Sequence[Any], credit: int) -> list[_Registers]:
-    """The rows of registers under a credit; where there are several, each waits for the others before the output."""
+def _chains(config: Config, places: Sequence[Any], credit: int, length: int) -> list[_Registers]:
+    """The rows of so many registers under a credit; where there are several, each waits for the others before the output."""
     steps = counting.steps_of(config)
     onwards = {step.target for step in steps if isinstance(places[step.source].part, Hold)}
     rows: list[list[Any]] = []
     # Where rows beside each other have the same cycles, a simulation does not tell their registers apart; each is in one row.
     taken: set[int] = set()
     for first in steps:
-        if first.ends and isinstance(places[first.target].part, Hold) and first.target not in onwards:
+        if first.ends and isinstance(places[first.target].part, Hold) and first.target not in onwards | taken:
             row = [first]
-            while onward := [step for step in steps if step.source == row[-1].target and step.target not in taken]:
+            while len(row) < length and (
+                onward := [step for step in steps if step.source == row[-1].target and step.target not in taken]
+            ):
                 if not isinstance(places[onward[0].target].part, Hold):
                     break
                 row.append(onward[0])

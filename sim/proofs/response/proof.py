@@ -58,8 +58,10 @@ an element leaves, since the ring holds elements of complete vectors then. So F 
 
 A vector may also take a credit before the frame that comes back with its result: of the mark of a group, the flags of an
 ensemble, or the mass that a floor leaves. If it is not available, vectors that are complete have it; these are answered, and
-give it back. It is available then until the next end passes. Stages behind the queue add the cycles that they take, and pauses
-in which they take nothing. Argmax beside a head with temperatures gets its beats from a fork that serves the head as well.
+give it back. It is available then until the next end passes. A group is complete with the beat that tells whether its packet
+goes on: where null beats are dropped, this is the beat behind its last one, or that one if it ends the packet. Stages behind the
+queue add the cycles that they take, and pauses in which they take nothing. Argmax beside a head with temperatures gets its beats
+from a fork that serves the head as well.
 
 Softmax in two passes takes one vector after the other. Its contract measures what is left to do of a vector by the registers
 of the three passes (`TwoPassResponse`): while the outputs are taken, the input is closed for C(n) cycles at most behind a vector

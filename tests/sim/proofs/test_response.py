@@ -113,6 +113,11 @@ HEADS = {
     "ensemble of probabilities, floor, two lanes": Config(
         **SHORT, ensemble=2, ensemble_mean="probabilities", lanes=2, probability_floor=0.0625
     ),
+    "ensemble of eight": Config(max_length=9, score_width=3, probability_width=4, ensemble=8),
+    "one beat": Config(max_length=1, score_width=4, probability_width=4),
+    "one beat, lanes, floor": Config(
+        max_length=3, score_width=4, probability_width=4, lanes=4, probability_floor=0.0625
+    ),
     "levels": Config(**SHORT, output_levels=15),
     "search": Config(mode="sample", sampler="inverse_cdf", max_length=5, score_width=4),
     "search, small": Config(mode="sample", sampler="inverse_cdf", max_length=5, score_width=4, profile="small"),
