@@ -365,6 +365,8 @@ def _entries(
 ) -> tuple[Entry, ...]:
     """The credits that come back as ends leave a place, of those that neither the frame's beats nor its ends take."""
     credits = parts_of(head, Credit)
+    # Of an ensemble whose probabilities are averaged, the first member takes one for all.
+    members = config.ensemble if config.ensemble_mean == "probabilities" else 1
     sources = [places[0], *(places[row.skid] for row in rows)]
     signals = [value for credit in credits for value in (credit.take, credit.give)]
     signals += [places[frame].leaves, places[frame].vectors, *(place.leaves for place in sources)]
@@ -376,7 +378,7 @@ def _entries(
     for number, credit in enumerate(credits):
         take, give = columns[2 * number : 2 * number + 2]
         place = next((place for place, row in zip(ends, left, strict=True) if row == give), None)
-        if place is None or take in (beats, vectors) or _falls_behind(take, vectors):
+        if place is None or take in (beats, vectors) or _falls_behind(take, vectors, members):
             continue
         if settled_credit(credit) < 1:
             raise uncovered(
@@ -390,9 +392,12 @@ def _entries(
     return tuple(entries)
 
 
-def _falls_behind(takes: Sequence[int], vectors: Sequence[int]) -> bool:
-    """Whether a vector may leave the frame before its credit is taken, as that of a draw, which is taken behind the ring."""
-    return any(taken < left for taken, left in zip(accumulate(takes), accumulate(vectors), strict=True))
+def _falls_behind(takes: Sequence[int], vectors: Sequence[int], members: int) -> bool:
+    """Whether vectors may leave the frame before their credit is taken, as that of a draw, which is taken behind the ring.
+
+    So many vectors take one credit together.
+    """
+    return any(members * taken < left for taken, left in zip(accumulate(takes), accumulate(vectors), strict=True))
 
 
 def soon_enough(config: Config, entry: Entry, link: Link) -> None:
