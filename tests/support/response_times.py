@@ -15,6 +15,9 @@ __all__ = ["Worst", "lengths_of", "worst_response"]
 _FULL = 64
 """Cycles in a row in which the input waits, after which a head is full."""
 
+_LONGEST_FILL = 50_000
+"""Cycles within which a head whose outputs are not taken is full. Without a limit, a head that never fills would run forever."""
+
 
 class Answers:
     """Cycles at which vectors are complete, and at which an output gives the answer to each.
@@ -71,7 +74,7 @@ def lengths_of(config, kind):
         "long": repeat(longest),
         "short": repeat(1),
         "long before short": chain([longest], repeat(1)),
-        "almost long before short": chain([9 * longest // 10], repeat(1)),
+        "almost long before short": chain([max(1, 9 * longest // 10)], repeat(1)),
         # As many draws wait as the credit of the preset for draws by a search counts, so that it closes behind the next vector.
         "almost long behind draws": chain(repeat(1, 12), [longest - longest // 100], repeat(1)),
         "short before long": cycle([1, 1, 1, longest]),
@@ -105,6 +108,7 @@ def worst_response(config, kind, *, stalled=None, before=0):
         context.set(top.s_axis_tvalid, 1)
         left, waits, cycle_now, released = next(lengths), 0, 0, None
         while released is None or cycle_now < released + tail:
+            assert cycle_now < _LONGEST_FILL or released is not None, f"{config}: a head does not fill"
             full = released is None and waits >= _FULL
             if full:
                 released, waits = cycle_now, 0
