@@ -142,10 +142,10 @@ class AccumulateContract(Contract):
             self.guarantees["the first term with which the sum exceeds the limit, and no other"] = (
                 component.over == exceeds
             )
-            self.covers["a later term exceeds the limit"] = exceeds & delay(
-                m, ~begins, len(segments), "later", reset=True
-            )
-        else:
+            if terms_in(component) > 1:
+                later = delay(m, ~begins, len(segments), "later", reset=True)
+                self.covers["a later term exceeds the limit"] = exceeds & later
+        elif terms_in(component) > 1:
             self.covers["a sum of several terms is complete"] = component.ends[-1] & (count > 1)
 
 

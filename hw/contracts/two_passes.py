@@ -49,7 +49,8 @@ class TwoPassContract(Contract):
             Signal(name=name) for name in ("transferred", "step", "ends", "leaves", "crowns", "finished")
         )
         last, at_limit = i.payload.last, length == config.max_length - 1
-        self.length, self.enters, self.ends, self.ended, self.taken = length, step, ends, ended, taking & taking_best
+        self.length, self.enters, self.ends, self.ended = length, step, ends, ended
+        self.outputs_ready = taking & taking_best
         m.d.comb += [
             transferred.eq(entering & i.ready),
             step.eq(transferred & ~was_cut),
@@ -95,8 +96,9 @@ class TwoPassContract(Contract):
             "law of the results": laws[0].holds,
             "law of the winners": laws[1].holds,
         }
+        if config.max_length > 1:
+            self.covers["a second result, the last one, leaves"] = leaves & o.payload.last & (results != 0)
         self.covers |= {
-            "a second result, the last one, leaves": leaves & o.payload.last & (results != 0),
             "a winner leaves": crowns,
             "the results stall": laws[0].stalled,
             "the winner stalls": laws[1].stalled,
@@ -198,7 +200,7 @@ class TwoPassResponse(TwoPassContract):
         closed, allowed = Signal(range(longest + 2)), Signal(range(longest + 2), init=1)
         # Cycles of the divisions to come. A model checker decides what adds in each cycle sooner than what multiplies.
         divisions = Signal(range(longest + 2))
-        m.d.sync += closed.eq(Mux(self.taken & ~component.i.ready, closed + 1, 0))
+        m.d.sync += closed.eq(Mux(self.outputs_ready & ~component.i.ready, closed + 1, 0))
         with m.If(self.enters):
             m.d.sync += divisions.eq(divisions + cycles.element)
         with m.Elif(load & ~left[-1]):

@@ -225,12 +225,9 @@ def _print_report(result: BuildResult, console: Console) -> None:
             f"{report.path_ns:g} ns",
             " → ".join((report.path[0], *report.path[1:][-2:])) if report.path else "",
         ),
-        *(
-            []
-            if report.seed is None
-            else [("seed of placement", report.seed, f"no legal place with {report.seed} others")]
-        ),
     ]
+    if report.seed is not None:
+        rows.append(("seed of placement", report.seed, f"no legal place with {report.seed} others"))
     console.table("", (result.plan.row.name, "used", "available"), rows, right=("used",), fold=("available",))
 
 

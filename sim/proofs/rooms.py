@@ -55,6 +55,7 @@ from softstream.sim.proofs.proof import Proof
 
 __all__ = [
     "ON_REQUEST",
+    "READ_OUTS",
     "Link",
     "Vectors",
     "credit_history",
@@ -66,6 +67,8 @@ __all__ = [
     "stores_with_room",
 ]
 
+READ_OUTS = (RankedStore, LaneMerge)
+"""What stores the elements of lists and gives them in their order."""
 
 ON_REQUEST = "as they are asked for"
 """End of the statement about a queue that is read on request."""
@@ -146,19 +149,19 @@ def _kind(store: Any) -> str:
 
 def _capacity(store: Any) -> int:
     """Payloads for which a store has room."""
-    if isinstance(store, (Queue, RankedStore, LaneMerge)):
+    if isinstance(store, (Queue, *READ_OUTS)):
         return store.room
     return int(store.beats if isinstance(store, Replay) else store.needed)
 
 
 def _arrives(store: Any) -> Value:
     """Whether a payload arrives at a store."""
-    return store.order.valid if isinstance(store, (RankedStore, LaneMerge)) else store.i.valid
+    return store.order.valid if isinstance(store, READ_OUTS) else store.i.valid
 
 
 def _leaves(store: Any) -> Value:
     """Whether a payload leaves a store."""
-    if isinstance(store, (RankedStore, LaneMerge)):
+    if isinstance(store, READ_OUTS):
         return store.ends
     if isinstance(store, Queue):
         return store.o.valid & store.o.ready
@@ -171,12 +174,11 @@ def _credits(head: InsideHead) -> list[Credit]:
 
 def _stores(head: InsideHead) -> list[Any]:
     """The stores of a head, without the queues inside of ranked stores."""
-    inner = [part.queue for part in head.parts if isinstance(part, (RankedStore, LaneMerge))]
+    inner = [part.queue for part in head.parts if isinstance(part, READ_OUTS)]
     return [
         part
         for part in head.parts
-        if isinstance(part, (Queue, Replay, FactorStore, RankedStore, LaneMerge))
-        and not any(part is queue for queue in inner)
+        if isinstance(part, (Queue, Replay, FactorStore, *READ_OUTS)) and not any(part is queue for queue in inner)
     ]
 
 
@@ -192,7 +194,7 @@ def _vectors(head: InsideHead) -> list[Vectors]:
 
 def _lists(head: InsideHead) -> list[tuple[RankedStore | LaneMerge, FactorStore, EmissionInterface, Value]]:
     """(store of the list, store of the factors, emission, register of the vectors due) of a head that ranks probabilities."""
-    kinds = ((RankedStore, LaneMerge), FactorStore, EmissionInterface, SoftmaxTopK)
+    kinds = (READ_OUTS, FactorStore, EmissionInterface, SoftmaxTopK)
     parts = [[part for part in head.parts if isinstance(part, kind)] for kind in kinds]
     return [
         (ranked, factors, emission, head.probes.registers(mode)["due"])
@@ -292,14 +294,16 @@ def _candidates(config: Config) -> list[_Candidate]:
             if searched:
                 candidates += searched
                 continue
-            cycles = cycles_between(takes, arrivals)
-            if cycles is not None:
+            # Where each vector has one element, the credit is taken a fixed number of cycles before, too.
+            listed_draws = [
+                _Candidate(number, place, cycles, requests == gives, vectors=row)
+                for row, (starts, ends) in enumerate(edges)
+                if takes == starts and (cycles := cycles_between(ends, arrivals)) is not None
+            ]
+            if listed_draws:
+                candidates += listed_draws
+            elif (cycles := cycles_between(takes, arrivals)) is not None:
                 candidates.append(_Candidate(number, place, cycles, requests == gives))
-                continue
-            for row, (starts, ends) in enumerate(edges):
-                cycles = cycles_between(ends, arrivals) if takes == starts else None
-                if cycles is not None:
-                    candidates.append(_Candidate(number, place, cycles, requests == gives, vectors=row))
     return candidates
 
 

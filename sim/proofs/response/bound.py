@@ -53,25 +53,25 @@ class Bound:
     """Elements that must leave at most before the gate opens, where that is not all of them."""
     front: int = 0
     """F: beats in the stages between the input and the frame at most."""
-    lacking: int = 0
+    substitutes: int = 0
     """Beats that these stages give of their own at most, in place of those that a member of an ensemble lacks."""
     buffers: int = 0
     """Skid buffers among the stages."""
     entries: int = 0
     """Places before the frame at which a vector takes a credit that comes back with its result."""
-    behind: int = 0
+    tail: int = 0
     """Cycles in the stages behind the last queue or register."""
-    paused: int = 0
+    pause_cycles: int = 0
     """Cycles at most in which the sums of an ensemble pause the queue before them."""
-    pauses: int = 0
+    pause_count: int = 0
     """Number of these pauses at most; behind each one δ begins anew."""
-    again: int | None = None
+    reopening: int | None = None
     """Until the gate opens anew behind a beat, while the outputs are taken, where it need not be `gate`."""
 
     @property
-    def _anew(self) -> int:
+    def _reopening(self) -> int:
         """Cycles until the gate opens anew behind a beat, beside the elements."""
-        return self.gate if self.again is None else self.again
+        return self.gate if self.reopening is None else self.reopening
 
     @property
     def _opens(self) -> int:
@@ -85,22 +85,22 @@ class Bound:
 
         Behind an end that enters, the gate may be closed until its vector is complete; behind any other beat until one leaves.
         """
-        return self._ends * self._anew + (self.front + self.lacking) * (self.interval + OPENS)
+        return self._ends * self._reopening + (self.front + self.substitutes) * (self.interval + OPENS)
 
     @property
     def _ends(self) -> int:
-        """Ends of vectors among the beats in front of the frame at most, and among those that are lacking."""
-        return self.front + bool(self.lacking)
+        """Ends of vectors among the beats in front of the frame at most, and among the substitutes."""
+        return self.front + bool(self.substitutes)
 
     @property
     def _pauses(self) -> int:
-        return self.paused + self.pauses * self.takes
+        return self.pause_cycles + self.pause_count * self.takes
 
     @property
     def _inside(self) -> int:
         """Cycles within which a vector that has passed the credits of entry gives them back."""
         served = self.interval * (self.elements + 1) if self.elements else 0
-        return self.takes + self._front + self.gate + self.complete + served + self.leaves + self.behind + self._pauses
+        return self.takes + self._front + self.gate + self.complete + served + self.leaves + self.tail + self._pauses
 
     @property
     def _entry(self) -> int:
@@ -114,14 +114,14 @@ class Bound:
     @property
     def _next_entry(self) -> int:
         """The same behind such an end, but for the cycles in which elements leave that were inside before."""
-        return self._anew + self.complete + self.leaves + self.behind + RETURN if self.entries else 0
+        return self._reopening + self.complete + self.leaves + self.tail + RETURN if self.entries else 0
 
     @property
     def input(self) -> int:
         """Cycles within which a beat is taken that waits."""
         # All that is in front of the frame may have to enter before a stage that gives beats of its own takes one.
-        lacking = self._front + self._ends * self._next_entry if self.lacking else 0
-        return self._opens + self._entry + OPENS * self.buffers + lacking + self._pauses
+        substitutes = self._front + self._ends * self._next_entry if self.substitutes else 0
+        return self._opens + self._entry + OPENS * self.buffers + substitutes + self._pauses
 
     @property
     def cycles(self) -> int:

@@ -18,10 +18,10 @@ from softstream.sim.proofs import counting
 from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between
 from softstream.sim.proofs.response.bound import TAKES, uncovered
 
-__all__ = ["EnabledStages"]
+__all__ = ["TAG_STAGES", "EnabledStages", "last_frame"]
 
-_TAGGING = (PacketEnds, VectorFlags)
-"""Stages behind the others that hold no beat."""
+TAG_STAGES = (PacketEnds, VectorFlags)
+"""Stages behind the others that hold no beat, and wait for a tag, which comes before."""
 
 
 class EnabledStages:
@@ -35,24 +35,21 @@ class EnabledStages:
         self.config, self.source = config, source
         trial = InsideHead(config)
         places = counting.places_of(trial)
-        frames = {
-            next((step.target for step in reversed(path) if isinstance(places[step.target].part, Frame)), None)
-            for path in paths
-        }
-        [frame_number, *others] = frames
+        rows = [[step.target for step in path] for path in paths]
+        [frame_number, *others] = {last_frame(places, row) for row in rows}
         if others or frame_number is None:
             raise uncovered(config, "stages stand before or behind the head")
         self._frame = frame_number
-        numbers = dict.fromkeys(step.target for path in paths for step in path)
+        numbers = {number for row in rows for number in row}
         kinds = {type(places[number].part) for number in numbers if places[number].part is not None}
-        stages = {Fork, GroupEnds, NullBeats, MemberSum, Frame, Skid, Maximum, SkewedMaximum, *_TAGGING, *PIPES}
+        stages = {Fork, GroupEnds, NullBeats, MemberSum, Frame, Skid, Maximum, SkewedMaximum, *TAG_STAGES, *PIPES}
         strange = [counting.PART_NAMES[kind] for kind in kinds - stages]
         if strange:
             raise uncovered(config, f"no contract states when the {min(strange)} answers")
         # Those behind the frame; others stand before it, in rows of their own.
-        behind = [step.target for path in paths for step in path[_place(path, self._frame) :]]
-        self._enabled = [number for number in dict.fromkeys(behind) if places[number].enable is not None]
-        self._last = [_last(places, path) for path in paths]
+        stages_behind = dict.fromkeys(number for row in rows for number in row[row.index(self._frame) :])
+        self._enabled = [number for number in stages_behind if places[number].enable is not None]
+        self._last = [_last(places, row) for row in rows]
         frame = places[self._frame]
         signals = [places[source].leaves, frame.arrives, frame.vectors]
         signals += [_answers(places[number]) for number in self._last]
@@ -68,24 +65,24 @@ class EnabledStages:
         """Cycles from a vector's end to its last answer."""
         return self._before + max(self._behind)
 
-    def state(self, head: InsideHead, places: Sequence[Any], taken: Callable[[int], Value]) -> None:
+    def state(self, head: InsideHead, places: Sequence[Any], outputs_ready: Callable[[int], Value]) -> None:
         """States that nothing stops while the outputs are taken, and how long a beat and an end take then.
 
-        `taken`: whether the outputs were taken in this cycle and in so many before.
+        `outputs_ready`: whether the outputs were taken in this cycle and in so many before.
         """
-        ready = taken(TAKES - 1)
+        ready = outputs_ready(TAKES - 1)
         for number in self._enabled:
             enable: Any = places[number].enable
             head.after(SETTLING + TAKES, f"{places[number].name}: it moves", ~ready | enable)
         frame, enters = places[self._frame], places[self.source].leaves
-        ready = taken(TAKES + self._before)
+        ready = outputs_ready(TAKES + self._before)
         head.after(
             SETTLING + TAKES + self._before,
             f"{frame.name}: a beat arrives {self._before} cycles after it has left the {places[self.source].name}",
             ~ready | (frame.arrives == head.before(enters, self._before)),
         )
         for number, cycles in zip(self._last, self._behind, strict=True):
-            ready = taken(TAKES + cycles)
+            ready = outputs_ready(TAKES + cycles)
             head.after(
                 SETTLING + TAKES + cycles,
                 f"{places[number].name}: an answer comes {cycles} cycles after the frame has marked the end",
@@ -93,18 +90,17 @@ class EnabledStages:
             )
 
 
-def _place(path: Sequence[Any], number: int) -> int:
-    """Where a place is in a path."""
-    return [step.target for step in path].index(number)
+def last_frame(places: Sequence[Any], numbers: Sequence[int]) -> int | None:
+    """The last frame among some places; None where there is none."""
+    return next((number for number in reversed(numbers) if isinstance(places[number].part, Frame)), None)
 
 
-def _last(places: Sequence[Any], path: Sequence[Any]) -> int:
+def _last(places: Sequence[Any], numbers: Sequence[int]) -> int:
     """The output of a path, or the last place before the stages that hold no beat and change its mark of the end."""
-    numbers = [step.target for step in path]
-    while isinstance(places[numbers[-2]].part, _TAGGING):
-        del numbers[-2]
-        numbers = numbers[:-1]
-    return numbers[-1]
+    *stages, output = numbers
+    if not isinstance(places[stages[-1]].part, TAG_STAGES):
+        return output
+    return next(number for number in reversed(stages) if not isinstance(places[number].part, TAG_STAGES))
 
 
 def _answers(place: Any) -> Value:

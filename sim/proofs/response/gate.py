@@ -10,18 +10,16 @@ from softstream.hw.config.config import Config
 from softstream.hw.contracts.catalogue import contract_of
 from softstream.hw.contracts.response import CreditResponse, LoopResponse, PairResponse, ReplayResponse, settled_credit
 from softstream.hw.modes.hardmax import OneHot
+from softstream.hw.modes.inverse_cdf import InverseCdf
 from softstream.hw.options.floor import Remainder
 from softstream.hw.plan.modes.top_k import FILL_CYCLES, JOIN_LATENCY
 from softstream.hw.plan.stage_cycles import QUEUE_LATENCY
-from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.lane_merge import LaneMerge
-from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.stages.replay import FactorStore, Replay
 from softstream.hw.streams.flow import Credit, Hold, Queue, Spacing
 from softstream.sim.proofs import counting
 from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between
 from softstream.sim.proofs.requests import requested
-from softstream.sim.proofs.response.around import Around, around, soon_enough
 from softstream.sim.proofs.response.bound import (
     RETURN,
     TAKES,
@@ -31,9 +29,11 @@ from softstream.sim.proofs.response.bound import (
     parts_of,
     uncovered,
 )
+from softstream.sim.proofs.response.front_list import FrontList, ListSearchBound, front_list_of
 from softstream.sim.proofs.response.lists import served_list
 from softstream.sim.proofs.response.search import draw_loop, state_search
-from softstream.sim.proofs.rooms import Link, room_links, state_rooms
+from softstream.sim.proofs.response.surroundings import Surroundings, check_tag_latency, surroundings_of
+from softstream.sim.proofs.rooms import READ_OUTS, Link, room_links, state_rooms
 
 __all__ = ["GatedHead"]
 
@@ -73,7 +73,9 @@ class _Ring:
 class _Survey:
     """What a simulation suggests of a head, by the numbers of its credits, because each elaboration has parts of its own."""
 
-    around: Around
+    surroundings: Surroundings
+    front_list: FrontList | None
+    """The list before the gate, whose elements the gate takes instead of the beats of a frame."""
     of_elements: tuple[int, ...]
     """Credits that each beat takes as it enters."""
     of_vectors: tuple[int, ...]
@@ -87,13 +89,13 @@ class _Survey:
 class GatedHead:
     """A head of which everything is known that its response depends on. Raises `UserError` where it is not."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, paths: Sequence[Sequence[Any]]) -> None:
         self.config = config
-        self.survey = survey = _survey(config)
+        self.survey = survey = _survey(config, paths)
         self.head = head = InsideHead(config)
         self.places = counting.places_of(head)
-        self.around = survey.around
-        self.frame = self.places[self.around.frame].part
+        self.surroundings, self.front_list = survey.surroundings, survey.front_list
+        self.frame = self.places[self.surroundings.frame].part
         self.ring = next(iter(parts_of(head, Replay)), None)
         self.spacings = parts_of(head, Spacing)
         self.spacing = None if survey.spacing is None else self.spacings[survey.spacing]
@@ -109,22 +111,23 @@ class GatedHead:
                 raise uncovered(config, f"two stores wait for each other under the {contract_of(link.credit).title}")
         own = {row.credit for row in survey.registers}
         self.gate = [*survey.of_elements, *survey.of_vectors]
-        self.entries = {entry.credit: entry for entry in self.around.entries}
+        self.entries = {entry.credit: entry for entry in self.surroundings.entries}
         for number, credit in enumerate(credits):
             store = by_credit.get(number)
             known = [*self.gate, *self.entries, *(row.behind for row in (survey.ring, self.list) if row)]
+            known += [] if self.front_list is None else [self.front_list.credit]
             if number not in known:
                 raise uncovered(config, f"no event is known at which the {contract_of(credit).title} is taken")
-            strange = store is None or store.ranked or store.on_request or (store.vectors and not store.search)
+            strange = store is None or store.ranked or store.on_request
             if number not in own and strange:
                 raise uncovered(config, f"no store is known whose room the {contract_of(credit).title} assures")
         self.links = {number: link for number, link in by_credit.items() if number not in own}
         for number, entry in self.entries.items():
-            soon_enough(config, entry, self.links[number])
+            check_tag_latency(config, entry, self.links[number])
             # A draw set asks for bounds, whether they are offered or not.
             self.links[number] = next(iter(requested(head, [self.links[number]], [])), self.links[number])
-        servers = [part for kind in (OneHot, RankedStore, LaneMerge) for part in parts_of(head, kind)]
-        self.server = next(iter(servers), None) if self.list is None else None
+        servers = [part for kind in (OneHot, *READ_OUTS) for part in parts_of(head, kind)]
+        self.server = next(iter(servers), None) if self.list is None and self.front_list is None else None
         if self.server is not None and (len(credits) != 1 or 0 not in survey.of_vectors or self.spacings or own):
             raise uncovered(config, "more than one credit leads to its results")
         for number in self.pairs:
@@ -144,23 +147,27 @@ class GatedHead:
     def loops(self) -> dict[int, LoopResponse]:
         """The contracts of the credits of queues."""
         return {
-            number: draw_loop(link) if link.search else LoopResponse(link.credit, link.cycles, self._apart(number))
+            number: draw_loop(link)
+            if link.vectors is not None
+            else LoopResponse(link.credit, link.cycles, self._take_interval(number))
             for number, link in self.links.items()
             if isinstance(link.store, Queue) and self.server is None and number not in self.entries
         }
 
-    def _apart(self, number: int) -> int:
+    def _take_interval(self, number: int) -> int:
         """Cycles by which the takes of a credit are apart at least."""
         return self.spacing.interval if self.spacing is not None and number in self.survey.of_vectors else 1
 
     @property
-    def bound(self) -> Bound:
+    def bound(self) -> Bound | ListSearchBound:
         """The cycles of the response. Raises `UserError` where a credit is too small for the head to answer."""
+        if self.front_list is not None:
+            return self.front_list.bound(self._own_bound, self.links, self.places)
         # A vector takes a credit until its first element has left the ring; then it is on its way to the output.
         vectors = sum(self.credits[number].limit for number in self.survey.of_vectors)
         if self.survey.ring is not None:
             vectors += self.credits[self.survey.ring.behind].limit + 1
-        return self.around.extended(self._own_bound, self.places, vectors)
+        return self.surroundings.total_bound(self._own_bound, self.places, vectors)
 
     @property
     def _own_bound(self) -> Bound:
@@ -174,25 +181,25 @@ class GatedHead:
         waits = [0, *(row.drains for row in survey.registers)]
         waits += [loops[number].drains for number in self.gate if number in loops and not loops[number].wide]
         leaves = [row.leaves for row in survey.registers]
-        leaves += [loop.leaves + self._after(number) for number, loop in loops.items()]
+        leaves += [loop.leaves + self._read_latency(number) for number, loop in loops.items()]
         takes = TAKES + max((loop.opens for loop in loops.values() if loop.wide), default=0)
         # The spacing counts from the last end on, whether the outputs are taken or not.
-        gate, again, last = max(*waits, spacing - takes) + RETURN, max(*waits, spacing) + RETURN, max(leaves)
+        gate, reopening, last = max(*waits, spacing - takes) + RETURN, max(*waits, spacing) + RETURN, max(leaves)
         if survey.ring is None or self.elements is None:
-            return Bound(takes, 0, 0, 0, gate, last, again=again)
+            return Bound(takes, 0, 0, 0, gate, last, reopening=reopening)
         if not loops[survey.ring.behind].wide:
             raise uncovered(self.config, "the queue behind the ring is shorter than the way to it")
-        if settled_credit(self.elements.credit) < self.config.beats(self.config.max_length) - 1:
+        if settled_credit(self.elements.credit) < self.config.beats(self.config.drawn_length) - 1:
             raise uncovered(self.config, "the ring is shorter than a vector, so it may fill before one is complete")
         ring = self.elements.store
         complete = survey.ring.complete + RETURN
         back = ring.memory + survey.ring.factor + RETURN + 1
         limit = self.elements.credit.limit
-        return Bound(takes, complete, limit, ring.interval, max(complete + back, again), last)
+        return Bound(takes, complete, limit, ring.interval, max(complete + back, reopening), last)
 
-    def _after(self, number: int) -> int:
+    def _read_latency(self, number: int) -> int:
         """Cycles from an element that leaves the ring to the event from which the cycles of a loop are counted."""
-        return 0 if self.ring is None or self.links[number].search is None else self.ring.memory
+        return 0 if self.ring is None or self.links[number].vectors is None else self.ring.memory
 
     def _server_bound(self, server: Any) -> Bound:
         """The cycles where a stage gives the results of one vector after the other."""
@@ -218,6 +225,9 @@ class GatedHead:
         """What the response relies on: title → (component, its contract)."""
         loops = self.loops
         rows: list[tuple[Any, Any]] = [(self.frame, contract_of)]
+        if self.front_list is not None:
+            places = (self.front_list.surroundings.frame, *self.front_list.row.stages)
+            rows += [(part, contract_of) for part in map(self._part, places)]
         rows += [(part, contract_of) for part in parts_of(self.head, Remainder)]
         for number, credit in enumerate(self.credits):
             if number in loops:
@@ -237,14 +247,17 @@ class GatedHead:
 
     def _ready(self, cycles: int) -> Value:
         """Whether all outputs were taken in this cycle and in some before, without a reset."""
-        return self.around.ready(self.head, self.places, self.links, cycles)
+        return self.surroundings.ready(self.head, self.places, self.links, cycles)
 
     def _part(self, place: int) -> Any:
         return self.places[place].part
 
     def state(self) -> None:
         """States what is between the parts."""
-        self.around.state(self.head, self.places, self.links)
+        if self.front_list is None:
+            self.surroundings.state(self.head, self.places, self.links)
+        else:
+            self.front_list.state(self.head, self.places)
         self._state_gate()
         self._state_sinks()
         if self.server is not None:
@@ -286,7 +299,7 @@ class GatedHead:
         name = counting.PART_NAMES[type(server)]
         served = ~self._ready(TAKES - 1) | server.o.ready | ~server.o.valid
         head.after(SETTLING + TAKES, f"{name}: what it offers is taken, {TAKES} cycles after the outputs", served)
-        if isinstance(server, (RankedStore, LaneMerge)):
+        if isinstance(server, READ_OUTS):
             head.after(SETTLING, f"{name}: a vector may always begin", server.free)
         else:
             queue: Any = link.store
@@ -340,7 +353,8 @@ class GatedHead:
         link = self.links[trace.behind]
         if link.vectors is not None:  # what a vector's first element takes is stated with the room of the draws
             starts = link.vectors.starts
-            state_search(head, link)
+            if link.search is not None:
+                state_search(head, link)
         else:
             starts = self._state_starts(ring, behind)
         head.after(
@@ -353,11 +367,12 @@ class GatedHead:
         """Each element takes the credit behind the ring; the register that tells that the next one is a vector's first."""
         head = self.head
         head.after(SETTLING, f"ring: each element takes {name_of(behind)}", behind.take == ring.leaves)
-        # Each lane has its own, and that of the first one asks for the factor.
+        # Each lane has its own, and that of the first one asks for the factor. That of a draw belongs to the mode.
         starts = next(
             registers["starts"]
             for part in head.parts
-            if "starts" in (registers := head.probes.registers(part)) and hasattr(part, "next")
+            if "starts" in (registers := head.probes.registers(part))
+            and (isinstance(part, InverseCdf) or hasattr(part, "next"))
         )
         last = ring.o.payload.last
         due = Mux(head.before(ring.o.valid), head.before(last), head.before(starts))
@@ -372,17 +387,10 @@ def _is_pair(early: Link, late: Link) -> bool:
     return plain and early.cycles < late.cycles
 
 
-def _survey(config: Config) -> _Survey:
+def _survey(config: Config, paths: Sequence[Sequence[Any]]) -> _Survey:
     """Looks for what is between the parts in a simulation."""
-    paths = counting.paths_of(config)
-    places = counting.places_of(InsideHead(config))
-    surroundings = around(config, paths)
-    registers = [
-        chain
-        for path in [*paths, *_unread(config, places, paths)]
-        if (row := counting.registers_behind(config, path)) is not None
-        for chain in _chains(config, places, row[0], len(row[1]))
-    ]
+    front_list = front_list_of(config, paths)
+    surroundings = surroundings_of(config, paths) if front_list is None else front_list.behind
     head = InsideHead(config)
     frame, credits = counting.places_of(head)[surroundings.frame].part, parts_of(head, Credit)
     enters = frame.o.valid & frame.o.ready
@@ -413,10 +421,11 @@ def _survey(config: Config) -> _Survey:
         of_vectors = tuple(number for number in of_vectors if number not in of_elements)
     return _Survey(
         surroundings,
+        front_list,
         of_elements,
         of_vectors,
         ring,
-        tuple(dict.fromkeys(registers)),
+        _register_rows(config),
         next((number for number, take in enumerate(spaced) if take == ends), None),
     )
 
@@ -433,41 +442,31 @@ def _of_beats(config: Config, head: InsideHead, numbers: Sequence[int]) -> tuple
     return tuple(number for number in numbers if holds_beats(stores.get(number)))
 
 
-def _unread(config: Config, places: Sequence[Any], paths: Sequence[Sequence[Any]]) -> list[list[Any]]:
-    """The steps to registers of winners that leave for no output, because the head's winner is that of other values."""
-    known = {step.target for path in paths for step in path}
+def _register_rows(config: Config) -> tuple[_Registers, ...]:
+    """The rows of registers in which winners wait; where there are several, each waits for the others before the output."""
+    places = counting.places_of(InsideHead(config))
     steps = [step for step in counting.steps_of(config) if isinstance(places[step.target].part, Hold)]
-    known |= {step.target for step in steps if isinstance(places[step.source].part, Hold)}
-    rows = []
+    inner = {step.target for step in steps if isinstance(places[step.source].part, Hold)}
+    firsts: dict[int, Any] = {}
     for step in steps:
-        if step.ends and step.target not in known and isinstance(places[step.source].part, Frame):
-            row = [step]
-            while onward := [later for later in steps if later.source == row[-1].target]:
-                row.append(onward[0])
-            rows.append(row)
-    return rows
-
-
-def _chains(config: Config, places: Sequence[Any], credit: int, length: int) -> list[_Registers]:
-    """The rows of so many registers under a credit; where there are several, each waits for the others before the output."""
-    steps = counting.steps_of(config)
-    onwards = {step.target for step in steps if isinstance(places[step.source].part, Hold)}
-    rows: list[list[Any]] = []
-    # Where rows beside each other have the same cycles, a simulation does not tell their registers apart; each is in one row.
-    taken: set[int] = set()
-    for first in steps:
-        if first.ends and isinstance(places[first.target].part, Hold) and first.target not in onwards | taken:
-            row = [first]
-            while len(row) < length and (
-                onward := [step for step in steps if step.source == row[-1].target and step.target not in taken]
-            ):
-                if not isinstance(places[onward[0].target].part, Hold):
-                    break
-                row.append(onward[0])
-            taken |= {step.target for step in row}
-            rows.append(row)
+        if step.ends and step.target not in inner:
+            firsts.setdefault(step.target, step)
+    # Rows with the same cycles look alike in a simulation, and each register is in one row.
+    members = {*firsts}
+    rows = []
+    for first in firsts.values():
+        row = [first]
+        while onward := [step for step in steps if step.source == row[-1].target and step.target not in members]:
+            row.append(onward[0])
+            members.add(onward[0].target)
+        rows.append(row)
+    if not rows:
+        return ()
+    found = counting.registers_behind(config, rows[0])
+    assert found is not None  # the row has a register
+    credit, *_ = found
     leaves = max(row[0].cycles + len(row) for row in rows)
-    return [_Registers(credit, tuple(step.target for step in row), tuple(row), leaves) for row in rows]
+    return tuple(_Registers(credit, tuple(step.target for step in row), tuple(row), leaves) for row in rows)
 
 
 def _firsts(valid: Sequence[int], last: Sequence[int]) -> list[int]:

@@ -50,8 +50,8 @@ class ListBound(Bound):
     """The cycles within which a head with a list answers: E counts vectors, and r those of the elements of one."""
 
     needed: int = 0
-    again: int = 0
-    apart: int = 1
+    reopening: int = 0
+    end_interval: int = 1
     """I: cycles between two ends that enter, at least."""
     ready: bool = True
     """Whether a vector may leave whenever the gate is closed for the credit."""
@@ -59,18 +59,18 @@ class ListBound(Bound):
     @property
     def _opens(self) -> int:
         begins = self.takes if self.ready else max(self.takes, self.complete)
-        return max(begins + self.interval * self.needed + self.gate, self.again)
+        return max(begins + self.interval * self.needed + self.gate, self.reopening)
 
     @property
     def _inside(self) -> int:
-        late = -(-self.complete // self.apart)
-        pauses = [self.complete + self.interval * (i + 1) - self.apart * (i - 1) for i in range(1, late + 1)]
+        late = -(-self.complete // self.end_interval)
+        pauses = [self.complete + self.interval * (i + 1) - self.end_interval * (i - 1) for i in range(1, late + 1)]
         read = max(
             self.takes + self.interval * (self.elements + 1),
             *pauses,
             self._opens + self.complete + self.interval,
         )
-        return self._front + read + self.leaves + self.behind + self._pauses
+        return self._front + read + self.leaves + self.tail + self._pauses
 
 
 class ServedList:
@@ -95,9 +95,9 @@ class ServedList:
         credit, settled = self.orders.credit, settled_credit(self.orders.credit)
         interval = 1 if self.spacing is None else self.spacing.interval
         complete = max(self.orders.cycles + QUEUE_LATENCY, self.factors.cycles + 1)
-        apart = max(1, spacing)
-        ready = settled >= -(-complete // apart)
-        again = RETURN + 1 + (0 if ready else complete)
+        end_interval = max(1, spacing)
+        ready = settled >= -(-complete // end_interval)
+        reopening = RETURN + 1 + (0 if ready else complete)
         return ListBound(
             TAKES + loop.opens,
             complete,
@@ -106,8 +106,8 @@ class ServedList:
             RETURN + 1,
             interval * self.store.cycles + loop.passes,
             credit.limit - settled,
-            again=max(again, spacing + RETURN),
-            apart=apart,
+            reopening=max(reopening, spacing + RETURN),
+            end_interval=end_interval,
             ready=ready,
         )
 

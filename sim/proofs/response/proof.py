@@ -48,8 +48,8 @@ cycles after the outputs are taken, and a few cycles for its register.
 A head without a credit (argmax, sigmoid, draws with Gumbel noise) is a row of stages under a clock enable. Proved is that it
 moves in each cycle, from some cycles after the outputs are taken on, and how many cycles a beat and an end then take.
 
-What may stand around such a head (`around`) adds cycles. Before the frame, stages under the clock enable of a skid buffer hold
-up to F beats: the one that drops null beats, the product with a temperature, and the sums of an ensemble, which give up to
+What may stand around such a head (`surroundings`) adds cycles. Before the frame, stages under the clock enable of a skid buffer
+hold up to F beats: the one that drops null beats, the product with a temperature, and the sums of an ensemble, which give up to
 max_length beats for a short last member before they take another one. The skid buffer opens as soon as the frame has taken a
 beat of it. Behind an end that enters, the gate may be closed until that vector is complete, but behind any other beat only until
 an element leaves, since the ring holds elements of complete vectors then. So F beats of which e are ends take
@@ -78,8 +78,10 @@ an answer takes F · (C(1) + 1) + W cycles more, and a free input one more than 
 belong to longer vectors, or one of them to the vector inside: C is C(0) and so much for each element, and at most max_length + F
 elements are inside and in front.
 
+Where a search draws among a list, the list stands before the gate of the ring and has a gate of its own (`front_list`).
+
 Not covered, and refused: heads in which something else stands on a path, such as two passes with other stages, softmax of a list
-of several lanes, and searches among a list.
+of several lanes, and searches among a list with probabilities or bounds.
 """
 
 import time
@@ -92,9 +94,10 @@ from softstream.sim.proofs.engine import Verdict
 from softstream.sim.proofs.harness import Property
 from softstream.sim.proofs.inside import InsideHead
 from softstream.sim.proofs.proof import Progress, Proof
-from softstream.sim.proofs.response.around import is_gated
-from softstream.sim.proofs.response.bound import Bound, Uncovered, parts_of
+from softstream.sim.proofs.response.bound import Bound, Uncovered
+from softstream.sim.proofs.response.front_list import ListSearchBound
 from softstream.sim.proofs.response.gate import GatedHead
+from softstream.sim.proofs.response.surroundings import is_gated
 from softstream.sim.proofs.response.two_passes import PassesBound, TwoPassHead
 from softstream.sim.proofs.response.ungated import UngatedHead
 from softstream.sim.proofs.stores import prove_contract, summary
@@ -104,12 +107,13 @@ __all__ = ["is_answered", "prove_response", "response_bound", "response_of"]
 
 def response_of(config: Config) -> GatedHead | UngatedHead | TwoPassHead:
     """What the response of a head depends on. Raises `Uncovered` for a head that is not covered."""
-    if parts_of(InsideHead(config), TwoPass):
-        return TwoPassHead(config)
-    return GatedHead(config) if is_gated(config) else UngatedHead(config)
+    paths, places = counting.paths_of(config), counting.places_of(InsideHead(config))
+    if any(isinstance(place.part, TwoPass) for place in places):
+        return TwoPassHead(config, paths)
+    return (GatedHead if is_gated(places, paths) else UngatedHead)(config, paths)
 
 
-def covered(config: Config) -> tuple[GatedHead | UngatedHead | TwoPassHead, Bound | PassesBound]:
+def _covered(config: Config) -> tuple[GatedHead | UngatedHead | TwoPassHead, Bound | ListSearchBound | PassesBound]:
     """What the response of a head depends on, and its cycles. Raises `UserError` with a remedy for one that is not covered."""
     try:
         response = response_of(config)
@@ -118,9 +122,9 @@ def covered(config: Config) -> tuple[GatedHead | UngatedHead | TwoPassHead, Boun
         raise UserError(f"{error}; {_remedy(config)} would do") from None
 
 
-def response_bound(config: Config) -> Bound | PassesBound:
+def response_bound(config: Config) -> Bound | ListSearchBound | PassesBound:
     """The cycles within which a head answers. Raises `UserError` for a head that is not covered."""
-    return covered(config)[1]
+    return _covered(config)[1]
 
 
 def prove_response(
@@ -137,7 +141,7 @@ def prove_response(
     """
     began = time.monotonic()
     progress(0.0, "finding the parts")
-    response, bound = covered(config)
+    response, bound = _covered(config)
     counts = counting.prove_counting(config, seconds=seconds, progress=lambda part, what: progress(0.5 * part, what))
     verdicts = [verdict for verdict in counts.verdicts if verdict.answer != "proved"]
     if not verdicts:

@@ -2,7 +2,8 @@
 
 The search makes one draw for each vector, and no other (`draws`). Each draw is one of an element that came to the search a fixed
 number of cycles before, as is stated here. So no draw comes later than that after its vector's last element. Thus the credit of
-the draws, which is the room of the ring, stays available while the outputs are taken (`DrawLoopResponse`).
+the draws, which is the room of the ring, stays available while the outputs are taken (`DrawLoopResponse`). Among a list the draw
+comes with the vector's last element, as its room says.
 """
 
 from softstream.hw.contracts.response import DrawLoopResponse
@@ -20,7 +21,7 @@ def _cycles(link: Link) -> int:
 
 def draw_loop(link: Link) -> DrawLoopResponse:
     """The contract of the credit of the draws and of their queue."""
-    return DrawLoopResponse(link.credit, _cycles(link) + link.cycles)
+    return DrawLoopResponse(link.credit, link.cycles if link.search is None else _cycles(link) + link.cycles)
 
 
 def state_search(head: InsideHead, link: Link) -> None:

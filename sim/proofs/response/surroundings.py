@@ -29,7 +29,7 @@ from softstream.hw.config.config import Config
 from softstream.hw.contracts.catalogue import PIPES, contract_of
 from softstream.hw.contracts.response import settled_credit
 from softstream.hw.modes.hardmax import OneHot
-from softstream.hw.options.groups import GroupEnds, PacketEnds
+from softstream.hw.options.groups import GroupEnds
 from softstream.hw.options.mean_probabilities import MeanProbabilities
 from softstream.hw.options.member_sum import MemberSum
 from softstream.hw.options.null_beats import NullBeats
@@ -40,32 +40,38 @@ from softstream.hw.plan.stage_cycles import QUEUE_LATENCY, maximum_latency
 from softstream.hw.stages.cdf_search import CdfSearch
 from softstream.hw.stages.frame import Frame
 from softstream.hw.stages.insertion import Insertion
-from softstream.hw.stages.lane_merge import LaneMerge
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
-from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.stages.replay import Replay
 from softstream.hw.streams.flow import Credit, Fork, Hold, Queue, Skid
 from softstream.sim.proofs import counting
 from softstream.sim.proofs.inside import SETTLING, InsideHead
 from softstream.sim.proofs.response.bound import TAKES, Bound, all_of, name_of, parts_of, uncovered
-from softstream.sim.proofs.response.clock_enable import EnabledStages
-from softstream.sim.proofs.rooms import Link
+from softstream.sim.proofs.response.clock_enable import TAG_STAGES, EnabledStages, last_frame
+from softstream.sim.proofs.rooms import READ_OUTS, Link
 
-__all__ = ["Around", "Entry", "Row", "around", "is_gated", "soon_enough"]
+__all__ = [
+    "Entry",
+    "Row",
+    "Surroundings",
+    "check_tag_latency",
+    "is_gated",
+    "row_beats",
+    "rows_of",
+    "state_row",
+    "surroundings_of",
+    "tail_of",
+]
 
 _SKID = 2
 """Beats in a skid buffer, and cycles in which it gives them where its output is taken."""
 
-_PASSING = (GroupEnds, Fork)
+_WIRE_STAGES = (GroupEnds, Fork)
 """Stages before a frame that hold no beat."""
 
-_ENABLED = {NullBeats, Frame, MemberSum, *PIPES}
+_ROW_STAGES = {NullBeats, Frame, MemberSum, *PIPES}
 """Stages of a row."""
 
-_TAGGING = (PacketEnds, VectorFlags)
-"""Stages behind a head that hold no beat, and wait for a tag, which comes before."""
-
-_GIVING = (Replay, Queue, Hold, OneHot, Insertion, RankedStore, LaneMerge, CdfSearch)
+_STORES = (Replay, Queue, Hold, OneHot, Insertion, *READ_OUTS, CdfSearch)
 """Parts of a gated head behind its frame."""
 
 
@@ -92,27 +98,26 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Around:
+class Surroundings:
     """What stands around a head, by numbers, because each elaboration has parts of its own."""
 
     frame: int
     """Number of the place of the frame."""
     rows: tuple[Row, ...]
     """From the input to the frame."""
-    entries: tuple[Entry, ...]
-    tail: tuple[int, ...]
+    entries: tuple[Entry, ...] = ()
+    tail: tuple[int, ...] = ()
     """Numbers of the places behind queues and registers."""
-    beside: EnabledStages | None = None
+    side: EnabledStages | None = None
     """Stages between a fork and the outputs to which no path leads through the frame."""
     fork: int | None = None
     """Rows before that fork."""
 
     def beats(self, places: Sequence[Any]) -> int:
         """Beats that may wait between the input and the frame."""
-        inside = sum(_latency(places[stage].part, 0) for row in self.rows for stage in row.stages)
-        return inside + _SKID * len(self.rows)
+        return sum(row_beats(places, row) for row in self.rows)
 
-    def lacking(self, places: Sequence[Any]) -> int:
+    def substitutes(self, places: Sequence[Any]) -> int:
         """Beats that a row gives at most before it takes one, and for ensembles that are in front of it as a whole."""
         stages = [places[stage].part for row in self.rows for stage in row.stages]
         longest = sum(part.beats for part in stages if isinstance(part, MemberSum))
@@ -122,7 +127,7 @@ class Around:
         """Cycles from the last queue or register to the output, of elements that come every `interval` cycles."""
         return sum(_latency(places[number].part, interval) for number in self.tail)
 
-    def extended(self, bound: Bound, places: Sequence[Any], vectors: int = 0) -> Bound:
+    def total_bound(self, bound: Bound, places: Sequence[Any], vectors: int = 0) -> Bound:
         """The cycles of the response of a head with what stands around it, in which so many vectors may be."""
         means = self._means(places)
         if means is not None:
@@ -130,24 +135,24 @@ class Around:
             bound = replace(
                 bound,
                 # First members may be in front of the frame, inside, or on the way from the ring to the sums.
-                paused=means.member_sum.beats + self.beats(places) + bound.elements + bound.leaves,
-                pauses=-(-(vectors + self.beats(places)) // members) + 1,
+                pause_cycles=means.member_sum.beats + self.beats(places) + bound.elements + bound.leaves,
+                pause_count=-(-(vectors + self.beats(places)) // members) + 1,
             )
         return replace(
             bound,
-            leaves=max(bound.leaves, 0 if self.beside is None else self.beside.latency),
+            leaves=max(bound.leaves, 0 if self.side is None else self.side.latency),
             front=self.beats(places),
-            lacking=self.lacking(places),
+            substitutes=self.substitutes(places),
             buffers=len(self.rows),
             entries=len({entry.rows for entry in self.entries}),
-            behind=self.latency(places, bound.interval),
+            tail=self.latency(places, bound.interval),
         )
 
-    def takes(self, places: Sequence[Any]) -> Value:
+    def frame_ready(self, places: Sequence[Any]) -> Value:
         """Whether the frame takes what it is offered."""
         frame = places[self.frame]
-        taken: Value = frame.part.i.ready if frame.enable is None else frame.enable
-        return taken
+        ready: Value = frame.part.i.ready if frame.enable is None else frame.enable
+        return ready
 
     def _means(self, places: Sequence[Any]) -> MeanProbabilities | None:
         """The means behind a queue, which pause it."""
@@ -160,13 +165,13 @@ class Around:
         It says besides that no result waited for its tag, and that no sums paused the queue before them.
         """
         means = self._means(places)
-        now = self._taken(head, places, links) & (Const(1) if means is None else means.member_sum.i.ready)
+        now = self._outputs_ready(head, places, links) & (Const(1) if means is None else means.member_sum.i.ready)
         return now & all_of(head.before(now, cycle) for cycle in range(1, cycles + 1))
 
-    def _taken(self, head: InsideHead, places: Sequence[Any], links: dict[int, Link]) -> Value:
+    def _outputs_ready(self, head: InsideHead, places: Sequence[Any], links: dict[int, Link]) -> Value:
         """Whether all outputs are taken, and no result waits for its tag."""
-        taken = all_of(getattr(head.top, f"{output.prefix}_tready") for output in outputs(head.config))
-        return taken & all_of(_tagged(places, links[entry.credit].store) for entry in self.entries)
+        ready = all_of(getattr(head.top, f"{output.prefix}_tready") for output in outputs(head.config))
+        return ready & all_of(_tagged(places, links[entry.credit].store) for entry in self.entries)
 
     def state(self, head: InsideHead, places: Sequence[Any], links: dict[int, Link]) -> None:
         """States what is before the frame and behind the queues."""
@@ -175,10 +180,10 @@ class Around:
         self._state_input(head, places, entries, links)
         for entry, credit in zip(self.entries, entries, strict=True):
             _state_entry(head, places, entry, credit, self.ready(head, places, links, 0))
-        if self.beside is not None:
-            self.beside.state(head, places, partial(self.ready, head, places, links))
-        taken = self._taken(head, places, links)
-        ready = taken & all_of(head.before(taken, cycle) for cycle in range(1, TAKES))
+        if self.side is not None:
+            self.side.state(head, places, partial(self.ready, head, places, links))
+        now = self._outputs_ready(head, places, links)
+        ready = now & all_of(head.before(now, cycle) for cycle in range(1, TAKES))
         for number in self.tail:
             if (enable := places[number].enable) is not None:
                 name = f"{places[number].name}: it moves, {TAKES} cycles after the outputs are taken"
@@ -189,11 +194,13 @@ class Around:
     ) -> None:
         """Each row, and the frame behind the last one, takes what is offered to it where the credits of entry are available."""
         allowed = all_of(credit.available for credit in entries)
-        sinks = [places[row.stages[0]].enable for row in self.rows] + [self.takes(places)]
+        sinks = [places[row.stages[0]].enable for row in self.rows] + [self.frame_ready(places)]
         sources = [head.top.s_axis_tready, *(places[row.skid].part.o.ready for row in self.rows)]
+        offers = [head.top.s_axis_tvalid, *(places[row.skid].part.o.valid for row in self.rows)]
         for number, (source, sink) in enumerate(zip(sources, sinks, strict=True)):
             name = "input" if number == 0 else f"skid buffer {number}"
-            what = "the frame" if number == len(self.rows) else f"the {places[self.rows[number].stages[0]].name}"
+            target = places[self.frame if number == len(self.rows) else self.rows[number].stages[0]]
+            what = f"the {target.name}"
             if number == self.fork:
                 # The fork serves a stage that moves while the outputs are taken.
                 ready = self.ready(head, places, links, TAKES - 1)
@@ -202,20 +209,12 @@ class Around:
                 head.after(SETTLING + TAKES, name, open_input)
             elif not entries:
                 head.after(SETTLING, f"{name}: it is that of {what}", source == sink)
+                head.after(SETTLING, f"{name}: its beat is offered to {what}", target.part.i.valid == offers[number])
             else:
                 open_input = ~(sink & allowed) | source
                 head.after(SETTLING, f"{name}: it is open where {what} and the credits of entry are", open_input)
         for number, row in enumerate(self.rows, 1):
-            skid, last = places[row.skid].part, places[row.stages[-1]].part
-            name = f"skid buffer {number}"
-            moves: Value = skid.i.ready
-            for stage in reversed(row.stages):
-                place = places[stage]
-                head.after(SETTLING, f"{name}: the {place.name} moves while it is open", place.enable == moves)
-                moves &= place.part.i.ready if isinstance(place.part, MemberSum) else Const(1)
-            head.after(SETTLING, f"{name}: it takes what they offer", skid.i.valid == last.o.valid)
-            opens = ~head.before(skid.o.ready) | skid.i.ready
-            head.after(SETTLING, f"{name}: it is open behind a cycle in which its beat is taken", opens)
+            state_row(head, places, row, f"skid buffer {number}")
         for credit in entries:
             # What enters leaves the input or one of the skid buffers.
             sources_move = [place.leaves for place in (places[0], *(places[row.skid] for row in self.rows))]
@@ -223,9 +222,27 @@ class Around:
             head.after(SETTLING, name, ~credit.take | Cat(*sources_move).any())
 
 
+def row_beats(places: Sequence[Any], row: Row) -> int:
+    """Beats that may wait in a row."""
+    return sum(_latency(places[stage].part, 0) for stage in row.stages) + _SKID
+
+
+def state_row(head: InsideHead, places: Sequence[Any], row: Row, name: str) -> None:
+    """States that the stages of a row move while the skid buffer behind them is open, and when it opens."""
+    skid, last = places[row.skid].part, places[row.stages[-1]].part
+    moves: Value = skid.i.ready
+    for stage in reversed(row.stages):
+        place = places[stage]
+        head.after(SETTLING, f"{name}: the {place.name} moves while it is open", place.enable == moves)
+        moves &= place.part.i.ready if isinstance(place.part, MemberSum) else Const(1)
+    head.after(SETTLING, f"{name}: it takes what they offer", skid.i.valid == last.o.valid)
+    opens = ~head.before(skid.o.ready) | skid.i.ready
+    head.after(SETTLING, f"{name}: it is open behind a cycle in which its beat is taken", opens)
+
+
 def _latency(part: Any, interval: int) -> int:
     """Cycles that a beat takes through a stage which moves, and so the beats in it."""
-    if isinstance(part, _TAGGING):
+    if isinstance(part, TAG_STAGES):
         return 0
     if isinstance(part, NullBeats):
         return 2  # the beat that waits, and the one whose `keep` bits are joined
@@ -242,7 +259,7 @@ def _latency(part: Any, interval: int) -> int:
     return int(part.latency)
 
 
-def _least(part: Any) -> int:
+def _minimum_latency(part: Any) -> int:
     """Cycles that a beat takes through a part at least."""
     if isinstance(part, SkewedMaximum):
         return maximum_latency(part.config)
@@ -254,7 +271,7 @@ def _least(part: Any) -> int:
 def _tagged(places: Sequence[Any], queue: Any) -> Value:
     """Whether a tag is offered where a result asks for it."""
     for place in places:
-        if isinstance(place.part, _TAGGING) and place.part.queue is queue:
+        if isinstance(place.part, TAG_STAGES) and place.part.queue is queue:
             part: Any = place.part
             flagged: Value = Const(1) if place.end_arrives is None else place.end_arrives
             if isinstance(part, VectorFlags) and not part.output.flags_at_last:
@@ -271,40 +288,39 @@ def _state_entry(head: InsideHead, places: Sequence[Any], entry: Entry, credit: 
     head.after(SETTLING, name, ~ready | (credit.give == place.vectors))
 
 
-def is_gated(config: Config) -> bool:
+def is_gated(places: Sequence[Any], paths: Sequence[Sequence[Any]]) -> bool:
     """Whether beats wait in stores behind the frame, so that a gate with credits stands there."""
-    places = counting.places_of(InsideHead(config))
-    return any(_gives(places, path) is not None for path in counting.paths_of(config))
+    return any(_first_store(places, path) is not None for path in paths)
 
 
-def around(config: Config, paths: Sequence[Sequence[Any]]) -> Around:
+def surroundings_of(config: Config, paths: Sequence[Sequence[Any]]) -> Surroundings:
     """What stands around a head, of the paths through it. Raises `Uncovered` where no contract says when it answers."""
     head = InsideHead(config)
     places = counting.places_of(head)
-    main = [path for path in paths if _gives(places, path) is not None] or [*paths]
-    aside = [path for path in paths if path not in main]
+    main = [path for path in paths if _first_store(places, path) is not None] or [*paths]
+    side_paths = [path for path in paths if path not in main]
     frames = {_frame_of(places, path) for path in main}
     [frame, *others] = frames
     if others or frame is None:
         raise uncovered(config, "stages stand before or behind the head")
-    rows: list[Row] = []
+    rows: tuple[Row, ...] = ()
     tails: list[list[int]] = []
     ends: dict[int, int] = {}
     for path in main:
         numbers = [step.target for step in path[:-1]]
         at = numbers.index(frame)
-        rows = _rows(config, places, numbers[:at])
-        tails.append(_tail(config, places, numbers[at + 1 :]))
+        rows = rows_of(config, places, numbers[:at])
+        tails.append(tail_of(config, places, numbers[at + 1 :]))
         cycles = 1  # from the frame's input to its output
         for step in path[at + 1 : -1]:
-            cycles += step.cycles + _least(places[step.target].part)
+            cycles += step.cycles + _minimum_latency(places[step.target].part)
             ends.setdefault(step.target, cycles)
-    beside, fork = _beside(config, places, aside)
+    side, fork = _side_stages(config, places, side_paths)
     tail = tuple(dict.fromkeys(number for row in tails for number in row))
-    return Around(frame, tuple(rows), _entries(config, head, places, frame, rows, ends), tail, beside, fork)
+    return Surroundings(frame, rows, _entries(config, head, places, frame, rows, ends), tail, side, fork)
 
 
-def _beside(
+def _side_stages(
     config: Config, places: Sequence[Any], paths: Sequence[Sequence[Any]]
 ) -> tuple[EnabledStages | None, int | None]:
     """(the stages behind a fork that lead to outputs past the frame, the number of rows before the fork)."""
@@ -319,19 +335,18 @@ def _beside(
     return EnabledStages(config, paths, numbers[fork]), len(rows)
 
 
-def _gives(places: Sequence[Any], path: Sequence[Any]) -> int | None:
+def _first_store(places: Sequence[Any], path: Sequence[Any]) -> int | None:
     """The place in a path at which beats wait first behind a gate; None where there is none."""
-    kinds = [places[step.target].enable is None and isinstance(places[step.target].part, _GIVING) for step in path]
+    kinds = [places[step.target].enable is None and isinstance(places[step.target].part, _STORES) for step in path]
     return kinds.index(True) if any(kinds) else None
 
 
 def _frame_of(places: Sequence[Any], path: Sequence[Any]) -> int | None:
     """Number of the last frame of a path before beats wait."""
-    numbers = [step.target for step in path[: _gives(places, path)]]
-    return next((number for number in reversed(numbers) if isinstance(places[number].part, Frame)), None)
+    return last_frame(places, [step.target for step in path[: _first_store(places, path)]])
 
 
-def _rows(config: Config, places: Sequence[Any], numbers: Sequence[int]) -> list[Row]:
+def rows_of(config: Config, places: Sequence[Any], numbers: Sequence[int]) -> tuple[Row, ...]:
     """The rows before a frame."""
     rows: list[Row] = []
     stages: list[int] = []
@@ -340,20 +355,20 @@ def _rows(config: Config, places: Sequence[Any], numbers: Sequence[int]) -> list
         if isinstance(part, Skid):
             rows.append(Row(tuple(stages), number))
             stages = []
-        elif type(part) in _ENABLED and places[number].enable is not None:
+        elif type(part) in _ROW_STAGES and places[number].enable is not None:
             stages.append(number)
-        elif not isinstance(part, _PASSING):
+        elif not isinstance(part, _WIRE_STAGES):
             raise uncovered(config, f"no contract states when the {places[number].name} answers")
-    return rows
+    return tuple(rows)
 
 
-def _tail(config: Config, places: Sequence[Any], numbers: Sequence[int]) -> list[int]:
+def tail_of(config: Config, places: Sequence[Any], numbers: Sequence[int]) -> list[int]:
     """The places behind the last queue or register of a path; behind none of them those alone that hold no beat."""
-    giving = [place for place, number in enumerate(numbers, 1) if isinstance(places[number].part, _GIVING)]
+    giving = [place for place, number in enumerate(numbers, 1) if isinstance(places[number].part, _STORES)]
     if not giving:
-        return [number for number in numbers if isinstance(places[number].part, _TAGGING)]
+        return [number for number in numbers if isinstance(places[number].part, TAG_STAGES)]
     behind = [*numbers[max(giving) :]]
-    known = (*_TAGGING, Smoothing, MeanProbabilities, Skid, *PIPES)
+    known = (*TAG_STAGES, Smoothing, MeanProbabilities, Skid, *PIPES)
     strange = next((places[number].name for number in behind if type(places[number].part) not in known), None)
     if strange:
         raise uncovered(config, f"no contract states when the {strange} answers")
@@ -385,10 +400,8 @@ def _entries(
                 config, f"the {contract_of(credit).title} has no room for a vector beside the unfinished one"
             )
         # It is taken as a beat leaves the input or one of the skid buffers.
-        taken_at = [
-            number for number, row in enumerate(passes) if not any(t > p for t, p in zip(take, row, strict=True))
-        ]
-        entries.append(Entry(number, place, ends[place], max(taken_at, default=0)))
+        levels = [level for level, row in enumerate(passes) if not any(t > p for t, p in zip(take, row, strict=True))]
+        entries.append(Entry(number, place, ends[place], max(levels, default=0)))
     return tuple(entries)
 
 
@@ -397,10 +410,11 @@ def _falls_behind(takes: Sequence[int], vectors: Sequence[int], members: int) ->
 
     So many vectors take one credit together.
     """
-    return any(members * taken < left for taken, left in zip(accumulate(takes), accumulate(vectors), strict=True))
+    counts = zip(accumulate(takes), accumulate(vectors), strict=True)
+    return any(members * credits_out < left for credits_out, left in counts)
 
 
-def soon_enough(config: Config, entry: Entry, link: Link) -> None:
+def check_tag_latency(config: Config, entry: Entry, link: Link) -> None:
     """Raises `Uncovered` where a result may come before its tag is offered."""
     if entry.cycles < link.cycles + QUEUE_LATENCY:
         raise uncovered(

@@ -5,11 +5,11 @@ import sys
 
 import pytest
 from amaranth import Cat, Signal, Value
+from support.contracts_once import prove_contracts_once
 from support.long_cases import mostly_long
 
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
-from softstream.hw.contracts.catalogue import counting_contract_of
 from softstream.hw.errors import UserError
 from softstream.hw.modes import hardmax, interface, inverse_cdf, softmax_top_k, top_k
 from softstream.hw.modes.sigmoid import SigmoidTable
@@ -56,7 +56,13 @@ HEADS = {
     "Top-K of four lanes, masked": Config(mode="top_k", max_length=9, score_width=4, top_k=3, lanes=4, mask=True),
     "Top-K with softmax of two lanes": Config(mode="softmax_top_k", **SHORT, top_k=3, lanes=2),
     "ensemble of probabilities": Config(**SHORT, ensemble=2, ensemble_mean="probabilities"),
+    "softmax of one score": Config(**SHORT | {"max_length": 1}),
+    "two passes of one score": Config(**SHORT | {"max_length": 1}, accumulator="two_pass", profile="small"),
     "sample": Config(mode="sample", max_length=5, score_width=4),
+    "sample by a search of one score": Config(mode="sample", sampler="inverse_cdf", max_length=1, score_width=4),
+    "sample among a list of one": Config(
+        mode="sample", sampler="inverse_cdf", max_length=5, score_width=4, draw_top_k=1
+    ),
     "sample by a search": Config(mode="sample", sampler="inverse_cdf", max_length=5, score_width=4),
     "sample by a search, small": Config(
         mode="sample", sampler="inverse_cdf", max_length=5, score_width=4, profile="small"
@@ -68,15 +74,7 @@ HEADS = {
         mode="sample", sampler="inverse_cdf", max_length=5, score_width=4, draw_top_k=3, draw_min_p=0.05, mask=True
     ),
 }
-COVERED = (
-    "softmax-int8", "softmax-int8-divider", "softmax-int8-log", "softmax-int8-fastest", "softmax-int8-dsp", "softmax-int16",
-    "attention-int8", "softmax-int8-masked", "softmax-int8-sink", "softmax-int8-exact", "log-softmax-int8",
-    "cross-entropy-int8", "log-sum-exp-int8", "entropy-int8", "exponential-int8", "cdf-int8", "digits-softmax",
-    "attention-int8-sink", "argmax-int8", "argmax-int8-small", "argmax-int8-margin", "sigmoid-int8", "softmax-int8-floor",
-    "softmax-int8-temperature", "softmax-int8-smoothed", "softmax-int8-groups", "sample-int8-top-p", "softmax-int8-small",
-    "sample-int8-cdf",
-)  # fmt: skip
-AT_FULL_SIZE = {name: PRESETS[name] for name in COVERED} | {
+AT_FULL_SIZE = PRESETS | {
     "softmax-int8 of 4 lanes": PRESETS["softmax-int8"].replace(lanes=4),
     "softmax-top-k-int8 of 2 lanes": PRESETS["softmax-top-k-int8"].replace(lanes=2),
     "top-k-int8 of 8 lanes": PRESETS["top-k-int8"].replace(lanes=8),
@@ -91,21 +89,15 @@ def alone(monkeypatch):
     monkeypatch.setattr(counting, "prove_contract", lambda part, **limits: proved)
 
 
-PROVED: dict[str, list[Verdict]] = {}
+def refutations(config):
+    """The statements about a head that are refuted."""
+    return [v.statement.name for v in counting.prove_counting(config).verdicts if v.answer == "refuted"]
 
 
 @pytest.fixture
 def once(monkeypatch):
     """Proves a contract that several heads rely on once."""
-    honest = counting.prove_contract
-
-    def remembered(part, **limits):
-        title = counting_contract_of(part).title
-        if title not in PROVED:
-            PROVED[title] = honest(part, **limits)
-        return PROVED[title]
-
-    monkeypatch.setattr(counting, "prove_contract", remembered)
+    prove_contracts_once(monkeypatch, counting)
 
 
 @pytest.mark.parametrize("name", mostly_long(HEADS, ("logarithm", "exponential", "Top-K, masked")))
@@ -157,17 +149,15 @@ def without_enable(monkeypatch, module, kind):
 @pytest.mark.long
 def test_a_stage_that_moves_without_its_clock_enable_is_refuted(monkeypatch, alone):
     without_enable(monkeypatch, interface, SigmoidTable)
-    proof = counting.prove_counting(HEADS["sigmoid"])
-    refuted = [verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted"]
+    refuted = refutations(HEADS["sigmoid"])
     assert refuted == ["table of the sigmoid: it does not change without its clock enable"]
 
 
 @pytest.mark.long
 def test_sums_that_move_without_their_clock_enable_are_refuted(monkeypatch, alone):
     without_enable(monkeypatch, mean_logits, mean_logits._Sums)
-    proof = counting.prove_counting(Config(**SHORT, ensemble=3, ensemble_mean="logits"))
     # All else is proved, the arrival of the flags at both outputs among it.
-    refuted = [verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted"]
+    refuted = refutations(Config(**SHORT, ensemble=3, ensemble_mean="logits"))
     assert refuted == ["sums over members: it does not change without its clock enable"]
 
 
@@ -175,16 +165,14 @@ def test_sums_that_move_without_their_clock_enable_are_refuted(monkeypatch, alon
 def test_a_number_of_beats_that_comes_a_cycle_early_is_refuted(monkeypatch, alone):
     early = lambda m, value, cycles, name, **rest: delay(m, value, cycles - (name == "counted"), name, **rest)  # noqa: E731
     monkeypatch.setattr(hardmax, "delay", early)
-    proof = counting.prove_counting(HEADS["hardmax"])
-    refuted = [verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted"]
+    refuted = refutations(HEADS["hardmax"])
     assert refuted == ["frame to queue: with the number of beats since the end before"]
 
 
 @pytest.mark.long
 def test_an_index_that_is_not_that_of_its_element_is_refuted(monkeypatch, alone):
     monkeypatch.setattr(softmax_top_k, "Cat", lambda *parts: Cat(*reversed(parts)))
-    proof = counting.prove_counting(HEADS["Top-K with softmax"])
-    refuted = [verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted"]
+    refuted = refutations(HEADS["Top-K with softmax"])
     assert refuted == ["queue of 32 beside the queue of 32: index and position as they left the ranked store"]
 
 
@@ -210,8 +198,7 @@ def test_a_first_pass_that_sums_other_scores_is_refuted(monkeypatch, alone):
         return honest(m, config, lane, beat, element)
 
     monkeypatch.setattr(inverse_cdf, "lane_terms", other)
-    proof = counting.prove_counting(HEADS["sample by a search"])
-    refuted = [verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted"]
+    refuted = refutations(HEADS["sample by a search"])
     assert refuted == ["draw: the first pass looks up what the ring stores, and nothing else"]
 
 
@@ -241,8 +228,7 @@ def test_a_list_of_a_lane_that_takes_other_numbers_is_refuted(monkeypatch, alone
         return [*honest(config, lists, framed, element), lists[1].i.payload.index.eq(~framed.index)]
 
     monkeypatch.setattr(top_k, "list_inputs", other)
-    proof = counting.prove_counting(HEADS["Top-K of two lanes"])
-    refuted = [verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted"]
+    refuted = refutations(HEADS["Top-K of two lanes"])
     assert refuted == ["frame to list of lane 1: each beat arrives, with its number and its marks"]
 
 
@@ -255,8 +241,7 @@ def test_an_order_of_a_lane_that_comes_late_is_refuted(monkeypatch, alone):
         m.d.comb += merge.order_1.valid.eq(delay(m, lists[1].o.valid, 1, "late", reset=True))
 
     monkeypatch.setattr(top_k, "connect_lists", late)
-    proof = counting.prove_counting(HEADS["Top-K of two lanes"])
-    refuted = [verdict.statement.name for verdict in proof.verdicts if verdict.answer == "refuted"]
+    refuted = refutations(HEADS["Top-K of two lanes"])
     assert refuted == ["list of lane 1 to lane merge: each order arrives with that of the first lane, unchanged"]
 
 
