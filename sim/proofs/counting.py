@@ -33,7 +33,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from amaranth import Cat, Const, Value
 from amaranth.lib import data
@@ -67,6 +67,7 @@ from softstream.sim.proofs.engine import Verdict
 from softstream.sim.proofs.harness import Property
 from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between
 from softstream.sim.proofs.proof import Progress, Proof
+from softstream.sim.proofs.refusal import Uncovered, refusal
 from softstream.sim.proofs.requests import FINDS, requested, state_requests
 from softstream.sim.proofs.rooms import READ_OUTS, Link, credit_history, room_links, state_rooms
 from softstream.sim.proofs.stores import prove_contract, summary
@@ -267,7 +268,7 @@ def _path(steps: Sequence[Step], target: int) -> list[Step]:
 
 
 def paths_of(config: Config) -> list[list[Step]]:
-    """The path of each output. Raises `UserError` where an output has none."""
+    """The path of each output. Raises `Uncovered` where an output has none."""
     steps = steps_of(config)
     count = len(outputs(config))
     places = places_of(InsideHead(config))
@@ -579,6 +580,20 @@ def _state_ring(head: InsideHead, config: Config, ring: Replay, number: int, int
     head.after(fill, "ring: it is told whether the end is the only beat", ~ring.complete.valid | single)
 
 
+class _CountedHead(NamedTuple):
+    """A head with the statements about its paths, and what the proof relies on beside them."""
+
+    head: InsideHead
+    places: list[Place]
+    paths: tuple[Sequence[Step], ...]
+    parts: list[Any]
+    """Those that have a contract."""
+    asked: list[Link]
+    """Queues that are read on request."""
+    pairs: list[tuple[Link, Link]]
+    """Queues whose payloads leave with those of another queue."""
+
+
 def prove_counting(
     config: Config,
     *,
@@ -593,6 +608,47 @@ def prove_counting(
     """
     began = time.monotonic()
     progress(0.0, "finding the paths")
+    try:
+        counted = _counted_head(config)
+    except Uncovered as error:
+        raise refusal(error, config, is_covered) from None
+    progress(0.2, "what is between the parts")
+    verdicts = counted.head.prove(seconds)
+    contracts = {counting_contract_of(part).title: part for part in counted.parts}
+    for number, (title, part) in enumerate(contracts.items()):
+        progress(0.4 + 0.6 * number / len(contracts), title)
+        verdicts += summary(title, prove_contract(part, seconds=seconds, contract=counting_contract_of))
+    holds = all(verdict.answer == "proved" for verdict in verdicts)
+    spent = time.monotonic() - began
+    for link in counted.asked:
+        statement = Property(f"queue for {link.store.room}: {FINDS}", "", False)
+        verdicts.append(Verdict(statement, "proved" if holds else "open", "contracts", None, spent))
+    for output, path in zip(outputs(config), counted.paths, strict=True):
+        statement = Property(_result(config, output, counted, path), "", False)
+        verdicts.append(Verdict(statement, "proved" if holds else "open", "contracts", None, spent))
+    return Proof(config, tuple(verdicts), spent)
+
+
+def _result(config: Config, output: Output, counted: _CountedHead, path: Sequence[Step]) -> str:
+    """What an output carries, as a person reads it."""
+    whole = f"ensemble of {config.ensemble} vectors" if config.ensemble > 1 else "packet" if config.groups else "vector"
+    beats = f"each beat of a {whole} once"
+    beats = f"as many beats for each {whole} as its first one has" if config.ensemble > 1 else beats
+    what = {
+        "vector": f"one result for each {whole}",
+        "rank": f"the first {config.top_k} of each {whole}, or all where it has fewer, with an end"
+        + ", masked ones left out, but one where all are masked" * config.mask,
+    }.get(output.per, f"{beats}, with its end")
+    places = counted.places
+    route = " → ".join(places[number].name for number in (0, *(step.target for step in path)))
+    null = "; null beats are dropped, one with tlast ends its vector before it" if config.reads_tkeep else ""
+    stores = [places[step.target].part for step in path]
+    waits = "; what waits in a queue beside it leaves with it" * any(b.store in stores for _, b in counted.pairs)
+    return f"{output.prefix} carries {what}, in order: {route}{waits}{null}"
+
+
+def _counted_head(config: Config) -> _CountedHead:
+    """A head with the statements about its paths. Raises `Uncovered` for one with a path of which too little is known."""
     paths = paths_of(config)
     accounts = [registers_behind(config, path) for path in paths]
     head = InsideHead(config)
@@ -655,46 +711,17 @@ def prove_counting(
     for name, part in rigid:
         if part not in [link.store for link in rooms]:
             raise _uncovered(config, f"no credit is known to assure the room of a {name}")
-    progress(0.2, "what is between the parts")
-    verdicts = head.prove(seconds)
-    contracts = {counting_contract_of(part).title: part for part in [*parts.values(), *inside]}
-    for number, (title, part) in enumerate(contracts.items()):
-        progress(0.4 + 0.6 * number / len(contracts), title)
-        verdicts += summary(title, prove_contract(part, seconds=seconds, contract=counting_contract_of))
-    holds = all(verdict.answer == "proved" for verdict in verdicts)
-    spent = time.monotonic() - began
-    for link in asked:
-        statement = Property(f"queue for {link.store.room}: {FINDS}", "", False)
-        verdicts.append(Verdict(statement, "proved" if holds else "open", "contracts", None, spent))
-    for output, path in zip(outputs(config), paths, strict=True):
-        whole = (
-            f"ensemble of {config.ensemble} vectors" if config.ensemble > 1 else "packet" if config.groups else "vector"
-        )
-        beats = f"each beat of a {whole} once"
-        beats = f"as many beats for each {whole} as its first one has" if config.ensemble > 1 else beats
-        what = {
-            "vector": f"one result for each {whole}",
-            "rank": f"the first {config.top_k} of each {whole}, or all where it has fewer, with an end"
-            + ", masked ones left out, but one where all are masked" * config.mask,
-        }.get(output.per, f"{beats}, with its end")
-        route = " → ".join(places[number].name for number in (0, *(step.target for step in path)))
-        null = "; null beats are dropped, one with tlast ends its vector before it" if config.reads_tkeep else ""
-        stores = [places[step.target].part for step in path]
-        waits = "; what waits in a queue beside it leaves with it" * any(b.store in stores for _, b in pairs)
-        statement = Property(f"{output.prefix} carries {what}, in order: {route}{waits}{null}", "", False)
-        verdicts.append(Verdict(statement, "proved" if holds else "open", "contracts", None, spent))
-    return Proof(config, tuple(verdicts), spent)
+    return _CountedHead(head, places, tuple(paths), [*parts.values(), *inside], asked, pairs)
 
 
 def is_covered(config: Config) -> bool:
-    """Whether paths are known through the parts of a head, so that `prove_counting` does not refuse it."""
+    """Whether all is known that `prove_counting` states about a head, so that it does not refuse it."""
     try:
-        for path in paths_of(config):
-            registers_behind(config, path)
+        _counted_head(config)
     except UserError:
         return False
     return True
 
 
-def _uncovered(config: Config, reason: str) -> UserError:
-    return UserError(f"prove --counting: mode = {config.mode!r}; {reason}; mode = 'softmax' would do")
+def _uncovered(config: Config, reason: str) -> Uncovered:
+    return Uncovered(f"prove --counting: mode = {config.mode!r}; {reason}")

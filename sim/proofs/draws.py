@@ -20,7 +20,6 @@ from amaranth import Cat, Value
 
 from softstream.hw.config.config import Config
 from softstream.hw.contracts.draws import terms_in
-from softstream.hw.errors import UserError
 from softstream.hw.stages.accumulate import Accumulate
 from softstream.hw.stages.cdf_search import CdfSearch
 from softstream.hw.stages.exponential import Terms
@@ -28,6 +27,7 @@ from softstream.hw.stages.replay import FactorStore, Replay
 from softstream.hw.stages.sum_share import SumShare
 from softstream.hw.streams.flow import Spacing
 from softstream.sim.proofs.inside import SETTLING, InsideHead
+from softstream.sim.proofs.refusal import Uncovered
 
 __all__ = ["state_draw"]
 
@@ -41,7 +41,7 @@ def _only(head: InsideHead, kind: type) -> Any:
 def state_draw(head: InsideHead, config: Config, search: CdfSearch, framed: Any) -> list[Any]:
     """States what makes a search draw once per vector, and returns the parts whose contracts it relies on.
 
-    `framed`: the beats of the frame. Raises `UserError` for a head whose sums or tables are others.
+    `framed`: the beats of the frame. Raises `Uncovered` for a head whose sums or tables are others.
     """
     ring, thresholds, share, spacing = (_only(head, kind) for kind in (Replay, FactorStore, SumShare, Spacing))
     tables = [part for part in head.parts if isinstance(part, Terms)]
@@ -54,9 +54,9 @@ def state_draw(head: InsideHead, config: Config, search: CdfSearch, framed: Any)
         or any(terms_in(total) < config.max_length for total in sums)
         or spacing.interval < share.latency
     ):
-        raise UserError(
+        raise Uncovered(
             f"prove --counting: mode = {config.mode!r}; the draw of a search is counted where both passes read terms from a "
-            "table and sum them exactly; score_width = 8 would do"
+            "table and sum them exactly"
         )
     table, first_sum = tables[0], sums[0]
     summed, stored, looked_up = first_sum.i, ring.i, table.i

@@ -7,16 +7,15 @@ from amaranth import Cat, Value
 
 from softstream.hw.config.config import Config
 from softstream.hw.contracts.catalogue import contract_of
-from softstream.hw.errors import UserError
 from softstream.hw.streams.flow import Credit
 from softstream.sim.proofs.inside import InsideHead
+from softstream.sim.proofs.refusal import Uncovered
 
 __all__ = [
     "Bound",
     "OPENS",
     "RETURN",
     "TAKES",
-    "Uncovered",
     "all_of",
     "name_of",
     "parts_of",
@@ -142,10 +141,6 @@ def all_of(values: Any) -> Value:
 def name_of(credit: Credit) -> str:
     """A credit, as a statement names it."""
     return f"a {contract_of(credit).title}"
-
-
-class Uncovered(UserError):
-    """A head that is not covered, and the reason; the remedy is looked for where the error leaves this module."""
 
 
 def uncovered(config: Config, reason: str) -> Uncovered:

@@ -94,7 +94,8 @@ from softstream.sim.proofs.engine import Verdict
 from softstream.sim.proofs.harness import Property
 from softstream.sim.proofs.inside import InsideHead
 from softstream.sim.proofs.proof import Progress, Proof
-from softstream.sim.proofs.response.bound import Bound, Uncovered
+from softstream.sim.proofs.refusal import Uncovered, refusal
+from softstream.sim.proofs.response.bound import Bound
 from softstream.sim.proofs.response.front_list import ListSearchBound
 from softstream.sim.proofs.response.gate import GatedHead
 from softstream.sim.proofs.response.surroundings import is_gated
@@ -119,7 +120,7 @@ def _covered(config: Config) -> tuple[GatedHead | UngatedHead | TwoPassHead, Bou
         response = response_of(config)
         return response, response.bound
     except Uncovered as error:
-        raise UserError(f"{error}; {_remedy(config)} would do") from None
+        raise refusal(error, config, is_answered) from None
 
 
 def response_bound(config: Config) -> Bound | ListSearchBound | PassesBound:
@@ -169,17 +170,3 @@ def is_answered(config: Config) -> bool:
         return response_of(config).bound is not None
     except UserError:
         return False
-
-
-def _remedy(config: Config) -> str:
-    """A key whose default makes the head one that is covered; else the default of all keys."""
-    for key in sorted(config.changed_keys(), key=lambda key: key.name == "mode"):
-        try:
-            changed = config.replace(**{key.name: key.default})
-        except UserError:  # the key is needed by another one
-            continue
-        if is_answered(changed):
-            return (
-                f"{key.name} = {key.default!r}" if isinstance(key.default, str) else f"{key.name} = {key.default_text}"
-            )
-    return "mode = 'softmax' with the defaults"

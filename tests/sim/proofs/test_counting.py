@@ -253,8 +253,12 @@ def test_a_credit_with_too_small_a_margin_is_refuted(monkeypatch, alone):
 
 def test_a_head_whose_parts_have_no_path_is_refused():
     searched = HEADS["sample by a search"].replace(mask=True)
-    with pytest.raises(UserError, match=r"^prove --counting: mode = 'sample'; the beats of m_axis pass through parts"):
+    with pytest.raises(
+        UserError, match=r"^prove --counting: mode = 'sample'; the beats of m_axis pass through parts"
+    ) as refused:
         counting.prove_counting(searched)
+    assert str(refused.value).endswith("; sampler = 'gumbel' would do")
+    assert counting.is_covered(searched.replace(sampler="gumbel"))
     assert counting.is_covered(HEADS["logarithm"])
     assert not counting.is_covered(searched)
 
