@@ -1,5 +1,6 @@
 """Contracts between vectors and their results: the list that orders a vector, and the stages that give a vector's beats."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from amaranth import Array, Cat, Const, Module, Mux, Signal, Value
@@ -12,7 +13,7 @@ from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.streams.layouts import each_lane, keep_names
 from softstream.hw.streams.registers import delay, delays
 
-__all__ = ["InsertionContract", "OneHotContract", "RankedStoreContract"]
+__all__ = ["InsertionContract", "OneHotContract", "RankedStoreContract", "ReadOutContract"]
 
 _QUICKLY_FULL = 16
 """Places of a list that a short trace fills."""
@@ -165,12 +166,122 @@ class InsertionContract(Contract):
             self.covers["the list is full"] = due & (left == count - 1)
 
 
-class RankedStoreContract(Contract):
-    """The store of ranked elements: each order enters a queue, and gives as many elements as it tells, the last one marked.
+@dataclass(frozen=True)
+class Service:
+    """The vectors inside of a read-out, and the elements of the one that leaves."""
 
-    One vector leaves at a time. The surroundings assure that one vector less is inside than there is memory for, because another
-    one comes in. That the queue offers only what is inside is its own contract.
+    inside: Signal
+    waiting: Signal
+    """Vectors whose order is in the queue."""
+    leaving: Signal
+    """Whether a vector leaves."""
+    active: Signal
+    """Whether its elements leave: they do so from `fill_cycles` after it has begun."""
+    age: Signal
+    """Cycles since it has begun, up to `fill_cycles`."""
+    vector: Any
+    """Its order."""
+    place: Signal
+    """Its elements that are read."""
+    names: list[str]
+    """Its flags."""
+    begins: Signal
+    ends: Signal
+    moves: Signal
+    """Whether the output is free, so that what is read moves on."""
+    marks: Value
+    """Mark of the end and the flags of the element at the output."""
+
+
+class ReadOutContract(Contract):
+    """Each order enters a queue, and gives as many elements as it tells, the last one marked. One vector leaves at a time.
+
+    The surroundings assure that one vector less is inside than there is memory for, because another one comes in. That the queue
+    offers only what is inside is its own contract.
     """
+
+    fill_cycles = 0
+    """Cycles from the beginning of a vector to the read of its first element."""
+
+    def serve(self, m: Module, entering: Value, arrives: Value) -> Service:
+        """Counts the vectors inside, and the elements of the one that leaves.
+
+        `entering`: whether an order comes; `arrives`: whether one enters the queue.
+        """
+        component, fill = self.component, self.fill_cycles
+        o, queue = component.o, component.queue
+        taking, may_begin = self.free(1, "taking"), self.free(1, "may_begin")
+        m.d.comb += [o.ready.eq(taking), component.free.eq(may_begin)]
+        # One more than there is room for, or the count could not exceed it.
+        inside, waiting = Signal(range(component.room + 2)), Signal(range(component.room + 2))
+        vector: Any = Signal(queue.o.payload.shape(), reset_less=True)
+        leaving, place, age = Signal(), Signal(len(vector.left)), Signal(range(fill + 1))
+        begins, active, reads, ends, moves = (
+            Signal(name=name) for name in ("begins", "active", "reads", "ends", "moves")
+        )
+        m.d.comb += [
+            moves.eq(taking | ~o.valid),
+            begins.eq(queue.o.valid & queue.o.ready),
+            active.eq(leaving & (age == fill)),
+            reads.eq(active & moves),
+            ends.eq(reads & (place == vector.left)),
+        ]
+        m.d.sync += [inside.eq(inside + entering - ends), waiting.eq(waiting + arrives - begins)]
+        with m.If(begins):
+            m.d.sync += [leaving.eq(1), place.eq(0), age.eq(0), Value.cast(vector).eq(Value.cast(queue.o.payload))]
+        with m.Elif(leaving):
+            m.d.sync += age.eq(Mux(active, age, age + 1))
+            with m.If(reads):
+                m.d.sync += [leaving.eq(~ends), place.eq(place + 1)]
+        self.assumptions += [~entering | (inside < component.room), ~queue.o.valid | (waiting != 0)]
+
+        names = [name for name in o.payload.shape().members if name not in ("index", "position", "last")]
+        marks = Cat(o.payload.last, *(o.payload[name] for name in names))
+        law, registers = self.law(m, "output_law", o.valid, o.ready, marks), self.registers
+        self.invariants |= {
+            "no more vectors inside than there is room for": inside <= component.room,
+            "no element beyond the last one": ~leaving | (place <= vector.left),
+            "a vector that leaves is known": registers["active"] == active,
+            "elements left": ~leaving | (registers["left"] == (vector.left - place)[: len(place)]),
+            "the last element is known": ~leaving | (registers["at_last"] == (place == vector.left)),
+            **{f"its {name}": ~leaving | (registers[name] == vector[name]) for name in names},
+        }
+        self.guarantees |= {
+            "the queue has room for it": ~arrives | (waiting < queue.room),
+            "a vector begins when its order leaves the queue": component.begins == begins,
+            "one begins as soon as the last element of the one before is read": begins
+            == (queue.o.valid & may_begin & (~leaving | ends)),
+            "the end of a vector is told when its last element is read": component.ends == ends,
+            "law of the output": law.holds,
+        }
+        self.covers |= {
+            "a last element leaves": o.valid & taking & o.payload.last,
+            "the output stalls": law.stalled,
+        }
+        if component.room > 1:
+            self.covers["a vector begins as one ends"] = begins & ends
+        if component.config.top_k > 1:
+            self.covers["an element leaves that is not the last"] = o.valid & taking & ~o.payload.last
+        return Service(inside, waiting, leaving, active, age, vector, place, names, begins, ends, moves, marks)
+
+    def reads(self, m: Module, service: Service, cycles: int) -> tuple[list[Value], list[Value]]:
+        """(whether an element was read, its marks) in each of so many steps, in which what is read moves on."""
+        flags = Cat(service.ends, *(service.vector[name] for name in service.names))
+        return (
+            delays(m, service.active, cycles, "due", reset=True, enable=service.moves),
+            delays(m, flags, cycles, "mark", enable=service.moves),
+        )
+
+    def leaves(self, service: Service, due: Value, mark: Value) -> dict[str, Value]:
+        """That what is read, and nothing else, is at the output behind the last step."""
+        return {
+            "what is read leaves, and nothing else": self.component.o.valid == due,
+            "with the mark of the end and its flags": ~due | (service.marks == mark),
+        }
+
+
+class RankedStoreContract(ReadOutContract):
+    """The store of ranked elements: each order enters a queue, and gives as many elements as it tells, the last one marked."""
 
     component: RankedStore
 
@@ -181,78 +292,29 @@ class RankedStoreContract(Contract):
         return f"ranked store of {component.vectors} × {component.config.top_k}, read in {component.cycles}"
 
     def statements(self, m: Module) -> None:
-        """Counts the vectors inside, and the elements of the one that leaves."""
-        component, registers = self.component, self.registers
-        order, o, queue = component.order, component.o, component.queue
-        entering, taking = self.offers(m, order), self.free(1, "taking")
+        """Follows the elements of the vector that leaves through the steps of a read."""
+        component, o, queue = self.component, self.component.o, self.component.queue
+        order = component.order
+        entering = self.offers(m, order)
         self.offers(m, component.write)
-        may_begin = self.free(1, "may_begin")
-        m.d.comb += [o.ready.eq(taking), component.free.eq(may_begin)]
-        # One more than there is room for, or the count could not exceed it.
-        inside, waiting = Signal(range(component.room + 2)), Signal(range(component.room + 2))
+        service = self.serve(m, entering, entering)
         held = Signal(range(component.held + 2))
-        vector: Any = Signal(queue.o.payload.shape(), reset_less=True)
-        leaving, place = Signal(), Signal(len(vector.left))
-        begins, reads, ends, moves = Signal(), Signal(), Signal(), Signal()
-        m.d.comb += [
-            moves.eq(taking | ~o.valid),
-            begins.eq(queue.o.valid & queue.o.ready),
-            reads.eq(leaving & moves),
-            ends.eq(reads & (place == vector.left)),
-        ]
-        m.d.sync += [
-            inside.eq(inside + entering - ends),
-            waiting.eq(waiting + entering - begins),
-            held.eq(held + ends - (o.valid & taking & o.payload.last)),
-        ]
-        with m.If(begins):
-            m.d.sync += [leaving.eq(1), place.eq(0), Value.cast(vector).eq(Value.cast(queue.o.payload))]
-        with m.Elif(reads):
-            m.d.sync += [leaving.eq(~ends), place.eq(place + 1)]
-        self.assumptions += [~entering | (inside < component.room), ~queue.o.valid | (waiting != 0)]
-
-        # What is read moves on whenever the output is free.
-        names = [name for name in o.payload.shape().members if name not in ("index", "position", "last")]
-        dues = delays(m, leaving, component.cycles, "due", reset=True, enable=moves)
-        read_marks = delays(m, Cat(ends, *(vector[name] for name in names)), component.cycles, "mark", enable=moves)
-        due, mark = dues[-1], read_marks[-1]
-        for step, (due_then, mark_then) in enumerate(zip(dues, read_marks, strict=True), 1):
+        m.d.sync += held.eq(held + service.ends - (o.valid & o.ready & o.payload.last))
+        dues, marks = self.reads(m, service, component.cycles)
+        for step, (due, mark) in enumerate(zip(dues, marks, strict=True), 1):
             self.invariants |= {
-                f"what was read {step} steps before": registers[f"valid_{step}"] == due_then,
-                f"its marks, {step} steps later": ~due_then | (registers[f"flags_{step}"] == mark_then),
+                f"what was read {step} steps before": self.registers[f"valid_{step}"] == due,
+                f"its marks, {step} steps later": ~due | (self.registers[f"flags_{step}"] == mark),
             }
-        marks = Cat(o.payload.last, *(o.payload[name] for name in names))
-        law = self.law(m, "output_law", o.valid, o.ready, marks)
+        last_elements = (due & mark[0] for due, mark in zip(dues, marks, strict=True))
         self.invariants |= {
-            "a vector inside waits or leaves": inside == waiting + leaving,
-            "a last element that is read and has not left is in a step": held
-            == sum((then & mark_then[0] for then, mark_then in zip(dues, read_marks, strict=True)), start=Const(0, 1)),
-            "no more vectors inside than there is room for": inside <= component.room,
-            "no element beyond the last one": ~leaving | (place <= vector.left),
-            "a vector that leaves is known": registers["active"] == leaving,
-            "elements left": ~leaving | (registers["left"] == (vector.left - place)[: len(place)]),
-            "the last element is known": ~leaving | (registers["at_last"] == (place == vector.left)),
-            **{f"its {name}": ~leaving | (registers[name] == vector[name]) for name in names},
+            "a vector inside waits or leaves": service.inside == service.waiting + service.leaving,
+            "a last element that is read and has not left is in a step": held == sum(last_elements, start=Const(0, 1)),
         }
         self.guarantees |= {
             "each order enters the queue": (queue.i.valid == entering)
             & (Value.cast(queue.i.payload) == Value.cast(order.payload)),
-            "the queue has room for it": ~entering | (waiting < queue.room),
-            "a vector begins when its order leaves the queue": component.begins == begins,
-            "one begins as soon as the last element of the one before is read": begins
-            == (queue.o.valid & may_begin & (~leaving | ends)),
-            "the end of a vector is told when its last element is read": component.ends == ends,
             "no more last elements are read and have not left than there are steps": held <= component.held,
-            "what is read leaves, and nothing else": o.valid == due,
-            "with the mark of the end and its flags": ~due | (marks == mark),
-            "law of the output": law.holds,
+            **self.leaves(service, dues[-1], marks[-1]),
         }
-        self.covers |= {
-            "a last element leaves": o.valid & taking & o.payload.last,
-            "the output stalls": law.stalled,
-            "as many last elements are read and have not left as there are steps": held == component.held,
-        }
-        if component.room > 1:
-            self.covers["a vector begins as one ends"] = begins & ends
-        if component.config.top_k > 1:
-            self.covers["an element leaves that is not the last"] = o.valid & taking & ~o.payload.last
+        self.covers["as many last elements are read and have not left as there are steps"] = held == component.held
