@@ -269,9 +269,15 @@ def _path(steps: Sequence[Step], target: int) -> list[Step]:
 
 def paths_of(config: Config) -> list[list[Step]]:
     """The path of each output. Raises `Uncovered` where an output has none."""
+    head = InsideHead(config)
+    # Of a vector of one element, each draw would seem to come at a fixed time, whatever the search does.
+    if any(
+        isinstance(part, CdfSearch) and not part.config.ranked_draw and not has_contract(part) for part in head.parts
+    ):
+        raise _uncovered(config, "no contract states when a search with a mask draws")
     steps = steps_of(config)
     count = len(outputs(config))
-    places = places_of(InsideHead(config))
+    places = places_of(head)
     numbers = range(len(places) - count, len(places))
     paths = [_path(steps, number) for number in numbers]
     for number, path in zip(numbers, paths, strict=True):

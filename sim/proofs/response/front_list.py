@@ -5,16 +5,18 @@
 What is behind the second gate is a head that draws by a search; its frame is the skid buffer. Before it up to L beats wait:
 those that the store has read, those of the draw set and of the skid buffer. The store reads an element in each cycle in which its
 output is free, if a vector is there that is complete, and the stages behind it move in the same cycles: while the skid buffer is
-open. It opens as soon as the second gate has let a beat pass. Behind an end this may take a cycles, behind any other beat those
-in which an element leaves the ring. So a vector of K elements passes within
+open. It opens as soon as the second gate has let a beat pass. Cycles in which nothing is offered to an open gate move the stages
+as well. Behind an end the next opening may take a cycles, behind any other beat those in which an element leaves the ring, and 2
+until the skid buffer is open and offers the next beat. The cycles in which a credit comes back count once, in G or in a, because
+further elements leave meanwhile. So a vector of K elements passes within
 
     p = K · (r + 2) + a    cycles, r those of an element of the ring,
 
 and each of the L beats, which may be an end, within r + 2 + a.
 
-The first gate waits for the credit of the vectors in the store. V cycles after the last end has entered all of them are
-complete. With G cycles until the second gate opens, and x vectors by which the limit E of the credit exceeds what may be out
-while it is available,
+The first gate waits for the credit of the vectors in the store. V cycles after the last end has entered, the first element of
+each of them may be read. With G cycles until the second gate opens, and x vectors by which the limit E of the credit exceeds
+what may be out while it is available,
 
     input      V + G + L · (r + 2 + a) + (x + 1) · p + 3
     answer     input + V + (E − x) · p + S
@@ -122,7 +124,7 @@ class FrontList:
         store, link = places[self.store].part, links[self.credit]
         return ListSearchBound(
             second,
-            link.cycles + QUEUE_LATENCY,
+            link.cycles + QUEUE_LATENCY + 1,  # an element is read behind the cycle in which its order is offered
             link.credit.limit,
             link.credit.limit - settled_credit(link.credit),
             store.config.top_k,
@@ -170,7 +172,9 @@ def front_list_of(config: Config, paths: Sequence[Sequence[Any]]) -> FrontList |
     *rest, row = rows_of(config, places, numbers[at + 1 : ring])
     if rest or not row.stages:
         raise uncovered(config, "stages stand behind the list")
-    second = Surroundings(row.skid, (), tail=tuple(tail_of(config, places, numbers[ring:])))
+    if first.substitutes(places) or tail_of(config, places, numbers[ring:]):
+        raise uncovered(config, "sums stand before the list, or stages behind the draws")
+    second = Surroundings(row.skid, ())
     return FrontList(_credit(config, frame), numbers[at], row, first, second)
 
 
