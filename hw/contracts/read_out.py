@@ -92,6 +92,10 @@ class InsertionContract(Contract):
 
     N is the number of the vector's beats; with a mask it is that of its unmasked ones, or 1 where all are masked. The
     surroundings are those of a frame: they mark a vector's first beat and number the beats.
+
+    The order is that of the definition. One element, any one, is watched. Ahead of it are c elements of its vector that are
+    larger, or equal and before it (behind it with `tie = last`). If c < K, it is written, the c-th place of the order is its own,
+    and no later element is written there.
     """
 
     component: Insertion
@@ -149,8 +153,11 @@ class InsertionContract(Contract):
                 "a vector that has begun has elements": (place == 0)
                 | (participant & (listed == Mux(place < count, place, count))),
             }
+        write = self.component.write
         self.guarantees |= {
             "an order for each vector, and no other": o.valid == due,
+            "nothing is written without an element": ~write.payload.enters | write.valid,
+            "with the vector's last element": o.valid == (write.valid & write.payload.last),
             "with the number of its elements": ~due | (o.payload.left == left),
             "with its flag": ~due | (o.payload.overlong == delay(m, beat.overlong, 2, "due_overlong")),
         }
@@ -161,9 +168,98 @@ class InsertionContract(Contract):
             self.covers["all are masked"] = due & o.payload.all_masked
             if config.max_length > 2:  # a vector that goes on behind two beats of which one is masked
                 self.covers["fewer elements than beats"] = (place > 1) & counted & (listed == 1)
+        self._rank(m, entering & counts, beat, alone)
         self.covers["an order leaves"] = o.valid
         if count <= _QUICKLY_FULL:
             self.covers["the list is full"] = due & (left == count - 1)
+
+    def _rank(self, m: Module, enters: Value, beat: Any, alone: Value) -> None:
+        """Follows one element of a vector through the list; `enters`: an element comes that is not masked, or stands alone."""
+        config, registers, write = self.component.config, self.registers, self.component.write
+        count, width = config.top_k, config.score_width
+        slots = range(count)
+        occupied, valid, first = registers["occupied"], registers["valid"], registers["first"]
+        scores = [(~registers[f"rest_{k}"])[:width] for k in slots]
+        tags, beats = ([registers[f"{name}_{k}"] for k in slots] for name in ("tag", "beats"))
+        newcomer = (~registers["candidate"])[:width]
+        # The score of the watched element is known from the start, so that those ahead of it can be counted.
+        score, fixed = self.free(width, "watched_score"), Signal(width, reset_less=True)
+        m.d.sync += fixed.eq(score)
+        self.assumptions.append(score == fixed)
+
+        def ahead(other: Value, *, later: bool) -> Value:
+            """Whether another element goes before the watched one."""
+            return other >= score if later == config.last_wins else other > score
+
+        watch, coming, watched = self.free(1, "watch"), Signal(), Signal()
+        chosen = enters & watch & (beat.position == score) & (beat.first | ~(watched | coming))
+        # A beat is compared with the list a cycle after it has arrived.
+        index = Signal(config.index_width, reset_less=True)
+        m.d.sync += coming.eq(chosen)
+        with m.If(chosen):
+            m.d.sync += index.eq(Mux(alone, 0, beat.index))
+        # One more than there are places, or the rank could not exceed them.
+        rank, passed = Signal(range(count + 2)), Signal(range(count + 2))
+        tag = Signal(len(tags[0]), reset_less=True)
+        before = Mux(first, 0, rank)
+        known = watched & ~first
+        m.d.comb += passed.eq(
+            Mux(
+                (before != count) & Mux(known, ahead(newcomer, later=True), ahead(newcomer, later=False)),
+                before + 1,
+                before,
+            )
+        )
+        with m.If(valid):
+            m.d.sync += [rank.eq(Mux(coming, before, passed)), watched.eq(coming | known)]
+            with m.If(coming):
+                m.d.sync += tag.eq(tags[-1])
+        listed = watched & (rank != count)
+        place = Array([*tags, tags[-1]])[rank]
+        for k in slots:
+            self.invariants |= {
+                f"slot {k}: whether the next element goes before it": beats[k]
+                == (valid & (first | ~occupied[k] | self._before(newcomer, scores[k]))),
+                f"slot {k}: ahead of the watched element": watched
+                | ((rank > k) == (occupied[k] & ahead(scores[k], later=False))),
+                f"slot {k}: the watched element and those around it": ~watched
+                | Mux(
+                    rank > k,
+                    occupied[k] & (scores[k] >= score),
+                    Mux(rank == k, occupied[k] & (scores[k] == score), ~occupied[k] | (scores[k] <= score)),
+                ),
+            }
+        for k in slots[1:]:
+            self.invariants[f"slots {k - 1} and {k} are in order"] = ~occupied[k] | (
+                occupied[k - 1] & (scores[k - 1] >= scores[k])
+            )
+        self.invariants |= {
+            "no tag twice": Cat(tags[k] != tags[j] for k in slots for j in range(k)).all(),
+            "the watched element has its tag": ~listed | (place == tag),
+            "no more elements ahead than places": rank <= count,
+            "the element to be watched has its score": ~coming | (valid & (newcomer == score)),
+        }
+        written, index = delay(m, coming, 1, "watched_written", reset=True), delay(m, index, 1, "watched_index")
+        writes = write.valid & write.payload.enters
+        self.guarantees |= {
+            "the watched element is written, if no more than places are ahead": ~written
+            | ((rank == count) == ~writes)
+            & (
+                ~writes
+                | (Cat(write.payload.index, write.payload.position, write.payload.tag) == Cat(index, score, tag))
+            ),
+            "no other one is written there while it is listed": ~(writes & listed & ~written)
+            | (write.payload.tag != tag),
+            "its place in the order is its rank": ~(self.component.o.valid & listed)
+            | (Array([*(self.component.o.payload.tags.word_select(k, len(tag)) for k in slots), tag])[rank] == tag),
+        }
+        self.covers["the watched element leaves in the last place"] = (
+            self.component.o.valid & listed & (rank == count - 1)
+        )
+
+    def _before(self, later: Value, earlier: Value) -> Value:
+        """Whether a later element goes before an earlier one."""
+        return later >= earlier if self.component.config.last_wins else later > earlier
 
 
 @dataclass(frozen=True)
@@ -281,7 +377,11 @@ class ReadOutContract(Contract):
 
 
 class RankedStoreContract(ReadOutContract):
-    """The store of ranked elements: each order enters a queue, and gives as many elements as it tells, the last one marked."""
+    """The store of ranked elements: each order enters a queue, and gives as many elements as it tells, the last one marked.
+
+    The r-th of them is what was written under the r-th tag of the order. The surroundings give the order with the vector's last
+    element, and write no other element of a vector under the tag of one that is in its order.
+    """
 
     component: RankedStore
 
@@ -318,3 +418,66 @@ class RankedStoreContract(ReadOutContract):
             **self.leaves(service, dues[-1], marks[-1]),
         }
         self.covers["as many last elements are read and have not left as there are steps"] = held == component.held
+        self._entries(m, service, entering)
+
+    def _entries(self, m: Module, service: Service, entering: Value) -> None:
+        """Follows one entry, any one, from its write to the read under its tag."""
+        component, registers, write = self.component, self.registers, self.component.write
+        entry, order = write.payload, service.vector
+        slots = len(registers["write_slot"])
+        watch, watched, inside, coming_in = self.free(1, "watch"), Signal(), Signal(), Signal()
+        ahead = Signal.like(service.inside)
+        slot, tag = Signal(slots, reset_less=True), Signal(len(entry.tag), reset_less=True)
+        value = Signal(len(entry.index) + len(entry.position), reset_less=True)
+        chosen = write.valid & entry.enters & watch & ~watched
+        last = write.valid & entry.last
+        self.assumptions += [
+            entering == last,
+            ~entry.enters | write.valid,
+            ~(write.valid & entry.enters & coming_in) | (entry.tag != tag),
+        ]
+        with m.If(chosen):
+            m.d.sync += [
+                Cat(watched, inside).eq(0b11),
+                coming_in.eq(~last),
+                ahead.eq(service.inside - service.ends),
+                slot.eq(registers["write_slot"]),
+                tag.eq(entry.tag),
+                value.eq(Cat(entry.index, entry.position)),
+            ]
+        with m.Else():
+            with m.If(last):
+                m.d.sync += coming_in.eq(0)
+            with m.If(inside & service.ends):
+                m.d.sync += [inside.eq(ahead != 0), ahead.eq(ahead - 1)]
+        port = self.module.submodules.store.read_port(domain="comb")
+        m.d.comb += port.addr.eq(Cat(tag, slot))
+        width, count = len(tag), component.config.top_k
+        hit = service.active & inside & (ahead == 0) & (registers["tag_0"] == tag)
+        hits = delays(m, hit, component.cycles, "hit", reset=True, enable=service.moves)
+        self.invariants |= {
+            "slot that is written = slot that is read, as many on as vectors are inside": registers["write_slot"]
+            == (registers["read_slot"] + service.inside)[:slots],
+            "slot of the entry = slot that is read, as many on as vectors are ahead": ~inside
+            | (slot == (registers["read_slot"] + ahead)[:slots]),
+            "the vector of the entry is inside, or comes in": ~inside
+            | Mux(coming_in, ahead == service.inside, ahead < service.inside),
+            "an entry comes in once": ~coming_in | inside,
+            "one entry is watched": watched | ~(inside | Cat(*hits).any()),
+            "the entry in the memory": ~inside | (port.data == value),
+            **{
+                f"tag {k} is that of the order": ~service.leaving
+                | (service.place + k >= count)
+                | (registers[f"tag_{k}"] == order.tags.word_select((service.place + k)[: len(service.place)], width))
+                for k in range(count)
+            },
+            **{
+                f"the entry, {step} steps after its read": ~then | (registers[f"entry_{step}"] == value)
+                for step, then in enumerate(hits, 1)
+            },
+        }
+        result = component.o.payload
+        self.guarantees["the element is the entry under the tag of its place in the order"] = ~hits[-1] | (
+            Cat(result.index, result.position) == value
+        )
+        self.covers["the watched entry leaves"] = hits[-1]

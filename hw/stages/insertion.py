@@ -164,7 +164,15 @@ class Insertion(wiring.Component):
             self.o.payload.overlong.eq(delay(m, overlong, 1, "overlong")),
         ]
         publish(
-            platform, self, occupied=occupied, **({"participant": participant, "number": low} if config.mask else {})
+            platform,
+            self,
+            occupied=occupied,
+            valid=valid,
+            first=first,
+            candidate=candidate,
+            index=index,
+            **{register.name: register for register in (*rests, *tags, *beats)},
+            **({"participant": participant, "number": low} if config.mask else {}),
         )
         return m
 

@@ -14,7 +14,7 @@ from softstream.hw.stages.insertion import order_layout, write_layout
 from softstream.hw.streams.flow import Queue
 from softstream.hw.streams.layouts import pulse
 from softstream.hw.streams.probes import publish
-from softstream.hw.streams.registers import delay, delays, store
+from softstream.hw.streams.registers import delays, store
 
 __all__ = ["RankedStore", "ranked_layout", "read_out_ports"]
 
@@ -90,6 +90,7 @@ class RankedStore(wiring.Component):
         active, step = Signal(), Signal()
         advance = Signal()
         at_last = Signal(reset_less=True)
+        entries = [read.data, *delays(m, read.data, cycles - 1, "entry_read", enable=advance)]
         m.d.comb += [
             advance.eq(self.o.ready | ~self.o.valid),
             step.eq(active & advance),
@@ -98,9 +99,7 @@ class RankedStore(wiring.Component):
             orders.o.ready.eq(self.begins),
             read.addr.eq(Cat(tags[0], read_slot)),
             read.en.eq(advance),
-            Cat(self.o.payload.index, self.o.payload.position).eq(
-                delay(m, read.data, cycles - 1, "entry_read", enable=advance)
-            ),
+            Cat(self.o.payload.index, self.o.payload.position).eq(entries[-1]),
         ]
         with m.If(self.begins):
             m.d.sync += [active.eq(1), left.eq(order.left), at_last.eq(order.left == 0)]
@@ -116,5 +115,7 @@ class RankedStore(wiring.Component):
         marks = delays(m, Cat(at_last, *flags.values()), cycles, "flags", enable=advance)
         m.d.comb += [self.o.valid.eq(valids[-1]), sidebands.eq(marks[-1])]
         registers = {register.name: register for register in (*valids, *marks)}
+        registers |= {f"entry_{step}": entry for step, entry in enumerate(entries, 1)}
+        registers |= {tag.name: tag for tag in tags} | {"write_slot": write_slot, "read_slot": read_slot}
         publish(platform, self, active=active, left=left, at_last=at_last, **flags, **registers)
         return m
