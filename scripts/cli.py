@@ -595,6 +595,11 @@ def _simulate(
     help="Prove instead, at full size, that outputs carry what enters once and in order: every beat, or a result for each end.",
 )
 @click.option(
+    "--decision",
+    is_flag=True,
+    help="Prove instead, at full size, that the winner is the first maximum of its vector, or that a list is in order.",
+)
+@click.option(
     "--response",
     is_flag=True,
     help="Prove instead, at full size, that an answer and a free input come within a number of cycles, which is printed.",
@@ -613,7 +618,7 @@ def _prove(
     """
     from softstream.scripts.verbs.prove import prove
 
-    names = ("law", "whole", "independence", "stores", "counting", "response")
+    names = ("law", "whole", "independence", "stores", "counting", "decision", "response")
     chosen = [f"--{name}" for name in names if statements[name]]
     if len(chosen) > 1:
         raise UserError(f"{chosen[0]} and {chosen[1]} are two statements; {chosen[1]} alone would do")

@@ -235,18 +235,19 @@ def _proofs_of_presets() -> str:
     """What is proved of every preset at its full size."""
     rows = []
     for name, statements in proofs.recorded()["presets"].items():
-        law, counting, independence = (
+        law, counting, decision, independence = (
             _answer_of(statements[key]["properties"], word) if key in statements else "–"
-            for key, word in (("law", "law"), ("counting", ""), ("independence", "two copies"))
+            for key, word in (("law", "law"), ("counting", ""), ("decision", ""), ("independence", "two copies"))
         )
         spent = f"{statements['law']['cpu_seconds']:.1f}"
         response = _response(statements.get("response"))
-        rows.append((f"`{name}`", law, spent, counting, response, _rooms(statements), independence))
+        rows.append((f"`{name}`", law, spent, counting, decision, response, _rooms(statements), independence))
     header = (
         "preset",
         "law",
         "its CPU seconds",
         "number and order of beats and ends",
+        "decision",
         "answer, free input",
         "stores with room",
         "independence from contents",

@@ -43,12 +43,14 @@ class WinnerContract(Contract):
         config, component = self._config, self.component
         beat, lanes = component.i.payload, config.lanes
         entering, ending = self.free(1, "entering"), self.free(1, "ending")
+        # Behind a reset a beat that is not valid may be marked as a first one; no vector has begun then.
+        idle = self.free(1, "idle")
         place, first, last = Signal(config.beat_width), Signal(init=1), Signal()
         m.d.comb += [
             last.eq(ending | (place == config.beats(config.max_length) - 1)),
             component.i.valid.eq(entering),
             beat.index.eq(place),
-            beat.first.eq(first & entering if skewed(config) and component.gated else first),
+            beat.first.eq(first & (entering | idle) if skewed(config) and component.gated else first),
             beat.last.eq(last),
         ]
         with m.If(entering):
@@ -62,9 +64,11 @@ class WinnerContract(Contract):
             keeps.append(beat[name])
         for keep, name in zip(keeps, each_lane("position", lanes), strict=True):
             m.d.comb += beat[name].eq(Mux(keep, self.free(config.score_width, f"free_{name}"), 0))
-        self._compare(m, entering, first, last, place, keeps)
+        self._compare(m, entering, first, last, place, keeps, idle)
 
-    def _compare(self, m: Module, entering: Value, first: Value, last: Value, place: Value, keeps: list[Value]) -> None:
+    def _compare(
+        self, m: Module, entering: Value, first: Value, last: Value, place: Value, keeps: list[Value], idle: Value
+    ) -> None:
         """The winner by definition, as late as that of the component."""
         config, component = self._config, self.component
         best, index, exists = Signal(config.score_width), Signal(config.index_width), Signal()
@@ -83,6 +87,8 @@ class WinnerContract(Contract):
             leading = larger
         with m.If(entering):
             m.d.sync += [best.eq(leading[0]), index.eq(leading[1]), exists.eq(1)]
+        with m.Elif(first & idle):
+            m.d.sync += exists.eq(0)
         cycles = maximum_latency(config)
         done = delay(m, entering & last, cycles, "done", reset=True)
         # A beat reaches `best` a cycle after it enters.

@@ -24,6 +24,7 @@ from softstream.hw.config.presets import PRESETS
 from softstream.hw.errors import UserError
 from softstream.scripts.measure.command import exit_code, store
 from softstream.sim.proofs.counting import is_covered, prove_counting
+from softstream.sim.proofs.decision import is_decided, prove_decision
 from softstream.sim.proofs.independence import prove_independence
 from softstream.sim.proofs.law import prove_law
 from softstream.sim.proofs.proof import Proof
@@ -64,11 +65,12 @@ STATEMENTS: dict[str, Callable[..., Proof]] = {
     "independence": prove_independence,
     "stores": prove_stores,
     "counting": prove_counting,
+    "decision": prove_decision,
     "response": prove_response,
     "rooms": prove_store_rooms,
 }
 
-_RECORDED = ("law", "whole", "independence", "counting", "response", "rooms")
+_RECORDED = ("law", "whole", "independence", "counting", "decision", "response", "rooms")
 """Statements of a head in the record."""
 
 _SECONDS = {"law": 60, "rooms": 200, "whole": 20, "independence": 20}
@@ -117,6 +119,8 @@ def _jobs(heads: Sequence[str], statements: Sequence[str] = ()) -> Iterator[tupl
         # Whether the counting covers a head takes seconds.
         if chosen(name, "counting") and is_covered(config):
             yield "presets", name, "counting", config, _SECONDS["law"]
+        if chosen(name, "decision") and is_decided(config):
+            yield "presets", name, "decision", config, _SECONDS["law"]
         if chosen(name, "response") and is_answered(config):
             yield "presets", name, "response", config, _SECONDS["law"]
         if chosen(name, "rooms") and has_stores(config):

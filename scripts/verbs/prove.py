@@ -44,6 +44,7 @@ _STATEMENTS = {
     "independence": "Independence from initial contents",
     "stores": "Contracts of stores, flow control and the comparison",
     "counting": "Number and order of beats and ends",
+    "decision": "Winner, or order of a list, by the definition",
     "response": "Answer and free input in time",
 }
 """Statement → how the closing line names it."""
@@ -65,16 +66,17 @@ def prove(
 
     `statement`: `law`, at every output; `whole`, all results of the same head in small; `independence`, from what registers and
     memories hold before the first reset; `stores`, the contract of each part that has one, and the room of the stores;
-    `counting`, that each output carries what enters once and in order; `response`, that a beat that waits is taken and a vector
-    that is complete is answered within a number of cycles.
+    `counting`, that each output carries what enters once and in order; `decision`, that the winner is the first maximum, or that
+    a list is in order; `response`, that a beat that waits is taken and a vector that is complete is answered within a number of
+    cycles.
 
     `waveform`: where the shortest trace of a property that fails goes, as VCD; nothing is written where all hold.
     `counterexample`: folder for the scores, and stalls if it needs some, of the shortest run that shows the fault in simulation;
     nothing is written where there is none.
 
     Raises `Mismatch` for a property that is refuted or vacuous, `ToolFailure` for one that is open when the time is over, and
-    `UserError` for a configuration that `whole`, `counting` or `response` does not take, and for a statement without a trace at
-    the ports where a `counterexample` is asked for.
+    `UserError` for a configuration that `whole`, `counting`, `decision` or `response` does not take, and for a statement without
+    a trace at the ports where a `counterexample` is asked for.
     """
     from softstream.hw.verilog import TOP, verilog
     from softstream.scripts.measure.proofs import STATEMENTS

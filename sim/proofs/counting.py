@@ -76,6 +76,7 @@ __all__ = [
     "PART_NAMES",
     "Place",
     "Step",
+    "carried",
     "is_covered",
     "paths_of",
     "places_of",
@@ -514,13 +515,13 @@ def _state_pair(
         )
         text = f"{name}: {' and '.join(names)} as they left the {source.name}"
         head.after(SETTLING + early, text, ~queue.i.valid | same)
-    goes = _carried(head, output) if target.part is None else _members(_source(target.part).payload)
+    goes = carried(head, output) if target.part is None else _members(_source(target.part).payload)
     if names := [member for member in leaves if member in goes]:
         same = Cat(*(leaves[member] for member in names)) == Cat(*(goes[member] for member in names))
         head.after(SETTLING, f"{name}: {' and '.join(names)} at {target.name}", ~_transfer(queue.o) | same)
 
 
-def _carried(head: InsideHead, output: Output) -> dict[str, Any]:
+def carried(head: InsideHead, output: Output) -> dict[str, Any]:
     """The fields of lane 0 of an output, and its flags."""
     data, user = (getattr(head.top, f"{output.prefix}_{port}") for port in ("tdata", "tuser"))
     fields, low = {}, 0

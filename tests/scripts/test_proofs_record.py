@@ -75,4 +75,4 @@ def test_only_the_named_statement_of_the_named_heads_is_proved(monkeypatch, tmp_
 
 def test_a_statement_that_no_head_has_is_refused(capsys):
     assert proofs.main(["--statement", "stores"]) != 0
-    assert "must be one of law, whole, independence, counting, response, rooms" in capsys.readouterr().err
+    assert "must be one of law, whole, independence, counting, decision, response, rooms" in capsys.readouterr().err

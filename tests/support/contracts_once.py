@@ -8,7 +8,10 @@ _PROVED = {}
 
 
 def prove_contracts_once(monkeypatch, module):
-    """Lets a module of `sim.proofs` take the verdicts of an earlier proof of the same contract in this process."""
+    """Lets a module of `sim.proofs` take the verdicts of an earlier proof of the same contract in this process.
+
+    Not for tests that change a part: the verdicts are those of the part as it is.
+    """
     honest = module.prove_contract
 
     def remembered(part, *, contract=contract_of, **limits):

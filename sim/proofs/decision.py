@@ -1,0 +1,201 @@
+"""Proof of the decision: the winner is the first maximum of its vector, and a list gives larger scores first, for all inputs.
+
+It follows from the number and the order of beats and ends (`counting`), which is proved first, and from contracts that compare
+with the definition, at the real width and length of the head:
+
+* the frame gives each beat the position of its score, its place in the vector, and the marks of the vector's edges;
+* the comparison names the first of the largest positions, or the last one with `tie = last`;
+* the list of the largest orders the positions, and its store gives what was written under each place of the order;
+* a register, a queue or a skid buffer gives what it was given.
+
+Here the head is shown to hand on between these parts what their contracts speak of, unchanged.
+
+Not covered, and refused: heads in which something stands before the frame, comparisons that stop with their output (argmax,
+`profile = 'small'`), those with a mask, a margin or groups, softmax in two passes, lists of several lanes or with probabilities,
+and draws.
+"""
+
+import time
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from amaranth import Cat, Value
+
+from softstream.hw.config.config import Config
+from softstream.hw.contracts.catalogue import contract_of, has_contract
+from softstream.hw.errors import UserError
+from softstream.hw.plan.ports import outputs
+from softstream.hw.stages.frame import Frame, code_of
+from softstream.hw.stages.insertion import Insertion
+from softstream.hw.stages.maximum import Maximum, SkewedMaximum
+from softstream.hw.stages.ranked_store import RankedStore
+from softstream.hw.streams.flow import Hold, Queue, Skid
+from softstream.hw.streams.layouts import each_lane, keep_names
+from softstream.sim.proofs import counting
+from softstream.sim.proofs.engine import Verdict
+from softstream.sim.proofs.harness import Property
+from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between
+from softstream.sim.proofs.proof import Progress, Proof
+from softstream.sim.proofs.refusal import Uncovered, refusal
+from softstream.sim.proofs.stores import prove_contract, summary
+
+__all__ = ["is_decided", "prove_decision"]
+
+
+class _Decision:
+    """The parts that decide, between a frame and an output."""
+
+    def __init__(self, config: Config) -> None:
+        self.config, self.head = config, InsideHead(config)
+        self._places = counting.places_of(self.head)
+        decides = [output.port == "o_best" or config.mode in ("argmax", "top_k") for output in outputs(config)]
+        if not any(decides):
+            raise _uncovered(config, "no output names a largest score")
+        self.output = outputs(config)[decides.index(True)]
+        path = counting.paths_of(config)[decides.index(True)]
+        numbers = [step.target for step in path[:-1]]
+        self._parts = [self._places[number].part for number in numbers]
+        if not isinstance(self._parts[0], Frame):
+            raise _uncovered(config, f"the {self._places[numbers[0]].name} stands before the frame")
+        self.frame = self._parts[0]
+        lists = [part for part in self._parts if isinstance(part, (Insertion, RankedStore))]
+        comparisons = [part for part in self.head.parts if isinstance(part, (Maximum, SkewedMaximum))]
+        self.deciding: list[Any] = lists or comparisons
+        if len(self.deciding) != (2 if lists else 1) or not all(map(has_contract, self.deciding)):
+            raise _uncovered(config, "no contract compares what it decides with the definition")
+        self.stores = [part for part in self._parts[1:] if part not in self.deciding]
+        strange = next((part for part in self.stores if type(part) not in (Hold, Queue, Skid)), None)
+        if strange is not None or (lists and self.stores):
+            raise _uncovered(
+                config, f"the {counting.PART_NAMES[type(strange or self.stores[0])]} stands behind the decision"
+            )
+        if isinstance(self.deciding[0], Maximum) and not self.stores:
+            raise _uncovered(config, "no contract says what a comparison decides that stops with its output")
+
+    def state(self) -> None:
+        """States that the parts are given what the ones before them give."""
+        if isinstance(self.deciding[0], Insertion):
+            self._state_list(*self.deciding)
+        else:
+            self._state_comparison(self.deciding[0])
+        last: Any = (self.stores or self.deciding)[-1]
+        fields = counting.carried(self.head, self.output)
+        element = last.o.payload
+        score = element.score if "score" in element.shape().members else code_of(self.config, element.position)
+        shown = Value.cast(fields["index"]) == element.index
+        shown &= Value.cast(fields["score"]).as_unsigned() == Value.cast(score).as_unsigned()
+        offered = getattr(self.head.top, f"{self.output.prefix}_tvalid")
+        name = f"{self.output.prefix}: it offers index and score of the last part"
+        self.head.after(SETTLING, name, ~offered | (last.o.valid & shown))
+
+    def _state_list(self, insertion: Insertion, ranked: RankedStore) -> None:
+        """The list takes the beats of the frame, and its store what the list gives."""
+        self._state_beats(insertion, "list", 0, [*insertion.i.payload.shape().members])
+        pairs = ((ranked.write, insertion.write, "element"), (ranked.order, insertion.o, "order"))
+        for sink, source, what in pairs:
+            same = (sink.valid == source.valid) & (Value.cast(sink.payload) == Value.cast(source.payload))
+            self.head.after(SETTLING, f"ranked store: each {what} of the list arrives unchanged", same)
+
+    def _state_comparison(self, comparison: Maximum | SkewedMaximum) -> None:
+        """The comparison takes the beats of the frame, and the registers behind it hand its winners on."""
+        config = self.config
+        marks: tuple[str, ...] = ("first", "last", *each_lane("position", config.lanes), *keep_names(config.lanes))
+        marks = marks if isinstance(comparison, SkewedMaximum) else (*marks, "index")  # the skewed one counts itself
+        self._state_beats(comparison, "comparison", _lag(config), marks)
+        if isinstance(comparison, Maximum):
+            self.head.after(SETTLING, "comparison: it never stops", comparison.o.ready)
+        elif comparison.gated:
+            # A mark of a first beat may outlast a reset that clears the valid bit of its beat.
+            valid, beat = comparison.i.valid, comparison.i.payload
+            latest = self.head.latest_beat(valid, valid & beat.last, 1)
+            begins = valid | ~beat.first | latest.ended
+            self.head.after(SETTLING, "comparison: within a vector nothing begins where no beat arrives", begins)
+        for source, sink in pairwise([comparison, *self.stores]):
+            same = Value.cast(sink.i.payload) == Value.cast(source.o.payload)
+            name = f"{counting.PART_NAMES[type(sink)]} {self.stores.index(sink) + 1}: each winner arrives unchanged"
+            self.head.after(SETTLING, name, ~sink.i.valid | (source.o.valid & same))
+
+    def _state_beats(self, part: Any, name: str, cycles: int, marks: Sequence[str]) -> None:
+        """A part takes the beats that leave the frame, some cycles later."""
+        o = self.frame.o
+        given = Cat(Value.cast(o.payload[mark]) for mark in marks)
+        taken = Cat(Value.cast(part.i.payload[mark]) for mark in marks)
+        arrives = part.i.valid == self.head.before(o.valid & o.ready, cycles)
+        same = arrives & (~part.i.valid | (taken == self.head.before(given, cycles)))
+        self.head.after(
+            SETTLING + cycles, f"{name}: each beat of the frame arrives unchanged, {cycles} cycles later", same
+        )
+
+    def contracts(self) -> dict[str, Any]:
+        """Title → a part whose contract compares with the definition."""
+        return {contract_of(part).title: part for part in (self.frame, *self.deciding, *self.stores)}
+
+
+def _lag(config: Config) -> int:
+    """Cycles from the frame to the comparison, as a simulation suggests."""
+    head = InsideHead(config)
+    [comparison] = [part for part in head.parts if isinstance(part, (Maximum, SkewedMaximum))]
+    [frame] = [part for part in head.parts if isinstance(part, Frame)]
+    leaves, arrives = head.traces([frame.o.valid & frame.o.ready, comparison.i.valid])
+    cycles = cycles_between(leaves, arrives)
+    if cycles is None:
+        raise _uncovered(config, "the beats of the frame do not all reach the comparison")
+    return cycles
+
+
+def prove_decision(
+    config: Config,
+    *,
+    verilog: str | None = None,
+    seconds: float = 60.0,
+    reading_seconds: float | None = None,
+    progress: Progress = lambda fraction, what: None,
+) -> Proof:
+    """Proves which element the winner is, or in which order the elements of a list leave, by the definition.
+
+    Arguments and errors are those of a `Prover`; raises `UserError` for a head that is not covered. `verilog` is not read.
+    """
+    began = time.monotonic()
+    progress(0.0, "finding the parts")
+    try:
+        decision = _Decision(config)
+        decision.state()
+    except Uncovered as error:
+        raise refusal(error, config, is_decided) from None
+    counts = counting.prove_counting(config, seconds=seconds, progress=lambda part, what: progress(0.6 * part, what))
+    verdicts = [verdict for verdict in counts.verdicts if verdict.answer != "proved"]
+    if not verdicts:
+        text = Property("number and order of beats and ends", "", False)
+        verdicts = [Verdict(text, "proved", "contracts", None, counts.seconds)]
+    progress(0.6, "what is between the parts")
+    verdicts += decision.head.prove(seconds)
+    contracts = decision.contracts()
+    for number, (title, part) in enumerate(contracts.items()):
+        progress(0.7 + 0.3 * number / len(contracts), title)
+        verdicts += summary(title, prove_contract(part, seconds=seconds))
+    holds = all(verdict.answer == "proved" for verdict in verdicts)
+    spent = time.monotonic() - began
+    which = "last" if config.last_wins else "first"
+    extreme = "smallest" if config.selects_smallest else "largest"
+    prefix = decision.output.prefix
+    what = (
+        f"{prefix} gives the elements of each vector from the {extreme} score on, of equal ones the {which} index first"
+        if isinstance(decision.deciding[0], Insertion)
+        else f"{prefix} names the {extreme} score of each vector, and of equal ones the {which} index"
+    )
+    verdicts.append(Verdict(Property(what, "", False), "proved" if holds else "open", "contracts", None, spent))
+    return Proof(config, tuple(verdicts), spent)
+
+
+def is_decided(config: Config) -> bool:
+    """Whether the decision of a head is covered, so that `prove_decision` does not refuse it."""
+    try:
+        _Decision(config).state()
+    except UserError:
+        return False
+    return True
+
+
+def _uncovered(config: Config, reason: str) -> Uncovered:
+    return Uncovered(f"prove --decision: mode = {config.mode!r}; {reason}")

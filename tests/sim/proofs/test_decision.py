@@ -1,0 +1,142 @@
+"""Winners are the first maximum and lists are in order, for all inputs, and a head that decides otherwise is refuted."""
+
+import pytest
+from amaranth import Value
+from support.contracts_once import prove_contracts_once
+from support.long_cases import mostly_long
+
+from softstream.hw.config.config import Config
+from softstream.hw.config.presets import PRESETS
+from softstream.hw.contracts.catalogue import contract_of
+from softstream.hw.errors import UserError
+from softstream.hw.modes import top_k
+from softstream.hw.modes.softmax import Softmax
+from softstream.hw.stages.insertion import Insertion
+from softstream.hw.stages.ranked_store import RankedStore
+from softstream.sim.proofs import counting, decision
+from softstream.sim.proofs.engine import Verdict
+from softstream.sim.proofs.harness import Property
+from softstream.sim.proofs.proof import Proof
+from softstream.sim.proofs.stores import prove_contract
+
+SHORT = {"max_length": 5, "score_width": 4}
+HEADS = {
+    "argmax": Config(mode="argmax", **SHORT),
+    "argmax, last of equals": Config(mode="argmax", tie="last", **SHORT),
+    "argmax, smallest": Config(mode="argmax", select="smallest", **SHORT),
+    "softmax": Config(probability_width=4, **SHORT),
+    "softmax, divider, small": Config(probability_width=4, normaliser="divider", profile="small", **SHORT),
+    "exponential": Config(mode="exponential", probability_width=4, **SHORT),
+    "log-softmax": Config(mode="log_softmax", probability_width=4, **SHORT),
+    "Top-K": Config(mode="top_k", top_k=3, **SHORT),
+    "Top-K, masked, last of equals": Config(mode="top_k", top_k=3, mask=True, tie="last", **SHORT),
+}
+LIST = Config(mode="top_k", top_k=2, score_width=3, max_length=5)
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Leaves out the number and order of beats and ends, which have tests of their own, and proves a contract once."""
+    verdict = Verdict(Property("number and order", "", False), "proved", "contracts", None, 0.0)
+    monkeypatch.setattr(counting, "prove_counting", lambda config, **limits: Proof(config, (verdict,), 0.0))
+    prove_contracts_once(monkeypatch, decision)
+
+
+def refuted(verdicts):
+    return [verdict.statement.name for verdict in verdicts if verdict.answer == "refuted"]
+
+
+@pytest.mark.parametrize("name", mostly_long(HEADS, ("argmax", "softmax", "Top-K")))
+def test_a_head_decides_by_the_definition(name, counted):
+    config = HEADS[name]
+    proof = decision.prove_decision(config)
+    assert proof.answer == "proved", proof.verdicts
+    which, extreme = "last" if config.last_wins else "first", "smallest" if config.selects_smallest else "largest"
+    assert proof.verdicts[-1].statement.name == (
+        f"m_axis gives the elements of each vector from the {extreme} score on, of equal ones the {which} index first"
+        if config.mode == "top_k"
+        else f"m_axis{'_best' * (config.mode != 'argmax')} names the {extreme} score of each vector, and of equal ones the "
+        f"{which} index"
+    )
+
+
+@pytest.mark.long
+def test_every_preset_is_decided_at_its_full_size_or_refused(counted):
+    decided = [name for name in PRESETS if decision.is_decided(PRESETS[name])]
+    assert len(decided) == 19
+    assert {decision.prove_decision(PRESETS[name]).answer for name in decided} == {"proved"}
+
+
+@pytest.mark.parametrize(
+    ("config", "reason", "remedy"),
+    [
+        (Config(mode="argmax", mask=True, **SHORT), "no contract compares what it decides", {"mask": False}),
+        (Config(mode="argmax", profile="small", **SHORT), "a comparison decides that stops", {"profile": "fastest"}),
+        (Config(mode="sigmoid", probability_width=4, **SHORT), "no output names a largest score", {"mode": "softmax"}),
+        (Config(mode="top_k", top_k=3, tkeep=True, **SHORT), "the null beats stands before", {"tkeep": False}),
+    ],
+    ids=["mask", "stall", "no winner", "null beats"],
+)
+def test_another_head_is_refused_with_a_remedy_that_holds(config, reason, remedy):
+    with pytest.raises(UserError, match=r"^prove --decision: mode = .* would do$") as refusal:
+        decision.prove_decision(config)
+    assert reason in str(refusal.value)
+    assert not decision.is_decided(config)
+    assert decision.is_decided(config.replace(**remedy))
+
+
+def test_a_comparison_of_other_scores_is_refuted(monkeypatch, counted):
+    honest = Softmax._winner
+
+    def other(head, m, maximum, framed, element, room):
+        honest(head, m, maximum, framed, element, room)
+        m.d.comb += maximum.i.payload.position.eq(framed.position ^ 1)
+
+    monkeypatch.setattr(Softmax, "_winner", other)
+    [name] = refuted(decision.prove_decision(HEADS["softmax"]).verdicts)
+    assert name.startswith("comparison: each beat of the frame arrives unchanged")
+
+
+def test_a_store_that_is_written_something_else_is_refuted(monkeypatch, counted):
+    honest = top_k.connect_lists
+
+    def other(m, lists, read_out):
+        honest(m, lists, read_out)
+        m.d.comb += Value.cast(read_out.write.payload.index).eq(~lists[0].write.payload.index)
+
+    monkeypatch.setattr(top_k, "connect_lists", other)
+    names = refuted(decision.prove_decision(HEADS["Top-K"]).verdicts)
+    assert names == ["ranked store: each element of the list arrives unchanged"]
+
+
+def test_a_list_with_the_other_order_of_equal_scores_is_refuted(monkeypatch):
+    monkeypatch.setattr(Insertion, "_carry", _carry_of_the_other_tie(Insertion._carry))
+    names = refuted(prove_contract(Insertion(LIST), contract=contract_of))
+    assert "slot 1: whether the next element goes before it" in {name.partition(": ")[2] for name in names}
+
+
+def _carry_of_the_other_tie(honest):
+    def other(insertion, *arguments):
+        config = insertion.config
+        insertion.config = config.replace(tie="last")
+        try:
+            return honest(insertion, *arguments)
+        finally:
+            insertion.config = config
+
+    return other
+
+
+def test_a_store_that_gives_another_entry_is_refuted(monkeypatch):
+    honest = RankedStore.elaborate
+
+    def other(store, platform):
+        m = honest(store, platform)
+        m.d.comb += store.o.payload.position.eq(0)
+        return m
+
+    monkeypatch.setattr(RankedStore, "elaborate", other)
+    names = refuted(prove_contract(RankedStore(LIST, 4), contract=contract_of))
+    assert [name.partition(": ")[2] for name in names] == [
+        "the element is the entry under the tag of its place in the order"
+    ]
