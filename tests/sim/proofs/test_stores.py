@@ -372,13 +372,13 @@ def test_every_changed_gate_breaks_the_contract(title, monkeypatch):
 
 
 @pytest.mark.long
-def test_every_changed_gate_of_a_ranked_store_that_counts_breaks_its_contract(monkeypatch):
+def test_every_changed_gate_of_a_ranked_store_breaks_its_contract(monkeypatch):
     number, survivors = 0, []
     while (refuted := refuted_with(COMPONENTS["ranked store of 4 × 3, read in 2"], number, monkeypatch)) is not None:
         survivors += [] if refuted else [number]
         number += 1
-    # The place that is written, and the shift of the tags: they decide the values alone.
-    assert len(survivors) == 2, survivors
+    assert number
+    assert not survivors
 
 
 def test_a_changed_gate_of_a_credit_breaks_its_contract(monkeypatch):
