@@ -30,7 +30,7 @@ A simulation finds the paths. A head is refused if one of its outputs has none.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -40,6 +40,7 @@ from amaranth.lib import data
 
 from softstream.hw.config.config import Config
 from softstream.hw.contracts.catalogue import PIPES, contract_of, counting_contract_of, has_contract, parts_of
+from softstream.hw.contracts.contract import Contract
 from softstream.hw.contracts.flow import credit_invariants
 from softstream.hw.errors import UserError
 from softstream.hw.modes.hardmax import Hardmax, OneHot
@@ -70,7 +71,7 @@ from softstream.sim.proofs.proof import Progress, Proof
 from softstream.sim.proofs.refusal import Uncovered, refusal
 from softstream.sim.proofs.requests import FINDS, requested, state_requests
 from softstream.sim.proofs.rooms import READ_OUTS, Link, credit_history, room_links, state_rooms
-from softstream.sim.proofs.stores import prove_contract, summary
+from softstream.sim.proofs.stores import conclusion, prove_contracts
 
 __all__ = [
     "PART_NAMES",
@@ -81,6 +82,7 @@ __all__ = [
     "paths_of",
     "places_of",
     "prove_counting",
+    "prove_from_counting",
     "registers_behind",
     "state_registers",
     "state_step",
@@ -621,19 +623,41 @@ def prove_counting(
         raise refusal(error, config, is_covered) from None
     progress(0.2, "what is between the parts")
     verdicts = counted.head.prove(seconds)
-    contracts = {counting_contract_of(part).title: part for part in counted.parts}
-    for number, (title, part) in enumerate(contracts.items()):
-        progress(0.4 + 0.6 * number / len(contracts), title)
-        verdicts += summary(title, prove_contract(part, seconds=seconds, contract=counting_contract_of))
-    holds = all(verdict.answer == "proved" for verdict in verdicts)
-    spent = time.monotonic() - began
-    for link in counted.asked:
-        statement = Property(f"queue for {link.store.room}: {FINDS}", "", False)
-        verdicts.append(Verdict(statement, "proved" if holds else "open", "contracts", None, spent))
-    for output, path in zip(outputs(config), counted.paths, strict=True):
-        statement = Property(_result(config, output, counted, path), "", False)
-        verdicts.append(Verdict(statement, "proved" if holds else "open", "contracts", None, spent))
-    return Proof(config, tuple(verdicts), spent)
+    contracts = {counting_contract_of(part).title: (part, counting_contract_of) for part in counted.parts}
+    verdicts += prove_contracts(
+        contracts, seconds=seconds, progress=lambda part, what: progress(0.4 + 0.6 * part, what)
+    )
+    results = [f"queue for {link.store.room}: {FINDS}" for link in counted.asked]
+    results += [
+        _result(config, output, counted, path) for output, path in zip(outputs(config), counted.paths, strict=True)
+    ]
+    return conclusion(config, verdicts, results, began)
+
+
+def prove_from_counting(
+    head: InsideHead,
+    contracts: Mapping[str, tuple[Any, Callable[[Any], Contract]]],
+    results: Iterable[str],
+    *,
+    began: float,
+    seconds: float,
+    progress: Progress,
+) -> Proof:
+    """Proves what follows from the counting, the statements about a head, and the contracts of its parts.
+
+    `contracts`: title → (part, its contract); those that the counting has proved are not proved again. `results`: what follows.
+    """
+    counts = prove_counting(head.config, seconds=seconds, progress=lambda part, what: progress(0.5 * part, what))
+    verdicts = [verdict for verdict in counts.verdicts if verdict.answer != "proved"]
+    if not verdicts:
+        text = Property("number and order of beats and ends", "", False)
+        verdicts = [Verdict(text, "proved", "contracts", None, counts.seconds)]
+    progress(0.5, "what is between the parts")
+    verdicts += head.prove(seconds)
+    shared = [verdict.statement.name for verdict in counts.verdicts]
+    others = {title: row for title, row in contracts.items() if f"contract of {title}" not in shared}
+    verdicts += prove_contracts(others, seconds=seconds, progress=lambda part, what: progress(0.7 + 0.3 * part, what))
+    return conclusion(head.config, verdicts, results, began)
 
 
 def _result(config: Config, output: Output, counted: _CountedHead, path: Sequence[Step]) -> str:

@@ -33,12 +33,9 @@ from softstream.hw.stages.ranked_store import RankedStore
 from softstream.hw.streams.flow import Hold, Queue, Skid
 from softstream.hw.streams.layouts import each_lane, keep_names
 from softstream.sim.proofs import counting
-from softstream.sim.proofs.engine import Verdict
-from softstream.sim.proofs.harness import Property
 from softstream.sim.proofs.inside import SETTLING, InsideHead, cycles_between
 from softstream.sim.proofs.proof import Progress, Proof
 from softstream.sim.proofs.refusal import Uncovered, refusal
-from softstream.sim.proofs.stores import prove_contract, summary
 
 __all__ = ["is_decided", "prove_decision"]
 
@@ -48,23 +45,23 @@ class _Decision:
 
     def __init__(self, config: Config) -> None:
         self.config, self.head = config, InsideHead(config)
-        self._places = counting.places_of(self.head)
+        places = counting.places_of(self.head)
         decides = [output.port == "o_best" or config.mode in ("argmax", "top_k") for output in outputs(config)]
         if not any(decides):
             raise _uncovered(config, "no output names a largest score")
         self.output = outputs(config)[decides.index(True)]
         path = counting.paths_of(config)[decides.index(True)]
         numbers = [step.target for step in path[:-1]]
-        self._parts = [self._places[number].part for number in numbers]
-        if not isinstance(self._parts[0], Frame):
-            raise _uncovered(config, f"the {self._places[numbers[0]].name} stands before the frame")
-        self.frame = self._parts[0]
-        lists = [part for part in self._parts if isinstance(part, (Insertion, RankedStore))]
+        parts = [places[number].part for number in numbers]
+        if not isinstance(parts[0], Frame):
+            raise _uncovered(config, f"the {places[numbers[0]].name} stands before the frame")
+        self.frame = parts[0]
+        lists = [part for part in parts if isinstance(part, (Insertion, RankedStore))]
         comparisons = [part for part in self.head.parts if isinstance(part, (Maximum, SkewedMaximum))]
         self.deciding: list[Any] = lists or comparisons
         if len(self.deciding) != (2 if lists else 1) or not all(map(has_contract, self.deciding)):
             raise _uncovered(config, "no contract compares what it decides with the definition")
-        self.stores = [part for part in self._parts[1:] if part not in self.deciding]
+        self.stores = [part for part in parts[1:] if part not in self.deciding]
         strange = next((part for part in self.stores if type(part) not in (Hold, Queue, Skid)), None)
         if strange is not None or (lists and self.stores):
             raise _uncovered(
@@ -119,17 +116,29 @@ class _Decision:
     def _state_beats(self, part: Any, name: str, cycles: int, marks: Sequence[str]) -> None:
         """A part takes the beats that leave the frame, some cycles later."""
         o = self.frame.o
-        given = Cat(Value.cast(o.payload[mark]) for mark in marks)
-        taken = Cat(Value.cast(part.i.payload[mark]) for mark in marks)
+        source, target = (Cat(Value.cast(payload[mark]) for mark in marks) for payload in (o.payload, part.i.payload))
         arrives = part.i.valid == self.head.before(o.valid & o.ready, cycles)
-        same = arrives & (~part.i.valid | (taken == self.head.before(given, cycles)))
+        same = arrives & (~part.i.valid | (target == self.head.before(source, cycles)))
         self.head.after(
             SETTLING + cycles, f"{name}: each beat of the frame arrives unchanged, {cycles} cycles later", same
         )
 
-    def contracts(self) -> dict[str, Any]:
-        """Title → a part whose contract compares with the definition."""
-        return {contract_of(part).title: part for part in (self.frame, *self.deciding, *self.stores)}
+    def contracts(self) -> dict[str, tuple[Any, Any]]:
+        """The contracts that compare with the definition: title → (part, its contract)."""
+        return {contract_of(part).title: (part, contract_of) for part in (self.frame, *self.deciding, *self.stores)}
+
+    @property
+    def result(self) -> str:
+        """What is proved, as a person reads it."""
+        config, prefix = self.config, self.output.prefix
+        which = "last" if config.last_wins else "first"
+        extreme = "smallest" if config.selects_smallest else "largest"
+        if isinstance(self.deciding[0], Insertion):
+            return (
+                f"{prefix} gives the elements of each vector from the {extreme} score on, of equal ones the {which} "
+                "index first"
+            )
+        return f"{prefix} names the {extreme} score of each vector, and of equal ones the {which} index"
 
 
 def _lag(config: Config) -> int:
@@ -163,29 +172,9 @@ def prove_decision(
         decision.state()
     except Uncovered as error:
         raise refusal(error, config, is_decided) from None
-    counts = counting.prove_counting(config, seconds=seconds, progress=lambda part, what: progress(0.6 * part, what))
-    verdicts = [verdict for verdict in counts.verdicts if verdict.answer != "proved"]
-    if not verdicts:
-        text = Property("number and order of beats and ends", "", False)
-        verdicts = [Verdict(text, "proved", "contracts", None, counts.seconds)]
-    progress(0.6, "what is between the parts")
-    verdicts += decision.head.prove(seconds)
-    contracts = decision.contracts()
-    for number, (title, part) in enumerate(contracts.items()):
-        progress(0.7 + 0.3 * number / len(contracts), title)
-        verdicts += summary(title, prove_contract(part, seconds=seconds))
-    holds = all(verdict.answer == "proved" for verdict in verdicts)
-    spent = time.monotonic() - began
-    which = "last" if config.last_wins else "first"
-    extreme = "smallest" if config.selects_smallest else "largest"
-    prefix = decision.output.prefix
-    what = (
-        f"{prefix} gives the elements of each vector from the {extreme} score on, of equal ones the {which} index first"
-        if isinstance(decision.deciding[0], Insertion)
-        else f"{prefix} names the {extreme} score of each vector, and of equal ones the {which} index"
+    return counting.prove_from_counting(
+        decision.head, decision.contracts(), [decision.result], began=began, seconds=seconds, progress=progress
     )
-    verdicts.append(Verdict(Property(what, "", False), "proved" if holds else "open", "contracts", None, spent))
-    return Proof(config, tuple(verdicts), spent)
 
 
 def is_decided(config: Config) -> bool:

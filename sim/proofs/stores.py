@@ -9,7 +9,7 @@ cycle says nothing new, so it is left out; in a cycle of reset the enable is fre
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,7 +28,7 @@ from softstream.sim.proofs.harness import HEAD, PROOF, Property
 from softstream.sim.proofs.proof import Progress, Proof
 from softstream.sim.proofs.rooms import prove_rooms
 
-__all__ = ["contracts_of", "prove_contract", "prove_stores", "summary"]
+__all__ = ["conclusion", "contracts_of", "prove_contract", "prove_contracts", "prove_stores", "summary"]
 
 _DEEPEST = 60
 """Cycles of the longest trace to a case."""
@@ -149,14 +149,35 @@ def prove_stores(
     `verilog` is not read: the components are those of the generator, from which the text comes.
     """
     began = time.monotonic()
-    components = contracts_of([config])
-    verdicts: list[Verdict] = []
-    for number, (title, component) in enumerate(components.items()):
-        progress(0.9 * number / len(components), title)
-        verdicts += summary(title, prove_contract(component, seconds=seconds))
+    contracts = {title: (component, contract_of) for title, component in contracts_of([config]).items()}
+    verdicts = prove_contracts(contracts, seconds=seconds, progress=lambda part, what: progress(0.9 * part, what))
     progress(0.9, "room of the stores")
     verdicts += prove_rooms(config, seconds=seconds)
     return Proof(config, tuple(verdicts), time.monotonic() - began)
+
+
+def prove_contracts(
+    contracts: Mapping[str, tuple[Any, Callable[[Any], Contract]]],
+    *,
+    seconds: float,
+    progress: Progress,
+) -> list[Verdict]:
+    """The summaries of the contracts of some components, by title: (component, its contract)."""
+    verdicts: list[Verdict] = []
+    for number, (title, (component, contract)) in enumerate(contracts.items()):
+        progress(number / len(contracts), title)
+        verdicts += summary(title, prove_contract(component, seconds=seconds, contract=contract))
+    return verdicts
+
+
+def conclusion(config: Config, verdicts: Sequence[Verdict], texts: Iterable[str], began: float) -> Proof:
+    """A proof: some verdicts, and the statements that follow if all of them are proved. `began`: when it did."""
+    holds = all(verdict.answer == "proved" for verdict in verdicts)
+    spent = time.monotonic() - began
+    results = (
+        Verdict(Property(text, "", False), "proved" if holds else "open", "contracts", None, spent) for text in texts
+    )
+    return Proof(config, (*verdicts, *results), spent)
 
 
 def summary(title: str, verdicts: Sequence[Verdict]) -> list[Verdict]:

@@ -116,8 +116,11 @@ class FrontList:
     """The draw set and the skid buffer behind it."""
     surroundings: Surroundings
     """What stands around the first gate."""
-    behind: Surroundings
-    """What stands around the second gate."""
+
+    @property
+    def second(self) -> Surroundings:
+        """What stands around the second gate: nothing, and the skid buffer is its frame."""
+        return Surroundings(self.row.skid, ())
 
     def bound(self, second: Bound, links: dict[int, Link], places: Sequence[Any]) -> ListSearchBound:
         """The cycles of the response, of those of the second gate."""
@@ -174,8 +177,7 @@ def front_list_of(config: Config, paths: Sequence[Sequence[Any]]) -> FrontList |
         raise uncovered(config, "stages stand behind the list")
     if first.substitutes(places) or tail_of(config, places, numbers[ring:]):
         raise uncovered(config, "sums stand before the list, or stages behind the draws")
-    second = Surroundings(row.skid, ())
-    return FrontList(_credit(config, frame), numbers[at], row, first, second)
+    return FrontList(_credit(config, frame), numbers[at], row, first)
 
 
 def _credit(config: Config, frame_number: int) -> int:

@@ -390,7 +390,7 @@ def _is_pair(early: Link, late: Link) -> bool:
 def _survey(config: Config, paths: Sequence[Sequence[Any]]) -> _Survey:
     """Looks for what is between the parts in a simulation."""
     front_list = front_list_of(config, paths)
-    surroundings = surroundings_of(config, paths) if front_list is None else front_list.behind
+    surroundings = surroundings_of(config, paths) if front_list is None else front_list.second
     head = InsideHead(config)
     frame, credits = counting.places_of(head)[surroundings.frame].part, parts_of(head, Credit)
     enters = frame.o.valid & frame.o.ready
@@ -462,9 +462,9 @@ def _register_rows(config: Config) -> tuple[_Registers, ...]:
         rows.append(row)
     if not rows:
         return ()
-    found = counting.registers_behind(config, rows[0])
-    assert found is not None  # the row has a register
-    credit, *_ = found
+    account = counting.registers_behind(config, rows[0])
+    assert account is not None  # the row has a register
+    credit, *_ = account
     leaves = max(row[0].cycles + len(row) for row in rows)
     return tuple(_Registers(credit, tuple(step.target for step in row), tuple(row), leaves) for row in rows)
 

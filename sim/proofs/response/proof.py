@@ -90,8 +90,6 @@ from softstream.hw.config.config import Config
 from softstream.hw.errors import UserError
 from softstream.hw.modes.two_pass import TwoPass
 from softstream.sim.proofs import counting
-from softstream.sim.proofs.engine import Verdict
-from softstream.sim.proofs.harness import Property
 from softstream.sim.proofs.inside import InsideHead
 from softstream.sim.proofs.proof import Progress, Proof
 from softstream.sim.proofs.refusal import Uncovered, refusal
@@ -101,7 +99,6 @@ from softstream.sim.proofs.response.gate import GatedHead
 from softstream.sim.proofs.response.surroundings import is_gated
 from softstream.sim.proofs.response.two_passes import PassesBound, TwoPassHead
 from softstream.sim.proofs.response.ungated import UngatedHead
-from softstream.sim.proofs.stores import prove_contract, summary
 
 __all__ = ["is_answered", "prove_response", "response_bound", "response_of"]
 
@@ -143,25 +140,12 @@ def prove_response(
     began = time.monotonic()
     progress(0.0, "finding the parts")
     response, bound = _covered(config)
-    counts = counting.prove_counting(config, seconds=seconds, progress=lambda part, what: progress(0.5 * part, what))
-    verdicts = [verdict for verdict in counts.verdicts if verdict.answer != "proved"]
-    if not verdicts:
-        text = Property("number and order of beats and ends", "", False)
-        verdicts = [Verdict(text, "proved", "contracts", None, counts.seconds)]
-    progress(0.5, "what is between the parts")
     response.state()
-    verdicts += response.head.prove(seconds)
-    shared = [verdict.statement.name for verdict in counts.verdicts]
-    contracts = {title: row for title, row in response.contracts().items() if f"contract of {title}" not in shared}
-    for number, (title, (part, contract)) in enumerate(contracts.items()):
-        progress(0.7 + 0.3 * number / len(contracts), title)
-        verdicts += summary(title, prove_contract(part, seconds=seconds, contract=contract))
-    holds = all(verdict.answer == "proved" for verdict in verdicts)
-    spent = time.monotonic() - began
-    for name, cycles in (("answer to each complete vector", bound.cycles), ("free input", bound.input)):
-        statement = Property(f"{name} within {cycles} cycles in which all outputs are taken", "", False)
-        verdicts.append(Verdict(statement, "proved" if holds else "open", "contracts", None, spent))
-    return Proof(config, tuple(verdicts), spent)
+    within = (("answer to each complete vector", bound.cycles), ("free input", bound.input))
+    results = [f"{name} within {cycles} cycles in which all outputs are taken" for name, cycles in within]
+    return counting.prove_from_counting(
+        response.head, response.contracts(), results, began=began, seconds=seconds, progress=progress
+    )
 
 
 def is_answered(config: Config) -> bool:

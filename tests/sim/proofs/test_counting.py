@@ -20,7 +20,7 @@ from softstream.hw.stages.sum_share import SumShare
 from softstream.hw.streams.flow import Credit
 from softstream.hw.streams.registers import delay
 from softstream.scripts import cli
-from softstream.sim.proofs import counting
+from softstream.sim.proofs import counting, stores
 from softstream.sim.proofs.engine import Verdict
 from softstream.sim.proofs.harness import Property
 
@@ -86,7 +86,7 @@ AT_FULL_SIZE = PRESETS | {
 def alone(monkeypatch):
     """Leaves out the contracts of the parts, which have tests of their own."""
     proved = [Verdict(Property("contract", "", False), "proved", "induction", None, 0.0)]
-    monkeypatch.setattr(counting, "prove_contract", lambda part, **limits: proved)
+    monkeypatch.setattr(stores, "prove_contract", lambda part, **limits: proved)
 
 
 def refutations(config):
@@ -97,7 +97,7 @@ def refutations(config):
 @pytest.fixture
 def once(monkeypatch):
     """Proves a contract that several heads rely on once."""
-    prove_contracts_once(monkeypatch, counting)
+    prove_contracts_once(monkeypatch)
 
 
 @pytest.mark.parametrize("name", mostly_long(HEADS, ("logarithm", "exponential", "Top-K, masked")))

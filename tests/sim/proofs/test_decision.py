@@ -39,7 +39,7 @@ def counted(monkeypatch):
     """Leaves out the number and order of beats and ends, which have tests of their own, and proves a contract once."""
     verdict = Verdict(Property("number and order", "", False), "proved", "contracts", None, 0.0)
     monkeypatch.setattr(counting, "prove_counting", lambda config, **limits: Proof(config, (verdict,), 0.0))
-    prove_contracts_once(monkeypatch, decision)
+    prove_contracts_once(monkeypatch)
 
 
 def refuted(verdicts):

@@ -5,7 +5,7 @@ from amaranth import Const, Signal
 
 from softstream.hw.config.config import Config
 from softstream.hw.stages.draw_set import DrawSet
-from softstream.sim.proofs import counting, requests, rooms
+from softstream.sim.proofs import counting, requests, rooms, stores
 from softstream.sim.proofs.engine import Verdict
 from softstream.sim.proofs.harness import Property
 
@@ -16,7 +16,7 @@ BOUNDED = Config(mode="sample", max_length=5, score_width=4, draw_top_k=3, draw_
 def alone(monkeypatch):
     """Leaves out the contracts of the parts, which have tests of their own."""
     proved = [Verdict(Property("contract", "", False), "proved", "induction", None, 0.0)]
-    monkeypatch.setattr(counting, "prove_contract", lambda part, **limits: proved)
+    monkeypatch.setattr(stores, "prove_contract", lambda part, **limits: proved)
 
 
 def answers(config):

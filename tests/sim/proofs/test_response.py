@@ -166,7 +166,7 @@ def proved(monkeypatch):
     verdicts = [Verdict(Property("contract", "", False), "proved", "induction", None, 0.0)]
     counts = lambda config, **limits: Proof(config, tuple(verdicts), 0.0)  # noqa: E731
     monkeypatch.setattr(counting, "prove_counting", counts)
-    monkeypatch.setattr(response, "prove_contract", lambda part, **limits: verdicts)
+    monkeypatch.setattr(stores, "prove_contract", lambda part, **limits: verdicts)
 
 
 OPTIONS = (
@@ -303,7 +303,7 @@ def once(monkeypatch):
     """Leaves out the number and order of beats and ends of presets, which `test_counting` proves, and proves a contract once."""
     verdict = Verdict(Property("number and order", "", False), "proved", "contracts", None, 0.0)
     monkeypatch.setattr(counting, "prove_counting", lambda config, **limits: Proof(config, (verdict,), 0.0))
-    prove_contracts_once(monkeypatch, response)
+    prove_contracts_once(monkeypatch)
 
 
 @pytest.mark.long
