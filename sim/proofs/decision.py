@@ -3,12 +3,14 @@
 It follows from the number and the order of beats and ends (`counting`), which is proved first, and from contracts that compare
 with the definition, at the real width and length of the head:
 
-* the frame gives each beat the position of its score, its place in the vector, and the marks of the vector's edges;
+* the frame gives each beat of a vector's first max_length scores the position of its score, its place, and the marks of the
+  vector's edges;
 * the comparison names the first of the largest positions, or the last one with `tie = last`;
 * the list of the largest orders the positions, and its store gives what was written under each place of the order;
 * a register, a queue or a skid buffer gives what it was given.
 
-Here the head is shown to hand on between these parts what their contracts speak of, unchanged.
+Here the head is shown to hand on what these contracts speak of, unchanged: from `s_axis` to the frame, between the parts, and to
+the output.
 
 Not covered, and refused: heads in which something stands before the frame, comparisons that stop with their output (argmax,
 `profile = 'small'`), those with a mask, a margin or groups, softmax in two passes, lists of several lanes or with probabilities,
@@ -25,7 +27,7 @@ from amaranth import Cat, Value
 from softstream.hw.config.config import Config
 from softstream.hw.contracts.catalogue import contract_of, has_contract
 from softstream.hw.errors import UserError
-from softstream.hw.plan.ports import outputs
+from softstream.hw.plan.ports import outputs, sidebands
 from softstream.hw.stages.frame import Frame, code_of
 from softstream.hw.stages.insertion import Insertion
 from softstream.hw.stages.maximum import Maximum, SkewedMaximum
@@ -69,9 +71,16 @@ class _Decision:
             )
         if isinstance(self.deciding[0], Maximum) and not self.stores:
             raise _uncovered(config, "no contract says what a comparison decides that stops with its output")
+        if isinstance(self.deciding[0], Maximum) and not self.frame.indexed:
+            raise _uncovered(config, "the frame does not number the beats")
+        # On the path, the counting says that a beat arrives where the clock enable is set.
+        enabled = [part for part in self.deciding if self.head.probes.enable(part) is not None]
+        if enabled and (lists or enabled[0] not in parts):
+            raise _uncovered(config, f"the {counting.PART_NAMES[type(enabled[0])]} stands under a clock enable")
 
     def state(self) -> None:
         """States that the parts are given what the ones before them give."""
+        self._state_input()
         if isinstance(self.deciding[0], Insertion):
             self._state_list(*self.deciding)
         else:
@@ -85,6 +94,18 @@ class _Decision:
         offered = getattr(self.head.top, f"{self.output.prefix}_tvalid")
         name = f"{self.output.prefix}: it offers index and score of the last part"
         self.head.after(SETTLING, name, ~offered | (last.o.valid & shown))
+
+    def _state_input(self) -> None:
+        """The frame takes the score of the input and what accompanies it; that it takes each beat and its end is counted."""
+        top, payload = self.head.top, self.frame.i.payload
+        fields = {"score": top.s_axis_tdata[: self.config.score_width]}
+        low = 0
+        for field in sidebands(self.config):
+            fields[field.name] = top.s_axis_tuser[low:][: field.width]
+            low += field.width
+        same = Cat(Value.cast(payload[name]).as_unsigned() == field for name, field in fields.items()).all()
+        name = f"frame: {', '.join(fields)} of s_axis arrive unchanged"
+        self.head.after(SETTLING, name, ~self.frame.i.valid | same)
 
     def _state_list(self, insertion: Insertion, ranked: RankedStore) -> None:
         """The list takes the beats of the frame, and its store what the list gives."""
@@ -134,9 +155,10 @@ class _Decision:
         which = "last" if config.last_wins else "first"
         extreme = "smallest" if config.selects_smallest else "largest"
         if isinstance(self.deciding[0], Insertion):
+            masks = ", masked ones left out, but index 0 where all are masked" * config.mask
             return (
-                f"{prefix} gives the elements of each vector from the {extreme} score on, of equal ones the {which} "
-                "index first"
+                f"{prefix} gives the {config.top_k} {extreme} scores of each vector, or all where it has fewer, the {extreme} "
+                f"first, and of equal ones the {which} index first{masks}"
             )
         return f"{prefix} names the {extreme} score of each vector, and of equal ones the {which} index"
 

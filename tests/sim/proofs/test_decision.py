@@ -5,6 +5,7 @@ from amaranth import Value
 from support.contracts_once import prove_contracts_once
 from support.long_cases import mostly_long
 
+from softstream.hw.axi import AxiTop
 from softstream.hw.config.config import Config
 from softstream.hw.config.presets import PRESETS
 from softstream.hw.contracts.catalogue import contract_of
@@ -53,7 +54,8 @@ def test_a_head_decides_by_the_definition(name, counted):
     assert proof.answer == "proved", proof.verdicts
     which, extreme = "last" if config.last_wins else "first", "smallest" if config.selects_smallest else "largest"
     assert proof.verdicts[-1].statement.name == (
-        f"m_axis gives the elements of each vector from the {extreme} score on, of equal ones the {which} index first"
+        f"m_axis gives the 3 {extreme} scores of each vector, or all where it has fewer, the {extreme} first, and of equal ones "
+        f"the {which} index first{', masked ones left out, but index 0 where all are masked' * config.mask}"
         if config.mode == "top_k"
         else f"m_axis{'_best' * (config.mode != 'argmax')} names the {extreme} score of each vector, and of equal ones the "
         f"{which} index"
@@ -83,6 +85,22 @@ def test_another_head_is_refused_with_a_remedy_that_holds(config, reason, remedy
     assert reason in str(refusal.value)
     assert not decision.is_decided(config)
     assert decision.is_decided(config.replace(**remedy))
+
+
+@pytest.mark.parametrize(("name", "port"), [("argmax", "score"), ("Top-K, masked, last of equals", "mask")])
+def test_a_frame_that_is_given_other_bits_than_the_port_has_is_refuted(name, port, monkeypatch, counted):
+    honest = AxiTop.elaborate
+
+    def other(top, platform):
+        m = honest(top, platform)
+        payload = m.submodules.head.i.payload
+        wire = top.s_axis_tdata[: top._config.score_width] if port == "score" else top.s_axis_tuser[0]
+        m.d.comb += Value.cast(payload[port]).eq(wire ^ 1)
+        return m
+
+    monkeypatch.setattr(AxiTop, "elaborate", other)
+    [name] = refuted(decision.prove_decision(HEADS[name]).verdicts)
+    assert name.startswith("frame: score")
 
 
 def test_a_comparison_of_other_scores_is_refuted(monkeypatch, counted):
