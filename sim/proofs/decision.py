@@ -25,6 +25,7 @@ from typing import Any
 from amaranth import Cat, Value
 
 from softstream.hw.config.config import Config
+from softstream.hw.config.modes import MODES
 from softstream.hw.contracts.catalogue import contract_of, has_contract
 from softstream.hw.errors import UserError
 from softstream.hw.plan.ports import outputs, sidebands
@@ -48,7 +49,8 @@ class _Decision:
     def __init__(self, config: Config) -> None:
         self.config, self.head = config, InsideHead(config)
         places = counting.places_of(self.head)
-        decides = [output.port == "o_best" or config.mode in ("argmax", "top_k") for output in outputs(config)]
+        traits = MODES[config.mode]
+        decides = [output.port == "o_best" or (traits.order_only and not traits.one_hot) for output in outputs(config)]
         if not any(decides):
             raise _uncovered(config, "no output names a largest score")
         self.output = outputs(config)[decides.index(True)]
